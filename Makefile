@@ -1,0 +1,114 @@
+# Makefile: builds jitsud, jitsu, the hello image and the tests.
+#
+#   make                 build/jitsud build/jitsu build/hello.elf
+#   make tests           the unit test programs, under build/tests/unit/
+#   make install         honours PREFIX and DESTDIR
+#   make V=1             shows the commands
+#   make SAN=1           address and undefined-behaviour sanitizers, in build/san
+#   make COVERAGE=1      gcov, in build/cov
+#   make XEN=no          leaves a driver out
+#   make WERROR=no       warnings are not errors (for packagers)
+
+PREFIX  ?= /usr/local
+CC      ?= gcc
+PKG_CONFIG ?= pkg-config
+XEN     ?= yes
+WERROR  ?= yes
+
+ifeq ($(SAN),1)
+BUILD   ?= build/san
+else ifeq ($(COVERAGE),1)
+BUILD   ?= build/cov
+else
+BUILD   ?= build
+endif
+
+VERSION := 0.1.0
+PACKAGES := libldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables libseccomp libcap-ng
+
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wimplicit-fallthrough -Wformat=2
+ifeq ($(WERROR),yes)
+WARN    += -Werror
+endif
+HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common
+ifneq ($(SAN),1)
+HARDEN  += -D_FORTIFY_SOURCE=2
+endif
+CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
+            $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+CFLAGS  ?= -O2 -g
+JCFLAGS := -std=gnu11 $(WARN) $(HARDEN) -pthread
+LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread
+LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+ifeq ($(SAN),1)
+JCFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DJITSU_SAN
+LDFLAGS += -fsanitize=address,undefined
+endif
+ifeq ($(COVERAGE),1)
+JCFLAGS += --coverage -O0
+LDFLAGS += --coverage
+endif
+
+V ?= 0
+ifeq ($(V),0)
+Q = @
+say = @printf '  %-5s %s\n' $(1) $(2);
+endif
+
+# Folders are subjects; each becomes an archive, so that a test links only what it names.
+BASE_SRC := $(wildcard base/*.c)
+DNS_SRC  := $(wildcard dns/*.c)
+VM_SRC   := $(wildcard vm/*.c)
+SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c))
+ifneq ($(XEN),yes)
+VM_SRC   := $(filter-out vm/driver_xen%,$(VM_SRC))
+else
+LDLIBS_XEN := $(if $(wildcard vm/driver_xen*.c),-lxenlight -lxlutil -lxenstore)
+CPPFLAGS += $(if $(wildcard vm/driver_xen*.c),-DJITSU_XEN)
+endif
+obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+LIBS := $(BUILD)/libsrc.a $(BUILD)/libdns.a $(BUILD)/libvm.a $(BUILD)/libbase.a
+
+all: $(BUILD)/jitsud $(BUILD)/jitsu $(BUILD)/hello.elf
+
+$(BUILD)/libbase.a: $(call obj,$(BASE_SRC))
+$(BUILD)/libdns.a: $(call obj,$(DNS_SRC))
+$(BUILD)/libvm.a: $(call obj,$(VM_SRC))
+$(BUILD)/libsrc.a: $(call obj,$(SRC_SRC))
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(JCFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/jitsud: $(BUILD)/src/jitsud.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
+
+$(BUILD)/jitsu: $(BUILD)/src/jitsu.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
+
+include $(wildcard vm/hello/hello.mk)
+
+# tests/unit/AREA/SUBJECT_test.c mirrors AREA/SUBJECT.c
+UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
+UNIT     := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(LDLIBS_XEN)
+
+tests: $(UNIT)
+
+include $(wildcard tests/*/*.mk)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all tests install clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
