@@ -1,0 +1,163 @@
+/* err: error phrases, messages and reports. */
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+
+static const char *const phrases[ERR_COUNT] = {
+	[ERR_OK] = "ok",
+	[ERR_NOMEM] = "out of memory",
+	[ERR_IO] = "system call failed",
+	[ERR_PARSE] = "malformed input",
+	[ERR_RANGE] = "value out of range",
+	[ERR_LIMIT] = "limit reached",
+	[ERR_EXISTS] = "exists already",
+	[ERR_MISSING] = "does not exist",
+	[ERR_PERM] = "permission denied",
+	[ERR_STATE] = "not possible in this state",
+	[ERR_PROTO] = "protocol violation",
+	[ERR_TIMEOUT] = "timed out",
+	[ERR_UNSUPPORTED] = "not supported here",
+};
+
+const char *
+err_str(enum err e)
+{
+	if ((unsigned)e >= ERR_COUNT)
+		return "unknown error";
+	return phrases[e];
+}
+
+static void
+escape(char *dst, size_t size, const char *src, size_t len, int backslash)
+{
+	size_t used = 0;
+
+	if (size == 0)
+		return;
+	for (size_t i = 0; i < len && used + 4 < size; i++) {
+		unsigned char c = (unsigned char)src[i];
+
+		if (c >= 0x20 && c < 0x7f && (c != '\\' || !backslash))
+			dst[used++] = (char)c;
+		else
+			used += (size_t)snprintf(dst + used, size - used, "\\%03o", c);
+	}
+	dst[used] = '\0';
+}
+
+void
+text_escape(char *dst, size_t size, const char *src, size_t len)
+{
+	escape(dst, size, src, len, 1);
+}
+
+/* Messages may quote input, so they are made printable here, once. */
+static void __attribute__((format(printf, 3, 0)))
+vformat(char *dst, size_t size, const char *fmt, va_list ap)
+{
+	char raw[1024];
+
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	escape(dst, size, raw, strlen(raw), 0);
+}
+
+enum err
+err_set(struct errmsg *m, enum err e, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (m == NULL)
+		return e;
+	va_start(ap, fmt);
+	vformat(m->text, sizeof(m->text), fmt, ap);
+	va_end(ap);
+	return e;
+}
+
+enum err
+err_sys(struct errmsg *m, const char *fmt, ...)
+{
+	int saved = errno;
+	enum err e = saved == ENOMEM ? ERR_NOMEM : saved == EPERM || saved == EACCES ? ERR_PERM : ERR_IO;
+	va_list ap;
+	size_t used;
+
+	if (m == NULL)
+		return e;
+	va_start(ap, fmt);
+	vformat(m->text, sizeof(m->text), fmt, ap);
+	va_end(ap);
+	used = strlen(m->text);
+	snprintf(m->text + used, sizeof(m->text) - used, ": %s", strerror(saved));
+	errno = saved;
+	return e;
+}
+
+void
+report_init(struct report *r)
+{
+	memset(r, 0, sizeof(*r));
+}
+
+void
+report_clear(struct report *r)
+{
+	for (size_t i = 0; i < r->nlines; i++) {
+		free(r->lines[i].file);
+		free(r->lines[i].text);
+	}
+	free(r->lines);
+	report_init(r);
+}
+
+enum err
+report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
+{
+	char text[1024];
+	struct report_line *grown;
+
+	r->nerrors++;
+	if (r->nlines >= LIMIT_REPORT_LINES)
+		return ERR_PARSE;
+	grown = realloc(r->lines, (r->nlines + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return ERR_PARSE;
+	r->lines = grown;
+	vformat(text, sizeof(text), fmt, ap);
+	grown[r->nlines].file = file != NULL ? strdup(file) : NULL;
+	grown[r->nlines].line = line;
+	grown[r->nlines].text = strdup(text);
+	r->nlines++;
+	return ERR_PARSE;
+}
+
+enum err
+report_add(struct report *r, const char *file, unsigned line, const char *fmt, ...)
+{
+	enum err e;
+	va_list ap;
+
+	va_start(ap, fmt);
+	e = report_vadd(r, file, line, fmt, ap);
+	va_end(ap);
+	return e;
+}
+
+void
+report_format(const struct report *r, size_t i, char *buf, size_t size)
+{
+	const struct report_line *l = &r->lines[i];
+	const char *text = l->text != NULL ? l->text : err_str(ERR_NOMEM);
+
+	if (l->file != NULL && l->line > 0)
+		snprintf(buf, size, "%s:%u: %s", l->file, l->line, text);
+	else if (l->file != NULL)
+		snprintf(buf, size, "%s: %s", l->file, text);
+	else
+		snprintf(buf, size, "%s", text);
+}

@@ -1,0 +1,60 @@
+/* limits: every fixed bound of the project, each with its reason.  What an operator may change is an option instead. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* Findings kept of one load; a person reads the first screens, not the ten thousandth line. */
+#define LIMIT_REPORT_LINES 200
+
+/* Unit numbers are never reused while a process lives; the boards are sparse, so a large bound costs nothing. */
+#define LIMIT_UNIT_NUMBERS (1u << 20)
+
+/* Descriptors in one channel message; the kernel's SCM_MAX_FD is 253. */
+#define LIMIT_MSG_FDS 64
+
+/* Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is replaced. */
+#define LIMIT_CHAN_QUEUE 4096
+
+/* Listening addresses; each costs one UDP and one TCP socket per worker. */
+#define LIMIT_LISTEN 64
+
+/* Workers of the DNS process; one per core is the most that helps. */
+#define LIMIT_WORKERS 64
+
+/* Networks; each has one packet socket in the sentinel. */
+#define LIMIT_NETWORKS 64
+
+/* Subnets, gateways or unit ranges of one network. */
+#define LIMIT_NETWORK_RANGES 32
+
+/* Addresses of one unit; of each family one is usual. */
+#define LIMIT_UNIT_ADDRS 8
+
+/* NICs and disks of one image: what virtio-mmio on microvm offers with room for a console. */
+#define LIMIT_NICS 8
+#define LIMIT_DISKS 8
+
+/* Extra arguments of one image. */
+#define LIMIT_ARGS 64
+
+/* A kernel command line: x86 Linux reads 2,048 bytes. */
+#define LIMIT_CMDLINE 2048
+
+/* A domain name in text, every octet escaped as \DDD: 4 * 255 and the end. */
+#define LIMIT_NAME_TEXT 1024
+
+/* Console text kept for `jitsu show` and the log after a VM died. */
+#define LIMIT_CONSOLE_TAIL 4096
+
+/* The ring inside QEMU; a power of two, as -chardev ringbuf asks. */
+#define LIMIT_CONSOLE_RING 65536
+
+/* One QMP message; the longest replies we ask for are the console's. */
+#define LIMIT_QMP_LINE (4 * LIMIT_CONSOLE_RING)
+
+/* Clients of the control socket; a person and some monitoring. */
+#define LIMIT_CONTROL_CLIENTS 64
+
+/* A request on the control socket; the longest is a name and a verb. */
+#define LIMIT_CONTROL_REQUEST 4096
+
+#endif

@@ -1,0 +1,96 @@
+/* log: lines to stderr or syslog. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static const char *process_name = "jitsud";
+static int on_stderr = 1;
+static enum log_level threshold = LOG_L_INFO;
+
+static const struct {
+	const char *word;
+	int priority;
+} levels[] = {
+	[LOG_L_ERR] = { "error", LOG_ERR },
+	[LOG_L_WARN] = { "warning", LOG_WARNING },
+	[LOG_L_INFO] = { "info", LOG_INFO },
+	[LOG_L_DEBUG] = { "debug", LOG_DEBUG },
+};
+
+void
+log_init(const char *process, int to_stderr, enum log_level most)
+{
+	process_name = process;
+	on_stderr = to_stderr;
+	threshold = most;
+	if (!to_stderr)
+		openlog("jitsud", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+static void __attribute__((format(printf, 2, 0)))
+emit(enum log_level level, const char *fmt, va_list ap)
+{
+	char line[2048];
+	size_t n;
+
+	if (level > threshold)
+		return;
+	n = (size_t)snprintf(line, sizeof(line), "%s: %s: ", process_name, levels[level].word);
+	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	for (char *p = line; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	if (!on_stderr) {
+		syslog(levels[level].priority, "%s", line);
+		return;
+	}
+	n = strlen(line);
+	line[n++] = '\n';
+	/* One write per line, so that lines of several processes do not mix; nobody is left to tell if it fails. */
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
+}
+
+#define EMIT(level)               \
+	do {                          \
+		va_list ap;               \
+		va_start(ap, fmt);        \
+		emit((level), fmt, ap);   \
+		va_end(ap);               \
+	} while (0)
+
+void
+log_err(const char *fmt, ...)
+{
+	EMIT(LOG_L_ERR);
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	EMIT(LOG_L_WARN);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	EMIT(LOG_L_INFO);
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	EMIT(LOG_L_DEBUG);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	EMIT(LOG_L_ERR);
+	exit(1);
+}

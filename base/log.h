@@ -1,0 +1,23 @@
+/*
+ * log: one line per event, with the level and the process's name, to stderr (-f) or syslog(3).
+ *
+ * Levels as OpenBSD has them: what an operator must act on is `warn`, what stopped us is `err`, one line per
+ * VM state change is `info`.  Control characters are replaced here.  Thread-safe.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+enum log_level { LOG_L_ERR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
+
+/* `process` is a literal such as "warden"; `to_stderr` false sends to syslog (opened now, before any confinement). */
+void log_init(const char *process, int to_stderr, enum log_level most);
+
+void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client or a file did. */
+void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#endif
