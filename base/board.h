@@ -1,0 +1,77 @@
+/*
+ * board: what the warden and the DNS process share about every unit, without messages.
+ *
+ * Two memory files, both arrays indexed by unit number.  The *state* board is written by the warden and only read by
+ * the DNS process; the *use* board is the other way round.  Each reader's descriptor is sealed against new writable
+ * mappings (F_SEAL_FUTURE_WRITE).  All accesses are relaxed atomics: a value may be a moment old, which is why a wake is asked for
+ * again, and a time in the future counts as now.
+ *
+ * On the hot path one relaxed load of board_state.state decides whether a name may be answered at once.
+ */
+#ifndef BASE_BOARD_H
+#define BASE_BOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum board_answer {
+	BOARD_HOLD = 0,   /* not awake: ask the warden (MSG_WAKE) and hold */
+	BOARD_NOW = 1,    /* awake, or the unit has answer=now: answer; with BOARD_WAKE_TOO ask for a wake as well */
+	BOARD_WAKE_TOO = 2,
+	BOARD_FAIL = 3,   /* in back-off after a failed boot: SERVFAIL at once, EDE in `ede` */
+};
+
+/* 8 bytes per unit. */
+struct board_state {
+	_Atomic uint16_t answer;    /* enum board_answer */
+	_Atomic uint16_t ede;       /* RFC 8914 INFO-CODE to give with BOARD_FAIL */
+	_Atomic uint32_t hold_ms;   /* how long a query may be held */
+};
+
+/* 16 bytes per unit. */
+struct board_use {
+	_Atomic uint64_t last_query_ns;   /* the last query that wanted this unit's address (clock.h); 0 = never */
+	_Atomic uint64_t queries;
+};
+
+_Static_assert(sizeof(struct board_state) == 8 && sizeof(struct board_use) == 16, "eight bytes and sixteen per unit");
+
+/* Statistics of the DNS process; one row per worker so that nothing is contended. */
+struct board_counters {
+	_Atomic uint64_t udp_queries, tcp_queries, answers, dropped;
+	_Atomic uint64_t rcode[24];
+	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
+	_Atomic uint64_t reserved[8];
+};
+
+struct board {
+	int state_fd, use_fd, counters_fd;   /* -1 when not held here */
+	struct board_state *state;           /* the DNS process casts away nothing: its mapping is read-only */
+	struct board_use *use;
+	struct board_counters *counters;     /* LIMIT_WORKERS rows */
+	uint32_t capacity;
+};
+
+/* The warden's side: creates the three files for LIMIT_UNIT_NUMBERS units (sparse: untouched pages cost nothing). */
+enum err board_create(struct board *b, struct errmsg *m);
+/*
+ * Descriptors for the DNS process in the order of MSG_BOARD.  They stay the board's.  The state file is sealed against new
+ * writable mappings by board_create already; the use and counter files cannot be (the reader is the warden, who made them).
+ */
+void board_fds(const struct board *b, int fds[3]);
+/* The DNS process's side: maps what MSG_BOARD brought and closes the descriptors. */
+enum err board_map(struct board *b, const int fds[3], uint32_t capacity, struct errmsg *m);
+void board_clear(struct board *b);
+
+/* Last use as the warden reads it: a time in the future counts as `now_ns`. */
+static inline uint64_t
+board_last_query_ns(const struct board *b, uint32_t unit, uint64_t now_ns)
+{
+	uint64_t t = atomic_load_explicit(&b->use[unit].last_query_ns, memory_order_relaxed);
+
+	return t > now_ns ? now_ns : t;
+}
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * msg: what the warden and its children say to each other, over one SOCK_SEQPACKET pair per child.
+ *
+ * Every message has one fixed size and begins with a version; descriptors travel beside it (SCM_RIGHTS).  The warden believes nothing: a
+ * message of another size, version or type, an unknown unit or an impossible value means that the child is broken or captured,
+ * and it is killed and replaced.  Children believe the warden.
+ *
+ * Units are named by number; a number is never reused while the warden lives.  Bulk data travels in sealed memory
+ * files (memfd.h), not in messages.
+ */
+#ifndef BASE_MSG_H
+#define BASE_MSG_H
+
+#include <stdint.h>
+
+#define MSG_VERSION 1
+#define MSG_TEXT 480
+
+enum msg_type {
+	/* warden → any child; the first message.  Then setup messages, then MSG_RUN. */
+	MSG_HELLO = 1,   /* .hello */
+	MSG_RUN,         /* setup is complete: confine yourself, then serve */
+	/* any child → warden */
+	MSG_RUNNING,     /* confined and serving */
+
+	/* warden → dns: setup */
+	MSG_DNS_CONF,    /* .dns_conf */
+	MSG_SOCKETS,     /* .sockets; n descriptors */
+	MSG_BOARD,       /* .board; descriptors: board state (read), board use (write), counters (write) */
+	/* warden → dns: zones.  Images and bindings of one generation, then the commit that swaps them in. */
+	MSG_IMAGE,       /* .image; 1 descriptor: a sealed zone image */
+	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed array of struct msg_binding */
+	/* dns → warden */
+	MSG_COMMITTED,   /* .commit: the generation is served; older images are unmapped */
+	MSG_WAKE,        /* .wake: somebody asked for a unit that is not awake */
+	MSG_ANSWERED,    /* .answered: the held queries of a wake were answered */
+	/* warden → dns */
+	MSG_WOKEN,       /* .woken: how a wake ended */
+
+	/* warden → sentinel: setup */
+	MSG_NETWORK,     /* .network; 1 descriptor: a packet socket bound to its bridge */
+	/* warden → sentinel */
+	MSG_PROBE,       /* .probe: tell when this address answers */
+	MSG_UNPROBE,     /* .unit only: forget it */
+	/* sentinel → warden */
+	MSG_ALIVE,       /* .probed: the first frame of the guest was seen */
+	MSG_READY,       /* .probed: the readiness test succeeded */
+
+	/* warden → zones */
+	MSG_ZONE,        /* .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file */
+	MSG_INCLUDE,     /* .include; 1 descriptor, or none when it may not be opened (text says why) */
+	MSG_COMPILE,     /* all zones were named: compile */
+	/* zones → warden */
+	MSG_WANT_INCLUDE,/* .include: open this file for me */
+	MSG_FINDING,     /* .finding: an error in a zone */
+	MSG_COMPILED,    /* .compiled; 1 descriptor: the image of the zones that loaded (none when all failed) */
+
+	/* any child → warden: shown to an operator, escaped and cut; never parsed */
+	MSG_LOG,         /* .log */
+	MSG_TYPE_COUNT
+};
+
+enum msg_role { ROLE_WARDEN, ROLE_DNS, ROLE_SENTINEL, ROLE_ZONES, ROLE_COUNT };
+
+struct msg_addr {
+	uint8_t family;      /* 4 or 6; 0 when absent */
+	uint8_t prefixlen;
+	uint8_t bytes[16];   /* network order; IPv4 in the first four */
+};
+
+enum msg_socket { MSG_SOCKET_UDP = 1, MSG_SOCKET_TCP };
+
+/* How a wake ended, and what an answer may say of it. */
+enum msg_wake_result {
+	WAKE_READY = 1,      /* answer with the address */
+	WAKE_FAILED,         /* the boot failed: SERVFAIL, EDE "the service failed to start" */
+	WAKE_REFUSED,        /* a limit was reached or the unit waits out its back-off: SERVFAIL with EDE */
+	WAKE_GONE            /* the unit left the configuration: answer from the zone as it is now */
+};
+
+/* Which probe makes a unit ready. */
+enum msg_probe_kind { PROBE_TCP = 1, PROBE_PING, PROBE_ARP };
+
+/* One row of a commit: zone `zone` of image `image` is served; its units are number[first_unit + its own index].  */
+struct msg_binding {
+	uint32_t image;      /* id given by MSG_IMAGE */
+	uint32_t zone;       /* index within the image */
+	uint32_t nunits;     /* length of the zone's unit table, for the check */
+	uint32_t first_unit; /* index into the array of unit numbers behind the bindings; see MSG_COMMIT */
+};
+
+#define MSG_UNIT_NONE UINT32_MAX   /* in the array of unit numbers: this mapping was refused; serve the name as plain data */
+
+struct msg {
+	uint16_t version;
+	uint16_t type;
+	uint32_t unit;           /* the unit it is about; 0 where none is */
+	uint64_t time_ns;        /* when the sender saw it happen (clock.h) */
+	union {
+		struct {
+			uint32_t role;
+			uint32_t uid, gid;       /* to become; 0 = stay (only with -f by an unprivileged tester) */
+			uint32_t log_level;
+			uint8_t log_stderr;
+			char empty_root[256];    /* to chroot into */
+		} hello;
+		struct {
+			uint32_t workers;
+			uint32_t held_per_unit;  /* held queries; beyond it the oldest is answered */
+			uint32_t held_total;
+			uint32_t tcp_clients;    /* connections in all */
+			uint32_t tcp_idle_ms;
+			uint32_t udp_payload;    /* EDNS buffer size announced and obeyed */
+			char nsid[64];           /* empty = none */
+		} dns_conf;
+		struct {
+			uint32_t count;
+			uint32_t worker;         /* which worker's: every worker has its own set (SO_REUSEPORT) */
+			uint8_t kind[64];        /* enum msg_socket, per descriptor */
+			uint8_t wildcard[64];    /* 1 when bound to the unspecified address */
+		} sockets;
+		struct {
+			uint32_t capacity;       /* units that fit */
+		} board;
+		struct {
+			uint32_t id;
+			uint32_t zones;
+		} image;
+		struct {
+			uint64_t generation;
+			uint32_t bindings;       /* rows of struct msg_binding at offset 0 of the descriptor */
+			uint32_t units;          /* uint32_t unit numbers behind them */
+		} commit;
+		struct {
+			uint32_t worker;
+			uint16_t qtype;
+			struct msg_addr client;
+		} wake;
+		struct {
+			uint32_t result;         /* enum msg_wake_result */
+			uint32_t ede;            /* RFC 8914 INFO-CODE for the two failures */
+		} woken;
+		struct {
+			uint32_t answers;        /* how many held queries were answered */
+			uint64_t first_query_ns; /* when the first of them came in */
+			uint8_t expired;         /* 1: `hold` ran out, the address went out before the unit was ready */
+		} answered;
+		struct {
+			uint32_t index;          /* of the network; MSG_PROBE refers to it */
+			uint32_t ifindex;
+			uint8_t mac[6];          /* the bridge's */
+		} network;
+		struct {
+			uint32_t network;
+			uint32_t kind;           /* enum msg_probe_kind */
+			uint16_t port;           /* of PROBE_TCP */
+			uint8_t mac[6];          /* the guest's */
+			struct msg_addr guest;
+			struct msg_addr source;  /* the bridge's own address in that subnet; family 0: none is needed (PROBE_ARP) */
+		} probe;
+		struct {
+			uint64_t seen_ns;        /* when the deciding frame was read */
+		} probed;
+		struct {
+			uint32_t index;          /* the loader's own numbering */
+			char origin[256];        /* text, absolute, or relative to the root */
+			char path[224];          /* for messages only; the descriptor is what is read */
+		} zone;
+		struct {
+			uint32_t index;          /* of the zone that includes it */
+			char path[MSG_TEXT];     /* as in the file; the warden resolves it against the zone file's directory */
+		} include;
+		struct {
+			uint32_t index;
+			uint32_t line;
+			char file[128];
+			char text[344];
+		} finding;
+		struct {
+			uint32_t loaded;
+			uint32_t failed;
+		} compiled;
+		struct {
+			uint32_t level;          /* enum log_level */
+			char text[MSG_TEXT];
+		} log;
+	};
+};
+
+_Static_assert(sizeof(struct msg) <= 512, "a message stays well below the socket buffer");
+_Static_assert(sizeof(struct msg_binding) == 16, "an array of bindings has no padding");
+
+#endif
