@@ -1,0 +1,72 @@
+/*
+ * dns: everything that knows DNS, behind one header.
+ *
+ * Two children live here: `zones`, which parses master files with ldns and compiles them into a sealed zone image, and `dns`, which answers queries from
+ * images and asks the warden for units.  The warden itself never parses DNS data; it reads only the unit table of an
+ * image, through the functions below, which check every offset because the compiler's input is not ours.
+ *
+ * Errors: enum err with a message; findings in zone files go to a struct report with file and line.
+ * Ownership: descriptors passed in stay the caller's unless said otherwise.
+ */
+#ifndef DNS_DNS_H
+#define DNS_DNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/msg.h"
+
+/*
+ * The children's main functions: `fd` is the channel to the warden (msg.h).  They receive MSG_HELLO and the set-up, confine themselves
+ * at MSG_RUN, send MSG_RUNNING and serve until the channel closes.  Return the exit status.
+ */
+int dns_main(int fd);
+int zones_main(int fd);
+
+/*
+ * Compiles one zone in this process, for `jitsud -n` and `jitsu check` (the caller's own privileges, $INCLUDE resolved against the
+ * file's directory and confined to it).  `origin` is text; `units_path` may be NULL (mappings stand in the zone itself).  *image_fd is a sealed image
+ * with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
+ */
+enum err dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r);
+
+/* ---- the warden's view of an image ---- */
+
+struct dns_image;
+
+/* Maps and checks an image; the descriptor may be closed afterwards. */
+enum err dns_image_open(int fd, struct dns_image **img, struct errmsg *m);
+void dns_image_close(struct dns_image *img);   /* NULL is allowed */
+
+struct dns_zone_info {
+	char origin[LIMIT_NAME_TEXT];   /* lower case, no final dot; "." for the root */
+	uint32_t serial;
+	uint32_t names, records, units;
+};
+
+uint32_t dns_image_zones(const struct dns_image *img);
+enum err dns_image_zone(const struct dns_image *img, uint32_t zone, struct dns_zone_info *info, struct errmsg *m);
+
+/* One mapping: the TXT record at _jitsu.<owner>, and the addresses at <owner>. */
+#define DNS_UNIT_STRINGS 32
+
+struct dns_unit {
+	char owner[LIMIT_NAME_TEXT];      /* absolute, lower case, no final dot */
+	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
+	unsigned naddrs;                  /* A records first, in the file's order; prefixlen 0 */
+	uint32_t ttl;                     /* the smallest of the address RRsets' TTLs, in seconds; the mapping's own when there are none */
+	unsigned nstrings;
+	struct {
+		const char *data;             /* points into the image; not terminated */
+		uint8_t len;
+	} strings[DNS_UNIT_STRINGS];      /* `key=value`, as written; RFC 6763 section 6.3 */
+	char file[256];                   /* where the mapping stands */
+	uint32_t line;
+};
+
+/* Fills in unit `i` of zone `zone`; the owner is any name that DNS allows: which names a unit may have is the caller's check. */
+enum err dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m);
+
+#endif
