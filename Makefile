@@ -24,8 +24,7 @@ BUILD   ?= build
 endif
 
 VERSION := 0.1.0
-# Debian's libldns-dev has no .pc file.
-PACKAGES := libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables libseccomp libcap-ng
+PACKAGES := ldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables libseccomp libcap-ng
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wimplicit-fallthrough -Wformat=2
@@ -41,7 +40,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX
 CFLAGS  ?= -O2 -g
 JCFLAGS := -std=gnu11 $(WARN) $(HARDEN) -pthread
 LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread
-LDLIBS  += -lldns $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 ifeq ($(SAN),1)
 JCFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DJITSU_SAN
 LDFLAGS += -fsanitize=address,undefined
