@@ -1,0 +1,207 @@
+/*
+ * vm: everything that knows hypervisors and frames, behind one header.
+ *
+ * The warden sees VMs through this file only.  Every operation is asynchronous: it is queued to a pool of driver threads, because what
+ * it does may block (libxl blocks for most of a create, closing a tap takes 15 ms), and its result comes back on the warden's loop.
+ * One operation at a time runs for one VM, in the order of the calls; operations of different VMs run side by side.  Start-like operations and
+ * stop-like operations have threads of their own, so that boots that hang do not keep anything from being stopped.
+ *
+ * A VM is known by the UUID that the warden gave it before it existed (intent first).  A VM belongs to us if it carries our
+ * instance's mark (run directory and UUID); what is not ours is never touched.
+ *
+ * Errors: enum err and a message with the hypervisor's own last lines.  All callbacks run on the loop given to vm_host_new.
+ */
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/msg.h"
+
+/* The sentinel's main function, see dns_main (dns/dns.h). */
+int sentinel_main(int fd);
+
+struct vm_uuid {
+	uint8_t bytes[16];
+};
+
+#define VM_UUID_TEXT 37   /* with the final NUL */
+void vm_uuid_make(struct vm_uuid *u);                            /* random, RFC 4122 version 4 */
+void vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT]);
+bool vm_uuid_parse(const char *text, struct vm_uuid *u);
+
+enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
+enum vm_machine { VM_MACHINE_MICROVM, VM_MACHINE_Q35 };
+enum vm_disk_format { VM_DISK_RAW, VM_DISK_QCOW2 };
+
+struct vm_nic {
+	char bridge[IFNAMSIZ];
+	uint8_t mac[6];
+};
+
+struct vm_disk {
+	const char *path;
+	enum vm_disk_format format;
+	bool readonly;
+	const char *overlay;       /* NULL, or the path of this unit's qcow2 on top of `path`; made when it is missing */
+};
+
+/*
+ * What to run, with every placeholder filled in.  Read during the call to vm_start or vm_restore only: the module copies what it needs.
+ * Paths are absolute.  A string that is optional is NULL when absent.
+ */
+struct vm_spec {
+	struct vm_uuid uuid;
+	const char *unit;          /* owner name, for messages and `-name`; printable */
+	const char *driver;        /* "qemu", ... */
+	const char *kernel;        /* optional where disks boot */
+	const char *initrd;        /* optional */
+	const char *cmdline;       /* optional */
+	uint64_t memory_bytes;
+	unsigned vcpus;
+	enum vm_machine machine;
+	enum vm_accel accel;
+	struct vm_nic nics[LIMIT_NICS];
+	unsigned nnics;
+	struct vm_disk disks[LIMIT_DISKS];
+	unsigned ndisks;
+	const char *const *args;   /* extra arguments for the hypervisor, already split */
+	unsigned nargs;
+	unsigned cpu_percent;      /* CPU limit of its cgroup, 100 = one core; 0 = none */
+	unsigned cpu_weight;       /* cgroup v2 weight 1..10000; the daemon has 100 */
+};
+
+enum vm_stop_how {
+	VM_STOP_DESTROY,           /* at once */
+	VM_STOP_SHUTDOWN           /* ask the guest, destroy at the deadline */
+};
+
+/* What a driver can do; the life cycle asks before it plans a tier of sleep. */
+#define VM_CAN_FREEZE   0x1u
+#define VM_CAN_SAVE     0x2u
+#define VM_CAN_SHUTDOWN 0x4u
+#define VM_CAN_CONSOLE  0x8u
+
+struct vm_host_conf {
+	const char *run_dir;       /* absolute; VMs live in run_dir/vm/UUID/, made by vm_host_new as needed */
+	const char *state_dir;     /* saved states and overlays */
+	uid_t vm_uid;              /* who the VM processes run as; 0 = as we do (tests) */
+	gid_t vm_gid;
+	unsigned start_threads;    /* how many boots at once; >= 1 */
+	const char *qemu;          /* the QEMU binary; NULL = look in PATH */
+	bool use_cgroups;          /* false: never; true: where they are writable */
+};
+
+enum vm_event_kind {
+	VM_EVENT_DIED,             /* the VM ended without being told to: crash, guest's own poweroff, killed */
+	VM_EVENT_LOG               /* something an operator should read; text */
+};
+
+struct vm_event {
+	enum vm_event_kind kind;
+	struct vm_uuid uuid;
+	uint64_t time_ns;
+	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
+	const char *console;       /* last lines, escaped for nothing: the reader escapes; may be empty, never NULL */
+};
+
+struct vm_host;
+
+/* Events come as long as the VM is not stopped by us; after VM_EVENT_DIED everything the VM left behind has been cleaned up. */
+typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
+
+enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event, void *arg,
+    struct vm_host **host, struct errmsg *m);
+/* Waits for running operations, forgets the VMs and leaves them running. */
+void vm_host_free(struct vm_host *host);
+
+/* Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or machine has no such driver. */
+enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps, struct errmsg *m);
+
+/* Checks what can be known without running it (kernel readable by the VM's user, accelerator, machine options): for start-up warnings and `jitsu check`. */
+enum err vm_spec_check(struct vm_host *host, const struct vm_spec *spec, struct errmsg *m);
+
+/* How an operation ended. */
+struct vm_result {
+	enum err err;
+	const char *text;          /* the message when err is not 0; "" otherwise; valid during the callback */
+	uint64_t exec_ns;          /* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
+	const char *detail;        /* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
+	size_t detail_len;
+	const char *console;       /* last lines when a start failed or a VM was stopped; never NULL */
+	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
+};
+typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
+
+/*
+ * The operations.  `done` is called once, on the loop, never from inside the call.  A call that is not possible now (unknown UUID,
+ * wrong state) is reported through `done` as well.
+ *
+ * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of the VM is left.
+ * vm_stop: done when the VM and everything it left (tap, directory, cgroup) are gone; of a VM that does not run: ERR_MISSING.
+ * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state directory, then the process ends.
+ * vm_restore: vm_start from that file; the file is removed when it worked or is useless.
+ * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading does not consume it.
+ */
+void vm_start(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
+void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how, unsigned deadline_ms, vm_done_cb done, void *arg);
+void vm_freeze(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
+void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
+void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
+void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
+void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
+
+/*
+ * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called on the loop for each, then with NULL.
+ * After it a found VM is in the module's table as if it had been started here (events, stop, console, ...).
+ */
+enum vm_found_state { VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED, VM_FOUND_BROKEN /* half-made, hung or ended: stop it */ };
+struct vm_found {
+	struct vm_uuid uuid;
+	enum vm_found_state state;
+	const char *driver;
+	const char *why;           /* for VM_FOUND_BROKEN */
+};
+typedef void (*vm_found_cb)(const struct vm_found *f, void *arg);
+void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);
+
+/* ---- payload activity, for idle ---- */
+
+/*
+ * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last passed: unicast, not ARP or neighbour discovery,
+ * not our readiness probes.  Set up once per instance; nothing runs per VM and nothing is read until asked.
+ * The table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per instance.
+ */
+struct vm_activity;
+enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act, struct errmsg *m);
+void vm_activity_free(struct vm_activity *act, bool remove_table);
+/* last_ns: when a payload packet of this MAC last passed (clock.h), 0 = not within the last hour, or never. */
+typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
+void vm_activity_read(struct vm_activity *act, const uint8_t mac[6], vm_activity_cb cb, void *arg);
+
+/* ---- networks ---- */
+
+/* What the sentinel and the checks need to know of a bridge.  ERR_MISSING: there is no such interface; ERR_UNSUPPORTED: it is no bridge. */
+struct vm_bridge {
+	unsigned ifindex;
+	uint8_t mac[6];
+	bool up;
+	struct msg_addr addrs[LIMIT_NETWORK_RANGES];   /* its own addresses with their prefix lengths */
+	unsigned naddrs;
+};
+enum err vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m);
+/* A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs CAP_NET_RAW. */
+enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
+
+/* TCP source ports of readiness probes: outside the kernel's default ephemeral range, left out of payload counts. */
+#define VM_PROBE_PORT_FIRST 61000
+#define VM_PROBE_PORT_LAST 64999
+
+#endif
