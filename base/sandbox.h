@@ -8,6 +8,8 @@
 #define BASE_SANDBOX_H
 
 #include <stdint.h>
+#include <seccomp.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"

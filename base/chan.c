@@ -1,0 +1,335 @@
+/* chan: message channels over SOCK_SEQPACKET. */
+#include "base/chan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Messages handled per turn of the loop, so that a chatty peer does not starve the rest. */
+#define CHAN_BATCH 64
+
+struct queued {
+	STAILQ_ENTRY(queued) next;
+	struct msg msg;
+	int fds[LIMIT_MSG_FDS];
+	unsigned nfds;
+};
+
+struct chan {
+	int fd;
+	struct event *ev_read, *ev_write;
+	chan_msg_cb on_msg;
+	chan_lost_cb on_lost;
+	void *arg;
+	bool busy, dead;               /* in a callback; freed meanwhile, so that the loop below it frees the memory */
+	pthread_mutex_t lock;          /* over the queue and the order of sends */
+	STAILQ_HEAD(, queued) queue;
+	unsigned queue_len;
+};
+
+void
+chan_close_fds(int *fds, unsigned nfds)
+{
+	for (unsigned i = 0; i < nfds; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+enum err
+chan_pair(int fds[2], struct errmsg *m)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+		return err_sys(m, "socketpair");
+	return ERR_OK;
+}
+
+/* One sendmsg; returns 0 or errno. */
+static int
+send_once(int fd, const struct msg *m, const int *fds, unsigned nfds, int flags)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(LIMIT_MSG_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)m, .iov_len = sizeof(*m) };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (nfds > 0) {
+		struct cmsghdr *c;
+
+		memset(&control, 0, sizeof(control));
+		hdr.msg_control = control.buf;
+		hdr.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
+		c = CMSG_FIRSTHDR(&hdr);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
+	}
+	do {
+		n = sendmsg(fd, &hdr, flags | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? errno : 0;
+}
+
+/* Takes the descriptors out of a received message; what does not fit has been closed by the kernel (MSG_CTRUNC). */
+static unsigned
+take_fds(struct msghdr *hdr, int *fds)
+{
+	unsigned n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c != NULL; c = CMSG_NXTHDR(hdr, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (n < LIMIT_MSG_FDS)
+				fds[n++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return n;
+}
+
+/* One recvmsg into `m`.  Returns 0, EAGAIN, or another errno; `*why` explains a peer that talks nonsense (EPROTO) or is gone (EPIPE). */
+static int
+recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(LIMIT_MSG_FDS * sizeof(int))];
+	} control;
+	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	ssize_t n;
+
+	*nfds = 0;
+	do {
+		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		*why = strerror(errno);
+		return errno;
+	}
+	*nfds = take_fds(&hdr, fds);
+	if (n == 0) {
+		*why = "closed";
+		chan_close_fds(fds, *nfds);
+		return EPIPE;
+	}
+	*why = NULL;
+	if ((size_t)n != sizeof(*m) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+		*why = "message of a wrong size";
+	else if (m->version != MSG_VERSION)
+		*why = "message of another version";
+	else if (m->type == 0 || m->type >= MSG_TYPE_COUNT)
+		*why = "message of an unknown type";
+	if (*why != NULL) {
+		chan_close_fds(fds, *nfds);
+		return EPROTO;
+	}
+	return 0;
+}
+
+static void
+queued_free(struct queued *q)
+{
+	chan_close_fds(q->fds, q->nfds);
+	free(q);
+}
+
+static void
+lost(struct chan *c, const char *why)
+{
+	event_del(c->ev_read);
+	event_del(c->ev_write);
+	c->on_lost(c, why, c->arg);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct chan *c = arg;
+
+	(void)what;
+	c->busy = true;
+	for (int i = 0; i < CHAN_BATCH && !c->dead; i++) {
+		struct msg m;
+		int fds[LIMIT_MSG_FDS];
+		unsigned nfds;
+		const char *why;
+		int rc = recv_once(fd, &m, fds, &nfds, &why);
+
+		if (rc == EAGAIN || rc == EWOULDBLOCK)
+			break;
+		if (rc != 0) {
+			lost(c, why);
+			break;
+		}
+		c->on_msg(c, &m, fds, nfds, c->arg);
+	}
+	c->busy = false;
+	if (c->dead)
+		free(c);
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct chan *c = arg;
+	struct queued *q;
+	int rc = 0;
+
+	(void)what;
+	pthread_mutex_lock(&c->lock);
+	while ((q = STAILQ_FIRST(&c->queue)) != NULL) {
+		rc = send_once(fd, &q->msg, q->fds, q->nfds, MSG_DONTWAIT);
+		if (rc != 0)
+			break;
+		STAILQ_REMOVE_HEAD(&c->queue, next);
+		c->queue_len--;
+		queued_free(q);
+	}
+	if (q == NULL || (rc != EAGAIN && rc != EWOULDBLOCK))
+		event_del(c->ev_write);
+	pthread_mutex_unlock(&c->lock);
+	/* A broken peer is reported by the reading side, which sees the end of file. */
+}
+
+struct chan *
+chan_new(struct event_base *base, int fd, chan_msg_cb on_msg, chan_lost_cb on_lost, void *arg)
+{
+	struct chan *c = calloc(1, sizeof(*c));
+
+	if (c == NULL) {
+		close(fd);
+		return NULL;
+	}
+	c->fd = fd;
+	c->on_msg = on_msg;
+	c->on_lost = on_lost;
+	c->arg = arg;
+	STAILQ_INIT(&c->queue);
+	pthread_mutex_init(&c->lock, NULL);
+	c->ev_read = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->ev_write = event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+	if (c->ev_read == NULL || c->ev_write == NULL || evutil_make_socket_nonblocking(fd) != 0 ||
+	    event_add(c->ev_read, NULL) != 0) {
+		chan_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+chan_free(struct chan *c)
+{
+	struct queued *q;
+
+	if (c == NULL)
+		return;
+	if (c->ev_read != NULL)
+		event_free(c->ev_read);
+	if (c->ev_write != NULL)
+		event_free(c->ev_write);
+	while ((q = STAILQ_FIRST(&c->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&c->queue, next);
+		queued_free(q);
+	}
+	pthread_mutex_destroy(&c->lock);
+	close(c->fd);
+	if (c->busy)
+		c->dead = true;
+	else
+		free(c);
+}
+
+/* Called with the lock held. */
+static enum err
+enqueue(struct chan *c, const struct msg *m, const int *fds, unsigned nfds)
+{
+	struct queued *q;
+
+	if (c->queue_len >= LIMIT_CHAN_QUEUE)
+		return ERR_LIMIT;
+	q = calloc(1, sizeof(*q));
+	if (q == NULL)
+		return ERR_NOMEM;
+	q->msg = *m;
+	for (unsigned i = 0; i < nfds; i++) {
+		q->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (q->fds[i] < 0) {
+			queued_free(q);
+			return ERR_IO;
+		}
+		q->nfds++;
+	}
+	STAILQ_INSERT_TAIL(&c->queue, q, next);
+	if (c->queue_len++ == 0)
+		event_add(c->ev_write, NULL);
+	return ERR_OK;
+}
+
+enum err
+chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned nfds)
+{
+	struct msg copy = *m;
+	enum err e = ERR_OK;
+	int rc;
+
+	if (nfds > LIMIT_MSG_FDS)
+		return ERR_LIMIT;
+	copy.version = MSG_VERSION;
+	pthread_mutex_lock(&c->lock);
+	rc = c->queue_len > 0 ? EAGAIN : send_once(c->fd, &copy, fds, nfds, MSG_DONTWAIT);
+	if (rc == EAGAIN || rc == EWOULDBLOCK)
+		e = enqueue(c, &copy, fds, nfds);
+	else if (rc != 0)
+		e = ERR_IO;
+	pthread_mutex_unlock(&c->lock);
+	return e;
+}
+
+enum err
+chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why)
+{
+	const char *text;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+		return err_sys(why, "channel");
+	if (recv_once(fd, m, fds, nfds, &text) != 0)
+		return err_set(why, ERR_IO, "channel: %s", text);
+	return ERR_OK;
+}
+
+enum err
+chan_send_blocking(int fd, const struct msg *m, const int *fds, unsigned nfds, struct errmsg *why)
+{
+	struct msg copy = *m;
+	int flags = fcntl(fd, F_GETFL), rc;
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
+		return err_sys(why, "channel");
+	copy.version = MSG_VERSION;
+	rc = send_once(fd, &copy, fds, nfds, 0);
+	if (rc != 0)
+		return err_set(why, ERR_IO, "channel: %s", strerror(rc));
+	return ERR_OK;
+}
