@@ -1,0 +1,96 @@
+/*
+ * mapping: from the TXT records of zone images to units: which image, network, addresses, MAC and policy.
+ *
+ * Zone data is data: only keys that options.h marks may be set here.  One mapping_set holds the units of all zones that a configuration serves; addresses,
+ * MACs and writable disks are checked across all of them.  It points into the configuration, which must outlive it; it copies what it needs from zone images.
+ *
+ * A zone is taken as a whole or not at all: the caller adds each zone's image, and for a zone that was refused may add the image that it served before. Then
+ * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further zones; those too may be added again with
+ * their old image, and finished again.
+ */
+#ifndef SRC_MAPPING_H
+#define SRC_MAPPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/msg.h"
+#include "dns/dns.h"
+#include "src/config.h"
+
+/* Kept in the state directory, so that MACs survive; from getrandom(2). */
+struct mapping_secret {
+	uint8_t key[16];
+};
+
+struct unit_conf {
+	const char *name;              /* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
+	const struct config_zone *zone;
+	const struct config_image *image;
+	struct unit_conf *target;      /* an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is empty then */
+	struct unit_conf **needs;      /* units to be awake first */
+	const char *file;              /* where the mapping stands */
+	uint32_t line;
+	uint16_t nneeds;
+	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
+	uint8_t mac[6];
+	struct msg_addr *addrs;        /* prefixlen is its subnet's */
+	struct config_policy policy;   /* resolved: nothing in it means "default" any more */
+};
+
+struct mapping_set;
+
+/* `host` are the host's own addresses, refused to units; copied.  NULL when out of memory. */
+struct mapping_set *mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
+    const struct msg_addr *host, unsigned nhost);
+void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
+
+/*
+ * Adds zone `image_zone` of `img` as the contents of `zone`.  ERR_PARSE: refused, findings are in `r`, the set is as if it had not been called.
+ * ERR_EXISTS: the zone was added already.  The image may be closed afterwards.
+ */
+enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img,
+    uint32_t image_zone, struct report *r);
+
+/* As mapping_set_add, from an array: for tests. */
+enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n,
+    struct report *r);
+
+/*
+ * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set (mapping_zone_added says which), the others are whole.
+ */
+enum err mapping_set_finish(struct mapping_set *set, struct report *r);
+bool mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone);
+
+/* The unit table of a zone, aliases included, in the order of the image: entry i is dns_image_unit's i.  Valid after mapping_set_finish. */
+uint32_t mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone);
+const struct unit_conf *mapping_zone_unit(const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
+
+/* By owner (lower case, no final dot), aliases included; NULL when there is none.  O(1). */
+const struct unit_conf *mapping_unit_find(const struct mapping_set *set, const char *owner);
+
+/* What an alias stands for, or the unit itself. */
+static inline const struct unit_conf *
+mapping_unit_target(const struct unit_conf *u)
+{
+	return u->target != NULL ? u->target : u;
+}
+
+/* Units that are not aliases, and bytes that the set occupies (for `jitsu status`). */
+uint32_t mapping_set_units(const struct mapping_set *set);
+size_t mapping_set_bytes(const struct mapping_set *set);
+
+/* The first address of `family` (4 or 6), or NULL. */
+const struct msg_addr *mapping_unit_addr(const struct unit_conf *u, int family);
+/* The gateway of the subnet of `a` in the unit's network, or NULL. */
+const struct msg_addr *mapping_gateway(const struct config_network *net, const struct msg_addr *a);
+
+/* Locally administered, unicast (02:..), from the secret, the unit's name and the number of the NIC: the same for ever. */
+void mapping_mac_derive(const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6]);
+
+/* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
+enum err mapping_secret_load(const char *state_dir, struct mapping_secret *secret, struct errmsg *m);
+
+#endif
