@@ -57,4 +57,19 @@
 /* A request on the control socket; the longest is a name and a verb. */
 #define LIMIT_CONTROL_REQUEST 4096
 
+/* Unread events queued for one follower; a reader that is a thousand events behind has gone for a walk. */
+#define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
+
+/* Admins by uid in the configuration. */
+#define LIMIT_ADMINS 64
+
+/* Events given in one reply; a person reads the last ones, a program asks for what it has not seen. */
+#define LIMIT_EVENTS_READ 10000
+
+/* Touched rows and events kept while the disk is full; about 2 MB, beyond it the oldest are dropped. */
+#define LIMIT_STORE_PENDING 10000
+
+/* An event's or error's text in the store. */
+#define LIMIT_STORE_TEXT 1024
+
 #endif

@@ -1,0 +1,110 @@
+/*
+ * control: the socket through which `jitsu` and programs talk to the warden.
+ *
+ * UNIX stream, one JSON object per line (UTF-8, at most LIMIT_CONTROL_REQUEST bytes with its newline) each way:
+ *
+ *     → {"v":1,"verb":"show","name":"www.example.test"}
+ *     ← {"v":1,"ok":true,"data":{...}}          or {"v":1,"ok":false,"error":"a sentence"}
+ *
+ * Requests of one connection are answered in order; the next one is looked at when the answer before it has left.  A connection on which
+ * `follow` was granted gets {"v":1,"event":{...}} lines until it closes, and no further requests are read from it.  Who asks is read from the
+ * socket's peer credentials: verbs marked admin_only are for root, the daemon's own user and the uids of control_set_admins; the
+ * others are for whoever the socket's mode lets connect.
+ *
+ * Everything runs on the loop given to control_new and never blocks.  SIGPIPE must be ignored by the process (control_new does it).
+ *
+ * What the verbs' data look like (fields may be added; a program ignores what it does not know; absent or null = unknown):
+ *
+ *   list     array of { name, state, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
+ *   show     such an object, and { aliases: [name], mac, uuid, pid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
+ *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line }
+ *   events   array of { time: seconds.microseconds, unit, kind, durations_us: { spawn, alive, ready, answer }, text }; args: name, limit, follow
+ *   console  { name, text }; args: name
+ *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name
+ *   sleep    { name, state }, when the VM has gone or is frozen; args: name
+ *   reload   { zones, units, warnings: [text] }; fails with every finding, one per line
+ *   status   { version, pid, uptime_s, zones: [{ name, serial, units, file, error }], children: [{ name, pid, restarts }],
+ *            counters: { queries, answers, rcodes: { NOERROR: n, ... }, held, wakes, boots, ... }, limits: { name: { used, most } } }
+ */
+#ifndef SRC_CONTROL_H
+#define SRC_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+
+#define CONTROL_VERSION 1
+#define CONTROL_PATH "/run/jitsu/control"
+#define CONTROL_GROUP "jitsu-admin"
+
+struct control;
+
+/*
+ * One request.  It belongs to the handler until it is answered, exactly once, with control_reply, control_fail or control_follow, from inside
+ * the handler or at any time later; that frees it.  When the client has left meanwhile, answering just frees it.
+ * After control_free outstanding requests must still be answered (they are freed then).
+ */
+struct control_request;
+
+typedef void (*control_verb_fn)(struct control_request *req, json_t *args, void *arg);
+
+struct control_verb {
+	const char *name;
+	bool admin_only;
+	control_verb_fn fn;        /* args: the whole request object, borrowed, valid during the call */
+};
+
+/*
+ * Listens on `path`: mode 0660 and group `group`; if there is no such group, or its owner may not be changed, mode 0600 and a line in the log.
+ * A socket file that nobody listens on is replaced; one that answers is left alone: ERR_EXISTS "another jitsud listens on PATH".  Anything
+ * else at `path` is refused.  `verbs` ends with a NULL name and, like `path`, must outlive nothing: both are copied.
+ */
+enum err control_new(struct event_base *base, const char *path, const char *group, const struct control_verb *verbs, void *arg,
+    struct control **control, struct errmsg *m);
+
+/* Closes every connection and removes the socket file if it is still ours.  NULL is allowed. */
+void control_free(struct control *c);
+
+/* Who may use admin_only verbs besides root and our own user; copied. */
+enum err control_set_admins(struct control *c, const uid_t *uids, size_t n);
+
+/* Answers; takes over the reference to `data` (NULL, as from a failed json_pack, becomes "out of memory"). */
+void control_reply(struct control_request *req, json_t *data);
+void control_fail(struct control_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Answers with `data` like control_reply and makes the connection a follower of `unit`'s events (NULL: of all). */
+void control_follow(struct control_request *req, const char *unit, json_t *data);
+
+/* Sends an event to the followers of `unit` and of all; `event` stays the caller's.  A follower that does not read is disconnected. */
+void control_event_push(struct control *c, const char *unit, json_t *event);
+
+/* Is anybody following?  Saves making the JSON. */
+bool control_has_followers(const struct control *c);
+
+/* ---- for handlers ---- */
+
+/*
+ * The `name` of a request, normalized (lower case, no final dot).  When it is absent, no string or no possible name: with `need` the request is failed
+ * with a sentence and false is returned (do nothing more with it); without, an absent name gives true and "".
+ */
+bool control_arg_name(struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT]);
+
+/* Lower case, final dots off; ERR_PARSE when it is empty, too long or has characters that are not printable. */
+enum err control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg *m);
+
+uid_t control_request_uid(const struct control_request *req);
+bool control_request_gone(const struct control_request *req);   /* the client left: the answer will reach nobody */
+
+struct control_stats {
+	unsigned clients, followers;
+	unsigned long requests, refused;
+};
+void control_stats_get(const struct control *c, struct control_stats *st);
+
+#endif

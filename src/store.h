@@ -1,0 +1,168 @@
+/*
+ * store: what must survive the daemon, in SQLite, behind a thread of its own.
+ *
+ * Three tables: `unit` (one row per unit that was ever woken), `events` (what happened, bounded) and `address` (who has or had an
+ * address).  The caller lives on a libevent loop and is never made to wait: calls copy what they are given, post a command and return; results
+ * come back on the loop through an eventfd.  Commands are carried out in the order of the calls; what is queued when the thread gets to
+ * work goes into one transaction (group commit).  With nothing dirty no timer is armed and the thread sleeps.
+ *
+ * Durability: a row is safe from our own death when its completion has been called (WAL, synchronous=NORMAL: a power cut may take the last commits
+ * with it, but then the VMs died as well).
+ *
+ * Errors: a full disk, a read-only or failing file system reach the completion as ERR_IO with SQLite's words and the file's name; the store stays usable, and
+ * what was only touched or logged is kept (bounded) and written with the next command that succeeds.
+ *
+ * Times ending in _ns are CLOCK_MONOTONIC (clock.h), which means something only within one boot of the host: rows carry its boot id, and a
+ * row of another boot is loaded with this_boot = false and these times 0.  Wall-clock times are seconds or microseconds since 1970.
+ *
+ * All functions are for the loop's thread.
+ */
+#ifndef SRC_STORE_H
+#define SRC_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/msg.h"
+
+struct store;
+
+/* Strings are read during the call (put) or valid during the callback (load); NULL is stored as "". */
+struct store_unit {
+	const char *owner;            /* absolute, lower case, no final dot; the key */
+	const char *state;            /* the life cycle's word: "booting", "awake", ... */
+	const char *uuid;             /* of the VM, in text; "" = none */
+	const char *driver;
+	const char *image;
+	uint64_t awake_since_ns;      /* 0 = none, here and below */
+	uint64_t last_activity_ns;
+	uint64_t deadline_ns;         /* the next thing to happen by itself: going to sleep, the end of a boot's patience */
+	uint64_t backoff_until_ns;
+	uint64_t boots, crashes;
+	uint32_t failures;            /* in a row */
+	uint32_t last_boot_ms;        /* from the wake to ready */
+	const char *last_error;
+	const char *console;          /* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
+	bool this_boot;               /* load only: the row is of this boot of the host */
+};
+
+/* The legs of a wake; each in microseconds, STORE_STEP_NONE when it did not happen. */
+enum store_step {
+	STORE_STEP_SPAWN,             /* query or packet → the VM's process was executed */
+	STORE_STEP_ALIVE,             /* → first frame of the guest */
+	STORE_STEP_READY,             /* → the readiness test succeeded */
+	STORE_STEP_ANSWER,            /* → the first held query was answered */
+	STORE_STEPS
+};
+#define STORE_STEP_NONE (-1)
+
+/* "spawn", "alive", "ready", "answer": the keys of durations_us in JSON. */
+extern const char *const store_step_names[STORE_STEPS];
+
+struct store_event {
+	int64_t id;                   /* read only: grows with time */
+	uint64_t time_us;             /* wall clock; 0 in store_event_add = now */
+	uint64_t mono_ns;             /* 0 in store_event_add = now */
+	const char *unit;             /* "" = the daemon itself */
+	const char *kind;             /* one word: "wake", "ready", "sleep", "died", "failed", "adopted", ... */
+	int64_t step_us[STORE_STEPS];
+	const char *text;
+};
+
+/* An event without durations; text is printf-like in the caller's hands. */
+#define STORE_EVENT(u, k, t)                                                                                       \
+	((struct store_event){ .unit = (u), .kind = (k), .text = (t),                                                  \
+	    .step_us = { STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE } })
+
+struct store_conf {
+	uint32_t events_keep;         /* newest events kept; 0 = STORE_EVENTS_KEEP */
+	uint32_t address_hold_s;      /* how long a removed unit's address is refused to others; STORE_ADDRESS_HOLD_S is usual, 0 = never */
+};
+
+/* How a command ended; `why` is "" when e is ERR_OK, and valid during the callback. */
+typedef void (*store_done_cb)(enum err e, const char *why, void *arg);
+
+/*
+ * Opens or creates the database (mode 0600; the directory must exist) and brings its schema up to date.  Blocking, for the start.
+ *   ERR_EXISTS       another process has it open
+ *   ERR_PARSE        it is damaged or no database: the message says what to do; nothing was changed or deleted
+ *   ERR_UNSUPPORTED  a newer jitsud wrote it
+ *   ERR_IO, ERR_PERM, ERR_NOMEM
+ * `conf` may be NULL.
+ */
+enum err store_open(struct event_base *base, const char *path, const struct store_conf *conf, struct store **store, struct errmsg *m);
+
+/* Writes everything that is pending, calls the completions that are outstanding (from inside this call), closes.  NULL is allowed. */
+void store_close(struct store *s);
+
+/* Every row of `unit`, in the order of names.  Blocking, for the start. */
+typedef void (*store_unit_cb)(const struct store_unit *u, void *arg);
+enum err store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *m);
+
+/*
+ * Inserts or replaces a row at once: for changes of state.  `done` (may be NULL) is called on the loop after the commit, never from inside this call: a spawn
+ * waits for it (intent first).  Replaces an earlier touch of the same owner that is still pending.
+ */
+void store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, void *arg);
+
+/* Notes two times of a row that exists, to be written within a second, together with whatever else was touched. */
+void store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns);
+
+void store_unit_delete(struct store *s, const char *owner, store_done_cb done, void *arg);
+
+/*
+ * Adds an event.  It is written within a second, or with the next store_unit_put if that comes earlier: add the event of a state
+ * change first, then put the row, and both are in one commit.
+ */
+void store_event_add(struct store *s, const struct store_event *ev);
+
+/*
+ * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit` is NULL; oldest of them first.
+ * Sees every event that was added before the call.
+ */
+typedef void (*store_events_cb)(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
+void store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
+
+/* ---- addresses ---- */
+
+/*
+ * A removed unit's address stays in caches, so it is refused to others for a while.  The table is in memory (loaded by store_open) and written on change.
+ * A load asks store_address_check for every address of the new configuration; after the swap store_addresses_set tells which are in use.
+ */
+#define STORE_ADDRESS_HOLD_S (3 * 24 * 3600)
+#define STORE_EVENTS_KEEP 100000
+
+struct store_address {
+	struct msg_addr addr;         /* prefixlen is ignored */
+	const char *owner;
+};
+
+/*
+ * May `owner` have this address at wall-clock time now_s?  ERR_EXISTS when another owner has it in the table, or had it less than address_hold_s ago; the
+ * message names that owner and says until when.
+ */
+enum err store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner, uint64_t now_s, struct errmsg *m);
+
+/* These and no others are in use from now on; those that were in use before and are not in the list count as removed at now_s. */
+enum err store_addresses_set(struct store *s, const struct store_address *list, size_t n, uint64_t now_s);
+
+/* Forgets that somebody had this address ("told otherwise"). */
+void store_address_forget(struct store *s, const struct msg_addr *addr);
+
+/* This boot's id as in /proc/sys/kernel/random/boot_id. */
+const char *store_boot_id(const struct store *s);
+
+/* Rows and events waiting to be written, commits done and failed; for `status` and tests. */
+struct store_stats {
+	uint64_t commits, failed_commits, events_dropped;
+	uint64_t last_commit_us, worst_commit_us;
+	size_t pending;
+};
+void store_stats_get(struct store *s, struct store_stats *st);
+
+#endif

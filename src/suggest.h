@@ -1,0 +1,28 @@
+/*
+ * suggest: the nearest match for a word that was not found: "no unit ww.example.test; did you mean www.example.test?"
+ *
+ *     struct suggest s;
+ *     suggest_init(&s, wanted);
+ *     for (each candidate)
+ *             suggest_offer(&s, candidate);
+ *     control_fail(req, "no unit %s%s", wanted, suggest_text(&s));
+ */
+#ifndef SRC_SUGGEST_H
+#define SRC_SUGGEST_H
+
+#include "base/limits.h"
+
+struct suggest {
+	const char *wanted;        /* must outlive the search */
+	unsigned best;             /* edits to the best candidate so far */
+	char candidate[LIMIT_NAME_TEXT];
+	char text[LIMIT_NAME_TEXT + 32];
+};
+
+void suggest_init(struct suggest *s, const char *wanted);
+void suggest_offer(struct suggest *s, const char *candidate);
+
+/* "; did you mean CANDIDATE?", or "" when nothing is near enough (a third of the letters, or a first label that is equal). */
+const char *suggest_text(struct suggest *s);
+
+#endif
