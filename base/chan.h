@@ -1,7 +1,7 @@
 /*
  * chan: one end of the channel between the warden and a child: whole messages (msg.h) and descriptors, never blocking.
  *
- * A channel lives on one libevent loop.  chan_send may be called from any thread of the process; everything else only from the
+ * A channel lives on one libevent loop.  chan_send may be called (after evthread_use_pthreads) from any thread of the process; everything else only from the
  * loop's.  What the socket does not take at once is queued and sent when it is writable; beyond LIMIT_CHAN_QUEUE the peer counts as dead.
  */
 #ifndef BASE_CHAN_H

@@ -1,0 +1,295 @@
+/* children: starts, watches and replaces the confined processes. */
+#include "src/children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define CHANNEL_FD 3
+
+static const char *const role_names[ROLE_COUNT] = {
+	[ROLE_WARDEN] = "warden",
+	[ROLE_DNS] = "dns",
+	[ROLE_SENTINEL] = "sentinel",
+	[ROLE_ZONES] = "zones",
+};
+
+static void restart_later(struct child *c);
+
+/* posix_spawn of ourselves; *pid is set.  The role is argv[0], which is also what ps(1) shows. */
+static enum err
+spawn_role(const char *name, int chan_fd, pid_t *pid, struct errmsg *m)
+{
+	char title[64];
+	char *argv[] = { title, NULL };
+#ifdef JITSU_SAN
+	/* The leak checker wants ptrace at exit, which a confined process has not. */
+	static char sanitizer[] = "ASAN_OPTIONS=detect_leaks=0";
+	char *envp[] = { sanitizer, NULL };
+#else
+	char *envp[] = { NULL };
+#endif
+	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int rc;
+
+	snprintf(title, sizeof(title), "jitsud: %s", name);
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawn_file_actions_init(&fa);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	rc = posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&fa, chan_fd, CHANNEL_FD);
+	if (rc == 0)
+		rc = posix_spawn(pid, "/proc/self/exe", &fa, &attr, argv, envp);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&fa);
+	if (rc != 0) {
+		errno = rc;
+		return err_sys(m, "start of the %s process", name);
+	}
+	return ERR_OK;
+}
+
+void
+child_init(struct child *c, enum msg_role role, struct event_base *base, const struct child_conf *conf,
+    const struct child_ops *ops, void *arg)
+{
+	memset(c, 0, sizeof(*c));
+	c->role = role;
+	c->name = role_names[role];
+	c->base = base;
+	c->conf = conf;
+	c->ops = ops;
+	c->arg = arg;
+	c->pidfd = -1;
+	c->restart = true;
+	c->backoff_ms = CHILD_BACKOFF_MIN_MS;
+}
+
+static void
+describe_exit(const siginfo_t *si, char *buf, size_t size)
+{
+	if (si->si_code == CLD_EXITED)
+		snprintf(buf, size, "exited with status %d", si->si_status);
+	else if (si->si_status == SIGSYS)
+		snprintf(buf, size, "killed by its sandbox (SIGSYS)");
+	else
+		snprintf(buf, size, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
+}
+
+/* Forgets a process that has been reaped. */
+static void
+forget(struct child *c)
+{
+	chan_free(c->chan);
+	c->chan = NULL;
+	if (c->ev_exit != NULL)
+		event_free(c->ev_exit);
+	c->ev_exit = NULL;
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	c->pidfd = -1;
+	c->pid = 0;
+	c->confined = false;
+}
+
+static void
+on_exit_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *c = arg;
+	siginfo_t si = { 0 };
+	pid_t pid = c->pid;
+	char how[sizeof(c->why)];
+
+	(void)fd;
+	(void)what;
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) != 0 || si.si_pid == 0)
+		return;
+	describe_exit(&si, how, sizeof(how));
+	if (c->why[0] == '\0')
+		snprintf(c->why, sizeof(c->why), "%s", how);
+	if (c->restart || si.si_code != CLD_EXITED || si.si_status != 0)
+		log_warn("the %s process (pid %d) ended: %s%s%s", c->name, (int)pid, c->why,
+		    strcmp(how, c->why) != 0 ? "; " : "", strcmp(how, c->why) != 0 ? how : "");
+	if (clock_now_ms() - c->started_ms >= CHILD_LIVED_MS)
+		c->backoff_ms = CHILD_BACKOFF_MIN_MS;
+	forget(c);
+	if (c->restart)
+		restart_later(c);
+	if (c->ops->gone != NULL)
+		c->ops->gone(c, c->why);
+}
+
+static void
+on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void *arg)
+{
+	struct child *c = arg;
+	char text[4 * MSG_TEXT];
+
+	(void)chan;
+	switch (m->type) {
+	case MSG_RUNNING:
+		chan_close_fds(fds, nfds);
+		c->confined = true;
+		log_debug("the %s process (pid %d) is confined and serves", c->name, (int)c->pid);
+		if (c->ops->running != NULL)
+			c->ops->running(c);
+		break;
+	case MSG_LOG:
+		chan_close_fds(fds, nfds);
+		text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
+		log_warn("%s process: %s", c->name, text);
+		break;
+	default:
+		c->ops->message(c, m, fds, nfds);
+		break;
+	}
+}
+
+static void
+on_lost(struct chan *chan, const char *why, void *arg)
+{
+	struct child *c = arg;
+
+	(void)chan;
+	if (strcmp(why, "closed") != 0)
+		snprintf(c->why, sizeof(c->why), "protocol violation: %s", why);
+	/* Its end is what counts; on_exit_cb cleans up. */
+	if (c->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+}
+
+void
+child_kill(struct child *c, const char *why)
+{
+	if (c->pidfd < 0)
+		return;
+	snprintf(c->why, sizeof(c->why), "protocol violation: %s", why);
+	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
+		log_err("the %s process (pid %d) cannot be ended: %s", c->name, (int)c->pid, strerror(errno));
+}
+
+void
+child_send(struct child *c, struct msg *m, const int *fds, unsigned nfds)
+{
+	enum err e;
+
+	if (c->chan == NULL)
+		return;
+	e = chan_send(c->chan, m, fds, nfds);
+	if (e == ERR_LIMIT)
+		child_kill(c, "it does not read its channel");
+	else if (e != ERR_OK && e != ERR_IO)
+		log_err("message to the %s process: %s", c->name, err_str(e));
+}
+
+/* MSG_HELLO, the owner's set-up messages, MSG_RUN. */
+static enum err
+introduce(struct child *c, struct errmsg *m)
+{
+	struct msg hello = { .type = MSG_HELLO }, run = { .type = MSG_RUN };
+	enum err e;
+
+	hello.hello.role = (uint32_t)c->role;
+	hello.hello.uid = c->conf->uid;
+	hello.hello.gid = c->conf->gid;
+	hello.hello.log_level = (uint32_t)c->conf->log_level;
+	hello.hello.log_stderr = c->conf->log_stderr;
+	snprintf(hello.hello.empty_root, sizeof(hello.hello.empty_root), "%s", c->conf->empty_root);
+	if ((e = chan_send(c->chan, &hello, NULL, 0)) != ERR_OK)
+		return err_set(m, e, "%s process: first message: %s", c->name, err_str(e));
+	if (c->ops->setup != NULL && (e = c->ops->setup(c, m)) != ERR_OK)
+		return e;
+	if ((e = chan_send(c->chan, &run, NULL, 0)) != ERR_OK)
+		return err_set(m, e, "%s process: set-up: %s", c->name, err_str(e));
+	return ERR_OK;
+}
+
+enum err
+child_start(struct child *c, struct errmsg *m)
+{
+	int fds[2] = { -1, -1 };
+	enum err e = chan_pair(fds, m);
+
+	if (e != ERR_OK)
+		return e;
+	c->why[0] = '\0';
+	c->started_ms = clock_now_ms();
+	e = spawn_role(c->name, fds[1], &c->pid, m);
+	close(fds[1]);
+	if (e != ERR_OK) {
+		close(fds[0]);
+		c->pid = 0;
+		return e;
+	}
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd < 0)
+		fatal("pidfd_open of our own child: %s", strerror(errno));
+	c->chan = chan_new(c->base, fds[0], on_message, on_lost, c);
+	c->ev_exit = event_new(c->base, c->pidfd, EV_READ | EV_PERSIST, on_exit_cb, c);
+	if (c->chan == NULL || c->ev_exit == NULL || event_add(c->ev_exit, NULL) != 0)
+		fatal("%s process: %s", c->name, err_str(ERR_NOMEM));
+	e = introduce(c, m);
+	if (e != ERR_OK)
+		child_kill(c, "set-up failed");
+	return e;
+}
+
+static void
+on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *c = arg;
+	struct errmsg m;
+
+	(void)fd;
+	(void)what;
+	c->restarts++;
+	if (child_start(c, &m) != ERR_OK) {
+		log_err("%s", m.text);
+		if (c->pid == 0)
+			restart_later(c);
+	}
+}
+
+static void
+restart_later(struct child *c)
+{
+	struct timeval tv = { .tv_sec = c->backoff_ms / 1000, .tv_usec = (suseconds_t)(c->backoff_ms % 1000) * 1000 };
+
+	if (c->ev_restart == NULL)
+		c->ev_restart = evtimer_new(c->base, on_restart, c);
+	if (c->ev_restart == NULL || event_add(c->ev_restart, &tv) != 0)
+		fatal("%s process: restart: %s", c->name, err_str(ERR_NOMEM));
+	c->backoff_ms = c->backoff_ms * 2 > CHILD_BACKOFF_MAX_MS ? CHILD_BACKOFF_MAX_MS : c->backoff_ms * 2;
+}
+
+void
+child_clear(struct child *c)
+{
+	c->restart = false;
+	if (c->pidfd >= 0) {
+		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+		/* SIGKILL of a process of ours is not refused; the wait is short. */
+		(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
+	}
+	forget(c);
+	if (c->ev_restart != NULL)
+		event_free(c->ev_restart);
+	c->ev_restart = NULL;
+}

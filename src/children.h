@@ -1,0 +1,75 @@
+/*
+ * children: starts, watches and replaces the confined processes of the warden.
+ *
+ * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel (descriptor 3), stdin from /dev/null
+ * and stderr.  A child that ends, or that breaks the protocol (child_kill), is logged and started again after a back-off that doubles from
+ * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for a minute.
+ */
+#ifndef SRC_CHILDREN_H
+#define SRC_CHILDREN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <event2/event.h>
+
+#include "base/chan.h"
+#include "base/err.h"
+#include "base/msg.h"
+
+#define CHILD_BACKOFF_MIN_MS 50
+#define CHILD_BACKOFF_MAX_MS 10000
+#define CHILD_LIVED_MS 60000
+
+struct child;
+
+struct child_ops {
+	/* The channel is open: send MSG_HELLO is done; send the set-up messages.  MSG_RUN follows.  An error stops this attempt. */
+	enum err (*setup)(struct child *c, struct errmsg *m);
+	/* A checked message other than MSG_RUNNING and MSG_LOG.  The descriptors are the callee's. */
+	void (*message)(struct child *c, const struct msg *m, int *fds, unsigned nfds);
+	void (*running)(struct child *c);                /* confined and serving; may be NULL */
+	void (*gone)(struct child *c, const char *why);  /* ended; it will be restarted if c->restart; may be NULL */
+};
+
+struct child_conf {
+	uid_t uid;
+	gid_t gid;
+	const char *empty_root;
+	bool log_stderr;
+	int log_level;
+};
+
+struct child {
+	enum msg_role role;
+	const char *name;               /* "dns" */
+	const struct child_ops *ops;
+	const struct child_conf *conf;
+	void *arg;
+	struct event_base *base;
+	bool restart;                   /* keep it running */
+	bool confined;                  /* MSG_RUNNING came */
+	pid_t pid;                      /* 0 = not running */
+	int pidfd;
+	struct chan *chan;              /* NULL = not running */
+	struct event *ev_exit, *ev_restart;
+	uint64_t started_ms;
+	unsigned backoff_ms;
+	unsigned restarts;              /* since the warden started */
+	char why[128];                  /* of the last end */
+};
+
+/* Embedded: `child_init`, then child_start; child_clear kills and reaps it. */
+void child_init(struct child *c, enum msg_role role, struct event_base *base, const struct child_conf *conf,
+    const struct child_ops *ops, void *arg);
+enum err child_start(struct child *c, struct errmsg *m);
+void child_clear(struct child *c);
+
+/* For a child that talks nonsense: logs why, ends it; `gone` and the restart follow. */
+void child_kill(struct child *c, const char *why);
+
+/* Sends; a child that cannot take it any more is killed.  Nothing is sent while it does not run. */
+void child_send(struct child *c, struct msg *m, const int *fds, unsigned nfds);
+
+#endif
