@@ -1,0 +1,220 @@
+/*
+ * life: the life cycle of one unit, as a pure state machine: no I/O, no clock of its own, no allocation.
+ *
+ * The warden embeds a struct life in each unit, tells it what happened (life_event) and does what it answers (life_out), in order.  An event that
+ * results from doing an action is delivered only after the whole list was done, never from inside it.
+ *
+ * Tickets: ADMIT, INTENT, START, RESTORE, PROBE, FREEZE, THAW, SAVE, STOP and READ carry a ticket, and the event that ends them brings it back.  An
+ * event with another ticket is late or doubled; it is ignored.  PROBE has the ticket of the START, RESTORE or ADOPT that it belongs to.  The channel to the sentinel has no
+ * room for tickets: the glue drops a READY whose frame was seen before it sent the PROBE.  DIED has none either: the glue finds the unit by the VM's
+ * UUID, which is new with each INTENT.
+ *
+ * Times are milliseconds of clock.h; in every field 0 or LIFE_NEVER means what is said there.
+ */
+#ifndef SRC_LIFE_H
+#define SRC_LIFE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/msg.h"
+
+#define LIFE_NEVER UINT64_MAX
+
+/* What users see. */
+enum life_state {
+	LIFE_DORMANT = 0,
+	LIFE_BOOTING,            /* also: waiting for a slot, thawing, restoring */
+	LIFE_AWAKE,              /* answers may leave at once */
+	LIFE_FROZEN,             /* also: freezing */
+	LIFE_SAVED,              /* also: saving */
+	LIFE_STOPPING,
+	LIFE_FAILED,             /* waits out its back-off, or its VM cannot be stopped: wakes fail at once */
+	LIFE_STATE_COUNT
+};
+
+/* What the machine waits for; drawn at the top of life.c. */
+enum life_phase {
+	LIFE_P_DORMANT = 0, LIFE_P_ADMITTING, LIFE_P_INTENDING, LIFE_P_STARTING, LIFE_P_RESTORING, LIFE_P_PROBING, LIFE_P_AWAKE, LIFE_P_READING,
+	LIFE_P_FREEZING, LIFE_P_FROZEN, LIFE_P_THAWING, LIFE_P_SAVING, LIFE_P_SAVED, LIFE_P_STOPPING, LIFE_P_RETRYING, LIFE_P_FAILED, LIFE_P_GONE,
+	LIFE_PHASE_COUNT
+};
+
+/* Tiers of sleep, deeper ones later. */
+enum life_tier { LIFE_TIER_FROZEN, LIFE_TIER_SAVED, LIFE_TIER_DORMANT };
+
+/* Why a state changed; with CHANGED, and kept in the struct until the next change. */
+enum life_why {
+	LIFE_WHY_NONE = 0,
+	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,   /* woken or sent to sleep by; the same order as enum life_cause */
+	LIFE_WHY_PRESSURE,       /* memory is wanted by others */
+	LIFE_WHY_READY,
+	LIFE_WHY_IDLE,           /* not used for `idle` */
+	LIFE_WHY_UNUSED,         /* woken, and no packet came for `unused-after` */
+	LIFE_WHY_AGED,           /* frozen or saved for too long */
+	LIFE_WHY_DONE,           /* the operation that the state waited for ended as it should */
+	LIFE_WHY_ADOPTED,
+	LIFE_WHY_REMOVED,
+	LIFE_WHY_BACKOFF_OVER,
+	LIFE_WHY_REFUSED,        /* no slot */
+	LIFE_WHY_STORE,          /* the intent could not be written */
+	LIFE_WHY_START,          /* the driver could not start it */
+	LIFE_WHY_NOT_READY,      /* not ready within boot_ms */
+	LIFE_WHY_DIED,           /* the VM ended by itself */
+	LIFE_WHY_DRIVER,         /* freeze, thaw or save failed */
+	LIFE_WHY_STOP,           /* the VM could not be stopped, or the driver hangs */
+	LIFE_WHY_COUNT
+};
+
+/* From the configuration and the driver; may be another at every step (send POLICY after a reload). */
+struct life_policy {
+	uint32_t idle_ms;          /* asleep when not used for so long; 0 = never */
+	uint32_t unused_after_ms;  /* ... when no payload packet came for so long after the last query; 0 = off */
+	uint32_t min_up_ms;        /* awake at least so long (operator, pressure and removal excepted) */
+	uint32_t boot_ms;          /* from ADMITTED to READY; also the longest wait for a slot */
+	uint32_t frozen_ms;        /* a frozen VM goes on to frozen_then after this; 0 = never */
+	uint32_t saved_ms;         /* a saved state is thrown away after this; 0 = never */
+	uint32_t backoff_min_ms;   /* after the first failure; doubles ... */
+	uint32_t backoff_max_ms;   /* ... up to this */
+	uint32_t steady_ms;        /* a VM that was awake so long makes former failures forgotten */
+	uint32_t stop_ms;          /* deadline of a shutdown, after which the driver destroys */
+	uint32_t op_ms;            /* a driver that takes longer over anything but a boot counts as hung */
+	uint8_t sleep;             /* enum life_tier when idle */
+	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
+	bool shutdown;             /* stop by asking the guest first */
+	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
+};
+
+/* life_init makes it dormant.  Outside life.c only read; times below are worth storing for adoption. */
+struct life {
+	uint64_t timer_ms;         /* when the TIMER event is due; LIFE_NEVER when none.  While awake: when sleep is considered */
+	uint64_t awake_since_ms;   /* 0 before the first time */
+	uint64_t last_use_ms;      /* newest query, wake or packet that the machine knows of */
+	uint64_t backoff_until_ms; /* queries do not boot it before; 0 = none */
+	uint32_t ticket;
+	uint16_t flags;
+	uint8_t phase;             /* enum life_phase */
+	uint8_t why;               /* enum life_why of the last change */
+	uint8_t failures;          /* in a row; see steady_ms */
+};
+
+_Static_assert(sizeof(struct life) <= 48, "a dormant unit is cheap");
+
+enum life_event_kind {
+	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */
+	LIFE_EV_ADMITTED,   /* ticket: the slot is held from now on, and one of the slots for concurrent boots */
+	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full */
+	LIFE_EV_STORED,     /* ticket, result: the intent is on disk */
+	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
+	LIFE_EV_RESTORED,   /* ticket, result: as STARTED; the saved state is used up either way */
+	LIFE_EV_READY,      /* ticket; may come before STARTED */
+	LIFE_EV_FROZEN,     /* ticket, result */
+	LIFE_EV_THAWED,     /* ticket, result */
+	LIFE_EV_SAVED,      /* ticket, result: after success the process is gone and the file is there */
+	LIFE_EV_STOPPED,    /* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
+	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
+	LIFE_EV_DIED,       /* the unit's VM ended by itself and was cleaned up */
+	LIFE_EV_TIMER,      /* life.timer_ms is reached; too early or late is allowed */
+	LIFE_EV_SLEEP,      /* .sleep: by the operator or under memory pressure; a boot under way is given up */
+	LIFE_EV_POLICY,     /* the policy passed with this step is new */
+	LIFE_EV_REMOVE,     /* the unit left the configuration: down, then FORGET */
+	LIFE_EV_ADOPT,      /* .adopt: once, at start, as the first event */
+	LIFE_EVENT_COUNT
+};
+
+enum life_cause { LIFE_BY_QUERY = LIFE_WHY_QUERY, LIFE_BY_PACKET, LIFE_BY_OPERATOR, LIFE_BY_PRESSURE };
+
+enum life_found { LIFE_FOUND_NONE, LIFE_FOUND_RUNNING, LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN };
+
+struct life_event {
+	enum life_event_kind kind;
+	uint64_t now_ms;
+	uint32_t ticket;
+	enum err result;
+	union {
+		enum life_cause cause;         /* WAKE: query, packet or operator */
+		struct {
+			enum life_cause cause;     /* operator or pressure */
+			enum life_tier tier;       /* at least so deep; what is deeper already stays */
+		} sleep;
+		struct {
+			uint64_t last_query_ms;    /* from the board; 0 = never; the future counts as now */
+			uint64_t last_packet_ms;   /* payload, from the kernel's counters; 0 = never */
+		} activity;
+		struct {
+			enum life_found found;     /* the VM or file with the UUID of the unit's row.  (VMs of ours with any other UUID are the glue's to destroy) */
+			enum life_state was;       /* as stored */
+			uint64_t awake_since_ms, last_use_ms, backoff_until_ms;   /* as stored; zeros when the row is of another boot of the host */
+			uint8_t failures;
+		} adopt;
+	};
+};
+
+enum life_action_kind {
+	LIFE_DO_CHANGED = 0, /* .changed: board, store, event, log line.  Always the first of its list, so that the board is right when WOKEN leaves */
+	LIFE_DO_ADMIT,       /* ticket: ask for a slot → ADMITTED or REFUSED, or nothing for as long as it queues */
+	LIFE_DO_CLAIM,       /* an adopted VM: count its slot without asking */
+	LIFE_DO_RELEASE,     /* give the slot back, or leave the queue.  Once for each ADMIT that was not refused, and each CLAIM */
+	LIFE_DO_BOOT_DONE,   /* give the boot's slot back; once for each ADMITTED, before its RELEASE */
+	LIFE_DO_INTENT,      /* ticket: make a new UUID and store it, with state booting → STORED */
+	LIFE_DO_START,       /* ticket: vm_start with the stored UUID → STARTED */
+	LIFE_DO_RESTORE,     /* ticket: vm_restore of the stored UUID → RESTORED */
+	LIFE_DO_PROBE,       /* ticket: wait for readiness → READY, which ends the probe */
+	LIFE_DO_UNPROBE,     /* the probe is not wanted any more */
+	LIFE_DO_FREEZE,      /* ticket → FROZEN */
+	LIFE_DO_THAW,        /* ticket → THAWED */
+	LIFE_DO_SAVE,        /* ticket → SAVED; the VM may be frozen */
+	LIFE_DO_STOP,        /* ticket, .stop → STOPPED.  Of a saved unit: throw the state away */
+	LIFE_DO_READ,        /* ticket: read board and packet counters → ACTIVITY */
+	LIFE_DO_WOKEN,       /* .woken: answers every WAKE since the last WOKEN */
+	LIFE_DO_TIMER,       /* .at_ms: the unit's only timer; LIFE_NEVER takes it away */
+	LIFE_DO_FORGET,      /* the removed unit may be freed, its row deleted; the last action of all */
+	LIFE_ACTION_COUNT
+};
+
+struct life_action {
+	enum life_action_kind kind;
+	uint32_t ticket;
+	union {
+		struct {
+			enum life_state from, to;
+			enum life_why why;
+		} changed;
+		struct {
+			bool shutdown;
+			uint32_t deadline_ms;
+		} stop;
+		enum msg_wake_result woken;
+		uint64_t at_ms;
+	};
+};
+
+#define LIFE_ACTIONS_MAX 12
+
+struct life_out {
+	unsigned n;
+	struct life_action actions[LIFE_ACTIONS_MAX];
+};
+
+void life_init(struct life *l);
+
+/*
+ * One step.  ERR_OK: do out->actions (there may be none).  ERR_STATE: the event is not possible in this phase (out is empty, nothing changed);
+ * the table at the top of life.c says which are.  An event with a stale ticket is ERR_OK without actions.
+ */
+enum err life_step(struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out);
+
+enum life_state life_state(const struct life *l);
+/* The VM exists or may exist: it has a slot. */
+bool life_has_vm(const struct life *l);
+
+/* Words as shown to users and stored; never NULL.  life_state_parse: false for an unknown word. */
+const char *life_state_text(enum life_state s);
+bool life_state_parse(const char *text, enum life_state *s);
+const char *life_phase_text(enum life_phase p);
+const char *life_why_text(enum life_why w);
+const char *life_event_text(enum life_event_kind k);
+const char *life_action_text(enum life_action_kind k);
+
+#endif
