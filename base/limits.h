@@ -71,5 +71,19 @@
 
 /* An event's or error's text in the store. */
 #define LIMIT_STORE_TEXT 1024
+/* CNAME and DNAME steps in one answer; resolvers give up earlier. */
+#define LIMIT_CNAME_STEPS 16
+
+/* $INCLUDE within $INCLUDE; deeper is a file that includes itself. */
+#define LIMIT_INCLUDE_DEPTH 8
+
+/* One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner. */
+#define LIMIT_RECORD_TEXT (4 * 65536)
+
+/* One RRset in wire format, and its signatures: both must fit into one message beside the question and EDNS. */
+#define LIMIT_RRSET_WIRE 32000
+
+/* RRsets of one name: they are searched one after the other. */
+#define LIMIT_NODE_RRSETS 256
 
 #endif

@@ -42,6 +42,7 @@ void dns_image_close(struct dns_image *img);   /* NULL is allowed */
 
 struct dns_zone_info {
 	char origin[LIMIT_NAME_TEXT];   /* lower case, no final dot; "." for the root */
+	uint32_t index;                 /* as MSG_ZONE numbered it; 0 from dns_compile_file */
 	uint32_t serial;
 	uint32_t names, records, units;
 };

@@ -1,0 +1,328 @@
+/* answer: the algorithm of RFC 1034 section 4.3.2, from a parsed query to a reply. */
+#include "dns/answer.h"
+
+#include <string.h>
+
+#include "dns/lookup.h"
+#include "dns/rdata.h"
+#include "dns/reply.h"
+
+#define UDP_LEAST 512          /* RFC 1035 section 2.3.4, and RFC 6891 section 6.2.5 for smaller announcements */
+#define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
+
+struct answer {
+	const struct dns_zoneset *set;
+	const struct dns_query *q;
+	struct reply w;
+	struct reply_end end;
+	bool sigs;                         /* DO: signatures beside what they cover */
+	uint32_t unit;
+	/* where the search is: the question's name, or where a CNAME or DNAME led */
+	const struct dns_zone *zone;
+	uint8_t name[DNS_WIRE_NAME];
+	size_t len;
+	struct dns_labels labels;
+	unsigned steps;                    /* CNAMEs and DNAMEs followed */
+	const struct znode *seen[LIMIT_CNAME_STEPS];   /* whose CNAME is in the answer already */
+};
+
+enum step { STEP_DONE, STEP_FOLLOW };
+
+static enum step
+truncated(struct answer *a)
+{
+	a->end.tc = true;
+	return STEP_DONE;
+}
+
+/* How a node above, at, or standing in for the current name is called in the reply. */
+static struct reply_owner
+owner_of(const struct answer *a, const struct znode *n, uint8_t buf[DNS_WIRE_NAME])
+{
+	size_t len = znode_owner(a->zone->head, n, buf);
+
+	return (struct reply_owner){
+		.name = buf, .len = len, .stored = buf, .stored_len = len,
+		.shared = a->steps == 0 ? len : 0,
+	};
+}
+
+/* The same for a match: a wildcard's records are called by the name that was asked for. */
+static struct reply_owner
+owner_of_match(const struct answer *a, const struct dns_lookup *l, uint8_t buf[DNS_WIRE_NAME])
+{
+	struct reply_owner o = owner_of(a, l->node, buf);
+
+	o.name = a->name;
+	o.len = a->len;
+	if (l->found == DNS_FOUND_WILDCARD && o.shared > 0)
+		o.shared -= 2;   /* all but the asterisk */
+	return o;
+}
+
+static bool
+put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set)
+{
+	uint8_t buf[DNS_WIRE_NAME];
+	struct reply_owner o;
+
+	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
+		return reply_put_exact(&a->w, set, a->sigs);
+	o = owner_of_match(a, l, buf);
+	return reply_put(&a->w, REPLY_ANSWER, &o, set, a->sigs);
+}
+
+/* The SOA of a negative answer, RFC 2308 section 3. */
+static enum step
+put_negative(struct answer *a, uint16_t rcode)
+{
+	const struct zone_head *z = a->zone->head;
+	uint8_t buf[DNS_WIRE_NAME];
+	struct reply_owner o = owner_of(a, zone_at(z, z->apex), buf);
+
+	a->end.rcode = rcode;
+	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->sigs))
+		return truncated(a);
+	return STEP_DONE;
+}
+
+/* ---- delegations ---- */
+
+/* Addresses of one name server.  False when a glue record that the client cannot do without does not fit (RFC 9471). */
+static bool
+put_glue(struct answer *a, const struct reply_owner *cut, const uint8_t *target, size_t len)
+{
+	static const uint16_t types[] = { DNS_T_A, DNS_T_AAAA };
+	const struct znode *n = dns_zone_node(a->zone->head, target, len);
+	struct reply_owner o = { .name = target, .len = len, .stored = target, .stored_len = len };
+
+	for (unsigned i = 0; n != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
+		const struct zrrset *set = znode_find(n, types[i]);
+
+		if (set != NULL && set->len > 0 && !reply_put(&a->w, REPLY_ADDITIONAL, &o, set, false) &&
+		    dns_name_under(target, len, cut->name, cut->len))
+			return false;
+	}
+	return true;
+}
+
+static enum step
+refer(struct answer *a, const struct znode *n)
+{
+	uint8_t buf[DNS_WIRE_NAME], stored[DNS_WIRE_NAME], target[DNS_WIRE_NAME];
+	struct reply_owner cut = owner_of(a, n, buf);
+	const struct zrrset *ns = znode_find(n, DNS_T_NS), *ds = znode_find(n, DNS_T_DS);
+	size_t used;
+
+	if (a->steps == 0)
+		a->end.aa = false;
+	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, false))
+		return truncated(a);
+	if (a->sigs && ds != NULL && !reply_put(&a->w, REPLY_AUTHORITY, &cut, ds, true))
+		return truncated(a);
+	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
+		size_t len = zname_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
+
+		dns_name_lower(target, stored, len);
+		if (!put_glue(a, &cut, target, len))
+			return truncated(a);
+	}
+	return STEP_DONE;
+}
+
+/* ---- aliases ---- */
+
+static void
+go_to(struct answer *a, const uint8_t *name, size_t len)
+{
+	a->len = len;
+	dns_name_lower(a->name, name, len);
+	dns_name_labels(a->name, &a->labels);
+	a->steps++;
+}
+
+static enum step
+follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *set)
+{
+	uint8_t owner[DNS_WIRE_NAME], target[DNS_WIRE_NAME];
+	size_t owner_len = znode_owner(a->zone->head, l->node, owner), len, used;
+
+	for (unsigned i = 0; i < a->steps && l->found == DNS_FOUND_NODE; i++)
+		if (a->seen[i] == l->node)
+			return STEP_DONE;   /* a loop, and all of it is in the answer */
+	if (!put_match(a, l, set))
+		return truncated(a);
+	if (a->steps + 1 >= LIMIT_CNAME_STEPS)
+		return STEP_DONE;
+	a->seen[a->steps] = l->node;
+	len = zname_expand(set->wire + ZRR_FIXED, owner, owner_len, target, &used);
+	go_to(a, target, len);
+	return STEP_FOLLOW;
+}
+
+/* RFC 6672 section 3.2: the DNAME, and a CNAME made from it. */
+static enum step
+follow_dname(struct answer *a, const struct znode *n)
+{
+	uint8_t buf[DNS_WIRE_NAME], name[2 * DNS_WIRE_NAME];
+	struct reply_owner o = owner_of(a, n, buf);
+	const struct zrrset *set = znode_find(n, DNS_T_DNAME);
+	size_t prefix = a->len - o.len, suffix;
+
+	if (set == NULL || !reply_put(&a->w, REPLY_ANSWER, &o, set, a->sigs))
+		return truncated(a);
+	suffix = dns_get16(set->wire + 10);
+	if (prefix + suffix > DNS_WIRE_NAME) {
+		a->end.rcode = DNS_R_YXDOMAIN;
+		return STEP_DONE;
+	}
+	memcpy(name, a->name, prefix);
+	memcpy(name + prefix, set->wire + ZRR_FIXED, suffix);
+	if (!reply_put_cname(&a->w, a->name, a->len, dns_get32(set->wire + 6), name, prefix + suffix))
+		return truncated(a);
+	if (a->q->qtype == DNS_T_CNAME || a->steps + 1 >= LIMIT_CNAME_STEPS)
+		return STEP_DONE;
+	a->seen[a->steps] = NULL;
+	go_to(a, name, prefix + suffix);
+	return STEP_FOLLOW;
+}
+
+/* ---- a node ---- */
+
+/* RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a made-up HINFO. */
+static enum step
+answer_any(struct answer *a, const struct dns_lookup *l)
+{
+	const struct zrrset *set = znode_rrsets(l->node);
+	unsigned i;
+
+	if ((l->node->flags & ZNODE_UNIT) != 0)
+		return reply_put_hinfo(&a->w, a->name, a->len, ANY_TTL) ? STEP_DONE : truncated(a);
+	for (i = 0; i < l->node->nrrsets && set->len == 0; i++)
+		set = zrrset_next(set);
+	if (i == l->node->nrrsets)
+		return put_negative(a, DNS_R_NOERROR);
+	return put_match(a, l, set) ? STEP_DONE : truncated(a);
+}
+
+/* Only these wake a unit (DESIGN.md, DNS rules). */
+static bool
+wakes(uint16_t qtype)
+{
+	return qtype == DNS_T_A || qtype == DNS_T_AAAA || qtype == DNS_T_HTTPS || qtype == DNS_T_SVCB;
+}
+
+static enum step
+answer_node(struct answer *a, const struct dns_lookup *l)
+{
+	const struct znode *n = l->node;
+	const struct zrrset *set;
+
+	if (a->q->qtype == DNS_T_ANY)
+		return answer_any(a, l);
+	if ((n->flags & ZNODE_CNAME) != 0 && a->q->qtype != DNS_T_CNAME) {
+		set = znode_find(n, a->q->qtype);   /* what may stand beside a CNAME: NSEC, KEY */
+		if (set == NULL || set->len == 0)
+			return follow_cname(a, l, znode_find(n, DNS_T_CNAME));
+	} else {
+		set = znode_find(n, a->q->qtype);
+	}
+	if (set == NULL || set->len == 0)
+		return put_negative(a, DNS_R_NOERROR);
+	if (!put_match(a, l, set))
+		return truncated(a);
+	if ((n->flags & ZNODE_UNIT) != 0 && wakes(a->q->qtype))
+		a->unit = a->set->numbers[a->zone->first_unit + znode_unit(n)];
+	return STEP_DONE;
+}
+
+/* Step 3 of the algorithm for the current name. */
+static enum step
+answer_step(struct answer *a)
+{
+	struct dns_lookup l;
+
+	a->zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, a->q->qtype == DNS_T_DS);
+	if (a->zone == NULL && a->q->qtype == DNS_T_DS)   /* no parent here: the child itself says NODATA */
+		a->zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, false);
+	if (a->zone == NULL) {
+		if (a->steps == 0) {
+			a->end.rcode = DNS_R_REFUSED;
+			a->end.aa = false;
+		}
+		return STEP_DONE;
+	}
+	dns_zone_lookup(a->zone->head, a->name, a->len, &a->labels, a->q->qtype, &l);
+	switch (l.found) {
+	case DNS_FOUND_NODE:
+	case DNS_FOUND_WILDCARD:
+		return answer_node(a, &l);
+	case DNS_FOUND_CUT:
+		return refer(a, l.node);
+	case DNS_FOUND_DNAME:
+		return follow_dname(a, l.node);
+	case DNS_FOUND_NOTHING:
+		break;
+	}
+	return put_negative(a, DNS_R_NXDOMAIN);
+}
+
+static size_t
+reply_limit(const struct dns_query *q, bool tcp, const struct dns_reply_conf *conf, const struct dns_reply *r)
+{
+	size_t limit = DNS_MESSAGE_MAX;
+
+	if (!tcp) {
+		limit = q->edns.present && q->edns.udp_payload > UDP_LEAST ? q->edns.udp_payload : UDP_LEAST;
+		if (limit > conf->udp_payload && conf->udp_payload >= UDP_LEAST)
+			limit = conf->udp_payload;
+	}
+	return limit < r->cap ? limit : r->cap;
+}
+
+/* What we do not serve at all, as an rcode; NOERROR when the zones are to be asked. */
+static uint16_t
+refusal(const struct dns_query *q, bool tcp)
+{
+	if (q->qclass != DNS_CLASS_IN)
+		return DNS_R_REFUSED;
+	if (q->qtype == DNS_T_AXFR || q->qtype == DNS_T_IXFR)
+		return tcp ? DNS_R_REFUSED : DNS_R_NOTIMP;
+	return DNS_R_NOERROR;
+}
+
+uint32_t
+dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool tcp, const struct dns_reply_conf *conf,
+    struct dns_reply *r)
+{
+	struct answer a;
+
+	a.set = set;
+	a.q = q;
+	a.sigs = q->edns.dnssec_ok;
+	a.unit = DNS_NO_UNIT;
+	a.steps = 0;
+	a.len = q->qname_len;
+	memcpy(a.name, q->qname, q->qname_len);
+	dns_name_labels(a.name, &a.labels);
+	a.end = (struct reply_end){ .rcode = refusal(q, tcp), .aa = true, .ede = -1 };
+	reply_init(&a.w, q, r->buf, reply_limit(q, tcp, conf, r), reply_opt_len(q, conf));
+	if (a.end.rcode != DNS_R_NOERROR)
+		a.end.aa = false;
+	else
+		while (answer_step(&a) == STEP_FOLLOW)
+			;
+	reply_finish(&a.w, &a.end, conf, r);
+	return a.unit;
+}
+
+void
+dns_error_build(const struct dns_query *q, uint16_t rcode, int ede, const char *ede_text, const struct dns_reply_conf *conf,
+    struct dns_reply *r)
+{
+	struct reply_end end = { .rcode = rcode, .ede = ede, .ede_text = ede_text };
+	struct reply w;
+
+	reply_init(&w, q, r->buf, reply_limit(q, false, conf, r), reply_opt_len(q, conf));
+	reply_finish(&w, &end, conf, r);
+}

@@ -1,0 +1,84 @@
+/* name: domain names in wire format. */
+#include "dns/name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+size_t
+dns_name_len(const uint8_t *p, size_t avail)
+{
+	size_t i = 0;
+
+	if (avail > DNS_WIRE_NAME)
+		avail = DNS_WIRE_NAME;
+	while (i < avail) {
+		if (p[i] == 0)
+			return i + 1;
+		if (p[i] > 63)
+			return 0;
+		i += 1u + p[i];
+	}
+	return 0;
+}
+
+void
+dns_name_labels(const uint8_t *name, struct dns_labels *l)
+{
+	unsigned n = 0;
+	size_t i = 0;
+
+	while (name[i] != 0) {
+		l->off[n++] = (uint8_t)i;
+		i += 1u + name[i];
+	}
+	l->n = n;
+}
+
+void
+dns_name_lower(uint8_t *dst, const uint8_t *src, size_t len)
+{
+	/* Length octets are at most 63, below 'A', so they pass unchanged. */
+	for (size_t i = 0; i < len; i++)
+		dst[i] = dns_lower(src[i]);
+}
+
+bool
+dns_name_under(const uint8_t *name, size_t len, const uint8_t *origin, size_t origin_len)
+{
+	size_t skip;
+
+	if (len < origin_len)
+		return false;
+	skip = len - origin_len;
+	if (memcmp(name + skip, origin, origin_len) != 0)
+		return false;
+	for (size_t i = 0; i <= skip; i += 1u + name[i])
+		if (i == skip)
+			return true;
+	return false;
+}
+
+void
+dns_name_text(const uint8_t *name, char text[LIMIT_NAME_TEXT])
+{
+	size_t used = 0;
+
+	if (name[0] == 0)
+		text[used++] = '.';
+	for (const uint8_t *label = name; label[0] != 0; label += 1u + label[0]) {
+		if (label != name)
+			text[used++] = '.';
+		for (unsigned i = 1; i <= label[0]; i++) {
+			uint8_t c = label[i];
+
+			if (c <= 0x20 || c >= 0x7f) {
+				used += (size_t)snprintf(text + used, LIMIT_NAME_TEXT - used, "\\%03u", c);
+				continue;
+			}
+			if (strchr(".;\\\"()@$", c) != NULL)
+				text[used++] = '\\';
+			text[used++] = (char)c;
+		}
+	}
+	text[used] = '\0';
+}

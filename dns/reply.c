@@ -1,0 +1,364 @@
+/* reply: writes a reply into a buffer, compressing names (RFC 1035 section 4.1.4). */
+#include "dns/reply.h"
+
+#include <string.h>
+
+#include "dns/rdata.h"
+
+#define HEADER_LEN 12
+#define POINTER_MAX 0x3fff
+#define OPT_LEN 11
+#define OPTION_NSID 3
+#define OPTION_EDE 15
+
+void
+reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt)
+{
+	w->buf = buf;
+	w->limit = limit > opt ? limit - opt : 0;
+	w->end = limit;
+	w->q = q;
+	w->count[0] = w->count[1] = w->count[2] = 0;
+	w->names_ready = false;
+	w->nnames = 0;
+	w->len = HEADER_LEN;
+	if (q->question_len > 0 && HEADER_LEN + q->question_len <= w->limit) {
+		memcpy(buf + HEADER_LEN, q->qname_wire, q->question_len);
+		w->len += q->question_len;
+	}
+}
+
+/* ---- names ---- */
+
+/* Remembers that a suffix of `len` bytes stands at `at`. */
+static void
+name_remember(struct reply *w, size_t at, size_t len)
+{
+	if (at > POINTER_MAX || w->nnames >= REPLY_NAMES)
+		return;
+	w->names[w->nnames].at = (uint16_t)at;
+	w->names[w->nnames].older = w->by_len[len];
+	w->by_len[len] = (uint8_t)++w->nnames;
+}
+
+/* Forgets what was remembered after `n` names. */
+static void
+names_forget(struct reply *w, unsigned n)
+{
+	if (!w->names_ready || w->nnames == n)
+		return;
+	w->nnames = n;
+	for (unsigned i = 0; i < sizeof(w->by_len); i++)
+		while (w->by_len[i] > n)
+			w->by_len[i] = w->names[w->by_len[i] - 1].older;
+}
+
+static void
+names_prepare(struct reply *w)
+{
+	const struct dns_query *q = w->q;
+
+	if (w->names_ready)
+		return;
+	w->names_ready = true;
+	memset(w->by_len, 0, sizeof(w->by_len));
+	for (size_t i = 0; q->question_len > 0 && q->qname[i] != 0; i += 1u + q->qname[i])
+		name_remember(w, HEADER_LEN + i, q->qname_len - i);
+}
+
+/* Does the message have this name at `at`?  We wrote it ourselves, so its pointers are sound. */
+static bool
+name_is_at(const struct reply *w, size_t at, const uint8_t *name)
+{
+	const uint8_t *p = w->buf + at;
+
+	for (;;) {
+		while ((*p & 0xc0) == 0xc0)
+			p = w->buf + (dns_get16(p) & POINTER_MAX);
+		if (*p != *name)
+			return false;
+		if (*p == 0)
+			return true;
+		for (unsigned i = 1; i <= *name; i++)
+			if (dns_lower(p[i]) != dns_lower(name[i]))
+				return false;
+		p += 1u + *p;
+		name += 1u + *name;
+	}
+}
+
+static bool
+put_bytes(struct reply *w, const void *data, size_t len)
+{
+	if (w->limit - w->len < len)
+		return false;
+	memcpy(w->buf + w->len, data, len);
+	w->len += len;
+	return true;
+}
+
+static bool
+put_pointer(struct reply *w, size_t at)
+{
+	uint8_t p[2] = { (uint8_t)(0xc0 | at >> 8), (uint8_t)at };
+
+	return put_bytes(w, p, 2);
+}
+
+static bool
+put_name(struct reply *w, const uint8_t *name, size_t len)
+{
+	names_prepare(w);
+	for (; *name != 0; len -= 1u + *name, name += 1u + *name) {
+		for (unsigned i = w->by_len[len]; i != 0; i = w->names[i - 1].older)
+			if (name_is_at(w, w->names[i - 1].at, name))
+				return put_pointer(w, w->names[i - 1].at);
+		name_remember(w, w->len, len);
+		if (!put_bytes(w, name, 1u + *name))
+			return false;
+	}
+	return put_bytes(w, "", 1);
+}
+
+/*
+ * A name as it stands in an RRset.  When it ends in a pointer to what the question has too, it is copied with a new
+ * pointer; else it is written out and compressed anew.
+ */
+static bool
+put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *stored, size_t *used)
+{
+	uint8_t name[DNS_WIRE_NAME];
+	size_t labels = 0, suffix, len;
+
+	while (stored[labels] != 0 && stored[labels] < 0xc0)
+		labels += 1u + stored[labels];
+	if (stored[labels] != 0) {
+		suffix = o->stored_len - ((dns_get16(stored + labels) & POINTER_MAX) - HEADER_LEN);
+		if (suffix <= o->shared) {
+			*used = labels + 2;
+			names_prepare(w);
+			for (size_t i = 0; i < labels; i += 1u + stored[i])
+				name_remember(w, w->len + i, labels - i + suffix);
+			return put_bytes(w, stored, labels) && put_pointer(w, HEADER_LEN + w->q->qname_len - suffix);
+		}
+	}
+	len = zname_expand(stored, o->stored, o->stored_len, name, used);
+	return put_name(w, name, len);
+}
+
+/* ---- records ---- */
+
+static bool
+put_owner(struct reply *w, const uint8_t *name, size_t len)
+{
+	const struct dns_query *q = w->q;
+
+	if (len <= q->qname_len && q->question_len > 0 && memcmp(name, q->qname + q->qname_len - len, len) == 0 &&
+	    dns_name_under(q->qname, q->qname_len, name, len) && len > 1)
+		return put_pointer(w, HEADER_LEN + q->qname_len - len);
+	return put_name(w, name, len);
+}
+
+/* One stored record, owner and all, under its new owner.  Returns its stored size, 0 when it does not fit. */
+static size_t
+put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr)
+{
+	struct dns_layout layout = dns_rdata_layout(dns_get16(rr + 2));
+	size_t rdlen = dns_get16(rr + 10), done = 0, used, at;
+	const uint8_t *rdata = rr + ZRR_FIXED;
+
+	if (!put_owner(w, o->name, o->len) || !put_bytes(w, rr + 2, 8))
+		return 0;
+	at = w->len;
+	if (!put_bytes(w, rr + 10, 2))
+		return 0;
+	if (layout.names > 0) {
+		if (!put_bytes(w, rdata, layout.fixed))
+			return 0;
+		done = layout.fixed;
+		for (unsigned i = 0; i < layout.names; i++, done += used)
+			if (!put_stored_name(w, o, rdata + done, &used))
+				return 0;
+	}
+	if (!put_bytes(w, rdata + done, rdlen - done))
+		return 0;
+	dns_put16(w->buf + at, (uint16_t)(w->len - at - 2));
+	return ZRR_FIXED + rdlen;
+}
+
+static unsigned
+count_records(const uint8_t *wire, size_t len)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i += ZRR_FIXED + (size_t)dns_get16(wire + i + 10))
+		n++;
+	return n;
+}
+
+bool
+reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, bool sigs)
+{
+	size_t end = set->len + (sigs ? set->sig_len : 0u), start = w->len;
+	uint16_t count = 0;
+	unsigned names;
+
+	names_prepare(w);
+	names = w->nnames;
+	for (size_t i = 0; i < end; count++) {
+		size_t n = put_record(w, o, set->wire + i);
+
+		if (n == 0) {
+			names_forget(w, names);
+			w->len = start;
+			return false;
+		}
+		i += n;
+	}
+	w->count[s] += count;
+	return true;
+}
+
+bool
+reply_put_exact(struct reply *w, const struct zrrset *set, bool sigs)
+{
+	size_t n = set->len + (sigs ? set->sig_len : 0u);
+
+	if (!put_bytes(w, set->wire, n))
+		return false;
+	w->count[REPLY_ANSWER] += set->count & ZRRSET_COUNT;
+	if (sigs && set->sig_len > 0)
+		w->count[REPLY_ANSWER] += (uint16_t)count_records(set->wire + set->len, set->sig_len);
+	return true;
+}
+
+/* Owner and fixed part of a record made up here; *at is where its RDLENGTH goes. */
+static bool
+put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, uint16_t type, uint32_t ttl, size_t *at)
+{
+	uint8_t fixed[10];
+
+	dns_put16(fixed, type);
+	dns_put16(fixed + 2, DNS_CLASS_IN);
+	dns_put32(fixed + 4, ttl);
+	dns_put16(fixed + 8, 0);
+	if (!put_owner(w, owner, owner_len) || !put_bytes(w, fixed, sizeof(fixed)))
+		return false;
+	*at = w->len - 2;
+	return true;
+}
+
+bool
+reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len)
+{
+	size_t start = w->len, at;
+	unsigned names;
+
+	names_prepare(w);
+	names = w->nnames;
+	if (!put_fixed(w, owner, owner_len, DNS_T_CNAME, ttl, &at) || !put_name(w, target, target_len)) {
+		names_forget(w, names);
+		w->len = start;
+		return false;
+	}
+	dns_put16(w->buf + at, (uint16_t)(w->len - at - 2));
+	w->count[REPLY_ANSWER]++;
+	return true;
+}
+
+bool
+reply_put_hinfo(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl)
+{
+	static const char rfc8482[] = "\7RFC8482";   /* the CPU; its terminator is the empty OS */
+	size_t start = w->len, at;
+	unsigned names;
+
+	names_prepare(w);
+	names = w->nnames;
+	if (!put_fixed(w, owner, owner_len, DNS_T_HINFO, ttl, &at) || !put_bytes(w, rfc8482, sizeof(rfc8482))) {
+		names_forget(w, names);
+		w->len = start;
+		return false;
+	}
+	dns_put16(w->buf + at, (uint16_t)sizeof(rfc8482));
+	w->count[REPLY_ANSWER]++;
+	return true;
+}
+
+/* ---- header and OPT ---- */
+
+static size_t
+nsid_len(const struct dns_query *q, const struct dns_reply_conf *conf)
+{
+	return q->edns.nsid && conf->nsid != NULL ? strlen(conf->nsid) : 0;
+}
+
+size_t
+reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf)
+{
+	size_t nsid = nsid_len(q, conf);
+
+	return !q->edns.present ? 0 : OPT_LEN + (nsid > 0 ? 4 + nsid : 0);
+}
+
+static void
+put_option(struct reply *w, uint16_t code, const void *head, size_t head_len, const char *text, size_t text_len)
+{
+	uint8_t *p = w->buf + w->len;
+
+	dns_put16(p, code);
+	dns_put16(p + 2, (uint16_t)(head_len + text_len));
+	if (head_len > 0)
+		memcpy(p + 4, head, head_len);
+	if (text_len > 0)
+		memcpy(p + 4 + head_len, text, text_len);
+	w->len += 4 + head_len + text_len;
+}
+
+/* The OPT record, as far as it fits. */
+static void
+put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf)
+{
+	const size_t cap = w->end;
+	size_t nsid = nsid_len(w->q, conf), start = w->len, text;
+	uint8_t *p = w->buf + start, code[2];
+
+	if (cap - start < OPT_LEN)
+		return;
+	memset(p, 0, OPT_LEN);
+	dns_put16(p + 1, DNS_T_OPT);
+	dns_put16(p + 3, conf->udp_payload);
+	p[5] = (uint8_t)(end->rcode >> 4);
+	p[7] = w->q->edns.dnssec_ok ? 0x80 : 0;
+	w->len += OPT_LEN;
+	if (nsid > 0 && cap - w->len >= 4 + nsid)
+		put_option(w, OPTION_NSID, NULL, 0, conf->nsid, nsid);
+	if (end->ede >= 0 && cap - w->len >= 6) {
+		dns_put16(code, (uint16_t)end->ede);
+		text = end->ede_text != NULL ? strlen(end->ede_text) : 0;
+		if (cap - w->len < 6 + text)
+			text = 0;
+		put_option(w, OPTION_EDE, code, sizeof(code), end->ede_text, text);
+	}
+	dns_put16(p + 9, (uint16_t)(w->len - start - OPT_LEN));
+	w->count[REPLY_ADDITIONAL]++;
+}
+
+void
+reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf, struct dns_reply *r)
+{
+	const struct dns_query *q = w->q;
+	uint8_t *h = w->buf;
+
+	if (q->edns.present)
+		put_opt(w, end, conf);
+	dns_put16(h, q->id);
+	h[2] = (uint8_t)(0x80 | q->opcode << 3 | (end->aa ? 0x04 : 0) | (end->tc ? 0x02 : 0) | (q->rd ? 0x01 : 0));
+	/* RA, AD and CD are clear: no recursion, nothing validated (RFC 4035 section 3.1.6). */
+	h[3] = (uint8_t)(end->rcode & 0x0f);
+	dns_put16(h + 4, q->question_len > 0 ? 1 : 0);
+	for (unsigned i = 0; i < 3; i++)
+		dns_put16(h + 6 + 2 * i, w->count[i]);
+	r->len = w->len;
+	r->rcode = end->rcode;
+}

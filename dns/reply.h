@@ -1,0 +1,64 @@
+/*
+ * reply: writes a reply: names with compression, RRsets whole or not at all, header and OPT.
+ */
+#ifndef DNS_REPLY_H
+#define DNS_REPLY_H
+
+#include "dns/answer.h"
+#include "dns/zimage.h"
+
+#define REPLY_NAMES 200    /* suffixes remembered for compression; beyond it names are only written longer */
+
+struct reply {
+	uint8_t *buf;
+	size_t len;                /* bytes written */
+	size_t limit, end;         /* the most there may be before the OPT, and with it */
+	const struct dns_query *q;
+	uint16_t count[3];         /* answer, authority, additional */
+	bool names_ready;          /* the tables below are filled in when first needed */
+	unsigned nnames;
+	uint8_t by_len[256];       /* length of a suffix → 1 + index of the newest with that length */
+	struct {
+		uint16_t at;       /* where in the message */
+		uint8_t older;     /* 1 + index of the next older one of the same length */
+	} names[REPLY_NAMES];
+};
+
+enum reply_section { REPLY_ANSWER, REPLY_AUTHORITY, REPLY_ADDITIONAL };
+
+/* Where a RRset goes and what it is called there. */
+struct reply_owner {
+	const uint8_t *name;       /* as it is to be called */
+	size_t len;
+	const uint8_t *stored;     /* owner of the node it comes from (differs for wildcards); its RDATA's pointers refer to it */
+	size_t stored_len;
+	size_t shared;             /* so many last bytes of `stored` are the last bytes of the question's name as well */
+};
+
+/* Begins with the question.  `limit` bounds the whole message; `opt` bytes of it are kept free (reply_opt_len). */
+void reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt);
+
+/* Appends a RRset, with its signatures when `sigs`; false, and nothing written, when it does not fit. */
+bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, bool sigs);
+
+/* The RRset of the very node that the question names, first thing in the answer: a copy. */
+bool reply_put_exact(struct reply *w, const struct zrrset *set, bool sigs);
+
+/* One record made up here; rdata is a name when `target` is set (compressed), else bytes. */
+bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len);
+bool reply_put_hinfo(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl);
+
+/* Header, counts and OPT; `aa` and `tc` are flags. */
+struct reply_end {
+	uint16_t rcode;
+	bool aa, tc;
+	int ede;                   /* RFC 8914 INFO-CODE or -1 */
+	const char *ede_text;      /* NULL = none */
+};
+
+void reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf, struct dns_reply *r);
+
+/* Bytes to leave for the OPT that reply_finish will add. */
+size_t reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf);
+
+#endif
