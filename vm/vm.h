@@ -203,5 +203,7 @@ enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 /* TCP source ports of readiness probes: outside the kernel's default ephemeral range, left out of payload counts. */
 #define VM_PROBE_PORT_FIRST 61000
 #define VM_PROBE_PORT_LAST 64999
+/* Identifier of the echo requests of readiness probes; left out of payload counts as well. */
+#define VM_PROBE_ECHO_ID 0x6a74
 
 #endif

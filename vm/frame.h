@@ -1,0 +1,107 @@
+/*
+ * frame: Ethernet frames as the sentinel sends and receives them: ARP, neighbour discovery, echo and TCP, over IPv4 and IPv6.
+ *
+ * Parsing believes nothing: whatever is malformed, cut short, fragmented or tagged is FRAME_OTHER, of which only the link
+ * addresses mean anything.  No function allocates, and none reads or writes outside the lengths given.
+ * Numbers are in host order, addresses in network order.
+ */
+#ifndef VM_FRAME_H
+#define VM_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/msg.h"
+
+#define FRAME_ETHER_BYTES 14
+#define FRAME_BUILT_MAX 128   /* the longest built here: IPv6 echo, 14 + 40 + 8 + FRAME_ECHO_DATA */
+#define FRAME_ECHO_DATA 16    /* data bytes that an echo request of ours carries */
+
+#define FRAME_TCP_FIN 0x01u
+#define FRAME_TCP_SYN 0x02u
+#define FRAME_TCP_RST 0x04u
+#define FRAME_TCP_ACK 0x10u
+
+enum frame_kind {
+	FRAME_OTHER = 0,
+	FRAME_ARP,
+	FRAME_SOLICIT,      /* neighbour solicitation */
+	FRAME_ADVERT,       /* neighbour advertisement */
+	FRAME_ECHO_REQUEST,
+	FRAME_ECHO_REPLY,
+	FRAME_TCP
+};
+
+struct frame_arp {
+	uint16_t op;             /* 1 request, 2 reply (RFC 826) */
+	uint8_t sender_mac[6];
+	uint8_t target_mac[6];
+	struct msg_addr sender;  /* 0.0.0.0 in an RFC 5227 probe */
+	struct msg_addr target;
+};
+
+struct frame_nd {
+	struct msg_addr target;
+	bool has_mac;
+	uint8_t mac[6];          /* source link-layer address of a solicitation, target's of an advertisement */
+};
+
+struct frame_echo {
+	uint16_t id, seq;
+	uint8_t data[FRAME_ECHO_DATA];
+	size_t len;              /* of data; a longer one is cut */
+};
+
+struct frame_tcp {
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t flags;           /* FRAME_TCP_* */
+};
+
+struct frame {
+	uint8_t dst_mac[6], src_mac[6];
+	enum frame_kind kind;
+	struct msg_addr src, dst;   /* of the IP header; family 0 where there is none (ARP, FRAME_OTHER) */
+	union {
+		struct frame_arp arp;
+		struct frame_nd nd;
+		struct frame_echo echo;
+		struct frame_tcp tcp;
+	};
+};
+
+/*
+ * False when there is not even an Ethernet header with a unicast source, or when the frame has a VLAN tag.
+ * IPv4 header, ICMP and ICMPv6 checksums are verified.  A TCP checksum counts as right, too, when only the pseudo-header is summed:
+ * a virtual NIC with checksum offload hands segments over like that.  ND must have hop limit 255 (RFC 4861 section 7.1).
+ */
+bool frame_parse(const uint8_t *p, size_t len, struct frame *f);
+
+struct frame_out {
+	uint8_t bytes[FRAME_BUILT_MAX];
+	size_t len;
+};
+
+/* Both ends of a frame to build; src and dst are of one family (not looked at for ARP). */
+struct frame_ends {
+	uint8_t src_mac[6], dst_mac[6];
+	struct msg_addr src, dst;
+};
+
+/*
+ * Builders.  False (and out->len 0) when the addresses are not of the family that the frame needs.  A SYN carries an MSS of
+ * 1460 (IPv4) or 1440 (IPv6), as a host's would.  A solicitation carries a source link-layer address option unless its source is ::.
+ */
+bool frame_build_arp(struct frame_out *out, const struct frame_ends *ends, const struct frame_arp *arp);
+bool frame_build_solicit(struct frame_out *out, const struct frame_ends *ends, const struct msg_addr *target);
+bool frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends, const struct frame_echo *echo);
+bool frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const struct frame_tcp *tcp);
+
+/* Same family and bytes; the prefix length is not compared. */
+bool frame_addr_equal(const struct msg_addr *a, const struct msg_addr *b);
+
+/* fe80::/64 with the modified EUI-64 of `mac` (RFC 4291 appendix A). */
+void frame_addr_link_local(struct msg_addr *a, const uint8_t mac[6]);
+
+#endif

@@ -1,0 +1,441 @@
+/*
+ * probe: the state machine of readiness probes.
+ *
+ *              probe_start            first frame of the guest's MAC
+ *   (none) ------------------> SILENT --------------------------------> ALIVE --+ TCP RST: new port and ISN,
+ *      ^                         |        report MSG_ALIVE, schedule      |     | the first also restarts the schedule
+ *      |                         |        restarts (probe_alive)          | <---+
+ *      | probe_stop              |                                        |
+ *      | (from every state)      | that frame is the answer, too          | the answer (probe_ready): report MSG_READY
+ *      |                         v                                        v
+ *      +----------------------- READY <-----------------------------------+
+ *
+ * SILENT and ALIVE probes are on the active list and send by the schedule (probe_fire); READY ones send nothing but the RST that
+ * closes a connection the guest still believes in.
+ * Invariants: MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0 exactly when no probe is active.
+ */
+#include "vm/probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/limits.h"
+#include "vm/frame.h"
+#include "vm/vm.h"
+
+#define BUCKETS 1024   /* a power of two; the units that boot or run at once on one host are of this order */
+#define PROBE_PORTS (VM_PROBE_PORT_LAST - VM_PROBE_PORT_FIRST + 1)
+
+enum probe_state { PROBE_SILENT, PROBE_ALIVE, PROBE_READY };
+
+/* One connection attempt: retransmissions of its SYN are identical, so the guest sees one connection. */
+struct attempt {
+	uint16_t port;
+	uint32_t isn;
+};
+
+struct probe {
+	LIST_ENTRY(probe) by_mac, by_unit, active;
+	uint32_t unit, network;
+	enum msg_probe_kind kind;
+	enum probe_state state;
+	bool refused;              /* the port was closed at least once */
+	uint16_t port;             /* the guest's */
+	uint8_t mac[6];
+	struct msg_addr guest, source;
+	struct attempt now, before;   /* `before`: an answer to the attempt that was refused last may still be under way */
+	uint16_t echo_seq;
+	uint8_t nonce[FRAME_ECHO_DATA];
+	uint64_t begun_ns;         /* when it was started */
+	uint64_t dense_ns;         /* when the schedule (re)started */
+	uint64_t interval_ns;
+	uint64_t next_ns;
+};
+
+LIST_HEAD(probe_list, probe);
+
+struct network {
+	bool set;
+	uint8_t mac[6];
+};
+
+struct probe_set {
+	struct probe_ops ops;
+	void *arg;
+	struct network networks[LIMIT_NETWORKS];
+	struct probe_list by_mac[BUCKETS], by_unit[BUCKETS];
+	struct probe_list active;
+};
+
+struct probe_set *
+probe_set_new(const struct probe_ops *ops, void *arg)
+{
+	struct probe_set *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		return NULL;
+	set->ops = *ops;
+	set->arg = arg;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		LIST_INIT(&set->by_mac[i]);
+		LIST_INIT(&set->by_unit[i]);
+	}
+	LIST_INIT(&set->active);
+	return set;
+}
+
+static void
+probe_free(struct probe *p)
+{
+	if (p->state != PROBE_READY)
+		LIST_REMOVE(p, active);
+	LIST_REMOVE(p, by_mac);
+	LIST_REMOVE(p, by_unit);
+	free(p);
+}
+
+void
+probe_set_free(struct probe_set *set)
+{
+	struct probe *p;
+
+	if (set == NULL)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++)
+		while ((p = LIST_FIRST(&set->by_unit[i])) != NULL)
+			probe_free(p);
+	free(set);
+}
+
+enum err
+probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6], struct errmsg *m)
+{
+	if (network >= LIMIT_NETWORKS)
+		return err_set(m, ERR_RANGE, "network %u: there are at most %d", network, LIMIT_NETWORKS);
+	set->networks[network].set = true;
+	memcpy(set->networks[network].mac, mac, 6);
+	return ERR_OK;
+}
+
+static struct probe_list *
+mac_bucket(struct probe_set *set, const uint8_t mac[6])
+{
+	uint32_t low = (uint32_t)mac[2] << 24 | (uint32_t)mac[3] << 16 | (uint32_t)mac[4] << 8 | mac[5];
+
+	return &set->by_mac[low * 2654435761u >> 22 & (BUCKETS - 1)];
+}
+
+static struct probe_list *
+unit_bucket(struct probe_set *set, uint32_t unit)
+{
+	return &set->by_unit[unit & (BUCKETS - 1)];
+}
+
+/* ---- sending ---- */
+
+static void
+attempt_renew(struct probe_set *set, struct probe *p)
+{
+	p->before = p->now;
+	do
+		p->now.port = (uint16_t)(VM_PROBE_PORT_FIRST + set->ops.random(set->arg) % PROBE_PORTS);
+	while (p->now.port == p->before.port);
+	p->now.isn = set->ops.random(set->arg);
+}
+
+static void
+ends_fill(const struct probe_set *set, const struct probe *p, struct frame_ends *ends)
+{
+	memcpy(ends->src_mac, set->networks[p->network].mac, 6);
+	memcpy(ends->dst_mac, p->mac, 6);
+	ends->src = p->source;
+	ends->dst = p->guest;
+}
+
+static void
+tcp_send(struct probe_set *set, const struct probe *p, uint16_t sport, uint32_t seq, uint8_t flags)
+{
+	struct frame_tcp tcp = { .sport = sport, .dport = p->port, .seq = seq, .flags = flags };
+	struct frame_ends ends;
+	struct frame_out out;
+
+	ends_fill(set, p, &ends);
+	if (frame_build_tcp(&out, &ends, &tcp))
+		set->ops.send(set->arg, p->network, out.bytes, out.len);
+}
+
+static void
+ping_send(struct probe_set *set, struct probe *p)
+{
+	struct frame_echo echo = { .id = VM_PROBE_ECHO_ID, .seq = p->echo_seq++, .len = FRAME_ECHO_DATA };
+	struct frame_ends ends;
+	struct frame_out out;
+
+	memcpy(echo.data, p->nonce, sizeof(echo.data));
+	ends_fill(set, p, &ends);
+	if (frame_build_echo_request(&out, &ends, &echo))
+		set->ops.send(set->arg, p->network, out.bytes, out.len);
+}
+
+static void
+who_has_send(struct probe_set *set, const struct probe *p)
+{
+	struct frame_ends ends;
+	struct frame_out out;
+	bool built;
+
+	ends_fill(set, p, &ends);
+	if (p->guest.family == 4) {
+		struct frame_arp arp = { .op = 1, .sender = p->source, .target = p->guest };
+
+		memcpy(arp.sender_mac, ends.src_mac, 6);
+		built = frame_build_arp(&out, &ends, &arp);
+	} else {
+		built = frame_build_solicit(&out, &ends, &p->guest);
+	}
+	if (built)
+		set->ops.send(set->arg, p->network, out.bytes, out.len);
+}
+
+/* When the next frame is due after the one of `due_ns`; what a late tick missed is not made up for. */
+static void
+schedule_next(struct probe *p, uint64_t due_ns, uint64_t now_ns)
+{
+	bool given_up = p->state == PROBE_SILENT && now_ns - p->begun_ns >= PROBE_SILENT_NS;
+	uint64_t most = given_up ? PROBE_SILENT_MOST_NS : PROBE_MOST_NS;
+
+	if (now_ns - p->dense_ns >= PROBE_DENSE_NS) {
+		p->interval_ns *= 2;
+		if (p->interval_ns > most)
+			p->interval_ns = most;
+	}
+	p->next_ns = due_ns + p->interval_ns;
+	if (p->next_ns <= now_ns)
+		p->next_ns = now_ns + p->interval_ns;
+}
+
+static void
+schedule_restart(struct probe *p, uint64_t now_ns)
+{
+	p->dense_ns = now_ns;
+	p->interval_ns = PROBE_FIRST_NS;
+	p->next_ns = now_ns;
+}
+
+static void
+probe_fire(struct probe_set *set, struct probe *p, uint64_t now_ns)
+{
+	switch (p->kind) {
+	case PROBE_TCP:
+		tcp_send(set, p, p->now.port, p->now.isn, FRAME_TCP_SYN);
+		break;
+	case PROBE_PING:
+		ping_send(set, p);
+		break;
+	case PROBE_ARP:
+		who_has_send(set, p);
+		break;
+	}
+	schedule_next(p, p->next_ns, now_ns);
+}
+
+/* ---- starting and stopping ---- */
+
+static enum err
+probe_check(const struct probe_set *set, const struct msg *msg, struct errmsg *m)
+{
+	uint32_t kind = msg->probe.kind, network = msg->probe.network;
+	uint8_t guest = msg->probe.guest.family, source = msg->probe.source.family;
+
+	if (network >= LIMIT_NETWORKS)
+		return err_set(m, ERR_RANGE, "probe of unit %u: network %u of at most %d", msg->unit, network, LIMIT_NETWORKS);
+	if (!set->networks[network].set)
+		return err_set(m, ERR_MISSING, "probe of unit %u: network %u is not set", msg->unit, network);
+	if (kind != PROBE_TCP && kind != PROBE_PING && kind != PROBE_ARP)
+		return err_set(m, ERR_RANGE, "probe of unit %u: unknown kind %u", msg->unit, kind);
+	if (guest != 4 && guest != 6)
+		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the guest, not 4 or 6", msg->unit, guest);
+	if (source != guest && !(source == 0 && kind == PROBE_ARP))
+		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the source, not %u", msg->unit, source, guest);
+	if (kind == PROBE_TCP && msg->probe.port == 0)
+		return err_set(m, ERR_RANGE, "probe of unit %u: TCP port 0", msg->unit);
+	if ((msg->probe.mac[0] & 1) != 0)
+		return err_set(m, ERR_RANGE, "probe of unit %u: the guest's MAC is a multicast address", msg->unit);
+	return ERR_OK;
+}
+
+/*
+ * The sender of a question that needs no answer routed: 0.0.0.0 for ARP (RFC 5227 section 1.1).  For IPv6 the bridge's link-local address, not ::, since
+ * a solicitation from :: is itself a duplicate address detection, and a guest that is just checking its address would give it up.
+ */
+static void
+source_default(const struct probe_set *set, struct probe *p)
+{
+	if (p->source.family != 0)
+		return;
+	if (p->guest.family == 4)
+		p->source.family = 4;
+	else
+		frame_addr_link_local(&p->source, set->networks[p->network].mac);
+}
+
+enum err
+probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struct errmsg *m)
+{
+	struct probe *p;
+	enum err e;
+
+	probe_stop(set, msg->unit);
+	e = probe_check(set, msg, m);
+	if (e != ERR_OK)
+		return e;
+	p = calloc(1, sizeof(*p));
+	if (p == NULL)
+		return err_set(m, ERR_NOMEM, "probe of unit %u: out of memory", msg->unit);
+	p->unit = msg->unit;
+	p->network = msg->probe.network;
+	p->kind = (enum msg_probe_kind)msg->probe.kind;
+	p->port = msg->probe.port;
+	memcpy(p->mac, msg->probe.mac, 6);
+	p->guest = msg->probe.guest;
+	p->source = msg->probe.source;
+	source_default(set, p);
+	attempt_renew(set, p);
+	p->before = p->now;
+	for (size_t i = 0; i < sizeof(p->nonce); i += 4) {
+		uint32_t r = set->ops.random(set->arg);
+
+		memcpy(p->nonce + i, &r, 4);
+	}
+	LIST_INSERT_HEAD(mac_bucket(set, p->mac), p, by_mac);
+	LIST_INSERT_HEAD(unit_bucket(set, p->unit), p, by_unit);
+	LIST_INSERT_HEAD(&set->active, p, active);
+	p->begun_ns = now_ns;
+	schedule_restart(p, now_ns);
+	probe_fire(set, p, now_ns);
+	return ERR_OK;
+}
+
+void
+probe_stop(struct probe_set *set, uint32_t unit)
+{
+	struct probe *p;
+
+	LIST_FOREACH(p, unit_bucket(set, unit), by_unit) {
+		if (p->unit == unit) {
+			probe_free(p);
+			return;   /* a unit has one at most: probe_start stops the one before */
+		}
+	}
+}
+
+void
+probe_tick(struct probe_set *set, uint64_t now_ns)
+{
+	struct probe *p;
+
+	LIST_FOREACH(p, &set->active, active)
+		if (p->next_ns <= now_ns)
+			probe_fire(set, p, now_ns);
+}
+
+uint64_t
+probe_next_ns(const struct probe_set *set)
+{
+	const struct probe *p;
+	uint64_t next = 0;
+
+	LIST_FOREACH(p, &set->active, active)
+		if (next == 0 || p->next_ns < next)
+			next = p->next_ns;
+	return next;
+}
+
+/* ---- receiving ---- */
+
+static bool
+attempt_acked(const struct attempt *a, const struct frame_tcp *tcp)
+{
+	return tcp->dport == a->port && (tcp->flags & FRAME_TCP_ACK) != 0 && tcp->ack == a->isn + 1;
+}
+
+/* True when the port is open; a RST closes what the guest has opened for us. */
+static bool
+tcp_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
+{
+	bool current = attempt_acked(&p->now, &f->tcp);
+
+	if (f->tcp.sport != p->port || (!current && !attempt_acked(&p->before, &f->tcp)))
+		return false;
+	if ((f->tcp.flags & FRAME_TCP_RST) != 0) {
+		if (!current || p->state == PROBE_READY)
+			return false;
+		attempt_renew(set, p);
+		if (!p->refused) {   /* its network is up; the service follows */
+			p->refused = true;
+			schedule_restart(p, now_ns);
+			p->next_ns = now_ns + PROBE_FIRST_NS;
+		}
+		return false;
+	}
+	return (f->tcp.flags & FRAME_TCP_SYN) != 0;
+}
+
+/* Does this frame, whose source MAC is the guest's, answer the probe? */
+static bool
+probe_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
+{
+	bool from_guest = frame_addr_equal(&f->src, &p->guest) && frame_addr_equal(&f->dst, &p->source);
+
+	switch (p->kind) {
+	case PROBE_TCP:
+		return f->kind == FRAME_TCP && from_guest && tcp_answered(set, p, f, now_ns);
+	case PROBE_PING:
+		return f->kind == FRAME_ECHO_REPLY && from_guest && f->echo.id == VM_PROBE_ECHO_ID &&
+		    f->echo.len == sizeof(p->nonce) && memcmp(f->echo.data, p->nonce, sizeof(p->nonce)) == 0;
+	case PROBE_ARP:
+		/* Any ARP that the guest sends as the owner of the address will do, an announcement too. */
+		if (f->kind == FRAME_ARP)
+			return frame_addr_equal(&f->arp.sender, &p->guest) && memcmp(f->arp.sender_mac, p->mac, 6) == 0;
+		return f->kind == FRAME_ADVERT && frame_addr_equal(&f->nd.target, &p->guest) &&
+		    (!f->nd.has_mac || memcmp(f->nd.mac, p->mac, 6) == 0);
+	}
+	return false;
+}
+
+static void
+probe_take(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
+{
+	bool first = p->state == PROBE_SILENT;
+	bool answered;
+
+	if (first) {
+		p->state = PROBE_ALIVE;
+		set->ops.report(set->arg, p->unit, MSG_ALIVE, now_ns);
+		schedule_restart(p, now_ns);
+	}
+	answered = probe_answered(set, p, f, now_ns);
+	if (answered && p->state != PROBE_READY) {
+		p->state = PROBE_READY;
+		LIST_REMOVE(p, active);
+		set->ops.report(set->arg, p->unit, MSG_READY, now_ns);   /* before the RST: somebody waits for it */
+	}
+	if (answered && p->kind == PROBE_TCP)
+		tcp_send(set, p, f->tcp.dport, f->tcp.ack, FRAME_TCP_RST);
+	if (first && !answered && p->next_ns <= now_ns)
+		probe_fire(set, p, now_ns);
+}
+
+void
+probe_frame(struct probe_set *set, uint32_t network, const uint8_t *bytes, size_t len, uint64_t now_ns)
+{
+	struct frame f;
+	struct probe *p;
+
+	if (!frame_parse(bytes, len, &f))
+		return;
+	LIST_FOREACH(p, mac_bucket(set, f.src_mac), by_mac)
+		if (p->network == network && memcmp(p->mac, f.src_mac, 6) == 0)
+			probe_take(set, p, &f, now_ns);
+}

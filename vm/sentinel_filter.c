@@ -1,0 +1,163 @@
+/*
+ * sentinel_filter: the packet socket of one bridge, and the classic BPF program that decides what may wake the sentinel.
+ *
+ * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes up; DHCP from a client; TCP to the
+ * ports that probes come from; echo replies with our identifier.  Everything else, an awake guest's payload above all, is
+ * dropped in the kernel before it is copied.  Loads beyond a frame's end end the program with 0, which drops the frame.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vm/vm.h"
+
+#define ICMP6_ECHO_REPLY 129
+#define ICMP6_MLD_FIRST 130     /* query, report, done */
+#define ICMP6_MLD_LAST 132
+#define ICMP6_ND_FIRST 133      /* router solicitation and advertisement, neighbour ditto */
+#define ICMP6_ND_LAST 136
+#define ICMP6_MLDV2_REPORT 143
+#define DHCP_CLIENT_PORT 68
+#define FRAGMENT_BITS 0x3fff    /* more fragments, or an offset */
+#define PASS_BYTES 512          /* what the sentinel reads of a frame: more than any answer to a probe has */
+
+/* Where a field stands in an untagged frame.  V4_X offsets are behind the IPv4 header, whose length is in X. */
+enum {
+	AT_ETHERTYPE = 12,
+	AT_V4 = 14,
+	AT_V4_FRAGMENT = AT_V4 + 6,
+	AT_V4_PROTO = AT_V4 + 9,
+	AT_V6 = 14,
+	AT_V6_NEXT = AT_V6 + 6,
+	AT_V6_PAYLOAD = AT_V6 + 40,
+	PORT_SRC = 0,
+	PORT_DST = 2,
+	ECHO_ID = 4,
+	HOPS_NEXT = 0,
+	HOPS_LENGTH = 1,
+	HOPS_BYTES = 8
+};
+
+/* One name per instruction, so that jumps are written by name. */
+enum {
+	I_TAG, I_TAG_IF,
+	I_TYPE, I_TYPE_ARP, I_TYPE_V4, I_TYPE_V6,
+	I_V4_FRAG, I_V4_FRAG_IF, I_V4_HEADER, I_V4_PROTO, I_V4_TCP, I_V4_UDP, I_V4_ICMP,
+	I_V4_ICMP_TYPE, I_V4_ICMP_TYPE_IF, I_V4_ICMP_ID, I_V4_ICMP_ID_IF,
+	I_V4_UDP_PORT, I_V4_UDP_PORT_IF,
+	I_V4_TCP_PORT, I_V4_TCP_PORT_GO,
+	I_V6_NEXT, I_V6_TCP, I_V6_ICMP, I_V6_HOPS,
+	I_HOPS_NEXT, I_HOPS_NEXT_IF, I_HOPS_LENGTH, I_HOPS_LENGTH_IF, I_MLD, I_MLD_V2, I_MLD_FROM, I_MLD_TO,
+	I_ICMP6, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID, I_ICMP6_ID_IF,
+	I_V6_TCP_PORT,
+	I_PORT_FROM, I_PORT_TO,
+	I_DROP, I_PASS,
+	I_COUNT
+};
+
+#define LOAD(at, size, offset) [at] = BPF_STMT(BPF_LD | (size) | BPF_ABS, (uint32_t)(offset))
+#define LOAD_V4(at, size, offset) [at] = BPF_STMT(BPF_LD | (size) | BPF_IND, AT_V4 + (offset))
+#define WHEN(at, test, value, then, other) \
+	[at] = BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), (then) - (at) - 1, (other) - (at) - 1)
+#define GO(at, to) [at] = BPF_STMT(BPF_JMP | BPF_JA, (to) - (at) - 1)
+
+static struct sock_filter program[] = {
+	/* A tag that the NIC or the bridge took off stands beside the frame; one that is still inside is no type we pass. */
+	LOAD(I_TAG, BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
+	WHEN(I_TAG_IF, BPF_JEQ, 0, I_TYPE, I_DROP),
+
+	LOAD(I_TYPE, BPF_H, AT_ETHERTYPE),
+	WHEN(I_TYPE_ARP, BPF_JEQ, ETH_P_ARP, I_PASS, I_TYPE_V4),
+	WHEN(I_TYPE_V4, BPF_JEQ, ETH_P_IP, I_V4_FRAG, I_TYPE_V6),
+	WHEN(I_TYPE_V6, BPF_JEQ, ETH_P_IPV6, I_V6_NEXT, I_DROP),
+
+	/* IPv4: what we wait for is never fragmented; X = the header's length. */
+	LOAD(I_V4_FRAG, BPF_H, AT_V4_FRAGMENT),
+	WHEN(I_V4_FRAG_IF, BPF_JSET, FRAGMENT_BITS, I_DROP, I_V4_HEADER),
+	[I_V4_HEADER] = BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, AT_V4),
+	LOAD(I_V4_PROTO, BPF_B, AT_V4_PROTO),
+	WHEN(I_V4_TCP, BPF_JEQ, IPPROTO_TCP, I_V4_TCP_PORT, I_V4_UDP),
+	WHEN(I_V4_UDP, BPF_JEQ, IPPROTO_UDP, I_V4_UDP_PORT, I_V4_ICMP),
+	WHEN(I_V4_ICMP, BPF_JEQ, IPPROTO_ICMP, I_V4_ICMP_TYPE, I_DROP),
+
+	LOAD_V4(I_V4_ICMP_TYPE, BPF_B, 0),
+	WHEN(I_V4_ICMP_TYPE_IF, BPF_JEQ, 0, I_V4_ICMP_ID, I_DROP),   /* echo reply */
+	LOAD_V4(I_V4_ICMP_ID, BPF_H, ECHO_ID),
+	WHEN(I_V4_ICMP_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
+
+	LOAD_V4(I_V4_UDP_PORT, BPF_H, PORT_SRC),
+	WHEN(I_V4_UDP_PORT_IF, BPF_JEQ, DHCP_CLIENT_PORT, I_PASS, I_DROP),
+
+	LOAD_V4(I_V4_TCP_PORT, BPF_H, PORT_DST),
+	GO(I_V4_TCP_PORT_GO, I_PORT_FROM),
+
+	LOAD(I_V6_NEXT, BPF_B, AT_V6_NEXT),
+	WHEN(I_V6_TCP, BPF_JEQ, IPPROTO_TCP, I_V6_TCP_PORT, I_V6_ICMP),
+	WHEN(I_V6_ICMP, BPF_JEQ, IPPROTO_ICMPV6, I_ICMP6, I_V6_HOPS),
+	WHEN(I_V6_HOPS, BPF_JEQ, IPPROTO_HOPOPTS, I_HOPS_NEXT, I_DROP),
+
+	/* MLD stands behind a hop-by-hop header of eight bytes with the router alert (RFC 3810 section 5). */
+	LOAD(I_HOPS_NEXT, BPF_B, AT_V6_PAYLOAD + HOPS_NEXT),
+	WHEN(I_HOPS_NEXT_IF, BPF_JEQ, IPPROTO_ICMPV6, I_HOPS_LENGTH, I_DROP),
+	LOAD(I_HOPS_LENGTH, BPF_B, AT_V6_PAYLOAD + HOPS_LENGTH),
+	WHEN(I_HOPS_LENGTH_IF, BPF_JEQ, 0, I_MLD, I_DROP),
+	LOAD(I_MLD, BPF_B, AT_V6_PAYLOAD + HOPS_BYTES),
+	WHEN(I_MLD_V2, BPF_JEQ, ICMP6_MLDV2_REPORT, I_PASS, I_MLD_FROM),
+	WHEN(I_MLD_FROM, BPF_JGE, ICMP6_MLD_FIRST, I_MLD_TO, I_DROP),
+	WHEN(I_MLD_TO, BPF_JGT, ICMP6_MLD_LAST, I_DROP, I_PASS),
+
+	LOAD(I_ICMP6, BPF_B, AT_V6_PAYLOAD),
+	WHEN(I_ICMP6_REPLY, BPF_JEQ, ICMP6_ECHO_REPLY, I_ICMP6_ID, I_ICMP6_ND_FROM),
+	WHEN(I_ICMP6_ND_FROM, BPF_JGE, ICMP6_ND_FIRST, I_ICMP6_ND_TO, I_DROP),
+	WHEN(I_ICMP6_ND_TO, BPF_JGT, ICMP6_ND_LAST, I_DROP, I_PASS),
+	LOAD(I_ICMP6_ID, BPF_H, AT_V6_PAYLOAD + ECHO_ID),
+	WHEN(I_ICMP6_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
+
+	LOAD(I_V6_TCP_PORT, BPF_H, AT_V6_PAYLOAD + PORT_DST),
+
+	WHEN(I_PORT_FROM, BPF_JGE, VM_PROBE_PORT_FIRST, I_PORT_TO, I_DROP),
+	WHEN(I_PORT_TO, BPF_JGT, VM_PROBE_PORT_LAST, I_DROP, I_PASS),
+
+	[I_DROP] = BPF_STMT(BPF_RET | BPF_K, 0),
+	[I_PASS] = BPF_STMT(BPF_RET | BPF_K, PASS_BYTES),
+};
+
+_Static_assert(sizeof(program) / sizeof(program[0]) == I_COUNT, "every instruction has its line");
+
+enum err
+vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
+{
+	struct sock_fprog prog = { .len = I_COUNT, .filter = program };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)br->ifindex };
+	enum err e = ERR_OK;
+	int one = 1, s;
+
+	*fd = -1;
+	/* Protocol 0 receives nothing, so no frame slips in before the filter is attached and the socket bound. */
+	s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s < 0)
+		return err_sys(m, "packet socket for the bridge with index %u (needs CAP_NET_RAW)", br->ifindex);
+	if (setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
+		e = err_sys(m, "packet socket: attach the filter");
+	/* Who holds the socket, a captured sentinel for instance, cannot take the filter off again. */
+	else if (setsockopt(s, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)) != 0)
+		e = err_sys(m, "packet socket: lock the filter");
+	/* Frames that the host sends into the bridge are not even cloned for us. */
+	else if (setsockopt(s, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) != 0)
+		e = err_sys(m, "packet socket: ignore outgoing frames (needs Linux 4.20)");
+	else if (bind(s, (const struct sockaddr *)&at, sizeof(at)) != 0)
+		e = err_sys(m, "packet socket: bind to the interface with index %u", br->ifindex);
+	if (e != ERR_OK) {
+		close(s);
+		return e;
+	}
+	*fd = s;
+	return ERR_OK;
+}
