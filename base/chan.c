@@ -6,11 +6,15 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
 
 /* Messages handled per turn of the loop, so that a chatty peer does not starve the rest. */
 #define CHAN_BATCH 64
@@ -237,6 +241,29 @@ chan_new(struct event_base *base, int fd, chan_msg_cb on_msg, chan_lost_cb on_lo
 	return c;
 }
 
+/* Where this process's log goes, see chan_log. */
+static struct chan *_Atomic log_chan;
+
+static void
+log_sink(enum log_level level, const char *text)
+{
+	struct msg m = { .type = MSG_LOG, .time_ns = clock_now_ns() };
+	struct chan *c = log_chan;
+
+	m.log.level = (uint32_t)level;
+	snprintf(m.log.text, sizeof(m.log.text), "%s", text);
+	/* A line that cannot be sent is lost: there is nowhere else to say so. */
+	if (c != NULL)
+		(void)chan_send(c, &m, NULL, 0);
+}
+
+void
+chan_log(struct chan *c)
+{
+	log_chan = c;
+	log_divert(log_sink);
+}
+
 void
 chan_free(struct chan *c)
 {
@@ -244,6 +271,8 @@ chan_free(struct chan *c)
 
 	if (c == NULL)
 		return;
+	if (c == log_chan)
+		log_chan = NULL;
 	if (c->ev_read != NULL)
 		event_free(c->ev_read);
 	if (c->ev_write != NULL)

@@ -38,6 +38,12 @@ void chan_free(struct chan *c);   /* NULL is allowed; closes the descriptor; que
  */
 enum err chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned nfds);
 
+/*
+ * From now on this process logs to its peer (MSG_LOG), as a confined child must that does not log to stderr.  When the channel
+ * is freed, later lines are dropped.
+ */
+void chan_log(struct chan *c);
+
 /* Blocking receive for a child's set-up phase, before it has a loop.  ERR_IO when the peer is gone. */
 enum err chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why);
 enum err chan_send_blocking(int fd, const struct msg *m, const int *fds, unsigned nfds, struct errmsg *why);

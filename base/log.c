@@ -11,6 +11,7 @@
 static const char *process_name = "jitsud";
 static int on_stderr = 1;
 static enum log_level threshold = LOG_L_INFO;
+static void (*divert)(enum log_level level, const char *text);
 
 static const struct {
 	const char *word;
@@ -32,6 +33,12 @@ log_init(const char *process, int to_stderr, enum log_level most)
 		openlog("jitsud", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
+void
+log_divert(void (*sink)(enum log_level level, const char *text))
+{
+	divert = sink;
+}
+
 static void __attribute__((format(printf, 2, 0)))
 emit(enum log_level level, const char *fmt, va_list ap)
 {
@@ -40,11 +47,15 @@ emit(enum log_level level, const char *fmt, va_list ap)
 
 	if (level > threshold)
 		return;
-	n = (size_t)snprintf(line, sizeof(line), "%s: %s: ", process_name, levels[level].word);
+	n = divert != NULL ? 0 : (size_t)snprintf(line, sizeof(line), "%s: %s: ", process_name, levels[level].word);
 	vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
 	for (char *p = line; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
+	if (divert != NULL) {
+		divert(level, line);
+		return;
+	}
 	if (!on_stderr) {
 		syslog(levels[level].priority, "%s", line);
 		return;
@@ -63,6 +74,12 @@ emit(enum log_level level, const char *fmt, va_list ap)
 		emit((level), fmt, ap);   \
 		va_end(ap);               \
 	} while (0)
+
+void
+log_at(enum log_level level, const char *fmt, ...)
+{
+	EMIT(level);
+}
 
 void
 log_err(const char *fmt, ...)

@@ -17,6 +17,14 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * From now on lines go to `sink`, without the process's name and the level; for confined processes, where syslog(3), which reads
+ * files and connects again, would be fatal.  Thread-safe is what the sink is.
+ */
+void log_divert(void (*sink)(enum log_level level, const char *text));
+
 /* Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client or a file did. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

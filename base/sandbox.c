@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -117,12 +118,24 @@ sandbox_enter(const char *root, uid_t uid, gid_t gid, struct errmsg *m)
 	return ERR_OK;
 }
 
+static bool
+has_call(const struct sandbox_call *calls, size_t n, int nr)
+{
+	for (size_t i = 0; i < n; i++)
+		if (calls[i].nr == nr)
+			return true;
+	return false;
+}
+
+/* Adds the rules for calls that `instead` does not rule itself. */
 static int
-add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n)
+add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n, const struct sandbox_call *instead, size_t ninstead)
 {
 	for (size_t i = 0; i < n; i++) {
 		int rc;
 
+		if (has_call(instead, ninstead, calls[i].nr))
+			continue;
 		if (calls[i].cmp_arg < 0)
 			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0);
 		else
@@ -144,9 +157,9 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 		return err_set(m, ERR_NOMEM, "seccomp: %s", err_str(ERR_NOMEM));
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (rc == 0)
-		rc = add_calls(ctx, common_calls, sizeof(common_calls) / sizeof(common_calls[0]));
+		rc = add_calls(ctx, common_calls, sizeof(common_calls) / sizeof(common_calls[0]), calls, n);
 	if (rc == 0)
-		rc = add_calls(ctx, calls, n);
+		rc = add_calls(ctx, calls, n, NULL, 0);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -154,7 +154,7 @@ on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void
 	case MSG_LOG:
 		chan_close_fds(fds, nfds);
 		text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
-		log_warn("%s process: %s", c->name, text);
+		log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);
 		break;
 	default:
 		c->ops->message(c, m, fds, nfds);
