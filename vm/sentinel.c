@@ -1,0 +1,418 @@
+/*
+ * sentinel: the process that sees raw frames of guests and their clients, confined; here its set-up, its loop and its system calls.
+ *
+ * It wakes for three things: a message of the warden, a frame that passed the filter (sentinel_filter.c), and, only while probes are under way,
+ * a timer with the next probe's absolute time.  What frames mean is probe.c's.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/chan.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "vm/probe.h"
+#include "vm/vm.h"
+
+#define RECV_BATCH 64      /* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */
+#define RANDOM_WORDS 64    /* taken from the kernel at once */
+#define READ_BYTES 2048    /* the filter passes 512 of a frame */
+
+struct sentinel;
+
+struct watched {
+	struct sentinel *s;
+	uint32_t index;
+	int fd;                /* -1 = not set */
+	struct event *ev;
+	bool troubled;         /* sending failed; said once until it works again */
+};
+
+struct sentinel {
+	int chan_fd;
+	struct event_base *base;
+	struct chan *chan;     /* NULL during set-up: then there are no frames either */
+	struct probe_set *probes;
+	int timer_fd;
+	struct event *ev_timer;
+	uint64_t armed_ns;     /* what the timer is set to; 0 = disarmed */
+	struct watched networks[LIMIT_NETWORKS];
+	uint32_t random[RANDOM_WORDS];
+	size_t random_left;
+	bool hello, run;       /* that message came */
+	struct msg greeting;
+};
+
+/* ---- what the state machine wants done ---- */
+
+static void
+on_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
+{
+	struct sentinel *s = arg;
+	struct watched *w = &s->networks[network];
+
+	if (w->fd < 0)
+		return;
+	/* A full queue or a bridge that is down loses this probe, not the next. */
+	if (send(w->fd, frame, len, MSG_DONTWAIT) >= 0) {
+		w->troubled = false;
+	} else if (!w->troubled) {
+		w->troubled = true;
+		log_warn("network %u: a probe cannot be sent: %s; going on", network, strerror(errno));
+	}
+}
+
+static void
+on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
+{
+	struct sentinel *s = arg;
+	struct msg m = { .type = (uint16_t)what, .unit = unit, .time_ns = seen_ns };
+	enum err e;
+
+	m.probed.seen_ns = seen_ns;
+	if (s->chan == NULL)
+		return;
+	e = chan_send(s->chan, &m, NULL, 0);
+	/* A report that is lost would leave its unit booting for ever; a new sentinel gets all probes again. */
+	if (e != ERR_OK && e != ERR_IO)
+		fatal("report of unit %u: %s", unit, err_str(e));
+}
+
+static uint32_t
+on_random(void *arg)
+{
+	struct sentinel *s = arg;
+
+	if (s->random_left == 0) {
+		if (getrandom(s->random, sizeof(s->random), 0) != (ssize_t)sizeof(s->random))
+			fatal("getrandom: %s", strerror(errno));
+		s->random_left = RANDOM_WORDS;
+	}
+	return s->random[--s->random_left];
+}
+
+/* ---- the timer ---- */
+
+/* Sets the timer to the next probe, or disarms it when there is none. */
+static void
+timer_set(struct sentinel *s)
+{
+	uint64_t next_ns = probe_next_ns(s->probes);
+	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(next_ns / NS_PER_S), .tv_nsec = (long)(next_ns % NS_PER_S) } };
+
+	if (next_ns == s->armed_ns)
+		return;
+	if (timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) != 0)
+		fatal("timerfd_settime: %s", strerror(errno));
+	s->armed_ns = next_ns;
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct sentinel *s = arg;
+	uint64_t expirations;
+
+	(void)what;
+	/* Nothing to read: it was set to another time meanwhile. */
+	if (read(fd, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
+		s->armed_ns = 0;
+	probe_tick(s->probes, clock_now_ns());
+	timer_set(s);
+}
+
+/* ---- frames ---- */
+
+static void
+on_frames(evutil_socket_t fd, short what, void *arg)
+{
+	struct watched *w = arg;
+	uint8_t frame[READ_BYTES];
+
+	(void)what;
+	for (int i = 0; i < RECV_BATCH; i++) {
+		ssize_t n = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
+
+		if (n >= 0) {
+			probe_frame(w->s->probes, w->index, frame, (size_t)n, clock_now_ns());
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		/* ENETDOWN is told once; the socket works again when the bridge is up again. */
+		if (errno == ENETDOWN) {
+			log_warn("network %u: its bridge went down", w->index);
+		} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+			log_err("network %u: receive: %s; not watched any more", w->index, strerror(errno));
+			(void)event_del(w->ev);   /* it was added; there is nothing that could fail */
+		}
+		break;
+	}
+	timer_set(w->s);
+}
+
+/* ---- messages ---- */
+
+static enum err
+take_hello(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	(void)fds;
+	if (s->hello || m->hello.role != ROLE_SENTINEL)
+		return err_set(why, ERR_PROTO, "a second or foreign greeting");
+	s->hello = true;
+	s->greeting = *m;
+	log_init("sentinel", m->hello.log_stderr, (enum log_level)m->hello.log_level);
+	return ERR_OK;
+}
+
+static void
+watched_clear(struct watched *w)
+{
+	if (w->ev != NULL)
+		event_free(w->ev);
+	if (w->fd >= 0)
+		close(w->fd);
+	w->ev = NULL;
+	w->fd = -1;
+}
+
+static enum err
+take_network(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	uint32_t i = m->network.index;
+	enum err e = probe_network_set(s->probes, i, m->network.mac, why);
+	struct watched *w;
+
+	if (e != ERR_OK)
+		return e;
+	w = &s->networks[i];
+	watched_clear(w);
+	w->fd = fds[0];
+	fds[0] = -1;
+	w->troubled = false;
+	w->ev = event_new(s->base, w->fd, EV_READ | EV_PERSIST, on_frames, w);
+	if (w->ev == NULL || event_add(w->ev, NULL) != 0)
+		return err_set(why, ERR_NOMEM, "network %u: event: %s", i, err_str(ERR_NOMEM));
+	return ERR_OK;
+}
+
+static enum err
+take_run(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	(void)m;
+	(void)fds;
+	if (s->run)
+		return err_set(why, ERR_PROTO, "told to run twice");
+	s->run = true;
+	return ERR_OK;
+}
+
+static enum err
+take_probe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	enum err e = probe_start(s->probes, m, clock_now_ns(), why);
+
+	(void)fds;
+	if (e == ERR_NOMEM)
+		return e;
+	/* A probe that cannot be is one unit's problem: the warden's deadline for its boot stands. */
+	if (e != ERR_OK)
+		log_err("%s", why->text);
+	return ERR_OK;
+}
+
+static enum err
+take_unprobe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	(void)fds;
+	(void)why;
+	probe_stop(s->probes, m->unit);
+	return ERR_OK;
+}
+
+/* What the warden may say, and with how many descriptors. */
+static const struct {
+	enum err (*take)(struct sentinel *, const struct msg *, int *fds, struct errmsg *);
+	unsigned nfds;
+} verbs[MSG_TYPE_COUNT] = {
+	[MSG_HELLO] = { take_hello, 0 },
+	[MSG_NETWORK] = { take_network, 1 },
+	[MSG_RUN] = { take_run, 0 },
+	[MSG_PROBE] = { take_probe, 0 },
+	[MSG_UNPROBE] = { take_unprobe, 0 },
+};
+
+/* Closes what the verb did not keep. */
+static enum err
+take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct errmsg *why)
+{
+	enum err e;
+
+	if (m->type >= MSG_TYPE_COUNT || verbs[m->type].take == NULL || verbs[m->type].nfds != nfds)
+		e = err_set(why, ERR_PROTO, "unexpected message of type %u with %u descriptors", m->type, nfds);
+	else if (!s->hello && m->type != MSG_HELLO)
+		e = err_set(why, ERR_PROTO, "message of type %u before the greeting", m->type);
+	else
+		e = verbs[m->type].take(s, m, fds, why);
+	chan_close_fds(fds, nfds);
+	return e;
+}
+
+static void
+on_message(struct chan *c, const struct msg *m, int *fds, unsigned nfds, void *arg)
+{
+	struct sentinel *s = arg;
+	struct errmsg why = { "" };
+
+	(void)c;
+	if (take(s, m, fds, nfds, &why) != ERR_OK)
+		fatal("%s", why.text);
+	timer_set(s);
+}
+
+static void
+on_lost(struct chan *c, const char *why, void *arg)
+{
+	struct sentinel *s = arg;
+
+	chan_free(c);
+	s->chan = NULL;
+	log_debug("the channel is gone: %s", why);
+	/* It fails only without a running loop, and a callback has one. */
+	(void)event_base_loopbreak(s->base);
+}
+
+/* ---- start and end ---- */
+
+static enum err
+confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
+{
+	const struct sandbox_call calls[] = {
+		SANDBOX_CALL(recvfrom, "frames"),
+		SANDBOX_CALL_IF(sendto, 4, 0, "frames, to the bridge that the socket is bound to: an address could name any interface"),
+		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd, "the channel, and not a packet socket, for the same reason"),
+		SANDBOX_CALL(timerfd_settime, "the next probe"),
+		SANDBOX_CALL(getrandom, "source ports, sequence numbers, echo data"),
+	};
+	const struct msg *h = &s->greeting;
+	char root[sizeof(h->hello.empty_root) + 1] = "";
+	enum err e;
+
+	memcpy(root, h->hello.empty_root, sizeof(h->hello.empty_root));
+	e = sandbox_enter(root, h->hello.uid, h->hello.gid, m);
+	if (e == ERR_OK)
+		e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), m);
+	return e;
+}
+
+/* Takes the set-up messages up to MSG_RUN. */
+static enum err
+set_up(struct sentinel *s, struct errmsg *m)
+{
+	while (!s->run) {
+		struct msg in;
+		int fds[LIMIT_MSG_FDS];
+		unsigned nfds;
+		enum err e = chan_recv_blocking(s->chan_fd, &in, fds, &nfds, m);
+
+		if (e == ERR_OK)
+			e = take(s, &in, fds, nfds, m);
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+static enum err
+sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
+{
+	static const struct probe_ops ops = { .send = on_send, .report = on_report, .random = on_random };
+
+	s->chan_fd = fd;
+	s->timer_fd = -1;
+	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
+		s->networks[i] = (struct watched){ .s = s, .index = i, .fd = -1 };
+	s->base = event_base_new();
+	s->probes = probe_set_new(&ops, s);
+	if (s->base == NULL || s->probes == NULL)
+		return err_set(m, ERR_NOMEM, "start: %s", err_str(ERR_NOMEM));
+	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (s->timer_fd < 0)
+		return err_sys(m, "timerfd_create");
+	s->ev_timer = event_new(s->base, s->timer_fd, EV_READ | EV_PERSIST, on_timer, s);
+	if (s->ev_timer == NULL || event_add(s->ev_timer, NULL) != 0)
+		return err_set(m, ERR_NOMEM, "start: %s", err_str(ERR_NOMEM));
+	return ERR_OK;
+}
+
+static void
+sentinel_clear(struct sentinel *s)
+{
+	probe_set_free(s->probes);
+	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
+		watched_clear(&s->networks[i]);
+	if (s->ev_timer != NULL)
+		event_free(s->ev_timer);
+	if (s->timer_fd >= 0)
+		close(s->timer_fd);
+	if (s->chan != NULL)
+		chan_free(s->chan);
+	else if (s->chan_fd >= 0)
+		close(s->chan_fd);
+	if (s->base != NULL)
+		event_base_free(s->base);
+}
+
+/* Confines itself and serves until the channel closes. */
+static enum err
+serve(struct sentinel *s, struct errmsg *m)
+{
+	struct msg running = { .type = MSG_RUNNING };
+	int fd = s->chan_fd;
+	enum err e;
+
+	s->chan = chan_new(s->base, fd, on_message, on_lost, s);
+	s->chan_fd = -1;
+	if (s->chan == NULL)
+		return err_set(m, ERR_NOMEM, "channel: %s", err_str(ERR_NOMEM));
+	/* syslog(3) reads files and may connect again, which the filter forbids. */
+	if (!s->greeting.hello.log_stderr)
+		chan_log(s->chan);
+	e = confine(s, fd, m);
+	if (e == ERR_OK)
+		e = chan_send(s->chan, &running, NULL, 0);
+	if (e != ERR_OK)
+		return e;
+	timer_set(s);
+	if (event_base_dispatch(s->base) < 0)
+		return err_set(m, ERR_STATE, "the event loop failed");
+	return ERR_OK;
+}
+
+int
+sentinel_main(int fd)
+{
+	static struct sentinel s;
+	struct errmsg m = { "" };
+	enum err e;
+
+	memset(&s, 0, sizeof(s));
+	e = sentinel_init(&s, fd, &m);
+	if (e == ERR_OK)
+		e = set_up(&s, &m);
+	if (e == ERR_OK)
+		e = serve(&s, &m);
+	if (e == ERR_IO)   /* the warden is gone: not our failure */
+		log_debug("%s", m.text);
+	else if (e != ERR_OK)
+		log_err("%s", m.text);
+	sentinel_clear(&s);
+	return e == ERR_OK || e == ERR_IO ? 0 : 1;
+}
