@@ -44,16 +44,16 @@ enum life_phase {
 /* Tiers of sleep, deeper ones later. */
 enum life_tier { LIFE_TIER_FROZEN, LIFE_TIER_SAVED, LIFE_TIER_DORMANT };
 
-/* Why a state changed; with CHANGED, and kept in the struct until the next change. */
+/* Why a state changed; with CHANGED, and kept in the struct.  What merely ends (stopping → dormant or failed) keeps the reason for which it began. */
 enum life_why {
 	LIFE_WHY_NONE = 0,
 	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,   /* woken or sent to sleep by; the same order as enum life_cause */
 	LIFE_WHY_PRESSURE,       /* memory is wanted by others */
+	LIFE_WHY_AGAIN,          /* a wake had come while it went down */
 	LIFE_WHY_READY,
 	LIFE_WHY_IDLE,           /* not used for `idle` */
 	LIFE_WHY_UNUSED,         /* woken, and no packet came for `unused-after` */
 	LIFE_WHY_AGED,           /* frozen or saved for too long */
-	LIFE_WHY_DONE,           /* the operation that the state waited for ended as it should */
 	LIFE_WHY_ADOPTED,
 	LIFE_WHY_REMOVED,
 	LIFE_WHY_BACKOFF_OVER,
@@ -89,6 +89,7 @@ struct life_policy {
 /* life_init makes it dormant.  Outside life.c only read; times below are worth storing for adoption. */
 struct life {
 	uint64_t timer_ms;         /* when the TIMER event is due; LIFE_NEVER when none.  While awake: when sleep is considered */
+	uint64_t since_ms;         /* when the state last changed */
 	uint64_t awake_since_ms;   /* 0 before the first time */
 	uint64_t last_use_ms;      /* newest query, wake or packet that the machine knows of */
 	uint64_t backoff_until_ms; /* queries do not boot it before; 0 = none */
@@ -99,7 +100,7 @@ struct life {
 	uint8_t failures;          /* in a row; see steady_ms */
 };
 
-_Static_assert(sizeof(struct life) <= 48, "a dormant unit is cheap");
+_Static_assert(sizeof(struct life) <= 56, "a dormant unit is cheap");
 
 enum life_event_kind {
 	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */

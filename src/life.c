@@ -1,0 +1,607 @@
+/*
+ * life: the state machine of one unit.
+ *
+ *              WAKE               ADMITTED              STORED             STARTED            READY
+ *   DORMANT ─────────► ADMITTING ──────────► INTENDING ────────► STARTING ─────────► PROBING ───────► AWAKE ◄──► READING
+ *      ▲      WAKE      ▲  │ │  ADMITTED (saved)  ▲    RESTORED        │                ▲      timer ──►│  ACTIVITY: used
+ *      │   SAVED ───────┘  │ └──────────────► RESTORING ───────────────┤ (READY before  │               │
+ *      │     ▲             │ REFUSED           failed ┘                │  STARTED: awake│               │ ACTIVITY: idle, SLEEP
+ *      │     │             ▼                                           │  at once)      │               ▼
+ *      │     │         DORMANT, SAVED, FAILED                          │                │           FREEZING ──► FROZEN ──► THAWING ──► AWAKE
+ *      │     └── SAVING ◄── AWAKE, FROZEN                              │ given up       │ given up      │failed     │aged       │failed
+ *      │                                                               ▼                ▼               ▼           ▼           ▼
+ *      └──────────────────── gone ◄──────── STOPPED ──────────────── STOPPING ◄──► RETRYING (the stop failed; again at the timer)
+ *                             │  │  └► ADMITTING, when somebody waits
+ *                             │  └───► FAILED, after a failed boot; the timer or the operator ends it
+ *                             └──────► GONE, when the unit was removed (FORGET)
+ *
+ *   public state   phases                                             left by
+ *   dormant        DORMANT                                            move_begin
+ *   booting        ADMITTING INTENDING STARTING RESTORING PROBING     step_admitted step_stored step_started step_restored step_ready; expire
+ *                  THAWING                                            step_thawed
+ *   awake          AWAKE READING; STARTING RESTORING after READY      move_read, step_activity → move_descend
+ *   frozen         FREEZING FROZEN                                    step_frozen; move_thaw, move_descend
+ *   saved          SAVING SAVED                                       step_saved; move_begin, move_stop
+ *   stopping       STOPPING; a phase with F_DOOM                      step_stopped; the completion → move_stop
+ *   failed         FAILED; any phase with F_STUCK                     move_begin, move_rest; the completion
+ *
+ *   event          possible in
+ *   WAKE TIMER SLEEP POLICY REMOVE      every phase but GONE (REMOVE once)
+ *   ADMITTED REFUSED                    ADMITTING
+ *   STORED STARTED RESTORED             INTENDING; STARTING; RESTORING
+ *   READY                               STARTING RESTORING PROBING
+ *   FROZEN THAWED SAVED STOPPED         FREEZING; THAWING; SAVING; STOPPING
+ *   ACTIVITY                            READING
+ *   DIED                                wherever a VM is: STARTING to SAVING, STOPPING, RETRYING
+ *   ADOPT                               DORMANT, as the first event
+ *
+ * Invariants, checked in every state that tests/unit/src/life_explore_test.c reaches:
+ *  - F_WAITING is set exactly while a WAKE is without its WOKEN, and then something is under way that ends in one: an operation or a timer.
+ *  - At most one driver operation is under way per unit.  What must end while one runs is doomed (F_DOOM) and stopped at its completion.
+ *  - F_SLOT is set from ADMIT or CLAIM to RELEASE or REFUSED; a phase that may have a VM has it.  F_BOOT: from ADMITTED to BOOT_DONE, within F_SLOT.
+ *  - Every phase but DORMANT, GONE, and AWAKE, FROZEN and SAVED with a policy that never ends them, has a timer; or the driver hangs (F_STUCK) and nobody waits.
+ */
+#include "src/life.h"
+
+#include <string.h>
+
+#include "src/life_move.h"
+
+/* ---- events ---- */
+
+static void
+step_wake(struct step *s)
+{
+	struct life *l = s->l;
+	bool operator = s->ev->cause == LIFE_BY_OPERATOR;
+
+	s->why = (enum life_why)s->ev->cause;
+	l->last_use_ms = s->now;
+	if (s->ev->cause == LIFE_BY_PACKET)
+		flag_set(s, F_CONTACTED);
+	if (flag_has(s, F_REMOVE)) {
+		move_woken(s, WAKE_GONE);
+	} else if (life_state(l) == LIFE_AWAKE) {
+		move_woken(s, WAKE_READY);
+	} else if (flag_has(s, F_STUCK)) {
+		move_woken(s, WAKE_FAILED);
+	} else if (flag_has(s, F_FAIL) && !operator && !flag_has(s, F_WAITING)) {
+		move_woken(s, WAKE_FAILED);
+	} else if (l->phase == LIFE_P_FAILED && !operator && s->now < l->backoff_until_ms) {
+		move_woken(s, WAKE_FAILED);
+	} else if (l->phase == LIFE_P_DORMANT || l->phase == LIFE_P_SAVED || l->phase == LIFE_P_FAILED) {
+		move_begin(s);
+	} else {
+		flag_set(s, F_WAITING);
+		if (l->phase == LIFE_P_FROZEN)
+			move_thaw(s);
+	}
+}
+
+static void
+step_admitted(struct step *s)
+{
+	flag_set(s, F_BOOT);
+	if (flag_has(s, F_SAVED)) {
+		move_operate(s, LIFE_P_RESTORING, LIFE_DO_RESTORE);
+		move_probe(s);
+	} else {
+		move_intend(s);
+	}
+	move_arm(s, s->p->boot_ms);
+}
+
+static void
+step_refused(struct step *s)
+{
+	s->why = LIFE_WHY_REFUSED;
+	flag_drop(s, F_SLOT);
+	move_answer(s, WAKE_REFUSED);
+	move_rest(s);
+}
+
+static void
+step_stored(struct step *s)
+{
+	if (s->ev->result != ERR_OK) {
+		move_fail(s, LIFE_WHY_STORE);
+		move_gone(s);
+		return;
+	}
+	move_operate(s, LIFE_P_STARTING, LIFE_DO_START);
+	move_probe(s);
+}
+
+/* STARTED and RESTORED, when the VM runs. */
+static void
+runs(struct step *s)
+{
+	if (flag_has(s, F_DOOM | F_DEAD))
+		move_stop(s);
+	else if (flag_has(s, F_READY))
+		move_awake(s);
+	else
+		s->l->phase = LIFE_P_PROBING;
+}
+
+static void
+step_started(struct step *s)
+{
+	if (s->ev->result == ERR_OK) {
+		runs(s);
+		return;
+	}
+	if (!flag_has(s, F_DOOM | F_DEAD))
+		move_fail(s, LIFE_WHY_START);
+	move_gone(s);
+}
+
+static void
+step_restored(struct step *s)
+{
+	flag_drop(s, F_SAVED);
+	if (s->ev->result != ERR_OK && !flag_has(s, F_DOOM | F_DEAD | F_READY)) {
+		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
+		flag_drop(s, F_PROBE);
+		move_intend(s);   /* a cold boot, in what is left of boot_ms */
+		return;
+	}
+	step_started(s);
+}
+
+static void
+step_ready(struct step *s)
+{
+	if (!flag_has(s, F_PROBE))
+		return;   /* it crossed our UNPROBE */
+	s->why = LIFE_WHY_READY;
+	flag_drop(s, F_PROBE);
+	move_boot_end(s);
+	s->l->awake_since_ms = s->now;
+	s->l->backoff_until_ms = 0;
+	move_answer(s, WAKE_READY);
+	if (s->l->phase == LIFE_P_PROBING)
+		move_awake(s);
+	else
+		flag_set(s, F_READY);
+}
+
+static void
+step_frozen(struct step *s)
+{
+	if (s->ev->result != ERR_OK)
+		s->why = LIFE_WHY_DRIVER;
+	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
+		move_stop(s);
+	} else if (flag_has(s, F_WAITING)) {
+		s->why = LIFE_WHY_AGAIN;
+		move_thaw(s);
+	} else {
+		s->l->phase = LIFE_P_FROZEN;
+		s->l->timer_ms = move_after(s->now, s->p->frozen_ms);
+	}
+}
+
+static void
+step_thawed(struct step *s)
+{
+	if (s->ev->result != ERR_OK)
+		s->why = LIFE_WHY_DRIVER;
+	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
+		move_stop(s);
+		return;
+	}
+	s->why = LIFE_WHY_READY;
+	s->l->awake_since_ms = s->now;
+	move_answer(s, WAKE_READY);
+	move_awake(s);
+}
+
+static void
+step_saved(struct step *s)
+{
+	bool doomed = flag_has(s, F_DOOM);
+
+	if (s->ev->result != ERR_OK) {
+		s->why = LIFE_WHY_DRIVER;
+		move_stop(s);
+		return;
+	}
+	flag_set(s, F_SAVED);
+	flag_drop(s, F_DEAD);
+	move_release(s);
+	if (doomed) {
+		move_stop(s);
+	} else if (flag_has(s, F_WAITING)) {
+		s->why = LIFE_WHY_AGAIN;
+		move_begin(s);
+	} else {
+		move_rest(s);
+	}
+}
+
+static void
+step_stopped(struct step *s)
+{
+	if (s->ev->result == ERR_OK || s->ev->result == ERR_MISSING || flag_has(s, F_DEAD)) {
+		move_gone(s);
+		return;
+	}
+	s->why = LIFE_WHY_STOP;
+	flag_set(s, F_STUCK);
+	move_answer(s, WAKE_FAILED);
+	s->l->phase = LIFE_P_RETRYING;
+	move_arm(s, s->p->backoff_min_ms);
+}
+
+static uint64_t
+not_future(uint64_t ms, uint64_t now)
+{
+	return ms > now ? now : ms;
+}
+
+static void
+step_activity(struct step *s)
+{
+	struct life *l = s->l;
+	uint64_t query = not_future(s->ev->activity.last_query_ms, s->now);
+	uint64_t packet = not_future(s->ev->activity.last_packet_ms, s->now);
+	uint64_t last = query > packet ? query : packet;
+
+	if (s->ev->result != ERR_OK)
+		last = s->now;   /* never stop a VM because a counter could not be read */
+	else if (packet != 0 && packet >= l->awake_since_ms)
+		flag_set(s, F_CONTACTED);
+	if (last > l->last_use_ms)
+		l->last_use_ms = last;
+	move_awake(s);
+	if (l->timer_ms > s->now)
+		return;
+	s->why = !flag_has(s, F_CONTACTED) && move_after(0, s->p->unused_after_ms) < move_after(0, s->p->idle_ms) ? LIFE_WHY_UNUSED : LIFE_WHY_IDLE;
+	move_descend(s, (enum life_tier)s->p->sleep);
+}
+
+static void
+step_died(struct step *s)
+{
+	struct life *l = s->l;
+
+	s->why = LIFE_WHY_DIED;
+	switch ((enum life_phase)l->phase) {
+	case LIFE_P_STARTING:
+	case LIFE_P_RESTORING:
+		if (!flag_has(s, F_DOOM))
+			move_fail(s, LIFE_WHY_DIED);
+		move_doom(s);
+		/* FALLTHROUGH */
+	case LIFE_P_FREEZING:
+	case LIFE_P_THAWING:
+	case LIFE_P_SAVING:
+	case LIFE_P_STOPPING:
+		flag_set(s, F_DEAD);   /* the operation ends soon, and by itself */
+		break;
+	case LIFE_P_PROBING:
+		move_fail(s, LIFE_WHY_DIED);
+		move_gone(s);
+		break;
+	case LIFE_P_AWAKE:
+	case LIFE_P_READING:
+		move_settle(s);
+		if (s->now - l->awake_since_ms < s->p->steady_ms) {
+			if (l->failures > 0)
+				flag_set(s, F_FAIL);   /* move_gone() counts it */
+			else
+				l->failures = 1;
+		}
+		/* FALLTHROUGH */
+	default:
+		move_gone(s);
+		break;
+	}
+}
+
+/* The timer went off while an operation or a boot was under way. */
+static void
+expire(struct step *s)
+{
+	bool booting = s->l->phase == LIFE_P_STARTING || s->l->phase == LIFE_P_RESTORING;
+
+	if (booting && !flag_has(s, F_DOOM)) {
+		move_fail(s, LIFE_WHY_NOT_READY);
+		move_doom(s);
+		return;
+	}
+	s->why = LIFE_WHY_STOP;
+	if (s->l->phase != LIFE_P_STOPPING)
+		move_doom(s);
+	flag_set(s, F_STUCK);
+	s->l->timer_ms = LIFE_NEVER;
+	move_answer(s, WAKE_FAILED);
+}
+
+/* The timer went off in a phase of the boot in which no driver works. */
+static void
+expire_boot(struct step *s)
+{
+	if (s->l->phase == LIFE_P_ADMITTING) {
+		s->why = LIFE_WHY_REFUSED;
+		move_answer(s, WAKE_REFUSED);
+		move_release(s);
+		move_rest(s);
+		return;
+	}
+	move_fail(s, s->l->phase == LIFE_P_INTENDING ? LIFE_WHY_STORE : LIFE_WHY_NOT_READY);
+	move_down(s);
+}
+
+static void
+step_timer(struct step *s)
+{
+	struct life *l = s->l;
+
+	if (s->now < l->timer_ms)
+		return;   /* too early, or there is none: life_step arms it again */
+	l->timer_ms = LIFE_NEVER;
+	switch ((enum life_phase)l->phase) {
+	case LIFE_P_ADMITTING:
+	case LIFE_P_INTENDING:
+	case LIFE_P_PROBING:
+		expire_boot(s);
+		break;
+	case LIFE_P_AWAKE:
+		move_read(s);
+		break;
+	case LIFE_P_READING:
+		l->last_use_ms = s->now;   /* the counters do not answer: as an error */
+		l->ticket++;
+		move_awake(s);
+		break;
+	case LIFE_P_FROZEN:
+		s->why = LIFE_WHY_AGED;
+		move_descend(s, (enum life_tier)s->p->frozen_then);
+		break;
+	case LIFE_P_SAVED:
+		s->why = LIFE_WHY_AGED;
+		move_stop(s);
+		break;
+	case LIFE_P_RETRYING:
+		move_stop(s);
+		break;
+	case LIFE_P_FAILED:
+		s->why = LIFE_WHY_BACKOFF_OVER;
+		move_rest(s);
+		break;
+	default:
+		expire(s);
+		break;
+	}
+}
+
+static void
+step_sleep(struct step *s)
+{
+	enum life_tier tier = s->ev->sleep.tier;
+
+	if (flag_has(s, F_REMOVE))
+		return;
+	s->why = (enum life_why)s->ev->sleep.cause;
+	move_answer(s, WAKE_REFUSED);
+	switch ((enum life_phase)s->l->phase) {
+	case LIFE_P_AWAKE:
+	case LIFE_P_READING:
+		move_descend(s, tier);
+		break;
+	case LIFE_P_FREEZING:
+	case LIFE_P_FROZEN:
+		if (tier > LIFE_TIER_FROZEN && s->l->phase == LIFE_P_FROZEN)
+			move_descend(s, tier);
+		else if (tier > LIFE_TIER_FROZEN)
+			move_doom(s);
+		break;
+	case LIFE_P_ADMITTING:
+		if (flag_has(s, F_SAVED) && tier <= LIFE_TIER_SAVED) {
+			move_release(s);
+			move_rest(s);
+			break;
+		}
+		move_down(s);
+		break;
+	case LIFE_P_SAVING:
+	case LIFE_P_SAVED:
+		if (tier > LIFE_TIER_SAVED)
+			move_down(s);
+		break;
+	case LIFE_P_DORMANT:
+	case LIFE_P_FAILED:
+		break;
+	default:
+		move_down(s);
+		break;
+	}
+}
+
+static void
+step_policy(struct step *s)
+{
+	struct life *l = s->l;
+
+	if (l->phase == LIFE_P_AWAKE) {
+		l->timer_ms = move_sleep_due(l, s->p);
+	} else if (l->phase == LIFE_P_FROZEN) {
+		l->timer_ms = move_after(l->since_ms, s->p->frozen_ms);
+	} else if (l->phase == LIFE_P_SAVED) {
+		l->timer_ms = move_after(l->since_ms, s->p->saved_ms);
+	} else if (l->phase == LIFE_P_FAILED && l->backoff_until_ms > s->now + s->p->backoff_max_ms) {
+		l->backoff_until_ms = s->now + s->p->backoff_max_ms;
+		l->timer_ms = l->backoff_until_ms;
+	}
+}
+
+static void
+step_remove(struct step *s)
+{
+	s->why = LIFE_WHY_REMOVED;
+	flag_set(s, F_REMOVE);
+	move_answer(s, WAKE_GONE);
+	move_down(s);
+}
+
+/* A VM of ours was found running or frozen. */
+static void
+adopt_vm(struct step *s)
+{
+	bool unwanted = s->ev->adopt.was == LIFE_STOPPING || s->ev->adopt.was == LIFE_FAILED;
+	struct life *l = s->l;
+
+	(void)move_act(s, LIFE_DO_CLAIM);   /* has no parameters */
+	flag_set(s, F_SLOT);
+	if (unwanted || s->ev->adopt.found == LIFE_FOUND_BROKEN) {
+		move_stop(s);
+	} else if (s->ev->adopt.found == LIFE_FOUND_FROZEN) {
+		l->phase = LIFE_P_FROZEN;
+		l->timer_ms = move_after(s->now, s->p->frozen_ms);
+	} else if (s->ev->adopt.was == LIFE_AWAKE) {
+		if (l->awake_since_ms == 0)
+			l->awake_since_ms = s->now;
+		move_awake(s);
+	} else {
+		l->phase = LIFE_P_PROBING;
+		l->ticket++;
+		move_probe(s);
+		move_arm(s, s->p->boot_ms);
+	}
+}
+
+static void
+step_adopt(struct step *s)
+{
+	struct life *l = s->l;
+	uint64_t longest = s->now + s->p->backoff_max_ms;
+
+	s->why = LIFE_WHY_ADOPTED;
+	l->awake_since_ms = not_future(s->ev->adopt.awake_since_ms, s->now);
+	l->last_use_ms = not_future(s->ev->adopt.last_use_ms, s->now);
+	l->backoff_until_ms = not_future(s->ev->adopt.backoff_until_ms, longest);
+	l->failures = s->ev->adopt.failures;
+	if (s->ev->adopt.found == LIFE_FOUND_SAVED)
+		flag_set(s, F_SAVED);
+	if (s->ev->adopt.found == LIFE_FOUND_NONE || s->ev->adopt.found == LIFE_FOUND_SAVED)
+		move_rest(s);
+	else
+		adopt_vm(s);
+}
+
+/* ---- the step ---- */
+
+#define P(x) (1u << LIFE_P_##x)
+#define P_ANY ((1u << LIFE_P_GONE) - 1)
+#define P_VM (P(STARTING) | P(RESTORING) | P(PROBING) | P(AWAKE) | P(READING) | P(FREEZING) | P(FROZEN) | P(THAWING) | P(SAVING))
+
+static const struct {
+	void (*step)(struct step *);
+	unsigned phases;   /* in which the event is possible */
+	bool ticket;
+} rules[LIFE_EVENT_COUNT] = {
+	[LIFE_EV_WAKE] = { step_wake, P_ANY, false },
+	[LIFE_EV_ADMITTED] = { step_admitted, P(ADMITTING), true },
+	[LIFE_EV_REFUSED] = { step_refused, P(ADMITTING), true },
+	[LIFE_EV_STORED] = { step_stored, P(INTENDING), true },
+	[LIFE_EV_STARTED] = { step_started, P(STARTING), true },
+	[LIFE_EV_RESTORED] = { step_restored, P(RESTORING), true },
+	[LIFE_EV_READY] = { step_ready, P(STARTING) | P(RESTORING) | P(PROBING), true },
+	[LIFE_EV_FROZEN] = { step_frozen, P(FREEZING), true },
+	[LIFE_EV_THAWED] = { step_thawed, P(THAWING), true },
+	[LIFE_EV_SAVED] = { step_saved, P(SAVING), true },
+	[LIFE_EV_STOPPED] = { step_stopped, P(STOPPING), true },
+	[LIFE_EV_ACTIVITY] = { step_activity, P(READING), true },
+	[LIFE_EV_DIED] = { step_died, P_VM | P(STOPPING) | P(RETRYING), false },
+	[LIFE_EV_TIMER] = { step_timer, P_ANY, false },
+	[LIFE_EV_SLEEP] = { step_sleep, P_ANY, false },
+	[LIFE_EV_POLICY] = { step_policy, P_ANY, false },
+	[LIFE_EV_REMOVE] = { step_remove, P_ANY, false },
+	[LIFE_EV_ADOPT] = { step_adopt, P(DORMANT), false },
+};
+
+/* Puts CHANGED in front: the board must be right before any WOKEN leaves. */
+static void
+report_change(struct step *s, enum life_state from)
+{
+	struct life_out *out = s->out;
+	struct life *l = s->l;
+
+	if (life_state(l) == from)
+		return;
+	l->since_ms = s->now;
+	if (s->why != LIFE_WHY_NONE)
+		l->why = (uint8_t)s->why;
+	(void)move_act(s, LIFE_DO_CHANGED);   /* makes room at the end; what it is moves to the front */
+	memmove(&out->actions[1], &out->actions[0], (out->n - 1) * sizeof(out->actions[0]));
+	memset(&out->actions[0], 0, sizeof(out->actions[0]));
+	out->actions[0].kind = LIFE_DO_CHANGED;
+	out->actions[0].changed.from = from;
+	out->actions[0].changed.to = life_state(l);
+	out->actions[0].changed.why = (enum life_why)l->why;
+}
+
+enum err
+life_step(struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out)
+{
+	struct step s = { .l = l, .p = p, .ev = ev, .out = out, .now = ev->now_ms, .why = LIFE_WHY_NONE };
+	uint64_t armed = ev->kind == LIFE_EV_TIMER ? LIFE_NEVER : l->timer_ms;   /* what the warden has */
+	enum life_state from = ev->kind == LIFE_EV_ADOPT ? ev->adopt.was : life_state(l);
+
+	out->n = 0;
+	if ((unsigned)ev->kind >= LIFE_EVENT_COUNT)
+		return ERR_STATE;
+	if (rules[ev->kind].ticket && ev->ticket != l->ticket)
+		return ERR_OK;
+	if ((rules[ev->kind].phases & (1u << l->phase)) == 0)
+		return ERR_STATE;
+	if (ev->kind == LIFE_EV_REMOVE && flag_has(&s, F_REMOVE))
+		return ERR_STATE;
+	if (ev->kind == LIFE_EV_ADOPT && l->ticket != 0)
+		return ERR_STATE;
+	rules[ev->kind].step(&s);
+	report_change(&s, from);
+	if (l->timer_ms != armed)
+		move_act(&s, LIFE_DO_TIMER)->at_ms = l->timer_ms;
+	if (l->phase == LIFE_P_GONE)
+		(void)move_act(&s, LIFE_DO_FORGET);   /* has no parameters */
+	return ERR_OK;
+}
+
+void
+life_init(struct life *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->timer_ms = LIFE_NEVER;
+}
+
+enum life_state
+life_state(const struct life *l)
+{
+	static const uint8_t states[LIFE_PHASE_COUNT] = {
+		[LIFE_P_DORMANT] = LIFE_DORMANT, [LIFE_P_ADMITTING] = LIFE_BOOTING, [LIFE_P_INTENDING] = LIFE_BOOTING,
+		[LIFE_P_STARTING] = LIFE_BOOTING, [LIFE_P_RESTORING] = LIFE_BOOTING, [LIFE_P_PROBING] = LIFE_BOOTING,
+		[LIFE_P_AWAKE] = LIFE_AWAKE, [LIFE_P_READING] = LIFE_AWAKE, [LIFE_P_FREEZING] = LIFE_FROZEN, [LIFE_P_FROZEN] = LIFE_FROZEN,
+		[LIFE_P_THAWING] = LIFE_BOOTING, [LIFE_P_SAVING] = LIFE_SAVED, [LIFE_P_SAVED] = LIFE_SAVED,
+		[LIFE_P_STOPPING] = LIFE_STOPPING, [LIFE_P_RETRYING] = LIFE_STOPPING, [LIFE_P_FAILED] = LIFE_FAILED,
+		[LIFE_P_GONE] = LIFE_DORMANT,
+	};
+
+	if ((l->flags & F_STUCK) != 0)
+		return LIFE_FAILED;
+	if ((l->flags & F_DOOM) != 0)
+		return LIFE_STOPPING;
+	if ((l->flags & F_READY) != 0)
+		return LIFE_AWAKE;
+	return (enum life_state)states[l->phase];
+}
+
+bool
+life_has_vm(const struct life *l)
+{
+	bool stopping = l->phase == LIFE_P_STOPPING || l->phase == LIFE_P_RETRYING;
+
+	return ((1u << l->phase) & P_VM) != 0 || (stopping && (l->flags & F_SLOT) != 0);
+}

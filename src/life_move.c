@@ -1,0 +1,301 @@
+/* life_move: movements between the phases of the life cycle. */
+#include "src/life_move.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct life_action *
+move_act(struct step *s, enum life_action_kind kind)
+{
+	struct life_action *a;
+
+	if (s->out->n == LIFE_ACTIONS_MAX)
+		abort();   /* the longest list has eight; a broken invariant stops the daemon */
+	a = &s->out->actions[s->out->n++];
+	memset(a, 0, sizeof(*a));
+	a->kind = kind;
+	return a;
+}
+
+void
+move_arm(struct step *s, uint64_t ms)
+{
+	s->l->timer_ms = s->now + ms;
+}
+
+/* Starts an operation: its completion comes back with a ticket of its own, which makes all former ones stale. */
+void
+move_operate(struct step *s, enum life_phase phase, enum life_action_kind kind)
+{
+	s->l->phase = (uint8_t)phase;
+	move_act(s, kind)->ticket = ++s->l->ticket;
+}
+
+void
+move_woken(struct step *s, enum msg_wake_result result)
+{
+	move_act(s, LIFE_DO_WOKEN)->woken = result;
+	flag_drop(s, F_WAITING);
+}
+
+void
+move_answer(struct step *s, enum msg_wake_result result)
+{
+	if (flag_has(s, F_WAITING))
+		move_woken(s, result);
+}
+
+void
+move_probe(struct step *s)
+{
+	move_act(s, LIFE_DO_PROBE)->ticket = s->l->ticket;
+	flag_set(s, F_PROBE);
+}
+
+/* The boot phase is over, one way or the other. */
+void
+move_boot_end(struct step *s)
+{
+	if (flag_has(s, F_PROBE))
+		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
+	if (flag_has(s, F_BOOT))
+		(void)move_act(s, LIFE_DO_BOOT_DONE); /* nor has this one */
+	flag_drop(s, F_PROBE | F_BOOT);
+}
+
+void
+move_release(struct step *s)
+{
+	move_boot_end(s);
+	if (flag_has(s, F_SLOT))
+		(void)move_act(s, LIFE_DO_RELEASE);   /* has no parameters */
+	flag_drop(s, F_SLOT);
+}
+
+void
+move_fail(struct step *s, enum life_why why)
+{
+	s->why = why;
+	flag_set(s, F_FAIL);
+	move_answer(s, WAKE_FAILED);
+}
+
+static uint64_t
+backoff_ms(const struct life *l, const struct life_policy *p)
+{
+	uint64_t ms = p->backoff_min_ms;
+
+	for (unsigned i = 1; i < l->failures && ms < p->backoff_max_ms; i++)
+		ms *= 2;
+	return ms < p->backoff_max_ms ? ms : p->backoff_max_ms;
+}
+
+/* A VM that was awake for long enough clears the record of former failures. */
+void
+move_settle(struct step *s)
+{
+	if (s->now - s->l->awake_since_ms >= s->p->steady_ms)
+		s->l->failures = 0;
+}
+
+/* ---- where a unit without a VM goes ---- */
+
+uint64_t
+move_after(uint64_t since_ms, uint32_t ms)
+{
+	return ms == 0 ? LIFE_NEVER : since_ms + ms;
+}
+
+/* Nothing runs and nobody waits. */
+void
+move_rest(struct step *s)
+{
+	struct life *l = s->l;
+
+	l->ticket++;   /* whatever was asked for is not wanted any more */
+	flag_drop(s, F_CONTACTED);
+	if (flag_has(s, F_SAVED)) {
+		l->phase = LIFE_P_SAVED;
+		l->timer_ms = move_after(s->now, s->p->saved_ms);
+	} else if (l->backoff_until_ms > s->now) {
+		l->phase = LIFE_P_FAILED;
+		l->timer_ms = l->backoff_until_ms;
+	} else {
+		l->phase = LIFE_P_DORMANT;
+		l->backoff_until_ms = 0;
+		l->timer_ms = LIFE_NEVER;
+	}
+}
+
+/* Somebody wants it up: ask for a slot. */
+void
+move_begin(struct step *s)
+{
+	flag_set(s, F_WAITING | F_SLOT);
+	move_operate(s, LIFE_P_ADMITTING, LIFE_DO_ADMIT);
+	move_arm(s, s->p->boot_ms);
+}
+
+/* There is no VM and no saved state (any more). */
+void
+move_gone(struct step *s)
+{
+	struct life *l = s->l;
+
+	move_release(s);
+	flag_drop(s, F_READY | F_DOOM | F_STUCK | F_DEAD | F_SAVED);
+	if (flag_has(s, F_FAIL)) {
+		flag_drop(s, F_FAIL);
+		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
+		l->backoff_until_ms = s->now + backoff_ms(l, s->p);
+	}
+	if (flag_has(s, F_REMOVE)) {
+		move_answer(s, WAKE_GONE);
+		l->ticket++;
+		l->phase = LIFE_P_GONE;
+		l->timer_ms = LIFE_NEVER;
+	} else if (flag_has(s, F_WAITING)) {
+		s->why = LIFE_WHY_AGAIN;
+		move_begin(s);
+	} else {
+		move_rest(s);
+	}
+}
+
+/* ---- down ---- */
+
+void
+move_stop(struct step *s)
+{
+	struct life *l = s->l;
+	bool up = l->phase == LIFE_P_AWAKE || l->phase == LIFE_P_READING;
+	struct life_action *a;
+
+	if (flag_has(s, F_DEAD)) {
+		move_gone(s);
+		return;
+	}
+	move_boot_end(s);
+	flag_drop(s, F_DOOM | F_READY);
+	move_operate(s, LIFE_P_STOPPING, LIFE_DO_STOP);
+	a = &s->out->actions[s->out->n - 1];
+	a->stop.shutdown = up && s->p->shutdown && s->p->can_shutdown;   /* a guest that sleeps or never came up cannot be asked */
+	a->stop.deadline_ms = a->stop.shutdown ? s->p->stop_ms : 0;
+	move_arm(s, (uint64_t)a->stop.deadline_ms + s->p->op_ms);
+}
+
+/* An operation is under way and cannot be called back. */
+void
+move_doom(struct step *s)
+{
+	move_boot_end(s);
+	if (!flag_has(s, F_DOOM | F_STUCK))
+		move_arm(s, s->p->op_ms);
+	flag_set(s, F_DOOM);
+}
+
+/* Down to nothing, whatever is going on. */
+void
+move_down(struct step *s)
+{
+	switch ((enum life_phase)s->l->phase) {
+	case LIFE_P_ADMITTING:
+		move_release(s);
+		if (flag_has(s, F_SAVED)) {
+			move_stop(s);
+			break;
+		}
+		/* FALLTHROUGH */
+	case LIFE_P_DORMANT:
+	case LIFE_P_INTENDING:
+	case LIFE_P_FAILED:
+		move_gone(s);
+		break;
+	case LIFE_P_STARTING:
+	case LIFE_P_RESTORING:
+	case LIFE_P_FREEZING:
+	case LIFE_P_THAWING:
+	case LIFE_P_SAVING:
+		move_doom(s);
+		break;
+	case LIFE_P_AWAKE:
+	case LIFE_P_READING:
+		move_settle(s);
+		/* FALLTHROUGH */
+	case LIFE_P_PROBING:
+	case LIFE_P_FROZEN:
+	case LIFE_P_SAVED:
+		move_stop(s);
+		break;
+	case LIFE_P_STOPPING:
+	case LIFE_P_RETRYING:
+	case LIFE_P_GONE:
+	case LIFE_PHASE_COUNT:
+		break;
+	}
+}
+
+/* From awake or frozen to a deeper tier; what the driver cannot do becomes a stop. */
+void
+move_descend(struct step *s, enum life_tier tier)
+{
+	bool up = s->l->phase == LIFE_P_AWAKE || s->l->phase == LIFE_P_READING;
+
+	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
+		move_settle(s);
+		move_operate(s, LIFE_P_FREEZING, LIFE_DO_FREEZE);
+		move_arm(s, s->p->op_ms);
+	} else if (tier == LIFE_TIER_SAVED && s->p->can_save) {
+		if (up)
+			move_settle(s);
+		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);
+		move_arm(s, s->p->op_ms);
+	} else {
+		move_down(s);
+	}
+	flag_drop(s, F_CONTACTED);
+}
+
+/* ---- up ---- */
+
+void
+move_thaw(struct step *s)
+{
+	move_operate(s, LIFE_P_THAWING, LIFE_DO_THAW);
+	move_arm(s, s->p->op_ms);
+}
+
+/* When sleep has to be considered; before that nothing is read. */
+uint64_t
+move_sleep_due(const struct life *l, const struct life_policy *p)
+{
+	uint64_t used = l->last_use_ms > l->awake_since_ms ? l->last_use_ms : l->awake_since_ms;
+	uint64_t due = move_after(used, p->idle_ms);
+
+	if ((l->flags & F_CONTACTED) == 0 && move_after(used, p->unused_after_ms) < due)
+		due = move_after(used, p->unused_after_ms);
+	if (due < l->awake_since_ms + p->min_up_ms)
+		due = l->awake_since_ms + p->min_up_ms;
+	return due;
+}
+
+void
+move_awake(struct step *s)
+{
+	flag_drop(s, F_READY);
+	s->l->phase = LIFE_P_AWAKE;
+	s->l->timer_ms = move_sleep_due(s->l, s->p);
+}
+
+void
+move_read(struct step *s)
+{
+	move_operate(s, LIFE_P_READING, LIFE_DO_READ);
+	move_arm(s, s->p->op_ms);
+}
+
+void
+move_intend(struct step *s)
+{
+	move_operate(s, LIFE_P_INTENDING, LIFE_DO_INTENT);
+}
