@@ -97,7 +97,10 @@ typedef void (*store_done_cb)(enum err e, const char *why, void *arg);
  */
 enum err store_open(struct event_base *base, const char *path, const struct store_conf *conf, struct store **store, struct errmsg *m);
 
-/* Writes everything that is pending, calls the completions that are outstanding (from inside this call), closes.  NULL is allowed. */
+/*
+ * Writes everything that is pending, calls the completions that are outstanding (from inside this call), closes.  NULL is allowed.  Not to be called from a
+ * completion.
+ */
 void store_close(struct store *s);
 
 /* Every row of `unit`, in the order of names.  Blocking, for the start. */
@@ -123,7 +126,7 @@ void store_event_add(struct store *s, const struct store_event *ev);
 
 /*
  * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit` is NULL; oldest of them first.
- * Sees every event that was added before the call.
+ * Sees every event that was added before the call.  `evs` is valid during the callback.
  */
 typedef void (*store_events_cb)(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
 void store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
