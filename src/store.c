@@ -256,7 +256,7 @@ enum err
 store_db_write(struct store_db *db, struct store_cmds *cmds, struct errmsg *m)
 {
 	struct store_cmd *c;
-	int64_t newest = db->newest;
+	int64_t oldest = db->oldest, newest = db->newest;
 	enum err e = run(db, ST_BEGIN, m);
 
 	if (e != ERR_OK)
@@ -265,14 +265,16 @@ store_db_write(struct store_db *db, struct store_cmds *cmds, struct errmsg *m)
 		e = apply(db, c, m);
 		if (e != ERR_OK)
 			break;
-		if (c->kind == STORE_CMD_EVENT)
+		if (c->kind == STORE_CMD_EVENT) {
 			newest = sqlite3_last_insert_rowid(db->sql);
+			if (oldest == 0)
+				oldest = newest;
+		}
 	}
 	if (e == ERR_OK)
 		e = run(db, ST_COMMIT, m);
 	if (e == ERR_OK) {
-		if (db->oldest == 0)
-			db->oldest = newest;
+		db->oldest = oldest;
 		db->newest = newest;
 	} else if (sqlite3_get_autocommit(db->sql) == 0) {
 		(void)run(db, ST_ROLLBACK, NULL);   /* the first error is the one to report */

@@ -40,7 +40,7 @@ struct store {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct store_cmds queue, done;
-	size_t nqueued;               /* in queue and carry */
+	size_t nqueued;               /* posted and not ended: in queue, in work or in carry */
 	bool closing;
 	struct store_stats stats;
 	int efd;
@@ -112,6 +112,7 @@ carry_bound(struct store *s)
 		return;
 	pthread_mutex_lock(&s->lock);
 	s->stats.events_dropped += n;
+	s->nqueued -= n;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -122,10 +123,13 @@ group_end(struct store *s, struct store_cmds *group, enum err e, const struct er
 	struct store_cmds finished = STAILQ_HEAD_INITIALIZER(finished);
 	struct store_cmd *c;
 	struct errmsg rm;
+	size_t ended = 0;
+	bool nobody;
 	enum err re;
 
 	while ((c = STAILQ_FIRST(group)) != NULL) {
 		STAILQ_REMOVE_HEAD(group, link);
+		ended++;
 		if (c->kind == STORE_CMD_READ) {
 			re = store_db_read(s->db, c, &rm);
 			cmd_ended(c, re, &rm);
@@ -138,13 +142,16 @@ group_end(struct store *s, struct store_cmds *group, enum err e, const struct er
 		} else {
 			STAILQ_INSERT_TAIL(&s->carry, c, link);
 			s->ncarry++;
+			ended--;
 		}
 	}
-	if (STAILQ_EMPTY(&finished))
-		return;
+	nobody = STAILQ_EMPTY(&finished);
 	pthread_mutex_lock(&s->lock);
 	STAILQ_CONCAT(&s->done, &finished);
+	s->nqueued -= ended;
 	pthread_mutex_unlock(&s->lock);
+	if (nobody)
+		return;
 	while (eventfd_write(s->efd, 1) != 0 && errno == EINTR)
 		continue;
 }
@@ -212,13 +219,11 @@ thread_main(void *arg)
 		last = s->closing;
 		STAILQ_CONCAT(&group, &s->carry);
 		STAILQ_CONCAT(&group, &s->queue);
-		s->nqueued = 0;
 		s->ncarry = 0;
 		pthread_mutex_unlock(&s->lock);
 		if (!STAILQ_EMPTY(&group))
 			group_run(s, &group);
 		pthread_mutex_lock(&s->lock);
-		s->nqueued += s->ncarry;
 		last = last && STAILQ_EMPTY(&s->queue);
 		pthread_mutex_unlock(&s->lock);
 	} while (!last);
@@ -409,15 +414,14 @@ cmd_lost(struct store *s, store_done_cb done, store_events_cb read_done, void *a
 static void
 post_one(struct store *s, struct store_cmd *c, store_done_cb done, void *arg)
 {
-	struct store_cmds one = STAILQ_HEAD_INITIALIZER(one);
+	size_t n = s->nevents + 1;
 
 	c->done = done;
 	c->arg = arg;
-	/* Events that were added before go with it; touches of other rows can wait for their second. */
-	post_all(s, &s->events, s->nevents);
+	/* Events that were added before go with it, in one commit; touches of other rows can wait for their second. */
+	STAILQ_INSERT_TAIL(&s->events, c, link);
 	s->nevents = 0;
-	STAILQ_INSERT_TAIL(&one, c, link);
-	post_all(s, &one, 1);
+	post_all(s, &s->events, n);
 	if (s->ntouches == 0)
 		(void)evtimer_del(s->timer);   /* fails only for an event that was never made */
 }
