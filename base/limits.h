@@ -20,6 +20,35 @@
 /* Workers of the DNS process; one per core is the most that helps. */
 #define LIMIT_WORKERS 64
 
+/* A query that can be held: the longest name, EDNS with cookie and padding; a longer one is answered at once. */
+#define LIMIT_HELD_QUERY 1232
+
+/* Wakes that one worker asks for in a window: half of what a channel queues, so that a flood of sleeping names never fills it. */
+#define LIMIT_WAKES_WINDOW 256
+#define LIMIT_WAKES_WINDOW_MS 100
+
+/* Datagrams per recvmmsg; more gains nothing measurable. */
+#define LIMIT_UDP_BATCH 64
+
+/* A UDP query; real ones stay below 512 bytes. */
+#define LIMIT_UDP_QUERY 2048
+
+/* Our EDNS buffer size: least as RFC 6891 has it, most what an operator may want on a private network. */
+#define LIMIT_UDP_PAYLOAD_MIN 512
+#define LIMIT_UDP_PAYLOAD_MAX 4096
+
+/* Queries of one TCP connection that may wait for units; then we stop reading from it. */
+#define LIMIT_TCP_HELD 128
+
+/* Bytes read from a TCP connection at once, and after which replies to one are sent. */
+#define LIMIT_TCP_CHUNK 16384
+
+/* Unsent replies of one TCP connection, for clients that do not read: at least one message and a chunk. */
+#define LIMIT_TCP_UNSENT (128 * 1024)
+
+/* Time before accept is tried again when descriptors or memory have run out. */
+#define LIMIT_ACCEPT_PAUSE_MS 100
+
 /* Networks; each has one packet socket in the sentinel. */
 #define LIMIT_NETWORKS 64
 

@@ -1,0 +1,21 @@
+/* confine: the system calls of the DNS process once it serves, each with its reason. */
+#include <seccomp.h>
+
+#include "base/sandbox.h"
+#include "dns/server.h"
+
+/* Memory, time, locks, the channel, libevent and exit are added by sandbox_filter. */
+static const struct sandbox_call calls[] = {
+	SANDBOX_CALL(recvmmsg, "UDP queries"),
+	SANDBOX_CALL(sendmmsg, "UDP replies"),
+	SANDBOX_CALL(accept4, "TCP connections"),
+	SANDBOX_CALL(recvfrom, "TCP queries"),
+	SANDBOX_CALL(sendto, "TCP replies, syslog"),
+	SANDBOX_CALL(rt_sigprocmask, "libc blocks signals in a thread that ends"),
+};
+
+enum err
+confine_dns(struct errmsg *m)
+{
+	return sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), m);
+}

@@ -1,0 +1,106 @@
+/*
+ * hold: the queries that wait for their unit, of one worker.
+ *
+ * No I/O and no clock of its own: every call says what time it is, and what is to be done comes back through three callbacks.  They run inside
+ * the call and must not call into the table.  All work per query is O(1); only the first query of a unit costs O(log units).
+ *
+ * Invariants: a query in the table has a deadline at which hold_tick answers it; a unit has at most `per_unit` queries and the table at most
+ * `total`, beyond which the oldest is answered; a unit with queries was asked for, and is asked for again every HOLD_ASK_AGAIN_NS.
+ */
+#ifndef DNS_HOLD_H
+#define DNS_HOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "dns/peer.h"
+
+/* A wake that brought no answer for so long is asked for again: the warden or this process may be a new one. */
+#define HOLD_ASK_AGAIN_NS NS_PER_S
+
+/* Nothing is due. */
+#define HOLD_NEVER UINT64_MAX
+
+struct hold_unit;
+
+/* One held query, as the callbacks see it. */
+struct hold_query {
+	TAILQ_ENTRY(hold_query) in_unit;
+	TAILQ_ENTRY(hold_query) in_all;
+	struct hold_unit *unit;
+	uint64_t arrived_ns;
+	uint64_t deadline_ns;
+	struct dns_peer peer;
+	uint16_t qtype;
+	uint16_t len;
+	uint8_t wire[];
+};
+
+/* What hold_add is told. */
+struct hold_request {
+	uint32_t unit;
+	uint32_t hold_ms;      /* a shorter time than the last one's takes effect when the unit's queue is empty */
+	uint64_t now_ns;
+	uint16_t qtype;
+	const struct dns_peer *peer;
+	const uint8_t *wire;   /* copied */
+	size_t len;
+};
+
+/* MSG_WAKE: somebody waits for this unit. */
+struct hold_wake {
+	uint32_t unit;
+	uint16_t qtype;
+	uint64_t arrived_ns;
+	const struct dns_peer *peer;
+};
+
+/* MSG_ANSWERED: queries of one wake were answered. */
+struct hold_report {
+	uint32_t unit;
+	uint32_t answers;
+	uint64_t first_query_ns;
+	bool expired;          /* one of them was answered before the unit was ready */
+};
+
+struct hold_ops {
+	/* Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.  It is freed afterwards. */
+	void (*answer)(void *arg, const struct hold_query *q, int ede, bool expired);
+	void (*wake)(void *arg, const struct hold_wake *w);
+	void (*report)(void *arg, const struct hold_report *r);
+};
+
+struct hold;
+
+/* NULL when out of memory.  per_unit and total are at least 1. */
+struct hold *hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *ops, void *arg);
+/* NULL is allowed.  What is still held is dropped, not answered. */
+void hold_free(struct hold *h);
+
+/*
+ * Holds a query: asks for the unit unless a wake is outstanding, and answers the oldest when a bound is passed.  ERR_LIMIT (longer than
+ * LIMIT_HELD_QUERY) and ERR_NOMEM: it is not held, the caller answers it; the unit was asked for nevertheless.
+ */
+enum err hold_add(struct hold *h, const struct hold_request *r);
+
+/* Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS; `r` as for hold_add, hold_ms, wire and len are not used. */
+void hold_ask(struct hold *h, const struct hold_request *r);
+
+/* The wake ended: answers everything that waits for the unit, with the zone's data (`ede` below 0) or SERVFAIL. */
+void hold_woken(struct hold *h, uint32_t unit, int ede);
+
+/* Answers what has waited long enough, asks again for what is overdue, forgets what nobody waits for. */
+void hold_tick(struct hold *h, uint64_t now_ns);
+
+/* When hold_tick should be called at the latest, or HOLD_NEVER.  It may be too early, never too late. */
+uint64_t hold_next_ns(const struct hold *h);
+
+/* Queries held now; units with a record. */
+uint32_t hold_count(const struct hold *h);
+uint32_t hold_units(const struct hold *h);
+
+#endif

@@ -1,0 +1,32 @@
+/* peer: who asked, and over what, in a form that outlives the packet. */
+#ifndef DNS_PEER_H
+#define DNS_PEER_H
+
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "base/msg.h"
+
+struct dns_peer {
+	uint8_t tcp;           /* 1: `conn` and `conn_gen` say which connection; 0: `socket` says which UDP socket */
+	uint8_t socket;        /* index among the worker's UDP sockets */
+	uint8_t local_family;  /* AF_INET or AF_INET6 when `local` is known (wildcard sockets), else 0 */
+	uint32_t conn;         /* slot of the connection */
+	uint32_t conn_gen;     /* a slot is used again; this tells the connections apart */
+	uint32_t local_ifindex;
+	socklen_t addr_len;
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} addr;                /* the client's */
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	} local;               /* the address that was asked; the reply leaves from it */
+};
+
+/* The client's address as messages carry it; an IPv4-mapped one as IPv4. */
+void dns_peer_addr(const struct dns_peer *p, struct msg_addr *a);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * serve: what happens to one query.
+ *
+ * A reply that gives a unit's address leaves at once when the unit board says so, waits in the hold table when the unit
+ * sleeps, and is SERVFAIL with an EDE code (RFC 8914) when it cannot be woken.  Everything else leaves at once.
+ */
+#include "dns/server.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+#define RCODE_SERVFAIL 2
+#define EDE_NOT_READY 14
+#define HEADER_TC 0x02
+
+#define COUNTED_RCODES (sizeof(((struct board_counters *)0)->rcode) / sizeof(uint64_t))
+
+static const struct {
+	int code;
+	const char *phrase;
+} ede_phrases[] = {
+	{ 0, "the service failed to start" },                       /* Other Error */
+	{ 13, "the service failed to start a moment ago" },         /* Cached Error */
+	{ EDE_NOT_READY, "the service is over its limits, try again later" },   /* Not Ready */
+	{ 15, "the service is blocked" },                           /* Blocked */
+	{ 18, "the service may not be woken by this client" },      /* Prohibited */
+	{ 20, "the service is not run here" },                      /* Not Authoritative */
+	{ 22, "the service cannot be reached" },                    /* No Reachable Authority */
+	{ 23, "the service started but does not answer" },          /* Network Error */
+};
+
+const char *
+serve_ede_phrase(int ede)
+{
+	for (size_t i = 0; i < sizeof(ede_phrases) / sizeof(ede_phrases[0]); i++)
+		if (ede_phrases[i].code == ede)
+			return ede_phrases[i].phrase;
+	return "the service is not available";
+}
+
+static enum serve
+reply_count(struct worker *w, const struct dns_reply *r)
+{
+	if (r->len < 3)
+		return SERVE_NOTHING;
+	count_add(&w->count->answers, 1);
+	count_add(&w->count->rcode[r->rcode < COUNTED_RCODES ? r->rcode : COUNTED_RCODES - 1], 1);
+	if (r->buf[2] & HEADER_TC)
+		count_add(&w->count->truncated, 1);
+	return SERVE_REPLY;
+}
+
+static enum serve
+reply_servfail(struct worker *w, const struct dns_query *q, int ede, const char *phrase, struct dns_reply *r)
+{
+	dns_error_build(q, RCODE_SERVFAIL, ede, phrase, &w->conf, r);
+	return reply_count(w, r);
+}
+
+/* The reply in `r` gives the address of `unit`: may it leave? */
+static enum serve
+unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer, uint64_t *now_ns,
+    struct dns_reply *r)
+{
+	struct board_state *state = &w->board->state[unit];
+	struct board_use *use = &w->board->use[unit];
+	struct hold_request req = { .unit = unit, .qtype = q->qtype, .peer = peer, .wire = q->wire, .len = q->len };
+
+	if (*now_ns == 0)
+		*now_ns = clock_now_ns();
+	atomic_store_explicit(&use->last_query_ns, *now_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&use->queries, 1, memory_order_relaxed);
+	req.now_ns = *now_ns;
+
+	switch (atomic_load_explicit(&state->answer, memory_order_relaxed)) {
+	case BOARD_NOW:
+		return reply_count(w, r);
+	case BOARD_WAKE_TOO:
+		hold_ask(w->held, &req);
+		return reply_count(w, r);
+	case BOARD_FAIL: {
+		int ede = atomic_load_explicit(&state->ede, memory_order_relaxed);
+
+		return reply_servfail(w, q, ede, serve_ede_phrase(ede), r);
+	}
+	default:
+		break;
+	}
+	req.hold_ms = atomic_load_explicit(&state->hold_ms, memory_order_relaxed);
+	if (req.hold_ms == 0) {
+		hold_ask(w->held, &req);
+		return reply_count(w, r);
+	}
+	if (hold_add(w->held, &req) != ERR_OK)
+		return reply_count(w, r);   /* it cannot be held: the address goes out now, and the boot goes on */
+	count_add(&w->count->held, 1);
+	return SERVE_HELD;
+}
+
+enum serve
+serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
+    struct dns_reply *r)
+{
+	struct dns_query q;
+	uint16_t rcode = 0;
+	uint32_t unit;
+
+	switch (dns_query_parse(wire, len, &q, &rcode)) {
+	case DNS_PARSED_OK:
+		break;
+	case DNS_PARSED_ERROR:
+		dns_error_build(&q, rcode, -1, NULL, &w->conf, r);
+		return reply_count(w, r);
+	default:
+		count_add(&w->count->dropped, 1);
+		return SERVE_NOTHING;
+	}
+	if (w->set == NULL)
+		return reply_servfail(w, &q, EDE_NOT_READY, "no zones are loaded yet", r);
+	unit = dns_answer_build(w->set, &q, peer->tcp, &w->conf, r);
+	if (unit == DNS_NO_UNIT)
+		return reply_count(w, r);
+	return unit_decide(w, &q, unit, peer, now_ns, r);
+}
+
+bool
+serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_reply *r)
+{
+	struct dns_query q;
+	uint16_t rcode = 0;
+
+	if (dns_query_parse(held->wire, held->len, &q, &rcode) != DNS_PARSED_OK)
+		return false;   /* it was parsed when it came */
+	if (ede >= 0)
+		return reply_servfail(w, &q, ede, serve_ede_phrase(ede), r) == SERVE_REPLY;
+	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
+	return reply_count(w, r) == SERVE_REPLY;
+}

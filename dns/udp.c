@@ -1,0 +1,308 @@
+/*
+ * udp: queries and replies in batches, from buffers that are allocated once.
+ *
+ * Sockets bound to a concrete address reply from it by themselves; on wildcard sockets every query brings the address that was asked (IP_PKTINFO,
+ * IPV6_PKTINFO) and the reply carries it back.
+ */
+#include "dns/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Batches read from one socket before the loop looks at the others. */
+#define UDP_TURNS 4
+
+#define CONTROL_SIZE CMSG_SPACE(sizeof(struct in6_pktinfo))
+
+/* Buffers lie an odd number of cache lines apart, so that their beginnings do not share a cache set. */
+#define STRIDE(n) ((((n) + 63u) / 64u | 1u) * 64u)
+
+union udp_control {
+	struct cmsghdr align;
+	char buf[CONTROL_SIZE];
+};
+
+struct udp_socket {
+	struct udp *udp;
+	struct event *ev;
+	int fd;
+	uint8_t index;
+	bool wildcard;
+};
+
+struct udp {
+	struct worker *w;
+	struct udp_socket sockets[LIMIT_LISTEN];
+	unsigned nsockets;
+
+	struct mmsghdr in[LIMIT_UDP_BATCH];
+	struct iovec in_iov[LIMIT_UDP_BATCH];
+	struct dns_peer in_peer[LIMIT_UDP_BATCH];
+	union udp_control in_control[LIMIT_UDP_BATCH];
+
+	struct mmsghdr out[LIMIT_UDP_BATCH];
+	struct iovec out_iov[LIMIT_UDP_BATCH];
+	struct sockaddr_in6 out_addr[LIMIT_UDP_BATCH];   /* large enough for IPv4 too */
+	union udp_control out_control[LIMIT_UDP_BATCH];
+	unsigned nout;
+	const struct udp_socket *out_socket;             /* whose replies are in `out` */
+
+	uint8_t *buffers;
+};
+
+_Static_assert(LIMIT_LISTEN <= UINT8_MAX, "dns_peer.socket is one byte");
+
+/* ---- replies ---- */
+
+void
+udp_flush(struct udp *u)
+{
+	unsigned done = 0;
+
+	while (done < u->nout) {
+		int n = sendmmsg(u->out_socket->fd, u->out + done, u->nout - done, MSG_DONTWAIT);
+
+		if (n > 0) {
+			done += (unsigned)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		/* This one cannot be sent (a full queue, a firewall, no route): UDP is allowed to lose it; the rest is tried. */
+		count_add(&u->w->count->dropped, 1);
+		done++;
+	}
+	u->nout = 0;
+}
+
+/* A buffer for the next reply through socket `s`; it is sent only after slot_commit. */
+static void
+slot_open(struct udp *u, const struct udp_socket *s, struct dns_reply *r)
+{
+	if (u->nout == LIMIT_UDP_BATCH || (u->nout > 0 && u->out_socket != s))
+		udp_flush(u);
+	u->out_socket = s;
+	r->buf = u->out_iov[u->nout].iov_base;
+	r->cap = u->w->conf.udp_payload;
+	r->len = 0;
+}
+
+/* The local address of a wildcard socket's reply. */
+static void
+slot_control(struct msghdr *h, const struct dns_peer *peer)
+{
+	struct cmsghdr *c = h->msg_control;
+
+	if (peer->local_family == AF_INET) {
+		struct in_pktinfo info = { .ipi_spec_dst = peer->local.in };
+
+		c->cmsg_level = IPPROTO_IP;
+		c->cmsg_type = IP_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		h->msg_controllen = CMSG_SPACE(sizeof(info));
+	} else {
+		struct in6_pktinfo info = { .ipi6_addr = peer->local.in6, .ipi6_ifindex = peer->local_ifindex };
+
+		c->cmsg_level = IPPROTO_IPV6;
+		c->cmsg_type = IPV6_PKTINFO;
+		c->cmsg_len = CMSG_LEN(sizeof(info));
+		memcpy(CMSG_DATA(c), &info, sizeof(info));
+		h->msg_controllen = CMSG_SPACE(sizeof(info));
+	}
+}
+
+static void
+slot_commit(struct udp *u, const struct dns_peer *peer, const struct dns_reply *r)
+{
+	struct msghdr *h = &u->out[u->nout].msg_hdr;
+
+	u->out_iov[u->nout].iov_len = r->len;
+	memcpy(&u->out_addr[u->nout], &peer->addr, sizeof(peer->addr));
+	h->msg_namelen = peer->addr_len;
+	h->msg_control = NULL;
+	h->msg_controllen = 0;
+	if (peer->local_family != 0) {
+		h->msg_control = u->out_control[u->nout].buf;
+		slot_control(h, peer);
+	}
+	u->nout++;
+}
+
+void
+udp_answer(struct udp *u, const struct hold_query *q, int ede)
+{
+	struct dns_reply r;
+
+	if (q->peer.socket >= u->nsockets)
+		return;
+	slot_open(u, &u->sockets[q->peer.socket], &r);
+	if (serve_held(u->w, q, ede, &r))
+		slot_commit(u, &q->peer, &r);
+}
+
+/* ---- queries ---- */
+
+static void
+peer_local(struct dns_peer *peer, struct msghdr *h)
+{
+	peer->local_family = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c != NULL; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			peer->local_family = AF_INET;
+			peer->local.in = info.ipi_spec_dst;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			peer->local_family = AF_INET6;
+			peer->local.in6 = info.ipi6_addr;
+			/* Only link-local addresses need an interface; for others routing decides. */
+			peer->local_ifindex = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
+		}
+	}
+}
+
+static int
+batch_receive(struct udp *u, const struct udp_socket *s)
+{
+	for (unsigned i = 0; i < LIMIT_UDP_BATCH; i++) {
+		struct msghdr *h = &u->in[i].msg_hdr;
+
+		h->msg_namelen = sizeof(u->in_peer[i].addr);
+		h->msg_control = s->wildcard ? u->in_control[i].buf : NULL;
+		h->msg_controllen = s->wildcard ? CONTROL_SIZE : 0;
+	}
+	return recvmmsg(s->fd, u->in, LIMIT_UDP_BATCH, MSG_DONTWAIT, NULL);
+}
+
+static void
+batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
+{
+	uint64_t now_ns = 0;
+
+	count_add(&u->w->count->udp_queries, n);
+	for (unsigned i = 0; i < n; i++) {
+		struct dns_peer *peer = &u->in_peer[i];
+		struct dns_reply r;
+
+		peer->socket = s->index;
+		peer->addr_len = u->in[i].msg_hdr.msg_namelen;
+		if (s->wildcard)
+			peer_local(peer, &u->in[i].msg_hdr);
+		else
+			peer->local_family = 0;
+		slot_open(u, s, &r);
+		if (serve_query(u->w, u->in_iov[i].iov_base, u->in[i].msg_len, peer, &now_ns, &r) == SERVE_REPLY)
+			slot_commit(u, peer, &r);
+	}
+	udp_flush(u);
+	if (hold_units(u->w->held) > 0)
+		worker_held_arm(u->w);
+}
+
+static void
+readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct udp_socket *s = arg;
+
+	(void)fd;
+	(void)what;
+	for (int turn = 0; turn < UDP_TURNS; turn++) {
+		int n = batch_receive(s->udp, s);
+
+		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+			log_debug("UDP socket %u: %s", s->index, strerror(errno));
+		if (n <= 0)
+			break;
+		batch_serve(s->udp, s, (unsigned)n);
+		if (n < LIMIT_UDP_BATCH)
+			break;
+	}
+}
+
+/* ---- life ---- */
+
+static enum err
+buffers_new(struct udp *u)
+{
+	size_t in = STRIDE(LIMIT_UDP_QUERY), out = STRIDE(u->w->conf.udp_payload);
+	uint8_t *p = aligned_alloc(64, LIMIT_UDP_BATCH * (in + out));
+
+	if (p == NULL)
+		return ERR_NOMEM;
+	u->buffers = p;
+	for (unsigned i = 0; i < LIMIT_UDP_BATCH; i++) {
+		u->in_iov[i] = (struct iovec){ .iov_base = p + i * in, .iov_len = LIMIT_UDP_QUERY };
+		u->in[i].msg_hdr = (struct msghdr){ .msg_name = &u->in_peer[i].addr, .msg_iov = &u->in_iov[i], .msg_iovlen = 1 };
+		u->out_iov[i].iov_base = p + LIMIT_UDP_BATCH * in + i * out;
+		u->out[i].msg_hdr = (struct msghdr){ .msg_name = &u->out_addr[i], .msg_iov = &u->out_iov[i], .msg_iovlen = 1 };
+	}
+	return ERR_OK;
+}
+
+static enum err
+socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
+{
+	struct udp_socket *s = &u->sockets[u->nsockets];
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+	int on = 1, rc = 0;
+
+	*s = (struct udp_socket){ .udp = u, .fd = fd, .index = (uint8_t)u->nsockets, .wildcard = wildcard };
+	u->nsockets++;   /* from here on udp_free closes it */
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+		return err_sys(m, "UDP socket %u", s->index);
+	if (evutil_make_socket_nonblocking(fd) != 0)
+		return err_sys(m, "UDP socket %u", s->index);
+	if (wildcard && ss.ss_family == AF_INET)
+		rc = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	else if (wildcard)
+		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	if (rc != 0)
+		return err_sys(m, "UDP socket %u: asking for the local address of packets", s->index);
+	s->ev = event_new(u->w->base, fd, EV_READ | EV_PERSIST, readable_cb, s);
+	if (s->ev == NULL || event_add(s->ev, NULL) != 0)
+		return err_set(m, ERR_NOMEM, "UDP socket %u: out of memory", s->index);
+	return ERR_OK;
+}
+
+enum err
+udp_new(struct worker *w, const struct worker_sockets *socks, struct udp **udp, struct errmsg *m)
+{
+	struct udp *u = calloc(1, sizeof(*u));
+	enum err e = ERR_OK;
+
+	*udp = u;   /* the worker frees it, also when the rest fails */
+	if (u == NULL)
+		return err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
+	u->w = w;
+	for (unsigned i = 0; i < socks->nudp && e == ERR_OK; i++)
+		e = socket_open(u, socks->udp[i], socks->udp_wildcard[i], m);
+	if (e == ERR_OK && buffers_new(u) != ERR_OK)
+		e = err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
+	return e;
+}
+
+void
+udp_free(struct udp *u)
+{
+	if (u == NULL)
+		return;
+	for (unsigned i = 0; i < u->nsockets; i++) {
+		if (u->sockets[i].ev != NULL)
+			event_free(u->sockets[i].ev);
+		close(u->sockets[i].fd);
+	}
+	free(u->buffers);
+	free(u);
+}
