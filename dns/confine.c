@@ -1,4 +1,5 @@
 /* confine: the system calls of the DNS process once it serves, each with its reason. */
+#include <fcntl.h>
 #include <seccomp.h>
 
 #include "base/sandbox.h"
@@ -10,7 +11,8 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(sendmmsg, "UDP replies"),
 	SANDBOX_CALL(accept4, "TCP connections"),
 	SANDBOX_CALL(recvfrom, "TCP queries"),
-	SANDBOX_CALL(sendto, "TCP replies, syslog"),
+	SANDBOX_CALL_IF(sendto, 4, 0, "TCP replies, which name no address"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "the seals of a handed-over zone image"),
 	SANDBOX_CALL(rt_sigprocmask, "libc blocks signals in a thread that ends"),
 };
 

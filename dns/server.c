@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -262,7 +261,6 @@ on_hello(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struc
 	s->hello.hello.empty_root[sizeof(s->hello.hello.empty_root) - 1] = '\0';
 	s->have_hello = true;
 	log_init("dns", msg->hello.log_stderr, (enum log_level)msg->hello.log_level);
-	tzset();   /* syslog wants the time zone, and its file is out of reach later */
 	return ERR_OK;
 }
 
@@ -529,6 +527,8 @@ serve(struct server *s, int *fd, struct errmsg *m)
 	*fd = -1;
 	if (s->chan == NULL)
 		return err_set(m, ERR_NOMEM, "channel: out of memory");
+	if (!s->hello.hello.log_stderr)
+		chan_log(s->chan);
 	if ((e = confine(s, m)) != ERR_OK)
 		return e;
 	running.time_ns = clock_now_ns();
