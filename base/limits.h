@@ -100,6 +100,7 @@
 
 /* An event's or error's text in the store. */
 #define LIMIT_STORE_TEXT 1024
+
 /* CNAME and DNAME steps in one answer; resolvers give up earlier. */
 #define LIMIT_CNAME_STEPS 16
 
@@ -108,6 +109,9 @@
 
 /* One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner. */
 #define LIMIT_RECORD_TEXT (4 * 65536)
+
+/* Files that one zone may include: a person's zone has a few; a program's needs no $INCLUDE. */
+#define LIMIT_INCLUDES 4096
 
 /* One RRset in wire format, and its signatures: both must fit into one message beside the question and EDNS. */
 #define LIMIT_RRSET_WIRE 32000

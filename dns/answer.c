@@ -15,7 +15,7 @@ struct answer {
 	const struct dns_query *q;
 	struct reply w;
 	struct reply_end end;
-	bool sigs;                         /* DO: signatures beside what they cover */
+	unsigned parts;                    /* enum reply_part: with DO, signatures beside what they cover */
 	uint32_t unit;
 	/* where the search is: the question's name, or where a CNAME or DNAME led */
 	const struct dns_zone *zone;
@@ -67,9 +67,9 @@ put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set
 	struct reply_owner o;
 
 	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
-		return reply_put_exact(&a->w, set, a->sigs);
+		return reply_put_exact(&a->w, set, a->parts);
 	o = owner_of_match(a, l, buf);
-	return reply_put(&a->w, REPLY_ANSWER, &o, set, a->sigs);
+	return reply_put(&a->w, REPLY_ANSWER, &o, set, a->parts);
 }
 
 /* The SOA of a negative answer, RFC 2308 section 3. */
@@ -81,7 +81,7 @@ put_negative(struct answer *a, uint16_t rcode)
 	struct reply_owner o = owner_of(a, zone_at(z, z->apex), buf);
 
 	a->end.rcode = rcode;
-	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->sigs))
+	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->parts))
 		return truncated(a);
 	return STEP_DONE;
 }
@@ -99,7 +99,7 @@ put_glue(struct answer *a, const struct reply_owner *cut, const uint8_t *target,
 	for (unsigned i = 0; n != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
 		const struct zrrset *set = znode_find(n, types[i]);
 
-		if (set != NULL && set->len > 0 && !reply_put(&a->w, REPLY_ADDITIONAL, &o, set, false) &&
+		if (set != NULL && set->len > 0 && !reply_put(&a->w, REPLY_ADDITIONAL, &o, set, REPLY_DATA) &&
 		    dns_name_under(target, len, cut->name, cut->len))
 			return false;
 	}
@@ -116,9 +116,9 @@ refer(struct answer *a, const struct znode *n)
 
 	if (a->steps == 0)
 		a->end.aa = false;
-	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, false))
+	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, REPLY_DATA))
 		return truncated(a);
-	if (a->sigs && ds != NULL && !reply_put(&a->w, REPLY_AUTHORITY, &cut, ds, true))
+	if (a->parts != REPLY_DATA && ds != NULL && !reply_put(&a->w, REPLY_AUTHORITY, &cut, ds, a->parts))
 		return truncated(a);
 	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
 		size_t len = zname_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
@@ -169,7 +169,7 @@ follow_dname(struct answer *a, const struct znode *n)
 	const struct zrrset *set = znode_find(n, DNS_T_DNAME);
 	size_t prefix = a->len - o.len, suffix;
 
-	if (set == NULL || !reply_put(&a->w, REPLY_ANSWER, &o, set, a->sigs))
+	if (set == NULL || !reply_put(&a->w, REPLY_ANSWER, &o, set, a->parts))
 		return truncated(a);
 	suffix = dns_get16(set->wire + 10);
 	if (prefix + suffix > DNS_WIRE_NAME) {
@@ -205,6 +205,22 @@ answer_any(struct answer *a, const struct dns_lookup *l)
 	return put_match(a, l, set) ? STEP_DONE : truncated(a);
 }
 
+/* Signatures asked for by their own type: those of one RRset, as for ANY. */
+static enum step
+answer_rrsig(struct answer *a, const struct dns_lookup *l)
+{
+	const struct zrrset *set = znode_rrsets(l->node);
+	uint8_t buf[DNS_WIRE_NAME];
+	struct reply_owner o = owner_of_match(a, l, buf);
+	unsigned i;
+
+	for (i = 0; i < l->node->nrrsets && set->sig_len == 0; i++)
+		set = zrrset_next(set);
+	if (i == l->node->nrrsets)
+		return put_negative(a, DNS_R_NOERROR);
+	return reply_put(&a->w, REPLY_ANSWER, &o, set, REPLY_SIGS) ? STEP_DONE : truncated(a);
+}
+
 /* Only these wake a unit (DESIGN.md, DNS rules). */
 static bool
 wakes(uint16_t qtype)
@@ -220,6 +236,8 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 
 	if (a->q->qtype == DNS_T_ANY)
 		return answer_any(a, l);
+	if (a->q->qtype == DNS_T_RRSIG)
+		return answer_rrsig(a, l);
 	if ((n->flags & ZNODE_CNAME) != 0 && a->q->qtype != DNS_T_CNAME) {
 		set = znode_find(n, a->q->qtype);   /* what may stand beside a CNAME: NSEC, KEY */
 		if (set == NULL || set->len == 0)
@@ -299,7 +317,7 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 
 	a.set = set;
 	a.q = q;
-	a.sigs = q->edns.dnssec_ok;
+	a.parts = REPLY_DATA | (q->edns.dnssec_ok ? REPLY_SIGS : 0);
 	a.unit = DNS_NO_UNIT;
 	a.steps = 0;
 	a.len = q->qname_len;

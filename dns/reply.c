@@ -197,15 +197,16 @@ count_records(const uint8_t *wire, size_t len)
 }
 
 bool
-reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, bool sigs)
+reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, unsigned parts)
 {
-	size_t end = set->len + (sigs ? set->sig_len : 0u), start = w->len;
+	size_t begin = (parts & REPLY_DATA) != 0 ? 0 : set->len, start = w->len;
+	size_t end = set->len + ((parts & REPLY_SIGS) != 0 ? set->sig_len : 0u);
 	uint16_t count = 0;
 	unsigned names;
 
 	names_prepare(w);
 	names = w->nnames;
-	for (size_t i = 0; i < end; count++) {
+	for (size_t i = begin; i < end; count++) {
 		size_t n = put_record(w, o, set->wire + i);
 
 		if (n == 0) {
@@ -220,14 +221,14 @@ reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, co
 }
 
 bool
-reply_put_exact(struct reply *w, const struct zrrset *set, bool sigs)
+reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts)
 {
-	size_t n = set->len + (sigs ? set->sig_len : 0u);
+	size_t n = set->len + ((parts & REPLY_SIGS) != 0 ? set->sig_len : 0u);
 
 	if (!put_bytes(w, set->wire, n))
 		return false;
 	w->count[REPLY_ANSWER] += set->count & ZRRSET_COUNT;
-	if (sigs && set->sig_len > 0)
+	if (n > set->len)
 		w->count[REPLY_ANSWER] += (uint16_t)count_records(set->wire + set->len, set->sig_len);
 	return true;
 }

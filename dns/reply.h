@@ -38,11 +38,13 @@ struct reply_owner {
 /* Begins with the question.  `limit` bounds the whole message; `opt` bytes of it are kept free (reply_opt_len). */
 void reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt);
 
-/* Appends a RRset, with its signatures when `sigs`; false, and nothing written, when it does not fit. */
-bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, bool sigs);
+enum reply_part { REPLY_DATA = 1, REPLY_SIGS = 2 };
 
-/* The RRset of the very node that the question names, first thing in the answer: a copy. */
-bool reply_put_exact(struct reply *w, const struct zrrset *set, bool sigs);
+/* Appends a RRset, its signatures, or both; false, and nothing written, when that does not fit. */
+bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, unsigned parts);
+
+/* The same for the very node that the question names, first thing in the answer: a copy. `parts` has REPLY_DATA. */
+bool reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts);
 
 /* One record made up here; rdata is a name when `target` is set (compressed), else bytes. */
 bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len);

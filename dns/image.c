@@ -1,0 +1,132 @@
+/* image: the warden's view of a zone image. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/memfd.h"
+#include "dns/dns.h"
+#include "dns/rdata.h"
+#include "dns/zimage.h"
+
+struct dns_image {
+	const void *map;
+	size_t size;
+};
+
+enum err
+dns_image_open(int fd, struct dns_image **out, struct errmsg *m)
+{
+	struct dns_image *img = calloc(1, sizeof(*img));
+	enum err e;
+
+	*out = NULL;
+	if (img == NULL)
+		return err_set(m, ERR_NOMEM, "zone image");
+	if ((e = memfd_map_sealed(fd, &img->map, &img->size, m)) == ERR_OK)
+		e = zimage_check(img->map, img->size, m);
+	if (e != ERR_OK) {
+		dns_image_close(img);
+		return e;
+	}
+	*out = img;
+	return ERR_OK;
+}
+
+void
+dns_image_close(struct dns_image *img)
+{
+	if (img == NULL)
+		return;
+	if (img->map != NULL)
+		(void)munmap((void *)(uintptr_t)img->map, img->size);   /* cannot fail for a mapping of ours */
+	free(img);
+}
+
+uint32_t
+dns_image_zones(const struct dns_image *img)
+{
+	return zimage_zones(img->map);
+}
+
+static enum err
+zone_get(const struct dns_image *img, uint32_t zone, const struct zone_head **z, struct errmsg *m)
+{
+	if (zone >= zimage_zones(img->map))
+		return err_set(m, ERR_RANGE, "the image has %u zones, there is no zone %u", zimage_zones(img->map), zone);
+	*z = zimage_zone(img->map, zone);
+	return ERR_OK;
+}
+
+enum err
+dns_image_zone(const struct dns_image *img, uint32_t zone, struct dns_zone_info *info, struct errmsg *m)
+{
+	const struct zone_head *z = NULL;
+	enum err e = zone_get(img, zone, &z, m);
+
+	if (e != ERR_OK)
+		return e;
+	memset(info, 0, sizeof(*info));
+	dns_name_text(zone_origin(z), info->origin);
+	info->index = z->index;
+	info->serial = z->serial;
+	info->names = z->names;
+	info->records = z->records;
+	info->units = z->nunits;
+	return ERR_OK;
+}
+
+/* Addresses of one RRset into the unit; those beyond the table are left out. */
+static bool
+unit_addrs(struct dns_unit *u, const struct znode *n, uint16_t type, uint8_t family, size_t len)
+{
+	const struct zrrset *s = znode_find(n, type);
+
+	if (s == NULL || s->len == 0)
+		return false;
+	for (size_t i = 0; i < s->len && u->naddrs < LIMIT_UNIT_ADDRS; i += ZRR_FIXED + len) {
+		struct msg_addr *a = &u->addrs[u->naddrs++];
+
+		*a = (struct msg_addr){ .family = family };
+		memcpy(a->bytes, s->wire + i + ZRR_FIXED, len);
+		if (dns_get32(s->wire + i + 6) < u->ttl)
+			u->ttl = dns_get32(s->wire + i + 6);
+	}
+	return true;
+}
+
+enum err
+dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m)
+{
+	const struct zone_head *z = NULL;
+	const struct zunit *zu;
+	const struct znode *n;
+	const uint8_t *strings;
+	uint8_t owner[DNS_WIRE_NAME];
+	bool has4, has6;
+	enum err e = zone_get(img, zone, &z, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (i >= z->nunits)
+		return err_set(m, ERR_RANGE, "zone %u has %u units, there is no unit %u", zone, z->nunits, i);
+	zu = (const struct zunit *)zone_at(z, z->units) + i;
+	n = zone_at(z, zu->node);
+	if (zu->nstrings > DNS_UNIT_STRINGS)
+		return err_set(m, ERR_PROTO, "unit %u of zone %u has %u strings", i, zone, zu->nstrings);
+	memset(u, 0, sizeof(*u));
+	(void)znode_owner(z, n, owner);   /* the text ends where the name does */
+	dns_name_text(owner, u->owner);
+	u->ttl = UINT32_MAX;
+	has4 = unit_addrs(u, n, DNS_T_A, 4, 4);
+	has6 = unit_addrs(u, n, DNS_T_AAAA, 6, 16);
+	if (!has4 && !has6)
+		u->ttl = zu->ttl;
+	strings = zone_at(z, zu->strings);
+	for (; u->nstrings < zu->nstrings; strings += 1u + strings[0], u->nstrings++) {
+		u->strings[u->nstrings].data = (const char *)strings + 1;
+		u->strings[u->nstrings].len = strings[0];
+	}
+	(void)snprintf(u->file, sizeof(u->file), "%s", (const char *)zone_at(z, zu->file));   /* cut when it is too long */
+	u->line = zu->line;
+	return ERR_OK;
+}

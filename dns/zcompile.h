@@ -1,0 +1,24 @@
+/* zcompile: one zone from open files into an image. */
+#ifndef DNS_ZCOMPILE_H
+#define DNS_ZCOMPILE_H
+
+#include <stdint.h>
+
+#include "dns/zout.h"
+#include "dns/zparse.h"
+
+struct zcompile {
+	const char *origin;        /* text */
+	const char *path;          /* for messages */
+	const char *units_path;    /* for messages */
+	int fd;
+	int units_fd;              /* -1: mappings stand in the zone */
+	uint32_t index;
+	int (*include)(void *arg, const char *path, struct errmsg *why);   /* as in zparse_ops */
+	void *arg;
+};
+
+/* On any error the image is as it was, and findings are in `r`. */
+enum err zcompile_zone(const struct zcompile *c, struct zout *o, struct report *r);
+
+#endif

@@ -1,0 +1,152 @@
+/* zorder: the canonical order of NSEC owners, and of NSEC3 hashes, for zones that come signed. */
+#include <ldns/sha1.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/rdata.h"
+#include "dns/ztree.h"
+
+#define HASH_SHA1 1
+#define HASH_LABEL 33            /* length octet and base32hex of 20 bytes */
+#define ITERATIONS_MOST 500      /* RFC 9276: more is refused by resolvers, and only the matching record is not prepared then */
+
+/* RFC 4034 section 6.1, for relative lower-case names of one zone. */
+static int
+compare_canonical(const void *a, const void *b)
+{
+	const struct tnode *x = *(struct tnode *const *)a, *y = *(struct tnode *const *)b;
+	uint8_t xo[DNS_WIRE_LABELS], yo[DNS_WIRE_LABELS];
+	unsigned nx = 0, ny = 0;
+
+	for (size_t i = 0; i < x->name_len; i += 1u + x->name[i])
+		xo[nx++] = (uint8_t)i;
+	for (size_t i = 0; i < y->name_len; i += 1u + y->name[i])
+		yo[ny++] = (uint8_t)i;
+	while (nx > 0 && ny > 0) {
+		const uint8_t *l = x->name + xo[--nx], *r = y->name + yo[--ny];
+		int c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
+
+		if (c != 0 || l[0] != r[0])
+			return c != 0 ? c : l[0] - r[0];
+	}
+	return (nx > 0) - (ny > 0);
+}
+
+/* base32hex, lower case, as the label of an NSEC3 owner. */
+static void
+hash_label(const uint8_t hash[20], uint8_t label[HASH_LABEL])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
+	label[0] = 32;
+	for (unsigned i = 0; i < 32; i++) {
+		unsigned bit = i * 5, v = (unsigned)hash[bit / 8] << 8 | (bit / 8 + 1 < 20 ? hash[bit / 8 + 1] : 0);
+
+		label[1 + i] = (uint8_t)digits[v >> (11 - bit % 8) & 31];
+	}
+}
+
+/* RFC 5155 section 5. */
+static void
+nsec3_label(const struct ztree *t, const struct tnode *n, const uint8_t *param, uint8_t label[HASH_LABEL])
+{
+	uint8_t data[DNS_WIRE_NAME + 255], hash[LDNS_SHA1_DIGEST_LENGTH];
+	unsigned iterations = dns_get16(param + 2), salt = param[4];
+	size_t len = n->name_len + t->origin_len;
+
+	memcpy(data, n->name, n->name_len);
+	memcpy(data + n->name_len, t->origin, t->origin_len);
+	for (unsigned i = 0; i <= iterations; i++) {
+		memcpy(data + len, param + 5, salt);
+		(void)ldns_sha1(data, (unsigned)(len + salt), hash);   /* returns its argument */
+		memcpy(data, hash, sizeof(hash));
+		len = sizeof(hash);
+	}
+	hash_label(hash, label);
+}
+
+static const struct trec *
+nsec3_param(const struct ztree *t)
+{
+	const struct trrset *s = tnode_find(t->apex, DNS_T_NSEC3PARAM, 0);
+
+	for (const struct trec *r = s != NULL ? s->first : NULL; r != NULL; r = r->next)
+		if (r->rdata[0] == HASH_SHA1 && r->rdata[1] == 0)
+			return r;
+	return NULL;
+}
+
+/* Does the node have an NSEC3 of this chain? */
+static bool
+in_chain(const struct tnode *n, const struct trec *param)
+{
+	const struct trrset *s = tnode_find(n, DNS_T_NSEC3, 0);
+
+	for (const struct trec *r = s != NULL ? s->first : NULL; r != NULL; r = r->next)
+		if (r->rdata[0] == param->rdata[0] && memcmp(r->rdata + 2, param->rdata + 2, 3u + param->rdata[4]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+belongs(const struct tnode *n, const struct trec *param)
+{
+	if (param != NULL)
+		return (n->flags & ZNODE_NSEC3) != 0 && in_chain(n, param);
+	return (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0 && tnode_find(n, DNS_T_NSEC, 0) != NULL;
+}
+
+/* Every name learns which NSEC3 matches it. */
+static void
+match_nsec3(struct ztree *t, const struct torder *o)
+{
+	_Alignas(struct tnode) uint8_t wanted[sizeof(struct tnode) + HASH_LABEL] = { 0 };
+	struct tnode **found, *key = (void *)wanted;
+
+	key->name_len = HASH_LABEL;
+	for (struct tnode *n = t->first; n != NULL; n = n->next) {
+		if ((n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) != 0)
+			continue;
+		nsec3_label(t, n, o->param, key->name);
+		found = bsearch(&key, o->nodes, o->n, sizeof(struct tnode *), compare_canonical);
+		if (found != NULL) {
+			n->flags |= ZNODE_ORDER;
+			n->order = (uint32_t)(found - o->nodes);
+		}
+	}
+}
+
+enum err
+ztree_order(struct ztree *t, struct torder *o, struct errmsg *m)
+{
+	const struct trec *param = nsec3_param(t);
+
+	memset(o, 0, sizeof(*o));
+	if (!t->is_signed)
+		return ERR_OK;
+	for (const struct tnode *n = t->first; n != NULL; n = n->next)
+		o->n += belongs(n, param);
+	if (o->n == 0)
+		return ERR_OK;
+	o->nodes = ztree_alloc(t, o->n * sizeof(struct tnode *));
+	if (o->nodes == NULL)
+		return err_set(m, ERR_NOMEM, "the order of %u names", o->n);
+	o->n = 0;
+	for (struct tnode *n = t->first; n != NULL; n = n->next)
+		if (belongs(n, param))
+			o->nodes[o->n++] = n;
+	qsort(o->nodes, o->n, sizeof(struct tnode *), compare_canonical);
+	if (param == NULL) {
+		o->flags = ZONE_NSEC;
+		for (uint32_t i = 0; i < o->n; i++) {
+			o->nodes[i]->flags |= ZNODE_ORDER;
+			o->nodes[i]->order = i;
+		}
+		return ERR_OK;
+	}
+	o->flags = ZONE_NSEC3;
+	o->param = param->rdata;
+	if (dns_get16(o->param + 2) <= ITERATIONS_MOST)
+		match_nsec3(t, o);
+	return ERR_OK;
+}

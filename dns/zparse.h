@@ -1,0 +1,44 @@
+/*
+ * zparse: master files into records, with ldns; directives are ours ($ORIGIN, $TTL, $INCLUDE with their scopes).
+ *
+ * Findings go to a struct report with file and line, and parsing goes on behind them.
+ */
+#ifndef DNS_ZPARSE_H
+#define DNS_ZPARSE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "dns/name.h"
+
+struct zparse_rr {
+	uint8_t owner[DNS_WIRE_NAME];      /* lower case */
+	size_t owner_len;
+	uint16_t type;
+	uint32_t ttl;
+	const uint8_t *rdata;              /* wire format, names uncompressed and in the file's case */
+	size_t rdlen;
+	const char *file;                  /* lives as long as the struct zparse */
+	unsigned line;
+};
+
+struct zparse_ops {
+	void (*record)(void *arg, const struct zparse_rr *rr);
+	void *record_arg;
+	/*
+	 * Opens a file for $INCLUDE; the path is as written.  The descriptor becomes the parser's.  -1 with the reason in `why`.
+	 */
+	int (*include)(void *arg, const char *path, struct errmsg *why);
+	void *include_arg;
+};
+
+struct zparse;
+
+/* `origin` is text, absolute or relative to the root; wire receives it in lower case. NULL when it is no name or memory is out (m says). */
+struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m);
+void zparse_free(struct zparse *p);
+
+/* Parses one file from its current position; fd stays the caller's.  ERR_PARSE when something was found in it. */
+enum err zparse_file(struct zparse *p, int fd, const char *file, const struct zparse_ops *ops);
+
+#endif

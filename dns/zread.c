@@ -1,0 +1,194 @@
+/* zread: entries of a master file. */
+#include "dns/zread.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define END_OF_FILE (-1)
+
+void
+zreader_init(struct zreader *r, int fd)
+{
+	r->fd = fd;
+	r->eof = false;
+	r->line = 1;
+	r->pos = r->end = 0;
+}
+
+/* An unreadable file ends there; *why then says so. */
+static int
+fill(struct zreader *r, const char **why)
+{
+	ssize_t n;
+
+	if (r->eof)
+		return END_OF_FILE;
+	do
+		n = read(r->fd, r->buf, sizeof(r->buf));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		r->eof = true;
+		if (n < 0)
+			*why = strerror(errno);
+		return END_OF_FILE;
+	}
+	r->pos = 0;
+	r->end = (size_t)n;
+	return (unsigned char)r->buf[0];
+}
+
+static inline int
+peek(struct zreader *r, const char **why)
+{
+	return r->pos < r->end ? (unsigned char)r->buf[r->pos] : fill(r, why);
+}
+
+static inline int
+next(struct zreader *r, const char **why)
+{
+	int c = peek(r, why);
+
+	if (c == END_OF_FILE)
+		return c;
+	r->pos++;
+	r->line += c == '\n';
+	return c;
+}
+
+/* An entry on its way. */
+struct entry {
+	char *text;
+	size_t len, cap;
+	unsigned depth;        /* open parentheses */
+	bool quoted;
+};
+
+static void
+add(struct entry *e, int c, const char **why)
+{
+	if (e->len + 1 < e->cap)
+		e->text[e->len++] = (char)c;
+	else
+		*why = "longer than any record can be";
+}
+
+static void
+add_blank(struct entry *e, const char **why)
+{
+	if (e->len == 0 || e->text[e->len - 1] != ' ' || (e->len > 1 && e->text[e->len - 2] == '\\'))
+		add(e, ' ', why);
+}
+
+static void
+skip_comment(struct zreader *r, const char **why)
+{
+	int c;
+
+	while ((c = peek(r, why)) != END_OF_FILE && c != '\n')
+		r->pos++;
+}
+
+static void
+add_escaped(struct zreader *r, struct entry *e, const char **why)
+{
+	int c = peek(r, why);
+
+	add(e, '\\', why);
+	if (c == END_OF_FILE || c == '\n') {
+		*why = "nothing behind the backslash";
+		return;
+	}
+	add(e, next(r, why), why);
+}
+
+/* One byte into the entry; false when it ended the entry. */
+static bool
+add_byte(struct zreader *r, struct entry *e, int c, const char **why)
+{
+	switch (c) {
+	case '\n':
+		if (e->quoted) {
+			*why = "quote without its end on the line";
+			return false;
+		}
+		if (e->depth == 0)
+			return false;
+		add_blank(e, why);
+		break;
+	case '\\':
+		add_escaped(r, e, why);
+		break;
+	case '"':
+		e->quoted = !e->quoted;
+		add(e, c, why);
+		break;
+	case '\0':
+		*why = "NUL byte; is this a text file?";
+		break;
+	case ';':
+		if (e->quoted)
+			add(e, c, why);
+		else
+			skip_comment(r, why);
+		break;
+	case '(': case ')':
+		if (e->quoted) {
+			add(e, c, why);
+			break;
+		}
+		if (c == ')' && e->depth == 0)
+			*why = "`)' without `('";
+		else
+			e->depth += c == '(' ? 1u : -1u;
+		add_blank(e, why);
+		break;
+	case ' ': case '\t': case '\r':
+		if (e->quoted)
+			add(e, c, why);
+		else
+			add_blank(e, why);
+		break;
+	default:
+		add(e, c, why);
+	}
+	return true;
+}
+
+enum zread
+zreader_next(struct zreader *r, char *text, size_t cap, size_t *len, unsigned *line, const char **why)
+{
+	struct entry e = { .text = text, .cap = cap };
+	int c;
+
+	*why = NULL;
+	*line = r->line;
+	while ((c = next(r, why)) != END_OF_FILE && *why == NULL) {
+		if (add_byte(r, &e, c, why))
+			continue;
+		if (*why != NULL)
+			break;
+		while (e.len > 0 && e.text[e.len - 1] == ' ' && (e.len < 2 || e.text[e.len - 2] != '\\'))
+			e.len--;
+		if (e.len > 0)
+			break;
+		*line = r->line;   /* it was empty, or a comment */
+		e.len = 0;
+	}
+	if (c == END_OF_FILE && *why == NULL && e.depth > 0)
+		*why = "`(' without `)' up to the end of the file";
+	if (c == END_OF_FILE && *why == NULL && e.quoted)
+		*why = "quote without its end on the line";
+	e.text[e.len] = '\0';
+	*len = e.len;
+	if (*why != NULL) {
+		if (c != '\n')
+			skip_comment(r, why);
+		return ZREAD_BAD;
+	}
+	while (e.len > 0 && e.text[e.len - 1] == ' ' && (e.len < 2 || e.text[e.len - 2] != '\\'))
+		e.text[--e.len] = '\0';
+	*len = e.len;
+	return e.len > 0 ? ZREAD_ENTRY : ZREAD_END;
+}
+
