@@ -46,7 +46,7 @@
 struct control;
 
 /*
- * One request.  It belongs to the handler until it is answered, exactly once, with control_reply, control_fail or control_follow, from inside
+ * One request.  It belongs to the handler until it is answered, exactly once, with control_reply or control_fail, from inside
  * the handler or at any time later; that frees it.  When the client has left meanwhile, answering just frees it.
  * After control_free outstanding requests must still be answered (they are freed then).
  */
@@ -78,8 +78,12 @@ enum err control_set_admins(struct control *c, const uid_t *uids, size_t n);
 void control_reply(struct control_request *req, json_t *data);
 void control_fail(struct control_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Answers with `data` like control_reply and makes the connection a follower of `unit`'s events (NULL: of all). */
-void control_follow(struct control_request *req, const char *unit, json_t *data);
+/*
+ * Makes the connection a follower of `unit`'s events (NULL: of all) once the request is answered with control_reply; call it before reading the
+ * history.  Events that are pushed between this call and the answer are sent behind the answer, so that a history from store_events_read and what
+ * follows have neither gap nor overlap.  ERR_NOMEM: fail the request.
+ */
+enum err control_follow(struct control_request *req, const char *unit);
 
 /* Sends an event to the followers of `unit` and of all; `event` stays the caller's.  A follower that does not read is disconnected. */
 void control_event_push(struct control *c, const char *unit, json_t *event);

@@ -126,7 +126,7 @@ void store_event_add(struct store *s, const struct store_event *ev);
 
 /*
  * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit` is NULL; oldest of them first.
- * Sees every event that was added before the call.  `evs` is valid during the callback.
+ * Sees every event that was added before the call, and none that was added later.  `evs` is valid during the callback.
  */
 typedef void (*store_events_cb)(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
 void store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);

@@ -205,6 +205,21 @@ group_run(struct store *s, struct store_cmds *group)
 	pthread_mutex_unlock(&s->db_lock);
 }
 
+/* The next group: all that is queued, but nothing behind a read, which must see what was added before it and no more. */
+static void
+group_take(struct store *s, struct store_cmds *group)
+{
+	struct store_cmd *c;
+
+	do {
+		c = STAILQ_FIRST(&s->queue);
+		if (c == NULL)
+			return;
+		STAILQ_REMOVE_HEAD(&s->queue, link);
+		STAILQ_INSERT_TAIL(group, c, link);
+	} while (c->kind != STORE_CMD_READ);
+}
+
 static void *
 thread_main(void *arg)
 {
@@ -218,13 +233,13 @@ thread_main(void *arg)
 			pthread_cond_wait(&s->work, &s->lock);
 		last = s->closing;
 		STAILQ_CONCAT(&group, &s->carry);
-		STAILQ_CONCAT(&group, &s->queue);
+		group_take(s, &group);
 		s->ncarry = 0;
 		pthread_mutex_unlock(&s->lock);
 		if (!STAILQ_EMPTY(&group))
 			group_run(s, &group);
 		pthread_mutex_lock(&s->lock);
-		last = last && STAILQ_EMPTY(&s->queue);
+		last = last && STAILQ_EMPTY(&s->queue);   /* more came, or waits behind a read */
 		pthread_mutex_unlock(&s->lock);
 	} while (!last);
 	return NULL;

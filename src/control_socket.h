@@ -1,0 +1,22 @@
+/* control_socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its modes.  For control.c. */
+#ifndef SRC_CONTROL_SOCKET_H
+#define SRC_CONTROL_SOCKET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct control_file {
+	char path[108];            /* as sun_path is */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* *fd listens, non-blocking and CLOEXEC; the caller's.  Errors as control_new. */
+enum err control_socket_listen(const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m);
+
+/* Removes the file unless another has taken its place. */
+void control_socket_remove(const struct control_file *file);
+
+#endif
