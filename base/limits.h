@@ -14,6 +14,9 @@
 /* Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is replaced. */
 #define LIMIT_CHAN_QUEUE 4096
 
+/* The configuration file: ten thousand zone sections take 1 MB. */
+#define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
+
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */
 #define LIMIT_LISTEN 64
 

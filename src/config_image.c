@@ -1,0 +1,168 @@
+/* config_image: images, their devices and templates. */
+#include <string.h>
+
+#include "src/config_impl.h"
+#include "src/template.h"
+
+/* Names of what exists, for a message. */
+static void
+network_names(const struct config *c, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	snprintf(buf, size, "%s", c->nnetworks == 0 ? "no network section" : "");
+	for (unsigned i = 0; i < c->nnetworks && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s\"%s\"", i > 0 ? ", " : "", c->networks[i].name);
+}
+
+static const struct config_network *
+find_network(struct config_loader *l, const char *key, const char *name, unsigned line)
+{
+	const struct config_network *net = config_network_find(l->conf, name);
+	char known[256];
+
+	if (net == NULL) {
+		network_names(l->conf, known, sizeof(known));
+		config_found(l, line, "%s: there is no network \"%s\"; there is %s", key, name, known);
+	}
+	return net;
+}
+
+static void
+build_networks(struct config_loader *l, const struct config_raw *raw, struct config_image *im)
+{
+	const struct config_list *text = &im->nics_text;
+
+	if (im->network_name != NULL)
+		im->network = find_network(l, "network", im->network_name, config_line(raw, "network"));
+	if (im->network != NULL && im->network->nunits == 0 && im->network->units_text.n == 0)
+		config_found(l, config_line(raw, "network"), "network: \"%s\" has no units, so that no unit could have an address there", im->network_name);
+	im->nics = arena_array(&l->arena, text->n, sizeof(*im->nics));
+	if (im->nics == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (unsigned i = 0; i < text->n; i++) {
+		im->nics[im->nnics] = find_network(l, "nics", text->items[i], text->lines[i]);
+		im->nnics += im->nics[im->nnics] != NULL;
+	}
+}
+
+static void
+build_disks(struct config_loader *l, struct config_image *im)
+{
+	const struct config_list *text = &im->disks_text;
+
+	im->disks = arena_array(&l->arena, text->n, sizeof(*im->disks));
+	if (im->disks == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (unsigned i = 0; i < text->n; i++) {
+		struct config_disk *disk = &im->disks[im->ndisks];
+		const char *path;
+		size_t len;
+		bool qcow2;
+
+		if (!option_parse_disk(text->items[i], &len, &qcow2, &disk->readonly))
+			continue;
+		path = arena_strndup(&l->arena, text->items[i], len);
+		disk->path = path == NULL ? NULL : config_path(l, path);
+		l->nomem |= disk->path == NULL;
+		disk->format = qcow2 ? VM_DISK_QCOW2 : VM_DISK_RAW;
+		disk->line = text->lines[i];
+		im->ndisks++;
+	}
+}
+
+static void
+scan_text(struct config_loader *l, struct config_image *im, const char *key, const char *text, unsigned line)
+{
+	struct errmsg m;
+
+	if (text != NULL && template_scan(text, &im->placeholders, &m) != ERR_OK)
+		config_found(l, line, "%s: %s", key, m.text);
+}
+
+static void
+scan_templates(struct config_loader *l, const struct config_raw *raw, struct config_image *im)
+{
+	scan_text(l, im, "cmdline", im->cmdline, config_line(raw, "cmdline"));
+	scan_text(l, im, "initrd", im->initrd, config_line(raw, "initrd"));
+	for (unsigned i = 0; i < im->ndisks; i++)
+		scan_text(l, im, "disks", im->disks[i].path, im->disks[i].line);
+	for (unsigned i = 0; i < im->args.n; i++)
+		scan_text(l, im, "args", im->args.items[i], im->args.lines[i]);
+}
+
+static void
+check_image(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
+{
+	if (im->kernel == NULL && im->ndisks == 0)
+		config_found(l, raw->line, "image \"%s\" has neither a kernel nor a disk to boot from; one is needed", im->name);
+	if (im->kernel == NULL && (im->initrd != NULL || im->cmdline != NULL))
+		config_found(l, raw->line, "image \"%s\" has %s but no kernel", im->name, im->cmdline != NULL ? "a cmdline" : "an initrd");
+	if (im->backoff_min_ms > im->backoff_max_ms)
+		config_found(l, config_line(raw, raw->set[option_row(option_find(OPTION_IMAGE, "backoff-min", 11))] ? "backoff-min" : "backoff-max"),
+		    "backoff-min: %u ms is more than backoff-max, which is %u ms", im->backoff_min_ms, im->backoff_max_ms);
+	if (im->policy.memory_bytes > l->conf->limits.memory_bytes)
+		config_found(l, config_line(raw, "memory"), "memory: image \"%s\" needs more than memory of section limits allows to all VMs", im->name);
+}
+
+static void
+build_image(struct config_loader *l, struct config_raw *raw)
+{
+	static const struct option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
+	struct config_image *im = &l->conf->images[l->conf->nimages];
+	unsigned word = 0;
+	uint32_t n = 0;
+	uint64_t unused;
+	struct errmsg m;
+
+	im->name = raw->title;
+	im->line = raw->line;
+	im->index = l->conf->nimages++;
+	if (option_parse(&title, raw->title, &unused, &m) != ERR_OK)
+		config_found(l, raw->line, "title of section image: %s", m.text);
+	config_store(l, raw, OPTION_IMAGE, im, im->lines);
+	if (l->nomem)
+		return;
+	im->driver_name = option_drivers[im->driver];
+	if (option_parse_ready(im->ready_text, &word, &n)) {
+		im->ready.kind = (enum config_ready_kind)word;
+		im->ready.port = im->ready.kind == CONFIG_READY_TCP ? (uint16_t)n : 0;
+		im->ready.delay_ms = im->ready.kind == CONFIG_READY_DELAY ? n : 0;
+	}
+	build_disks(l, im);
+	if (l->nomem)
+		return;
+	scan_templates(l, raw, im);
+	if (raw->bad)
+		return;
+	build_networks(l, raw, im);
+	check_image(l, raw, im);
+}
+
+void
+config_build_images(struct config_loader *l)
+{
+	l->conf->images = arena_array(&l->arena, config_count(l, OPTION_IMAGE), sizeof(*l->conf->images));
+	if (l->conf->images == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (struct config_raw *raw = l->raws; raw != NULL && !l->nomem; raw = raw->next) {
+		if (raw->section == OPTION_IMAGE)
+			build_image(l, raw);
+	}
+}
+
+const struct config_image *
+config_image_find(const struct config *conf, const char *name)
+{
+	for (unsigned i = 0; i < conf->nimages; i++) {
+		if (strcmp(conf->images[i].name, name) == 0)
+			return &conf->images[i];
+	}
+	return NULL;
+}

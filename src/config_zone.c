@@ -1,0 +1,261 @@
+/* config_zone: zone sections, and the zones that a section "*" finds. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/config_impl.h"
+
+/* Copies an origin in lower case and without its final dot; false: it is no domain name. */
+static bool
+copy_origin(char *dst, size_t size, const char *text, size_t len)
+{
+	size_t label = 0;
+
+	if (len == 1 && text[0] == '.') {
+		snprintf(dst, size, ".");
+		return true;
+	}
+	if (len > 0 && text[len - 1] == '.')
+		len--;
+	if (len == 0 || len > 253 || len >= size)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.' ? label == 0 : (!isalnum(c) && c != '-' && c != '_' && c != '/') || label == 63)
+			return false;
+		label = c == '.' ? 0 : label + 1;
+		dst[i] = (char)tolower(c);
+	}
+	dst[len] = '\0';
+	return label > 0;
+}
+
+static void
+build_images(struct config_loader *l, struct config_zone_section *sec)
+{
+	const struct config_list *text = &sec->images_text;
+
+	sec->images = arena_array(&l->arena, text->n, sizeof(*sec->images));
+	if (sec->images == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (unsigned i = 0; i < text->n; i++) {
+		const struct config_image *im = config_image_find(l->conf, text->items[i]);
+
+		if (im == NULL)
+			config_found(l, text->lines[i], "images: there is no image \"%s\"", text->items[i]);
+		else
+			sec->images[sec->nimages++] = im;
+	}
+}
+
+static unsigned
+stars(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text != '\0'; text++)
+		n += *text == '*';
+	return n;
+}
+
+static bool
+check_glob(struct config_loader *l, const struct config_raw *raw, const char *key, const char *path, bool glob)
+{
+	const char *name = strrchr(path, '/') + 1;
+
+	if (!glob && stars(path) > 0) {
+		config_found(l, config_line(raw, key), "%s: \"%s\": a * is accepted only in section zone \"*\"", key, path);
+		return false;
+	}
+	if (glob && (stars(path) != 1 || stars(name) != 1)) {
+		config_found(l, config_line(raw, key), "%s: \"%s\": in section zone \"*\", one * is needed, in the file's name; it stands for "
+		    "the zone's name", key, path);
+		return false;
+	}
+	return true;
+}
+
+static bool
+build_section(struct config_loader *l, struct config_raw *raw)
+{
+	struct config_zone_section *sec = &l->conf->sections[l->conf->nsections++];
+	char origin[256];
+	bool glob = strcmp(raw->title, "*") == 0;
+
+	sec->line = raw->line;
+	if (glob) {
+		sec->origin = "*";
+	} else if (copy_origin(origin, sizeof(origin), raw->title, strlen(raw->title))) {
+		sec->origin = arena_strdup(&l->arena, origin);
+		l->nomem |= sec->origin == NULL;
+	} else {
+		config_found(l, raw->line, "title of section zone: \"%.200s\" is no domain name; accepted are names such as \"example.test\", and \"*\"",
+		    raw->title);
+		return false;
+	}
+	config_store(l, raw, OPTION_ZONE, sec, NULL);
+	if (l->nomem || raw->bad || sec->file == NULL)
+		return false;
+	build_images(l, sec);
+	if (sec->units != NULL && !check_glob(l, raw, "units", sec->units, glob))
+		return false;
+	return check_glob(l, raw, "file", sec->file, glob);
+}
+
+/* ---- the zones to serve ---- */
+
+struct zones {
+	struct config_zone *at;        /* malloc'd while it grows */
+	unsigned n, room;
+};
+
+static void
+zones_add(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, const char *origin, const char *file,
+    const char *units)
+{
+	if (zs->n == zs->room) {
+		unsigned room = zs->room == 0 ? 64 : zs->room * 2;
+		struct config_zone *grown = reallocarray(zs->at, room, sizeof(*grown));
+
+		if (grown == NULL) {
+			l->nomem = true;
+			return;
+		}
+		zs->at = grown;
+		zs->room = room;
+	}
+	zs->at[zs->n] = (struct config_zone){ .origin = origin, .file = file, .units = units, .section = sec };
+	l->nomem |= origin == NULL || file == NULL;
+	zs->n++;
+}
+
+/* `pattern` with its star replaced. */
+static const char *
+fill_star(struct config_loader *l, const char *pattern, const char *text, size_t len)
+{
+	const char *star = strchr(pattern, '*');
+	const char *path = arena_printf(&l->arena, "%.*s%.*s%s", (int)(star - pattern), pattern, (int)len, text, star + 1);
+
+	l->nomem |= path == NULL;
+	return path;
+}
+
+/* One file of the directory: is it a zone of this section? */
+static void
+glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, unsigned line, const char *name)
+{
+	const char *pattern = strrchr(sec->file, '/') + 1, *star = strchr(pattern, '*');
+	size_t head = (size_t)(star - pattern), tail = strlen(star + 1), len = strlen(name);
+	char origin[256];
+
+	if (name[0] == '.' || len <= head + tail || memcmp(name, pattern, head) != 0 || strcmp(name + len - tail, star + 1) != 0)
+		return;
+	if (!copy_origin(origin, sizeof(origin), name + head, len - head - tail)) {
+		config_found(l, line, "file: the name of \"%s\" matches, but \"%.*s\" is no domain name; rename it or narrow the pattern", name,
+		    (int)(len - head - tail), name + head);
+		return;
+	}
+	zones_add(l, zs, sec, arena_strdup(&l->arena, origin), fill_star(l, sec->file, name + head, len - head - tail),
+	    sec->units == NULL ? NULL : fill_star(l, sec->units, name + head, len - head - tail));
+}
+
+static void
+glob_section(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, unsigned line)
+{
+	size_t len = (size_t)(strrchr(sec->file, '/') - sec->file);
+	char *dir = arena_strndup(&l->arena, sec->file, len == 0 ? 1 : len);
+	DIR *d = dir == NULL ? NULL : opendir(dir);
+	struct dirent *entry;
+
+	l->nomem |= dir == NULL;
+	if (d == NULL) {
+		config_found(l, line, "file: \"%s\": the directory cannot be read: %s", sec->file, strerror(errno));
+		return;
+	}
+	while (!l->nomem && (entry = readdir(d)) != NULL)
+		glob_one(l, zs, sec, line, entry->d_name);
+	closedir(d);
+}
+
+/* By origin; a section of its own comes before a match. */
+static int
+compare(const void *a, const void *b)
+{
+	const struct config_zone *x = a, *y = b;
+	int order = strcmp(x->origin, y->origin);
+
+	return order != 0 ? order : (x->section->origin[0] == '*') - (y->section->origin[0] == '*');
+}
+
+/* Sorts, lets sections win over matches, and reports names that two of a kind have. */
+static void
+merge(struct config_loader *l, struct zones *zs)
+{
+	struct config *c = l->conf;
+
+	if (zs->n > 0)
+		qsort(zs->at, zs->n, sizeof(*zs->at), compare);
+	c->zones = arena_array(&l->arena, zs->n, sizeof(*c->zones));
+	if (c->zones == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (unsigned i = 0; i < zs->n; i++) {
+		const struct config_zone *z = &zs->at[i], *last = c->nzones > 0 ? &c->zones[c->nzones - 1] : NULL;
+
+		if (last == NULL || strcmp(last->origin, z->origin) != 0) {
+			c->zones[c->nzones] = *z;
+			c->zones[c->nzones].index = c->nzones;
+			c->nzones++;
+		} else if ((last->section->origin[0] == '*') == (z->section->origin[0] == '*')) {
+			config_found(l, z->section->line, "zone \"%s\" comes from \"%s\" and from \"%s\"", z->origin, last->file, z->file);
+		}
+	}
+}
+
+void
+config_build_zones(struct config_loader *l)
+{
+	struct zones zs = { 0 };
+
+	l->conf->sections = arena_array(&l->arena, config_count(l, OPTION_ZONE), sizeof(*l->conf->sections));
+	l->nomem |= l->conf->sections == NULL;
+	for (struct config_raw *raw = l->raws; raw != NULL && !l->nomem; raw = raw->next) {
+		const struct config_zone_section *sec;
+
+		if (raw->section != OPTION_ZONE || !build_section(l, raw))
+			continue;
+		sec = &l->conf->sections[l->conf->nsections - 1];
+		if (strcmp(sec->origin, "*") == 0)
+			glob_section(l, &zs, sec, config_line(raw, "file"));
+		else
+			zones_add(l, &zs, sec, sec->origin, sec->file, sec->units);
+	}
+	if (!l->nomem)
+		merge(l, &zs);
+	free(zs.at);
+}
+
+const struct config_zone *
+config_zone_find(const struct config *conf, const char *origin)
+{
+	unsigned low = 0, high = conf->nzones;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		int order = strcmp(origin, conf->zones[mid].origin);
+
+		if (order == 0)
+			return &conf->zones[mid];
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}

@@ -1,0 +1,112 @@
+/*
+ * options: the one table of everything that jitsu.conf and mappings may say.
+ *
+ * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser of jitsu.conf (config.c), the checks of mappings
+ * (mapping.c), config_print, the printed list of options and the tests of the man pages all read this table, so that none can disagree.
+ */
+#ifndef SRC_OPTIONS_H
+#define SRC_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum option_section {
+	OPTION_TOP,                    /* stored in struct config */
+	OPTION_LIMITS,                 /* struct config_limits */
+	OPTION_NETWORK,                /* struct config_network */
+	OPTION_ZONE,                   /* struct config_zone_section */
+	OPTION_IMAGE,                  /* struct config_image */
+	OPTION_MAPPING,                /* keys of a mapping that no section has; not stored by the table */
+	OPTION_SECTIONS
+};
+
+/* In brackets: how the value is stored. */
+enum option_type {
+	/* numbers; least and most bound the value */
+	OPTION_INT,                    /* [unsigned] */
+	OPTION_BOOL,                   /* [bool] */
+	OPTION_WORD,                   /* [unsigned] one of `words`, by position */
+	OPTION_DURATION,               /* [uint32_t] milliseconds */
+	OPTION_SIZE,                   /* [uint64_t] bytes */
+	OPTION_PERCENT,                /* [unsigned] */
+	/* texts [const char *]; least and most bound the length */
+	OPTION_STRING,
+	OPTION_PATH,                   /* made absolute */
+	OPTION_NAME,                   /* of a section, user, interface: letters, digits, . _ - */
+	OPTION_ADDRESS,
+	OPTION_PREFIX,
+	OPTION_RANGE,
+	OPTION_LISTEN,
+	OPTION_READY,
+	OPTION_DISK,
+	OPTION_MAC,
+	OPTION_OWNER,                  /* an owner name, relative to the zone or with a final dot */
+	OPTION_OWNERS,                 /* several, separated by commas */
+	OPTION_TYPES
+};
+
+#define OPTION_LIST     0x01u          /* [struct config_list] of the type; list_least and list_most bound the count */
+#define OPTION_REQUIRED 0x02u
+#define OPTION_AUTO     0x04u          /* `auto` is accepted and stored as all ones */
+#define OPTION_UNIT     0x08u          /* a mapping may set it for its unit */
+#define OPTION_DOWN     0x10u          /* ... to no more than the image has */
+#define OPTION_RESTART  0x20u          /* a running daemon keeps its old value */
+#define OPTION_TEMPLATE 0x40u          /* placeholders are filled in per unit */
+
+/* What OPTION_AUTO stores in a uint32_t. */
+#define OPTION_AUTO_32 UINT32_MAX
+#define OPTION_AUTO_64 UINT64_MAX
+
+struct option {
+	enum option_section section;
+	const char *name;
+	enum option_type type;
+	unsigned flags;
+	uint64_t least, most;
+	const char *def;               /* as written in jitsu.conf, items of a list separated by a space; NULL = none */
+	const char *const *words;      /* of OPTION_WORD; ends with NULL */
+	size_t offset;
+	const char *help;              /* one phrase */
+};
+
+extern const struct option options[];
+extern const unsigned options_count;
+
+/* Drivers of this build, ends with NULL. */
+extern const char *const option_drivers[];
+
+/* `limits`, `network`, ...; "" for the top level, "mapping" for OPTION_MAPPING. */
+const char *option_section_name(enum option_section s);
+/* NULL when there is none. */
+const struct option *option_find(enum option_section s, const char *name, size_t len);
+/* A key of a mapping: OPTION_MAPPING rows and those of images with OPTION_UNIT. */
+const struct option *option_find_key(const char *name, size_t len);
+/* Number of the row within its section. */
+unsigned option_row(const struct option *o);
+/* The option of a section (for OPTION_MAPPING: the key) that looks most like `name`; NULL when none comes near. */
+const struct option *option_nearest(enum option_section s, const char *name, size_t len);
+/* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
+void option_keys(char *buf, size_t size);
+/* For people: every option with its type, bounds, default and help. */
+void options_print(FILE *f);
+
+/*
+ * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other types it is untouched.  The message says what is
+ * wrong and what is accepted, without the option's name.
+ */
+enum err option_parse(const struct option *o, const char *text, uint64_t *number, struct errmsg *m);
+/* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
+void option_accepts(const struct option *o, char *buf, size_t size);
+/* Number to text such that option_parse gives it back. */
+void option_format(const struct option *o, uint64_t number, char *buf, size_t size);
+
+/* `tcp:PORT`, `ping`, `arp`, `delay:MS`.  *word: 0..3 in that order; *n: the port, or milliseconds. */
+bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
+/* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
+bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);
+
+#endif

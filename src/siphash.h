@@ -1,0 +1,10 @@
+/* siphash: SipHash-2-4 (Aumasson and Bernstein, 2012), a keyed 64-bit hash; whoever does not know the key cannot aim at a value. */
+#ifndef SRC_SIPHASH_H
+#define SRC_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
+
+#endif

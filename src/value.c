@@ -1,0 +1,352 @@
+/* value: what one option's text means, and what would have been accepted. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/addr.h"
+#include "src/options.h"
+
+struct suffix {
+	const char *text;
+	uint64_t factor;
+};
+
+static const struct suffix durations[] = {
+	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 }
+};
+static const struct suffix sizes[] = {
+	{ "K", 1ull << 10 }, { "M", 1ull << 20 }, { "G", 1ull << 30 }, { "T", 1ull << 40 }, { NULL, 0 }
+};
+static const struct suffix percents[] = { { "%", 1 }, { NULL, 0 } };
+static const struct suffix plain[] = { { "", 1 }, { NULL, 0 } };
+
+static const struct suffix *
+suffixes(enum option_type t)
+{
+	switch (t) {
+	case OPTION_DURATION:
+		return durations;
+	case OPTION_SIZE:
+		return sizes;
+	case OPTION_PERCENT:
+		return percents;
+	default:
+		return plain;
+	}
+}
+
+/* Digits and one of the suffixes, no spaces, signs or fractions. */
+static bool
+parse_quantity(const char *text, const struct suffix *s, uint64_t *n)
+{
+	uint64_t value = 0;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (value > (UINT64_MAX - 9) / 10)
+			return false;
+		value = value * 10 + (uint64_t)(*p - '0');
+	}
+	if (p == text)
+		return false;
+	for (; s->text != NULL; s++) {
+		if (strcmp(p, s->text) == 0) {
+			if (value > (UINT64_MAX - 1) / s->factor)
+				return false;
+			*n = value * s->factor;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_word(const char *text, const char *const *words, uint64_t *n)
+{
+	for (unsigned i = 0; words[i] != NULL; i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*n = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+is_bool(const char *text, uint64_t *n)
+{
+	static const char *const no[] = { "no", "false", "off", NULL }, *const yes[] = { "yes", "true", "on", NULL };
+
+	if (is_word(text, no, n))
+		*n = 0;
+	else if (is_word(text, yes, n))
+		*n = 1;
+	else
+		return false;
+	return true;
+}
+
+static bool
+is_name(const char *text)
+{
+	if (text[0] == '\0' || text[0] == '-' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (!isalnum((unsigned char)*text) && strchr("._-", *text) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* Labels of letters, digits, `-` and `_`, 1 to 63 long, joined by dots; a final dot may follow. */
+static bool
+is_owner(const char *text, size_t len)
+{
+	size_t label = 0;
+
+	if (len == 0 || len > 254)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+		} else if ((!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '_') || ++label > 63) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+are_owners(const char *text)
+{
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (!is_owner(text, len))
+			return false;
+		if (text[len] == '\0')
+			return true;
+		text += len + 1;
+	}
+}
+
+bool
+option_parse_ready(const char *text, unsigned *word, uint32_t *n)
+{
+	uint64_t value = 0;
+
+	if (strncmp(text, "tcp:", 4) == 0) {
+		*word = 0;
+		if (!parse_quantity(text + 4, plain, &value) || value == 0 || value > 65535)
+			return false;
+	} else if (strcmp(text, "ping") == 0) {
+		*word = 1;
+	} else if (strcmp(text, "arp") == 0) {
+		*word = 2;
+	} else if (strncmp(text, "delay:", 6) == 0) {
+		*word = 3;
+		if (!parse_quantity(text + 6, plain, &value) || value > 3600000)
+			return false;
+	} else {
+		return false;
+	}
+	*n = (uint32_t)value;
+	return true;
+}
+
+bool
+option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly)
+{
+	size_t at = strcspn(text, ",");
+
+	*path_len = at;
+	*qcow2 = *readonly = false;
+	if (at == 0)
+		return false;
+	while (text[at] == ',') {
+		const char *word = text + at + 1;
+		size_t len = strcspn(word, ",");
+
+		if (len == 10 && memcmp(word, "format=raw", 10) == 0)
+			*qcow2 = false;
+		else if (len == 12 && memcmp(word, "format=qcow2", 12) == 0)
+			*qcow2 = true;
+		else if (len == 8 && memcmp(word, "readonly", 8) == 0)
+			*readonly = true;
+		else
+			return false;
+		at += 1 + len;
+	}
+	return true;
+}
+
+static bool
+parse_text(const struct option *o, const char *text)
+{
+	struct msg_addr a;
+	struct addr_range r;
+	uint16_t port;
+	uint8_t mac[6];
+	size_t len;
+	unsigned word;
+	uint32_t n;
+	bool qcow2, readonly;
+
+	switch (o->type) {
+	case OPTION_NAME:
+		return is_name(text);
+	case OPTION_ADDRESS:
+		return addr_parse(text, &a);
+	case OPTION_PREFIX:
+		return addr_parse_prefix(text, &a);
+	case OPTION_RANGE:
+		return addr_parse_range(text, &r);
+	case OPTION_LISTEN:
+		return addr_parse_listen(text, &a, &port);
+	case OPTION_READY:
+		return option_parse_ready(text, &word, &n);
+	case OPTION_DISK:
+		return option_parse_disk(text, &len, &qcow2, &readonly);
+	case OPTION_MAC:
+		return addr_parse_mac(text, mac) && (mac[0] & 1) == 0 && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
+	case OPTION_OWNER:
+		return is_owner(text, strlen(text));
+	case OPTION_OWNERS:
+		return are_owners(text);
+	default:
+		return true;
+	}
+}
+
+static bool
+has_control(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (iscntrl((unsigned char)*text))
+			return true;
+	}
+	return false;
+}
+
+static enum err
+refuse(const struct option *o, const char *text, enum err e, struct errmsg *m)
+{
+	char accepts[256];
+
+	option_accepts(o, accepts, sizeof(accepts));
+	return err_set(m, e, "\"%.200s\" is not accepted: it must be %s", text, accepts);
+}
+
+static enum err
+parse_number(const struct option *o, const char *text, uint64_t *number, struct errmsg *m)
+{
+	uint64_t n = 0;
+
+	if ((o->flags & OPTION_AUTO) != 0 && strcmp(text, "auto") == 0) {
+		*number = OPTION_AUTO_64;
+		return ERR_OK;
+	}
+	if (o->type == OPTION_WORD || o->type == OPTION_BOOL) {
+		if (o->type == OPTION_BOOL ? !is_bool(text, &n) : !is_word(text, o->words, &n))
+			return refuse(o, text, ERR_PARSE, m);
+	} else {
+		if (!parse_quantity(text, suffixes(o->type), &n))
+			return refuse(o, text, ERR_PARSE, m);
+		if (n < o->least || n > o->most)
+			return refuse(o, text, ERR_RANGE, m);
+	}
+	*number = n;
+	return ERR_OK;
+}
+
+enum err
+option_parse(const struct option *o, const char *text, uint64_t *number, struct errmsg *m)
+{
+	bool list = (o->flags & OPTION_LIST) != 0;
+	size_t least = list ? 1 : o->least, most = list ? 1023 : o->most;
+
+	if (o->type <= OPTION_PERCENT)
+		return parse_number(o, text, number, m);
+	if (has_control(text) || strlen(text) < least)
+		return refuse(o, text, ERR_PARSE, m);
+	if (strlen(text) > most)
+		return refuse(o, text, ERR_RANGE, m);
+	return parse_text(o, text) ? ERR_OK : refuse(o, text, ERR_PARSE, m);
+}
+
+static void
+accepts_words(const struct option *o, char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; o->words[i] != NULL && used < size; i++)
+		used += (size_t)snprintf(buf + used, size - used, "%s%s", i == 0 ? "" : o->words[i + 1] == NULL ? " or " : ", ", o->words[i]);
+}
+
+static const char *const text_accepts[OPTION_TYPES] = {
+	[OPTION_STRING] = "text without control characters",
+	[OPTION_PATH] = "a path; a relative one starts at the directory of the file it stands in",
+	[OPTION_NAME] = "a name of letters, digits, \".\", \"_\" and \"-\"",
+	[OPTION_ADDRESS] = "an IPv4 or IPv6 address",
+	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
+	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
+	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
+	[OPTION_READY] = "tcp:PORT, ping, arp or delay:MILLISECONDS (at most an hour)",
+	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
+	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
+	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, digits, \"-\", \"_\" and dots",
+	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a final dot",
+};
+
+void
+option_accepts(const struct option *o, char *buf, size_t size)
+{
+	static const char *const what[] = {
+		[OPTION_INT] = "a number",
+		[OPTION_DURATION] = "a duration with its unit (ms, s, m, h or d)",
+		[OPTION_SIZE] = "a size with its unit (K, M, G or T)",
+		[OPTION_PERCENT] = "a percentage",
+	};
+	char least[32], most[32];
+
+	if (size == 0)
+		return;
+	if (o->type == OPTION_BOOL) {
+		snprintf(buf, size, "yes or no");
+	} else if (o->type == OPTION_WORD) {
+		accepts_words(o, buf, size);
+	} else if (o->type <= OPTION_PERCENT) {
+		option_format(o, o->least, least, sizeof(least));
+		option_format(o, o->most, most, sizeof(most));
+		snprintf(buf, size, "%s%s from %s to %s", (o->flags & OPTION_AUTO) != 0 ? "auto, or " : "", what[o->type], least, most);
+	} else if ((o->flags & OPTION_LIST) != 0 || o->least == o->most) {
+		snprintf(buf, size, "%s", text_accepts[o->type]);
+	} else {
+		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type], o->most);
+	}
+}
+
+void
+option_format(const struct option *o, uint64_t number, char *buf, size_t size)
+{
+	const struct suffix *s = suffixes(o->type), *best = s;
+
+	if ((o->flags & OPTION_AUTO) != 0 && number == OPTION_AUTO_64) {
+		snprintf(buf, size, "auto");
+	} else if (o->type == OPTION_BOOL) {
+		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
+	} else if (o->type == OPTION_WORD) {
+		snprintf(buf, size, "%s", o->words[number]);
+	} else {
+		for (; s->text != NULL; s++) {
+			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
+				best = s;
+		}
+		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
+	}
+}
