@@ -61,6 +61,9 @@
 /* Addresses of one unit; of each family one is usual. */
 #define LIMIT_UNIT_ADDRS 8
 
+/* How deep `needs` may go: each level adds a boot to the first answer. */
+#define LIMIT_NEEDS_DEPTH 16
+
 /* NICs and disks of one image: what virtio-mmio on microvm offers with room for a console. */
 #define LIMIT_NICS 8
 #define LIMIT_DISKS 8

@@ -68,14 +68,14 @@ raw_get(struct config_loader *l, cfg_t *cfg)
 	enum option_section s = section_of(cfg);
 	struct config_raw *raw = s <= OPTION_LIMITS ? l->single[s] : l->last;
 
-	if (raw != NULL && raw->key == cfg)
+	if (raw != NULL && raw->handle == cfg)
 		return raw;
 	raw = arena_alloc(&l->arena, sizeof(*raw));
 	if (raw == NULL) {
 		l->nomem = true;
 		return NULL;
 	}
-	raw->key = cfg;
+	raw->handle = cfg;
 	raw->section = s;
 	/* While a section is being read, its parent's line stays where the section begins. */
 	raw->line = (unsigned)(cfg == root ? 1 : root->line);
@@ -155,12 +155,12 @@ static void
 unknown_option(struct config_loader *l, cfg_t *cfg, const char *name, size_t len)
 {
 	enum option_section s = section_of(cfg);
-	const struct option *near = option_nearest(s, name, len);
+	const char *near = option_nearest(s, name, len);
 	unsigned line = (unsigned)cfg->line;
 	char accepted[768];
 
 	if (near != NULL) {
-		config_found(l, line, "unknown option \"%.*s\" %s; did you mean \"%s\"?", (int)len, name, section_text(s), near->name);
+		config_found(l, line, "unknown option \"%.*s\" %s; did you mean \"%s\"?", (int)len, name, section_text(s), near);
 		return;
 	}
 	list_options(s, accepted, sizeof(accepted));
@@ -256,10 +256,32 @@ add_empty_sections(struct config_loader *l)
 
 			while (known != NULL && known->section != (enum option_section)s)
 				known = known->next;
-			if (known != NULL && known->key == sec)
+			if (known != NULL && known->handle == sec)
 				known = known->next;
 			else
 				add_empty_section(l, sec);
+		}
+	}
+}
+
+/* `key = {}` never came to on_value either. */
+static void
+note_empty_lists(struct config_loader *l)
+{
+	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
+		for (unsigned i = 0; i < options_count; i++) {
+			const struct option *o = &options[i];
+			unsigned row = option_row(o);
+			const cfg_opt_t *opt;
+
+			if (o->section != raw->section || (o->flags & OPTION_LIST) == 0)
+				continue;
+			opt = cfg_getopt(raw->handle, o->name);
+			if (opt == NULL || opt->nvalues != 0 || (opt->flags & CFGF_MODIFIED) == 0)
+				continue;
+			if (raw->set[row])
+				config_found(l, raw->values[row].lines[0], "%s: it is set here and emptied later; one assignment is accepted", o->name);
+			raw->set[row] = true;
 		}
 	}
 }
@@ -279,6 +301,7 @@ parse(struct config_loader *l, const char *text)
 	loading = l;
 	if (cfg_parse_buf(root, text) == CFG_SUCCESS) {
 		add_empty_sections(l);
+		note_empty_lists(l);
 		if (!l->nomem)
 			config_build(l);
 	} else if (l->report->nerrors == before) {
@@ -340,6 +363,24 @@ scan_next(const char **p, enum scan_state now)
 	}
 }
 
+/* Braces outside quotes and comments, of which libconfuse would not miss a closing one at the end of the file. */
+struct scan_braces {
+	unsigned depth;
+	unsigned lines[8];             /* where the outermost ones were opened; deeper ones are errors anyway */
+};
+
+static void
+scan_brace(struct scan_braces *b, char c, unsigned line)
+{
+	if (c == '{') {
+		if (b->depth < sizeof(b->lines) / sizeof(b->lines[0]))
+			b->lines[b->depth] = line;
+		b->depth++;
+	} else if (c == '}' && b->depth > 0) {
+		b->depth--;
+	}
+}
+
 /*
  * libconfuse replaces ${x} from the environment, in double quotes too; what a daemon does must not depend on who started it.  An end of file inside
  * a string would confuse its lexer for the next load, and it stops reading at a NUL.  So all that is refused here.
@@ -348,6 +389,7 @@ static void
 scan(struct config_loader *l, const char *text, size_t len)
 {
 	enum scan_state state = SCAN_PLAIN;
+	struct scan_braces braces = { 0 };
 	unsigned line = 1, opened = 0;
 
 	for (const char *p = text; p < text + len; p++) {
@@ -364,6 +406,8 @@ scan(struct config_loader *l, const char *text, size_t len)
 		if (p[0] == '$' && p[1] == '{' && state != SCAN_LINE_COMMENT && state != SCAN_COMMENT && state != SCAN_SINGLE)
 			config_found(l, line, "\"%.*s\": ${...} is not accepted, since it would be replaced from the environment; "
 			    "where the text is wanted, write it in single quotes", (int)strcspn(p, "\n}") + (p[strcspn(p, "\n}")] == '}'), p);
+		if (state <= SCAN_WORD)
+			scan_brace(&braces, *p, line);
 		state = scan_next(&p, state);
 		if (state != before && state >= SCAN_COMMENT)
 			opened = line;
@@ -371,6 +415,8 @@ scan(struct config_loader *l, const char *text, size_t len)
 	}
 	if (state >= SCAN_COMMENT)
 		config_found(l, opened, "a %s begins here and has no end", state == SCAN_COMMENT ? "comment" : "string in quotes");
+	else if (braces.depth > 0)
+		config_found(l, braces.lines[0], "the { that is opened here is not closed; a } is missing");
 }
 
 /* ---- loading ---- */

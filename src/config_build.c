@@ -94,7 +94,7 @@ static void
 store_option(struct config_loader *l, struct config_raw *raw, const struct option *o, void *field, unsigned *line)
 {
 	unsigned row = option_row(o);
-	const struct config_list *value = raw == NULL || !raw->set[row] ? NULL : &raw->values[row];
+	const struct config_list *value = raw->set[row] ? &raw->values[row] : NULL;
 
 	*line = value == NULL || value->n == 0 ? 0 : value->lines[0];
 	if ((o->flags & OPTION_LIST) != 0) {
@@ -107,6 +107,8 @@ store_option(struct config_loader *l, struct config_raw *raw, const struct optio
 		if (list->n > o->most)
 			config_found(l, list->lines[o->most], "%s: \"%.200s\" is number %u; at most %u items are accepted", o->name,
 			    list->items[o->most], (unsigned)o->most + 1, (unsigned)o->most);
+		if (list->n < o->least && !raw->bad)
+			config_found(l, raw->line, "%s: the list is empty; at least %u is needed", o->name, (unsigned)o->least);
 		return;
 	}
 	if (value != NULL)

@@ -12,7 +12,7 @@
 struct config_raw {
 	struct config_raw *next;
 	enum option_section section;
-	const void *key;               /* the parser's handle */
+	void *handle;                  /* the parser's */
 	const char *title;             /* NULL at the top level and for limits */
 	unsigned line;
 	bool bad;                      /* a value was refused: checks that would only repeat that are left out */
@@ -43,7 +43,7 @@ void config_build(struct config_loader *l);
 void config_build_networks(struct config_loader *l);
 void config_build_images(struct config_loader *l);
 void config_build_zones(struct config_loader *l);
-/* Stores every option of a section into `base`; `lines` may be NULL.  `raw` NULL: all defaults. */
+/* Stores every option of a section into `base`; `lines` may be NULL. */
 void config_store(struct config_loader *l, struct config_raw *raw, enum option_section section, void *base, unsigned *lines);
 /* How many sections of a kind there are. */
 unsigned config_count(const struct config_loader *l, enum option_section section);

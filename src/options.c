@@ -228,24 +228,30 @@ distance(const char *a, const char *b, size_t blen)
 	return row[blen];
 }
 
-const struct option *
+/* Keeps `candidate` if it is nearer than what was found before. */
+static void
+offer(const char *candidate, const char *name, size_t len, unsigned *least, const char **best)
+{
+	unsigned d = distance(candidate, name, len);
+
+	if (d < *least && d < strlen(candidate)) {
+		*least = d;
+		*best = candidate;
+	}
+}
+
+const char *
 option_nearest(enum option_section s, const char *name, size_t len)
 {
-	const struct option *best = NULL;
+	const char *best = NULL;
 	unsigned least = 3;
 
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
-		unsigned d;
-
-		if (s == OPTION_MAPPING ? !is_key(o) : o->section != s)
-			continue;
-		d = distance(o->name, name, len);
-		if (d < least && d < strlen(o->name)) {
-			least = d;
-			best = o;
-		}
+		if (s == OPTION_MAPPING ? is_key(&options[i]) : options[i].section == s)
+			offer(options[i].name, name, len, &least, &best);
 	}
+	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
+		offer(section_names[i], name, len, &least, &best);
 	return best;
 }
 

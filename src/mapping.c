@@ -1,0 +1,225 @@
+/* mapping: the set of all units: zones come in whole or not at all. */
+#include "src/mapping.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/mapping_impl.h"
+#include "src/siphash.h"
+
+struct mapping_set *
+mapping_set_new(const struct config *conf, const struct mapping_secret *secret, const struct msg_addr *host, unsigned nhost)
+{
+	struct mapping_set *set = calloc(1, sizeof(*set));
+
+	if (set == NULL)
+		return NULL;
+	arena_init(&set->arena);
+	set->conf = conf;
+	set->secret = *secret;
+	index_init(&set->names, secret->key);
+	index_init(&set->addrs, secret->key);
+	index_init(&set->macs, secret->key);
+	index_init(&set->disks_written, secret->key);
+	index_init(&set->disks_read, secret->key);
+	set->host = arena_array(&set->arena, nhost, sizeof(*host));
+	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));
+	if (set->host == NULL || set->zones == NULL) {
+		mapping_set_free(set);
+		return NULL;
+	}
+	if (nhost > 0)
+		memcpy(set->host, host, nhost * sizeof(*host));
+	set->nhost = nhost;
+	return set;
+}
+
+static void
+clear_indexes(struct mapping_set *set)
+{
+	index_clear(&set->names);
+	index_clear(&set->addrs);
+	index_clear(&set->macs);
+	index_clear(&set->disks_written);
+	index_clear(&set->disks_read);
+}
+
+void
+mapping_set_free(struct mapping_set *set)
+{
+	if (set == NULL)
+		return;
+	clear_indexes(set);
+	arena_clear(&set->arena);
+	free(set);
+}
+
+void
+mapping_set_rebuild(struct mapping_set *set)
+{
+	clear_indexes(set);
+	set->total = 0;
+	for (unsigned z = 0; z < set->conf->nzones; z++) {
+		struct mapping_zone *mz = &set->zones[z];
+
+		if (!mz->added)
+			continue;
+		for (uint32_t i = 0; i < mz->n; i++)
+			mapping_unit_enter(set, &mz->units[i]);
+		set->total += mz->n;
+	}
+}
+
+/* Where the units of a zone come from. */
+struct source {
+	const struct dns_image *img;
+	uint32_t zone;
+	const struct dns_unit *units;  /* or an array */
+};
+
+/* Makes mz->units from the source; the verdict is in the report's count. */
+static void
+take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz, const struct source *src, struct report *r)
+{
+	struct dns_unit d;
+	struct errmsg m;
+
+	for (uint32_t i = 0; i < mz->n && !set->nomem; i++) {
+		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
+
+		if (src->units == NULL && dns_image_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
+			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
+			return;
+		}
+		mapping_unit_build(set, zone, &mz->units[i], unit, r);
+	}
+}
+
+static enum err
+add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src, uint32_t n, struct report *r)
+{
+	struct mapping_zone *mz = &set->zones[zone->index];
+	size_t before = r->nerrors;
+
+	if (mz->added)
+		return ERR_EXISTS;
+	if (n > LIMIT_UNIT_NUMBERS - set->total)
+		return report_add(r, zone->file, 0, "zone \"%s\" has %u units; with it there would be more than %u", zone->origin, n, LIMIT_UNIT_NUMBERS);
+	*mz = (struct mapping_zone){ .n = n };
+	mz->units = arena_array(&set->arena, n, sizeof(*mz->units));
+	mz->heights = arena_array(&set->arena, n, 1);
+	set->nomem = mz->units == NULL || mz->heights == NULL;
+	if (!set->nomem)
+		take_units(set, zone, mz, src, r);
+	if (!set->nomem && r->nerrors == before) {
+		mz->added = true;
+		set->total += n;
+		return ERR_OK;
+	}
+	*mz = (struct mapping_zone){ 0 };
+	if (set->nomem)
+		(void)report_add(r, zone->file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
+	mapping_set_rebuild(set);
+	return set->nomem ? ERR_NOMEM : ERR_PARSE;
+}
+
+enum err
+mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone,
+    struct report *r)
+{
+	struct source src = { img, image_zone, NULL };
+	struct dns_zone_info info;
+	struct errmsg m;
+
+	if (dns_image_zone(img, image_zone, &info, &m) != ERR_OK)
+		return report_add(r, zone->file, 0, "%s", m.text);
+	return add_zone(set, zone, &src, info.units, r);
+}
+
+enum err
+mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n, struct report *r)
+{
+	static const struct dns_unit none;
+	struct source src = { NULL, 0, units != NULL ? units : &none };
+
+	return add_zone(set, zone, &src, n, r);
+}
+
+bool
+mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone)
+{
+	return set->zones[zone->index].added;
+}
+
+uint32_t
+mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone)
+{
+	return set->zones[zone->index].n;
+}
+
+const struct unit_conf *
+mapping_zone_unit(const struct mapping_set *set, const struct config_zone *zone, uint32_t i)
+{
+	const struct mapping_zone *mz = &set->zones[zone->index];
+
+	return i < mz->n ? &mz->units[i] : NULL;
+}
+
+const struct unit_conf *
+mapping_unit_find(const struct mapping_set *set, const char *owner)
+{
+	return index_find(&set->names, owner, strlen(owner));
+}
+
+uint32_t
+mapping_set_units(const struct mapping_set *set)
+{
+	uint32_t n = 0;
+
+	for (unsigned z = 0; z < set->conf->nzones; z++) {
+		for (uint32_t i = 0; i < set->zones[z].n; i++)
+			n += set->zones[z].units[i].image != NULL;
+	}
+	return n;
+}
+
+size_t
+mapping_set_bytes(const struct mapping_set *set)
+{
+	return sizeof(*set) + set->arena.bytes + index_bytes(&set->names) + index_bytes(&set->addrs) + index_bytes(&set->macs) +
+	    index_bytes(&set->disks_written) + index_bytes(&set->disks_read);
+}
+
+const struct msg_addr *
+mapping_unit_addr(const struct unit_conf *u, int family)
+{
+	for (unsigned i = 0; i < u->naddrs; i++) {
+		if (u->addrs[i].family == family)
+			return &u->addrs[i];
+	}
+	return NULL;
+}
+
+const struct msg_addr *
+mapping_gateway(const struct config_network *net, const struct msg_addr *a)
+{
+	for (unsigned i = 0; i < net->ngateways; i++) {
+		if (addr_in_prefix(a, &net->gateways[i]))
+			return &net->gateways[i];
+	}
+	return NULL;
+}
+
+void
+mapping_mac_derive(const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6])
+{
+	char text[LIMIT_NAME_TEXT + 16];
+	int len = snprintf(text, sizeof(text), "mac %u %s", nic, name);
+	uint64_t hash = siphash24(secret->key, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+
+	for (unsigned i = 0; i < 6; i++)
+		mac[i] = (uint8_t)(hash >> (8 * i));
+	/* Locally administered, unicast; and never the prefixes that hypervisors give out (52:54:00, fe:..). */
+	mac[0] = 0x02;
+}

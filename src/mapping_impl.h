@@ -1,0 +1,48 @@
+/* mapping_impl: what mapping.c, mapping_unit.c and mapping_finish.c share; not included elsewhere. */
+#ifndef SRC_MAPPING_IMPL_H
+#define SRC_MAPPING_IMPL_H
+
+#include "src/arena.h"
+#include "src/index.h"
+#include "src/mapping.h"
+
+/* Names of other units as written, for mapping_set_finish. */
+struct mapping_reference {
+	struct mapping_reference *next;
+	struct unit_conf *unit;
+	const char *alias;             /* value of `unit`, or NULL */
+	const char *needs;             /* value of `needs`, or NULL */
+};
+
+struct mapping_zone {
+	bool added;
+	uint32_t n;
+	struct unit_conf *units;
+	uint8_t *heights;              /* mapping_finish.c: how deep each unit's needs go */
+	struct mapping_reference *references;
+};
+
+struct mapping_set {
+	struct arena arena;
+	const struct config *conf;
+	struct mapping_secret secret;
+	struct msg_addr *host;
+	unsigned nhost;
+	struct mapping_zone *zones;    /* by config_zone.index */
+	struct index names, addrs, macs;   /* to struct unit_conf */
+	struct index disks_written, disks_read;
+	uint32_t total;                /* units in added zones, aliases included */
+	bool nomem;
+};
+
+/* Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone is refused then. */
+void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, struct unit_conf *u, const struct dns_unit *d,
+    struct report *r);
+/* Enters a unit that was accepted before into empty indexes. */
+void mapping_unit_enter(struct mapping_set *set, struct unit_conf *u);
+/* A finding about `u`, at its line. */
+void mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Drops zones that are not `added` any more from the indexes. */
+void mapping_set_rebuild(struct mapping_set *set);
+
+#endif

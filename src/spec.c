@@ -1,0 +1,166 @@
+/* spec: builds what the VM module is asked to run. */
+#include "src/spec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/unit_text.h"
+
+/* kernel, initrd, cmdline, unit, driver, and per disk its path and overlay */
+#define STRINGS_MOST (5 + 2 * LIMIT_DISKS + LIMIT_ARGS)
+
+/* Keeps a copy of `text`. */
+static enum err
+keep(struct spec *s, const char *text, const char **out, struct errmsg *m)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	s->strings[s->nstrings++] = copy;
+	*out = copy;
+	return ERR_OK;
+}
+
+/* NULL stays NULL. */
+static enum err
+keep_filled(struct spec *s, const struct unit_text *t, const char *template, const char **out, struct errmsg *m)
+{
+	char buf[LIMIT_CMDLINE];
+	struct errmsg why;
+	size_t len;
+	enum err e;
+
+	if (template == NULL)
+		return ERR_OK;
+	e = template_fill(template, &t->v, buf, sizeof(buf), &len, &why);
+	if (e != ERR_OK)
+		return err_set(m, e, "%s: %s", t->v.values[TEMPLATE_NAME], why.text);
+	return keep(s, buf, out, m);
+}
+
+static enum err
+fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+{
+	for (unsigned i = 0; i < u->image->ndisks; i++) {
+		const struct config_disk *from = &u->image->disks[i];
+		struct vm_disk *to = &s->vm.disks[i];
+		char overlay[LIMIT_CMDLINE];
+		enum err e = keep_filled(s, t, from->path, &to->path, m);
+
+		if (e != ERR_OK)
+			return e;
+		to->format = from->format;
+		to->readonly = from->readonly;
+		s->vm.ndisks = i + 1;
+		if (from->readonly || !u->image->overlay)
+			continue;
+		snprintf(overlay, sizeof(overlay), "%s/overlay/%s.%u.qcow2", conf->state, u->name, i);
+		e = keep(s, overlay, &to->overlay, m);
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+static void
+fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit_conf *u)
+{
+	s->vm.nnics = 1 + u->image->nnics;
+	for (unsigned i = 0; i < s->vm.nnics; i++) {
+		const struct config_network *net = i == 0 ? u->image->network : u->image->nics[i - 1];
+		struct vm_nic *nic = &s->vm.nics[i];
+
+		snprintf(nic->bridge, sizeof(nic->bridge), "%s", net->bridge);
+		if (i == 0)
+			memcpy(nic->mac, u->mac, sizeof(nic->mac));
+		else
+			mapping_mac_derive(secret, u->name, i, nic->mac);
+	}
+}
+
+static enum err
+fill_args(struct spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+{
+	for (unsigned i = 0; i < u->image->args.n; i++) {
+		enum err e = keep_filled(s, t, u->image->args.items[i], &s->args[i], m);
+
+		if (e != ERR_OK)
+			return e;
+		s->vm.nargs = i + 1;
+	}
+	s->vm.args = s->args;
+	return ERR_OK;
+}
+
+static enum err
+fill_texts(struct spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+{
+	const struct config_image *im = u->image;
+	enum err e = keep(s, u->name, &s->vm.unit, m);
+
+	if (e == ERR_OK)
+		e = keep(s, im->driver_name, &s->vm.driver, m);
+	if (e == ERR_OK && im->kernel != NULL)
+		e = keep(s, im->kernel, &s->vm.kernel, m);
+	if (e == ERR_OK)
+		e = keep_filled(s, t, im->initrd, &s->vm.initrd, m);
+	if (e == ERR_OK)
+		e = keep_filled(s, t, im->cmdline, &s->vm.cmdline, m);
+	return e;
+}
+
+enum err
+spec_build(const struct config *conf, const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_uuid *uuid,
+    struct spec *s, struct errmsg *m)
+{
+	const struct config_image *im = u->image;
+	struct unit_text text;
+	enum err e;
+
+	memset(s, 0, sizeof(*s));
+	s->strings = calloc(STRINGS_MOST, sizeof(*s->strings));
+	if (s->strings == NULL)
+		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	unit_text_init(&text, u, uuid);
+	s->vm.uuid = *uuid;
+	s->vm.memory_bytes = u->policy.memory_bytes;
+	s->vm.vcpus = im->vcpus;
+	s->vm.machine = (enum vm_machine)im->machine;
+	s->vm.accel = (enum vm_accel)im->accel;
+	s->vm.cpu_percent = im->cpu_percent;
+	s->vm.cpu_weight = im->cpu_weight;
+	fill_nics(s, secret, u);
+	e = fill_texts(s, u, &text, m);
+	if (e == ERR_OK)
+		e = fill_disks(s, conf, u, &text, m);
+	if (e == ERR_OK)
+		e = fill_args(s, u, &text, m);
+	if (e != ERR_OK)
+		spec_clear(s);
+	return e;
+}
+
+void
+spec_clear(struct spec *s)
+{
+	for (unsigned i = 0; i < s->nstrings; i++)
+		free(s->strings[i]);
+	free(s->strings);
+	memset(s, 0, sizeof(*s));
+}
+
+bool
+spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *source)
+{
+	const struct config_network *net = u->image->network;
+
+	*guest = u->addrs[0];
+	*source = (struct msg_addr){ .prefixlen = guest->prefixlen };
+	for (unsigned i = 0; i < net->nprobes; i++) {
+		if (addr_in_prefix(guest, &net->probes[i]))
+			*source = net->probes[i];
+	}
+	return u->image->ready.kind != CONFIG_READY_DELAY;
+}
