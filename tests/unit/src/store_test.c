@@ -427,6 +427,20 @@ test_events(void **state)
 	/* A read sees what was added before it, written or not. */
 	store_event_add(b->store, &STORE_EVENT("x", "late", ""));
 	assert_string_equal(events(b, "x", 0).kinds, "late ");
+	/* ... and nothing that came later, even when all of it is one turn of the thread. */
+	{
+		struct found g = { .base = b->base };
+
+		for (int i = 0; i < 50; i++) {
+			store_events_read(b->store, "y", 0, note_events, &g);
+			store_event_add(b->store, &STORE_EVENT("y", "later", ""));
+			store_unit_put(b->store, &www, NULL, NULL);
+			while (!g.called)
+				event_base_loop(b->base, EVLOOP_ONCE);
+			assert_int_equal(g.n, i);
+			g.called = false;
+		}
+	}
 }
 
 static void
