@@ -119,33 +119,61 @@ fixture_commit(struct fixture *f, uint32_t serial)
 
 /* ---- the process ---- */
 
+/* A socket bound to f->port, or -1. */
 static int
-listen_one(struct fixture *f, int family, int type)
+bind_one(const struct fixture *f, int family, int type, bool shared)
 {
 	int fd = socket(family, type | SOCK_CLOEXEC, 0), on = 1;
 	struct sockaddr_storage ss = { .ss_family = (sa_family_t)family };
 	struct sockaddr_in *in = (struct sockaddr_in *)&ss;
 	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
-	socklen_t len = family == AF_INET ? sizeof(*in) : sizeof(*in6);
 
 	assert_true(fd >= 0);
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (shared)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	if (type == SOCK_STREAM)
+		assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	if (family == AF_INET) {
 		in->sin_addr.s_addr = htonl(f->conf.wildcard ? INADDR_ANY : INADDR_LOOPBACK);
 		in->sin_port = htons(f->port);
 	} else {
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+		assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)), 0);
 		in6->sin6_addr = f->conf.wildcard ? in6addr_any : in6addr_loopback;
 		in6->sin6_port = htons(f->port);
 	}
-	assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
-	if (type == SOCK_STREAM)
-		assert_int_equal(listen(fd, 256), 0);
-	if (f->port == 0) {
-		assert_int_equal(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
-		f->port = ntohs(in->sin_port);
+	if (bind(fd, (struct sockaddr *)&ss, family == AF_INET ? sizeof(*in) : sizeof(*in6)) != 0) {
+		close(fd);
+		return -1;
 	}
 	return fd;
+}
+
+/* A port that nobody has, for either family and protocol. */
+static void
+choose_port(struct fixture *f)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		struct sockaddr_in in;
+		socklen_t len = sizeof(in);
+		int fds[4];
+		bool ok = true;
+
+		f->port = 0;
+		fds[0] = bind_one(f, AF_INET, SOCK_DGRAM, false);
+		assert_int_equal(getsockname(fds[0], (struct sockaddr *)&in, &len), 0);
+		f->port = ntohs(in.sin_port);
+		fds[1] = bind_one(f, AF_INET6, SOCK_DGRAM, false);
+		fds[2] = bind_one(f, AF_INET, SOCK_STREAM, false);
+		fds[3] = bind_one(f, AF_INET6, SOCK_STREAM, false);
+		for (int i = 0; i < 4; i++) {
+			ok &= fds[i] >= 0;
+			if (fds[i] >= 0)
+				close(fds[i]);
+		}
+		if (ok)
+			return;
+	}
+	fail_msg("no free port");
 }
 
 static void
@@ -161,7 +189,10 @@ send_sockets(struct fixture *f, uint32_t worker)
 	for (unsigned i = 0; i < 4; i++) {
 		m.sockets.kind[i] = i < 2 ? MSG_SOCKET_UDP : MSG_SOCKET_TCP;
 		m.sockets.wildcard[i] = f->conf.wildcard;
-		fds[i] = listen_one(f, families[i % 2], i < 2 ? SOCK_DGRAM : SOCK_STREAM);
+		fds[i] = bind_one(f, families[i % 2], i < 2 ? SOCK_DGRAM : SOCK_STREAM, true);
+		assert_true(fds[i] >= 0);
+		if (i >= 2)
+			assert_int_equal(listen(fds[i], 256), 0);
 	}
 	assert_int_equal(chan_send_blocking(f->chan, &m, fds, 4, &why), ERR_OK);
 	chan_close_fds(fds, 4);
@@ -202,6 +233,7 @@ send_setup(struct fixture *f)
 	assert_int_equal(chan_send_blocking(f->chan, &hello, NULL, 0, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &conf, NULL, 0, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &board, fds, 3, &m), ERR_OK);
+	choose_port(f);
 	for (uint32_t i = 0; i < f->conf.workers; i++)
 		send_sockets(f, i);
 }
