@@ -23,7 +23,7 @@ struct answer {
 	size_t len;
 	struct dns_labels labels;
 	unsigned steps;                    /* CNAMEs and DNAMEs followed */
-	const struct znode *seen[LIMIT_CNAME_STEPS];   /* whose CNAME is in the answer already */
+	const struct znode *seen[LIMIT_CNAME_STEPS];   /* whose own CNAME is in the answer already */
 };
 
 enum step { STEP_DONE, STEP_FOLLOW };
@@ -154,7 +154,7 @@ follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *
 		return truncated(a);
 	if (a->steps + 1 >= LIMIT_CNAME_STEPS)
 		return STEP_DONE;
-	a->seen[a->steps] = l->node;
+	a->seen[a->steps] = l->found == DNS_FOUND_NODE ? l->node : NULL;
 	len = zname_expand(set->wire + ZRR_FIXED, owner, owner_len, target, &used);
 	go_to(a, target, len);
 	return STEP_FOLLOW;

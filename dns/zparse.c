@@ -285,29 +285,30 @@ unquote(char *t)
 static void
 parse_directive(struct scope *s, char *entry)
 {
-	char words[3][LIMIT_NAME_TEXT], *argv[2] = { NULL, NULL };
-	unsigned argc = 0;
+	char words[2][LIMIT_NAME_TEXT], *argv[2] = { NULL, NULL };
 	const struct directive *d = NULL;
+	unsigned argc = 0;
 
-	for (char *t = entry; *t != '\0'; t = token_next(t), argc++) {
+	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
+		if (token_is(entry, directives[i].name))
+			d = &directives[i];
+	if (d == NULL) {
+		found(s, "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE", (int)token_len(entry), entry);
+		return;
+	}
+	for (char *t = token_next(entry); *t != '\0' && argc <= d->most; t = token_next(t), argc++) {
 		size_t n = token_len(t);
 
-		if (argc >= 3 || n >= sizeof(words[0])) {
-			found(s, "`%.*s': too much behind it", (int)token_len(entry), entry);
-			return;
+		if (argc == d->most || n >= sizeof(words[0])) {
+			argc = d->most + 1;
+			break;
 		}
 		memcpy(words[argc], t, n);
 		words[argc][n] = '\0';
 		unquote(words[argc]);
-		if (argc > 0)
-			argv[argc - 1] = words[argc];
+		argv[argc] = words[argc];
 	}
-	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
-		if (strcasecmp(words[0], directives[i].name) == 0)
-			d = &directives[i];
-	if (d == NULL)
-		found(s, "unknown directive `%s'; known are $ORIGIN, $TTL and $INCLUDE", words[0]);
-	else if (argc - 1 < d->least || argc - 1 > d->most)
+	if (argc < d->least || argc > d->most)
 		found(s, "usage: %s", d->usage);
 	else
 		d->run(s, argv);

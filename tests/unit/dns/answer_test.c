@@ -1,0 +1,266 @@
+/* answer_test: RFC 1034 section 4.3.2 and what came after it, on zones small enough to read. */
+#include "zone_fixture.h"
+
+#define SOA_TEXT "example.test. 30 IN SOA ns.example.test. h.example.test. 1 2 3 4 30\n"
+
+static const char zone_text[] =
+    "$TTL 60\n"
+    "@ SOA ns h 1 2 3 4 30\n"
+    "@ NS ns\n@ NS ns.elsewhere.org.\n"
+    "ns A 10.0.0.1\n"
+    "www A 10.0.0.10\nwww A 10.0.0.11\nwww AAAA fd00::10\nwww TXT plain\n"
+    "_jitsu.www TXT image=hello\n"
+    "four A 10.0.0.12\n_jitsu.four TXT image=hello\n"
+    "alias CNAME www\nalias2 CNAME alias\nloop1 CNAME loop2\nloop2 CNAME loop1\n"
+    "out CNAME www.other.org.\nnowhere CNAME nothing\nacross CNAME www.second.test.\n"
+    "mail MX 10 mx1.mail\nmail MX 20 mx2.mail\nmx1.mail A 10.0.0.20\n"
+    "*.wild TXT any\nexact.wild TXT exact\nc.ent.wild TXT deep\n*.wcname CNAME www\n*.self CNAME *.self\n"
+    "sub NS ns.sub\nsub NS ns.other.org.\nsub NS ns\nns.sub A 10.0.0.30\nns.sub AAAA fd00::30\nsub DS 1 8 2 "
+    "0000000000000000000000000000000000000000000000000000000000000000\n"
+    "old DNAME new\nx.new A 10.0.0.40\nold TXT here\n"
+    "far DNAME far.away.example.org.\n"
+    "a.very.deep TXT leaf\n";
+
+static struct fixture fx;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	fixture_add(&fx, "example.test", zone_text);
+	fixture_add(&fx, "second.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nwww A 10.0.1.2\n_jitsu.www TXT image=x\n");
+	fx.rows[1].first_unit = 8;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	fixture_clear(&fx);
+	return 0;
+}
+
+#define ASK(name, type, expected) assert_int_equal(fixture_ask(&fx, true, name, type, expected), DNS_NO_UNIT)
+
+static void
+exact(void **state)
+{
+	(void)state;
+	ASK("ns.example.test", DNS_T_A, "NOERROR aa\nan ns.example.test. 60 IN A 10.0.0.1\n");
+	ASK("EXAMPLE.test", DNS_T_NS, "NOERROR aa\nan EXAMPLE.test. 60 IN NS ns.EXAMPLE.test.\nan EXAMPLE.test. 60 IN NS ns.elsewhere.org.\n");
+	ASK("mail.example.test", DNS_T_MX,
+	    "NOERROR aa\nan mail.example.test. 60 IN MX 10 mx1.mail.example.test.\nan mail.example.test. 60 IN MX 20 mx2.mail.example.test.\n");
+	ASK("ns.example.test", DNS_T_AAAA, "NOERROR aa\nns " SOA_TEXT);
+	ASK("deep.example.test", DNS_T_A, "NOERROR aa\nns " SOA_TEXT);
+	ASK("b.very.deep.example.test", DNS_T_A, "NXDOMAIN aa\nns " SOA_TEXT);
+	ASK("_jitsu.www.example.test", DNS_T_TXT, "NXDOMAIN aa\nns " SOA_TEXT);
+	ASK("www.other.org", DNS_T_A, "REFUSED\n");
+	ASK("test", DNS_T_A, "REFUSED\n");
+	ASK("ns.example.test", DNS_T_ANY, "NOERROR aa\nan ns.example.test. 60 IN A 10.0.0.1\n");
+	ASK("www.example.test", DNS_T_AXFR, "REFUSED\n");
+}
+
+static void
+aliases(void **state)
+{
+	(void)state;
+	ASK("alias.example.test", DNS_T_CNAME, "NOERROR aa\nan alias.example.test. 60 IN CNAME www.example.test.\n");
+	ASK("alias2.example.test", DNS_T_TXT,
+	    "NOERROR aa\nan alias2.example.test. 60 IN CNAME alias.example.test.\nan alias.example.test. 60 IN CNAME www.example.test.\n"
+	    "an www.example.test. 60 IN TXT \"plain\"\n");
+	ASK("loop1.example.test", DNS_T_A,
+	    "NOERROR aa\nan loop1.example.test. 60 IN CNAME loop2.example.test.\nan loop2.example.test. 60 IN CNAME loop1.example.test.\n");
+	ASK("out.example.test", DNS_T_A, "NOERROR aa\nan out.example.test. 60 IN CNAME www.other.org.\n");
+	ASK("nowhere.example.test", DNS_T_A,
+	    "NXDOMAIN aa\nan nowhere.example.test. 60 IN CNAME nothing.example.test.\nns " SOA_TEXT);
+	ASK("x.old.example.test", DNS_T_A,
+	    "NOERROR aa\nan old.example.test. 60 IN DNAME new.example.test.\nan x.old.example.test. 60 IN CNAME x.new.example.test.\n"
+	    "an x.new.example.test. 60 IN A 10.0.0.40\n");
+	ASK("old.example.test", DNS_T_TXT, "NOERROR aa\nan old.example.test. 60 IN TXT \"here\"\n");
+}
+
+/* RFC 6672 section 2.2: the DNAME alone, when the name it makes is too long for a CNAME. */
+static void
+dname_too_long(void **state)
+{
+	static const char label[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	char name[300], tail[48] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";   /* 3 * 64 + 45 + 18 = 255 bytes */
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s.%s.%s.%s.far.example.test", label, label, label, tail);
+	ASK(name, DNS_T_A, "YXDOMAIN aa\nan far.example.test. 60 IN DNAME far.away.example.org.\n");
+	tail[40] = '\0';   /* 251, and 4 more after the step */
+	snprintf(name, sizeof(name), "%s.%s.%s.%s.far.example.test", label, label, label, tail);
+	assert_int_equal(fixture_ask(&fx, true, name, DNS_T_A, NULL), DNS_NO_UNIT);
+	ASK("a.far.example.test", DNS_T_A,
+	    "NOERROR aa\nan far.example.test. 60 IN DNAME far.away.example.org.\n"
+	    "an a.far.example.test. 60 IN CNAME a.far.away.example.org.\n");
+}
+
+static void
+wildcards(void **state)
+{
+	(void)state;
+	ASK("a.b.wild.example.test", DNS_T_TXT, "NOERROR aa\nan a.b.wild.example.test. 60 IN TXT \"any\"\n");
+	ASK("a.wild.example.test", DNS_T_A, "NOERROR aa\nns " SOA_TEXT);
+	ASK("exact.wild.example.test", DNS_T_TXT, "NOERROR aa\nan exact.wild.example.test. 60 IN TXT \"exact\"\n");
+	ASK("below.exact.wild.example.test", DNS_T_TXT, "NXDOMAIN aa\nns " SOA_TEXT);
+	ASK("x.ent.wild.example.test", DNS_T_TXT, "NXDOMAIN aa\nns " SOA_TEXT);
+	ASK("ent.wild.example.test", DNS_T_TXT, "NOERROR aa\nns " SOA_TEXT);
+	ASK("*.wild.example.test", DNS_T_TXT, "NOERROR aa\nan *.wild.example.test. 60 IN TXT \"any\"\n");
+	ASK("q.self.example.test", DNS_T_A,
+	    "NOERROR aa\nan q.self.example.test. 60 IN CNAME *.self.example.test.\nan *.self.example.test. 60 IN CNAME *.self.example.test.\n");
+	assert_int_equal(fixture_ask(&fx, true, "q.wcname.example.test", DNS_T_AAAA,
+	    "NOERROR aa\nan q.wcname.example.test. 60 IN CNAME www.example.test.\nan www.example.test. 60 IN AAAA fd00::10\n"), 100);
+}
+
+static void
+delegations(void **state)
+{
+	static const char referral[] =
+	    "NOERROR\nns sub.example.test. 60 IN NS ns.sub.example.test.\nns sub.example.test. 60 IN NS ns.other.org.\n"
+	    "ns sub.example.test. 60 IN NS ns.example.test.\nar ns.sub.example.test. 60 IN A 10.0.0.30\n"
+	    "ar ns.sub.example.test. 60 IN AAAA fd00::30\nar ns.example.test. 60 IN A 10.0.0.1\n";
+
+	(void)state;
+	ASK("sub.example.test", DNS_T_A, referral);
+	ASK("deep.below.sub.example.test", DNS_T_A, referral);
+	ASK("ns.sub.example.test", DNS_T_A, referral);
+	ASK("sub.example.test", DNS_T_DS,
+	    "NOERROR aa\nan sub.example.test. 60 IN DS 1 8 2 0000000000000000000000000000000000000000000000000000000000000000\n");
+	ASK("example.test", DNS_T_DS, "NOERROR aa\nns " SOA_TEXT);
+}
+
+static void
+units(void **state)
+{
+	(void)state;
+	assert_int_equal(fixture_ask(&fx, false, "www.example.test", DNS_T_A,
+	    "NOERROR aa\nan www.example.test. 60 IN A 10.0.0.10\nan www.example.test. 60 IN A 10.0.0.11\n"), 100);
+	assert_int_equal(fixture_ask(&fx, false, "www.example.test", DNS_T_AAAA,
+	    "NOERROR aa\nan www.example.test. 60 IN AAAA fd00::10\n"), 100);
+	assert_int_equal(fixture_ask(&fx, false, "four.example.test", DNS_T_A, "NOERROR aa\nan four.example.test. 60 IN A 10.0.0.12\n"), 101);
+	assert_int_equal(fixture_ask(&fx, false, "alias2.example.test", DNS_T_AAAA, NULL), 100);
+	/* the missing type, other types, and ANY do not wake */
+	ASK("four.example.test", DNS_T_AAAA, "NOERROR aa\nns " SOA_TEXT);
+	ASK("www.example.test", DNS_T_HTTPS, "NOERROR aa\nns " SOA_TEXT);
+	ASK("www.example.test", DNS_T_TXT, "NOERROR aa\nan www.example.test. 60 IN TXT \"plain\"\n");
+	ASK("www.example.test", DNS_T_ANY, "NOERROR aa\nan www.example.test. 3600 IN HINFO \"RFC8482\" \"\"\n");
+	ASK("alias.example.test", DNS_T_CNAME, NULL);
+}
+
+/* A second zone of another image, whose units are numbered from elsewhere in the array. */
+static void
+zones(void **state)
+{
+	struct dns_zoneset *set = NULL, *old = fx.set;
+	struct errmsg m;
+
+	(void)state;
+	assert_int_equal(dns_zoneset_new(fx.maps, fx.n, fx.rows, fx.n, fx.numbers, 16, &set, &m), ERR_OK);
+	fx.set = set;
+	assert_int_equal(fixture_ask(&fx, true, "across.example.test", DNS_T_A,
+	    "NOERROR aa\nan across.example.test. 60 IN CNAME www.second.test.\nan www.second.test. 60 IN A 10.0.1.2\n"), 108);
+	fx.numbers[8] = MSG_UNIT_NONE;
+	dns_zoneset_free(set);
+	assert_int_equal(dns_zoneset_new(fx.maps, fx.n, fx.rows, fx.n, fx.numbers, 16, &set, &m), ERR_OK);
+	fx.set = set;
+	ASK("www.second.test", DNS_T_A, "NOERROR aa\nan www.second.test. 60 IN A 10.0.1.2\n");
+	fx.set = old;
+	dns_zoneset_free(set);
+	fx.rows[1].first_unit = 16;
+	assert_int_equal(dns_zoneset_new(fx.maps, fx.n, fx.rows, fx.n, fx.numbers, 16, &set, &m), ERR_PROTO);
+	fx.rows[1].first_unit = 8;
+	fx.rows[1].zone = 1;
+	assert_int_equal(dns_zoneset_new(fx.maps, fx.n, fx.rows, fx.n, fx.numbers, 16, &set, &m), ERR_PROTO);
+	fx.rows[1].zone = 0;
+}
+
+/* Nested zones in one set: the longest origin answers, but a DS is the parent's. */
+static void
+nested(void **state)
+{
+	struct fixture f = { .n = 0 };
+
+	(void)state;
+	fixture_add(&f, "test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nchild NS ns.child\nns.child A 10.0.1.9\n");
+	fixture_add(&f, "child.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.2\n");
+	fixture_add(&f, ".", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.3\n");
+	fixture_ask(&f, true, "ns.child.test", DNS_T_A, "NOERROR aa\nan ns.child.test. 60 IN A 10.0.1.2\n");
+	fixture_ask(&f, true, "child.test", DNS_T_DS, "NOERROR aa\nns test. 30 IN SOA ns.test. h.test. 1 2 3 4 30\n");
+	fixture_ask(&f, true, "x.org", DNS_T_A, "NXDOMAIN aa\nns . 30 IN SOA ns. h. 1 2 3 4 30\n");
+	fixture_ask(&f, true, ".", DNS_T_NS, "NOERROR aa\nan . 60 IN NS ns.\n");
+	fixture_ask(&f, true, ".", DNS_T_DS, "NOERROR aa\nns . 30 IN SOA ns. h. 1 2 3 4 30\n");
+	fixture_clear(&f);
+}
+
+/* Over UDP a RRset that does not fit is left out whole, and glue that the client needs counts too. */
+static void
+truncation(void **state)
+{
+	struct fixture f = { .n = 0 };
+	char text[16384];
+	size_t n = (size_t)snprintf(text, sizeof(text), "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nto CNAME many\n");
+
+	(void)state;
+	for (unsigned i = 0; i < 60; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "many A 10.0.2.%u\nsub NS ns%u.sub\nns%u.sub A 10.0.3.%u\n"
+		    "sib NS ns%u.sub\n", i, i, i, i, i % 10);
+	fixture_add(&f, "big.test", text);
+	fixture_ask(&f, false, "many.big.test", DNS_T_A, "NOERROR aa tc\n");
+	fixture_ask(&f, false, "to.big.test", DNS_T_A, "NOERROR aa tc\nan to.big.test. 60 IN CNAME many.big.test.\n");
+	fixture_ask(&f, false, "x.sub.big.test", DNS_T_A, "NOERROR tc\n");
+	fixture_ask(&f, false, "x.sib.big.test", DNS_T_A, NULL);
+	fixture_ask(&f, true, "many.big.test", DNS_T_A, NULL);
+	fixture_clear(&f);
+}
+
+/* Signatures beside their records with DO, none without; NSEC3 owners do not exist. */
+static void
+signed_zone(void **state)
+{
+	static const char sig[] = "8 2 60 20300101000000 20200101000000 1 sig.test. AAAA\n";
+	struct dns_reply_conf conf = { .udp_payload = 1232 };
+	static uint8_t buf[1232];
+	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
+	struct fixture f = { .n = 0 };
+	uint8_t wire[300];
+	char text[8192];
+	struct dns_query q;
+	uint16_t rcode;
+	size_t len;
+
+	(void)state;
+	snprintf(text, sizeof(text),
+	    "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NSEC3PARAM 1 0 1 AB\nns A 10.0.1.1\nns RRSIG A %s@ RRSIG SOA %s"
+	    "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 1 AB 1p9mhaveqvm6t7vbl5lop2u3t2rp3tom A RRSIG\n"
+	    "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom RRSIG NSEC3 %s", sig, sig, sig);
+	fixture_add(&f, "sig.test", text);
+	fixture_ask(&f, true, "ns.sig.test", DNS_T_A, "NOERROR aa\nan ns.sig.test. 60 IN A 10.0.1.1\n");
+	fixture_ask(&f, true, "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.sig.test", DNS_T_NSEC3,
+	    "NXDOMAIN aa\nns sig.test. 30 IN SOA ns.sig.test. h.sig.test. 1 2 3 4 30\n");
+	fixture_ask(&f, true, "ns.sig.test", DNS_T_RRSIG,
+	    "NOERROR aa\nan ns.sig.test. 60 IN RRSIG A 8 2 60 20300101000000 20200101000000 1 sig.test. AAAA\n");
+	len = fixture_query(wire, "ns.sig.test", DNS_T_A);
+	memcpy(wire + len, "\0\0\51\4\320\0\0\200\0\0\0", 11);
+	wire[11] = 1;
+	assert_int_equal(dns_query_parse(wire, len + 11, &q, &rcode), DNS_PARSED_OK);
+	(void)dns_answer_build(f.set, &q, false, &conf, &r);
+	assert_int_equal(dns_get16(buf + 6), 2);
+	assert_int_equal(dns_get16(buf + 10), 1);
+	assert_int_equal(buf[r.len - 4], 0x80);
+	fixture_clear(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
+		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
+		cmocka_unit_test(truncation), cmocka_unit_test(signed_zone),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,166 @@
+/* message_test: queries as they should be, and as they should not. */
+#include "zone_fixture.h"
+
+static const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = "here" };
+
+static size_t
+query(uint8_t *wire)
+{
+	return fixture_query(wire, "Www.Example.TEST", DNS_T_A);
+}
+
+/* An OPT with `options` appended. */
+static size_t
+query_edns(uint8_t *wire, uint8_t version, const void *options, size_t options_len)
+{
+	size_t len = query(wire);
+	uint8_t opt[11] = { 0, 0, 41, 0x10, 0, 0, version, 0x80, 0, 0, (uint8_t)options_len };
+
+	memcpy(wire + len, opt, sizeof(opt));
+	if (options_len > 0)
+		memcpy(wire + len + sizeof(opt), options, options_len);
+	wire[11] = 1;
+	return len + sizeof(opt) + options_len;
+}
+
+static void
+well_formed(void **state)
+{
+	uint8_t wire[512];
+	struct dns_query q;
+	uint16_t rcode;
+	size_t len = query(wire);
+
+	(void)state;
+	wire[3] = 0x10;
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	assert_int_equal(q.id, 0x1234);
+	assert_int_equal(q.qtype, DNS_T_A);
+	assert_int_equal(q.qclass, 1);
+	assert_true(q.rd && q.cd && !q.edns.present);
+	assert_int_equal(q.qname_len, 18);
+	assert_memory_equal(q.qname, "\3www\7example\4test", 18);
+	assert_memory_equal(q.qname_wire, "\3Www\7Example\4TEST", 18);
+	assert_int_equal(q.question_len, 22);
+	len = query_edns(wire, 0, "\0\3\0\0" "\0\12\0\10abcdefgh" "\377\1\0\2xx", 22);
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	assert_true(q.edns.present && q.edns.dnssec_ok && q.edns.nsid);
+	assert_int_equal(q.edns.udp_payload, 4096);
+	assert_int_equal(q.edns.cookie_len, 8);
+	assert_memory_equal(q.edns.cookie, "abcdefgh", 8);
+}
+
+static void
+expect(const uint8_t *wire, size_t len, enum dns_parsed parsed, uint16_t expected)
+{
+	struct dns_query q;
+	uint16_t rcode;
+
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), parsed);
+	if (parsed == DNS_PARSED_ERROR)
+		assert_int_equal(rcode, expected);
+}
+
+static void
+malformed(void **state)
+{
+	uint8_t wire[512];
+	size_t len = query(wire);
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++)
+		expect(wire, i, DNS_PARSED_DROP, 0);
+	for (size_t i = 12; i < len; i++)
+		expect(wire, i, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	wire[len] = 0;
+	expect(wire, len + 1, DNS_PARSED_ERROR, DNS_R_FORMERR);   /* trailing junk */
+	wire[2] = 0x81;
+	expect(wire, len, DNS_PARSED_DROP, 0);                    /* a reply */
+	wire[2] = 0x03;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* truncated */
+	wire[2] = 0x28;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_NOTIMP);        /* UPDATE */
+	(void)query(wire);
+	wire[5] = 2;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	wire[5] = 0;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	(void)query(wire);
+	wire[7] = 1;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	(void)query(wire);
+	wire[12] = 0xc0;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* a pointer in the question */
+	wire[12] = 0x40;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
+}
+
+static void
+edns(void **state)
+{
+	uint8_t wire[512];
+	size_t len = query_edns(wire, 1, NULL, 0);
+
+	(void)state;
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_BADVERS);
+	len = query_edns(wire, 0, "\0\12\0\7abcdefg", 11);
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* a cookie of no lawful length */
+	len = query_edns(wire, 0, "\0\12\0\20abcdefg", 11);
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* an option that leaves the OPT */
+	len = query_edns(wire, 0, NULL, 0);
+	memcpy(wire + len, wire + len - 11, 11);
+	wire[11] = 2;
+	expect(wire, len + 11, DNS_PARSED_ERROR, DNS_R_FORMERR);  /* two OPTs */
+	wire[11] = 1;
+	expect(wire, len + 11, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	expect(wire, len - 1, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	(void)query(wire);
+	memcpy(wire + len - 11, "\1x\0\0\372\0\377\0\0\0\0\0\0", 13);
+	wire[11] = 1;
+	expect(wire, len + 2, DNS_PARSED_ERROR, DNS_R_NOTAUTH);   /* TSIG */
+}
+
+/* Replies to errors: the question comes back as it was asked, OPT only to those who sent one. */
+static void
+errors(void **state)
+{
+	uint8_t wire[512], buf[1232];
+	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
+	struct dns_query q;
+	uint16_t rcode;
+	size_t len = query(wire);
+
+	(void)state;
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	dns_error_build(&q, DNS_R_SERVFAIL, 22, "no", &conf, &r);
+	assert_int_equal(r.len, len);
+	assert_int_equal(r.rcode, DNS_R_SERVFAIL);
+	assert_memory_equal(buf + 12, wire + 12, len - 12);
+	assert_memory_equal(buf, "\x12\x34\x81\x02\0\1\0\0\0\0\0\0", 12);
+	len = query_edns(wire, 0, "\0\3\0\0", 4);
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	dns_error_build(&q, DNS_R_SERVFAIL, 22, "no", &conf, &r);
+	assert_int_equal(r.len, len - 4 + 8 + 8);
+	assert_memory_equal(buf + r.len - 16, "\0\3\0\4here\0\17\0\4\0\26no", 16);
+	len = query_edns(wire, 1, NULL, 0);
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_ERROR);
+	dns_error_build(&q, rcode, -1, NULL, &conf, &r);
+	assert_int_equal(r.rcode, DNS_R_BADVERS);
+	assert_int_equal(buf[3] & 15, 0);
+	assert_int_equal(buf[r.len - 6], 1);                      /* the upper bits of 16 */
+	wire[5] = 3;
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_ERROR);
+	dns_error_build(&q, rcode, -1, NULL, &conf, &r);
+	assert_int_equal(r.len, 12);
+	assert_memory_equal(buf, "\x12\x34\x81\x01\0\0\0\0\0\0\0\0", 12);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(well_formed), cmocka_unit_test(malformed), cmocka_unit_test(edns), cmocka_unit_test(errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+/* zcompile_test: what master files may say, and what is said of those that may not. */
+#include "zone_fixture.h"
+
+#define HEAD "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 7 1h 15m 1w 30\n NS ns\nns A 10.0.0.1\n"
+
+static void
+expect_found(const char *text, const char *units, const char *expected)
+{
+	char found[8192];
+	int fd = fixture_compile("example.test", text, units, found, sizeof(found));
+
+	if (fd >= 0)
+		close(fd);
+	if (strstr(found, expected) == NULL || (expected[0] == '\0' && found[0] != '\0'))
+		fail_msg("expected `%s' in:\n%s", expected, found);
+}
+
+#define OK(text) expect_found(text, NULL, "")
+#define BAD(text, expected) expect_found(text, NULL, expected)
+
+static void
+syntax(void **state)
+{
+	struct fixture f = { .n = 0 };
+
+	(void)state;
+	fixture_add(&f, "Example.Test.",
+	    "$ORIGIN test.\r\n$TTL 1h30m\r\n"
+	    "example IN 1m SOA ns.example hostmaster.example (\r\n 7 ; serial\r\n 1h 15m 1w ; more ( here\n 30 )\n"
+	    "example 120 IN NS ns.example\n"
+	    "$ORIGIN example.test.\n"
+	    "ns\tA\t10.0.0.1\n   AAAA fd00::1\n"
+	    "$ORIGIN sub\n@ TXT \"a;b (c)\" d\\\"e \"with space\"\n"
+	    "x.example.test. TYPE65280 \\# 3 010203\n"
+	    "svc.example.test. 5 HTTPS 1 . alpn=h2\n"
+	    "class.example.test. IN 7 A 10.0.0.9\n");
+	fixture_ask(&f, true, "example.test", DNS_T_SOA,
+	    "NOERROR aa\nan example.test. 60 IN SOA ns.example.test. hostmaster.example.test. 7 3600 900 604800 30\n");
+	fixture_ask(&f, true, "example.test", DNS_T_NS, "NOERROR aa\nan example.test. 120 IN NS ns.example.test.\n");
+	fixture_ask(&f, true, "ns.example.test", DNS_T_AAAA, "NOERROR aa\nan ns.example.test. 5400 IN AAAA fd00::1\n");
+	fixture_ask(&f, true, "sub.example.test", DNS_T_TXT,
+	    "NOERROR aa\nan sub.example.test. 5400 IN TXT \"a;b (c)\" \"d\\\"e\" \"with space\"\n");
+	fixture_ask(&f, true, "x.example.test", 65280, "NOERROR aa\nan x.example.test. 5400 IN TYPE65280 \\# 3 010203\n");
+	fixture_ask(&f, true, "svc.example.test", DNS_T_HTTPS, "NOERROR aa\nan svc.example.test. 5 IN HTTPS 1 . alpn=h2\n");
+	fixture_ask(&f, true, "class.example.test", DNS_T_A, "NOERROR aa\nan class.example.test. 7 IN A 10.0.0.9\n");
+	fixture_clear(&f);
+}
+
+static void
+findings(void **state)
+{
+	(void)state;
+	OK(HEAD);
+	BAD("", "zone: no SOA record at example.test");
+	BAD("$TTL 60\n@ SOA ns h 1 1 1 1 1\n", "zone: no NS record at example.test");
+	BAD(HEAD "@ SOA ns hostmaster 8 1h 15m 1w 30\n", "zone:3: 2 SOA records");
+	BAD(HEAD "www SOA ns hostmaster 8 1h 15m 1w 30\n", "zone:6: SOA below the zone's apex");
+	BAD(HEAD "www.other. A 10.0.0.2\n", "zone:6: www.other is outside of the zone example.test");
+	BAD(HEAD "www CNAME ns\nwww A 10.0.0.2\n", "zone:6: www.example.test has a CNAME and other data (");
+	BAD(HEAD "www CNAME ns\nwww CNAME @\n", "zone:6: www.example.test has 2 CNAME records");
+	BAD(HEAD "www DNAME ns\nwww DNAME @\n", "zone:6: www.example.test has 2 DNAME records");
+	BAD(HEAD "www CH TXT x\n", "zone:6: only class IN is served");
+	BAD(HEAD "www A 10.0.0\n", "zone:6: ");
+	BAD(HEAD "www A 10.0.0\n", "`www A 10.0.0'");
+	BAD(HEAD "www 99999999999 A 10.0.0.1\n", "zone:6: `99999999999' is not a TTL");
+	BAD(HEAD "www WKS 10.0.0.1 tcp smtp\n", "zone:6: WKS is obsolete");
+	BAD(HEAD "www TYPE1 \\# 3 010203\n", "zone:6: ");
+	BAD(HEAD "www TXT \"open\nnext A 10.0.0.3\n", "zone:6: quote without its end");
+	BAD(HEAD "www A ( 10.0.0.3\n\n", "zone:6: `(' without `)'");
+	BAD(HEAD "www A 10.0.0.3 )\n", "zone:6: `)' without `('");
+	BAD(HEAD "$GENERATE 1-2 a$ A 10.0.0.$\n", "zone:6: unknown directive `$GENERATE'");
+	BAD(HEAD "$TTL soon\n", "zone:6: $TTL `soon'");
+	BAD(HEAD "$TTL 1 2\n", "zone:6: usage: $TTL TIME");
+	BAD(HEAD "$ORIGIN\n", "zone:6: usage: $ORIGIN NAME");
+	BAD(HEAD "(\n\nwww\n\nA 10.0.0.3 )\nwww A 10.0.0.3.4\n", "zone:11: ");
+	OK(HEAD "www A 10.0.0.2\nWWW A 10.0.0.2\n");
+}
+
+static void
+mappings(void **state)
+{
+	(void)state;
+	OK(HEAD "www A 10.0.0.2\n_jitsu.www TXT \"image=hello\" \"idle=2m\"\n");
+	OK(HEAD "www AAAA fd00::2\n_Jitsu.WWW TXT image=hello\n");
+	BAD(HEAD "www A 10.0.0.2\n_jitsu.www TXT \"image\"\n", "zone:7: _jitsu: \"image\" is not \"key=value\"");
+	BAD(HEAD "www A 10.0.0.2\n_jitsu.www TXT \"=hello\"\n", "zone:7: _jitsu: \"=hello\" is not \"key=value\"");
+	BAD(HEAD "www TXT x\n_jitsu.www TXT image=hello\n", "zone:7: _jitsu: www.example.test has no A or AAAA record");
+	BAD(HEAD "_jitsu.www TXT image=hello\n", "zone:6: _jitsu: www.example.test has no A or AAAA record");
+	BAD(HEAD "*.w A 10.0.0.2\n_jitsu.*.w TXT image=hello\n", "zone:7: _jitsu: *.w.example.test is a wildcard");
+	BAD(HEAD "sub NS ns.sub\nns.sub A 10.0.0.2\n_jitsu.ns.sub TXT image=hello\n", "zone:8: _jitsu: ns.sub.example.test is delegated");
+	BAD(HEAD "www A 10.0.0.2\n_jitsu.www TXT image=a\n_jitsu.www TXT idle=1m\n",
+	    "zone:8: _jitsu: www.example.test has a mapping already (");
+	expect_found(HEAD "www A 10.0.0.2\n", "_jitsu.www TXT image=hello\n", "");
+	expect_found(HEAD "www A 10.0.0.2\n_jitsu.www TXT image=a\n", "; none\n", "zone:7: _jitsu: this zone's mappings stand in its units file");
+	expect_found(HEAD "www A 10.0.0.2\n", "www A 10.0.0.2\n", "units:1: a units file holds TXT records at _jitsu names");
+	expect_found(HEAD "www NSEC @ A\nwww A 10.0.0.2\n_jitsu.www TXT image=a\n", NULL, "zone:8: _jitsu: this zone is signed");
+}
+
+/* What the warden sees of the mappings. */
+static void
+units(void **state)
+{
+	char found[4096];
+	int fd = fixture_compile("example.test",
+	    HEAD "www 30 A 10.0.0.2\nwww 40 AAAA fd00::2\nwww 30 A 10.0.0.3\n\n_jitsu.www TXT \"image=hello\" \"idle=2m\"\n"
+	    "blog A 10.0.0.2\n_jitsu.blog TXT unit=www\n@ A 10.0.0.4\n_jitsu TXT image=apex\n", NULL, found, sizeof(found));
+	struct dns_zone_info info;
+	struct dns_image *img;
+	struct dns_unit u;
+	struct errmsg m;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
+	close(fd);
+	assert_int_equal(dns_image_zones(img), 1);
+	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
+	assert_string_equal(info.origin, "example.test");
+	assert_int_equal(info.serial, 7);
+	assert_int_equal(info.names, 4);      /* no _jitsu among them */
+	assert_int_equal(info.records, 8);
+	assert_int_equal(info.units, 3);
+	assert_int_equal(dns_image_unit(img, 0, 0, &u, &m), ERR_OK);
+	assert_string_equal(u.owner, "www.example.test");
+	assert_int_equal(u.naddrs, 3);
+	assert_int_equal(u.addrs[0].family, 4);
+	assert_memory_equal(u.addrs[1].bytes, "\12\0\0\3", 4);
+	assert_int_equal(u.addrs[2].family, 6);
+	assert_int_equal(u.ttl, 30);
+	assert_int_equal(u.line, 10);
+	assert_non_null(strstr(u.file, "/zone"));
+	assert_int_equal(u.nstrings, 2);
+	assert_memory_equal(u.strings[1].data, "idle=2m", u.strings[1].len);
+	assert_int_equal(dns_image_unit(img, 0, 1, &u, &m), ERR_OK);
+	assert_string_equal(u.owner, "blog.example.test");
+	assert_int_equal(dns_image_unit(img, 0, 2, &u, &m), ERR_OK);
+	assert_string_equal(u.owner, "example.test");
+	assert_int_equal(dns_image_unit(img, 0, 3, &u, &m), ERR_RANGE);
+	assert_int_equal(dns_image_zone(img, 1, &info, &m), ERR_RANGE);
+	dns_image_close(img);
+}
+
+/* $INCLUDE: origin and last owner come back, lines are the included file's, and nothing outside of the directory is read. */
+static void
+includes(void **state)
+{
+	char dir[64], zone[128], part[128], deep[128], line[1400];
+	struct report r;
+	int fd = -1;
+
+	(void)state;
+	fixture_dir(dir);
+	fixture_write(dir, "part", "a A 10.0.0.7\n$ORIGIN elsewhere.test.\n", part);
+	fixture_write(dir, "deep", "\n\nx A nonsense\n$INCLUDE deep\n", deep);
+	fixture_write(dir, "zone", HEAD "www A 10.0.0.2\n$INCLUDE part in\n AAAA fd00::2\n", zone);
+	report_init(&r);
+	assert_int_equal(dns_compile_file("example.test", zone, NULL, &fd, &r), ERR_OK);
+	close(fd);
+	fixture_write(dir, "zone", HEAD "$INCLUDE \"deep\"\n$INCLUDE /etc/hostname\n$INCLUDE ../x\n$INCLUDE none\n", zone);
+	assert_int_equal(dns_compile_file("example.test", zone, NULL, &fd, &r), ERR_PARSE);
+	assert_int_equal(fd, -1);
+	assert_int_equal(r.nlines, LIMIT_INCLUDE_DEPTH + 1 + 3);
+	report_format(&r, 0, line, sizeof(line));
+	assert_string_equal(strstr(line, "deep:3: ") != NULL ? "found" : line, "found");
+	report_format(&r, LIMIT_INCLUDE_DEPTH, line, sizeof(line));
+	assert_non_null(strstr(line, "does it include itself?"));
+	for (unsigned i = 1; i <= 2; i++) {
+		report_format(&r, LIMIT_INCLUDE_DEPTH + i, line, sizeof(line));
+		assert_non_null(strstr(line, "outside of the zone file's directory"));
+	}
+	report_format(&r, LIMIT_INCLUDE_DEPTH + 3, line, sizeof(line));
+	assert_non_null(strstr(line, "zone:9: $INCLUDE none: "));
+	report_clear(&r);
+	unlink(zone);
+	unlink(part);
+	unlink(deep);
+	rmdir(dir);
+}
+
+/* A record that is longer than a read block, and RRsets that no message holds. */
+static void
+limits(void **state)
+{
+	size_t size = 900000;
+	char *text = malloc(size);
+	size_t n = (size_t)snprintf(text, size, HEAD "big TYPE65280 \\# 20000 ");
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++)
+		n += (size_t)snprintf(text + n, size - n, "%02x", i & 255);
+	snprintf(text + n, size - n, "\n");
+	OK(text);
+	n = (size_t)snprintf(text, size, HEAD);
+	for (unsigned i = 0; i < 3000; i++)
+		n += (size_t)snprintf(text + n, size - n, "many A 10.0.%u.%u\n", i >> 8, i & 255);
+	BAD(text, "more records of one name and type than fit into an answer");
+	n = (size_t)snprintf(text, size, HEAD);
+	for (unsigned i = 0; i < 300; i++)
+		n += (size_t)snprintf(text + n, size - n, "many TYPE%u \\# 1 00\n", 1000 + i);
+	BAD(text, "more than 256 types of records at one name");
+	n = (size_t)snprintf(text, size, HEAD "long TXT ");
+	memset(text + n, 'x', size - n - 1);
+	text[size - 1] = '\0';
+	BAD(text, "longer than any record can be");
+	free(text);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(mappings), cmocka_unit_test(units),
+		cmocka_unit_test(includes), cmocka_unit_test(limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
