@@ -246,7 +246,6 @@ add_empty_section(struct config_loader *l, cfg_t *sec)
 static void
 add_empty_sections(struct config_loader *l)
 {
-	(void)raw_get(l, root);   /* l->nomem says whether it worked */
 	for (int s = OPTION_NETWORK; s < OPTION_MAPPING; s++) {
 		const char *name = option_section_name((enum option_section)s);
 		cfg_opt_t *opt = cfg_getopt(root, name);

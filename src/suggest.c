@@ -23,32 +23,38 @@ least(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/* Edits from a to b, or any number >= bound as soon as it is clear that there are as many. */
+/*
+ * Edits from a to b (a letter more, less, another, or two exchanged), or any number >= bound as soon as it is clear that there are as many.
+ * Three rows of the table: the one being made, the one before it and the one before that.
+ */
 static unsigned
 edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound)
 {
-	unsigned row[COMPARED + 1];
+	unsigned rows[3][COMPARED + 1];
+	unsigned *before = rows[0], *last = rows[1], *row = rows[2], *swap;
 
 	if ((la > lb ? la - lb : lb - la) >= bound)
 		return bound;
 	for (unsigned j = 0; j <= lb; j++)
-		row[j] = j;
+		before[j] = last[j] = j;
 	for (size_t i = 1; i <= la; i++) {
-		unsigned diagonal = row[0], smallest;
+		unsigned smallest = row[0] = (unsigned)i;
 
-		row[0] = smallest = (unsigned)i;
 		for (size_t j = 1; j <= lb; j++) {
-			unsigned above = row[j];
-
-			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
+			row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+				row[j] = before[j - 2] + 1;
 			if (row[j] < smallest)
 				smallest = row[j];
 		}
-		if (smallest >= bound)
+		if (smallest > bound)   /* an exchange may still save one */
 			return bound;
+		swap = before;
+		before = last;
+		last = row;
+		row = swap;
 	}
-	return row[lb];
+	return last[lb];
 }
 
 void

@@ -1,0 +1,131 @@
+/* check: configuration, files, zones, mappings, in this process. */
+#include "src/check.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dns/dns.h"
+#include "src/config.h"
+#include "src/mapping.h"
+
+/* The host's own addresses, which units may not have.  *addrs is the caller's. */
+static enum err
+host_addresses(struct msg_addr **addrs, unsigned *n)
+{
+	struct ifaddrs *list = NULL;
+	unsigned count = 0;
+
+	*addrs = NULL;
+	*n = 0;
+	if (getifaddrs(&list) != 0)
+		return ERR_IO;
+	for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
+		count++;
+	*addrs = calloc(count + 1, sizeof(**addrs));
+	for (struct ifaddrs *i = list; *addrs != NULL && i != NULL; i = i->ifa_next) {
+		struct msg_addr *a = &(*addrs)[*n];
+
+		if (i->ifa_addr == NULL)
+			continue;
+		if (i->ifa_addr->sa_family == AF_INET) {
+			a->family = 4;
+			memcpy(a->bytes, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, 4);
+			++*n;
+		} else if (i->ifa_addr->sa_family == AF_INET6) {
+			a->family = 6;
+			memcpy(a->bytes, &((struct sockaddr_in6 *)(void *)i->ifa_addr)->sin6_addr, 16);
+			++*n;
+		}
+	}
+	freeifaddrs(list);
+	return *addrs != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+/* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */
+static void
+host_secret(const struct config *conf, struct mapping_secret *secret)
+{
+	char path[4096];
+
+	memset(secret, 0, sizeof(*secret));
+	if (snprintf(path, sizeof(path), "%s/secret", conf->state) >= (int)sizeof(path) || access(path, R_OK) != 0)
+		return;
+	if (mapping_secret_load(conf->state, secret, NULL) != ERR_OK)
+		memset(secret, 0, sizeof(*secret));
+}
+
+/* Compiles one zone and adds its units.  Every error is in `r` afterwards. */
+static void
+check_zone(struct mapping_set *set, const struct config_zone *zone, struct report *r, struct check_counts *counts)
+{
+	size_t before = r->nerrors;
+	struct dns_image *img = NULL;
+	struct errmsg m = { .text = "" };
+	int fd = -1;
+	enum err e;
+
+	counts->zones++;
+	e = dns_compile_file(zone->origin, zone->file, zone->units, &fd, r);
+	if (e == ERR_OK)
+		e = dns_image_open(fd, &img, &m);
+	if (e == ERR_OK)
+		e = mapping_set_add(set, zone, img, 0, r);
+	if (e != ERR_OK && r->nerrors == before)
+		(void)report_add(r, zone->file, 0, "zone %s: %s", zone->origin, m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
+	dns_image_close(img);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+check_zones(const struct config *conf, struct report *r, struct check_counts *counts)
+{
+	struct mapping_set *set = NULL;
+	struct mapping_secret secret;
+	struct msg_addr *host = NULL;
+	unsigned nhost = 0;
+
+	if (host_addresses(&host, &nhost) != ERR_OK) {
+		(void)report_add(r, conf->path, 0, "the addresses of this host cannot be listed");   /* always ERR_PARSE */
+		goto out;
+	}
+	host_secret(conf, &secret);
+	set = mapping_set_new(conf, &secret, host, nhost);
+	if (set == NULL) {
+		(void)report_add(r, conf->path, 0, "%s", err_str(ERR_NOMEM));   /* as above */
+		goto out;
+	}
+	for (unsigned i = 0; i < conf->nzones; i++)
+		check_zone(set, &conf->zones[i], r, counts);
+	(void)mapping_set_finish(set, r);   /* what it found is in r */
+	counts->units = mapping_set_units(set);
+out:
+	mapping_set_free(set);
+	free(host);
+}
+
+enum err
+check_run(const char *conf_path, struct report *r, struct check_counts *counts)
+{
+	struct check_counts none;
+	struct config *conf = NULL;
+	size_t before = r->nerrors;
+	enum err e;
+
+	if (counts == NULL)
+		counts = &none;
+	memset(counts, 0, sizeof(*counts));
+	e = config_load(conf_path, &conf, r);
+	if (e != ERR_OK)
+		return e;
+	counts->networks = conf->nnetworks;
+	counts->images = conf->nimages;
+	(void)config_check_files(conf, r);   /* what it found is in r */
+	check_zones(conf, r, counts);
+	config_free(conf);
+	return r->nerrors == before ? ERR_OK : ERR_PARSE;
+}

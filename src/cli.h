@@ -1,0 +1,65 @@
+/*
+ * cli: what the files of `jitsu` share.
+ *
+ * Data goes to standard output, failures to standard error.  Exit status: 0 it worked, 1 it did not, 2 the command line is wrong.
+ */
+#ifndef SRC_CLI_H
+#define SRC_CLI_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#define CLI_OK 0
+#define CLI_FAILED 1
+#define CLI_USAGE 2
+
+struct cli {
+	const char *socket;
+	bool json;                 /* --json */
+	bool follow;               /* -f */
+	int count;                 /* -n; 0 = the daemon's default */
+	const char *origin;        /* -z; NULL = none */
+	const char *arg;           /* NAME or FILE; NULL = none */
+	const struct cli_verb *verb;
+};
+
+struct cli_verb {
+	const char *name;
+	const char *args;          /* as usage shows them */
+	const char *options;       /* short options of its own, as getopt(3) wants them */
+	unsigned least, most;      /* arguments */
+	int timeout_s;             /* for the daemon's answer; 0 = as long as it takes */
+	int (*run)(const struct cli *cli);
+	bool (*print)(FILE *f, const json_t *data);   /* for cli_verb_plain */
+	const char *brief;         /* a line */
+	const char *help;          /* the rest, for `jitsu help VERB` */
+};
+
+/* Ends with a NULL name. */
+extern const struct cli_verb cli_verbs[];
+
+/* Writes "jitsu: ..." to standard error; returns CLI_FAILED. */
+int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Prints JSON to standard output, indented, or on one line. */
+void cli_json(const json_t *data, bool one_line);
+
+/* Flushes standard output; CLI_FAILED when it could not be written. */
+int cli_flush(void);
+
+/* ---- asking the daemon, cli_client.c ---- */
+
+struct cli_client;
+
+/* Connects and sends the request for `cli->verb`; takes over `request` (an object; version and verb are filled in).  NULL: said why. */
+struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
+/* The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon closed. */
+json_t *cli_client_next(struct cli_client *c);
+void cli_client_free(struct cli_client *c);   /* NULL is allowed */
+
+/* ---- check, cli_check.c ---- */
+
+int cli_check(const struct cli *cli);
+
+#endif

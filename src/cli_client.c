@@ -1,0 +1,187 @@
+/* cli_client: one connection to the daemon, blocking, and what to say when there is none. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "src/cli.h"
+#include "src/control_proto.h"
+
+struct cli_client {
+	const struct cli *cli;
+	FILE *stream;
+	char *line;
+	size_t size;
+};
+
+int
+cli_fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	/* What was printed before comes before. */
+	(void)fflush(stdout);   /* cli_flush tells of errors */
+	fputs("jitsu: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return CLI_FAILED;
+}
+
+static void
+say_why_not(const char *path, int error)
+{
+	const struct passwd *pw;
+
+	switch (error) {
+	case ENOENT:
+	case ECONNREFUSED:
+	case ENOTDIR:
+		(void)cli_fail("no jitsud listens on %s: start it with `systemctl start jitsud` (or `jitsud -f`), or name its socket with -s",
+		    path);   /* the caller returns NULL */
+		break;
+	case EACCES:
+	case EPERM:
+		pw = getpwuid(geteuid());
+		(void)cli_fail("permission denied on %s: be root, or join the group " CONTROL_GROUP " (`adduser %s " CONTROL_GROUP "`, then log in again)",
+		    path, pw != NULL ? pw->pw_name : "YOU");   /* as above */
+		break;
+	default:
+		(void)cli_fail("%s: %s", path, strerror(error));   /* as above */
+	}
+}
+
+static int
+dial(const struct cli *cli)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct timeval tv = { .tv_sec = cli->verb->timeout_s };
+	int fd;
+
+	if (strlen(cli->socket) >= sizeof(sun.sun_path)) {
+		(void)cli_fail("%s: a socket's path has at most %zu characters", cli->socket, sizeof(sun.sun_path) - 1);   /* -1 says it */
+		return -1;
+	}
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", cli->socket);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
+		say_why_not(cli->socket, errno);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	if (!cli->follow && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
+		(void)cli_fail("%s: time-out: %s", cli->socket, strerror(errno));   /* it works without */
+	return fd;
+}
+
+/* Sends the request line.  A daemon that refuses us may have answered and closed already: then its answer says why. */
+static bool
+send_request(struct cli_client *c, int fd, json_t *request)
+{
+	char *text = NULL;
+	size_t len, sent = 0;
+	ssize_t n = 0;
+
+	if (request != NULL && json_object_set_new(request, "v", json_integer(CONTROL_VERSION)) == 0 &&
+	    json_object_set_new(request, "verb", json_string(c->cli->verb->name)) == 0)
+		text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (text == NULL) {
+		(void)cli_fail("the request cannot be made: out of memory, or the name is no UTF-8");   /* false says it */
+		return false;
+	}
+	len = strlen(text);
+	text[len++] = '\n';   /* in the place of the NUL */
+	while (sent < len && (n = send(fd, text + sent, len - sent, MSG_NOSIGNAL)) > 0)
+		sent += (size_t)n;
+	free(text);
+	if (sent < len && errno != EPIPE && errno != ECONNRESET) {
+		(void)cli_fail("%s: %s", c->cli->socket, strerror(errno));   /* false says it */
+		return false;
+	}
+	return true;
+}
+
+struct cli_client *
+cli_client_ask(const struct cli *cli, json_t *request)
+{
+	struct cli_client *c = calloc(1, sizeof(*c));
+	int fd = -1;
+	bool ok = false;
+
+	if (c == NULL) {
+		(void)cli_fail("out of memory");   /* NULL says it */
+		goto out;
+	}
+	c->cli = cli;
+	fd = dial(cli);
+	if (fd < 0 || !send_request(c, fd, request))
+		goto out;
+	c->stream = fdopen(fd, "r");
+	if (c->stream == NULL)
+		(void)cli_fail("%s: %s", cli->socket, strerror(errno));   /* NULL says it */
+	else
+		ok = true;
+out:
+	json_decref(request);
+	if (ok)
+		return c;
+	if (fd >= 0)
+		close(fd);
+	free(c);
+	return NULL;
+}
+
+json_t *
+cli_client_next(struct cli_client *c)
+{
+	struct errmsg m;
+	char *failure;
+	json_t *data;
+	bool is_event;
+	ssize_t n;
+
+	errno = 0;
+	n = getline(&c->line, &c->size, c->stream);
+	if (n < 0) {
+		if (ferror(c->stream) && (errno == EAGAIN || errno == EWOULDBLOCK))
+			(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s", c->cli->socket, c->cli->verb->name,
+			    c->cli->verb->timeout_s);   /* NULL says it */
+		else
+			(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
+			    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
+		return NULL;
+	}
+	switch (control_response_parse(c->line, (size_t)n, &data, &is_event, &failure, &m)) {
+	case ERR_OK:
+		break;
+	case ERR_STATE:
+		(void)cli_fail("%s", failure);   /* NULL says it */
+		free(failure);
+		break;
+	case ERR_UNSUPPORTED:
+		(void)cli_fail("%s: %s; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")", c->cli->socket,
+		    m.text);   /* as above */
+		break;
+	default:
+		(void)cli_fail("%s: %s", c->cli->socket, m.text);   /* as above */
+	}
+	return data;
+}
+
+void
+cli_client_free(struct cli_client *c)
+{
+	if (c == NULL)
+		return;
+	(void)fclose(c->stream);   /* only read from */
+	free(c->line);
+	free(c);
+}

@@ -1,0 +1,168 @@
+/* cli_verbs: the subcommands of `jitsu`. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "src/cli.h"
+#include "src/cli_table.h"
+#include "src/control.h"
+
+#define READ_S 30     /* reading verbs are answered from memory: a daemon that takes longer hangs */
+#define CHANGE_S 900  /* a boot has its own patience, and the daemon tells when that runs out */
+
+void
+cli_json(const json_t *data, bool one_line)
+{
+	/* An error of the stream is told by cli_flush. */
+	(void)json_dumpf(data, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2)));
+	putchar('\n');
+}
+
+int
+cli_flush(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return cli_fail("standard output: %s", strerror(errno));
+	return CLI_OK;
+}
+
+/* The request's arguments; NULL when the name is none, which was said then. */
+static json_t *
+request_of(const struct cli *cli)
+{
+	char name[LIMIT_NAME_TEXT];
+	struct errmsg m;
+	json_t *req = json_object();
+
+	if (req == NULL)
+		(void)cli_fail("out of memory");   /* NULL says it */
+	if (req == NULL || cli->arg == NULL)
+		return req;
+	if (control_name_normalize(cli->arg, name, &m) != ERR_OK) {
+		(void)cli_fail("%s", m.text);   /* as above */
+		json_decref(req);
+		return NULL;
+	}
+	if (json_object_set_new(req, "name", json_string(name)) == 0)
+		return req;
+	(void)cli_fail("out of memory");   /* as above */
+	json_decref(req);
+	return NULL;
+}
+
+static int
+other_version(const struct cli *cli)
+{
+	return cli_fail("%s: the answer to %s is not understood; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")",
+	    cli->socket, cli->verb->name);
+}
+
+/* A question, an answer, and the verb's printer. */
+static int
+run_plain(const struct cli *cli)
+{
+	struct cli_client *client = NULL;
+	json_t *request = request_of(cli), *data = NULL;
+	int status = CLI_FAILED;
+
+	if (request == NULL)
+		return CLI_FAILED;
+	client = cli_client_ask(cli, request);
+	if (client == NULL || (data = cli_client_next(client)) == NULL)
+		goto out;
+	if (cli->json)
+		cli_json(data, false);
+	else if (!cli->verb->print(stdout, data)) {
+		status = other_version(cli);
+		goto out;
+	}
+	status = CLI_OK;
+out:
+	json_decref(data);
+	cli_client_free(client);
+	return status;
+}
+
+/* Prints what comes until the daemon closes; only the first answer when nothing is followed. */
+static int
+events_loop(const struct cli *cli, struct cli_client *client, struct cli_table *table)
+{
+	json_t *data;
+	bool ok = true;
+
+	do {
+		data = cli_client_next(client);
+		if (data == NULL)
+			return CLI_FAILED;
+		if (!cli->json)
+			ok = cli_events_print(table, stdout, data);
+		else if (!cli->follow)
+			cli_json(data, false);
+		else if (json_is_array(data)) {
+			const json_t *ev;
+			size_t i;
+
+			json_array_foreach(data, i, ev)
+				cli_json(ev, true);
+		} else
+			cli_json(data, true);
+		json_decref(data);
+		if (!ok)
+			return other_version(cli);
+		if (cli_flush() != CLI_OK)
+			return CLI_FAILED;
+	} while (cli->follow);
+	return CLI_OK;
+}
+
+static int
+run_events(const struct cli *cli)
+{
+	struct cli_client *client = NULL;
+	struct cli_table *table = cli_events_new();
+	json_t *request = request_of(cli);
+	int status = CLI_FAILED;
+
+	if (request == NULL || table == NULL)
+		goto out;
+	if ((cli->follow && json_object_set_new(request, "follow", json_true()) != 0) ||
+	    (cli->count > 0 && json_object_set_new(request, "limit", json_integer(cli->count)) != 0)) {
+		status = cli_fail("out of memory");
+		goto out;
+	}
+	client = cli_client_ask(cli, request);
+	request = NULL;
+	if (client != NULL)
+		status = events_loop(cli, client, table);
+out:
+	json_decref(request);
+	cli_client_free(client);
+	cli_table_free(table);
+	return status;
+}
+
+const struct cli_verb cli_verbs[] = {
+	{ "list", "", "", 0, 0, READ_S, run_plain, cli_print_list, "all units: state, image, addresses, boots, idle time",
+	    "One line per unit.  SLEEPS IN is the time until it goes to sleep if nobody uses it." },
+	{ "show", "NAME", "", 1, 1, READ_S, run_plain, cli_print_show, "everything about one unit, with its last error and console lines",
+	    "NAME is the unit's owner name, or that of an alias." },
+	{ "wake", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_wake, "start a unit, and return when it is ready",
+	    "Fails with the reason when the boot fails or a limit forbids it.  For root and the admins of jitsu.conf." },
+	{ "sleep", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_sleep, "put a unit to sleep now, used or not",
+	    "Returns when its VM has gone or is frozen.  For root and the admins of jitsu.conf." },
+	{ "events", "[-f] [-n COUNT] [NAME]", "fn:", 0, 1, READ_S, run_events, NULL, "what happened, with the time of each step of a wake",
+	    "  -f        go on with new events as they happen\n"
+	    "  -n COUNT  the last COUNT events (100)\n"
+	    "SPAWN, ALIVE, READY and ANSWER are the times between the steps of a wake: from the query to the start of the VM's\n"
+	    "process, its first frame, its readiness, and the answer." },
+	{ "console", "NAME", "", 1, 1, READ_S, run_plain, cli_print_console, "what the unit's VM wrote to its console lately",
+	    "Control characters are shown as \\ooo.  For root and the admins of jitsu.conf." },
+	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
+	    "A zone with an error is served with its old contents." },
+	{ "reload", "", "", 0, 0, CHANGE_S, run_plain, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
+	    "When something in them is wrong everything stays as it was.  For root and the admins of jitsu.conf." },
+	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",
+	    "  -z ORIGIN  FILE is not a configuration but the zone ORIGIN\n"
+	    "Prints every error with its file and line." },
+	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL },
+};
