@@ -1,6 +1,7 @@
 /* board: creation and mapping of the unit boards. */
 #include "base/board.h"
 
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -75,46 +76,53 @@ board_fds(const struct board *b, int fds[3])
 	fds[2] = b->counters_fd;
 }
 
+/* Maps a file that must have exactly `want` bytes, so that what is unmapped later is what was mapped. */
 static enum err
-check_size(size_t have, size_t want, const char *what, struct errmsg *m)
+map_exactly(int fd, bool writable, size_t want, const char *what, void **map, struct errmsg *m)
 {
-	if (have != want)
-		return err_set(m, ERR_PROTO, "%s board has %zu bytes, not %zu", what, have, want);
+	const void *ro = NULL;
+	void *rw = NULL;
+	size_t size = 0;
+	enum err e = writable ? memfd_map_write(fd, &rw, &size, m) : memfd_map_read(fd, &ro, &size, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (!writable)
+		rw = (void *)(uintptr_t)ro;
+	if (size != want) {
+		munmap(rw, size);
+		return err_set(m, ERR_PROTO, "%s board has %zu bytes, not %zu", what, size, want);
+	}
+	*map = rw;
 	return ERR_OK;
 }
 
 enum err
 board_map(struct board *b, const int fds[3], uint32_t capacity, struct errmsg *m)
 {
-	const void *ro = NULL;
-	void *rw = NULL;
-	size_t size;
+	void *state = NULL, *use = NULL, *counters = NULL;
 	enum err e;
 
 	board_reset(b);
 	b->state_fd = fds[0];
 	b->use_fd = fds[1];
 	b->counters_fd = fds[2];
-	if ((e = memfd_map_read(b->state_fd, &ro, &size, m)) != ERR_OK)
-		goto fail;
-	b->state = (struct board_state *)(uintptr_t)ro;
-	b->capacity = (uint32_t)(size / sizeof(*b->state));
-	if ((e = check_size(size, capacity * sizeof(*b->state), "state", m)) != ERR_OK ||
-	    (e = memfd_map_write(b->use_fd, &rw, &size, m)) != ERR_OK)
-		goto fail;
-	b->use = rw;
-	if ((e = check_size(size, capacity * sizeof(*b->use), "use", m)) != ERR_OK ||
-	    (e = memfd_map_write(b->counters_fd, &rw, &size, m)) != ERR_OK)
-		goto fail;
-	b->counters = rw;
-	if ((e = check_size(size, COUNTERS_SIZE, "counters", m)) != ERR_OK)
-		goto fail;
+	b->capacity = capacity;
+	e = map_exactly(b->state_fd, false, capacity * sizeof(*b->state), "state", &state, m);
+	if (e == ERR_OK)
+		e = map_exactly(b->use_fd, true, capacity * sizeof(*b->use), "use", &use, m);
+	if (e == ERR_OK)
+		e = map_exactly(b->counters_fd, true, COUNTERS_SIZE, "counters", &counters, m);
+	b->state = state;
+	b->use = use;
+	b->counters = counters;
+	if (e != ERR_OK) {
+		board_clear(b);
+		return e;
+	}
 	close(b->state_fd);
 	close(b->use_fd);
 	close(b->counters_fd);
 	b->state_fd = b->use_fd = b->counters_fd = -1;
 	return ERR_OK;
-fail:
-	board_clear(b);
-	return e;
 }

@@ -156,6 +156,9 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 	if (ctx == NULL)
 		return err_set(m, ERR_NOMEM, "seccomp: %s", err_str(ERR_NOMEM));
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* The default for calls of another architecture ends one thread only, and the process would hang without it. */
+	if (rc == 0)
+		rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (rc == 0)
 		rc = add_calls(ctx, common_calls, sizeof(common_calls) / sizeof(common_calls[0]), calls, n);
 	if (rc == 0)

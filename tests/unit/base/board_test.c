@@ -1,0 +1,177 @@
+/* board_test: who can write what, and what a reader accepts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/board.h"
+#include "base/limits.h"
+#include "base/memfd.h"
+#include "tests/unit/base/fds.h"
+
+/* The warden's board and the reader's, as after MSG_BOARD. */
+static void
+both(struct board *warden, struct board *dns)
+{
+	struct errmsg m;
+	int fds[3], dups[3];
+
+	assert_int_equal(board_create(warden, &m), ERR_OK);
+	board_fds(warden, fds);
+	for (int i = 0; i < 3; i++) {
+		dups[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		assert_true(dups[i] >= 0);
+	}
+	if (board_map(dns, dups, warden->capacity, &m) != ERR_OK)
+		fail_msg("%s", m.text);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fcntl(dups[i], F_GETFD), -1);   /* board_map closed them */
+}
+
+static void
+test_both_ways(void **state)
+{
+	unsigned before = fds_open();
+	struct board warden, dns;
+	uint32_t last = LIMIT_UNIT_NUMBERS - 1;
+
+	(void)state;
+	both(&warden, &dns);
+	assert_int_equal(dns.capacity, LIMIT_UNIT_NUMBERS);
+	assert_int_equal(dns.state[last].answer, BOARD_HOLD);
+	warden.state[last].answer = BOARD_NOW;
+	warden.state[last].hold_ms = 1500;
+	assert_int_equal(dns.state[last].answer, BOARD_NOW);
+	assert_int_equal(dns.state[last].hold_ms, 1500);
+	dns.use[last].last_query_ns = 77;
+	dns.counters[LIMIT_WORKERS - 1].reserved[7] = 9;
+	assert_int_equal(warden.use[last].last_query_ns, 77);
+	assert_int_equal(warden.counters[LIMIT_WORKERS - 1].reserved[7], 9);
+	assert_int_equal(board_last_query_ns(&warden, last, 100), 77);
+	assert_int_equal(board_last_query_ns(&warden, last, 76), 76);   /* the future counts as now */
+	board_clear(&dns);
+	board_clear(&warden);
+	board_clear(&warden);
+	assert_int_equal(fds_open(), before);
+}
+
+/* Everything that a captured reader might try with the descriptor of the state board. */
+static void
+test_state_is_read_only(void **state)
+{
+	struct board warden, dns;
+	char path[64];
+	int fds[3], again;
+	void *p;
+
+	(void)state;
+	both(&warden, &dns);
+	board_fds(&warden, fds);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
+	assert_ptr_equal(p, MAP_FAILED);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(mprotect(dns.state, 4096, PROT_READ | PROT_WRITE), -1);
+	assert_int_equal(pwrite(fds[0], "x", 1, 0), -1);
+	assert_int_equal(ftruncate(fds[0], 4096), -1);
+	assert_int_equal(fallocate(fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	if (again >= 0) {
+		p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0);
+		assert_ptr_equal(p, MAP_FAILED);
+		close(again);
+	}
+	/* Shrinking the others would kill the warden with SIGBUS. */
+	assert_int_equal(ftruncate(fds[1], 4096), -1);
+	assert_int_equal(ftruncate(fds[2], 4096), -1);
+	warden.state[0].answer = BOARD_FAIL;   /* the warden's own mapping goes on writing */
+	assert_int_equal(dns.state[0].answer, BOARD_FAIL);
+	board_clear(&dns);
+	board_clear(&warden);
+}
+
+/* A board of a million units that nobody touched takes no memory. */
+static void
+test_sparse(void **state)
+{
+	struct board b;
+	struct errmsg m;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(board_create(&b, &m), ERR_OK);
+	b.state[5].answer = BOARD_NOW;
+	assert_int_equal(fstat(b.state_fd, &st), 0);
+	assert_int_equal(st.st_size, 8 * (off_t)LIMIT_UNIT_NUMBERS);
+	assert_true(st.st_blocks * 512 <= 4 * 4096);
+	assert_int_equal(fstat(b.use_fd, &st), 0);
+	assert_int_equal(st.st_blocks, 0);
+	board_clear(&b);
+}
+
+/* Files of other sizes, or not sealed, are refused, and their descriptors closed. */
+static void
+test_refused(void **state)
+{
+	static const size_t counters = LIMIT_WORKERS * sizeof(struct board_counters);
+	static const struct {
+		size_t sizes[3];
+		bool sealed;
+	} rows[] = {
+		{ { 8 * 4096, 16 * 4096, counters }, true },
+		{ { 8 * 4096 - 8, 16 * 4096, counters }, true },
+		{ { 8 * 4096, 16 * 4096 + 16 * 4096, counters }, true },
+		{ { 8 * 4096, 16 * 1024, counters }, true },
+		{ { 8 * 4096, 16 * 4096, 4096 }, true },
+		{ { 8 * 4096, 16 * 4096, counters }, false },
+	};
+	unsigned before = fds_open();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct board b;
+		struct errmsg m;
+		enum err e;
+		int fds[3];
+
+		for (int j = 0; j < 3; j++) {
+			if (rows[i].sealed) {
+				assert_int_equal(memfd_create_sized("test", rows[i].sizes[j], &fds[j], &m), ERR_OK);
+			} else {
+				assert_int_equal(memfd_create_open("test", &fds[j], &m), ERR_OK);
+				assert_int_equal(ftruncate(fds[j], (off_t)rows[i].sizes[j]), 0);
+			}
+		}
+		e = board_map(&b, fds, 4096, &m);
+		assert_int_equal(e, i == 0 ? ERR_OK : ERR_PROTO);
+		if (i == 0)
+			board_clear(&b);
+		else
+			assert_null(b.state);
+		assert_int_equal(fds_open(), before);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_both_ways),
+		cmocka_unit_test(test_state_is_read_only),
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
