@@ -1,0 +1,363 @@
+/* cli_test: the verbs of `jitsu` against a real control socket with invented answers, and against none. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "src/cli.h"
+#include "src/control.h"
+
+struct bench {
+	char dir[64], path[100];
+	pid_t daemon;
+	char out[8192], err[2048];
+};
+
+static struct control *control;
+
+static void
+fake_list(struct control_request *req, json_t *args, void *arg)
+{
+	(void)args;
+	(void)arg;
+	control_reply(req, json_pack("[{ssss}]", "name", "a.test", "state", "dormant"));
+}
+
+static void
+fake_show(struct control_request *req, json_t *args, void *arg)
+{
+	char name[LIMIT_NAME_TEXT];
+
+	(void)arg;
+	if (!control_arg_name(req, args, true, name))
+		return;
+	if (strcmp(name, "www.example.test") == 0)
+		control_reply(req, json_pack("{ssss}", "name", name, "state", "awake"));
+	else
+		control_fail(req, "no unit %s; did you mean www.example.test?", name);
+}
+
+static void
+fake_status(struct control_request *req, json_t *args, void *arg)
+{
+	(void)args;
+	(void)arg;
+	control_reply(req, json_string("of another version"));
+}
+
+static void
+fake_events(struct control_request *req, json_t *args, void *arg)
+{
+	const json_t *limit = json_object_get(args, "limit");
+	json_t *ev = json_pack("{sfsssssIs{si}}", "time", 1.5, "unit", "a.test", "kind", "wake", "limit",
+	    (json_int_t)(limit != NULL ? json_integer_value(limit) : 0), "durations_us", "spawn", 900);
+
+	(void)arg;
+	if (!json_is_true(json_object_get(args, "follow"))) {
+		control_reply(req, json_pack("[o]", ev));
+		return;
+	}
+	assert_int_equal(control_follow(req, NULL), ERR_OK);
+	control_event_push(control, "a.test", ev);
+	json_decref(ev);
+	control_reply(req, json_array());
+}
+
+static void
+fake_hang(struct control_request *req, json_t *args, void *arg)
+{
+	(void)req;   /* never answered: the process is killed */
+	(void)args;
+	(void)arg;
+}
+
+static void
+serve(const char *path, int ready)
+{
+	static const struct control_verb verbs[] = { { "list", false, fake_list }, { "show", false, fake_show }, { "status", false, fake_status },
+		{ "events", false, fake_events }, { "wake", true, fake_show }, { "console", false, fake_hang }, { NULL, false, NULL } };
+	struct event_base *base = event_base_new();
+	struct errmsg m;
+
+	if (base == NULL || control_new(base, path, "no-such-group", verbs, NULL, &control, &m) != ERR_OK || write(ready, "x", 1) != 1)
+		_exit(1);
+	event_base_dispatch(base);
+	_exit(0);
+}
+
+static int
+setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	int ready[2];
+	char c;
+
+	assert_non_null(b);
+	snprintf(b->dir, sizeof(b->dir), "/tmp/cli_test.XXXXXX");
+	assert_non_null(mkdtemp(b->dir));
+	snprintf(b->path, sizeof(b->path), "%s/control", b->dir);
+	assert_int_equal(pipe(ready), 0);
+	b->daemon = fork();
+	assert_true(b->daemon >= 0);
+	if (b->daemon == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDERR_FILENO);
+		serve(b->path, ready[1]);
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	*state = b;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct bench *b = *state;
+	char cmd[128];
+
+	assert_int_equal(kill(b->daemon, SIGKILL), 0);
+	assert_int_equal(waitpid(b->daemon, NULL, 0), b->daemon);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", b->dir);
+	assert_int_equal(system(cmd), 0);
+	free(b);
+	return 0;
+}
+
+static void
+slurp(int fd, char *buf, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while (used + 1 < size && (n = read(fd, buf + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	buf[used] = '\0';
+}
+
+/* Runs a verb in a child, with its output in b->out and b->err (small enough for the pipes).  Followers are killed when they have printed. */
+static int
+run(struct bench *b, const char *verb, struct cli cli)
+{
+	int out[2], err[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(out), 0);
+	assert_int_equal(pipe(err), 0);
+	for (cli.verb = cli_verbs; strcmp(cli.verb->name, verb) != 0; cli.verb++)
+		assert_non_null(cli.verb[1].name);
+	if (cli.socket == NULL)
+		cli.socket = b->path;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(err[1], STDERR_FILENO);
+		status = cli.verb->run(&cli);
+		if (cli_flush() != CLI_OK)
+			status = 99;
+		_exit(status);
+	}
+	close(out[1]);
+	close(err[1]);
+	if (cli.follow) {
+		ssize_t n = read(out[0], b->out, sizeof(b->out) - 1);
+
+		b->out[n > 0 ? n : 0] = '\0';
+		kill(pid, SIGTERM);
+	} else {
+		slurp(out[0], b->out, sizeof(b->out));
+	}
+	slurp(err[0], b->err, sizeof(b->err));
+	close(out[0]);
+	close(err[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void
+has(const char *text, const char *part)
+{
+	if (strstr(text, part) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", part, text);
+}
+
+static void
+test_answers(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(run(b, "list", (struct cli){ .json = false }), 0);
+	has(b->out, "NAME    STATE");
+	has(b->out, "a.test  dormant");
+	assert_string_equal(b->err, "");
+	assert_int_equal(run(b, "list", (struct cli){ .json = true }), 0);
+	has(b->out, "\"name\": \"a.test\"");
+	assert_int_equal(run(b, "show", (struct cli){ .arg = "WWW.Example.Test." }), 0);
+	has(b->out, "name        www.example.test\n");
+	assert_int_equal(run(b, "wake", (struct cli){ .arg = "www.example.test" }), 0);
+	assert_string_equal(b->out, "www.example.test is awake\n");
+}
+
+static void
+test_events(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(run(b, "events", (struct cli){ .count = 7, .json = true }), 0);
+	has(b->out, "\"limit\": 7");
+	assert_int_equal(run(b, "events", (struct cli){ .arg = "a.test" }), 0);
+	has(b->out, "0.9 ms");
+	assert_int_equal(run(b, "events", (struct cli){ .follow = true, .json = true }), -1);
+	assert_int_equal(strncmp(b->out, "{\"time\":1.5,", 12), 0);
+	assert_non_null(strchr(b->out, '\n'));
+}
+
+static void
+test_failures(void **state)
+{
+	struct bench *b = *state;
+	char path[300];
+
+	assert_int_equal(run(b, "show", (struct cli){ .arg = "ww.example.test" }), 1);
+	assert_string_equal(b->out, "");
+	assert_string_equal(b->err, "jitsu: no unit ww.example.test; did you mean www.example.test?\n");
+	assert_int_equal(run(b, "show", (struct cli){ .arg = "two words" }), 1);
+	has(b->err, "is no unit's name");
+	assert_int_equal(run(b, "status", (struct cli){ .json = false }), 1);
+	has(b->err, "is not understood");
+	assert_int_equal(run(b, "sleep", (struct cli){ .arg = "x" }), 1);   /* the fake has no such verb */
+	has(b->err, "unknown verb \"sleep\"");
+
+	snprintf(path, sizeof(path), "%s/none", b->dir);
+	assert_int_equal(run(b, "list", (struct cli){ .socket = path }), 1);
+	has(b->err, "no jitsud listens on ");
+	has(b->err, path);
+	has(b->err, "jitsud -f");
+	snprintf(path, sizeof(path), "%s/%0120d", b->dir, 0);
+	assert_int_equal(run(b, "list", (struct cli){ .socket = path }), 1);
+	has(b->err, "at most 107 characters");
+}
+
+static void
+test_permission(void **state)
+{
+	struct bench *b = *state;
+
+	if (geteuid() != 0) {
+		print_message("needs root to lose it\n");
+		skip();
+	}
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(run(b, "list", (struct cli){ .json = false }), 1);
+	assert_int_equal(seteuid(0), 0);
+	has(b->err, "permission denied");
+	has(b->err, "join the group jitsu-admin");
+}
+
+/* A daemon of another kind: it says one line and closes. */
+static int
+run_against(struct bench *b, const char *answer)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), status;
+	pid_t pid;
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/other", b->dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char buf[512];
+		int peer = accept(fd, NULL, NULL);
+
+		_exit(read(peer, buf, sizeof(buf)) > 0 && write(peer, answer, strlen(answer)) >= 0 ? 0 : 1);
+	}
+	status = run(b, "list", (struct cli){ .socket = sun.sun_path });
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(fd);
+	assert_int_equal(unlink(sun.sun_path), 0);
+	return status;
+}
+
+static void
+test_strangers(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(run_against(b, "{\"v\":2,\"ok\":true,\"data\":[]}\n"), 1);
+	has(b->err, "protocol version 2; version 1 is spoken here; use the jitsu that came with that jitsud");
+	assert_int_equal(run_against(b, "220 mail\n"), 1);
+	has(b->err, "is no JSON");
+	assert_int_equal(run_against(b, ""), 1);
+	has(b->err, "closed the connection without an answer");
+	assert_int_equal(run_against(b, "{\"v\":1,\"ok\":true,\"data\":[]}"), 0);   /* the last newline is not missed */
+}
+
+/* A full disk under the output is a failure. */
+static void
+test_output_full(void **state)
+{
+	struct bench *b = *state;
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct cli cli = { .socket = b->path, .verb = cli_verbs };
+		int fd = open("/dev/full", O_WRONLY), null = open("/dev/null", O_WRONLY);
+
+		dup2(fd, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		_exit(cli.verb->run(&cli) == 0 && cli_flush() == CLI_FAILED ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* The table itself: what help and the parser rely on. */
+static void
+test_table(void **state)
+{
+	(void)state;
+	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++) {
+		assert_non_null(v->run);
+		assert_true(v->least <= v->most);
+		assert_int_equal(v->most > 0, strstr(v->args, "NAME") != NULL || strstr(v->args, "FILE") != NULL);
+		assert_true(strlen(v->brief) > 10 && strlen(v->brief) < 80);
+		for (const char *o = v->options; *o != '\0'; o++) {
+			char option[3] = { '-', *o, '\0' };
+
+			if (*o != ':')
+				has(v->help, option);
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_output_full, setup, teardown),
+		cmocka_unit_test(test_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
