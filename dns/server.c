@@ -6,22 +6,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/memfd.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
-
-/* An image that the warden sent; a set of zones holds its own references. */
-struct server_image {
-	uint32_t id;
-	struct dns_mapped *map;
-	bool used;             /* by the set that is being made */
-	bool served;           /* by the newest set */
-};
+#include "dns/images.h"
 
 struct server {
 	struct chan *chan;
@@ -32,8 +23,7 @@ struct server {
 	struct board board;
 	struct worker *workers;
 	pthread_barrier_t gate;                         /* workers wait here until the process is confined */
-	struct server_image *images;
-	uint32_t nimages;
+	struct images images;
 	struct dns_zoneset *set;                        /* the newest */
 };
 
@@ -62,102 +52,7 @@ server_report(struct worker *w, const struct hold_report *r)
 	(void)chan_send(w->server->chan, &m, NULL, 0);   /* statistics; see above */
 }
 
-/* ---- images and sets ---- */
-
-static void
-images_drop_unused(struct server *s)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < s->nimages; i++) {
-		if (s->images[i].used)
-			s->images[kept++] = s->images[i];
-		else
-			dns_mapped_unref(s->images[i].map);
-	}
-	s->nimages = kept;
-}
-
-static enum err
-image_add(struct server *s, uint32_t id, int fd, struct errmsg *m)
-{
-	struct server_image *grown;
-	struct dns_mapped *map = NULL;
-	enum err e;
-
-	for (uint32_t i = 0; i < s->nimages; i++)
-		if (s->images[i].id == id)
-			return err_set(m, ERR_EXISTS, "image %u is here already", id);
-	grown = realloc(s->images, (s->nimages + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return err_set(m, ERR_NOMEM, "image %u: out of memory", id);
-	s->images = grown;
-	if ((e = dns_mapped_open(fd, &map, m)) != ERR_OK)
-		return e;
-	s->images[s->nimages++] = (struct server_image){ .id = id, .map = map };
-	return ERR_OK;
-}
-
-static struct server_image *
-image_find(struct server *s, uint32_t id)
-{
-	for (uint32_t i = 0; i < s->nimages; i++)
-		if (s->images[i].id == id)
-			return &s->images[i];
-	return NULL;
-}
-
-/* Translates image ids into indices, and checks unit numbers, which index the board. */
-static enum err
-bindings_check(struct server *s, struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
-    struct errmsg *m)
-{
-	for (uint32_t i = 0; i < s->nimages; i++)
-		s->images[i].used = false;
-	for (uint32_t i = 0; i < nrows; i++) {
-		struct server_image *img = image_find(s, rows[i].image);
-
-		if (img == NULL)
-			return err_set(m, ERR_PROTO, "binding %u names image %u, which was not sent", i, rows[i].image);
-		img->used = true;
-		rows[i].image = (uint32_t)(img - s->images);
-	}
-	for (uint32_t i = 0; i < nnumbers; i++)
-		if (numbers[i] >= s->board.capacity && numbers[i] != MSG_UNIT_NONE)
-			return err_set(m, ERR_PROTO, "unit number %u is beyond the board", numbers[i]);
-	return ERR_OK;
-}
-
-static enum err
-set_make(struct server *s, const struct msg *msg, const void *data, size_t size, struct dns_zoneset **set, struct errmsg *m)
-{
-	size_t rows_size = (size_t)msg->commit.bindings * sizeof(struct msg_binding);
-	size_t want = rows_size + (size_t)msg->commit.units * sizeof(uint32_t);
-	const uint32_t *numbers;
-	struct msg_binding *rows;
-	struct dns_mapped **maps;
-	enum err e;
-
-	if (size < want)
-		return err_set(m, ERR_PROTO, "bindings have %zu bytes, not %zu", size, want);
-	numbers = (const uint32_t *)((const uint8_t *)data + rows_size);
-	rows = malloc(rows_size + 1);
-	maps = calloc(s->nimages + 1, sizeof(*maps));
-	if (rows == NULL || maps == NULL) {
-		e = err_set(m, ERR_NOMEM, "bindings: out of memory");
-		goto out;
-	}
-	memcpy(rows, data, rows_size);
-	for (uint32_t i = 0; i < s->nimages; i++)
-		maps[i] = s->images[i].map;
-	e = bindings_check(s, rows, msg->commit.bindings, numbers, msg->commit.units, m);
-	if (e == ERR_OK)
-		e = dns_zoneset_new(maps, s->nimages, rows, msg->commit.bindings, numbers, msg->commit.units, set, m);
-out:
-	free(rows);
-	free(maps);
-	return e;
-}
+/* ---- zone sets ---- */
 
 void
 server_swapped(struct server *s, struct swap *swap)
@@ -169,19 +64,6 @@ server_swapped(struct server *s, struct swap *swap)
 	if (s->chan != NULL)
 		(void)chan_send(s->chan, &m, NULL, 0);   /* a lost channel is reported by itself */
 	free(swap);
-}
-
-/* After a commit: the table keeps what is served.  After a refused one it goes back to what it was. */
-static void
-images_settle(struct server *s, bool accepted)
-{
-	for (uint32_t i = 0; i < s->nimages; i++) {
-		if (accepted)
-			s->images[i].served = s->images[i].used;
-		else
-			s->images[i].used = s->images[i].served;
-	}
-	images_drop_unused(s);
 }
 
 /* Hands the set to all workers or, when there is no memory for the letters, to none. */
@@ -205,7 +87,7 @@ set_post(struct server *s, struct dns_zoneset *set, uint64_t generation, struct 
 	swap->old = s->set;
 	swap->generation = generation;
 	atomic_init(&swap->left, n);
-	images_settle(s, true);
+	images_settle(&s->images, true);
 	s->set = set;
 	s->workers[0].set = set;   /* a callback of this loop runs, so no query of it is being answered */
 	for (uint32_t i = 1; i < n; i++) {
@@ -223,25 +105,17 @@ static enum err
 commit(struct server *s, const struct msg *msg, int fd, struct errmsg *m)
 {
 	struct dns_zoneset *set = NULL;
-	const void *data = NULL;
-	size_t size = 0;
-	enum err e = ERR_OK;
+	enum err e = images_set_make(&s->images, msg, fd, s->board.capacity, &set, m);
 
-	if (msg->commit.bindings > 0)
-		e = memfd_map_sealed(fd, &data, &size, m);
-	if (e == ERR_OK)
-		e = set_make(s, msg, data, size, &set, m);
-	if (data != NULL)
-		(void)munmap((void *)(uintptr_t)data, size);   /* fails only for a wrong address */
 	if (e == ERR_OK && s->run)
 		e = set_post(s, set, msg->commit.generation, m);
 	if (e != ERR_OK) {
 		dns_zoneset_free(set);
-		images_settle(s, false);
+		images_settle(&s->images, false);
 		return e;
 	}
 	if (!s->run) {
-		images_settle(s, true);
+		images_settle(&s->images, true);
 		dns_zoneset_free(s->set);
 		s->set = set;
 	}
@@ -334,7 +208,7 @@ on_image(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struc
 {
 	if (nfds != 1)
 		return err_set(m, ERR_PROTO, "image %u came with %u descriptors", msg->image.id, nfds);
-	return image_add(s, msg->image.id, fds[0], m);
+	return images_add(&s->images, msg->image.id, fds[0], m);
 }
 
 static enum err
@@ -564,10 +438,7 @@ server_clear(struct server *s)
 		worker_clear(&s->workers[i]);
 	free(s->workers);
 	dns_zoneset_free(s->set);
-	for (uint32_t i = 0; i < s->nimages; i++)
-		s->images[i].used = false;
-	images_drop_unused(s);
-	free(s->images);
+	images_clear(&s->images);
 	board_clear(&s->board);
 }
 

@@ -1,7 +1,8 @@
 /*
  * server: the parts of the DNS process among themselves; nothing outside dns/ includes this.
  *
- * server.c   set-up, the channel to the warden, zone sets and their swap
+ * server.c   set-up, the channel to the warden, the swap of zone sets
+ * images.c   zone images that came, and sets of zones made from them
  * worker.c   one event loop: its mailbox, its held queries' timer
  * serve.c    what happens to one query: answer, hold, fail
  * udp.c, tcp.c   transports

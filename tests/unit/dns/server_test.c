@@ -347,6 +347,15 @@ a_bad_commit_changes_nothing(void **state)
 	assert_int_equal(reply.ancount, 1);
 	fixture_commit(&f, 3);
 	assert_true(fixture_expect(&f, MSG_COMMITTED, SECOND, &m, NULL));
+	/* the last zone is gone */
+	commit.commit.bindings = 0;
+	commit.commit.generation = 77;
+	assert_int_equal(send(f.chan, &commit, sizeof(commit), 0), sizeof(commit));
+	assert_true(fixture_expect(&f, MSG_COMMITTED, SECOND, &m, NULL));
+	assert_int_equal(m.commit.generation, 77);
+	fixture_send(fd, 2, "plain", A);
+	assert_true(fixture_recv(fd, SECOND, &reply));
+	assert_int_equal(reply.rcode, 5);
 	close(fd);
 	fixture_stop(&f);
 }

@@ -1,0 +1,142 @@
+/* images: zone images by id, and sets of zones made from them. */
+#include "dns/images.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/memfd.h"
+
+static void
+drop_unused(struct images *im)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < im->n; i++) {
+		if (im->rows[i].used)
+			im->rows[kept++] = im->rows[i];
+		else
+			dns_mapped_unref(im->rows[i].map);
+	}
+	im->n = kept;
+}
+
+static struct images_row *
+find(struct images *im, uint32_t id)
+{
+	for (uint32_t i = 0; i < im->n; i++)
+		if (im->rows[i].id == id)
+			return &im->rows[i];
+	return NULL;
+}
+
+enum err
+images_add(struct images *im, uint32_t id, int fd, struct errmsg *m)
+{
+	struct images_row *grown;
+	struct dns_mapped *map = NULL;
+	enum err e;
+
+	if (find(im, id) != NULL)
+		return err_set(m, ERR_EXISTS, "image %u is here already", id);
+	grown = realloc(im->rows, (im->n + 1) * sizeof(*grown));
+	if (grown == NULL)
+		return err_set(m, ERR_NOMEM, "image %u: out of memory", id);
+	im->rows = grown;
+	if ((e = dns_mapped_open(fd, &map, m)) != ERR_OK)
+		return e;
+	im->rows[im->n++] = (struct images_row){ .id = id, .map = map };
+	return ERR_OK;
+}
+
+/* Translates image ids into indices, and checks unit numbers, which index the board. */
+static enum err
+bindings_check(struct images *im, struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
+    uint32_t capacity, struct errmsg *m)
+{
+	for (uint32_t i = 0; i < im->n; i++)
+		im->rows[i].used = false;
+	for (uint32_t i = 0; i < nrows; i++) {
+		struct images_row *row = find(im, rows[i].image);
+
+		if (row == NULL)
+			return err_set(m, ERR_PROTO, "binding %u names image %u, which was not sent", i, rows[i].image);
+		row->used = true;
+		rows[i].image = (uint32_t)(row - im->rows);
+	}
+	for (uint32_t i = 0; i < nnumbers; i++)
+		if (numbers[i] >= capacity && numbers[i] != MSG_UNIT_NONE)
+			return err_set(m, ERR_PROTO, "unit number %u is beyond the board", numbers[i]);
+	return ERR_OK;
+}
+
+static enum err
+set_make(struct images *im, const struct msg *commit, const void *data, size_t size, uint32_t capacity,
+    struct dns_zoneset **set, struct errmsg *m)
+{
+	size_t rows_size = (size_t)commit->commit.bindings * sizeof(struct msg_binding);
+	size_t want = rows_size + (size_t)commit->commit.units * sizeof(uint32_t);
+	const uint32_t *numbers;
+	struct msg_binding *rows;
+	struct dns_mapped **maps;
+	enum err e;
+
+	if (size < want)
+		return err_set(m, ERR_PROTO, "bindings have %zu bytes, not %zu", size, want);
+	numbers = (const uint32_t *)((const uint8_t *)data + rows_size);
+	rows = malloc(rows_size + 1);
+	maps = calloc(im->n + 1, sizeof(*maps));
+	if (rows == NULL || maps == NULL) {
+		e = err_set(m, ERR_NOMEM, "bindings: out of memory");
+		goto out;
+	}
+	memcpy(rows, data, rows_size);
+	for (uint32_t i = 0; i < im->n; i++)
+		maps[i] = im->rows[i].map;
+	e = bindings_check(im, rows, commit->commit.bindings, numbers, commit->commit.units, capacity, m);
+	if (e == ERR_OK)
+		e = dns_zoneset_new(maps, im->n, rows, commit->commit.bindings, numbers, commit->commit.units, set, m);
+out:
+	free(rows);
+	free(maps);
+	return e;
+}
+
+enum err
+images_set_make(struct images *im, const struct msg *commit, int fd, uint32_t capacity, struct dns_zoneset **set,
+    struct errmsg *m)
+{
+	static const uint32_t nothing;
+	const void *data = NULL;
+	size_t size = 0;
+	enum err e;
+
+	if (commit->commit.bindings == 0)
+		return set_make(im, commit, &nothing, 0, capacity, set, m);   /* no zones: all queries are refused */
+	if ((e = memfd_map_sealed(fd, &data, &size, m)) != ERR_OK)
+		return e;
+	e = set_make(im, commit, data, size, capacity, set, m);
+	(void)munmap((void *)(uintptr_t)data, size);   /* fails only for a wrong address */
+	return e;
+}
+
+void
+images_settle(struct images *im, bool accepted)
+{
+	for (uint32_t i = 0; i < im->n; i++) {
+		if (accepted)
+			im->rows[i].served = im->rows[i].used;
+		else
+			im->rows[i].used = im->rows[i].served;
+	}
+	drop_unused(im);
+}
+
+void
+images_clear(struct images *im)
+{
+	for (uint32_t i = 0; i < im->n; i++)
+		dns_mapped_unref(im->rows[i].map);
+	free(im->rows);
+	*im = (struct images){ .rows = NULL };
+}
