@@ -353,11 +353,13 @@ zimage_check(const void *map, size_t size, struct errmsg *m)
 		    (unsigned long long)h->size);
 	d = (const void *)((const uint8_t *)map + h->dir);
 	for (uint32_t i = 0; i < h->nzones; i++) {
-		const struct zone_head *z = (const void *)((const uint8_t *)map + d[i].offset);
+		const struct zone_head *z;
 
-		if (d[i].offset % 8 != 0 || d[i].offset > size || d[i].size > size - d[i].offset || d[i].size < sizeof(*z) ||
-		    z->size != d[i].size)
+		if (d[i].offset % 8 != 0 || d[i].offset > size || d[i].size > size - d[i].offset || d[i].size < sizeof(*z))
 			return err_set(m, ERR_PROTO, "zone image: zone %u lies outside of it", i);
+		z = zimage_zone(map, i);
+		if (z->size != d[i].size)
+			return err_set(m, ERR_PROTO, "zone image: zone %u is cut", i);
 		if ((e = check_zone(z, m)) != ERR_OK)
 			return e;
 	}
