@@ -21,6 +21,7 @@
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */
+#define CHECKPOINT_PAGES_BUSY (8 * CHECKPOINT_PAGES)   /* while commands wait: the sync of a checkpoint takes milliseconds */
 #define PRUNE_BATCH 1000          /* events deleted in one transaction */
 
 const char *const store_step_names[STORE_STEPS] = { "spawn", "alive", "ready", "answer" };
@@ -295,10 +296,12 @@ on_wal(void *arg, sqlite3 *sql, const char *name, int pages)
 }
 
 void
-store_db_tidy(struct store_db *db)
+store_db_tidy(struct store_db *db, bool busy)
 {
 	struct errmsg m;
 
+	if (busy && db->wal_pages < CHECKPOINT_PAGES_BUSY)
+		return;
 	while (db->oldest > 0 && db->newest - db->oldest + 1 >= db->events_keep + PRUNE_BATCH) {
 		bind_u64(db->st[ST_PRUNE], 1, (uint64_t)(db->oldest + PRUNE_BATCH));
 		if (run(db, ST_PRUNE, &m) != ERR_OK) {

@@ -67,8 +67,8 @@ enum err store_db_write(struct store_db *db, struct store_cmds *cmds, struct err
 /* Carries out one STORE_CMD_READ, filling in found, nfound and found_text. */
 enum err store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m);
 
-/* Checkpoint and pruning, when they are due; between commands, so that no commit waits for them in the same round. */
-void store_db_tidy(struct store_db *db);
+/* Checkpoint and pruning, when they are due: after a group's completions have left, and rather not while others wait (`busy`). */
+void store_db_tidy(struct store_db *db, bool busy);
 
 enum err store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg *m);
 typedef enum err (*store_db_address_cb)(const struct store_address_row *row, void *arg);

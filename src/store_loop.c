@@ -192,6 +192,7 @@ group_run(struct store *s, struct store_cmds *group)
 	struct errmsg m = { .text = "" };
 	uint64_t start = clock_now_ns();
 	enum err e = ERR_OK;
+	bool busy;
 
 	/* The database is ours alone, except while the loop reads it at the start. */
 	pthread_mutex_lock(&s->db_lock);
@@ -201,7 +202,10 @@ group_run(struct store *s, struct store_cmds *group)
 	}
 	group_end(s, group, e, &m);
 	carry_bound(s);
-	store_db_tidy(s->db);
+	pthread_mutex_lock(&s->lock);
+	busy = !STAILQ_EMPTY(&s->queue);
+	pthread_mutex_unlock(&s->lock);
+	store_db_tidy(s->db, busy);
 	pthread_mutex_unlock(&s->db_lock);
 }
 
