@@ -31,6 +31,7 @@ struct chan {
 	struct event *ev_read, *ev_write;
 	chan_msg_cb on_msg;
 	chan_lost_cb on_lost;
+	chan_drained_cb on_drained;
 	void *arg;
 	bool busy, dead;               /* in a callback; freed meanwhile, so that the loop below it frees the memory */
 	pthread_mutex_t lock;          /* over the queue and the order of sends */
@@ -214,6 +215,25 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		event_del(c->ev_write);
 	pthread_mutex_unlock(&c->lock);
 	/* A broken peer is reported by the reading side, which sees the end of file. */
+	if (q == NULL && c->on_drained != NULL)
+		c->on_drained(c, c->arg);
+}
+
+unsigned
+chan_queued(struct chan *c)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->queue_len;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+void
+chan_on_drained(struct chan *c, chan_drained_cb cb)
+{
+	c->on_drained = cb;
 }
 
 struct chan *

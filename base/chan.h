@@ -44,6 +44,11 @@ enum err chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned
  */
 void chan_log(struct chan *c);
 
+/* Messages queued; and a callback for each time the queue has emptied, for senders of many messages (NULL takes it away). */
+unsigned chan_queued(struct chan *c);
+typedef void (*chan_drained_cb)(struct chan *c, void *arg);
+void chan_on_drained(struct chan *c, chan_drained_cb cb);
+
 /* Blocking receive for a child's set-up phase, before it has a loop.  ERR_IO when the peer is gone. */
 enum err chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why);
 enum err chan_send_blocking(int fd, const struct msg *m, const int *fds, unsigned nfds, struct errmsg *why);

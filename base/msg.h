@@ -78,6 +78,10 @@ enum msg_wake_result {
 	WAKE_GONE            /* the unit left the configuration: answer from the zone as it is now */
 };
 
+/* RFC 8914 INFO-CODEs that say why there is no address. */
+#define MSG_EDE_OTHER 0        /* the service failed to start */
+#define MSG_EDE_NOT_READY 14   /* a limit is reached: ask again later */
+
 /* Which probe makes a unit ready. */
 enum msg_probe_kind { PROBE_TCP = 1, PROBE_PING, PROBE_ARP };
 
