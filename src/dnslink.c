@@ -1,0 +1,240 @@
+/* dnslink: the warden's end of the channel to the DNS process. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memfd.h"
+#include "src/record.h"
+#include "src/warden.h"
+
+static void
+send_conf(struct warden *w, const struct config *conf)
+{
+	struct msg m = { .type = MSG_DNS_CONF };
+
+	m.dns_conf.workers = w->sockets.workers;
+	m.dns_conf.held_per_unit = conf->limits.held_per_unit;
+	m.dns_conf.held_total = conf->limits.held_total;
+	m.dns_conf.tcp_clients = conf->limits.tcp_clients;
+	m.dns_conf.tcp_idle_ms = conf->limits.tcp_idle_ms;
+	m.dns_conf.udp_payload = conf->limits.udp_payload;
+	if (conf->nsid != NULL)
+		strncpy(m.dns_conf.nsid, conf->nsid, sizeof(m.dns_conf.nsid) - 1);
+	child_send(&w->dns, &m, NULL, 0);
+}
+
+static void
+send_sockets(struct warden *w)
+{
+	const struct sockets *s = &w->sockets;
+
+	for (unsigned k = 0; k < s->workers; k++) {
+		for (unsigned done = 0; done < s->per_worker;) {
+			struct msg m = { .type = MSG_SOCKETS };
+			unsigned n = s->per_worker - done > LIMIT_MSG_FDS ? LIMIT_MSG_FDS : s->per_worker - done;
+
+			m.sockets.worker = k;
+			m.sockets.count = n;
+			memcpy(m.sockets.kind, s->kinds + done, n);
+			memcpy(m.sockets.wildcard, s->wildcards + done, n);
+			child_send(&w->dns, &m, s->fds + k * s->per_worker + done, n);
+			done += n;
+		}
+	}
+}
+
+static enum err
+setup(struct child *c, struct errmsg *m)
+{
+	struct warden *w = c->arg;
+	struct msg board = { .type = MSG_BOARD };
+	int fds[3];
+
+	(void)m;
+	send_conf(w, w->gen->conf);
+	board_fds(&w->board, fds);
+	board.board.capacity = w->board.capacity;
+	child_send(c, &board, fds, 3);
+	send_sockets(w);
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		if (w->gen->zones[i].image != NULL)
+			w->gen->zones[i].image->sent = false;
+	dnslink_commit(w);
+	return ERR_OK;
+}
+
+static void
+send_image(struct warden *w, struct image *img)
+{
+	struct msg m = { .type = MSG_IMAGE };
+
+	if (img->sent)
+		return;
+	m.image.id = img->id;
+	m.image.zones = dns_image_zones(img->view);
+	child_send(&w->dns, &m, &img->fd, 1);
+	img->sent = true;
+}
+
+/* The unit number behind entry `i` of a zone's unit table; aliases lead to what they stand for. */
+static uint32_t
+unit_number(const struct warden *w, const struct config_zone *zone, uint32_t i)
+{
+	const struct unit_conf *uc = mapping_zone_unit(w->gen->mappings, zone, i);
+	const struct unit *u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
+
+	return u != NULL ? u->number : MSG_UNIT_NONE;
+}
+
+/* Rows of struct msg_binding and the unit numbers behind them. */
+static enum err
+fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
+{
+	struct msg_binding *b = (struct msg_binding *)(void *)map;
+	uint32_t *numbers = (uint32_t *)(void *)(map + rows * sizeof(*b));
+	uint32_t next = 0;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		if (z->image == NULL)
+			continue;
+		*b++ = (struct msg_binding){ .image = z->image->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
+		for (uint32_t k = 0; k < z->nunits; k++)
+			numbers[next++] = unit_number(w, &w->gen->conf->zones[i], k);
+	}
+	return ERR_OK;
+}
+
+static enum err
+make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why)
+{
+	uint32_t rows = 0, units = 0;
+	unsigned char *buf = NULL;
+	size_t size;
+	enum err e;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		if (w->gen->zones[i].image == NULL)
+			continue;
+		rows++;
+		units += w->gen->zones[i].nunits;
+	}
+	size = rows * sizeof(struct msg_binding) + units * sizeof(uint32_t);
+	buf = calloc(1, size + 1);   /* a memory file is never empty */
+	if (buf == NULL)
+		return err_set(why, ERR_NOMEM, "bindings: %s", err_str(ERR_NOMEM));
+	(void)fill_bindings(w, buf, rows);
+	if ((e = memfd_create_open("jitsu-bindings", fd, why)) == ERR_OK) {
+		for (size_t done = 0; done < size + 1 && e == ERR_OK;) {
+			ssize_t n = write(*fd, buf + done, size + 1 - done);
+
+			if (n < 0)
+				e = err_sys(why, "bindings");
+			else
+				done += (size_t)n;
+		}
+		if (e == ERR_OK)
+			e = memfd_seal_all(*fd, why);
+		if (e != ERR_OK) {
+			close(*fd);
+			*fd = -1;
+		}
+	}
+	free(buf);
+	m->commit.bindings = rows;
+	m->commit.units = units;
+	return e;
+}
+
+void
+dnslink_commit(struct warden *w)
+{
+	struct msg m = { .type = MSG_COMMIT };
+	struct errmsg why;
+	int fd = -1;
+
+	if (w->gen == NULL || w->dns.chan == NULL)
+		return;
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		if (w->gen->zones[i].image != NULL)
+			send_image(w, w->gen->zones[i].image);
+	if (make_bindings(w, &m, &fd, &why) != ERR_OK) {
+		log_err("generation %llu is not served: %s", (unsigned long long)w->gen->number, why.text);
+		return;
+	}
+	m.commit.generation = w->gen->number;
+	child_send(&w->dns, &m, &fd, 1);
+	close(fd);
+}
+
+void
+dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsigned ede)
+{
+	struct msg m = { .type = MSG_WOKEN, .unit = unit };
+
+	m.time_ns = clock_now_ns();
+	m.woken.result = (uint32_t)result;
+	m.woken.ede = ede;
+	child_send(&w->dns, &m, NULL, 0);
+}
+
+static void
+on_wake(struct warden *w, const struct msg *m)
+{
+	struct unit *u = unit_by_number(&w->units, m->unit);
+
+	if (u == NULL || u->leaving) {
+		dnslink_woken(w, m->unit, WAKE_GONE, 0);
+		return;
+	}
+	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
+}
+
+static void
+on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
+{
+	struct warden *w = c->arg;
+	struct unit *u;
+
+	chan_close_fds(fds, nfds);   /* it has no descriptors to give */
+	if (m->type != MSG_COMMITTED && m->unit >= w->units.next) {
+		child_kill(c, "it named a unit that never was");
+		return;
+	}
+	switch (m->type) {
+	case MSG_WAKE:
+		on_wake(w, m);
+		break;
+	case MSG_ANSWERED:
+		u = unit_by_number(&w->units, m->unit);
+		if (u != NULL)
+			wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers, m->answered.expired != 0);
+		break;
+	case MSG_COMMITTED:
+		log_debug("generation %llu is served", (unsigned long long)m->commit.generation);
+		break;
+	default:
+		child_kill(c, "a message that is not for the warden");
+		break;
+	}
+}
+
+static void
+on_gone(struct child *c, const char *why)
+{
+	struct warden *w = c->arg;
+
+	if (!w->stopping)
+		record_event(w, "", "restart", why);
+}
+
+static const struct child_ops ops = { .setup = setup, .message = on_message, .gone = on_gone };
+
+void
+dnslink_init(struct warden *w)
+{
+	child_init(&w->dns, ROLE_DNS, w->base, &w->child_conf, &ops, w);
+}

@@ -1,0 +1,421 @@
+/* generation: from compiled zones to units, and the swap from the old generation to the new one. */
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/loader.h"
+#include "src/record.h"
+
+#define HOST_ADDRS_MAX 256
+
+void
+image_unref(struct image *img)
+{
+	if (img == NULL || --img->refs > 0)
+		return;
+	dns_image_close(img->view);
+	if (img->fd >= 0)
+		close(img->fd);
+	free(img);
+}
+
+void
+generation_free(struct warden *w, struct generation *g)
+{
+	(void)w;
+	if (g == NULL)
+		return;
+	for (unsigned i = 0; g->zones != NULL && i < g->conf->nzones; i++) {
+		image_unref(g->zones[i].image);
+		free(g->zones[i].origin);
+		free(g->zones[i].error);
+	}
+	free(g->zones);
+	mapping_set_free(g->mappings);
+	config_free(g->conf);
+	free(g);
+}
+
+/* The host's own addresses, which no unit may have. */
+static unsigned
+host_addresses(struct msg_addr *out, unsigned room)
+{
+	struct ifaddrs *list = NULL;
+	unsigned n = 0;
+
+	if (getifaddrs(&list) != 0)
+		return 0;
+	for (struct ifaddrs *i = list; i != NULL && n < room; i = i->ifa_next) {
+		if (i->ifa_addr == NULL)
+			continue;
+		memset(&out[n], 0, sizeof(out[n]));
+		if (i->ifa_addr->sa_family == AF_INET) {
+			out[n].family = 4;
+			memcpy(out[n++].bytes, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, 4);
+		} else if (i->ifa_addr->sa_family == AF_INET6) {
+			out[n].family = 6;
+			memcpy(out[n++].bytes, &((struct sockaddr_in6 *)(void *)i->ifa_addr)->sin6_addr, 16);
+		}
+	}
+	freeifaddrs(list);
+	return n;
+}
+
+/* ---- which version of each zone is taken ---- */
+
+static const struct served_zone *
+old_zone(const struct warden *w, const char *origin)
+{
+	for (unsigned i = 0; w->gen != NULL && i < w->gen->conf->nzones; i++)
+		if (strcmp(w->gen->zones[i].origin, origin) == 0 && w->gen->zones[i].image != NULL)
+			return &w->gen->zones[i];
+	return NULL;
+}
+
+static bool
+is_alias(const struct dns_unit *du)
+{
+	for (unsigned i = 0; i < du->nstrings; i++)
+		if (du->strings[i].len > 5 && strncasecmp(du->strings[i].data, "unit=", 5) == 0)
+			return true;
+	return false;
+}
+
+/* An address that another unit had lately stays in caches: it is refused. */
+static bool
+addresses_free(struct loader *l, const struct config_zone *zone, const struct served_zone *z)
+{
+	struct dns_unit *du = malloc(sizeof(*du));
+	bool ok = du != NULL;
+
+	for (uint32_t i = 0; ok && i < z->nunits; i++) {
+		struct errmsg m;
+
+		if (dns_image_unit(z->image->view, z->index, i, du, &m) != ERR_OK) {
+			loader_zone_error(l, zone, "", 0, m.text);
+			ok = false;
+			break;
+		}
+		if (is_alias(du))
+			continue;
+		for (unsigned k = 0; k < du->naddrs; k++) {
+			if (store_address_check(l->w->store, &du->addrs[k], du->owner, (uint64_t)time(NULL), &m) != ERR_OK) {
+				loader_zone_error(l, zone, du->file, du->line, m.text);
+				ok = false;
+			}
+		}
+	}
+	free(du);
+	return ok;
+}
+
+/* Makes `z` what is served for a zone. */
+static void
+take(struct served_zone *z, struct image *img, uint32_t index, const struct dns_zone_info *info)
+{
+	image_unref(z->image);
+	z->image = img;
+	img->refs++;
+	z->index = index;
+	z->serial = info->serial;
+	z->nunits = info->units;
+}
+
+static void
+drop(struct served_zone *z)
+{
+	image_unref(z->image);
+	z->image = NULL;
+	z->nunits = 0;
+}
+
+/* Falls back to what was served before; false when there is nothing. */
+static bool
+take_old(struct loader *l, struct generation *g, unsigned i)
+{
+	const struct served_zone *old = old_zone(l->w, g->zones[i].origin);
+	struct served_zone *z = &g->zones[i];
+	struct report ignored;
+	bool ok;
+
+	if (old == NULL || (z->image == old->image && z->index == old->index)) {
+		drop(z);
+		return false;
+	}
+	take(z, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
+	report_init(&ignored);
+	ok = mapping_set_add(g->mappings, &g->conf->zones[i], z->image->view, z->index, &ignored) == ERR_OK;
+	if (!ok) {
+		/* Its mappings no longer fit the configuration: better no zone than wrong units. */
+		for (size_t k = 0; k < ignored.nlines; k++)
+			loader_zone_error(l, &g->conf->zones[i], ignored.lines[k].file != NULL ? ignored.lines[k].file : "",
+			    ignored.lines[k].line, ignored.lines[k].text != NULL ? ignored.lines[k].text : "");
+		drop(z);
+	}
+	report_clear(&ignored);
+	return ok;
+}
+
+static void
+remember_error(struct loader *l, struct served_zone *z, size_t first_line)
+{
+	char text[1200];
+
+	if (z->error != NULL || l->report.nlines <= first_line)
+		return;
+	report_format(&l->report, first_line, text, sizeof(text));
+	z->error = strdup(text);
+}
+
+/* The first finding that the zones process had about a zone: matched by file, which findings carry. */
+static void
+remember_compile_error(struct loader *l, const struct config_zone *zone, struct served_zone *z)
+{
+	for (size_t i = 0; i < l->report.nlines && z->error == NULL; i++) {
+		const char *file = l->report.lines[i].file;
+
+		if (file != NULL && (strcmp(file, zone->file) == 0 || (zone->units != NULL && strcmp(file, zone->units) == 0)))
+			remember_error(l, z, i);
+	}
+	if (z->error == NULL)
+		z->error = strdup("could not be loaded");
+}
+
+/* Adds every zone that was compiled; those with errors fall back to their old contents. */
+static void
+add_zones(struct loader *l, struct generation *g)
+{
+	uint32_t n = l->image != NULL ? dns_image_zones(l->image->view) : 0;
+	struct dns_zone_info info;
+	struct errmsg m;
+
+	for (uint32_t k = 0; k < n; k++) {
+		struct served_zone *z;
+		const struct config_zone *zone;
+		size_t before = l->report.nlines;
+
+		if (dns_image_zone(l->image->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
+			continue;
+		zone = &g->conf->zones[info.index];
+		z = &g->zones[info.index];
+		if (z->image != NULL)
+			continue;   /* the same index twice: the first counts */
+		take(z, l->image, k, &info);
+		if (!addresses_free(l, zone, z) || mapping_set_add(g->mappings, zone, l->image->view, k, &l->report) != ERR_OK) {
+			remember_error(l, z, before);
+			(void)take_old(l, g, info.index);
+		}
+	}
+	for (unsigned i = 0; i < g->conf->nzones; i++) {
+		if (g->zones[i].image != NULL || g->zones[i].error != NULL)
+			continue;
+		remember_compile_error(l, &g->conf->zones[i], &g->zones[i]);
+		(void)take_old(l, g, i);
+	}
+}
+
+/* Resolves names of other units; zones that it refuses fall back, which may make others fail: until nothing changes. */
+static void
+finish_mappings(struct loader *l, struct generation *g)
+{
+	for (;;) {
+		size_t before = l->report.nlines;
+		bool changed = false;
+
+		if (mapping_set_finish(g->mappings, &l->report) == ERR_OK)
+			return;
+		for (unsigned i = 0; i < g->conf->nzones; i++) {
+			if (g->zones[i].image == NULL || mapping_zone_added(g->mappings, &g->conf->zones[i]))
+				continue;
+			remember_error(l, &g->zones[i], before);
+			(void)take_old(l, g, i);
+			changed = true;
+		}
+		if (!changed)
+			return;
+	}
+}
+
+/* ---- units ---- */
+
+/* May a running VM of `old` go on as `fresh`?  What its guest was told must still hold. */
+static bool
+same_identity(const struct unit_conf *old, const struct unit_conf *fresh)
+{
+	if (old->naddrs != fresh->naddrs || memcmp(old->mac, fresh->mac, sizeof(old->mac)) != 0 ||
+	    strcmp(old->image->network->name, fresh->image->network->name) != 0 ||
+	    strcmp(old->image->network->bridge, fresh->image->network->bridge) != 0)
+		return false;
+	for (unsigned i = 0; i < old->naddrs; i++)
+		if (addr_cmp(&old->addrs[i], &fresh->addrs[i]) != 0)
+			return false;
+	return true;
+}
+
+static enum err
+update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, struct errmsg *m)
+{
+	struct unit *u = unit_by_name(&w->units, uc->name);
+
+	if (u != NULL && !same_identity(u->conf, uc)) {
+		unit_leave(&w->units, u);
+		u = NULL;
+	}
+	if (u == NULL && (u = unit_new(&w->units, uc, m)) == NULL)
+		return ERR_LIMIT;
+	if (u->life.timer_ms == 0)
+		life_init(&u->life);
+	u->conf = uc;
+	u->generation = generation;
+	return ERR_OK;
+}
+
+/* Points every unit to its new settings; those that have none leave. */
+static void
+update_units(struct warden *w, const struct generation *g, struct report *r)
+{
+	struct errmsg m;
+
+	for (unsigned z = 0; z < g->conf->nzones; z++) {
+		const struct config_zone *zone = &g->conf->zones[z];
+		uint32_t n = g->zones[z].image != NULL ? mapping_zone_units(g->mappings, zone) : 0;
+
+		for (uint32_t i = 0; i < n; i++) {
+			const struct unit_conf *uc = mapping_zone_unit(g->mappings, zone, i);
+
+			if (uc->target == NULL && update_unit(w, uc, g->number, &m) != ERR_OK)
+				(void)report_add(r, uc->file, uc->line, "%s", m.text);
+		}
+	}
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+
+		if (u != NULL && !u->leaving && u->generation != g->number)
+			unit_leave(&w->units, u);
+	}
+}
+
+/* After the swap: boards, policies of what is not asleep, and the end of what left. */
+static void
+settle_units(struct warden *w)
+{
+	uint32_t n = w->units.next;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event ev = { .now_ms = clock_now_ms() };
+
+		if (u == NULL)
+			continue;
+		wake_board(w, u);
+		if (u->leaving)
+			ev.kind = LIFE_EV_REMOVE;
+		else if (life_state(&u->life) != LIFE_DORMANT)
+			ev.kind = LIFE_EV_POLICY;
+		else
+			continue;
+		wake_step(w, u, &ev);
+	}
+}
+
+static void
+settle_addresses(struct warden *w)
+{
+	struct store_address *list;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < w->units.next; i++)
+		if (w->units.by_number[i] != NULL && !w->units.by_number[i]->leaving)
+			n += w->units.by_number[i]->conf->naddrs;
+	list = calloc(n + 1, sizeof(*list));
+	if (list == NULL)
+		return;
+	n = 0;
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		for (unsigned k = 0; u != NULL && !u->leaving && k < u->conf->naddrs; k++)
+			list[n++] = (struct store_address){ .addr = u->conf->addrs[k], .owner = u->name };
+	}
+	if (store_addresses_set(w->store, list, n, (uint64_t)time(NULL)) != ERR_OK)
+		log_warn("addresses in use could not be noted: %s", err_str(ERR_NOMEM));
+	free(list);
+}
+
+static void
+limits_of(const struct config *conf, struct admit_limits *al)
+{
+	al->boots = conf->limits.boots;
+	al->vms = conf->limits.vms;
+	al->memory_bytes = conf->limits.memory_bytes;
+	al->queue = conf->limits.queue;
+	al->wakes_per_min = conf->limits.wakes_per_minute;
+	al->wakes_per_min_all = conf->limits.wakes_per_minute_total;
+}
+
+/* ---- the swap ---- */
+
+static struct generation *
+generation_new(struct loader *l)
+{
+	struct msg_addr host[HOST_ADDRS_MAX];
+	unsigned nhost = host_addresses(host, HOST_ADDRS_MAX);
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g == NULL)
+		return NULL;
+	g->conf = l->conf;
+	g->zones = calloc(g->conf->nzones + 1, sizeof(*g->zones));
+	g->mappings = mapping_set_new(g->conf, &l->w->secret, host, nhost);
+	g->number = l->w->next_generation;
+	if (g->zones == NULL || g->mappings == NULL)
+		goto fail;
+	for (unsigned i = 0; i < g->conf->nzones; i++)
+		if ((g->zones[i].origin = strdup(g->conf->zones[i].origin)) == NULL)
+			goto fail;
+	return g;
+fail:
+	g->conf = NULL;   /* still the loader's */
+	mapping_set_free(g->mappings);
+	free(g->zones);
+	free(g);
+	return NULL;
+}
+
+enum err
+loader_swap(struct loader *l)
+{
+	struct warden *w = l->w;
+	struct generation *g = generation_new(l), *old = w->gen;
+	struct admit_limits al;
+
+	if (g == NULL) {
+		(void)report_add(&l->report, l->conf->path, 0, "%s", err_str(ERR_NOMEM));
+		return ERR_NOMEM;
+	}
+	l->conf = NULL;
+	w->next_generation++;
+	add_zones(l, g);
+	finish_mappings(l, g);
+	update_units(w, g, &l->report);
+	limits_of(g->conf, &al);
+	if (old == NULL)
+		admit_init(&w->admit, &al);
+	else
+		admit_limits_set(&w->admit, &al);
+	w->gen = g;
+	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
+	dnslink_commit(w);
+	settle_units(w);
+	settle_addresses(w);
+	if (old != NULL)
+		probelink_networks(w);
+	verbs_admins(w);
+	generation_free(w, old);
+	return ERR_OK;
+}

@@ -1,0 +1,117 @@
+/* jitsud: options, and which of the four processes this one is. */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "dns/dns.h"
+#include "src/check.h"
+#include "src/warden.h"
+#include "vm/vm.h"
+
+#define DEFAULT_CONF "/etc/jitsu/jitsu.conf"
+#define CHANNEL_FD 3
+
+/* A child is this binary with its role as argv[0] (children.c). */
+static const struct role {
+	const char *title, *comm;
+	int (*run)(int fd);
+} roles[] = {
+	{ "jitsud: dns", "jitsud-dns", dns_main },
+	{ "jitsud: sentinel", "jitsud-sentinel", sentinel_main },
+	{ "jitsud: zones", "jitsud-zones", zones_main },
+};
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void
+usage(FILE *f)
+{
+	fprintf(f, "usage: jitsud [-fhnV] [-c FILE]\n"
+	    "  -c FILE  configuration (default %s)\n"
+	    "  -f       stay in the foreground and log to stderr\n"
+	    "  -n       check the configuration and every zone, then exit 0 or 1\n"
+	    "  -V       print the version\n"
+	    "SIGHUP reloads; SIGTERM stops the daemon and leaves its VMs running (on-exit).\n"
+	    "See jitsud(8), jitsu.conf(5) and jitsu.zone(5).\n", DEFAULT_CONF);
+}
+
+static int
+check_only(const char *path)
+{
+	struct check_counts n = { 0 };
+	struct report r;
+	char line[1200];
+	enum err e;
+
+	report_init(&r);
+	e = check_run(path, &r, &n);
+	for (size_t i = 0; i < r.nlines; i++) {
+		report_format(&r, i, line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
+	if (r.nerrors > r.nlines)
+		fprintf(stderr, "and %zu findings more\n", r.nerrors - r.nlines);
+	report_clear(&r);
+	if (e != ERR_OK)
+		return 1;
+	printf("%s: %u networks, %u images, %u zones, %u units: all is well\n", path, n.networks, n.images, n.zones, n.units);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct warden_options opt = { .conf_path = DEFAULT_CONF };
+	bool check = false;
+	char *path;
+	int c, status;
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+		if (argc == 1 && strcmp(argv[0], roles[i].title) == 0) {
+			(void)prctl(PR_SET_NAME, roles[i].comm);
+			return roles[i].run(CHANNEL_FD);
+		}
+	}
+	while ((c = getopt_long(argc, argv, "c:fhnV", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			opt.conf_path = optarg;
+			break;
+		case 'f':
+			opt.foreground = true;
+			break;
+		case 'n':
+			check = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		case 'V':
+			printf("jitsud %s\n", JITSU_VERSION);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "jitsud: unexpected argument '%s'\n", argv[optind]);
+		usage(stderr);
+		return 2;
+	}
+	path = realpath(opt.conf_path, NULL);   /* the daemon changes its directory */
+	if (path != NULL)
+		opt.conf_path = path;
+	status = check ? check_only(opt.conf_path) : warden_main(&opt);
+	free(path);
+	return status;
+}

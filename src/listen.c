@@ -1,0 +1,167 @@
+/* listen: the sockets of the DNS process, bound by the warden and kept by it. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "src/warden.h"
+
+#define LISTEN_UDP_BUFFER (1 << 20)
+#define LISTEN_TCP_BACKLOG 256
+
+static socklen_t
+fill_sockaddr(const struct config_listen *l, struct sockaddr_storage *ss)
+{
+	memset(ss, 0, sizeof(*ss));
+	if (l->addr.family == 4) {
+		struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+
+		sin->sin_family = AF_INET;
+		sin->sin_port = htons(l->port);
+		memcpy(&sin->sin_addr, l->addr.bytes, 4);
+		return sizeof(*sin);
+	}
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+
+	sin6->sin6_family = AF_INET6;
+	sin6->sin6_port = htons(l->port);
+	memcpy(&sin6->sin6_addr, l->addr.bytes, 16);
+	return sizeof(*sin6);
+}
+
+/* Options that a server wants and can live without. */
+static void
+tune(int fd, int family, int type)
+{
+	int big = LISTEN_UDP_BUFFER;
+
+	if (type == SOCK_DGRAM) {
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+		if (family == AF_INET) {
+			/* No path MTU discovery: a forged ICMP message must not make us fragment (as NSD does). */
+			int omit = IP_PMTUDISC_OMIT;
+
+			(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
+		}
+	}
+}
+
+static enum err
+open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = fill_sockaddr(l, &ss);
+	char text[ADDR_TEXT];
+	int on = 1, fd;
+	enum err e;
+
+	addr_text(&l->addr, text);
+	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(m, "socket for %s", text);
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
+	    (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) ||
+	    (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)) {
+		e = err_sys(m, "socket options for %s", text);
+		goto fail;
+	}
+	tune(fd, ss.ss_family, type);
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
+		e = err_sys(m, "listen: %s port %u, %s", text, (unsigned)l->port, type == SOCK_DGRAM ? "UDP" : "TCP");
+		goto fail;
+	}
+	if (type == SOCK_STREAM && listen(fd, LISTEN_TCP_BACKLOG) != 0) {
+		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
+		goto fail;
+	}
+	*out = fd;
+	return ERR_OK;
+fail:
+	close(fd);
+	return e;
+}
+
+/*
+ * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the queries.  A plain bind, tried first,
+ * fails when anybody is there.
+ */
+static enum err
+refuse_shared(const struct config_listen *l, struct errmsg *m)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = fill_sockaddr(l, &ss);
+	char text[ADDR_TEXT];
+	int on = 1, fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	enum err e = ERR_OK;
+
+	addr_text(&l->addr, text);
+	if (fd < 0)
+		return err_sys(m, "socket for %s", text);
+	if (ss.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
+		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
+		if (errno == EADDRINUSE)
+			e = err_set(m, ERR_EXISTS, "listen: %s port %u is in use by another server; stop it, or set `listen` or `port` differently",
+			    text, (unsigned)l->port);
+	}
+	close(fd);
+	return e;
+}
+
+enum err
+listen_open(struct sockets *s, const struct config *conf, struct errmsg *m)
+{
+	unsigned n = 0;
+	enum err e;
+
+	memset(s, 0, sizeof(*s));
+	s->workers = conf->workers;
+	s->per_worker = 2 * conf->nlisten;
+	s->fds = calloc((size_t)s->workers * s->per_worker, sizeof(int));
+	s->kinds = calloc(s->per_worker, 1);
+	s->wildcards = calloc(s->per_worker, 1);
+	if (s->fds == NULL || s->kinds == NULL || s->wildcards == NULL) {
+		free(s->fds);
+		free(s->kinds);
+		free(s->wildcards);
+		memset(s, 0, sizeof(*s));
+		return err_set(m, ERR_NOMEM, "sockets: %s", err_str(ERR_NOMEM));
+	}
+	for (unsigned i = 0; i < s->workers * s->per_worker; i++)
+		s->fds[i] = -1;
+	for (unsigned i = 0; i < conf->nlisten; i++) {
+		s->kinds[2 * i] = MSG_SOCKET_UDP;
+		s->kinds[2 * i + 1] = MSG_SOCKET_TCP;
+		s->wildcards[2 * i] = s->wildcards[2 * i + 1] = addr_is_any(&conf->listen[i].addr);
+		if ((e = refuse_shared(&conf->listen[i], m)) != ERR_OK)
+			goto fail;
+	}
+	for (unsigned k = 0; k < s->workers; k++) {
+		for (unsigned i = 0; i < conf->nlisten; i++) {
+			if ((e = open_one(&conf->listen[i], SOCK_DGRAM, &s->fds[n++], m)) != ERR_OK ||
+			    (e = open_one(&conf->listen[i], SOCK_STREAM, &s->fds[n++], m)) != ERR_OK)
+				goto fail;
+		}
+	}
+	return ERR_OK;
+fail:
+	listen_close(s);
+	return e;
+}
+
+void
+listen_close(struct sockets *s)
+{
+	for (unsigned i = 0; i < s->workers * s->per_worker; i++)
+		if (s->fds[i] >= 0)
+			close(s->fds[i]);
+	free(s->fds);
+	free(s->kinds);
+	free(s->wildcards);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,26 @@
+/*
+ * needs: units that must be awake before another counts as ready (`needs=`).
+ *
+ * What a unit needs is woken with it, not after it; its own readiness is held back until all of them are awake; and none of them sleeps
+ * while a unit that needs it is awake.
+ */
+#ifndef SRC_NEEDS_H
+#define SRC_NEEDS_H
+
+#include <stdbool.h>
+
+#include "src/warden.h"
+
+/* Wakes what `u` needs. */
+void needs_wake(struct warden *w, const struct unit *u);
+
+/* Is everything that `u` needs awake? */
+bool needs_met(const struct warden *w, const struct unit *u);
+
+/* `u` has become awake: those that waited for it alone are ready now. */
+void needs_release(struct warden *w, const struct unit *u);
+
+/* Does a unit that is awake or boots need `u`? */
+bool needs_used(const struct warden *w, const struct unit *u);
+
+#endif

@@ -1,0 +1,179 @@
+/* probelink: the warden's end of the channel to the sentinel: networks and readiness probes. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/record.h"
+#include "src/spec.h"
+#include "src/warden.h"
+
+/* The bridge's own address in the subnet of `guest`; family 0 when it has none. */
+static struct msg_addr
+bridge_source(const struct vm_bridge *br, const struct msg_addr *guest)
+{
+	struct msg_addr subnet = *guest;
+
+	for (unsigned i = 0; i < br->naddrs; i++) {
+		if (br->addrs[i].family != guest->family)
+			continue;
+		subnet = br->addrs[i];
+		if (addr_in_prefix(guest, &subnet))
+			return br->addrs[i];
+	}
+	return (struct msg_addr){ 0 };
+}
+
+/* What to probe and from where. */
+static enum err
+plan(const struct unit *u, struct msg *m, struct errmsg *why)
+{
+	const struct config_network *net = u->conf->image->network;
+	const struct config_ready *ready = &u->conf->image->ready;
+	struct msg_addr guest, source;
+	struct vm_bridge br;
+	char text[ADDR_TEXT];
+	enum err e;
+
+	if (!spec_probe(u->conf, &guest, &source))
+		return ERR_OK;
+	if ((e = vm_bridge_get(net->bridge, &br, why)) != ERR_OK)
+		return e;
+	if (source.family == 0)
+		source = bridge_source(&br, &guest);
+	if (source.family == 0 && ready->kind != CONFIG_READY_ARP) {
+		addr_text(&guest, text);
+		return err_set(why, ERR_MISSING, "network %s: bridge %s has no address in the subnet of %s, from which readiness could be probed: "
+		    "give it one, or set `probe`", net->name, net->bridge, text);
+	}
+	m->probe.network = net->index;
+	m->probe.kind = ready->kind == CONFIG_READY_TCP ? PROBE_TCP : ready->kind == CONFIG_READY_PING ? PROBE_PING : PROBE_ARP;
+	m->probe.port = ready->port;
+	memcpy(m->probe.mac, u->conf->mac, sizeof(m->probe.mac));
+	m->probe.guest = guest;
+	m->probe.source = source;
+	return ERR_OK;
+}
+
+enum err
+probelink_check(struct warden *w, const struct unit *u, struct errmsg *m)
+{
+	struct msg unused = { 0 };
+
+	(void)w;
+	return plan(u, &unused, m);
+}
+
+enum err
+probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
+{
+	struct msg msg = { .type = MSG_PROBE, .unit = u->number };
+	enum err e = plan(u, &msg, m);
+
+	if (e != ERR_OK)
+		return e;
+	msg.time_ns = clock_now_ns();
+	child_send(&w->sentinel, &msg, NULL, 0);
+	return ERR_OK;
+}
+
+void
+probelink_unprobe(struct warden *w, const struct unit *u)
+{
+	struct msg m = { .type = MSG_UNPROBE, .unit = u->number };
+
+	child_send(&w->sentinel, &m, NULL, 0);
+}
+
+void
+probelink_networks(struct warden *w)
+{
+	const struct config *conf = w->gen->conf;
+
+	for (unsigned i = 0; i < conf->nnetworks; i++) {
+		const struct config_network *net = &conf->networks[i];
+		struct msg m = { .type = MSG_NETWORK };
+		struct vm_bridge br;
+		struct errmsg why;
+		int fd = -1;
+
+		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK || vm_packet_socket(&br, &fd, &why) != ERR_OK) {
+			log_warn("network %s: %s", net->name, why.text);
+			continue;
+		}
+		m.network.index = i;
+		m.network.ifindex = br.ifindex;
+		memcpy(m.network.mac, br.mac, sizeof(m.network.mac));
+		child_send(&w->sentinel, &m, &fd, 1);
+		close(fd);
+	}
+}
+
+static enum err
+setup(struct child *c, struct errmsg *m)
+{
+	(void)m;
+	probelink_networks(c->arg);
+	return ERR_OK;
+}
+
+/* A sentinel that was replaced must learn of the probes that its predecessor had. */
+static void
+on_running(struct child *c)
+{
+	struct warden *w = c->arg;
+
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct errmsg m;
+
+		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0)
+			continue;
+		if (u->conf->image->ready.kind != CONFIG_READY_DELAY && probelink_probe(w, u, &m) != ERR_OK)
+			log_warn("%s: %s", u->name, m.text);
+	}
+}
+
+static void
+on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
+{
+	struct warden *w = c->arg;
+	struct unit *u;
+
+	chan_close_fds(fds, nfds);
+	if (m->unit >= w->units.next || m->probed.seen_ns > clock_now_ns()) {
+		child_kill(c, "it named a unit that never was, or a time that is not yet");
+		return;
+	}
+	u = unit_by_number(&w->units, m->unit);
+	switch (m->type) {
+	case MSG_ALIVE:
+		if (u != NULL)
+			wake_alive(w, u, m->probed.seen_ns);
+		break;
+	case MSG_READY:
+		if (u != NULL)
+			wake_ready(w, u, m->probed.seen_ns);
+		break;
+	default:
+		child_kill(c, "a message that is not for the warden");
+		break;
+	}
+}
+
+static void
+on_gone(struct child *c, const char *why)
+{
+	struct warden *w = c->arg;
+
+	if (!w->stopping)
+		record_event(w, "", "restart", why);
+}
+
+static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
+
+void
+probelink_init(struct warden *w)
+{
+	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &ops, w);
+}

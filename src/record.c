@@ -1,0 +1,306 @@
+/* record: log lines, stored events, rows, and units as JSON. */
+#include "src/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/warden.h"
+
+/* ---- events ---- */
+
+json_t *
+record_event_json(const struct store_event *ev)
+{
+	json_t *steps = json_object(), *j;
+
+	for (int i = 0; i < STORE_STEPS; i++)
+		if (ev->step_us[i] != STORE_STEP_NONE)
+			(void)json_object_set_new(steps, store_step_names[i], json_integer(ev->step_us[i]));
+	j = json_pack("{s:f, s:s, s:s, s:o, s:s}", "time", (double)ev->time_us / 1e6, "unit", ev->unit, "kind", ev->kind,
+	    "durations_us", steps, "text", ev->text);
+	return j;
+}
+
+static void
+emit(struct warden *w, struct store_event *ev)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ev->time_us = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	ev->mono_ns = clock_now_ns();
+	store_event_add(w->store, ev);
+	if (w->control != NULL && control_has_followers(w->control)) {
+		json_t *j = record_event_json(ev);
+
+		if (j != NULL)
+			control_event_push(w->control, ev->unit[0] != '\0' ? ev->unit : NULL, j);
+		json_decref(j);
+	}
+}
+
+void
+record_event(struct warden *w, const char *unit, const char *kind, const char *text)
+{
+	struct store_event ev = STORE_EVENT(unit, kind, text);
+
+	emit(w, &ev);
+}
+
+static int64_t
+leg_us(uint64_t from_ns, uint64_t to_ns)
+{
+	if (from_ns == 0 || to_ns < from_ns)
+		return STORE_STEP_NONE;
+	return (int64_t)((to_ns - from_ns) / 1000);
+}
+
+/* The legs of a wake; one that did not happen is skipped, and the next counts from the one before it. */
+static void
+trace_steps(const struct unit_trace *t, int64_t steps[STORE_STEPS])
+{
+	const uint64_t at[STORE_STEPS] = { t->exec_ns, t->alive_ns, t->ready_ns, t->answer_ns };
+	uint64_t from = t->query_ns;
+
+	for (int i = 0; i < STORE_STEPS; i++) {
+		steps[i] = at[i] != 0 ? leg_us(from, at[i]) : STORE_STEP_NONE;
+		if (steps[i] != STORE_STEP_NONE)
+			from = at[i];
+	}
+}
+
+static void
+steps_text(const int64_t steps[STORE_STEPS], char *buf, size_t size)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; i < STORE_STEPS && used < size; i++) {
+		if (steps[i] == STORE_STEP_NONE)
+			continue;
+		used += (size_t)snprintf(buf + used, size - used, "%s%s %.1f ms", used == 0 ? ": " : ", ", store_step_names[i],
+		    (double)steps[i] / 1000);
+	}
+}
+
+void
+record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+{
+	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
+	const char *error = to == LIFE_FAILED && u->run != NULL ? u->run->error : NULL;
+	char legs[160] = "", text[1200];
+
+	if (to == LIFE_AWAKE && from == LIFE_BOOTING) {
+		trace_steps(&u->run->trace, ev.step_us);
+		steps_text(ev.step_us, legs, sizeof(legs));
+	}
+	if (error != NULL) {
+		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), error);
+		ev.text = text;
+		log_warn("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), text);
+	} else {
+		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), life_why_text(why), legs);
+	}
+	emit(w, &ev);
+	if (!u->leaving)
+		record_store(w, u, NULL, NULL);
+}
+
+void
+record_answered(struct warden *w, struct unit *u, unsigned answers)
+{
+	char text[64];
+	struct store_event ev = STORE_EVENT(u->name, "answered", text);
+
+	snprintf(text, sizeof(text), "%u held %s answered", answers, answers == 1 ? "query" : "queries");
+	trace_steps(&u->run->trace, ev.step_us);
+	emit(w, &ev);
+}
+
+void
+record_expired(struct warden *w, struct unit *u, unsigned answers)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
+	record_event(w, u->name, "expired", text);
+}
+
+void
+record_died(struct warden *w, struct unit *u, const char *why)
+{
+	const char *console = u->run->console != NULL ? u->run->console : "";
+	size_t len = strlen(console);
+	char tail[1024];
+
+	/* The last lines are what a person needs; the whole tail is in `jitsu show`. */
+	if (len > 240) {
+		console += len - 240;
+		len = 240;
+	}
+	text_escape(tail, sizeof(tail), console, len);
+	log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, len > 0 ? "; console: " : "", tail);
+	record_event(w, u->name, "died", why);
+}
+
+void
+record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
+{
+	const struct unit_run *r = u->run;
+	char uuid[VM_UUID_TEXT] = "";
+	struct store_unit row = {
+		.owner = u->name,
+		.state = life_state_text(life_state(&u->life)),
+		.uuid = uuid,
+		.driver = u->conf != NULL ? u->conf->image->driver_name : "",
+		.image = u->conf != NULL ? u->conf->image->name : "",
+		.last_activity_ns = wake_last_use_ns(w, u),
+		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS,
+		.boots = u->boots,
+		.crashes = u->crashes,
+		.failures = u->life.failures,
+		.last_boot_ms = u->last_boot_ms,
+		.last_error = "",
+		.console = "",
+	};
+
+	if (r != NULL) {
+		if (r->has_vm)
+			vm_uuid_text(&r->uuid, uuid);
+		row.awake_since_ns = r->awake_since_ns;
+		row.deadline_ns = r->deadline_ns;
+		if (r->error != NULL)
+			row.last_error = r->error;
+		if (r->console != NULL)
+			row.console = r->console;
+	}
+	store_unit_put(w->store, &row, done, arg);
+}
+
+/* ---- JSON ---- */
+
+static json_t *
+addresses_json(const struct unit_conf *uc)
+{
+	json_t *a = json_array();
+	char text[ADDR_TEXT];
+
+	for (unsigned i = 0; i < uc->naddrs; i++) {
+		addr_text(&uc->addrs[i], text);
+		(void)json_array_append_new(a, json_string(text));
+	}
+	return a;
+}
+
+static json_t *
+seconds_json(bool known, uint64_t ns)
+{
+	return known ? json_integer((json_int_t)(ns / NS_PER_S)) : json_null();
+}
+
+json_t *
+record_list_json(const struct warden *w, const struct unit *u)
+{
+	uint64_t now = clock_now_ns(), last = wake_last_use_ns(w, u);
+	bool awake = life_state(&u->life) == LIFE_AWAKE;
+	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
+	    "image", u->conf->image->name, "driver", u->conf->image->driver_name, "addresses", addresses_json(u->conf),
+	    "boots", (json_int_t)u->boots, "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
+	    "idle_s", seconds_json(awake && last != 0, now - last),
+	    "sleeps_in_s", seconds_json(deadline != 0, deadline > now ? deadline - now : 0));
+}
+
+json_t *
+record_woken_json(const struct warden *w, const struct unit *u)
+{
+	(void)w;
+	if (u->conf == NULL)
+		return json_pack("{s:s, s:s}", "name", u->name, "state", life_state_text(life_state(&u->life)));
+	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
+	    "boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(), "addresses", addresses_json(u->conf));
+}
+
+static json_t *
+aliases_json(const struct warden *w, const struct unit *u)
+{
+	json_t *a = json_array();
+
+	for (unsigned z = 0; z < w->gen->conf->nzones; z++) {
+		const struct config_zone *zone = &w->gen->conf->zones[z];
+
+		for (uint32_t i = 0; i < mapping_zone_units(w->gen->mappings, zone); i++) {
+			const struct unit_conf *uc = mapping_zone_unit(w->gen->mappings, zone, i);
+
+			if (uc->target == u->conf)
+				(void)json_array_append_new(a, json_string(uc->name));
+		}
+	}
+	return a;
+}
+
+static json_t *
+policy_json(const struct unit_conf *uc)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s}", "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms",
+	    (json_int_t)uc->policy.hold_ms, "min_up_ms", (json_int_t)uc->policy.min_up_ms, "unused_after_ms",
+	    (json_int_t)uc->policy.unused_after_ms, "ready", uc->image->ready_text, "sleep",
+	    uc->policy.sleep == CONFIG_SLEEP_FREEZE ? "freeze" : "stop");
+}
+
+static json_t *
+text_json(const char *text)
+{
+	char *escaped;
+	json_t *j;
+
+	if (text == NULL || text[0] == '\0')
+		return json_null();
+	j = json_string(text);
+	if (j != NULL)
+		return j;
+	/* No UTF-8: a guest may write what it likes. */
+	escaped = malloc(4 * strlen(text) + 1);
+	if (escaped == NULL)
+		return json_null();
+	text_escape(escaped, 4 * strlen(text) + 1, text, strlen(text));
+	j = json_string(escaped);
+	free(escaped);
+	return j;
+}
+
+json_t *
+record_show_json(const struct warden *w, const struct unit *u)
+{
+	json_t *j = record_list_json(w, u), *more;
+	const struct unit_run *r = u->run;
+	uint64_t now = clock_now_ns(), backoff = u->life.backoff_until_ms * NS_PER_MS;
+	char mac[ADDR_MAC_TEXT], uuid[VM_UUID_TEXT] = "";
+	uint64_t queries = atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
+
+	if (j == NULL)
+		return NULL;
+	addr_mac_text(u->conf->mac, mac);
+	if (r != NULL && r->has_vm)
+		vm_uuid_text(&r->uuid, uuid);
+	more = json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+	    "aliases", aliases_json(w, u), "mac", mac, "uuid", text_json(uuid),
+	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u->conf),
+	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
+	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", text_json(r != NULL ? r->error : NULL),
+	    "console", text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
+	    "accel", text_json(r != NULL ? r->detail : NULL),
+	    "since_s", seconds_json(r != NULL && r->awake_since_ns != 0, r != NULL ? now - r->awake_since_ns : 0),
+	    "zone", u->conf->zone->origin);
+	if (more == NULL || json_object_update(j, more) != 0) {
+		json_decref(j);
+		j = NULL;
+	}
+	json_decref(more);
+	return j;
+}

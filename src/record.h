@@ -1,0 +1,35 @@
+/*
+ * record: what happened to a unit, told to all who want to know: the log, the store, followers of `jitsu events`; and a unit as JSON.
+ */
+#ifndef SRC_RECORD_H
+#define SRC_RECORD_H
+
+#include <jansson.h>
+
+#include "src/life.h"
+#include "src/store.h"
+#include "src/unit.h"
+
+struct warden;
+
+/* A state changed: one log line, one event, the row at once. */
+void record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
+/* The held queries of a wake were answered: the event with all four durations. */
+void record_answered(struct warden *w, struct unit *u, unsigned answers);
+/* `hold` ran out: the address went out although the unit is not ready yet. */
+void record_expired(struct warden *w, struct unit *u, unsigned answers);
+/* The VM ended by itself; u->run->console has its last lines. */
+void record_died(struct warden *w, struct unit *u, const char *why);
+/* Anything else: `unit` "" is the daemon itself. */
+void record_event(struct warden *w, const char *unit, const char *kind, const char *text);
+
+/* Writes the unit's row now; `done` may be NULL. */
+void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
+
+/* JSON as control.h describes; NULL when out of memory. */
+json_t *record_event_json(const struct store_event *ev);
+json_t *record_list_json(const struct warden *w, const struct unit *u);
+json_t *record_show_json(const struct warden *w, const struct unit *u);
+json_t *record_woken_json(const struct warden *w, const struct unit *u);
+
+#endif

@@ -1,0 +1,215 @@
+/* unit: the table of managed services. */
+#include "src/unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "src/siphash.h"
+
+#define TABLE_BITS 14   /* chains stay short for ten thousand units and tolerable for a million */
+
+static size_t
+slot(const struct unit_table *t, const void *data, size_t len)
+{
+	return (size_t)(siphash24(t->key, data, len) & ((1u << t->bits) - 1));
+}
+
+enum err
+unit_table_init(struct unit_table *t, struct errmsg *m)
+{
+	memset(t, 0, sizeof(*t));
+	t->bits = TABLE_BITS;
+	t->by_name = calloc((size_t)1 << t->bits, sizeof(struct unit *));
+	t->by_uuid = calloc((size_t)1 << t->bits, sizeof(struct unit *));
+	if (t->by_name == NULL || t->by_uuid == NULL) {
+		unit_table_clear(t);
+		return err_set(m, ERR_NOMEM, "table of units: %s", err_str(ERR_NOMEM));
+	}
+	if (getrandom(t->key, sizeof(t->key), 0) != (ssize_t)sizeof(t->key)) {
+		unit_table_clear(t);
+		return err_sys(m, "getrandom");
+	}
+	return ERR_OK;
+}
+
+void
+unit_table_clear(struct unit_table *t)
+{
+	for (uint32_t i = 0; i < t->next; i++)
+		if (t->by_number[i] != NULL)
+			unit_free(t, t->by_number[i]);
+	free(t->by_number);
+	free(t->by_name);
+	free(t->by_uuid);
+	memset(t, 0, sizeof(*t));
+}
+
+static enum err
+grow(struct unit_table *t, struct errmsg *m)
+{
+	uint32_t room = t->room == 0 ? 64 : t->room * 2;
+	struct unit **grown;
+
+	if (t->next >= LIMIT_UNIT_NUMBERS)
+		return err_set(m, ERR_LIMIT, "%u units came and went since jitsud started, more than it can number: restart it (VMs go on)",
+		    LIMIT_UNIT_NUMBERS);
+	if (t->next < t->room)
+		return ERR_OK;
+	grown = reallocarray(t->by_number, room, sizeof(*grown));
+	if (grown == NULL)
+		return err_set(m, ERR_NOMEM, "table of units: %s", err_str(ERR_NOMEM));
+	t->by_number = grown;
+	t->room = room;
+	return ERR_OK;
+}
+
+struct unit *
+unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m)
+{
+	struct unit *u;
+	size_t s;
+
+	if (grow(t, m) != ERR_OK)
+		return NULL;
+	u = calloc(1, sizeof(*u));
+	if (u == NULL || (u->name = strdup(conf->name)) == NULL) {
+		free(u);
+		(void)err_set(m, ERR_NOMEM, "unit %s: %s", conf->name, err_str(ERR_NOMEM));
+		return NULL;
+	}
+	u->conf = conf;
+	u->number = t->next;
+	t->by_number[t->next++] = u;
+	s = slot(t, u->name, strlen(u->name));
+	u->next_name = t->by_name[s];
+	t->by_name[s] = u;
+	t->count++;
+	return u;
+}
+
+static void
+run_free(struct unit_run *r)
+{
+	if (r == NULL)
+		return;
+	if (r->timer != NULL)
+		event_free(r->timer);
+	free(r->timer_arg);
+	free(r->error);
+	free(r->console);
+	free(r);
+}
+
+void
+unit_leave(struct unit_table *t, struct unit *u)
+{
+	if (u->leaving)
+		return;
+	for (struct unit **p = &t->by_name[slot(t, u->name, strlen(u->name))]; *p != NULL; p = &(*p)->next_name) {
+		if (*p == u) {
+			*p = u->next_name;
+			break;
+		}
+	}
+	u->leaving = true;
+	u->conf = NULL;
+	t->count--;
+}
+
+void
+unit_free(struct unit_table *t, struct unit *u)
+{
+	unit_leave(t, u);
+	unit_uuid_set(t, u, NULL);
+	t->by_number[u->number] = NULL;
+	run_free(u->run);
+	free(u->name);
+	free(u);
+}
+
+struct unit *
+unit_by_number(const struct unit_table *t, uint32_t number)
+{
+	return number < t->next ? t->by_number[number] : NULL;
+}
+
+struct unit *
+unit_by_name(const struct unit_table *t, const char *name)
+{
+	struct unit *u = t->by_name[slot(t, name, strlen(name))];
+
+	while (u != NULL && strcmp(u->name, name) != 0)
+		u = u->next_name;
+	return u;
+}
+
+struct unit *
+unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid)
+{
+	struct unit *u = t->by_uuid[slot(t, uuid->bytes, sizeof(uuid->bytes))];
+
+	while (u != NULL && memcmp(&u->run->uuid, uuid, sizeof(*uuid)) != 0)
+		u = u->next_uuid;
+	return u;
+}
+
+struct unit_run *
+unit_run(struct unit *u)
+{
+	if (u->run == NULL) {
+		u->run = calloc(1, sizeof(*u->run));
+		if (u->run == NULL)
+			fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+		SLIST_INIT(&u->run->waiters);
+	}
+	return u->run;
+}
+
+void
+unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
+{
+	struct unit_run *r = uuid != NULL ? unit_run(u) : u->run;
+	size_t s;
+
+	if (r != NULL && r->has_vm) {
+		for (struct unit **p = &t->by_uuid[slot(t, r->uuid.bytes, sizeof(r->uuid.bytes))]; *p != NULL; p = &(*p)->next_uuid) {
+			if (*p == u) {
+				*p = u->next_uuid;
+				break;
+			}
+		}
+		r->has_vm = false;
+	}
+	if (uuid == NULL)
+		return;
+	r->uuid = *uuid;
+	r->has_vm = true;
+	s = slot(t, uuid->bytes, sizeof(uuid->bytes));
+	u->next_uuid = t->by_uuid[s];
+	t->by_uuid[s] = u;
+}
+
+static void
+replace_text(char **where, const char *text)
+{
+	free(*where);
+	*where = text != NULL ? strdup(text) : NULL;
+}
+
+void
+unit_error_set(struct unit *u, const char *text)
+{
+	if (text != NULL || u->run != NULL)
+		replace_text(&unit_run(u)->error, text);
+}
+
+void
+unit_console_set(struct unit *u, const char *text)
+{
+	if (text != NULL || u->run != NULL)
+		replace_text(&unit_run(u)->console, text);
+}

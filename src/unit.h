@@ -1,0 +1,111 @@
+/*
+ * unit: the table of managed services and what the warden knows of each while it runs.
+ *
+ * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the store) or by the UUID of its VM (driver events).  Numbers are
+ * never reused while the warden lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has gone.
+ *
+ * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping units cost little.
+ */
+#ifndef SRC_UNIT_H
+#define SRC_UNIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "src/admit.h"
+#include "src/control.h"
+#include "src/life.h"
+#include "src/mapping.h"
+#include "vm/vm.h"
+
+struct warden;
+struct unit;
+
+/* A client that waits for a wake or a sleep to end. */
+struct unit_waiter {
+	SLIST_ENTRY(unit_waiter) next;
+	struct control_request *req;
+	bool for_sleep;
+};
+
+/* When each leg of the wake in progress, or of the last one, happened (clock.h); 0 = not (yet). */
+struct unit_trace {
+	uint64_t query_ns;         /* the query, packet or command that woke it */
+	uint64_t exec_ns;          /* the VM's process was executed */
+	uint64_t alive_ns;         /* first frame of the guest */
+	uint64_t ready_ns;         /* the frame that made it ready was read */
+	uint64_t answer_ns;        /* the held queries were answered */
+};
+
+struct unit_run {
+	struct vm_uuid uuid;
+	bool has_vm;               /* uuid names a VM that runs or is being started or stopped */
+	struct event *timer;       /* the life cycle's */
+	void *timer_arg;
+	uint32_t admit_ticket;     /* of the wake that waits for a slot */
+	struct unit_trace trace;
+	uint64_t awake_since_ns;
+	uint64_t last_packet_ns;   /* as read last */
+	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */
+	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
+	uint64_t probe_sent_ns;
+	char detail[32];           /* how it runs: "kvm", "tcg" */
+	char *error;               /* last failure, for `jitsu show` */
+	char *console;             /* last console lines of a VM that died or failed */
+	SLIST_HEAD(, unit_waiter) waiters;
+};
+
+struct unit {
+	uint32_t number;
+	bool leaving;
+	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
+	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
+	char *name;
+	struct unit *next_name;    /* hash chains */
+	struct unit *next_uuid;
+	struct life life;
+	struct admit_waiter admit;
+	struct unit_run *run;      /* NULL: nothing to remember */
+	uint64_t boots;
+	uint32_t crashes;
+	uint32_t last_boot_ms;
+	uint64_t generation;       /* the last one that had it */
+	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
+};
+
+struct unit_table {
+	struct unit **by_number;   /* [0 .. next) ; NULL = gone */
+	uint32_t next, room;
+	struct unit **by_name, **by_uuid;   /* 2^bits chains */
+	unsigned bits;
+	uint32_t count;            /* with a name */
+	uint8_t key[16];           /* of the hash, random */
+};
+
+enum err unit_table_init(struct unit_table *t, struct errmsg *m);
+void unit_table_clear(struct unit_table *t);
+
+/* A new dormant unit.  NULL: out of memory or of numbers (*m says). */
+struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
+/* Takes it out of the table and frees it; the callers have stopped its VM and answered its waiters. */
+void unit_free(struct unit_table *t, struct unit *u);
+/* It left the configuration: the name is free for another. */
+void unit_leave(struct unit_table *t, struct unit *u);
+
+struct unit *unit_by_number(const struct unit_table *t, uint32_t number);   /* NULL when there is none */
+struct unit *unit_by_name(const struct unit_table *t, const char *name);
+struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);
+
+/* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */
+struct unit_run *unit_run(struct unit *u);
+/* Gives a unit's VM its identity, or takes it away (NULL). */
+void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);
+
+void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
+void unit_console_set(struct unit *u, const char *text);
+
+#endif

@@ -1,0 +1,413 @@
+/* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/record.h"
+#include "src/suggest.h"
+#include "src/warden.h"
+
+#define EVENTS_DEFAULT 100
+
+/* The unit of a request, aliases resolved; NULL after the request was failed. */
+static struct unit *
+arg_unit(struct warden *w, struct control_request *req, json_t *args)
+{
+	const struct unit_conf *uc;
+	char name[LIMIT_NAME_TEXT];
+	struct suggest s;
+	struct unit *u;
+
+	if (!control_arg_name(req, args, true, name))
+		return NULL;
+	uc = mapping_unit_find(w->gen->mappings, name);
+	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
+	if (u != NULL)
+		return u;
+	suggest_init(&s, name);
+	for (uint32_t i = 0; i < w->units.next; i++)
+		if (w->units.by_number[i] != NULL && !w->units.by_number[i]->leaving)
+			suggest_offer(&s, w->units.by_number[i]->name);
+	control_fail(req, "no unit %s%s", name, suggest_text(&s));
+	return NULL;
+}
+
+static void
+verb_list(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	json_t *all = json_array();
+
+	(void)args;
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		if (u != NULL && !u->leaving)
+			(void)json_array_append_new(all, record_list_json(w, u));
+	}
+	control_reply(req, all);
+}
+
+/* A unit to be shown, whose console is being read. */
+struct shown {
+	struct warden *w;
+	struct control_request *req;
+	char name[LIMIT_NAME_TEXT];
+	bool console_only;
+};
+
+static json_t *
+console_text(const char *text, size_t len)
+{
+	json_t *j = json_stringn(text, len);
+	char *escaped;
+
+	if (j != NULL)
+		return j;
+	escaped = malloc(4 * len + 1);
+	if (escaped == NULL)
+		return json_null();
+	text_escape(escaped, 4 * len + 1, text, len);
+	j = json_string(escaped);
+	free(escaped);
+	return j;
+}
+
+static void
+console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct shown *s = arg;
+	struct unit *u = unit_by_name(&s->w->units, s->name);
+	json_t *text = res->err == ERR_OK ? console_text(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
+
+	(void)uuid;
+	if (s->console_only) {
+		if (text != NULL)
+			control_reply(s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));
+		else
+			control_fail(s->req, "%s: console: %s", s->name, res->text);
+	} else if (u == NULL) {
+		json_decref(text);
+		control_fail(s->req, "%s: it has just left the configuration", s->name);
+	} else {
+		j = record_show_json(s->w, u);
+		if (j != NULL && text != NULL)
+			(void)json_object_set(j, "console", text);
+		json_decref(text);
+		control_reply(s->req, j);
+	}
+	free(s);
+}
+
+/* Answers from the running VM's console, or from what is remembered of the last one. */
+static void
+show_unit(struct warden *w, struct control_request *req, struct unit *u, bool console_only)
+{
+	enum life_state state = life_state(&u->life);
+	struct shown *s;
+
+	if (u->run != NULL && u->run->has_vm && (state == LIFE_AWAKE || state == LIFE_BOOTING)) {
+		s = calloc(1, sizeof(*s));
+		if (s == NULL) {
+			control_fail(req, "%s", err_str(ERR_NOMEM));
+			return;
+		}
+		s->w = w;
+		s->req = req;
+		s->console_only = console_only;
+		memcpy(s->name, u->name, strlen(u->name) + 1);
+		vm_console(w->vms, &u->run->uuid, console_read, s);
+		return;
+	}
+	if (!console_only) {
+		control_reply(req, record_show_json(w, u));
+	} else if (u->run != NULL && u->run->console != NULL) {
+		control_reply(req, json_pack("{s:s, s:o}", "name", u->name, "text",
+		    console_text(u->run->console, strlen(u->run->console))));
+	} else {
+		control_fail(req, "%s is %s: it has no console", u->name, life_state_text(state));
+	}
+}
+
+static void
+verb_show(struct control_request *req, json_t *args, void *arg)
+{
+	struct unit *u = arg_unit(arg, req, args);
+
+	if (u != NULL)
+		show_unit(arg, req, u, false);
+}
+
+static void
+verb_console(struct control_request *req, json_t *args, void *arg)
+{
+	struct unit *u = arg_unit(arg, req, args);
+
+	if (u != NULL)
+		show_unit(arg, req, u, true);
+}
+
+static void
+verb_wake(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct unit *u = arg_unit(w, req, args);
+
+	if (u == NULL)
+		return;
+	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
+	wake_wait(w, u, req, false);
+	wake_request(w, u, LIFE_BY_OPERATOR, 0);
+}
+
+static void
+verb_sleep(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct unit *u = arg_unit(w, req, args);
+	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+	struct life_policy policy;
+	enum life_state s;
+
+	if (u == NULL)
+		return;
+	s = life_state(&u->life);
+	wake_policy(w, u, &policy);
+	ev.sleep.cause = LIFE_BY_OPERATOR;
+	ev.sleep.tier = policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze ? LIFE_TIER_FROZEN : LIFE_TIER_DORMANT;
+	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && u->life.phase == LIFE_P_FROZEN)) {
+		control_reply(req, record_woken_json(w, u));
+		return;
+	}
+	log_info("%s: sleep asked for by uid %u", u->name, (unsigned)control_request_uid(req));
+	wake_wait(w, u, req, true);
+	wake_step(w, u, &ev);
+}
+
+/* ---- events ---- */
+
+struct events_query {
+	struct warden *w;
+	struct control_request *req;
+	char name[LIMIT_NAME_TEXT];
+};
+
+static void
+events_read(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg)
+{
+	struct events_query *q = arg;
+	json_t *all = json_array();
+
+	for (size_t i = 0; e == ERR_OK && i < n; i++)
+		(void)json_array_append_new(all, record_event_json(&evs[i]));
+	if (e != ERR_OK) {
+		json_decref(all);
+		control_fail(q->req, "events: %s", why);
+	} else {
+		control_reply(q->req, all);
+	}
+	free(q);
+}
+
+static void
+verb_events(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct events_query *q = calloc(1, sizeof(*q));
+	json_int_t limit = EVENTS_DEFAULT;
+	int follow = 0;
+
+	if (q == NULL) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		return;
+	}
+	if (!control_arg_name(req, args, false, q->name)) {
+		free(q);
+		return;
+	}
+	(void)json_unpack(args, "{s?I, s?b}", "limit", &limit, "follow", &follow);
+	if (limit < 1 || limit > LIMIT_EVENTS_READ)
+		limit = EVENTS_DEFAULT;
+	q->w = w;
+	q->req = req;
+	if (follow && control_follow(req, q->name[0] != '\0' ? q->name : NULL) != ERR_OK) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		free(q);
+		return;
+	}
+	store_events_read(w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
+}
+
+/* ---- reload and status ---- */
+
+static void
+reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	struct control_request *req = arg;
+	json_t *warnings = json_array();
+	char line[1200];
+
+	warden_reloaded(w, e, r);
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		(void)json_array_append_new(warnings, json_string(line));
+	}
+	if (e == ERR_OK) {
+		control_reply(req, json_pack("{s:I, s:I, s:o}", "zones", (json_int_t)w->gen->conf->nzones, "units",
+		    (json_int_t)w->units.count, "warnings", warnings));
+		return;
+	}
+	char *all = json_dumps(warnings, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	control_fail(req, "nothing was changed: %s", all != NULL ? all : err_str(ERR_NOMEM));
+	free(all);
+	json_decref(warnings);
+}
+
+static void
+verb_reload(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)args;
+	log_info("reload asked for by uid %u", (unsigned)control_request_uid(req));
+	if (loader_start(w, reload_done, req) != ERR_OK)
+		control_fail(req, "a reload is running already: try again when it is done");
+}
+
+static json_t *
+zones_json(const struct warden *w)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		(void)json_array_append_new(all, json_pack("{s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "serial",
+		    z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file",
+		    w->gen->conf->zones[i].file, "error", z->error != NULL ? json_string(z->error) : json_null()));
+	}
+	return all;
+}
+
+static json_t *
+child_json(const struct child *c)
+{
+	return json_pack("{s:s, s:o, s:I}", "name", c->name, "pid", c->pid != 0 ? json_integer(c->pid) : json_null(), "restarts",
+	    (json_int_t)c->restarts);
+}
+
+static uint64_t
+sum(const struct warden *w, size_t offset)
+{
+	uint64_t total = 0;
+
+	for (unsigned k = 0; k < w->sockets.workers; k++)
+		total += atomic_load_explicit((const _Atomic uint64_t *)(const void *)((const char *)&w->board.counters[k] + offset),
+		    memory_order_relaxed);
+	return total;
+}
+
+static json_t *
+rcodes_json(const struct warden *w)
+{
+	static const struct {
+		unsigned code;
+		const char *name;
+	} names[] = { { 0, "NOERROR" }, { 1, "FORMERR" }, { 2, "SERVFAIL" }, { 3, "NXDOMAIN" }, { 4, "NOTIMP" }, { 5, "REFUSED" },
+		{ 6, "YXDOMAIN" }, { 16, "BADVERS" } };
+	json_t *j = json_object();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)json_object_set_new(j, names[i].name, json_integer((json_int_t)sum(w,
+		    offsetof(struct board_counters, rcode) + names[i].code * sizeof(uint64_t))));
+	return j;
+}
+
+static json_t *
+counters_json(const struct warden *w)
+{
+	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	    "queries", (json_int_t)(sum(w, offsetof(struct board_counters, udp_queries)) + sum(w, offsetof(struct board_counters, tcp_queries))),
+	    "answers", (json_int_t)sum(w, offsetof(struct board_counters, answers)),
+	    "truncated", (json_int_t)sum(w, offsetof(struct board_counters, truncated)), "rcodes", rcodes_json(w),
+	    "held", (json_int_t)sum(w, offsetof(struct board_counters, held)),
+	    "expired", (json_int_t)sum(w, offsetof(struct board_counters, held_expired)), "wakes", (json_int_t)w->totals.wakes,
+	    "boots", (json_int_t)w->totals.boots, "failures", (json_int_t)w->totals.failures, "crashes", (json_int_t)w->totals.crashes,
+	    "refused", (json_int_t)w->totals.refused);
+}
+
+static json_t *
+limits_json(const struct warden *w)
+{
+	const struct admit *a = &w->admit;
+
+	return json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+	    "boots", "used", (json_int_t)a->boots, "most", (json_int_t)a->limits.boots,
+	    "vms", "used", (json_int_t)a->vms, "most", (json_int_t)a->limits.vms,
+	    "memory", "used", (json_int_t)a->memory_bytes, "most", (json_int_t)a->limits.memory_bytes,
+	    "queue", "used", (json_int_t)a->waiting, "most", (json_int_t)a->limits.queue);
+}
+
+static void
+verb_status(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)args;
+	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
+	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
+	    (json_int_t)w->gen->number, "units", (json_int_t)w->units.count, "mapping_bytes",
+	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w), "children", child_json(&w->dns),
+	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w)));
+}
+
+static const struct control_verb verbs[] = {
+	{ "list", false, verb_list },
+	{ "show", false, verb_show },
+	{ "events", false, verb_events },
+	{ "status", false, verb_status },
+	{ "console", true, verb_console },
+	{ "wake", true, verb_wake },
+	{ "sleep", true, verb_sleep },
+	{ "reload", true, verb_reload },
+	{ NULL, false, NULL },
+};
+
+void
+verbs_admins(struct warden *w)
+{
+	const struct config_list *names = &w->gen->conf->admins;
+	uid_t *uids;
+	size_t n = 0;
+
+	if (w->control == NULL)
+		return;
+	uids = calloc(names->n + 1, sizeof(*uids));
+	if (uids == NULL)
+		return;
+	for (unsigned i = 0; i < names->n; i++) {
+		const struct passwd *pw = getpwnam(names->items[i]);
+
+		if (pw != NULL)
+			uids[n++] = pw->pw_uid;
+		else
+			log_warn("%s:%u: admins: there is no user '%s'", w->gen->conf->path, names->lines[i], names->items[i]);
+	}
+	if (control_set_admins(w->control, uids, n) != ERR_OK)
+		log_warn("admins: %s", err_str(ERR_NOMEM));
+	free(uids);
+}
+
+enum err
+verbs_open(struct warden *w, struct errmsg *m)
+{
+	enum err e = control_new(w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
+
+	if (e == ERR_OK)
+		verbs_admins(w);
+	return e;
+}

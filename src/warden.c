@@ -1,0 +1,404 @@
+/*
+ * warden: start, signals and end of the privileged process.
+ *
+ *     configuration → users, directories → sockets, store, boards, driver host → first load → adoption → children, control socket, READY
+ *
+ * Everything that can fail on an operator's mistake happens before READY and says what to mend.
+ */
+#include "src/warden.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/thread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/daemonize.h"
+#include "src/notify.h"
+#include "src/record.h"
+#include "src/siphash.h"
+
+/* With on-exit = "stop": how long the VMs may take. */
+#define WARDEN_STOP_S 60
+
+static const struct {
+	unsigned cap;
+	const char *name;
+} needed_caps[] = {
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN (taps, nftables)" },
+	{ CAP_NET_RAW, "CAP_NET_RAW (readiness probes)" },
+	{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE (port 53)" },
+	{ CAP_SYS_CHROOT, "CAP_SYS_CHROOT (empty roots)" },
+	{ CAP_SETUID, "CAP_SETUID (confined processes)" },
+	{ CAP_SETGID, "CAP_SETGID (confined processes)" },
+	{ CAP_SETPCAP, "CAP_SETPCAP (confined processes)" },
+	{ CAP_KILL, "CAP_KILL (VMs of another user)" },
+	{ CAP_CHOWN, "CAP_CHOWN (the control socket's group)" },
+};
+
+static void
+check_privileges(void)
+{
+	if (geteuid() == 0)
+		return;
+	capng_get_caps_process();
+	for (size_t i = 0; i < sizeof(needed_caps) / sizeof(needed_caps[0]); i++)
+		if (!capng_have_capability(CAPNG_EFFECTIVE, needed_caps[i].cap))
+			fatal("must be started by root, or with capabilities: %s is missing (`jitsud -n` runs as anybody)", needed_caps[i].name);
+}
+
+static const struct passwd *
+need_user(const char *key, const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		fatal("%s = \"%s\": there is no such user; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s", key,
+		    name, name);
+	if (pw->pw_uid == 0)
+		fatal("%s = \"%s\": must not be root", key, name);
+	return pw;
+}
+
+static void
+make_directory(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) != 0 && errno != EEXIST)
+		fatal("directory %s: %s", path, strerror(errno));
+	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+		fatal("%s: is not a directory", path);
+	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
+		fatal("directory %s: must belong to the user that runs jitsud and be writable by nobody else", path);
+}
+
+/* One daemon per run directory. */
+static void
+lock_run_dir(const char *run_dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lock", run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		fatal("%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		fatal("another jitsud uses %s: stop it, or give this one a `run-dir` of its own", run_dir);
+	/* Held, and open, as long as this process lives. */
+}
+
+static void
+set_up_directories(struct warden *w, const struct config *conf)
+{
+	char path[PATH_MAX];
+
+	make_directory(conf->run_dir, 0755);
+	lock_run_dir(conf->run_dir);
+	make_directory(conf->state, 0755);
+	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
+	make_directory(path, 0755);
+	w->empty_root = strdup(path);
+	if (w->empty_root == NULL)
+		fatal("%s", err_str(ERR_NOMEM));
+}
+
+static void
+raise_descriptors(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
+static void
+identify(struct warden *w, const struct config *conf)
+{
+	static const uint8_t key[16] = { 0 };
+
+	snprintf(w->tag, sizeof(w->tag), "%08x", (unsigned)siphash24(key, conf->run_dir, strlen(conf->run_dir)));
+}
+
+static void
+open_vms(struct warden *w, const struct config *conf)
+{
+	const struct passwd *vm = need_user("vm-user", conf->vm_user);
+	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm->pw_uid, .vm_gid = vm->pw_gid,
+		.start_threads = conf->limits.boots, .use_cgroups = true };
+	struct errmsg m;
+
+	if (vm_host_new(w->base, &hc, wake_vm_event, w, &w->vms, &m) != ERR_OK)
+		fatal("%s", m.text);
+	if (vm_activity_new(w->vms, w->tag, &w->activity, &m) != ERR_OK) {
+		log_warn("payload packets are not counted, only queries keep a unit awake: %s", m.text);
+		w->activity = NULL;
+	}
+}
+
+static void
+open_store(struct warden *w, const struct config *conf)
+{
+	char path[PATH_MAX];
+	struct errmsg m;
+
+	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
+	if (store_open(w->base, path, NULL, &w->store, &m) != ERR_OK || mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
+		fatal("%s", m.text);
+}
+
+/* What must be there before the first load. */
+static void
+set_up(struct warden *w, const struct config *conf)
+{
+	const struct passwd *pw = need_user("user", conf->user);
+	struct errmsg m;
+
+	w->child_conf = (struct child_conf){ .uid = pw->pw_uid, .gid = pw->pw_gid, .log_stderr = w->foreground,
+		.log_level = (int)conf->log_level };
+	set_up_directories(w, conf);
+	w->child_conf.empty_root = w->empty_root;
+	raise_descriptors();
+	identify(w, conf);
+	if (board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
+	    listen_open(&w->sockets, conf, &m) != ERR_OK)
+		fatal("%s", m.text);
+	open_store(w, conf);
+	open_vms(w, conf);
+	dnslink_init(w);
+	probelink_init(w);
+}
+
+/* ---- reload ---- */
+
+void
+warden_reloaded(struct warden *w, enum err e, const struct report *r)
+{
+	char line[1200];
+
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		log_warn("%s", line);
+	}
+	if (r->nerrors > r->nlines)
+		log_warn("and %zu findings more", r->nerrors - r->nlines);
+	if (e == ERR_OK)
+		log_info("generation %llu: %u zones, %u units", (unsigned long long)w->gen->number, w->gen->conf->nzones, w->units.count);
+	else
+		log_err("the configuration was not loaded, the old one stays");
+	if (w->control != NULL)
+		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
+	if (w->control != NULL)
+		notify_send("READY=1");
+}
+
+static void
+hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	(void)arg;
+	warden_reloaded(w, e, r);
+}
+
+static void
+on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)sig;
+	(void)what;
+	notify_reloading();
+	if (loader_start(w, hup_done, NULL) != ERR_OK)
+		log_warn("SIGHUP: a reload is running already; send it again when that one is done");
+}
+
+/* ---- start ---- */
+
+void
+warden_serve(struct warden *w)
+{
+	struct errmsg m;
+
+	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
+		fatal("%s", m.text);
+	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
+	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	record_event(w, "", "start", JITSU_VERSION);
+	daemonize_ready();
+	if (!w->foreground)
+		log_init("warden", 0, (enum log_level)w->child_conf.log_level);
+	notify_send("READY=1");
+	log_info("jitsud %s serves %u zones, %u units", JITSU_VERSION, w->gen->conf->nzones, w->units.count);
+}
+
+static void
+first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	(void)arg;
+	warden_reloaded(w, e, r);
+	if (e != ERR_OK)
+		fatal("nothing to serve: see the lines above (`jitsud -n` checks the configuration)");
+	adopt_start(w);
+}
+
+/* ---- end ---- */
+
+static bool
+all_asleep(const struct warden *w)
+{
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		if (u != NULL && life_has_vm(&u->life))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_stop_check(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (all_asleep(w) || --w->wait_stop == 0)
+		event_base_loopbreak(w->base);
+}
+
+/* on-exit = "stop": every VM is sent to sleep, and the loop runs on until all are, or WARDEN_STOP_S. */
+static void
+stop_all_vms(struct warden *w)
+{
+	static const struct timeval tick = { 0, 100000 };
+	struct event *ev = event_new(w->base, -1, EV_PERSIST, on_stop_check, w);
+
+	w->wait_stop = WARDEN_STOP_S * 10;
+	if (ev == NULL || event_add(ev, &tick) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event down = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+
+		down.sleep.cause = LIFE_BY_OPERATOR;
+		down.sleep.tier = LIFE_TIER_DORMANT;
+		if (u != NULL && life_has_vm(&u->life))
+			wake_step(w, u, &down);
+	}
+	if (!all_asleep(w))
+		event_base_dispatch(w->base);
+	event_free(ev);
+}
+
+static void
+on_term(evutil_socket_t sig, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)what;
+	if (w->stopping)
+		return;
+	log_info("signal %d: stopping", (int)sig);
+	w->stopping = true;
+	notify_send("STOPPING=1");
+	event_base_loopbreak(w->base);
+}
+
+static void
+tear_down(struct warden *w)
+{
+	bool stop = w->gen != NULL && w->gen->conf->on_exit == CONFIG_EXIT_STOP;
+
+	if (stop)
+		stop_all_vms(w);
+	loader_cancel(w);
+	adopt_free(w);
+	child_clear(&w->dns);
+	child_clear(&w->sentinel);
+	wake_answer_all(w, "jitsud stops");
+	control_free(w->control);
+	w->control = NULL;
+	vm_activity_free(w->activity, stop);
+	vm_host_free(w->vms);
+	store_close(w->store);
+	unit_table_clear(&w->units);
+	generation_free(w, w->gen);
+	board_clear(&w->board);
+	listen_close(&w->sockets);
+	free(w->empty_root);
+	if (w->ev_hup != NULL)
+		event_free(w->ev_hup);
+	event_free(w->ev_term);
+	event_free(w->ev_int);
+	event_base_free(w->base);
+}
+
+static struct config *
+first_config(const char *path)
+{
+	struct config *conf = NULL;
+	struct report r;
+	char line[1200];
+
+	report_init(&r);
+	if (config_load(path, &conf, &r) != ERR_OK) {
+		for (size_t i = 0; i < r.nlines; i++) {
+			report_format(&r, i, line, sizeof(line));
+			log_err("%s", line);
+		}
+		report_clear(&r);
+		fatal("%s: not a usable configuration", path);
+	}
+	report_clear(&r);
+	return conf;
+}
+
+int
+warden_main(const struct warden_options *opt)
+{
+	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground };
+	struct config *conf;
+
+	log_init("jitsud", 1, LOG_L_INFO);
+	conf = first_config(opt->conf_path);
+	check_privileges();
+	if (!opt->foreground)
+		daemonize_start();
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)umask(022);
+	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
+		fatal("event loop: %s", err_str(ERR_NOMEM));
+	log_init("warden", 1, conf->log_level);   /* until we serve: whoever started us sees the errors */
+	STAILQ_INIT(&w.pending);
+	w.started_ns = clock_now_ns();
+	w.next_image = 1;
+	w.next_generation = 1;
+	set_up(&w, conf);
+	w.ev_term = evsignal_new(w.base, SIGTERM, on_term, &w);
+	w.ev_int = evsignal_new(w.base, SIGINT, on_term, &w);
+	if (w.ev_term == NULL || w.ev_int == NULL || event_add(w.ev_term, NULL) != 0 || event_add(w.ev_int, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	config_free(conf);
+	if (loader_start(&w, first_load_done, NULL) != ERR_OK)
+		fatal("load: %s", err_str(ERR_STATE));
+	event_base_dispatch(w.base);
+	tear_down(&w);
+	log_info("stopped");
+	return 0;
+}

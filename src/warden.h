@@ -1,0 +1,192 @@
+/*
+ * warden: the privileged process: configuration, units, life cycle, store, drivers, control socket; no byte from the network or a guest.
+ *
+ * One struct warden holds it all and is passed around; the files that work on it are
+ *
+ *     warden.c    start, signals, end              loader.c   from configuration files to a new generation
+ *     dnslink.c   the DNS process                  unit.c     the table of units
+ *     probelink.c the sentinel                     wake.c     life-cycle actions carried out
+ *     listen.c    sockets                          adopt.c    VMs that a former warden left
+ *     verbs.c     what `jitsu` asks                children.c processes
+ *
+ * Everything runs on one libevent loop; what blocks is in vm/ (driver threads) and store.c (its own thread).
+ */
+#ifndef SRC_WARDEN_H
+#define SRC_WARDEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "base/board.h"
+#include "base/err.h"
+#include "base/msg.h"
+#include "dns/dns.h"
+#include "src/admit.h"
+#include "src/children.h"
+#include "src/config.h"
+#include "src/control.h"
+#include "src/mapping.h"
+#include "src/store.h"
+#include "src/unit.h"
+#include "vm/vm.h"
+
+struct loader;
+struct adoption;
+struct wake_pending;
+
+/* A compiled image that is served, at least in part. */
+struct image {
+	uint32_t id;               /* never reused */
+	int fd;
+	struct dns_image *view;
+	bool sent;                 /* the running DNS process has it */
+	unsigned refs;             /* zones of generations, and a load in progress */
+};
+
+/* What is served for one zone of the configuration. */
+struct served_zone {
+	char *origin;
+	struct image *image;       /* NULL: it never loaded */
+	uint32_t index;            /* within the image */
+	uint32_t serial;
+	uint32_t nunits;
+	char *error;               /* why the newest version is not what is served; NULL = it is */
+};
+
+/* One generation: a configuration, its zones and their units' settings; replaced as a whole by a reload. */
+struct generation {
+	uint64_t number;
+	struct config *conf;
+	struct mapping_set *mappings;
+	struct served_zone *zones; /* parallel to conf->zones */
+};
+
+struct sockets {
+	int *fds;                  /* [worker][i]: UDP and TCP of each listening address */
+	uint8_t *kinds, *wildcards;
+	unsigned per_worker, workers;
+};
+
+struct warden {
+	struct event_base *base;
+	const char *conf_path;
+	bool foreground;
+	bool stopping;
+	struct child_conf child_conf;
+	struct child dns, sentinel;
+	struct sockets sockets;
+	struct board board;
+	struct store *store;
+	struct vm_host *vms;
+	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
+	struct control *control;
+	struct admit admit;
+	struct mapping_secret secret;
+	struct generation *gen;        /* NULL until the first load is done */
+	struct loader *loader;         /* a load in progress */
+	struct adoption *adoption;     /* until every VM that was found is dealt with */
+	struct unit_table units;
+	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
+	bool stepping;
+	unsigned ready_held;           /* units with ready_held */
+	uint32_t next_image;
+	uint64_t next_generation;
+	uint64_t started_ns;
+	struct {
+		uint64_t wakes, boots, failures, crashes, refused, adopted;
+	} totals;
+	struct event *ev_hup, *ev_term, *ev_int;
+	char *empty_root;
+	char tag[16];                  /* of this instance, from its run directory */
+	unsigned wait_stop;            /* VMs still to be stopped before the end (on-exit = "stop") */
+};
+
+/* ---- warden.c ---- */
+
+struct warden_options {
+	const char *conf_path;
+	bool foreground;
+};
+
+/* Runs until SIGTERM or SIGINT; the exit status. */
+int warden_main(const struct warden_options *opt);
+/* Logs how a reload went. */
+void warden_reloaded(struct warden *w, enum err e, const struct report *r);
+/* The first generation is loaded and adoption is done: start the children that serve. */
+void warden_serve(struct warden *w);
+
+/* ---- listen.c ---- */
+
+/* Binds every listening address once per worker; they stay bound as long as the warden lives. */
+enum err listen_open(struct sockets *s, const struct config *conf, struct errmsg *m);
+void listen_close(struct sockets *s);
+
+/* ---- dnslink.c ---- */
+
+void dnslink_init(struct warden *w);
+/* Sends the current generation to the DNS process; harmless while it does not run (it gets it when it starts). */
+void dnslink_commit(struct warden *w);
+void dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsigned ede);
+
+/* ---- probelink.c ---- */
+
+void probelink_init(struct warden *w);
+/* Networks changed: the sentinel gets a packet socket for each bridge that exists. */
+void probelink_networks(struct warden *w);
+/* Can the unit be probed: is there a source address on its bridge?  The message says what to configure. */
+enum err probelink_check(struct warden *w, const struct unit *u, struct errmsg *m);
+/* Starts the readiness probe of a unit.  An error says why it cannot be probed at all. */
+enum err probelink_probe(struct warden *w, struct unit *u, struct errmsg *m);
+void probelink_unprobe(struct warden *w, const struct unit *u);
+
+/* ---- loader.c ---- */
+
+/* How a load ended: `r` has the findings of zones that were refused, too, when the load as a whole worked. */
+typedef void (*load_done_cb)(struct warden *w, enum err e, const struct report *r, void *arg);
+
+/* Reads the configuration and all zones and makes them the new generation.  One at a time: ERR_STATE while another runs. */
+enum err loader_start(struct warden *w, load_done_cb done, void *arg);
+void loader_cancel(struct warden *w);
+void generation_free(struct warden *w, struct generation *g);
+void image_unref(struct image *img);
+
+/* ---- wake.c ---- */
+
+/* Somebody asked for a unit.  time_ns: when; never later than now. */
+void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
+/* Puts an event into a unit's life cycle and carries out what follows.  The unit may be freed when it returns (LIFE_FORGET). */
+void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
+/* The unit's policy as the life cycle wants it. */
+void wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p);
+void wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns);
+void wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns);
+/* What a unit needs is awake now: its own readiness, held back, counts. */
+void wake_ready_again(struct warden *w, struct unit *u);
+void wake_vm_event(const struct vm_event *ev, void *arg);
+/* The first of a wake's held queries was answered. */
+void wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired);
+/* An operator waits: answered when the unit is awake (or asleep), or when that failed.  Takes over the request. */
+void wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep);
+/* The end: whoever still waits is told so. */
+void wake_answer_all(struct warden *w, const char *why);
+/* After a reload: what the board says of a unit follows its new policy. */
+void wake_board(struct warden *w, struct unit *u);
+/* Newest use of a unit: queries (board) and payload as far as it was read; 0 = never. */
+uint64_t wake_last_use_ns(const struct warden *w, const struct unit *u);
+
+/* ---- adopt.c ---- */
+
+/* Joins what runs to what the store remembers; for the first generation, once. */
+void adopt_start(struct warden *w);
+void adopt_free(struct warden *w);
+
+/* ---- verbs.c ---- */
+
+enum err verbs_open(struct warden *w, struct errmsg *m);
+/* Uids of the configuration's admins. */
+void verbs_admins(struct warden *w);
+
+#endif

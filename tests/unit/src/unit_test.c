@@ -1,0 +1,104 @@
+/* unit_test: the table finds units by number, name and UUID, and never gives a number twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "src/unit.h"
+
+static void
+found_by_everything(void **state)
+{
+	struct unit_table t;
+	struct unit_conf a = { .name = "a.test" }, b = { .name = "b.test" };
+	struct vm_uuid one = { { 1 } }, two = { { 2 } };
+	struct unit *ua, *ub;
+	struct errmsg m;
+
+	(void)state;
+	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
+	ua = unit_new(&t, &a, &m);
+	ub = unit_new(&t, &b, &m);
+	assert_ptr_equal(unit_by_number(&t, 0), ua);
+	assert_ptr_equal(unit_by_number(&t, 1), ub);
+	assert_null(unit_by_number(&t, 2));
+	assert_ptr_equal(unit_by_name(&t, "b.test"), ub);
+	assert_null(unit_by_name(&t, "c.test"));
+	assert_null(unit_by_uuid(&t, &one));
+	unit_uuid_set(&t, ua, &one);
+	unit_uuid_set(&t, ub, &two);
+	assert_ptr_equal(unit_by_uuid(&t, &one), ua);
+	unit_uuid_set(&t, ua, NULL);
+	assert_null(unit_by_uuid(&t, &one));
+	assert_ptr_equal(unit_by_uuid(&t, &two), ub);
+	unit_table_clear(&t);
+}
+
+static void
+a_leaving_unit_frees_its_name_but_not_its_number(void **state)
+{
+	struct unit_table t;
+	struct unit_conf a = { .name = "a.test" };
+	struct unit *first, *second;
+	struct vm_uuid one = { { 1 } };
+	struct errmsg m;
+
+	(void)state;
+	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
+	first = unit_new(&t, &a, &m);
+	unit_uuid_set(&t, first, &one);
+	unit_leave(&t, first);
+	assert_null(unit_by_name(&t, "a.test"));
+	assert_ptr_equal(unit_by_number(&t, 0), first);
+	assert_ptr_equal(unit_by_uuid(&t, &one), first);
+	second = unit_new(&t, &a, &m);
+	assert_int_equal(second->number, 1);
+	assert_ptr_equal(unit_by_name(&t, "a.test"), second);
+	unit_free(&t, first);
+	assert_null(unit_by_number(&t, 0));
+	assert_null(unit_by_uuid(&t, &one));
+	assert_ptr_equal(unit_by_name(&t, "a.test"), second);
+	assert_int_equal(t.count, 1);
+	unit_table_clear(&t);
+}
+
+static void
+many_units(void **state)
+{
+	enum { N = 20000 };
+	static char names[N][16];
+	static struct unit_conf conf[N];
+	struct unit_table t;
+	struct errmsg m;
+
+	(void)state;
+	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
+	for (int i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "u%d.test", i);
+		conf[i].name = names[i];
+		assert_non_null(unit_new(&t, &conf[i], &m));
+	}
+	for (int i = 0; i < N; i += 97)
+		assert_int_equal(unit_by_name(&t, names[i])->number, i);
+	for (int i = 0; i < N; i += 2)
+		unit_free(&t, unit_by_number(&t, (uint32_t)i));
+	assert_null(unit_by_name(&t, names[0]));
+	assert_non_null(unit_by_name(&t, names[1]));
+	assert_int_equal(t.count, N / 2);
+	unit_table_clear(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(found_by_everything),
+		cmocka_unit_test(a_leaving_unit_frees_its_name_but_not_its_number),
+		cmocka_unit_test(many_units),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
