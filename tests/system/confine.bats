@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# confine: what the confined processes may not do, and what happens when they try or die.
+
+load lib/jitsu
+setup() { setup_jitsu; start_jitsud; }
+teardown() { teardown_jitsu; }
+
+child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
+
+@test "confined processes have no privileges, no root, no capabilities, a filter" {
+	for name in dns sentinel; do
+		pid=$(child_pid $name)
+		[ "$(awk '/^Uid:/ {print $2 $3 $4}' /proc/$pid/status)" = "$(id -u jitsu)$(id -u jitsu)$(id -u jitsu)" ]
+		[ "$(awk '/^Gid:/ {print $2}' /proc/$pid/status)" = "$(id -g jitsu)" ]
+		[ -z "$(awk '/^Groups:/ {print $2}' /proc/$pid/status)" ]
+		for set in CapInh CapPrm CapEff CapBnd CapAmb; do
+			[ "$(awk "/^$set:/ {print \$2}" /proc/$pid/status)" = 0000000000000000 ]
+		done
+		grep -q '^NoNewPrivs:.*1' /proc/$pid/status
+		grep -q '^Seccomp:.*2' /proc/$pid/status
+		[ -z "$(ls -A /proc/$pid/root/)" ]
+	done
+}
+
+@test "a confined process that is killed is logged and replaced; VMs and service go on" {
+	ask +short www.example.test A
+	qemu=$(qemus)
+	for name in dns sentinel; do
+		old=$(child_pid $name)
+		kill -SYS "$old"
+		replaced() { [ -n "$(child_pid $name)" ] && [ "$(child_pid $name)" != "$old" ] && [ "$(child_pid $name)" != null ]; }
+		wait_for 10 replaced
+		grep -q "$name process (pid $old) ended: killed by its sandbox" "$DIR/log"
+	done
+	[ "$(qemus)" = "$qemu" ]
+	serving() { [ "$(ask +short plain.example.test A)" = 192.0.2.7 ]; }
+	wait_for 5 serving
+	jitsu sleep www.example.test
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+}
+
+@test "queries that come while the DNS process is replaced are answered" {
+	old=$(child_pid dns)
+	kill -STOP "$old"
+	ask +short +time=8 plain.example.test A >"$DIR/late" &
+	asker=$!
+	sleep 0.3
+	kill -KILL "$old"
+	wait "$asker"
+	# What the dead process had read is lost with it; what still was in the socket is answered.
+	run ask +short +tries=3 plain.example.test A
+	[ "$output" = 192.0.2.7 ]
+}
+
+@test "the VM runs as its own user" {
+	ask +short www.example.test A
+	pid=$(qemus)
+	[ "$(awk '/^Uid:/ {print $2}' /proc/$pid/status)" = "$(id -u jitsu-vm)" ]
+	grep -q '^NoNewPrivs:.*1' /proc/$pid/status
+	grep -q '^Seccomp:.*2' /proc/$pid/status
+	[ "$(awk '/^CapEff:/ {print $2}' /proc/$pid/status)" = 0000000000000000 ]
+}

@@ -1,0 +1,138 @@
+# jitsu.bash: a jitsud of one's own for a bats test: network namespace, bridge, directories, configuration, and their removal.
+#
+# setup_jitsu makes $NS, $DIR and a default configuration; start_jitsud starts it; every test file ends with teardown_jitsu.
+# Nothing outside $NS and $DIR is touched, so copies of a test can run side by side.
+
+BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
+
+in_ns() { ip netns exec "$NS" "$@"; }
+jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
+ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=5 "$@"; }
+state_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | .state"; }
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
+		sleep 0.05
+	done
+}
+is_state() { [ "$(state_of "$1")" = "$2" ]; }
+
+# PIDs of the QEMUs of this instance.
+qemus() { pgrep -f "qemu-system-x86_64 .*$DIR/" || true; }
+qemu_count() { qemus | wc -l; }
+
+write_conf() {
+	cat >"$DIR/jitsu.conf" <<-EOF
+	listen = { "10.77.0.1", "fd77::1", "127.0.0.1" }
+	port = 5300
+	workers = ${WORKERS:-2}
+	control = "$DIR/run/control"
+	state = "$DIR/state"
+	run-dir = "$DIR/run"
+	${CONF_TOP:-}
+	network "lan" {
+		bridge = "jitsu0"
+		subnets = { "10.77.0.0/24", "fd77::/64" }
+		gateway = { "10.77.0.254", "fd77::fe" }
+		units = { "10.77.0.10-10.77.0.250", "fd77::a:0/112" }
+	}
+	zone "example.test" { file = "example.zone" }
+	image "hello" {
+		driver = "qemu"
+		kernel = "hello.elf"
+		memory = "16M"
+		network = "lan"
+		ready = "tcp:80"
+		accel = "tcg"
+		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} ${HELLO_ARGS:-}"
+		${HELLO_CONF:-}
+	}
+	${CONF_MORE:-}
+	EOF
+}
+
+write_zone() {
+	{
+		cat <<-EOF
+		\$ORIGIN example.test.
+		\$TTL 60
+		@ SOA ns hostmaster ${SERIAL:-1} 1h 15m 1w 30
+		@ NS ns
+		ns A 10.77.0.1
+		plain A 192.0.2.7
+		plain TXT "no unit"
+		www A 10.77.0.10
+		_jitsu.www TXT "image=hello" ${WWW_KEYS:-}
+		blog A 10.77.0.10
+		_jitsu.blog TXT "unit=www"
+		alias CNAME www
+		EOF
+		[ $# -eq 0 ] || printf '%s\n' "$@"
+	} >"$DIR/example.zone"
+}
+
+# more_units N: u1 .. uN with addresses from 10.77.0.20 on.
+more_units() {
+	local i
+	for ((i = 1; i <= $1; i++)); do
+		echo "u$i A 10.77.0.$((19 + i))"
+		echo "_jitsu.u$i TXT \"image=${2:-hello}\""
+	done
+}
+
+make_netns() {
+	ip netns add "$NS"
+	ip -n "$NS" link set lo up
+	ip -n "$NS" link add jitsu0 address 02:00:00:00:77:01 type bridge
+	ip -n "$NS" addr add 10.77.0.1/24 dev jitsu0
+	ip -n "$NS" addr add fd77::1/64 dev jitsu0 nodad
+	ip -n "$NS" link set jitsu0 up
+}
+
+setup_jitsu() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root for network namespaces and taps"
+	NS=jitsu-$$-$BATS_TEST_NUMBER
+	# Not below bats' own directory: the VMs' user must be able to read the kernel.
+	DIR=$(mktemp -d /tmp/jitsu-test.XXXXXX)
+	chmod 755 "$DIR"
+	JITSUD=
+	cp "$BUILD/hello.elf" "$DIR/"
+	make_netns
+	write_conf
+	write_zone
+}
+
+start_jitsud() {
+	in_ns "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&- &
+	JITSUD=$!
+	wait_for "${START_SECONDS:-20}" serves || { tail -20 "$DIR/log"; return 1; }
+}
+serves() {
+	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; tail -20 "$DIR/log" >&2; return 0; }
+	jitsu status >/dev/null 2>&1 && ask +short ns.example.test A 2>/dev/null | grep -q .
+}
+
+# stop_jitsud [SIGNAL]: the VMs go on.
+stop_jitsud() {
+	[ -n "$JITSUD" ] || return 0
+	kill "-${1:-TERM}" "$JITSUD" 2>/dev/null || true
+	wait "$JITSUD" 2>/dev/null || true
+	JITSUD=
+}
+
+teardown_jitsu() {
+	local pid
+	[ -n "${DIR:-}" ] || return 0
+	stop_jitsud
+	for pid in $(qemus); do kill -9 "$pid" 2>/dev/null || true; done
+	if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then
+		echo "--- log"
+		tail -60 "$DIR/log" 2>/dev/null || true
+	fi
+	ip netns del "$NS" 2>/dev/null || true
+	rm -rf "$DIR"
+}

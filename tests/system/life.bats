@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# life: the main job and the life of a unit, with a real QEMU.
+
+load lib/jitsu
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
+
+@test "dig wakes the unit, and curl works at its first connection" {
+	start_jitsud
+	is_state www.example.test dormant
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+	run page
+	[[ "$output" == *www.example.test* ]]
+	is_state www.example.test awake
+	[ "$(qemu_count)" -eq 1 ]
+}
+
+@test "only A and AAAA questions that end at the owner wake it; others are answered at once" {
+	start_jitsud
+	for q in "www.example.test TXT" "www.example.test MX" "www.example.test ANY" "plain.example.test A" "nothing.example.test A" \
+	    "example.test SOA" "_jitsu.www.example.test TXT"; do
+		ask $q >/dev/null
+	done
+	run ask www.example.test AAAA
+	[[ "$output" == *"status: NOERROR"* ]]
+	[[ "$output" == *" aa "* ]]
+	[[ "$output" == *"ANSWER: 0"* ]]
+	is_state www.example.test dormant
+	[ "$(qemu_count)" -eq 0 ]
+	run ask _jitsu.www.example.test TXT
+	[[ "$output" == *NXDOMAIN* ]]
+}
+
+@test "a CNAME and an alias wake what they stand for" {
+	start_jitsud
+	run ask +short alias.example.test A
+	[[ "$output" == *10.77.0.10* ]]
+	is_state www.example.test awake
+	jitsu sleep www.example.test
+	is_state www.example.test dormant
+	run ask +short blog.example.test A
+	[ "$output" = 10.77.0.10 ]
+	is_state www.example.test awake
+	[ "$(qemu_count)" -eq 1 ]
+}
+
+@test "200 queries at once: one boot, 200 answers" {
+	start_jitsud
+	for i in $(seq 200); do echo "www.example.test A"; done >"$DIR/q"
+	run in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=5 +short -f "$DIR/q"
+	jitsu sleep www.example.test
+	pids=()
+	for i in $(seq 20); do
+		in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=5 +short www.example.test A >"$DIR/a.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	[ "$(cat "$DIR"/a.* | grep -c '^10.77.0.10$')" -eq 20 ]
+	[ "$(jitsu --json list | jq -r '.[] | select(.name == "www.example.test") | .boots')" -eq 2 ]
+}
+
+@test "20 sleeping names at once: 20 boots, all answered" {
+	write_zone "$(more_units 20)"
+	start_jitsud
+	pids=()
+	for i in $(seq 20); do
+		ask +short "u$i.example.test" A >"$DIR/a.$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	[ "$(cat "$DIR"/a.* | grep -c '^10.77.0.')" -eq 20 ]
+	all_awake() { [ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" -eq 20 ]; }
+	wait_for 20 all_awake
+	[ "$(qemu_count)" -eq 20 ]
+}
+
+@test "warm names are answered while others boot" {
+	write_zone "$(more_units 10)"
+	start_jitsud
+	for i in $(seq 10); do ask +short "u$i.example.test" A >/dev/null & done
+	run ask +short plain.example.test A
+	[ "$output" = 192.0.2.7 ]
+	wait $(jobs -p | grep -v "^$JITSUD$")
+}
+
+@test "an unused unit goes to sleep; payload without queries keeps it awake" {
+	WWW_KEYS='"idle=3s"' write_zone
+	start_jitsud
+	ask +short www.example.test A
+	for i in $(seq 6); do
+		page >/dev/null
+		sleep 1
+	done
+	is_state www.example.test awake
+	wait_for 15 is_state www.example.test dormant
+	[ "$(qemu_count)" -eq 0 ]
+	run ip -n "$NS" -o link show type tun
+	[ -z "$output" ]
+}
+
+@test "min-up keeps it, unused-after ends what nobody contacted" {
+	WWW_KEYS='"idle=1m" "unused-after=1s" "min-up=3s"' write_zone
+	start_jitsud
+	ask +short www.example.test A
+	sleep 2
+	is_state www.example.test awake
+	wait_for 10 is_state www.example.test dormant
+}
+
+@test "sleep=freeze: a frozen VM keeps its process and wakes without a boot" {
+	WWW_KEYS='"sleep=freeze" "idle=1s"' write_zone
+	start_jitsud
+	ask +short www.example.test A
+	wait_for 10 is_state www.example.test frozen
+	[ "$(qemu_count)" -eq 1 ]
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+	page | grep -q www.example.test
+	[ "$(jitsu --json list | jq -r '.[0].boots')" -eq 1 ]
+}
+
+@test "a VM that dies is noticed, logged with its console, counted, and boots again" {
+	HELLO_ARGS='crash=1500' write_conf
+	start_jitsud
+	ask +short www.example.test A
+	wait_for 10 is_state www.example.test dormant
+	[ "$(qemu_count)" -eq 0 ]
+	[ "$(jitsu --json show www.example.test | jq .crashes)" -eq 1 ]
+	jitsu --json show www.example.test | jq -r .console | grep -qi crash
+	grep -q "ended by itself" "$DIR/log"
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+	kill -9 "$(qemus)"
+	wait_for 5 is_state www.example.test dormant
+	[ "$(jitsu --json show www.example.test | jq .crashes)" -eq 2 ]
+}
+
+@test "a port that opens after hold: the address goes out, the boot goes on" {
+	HELLO_ARGS='delay=2000' write_conf
+	WWW_KEYS='"hold=300ms"' write_zone
+	start_jitsud
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+	is_state www.example.test booting
+	wait_for 10 is_state www.example.test awake
+	page | grep -q www
+}
+
+@test "wake and sleep by an operator; units that need others" {
+	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' '_jitsu.app TXT "image=hello" "needs=db.example.test"'
+	start_jitsud
+	run jitsu wake app.example.test
+	[ "$status" -eq 0 ]
+	is_state app.example.test awake
+	is_state db.example.test awake
+	run jitsu sleep app.example.test
+	[ "$status" -eq 0 ]
+	is_state app.example.test dormant
+	run jitsu wake no.example.test
+	[ "$status" -eq 1 ]
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env bats
+# restart: reload, SIGTERM, SIGKILL and adoption.
+
+load lib/jitsu
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+@test "a restart adopts the running VM with its clock" {
+	WWW_KEYS='"idle=8s"' write_zone
+	start_jitsud
+	ask +short www.example.test A
+	pid=$(qemus)
+	sleep 2
+	stop_jitsud TERM
+	[ "$(qemus)" = "$pid" ]
+	start_jitsud
+	is_state www.example.test awake
+	[ "$(qemus)" = "$pid" ]
+	idle=$(jitsu --json list | jq '.[] | select(.name == "www.example.test") | .idle_s')
+	[ "$idle" -ge 2 ]
+	wait_for 20 is_state www.example.test dormant
+	[ "$(qemu_count)" -eq 0 ]
+}
+
+@test "SIGKILL at random moments: no VM lost, none twice, none unmanaged" {
+	write_zone "$(more_units 4)"
+	start_jitsud
+	for round in $(seq 12); do
+		for i in 1 2 3 4; do ask +short +time=1 "u$i.example.test" A >/dev/null 2>&1 & done
+		sleep "0.0$((RANDOM % 10))$((RANDOM % 10))"
+		stop_jitsud KILL
+		wait
+		start_jitsud
+		[ "$(qemu_count)" -le 4 ]
+	done
+	settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "awake" or .state == "dormant")] | length')" -eq 5 ]; }
+	wait_for 20 settled
+	[ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" -eq "$(qemu_count)" ]
+	for i in 1 2 3 4; do jitsu sleep "u$i.example.test"; done
+	[ "$(qemu_count)" -eq 0 ]
+	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+	[ -z "$(ls "$DIR/run/vm")" ]
+}
+
+@test "VMs of others are never touched" {
+	in_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none -uuid 11111111-2222-4333-8444-555555555555 -m 16 \
+	    -kernel "$DIR/hello.elf" >/dev/null 2>&1 3>&- 4>&- &
+	other=$!
+	start_jitsud
+	ask +short www.example.test A
+	stop_jitsud KILL
+	start_jitsud
+	jitsu sleep www.example.test
+	kill -0 "$other"
+	kill -9 "$other"
+	wait "$other" || true
+}
+
+@test "SIGHUP: units come and go, a removed unit is stopped, no query is dropped" {
+	start_jitsud
+	ask +short www.example.test A
+	(for i in $(seq 300); do echo "plain.example.test A"; done) >"$DIR/q"
+	in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=2 +short -f "$DIR/q" >"$DIR/answers" &
+	asker=$!
+	SERIAL=2 write_zone "$(more_units 2)"
+	for i in 1 2 3; do
+		kill -HUP "$JITSUD"
+		sleep 0.2
+	done
+	wait "$asker"
+	[ "$(grep -c '^192.0.2.7$' "$DIR/answers")" -eq 300 ]
+	is_state www.example.test awake
+	run ask +short u1.example.test A
+	[ "$output" = 10.77.0.20 ]
+	[ "$(qemu_count)" -eq 2 ]
+	sed -i '/u1/d' "$DIR/example.zone"
+	kill -HUP "$JITSUD"
+	one_left() { [ "$(qemu_count)" -eq 1 ]; }
+	wait_for 10 one_left
+	is_state www.example.test awake
+}
+
+@test "a bad zone or configuration changes nothing and says where" {
+	start_jitsud
+	ask +short www.example.test A
+	cp "$DIR/example.zone" "$DIR/good"
+	echo '_jitsu.plain TXT "image=nosuch"' >>"$DIR/example.zone"
+	run jitsu reload
+	[[ "$output" == *example.zone:*nosuch* ]]
+	run ask +short plain.example.test A
+	[ "$output" = 192.0.2.7 ]
+	is_state www.example.test awake
+	jitsu status | grep -q nosuch
+	cp "$DIR/good" "$DIR/example.zone"
+	echo 'nonsense = 1' >>"$DIR/jitsu.conf"
+	run jitsu reload
+	[ "$status" -eq 1 ]
+	[[ "$output" == *jitsu.conf:*nonsense* ]]
+	is_state www.example.test awake
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+}
+
+@test "on-exit = stop ends the VMs" {
+	CONF_TOP='on-exit = "stop"' write_conf
+	start_jitsud
+	ask +short www.example.test A
+	[ "$(qemu_count)" -eq 1 ]
+	stop_jitsud TERM
+	[ "$(qemu_count)" -eq 0 ]
+	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+}
