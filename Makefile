@@ -106,6 +106,24 @@ tests: $(UNIT)
 
 include $(wildcard tests/*/*.mk)
 
+# Configuration that is there stays as it is.
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/jitsu $(DESTDIR)$(PREFIX)/share/jitsu \
+	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/jitsu
+	install -m 755 $(BUILD)/jitsud $(DESTDIR)$(PREFIX)/sbin/jitsud
+	install -m 755 $(BUILD)/jitsu $(DESTDIR)$(PREFIX)/bin/jitsu
+	install -m 755 scripts/cgroup-reset $(DESTDIR)$(PREFIX)/libexec/jitsu/cgroup-reset
+	install -m 644 $(BUILD)/hello.elf $(DESTDIR)$(PREFIX)/share/jitsu/hello.elf
+	install -m 644 man/jitsud.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	install -m 644 man/jitsu.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 man/jitsu.conf.5 man/jitsu.zone.5 $(DESTDIR)$(PREFIX)/share/man/man5/
+	install -m 644 config/jitsu.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jitsu
+	sed 's|@PREFIX@|$(PREFIX)|' config/jitsud.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
+	for f in jitsu.conf example.zone; do \
+	    test -e $(DESTDIR)/etc/jitsu/$$f || install -m 644 config/$$f $(DESTDIR)/etc/jitsu/$$f; done
+
 clean:
 	rm -rf $(BUILD)
 
