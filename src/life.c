@@ -286,10 +286,9 @@ step_died(struct step *s)
 		break;
 	case LIFE_P_AWAKE:
 	case LIFE_P_READING:
-		move_settle(s);
-		if (s->now - l->awake_since_ms < s->p->steady_ms) {
+		if (!move_settle(s)) {
 			if (l->failures > 0)
-				flag_set(s, F_FAIL);   /* move_gone() counts it */
+				flag_set(s, F_FAIL);   /* move_gone counts it */
 			else
 				l->failures = 1;
 		}

@@ -91,11 +91,13 @@ backoff_ms(const struct life *l, const struct life_policy *p)
 }
 
 /* A VM that was awake for long enough clears the record of former failures. */
-void
+bool
 move_settle(struct step *s)
 {
-	if (s->now - s->l->awake_since_ms >= s->p->steady_ms)
-		s->l->failures = 0;
+	if (s->now < s->l->awake_since_ms + s->p->steady_ms)
+		return false;
+	s->l->failures = 0;
+	return true;
 }
 
 /* ---- where a unit without a VM goes ---- */
@@ -220,7 +222,7 @@ move_down(struct step *s)
 		break;
 	case LIFE_P_AWAKE:
 	case LIFE_P_READING:
-		move_settle(s);
+		(void)move_settle(s);   /* it goes down either way */
 		/* FALLTHROUGH */
 	case LIFE_P_PROBING:
 	case LIFE_P_FROZEN:
@@ -242,12 +244,12 @@ move_descend(struct step *s, enum life_tier tier)
 	bool up = s->l->phase == LIFE_P_AWAKE || s->l->phase == LIFE_P_READING;
 
 	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
-		move_settle(s);
+		(void)move_settle(s);   /* it goes down either way */
 		move_operate(s, LIFE_P_FREEZING, LIFE_DO_FREEZE);
 		move_arm(s, s->p->op_ms);
 	} else if (tier == LIFE_TIER_SAVED && s->p->can_save) {
 		if (up)
-			move_settle(s);
+			(void)move_settle(s);   /* as above */
 		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);
 		move_arm(s, s->p->op_ms);
 	} else {

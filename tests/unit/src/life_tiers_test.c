@@ -1,0 +1,303 @@
+/* life_tiers_test: freeze, save, removal and adoption, one scenario each. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/src/life_rig.h"
+
+/* ---- tiers ---- */
+
+static void
+a_frozen_unit_wakes_at_once(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_READING);
+
+	(void)state;
+	r.p.sleep = LIFE_TIER_FROZEN;
+	rig_activity(&r, 0, 0);
+	did(&r, "changed freeze timer");
+	is(&r, LIFE_FROZEN);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	did(&r, "timer");   /* the slot is kept */
+	rig_wake(&r, LIFE_BY_QUERY);
+	did(&r, "changed thaw timer");
+	rig_event(&r, LIFE_EV_THAWED, ERR_OK);
+	did(&r, "changed woken timer");
+	rig_answered(&r, WAKE_READY);
+	is(&r, LIFE_AWAKE);
+}
+
+static void
+a_wake_while_freezing_thaws(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_FREEZING);
+
+	(void)state;
+	rig_wake(&r, LIFE_BY_QUERY);
+	did(&r, "");
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	did(&r, "changed thaw");   /* both deadlines are the same moment */
+}
+
+static void
+a_saved_unit_is_restored(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_SAVING);
+
+	(void)state;
+	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	did(&r, "release timer");
+	is(&r, LIFE_SAVED);
+	assert_false(life_has_vm(&r.l));
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	did(&r, "restore probe");
+	rig_event(&r, LIFE_EV_RESTORED, ERR_OK);
+	rig_event(&r, LIFE_EV_READY, ERR_OK);
+	did(&r, "changed boot-done woken timer");
+	r = rig_in_phase(LIFE_P_RESTORING);
+	rig_event(&r, LIFE_EV_RESTORED, ERR_IO);   /* a cold boot instead, for the same query and in the same slot */
+	did(&r, "unprobe intent");
+	rig_event(&r, LIFE_EV_STORED, ERR_OK);
+	did(&r, "start probe");
+	r = rig_in_phase(LIFE_P_SAVED);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_REFUSED, ERR_LIMIT);
+	is(&r, LIFE_SAVED);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	did(&r, "changed woken release timer");
+	is(&r, LIFE_SAVED);
+}
+
+static void
+a_wake_while_saving_restores(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_SAVING);
+
+	(void)state;
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	did(&r, "changed release admit timer");
+}
+
+static void
+what_the_driver_cannot_do_becomes_a_stop(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_AWAKE);
+
+	(void)state;
+	r.p.can_freeze = r.p.can_save = false;
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	did(&r, "changed stop timer");
+	r = rig_in_phase(LIFE_P_AWAKE);
+	r.p.can_freeze = r.p.can_save = false;
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	did(&r, "changed stop timer");
+	r = rig_in_phase(LIFE_P_FREEZING);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_IO);
+	did(&r, "changed stop");
+	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
+	r = rig_in_phase(LIFE_P_SAVING);
+	rig_event(&r, LIFE_EV_SAVED, ERR_IO);
+	did(&r, "changed stop");
+	r = rig_in_phase(LIFE_P_THAWING);
+	rig_event(&r, LIFE_EV_THAWED, ERR_IO);
+	did(&r, "changed stop");
+	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
+	did(&r, "changed release admit timer");   /* the query still waits */
+}
+
+static void
+sleep_grows_deeper_with_age(void **state)
+{
+	struct rig r = rig_new();
+
+	(void)state;
+	r.p.frozen_ms = 100 * S;
+	r.p.frozen_then = LIFE_TIER_SAVED;
+	r.p.saved_ms = 1000 * S;
+	rig_awake(&r);
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + 100 * S);
+	rig_timer(&r);
+	did(&r, "changed save timer");
+	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + 1000 * S);
+	rig_timer(&r);
+	did(&r, "changed stop timer");   /* throws the state away; no slot is involved */
+	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
+	did(&r, "changed timer");
+	is(&r, LIFE_DORMANT);
+}
+
+static void
+pressure_demotes_but_never_lifts(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_FROZEN);
+
+	(void)state;
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	did(&r, "");
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	did(&r, "changed save timer");
+	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	did(&r, "");
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	did(&r, "changed stop timer");
+	r = rig_in_phase(LIFE_P_FREEZING);
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	is(&r, LIFE_STOPPING);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	did(&r, "stop");
+	r = rig_in_phase(LIFE_P_SAVING);
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	is(&r, LIFE_SAVED);
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	did(&r, "release stop");
+}
+
+/* ---- removal and adoption ---- */
+
+static bool
+forgotten(const struct rig *r)
+{
+	return r->out.n > 0 && r->out.actions[r->out.n - 1].kind == LIFE_DO_FORGET;
+}
+
+static void
+a_removed_unit_goes_from_every_phase(void **state)
+{
+	static const enum life_event_kind ends[LIFE_PHASE_COUNT] = { [LIFE_P_STARTING] = LIFE_EV_STARTED, [LIFE_P_RESTORING] = LIFE_EV_RESTORED,
+	    [LIFE_P_FREEZING] = LIFE_EV_FROZEN, [LIFE_P_THAWING] = LIFE_EV_THAWED, [LIFE_P_SAVING] = LIFE_EV_SAVED, [LIFE_P_STOPPING] = LIFE_EV_STOPPED };
+
+	(void)state;
+	for (unsigned ph = 0; ph < LIFE_P_GONE; ph++) {
+		struct rig r = rig_in_phase((enum life_phase)ph);
+		bool waiting = (ph >= LIFE_P_ADMITTING && ph <= LIFE_P_PROBING) || ph == LIFE_P_THAWING, done;
+
+		rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
+		done = forgotten(&r);
+		if (waiting)
+			rig_answered(&r, WAKE_GONE);
+		assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_REMOVE }), ERR_STATE);   /* once is enough */
+		while (!done) {
+			rig_wake(&r, LIFE_BY_QUERY);   /* too late */
+			rig_answered(&r, WAKE_GONE);
+			if (r.l.phase == LIFE_P_RETRYING)
+				rig_timer(&r);
+			else
+				rig_event(&r, ends[r.l.phase], ERR_OK);
+			done = forgotten(&r);
+		}
+		assert_int_equal(r.l.phase, LIFE_P_GONE);
+		assert_int_equal(r.l.timer_ms, LIFE_NEVER);
+	}
+}
+
+static void
+adoption(void **state)
+{
+	static const struct {
+		enum life_found found;
+		enum life_state was;
+		enum life_phase phase;
+		const char *actions;
+	} rows[] = {
+		{ LIFE_FOUND_NONE, LIFE_DORMANT, LIFE_P_DORMANT, "" },
+		{ LIFE_FOUND_NONE, LIFE_BOOTING, LIFE_P_DORMANT, "changed" },      /* killed before the spawn */
+		{ LIFE_FOUND_NONE, LIFE_AWAKE, LIFE_P_DORMANT, "changed" },        /* died while nobody looked */
+		{ LIFE_FOUND_NONE, LIFE_SAVED, LIFE_P_DORMANT, "changed" },
+		{ LIFE_FOUND_RUNNING, LIFE_AWAKE, LIFE_P_AWAKE, "claim timer" },
+		{ LIFE_FOUND_RUNNING, LIFE_BOOTING, LIFE_P_PROBING, "claim probe timer" },   /* killed between spawn and the first write */
+		{ LIFE_FOUND_RUNNING, LIFE_DORMANT, LIFE_P_PROBING, "changed claim probe timer" },
+		{ LIFE_FOUND_RUNNING, LIFE_FROZEN, LIFE_P_PROBING, "changed claim probe timer" },
+		{ LIFE_FOUND_RUNNING, LIFE_SAVED, LIFE_P_PROBING, "changed claim probe timer" },
+		{ LIFE_FOUND_RUNNING, LIFE_STOPPING, LIFE_P_STOPPING, "claim stop timer" },
+		{ LIFE_FOUND_RUNNING, LIFE_FAILED, LIFE_P_STOPPING, "changed claim stop timer" },
+		{ LIFE_FOUND_FROZEN, LIFE_FROZEN, LIFE_P_FROZEN, "claim" },
+		{ LIFE_FOUND_FROZEN, LIFE_AWAKE, LIFE_P_FROZEN, "changed claim" },
+		{ LIFE_FOUND_FROZEN, LIFE_STOPPING, LIFE_P_STOPPING, "claim stop timer" },
+		{ LIFE_FOUND_SAVED, LIFE_SAVED, LIFE_P_SAVED, "" },
+		{ LIFE_FOUND_SAVED, LIFE_AWAKE, LIFE_P_SAVED, "changed" },
+		{ LIFE_FOUND_BROKEN, LIFE_AWAKE, LIFE_P_STOPPING, "changed claim stop timer" },
+		{ LIFE_FOUND_BROKEN, LIFE_BOOTING, LIFE_P_STOPPING, "changed claim stop timer" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rig r = rig_new();
+
+		rig_adopt(&r, rows[i].found, rows[i].was);
+		did(&r, rows[i].actions);
+		assert_int_equal(r.l.phase, rows[i].phase);
+	}
+}
+
+static void
+an_adopted_unit_keeps_its_clocks(void **state)
+{
+	struct rig r = rig_new();
+
+	(void)state;
+	rig_adopt(&r, LIFE_FOUND_RUNNING, LIFE_AWAKE);
+	assert_int_equal(r.l.timer_ms, r.now + 40 * S);   /* used 20 s ago */
+	rig_timer(&r);
+	rig_activity(&r, 0, 0);
+	is(&r, LIFE_STOPPING);
+	r = rig_new();
+	rig_adopt(&r, LIFE_FOUND_RUNNING, LIFE_BOOTING);
+	rig_event(&r, LIFE_EV_READY, ERR_OK);
+	did(&r, "changed timer");
+	is(&r, LIFE_AWAKE);
+	r = rig_new();
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = r.now + S, .failures = 2 } }), ERR_OK);
+	did(&r, "timer");
+	is(&r, LIFE_FAILED);
+	r = rig_new();   /* a time of another world does not keep it down for ever */
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = LIFE_NEVER - 1 } }), ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + 8 * S);
+}
+
+static void
+words_are_there(void **state)
+{
+	enum life_state s;
+
+	(void)state;
+	for (unsigned i = 0; i < LIFE_STATE_COUNT; i++) {
+		assert_true(life_state_parse(life_state_text((enum life_state)i), &s));
+		assert_int_equal(s, i);
+	}
+	assert_false(life_state_parse("asleep", &s));
+	for (unsigned i = 0; i < LIFE_WHY_COUNT; i++)
+		assert_string_not_equal(life_why_text((enum life_why)i), "unknown");
+	assert_string_equal(life_why_text(LIFE_WHY_COUNT), "unknown");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_frozen_unit_wakes_at_once),
+		cmocka_unit_test(a_wake_while_freezing_thaws),
+		cmocka_unit_test(a_saved_unit_is_restored),
+		cmocka_unit_test(a_wake_while_saving_restores),
+		cmocka_unit_test(what_the_driver_cannot_do_becomes_a_stop),
+		cmocka_unit_test(sleep_grows_deeper_with_age),
+		cmocka_unit_test(pressure_demotes_but_never_lifts),
+		cmocka_unit_test(a_removed_unit_goes_from_every_phase),
+		cmocka_unit_test(adoption),
+		cmocka_unit_test(an_adopted_unit_keeps_its_clocks),
+		cmocka_unit_test(words_are_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
