@@ -152,19 +152,19 @@ list_options(enum option_section s, char *buf, size_t size)
 }
 
 static void
-unknown_option(struct config_loader *l, cfg_t *cfg, const char *name, size_t len)
+unknown_option(struct config_loader *l, cfg_t *cfg, const char *name)
 {
 	enum option_section s = section_of(cfg);
-	const char *near = option_nearest(s, name, len);
-	unsigned line = (unsigned)cfg->line;
+	struct suggest near;
+	const char *guess;
 	char accepted[768];
 
-	if (near != NULL) {
-		config_found(l, line, "unknown option \"%.*s\" %s; did you mean \"%s\"?", (int)len, name, section_text(s), near);
-		return;
-	}
+	suggest_init(&near, name);
+	option_offer(s, &near);
+	guess = suggest_text(&near);
 	list_options(s, accepted, sizeof(accepted));
-	config_found(l, line, "unknown option \"%.*s\" %s; accepted are %s", (int)len, name, section_text(s), accepted);
+	config_found(l, (unsigned)cfg->line, "unknown option \"%s\" %s%s%s", name, section_text(s), guess[0] != '\0' ? guess : "; accepted are ",
+	    guess[0] != '\0' ? "" : accepted);
 }
 
 /* libconfuse found an error of syntax.  Its messages are quoted, but the commonest says too little. */
@@ -179,9 +179,10 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	len = strlen(text);
 	if (strncmp(text, unknown, sizeof(unknown) - 1) == 0 && len > sizeof(unknown)) {
-		if (len - sizeof(unknown) > 60)
-			len = sizeof(unknown) + 60;
-		unknown_option(l, cfg, text + sizeof(unknown) - 1, len - sizeof(unknown));
+		text[len - 1] = '\0';   /* the quote behind the name */
+		if (len > sizeof(unknown) + 60)
+			text[sizeof(unknown) + 60] = '\0';
+		unknown_option(l, cfg, text + sizeof(unknown) - 1);
 	} else if (strncmp(text, duplicate, sizeof(duplicate) - 1) == 0) {
 		config_found(l, (unsigned)cfg->line, "there is a section with the title %s already; titles must differ",
 		    text + sizeof(duplicate) - 2);
@@ -246,6 +247,7 @@ add_empty_section(struct config_loader *l, cfg_t *sec)
 static void
 add_empty_sections(struct config_loader *l)
 {
+	(void)raw_get(l, root);   /* l->nomem says whether it worked */
 	for (int s = OPTION_NETWORK; s < OPTION_MAPPING; s++) {
 		const char *name = option_section_name((enum option_section)s);
 		cfg_opt_t *opt = cfg_getopt(root, name);

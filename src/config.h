@@ -91,7 +91,7 @@ struct config_disk {
  * The part of an image that a mapping may set for its unit.  All times in milliseconds.
  */
 struct config_policy {
-	uint32_t idle_ms;              /* no use for so long: sleep.  In an image UINT32_MAX = auto; in a unit resolved */
+	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never.  In an image UINT32_MAX = auto; in a unit resolved */
 	uint32_t hold_ms;              /* a query is held at most so long */
 	uint32_t min_up_ms;            /* awake at least so long */
 	uint32_t unused_after_ms;      /* woken and never contacted since: sleep; 0 = `idle` alone decides.  UINT32_MAX as for idle */

@@ -65,6 +65,7 @@ take_string(struct job *j, const char *data, size_t len)
 	size_t name_len = equals == NULL ? 0 : (size_t)(equals - data);
 	struct keys *k = &j->keys;
 	const struct option *o;
+	struct suggest near;
 	struct errmsg m;
 
 	text_escape(shown, sizeof(shown), data, len);
@@ -76,11 +77,11 @@ take_string(struct job *j, const char *data, size_t len)
 		name[i] = (char)tolower((unsigned char)data[i]);
 	o = option_find_key(name, name_len);
 	if (o == NULL) {
-		const char *near = option_nearest(OPTION_MAPPING, name, name_len);
-
+		name[name_len] = '\0';
+		suggest_init(&near, name);
+		option_offer(OPTION_MAPPING, &near);
 		option_keys(accepted, sizeof(accepted));
-		mapping_found(j->r, j->u, "\"%s\": unknown key; %s%s%saccepted are %s", shown, near != NULL ? "did you mean \"" : "",
-		    near != NULL ? near : "", near != NULL ? "\"? " : "", accepted);
+		mapping_found(j->r, j->u, "\"%s\": unknown key%s (accepted are %s)", shown, suggest_text(&near), accepted);
 		return;
 	}
 	if (key_text(k, o->name) != NULL) {

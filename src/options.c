@@ -119,8 +119,8 @@ const struct option options[] = {
 	IMAGE("boot-timeout", OPTION_DURATION, 0, 100, HOUR, "30s", NULL, boot_timeout_ms, "a boot that takes longer has failed"),
 	IMAGE("stop", OPTION_WORD, 0, 0, 0, "destroy", words_stop, stop, "how a VM is stopped"),
 	IMAGE("stop-timeout", OPTION_DURATION, 0, 100, HOUR, "10s", NULL, stop_timeout_ms, "with stop = shutdown: destroy it after so long"),
-	IMAGE("idle", OPTION_DURATION, OPTION_UNIT | OPTION_AUTO, SECOND, 30 * DAY, "auto", NULL, policy.idle_ms,
-	    "a unit without use for so long goes to sleep; auto: twice the record's TTL, from 60s to 10m"),
+	IMAGE("idle", OPTION_DURATION, OPTION_UNIT | OPTION_AUTO, 0, 30 * DAY, "auto", NULL, policy.idle_ms,
+	    "a unit without use for so long goes to sleep; 0s: never; auto: twice the record's TTL, from 60s to 10m"),
 	IMAGE("hold", OPTION_DURATION, OPTION_UNIT, 0, 30 * SECOND, "1s", NULL, policy.hold_ms, "a query waits at most so long for its unit"),
 	IMAGE("min-up", OPTION_DURATION, OPTION_UNIT, 0, DAY, "10s", NULL, policy.min_up_ms, "a unit stays awake at least so long"),
 	IMAGE("unused-after", OPTION_DURATION, OPTION_UNIT | OPTION_AUTO, 0, 30 * DAY, "auto", NULL, policy.unused_after_ms,
@@ -199,60 +199,15 @@ option_row(const struct option *o)
 	return (unsigned)(o - first);
 }
 
-/* Edits (insert, delete, replace) that turn one name into the other; names are short, longer ones are far from everything. */
-static unsigned
-distance(const char *a, const char *b, size_t blen)
+void
+option_offer(enum option_section s, struct suggest *to)
 {
-	unsigned row[33];
-	size_t alen = strlen(a);
-
-	if (blen > 32)
-		return UINT32_MAX;
-	for (unsigned j = 0; j <= blen; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= alen; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= blen; j++) {
-			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = row[j];
-			row[j] = best;
-		}
-	}
-	return row[blen];
-}
-
-/* Keeps `candidate` if it is nearer than what was found before. */
-static void
-offer(const char *candidate, const char *name, size_t len, unsigned *least, const char **best)
-{
-	unsigned d = distance(candidate, name, len);
-
-	if (d < *least && d < strlen(candidate)) {
-		*least = d;
-		*best = candidate;
-	}
-}
-
-const char *
-option_nearest(enum option_section s, const char *name, size_t len)
-{
-	const char *best = NULL;
-	unsigned least = 3;
-
 	for (unsigned i = 0; i < options_count; i++) {
 		if (s == OPTION_MAPPING ? is_key(&options[i]) : options[i].section == s)
-			offer(options[i].name, name, len, &least, &best);
+			suggest_offer(to, options[i].name);
 	}
 	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
-		offer(section_names[i], name, len, &least, &best);
-	return best;
+		suggest_offer(to, section_names[i]);
 }
 
 void

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "src/suggest.h"
 
 enum option_section {
 	OPTION_TOP,                    /* stored in struct config */
@@ -87,8 +88,8 @@ const struct option *option_find(enum option_section s, const char *name, size_t
 const struct option *option_find_key(const char *name, size_t len);
 /* Number of the row within its section. */
 unsigned option_row(const struct option *o);
-/* The option of a section (for OPTION_MAPPING: the key; at the top level also a section) that looks most like `name`; NULL when none comes near. */
-const char *option_nearest(enum option_section s, const char *name, size_t len);
+/* Offers the names of a section's options (for OPTION_MAPPING: of the keys; at the top level also of the sections). */
+void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
 void option_keys(char *buf, size_t size);
 /* For people: every option with its type, bounds, default and help. */

@@ -1,0 +1,524 @@
+/* mapping_test: from TXT strings to units, and everything that zones may not do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/mapping.h"
+
+static const char conf_text[] =
+    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
+    " units = { \"10.77.0.10-10.77.0.255\", \"fd77::a:0/112\" } }\n"
+    "network \"big\" { bridge = b1\n subnets = { \"10.128.0.0/9\" } units = { \"10.128.0.0/9\" } }\n"
+    "image \"hello\" { kernel = k network = lan memory = 64M cmdline = 'name={name} ip={address}/{prefixlen}' }\n"
+    "image \"six\" { kernel = k network = lan cmdline = '{address6}' }\n"
+    "image \"any\" { kernel = k network = lan idle = 5m unused-after = 0s nics = { big } }\n"
+    "image \"disk\" { disks = { '/d/one' } network = lan }\n"
+    "image \"own\" { disks = { '/d/{name}', '/d/base,readonly' } network = lan }\n"
+    "image \"over\" { disks = { '/d/one2' } overlay = yes network = lan }\n"
+    "image \"base\" { disks = { '/d/base' } network = lan }\n"
+    "image \"wide\" { kernel = k network = big }\n"
+    "zone \"a.test\" { file = a }\n"
+    "zone \"b.test\" { file = b images = { hello } }\n";
+
+static const struct mapping_secret secret = { .key = { 1, 2, 3 } };
+
+struct fixture {
+	struct config *conf;
+	struct mapping_set *set;
+	const struct config_zone *a, *b;
+	struct report r;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct msg_addr host;
+
+	assert_non_null(f);
+	report_init(&f->r);
+	assert_int_equal(config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &f->conf, &f->r), ERR_OK);
+	assert_true(addr_parse("10.77.0.99", &host));
+	f->set = mapping_set_new(f->conf, &secret, &host, 1);
+	f->a = config_zone_find(f->conf, "a.test");
+	f->b = config_zone_find(f->conf, "b.test");
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	mapping_set_free(f->set);
+	config_free(f->conf);
+	report_clear(&f->r);
+	free(f);
+	return 0;
+}
+
+/* `text`: addresses, then strings, separated by spaces.  `line` is where it stands. */
+static struct dns_unit
+unit(const char *owner, const char *text, unsigned line)
+{
+	struct dns_unit u = { .ttl = 60, .line = line };
+
+	snprintf(u.owner, sizeof(u.owner), "%s", owner);
+	snprintf(u.file, sizeof(u.file), "x.zone");
+	while (*text != '\0') {
+		size_t len = strcspn(text, " ");
+		char word[64];
+
+		snprintf(word, sizeof(word), "%.*s", (int)len, text);
+		if (addr_parse(word, &u.addrs[u.naddrs])) {
+			u.naddrs++;
+		} else {
+			u.strings[u.nstrings].data = text;
+			u.strings[u.nstrings].len = (uint8_t)len;
+			u.nstrings++;
+		}
+		text += len + (text[len] == ' ');
+	}
+	return u;
+}
+
+/* The first finding of adding one unit to zone a. */
+static void
+expect(struct fixture *f, const char *owner, const char *text, const char *want)
+{
+	struct dns_unit u = unit(owner, text, 7);
+	char line[2048], begin[300];
+
+	report_clear(&f->r);
+	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_PARSE)
+		fail_msg("%s %s is accepted", owner, text);
+	assert_false(mapping_zone_added(f->set, f->a));
+	assert_null(mapping_unit_find(f->set, owner));
+	report_format(&f->r, 0, line, sizeof(line));
+	snprintf(begin, sizeof(begin), "x.zone:7: %s: ", owner);
+	if (strncmp(line, begin, strlen(begin)) != 0 || strstr(line, want) == NULL)
+		fail_msg("%s %s: not \"%s\": %s", owner, text, want, line);
+}
+
+static const struct unit_conf *
+add_one(struct fixture *f, const char *owner, const char *text)
+{
+	struct dns_unit u = unit(owner, text, 3);
+	char line[2048];
+
+	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_OK || mapping_set_finish(f->set, &f->r) != ERR_OK) {
+		report_format(&f->r, 0, line, sizeof(line));
+		fail_msg("%s", line);
+	}
+	return mapping_unit_find(f->set, owner);
+}
+
+static void
+a_unit(void **state)
+{
+	struct fixture *f = *state;
+	const struct unit_conf *u = add_one(f, "www.a.test", "10.77.0.10 fd77::a:1 image=hello IDLE=90s hold=2s memory=32M answer=now sleep=freeze min-up=0s "
+	    "mac=02:00:00:00:00:aa");
+
+	assert_non_null(u);
+	assert_ptr_equal(u, mapping_zone_unit(f->set, f->a, 0));
+	assert_string_equal(u->image->name, "hello");
+	assert_int_equal(u->policy.idle_ms, 90000);
+	assert_int_equal(u->policy.hold_ms, 2000);
+	assert_int_equal(u->policy.min_up_ms, 0);
+	assert_int_equal(u->policy.unused_after_ms, 60000);
+	assert_int_equal(u->policy.answer, CONFIG_ANSWER_NOW);
+	assert_int_equal(u->policy.sleep, CONFIG_SLEEP_FREEZE);
+	assert_true(u->policy.memory_bytes == 32u << 20);
+	assert_int_equal(u->mac[5], 0xaa);
+	assert_int_equal(u->naddrs, 2);
+	assert_int_equal(mapping_unit_addr(u, 4)->prefixlen, 24);
+	assert_int_equal(mapping_unit_addr(u, 6)->prefixlen, 64);
+	assert_non_null(mapping_gateway(u->image->network, mapping_unit_addr(u, 6)));
+	assert_int_equal(mapping_set_units(f->set), 1);
+	assert_int_equal(mapping_set_add_units(f->set, f->a, NULL, 0, &f->r), ERR_EXISTS);
+}
+
+static void
+idle_follows_the_ttl(void **state)
+{
+	static const struct {
+		uint32_t ttl, idle_ms, unused_ms;
+	} cases[] = { { 0, 60000, 30000 }, { 29, 60000, 30000 }, { 31, 62000, 31000 }, { 300, 600000, 300000 }, { 4294967295u, 600000, 600000 } };
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mapping_set *set = mapping_set_new(f->conf, &secret, NULL, 0);
+		struct dns_unit u = unit("w.a.test", "10.77.0.10 image=hello", 1);
+		const struct unit_conf *uc;
+
+		u.ttl = cases[i].ttl;
+		assert_int_equal(mapping_set_add_units(set, f->a, &u, 1, &f->r), ERR_OK);
+		uc = mapping_unit_find(set, "w.a.test");
+		assert_int_equal(uc->policy.idle_ms, cases[i].idle_ms);
+		assert_int_equal(uc->policy.unused_after_ms, cases[i].unused_ms);
+		mapping_set_free(set);
+	}
+}
+
+static void
+images_policy_counts_where_the_mapping_is_silent(void **state)
+{
+	const struct unit_conf *u = add_one(*state, "w.a.test", "10.77.0.10 image=any");
+
+	assert_int_equal(u->policy.idle_ms, 300000);
+	assert_int_equal(u->policy.unused_after_ms, 0);
+}
+
+static void
+bad_mappings(void **state)
+{
+	static const struct {
+		const char *owner, *text, *want;
+	} cases[] = {
+		{ "w.a.test", "10.77.0.10", "neither image= nor unit=" },
+		{ "w.a.test", "10.77.0.10 image", "\"image\": a mapping consists of strings key=value" },
+		{ "w.a.test", "10.77.0.10 =x", "key=value" },
+		{ "w.a.test", "10.77.0.10 image=hello image=any", "\"image=any\": the key stands there twice" },
+		{ "w.a.test", "10.77.0.10 image=hello iddle=2m", "\"iddle=2m\": unknown key; did you mean idle? (accepted are image, unit, needs, mac," },
+		{ "w.a.test", "10.77.0.10 image=hello kernel=/etc/passwd", "unknown key" },
+		{ "w.a.test", "10.77.0.10 image=hello wake-on=syn", "unknown key (accepted are image, unit, needs" },
+		{ "w.a.test", "10.77.0.10 image=hello idle=2", "idle: \"2\" is not accepted: it must be auto, or a duration" },
+		{ "w.a.test", "10.77.0.10 image=hello hold=1m", "hold: \"1m\" is not accepted" },
+		{ "w.a.test", "10.77.0.10 image=hello memory=65M", "memory=65M is more than image \"hello\" has" },
+		{ "w.a.test", "10.77.0.10 image=nope", "image=nope: there is no section image \"nope\" in /c/jitsu.conf" },
+		{ "w.a.test", "10.77.0.10 image=hello mac=ff:ff:ff:ff:ff:ff", "mac: \"ff:ff:ff:ff:ff:ff\"" },
+		{ "w.a.test", "10.77.0.10 image=hello unit=x", "unit=x makes this name an alias" },
+		{ "w.a.test", "image=hello", "no address" },
+		{ "w.a.test", "10.77.0.9 image=hello", "10.77.0.9 is outside the units of network \"lan\"" },
+		{ "w.a.test", "10.77.0.1 image=hello", "10.77.0.1 is outside the units" },
+		{ "w.a.test", "10.77.0.255 image=hello", "10.77.0.255 is no host's address" },
+		{ "w.a.test", "10.77.0.99 image=hello", "10.77.0.99 is the address of this host" },
+		{ "w.a.test", "fd77::b:0 10.77.0.10 image=hello", "fd77::b:0 is outside" },
+		{ "w.a.test", "10.77.0.10 image=six", "cmdline of image \"six\": it has no value for {address6}" },
+		{ "*.a.test", "10.77.0.10 image=hello", "is no wildcard" },
+		{ "w\\032x.a.test", "10.77.0.10 image=hello", "a unit's name consists of" },
+		{ "w$(x).a.test", "10.77.0.10 image=hello", "a unit's name consists of" },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		expect(*state, cases[i].owner, cases[i].text, cases[i].want);
+}
+
+/* Strings are bytes of other people's: they are escaped where they are shown. */
+static void
+bytes_are_escaped(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit u = unit("w.a.test", "10.77.0.10 image=hello", 1);
+	char line[1024];
+
+	u.strings[1].data = "idle=\0\033[2J";
+	u.strings[1].len = 10;
+	u.nstrings = 2;
+	assert_int_equal(mapping_set_add_units(f->set, f->a, &u, 1, &f->r), ERR_PARSE);
+	report_format(&f->r, 0, line, sizeof(line));
+	assert_string_equal(line, "x.zone:1: w.a.test: \"idle=\\000\\033[2J\": the value has a NUL byte");
+}
+
+static enum err
+add(struct fixture *f, const struct config_zone *z, const struct dns_unit *units, uint32_t n)
+{
+	report_clear(&f->r);
+	return mapping_set_add_units(f->set, z, units, n, &f->r);
+}
+
+static void
+assert_finding(const struct fixture *f, size_t i, const char *want)
+{
+	char line[2048];
+
+	assert_true(f->r.nlines > i);
+	report_format(&f->r, i, line, sizeof(line));
+	if (strstr(line, want) == NULL)
+		fail_msg("not \"%s\": %s", want, line);
+}
+
+static void
+an_address_belongs_to_one_unit(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a = unit("w.a.test", "10.77.0.10 image=hello", 4), b = unit("w.b.test", "10.77.0.10 image=hello", 5);
+
+	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_PARSE);
+	assert_finding(f, 0, "x.zone:5: w.b.test: 10.77.0.10 belongs to the unit w.a.test (x.zone:4) already");
+	/* A refused zone may come again with other contents, and the first one is untouched. */
+	b = unit("w.b.test", "10.77.0.11 image=hello", 5);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+	assert_non_null(mapping_unit_find(f->set, "w.a.test"));
+	assert_int_equal(mapping_set_units(f->set), 2);
+}
+
+static void
+a_refused_zone_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[2] = { unit("x.a.test", "10.77.0.10 image=hello", 1), unit("y.a.test", "10.77.0.9 image=hello", 2) };
+	struct dns_unit b = unit("x.b.test", "10.77.0.10 image=hello", 3);
+
+	assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
+	assert_int_equal(mapping_zone_units(f->set, f->a), 0);
+	assert_null(mapping_unit_find(f->set, "x.a.test"));
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+}
+
+static void
+zones_use_the_images_they_list(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a = unit("w.a.test", "10.77.0.12 image=any", 1), b = unit("w.b.test", "10.77.0.10 image=any", 5);
+
+	assert_int_equal(add(f, f->b, &b, 1), ERR_PARSE);
+	assert_finding(f, 0, "image=any: zone \"b.test\" may not use it; add it to images in /c/jitsu.conf:");
+	/* Nor through an alias. */
+	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
+	b = unit("w.b.test", "10.77.0.12 unit=w.a.test.", 5);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "may not use image \"any\"");
+	assert_false(mapping_zone_added(f->set, f->b));
+	assert_true(mapping_zone_added(f->set, f->a));
+}
+
+static void
+macs(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[2] = { unit("x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1),
+	    unit("y.a.test", "10.77.0.11 image=hello mac=02:00:00:00:00:01", 2) };
+	struct mapping_secret other = { .key = { 9 } };
+	uint8_t m[6], n[6];
+
+	assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
+	assert_finding(f, 0, "x.zone:2: y.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is that of x.a.test (x.zone:1) already; use another mac=");
+	mapping_mac_derive(&secret, "x.a.test", 0, m);
+	mapping_mac_derive(&secret, "x.a.test", 0, n);
+	assert_memory_equal(m, n, 6);
+	assert_int_equal(m[0], 0x02);
+	mapping_mac_derive(&secret, "x.a.test", 1, n);
+	assert_memory_not_equal(m, n, 6);
+	mapping_mac_derive(&other, "x.a.test", 0, n);
+	assert_memory_not_equal(m, n, 6);
+	mapping_mac_derive(&secret, "y.a.test", 0, n);
+	assert_memory_not_equal(m, n, 6);
+	/* Somebody else's derived address, of the second NIC too. */
+	mapping_mac_derive(&secret, "x.a.test", 1, n);
+	{
+		char text[64], mac[ADDR_MAC_TEXT];
+
+		addr_mac_text(n, mac);
+		snprintf(text, sizeof(text), "10.77.0.11 image=hello mac=%s", mac);
+		a[0] = unit("x.a.test", "10.77.0.10 image=any", 1);
+		a[1] = unit("y.a.test", text, 2);
+		assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
+		assert_finding(f, 0, "is that of x.a.test");
+	}
+}
+
+static void
+disks(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		bool good;
+	} cases[] = {
+		{ "disk", "disk", false }, { "own", "own", true }, { "over", "over", true }, { "own", "base", false }, { "base", "own", false },
+		{ "disk", "over", true },
+	};
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mapping_set *set = mapping_set_new(f->conf, &secret, NULL, 0);
+		char x[64], y[64];
+		struct dns_unit a[2];
+
+		snprintf(x, sizeof(x), "10.77.0.10 image=%s", cases[i].first);
+		snprintf(y, sizeof(y), "10.77.0.11 image=%s", cases[i].second);
+		a[0] = unit("x.a.test", x, 1);
+		a[1] = unit("y.a.test", y, 2);
+		report_clear(&f->r);
+		assert_int_equal(mapping_set_add_units(set, f->a, a, 2, &f->r), cases[i].good ? ERR_OK : ERR_PARSE);
+		if (!cases[i].good)
+			assert_finding(f, 0, "and one of them writes to it; accepted are readonly, overlay = yes");
+		mapping_set_free(set);
+	}
+}
+
+static void
+aliases(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[3] = { unit("blog.a.test", "10.77.0.10 unit=WWW", 1), unit("www.a.test", "10.77.0.10 fd77::a:1 image=hello", 2),
+	    unit("other.a.test", "10.77.0.11 unit=www", 3) };
+	const struct unit_conf *u;
+
+	assert_int_equal(add(f, f->a, a, 2), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+	u = mapping_zone_unit(f->set, f->a, 0);
+	assert_string_equal(mapping_unit_target(u)->name, "www.a.test");
+	assert_null(u->image);
+	assert_int_equal(mapping_set_units(f->set), 1);
+	assert_int_equal(mapping_zone_units(f->set, f->a), 2);
+	mapping_set_free(f->set);
+
+	f->set = mapping_set_new(f->conf, &secret, NULL, 0);
+	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "x.zone:3: other.a.test: unit=www: 10.77.0.11 is not an address of www.a.test");
+	a[2] = unit("other.a.test", "10.77.0.10 unit=blog", 3);
+	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "blog.a.test is an alias itself");
+	a[2] = unit("other.a.test", "10.77.0.10 unit=nobody", 3);
+	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "unit=nobody: there is no unit nobody.a.test");
+	assert_int_equal(mapping_set_units(f->set), 0);
+}
+
+static void
+needs(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[2] = { unit("web.a.test", "10.77.0.10 image=hello needs=db,x.b.test.", 1), unit("db.a.test", "10.77.0.11 image=hello", 2) };
+	struct dns_unit b = unit("x.b.test", "10.77.0.12 image=hello", 3);
+	const struct unit_conf *u;
+
+	assert_int_equal(add(f, f->a, a, 2), ERR_OK);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+	u = mapping_unit_find(f->set, "web.a.test");
+	assert_int_equal(u->nneeds, 2);
+	assert_string_equal(u->needs[0]->name, "db.a.test");
+	assert_string_equal(u->needs[1]->name, "x.b.test");
+}
+
+/* A zone that leaves takes those along that need it; each may come back with older contents. */
+static void
+needs_fail_together(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a = unit("web.a.test", "10.77.0.10 image=hello needs=x.b.test.", 1), b = unit("x.b.test", "10.77.0.12 image=hello needs=nobody", 3);
+
+	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_int_equal(f->r.nlines, 2);
+	assert_finding(f, 0, "x.zone:3: x.b.test: needs=nobody: there is no unit nobody.b.test");
+	assert_finding(f, 1, "x.zone:1: web.a.test: needs=x.b.test.: there is no unit x.b.test");
+	assert_false(mapping_zone_added(f->set, f->a));
+	b = unit("x.b.test", "10.77.0.12 image=hello", 3);
+	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
+	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+}
+
+static void
+needs_have_no_circles(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[20];
+	char owner[64], texts[20][128];
+
+	a[0] = unit("x.a.test", "10.77.0.10 image=hello needs=y", 1);
+	a[1] = unit("y.a.test", "10.77.0.11 image=hello needs=x", 2);
+	assert_int_equal(add(f, f->a, a, 2), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "in a circle, or more than 16 deep");
+	a[0] = unit("x.a.test", "10.77.0.10 image=hello needs=x", 1);
+	assert_int_equal(add(f, f->a, a, 1), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+	/* Each needs the next: sixteen are accepted, seventeen are too deep. */
+	for (unsigned deep = 16; deep <= 17; deep++) {
+		for (unsigned i = 0; i < deep; i++) {
+			snprintf(owner, sizeof(owner), "u%u.a.test", i);
+			if (i + 1 < deep)
+				snprintf(texts[i], sizeof(texts[i]), "10.77.0.%u image=hello needs=u%u", 10 + i, i + 1);
+			else
+				snprintf(texts[i], sizeof(texts[i]), "10.77.0.%u image=hello", 10 + i);
+			a[i] = unit(owner, texts[i], 1);
+		}
+		mapping_set_free(f->set);
+		f->set = mapping_set_new(f->conf, &secret, NULL, 0);
+		assert_int_equal(add(f, f->a, a, deep), ERR_OK);
+		assert_int_equal(mapping_set_finish(f->set, &f->r), deep == 16 ? ERR_OK : ERR_PARSE);
+	}
+}
+
+static void
+memory_per_unit(void **state)
+{
+	static struct dns_unit units[10000];
+	struct fixture *f = *state;
+	char owner[64], addr[32];
+	size_t bytes;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		snprintf(owner, sizeof(owner), "unit-number-%u.a.test", i);
+		units[i] = unit(owner, "10.77.0.10 image=wide idle=2m", i + 1);
+		snprintf(addr, sizeof(addr), "10.200.%u.%u", i / 250, 1 + i % 250);
+		assert_true(addr_parse(addr, &units[i].addrs[0]));
+	}
+	assert_int_equal(add(f, f->a, units, 10000), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+	bytes = mapping_set_bytes(f->set) / 10000;
+	print_message("           %zu bytes per unit\n", bytes);
+	assert_true(bytes < 450);
+	assert_non_null(mapping_unit_find(f->set, "unit-number-9999.a.test"));
+}
+
+static void
+secret_is_made_once(void **state)
+{
+	char dir[] = "/tmp/jitsu-secret-XXXXXX", path[64];
+	struct mapping_secret a, b;
+	struct errmsg m;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/secret", dir);
+	assert_int_equal(mapping_secret_load(dir, &a, &m), ERR_OK);
+	assert_int_equal(mapping_secret_load(dir, &b, &m), ERR_OK);
+	assert_memory_equal(&a, &b, sizeof(a));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(mapping_secret_load(dir, &b, &m), ERR_PARSE);
+	assert_non_null(strstr(m.text, "only its owner may read"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mapping_secret_load(dir, &b, &m), ERR_OK);
+	assert_memory_not_equal(&a, &b, sizeof(a));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(mapping_secret_load(dir, &b, &m), ERR_IO);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_unit), T(idle_follows_the_ttl), T(images_policy_counts_where_the_mapping_is_silent), T(bad_mappings), T(bytes_are_escaped),
+		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(disks), T(aliases),
+		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(secret_is_made_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
