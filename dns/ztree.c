@@ -116,14 +116,17 @@ slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 	return &t->slots[at];
 }
 
+/* `slot` is where slot_find ended without finding it. */
 static struct tnode *
-node_new(struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len, unsigned labels)
+node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel, size_t len, unsigned labels)
 {
 	struct tnode *n;
-	struct tslot *slot;
 
-	if (t->nnodes + 1 > t->nslots / 4 * 3 && slots_grow(t) != ERR_OK)
-		return NULL;
+	if (t->nnodes + 1 > t->nslots / 4 * 3) {
+		if (slots_grow(t) != ERR_OK)
+			return NULL;
+		slot = slot_find(t, hash, rel, len);
+	}
 	if ((n = ztree_alloc(t, sizeof(*n) + len)) == NULL)
 		return NULL;
 	memset(n, 0, sizeof(*n));
@@ -131,7 +134,6 @@ node_new(struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len, unsigne
 	n->name_len = (uint8_t)len;
 	n->labels = (uint8_t)labels;
 	memcpy(n->name, rel, len);
-	slot = slot_find(t, hash, rel, len);
 	slot->hash = hash;
 	slot->node = n;
 	t->nnodes++;
@@ -169,18 +171,19 @@ node_get(struct ztree *t, const uint8_t *rel, size_t len, bool nsec3)
 	if (nsec3) {
 		struct tslot *slot = slot_find(t, hash[n] ^ NSEC3_SALT, rel, len);
 
-		node = slot->node != NULL ? slot->node : node_new(t, hash[n] ^ NSEC3_SALT, rel, len, n);
+		node = slot->node != NULL ? slot->node : node_new(t, slot, hash[n] ^ NSEC3_SALT, rel, len, n);
 		if (node != NULL)
 			node->flags |= ZNODE_NSEC3;
 		return node;
 	}
 	for (unsigned k = n + 1; k-- > 0;) {
 		size_t at = k > 0 ? off[n - k] : len;
-		struct tnode *here = slot_find(t, hash[k], rel + at, len - at)->node;
+		struct tslot *slot = slot_find(t, hash[k], rel + at, len - at);
+		struct tnode *here = slot->node;
 		bool there = here != NULL;
 
 		if (!there) {
-			if ((here = node_new(t, hash[k], rel + at, len - at, k)) == NULL)
+			if ((here = node_new(t, slot, hash[k], rel + at, len - at, k)) == NULL)
 				return NULL;
 			t->names++;
 		}
