@@ -70,7 +70,7 @@ raw_get(struct config_loader *l, cfg_t *cfg)
 
 	if (raw != NULL && raw->handle == cfg)
 		return raw;
-	raw = arena_alloc(&l->arena, sizeof(*raw));
+	raw = arena_alloc(&l->scratch, sizeof(*raw));
 	if (raw == NULL) {
 		l->nomem = true;
 		return NULL;
@@ -452,6 +452,7 @@ config_load_text(const char *path, const char *text, size_t len, struct config *
 
 	*conf = NULL;
 	arena_init(&l.arena);
+	arena_init(&l.scratch);
 	l.tail = &l.raws;
 	l.conf = arena_alloc(&l.arena, sizeof(*l.conf));
 	if (arena == NULL || copy == NULL || l.conf == NULL || !set_paths(&l, path)) {
@@ -475,6 +476,7 @@ out:
 		arena_clear(&l.arena);
 		free(arena);
 	}
+	arena_clear(&l.scratch);
 	free(copy);
 	return e;
 }

@@ -22,6 +22,7 @@ struct config_raw {
 
 struct config_loader {
 	struct arena arena;
+	struct arena scratch;          /* raw sections: gone when the load ends */
 	struct config *conf;           /* in the arena */
 	struct report *report;
 	const char *file;              /* as given, for messages */

@@ -482,6 +482,44 @@ memory_per_unit(void **state)
 	assert_non_null(mapping_unit_find(f->set, "unit-number-9999.a.test"));
 }
 
+/* config/jitsu.conf and config/example.zone, compiled as the daemon does it. */
+static void
+the_example_has_its_units(void **state)
+{
+	struct fixture *f = *state;
+	struct config *conf;
+	struct mapping_set *set;
+	struct dns_image *img;
+	const struct unit_conf *app;
+	char line[1024];
+	int fd = -1;
+
+	assert_int_equal(config_load("config/jitsu.conf", &conf, &f->r), ERR_OK);
+	if (dns_compile_file(conf->zones[0].origin, conf->zones[0].file, NULL, &fd, &f->r) != ERR_OK) {
+		report_format(&f->r, 0, line, sizeof(line));
+		fail_msg("%s", line);
+	}
+	assert_int_equal(dns_image_open(fd, &img, NULL), ERR_OK);
+	close(fd);
+	set = mapping_set_new(conf, &secret, NULL, 0);
+	if (mapping_set_add(set, &conf->zones[0], img, 0, &f->r) != ERR_OK || mapping_set_finish(set, &f->r) != ERR_OK) {
+		report_format(&f->r, 0, line, sizeof(line));
+		fail_msg("%s", line);
+	}
+	dns_image_close(img);
+	assert_int_equal(mapping_set_units(set), 3);
+	assert_int_equal(mapping_zone_units(set, &conf->zones[0]), 4);
+	assert_string_equal(mapping_unit_target(mapping_unit_find(set, "blog.example.test"))->name, "www.example.test");
+	assert_int_equal(mapping_unit_find(set, "www.example.test")->policy.idle_ms, 120000);
+	app = mapping_unit_find(set, "app.example.test");
+	assert_string_equal(app->needs[0]->name, "db.example.test");
+	assert_int_equal(app->policy.sleep, CONFIG_SLEEP_FREEZE);
+	assert_non_null(strstr(app->file, "config/example.zone"));
+	assert_int_equal(app->line, 23);
+	mapping_set_free(set);
+	config_free(conf);
+}
+
 static void
 secret_is_made_once(void **state)
 {
@@ -517,7 +555,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_unit), T(idle_follows_the_ttl), T(images_policy_counts_where_the_mapping_is_silent), T(bad_mappings), T(bytes_are_escaped),
 		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(disks), T(aliases),
-		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(secret_is_made_once),
+		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(the_example_has_its_units), T(secret_is_made_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
