@@ -86,6 +86,19 @@
 /* One QMP message; the longest replies we ask for are the console's. */
 #define LIMIT_QMP_LINE (4 * LIMIT_CONSOLE_RING)
 
+/* QMP events of one VM within so many seconds; QEMU itself sends a handful in a VM's life and throttles the rest to one a second. */
+#define LIMIT_QMP_EVENTS 1000
+#define LIMIT_QMP_EVENTS_S 10ull
+
+/* What a VM's process writes to stderr, kept for the message when it fails; QEMU's complaints are a line or two. */
+#define LIMIT_VM_OUTPUT 16384
+
+/* Threads that stop, freeze and look after VMs, made when needed; a stop is a kill and a wait of some 15 ms. */
+#define LIMIT_VM_THREADS 8
+
+/* A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE in it. */
+#define LIMIT_PROC_CMDLINE 65536
+
 /* Clients of the control socket; a person and some monitoring. */
 #define LIMIT_CONTROL_CLIENTS 64
 

@@ -1,8 +1,9 @@
 /*
  * driver: what a kind of VM must offer to the pool in host.c.  Not included outside vm/.
  *
- * Every function runs on a driver thread and may block up to its deadline; one at a time per VM.  `struct vm` begins a driver's own
- * structure.  Drivers do not call back into the host, except through vm_report_* below, which are thread-safe.
+ * Every function but open and close runs on a driver thread and may block up to its deadline; one at a time per VM.  `struct vm` begins a
+ * driver's own structure.  A driver that needs something per thread (libxl contexts) keeps it in thread-local storage and gives it
+ * back in thread_end.  Drivers do not call back into the host, except through vm_report_log, which is thread-safe.
  */
 #ifndef VM_DRIVER_H
 #define VM_DRIVER_H
@@ -10,14 +11,16 @@
 #include "vm/vm.h"
 
 struct vm_driver;
+struct vm_reporter;
 
-/* What host.c keeps of every VM; a driver embeds it first in its own structure. */
+/* What host.c keeps of every VM; a driver embeds it first in its own structure.  The host reads it while no operation runs. */
 struct vm {
 	struct vm_uuid uuid;
 	const struct vm_driver *driver;
 	char unit[LIMIT_NAME_TEXT];
 	int watch_fd;              /* readable when driver->watched must be called; -1 = none.  Watched while no operation runs */
 	int death_fd;              /* pidfd: readable when the process ended; -1 = none.  Always watched */
+	bool answered;             /* its control socket has spoken to us */
 };
 
 struct vm_outcome {            /* behind struct vm_result; owned by the host's job */
@@ -27,35 +30,56 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 	char *text;                /* malloc'd: console text; the host frees it */
 	size_t text_len;
 	int64_t usec_cpu;
+	bool saved;                /* restore: the saved state is still there */
 };
 
 enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_ENDED };
 
+/* What open gets; both outlive the driver. */
+struct vm_env {
+	const struct vm_host_conf *conf;
+	struct vm_reporter *reporter;
+};
+
+/* uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
+void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Adoption: ownership of vm passes to the callee; it is NULL for VM_FOUND_SAVED. */
+typedef void (*vm_each_cb)(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state, const char *why, void *arg);
+
 struct vm_driver {
 	const char *name;
 	unsigned caps;
-	/* Once, at the first use: is there such a hypervisor here?  The message says what is missing. */
-	enum err (*probe)(const struct vm_host_conf *conf, struct errmsg *m);
-	enum err (*check)(const struct vm_host_conf *conf, const struct vm_spec *spec, struct errmsg *m);
-	/* After an error nothing is left behind and *vm stays NULL. */
-	enum err (*start)(const struct vm_host_conf *conf, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
-	enum err (*restore)(const struct vm_host_conf *conf, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+	/* On the loop, once: is there such a hypervisor here?  The message says what is missing.  *ctx goes to the functions below. */
+	enum err (*open)(const struct vm_env *env, void **ctx, struct errmsg *m);
+	void (*close)(void *ctx);
+	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
+	/* On the loop; opens files, starts nothing. */
+	enum err (*check)(void *ctx, const struct vm_spec *spec, struct errmsg *m);
+	/* After an error nothing is left behind and *vm stays NULL; out->text may have the hypervisor's words. */
+	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+	/* As start, from the saved state of spec->uuid; the state is removed unless it could not be tried. */
+	enum err (*restore)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+	/* Removes a saved state. */
+	enum err (*discard)(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
+	/* Asks the guest to shut down and does not wait: the end comes by watch_fd or death_fd.  ERR_UNSUPPORTED: it cannot be asked. */
+	enum err (*ask)(struct vm *vm, struct vm_outcome *out);
 	/* Ends it and cleans up everything but the structure itself. */
-	enum err (*stop)(struct vm *vm, enum vm_stop_how how, unsigned deadline_ms, struct vm_outcome *out);
+	enum err (*stop)(struct vm *vm, struct vm_outcome *out);
 	enum err (*freeze)(struct vm *vm, struct vm_outcome *out);
 	enum err (*thaw)(struct vm *vm, struct vm_outcome *out);
+	/* State into a file; afterwards the VM is stopped and cleaned up.  After an error it runs on. */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
 	/* watch_fd was readable: consume what came.  On VM_WATCH_ENDED, why[] and out->text (console) are filled in; the host then calls stop. */
 	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
-	/* The process ended by itself (death_fd): says how, as far as known. */
+	/* The process ended by itself (death_fd): says how, as far as known; the host then calls stop. */
 	void (*died)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
-	/* Adoption: calls `each` for every VM with our mark; ownership of *vm passes to the callee. */
-	enum err (*list)(const struct vm_host_conf *conf,
-	    void (*each)(struct vm *vm, enum vm_found_state state, const char *why, void *arg), void *arg, struct errmsg *m);
+	enum err (*list)(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
 	void (*free)(struct vm *vm);   /* closes and frees; the VM itself goes on */
 };
 
 extern const struct vm_driver vm_driver_qemu;
+extern const struct vm_driver vm_driver_xen;   /* defined where JITSU_XEN is */
 
 #endif

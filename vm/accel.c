@@ -1,0 +1,207 @@
+/* accel: the proof of KVM is QEMU running seven bytes of guest code with it. */
+#include "vm/accel.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memfd.h"
+#include "vm/output.h"
+#include "vm/spawn.h"
+
+#define KVM_DEVICE "/dev/kvm"
+#define PROOF_MS 10000        /* nested virtualisation on a busy machine takes seconds */
+#define EXIT_VALUE 0x10
+#define EXIT_STATUS (EXIT_VALUE << 1 | 1)
+
+#define LOAD_AT 0x100000
+
+/* A PVH kernel: writes EXIT_VALUE to the debug-exit port. */
+struct proof_elf {
+	Elf32_Ehdr eh;
+	Elf32_Phdr ph[2];
+	Elf32_Nhdr nh;
+	char owner[4];
+	uint32_t entry;
+	uint8_t code[8];
+};
+
+static const struct proof_elf proof = {
+	.eh = {
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+		.e_type = ET_EXEC, .e_machine = EM_386, .e_version = EV_CURRENT,
+		.e_entry = LOAD_AT + offsetof(struct proof_elf, code),
+		.e_phoff = offsetof(struct proof_elf, ph),
+		.e_ehsize = sizeof(Elf32_Ehdr), .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 2,
+	},
+	.ph = {
+		{ .p_type = PT_LOAD, .p_vaddr = LOAD_AT, .p_paddr = LOAD_AT, .p_filesz = sizeof(struct proof_elf),
+		  .p_memsz = sizeof(struct proof_elf), .p_flags = PF_R | PF_X, .p_align = 4 },
+		{ .p_type = PT_NOTE, .p_offset = offsetof(struct proof_elf, nh), .p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
+		  .p_paddr = LOAD_AT + offsetof(struct proof_elf, nh),
+		  .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_memsz = sizeof(Elf32_Nhdr) + 8, .p_flags = PF_R, .p_align = 4 },
+	},
+	.nh = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 /* XEN_ELFNOTE_PHYS32_ENTRY */ },
+	.owner = "Xen",
+	.entry = LOAD_AT + offsetof(struct proof_elf, code),
+	.code = { 0xb0, EXIT_VALUE, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd, 0x90 },   /* mov $v,%al; out %al,$0xf4; hlt; jmp to hlt */
+};
+_Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) + sizeof(Elf32_Nhdr) + 8, "the note has no padding");
+
+/* In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses until this is left out. */
+static const char *const cpus[] = { "host", "host,-arch-capabilities" };
+
+void
+accel_init(struct accel *a)
+{
+	memset(a, 0, sizeof(*a));
+	pthread_mutex_init(&a->lock, NULL);
+}
+
+void
+accel_clear(struct accel *a)
+{
+	pthread_mutex_destroy(&a->lock);
+}
+
+/* Whether the VMs' user may open it, and whether that takes its group. */
+static enum err
+permitted(const struct vm_host_conf *conf, bool *has_group, gid_t *group, struct errmsg *m)
+{
+	struct stat st;
+
+	*has_group = false;
+	if (stat(KVM_DEVICE, &st) != 0)
+		return err_set(m, ERR_UNSUPPORTED, "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the firmware or the outer hypervisor", KVM_DEVICE);
+	if (conf->vm_uid == 0 || (st.st_mode & 0006) == 0006 || (st.st_uid == conf->vm_uid && (st.st_mode & 0600) == 0600))
+		return ERR_OK;
+	if ((st.st_mode & 0060) == 0060) {
+		*has_group = true;
+		*group = st.st_gid;
+		return ERR_OK;
+	}
+	return err_set(m, ERR_UNSUPPORTED, "%s is not for the VMs' user (uid %u): its mode is %04o; chgrp kvm %s && chmod 0660 %s",
+	    KVM_DEVICE, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), KVM_DEVICE, KVM_DEVICE);
+}
+
+enum err
+accel_permitted(const struct vm_host_conf *conf, struct errmsg *m)
+{
+	bool has_group;
+	gid_t group;
+
+	return permitted(conf, &has_group, &group, m);
+}
+
+static enum err
+proof_file(int *fd, struct errmsg *m)
+{
+	enum err e = memfd_create_open("kvm-proof", fd, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (write(*fd, &proof, sizeof(proof)) != (ssize_t)sizeof(proof)) {
+		e = err_sys(m, "kvm proof");
+		close(*fd);
+		*fd = -1;
+	}
+	return e;
+}
+
+/* Runs the guest with this CPU.  why[] is what QEMU said. */
+static bool
+prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const char *cpu, int kernel_fd)
+{
+	const char *const argv[] = { qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
+		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3", "-m", "16", "-nodefaults",
+		"-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
+	struct spawn_conf sc;
+	struct spawned s = { .pidfd = -1 };
+	struct spawn_end end = { .known = false };
+	struct errmsg m = { "" };
+	char how[80], said[256];
+	enum err e;
+
+	spawn_conf_init(&sc);
+	sc.path = qemu;
+	sc.argv = (char *const *)(uintptr_t)argv;
+	sc.fds[sc.nfds++] = kernel_fd;
+	sc.uid = conf->vm_uid;
+	sc.gid = conf->vm_gid;
+	if (a->has_group)
+		sc.groups[sc.ngroups++] = a->group;
+	e = output_new(&sc.output_fd, &m);
+	if (e == ERR_OK)
+		e = spawn_run(&sc, &s, &m);
+	if (e == ERR_OK) {
+		e = spawn_wait(s.pidfd, PROOF_MS, &end, &m);
+		if (e != ERR_OK) {
+			(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
+			(void)spawn_wait(s.pidfd, PROOF_MS, &end, NULL);
+		}
+		close(s.pidfd);
+	}
+	output_last_line(sc.output_fd, said, sizeof(said));
+	if (sc.output_fd >= 0)
+		close(sc.output_fd);
+	if (e != ERR_OK)
+		snprintf(a->why, sizeof(a->why), "-cpu %s: %.300s", cpu, m.text);
+	else if (end.known && !end.signalled && end.status == EXIT_STATUS)
+		return true;
+	else {
+		spawn_end_text(&end, how, sizeof(how));
+		snprintf(a->why, sizeof(a->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
+	}
+	return false;
+}
+
+/* Called with the lock held. */
+static void
+try_kvm(struct accel *a, const struct vm_host_conf *conf, const char *qemu)
+{
+	struct errmsg m = { "" };
+	int fd = -1;
+
+	a->tried = true;
+	if (permitted(conf, &a->has_group, &a->group, &m) != ERR_OK || proof_file(&fd, &m) != ERR_OK) {
+		snprintf(a->why, sizeof(a->why), "%.390s", m.text);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && !a->usable; i++) {
+		a->usable = prove(a, conf, qemu, cpus[i], fd);
+		a->cpu = cpus[i];
+	}
+	close(fd);
+}
+
+enum err
+accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+
+	memset(choice, 0, sizeof(*choice));
+	if (want == VM_ACCEL_TCG)
+		return ERR_OK;
+	pthread_mutex_lock(&a->lock);
+	if (!a->tried)
+		try_kvm(a, conf, qemu);
+	if (a->usable) {
+		choice->kvm = true;
+		choice->cpu = a->cpu;
+		choice->has_group = a->has_group;
+		choice->group = a->group;
+	} else if (want == VM_ACCEL_KVM) {
+		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s", a->why);
+	} else if (!a->told) {
+		snprintf(choice->note, sizeof(choice->note), "accel = auto takes tcg (emulation), because KVM does not work here: %s", a->why);
+		a->told = true;
+	}
+	pthread_mutex_unlock(&a->lock);
+	return e;
+}

@@ -1,0 +1,39 @@
+/*
+ * accel: KVM or TCG.  KVM counts when a guest has run with it, as the VMs' user, not when a file is there.  Not included outside vm/.
+ */
+#ifndef VM_ACCEL_H
+#define VM_ACCEL_H
+
+#include <pthread.h>
+
+#include "vm/vm.h"
+
+struct accel {
+	pthread_mutex_t lock;      /* one thread tries, the others wait for what it found */
+	bool tried;
+	bool usable;
+	const char *cpu;           /* of -cpu when usable */
+	bool has_group;
+	gid_t group;               /* supplementary group for /dev/kvm */
+	char why[400];             /* when not usable */
+	bool told;                 /* `auto` has said that it took TCG */
+};
+
+struct accel_choice {
+	bool kvm;
+	const char *cpu;           /* NULL = QEMU's default */
+	bool has_group;
+	gid_t group;
+	char note[480];            /* something an operator should read, once; or empty */
+};
+
+void accel_init(struct accel *a);
+void accel_clear(struct accel *a);
+
+/* May block for seconds at the first call (it boots a guest of seven bytes).  ERR_UNSUPPORTED: `kvm` was asked for and does not work here. */
+enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
+
+/* The quick part: may the VMs' user open /dev/kvm?  Nothing is started. */
+enum err accel_permitted(const struct vm_host_conf *conf, struct errmsg *m);
+
+#endif

@@ -1,0 +1,449 @@
+/* cgroup: where our subtree is, and the files of the two versions as tables. */
+#include "vm/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PERIOD_US 100000
+
+/* The VMs together weigh half of what the daemon does, which needs little but needs it at once. */
+#define VMS_WEIGHT 50
+
+enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_WEIGHT };
+
+struct cgroup_file {
+	enum limit_kind kind;
+	const char *file;
+	void (*format)(char *text, size_t size, uint64_t value);
+};
+
+struct cgroup_table {
+	const char *controller;    /* v1: the hierarchy */
+	const struct cgroup_file *files;
+	size_t nfiles;
+};
+
+static void
+format_plain(char *text, size_t size, uint64_t value)
+{
+	snprintf(text, size, "%" PRIu64, value);
+}
+
+static void
+format_quota(char *text, size_t size, uint64_t percent)
+{
+	snprintf(text, size, "%" PRIu64, percent * PERIOD_US / 100);
+}
+
+static void
+format_max(char *text, size_t size, uint64_t percent)
+{
+	snprintf(text, size, "%" PRIu64 " %d", percent * PERIOD_US / 100, PERIOD_US);
+}
+
+/* Shares of v1: 1,024 are a weight of 100, 2 is the least. */
+static void
+format_shares(char *text, size_t size, uint64_t weight)
+{
+	uint64_t shares = weight * 1024 / 100;
+
+	snprintf(text, size, "%" PRIu64, shares < 2 ? 2 : shares);
+}
+
+static const struct cgroup_file v2_files[] = {
+	{ LIMIT_MEMORY, "memory.max", format_plain },
+	{ LIMIT_CPU, "cpu.max", format_max },
+	{ LIMIT_WEIGHT, "cpu.weight", format_plain },
+};
+static const struct cgroup_file v1_memory_files[] = {
+	{ LIMIT_MEMORY, "memory.limit_in_bytes", format_plain },
+};
+static const struct cgroup_file v1_cpu_files[] = {
+	{ LIMIT_CPU, "cpu.cfs_quota_us", format_quota },     /* the period is 100 ms unless somebody changed it */
+	{ LIMIT_WEIGHT, "cpu.shares", format_shares },
+};
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+static const struct cgroup_table v2_table = { "", v2_files, COUNT(v2_files) };
+static const struct cgroup_table v1_tables[] = {
+	{ "memory", v1_memory_files, COUNT(v1_memory_files) },
+	{ "cpu", v1_cpu_files, COUNT(v1_cpu_files) },
+};
+
+/* ---- small files ---- */
+
+static bool
+write_text(const char *dir, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+	int fd;
+	bool ok;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path))
+		return false;
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return ok;
+}
+
+static bool
+has_word(const char *list, const char *word, const char *separators)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; *p != '\0'; p += strspn(p, separators)) {
+		size_t n = strcspn(p, separators);
+
+		if (n == len && strncmp(p, word, len) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+static bool
+file_has_word(const char *dir, const char *file, const char *word)
+{
+	char path[PATH_MAX], line[512];
+	bool found = false;
+	FILE *f;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path) || (f = fopen(path, "re")) == NULL)
+		return false;
+	if (fgets(line, sizeof(line), f) != NULL)
+		found = has_word(line, word, " \n");
+	fclose(f);
+	return found;
+}
+
+/* ---- where we are ---- */
+
+/* Our path in the hierarchy of a controller ("" = v2), from lines "4:memory:/path". */
+static bool
+own_path(const char *self, const char *controller, char *path, size_t size)
+{
+	char line[PATH_MAX];
+	bool found = false;
+	FILE *f = fopen(self, "re");
+
+	if (f == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		char *names = strchr(line, ':'), *where;
+
+		if (names == NULL || (where = strchr(names + 1, ':')) == NULL)
+			continue;
+		*where++ = '\0';
+		names++;
+		where[strcspn(where, "\n")] = '\0';
+		if (controller[0] == '\0' ? names[0] == '\0' : has_word(names, controller, ","))
+			found = (size_t)snprintf(path, size, "%s", strcmp(where, "/") == 0 ? "" : where) < size;
+	}
+	fclose(f);
+	return found;
+}
+
+/* Where that hierarchy is mounted. */
+static bool
+mount_point(const char *mounts, const char *controller, char *dir, size_t size)
+{
+	char line[2 * PATH_MAX], at[PATH_MAX], type[64], options[1024];
+	bool found = false;
+	FILE *f = fopen(mounts, "re");
+
+	if (f == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%*s %4095s %63s %1023s", at, type, options) != 3)
+			continue;
+		if (controller[0] == '\0' ? strcmp(type, "cgroup2") == 0 :
+		    strcmp(type, "cgroup") == 0 && has_word(options, controller, ","))
+			found = (size_t)snprintf(dir, size, "%s", at) < size;
+	}
+	fclose(f);
+	return found;
+}
+
+static bool
+own_dir(const char *self, const char *mounts, const char *controller, char *dir, size_t size)
+{
+	char at[PATH_MAX / 2], path[PATH_MAX / 2];
+	struct stat st;
+
+	if (!own_path(self, controller, path, sizeof(path)) || !mount_point(mounts, controller, at, sizeof(at)))
+		return false;
+	if ((size_t)snprintf(dir, size, "%s%s", at, path) >= size)
+		return false;
+	/* In a container the path may be the host's, of which only the end is mounted. */
+	if (stat(dir, &st) != 0)
+		snprintf(dir, size, "%s", at);
+	return stat(dir, &st) == 0;
+}
+
+static bool
+make_dir(const char *dir)
+{
+	return mkdir(dir, 0755) == 0 || errno == EEXIST;
+}
+
+/* ---- v2 ---- */
+
+static bool
+is_child(pid_t pid)
+{
+	char path[64], line[512], *end;
+	bool ours = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return true;     /* gone meanwhile */
+	if (fgets(line, sizeof(line), f) != NULL && (end = strrchr(line, ')')) != NULL && strlen(end) > 4)
+		ours = strtol(end + 4, NULL, 10) == getpid();
+	fclose(f);
+	return ours;
+}
+
+/* A group that has controllers for its children may have no processes: we and our children move into the leaf `daemon`. */
+static bool
+move_into_leaf(const char *dir, char *why, size_t whylen)
+{
+	char path[PATH_MAX], leaf[PATH_MAX], line[32];
+	bool ok = true;
+	FILE *f;
+
+	if ((size_t)snprintf(leaf, sizeof(leaf), "%s/daemon", dir) >= sizeof(leaf) ||
+	    (size_t)snprintf(path, sizeof(path), "%s/cgroup.procs", dir) >= sizeof(path))
+		return false;
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	while (ok && fgets(line, sizeof(line), f) != NULL) {
+		pid_t pid = (pid_t)strtol(line, NULL, 10);
+
+		if (pid != getpid() && !is_child(pid)) {
+			snprintf(why, whylen, "process %d, which is not ours, lives in %s: start jitsud as a service with Delegate=yes", (int)pid, dir);
+			ok = false;
+		}
+	}
+	if (ok && make_dir(leaf)) {
+		rewind(f);
+		while (ok && fgets(line, sizeof(line), f) != NULL) {
+			line[strcspn(line, "\n")] = '\0';
+			ok = write_text(leaf, "cgroup.procs", line) || errno == ESRCH;
+		}
+	} else {
+		ok = false;
+	}
+	fclose(f);
+	return ok;
+}
+
+static bool
+open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen)
+{
+	char dir[PATH_MAX / 2], weight[24], *slash, *base = h->parts[0].base;
+
+	if (!own_dir(self, mounts, "", dir, sizeof(dir)))
+		return false;
+	slash = strrchr(dir, '/');
+	if (slash != NULL && strcmp(slash, "/daemon") == 0)
+		*slash = '\0';       /* we are in the leaf already */
+	if (!file_has_word(dir, "cgroup.controllers", "memory") || !file_has_word(dir, "cgroup.controllers", "cpu"))
+		return false;
+	if (access(dir, W_OK) != 0) {
+		snprintf(why, whylen, "%s is not writable for us: a systemd unit needs Delegate=yes", dir);
+		return false;
+	}
+	if (!write_text(dir, "cgroup.subtree_control", "+memory +cpu") &&
+	    (!move_into_leaf(dir, why, whylen) || !write_text(dir, "cgroup.subtree_control", "+memory +cpu"))) {
+		if (why[0] == '\0')
+			snprintf(why, whylen, "%s: cannot pass the memory and cpu controllers on: %s", dir, strerror(errno));
+		return false;
+	}
+	snprintf(base, sizeof(h->parts[0].base), "%s/vm", dir);
+	if (!make_dir(base) || !write_text(base, "cgroup.subtree_control", "+memory +cpu")) {
+		snprintf(why, whylen, "%s: %s", base, strerror(errno));
+		return false;
+	}
+	/* Only a share of the processor among equals; without it the default of 100 holds. */
+	format_plain(weight, sizeof(weight), VMS_WEIGHT);
+	(void)write_text(base, "cpu.weight", weight);
+	h->parts[0].table = &v2_table;
+	h->nparts = 1;
+	h->v2 = true;
+	return true;
+}
+
+/* ---- v1 ---- */
+
+static void
+open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen)
+{
+	char dir[PATH_MAX / 2], shares[24];
+
+	for (size_t i = 0; i < COUNT(v1_tables); i++) {
+		char *base = h->parts[h->nparts].base;
+
+		if (!own_dir(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
+			snprintf(why, whylen, "no %s controller here", v1_tables[i].controller);
+			continue;
+		}
+		snprintf(base, sizeof(h->parts[0].base), "%s/jitsu-vm", dir);
+		if (!make_dir(base) || access(base, W_OK) != 0) {
+			snprintf(why, whylen, "%s: %s", base, strerror(errno));
+			continue;
+		}
+		if (strcmp(v1_tables[i].controller, "cpu") == 0) {
+			format_shares(shares, sizeof(shares), VMS_WEIGHT);
+			/* Only a share of the processor among equals; without it the default holds. */
+			(void)write_text(base, "cpu.shares", shares);
+		}
+		h->parts[h->nparts++].table = &v1_tables[i];
+	}
+}
+
+void
+cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen)
+{
+	memset(h, 0, sizeof(*h));
+	why[0] = '\0';
+	if (open_v2(h, self, mounts, why, whylen) || why[0] != '\0')
+		return;
+	open_v1(h, self, mounts, why, whylen);
+}
+
+void
+cgroup_close(struct cgroup_host *h)
+{
+	for (unsigned i = 0; i < h->nparts; i++)
+		(void)rmdir(h->parts[i].base);     /* stays while VMs are in it */
+	memset(h, 0, sizeof(*h));
+}
+
+/* ---- one VM ---- */
+
+void
+cgroup_describe(const struct cgroup_host *h, const char *name, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < h->nparts && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s/%s\n", h->parts[i].base, name);
+}
+
+static uint64_t
+limit_value(const struct cgroup_limits *lim, enum limit_kind kind)
+{
+	switch (kind) {
+	case LIMIT_MEMORY:
+		return lim->memory_bytes;
+	case LIMIT_CPU:
+		return lim->cpu_percent;
+	case LIMIT_WEIGHT:
+		return lim->cpu_weight;
+	}
+	return 0;
+}
+
+static enum err
+set_limits(const char *dir, const struct cgroup_table *t, const struct cgroup_limits *lim, struct errmsg *m)
+{
+	char text[48];
+
+	for (size_t i = 0; i < t->nfiles; i++) {
+		uint64_t value = limit_value(lim, t->files[i].kind);
+
+		if (value == 0)
+			continue;
+		t->files[i].format(text, sizeof(text), value);
+		if (!write_text(dir, t->files[i].file, text))
+			return err_sys(m, "cgroup %s: %s = %s", dir, t->files[i].file, text);
+	}
+	return ERR_OK;
+}
+
+static enum err
+make_part(const struct cgroup_host *h, unsigned part, const char *name, const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m)
+{
+	char dir[PATH_MAX], tasks[PATH_MAX + 8];
+	enum err e;
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s/%s", h->parts[part].base, name);
+	/* Another instance's cgroup_close may have removed the empty parent. */
+	if (!make_dir(dir) && (errno != ENOENT || !make_dir(h->parts[part].base) || !make_dir(dir)))
+		return err_sys(m, "cgroup %s", dir);
+	e = set_limits(dir, h->parts[part].table, lim, m);
+	if (e != ERR_OK)
+		return e;
+	snprintf(tasks, sizeof(tasks), "%s/tasks", dir);
+	/* A child that writes "0" into `tasks` moves its one thread and waits for nobody; cgroup.procs would wait for an RCU grace period. */
+	fd = h->v2 ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(m, "cgroup %s", dir);
+	if (h->v2)
+		en->v2_fd = fd;
+	else
+		en->task_fds[en->ntasks++] = fd;
+	return ERR_OK;
+}
+
+enum err
+cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m)
+{
+	char made[CGROUP_PARTS * PATH_MAX];
+	enum err e = ERR_OK;
+
+	memset(en, 0, sizeof(*en));
+	en->v2_fd = -1;
+	for (unsigned i = 0; i < h->nparts && e == ERR_OK; i++)
+		e = make_part(h, i, name, lim, en, m);
+	if (e != ERR_OK) {
+		cgroup_entry_close(en);
+		cgroup_describe(h, name, made, sizeof(made));
+		(void)cgroup_remove(made, NULL);     /* the first error is the one to tell */
+	}
+	return e;
+}
+
+void
+cgroup_entry_close(struct cgroup_entry *en)
+{
+	if (en->v2_fd >= 0)
+		close(en->v2_fd);
+	for (unsigned i = 0; i < en->ntasks; i++)
+		close(en->task_fds[i]);
+	en->v2_fd = -1;
+	en->ntasks = 0;
+}
+
+enum err
+cgroup_remove(const char *description, struct errmsg *m)
+{
+	char dir[PATH_MAX];
+	enum err e = ERR_OK;
+
+	for (const char *p = description; *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+
+		if (n > 0 && n < sizeof(dir)) {
+			memcpy(dir, p, n);
+			dir[n] = '\0';
+			if (rmdir(dir) != 0 && errno != ENOENT && e == ERR_OK)
+				e = err_sys(m, "cgroup %s", dir);
+		}
+		p += n + (p[n] == '\n');
+	}
+	return e;
+}

@@ -1,0 +1,102 @@
+/* host: what host.c keeps.  Only host.c, and activity.c for the pool, include it. */
+#ifndef VM_HOST_H
+#define VM_HOST_H
+
+#include <sys/queue.h>
+
+#include "vm/driver.h"
+#include "vm/pool.h"
+
+#define HOST_DRIVERS 8
+#define HOST_BUCKETS 1024
+
+/* Boots; ends, which wait for a process; and what takes a moment.  A lane that is full of hung VMs keeps nobody else waiting. */
+enum { LANE_START, LANE_STOP, LANE_QUICK };
+
+/* The last two are the host's own: look at watch_fd; clean up after a VM that ended by itself. */
+enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED, OP_BURY };
+
+enum entry_state { ENTRY_NEW, ENTRY_RUNS, ENTRY_SAVED, ENTRY_GONE };
+
+struct host_driver {
+	const struct vm_driver *driver;
+	void *ctx;
+	enum err err;              /* of open; with its message */
+	struct errmsg msg;
+};
+
+struct vm_reporter {
+	struct vm_host *host;
+};
+
+struct host_job {
+	struct pool_job pj;        /* first */
+	struct vm_host *host;
+	struct entry *entry;
+	struct vm_uuid uuid;
+	enum op op;
+	struct vm_spec *spec;      /* owned; start and restore */
+	enum vm_stop_how how;
+	unsigned deadline_ms;
+	bool asking;               /* the first half of a shutdown */
+	bool died, ended;
+	vm_done_cb done;
+	void *arg;
+	/* for the driver thread */
+	const struct vm_driver *driver;
+	void *ctx;
+	struct vm *vm;
+	struct vm_outcome out;
+	enum err err;
+	char why[512];
+	STAILQ_ENTRY(host_job) link;   /* in the entry's queue */
+};
+
+struct entry {
+	struct vm_host *host;
+	struct vm_uuid uuid;
+	unsigned driver;
+	enum entry_state state;
+	struct vm *vm;
+	bool busy;                 /* a job is with the pool */
+	bool dead, readable;       /* what the events said, to be looked at when not busy */
+	bool overdue;              /* the deadline of `waiting` has passed */
+	struct host_job *waiting;  /* a shutdown that the guest was asked for */
+	struct event *watch_ev, *death_ev, *timer;
+	STAILQ_HEAD(, host_job) queue;
+	LIST_ENTRY(entry) link;
+};
+
+struct adopted {
+	struct vm_uuid uuid;
+	struct vm *vm;
+	enum vm_found_state state;
+	unsigned driver;
+	char why[512];
+};
+
+struct adopt_job {
+	struct pool_job pj;        /* first */
+	struct vm_host *host;
+	vm_found_cb found;
+	void *arg;
+	unsigned driver;
+	struct adopted *list;
+	size_t n;
+};
+
+struct vm_host {
+	struct event_base *base;
+	struct vm_host_conf conf;
+	char *run_dir, *state_dir, *qemu;
+	vm_event_cb on_event;
+	void *arg;
+	struct pool *pool;
+	struct vm_env env;
+	struct vm_reporter reporter;
+	struct host_driver drivers[HOST_DRIVERS];
+	unsigned ndrivers;
+	LIST_HEAD(, entry) buckets[HOST_BUCKETS];
+};
+
+#endif

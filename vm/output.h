@@ -1,0 +1,16 @@
+/* output: what a program wrote to stderr, in a memory file that takes the first LIMIT_VM_OUTPUT bytes and refuses the rest. */
+#ifndef VM_OUTPUT_H
+#define VM_OUTPUT_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* *fd is the caller's. */
+enum err output_new(int *fd, struct errmsg *m);
+/* What has been written so far, terminated; returns its length.  fd may be -1: empty. */
+size_t output_read(int fd, char *text, size_t size);
+/* The last line that is not empty, printable. */
+void output_last_line(int fd, char *text, size_t size);
+
+#endif

@@ -1,0 +1,10 @@
+/* overlay: a unit's own qcow2 on top of a disk that many units share.  Not included outside vm/. */
+#ifndef VM_OVERLAY_H
+#define VM_OVERLAY_H
+
+#include "vm/vm.h"
+
+/* Makes disk->overlay when it is missing, for the VMs' user; qemu-img runs as that user. */
+enum err overlay_ensure(const struct vm_host_conf *conf, const struct vm_disk *disk, struct errmsg *m);
+
+#endif

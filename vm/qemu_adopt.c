@@ -1,0 +1,373 @@
+/*
+ * qemu_adopt: which QEMUs are ours, and how they are.
+ *
+ * Ours is a process that works in run_dir/vm/UUID with `-uuid UUID` and our VMs' user, or that the `pid` file of such a directory names with
+ * its start time (a guest that took its QEMU over can change its directory and its command line, but not that).  Nothing else is touched.
+ */
+#include "vm/qemu_vm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vm/qemu_args.h"
+
+#define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
+#define ADOPT_LEAST_NS (200 * NS_PER_MS)   /* and for each when others have used it up */
+
+struct found {
+	struct qemu_vm *v;
+	const char *why;           /* broken; NULL so far whole */
+	struct errmsg m;           /* behind why, where it came from a call */
+};
+
+struct search {
+	struct qemu_ctx *ctx;
+	struct found *list;
+	size_t n, size;
+};
+
+static struct found *
+search_add(struct search *s, const struct vm_uuid *uuid)
+{
+	struct found *f;
+
+	if (s->n == s->size) {
+		size_t size = s->size == 0 ? 16 : 2 * s->size;
+		struct found *grown = realloc(s->list, size * sizeof(*grown));
+
+		if (grown == NULL)
+			return NULL;
+		s->list = grown;
+		s->size = size;
+	}
+	f = &s->list[s->n];
+	memset(f, 0, sizeof(*f));
+	f->v = qemu_vm_new(s->ctx, uuid, "");
+	if (f->v == NULL)
+		return NULL;
+	s->n++;
+	return f;
+}
+
+static struct found *
+search_find(struct search *s, const struct vm_uuid *uuid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (memcmp(&s->list[i].v->vm.uuid, uuid, sizeof(*uuid)) == 0)
+			return &s->list[i];
+	return NULL;
+}
+
+/* ---- directories ---- */
+
+static enum err
+find_dirs(struct search *s, struct errmsg *m)
+{
+	int fd = openat(s->ctx->vms_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err e = ERR_OK;
+	struct dirent *d;
+	DIR *dir;
+
+	if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
+		e = err_sys(m, "directory %s", s->ctx->vms_path);
+		if (fd >= 0)
+			close(fd);
+		return e;
+	}
+	while (e == ERR_OK && (d = readdir(dir)) != NULL) {
+		struct vm_uuid uuid;
+		struct found *f;
+
+		if (!vm_uuid_parse(d->d_name, &uuid))
+			continue;
+		f = search_add(s, &uuid);
+		if (f == NULL)
+			e = err_set(m, ERR_NOMEM, "adoption: out of memory");
+		else
+			f->v->dir_fd = openat(s->ctx->vms_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
+	closedir(dir);
+	return e;
+}
+
+/* ---- processes ---- */
+
+struct cmdline {
+	char text[LIMIT_PROC_CMDLINE];
+	char *argv[LIMIT_PROC_CMDLINE / 2];
+	size_t n;
+};
+
+static bool
+cmdline_read(pid_t pid, struct cmdline *c)
+{
+	char path[64];
+	size_t have = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	while (have < sizeof(c->text) - 1 && (n = read(fd, c->text + have, sizeof(c->text) - 1 - have)) > 0)
+		have += (size_t)n;
+	close(fd);
+	c->text[have] = '\0';
+	c->n = 0;
+	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]); at += strlen(c->text + at) + 1)
+		c->argv[c->n++] = c->text + at;
+	return c->n > 0;
+}
+
+static const char *
+cmdline_value(const struct cmdline *c, const char *option)
+{
+	for (size_t i = 0; i + 1 < c->n; i++)
+		if (strcmp(c->argv[i], option) == 0)
+			return c->argv[i + 1];
+	return NULL;
+}
+
+/* The UUID of the VM directory in which the process works. */
+static bool
+works_in(const struct qemu_ctx *ctx, pid_t pid, struct vm_uuid *uuid)
+{
+	char path[64], cwd[PATH_MAX], name[VM_UUID_TEXT];
+	size_t len = strlen(ctx->vms_path);
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+	n = readlink(path, cwd, sizeof(cwd) - 1);
+	if (n < 0)
+		return false;
+	cwd[n] = '\0';     /* " (deleted)" may follow the name */
+	if (strncmp(cwd, ctx->vms_path, len) != 0 || cwd[len] != '/' || strlen(cwd + len + 1) < VM_UUID_TEXT - 1)
+		return false;
+	memcpy(name, cwd + len + 1, VM_UUID_TEXT - 1);
+	name[VM_UUID_TEXT - 1] = '\0';
+	return vm_uuid_parse(name, uuid);
+}
+
+static bool
+has_our_uid(const struct qemu_ctx *ctx, pid_t pid)
+{
+	uid_t uid = ctx->env->conf->vm_uid != 0 ? ctx->env->conf->vm_uid : geteuid();
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+/* Takes what the command line tells: name, power button, shape. */
+static void
+learn(struct qemu_vm *v, struct cmdline *c)
+{
+	const char *name = cmdline_value(c, "-name"), *machine = cmdline_value(c, "-machine");
+	struct qemu_args args = { .argv = c->argv, .n = c->n };
+
+	if (name != NULL && strncmp(name, "guest=", 6) == 0)
+		snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", name + 6);
+	v->acpi = machine != NULL && strstr(machine, "acpi=off") == NULL;
+	v->shape = qemu_args_shape(&args);
+}
+
+static void
+take_process(struct found *f, pid_t pid, struct cmdline *c)
+{
+	int fd;
+
+	if (f->v->pid > 0)
+		return;
+	fd = spawn_pidfd(pid);
+	/* Once it is open the number cannot pass to another process; so it is looked at once more. */
+	if (fd < 0)
+		return;
+	if (qemu_dir_starttime(pid, NULL) == 0) {
+		close(fd);
+		return;
+	}
+	f->v->pid = pid;
+	f->v->vm.death_fd = fd;
+	learn(f->v, c);
+}
+
+static void
+by_pid_file(struct search *s, struct found *f, struct cmdline *c)
+{
+	char text[64];
+	unsigned long long start;
+	int pid;
+
+	if (f->v->dir_fd < 0 || !qemu_dir_read(f->v->dir_fd, QEMU_DIR_PID, text, sizeof(text)) ||
+	    sscanf(text, "%d %llu", &pid, &start) != 2 || pid <= 0)
+		return;
+	if (qemu_dir_starttime(pid, NULL) == start && has_our_uid(s->ctx, pid) && cmdline_read(pid, c))
+		take_process(f, pid, c);
+}
+
+static enum err
+by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
+{
+	DIR *proc = opendir("/proc");
+	enum err e = ERR_OK;
+	struct dirent *d;
+
+	if (proc == NULL)
+		return err_sys(m, "/proc");
+	while (e == ERR_OK && (d = readdir(proc)) != NULL) {
+		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
+		struct vm_uuid at, named;
+		const char *text;
+		struct found *f;
+
+		if (pid <= 0 || !works_in(s->ctx, pid, &at) || !has_our_uid(s->ctx, pid) || !cmdline_read(pid, c))
+			continue;
+		text = cmdline_value(c, "-uuid");
+		if (text == NULL || !vm_uuid_parse(text, &named) || memcmp(&at, &named, sizeof(at)) != 0)
+			continue;
+		f = search_find(s, &at);
+		if (f == NULL && (f = search_add(s, &at)) == NULL)
+			e = err_set(m, ERR_NOMEM, "adoption: out of memory");
+		else
+			take_process(f, pid, c);
+	}
+	closedir(proc);
+	return e;
+}
+
+static enum err
+find_processes(struct search *s, struct errmsg *m)
+{
+	struct cmdline *c = malloc(sizeof(*c));
+	enum err e;
+
+	if (c == NULL)
+		return err_set(m, ERR_NOMEM, "adoption: out of memory");
+	for (size_t i = 0; i < s->n; i++)
+		by_pid_file(s, &s->list[i], c);
+	e = by_scan(s, c, m);
+	free(c);
+	return e;
+}
+
+/* ---- how they are ---- */
+
+static bool
+is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
+{
+	char name[VM_UUID_TEXT + 16];
+
+	qemu_saved_name(uuid, ".state", name, sizeof(name));
+	return faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static enum vm_found_state
+examine(struct found *f, uint64_t deadline_ns)
+{
+	uint64_t least_ns = clock_now_ns() + ADOPT_LEAST_NS;
+	char status[32];
+
+	if (deadline_ns < least_ns)
+		deadline_ns = least_ns;
+	if (f->why == NULL && qemu_vm_status(f->v, status, sizeof(status), deadline_ns, &f->m) != ERR_OK)
+		f->why = f->m.text;
+	if (f->why != NULL)
+		return VM_FOUND_BROKEN;
+	f->v->vm.answered = f->v->asked_status = true;
+	if (strcmp(status, "running") == 0)
+		return VM_FOUND_RUNNING;
+	if (strcmp(status, "paused") == 0) {
+		f->v->frozen = true;
+		return VM_FOUND_FROZEN;
+	}
+	(void)err_set(&f->m, ERR_STATE, "QEMU's state is \"%s\"", status);
+	f->why = f->m.text;
+	return VM_FOUND_BROKEN;
+}
+
+static void
+report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each, void *arg)
+{
+	struct vm_uuid uuid = f->v->vm.uuid;
+	enum vm_found_state state = examine(f, deadline_ns);
+	bool saved = is_saved(s->ctx, &uuid);
+
+	if (state == VM_FOUND_BROKEN && saved && qemu_vm_end(f->v, NULL) == ERR_OK) {
+		/* Saved completely, or not yet restored: what is left of the process was only in the way. */
+		qemu_vm_free(&f->v->vm);
+		return;
+	}
+	if (saved)
+		(void)qemu_saved_remove(s->ctx, &uuid, NULL);     /* older than what runs; at worst it is found again */
+	each(&uuid, &f->v->vm, state, f->why != NULL ? f->why : "", arg);
+}
+
+static void
+report_saved(struct qemu_ctx *ctx, vm_each_cb each, void *arg)
+{
+	int fd = openat(ctx->saved_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *d;
+
+	if (dir == NULL && fd >= 0)
+		close(fd);
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		char name[VM_UUID_TEXT];
+		struct vm_uuid uuid;
+
+		if (strlen(d->d_name) < VM_UUID_TEXT)
+			continue;
+		memcpy(name, d->d_name, VM_UUID_TEXT - 1);
+		name[VM_UUID_TEXT - 1] = '\0';
+		if (!vm_uuid_parse(name, &uuid))
+			continue;
+		if (strcmp(d->d_name + VM_UUID_TEXT - 1, ".state") == 0)
+			each(&uuid, NULL, VM_FOUND_SAVED, "", arg);
+		else if (strcmp(d->d_name + VM_UUID_TEXT - 1, ".part") == 0)
+			(void)unlinkat(ctx->saved_fd, d->d_name, 0);     /* unfinished; at worst it is found again */
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+enum err
+qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
+{
+	struct search s = { .ctx = arg };
+	uint64_t deadline;
+	enum err e;
+
+	e = find_dirs(&s, m);
+	if (e == ERR_OK)
+		e = find_processes(&s, m);
+	/* All are connected first, so that they wake up side by side. */
+	for (size_t i = 0; i < s.n && e == ERR_OK; i++) {
+		struct found *f = &s.list[i];
+
+		if (f->v->pid <= 0)
+			f->why = "there is no process";
+		else if (f->v->dir_fd < 0)
+			f->why = "its directory is gone";
+		else if (qemu_vm_connect(f->v, &f->m) != ERR_OK)
+			f->why = f->m.text;
+	}
+	deadline = clock_now_ns() + ADOPT_NS;
+	for (size_t i = 0; i < s.n; i++) {
+		if (e == ERR_OK)
+			report(&s, &s.list[i], deadline, each, each_arg);
+		else
+			qemu_vm_free(&s.list[i].v->vm);
+	}
+	if (e == ERR_OK)
+		report_saved(s.ctx, each, each_arg);
+	free(s.list);
+	return e;
+}

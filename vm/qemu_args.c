@@ -1,0 +1,266 @@
+/* qemu_args: one function per group of options, in the order in which they appear. */
+#include "vm/qemu_args.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB ((uint64_t)1024 * 1024)
+#define ARGS_MOST 256   /* fixed ones, 4 per NIC and disk, and LIMIT_ARGS */
+
+struct builder {
+	struct qemu_args *args;
+	enum err err;            /* the first error; everything after it is skipped */
+	struct errmsg *m;
+};
+
+static void
+add(struct builder *b, char *arg)
+{
+	if (b->err == ERR_OK && arg == NULL)
+		b->err = err_set(b->m, ERR_NOMEM, "QEMU arguments: out of memory");
+	if (b->err == ERR_OK && b->args->n + 1 >= ARGS_MOST)
+		b->err = err_set(b->m, ERR_LIMIT, "QEMU arguments: more than %d", ARGS_MOST);
+	if (b->err != ERR_OK) {
+		free(arg);
+		return;
+	}
+	b->args->argv[b->args->n++] = arg;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+option(struct builder *b, const char *name, const char *fmt, ...)
+{
+	char *value = NULL;
+	va_list ap;
+
+	add(b, strdup(name));
+	va_start(ap, fmt);
+	if (vasprintf(&value, fmt, ap) < 0)
+		value = NULL;
+	va_end(ap);
+	add(b, value);
+}
+
+static void
+flag(struct builder *b, const char *name)
+{
+	add(b, strdup(name));
+}
+
+/* QEMU's option lists end a value at a comma; a doubled comma is one in the value.  malloc'd. */
+static char *
+commas(struct builder *b, const char *text)
+{
+	char *out = malloc(2 * strlen(text) + 1), *p = out;
+
+	if (out == NULL) {
+		if (b->err == ERR_OK)
+			b->err = err_set(b->m, ERR_NOMEM, "QEMU arguments: out of memory");
+		return NULL;
+	}
+	for (; *text != '\0'; text++) {
+		*p++ = *text;
+		if (*text == ',')
+			*p++ = ',';
+	}
+	*p = '\0';
+	return out;
+}
+
+static void
+add_identity(struct builder *b, const struct qemu_run *run)
+{
+	char uuid[VM_UUID_TEXT];
+	char *name = commas(b, run->spec->unit);
+
+	vm_uuid_text(&run->spec->uuid, uuid);
+	add(b, strdup(run->qemu));
+	option(b, "-name", "guest=%s", name != NULL ? name : "");
+	option(b, "-uuid", "%s", uuid);
+	free(name);
+}
+
+static void
+add_machine(struct builder *b, const struct qemu_run *run)
+{
+	const struct vm_spec *spec = run->spec;
+	const char *pc = run->acpi ? "on" : "off";
+
+	if (spec->machine == VM_MACHINE_MICROVM) {
+		option(b, "-machine", "microvm,acpi=%s,pit=%s,pic=%s,rtc=%s,x-option-roms=off,isa-serial=off", pc, pc, pc, pc);
+		option(b, "-bios", "qboot.rom");
+		option(b, "-global", "virtio-mmio.force-legacy=off");
+	} else {
+		option(b, "-machine", "q35,vmport=off,usb=off");
+	}
+	if (run->kvm)
+		option(b, "-accel", "kvm");
+	else
+		option(b, "-accel", "tcg,tb-size=%d", QEMU_TB_MIB);
+	if (run->cpu != NULL)
+		option(b, "-cpu", "%s", run->cpu);
+	flag(b, "-nodefaults");
+	flag(b, "-no-user-config");
+	option(b, "-display", "none");
+	option(b, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	/* A guest that ends by itself leaves QEMU paused, so that its last console lines can be read. */
+	flag(b, "-no-reboot");
+	option(b, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
+	option(b, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
+	option(b, "-smp", "%u", spec->vcpus);
+}
+
+static void
+add_control(struct builder *b, const struct qemu_run *run)
+{
+	option(b, "-chardev", "socket,id=qmp,fd=%d,server=on,wait=off", run->qmp_fd);
+	option(b, "-mon", "chardev=qmp,mode=control");
+	option(b, "-chardev", "ringbuf,id=con,size=%d", LIMIT_CONSOLE_RING);
+	option(b, "-device", "isa-serial,chardev=con");
+}
+
+static void
+add_boot(struct builder *b, const struct qemu_run *run)
+{
+	const struct vm_spec *spec = run->spec;
+
+	/* These are no option lists: commas stand for themselves. */
+	if (spec->kernel != NULL)
+		option(b, "-kernel", "%s", spec->kernel);
+	if (spec->initrd != NULL) {
+		/* -initrd is a list of modules for multiboot kernels, where commas are doubled as well. */
+		char *initrd = commas(b, spec->initrd);
+
+		option(b, "-initrd", "%s", initrd != NULL ? initrd : "");
+		free(initrd);
+	}
+	if (spec->cmdline != NULL && spec->kernel != NULL)
+		option(b, "-append", "%s", spec->cmdline);
+	if (run->incoming_fd >= 0)
+		option(b, "-incoming", "fd:%d", run->incoming_fd);
+}
+
+static void
+add_nics(struct builder *b, const struct qemu_run *run)
+{
+	const struct vm_spec *spec = run->spec;
+
+	for (unsigned i = 0; i < spec->nnics; i++) {
+		const uint8_t *a = spec->nics[i].mac;
+		char mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
+		/* The slot is named, or QEMU fills them from the end and the guest sees its NICs in reverse. */
+		if (spec->machine == VM_MACHINE_MICROVM)
+			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, i);
+		else
+			option(b, "-device", "virtio-net-pci,netdev=n%u,mac=%s,romfile=", i, mac);
+	}
+}
+
+static void
+add_disks(struct builder *b, const struct qemu_run *run)
+{
+	const struct vm_spec *spec = run->spec;
+
+	for (unsigned i = 0; i < spec->ndisks; i++) {
+		const struct vm_disk *d = &spec->disks[i];
+		bool qcow2 = d->overlay != NULL || d->format == VM_DISK_QCOW2;
+		char *path = commas(b, d->overlay != NULL ? d->overlay : d->path);
+
+		option(b, "-drive", "if=none,id=d%u,file=%s,format=%s,readonly=%s", i, path != NULL ? path : "",
+		    qcow2 ? "qcow2" : "raw", d->readonly && d->overlay == NULL ? "on" : "off");
+		free(path);
+		if (spec->machine == VM_MACHINE_MICROVM)
+			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, spec->nnics + i);
+		else
+			option(b, "-device", "virtio-blk-pci,drive=d%u", i);
+	}
+}
+
+static enum err
+check(const struct vm_spec *spec, struct errmsg *m)
+{
+	if (spec->memory_bytes < MIB || spec->memory_bytes % MIB != 0)
+		return err_set(m, ERR_RANGE, "memory of %" PRIu64 " bytes: whole MiB, at least 1", spec->memory_bytes);
+	if (spec->vcpus < 1 || spec->vcpus > 255)
+		return err_set(m, ERR_RANGE, "%u vcpus: 1 to 255", spec->vcpus);
+	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS || spec->nargs > LIMIT_ARGS)
+		return err_set(m, ERR_LIMIT, "at most %d NICs, %d disks and %d extra arguments", LIMIT_NICS, LIMIT_DISKS, LIMIT_ARGS);
+	if (spec->kernel == NULL && spec->machine == VM_MACHINE_MICROVM)
+		return err_set(m, ERR_RANGE, "a microvm needs a kernel; to boot from a disk use machine = q35");
+	if (spec->kernel == NULL && spec->ndisks == 0)
+		return err_set(m, ERR_RANGE, "neither a kernel nor a disk to boot from");
+	if (spec->kernel == NULL && spec->initrd != NULL)
+		return err_set(m, ERR_RANGE, "an initrd without a kernel");
+	return ERR_OK;
+}
+
+enum err
+qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errmsg *m)
+{
+	struct builder b = { .args = args, .m = m };
+
+	memset(args, 0, sizeof(*args));
+	b.err = check(run->spec, m);
+	if (b.err != ERR_OK)
+		return b.err;
+	args->argv = calloc(ARGS_MOST, sizeof(*args->argv));
+	if (args->argv == NULL)
+		return err_set(m, ERR_NOMEM, "QEMU arguments: out of memory");
+	add_identity(&b, run);
+	add_machine(&b, run);
+	add_control(&b, run);
+	add_boot(&b, run);
+	add_nics(&b, run);
+	add_disks(&b, run);
+	for (unsigned i = 0; i < run->spec->nargs; i++)
+		add(&b, strdup(run->spec->args[i]));
+	if (b.err != ERR_OK)
+		qemu_args_clear(args);
+	return b.err;
+}
+
+void
+qemu_args_clear(struct qemu_args *args)
+{
+	for (size_t i = 0; i < args->n; i++)
+		free(args->argv[i]);
+	free(args->argv);
+	memset(args, 0, sizeof(*args));
+}
+
+/* Arguments that differ between two runs of the same VM. */
+static bool
+is_passing(const char *name, const char *value)
+{
+	return strcmp(name, "-incoming") == 0 || strcmp(name, "-uuid") == 0 ||
+	    (strcmp(name, "-netdev") == 0 && strncmp(value, "tap,", 4) == 0) ||
+	    (strcmp(name, "-chardev") == 0 && strncmp(value, "socket,id=qmp,", 14) == 0);
+}
+
+char *
+qemu_args_shape(const struct qemu_args *args)
+{
+	size_t size = 1, used = 0;
+	char *text;
+
+	for (size_t i = 0; i < args->n; i++)
+		size += strlen(args->argv[i]) + 1;
+	text = malloc(size);
+	if (text == NULL)
+		return NULL;
+	text[0] = '\0';
+	for (size_t i = 0; i < args->n; i++) {
+		if (i + 1 < args->n && is_passing(args->argv[i], args->argv[i + 1])) {
+			i++;
+			continue;
+		}
+		used += (size_t)snprintf(text + used, size - used, "%s\n", args->argv[i]);
+	}
+	return text;
+}

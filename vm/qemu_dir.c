@@ -1,0 +1,145 @@
+/* qemu_dir: a VM's directory under the run directory: its socket, and what is needed to clean up after it. */
+#include "vm/qemu_vm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum err
+qemu_dir_open(const char *path, int *fd, struct errmsg *m)
+{
+	struct stat st;
+	enum err e;
+
+	*fd = -1;
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return err_sys(m, "directory %s", path);
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd < 0)
+		return err_sys(m, "directory %s", path);
+	if (fstat(*fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+		return ERR_OK;
+	e = err_set(m, ERR_PERM, "directory %s must belong to uid %u and be writable for nobody else", path, (unsigned)geteuid());
+	close(*fd);
+	*fd = -1;
+	return e;
+}
+
+enum err
+qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m)
+{
+	char name[VM_UUID_TEXT];
+	enum err e = ERR_OK;
+
+	*fd = -1;
+	vm_uuid_text(uuid, name);
+	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
+		if (errno == EEXIST)
+			return err_set(m, ERR_EXISTS, "%s/%s exists already: a VM of this UUID runs, or was left half-made; stop it first", ctx->vms_path, name);
+		return err_sys(m, "directory %s/%s", ctx->vms_path, name);
+	}
+	*fd = openat(ctx->vms_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd < 0) {
+		e = err_sys(m, "directory %s/%s", ctx->vms_path, name);
+		(void)unlinkat(ctx->vms_fd, name, AT_REMOVEDIR);     /* the first error is the one to tell */
+	}
+	return e;
+}
+
+enum err
+qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m)
+{
+	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	enum err e = ERR_OK;
+	size_t len = strlen(text);
+
+	if (fd < 0)
+		return err_sys(m, "file %s", name);
+	if (write(fd, text, len) != (ssize_t)len)
+		e = err_sys(m, "file %s", name);
+	close(fd);
+	return e;
+}
+
+bool
+qemu_dir_read(int dir_fd, const char *name, char *text, size_t size)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	size_t have = 0;
+	ssize_t n;
+
+	text[0] = '\0';
+	if (fd < 0)
+		return false;
+	while (have < size && (n = read(fd, text + have, size - have)) > 0)
+		have += (size_t)n;
+	close(fd);
+	text[have < size ? have : 0] = '\0';
+	return have < size;
+}
+
+static enum err
+remove_entries(int dir_fd, struct errmsg *m)
+{
+	int fd = dup(dir_fd);
+	enum err e = ERR_OK;
+	struct dirent *d;
+	DIR *dir;
+
+	if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
+		e = err_sys(m, "directory of a VM");
+		if (fd >= 0)
+			close(fd);
+		return e;
+	}
+	rewinddir(dir);
+	while ((d = readdir(dir)) != NULL)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && unlinkat(dir_fd, d->d_name, 0) != 0 && e == ERR_OK)
+			e = err_sys(m, "file %s of a VM", d->d_name);
+	closedir(dir);
+	return e;
+}
+
+enum err
+qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m)
+{
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	enum err e, e2;
+
+	vm_uuid_text(uuid, name);
+	if (dir_fd < 0 || !qemu_dir_read(dir_fd, QEMU_DIR_CGROUP, groups, sizeof(groups)))
+		cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
+	e = cgroup_remove(groups, m);
+	if (dir_fd < 0)
+		return e;
+	e2 = remove_entries(dir_fd, e == ERR_OK ? m : NULL);
+	if (e2 == ERR_OK && unlinkat(ctx->vms_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
+		e2 = err_sys(e == ERR_OK ? m : NULL, "directory %s/%s", ctx->vms_path, name);
+	return e != ERR_OK ? e : e2;
+}
+
+unsigned long long
+qemu_dir_starttime(pid_t pid, int64_t *usec_cpu)
+{
+	char path[64], line[1024], *p;
+	unsigned long long start = 0, user = 0, system = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return 0;
+	/* Field 2, the name, may have spaces and parentheses: count from its end. */
+	if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL &&
+	    sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu", &user, &system, &start) != 3)
+		start = 0;
+	fclose(f);
+	if (usec_cpu != NULL)
+		*usec_cpu = (int64_t)((user + system) * 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return start;
+}

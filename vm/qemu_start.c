@@ -1,0 +1,410 @@
+/* qemu_start: from a specification to a running QEMU, cold or from a saved state. */
+#include "vm/qemu_vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "vm/output.h"
+#include "vm/overlay.h"
+#include "vm/qemu_args.h"
+#include "vm/tap.h"
+
+#define MIB ((uint64_t)1024 * 1024)
+
+/* What a QEMU needs beside its guest's memory: 15 MiB for a unikernel, 40 for Linux, measured, and the code it translates; page tables and slack. */
+#define OVERHEAD_BYTES (96 * MIB)
+
+#define VM_OOM_SCORE 500       /* under memory pressure a VM goes before the daemon */
+
+/* What a start holds until the VM runs. */
+struct start {
+	struct qemu_ctx *ctx;
+	const struct vm_spec *spec;
+	struct qemu_vm *v;
+	struct accel_choice accel;
+	struct cgroup_entry group;
+	struct qemu_args args;
+	struct spawn_conf sc;
+	int qmp_fd;
+	int taps[LIMIT_NICS];
+	int state_fd;              /* -1: a cold boot */
+};
+
+/* ---- what can be known before ---- */
+
+/* Opens as the VMs' user would: the kernel checks this thread's file-system identity. */
+static int
+open_as_vm(const struct vm_host_conf *conf, const char *path, int flags)
+{
+	int fd, saved;
+
+	if (conf->vm_uid == 0)
+		return open(path, flags | O_CLOEXEC | O_NOCTTY);
+	setfsgid(conf->vm_gid);
+	setfsuid(conf->vm_uid);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
+	saved = errno;
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	errno = saved;
+	return fd;
+}
+
+/* *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202). */
+static enum err
+check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags, bool *linux_image, struct errmsg *m)
+{
+	int fd = open_as_vm(conf, path, flags);
+	enum err e = ERR_OK;
+	struct stat st;
+	char magic[4];
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
+		if (errno == EACCES)
+			return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and of the directories above",
+			    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
+		return err_sys(m, "%s %s", what, path);
+	}
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+		e = err_set(m, ERR_RANGE, "%s %s is a directory", what, path);
+	if (linux_image != NULL)
+		*linux_image = pread(fd, magic, sizeof(magic), 0x202) == (ssize_t)sizeof(magic) && memcmp(magic, "HdrS", 4) == 0;
+	close(fd);
+	return e;
+}
+
+/* *linux_guest: it wants PC timers, a clock and ACPI. */
+static enum err
+check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+
+	*linux_guest = false;
+	if (spec->kernel != NULL)
+		e = check_file(conf, "kernel", spec->kernel, O_RDONLY, linux_guest, m);
+	if (e == ERR_OK && spec->initrd != NULL) {
+		e = check_file(conf, "initrd", spec->initrd, O_RDONLY, NULL, m);
+		*linux_guest = true;
+	}
+	for (unsigned i = 0; i < spec->ndisks && e == ERR_OK; i++) {
+		const struct vm_disk *d = &spec->disks[i];
+
+		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, m);
+		if (e == ERR_OK && d->overlay != NULL && access(d->overlay, F_OK) == 0)
+			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, m);
+	}
+	return e;
+}
+
+enum err
+qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
+{
+	struct qemu_ctx *ctx = arg;
+	const struct vm_host_conf *conf = ctx->env->conf;
+	struct qemu_run run = { .spec = spec, .qemu = ctx->qemu, .incoming_fd = -1 };
+	struct qemu_args args;
+	struct vm_bridge br;
+	bool linux_guest;
+	enum err e;
+
+	e = qemu_args_build(&run, &args, m);
+	if (e != ERR_OK)
+		return e;
+	qemu_args_clear(&args);
+	e = check_files(conf, spec, &linux_guest, m);
+	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++)
+		e = vm_bridge_get(spec->nics[i].bridge, &br, m);
+	if (e == ERR_OK && spec->accel == VM_ACCEL_KVM)
+		e = accel_permitted(conf, m);
+	return e;
+}
+
+/* ---- the steps ---- */
+
+static enum err
+prepare_group(struct start *s, struct errmsg *m)
+{
+	struct qemu_ctx *ctx = s->ctx;
+	struct cgroup_limits lim = {
+		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES + (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
+		.cpu_percent = s->spec->cpu_percent,
+		.cpu_weight = s->spec->cpu_weight,
+	};
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	enum err e;
+
+	if (ctx->cg.nparts == 0)
+		return ERR_OK;
+	vm_uuid_text(&s->spec->uuid, name);
+	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
+	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_CGROUP, groups, m);
+	if (e == ERR_OK)
+		e = cgroup_make(&ctx->cg, name, &lim, &s->group, m);
+	return e;
+}
+
+static enum err
+prepare_taps(struct start *s, struct errmsg *m)
+{
+	const struct vm_spec *spec = s->spec;
+	enum err e = ERR_OK;
+
+	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++) {
+		char name[IFNAMSIZ];
+
+		tap_name(&spec->uuid, i, name);
+		e = tap_make(name, spec->nics[i].bridge, spec->nics[i].mac, &s->taps[i], m);
+	}
+	return e;
+}
+
+static enum err
+prepare_disks(struct start *s, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+
+	for (unsigned i = 0; i < s->spec->ndisks && e == ERR_OK; i++)
+		if (s->spec->disks[i].overlay != NULL)
+			e = overlay_ensure(s->ctx->env->conf, &s->spec->disks[i], m);
+	return e;
+}
+
+/* Descriptors in the order of their numbers in the child. */
+static enum err
+prepare_args(struct start *s, struct errmsg *m)
+{
+	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu, .kvm = s->accel.kvm, .acpi = s->v->acpi,
+		.incoming_fd = -1 };
+	struct spawn_conf *sc = &s->sc;
+	enum err e;
+
+	run.qmp_fd = SPAWN_FD_FIRST;
+	sc->fds[sc->nfds++] = s->qmp_fd;
+	run.tap_fd = SPAWN_FD_FIRST + (int)sc->nfds;
+	for (unsigned i = 0; i < s->spec->nnics; i++)
+		sc->fds[sc->nfds++] = s->taps[i];
+	if (s->state_fd >= 0) {
+		run.incoming_fd = SPAWN_FD_FIRST + (int)sc->nfds;
+		sc->fds[sc->nfds++] = s->state_fd;
+	}
+	e = qemu_args_build(&run, &s->args, m);
+	if (e != ERR_OK)
+		return e;
+	s->v->shape = qemu_args_shape(&s->args);
+	if (s->v->shape == NULL)
+		return err_set(m, ERR_NOMEM, "QEMU arguments: out of memory");
+	return ERR_OK;
+}
+
+static void
+prepare_spawn(struct start *s)
+{
+	const struct vm_host_conf *conf = s->ctx->env->conf;
+	struct spawn_conf *sc = &s->sc;
+
+	sc->path = s->ctx->qemu;
+	sc->argv = s->args.argv;
+	sc->output_fd = s->v->output_fd;
+	sc->cwd_fd = s->v->dir_fd;     /* the mark by which adoption knows it */
+	sc->uid = conf->vm_uid;
+	sc->gid = conf->vm_gid;
+	if (s->accel.has_group)
+		sc->groups[sc->ngroups++] = s->accel.group;
+	sc->cgroup_fd = s->group.v2_fd;
+	for (unsigned i = 0; i < s->group.ntasks; i++)
+		sc->task_fds[sc->ntasks++] = s->group.task_fds[i];
+	sc->oom_score_adj = VM_OOM_SCORE;
+}
+
+/* Everything up to exec.  Order: what fails most and costs least first; the directory before what it describes. */
+static enum err
+prepare(struct start *s, struct errmsg *m)
+{
+	const struct vm_host_conf *conf = s->ctx->env->conf;
+	struct qemu_vm *v = s->v;
+	enum err e;
+
+	e = check_files(conf, s->spec, &v->acpi, m);
+	if (e == ERR_OK)
+		e = accel_choose(&s->ctx->accel, conf, s->ctx->qemu, s->spec->accel, &s->accel, m);
+	if (e == ERR_OK && s->accel.note[0] != '\0')
+		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "%s", s->accel.note);
+	if (e == ERR_OK)
+		e = qemu_dir_make(s->ctx, &s->spec->uuid, &v->dir_fd, m);
+	if (e == ERR_OK)
+		e = prepare_group(s, m);
+	if (e == ERR_OK)
+		e = prepare_disks(s, m);
+	if (e == ERR_OK)
+		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
+	if (e == ERR_OK)
+		e = output_new(&v->output_fd, m);
+	if (e == ERR_OK)
+		e = prepare_taps(s, m);
+	if (e == ERR_OK)
+		e = prepare_args(s, m);
+	return e;
+}
+
+/* After exec: who it is, for whoever adopts it, and the connection.  Neither is worth losing a running VM for. */
+static void
+settle(struct start *s, const struct spawned *sp)
+{
+	struct qemu_vm *v = s->v;
+	struct errmsg m = { "" };
+	char text[64];
+
+	v->pid = sp->pid;
+	v->vm.death_fd = sp->pidfd;
+	snprintf(text, sizeof(text), "%d %llu\n", (int)sp->pid, qemu_dir_starttime(sp->pid, NULL));
+	if (qemu_dir_write(v->dir_fd, QEMU_DIR_PID, text, &m) != ERR_OK || qemu_vm_connect(v, &m) != ERR_OK)
+		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "%s", m.text);
+	close(s->qmp_fd);     /* only QEMU has it now: when it ends, so does the connection */
+	s->qmp_fd = -1;
+}
+
+static void
+start_clear(struct start *s)
+{
+	if (s->qmp_fd >= 0)
+		close(s->qmp_fd);
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		if (s->taps[i] >= 0)
+			close(s->taps[i]);
+	if (s->state_fd >= 0)
+		close(s->state_fd);
+	cgroup_entry_close(&s->group);
+	qemu_args_clear(&s->args);
+}
+
+static enum err
+start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, struct errmsg *m)
+{
+	memset(s, 0, sizeof(*s));
+	s->ctx = ctx;
+	s->spec = spec;
+	s->qmp_fd = s->state_fd = s->group.v2_fd = -1;
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		s->taps[i] = -1;
+	spawn_conf_init(&s->sc);
+	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS)
+		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS, LIMIT_DISKS);
+	s->v = qemu_vm_new(ctx, &spec->uuid, spec->unit);
+	return s->v != NULL ? ERR_OK : err_set(m, ERR_NOMEM, "VM: out of memory");
+}
+
+/* Gives up: what was made is removed, in reverse. */
+static void
+start_undo(struct start *s, struct vm_outcome *out)
+{
+	struct qemu_vm *v = s->v;
+	struct errmsg m = { "" };
+
+	if (v == NULL)
+		return;
+	if (v->pid > 0)
+		qemu_vm_tell(v, out);
+	if ((v->dir_fd >= 0 || v->pid > 0) && qemu_vm_end(v, &m) != ERR_OK)
+		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "cleaning up after a failed start: %s", m.text);
+	qemu_vm_free(&v->vm);
+	s->v = NULL;
+}
+
+static enum err
+launch(struct start *s, struct vm_outcome *out)
+{
+	struct spawned sp;
+	enum err e;
+
+	prepare_spawn(s);
+	e = spawn_run(&s->sc, &sp, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	out->exec_ns = sp.exec_ns;
+	snprintf(out->detail, sizeof(out->detail), "%s", s->accel.kvm ? "kvm" : "tcg");
+	settle(s, &sp);
+	return ERR_OK;
+}
+
+enum err
+qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
+{
+	struct start s;
+	enum err e;
+
+	e = start_init(&s, arg, spec, &out->msg);
+	if (e == ERR_OK)
+		e = prepare(&s, &out->msg);
+	if (e == ERR_OK)
+		e = launch(&s, out);
+	start_clear(&s);
+	if (e != ERR_OK)
+		start_undo(&s, out);
+	else
+		*vm = &s.v->vm;
+	return e;
+}
+
+/* ERR_STATE when the saved state was made by a VM of another shape: QEMU would refuse it, or worse, not. */
+static enum err
+same_shape(struct start *s, struct errmsg *m)
+{
+	char name[VM_UUID_TEXT + 16], *saved;
+	enum err e = ERR_OK;
+	size_t size = strlen(s->v->shape) + 2;
+
+	saved = malloc(size);
+	if (saved == NULL)
+		return err_set(m, ERR_NOMEM, "saved state: out of memory");
+	qemu_saved_name(&s->spec->uuid, ".shape", name, sizeof(name));
+	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
+		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since the state was saved: it needs a cold boot");
+	free(saved);
+	return e;
+}
+
+enum err
+qemu_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
+{
+	struct qemu_ctx *ctx = arg;
+	char name[VM_UUID_TEXT + 16];
+	bool tried = false;
+	struct start s;
+	enum err e;
+
+	e = start_init(&s, ctx, spec, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	qemu_saved_name(&spec->uuid, ".state", name, sizeof(name));
+	s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (s.state_fd < 0)
+		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state");
+	if (e == ERR_OK)
+		e = prepare(&s, &out->msg);
+	if (e == ERR_OK) {
+		tried = true;
+		e = same_shape(&s, &out->msg);
+	}
+	if (e == ERR_OK)
+		e = launch(&s, out);
+	start_clear(&s);
+	if (e == ERR_OK)
+		e = qemu_saved_arrive(s.v, &out->msg);
+	out->saved = !tried && e != ERR_MISSING;
+	if (tried && qemu_saved_remove(ctx, &spec->uuid, NULL) != ERR_OK)
+		vm_report_log(ctx->env->reporter, &spec->uuid, "a saved state that was used or is useless could not be removed");
+	if (e != ERR_OK)
+		start_undo(&s, out);
+	else
+		*vm = &s.v->vm;
+	return e;
+}

@@ -1,0 +1,94 @@
+/* qemu_vm: what the parts of the QEMU driver share: driver_qemu.c (operations), qemu_start.c, qemu_save.c, qemu_dir.c, qemu_adopt.c. */
+#ifndef VM_QEMU_VM_H
+#define VM_QEMU_VM_H
+
+#include <limits.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "vm/accel.h"
+#include "vm/cgroup.h"
+#include "vm/driver.h"
+#include "vm/qmp.h"
+#include "vm/spawn.h"
+
+#define QEMU_QMP_NS (2 * NS_PER_S)          /* a QEMU that takes longer for a simple command is hung */
+#define QEMU_RESTORE_NS (15 * NS_PER_S)
+#define QEMU_SAVE_NS (60 * NS_PER_S)
+#define QEMU_END_MS 10000                   /* from SIGKILL to the end of the process */
+
+struct qemu_ctx {
+	const struct vm_env *env;
+	char qemu[PATH_MAX];
+	char vms_path[PATH_MAX];  /* run_dir/vm, canonical */
+	int vms_fd;
+	int saved_fd;             /* state_dir/saved */
+	struct cgroup_host cg;
+	struct accel accel;
+};
+
+struct qemu_vm {
+	struct vm vm;             /* first: the host knows no more */
+	struct qemu_ctx *ctx;
+	int dir_fd;               /* -1: its directory is gone */
+	pid_t pid;                /* 0: there is no process */
+	struct qmp qmp;
+	int output_fd;            /* its stderr; -1 after adoption */
+	bool frozen;
+	bool asked_status;        /* once, when QMP became ready */
+	bool acpi;                /* it has a power button */
+	char *shape;              /* see qemu_args_shape; NULL = unknown */
+	char *con;                /* console text read so far, at most LIMIT_CONSOLE_RING */
+	size_t con_len;
+	bool reaped;
+	struct spawn_end end;
+};
+
+/* An empty one; NULL when out of memory. */
+struct qemu_vm *qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit);
+void qemu_vm_free(struct vm *vm);
+
+/* Connects QMP if it is not connected. */
+enum err qemu_vm_connect(struct qemu_vm *v, struct errmsg *m);
+/* One command within QEMU_QMP_NS. */
+enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m);
+/* query-status; status[] is QEMU's word, letters and '-' only. */
+enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m);
+/* Copies console and stderr to the outcome. */
+void qemu_vm_tell(struct qemu_vm *v, struct vm_outcome *out);
+/* Kills, reaps, cleans up. */
+enum err qemu_vm_end(struct qemu_vm *v, struct errmsg *m);
+
+enum err qemu_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+enum err qemu_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+enum err qemu_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
+enum err qemu_save(struct vm *vm, struct vm_outcome *out);
+enum err qemu_list(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
+
+/* ---- qemu_dir.c: run_dir/vm/UUID/ ---- */
+
+#define QEMU_DIR_QMP "qmp"        /* the socket */
+#define QEMU_DIR_CGROUP "cgroup"  /* the cgroups, written before they are made */
+#define QEMU_DIR_PID "pid"        /* "PID STARTTIME\n" */
+
+/* Makes a directory that only we may enter, if need be with its parent, and opens it. */
+enum err qemu_dir_open(const char *path, int *fd, struct errmsg *m);
+/* A VM's own; ERR_EXISTS when it is there already. */
+enum err qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m);
+enum err qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m);
+/* Reads a small file; false when it is missing or too long. */
+bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
+/* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
+enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m);
+/* When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such process. */
+unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
+
+/* ---- qemu_save.c ---- */
+
+/* "UUID.state" and the like. */
+void qemu_saved_name(const struct vm_uuid *uuid, const char *suffix, char *name, size_t size);
+enum err qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m);
+/* Waits until a QEMU that was started with -incoming runs. */
+enum err qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m);
+
+#endif

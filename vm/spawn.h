@@ -1,0 +1,76 @@
+/*
+ * spawn: starts a program as another user, in another cgroup, with the descriptors it shall have and no others.
+ *
+ * The child shares our memory until it executes (vfork semantics), so a large process spawns as fast as a small one, and what went
+ * wrong in the child is told in memory.  Not included outside vm/.
+ */
+#ifndef VM_SPAWN_H
+#define VM_SPAWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define SPAWN_FD_FIRST 3       /* the first passed descriptor's number in the child */
+#define SPAWN_FDS 32
+#define SPAWN_GROUPS 4
+#define SPAWN_CGROUPS 4
+
+/* Nothing here is taken over; the caller closes what it opened. */
+struct spawn_conf {
+	const char *path;           /* absolute */
+	char *const *argv;
+	int fds[SPAWN_FDS];         /* fds[i] becomes number SPAWN_FD_FIRST + i */
+	unsigned nfds;
+	int output_fd;              /* stdout and stderr; -1 = /dev/null */
+	int cwd_fd;                 /* -1 = the root directory */
+	uid_t uid;                  /* 0 = stay as we are, groups too */
+	gid_t gid;
+	gid_t groups[SPAWN_GROUPS]; /* supplementary */
+	unsigned ngroups;
+	int cgroup_fd;              /* directory of a v2 cgroup, -1 = stay */
+	int task_fds[SPAWN_CGROUPS];/* open `tasks` files of v1 cgroups */
+	unsigned ntasks;
+	int oom_score_adj;          /* 0 = as we have it */
+};
+
+struct spawned {
+	pid_t pid;
+	int pidfd;                  /* the caller's */
+	uint64_t exec_ns;           /* when the program had been executed */
+};
+
+void spawn_conf_init(struct spawn_conf *c);
+
+/* Returns when the program runs.  What failed in the child is in the message; then there is no child. */
+enum err spawn_run(const struct spawn_conf *c, struct spawned *s, struct errmsg *m);
+
+struct spawn_end {
+	bool known;                 /* false: it was another process's child */
+	bool signalled;
+	int status;                 /* exit status, or the signal's number */
+	int64_t usec_cpu;           /* -1 when not known */
+};
+
+/* Waits until the process has ended, at most timeout_ms (ERR_TIMEOUT), and reaps it if it is our child. */
+enum err spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m);
+
+/* SIGKILL; a process that has gone already is no error. */
+enum err spawn_kill(int pidfd, struct errmsg *m);
+
+/* pidfd_open(2). */
+int spawn_pidfd(pid_t pid);
+
+/* "exited with status 1", "was killed by signal 9 (Killed)", ... */
+void spawn_end_text(const struct spawn_end *end, char *text, size_t size);
+
+/* Looks for an executable file `name` in PATH, or takes it as it is when it has a slash. */
+enum err spawn_find(const char *name, char *path, size_t size, struct errmsg *m);
+
+/* spawn_clone.c: clone3(2) with vfork semantics, a pidfd and (cgroup_fd >= 0) the cgroup; fn runs in the child on `stack` and must not return. */
+pid_t spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cgroup_fd, int *pidfd);
+
+#endif

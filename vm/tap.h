@@ -1,0 +1,22 @@
+/*
+ * tap: a VM's port on a bridge.  A tap lives as long as somebody holds its descriptor: the VM's process does, so nothing is left when that ends.
+ * Bridges are never changed otherwise.  Not included outside vm/.
+ */
+#ifndef VM_TAP_H
+#define VM_TAP_H
+
+#include <net/if.h>
+
+#include "vm/vm.h"
+
+/* The name of a VM's NIC on the host: unique by the UUID. */
+void tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ]);
+
+/*
+ * Makes the tap `name`, a port of `bridge`, up, with a static forwarding entry for the guest's MAC (so that frames to a guest that has
+ * not spoken yet are not flooded to the others).  *fd is the caller's, for the VM: close it when the VM has it, there closing is cheap; closing the last
+ * one takes the kernel 15 ms.
+ */
+enum err tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, struct errmsg *m);
+
+#endif
