@@ -1,4 +1,4 @@
-/* accel: the proof of KVM is QEMU running seven bytes of guest code with it. */
+/* accel: the proof of KVM is QEMU running a few bytes of guest code with it. */
 #include "vm/accel.h"
 
 #include <elf.h>
@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memfd.h"
 #include "vm/output.h"
+#include "vm/qmp.h"
 #include "vm/spawn.h"
 
 #define KVM_DEVICE "/dev/kvm"
@@ -20,15 +22,16 @@
 #define EXIT_STATUS (EXIT_VALUE << 1 | 1)
 
 #define LOAD_AT 0x100000
+#define CODE_PLAIN 16         /* where the code begins that only exits */
 
-/* A PVH kernel: writes EXIT_VALUE to the debug-exit port. */
+/* A PVH kernel: uses what the CPU offers and a hypervisor may fail at, and writes EXIT_VALUE to the debug-exit port. */
 struct proof_elf {
 	Elf32_Ehdr eh;
 	Elf32_Phdr ph[2];
 	Elf32_Nhdr nh;
 	char owner[4];
 	uint32_t entry;
-	uint8_t code[8];
+	uint8_t code[24];
 };
 
 static const struct proof_elf proof = {
@@ -49,11 +52,17 @@ static const struct proof_elf proof = {
 	.nh = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 /* XEN_ELFNOTE_PHYS32_ENTRY */ },
 	.owner = "Xen",
 	.entry = LOAD_AT + offsetof(struct proof_elf, code),
-	.code = { 0xb0, EXIT_VALUE, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd, 0x90 },   /* mov $v,%al; out %al,$0xf4; hlt; jmp to hlt */
+	.code = {
+		0xb8, 1, 0, 0, 0, 0x0f, 0xa2,     /* mov $1,%eax; cpuid */
+		0x0f, 0xba, 0xe1, 30, 0x73, 3,    /* bt $30,%ecx; jnc +3 */
+		0x0f, 0xc7, 0xf0,                 /* rdrand %eax */
+		0xb0, EXIT_VALUE, 0xe6, 0xf4,     /* mov $EXIT_VALUE,%al; out %al,$0xf4 */
+		0xf4, 0xeb, 0xfd,                 /* hlt; jmp to the hlt */
+	},
 };
 _Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) + sizeof(Elf32_Nhdr) + 8, "the note has no padding");
 
-/* In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses until this is left out. */
+/* In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses. */
 static const char *const cpus[] = { "host", "host,-arch-capabilities" };
 
 void
@@ -99,16 +108,49 @@ accel_permitted(const struct vm_host_conf *conf, struct errmsg *m)
 }
 
 static enum err
-proof_file(int *fd, struct errmsg *m)
+proof_file(bool thorough, int *fd, struct errmsg *m)
 {
+	struct proof_elf elf = proof;
 	enum err e = memfd_create_open("kvm-proof", fd, m);
 
 	if (e != ERR_OK)
 		return e;
-	if (write(*fd, &proof, sizeof(proof)) != (ssize_t)sizeof(proof)) {
+	if (!thorough)
+		elf.entry += CODE_PLAIN;
+	if (write(*fd, &elf, sizeof(elf)) != (ssize_t)sizeof(elf)) {
 		e = err_sys(m, "kvm proof");
 		close(*fd);
 		*fd = -1;
+	}
+	return e;
+}
+
+/* The guest's end shows as the end of the connection; what stopped it otherwise (an error in KVM) leaves QEMU paused, and is an event. */
+static bool
+saw_trouble(const struct qmp *q)
+{
+	return q->saw_stop || q->saw_shutdown || q->saw_panic;
+}
+
+static enum err
+wait_for_end(int pidfd, int qmp_fd, struct spawn_end *end, struct errmsg *m)
+{
+	struct qmp q;
+	enum err e;
+
+	qmp_init(&q);
+	q.fd = qmp_fd;
+	q.state = QMP_GREETING;
+	e = qmp_wait(&q, saw_trouble, clock_now_ns() + PROOF_MS * NS_PER_MS, m);
+	if (e == ERR_OK)
+		e = err_set(m, ERR_UNSUPPORTED, "the trial VM stopped: KVM cannot run what this CPU offers");
+	else if (e == ERR_MISSING)
+		e = spawn_wait(pidfd, PROOF_MS, end, m);
+	q.fd = -1;     /* the caller's */
+	qmp_clear(&q);
+	if (e != ERR_OK) {
+		(void)spawn_kill(pidfd, NULL);     /* it is waited for next */
+		(void)spawn_wait(pidfd, PROOF_MS, end, NULL);
 	}
 	return e;
 }
@@ -120,18 +162,25 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 	const char *const argv[] = { qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
 		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3", "-m", "16", "-nodefaults",
 		"-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
+		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
 	struct spawn_end end = { .known = false };
 	struct errmsg m = { "" };
+	int pair[2] = { -1, -1 };
 	char how[80], said[256];
 	enum err e;
 
 	spawn_conf_init(&sc);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		snprintf(a->why, sizeof(a->why), "socketpair: %s", strerror(errno));
+		return false;
+	}
 	sc.path = qemu;
 	sc.argv = (char *const *)(uintptr_t)argv;
 	sc.fds[sc.nfds++] = kernel_fd;
+	sc.fds[sc.nfds++] = pair[1];
 	sc.uid = conf->vm_uid;
 	sc.gid = conf->vm_gid;
 	if (a->has_group)
@@ -139,14 +188,12 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 	e = output_new(&sc.output_fd, &m);
 	if (e == ERR_OK)
 		e = spawn_run(&sc, &s, &m);
+	close(pair[1]);
 	if (e == ERR_OK) {
-		e = spawn_wait(s.pidfd, PROOF_MS, &end, &m);
-		if (e != ERR_OK) {
-			(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
-			(void)spawn_wait(s.pidfd, PROOF_MS, &end, NULL);
-		}
+		e = wait_for_end(s.pidfd, pair[0], &end, &m);
 		close(s.pidfd);
 	}
+	close(pair[0]);
 	output_last_line(sc.output_fd, said, sizeof(said));
 	if (sc.output_fd >= 0)
 		close(sc.output_fd);
@@ -161,23 +208,42 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 	return false;
 }
 
+static bool
+prove_some_cpu(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool thorough)
+{
+	struct errmsg m = { "" };
+	bool proven = false;
+	int fd = -1;
+
+	if (proof_file(thorough, &fd, &m) != ERR_OK) {
+		snprintf(a->why, sizeof(a->why), "%.390s", m.text);
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && !proven; i++) {
+		proven = prove(a, conf, qemu, cpus[i], fd);
+		a->cpu = cpus[i];
+	}
+	close(fd);
+	return proven;
+}
+
 /* Called with the lock held. */
 static void
 try_kvm(struct accel *a, const struct vm_host_conf *conf, const char *qemu)
 {
 	struct errmsg m = { "" };
-	int fd = -1;
 
 	a->tried = true;
-	if (permitted(conf, &a->has_group, &a->group, &m) != ERR_OK || proof_file(&fd, &m) != ERR_OK) {
+	if (permitted(conf, &a->has_group, &a->group, &m) != ERR_OK) {
 		snprintf(a->why, sizeof(a->why), "%.390s", m.text);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && !a->usable; i++) {
-		a->usable = prove(a, conf, qemu, cpus[i], fd);
-		a->cpu = cpus[i];
-	}
-	close(fd);
+	a->whole = a->usable = prove_some_cpu(a, conf, qemu, true);
+	if (!a->usable)
+		a->usable = prove_some_cpu(a, conf, qemu, false);
+	if (a->usable && !a->whole)
+		snprintf(a->why, sizeof(a->why), "it starts, but does not run all that its CPU offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
+		    "accel = \"kvm\" uses it all the same");
 }
 
 enum err
@@ -191,7 +257,7 @@ accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
 	pthread_mutex_lock(&a->lock);
 	if (!a->tried)
 		try_kvm(a, conf, qemu);
-	if (a->usable) {
+	if (want == VM_ACCEL_KVM ? a->usable : a->whole) {
 		choice->kvm = true;
 		choice->cpu = a->cpu;
 		choice->has_group = a->has_group;

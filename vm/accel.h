@@ -11,11 +11,12 @@
 struct accel {
 	pthread_mutex_t lock;      /* one thread tries, the others wait for what it found */
 	bool tried;
-	bool usable;
+	bool usable;               /* a guest runs */
+	bool whole;                /* and may use what the CPU offers: `auto` takes it */
 	const char *cpu;           /* of -cpu when usable */
 	bool has_group;
 	gid_t group;               /* supplementary group for /dev/kvm */
-	char why[400];             /* when not usable */
+	char why[400];             /* when not usable, or not whole */
 	bool told;                 /* `auto` has said that it took TCG */
 };
 
@@ -30,7 +31,7 @@ struct accel_choice {
 void accel_init(struct accel *a);
 void accel_clear(struct accel *a);
 
-/* May block for seconds at the first call (it boots a guest of seven bytes).  ERR_UNSUPPORTED: `kvm` was asked for and does not work here. */
+/* May block for seconds at the first call (it boots a guest of a few bytes, at most four times).  ERR_UNSUPPORTED: `kvm` was asked for and does not work here. */
 enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
 
 /* The quick part: may the VMs' user open /dev/kvm?  Nothing is started. */

@@ -5,6 +5,7 @@
  * the last one passed.  It works while no daemon runs.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

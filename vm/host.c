@@ -82,6 +82,26 @@ vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt
 
 /* ---- jobs ---- */
 
+static void
+job_free(struct host_job *j)
+{
+	free(j->spec);
+	free(j->out.text);
+	free(j);
+}
+
+/* The pool ended first. */
+static void
+job_drop(struct pool_job *pj)
+{
+	struct host_job *j = (struct host_job *)pj;
+
+	/* A VM that was started just now, and that no entry knows yet. */
+	if (j->entry != NULL && j->entry->vm == NULL && j->vm != NULL)
+		j->vm->driver->free(j->vm);
+	job_free(j);
+}
+
 static struct host_job *
 job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 {
@@ -96,14 +116,6 @@ job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 	j->pj.drop = job_drop;
 	j->out.usec_cpu = -1;
 	return j;
-}
-
-static void
-job_free(struct host_job *j)
-{
-	free(j->spec);
-	free(j->out.text);
-	free(j);
 }
 
 /* The last `most` bytes of console text, terminated; never NULL. */
@@ -132,18 +144,6 @@ job_finish(struct host_job *j)
 	res.detail_len = console && j->out.text != NULL ? (size_t)(j->out.text + j->out.text_len - res.detail) : strlen(res.detail);
 	if (j->done != NULL)
 		j->done(&j->uuid, &res, j->arg);
-	job_free(j);
-}
-
-/* The pool ended first. */
-static void
-job_drop(struct pool_job *pj)
-{
-	struct host_job *j = (struct host_job *)pj;
-
-	/* A VM that was started just now, and that no entry knows yet. */
-	if (j->entry != NULL && j->entry->vm == NULL && j->vm != NULL)
-		j->vm->driver->free(j->vm);
 	job_free(j);
 }
 
@@ -512,16 +512,26 @@ buried(struct entry *e, struct host_job *j)
 	job_free(j);
 }
 
+static bool
+is_destroy(const struct host_job *j)
+{
+	return j->op == OP_STOP && j->how == VM_STOP_DESTROY;
+}
+
 /* A guest was asked to shut down; true: now its end or the deadline decides. */
 static bool
 asked(struct entry *e, struct host_job *j)
 {
+	struct host_job *next;
+
 	e->waiting = j;
 	e->overdue = j->err != ERR_OK || j->deadline_ms == 0;
 	if (j->err == ERR_UNSUPPORTED)
 		vm_report_log(&e->host->reporter, &e->uuid, "%s: %s", e->vm->unit, j->out.msg.text);
 	j->err = ERR_OK;
 	j->out.msg.text[0] = '\0';
+	STAILQ_FOREACH(next, &e->queue, link)
+		e->overdue = e->overdue || is_destroy(next);
 	if (!e->overdue)
 		entry_timer(e, j->deadline_ms);
 	return true;
@@ -663,7 +673,7 @@ operate(struct vm_host *h, const struct vm_uuid *uuid, struct host_job *j)
 	}
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
 	/* "At once" does not wait for a guest that was asked before. */
-	if (j->op == OP_STOP && j->how == VM_STOP_DESTROY && e->waiting != NULL)
+	if (is_destroy(j) && e->waiting != NULL)
 		e->overdue = true;
 	entry_next(e);
 }

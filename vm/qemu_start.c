@@ -234,6 +234,7 @@ prepare(struct start *s, struct errmsg *m)
 	enum err e;
 
 	e = check_files(conf, s->spec, &v->acpi, m);
+	v->acpi = v->acpi || s->spec->machine == VM_MACHINE_Q35;
 	if (e == ERR_OK)
 		e = accel_choose(&s->ctx->accel, conf, s->ctx->qemu, s->spec->accel, &s->accel, m);
 	if (e == ERR_OK && s->accel.note[0] != '\0')

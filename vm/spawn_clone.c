@@ -36,7 +36,6 @@ spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cg
 	    "syscall\n\t"
 	    "test %%rax, %%rax\n\t"
 	    "jnz 1f\n\t"
-	    "xor %%ebp, %%ebp\n\t"
 	    "mov %[arg], %%rdi\n\t"
 	    "call *%[fn]\n\t"
 	    "mov %%eax, %%edi\n\t"
