@@ -87,7 +87,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 }
 
 @test "an unused unit goes to sleep; payload without queries keeps it awake" {
-	WWW_KEYS='"idle=3s"' write_zone
+	WWW_KEYS='"idle=3s" "min-up=0s"' write_zone
 	start_jitsud
 	ask +short www.example.test A
 	for i in $(seq 6); do
@@ -111,7 +111,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 }
 
 @test "sleep=freeze: a frozen VM keeps its process and wakes without a boot" {
-	WWW_KEYS='"sleep=freeze" "idle=1s"' write_zone
+	WWW_KEYS='"sleep=freeze" "idle=1s" "min-up=0s"' write_zone
 	start_jitsud
 	ask +short www.example.test A
 	wait_for 10 is_state www.example.test frozen
@@ -150,7 +150,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 }
 
 @test "wake and sleep by an operator; units that need others" {
-	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' '_jitsu.app TXT "image=hello" "needs=db.example.test"'
+	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' '_jitsu.app TXT "image=hello" "needs=db"'
 	start_jitsud
 	run jitsu wake app.example.test
 	[ "$status" -eq 0 ]

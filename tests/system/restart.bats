@@ -6,7 +6,7 @@ setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
 @test "a restart adopts the running VM with its clock" {
-	WWW_KEYS='"idle=8s"' write_zone
+	WWW_KEYS='"idle=8s" "min-up=0s"' write_zone
 	start_jitsud
 	ask +short www.example.test A
 	pid=$(qemus)

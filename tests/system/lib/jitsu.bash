@@ -107,12 +107,13 @@ setup_jitsu() {
 }
 
 start_jitsud() {
-	in_ns "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&- &
+	# exec all the way, so that the pid is the daemon's.
+	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for "${START_SECONDS:-20}" serves || { tail -20 "$DIR/log"; return 1; }
 }
 serves() {
-	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; tail -20 "$DIR/log" >&2; return 0; }
+	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; return 1; }
 	jitsu status >/dev/null 2>&1 && ask +short ns.example.test A 2>/dev/null | grep -q .
 }
 
