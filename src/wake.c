@@ -97,7 +97,8 @@ op_done(struct op *op, enum err result, const char *why)
 	free(op);
 	if (u == NULL)
 		return;
-	if (result != ERR_OK && result != ERR_MISSING && why != NULL && why[0] != '\0')
+	/* Nothing to stop is no failure; a kernel that is missing is one. */
+	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0')
 		unit_error_set(u, why);
 	wake_step(w, u, &ev);
 }

@@ -1,0 +1,312 @@
+#!/usr/bin/env bats
+# hold: queries that wait for their unit, what they get when the boot fails or a limit forbids it, and which ones wait at all.
+
+load lib/jitsu
+load lib/shared
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+# image NAME CMDLINE-MORE [LINES]: hello under another name.
+image() {
+	cat <<-EOF2
+	image "$1" {
+		kernel = "${KERNEL:-hello.elf}"
+		memory = "16M"
+		network = "lan"
+		ready = "tcp:80"
+		accel = "tcg"
+		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $2"
+		${3:-}
+	}
+	EOF2
+}
+boots_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | .boots"; }
+error_of() { jitsu --json show "$1" | jq -r .last_error; }
+
+# ms COMMAND...: runs it with its output in $output, and sets $took.
+ms() {
+	local begin=${EPOCHREALTIME/./}
+	run "$@"
+	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
+}
+
+@test "every retransmission, with a new id and port, is answered exactly once" {
+	CONF_MORE=$(image slow "delay=700") write_conf
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=10s"'
+	start_jitsud
+	raw <<-'EOF2'
+	from dnsraw import *
+	servers = ["10.77.0.1", "fd77::1", "127.0.0.1"]
+	socks = [udp(servers[i % 3]) for i in range(30)]
+	begin = now()
+	for i, s in enumerate(socks):
+	    s.send(query("slow.example.test", qid=1000 + i))
+	socks[0].send(query("slow.example.test", qid=2000))     # one port, two ids
+	socks[1].send(query("slow.example.test", qid=1001))     # the same query once more
+	first, got = None, {}
+	while now() - begin < 6 and (first is None or now() - first < 0.3):
+	    for s in select.select(socks, [], [], 0.1)[0]:
+	        first = first or now()
+	        m = s.recv(4096)
+	        expect("rcode", rcode(m), NOERROR)
+	        expect("address", m[-11 - 4:-11], bytes([10, 77, 0, 30]))
+	        got.setdefault(s, []).append(qid(m))
+	expect("none before it is ready", first - begin > 0.5, True)
+	expect("two on the first", sorted(got[socks[0]]), [1000, 2000])
+	expect("two on the second", got[socks[1]], [1001, 1001])
+	for i, s in enumerate(socks[2:], 2):
+	    expect("socket %d" % i, got.get(s), [1000 + i])
+	EOF2
+	[ "$(boots_of slow.example.test)" -eq 1 ]
+}
+
+@test "a failed boot is SERVFAIL with a phrase; in back-off at once; an operator's wake does not wait for it" {
+	cp "$DIR/hello.elf" "$DIR/other.elf"
+	CONF_MORE=$(KERNEL=other.elf image bad "" 'backoff-min = "1m"') write_conf
+	write_zone 'bad 17 A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=10s"'
+	start_jitsud
+	rm "$DIR/other.elf"
+	run ask bad.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 (Other): (the service failed to start)"* ]]
+	# What the reason is stays inside.
+	[[ "$output" != *other.elf* ]]
+	is_state bad.example.test failed
+	[[ "$(error_of bad.example.test)" == *"$DIR/other.elf does not exist"* ]]
+	[ "$(jitsu --json show bad.example.test | jq .backoff_s)" -gt 30 ]
+	ms ask bad.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: "*"(the service failed to start"* ]]
+	[ "$took" -lt 500 ]
+	# Not held, so other types and names are not touched.
+	run ask bad.example.test AAAA
+	[[ "$output" == *"status: NOERROR"* ]]
+	run jitsu wake bad.example.test
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"other.elf does not exist"* ]]
+	cp "$DIR/hello.elf" "$DIR/other.elf"
+	run jitsu wake bad.example.test
+	[ "$status" -eq 0 ]
+	is_state bad.example.test awake
+	run ask bad.example.test A
+	[[ "$output" =~ bad.example.test.[[:space:]]+17[[:space:]]+IN[[:space:]]+A[[:space:]]+10.77.0.30 ]]
+	[[ "$output" != *EDE* ]]
+}
+
+@test "back-off doubles, and its end lets a query boot again" {
+	CONF_MORE=$(image bad "" 'backoff-min = "200ms"
+	backoff-max = "400ms"
+	args = { "-no-such-option" }') write_conf
+	write_zone 'bad A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=10s"'
+	start_jitsud
+	for round in 1 2 3; do
+		run ask bad.example.test A
+		[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 "* ]]
+		[[ "$(error_of bad.example.test)" == *no-such-option* ]]
+		[ "$(jitsu --json show bad.example.test | jq .failures)" -eq $round ]
+		wait_for 5 is_state bad.example.test dormant
+	done
+	[ "$(qemu_count)" -eq 0 ]
+}
+
+@test "a port that never opens: the address at hold, then failed" {
+	CONF_MORE=$(image never "delay=60000" 'boot-timeout = "1500ms"
+	backoff-min = "1m"') write_conf
+	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=400ms"' 'patient A 10.77.0.31' \
+	    '_jitsu.patient TXT "image=never" "hold=20s"'
+	start_jitsud
+	ask patient.example.test A >"$DIR/patient" &
+	patient=$!
+	ms ask +short never.example.test A
+	[ "$output" = 10.77.0.30 ]
+	[ "$took" -ge 400 ]
+	[ "$took" -lt 1200 ]
+	wait $patient
+	grep -q "EDE: 0 (Other): (the service failed to start)" "$DIR/patient"
+	wait_for 5 is_state never.example.test failed
+	[[ "$(error_of never.example.test)" == *"not ready in time"* ]]
+	[ "$(qemu_count)" -eq 0 ]
+}
+
+@test "held-per-unit: beyond the bound the oldest gets the address" {
+	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' CONF_MORE=$(image slow "delay=1000") write_conf
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=10s"'
+	start_jitsud
+	raw <<-'EOF2'
+	from dnsraw import *
+	socks = [udp() for _ in range(8)]
+	begin = now()
+	for i, s in enumerate(socks):
+	    s.send(query("slow.example.test", qid=i))
+	    time.sleep(0.02)
+	early, late = [], []
+	while len(early) + len(late) < 8 and now() - begin < 6:
+	    for s in select.select(socks, [], [], 0.1)[0]:
+	        m = s.recv(4096)
+	        expect("an address", (rcode(m), counts(m)[1]), (NOERROR, 1))
+	        (early if now() - begin < 0.6 else late).append(qid(m))
+	expect("the oldest at once", early, [0, 1, 2])
+	expect("the others when it is ready", sorted(late), [3, 4, 5, 6, 7])
+	EOF2
+}
+
+@test "limits: vms and queue; a full queue is an answer" {
+	CONF_TOP='limits { vms = 1 queue = 0 }' write_conf
+	write_zone "$(more_units 2)"
+	start_jitsud
+	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+	ms ask u2.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 (Not Ready): (the service is over its limits, try again later)"* ]]
+	[ "$took" -lt 500 ]
+	[[ "$(error_of u2.example.test)" == *"limits: queue"* ]]
+	is_state u2.example.test dormant
+	run jitsu wake u2.example.test
+	[ "$status" -eq 1 ]
+	[[ "$output" == *limit* ]]
+	jitsu sleep u1.example.test
+	[ "$(ask +short u2.example.test A)" = 10.77.0.21 ]
+}
+
+@test "limits: boots; who waits in the queue is answered, who finds it full is refused" {
+	CONF_TOP='limits { boots = 1 queue = 1 }' CONF_MORE=$(image slow "delay=600") write_conf
+	write_zone 's1 A 10.77.0.31' '_jitsu.s1 TXT "image=slow" "hold=8s"' 's2 A 10.77.0.32' '_jitsu.s2 TXT "image=slow" "hold=8s"' \
+	    's3 A 10.77.0.33' '_jitsu.s3 TXT "image=slow" "hold=8s"'
+	start_jitsud
+	ask +short +time=9 s1.example.test A >"$DIR/s1" &
+	one=$!
+	wait_for 5 is_state s1.example.test booting
+	ask +short +time=9 s2.example.test A >"$DIR/s2" &
+	two=$!
+	wait_for 5 is_state s2.example.test booting
+	run ask s3.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 "* ]]
+	wait $one $two
+	[ "$(cat "$DIR/s1" "$DIR/s2")" = "$(printf '10.77.0.31\n10.77.0.32')" ]
+}
+
+@test "limits: wakes per minute of a unit and of all" {
+	CONF_TOP='limits { wakes-per-minute = 2 wakes-per-minute-total = 3 }' write_conf
+	write_zone "$(more_units 3)"
+	start_jitsud
+	for round in 1 2; do
+		[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+		jitsu sleep u1.example.test
+	done
+	run ask u1.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 "* ]]
+	[[ "$(error_of u1.example.test)" == *wakes-per-minute* ]]
+	[ "$(ask +short u2.example.test A)" = 10.77.0.21 ]
+	run ask u3.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 "* ]]
+	# The operator is not counted.
+	run jitsu wake u3.example.test
+	[ "$status" -eq 0 ]
+}
+
+@test "limits: memory" {
+	CONF_TOP='limits { memory = "40M" queue = 0 }' write_conf
+	write_zone "$(more_units 3)"
+	start_jitsud
+	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+	[ "$(ask +short u2.example.test A)" = 10.77.0.21 ]
+	run ask u3.example.test A
+	[[ "$output" == *"EDE: 14 "* ]]
+	# A unit that is smaller fits.
+	sed -i '/_jitsu.u3/s/$/ "memory=4M"/' "$DIR/example.zone"
+	jitsu reload >/dev/null
+	[ "$(ask +short u3.example.test A)" = 10.77.0.22 ]
+}
+
+@test "a CNAME of another zone wakes, and the answer is whole" {
+	CONF_MORE='zone "other.test" { file = "other.zone" }' write_conf
+	write_zone 'www2 CNAME alias'
+	printf '$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n@ NS ns\nns A 192.0.2.1\nx CNAME www2.example.test.\n' >"$DIR/other.zone"
+	start_jitsud
+	run ask +short x.other.test A
+	[ "$output" = "$(printf 'www2.example.test.\nalias.example.test.\nwww.example.test.\n10.77.0.10')" ]
+	is_state www.example.test awake
+	jitsu sleep www.example.test
+	# Asked for the alias itself, or for what the unit lacks, nothing wakes.
+	ask x.other.test CNAME >/dev/null
+	ask x.other.test AAAA >/dev/null
+	is_state www.example.test dormant
+}
+
+@test "units with IPv6 alone and with both; HTTPS and SVCB wake where the unit has them; TTLs are the zone's" {
+	CONF_MORE="$(image six "" | sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
+	$(image both "ip={address6}/{prefixlen6} gw={gateway6}")" write_conf
+	write_zone 'six 5 AAAA fd77::a:5' '_jitsu.six TXT "image=six" "hold=5s"' 'both 6 A 10.77.0.40' 'both 7 AAAA fd77::a:6' \
+	    'both 8 HTTPS 1 . alpn=h2' '_jitsu.both TXT "image=both" "hold=5s"' 'www SVCB 1 ns port=80'
+	start_jitsud
+	ms ask six.example.test A
+	[[ "$output" == *"status: NOERROR"* && "$output" == *"ANSWER: 0, AUTHORITY: 1"* && "$output" == *" aa "* ]]
+	is_state six.example.test dormant
+	run ask six.example.test AAAA
+	[[ "$output" =~ six.example.test.[[:space:]]+5[[:space:]]+IN[[:space:]]+AAAA[[:space:]]+fd77::a:5 ]]
+	is_state six.example.test awake
+	in_ns curl -s -g --max-time 5 'http://[fd77::a:5]/' | grep -q six.example.test
+	# HTTPS and SVCB without a record of theirs: nothing to wait for.
+	ask six.example.test HTTPS >/dev/null
+	ask www.example.test HTTPS >/dev/null
+	is_state www.example.test dormant
+	run ask both.example.test TYPE65
+	[[ "$output" =~ both.example.test.[[:space:]]+8[[:space:]]+IN[[:space:]]+(HTTPS|TYPE65) ]]
+	is_state both.example.test awake
+	jitsu sleep both.example.test
+	run ask both.example.test AAAA
+	[[ "$output" =~ both.example.test.[[:space:]]+7[[:space:]] ]]
+	in_ns curl -s --max-time 5 http://10.77.0.40/ | grep -q both.example.test
+	in_ns curl -s -g --max-time 5 'http://[fd77::a:6]/' | grep -q both.example.test
+	run ask www.example.test TYPE64
+	[[ "$output" == *"ANSWER: 1"* ]]
+	is_state www.example.test awake
+}
+
+@test "answer=now and hold=0s: the address at once, and the boot goes on" {
+	write_zone 'now A 10.77.0.30' '_jitsu.now TXT "image=hello" "answer=now"' 'zero A 10.77.0.31' '_jitsu.zero TXT "image=hello" "hold=0s"'
+	start_jitsud
+	[ "$(ask +short now.example.test A)" = 10.77.0.30 ]
+	[ "$(ask +short zero.example.test A)" = 10.77.0.31 ]
+	wait_for 5 is_state now.example.test awake
+	wait_for 5 is_state zero.example.test awake
+}
+
+@test "a unit that leaves the configuration while its query waits: the answer is the zone as it is now" {
+	CONF_MORE=$(image slow "delay=5000") write_conf
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=20s"' 'gone A 10.77.0.31' '_jitsu.gone TXT "image=slow" "hold=20s"'
+	start_jitsud
+	ask +time=8 +short slow.example.test A >"$DIR/slow" &
+	one=$!
+	ask +time=8 gone.example.test A >"$DIR/gone" &
+	two=$!
+	wait_for 5 is_state slow.example.test booting
+	wait_for 5 is_state gone.example.test booting
+	SERIAL=2 write_zone 'slow A 192.0.2.99'
+	ms jitsu reload
+	[ "$status" -eq 0 ]
+	wait $one $two
+	[ "$(cat "$DIR/slow")" = 192.0.2.99 ]
+	grep -q "status: NXDOMAIN" "$DIR/gone"
+	none() { [ "$(qemu_count)" -eq 0 ]; }
+	wait_for 5 none
+}
+
+@test "clients that leave while they wait do no harm" {
+	CONF_MORE=$(image slow "delay=800") write_conf
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=10s"'
+	start_jitsud
+	raw <<-'EOF2'
+	from dnsraw import *
+	for i in range(20):
+	    with tcp() as s:
+	        s.sendall(framed(query("slow.example.test", qid=i)))
+	    with udp() as s:
+	        s.send(query("slow.example.test", qid=i))
+	s = tcp()
+	s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	s.sendall(framed(query("slow.example.test")))
+	s.close()
+	m = ask(query("slow.example.test", qid=77), timeout=8)
+	expect("the one that stays", (qid(m), rcode(m), counts(m)[1]), (77, NOERROR, 1))
+	EOF2
+	[ "$(jitsu --json status | jq '[.children[].restarts] | add')" -eq 0 ]
+	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
+}
