@@ -122,7 +122,8 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|' config/jitsud.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
 	for f in jitsu.conf example.zone; do \
-	    test -e $(DESTDIR)/etc/jitsu/$$f || install -m 644 config/$$f $(DESTDIR)/etc/jitsu/$$f; done
+	    test -e $(DESTDIR)/etc/jitsu/$$f || \
+	    sed 's|"hello.elf"|"$(PREFIX)/share/jitsu/hello.elf"|' config/$$f >$(DESTDIR)/etc/jitsu/$$f; done
 
 clean:
 	rm -rf $(BUILD)

@@ -169,6 +169,7 @@ struct config {
 	unsigned on_exit;              /* enum config_on_exit */
 	struct config_list admins;     /* user names; whether they exist is looked up when they are needed */
 	const char *nsid;              /* NULL = none */
+	uint32_t address_hold_ms;      /* a removed unit's address is refused to others for so long */
 	unsigned log_level;            /* enum log_level */
 	struct config_limits limits;
 	struct config_network *networks;

@@ -71,6 +71,8 @@ const struct option options[] = {
 	TOP("on-exit", OPTION_WORD, 0, 0, 0, "leave", words_on_exit, on_exit, "what becomes of the VMs when the daemon ends"),
 	TOP("admins", OPTION_NAME, OPTION_LIST, 0, 64, NULL, NULL, admins, "users besides root who may change things by jitsu(1)"),
 	TOP("nsid", OPTION_STRING, OPTION_RESTART, 1, 63, NULL, NULL, nsid, "server identifier for who asks for it (RFC 5001)"),
+	TOP("address-hold", OPTION_DURATION, OPTION_RESTART, 0, 30 * DAY, "3d", NULL, address_hold_ms,
+	    "a removed unit's address is refused to others for so long; 0s: not at all"),
 	TOP("log-level", OPTION_WORD, 0, 0, 0, "info", words_level, log_level, "the least important messages to log"),
 
 	LIMIT("boots", OPTION_INT, OPTION_AUTO, 1, 1000, "auto", boots,

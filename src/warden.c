@@ -155,11 +155,12 @@ open_vms(struct warden *w, const struct config *conf)
 static void
 open_store(struct warden *w, const struct config *conf)
 {
+	struct store_conf sc = { .address_hold_s = conf->address_hold_ms / 1000 };
 	char path[PATH_MAX];
 	struct errmsg m;
 
 	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
-	if (store_open(w->base, path, NULL, &w->store, &m) != ERR_OK || mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
+	if (store_open(w->base, path, &sc, &w->store, &m) != ERR_OK || mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
 		fatal("%s", m.text);
 }
 

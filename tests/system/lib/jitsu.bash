@@ -5,7 +5,8 @@
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 
-in_ns() { ip netns exec "$NS" "$@"; }
+# Not `ip netns exec`, which hides the cgroups behind a new /sys.
+in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=5 "$@"; }
 state_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | .state"; }
@@ -108,7 +109,7 @@ setup_jitsu() {
 
 start_jitsud() {
 	# exec all the way, so that the pid is the daemon's.
-	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for "${START_SECONDS:-20}" serves || { tail -20 "$DIR/log"; return 1; }
 }

@@ -331,7 +331,7 @@ the_example_loads(void **state)
 	}
 	assert_int_equal(c->nzones, 1);
 	assert_int_equal(access(c->zones[0].file, R_OK), 0);
-	assert_int_equal(c->nimages, 2);
+	assert_int_equal(c->nimages, 1);
 	config_free(c);
 	report_clear(&r);
 }

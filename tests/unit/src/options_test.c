@@ -29,6 +29,7 @@ static const struct sample samples[] = {
 	{ OPTION_TOP, "on-exit", "stop", "kill" },
 	{ OPTION_TOP, "admins", "ann", "-ann" },
 	{ OPTION_TOP, "nsid", "ns1 of two", "" },
+	{ OPTION_TOP, "address-hold", "0s", "31d" },
 	{ OPTION_TOP, "log-level", "debug", "notice" },
 	{ OPTION_LIMITS, "boots", "1", "0" },
 	{ OPTION_LIMITS, "vms", "1", "-1" },
