@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
 #include <nftables/libnftables.h>
 
 #include "base/clock.h"
@@ -80,11 +79,11 @@ table_make(struct vm_activity *a, struct errmsg *m)
 
 	snprintf(commands, sizeof(commands),
 	    "table bridge %s {\n"
-	    " set active { type ether_addr; flags dynamic,timeout; size %d; }\n"
+	    " set active { type ether_addr; flags dynamic,timeout; size %d; };\n"
 	    " chain from_guest { type filter hook prerouting priority -300; policy accept; %s tcp dport %d-%d return; "
-	    "update @active { ether saddr timeout %ds } }\n"
+	    "update @active { ether saddr timeout %ds }; }\n"
 	    " chain to_guest { type filter hook postrouting priority 300; policy accept; %s tcp sport %d-%d return; "
-	    "update @active { ether daddr timeout %ds } }\n"
+	    "update @active { ether daddr timeout %ds }; }\n"
 	    "}\n",
 	    a->table, SET_SIZE, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, KEEP_S, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, KEEP_S);
 	return run(a, commands, m);
@@ -118,8 +117,6 @@ vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out,
 	a->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (a->nft == NULL || nft_ctx_buffer_output(a->nft) != 0 || nft_ctx_buffer_error(a->nft) != 0)
 		e = err_set(m, ERR_IO, "nftables: no context");
-	else
-		nft_ctx_output_set_flags(a->nft, NFT_CTX_OUTPUT_JSON);
 	/* The table of the daemon before us is kept, and what it counted. */
 	if (e == ERR_OK && !table_exists(a))
 		e = table_make(a, m);
@@ -148,42 +145,43 @@ vm_activity_free(struct vm_activity *a, bool remove_table)
 		act_free(a);
 }
 
-/* "expires" of the one element in nftables' answer, in seconds; -1 when there is none. */
-static json_int_t
-find_expires(const json_t *node)
+/*
+ * What is left of the one element's time, in ms, from "expires 59m59s988ms" (get element has no JSON in nftables 1.0.6); -1 when there is
+ * none.
+ */
+static int64_t
+find_expires(const char *text)
 {
-	const json_t *value, *expires;
-	json_int_t found = -1;
-	const char *key;
-	size_t i;
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	const char *p = strstr(text, " expires ");
+	int64_t left = 0;
 
-	if (json_is_array(node)) {
-		json_array_foreach(node, i, value)
-			if (found < 0)
-				found = find_expires(value);
-	} else if (json_is_object(node)) {
-		expires = json_object_get(node, "expires");
-		if (json_is_integer(expires))
-			return json_integer_value(expires);
-		json_object_foreach((json_t *)(uintptr_t)node, key, value)
-			if (found < 0)
-				found = find_expires(value);
+	if (p == NULL)
+		return -1;
+	for (p += strlen(" expires "); *p >= '0' && *p <= '9';) {
+		char *end;
+		long n = strtol(p, &end, 10);
+		size_t i = 0, count = sizeof(units) / sizeof(units[0]);
+
+		while (i < count && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
+			i++;
+		if (i == count || n < 0 || n > KEEP_S * 1000)
+			return -1;
+		left += n * units[i].ms;
+		p = end + strlen(units[i].unit);
 	}
-	return found;
+	return left <= KEEP_S * (int64_t)MS_PER_S ? left : -1;
 }
 
-/* Seconds are cut off, not rounded: 3,599 left may mean that it passed just now.  In doubt it is newer. */
 static uint64_t
-last_passed(json_int_t expires_s)
+last_passed(int64_t left_ms)
 {
-	uint64_t now = clock_now_ns(), ago_s;
+	uint64_t now = clock_now_ns(), ago = (uint64_t)(KEEP_S * (int64_t)MS_PER_S - left_ms) * NS_PER_MS;
 
-	if (expires_s < 0 || expires_s > KEEP_S)
-		expires_s = KEEP_S;
-	ago_s = (uint64_t)(KEEP_S - expires_s);
-	if (ago_s > 0)
-		ago_s--;
-	return now > ago_s * NS_PER_S ? now - ago_s * NS_PER_S : 1;
+	return now > ago ? now - ago : 1;
 }
 
 static void
@@ -192,20 +190,20 @@ read_run(struct pool_job *pj)
 	struct read_job *j = (struct read_job *)pj;
 	struct vm_activity *a = j->act;
 	const uint8_t *b = j->mac;
-	json_t *answer = NULL;
 	char command[200];
 	const char *text;
+	int64_t left;
 
 	snprintf(command, sizeof(command), "get element bridge %s active { %02x:%02x:%02x:%02x:%02x:%02x }", a->table,
 	    b[0], b[1], b[2], b[3], b[4], b[5]);
 	pthread_mutex_lock(&a->lock);
 	if (run(a, command, NULL) == ERR_OK) {
 		text = nft_ctx_get_output_buffer(a->nft);
-		answer = text != NULL ? json_loads(text, 0, NULL) : NULL;
-		if (answer == NULL)
-			j->err = err_set(&j->m, ERR_PROTO, "nftables answers without JSON");
+		left = text != NULL ? find_expires(text) : -1;
+		if (left < 0)
+			j->err = err_set(&j->m, ERR_PROTO, "nftables does not say when an element expires");
 		else
-			j->last_ns = last_passed(find_expires(answer));
+			j->last_ns = last_passed(left);
 	} else if (!table_exists(a)) {
 		/* Someone loaded another ruleset: what was counted is lost, which is not the same as "never". */
 		j->err = table_make(a, &j->m);
@@ -213,7 +211,6 @@ read_run(struct pool_job *pj)
 			j->err = err_set(&j->m, ERR_MISSING, "the nftables table %s was removed by somebody; it is made anew and counts from now on", a->table);
 	}
 	pthread_mutex_unlock(&a->lock);
-	json_decref(answer);
 }
 
 static void

@@ -417,6 +417,20 @@ cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_l
 	return e;
 }
 
+enum err
+cgroup_limit(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct errmsg *m)
+{
+	char dir[PATH_MAX];
+	enum err e = ERR_OK;
+
+	for (unsigned i = 0; i < h->nparts && e == ERR_OK; i++) {
+		snprintf(dir, sizeof(dir), "%s/%s", h->parts[i].base, name);
+		if (access(dir, F_OK) == 0)
+			e = set_limits(dir, h->parts[i].table, lim, m);
+	}
+	return e;
+}
+
 void
 cgroup_entry_close(struct cgroup_entry *en)
 {

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,6 +261,23 @@ find_processes(struct search *s, struct errmsg *m)
 
 /* ---- how they are ---- */
 
+/* A restart of our service may have taken the controllers from our cgroups, and every limit with them. */
+static void
+limit_again(const struct found *f)
+{
+	const struct qemu_ctx *ctx = f->v->ctx;
+	char name[VM_UUID_TEXT], text[64];
+	struct cgroup_limits lim;
+	struct errmsg m;
+
+	if (f->v->dir_fd < 0 || !qemu_dir_read(f->v->dir_fd, QEMU_DIR_LIMITS, text, sizeof(text)) ||
+	    sscanf(text, "%" SCNu64 " %u %u", &lim.memory_bytes, &lim.cpu_percent, &lim.cpu_weight) != 3)
+		return;
+	vm_uuid_text(&f->v->vm.uuid, name);
+	if (cgroup_limit(&ctx->cg, name, &lim, &m) != ERR_OK)
+		vm_report_log(ctx->env->reporter, &f->v->vm.uuid, "%s runs without its limits: %s", f->v->vm.unit, m.text);
+}
+
 static bool
 is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 {
@@ -352,6 +370,8 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 	for (size_t i = 0; i < s.n && e == ERR_OK; i++) {
 		struct found *f = &s.list[i];
 
+		if (f->v->pid > 0)
+			limit_again(f);
 		if (f->v->pid <= 0)
 			f->why = "there is no process";
 		else if (f->v->dir_fd < 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +140,7 @@ prepare_group(struct start *s, struct errmsg *m)
 		.cpu_percent = s->spec->cpu_percent,
 		.cpu_weight = s->spec->cpu_weight,
 	};
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX], limits[64];
 	enum err e;
 
 	if (ctx->cg.nparts == 0)
@@ -147,6 +148,10 @@ prepare_group(struct start *s, struct errmsg *m)
 	vm_uuid_text(&s->spec->uuid, name);
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
 	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_CGROUP, groups, m);
+	if (e == ERR_OK) {
+		snprintf(limits, sizeof(limits), "%" PRIu64 " %u %u\n", lim.memory_bytes, lim.cpu_percent, lim.cpu_weight);
+		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_LIMITS, limits, m);
+	}
 	if (e == ERR_OK)
 		e = cgroup_make(&ctx->cg, name, &lim, &s->group, m);
 	return e;

@@ -69,6 +69,7 @@ enum err qemu_list(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
 
 #define QEMU_DIR_QMP "qmp"        /* the socket */
 #define QEMU_DIR_CGROUP "cgroup"  /* the cgroups, written before they are made */
+#define QEMU_DIR_LIMITS "limits"  /* of those: "MEMORY_BYTES CPU_PERCENT CPU_WEIGHT\n" */
 #define QEMU_DIR_PID "pid"        /* "PID STARTTIME\n" */
 
 /* Makes a directory that only we may enter, if need be with its parent, and opens it. */

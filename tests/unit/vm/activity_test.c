@@ -1,0 +1,236 @@
+/* activity_test: what counts as payload and what does not, with real nftables on a real bridge, and bridges as vm_bridge_get sees them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "tests/unit/vm/host_fixture.h"
+
+#define GUEST_MAC "02:00:00:00:00:77"
+
+static struct world w;
+static struct vm_activity *act;
+static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
+static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
+
+struct reading {
+	bool done;
+	enum err err;
+	uint64_t last_ns;
+	char why[300];
+};
+
+static void
+reading_cb(enum err e, uint64_t last_ns, const char *why, void *arg)
+{
+	struct reading *r = arg;
+
+	r->done = true;
+	r->err = e;
+	r->last_ns = last_ns;
+	snprintf(r->why, sizeof(r->why), "%s", why);
+}
+
+static struct reading
+reading(const uint8_t mac[6])
+{
+	static struct reading r;
+
+	memset(&r, 0, sizeof(r));
+	vm_activity_read(act, mac, reading_cb, &r);
+	assert_false(r.done);
+	assert_true(spin(&w, &r.done, 5000));
+	return r;
+}
+
+static void
+forget(void)
+{
+	sh("nft flush set bridge jitsu-t1 active");
+}
+
+static bool
+counted(const char *command)
+{
+	struct reading r;
+
+	forget();
+	(void)sh_status("%s", command);
+	r = reading(guest_mac);
+	if (r.err != ERR_OK)
+		fail_msg("%s", r.why);
+	return r.last_ns != 0;
+}
+
+static int
+setup(void **state)
+{
+	struct errmsg m;
+
+	(void)state;
+	sh("ip netns add act%d && ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up", (int)getpid(), BRIDGE);
+	sh("ip link set vact1 netns act%d && ip netns exec act%d sh -c 'ip link set vact1 address " GUEST_MAC
+	    " && ip addr add 10.99.0.9/24 dev vact1 && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'", (int)getpid(), (int)getpid());
+	sh("ip -6 addr replace fd99::1/64 dev %s nodad", BRIDGE);
+	world_open(&w);
+	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
+		fail_msg("%s", m.text);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	vm_activity_free(act, true);
+	world_close(&w);
+	sh("ip netns del act%d", (int)getpid());
+	return 0;
+}
+
+static void
+test_counts(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	/* Learn the neighbours first. */
+	(void)sh_status("ping -q -c1 -W1 10.99.0.9 >/dev/null");
+	assert_true(counted("ping -q -c1 -W1 10.99.0.9 >/dev/null"));
+	assert_true(counted("ping -q -c1 -W1 fd99::9 >/dev/null"));
+	r = reading(guest_mac);
+	assert_true(clock_now_ns() - r.last_ns < NS_PER_S);
+	assert_true(r.last_ns <= clock_now_ns());
+	r = reading(nobody_mac);
+	assert_int_equal(r.err, ERR_OK);
+	assert_int_equal(r.last_ns, 0);
+	/* ARP alone. */
+	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE " 10.99.0.9 >/dev/null") == 0)
+		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE " 10.99.0.9 >/dev/null"));
+	else
+		print_message("no arping here\n");
+	/* Time passes. */
+	assert_true(counted("ping -q -c1 -W1 10.99.0.9 >/dev/null"));
+	sh("sleep 2.2");
+	r = reading(guest_mac);
+	assert_in_range((clock_now_ns() - r.last_ns) / NS_PER_MS, 2000, 3500);
+}
+
+/* A refused connection: SYN one way, RST the other. */
+static int
+connect_from(uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) }, from = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(inet_pton(AF_INET, "10.99.0.9", &to.sin_addr), 1);
+	rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
+	close(fd);
+	return rc;
+}
+
+static void
+test_probes(void **state)
+{
+	struct reading r;
+
+	(void)state;
+	(void)sh_status("ping -q -c1 -W1 10.99.0.9 >/dev/null");
+	forget();
+	assert_int_equal(connect_from(VM_PROBE_PORT_FIRST), -1);
+	assert_int_equal(connect_from(VM_PROBE_PORT_LAST), -1);
+	r = reading(guest_mac);
+	assert_int_equal(r.last_ns, 0);
+	/* The client's own SYN is use; the RST that answers it would not be. */
+	assert_int_equal(connect_from(VM_PROBE_PORT_FIRST - 1), -1);
+	r = reading(guest_mac);
+	assert_true(r.last_ns != 0);
+}
+
+static void
+test_table_lives(void **state)
+{
+	struct errmsg m;
+	struct reading r;
+
+	(void)state;
+	assert_true(counted("ping -q -c1 -W1 10.99.0.9 >/dev/null"));
+	/* The next daemon finds what was counted. */
+	vm_activity_free(act, false);
+	act = NULL;
+	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
+	r = reading(guest_mac);
+	assert_true(r.last_ns != 0);
+	/* Somebody flushes the ruleset: unknown is not never, and it counts again. */
+	sh("nft flush ruleset");
+	r = reading(guest_mac);
+	assert_int_equal(r.err, ERR_MISSING);
+	assert_non_null(strstr(r.why, "jitsu-t1"));
+	assert_true(counted("ping -q -c1 -W1 10.99.0.9 >/dev/null"));
+	/* Freed while a reading is under way: no callback. */
+	memset(&r, 0, sizeof(r));
+	vm_activity_read(act, guest_mac, reading_cb, &r);
+	vm_activity_free(act, false);
+	spin_ms(&w, 200);
+	assert_false(r.done);
+	act = NULL;
+	assert_int_equal(vm_activity_new(w.host, "", &act, &m), ERR_RANGE);
+	assert_int_equal(vm_activity_new(w.host, "a; flush ruleset", &act, &m), ERR_RANGE);
+	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
+}
+
+static void
+test_bridge(void **state)
+{
+	struct vm_bridge br;
+	struct errmsg m;
+	bool v4 = false, v6 = false;
+
+	(void)state;
+	assert_int_equal(vm_bridge_get(BRIDGE, &br, &m), ERR_OK);
+	assert_true(br.up && br.ifindex > 0);
+	assert_memory_equal(br.mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 1 }), 6);
+	for (unsigned i = 0; i < br.naddrs; i++) {
+		v4 = v4 || (br.addrs[i].family == 4 && br.addrs[i].prefixlen == 24 && memcmp(br.addrs[i].bytes, "\x0a\x63\x00\x01", 4) == 0);
+		v6 = v6 || (br.addrs[i].family == 6 && br.addrs[i].prefixlen == 64 && br.addrs[i].bytes[0] == 0xfd);
+	}
+	assert_true(v4 && v6);
+	assert_int_equal(vm_bridge_get("lo", &br, &m), ERR_UNSUPPORTED);
+	assert_int_equal(vm_bridge_get("none0", &br, &m), ERR_MISSING);
+	assert_non_null(strstr(m.text, "none0"));
+	assert_int_equal(vm_bridge_get("a-name-that-is-too-long", &br, &m), ERR_RANGE);
+	assert_int_equal(vm_bridge_get("", &br, &m), ERR_RANGE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_probes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_table_lives, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
+	};
+	const char *why = world_make(&w);
+	int failed;
+
+	if (why != NULL) {
+		printf("skipped: %s\n", why);
+		return 0;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	world_remove(&w);
+	return failed;
+}
