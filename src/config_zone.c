@@ -7,6 +7,13 @@
 
 #include "src/config_impl.h"
 
+/* A label may be an asterisk (RFC 4592 section 2.1.2), not contain one. */
+static bool
+is_star(const char *text, size_t len, size_t i)
+{
+	return text[i] == '*' && len > 1 && (i == 0 || text[i - 1] == '.') && (i + 1 == len || text[i + 1] == '.');
+}
+
 /* Copies an origin in lower case and without its final dot; false: it is no domain name. */
 static bool
 copy_origin(char *dst, size_t size, const char *text, size_t len)
@@ -24,7 +31,7 @@ copy_origin(char *dst, size_t size, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c == '.' ? label == 0 : (!isalnum(c) && c != '-' && c != '_' && c != '/') || label == 63)
+		if (c == '.' ? label == 0 : (!isalnum(c) && c != '-' && c != '_' && c != '/' && !is_star(text, len, i)) || label == 63)
 			return false;
 		label = c == '.' ? 0 : label + 1;
 		dst[i] = (char)tolower(c);

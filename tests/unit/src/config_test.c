@@ -266,6 +266,20 @@ touch(const char *dir, const char *name)
 	fclose(f);
 }
 
+/* Zones of the suite are called so (RFC 4592 section 2.1.2). */
+static void
+an_asterisk_may_be_a_label(void **state)
+{
+	struct config *c = load("zone 'www.*.test' { file = a }\nzone '*.test' { file = b }");
+
+	(void)state;
+	assert_non_null(config_zone_find(c, "www.*.test"));
+	assert_non_null(config_zone_find(c, "*.test"));
+	config_free(c);
+	free(findings("zone 'w*.test' { file = a }"));
+	free(findings("zone '*w.test' { file = a }"));
+}
+
 static void
 globs_find_zones(void **state)
 {
@@ -386,6 +400,7 @@ main(void)
 		cmocka_unit_test(environment_is_never_read),
 		cmocka_unit_test(what_is_printed_loads_to_the_same),
 		cmocka_unit_test(restart_is_asked_for),
+		cmocka_unit_test(an_asterisk_may_be_a_label),
 		cmocka_unit_test(globs_find_zones),
 		cmocka_unit_test(files_are_checked_apart),
 		cmocka_unit_test(the_example_loads),
