@@ -1,0 +1,54 @@
+/* ip.h: IPv4 and IPv6 packets in and out
+ *
+ * Fragments are dropped: nothing that is served here needs them. IPv4 goes out with DF clear and IPv6 data within 1,280
+ * bytes, so no path MTU discovery is needed either. */
+#ifndef HELLO_IP_H
+#define HELLO_IP_H
+
+#include "vm/hello/net.h"
+#include "vm/hello/wire.h"
+
+enum ip_proto { IP_HOP_BY_HOP = 0, IP_ICMP = 1, IP_TCP = 6, IP_ICMP6 = 58, IP_NO_NEXT = 59, IP_DEST_OPTIONS = 60 };
+
+#define IP_HOP_LIMIT    64
+#define IP_HOP_LOCAL    255     /* a packet that no router forwarded still has it (RFC 4861 section 6.1.1) */
+
+/* A received packet as the protocols above see it. Its source is a unicast address, or for neighbour discovery none. */
+struct ip_packet {
+    uint8_t mac[MAC_BYTES];             /* of the frame's sender */
+    struct addr src, dst;
+    uint8_t proto;
+    uint8_t hop_limit;
+    bool multicast;                     /* dst is a group */
+    struct wire_in payload;
+};
+
+/* Where a packet goes. */
+struct ip_route {
+    uint8_t mac[MAC_BYTES];
+    struct addr src, dst;
+    uint8_t proto;
+    uint8_t hop_limit;
+};
+
+/* Take an IP packet out of a frame from that MAC, unicast or not. */
+void ip4_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w);
+void ip6_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w, bool unicast);
+
+/* Begins the payload of the one packet that the stack has in hand; room for 1,480 bytes. */
+struct wire_out ip_payload(struct net *net);
+
+/* Puts the headers in front of the payload and sends it; drops what is bad or too long. */
+void ip_send(struct net *net, const struct ip_route *route, const struct wire_out *payload);
+
+/* The way back to where the packet came from. */
+struct ip_route ip_reply_route(const struct ip_packet *packet);
+
+/* The Internet checksum (RFC 1071) of the bytes; 0 when they hold their own right one. */
+uint16_t ip_checksum(const uint8_t *bytes, size_t len);
+
+/* The same with the pseudo header in front (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+uint16_t ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto, const uint8_t *bytes,
+    size_t len);
+
+#endif
