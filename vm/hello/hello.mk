@@ -1,0 +1,24 @@
+# hello.mk: the hello image, and its protocol code built for the host, for the tests
+#
+# The guest needs a compiler alone: no 32-bit C library, no libgcc. It is the same whatever SAN and COVERAGE say.
+
+HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd.c net.c tcp.c tcp_output.c \
+               tcp_receive.c tcp_table.c text.c)
+HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c virtio_net.c)
+HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,$(HELLO_GUEST))))
+HELLO_FLAGS := -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+               -fno-asynchronous-unwind-tables -ffunction-sections -fno-common -fcf-protection=none \
+               -Os -g $(WARN) -I.
+
+$(BUILD)/guest/%.o: vm/hello/%.c vm/hello/hello.mk
+	$(call say,GUEST,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(HELLO_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/guest/%.o: vm/hello/%.S vm/hello/hello.mk
+	$(call say,GUEST,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(HELLO_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/hello.elf: $(HELLO_OBJ) vm/hello/hello.ld
+	$(call say,LD,$@)
+	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,-T,vm/hello/hello.ld -Wl,-n -Wl,--gc-sections -Wl,--build-id=none \
+	    -Wl,--fatal-warnings -Wl,--no-warn-rwx-segments -s -o $@ $(HELLO_OBJ)

@@ -1,0 +1,23 @@
+/* irq.h: interrupts: exceptions, the local APIC with its timer, the IOAPIC */
+#ifndef HELLO_IRQ_H
+#define HELLO_IRQ_H
+
+#include <stdint.h>
+
+/* The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a nanosecond. */
+#define IRQ_TIMER_MOST_MS   60000
+
+/* Sets up exceptions and the local APIC; interrupts stay off except inside cpu_sleep(). */
+void irq_init(void);
+
+/* Routes the interrupt of a virtio-mmio slot of QEMU's microvm. */
+void irq_route_slot(unsigned slot);
+
+/* Free-running count of nanoseconds, downwards from 2^32 - 1; ends with the first irq_timer_set(). */
+void irq_counter_start(void);
+uint32_t irq_counter(void);
+
+/* One interrupt in so many milliseconds, at most IRQ_TIMER_MOST_MS; 0 for none. */
+void irq_timer_set(uint32_t ms);
+
+#endif
