@@ -30,6 +30,14 @@ struct child {
 	int error;
 };
 
+#ifdef JITSU_SAN
+#include <sanitizer/asan_interface.h>
+/* The child leaves its frames by execve, so what the sanitizer noted of them must be wiped. */
+#define STACK_FORGET(stack) ASAN_UNPOISON_MEMORY_REGION((stack), STACK_SIZE)
+#else
+#define STACK_FORGET(stack) ((void)(stack))
+#endif
+
 static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C", NULL };
 
 void
@@ -193,6 +201,7 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 		e = err_sys(m, "stack for %s", conf->path);
 		goto out;
 	}
+	STACK_FORGET(stack);
 	/* No handler of ours may run in the child, where it would see our memory but be another process. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &saved);
@@ -208,8 +217,10 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 		s->pid = -1;
 	}
 out:
-	if (stack != MAP_FAILED)
+	if (stack != MAP_FAILED) {
+		STACK_FORGET(stack);
 		munmap(stack, STACK_SIZE);
+	}
 	if (c.null_fd >= 0)
 		close(c.null_fd);
 	return e;
