@@ -235,6 +235,24 @@ check_vm(const struct model_unit *u)
 	model_expect(p != LIFE_P_PROBING || u->probe, "waits for a readiness that nobody probes");
 }
 
+/* What a phase waits for is under way, or its report is. */
+static void
+check_progress(const struct model_unit *u)
+{
+	static const enum life_action_kind ops[LIFE_PHASE_COUNT] = { [LIFE_P_STARTING] = LIFE_DO_START, [LIFE_P_RESTORING] = LIFE_DO_RESTORE,
+	    [LIFE_P_FREEZING] = LIFE_DO_FREEZE, [LIFE_P_THAWING] = LIFE_DO_THAW, [LIFE_P_SAVING] = LIFE_DO_SAVE, [LIFE_P_STOPPING] = LIFE_DO_STOP };
+	const struct life *l = &u->life;
+	bool intent = u->stored && u->stored_ticket == l->ticket;
+
+	for (unsigned i = 0; i < u->nwrites; i++)
+		intent |= u->intent[i] && u->write_ticket[i] == l->ticket;
+	model_expect(l->phase != LIFE_P_ADMITTING || (u->slot == 1 && u->slot_ticket == l->ticket), "waits for a slot without having asked");
+	model_expect(l->phase != LIFE_P_INTENDING || intent, "waits for an intent that nobody writes");
+	model_expect(l->phase != LIFE_P_READING || (u->reading && u->read_ticket == l->ticket), "waits for a reading that nobody does");
+	model_expect(u->op == ops[l->phase], "the driver does something else than the unit waits for");
+	model_expect(u->op == 0 || u->op_ticket == l->ticket, "the driver's report will be taken for stale");
+}
+
 /* A phase that waits without end may do so only if its policy says so, or because the driver hangs and nobody is owed anything. */
 static bool
 may_wait_forever(const struct model_unit *u, const struct life_policy *p)
@@ -267,6 +285,7 @@ check(const struct system *sys, const struct world *w, const struct model_unit *
 	model_expect(!u->forgotten || (u->vm == VM_NONE && !u->file && u->op == 0 && !u->owed && !u->probe), "forgotten with something left");
 	model_expect(u->nwrites > 0 || u->row.state == u->board, "the store has another state");
 	check_slots(u);
+	check_progress(u);
 	check_vm(u);
 }
 

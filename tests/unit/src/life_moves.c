@@ -82,8 +82,10 @@ op_effect(struct model_unit *u, enum move m)
 		break;
 	case LIFE_DO_SAVE:
 		u->file = works;
-		if (works)
+		if (works) {
 			u->vm = VM_NONE;
+			u->died = false;   /* not reported any more */
+		}
 		break;
 	default:
 		if (u->vm == VM_NONE && !u->file)
@@ -106,7 +108,7 @@ move_op(const struct system *sys, struct world *w, struct model_unit *u, enum mo
 {
 	static const enum life_event_kind ends[LIFE_ACTION_COUNT] = { [LIFE_DO_START] = LIFE_EV_STARTED, [LIFE_DO_RESTORE] = LIFE_EV_RESTORED,
 	    [LIFE_DO_FREEZE] = LIFE_EV_FROZEN, [LIFE_DO_THAW] = LIFE_EV_THAWED, [LIFE_DO_SAVE] = LIFE_EV_SAVED, [LIFE_DO_STOP] = LIFE_EV_STOPPED };
-	bool needs_vm = u->op == LIFE_DO_FREEZE || u->op == LIFE_DO_THAW || u->op == LIFE_DO_SAVE;
+	bool needs_vm = u->op == LIFE_DO_FREEZE || u->op == LIFE_DO_THAW;   /* a VM that is saved may die when its file is complete */
 	enum life_event_kind end = ends[u->op];
 	uint32_t ticket = u->op_ticket;
 	enum err result;

@@ -110,8 +110,10 @@ a_cold_boot(void **state)
 	did(&r, "changed admit timer");
 	is(&r, LIFE_BOOTING);
 	assert_int_equal(rig_action(&r, LIFE_DO_CHANGED)->changed.why, LIFE_WHY_QUERY);
+	r.now += 20 * S;   /* in the queue */
 	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
-	did(&r, "intent");
+	did(&r, "intent timer");
+	assert_int_equal(r.l.timer_ms, r.now + r.p.boot_ms);
 	assert_false(life_has_vm(&r.l));
 	rig_event(&r, LIFE_EV_STORED, ERR_OK);   /* not before is anything spawned */
 	did(&r, "start probe");
@@ -125,6 +127,7 @@ a_cold_boot(void **state)
 	did(&r, "changed boot-done woken timer");
 	rig_answered(&r, WAKE_READY);
 	is(&r, LIFE_AWAKE);
+	assert_int_equal(r.l.why, LIFE_WHY_READY);
 	assert_int_equal(r.l.timer_ms, r.now + 60 * S);
 }
 
@@ -180,11 +183,13 @@ no_slot_is_an_answer(void **state)
 	did(&r, "changed woken timer");
 	rig_answered(&r, WAKE_REFUSED);
 	is(&r, LIFE_DORMANT);
+	assert_int_equal(r.l.why, LIFE_WHY_REFUSED);
 	r = rig_in_phase(LIFE_P_ADMITTING);
 	rig_timer(&r);   /* queued for too long */
 	did(&r, "changed woken release");
 	rig_answered(&r, WAKE_REFUSED);
 	is(&r, LIFE_DORMANT);
+	assert_int_equal(r.l.why, LIFE_WHY_REFUSED);
 }
 
 static void
@@ -637,6 +642,12 @@ the_operator_gives_up_a_boot(void **state)
 		rig_sleep_to(&r, LIFE_TIER_FROZEN);
 		rig_answered(&r, WAKE_REFUSED);
 		assert_true(life_state(&r.l) != LIFE_BOOTING);
+		if (ph != LIFE_P_STARTING)
+			continue;
+		rig_event(&r, LIFE_EV_STARTED, ERR_IO);   /* which would have been a failure, had anybody wanted it */
+		is(&r, LIFE_DORMANT);
+		assert_int_equal(r.l.failures, 0);
+		assert_int_equal(r.l.why, LIFE_WHY_OPERATOR);
 	}
 }
 

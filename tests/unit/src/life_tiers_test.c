@@ -25,10 +25,14 @@ a_frozen_unit_wakes_at_once(void **state)
 	did(&r, "timer");   /* the slot is kept */
 	rig_wake(&r, LIFE_BY_QUERY);
 	did(&r, "changed thaw timer");
+	r.now += 3;
 	rig_event(&r, LIFE_EV_THAWED, ERR_OK);
 	did(&r, "changed woken timer");
 	rig_answered(&r, WAKE_READY);
 	is(&r, LIFE_AWAKE);
+	assert_int_equal(r.l.why, LIFE_WHY_READY);
+	assert_int_equal(r.l.awake_since_ms, r.now);
+	assert_int_equal(r.l.timer_ms, r.now + 60 * S);
 }
 
 static void
@@ -41,6 +45,7 @@ a_wake_while_freezing_thaws(void **state)
 	did(&r, "");
 	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
 	did(&r, "changed thaw");   /* both deadlines are the same moment */
+	assert_int_equal(r.l.why, LIFE_WHY_AGAIN);
 }
 
 static void
@@ -105,9 +110,11 @@ what_the_driver_cannot_do_becomes_a_stop(void **state)
 	r = rig_in_phase(LIFE_P_SAVING);
 	rig_event(&r, LIFE_EV_SAVED, ERR_IO);
 	did(&r, "changed stop");
+	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	r = rig_in_phase(LIFE_P_THAWING);
 	rig_event(&r, LIFE_EV_THAWED, ERR_IO);
 	did(&r, "changed stop");
+	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
 	did(&r, "changed release admit timer");   /* the query still waits */
 }
