@@ -24,23 +24,23 @@ bridge_source(const struct vm_bridge *br, const struct msg_addr *guest)
 	return (struct msg_addr){ 0 };
 }
 
-/* What to probe and from where. */
+/* What to probe and from where; *br is its bridge, with ifindex 0 when nothing is to be probed. */
 static enum err
-plan(const struct unit *u, struct msg *m, struct errmsg *why)
+plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *why)
 {
 	const struct config_network *net = u->conf->image->network;
 	const struct config_ready *ready = &u->conf->image->ready;
 	struct msg_addr guest, source;
-	struct vm_bridge br;
 	char text[ADDR_TEXT];
 	enum err e;
 
+	br->ifindex = 0;
 	if (!spec_probe(u->conf, &guest, &source))
 		return ERR_OK;
-	if ((e = vm_bridge_get(net->bridge, &br, why)) != ERR_OK)
+	if ((e = vm_bridge_get(net->bridge, br, why)) != ERR_OK)
 		return e;
 	if (source.family == 0)
-		source = bridge_source(&br, &guest);
+		source = bridge_source(br, &guest);
 	if (source.family == 0 && ready->kind != CONFIG_READY_ARP) {
 		addr_text(&guest, text);
 		return err_set(why, ERR_MISSING, "network %s: bridge %s has no address in the subnet of %s, from which readiness could be probed: "
@@ -59,17 +59,46 @@ enum err
 probelink_check(struct warden *w, const struct unit *u, struct errmsg *m)
 {
 	struct msg unused = { 0 };
+	struct vm_bridge br;
 
 	(void)w;
-	return plan(u, &unused, m);
+	return plan(u, &unused, &br, m);
+}
+
+/* Gives the sentinel a packet socket of the bridge. */
+static enum err
+send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
+{
+	const struct config_network *net = &w->gen->conf->networks[index];
+	struct msg m = { .type = MSG_NETWORK };
+	int fd = -1;
+	enum err e;
+
+	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
+		log_warn("network %s: %s", net->name, why->text);
+	e = vm_packet_socket(br, &fd, why);
+	w->probed_ifindex[index] = 0;
+	if (e != ERR_OK)
+		return e;
+	m.network.index = index;
+	m.network.ifindex = br->ifindex;
+	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
+	child_send(&w->sentinel, &m, &fd, 1);
+	close(fd);
+	w->probed_ifindex[index] = br->ifindex;
+	return ERR_OK;
 }
 
 enum err
 probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
 {
 	struct msg msg = { .type = MSG_PROBE, .unit = u->number };
-	enum err e = plan(u, &msg, m);
+	struct vm_bridge br;
+	enum err e = plan(u, &msg, &br, m);
 
+	/* A bridge that came, or was made anew, since the networks were sent. */
+	if (e == ERR_OK && br.ifindex != 0 && br.ifindex != w->probed_ifindex[msg.probe.network])
+		e = send_network(w, msg.probe.network, &br, m);
 	if (e != ERR_OK)
 		return e;
 	msg.time_ns = clock_now_ns();
@@ -90,22 +119,14 @@ probelink_networks(struct warden *w)
 {
 	const struct config *conf = w->gen->conf;
 
+	memset(w->probed_ifindex, 0, sizeof(w->probed_ifindex));
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
 		const struct config_network *net = &conf->networks[i];
-		struct msg m = { .type = MSG_NETWORK };
 		struct vm_bridge br;
 		struct errmsg why;
-		int fd = -1;
 
-		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK || vm_packet_socket(&br, &fd, &why) != ERR_OK) {
+		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK || send_network(w, i, &br, &why) != ERR_OK)
 			log_warn("network %s: %s", net->name, why.text);
-			continue;
-		}
-		m.network.index = i;
-		m.network.ifindex = br.ifindex;
-		memcpy(m.network.mac, br.mac, sizeof(m.network.mac));
-		child_send(&w->sentinel, &m, &fd, 1);
-		close(fd);
 	}
 }
 

@@ -77,6 +77,7 @@ struct warden {
 	bool stopping;
 	struct child_conf child_conf;
 	struct child dns, sentinel;
+	unsigned probed_ifindex[LIMIT_NETWORKS];   /* by network: the bridge that the sentinel has a socket of; 0 = none */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;

@@ -8,7 +8,10 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 struct link {
 	struct vm_bridge *br;
@@ -78,7 +81,7 @@ link_get(const char *name, struct link *l, struct errmsg *m)
 	    (n = mnl_socket_recvfrom(nl, buf, sizeof(buf))) < 0)
 		e = err_sys(m, "interface \"%s\"", name);
 	else if (mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), on_link, l) < 0)
-		e = errno == ENODEV ? err_set(m, ERR_MISSING, "interface \"%s\" does not exist", name) :
+		e = errno == ENODEV ? err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network", name, name) :
 		    err_sys(m, "interface \"%s\"", name);
 	mnl_socket_close(nl);
 	return e;
@@ -135,4 +138,44 @@ vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 			addr_add(br, a);
 	freeifaddrs(list);
 	return ERR_OK;
+}
+
+/* Was its MAC set by somebody (NET_ADDR_SET)?  When that cannot be known, no. */
+static bool
+mac_is_set(const char *name)
+{
+	char path[64];
+	int type = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/addr_assign_type", name);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	if (fscanf(f, "%d", &type) != 1)
+		type = 0;
+	fclose(f);
+	return type == 3;
+}
+
+enum err
+vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+	struct ifreq ifr;
+	int sock;
+
+	if (mac_is_set(name))
+		return ERR_OK;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return err_sys(m, "bridge \"%s\": socket", name);
+	memset(&ifr, 0, sizeof(ifr));
+	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
+	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(ifr.ifr_hwaddr.sa_data, br->mac, sizeof(br->mac));
+	if (ioctl(sock, SIOCSIFHWADDR, &ifr) != 0)
+		e = err_sys(m, "bridge \"%s\": its MAC address cannot be fixed", name);
+	close(sock);
+	return e;
 }

@@ -197,6 +197,11 @@ struct vm_bridge {
 	unsigned naddrs;
 };
 enum err vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m);
+/*
+ * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins: neighbours forget it, and answers to
+ * probes go astray.  Needs CAP_NET_ADMIN.
+ */
+enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
 /* A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs CAP_NET_RAW. */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
