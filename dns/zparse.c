@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "dns/rdata.h"
+#include "dns/zhint.h"
 #include "dns/zread.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
@@ -385,18 +386,33 @@ emit(struct scope *s, const ldns_rr *rr)
 	s->p->ops->record(s->p->ops->record_arg, &out);
 }
 
+/* The type of a record that prepare_record has put in order: owner, TTL, class, type. */
+static char *
+type_token(char *entry)
+{
+	char *a = *entry == ' ' ? entry + 1 : token_next(entry);
+
+	if (isdigit((unsigned char)*a))
+		a = token_next(a);
+	return is_class(a) ? token_next(a) : a;
+}
+
 static void
 parse_record(struct scope *s, char *entry)
 {
+	const char *type;
+	char hint[160];
 	ldns_rr *rr = NULL;
 	ldns_status status;
 
 	if (!prepare_record(s, entry))
 		return;
 	status = ldns_rr_new_frm_str(&rr, entry, s->ttl, s->origin, &s->prev);
-	if (status != LDNS_STATUS_OK)
-		found(s, "%s: `%.*s'", ldns_get_errorstr_by_id(status), QUOTE_MAX, entry);
-	else if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
+	if (status != LDNS_STATUS_OK) {
+		type = type_token(entry);
+		zhint(type, token_len(type), hint, sizeof(hint));
+		found(s, "%s: `%.*s'; %s", ldns_get_errorstr_by_id(status), QUOTE_MAX, entry, hint);
+	} else if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
 		found(s, "only class IN is served: `%.*s'", QUOTE_MAX, entry);
 	else
 		emit(s, rr);

@@ -1,5 +1,6 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -243,6 +244,25 @@ verb_events(struct control_request *req, json_t *args, void *arg)
 
 /* ---- reload and status ---- */
 
+/* The request fails with one line per finding. */
+static void
+lines_fail(struct control_request *req, const json_t *lines)
+{
+	char *all = NULL;
+	size_t size = 0, i;
+	FILE *f = open_memstream(&all, &size);
+	json_t *line;
+
+	json_array_foreach(lines, i, line)
+		if (f != NULL)
+			fprintf(f, "\n%s", json_string_value(line));
+	if (f != NULL && fclose(f) == 0)
+		control_fail(req, "nothing was changed:%s", all);
+	else
+		control_fail(req, "nothing was changed; the log says why");
+	free(all);
+}
+
 static void
 reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
@@ -260,10 +280,7 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 		    (json_int_t)w->units.count, "warnings", warnings));
 		return;
 	}
-	char *all = json_dumps(warnings, JSON_ENCODE_ANY | JSON_COMPACT);
-
-	control_fail(req, "nothing was changed: %s", all != NULL ? all : err_str(ERR_NOMEM));
-	free(all);
+	lines_fail(req, warnings);
 	json_decref(warnings);
 }
 

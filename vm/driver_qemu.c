@@ -66,7 +66,7 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	if (e == ERR_OK) {
 		e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m);
 		if (e == ERR_MISSING)
-			e = err_set(m, ERR_UNSUPPORTED, "driver qemu: no program %s: install qemu-system-x86, or set `qemu`", qemu);
+			e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in PATH: install qemu-system-x86 and start jitsud again", qemu);
 	}
 	if (e != ERR_OK) {
 		qemu_close(ctx);
