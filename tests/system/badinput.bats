@@ -1,0 +1,464 @@
+#!/usr/bin/env bats
+# badinput: broken images, configurations, zones, mappings, requests and surroundings: one clear line, and everything else goes on.
+
+load lib/jitsu
+load lib/shared
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+error_of() { jitsu --json show "$1" | jq -r .last_error; }
+restarts() { jitsu --json status | jq '[.children[].restarts] | add'; }
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+goes_on() { [ "$(ask +short plain.example.test A)" = 192.0.2.7 ]; }
+
+# broken NAME LINES: an image with a flaw.
+broken() {
+	cat <<-EOF2
+	image "$1" {
+		memory = "16M"
+		accel = "tcg"
+		ready = "tcp:80"
+		backoff-min = "1m"
+		boot-timeout = "10s"
+		$2
+	}
+	EOF2
+}
+
+@test "broken images: the unit is failed and says why, the query is SERVFAIL with a phrase, other units go on" {
+	echo "this is no kernel" >"$DIR/text.elf"
+	cp "$DIR/hello.elf" "$DIR/private.elf"
+	chmod 600 "$DIR/private.elf"
+	mkdir "$DIR/dir.elf"
+	head -c 100000 /dev/zero >"$DIR/zero.img"
+	chmod 666 "$DIR/zero.img"
+	echo >"$DIR/readonly.img"
+	CONF_MORE="network \"nobr\" { bridge = \"nosuch0\" subnets = { \"10.78.0.0/24\" } units = { \"10.78.0.0/24\" } }
+	$(broken missing 'kernel = "nosuch.elf" network = "lan"')
+	$(broken text 'kernel = "text.elf" network = "lan"')
+	$(broken args 'kernel = "hello.elf" network = "lan" args = { "-device", "no-such-device" }')
+	$(broken private 'kernel = "private.elf" network = "lan"')
+	$(broken dir 'kernel = "dir.elf" network = "lan"')
+	$(broken bridge 'kernel = "hello.elf" network = "nobr"')
+	$(broken nic 'kernel = "hello.elf" network = "lan" nics = { "nobr" }')
+	$(broken disk 'kernel = "hello.elf" network = "lan" disks = { "nosuch.img" }')
+	$(broken format 'kernel = "hello.elf" network = "lan" disks = { "zero.img,format=qcow2" }')
+	$(broken readonly 'kernel = "hello.elf" network = "lan" disks = { "readonly.img" }')
+	$(broken initrd 'kernel = "hello.elf" network = "lan" initrd = "nosuch.gz"')" write_conf
+	rows='missing|kernel * does not exist
+text|*kernel*
+args|*no-such-device*
+private|*private.elf*may not read*
+dir|*dir.elf is a directory*
+bridge|*nosuch0*
+nic|*nosuch0*
+disk|disk */nosuch.img does not exist
+format|*zero.img*qcow2*
+readonly|*readonly.img*may not write*
+initrd|initrd */nosuch.gz does not exist'
+	i=0
+	write_zone "$(while IFS='|' read -r name _; do
+		i=$((i + 1))
+		net=77
+		[ $name != bridge ] || net=78
+		echo "$name A 10.$net.0.$((100 + i))"
+		echo "_jitsu.$name TXT \"image=$name\" \"hold=10s\""
+	done <<<"$rows")"
+	start_jitsud
+	ask +short www.example.test A
+	while IFS='|' read -r name want; do
+		ask +time=15 "$name.example.test" A >"$DIR/answer" </dev/null
+		grep -q "status: SERVFAIL" "$DIR/answer"
+		grep -q "EDE: 0 (Other): (the service failed to start)" "$DIR/answer"
+		error=$(error_of "$name.example.test" </dev/null)
+		echo "$name: $error"
+		is_state "$name.example.test" failed
+		[[ "$error" == $want ]]
+		[[ "$error" != null && "$error" != "could not be started" ]]
+		jitsu show "$name.example.test" </dev/null | grep -qF -- "${error:0:30}"
+	done <<<"$rows"
+	is_state www.example.test awake
+	in_ns curl -s --max-time 5 http://10.77.0.10/ | grep -q www.example.test
+	[ "$(qemu_count)" -eq 1 ]
+	[ "$(ip -n "$NS" -o link show type tun | wc -l)" -eq 1 ]
+	[ "$(ls "$DIR/run/vm" | wc -l)" -eq 1 ]
+	[ "$(restarts)" -eq 0 ]
+}
+
+@test "a bridge that comes later is used without a restart" {
+	CONF_MORE="network \"late\" { bridge = \"late0\" subnets = { \"10.78.0.0/24\" } units = { \"10.78.0.0/24\" } }
+	$(broken late 'kernel = "hello.elf" network = "late" cmdline = "ip={address}/{prefixlen} name={name}"')" write_conf
+	write_zone 'late A 10.78.0.10' '_jitsu.late TXT "image=late"'
+	start_jitsud
+	run ask late.example.test A
+	[[ "$output" == *SERVFAIL* ]]
+	grep -q "network late: .*late0" "$DIR/log"
+	for round in 1 2; do
+		# The second time it is another interface of the same name.  Its MAC, which nobody set, must not change with the first port.
+		ip -n "$NS" link add late0 type bridge
+		ip -n "$NS" addr add 10.78.0.1/24 dev late0
+		ip -n "$NS" link set late0 up
+		run jitsu wake late.example.test
+		[ "$status" -eq 0 ]
+		jitsu sleep late.example.test
+		ip -n "$NS" link del late0
+	done
+}
+
+@test "no QEMU in PATH: the daemon serves, the unit is failed and says so" {
+	ip_bin=$(command -v ip)
+	(exec "$ip_bin" netns exec "$NS" env PATH="$DIR/nothing" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	JITSUD=$!
+	wait_for 10 serves
+	run ask www.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 "* ]]
+	is_state www.example.test failed
+	[[ "$(error_of www.example.test)" == *qemu-system-x86_64*PATH* ]]
+	goes_on
+}
+
+@test "a full disk under the state: wakes fail and say why, running units and names go on, room mends it" {
+	write_zone "$(more_units 2)"
+	mkdir "$DIR/state"
+	(exec unshare -m --propagation private sh -c 'mount -t tmpfs -o size=1m,mode=755 none "$1" && exec ip netns exec "$2" "$3" -f -c "$4"' sh \
+	    "$DIR/state" "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	JITSUD=$!
+	wait_for 20 serves
+	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+	inside() { nsenter -t "$JITSUD" -m "$@"; }
+	inside sh -c "cat /dev/zero >'$DIR/state/ballast' || true" 2>/dev/null
+	# What SQLite has reserved already still takes some rows.
+	refused() { [ -n "$(ask +time=10 u2.example.test A | grep 'SERVFAIL')" ] || { jitsu sleep u2.example.test; false; }; }
+	wait_for 30 refused
+	is_state u2.example.test failed
+	[[ "$(error_of u2.example.test)" == *jitsu.db*full* ]]
+	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+	in_ns curl -s --max-time 5 http://10.77.0.20/ | grep -q u1.example.test
+	goes_on
+	jitsu status >/dev/null
+	inside rm "$DIR/state/ballast"
+	run jitsu wake u2.example.test
+	[ "$status" -eq 0 ]
+	jitsu sleep u1.example.test
+	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
+}
+
+# What is wrong, and what the line about it must have; "conf" lines are added to jitsu.conf, "zone" lines to the zone.
+bad_lines() {
+	cat <<-'EOF2'
+	conf|nonsense = 1|unknown option "nonsense"*accepted are
+	conf|prot = 53|unknown option "prot"*did you mean port
+	conf|port = 5301|port: *set already in line 2
+	conf|limits { udp-payload = 100 }|udp-payload: "100" is not accepted: *512 to 4096
+	conf|on-exit = "maybe"|on-exit: "maybe" is not accepted: it must be leave or stop
+	conf|admins = { "no such user!" }|admins: "no such user!" is not accepted
+	conf|limits { boots = 0 }|boots: "0" is not accepted: *from 1 to 1000
+	conf|limits { vms = "many" }|vms: "many" is not accepted: *number
+	conf|limits { nosuch = 1 }|unknown option "nosuch" in section limits; accepted are
+	conf|image "x" { kernel = "hello.elf" network = "lan" memory = "16" }|memory: "16" is not accepted: *unit
+	conf|image "x" { kernel = "hello.elf" network = "nolan" }|there is no network "nolan"; there is "lan"
+	conf|image "x" { kernel = "hello.elf" }|image "x" has no network
+	conf|image "x" { kernel = "hello.elf" network = "lan" idle = 5 }|idle: "5" is not accepted: *duration
+	conf|image "x" { kernel = "hello.elf" network = "lan" ready = "http" }|ready: "http" is not accepted: *tcp:PORT
+	conf|image "x" { kernel = "hello.elf" network = "lan" cmdline = "{nosuch}" }|unknown placeholder "{nosuch}"; accepted are
+	conf|image "x" { kernel = "hello.elf" network = "lan" cmdline = "${HOME}" }|${...} is not accepted
+	conf|image "x" { kernel = "hello.elf" network = "lan" driver = "vmware" }|driver: "vmware" is not accepted
+	conf|image "x" { kernel = "hello.elf" network = "lan" machine = "pc" }|machine: "pc" is not accepted: *microvm or q35
+	conf|image "x" { kernel = "hello.elf" network = "lan" vcpus = 65 }|vcpus: "65" is not accepted: *1 to 64
+	conf|image "hello" { network = "lan" }|'hello' already; titles must differ
+	conf|image { network = "lan" }|missing title
+	conf|image "x" { network = "lan"|the { that is opened here is not closed
+	conf|}|unexpected closing brace
+	conf|on-exit = "leave|a string in quotes begins here and has no end
+	conf|zone "other.test" { }|zone "other.test" has no file
+	conf|zone "bad..name" { file = "example.zone" }|"bad..name" is no domain name; accepted are
+	conf|zone "other.test" { file = "example.zone" images = { "nosuch" } }|there is no image "nosuch"
+	conf|network "b" { bridge = "averyveryverylongname" }|bridge: "averyveryverylongname" is not accepted: *15
+	conf|network "b" { bridge = "b1" subnets = { "10.0.0.1/24" } }|subnets: "10.0.0.1/24" is not accepted
+	conf|network "b" { bridge = "b1" subnets = { "10.0.0.0/24" } units = { "10.0.1.0/24" } }|not inside one of the subnets of network "b"
+	zone|a A 1.2.3|a A 1.2.3'; A needs an IPv4 address
+	zone|a 60 IN AAAA 1.2.3.4|AAAA needs an IPv6 address
+	zone|a NOSUCH x|there is no record type "NOSUCH"
+	zone|a LOC here|no data of type LOC
+	zone|a|a type and its data are missing
+	zone|a 99999999999 A 1.2.3.4|`99999999999' is not a TTL: expected
+	zone|a A|value expected
+	zone|a.example.net. A 1.2.3.4|outside of the zone example.test
+	zone|www CNAME ns|CNAME and other data
+	zone|( a A 1.2.3.4|without `)'
+	zone|a TXT "unterminated|quote without its end
+	zone|$INCLUDE nosuch.zone|$INCLUDE nosuch.zone: *No such file
+	zone|$INCLUDE /etc/passwd|outside *the zone file's directory
+	zone|$NOSUCH x|unknown directive *known are
+	zone|_jitsu.b TXT "image=hello"|b.example.test has no A or AAAA record
+	zone|_jitsu.plain TXT "image=nosuch"|there is no section image "nosuch"
+	zone|_jitsu.plain TXT "image=hello"|192.0.2.7 is outside the units of network "lan"
+	zone|_jitsu.plain TXT "imag=hello"|"imag=hello": unknown key; did you mean image
+	zone|_jitsu.plain TXT "idle=5s"|neither image= nor unit=
+	zone|_jitsu.plain TXT "image=hello" "idle=5"|idle: "5" is not accepted
+	zone|_jitsu.plain TXT "image=hello" "kernel=/etc/passwd"|"kernel=/etc/passwd": unknown key *accepted are
+	zone|_jitsu.plain TXT "image=hello" "memory=1T"|a mapping may only lower it
+	zone|_jitsu.plain TXT "unit=nosuch"|unit=nosuch: there is no unit
+	zone|_jitsu.plain TXT "unit=www" "idle=1m"|accepts no other key
+	zone|_jitsu.plain TXT "image"|"image" is not "key=value"
+	zone|_jitsu.*.plain TXT "image=hello"|wildcard
+	zone|_jitsu.www TXT "hold=1s"|has a mapping already
+	zone|@ SOA ns h 1 1 1 1 1|2 SOA records
+	EOF2
+}
+
+@test "malformed lines of configuration, zone and mapping: file, line and what is accepted, from -n, check and reload" {
+	cp "$DIR/jitsu.conf" "$DIR/good.conf"
+	cp "$DIR/example.zone" "$DIR/good.zone"
+	start_jitsud
+	ask +short www.example.test A
+	pid=$(qemus)
+	n=0
+	while IFS='|' read -r where line want <&9; do
+		cp "$DIR/good.conf" "$DIR/jitsu.conf"
+		cp "$DIR/good.zone" "$DIR/example.zone"
+		file=jitsu.conf
+		[ $where = conf ] || file=example.zone
+		printf '%s\n' "$line" >>"$DIR/$file"
+		# The line itself, or for what two lines say together, the other one.
+		at="$DIR/$file:*: "
+		[ $where = zone ] || at="$DIR/$file:$(wc -l <"$DIR/$file"): "
+		echo "--- $where: $line"
+		run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+		echo "$output"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *$at*$want* ]]
+		said=$output
+		run jitsu check "$DIR/jitsu.conf"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *$at*$want* ]]
+		run jitsu reload
+		echo "$output"
+		# JSON's or a person's quotes.
+		[[ "${output//\\\"/\"}" == *$at*$want* ]]
+		[ $where = zone ] || [ "$status" -eq 1 ]
+		n=$((n + 1))
+	done 9< <(bad_lines)
+	[ $n -gt 50 ]
+	goes_on
+	[ "$(qemus)" = "$pid" ]
+	is_state www.example.test awake
+	[ "$(restarts)" -eq 0 ]
+	cp "$DIR/good.conf" "$DIR/jitsu.conf"
+	cp "$DIR/good.zone" "$DIR/example.zone"
+	run jitsu reload
+	[ "$status" -eq 0 ]
+	[ "$(jitsu --json status | jq -r '.zones[0].error')" = null ]
+}
+
+@test "a start with a bad configuration is refused with its line; with a bad zone the others are served" {
+	echo 'port = "x"' >>"$DIR/jitsu.conf"
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"$DIR/jitsu.conf:"*port* ]]
+	# In the background too: whoever starts it sees why.
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"$DIR/jitsu.conf:"*port* ]]
+	run timeout 10 "$BUILD/jitsud" -f -c "$DIR/nosuch.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"$DIR/nosuch.conf"*"No such file"* ]]
+	run timeout 10 "$BUILD/jitsud" -f -c "$DIR"
+	[ "$status" -eq 1 ]
+	run timeout 10 "$BUILD/jitsud" --nonsense
+	[ "$status" -eq 2 ]
+	head -c 4096 /dev/urandom >"$DIR/noise.conf"
+	run timeout 10 "$BUILD/jitsud" -n -c "$DIR/noise.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *noise.conf* ]]
+
+	CONF_MORE='zone "bad.test" { file = "bad.zone" }
+	zone "none.test" { file = "none.zone" }' write_conf
+	printf '@ SOA ns h 1 1 1 1 1\n@ NS ns\na A 1.2.3\n' >"$DIR/bad.zone"
+	start_jitsud
+	goes_on
+	run jitsu status
+	[[ "$output" == *bad.test* && "$output" == *bad.zone:*1.2.3* && "$output" == *none.zone* ]]
+	run ask a.bad.test A
+	[[ "$output" == *"ANSWER: 0"* ]]
+	grep -q "bad.zone:" "$DIR/log"
+	printf '$TTL 60\n@ SOA ns h 2 1 1 1 1\n@ NS ns\nns A 1.2.3.4\na A 1.2.3.4\n' >"$DIR/bad.zone"
+	run jitsu reload
+	[ "$(ask +short a.bad.test A)" = 1.2.3.4 ]
+}
+
+@test "files that -n finds missing or unreadable, with the rights of the caller" {
+	echo 'image "x" { kernel = "nosuch.elf" network = "lan" }' >>"$DIR/jitsu.conf"
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'kernel "nosuch.elf" cannot be read: No such file'* || "$output" == *nosuch.elf*"No such file"* ]]
+	write_conf
+	cp "$BUILD/jitsud" "$BUILD/jitsu" "$DIR/"
+	run as_nobody "$DIR/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"all is well"* ]]
+	run as_nobody "$DIR/jitsu" check "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	chmod 600 "$DIR/example.zone"
+	run as_nobody "$DIR/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *example.zone*"Permission denied"* ]]
+	chmod 600 "$DIR/jitsu.conf"
+	run as_nobody "$DIR/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *jitsu.conf*"Permission denied"* ]]
+	[ ! -e "$DIR/state" ]
+	[ ! -e "$DIR/run" ]
+}
+
+@test "an unprivileged user: jitsud refuses with a sentence, jitsu says whom to ask" {
+	cp "$BUILD/jitsud" "$BUILD/jitsu" "$DIR/"
+	run as_nobody timeout 10 "$DIR/jitsud" -f -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"must be started by root, or with capabilities"* ]]
+	run as_nobody timeout 10 "$DIR/jitsud" -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"must be started by root"* ]]
+	run jitsu list
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no jitsud listens on $DIR/run/control"*"start it"* ]]
+	start_jitsud
+	run as_nobody "$DIR/jitsu" -s "$DIR/run/control" list
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"permission denied on $DIR/run/control"*jitsu-admin* ]]
+	# Of the group: may read, may not change.
+	group=$(getent group jitsu-admin | cut -d: -f3)
+	if [ -n "$group" ]; then
+		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" -s "$DIR/run/control" list
+		[ "$status" -eq 0 ]
+		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" -s "$DIR/run/control" wake www.example.test
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"wake is for root and the users that"*admins* ]]
+		is_state www.example.test dormant
+	fi
+	stop_jitsud KILL
+	run jitsu list
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no jitsud listens on"* ]]
+}
+
+@test "a second jitsud on the same run-dir, port, control socket or state is refused" {
+	start_jitsud
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"another jitsud uses $DIR/run"* ]]
+	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^state = .*|state = \"$DIR/state2\"|" "$DIR/jitsu.conf" >"$DIR/second.conf"
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"10.77.0.1 port 5300 is in use"* ]]
+	sed -i 's/^port = .*/port = 5301/' "$DIR/second.conf"
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"another jitsud listens on $DIR/run/control"* ]]
+	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^control = .*|control = \"$DIR/control2\"|; s/^port = .*/port = 5301/" "$DIR/jitsu.conf" \
+	    >"$DIR/second.conf"
+	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"another jitsud uses this state"* ]]
+	goes_on
+	jitsu list >/dev/null
+}
+
+control() { timeout 5 socat -t 2 - "UNIX-CONNECT:$DIR/run/control"; }
+refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "$1" | jq -r .ok)" = false ] && [[ "$(printf '%s' "$1" | jq -r .error)" == $2 ]]; }
+
+@test "malformed control messages: one clear error each, the daemon is not bothered" {
+	start_jitsud
+	while IFS='|' read -r message want <&9; do
+		echo "--- $message"
+		run control <<<"$message"
+		echo "$output"
+		refuses "$output" "$want"
+	done 9<<-'EOF2'
+	nonsense|the request is no JSON: *
+	{"v":1,"verb":"list"|the request is no JSON: *
+	[1,2,3]|the request must be a JSON object such as *
+	"list"|the request *
+	{}|the request has no version*
+	{"verb":"list"}|the request has no version*
+	{"v":2,"verb":"list"}|*version 2; version 1 is spoken here
+	{"v":"1","verb":"list"}|*"v" must be the number 1
+	{"v":1}|the request has no "verb"*
+	{"v":1,"verb":7}|the request has no "verb" that is a string*
+	{"v":1,"verb":"lits"}|unknown verb "lits"*did you mean list*accepted: *
+	{"v":1,"verb":"list","verb":"wake"}|the request is no JSON: *duplicate*
+	{"v":1,"verb":"show"}|the request has no "name"
+	{"v":1,"verb":"show","name":7}|*"name" must be a string
+	{"v":1,"verb":"show","name":""}|a unit's name is missing*
+	{"v":1,"verb":"show","name":"a b"}|"a b" is no unit's name*
+	{"v":1,"verb":"wake","name":"wwww.example.test"}|no unit wwww.example.test*www.example.test*
+	EOF2
+	# An empty line, binary noise, bytes that are no UTF-8, a line that never ends, one that is cut off.
+	run control <<<""
+	[ "$(printf '%s' "$output" | jq -r .ok)" = false ]
+	head -c 3000 /dev/urandom | tr -d '\n' >"$DIR/noise"
+	control <"$DIR/noise" | tail -1 | jq -e '.ok == false'
+	printf '\377\376\n' | control | jq -e '.ok == false'
+	head -c 1000000 /dev/zero | tr '\0' x | control 2>/dev/null | jq -e '.ok == false and (.error | test("longer than 4096"))'
+	printf '{"v":1,"verb":"list"}' | control | jq -e '.ok == true'
+	printf '{"v":1,"verb":"show","name":"%05000d"}\n' 1 | control 2>/dev/null | jq -e '.ok == false and (.error | test("longer than"))'
+	# A good request behind a bad one is answered.
+	[ "$(printf 'junk\n{"v":1,"verb":"list"}\n' | control | jq -c .ok | tr '\n' ' ')" = "false true " ]
+	# Many that connect and say nothing, or half a line, do not keep others out.
+	(exec python3 - "$DIR/run/control" 3>&- 4>&-) <<-'EOF2' &
+	import socket, sys, time
+	held = []
+	for i in range(100):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.settimeout(5)
+	    s.connect(sys.argv[1])
+	    if i % 2:
+	        s.send(b'{"v":1,')
+	    held.append(s)
+	time.sleep(30)
+	EOF2
+	crowd=$!
+	for i in 1 2 3 4 5; do
+		run jitsu list
+		[ "$status" -eq 0 ]
+	done
+	kill $crowd
+	wait $crowd || true
+	goes_on
+	kill -0 "$JITSUD"
+	[ "$(restarts)" -eq 0 ]
+}
+
+@test "jitsu: bad verbs, names and options" {
+	start_jitsud
+	while IFS='|' read -r args code want <&9; do
+		echo "--- jitsu $args"
+		run jitsu $args
+		echo "$output"
+		[ "$status" -eq "$code" ]
+		[[ "$output" == *$want* ]]
+	done 9<<-'EOF2'
+	lits|2|did you mean list
+	wake|2|wake
+	wake a b|2|wake
+	show no.such.unit|1|no unit no.such.unit
+	show wwww.example.test|1|www.example.test
+	wake plain.example.test|1|no unit plain.example.test
+	console www.example.test|1|dormant
+	events -n 0|2|10000
+	events -n x|2|10000
+	--nonsense list|2|nonsense
+	-s|2|socket
+	check|2|check
+	check /nosuch.conf|1|/nosuch.conf
+	EOF2
+	run "$BUILD/jitsu" -s "$(printf '/%0200d' 1)" list
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"at most 107"* ]]
+	# What a person would type works.
+	run jitsu show WWW.Example.Test.
+	[ "$status" -eq 0 ]
+	run jitsu show blog.example.test
+	[ "$status" -eq 0 ]
+	[[ "$output" == *www.example.test* ]]
+}
