@@ -43,7 +43,8 @@ struct board_counters {
 	_Atomic uint64_t udp_queries, tcp_queries, answers, dropped;
 	_Atomic uint64_t rcode[24];
 	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
-	_Atomic uint64_t reserved[8];
+	_Atomic uint64_t wakes_deferred;     /* UDP clients sent to TCP because too many wakes were asked for */
+	_Atomic uint64_t reserved[7];
 };
 
 struct board {

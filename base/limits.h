@@ -40,6 +40,9 @@
 #define LIMIT_UDP_PAYLOAD_MIN 512
 #define LIMIT_UDP_PAYLOAD_MAX 4096
 
+/* Ranges of addresses that speak PROXY protocol: a pair of load balancers in each of some networks. */
+#define LIMIT_PROXIES 12
+
 /* Queries of one TCP connection that may wait for units; then we stop reading from it. */
 #define LIMIT_TCP_HELD 128
 

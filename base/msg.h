@@ -13,6 +13,8 @@
 
 #include <stdint.h>
 
+#include "base/limits.h"
+
 #define MSG_VERSION 1
 #define MSG_TEXT 480
 
@@ -27,6 +29,7 @@ enum msg_type {
 	MSG_DNS_CONF,    /* .dns_conf */
 	MSG_SOCKETS,     /* .sockets; n descriptors */
 	MSG_BOARD,       /* .board; descriptors: board state (read), board use (write), counters (write) */
+	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
 	/* warden → dns: zones.  Images and bindings of one generation, then the commit that swaps them in. */
 	MSG_IMAGE,       /* .image; 1 descriptor: a sealed zone image */
 	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed array of struct msg_binding */
@@ -66,6 +69,15 @@ struct msg_addr {
 	uint8_t family;      /* 4 or 6; 0 when absent */
 	uint8_t prefixlen;
 	uint8_t bytes[16];   /* network order; IPv4 in the first four */
+};
+
+/* Cookie secrets: the one in use, and the one before or after it while they are rolled (RFC 9018 section 5). */
+#define MSG_COOKIE_SECRETS 2
+#define MSG_COOKIE_SECRET 16
+
+/* Addresses from first to last, of one family. */
+struct msg_range {
+	struct msg_addr first, last;
 };
 
 enum msg_socket { MSG_SOCKET_UDP = 1, MSG_SOCKET_TCP };
@@ -117,6 +129,13 @@ struct msg {
 			uint32_t udp_payload;    /* EDNS buffer size announced and obeyed */
 			char nsid[64];           /* empty = none */
 		} dns_conf;
+		struct {
+			uint32_t udp_wakes;      /* per minute, by UDP from addresses that nothing proves; 0 = no limit */
+			uint32_t cookie_secrets;
+			uint8_t cookie_secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
+			uint32_t proxies;        /* who speaks PROXY protocol to us */
+			struct msg_range proxy[LIMIT_PROXIES];
+		} dns_tune;
 		struct {
 			uint32_t count;
 			uint32_t worker;         /* which worker's: every worker has its own set (SO_REUSEPORT) */

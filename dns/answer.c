@@ -10,6 +10,11 @@
 #define UDP_LEAST 512          /* RFC 1035 section 2.3.4, and RFC 6891 section 6.2.5 for smaller announcements */
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
 
+/* RFC 8914 section 4. */
+#define EDE_PROHIBITED 18
+#define EDE_NOT_AUTHORITATIVE 20
+#define EDE_NOT_SUPPORTED 21
+
 struct answer {
 	const struct dns_zoneset *set;
 	const struct dns_query *q;
@@ -266,6 +271,7 @@ answer_step(struct answer *a)
 	if (a->zone == NULL) {
 		if (a->steps == 0) {
 			a->end.rcode = DNS_R_REFUSED;
+			a->end.ede = EDE_NOT_AUTHORITATIVE;
 			a->end.aa = false;
 		}
 		return STEP_DONE;
@@ -298,15 +304,17 @@ reply_limit(const struct dns_query *q, bool tcp, const struct dns_reply_conf *co
 	return limit < r->cap ? limit : r->cap;
 }
 
-/* What we do not serve at all, as an rcode; NOERROR when the zones are to be asked. */
-static uint16_t
+/* What we do not serve at all; NOERROR when the zones are to be asked. */
+static struct reply_end
 refusal(const struct dns_query *q, bool tcp)
 {
+	struct reply_end end = { .rcode = DNS_R_NOERROR, .aa = true, .ede = -1 };
+
 	if (q->qclass != DNS_CLASS_IN)
-		return DNS_R_REFUSED;
-	if (q->qtype == DNS_T_AXFR || q->qtype == DNS_T_IXFR)
-		return tcp ? DNS_R_REFUSED : DNS_R_NOTIMP;
-	return DNS_R_NOERROR;
+		end = (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_NOT_AUTHORITATIVE };
+	else if (q->qtype == DNS_T_AXFR || q->qtype == DNS_T_IXFR)
+		end = (struct reply_end){ .rcode = tcp ? DNS_R_REFUSED : DNS_R_NOTIMP, .ede = tcp ? EDE_PROHIBITED : EDE_NOT_SUPPORTED };
+	return end;
 }
 
 uint32_t
@@ -323,13 +331,10 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 	a.len = q->qname_len;
 	memcpy(a.name, q->qname, q->qname_len);
 	dns_name_labels(a.name, &a.labels);
-	a.end = (struct reply_end){ .rcode = refusal(q, tcp), .aa = true, .ede = -1 };
+	a.end = refusal(q, tcp);
 	reply_init(&a.w, q, r->buf, reply_limit(q, tcp, conf, r), reply_opt_len(q, conf));
-	if (a.end.rcode != DNS_R_NOERROR)
-		a.end.aa = false;
-	else
-		while (answer_step(&a) == STEP_FOLLOW)
-			;
+	while (a.end.rcode == DNS_R_NOERROR && answer_step(&a) == STEP_FOLLOW)
+		;
 	reply_finish(&a.w, &a.end, conf, r);
 	return a.unit;
 }
@@ -339,6 +344,16 @@ dns_error_build(const struct dns_query *q, uint16_t rcode, int ede, const char *
     struct dns_reply *r)
 {
 	struct reply_end end = { .rcode = rcode, .ede = ede, .ede_text = ede_text };
+	struct reply w;
+
+	reply_init(&w, q, r->buf, reply_limit(q, false, conf, r), reply_opt_len(q, conf));
+	reply_finish(&w, &end, conf, r);
+}
+
+void
+dns_truncated_build(const struct dns_query *q, const struct dns_reply_conf *conf, struct dns_reply *r)
+{
+	struct reply_end end = { .aa = true, .tc = true, .ede = -1 };
 	struct reply w;
 
 	reply_init(&w, q, r->buf, reply_limit(q, false, conf, r), reply_opt_len(q, conf));

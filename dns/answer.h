@@ -23,8 +23,11 @@ struct dns_edns {
 	uint8_t version;
 	uint16_t udp_payload;      /* as the client announced it */
 	bool nsid;                 /* the client asked for it */
+	bool keepalive;            /* RFC 7828: asked for; the server takes it back for UDP */
+	bool keepalive_bad;        /* asked for with data in it */
 	uint8_t cookie_len;        /* 0 = none; 8, or 16 to 40 */
 	uint8_t cookie[40];
+	bool cookie_reply;         /* the server has put the reply's cookie into `cookie`, DNS_COOKIE_LEN bytes */
 };
 
 /* A parsed query.  Points into the wire, which must outlive it. */
@@ -43,7 +46,7 @@ struct dns_query {
 
 enum dns_parsed {
 	DNS_PARSED_OK,
-	DNS_PARSED_ERROR,   /* reply with *rcode (FORMERR, NOTIMP, BADVERS): dns_error_build */
+	DNS_PARSED_ERROR,   /* reply with *rcode (FORMERR, NOTIMP, BADVERS, or NOERROR to who only wants a cookie): dns_error_build */
 	DNS_PARSED_DROP     /* no reply: shorter than a header, or QR is set */
 };
 
@@ -54,6 +57,7 @@ enum dns_parsed dns_query_parse(const uint8_t *wire, size_t len, struct dns_quer
 struct dns_reply_conf {
 	uint16_t udp_payload;      /* our EDNS buffer size; also the limit for UDP replies */
 	const char *nsid;          /* NULL or empty = none */
+	uint16_t keepalive;        /* how long an idle TCP connection stays, in tenths of a second */
 };
 
 struct dns_reply {
@@ -78,6 +82,9 @@ uint32_t dns_answer_build(const struct dns_zoneset *set, const struct dns_query 
 /* A reply with `rcode` and no data; `ede` is an RFC 8914 INFO-CODE with `ede_text` (may be NULL), or -1.  Left out where they do not fit. */
 void dns_error_build(const struct dns_query *q, uint16_t rcode, int ede, const char *ede_text,
     const struct dns_reply_conf *conf, struct dns_reply *r);
+
+/* No data and TC=1: ask again over TCP. */
+void dns_truncated_build(const struct dns_query *q, const struct dns_reply_conf *conf, struct dns_reply *r);
 
 /* ---- sets of zones ---- */
 

@@ -335,6 +335,14 @@ hold_ask(struct hold *h, const struct hold_request *r)
 	unit_hasten(h, u);
 }
 
+bool
+hold_would_ask(const struct hold *h, uint32_t unit, uint64_t now_ns)
+{
+	const struct hold_unit *u = unit_find(h, unit);
+
+	return u == NULL || u->asked_ns == 0 || now_ns >= u->asked_ns + HOLD_ASK_AGAIN_NS;
+}
+
 void
 hold_woken(struct hold *h, uint32_t unit, int ede)
 {

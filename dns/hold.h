@@ -90,6 +90,9 @@ enum err hold_add(struct hold *h, const struct hold_request *r);
 /* Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS; `r` as for hold_add, hold_ms, wire and len are not used. */
 void hold_ask(struct hold *h, const struct hold_request *r);
 
+/* Would a query for the unit make us ask for it now, or does a wake go on already? */
+bool hold_would_ask(const struct hold *h, uint32_t unit, uint64_t now_ns);
+
 /* The wake ended: answers everything that waits for the unit, with the zone's data (`ede` below 0) or SERVFAIL. */
 void hold_woken(struct hold *h, uint32_t unit, int ede);
 

@@ -8,6 +8,7 @@
 #define HEADER_LEN 12
 #define OPTION_NSID 3
 #define OPTION_COOKIE 10
+#define OPTION_KEEPALIVE 11
 
 /* What is left of the message; every read is checked. */
 struct cursor {
@@ -59,6 +60,9 @@ parse_options(struct cursor c, struct dns_edns *e)
 			return false;
 		if (code == OPTION_NSID) {
 			e->nsid = true;
+		} else if (code == OPTION_KEEPALIVE) {
+			e->keepalive = true;
+			e->keepalive_bad |= len > 0;
 		} else if (code == OPTION_COOKIE) {
 			/* RFC 7873 section 5.2.2: any other length is a FORMERR. */
 			if (len != 8 && (len < 16 || len > sizeof(e->cookie)))
@@ -125,7 +129,7 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 {
 	struct cursor c = { wire, wire + len };
 	const uint8_t *h;
-	unsigned additional;
+	unsigned questions, additional;
 
 	/* Everything but the name's buffer, which qname_len bounds. */
 	q->wire = wire;
@@ -149,14 +153,16 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 		return DNS_PARSED_ERROR;
 	}
 	*rcode = DNS_R_FORMERR;
+	questions = dns_get16(h + 4);
 	/* One question, no answers, no authority, and not truncated: what is cut off cannot be understood. */
-	if (dns_get16(h + 4) != 1 || dns_get32(h + 6) != 0 || (h[2] & 0x02) != 0 || !parse_question(&c, q))
+	if (questions > 1 || dns_get32(h + 6) != 0 || (h[2] & 0x02) != 0 || (questions == 1 && !parse_question(&c, q)))
 		return DNS_PARSED_ERROR;
 	*rcode = DNS_R_NOERROR;
 	for (additional = dns_get16(h + 10); additional > 0; additional--)
 		if (!parse_additional(&c, q, rcode))
 			break;
-	if (additional > 0 || c.p != c.end)
+	/* RFC 7873 section 5.4: without a question, a cookie is asked for. */
+	if (additional > 0 || c.p != c.end || (questions == 0 && *rcode == DNS_R_NOERROR && q->edns.cookie_len == 0))
 		*rcode = DNS_R_FORMERR;
-	return *rcode == DNS_R_NOERROR ? DNS_PARSED_OK : DNS_PARSED_ERROR;
+	return *rcode == DNS_R_NOERROR && questions == 1 ? DNS_PARSED_OK : DNS_PARSED_ERROR;
 }

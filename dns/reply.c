@@ -3,13 +3,18 @@
 
 #include <string.h>
 
+#include "dns/cookie.h"
 #include "dns/rdata.h"
 
 #define HEADER_LEN 12
 #define POINTER_MAX 0x3fff
 #define OPT_LEN 11
 #define OPTION_NSID 3
+#define OPTION_COOKIE 10
+#define OPTION_KEEPALIVE 11
 #define OPTION_EDE 15
+#define COOKIE_LEN (4 + DNS_COOKIE_LEN)
+#define KEEPALIVE_LEN 6
 
 void
 reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt)
@@ -299,7 +304,9 @@ reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf)
 {
 	size_t nsid = nsid_len(q, conf);
 
-	return !q->edns.present ? 0 : OPT_LEN + (nsid > 0 ? 4 + nsid : 0);
+	if (!q->edns.present)
+		return 0;
+	return OPT_LEN + (nsid > 0 ? 4 + nsid : 0) + (q->edns.cookie_reply ? COOKIE_LEN : 0) + (q->edns.keepalive ? KEEPALIVE_LEN : 0);
 }
 
 static void
@@ -321,6 +328,7 @@ static void
 put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf)
 {
 	const size_t cap = w->end;
+	const struct dns_edns *edns = &w->q->edns;
 	size_t nsid = nsid_len(w->q, conf), start = w->len, text;
 	uint8_t *p = w->buf + start, code[2];
 
@@ -332,6 +340,12 @@ put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_con
 	p[5] = (uint8_t)(end->rcode >> 4);
 	p[7] = w->q->edns.dnssec_ok ? 0x80 : 0;
 	w->len += OPT_LEN;
+	if (edns->cookie_reply && cap - w->len >= COOKIE_LEN)
+		put_option(w, OPTION_COOKIE, edns->cookie, DNS_COOKIE_LEN, NULL, 0);
+	if (edns->keepalive && cap - w->len >= KEEPALIVE_LEN) {
+		dns_put16(code, conf->keepalive);
+		put_option(w, OPTION_KEEPALIVE, code, sizeof(code), NULL, 0);
+	}
 	if (nsid > 0 && cap - w->len >= 4 + nsid)
 		put_option(w, OPTION_NSID, NULL, 0, conf->nsid, nsid);
 	if (end->ede >= 0 && cap - w->len >= 6) {

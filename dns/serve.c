@@ -7,9 +7,11 @@
 #include "dns/server.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 
+#define RCODE_FORMERR 1
 #define RCODE_SERVFAIL 2
 #define EDE_NOT_READY 14
 #define HEADER_TC 0x02
@@ -58,9 +60,27 @@ reply_servfail(struct worker *w, const struct dns_query *q, int ede, const char 
 	return reply_count(w, r);
 }
 
-/* The reply in `r` gives the address of `unit`: may it leave? */
+/*
+ * A wake that an unproven address asks for counts; beyond the limit that client has to come again over TCP, which proves its address
+ * (DESIGN.md, DNS rules).  A query that joins a wake costs nothing.
+ */
+static bool
+wake_allowed(struct worker *w, uint32_t unit, bool proven, uint64_t now_ns)
+{
+	return proven || !hold_would_ask(w->held, unit, now_ns) || rate_take(w->udp_wakes, now_ns);
+}
+
 static enum serve
-unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer, uint64_t *now_ns,
+reply_truncated(struct worker *w, const struct dns_query *q, struct dns_reply *r)
+{
+	dns_truncated_build(q, &w->conf, r);
+	count_add(&w->count->wakes_deferred, 1);
+	return reply_count(w, r);
+}
+
+/* The reply in `r` gives the address of `unit`: may it leave?  `proven`: the client's address is not spoofed. */
+static enum serve
+unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer, bool proven, uint64_t *now_ns,
     struct dns_reply *r)
 {
 	struct board_state *state = &w->board->state[unit];
@@ -77,6 +97,8 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	case BOARD_NOW:
 		return reply_count(w, r);
 	case BOARD_WAKE_TOO:
+		if (!wake_allowed(w, unit, proven, *now_ns))
+			return reply_truncated(w, q, r);
 		hold_ask(w->held, &req);
 		return reply_count(w, r);
 	case BOARD_FAIL: {
@@ -87,6 +109,8 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	default:
 		break;
 	}
+	if (!wake_allowed(w, unit, proven, *now_ns))
+		return reply_truncated(w, q, r);
 	req.hold_ms = atomic_load_explicit(&state->hold_ms, memory_order_relaxed);
 	if (req.hold_ms == 0) {
 		hold_ask(w->held, &req);
@@ -98,30 +122,65 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	return SERVE_HELD;
 }
 
+static uint32_t
+now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);   /* cannot fail */
+	return (uint32_t)ts.tv_sec;
+}
+
+/* What of a query's EDNS depends on who sent it, and over what: cookie and keepalive.  True: the client's address is proven. */
+static bool
+edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *peer, uint16_t *rcode, enum dns_parsed *parsed)
+{
+	struct dns_edns *e = &q->edns;
+	struct msg_addr client;
+	uint8_t reply[DNS_COOKIE_LEN];
+	bool proven = peer->tcp;
+
+	if (!peer->tcp) {
+		e->keepalive = false;   /* RFC 7828 section 3.2.2 */
+	} else if (e->keepalive_bad && *parsed == DNS_PARSED_OK) {
+		*parsed = DNS_PARSED_ERROR;
+		*rcode = RCODE_FORMERR;
+	}
+	if (e->cookie_len == 0 || w->tune.cookies.n == 0)
+		return proven;
+	dns_peer_addr(peer, &client);
+	proven |= dns_cookie_check(&w->tune.cookies, e->cookie, e->cookie_len, &client, now_s(), reply);
+	memcpy(e->cookie, reply, sizeof(reply));
+	e->cookie_reply = true;
+	return proven;
+}
+
 enum serve
 serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
     struct dns_reply *r)
 {
 	struct dns_query q;
+	enum dns_parsed parsed;
 	uint16_t rcode = 0;
 	uint32_t unit;
+	bool proven;
 
-	switch (dns_query_parse(wire, len, &q, &rcode)) {
-	case DNS_PARSED_OK:
-		break;
-	case DNS_PARSED_ERROR:
-		dns_error_build(&q, rcode, -1, NULL, &w->conf, r);
-		return reply_count(w, r);
-	default:
+	parsed = dns_query_parse(wire, len, &q, &rcode);
+	if (parsed == DNS_PARSED_DROP) {
 		count_add(&w->count->dropped, 1);
 		return SERVE_NOTHING;
+	}
+	proven = edns_settle(w, &q, peer, &rcode, &parsed);
+	if (parsed == DNS_PARSED_ERROR) {
+		dns_error_build(&q, rcode, -1, NULL, &w->conf, r);
+		return reply_count(w, r);
 	}
 	if (w->set == NULL)
 		return reply_servfail(w, &q, EDE_NOT_READY, "no zones are loaded yet", r);
 	unit = dns_answer_build(w->set, &q, peer->tcp, &w->conf, r);
 	if (unit == DNS_NO_UNIT)
 		return reply_count(w, r);
-	return unit_decide(w, &q, unit, peer, now_ns, r);
+	return unit_decide(w, &q, unit, peer, proven, now_ns, r);
 }
 
 bool
@@ -129,9 +188,11 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 {
 	struct dns_query q;
 	uint16_t rcode = 0;
+	enum dns_parsed parsed = dns_query_parse(held->wire, held->len, &q, &rcode);
 
-	if (dns_query_parse(held->wire, held->len, &q, &rcode) != DNS_PARSED_OK)
+	if (parsed != DNS_PARSED_OK)
 		return false;   /* it was parsed when it came */
+	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
 	if (ede >= 0)
 		return reply_servfail(w, &q, ede, serve_ede_phrase(ede), r) == SERVE_REPLY;
 	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */

@@ -19,6 +19,8 @@ struct server {
 	bool have_hello, have_conf, have_board, run;
 	struct msg hello;
 	struct server_conf conf;
+	struct server_tune tune;
+	struct rate udp_wakes;
 	struct worker_sockets sockets[LIMIT_WORKERS];   /* until workers have them */
 	struct board board;
 	struct worker *workers;
@@ -166,6 +168,33 @@ on_conf(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struct
 }
 
 static enum err
+on_tune(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struct errmsg *m)
+{
+	struct server_tune *t = &s->tune;
+
+	(void)fds;
+	(void)nfds;
+	if (msg->dns_tune.cookie_secrets > MSG_COOKIE_SECRETS)
+		return err_set(m, ERR_RANGE, "%u cookie secrets, not 0 to %d", msg->dns_tune.cookie_secrets, MSG_COOKIE_SECRETS);
+	atomic_store_explicit(&s->udp_wakes.per_minute, msg->dns_tune.udp_wakes, memory_order_relaxed);
+	t->cookies.n = msg->dns_tune.cookie_secrets;
+	memcpy(t->cookies.secret, msg->dns_tune.cookie_secret, sizeof(t->cookies.secret));
+	if (!s->run)
+		return ERR_OK;   /* workers begin with it */
+	s->workers[0].tune = *t;
+	for (uint32_t i = 1; i < s->conf.workers; i++) {
+		struct post *p = calloc(1, sizeof(*p));
+
+		if (p == NULL)
+			return err_set(m, ERR_NOMEM, "worker %u: out of memory; it keeps its settings", i);
+		p->kind = POST_TUNE;
+		p->tune = *t;
+		worker_post(&s->workers[i], p);
+	}
+	return ERR_OK;
+}
+
+static enum err
 on_sockets(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struct errmsg *m)
 {
 	struct worker_sockets *w;
@@ -264,6 +293,7 @@ static const struct {
 } handlers[MSG_TYPE_COUNT] = {
 	[MSG_HELLO] = { on_hello, true, false },
 	[MSG_DNS_CONF] = { on_conf, true, false },
+	[MSG_DNS_TUNE] = { on_tune, true, true },
 	[MSG_SOCKETS] = { on_sockets, true, false },
 	[MSG_BOARD] = { on_board, true, false },
 	[MSG_RUN] = { on_run, true, false },
@@ -331,6 +361,8 @@ workers_init(struct server *s, struct errmsg *m)
 		w->board = &s->board;
 		w->count = &s->board.counters[i];
 		w->set = s->set;
+		w->tune = s->tune;
+		w->udp_wakes = &s->udp_wakes;
 		e = worker_init(w, &s->conf, &s->sockets[i], m);
 	}
 	return e;

@@ -25,7 +25,9 @@
 #include "base/chan.h"
 #include "base/limits.h"
 #include "dns/answer.h"
+#include "dns/cookie.h"
 #include "dns/hold.h"
+#include "dns/rate.h"
 
 struct server;
 struct tcp;
@@ -39,11 +41,17 @@ struct swap {
 	_Atomic unsigned left;     /* workers that have not taken it */
 };
 
+/* What a reload may change (MSG_DNS_TUNE); every worker has its own copy. */
+struct server_tune {
+	struct dns_cookie_secrets cookies;
+};
+
 /* A letter to a worker. */
 struct post {
 	STAILQ_ENTRY(post) next;
-	enum { POST_SWAP, POST_SWAPPED, POST_WOKEN, POST_STOP } kind;
+	enum { POST_SWAP, POST_SWAPPED, POST_WOKEN, POST_TUNE, POST_STOP } kind;
 	struct swap *swap;
+	struct server_tune tune;
 	uint32_t unit;
 	int ede;                   /* POST_WOKEN: below 0 the address, else SERVFAIL with this code */
 };
@@ -62,6 +70,8 @@ struct worker {
 	struct event_base *base;
 	const struct dns_zoneset *set;        /* NULL before the first commit */
 	struct dns_reply_conf conf;
+	struct server_tune tune;
+	struct rate *udp_wakes;               /* of all workers */
 	const struct board *board;
 	struct board_counters *count;         /* this worker's row; nobody else writes it */
 	struct hold *held;

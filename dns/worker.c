@@ -133,6 +133,9 @@ mail_read(struct worker *w, struct post *p)
 	case POST_WOKEN:
 		worker_woken(w, p->unit, p->ede);
 		break;
+	case POST_TUNE:
+		w->tune = p->tune;
+		break;
 	case POST_STOP:
 		event_base_loopbreak(w->base);
 		break;
@@ -172,6 +175,7 @@ worker_init(struct worker *w, const struct server_conf *conf, const struct worke
 	pthread_mutex_init(&w->mail_lock, NULL);
 	w->held_armed_ns = HOLD_NEVER;
 	w->conf.udp_payload = conf->udp_payload;
+	w->conf.keepalive = (uint16_t)(conf->tcp_idle_ms / 100 < UINT16_MAX ? conf->tcp_idle_ms / 100 : UINT16_MAX);
 	w->conf.nsid = conf->nsid[0] != '\0' ? conf->nsid : NULL;
 	w->mail_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->mail_fd < 0)

@@ -10,7 +10,9 @@
 
 #include "dns/dns.h"
 #include "src/config.h"
+#include "src/cookie_secret.h"
 #include "src/mapping.h"
+#include "src/options.h"
 
 /* The host's own addresses, which units may not have.  *addrs is the caller's. */
 static enum err
@@ -108,6 +110,17 @@ out:
 	free(host);
 }
 
+static void
+check_cookies(const struct config *conf, struct report *r)
+{
+	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
+	struct cookie_secrets s;
+	struct errmsg m;
+
+	if (conf->cookie_secret_file != NULL && cookie_secrets_read(conf->cookie_secret_file, &s, &m) != ERR_OK)
+		(void)report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s", m.text);   /* always ERR_PARSE */
+}
+
 enum err
 check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 {
@@ -125,6 +138,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	counts->networks = conf->nnetworks;
 	counts->images = conf->nimages;
 	(void)config_check_files(conf, r);   /* what it found is in r */
+	check_cookies(conf, r);
 	check_zones(conf, r, counts);
 	config_free(conf);
 	return r->nerrors == before ? ERR_OK : ERR_PARSE;

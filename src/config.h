@@ -54,6 +54,7 @@ struct config_limits {
 	uint64_t memory_bytes;         /* of all VMs together; resolved, > 0 */
 	unsigned wakes_per_minute;     /* of one unit; 0 = no limit */
 	unsigned wakes_per_minute_total; /* 0 = no limit */
+	unsigned udp_wakes_per_minute; /* asked for by clients that prove no address; 0 = no limit */
 	unsigned queue;                /* wakes that wait for a limit */
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
@@ -169,6 +170,7 @@ struct config {
 	unsigned on_exit;              /* enum config_on_exit */
 	struct config_list admins;     /* user names; whether they exist is looked up when they are needed */
 	const char *nsid;              /* NULL = none */
+	const char *cookie_secret_file;   /* absolute; NULL: random */
 	uint32_t address_hold_ms;      /* a removed unit's address is refused to others for so long */
 	unsigned log_level;            /* enum log_level */
 	struct config_limits limits;

@@ -25,6 +25,21 @@ send_conf(struct warden *w, const struct config *conf)
 	child_send(&w->dns, &m, NULL, 0);
 }
 
+void
+dnslink_tune(struct warden *w)
+{
+	struct msg m = { .type = MSG_DNS_TUNE };
+
+	_Static_assert(sizeof(m.dns_tune.cookie_secret) == sizeof(w->cookies.secret), "the same secrets");
+	if (w->gen == NULL || w->dns.chan == NULL)
+		return;
+	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
+	m.dns_tune.cookie_secrets = w->cookies.n;
+	memcpy(m.dns_tune.cookie_secret, w->cookies.secret, sizeof(m.dns_tune.cookie_secret));
+	child_send(&w->dns, &m, NULL, 0);
+	explicit_bzero(&m, sizeof(m));
+}
+
 static void
 send_sockets(struct warden *w)
 {
@@ -54,6 +69,7 @@ setup(struct child *c, struct errmsg *m)
 
 	(void)m;
 	send_conf(w, w->gen->conf);
+	dnslink_tune(w);
 	board_fds(&w->board, fds);
 	board.board.capacity = w->board.capacity;
 	child_send(c, &board, fds, 3);

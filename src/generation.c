@@ -409,6 +409,8 @@ loader_swap(struct loader *l)
 	else
 		admit_limits_set(&w->admit, &al);
 	w->gen = g;
+	w->cookies = l->cookies;
+	dnslink_tune(w);
 	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
 	dnslink_commit(w);
 	settle_units(w);

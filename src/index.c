@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/siphash.h"
+#include "base/siphash.h"
 
 void
 index_init(struct index *x, const uint8_t secret[16])

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/loader.h"
+#include "src/options.h"
 #include "src/record.h"
 #include "src/warden.h"
 
@@ -267,6 +268,20 @@ on_gone(struct child *c, const char *why)
 
 static const struct child_ops ops = { .message = on_message, .running = on_running, .gone = on_gone };
 
+/* Files beside the zones that the configuration names. */
+static enum err
+read_files(struct loader *l)
+{
+	const char *path = l->conf->cookie_secret_file;
+	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
+	struct errmsg m;
+
+	l->cookies = l->w->cookies_random;
+	if (path == NULL || cookie_secrets_read(path, &l->cookies, &m) == ERR_OK)
+		return ERR_OK;
+	return report_add(&l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
+}
+
 enum err
 loader_start(struct warden *w, load_done_cb done, void *arg)
 {
@@ -290,6 +305,8 @@ loader_start(struct warden *w, load_done_cb done, void *arg)
 	if (l->ev_over == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	e = config_load(w->conf_path, &l->conf, &l->report);
+	if (e == ERR_OK)
+		e = read_files(l);
 	if (e == ERR_OK && w->gen != NULL)
 		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);
 	if (e == ERR_OK && (e = child_start(&l->zones, &m)) != ERR_OK)

@@ -10,6 +10,7 @@ struct loader {
 	struct config *conf;           /* the new one, until the swap takes it */
 	struct report report;
 	struct child zones;
+	struct cookie_secrets cookies;
 	struct image *image;           /* what was compiled; NULL: nothing loaded */
 
 	unsigned sent;                 /* zones */

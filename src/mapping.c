@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/siphash.h"
 #include "src/mapping_impl.h"
-#include "src/siphash.h"
 
 struct mapping_set *
 mapping_set_new(const struct config *conf, const struct mapping_secret *secret, const struct msg_addr *host, unsigned nhost)

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
-#include "src/siphash.h"
+#include "base/siphash.h"
 
 #define TABLE_BITS 14   /* chains stay short for ten thousand units and tolerable for a million */
 

@@ -26,10 +26,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/siphash.h"
 #include "src/daemonize.h"
 #include "src/notify.h"
 #include "src/record.h"
-#include "src/siphash.h"
 
 /* With on-exit = "stop": how long the VMs may take. */
 #define WARDEN_STOP_S 60
@@ -177,7 +177,7 @@ set_up(struct warden *w, const struct config *conf)
 	w->child_conf.empty_root = w->empty_root;
 	raise_descriptors();
 	identify(w, conf);
-	if (board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
+	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
 	    listen_open(&w->sockets, conf, &m) != ERR_OK)
 		fatal("%s", m.text);
 	open_store(w, conf);

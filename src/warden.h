@@ -28,6 +28,7 @@
 #include "src/children.h"
 #include "src/config.h"
 #include "src/control.h"
+#include "src/cookie_secret.h"
 #include "src/mapping.h"
 #include "src/store.h"
 #include "src/unit.h"
@@ -86,6 +87,8 @@ struct warden {
 	struct control *control;
 	struct admit admit;
 	struct mapping_secret secret;
+	struct cookie_secrets cookies;         /* of the generation */
+	struct cookie_secrets cookies_random;  /* made at the start, for configurations without a file */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct loader *loader;         /* a load in progress */
 	struct adoption *adoption;     /* until every VM that was found is dealt with */
@@ -130,6 +133,8 @@ void listen_close(struct sockets *s);
 void dnslink_init(struct warden *w);
 /* Sends the current generation to the DNS process; harmless while it does not run (it gets it when it starts). */
 void dnslink_commit(struct warden *w);
+/* The same for what a reload may change besides zones. */
+void dnslink_tune(struct warden *w);
 void dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsigned ede);
 
 /* ---- probelink.c ---- */

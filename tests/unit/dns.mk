@@ -1,3 +1,4 @@
 # The tests of the DNS process share its fixture, which needs the archives behind it once more.
-$(BUILD)/tests/unit/dns/server_test $(BUILD)/tests/unit/dns/tcp_test: $(BUILD)/tests/unit/dns/server_fixture.o
-$(BUILD)/tests/unit/dns/server_test $(BUILD)/tests/unit/dns/tcp_test: LDLIBS := $(LIBS) $(LDLIBS)
+SERVER_TESTS := $(addprefix $(BUILD)/tests/unit/dns/,server_test server_edns_test tcp_test)
+$(SERVER_TESTS): $(BUILD)/tests/unit/dns/server_fixture.o
+$(SERVER_TESTS): LDLIBS := $(LIBS) $(LDLIBS)

@@ -210,6 +210,18 @@ child_run(const struct fixture *f, int fd)
 	_exit(dns_main(fd));
 }
 
+void
+fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret)
+{
+	struct msg m = { .type = MSG_DNS_TUNE };
+	struct errmsg why;
+
+	m.dns_tune.udp_wakes = udp_wakes;
+	m.dns_tune.cookie_secrets = 1;
+	memset(m.dns_tune.cookie_secret[0], secret, MSG_COOKIE_SECRET);
+	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);
+}
+
 static void
 send_setup(struct fixture *f)
 {
@@ -233,6 +245,7 @@ send_setup(struct fixture *f)
 	assert_int_equal(chan_send_blocking(f->chan, &hello, NULL, 0, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &conf, NULL, 0, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &board, fds, 3, &m), ERR_OK);
+	fixture_tune(f, f->conf.udp_wakes, 1);
 	choose_port(f);
 	for (uint32_t i = 0; i < f->conf.workers; i++)
 		send_sockets(f, i);
@@ -427,16 +440,44 @@ fixture_send_tcp(int fd, uint16_t id, const char *name, uint16_t qtype)
 	assert_int_equal(send(fd, buf, len + 2, MSG_NOSIGNAL), len + 2);
 }
 
-/* Finds the EDE option in an OPT record that is the last record, with no other option before it. */
+void
+fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code, const void *data, size_t len)
+{
+	uint8_t buf[512];
+	size_t n = fixture_query(buf, id, name, qtype);
+	const uint8_t head[] = { 0, (uint8_t)(len + 4), (uint8_t)(code >> 8), (uint8_t)code, 0, (uint8_t)len };
+
+	assert_true(len < 200);
+	memcpy(buf + n - 2, head, sizeof(head));
+	memcpy(buf + n + 4, data, len);
+	assert_int_equal(send(fd, buf, n + 4 + len, 0), n + 4 + len);
+}
+
+/* Options of an OPT record that is the last record. */
+const uint8_t *
+fixture_option(const struct fixture_reply *r, uint16_t code, size_t *len)
+{
+	const uint8_t fixed[] = { 0, 0, 41 }, *end = r->wire + r->len, *o;
+
+	o = memmem(r->wire + 12, r->len - 12, fixed, sizeof(fixed));
+	if (o == NULL)
+		return NULL;
+	for (o += 11; o + 4 <= end; o += 4 + *len) {
+		*len = (size_t)(o[2] << 8 | o[3]);
+		assert_true(*len <= (size_t)(end - o - 4));
+		if ((o[0] << 8 | o[1]) == code)
+			return o + 4;
+	}
+	return NULL;
+}
+
 static int
 find_ede(const struct fixture_reply *r)
 {
-	const uint8_t fixed[] = { 0, 0, 41 };
-	const uint8_t *opt = memmem(r->wire + 12, r->len - 12, fixed, sizeof(fixed));
+	size_t len;
+	const uint8_t *o = fixture_option(r, OPT_EDE, &len);
 
-	if (opt == NULL || opt + 17 > r->wire + r->len || (opt[11] << 8 | opt[12]) != OPT_EDE)
-		return -1;
-	return opt[15] << 8 | opt[16];
+	return o != NULL && len >= 2 ? o[0] << 8 | o[1] : -1;
 }
 
 static void

@@ -17,6 +17,7 @@ struct fixture_conf {
 	unsigned workers;
 	bool wildcard;             /* 0.0.0.0 and :: instead of 127.0.0.1 and ::1 */
 	uint32_t held_per_unit, held_total, tcp_clients, tcp_idle_ms;
+	uint32_t udp_wakes;        /* per minute; 0 = no limit */
 	unsigned nofile;           /* RLIMIT_NOFILE of the process; 0 = as it is */
 	uid_t uid;                 /* to become, in an empty root; 0 = stay */
 };
@@ -32,12 +33,24 @@ struct fixture {
 	char root[32];             /* the empty directory when `uid` is set */
 };
 
+struct fixture_reply {
+	uint8_t wire[65535];
+	size_t len;
+	uint16_t id, ancount;
+	uint8_t rcode;
+	bool aa, tc;
+	int ede;                   /* -1: none */
+};
+
 extern const struct fixture_conf fixture_defaults;
 
 /* Starts the process and waits until it is confined and serves version 1 of the zone. */
 void fixture_start(struct fixture *f, const struct fixture_conf *conf);
 /* Closes the channel and expects exit 0. */
 void fixture_stop(struct fixture *f);
+
+/* Sends the settings that may change: the rate of wakes, and one cookie secret of 16 bytes `secret`. */
+void fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret);
 
 /* Sends the zone again, with `serial`; *committed messages follow. */
 void fixture_commit(struct fixture *f, uint32_t serial);
@@ -57,20 +70,15 @@ int fixture_tcp(const struct fixture *f, const char *host);
 /* Queries with EDNS; `name` is relative to example.test.  Returns the length. */
 size_t fixture_query(uint8_t *buf, uint16_t id, const char *name, uint16_t qtype);
 void fixture_send(int fd, uint16_t id, const char *name, uint16_t qtype);
+/* The same with an EDNS option. */
+void fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code, const void *data, size_t len);
+/* The option of the reply, NULL when there is none; its length in *len. */
+const uint8_t *fixture_option(const struct fixture_reply *r, uint16_t code, size_t *len);
 /* The same in a TCP frame. */
 void fixture_send_tcp(int fd, uint16_t id, const char *name, uint16_t qtype);
 
 /* The sum over the process's threads of the number behind `key` in /proc/PID/task/TID/status, read in `base`; *threads may be NULL. */
 uint64_t fixture_status(const struct fixture *f, const char *key, int base, unsigned *threads);
-
-struct fixture_reply {
-	uint8_t wire[65535];
-	size_t len;
-	uint16_t id, ancount;
-	uint8_t rcode;
-	bool aa, tc;
-	int ede;                   /* -1: none */
-};
 
 /* False: none within `ms`. */
 bool fixture_recv(int fd, int ms, struct fixture_reply *r);

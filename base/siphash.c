@@ -1,5 +1,5 @@
 /* siphash: SipHash-2-4. */
-#include "src/siphash.h"
+#include "base/siphash.h"
 
 static uint64_t
 load64(const uint8_t *p, size_t len)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "src/siphash.h"
+#include "base/siphash.h"
 
 static void
 reference_vectors(void **state)

@@ -1,6 +1,6 @@
 /* siphash: SipHash-2-4 (Aumasson and Bernstein, 2012), a keyed 64-bit hash; whoever does not know the key cannot aim at a value. */
-#ifndef SRC_SIPHASH_H
-#define SRC_SIPHASH_H
+#ifndef BASE_SIPHASH_H
+#define BASE_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>

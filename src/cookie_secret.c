@@ -1,0 +1,101 @@
+/* cookie_secret: the secrets of DNS cookies. */
+#include "src/cookie_secret.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_MOST 4096
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+parse_secret(const char *line, size_t len, uint8_t secret[MSG_COOKIE_SECRET])
+{
+	if (len != 2 * MSG_COOKIE_SECRET)
+		return false;
+	for (size_t i = 0; i < MSG_COOKIE_SECRET; i++) {
+		int high = hex_digit(line[2 * i]), low = hex_digit(line[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		secret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static enum err
+parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, struct errmsg *m)
+{
+	unsigned line = 0;
+
+	s->n = 0;
+	for (size_t at = 0, next; at < len; at = next) {
+		const char *end = memchr(text + at, '\n', len - at);
+		size_t n = end != NULL ? (size_t)(end - text) - at : len - at;
+
+		next = at + n + 1;
+		line++;
+		while (n > 0 && (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' || text[at + n - 1] == '\r'))
+			n--;
+		if (n == 0 || text[at] == '#')
+			continue;
+		/* What stands there is secret: it is not quoted. */
+		if (s->n == MSG_COOKIE_SECRETS)
+			return err_set(m, ERR_PARSE, "%s:%u: one more secret; at most %d are accepted", path, line, MSG_COOKIE_SECRETS);
+		if (!parse_secret(text + at, n, s->secret[s->n]))
+			return err_set(m, ERR_PARSE, "%s:%u: this is no secret: %d hexadecimal digits are accepted", path, line,
+			    2 * MSG_COOKIE_SECRET);
+		s->n++;
+	}
+	return s->n > 0 ? ERR_OK : err_set(m, ERR_PARSE, "%s: there is no secret in it", path);
+}
+
+enum err
+cookie_secrets_read(const char *path, struct cookie_secrets *s, struct errmsg *m)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char text[FILE_MOST];
+	struct stat st;
+	ssize_t n;
+	enum err e;
+
+	memset(s, 0, sizeof(*s));
+	if (fd < 0)
+		return err_sys(m, "%s", path);
+	if (fstat(fd, &st) != 0)
+		e = err_sys(m, "%s", path);
+	else if (!S_ISREG(st.st_mode))
+		e = err_set(m, ERR_PARSE, "%s: is not a regular file", path);
+	else if ((st.st_mode & 07) != 0)
+		e = err_set(m, ERR_PARSE, "%s: others than its owner and group have access to it: chmod o= %s", path, path);
+	else if ((n = read(fd, text, sizeof(text))) < 0)
+		e = err_sys(m, "%s", path);
+	else if (n == (ssize_t)sizeof(text))
+		e = err_set(m, ERR_PARSE, "%s: is longer than %d bytes", path, FILE_MOST - 1);
+	else
+		e = parse(path, text, (size_t)n, s, m);
+	explicit_bzero(text, sizeof(text));
+	close(fd);
+	return e;
+}
+
+enum err
+cookie_secrets_make(struct cookie_secrets *s, struct errmsg *m)
+{
+	memset(s, 0, sizeof(*s));
+	s->n = 1;
+	if (getrandom(s->secret[0], sizeof(s->secret[0]), 0) != (ssize_t)sizeof(s->secret[0]))
+		return err_sys(m, "getrandom");
+	return ERR_OK;
+}
