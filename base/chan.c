@@ -129,7 +129,8 @@ recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		*why = strerror(errno);
+		/* ECONNRESET: the peer ended before it had read everything, which is an end like any other. */
+		*why = errno == ECONNRESET ? "closed" : strerror(errno);
 		return errno;
 	}
 	*nfds = take_fds(&hdr, fds);

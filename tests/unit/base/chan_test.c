@@ -353,6 +353,21 @@ test_peer_death(void **state)
 	assert_string_equal(end.lost, "closed");
 }
 
+/* The peer dies with a message unread, which the kernel reports as a reset: no violation of the protocol. */
+static void
+test_peer_death_unread(void **state)
+{
+	struct msg m = numbered(0, 0);
+
+	(void)state;
+	assert_int_equal(chan_send(end.chan, &m, NULL, 0), ERR_OK);
+	close(peer);
+	peer = -1;
+	turn();
+	assert_int_equal(end.nlost, 1);
+	assert_string_equal(end.lost, "closed");
+}
+
 /* The peer dies while messages are queued for it. */
 static void
 test_peer_death_with_queue(void **state)
@@ -509,7 +524,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_pair), T(test_round_trip), T(test_partial_queue), T(test_queue_limit), T(test_too_many_fds),
 		T(test_short), T(test_long), T(test_version), T(test_type_zero), T(test_type_unknown), T(test_fd_flood),
-		T(test_peer_death), T(test_peer_death_with_queue), T(test_free_in_message), T(test_threads),
+		T(test_peer_death), T(test_peer_death_unread), T(test_peer_death_with_queue), T(test_free_in_message), T(test_threads),
 		T(test_blocking), T(test_log),
 	};
 
