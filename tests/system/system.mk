@@ -1,0 +1,6 @@
+# Helpers of the system tests.
+$(BUILD)/tests/system/inject: $(BUILD)/tests/system/inject.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^
+
+tests: $(BUILD)/tests/system/inject
