@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* How long a cgroup may stay busy after its last process ended. */
+#define REMOVE_TRIES 200
+#define REMOVE_PAUSE_MS 5
 
 #define PERIOD_US 100000
 
@@ -442,6 +447,23 @@ cgroup_entry_close(struct cgroup_entry *en)
 	en->ntasks = 0;
 }
 
+/*
+ * In v1 a process that was not our child (an adopted VM's) counts until whoever inherited it has reaped it, and nothing tells when; so this tries
+ * again for a moment, on the driver thread that stops the VM.
+ */
+static bool
+remove_dir(const char *dir)
+{
+	for (unsigned tries = 0; rmdir(dir) != 0; tries++) {
+		if (errno == ENOENT)
+			return true;
+		if (errno != EBUSY || tries >= REMOVE_TRIES)
+			return false;
+		(void)poll(NULL, 0, REMOVE_PAUSE_MS);
+	}
+	return true;
+}
+
 enum err
 cgroup_remove(const char *description, struct errmsg *m)
 {
@@ -454,7 +476,7 @@ cgroup_remove(const char *description, struct errmsg *m)
 		if (n > 0 && n < sizeof(dir)) {
 			memcpy(dir, p, n);
 			dir[n] = '\0';
-			if (rmdir(dir) != 0 && errno != ENOENT && e == ERR_OK)
+			if (!remove_dir(dir) && e == ERR_OK)
 				e = err_sys(m, "cgroup %s", dir);
 		}
 		p += n + (p[n] == '\n');
