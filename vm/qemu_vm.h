@@ -63,7 +63,7 @@ enum err qemu_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struc
 enum err qemu_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 enum err qemu_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 enum err qemu_save(struct vm *vm, struct vm_outcome *out);
-enum err qemu_list(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
+enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
 /* ---- qemu_dir.c: run_dir/vm/UUID/ ---- */
 

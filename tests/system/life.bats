@@ -83,6 +83,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	for i in $(seq 10); do ask +short "u$i.example.test" A >/dev/null & done
 	run ask +short plain.example.test A
 	[ "$output" = 192.0.2.7 ]
+	# shellcheck disable=SC2046 # one word per process
 	wait $(jobs -p | grep -v "^$JITSUD$")
 }
 

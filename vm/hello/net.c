@@ -35,7 +35,7 @@ void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type 
 
     if (offset < NET_ETHER_BYTES || len > LIMIT_IP_BYTES || offset + len > sizeof(net->out))
         return;
-    w = wire_out(net->out + offset - NET_ETHER_BYTES, NET_ETHER_BYTES);
+    w = wire_out(&net->out[offset - NET_ETHER_BYTES], NET_ETHER_BYTES);
     wire_put(&w, to, MAC_BYTES);
     wire_put(&w, net->mac, MAC_BYTES);
     wire_put_u16(&w, type);

@@ -279,7 +279,7 @@ message_on(int fd)
 static int
 child_allowed(void)
 {
-	char byte = 0, *p;
+	char byte = 0, *p, *more;
 
 	if (!confine())
 		return COULD_NOT;
@@ -287,8 +287,12 @@ child_allowed(void)
 	if (p == NULL)
 		return 1;
 	memset(p, 1, 1u << 22);
-	p = realloc(p, 1u << 23);
-	free(p);
+	more = realloc(p, 1u << 23);
+	if (more == NULL) {
+		free(p);
+		return 1;
+	}
+	free(more);
 	if (clock_now_ns() == 0 || message_on(200) != 0 || recv(pair[1], &byte, 1, 0) != 1 || byte != 1)
 		return 2;
 	if (send(pair[0], "x", 1, 0) != 1 || recv(pair[1], &byte, 1, 0) != 1 || write(pair[0], "y", 1) != 1)
