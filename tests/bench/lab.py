@@ -1,0 +1,302 @@
+"""lab: a network namespace with a bridge, and in it a jitsud and an NSD of the bench's own."""
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get('JITSU_BUILD', ROOT + '/build')
+ASK = BUILD + '/tests/bench/ask'
+BARE = BUILD + '/tests/bench/bare'
+BRIDGE = 'jitsu0'
+ADDRESS = '10.77.0.1'
+PORT = 5300
+NSD_PORT = 5400
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+
+CONF = '''listen = {{ "{address}" }}
+port = {port}
+workers = {workers}
+control = "{dir}/run/control"
+state = "{dir}/state"
+run-dir = "{dir}/run"
+limits {{ wakes-per-minute = 0 wakes-per-minute-total = 0 }}
+network "lan" {{
+	bridge = "{bridge}"
+	subnets = {{ "10.77.0.0/16" }}
+	gateway = {{ "10.77.0.254" }}
+	units = {{ "10.77.1.0-10.77.250.255" }}
+}}
+zone "example.test" {{ file = "example.zone" }}
+image "hello" {{
+	driver = "qemu"
+	kernel = "hello.elf"
+	memory = "16M"
+	network = "lan"
+	ready = "tcp:80"
+	cmdline = "name={{name}} ip={{address}}/{{prefixlen}} gw={{gateway}}"
+}}
+{more}
+'''
+ZONE = '''$ORIGIN example.test.
+$TTL 60
+@ SOA ns hostmaster 1 1h 15m 1w 30
+@ NS ns
+ns A 10.77.0.1
+'''
+NSD_CONF = '''server:
+	ip-address: {address}@{port}
+	server-count: {workers}
+	database: ""
+	username: ""
+	chroot: ""
+	pidfile: "{dir}/nsd.pid"
+	logfile: "{dir}/nsd.log"
+	xfrdfile: "{dir}/nsd.xfrd"
+	zonelistfile: "{dir}/nsd.zones"
+	xfrdir: "{dir}"
+	zonesdir: "{dir}"
+	cookie-secret-file: ""
+	rrl-ratelimit: 0
+	rrl-whitelist-ratelimit: 0
+remote-control:
+	control-enable: no
+zone:
+	name: example.test
+	zonefile: nsd.zone
+'''
+
+
+class BenchError(Exception):
+    """Something could not be measured."""
+
+
+def output(*args, check=True, timeout=120):
+    p = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    if check and p.returncode != 0:
+        raise BenchError(f'{" ".join(args)[:300]}: status {p.returncode}: {p.stderr.strip()}')
+    return p.stdout
+
+
+def read(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+class Netns:
+    """Entered for the whole process; /sys stays as it is, unlike with `ip netns exec`, so that cgroups can be seen."""
+
+    def __init__(self):
+        self.name = f'jitsu-bench-{os.getpid()}'
+        output('ip', 'netns', 'add', self.name)
+        fd = os.open(f'/run/netns/{self.name}', os.O_RDONLY)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(fd, CLONE_NEWNET) != 0:
+            raise BenchError(f'setns: {os.strerror(ctypes.get_errno())}')
+        os.close(fd)
+        self.outside = os.open('/proc/self/ns/mnt', os.O_RDONLY | os.O_CLOEXEC)
+        # For Jitsud's run-dir; what is mounted there goes with this process.
+        if libc.unshare(CLONE_NEWNS) != 0:
+            raise BenchError(f'unshare: {os.strerror(ctypes.get_errno())}')
+        output('mount', '--make-rprivate', '/')
+        for command in ('link set lo up', f'link add {BRIDGE} address 02:00:00:00:77:01 type bridge',
+                        f'addr add {ADDRESS}/16 dev {BRIDGE}', f'link set {BRIDGE} up'):
+            output('ip', *command.split())
+
+    def remove(self):
+        # The mount of /run/netns/NAME that this process sees is a copy.
+        output('nsenter', f'--mount=/proc/{os.getpid()}/fd/{self.outside}', 'ip', 'netns', 'del', self.name, check=False)
+
+
+def unit(name, address, image='hello'):
+    return f'{name} A {address}\n_jitsu.{name} TXT "image={image}" "idle=10m" "unused-after=10m"\n'
+
+
+def many(count, prefix='u', third=2):
+    """Units prefix1 ... prefixN from 10.77.third.1 on, 250 per /24."""
+    return ''.join(unit(f'{prefix}{i + 1}', f'10.77.{third + i // 250}.{i % 250 + 1}') for i in range(count))
+
+
+class Jitsud:
+    def __init__(self, units, workers=2, more='', images=()):
+        # Readable for the VMs' user.
+        self.dir = tempfile.mkdtemp(prefix='jitsu-bench.', dir='/tmp')
+        os.chmod(self.dir, 0o755)
+        shutil.copy(BUILD + '/hello.elf', self.dir)
+        for path in images:
+            shutil.copy(path, self.dir)
+        os.mkdir(self.dir + '/run', 0o755)
+        # A run-dir is below /run, and that is a tmpfs on every Debian, but not in every container.
+        output('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', self.dir + '/run')
+        self.write('jitsu.conf', CONF.format(address=ADDRESS, port=PORT, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
+        self.write('example.zone', ZONE + units)
+        self.log = open(self.dir + '/log', 'w')
+        self.process = subprocess.Popen([BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], stdout=self.log, stderr=self.log)
+        try:
+            self.wait_serving()
+        except BenchError:
+            self.stop()
+            raise
+
+    def write(self, name, text):
+        with open(f'{self.dir}/{name}', 'w') as f:
+            f.write(text)
+
+    def wait_serving(self):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise BenchError('jitsud ended: ' + read(self.dir + '/log').decode(errors='replace')[-2000:])
+            if ' 0 1' in output(ASK, '-w', '1', 'ns.example.test'):
+                return
+            time.sleep(0.1)
+        raise BenchError('jitsud does not answer')
+
+    def jitsu(self, *args, **kw):
+        return output(BUILD + '/jitsu', '-s', self.dir + '/run/control', *args, **kw)
+
+    def json(self, *args):
+        return json.loads(self.jitsu('--json', *args))
+
+    def sleep(self, *names):
+        for name in names:
+            self.jitsu('sleep', full(name))
+
+    def boots(self):
+        return {u['name']: u['boots'] for u in self.json('list')}
+
+    def answered(self, name, count):
+        """The durations of the last `count` wakes of a unit, as the daemon recorded them."""
+        events = self.json('events', '-n', '10000', full(name))
+        found = [e['durations_us'] for e in events if e['kind'] == 'answered' and 'spawn' in e['durations_us']]
+        if len(found) < count:
+            raise BenchError(f'{name}: {len(found)} recorded wakes instead of {count}')
+        return found[-count:]
+
+    def pids(self):
+        """The daemon's own processes, without its VMs."""
+        me = self.process.pid
+        exe = os.readlink(f'/proc/{me}/exe')
+        found = [me]
+        for p in os.listdir('/proc'):
+            if not p.isdigit() or int(p) == me:
+                continue
+            try:
+                if os.readlink(f'/proc/{p}/exe') == exe and parent(p) == me:
+                    found.append(int(p))
+            except OSError:
+                continue
+        return found
+
+    def qemus(self):
+        found = []
+        for p in os.listdir('/proc'):
+            if not p.isdigit():
+                continue
+            try:
+                if os.readlink(f'/proc/{p}/cwd').startswith(self.dir + '/run/vm/'):
+                    found.append(int(p))
+            except OSError:
+                continue
+        return found
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for p in self.qemus():
+            try:
+                os.kill(p, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.log.close()
+        output('umount', '-l', self.dir + '/run', check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Nsd:
+    def __init__(self, names, workers=2):
+        self.dir = tempfile.mkdtemp(prefix='jitsu-bench-nsd.', dir='/tmp')
+        with open(self.dir + '/nsd.conf', 'w') as f:
+            f.write(NSD_CONF.format(address=ADDRESS, port=NSD_PORT, workers=workers, dir=self.dir))
+        with open(self.dir + '/nsd.zone', 'w') as f:
+            f.write(ZONE + re.sub(r'^_jitsu.*\n', '', names, flags=re.M))
+        self.process = subprocess.Popen(['/usr/sbin/nsd', '-d', '-c', self.dir + '/nsd.conf'],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while ' 0 1' not in output(ASK, '-w', '1', '-p', str(NSD_PORT), 'ns.example.test'):
+            if time.monotonic() > end or self.process.poll() is not None:
+                log = read(self.dir + '/nsd.log').decode(errors='replace') if os.path.exists(self.dir + '/nsd.log') else ''
+                self.stop()
+                raise BenchError('nsd does not answer: ' + log[-1000:])
+            time.sleep(0.1)
+
+    def pids(self):
+        known = [self.process.pid]
+        for p in known:
+            for t in os.listdir(f'/proc/{p}/task'):
+                known += [int(c) for c in read(f'/proc/{p}/task/{t}/children').split()]
+        return known
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def full(name):
+    return name + '.example.test'
+
+
+def parent(pid):
+    return int(read(f'/proc/{pid}/stat').rsplit(b')', 1)[1].split()[1])
+
+
+def ask(*names, times=1, port=PORT, wait=10):
+    """Asks for all at once; [(name, microseconds or None, rcode, answers)]."""
+    out = output(ASK, '-p', str(port), '-w', str(wait), '-n', str(times), *map(full, names))
+    rows = []
+    for line in out.splitlines():
+        name, us, rcode, answers = line.split()
+        rows.append((name, None, None, 0) if us == '-' else (name, float(us), int(rcode), int(answers)))
+    return rows
+
+
+def good(rows):
+    return [us for _, us, rcode, answers in rows if us is not None and rcode == 0 and answers > 0]
+
+
+def retransmissions():
+    """Segments that this namespace's TCP sent again, SYNs included."""
+    rows = [line.split() for line in read('/proc/thread-self/net/snmp').decode().splitlines() if line.startswith('Tcp:')]
+    return int(rows[1][rows[0].index('RetransSegs')])
+
+
+def switches(pids):
+    """Context switches of every thread so far, {(pid, tid, name): count}."""
+    counts = {}
+    for p in pids:
+        for t in os.listdir(f'/proc/{p}/task'):
+            text = read(f'/proc/{p}/task/{t}/status').decode()
+            n = sum(int(x) for x in re.findall(r'voluntary_ctxt_switches:\s*(\d+)', text))
+            counts[(p, int(t), re.search(r'Name:\s*(.*)', text).group(1))] = n
+    return counts
+
+
+def pss_bytes(pids):
+    return sum(1024 * int(re.search(r'^Pss:\s*(\d+)', read(f'/proc/{p}/smaps_rollup').decode(), re.M).group(1)) for p in pids)
+
+
+def cpu_ns(pids):
+    return sum(int(read(f'/proc/{p}/task/{t}/schedstat').split()[0]) for p in pids for t in os.listdir(f'/proc/{p}/task'))
