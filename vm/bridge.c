@@ -2,10 +2,9 @@
 #include "vm/vm.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
 #include <libmnl/libmnl.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <net/if_arp.h>
@@ -57,15 +56,34 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 	return mnl_attr_parse(nlh, sizeof(*ifi), on_attr, arg);
 }
 
-static enum err
-link_get(const char *name, struct link *l, struct errmsg *m)
+/* One request and its answers; 0, or an errno. */
+static int
+ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 {
 	char buf[32768] __attribute__((aligned(8)));     /* a link with all its statistics takes some 2 KiB */
+	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	ssize_t n;
+	int more;
+
+	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+		return errno;
+	do {
+		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+		if (n < 0)
+			return errno;
+		more = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg);
+		if (more < 0)
+			return errno;
+	} while (dump && more > MNL_CB_STOP);
+	return 0;
+}
+
+static enum err
+link_get(struct mnl_socket *nl, const char *name, struct link *l, struct errmsg *m)
+{
+	char buf[256] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifinfomsg *ifi;
-	struct mnl_socket *nl;
-	ssize_t n;
-	enum err e = ERR_OK;
 
 	nlh->nlmsg_type = RTM_GETLINK;
 	nlh->nlmsg_flags = NLM_F_REQUEST;
@@ -73,71 +91,96 @@ link_get(const char *name, struct link *l, struct errmsg *m)
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_UNSPEC;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (nl == NULL)
-		return err_sys(m, "netlink");
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0 ||
-	    (n = mnl_socket_recvfrom(nl, buf, sizeof(buf))) < 0)
-		e = err_sys(m, "interface \"%s\"", name);
-	else if (mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), on_link, l) < 0)
-		e = errno == ENODEV ? err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network", name, name) :
-		    err_sys(m, "interface \"%s\"", name);
-	mnl_socket_close(nl);
-	return e;
+	errno = ask(nl, nlh, on_link, l);
+	if (errno == ENODEV)
+		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network",
+		    name, name);
+	if (errno != 0)
+		return err_sys(m, "interface \"%s\"", name);
+	return ERR_OK;
 }
 
-static uint8_t
-mask_length(const uint8_t *mask, size_t len)
-{
-	uint8_t bits = 0;
+struct local {
+	struct msg_addr *to;
+	bool known;       /* IFA_LOCAL was there; with a peer, IFA_ADDRESS is the peer's */
+};
 
-	for (size_t i = 0; i < len; i++)
-		bits = (uint8_t)(bits + __builtin_popcount(mask[i]));
-	return bits;
+static int
+on_local(const struct nlattr *attr, void *arg)
+{
+	struct local *l = arg;
+	int type = mnl_attr_get_type(attr);
+
+	if ((type != IFA_LOCAL && (type != IFA_ADDRESS || l->known)) || mnl_attr_get_payload_len(attr) != (l->to->family == 4 ? 4 : 16))
+		return MNL_CB_OK;
+	memcpy(l->to->bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
+	l->known = type == IFA_LOCAL;
+	return MNL_CB_OK;
 }
 
-static void
-addr_add(struct vm_bridge *br, const struct ifaddrs *a)
+static int
+on_addr(const struct nlmsghdr *nlh, void *arg)
 {
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	struct vm_bridge *br = arg;
 	struct msg_addr *to = &br->addrs[br->naddrs];
+	struct local l = { .to = to };
 
+	if (ifa->ifa_index != br->ifindex || br->naddrs >= LIMIT_NETWORK_RANGES)
+		return MNL_CB_OK;
+	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
+		return MNL_CB_OK;
 	memset(to, 0, sizeof(*to));
-	if (a->ifa_addr->sa_family == AF_INET) {
-		to->family = 4;
-		memcpy(to->bytes, &((const struct sockaddr_in *)(const void *)a->ifa_addr)->sin_addr, 4);
-		to->prefixlen = mask_length((const void *)&((const struct sockaddr_in *)(const void *)a->ifa_netmask)->sin_addr, 4);
-	} else {
-		to->family = 6;
-		memcpy(to->bytes, &((const struct sockaddr_in6 *)(const void *)a->ifa_addr)->sin6_addr, 16);
-		to->prefixlen = mask_length((const void *)&((const struct sockaddr_in6 *)(const void *)a->ifa_netmask)->sin6_addr, 16);
-	}
+	to->family = ifa->ifa_family == AF_INET ? 4 : 6;
+	to->prefixlen = ifa->ifa_prefixlen;
 	br->naddrs++;
+	return mnl_attr_parse(nlh, sizeof(*ifa), on_local, &l);
+}
+
+/* The kernel is asked for this link's alone: a host has an interface per VM, and this is on the way of every wake. */
+static enum err
+addrs_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct errmsg *m)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifaddrmsg *ifa;
+	int one = 1;
+
+	nlh->nlmsg_type = RTM_GETADDR;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = 2;
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_UNSPEC;
+	/* A kernel before 4.20 sends all of them. */
+	if (mnl_socket_setsockopt(nl, NETLINK_GET_STRICT_CHK, &one, sizeof(one)) == 0)
+		ifa->ifa_index = br->ifindex;
+	errno = ask(nl, nlh, on_addr, br);
+	return errno == 0 ? ERR_OK : err_sys(m, "addresses of interface \"%s\"", name);
 }
 
 enum err
 vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 {
 	struct link l = { .br = br };
-	struct ifaddrs *list = NULL;
+	struct mnl_socket *nl;
 	enum err e;
 
 	memset(br, 0, sizeof(*br));
 	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
 		return err_set(m, ERR_RANGE, "interface name \"%s\": 1 to %d characters", name, IFNAMSIZ - 1);
-	e = link_get(name, &l, m);
-	if (e != ERR_OK)
-		return e;
-	if (!l.is_bridge)
-		return err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
-	if (getifaddrs(&list) != 0)
-		return err_sys(m, "getifaddrs");
-	for (const struct ifaddrs *a = list; a != NULL && br->naddrs < LIMIT_NETWORK_RANGES; a = a->ifa_next)
-		if (strcmp(a->ifa_name, name) == 0 && a->ifa_addr != NULL && a->ifa_netmask != NULL &&
-		    (a->ifa_addr->sa_family == AF_INET || a->ifa_addr->sa_family == AF_INET6))
-			addr_add(br, a);
-	freeifaddrs(list);
-	return ERR_OK;
+	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (nl == NULL)
+		return err_sys(m, "netlink");
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+		e = err_sys(m, "netlink");
+	else
+		e = link_get(nl, name, &l, m);
+	if (e == ERR_OK && !l.is_bridge)
+		e = err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
+	if (e == ERR_OK)
+		e = addrs_get(nl, name, br, m);
+	mnl_socket_close(nl);
+	return e;
 }
 
 /* Was its MAC set by somebody (NET_ADDR_SET)?  When that cannot be known, no. */
