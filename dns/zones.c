@@ -291,6 +291,9 @@ zones_main(int fd)
 	unsigned nfds;
 	enum err e;
 
+	/* The warden goes before others; a load, which may take seconds of a processor, does not. */
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);
 	z.last = &z.first;
 	e = zout_open(&z.out, &why);
 	while (e == ERR_OK && !(z.compile && z.confined && z.first == NULL)) {

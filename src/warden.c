@@ -31,6 +31,9 @@
 #include "src/notify.h"
 #include "src/record.h"
 
+/* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/spawn.c). */
+#define WARDEN_NICE (-10)
+
 /* With on-exit = "stop": how long the VMs may take. */
 #define WARDEN_STOP_S 60
 
@@ -117,6 +120,14 @@ set_up_directories(struct warden *w, const struct config *conf)
 		fatal("%s", err_str(ERR_NOMEM));
 }
 
+/* An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold. */
+static void
+raise_priority(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) == 0)
+		(void)setpriority(PRIO_PROCESS, 0, WARDEN_NICE);
+}
+
 static void
 raise_descriptors(void)
 {
@@ -176,6 +187,7 @@ set_up(struct warden *w, const struct config *conf)
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
 	raise_descriptors();
+	raise_priority();
 	identify(w, conf);
 	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
 	    listen_open(&w->sockets, conf, &m) != ERR_OK)

@@ -19,6 +19,7 @@
 
 /* The VMs together weigh half of what the daemon does, which needs little but needs it at once. */
 #define VMS_WEIGHT 50
+#define VMS_WEIGHT_V1 100     /* per processor */
 
 enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_WEIGHT };
 
@@ -309,7 +310,8 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 			continue;
 		}
 		if (strcmp(v1_tables[i].controller, "cpu") == 0) {
-			format_shares(shares, sizeof(shares), VMS_WEIGHT);
+			/* Beside this group are single processes, not services: half of one process for all VMs would starve them on a busy host. */
+			format_shares(shares, sizeof(shares), VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 			/* Only a share of the processor among equals; without it the default holds. */
 			(void)write_text(base, "cpu.shares", shares);
 		}

@@ -40,7 +40,7 @@ struct spawn_conf {
 struct spawned {
 	pid_t pid;
 	int pidfd;                  /* the caller's */
-	uint64_t exec_ns;           /* when the program had been executed */
+	uint64_t exec_ns;           /* when execve was called */
 };
 
 void spawn_conf_init(struct spawn_conf *c);
