@@ -55,9 +55,9 @@ test_both_ways(void **state)
 	assert_int_equal(dns.state[last].answer, BOARD_NOW);
 	assert_int_equal(dns.state[last].hold_ms, 1500);
 	dns.use[last].last_query_ns = 77;
-	dns.counters[LIMIT_WORKERS - 1].reserved[7] = 9;
+	dns.counters[LIMIT_WORKERS - 1].tcp_connections = 9;
 	assert_int_equal(warden.use[last].last_query_ns, 77);
-	assert_int_equal(warden.counters[LIMIT_WORKERS - 1].reserved[7], 9);
+	assert_int_equal(warden.counters[LIMIT_WORKERS - 1].tcp_connections, 9);
 	assert_int_equal(board_last_query_ns(&warden, last, 100), 77);
 	assert_int_equal(board_last_query_ns(&warden, last, 76), 76);   /* the future counts as now */
 	board_clear(&dns);
