@@ -340,13 +340,16 @@ main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "-v") == 0) {
 		for (unsigned i = 0; i < NSYSTEMS; i++) {
 			struct search s;
+			const char *wrong;
 
 			if (strcmp(systems[i].name, argv[2]) != 0)
 				continue;
-			(void)explore(&systems[i], MOST_WORLDS, true, &s);   /* what it finds it prints */
-			printf("%zu worlds, %llu transitions\n", s.nnodes, (unsigned long long)s.transitions);
+			wrong = explore(&systems[i], MOST_WORLDS, true, &s);
+			printf("%zu worlds, %llu transitions: %s\n", s.nnodes, (unsigned long long)s.transitions, wrong != NULL ? wrong : "all right");
+			return wrong != NULL;
 		}
-		return 0;
+		fprintf(stderr, "there is no system '%s'\n", argv[2]);
+		return 1;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -76,6 +76,9 @@ unknown_events_are_refused(void **state)
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EVENT_COUNT }), ERR_STATE);
 	rig_wake(&r, LIFE_BY_QUERY);
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT }), ERR_STATE);   /* only ever the first */
+	rig_event(&r, LIFE_EV_REFUSED, ERR_LIMIT);
+	is(&r, LIFE_DORMANT);
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT }), ERR_STATE);
 }
 
 static void
@@ -229,6 +232,7 @@ a_boot_that_is_not_ready_in_time_fails(void **state)
 	rig_answered(&r, WAKE_FAILED);
 	rig_timer(&r);
 	is(&r, LIFE_DORMANT);
+	assert_int_equal(r.l.why, LIFE_WHY_BACKOFF_OVER);
 }
 
 static void
@@ -241,7 +245,10 @@ a_hanging_start_fails_and_is_cleaned_up(void **state)
 	did(&r, "changed woken unprobe boot-done timer");
 	is(&r, LIFE_STOPPING);
 	rig_timer(&r);
+	did(&r, "changed");
 	is(&r, LIFE_FAILED);
+	assert_int_equal(r.l.why, LIFE_WHY_STOP);
+	assert_int_equal(r.l.timer_ms, LIFE_NEVER);
 	rig_wake(&r, LIFE_BY_OPERATOR);
 	rig_answered(&r, WAKE_FAILED);
 	rig_event(&r, LIFE_EV_STARTED, ERR_OK);   /* after all */
@@ -319,6 +326,13 @@ death_while_booting_is_a_failed_boot(void **state)
 	rig_event(&r, LIFE_EV_STARTED, ERR_OK);
 	did(&r, "changed release timer");
 	is(&r, LIFE_FAILED);
+	assert_int_equal(r.l.why, LIFE_WHY_DIED);
+	r = rig_in_phase(LIFE_P_STARTING);
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	rig_event(&r, LIFE_EV_DIED, ERR_OK);   /* nobody wanted it any more */
+	rig_event(&r, LIFE_EV_STARTED, ERR_OK);
+	is(&r, LIFE_DORMANT);
+	assert_int_equal(r.l.failures, 0);
 }
 
 static void
@@ -332,6 +346,7 @@ early_deaths_back_off_when_repeated(void **state)
 	rig_event(&r, LIFE_EV_DIED, ERR_OK);
 	did(&r, "changed release timer");
 	is(&r, LIFE_DORMANT);
+	assert_int_equal(r.l.why, LIFE_WHY_DIED);
 	rig_awake(&r);
 	r.now += S;
 	rig_event(&r, LIFE_EV_DIED, ERR_OK);
@@ -588,6 +603,7 @@ a_failed_stop_is_tried_again(void **state)
 	did(&r, "changed woken timer");
 	rig_answered(&r, WAKE_FAILED);
 	is(&r, LIFE_FAILED);
+	assert_int_equal(r.l.why, LIFE_WHY_STOP);
 	assert_true(life_has_vm(&r.l));
 	rig_wake(&r, LIFE_BY_OPERATOR);
 	rig_answered(&r, WAKE_FAILED);

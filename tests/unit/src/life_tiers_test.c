@@ -88,6 +88,7 @@ a_wake_while_saving_restores(void **state)
 	rig_wake(&r, LIFE_BY_QUERY);
 	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
 	did(&r, "changed release admit timer");
+	assert_int_equal(r.l.why, LIFE_WHY_AGAIN);
 }
 
 static void
@@ -134,9 +135,13 @@ sleep_grows_deeper_with_age(void **state)
 	assert_int_equal(r.l.timer_ms, r.now + 100 * S);
 	rig_timer(&r);
 	did(&r, "changed save timer");
+	assert_int_equal(r.l.why, LIFE_WHY_AGED);
+	rig_wake(&r, LIFE_BY_QUERY);
 	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
+	rig_event(&r, LIFE_EV_REFUSED, ERR_LIMIT);
 	assert_int_equal(r.l.timer_ms, r.now + 1000 * S);
 	rig_timer(&r);
+	assert_int_equal(r.l.why, LIFE_WHY_AGED);
 	did(&r, "changed stop timer");   /* throws the state away; no slot is involved */
 	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
 	did(&r, "changed timer");
@@ -192,6 +197,8 @@ a_removed_unit_goes_from_every_phase(void **state)
 
 		rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
 		done = forgotten(&r);
+		if (ph == LIFE_P_AWAKE)
+			assert_int_equal(r.l.why, LIFE_WHY_REMOVED);
 		if (waiting)
 			rig_answered(&r, WAKE_GONE);
 		assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_REMOVE }), ERR_STATE);   /* once is enough */
@@ -268,6 +275,18 @@ an_adopted_unit_keeps_its_clocks(void **state)
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = r.now + S, .failures = 2 } }), ERR_OK);
 	did(&r, "timer");
 	is(&r, LIFE_FAILED);
+	rig_wake(&r, LIFE_BY_OPERATOR);
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	rig_event(&r, LIFE_EV_STORED, ERR_IO);
+	assert_int_equal(r.l.timer_ms, r.now + 4 * S);   /* the third failure */
+	r = rig_new();
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .found = LIFE_FOUND_RUNNING, .was = LIFE_AWAKE } }), ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + 60 * S);   /* nothing is known of its past */
+	r = rig_new();
+	r.p.frozen_ms = 100 * S;
+	rig_adopt(&r, LIFE_FOUND_FROZEN, LIFE_AWAKE);
+	assert_int_equal(r.l.timer_ms, r.now + 100 * S);
+	assert_int_equal(r.l.why, LIFE_WHY_ADOPTED);
 	r = rig_new();   /* a time of another world does not keep it down for ever */
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = LIFE_NEVER - 1 } }), ERR_OK);
 	assert_int_equal(r.l.timer_ms, r.now + 8 * S);
