@@ -33,7 +33,7 @@ tap_open(const char *name, int *fd, struct errmsg *m)
 		return err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root or CAP_NET_ADMIN)");
 	memset(&ifr, 0, sizeof(ifr));
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
-	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL;
+	ifr.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
 	if (ioctl(*fd, TUNSETIFF, &ifr) == 0)
 		return ERR_OK;
 	e = errno == EBUSY ? err_set(m, ERR_EXISTS, "tap %s exists already", name) : err_sys(m, "tap %s", name);
