@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "dns/denial.h"
 #include "dns/lookup.h"
 #include "dns/rdata.h"
 #include "dns/reply.h"
@@ -29,6 +30,13 @@ struct answer {
 	struct dns_labels labels;
 	unsigned steps;                    /* CNAMEs and DNAMEs followed */
 	const struct znode *seen[LIMIT_CNAME_STEPS];   /* whose own CNAME is in the answer already */
+	/* with DO: wildcards whose data was given; their proofs go behind the answer section */
+	unsigned nwild;
+	struct {
+		struct denial proof;
+		uint8_t name[DNS_WIRE_NAME];
+	} wild[LIMIT_CNAME_STEPS];
+	struct denial_seen denied;
 };
 
 enum step { STEP_DONE, STEP_FOLLOW };
@@ -65,6 +73,46 @@ owner_of_match(const struct answer *a, const struct dns_lookup *l, uint8_t buf[D
 	return o;
 }
 
+/* ---- proofs ---- */
+
+static bool
+secure(const struct answer *a)
+{
+	return (a->parts & REPLY_SIGS) != 0 && a->zone->head->norder > 0;
+}
+
+/* The current name was answered from a wildcard. */
+static void
+wild_remember(struct answer *a, const struct znode *n)
+{
+	if (!secure(a) || a->nwild == LIMIT_CNAME_STEPS)
+		return;
+	memcpy(a->wild[a->nwild].name, a->name, a->len);
+	a->wild[a->nwild].proof = (struct denial){ .kind = DENIAL_WILDCARD, .z = a->zone->head, .node = n,
+		.name = a->wild[a->nwild].name, .len = a->len };
+	a->nwild++;
+}
+
+static bool
+wild_put(struct answer *a)
+{
+	for (unsigned i = 0; i < a->nwild; i++)
+		if (!denial_put(&a->w, &a->denied, &a->wild[i].proof))
+			return false;
+	a->nwild = 0;
+	return true;
+}
+
+static bool
+put_denial(struct answer *a, enum denial_kind kind, const struct znode *n, const uint8_t *name, size_t len)
+{
+	const struct denial d = { .kind = kind, .z = a->zone->head, .node = n, .name = name, .len = len };
+
+	return !secure(a) || denial_put(&a->w, &a->denied, &d);
+}
+
+/* ---- answers and negative answers ---- */
+
 static bool
 put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set)
 {
@@ -74,19 +122,26 @@ put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set
 	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
 		return reply_put_exact(&a->w, set, a->parts);
 	o = owner_of_match(a, l, buf);
+	if (l->found == DNS_FOUND_WILDCARD)
+		wild_remember(a, l->node);
 	return reply_put(&a->w, REPLY_ANSWER, &o, set, a->parts);
 }
 
-/* The SOA of a negative answer, RFC 2308 section 3. */
+/* The SOA of a negative answer, RFC 2308 section 3, and what proves it. */
 static enum step
-put_negative(struct answer *a, uint16_t rcode)
+put_negative(struct answer *a, const struct dns_lookup *l)
 {
 	const struct zone_head *z = a->zone->head;
 	uint8_t buf[DNS_WIRE_NAME];
 	struct reply_owner o = owner_of(a, zone_at(z, z->apex), buf);
+	enum denial_kind kind = l->found == DNS_FOUND_NODE ? DENIAL_NODATA : DENIAL_NXDOMAIN;
 
-	a->end.rcode = rcode;
-	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->parts))
+	if (l->found == DNS_FOUND_WILDCARD)
+		kind = DENIAL_WILDCARD_NODATA;
+	if (kind == DENIAL_NXDOMAIN)
+		a->end.rcode = DNS_R_NXDOMAIN;
+	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->parts) ||
+	    !put_denial(a, kind, l->node, a->name, a->len))
 		return truncated(a);
 	return STEP_DONE;
 }
@@ -111,19 +166,34 @@ put_glue(struct answer *a, const struct reply_owner *cut, const uint8_t *target,
 	return true;
 }
 
+/* The DS of a delegation, or that it has none.  What belongs into the authority section is complete then. */
+static bool
+put_ds(struct answer *a, const struct znode *n, const struct reply_owner *cut)
+{
+	const struct zrrset *ds = znode_find(n, DNS_T_DS);
+
+	if (ds != NULL && ds->len > 0) {
+		if (!reply_put(&a->w, REPLY_AUTHORITY, cut, ds, a->parts))
+			return false;
+	} else if (!put_denial(a, DENIAL_NODATA, n, cut->name, cut->len)) {
+		return false;
+	}
+	return wild_put(a);
+}
+
 static enum step
 refer(struct answer *a, const struct znode *n)
 {
 	uint8_t buf[DNS_WIRE_NAME], stored[DNS_WIRE_NAME], target[DNS_WIRE_NAME];
 	struct reply_owner cut = owner_of(a, n, buf);
-	const struct zrrset *ns = znode_find(n, DNS_T_NS), *ds = znode_find(n, DNS_T_DS);
+	const struct zrrset *ns = znode_find(n, DNS_T_NS);
 	size_t used;
 
 	if (a->steps == 0)
 		a->end.aa = false;
 	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, REPLY_DATA))
 		return truncated(a);
-	if (a->parts != REPLY_DATA && ds != NULL && !reply_put(&a->w, REPLY_AUTHORITY, &cut, ds, a->parts))
+	if (a->parts != REPLY_DATA && !put_ds(a, n, &cut))
 		return truncated(a);
 	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
 		size_t len = zname_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
@@ -194,22 +264,6 @@ follow_dname(struct answer *a, const struct znode *n)
 
 /* ---- a node ---- */
 
-/* RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a made-up HINFO. */
-static enum step
-answer_any(struct answer *a, const struct dns_lookup *l)
-{
-	const struct zrrset *set = znode_rrsets(l->node);
-	unsigned i;
-
-	if ((l->node->flags & ZNODE_UNIT) != 0)
-		return reply_put_hinfo(&a->w, a->name, a->len, ANY_TTL) ? STEP_DONE : truncated(a);
-	for (i = 0; i < l->node->nrrsets && set->len == 0; i++)
-		set = zrrset_next(set);
-	if (i == l->node->nrrsets)
-		return put_negative(a, DNS_R_NOERROR);
-	return put_match(a, l, set) ? STEP_DONE : truncated(a);
-}
-
 /* Signatures asked for by their own type: those of one RRset, as for ANY. */
 static enum step
 answer_rrsig(struct answer *a, const struct dns_lookup *l)
@@ -222,8 +276,33 @@ answer_rrsig(struct answer *a, const struct dns_lookup *l)
 	for (i = 0; i < l->node->nrrsets && set->sig_len == 0; i++)
 		set = zrrset_next(set);
 	if (i == l->node->nrrsets)
-		return put_negative(a, DNS_R_NOERROR);
+		return put_negative(a, l);
 	return reply_put(&a->w, REPLY_ANSWER, &o, set, REPLY_SIGS) ? STEP_DONE : truncated(a);
+}
+
+/*
+ * RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a made-up HINFO.  A validator would refuse that in a signed
+ * zone: there it is the NSEC, or failing that signatures.
+ */
+static enum step
+answer_any(struct answer *a, const struct dns_lookup *l)
+{
+	const struct zrrset *set = znode_rrsets(l->node);
+	unsigned i;
+
+	if ((l->node->flags & ZNODE_UNIT) != 0 && secure(a)) {
+		set = znode_find(l->node, DNS_T_NSEC);
+		if (set == NULL || set->len == 0)
+			return answer_rrsig(a, l);
+		return put_match(a, l, set) ? STEP_DONE : truncated(a);
+	}
+	if ((l->node->flags & ZNODE_UNIT) != 0)
+		return reply_put_hinfo(&a->w, a->name, a->len, ANY_TTL) ? STEP_DONE : truncated(a);
+	for (i = 0; i < l->node->nrrsets && set->len == 0; i++)
+		set = zrrset_next(set);
+	if (i == l->node->nrrsets)
+		return put_negative(a, l);
+	return put_match(a, l, set) ? STEP_DONE : truncated(a);
 }
 
 /* Only these wake a unit (DESIGN.md, DNS rules). */
@@ -251,7 +330,7 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 		set = znode_find(n, a->q->qtype);
 	}
 	if (set == NULL || set->len == 0)
-		return put_negative(a, DNS_R_NOERROR);
+		return put_negative(a, l);
 	if (!put_match(a, l, set))
 		return truncated(a);
 	if ((n->flags & ZNODE_UNIT) != 0 && wakes(a->q->qtype))
@@ -288,7 +367,7 @@ answer_step(struct answer *a)
 	case DNS_FOUND_NOTHING:
 		break;
 	}
-	return put_negative(a, DNS_R_NXDOMAIN);
+	return put_negative(a, &l);
 }
 
 static size_t
@@ -333,8 +412,12 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 	dns_name_labels(a.name, &a.labels);
 	a.end = refusal(q, tcp);
 	reply_init(&a.w, q, r->buf, reply_limit(q, tcp, conf, r), reply_opt_len(q, conf));
+	a.nwild = 0;
+	a.denied.n = 0;
 	while (a.end.rcode == DNS_R_NOERROR && answer_step(&a) == STEP_FOLLOW)
 		;
+	if (!a.end.tc && !wild_put(&a))
+		a.end.tc = true;
 	reply_finish(&a.w, &a.end, conf, r);
 	return a.unit;
 }

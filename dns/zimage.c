@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "dns/nsec3.h"
 #include "dns/rdata.h"
 
 #define POINTER_BASE 12        /* where the question's name begins in a message */
@@ -155,7 +156,8 @@ flags_ok(const struct check *c, const struct znode *n)
 		if (s == NULL || s->len == 0)
 			return false;
 	}
-	if ((n->flags & ZNODE_UNIT) != 0 && znode_unit(n) >= c->z->nunits)
+	if (((n->flags & ZNODE_UNIT) != 0 && znode_unit(n) >= c->z->nunits) ||
+	    ((n->flags & ZNODE_ORDER) != 0 && znode_order(n) >= c->z->norder))
 		return false;
 	return (n->flags & ZNODE_APEX) == 0 || n->name_len == 0;
 }
@@ -223,8 +225,7 @@ check_refs(const struct check *c)
 {
 	const struct zone_head *z = c->z;
 	const struct zslot *slots = zone_at(z, z->slots);
-	const zref *order = zone_at(z, z->order);
-	const struct znode *apex = node_at(c, z->apex), *n;
+	const struct znode *apex = node_at(c, z->apex);
 	uint32_t names = 0;
 
 	if (apex == NULL || (apex->flags & ZNODE_APEX) == 0)
@@ -238,9 +239,28 @@ check_refs(const struct check *c)
 	}
 	if (names != z->names || names >= z->nslots)
 		return bad(c, z, "wrong number of names");
-	for (uint32_t i = 0; i < z->norder; i++)
-		if ((n = node_at(c, order[i])) == NULL || (n->flags & (ZNODE_ORDER | ZNODE_NSEC3)) == 0)
-			return bad(c, &order[i], "order without a node");
+	return ERR_OK;
+}
+
+/* The chain for proofs: each entry has its record, and an NSEC3 its hash. */
+static enum err
+check_order(const struct check *c)
+{
+	const struct zone_head *z = c->z;
+	const zref *order = zone_at(z, z->order);
+	uint16_t type = z->flags == ZONE_NSEC3 ? DNS_T_NSEC3 : DNS_T_NSEC;
+
+	if (z->norder > 0 && z->flags != ZONE_NSEC && z->flags != ZONE_NSEC3)
+		return bad(c, z, "order of nothing");
+	for (uint32_t i = 0; i < z->norder; i++) {
+		const struct znode *n = node_at(c, order[i]);
+		const struct zrrset *set = n != NULL ? znode_find(n, type) : NULL;
+
+		if (set == NULL || set->len == 0)
+			return bad(c, &order[i], "order without a record");
+		if (type == DNS_T_NSEC3 && (n->labels != 1 || n->name_len != NSEC3_LABEL))
+			return bad(c, &order[i], "NSEC3 without a hash");
+	}
 	return ERR_OK;
 }
 
@@ -331,6 +351,8 @@ check_zone(const struct zone_head *z, struct errmsg *m)
 		e = check_nodes(&c);
 	if (e == ERR_OK)
 		e = check_refs(&c);
+	if (e == ERR_OK)
+		e = check_order(&c);
 	if (e == ERR_OK)
 		e = check_units(&c);
 	free(c.starts);

@@ -175,6 +175,13 @@ znode_unit(const struct znode *n)
 	return ((const uint32_t *)(const void *)znode_rrsets(n))[-1];
 }
 
+/* With ZNODE_ORDER: where its NSEC or NSEC3 stands in the zone's order. */
+static inline uint32_t
+znode_order(const struct znode *n)
+{
+	return ((const uint32_t *)(const void *)znode_rrsets(n))[(n->flags & ZNODE_UNIT) != 0 ? -2 : -1];
+}
+
 /* Owner name of a node: its labels and the zone's origin.  Returns the length. */
 static inline size_t
 znode_owner(const struct zone_head *z, const struct znode *n, uint8_t owner[DNS_WIRE_NAME])

@@ -1,14 +1,10 @@
 /* zorder: the canonical order of NSEC owners, and of NSEC3 hashes, for zones that come signed. */
-#include <ldns/sha1.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/nsec3.h"
 #include "dns/rdata.h"
 #include "dns/ztree.h"
-
-#define HASH_SHA1 1
-#define HASH_LABEL 33            /* length octet and base32hex of 20 bytes */
-#define ITERATIONS_MOST 500      /* RFC 9276: more is refused by resolvers, and only the matching record is not prepared then */
 
 /* RFC 4034 section 6.1, for relative lower-case names of one zone. */
 static int
@@ -32,46 +28,13 @@ compare_canonical(const void *a, const void *b)
 	return (nx > 0) - (ny > 0);
 }
 
-/* base32hex, lower case, as the label of an NSEC3 owner. */
-static void
-hash_label(const uint8_t hash[20], uint8_t label[HASH_LABEL])
-{
-	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
-
-	label[0] = 32;
-	for (unsigned i = 0; i < 32; i++) {
-		unsigned bit = i * 5, v = (unsigned)hash[bit / 8] << 8 | (bit / 8 + 1 < 20 ? hash[bit / 8 + 1] : 0);
-
-		label[1 + i] = (uint8_t)digits[v >> (11 - bit % 8) & 31];
-	}
-}
-
-/* RFC 5155 section 5. */
-static void
-nsec3_label(const struct ztree *t, const struct tnode *n, const uint8_t *param, uint8_t label[HASH_LABEL])
-{
-	uint8_t data[DNS_WIRE_NAME + 255], hash[LDNS_SHA1_DIGEST_LENGTH];
-	unsigned iterations = dns_get16(param + 2), salt = param[4];
-	size_t len = n->name_len + t->origin_len;
-
-	memcpy(data, n->name, n->name_len);
-	memcpy(data + n->name_len, t->origin, t->origin_len);
-	for (unsigned i = 0; i <= iterations; i++) {
-		memcpy(data + len, param + 5, salt);
-		(void)ldns_sha1(data, (unsigned)(len + salt), hash);   /* returns its argument */
-		memcpy(data, hash, sizeof(hash));
-		len = sizeof(hash);
-	}
-	hash_label(hash, label);
-}
-
 static const struct trec *
 nsec3_param(const struct ztree *t)
 {
 	const struct trrset *s = tnode_find(t->apex, DNS_T_NSEC3PARAM, 0);
 
 	for (const struct trec *r = s != NULL ? s->first : NULL; r != NULL; r = r->next)
-		if (r->rdata[0] == HASH_SHA1 && r->rdata[1] == 0)
+		if (r->rdata[0] == NSEC3_SHA1 && r->rdata[1] == 0)
 			return r;
 	return NULL;
 }
@@ -92,7 +55,7 @@ static bool
 belongs(const struct tnode *n, const struct trec *param)
 {
 	if (param != NULL)
-		return (n->flags & ZNODE_NSEC3) != 0 && in_chain(n, param);
+		return (n->flags & ZNODE_NSEC3) != 0 && n->name_len == NSEC3_LABEL && n->labels == 1 && in_chain(n, param);
 	return (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0 && tnode_find(n, DNS_T_NSEC, 0) != NULL;
 }
 
@@ -100,14 +63,18 @@ belongs(const struct tnode *n, const struct trec *param)
 static void
 match_nsec3(struct ztree *t, const struct torder *o)
 {
-	_Alignas(struct tnode) uint8_t wanted[sizeof(struct tnode) + HASH_LABEL] = { 0 };
+	_Alignas(struct tnode) uint8_t wanted[sizeof(struct tnode) + NSEC3_LABEL] = { 0 };
+	const struct nsec3_param param = { .iterations = dns_get16(o->param + 2), .salt_len = o->param[4], .salt = o->param + 5 };
 	struct tnode **found, *key = (void *)wanted;
+	uint8_t name[DNS_WIRE_NAME];
 
-	key->name_len = HASH_LABEL;
+	key->name_len = NSEC3_LABEL;
 	for (struct tnode *n = t->first; n != NULL; n = n->next) {
 		if ((n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) != 0)
 			continue;
-		nsec3_label(t, n, o->param, key->name);
+		memcpy(name, n->name, n->name_len);
+		memcpy(name + n->name_len, t->origin, t->origin_len);
+		nsec3_label(&param, name, n->name_len + t->origin_len, key->name);
 		found = bsearch(&key, o->nodes, o->n, sizeof(struct tnode *), compare_canonical);
 		if (found != NULL) {
 			n->flags |= ZNODE_ORDER;
@@ -146,7 +113,7 @@ ztree_order(struct ztree *t, struct torder *o, struct errmsg *m)
 	}
 	o->flags = ZONE_NSEC3;
 	o->param = param->rdata;
-	if (dns_get16(o->param + 2) <= ITERATIONS_MOST)
+	if (dns_get16(o->param + 2) <= NSEC3_ITERATIONS_MOST)
 		match_nsec3(t, o);
 	return ERR_OK;
 }

@@ -1,0 +1,221 @@
+/* denial: proofs of non-existence from a zone's NSEC or NSEC3 chain. */
+#include "dns/denial.h"
+
+#include <string.h>
+
+#include "dns/lookup.h"
+#include "dns/nsec3.h"
+#include "dns/rdata.h"
+
+struct proof {
+	struct reply *w;
+	struct denial_seen *seen;
+	const struct denial *d;
+	const struct zone_head *z;
+	struct dns_labels labels;          /* of the name */
+	unsigned depth;                    /* labels of the name below the origin */
+};
+
+/* Record `index` of the chain, once. */
+static bool
+put_index(struct proof *p, uint32_t index)
+{
+	const zref *order = zone_at(p->z, p->z->order);
+	const struct znode *n = zone_at(p->z, order[index]);
+	const struct zrrset *set = znode_find(n, (p->z->flags & ZONE_NSEC3) != 0 ? DNS_T_NSEC3 : DNS_T_NSEC);
+	uint8_t buf[DNS_WIRE_NAME];
+	size_t len = znode_owner(p->z, n, buf);
+	struct reply_owner o = { .name = buf, .len = len, .stored = buf, .stored_len = len };
+
+	for (unsigned i = 0; i < p->seen->n; i++)
+		if (p->seen->at[i].index == index && p->seen->at[i].z == p->z)
+			return true;
+	if (p->seen->n < DENIAL_SEEN) {
+		p->seen->at[p->seen->n].z = p->z;
+		p->seen->at[p->seen->n++].index = index;
+	}
+	return reply_put(p->w, REPLY_AUTHORITY, &o, set, REPLY_DATA | REPLY_SIGS);
+}
+
+/* The suffix of the name that has `depth` labels below the origin. */
+static const uint8_t *
+suffix(const struct proof *p, unsigned depth, size_t *len)
+{
+	size_t off = p->depth > depth ? p->labels.off[p->depth - depth] : 0;
+
+	if (depth == 0)
+		off = p->d->len - p->z->origin_len;
+	*len = p->d->len - off;
+	return p->d->name + off;
+}
+
+/* "*" in front of that suffix. */
+static size_t
+wildcard(const struct proof *p, unsigned depth, uint8_t name[DNS_WIRE_NAME + 2])
+{
+	size_t len;
+	const uint8_t *s = suffix(p, depth, &len);
+
+	name[0] = 1;
+	name[1] = '*';
+	memcpy(name + 2, s, len);
+	return len + 2;
+}
+
+/* ---- NSEC ---- */
+
+/* The canonical order (RFC 4034 section 6.1) of a name, of which `n` labels are below the origin, and a node. */
+static int
+compare(const uint8_t *name, const struct dns_labels *labels, unsigned n, const struct znode *node)
+{
+	uint8_t off[DNS_WIRE_LABELS];
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < node->name_len; i += 1u + node->name[i])
+		off[k++] = (uint8_t)i;
+	while (n > 0 && k > 0) {
+		const uint8_t *l = name + labels->off[--n], *r = node->name + off[--k];
+		int c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
+
+		if (c != 0 || l[0] != r[0])
+			return c != 0 ? c : l[0] - r[0];
+	}
+	return (n > 0) - (k > 0);
+}
+
+/* The record whose owner is the name or the last one before it. */
+static bool
+nsec_cover(struct proof *p, const uint8_t *name)
+{
+	const zref *order = zone_at(p->z, p->z->order);
+	uint32_t low = 0, high = p->z->norder;   /* low is at or before the name: the apex is first */
+	struct dns_labels labels;
+
+	dns_name_labels(name, &labels);
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (compare(name, &labels, labels.n - p->z->origin_labels, zone_at(p->z, order[mid])) < 0)
+			high = mid;
+		else
+			low = mid;
+	}
+	return put_index(p, low);
+}
+
+static bool
+nsec_put(struct proof *p)
+{
+	const struct denial *d = p->d;
+	uint8_t star[DNS_WIRE_NAME + 2];
+	bool own = (d->node->flags & ZNODE_ORDER) != 0;
+
+	switch (d->kind) {
+	case DENIAL_NODATA:
+		/* An empty non-terminal has none of its own: the one before it leads past it. */
+		return own ? put_index(p, znode_order(d->node)) : nsec_cover(p, d->name);
+	case DENIAL_NXDOMAIN:
+		(void)wildcard(p, d->node->labels, star);
+		return nsec_cover(p, d->name) && nsec_cover(p, star);
+	case DENIAL_WILDCARD_NODATA:
+		return nsec_cover(p, d->name) && (!own || put_index(p, znode_order(d->node)));
+	case DENIAL_WILDCARD:
+		break;
+	}
+	return nsec_cover(p, d->name);
+}
+
+/* ---- NSEC3 ---- */
+
+/* The record whose hash is that of the name or the last one before it; the chain is a ring. */
+static bool
+nsec3_cover(struct proof *p, const uint8_t *name, size_t len)
+{
+	const struct zone_head *z = p->z;
+	const struct nsec3_param param = { .salt = zone_at(z, z->nsec3_salt), .salt_len = z->nsec3_salt_len,
+		.iterations = z->nsec3_iterations };
+	const zref *order = zone_at(z, z->order);
+	uint32_t low = 0, high = z->norder;      /* everything from high on is behind the hash */
+	uint8_t label[NSEC3_LABEL];
+
+	nsec3_label(&param, name, len, label);
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		const struct znode *n = zone_at(z, order[mid]);
+
+		if (memcmp(n->name, label, NSEC3_LABEL) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return put_index(p, low > 0 ? low - 1 : z->norder - 1);
+}
+
+static bool
+nsec3_cover_suffix(struct proof *p, unsigned depth)
+{
+	size_t len;
+	const uint8_t *name = suffix(p, depth, &len);
+
+	return nsec3_cover(p, name, len);
+}
+
+/*
+ * Closest provable encloser proof (section 7.2.1): the closest ancestor with an NSEC3, at `depth` or above, and that the next closer name has
+ * none.  With opt-out the closest encloser itself may have none.  *depth becomes that of the ancestor.
+ */
+static bool
+nsec3_encloser(struct proof *p, unsigned *depth)
+{
+	for (;; (*depth)--) {
+		size_t len;
+		const uint8_t *name = suffix(p, *depth, &len);
+		const struct znode *n = dns_zone_node(p->z, name, len);
+
+		if (n != NULL && (n->flags & ZNODE_ORDER) != 0)
+			return put_index(p, znode_order(n)) && nsec3_cover_suffix(p, *depth + 1);
+		if (*depth == 0)
+			return true;   /* a chain without the apex: nothing can be proven */
+	}
+}
+
+static bool
+nsec3_put(struct proof *p)
+{
+	const struct denial *d = p->d;
+	uint8_t star[DNS_WIRE_NAME + 2];
+	unsigned depth = d->node->labels;
+	bool own = (d->node->flags & ZNODE_ORDER) != 0;
+	size_t len;
+
+	switch (d->kind) {
+	case DENIAL_NODATA:
+		if (own)
+			return put_index(p, znode_order(d->node));
+		depth -= depth > 0;
+		return nsec3_encloser(p, &depth);
+	case DENIAL_NXDOMAIN:
+		if (!nsec3_encloser(p, &depth))
+			return false;
+		len = wildcard(p, depth, star);
+		return len > DNS_WIRE_NAME || nsec3_cover(p, star, len);
+	case DENIAL_WILDCARD_NODATA:
+		depth--;   /* the asterisk */
+		return nsec3_encloser(p, &depth) && (!own || put_index(p, znode_order(d->node)));
+	case DENIAL_WILDCARD:
+		break;
+	}
+	return nsec3_cover_suffix(p, depth);
+}
+
+bool
+denial_put(struct reply *w, struct denial_seen *seen, const struct denial *d)
+{
+	struct proof p = { .w = w, .seen = seen, .d = d, .z = d->z };
+
+	if (d->z->norder == 0 || d->z->nsec3_iterations > NSEC3_ITERATIONS_MOST)
+		return true;
+	dns_name_labels(d->name, &p.labels);
+	p.depth = p.labels.n - d->z->origin_labels;
+	return (d->z->flags & ZONE_NSEC3) != 0 ? nsec3_put(&p) : nsec_put(&p);
+}

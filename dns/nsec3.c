@@ -1,0 +1,36 @@
+/* nsec3: hashed owner names. */
+#include "dns/nsec3.h"
+
+#include <ldns/sha1.h>
+#include <string.h>
+
+#include "dns/name.h"
+
+static void
+base32(const uint8_t hash[LDNS_SHA1_DIGEST_LENGTH], uint8_t label[NSEC3_LABEL])
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+
+	label[0] = NSEC3_LABEL - 1;
+	for (unsigned i = 0; i < NSEC3_LABEL - 1; i++) {
+		unsigned bit = i * 5, v = (unsigned)hash[bit / 8] << 8 | (bit / 8 + 1 < LDNS_SHA1_DIGEST_LENGTH ? hash[bit / 8 + 1] : 0);
+
+		label[1 + i] = (uint8_t)digits[v >> (11 - bit % 8) & 31];
+	}
+}
+
+void
+nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len, uint8_t label[NSEC3_LABEL])
+{
+	uint8_t data[DNS_WIRE_NAME + 255], hash[LDNS_SHA1_DIGEST_LENGTH];
+
+	memcpy(data, name, len);
+	for (unsigned i = 0; i <= p->iterations; i++) {
+		if (p->salt_len > 0)
+			memcpy(data + len, p->salt, p->salt_len);
+		(void)ldns_sha1(data, (unsigned)(len + p->salt_len), hash);   /* returns its argument */
+		memcpy(data, hash, sizeof(hash));
+		len = sizeof(hash);
+	}
+	base32(hash, label);
+}
