@@ -28,6 +28,7 @@ struct child {
 	int null_fd;
 	const char *step;
 	int error;
+	int tasks[SPAWN_CGROUPS];
 	uint64_t exec_ns;
 };
 
@@ -75,14 +76,6 @@ child_place(struct child *c)
 	int fd;
 	bool ok;
 
-	c->step = "join a cgroup";
-	for (unsigned i = 0; i < conf->ntasks; i++)
-		if (write(conf->task_fds[i], "0", 1) != 1)
-			return false;
-	/* The daemon's own processes go before everybody's; a VM does not. */
-	c->step = "set the scheduling priority";
-	if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) != 0)
-		return false;
 	c->step = "change the directory";
 	if ((conf->cwd_fd >= 0 ? fchdir(conf->cwd_fd) : chdir("/")) != 0)
 		return false;
@@ -113,12 +106,19 @@ child_fds(struct child *c)
 		if (parked[i] < 0)
 			return false;
 	}
+	c->step = "join a cgroup";
+	for (unsigned i = 0; i < conf->ntasks; i++) {
+		c->tasks[i] = fcntl(conf->task_fds[i], F_DUPFD, FD_PARK);
+		if (c->tasks[i] < 0)
+			return false;
+	}
+	c->step = "pass descriptors";
 	if (dup2(c->null_fd, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		return false;
 	for (unsigned i = 0; i < conf->nfds; i++)
 		if (dup2(parked[i], SPAWN_FD_FIRST + (int)i) < 0)
 			return false;
-	return syscall(SYS_close_range, SPAWN_FD_FIRST + conf->nfds, ~0u, 0) == 0;
+	return true;
 }
 
 static bool
@@ -145,15 +145,35 @@ child_identity(struct child *c)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
+/*
+ * The cgroup and the session that it shares the processor in, and its priority: the daemon's own processes go before everybody's, a VM does
+ * not.  Last, since a thread of the daemon waits until the program runs.  The kernel asks who opened `tasks`, not who writes.
+ */
+static bool
+child_yield(struct child *c)
+{
+	const struct spawn_conf *conf = c->conf;
+
+	c->step = "start a session";
+	if (syscall(SYS_setsid) < 0)
+		return false;
+	c->step = "set the scheduling priority";
+	if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) != 0)
+		return false;
+	c->step = "join a cgroup";
+	for (unsigned i = 0; i < conf->ntasks; i++)
+		if (write(c->tasks[i], "0", 1) != 1)
+			return false;
+	c->step = "close descriptors";
+	return syscall(SYS_close_range, SPAWN_FD_FIRST + conf->nfds, ~0u, 0) == 0;
+}
+
 static int
 child_main(void *arg)
 {
 	struct child *c = arg;
 	sigset_t none;
 
-	c->step = "start a session";
-	if (syscall(SYS_setsid) < 0)
-		goto failed;
 	c->step = "reset signal handlers";
 	if (!child_signals())
 		goto failed;
@@ -162,6 +182,8 @@ child_main(void *arg)
 	c->step = "reset the signal mask";
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+		goto failed;
+	if (!child_yield(c))
 		goto failed;
 	c->step = NULL;
 	c->exec_ns = clock_now_ns();

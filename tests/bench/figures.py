@@ -305,7 +305,8 @@ def capture(table, quick):
 def captured(text):
     """[(query, first SYN-ACK after it, answer)] in microseconds."""
     wakes, query, ack = [], None, None
-    for line in text.splitlines():
+    # Packets of several interfaces arrive out of order.
+    for line in sorted(text.splitlines()):
         m = CAPTURED.match(line)
         if not m:
             continue
