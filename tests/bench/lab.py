@@ -175,9 +175,11 @@ class Jitsud:
     def answered(self, name, count):
         """The durations of the last `count` wakes of a unit, as the daemon recorded them."""
         events = self.json('events', '-n', '10000', full(name))
-        found = [e['durations_us'] for e in events if e['kind'] == 'answered' and 'spawn' in e['durations_us']]
+        every = [e['durations_us'] for e in events if e['kind'] == 'answered']
+        found = [d for d in every if 'spawn' in d]
         if len(found) < count:
-            raise BenchError(f'{name}: {len(found)} recorded wakes instead of {count}')
+            kinds = sorted({e['kind'] for e in events})
+            raise BenchError(f'{name}: {len(found)} recorded wakes instead of {count}, {len(every) - len(found)} without a start; events: {kinds}')
         return found[-count:]
 
     def pids(self):
