@@ -37,6 +37,10 @@
 /* With on-exit = "stop": how long the VMs may take. */
 #define WARDEN_STOP_S 60
 
+/* Where systemd takes the ids of DynamicUser= from. */
+#define TRANSIENT_UID_FIRST 61184
+#define TRANSIENT_UID_LAST 65519
+
 static const struct {
 	unsigned cap;
 	const char *name;
@@ -63,17 +67,43 @@ check_privileges(void)
 			fatal("must be started by root, or with capabilities: %s is missing (`jitsud -n` runs as anybody)", needed_caps[i].name);
 }
 
-static const struct passwd *
-need_user(const char *key, const char *name)
+/* Whom a process becomes. */
+struct identity {
+	uid_t uid;
+	gid_t gid;
+};
+
+/*
+ * A default user that nobody made, on a machine where jitsud was just unpacked: an id of its own from the range that systemd keeps for such
+ * users, always the same for a name, that no entry of the user database has.
+ */
+static struct identity
+transient_user(const char *key, const char *name)
+{
+	static const uint8_t hash_key[16] = { 0 };
+	uid_t span = TRANSIENT_UID_LAST - TRANSIENT_UID_FIRST + 1;
+	uid_t id = TRANSIENT_UID_FIRST + (uid_t)(siphash24(hash_key, name, strlen(name)) % span);
+
+	while (getpwuid(id) != NULL)
+		id = id < TRANSIENT_UID_LAST ? id + 1 : TRANSIENT_UID_FIRST;
+	log_warn("%s = \"%s\": there is no such user; uid %u is taken instead (useradd --system --no-create-home --shell /usr/sbin/nologin %s makes it)",
+	    key, name, (unsigned)id, name);
+	return (struct identity){ .uid = id, .gid = id };
+}
+
+static struct identity
+need_user(const char *key, const char *name, const char *def)
 {
 	const struct passwd *pw = getpwnam(name);
 
+	if (pw == NULL && strcmp(name, def) == 0)
+		return transient_user(key, name);
 	if (pw == NULL)
 		fatal("%s = \"%s\": there is no such user; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s", key,
 		    name, name);
 	if (pw->pw_uid == 0)
 		fatal("%s = \"%s\": must not be root", key, name);
-	return pw;
+	return (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
 }
 
 static void
@@ -164,8 +194,8 @@ identify(struct warden *w, const struct config *conf)
 static void
 open_vms(struct warden *w, const struct config *conf)
 {
-	const struct passwd *vm = need_user("vm-user", conf->vm_user);
-	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm->pw_uid, .vm_gid = vm->pw_gid,
+	struct identity vm = need_user("vm-user", conf->vm_user, "jitsu-vm");
+	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm.uid, .vm_gid = vm.gid,
 		.start_threads = conf->limits.boots, .use_cgroups = true };
 	struct errmsg m;
 
@@ -193,10 +223,10 @@ open_store(struct warden *w, const struct config *conf)
 static void
 set_up(struct warden *w, const struct config *conf)
 {
-	const struct passwd *pw = need_user("user", conf->user);
+	struct identity user = need_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
-	w->child_conf = (struct child_conf){ .uid = pw->pw_uid, .gid = pw->pw_gid, .log_stderr = w->foreground,
+	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_stderr = w->foreground,
 		.log_level = (int)conf->log_level };
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
@@ -408,6 +438,7 @@ warden_main(const struct warden_options *opt)
 	if (!opt->foreground)
 		daemonize_start();
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);   /* until there is something to reload */
 	(void)umask(022);
 	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
