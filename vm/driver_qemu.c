@@ -62,6 +62,7 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	ctx->env = env;
 	ctx->vms_fd = ctx->saved_fd = -1;
 	accel_init(&ctx->accel);
+	tsc_init(&ctx->tsc);
 	e = open_dirs(ctx, m);
 	if (e == ERR_OK) {
 		e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m);

@@ -8,6 +8,13 @@
 #include <string.h>
 
 #define MIB ((uint64_t)1024 * 1024)
+
+/*
+ * virtio-mmio slots are named, or QEMU fills them from the end and the guest sees its NICs in reverse.  The first slot stays empty: its
+ * interrupt is pin 0 of the second IOAPIC, which QEMU takes for the ISA timer's and raises as pin 2.
+ */
+#define SLOT_FIRST 1u
+#define TSC_WORD " tsc_early_khz="
 #define ARGS_MOST 256   /* fixed ones, 4 per NIC and disk, and LIMIT_ARGS */
 
 struct builder {
@@ -137,7 +144,9 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		option(b, "-initrd", "%s", initrd != NULL ? initrd : "");
 		free(initrd);
 	}
-	if (spec->cmdline != NULL && spec->kernel != NULL)
+	if (spec->kernel != NULL && run->tsc_khz != 0)
+		option(b, "-append", "%s" TSC_WORD "%u", spec->cmdline != NULL ? spec->cmdline : "", run->tsc_khz);
+	else if (spec->kernel != NULL && spec->cmdline != NULL)
 		option(b, "-append", "%s", spec->cmdline);
 	if (run->incoming_fd >= 0)
 		option(b, "-incoming", "fd:%d", run->incoming_fd);
@@ -154,9 +163,8 @@ add_nics(struct builder *b, const struct qemu_run *run)
 
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
-		/* The slot is named, or QEMU fills them from the end and the guest sees its NICs in reverse. */
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, i);
+			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, SLOT_FIRST + i);
 		else
 			option(b, "-device", "virtio-net-pci,netdev=n%u,mac=%s,romfile=", i, mac);
 	}
@@ -176,7 +184,7 @@ add_disks(struct builder *b, const struct qemu_run *run)
 		    qcow2 ? "qcow2" : "raw", d->readonly && d->overlay == NULL ? "on" : "off");
 		free(path);
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, spec->nnics + i);
+			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, SLOT_FIRST + spec->nnics + i);
 		else
 			option(b, "-device", "virtio-blk-pci,drive=d%u", i);
 	}
@@ -247,6 +255,7 @@ char *
 qemu_args_shape(const struct qemu_args *args)
 {
 	size_t size = 1, used = 0;
+	const char *clock;
 	char *text;
 
 	for (size_t i = 0; i < args->n; i++)
@@ -260,7 +269,10 @@ qemu_args_shape(const struct qemu_args *args)
 			i++;
 			continue;
 		}
-		used += (size_t)snprintf(text + used, size - used, "%s\n", args->argv[i]);
+		/* The word of add_boot, which is the last of its argument and differs from start to start. */
+		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0 ? strstr(args->argv[i], TSC_WORD) : NULL;
+		used += (size_t)snprintf(text + used, size - used, "%.*s\n",
+		    clock != NULL ? (int)(clock - args->argv[i]) : (int)strlen(args->argv[i]), args->argv[i]);
 	}
 	return text;
 }

@@ -13,6 +13,7 @@ struct qemu_run {
 	const char *cpu;           /* of -cpu; NULL = QEMU's default */
 	bool kvm;                  /* else TCG */
 	bool acpi;                 /* microvm: PC timers, clock and ACPI, which Linux needs and a unikernel does not */
+	unsigned tsc_khz;          /* not 0: told to a Linux on its command line, see tsc.h */
 	int qmp_fd;                /* the numbers in the child: the listening QMP socket, */
 	int tap_fd;                /* the first NIC's tap, the others follow, */
 	int incoming_fd;           /* and the saved state; -1 = a cold boot */
@@ -28,7 +29,7 @@ enum err qemu_args_build(const struct qemu_run *run, struct qemu_args *args, str
 void qemu_args_clear(struct qemu_args *args);
 
 /*
- * What a saved state depends on: the arguments without the descriptors' numbers and the UUID, one per line.  malloc'd; NULL when out of memory.
+ * What a saved state depends on: the arguments without the descriptors' numbers, the UUID and the host's clock, one per line.  malloc'd; NULL when out of memory.
  */
 char *qemu_args_shape(const struct qemu_args *args);
 

@@ -187,11 +187,15 @@ prepare_disks(struct start *s, struct errmsg *m)
 static enum err
 prepare_args(struct start *s, struct errmsg *m)
 {
-	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu, .kvm = s->accel.kvm, .acpi = s->v->acpi,
+	struct qemu_vm *v = s->v;
+	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu, .kvm = s->accel.kvm, .acpi = v->acpi,
 		.incoming_fd = -1 };
 	struct spawn_conf *sc = &s->sc;
 	enum err e;
 
+	if (v->acpi && !s->accel.kvm && s->spec->machine == VM_MACHINE_MICROVM &&
+	    (s->spec->cmdline == NULL || strstr(s->spec->cmdline, "tsc_early_khz=") == NULL))
+		run.tsc_khz = tsc_khz(&s->ctx->tsc);
 	run.qmp_fd = SPAWN_FD_FIRST;
 	sc->fds[sc->nfds++] = s->qmp_fd;
 	run.tap_fd = SPAWN_FD_FIRST + (int)sc->nfds;
@@ -204,8 +208,8 @@ prepare_args(struct start *s, struct errmsg *m)
 	e = qemu_args_build(&run, &s->args, m);
 	if (e != ERR_OK)
 		return e;
-	s->v->shape = qemu_args_shape(&s->args);
-	if (s->v->shape == NULL)
+	v->shape = qemu_args_shape(&s->args);
+	if (v->shape == NULL)
 		return err_set(m, ERR_NOMEM, "QEMU arguments: out of memory");
 	return ERR_OK;
 }

@@ -11,6 +11,7 @@
 #include "vm/driver.h"
 #include "vm/qmp.h"
 #include "vm/spawn.h"
+#include "vm/tsc.h"
 
 #define QEMU_QMP_NS (2 * NS_PER_S)          /* a QEMU that takes longer for a simple command is hung */
 #define QEMU_RESTORE_NS (15 * NS_PER_S)
@@ -25,6 +26,7 @@ struct qemu_ctx {
 	int saved_fd;             /* state_dir/saved */
 	struct cgroup_host cg;
 	struct accel accel;
+	struct tsc tsc;
 };
 
 struct qemu_vm {

@@ -198,6 +198,8 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 {
 	if (waitpid(pid, NULL, 0) < 0 && errno != ECHILD)
 		return err_sys(m, "waitpid");
+	if (c->error == 0)
+		return err_set(m, ERR_IO, "%s: the child died before it could run it (at: %s)", c->conf->path, c->step);
 	errno = c->error;
 	if (c->step != NULL)
 		return err_sys(m, "%s: cannot %s before it is run", c->conf->path, c->step);
@@ -212,7 +214,7 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 enum err
 spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 {
-	struct child c = { .conf = conf, .null_fd = -1 };
+	struct child c = { .conf = conf, .null_fd = -1, .step = "begin" };
 	void *stack = MAP_FAILED;
 	sigset_t all, saved;
 	enum err e = ERR_OK;
@@ -240,7 +242,7 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 	if (s->pid < 0)
 		e = err_sys(m, "%s: clone", conf->path);
 	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	if (e == ERR_OK && c.error != 0) {
+	if (e == ERR_OK && (c.error != 0 || c.step != NULL)) {
 		e = child_failed(&c, s->pid, m);
 		close(s->pidfd);
 		s->pidfd = -1;

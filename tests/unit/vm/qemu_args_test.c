@@ -53,7 +53,7 @@ test_microvm(void **state)
 		"-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
 		"-chardev", "ringbuf,id=con,size=65536", "-device", "isa-serial,chardev=con",
 		"-kernel", "/k/hello,1.elf", "-append", "name=www,x ip=10.0.0.2/24",
-		"-netdev", "tap,id=n0,fd=4", "-device", "virtio-net-device,netdev=n0,mac=02:00:00:00:00:0a,bus=virtio-mmio-bus.0", NULL };
+		"-netdev", "tap,id=n0,fd=4", "-device", "virtio-net-device,netdev=n0,mac=02:00:00:00:00:0a,bus=virtio-mmio-bus.1", NULL };
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "/usr/bin/qemu", .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1 };
 
@@ -124,7 +124,7 @@ test_most(void **state)
 	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
 	for (size_t i = 0; i < args.n; i++) {
 		acpi = acpi || strstr(args.argv[i], "microvm,acpi=on,pit=on,pic=on,rtc=on") != NULL;
-		last_bus = last_bus || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.15") == 0;
+		last_bus = last_bus || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.16") == 0;
 	}
 	assert_true(acpi && last_bus);
 	qemu_args_clear(&args);
@@ -173,6 +173,16 @@ test_shape(void **state)
 	vm_uuid_make(&s.uuid);
 	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
 	b = qemu_args_shape(&args);
+	qemu_args_clear(&args);
+	assert_string_equal(a, b);
+	free(b);
+	/* So is one that was told how fast the clock runs. */
+	run.tsc_khz = 2596120;
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	b = qemu_args_shape(&args);
+	for (size_t i = 0; i + 1 < args.n; i++)
+		if (strcmp(args.argv[i], "-append") == 0)
+			assert_string_equal(args.argv[i + 1], "name=www,x ip=10.0.0.2/24 tsc_early_khz=2596120");
 	qemu_args_clear(&args);
 	assert_string_equal(a, b);
 	free(b);
