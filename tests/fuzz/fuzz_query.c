@@ -20,7 +20,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	uint32_t numbers[FUZZ_UNITS] = { 7 };
 	struct dns_mapped *map;
 	struct errmsg m;
-	int fd = fuzz_zone_compile();
+	int fd = fuzz_zone_compile(false);
 
 	(void)argc;
 	(void)argv;

@@ -12,27 +12,32 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t *good;
-static size_t good_size;
+static struct {
+	const uint8_t *image;
+	size_t size;
+} good[2];   /* with NSEC and with NSEC3 */
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const void *map;
 	struct errmsg m;
-	int fd = fuzz_zone_compile();
 
 	(void)argc;
 	(void)argv;
-	if (memfd_map_sealed(fd, &map, &good_size, &m) != ERR_OK)
-		abort();
-	good = map;
-	close(fd);
+	for (int i = 0; i < 2; i++) {
+		int fd = fuzz_zone_compile(i == 1);
+
+		if (memfd_map_sealed(fd, &map, &good[i].size, &m) != ERR_OK)
+			abort();
+		good[i].image = map;
+		close(fd);
+	}
 	return 0;
 }
 
 static void
-edit(uint8_t *image, const uint8_t *data, size_t size)
+edit(uint8_t *image, size_t good_size, const uint8_t *data, size_t size)
 {
 	for (; size >= 4; size -= 4, data += 4) {
 		uint8_t *at = image + (data[0] << 8 | data[1]) % good_size;
@@ -86,8 +91,12 @@ ask_all(const uint8_t *image)
 		memcpy(wire + at, zone_origin(zone.head), zone.head->origin_len);
 		wire[len - 3] = (uint8_t)types[i % (sizeof(types) / sizeof(types[0]))];
 		wire[len - 1] = 1;
-		if (dns_query_parse(wire, len, &q, &rcode) == DNS_PARSED_OK)
-			(void)dns_answer_build(&set, &q, i % 2, &conf, &r);   /* only its safety is of interest */
+		if (dns_query_parse(wire, len, &q, &rcode) != DNS_PARSED_OK)
+			continue;
+		for (int how = 0; how < 4; how++) {
+			q.edns.present = q.edns.dnssec_ok = how % 2;
+			(void)dns_answer_build(&set, &q, how / 2, &conf, &r);   /* only its safety is of interest */
+		}
 	}
 	free(numbers);
 }
@@ -95,13 +104,15 @@ ask_all(const uint8_t *image)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	int which = size % 4 == 1;
+	size_t good_size = good[which].size;
 	uint8_t *image = malloc(good_size);
 	struct errmsg m;
 
 	if (image == NULL)
 		return 0;
-	memcpy(image, good, good_size);
-	edit(image, data, size);
+	memcpy(image, good[which].image, good_size);
+	edit(image, good_size, data, size);
 	if (zimage_check(image, good_size, &m) == ERR_OK && zimage_zones(image) > 0)
 		ask_all(image);
 	free(image);

@@ -169,9 +169,9 @@ fixture_text(const uint8_t *wire, size_t len, char *text, size_t size)
 	ldns_pkt_free(p);
 }
 
-/* Asks over UDP (or TCP) and compares; returns the unit. */
+/* Asks over UDP (or TCP), perhaps with DO, and compares; returns the unit. */
 static inline uint32_t
-fixture_ask(struct fixture *f, bool tcp, const char *name, uint16_t type, const char *expected)
+fixture_ask_with(struct fixture *f, bool tcp, bool dnssec_ok, const char *name, uint16_t type, const char *expected)
 {
 	static uint8_t buf[DNS_MESSAGE_MAX];
 	struct dns_reply_conf conf = { .udp_payload = 1232 };
@@ -184,11 +184,18 @@ fixture_ask(struct fixture *f, bool tcp, const char *name, uint16_t type, const 
 	size_t len = fixture_query(wire, name, type);
 
 	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	q.edns.dnssec_ok = dnssec_ok;
 	unit = dns_answer_build(f->set, &q, tcp, &conf, &r);
 	fixture_text(buf, r.len, text, sizeof(text));
 	if (expected != NULL)
 		assert_string_equal(text, expected);
 	return unit;
+}
+
+static inline uint32_t
+fixture_ask(struct fixture *f, bool tcp, const char *name, uint16_t type, const char *expected)
+{
+	return fixture_ask_with(f, tcp, false, name, type, expected);
 }
 
 #endif
