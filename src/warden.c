@@ -150,26 +150,12 @@ set_up_directories(struct warden *w, const struct config *conf)
 		fatal("%s", err_str(ERR_NOMEM));
 }
 
-/*
- * An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold.  Outside of a cpu cgroup, niceness counts within a
- * session only, and the session has one of its own (sched(7), autogroup); of a shell's session we leave it alone.
- */
+/* An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold. */
 static void
 raise_priority(void)
 {
-	int fd, nice;
-
 	if (getpriority(PRIO_PROCESS, 0) == 0)
 		(void)setpriority(PRIO_PROCESS, 0, WARDEN_NICE);
-	nice = getpriority(PRIO_PROCESS, 0);
-	if (nice >= 0 || getsid(0) != getpid())
-		return;
-	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;     /* a kernel without it */
-	if (dprintf(fd, "%d", nice) < 0)
-		log_debug("the session's niceness stays: %s", strerror(errno));
-	close(fd);
 }
 
 static void

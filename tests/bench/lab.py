@@ -137,8 +137,7 @@ class Jitsud:
         self.write('jitsu.conf', CONF.format(address=ADDRESS, port=PORT, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
         self.write('example.zone', ZONE + units)
         self.log = open(self.dir + '/log', 'w')
-        self.process = subprocess.Popen([BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], stdout=self.log, stderr=self.log,
-                                        start_new_session=True)     # as a service has
+        self.process = subprocess.Popen([BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], stdout=self.log, stderr=self.log)
         try:
             self.wait_serving()
         except BenchError:
