@@ -68,7 +68,7 @@ setup() {
 	NS=jitsu-$$-$BATS_TEST_NUMBER
 	DIR=$(mktemp -d /tmp/jitsu-test.XXXXXX)
 	chmod 755 "$DIR"
-	JITSUD= OTHERS=
+	JITSUD='' OTHERS=''
 	ip netns add "$NS"
 	ip -n "$NS" link set lo up
 	cp "$BATS_TEST_DIRNAME"/dnssec/*.zone "$DIR/"
