@@ -1,4 +1,4 @@
-/* host: what host.c keeps.  Only host.c, and activity.c for the pool, include it. */
+/* host: what host.c and host_entry.c keep.  Only they, and activity.c for the pool, include it. */
 #ifndef VM_HOST_H
 #define VM_HOST_H
 
@@ -98,5 +98,21 @@ struct vm_host {
 	unsigned ndrivers;
 	LIST_HEAD(, entry) buckets[HOST_BUCKETS];
 };
+
+/* ---- host_entry.c ---- */
+
+struct host_job *host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg);
+void host_job_free(struct host_job *j);
+/* Fails it, from the loop's next round; the job is gone then. */
+void host_job_refuse(struct host_job *j, enum err e, const char *why);
+/* A stop that waits for no guest. */
+bool host_job_destroys(const struct host_job *j);
+
+struct entry *host_entry_find(struct vm_host *h, const struct vm_uuid *u);
+struct entry *host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver);
+/* Takes it off the table; its jobs and its VM are the caller's. */
+void host_entry_free(struct entry *e);
+/* Does what is due; afterwards the entry may be gone. */
+void host_entry_next(struct entry *e);
 
 #endif

@@ -119,7 +119,7 @@ typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
 
 enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event, void *arg,
     struct vm_host **host, struct errmsg *m);
-/* Waits for running operations, forgets the VMs and leaves them running. */
+/* Waits for running operations, forgets the VMs and leaves them running.  Callbacks that have not come yet never come.  Not from a callback. */
 void vm_host_free(struct vm_host *host);
 
 /* Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or machine has no such driver. */
@@ -145,9 +145,12 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * wrong state) is reported through `done` as well.
  *
  * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of the VM is left.
- * vm_stop: done when the VM and everything it left (tap, directory, cgroup) are gone; of a VM that does not run: ERR_MISSING.
+ * vm_stop: done when the VM and everything it left (tap, directory, cgroup) are gone; of a saved VM: when its state is removed; of one that does
+ *     not run: ERR_MISSING.  A machine without a power button (microvm without ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying
+ *     does not wait for a shutdown that was asked for before.
  * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state directory, then the process ends.
- * vm_restore: vm_start from that file; the file is removed when it worked or is useless.
+ * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The file is removed when it worked or is useless
+ *     (damaged, or the image's settings changed: ERR_STATE).
  * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading does not consume it.
  */
 void vm_start(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
@@ -182,7 +185,10 @@ void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);
 struct vm_activity;
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act, struct errmsg *m);
 void vm_activity_free(struct vm_activity *act, bool remove_table);
-/* last_ns: when a payload packet of this MAC last passed (clock.h), 0 = not within the last hour, or never. */
+/*
+ * last_ns: when a payload packet of this MAC last passed (clock.h), 0 = not within the last hour, or never.  After an error nothing is known; ERR_MISSING:
+ * somebody flushed the rules, they are in place again and count from now on.
+ */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
 void vm_activity_read(struct vm_activity *act, const uint8_t mac[6], vm_activity_cb cb, void *arg);
 

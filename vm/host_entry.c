@@ -1,0 +1,538 @@
+/*
+ * host_entry: one VM in the table, and the order of what is done to it.
+ *
+ *                 start, restore, adopt                     save
+ *     (no entry) ----------------------> ENTRY_RUNS ----------------> ENTRY_SAVED
+ *                                          |  ^                          |
+ *                 stop, the VM's own end   |  +---------- restore -------+
+ *                        ENTRY_GONE <------+<------- stop (discard) -----+
+ *
+ * Each VM has a queue of operations; at most one job of a VM is with the pool (`busy`).  Between jobs its descriptors are looked at first: a VM
+ * that ended by itself is buried before anything else is done to it.  A shutdown is two jobs, the asking and the destroying, and in
+ * between nothing is busy: the VM's end or the deadline decides.  An entry lives until it is GONE, idle and its queue is empty.
+ */
+#include "vm/host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* A QEMU that has not spoken to us after this time is worth a line in the log. */
+#define ANSWER_S 10
+
+/* ---- jobs ---- */
+
+void
+host_job_free(struct host_job *j)
+{
+	free(j->spec);
+	free(j->out.text);
+	free(j);
+}
+
+/* The pool ended first. */
+static void
+job_drop(struct pool_job *pj)
+{
+	struct host_job *j = (struct host_job *)pj;
+
+	/* A VM that was started just now, and that no entry knows yet. */
+	if (j->entry != NULL && j->entry->vm == NULL && j->vm != NULL)
+		j->vm->driver->free(j->vm);
+	host_job_free(j);
+}
+
+struct host_job *
+host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
+{
+	struct host_job *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		fatal("out of memory for an operation on a VM");
+	j->host = h;
+	j->op = op;
+	j->done = done;
+	j->arg = arg;
+	j->pj.drop = job_drop;
+	j->out.usec_cpu = -1;
+	return j;
+}
+
+/* The last `most` bytes of console text, terminated; never NULL. */
+static const char *
+tail(const struct vm_outcome *out, size_t most)
+{
+	if (out->text == NULL)
+		return "";
+	return out->text_len > most ? out->text + out->text_len - most : out->text;
+}
+
+/* Tells the caller, and frees the job. */
+static void
+job_finish(struct host_job *j)
+{
+	bool console = j->op == OP_CONSOLE && j->err == ERR_OK;
+	struct vm_result res = {
+		.err = j->err,
+		.text = j->err == ERR_OK ? "" : j->out.msg.text[0] != '\0' ? j->out.msg.text : err_str(j->err),
+		.exec_ns = j->out.exec_ns,
+		.detail = console ? tail(&j->out, LIMIT_CONSOLE_RING) : j->out.detail,
+		.console = tail(&j->out, LIMIT_CONSOLE_TAIL),
+		.usec_cpu = j->out.usec_cpu,
+	};
+
+	res.detail_len = console && j->out.text != NULL ? (size_t)(j->out.text + j->out.text_len - res.detail) : strlen(res.detail);
+	if (j->done != NULL)
+		j->done(&j->uuid, &res, j->arg);
+	host_job_free(j);
+}
+
+static void
+refused_done(struct pool_job *pj)
+{
+	job_finish((struct host_job *)pj);
+}
+
+/* Fails it, from the loop's next round. */
+void
+host_job_refuse(struct host_job *j, enum err e, const char *why)
+{
+	j->err = err_set(&j->out.msg, e, "%s", why);
+	j->pj.done = refused_done;
+	pool_post(j->host->pool, &j->pj);
+}
+
+/* On a driver thread. */
+static void
+job_run(struct pool_job *pj)
+{
+	struct host_job *j = (struct host_job *)pj;
+	const struct vm_driver *d = j->driver;
+	struct vm *vm = j->vm;
+
+	switch (j->op) {
+	case OP_START:
+		j->err = d->start(j->ctx, j->spec, &j->vm, &j->out);
+		break;
+	case OP_RESTORE:
+		j->err = d->restore(j->ctx, j->spec, &j->vm, &j->out);
+		break;
+	case OP_STOP:
+		if (vm == NULL)
+			j->err = d->discard(j->ctx, &j->uuid, &j->out.msg);
+		else if (j->asking)
+			j->err = d->ask(vm, &j->out);
+		else
+			j->err = d->stop(vm, &j->out);
+		break;
+	case OP_FREEZE:
+		j->err = d->freeze(vm, &j->out);
+		break;
+	case OP_THAW:
+		j->err = d->thaw(vm, &j->out);
+		break;
+	case OP_SAVE:
+		j->err = d->save(vm, &j->out);
+		break;
+	case OP_CONSOLE:
+		j->err = d->console(vm, &j->out);
+		break;
+	case OP_WATCHED:
+		j->ended = d->watched(vm, j->why, sizeof(j->why), &j->out) == VM_WATCH_ENDED;
+		break;
+	case OP_BURY:
+		if (j->died)
+			d->died(vm, j->why, sizeof(j->why), &j->out);
+		j->err = d->stop(vm, &j->out);
+		break;
+	}
+}
+
+static unsigned
+job_lane(const struct host_job *j)
+{
+	switch (j->op) {
+	case OP_START:
+	case OP_RESTORE:
+		return LANE_START;
+	case OP_SAVE:
+	case OP_BURY:
+		return LANE_STOP;
+	case OP_STOP:
+		return j->asking ? LANE_QUICK : LANE_STOP;
+	case OP_FREEZE:
+	case OP_THAW:
+	case OP_CONSOLE:
+	case OP_WATCHED:
+		break;
+	}
+	return LANE_QUICK;
+}
+
+/* ---- entries ---- */
+
+static unsigned
+bucket(const struct vm_uuid *u)
+{
+	return (unsigned)(u->bytes[0] | u->bytes[1] << 8) % HOST_BUCKETS;
+}
+
+struct entry *
+host_entry_find(struct vm_host *h, const struct vm_uuid *u)
+{
+	struct entry *e;
+
+	LIST_FOREACH(e, &h->buckets[bucket(u)], link)
+		if (memcmp(&e->uuid, u, sizeof(*u)) == 0)
+			return e;
+	return NULL;
+}
+
+static void
+entry_unwatch(struct entry *e)
+{
+	if (e->watch_ev != NULL)
+		event_free(e->watch_ev);
+	if (e->death_ev != NULL)
+		event_free(e->death_ev);
+	e->watch_ev = e->death_ev = NULL;
+}
+
+void
+host_entry_free(struct entry *e)
+{
+	entry_unwatch(e);
+	if (e->timer != NULL)
+		event_free(e->timer);
+	LIST_REMOVE(e, link);
+	free(e);
+}
+
+static void
+death_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct entry *e = arg;
+
+	(void)fd;
+	(void)what;
+	e->dead = true;
+	host_entry_next(e);
+}
+
+static void
+watch_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct entry *e = arg;
+
+	(void)fd;
+	(void)what;
+	e->readable = true;
+	host_entry_next(e);
+}
+
+/* The one timer of an entry: the deadline of a shutdown, or until then of QEMU's first word. */
+static void
+timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct entry *e = arg;
+
+	(void)fd;
+	(void)what;
+	if (e->waiting != NULL) {
+		e->overdue = true;
+		host_entry_next(e);
+	} else if (e->vm != NULL && !e->busy && !e->vm->answered) {
+		vm_report_log(&e->host->reporter, &e->uuid, "%s: the VM's process has not answered on its control socket for %d s", e->vm->unit, ANSWER_S);
+	}
+}
+
+static void
+entry_timer(struct entry *e, unsigned ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	if (e->timer != NULL && evtimer_add(e->timer, &tv) != 0)
+		log_err("no timer for a VM");
+}
+
+struct entry *
+host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (e == NULL)
+		fatal("out of memory for a VM");
+	e->host = h;
+	e->uuid = *u;
+	e->driver = driver;
+	e->state = ENTRY_NEW;
+	STAILQ_INIT(&e->queue);
+	e->timer = evtimer_new(h->base, timer_cb, e);
+	LIST_INSERT_HEAD(&h->buckets[bucket(u)], e, link);
+	return e;
+}
+
+/* Watches what the VM has; called when no job runs. */
+static void
+entry_watch(struct entry *e)
+{
+	struct vm *vm = e->vm;
+
+	if (vm == NULL || e->state != ENTRY_RUNS)
+		return;
+	if (e->death_ev == NULL && vm->death_fd >= 0) {
+		e->death_ev = event_new(e->host->base, vm->death_fd, EV_READ, death_cb, e);
+		if (e->death_ev == NULL || event_add(e->death_ev, NULL) != 0)
+			log_err("no event for the end of a VM");
+	}
+	/* The fresh descriptor may have the old one's number, so it is made anew each time. */
+	if (e->watch_ev != NULL)
+		event_free(e->watch_ev);
+	e->watch_ev = NULL;
+	if (vm->watch_fd >= 0) {
+		e->watch_ev = event_new(e->host->base, vm->watch_fd, EV_READ, watch_cb, e);
+		if (e->watch_ev == NULL || event_add(e->watch_ev, NULL) != 0)
+			log_err("no event for a VM's control socket");
+	}
+}
+
+static void
+entry_lost(struct entry *e, enum entry_state state)
+{
+	entry_unwatch(e);
+	if (e->timer != NULL)
+		(void)evtimer_del(e->timer);     /* fails only for what was not pending */
+	if (e->vm != NULL)
+		e->vm->driver->free(e->vm);
+	e->vm = NULL;
+	e->dead = e->readable = e->overdue = false;
+	e->state = state;
+}
+
+static void op_done(struct pool_job *pj);
+
+static void
+entry_dispatch(struct entry *e, struct host_job *j)
+{
+	struct vm_host *h = e->host;
+	struct host_driver *d = &h->drivers[e->driver];
+
+	/* A job may close and replace the control socket. */
+	if (e->watch_ev != NULL)
+		event_free(e->watch_ev);
+	e->watch_ev = NULL;
+	if (j->op == OP_STOP && !j->asking)
+		entry_unwatch(e);
+	e->busy = true;
+	j->entry = e;
+	j->uuid = e->uuid;
+	j->driver = d->driver;
+	j->ctx = d->ctx;
+	j->vm = e->vm;
+	j->pj.run = job_run;
+	j->pj.done = op_done;
+	pool_submit(h->pool, job_lane(j), &j->pj);
+}
+
+static void
+entry_bury(struct entry *e, bool died, const char *why, struct vm_outcome *out)
+{
+	struct host_job *j = host_job_new(e->host, OP_BURY, NULL, NULL);
+
+	entry_unwatch(e);
+	j->died = died;
+	snprintf(j->why, sizeof(j->why), "%s", why);
+	if (out != NULL) {
+		j->out.text = out->text;
+		j->out.text_len = out->text_len;
+		out->text = NULL;
+	}
+	entry_dispatch(e, j);
+}
+
+/* Whether the operation makes sense now; if not, says why. */
+static bool
+op_fits(const struct entry *e, const struct host_job *j, enum err *err, const char **why)
+{
+	bool starts = j->op == OP_START || j->op == OP_RESTORE;
+
+	*err = ERR_STATE;
+	switch (e->state) {
+	case ENTRY_RUNS:
+		*why = "this VM runs already";
+		*err = starts ? ERR_EXISTS : ERR_STATE;
+		return !starts;
+	case ENTRY_SAVED:
+		*why = j->op == OP_START ? "this VM has a saved state: restore or stop it" : "this VM is saved, it does not run";
+		*err = j->op == OP_START ? ERR_EXISTS : ERR_STATE;
+		return j->op == OP_RESTORE || j->op == OP_STOP;
+	case ENTRY_NEW:
+	case ENTRY_GONE:
+		break;
+	}
+	*why = "this VM does not run";
+	*err = ERR_MISSING;
+	return starts;
+}
+
+/* What is due for a VM, in the order of urgency. */
+void
+host_entry_next(struct entry *e)
+{
+	struct host_job *j;
+	enum err err;
+	const char *why;
+
+	if (e->busy)
+		return;
+	if (e->vm != NULL && e->dead) {
+		entry_bury(e, true, "", NULL);
+		return;
+	}
+	if (e->vm != NULL && e->waiting != NULL && e->overdue) {
+		j = e->waiting;
+		e->waiting = NULL;
+		e->overdue = false;
+		j->asking = false;
+		entry_dispatch(e, j);
+		return;
+	}
+	if (e->vm != NULL && e->readable) {
+		e->readable = false;
+		entry_dispatch(e, host_job_new(e->host, OP_WATCHED, NULL, NULL));
+		return;
+	}
+	while (e->waiting == NULL && (j = STAILQ_FIRST(&e->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&e->queue, link);
+		if (op_fits(e, j, &err, &why)) {
+			j->asking = j->op == OP_STOP && j->how == VM_STOP_SHUTDOWN && e->state == ENTRY_RUNS;
+			entry_dispatch(e, j);
+			return;
+		}
+		host_job_refuse(j, err, why);
+	}
+	if ((e->state == ENTRY_GONE || e->state == ENTRY_NEW) && e->waiting == NULL)
+		host_entry_free(e);
+	else
+		entry_watch(e);
+}
+
+/* ---- results ---- */
+
+static void
+emit_died(struct entry *e, const struct host_job *j)
+{
+	struct vm_event ev = { .kind = VM_EVENT_DIED, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = j->why,
+		.console = tail(&j->out, LIMIT_CONSOLE_TAIL) };
+
+	e->host->on_event(&ev, e->host->arg);
+}
+
+/* The VM ended by itself, and was cleaned up, or could not be. */
+static void
+buried(struct entry *e, struct host_job *j)
+{
+	struct host_job *w = e->waiting;
+
+	if (j->err != ERR_OK)
+		vm_report_log(&e->host->reporter, &e->uuid, "cleaning up after a VM that ended: %s", j->out.msg.text);
+	entry_lost(e, ENTRY_GONE);
+	e->waiting = NULL;
+	if (w != NULL) {
+		w->err = ERR_OK;
+		w->out.usec_cpu = j->out.usec_cpu;
+		free(w->out.text);
+		w->out.text = j->out.text;
+		w->out.text_len = j->out.text_len;
+		j->out.text = NULL;
+		job_finish(w);
+	} else {
+		emit_died(e, j);
+	}
+	host_job_free(j);
+}
+
+bool
+host_job_destroys(const struct host_job *j)
+{
+	return j->op == OP_STOP && j->how == VM_STOP_DESTROY;
+}
+
+/* A guest was asked to shut down; true: now its end or the deadline decides. */
+static bool
+asked(struct entry *e, struct host_job *j)
+{
+	struct host_job *next;
+
+	e->waiting = j;
+	e->overdue = j->err != ERR_OK || j->deadline_ms == 0;
+	if (j->err == ERR_UNSUPPORTED)
+		vm_report_log(&e->host->reporter, &e->uuid, "%s: %s", e->vm->unit, j->out.msg.text);
+	j->err = ERR_OK;
+	j->out.msg.text[0] = '\0';
+	STAILQ_FOREACH(next, &e->queue, link)
+		e->overdue = e->overdue || host_job_destroys(next);
+	if (!e->overdue)
+		entry_timer(e, j->deadline_ms);
+	return true;
+}
+
+/* What a finished operation makes of its entry. */
+static void
+settle(struct entry *e, struct host_job *j)
+{
+	switch (j->op) {
+	case OP_START:
+	case OP_RESTORE:
+		e->vm = j->vm;
+		if (j->err == ERR_OK) {
+			e->state = ENTRY_RUNS;
+			entry_timer(e, ANSWER_S * 1000);
+		} else {
+			e->state = j->out.saved ? ENTRY_SAVED : ENTRY_GONE;
+		}
+		break;
+	case OP_STOP:
+		if (j->err == ERR_OK)
+			entry_lost(e, ENTRY_GONE);
+		break;
+	case OP_SAVE:
+		if (j->err == ERR_OK)
+			entry_lost(e, ENTRY_SAVED);
+		break;
+	case OP_FREEZE:
+	case OP_THAW:
+	case OP_CONSOLE:
+	case OP_WATCHED:
+	case OP_BURY:
+		break;
+	}
+}
+
+static void
+op_done(struct pool_job *pj)
+{
+	struct host_job *j = (struct host_job *)pj;
+	struct entry *e = j->entry;
+
+	/* `busy` stays while callbacks run: they may queue operations, but not free the entry. */
+	if (j->op == OP_BURY) {
+		buried(e, j);
+	} else if (j->op == OP_WATCHED) {
+		if (j->ended) {
+			e->busy = false;
+			entry_bury(e, false, j->why, &j->out);
+			host_job_free(j);
+			return;
+		}
+		host_job_free(j);
+	} else if (!(j->asking && asked(e, j))) {
+		settle(e, j);
+		job_finish(j);
+	}
+	e->busy = false;
+	host_entry_next(e);
+}
