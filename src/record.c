@@ -220,7 +220,7 @@ json_t *
 record_woken_json(const struct warden *w, const struct unit *u)
 {
 	(void)w;
-	if (u->conf == NULL)
+	if (u->conf == NULL || life_state(&u->life) != LIFE_AWAKE)
 		return json_pack("{s:s, s:s}", "name", u->name, "state", life_state_text(life_state(&u->life)));
 	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
 	    "boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(), "addresses", addresses_json(u->conf));
