@@ -135,9 +135,13 @@ add_boot(struct builder *b, const struct qemu_run *run)
 	const struct vm_spec *spec = run->spec;
 
 	/* These are no option lists: commas stand for themselves. */
-	if (spec->kernel != NULL)
+	if (spec->kernel != NULL && run->kernel_fd >= 0)
+		option(b, "-kernel", "/proc/self/fd/%d", run->kernel_fd);
+	else if (spec->kernel != NULL)
 		option(b, "-kernel", "%s", spec->kernel);
-	if (spec->initrd != NULL) {
+	if (spec->initrd != NULL && run->initrd_fd >= 0) {
+		option(b, "-initrd", "/proc/self/fd/%d", run->initrd_fd);
+	} else if (spec->initrd != NULL) {
 		/* -initrd is a list of modules for multiboot kernels, where commas are doubled as well. */
 		char *initrd = commas(b, spec->initrd);
 

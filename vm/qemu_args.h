@@ -16,7 +16,8 @@ struct qemu_run {
 	unsigned tsc_khz;          /* not 0: told to a Linux on its command line, see tsc.h */
 	int qmp_fd;                /* the numbers in the child: the listening QMP socket, */
 	int tap_fd;                /* the first NIC's tap, the others follow, */
-	int incoming_fd;           /* and the saved state; -1 = a cold boot */
+	int incoming_fd;           /* the saved state; -1 = a cold boot, */
+	int kernel_fd, initrd_fd;  /* and files that cannot be opened by name; -1 = by name */
 };
 
 struct qemu_args {

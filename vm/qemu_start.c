@@ -36,6 +36,7 @@ struct start {
 	int qmp_fd;
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
+	int kernel_fd, initrd_fd;  /* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
 };
 
 /* ---- what can be known before ---- */
@@ -58,50 +59,89 @@ open_as_vm(const struct vm_host_conf *conf, const char *path, int flags)
 	return fd;
 }
 
-/* *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202). */
-static enum err
-check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags, bool *linux_image, struct errmsg *m)
+/*
+ * A file that the VMs' user may read, in a directory that it may not enter: opened here and passed on, as QEMU can open what a descriptor names
+ * whatever the path is.  -1, with errno, when the file itself is closed to it.
+ */
+static int
+open_hidden(const struct vm_host_conf *conf, const char *path)
 {
-	int fd = open_as_vm(conf, path, flags);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), again;
+	char name[32];
+
+	if (fd < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	again = open_as_vm(conf, name, O_RDONLY);
+	if (again < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	close(again);
+	return fd;
+}
+
+static enum err
+open_error(const struct vm_host_conf *conf, const char *what, const char *path, int flags, struct errmsg *m)
+{
+	if (errno == ENOENT)
+		return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
+	if (errno == EACCES)
+		return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and of the directories above",
+		    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
+	return err_sys(m, "%s %s", what, path);
+}
+
+/*
+ * *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202).  *hidden_fd, if not NULL: the caller's descriptor
+ * when QEMU cannot open it by name, else -1.
+ */
+static enum err
+check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags, bool *linux_image, int *hidden_fd,
+    struct errmsg *m)
+{
+	int fd = open_as_vm(conf, path, flags), hidden = -1;
 	enum err e = ERR_OK;
 	struct stat st;
 	char magic[4];
 
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
-		if (errno == EACCES)
-			return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and of the directories above",
-			    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
-		return err_sys(m, "%s %s", what, path);
-	}
+	if (fd < 0 && errno == EACCES && hidden_fd != NULL)
+		fd = hidden = open_hidden(conf, path);
+	if (fd < 0)
+		return open_error(conf, what, path, flags, m);
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		e = err_set(m, ERR_RANGE, "%s %s is a directory", what, path);
 	if (linux_image != NULL)
 		*linux_image = pread(fd, magic, sizeof(magic), 0x202) == (ssize_t)sizeof(magic) && memcmp(magic, "HdrS", 4) == 0;
-	close(fd);
+	if (hidden < 0 || e != ERR_OK)
+		close(fd);
+	else
+		*hidden_fd = hidden;
 	return e;
 }
 
-/* *linux_guest: it wants PC timers, a clock and ACPI. */
+/* *linux_guest: it wants PC timers, a clock and ACPI.  Descriptors as check_file's, the caller's even after an error. */
 static enum err
-check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest, struct errmsg *m)
+check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest, int *kernel_fd, int *initrd_fd, struct errmsg *m)
 {
 	enum err e = ERR_OK;
 
 	*linux_guest = false;
 	if (spec->kernel != NULL)
-		e = check_file(conf, "kernel", spec->kernel, O_RDONLY, linux_guest, m);
+		e = check_file(conf, "kernel", spec->kernel, O_RDONLY, linux_guest, kernel_fd, m);
 	if (e == ERR_OK && spec->initrd != NULL) {
-		e = check_file(conf, "initrd", spec->initrd, O_RDONLY, NULL, m);
+		e = check_file(conf, "initrd", spec->initrd, O_RDONLY, NULL, initrd_fd, m);
 		*linux_guest = true;
 	}
 	for (unsigned i = 0; i < spec->ndisks && e == ERR_OK; i++) {
 		const struct vm_disk *d = &spec->disks[i];
 
-		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, m);
+		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, NULL, m);
 		if (e == ERR_OK && d->overlay != NULL && access(d->overlay, F_OK) == 0)
-			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, m);
+			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, NULL, m);
 	}
 	return e;
 }
@@ -111,7 +151,8 @@ qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 {
 	struct qemu_ctx *ctx = arg;
 	const struct vm_host_conf *conf = ctx->env->conf;
-	struct qemu_run run = { .spec = spec, .qemu = ctx->qemu, .incoming_fd = -1 };
+	struct qemu_run run = { .spec = spec, .qemu = ctx->qemu, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
+	int fds[2] = { -1, -1 };
 	struct qemu_args args;
 	struct vm_bridge br;
 	bool linux_guest;
@@ -121,7 +162,10 @@ qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 	if (e != ERR_OK)
 		return e;
 	qemu_args_clear(&args);
-	e = check_files(conf, spec, &linux_guest, m);
+	e = check_files(conf, spec, &linux_guest, &fds[0], &fds[1], m);
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++)
 		e = vm_bridge_get(spec->nics[i].bridge, &br, m);
 	if (e == ERR_OK && spec->accel == VM_ACCEL_KVM)
@@ -183,6 +227,16 @@ prepare_disks(struct start *s, struct errmsg *m)
 	return e;
 }
 
+/* Its number in the child; -1 for -1. */
+static int
+pass_fd(struct spawn_conf *sc, int fd)
+{
+	if (fd < 0)
+		return -1;
+	sc->fds[sc->nfds++] = fd;
+	return SPAWN_FD_FIRST + (int)sc->nfds - 1;
+}
+
 /* Descriptors in the order of their numbers in the child. */
 static enum err
 prepare_args(struct start *s, struct errmsg *m)
@@ -201,10 +255,9 @@ prepare_args(struct start *s, struct errmsg *m)
 	run.tap_fd = SPAWN_FD_FIRST + (int)sc->nfds;
 	for (unsigned i = 0; i < s->spec->nnics; i++)
 		sc->fds[sc->nfds++] = s->taps[i];
-	if (s->state_fd >= 0) {
-		run.incoming_fd = SPAWN_FD_FIRST + (int)sc->nfds;
-		sc->fds[sc->nfds++] = s->state_fd;
-	}
+	run.incoming_fd = pass_fd(sc, s->state_fd);
+	run.kernel_fd = pass_fd(sc, s->kernel_fd);
+	run.initrd_fd = pass_fd(sc, s->initrd_fd);
 	e = qemu_args_build(&run, &s->args, m);
 	if (e != ERR_OK)
 		return e;
@@ -242,7 +295,7 @@ prepare(struct start *s, struct errmsg *m)
 	struct qemu_vm *v = s->v;
 	enum err e;
 
-	e = check_files(conf, s->spec, &v->acpi, m);
+	e = check_files(conf, s->spec, &v->acpi, &s->kernel_fd, &s->initrd_fd, m);
 	v->acpi = v->acpi || s->spec->machine == VM_MACHINE_Q35;
 	if (e == ERR_OK)
 		e = accel_choose(&s->ctx->accel, conf, s->ctx->qemu, s->spec->accel, &s->accel, m);
@@ -292,6 +345,10 @@ start_clear(struct start *s)
 			close(s->taps[i]);
 	if (s->state_fd >= 0)
 		close(s->state_fd);
+	if (s->kernel_fd >= 0)
+		close(s->kernel_fd);
+	if (s->initrd_fd >= 0)
+		close(s->initrd_fd);
 	cgroup_entry_close(&s->group);
 	qemu_args_clear(&s->args);
 }
@@ -302,7 +359,7 @@ start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, st
 	memset(s, 0, sizeof(*s));
 	s->ctx = ctx;
 	s->spec = spec;
-	s->qmp_fd = s->state_fd = s->group.v2_fd = -1;
+	s->qmp_fd = s->state_fd = s->kernel_fd = s->initrd_fd = s->group.v2_fd = -1;
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		s->taps[i] = -1;
 	spawn_conf_init(&s->sc);

@@ -26,3 +26,18 @@ teardown() { teardown_jitsu; }
 	[ "$status" -eq 1 ]
 	[[ "$output" == *no-such-user*useradd* ]]
 }
+
+@test "a kernel in a directory that is closed to the VMs' user boots, one that is closed itself does not" {
+	mkdir -m 700 "$DIR/private"
+	mv "$DIR/hello.elf" "$DIR/private/"
+	sed -i 's|"hello.elf"|"private/hello.elf"|' "$DIR/jitsu.conf"
+	start_jitsud
+	run ask +short www.example.test A
+	[ "$output" = 10.77.0.10 ]
+	is_state www.example.test awake
+	jitsu sleep www.example.test
+	chmod 600 "$DIR/private/hello.elf"
+	run ask www.example.test A
+	[[ "$output" == *SERVFAIL* ]]
+	jitsu show www.example.test | grep -q "private/hello.elf: the VMs' user (uid [0-9]*) may not read it"
+}

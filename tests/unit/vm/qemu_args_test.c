@@ -55,7 +55,7 @@ test_microvm(void **state)
 		"-kernel", "/k/hello,1.elf", "-append", "name=www,x ip=10.0.0.2/24",
 		"-netdev", "tap,id=n0,fd=4", "-device", "virtio-net-device,netdev=n0,mac=02:00:00:00:00:0a,bus=virtio-mmio-bus.1", NULL };
 	struct vm_spec s = base_spec();
-	struct qemu_run run = { .spec = &s, .qemu = "/usr/bin/qemu", .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1 };
+	struct qemu_run run = { .spec = &s, .qemu = "/usr/bin/qemu", .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 
 	(void)state;
 	s.nnics = 1;
@@ -80,7 +80,8 @@ test_q35(void **state)
 		"-cpu", "max,-x", "--weird,arg", NULL };
 	const char *extra[] = { "-cpu", "max,-x", "--weird,arg" };
 	struct vm_spec s = base_spec();
-	struct qemu_run run = { .spec = &s, .qemu = "q", .cpu = "host", .kvm = true, .acpi = true, .qmp_fd = 3, .tap_fd = 4, .incoming_fd = 6 };
+	struct qemu_run run = { .spec = &s, .qemu = "q", .cpu = "host", .kvm = true, .acpi = true, .qmp_fd = 3, .tap_fd = 4, .incoming_fd = 6,
+		.kernel_fd = -1, .initrd_fd = -1 };
 
 	(void)state;
 	s.unit = "a,b";
@@ -107,7 +108,7 @@ test_most(void **state)
 {
 	const char *extra[LIMIT_ARGS];
 	struct vm_spec s = base_spec();
-	struct qemu_run run = { .spec = &s, .qemu = "q", .acpi = true, .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1 };
+	struct qemu_run run = { .spec = &s, .qemu = "q", .acpi = true, .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 	bool acpi = false, last_bus = false;
@@ -134,7 +135,7 @@ static void
 test_refused(void **state)
 {
 	struct vm_spec s = base_spec();
-	struct qemu_run run = { .spec = &s, .qemu = "q", .incoming_fd = -1 };
+	struct qemu_run run = { .spec = &s, .qemu = "q", .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 
@@ -156,7 +157,7 @@ static void
 test_shape(void **state)
 {
 	struct vm_spec s = base_spec();
-	struct qemu_run run = { .spec = &s, .qemu = "q", .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1 };
+	struct qemu_run run = { .spec = &s, .qemu = "q", .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 	char *a, *b;
