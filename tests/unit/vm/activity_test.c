@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +21,7 @@
 #define GUEST_MAC "02:00:00:00:00:77"
 
 static struct world w;
+static pid_t guest;
 static struct vm_activity *act;
 static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
 static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
@@ -71,15 +75,39 @@ counted(const char *command)
 	return r.last_ns != 0;
 }
 
+/* A process that only keeps a network namespace. */
+static pid_t
+guest_begin(void)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) == 0 && write(ready[1], "", 1) == 1)
+			for (;;)
+				pause();
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
 static int
 setup(void **state)
 {
 	struct errmsg m;
 
 	(void)state;
-	sh("ip netns add act%d && ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up", (int)getpid(), BRIDGE);
-	sh("ip link set vact1 netns act%d && ip netns exec act%d sh -c 'ip link set vact1 address " GUEST_MAC
-	    " && ip addr add 10.99.0.9/24 dev vact1 && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'", (int)getpid(), (int)getpid());
+	guest = guest_begin();
+	sh("ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up && ip link set vact1 netns %d", BRIDGE, (int)guest);
+	sh("nsenter -t %d -n sh -c 'ip link set vact1 address " GUEST_MAC " && ip addr add 10.99.0.9/24 dev vact1"
+	    " && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'", (int)guest);
 	sh("ip -6 addr replace fd99::1/64 dev %s nodad", BRIDGE);
 	world_open(&w);
 	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
@@ -93,7 +121,9 @@ teardown(void **state)
 	(void)state;
 	vm_activity_free(act, true);
 	world_close(&w);
-	sh("ip netns del act%d", (int)getpid());
+	sh("ip link del vact0");
+	assert_int_equal(kill(guest, SIGKILL), 0);
+	assert_int_equal(waitpid(guest, NULL, 0), guest);
 	return 0;
 }
 
