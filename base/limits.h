@@ -43,6 +43,9 @@
 /* Ranges of addresses that speak PROXY protocol: a pair of load balancers in each of some networks. */
 #define LIMIT_PROXIES 12
 
+/* A PROXY protocol header behind its fixed part: addresses, and room for what load balancers add. */
+#define LIMIT_PROXY_BODY 1024
+
 /* Queries of one TCP connection that may wait for units; then we stop reading from it. */
 #define LIMIT_TCP_HELD 128
 

@@ -23,3 +23,12 @@ dns_peer_addr(const struct dns_peer *p, struct msg_addr *a)
 		memcpy(a->bytes, in6, 16);
 	}
 }
+
+void
+dns_peer_client(const struct dns_peer *p, struct msg_addr *a)
+{
+	if (p->proxied)
+		*a = p->client;
+	else
+		dns_peer_addr(p, a);
+}

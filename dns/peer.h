@@ -10,6 +10,9 @@
 struct dns_peer {
 	uint8_t tcp;           /* 1: `conn` and `conn_gen` say which connection; 0: `socket` says which UDP socket */
 	uint8_t socket;        /* index among the worker's UDP sockets */
+	uint8_t proxied;       /* a listed proxy said who the client is: `client`; replies go to the proxy at `addr` */
+	uint8_t unproven;      /* nothing has proven the client's address: UDP, also where a proxy made TCP of it */
+	struct msg_addr client;
 	uint8_t local_family;  /* AF_INET or AF_INET6 when `local` is known (wildcard sockets), else 0 */
 	uint32_t conn;         /* slot of the connection */
 	uint32_t conn_gen;     /* a slot is used again; this tells the connections apart */
@@ -19,7 +22,7 @@ struct dns_peer {
 		struct sockaddr sa;
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
-	} addr;                /* the client's */
+	} addr;                /* the client's, or its proxy's */
 	union {
 		struct in_addr in;
 		struct in6_addr in6;
@@ -27,6 +30,8 @@ struct dns_peer {
 };
 
 /* The client's address as messages carry it; an IPv4-mapped one as IPv4. */
+void dns_peer_client(const struct dns_peer *p, struct msg_addr *a);
+/* The same for who sent it: the client or its proxy. */
 void dns_peer_addr(const struct dns_peer *p, struct msg_addr *a);
 
 #endif

@@ -138,7 +138,7 @@ edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *
 	struct dns_edns *e = &q->edns;
 	struct msg_addr client;
 	uint8_t reply[DNS_COOKIE_LEN];
-	bool proven = peer->tcp;
+	bool proven = !peer->unproven;
 
 	if (!peer->tcp) {
 		e->keepalive = false;   /* RFC 7828 section 3.2.2 */
@@ -148,7 +148,7 @@ edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *
 	}
 	if (e->cookie_len == 0 || w->tune.cookies.n == 0)
 		return proven;
-	dns_peer_addr(peer, &client);
+	dns_peer_client(peer, &client);
 	proven |= dns_cookie_check(&w->tune.cookies, e->cookie, e->cookie_len, &client, now_s(), reply);
 	memcpy(e->cookie, reply, sizeof(reply));
 	e->cookie_reply = true;

@@ -38,7 +38,7 @@ server_wake(struct worker *w, const struct hold_wake *wake)
 
 	m.wake.worker = w->index;
 	m.wake.qtype = wake->qtype;
-	dns_peer_addr(wake->peer, &m.wake.client);
+	dns_peer_client(wake->peer, &m.wake.client);
 	/* When it cannot be sent, the channel reports its end; until then the queries wait and are asked for again. */
 	(void)chan_send(w->server->chan, &m, NULL, 0);
 }
@@ -178,6 +178,10 @@ on_tune(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struct
 		return err_set(m, ERR_RANGE, "%u cookie secrets, not 0 to %d", msg->dns_tune.cookie_secrets, MSG_COOKIE_SECRETS);
 	atomic_store_explicit(&s->udp_wakes.per_minute, msg->dns_tune.udp_wakes, memory_order_relaxed);
 	t->cookies.n = msg->dns_tune.cookie_secrets;
+	if (msg->dns_tune.proxies > LIMIT_PROXIES)
+		return err_set(m, ERR_RANGE, "%u ranges of proxies, not 0 to %d", msg->dns_tune.proxies, LIMIT_PROXIES);
+	t->proxies.n = msg->dns_tune.proxies;
+	memcpy(t->proxies.range, msg->dns_tune.proxy, sizeof(t->proxies.range));
 	memcpy(t->cookies.secret, msg->dns_tune.cookie_secret, sizeof(t->cookies.secret));
 	if (!s->run)
 		return ERR_OK;   /* workers begin with it */

@@ -27,6 +27,7 @@
 #include "dns/answer.h"
 #include "dns/cookie.h"
 #include "dns/hold.h"
+#include "dns/proxy.h"
 #include "dns/rate.h"
 
 struct server;
@@ -44,6 +45,7 @@ struct swap {
 /* What a reload may change (MSG_DNS_TUNE); every worker has its own copy. */
 struct server_tune {
 	struct dns_cookie_secrets cookies;
+	struct proxy_list proxies;
 };
 
 /* A letter to a worker. */

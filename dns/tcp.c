@@ -36,6 +36,7 @@ struct tcp_conn {
 	uint32_t held;                   /* queries that wait */
 	uint64_t active_ns;
 	struct frame_kept in, out;
+	bool proxy;                      /* the header of a proxy has to come first */
 	bool eof;                        /* the client sends no more, but may still read */
 	bool dead;
 };
@@ -156,7 +157,7 @@ conn_settle(struct tcp_conn *c)
 {
 	const uint8_t *msg;
 	size_t pos = 0, len;
-	bool whole = frame_next(c->in.data, c->in.len, &pos, &msg, &len);
+	bool whole = !c->proxy && frame_next(c->in.data, c->in.len, &pos, &msg, &len);
 
 	if (c->dead || (c->eof && c->held == 0 && c->out.len == 0 && !whole)) {
 		conn_close(c);
@@ -209,10 +210,51 @@ conn_queries(struct tcp_conn *c, size_t len, uint64_t *now_ns)
 	const uint8_t *msg;
 	size_t pos = 0, msg_len;
 
-	while (conn_open(c) && frame_next(t->in, len, &pos, &msg, &msg_len))
+	while (!c->proxy && conn_open(c) && frame_next(t->in, len, &pos, &msg, &msg_len))
 		conn_query(c, msg, msg_len, now_ns);
 	out_flush(t, c);
 	return pos;
+}
+
+/* Takes the proxy's header off the front of t->in[0..len); returns its size, 0 as long as it is not complete. */
+static size_t
+conn_proxy(struct tcp_conn *c, size_t len)
+{
+	struct proxy_header h;
+
+	switch (proxy_parse(c->tcp->in, len, &h)) {
+	case PROXY_OK:
+		c->proxy = false;
+		c->peer.proxied = h.client.family != 0;
+		c->peer.client = h.client;
+		c->peer.unproven = c->peer.proxied && !h.stream;
+		return h.len;
+	case PROXY_MORE:
+		return 0;
+	case PROXY_BAD:
+		break;
+	}
+	count_add(&c->tcp->w->count->dropped, 1);
+	c->dead = true;
+	return 0;
+}
+
+/* Drops what stands in front of t->in[0..len); returns how much is left. */
+static size_t
+in_drop(struct tcp *t, size_t len, size_t done)
+{
+	if (done > 0 && done < len)
+		memmove(t->in, t->in + done, len - done);
+	return len - done;
+}
+
+/* Deals with what there is in t->in[0..len); returns how much is left, at the front. */
+static size_t
+conn_taken(struct tcp_conn *c, size_t len, uint64_t *now_ns)
+{
+	if (c->proxy)
+		len = in_drop(c->tcp, len, conn_proxy(c, len));
+	return in_drop(c->tcp, len, conn_queries(c, len, now_ns));
 }
 
 static void
@@ -220,17 +262,15 @@ conn_read(struct tcp_conn *c)
 {
 	struct tcp *t = c->tcp;
 	uint64_t now_ns = clock_now_ns();
-	size_t len = c->in.len, done;
+	size_t len = c->in.len;
 	ssize_t n = 0;
 
 	t->current = c;
 	if (len > 0)
 		memcpy(t->in, c->in.data, len);
-	done = conn_queries(c, len, &now_ns);
+	len = conn_taken(c, len, &now_ns);
 	if (conn_open(c) && !c->eof) {
 		/* Less than a message is left over. */
-		len -= done;
-		memmove(t->in, t->in + done, len);
 		n = recv(c->fd, t->in + len, LIMIT_TCP_CHUNK, MSG_DONTWAIT);
 		if (n == 0)
 			c->eof = true;
@@ -238,9 +278,10 @@ conn_read(struct tcp_conn *c)
 			len += (size_t)n;
 		else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 			c->dead = true;
-		done = n > 0 ? conn_queries(c, len, &now_ns) : 0;
+		if (n > 0)
+			len = conn_taken(c, len, &now_ns);
 	}
-	if (!c->dead && frame_keep(&c->in, t->in + done, len - done) != ERR_OK)
+	if (!c->dead && frame_keep(&c->in, t->in, len) != ERR_OK)
 		c->dead = true;
 	t->current = NULL;
 	conn_settle(c);
@@ -357,6 +398,7 @@ accept_failed(struct tcp *t)
 static void
 conn_new(struct tcp *t, int fd, const struct dns_peer *peer)
 {
+	struct msg_addr from;
 	struct tcp_conn *c;
 	uint32_t gen;
 
@@ -366,6 +408,8 @@ conn_new(struct tcp *t, int fd, const struct dns_peer *peer)
 	TAILQ_REMOVE(&t->free, c, in_list);
 	gen = c->peer.conn_gen + 1;
 	*c = (struct tcp_conn){ .tcp = t, .fd = fd, .peer = *peer, .active_ns = clock_now_ns() };
+	dns_peer_addr(&c->peer, &from);
+	c->proxy = proxy_listed(&t->w->tune.proxies, &from);
 	c->peer.tcp = 1;
 	c->peer.conn = (uint32_t)(c - t->slots);
 	c->peer.conn_gen = gen;

@@ -185,6 +185,31 @@ batch_receive(struct udp *u, const struct udp_socket *s)
 	return recvmmsg(s->fd, u->in, LIMIT_UDP_BATCH, MSG_DONTWAIT, NULL);
 }
 
+/*
+ * The query behind the header of a listed proxy, and whose it is; others' as it came.  False: a listed proxy must send a header.
+ */
+static bool
+proxy_open(const struct udp *u, struct dns_peer *peer, const uint8_t **wire, size_t *len)
+{
+	struct proxy_header h;
+	struct msg_addr from;
+
+	peer->proxied = 0;
+	peer->unproven = 1;
+	if (u->w->tune.proxies.n == 0)
+		return true;
+	dns_peer_addr(peer, &from);
+	if (!proxy_listed(&u->w->tune.proxies, &from))
+		return true;
+	if (proxy_parse(*wire, *len, &h) != PROXY_OK)
+		return false;
+	*wire += h.len;
+	*len -= h.len;
+	peer->proxied = h.client.family != 0;
+	peer->client = h.client;
+	return true;
+}
+
 static void
 batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 {
@@ -192,6 +217,8 @@ batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 
 	count_add(&u->w->count->udp_queries, n);
 	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *wire = u->in_iov[i].iov_base;
+		size_t len = u->in[i].msg_len;
 		struct dns_peer *peer = &u->in_peer[i];
 		struct dns_reply r;
 
@@ -201,8 +228,12 @@ batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 			peer_local(peer, &u->in[i].msg_hdr);
 		else
 			peer->local_family = 0;
+		if (!proxy_open(u, peer, &wire, &len)) {
+			count_add(&u->w->count->dropped, 1);
+			continue;
+		}
 		slot_open(u, s, &r);
-		if (serve_query(u->w, u->in_iov[i].iov_base, u->in[i].msg_len, peer, &now_ns, &r) == SERVE_REPLY)
+		if (serve_query(u->w, wire, len, peer, &now_ns, &r) == SERVE_REPLY)
 			slot_commit(u, peer, &r);
 	}
 	udp_flush(u);

@@ -173,6 +173,9 @@ struct config {
 	const char *cookie_secret_file;   /* absolute; NULL: random */
 	uint32_t address_hold_ms;      /* a removed unit's address is refused to others for so long */
 	unsigned log_level;            /* enum log_level */
+	struct addr_range *proxies;    /* who speaks PROXY protocol to us */
+	unsigned nproxies;
+	struct config_list proxies_text;
 	struct config_limits limits;
 	struct config_network *networks;
 	unsigned nnetworks;

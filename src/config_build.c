@@ -158,6 +158,21 @@ build_listen(struct config_loader *l)
 	}
 }
 
+static void
+build_proxies(struct config_loader *l)
+{
+	struct config *c = l->conf;
+
+	c->proxies = arena_array(&l->arena, c->proxies_text.n, sizeof(*c->proxies));
+	if (c->proxies == NULL) {
+		l->nomem = true;
+		return;
+	}
+	for (unsigned i = 0; i < c->proxies_text.n; i++)
+		if (addr_parse_range(c->proxies_text.items[i], &c->proxies[c->nproxies]))   /* else it was reported when it was read */
+			c->nproxies++;
+}
+
 static unsigned
 cores(void)
 {
@@ -217,6 +232,7 @@ config_build(struct config_loader *l)
 	if (l->nomem)
 		return;
 	build_listen(l);
+	build_proxies(l);
 	resolve_auto(c);
 	check_top(l, top);
 	config_build_networks(l);

@@ -36,6 +36,11 @@ dnslink_tune(struct warden *w)
 	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
 	m.dns_tune.cookie_secrets = w->cookies.n;
 	memcpy(m.dns_tune.cookie_secret, w->cookies.secret, sizeof(m.dns_tune.cookie_secret));
+	for (unsigned i = 0; i < w->gen->conf->nproxies && i < LIMIT_PROXIES; i++) {
+		m.dns_tune.proxy[i].first = w->gen->conf->proxies[i].first;
+		m.dns_tune.proxy[i].last = w->gen->conf->proxies[i].last;
+		m.dns_tune.proxies++;
+	}
 	child_send(&w->dns, &m, NULL, 0);
 	explicit_bzero(&m, sizeof(m));
 }

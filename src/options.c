@@ -73,6 +73,8 @@ const struct option options[] = {
 	TOP("nsid", OPTION_STRING, OPTION_RESTART, 1, 63, NULL, NULL, nsid, "server identifier for who asks for it (RFC 5001)"),
 	TOP("cookie-secret-file", OPTION_PATH, 0, 1, PATH_MOST, NULL, NULL, cookie_secret_file,
 	    "file with the secrets of DNS cookies, to be shared by servers of one address; by default a random one"),
+	TOP("proxy-protocol", OPTION_RANGE, OPTION_LIST, 0, LIMIT_PROXIES, NULL, NULL, proxies_text,
+	    "load balancers, whose queries begin with a PROXY protocol header, version 2"),
 	TOP("address-hold", OPTION_DURATION, OPTION_RESTART, 0, 30 * DAY, "3d", NULL, address_hold_ms,
 	    "a removed unit's address is refused to others for so long; 0s: not at all"),
 	TOP("log-level", OPTION_WORD, 0, 0, 0, "info", words_level, log_level, "the least important messages to log"),

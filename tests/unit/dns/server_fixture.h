@@ -18,6 +18,7 @@ struct fixture_conf {
 	bool wildcard;             /* 0.0.0.0 and :: instead of 127.0.0.1 and ::1 */
 	uint32_t held_per_unit, held_total, tcp_clients, tcp_idle_ms;
 	uint32_t udp_wakes;        /* per minute; 0 = no limit */
+	bool proxied;              /* loopback clients speak PROXY protocol */
 	unsigned nofile;           /* RLIMIT_NOFILE of the process; 0 = as it is */
 	uid_t uid;                 /* to become, in an empty root; 0 = stay */
 };

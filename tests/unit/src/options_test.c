@@ -30,6 +30,7 @@ static const struct sample samples[] = {
 	{ OPTION_TOP, "admins", "ann", "-ann" },
 	{ OPTION_TOP, "nsid", "ns1 of two", "" },
 	{ OPTION_TOP, "cookie-secret-file", "cookies", "" },
+	{ OPTION_TOP, "proxy-protocol", "192.0.2.0/24", "192.0.2.1/24" },
 	{ OPTION_TOP, "address-hold", "0s", "31d" },
 	{ OPTION_TOP, "log-level", "debug", "notice" },
 	{ OPTION_LIMITS, "boots", "1", "0" },

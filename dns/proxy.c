@@ -1,0 +1,89 @@
+/* proxy: PROXY protocol version 2. */
+#include "dns/proxy.h"
+
+#include <string.h>
+
+#include "dns/rdata.h"
+
+#define FIXED 16
+#define VERSION 2
+#define COMMAND_LOCAL 0
+#define COMMAND_PROXY 1
+#define FAMILY_INET 1
+#define FAMILY_INET6 2
+#define FAMILY_UNIX 3
+#define TRANSPORT_STREAM 1
+#define TRANSPORT_DGRAM 2
+#define ADDRS_INET 12          /* two addresses and two ports */
+#define ADDRS_INET6 36
+#define ADDRS_UNIX 216
+
+static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
+
+/* The client's address; false: the header contradicts itself. */
+static bool
+parse_client(const uint8_t *bytes, size_t body, struct proxy_header *h)
+{
+	unsigned family = bytes[13] >> 4, transport = bytes[13] & 15;
+
+	if (family > FAMILY_UNIX || transport > TRANSPORT_DGRAM)
+		return false;
+	h->stream = transport == TRANSPORT_STREAM;
+	switch (family) {
+	case FAMILY_INET:
+		if (body < ADDRS_INET || transport == 0)
+			return false;
+		h->client.family = 4;
+		h->client.prefixlen = 32;
+		memcpy(h->client.bytes, bytes + FIXED, 4);
+		return true;
+	case FAMILY_INET6:
+		if (body < ADDRS_INET6 || transport == 0)
+			return false;
+		h->client.family = 6;
+		h->client.prefixlen = 128;
+		memcpy(h->client.bytes, bytes + FIXED, 16);
+		return true;
+	case FAMILY_UNIX:
+		return body >= ADDRS_UNIX;
+	default:
+		return transport == 0;
+	}
+}
+
+enum proxy_parsed
+proxy_parse(const uint8_t *bytes, size_t len, struct proxy_header *h)
+{
+	size_t body;
+
+	memset(h, 0, sizeof(*h));
+	if (memcmp(bytes, signature, len < sizeof(signature) ? len : sizeof(signature)) != 0)
+		return PROXY_BAD;
+	if (len > 12 && ((bytes[12] >> 4) != VERSION || (bytes[12] & 15) > COMMAND_PROXY))
+		return PROXY_BAD;
+	if (len < FIXED)
+		return PROXY_MORE;
+	body = dns_get16(bytes + 14);
+	if (body > LIMIT_PROXY_BODY)
+		return PROXY_BAD;
+	if (len - FIXED < body)
+		return PROXY_MORE;
+	h->len = FIXED + body;
+	if ((bytes[12] & 15) == COMMAND_LOCAL)
+		return PROXY_OK;   /* what stands in the body is to be ignored */
+	return parse_client(bytes, body, h) ? PROXY_OK : PROXY_BAD;
+}
+
+bool
+proxy_listed(const struct proxy_list *list, const struct msg_addr *a)
+{
+	size_t len = a->family == 4 ? 4 : 16;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct msg_range *r = &list->range[i];
+
+		if (r->first.family == a->family && memcmp(r->first.bytes, a->bytes, len) <= 0 && memcmp(a->bytes, r->last.bytes, len) <= 0)
+			return true;
+	}
+	return false;
+}
