@@ -43,7 +43,7 @@ enum err
 qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m)
 {
 	uint64_t deadline = clock_now_ns() + QEMU_RESTORE_NS;
-	char status[32];
+	char status[32] = "";
 	enum err e;
 
 	e = qemu_vm_connect(v, m);
