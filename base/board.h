@@ -38,9 +38,31 @@ struct board_use {
 
 _Static_assert(sizeof(struct board_state) == 8 && sizeof(struct board_use) == 16, "eight bytes and sixteen per unit");
 
+/* Query types that are counted each; the others together. */
+enum board_type {
+	BOARD_TYPE_A, BOARD_TYPE_NS, BOARD_TYPE_CNAME, BOARD_TYPE_SOA, BOARD_TYPE_PTR, BOARD_TYPE_MX, BOARD_TYPE_TXT, BOARD_TYPE_AAAA,
+	BOARD_TYPE_SRV, BOARD_TYPE_DS, BOARD_TYPE_DNSKEY, BOARD_TYPE_TLSA, BOARD_TYPE_SVCB, BOARD_TYPE_HTTPS, BOARD_TYPE_ANY,
+	BOARD_TYPE_OTHER, BOARD_TYPE_COUNT
+};
+
+/* How long queries were held: bucket i for less than 2^i ms, the last for everything longer. */
+#define BOARD_HELD_BUCKETS 16
+
+static inline unsigned
+board_held_bucket(uint64_t held_ns)
+{
+	uint64_t ms = held_ns / 1000000;
+	unsigned bucket = ms == 0 ? 0 : 64 - (unsigned)__builtin_clzll(ms);
+
+	return bucket < BOARD_HELD_BUCKETS ? bucket : BOARD_HELD_BUCKETS - 1;
+}
+
 /* Statistics of the DNS process; one row per worker so that nothing is contended. */
 struct board_counters {
 	_Atomic uint64_t udp_queries, tcp_queries, answers, dropped;
+	_Atomic uint64_t ipv6_queries;       /* of both */
+	_Atomic uint64_t type[BOARD_TYPE_COUNT];
+	_Atomic uint64_t held_for[BOARD_HELD_BUCKETS];
 	_Atomic uint64_t rcode[24];
 	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
 	_Atomic uint64_t wakes_deferred;     /* UDP clients sent to TCP because too many wakes were asked for */

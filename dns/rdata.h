@@ -11,9 +11,9 @@
 #define DNS_CLASS_IN 1
 
 enum dns_type {
-	DNS_T_A = 1, DNS_T_NS = 2, DNS_T_CNAME = 5, DNS_T_SOA = 6, DNS_T_HINFO = 13, DNS_T_MX = 15, DNS_T_TXT = 16,
-	DNS_T_AAAA = 28, DNS_T_DNAME = 39, DNS_T_OPT = 41, DNS_T_DS = 43, DNS_T_RRSIG = 46, DNS_T_NSEC = 47, DNS_T_DNSKEY = 48,
-	DNS_T_NSEC3 = 50, DNS_T_NSEC3PARAM = 51, DNS_T_SVCB = 64, DNS_T_HTTPS = 65, DNS_T_TSIG = 250, DNS_T_IXFR = 251,
+	DNS_T_A = 1, DNS_T_NS = 2, DNS_T_CNAME = 5, DNS_T_SOA = 6, DNS_T_PTR = 12, DNS_T_HINFO = 13, DNS_T_MX = 15, DNS_T_TXT = 16,
+	DNS_T_AAAA = 28, DNS_T_SRV = 33, DNS_T_DNAME = 39, DNS_T_OPT = 41, DNS_T_DS = 43, DNS_T_RRSIG = 46, DNS_T_NSEC = 47, DNS_T_DNSKEY = 48,
+	DNS_T_NSEC3 = 50, DNS_T_NSEC3PARAM = 51, DNS_T_TLSA = 52, DNS_T_SVCB = 64, DNS_T_HTTPS = 65, DNS_T_TSIG = 250, DNS_T_IXFR = 251,
 	DNS_T_AXFR = 252, DNS_T_ANY = 255
 };
 
@@ -37,7 +37,7 @@ dns_rdata_layout(uint16_t type)
 	case 3: case 4:           /* MD, MF */
 	case DNS_T_CNAME:
 	case 7: case 8: case 9:   /* MB, MG, MR */
-	case 12:                  /* PTR */
+	case DNS_T_PTR:
 		return (struct dns_layout){ 0, 1 };
 	case DNS_T_SOA:
 	case 14:                  /* MINFO */

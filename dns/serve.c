@@ -10,9 +10,8 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "dns/rdata.h"
 
-#define RCODE_FORMERR 1
-#define RCODE_SERVFAIL 2
 #define EDE_NOT_READY 14
 #define HEADER_TC 0x02
 
@@ -53,10 +52,33 @@ reply_count(struct worker *w, const struct dns_reply *r)
 	return SERVE_REPLY;
 }
 
+static enum board_type
+type_row(uint16_t qtype)
+{
+	switch (qtype) {
+	case DNS_T_A: return BOARD_TYPE_A;
+	case DNS_T_NS: return BOARD_TYPE_NS;
+	case DNS_T_CNAME: return BOARD_TYPE_CNAME;
+	case DNS_T_SOA: return BOARD_TYPE_SOA;
+	case DNS_T_PTR: return BOARD_TYPE_PTR;
+	case DNS_T_MX: return BOARD_TYPE_MX;
+	case DNS_T_TXT: return BOARD_TYPE_TXT;
+	case DNS_T_AAAA: return BOARD_TYPE_AAAA;
+	case DNS_T_SRV: return BOARD_TYPE_SRV;
+	case DNS_T_DS: return BOARD_TYPE_DS;
+	case DNS_T_DNSKEY: return BOARD_TYPE_DNSKEY;
+	case DNS_T_TLSA: return BOARD_TYPE_TLSA;
+	case DNS_T_SVCB: return BOARD_TYPE_SVCB;
+	case DNS_T_HTTPS: return BOARD_TYPE_HTTPS;
+	case DNS_T_ANY: return BOARD_TYPE_ANY;
+	default: return BOARD_TYPE_OTHER;
+	}
+}
+
 static enum serve
 reply_servfail(struct worker *w, const struct dns_query *q, int ede, const char *phrase, struct dns_reply *r)
 {
-	dns_error_build(q, RCODE_SERVFAIL, ede, phrase, &w->conf, r);
+	dns_error_build(q, DNS_R_SERVFAIL, ede, phrase, &w->conf, r);
 	return reply_count(w, r);
 }
 
@@ -144,7 +166,7 @@ edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *
 		e->keepalive = false;   /* RFC 7828 section 3.2.2 */
 	} else if (e->keepalive_bad && *parsed == DNS_PARSED_OK) {
 		*parsed = DNS_PARSED_ERROR;
-		*rcode = RCODE_FORMERR;
+		*rcode = DNS_R_FORMERR;
 	}
 	if (e->cookie_len == 0 || w->tune.cookies.n == 0)
 		return proven;
@@ -175,6 +197,7 @@ serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_
 		dns_error_build(&q, rcode, -1, NULL, &w->conf, r);
 		return reply_count(w, r);
 	}
+	count_add(&w->count->type[type_row(q.qtype)], 1);
 	if (w->set == NULL)
 		return reply_servfail(w, &q, EDE_NOT_READY, "no zones are loaded yet", r);
 	unit = dns_answer_build(w->set, &q, peer->tcp, &w->conf, r);

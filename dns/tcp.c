@@ -186,6 +186,8 @@ conn_query(struct tcp_conn *c, const uint8_t *msg, size_t len, uint64_t *now_ns)
 	struct dns_reply r;
 
 	count_add(&t->w->count->tcp_queries, 1);
+	if (c->peer.addr.sa.sa_family == AF_INET6)
+		count_add(&t->w->count->ipv6_queries, 1);
 	r = (struct dns_reply){ .buf = t->out + t->out_len + FRAME_HEAD, .cap = DNS_MESSAGE_MAX };
 	switch (serve_query(t->w, msg, len, &c->peer, now_ns, &r)) {
 	case SERVE_REPLY:

@@ -33,7 +33,7 @@ struct udp_socket {
 	struct event *ev;
 	int fd;
 	uint8_t index;
-	bool wildcard;
+	bool wildcard, ipv6;
 };
 
 struct udp {
@@ -216,6 +216,8 @@ batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 	uint64_t now_ns = 0;
 
 	count_add(&u->w->count->udp_queries, n);
+	if (s->ipv6)
+		count_add(&u->w->count->ipv6_queries, n);
 	for (unsigned i = 0; i < n; i++) {
 		const uint8_t *wire = u->in_iov[i].iov_base;
 		size_t len = u->in[i].msg_len;
@@ -293,6 +295,7 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 	u->nsockets++;   /* from here on udp_free closes it */
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
 		return err_sys(m, "UDP socket %u", s->index);
+	s->ipv6 = ss.ss_family == AF_INET6;
 	if (evutil_make_socket_nonblocking(fd) != 0)
 		return err_sys(m, "UDP socket %u", s->index);
 	if (wildcard && ss.ss_family == AF_INET)

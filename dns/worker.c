@@ -15,9 +15,11 @@ static void
 held_answer(void *arg, const struct hold_query *q, int ede, bool expired)
 {
 	struct worker *w = arg;
+	uint64_t now_ns = clock_now_ns();
 
 	if (expired)
 		count_add(&w->count->held_expired, 1);
+	count_add(&w->count->held_for[board_held_bucket(now_ns > q->arrived_ns ? now_ns - q->arrived_ns : 0)], 1);
 	if (q->peer.tcp)
 		tcp_answer(w->tcp, q, ede);
 	else

@@ -326,7 +326,7 @@ status_children(FILE *f, const json_t *children)
 	cli_table_free(t);
 }
 
-/* Counters, one row each; an object among them (rcodes) gives rows of its own. */
+/* Counters, one row each; an object among them (rcodes) gives rows of its own, for what has happened at all. */
 static void
 counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 {
@@ -339,6 +339,8 @@ counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 				counter_rows(t, key, v);
 			continue;
 		}
+		if (prefix[0] != '\0' && json_is_number(v) && json_number_value(v) == 0)
+			continue;
 		cli_table_cell(t, 0, "%s%s%s", prefix, prefix[0] != '\0' ? " " : "", key);
 		if (json_is_number(v))
 			cli_table_cell(t, 1, "%.0f", json_number_value(v));

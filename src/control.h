@@ -24,7 +24,8 @@
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
  *   reload   { zones, units, warnings: [text] }; fails with every finding, one per line
  *   status   { version, pid, uptime_s, zones: [{ name, serial, units, file, error }], children: [{ name, pid, restarts }],
- *            counters: { queries, answers, rcodes: { NOERROR: n, ... }, held, wakes, boots, ... }, limits: { name: { used, most } } }
+ *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,
+ *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }
  */
 #ifndef SRC_CONTROL_H
 #define SRC_CONTROL_H

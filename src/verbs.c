@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/counters.h"
 #include "src/record.h"
 #include "src/suggest.h"
 #include "src/warden.h"
@@ -315,46 +316,6 @@ child_json(const struct child *c)
 {
 	return json_pack("{s:s, s:o, s:I}", "name", c->name, "pid", c->pid != 0 ? json_integer(c->pid) : json_null(), "restarts",
 	    (json_int_t)c->restarts);
-}
-
-static uint64_t
-sum(const struct warden *w, size_t offset)
-{
-	uint64_t total = 0;
-
-	for (unsigned k = 0; k < w->sockets.workers; k++)
-		total += atomic_load_explicit((const _Atomic uint64_t *)(const void *)((const char *)&w->board.counters[k] + offset),
-		    memory_order_relaxed);
-	return total;
-}
-
-static json_t *
-rcodes_json(const struct warden *w)
-{
-	static const struct {
-		unsigned code;
-		const char *name;
-	} names[] = { { 0, "NOERROR" }, { 1, "FORMERR" }, { 2, "SERVFAIL" }, { 3, "NXDOMAIN" }, { 4, "NOTIMP" }, { 5, "REFUSED" },
-		{ 6, "YXDOMAIN" }, { 16, "BADVERS" } };
-	json_t *j = json_object();
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		(void)json_object_set_new(j, names[i].name, json_integer((json_int_t)sum(w,
-		    offsetof(struct board_counters, rcode) + names[i].code * sizeof(uint64_t))));
-	return j;
-}
-
-static json_t *
-counters_json(const struct warden *w)
-{
-	return json_pack("{s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-	    "queries", (json_int_t)(sum(w, offsetof(struct board_counters, udp_queries)) + sum(w, offsetof(struct board_counters, tcp_queries))),
-	    "answers", (json_int_t)sum(w, offsetof(struct board_counters, answers)),
-	    "truncated", (json_int_t)sum(w, offsetof(struct board_counters, truncated)), "rcodes", rcodes_json(w),
-	    "held", (json_int_t)sum(w, offsetof(struct board_counters, held)),
-	    "expired", (json_int_t)sum(w, offsetof(struct board_counters, held_expired)), "wakes", (json_int_t)w->totals.wakes,
-	    "boots", (json_int_t)w->totals.boots, "failures", (json_int_t)w->totals.failures, "crashes", (json_int_t)w->totals.crashes,
-	    "refused", (json_int_t)w->totals.refused);
 }
 
 static json_t *

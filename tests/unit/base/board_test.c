@@ -163,10 +163,24 @@ test_refused(void **state)
 	}
 }
 
+static void
+buckets_double(void **state)
+{
+	(void)state;
+	assert_int_equal(board_held_bucket(0), 0);
+	assert_int_equal(board_held_bucket(999999), 0);
+	assert_int_equal(board_held_bucket(1000000), 1);
+	assert_int_equal(board_held_bucket(1999999), 1);
+	assert_int_equal(board_held_bucket(2000000), 2);
+	assert_int_equal(board_held_bucket(1000000000), 10);
+	assert_int_equal(board_held_bucket(UINT64_MAX), BOARD_HELD_BUCKETS - 1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(buckets_double),
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_state_is_read_only),
 		cmocka_unit_test(test_sparse),

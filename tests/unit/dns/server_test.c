@@ -70,6 +70,10 @@ answers_what_needs_no_unit(void **state)
 		close(fd);
 	}
 	assert_int_equal(COUNTED(udp_queries), 6);
+	assert_int_equal(COUNTED(ipv6_queries), 3);
+	assert_int_equal(COUNTED(type[BOARD_TYPE_A]), 2);
+	assert_int_equal(COUNTED(type[BOARD_TYPE_AAAA]), 2);
+	assert_int_equal(COUNTED(type[BOARD_TYPE_TXT]), 2);
 	assert_int_equal(COUNTED(answers), 6);
 	assert_int_equal(f.board.use[fixture_unit("u0")].queries, 0);
 	fixture_stop(&f);
@@ -194,6 +198,8 @@ the_address_goes_out_when_hold_runs_out(void **state)
 	assert_int_equal(m.answered.answers, 1);
 	assert_int_equal(m.answered.expired, 1);
 	assert_int_equal(COUNTED(held_expired), 1);
+	/* 200 to 900 ms */
+	assert_int_equal(COUNTED(held_for[8]) + COUNTED(held_for[9]) + COUNTED(held_for[10]), 1);
 	close(fd);
 	fixture_stop(&f);
 }
