@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,22 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 	return e;
 }
 
+/* The directory it lies in, which the VMs' user may pass. */
+static enum err
+make_directory(const char *overlay, struct errmsg *m)
+{
+	char dir[PATH_MAX];
+	const char *slash = strrchr(overlay, '/');
+
+	if (slash == NULL || (size_t)(slash - overlay) >= sizeof(dir))
+		return err_set(m, ERR_RANGE, "overlay %s: no usable path", overlay);
+	memcpy(dir, overlay, (size_t)(slash - overlay));
+	dir[slash - overlay] = '\0';
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		return err_sys(m, "directory %s for overlays", dir);
+	return ERR_OK;
+}
+
 enum err
 overlay_ensure(const struct vm_host_conf *conf, const struct vm_disk *disk, struct errmsg *m)
 {
@@ -62,6 +79,9 @@ overlay_ensure(const struct vm_host_conf *conf, const struct vm_disk *disk, stru
 		return ERR_OK;
 	if ((size_t)snprintf(part, sizeof(part), "%s.part", disk->overlay) >= sizeof(part))
 		return err_set(m, ERR_RANGE, "overlay %s: the path is too long", disk->overlay);
+	e = make_directory(disk->overlay, m);
+	if (e != ERR_OK)
+		return e;
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(m, "overlay %s", part);
