@@ -156,6 +156,18 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		option(b, "-incoming", "fd:%d", run->incoming_fd);
 }
 
+/*
+ * The slot of the i-th virtio device, NICs before disks.  Guests without ACPI take slots in their order; in QEMU's ACPI tables the
+ * last comes first, so there the devices are laid out from the end.
+ */
+static unsigned
+mmio_slot(const struct qemu_run *run, unsigned i)
+{
+	unsigned n = run->spec->nnics + run->spec->ndisks;
+
+	return SLOT_FIRST + (run->acpi ? n - 1 - i : i);
+}
+
 static void
 add_nics(struct builder *b, const struct qemu_run *run)
 {
@@ -168,7 +180,7 @@ add_nics(struct builder *b, const struct qemu_run *run)
 		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, SLOT_FIRST + i);
+			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, mmio_slot(run, i));
 		else
 			option(b, "-device", "virtio-net-pci,netdev=n%u,mac=%s,romfile=", i, mac);
 	}
@@ -188,7 +200,7 @@ add_disks(struct builder *b, const struct qemu_run *run)
 		    qcow2 ? "qcow2" : "raw", d->readonly && d->overlay == NULL ? "on" : "off");
 		free(path);
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, SLOT_FIRST + spec->nnics + i);
+			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, mmio_slot(run, spec->nnics + i));
 		else
 			option(b, "-device", "virtio-blk-pci,drive=d%u", i);
 	}

@@ -111,7 +111,7 @@ test_most(void **state)
 	struct qemu_run run = { .spec = &s, .qemu = "q", .acpi = true, .qmp_fd = 3, .tap_fd = 4, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
-	bool acpi = false, last_bus = false;
+	bool acpi = false, first = false, last = false;
 
 	(void)state;
 	s.nnics = LIMIT_NICS;
@@ -125,9 +125,19 @@ test_most(void **state)
 	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
 	for (size_t i = 0; i < args.n; i++) {
 		acpi = acpi || strstr(args.argv[i], "microvm,acpi=on,pit=on,pic=on,rtc=on") != NULL;
-		last_bus = last_bus || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.16") == 0;
+		/* With ACPI the slots are taken from the end. */
+		first = first || strstr(args.argv[i], "virtio-net-device,netdev=n0,mac=") != NULL;
+		first = first && (strstr(args.argv[i], "netdev=n0,mac=") == NULL || strstr(args.argv[i], ",bus=virtio-mmio-bus.16") != NULL);
+		last = last || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.1") == 0;
 	}
-	assert_true(acpi && last_bus);
+	assert_true(acpi && first && last);
+	qemu_args_clear(&args);
+	run.acpi = false;
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	last = false;
+	for (size_t i = 0; i < args.n; i++)
+		last = last || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.16") == 0;
+	assert_true(last);
 	qemu_args_clear(&args);
 }
 
