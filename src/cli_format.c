@@ -203,8 +203,8 @@ cli_print_show(FILE *f, const json_t *u)
 	print_line(f, "name", "%s", text_of(u, "name"));
 	print_line(f, "aliases", "%s", join(json_object_get(u, "aliases"), buf, sizeof(buf)));
 	show_state(f, u);
-	print_line(f, "image", "%s%s%s%s", text_of(u, "image"), text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
-	    text_of(u, "driver")[0] != '\0' ? ")" : "");
+	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"), text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
+	    text_of(u, "accel")[0] != '\0' ? ", " : "", text_of(u, "accel"), text_of(u, "driver")[0] != '\0' ? ")" : "");
 	print_line(f, "addresses", "%s", join(json_object_get(u, "addresses"), buf, sizeof(buf)));
 	print_line(f, "mac", "%s", text_of(u, "mac"));
 	print_line(f, "vm", "%s", text_of(u, "uuid"));

@@ -245,7 +245,7 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 		e->overdue = true;
 		host_entry_next(e);
 	} else if (e->vm != NULL && !e->busy && !e->vm->answered) {
-		vm_report_log(&e->host->reporter, &e->uuid, "%s: the VM's process has not answered on its control socket for %d s", e->vm->unit, ANSWER_S);
+		vm_report_log(&e->host->reporter, &e->uuid, "the VM's process has not answered on its control socket for %d s", ANSWER_S);
 	}
 }
 
@@ -470,7 +470,7 @@ asked(struct entry *e, struct host_job *j)
 	e->waiting = j;
 	e->overdue = j->err != ERR_OK || j->deadline_ms == 0;
 	if (j->err == ERR_UNSUPPORTED)
-		vm_report_log(&e->host->reporter, &e->uuid, "%s: %s", e->vm->unit, j->out.msg.text);
+		vm_report_log(&e->host->reporter, &e->uuid, "%s", j->out.msg.text);
 	j->err = ERR_OK;
 	j->out.msg.text[0] = '\0';
 	STAILQ_FOREACH(next, &e->queue, link)
