@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -69,5 +70,11 @@ struct dns_unit {
 
 /* Fills in unit `i` of zone `zone`; the owner is any name that DNS allows: which names a unit may have is the caller's check. */
 enum err dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m);
+
+/*
+ * Prints zone `zone` of a sealed image as a master file: what is served, the SOA first, every name in full; mappings are not among it.
+ * Whether it could be written, ferror(f) says.
+ */
+enum err dns_image_print(int fd, uint32_t zone, FILE *f, struct errmsg *m);
 
 #endif

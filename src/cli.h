@@ -45,6 +45,9 @@ int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Prints JSON to standard output, indented, or on one line. */
 void cli_json(const json_t *data, bool one_line);
 
+/* The request's arguments; NULL when the name is none, which was said then. */
+json_t *cli_request(const struct cli *cli);
+
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
 
@@ -56,7 +59,13 @@ struct cli_client;
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
 /* The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon closed. */
 json_t *cli_client_next(struct cli_client *c);
+/* The first answer, when a descriptor comes beside it: the caller's, -1 when none came. */
+json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */
+
+/* ---- dump, cli_dump.c ---- */
+
+int cli_dump(const struct cli *cli);
 
 /* ---- check, cli_check.c ---- */
 

@@ -139,27 +139,15 @@ out:
 	return NULL;
 }
 
-json_t *
-cli_client_next(struct cli_client *c)
+static json_t *
+answer_of(struct cli_client *c, size_t len)
 {
 	struct errmsg m;
 	char *failure;
 	json_t *data;
 	bool is_event;
-	ssize_t n;
 
-	errno = 0;
-	n = getline(&c->line, &c->size, c->stream);
-	if (n < 0) {
-		if (ferror(c->stream) && (errno == EAGAIN || errno == EWOULDBLOCK))
-			(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s", c->cli->socket, c->cli->verb->name,
-			    c->cli->verb->timeout_s);   /* NULL says it */
-		else
-			(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
-			    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
-		return NULL;
-	}
-	switch (control_response_parse(c->line, (size_t)n, &data, &is_event, &failure, &m)) {
+	switch (control_response_parse(c->line, len, &data, &is_event, &failure, &m)) {
 	case ERR_OK:
 		break;
 	case ERR_STATE:
@@ -174,6 +162,60 @@ cli_client_next(struct cli_client *c)
 		(void)cli_fail("%s: %s", c->cli->socket, m.text);   /* as above */
 	}
 	return data;
+}
+
+static void
+say_no_answer(const struct cli_client *c, bool late)
+{
+	if (late)
+		(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s", c->cli->socket, c->cli->verb->name,
+		    c->cli->verb->timeout_s);   /* the caller returns NULL */
+	else
+		(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
+		    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
+}
+
+json_t *
+cli_client_next(struct cli_client *c)
+{
+	ssize_t n;
+
+	errno = 0;
+	n = getline(&c->line, &c->size, c->stream);
+	if (n >= 0)
+		return answer_of(c, (size_t)n);
+	say_no_answer(c, ferror(c->stream) && (errno == EAGAIN || errno == EWOULDBLOCK));
+	return NULL;
+}
+
+json_t *
+cli_client_next_fd(struct cli_client *c, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *cm;
+	ssize_t n;
+
+	*fd = -1;
+	/* The descriptor comes with the first byte; the rest of the line is read as ever. */
+	n = recvmsg(fileno(c->stream), &h, MSG_CMSG_CLOEXEC);
+	if (n != 1) {
+		say_no_answer(c, n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+		return NULL;
+	}
+	cm = CMSG_FIRSTHDR(&h);
+	if (cm != NULL && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len == CMSG_LEN(sizeof(*fd)))
+		memcpy(fd, CMSG_DATA(cm), sizeof(*fd));
+	if (ungetc((unsigned char)byte, c->stream) == EOF) {
+		(void)cli_fail("%s: the answer cannot be read", c->cli->socket);   /* NULL says it */
+		return NULL;
+	}
+	return cli_client_next(c);
 }
 
 void

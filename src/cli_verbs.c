@@ -26,9 +26,8 @@ cli_flush(void)
 	return CLI_OK;
 }
 
-/* The request's arguments; NULL when the name is none, which was said then. */
-static json_t *
-request_of(const struct cli *cli)
+json_t *
+cli_request(const struct cli *cli)
 {
 	char name[LIMIT_NAME_TEXT];
 	struct errmsg m;
@@ -62,7 +61,7 @@ static int
 run_plain(const struct cli *cli)
 {
 	struct cli_client *client = NULL;
-	json_t *request = request_of(cli), *data = NULL;
+	json_t *request = cli_request(cli), *data = NULL;
 	int status = CLI_FAILED;
 
 	if (request == NULL)
@@ -120,7 +119,7 @@ run_events(const struct cli *cli)
 {
 	struct cli_client *client = NULL;
 	struct cli_table *table = cli_events_new();
-	json_t *request = request_of(cli);
+	json_t *request = cli_request(cli);
 	int status = CLI_FAILED;
 
 	if (request == NULL || table == NULL)
@@ -159,6 +158,8 @@ const struct cli_verb cli_verbs[] = {
 	    "Control characters are shown as \\ooo.  For root and the admins of jitsu.conf." },
 	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
 	    "A zone with an error is served with its old contents." },
+	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",
+	    "Every name in full, the SOA first.  Mappings are not served and not printed." },
 	{ "reload", "", "", 0, 0, CHANGE_S, run_plain, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
 	    "When something in them is wrong everything stays as it was.  For root and the admins of jitsu.conf." },
 	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",

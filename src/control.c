@@ -388,6 +388,46 @@ control_reply(struct control_request *req, json_t *data)
 	json_decref(data);
 }
 
+/* Sends what the socket takes of a line, with the descriptor; what is left over goes through the buffer, which is empty now. */
+static bool
+client_write_fd(struct client *cl, const char *line, size_t len, int fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { .buf = { 0 } };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)line, .iov_len = len };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	ssize_t n;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	do {
+		n = sendmsg(bufferevent_getfd(cl->bev), &h, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return client_error(cl, "the answer could not be sent");
+	return client_write(cl, line + n, len - (size_t)n);
+}
+
+void
+control_reply_fd(struct control_request *req, json_t *data, int fd)
+{
+	struct client *cl = request_end(req);
+	size_t len = 0;
+	char *line = data != NULL && cl != NULL ? control_line_ok(data, &len) : NULL;
+
+	if (cl != NULL && line == NULL)
+		(void)client_error(cl, "the answer could not be made: out of memory");   /* whether it is still there matters to nobody here */
+	else if (cl != NULL)
+		(void)client_write_fd(cl, line, len, fd);   /* as above */
+	free(line);
+	json_decref(data);
+}
+
 void
 control_fail(struct control_request *req, const char *fmt, ...)
 {

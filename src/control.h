@@ -23,6 +23,7 @@
  *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
  *   reload   { zones, units, warnings: [text] }; fails with every finding, one per line
+ *   dump     { name, serial, index } and beside it the sealed image whose zone `index` it is, as a descriptor; args: name
  *   status   { version, pid, uptime_s, zones: [{ name, serial, units, file, error }], children: [{ name, pid, restarts }],
  *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,
  *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }
@@ -77,6 +78,8 @@ enum err control_set_admins(struct control *c, const uid_t *uids, size_t n);
 
 /* Answers; takes over the reference to `data` (NULL, as from a failed json_pack, becomes "out of memory"). */
 void control_reply(struct control_request *req, json_t *data);
+/* The same with a descriptor beside it (SCM_RIGHTS), which stays the caller's. */
+void control_reply_fd(struct control_request *req, json_t *data, int fd);
 void control_fail(struct control_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*

@@ -311,6 +311,33 @@ zones_json(const struct warden *w)
 	return all;
 }
 
+/* What is served for a zone: its image, which the client prints. */
+static void
+verb_dump(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	char name[LIMIT_NAME_TEXT];
+	struct suggest s;
+
+	if (!control_arg_name(req, args, true, name))
+		return;
+	suggest_init(&s, name);
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		suggest_offer(&s, z->origin);
+		if (strcmp(z->origin, name) != 0)
+			continue;
+		if (z->image == NULL)
+			control_fail(req, "zone %s is not served: %s", name, z->error != NULL ? z->error : "it could not be loaded");
+		else
+			control_reply_fd(req, json_pack("{s:s, s:I, s:I}", "name", z->origin, "serial", (json_int_t)z->serial, "index",
+			    (json_int_t)z->index), z->image->fd);
+		return;
+	}
+	control_fail(req, "no zone %s%s", name, suggest_text(&s));
+}
+
 static json_t *
 child_json(const struct child *c)
 {
@@ -348,6 +375,7 @@ static const struct control_verb verbs[] = {
 	{ "show", false, verb_show },
 	{ "events", false, verb_events },
 	{ "status", false, verb_status },
+	{ "dump", false, verb_dump },
 	{ "console", true, verb_console },
 	{ "wake", true, verb_wake },
 	{ "sleep", true, verb_sleep },

@@ -93,6 +93,14 @@ check_chain() {
 	for port in 5300 5301 5302; do wait_for 20 serves_zones $port; done
 	in_ns timeout 300 env PYTHONDONTWRITEBYTECODE=1 "$BATS_TEST_DIRNAME/dnssec/compare.py" signed.test=signed.zone.signed \
 	    kid.signed.test=kid.zone.signed -- 127.0.0.1@5300 127.0.0.1@5301 127.0.0.1@5302
+	# What is served is what was signed.
+	jitsu dump signed.test >dump
+	dnssec-verify -q -o signed.test dump
+	jitsu --json dump kid.signed.test | jq -r .text >dump-kid
+	dnssec-verify -q -z -o kid.signed.test dump-kid
+	run jitsu dump singed.test
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no zone singed.test"*signed.test* ]]
 	validated a A
 	validated a TXT
 	validated nothing A

@@ -335,7 +335,7 @@ test_table(void **state)
 	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++) {
 		assert_non_null(v->run);
 		assert_true(v->least <= v->most);
-		assert_int_equal(v->most > 0, strstr(v->args, "NAME") != NULL || strstr(v->args, "FILE") != NULL);
+		assert_int_equal(v->most > 0, strstr(v->args, "NAME") != NULL || strstr(v->args, "FILE") != NULL || strstr(v->args, "ZONE") != NULL);
 		assert_true(strlen(v->brief) > 10 && strlen(v->brief) < 80);
 		for (const char *o = v->options; *o != '\0'; o++) {
 			char option[3] = { '-', *o, '\0' };
