@@ -65,6 +65,7 @@ struct tcp_conn {
 
 struct tcp {
     uint32_t key[2];                    /* of the initial sequence numbers */
+    uint64_t next_ms;                   /* no timer is due before; it may be early, since ACKs stop timers all the time */
     struct tcp_conn conns[LIMIT_TCP_CONNS];
 };
 

@@ -60,6 +60,8 @@ static void timer_restart(struct net *net, struct tcp_conn *c)
     uint64_t wait_ms = (uint64_t)c->rto_ms << c->backoff;
 
     c->timer_ms = net->now_ms + (wait_ms < LIMIT_TCP_RTO_MOST_MS ? wait_ms : LIMIT_TCP_RTO_MOST_MS);
+    if (c->timer_ms < net->tcp.next_ms)
+        net->tcp.next_ms = c->timer_ms;
 }
 
 void tcp_send_syn_ack(struct net *net, struct tcp_conn *c)
@@ -220,15 +222,18 @@ static void timed_out(struct net *net, struct tcp_conn *c)
 
 uint64_t tcp_run_timers(struct net *net)
 {
-    uint64_t next = NET_NEVER;
+    struct tcp *tcp = &net->tcp;
 
-    for (struct tcp_conn *c = net->tcp.conns; c < net->tcp.conns + LIMIT_TCP_CONNS; c++) {
+    if (net->now_ms < tcp->next_ms)
+        return tcp->next_ms;
+    tcp->next_ms = NET_NEVER;
+    for (struct tcp_conn *c = tcp->conns; c < tcp->conns + LIMIT_TCP_CONNS; c++) {
         if (c->state == TCP_FREE || c->state == TCP_TIME_WAIT)
             continue;
         if (c->timer_ms <= net->now_ms)
             timed_out(net, c);
-        if (c->state != TCP_FREE && c->timer_ms < next)
-            next = c->timer_ms;
+        if (c->state != TCP_FREE && c->timer_ms < tcp->next_ms)
+            tcp->next_ms = c->timer_ms;
     }
-    return next;
+    return tcp->next_ms;
 }

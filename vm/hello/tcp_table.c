@@ -6,6 +6,7 @@
 void tcp_init(struct tcp *tcp, const uint8_t seed[8])
 {
     memcpy(tcp->key, seed, sizeof(tcp->key));
+    tcp->next_ms = NET_NEVER;
     for (size_t i = 0; i < LIMIT_TCP_CONNS; i++)
         tcp->conns[i].state = TCP_FREE;
 }
