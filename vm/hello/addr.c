@@ -3,198 +3,213 @@
 
 #include "vm/hello/mem.h"
 
-#define GROUPS 8        /* of 16 bits in an IPv6 address */
+#define GROUPS 8 /* of 16 bits in an IPv6 address */
 
 static const uint8_t mapped[ADDR_V4_OFFSET] = { [10] = 0xff, [11] = 0xff };
 
-struct addr addr_v4(const uint8_t bytes[4])
+struct addr
+addr_v4(const uint8_t bytes[4])
 {
-    struct addr a;
+	struct addr a;
 
-    memcpy(a.b, mapped, sizeof(mapped));
-    memcpy(a.b + ADDR_V4_OFFSET, bytes, 4);
-    return a;
+	memcpy(a.b, mapped, sizeof(mapped));
+	memcpy(a.b + ADDR_V4_OFFSET, bytes, 4);
+	return a;
 }
 
-bool addr_is_v4(const struct addr *a)
+bool
+addr_is_v4(const struct addr *a)
 {
-    return memcmp(a->b, mapped, sizeof(mapped)) == 0;
+	return memcmp(a->b, mapped, sizeof(mapped)) == 0;
 }
 
-bool addr_is_set(const struct addr *a)
+bool
+addr_is_set(const struct addr *a)
 {
-    static const struct addr none;
+	static const struct addr none;
 
-    return !addr_equal(a, &none);
+	return !addr_equal(a, &none);
 }
 
-bool addr_equal(const struct addr *a, const struct addr *b)
+bool
+addr_equal(const struct addr *a, const struct addr *b)
 {
-    return memcmp(a->b, b->b, ADDR_BYTES) == 0;
+	return memcmp(a->b, b->b, ADDR_BYTES) == 0;
 }
 
-bool addr_is_unicast(const struct addr *a)
+bool
+addr_is_unicast(const struct addr *a)
 {
-    static const struct addr loopback6 = { .b = { [15] = 1 } };
-    uint8_t first = a->b[ADDR_V4_OFFSET];
+	static const struct addr loopback6 = { .b = { [15] = 1 } };
+	uint8_t first = a->b[ADDR_V4_OFFSET];
 
-    if (addr_is_v4(a))
-        return first != 0 && first != 127 && first < 224;
-    return a->b[0] != 0xff && addr_is_set(a) && !addr_equal(a, &loopback6);
+	if (addr_is_v4(a))
+		return first != 0 && first != 127 && first < 224;
+	return a->b[0] != 0xff && addr_is_set(a) && !addr_equal(a, &loopback6);
 }
 
-struct addr addr_link_local(const uint8_t mac[MAC_BYTES])
+struct addr
+addr_link_local(const uint8_t mac[MAC_BYTES])
 {
-    return (struct addr){ .b = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-        mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
+	return (struct addr){ .b = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
+				  mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
 }
 
-struct addr addr_solicited_node(const struct addr *a)
+struct addr
+addr_solicited_node(const struct addr *a)
 {
-    return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13], a->b[14], a->b[15] } };
+	return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13], a->b[14], a->b[15] } };
 }
 
-void addr_multicast_mac(const struct addr *group, uint8_t mac[MAC_BYTES])
+void
+addr_multicast_mac(const struct addr *group, uint8_t mac[MAC_BYTES])
 {
-    mac[0] = mac[1] = 0x33;
-    memcpy(mac + 2, group->b + 12, 4);
+	mac[0] = mac[1] = 0x33;
+	memcpy(mac + 2, group->b + 12, 4);
 }
 
-static bool parse_v4(const char *s, size_t n, uint8_t out[4])
+static bool
+parse_v4(const char *s, size_t n, uint8_t out[4])
 {
-    for (int i = 0; i < 4; i++) {
-        uint32_t value;
-        size_t used;
+	for (int i = 0; i < 4; i++) {
+		uint32_t value;
+		size_t used;
 
-        if (i > 0) {
-            if (n == 0 || *s != '.')
-                return false;
-            s++;
-            n--;
-        }
-        used = text_parse_dec(s, n, 255, &value);
-        if (used == 0 || used > 3)
-            return false;
-        out[i] = (uint8_t)value;
-        s += used;
-        n -= used;
-    }
-    return n == 0;
+		if (i > 0) {
+			if (n == 0 || *s != '.')
+				return false;
+			s++;
+			n--;
+		}
+		used = text_parse_dec(s, n, 255, &value);
+		if (used == 0 || used > 3)
+			return false;
+		out[i] = (uint8_t)value;
+		s += used;
+		n -= used;
+	}
+	return n == 0;
 }
 
-static size_t parse_group(const char *s, size_t n, uint16_t *value)
+static size_t
+parse_group(const char *s, size_t n, uint16_t *value)
 {
-    uint32_t v = 0;
-    size_t i;
+	uint32_t v = 0;
+	size_t i;
 
-    for (i = 0; i < n && i < 4; i++) {
-        if (s[i] >= '0' && s[i] <= '9')
-            v = v << 4 | (uint32_t)(s[i] - '0');
-        else if ((s[i] | 32) >= 'a' && (s[i] | 32) <= 'f')
-            v = v << 4 | (uint32_t)((s[i] | 32) - 'a' + 10);
-        else
-            break;
-    }
-    *value = (uint16_t)v;
-    return i;
+	for (i = 0; i < n && i < 4; i++) {
+		if (s[i] >= '0' && s[i] <= '9')
+			v = v << 4 | (uint32_t)(s[i] - '0');
+		else if ((s[i] | 32) >= 'a' && (s[i] | 32) <= 'f')
+			v = v << 4 | (uint32_t)((s[i] | 32) - 'a' + 10);
+		else
+			break;
+	}
+	*value = (uint16_t)v;
+	return i;
 }
 
 /* Groups before a "::" are filled from the left, those after it are moved to the right end. */
-static bool parse_v6(const char *s, size_t n, struct addr *out)
+static bool
+parse_v6(const char *s, size_t n, struct addr *out)
 {
-    int count = 0, gap = -1;
+	int count = 0, gap = -1;
 
-    memset(out, 0, sizeof(*out));
-    while (n) {
-        uint16_t value;
-        size_t used;
+	memset(out, 0, sizeof(*out));
+	while (n) {
+		uint16_t value;
+		size_t used;
 
-        if (gap < 0 && n >= 2 && s[0] == ':' && s[1] == ':') {
-            gap = count;
-            s += 2;
-            n -= 2;
-            continue;
-        }
-        if (count > 0 && count != gap) {
-            if (*s != ':')
-                return false;
-            s++;
-            n--;
-        }
-        used = parse_group(s, n, &value);
-        if (used == 0 || count == GROUPS)
-            return false;
-        out->b[2 * count] = (uint8_t)(value >> 8);
-        out->b[2 * count + 1] = (uint8_t)value;
-        count++;
-        s += used;
-        n -= used;
-    }
-    if (gap < 0)
-        return count == GROUPS;
-    if (count == GROUPS)
-        return false;
-    memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap, (size_t)(2 * (count - gap)));
-    memset(out->b + 2 * gap, 0, (size_t)(2 * (GROUPS - count)));
-    return true;
+		if (gap < 0 && n >= 2 && s[0] == ':' && s[1] == ':') {
+			gap = count;
+			s += 2;
+			n -= 2;
+			continue;
+		}
+		if (count > 0 && count != gap) {
+			if (*s != ':')
+				return false;
+			s++;
+			n--;
+		}
+		used = parse_group(s, n, &value);
+		if (used == 0 || count == GROUPS)
+			return false;
+		out->b[2 * count] = (uint8_t)(value >> 8);
+		out->b[2 * count + 1] = (uint8_t)value;
+		count++;
+		s += used;
+		n -= used;
+	}
+	if (gap < 0)
+		return count == GROUPS;
+	if (count == GROUPS)
+		return false;
+	memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap, (size_t)(2 * (count - gap)));
+	memset(out->b + 2 * gap, 0, (size_t)(2 * (GROUPS - count)));
+	return true;
 }
 
-bool addr_parse(const char *s, size_t n, struct addr *out)
+bool
+addr_parse(const char *s, size_t n, struct addr *out)
 {
-    uint8_t bytes[4];
+	uint8_t bytes[4];
 
-    if (parse_v4(s, n, bytes)) {
-        *out = addr_v4(bytes);
-        return true;
-    }
-    return parse_v6(s, n, out);
+	if (parse_v4(s, n, bytes)) {
+		*out = addr_v4(bytes);
+		return true;
+	}
+	return parse_v6(s, n, out);
 }
 
-static uint16_t group_at(const struct addr *a, int i)
+static uint16_t
+group_at(const struct addr *a, int i)
 {
-    return (uint16_t)(a->b[2 * i] << 8 | a->b[2 * i + 1]);
+	return (uint16_t)(a->b[2 * i] << 8 | a->b[2 * i + 1]);
 }
 
 /* The longest run of two or more zero groups, the first of equals (RFC 5952 section 4.2). */
-static int longest_gap(const struct addr *a, int *length)
+static int
+longest_gap(const struct addr *a, int *length)
 {
-    int best = -1;
+	int best = -1;
 
-    *length = 1;
-    for (int i = 0; i < GROUPS; i++) {
-        int run = 0;
+	*length = 1;
+	for (int i = 0; i < GROUPS; i++) {
+		int run = 0;
 
-        while (i + run < GROUPS && group_at(a, i + run) == 0)
-            run++;
-        if (run > *length) {
-            best = i;
-            *length = run;
-        }
-    }
-    return best;
+		while (i + run < GROUPS && group_at(a, i + run) == 0)
+			run++;
+		if (run > *length) {
+			best = i;
+			*length = run;
+		}
+	}
+	return best;
 }
 
-void addr_text(struct text *t, const struct addr *a)
+void
+addr_text(struct text *t, const struct addr *a)
 {
-    int gap, length;
+	int gap, length;
 
-    if (addr_is_v4(a)) {
-        for (int i = 0; i < 4; i++) {
-            if (i > 0)
-                text_char(t, '.');
-            text_dec(t, a->b[ADDR_V4_OFFSET + i], 0, ' ');
-        }
-        return;
-    }
-    gap = longest_gap(a, &length);
-    for (int i = 0; i < GROUPS; i++) {
-        if (i == gap) {
-            text_str(t, "::");
-            i += length - 1;
-            continue;
-        }
-        if (i > 0 && i != gap + length)
-            text_char(t, ':');
-        text_hex(t, group_at(a, i), 1);
-    }
+	if (addr_is_v4(a)) {
+		for (int i = 0; i < 4; i++) {
+			if (i > 0)
+				text_char(t, '.');
+			text_dec(t, a->b[ADDR_V4_OFFSET + i], 0, ' ');
+		}
+		return;
+	}
+	gap = longest_gap(a, &length);
+	for (int i = 0; i < GROUPS; i++) {
+		if (i == gap) {
+			text_str(t, "::");
+			i += length - 1;
+			continue;
+		}
+		if (i > 0 && i != gap + length)
+			text_char(t, ':');
+		text_hex(t, group_at(a, i), 1);
+	}
 }

@@ -1,7 +1,7 @@
 /* addr.h: Internet addresses of both families in one shape
  *
- * An IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that tables need one kind of key. Such an address never
- * comes from an IPv6 packet: ip.c drops it. All zeroes means "none". */
+ * An IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that tables need one kind of key. Such an
+ * address never comes from an IPv6 packet: ip.c drops it. All zeroes means "none". */
 #ifndef HELLO_ADDR_H
 #define HELLO_ADDR_H
 
@@ -11,12 +11,12 @@
 
 #include "vm/hello/text.h"
 
-#define ADDR_BYTES      16
-#define ADDR_V4_OFFSET  12
-#define MAC_BYTES       6
+#define ADDR_BYTES     16
+#define ADDR_V4_OFFSET 12
+#define MAC_BYTES      6
 
 struct addr {
-    uint8_t b[ADDR_BYTES];
+	uint8_t b[ADDR_BYTES];
 };
 
 struct addr addr_v4(const uint8_t bytes[4]);

@@ -7,67 +7,89 @@
 /* Memory that nobody clears at boot: large, and written before it is read. */
 #define CPU_NOINIT __attribute__((section(".bss.noinit")))
 
-static inline void cpu_out8(uint16_t port, uint8_t v)
+static inline void
+cpu_out8(uint16_t port, uint8_t v)
 {
-    __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+	__asm__ volatile("outb %0, %1"
+			 :
+			 : "a"(v), "Nd"(port));
 }
 
-static inline uint8_t cpu_in8(uint16_t port)
+static inline uint8_t
+cpu_in8(uint16_t port)
 {
-    uint8_t v;
+	uint8_t v;
 
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
+	__asm__ volatile("inb %1, %0"
+			 : "=a"(v)
+			 : "Nd"(port));
+	return v;
 }
 
-static inline uint64_t cpu_tsc(void)
+static inline uint64_t
+cpu_tsc(void)
 {
-    uint64_t v;
+	uint64_t v;
 
-    __asm__ volatile("rdtsc" : "=A"(v));
-    return v;
+	__asm__ volatile("rdtsc"
+			 : "=A"(v));
+	return v;
 }
 
 /* Sleeps until an interrupt; one that is pending ends it at once. Interrupts are off everywhere else. In entry.S. */
 void cpu_sleep(void);
 
 /* Keeps the compiler from moving memory accesses across. */
-static inline void cpu_compiler_barrier(void)
+static inline void
+cpu_compiler_barrier(void)
 {
-    __asm__ volatile("" : : : "memory");
+	__asm__ volatile(""
+			 :
+			 :
+			 : "memory");
 }
 
 /* Keeps the processor from doing so: a store before it is seen before a load after it happens. */
-static inline void cpu_full_barrier(void)
+static inline void
+cpu_full_barrier(void)
 {
-    __asm__ volatile("lock; addl $0, (%%esp)" : : : "memory", "cc");
+	__asm__ volatile("lock; addl $0, (%%esp)"
+			 :
+			 :
+			 : "memory", "cc");
 }
 
-static inline uint32_t cpu_read32(uintptr_t at)
+static inline uint32_t
+cpu_read32(uintptr_t at)
 {
-    return *(volatile uint32_t *)at;
+	return *(volatile uint32_t *)at;
 }
 
-static inline uint8_t cpu_read8(uintptr_t at)
+static inline uint8_t
+cpu_read8(uintptr_t at)
 {
-    return *(volatile uint8_t *)at;
+	return *(volatile uint8_t *)at;
 }
 
-static inline void cpu_write32(uintptr_t at, uint32_t v)
+static inline void
+cpu_write32(uintptr_t at, uint32_t v)
 {
-    *(volatile uint32_t *)at = v;
+	*(volatile uint32_t *)at = v;
 }
 
 /* Triple fault: the machine resets, or exits under QEMU's -no-reboot. */
-__attribute__((noreturn)) static inline void cpu_die(void)
+__attribute__((noreturn)) static inline void
+cpu_die(void)
 {
-    static const struct __attribute__((packed)) {
-        uint16_t limit;
-        uint32_t base;
-    } no_idt;
+	static const struct __attribute__((packed)) {
+		uint16_t limit;
+		uint32_t base;
+	} no_idt;
 
-    __asm__ volatile("lidt %0; int3" : : "m"(no_idt));
-    __builtin_unreachable();
+	__asm__ volatile("lidt %0; int3"
+			 :
+			 : "m"(no_idt));
+	__builtin_unreachable();
 }
 
 #endif

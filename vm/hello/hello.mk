@@ -7,8 +7,7 @@ HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd
 HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c virtio_net.c)
 HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,$(HELLO_GUEST))))
 HELLO_FLAGS := -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
-               -fno-asynchronous-unwind-tables -ffunction-sections -fno-common -fcf-protection=none \
-               -Os -g $(WARN) -I.
+               -fno-asynchronous-unwind-tables -ffunction-sections -fno-common -fcf-protection=none -Os -g $(WARN) -I.
 
 $(BUILD)/guest/%.o: vm/hello/%.c vm/hello/hello.mk
 	$(call say,GUEST,$<)
@@ -22,3 +21,15 @@ $(BUILD)/hello.elf: $(HELLO_OBJ) vm/hello/hello.ld
 	$(call say,LD,$@)
 	$(Q)$(CC) -m32 -nostdlib -static -no-pie -Wl,-T,vm/hello/hello.ld -Wl,-n -Wl,--gc-sections -Wl,--build-id=none \
 	    -Wl,--fatal-warnings -Wl,--no-warn-rwx-segments -s -o $@ $(HELLO_OBJ)
+
+# The protocols on the host. Their tests link nothing else of ours: the guest's names are free to be those of the daemon.
+$(BUILD)/libhello.a: $(patsubst %.c,$(BUILD)/%.o,$(HELLO_PROTO))
+$(BUILD)/tests/unit/vm/hello_%_test: $(BUILD)/tests/unit/vm/hello_%_test.o $(BUILD)/tests/unit/vm/hello_rig.o \
+    $(BUILD)/libhello.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ -lcmocka
+
+$(BUILD)/fuzz/libhello.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(HELLO_PROTO))
+$(BUILD)/tests/fuzz/fuzz_hello: tests/fuzz/fuzz_hello.c $(BUILD)/fuzz/libhello.a
+	$(call say,FUZZLD,$@)
+	$(Q)mkdir -p $(@D) && $(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^

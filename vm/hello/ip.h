@@ -8,27 +8,32 @@
 #include "vm/hello/net.h"
 #include "vm/hello/wire.h"
 
-enum ip_proto { IP_HOP_BY_HOP = 0, IP_ICMP = 1, IP_TCP = 6, IP_ICMP6 = 58, IP_NO_NEXT = 59, IP_DEST_OPTIONS = 60 };
+enum ip_proto { IP_HOP_BY_HOP = 0,
+	IP_ICMP = 1,
+	IP_TCP = 6,
+	IP_ICMP6 = 58,
+	IP_NO_NEXT = 59,
+	IP_DEST_OPTIONS = 60 };
 
-#define IP_HOP_LIMIT    64
-#define IP_HOP_LOCAL    255     /* a packet that no router forwarded still has it (RFC 4861 section 6.1.1) */
+#define IP_HOP_LIMIT 64
+#define IP_HOP_LOCAL 255 /* a packet that no router forwarded still has it (RFC 4861 section 6.1.1) */
 
 /* A received packet as the protocols above see it. Its source is a unicast address, or for neighbour discovery none. */
 struct ip_packet {
-    uint8_t mac[MAC_BYTES];             /* of the frame's sender */
-    struct addr src, dst;
-    uint8_t proto;
-    uint8_t hop_limit;
-    bool multicast;                     /* dst is a group */
-    struct wire_in payload;
+	uint8_t mac[MAC_BYTES]; /* of the frame's sender */
+	struct addr src, dst;
+	uint8_t proto;
+	uint8_t hop_limit;
+	bool multicast; /* dst is a group */
+	struct wire_in payload;
 };
 
 /* Where a packet goes. */
 struct ip_route {
-    uint8_t mac[MAC_BYTES];
-    struct addr src, dst;
-    uint8_t proto;
-    uint8_t hop_limit;
+	uint8_t mac[MAC_BYTES];
+	struct addr src, dst;
+	uint8_t proto;
+	uint8_t hop_limit;
 };
 
 /* Take an IP packet out of a frame from that MAC, unicast or not. */

@@ -8,40 +8,40 @@
 #include "vm/hello/layout.h"
 #include "vm/hello/text.h"
 
-#define VECTOR_WAKE             LAYOUT_EXCEPTIONS       /* devices and the timer alike */
-#define VECTOR_SPURIOUS         (VECTOR_WAKE + 15)      /* its low four bits must be set on old APICs */
-#define VECTORS                 (VECTOR_SPURIOUS + 1)
+#define VECTOR_WAKE         LAYOUT_EXCEPTIONS  /* devices and the timer alike */
+#define VECTOR_SPURIOUS     (VECTOR_WAKE + 15) /* its low four bits must be set on old APICs */
+#define VECTORS             (VECTOR_SPURIOUS + 1)
 
-#define LAPIC_SPURIOUS          0xf0
-#define LAPIC_ENABLE            0x100
-#define LAPIC_LVT_TIMER         0x320
-#define LAPIC_MASKED            0x10000
-#define LAPIC_TIMER_INITIAL     0x380
-#define LAPIC_TIMER_CURRENT     0x390
-#define LAPIC_TIMER_DIVIDE      0x3e0
-#define LAPIC_DIVIDE_1          11
-#define LAPIC_DIVIDE_16         3
-#define TIMER_PER_MS            (1000000 / 16)
+#define LAPIC_SPURIOUS      0xf0
+#define LAPIC_ENABLE        0x100
+#define LAPIC_LVT_TIMER     0x320
+#define LAPIC_MASKED        0x10000
+#define LAPIC_TIMER_INITIAL 0x380
+#define LAPIC_TIMER_CURRENT 0x390
+#define LAPIC_TIMER_DIVIDE  0x3e0
+#define LAPIC_DIVIDE_1      11
+#define LAPIC_DIVIDE_16     3
+#define TIMER_PER_MS        (1000000 / 16)
 
 /* Where the microvm machine wires slot i: pin 5 + i plainly, pin 16 + i with ACPI, pin i of the second IOAPIC if that is on. */
-#define IOAPIC                  0xfec00000
-#define IOAPIC_SECOND           0xfec10000
-#define IOAPIC_DATA             0x10
-#define IOAPIC_VERSION          1
-#define IOAPIC_REDIRECTION      0x10
-#define PIN_PLAIN               5
-#define PIN_ACPI                16
+#define IOAPIC             0xfec00000
+#define IOAPIC_SECOND      0xfec10000
+#define IOAPIC_DATA        0x10
+#define IOAPIC_VERSION     1
+#define IOAPIC_REDIRECTION 0x10
+#define PIN_PLAIN          5
+#define PIN_ACPI           16
 
-_Static_assert((uint64_t)IRQ_TIMER_MOST_MS * TIMER_PER_MS <= UINT32_MAX, "the timer's count has 32 bits");
+_Static_assert((uint64_t)IRQ_TIMER_MOST_MS *TIMER_PER_MS <= UINT32_MAX, "the timer's count has 32 bits");
 
 struct gate {
-    uint16_t offset_low, selector;
-    uint8_t zero, type;
-    uint16_t offset_high;
+	uint16_t offset_low, selector;
+	uint8_t zero, type;
+	uint16_t offset_high;
 } __attribute__((packed));
 
 struct frame {
-    uint32_t vector, error, eip;
+	uint32_t vector, error, eip;
 };
 
 extern const char exception_stubs[], interrupt_stub[], spurious_stub[];
@@ -49,89 +49,101 @@ void exception(const struct frame *frame) __attribute__((noreturn));
 
 static struct gate idt[VECTORS];
 
-static void gate_set(unsigned vector, const char *handler)
+static void
+gate_set(unsigned vector, const char *handler)
 {
-    uintptr_t at = (uintptr_t)handler;
+	uintptr_t at = (uintptr_t)handler;
 
-    idt[vector] = (struct gate){ (uint16_t)at, LAYOUT_CODE, 0, 0x8e, (uint16_t)(at >> 16) };
+	idt[vector] = (struct gate){ (uint16_t)at, LAYOUT_CODE, 0, 0x8e, (uint16_t)(at >> 16) };
 }
 
-void exception(const struct frame *frame)
+void
+exception(const struct frame *frame)
 {
-    char line[80];
-    struct text t = text_init(line, sizeof(line));
+	char line[80];
+	struct text t = text_init(line, sizeof(line));
 
-    text_str(&t, "exception ");
-    text_dec(&t, frame->vector, 0, ' ');
-    text_str(&t, ", error ");
-    text_hex(&t, frame->error, 1);
-    text_str(&t, ", at ");
-    text_hex(&t, frame->eip, 8);
-    console_line(line);
-    cpu_die();
+	text_str(&t, "exception ");
+	text_dec(&t, frame->vector, 0, ' ');
+	text_str(&t, ", error ");
+	text_hex(&t, frame->error, 1);
+	text_str(&t, ", at ");
+	text_hex(&t, frame->eip, 8);
+	console_line(line);
+	cpu_die();
 }
 
-static void lapic_write(unsigned reg, uint32_t v)
+static void
+lapic_write(unsigned reg, uint32_t v)
 {
-    cpu_write32(LAYOUT_LAPIC + reg, v);
+	cpu_write32(LAYOUT_LAPIC + reg, v);
 }
 
-void irq_init(void)
+void
+irq_init(void)
 {
-    const struct __attribute__((packed)) {
-        uint16_t limit;
-        uint32_t base;
-    } pointer = { sizeof(idt) - 1, (uint32_t)(uintptr_t)idt };
+	const struct __attribute__((packed)) {
+		uint16_t limit;
+		uint32_t base;
+	} pointer = { sizeof(idt) - 1, (uint32_t)(uintptr_t)idt };
 
-    for (unsigned v = 0; v < LAYOUT_EXCEPTIONS; v++)
-        gate_set(v, exception_stubs + v * LAYOUT_STUB_BYTES);
-    gate_set(VECTOR_WAKE, interrupt_stub);
-    gate_set(VECTOR_SPURIOUS, spurious_stub);
-    __asm__ volatile("lidt %0" : : "m"(pointer));
-    lapic_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
+	for (unsigned v = 0; v < LAYOUT_EXCEPTIONS; v++)
+		gate_set(v, exception_stubs + v * LAYOUT_STUB_BYTES);
+	gate_set(VECTOR_WAKE, interrupt_stub);
+	gate_set(VECTOR_SPURIOUS, spurious_stub);
+	__asm__ volatile("lidt %0"
+			 :
+			 : "m"(pointer));
+	lapic_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
 }
 
-static void ioapic_write(uintptr_t base, uint32_t reg, uint32_t v)
+static void
+ioapic_write(uintptr_t base, uint32_t reg, uint32_t v)
 {
-    cpu_write32(base, reg);
-    cpu_write32(base + IOAPIC_DATA, v);
+	cpu_write32(base, reg);
+	cpu_write32(base + IOAPIC_DATA, v);
 }
 
 /* Edge triggered: the main loop acknowledges at the device before it looks for work, so no edge is lost. */
-static void ioapic_route(uintptr_t base, unsigned pin)
+static void
+ioapic_route(uintptr_t base, unsigned pin)
 {
-    unsigned last;
+	unsigned last;
 
-    cpu_write32(base, IOAPIC_VERSION);
-    last = cpu_read32(base + IOAPIC_DATA) >> 16 & 0xff;
-    if (last == 0 || last == 0xff || pin > last)        /* nothing there */
-        return;
-    ioapic_write(base, IOAPIC_REDIRECTION + 2 * pin + 1, 0);
-    ioapic_write(base, IOAPIC_REDIRECTION + 2 * pin, VECTOR_WAKE);
+	cpu_write32(base, IOAPIC_VERSION);
+	last = cpu_read32(base + IOAPIC_DATA) >> 16 & 0xff;
+	if (last == 0 || last == 0xff || pin > last) /* nothing there */
+		return;
+	ioapic_write(base, IOAPIC_REDIRECTION + 2 * pin + 1, 0);
+	ioapic_write(base, IOAPIC_REDIRECTION + 2 * pin, VECTOR_WAKE);
 }
 
-void irq_route_slot(unsigned slot)
+void
+irq_route_slot(unsigned slot)
 {
-    ioapic_route(IOAPIC, PIN_PLAIN + slot);
-    ioapic_route(IOAPIC, PIN_ACPI + slot);
-    ioapic_route(IOAPIC_SECOND, slot);
+	ioapic_route(IOAPIC, PIN_PLAIN + slot);
+	ioapic_route(IOAPIC, PIN_ACPI + slot);
+	ioapic_route(IOAPIC_SECOND, slot);
 }
 
-void irq_counter_start(void)
+void
+irq_counter_start(void)
 {
-    lapic_write(LAPIC_LVT_TIMER, LAPIC_MASKED | VECTOR_WAKE);
-    lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_1);
-    lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
+	lapic_write(LAPIC_LVT_TIMER, LAPIC_MASKED | VECTOR_WAKE);
+	lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_1);
+	lapic_write(LAPIC_TIMER_INITIAL, UINT32_MAX);
 }
 
-uint32_t irq_counter(void)
+uint32_t
+irq_counter(void)
 {
-    return cpu_read32(LAYOUT_LAPIC + LAPIC_TIMER_CURRENT);
+	return cpu_read32(LAYOUT_LAPIC + LAPIC_TIMER_CURRENT);
 }
 
-void irq_timer_set(uint32_t ms)
+void
+irq_timer_set(uint32_t ms)
 {
-    lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_16);
-    lapic_write(LAPIC_LVT_TIMER, VECTOR_WAKE);
-    lapic_write(LAPIC_TIMER_INITIAL, ms * TIMER_PER_MS);
+	lapic_write(LAPIC_TIMER_DIVIDE, LAPIC_DIVIDE_16);
+	lapic_write(LAPIC_LVT_TIMER, VECTOR_WAKE);
+	lapic_write(LAPIC_TIMER_INITIAL, ms * TIMER_PER_MS);
 }

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a nanosecond. */
-#define IRQ_TIMER_MOST_MS   60000
+#define IRQ_TIMER_MOST_MS 60000
 
 /* Sets up exceptions and the local APIC; interrupts stay off except inside cpu_sleep(). */
 void irq_init(void);

@@ -9,130 +9,137 @@
 
 /* What the PVH boot protocol leaves at EBX (xen/include/public/arch-x86/hvm/start_info.h). */
 struct start_info {
-    uint32_t magic, version, flags, modules;
-    uint64_t module_list, cmdline, rsdp;
+	uint32_t magic, version, flags, modules;
+	uint64_t module_list, cmdline, rsdp;
 };
 
-#define START_INFO_MAGIC    0x336ec578u
+#define START_INFO_MAGIC 0x336ec578u
 
 void main(const struct start_info *info) __attribute__((noreturn));
 
 static struct config config;
 static struct net net CPU_NOINIT;
 
-static void complain(void *arg, const char *line)
+static void
+complain(void *arg, const char *line)
 {
-    (void)arg;
-    console_line(line);
+	(void)arg;
+	console_line(line);
 }
 
-static void send(void *arg, const uint8_t *frame, size_t len)
+static void
+send(void *arg, const uint8_t *frame, size_t len)
 {
-    (void)arg;
-    virtio_net_send(frame, len);
+	(void)arg;
+	virtio_net_send(frame, len);
 }
 
-static void report_boot(void)
+static void
+report_boot(void)
 {
-    char line[512];
-    struct text t = text_init(line, sizeof(line));
+	char line[512];
+	struct text t = text_init(line, sizeof(line));
 
-    text_str(&t, config.name);
-    text_str(&t, " is up at");
-    for (int i = 0; i < CONFIG_FAMILIES; i++) {
-        if (!addr_is_set(&config.address[i]))
-            continue;
-        text_char(&t, ' ');
-        addr_text(&t, &config.address[i]);
-        text_char(&t, '/');
-        text_dec(&t, config.prefix_len[i], 0, ' ');
-        if (addr_is_set(&config.gateway[i])) {
-            text_str(&t, " via ");
-            addr_text(&t, &config.gateway[i]);
-        }
-        text_char(&t, ',');
-    }
-    text_char(&t, ' ');
-    addr_text(&t, &net.link_local);
-    text_str(&t, "/64 after ");
-    text_dec(&t, clock_us(), 0, ' ');
-    text_str(&t, " us");
-    console_line(line);
+	text_str(&t, config.name);
+	text_str(&t, " is up at");
+	for (int i = 0; i < CONFIG_FAMILIES; i++) {
+		if (!addr_is_set(&config.address[i]))
+			continue;
+		text_char(&t, ' ');
+		addr_text(&t, &config.address[i]);
+		text_char(&t, '/');
+		text_dec(&t, config.prefix_len[i], 0, ' ');
+		if (addr_is_set(&config.gateway[i])) {
+			text_str(&t, " via ");
+			addr_text(&t, &config.gateway[i]);
+		}
+		text_char(&t, ',');
+	}
+	text_char(&t, ' ');
+	addr_text(&t, &net.link_local);
+	text_str(&t, "/64 after ");
+	text_dec(&t, clock_us(), 0, ' ');
+	text_str(&t, " us");
+	console_line(line);
 }
 
 /* Frames that are there, but not so many that timers would wait long. */
-static void handle_frames(void)
+static void
+handle_frames(void)
 {
-    const uint8_t *frame;
-    size_t len;
+	const uint8_t *frame;
+	size_t len;
 
-    for (int i = 0; i < LIMIT_POLL_FRAMES && (frame = virtio_net_receive(&len)); i++) {
-        net_input(&net, frame, len, clock_ms());
-        virtio_net_release();
-    }
+	for (int i = 0; i < LIMIT_POLL_FRAMES && (frame = virtio_net_receive(&len)); i++) {
+		net_input(&net, frame, len, clock_ms());
+		virtio_net_release();
+	}
 }
 
-static void set_timer(uint64_t deadline_ms)
+static void
+set_timer(uint64_t deadline_ms)
 {
-    static uint64_t armed_ms = NET_NEVER;
-    uint64_t now_ms = clock_ms(), wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
+	static uint64_t armed_ms = NET_NEVER;
+	uint64_t now_ms = clock_ms(), wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
 
-    if (deadline_ms == armed_ms && deadline_ms > now_ms)
-        return;
-    armed_ms = deadline_ms;
-    if (deadline_ms == NET_NEVER)
-        wait_ms = 0;
-    if (wait_ms > IRQ_TIMER_MOST_MS) {
-        wait_ms = IRQ_TIMER_MOST_MS;
-        armed_ms = now_ms + wait_ms;
-    }
-    irq_timer_set((uint32_t)wait_ms);
+	if (deadline_ms == armed_ms && deadline_ms > now_ms)
+		return;
+	armed_ms = deadline_ms;
+	if (deadline_ms == NET_NEVER)
+		wait_ms = 0;
+	if (wait_ms > IRQ_TIMER_MOST_MS) {
+		wait_ms = IRQ_TIMER_MOST_MS;
+		armed_ms = now_ms + wait_ms;
+	}
+	irq_timer_set((uint32_t)wait_ms);
 }
 
-__attribute__((noreturn)) static void loop(void)
+__attribute__((noreturn)) static void
+loop(void)
 {
-    for (;;) {
-        uint64_t next_ms;
+	for (;;) {
+		uint64_t next_ms;
 
-        handle_frames();
-        next_ms = net_run_timers(&net, clock_ms());
-        if (config.crash && config.crash_ms < next_ms)
-            next_ms = config.crash_ms;
-        if (config.crash && clock_ms() >= config.crash_ms) {
-            console_line("dying, as crash= asked");
-            cpu_die();
-        }
-        virtio_net_flush();
-        if (virtio_net_has_frame())
-            continue;
-        set_timer(next_ms);
-        cpu_sleep();
-        virtio_net_acknowledge();
-    }
+		handle_frames();
+		next_ms = net_run_timers(&net, clock_ms());
+		if (config.crash && config.crash_ms < next_ms)
+			next_ms = config.crash_ms;
+		if (config.crash && clock_ms() >= config.crash_ms) {
+			console_line("dying, as crash= asked");
+			cpu_die();
+		}
+		virtio_net_flush();
+		if (virtio_net_has_frame())
+			continue;
+		set_timer(next_ms);
+		cpu_sleep();
+		virtio_net_acknowledge();
+	}
 }
 
-void main(const struct start_info *info)
+void
+main(const struct start_info *info)
 {
-    static const struct net_ops ops = { send, complain };
-    uint8_t mac[MAC_BYTES], seed[8];
-    const char *trouble;
+	static const struct net_ops ops = { send, complain };
+	uint8_t mac[MAC_BYTES], seed[8];
+	const char *trouble;
 
-    irq_init();
-    clock_start();
-    console_init();
-    config_parse(&config, info->magic == START_INFO_MAGIC && info->cmdline ? (const char *)(uintptr_t)info->cmdline : "",
-        complain, NULL);
-    trouble = virtio_net_start(mac);
-    if (trouble) {
-        console_line(trouble);
-        for (;;)
-            cpu_sleep();
-    }
-    clock_seed(seed);
-    net_init(&net, &config, mac, seed, &ops, NULL);
-    net_announce(&net);
-    virtio_net_flush();
-    clock_calibrate();
-    report_boot();
-    loop();
+	irq_init();
+	clock_start();
+	console_init();
+	config_parse(&config, info->magic == START_INFO_MAGIC && info->cmdline ? (const char *)(uintptr_t)info->cmdline : "",
+	    complain, NULL);
+	trouble = virtio_net_start(mac);
+	if (trouble) {
+		console_line(trouble);
+		for (;;)
+			cpu_sleep();
+	}
+	clock_seed(seed);
+	net_init(&net, &config, mac, seed, &ops, NULL);
+	net_announce(&net);
+	virtio_net_flush();
+	clock_calibrate();
+	report_boot();
+	loop();
 }

@@ -3,54 +3,70 @@
 
 #include <stdint.h>
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+void *
+memcpy(void *restrict to, const void *restrict from, size_t n)
 {
-    void *at = to;
-    size_t words = n / 4;
+	void *at = to;
+	size_t words = n / 4;
 
-    __asm__ volatile("rep movsl" : "+D"(at), "+S"(from), "+c"(words) : : "memory");
-    n %= 4;
-    __asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
-    return to;
+	__asm__ volatile("rep movsl"
+			 : "+D"(at), "+S"(from), "+c"(words)
+			 :
+			 : "memory");
+	n %= 4;
+	__asm__ volatile("rep movsb"
+			 : "+D"(at), "+S"(from), "+c"(n)
+			 :
+			 : "memory");
+	return to;
 }
 
-void *memmove(void *to, const void *from, size_t n)
+void *
+memmove(void *to, const void *from, size_t n)
 {
-    uint8_t *t = to;
-    const uint8_t *f = from;
+	uint8_t *t = to;
+	const uint8_t *f = from;
 
-    if (t <= f || t >= f + n)
-        return memcpy(to, from, n);
-    while (n--)
-        t[n] = f[n];
-    return to;
+	if (t <= f || t >= f + n)
+		return memcpy(to, from, n);
+	while (n--)
+		t[n] = f[n];
+	return to;
 }
 
-void *memset(void *to, int byte, size_t n)
+void *
+memset(void *to, int byte, size_t n)
 {
-    void *at = to;
-    size_t words = n / 4;
+	void *at = to;
+	size_t words = n / 4;
 
-    __asm__ volatile("rep stosl" : "+D"(at), "+c"(words) : "a"((byte & 0xff) * 0x01010101u) : "memory");
-    n %= 4;
-    __asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(byte) : "memory");
-    return to;
+	__asm__ volatile("rep stosl"
+			 : "+D"(at), "+c"(words)
+			 : "a"((byte & 0xff) * 0x01010101u)
+			 : "memory");
+	n %= 4;
+	__asm__ volatile("rep stosb"
+			 : "+D"(at), "+c"(n)
+			 : "a"(byte)
+			 : "memory");
+	return to;
 }
 
-int memcmp(const void *a, const void *b, size_t n)
+int
+memcmp(const void *a, const void *b, size_t n)
 {
-    const uint8_t *x = a, *y = b;
+	const uint8_t *x = a, *y = b;
 
-    for (; n >= 4; n -= 4, x += 4, y += 4) {
-        uint32_t v, w;
+	for (; n >= 4; n -= 4, x += 4, y += 4) {
+		uint32_t v, w;
 
-        __builtin_memcpy(&v, x, 4);
-        __builtin_memcpy(&w, y, 4);
-        if (v != w)
-            break;
-    }
-    for (; n; n--, x++, y++)
-        if (*x != *y)
-            return *x - *y;
-    return 0;
+		__builtin_memcpy(&v, x, 4);
+		__builtin_memcpy(&w, y, 4);
+		if (v != w)
+			break;
+	}
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
 }

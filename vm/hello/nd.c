@@ -3,223 +3,236 @@
 
 #include "vm/hello/mem.h"
 
-#define ND_SOLICIT              135
-#define ND_ADVERT               136
-#define ND_OPTION_SOURCE        1
-#define ND_OPTION_TARGET        2
-#define ND_SOLICITED            (1u << 30)
-#define ND_OVERRIDE             (1u << 29)
-#define MLD_QUERY               130
-#define MLD2_REPORT             143
-#define MLD2_TO_EXCLUDE         4       /* the record that joins a group */
-#define MLD2_IS_EXCLUDE         2       /* the record that answers a query */
-#define HOP_BY_HOP_BYTES        8
+#define ND_SOLICIT       135
+#define ND_ADVERT        136
+#define ND_OPTION_SOURCE 1
+#define ND_OPTION_TARGET 2
+#define ND_SOLICITED     (1u << 30)
+#define ND_OVERRIDE      (1u << 29)
+#define MLD_QUERY        130
+#define MLD2_REPORT      143
+#define MLD2_TO_EXCLUDE  4 /* the record that joins a group */
+#define MLD2_IS_EXCLUDE  2 /* the record that answers a query */
+#define HOP_BY_HOP_BYTES 8
 
 static const struct addr all_nodes = { .b = { 0xff, 2, [15] = 1 } };
 static const struct addr all_mld2_routers = { .b = { 0xff, 2, [15] = 0x16 } };
 
-static struct ip_route route_to_group(const struct addr *src, const struct addr *group)
+static struct ip_route
+route_to_group(const struct addr *src, const struct addr *group)
 {
-    struct ip_route route = { .src = *src, .dst = *group, .proto = IP_ICMP6, .hop_limit = IP_HOP_LOCAL };
+	struct ip_route route = { .src = *src, .dst = *group, .proto = IP_ICMP6, .hop_limit = IP_HOP_LOCAL };
 
-    addr_multicast_mac(group, route.mac);
-    return route;
+	addr_multicast_mac(group, route.mac);
+	return route;
 }
 
-static struct wire_out message_begin(struct net *net, uint8_t type)
+static struct wire_out
+message_begin(struct net *net, uint8_t type)
 {
-    struct wire_out w = ip_payload(net);
+	struct wire_out w = ip_payload(net);
 
-    wire_put_u8(&w, type);
-    wire_put_u8(&w, 0);
-    wire_put_u16(&w, 0);
-    return w;
+	wire_put_u8(&w, type);
+	wire_put_u8(&w, 0);
+	wire_put_u16(&w, 0);
+	return w;
 }
 
-static void message_send(struct net *net, const struct ip_route *route, struct wire_out *w)
+static void
+message_send(struct net *net, const struct ip_route *route, struct wire_out *w)
 {
-    wire_patch_u16(w, 2, ip_pseudo_checksum(&route->src, &route->dst, IP_ICMP6, w->start, w->len));
-    ip_send(net, route, w);
+	wire_patch_u16(w, 2, ip_pseudo_checksum(&route->src, &route->dst, IP_ICMP6, w->start, w->len));
+	ip_send(net, route, w);
 }
 
-static void put_mac_option(struct wire_out *w, uint8_t option, const uint8_t mac[MAC_BYTES])
+static void
+put_mac_option(struct wire_out *w, uint8_t option, const uint8_t mac[MAC_BYTES])
 {
-    wire_put_u8(w, option);
-    wire_put_u8(w, 1);          /* in units of eight bytes */
-    wire_put(w, mac, MAC_BYTES);
+	wire_put_u8(w, option);
+	wire_put_u8(w, 1); /* in units of eight bytes */
+	wire_put(w, mac, MAC_BYTES);
 }
 
 /* Duplicate address detection: from nobody, to whoever may hold the address. */
-static void solicit(struct net *net, const struct addr *target)
+static void
+solicit(struct net *net, const struct addr *target)
 {
-    static const struct addr none;
-    struct addr group = addr_solicited_node(target);
-    struct ip_route route = route_to_group(&none, &group);
-    struct wire_out w = message_begin(net, ND_SOLICIT);
+	static const struct addr none;
+	struct addr group = addr_solicited_node(target);
+	struct ip_route route = route_to_group(&none, &group);
+	struct wire_out w = message_begin(net, ND_SOLICIT);
 
-    wire_put_u32(&w, 0);
-    wire_put(&w, target->b, ADDR_BYTES);
-    message_send(net, &route, &w);
+	wire_put_u32(&w, 0);
+	wire_put(&w, target->b, ADDR_BYTES);
+	message_send(net, &route, &w);
 }
 
-static void advertise(struct net *net, const struct ip_route *route, const struct addr *target, uint32_t flags)
+static void
+advertise(struct net *net, const struct ip_route *route, const struct addr *target, uint32_t flags)
 {
-    struct wire_out w = message_begin(net, ND_ADVERT);
+	struct wire_out w = message_begin(net, ND_ADVERT);
 
-    wire_put_u32(&w, flags);
-    wire_put(&w, target->b, ADDR_BYTES);
-    put_mac_option(&w, ND_OPTION_TARGET, net->mac);
-    message_send(net, route, &w);
+	wire_put_u32(&w, flags);
+	wire_put(&w, target->b, ADDR_BYTES);
+	put_mac_option(&w, ND_OPTION_TARGET, net->mac);
+	message_send(net, route, &w);
 }
 
 /* One report for the groups of both addresses; a bridge that snoops would otherwise keep solicitations from us. */
-static void report_groups(struct net *net, uint8_t record)
+static void
+report_groups(struct net *net, uint8_t record)
 {
-    const struct addr *own[] = { &net->link_local, &net->global6 };
-    static const uint8_t router_alert[] = { 5, 2, 0, 0, 1, 0 };         /* RFC 2711, and PadN */
-    struct ip_route route = route_to_group(&net->link_local, &all_mld2_routers);
-    struct wire_out w = ip_payload(net);
-    uint16_t records = 0;
+	const struct addr *own[] = { &net->link_local, &net->global6 };
+	static const uint8_t router_alert[] = { 5, 2, 0, 0, 1, 0 }; /* RFC 2711, and PadN */
+	struct ip_route route = route_to_group(&net->link_local, &all_mld2_routers);
+	struct wire_out w = ip_payload(net);
+	uint16_t records = 0;
 
-    wire_put_u8(&w, IP_ICMP6);
-    wire_put_u8(&w, 0);
-    wire_put(&w, router_alert, sizeof(router_alert));
-    wire_put_u8(&w, MLD2_REPORT);
-    wire_put_u8(&w, 0);
-    wire_put_u32(&w, 0);                /* checksum, reserved */
-    wire_put_u16(&w, 0);                /* number of records */
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        struct addr group = addr_solicited_node(own[i]);
+	wire_put_u8(&w, IP_ICMP6);
+	wire_put_u8(&w, 0);
+	wire_put(&w, router_alert, sizeof(router_alert));
+	wire_put_u8(&w, MLD2_REPORT);
+	wire_put_u8(&w, 0);
+	wire_put_u32(&w, 0); /* checksum, reserved */
+	wire_put_u16(&w, 0); /* number of records */
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		struct addr group = addr_solicited_node(own[i]);
 
-        if (!addr_is_set(own[i]))
-            continue;
-        wire_put_u8(&w, record);
-        wire_put_u8(&w, 0);
-        wire_put_u16(&w, 0);
-        wire_put(&w, group.b, ADDR_BYTES);
-        records++;
-    }
-    wire_patch_u16(&w, HOP_BY_HOP_BYTES + 6, records);
-    wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2, ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6,
-        w.start + HOP_BY_HOP_BYTES, w.len - HOP_BY_HOP_BYTES));
-    route.proto = IP_HOP_BY_HOP;
-    route.hop_limit = 1;
-    ip_send(net, &route, &w);
+		if (!addr_is_set(own[i]))
+			continue;
+		wire_put_u8(&w, record);
+		wire_put_u8(&w, 0);
+		wire_put_u16(&w, 0);
+		wire_put(&w, group.b, ADDR_BYTES);
+		records++;
+	}
+	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 6, records);
+	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2, ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6, w.start + HOP_BY_HOP_BYTES, w.len - HOP_BY_HOP_BYTES));
+	route.proto = IP_HOP_BY_HOP;
+	route.hop_limit = 1;
+	ip_send(net, &route, &w);
 }
 
-void nd_announce(struct net *net)
+void
+nd_announce(struct net *net)
 {
-    const struct addr *own[] = { &net->link_local, &net->global6 };
+	const struct addr *own[] = { &net->link_local, &net->global6 };
 
-    report_groups(net, MLD2_TO_EXCLUDE);
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-        struct ip_route route = route_to_group(own[i], &all_nodes);
+	report_groups(net, MLD2_TO_EXCLUDE);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		struct ip_route route = route_to_group(own[i], &all_nodes);
 
-        if (!addr_is_set(own[i]))
-            continue;
-        solicit(net, own[i]);
-        advertise(net, &route, own[i], 0);
-    }
+		if (!addr_is_set(own[i]))
+			continue;
+		solicit(net, own[i]);
+		advertise(net, &route, own[i], 0);
+	}
 }
 
-static struct addr *own_address(struct net *net, const struct addr *target)
+static struct addr *
+own_address(struct net *net, const struct addr *target)
 {
-    if (!addr_is_set(target))
-        return NULL;
-    if (addr_equal(target, &net->link_local))
-        return &net->link_local;
-    return addr_equal(target, &net->global6) ? &net->global6 : NULL;
+	if (!addr_is_set(target))
+		return NULL;
+	if (addr_equal(target, &net->link_local))
+		return &net->link_local;
+	return addr_equal(target, &net->global6) ? &net->global6 : NULL;
 }
 
 /* Another claims the address. It is given up while its uniqueness is being asked for, kept and reported later. */
-static void conflict(struct net *net, struct addr *own)
+static void
+conflict(struct net *net, struct addr *own)
 {
-    char line[80];
-    struct text t = text_init(line, sizeof(line));
-    bool duplicate = net->now_ms < LIMIT_DAD_MS;
+	char line[80];
+	struct text t = text_init(line, sizeof(line));
+	bool duplicate = net->now_ms < LIMIT_DAD_MS;
 
-    addr_text(&t, own);
-    text_str(&t, duplicate ? " is in use elsewhere and was given up" : " is also claimed by another");
-    net_report(net, line);
-    if (duplicate)
-        memset(own, 0, sizeof(*own));
+	addr_text(&t, own);
+	text_str(&t, duplicate ? " is in use elsewhere and was given up" : " is also claimed by another");
+	net_report(net, line);
+	if (duplicate)
+		memset(own, 0, sizeof(*own));
 }
 
 /* The option must be whole; only whether one of that type is there, and its MAC, matter. */
-static bool find_mac_option(struct wire_in w, uint8_t option, uint8_t mac[MAC_BYTES], bool *bad)
+static bool
+find_mac_option(struct wire_in w, uint8_t option, uint8_t mac[MAC_BYTES], bool *bad)
 {
-    bool found = false;
+	bool found = false;
 
-    while (w.left && !w.bad) {
-        uint8_t type = wire_u8(&w), units = wire_u8(&w);
-        struct wire_in body = wire_in(w.at, w.left);
+	while (w.left && !w.bad) {
+		uint8_t type = wire_u8(&w), units = wire_u8(&w);
+		struct wire_in body = wire_in(w.at, w.left);
 
-        if (units == 0)
-            w.bad = true;
-        (void)wire_take(&w, 8u * units - 2);
-        if (w.bad || type != option)
-            continue;
-        wire_copy(&body, mac, MAC_BYTES);
-        found = true;
-    }
-    *bad = w.bad;
-    return found;
+		if (units == 0)
+			w.bad = true;
+		(void)wire_take(&w, 8u * units - 2);
+		if (w.bad || type != option)
+			continue;
+		wire_copy(&body, mac, MAC_BYTES);
+		found = true;
+	}
+	*bad = w.bad;
+	return found;
 }
 
-static void solicited(struct net *net, const struct ip_packet *packet, struct addr *own, struct wire_in options)
+static void
+solicited(struct net *net, const struct ip_packet *packet, struct addr *own, struct wire_in options)
 {
-    struct ip_route route = ip_reply_route(packet);
-    uint8_t mac[MAC_BYTES];
-    bool bad, has_mac = find_mac_option(options, ND_OPTION_SOURCE, mac, &bad);
+	struct ip_route route = ip_reply_route(packet);
+	uint8_t mac[MAC_BYTES];
+	bool bad, has_mac = find_mac_option(options, ND_OPTION_SOURCE, mac, &bad);
 
-    if (bad)
-        return;
-    if (!addr_is_set(&packet->src)) {
-        if (has_mac || !packet->multicast || memcmp(packet->mac, net->mac, MAC_BYTES) == 0)
-            return;
-        if (net->now_ms < LIMIT_DAD_MS) {
-            conflict(net, own);
-            return;
-        }
-        route = route_to_group(own, &all_nodes);
-        advertise(net, &route, own, ND_OVERRIDE);
-        return;
-    }
-    route.src = *own;
-    route.hop_limit = IP_HOP_LOCAL;
-    advertise(net, &route, own, ND_SOLICITED | ND_OVERRIDE);
+	if (bad)
+		return;
+	if (!addr_is_set(&packet->src)) {
+		if (has_mac || !packet->multicast || memcmp(packet->mac, net->mac, MAC_BYTES) == 0)
+			return;
+		if (net->now_ms < LIMIT_DAD_MS) {
+			conflict(net, own);
+			return;
+		}
+		route = route_to_group(own, &all_nodes);
+		advertise(net, &route, own, ND_OVERRIDE);
+		return;
+	}
+	route.src = *own;
+	route.hop_limit = IP_HOP_LOCAL;
+	advertise(net, &route, own, ND_SOLICITED | ND_OVERRIDE);
 }
 
-static void advertised(struct net *net, const struct ip_packet *packet, struct addr *own, struct wire_in options)
+static void
+advertised(struct net *net, const struct ip_packet *packet, struct addr *own, struct wire_in options)
 {
-    uint8_t mac[MAC_BYTES];
-    bool bad;
+	uint8_t mac[MAC_BYTES];
+	bool bad;
 
-    /* Whoever stands in for us while we sleep advertises our own MAC: that is no conflict. */
-    if (!find_mac_option(options, ND_OPTION_TARGET, mac, &bad))
-        memcpy(mac, packet->mac, MAC_BYTES);
-    if (!bad && memcmp(mac, net->mac, MAC_BYTES) != 0)
-        conflict(net, own);
+	/* Whoever stands in for us while we sleep advertises our own MAC: that is no conflict. */
+	if (!find_mac_option(options, ND_OPTION_TARGET, mac, &bad))
+		memcpy(mac, packet->mac, MAC_BYTES);
+	if (!bad && memcmp(mac, net->mac, MAC_BYTES) != 0)
+		conflict(net, own);
 }
 
-void nd_input(struct net *net, const struct ip_packet *packet, uint8_t type, struct wire_in body)
+void
+nd_input(struct net *net, const struct ip_packet *packet, uint8_t type, struct wire_in body)
 {
-    struct addr target, *own;
+	struct addr target, *own;
 
-    if (type == MLD_QUERY) {
-        if (packet->hop_limit == 1)
-            report_groups(net, MLD2_IS_EXCLUDE);
-        return;
-    }
-    if ((type != ND_SOLICIT && type != ND_ADVERT) || packet->hop_limit != IP_HOP_LOCAL)
-        return;
-    (void)wire_u32(&body);
-    wire_copy(&body, target.b, ADDR_BYTES);
-    own = own_address(net, &target);
-    if (body.bad || !own)
-        return;
-    if (type == ND_SOLICIT)
-        solicited(net, packet, own, body);
-    else
-        advertised(net, packet, own, body);
+	if (type == MLD_QUERY) {
+		if (packet->hop_limit == 1)
+			report_groups(net, MLD2_IS_EXCLUDE);
+		return;
+	}
+	if ((type != ND_SOLICIT && type != ND_ADVERT) || packet->hop_limit != IP_HOP_LOCAL)
+		return;
+	(void)wire_u32(&body);
+	wire_copy(&body, target.b, ADDR_BYTES);
+	own = own_address(net, &target);
+	if (body.bad || !own)
+		return;
+	if (type == ND_SOLICIT)
+		solicited(net, packet, own, body);
+	else
+		advertised(net, packet, own, body);
 }

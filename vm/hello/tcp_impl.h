@@ -6,30 +6,36 @@
 #include "vm/hello/net.h"
 #include "vm/hello/tcp.h"
 
-#define TCP_PORT            80
-#define TCP_HEADER_BYTES    20
+#define TCP_PORT         80
+#define TCP_HEADER_BYTES 20
 
-enum tcp_flag { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+enum tcp_flag { TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	TCP_PSH = 8,
+	TCP_ACK = 16 };
 
 /* A received segment, checked and taken apart. */
 struct tcp_segment {
-    uint16_t src_port, dst_port;
-    uint32_t seq, ack;
-    uint8_t flags;
-    uint16_t window;
-    uint16_t mss;                       /* of the option; 0 without */
-    struct wire_in data;
+	uint16_t src_port, dst_port;
+	uint32_t seq, ack;
+	uint8_t flags;
+	uint16_t window;
+	uint16_t mss; /* of the option; 0 without */
+	struct wire_in data;
 };
 
 /* Sequence numbers wrap: a is before b when b is less than 2^31 ahead (RFC 9293 section 3.4). */
-static inline bool tcp_before(uint32_t a, uint32_t b)
+static inline bool
+tcp_before(uint32_t a, uint32_t b)
 {
-    return (int32_t)(a - b) < 0;
+	return (int32_t)(a - b) < 0;
 }
 
-static inline bool tcp_upto(uint32_t a, uint32_t b)
+static inline bool
+tcp_upto(uint32_t a, uint32_t b)
 {
-    return (int32_t)(a - b) <= 0;
+	return (int32_t)(a - b) <= 0;
 }
 
 /* tcp_table.c */

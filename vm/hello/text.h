@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 struct text {
-    char *buf;
-    size_t len;         /* without the NUL */
-    size_t cap;         /* with the NUL, at least 1 */
+	char *buf;
+	size_t len; /* without the NUL */
+	size_t cap; /* with the NUL, at least 1 */
 };
 
 struct text text_init(char *buf, size_t cap);
