@@ -167,14 +167,14 @@ send_next(struct net *net, struct tcp_conn *c, bool force)
 	uint32_t unsent = offset < c->tx_len ? c->tx_len - offset : 0;
 	uint32_t room = offset < c->snd_wnd ? c->snd_wnd - offset : 0;
 	uint32_t len;
-	bool last, fin;
+	bool last, fin, fin_done = c->state == TCP_FIN_WAIT_2 || c->state == TCP_TIME_WAIT;
 
 	if (force && room == 0)
 		room = 1;
 	len = unsent < room ? unsent : room;
 	len = len < c->mss ? len : c->mss;
 	last = len == unsent;
-	fin = last && c->closing && offset <= c->tx_len;
+	fin = last && c->closing && !fin_done && offset <= c->tx_len;
 	if (len == 0 && !fin)
 		return false;
 	data_send(net, c, offset, len, (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0)));
