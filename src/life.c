@@ -398,7 +398,7 @@ step_sleep(struct step *s)
 			move_doom(s);
 		break;
 	case LIFE_P_ADMITTING:
-		if (flag_has(s, F_SAVED) && tier <= LIFE_TIER_SAVED) {
+		if (tier <= LIFE_TIER_SAVED) {   /* back to where it came from */
 			move_release(s);
 			move_rest(s);
 			break;

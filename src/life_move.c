@@ -151,8 +151,7 @@ move_gone(struct step *s)
 		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
 		l->backoff_until_ms = s->now + backoff_ms(l, s->p);
 	}
-	if (flag_has(s, F_REMOVE)) {
-		move_answer(s, WAKE_GONE);
+	if (flag_has(s, F_REMOVE)) {   /* nobody waits: step_remove has answered, and so does step_wake since */
 		l->ticket++;
 		l->phase = LIFE_P_GONE;
 		l->timer_ms = LIFE_NEVER;

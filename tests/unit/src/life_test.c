@@ -511,6 +511,12 @@ a_unit_that_was_contacted_gets_its_idle_time(void **state)
 	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
 	rig_awake(&r);   /* the next boot starts anew */
 	assert_int_equal(r.l.timer_ms, r.now + 15 * S);
+	r = rig_new();
+	r.p.unused_after_ms = 15 * S;
+	rig_wake(&r, LIFE_BY_PACKET);
+	rig_event(&r, LIFE_EV_REFUSED, ERR_LIMIT);
+	rig_awake(&r);
+	assert_int_equal(r.l.timer_ms, r.now + 15 * S);
 }
 
 static void

@@ -36,6 +36,49 @@ a_frozen_unit_wakes_at_once(void **state)
 }
 
 static void
+a_thawed_unit_starts_anew(void **state)
+{
+	struct rig r = rig_new();
+
+	(void)state;
+	r.p.unused_after_ms = 15 * S;
+	rig_awake(&r);
+	r.l.failures = 1;
+	rig_timer(&r);
+	rig_activity(&r, 0, r.now);
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	assert_int_equal(r.l.failures, 0);   /* it was awake for long enough */
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_THAWED, ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + 15 * S);   /* nobody has contacted it yet */
+	r.l.failures = 1;
+	r.now += r.p.steady_ms;
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	assert_int_equal(r.l.failures, 0);
+}
+
+static void
+a_hanging_freeze_keeps_nobody_waiting(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_FREEZING);
+
+	(void)state;
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_timer(&r);
+	did(&r, "changed woken");
+	rig_answered(&r, WAKE_FAILED);
+	assert_int_equal(r.l.timer_ms, LIFE_NEVER);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	did(&r, "stop timer");
+	r = rig_in_phase(LIFE_P_FREEZING);
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	r.now += S;
+	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);   /* which does not give it more time */
+	did(&r, "");
+}
+
+static void
 a_wake_while_freezing_thaws(void **state)
 {
 	struct rig r = rig_in_phase(LIFE_P_FREEZING);
@@ -313,6 +356,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_frozen_unit_wakes_at_once),
+		cmocka_unit_test(a_thawed_unit_starts_anew),
+		cmocka_unit_test(a_hanging_freeze_keeps_nobody_waiting),
 		cmocka_unit_test(a_wake_while_freezing_thaws),
 		cmocka_unit_test(a_saved_unit_is_restored),
 		cmocka_unit_test(a_wake_while_saving_restores),
