@@ -34,6 +34,7 @@ generation_free(struct warden *w, struct generation *g)
 		image_unref(g->zones[i].image);
 		free(g->zones[i].origin);
 		free(g->zones[i].error);
+		inputs_clear(&g->zones[i].inputs);
 	}
 	free(g->zones);
 	mapping_set_free(g->mappings);
@@ -68,13 +69,12 @@ host_addresses(struct msg_addr *out, unsigned room)
 
 /* ---- which version of each zone is taken ---- */
 
-static const struct served_zone *
-old_zone(const struct warden *w, const char *origin)
+struct served_zone *
+loader_old_zone(const struct warden *w, const char *origin)
 {
-	for (unsigned i = 0; w->gen != NULL && i < w->gen->conf->nzones; i++)
-		if (strcmp(w->gen->zones[i].origin, origin) == 0 && w->gen->zones[i].image != NULL)
-			return &w->gen->zones[i];
-	return NULL;
+	const struct config_zone *zone = w->gen != NULL ? config_zone_find(w->gen->conf, origin) : NULL;
+
+	return zone != NULL ? &w->gen->zones[zone->index] : NULL;
 }
 
 static bool
@@ -138,12 +138,12 @@ drop(struct served_zone *z)
 static bool
 take_old(struct loader *l, struct generation *g, unsigned i)
 {
-	const struct served_zone *old = old_zone(l->w, g->zones[i].origin);
+	const struct served_zone *old = loader_old_zone(l->w, g->zones[i].origin);
 	struct served_zone *z = &g->zones[i];
 	struct report ignored;
 	bool ok;
 
-	if (old == NULL || (z->image == old->image && z->index == old->index)) {
+	if (old == NULL || old->image == NULL || (z->image == old->image && z->index == old->index)) {
 		drop(z);
 		return false;
 	}
@@ -186,7 +186,23 @@ remember_compile_error(struct loader *l, const struct config_zone *zone, struct 
 		z->error = strdup("could not be loaded");
 }
 
-/* Adds every zone that was compiled; those with errors fall back to their old contents. */
+/* Takes zone `k` of an image for zone `i` of the configuration, or what was served before when its mappings are refused. */
+static void
+add_zone(struct loader *l, struct generation *g, unsigned i, struct image *img, uint32_t k, const struct dns_zone_info *info)
+{
+	const struct config_zone *zone = &g->conf->zones[i];
+	struct served_zone *z = &g->zones[i];
+	size_t before = l->report.nlines;
+
+	take(z, img, k, info);
+	inputs_move(&z->inputs, &l->todo[i].inputs);
+	if (addresses_free(l, zone, z) && mapping_set_add(g->mappings, zone, img->view, k, &l->report) == ERR_OK)
+		return;
+	remember_error(l, z, before);
+	(void)take_old(l, g, i);
+}
+
+/* Adds every zone, those that have not changed first; those with errors fall back to their old contents. */
 static void
 add_zones(struct loader *l, struct generation *g)
 {
@@ -194,23 +210,22 @@ add_zones(struct loader *l, struct generation *g)
 	struct dns_zone_info info;
 	struct errmsg m;
 
-	for (uint32_t k = 0; k < n; k++) {
-		struct served_zone *z;
-		const struct config_zone *zone;
-		size_t before = l->report.nlines;
+	for (unsigned i = 0; i < g->conf->nzones; i++) {
+		struct served_zone *old = l->todo[i].reused;
 
+		if (old == NULL)
+			continue;
+		inputs_move(&l->todo[i].inputs, &old->inputs);
+		add_zone(l, g, i, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
+	}
+	for (uint32_t k = 0; k < n; k++) {
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the loader's own reference keeps the image */
 		if (dns_image_zone(l->image->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
 			continue;
-		zone = &g->conf->zones[info.index];
-		z = &g->zones[info.index];
-		if (z->image != NULL)
+		if (g->zones[info.index].image != NULL)
 			continue;   /* the same index twice: the first counts */
-		take(z, l->image, k, &info);
-		if (!addresses_free(l, zone, z) || mapping_set_add(g->mappings, zone, l->image->view, k, &l->report) != ERR_OK) {
-			remember_error(l, z, before);
-			(void)take_old(l, g, info.index);
-		}
+		add_zone(l, g, info.index, l->image, k, &info);
+		g->compiled++;
 	}
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		if (g->zones[i].image != NULL || g->zones[i].error != NULL)

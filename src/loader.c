@@ -75,6 +75,9 @@ loader_cancel(struct warden *w)
 	if (l->ev_over != NULL)
 		event_free(l->ev_over);
 	image_unref(l->image);
+	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++)
+		inputs_clear(&l->todo[i].inputs);
+	free(l->todo);
 	config_free(l->conf);
 	report_clear(&l->report);
 	free(l);
@@ -108,6 +111,33 @@ open_regular(int dirfd, const char *path, uint64_t resolve, struct errmsg *m)
 	return fd;
 }
 
+/* A zone whose files are as they were is served as it is; one that was refused is tried again. */
+static bool
+reuse_zone(struct loader *l, unsigned i)
+{
+	const struct config_zone *z = &l->conf->zones[i], *before;
+	struct served_zone *old = loader_old_zone(l->w, z->origin);
+
+	if (old == NULL || old->image == NULL || old->error != NULL)
+		return false;
+	before = &l->w->gen->conf->zones[old - l->w->gen->zones];
+	if (strcmp(before->file, z->file) != 0 || (before->units == NULL) != (z->units == NULL) ||
+	    (z->units != NULL && strcmp(before->units, z->units) != 0) || !inputs_unchanged(&old->inputs))
+		return false;
+	l->todo[i].reused = old;
+	return true;
+}
+
+/* When it cannot be noted, the zone is only read again next time. */
+static void
+note_input(struct loader *l, unsigned i, const char *path, int fd)
+{
+	if (l->todo[i].unknown || inputs_add(&l->todo[i].inputs, path, fd) == ERR_OK)
+		return;
+	l->todo[i].unknown = true;
+	inputs_clear(&l->todo[i].inputs);
+}
+
 static void
 send_zone(struct loader *l, unsigned i)
 {
@@ -130,7 +160,9 @@ send_zone(struct loader *l, unsigned i)
 			return;
 		}
 		n = 2;
+		note_input(l, i, z->units, fds[1]);
 	}
+	note_input(l, i, z->file, fds[0]);
 	m.zone.index = i;
 	strncpy(m.zone.origin, z->origin, sizeof(m.zone.origin) - 1);
 	strncpy(m.zone.path, z->file, sizeof(m.zone.path) - 1);
@@ -145,8 +177,9 @@ send_zones(struct chan *chan, void *arg)
 	struct loader *l = ((struct child *)arg)->arg;
 	struct msg m = { .type = MSG_COMPILE };
 
-	while (l->sent < l->conf->nzones && chan_queued(chan) == 0)
-		send_zone(l, l->sent++);
+	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
+		if (!reuse_zone(l, l->sent))
+			send_zone(l, l->sent);
 	if (l->sent == l->conf->nzones && !l->told) {
 		l->told = true;
 		child_send(&l->zones, &m, NULL, 0);
@@ -167,16 +200,18 @@ on_want_include(struct loader *l, const struct msg *m)
 	struct msg reply = { .type = MSG_INCLUDE };
 	const struct config_zone *z = &l->conf->zones[m->include.index];
 	char *copy = strdup(z->file), path[sizeof(m->include.path)];
-	const char *rel = path;
+	const char *rel = path, *base = NULL;
 	struct errmsg why = { .text = "" };
+	char *full = NULL;
 	int dir = -1, fd = -1;
 
 	memcpy(path, m->include.path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
 	if (copy != NULL) {
-		const char *base = dirname(copy);
-		size_t len = strlen(base);
+		size_t len;
 
+		base = dirname(copy);
+		len = strlen(base);
 		if (strncmp(path, base, len) == 0 && path[len] == '/')
 			rel = path + len + 1;
 		dir = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -187,6 +222,10 @@ on_want_include(struct loader *l, const struct msg *m)
 		(void)err_set(&why, ERR_IO, "the zone file's directory cannot be opened");
 	if (fd < 0 && errno == EXDEV)
 		(void)err_set(&why, ERR_PERM, "lies outside the zone file's directory");
+	if (fd >= 0 && asprintf(&full, "%s/%s", base, rel) >= 0)
+		note_input(l, m->include.index, full, fd);
+	else if (fd >= 0)
+		full = NULL;   /* asprintf leaves it undefined */
 	reply.include.index = m->include.index;
 	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.400s", fd >= 0 ? path : why.text);
 	child_send(&l->zones, &reply, &fd, fd >= 0 ? 1 : 0);
@@ -194,6 +233,7 @@ on_want_include(struct loader *l, const struct msg *m)
 		close(fd);
 	if (dir >= 0)
 		close(dir);
+	free(full);
 	free(copy);
 }
 
@@ -307,6 +347,12 @@ loader_start(struct warden *w, load_done_cb done, void *arg)
 	e = config_load(w->conf_path, &l->conf, &l->report);
 	if (e == ERR_OK)
 		e = read_files(l);
+	if (e == ERR_OK) {
+		l->ntodo = l->conf->nzones;
+		l->todo = calloc(l->ntodo + 1, sizeof(*l->todo));
+		if (l->todo == NULL)
+			fatal("load: %s", err_str(ERR_NOMEM));
+	}
 	if (e == ERR_OK && w->gen != NULL)
 		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);
 	if (e == ERR_OK && (e = child_start(&l->zones, &m)) != ERR_OK)

@@ -242,7 +242,8 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 	if (r->nerrors > r->nlines)
 		log_warn("and %zu findings more", r->nerrors - r->nlines);
 	if (e == ERR_OK)
-		log_info("generation %llu: %u zones, %u units", (unsigned long long)w->gen->number, w->gen->conf->nzones, w->units.count);
+		log_info("generation %llu: %u zones, of which %u were read anew, %u units", (unsigned long long)w->gen->number,
+		    w->gen->conf->nzones, w->gen->compiled, w->units.count);
 	else
 		log_err("the configuration was not loaded, the old one stays");
 	if (w->control != NULL)

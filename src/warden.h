@@ -29,6 +29,7 @@
 #include "src/config.h"
 #include "src/control.h"
 #include "src/cookie_secret.h"
+#include "src/inputs.h"
 #include "src/mapping.h"
 #include "src/store.h"
 #include "src/unit.h"
@@ -55,6 +56,7 @@ struct served_zone {
 	uint32_t serial;
 	uint32_t nunits;
 	char *error;               /* why the newest version is not what is served; NULL = it is */
+	struct inputs inputs;      /* what it was compiled from */
 };
 
 /* One generation: a configuration, its zones and their units' settings; replaced as a whole by a reload. */
@@ -63,6 +65,7 @@ struct generation {
 	struct config *conf;
 	struct mapping_set *mappings;
 	struct served_zone *zones; /* parallel to conf->zones */
+	unsigned compiled;         /* zones that this load read anew */
 };
 
 struct sockets {

@@ -1,0 +1,30 @@
+/*
+ * inputs: the files that a zone was read from, and whether they are still the same.
+ *
+ * What is compared is what the kernel says of a file (device, inode, size, times), as make and git do it.  A file that was changed less than two
+ * seconds before it was read counts as changed: a write in the same tick of the file system's clock would not show.
+ */
+#ifndef SRC_INPUTS_H
+#define SRC_INPUTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct input;
+
+struct inputs {
+	struct input *rows;
+	unsigned n;
+};
+
+/* Notes the open file `fd` under its path, which is copied.  On an error the inputs are as before; forget them then. */
+enum err inputs_add(struct inputs *in, const char *path, int fd);
+/* False as well when there are none. */
+bool inputs_unchanged(const struct inputs *in);
+void inputs_clear(struct inputs *in);
+/* `to` gets what `from` has; both were initialized. */
+void inputs_move(struct inputs *to, struct inputs *from);
+
+#endif

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# reload: what a reload reads: zones whose files changed, with what they include, and no others.
+
+load lib/jitsu
+
+ZONES=500
+
+zone_text() { printf '$TTL 60\n@ SOA ns h %s 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n%s\n' "$1" "${2:-}"; }
+serial() { in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=2 +short "$1" SOA | cut -d' ' -f3; }
+read_anew() { grep -o 'of which [0-9]* were read anew' "$DIR/log" | tail -1 | grep -o '[0-9]*'; }
+serves_first() { [ "$(serial z1.test)" = 1 ]; }
+reload() { jitsu reload >"$DIR/reload" 2>&1; }
+
+setup() {
+	[ "$(id -u)" -eq 0 ] || skip "needs root for network namespaces"
+	NS=jitsu-$$-$BATS_TEST_NUMBER
+	DIR=$(mktemp -d /tmp/jitsu-test.XXXXXX)
+	chmod 755 "$DIR"
+	JITSUD=
+	ip netns add "$NS"
+	ip -n "$NS" link set lo up
+	mkdir "$DIR/zones"
+	for ((i = 1; i <= ZONES; i++)); do zone_text 1 >"$DIR/zones/z$i.test.zone"; done
+	zone_text 1 '$INCLUDE part' >"$DIR/zones/inc.test.zone"
+	echo 'inc A 192.0.2.2' >"$DIR/zones/part"
+	cat >"$DIR/jitsu.conf" <<-EOF2
+	listen = { "127.0.0.1" }
+	port = 5300
+	control = "$DIR/run/control"
+	state = "$DIR/state"
+	run-dir = "$DIR/run"
+	zone "*" { file = "zones/*.zone" }
+	EOF2
+	# Files changed in the last two seconds are read again.
+	touch -d '1 minute ago' "$DIR"/zones/*
+	sleep 3
+	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >"$DIR/log" 2>&1 3>&-) &
+	JITSUD=$!
+	wait_for 20 serves_first
+}
+teardown() { teardown_jitsu; }
+
+@test "only what changed is read again" {
+	[ "$(read_anew)" -eq $((ZONES + 1)) ]
+	reload
+	[ "$(read_anew)" -eq 0 ]
+	[ "$(serial z7.test)" = 1 ]
+
+	zone_text 2 >"$DIR/zones/z7.test.zone"
+	reload
+	[ "$(read_anew)" -eq 1 ]
+	[ "$(serial z7.test)" = 2 ]
+	[ "$(serial z8.test)" = 1 ]
+	[ "$(serial z$ZONES.test)" = 1 ]
+
+	# an included file; z7 is still too fresh to be believed
+	touch -d '1 minute ago' "$DIR/zones/z7.test.zone"
+	sleep 3
+	reload
+	echo 'inc A 192.0.2.3' >"$DIR/zones/part"
+	reload
+	[ "$(read_anew)" -eq 1 ]
+	in_ns dig @127.0.0.1 -p 5300 +short inc.inc.test A | grep -q 192.0.2.3
+
+	# a bad file: the old version is served, and every reload says so until it is mended
+	echo 'nonsense here' >>"$DIR/zones/z9.test.zone"
+	reload
+	grep -q 'z9.test.zone:6' "$DIR/reload"
+	reload
+	grep -q 'z9.test.zone:6' "$DIR/reload"
+	[ "$(serial z9.test)" = 1 ]
+	zone_text 3 >"$DIR/zones/z9.test.zone"
+	reload
+	[ "$(serial z9.test)" = 3 ]
+
+	# zones come and go
+	zone_text 1 >"$DIR/zones/new.test.zone"
+	rm "$DIR/zones/z1.test.zone"
+	reload
+	[ "$(serial new.test)" = 1 ]
+	run in_ns dig @127.0.0.1 -p 5300 z1.test SOA
+	[[ "$output" == *REFUSED* ]]
+	[ "$(serial z2.test)" = 1 ]
+	jitsu dump z3.test | grep -q '^z3.test.'
+}
