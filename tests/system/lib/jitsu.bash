@@ -126,11 +126,15 @@ stop_jitsud() {
 	JITSUD=
 }
 
+no_cgroup() { [ ! -d "$1" ] || rmdir "$1" 2>/dev/null; }
+
 teardown_jitsu() {
-	local pid
+	local pid group
 	[ -n "${DIR:-}" ] || return 0
 	stop_jitsud
 	for pid in $(qemus); do kill -9 "$pid" 2>/dev/null || true; done
+	# What the next daemon would remove.
+	for group in $(cat "$DIR"/run/vm/*/cgroup 2>/dev/null); do wait_for 3 no_cgroup "$group" || true; done
 	if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then
 		echo "--- log"
 		tail -60 "$DIR/log" 2>/dev/null || true
