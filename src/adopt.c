@@ -54,9 +54,11 @@ on_row(const struct store_unit *s, void *arg)
 	r->this_boot = s->this_boot;
 	if (!life_state_parse(s->state, &r->state))
 		r->state = LIFE_DORMANT;
-	r->awake_since_ns = s->awake_since_ns;
-	r->last_activity_ns = s->last_activity_ns;
-	r->backoff_until_ns = s->backoff_until_ns;
+	if (s->this_boot) {
+		r->awake_since_ns = s->awake_since_ns;
+		r->last_activity_ns = s->last_activity_ns;
+		r->backoff_until_ns = s->backoff_until_ns;
+	}
 	r->boots = s->boots;
 	r->crashes = (uint32_t)s->crashes;
 	r->failures = s->failures;

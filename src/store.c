@@ -552,7 +552,7 @@ prepare_file(struct store_db *db, struct errmsg *m)
 	if (e == ERR_OK && strcmp(text, "wal") != 0)
 		e = err_set(m, ERR_UNSUPPORTED, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"", db->path, text);
 	if (e == ERR_OK)
-		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
+		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
 	if (e == ERR_OK)
 		e = query_one(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text), m);
 	if (e == ERR_OK && strcmp(text, "ok") != 0)

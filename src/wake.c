@@ -240,8 +240,10 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 			unit_error_set(u, life_why_text(a->changed.why));
 	}
 	record_change(w, u, a->changed.from, to, a->changed.why);
-	if (to == LIFE_DORMANT || to == LIFE_FROZEN || to == LIFE_SAVED || to == LIFE_FAILED)
-		answer_waiters(w, u, true, NULL);
+	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
+		answer_waiters(w, u, true, "its VM could not be stopped");
+	else if (to == LIFE_DORMANT || to == LIFE_FROZEN || to == LIFE_SAVED || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING)
+		answer_waiters(w, u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
 }
 
 static void
@@ -685,6 +687,8 @@ ready_now(struct warden *w, struct unit *u)
 
 	ev.ticket = r->probe_ticket;
 	r->probe_ticket = 0;
+	if (u->conf == NULL || u->conf->image->ready.kind != CONFIG_READY_DELAY)
+		probelink_unprobe(w, u);
 	if (r->trace.query_ns != 0 && r->trace.ready_ns > r->trace.query_ns)
 		u->last_boot_ms = (uint32_t)((r->trace.ready_ns - r->trace.query_ns) / NS_PER_MS);
 	wake_step(w, u, &ev);
@@ -749,7 +753,8 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	unit_error_set(u, ev->text);
 	unit_console_set(u, ev->console);
 	record_died(w, u, ev->text);
-	unit_uuid_set(&w->units, u, NULL);
+	if (u->life.phase != LIFE_P_SAVING)   /* its state may be saved under that name by now */
+		unit_uuid_set(&w->units, u, NULL);
 	u->run->awake_since_ns = 0;
 	wake_step(w, u, &died);
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -246,6 +247,8 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 		    w->gen->conf->nzones, w->gen->compiled, w->units.count);
 	else
 		log_err("the configuration was not loaded, the old one stays");
+	/* A load needs far more memory than what stays of it. */
+	(void)malloc_trim(0);
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
 	if (w->control != NULL)
