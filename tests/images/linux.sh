@@ -82,7 +82,7 @@ echo "jitsu-linux: up after $(cut -d' ' -f1 /proc/uptime) s"
 [ -z "$off" ] || poweroff -f
 while :; do sleep 3600; done
 INIT
-sed -i "s/MODULES/$(echo $modules)/" "$root/init"
+sed -i "s/MODULES/$(printf %s "$modules" | tr "\n" " ")/" "$root/init"
 chmod 755 "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$dir/initrd.gz"
 cp "$work"/kernel/boot/vmlinuz-* "$dir/vmlinuz"

@@ -228,7 +228,6 @@ bad_lines() {
 		echo "$output"
 		[ "$status" -eq 1 ]
 		[[ "$output" == *$at*$want* ]]
-		said=$output
 		run jitsu check "$DIR/jitsu.conf"
 		[ "$status" -eq 1 ]
 		[[ "$output" == *$at*$want* ]]

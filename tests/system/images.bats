@@ -146,7 +146,7 @@ second_bridge() {
 	sum=$(cat "$DIR/raw.img" "$DIR/q.qcow2" | sha256sum)
 	CONF_MORE="network \"second\" { bridge = \"jitsu1\" }
 	$(linux_image linux microvm 'vcpus = 2 nics = { "second" } overlay = yes stop = "shutdown" stop-timeout = "30s"
-		disks = { "raw.img", "q.qcow2,format=qcow2,readonly" }' write=from-{name})" write_conf
+		disks = { "raw.img", "q.qcow2,format=qcow2,readonly" }' 'write=from-{name}')" write_conf
 	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux" "hold=30s"'
 	start_jitsud
 	run jitsu wake lin.example.test

@@ -4,7 +4,7 @@
 
 # setup_shared: directories and namespace; afterwards write_conf and write_zone again as wanted, and start_jitsud.
 setup_shared() {
-	BATS_TEST_NUMBER=0
+	export BATS_TEST_NUMBER=0
 	setup_jitsu
 	export NS DIR
 }
