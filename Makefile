@@ -64,8 +64,9 @@ SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c))
 ifneq ($(XEN),yes)
 VM_SRC   := $(filter-out vm/driver_xen%,$(VM_SRC))
 else
-LDLIBS_XEN := $(if $(wildcard vm/driver_xen*.c),-lxenlight -lxlutil -lxenstore)
-CPPFLAGS += $(if $(wildcard vm/driver_xen*.c),-DJITSU_XEN)
+VM_SRC   := $(filter-out vm/noxen.c,$(VM_SRC))
+LDLIBS_XEN := -lxenlight -lxlutil -lxenstore -lxentoollog
+CPPFLAGS += -DJITSU_XEN
 endif
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -94,6 +95,7 @@ $(BUILD)/jitsu: $(BUILD)/src/jitsu.o $(LIBS)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
 
 include $(wildcard vm/hello/hello.mk)
+include vm/xen-vif/xen-vif.mk
 
 # tests/unit/AREA/SUBJECT_test.c mirrors AREA/SUBJECT.c
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c)

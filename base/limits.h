@@ -105,6 +105,9 @@
 /* A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE in it. */
 #define LIMIT_PROC_CMDLINE 65536
 
+/* A XenStore key below a domain's path; XenStore's own bound for a relative path is 2,048 bytes. */
+#define LIMIT_XENSTORE_KEY 256
+
 /* Clients of the control socket; a person and some monitoring. */
 #define LIMIT_CONTROL_CLIENTS 64
 

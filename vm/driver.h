@@ -33,7 +33,7 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 	bool saved;                /* restore: the saved state is still there */
 };
 
-enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_ENDED };
+enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_READY /* spec.ready_key; once */, VM_WATCH_ENDED };
 
 /* What open gets; both outlive the driver. */
 struct vm_env {

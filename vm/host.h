@@ -39,7 +39,8 @@ struct host_job {
 	enum vm_stop_how how;
 	unsigned deadline_ms;
 	bool asking;               /* the first half of a shutdown */
-	bool died, ended;
+	bool died;
+	enum vm_watch_verdict verdict;
 	vm_done_cb done;
 	void *arg;
 	/* for the driver thread */

@@ -141,7 +141,7 @@ job_run(struct pool_job *pj)
 		j->err = d->console(vm, &j->out);
 		break;
 	case OP_WATCHED:
-		j->ended = d->watched(vm, j->why, sizeof(j->why), &j->out) == VM_WATCH_ENDED;
+		j->verdict = d->watched(vm, j->why, sizeof(j->why), &j->out);
 		break;
 	case OP_BURY:
 		if (j->died)
@@ -423,10 +423,9 @@ host_entry_next(struct entry *e)
 /* ---- results ---- */
 
 static void
-emit_died(struct entry *e, const struct host_job *j)
+emit(struct entry *e, enum vm_event_kind kind, const char *text, const char *console)
 {
-	struct vm_event ev = { .kind = VM_EVENT_DIED, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = j->why,
-		.console = tail(&j->out, LIMIT_CONSOLE_TAIL) };
+	struct vm_event ev = { .kind = kind, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = text, .console = console };
 
 	e->host->on_event(&ev, e->host->arg);
 }
@@ -450,7 +449,7 @@ buried(struct entry *e, struct host_job *j)
 		j->out.text = NULL;
 		job_finish(w);
 	} else {
-		emit_died(e, j);
+		emit(e, VM_EVENT_DIED, j->why, tail(&j->out, LIMIT_CONSOLE_TAIL));
 	}
 	host_job_free(j);
 }
@@ -522,7 +521,9 @@ op_done(struct pool_job *pj)
 	if (j->op == OP_BURY) {
 		buried(e, j);
 	} else if (j->op == OP_WATCHED) {
-		if (j->ended) {
+		if (j->verdict == VM_WATCH_READY)
+			emit(e, VM_EVENT_READY, "", "");
+		if (j->verdict == VM_WATCH_ENDED) {
 			e->busy = false;
 			entry_bury(e, false, j->why, &j->out);
 			host_job_free(j);

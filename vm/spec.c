@@ -34,6 +34,7 @@ vm_spec_copy(const struct vm_spec *spec)
 	char *at;
 
 	size += text_size(spec->unit) + text_size(spec->driver) + text_size(spec->kernel) + text_size(spec->initrd) + text_size(spec->cmdline);
+	size += text_size(spec->xl) + text_size(spec->vif_script) + text_size(spec->ready_key);
 	for (unsigned i = 0; i < ndisks; i++)
 		size += text_size(spec->disks[i].path) + text_size(spec->disks[i].overlay);
 	for (size_t i = 0; i < nargs; i++)
@@ -51,6 +52,9 @@ vm_spec_copy(const struct vm_spec *spec)
 	copy->kernel = text_copy(&at, spec->kernel);
 	copy->initrd = text_copy(&at, spec->initrd);
 	copy->cmdline = text_copy(&at, spec->cmdline);
+	copy->xl = text_copy(&at, spec->xl);
+	copy->vif_script = text_copy(&at, spec->vif_script);
+	copy->ready_key = text_copy(&at, spec->ready_key);
 	for (unsigned i = 0; i < ndisks; i++) {
 		copy->disks[i].path = text_copy(&at, spec->disks[i].path);
 		copy->disks[i].overlay = text_copy(&at, spec->disks[i].overlay);

@@ -39,6 +39,7 @@ bool vm_uuid_parse(const char *text, struct vm_uuid *u);
 
 enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };
 enum vm_machine { VM_MACHINE_MICROVM, VM_MACHINE_Q35 };
+enum vm_type { VM_TYPE_PV, VM_TYPE_PVH, VM_TYPE_HVM };   /* of a Xen domain */
 enum vm_disk_format { VM_DISK_RAW, VM_DISK_QCOW2 };
 
 struct vm_nic {
@@ -74,6 +75,10 @@ struct vm_spec {
 	unsigned ndisks;
 	const char *const *args;   /* extra arguments for the hypervisor, already split */
 	unsigned nargs;
+	enum vm_type type;         /* what follows is the xen driver's */
+	const char *xl;            /* an xl.cfg file that says what is not said here; optional */
+	const char *vif_script;    /* hotplug script of the NICs; NULL = our helper */
+	const char *ready_key;     /* a XenStore key below the domain's path whose appearance is VM_EVENT_READY; optional */
 	unsigned cpu_percent;      /* CPU limit of its cgroup, 100 = one core; 0 = none */
 	unsigned cpu_weight;       /* cgroup v2 weight 1..10000; the daemon has 100 */
 };
@@ -101,6 +106,7 @@ struct vm_host_conf {
 
 enum vm_event_kind {
 	VM_EVENT_DIED,             /* the VM ended without being told to: crash, guest's own poweroff, killed */
+	VM_EVENT_READY,            /* spec.ready_key is there; once */
 	VM_EVENT_LOG               /* something an operator should read; text */
 };
 
@@ -174,6 +180,20 @@ struct vm_found {
 };
 typedef void (*vm_found_cb)(const struct vm_found *f, void *arg);
 void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);
+
+/* ---- xl.cfg files ---- */
+
+/* What the configuration needs to know of one: memory and virtual CPUs count for limits. */
+struct vm_xl {
+	enum vm_type type;
+	uint64_t memory_bytes;     /* 0: it does not say */
+	unsigned vcpus;
+	bool has_kernel;
+	bool boots;                /* it has a kernel or a disk */
+};
+
+/* Reads and checks the file; ERR_PARSE with file and text.  ERR_UNSUPPORTED: this build has no Xen, or the file wants what we do not do. */
+enum err vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m);
 
 /* ---- payload activity, for idle ---- */
 

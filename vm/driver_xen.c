@@ -1,0 +1,488 @@
+/*
+ * driver_xen: the operations on a domain that runs, and the driver's own.
+ *
+ * The console: xenconsoled keeps what the guest wrote (at most 1 MiB) until somebody reads its pty.  We read it when it is asked for and
+ * before a domain is destroyed, not in between, so that `xl console` of a person gets everything meanwhile; what we have read is kept in a bounded buffer.
+ */
+#include "vm/driver_xen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* xenconsoled refills its pty's 4 KiB when they are read; a guest that writes all the time is cut off. */
+#define CONSOLE_PAUSE_MS 20
+#define CONSOLE_NS (300 * NS_PER_MS)
+
+/* The life cycle gives an operation 30 s. */
+#define SAVE_NS (15 * NS_PER_S)
+
+/* ---- the driver's own ---- */
+
+static void
+xen_close(void *arg)
+{
+	struct xen_ctx *ctx = arg;
+
+	if (ctx == NULL)
+		return;
+	xen_events_free(ctx->events);
+	if (ctx->marks_fd >= 0)
+		close(ctx->marks_fd);
+	if (ctx->saved_fd >= 0)
+		close(ctx->saved_fd);
+	free(ctx);
+}
+
+static enum err
+dir_open(const char *above, const char *name, int *fd, struct errmsg *m)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", above, name) >= sizeof(path))
+		return err_set(m, ERR_RANGE, "directory %s: the path is too long", above);
+	if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		return err_sys(m, "directory %s", path);
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *fd >= 0 ? ERR_OK : err_sys(m, "directory %s", path);
+}
+
+/* "control_d" in capabilities is how the kernel says that this is dom0. */
+static enum err
+is_dom0(struct errmsg *m)
+{
+	char text[64] = "";
+	int fd = open("/proc/xen/capabilities", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	if (n > 0 && strstr(text, "control_d") != NULL)
+		return ERR_OK;
+	if (access("/sys/hypervisor/type", F_OK) != 0)
+		return err_set(m, ERR_UNSUPPORTED, "driver xen: there is no Xen here: this machine did not boot under the Xen hypervisor");
+	return err_set(m, ERR_UNSUPPORTED, "driver xen: this is not Xen's dom0%s", fd < 0 ? " (or xenfs is not mounted on /proc/xen)" : "");
+}
+
+static enum err
+may_control(struct errmsg *m)
+{
+	int fd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0) {
+		int saved = errno;
+
+		(void)err_set(m, ERR_PERM, "driver xen: no permission for the hypervisor: /dev/xen/privcmd: %s%s", strerror(saved),
+		    saved == ENOENT ? " (modprobe xen-privcmd)" : "");
+		return ERR_PERM;
+	}
+	close(fd);
+	return ERR_OK;
+}
+
+static enum err
+xen_open(const struct vm_env *env, void **out, struct errmsg *m)
+{
+	struct xen_ctx *ctx;
+	enum err e;
+
+	*out = NULL;
+	if ((e = is_dom0(m)) != ERR_OK || (e = may_control(m)) != ERR_OK)
+		return e;
+	ctx = calloc(1, sizeof(*ctx));
+	if (ctx == NULL)
+		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+	ctx->env = env;
+	ctx->marks_fd = ctx->saved_fd = -1;
+	e = dir_open(env->conf->run_dir, "xen", &ctx->marks_fd, m);
+	if (e == ERR_OK)
+		e = dir_open(env->conf->state_dir, "saved", &ctx->saved_fd, m);
+	if (e == ERR_OK && realpath(env->conf->run_dir, ctx->instance) == NULL)
+		e = err_sys(m, "run directory %s", env->conf->run_dir);
+	if (e == ERR_OK)
+		e = xen_events_new(&ctx->events, m);
+	if (e != ERR_OK)
+		xen_close(ctx);
+	else
+		*out = ctx;
+	return e;
+}
+
+/* ---- one domain ---- */
+
+struct xen_vm *
+xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid)
+{
+	struct xen_vm *v = calloc(1, sizeof(*v));
+
+	if (v == NULL)
+		return NULL;
+	v->vm.uuid = *uuid;
+	v->vm.driver = &vm_driver_xen;
+	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
+	v->vm.watch_fd = v->vm.death_fd = -1;
+	v->vm.answered = true;
+	v->ctx = ctx;
+	v->domid = domid;
+	return v;
+}
+
+void
+xen_vm_free(struct vm *vm)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+
+	if (v == NULL)
+		return;
+	xen_watch_free(v->ctx->events, v->watch);
+	free(v->con);
+	free(v);
+}
+
+enum err
+xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info)
+{
+	libxl_dominfo_init(info);
+	if (libxl_domain_info(ctx, info, domid) == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
+		return ERR_OK;
+	libxl_dominfo_dispose(info);
+	libxl_dominfo_init(info);
+	return ERR_MISSING;
+}
+
+enum err
+xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m)
+{
+	libxl_dominfo info;
+	int rc;
+
+	if (xen_vm_info(ctx, uuid, domid, &info) != ERR_OK)
+		return ERR_OK;
+	if (usec_cpu != NULL)
+		*usec_cpu = (int64_t)(info.cpu_time / 1000);
+	libxl_dominfo_dispose(&info);
+	rc = libxl_domain_destroy(ctx, domid, NULL);
+	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_OK : xen_fail(m, rc, "domain %u cannot be destroyed", domid);
+}
+
+/* Every operation begins with it: a context, and the domain still being the one we know. */
+static libxl_ctx *
+begin(struct xen_vm *v, struct errmsg *m)
+{
+	libxl_ctx *ctx = xen_thread_ctx(m);
+	libxl_dominfo info;
+
+	if (ctx == NULL)
+		return NULL;
+	if (xen_vm_info(ctx, &v->vm.uuid, v->domid, &info) != ERR_OK) {
+		(void)err_set(m, ERR_MISSING, "domain %u of %s is gone", v->domid, v->vm.unit);
+		return NULL;
+	}
+	libxl_dominfo_dispose(&info);
+	return ctx;
+}
+
+/* ---- console ---- */
+
+/* Keeps the last LIMIT_CONSOLE_RING bytes: reading the pty consumes it. */
+static void
+console_keep(struct xen_vm *v, const char *text, size_t n)
+{
+	if (v->con == NULL && (v->con = malloc(LIMIT_CONSOLE_RING)) == NULL)
+		return;
+	if (v->con_len + n > LIMIT_CONSOLE_RING) {
+		size_t drop = v->con_len + n - LIMIT_CONSOLE_RING;
+
+		memmove(v->con, v->con + drop, v->con_len - drop);
+		v->con_len -= drop;
+	}
+	memcpy(v->con + v->con_len, text, n);
+	v->con_len += n;
+}
+
+static enum err
+console_read(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
+{
+	uint64_t until_ns = clock_now_ns() + CONSOLE_NS;
+	char *path = NULL, text[4096];
+	struct pollfd p = { .fd = -1, .events = POLLIN };
+	int rc = libxl_primary_console_get_tty(ctx, v->domid, &path);
+	ssize_t n;
+
+	if (rc != 0)
+		return xen_fail(m, rc, "domain %u has no console", v->domid);
+	p.fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (p.fd < 0) {
+		enum err e = err_sys(m, "console %s of domain %u", path, v->domid);
+
+		free(path);
+		return e;
+	}
+	free(path);
+	while (clock_now_ns() < until_ns && poll(&p, 1, CONSOLE_PAUSE_MS) > 0 && (n = read(p.fd, text, sizeof(text))) > 0)
+		console_keep(v, text, (size_t)n);
+	close(p.fd);
+	return ERR_OK;
+}
+
+static void
+console_tell(const struct xen_vm *v, struct vm_outcome *out)
+{
+	free(out->text);
+	out->text_len = 0;
+	out->text = malloc(v->con_len + 1);
+	if (out->text == NULL)
+		return;
+	if (v->con_len > 0)
+		memcpy(out->text, v->con, v->con_len);
+	out->text_len = v->con_len;
+	out->text[out->text_len] = '\0';
+}
+
+static enum err
+xen_console(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx = begin(v, &out->msg);
+	enum err e = ctx != NULL ? console_read(v, ctx, &out->msg) : ERR_MISSING;
+
+	if (e == ERR_OK)
+		console_tell(v, out);
+	return e;
+}
+
+/* ---- operations ---- */
+
+static enum err
+xen_thaw(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx = begin(v, &out->msg);
+	int rc;
+
+	if (ctx == NULL)
+		return ERR_MISSING;
+	rc = libxl_domain_unpause(ctx, v->domid, NULL);
+	if (rc != 0)
+		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", v->domid);
+	v->paused = false;
+	v->ready_told = false;     /* who waits for readiness asks anew */
+	if (v->watch != NULL)
+		xen_watch_again(v->watch);
+	return ERR_OK;
+}
+
+static enum err
+xen_freeze(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx = begin(v, &out->msg);
+	int rc;
+
+	if (ctx == NULL)
+		return ERR_MISSING;
+	rc = libxl_domain_pause(ctx, v->domid, NULL);
+	if (rc != 0)
+		return xen_fail(&out->msg, rc, "domain %u cannot be paused", v->domid);
+	v->paused = true;
+	return ERR_OK;
+}
+
+static enum err
+xen_ask(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	int rc;
+
+	if (v->paused) {
+		enum err e = xen_thaw(vm, out);
+
+		if (e != ERR_OK)
+			return e;
+	}
+	if (begin(v, &out->msg) == NULL)
+		return ERR_MISSING;
+	rc = xen_events_shutdown(v->ctx->events, v->domid);
+	if (rc == ERROR_NOPARAVIRT)
+		return err_set(&out->msg, ERR_UNSUPPORTED, "this guest has no paravirtual drivers that could be asked: it is destroyed instead of shut down");
+	return rc == 0 ? ERR_OK : xen_fail(&out->msg, rc, "domain %u cannot be asked to shut down", v->domid);
+}
+
+static enum err
+xen_stop(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx = xen_thread_ctx(&out->msg);
+	struct errmsg unused;
+	libxl_dominfo info;
+	enum err e;
+
+	if (ctx == NULL)
+		return ERR_UNSUPPORTED;
+	if (xen_vm_info(ctx, &vm->uuid, v->domid, &info) == ERR_OK) {
+		libxl_dominfo_dispose(&info);
+		(void)console_read(v, ctx, &unused);     /* its last words, if it had a console */
+	}
+	if (out->text == NULL)
+		console_tell(v, out);
+	e = xen_domain_end(ctx, &vm->uuid, v->domid, &out->usec_cpu, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	xen_watch_free(v->ctx->events, v->watch);
+	v->watch = NULL;
+	vm->watch_fd = -1;
+	xen_mark_remove(v->ctx, &vm->uuid);
+	return ERR_OK;
+}
+
+/* ---- saved ---- */
+
+void
+xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size)
+{
+	char text[VM_UUID_TEXT];
+
+	vm_uuid_text(uuid, text);
+	snprintf(name, size, "%s%s", text, XEN_SAVED);
+}
+
+enum err
+xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
+{
+	struct xen_ctx *ctx = arg;
+	char name[VM_UUID_TEXT + 16];
+
+	xen_saved_name(uuid, name, sizeof(name));
+	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT ? ERR_OK : err_sys(m, "saved state %s", name);
+}
+
+/* The file has its name only when it is whole. */
+static enum err
+save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
+{
+	char name[VM_UUID_TEXT + 16], part[VM_UUID_TEXT + 24];
+	enum err e = ERR_OK;
+	int fd, rc;
+
+	xen_saved_name(&v->vm.uuid, name, sizeof(name));
+	snprintf(part, sizeof(part), "%s.part", name);
+	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(m, "saved state %s", part);
+	rc = xen_events_suspend(v->ctx->events, v->domid, fd, clock_now_ns() + SAVE_NS);
+	close(fd);
+	if (rc != 0)
+		e = xen_fail(m, rc, "domain %u does not let itself be suspended", v->domid);
+	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)
+		e = err_sys(m, "saved state %s", name);
+	if (e != ERR_OK) {
+		(void)unlinkat(v->ctx->saved_fd, part, 0);     /* at worst it stays, unfinished, until it is written again */
+		(void)libxl_domain_resume(ctx, v->domid, 1, NULL);     /* it may not have got so far */
+	}
+	return e;
+}
+
+static enum err
+xen_save(struct vm *vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx = begin(v, &out->msg);
+	struct errmsg m = { "" };
+	enum err e;
+
+	if (ctx == NULL)
+		return ERR_MISSING;
+	e = save_to(v, ctx, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	e = xen_stop(vm, out);
+	if (e == ERR_OK)
+		return ERR_OK;
+	/* Saved, and still there: one of the two must go. */
+	(void)xen_discard(v->ctx, &vm->uuid, &m);
+	(void)libxl_domain_resume(ctx, v->domid, 1, NULL);     /* the caller hears of the failure that led here */
+	return e;
+}
+
+/* ---- what happens by itself ---- */
+
+static const char *
+end_text(const struct xen_news *news)
+{
+	if (news->vanished)
+		return "the domain was destroyed by somebody else";
+	switch (news->reason) {
+	case LIBXL_SHUTDOWN_REASON_POWEROFF:
+		return "the guest shut down";
+	case LIBXL_SHUTDOWN_REASON_REBOOT:
+		return "the guest wants to reboot";
+	case LIBXL_SHUTDOWN_REASON_CRASH:
+		return "the guest crashed";
+	case LIBXL_SHUTDOWN_REASON_WATCHDOG:
+		return "the guest's watchdog ended it";
+	default:
+		return "the guest ended";
+	}
+}
+
+static enum vm_watch_verdict
+xen_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	struct xen_news news = { 0 };
+	struct errmsg m;
+	libxl_ctx *ctx;
+
+	if (v->watch == NULL)
+		return VM_WATCH_ALIVE;
+	xen_watch_take(v->ctx->events, v->watch, &news);
+	if (news.ended) {
+		snprintf(why, whylen, "%s", end_text(&news));
+		ctx = news.vanished ? NULL : begin(v, &m);
+		if (ctx != NULL)
+			(void)console_read(v, ctx, &m);     /* without it there are fewer last lines */
+		console_tell(v, out);
+		return VM_WATCH_ENDED;
+	}
+	if (!news.ready || v->ready_told)
+		return VM_WATCH_ALIVE;
+	v->ready_told = true;
+	return VM_WATCH_READY;
+}
+
+/* A domain is no process: its end comes by its watch. */
+static void
+xen_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
+{
+	console_tell((struct xen_vm *)vm, out);
+	snprintf(why, whylen, "the domain ended");
+}
+
+const struct vm_driver vm_driver_xen = {
+	.name = "xen",
+	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE,
+	.open = xen_open,
+	.close = xen_close,
+	.thread_end = xen_thread_end,
+	.check = xen_check,
+	.start = xen_start,
+	.restore = xen_restore,
+	.discard = xen_discard,
+	.ask = xen_ask,
+	.stop = xen_stop,
+	.freeze = xen_freeze,
+	.thaw = xen_thaw,
+	.save = xen_save,
+	.console = xen_console,
+	.watched = xen_watched,
+	.died = xen_died,
+	.list = xen_list,
+	.free = xen_vm_free,
+};

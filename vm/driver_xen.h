@@ -1,0 +1,123 @@
+/*
+ * driver_xen: what the parts of the Xen driver share.  libxl and XenStore are used in vm/driver_xen*.c only.
+ *
+ *     driver_xen.c        the operations on a domain that runs
+ *     driver_xen_start.c  from a specification to a running domain, cold or from a saved state
+ *     driver_xen_xl.c     xl.cfg files, read through libxlutil
+ *     driver_xen_list.c   marks, adoption, what a dead domain left in XenStore
+ *     driver_xen_event.c  the thread that hears of ends and of XenStore keys
+ *     driver_xen_ctx.c    libxl contexts and libxl's own words
+ *
+ * A domain is ours by its UUID, which stands in run_dir/xen/UUID since before the domain existed, or by a tag in XenStore that is written
+ * with the domain's creation and that the guest cannot write.  Before anything is done to a domain its UUID is compared again: domain numbers are reused.
+ */
+#ifndef VM_DRIVER_XEN_H
+#define VM_DRIVER_XEN_H
+
+#include <limits.h>
+
+#define LIBXL_API_VERSION 0x041300
+#include <libxl.h>
+#include <libxl_event.h>
+#include <libxl_utils.h>
+#include <libxl_uuid.h>
+#include <xenstore.h>
+
+#include "vm/driver.h"
+
+#define XEN_TAG "jitsu/instance"       /* below the domain's path; the value is the instance's run directory */
+#define XEN_SAVED ".xen"               /* after the UUID, in state_dir/saved */
+
+struct xen_events;
+struct xen_watch;
+
+struct xen_ctx {
+	const struct vm_env *env;
+	char instance[PATH_MAX];       /* run_dir, canonical */
+	int marks_fd;                  /* run_dir/xen */
+	int saved_fd;                  /* state_dir/saved */
+	struct xen_events *events;
+};
+
+struct xen_vm {
+	struct vm vm;                  /* first: the host knows no more */
+	struct xen_ctx *ctx;
+	uint32_t domid;
+	struct xen_watch *watch;       /* NULL: its end is not noticed (adoption of one that is to be destroyed) */
+	bool paused;
+	bool ready_told;
+	char *con;                     /* console text read so far, at most LIMIT_CONSOLE_RING */
+	size_t con_len;
+};
+
+/* ---- driver_xen_ctx.c ---- */
+
+/* This thread's context, made when it is needed; forgets libxl's earlier words.  NULL with the reason. */
+libxl_ctx *xen_thread_ctx(struct errmsg *m);
+void xen_thread_end(void);
+/* A context with a logger that keeps its last errors; always_selective_reap. */
+enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m);
+void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
+/* As err_set, with libxl's last error lines of this thread behind; the code follows libxl's rc where it tells something. */
+enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- driver_xen_event.c ---- */
+
+struct xen_news {
+	bool ended;
+	bool vanished;                 /* the domain is gone, not only shut down */
+	int reason;                    /* libxl_shutdown_reason */
+	bool ready;
+};
+
+enum err xen_events_new(struct xen_events **ev, struct errmsg *m);
+void xen_events_free(struct xen_events *ev);
+/* key: below the domain's path, or NULL.  */
+enum err xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **w, struct errmsg *m);
+void xen_watch_free(struct xen_events *ev, struct xen_watch *w);
+/* Readable when there is news. */
+int xen_watch_fd(const struct xen_watch *w);
+void xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news);
+/* Makes it readable once more, so that what is known is looked at again. */
+void xen_watch_again(const struct xen_watch *w);
+/* Asks for a shutdown; does not wait for the guest. */
+int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
+/* Writes the guest's state to fd; a guest that does not answer within the deadline is given up.  Returns libxl's rc. */
+int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadline_ns);
+
+/* ---- driver_xen_list.c ---- */
+
+struct xen_mark {
+	bool running;                  /* the domain was whole when this was written */
+	uint32_t domid;
+	char unit[LIMIT_NAME_TEXT];
+	char ready[LIMIT_XENSTORE_KEY];
+};
+
+enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m);
+void xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid);
+enum err xen_list(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
+
+/* ---- driver_xen_xl.c ---- */
+
+/* Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text. */
+enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, struct errmsg *m);
+
+/* ---- driver_xen_start.c ---- */
+
+enum err xen_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+enum err xen_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+enum err xen_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
+
+/* ---- driver_xen.c ---- */
+
+struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid);
+void xen_vm_free(struct vm *vm);
+/* What the hypervisor says of it; ERR_MISSING when that number is no domain or another one. */
+enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info);
+/* Destroys a domain of ours; of none there is nothing to do. */
+enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m);
+void xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size);
+enum err xen_discard(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
+
+#endif

@@ -1,0 +1,422 @@
+/*
+ * driver_xen_event: one thread that hears of the ends of domains (libxl) and of keys that appear (XenStore).
+ *
+ * It has a libxl context of its own, on which nothing that blocks is called.  What it hears it notes in the domain's watch and makes
+ * the watch's eventfd readable; the host then asks for the news on a driver thread.  Watches are found by number, so one that was freed meanwhile is only not found.
+ */
+#include "vm/driver_xen.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define POLL_OWN 2                     /* our descriptors, before libxl's */
+
+struct xen_watch {
+	uint64_t number;
+	int fd;
+	uint32_t domid;
+	char *path;                    /* of the key; NULL = none */
+	libxl_evgen_domain_death *evgen;
+	struct xen_news news;
+	LIST_ENTRY(xen_watch) link;
+};
+
+struct xen_events {
+	libxl_ctx *ctx;
+	xentoollog_logger *log;
+	struct xs_handle *xs;
+	pthread_t thread;
+	bool started;
+	int wake_fd;
+	pthread_mutex_t lock;          /* what follows; never held while libxl or XenStore are called */
+	bool quit;
+	uint64_t next;
+	LIST_HEAD(, xen_watch) watches;
+};
+
+/* A suspend under way; freed by who comes last. */
+struct suspend {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool done, left;
+	int rc;
+};
+
+static void
+tell(int fd)
+{
+	uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));     /* fails only when it is readable anyway */
+}
+
+/* With the lock held. */
+static struct xen_watch *
+find(struct xen_events *ev, uint64_t number)
+{
+	struct xen_watch *w;
+
+	LIST_FOREACH(w, &ev->watches, link)
+		if (w->number == number)
+			return w;
+	return NULL;
+}
+
+/* ---- on the thread ---- */
+
+static void
+take_event(struct xen_events *ev, const libxl_event *event)
+{
+	struct xen_watch *w;
+
+	pthread_mutex_lock(&ev->lock);
+	w = find(ev, event->for_user);
+	if (w != NULL && event->type == LIBXL_EVENT_TYPE_DOMAIN_SHUTDOWN) {
+		w->news.ended = w->news.ended || event->u.domain_shutdown.shutdown_reason != LIBXL_SHUTDOWN_REASON_SUSPEND;
+		w->news.reason = event->u.domain_shutdown.shutdown_reason;
+		tell(w->fd);
+	} else if (w != NULL && event->type == LIBXL_EVENT_TYPE_DOMAIN_DEATH) {
+		w->news.vanished = !w->news.ended;
+		w->news.ended = true;
+		tell(w->fd);
+	}
+	pthread_mutex_unlock(&ev->lock);
+}
+
+/* A watch fires once when it is set, and then at each change; what counts is that the key is there. */
+static void
+take_keys(struct xen_events *ev)
+{
+	char **v, *value;
+	unsigned len;
+
+	while ((v = xs_check_watch(ev->xs)) != NULL) {
+		uint64_t number = strtoull(v[XS_WATCH_TOKEN], NULL, 10);
+		struct xen_watch *w;
+
+		value = xs_read(ev->xs, XBT_NULL, v[XS_WATCH_PATH], &len);
+		pthread_mutex_lock(&ev->lock);
+		w = find(ev, number);
+		if (w != NULL && value != NULL && w->path != NULL && strcmp(w->path, v[XS_WATCH_PATH]) == 0 && !w->news.ready) {
+			w->news.ready = true;
+			tell(w->fd);
+		}
+		pthread_mutex_unlock(&ev->lock);
+		free(value);
+		free(v);
+	}
+}
+
+static void
+take_events(struct xen_events *ev)
+{
+	libxl_event *event;
+
+	while (libxl_event_check(ev->ctx, &event, LIBXL_EVENTMASK_ALL, NULL, NULL) == 0) {
+		take_event(ev, event);
+		libxl_event_free(ev->ctx, event);
+	}
+}
+
+/* What to poll for; *fds grows as libxl asks.  Returns libxl's count, -1 when it cannot be had. */
+static int
+prepare(struct xen_events *ev, struct pollfd **fds, int *size, int *timeout)
+{
+	for (;;) {
+		int n = *size - POLL_OWN;
+		struct pollfd *grown;
+		struct timeval now;
+		int rc;
+
+		gettimeofday(&now, NULL);
+		*timeout = -1;
+		rc = libxl_osevent_beforepoll(ev->ctx, &n, *fds + POLL_OWN, timeout, now);
+		if (rc == 0)
+			return n;
+		if (rc != ERROR_BUFFERFULL)
+			return -1;
+		grown = realloc(*fds, (size_t)(n + POLL_OWN) * sizeof(*grown));
+		if (grown == NULL)
+			return -1;
+		*fds = grown;
+		*size = n + POLL_OWN;
+	}
+}
+
+static bool
+quits(struct xen_events *ev)
+{
+	bool quit;
+
+	pthread_mutex_lock(&ev->lock);
+	quit = ev->quit;
+	pthread_mutex_unlock(&ev->lock);
+	return quit;
+}
+
+static void *
+events_run(void *arg)
+{
+	struct xen_events *ev = arg;
+	int size = 16, timeout, n;
+	struct pollfd *fds = calloc((size_t)size, sizeof(*fds));
+	struct timeval now;
+	uint64_t woken;
+
+	while (fds != NULL && !quits(ev) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
+		fds[0] = (struct pollfd){ .fd = ev->wake_fd, .events = POLLIN };
+		fds[1] = (struct pollfd){ .fd = xs_fileno(ev->xs), .events = POLLIN };
+		if (poll(fds, (nfds_t)(n + POLL_OWN), timeout) < 0 && errno != EINTR)
+			break;
+		if ((fds[0].revents & POLLIN) != 0)
+			(void)!read(ev->wake_fd, &woken, sizeof(woken));     /* only to make it unreadable */
+		gettimeofday(&now, NULL);
+		libxl_osevent_afterpoll(ev->ctx, n, fds + POLL_OWN, now);
+		take_events(ev);
+		take_keys(ev);
+	}
+	free(fds);
+	return NULL;
+}
+
+/* ---- begin and end ---- */
+
+enum err
+xen_events_new(struct xen_events **out, struct errmsg *m)
+{
+	struct xen_events *ev = calloc(1, sizeof(*ev));
+	sigset_t all, before;
+	enum err e;
+
+	*out = NULL;
+	if (ev == NULL)
+		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+	ev->wake_fd = -1;
+	LIST_INIT(&ev->watches);
+	pthread_mutex_init(&ev->lock, NULL);
+	e = xen_ctx_open(&ev->ctx, &ev->log, m);
+	if (e == ERR_OK && (ev->xs = xs_open(0)) == NULL)
+		e = err_sys(m, "driver xen: XenStore");
+	if (e == ERR_OK && (ev->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		e = err_sys(m, "driver xen: eventfd");
+	if (e == ERR_OK) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		ev->started = pthread_create(&ev->thread, NULL, events_run, ev) == 0;
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		if (!ev->started)
+			e = err_set(m, ERR_NOMEM, "driver xen: no thread for events");
+	}
+	if (e != ERR_OK)
+		xen_events_free(ev);
+	else
+		*out = ev;
+	return e;
+}
+
+void
+xen_events_free(struct xen_events *ev)
+{
+	if (ev == NULL)
+		return;
+	if (ev->started) {
+		pthread_mutex_lock(&ev->lock);
+		ev->quit = true;
+		pthread_mutex_unlock(&ev->lock);
+		tell(ev->wake_fd);
+		pthread_join(ev->thread, NULL);
+	}
+	if (ev->xs != NULL)
+		xs_close(ev->xs);
+	xen_ctx_close(ev->ctx, ev->log);
+	if (ev->wake_fd >= 0)
+		close(ev->wake_fd);
+	pthread_mutex_destroy(&ev->lock);
+	free(ev);
+}
+
+/* ---- watches ---- */
+
+static void
+token_of(const struct xen_watch *w, char token[24])
+{
+	snprintf(token, 24, "%" PRIu64, w->number);
+}
+
+enum err
+xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out, struct errmsg *m)
+{
+	struct xen_watch *w = calloc(1, sizeof(*w));
+	char token[24];
+	enum err e = ERR_OK;
+	int rc;
+
+	*out = NULL;
+	if (w == NULL)
+		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+	w->domid = domid;
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->fd < 0) {
+		e = err_sys(m, "eventfd");
+		free(w);
+		return e;
+	}
+	if (key != NULL && asprintf(&w->path, "/local/domain/%u/%s", domid, key) < 0)
+		w->path = NULL;
+	pthread_mutex_lock(&ev->lock);
+	w->number = ++ev->next;
+	LIST_INSERT_HEAD(&ev->watches, w, link);
+	pthread_mutex_unlock(&ev->lock);
+	rc = libxl_evenable_domain_death(ev->ctx, domid, w->number, &w->evgen);
+	token_of(w, token);
+	if (rc != 0)
+		e = xen_fail(m, rc, "domain %u: its end cannot be watched", domid);
+	else if (key != NULL && (w->path == NULL || !xs_watch(ev->xs, w->path, token)))
+		e = err_sys(m, "domain %u: XenStore key %s cannot be watched", domid, key);
+	if (e != ERR_OK)
+		xen_watch_free(ev, w);
+	else
+		*out = w;
+	return e;
+}
+
+void
+xen_watch_free(struct xen_events *ev, struct xen_watch *w)
+{
+	char token[24];
+
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&ev->lock);
+	LIST_REMOVE(w, link);
+	pthread_mutex_unlock(&ev->lock);
+	if (w->evgen != NULL)
+		libxl_evdisable_domain_death(ev->ctx, w->evgen);
+	token_of(w, token);
+	if (w->path != NULL)
+		(void)xs_unwatch(ev->xs, w->path, token);     /* a watch that was not set is none to remove */
+	close(w->fd);
+	free(w->path);
+	free(w);
+}
+
+int
+xen_watch_fd(const struct xen_watch *w)
+{
+	return w->fd;
+}
+
+void
+xen_watch_again(const struct xen_watch *w)
+{
+	tell(w->fd);
+}
+
+void
+xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news)
+{
+	uint64_t n;
+
+	(void)!read(w->fd, &n, sizeof(n));     /* nothing to read is no news */
+	pthread_mutex_lock(&ev->lock);
+	*news = w->news;
+	pthread_mutex_unlock(&ev->lock);
+}
+
+/* ---- what must not block its caller, or not for long ---- */
+
+static void
+asked(libxl_ctx *ctx, int rc, void *arg)
+{
+	/* A guest that does not acknowledge is destroyed at the host's deadline. */
+	(void)ctx;
+	(void)rc;
+	(void)arg;
+}
+
+int
+xen_events_shutdown(struct xen_events *ev, uint32_t domid)
+{
+	libxl_asyncop_how how = { .callback = asked };
+
+	return libxl_domain_shutdown(ev->ctx, domid, &how);
+}
+
+static void
+suspend_unref(struct suspend *s, bool done, int rc)
+{
+	bool last;
+
+	pthread_mutex_lock(&s->lock);
+	last = done ? s->left : s->done;
+	if (done) {
+		s->done = true;
+		s->rc = rc;
+		pthread_cond_signal(&s->cond);
+	} else {
+		s->left = true;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (!last)
+		return;
+	pthread_cond_destroy(&s->cond);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void
+suspended(libxl_ctx *ctx, int rc, void *arg)
+{
+	(void)ctx;
+	suspend_unref(arg, true, rc);
+}
+
+static bool
+suspend_wait(struct suspend *s, uint64_t deadline_ns, int *rc)
+{
+	struct timespec ts = { .tv_sec = (time_t)(deadline_ns / NS_PER_S), .tv_nsec = (long)(deadline_ns % NS_PER_S) };
+	bool done;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->done && pthread_cond_clockwait(&s->cond, &s->lock, CLOCK_MONOTONIC, &ts) == 0)
+		;
+	done = s->done;
+	*rc = s->rc;
+	pthread_mutex_unlock(&s->lock);
+	return done;
+}
+
+int
+xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadline_ns)
+{
+	struct suspend *s = calloc(1, sizeof(*s));
+	libxl_asyncop_how how = { .callback = suspended, .u.for_callback = s };
+	int rc;
+
+	if (s == NULL)
+		return ERROR_NOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->cond, NULL);
+	rc = libxl_domain_suspend(ev->ctx, domid, fd, 0, &how);
+	if (rc != 0) {
+		s->done = true;     /* it was refused, and no callback comes */
+	} else if (!suspend_wait(s, deadline_ns, &rc)) {
+		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
+		if (!suspend_wait(s, deadline_ns + 5 * NS_PER_S, &rc) || rc == 0)
+			rc = ERROR_TIMEDOUT;
+	}
+	suspend_unref(s, false, 0);
+	return rc;
+}

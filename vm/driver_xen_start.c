@@ -1,0 +1,418 @@
+/* driver_xen_start: from a specification to a running domain, cold or from a saved state. */
+#include "vm/driver_xen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "vm/overlay.h"
+
+/* Our helper, vm/xen-vif. */
+#define VIF_SCRIPT PREFIX "/libexec/jitsu/jitsu-xen-vif"
+
+/* Xen's schedulers have 256 where cgroups have 100. */
+#define WEIGHT_XEN 256u
+#define WEIGHT_CGROUP 100u
+
+struct start {
+	struct xen_ctx *ctx;
+	const struct vm_spec *spec;
+	libxl_ctx *xl;
+	libxl_domain_config dc;
+	struct xen_mark mark;
+	uint32_t domid;
+	int state_fd;              /* -1: a cold boot */
+};
+
+static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh", [VM_TYPE_HVM] = "hvm" };
+
+static enum err
+nomem(struct errmsg *m)
+{
+	return err_set(m, ERR_NOMEM, "domain: out of memory");
+}
+
+/* Replaces *to by a copy, unless there is nothing to copy. */
+static enum err
+override(char **to, const char *text, struct errmsg *m)
+{
+	char *copy;
+
+	if (text == NULL)
+		return ERR_OK;
+	copy = strdup(text);
+	if (copy == NULL)
+		return nomem(m);
+	free(*to);
+	*to = copy;
+	return ERR_OK;
+}
+
+/* ---- the configuration ---- */
+
+static libxl_domain_type
+type_of(const struct vm_spec *spec)
+{
+	switch (spec->type) {
+	case VM_TYPE_PV:
+		return LIBXL_DOMAIN_TYPE_PV;
+	case VM_TYPE_HVM:
+		return LIBXL_DOMAIN_TYPE_HVM;
+	case VM_TYPE_PVH:
+		break;
+	}
+	return LIBXL_DOMAIN_TYPE_PVH;
+}
+
+/* Names must be unique on the host, and a unit's last domain may still be on its way out: part of the UUID keeps them apart. */
+static enum err
+fill_create(struct start *s, struct errmsg *m)
+{
+	libxl_domain_create_info *c = &s->dc.c_info;
+	char uuid[VM_UUID_TEXT];
+
+	vm_uuid_text(&s->spec->uuid, uuid);
+	if (libxl_uuid_from_string(&c->uuid, uuid) != 0)
+		return err_set(m, ERR_PARSE, "uuid %s", uuid);
+	free(c->name);
+	c->name = NULL;
+	if (asprintf(&c->name, "%.200s-%.8s", s->spec->unit, uuid) < 0) {
+		c->name = NULL;
+		return nomem(m);
+	}
+	/* Written into XenStore in the transaction that makes the domain's directory. */
+	c->xsdata = calloc(3, sizeof(*c->xsdata));
+	if (c->xsdata == NULL || (c->xsdata[0] = strdup(XEN_TAG)) == NULL || (c->xsdata[1] = strdup(s->ctx->instance)) == NULL)
+		return nomem(m);
+	return ERR_OK;
+}
+
+static enum err
+fill_build(struct start *s, struct errmsg *m)
+{
+	const struct vm_spec *spec = s->spec;
+	libxl_domain_build_info *b = &s->dc.b_info;
+	uint64_t kb = spec->memory_bytes / 1024;
+	unsigned weight = spec->cpu_weight * WEIGHT_XEN / WEIGHT_CGROUP;
+	enum err e;
+
+	if (b->max_memkb == LIBXL_MEMKB_DEFAULT || b->max_memkb != kb)
+		b->max_memkb = b->target_memkb = kb;
+	b->max_vcpus = (int)spec->vcpus;
+	if (libxl_cpu_bitmap_alloc(s->xl, &b->avail_vcpus, b->max_vcpus) != 0)
+		return nomem(m);
+	libxl_bitmap_set_any(&b->avail_vcpus);
+	if (spec->cpu_percent > 0)
+		b->sched_params.cap = (int)spec->cpu_percent;
+	if (weight > 0 && b->sched_params.weight == LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT)
+		b->sched_params.weight = (int)(weight > 65535 ? 65535 : weight);
+	if ((e = override(&b->kernel, spec->kernel, m)) != ERR_OK || (e = override(&b->ramdisk, spec->initrd, m)) != ERR_OK)
+		return e;
+	return override(&b->cmdline, spec->cmdline, m);
+}
+
+/* The image's NICs come first and take what the file says of NICs in the same place; further ones of the file stay as they are. */
+static enum err
+fill_nics(struct start *s, struct errmsg *m)
+{
+	const struct vm_spec *spec = s->spec;
+	libxl_domain_config *dc = &s->dc;
+	const char *script = spec->vif_script != NULL ? spec->vif_script : VIF_SCRIPT;
+	enum err e = ERR_OK;
+
+	if ((unsigned)dc->num_nics < spec->nnics) {
+		libxl_device_nic *grown = realloc(dc->nics, spec->nnics * sizeof(*grown));
+
+		if (grown == NULL)
+			return nomem(m);
+		dc->nics = grown;
+		while ((unsigned)dc->num_nics < spec->nnics)
+			libxl_device_nic_init(&dc->nics[dc->num_nics++]);
+	}
+	for (int i = 0; i < dc->num_nics && e == ERR_OK; i++) {
+		libxl_device_nic *nic = &dc->nics[i];
+
+		if ((unsigned)i < spec->nnics) {
+			memcpy(nic->mac, spec->nics[i].mac, sizeof(nic->mac));
+			e = override(&nic->bridge, spec->nics[i].bridge, m);
+		}
+		nic->devid = i;
+		if (e == ERR_OK && (nic->script == NULL || spec->vif_script != NULL))
+			e = override(&nic->script, script, m);
+		/* An emulated NIC is an HVM matter; there it is what a guest without drivers boots with. */
+		if (nic->nictype == 0 && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
+			nic->nictype = LIBXL_NIC_TYPE_VIF;
+	}
+	return e;
+}
+
+static enum err
+fill_disk(struct start *s, const struct vm_disk *from, unsigned number, libxl_device_disk *to, struct errmsg *m)
+{
+	const char *path = from->path;
+	char vdev[8];
+	enum err e = ERR_OK;
+
+	libxl_device_disk_init(to);
+	if (from->overlay != NULL) {
+		e = overlay_ensure(s->ctx->env->conf, from, m);
+		path = from->overlay;
+	}
+	snprintf(vdev, sizeof(vdev), "xvd%c", 'a' + (int)(number % 26));
+	if (e == ERR_OK)
+		e = override(&to->pdev_path, path, m);
+	if (e == ERR_OK)
+		e = override(&to->vdev, vdev, m);
+	to->format = from->overlay != NULL || from->format == VM_DISK_QCOW2 ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
+	to->readwrite = !from->readonly;
+	return e;
+}
+
+static enum err
+fill_disks(struct start *s, struct errmsg *m)
+{
+	const struct vm_spec *spec = s->spec;
+	libxl_domain_config *dc = &s->dc;
+	enum err e = ERR_OK;
+
+	if (spec->ndisks == 0)
+		return ERR_OK;
+	for (int i = 0; i < dc->num_disks; i++)
+		libxl_device_disk_dispose(&dc->disks[i]);
+	free(dc->disks);
+	dc->num_disks = 0;
+	dc->disks = calloc(spec->ndisks, sizeof(*dc->disks));
+	if (dc->disks == NULL)
+		return nomem(m);
+	while ((unsigned)dc->num_disks < spec->ndisks && e == ERR_OK) {
+		unsigned i = (unsigned)dc->num_disks++;
+
+		e = fill_disk(s, &spec->disks[i], i, &dc->disks[i], m);
+	}
+	return e;
+}
+
+/* Everything of the file first, then what the image itself says. */
+static enum err
+fill(struct start *s, struct errmsg *m)
+{
+	libxl_domain_config *dc = &s->dc;
+	enum err e = ERR_OK;
+
+	if (s->spec->xl != NULL) {
+		e = xen_xl_load(s->spec->xl, type_of(s->spec), dc, m);
+	} else {
+		dc->c_info.type = type_of(s->spec);
+		libxl_domain_build_info_init_type(&dc->b_info, dc->c_info.type);
+	}
+	if (e == ERR_OK && (e = fill_create(s, m)) == ERR_OK && (e = fill_build(s, m)) == ERR_OK && (e = fill_nics(s, m)) == ERR_OK)
+		e = fill_disks(s, m);
+	return e;
+}
+
+/* ---- what can be known before ---- */
+
+static enum err
+check_path(const char *what, const char *path, int mode, struct errmsg *m)
+{
+	if (path == NULL || access(path, mode) == 0)
+		return ERR_OK;
+	if (errno == ENOENT)
+		return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
+	return err_sys(m, "%s %s", what, path);
+}
+
+static enum err
+check_config(const libxl_domain_config *dc, struct errmsg *m)
+{
+	struct vm_bridge br;
+	enum err e = check_path("kernel", dc->b_info.kernel, R_OK, m);
+
+	if (e == ERR_OK)
+		e = check_path("initrd", dc->b_info.ramdisk, R_OK, m);
+	if (e == ERR_OK && dc->b_info.kernel == NULL && dc->b_info.bootloader == NULL && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
+		e = err_set(m, ERR_MISSING, "a %s guest needs a kernel", dc->c_info.type == LIBXL_DOMAIN_TYPE_PV ? "PV" : "PVH");
+	for (int i = 0; i < dc->num_nics && e == ERR_OK; i++) {
+		if (dc->nics[i].bridge != NULL)
+			e = vm_bridge_get(dc->nics[i].bridge, &br, m);
+		if (e == ERR_OK && dc->nics[i].script[0] == '/')
+			e = check_path("vif-script", dc->nics[i].script, X_OK, m);
+	}
+	for (int i = 0; i < dc->num_disks && e == ERR_OK; i++)
+		if (dc->disks[i].pdev_path != NULL && dc->disks[i].pdev_path[0] == '/')
+			e = check_path("disk", dc->disks[i].pdev_path, R_OK, m);
+	return e;
+}
+
+/* xl would take memory from dom0; we leave the host's memory to the operator (dom0_mem). */
+static enum err
+check_memory(struct start *s, struct errmsg *m)
+{
+	uint64_t need = 0, have = 0;
+
+	if (libxl_domain_need_memory(s->xl, &s->dc, (uint32_t)INVALID_DOMID, &need) != 0 || libxl_get_free_memory(s->xl, &have) != 0)
+		return ERR_OK;     /* then the create says it */
+	if (need <= have)
+		return ERR_OK;
+	return err_set(m, ERR_LIMIT, "not enough memory: the domain needs %llu MiB and Xen has %llu MiB free (dom0_mem, `xl info`)",
+	    (unsigned long long)need / 1024, (unsigned long long)have / 1024);
+}
+
+static enum err
+start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, struct errmsg *m)
+{
+	enum err e;
+
+	memset(s, 0, sizeof(*s));
+	s->ctx = ctx;
+	s->spec = spec;
+	s->domid = (uint32_t)INVALID_DOMID;
+	s->state_fd = -1;
+	libxl_domain_config_init(&s->dc);
+	s->xl = xen_thread_ctx(m);
+	if (s->xl == NULL)
+		return ERR_UNSUPPORTED;
+	if (spec->nargs > 0)
+		return err_set(m, ERR_UNSUPPORTED, "driver xen has no further `args`");
+	snprintf(s->mark.unit, sizeof(s->mark.unit), "%s", spec->unit);
+	snprintf(s->mark.ready, sizeof(s->mark.ready), "%s", spec->ready_key != NULL ? spec->ready_key : "");
+	e = fill(s, m);
+	return e == ERR_OK ? check_config(&s->dc, m) : e;
+}
+
+static void
+start_clear(struct start *s)
+{
+	libxl_domain_config_dispose(&s->dc);
+	if (s->state_fd >= 0)
+		close(s->state_fd);
+}
+
+enum err
+xen_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
+{
+	struct start s;
+	enum err e = start_init(&s, arg, spec, m);
+
+	start_clear(&s);
+	return e;
+}
+
+/* ---- the steps ---- */
+
+static enum err
+create(struct start *s, struct errmsg *m)
+{
+	libxl_domain_restore_params params;
+	int rc;
+
+	if (s->state_fd < 0) {
+		rc = libxl_domain_create_new(s->xl, &s->dc, &s->domid, NULL, NULL);
+		return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be made");
+	}
+	libxl_domain_restore_params_init(&params);
+	params.stream_version = 2;
+	rc = libxl_domain_create_restore(s->xl, &s->dc, &s->domid, s->state_fd, -1, &params, NULL, NULL);
+	libxl_domain_restore_params_dispose(&params);
+	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
+}
+
+/* The domain is whole and paused: from the mark on it is adopted, not destroyed, by the next daemon. */
+static enum err
+launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
+{
+	int rc;
+	enum err e;
+
+	*v = xen_vm_new(s->ctx, &s->spec->uuid, s->spec->unit, s->domid);
+	if (*v == NULL)
+		return nomem(&out->msg);
+	e = xen_watch_new(s->ctx->events, s->domid, s->spec->ready_key, &(*v)->watch, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
+	rc = libxl_domain_unpause(s->xl, s->domid, NULL);
+	if (rc != 0)
+		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);
+	out->exec_ns = clock_now_ns();
+	s->mark.running = true;
+	s->mark.domid = s->domid;
+	return xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);
+}
+
+/* After a failed create libxl has usually removed what it made. */
+static void
+undo(struct start *s, struct xen_vm *v)
+{
+	struct errmsg m = { "" };
+
+	if (v != NULL)
+		xen_vm_free(&v->vm);
+	if (s->xl != NULL && s->domid != (uint32_t)INVALID_DOMID && xen_domain_end(s->xl, &s->spec->uuid, s->domid, NULL, &m) != ERR_OK) {
+		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "cleaning up after a failed start: %s", m.text);
+		return;     /* the mark stays, so that it is found */
+	}
+	xen_mark_remove(s->ctx, &s->spec->uuid);
+}
+
+static enum err
+run(struct start *s, struct vm **vm, struct vm_outcome *out)
+{
+	struct xen_vm *v = NULL;
+	enum err e;
+
+	e = xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);
+	if (e == ERR_OK)
+		e = check_memory(s, &out->msg);
+	if (e == ERR_OK)
+		e = create(s, &out->msg);
+	if (e == ERR_OK)
+		e = launch(s, &v, out);
+	if (e != ERR_OK) {
+		undo(s, v);
+		return e;
+	}
+	snprintf(out->detail, sizeof(out->detail), "%s", type_names[s->spec->type]);
+	*vm = &v->vm;
+	return ERR_OK;
+}
+
+enum err
+xen_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
+{
+	struct start s;
+	enum err e = start_init(&s, arg, spec, &out->msg);
+
+	if (e == ERR_OK)
+		e = run(&s, vm, out);
+	start_clear(&s);
+	return e;
+}
+
+enum err
+xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
+{
+	struct xen_ctx *ctx = arg;
+	char name[VM_UUID_TEXT + 16];
+	struct start s;
+	enum err e = start_init(&s, ctx, spec, &out->msg);
+
+	out->saved = true;
+	xen_saved_name(&spec->uuid, name, sizeof(name));
+	if (e == ERR_OK && (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
+		out->saved = errno != ENOENT;
+		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state %s", name);
+	}
+	if (e == ERR_OK) {
+		e = run(&s, vm, out);
+		out->saved = false;     /* it was used, or is useless */
+		if (xen_discard(ctx, &spec->uuid, NULL) != ERR_OK)
+			vm_report_log(ctx->env->reporter, &spec->uuid, "the saved state %s could not be removed", name);
+	}
+	start_clear(&s);
+	return e;
+}

@@ -1,0 +1,409 @@
+/*
+ * driver_xen_xl: an xl.cfg file, as far as it says how to run a guest.
+ *
+ * libxlutil reads the syntax and the disks; which key means what is xl's own code and not in any library, so the table is here, after xl.cfg(5).
+ * Keys that need what this driver does not do (PCI devices, for instance) are an error; those that only concern xl itself (name, uuid,
+ * on_poweroff, ...) are left alone.
+ */
+#include "vm/driver_xen.h"
+
+#include <errno.h>
+#include <libxlutil.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Guests with more would not fit XenStore's default quota either. */
+#define XL_NICS_MOST 64
+#define XL_DISKS_MOST 64
+
+struct reader {
+	const char *path;
+	libxl_domain_type type;    /* INVALID: the file's */
+	XLU_Config *cfg;
+	libxl_domain_config *dc;
+	struct errmsg *m;
+};
+
+static const char *const refused[] = {
+	"pci", "vtpm", "usbdev", "usbctrl", "dtdev", "rdm", "channel", "p9", "pvcalls", "vdispl", "vsnd", "viridian", "device_tree", "irqs", "ioports",
+	"iomem", "vnuma", "numa", "altp2m",
+};
+
+static enum err
+bad(const struct reader *r, const char *key, const char *text, const char *accepted)
+{
+	return err_set(r->m, ERR_PARSE, "%s: %s = \"%s\": %s", r->path, key, text, accepted);
+}
+
+/* NULL when it is not there, or no string. */
+static const char *
+get_string(const struct reader *r, const char *key)
+{
+	const char *text = NULL;
+
+	if (xlu_cfg_get_string(r->cfg, key, &text, 1) != 0)
+		return NULL;
+	return text;
+}
+
+/* Replaces *to by a copy. */
+static enum err
+set_text(const struct reader *r, char **to, const char *text)
+{
+	free(*to);
+	*to = text != NULL ? strdup(text) : NULL;
+	return *to == NULL && text != NULL ? err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path) : ERR_OK;
+}
+
+/* *out stays as it is when the key is not there. */
+static enum err
+get_number(const struct reader *r, const char *key, long least, long most, long *out)
+{
+	char given[64] = "";
+	const char *text;
+	long n;
+	int rc = xlu_cfg_get_long(r->cfg, key, &n, 1);
+
+	if (rc == ESRCH)
+		return ERR_OK;
+	if (rc == 0 && n >= least && n <= most) {
+		*out = n;
+		return ERR_OK;
+	}
+	text = get_string(r, key);
+	snprintf(given, sizeof(given), "a number from %ld to %ld", least, most);
+	return bad(r, key, text != NULL ? text : "", given);
+}
+
+/* ---- type ---- */
+
+static enum err
+read_type(struct reader *r)
+{
+	static const struct {
+		const char *key, *text;
+		libxl_domain_type type;
+	} words[] = {
+		{ "type", "pv", LIBXL_DOMAIN_TYPE_PV }, { "type", "pvh", LIBXL_DOMAIN_TYPE_PVH }, { "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV }, { "builder", "linux", LIBXL_DOMAIN_TYPE_PV }, { "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+	};
+	libxl_domain_type type = LIBXL_DOMAIN_TYPE_PV;
+	long pvh = 0;
+	enum err e;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *key = i == 0 ? "builder" : "type", *text = get_string(r, key);
+		bool known = text == NULL;
+
+		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]) && text != NULL; k++)
+			if (strcmp(words[k].key, key) == 0 && strcmp(words[k].text, text) == 0) {
+				type = words[k].type;
+				known = true;
+			}
+		if (!known)
+			return bad(r, key, text, i == 0 ? "generic, linux or hvm" : "pv, pvh or hvm");
+	}
+	e = get_number(r, "pvh", 0, 1, &pvh);
+	if (e == ERR_OK) {
+		if (r->type != LIBXL_DOMAIN_TYPE_INVALID)
+			type = r->type;
+		else if (pvh == 1)
+			type = LIBXL_DOMAIN_TYPE_PVH;
+		r->dc->c_info.type = type;
+		libxl_domain_build_info_init_type(&r->dc->b_info, r->dc->c_info.type);
+	}
+	return e;
+}
+
+/* ---- size and kernel ---- */
+
+static enum err
+read_size(struct reader *r)
+{
+	libxl_domain_build_info *b = &r->dc->b_info;
+	long memory = 0, most = 0, vcpus = 1, vcpus_most = 0, weight = 0, cap = -1;
+	enum err e;
+
+	if ((e = get_number(r, "memory", 1, 1l << 30, &memory)) != ERR_OK || (e = get_number(r, "maxmem", 1, 1l << 30, &most)) != ERR_OK ||
+	    (e = get_number(r, "vcpus", 1, 512, &vcpus)) != ERR_OK || (e = get_number(r, "maxvcpus", 1, 512, &vcpus_most)) != ERR_OK ||
+	    (e = get_number(r, "cpu_weight", 1, 65535, &weight)) != ERR_OK || (e = get_number(r, "cap", 0, 51200, &cap)) != ERR_OK)
+		return e;
+	if (memory == 0)
+		memory = most;
+	if (most < memory)
+		most = memory;
+	if (vcpus_most < vcpus)
+		vcpus_most = vcpus;
+	if (memory > 0) {
+		b->target_memkb = (uint64_t)memory * 1024;
+		b->max_memkb = (uint64_t)most * 1024;
+	}
+	b->max_vcpus = (int)vcpus_most;
+	if (weight > 0)
+		b->sched_params.weight = (int)weight;
+	if (cap >= 0)
+		b->sched_params.cap = (int)cap;
+	return ERR_OK;
+}
+
+/* xl joins `root` and `extra` unless there is a `cmdline`. */
+static enum err
+read_cmdline(struct reader *r)
+{
+	const char *cmdline = get_string(r, "cmdline"), *root = get_string(r, "root"), *extra = get_string(r, "extra");
+	char *joined = NULL;
+	enum err e;
+
+	if (cmdline != NULL)
+		return set_text(r, &r->dc->b_info.cmdline, cmdline);
+	if (root == NULL)
+		return extra != NULL ? set_text(r, &r->dc->b_info.cmdline, extra) : ERR_OK;
+	if (asprintf(&joined, "root=%s%s%s", root, extra != NULL ? " " : "", extra != NULL ? extra : "") < 0)
+		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	e = set_text(r, &r->dc->b_info.cmdline, joined);
+	free(joined);
+	return e;
+}
+
+/* A path beside the file may be relative to it. */
+static enum err
+read_path(struct reader *r, const char *key, char **to)
+{
+	const char *text = get_string(r, key), *slash = strrchr(r->path, '/');
+	char path[PATH_MAX];
+
+	if (text == NULL)
+		return ERR_OK;
+	if (text[0] == '/' || slash == NULL)
+		return set_text(r, to, text);
+	if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - r->path), r->path, text) >= sizeof(path))
+		return bad(r, key, text, "the path is too long");
+	return set_text(r, to, path);
+}
+
+static enum err
+read_boot(struct reader *r)
+{
+	libxl_domain_build_info *b = &r->dc->b_info;
+	enum err e;
+
+	if ((e = read_path(r, "kernel", &b->kernel)) != ERR_OK || (e = read_path(r, "ramdisk", &b->ramdisk)) != ERR_OK ||
+	    (e = read_cmdline(r)) != ERR_OK || (e = set_text(r, &b->bootloader, get_string(r, "bootloader"))) != ERR_OK)
+		return e;
+	if (xlu_cfg_get_list_as_string_list(r->cfg, "bootloader_args", &b->bootloader_args, 1) == EINVAL)
+		return bad(r, "bootloader_args", "", "a list of strings");
+	if (r->dc->c_info.type == LIBXL_DOMAIN_TYPE_HVM) {
+		const char *bios = get_string(r, "bios");
+
+		e = set_text(r, &b->u.hvm.boot, get_string(r, "boot"));
+		if (e == ERR_OK)
+			e = set_text(r, &b->u.hvm.serial, get_string(r, "serial"));
+		if (e == ERR_OK && bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
+			e = bad(r, "bios", bios, "seabios, rombios or ovmf");
+	}
+	(void)xlu_cfg_get_defbool(r->cfg, "hap", &r->dc->c_info.hap, 1);     /* the default stays where there is none */
+	(void)xlu_cfg_get_defbool(r->cfg, "acpi", &b->acpi, 1);
+	(void)xlu_cfg_get_defbool(r->cfg, "apic", &b->apic, 1);
+	return e;
+}
+
+/* ---- devices ---- */
+
+static enum err
+nic_mac(const struct reader *r, libxl_device_nic *nic, const char *value)
+{
+	unsigned b[6];
+	char end;
+
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6)
+		return bad(r, "vif", value, "mac: six octets such as 00:16:3e:00:00:01");
+	for (int i = 0; i < 6; i++)
+		nic->mac[i] = (uint8_t)b[i];
+	return ERR_OK;
+}
+
+static enum err
+nic_type(const struct reader *r, libxl_device_nic *nic, const char *value)
+{
+	if (strcmp(value, "vif") == 0)
+		nic->nictype = LIBXL_NIC_TYPE_VIF;
+	else if (strcmp(value, "ioemu") == 0)
+		nic->nictype = LIBXL_NIC_TYPE_VIF_IOEMU;
+	else
+		return bad(r, "vif", value, "type: vif or ioemu");
+	return ERR_OK;
+}
+
+static enum err
+nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *value)
+{
+	if (strcmp(key, "mac") == 0)
+		return nic_mac(r, nic, value);
+	if (strcmp(key, "type") == 0)
+		return nic_type(r, nic, value);
+	if (strcmp(key, "bridge") == 0)
+		return set_text(r, &nic->bridge, value);
+	if (strcmp(key, "script") == 0)
+		return set_text(r, &nic->script, value);
+	if (strcmp(key, "model") == 0)
+		return set_text(r, &nic->model, value);
+	if (strcmp(key, "ip") == 0)
+		return set_text(r, &nic->ip, value);
+	if (strcmp(key, "vifname") == 0)
+		return set_text(r, &nic->ifname, value);
+	if (strcmp(key, "backend") == 0)
+		return set_text(r, &nic->backend_domname, value);
+	if (strcmp(key, "rate") == 0)
+		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ? ERR_OK : bad(r, "vif", value, "rate: such as 10Mb/s");
+	return bad(r, "vif", key, "mac, bridge, script, model, type, ip, vifname, backend and rate are understood");
+}
+
+/* `key=value,key=value`, xl-network-configuration(5). */
+static enum err
+read_nic(struct reader *r, libxl_device_nic *nic, const char *text)
+{
+	char *copy = strdup(text), *at, *item;
+	enum err e = ERR_OK;
+
+	if (copy == NULL)
+		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	for (at = copy; e == ERR_OK && (item = strsep(&at, ",")) != NULL;) {
+		char *value = strchr(item, '=');
+
+		item += strspn(item, " \t");
+		if (*item == '\0')
+			continue;
+		if (value == NULL) {
+			e = bad(r, "vif", text, "items KEY=VALUE, separated by commas");
+			break;
+		}
+		*value++ = '\0';
+		item[strcspn(item, " \t")] = '\0';
+		e = nic_key(r, nic, item, value + strspn(value, " \t"));
+	}
+	free(copy);
+	return e;
+}
+
+static enum err
+read_nics(struct reader *r)
+{
+	libxl_domain_config *dc = r->dc;
+	XLU_ConfigList *list;
+	enum err e = ERR_OK;
+	int n = 0;
+
+	if (xlu_cfg_get_list(r->cfg, "vif", &list, &n, 1) != 0 || n == 0)
+		return get_string(r, "vif") != NULL ? bad(r, "vif", get_string(r, "vif"), "a list: [ 'bridge=...' ]") : ERR_OK;
+	if (n > XL_NICS_MOST)
+		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n, XL_NICS_MOST);
+	dc->nics = calloc((size_t)n, sizeof(*dc->nics));
+	if (dc->nics == NULL)
+		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	for (int i = 0; i < n && e == ERR_OK; i++) {
+		const char *text = xlu_cfg_get_listitem(list, i);
+
+		libxl_device_nic_init(&dc->nics[dc->num_nics]);
+		e = read_nic(r, &dc->nics[dc->num_nics++], text != NULL ? text : "");
+	}
+	return e;
+}
+
+static enum err
+read_disks(struct reader *r, FILE *report, char **said)
+{
+	libxl_domain_config *dc = r->dc;
+	XLU_ConfigList *list;
+	int n = 0;
+
+	if (xlu_cfg_get_list(r->cfg, "disk", &list, &n, 1) != 0 || n == 0)
+		return get_string(r, "disk") != NULL ? bad(r, "disk", get_string(r, "disk"), "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") : ERR_OK;
+	if (n > XL_DISKS_MOST)
+		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n, XL_DISKS_MOST);
+	dc->disks = calloc((size_t)n, sizeof(*dc->disks));
+	if (dc->disks == NULL)
+		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	for (int i = 0; i < n; i++) {
+		const char *text = xlu_cfg_get_listitem(list, i);
+
+		libxl_device_disk_init(&dc->disks[dc->num_disks]);
+		if (xlu_disk_parse(r->cfg, 1, &text, &dc->disks[dc->num_disks++]) != 0) {
+			fflush(report);
+			return bad(r, "disk", text != NULL ? text : "", *said != NULL && **said != '\0' ? *said : "not a disk specification of xl");
+		}
+	}
+	return ERR_OK;
+}
+
+/* ---- the file ---- */
+
+static enum err
+read_refused(struct reader *r)
+{
+	XLU_ConfigList *list;
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (get_string(r, refused[i]) != NULL || (xlu_cfg_get_list(r->cfg, refused[i], &list, &n, 1) == 0 && n > 0))
+			return err_set(r->m, ERR_UNSUPPORTED, "%s: %s: jitsu does not do this; remove it, or run this guest without jitsu", r->path, refused[i]);
+	return ERR_OK;
+}
+
+static enum err
+read_all(struct reader *r, FILE *report, char **said)
+{
+	enum err e;
+
+	if (xlu_cfg_readfile(r->cfg, r->path) != 0) {
+		fflush(report);
+		return err_set(r->m, ERR_PARSE, "xl file %s", *said != NULL && **said != '\0' ? *said : r->path);
+	}
+	if ((e = read_refused(r)) != ERR_OK || (e = read_type(r)) != ERR_OK || (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
+	    (e = read_nics(r)) != ERR_OK)
+		return e;
+	return read_disks(r, report, said);
+}
+
+enum err
+xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, struct errmsg *m)
+{
+	struct reader r = { .path = path, .type = type, .dc = dc, .m = m };
+	char *said = NULL;
+	size_t len = 0;
+	FILE *report = open_memstream(&said, &len);
+	enum err e;
+
+	if (report == NULL)
+		return err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	r.cfg = xlu_cfg_init(report, path);
+	if (r.cfg == NULL)
+		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	else
+		e = read_all(&r, report, &said);
+	if (r.cfg != NULL)
+		xlu_cfg_destroy(r.cfg);
+	fclose(report);
+	free(said);
+	return e;
+}
+
+enum err
+vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m)
+{
+	libxl_domain_config dc;
+	enum err e;
+
+	memset(xl, 0, sizeof(*xl));
+	libxl_domain_config_init(&dc);
+	e = xen_xl_load(path, LIBXL_DOMAIN_TYPE_INVALID, &dc, m);
+	if (e == ERR_OK) {
+		xl->type = dc.c_info.type == LIBXL_DOMAIN_TYPE_PV ? VM_TYPE_PV : dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM ? VM_TYPE_HVM : VM_TYPE_PVH;
+		xl->memory_bytes = dc.b_info.max_memkb != LIBXL_MEMKB_DEFAULT ? dc.b_info.max_memkb * 1024 : 0;
+		xl->vcpus = (unsigned)dc.b_info.max_vcpus;
+		xl->has_kernel = dc.b_info.kernel != NULL;
+		xl->boots = xl->has_kernel || dc.num_disks > 0;
+	}
+	libxl_domain_config_dispose(&dc);
+	return e;
+}
