@@ -35,12 +35,13 @@ enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE };
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
-enum config_ready_kind { CONFIG_READY_TCP, CONFIG_READY_PING, CONFIG_READY_ARP, CONFIG_READY_DELAY };
+enum config_ready_kind { CONFIG_READY_TCP, CONFIG_READY_PING, CONFIG_READY_ARP, CONFIG_READY_DELAY, CONFIG_READY_XENSTORE };
 
 struct config_ready {
 	enum config_ready_kind kind;
 	uint16_t port;                 /* of CONFIG_READY_TCP */
 	uint32_t delay_ms;             /* of CONFIG_READY_DELAY */
+	const char *key;               /* of CONFIG_READY_XENSTORE, below the domain's path; else NULL */
 };
 
 struct config_listen {
@@ -113,6 +114,9 @@ struct config_image {
 	unsigned vcpus;
 	unsigned machine;              /* enum vm_machine */
 	unsigned accel;                /* enum vm_accel */
+	unsigned type;                 /* enum vm_type; driver xen, as the next two */
+	const char *xl;                /* absolute or NULL; memory, vcpus and type are its where the section does not say */
+	const char *vif_script;        /* absolute or NULL */
 	const struct config_network *network;
 	const struct config_network **nics;   /* further networks, no addresses of ours on them */
 	unsigned nnics;

@@ -95,12 +95,67 @@ scan_templates(struct config_loader *l, const struct config_raw *raw, struct con
 		scan_text(l, im, "args", im->args.items[i], im->args.lines[i]);
 }
 
+static bool
+is_set(const struct config_raw *raw, const char *name)
+{
+	return raw->set[option_row(option_find(OPTION_IMAGE, name, strlen(name)))];
+}
+
+/* A printed configuration has every option. */
+static bool
+is_default(const struct config_raw *raw, const char *name)
+{
+	const struct option *o = option_find(OPTION_IMAGE, name, strlen(name));
+	const struct config_list *v = &raw->values[option_row(o)];
+
+	return o->def != NULL && v->n == 1 && strcmp(v->items[0], o->def) == 0;
+}
+
+/* What the file says of size counts for the limits, so it is read now. */
+static void
+build_xl(struct config_loader *l, const struct config_raw *raw, struct config_image *im)
+{
+	struct vm_xl xl;
+	struct errmsg m;
+
+	if (vm_xl_read(im->xl, &xl, &m) != ERR_OK) {
+		config_found(l, config_line(raw, "xl"), "xl: %s", m.text);
+		return;
+	}
+	if (!is_set(raw, "type"))
+		im->type = xl.type;
+	if (!is_set(raw, "memory") && xl.memory_bytes > 0)
+		im->policy.memory_bytes = xl.memory_bytes;
+	if (!is_set(raw, "vcpus"))
+		im->vcpus = xl.vcpus;
+	if (!xl.boots && im->kernel == NULL && im->ndisks == 0)
+		config_found(l, config_line(raw, "xl"), "xl: neither %s nor image \"%s\" has a kernel or a disk to boot from; one is needed", im->xl, im->name);
+}
+
+/* What only one driver understands. */
+static void
+check_driver(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
+{
+	static const char *const xen_only[] = { "type", "xl", "vif-script" };
+	static const char *const qemu_only[] = { "machine", "accel", "args" };   /* `args` is printed only where there are some */
+	bool xen = strcmp(im->driver_name, "xen") == 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		const char *key = xen ? qemu_only[i] : xen_only[i];
+
+		if (is_set(raw, key) && !is_default(raw, key))
+			config_found(l, config_line(raw, key), "%s: driver %s has no such thing; it is for driver %s", key, im->driver_name, xen ? "qemu" : "xen");
+	}
+	if (!xen && im->ready.kind == CONFIG_READY_XENSTORE)
+		config_found(l, config_line(raw, "ready"), "ready: \"%s\": only guests of driver xen have a XenStore", im->ready_text);
+}
+
 static void
 check_image(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
 {
-	if (im->kernel == NULL && im->ndisks == 0)
+	if (im->kernel == NULL && im->ndisks == 0 && im->xl == NULL)
 		config_found(l, raw->line, "image \"%s\" has neither a kernel nor a disk to boot from; one is needed", im->name);
-	if (im->kernel == NULL && (im->initrd != NULL || im->cmdline != NULL))
+	if (im->kernel == NULL && im->xl == NULL && (im->initrd != NULL || im->cmdline != NULL))
 		config_found(l, raw->line, "image \"%s\" has %s but no kernel", im->name, im->cmdline != NULL ? "a cmdline" : "an initrd");
 	if (im->backoff_min_ms > im->backoff_max_ms)
 		config_found(l, config_line(raw, raw->set[option_row(option_find(OPTION_IMAGE, "backoff-min", 11))] ? "backoff-min" : "backoff-max"),
@@ -132,6 +187,7 @@ build_image(struct config_loader *l, struct config_raw *raw)
 		im->ready.kind = (enum config_ready_kind)word;
 		im->ready.port = im->ready.kind == CONFIG_READY_TCP ? (uint16_t)n : 0;
 		im->ready.delay_ms = im->ready.kind == CONFIG_READY_DELAY ? n : 0;
+		im->ready.key = im->ready.kind == CONFIG_READY_XENSTORE ? im->ready_text + n : NULL;
 	}
 	build_disks(l, im);
 	if (l->nomem)
@@ -140,6 +196,9 @@ build_image(struct config_loader *l, struct config_raw *raw)
 	if (raw->bad)
 		return;
 	build_networks(l, raw, im);
+	check_driver(l, raw, im);
+	if (im->xl != NULL && strcmp(im->driver_name, "xen") == 0)
+		build_xl(l, raw, im);
 	check_image(l, raw, im);
 }
 

@@ -19,14 +19,17 @@
 #define RUN_DIR_MOST 59
 #define SOCKET_PATH_MOST 107
 #define PATH_MOST 1023
+/* `xenstore:` and a key. */
+#define READY_MOST (9 + LIMIT_XENSTORE_KEY - 1)
 
-const char *const option_drivers[] = { "qemu", NULL };
+const char *const option_drivers[] = { "qemu", "xen", NULL };
 
 static const char *const words_bool[] = { "no", "yes", NULL };
 static const char *const words_on_exit[] = { "leave", "stop", NULL };
 static const char *const words_level[] = { "err", "warn", "info", "debug", NULL };
 static const char *const words_machine[] = { "microvm", "q35", NULL };
 static const char *const words_accel[] = { "auto", "kvm", "tcg", NULL };
+static const char *const words_type[] = { "pv", "pvh", "hvm", NULL };
 static const char *const words_stop[] = { "destroy", "shutdown", NULL };
 static const char *const words_sleep[] = { "stop", "freeze", NULL };
 static const char *const words_answer[] = { "ready", "now", NULL };
@@ -36,6 +39,7 @@ _Static_assert(CONFIG_EXIT_LEAVE == 0 && CONFIG_EXIT_STOP == 1, "words_on_exit")
 _Static_assert(LOG_L_ERR == 0 && LOG_L_WARN == 1 && LOG_L_INFO == 2 && LOG_L_DEBUG == 3, "words_level");
 _Static_assert(VM_MACHINE_MICROVM == 0 && VM_MACHINE_Q35 == 1, "words_machine");
 _Static_assert(VM_ACCEL_AUTO == 0 && VM_ACCEL_KVM == 1 && VM_ACCEL_TCG == 2, "words_accel");
+_Static_assert(VM_TYPE_PV == 0 && VM_TYPE_PVH == 1 && VM_TYPE_HVM == 2, "words_type");
 _Static_assert(VM_STOP_DESTROY == 0 && VM_STOP_SHUTDOWN == 1, "words_stop");
 _Static_assert(CONFIG_SLEEP_STOP == 0 && CONFIG_SLEEP_FREEZE == 1, "words_sleep");
 _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer");
@@ -118,12 +122,16 @@ const struct option options[] = {
 	IMAGE("vcpus", OPTION_INT, 0, 1, 64, "1", NULL, vcpus, "virtual CPUs"),
 	IMAGE("machine", OPTION_WORD, 0, 0, 0, "microvm", words_machine, machine, "machine type"),
 	IMAGE("accel", OPTION_WORD, 0, 0, 0, "auto", words_accel, accel, "accelerator; auto: KVM if it works, else TCG"),
+	IMAGE("type", OPTION_WORD, 0, 0, 0, "pvh", words_type, type, "driver xen: kind of domain; with xl by default the file's"),
+	IMAGE("xl", OPTION_PATH, 0, 1, PATH_MOST, NULL, NULL, xl, "driver xen: an xl.cfg file; what this section says itself overrides it"),
+	IMAGE("vif-script", OPTION_PATH, 0, 1, PATH_MOST, NULL, NULL, vif_script,
+	    "driver xen: hotplug script of the NICs; by default our own helper"),
 	IMAGE("network", OPTION_NAME, OPTION_REQUIRED, 1, 63, NULL, NULL, network_name, "network of the first NIC and of the units' addresses"),
 	IMAGE("nics", OPTION_NAME, OPTION_LIST, 0, LIMIT_NICS - 1, NULL, NULL, nics_text, "networks of further NICs"),
 	IMAGE("disks", OPTION_DISK, OPTION_LIST | OPTION_TEMPLATE, 0, LIMIT_DISKS, NULL, NULL, disks_text, "disks, in their order"),
 	IMAGE("overlay", OPTION_BOOL, 0, 0, 1, "no", words_bool, overlay, "give each unit its own qcow2 on top of every writable disk"),
 	IMAGE("args", OPTION_STRING, OPTION_LIST | OPTION_TEMPLATE, 0, LIMIT_ARGS, NULL, NULL, args, "further arguments of the hypervisor"),
-	IMAGE("ready", OPTION_READY, 0, 1, 32, "ping", NULL, ready_text, "how a VM shows that it is ready"),
+	IMAGE("ready", OPTION_READY, 0, 1, READY_MOST, "ping", NULL, ready_text, "how a VM shows that it is ready"),
 	IMAGE("boot-timeout", OPTION_DURATION, 0, 100, HOUR, "30s", NULL, boot_timeout_ms, "a boot that takes longer has failed"),
 	IMAGE("stop", OPTION_WORD, 0, 0, 0, "destroy", words_stop, stop, "how a VM is stopped"),
 	IMAGE("stop-timeout", OPTION_DURATION, 0, 100, HOUR, "10s", NULL, stop_timeout_ms, "with stop = shutdown: destroy it after so long"),

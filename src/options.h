@@ -105,7 +105,7 @@ void option_accepts(const struct option *o, char *buf, size_t size);
 /* Number to text such that option_parse gives it back. */
 void option_format(const struct option *o, uint64_t number, char *buf, size_t size);
 
-/* `tcp:PORT`, `ping`, `arp`, `delay:MS`.  *word: 0..3 in that order; *n: the port, or milliseconds. */
+/* `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port, or milliseconds, or where the key begins. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);

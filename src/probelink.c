@@ -150,7 +150,7 @@ on_running(struct child *c)
 
 		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0)
 			continue;
-		if (u->conf->image->ready.kind != CONFIG_READY_DELAY && probelink_probe(w, u, &m) != ERR_OK)
+		if (spec_probes(u->conf) && probelink_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
 }

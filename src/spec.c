@@ -7,8 +7,8 @@
 
 #include "src/unit_text.h"
 
-/* kernel, initrd, cmdline, unit, driver, and per disk its path and overlay */
-#define STRINGS_MOST (5 + 2 * LIMIT_DISKS + LIMIT_ARGS)
+/* kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and overlay */
+#define STRINGS_MOST (8 + 2 * LIMIT_DISKS + LIMIT_ARGS)
 
 /* Keeps a copy of `text`. */
 static enum err
@@ -108,6 +108,12 @@ fill_texts(struct spec *s, const struct unit_conf *u, const struct unit_text *t,
 		e = keep_filled(s, t, im->initrd, &s->vm.initrd, m);
 	if (e == ERR_OK)
 		e = keep_filled(s, t, im->cmdline, &s->vm.cmdline, m);
+	if (e == ERR_OK && im->xl != NULL)
+		e = keep(s, im->xl, &s->vm.xl, m);
+	if (e == ERR_OK && im->vif_script != NULL)
+		e = keep(s, im->vif_script, &s->vm.vif_script, m);
+	if (e == ERR_OK && im->ready.key != NULL)
+		e = keep(s, im->ready.key, &s->vm.ready_key, m);
 	return e;
 }
 
@@ -129,6 +135,7 @@ spec_build(const struct config *conf, const struct mapping_secret *secret, const
 	s->vm.vcpus = im->vcpus;
 	s->vm.machine = (enum vm_machine)im->machine;
 	s->vm.accel = (enum vm_accel)im->accel;
+	s->vm.type = (enum vm_type)im->type;
 	s->vm.cpu_percent = im->cpu_percent;
 	s->vm.cpu_weight = im->cpu_weight;
 	fill_nics(s, secret, u);
@@ -152,6 +159,12 @@ spec_clear(struct spec *s)
 }
 
 bool
+spec_probes(const struct unit_conf *u)
+{
+	return u->image->ready.kind != CONFIG_READY_DELAY && u->image->ready.kind != CONFIG_READY_XENSTORE;
+}
+
+bool
 spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *source)
 {
 	const struct config_network *net = u->image->network;
@@ -162,5 +175,5 @@ spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *s
 		if (addr_in_prefix(guest, &net->probes[i]))
 			*source = net->probes[i];
 	}
-	return u->image->ready.kind != CONFIG_READY_DELAY;
+	return spec_probes(u);
 }

@@ -25,8 +25,10 @@ void spec_clear(struct spec *s);
 
 /*
  * The readiness probe of a unit: its address (IPv4 first) and the source to probe from; family 0 in `source` means: the bridge's own address in that subnet
- * (vm_bridge_get), its prefixlen is the subnet's.  False for CONFIG_READY_DELAY, which needs no probe.
+ * (vm_bridge_get), its prefixlen is the subnet's.  False for CONFIG_READY_DELAY and CONFIG_READY_XENSTORE, which need no probe.
  */
 bool spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *source);
+/* Whether its readiness is probed over the network. */
+bool spec_probes(const struct unit_conf *u);
 
 #endif

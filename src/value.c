@@ -134,6 +134,16 @@ are_owners(const char *text)
 	}
 }
 
+/* A relative path: what XenStore accepts in a path, no empty component. */
+static bool
+is_xenstore_key(const char *key)
+{
+	size_t len = strlen(key);
+
+	return len > 0 && len < LIMIT_XENSTORE_KEY && key[0] != '/' && key[len - 1] != '/' && strstr(key, "//") == NULL &&
+	    strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@") == len;
+}
+
 bool
 option_parse_ready(const char *text, unsigned *word, uint32_t *n)
 {
@@ -150,6 +160,11 @@ option_parse_ready(const char *text, unsigned *word, uint32_t *n)
 	} else if (strncmp(text, "delay:", 6) == 0) {
 		*word = 3;
 		if (!parse_quantity(text + 6, plain, &value) || value > 3600000)
+			return false;
+	} else if (strncmp(text, "xenstore:", 9) == 0) {
+		*word = 4;
+		value = 9;
+		if (!is_xenstore_key(text + 9))
 			return false;
 	} else {
 		return false;
@@ -296,7 +311,7 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
 	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
 	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
-	[OPTION_READY] = "tcp:PORT, ping, arp or delay:MILLISECONDS (at most an hour)",
+	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or xenstore:KEY",
 	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
 	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, digits, \"-\", \"_\" and dots",

@@ -383,6 +383,8 @@ do_probe(struct warden *w, struct unit *u, uint32_t ticket)
 			fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
 		return;
 	}
+	if (ready->kind == CONFIG_READY_XENSTORE)
+		return;   /* the driver tells by an event */
 	if (probelink_probe(w, u, &m) != ERR_OK) {
 		/* do_start has checked what can be known; the boot's deadline ends this one. */
 		unit_error_set(u, m.text);
@@ -399,7 +401,7 @@ do_unprobe(struct warden *w, struct unit *u)
 	if (u->ready_held) {
 		u->ready_held = false;
 		w->ready_held--;
-	} else if (u->conf == NULL || u->conf->image->ready.kind != CONFIG_READY_DELAY) {
+	} else if (u->conf == NULL || spec_probes(u->conf)) {
 		probelink_unprobe(w, u);
 	}
 }
@@ -748,6 +750,10 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	}
 	if (u == NULL)
 		return;
+	if (ev->kind == VM_EVENT_READY) {
+		wake_ready(w, u, ev->time_ns);
+		return;
+	}
 	u->crashes++;
 	w->totals.crashes++;
 	unit_error_set(u, ev->text);

@@ -61,6 +61,9 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "vcpus", "2", "65" },
 	{ OPTION_IMAGE, "machine", "q35", "pc" },
 	{ OPTION_IMAGE, "accel", "tcg", "hvf" },
+	{ OPTION_IMAGE, "type", "pv", "xen" },
+	{ OPTION_IMAGE, "xl", "www.xl", "" },
+	{ OPTION_IMAGE, "vif-script", "/s", "" },
 	{ OPTION_IMAGE, "network", "lan", "l/an" },
 	{ OPTION_IMAGE, "nics", "lan", "l an" },
 	{ OPTION_IMAGE, "disks", "d,format=qcow2,readonly", "d,format=vmdk" },
@@ -194,6 +197,12 @@ ready_and_disks(void **state)
 	assert_true(option_parse_ready("arp", &word, &n) && word == 2);
 	assert_false(option_parse_ready("tcp:65536", &word, &n));
 	assert_false(option_parse_ready("ping:1", &word, &n));
+	assert_true(option_parse_ready("xenstore:data/ready", &word, &n) && word == 4 && n == 9);
+	assert_false(option_parse_ready("xenstore:", &word, &n));
+	assert_false(option_parse_ready("xenstore:/data", &word, &n));
+	assert_false(option_parse_ready("xenstore:data/", &word, &n));
+	assert_false(option_parse_ready("xenstore:data//x", &word, &n));
+	assert_false(option_parse_ready("xenstore:data/../x", &word, &n));
 	assert_true(option_parse_disk("a b,readonly", &len, &qcow2, &readonly));
 	assert_true(len == 3 && !qcow2 && readonly);
 	assert_false(option_parse_disk(",readonly", &len, &qcow2, &readonly));
