@@ -36,6 +36,17 @@ bad(const struct reader *r, const char *key, const char *text, const char *accep
 	return err_set(r->m, ERR_PARSE, "%s: %s = \"%s\": %s", r->path, key, text, accepted);
 }
 
+/* libxlutil's own words, on one line; or what they stand for. */
+static const char *
+said_text(FILE *report, char **said, const char *otherwise)
+{
+	fflush(report);
+	if (*said == NULL || **said == '\0')
+		return otherwise;
+	(*said)[strcspn(*said, "\n")] = '\0';
+	return *said;
+}
+
 /* NULL when it is not there, or no string. */
 static const char *
 get_string(const struct reader *r, const char *key)
@@ -328,10 +339,8 @@ read_disks(struct reader *r, FILE *report, char **said)
 		const char *text = xlu_cfg_get_listitem(list, i);
 
 		libxl_device_disk_init(&dc->disks[dc->num_disks]);
-		if (xlu_disk_parse(r->cfg, 1, &text, &dc->disks[dc->num_disks++]) != 0) {
-			fflush(report);
-			return bad(r, "disk", text != NULL ? text : "", *said != NULL && **said != '\0' ? *said : "not a disk specification of xl");
-		}
+		if (xlu_disk_parse(r->cfg, 1, &text, &dc->disks[dc->num_disks++]) != 0)
+			return bad(r, "disk", text != NULL ? text : "", said_text(report, said, "not a disk specification of xl"));
 	}
 	return ERR_OK;
 }
@@ -355,10 +364,8 @@ read_all(struct reader *r, FILE *report, char **said)
 {
 	enum err e;
 
-	if (xlu_cfg_readfile(r->cfg, r->path) != 0) {
-		fflush(report);
-		return err_set(r->m, ERR_PARSE, "xl file %s", *said != NULL && **said != '\0' ? *said : r->path);
-	}
+	if (xlu_cfg_readfile(r->cfg, r->path) != 0)
+		return err_set(r->m, ERR_PARSE, "xl file %s", said_text(report, said, r->path));
 	if ((e = read_refused(r)) != ERR_OK || (e = read_type(r)) != ERR_OK || (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
 	    (e = read_nics(r)) != ERR_OK)
 		return e;
