@@ -8,6 +8,7 @@
 #define ICMP6_ECHO       128
 #define ICMP6_ECHO_REPLY 129
 #define ICMP_CHECKSUM    2 /* its offset */
+#define ECHO_REST_LEAST  4 /* identifier and sequence number */
 
 /* The rest of the message, identifier and data, comes back as it is. */
 static struct wire_out
@@ -34,7 +35,7 @@ icmp4_input(struct net *net, const struct ip_packet *packet)
 		return;
 	type = wire_u8(&w);
 	(void)wire_take(&w, 3);
-	if (w.bad || type != ICMP4_ECHO)
+	if (w.bad || type != ICMP4_ECHO || w.left < ECHO_REST_LEAST)
 		return;
 	out = echo_begin(net, ICMP4_ECHO_REPLY, w);
 	wire_patch_u16(&out, ICMP_CHECKSUM, ip_checksum(out.start, out.len));
@@ -69,8 +70,8 @@ icmp6_input(struct net *net, const struct ip_packet *packet)
 	(void)wire_u16(&w);
 	if (w.bad || code != 0)
 		return;
-	if (type == ICMP6_ECHO)
-		echo6(net, packet, w);
-	else
+	if (type != ICMP6_ECHO)
 		nd_input(net, packet, type, w);
+	else if (w.left >= ECHO_REST_LEAST)
+		echo6(net, packet, w);
 }

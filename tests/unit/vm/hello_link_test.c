@@ -332,7 +332,7 @@ static void
 test_echo(void **state)
 {
 	static const size_t lengths[] = { 8, 9, 64, 1460 };
-	uint8_t echo[1480];
+	uint8_t echo[1480], cut[8];
 
 	(void)state;
 	for (int v6 = 0; v6 < 2; v6++) {
@@ -350,6 +350,18 @@ test_echo(void **state)
 			assert_int_equal(v6 ? rig_pseudo(58, f->bytes + at, lengths[i]) : rig_checksum(f->bytes + at, lengths[i], 0), 0);
 			rig_expect_silence();
 		}
+		/* Without a whole identifier and sequence number it is no echo request. */
+		memset(cut, 0, sizeof(cut));
+		cut[0] = v6 ? 128 : 8;
+		for (size_t n = 0; n < 8; n++) {
+			uint16_t check = v6 ? rig_pseudo(58, cut, n) : rig_checksum(cut, n, 0);
+
+			cut[2] = (uint8_t)(check >> 8);
+			cut[3] = (uint8_t)check;
+			rig_ip(v6 ? 58 : 1, cut, n);
+			cut[2] = cut[3] = 0;
+		}
+		rig_expect_silence();
 	}
 	rig_boot_usual(false);
 	rig_ip(1, echo, echo_bytes(echo, 1480));
