@@ -75,7 +75,8 @@ run_plain(const struct cli *cli)
 		status = other_version(cli);
 		goto out;
 	}
-	status = CLI_OK;
+	/* Not everything that was asked for happened: zones of a reload that keep their old contents. */
+	status = json_integer_value(json_object_get(data, "refused")) > 0 ? CLI_FAILED : CLI_OK;
 out:
 	json_decref(data);
 	cli_client_free(client);
@@ -161,7 +162,8 @@ const struct cli_verb cli_verbs[] = {
 	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",
 	    "Every name in full, the SOA first.  Mappings are not served and not printed." },
 	{ "reload", "", "", 0, 0, CHANGE_S, run_plain, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
-	    "When something in them is wrong everything stays as it was.  For root and the admins of jitsu.conf." },
+	    "A wrong configuration changes nothing; a wrong zone keeps its old contents, the others are loaded.  Exit 1 in both cases.\n"
+	    "For root and the admins of jitsu.conf." },
 	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",
 	    "  -z ORIGIN  FILE is not a configuration but the zone ORIGIN\n"
 	    "Prints every error with its file and line." },

@@ -22,7 +22,7 @@
  *   console  { name, text }; args: name
  *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
- *   reload   { zones, units, warnings: [text] }; fails with every finding, one per line
+ *   reload   { zones, refused, units, warnings: [text] }; fails with every finding, one per line
  *   dump     { name, serial, index } and beside it the sealed image whose zone `index` it is, as a descriptor; args: name
  *   status   { version, pid, uptime_s, zones: [{ name, serial, units, file, error }], children: [{ name, pid, restarts }],
  *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,

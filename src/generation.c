@@ -286,7 +286,7 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 		return ERR_LIMIT;
 	if (u->life.timer_ms == 0)
 		life_init(&u->life);
-	u->conf = uc;
+	unit_conf_set(u, uc);
 	u->generation = generation;
 	return ERR_OK;
 }

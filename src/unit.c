@@ -10,21 +10,27 @@
 #include "base/log.h"
 #include "base/siphash.h"
 
-#define TABLE_BITS 14   /* chains stay short for ten thousand units and tolerable for a million */
+#define NAME_BITS 13    /* chains stay short for ten thousand units and tolerable for a million */
+#define UUID_BITS 10    /* only units with a VM are in this one */
 
 static size_t
-slot(const struct unit_table *t, const void *data, size_t len)
+name_slot(const struct unit_table *t, const char *name)
 {
-	return (size_t)(siphash24(t->key, data, len) & ((1u << t->bits) - 1));
+	return (size_t)(siphash24(t->key, name, strlen(name)) & ((1u << NAME_BITS) - 1));
+}
+
+static size_t
+uuid_slot(const struct unit_table *t, const struct vm_uuid *uuid)
+{
+	return (size_t)(siphash24(t->key, uuid->bytes, sizeof(uuid->bytes)) & ((1u << UUID_BITS) - 1));
 }
 
 enum err
 unit_table_init(struct unit_table *t, struct errmsg *m)
 {
 	memset(t, 0, sizeof(*t));
-	t->bits = TABLE_BITS;
-	t->by_name = calloc((size_t)1 << t->bits, sizeof(struct unit *));
-	t->by_uuid = calloc((size_t)1 << t->bits, sizeof(struct unit *));
+	t->by_name = calloc((size_t)1 << NAME_BITS, sizeof(struct unit *));
+	t->by_uuid = calloc((size_t)1 << UUID_BITS, sizeof(struct unit *));
 	if (t->by_name == NULL || t->by_uuid == NULL) {
 		unit_table_clear(t);
 		return err_set(m, ERR_NOMEM, "table of units: %s", err_str(ERR_NOMEM));
@@ -76,15 +82,14 @@ unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m)
 	if (grow(t, m) != ERR_OK)
 		return NULL;
 	u = calloc(1, sizeof(*u));
-	if (u == NULL || (u->name = strdup(conf->name)) == NULL) {
-		free(u);
+	if (u == NULL) {
 		(void)err_set(m, ERR_NOMEM, "unit %s: %s", conf->name, err_str(ERR_NOMEM));
 		return NULL;
 	}
-	u->conf = conf;
+	unit_conf_set(u, conf);
 	u->number = t->next;
 	t->by_number[t->next++] = u;
-	s = slot(t, u->name, strlen(u->name));
+	s = name_slot(t, u->name);
 	u->next_name = t->by_name[s];
 	t->by_name[s] = u;
 	t->count++;
@@ -110,15 +115,25 @@ unit_leave(struct unit_table *t, struct unit *u)
 	if (u->leaving)
 		return;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with units has its buckets */
-	for (struct unit **p = &t->by_name[slot(t, u->name, strlen(u->name))]; *p != NULL; p = &(*p)->next_name) {
+	for (struct unit **p = &t->by_name[name_slot(t, u->name)]; *p != NULL; p = &(*p)->next_name) {
 		if (*p == u) {
 			*p = u->next_name;
 			break;
 		}
 	}
+	u->name = u->own_name = strdup(u->name);
+	if (u->name == NULL)
+		fatal("unit: %s", err_str(ERR_NOMEM));
 	u->leaving = true;
 	u->conf = NULL;
 	t->count--;
+}
+
+void
+unit_conf_set(struct unit *u, const struct unit_conf *conf)
+{
+	u->conf = conf;
+	u->name = conf->name;
 }
 
 void
@@ -128,7 +143,7 @@ unit_free(struct unit_table *t, struct unit *u)
 	unit_uuid_set(t, u, NULL);
 	t->by_number[u->number] = NULL;
 	run_free(u->run);
-	free(u->name);
+	free(u->own_name);
 	free(u);
 }
 
@@ -141,7 +156,7 @@ unit_by_number(const struct unit_table *t, uint32_t number)
 struct unit *
 unit_by_name(const struct unit_table *t, const char *name)
 {
-	struct unit *u = t->by_name[slot(t, name, strlen(name))];
+	struct unit *u = t->by_name[name_slot(t, name)];
 
 	while (u != NULL && strcmp(u->name, name) != 0)
 		u = u->next_name;
@@ -151,7 +166,7 @@ unit_by_name(const struct unit_table *t, const char *name)
 struct unit *
 unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid)
 {
-	struct unit *u = t->by_uuid[slot(t, uuid->bytes, sizeof(uuid->bytes))];
+	struct unit *u = t->by_uuid[uuid_slot(t, uuid)];
 
 	while (u != NULL && memcmp(&u->run->uuid, uuid, sizeof(*uuid)) != 0)
 		u = u->next_uuid;
@@ -178,7 +193,7 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 
 	if (r != NULL && r->has_vm) {
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with units has its buckets */
-		for (struct unit **p = &t->by_uuid[slot(t, r->uuid.bytes, sizeof(r->uuid.bytes))]; *p != NULL; p = &(*p)->next_uuid) {
+		for (struct unit **p = &t->by_uuid[uuid_slot(t, &r->uuid)]; *p != NULL; p = &(*p)->next_uuid) {
 			if (*p == u) {
 				*p = u->next_uuid;
 				break;
@@ -190,7 +205,7 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 		return;
 	r->uuid = *uuid;
 	r->has_vm = true;
-	s = slot(t, uuid->bytes, sizeof(uuid->bytes));
+	s = uuid_slot(t, uuid);
 	u->next_uuid = t->by_uuid[s];
 	t->by_uuid[s] = u;
 }

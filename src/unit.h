@@ -64,7 +64,8 @@ struct unit {
 	bool leaving;
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
-	char *name;
+	const char *name;          /* the configuration's, or own_name */
+	char *own_name;            /* while leaving; else NULL */
 	struct unit *next_name;    /* hash chains */
 	struct unit *next_uuid;
 	struct life life;
@@ -80,8 +81,7 @@ struct unit {
 struct unit_table {
 	struct unit **by_number;   /* [0 .. next) ; NULL = gone */
 	uint32_t next, room;
-	struct unit **by_name, **by_uuid;   /* 2^bits chains */
-	unsigned bits;
+	struct unit **by_name, **by_uuid;   /* hash chains */
 	uint32_t count;            /* with a name */
 	uint8_t key[16];           /* of the hash, random */
 };
@@ -93,6 +93,8 @@ void unit_table_clear(struct unit_table *t);
 struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
 /* Takes it out of the table and frees it; the callers have stopped its VM and answered its waiters. */
 void unit_free(struct unit_table *t, struct unit *u);
+/* Its settings in a new generation; the same name. */
+void unit_conf_set(struct unit *u, const struct unit_conf *conf);
 /* It left the configuration: the name is free for another. */
 void unit_leave(struct unit_table *t, struct unit *u);
 

@@ -264,6 +264,16 @@ lines_fail(struct control_request *req, const json_t *lines)
 	free(all);
 }
 
+static unsigned
+zones_refused(const struct warden *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		n += w->gen->zones[i].error != NULL;
+	return n;
+}
+
 static void
 reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
@@ -277,7 +287,8 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 		(void)json_array_append_new(warnings, json_string(line));
 	}
 	if (e == ERR_OK) {
-		control_reply(req, json_pack("{s:I, s:I, s:o}", "zones", (json_int_t)w->gen->conf->nzones, "units",
+		control_reply(req, json_pack("{s:I, s:I, s:I, s:o}", "zones", (json_int_t)w->gen->conf->nzones, "refused",
+		    (json_int_t)zones_refused(w), "units",
 		    (json_int_t)w->units.count, "warnings", warnings));
 		return;
 	}

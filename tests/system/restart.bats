@@ -86,6 +86,7 @@ teardown() { teardown_jitsu; }
 	cp "$DIR/example.zone" "$DIR/good"
 	echo '_jitsu.plain TXT "image=nosuch"' >>"$DIR/example.zone"
 	run jitsu reload
+	[ "$status" -eq 1 ]
 	[[ "$output" == *example.zone:*nosuch* ]]
 	run ask +short plain.example.test A
 	[ "$output" = 192.0.2.7 ]

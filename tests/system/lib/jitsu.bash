@@ -115,7 +115,7 @@ start_jitsud() {
 }
 serves() {
 	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; return 1; }
-	jitsu status >/dev/null 2>&1 && ask +short ns.example.test A 2>/dev/null | grep -q .
+	jitsu status >/dev/null 2>&1 && ask +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
 }
 
 # stop_jitsud [SIGNAL]: the VMs go on.
