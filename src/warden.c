@@ -231,9 +231,20 @@ set_up(struct warden *w, const struct config *conf)
 
 /* ---- reload ---- */
 
+/* A load needs far more memory than what stays of it; when it is all freed and stored, the rest goes back. */
+static void
+on_trim(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)malloc_trim(0);
+}
+
 void
 warden_reloaded(struct warden *w, enum err e, const struct report *r)
 {
+	static const struct timeval soon = { 1, 0 };
 	char line[1200];
 
 	for (size_t i = 0; i < r->nlines; i++) {
@@ -247,8 +258,7 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 		    w->gen->conf->nzones, w->gen->compiled, w->units.count);
 	else
 		log_err("the configuration was not loaded, the old one stays");
-	/* A load needs far more memory than what stays of it. */
-	(void)malloc_trim(0);
+	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
 	if (w->control != NULL)
