@@ -150,7 +150,9 @@ cli_text_ms(double ms, char text[CLI_TEXT])
 
 	if (ms < 0)
 		snprintf(text, CLI_TEXT, "-");
-	else if (ms < 10 && ms > 0)
+	else if (ms <= 0)
+		snprintf(text, CLI_TEXT, "0 s");
+	else if (ms < 10)
 		snprintf(text, CLI_TEXT, "%.1f ms", ms);
 	else if (ms < 1000)
 		snprintf(text, CLI_TEXT, "%.0f ms", ms);

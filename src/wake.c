@@ -16,11 +16,6 @@
 #include "src/spec.h"
 #include "src/warden.h"
 
-/* A VM that was awake for so long makes former failures forgotten. */
-#define WAKE_STEADY_MS 60000
-/* A driver that takes longer over a freeze, a thaw or a stop than this hangs. */
-#define WAKE_OP_MS 30000
-
 struct wake_pending {
 	STAILQ_ENTRY(wake_pending) next;
 	uint32_t unit;
@@ -101,73 +96,6 @@ op_done(struct op *op, enum err result, const char *why)
 	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0')
 		unit_error_set(u, why);
 	wake_step(w, u, &ev);
-}
-
-/* ---- policy and board ---- */
-
-void
-wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
-{
-	const struct config_image *img;
-	unsigned caps = 0;
-
-	memset(p, 0, sizeof(*p));
-	p->steady_ms = WAKE_STEADY_MS;
-	p->op_ms = WAKE_OP_MS;
-	p->sleep = LIFE_TIER_DORMANT;
-	p->frozen_then = LIFE_TIER_DORMANT;
-	p->backoff_min_ms = p->backoff_max_ms = 1000;
-	p->boot_ms = WAKE_OP_MS;
-	if (u->conf == NULL)
-		return;   /* leaving: nothing but a stop comes */
-	img = u->conf->image;
-	if (vm_driver_caps(w->vms, img->driver_name, &caps, NULL) != ERR_OK)
-		caps = 0;
-	p->idle_ms = u->conf->policy.idle_ms;
-	p->unused_after_ms = u->conf->policy.unused_after_ms;
-	p->min_up_ms = u->conf->policy.min_up_ms;
-	p->boot_ms = img->boot_timeout_ms;
-	p->frozen_ms = img->freeze_for_ms;
-	p->backoff_min_ms = img->backoff_min_ms;
-	p->backoff_max_ms = img->backoff_max_ms;
-	p->stop_ms = img->stop_timeout_ms;
-	p->sleep = u->conf->policy.sleep == CONFIG_SLEEP_FREEZE ? LIFE_TIER_FROZEN : LIFE_TIER_DORMANT;
-	p->shutdown = img->stop == VM_STOP_SHUTDOWN;
-	p->can_freeze = (caps & VM_CAN_FREEZE) != 0;
-	p->can_save = (caps & VM_CAN_SAVE) != 0;
-	p->can_shutdown = (caps & VM_CAN_SHUTDOWN) != 0;
-}
-
-void
-wake_board(struct warden *w, struct unit *u)
-{
-	struct board_state *b = &w->board.state[u->number];
-	enum life_state s = life_state(&u->life);
-	enum board_answer a = BOARD_HOLD;
-
-	if (u->conf != NULL) {
-		atomic_store_explicit(&b->hold_ms, u->conf->policy.hold_ms, memory_order_relaxed);
-		if (u->conf->policy.answer == CONFIG_ANSWER_NOW)
-			a = BOARD_WAKE_TOO;
-	}
-	if (s == LIFE_AWAKE)
-		a = BOARD_NOW;
-	else if (s == LIFE_FAILED)
-		a = BOARD_FAIL;
-	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);
-	atomic_store_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
-}
-
-uint64_t
-wake_last_use_ns(const struct warden *w, const struct unit *u)
-{
-	uint64_t last = board_last_query_ns(&w->board, u->number, clock_now_ns());
-
-	if (last < u->last_use_ns)
-		last = u->last_use_ns;
-	if (u->run != NULL && last < u->run->last_packet_ns)
-		last = u->run->last_packet_ns;
-	return last;
 }
 
 /* ---- waiting operators ---- */

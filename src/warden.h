@@ -6,6 +6,7 @@
  *     warden.c    start, signals, end              loader.c   from configuration files to a new generation
  *     dnslink.c   the DNS process                  unit.c     the table of units
  *     probelink.c the sentinel                     wake.c     life-cycle actions carried out
+ *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     verbs.c     what `jitsu` asks                children.c processes
  *

@@ -72,7 +72,7 @@ test_show(void **state)
 	    "vm          u-u\n"
 	    "pid         42\n"
 	    "memory      16 MiB\n"
-	    "policy      idle 2m00s, hold 1.0 s, min-up 0 ms, unused-after 30 s, ready tcp:80, sleep stop\n"
+	    "policy      idle 2m00s, hold 1.0 s, min-up 0 s, unused-after 30 s, ready tcp:80, sleep stop\n"
 	    "boots       3 (the last took 36 ms)\n"
 	    "trouble     1 crashes, 2 failed boots in a row\n"
 	    "queries     9\n"
@@ -156,7 +156,7 @@ test_values(void **state)
 	static const struct {
 		double ms;
 		const char *text;
-	} rows[] = { { -1, "-" }, { 0, "0 ms" }, { 0.25, "0.2 ms" }, { 9.94, "9.9 ms" }, { 35.4, "35 ms" }, { 999, "999 ms" }, { 1200, "1.2 s" },
+	} rows[] = { { -1, "-" }, { 0, "0 s" }, { 0.25, "0.2 ms" }, { 9.94, "9.9 ms" }, { 35.4, "35 ms" }, { 999, "999 ms" }, { 1200, "1.2 s" },
 		{ 12345, "12 s" }, { 60000, "1m00s" }, { 3599000, "59m59s" }, { 3600000, "1h00m" }, { 86400000, "1d00h" } };
 	char text[CLI_TEXT];
 
