@@ -265,6 +265,8 @@ send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t dead
 			len -= (size_t)n;
 			continue;
 		}
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return err_set(m, ERR_MISSING, "QEMU closed its QMP connection");
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return err_sys(m, "QMP: send");
 		if (now >= deadline_ns)

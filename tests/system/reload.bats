@@ -64,9 +64,9 @@ teardown() { teardown_jitsu; }
 
 	# a bad file: the old version is served, and every reload says so until it is mended
 	echo 'nonsense here' >>"$DIR/zones/z9.test.zone"
-	reload
+	! reload
 	grep -q 'z9.test.zone:6' "$DIR/reload"
-	reload
+	! reload
 	grep -q 'z9.test.zone:6' "$DIR/reload"
 	[ "$(serial z9.test)" = 1 ]
 	zone_text 3 >"$DIR/zones/z9.test.zone"
