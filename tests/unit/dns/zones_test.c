@@ -281,12 +281,39 @@ parent_gone(void **state)
 	child_end(&c, 1);
 }
 
+/* Sorting many names asks libc for memory, and libc asks the kernel how much there is. */
+static void
+signed_zone(void **state)
+{
+	static char text[64 * 1024];
+	struct msg msg = { .type = MSG_COMPILE };
+	size_t at = (size_t)snprintf(text, sizeof(text), "%s@ NSEC n000 SOA NS NSEC\n", HEAD);
+	struct child c;
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 500; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "n%03d A 10.0.0.2\nn%03d NSEC n%03d A NSEC\n", i, i, i + 1);
+	assert_true(at < sizeof(text));
+	child_start(&c);
+	child_run(&c);
+	child_zone(&c, 1, "one.test", text, NULL);
+	child_send(&c, &msg, NULL, 0);
+	do {
+		fd = child_expect_any(&c, &msg);
+	} while (msg.type == MSG_FINDING);   /* signatures are missing */
+	assert_int_equal(msg.type, MSG_COMPILED);
+	assert_true(fd >= 0);
+	close(fd);
+	child_end(&c, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(compiles), cmocka_unit_test(asks_for_includes), cmocka_unit_test(all_fail), cmocka_unit_test(parent_gone),
-		cmocka_unit_test(every_type),
+		cmocka_unit_test(every_type), cmocka_unit_test(signed_zone),
 	};
 	int failed;
 
