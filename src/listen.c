@@ -39,7 +39,9 @@ tune(int fd, int family, int type)
 	int big = LISTEN_UDP_BUFFER;
 
 	if (type == SOCK_DGRAM) {
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
+		/* Beyond net.core.rmem_max where we may; that default is a few milliseconds of a busy server. */
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
+			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 		if (family == AF_INET) {
 			/* No path MTU discovery: a forged ICMP message must not make us fragment (as NSD does). */
