@@ -3,6 +3,9 @@
 
 #include "dns/rdata.h"
 
+#define QUESTION_AT 12         /* behind a message's header */
+#define NODE_TAIL 40           /* of a name with one address */
+
 const struct dns_zone *
 dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len, const struct dns_labels *labels, bool above)
 {
@@ -170,6 +173,48 @@ dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len, cons
 			out->node = n;
 		}
 	}
+}
+
+void
+dns_probe_slot(const struct dns_zoneset *set, const uint8_t *wire, size_t len, struct dns_probe *p)
+{
+	uint8_t name[DNS_WIRE_NAME];
+	struct dns_labels labels;
+	const struct dns_zone *zone;
+	struct path path;
+	size_t name_len = len > QUESTION_AT ? dns_name_len(wire + QUESTION_AT, len - QUESTION_AT) : 0;
+
+	p->z = NULL;
+	if (name_len == 0)
+		return;
+	dns_name_lower(name, wire + QUESTION_AT, name_len);
+	dns_name_labels(name, &labels);
+	zone = dns_zoneset_find(set, name, name_len, &labels, false);
+	if (zone == NULL)
+		return;
+	path_init(&path, zone->head, name, name_len, &labels);
+	p->z = zone->head;
+	p->slot = (const struct zslot *)zone_at(p->z, p->z->slots) + zhash_slot(path.hash[path.n], p->z->nslots);
+	p->tag = (uint32_t)path.hash[path.n];
+	__builtin_prefetch(p->slot);
+}
+
+void
+dns_probe_node(const struct dns_probe *p)
+{
+	const struct zslot *s, *end;
+
+	if (p->z == NULL)
+		return;
+	s = p->slot;
+	end = (const struct zslot *)zone_at(p->z, p->z->slots) + p->z->nslots;
+	while (s < end && s->node != 0 && s->tag != p->tag)
+		s++;
+	if (s == end || s->node == 0)
+		return;
+	__builtin_prefetch(zone_at(p->z, s->node));
+	/* Most nodes begin in one cache line and end in the next. */
+	__builtin_prefetch((const uint8_t *)zone_at(p->z, s->node) + NODE_TAIL);
 }
 
 const struct znode *

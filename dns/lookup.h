@@ -18,6 +18,7 @@ struct dns_zoneset {
 	uint32_t *slots;           /* 1 + index into zones; 0 = empty */
 	uint32_t nslots;
 	unsigned min_labels, max_labels;
+	uint64_t bytes;            /* of all zones */
 	uint64_t seed;
 	uint32_t *numbers;
 	uint32_t nnumbers;
@@ -44,6 +45,20 @@ struct dns_lookup {
  */
 const struct dns_zone *dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len,
     const struct dns_labels *labels, bool above);
+
+/* A name that will be looked up, on its way into the processor's cache. */
+struct dns_probe {
+	const struct zone_head *z;     /* NULL: nothing to fetch */
+	const struct zslot *slot;
+	uint32_t tag;
+};
+
+/*
+ * The two steps of fetching what a lookup will touch, a step for all queries of a batch at a time, so that their waits for memory overlap.  First the slot
+ * of the question's name in a message that nobody has checked; then the node it refers to.
+ */
+void dns_probe_slot(const struct dns_zoneset *set, const uint8_t *wire, size_t len, struct dns_probe *p);
+void dns_probe_node(const struct dns_probe *p);
 
 /* `name` must be in the zone. */
 void dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len, const struct dns_labels *labels, uint16_t qtype,

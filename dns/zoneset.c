@@ -87,6 +87,7 @@ set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, str
 		return err_set(m, ERR_PROTO, "binding %u: %u units from %u on do not fit %u units and %u numbers", i,
 		    row->nunits, row->first_unit, z->nunits, set->nnumbers);
 	set->zones[i] = (struct dns_zone){ .head = z, .first_unit = row->first_unit };
+	set->bytes += z->size;
 	set->seed ^= z->seed;   /* random, and unknown to whoever wrote the zones */
 	return ERR_OK;
 }

@@ -49,11 +49,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t buf[DNS_MESSAGE_MAX];
 	const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = "fuzz" };
+	struct dns_probe probe;
 	struct dns_query q;
 	uint16_t rcode;
 
 	if (size > DNS_MESSAGE_MAX)
 		return 0;
+	dns_probe_slot(set, data, size, &probe);
+	dns_probe_node(&probe);
 	for (int tcp = 0; tcp < 2; tcp++) {
 		struct dns_reply r = { .buf = buf, .cap = tcp ? sizeof(buf) : conf.udp_payload };
 

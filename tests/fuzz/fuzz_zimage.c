@@ -84,6 +84,7 @@ ask_all(const uint8_t *image)
 		uint8_t wire[300] = { 0, 0, 0, 0, 0, 1 };
 		size_t at = 12 + strlen(label), len = at + zone.head->origin_len + 4;
 		struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
+		struct dns_probe probe;
 		struct dns_query q;
 		uint16_t rcode;
 
@@ -91,6 +92,8 @@ ask_all(const uint8_t *image)
 		memcpy(wire + at, zone_origin(zone.head), zone.head->origin_len);
 		wire[len - 3] = (uint8_t)types[i % (sizeof(types) / sizeof(types[0]))];
 		wire[len - 1] = 1;
+		dns_probe_slot(&set, wire, len, &probe);
+		dns_probe_node(&probe);
 		if (dns_query_parse(wire, len, &q, &rcode) != DNS_PARSED_OK)
 			continue;
 		for (int how = 0; how < 4; how++) {

@@ -1,4 +1,5 @@
 /* answer_test: RFC 1034 section 4.3.2 and what came after it, on zones small enough to read. */
+#include "dns/lookup.h"
 #include "zone_fixture.h"
 
 #define SOA_TEXT "example.test. 30 IN SOA ns.example.test. h.example.test. 1 2 3 4 30\n"
@@ -216,6 +217,40 @@ truncation(void **state)
 	fixture_clear(&f);
 }
 
+/* What is fetched beforehand is what the lookup touches, and a message may say anything. */
+static void
+probes(void **state)
+{
+	static const uint8_t query[] = "\0\1\0\0\0\1\0\0\0\0\0\0\3wWw\3ONE\4test\0\0\1\0\1";
+	static const size_t name = 12, name_len = 14;
+	struct fixture f = { .n = 0 };
+	struct dns_probe p;
+	uint8_t wire[64];
+
+	(void)state;
+	fixture_add(&f, "one.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nwww A 10.0.1.2\n");
+	fixture_ask(&f, true, "www.one.test", DNS_T_A, NULL);   /* binds */
+	memcpy(wire, query, sizeof(query));
+	dns_probe_slot(f.set, wire, sizeof(query) - 1, &p);
+	assert_ptr_equal(p.z, f.set->zones[0].head);
+	while (p.slot->node != 0 && p.slot->tag != p.tag)
+		p.slot++;
+	assert_ptr_equal(zone_at(p.z, p.slot->node), dns_zone_node(p.z, (const uint8_t *)"\3www\3one\4test", name_len));
+	dns_probe_node(&p);
+	for (size_t len = 0; len < name + name_len; len++) {
+		dns_probe_slot(f.set, wire, len, &p);
+		assert_null(p.z);
+		dns_probe_node(&p);
+	}
+	wire[name + 5] = 'x';   /* another zone */
+	dns_probe_slot(f.set, wire, sizeof(query) - 1, &p);
+	assert_null(p.z);
+	wire[name] = 0xc0;
+	dns_probe_slot(f.set, wire, sizeof(query) - 1, &p);
+	assert_null(p.z);
+	fixture_clear(&f);
+}
+
 /* Signatures beside their records with DO, none without; NSEC3 owners do not exist. */
 static void
 signed_zone(void **state)
@@ -259,7 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
