@@ -1,5 +1,5 @@
 # The tools of tests/bench/run; plain programs, no part of the daemon.
-BENCH := $(addprefix $(BUILD)/tests/bench/,bare ask)
+BENCH := $(addprefix $(BUILD)/tests/bench/,bare ask flood echo)
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^

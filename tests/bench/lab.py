@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -14,10 +15,14 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get('JITSU_BUILD', ROOT + '/build')
 ASK = BUILD + '/tests/bench/ask'
 BARE = BUILD + '/tests/bench/bare'
+FLOOD = BUILD + '/tests/bench/flood'
+ECHO = BUILD + '/tests/bench/echo'
 BRIDGE = 'jitsu0'
 ADDRESS = '10.77.0.1'
 PORT = 5300
 NSD_PORT = 5400
+KNOT_PORT = 5500
+ECHO_PORT = 5600
 CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
 
 CONF = '''listen = {{ "{address}" }}
@@ -70,6 +75,25 @@ remote-control:
 zone:
 	name: example.test
 	zonefile: nsd.zone
+'''
+KNOT_CONF = '''server:
+    rundir: "{dir}"
+    listen: "{address}@{port}"
+    udp-workers: {workers}
+    tcp-workers: {workers}
+    background-workers: 1
+database:
+    storage: "{dir}/db"
+log:
+  - target: "{dir}/knot.log"
+    any: info
+zone:
+  - domain: example.test
+    storage: "{dir}"
+    file: knot.zone
+    journal-content: none
+    zonefile-sync: -1
+    semantic-checks: off
 '''
 
 
@@ -124,7 +148,10 @@ def many(count, prefix='u', third=2):
 
 
 class Jitsud:
-    def __init__(self, units, workers=2, more='', images=()):
+    port = PORT
+
+    def __init__(self, units, workers=2, more='', images=(), cpu=None, head=ZONE):
+        self.cpu = cpu
         # Readable for the VMs' user.
         self.dir = tempfile.mkdtemp(prefix='jitsu-bench.', dir='/tmp')
         os.chmod(self.dir, 0o755)
@@ -135,11 +162,14 @@ class Jitsud:
         # A run-dir is below /run, and that is a tmpfs on every Debian, but not in every container.
         output('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', self.dir + '/run')
         self.write('jitsu.conf', CONF.format(address=ADDRESS, port=PORT, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
-        self.write('example.zone', ZONE + units)
-        self.log = open(self.dir + '/log', 'w')
-        self.process = subprocess.Popen([BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], stdout=self.log, stderr=self.log)
+        self.write('example.zone', head + units)
+        self.log = open(self.dir + '/out', 'w')
+        self.start()
+
+    def start(self):
+        self.process = pinned(self.cpu, [BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], self.log)
         try:
-            self.wait_serving()
+            first_answer(self)
         except BenchError:
             self.stop()
             raise
@@ -147,16 +177,6 @@ class Jitsud:
     def write(self, name, text):
         with open(f'{self.dir}/{name}', 'w') as f:
             f.write(text)
-
-    def wait_serving(self):
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise BenchError('jitsud ended: ' + read(self.dir + '/log').decode(errors='replace')[-2000:])
-            if ' 0 1' in output(ASK, '-w', '1', 'ns.example.test'):
-                return
-            time.sleep(0.1)
-        raise BenchError('jitsud does not answer')
 
     def jitsu(self, *args, **kw):
         return output(BUILD + '/jitsu', '-s', self.dir + '/run/control', *args, **kw)
@@ -208,7 +228,8 @@ class Jitsud:
                 continue
         return found
 
-    def stop(self):
+    def end(self):
+        """Ends it and leaves its files, for another start."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -216,6 +237,9 @@ class Jitsud:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def stop(self):
+        self.end()
         for p in self.qemus():
             try:
                 os.kill(p, signal.SIGKILL)
@@ -226,22 +250,26 @@ class Jitsud:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-class Nsd:
-    def __init__(self, names, workers=2):
-        self.dir = tempfile.mkdtemp(prefix='jitsu-bench-nsd.', dir='/tmp')
-        with open(self.dir + '/nsd.conf', 'w') as f:
-            f.write(NSD_CONF.format(address=ADDRESS, port=NSD_PORT, workers=workers, dir=self.dir))
-        with open(self.dir + '/nsd.zone', 'w') as f:
-            f.write(ZONE + re.sub(r'^_jitsu.*\n', '', names, flags=re.M))
-        self.process = subprocess.Popen(['/usr/sbin/nsd', '-d', '-c', self.dir + '/nsd.conf'],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20
-        while ' 0 1' not in output(ASK, '-w', '1', '-p', str(NSD_PORT), 'ns.example.test'):
-            if time.monotonic() > end or self.process.poll() is not None:
-                log = read(self.dir + '/nsd.log').decode(errors='replace') if os.path.exists(self.dir + '/nsd.log') else ''
-                self.stop()
-                raise BenchError('nsd does not answer: ' + log[-1000:])
-            time.sleep(0.1)
+class Other:
+    """A server of somebody else's; subclasses say how it is started."""
+
+    def __init__(self, names, workers=2, cpu=None, head=ZONE):
+        self.dir = tempfile.mkdtemp(prefix=f'jitsu-bench-{self.name}.', dir='/tmp')
+        self.cpu = cpu
+        with open(f'{self.dir}/{self.name}.conf', 'w') as f:
+            f.write(self.conf.format(address=ADDRESS, port=self.port, workers=workers, dir=self.dir))
+        with open(f'{self.dir}/{self.name}.zone', 'w') as f:
+            f.write(head + re.sub(r'^_jitsu.*\n', '', names, flags=re.M))
+        self.start()
+
+    def start(self):
+        with open(self.dir + '/out', 'w') as out:
+            self.process = pinned(self.cpu, self.command(), out)
+        try:
+            first_answer(self)
+        except BenchError:
+            self.stop()
+            raise
 
     def pids(self):
         known = [self.process.pid]
@@ -250,11 +278,62 @@ class Nsd:
                 known += [int(c) for c in read(f'/proc/{p}/task/{t}/children').split()]
         return known
 
-    def stop(self):
+    def end(self):
         if self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(30)
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Nsd(Other):
+    name, port, conf = 'nsd', NSD_PORT, NSD_CONF
+
+    def command(self):
+        return ['/usr/sbin/nsd', '-d', '-c', self.dir + '/nsd.conf']
+
+
+class Knot(Other):
+    name, port, conf = 'knot', KNOT_PORT, KNOT_CONF
+
+    def command(self):
+        return ['/usr/sbin/knotd', '-c', self.dir + '/knot.conf']
+
+
+class Echo(Other):
+    name, port, conf = 'echo', ECHO_PORT, ''
+
+    def command(self):
+        return [ECHO, ADDRESS, str(ECHO_PORT)]
+
+
+def pinned(cpu, command, log):
+    """Starts a process, on one processor if one is given; its children inherit that."""
+    return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                            preexec_fn=(lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None)
+
+
+def first_answer(server, name='ns', timeout=120):
+    """Waits until a server answers for a name without an error."""
+    question = b''.join(bytes([len(x)]) + x for x in full(name).encode().split(b'.'))
+    query = b'\x12\x34' + bytes([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + question + b'\0' + bytes([0, 1, 0, 1])
+    end = time.monotonic() + timeout
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.005)
+        while time.monotonic() < end:
+            if server.process.poll() is not None:
+                raise BenchError(f'{type(server).__name__} ended: ' + read(server.dir + '/out').decode(errors='replace')[-2000:])
+            try:
+                s.sendto(query, (ADDRESS, server.port))
+                answer = s.recv(4096)
+            except OSError:
+                continue
+            if answer[3] & 15 == 0:
+                return
+            time.sleep(0.005)
+    raise BenchError(f'{type(server).__name__} does not answer')
 
 
 def full(name):
