@@ -146,6 +146,10 @@ on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void
 	switch (m->type) {
 	case MSG_RUNNING:
 		chan_close_fds(fds, nfds);
+		if (c->confined) {
+			child_kill(c, "it began to run twice");
+			break;
+		}
 		c->confined = true;
 		log_debug("the %s process (pid %d) is confined and serves", c->name, (int)c->pid);
 		if (c->ops->running != NULL)

@@ -177,6 +177,8 @@ send_zones(struct chan *chan, void *arg)
 	struct loader *l = ((struct child *)arg)->arg;
 	struct msg m = { .type = MSG_COMPILE };
 
+	if (l->over)
+		return;   /* the configuration may be the generation's by now */
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
 		if (!reuse_zone(l, l->sent))
 			send_zone(l, l->sent);
