@@ -2,6 +2,7 @@
  * adopt: joins what runs to what the store remembers, once, when the first generation is loaded.
  *
  *     a row with a UUID, and the VM runs whole    → the unit goes on with its clocks
+ *     a row with a UUID, and its unit has moved    → destroyed; the unit is dormant
  *     a row with a UUID, and the VM is half-made  → destroyed; the unit is dormant
  *     a VM of ours without a row, or of a unit that the configuration has lost → destroyed
  *     a VM without our mark                        → not in vm_adopt's list: never touched
@@ -28,6 +29,7 @@ struct row {
 	uint64_t awake_since_ns, last_activity_ns, backoff_until_ns, boots;
 	uint32_t crashes, failures, last_boot_ms;
 	char *last_error, *console;
+	char identity[RECORD_IDENTITY];   /* "" = not known */
 };
 
 struct adoption {
@@ -65,6 +67,7 @@ on_row(const struct store_unit *s, void *arg)
 	r->last_boot_ms = s->last_boot_ms;
 	r->last_error = s->last_error[0] != '\0' ? strdup(s->last_error) : NULL;
 	r->console = s->console[0] != '\0' ? strdup(s->console) : NULL;
+	snprintf(r->identity, sizeof(r->identity), "%s", s->identity);
 	if (r->owner == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
 }
@@ -96,11 +99,22 @@ life_found_of(const struct found *f)
 	return LIFE_FOUND_BROKEN;
 }
 
+/* While nobody looked its unit may have moved; its guest would go on with addresses that it has no more. */
+static bool
+has_moved(const struct unit *u, const struct row *r)
+{
+	char now[RECORD_IDENTITY];
+
+	record_identity(u->conf, now);
+	return r->identity[0] != '\0' && strcmp(r->identity, now) != 0;
+}
+
 /* A row that belongs to a unit of the configuration. */
 static void
 adopt_row(struct warden *w, struct unit *u, const struct row *r)
 {
 	const struct found *f = find_vm(w->adoption, r);
+	bool whole = f != NULL && f->state != VM_FOUND_BROKEN && !has_moved(u, r);
 	struct life_event ev = { .kind = LIFE_EV_ADOPT, .now_ms = clock_now_ms() };
 
 	u->boots = r->boots;
@@ -115,13 +129,15 @@ adopt_row(struct warden *w, struct unit *u, const struct row *r)
 		unit_uuid_set(&w->units, u, &r->uuid);
 		unit_run(u)->awake_since_ns = f->state == VM_FOUND_RUNNING ? r->awake_since_ns : 0;
 		unit_run(u)->trace.answer_ns = clock_now_ns();   /* its wake is history */
-		if (f->state != VM_FOUND_BROKEN) {
+		if (whole) {
 			w->adoption->adopted++;
 			w->totals.adopted++;
 			record_event(w, u->name, "adopted", "its VM was running when jitsud started");
 		}
 	}
-	ev.adopt.found = life_found_of(f);
+	if (f != NULL && f->state != VM_FOUND_BROKEN && !whole)
+		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its VM is stopped", u->name);
+	ev.adopt.found = f == NULL || whole ? life_found_of(f) : LIFE_FOUND_BROKEN;
 	ev.adopt.was = r->state;
 	ev.adopt.awake_since_ms = r->awake_since_ns / NS_PER_MS;
 	ev.adopt.last_use_ms = r->last_activity_ns / NS_PER_MS;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/siphash.h"
 #include "src/warden.h"
 
 /* ---- events ---- */
@@ -148,10 +149,27 @@ record_died(struct warden *w, struct unit *u, const char *why)
 }
 
 void
+record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY])
+{
+	static const uint8_t key[16] = { 0 };
+	const struct config_network *net = uc->image->network;
+	char all[LIMIT_UNIT_ADDRS * ADDR_TEXT + ADDR_MAC_TEXT + 512], one[ADDR_TEXT], mac[ADDR_MAC_TEXT];
+	size_t used;
+
+	addr_mac_text(uc->mac, mac);
+	used = (size_t)snprintf(all, sizeof(all), "%s %.200s %.200s", mac, net->name, net->bridge);
+	for (unsigned i = 0; i < uc->naddrs && used < sizeof(all); i++) {
+		addr_text(&uc->addrs[i], one);
+		used += (size_t)snprintf(all + used, sizeof(all) - used, " %s", one);
+	}
+	snprintf(text, RECORD_IDENTITY, "%016llx", (unsigned long long)siphash24(key, all, used < sizeof(all) ? used : sizeof(all) - 1));
+}
+
+void
 record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
 {
 	const struct unit_run *r = u->run;
-	char uuid[VM_UUID_TEXT] = "";
+	char uuid[VM_UUID_TEXT] = "", identity[RECORD_IDENTITY] = "";
 	struct store_unit row = {
 		.owner = u->name,
 		.state = life_state_text(life_state(&u->life)),
@@ -166,11 +184,14 @@ record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
 		.last_boot_ms = u->last_boot_ms,
 		.last_error = "",
 		.console = "",
+		.identity = identity,
 	};
 
 	if (r != NULL) {
 		if (r->has_vm)
 			vm_uuid_text(&r->uuid, uuid);
+		if (r->has_vm && u->conf != NULL)
+			record_identity(u->conf, identity);
 		row.awake_since_ns = r->awake_since_ns;
 		row.deadline_ns = r->deadline_ns;
 		if (r->error != NULL)
@@ -205,7 +226,7 @@ seconds_json(bool known, uint64_t ns)
 json_t *
 record_list_json(const struct warden *w, const struct unit *u)
 {
-	uint64_t now = clock_now_ns(), last = wake_last_use_ns(w, u);
+	uint64_t last = wake_last_use_ns(w, u), now = clock_now_ns();   /* in this order: a query may come at any moment */
 	bool awake = life_state(&u->life) == LIFE_AWAKE;
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 

@@ -32,4 +32,11 @@ json_t *record_list_json(const struct warden *w, const struct unit *u);
 json_t *record_show_json(const struct warden *w, const struct unit *u);
 json_t *record_woken_json(const struct warden *w, const struct unit *u);
 
+#define RECORD_IDENTITY 17
+/*
+ * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM may go on under its unit's settings only while it is the
+ * same.
+ */
+void record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY]);
+
 #endif

@@ -40,6 +40,8 @@ static const char *const migrations[] = {
 	"CREATE INDEX events_unit ON events (unit, id);",
 
 	"CREATE TABLE address (address TEXT PRIMARY KEY, owner TEXT NOT NULL, removed_at INTEGER NOT NULL) WITHOUT ROWID;",
+
+	"ALTER TABLE unit ADD COLUMN identity TEXT NOT NULL DEFAULT '';",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -54,7 +56,7 @@ static const char *const statements[ST_COUNT] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_ROLLBACK] = "ROLLBACK",
-	[ST_PUT] = "INSERT OR REPLACE INTO unit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+	[ST_PUT] = "INSERT OR REPLACE INTO unit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
 	[ST_TOUCH] = "UPDATE unit SET last_activity = ?2, deadline = ?3 WHERE owner = ?1",
 	[ST_DELETE] = "DELETE FROM unit WHERE owner = ?1",
 	[ST_EVENT] = "INSERT INTO events (time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text, boot_id)"
@@ -64,7 +66,7 @@ static const char *const statements[ST_COUNT] = {
 	[ST_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT ?1",
 	[ST_READ_UNIT] = "SELECT " EVENT_COLUMNS " FROM events WHERE unit = ?2 ORDER BY id DESC LIMIT ?1",
 	[ST_UNITS] = "SELECT owner, state, uuid, driver, image, boot_id, awake_since, last_activity, deadline, backoff_until, boots,"
-	    " crashes, failures, last_boot_ms, last_error, console FROM unit ORDER BY owner",
+	    " crashes, failures, last_boot_ms, last_error, console, identity FROM unit ORDER BY owner",
 	[ST_ADDRESSES] = "SELECT address, owner, removed_at FROM address ORDER BY address",
 	[ST_RANGE] = "SELECT min(id), max(id) FROM events",
 	[ST_PRUNE] = "DELETE FROM events WHERE id < ?1",
@@ -203,6 +205,7 @@ unit_put(struct store_db *db, const struct store_unit *u, struct errmsg *m)
 	bind_u64(st, 14, u->last_boot_ms);
 	bind_text(st, 15, u->last_error, LIMIT_STORE_TEXT);
 	(void)sqlite3_bind_blob(st, 16, console, (int)len, SQLITE_STATIC);   /* as bind_text */
+	bind_text(st, 17, u->identity, LIMIT_STORE_TEXT);
 	return run(db, ST_PUT, m);
 }
 
@@ -437,6 +440,7 @@ unit_row(sqlite3_stmt *st, const char *boot_id, struct store_unit *u, char conso
 		memcpy(console, blob, len);
 	console[len] = '\0';
 	u->console = console;
+	u->identity = column_text(st, 16);
 }
 
 enum err

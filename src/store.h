@@ -47,6 +47,7 @@ struct store_unit {
 	uint32_t failures;            /* in a row */
 	uint32_t last_boot_ms;        /* from the wake to ready */
 	const char *last_error;
+	const char *identity;         /* what a guest was told and cannot unlearn; "" = not known, or there is none */
 	const char *console;          /* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
 	bool this_boot;               /* load only: the row is of this boot of the host */
 };

@@ -449,7 +449,7 @@ void
 store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, void *arg)
 {
 	struct store_unit copy = *u;
-	const char **strings[] = { &copy.owner, &copy.state, &copy.uuid, &copy.driver, &copy.image, &copy.last_error, &copy.console };
+	const char **strings[] = { &copy.owner, &copy.state, &copy.uuid, &copy.driver, &copy.image, &copy.last_error, &copy.console, &copy.identity };
 	struct store_cmd *c;
 
 	touch_drop(s, u->owner);
