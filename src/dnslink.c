@@ -211,6 +211,10 @@ on_wake(struct warden *w, const struct msg *m)
 		dnslink_woken(w, m->unit, WAKE_GONE, 0);
 		return;
 	}
+	if (w->stopping) {   /* with on-exit = "stop" the loop still runs */
+		dnslink_woken(w, m->unit, WAKE_REFUSED, MSG_EDE_NOT_READY);
+		return;
+	}
 	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
 }
 

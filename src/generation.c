@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/loader.h"
+#include "src/needs.h"
 #include "src/record.h"
 
 #define HOST_ADDRS_MAX 256
@@ -431,8 +432,12 @@ loader_swap(struct loader *l)
 	dnslink_commit(w);
 	settle_units(w);
 	settle_addresses(w);
-	if (old != NULL)
+	if (old != NULL) {
 		probelink_networks(w);
+		probelink_probe_all(w);
+		needs_review(w);
+		wake_admit(w);
+	}
 	verbs_admins(w);
 	generation_free(w, old);
 	return ERR_OK;

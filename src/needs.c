@@ -7,15 +7,40 @@ needed(const struct warden *w, const struct unit_conf *uc, unsigned i)
 	return unit_by_name(&w->units, mapping_unit_target(uc->needs[i])->name);
 }
 
-void
-needs_wake(struct warden *w, const struct unit *u)
+/* Needs have no cycles (mapping.h), so this ends; each unit is woken once, by however many ways it is needed. */
+static void
+wake_each(struct warden *w, const struct unit *u)
 {
-	/* Needs have no cycles (mapping.h), so this ends. */
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		struct unit *n = needed(w, u->conf, i);
 
-		if (n != NULL && life_state(&n->life) != LIFE_AWAKE)
-			wake_request(w, n, LIFE_BY_QUERY, 0);
+		if (n == NULL || n->needs_round == w->needs_round || life_state(&n->life) == LIFE_AWAKE)
+			continue;
+		n->needs_round = w->needs_round;
+		wake_each(w, n);
+		wake_request_alone(w, n, LIFE_BY_QUERY, 0);
+	}
+}
+
+void
+needs_wake(struct warden *w, const struct unit *u)
+{
+	w->needs_round++;
+	wake_each(w, u);
+}
+
+void
+needs_review(struct warden *w)
+{
+	for (uint32_t i = 0; i < w->units.next && w->ready_held > 0; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+
+		if (u == NULL || !u->ready_held)
+			continue;
+		if (needs_met(w, u))
+			wake_ready_again(w, u);
+		else
+			needs_wake(w, u);
 	}
 }
 

@@ -20,6 +20,9 @@ bool needs_met(const struct warden *w, const struct unit *u);
 /* `u` has become awake: those that waited for it alone are ready now. */
 void needs_release(struct warden *w, const struct unit *u);
 
+/* After a reload: what a unit that is held back needs may be others now. */
+void needs_review(struct warden *w);
+
 /* Does a unit that is awake or boots need `u`? */
 bool needs_used(const struct warden *w, const struct unit *u);
 

@@ -138,21 +138,25 @@ setup(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
-/* A sentinel that was replaced must learn of the probes that its predecessor had. */
-static void
-on_running(struct child *c)
+void
+probelink_probe_all(struct warden *w)
 {
-	struct warden *w = c->arg;
-
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
 		struct errmsg m;
 
-		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0)
+		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
 		if (spec_probes(u->conf) && probelink_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
+}
+
+/* A sentinel that was replaced must learn of the probes that its predecessor had. */
+static void
+on_running(struct child *c)
+{
+	probelink_probe_all(c->arg);
 }
 
 static void

@@ -74,6 +74,7 @@ struct unit {
 	uint64_t boots;
 	uint32_t crashes;
 	uint32_t last_boot_ms;
+	uint64_t needs_round;      /* the last needs_round of the warden in which it was woken because others need it */
 	uint64_t generation;       /* the last one that had it */
 	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
 };

@@ -160,6 +160,10 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 
 	if (u == NULL)
 		return;
+	if (w->stopping) {
+		control_fail(req, "%s: jitsud stops", u->name);
+		return;
+	}
 	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
 	wake_wait(w, u, req, false);
 	wake_request(w, u, LIFE_BY_OPERATOR, 0);
@@ -180,7 +184,7 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 	wake_policy(w, u, &policy);
 	ev.sleep.cause = LIFE_BY_OPERATOR;
 	ev.sleep.tier = policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze ? LIFE_TIER_FROZEN : LIFE_TIER_DORMANT;
-	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && u->life.phase == LIFE_P_FROZEN)) {
+	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
 		control_reply(req, record_woken_json(w, u));
 		return;
 	}
@@ -302,6 +306,10 @@ verb_reload(struct control_request *req, json_t *args, void *arg)
 	struct warden *w = arg;
 
 	(void)args;
+	if (w->stopping) {
+		control_fail(req, "jitsud stops");
+		return;
+	}
 	log_info("reload asked for by uid %u", (unsigned)control_request_uid(req));
 	if (loader_start(w, reload_done, req) != ERR_OK)
 		control_fail(req, "a reload is running already: try again when it is done");

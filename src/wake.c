@@ -47,6 +47,8 @@ now_ms(void)
 	return clock_now_ns() / NS_PER_MS;
 }
 
+static void pending_drain(struct warden *w);
+
 /* ---- events ---- */
 
 static void
@@ -201,8 +203,8 @@ do_admit(struct warden *w, struct unit *u, uint32_t ticket)
 	post_result(w, u, LIFE_EV_REFUSED, ticket, ERR_LIMIT);
 }
 
-static void
-admit_next_all(struct warden *w)
+void
+wake_admit(struct warden *w)
 {
 	struct admit_waiter *x;
 
@@ -211,6 +213,7 @@ admit_next_all(struct warden *w)
 
 		post_result(w, u, LIFE_EV_ADMITTED, unit_run(u)->admit_ticket, ERR_OK);
 	}
+	pending_drain(w);
 }
 
 static void
@@ -329,8 +332,8 @@ do_unprobe(struct warden *w, struct unit *u)
 	if (u->ready_held) {
 		u->ready_held = false;
 		w->ready_held--;
-	} else if (u->conf == NULL || spec_probes(u->conf)) {
-		probelink_unprobe(w, u);
+	} else {
+		probelink_unprobe(w, u);   /* even if it needs none by now: a reload may have changed that during the boot */
 	}
 }
 
@@ -404,7 +407,8 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		break;
 	case WAKE_REFUSED:
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
-		answer_waiters(w, u, false, error != NULL ? error : "a limit is reached");
+		answer_waiters(w, u, false, u->life.why != LIFE_WHY_REFUSED ? "it was sent to sleep" : error != NULL ? error :
+		    "a limit is reached");
 		break;
 	case WAKE_FAILED:
 		dnslink_woken(w, u->number, result, MSG_EDE_OTHER);
@@ -487,11 +491,11 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		break;
 	case LIFE_DO_RELEASE:
 		admit_release(&w->admit, &u->admit);
-		admit_next_all(w);
+		wake_admit(w);
 		break;
 	case LIFE_DO_BOOT_DONE:
 		admit_boot_done(&w->admit, &u->admit);
-		admit_next_all(w);
+		wake_admit(w);
 		break;
 	case LIFE_DO_INTENT:
 		do_intent(w, u, a->ticket);
@@ -555,20 +559,19 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 			return;
 }
 
-void
-wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
+/* Events of steps in progress wait until those are done. */
+static void
+pending_drain(struct warden *w)
 {
 	struct wake_pending *p;
 
-	if (w->stepping) {
-		post(w, u, ev);
+	if (w->stepping)
 		return;
-	}
 	w->stepping = true;
-	step_one(w, u, ev);
 	while ((p = STAILQ_FIRST(&w->pending)) != NULL) {
+		struct unit *u = unit_by_number(&w->units, p->unit);
+
 		STAILQ_REMOVE_HEAD(&w->pending, next);
-		u = unit_by_number(&w->units, p->unit);
 		if (u != NULL)
 			step_one(w, u, &p->ev);
 		free(p);
@@ -576,10 +579,17 @@ wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
 	w->stepping = false;
 }
 
+void
+wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
+{
+	post(w, u, ev);
+	pending_drain(w);
+}
+
 /* ---- what others tell ---- */
 
 void
-wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
+wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
 {
 	uint64_t now = clock_now_ns();
 	struct life_event ev = { .kind = LIFE_EV_WAKE, .now_ms = now / NS_PER_MS, .cause = cause };
@@ -595,9 +605,16 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };
 	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
 		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
-	if (s != LIFE_AWAKE)
-		needs_wake(w, u);
 	wake_step(w, u, &ev);
+}
+
+void
+wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
+{
+	/* First, so that in the queue for slots nobody is behind a unit that waits for it. */
+	if (life_state(&u->life) != LIFE_AWAKE)
+		needs_wake(w, u);
+	wake_request_alone(w, u, cause, time_ns);
 }
 
 void

@@ -241,6 +241,8 @@ on_trim(evutil_socket_t fd, short what, void *arg)
 	(void)malloc_trim(0);
 }
 
+static void reload_again(struct warden *w);
+
 void
 warden_reloaded(struct warden *w, enum err e, const struct report *r)
 {
@@ -261,8 +263,9 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
-	if (w->control != NULL)
+	if (w->control != NULL && !w->reload_again)
 		notify_send("READY=1");
+	reload_again(w);
 }
 
 static void
@@ -272,6 +275,17 @@ hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
 	warden_reloaded(w, e, r);
 }
 
+/* SIGHUP came while a load was running. */
+static void
+reload_again(struct warden *w)
+{
+	if (!w->reload_again || w->stopping)
+		return;
+	w->reload_again = false;
+	if (loader_start(w, hup_done, NULL) != ERR_OK)
+		w->reload_again = true;
+}
+
 static void
 on_hup(evutil_socket_t sig, short what, void *arg)
 {
@@ -279,9 +293,12 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 
 	(void)sig;
 	(void)what;
+	if (w->stopping)
+		return;
 	notify_reloading();
+	/* One that runs may have read its files already, so it is not the one that was asked for. */
 	if (loader_start(w, hup_done, NULL) != ERR_OK)
-		log_warn("SIGHUP: a reload is running already; send it again when that one is done");
+		w->reload_again = true;
 }
 
 /* ---- start ---- */
@@ -339,7 +356,7 @@ on_stop_check(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(w->base);
 }
 
-/* on-exit = "stop": every VM is sent to sleep, and the loop runs on until all are, or WARDEN_STOP_S. */
+/* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or WARDEN_STOP_S. */
 static void
 stop_all_vms(struct warden *w)
 {
@@ -355,7 +372,7 @@ stop_all_vms(struct warden *w)
 
 		down.sleep.cause = LIFE_BY_OPERATOR;
 		down.sleep.tier = LIFE_TIER_DORMANT;
-		if (u != NULL && life_has_vm(&u->life))
+		if (u != NULL && life_state(&u->life) != LIFE_DORMANT)
 			wake_step(w, u, &down);
 	}
 	if (!all_asleep(w))

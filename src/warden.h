@@ -80,6 +80,7 @@ struct warden {
 	const char *conf_path;
 	bool foreground;
 	bool stopping;
+	bool reload_again;             /* SIGHUP came while a load was running */
 	struct child_conf child_conf;
 	struct child dns, sentinel;
 	unsigned probed_ifindex[LIMIT_NETWORKS];   /* by network: the bridge that the sentinel has a socket of; 0 = none */
@@ -99,6 +100,7 @@ struct warden {
 	struct unit_table units;
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
 	bool stepping;
+	uint64_t needs_round;          /* of needs_wake */
 	unsigned ready_held;           /* units with ready_held */
 	uint32_t next_image;
 	uint64_t next_generation;
@@ -150,6 +152,8 @@ void probelink_networks(struct warden *w);
 enum err probelink_check(struct warden *w, const struct unit *u, struct errmsg *m);
 /* Starts the readiness probe of a unit.  An error says why it cannot be probed at all. */
 enum err probelink_probe(struct warden *w, struct unit *u, struct errmsg *m);
+/* Starts those under way anew: they name networks by numbers that a reload changes. */
+void probelink_probe_all(struct warden *w);
 void probelink_unprobe(struct warden *w, const struct unit *u);
 
 /* ---- loader.c ---- */
@@ -167,8 +171,12 @@ void image_unref(struct image *img);
 
 /* Somebody asked for a unit.  time_ns: when; never later than now. */
 void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
+/* The same without what it needs (needs.c). */
+void wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
 /* Puts an event into a unit's life cycle and carries out what follows.  The unit may be freed when it returns (LIFE_FORGET). */
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
+/* Boots those that wait for a slot, as far as there are any (more). */
+void wake_admit(struct warden *w);
 /* The unit's policy as the life cycle wants it. */
 void wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p);
 void wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns);
