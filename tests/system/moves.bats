@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# moves: configuration that changes under units that boot, wait, sleep or run while nobody looks.
+
+load lib/jitsu
+
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+silently() { ask +short "$1" A >/dev/null 2>&1 & }
+booting() { is_state "$1" booting; }
+logged() { grep -q "$1" "$DIR/log"; }
+generations() { grep -c 'generation [0-9]*:' "$DIR/log"; }
+at_least() { [ "$(generations)" -ge "$1" ]; }
+
+@test "networks that change places during a boot do not lose its probe" {
+	ip -n "$NS" link add jitsu1 type bridge
+	ip -n "$NS" addr add 10.78.0.1/24 dev jitsu1
+	ip -n "$NS" link set jitsu1 up
+	HELLO_ARGS=delay=2000 write_conf
+	start_jitsud
+	jitsu wake www.example.test >"$DIR/wake" 2>&1 &
+	wait_for 5 booting www.example.test
+	sed -i '0,/network "lan"/s//network "dmz" { bridge = "jitsu1" subnets = { "10.78.0.0\/24" } units = { "10.78.0.10-10.78.0.20" } }\n\tnetwork "lan"/' "$DIR/jitsu.conf"
+	jitsu reload
+	booting www.example.test
+	wait_for 10 is_state www.example.test awake
+}
+
+@test "a limit that is raised lets those in at once that wait for it" {
+	CONF_TOP='limits { vms = 1 }' write_conf
+	write_zone "$(more_units 1)"
+	start_jitsud
+	ask +short www.example.test A
+	is_state www.example.test awake
+	jitsu wake u1.example.test >"$DIR/wake" 2>&1 &
+	wait_for 5 booting u1.example.test
+	CONF_TOP='limits { vms = 5 }' write_conf
+	jitsu reload
+	wait_for 5 is_state u1.example.test awake
+}
+
+@test "a unit that waits for another no longer does when it needs it no more" {
+	HELLO_CONF='boot-timeout = 20s' CONF_MORE='image "slow" { driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:81" accel = "tcg" boot-timeout = 20s
+		cmdline = "name={name} ip={address}/{prefixlen}" }' write_conf
+	write_zone "$(more_units 1 slow)" 'a A 10.77.0.60' '_jitsu.a TXT "image=hello" "needs=u1"'
+	start_jitsud
+	silently a.example.test
+	wait_for 5 booting u1.example.test
+	# long enough for it to be ready and held back
+	wait_for 5 grep -q . <(in_ns curl -s --max-time 3 --retry 20 --retry-delay 0 --retry-connrefused http://10.77.0.60/)
+	is_state a.example.test booting
+	write_zone "$(more_units 1 slow)" 'a A 10.77.0.60' '_jitsu.a TXT "image=hello"'
+	jitsu reload
+	wait_for 3 is_state a.example.test awake
+}
+
+@test "needs that meet again and again wake each unit once" {
+	local i more=() width=3
+	for ((i = 0; i < 14; i++)); do
+		for ((k = 0; k < width; k++)); do
+			more+=("n$i-$k A 10.77.0.$((30 + i * width + k))")
+			if [ $i -lt 13 ]; then more+=("_jitsu.n$i-$k TXT \"image=hello\" \"needs=n$((i + 1))-0,n$((i + 1))-1,n$((i + 1))-2\"");
+			else more+=("_jitsu.n$i-$k TXT \"image=hello\""); fi
+		done
+	done
+	CONF_TOP='limits { boots = 1 vms = 1 }' write_conf
+	write_zone "${more[@]}"
+	start_jitsud
+	# 3^13 ways; the warden must not walk them all
+	silently n0-0.example.test
+	sleep 0.5
+	timeout 3 "$BUILD/jitsu" -s "$DIR/run/control" status >/dev/null
+	[ "$(jitsu --json list | jq '[.[] | select(.state == "booting" or .state == "awake")] | length')" -le 40 ]
+}
+
+@test "SIGHUP during a reload is not lost" {
+	start_jitsud
+	local before
+	before=$(generations)
+	kill -HUP "$JITSUD"
+	# The reload that runs may or may not see this one.
+	SERIAL=2 write_zone
+	kill -HUP "$JITSUD"
+	wait_for 5 grep -q '^2$' <(sleep 1; ask +short example.test SOA | cut -d' ' -f3)
+	[ "$(generations)" -ge $((before + 1)) ]
+}
+
+@test "on-exit = stop is not undone by queries that go on" {
+	CONF_TOP='on-exit = "stop"' HELLO_CONF='stop = "shutdown" stop-timeout = 2s' write_conf
+	write_zone "$(more_units 3)"
+	start_jitsud
+	for i in 1 2 3; do ask +short "u$i.example.test" A; done
+	[ "$(qemu_count)" -eq 3 ]
+	(while :; do for i in 1 2 3; do in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=1 "u$i.example.test" A >/dev/null 2>&1; done; done) &
+	local asker=$! begun=$SECONDS
+	kill -TERM "$JITSUD"
+	wait "$JITSUD" || true
+	kill "$asker"
+	wait "$asker" 2>/dev/null || true
+	[ $((SECONDS - begun)) -lt 20 ]
+	[ "$(qemu_count)" -eq 0 ]
+	JITSUD=
+}
+
+@test "a unit that moved while jitsud did not run does not go on at its old address" {
+	start_jitsud
+	ask +short www.example.test A
+	[ "$(qemu_count)" -eq 1 ]
+	stop_jitsud KILL
+	sed -i 's/10\.77\.0\.10$/10.77.0.99/' "$DIR/example.zone"
+	start_jitsud
+	logged 'changed while jitsud did not run'
+	wait_for 5 is_state www.example.test dormant
+	[ "$(ask +short www.example.test A)" = 10.77.0.99 ]
+	in_ns curl -s --max-time 3 http://10.77.0.99/ | grep -q www.example.test
+	[ "$(qemu_count)" -eq 1 ]
+}
+
+@test "a frozen unit whose policy is to stop by now stops when told to sleep" {
+	HELLO_CONF='sleep = freeze' write_conf
+	start_jitsud
+	ask +short www.example.test A
+	jitsu sleep www.example.test
+	is_state www.example.test frozen
+	write_conf
+	jitsu reload
+	jitsu sleep www.example.test
+	is_state www.example.test dormant
+	[ "$(qemu_count)" -eq 0 ]
+}
