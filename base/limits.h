@@ -141,6 +141,16 @@
 /* Files that one zone may include: a person's zone has a few; a program's needs no $INCLUDE. */
 #define LIMIT_INCLUDES 4096
 
+/* A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to start the process that compiles it alone. */
+#define LIMIT_CACHED_ZONE (1024 * 1024)
+
+/* Zones that are kept: each has a process of its own when it changes, and a descriptor for its image; and what all may take on disk. */
+#define LIMIT_CACHED_ZONES 256
+#define LIMIT_CACHED_BYTES (16ull << 30)
+
+/* What an entry on disk says of a zone's files: LIMIT_INCLUDES paths of the usual length. */
+#define LIMIT_CACHE_HEAD (1024 * 1024)
+
 /* One RRset in wire format, and its signatures: both must fit into one message beside the question and EDNS. */
 #define LIMIT_RRSET_WIRE 32000
 

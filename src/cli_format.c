@@ -398,7 +398,8 @@ status_limits(FILE *f, json_t *limits)
 bool
 cli_print_status(FILE *f, const json_t *data)
 {
-	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid");
+	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid"), anew = number_of(data, "zones_read"),
+	    from_disk = number_of(data, "zones_from_disk");
 	char ms[CLI_TEXT];
 
 	if (!json_is_object(data))
@@ -408,6 +409,8 @@ cli_print_status(FILE *f, const json_t *data)
 		print_line(f, "pid", "%.0f", pid);
 	if (up >= 0)
 		print_line(f, "uptime", "%s", cli_text_ms(up * 1000, ms));
+	if (anew >= 0 && from_disk >= 0)
+		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
 	status_zones(f, json_object_get(data, "zones"));
 	status_children(f, json_object_get(data, "children"));
 	status_counters(f, json_object_get(data, "counters"));

@@ -148,6 +148,8 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 		drop(z);
 		return false;
 	}
+	z->alone = old->alone;
+	z->kept = true;   /* what is on disk, if anything, is this version */
 	take(z, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
 	report_init(&ignored);
 	ok = mapping_set_add(g->mappings, &g->conf->zones[i], z->image->view, z->index, &ignored) == ERR_OK;
@@ -203,6 +205,28 @@ add_zone(struct loader *l, struct generation *g, unsigned i, struct image *img, 
 	(void)take_old(l, g, i);
 }
 
+/* Zones with images of their own, from disk or just compiled. */
+static void
+add_alone(struct loader *l, struct generation *g)
+{
+	struct dns_zone_info info;
+	struct errmsg m;
+
+	for (unsigned i = 0; i < g->conf->nzones; i++) {
+		struct image *img = l->todo[i].image;
+
+		if (img == NULL || dns_image_zone(img->view, 0, &info, &m) != ERR_OK)
+			continue;
+		g->zones[i].alone = true;
+		g->zones[i].kept = l->todo[i].how == LOADER_FROM_DISK;
+		if (g->zones[i].kept)
+			g->from_disk++;
+		else
+			g->compiled++;
+		add_zone(l, g, i, img, 0, &info);
+	}
+}
+
 /* Adds every zone, those that have not changed first; those with errors fall back to their old contents. */
 static void
 add_zones(struct loader *l, struct generation *g)
@@ -217,17 +241,22 @@ add_zones(struct loader *l, struct generation *g)
 		if (old == NULL)
 			continue;
 		inputs_move(&l->todo[i].inputs, &old->inputs);
+		g->zones[i].alone = old->alone;
+		g->zones[i].kept = old->kept;
 		add_zone(l, g, i, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
 	}
 	for (uint32_t k = 0; k < n; k++) {
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the loader's own reference keeps the image */
 		if (dns_image_zone(l->image->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
 			continue;
+		if (l->todo[info.index].how != LOADER_TOGETHER)
+			continue;   /* this child was not asked for it */
 		if (g->zones[info.index].image != NULL)
 			continue;   /* the same index twice: the first counts */
 		add_zone(l, g, info.index, l->image, k, &info);
 		g->compiled++;
 	}
+	add_alone(l, g);
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		if (g->zones[i].image != NULL || g->zones[i].error != NULL)
 			continue;

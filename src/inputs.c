@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define RACY_S 2
+#define RACY_MS 2000
+#define TICKS_MS 40           /* at least two ticks of the slowest kernel clock */
 
 struct input {
 	char *path;
@@ -14,33 +15,36 @@ struct input {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime, ctime;
-	bool racy;
+	int64_t age_ms;              /* how long before it was noted it was changed last */
 };
 
-static bool
-is_racy(const struct timespec *changed)
+static int64_t
+age_ms(const struct timespec *changed)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);   /* cannot fail */
-	return changed->tv_sec + RACY_S >= now.tv_sec;
+	return (now.tv_sec - changed->tv_sec) * 1000 + (now.tv_nsec - changed->tv_nsec) / 1000000;
 }
 
 enum err
 inputs_add(struct inputs *in, const char *path, int fd)
 {
 	struct input *grown, *row;
+	int64_t written, altered;
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		return ERR_IO;
+	written = age_ms(&st.st_mtim);
+	altered = age_ms(&st.st_ctim);
 	grown = realloc(in->rows, (in->n + 1) * sizeof(*grown));
 	if (grown == NULL)
 		return ERR_NOMEM;
 	in->rows = grown;
 	row = &grown[in->n];
 	*row = (struct input){ .path = strdup(path), .dev = st.st_dev, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim,
-		.ctime = st.st_ctim, .racy = is_racy(&st.st_mtim) || is_racy(&st.st_ctim) };
+		.ctime = st.st_ctim, .age_ms = written < altered ? written : altered };
 	if (row->path == NULL)
 		return ERR_NOMEM;
 	in->n++;
@@ -53,18 +57,36 @@ same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-bool
-inputs_unchanged(const struct inputs *in)
+static bool
+same_files(const struct inputs *in, int64_t age)
 {
 	for (unsigned i = 0; i < in->n; i++) {
 		const struct input *row = &in->rows[i];
 		struct stat st;
 
-		if (row->racy || stat(row->path, &st) != 0 || st.st_dev != row->dev || st.st_ino != row->ino || st.st_size != row->size ||
+		if (row->age_ms < age || stat(row->path, &st) != 0 || st.st_dev != row->dev || st.st_ino != row->ino || st.st_size != row->size ||
 		    !same_time(&st.st_mtim, &row->mtime) || !same_time(&st.st_ctim, &row->ctime))
 			return false;
 	}
 	return in->n > 0;
+}
+
+bool
+inputs_unchanged(const struct inputs *in)
+{
+	return same_files(in, RACY_MS);
+}
+
+bool
+inputs_same(const struct inputs *in)
+{
+	return same_files(in, TICKS_MS);
+}
+
+const char *
+inputs_path(const struct inputs *in, unsigned i)
+{
+	return in->rows[i].path;
 }
 
 void
@@ -82,4 +104,21 @@ inputs_move(struct inputs *to, struct inputs *from)
 	inputs_clear(to);
 	*to = *from;
 	*from = (struct inputs){ .rows = NULL };
+}
+
+enum err
+inputs_copy(struct inputs *to, const struct inputs *from)
+{
+	*to = (struct inputs){ .rows = calloc(from->n + 1, sizeof(*to->rows)) };
+	if (to->rows == NULL)
+		return ERR_NOMEM;
+	for (; to->n < from->n; to->n++) {
+		to->rows[to->n] = from->rows[to->n];
+		to->rows[to->n].path = strdup(from->rows[to->n].path);
+		if (to->rows[to->n].path == NULL) {
+			inputs_clear(to);
+			return ERR_NOMEM;
+		}
+	}
+	return ERR_OK;
 }

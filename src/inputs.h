@@ -23,8 +23,13 @@ struct inputs {
 enum err inputs_add(struct inputs *in, const char *path, int fd);
 /* False as well when there are none. */
 bool inputs_unchanged(const struct inputs *in);
+/* The same for one who has read the files in full since they were noted: a few ticks of that clock are enough then. */
+bool inputs_same(const struct inputs *in);
+const char *inputs_path(const struct inputs *in, unsigned i);
 void inputs_clear(struct inputs *in);
 /* `to` gets what `from` has; both were initialized. */
 void inputs_move(struct inputs *to, struct inputs *from);
+/* `to`, which is empty, gets the same. */
+enum err inputs_copy(struct inputs *to, const struct inputs *from);
 
 #endif

@@ -1,29 +1,26 @@
 /*
  * loader: from configuration files to a new generation, without stopping to serve.
  *
- *     config_load → the zones process compiles every zone → mappings are checked against the configuration → swap
+ *     config_load → compiled images are looked for on disk → the zones process compiles the others → mappings are checked → swap
  *
  * Until the swap nothing of the running generation changes; an error before it leaves everything as it was.  A zone that fails keeps its
  * old contents and says why.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/imagejob.h"
 #include "src/loader.h"
 #include "src/options.h"
 #include "src/record.h"
 #include "src/warden.h"
+#include "src/zonefile.h"
 
 static void
 finish(struct loader *l, enum err e)
@@ -35,6 +32,8 @@ finish(struct loader *l, enum err e)
 
 	report_init(&l->report);
 	loader_cancel(w);
+	if (e == ERR_OK)
+		keep_images(w);
 	done(w, e, &report, arg);
 	report_clear(&report);
 }
@@ -75,8 +74,11 @@ loader_cancel(struct warden *w)
 	if (l->ev_over != NULL)
 		event_free(l->ev_over);
 	image_unref(l->image);
-	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++)
+	imagejob_free(l->finding);
+	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++) {
 		inputs_clear(&l->todo[i].inputs);
+		image_unref(l->todo[i].image);
+	}
 	free(l->todo);
 	config_free(l->conf);
 	report_clear(&l->report);
@@ -89,27 +91,9 @@ loader_zone_error(struct loader *l, const struct config_zone *zone, const char *
 	(void)report_add(&l->report, file[0] != '\0' ? file : zone->file, line, "%s", text);
 }
 
+static void start_batch(struct loader *l);
+
 /* ---- the zones process ---- */
-
-/* A regular file; anything else could block or change under us. */
-static int
-open_regular(int dirfd, const char *path, uint64_t resolve, struct errmsg *m)
-{
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = resolve };
-	struct stat st;
-	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
-
-	if (fd < 0) {
-		(void)err_sys(m, "cannot be opened");
-		return -1;
-	}
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		(void)err_set(m, ERR_PARSE, "is not a regular file");
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
 
 /* A zone whose files are as they were is served as it is; one that was refused is tried again. */
 static bool
@@ -124,6 +108,7 @@ reuse_zone(struct loader *l, unsigned i)
 	if (strcmp(before->file, z->file) != 0 || (before->units == NULL) != (z->units == NULL) ||
 	    (z->units != NULL && strcmp(before->units, z->units) != 0) || !inputs_unchanged(&old->inputs))
 		return false;
+	l->todo[i].how = LOADER_REUSED;
 	l->todo[i].reused = old;
 	return true;
 }
@@ -147,13 +132,13 @@ send_zone(struct loader *l, unsigned i)
 	int fds[2] = { -1, -1 };
 	unsigned n = 1;
 
-	fds[0] = open_regular(AT_FDCWD, z->file, 0, &why);
+	fds[0] = zonefile_open(z->file, &why);
 	if (fds[0] < 0) {
 		loader_zone_error(l, z, z->file, 0, why.text);
 		return;
 	}
 	if (z->units != NULL) {
-		fds[1] = open_regular(AT_FDCWD, z->units, 0, &why);
+		fds[1] = zonefile_open(z->units, &why);
 		if (fds[1] < 0) {
 			loader_zone_error(l, z, z->units, 0, why.text);
 			close(fds[0]);
@@ -170,6 +155,15 @@ send_zone(struct loader *l, unsigned i)
 	chan_close_fds(fds, n);
 }
 
+/* Is this zone the running child's business? */
+static bool
+in_batch(const struct loader *l, unsigned i)
+{
+	if (i >= l->conf->nzones)
+		return false;
+	return l->batch == LOADER_ALL ? l->todo[i].how == LOADER_TOGETHER : l->batch == i;
+}
+
 /* Sends zones as fast as the child takes them, then the word to compile. */
 static void
 send_zones(struct chan *chan, void *arg)
@@ -180,7 +174,7 @@ send_zones(struct chan *chan, void *arg)
 	if (l->over)
 		return;   /* the configuration may be the generation's by now */
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
-		if (!reuse_zone(l, l->sent))
+		if (in_batch(l, l->sent))
 			send_zone(l, l->sent);
 	if (l->sent == l->conf->nzones && !l->told) {
 		l->told = true;
@@ -201,42 +195,21 @@ on_want_include(struct loader *l, const struct msg *m)
 {
 	struct msg reply = { .type = MSG_INCLUDE };
 	const struct config_zone *z = &l->conf->zones[m->include.index];
-	char *copy = strdup(z->file), path[sizeof(m->include.path)];
-	const char *rel = path, *base = NULL;
+	char path[sizeof(m->include.path)], *full = NULL;
 	struct errmsg why = { .text = "" };
-	char *full = NULL;
-	int dir = -1, fd = -1;
+	int fd;
 
 	memcpy(path, m->include.path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	if (copy != NULL) {
-		size_t len;
-
-		base = dirname(copy);
-		len = strlen(base);
-		if (strncmp(path, base, len) == 0 && path[len] == '/')
-			rel = path + len + 1;
-		dir = open(base, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	}
-	if (dir >= 0)
-		fd = open_regular(dir, rel, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, &why);
-	else
-		(void)err_set(&why, ERR_IO, "the zone file's directory cannot be opened");
-	if (fd < 0 && errno == EXDEV)
-		(void)err_set(&why, ERR_PERM, "lies outside the zone file's directory");
-	if (fd >= 0 && asprintf(&full, "%s/%s", base, rel) >= 0)
+	fd = zonefile_open_include(z->file, path, &full, &why);
+	if (full != NULL)
 		note_input(l, m->include.index, full, fd);
-	else if (fd >= 0)
-		full = NULL;   /* asprintf leaves it undefined */
 	reply.include.index = m->include.index;
 	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.400s", fd >= 0 ? path : why.text);
 	child_send(&l->zones, &reply, &fd, fd >= 0 ? 1 : 0);
 	if (fd >= 0)
 		close(fd);
-	if (dir >= 0)
-		close(dir);
 	free(full);
-	free(copy);
 }
 
 static void
@@ -249,6 +222,54 @@ on_finding(struct loader *l, const struct msg *m)
 	loader_zone_error(l, &l->conf->zones[m->finding.index], file, m->finding.line, text);
 }
 
+/* Chooses what is compiled next: many small zones first, then each large one.  False when all is done. */
+static bool
+next_batch(struct loader *l)
+{
+	bool all = !l->together_done;
+
+	l->batch = LOADER_ALL;
+	l->together_done = true;
+	for (unsigned i = 0; all && i < l->conf->nzones; i++)
+		if (l->todo[i].how == LOADER_TOGETHER)
+			return true;
+	for (; l->next < l->conf->nzones; l->next++) {
+		if (l->todo[l->next].how == LOADER_ALONE) {
+			l->batch = l->next++;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct image *
+image_new(struct loader *l, int fd, struct dns_image *view)
+{
+	struct image *img = calloc(1, sizeof(*img));
+
+	if (img == NULL)
+		fatal("load: %s", err_str(ERR_NOMEM));
+	img->id = l->w->next_image++;
+	img->refs = 1;
+	img->fd = fd;
+	img->view = view;
+	return img;
+}
+
+/* An image of a zone that was compiled alone holds this zone and no other. */
+static enum err
+check_alone(const struct loader *l, const struct image *img, struct errmsg *m)
+{
+	struct dns_zone_info info;
+	enum err e;
+
+	if (dns_image_zones(img->view) != 1)
+		return err_set(m, ERR_PROTO, "it has %u zones instead of one", dns_image_zones(img->view));
+	if ((e = dns_image_zone(img->view, 0, &info, m)) != ERR_OK)
+		return e;
+	return strcmp(info.origin, l->conf->zones[l->batch].origin) == 0 ? ERR_OK : err_set(m, ERR_PROTO, "it has another zone");
+}
+
 static void
 on_compiled(struct loader *l, int *fds, unsigned nfds)
 {
@@ -257,14 +278,11 @@ on_compiled(struct loader *l, int *fds, unsigned nfds)
 	enum err e;
 
 	if (nfds == 1) {
-		img = calloc(1, sizeof(*img));
-		if (img == NULL)
-			fatal("load: %s", err_str(ERR_NOMEM));
-		img->id = l->w->next_image++;
-		img->refs = 1;
-		img->fd = fds[0];
-		l->image = img;
+		img = image_new(l, fds[0], NULL);
+		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
 		e = dns_image_open(img->fd, &img->view, &why);
+		if (e == ERR_OK && l->batch != LOADER_ALL)
+			e = check_alone(l, img, &why);
 		if (e != ERR_OK) {
 			child_kill(&l->zones, why.text);
 			(void)report_add(&l->report, l->conf->path, 0, "the zones process made a bad image: %s", why.text);
@@ -272,7 +290,10 @@ on_compiled(struct loader *l, int *fds, unsigned nfds)
 			return;
 		}
 	}
-	finish_later(l, loader_swap(l));
+	/* The child ends by itself now; the next one waits for that. */
+	l->batch_done = true;
+	if (!next_batch(l))
+		finish_later(l, loader_swap(l));
 }
 
 static void
@@ -280,7 +301,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	struct loader *l = c->arg;
 
-	if (l->over) {
+	if (l->over || l->batch_done) {
 		chan_close_fds(fds, nfds);
 		return;
 	}
@@ -289,9 +310,9 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		return;
 	}
 	chan_close_fds(fds, nfds);
-	if (m->type == MSG_WANT_INCLUDE && m->include.index < l->conf->nzones)
+	if (m->type == MSG_WANT_INCLUDE && in_batch(l, m->include.index))
 		on_want_include(l, m);
-	else if (m->type == MSG_FINDING && m->finding.index < l->conf->nzones)
+	else if (m->type == MSG_FINDING && in_batch(l, m->finding.index))
 		on_finding(l, m);
 	else
 		child_kill(c, "a message that is not for the warden");
@@ -304,11 +325,91 @@ on_gone(struct child *c, const char *why)
 
 	if (l->over)
 		return;
+	if (l->batch_done) {
+		start_batch(l);
+		return;
+	}
 	(void)report_add(&l->report, l->conf->path, 0, "the zones process ended before it had compiled the zones: %s", why);
 	finish_later(l, ERR_PROTO);
 }
 
+/* The child is not there, or has ended: starts the one for the batch that was chosen. */
+static void
+start_batch(struct loader *l)
+{
+	struct errmsg m;
+	enum err e;
+
+	l->batch_done = l->told = false;
+	l->sent = 0;
+	e = child_start(&l->zones, &m);
+	if (e == ERR_OK)
+		return;
+	(void)report_add(&l->report, l->w->conf_path, 0, "%s", m.text);
+	finish_later(l, e);
+}
+
 static const struct child_ops ops = { .message = on_message, .running = on_running, .gone = on_gone };
+
+/* ---- compiled images on disk ---- */
+
+static void
+compile(struct loader *l)
+{
+	if (next_batch(l))
+		start_batch(l);
+	else
+		finish_later(l, loader_swap(l));
+}
+
+static void
+on_found(struct imagejob *j, void *arg)
+{
+	struct loader *l = arg;
+
+	for (unsigned k = 0; k < imagejob_rows(j); k++) {
+		struct imagejob_row *row = imagejob_row(j, k);
+		struct loader_zone *z = &l->todo[row->zone];
+
+		if (row->view == NULL)
+			continue;
+		z->how = LOADER_FROM_DISK;
+		z->image = image_new(l, row->fd, row->view);
+		inputs_move(&z->inputs, &row->inputs);
+		row->fd = -1;
+		row->view = NULL;
+	}
+	imagejob_free(j);
+	l->finding = NULL;
+	compile(l);
+}
+
+/* Where each zone comes from; large ones are looked for on disk first. */
+static void
+plan(struct loader *l)
+{
+	unsigned large = 0;
+	struct stat st;
+
+	l->finding = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_found, l);
+	if (l->finding == NULL)
+		fatal("load: %s", err_str(ERR_NOMEM));
+	for (unsigned i = 0; i < l->conf->nzones; i++) {
+		const struct config_zone *z = &l->conf->zones[i];
+
+		if (reuse_zone(l, i) || large == LIMIT_CACHED_ZONES || stat(z->file, &st) != 0 || st.st_size < LIMIT_CACHED_ZONE)
+			continue;
+		l->todo[i].how = LOADER_ALONE;
+		large++;
+		if (imagejob_add(l->finding, &(struct imagecache_zone){ .origin = z->origin, .file = z->file, .units = z->units }, i) == NULL)
+			fatal("load: %s", err_str(ERR_NOMEM));
+	}
+	if (large > 0 && imagejob_find(l->finding) == ERR_OK)
+		return;
+	imagejob_free(l->finding);
+	l->finding = NULL;
+	compile(l);
+}
 
 /* Files beside the zones that the configuration names. */
 static enum err
@@ -328,7 +429,6 @@ enum err
 loader_start(struct warden *w, load_done_cb done, void *arg)
 {
 	struct loader *l;
-	struct errmsg m;
 	enum err e;
 
 	if (w->loader != NULL)
@@ -357,9 +457,9 @@ loader_start(struct warden *w, load_done_cb done, void *arg)
 	}
 	if (e == ERR_OK && w->gen != NULL)
 		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);
-	if (e == ERR_OK && (e = child_start(&l->zones, &m)) != ERR_OK)
-		(void)report_add(&l->report, w->conf_path, 0, "%s", m.text);
-	if (e != ERR_OK)
+	if (e == ERR_OK)
+		plan(l);
+	else
 		finish_later(l, e);
 	return ERR_OK;
 }

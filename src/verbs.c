@@ -382,9 +382,10 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 	struct warden *w = arg;
 
 	(void)args;
-	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
+	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
 	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
-	    (json_int_t)w->gen->number, "units", (json_int_t)w->units.count, "mapping_bytes",
+	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
+	    (json_int_t)w->gen->from_disk, "units", (json_int_t)w->units.count, "mapping_bytes",
 	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w), "children", child_json(&w->dns),
 	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w)));
 }

@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/siphash.h"
 #include "src/daemonize.h"
+#include "src/imagejob.h"
 #include "src/notify.h"
 #include "src/record.h"
 
@@ -147,7 +148,7 @@ set_up_directories(struct warden *w, const struct config *conf)
 	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
 	make_directory(path, 0755);
 	w->empty_root = strdup(path);
-	if (w->empty_root == NULL)
+	if (w->empty_root == NULL || asprintf(&w->images_dir, "%s/images", conf->state) < 0)
 		fatal("%s", err_str(ERR_NOMEM));
 }
 
@@ -256,8 +257,8 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 	if (r->nerrors > r->nlines)
 		log_warn("and %zu findings more", r->nerrors - r->nlines);
 	if (e == ERR_OK)
-		log_info("generation %llu: %u zones, of which %u were read anew, %u units", (unsigned long long)w->gen->number,
-		    w->gen->conf->nzones, w->gen->compiled, w->units.count);
+		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
+		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
 	else
 		log_err("the configuration was not loaded, the old one stays");
 	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
@@ -402,6 +403,7 @@ tear_down(struct warden *w)
 	if (stop)
 		stop_all_vms(w);
 	loader_cancel(w);
+	imagejob_free(w->keeping);
 	adopt_free(w);
 	child_clear(&w->dns);
 	child_clear(&w->sentinel);
@@ -416,6 +418,7 @@ tear_down(struct warden *w)
 	board_clear(&w->board);
 	listen_close(&w->sockets);
 	free(w->empty_root);
+	free(w->images_dir);
 	if (w->ev_hup != NULL)
 		event_free(w->ev_hup);
 	event_free(w->ev_term);

@@ -9,8 +9,9 @@
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     verbs.c     what `jitsu` asks                children.c processes
+ *     keep.c      compiled images for the next start
  *
- * Everything runs on one libevent loop; what blocks is in vm/ (driver threads) and store.c (its own thread).
+ * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), store.c and imagejob.c (their own threads).
  */
 #ifndef SRC_WARDEN_H
 #define SRC_WARDEN_H
@@ -36,6 +37,7 @@
 #include "src/unit.h"
 #include "vm/vm.h"
 
+struct imagejob;
 struct loader;
 struct adoption;
 struct wake_pending;
@@ -58,6 +60,8 @@ struct served_zone {
 	uint32_t nunits;
 	char *error;               /* why the newest version is not what is served; NULL = it is */
 	struct inputs inputs;      /* what it was compiled from */
+	bool alone;                /* the image has no other zone: it may be kept on disk */
+	bool kept;                 /* it is, or that was tried */
 };
 
 /* One generation: a configuration, its zones and their units' settings; replaced as a whole by a reload. */
@@ -67,6 +71,7 @@ struct generation {
 	struct mapping_set *mappings;
 	struct served_zone *zones; /* parallel to conf->zones */
 	unsigned compiled;         /* zones that this load read anew */
+	unsigned from_disk;        /* zones whose images it found compiled (imagecache.h) */
 };
 
 struct sockets {
@@ -96,6 +101,9 @@ struct warden {
 	struct cookie_secrets cookies_random;  /* made at the start, for configurations without a file */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct loader *loader;         /* a load in progress */
+	struct imagejob *keeping;      /* images on their way to the disk */
+	bool keep_again;               /* when that is done: a load was done meanwhile */
+	char *images_dir;
 	struct adoption *adoption;     /* until every VM that was found is dealt with */
 	struct unit_table units;
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
@@ -166,6 +174,11 @@ enum err loader_start(struct warden *w, load_done_cb done, void *arg);
 void loader_cancel(struct warden *w);
 void generation_free(struct warden *w, struct generation *g);
 void image_unref(struct image *img);
+
+/* ---- keep.c ---- */
+
+/* A load has worked: large zones that it compiled are kept on disk, entries of zones that are gone are removed. */
+void keep_images(struct warden *w);
 
 /* ---- wake.c ---- */
 

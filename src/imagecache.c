@@ -1,0 +1,542 @@
+/*
+ * imagecache: compiled images of large zones on disk.
+ *
+ * Nothing is synced: after a crash an entry may be torn, which its checksums show, and then the zone is compiled as if there were none.
+ */
+#include "src/imagecache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/memfd.h"
+#include "base/siphash.h"
+#include "dns/dns.h"
+#include "src/zonefile.h"
+
+#define MAGIC 0x6863697573746967ull
+#define VERSION 1
+#define PAGE 4096u
+#define CHUNK (256u * 1024)    /* read or written at once: fits into the cache, and a cancel is noticed */
+#define SUFFIX_NEW ".new"
+
+struct head {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t len;              /* with the texts */
+	uint64_t program[3];       /* size and time of the program that compiled it */
+	uint64_t image_size, image_sum;
+	uint32_t ninputs, pad;
+	uint64_t sum;              /* of head and texts, this as 0 */
+};
+
+/* What stands in the texts for each file, before its path. */
+struct input_mark {
+	uint64_t size, digest;
+};
+
+static bool
+cancelled(const struct imagecache *c)
+{
+	return c->cancel != NULL && atomic_load_explicit(c->cancel, memory_order_relaxed);
+}
+
+static size_t
+image_at(size_t head_len)
+{
+	return (head_len + PAGE - 1) & ~(size_t)(PAGE - 1);
+}
+
+void
+imagecache_name(const struct imagecache *c, const char *origin, char name[IMAGECACHE_NAME])
+{
+	uint8_t key[16];
+
+	memcpy(key, c->key, sizeof(key));
+	key[0] ^= 1;
+	(void)snprintf(name, IMAGECACHE_NAME, "%016llx%016llx", (unsigned long long)siphash24(c->key, origin, strlen(origin)),
+	    (unsigned long long)siphash24(key, origin, strlen(origin)));   /* fits */
+}
+
+/* ---- digests ---- */
+
+/* Of an image, against damage: four lanes, as fast as memory.  The size is a multiple of 8, as every image's is. */
+static uint64_t
+image_sum(const uint8_t *p, size_t size)
+{
+	uint64_t h[4] = { 1, 2, 3, 4 };
+
+	for (size_t i = 0; i + 8 <= size; i += 8) {
+		unsigned lane = (unsigned)(i / 8 % 4);
+		unsigned __int128 m;
+		uint64_t w;
+
+		memcpy(&w, p + i, 8);
+		m = (unsigned __int128)(h[lane] ^ w ^ 0x9e3779b97f4a7c15ull) * 0xe7037ed1a0b428dbull;
+		h[lane] = ((uint64_t)m ^ (uint64_t)(m >> 64)) + i;
+	}
+	return h[0] ^ h[1] * 3 ^ h[2] * 5 ^ h[3] * 7 ^ size;
+}
+
+static ssize_t
+read_chunk(int fd, uint8_t *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = read(fd, buf + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* A file's size and digest, chunk by chunk, each with the digest of those before it. */
+static enum err
+digest_file(const struct imagecache *c, int fd, struct input_mark *mark, struct errmsg *m)
+{
+	uint8_t *buf = malloc(sizeof(uint64_t) + CHUNK);
+	enum err e = ERR_OK;
+	ssize_t n;
+
+	*mark = (struct input_mark){ .size = 0 };
+	if (buf == NULL)
+		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	do {
+		n = cancelled(c) ? 0 : read_chunk(fd, buf + sizeof(uint64_t), CHUNK);
+		if (n < 0) {
+			e = err_sys(m, "cannot be read");
+			break;
+		}
+		memcpy(buf, &mark->digest, sizeof(mark->digest));
+		mark->digest = siphash24(c->key, buf, sizeof(uint64_t) + (size_t)n);
+		mark->size += (uint64_t)n;
+	} while (n == CHUNK);
+	if (e == ERR_OK && cancelled(c))
+		e = ERR_STATE;
+	free(buf);
+	return e;
+}
+
+/* ---- heads ---- */
+
+/* A program that was built again may compile otherwise. */
+static enum err
+program_get(uint64_t program[3], struct errmsg *m)
+{
+	struct stat st;
+
+	if (stat("/proc/self/exe", &st) != 0)
+		return err_sys(m, "/proc/self/exe");
+	program[0] = (uint64_t)st.st_size;
+	program[1] = (uint64_t)st.st_mtim.tv_sec;
+	program[2] = (uint64_t)st.st_mtim.tv_nsec;
+	return ERR_OK;
+}
+
+/* Reads a file of the zone, notes it in `in`, and puts it into the texts. */
+static enum err
+put_input(const struct imagecache *c, const struct imagecache_zone *z, const char *path, FILE *f, struct inputs *in, struct errmsg *m)
+{
+	bool own = strcmp(path, z->file) == 0 || (z->units != NULL && strcmp(path, z->units) == 0);
+	struct input_mark mark;
+	char *full = NULL;
+	int fd = own ? zonefile_open(path, m) : zonefile_open_include(z->file, path, &full, m);
+	enum err e;
+
+	free(full);
+	if (fd < 0)
+		return ERR_STATE;
+	e = inputs_add(in, path, fd);
+	if (e == ERR_OK)
+		e = digest_file(c, fd, &mark, m);
+	close(fd);
+	if (e != ERR_OK)
+		return e;
+	(void)fwrite(&mark, sizeof(mark), 1, f);             /* ferror tells */
+	(void)fwrite(path, strlen(path) + 1, 1, f);
+	return ERR_OK;
+}
+
+static uint64_t
+head_sum(const struct imagecache *c, void *head, size_t len)
+{
+	struct head h;
+	uint64_t sum;
+
+	memcpy(&h, head, sizeof(h));
+	h.sum = 0;
+	memcpy(head, &h, sizeof(h));
+	sum = siphash24(c->key, head, len);
+	h.sum = sum;
+	memcpy(head, &h, sizeof(h));
+	return sum;
+}
+
+/* The head that stands for a zone's files as they are now.  *head is the caller's; the files are noted in `in`. */
+static enum err
+head_make(const struct imagecache *c, const struct imagecache_zone *z, const char *const *paths, unsigned n, uint64_t image_size,
+    uint64_t sum, char **head, size_t *len, struct inputs *in, struct errmsg *m)
+{
+	struct head h = { .magic = MAGIC, .version = VERSION, .image_size = image_size, .image_sum = sum, .ninputs = n };
+	const char *units = z->units != NULL ? z->units : "";
+	enum err e = program_get(h.program, m);
+	FILE *f;
+
+	*head = NULL;
+	if (e != ERR_OK)
+		return e;
+	f = open_memstream(head, len);
+	if (f == NULL)
+		return err_sys(m, "head");
+	(void)fwrite(&h, sizeof(h), 1, f);                   /* fclose tells */
+	(void)fwrite(z->origin, strlen(z->origin) + 1, 1, f);
+	(void)fwrite(z->file, strlen(z->file) + 1, 1, f);
+	(void)fwrite(units, strlen(units) + 1, 1, f);
+	for (unsigned i = 0; i < n && e == ERR_OK; i++)
+		e = put_input(c, z, paths[i], f, in, m);
+	if (fclose(f) != 0 && e == ERR_OK)
+		e = err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	if (e != ERR_OK) {
+		free(*head);
+		*head = NULL;
+		return e;
+	}
+	h.len = (uint32_t)*len;
+	memcpy(*head, &h, sizeof(h));
+	(void)head_sum(c, *head, *len);
+	return ERR_OK;
+}
+
+/* The next text of a head; NULL where it has no end. */
+static const char *
+next_text(const char **at, const char *end)
+{
+	const char *text = *at, *nul = memchr(text, 0, (size_t)(end - text));
+
+	if (nul == NULL)
+		return NULL;
+	*at = nul + 1;
+	return text;
+}
+
+/* The paths of a stored head's inputs; *paths is the caller's, what it points at the head's. */
+static enum err
+head_paths(const char *head, size_t len, const char ***paths, unsigned *n, struct errmsg *m)
+{
+	const char *at = head + sizeof(struct head), *end = head + len;
+	struct head h;
+	enum err e = ERR_OK;
+
+	memcpy(&h, head, sizeof(h));
+	*n = h.ninputs;
+	*paths = h.ninputs <= LIMIT_INCLUDES + 2 ? calloc(h.ninputs + 1, sizeof(**paths)) : NULL;
+	if (*paths == NULL)
+		return err_set(m, ERR_PARSE, "names %u files", h.ninputs);
+	for (unsigned i = 0; i < 3 && e == ERR_OK; i++)
+		if (next_text(&at, end) == NULL)
+			e = ERR_PARSE;
+	for (unsigned i = 0; i < h.ninputs && e == ERR_OK; i++) {
+		if ((size_t)(end - at) <= sizeof(struct input_mark)) {
+			e = ERR_PARSE;
+			break;
+		}
+		at += sizeof(struct input_mark);
+		if (((*paths)[i] = next_text(&at, end)) == NULL)
+			e = ERR_PARSE;
+	}
+	return e == ERR_OK ? ERR_OK : err_set(m, e, "is cut");
+}
+
+/* ---- finding ---- */
+
+static int
+open_dir(const struct imagecache *c, struct errmsg *m)
+{
+	int dir = open(c->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (dir < 0) {
+		(void)err_sys(m, "%s: cannot be opened", c->dir);
+		return -1;
+	}
+	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 022) != 0) {
+		(void)err_set(m, ERR_PERM, "%s: must belong to the user that runs jitsud and be writable by nobody else", c->dir);
+		close(dir);
+		return -1;
+	}
+	return dir;
+}
+
+static enum err
+open_entry(const struct imagecache *c, const char *name, int *fd, uint64_t *size, struct errmsg *m)
+{
+	int dir;
+	struct stat st;
+	enum err e = ERR_OK;
+
+	if (access(c->dir, F_OK) != 0 && errno == ENOENT)
+		return ERR_MISSING;
+	dir = open_dir(c, m);
+	if (dir < 0)
+		return ERR_PERM;
+	*fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0)
+		e = errno == ENOENT ? ERR_MISSING : err_sys(m, "cannot be opened");
+	else if (fstat(*fd, &st) != 0)
+		e = err_sys(m, "fstat");
+	else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0 || st.st_nlink != 1)
+		e = err_set(m, ERR_PERM, "is not a file that only the user that runs jitsud may read and write");
+	else
+		*size = (uint64_t)st.st_size;
+	close(dir);
+	return e;
+}
+
+static enum err
+read_head(const struct imagecache *c, int fd, uint64_t size, char **head, struct head *h, struct errmsg *m)
+{
+	uint64_t stored;
+
+	if (pread(fd, h, sizeof(*h), 0) != (ssize_t)sizeof(*h) || h->magic != MAGIC)
+		return err_set(m, ERR_PARSE, "is not a compiled zone");
+	if (h->version != VERSION)
+		return ERR_STATE;
+	if (h->len < sizeof(*h) || h->len > LIMIT_CACHE_HEAD || h->image_size > size || image_at(h->len) + h->image_size != size)
+		return err_set(m, ERR_PARSE, "is cut");
+	*head = malloc(h->len);
+	if (*head == NULL)
+		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	if (pread(fd, *head, h->len, 0) != (ssize_t)h->len)
+		return err_sys(m, "cannot be read");
+	memcpy(h, *head, sizeof(*h));
+	stored = h->sum;
+	if (head_sum(c, *head, h->len) != stored)
+		return err_set(m, ERR_PARSE, "is damaged in its head");
+	return ERR_OK;
+}
+
+/* Copies the image into a memory file that is sealed: nothing that happens to the entry later can change what is served. */
+static enum err
+copy_image(const struct imagecache *c, int from, const struct head *h, int *fd, struct errmsg *m)
+{
+	off_t at = (off_t)image_at(h->len), end = at + (off_t)h->image_size;
+	const void *map = NULL;
+	size_t size = 0;
+	enum err e = memfd_create_open("jitsu-zones", fd, m);
+
+	while (e == ERR_OK && at < end) {
+		size_t want = end - at > (off_t)CHUNK * 4 ? CHUNK * 4 : (size_t)(end - at);
+		ssize_t n = cancelled(c) ? 0 : sendfile(*fd, from, &at, want);
+
+		if (n < 0 && errno != EINTR)
+			e = err_sys(m, "cannot be copied");
+		else if (n == 0)
+			e = cancelled(c) ? ERR_STATE : err_set(m, ERR_PARSE, "is cut");
+	}
+	if (e == ERR_OK)
+		e = memfd_seal_all(*fd, m);
+	if (e == ERR_OK)
+		e = memfd_map_sealed(*fd, &map, &size, m);
+	if (e == ERR_OK && (size != h->image_size || image_sum(map, size) != h->image_sum))
+		e = err_set(m, ERR_PARSE, "is damaged");
+	if (map != NULL)
+		(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */
+	return e;
+}
+
+/* The full check, and that it is the zone that was asked for. */
+static enum err
+view_image(const struct imagecache_zone *z, int fd, struct dns_image **view, struct errmsg *m)
+{
+	struct dns_zone_info info;
+	enum err e = dns_image_open(fd, view, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (dns_image_zones(*view) != 1)
+		return err_set(m, ERR_PARSE, "holds %u zones", dns_image_zones(*view));
+	if ((e = dns_image_zone(*view, 0, &info, m)) == ERR_OK && strcmp(info.origin, z->origin) != 0)
+		e = err_set(m, ERR_PARSE, "holds another zone");
+	return e;
+}
+
+enum err
+imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int *fd, struct dns_image **view, struct inputs *in,
+    struct errmsg *m)
+{
+	char name[IMAGECACHE_NAME], *head = NULL, *now = NULL;
+	const char **paths = NULL;
+	struct inputs noted = { .rows = NULL };
+	unsigned npaths = 0;
+	struct head h;
+	uint64_t size = 0;
+	size_t len = 0;
+	int file = -1;
+	enum err e;
+
+	*fd = -1;
+	*view = NULL;
+	imagecache_name(c, z->origin, name);
+	if ((e = open_entry(c, name, &file, &size, m)) != ERR_OK || (e = read_head(c, file, size, &head, &h, m)) != ERR_OK ||
+	    (e = head_paths(head, h.len, &paths, &npaths, m)) != ERR_OK)
+		goto out;
+	e = head_make(c, z, paths, npaths, h.image_size, h.image_sum, &now, &len, &noted, m);
+	if (e == ERR_OK && (len != h.len || memcmp(now, head, len) != 0))
+		e = ERR_STATE;
+	if (e == ERR_OK && (e = copy_image(c, file, &h, fd, m)) == ERR_OK)
+		e = view_image(z, *fd, view, m);
+	if (e == ERR_OK)
+		inputs_move(in, &noted);
+out:
+	if (e != ERR_OK) {
+		dns_image_close(*view);
+		*view = NULL;
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+	if (file >= 0)
+		close(file);
+	inputs_clear(&noted);
+	free(paths);
+	free(head);
+	free(now);
+	return e;
+}
+
+/* ---- keeping ---- */
+
+static enum err
+write_all(const struct imagecache *c, int fd, const uint8_t *p, size_t size, off_t at, struct errmsg *m)
+{
+	while (size > 0) {
+		ssize_t n = cancelled(c) ? 0 : pwrite(fd, p, size < CHUNK ? size : CHUNK, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(m, "cannot be written");
+		if (n == 0)
+			return ERR_STATE;
+		p += n;
+		at += n;
+		size -= (size_t)n;
+	}
+	return ERR_OK;
+}
+
+/* Under another name first: nobody finds half an entry. */
+static enum err
+write_entry(const struct imagecache *c, const char *name, const char *head, size_t len, const void *map, size_t size, struct errmsg *m)
+{
+	char name_new[IMAGECACHE_NAME + sizeof(SUFFIX_NEW)];
+	int dir, fd;
+	enum err e;
+
+	if (mkdir(c->dir, 0700) != 0 && errno != EEXIST)
+		return err_sys(m, "%s: cannot be made", c->dir);
+	dir = open_dir(c, m);
+	if (dir < 0)
+		return ERR_PERM;
+	(void)snprintf(name_new, sizeof(name_new), "%s" SUFFIX_NEW, name);   /* fits */
+	(void)unlinkat(dir, name_new, 0);   /* left by a crash, if any; the open tells */
+	fd = openat(dir, name_new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		e = err_sys(m, "%s/%s: cannot be made", c->dir, name_new);
+		close(dir);
+		return e;
+	}
+	e = write_all(c, fd, (const void *)head, len, 0, m);
+	if (e == ERR_OK)
+		e = write_all(c, fd, map, size, (off_t)image_at(len), m);
+	/* Some file systems tell of a full disk only now. */
+	if (close(fd) != 0 && e == ERR_OK)
+		e = err_sys(m, "cannot be written");
+	if (e == ERR_OK && renameat(dir, name_new, dir, name) != 0)
+		e = err_sys(m, "%s/%s: cannot be renamed", c->dir, name_new);
+	if (e != ERR_OK)
+		(void)unlinkat(dir, name_new, 0);   /* at worst the next load removes it */
+	close(dir);
+	return e;
+}
+
+enum err
+imagecache_keep(const struct imagecache *c, const struct imagecache_zone *z, const struct inputs *in, int fd, uint64_t *size,
+    struct errmsg *m)
+{
+	const char **paths = calloc(in->n + 1, sizeof(*paths));
+	struct inputs now = { .rows = NULL };
+	char name[IMAGECACHE_NAME], *head = NULL;
+	const void *map = NULL;
+	size_t len = 0, map_size = 0;
+	enum err e;
+
+	*size = 0;
+	if (paths == NULL)
+		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	for (unsigned i = 0; i < in->n; i++)
+		paths[i] = inputs_path(in, i);
+	/* What is read now is what was compiled only if nothing was written between the note and the end of this reading. */
+	e = inputs_same(in) ? memfd_map_sealed(fd, &map, &map_size, m) : ERR_STATE;
+	if (e == ERR_OK)
+		e = head_make(c, z, paths, in->n, map_size, image_sum(map, map_size), &head, &len, &now, m);
+	if (e == ERR_OK && len > LIMIT_CACHE_HEAD)
+		e = err_set(m, ERR_LIMIT, "includes too many files");
+	if (e == ERR_OK && !inputs_same(in))
+		e = ERR_STATE;
+	if (e == ERR_OK) {
+		imagecache_name(c, z->origin, name);
+		e = write_entry(c, name, head, len, map, map_size, m);
+	}
+	if (e == ERR_OK)
+		*size = image_at(len) + map_size;
+	if (map != NULL)
+		(void)munmap((void *)(uintptr_t)map, map_size);   /* cannot fail for a mapping of ours */
+	inputs_clear(&now);
+	free(head);
+	free(paths);
+	return e;
+}
+
+void
+imagecache_evict(const struct imagecache *c, const char (*names)[IMAGECACHE_NAME], unsigned n, uint64_t *size)
+{
+	struct errmsg ignored;   /* no directory: nothing to remove */
+	int dir = open_dir(c, &ignored);
+	DIR *d = dir >= 0 ? fdopendir(dir) : NULL;
+	struct dirent *entry;
+
+	*size = 0;
+	if (d == NULL) {
+		if (dir >= 0)
+			close(dir);
+		return;
+	}
+	while ((entry = readdir(d)) != NULL) {
+		struct stat st;
+		bool keep = entry->d_name[0] == '.';
+
+		for (unsigned i = 0; i < n && !keep; i++)
+			keep = strcmp(names[i], entry->d_name) == 0;
+		if (!keep)
+			(void)unlinkat(dirfd(d), entry->d_name, 0);   /* a directory that somebody made stays */
+		else if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			*size += (uint64_t)st.st_size;
+	}
+	closedir(d);
+}

@@ -1,0 +1,44 @@
+/*
+ * imagejob: a thread that finds or keeps compiled images (imagecache.h), since neither is for a loop that others wait for.
+ *
+ * A job is made, gets its rows, and is started; `done` is called on the loop, where the owner reads the rows and frees the job.
+ */
+#ifndef SRC_IMAGEJOB_H
+#define SRC_IMAGEJOB_H
+
+#include <event2/event.h>
+
+#include "src/imagecache.h"
+
+struct imagejob;
+
+struct imagejob_row {
+	char *origin, *file, *units;   /* the job's copies */
+	unsigned zone;                 /* the owner's own number for it */
+	struct inputs inputs;          /* to find: what the entry was made of, afterwards; to keep: what the image was compiled from */
+	int fd;                        /* the image: to find, afterwards, -1 when there is none; to keep, the job's copy */
+	struct dns_image *view;        /* to find: as `fd`; who takes them puts -1 and NULL in their place */
+};
+
+typedef void (*imagejob_done_cb)(struct imagejob *j, void *arg);
+
+/* `dir` and `key` as in struct imagecache.  NULL when memory is short. */
+struct imagejob *imagejob_new(struct event_base *base, const char *dir, const uint8_t key[16], imagejob_done_cb done, void *arg);
+
+/* A row with copies of the names; NULL when memory is short. */
+struct imagejob_row *imagejob_add(struct imagejob *j, const struct imagecache_zone *z, unsigned zone);
+
+/* A zone whose entry, if it has one, stays when the images are kept; those that have rows need no such word. */
+enum err imagejob_stay(struct imagejob *j, const char *origin);
+
+enum err imagejob_find(struct imagejob *j);
+/* Keeps the rows' images, and removes the entries of zones that were neither added nor named to stay. */
+enum err imagejob_keep(struct imagejob *j);
+
+unsigned imagejob_rows(const struct imagejob *j);
+struct imagejob_row *imagejob_row(struct imagejob *j, unsigned i);
+
+/* Ends the thread if it runs: it notices within a chunk.  NULL is allowed. */
+void imagejob_free(struct imagejob *j);
+
+#endif
