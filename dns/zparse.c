@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "dns/rdata.h"
 #include "dns/zhint.h"
+#include "dns/zquick.h"
 #include "dns/zread.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
@@ -40,6 +41,8 @@ struct scope {
 	unsigned depth;            /* of $INCLUDE */
 	ldns_rdf *origin;          /* owned */
 	ldns_rdf *prev;            /* the last owner, owned; NULL at first */
+	uint8_t last[DNS_WIRE_NAME];   /* the last owner, when `prev` is an older one */
+	size_t last_len;               /* 0: it is not */
 	uint32_t ttl;
 	size_t nerrors;
 };
@@ -397,6 +400,51 @@ type_token(char *entry)
 	return is_class(a) ? token_next(a) : a;
 }
 
+/* Most records of large zones; false: ldns has to look at it. */
+static bool
+parse_quickly(struct scope *s, const char *entry)
+{
+	size_t origin_len = ldns_rdf_size(s->origin);
+	uint8_t origin[DNS_WIRE_NAME];
+	struct zparse_rr out = { .file = s->file, .line = s->line };
+	struct zquick q;
+
+	if (origin_len > sizeof(origin))
+		return false;
+	dns_name_lower(origin, ldns_rdf_data(s->origin), origin_len);
+	if (!zquick_read(entry, origin, origin_len, s->ttl, &q))
+		return false;
+	memcpy(s->last, q.owner, q.owner_len);
+	s->last_len = q.owner_len;
+	memcpy(out.owner, q.owner, q.owner_len);
+	out.owner_len = q.owner_len;
+	out.type = q.type;
+	out.ttl = q.ttl;
+	out.rdata = q.rdata;
+	out.rdlen = q.rdlen;
+	s->p->ops->record(s->p->ops->record_arg, &out);
+	return true;
+}
+
+/* The last owner, for a line that begins with a blank. */
+static bool
+prev_renew(struct scope *s)
+{
+	ldns_rdf *name;
+
+	if (s->last_len == 0)
+		return true;
+	name = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, s->last_len, s->last);
+	if (name == NULL) {
+		found(s, "%s", err_str(ERR_NOMEM));
+		return false;
+	}
+	ldns_rdf_deep_free(s->prev);
+	s->prev = name;
+	s->last_len = 0;
+	return true;
+}
+
 static void
 parse_record(struct scope *s, char *entry)
 {
@@ -405,7 +453,7 @@ parse_record(struct scope *s, char *entry)
 	ldns_rr *rr = NULL;
 	ldns_status status;
 
-	if (!prepare_record(s, entry))
+	if (parse_quickly(s, entry) || !prev_renew(s) || !prepare_record(s, entry))
 		return;
 	status = ldns_rr_new_frm_str(&rr, entry, s->ttl, s->origin, &s->prev);
 	if (status != LDNS_STATUS_OK) {

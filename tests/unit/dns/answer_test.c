@@ -196,6 +196,22 @@ nested(void **state)
 	fixture_clear(&f);
 }
 
+/* A line without an owner belongs to the line before it, whichever reader took that. */
+static void
+owners(void **state)
+{
+	struct fixture f = { .n = 0 };
+
+	(void)state;
+	fixture_add(&f, "o.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n NS ns\nns A 10.0.1.1\n AAAA fd00::1\n TXT one\n\\120 TXT two\n A 10.0.1.2\n"
+	    "$ORIGIN sub.o.test.\ny A 10.0.1.3\n$ORIGIN o.test.\n TXT three\n");
+	fixture_ask(&f, true, "ns.o.test", DNS_T_TXT, "NOERROR aa\nan ns.o.test. 60 IN TXT \"one\"\n");
+	fixture_ask(&f, true, "ns.o.test", DNS_T_AAAA, "NOERROR aa\nan ns.o.test. 60 IN AAAA fd00::1\n");
+	fixture_ask(&f, true, "x.o.test", DNS_T_A, "NOERROR aa\nan x.o.test. 60 IN A 10.0.1.2\n");
+	fixture_ask(&f, true, "y.sub.o.test", DNS_T_TXT, "NOERROR aa\nan y.sub.o.test. 60 IN TXT \"three\"\n");
+	fixture_clear(&f);
+}
+
 /* Over UDP a RRset that does not fit is left out whole, and glue that the client needs counts too. */
 static void
 truncation(void **state)
@@ -294,7 +310,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
