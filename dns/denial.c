@@ -75,8 +75,10 @@ compare(const uint8_t *name, const struct dns_labels *labels, unsigned n, const 
 		off[k++] = (uint8_t)i;
 	while (n > 0 && k > 0) {
 		const uint8_t *l = name + labels->off[--n], *r = node->name + off[--k];
-		int c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
+		int c = l[1] - r[1];   /* mostly decides; labels are not empty */
 
+		if (c == 0)
+			c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
 		if (c != 0 || l[0] != r[0])
 			return c != 0 ? c : l[0] - r[0];
 	}
@@ -103,11 +105,33 @@ nsec_cover(struct proof *p, const uint8_t *name)
 	return put_index(p, low);
 }
 
+/*
+ * The same for the wildcard at the closest encloser, whose own record it mostly is: few names sort between an encloser and its asterisk, or begin
+ * with less than that.
+ */
+static bool
+nsec_cover_star(struct proof *p)
+{
+	const zref *order = zone_at(p->z, p->z->order);
+	const struct znode *n = p->d->node;
+	uint8_t star[DNS_WIRE_NAME + 2];
+	struct dns_labels labels;
+	uint32_t next;
+
+	(void)wildcard(p, n->labels, star);   /* shorter than the name that was asked for, so that it fits */
+	if ((n->flags & ZNODE_ORDER) == 0)
+		return nsec_cover(p, star);
+	next = znode_order(n) + 1;
+	dns_name_labels(star, &labels);
+	if (next < p->z->norder && compare(star, &labels, labels.n - p->z->origin_labels, zone_at(p->z, order[next])) >= 0)
+		return nsec_cover(p, star);
+	return put_index(p, next - 1);
+}
+
 static bool
 nsec_put(struct proof *p)
 {
 	const struct denial *d = p->d;
-	uint8_t star[DNS_WIRE_NAME + 2];
 	bool own = (d->node->flags & ZNODE_ORDER) != 0;
 
 	switch (d->kind) {
@@ -115,8 +139,7 @@ nsec_put(struct proof *p)
 		/* An empty non-terminal has none of its own: the one before it leads past it. */
 		return own ? put_index(p, znode_order(d->node)) : nsec_cover(p, d->name);
 	case DENIAL_NXDOMAIN:
-		(void)wildcard(p, d->node->labels, star);
-		return nsec_cover(p, d->name) && nsec_cover(p, star);
+		return nsec_cover(p, d->name) && nsec_cover_star(p);
 	case DENIAL_WILDCARD_NODATA:
 		return nsec_cover(p, d->name) && (!own || put_index(p, znode_order(d->node)));
 	case DENIAL_WILDCARD:

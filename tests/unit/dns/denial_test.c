@@ -54,6 +54,22 @@ nsec(void **state)
 	fixture_clear(&f);
 }
 
+/* Names between an encloser and its asterisk, and none. */
+static void
+nsec_before_star(void **state)
+{
+	static const char text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NSEC ! NS SOA\n! A 10.0.0.1\n! NSEC #.! A\n"
+	    "#.! A 10.0.0.2\n#.! NSEC a A\na A 10.0.0.3\na NSEC +.a A\n+.a A 10.0.0.4\n+.a NSEC @ A\n";
+
+	(void)state;
+	f = (struct fixture){ .n = 0 };
+	fixture_add(&f, "s", text);
+	ASK("b.s", DNS_T_A, "NXDOMAIN aa\n" SOA NSEC("+.a.", "", "A") NSEC("#.!.", "a.", "A"));
+	ASK("b.!.s", DNS_T_A, "NXDOMAIN aa\n" SOA NSEC("#.!.", "a.", "A"));
+	ASK("b.a.s", DNS_T_A, "NXDOMAIN aa\n" SOA NSEC("+.a.", "", "A") NSEC("a.", "+.a.", "A"));
+	fixture_clear(&f);
+}
+
 /* An NSEC3 for every name, in the order of the names. */
 static void
 nsec3(void **state)
@@ -103,7 +119,7 @@ nsec3(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(nsec), cmocka_unit_test(nsec3) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(nsec), cmocka_unit_test(nsec_before_star), cmocka_unit_test(nsec3) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
