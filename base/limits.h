@@ -17,6 +17,9 @@
 /* The configuration file: ten thousand zone sections take 1 MB. */
 #define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
 
+/* Lines that a confined process may log per minute: a captured one must not fill the disk. */
+#define LIMIT_CHILD_LOG_LINES 120
+
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */
 #define LIMIT_LISTEN 64
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 #define CHANNEL_FD 3
+#define LOG_WINDOW_MS 60000
 
 static const char *const role_names[ROLE_COUNT] = {
 	[ROLE_WARDEN] = "warden",
@@ -136,12 +137,29 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 		c->ops->gone(c, c->why);
 }
 
+/* What a child has to say, escaped; no more lines a minute than a person reads, as it may be captured. */
+static void
+child_log(struct child *c, const struct msg *m)
+{
+	uint64_t now = clock_now_ms();
+	char text[4 * MSG_TEXT];
+
+	if (now - c->log_since_ms >= LOG_WINDOW_MS) {
+		if (c->log_lines > LIMIT_CHILD_LOG_LINES)
+			log_warn("%s process: %u lines more were dropped", c->name, c->log_lines - LIMIT_CHILD_LOG_LINES);
+		c->log_since_ms = now;
+		c->log_lines = 0;
+	}
+	if (++c->log_lines > LIMIT_CHILD_LOG_LINES)
+		return;
+	text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
+	log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);
+}
+
 static void
 on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void *arg)
 {
 	struct child *c = arg;
-	char text[4 * MSG_TEXT];
-
 	(void)chan;
 	switch (m->type) {
 	case MSG_RUNNING:
@@ -157,8 +175,7 @@ on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void
 		break;
 	case MSG_LOG:
 		chan_close_fds(fds, nfds);
-		text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
-		log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);
+		child_log(c, m);
 		break;
 	default:
 		c->ops->message(c, m, fds, nfds);

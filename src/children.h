@@ -56,6 +56,8 @@ struct child {
 	struct event *ev_exit, *ev_restart;
 	uint64_t started_ms;
 	unsigned backoff_ms;
+	uint64_t log_since_ms;          /* lines that it had logged in the minute from here */
+	unsigned log_lines;
 	unsigned restarts;              /* since the warden started */
 	char why[128];                  /* of the last end */
 };
