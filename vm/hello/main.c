@@ -140,6 +140,8 @@ main(const struct start_info *info)
 	net_announce(&net);
 	virtio_net_flush();
 	clock_calibrate();
+	handle_frames(); /* whoever waits for us comes before our own words */
+	virtio_net_flush();
 	report_boot();
 	loop();
 }
