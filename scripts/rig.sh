@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154
 # rig.sh: what makes a Debian disk for QEMU out of packages, without installing them; sourced.
 #
 # The caller sets rig_dir (its folder below build/), rig_name and tmp (a folder to work in), and defines nothing else of these names.

@@ -88,6 +88,7 @@ restarted() {
 killed() {
 	local before
 	before=$(property NRestarts)
+	# shellcheck disable=SC2016
 	systemctl kill -s KILL --kill-who=main $unit && within 60 eval '[ "$(property NRestarts)" -gt '"$before"' ]' && within 60 active
 }
 
