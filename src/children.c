@@ -160,6 +160,7 @@ static void
 on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void *arg)
 {
 	struct child *c = arg;
+
 	(void)chan;
 	switch (m->type) {
 	case MSG_RUNNING:
