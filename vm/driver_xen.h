@@ -96,7 +96,7 @@ struct xen_mark {
 
 enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m);
 void xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid);
-enum err xen_list(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
+enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
 /* ---- driver_xen_xl.c ---- */
 
