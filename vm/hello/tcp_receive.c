@@ -55,7 +55,7 @@ range_advance(struct tcp_conn *c)
 static void
 take_data(struct tcp_conn *c, uint32_t seq, struct wire_in data)
 {
-	uint32_t right = c->rcv_nxt + tcp_window(c), at;
+	uint32_t right = c->rcv_nxt + tcp_window(c);
 
 	if (tcp_before(seq, c->rcv_nxt)) {
 		(void)wire_take(&data, c->rcv_nxt - seq);
@@ -69,9 +69,7 @@ take_data(struct tcp_conn *c, uint32_t seq, struct wire_in data)
 		data.left = right - seq;
 	if (!range_add(c, seq, seq + (uint32_t)data.left))
 		return;
-	at = c->rx_head + c->rx_len + (seq - c->rcv_nxt);
-	while (data.left)
-		c->rx[at++ % LIMIT_TCP_RX_BYTES] = wire_u8(&data);
+	tcp_ring_put(c->rx, LIMIT_TCP_RX_BYTES, c->rx_head + c->rx_len + (seq - c->rcv_nxt), data.at, data.left);
 	range_advance(c);
 }
 

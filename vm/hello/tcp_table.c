@@ -59,11 +59,16 @@ static struct tcp_conn *
 least_missed(struct net *net)
 {
 	struct tcp_conn *conns = net->tcp.conns, *best = conns, *half_open = NULL;
+	enum worth least = WORTH_BUSY;
 	unsigned half_open_count = 0;
 
 	for (struct tcp_conn *c = conns; c < conns + LIMIT_TCP_CONNS; c++) {
-		if (worth(c) < worth(best) || (worth(c) == worth(best) && c->active_ms < best->active_ms))
+		enum worth w = worth(c);
+
+		if (w < least || (w == least && c->active_ms < best->active_ms)) {
 			best = c;
+			least = w;
+		}
 		if (c->state != TCP_SYN_RCVD)
 			continue;
 		half_open_count++;
@@ -141,6 +146,16 @@ tcp_initial_seq(const struct net *net, const struct ip_packet *packet, uint16_t 
 	return (v[1] ^ v[3]) + (uint32_t)net->now_ms * 250;
 }
 
+void
+tcp_ring_put(uint8_t *ring, size_t size, size_t at, const uint8_t *bytes, size_t n)
+{
+	size_t to_end = size - at % size;
+
+	memcpy(ring + at % size, bytes, n < to_end ? n : to_end);
+	if (n > to_end)
+		memcpy(ring, bytes + to_end, n - to_end);
+}
+
 size_t
 tcp_peek(const struct tcp_conn *c, const uint8_t **bytes)
 {
@@ -166,8 +181,10 @@ tcp_room(const struct tcp_conn *c)
 void
 tcp_write(struct tcp_conn *c, const char *bytes, size_t n)
 {
-	for (size_t i = 0; i < n && c->tx_len < LIMIT_TCP_TX_BYTES; i++)
-		c->tx[(c->tx_head + c->tx_len++) % LIMIT_TCP_TX_BYTES] = (uint8_t)bytes[i];
+	if (n > tcp_room(c))
+		n = tcp_room(c);
+	tcp_ring_put(c->tx, LIMIT_TCP_TX_BYTES, c->tx_head + c->tx_len, (const uint8_t *)bytes, n);
+	c->tx_len = (uint16_t)(c->tx_len + n);
 }
 
 void

@@ -1,6 +1,8 @@
 /* text.c: building text in a bounded buffer, and comparing it */
 #include "vm/hello/text.h"
 
+#include "vm/hello/mem.h"
+
 struct text
 text_init(char *buf, size_t cap)
 {
@@ -20,8 +22,13 @@ text_char(struct text *t, char c)
 void
 text_str(struct text *t, const char *s)
 {
-	while (*s)
-		text_char(t, *s++);
+	size_t n = 0, room = t->cap - t->len - 1;
+
+	while (n < room && s[n])
+		n++;
+	memcpy(t->buf + t->len, s, n);
+	t->len += n;
+	t->buf[t->len] = '\0';
 }
 
 uint64_t
