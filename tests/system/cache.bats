@@ -51,8 +51,11 @@ setup() {
 	mkdir "$DIR/zones"
 	printf '$TTL 60\n@ SOA ns h 1 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n' >"$DIR/zones/small"
 	echo 'inc A 192.0.2.2' >"$DIR/zones/part"
+	sleep 0.3   # what was written this moment is not kept
 	zone_text 1 >"$DIR/zones/a.test"
+	sleep 0.3   # what was written this moment is not kept
 	zone_text 1 >"$DIR/zones/b.test"
+	sleep 0.3   # what was written this moment is not kept
 	write_zones_conf a.test b.test
 }
 teardown() {
@@ -75,12 +78,14 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 
 	# written again as it was: the contents count
 	zone_text 1 >"$DIR/zones/new"
+	sleep 0.3   # what was written this moment is not kept
 	mv "$DIR/zones/new" "$DIR/zones/b.test"
 	restart
 	came 1 2
 
 	# one zone
 	zone_text 2 >"$DIR/zones/a.test"
+	sleep 0.3   # what was written this moment is not kept
 	restart
 	came 2 1
 	[ "$(serial a.test)" = 2 ]
@@ -92,6 +97,7 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 
 	# what both include
 	echo 'inc A 192.0.2.3' >"$DIR/zones/part"
+	sleep 0.3   # what was written this moment is not kept
 	restart
 	came 3 0
 	[ "$(query inc.a.test A)" = 192.0.2.3 ]
@@ -131,15 +137,18 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 	wait_for 10 has_entries 2
 	forget
 	zone_text 3 >"$DIR/zones/a.test"
+	sleep 0.3   # what was written this moment is not kept
 	jitsu reload
 	[ "$(serial a.test)" = 3 ]
 	wait_for 10 kept a.test
 	echo 'nonsense here' >>"$DIR/zones/b.test"
+	sleep 0.3   # what was written this moment is not kept
 	run jitsu reload
 	[[ "$output" == *b.test:4000* ]]
 	[ "$(serial b.test)" = 1 ]
 	wait_for 10 has_entries 2
 	zone_text 1 >"$DIR/zones/b.test"
+	sleep 0.3   # what was written this moment is not kept
 	restart
 	came 1 2
 	[ "$(serial a.test)" = 3 ]
@@ -154,6 +163,7 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 	[ "$(serial a.test)" = 1 ]
 	[ -z "$(find "$DIR/state/images" -name '*.new')" ]
 	zone_text 2 >"$DIR/zones/a.test"
+	sleep 0.3   # what was written this moment is not kept
 	jitsu reload
 	[ "$(serial a.test)" = 2 ]
 }
