@@ -21,6 +21,9 @@
 #define CONSOLE_PAUSE_MS 20
 #define CONSOLE_NS (300 * NS_PER_MS)
 
+/* How long a dying domain may take to give its memory back; gigabytes take a second. */
+#define DYING_NS (5 * NS_PER_S)
+
 /* The life cycle gives an operation 30 s. */
 #define SAVE_NS (15 * NS_PER_S)
 
@@ -160,6 +163,7 @@ xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_do
 enum err
 xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m)
 {
+	uint64_t until_ns = clock_now_ns() + DYING_NS;
 	libxl_dominfo info;
 	int rc;
 
@@ -169,7 +173,18 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 		*usec_cpu = (int64_t)(info.cpu_time / 1000);
 	libxl_dominfo_dispose(&info);
 	rc = libxl_domain_destroy(ctx, domid, NULL);
-	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_OK : xen_fail(m, rc, "domain %u cannot be destroyed", domid);
+	if (rc == 0 || rc == ERROR_DOMAIN_NOTFOUND)
+		return ERR_OK;
+	/* After a failed create it may have been on its way out already. */
+	while (xen_vm_info(ctx, uuid, domid, &info) == ERR_OK) {
+		bool dying = info.dying;
+
+		libxl_dominfo_dispose(&info);
+		if (!dying || clock_now_ns() > until_ns)
+			return xen_fail(m, rc, "domain %u cannot be destroyed", domid);
+		(void)poll(NULL, 0, 10);     /* nothing tells when a dying domain is gone */
+	}
+	return ERR_OK;
 }
 
 /* Every operation begins with it: a context, and the domain still being the one we know. */

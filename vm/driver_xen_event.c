@@ -280,6 +280,7 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 	LIST_INSERT_HEAD(&ev->watches, w, link);
 	pthread_mutex_unlock(&ev->lock);
 	rc = libxl_evenable_domain_death(ev->ctx, domid, w->number, &w->evgen);
+	tell(ev->wake_fd);     /* the thread polls for what libxl wanted before this */
 	token_of(w, token);
 	if (rc != 0)
 		e = xen_fail(m, rc, "domain %u: its end cannot be watched", domid);
@@ -351,7 +352,10 @@ xen_events_shutdown(struct xen_events *ev, uint32_t domid)
 {
 	libxl_asyncop_how how = { .callback = asked };
 
-	return libxl_domain_shutdown(ev->ctx, domid, &how);
+	int rc = libxl_domain_shutdown(ev->ctx, domid, &how);
+
+	tell(ev->wake_fd);
+	return rc;
 }
 
 static void
@@ -410,6 +414,7 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadl
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
 	rc = libxl_domain_suspend(ev->ctx, domid, fd, 0, &how);
+	tell(ev->wake_fd);
 	if (rc != 0) {
 		s->done = true;     /* it was refused, and no callback comes */
 	} else if (!suspend_wait(s, deadline_ns, &rc)) {
