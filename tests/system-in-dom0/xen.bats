@@ -162,8 +162,15 @@ marks() { find "$DIR/run/xen" -type f | wc -l; }
 	nothing_left
 }
 
+# What an earlier test that failed has left awake.
+all_asleep() {
+	local n
+	for n in $(jitsu --json list | jq -r '.[] | select(.state == "awake") | .name'); do jitsu sleep "$n"; done
+}
+
 @test "20 wakes and stops leave nothing" {
 	local i
+	all_asleep
 	for ((i = 0; i < 20; i++)); do
 		jitsu wake q1.example.test >/dev/null
 		jitsu sleep q1.example.test >/dev/null
@@ -183,6 +190,7 @@ settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "booting" or .s
 
 @test "SIGKILL at 20 moments of wakes and stops: none lost, none twice, none unmanaged" {
 	local i
+	all_asleep
 	for ((i = 0; i < 20; i++)); do
 		if is_state q2 awake; then jitsu sleep q2.example.test >/dev/null 2>&1 & else jitsu wake q2.example.test >/dev/null 2>&1 & fi
 		sleep "$(awk -v i=$i 'BEGIN { print (i * 7 % 20) * 0.08 }')"
