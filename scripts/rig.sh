@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
-# rig.sh: what makes a Debian disk for QEMU out of packages, without installing them; sourced.
+# rig.sh: makes a Debian disk for QEMU out of packages, without installing them, and runs scripts in such machines; sourced.
 #
-# The caller sets rig_dir (its folder below build/), rig_name and tmp (a folder to work in), and defines nothing else of these names.
+# The caller sets rig_name, rig_dir (its folder below build/) and build, stands in the project's directory, and uses no other name that begins with rig_.
+# `tmp` is a folder to work in; rig_disk_make has one of its own.
 
 rig_say() { printf '%s: %s\n' "$rig_name" "$*" >&2; }
 rig_die() { rig_say "$*"; exit 1; }
@@ -71,4 +72,126 @@ rig_initrd() {
 		i=$((i + 1))
 	done < <(rig_insmod_list "$dir" "$kver" "$@")
 	(cd "$root" && find . | sort | cpio --quiet -o -H newc) | gzip -1 >"$output"
+}
+
+# rig_modules ROOT K KERNEL MODULE...: the modules and what they need, from K's /lib/modules into ROOT's.
+rig_modules() {
+	local root=$1 k=$2 kver=$3 file
+	shift 3
+	depmod -b "$k" "$kver"
+	mkdir -p "$root/lib/modules/$kver"
+	while read -r file; do
+		install -D -m 644 "$file" "$root/lib/modules/$kver/${file#"$k/lib/modules/$kver/"}"
+	done < <(rig_insmod_list "$k" "$kver" "$@")
+	cp "$k/lib/modules/$kver"/modules.{order,builtin,builtin.modinfo} "$root/lib/modules/$kver/"
+	depmod -b "$root" "$kver"
+}
+
+# ---- the disk, kept in rig_dir/KEY ----
+#
+# The caller sets packages (what is installed on it, with what these need), kernel (the meta package of its kernel), others (packages
+# that are only fetched, into $tmp/kernel), and rig_sources (the files that it is made of).  It defines rig_make OUT, which finds the packages unpacked in
+# $tmp/root and the kernel in $tmp/k, its version in $kver, and leaves OUT/disk.img and whatever else belongs to it.
+
+# The packages' files with their versions, as apt would install them; it leaves out what it has fetched already.
+rig_resolve() {
+	rm -f "$rig_dir"/apt/debs/*.deb
+	# shellcheck disable=SC2086
+	rig_apt_get install --print-uris -y $packages | awk '{ print $2 }' | sort
+	# shellcheck disable=SC2086
+	(cd "$rig_dir/apt" && rig_apt_get download --print-uris "$(rig_kernel_package "$kernel")" $others) | awk '{ print $2 }' | sort
+}
+
+rig_disk_make() {
+	local out=$1 kver deb
+	rig_say "making the disk, once"
+	tmp=$(mktemp -d "$rig_dir/tmp.XXXXXX")
+	trap 'rm -rf "$tmp"' EXIT
+	# shellcheck disable=SC2086
+	rig_apt_get install --download-only -y $packages >"$tmp/apt.log" 2>&1 || { tail -5 "$tmp/apt.log" >&2; rig_die "the packages cannot be fetched"; }
+	# shellcheck disable=SC2086
+	(mkdir -p "$tmp/kernel" && cd "$tmp/kernel" && rig_apt_get download "$(rig_kernel_package "$kernel")" $others) >"$tmp/apt.log" 2>&1 ||
+	    { tail -5 "$tmp/apt.log" >&2; rig_die "the kernel cannot be fetched"; }
+	rig_unpack_root "$tmp/root"
+	mkdir -p "$tmp/k" "$tmp/out"
+	for deb in "$tmp"/kernel/*.deb; do rig_unpack "$deb" "$tmp/k"; done
+	kver=$(basename "$tmp"/k/lib/modules/*)
+	rig_make "$tmp/out"
+	rm -rf "$out"
+	mv "$tmp/out" "$out"
+	rm -rf "$tmp" "$rig_dir"/apt/debs/*.deb
+	trap - EXIT
+}
+
+# Sets `disk`, the directory of the newest disk.
+rig_need_disk() {
+	local files key old
+	[ "$(id -u)" -eq 0 ] || rig_die "must be root, or the files on the disk would belong to nobody"
+	command -v qemu-system-x86_64 >/dev/null || rig_die "no qemu-system-x86_64: scripts/deps test"
+	mkdir -p "$rig_dir"
+	if files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
+		# shellcheck disable=SC2086
+		key=$({ echo "$files"; declare -f rig_make rig_unpack rig_unpack_root rig_insmod_list rig_initrd rig_modules; cat $rig_sources; } | sha256sum | cut -c1-16)
+		disk=$rig_dir/$key
+		[ -e "$disk/disk.img" ] || rig_disk_make "$disk"
+		for old in "$rig_dir"/????????????????; do
+			[ ! -d "$old" ] || [ "$old" = "$disk" ] || rm -rf "$old"
+		done
+	else
+		# Without the package lists the disk that is there will do.
+		disk=$(dirname "$(find "$rig_dir" -maxdepth 2 -name disk.img 2>/dev/null | head -1)" 2>/dev/null || true)
+		[ -e "$disk/disk.img" ] || { tail -3 "$rig_dir/apt.err" >&2; rig_die "no package lists (apt-get update), and no disk from before"; }
+		rig_say "no package lists; taking the disk from before"
+	fi
+}
+
+# ---- a script run in the machine ----
+
+# rig_pack SCRIPT FILE...: the project (build/, tests/, scripts/), SCRIPT as `script` and FILEs in files/, as a tar on a raw disk, $tmp/in.tar; beside what is in
+# $tmp/payload already.  $tmp/out.img is for what the machine brings back.
+rig_pack() {
+	local p=$tmp/payload f
+	mkdir -p "$p/build" "$p/files" "$p/out" "$p/tests"
+	for f in jitsud jitsu hello.elf jitsu-xen-vif xen-bare; do
+		[ ! -e "$build/$f" ] || cp "$build/$f" "$p/build/"
+	done
+	cp -r tests/system tests/system-in-dom0 tests/bench "$p/tests/"
+	cp -r scripts "$p/"
+	if [ $# -gt 0 ]; then
+		install -m 755 "$1" "$p/script"
+		shift
+	fi
+	for f in "$@"; do cp -r "$f" "$p/files/"; done
+	tar -cf "$tmp/in.tar" -C "$p" .
+	# A disk's size is whole sectors; the reader stops at the archive's end.
+	truncate -s '%1M' "$tmp/in.tar"
+	truncate -s 64M "$tmp/out.img"
+}
+
+# rig_show BOOT ARGUMENT...: calls BOOT (QEMU) with a virtio port named `rig`; what is written there comes to standard output.  BOOT's status.
+rig_show() {
+	local status=0 reader
+	# Not QEMU's stdio: at the end of its standard input a port counts as unplugged, and the machine's writes wait for ever.
+	mkfifo "$tmp/said"
+	cat "$tmp/said" &
+	reader=$!
+	"$@" -device virtio-serial-pci -chardev "file,id=out,path=$tmp/said" -device virtserialport,chardev=out,name=rig </dev/null || status=$?
+	# Lets the reader go when QEMU did not come to open it.
+	: 1<>"$tmp/said"
+	wait $reader
+	return $status
+}
+
+# rig_result STATUS: unpacks out.img into rig_dir/out and ends with the script's status, which stands in out/status.
+rig_result() {
+	local end
+	rm -rf "$rig_dir/out"
+	mkdir -p "$rig_dir/out"
+	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_dir/out" 2>/dev/null || [ ! -e "$rig_dir/out/status" ]; then
+		tail -30 "$rig_dir/console.log" | tr -cd '\n\t -~' >&2
+		[ "$1" -ne 124 ] || rig_die "not finished after ${RIG_TIMEOUT:-900} s"
+		rig_die "the machine ended without a result (QEMU's status $1)"
+	fi
+	read -r end <"$rig_dir/out/status"
+	exit "$end"
 }
