@@ -39,6 +39,10 @@
 /* With on-exit = "stop": how long the VMs may take. */
 #define WARDEN_STOP_S 60
 
+/* How long another server's sockets are waited for at the start, and how often it is tried. */
+#define LISTEN_START_NS (3 * NS_PER_S)
+#define LISTEN_RETRY_NS (20 * NS_PER_MS)
+
 /* Where systemd takes the ids of DynamicUser= from. */
 #define TRANSIENT_UID_FIRST 61184
 #define TRANSIENT_UID_LAST 65519
@@ -207,6 +211,19 @@ open_store(struct warden *w, const struct config *conf)
 		fatal("%s", m.text);
 }
 
+/* After a crash the confined children of the last daemon take a moment to see that it is gone; until then their sockets are in use. */
+static enum err
+listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
+{
+	static const struct timespec pause = { .tv_nsec = LISTEN_RETRY_NS };
+	uint64_t until_ns = clock_now_ns() + LISTEN_START_NS;
+	enum err e;
+
+	while ((e = listen_open(s, conf, m)) == ERR_EXISTS && clock_now_ns() < until_ns)
+		(void)nanosleep(&pause, NULL);     /* a shorter pause is as good */
+	return e;
+}
+
 /* What must be there before the first load. */
 static void
 set_up(struct warden *w, const struct config *conf)
@@ -222,7 +239,7 @@ set_up(struct warden *w, const struct config *conf)
 	raise_priority();
 	identify(w, conf);
 	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
-	    listen_open(&w->sockets, conf, &m) != ERR_OK)
+	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
 		fatal("%s", m.text);
 	open_store(w, conf);
 	open_vms(w, conf);

@@ -42,6 +42,13 @@ teardown() { teardown_jitsu; }
 	[ -z "$(ls "$DIR/run/vm")" ]
 }
 
+@test "the sockets of the children that a killed jitsud leaves behind are waited for" {
+	in_ns timeout 1.5 socat -u UDP4-RECVFROM:5300,bind=10.77.0.1 - >/dev/null 3>&- 4>&- &
+	held() { in_ns ss -Hlun 'sport = 5300' | grep -q .; }
+	wait_for 5 held
+	start_jitsud
+}
+
 @test "VMs of others are never touched" {
 	in_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none -uuid 11111111-2222-4333-8444-555555555555 -m 16 \
 	    -kernel "$DIR/hello.elf" >/dev/null 2>&1 3>&- 4>&- &
