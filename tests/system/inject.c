@@ -138,6 +138,8 @@ child_await(pid_t parent, const char *comm)
 	time_t end = time(NULL) + WAIT_S;
 	pid_t pid;
 
+	printf("waiting\n");
+	(void)fflush(stdout);
 	while ((pid = child_find(parent, comm)) == 0)
 		if (time(NULL) > end)
 			trouble("process %d has no confined child %s after %d s", (int)parent, comm, WAIT_S);

@@ -124,9 +124,10 @@ dies() {
 	ask +short www.example.test A
 	vm=$(qemus)
 	for call in openat execve socket connect; do
-		SERIAL=2 write_zone "$(seq 1 60000 | awk '{print "h" $1 " A 192.0.2." $1 % 256}')"
+		SERIAL=2 write_zone "$(seq 1 200000 | awk '{print "h" $1 " A 192.0.2." $1 % 256}')"
 		"$BUILD/tests/system/inject" child "$JITSUD" jitsud-zones $call >"$DIR/injected" &
 		injector=$!
+		wait_for 5 grep -q waiting "$DIR/injected"
 		run jitsu reload
 		wait $injector
 		grep -q killed "$DIR/injected"
