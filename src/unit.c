@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/siphash.h"
+#include "src/addr.h"
 
 #define NAME_BITS 13    /* chains stay short for ten thousand units and tolerable for a million */
 #define UUID_BITS 10    /* only units with a VM are in this one */
@@ -112,6 +113,9 @@ run_free(struct unit_run *r)
 void
 unit_leave(struct unit_table *t, struct unit *u)
 {
+	size_t size = strlen(u->name) + 1;
+	struct unit_left *l;
+
 	if (u->leaving)
 		return;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with units has its buckets */
@@ -121,9 +125,18 @@ unit_leave(struct unit_table *t, struct unit *u)
 			break;
 		}
 	}
-	u->name = u->own_name = strdup(u->name);
-	if (u->name == NULL)
+	l = calloc(1, sizeof(*l) + size);
+	if (l == NULL)
 		fatal("unit: %s", err_str(ERR_NOMEM));
+	memcpy(l->name, u->name, size);
+	memcpy(l->mac, u->conf->mac, sizeof(l->mac));
+	l->naddrs = u->conf->naddrs;
+	for (unsigned i = 0; i < l->naddrs; i++)
+		l->addrs[i] = u->conf->addrs[i];
+	l->unit = u;
+	SLIST_INSERT_HEAD(&t->left, l, next);
+	u->left = l;
+	u->name = l->name;
 	u->leaving = true;
 	u->conf = NULL;
 	t->count--;
@@ -143,7 +156,8 @@ unit_free(struct unit_table *t, struct unit *u)
 	unit_uuid_set(t, u, NULL);
 	t->by_number[u->number] = NULL;
 	run_free(u->run);
-	free(u->own_name);
+	SLIST_REMOVE(&t->left, u->left, unit_left, next);
+	free(u->left);
 	free(u);
 }
 
@@ -161,6 +175,29 @@ unit_by_name(const struct unit_table *t, const char *name)
 	while (u != NULL && strcmp(u->name, name) != 0)
 		u = u->next_name;
 	return u;
+}
+
+static bool
+is_after(const struct unit_conf *uc, const struct unit_left *l)
+{
+	if (memcmp(uc->mac, l->mac, sizeof(l->mac)) == 0 || strcmp(uc->name, l->name) == 0)
+		return true;
+	for (unsigned i = 0; i < uc->naddrs; i++)
+		for (unsigned k = 0; k < l->naddrs; k++)
+			if (addr_cmp(&uc->addrs[i], &l->addrs[k]) == 0)
+				return true;
+	return false;
+}
+
+const struct unit *
+unit_before(const struct unit_table *t, const struct unit *u)
+{
+	const struct unit_left *l;
+
+	SLIST_FOREACH(l, &t->left, next)
+		if (u->conf != NULL && is_after(u->conf, l))
+			return l->unit;
+	return NULL;
 }
 
 struct unit *

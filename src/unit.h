@@ -2,7 +2,8 @@
  * unit: the table of managed services and what the warden knows of each while it runs.
  *
  * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the store) or by the UUID of its VM (driver events).  Numbers are
- * never reused while the warden lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has gone.
+ * never reused while the warden lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has gone.  No VM
+ * with its MAC, its addresses or its name may start before that (unit_before).
  *
  * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping units cost little.
  */
@@ -41,6 +42,16 @@ struct unit_trace {
 	uint64_t answer_ns;        /* the held queries were answered */
 };
 
+/* Who a leaving unit was, now that it has no settings. */
+struct unit_left {
+	SLIST_ENTRY(unit_left) next;
+	uint8_t mac[6];
+	uint8_t naddrs;
+	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
+	struct unit *unit;
+	char name[];
+};
+
 struct unit_run {
 	struct vm_uuid uuid;
 	bool has_vm;               /* uuid names a VM that runs or is being started or stopped */
@@ -62,10 +73,11 @@ struct unit_run {
 struct unit {
 	uint32_t number;
 	bool leaving;
+	bool behind;               /* it has asked for a slot and waits for a leaving unit to go */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
-	const char *name;          /* the configuration's, or own_name */
-	char *own_name;            /* while leaving; else NULL */
+	const char *name;          /* the configuration's, or left->name */
+	struct unit_left *left;    /* while leaving; else NULL */
 	struct unit *next_name;    /* hash chains */
 	struct unit *next_uuid;
 	struct life life;
@@ -84,6 +96,7 @@ struct unit_table {
 	uint32_t next, room;
 	struct unit **by_name, **by_uuid;   /* hash chains */
 	uint32_t count;            /* with a name */
+	SLIST_HEAD(, unit_left) left;   /* of leaving units */
 	uint8_t key[16];           /* of the hash, random */
 };
 
@@ -101,6 +114,8 @@ void unit_leave(struct unit_table *t, struct unit *u);
 
 struct unit *unit_by_number(const struct unit_table *t, uint32_t number);   /* NULL when there is none */
 struct unit *unit_by_name(const struct unit_table *t, const char *name);
+/* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
+const struct unit *unit_before(const struct unit_table *t, const struct unit *u);
 struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);
 
 /* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */

@@ -177,10 +177,39 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 }
 
 static void
+behind_set(struct warden *w, struct unit *u, bool behind)
+{
+	if (u->behind && !behind)
+		w->behind--;
+	else if (!u->behind && behind)
+		w->behind++;
+	u->behind = behind;
+}
+
+/* Its VM would meet another with the same MAC, address or name: it waits, at most as long as for a slot. */
+static bool
+waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	const struct unit *before = unit_before(&w->units, u);
+	char why[LIMIT_NAME_TEXT + 100];
+
+	behind_set(w, u, before != NULL);
+	if (before == NULL)
+		return false;
+	snprintf(why, sizeof(why), "the VM of the former %s, which has its name, MAC or address, is not gone yet", before->name);
+	unit_error_set(u, why);
+	log_info("%s: %s", u->name, why);
+	unit_run(u)->admit_ticket = ticket;
+	return true;
+}
+
+static void
 do_admit(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	bool operator = u->life.why == LIFE_WHY_OPERATOR;
 
+	if (waits_behind(w, u, ticket))
+		return;
 	u->admit.memory_bytes = u->conf->policy.memory_bytes;
 	switch (admit_ask(&w->admit, &u->admit, now_ms(), operator)) {
 	case ADMIT_NOW:
@@ -472,6 +501,12 @@ do_forget(struct warden *w, struct unit *u)
 	if (unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);
 	unit_free(&w->units, u);
+	for (uint32_t i = 0; i < w->units.next && w->behind > 0; i++) {
+		struct unit *x = unit_by_number(&w->units, i);
+
+		if (x != NULL && x->behind)
+			do_admit(w, x, x->run->admit_ticket);
+	}
 }
 
 /* Carries out one action; false when the unit is gone. */
@@ -490,6 +525,7 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		admit_take(&w->admit, &u->admit);
 		break;
 	case LIFE_DO_RELEASE:
+		behind_set(w, u, false);
 		admit_release(&w->admit, &u->admit);
 		wake_admit(w);
 		break;

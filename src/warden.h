@@ -110,6 +110,7 @@ struct warden {
 	bool stepping;
 	uint64_t needs_round;          /* of needs_wake */
 	unsigned ready_held;           /* units with ready_held */
+	unsigned behind;               /* units with behind */
 	uint32_t next_image;
 	uint64_t next_generation;
 	uint64_t started_ns;

@@ -128,3 +128,44 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 	is_state www.example.test dormant
 	[ "$(qemu_count)" -eq 0 ]
 }
+
+one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
+# As long as the old VM is there, the new one is not: by the name's MAC, and by the address.
+never_two() {
+	while [ ! -e "$DIR/enough" ]; do [ "$(qemu_count)" -le 1 ] || touch "$DIR/two"; done
+}
+
+@test "a unit that was removed and added again waits until its old VM is gone" {
+	# q35 has a power button, and this guest, which never runs (-S), does not look at it.
+	CONF_TOP='address-hold = 0s' HELLO_CONF='machine = "q35" args = { "-S" } stop = "shutdown" stop-timeout = 4s' write_conf
+	sed -i 's/ready = "tcp:80"/ready = "delay:1"/' "$DIR/jitsu.conf"
+	start_jitsud
+	jitsu wake www.example.test
+	wait_for 3 one_qemu
+	sleep 1   # until its QMP answers; before that it would be destroyed
+	jitsu sleep www.example.test &
+	wait_for 3 is_state www.example.test stopping
+	cp "$DIR/example.zone" "$DIR/with"
+	sed -i 's/www/moved/' "$DIR/example.zone"   # the address goes to another unit
+	jitsu reload
+	never_two & local watcher=$!
+	jitsu wake moved.example.test >"$DIR/wake" 2>&1 &
+	wait_for 3 logged 'moved.example.test: the VM of the former www.example.test, which has its name, MAC or address, is not gone yet'
+	is_state moved.example.test booting
+	jitsu show moved.example.test | grep -q 'is not gone yet'
+	wait_for 8 is_state moved.example.test awake
+	wait_for 3 one_qemu
+	# And back under the same name.
+	sleep 1
+	jitsu sleep moved.example.test &
+	wait_for 3 is_state moved.example.test stopping
+	mv "$DIR/with" "$DIR/without" && write_zone && sed -i '/www\|blog\|alias/d' "$DIR/example.zone"
+	jitsu reload
+	sed -n 's/www/moved/;p' "$DIR/without" >"$DIR/example.zone"
+	jitsu reload
+	jitsu wake moved.example.test
+	is_state moved.example.test awake
+	touch "$DIR/enough"
+	wait "$watcher"
+	[ ! -e "$DIR/two" ]
+}

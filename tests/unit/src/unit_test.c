@@ -91,12 +91,44 @@ many_units(void **state)
 	unit_table_clear(&t);
 }
 
+static void
+a_leaving_unit_is_before_those_that_it_would_collide_with(void **state)
+{
+	struct msg_addr four = { .family = 4, .bytes = { 10, 77, 0, 10 } }, other = { .family = 4, .bytes = { 10, 77, 0, 11 } };
+	struct unit_conf gone = { .name = "a.test", .mac = { 2, 1 }, .addrs = &four, .naddrs = 1 };
+	struct unit_conf name = { .name = "a.test", .mac = { 2, 2 }, .addrs = &other, .naddrs = 1 };
+	struct unit_conf mac = { .name = "b.test", .mac = { 2, 1 }, .addrs = &other, .naddrs = 1 };
+	struct unit_conf addr = { .name = "c.test", .mac = { 2, 3 }, .addrs = &four, .naddrs = 1 };
+	struct unit_conf none = { .name = "d.test", .mac = { 2, 4 }, .addrs = &other, .naddrs = 1 };
+	struct unit *first, *u[4];
+	struct unit_table t;
+	struct errmsg m;
+
+	(void)state;
+	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
+	first = unit_new(&t, &gone, &m);
+	assert_null(unit_before(&t, first));
+	unit_leave(&t, first);
+	u[0] = unit_new(&t, &name, &m);
+	u[1] = unit_new(&t, &mac, &m);
+	u[2] = unit_new(&t, &addr, &m);
+	u[3] = unit_new(&t, &none, &m);
+	for (int i = 0; i < 3; i++)
+		assert_ptr_equal(unit_before(&t, u[i]), first);
+	assert_null(unit_before(&t, u[3]));
+	unit_free(&t, first);
+	for (int i = 0; i < 4; i++)
+		assert_null(unit_before(&t, u[i]));
+	unit_table_clear(&t);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(found_by_everything),
 		cmocka_unit_test(a_leaving_unit_frees_its_name_but_not_its_number),
+		cmocka_unit_test(a_leaving_unit_is_before_those_that_it_would_collide_with),
 		cmocka_unit_test(many_units),
 	};
 
