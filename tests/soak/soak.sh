@@ -31,9 +31,10 @@ cleanup() {
 	teardown_jitsu
 }
 
+# A worker that is ended may leave children that go on writing: each has files of its own until they are whole.
 conf() {
-	local nets=$1
-	cat >"$DIR/jitsu.conf.new" <<-EOT
+	local nets=$1 me=$BASHPID
+	cat >"$DIR/jitsu.conf.new.$me" <<-EOT
 	listen = { "10.77.0.1", "127.0.0.1" }
 	port = 5300
 	workers = 2
@@ -54,7 +55,7 @@ conf() {
 	$(image fresh lan 20M)
 	$(image away dmz 16M)
 	EOT
-	mv "$DIR/jitsu.conf.new" "$DIR/jitsu.conf"
+	mv "$DIR/jitsu.conf.new.$me" "$DIR/jitsu.conf"
 }
 
 image() {
@@ -83,7 +84,7 @@ networks() {
 
 # zones [all]: units come, go, move, change their image and network, and become aliases; u1 and u2 always stay.
 zones() {
-	local i image net last
+	local i image net last me=$BASHPID
 	{
 		printf '$ORIGIN example.test.\n$TTL 60\n@ SOA ns h %s 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n' "$SERIAL"
 		for ((i = 1; i <= UNITS; i++)); do
@@ -103,11 +104,11 @@ zones() {
 			printf 'u%s A 10.%s.0.%s\n_jitsu.u%s TXT "image=%s" "idle=%s" "min-up=0s" "unused-after=0s"%s%s\n' $i $net $last $i $image \
 			    "$((RANDOM % 4 + 1))s" "$([ "${1:-}" = all ] || [ $((RANDOM % 3)) -ne 0 ] || echo ' "sleep=freeze"')" "$([ $((i % 5)) -ne 0 ] || echo ' "needs=u1,u2"')"
 		done
-	} >"$DIR/example.zone.new"
-	mv "$DIR/example.zone.new" "$DIR/example.zone"
+	} >"$DIR/example.zone.new.$me"
+	mv "$DIR/example.zone.new.$me" "$DIR/example.zone"
 	printf '$ORIGIN other.test.\n$TTL 60\n@ SOA ns h %s 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\nx A 10.77.0.200\n_jitsu.x TXT "image=hello" "idle=2s"\n' \
-	    "$SERIAL" >"$DIR/other.zone.new"
-	mv "$DIR/other.zone.new" "$DIR/other.zone"
+	    "$SERIAL" >"$DIR/other.zone.new.$me"
+	mv "$DIR/other.zone.new.$me" "$DIR/other.zone"
 	SERIAL=$((SERIAL + 1))
 }
 
