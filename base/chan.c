@@ -140,8 +140,10 @@ recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 		return EPIPE;
 	}
 	*why = NULL;
-	if ((size_t)n != sizeof(*m) || (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+	if ((size_t)n != sizeof(*m) || (hdr.msg_flags & MSG_TRUNC) != 0)
 		*why = "message of a wrong size";
+	else if ((hdr.msg_flags & MSG_CTRUNC) != 0)
+		*why = "descriptors of a message were lost: too many, or too many are open here";
 	else if (m->version != MSG_VERSION)
 		*why = "message of another version";
 	else if (m->type == 0 || m->type >= MSG_TYPE_COUNT)

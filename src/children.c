@@ -243,6 +243,34 @@ introduce(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
+/* The process was started but cannot be looked after: it is ended here, and nothing of it is left. */
+static void
+abandon(struct child *c)
+{
+	(void)kill(c->pid, SIGKILL);   /* not reaped yet, so it is still ours */
+	while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	forget(c);
+}
+
+/* Watches the process that was just started, its end and its channel, which is closed after an error. */
+static enum err
+watch(struct child *c, int chan_fd, struct errmsg *m)
+{
+	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	if (c->pidfd < 0) {
+		enum err e = err_sys(m, "%s process: pidfd_open", c->name);
+
+		close(chan_fd);
+		return e;
+	}
+	c->chan = chan_new(c->base, chan_fd, on_message, on_lost, c);
+	c->ev_exit = event_new(c->base, c->pidfd, EV_READ | EV_PERSIST, on_exit_cb, c);
+	if (c->chan == NULL || c->ev_exit == NULL || event_add(c->ev_exit, NULL) != 0)
+		return err_set(m, ERR_NOMEM, "%s process: %s", c->name, err_str(ERR_NOMEM));
+	return ERR_OK;
+}
+
 enum err
 child_start(struct child *c, struct errmsg *m)
 {
@@ -260,13 +288,10 @@ child_start(struct child *c, struct errmsg *m)
 		c->pid = 0;
 		return e;
 	}
-	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-	if (c->pidfd < 0)
-		fatal("pidfd_open of our own child: %s", strerror(errno));
-	c->chan = chan_new(c->base, fds[0], on_message, on_lost, c);
-	c->ev_exit = event_new(c->base, c->pidfd, EV_READ | EV_PERSIST, on_exit_cb, c);
-	if (c->chan == NULL || c->ev_exit == NULL || event_add(c->ev_exit, NULL) != 0)
-		fatal("%s process: %s", c->name, err_str(ERR_NOMEM));
+	if ((e = watch(c, fds[0], m)) != ERR_OK) {
+		abandon(c);
+		return e;
+	}
 	e = introduce(c, m);
 	if (e != ERR_OK)
 		child_kill(c, "set-up failed");

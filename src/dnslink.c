@@ -170,6 +170,27 @@ make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why
 	return e;
 }
 
+static void
+on_commit_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->commit_again = false;
+	dnslink_commit(w);
+}
+
+/* Descriptors or memory have run out: what is served meanwhile is the generation before. */
+static void
+commit_later(struct warden *w)
+{
+	static const struct timeval soon = { 1, 0 };
+
+	if (!w->commit_again)
+		w->commit_again = event_base_once(w->base, -1, EV_TIMEOUT, on_commit_again, w, &soon) == 0;
+}
+
 void
 dnslink_commit(struct warden *w)
 {
@@ -183,7 +204,8 @@ dnslink_commit(struct warden *w)
 		if (w->gen->zones[i].image != NULL)
 			send_image(w, w->gen->zones[i].image);
 	if (make_bindings(w, &m, &fd, &why) != ERR_OK) {
-		log_err("generation %llu is not served: %s", (unsigned long long)w->gen->number, why.text);
+		log_err("generation %llu is not served yet: %s", (unsigned long long)w->gen->number, why.text);
+		commit_later(w);
 		return;
 	}
 	m.commit.generation = w->gen->number;

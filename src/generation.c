@@ -1,4 +1,5 @@
 /* generation: from compiled zones to units, and the swap from the old generation to the new one. */
+#include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -43,15 +44,15 @@ generation_free(struct warden *w, struct generation *g)
 	free(g);
 }
 
-/* The host's own addresses, which no unit may have. */
-static unsigned
-host_addresses(struct msg_addr *out, unsigned room)
+/* The host's own addresses, which no unit may have; -1 when the kernel does not tell them (errno). */
+static int
+host_addresses(struct msg_addr *out, int room)
 {
 	struct ifaddrs *list = NULL;
-	unsigned n = 0;
+	int n = 0;
 
 	if (getifaddrs(&list) != 0)
-		return 0;
+		return -1;
 	for (struct ifaddrs *i = list; i != NULL && n < room; i = i->ifa_next) {
 		if (i->ifa_addr == NULL)
 			continue;
@@ -406,18 +407,25 @@ limits_of(const struct config *conf, struct admit_limits *al)
 
 /* ---- the swap ---- */
 
+/* NULL when there is something that it needs and does not get: the report says what. */
 static struct generation *
 generation_new(struct loader *l)
 {
 	struct msg_addr host[HOST_ADDRS_MAX];
-	unsigned nhost = host_addresses(host, HOST_ADDRS_MAX);
-	struct generation *g = calloc(1, sizeof(*g));
+	int nhost = host_addresses(host, HOST_ADDRS_MAX);
+	struct generation *g;
 
-	if (g == NULL)
+	if (nhost < 0) {
+		(void)report_add(&l->report, l->conf->path, 0, "this host's own addresses, which no unit may have, are not known: %s",
+		    strerror(errno));
 		return NULL;
+	}
+	g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		goto fail;
 	g->conf = l->conf;
 	g->zones = calloc(g->conf->nzones + 1, sizeof(*g->zones));
-	g->mappings = mapping_set_new(g->conf, &l->w->secret, host, nhost);
+	g->mappings = mapping_set_new(g->conf, &l->w->secret, host, (unsigned)nhost);
 	g->number = l->w->next_generation;
 	if (g->zones == NULL || g->mappings == NULL)
 		goto fail;
@@ -426,8 +434,12 @@ generation_new(struct loader *l)
 			goto fail;
 	return g;
 fail:
-	g->conf = NULL;   /* still the loader's */
-	mapping_set_free(g->mappings);
+	(void)report_add(&l->report, l->conf->path, 0, "%s", err_str(ERR_NOMEM));
+	if (g == NULL)
+		return NULL;
+	mapping_set_free(g->mappings);   /* the configuration is still the loader's */
+	for (unsigned i = 0; g->zones != NULL && i < g->conf->nzones; i++)
+		free(g->zones[i].origin);
 	free(g->zones);
 	free(g);
 	return NULL;
@@ -440,10 +452,8 @@ loader_swap(struct loader *l)
 	struct generation *g = generation_new(l), *old = w->gen;
 	struct admit_limits al;
 
-	if (g == NULL) {
-		(void)report_add(&l->report, l->conf->path, 0, "%s", err_str(ERR_NOMEM));
+	if (g == NULL)
 		return ERR_NOMEM;
-	}
 	l->conf = NULL;
 	w->next_generation++;
 	add_zones(l, g);

@@ -86,6 +86,7 @@ struct warden {
 	bool foreground;
 	bool stopping;
 	bool reload_again;             /* SIGHUP came while a load was running */
+	bool commit_again;             /* the DNS process is told of the generation soon: it could not be yet */
 	struct child_conf child_conf;
 	struct child dns, sentinel;
 	unsigned probed_ifindex[LIMIT_NETWORKS];   /* by network: the bridge that the sentinel has a socket of; 0 = none */

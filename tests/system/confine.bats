@@ -61,3 +61,22 @@ child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\")
 	grep -q '^Seccomp:.*2' /proc/$pid/status
 	[ "$(awk '/^CapEff:/ {print $2}' /proc/$pid/status)" = 0000000000000000 ]
 }
+
+@test "descriptors run out: the warden lives, and all is well again when there are some" {
+	local limit status
+	limit=$(prlimit --pid "$JITSUD" --nofile -o SOFT --noheadings)
+	prlimit --pid "$JITSUD" --nofile=3:
+	status=$(ask www.example.test A)
+	[[ "$status" == *SERVFAIL* ]]
+	kill -KILL "$(pgrep -P "$JITSUD" -f '^jitsud: dns')" "$(pgrep -P "$JITSUD" -f '^jitsud: sentinel')"
+	kill -HUP "$JITSUD"
+	sleep 2
+	kill -0 "$JITSUD"
+	grep -q 'Too many open files' "$DIR/log"
+	prlimit --pid "$JITSUD" --nofile="$limit:"
+	serving() { [ "$(ask +short plain.example.test A)" = 192.0.2.7 ]; }
+	wait_for 15 serving
+	awake() { [ "$(ask +short www.example.test A)" = 10.77.0.10 ]; }
+	wait_for 30 awake
+	jitsu reload
+}
