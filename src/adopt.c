@@ -6,6 +6,8 @@
  *     a row with a UUID, and the VM is half-made  → destroyed; the unit is dormant
  *     a VM of ours without a row, or of a unit that the configuration has lost → destroyed
  *     a VM without our mark                        → not in vm_adopt's list: never touched
+ *
+ * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed instead (adopt_destroy).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,7 @@ struct adoption {
 	struct found *found;
 	size_t nfound;
 	unsigned adopted, destroyed;
+	unsigned ending;                  /* VMs being destroyed because jitsud stops */
 };
 
 static void
@@ -157,6 +160,30 @@ destroyed(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		log_err("VM %s, which no unit knows, cannot be destroyed: %s", text, res->text);
 }
 
+static void
+ended(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct warden *w = arg;
+
+	destroyed(uuid, res, NULL);
+	if (w->adoption != NULL && --w->adoption->ending == 0)
+		event_base_loopbreak(w->base);
+}
+
+/* jitsud stops, and no VM is to stay. */
+static void
+destroy_all(struct warden *w)
+{
+	struct adoption *a = w->adoption;
+
+	log_info("on-exit: %zu VMs of the jitsud before are destroyed", a->nfound);
+	a->ending = (unsigned)a->nfound;
+	for (size_t i = 0; i < a->nfound; i++)
+		vm_stop(w->vms, &a->found[i].uuid, VM_STOP_DESTROY, 0, ended, w);
+	if (a->nfound == 0)
+		event_base_loopbreak(w->base);
+}
+
 /* VMs of ours that no unit claimed. */
 static void
 destroy_unclaimed(struct warden *w)
@@ -192,6 +219,10 @@ on_found(const struct vm_found *f, void *arg)
 		grown[a->nfound++] = (struct found){ .uuid = f->uuid, .state = f->state };
 		return;
 	}
+	if (w->stopping) {
+		destroy_all(w);
+		return;
+	}
 	for (size_t i = 0; i < a->nrows; i++) {
 		struct unit *u = unit_by_name(&w->units, a->rows[i].owner);
 
@@ -204,7 +235,19 @@ on_found(const struct vm_found *f, void *arg)
 	if (a->nfound > 0)
 		log_info("adoption: %u VMs go on, %u without a unit destroyed", a->adopted, a->destroyed);
 	adopt_free(w);
+	w->adopted = true;
 	warden_serve(w);
+}
+
+void
+adopt_destroy(struct warden *w)
+{
+	if (w->adoption != NULL)
+		return;   /* on_found sees that we stop */
+	w->adoption = calloc(1, sizeof(*w->adoption));
+	if (w->adoption == NULL)
+		fatal("adoption: %s", err_str(ERR_NOMEM));
+	vm_adopt(w->vms, on_found, w);
 }
 
 void

@@ -465,6 +465,7 @@ loader_swap(struct loader *l)
 	else
 		admit_limits_set(&w->admit, &al);
 	w->gen = g;
+	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
 	w->cookies = l->cookies;
 	dnslink_tune(w);
 	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */

@@ -374,6 +374,16 @@ on_stop_check(evutil_socket_t fd, short what, void *arg)
 		event_base_loopbreak(w->base);
 }
 
+static void
+run_for(struct warden *w, unsigned seconds)
+{
+	struct timeval most = { .tv_sec = seconds };
+
+	if (event_base_loopexit(w->base, &most) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	event_base_dispatch(w->base);
+}
+
 /* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or WARDEN_STOP_S. */
 static void
 stop_all_vms(struct warden *w)
@@ -415,10 +425,15 @@ on_term(evutil_socket_t sig, short what, void *arg)
 static void
 tear_down(struct warden *w)
 {
-	bool stop = w->gen != NULL && w->gen->conf->on_exit == CONFIG_EXIT_STOP;
+	bool stop = w->stop_vms;
 
-	if (stop)
+	if (stop && w->adopted) {
 		stop_all_vms(w);
+	} else if (stop) {
+		loader_cancel(w);
+		adopt_destroy(w);
+		run_for(w, WARDEN_STOP_S);
+	}
 	loader_cancel(w);
 	imagejob_free(w->keeping);
 	adopt_free(w);
@@ -489,6 +504,7 @@ warden_main(const struct warden_options *opt)
 	w.ev_int = evsignal_new(w.base, SIGINT, on_term, &w);
 	if (w.ev_term == NULL || w.ev_int == NULL || event_add(w.ev_term, NULL) != 0 || event_add(w.ev_int, NULL) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
+	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
 	config_free(conf);
 	if (loader_start(&w, first_load_done, NULL) != ERR_OK)
 		fatal("load: %s", err_str(ERR_STATE));

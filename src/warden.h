@@ -106,6 +106,8 @@ struct warden {
 	bool keep_again;               /* when that is done: a load was done meanwhile */
 	char *images_dir;
 	struct adoption *adoption;     /* until every VM that was found is dealt with */
+	bool adopted;                  /* ... which is done */
+	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
 	struct unit_table units;
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
 	bool stepping;
@@ -214,6 +216,8 @@ uint64_t wake_last_use_ns(const struct warden *w, const struct unit *u);
 
 /* Joins what runs to what the store remembers; for the first generation, once. */
 void adopt_start(struct warden *w);
+/* Instead, or while it goes on, when w->stopping: destroys every VM of ours and breaks the loop when that is done. */
+void adopt_destroy(struct warden *w);
 void adopt_free(struct warden *w);
 
 /* ---- verbs.c ---- */

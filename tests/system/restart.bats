@@ -118,3 +118,39 @@ teardown() { teardown_jitsu; }
 	[ "$(qemu_count)" -eq 0 ]
 	[ -z "$(ip -n "$NS" -o link show type tun)" ]
 }
+
+# ended_while SECONDS COMMAND...: a jitsud is started, and told to stop as soon as the command succeeds.
+ended_while() {
+	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	JITSUD=$!
+	wait_for "$@"
+	stop_jitsud TERM
+}
+loads() { pgrep -P "$JITSUD" -f '^jitsud: zones' >/dev/null; }
+twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
+
+@test "on-exit = stop ends the VMs of the jitsud before, too, when it comes during the first load or the adoption" {
+	CONF_TOP='on-exit = "stop"' write_conf
+	write_zone "$(more_units 2)"
+	start_jitsud
+	ask +short u1.example.test A
+	ask +short u2.example.test A
+	stop_jitsud KILL
+	[ "$(qemu_count)" -eq 2 ]
+	# One that does not answer holds the adoption up.
+	kill -STOP "$(qemus | head -1)"
+	ended_while 10 twice_loaded
+	grep -q '2 VMs of the jitsud before are destroyed' "$DIR/log"
+	[ "$(qemu_count)" -eq 0 ]
+	[ -z "$(ls "$DIR/run/vm")" ]
+	start_jitsud
+	ask +short u1.example.test A
+	stop_jitsud KILL
+	[ "$(qemu_count)" -eq 1 ]
+	awk 'BEGIN { for (i = 0; i < 400000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/example.zone"
+	ended_while 10 loads
+	[ "$(grep -c 'generation 1:' "$DIR/log")" -eq 3 ]
+	grep -q '1 VMs of the jitsud before are destroyed' "$DIR/log"
+	[ "$(qemu_count)" -eq 0 ]
+	[ -z "$(ls "$DIR/run/vm")" ]
+}
