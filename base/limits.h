@@ -20,6 +20,12 @@
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
 
+/*
+ * "expired" events stored per minute, of all units: they say that a boot is slow, and a captured DNS process must not push everything else out of
+ * the events with them.
+ */
+#define LIMIT_EXPIRED_EVENTS 60
+
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */
 #define LIMIT_LISTEN 64
 
@@ -141,7 +147,7 @@
 /* One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner. */
 #define LIMIT_RECORD_TEXT (4 * 65536)
 
-/* Files that one zone may include: a person's zone has a few; a program's needs no $INCLUDE. */
+/* Files that one zone's file, or its units', may include: a person's zone has a few; a program's needs no $INCLUDE.  A child that asks for more is killed. */
 #define LIMIT_INCLUDES 4096
 
 /* A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to start the process that compiles it alone. */

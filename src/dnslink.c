@@ -241,10 +241,20 @@ on_wake(struct warden *w, const struct msg *m)
 }
 
 static void
+on_answered(struct warden *w, const struct msg *m)
+{
+	struct unit *u = unit_by_number(&w->units, m->unit);
+
+	if (m->answered.answers == 0 || m->answered.expired > 1 || m->answered.first_query_ns > m->time_ns || m->time_ns > clock_now_ns())
+		child_kill(&w->dns, "it answered nothing, or before it was asked");
+	else if (u != NULL)
+		wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers, m->answered.expired != 0);
+}
+
+static void
 on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	struct warden *w = c->arg;
-	struct unit *u;
 
 	chan_close_fds(fds, nfds);   /* it has no descriptors to give */
 	if (m->type != MSG_COMMITTED && m->unit >= w->units.next) {
@@ -256,9 +266,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		on_wake(w, m);
 		break;
 	case MSG_ANSWERED:
-		u = unit_by_number(&w->units, m->unit);
-		if (u != NULL)
-			wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers, m->answered.expired != 0);
+		on_answered(w, m);
 		break;
 	case MSG_COMMITTED:
 		log_debug("generation %llu is served", (unsigned long long)m->commit.generation);

@@ -199,6 +199,10 @@ on_want_include(struct loader *l, const struct msg *m)
 	struct errmsg why = { .text = "" };
 	int fd;
 
+	if (++l->todo[m->include.index].includes > 2 * LIMIT_INCLUDES) {   /* of the zone's file and of its units' */
+		child_kill(&l->zones, "it wants more files included than a zone may have");
+		return;
+	}
 	memcpy(path, m->include.path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
 	fd = zonefile_open_include(z->file, path, &full, &why);

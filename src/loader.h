@@ -31,6 +31,7 @@ struct loader {
 	unsigned sent;                 /* zones that were looked at: named to the child, or not of its batch */
 	struct loader_zone {
 		struct inputs inputs;
+		unsigned includes;     /* files that the child asked for */
 		bool unknown;          /* a file could not be noted */
 		enum loader_how how;
 		struct served_zone *reused;   /* with LOADER_REUSED */

@@ -11,6 +11,8 @@
 #include "base/siphash.h"
 #include "src/warden.h"
 
+#define EXPIRED_WINDOW_MS 60000
+
 /* ---- events ---- */
 
 json_t *
@@ -125,8 +127,17 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 void
 record_expired(struct warden *w, struct unit *u, unsigned answers)
 {
+	uint64_t now = clock_now_ms();
 	char text[96];
 
+	if (now - w->expired_since_ms >= EXPIRED_WINDOW_MS) {
+		if (w->expired_events > LIMIT_EXPIRED_EVENTS)
+			log_warn("%u events \"expired\" more were not stored", w->expired_events - LIMIT_EXPIRED_EVENTS);
+		w->expired_since_ms = now;
+		w->expired_events = 0;
+	}
+	if (++w->expired_events > LIMIT_EXPIRED_EVENTS)
+		return;
 	snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
 	record_event(w, u->name, "expired", text);
 }

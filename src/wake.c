@@ -706,8 +706,10 @@ wake_ready_again(struct warden *w, struct unit *u)
 void
 wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired)
 {
-	struct unit_run *r = unit_run(u);
+	struct unit_run *r = u->run;
 
+	if (r == NULL)
+		return;   /* nobody woke it */
 	if (r->trace.query_ns == 0 || first_query_ns < r->trace.query_ns)
 		r->trace.query_ns = first_query_ns;
 	if (r->trace.answer_ns == 0 && r->trace.ready_ns != 0 && time_ns >= r->trace.ready_ns) {

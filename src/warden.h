@@ -117,6 +117,8 @@ struct warden {
 	uint32_t next_image;
 	uint64_t next_generation;
 	uint64_t started_ns;
+	uint64_t expired_since_ms;     /* "expired" events of the minute from here */
+	unsigned expired_events;
 	struct {
 		uint64_t wakes, boots, failures, crashes, refused, adopted;
 	} totals;

@@ -80,3 +80,34 @@ child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\")
 	wait_for 30 awake
 	jitsu reload
 }
+
+# forge CHILD KIND NUMBER COUNT: the child says so to the warden.
+forge() { "$BUILD/tests/system/forge" "$(pgrep -P "$JITSUD" -f "^jitsud: $1" | head -1)" "${@:2}"; }
+
+@test "a captured DNS process cannot fill the events, and lies are its end" {
+	ask +short www.example.test A
+	forge dns expired 0 3000
+	sleep 1
+	[ "$(jitsu --json events | jq '[.[] | select(.kind == "expired")] | length')" -eq 60 ]
+	jitsu --json events | jq -e '.[] | select(.kind == "awake")' >/dev/null
+	old=$(child_pid dns)
+	forge dns nothing 0 1
+	replaced() { [ "$(child_pid dns)" != "$old" ] && [ "$(child_pid dns)" != null ]; }
+	wait_for 10 replaced
+	grep -q "dns process (pid $old) ended: protocol violation: it answered nothing" "$DIR/log"
+}
+
+@test "a captured zones process cannot have files opened without end" {
+	awk 'BEGIN { for (i = 0; i < 400000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/example.zone"
+	echo 'x A 192.0.2.1' >"$DIR/forged.zone"
+	kill -HUP "$JITSUD"
+	loads() { pgrep -P "$JITSUD" -f '^jitsud: zones' >/dev/null; }
+	wait_for 10 loads
+	kill -STOP "$(pgrep -P "$JITSUD" -f '^jitsud: zones')"
+	forge zones include 0 20000 >"$DIR/forged"
+	grep -q 'it wants more files included than a zone may have' "$DIR/log"
+	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
+	SERIAL=7 write_zone
+	wait_for 10 jitsu reload
+	[[ "$(ask +short example.test SOA)" == *' 7 '* ]]
+}

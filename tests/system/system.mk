@@ -3,4 +3,8 @@ $(BUILD)/tests/system/inject: $(BUILD)/tests/system/inject.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^
 
-tests: $(BUILD)/tests/system/inject
+$(BUILD)/tests/system/forge: $(BUILD)/tests/system/forge.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^
+
+tests: $(BUILD)/tests/system/inject $(BUILD)/tests/system/forge
