@@ -282,7 +282,7 @@ cli_print_reload(FILE *f, const json_t *data)
 static void
 status_zones(FILE *f, const json_t *zones)
 {
-	static const struct cli_column columns[] = { { "ZONE", false }, { "SERIAL", true }, { "UNITS", true }, { "FILE", false },
+	static const struct cli_column columns[] = { { "ZONE", false }, { "STATE", false }, { "SERIAL", true }, { "UNITS", true }, { "FILE", false },
 		{ "ERROR", false }, { NULL, false } };
 	struct cli_table *t;
 	const json_t *z;
@@ -292,10 +292,11 @@ status_zones(FILE *f, const json_t *zones)
 		return;
 	json_array_foreach(zones, i, z) {
 		cli_table_cell(t, 0, "%s", text_of(z, "name"));
-		cell_number(t, 1, z, "serial");
-		cell_number(t, 2, z, "units");
-		cli_table_cell(t, 3, "%s", text_of(z, "file"));
-		cli_table_cell(t, 4, "%s", text_of(z, "error"));
+		cli_table_cell(t, 1, "%s", text_of(z, "state"));
+		cell_number(t, 2, z, "serial");
+		cell_number(t, 3, z, "units");
+		cli_table_cell(t, 4, "%s", text_of(z, "file"));
+		cli_table_cell(t, 5, "%s", text_of(z, "error"));
 		if (!cli_table_row(t))
 			break;
 	}
@@ -399,7 +400,7 @@ bool
 cli_print_status(FILE *f, const json_t *data)
 {
 	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid"), anew = number_of(data, "zones_read"),
-	    from_disk = number_of(data, "zones_from_disk");
+	    from_disk = number_of(data, "zones_from_disk"), failed = number_of(data, "zones_failed"), old = number_of(data, "zones_old");
 	char ms[CLI_TEXT];
 
 	if (!json_is_object(data))
@@ -411,6 +412,8 @@ cli_print_status(FILE *f, const json_t *data)
 		print_line(f, "uptime", "%s", cli_text_ms(up * 1000, ms));
 	if (anew >= 0 && from_disk >= 0)
 		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
+	if (failed > 0 || old > 0)
+		print_line(f, "bad zones", "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed > 0 ? failed : 0, old > 0 ? old : 0);
 	status_zones(f, json_object_get(data, "zones"));
 	status_children(f, json_object_get(data, "children"));
 	status_counters(f, json_object_get(data, "counters"));

@@ -24,7 +24,7 @@
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
  *   reload   { zones, refused, units, warnings: [text] }; fails with every finding, one per line
  *   dump     { name, serial, index } and beside it the sealed image whose zone `index` it is, as a descriptor; args: name
- *   status   { version, pid, uptime_s, zones: [{ name, serial, units, file, error }], children: [{ name, pid, restarts }],
+ *   status   { version, pid, uptime_s, zones_failed, zones_old, zones: [{ name, state: ok | old | failed, serial, units, file, error }], children: [{ name, pid, restarts }],
  *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,
  *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }
  */

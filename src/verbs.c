@@ -268,31 +268,22 @@ lines_fail(struct control_request *req, const json_t *lines)
 	free(all);
 }
 
-static unsigned
-zones_refused(const struct warden *w)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
-		n += w->gen->zones[i].error != NULL;
-	return n;
-}
-
 static void
 reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
 	struct control_request *req = arg;
 	json_t *warnings = json_array();
+	struct warden_zones n;
 	char line[1200];
 
 	warden_reloaded(w, e, r);
+	warden_zones(w, &n);
 	for (size_t i = 0; i < r->nlines; i++) {
 		report_format(r, i, line, sizeof(line));
 		(void)json_array_append_new(warnings, json_string(line));
 	}
 	if (e == ERR_OK) {
-		control_reply(req, json_pack("{s:I, s:I, s:I, s:o}", "zones", (json_int_t)w->gen->conf->nzones, "refused",
-		    (json_int_t)zones_refused(w), "units",
+		control_reply(req, json_pack("{s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old), "units",
 		    (json_int_t)w->units.count, "warnings", warnings));
 		return;
 	}
@@ -323,7 +314,8 @@ zones_json(const struct warden *w)
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		(void)json_array_append_new(all, json_pack("{s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "serial",
+		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state",
+		    z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok", "serial",
 		    z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file",
 		    w->gen->conf->zones[i].file, "error", z->error != NULL ? json_string(z->error) : json_null()));
 	}
@@ -380,12 +372,14 @@ static void
 verb_status(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
+	struct warden_zones n;
 
 	(void)args;
-	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
+	warden_zones(w, &n);
+	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
 	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
 	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
-	    (json_int_t)w->gen->from_disk, "units", (json_int_t)w->units.count, "mapping_bytes",
+	    (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed, "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "mapping_bytes",
 	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w), "children", child_json(&w->dns),
 	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w)));
 }

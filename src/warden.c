@@ -262,6 +262,59 @@ on_trim(evutil_socket_t fd, short what, void *arg)
 static void reload_again(struct warden *w);
 
 void
+warden_zones(const struct warden *w, struct warden_zones *n)
+{
+	*n = (struct warden_zones){ .all = w->gen->conf->nzones };
+	for (unsigned i = 0; i < n->all; i++) {
+		n->failed += w->gen->zones[i].image == NULL;
+		n->old += w->gen->zones[i].image != NULL && w->gen->zones[i].error != NULL;
+	}
+}
+
+/* ", 2 of them not served and 1 with its old contents", or nothing. */
+static void
+zones_text(const struct warden_zones *n, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (n->failed > 0 || n->old > 0)
+		snprintf(buf, size, ", %u of them not served and %u with old contents", n->failed, n->old);
+}
+
+/* Each zone that is not served as its file says, by name. */
+static void
+log_zones(const struct warden *w)
+{
+	unsigned lines = 0, more = 0;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		if (z->image != NULL && z->error == NULL)
+			continue;
+		if (lines == LIMIT_REPORT_LINES)
+			more++;
+		else if (++lines > 0)
+			log_err("zone %s %s: %s", z->origin, z->image == NULL ? "is not served" : "keeps its old contents",
+			    z->error != NULL ? z->error : "it could not be loaded");
+	}
+	if (more > 0)
+		log_err("and %u zones more", more);
+}
+
+/* The state that `systemctl status` shows. */
+static void
+tell_ready(const struct warden *w)
+{
+	struct warden_zones n;
+	char bad[100], text[200];
+
+	warden_zones(w, &n);
+	zones_text(&n, bad, sizeof(bad));
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
+	notify_send(text);
+}
+
+void
 warden_reloaded(struct warden *w, enum err e, const struct report *r)
 {
 	static const struct timeval soon = { 1, 0 };
@@ -273,16 +326,18 @@ warden_reloaded(struct warden *w, enum err e, const struct report *r)
 	}
 	if (r->nerrors > r->nlines)
 		log_warn("and %zu findings more", r->nerrors - r->nlines);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		log_zones(w);
 		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
 		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
-	else
+	} else {
 		log_err("the configuration was not loaded, the old one stays");
+	}
 	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
 	if (w->control != NULL && !w->reload_again)
-		notify_send("READY=1");
+		tell_ready(w);
 	reload_again(w);
 }
 
@@ -324,7 +379,9 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 void
 warden_serve(struct warden *w)
 {
+	struct warden_zones n;
 	struct errmsg m;
+	char bad[100];
 
 	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
@@ -335,8 +392,10 @@ warden_serve(struct warden *w)
 	daemonize_ready();
 	if (!w->foreground)
 		log_init("warden", 0, (enum log_level)w->child_conf.log_level);
-	notify_send("READY=1");
-	log_info("jitsud %s serves %u zones, %u units", JITSU_VERSION, w->gen->conf->nzones, w->units.count);
+	tell_ready(w);
+	warden_zones(w, &n);
+	zones_text(&n, bad, sizeof(bad));
+	log_info("jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
 }
 
 static void

@@ -137,6 +137,11 @@ struct warden_options {
 
 /* Runs until SIGTERM or SIGINT; the exit status. */
 int warden_main(const struct warden_options *opt);
+/* Zones of the generation: in all, not served at all, and served as they were before their files went wrong. */
+struct warden_zones {
+	unsigned all, failed, old;
+};
+void warden_zones(const struct warden *w, struct warden_zones *n);
 /* Logs how a reload went. */
 void warden_reloaded(struct warden *w, enum err e, const struct report *r);
 /* The first generation is loaded and adoption is done: start the children that serve. */

@@ -154,3 +154,30 @@ twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
 	[ "$(qemu_count)" -eq 0 ]
 	[ -z "$(ls "$DIR/run/vm")" ]
 }
+
+@test "a start in which zones fail is a start, and everything says which do" {
+	CONF_MORE='zone "bad.test" { file = "bad.zone" } zone "none.test" { file = "none.zone" }' write_conf
+	echo '@ A nonsense' >"$DIR/bad.zone"
+	echo '@ A nonsense' >"$DIR/example.zone"
+	python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/notify" >"$DIR/notified" 3>&- 4>&- &
+	local listener=$!
+	wait_for 5 test -S "$DIR/notify"
+	(NOTIFY_SOCKET=$DIR/notify exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	JITSUD=$!
+	wait_for 10 grep -q 'READY=1 STATUS=3 zones, 3 of them not served and 0 with old contents, 0 units' "$DIR/notified"
+	[ "$(grep -c 'warden: error: zone .* is not served: ' "$DIR/log")" -eq 3 ]
+	[ "$(jitsu --json status | jq -c '[.zones_failed, .zones_old, [.zones[].state]]')" = '[3,0,["failed","failed","failed"]]' ]
+	jitsu status | grep -q '^bad zones *3 NOT SERVED'
+	write_zone
+	run jitsu reload
+	wait_for 5 grep -q 'READY=1 STATUS=3 zones, 2 of them not served and 0 with old contents, 1 units' "$DIR/notified"
+	echo 'x A nonsense' >>"$DIR/example.zone"
+	run jitsu reload
+	wait_for 5 grep -q 'STATUS=3 zones, 2 of them not served and 1 with old contents, 1 units' "$DIR/notified"
+	[ "$(jitsu --json status | jq -r '.zones[] | select(.name == "example.test") | .state')" = old ]
+	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
+	kill "$listener"
+}

@@ -333,7 +333,7 @@ static void
 test_fd_flood(void **state)
 {
 	(void)state;
-	check_nonsense(sizeof(struct msg), MSG_VERSION, MSG_RUNNING, LIMIT_MSG_FDS + 1, "size");
+	check_nonsense(sizeof(struct msg), MSG_VERSION, MSG_RUNNING, LIMIT_MSG_FDS + 1, "descriptors");
 }
 
 /* A message before the end is delivered before the end is told; a send to a dead peer is an error and no signal. */

@@ -108,11 +108,13 @@ test_status(void **state)
 {
 	(void)state;
 	assert_string_equal(printed(cli_print_status,
-	    "{\"version\":\"0.1.0\",\"pid\":7,\"uptime_s\":93784,\"zones\":[{\"name\":\"example.test\",\"serial\":1,\"units\":2,\"file\":\"/z\","
+	    "{\"version\":\"0.1.0\",\"pid\":7,\"uptime_s\":93784,\"zones_failed\":1,\"zones_old\":0,"
+	    "\"zones\":[{\"name\":\"example.test\",\"state\":\"ok\",\"serial\":1,\"units\":2,\"file\":\"/z\","
 	    "\"error\":null}],\"children\":[{\"name\":\"dns\",\"pid\":8,\"restarts\":0}],\"counters\":{\"queries\":100,\"rcodes\":{\"NOERROR\":99}},"
 	    "\"limits\":{\"boots\":{\"used\":1,\"most\":2},\"memory\":{\"used\":16777216,\"most\":1610612736}}}", true),
 	    "version     0.1.0\npid         7\nuptime      1d02h\n"
-	    "\nZONE          SERIAL  UNITS  FILE  ERROR\nexample.test       1      2  /z    -\n"
+	    "bad zones   1 NOT SERVED, 0 with old contents (see ERROR below)\n"
+	    "\nZONE          STATE  SERIAL  UNITS  FILE  ERROR\nexample.test  ok          1      2  /z    -\n"
 	    "\nPROCESS  PID  RESTARTS\ndns        8         0\n"
 	    "\nCOUNTER         VALUE\nqueries           100\nrcodes NOERROR     99\n"
 	    "\nLIMIT     USED     MOST\nboots        1        2\nmemory  16 MiB  1.5 GiB\n");
