@@ -195,7 +195,7 @@ show_history(FILE *f, const json_t *u)
 bool
 cli_print_show(FILE *f, const json_t *u)
 {
-	double memory = number_of(u, "memory"), pid = number_of(u, "pid"), line = number_of(u, "line");
+	double memory = number_of(u, "memory"), pid = number_of(u, "pid"), domid = number_of(u, "domid"), line = number_of(u, "line");
 	char buf[1024], bytes[CLI_TEXT];
 
 	if (!json_is_object(u) || text_of(u, "name")[0] == '\0')
@@ -210,6 +210,8 @@ cli_print_show(FILE *f, const json_t *u)
 	print_line(f, "vm", "%s", text_of(u, "uuid"));
 	if (pid > 0)
 		print_line(f, "pid", "%.0f", pid);
+	if (domid > 0)
+		print_line(f, "domain", "%.0f", domid);
 	if (memory >= 0)
 		print_line(f, "memory", "%s", cli_text_bytes((uint64_t)memory, bytes));
 	show_policy(f, json_object_get(u, "policy"));

@@ -16,7 +16,7 @@
  * What the verbs' data look like (fields may be added; a program ignores what it does not know; absent or null = unknown):
  *
  *   list     array of { name, state, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
- *   show     such an object, and { aliases: [name], mac, uuid, pid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
+ *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
  *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line }
  *   events   array of { time: seconds.microseconds, unit, kind, durations_us: { spawn, alive, ready, answer }, text }; args: name, limit, follow
  *   console  { name, text }; args: name

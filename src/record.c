@@ -312,16 +312,20 @@ record_show_json(const struct warden *w, const struct unit *u)
 	json_t *j = record_list_json(w, u), *more;
 	const struct unit_run *r = u->run;
 	uint64_t now = clock_now_ns(), backoff = u->life.backoff_until_ms * NS_PER_MS;
+	struct vm_ids ids = { .pid = 0 };
 	char mac[ADDR_MAC_TEXT], uuid[VM_UUID_TEXT] = "";
 	uint64_t queries = atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
 
 	if (j == NULL)
 		return NULL;
 	addr_mac_text(u->conf->mac, mac);
-	if (r != NULL && r->has_vm)
+	if (r != NULL && r->has_vm) {
 		vm_uuid_text(&r->uuid, uuid);
-	more = json_pack("{s:o, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+		ids = vm_ids_get(w->vms, &r->uuid);
+	}
+	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", text_json(uuid),
+	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
 	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u->conf),
 	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
 	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", text_json(r != NULL ? r->error : NULL),

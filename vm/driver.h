@@ -18,6 +18,7 @@ struct vm {
 	struct vm_uuid uuid;
 	const struct vm_driver *driver;
 	char unit[LIMIT_NAME_TEXT];
+	struct vm_ids ids;         /* set by the driver before the host sees the VM, and the same from then on */
 	int watch_fd;              /* readable when driver->watched must be called; -1 = none.  Watched while no operation runs */
 	int death_fd;              /* pidfd: readable when the process ended; -1 = none.  Always watched */
 	bool answered;             /* its control socket has spoken to us */

@@ -133,7 +133,7 @@ xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, ui
 	v->vm.watch_fd = v->vm.death_fd = -1;
 	v->vm.answered = true;
 	v->ctx = ctx;
-	v->domid = domid;
+	v->domid = v->vm.ids.domid = domid;
 	return v;
 }
 

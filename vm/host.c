@@ -169,6 +169,14 @@ vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, uns
 	operate(h, uuid, j);
 }
 
+struct vm_ids
+vm_ids_get(struct vm_host *h, const struct vm_uuid *uuid)
+{
+	const struct entry *e = host_entry_find(h, uuid);
+
+	return e != NULL && e->vm != NULL ? e->vm->ids : (struct vm_ids){ .pid = 0 };
+}
+
 void
 vm_freeze(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {

@@ -195,7 +195,7 @@ take_process(struct found *f, pid_t pid, struct cmdline *c)
 		close(fd);
 		return;
 	}
-	f->v->pid = pid;
+	f->v->pid = f->v->vm.ids.pid = pid;
 	f->v->vm.death_fd = fd;
 	learn(f->v, c);
 }

@@ -326,7 +326,7 @@ settle(struct start *s, const struct spawned *sp)
 	struct errmsg m = { "" };
 	char text[64];
 
-	v->pid = sp->pid;
+	v->pid = v->vm.ids.pid = sp->pid;
 	v->vm.death_fd = sp->pidfd;
 	snprintf(text, sizeof(text), "%d %llu\n", (int)sp->pid, qemu_dir_starttime(sp->pid, NULL));
 	if (qemu_dir_write(v->dir_fd, QEMU_DIR_PID, text, &m) != ERR_OK || qemu_vm_connect(v, &m) != ERR_OK)

@@ -167,6 +167,14 @@ void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, 
 void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
+/* How the host's own tools name a VM: the process that is it, or a Xen domain; 0 where there is none. */
+struct vm_ids {
+	pid_t pid;
+	uint32_t domid;
+};
+/* Zeros for a VM that does not run. */
+struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
+
 /*
  * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called on the loop for each, then with NULL.
  * After it a found VM is in the module's table as if it had been started here (events, stop, console, ...).

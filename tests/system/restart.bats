@@ -10,6 +10,7 @@ teardown() { teardown_jitsu; }
 	start_jitsud
 	ask +short www.example.test A
 	pid=$(qemus)
+	[ "$(jitsu --json show www.example.test | jq -c '[.pid, .domid]')" = "[$pid,null]" ]
 	sleep 2
 	stop_jitsud TERM
 	[ "$(qemus)" = "$pid" ]
@@ -18,7 +19,10 @@ teardown() { teardown_jitsu; }
 	[ "$(qemus)" = "$pid" ]
 	idle=$(jitsu --json list | jq '.[] | select(.name == "www.example.test") | .idle_s')
 	[ "$idle" -ge 2 ]
+	[ "$(jitsu --json show www.example.test | jq .pid)" = "$pid" ]
+	jitsu show www.example.test | grep -q "^pid *$pid\$"
 	wait_for 20 is_state www.example.test dormant
+	[ "$(jitsu --json show www.example.test | jq .pid)" = null ]
 	[ "$(qemu_count)" -eq 0 ]
 }
 

@@ -83,6 +83,8 @@ test_show(void **state)
 	    "console\n"
 	    "    Hello\n"
 	    "    \\007bell\\\n");
+	assert_string_equal(printed(cli_print_show, "{\"name\":\"x\",\"state\":\"awake\",\"pid\":null,\"domid\":7}", true),
+	    "name        x\nstate       awake\ndomain      7\n");
 	assert_string_equal(printed(cli_print_show, "{\"name\":\"x\",\"state\":\"dormant\"}", true), "name        x\nstate       dormant\n");
 	(void)printed(cli_print_show, "{}", false);
 	(void)printed(cli_print_show, "[]", false);
