@@ -135,6 +135,7 @@ adopt_row(struct warden *w, struct unit *u, const struct row *r)
 		if (whole) {
 			w->adoption->adopted++;
 			w->totals.adopted++;
+			wake_count(w, u, &r->uuid);
 			record_event(w, u->name, "adopted", "its VM was running when jitsud started");
 		}
 	}
@@ -232,6 +233,8 @@ on_found(const struct vm_found *f, void *arg)
 			store_unit_delete(w->store, a->rows[i].owner, NULL, NULL);
 	}
 	destroy_unclaimed(w);
+	if (w->activity != NULL)
+		vm_activity_settle(w->activity);
 	if (a->nfound > 0)
 		log_info("adoption: %u VMs go on, %u without a unit destroyed", a->adopted, a->destroyed);
 	adopt_free(w);

@@ -275,6 +275,17 @@ vm_op_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	op_done(op, res->err, res->text);
 }
 
+void
+wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
+{
+	struct vm_ids ids;
+
+	if (w->activity == NULL || u->conf == NULL)
+		return;
+	ids = vm_ids_get(w->vms, uuid);
+	vm_activity_watch(w->activity, uuid, ids.nic, u->conf->mac);
+}
+
 static void
 vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
@@ -288,6 +299,7 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		op->w->totals.boots++;
 		r->trace.exec_ns = res->exec_ns;
 		snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
+		wake_count(op->w, u, uuid);
 	}
 	vm_op_done(uuid, res, arg);
 }
@@ -375,6 +387,8 @@ vm_stopped(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	if (u != NULL && (res->err == ERR_OK || res->err == ERR_MISSING)) {
 		if (res->console[0] != '\0')
 			unit_console_set(u, res->console);
+		if (op->w->activity != NULL)
+			vm_activity_unwatch(op->w->activity, uuid);
 		unit_uuid_set(&op->w->units, u, NULL);
 		u->run->awake_since_ns = 0;
 	}
@@ -742,6 +756,8 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	unit_error_set(u, ev->text);
 	unit_console_set(u, ev->console);
 	record_died(w, u, ev->text);
+	if (w->activity != NULL)
+		vm_activity_unwatch(w->activity, &ev->uuid);
 	if (u->life.phase != LIFE_P_SAVING)   /* its state may be saved under that name by now */
 		unit_uuid_set(&w->units, u, NULL);
 	u->run->awake_since_ns = 0;

@@ -207,6 +207,8 @@ void wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns);
 void wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns);
 /* What a unit needs is awake now: its own readiness, held back, counts. */
 void wake_ready_again(struct warden *w, struct unit *u);
+/* The packets of the unit's VM count as use. */
+void wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid);
 void wake_vm_event(const struct vm_event *ev, void *arg);
 /* The first of a wake's held queries was answered. */
 void wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired);

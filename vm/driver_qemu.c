@@ -1,5 +1,6 @@
 /* driver_qemu: the operations on a QEMU that runs. */
 #include "vm/qemu_vm.h"
+#include "vm/tap.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -95,6 +96,7 @@ qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
 	v->vm.driver = &vm_driver_qemu;
 	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
 	v->vm.watch_fd = v->vm.death_fd = -1;
+	tap_name(uuid, 0, v->vm.ids.nic);
 	v->ctx = ctx;
 	v->dir_fd = v->output_fd = -1;
 	v->end.usec_cpu = -1;

@@ -171,6 +171,7 @@ void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb don
 struct vm_ids {
 	pid_t pid;
 	uint32_t domid;
+	char nic[IFNAMSIZ];        /* the host's end of its first NIC; "" = not known */
 };
 /* Zeros for a VM that does not run. */
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
@@ -207,15 +208,22 @@ enum err vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m);
 
 /*
  * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last passed: unicast, not ARP or neighbour discovery,
- * not our readiness probes.  Set up once per instance; nothing runs per VM and nothing is read until asked.
+ * not our readiness probes, and only on the interface of a VM that is watched.  Set up once per instance; nothing is read until asked.
  * The table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per instance.
  */
 struct vm_activity;
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act, struct errmsg *m);
 void vm_activity_free(struct vm_activity *act, bool remove_table);
 /*
+ * A VM's packets count from soon on (the call does not wait), until unwatch: those of `mac` that pass the host's interface `nic`; "" = any interface, where
+ * it is not known.  Settle, once after adoption: what a former daemon watched and nobody has watched since does not count any more.
+ */
+void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid, const char *nic, const uint8_t mac[6]);
+void vm_activity_unwatch(struct vm_activity *act, const struct vm_uuid *uuid);
+void vm_activity_settle(struct vm_activity *act);
+/*
  * last_ns: when a payload packet of this MAC last passed (clock.h), 0 = not within the last hour, or never.  After an error nothing is known; ERR_MISSING:
- * somebody flushed the rules, they are in place again and count from now on.
+ * somebody flushed the rules, they are in place again and count from now on; ERR_STATE: it was not watched.
  */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
 void vm_activity_read(struct vm_activity *act, const uint8_t mac[6], vm_activity_cb cb, void *arg);

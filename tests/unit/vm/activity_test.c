@@ -24,7 +24,8 @@ static struct world w;
 static pid_t guest;
 static struct vm_activity *act;
 static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
-static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
+static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 }, stranger_mac[6] = { 2, 0, 0, 0, 0, 0x79 };
+static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } };
 
 struct reading {
 	bool done;
@@ -112,6 +113,9 @@ setup(void **state)
 	world_open(&w);
 	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
 		fail_msg("%s", m.text);
+	vm_activity_watch(act, &guest_uuid, "vact0", guest_mac);
+	vm_activity_watch(act, &nobody_uuid, "vact9", nobody_mac);
+	spin_ms(&w, 100);
 	return 0;
 }
 
@@ -143,6 +147,8 @@ test_counts(void **state)
 	r = reading(nobody_mac);
 	assert_int_equal(r.err, ERR_OK);
 	assert_int_equal(r.last_ns, 0);
+	/* Nobody said that it counts. */
+	assert_int_equal(reading(stranger_mac).err, ERR_STATE);
 	/* ARP alone. */
 	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE " 10.99.0.9 >/dev/null") == 0)
 		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE " 10.99.0.9 >/dev/null"));
@@ -189,6 +195,77 @@ test_probes(void **state)
 	assert_true(r.last_ns != 0);
 }
 
+/* Elements of the set of those that were active; 200 and more are 200. */
+static int
+active(void)
+{
+	return sh_status("n=$(nft list set bridge jitsu-t1 active | grep -o expires | wc -l); exit $((n < 200 ? n : 200))");
+}
+
+/* An echo request as the sentinel sends it, answered by the guest's kernel; and one of anybody's. */
+static void
+test_echo_probes(void **state)
+{
+	static const char ping[] = "python3 -c 'import socket, struct, sys\n"
+	    "def sum16(b): s = sum(struct.unpack(\"!%%dH\" %% (len(b) // 2), b)); s = (s >> 16) + (s & 65535); return 65535 ^ (s + (s >> 16))\n"
+	    "six = \":\" in sys.argv[1]\n"
+	    "s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)\n"
+	    "s.settimeout(2)\n"
+	    "b = struct.pack(\"!BBHHH\", 128 if six else 8, 0, 0, int(sys.argv[2]), 1)\n"
+	    "s.sendto(b if six else b[:2] + struct.pack(\"!H\", sum16(b)) + b[4:], (sys.argv[1], 0))\n"
+	    "s.recv(2000)' %s %d";
+	static const char *const to[] = { "10.99.0.9", "fd99::9" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		char ours[1200], theirs[1200];
+
+		snprintf(ours, sizeof(ours), ping, to[i], VM_PROBE_ECHO_ID);
+		snprintf(theirs, sizeof(theirs), ping, to[i], VM_PROBE_ECHO_ID + 1);
+		(void)counted(theirs);   /* neighbours are known now */
+		assert_int_equal(sh_status("%s", ours), 0);
+		assert_false(counted(ours));
+		assert_true(counted(theirs));
+	}
+}
+
+static void
+test_forged_sources(void **state)
+{
+	char command[1200];
+
+	(void)state;
+	forget();
+	/* A hostile guest: a thousand senders that are not it, and then itself. */
+	snprintf(command, sizeof(command), "nsenter -t %d -n python3 -c 'import socket\n"
+	    "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+	    "s.bind((\"vact1\", 0))\n"
+	    "for i in range(1000): s.send(bytes.fromhex(\"020000000001\" + \"0200%%08x\" %% (i + 4096) + \"88b5\") + bytes(50))\n'", (int)guest);
+	assert_int_equal(sh_status("%s", command), 0);
+	assert_int_equal(active(), 0);
+	/* Another watched VM's address, from the wrong port. */
+	snprintf(command, sizeof(command), "nsenter -t %d -n python3 -c 'import socket\n"
+	    "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
+	    "s.bind((\"vact1\", 0))\n"
+	    "s.send(bytes.fromhex(\"02000000000102000000007888b5\") + bytes(50))\n'", (int)guest);
+	assert_int_equal(sh_status("%s", command), 0);
+	assert_int_equal(reading(nobody_mac).last_ns, 0);
+	/* Where the port is not known, its address is enough. */
+	vm_activity_watch(act, &nobody_uuid, "", nobody_mac);
+	spin_ms(&w, 100);
+	assert_int_equal(sh_status("%s", command), 0);
+	assert_int_not_equal(reading(nobody_mac).last_ns, 0);
+	assert_true(counted("ping -q -c1 -W1 10.99.0.9 >/dev/null"));
+	assert_int_equal(active(), 1);
+	/* It has gone. */
+	vm_activity_unwatch(act, &guest_uuid);
+	assert_int_equal(reading(guest_mac).err, ERR_STATE);
+	forget();
+	(void)sh_status("ping -q -c1 -W1 10.99.0.9 >/dev/null");
+	assert_int_equal(active(), 0);
+	assert_int_not_equal(sh_status("nft list set bridge jitsu-t1 guests | grep -q vact"), 0);
+}
+
 static void
 test_table_lives(void **state)
 {
@@ -203,6 +280,12 @@ test_table_lives(void **state)
 	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
 	r = reading(guest_mac);
 	assert_true(r.last_ns != 0);
+	assert_int_equal(r.err, ERR_STATE);   /* not adopted yet */
+	vm_activity_watch(act, &guest_uuid, "vact0", guest_mac);
+	vm_activity_settle(act);
+	spin_ms(&w, 100);
+	assert_int_equal(reading(guest_mac).err, ERR_OK);
+	assert_int_not_equal(sh_status("nft list set bridge jitsu-t1 guests | grep -q vact9"), 0);
 	/* Somebody flushes the ruleset: unknown is not never, and it counts again. */
 	sh("nft flush ruleset");
 	r = reading(guest_mac);
@@ -250,6 +333,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_probes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_echo_probes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forged_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 	};
