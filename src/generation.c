@@ -360,12 +360,16 @@ settle_units(struct warden *w)
 		if (u == NULL)
 			continue;
 		wake_board(w, u);
-		if (u->leaving)
+		if (u->leaving && u->left->told)
+			continue;   /* by a reload before this one */
+		if (u->leaving) {
 			ev.kind = LIFE_EV_REMOVE;
-		else if (life_state(&u->life) != LIFE_DORMANT)
+			u->left->told = true;
+		} else if (life_state(&u->life) != LIFE_DORMANT) {
 			ev.kind = LIFE_EV_POLICY;
-		else
+		} else {
 			continue;
+		}
 		wake_step(w, u, &ev);
 	}
 }

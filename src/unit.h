@@ -49,6 +49,7 @@ struct unit_left {
 	uint8_t naddrs;
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
 	struct unit *unit;
+	bool told;                 /* its life cycle knows */
 	char name[];
 };
 

@@ -23,7 +23,8 @@ wait_for() {
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 # PIDs of the QEMUs of this instance.
-qemus() { pgrep -f "qemu-system-x86_64 .*$DIR/" || true; }
+# Not other pgreps, which have this in their command lines, too.
+qemus() { pgrep -f "^[^ ]*qemu-system-x86_64 .*$DIR/" || true; }
 qemu_count() { qemus | wc -l; }
 
 write_conf() {
