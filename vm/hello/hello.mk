@@ -28,6 +28,7 @@ $(BUILD)/tests/unit/vm/hello_%_test: $(BUILD)/tests/unit/vm/hello_%_test.o $(BUI
     $(BUILD)/libhello.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ -lcmocka
+$(addprefix $(BUILD)/tests/unit/vm/,hello_tcp_test hello_tcp_trouble_test): $(BUILD)/tests/unit/vm/hello_talk.o
 
 $(BUILD)/fuzz/libhello.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(HELLO_PROTO))
 $(BUILD)/tests/fuzz/fuzz_hello: tests/fuzz/fuzz_hello.c $(BUILD)/fuzz/libhello.a
