@@ -29,7 +29,12 @@ struct answer {
 	size_t len;
 	struct dns_labels labels;
 	unsigned steps;                    /* CNAMEs and DNAMEs followed */
-	const struct znode *seen[LIMIT_CNAME_STEPS];   /* whose own CNAME is in the answer already */
+	struct {
+		size_t len;
+		uint8_t name[DNS_WIRE_NAME];
+	} been[LIMIT_CNAME_STEPS];         /* where it was before */
+	unsigned ndnames;
+	const struct znode *dnames[LIMIT_CNAME_STEPS];   /* whose DNAME is in the answer already */
 	/* with DO: wildcards whose data was given; their proofs go behind the answer section */
 	unsigned nwild;
 	struct {
@@ -89,7 +94,7 @@ wild_remember(struct answer *a, const struct znode *n)
 		return;
 	memcpy(a->wild[a->nwild].name, a->name, a->len);
 	a->wild[a->nwild].proof = (struct denial){ .kind = DENIAL_WILDCARD, .z = a->zone->head, .node = n,
-		.name = a->wild[a->nwild].name, .len = a->len };
+		.name = a->wild[a->nwild].name, .len = a->len, .in_question = a->steps == 0 };
 	a->nwild++;
 }
 
@@ -106,18 +111,32 @@ wild_put(struct answer *a)
 static bool
 put_denial(struct answer *a, enum denial_kind kind, const struct znode *n, const uint8_t *name, size_t len)
 {
-	const struct denial d = { .kind = kind, .z = a->zone->head, .node = n, .name = name, .len = len };
+	const struct denial d = { .kind = kind, .z = a->zone->head, .node = n, .name = name, .len = len, .in_question = a->steps == 0 };
 
 	return !secure(a) || denial_put(&a->w, &a->denied, &d);
 }
 
 /* ---- answers and negative answers ---- */
 
+/* Has a step on the way here given this node's DNAME already? */
+static bool
+dname_given(const struct answer *a, const struct znode *n)
+{
+	unsigned i = 0;
+
+	while (i < a->ndnames && a->dnames[i] != n)
+		i++;
+	return i < a->ndnames;
+}
+
 static bool
 put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set)
 {
 	uint8_t buf[DNS_WIRE_NAME];
 	struct reply_owner o;
+
+	if (set->type == DNS_T_DNAME && dname_given(a, l->node))
+		return true;
 
 	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
 		return reply_put_exact(&a->w, set, a->parts);
@@ -207,13 +226,21 @@ refer(struct answer *a, const struct znode *n)
 
 /* ---- aliases ---- */
 
-static void
+/* The search goes on at another name, unless it was there before: a loop, and all of it is in the answer. */
+static enum step
 go_to(struct answer *a, const uint8_t *name, size_t len)
 {
+	if (a->steps + 1 >= LIMIT_CNAME_STEPS)
+		return STEP_DONE;
+	a->been[a->steps].len = a->len;
+	memcpy(a->been[a->steps++].name, a->name, a->len);
 	a->len = len;
 	dns_name_lower(a->name, name, len);
+	for (unsigned i = 0; i < a->steps; i++)
+		if (a->been[i].len == len && memcmp(a->been[i].name, a->name, len) == 0)
+			return STEP_DONE;
 	dns_name_labels(a->name, &a->labels);
-	a->steps++;
+	return STEP_FOLLOW;
 }
 
 static enum step
@@ -222,17 +249,20 @@ follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *
 	uint8_t owner[DNS_WIRE_NAME], target[DNS_WIRE_NAME];
 	size_t owner_len = znode_owner(a->zone->head, l->node, owner), len, used;
 
-	for (unsigned i = 0; i < a->steps && l->found == DNS_FOUND_NODE; i++)
-		if (a->seen[i] == l->node)
-			return STEP_DONE;   /* a loop, and all of it is in the answer */
 	if (!put_match(a, l, set))
 		return truncated(a);
-	if (a->steps + 1 >= LIMIT_CNAME_STEPS)
-		return STEP_DONE;
-	a->seen[a->steps] = l->found == DNS_FOUND_NODE ? l->node : NULL;
 	len = zname_expand(set->wire + ZRR_FIXED, owner, owner_len, target, &used);
-	go_to(a, target, len);
-	return STEP_FOLLOW;
+	return go_to(a, target, len);
+}
+
+/* The DNAME, once: a chain may pass it several times. */
+static bool
+put_dname(struct answer *a, const struct znode *n, const struct reply_owner *o, const struct zrrset *set)
+{
+	if (dname_given(a, n))
+		return true;
+	a->dnames[a->ndnames++] = n;   /* one for each step at most */
+	return reply_put(&a->w, REPLY_ANSWER, o, set, a->parts);
 }
 
 /* RFC 6672 section 3.2: the DNAME, and a CNAME made from it. */
@@ -244,7 +274,7 @@ follow_dname(struct answer *a, const struct znode *n)
 	const struct zrrset *set = znode_find(n, DNS_T_DNAME);
 	size_t prefix = a->len - o.len, suffix;
 
-	if (set == NULL || !reply_put(&a->w, REPLY_ANSWER, &o, set, a->parts))
+	if (set == NULL || !put_dname(a, n, &o, set))
 		return truncated(a);
 	suffix = dns_get16(set->wire + 10);
 	if (prefix + suffix > DNS_WIRE_NAME) {
@@ -255,11 +285,7 @@ follow_dname(struct answer *a, const struct znode *n)
 	memcpy(name + prefix, set->wire + ZRR_FIXED, suffix);
 	if (!reply_put_cname(&a->w, a->name, a->len, dns_get32(set->wire + 6), name, prefix + suffix))
 		return truncated(a);
-	if (a->q->qtype == DNS_T_CNAME || a->steps + 1 >= LIMIT_CNAME_STEPS)
-		return STEP_DONE;
-	a->seen[a->steps] = NULL;
-	go_to(a, name, prefix + suffix);
-	return STEP_FOLLOW;
+	return a->q->qtype == DNS_T_CNAME ? STEP_DONE : go_to(a, name, prefix + suffix);
 }
 
 /* ---- a node ---- */
@@ -277,6 +303,10 @@ answer_rrsig(struct answer *a, const struct dns_lookup *l)
 		set = zrrset_next(set);
 	if (i == l->node->nrrsets)
 		return put_negative(a, l);
+	if (set->type == DNS_T_DNAME && (a->parts & REPLY_SIGS) != 0 && dname_given(a, l->node))
+		return STEP_DONE;
+	if (l->found == DNS_FOUND_WILDCARD)
+		wild_remember(a, l->node);
 	return reply_put(&a->w, REPLY_ANSWER, &o, set, REPLY_SIGS) ? STEP_DONE : truncated(a);
 }
 
@@ -413,6 +443,7 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 	a.end = refusal(q, tcp);
 	reply_init(&a.w, q, r->buf, reply_limit(q, tcp, conf, r), reply_opt_len(q, conf));
 	a.nwild = 0;
+	a.ndnames = 0;
 	a.denied.n = 0;
 	while (a.end.rcode == DNS_R_NOERROR && answer_step(&a) == STEP_FOLLOW)
 		;

@@ -25,7 +25,8 @@ put_index(struct proof *p, uint32_t index)
 	const struct zrrset *set = znode_find(n, (p->z->flags & ZONE_NSEC3) != 0 ? DNS_T_NSEC3 : DNS_T_NSEC);
 	uint8_t buf[DNS_WIRE_NAME];
 	size_t len = znode_owner(p->z, n, buf);
-	struct reply_owner o = { .name = buf, .len = len, .stored = buf, .stored_len = len };
+	struct reply_owner o = { .name = buf, .len = len, .stored = buf, .stored_len = len,
+		.shared = p->d->in_question ? p->z->origin_len : 0 };
 
 	for (unsigned i = 0; i < p->seen->n; i++)
 		if (p->seen->at[i].index == index && p->seen->at[i].z == p->z)
@@ -87,17 +88,18 @@ compare(const uint8_t *name, const struct dns_labels *labels, unsigned n, const 
 
 /* The record whose owner is the name or the last one before it. */
 static bool
-nsec_cover(struct proof *p, const uint8_t *name)
+nsec_cover(struct proof *p, const uint8_t *name, const struct dns_labels *labels)
 {
 	const zref *order = zone_at(p->z, p->z->order);
+	const uint64_t *keys = zone_at(p->z, p->z->order_keys);
 	uint32_t low = 0, high = p->z->norder;   /* low is at or before the name: the apex is first */
-	struct dns_labels labels;
+	unsigned n = labels->n - p->z->origin_labels;
+	uint64_t key = n > 0 ? zorder_key(name + labels->off[n - 1]) : 0;
 
-	dns_name_labels(name, &labels);
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (compare(name, &labels, labels.n - p->z->origin_labels, zone_at(p->z, order[mid])) < 0)
+		if (key != keys[mid] ? key < keys[mid] : compare(name, labels, n, zone_at(p->z, order[mid])) < 0)
 			high = mid;
 		else
 			low = mid;
@@ -105,27 +107,16 @@ nsec_cover(struct proof *p, const uint8_t *name)
 	return put_index(p, low);
 }
 
-/*
- * The same for the wildcard at the closest encloser, whose own record it mostly is: few names sort between an encloser and its asterisk, or begin
- * with less than that.
- */
+/* The same for the owner of a node that has no record of its own, or for the wildcard below it. */
 static bool
-nsec_cover_star(struct proof *p)
+nsec_cover_node(struct proof *p, const struct znode *n, bool star)
 {
-	const zref *order = zone_at(p->z, p->z->order);
-	const struct znode *n = p->d->node;
-	uint8_t star[DNS_WIRE_NAME + 2];
+	uint8_t name[DNS_WIRE_NAME + 2] = { 1, '*' };
 	struct dns_labels labels;
-	uint32_t next;
 
-	(void)wildcard(p, n->labels, star);   /* shorter than the name that was asked for, so that it fits */
-	if ((n->flags & ZNODE_ORDER) == 0)
-		return nsec_cover(p, star);
-	next = znode_order(n) + 1;
-	dns_name_labels(star, &labels);
-	if (next < p->z->norder && compare(star, &labels, labels.n - p->z->origin_labels, zone_at(p->z, order[next])) >= 0)
-		return nsec_cover(p, star);
-	return put_index(p, next - 1);
+	(void)znode_owner(p->z, n, name + (star ? 2 : 0));   /* the wildcard is not longer than the name that was asked for */
+	dns_name_labels(name, &labels);
+	return nsec_cover(p, name, &labels);
 }
 
 static bool
@@ -137,15 +128,18 @@ nsec_put(struct proof *p)
 	switch (d->kind) {
 	case DENIAL_NODATA:
 		/* An empty non-terminal has none of its own: the one before it leads past it. */
-		return own ? put_index(p, znode_order(d->node)) : nsec_cover(p, d->name);
+		return own ? put_index(p, znode_order(d->node)) : nsec_cover(p, d->name, &p->labels);
 	case DENIAL_NXDOMAIN:
-		return nsec_cover(p, d->name) && nsec_cover_star(p);
+		/* Few names sort between an encloser and its asterisk. */
+		return nsec_cover(p, d->name, &p->labels) &&
+		    ((d->node->flags & ZNODE_STAR) != 0 && own ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, true));
 	case DENIAL_WILDCARD_NODATA:
-		return nsec_cover(p, d->name) && (!own || put_index(p, znode_order(d->node)));
+		/* An asterisk in the middle of longer names has none either. */
+		return nsec_cover(p, d->name, &p->labels) && (own ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, false));
 	case DENIAL_WILDCARD:
 		break;
 	}
-	return nsec_cover(p, d->name);
+	return nsec_cover(p, d->name, &p->labels);
 }
 
 /* ---- NSEC3 ---- */

@@ -21,6 +21,7 @@ struct denial {
 	const struct znode *node;
 	const uint8_t *name;       /* lower case, in the zone */
 	size_t len;
+	bool in_question;          /* the question's name is in this zone too */
 };
 
 /* Records that the reply has already. */

@@ -66,6 +66,7 @@ names_prepare(struct reply *w)
 	if (w->names_ready)
 		return;
 	w->names_ready = true;
+	w->nnames = 0;
 	memset(w->by_len, 0, sizeof(w->by_len));
 	for (size_t i = 0; q->question_len > 0 && q->qname[i] != 0; i += 1u + q->qname[i])
 		name_remember(w, HEADER_LEN + i, q->qname_len - i);
@@ -164,6 +165,27 @@ put_owner(struct reply *w, const uint8_t *name, size_t len)
 	return put_name(w, name, len);
 }
 
+/*
+ * Two names that end alike, behind their first a_len and b_len bytes: how many bytes of the second go before all labels that they share.
+ * Both are lower case.
+ */
+static size_t
+shared_extend(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+	uint8_t ao[DNS_WIRE_LABELS], bo[DNS_WIRE_LABELS];
+	unsigned an = 0, bn = 0;
+
+	for (size_t i = 0; i < a_len; i += 1u + a[i])
+		ao[an++] = (uint8_t)i;
+	for (size_t i = 0; i < b_len; i += 1u + b[i])
+		bo[bn++] = (uint8_t)i;
+	while (an > 0 && bn > 0 && a[ao[an - 1]] == b[bo[bn - 1]] && memcmp(a + ao[an - 1], b + bo[bn - 1], 1u + a[ao[an - 1]]) == 0) {
+		an--;
+		b_len = bo[--bn];
+	}
+	return b_len;
+}
+
 /* One stored record, owner and all, under its new owner.  Returns its stored size, 0 when it does not fit. */
 static size_t
 put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr)
@@ -191,6 +213,92 @@ put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr)
 	return ZRR_FIXED + rdlen;
 }
 
+/* The owner of the first record of a RRset; *pointer is what stands for it in the next ones, 0 when it stands too far behind. */
+static bool
+put_first_owner(struct reply *w, const struct reply_owner *o, uint16_t *pointer)
+{
+	const struct dns_query *q = w->q;
+	size_t at = w->len;
+
+	if (o->name == o->stored && o->shared > 1 && q->question_len > 0) {
+		size_t own = shared_extend(q->qname, q->qname_len - o->shared, o->name, o->len - o->shared);
+
+		if (!put_bytes(w, o->name, own) || !put_pointer(w, HEADER_LEN + q->qname_len - (o->len - own)))
+			return false;
+	} else if (!put_owner(w, o->name, o->len)) {
+		return false;
+	}
+	*pointer = (w->buf[at] & 0xc0) == 0xc0 ? dns_get16(w->buf + at) : at <= POINTER_MAX ? (uint16_t)(0xc000 | at) : 0;
+	return true;
+}
+
+/* Records without names in them: what is behind the owner is copied. */
+static bool
+put_plain(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+{
+	uint16_t pointer = 0;
+
+	for (size_t i = begin, n; i < end; i += n, (*count)++) {
+		n = ZRR_FIXED + (size_t)dns_get16(set->wire + i + 10);
+		if (!(pointer != 0 ? put_pointer(w, pointer & POINTER_MAX) : put_first_owner(w, o, &pointer)) ||
+		    !put_bytes(w, set->wire + i + 2, n - 2))
+			return false;
+	}
+	return true;
+}
+
+/* Behind a name in a copied record, whose pointer, if it has one, moves along. */
+static uint8_t *
+move_name(uint8_t *p, size_t by)
+{
+	while (*p != 0 && *p < 0xc0)
+		p += 1u + *p;
+	if (*p == 0)
+		return p + 1;
+	dns_put16(p, (uint16_t)(dns_get16(p) + by));
+	return p + 2;
+}
+
+/* A RRset whose owner is what the question's name ends in: a copy, in which all pointers move by the same. */
+static bool
+put_moved(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+{
+	size_t by = w->q->qname_len - o->len;
+	uint8_t *p = w->buf + w->len, *rdata;
+
+	if (!put_bytes(w, set->wire + begin, end - begin))
+		return false;
+	for (const uint8_t *stop = w->buf + w->len; p < stop; p = rdata + dns_get16(rdata - 2), (*count)++) {
+		struct dns_layout layout = dns_rdata_layout(dns_get16(p + 2));
+		uint8_t *name;
+
+		dns_put16(p, (uint16_t)(dns_get16(p) + by));
+		rdata = p + ZRR_FIXED;   /* its length stands right before */
+		name = rdata + layout.fixed;
+		for (unsigned i = 0; i < layout.names; i++)
+			name = move_name(name, by);
+	}
+	return true;
+}
+
+static bool
+put_records(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+{
+	bool plain = dns_rdata_layout(set->type).names == 0;
+
+	/* Of NS and the like names are remembered, for those of glue. */
+	if ((plain || set->type == DNS_T_SOA) && (set->count & ZRRSET_REWRITE) == 0 && o->name == o->stored && o->shared == o->len &&
+	    o->len > 1 && w->q->question_len > 0)
+		return put_moved(w, o, set, begin, end, count);
+	if (plain)
+		return put_plain(w, o, set, begin, end, count);
+	names_prepare(w);
+	for (size_t i = begin, n; i < end; i += n, (*count)++)
+		if ((n = put_record(w, o, set->wire + i)) == 0)
+			return false;
+	return true;
+}
+
 static unsigned
 count_records(const uint8_t *wire, size_t len)
 {
@@ -206,20 +314,17 @@ reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, co
 {
 	size_t begin = (parts & REPLY_DATA) != 0 ? 0 : set->len, start = w->len;
 	size_t end = set->len + ((parts & REPLY_SIGS) != 0 ? set->sig_len : 0u);
+	bool were_ready = w->names_ready;
+	unsigned names = w->nnames;
 	uint16_t count = 0;
-	unsigned names;
 
-	names_prepare(w);
-	names = w->nnames;
-	for (size_t i = begin; i < end; count++) {
-		size_t n = put_record(w, o, set->wire + i);
-
-		if (n == 0) {
+	if (!put_records(w, o, set, begin, end, &count)) {
+		if (were_ready)
 			names_forget(w, names);
-			w->len = start;
-			return false;
-		}
-		i += n;
+		else
+			w->names_ready = false;   /* they are gathered again when they are needed */
+		w->len = start;
+		return false;
 	}
 	w->count[s] += count;
 	return true;

@@ -5,7 +5,7 @@
  * a zref, counted in 4-byte words from its own beginning, so that zones of several images are served side by side and one can be
  * recompiled alone.  Host byte order: an image never leaves the machine.
  *
- *     zone_head  origin  slots  nodes ...  negative SOA  units  strings  order
+ *     zone_head  origin  nodes ...  slots  negative SOA  units  strings  order  order keys
  *
  * A lookup hashes the labels between origin and name, from the right (so every ancestor's hash falls out on the way), and touches one slot
  * and one node.  A node has its RRsets inside, as they go into a message whose question is that node: owner C00C, and names in RDATA compressed
@@ -29,7 +29,7 @@
 #include "dns/name.h"
 
 #define ZIMAGE_MAGIC 0x697a757374696aull   /* "jitsuzi" */
-#define ZIMAGE_VERSION 1
+#define ZIMAGE_VERSION 2
 #define ZONE_MAGIC 0x6e6f7a6au             /* "jzon" */
 
 typedef uint32_t zref;                     /* words from the zone's beginning; 0 = none */
@@ -66,12 +66,13 @@ struct zone_head {
 	zref strings, strings_end;             /* file names and mapping strings */
 	uint32_t norder;
 	zref order;                            /* zref[norder]: owners of NSEC, or of NSEC3, in canonical order */
+	zref order_keys;                       /* uint64_t[norder]: zorder_key of each */
 	uint16_t nsec3_iterations;
 	uint8_t nsec3_algorithm, nsec3_salt_len;
 	zref nsec3_salt;
 	uint8_t flags;                         /* enum zone_flag */
 	uint8_t origin_labels, origin_len;
-	uint8_t pad[5];
+	uint8_t pad[1];
 	/* origin_len bytes of the origin follow */
 };
 
@@ -91,7 +92,8 @@ enum znode_flag {
 	ZNODE_CNAME = 32,
 	ZNODE_UNIT = 64,           /* has a unit index */
 	ZNODE_ORDER = 128,         /* has an index into `order`: its own NSEC, or the NSEC3 that matches it */
-	ZNODE_NSEC3 = 256          /* an NSEC3 owner, not in the hash table */
+	ZNODE_NSEC3 = 256,         /* an NSEC3 owner, not in the hash table */
+	ZNODE_STAR = 512           /* its NSEC covers the wildcard below it */
 };
 
 struct znode {
@@ -180,6 +182,21 @@ static inline uint32_t
 znode_order(const struct znode *n)
 {
 	return ((const uint32_t *)(const void *)znode_rrsets(n))[(n->flags & ZNODE_UNIT) != 0 ? -2 : -1];
+}
+
+/*
+ * A number for the place of a name in canonical order: of the label right below the origin the first bytes.  Names with different keys are in the
+ * order of their keys; those with equal ones have to be compared.
+ */
+static inline uint64_t
+zorder_key(const uint8_t *label)
+{
+	unsigned n = label[0] < 8 ? label[0] : 8;
+	uint64_t key = 0;
+
+	for (unsigned i = 1; i <= n; i++)
+		key |= (uint64_t)label[i] << (64 - 8 * i);
+	return key;
 }
 
 /* Owner name of a node: its labels and the zone's origin.  Returns the length. */

@@ -83,6 +83,21 @@ match_nsec3(struct ztree *t, const struct torder *o)
 	}
 }
 
+/* Does the asterisk below `n` sort before `next`, the name that follows n in the chain? */
+static bool
+star_between(const struct tnode *n, const struct tnode *next)
+{
+	size_t at = 0;
+
+	if (next->labels <= n->labels || memcmp(next->name + next->name_len - n->name_len, n->name, n->name_len) != 0)
+		return true;   /* nothing below n is in the chain */
+	for (unsigned i = next->labels - n->labels; i > 1; i--)
+		at += 1u + next->name[at];
+	if (at + 1u + next->name[at] != next->name_len - (size_t)n->name_len)
+		return true;   /* it ends alike, within a label */
+	return next->name[at + 1] > '*' || (next->name[at + 1] == '*' && next->name[at] > 1);
+}
+
 enum err
 ztree_order(struct ztree *t, struct torder *o, struct errmsg *m)
 {
@@ -107,6 +122,8 @@ ztree_order(struct ztree *t, struct torder *o, struct errmsg *m)
 		o->flags = ZONE_NSEC;
 		for (uint32_t i = 0; i < o->n; i++) {
 			o->nodes[i]->flags |= ZNODE_ORDER;
+			if (i + 1 == o->n || star_between(o->nodes[i], o->nodes[i + 1]))
+				o->nodes[i]->flags |= ZNODE_STAR;
 			o->nodes[i]->order = i;
 		}
 		return ERR_OK;

@@ -271,6 +271,17 @@ put_units(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m
 	return e;
 }
 
+/* Of the apex it is 0, like that of the first names. */
+static uint64_t
+order_key(const struct tnode *n)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < n->name_len; i += 1u + n->name[i])
+		last = i;
+	return n->name_len > 0 ? zorder_key(n->name + last) : 0;
+}
+
 static enum err
 put_order(struct zout *o, struct zone_head *h, const struct torder *order, struct errmsg *m)
 {
@@ -285,6 +296,10 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order, struc
 	refs = p;
 	for (uint32_t i = 0; i < order->n; i++)
 		refs[i] = order->nodes[i]->ref;
+	if ((e = zout_take(o, (size_t)order->n * sizeof(uint64_t), 8, &h->order_keys, &p, m)) != ERR_OK)
+		return e;
+	for (uint32_t i = 0; i < order->n; i++)
+		((uint64_t *)p)[i] = order_key(order->nodes[i]);
 	if (order->param != NULL) {
 		h->nsec3_algorithm = order->param[0];
 		h->nsec3_iterations = dns_get16(order->param + 2);

@@ -99,6 +99,24 @@ dname_too_long(void **state)
 	    "an a.far.example.test. 60 IN CNAME a.far.away.example.org.\n");
 }
 
+/* Chains that come back, or pass one DNAME twice: every record is in the answer once. */
+static void
+loops(void **state)
+{
+	struct fixture f = { .n = 0 };
+
+	(void)state;
+	fixture_add(&f, "l.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n*.w CNAME x.w\nself DNAME self\nin DNAME a.in\n"
+	    "d DNAME e\nz.e CNAME y.d\ny.e A 10.0.0.1\nf DNAME @\n");
+	fixture_ask(&f, true, "q.w.l.test", DNS_T_A, "NOERROR aa\nan q.w.l.test. 60 IN CNAME x.w.l.test.\nan x.w.l.test. 60 IN CNAME x.w.l.test.\n");
+	fixture_ask(&f, true, "q.self.l.test", DNS_T_A,
+	    "NOERROR aa\nan self.l.test. 60 IN DNAME self.l.test.\nan q.self.l.test. 60 IN CNAME q.self.l.test.\n");
+	fixture_ask(&f, true, "z.d.l.test", DNS_T_A, "NOERROR aa\nan d.l.test. 60 IN DNAME e.l.test.\nan z.d.l.test. 60 IN CNAME z.e.l.test.\n"
+	    "an z.e.l.test. 60 IN CNAME y.d.l.test.\nan y.d.l.test. 60 IN CNAME y.e.l.test.\nan y.e.l.test. 60 IN A 10.0.0.1\n");
+	fixture_ask(&f, true, "f.f.l.test", DNS_T_DNAME, "NOERROR aa\nan f.l.test. 60 IN DNAME l.test.\nan f.f.l.test. 60 IN CNAME f.l.test.\n");
+	fixture_clear(&f);
+}
+
 static void
 wildcards(void **state)
 {
@@ -312,7 +330,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

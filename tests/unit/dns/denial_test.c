@@ -70,6 +70,22 @@ nsec_before_star(void **state)
 	fixture_clear(&f);
 }
 
+/* An asterisk that is an empty non-terminal stands for the name as well (RFC 4592 section 2.2.2). */
+static void
+nsec_star_between(void **state)
+{
+	static const char text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NSEC x.*.a NS SOA\nx.*.a A 10.0.0.1\nx.*.a NSEC *.b A\n"
+	    "*.b A 10.0.0.2\n*.b NSEC @ A\n*.b RRSIG A 13 2 60 20300101000000 20200101000000 1 s. AAAA\n";
+
+	(void)state;
+	f = (struct fixture){ .n = 0 };
+	fixture_add(&f, "s", text);
+	ASK("q.a.s", DNS_T_A, "NOERROR aa\n" SOA NSEC("x.*.a.", "*.b.", "A") NSEC("", "x.*.a.", "NS SOA"));
+	/* signatures from a wildcard are data of it */
+	ASK("q.b.s", DNS_T_RRSIG, "NOERROR aa\nan q.b.s. 60 IN RRSIG A 13 2 60 20300101000000 20200101000000 1 s. AAAA\n" NSEC("*.b.", "", "A"));
+	fixture_clear(&f);
+}
+
 /* An NSEC3 for every name, in the order of the names. */
 static void
 nsec3(void **state)
@@ -119,7 +135,8 @@ nsec3(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(nsec), cmocka_unit_test(nsec_before_star), cmocka_unit_test(nsec3) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(nsec), cmocka_unit_test(nsec_before_star), cmocka_unit_test(nsec_star_between),
+		cmocka_unit_test(nsec3) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

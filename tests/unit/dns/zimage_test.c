@@ -105,7 +105,7 @@ cut(void **state)
 		assert_int_equal(open_copy(img.bytes, size, &map, &m), ERR_PROTO);
 	img.bytes[8]++;
 	assert_int_equal(open_copy(img.bytes, img.size, &map, &m), ERR_PROTO);
-	assert_non_null(strstr(m.text, "version 2, this program reads 1"));
+	assert_non_null(strstr(m.text, "version 3, this program reads 2"));
 	free(img.bytes);
 }
 
