@@ -15,7 +15,7 @@
 
 #include "base/limits.h"
 
-#define MSG_VERSION 1
+#define MSG_VERSION 2
 #define MSG_TEXT 480
 
 enum msg_type {
@@ -32,7 +32,7 @@ enum msg_type {
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
 	/* warden → dns: zones.  Images and bindings of one generation, then the commit that swaps them in. */
 	MSG_IMAGE,       /* .image; 1 descriptor: a sealed zone image */
-	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed array of struct msg_binding */
+	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed file of bindings, unit numbers, and names of zones that are not loaded */
 	/* dns → warden */
 	MSG_COMMITTED,   /* .commit: the generation is served; older images are unmapped */
 	MSG_WAKE,        /* .wake: somebody asked for a unit that is not awake */
@@ -153,6 +153,7 @@ struct msg {
 			uint64_t generation;
 			uint32_t bindings;       /* rows of struct msg_binding at offset 0 of the descriptor */
 			uint32_t units;          /* uint32_t unit numbers behind them */
+			uint32_t absent;         /* bytes of names behind those, each terminated: configured zones that could not be loaded */
 		} commit;
 		struct {
 			uint32_t worker;

@@ -12,6 +12,7 @@
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
 
 /* RFC 8914 section 4. */
+#define EDE_NOT_READY 14
 #define EDE_PROHIBITED 18
 #define EDE_NOT_AUTHORITATIVE 20
 #define EDE_NOT_SUPPORTED 21
@@ -368,6 +369,19 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 	return STEP_DONE;
 }
 
+/* The zone is ours and could not be loaded: others must ask another server for it.  A chain that leads there ends. */
+static enum step
+absent(struct answer *a)
+{
+	if (a->steps == 0) {
+		a->end.rcode = DNS_R_SERVFAIL;
+		a->end.ede = EDE_NOT_READY;
+		a->end.ede_text = "the zone could not be loaded";
+		a->end.aa = false;
+	}
+	return STEP_DONE;
+}
+
 /* Step 3 of the algorithm for the current name. */
 static enum step
 answer_step(struct answer *a)
@@ -385,6 +399,8 @@ answer_step(struct answer *a)
 		}
 		return STEP_DONE;
 	}
+	if ((a->zone->head->flags & ZONE_ABSENT) != 0)
+		return absent(a);
 	dns_zone_lookup(a->zone->head, a->name, a->len, &a->labels, a->q->qtype, &l);
 	switch (l.found) {
 	case DNS_FOUND_NODE:

@@ -102,4 +102,10 @@ enum err dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const s
     const uint32_t *numbers, uint32_t nnumbers, struct dns_zoneset **set, struct errmsg *m);
 void dns_zoneset_free(struct dns_zoneset *set);
 
+/*
+ * Adds zones that are configured and could not be loaded, once, before the set is used: `names` is text, each terminated, `len` bytes in all.  What is
+ * asked about them is SERVFAIL.  ERR_PROTO when one is no name; the set must be freed then.
+ */
+enum err dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struct errmsg *m);
+
 #endif

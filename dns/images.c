@@ -75,7 +75,7 @@ set_make(struct images *im, const struct msg *commit, const void *data, size_t s
     struct dns_zoneset **set, struct errmsg *m)
 {
 	size_t rows_size = (size_t)commit->commit.bindings * sizeof(struct msg_binding);
-	size_t want = rows_size + (size_t)commit->commit.units * sizeof(uint32_t);
+	size_t units_size = (size_t)commit->commit.units * sizeof(uint32_t), want = rows_size + units_size + commit->commit.absent;
 	const uint32_t *numbers;
 	struct msg_binding *rows;
 	struct dns_mapped **maps;
@@ -96,6 +96,12 @@ set_make(struct images *im, const struct msg *commit, const void *data, size_t s
 	e = bindings_check(im, rows, commit->commit.bindings, numbers, commit->commit.units, capacity, m);
 	if (e == ERR_OK)
 		e = dns_zoneset_new(maps, im->n, rows, commit->commit.bindings, numbers, commit->commit.units, set, m);
+	if (e == ERR_OK)
+		e = dns_zoneset_absent(*set, (const char *)data + rows_size + units_size, commit->commit.absent, m);
+	if (e != ERR_OK) {
+		dns_zoneset_free(*set);
+		*set = NULL;
+	}
 out:
 	free(rows);
 	free(maps);
@@ -111,7 +117,8 @@ images_set_make(struct images *im, const struct msg *commit, int fd, uint32_t ca
 	size_t size = 0;
 	enum err e;
 
-	if (commit->commit.bindings == 0)
+	*set = NULL;
+	if (commit->commit.bindings == 0 && commit->commit.absent == 0)
 		return set_make(im, commit, &nothing, 0, capacity, set, m);   /* no zones: all queries are refused */
 	if ((e = memfd_map_sealed(fd, &data, &size, m)) != ERR_OK)
 		return e;

@@ -24,6 +24,7 @@ struct dns_zoneset {
 	uint32_t nnumbers;
 	struct dns_mapped **maps;
 	uint32_t nmaps;
+	uint8_t *absent;           /* heads of zones with ZONE_ABSENT, which have nothing but an origin */
 };
 
 enum dns_found {

@@ -315,7 +315,7 @@ check_head(const struct check *c)
 	if (!area_ok(z, z->order, z->norder, sizeof(zref)) || z->order_keys % 2 != 0 ||
 	    !area_ok(z, z->order_keys, z->norder, sizeof(uint64_t)) || !area_ok(z, z->nsec3_salt, z->nsec3_salt_len, 1))
 		return bad(c, z, "order outside of the zone");
-	if (!area_ok(z, z->negative, 1, sizeof(struct zrrset)))
+	if ((z->flags & ZONE_ABSENT) != 0 || !area_ok(z, z->negative, 1, sizeof(struct zrrset)))
 		return bad(c, z, "negative SOA outside of the zone");
 	return ERR_OK;
 }

@@ -46,7 +46,7 @@ struct zimage_dir {
 	uint64_t offset, size;                 /* of a zone, in bytes; multiples of 8 */
 };
 
-enum zone_flag { ZONE_NSEC = 1, ZONE_NSEC3 = 2 };
+enum zone_flag { ZONE_NSEC = 1, ZONE_NSEC3 = 2, ZONE_ABSENT = 4 /* configured, but not loaded: never in an image */ };
 
 struct zone_head {
 	uint32_t magic, version;

@@ -1,10 +1,13 @@
 /* zoneset: mapped images, and immutable sets of zones bound out of them. */
+#include <ldns/dname.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/memfd.h"
 #include "dns/lookup.h"
+
+#define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
 
 struct dns_mapped {
 	atomic_uint refs;
@@ -133,6 +136,67 @@ out:
 	return e;
 }
 
+/* A head that has only an origin; false when `name` is none. */
+static bool
+absent_head(const char *name, uint8_t *at)
+{
+	ldns_rdf *rdf = ldns_dname_new_frm_str(name);
+	struct zone_head *z = (void *)at;
+	struct dns_labels labels;
+	size_t len = rdf != NULL ? ldns_rdf_size(rdf) : 0;
+
+	if (len == 0 || len > DNS_WIRE_NAME) {
+		ldns_rdf_deep_free(rdf);
+		return false;
+	}
+	*z = (struct zone_head){ .magic = ZONE_MAGIC, .version = ZIMAGE_VERSION, .flags = ZONE_ABSENT, .origin_len = (uint8_t)len };
+	dns_name_lower(at + sizeof(*z), ldns_rdf_data(rdf), len);
+	dns_name_labels(at + sizeof(*z), &labels);
+	z->origin_labels = (uint8_t)labels.n;
+	ldns_rdf_deep_free(rdf);
+	return true;
+}
+
+enum err
+dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struct errmsg *m)
+{
+	uint32_t n = 0, nslots;
+	struct dns_zone *zones;
+	uint32_t *slots;
+
+	if (len == 0)
+		return ERR_OK;
+	if (names[len - 1] != '\0')
+		return err_set(m, ERR_PROTO, "names of zones without an end");
+	for (size_t i = 0; i < len; i += strlen(names + i) + 1)
+		n++;
+	if (n > UINT32_MAX / 4 - set->nzones)
+		return err_set(m, ERR_NOMEM, "a set of %u zones", n);
+	nslots = (set->nzones + n) * 2 + 1;
+	zones = realloc(set->zones, ((size_t)set->nzones + n) * sizeof(*zones));
+	if (zones != NULL)
+		set->zones = zones;
+	slots = calloc(nslots, sizeof(*slots));
+	set->absent = calloc(n, ABSENT_SIZE);
+	if (zones == NULL || slots == NULL || set->absent == NULL) {
+		free(slots);
+		return err_set(m, ERR_NOMEM, "a set of %u zones", n);
+	}
+	free(set->slots);
+	set->slots = slots;
+	set->nslots = nslots;
+	for (uint32_t i = 0; i < n; i++, names += strlen(names) + 1) {
+		uint8_t *at = set->absent + (size_t)i * ABSENT_SIZE;
+
+		if (!absent_head(names, at))
+			return err_set(m, ERR_PROTO, "a zone's name is none");
+		set->zones[set->nzones++] = (struct dns_zone){ .head = (const void *)at };
+	}
+	for (uint32_t i = 0; i < set->nzones; i++)
+		set_enter(set, i);
+	return ERR_OK;
+}
+
 void
 dns_zoneset_free(struct dns_zoneset *set)
 {
@@ -140,6 +204,7 @@ dns_zoneset_free(struct dns_zoneset *set)
 		return;
 	for (uint32_t i = 0; i < set->nmaps; i++)
 		dns_mapped_unref(set->maps[i]);
+	free(set->absent);
 	free(set->maps);
 	free(set->numbers);
 	free(set->slots);

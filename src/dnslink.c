@@ -109,13 +109,14 @@ unit_number(const struct warden *w, const struct config_zone *zone, uint32_t i)
 	return u != NULL ? u->number : MSG_UNIT_NONE;
 }
 
-/* Rows of struct msg_binding and the unit numbers behind them. */
+/* Rows of struct msg_binding, the unit numbers behind them, and the zones that are not loaded. */
 static enum err
 fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 {
 	struct msg_binding *b = (struct msg_binding *)(void *)map;
 	uint32_t *numbers = (uint32_t *)(void *)(map + rows * sizeof(*b));
 	uint32_t next = 0;
+	char *absent;
 
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
@@ -126,24 +127,30 @@ fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 		for (uint32_t k = 0; k < z->nunits; k++)
 			numbers[next++] = unit_number(w, &w->gen->conf->zones[i], k);
 	}
+	absent = (char *)(numbers + next);
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		if (w->gen->zones[i].image == NULL)
+			absent = stpcpy(absent, w->gen->zones[i].origin) + 1;
 	return ERR_OK;
 }
 
 static enum err
 make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why)
 {
-	uint32_t rows = 0, units = 0;
+	uint32_t rows = 0, units = 0, absent = 0;
 	unsigned char *buf = NULL;
 	size_t size;
 	enum err e;
 
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
-		if (w->gen->zones[i].image == NULL)
+		if (w->gen->zones[i].image == NULL) {
+			absent += (uint32_t)strlen(w->gen->zones[i].origin) + 1;
 			continue;
+		}
 		rows++;
 		units += w->gen->zones[i].nunits;
 	}
-	size = rows * sizeof(struct msg_binding) + units * sizeof(uint32_t);
+	size = rows * sizeof(struct msg_binding) + units * sizeof(uint32_t) + absent;
 	buf = calloc(1, size + 1);   /* a memory file is never empty */
 	if (buf == NULL)
 		return err_set(why, ERR_NOMEM, "bindings: %s", err_str(ERR_NOMEM));
@@ -167,6 +174,7 @@ make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why
 	free(buf);
 	m->commit.bindings = rows;
 	m->commit.units = units;
+	m->commit.absent = absent;
 	return e;
 }
 

@@ -280,7 +280,10 @@ bad_lines() {
 	run jitsu status
 	[[ "$output" == *bad.test* && "$output" == *bad.zone:*1.2.3* && "$output" == *none.zone* ]]
 	run ask a.bad.test A
-	[[ "$output" == *"ANSWER: 0"* ]]
+	[[ "$output" == *"status: SERVFAIL"*"EDE: 14 (Not Ready): (the zone could not be loaded)"*"ANSWER: 0"* || \
+	    "$output" == *"status: SERVFAIL"*"ANSWER: 0"*"EDE: 14 (Not Ready): (the zone could not be loaded)"* ]]
+	[[ "$(ask none.test SOA)" == *"status: SERVFAIL"* ]]
+	[[ "$(ask other.test SOA)" == *"status: REFUSED"* ]]
 	grep -q "bad.zone:" "$DIR/log"
 	printf '$TTL 60\n@ SOA ns h 2 1 1 1 1\n@ NS ns\nns A 1.2.3.4\na A 1.2.3.4\n' >"$DIR/bad.zone"
 	run jitsu reload

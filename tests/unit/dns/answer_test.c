@@ -214,6 +214,32 @@ nested(void **state)
 	fixture_clear(&f);
 }
 
+/* What is configured and could not be loaded is neither answered from a zone above nor refused; chains end there. */
+static void
+absent(void **state)
+{
+	static const char names[] = "sub.one.test\0Two.test", bad[] = "a..b";
+	struct fixture f = { .n = 0 };
+	struct errmsg m;
+
+	(void)state;
+	fixture_add(&f, "one.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nto CNAME a.sub\nsub A 10.0.1.2\n");
+	assert_int_equal(dns_zoneset_absent(f.set, names, sizeof(names), &m), ERR_OK);
+	fixture_ask(&f, true, "ns.one.test", DNS_T_A, "NOERROR aa\nan ns.one.test. 60 IN A 10.0.1.1\n");
+	fixture_ask(&f, true, "sub.one.test", DNS_T_A, "SERVFAIL\n");
+	fixture_ask(&f, true, "x.y.sub.one.test", DNS_T_A, "SERVFAIL\n");
+	fixture_ask(&f, false, "two.test", DNS_T_SOA, "SERVFAIL\n");
+	fixture_ask(&f, true, "sub.one.test", DNS_T_DS, "NOERROR aa\nns one.test. 30 IN SOA ns.one.test. h.one.test. 1 2 3 4 30\n");
+	fixture_ask(&f, true, "to.one.test", DNS_T_A, "NOERROR aa\nan to.one.test. 60 IN CNAME a.sub.one.test.\n");
+	fixture_ask(&f, true, "three.test", DNS_T_A, "REFUSED\n");
+	fixture_clear(&f);
+	fixture_add(&f, "one.test", "@ SOA ns h 1 2 3 4 30\n@ NS ns\n");
+	assert_int_equal(dns_zoneset_absent(f.set, "", 0, &m), ERR_OK);
+	assert_int_equal(dns_zoneset_absent(f.set, bad, sizeof(bad) - 1, &m), ERR_PROTO);
+	assert_int_equal(dns_zoneset_absent(f.set, bad, sizeof(bad), &m), ERR_PROTO);
+	fixture_clear(&f);
+}
+
 /* A line without an owner belongs to the line before it, whichever reader took that. */
 static void
 owners(void **state)
@@ -330,7 +356,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
