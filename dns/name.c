@@ -34,11 +34,29 @@ dns_name_labels(const uint8_t *name, struct dns_labels *l)
 	l->n = n;
 }
 
+/* dns_lower of eight octets at once: bit 7 of each says whether it is at least 'A', and beyond 'Z'. */
+static uint64_t
+lower_eight(uint64_t w)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t low = w & 0x7f * ones, from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x7f - 'Z') * ones;
+
+	return w | (from_a & ~beyond_z & ~w & 0x80 * ones) >> 2;
+}
+
 void
 dns_name_lower(uint8_t *dst, const uint8_t *src, size_t len)
 {
+	uint64_t w;
+	size_t i = 0;
+
 	/* Length octets are at most 63, below 'A', so they pass unchanged. */
-	for (size_t i = 0; i < len; i++)
+	for (; i + sizeof(w) <= len; i += sizeof(w)) {
+		memcpy(&w, src + i, sizeof(w));
+		w = lower_eight(w);
+		memcpy(dst + i, &w, sizeof(w));
+	}
+	for (; i < len; i++)
 		dst[i] = dns_lower(src[i]);
 }
 

@@ -147,8 +147,8 @@ def sign():
                 raise BenchError(f'{args[0]}: {p.stderr.strip()}')
             return p.stdout.strip()
 
-        key = run('ldns-keygen', '-a', 'ECDSAP256SHA256', 'example.test')
-        run('ldns-signzone', '-f', 'signed', 'zone', key)
+        run('dnssec-keygen', '-q', '-f', 'KSK', '-a', 'ECDSAP256SHA256', 'example.test')
+        run('dnssec-signzone', '-q', '-S', '-z', '-O', 'full', '-o', 'example.test', '-f', 'signed', 'zone')
         return lab.read(directory + '/signed').decode()
     finally:
         shutil.rmtree(directory)
