@@ -41,6 +41,7 @@ generation_free(struct warden *w, struct generation *g)
 	free(g->zones);
 	mapping_set_free(g->mappings);
 	config_free(g->conf);
+	free(g->admins);
 	free(g);
 }
 
@@ -459,6 +460,9 @@ loader_swap(struct loader *l)
 	if (g == NULL)
 		return ERR_NOMEM;
 	l->conf = NULL;
+	g->admins = l->admins;
+	g->nadmins = l->nadmins;
+	l->admins = NULL;
 	w->next_generation++;
 	add_zones(l, g);
 	finish_mappings(l, g);

@@ -1,7 +1,7 @@
 /*
  * loader: from configuration files to a new generation, without stopping to serve.
  *
- *     config_load → compiled images are looked for on disk → the zones process compiles the others → mappings are checked → swap
+ *     prepare.c: configuration, what has changed → compiled images are looked for on disk → the zones process compiles the others → mappings are checked → swap
  *
  * Until the swap nothing of the running generation changes; an error before it leaves everything as it was.  A zone that fails keeps its
  * old contents and says why.
@@ -9,15 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/imagejob.h"
 #include "src/loader.h"
-#include "src/options.h"
 #include "src/record.h"
 #include "src/warden.h"
 #include "src/zonefile.h"
@@ -70,6 +67,7 @@ loader_cancel(struct warden *w)
 	if (l == NULL)
 		return;
 	w->loader = NULL;
+	(void)prepare_end(l);
 	child_clear(&l->zones);
 	if (l->ev_over != NULL)
 		event_free(l->ev_over);
@@ -80,6 +78,7 @@ loader_cancel(struct warden *w)
 		image_unref(l->todo[i].image);
 	}
 	free(l->todo);
+	free(l->admins);
 	config_free(l->conf);
 	report_clear(&l->report);
 	free(l);
@@ -94,24 +93,6 @@ loader_zone_error(struct loader *l, const struct config_zone *zone, const char *
 static void start_batch(struct loader *l);
 
 /* ---- the zones process ---- */
-
-/* A zone whose files are as they were is served as it is; one that was refused is tried again. */
-static bool
-reuse_zone(struct loader *l, unsigned i)
-{
-	const struct config_zone *z = &l->conf->zones[i], *before;
-	struct served_zone *old = loader_old_zone(l->w, z->origin);
-
-	if (old == NULL || old->image == NULL || old->error != NULL)
-		return false;
-	before = &l->w->gen->conf->zones[old - l->w->gen->zones];
-	if (strcmp(before->file, z->file) != 0 || (before->units == NULL) != (z->units == NULL) ||
-	    (z->units != NULL && strcmp(before->units, z->units) != 0) || !inputs_unchanged(&old->inputs))
-		return false;
-	l->todo[i].how = LOADER_REUSED;
-	l->todo[i].reused = old;
-	return true;
-}
 
 /* When it cannot be noted, the zone is only read again next time. */
 static void
@@ -388,12 +369,11 @@ on_found(struct imagejob *j, void *arg)
 	compile(l);
 }
 
-/* Where each zone comes from; large ones are looked for on disk first. */
+/* Large zones are looked for on disk first. */
 static void
-plan(struct loader *l)
+find_large(struct loader *l)
 {
 	unsigned large = 0;
-	struct stat st;
 
 	l->finding = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_found, l);
 	if (l->finding == NULL)
@@ -401,9 +381,8 @@ plan(struct loader *l)
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
 		const struct config_zone *z = &l->conf->zones[i];
 
-		if (reuse_zone(l, i) || large == LIMIT_CACHED_ZONES || stat(z->file, &st) != 0 || st.st_size < LIMIT_CACHED_ZONE)
+		if (l->todo[i].how != LOADER_ALONE)
 			continue;
-		l->todo[i].how = LOADER_ALONE;
 		large++;
 		if (imagejob_add(l->finding, &(struct imagecache_zone){ .origin = z->origin, .file = z->file, .units = z->units }, i) == NULL)
 			fatal("load: %s", err_str(ERR_NOMEM));
@@ -415,25 +394,24 @@ plan(struct loader *l)
 	compile(l);
 }
 
-/* Files beside the zones that the configuration names. */
-static enum err
-read_files(struct loader *l)
+static void
+on_prepared(evutil_socket_t fd, short what, void *arg)
 {
-	const char *path = l->conf->cookie_secret_file;
-	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
-	struct errmsg m;
+	struct loader *l = arg;
+	enum err e = prepare_end(l);
 
-	l->cookies = l->w->cookies_random;
-	if (path == NULL || cookie_secrets_read(path, &l->cookies, &m) == ERR_OK)
-		return ERR_OK;
-	return report_add(&l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
+	(void)fd;
+	(void)what;
+	if (e == ERR_OK)
+		find_large(l);
+	else
+		finish_later(l, e);
 }
 
 enum err
 loader_start(struct warden *w, load_done_cb done, void *arg)
 {
 	struct loader *l;
-	enum err e;
 
 	if (w->loader != NULL)
 		return ERR_STATE;
@@ -450,20 +428,6 @@ loader_start(struct warden *w, load_done_cb done, void *arg)
 	l->ev_over = evtimer_new(w->base, on_finish_later, l);
 	if (l->ev_over == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
-	e = config_load(w->conf_path, &l->conf, &l->report);
-	if (e == ERR_OK)
-		e = read_files(l);
-	if (e == ERR_OK) {
-		l->ntodo = l->conf->nzones;
-		l->todo = calloc(l->ntodo + 1, sizeof(*l->todo));
-		if (l->todo == NULL)
-			fatal("load: %s", err_str(ERR_NOMEM));
-	}
-	if (e == ERR_OK && w->gen != NULL)
-		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);
-	if (e == ERR_OK)
-		plan(l);
-	else
-		finish_later(l, e);
+	prepare_start(l, on_prepared);
 	return ERR_OK;
 }

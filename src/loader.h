@@ -2,6 +2,8 @@
 #ifndef SRC_LOADER_H
 #define SRC_LOADER_H
 
+#include <pthread.h>
+
 #include "src/children.h"
 #include "src/warden.h"
 
@@ -15,12 +17,23 @@ enum loader_how {
 
 #define LOADER_ALL UINT32_MAX
 
+/* prepare.c: what may block: reads the configuration and looks at every file that it names. */
+struct prepare {
+	pthread_t thread;
+	bool running;                  /* until it is joined */
+	struct event *ev_done;
+	enum err result;
+};
+
 struct loader {
 	struct warden *w;
-	struct config *conf;           /* the new one, until the swap takes it */
-	struct report report;
+	struct prepare prepare;        /* while it runs, what is marked (p) is its thread's */
+	struct config *conf;           /* (p) the new one, until the swap takes it */
+	struct report report;          /* (p) */
 	struct child zones;
-	struct cookie_secrets cookies;
+	struct cookie_secrets cookies; /* (p) */
+	uid_t *admins;                 /* (p) until the swap takes them */
+	size_t nadmins;
 	struct image *image;           /* of the zones that were compiled together; NULL: none was */
 	struct imagejob *finding;      /* images on disk */
 
@@ -36,7 +49,7 @@ struct loader {
 		enum loader_how how;
 		struct served_zone *reused;   /* with LOADER_REUSED */
 		struct image *image;   /* with LOADER_FROM_DISK and LOADER_ALONE */
-	} *todo;                       /* parallel to conf->zones */
+	} *todo;                       /* (p) parallel to conf->zones */
 	unsigned ntodo;
 	bool told;                     /* MSG_COMPILE is sent */
 	bool over;
@@ -45,6 +58,11 @@ struct loader {
 	load_done_cb done;
 	void *arg;
 };
+
+/* Starts a thread that prepares the load; on_prepared is called on the loop.  Without a thread it is done at once. */
+void prepare_start(struct loader *l, event_callback_fn on_prepared);
+/* Waits for the thread, and takes its result. */
+enum err prepare_end(struct loader *l);
 
 /* A finding that keeps a zone from being taken. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text);

@@ -1,5 +1,4 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,26 +399,8 @@ static const struct control_verb verbs[] = {
 void
 verbs_admins(struct warden *w)
 {
-	const struct config_list *names = &w->gen->conf->admins;
-	uid_t *uids;
-	size_t n = 0;
-
-	if (w->control == NULL)
-		return;
-	uids = calloc(names->n + 1, sizeof(*uids));
-	if (uids == NULL)
-		return;
-	for (unsigned i = 0; i < names->n; i++) {
-		const struct passwd *pw = getpwnam(names->items[i]);
-
-		if (pw != NULL)
-			uids[n++] = pw->pw_uid;
-		else
-			log_warn("%s:%u: admins: there is no user '%s'", w->gen->conf->path, names->lines[i], names->items[i]);
-	}
-	if (control_set_admins(w->control, uids, n) != ERR_OK)
+	if (w->control != NULL && control_set_admins(w->control, w->gen->admins, w->gen->nadmins) != ERR_OK)
 		log_warn("admins: %s", err_str(ERR_NOMEM));
-	free(uids);
 }
 
 enum err

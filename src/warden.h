@@ -9,9 +9,10 @@
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     verbs.c     what `jitsu` asks                children.c processes
- *     keep.c      compiled images for the next start
+ *     keep.c      compiled images for the next start    prepare.c  what of a load may block
  *
- * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), store.c and imagejob.c (their own threads).
+ * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), store.c, imagejob.c and prepare.c (their own
+ * threads).
  */
 #ifndef SRC_WARDEN_H
 #define SRC_WARDEN_H
@@ -69,6 +70,8 @@ struct generation {
 	uint64_t number;
 	struct config *conf;
 	struct mapping_set *mappings;
+	uid_t *admins;             /* of the configuration's, those that exist */
+	size_t nadmins;
 	struct served_zone *zones; /* parallel to conf->zones */
 	unsigned compiled;         /* zones that this load read anew */
 	unsigned from_disk;        /* zones whose images it found compiled (imagecache.h) */
@@ -232,7 +235,7 @@ void adopt_free(struct warden *w);
 /* ---- verbs.c ---- */
 
 enum err verbs_open(struct warden *w, struct errmsg *m);
-/* Uids of the configuration's admins. */
+/* The generation's admins are those of the control socket from now on. */
 void verbs_admins(struct warden *w);
 
 #endif

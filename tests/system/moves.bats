@@ -171,3 +171,21 @@ never_two() {
 	# Whoever was leaving already when another reload came is not told again.
 	[ "$(grep -c 'is not possible while' "$DIR/log")" -eq 0 ]
 }
+
+@test "a configuration that takes long to read stops nothing" {
+	start_jitsud
+	for i in $(seq 8000); do echo "zone \"z$i.test\" { file = \"none\" }"; done >>"$DIR/jitsu.conf"
+	jitsu reload >"$DIR/reload" 2>&1 3>&- 4>&- &
+	local reload=$! answers=0
+	sleep 0.1
+	# libconfuse needs a good part of a second for so many; each of these needs the warden.
+	while kill -0 "$reload" 2>/dev/null && [ $answers -lt 5 ]; do
+		jitsu list >/dev/null
+		kill -0 "$reload" 2>/dev/null && answers=$((answers + 1))
+	done
+	[ "$answers" -eq 5 ]
+	ask +short www.example.test A
+	is_state www.example.test awake
+	wait "$reload" || true
+	[ "$(jitsu --json status | jq .zones_failed)" -eq 8000 ]
+}
