@@ -43,7 +43,7 @@ images_add(struct images *im, uint32_t id, int fd, struct errmsg *m)
 	if (grown == NULL)
 		return err_set(m, ERR_NOMEM, "image %u: out of memory", id);
 	im->rows = grown;
-	if ((e = dns_mapped_open(fd, &map, m)) != ERR_OK)
+	if ((e = dns_mapped_open(fd, true, &map, m)) != ERR_OK)
 		return e;
 	im->rows[im->n++] = (struct images_row){ .id = id, .map = map };
 	return ERR_OK;

@@ -21,7 +21,7 @@ struct images {
 	uint32_t n;
 };
 
-/* MSG_IMAGE: maps and checks the image; the descriptor stays the caller's. */
+/* MSG_IMAGE: maps the image, which the warden has checked; the descriptor stays the caller's. */
 enum err images_add(struct images *im, uint32_t id, int fd, struct errmsg *m);
 
 /*

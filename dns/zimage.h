@@ -252,6 +252,9 @@ size_t zname_check(const uint8_t *stored, size_t avail, const uint8_t *owner, si
 /* Everything that readers rely on.  The file may come from a confined child that was captured. */
 enum err zimage_check(const void *map, size_t size, struct errmsg *m);
 
+/* That alone of it which tells an image of ours, whole, from anything else. */
+enum err zimage_check_head(const void *map, size_t size, struct errmsg *m);
+
 static inline uint32_t
 zimage_zones(const void *map)
 {

@@ -16,7 +16,7 @@ struct dns_mapped {
 };
 
 enum err
-dns_mapped_open(int fd, struct dns_mapped **out, struct errmsg *m)
+dns_mapped_open(int fd, bool checked, struct dns_mapped **out, struct errmsg *m)
 {
 	struct dns_mapped *map = calloc(1, sizeof(*map));
 	enum err e;
@@ -27,7 +27,7 @@ dns_mapped_open(int fd, struct dns_mapped **out, struct errmsg *m)
 	atomic_init(&map->refs, 1);
 	e = memfd_map_sealed(fd, &map->map, &map->size, m);
 	if (e == ERR_OK)
-		e = zimage_check(map->map, map->size, m);
+		e = checked ? zimage_check_head(map->map, map->size, m) : zimage_check(map->map, map->size, m);
 	if (e != ERR_OK) {
 		dns_mapped_unref(map);
 		return e;

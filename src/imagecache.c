@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,22 +67,41 @@ imagecache_name(const struct imagecache *c, const char *origin, char name[IMAGEC
 
 /* ---- digests ---- */
 
-/* Of an image, against damage: four lanes, as fast as memory.  The size is a multiple of 8, as every image's is. */
-static uint64_t
-image_sum(const uint8_t *p, size_t size)
-{
-	uint64_t h[4] = { 1, 2, 3, 4 };
+/* Of an image, against damage: four lanes, as fast as memory. */
+struct sum {
+	uint64_t h[4];
+	uint64_t size;
+};
 
+/* A part of the image: all but the last are multiples of 32 bytes, the last is one of 8, as every image is. */
+static void
+sum_add(struct sum *s, const uint8_t *p, size_t size)
+{
 	for (size_t i = 0; i + 8 <= size; i += 8) {
 		unsigned lane = (unsigned)(i / 8 % 4);
 		unsigned __int128 m;
 		uint64_t w;
 
 		memcpy(&w, p + i, 8);
-		m = (unsigned __int128)(h[lane] ^ w ^ 0x9e3779b97f4a7c15ull) * 0xe7037ed1a0b428dbull;
-		h[lane] = ((uint64_t)m ^ (uint64_t)(m >> 64)) + i;
+		m = (unsigned __int128)(s->h[lane] ^ w ^ 0x9e3779b97f4a7c15ull) * 0xe7037ed1a0b428dbull;
+		s->h[lane] = ((uint64_t)m ^ (uint64_t)(m >> 64)) + s->size + i;
 	}
-	return h[0] ^ h[1] * 3 ^ h[2] * 5 ^ h[3] * 7 ^ size;
+	s->size += size;
+}
+
+static uint64_t
+sum_end(const struct sum *s)
+{
+	return s->h[0] ^ s->h[1] * 3 ^ s->h[2] * 5 ^ s->h[3] * 7 ^ s->size;
+}
+
+static uint64_t
+image_sum(const uint8_t *p, size_t size)
+{
+	struct sum s = { { 1, 2, 3, 4 }, 0 };
+
+	sum_add(&s, p, size);
+	return sum_end(&s);
 }
 
 static ssize_t
@@ -103,6 +121,25 @@ read_chunk(int fd, uint8_t *buf, size_t size)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+static enum err
+write_all(const struct imagecache *c, int fd, const uint8_t *p, size_t size, off_t at, struct errmsg *m)
+{
+	while (size > 0) {
+		ssize_t n = cancelled(c) ? 0 : pwrite(fd, p, size < CHUNK ? size : CHUNK, at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_sys(m, "cannot be written");
+		if (n == 0)
+			return ERR_STATE;
+		p += n;
+		at += n;
+		size -= (size_t)n;
+	}
+	return ERR_OK;
 }
 
 /* A file's size and digest, chunk by chunk, each with the digest of those before it. */
@@ -334,29 +371,32 @@ read_head(const struct imagecache *c, int fd, uint64_t size, char **head, struct
 static enum err
 copy_image(const struct imagecache *c, int from, const struct head *h, int *fd, struct errmsg *m)
 {
-	off_t at = (off_t)image_at(h->len), end = at + (off_t)h->image_size;
-	const void *map = NULL;
-	size_t size = 0;
-	enum err e = memfd_create_open("jitsu-zones", fd, m);
+	uint8_t *buf = malloc(CHUNK);
+	struct sum sum = { { 1, 2, 3, 4 }, 0 };
+	uint64_t left = h->image_size;
+	enum err e = buf != NULL ? memfd_create_open("jitsu-zones", fd, m) : err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 
-	while (e == ERR_OK && at < end) {
-		size_t want = end - at > (off_t)CHUNK * 4 ? CHUNK * 4 : (size_t)(end - at);
-		ssize_t n = cancelled(c) ? 0 : sendfile(*fd, from, &at, want);
+	if (e == ERR_OK && lseek(from, (off_t)image_at(h->len), SEEK_SET) < 0)
+		e = err_sys(m, "cannot be read");
+	while (e == ERR_OK && left > 0) {
+		size_t want = left < CHUNK ? (size_t)left : CHUNK;
+		ssize_t n = cancelled(c) ? 0 : read_chunk(from, buf, want);
 
-		if (n < 0 && errno != EINTR)
-			e = err_sys(m, "cannot be copied");
-		else if (n == 0)
+		if (n < 0)
+			e = err_sys(m, "cannot be read");
+		else if ((size_t)n < want)
 			e = cancelled(c) ? ERR_STATE : err_set(m, ERR_PARSE, "is cut");
+		else
+			e = write_all(c, *fd, buf, want, (off_t)(h->image_size - left), m);
+		if (e == ERR_OK) {
+			sum_add(&sum, buf, want);
+			left -= want;
+		}
 	}
-	if (e == ERR_OK)
-		e = memfd_seal_all(*fd, m);
-	if (e == ERR_OK)
-		e = memfd_map_sealed(*fd, &map, &size, m);
-	if (e == ERR_OK && (size != h->image_size || image_sum(map, size) != h->image_sum))
+	free(buf);
+	if (e == ERR_OK && sum_end(&sum) != h->image_sum)
 		e = err_set(m, ERR_PARSE, "is damaged");
-	if (map != NULL)
-		(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */
-	return e;
+	return e == ERR_OK ? memfd_seal_all(*fd, m) : e;
 }
 
 /* The full check, and that it is the zone that was asked for. */
@@ -420,25 +460,6 @@ out:
 }
 
 /* ---- keeping ---- */
-
-static enum err
-write_all(const struct imagecache *c, int fd, const uint8_t *p, size_t size, off_t at, struct errmsg *m)
-{
-	while (size > 0) {
-		ssize_t n = cancelled(c) ? 0 : pwrite(fd, p, size < CHUNK ? size : CHUNK, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(m, "cannot be written");
-		if (n == 0)
-			return ERR_STATE;
-		p += n;
-		at += n;
-		size -= (size_t)n;
-	}
-	return ERR_OK;
-}
 
 /* Under another name first: nobody finds half an entry. */
 static enum err

@@ -4,6 +4,7 @@ One worker each, pinned to one processor; the load comes from another.  Rounds a
 within a round, because the same program differs by a third between one minute and the next on a machine that others use.
 """
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -169,6 +170,23 @@ def seconds(start):
     return time.monotonic() - begin
 
 
+def kept(jitsud):
+    """Waits until the compiled zone is on disk, which happens behind the first answers."""
+    directory = jitsud.dir + '/state/images'
+    deadline = time.monotonic() + 30
+    while not os.path.isdir(directory) or not os.listdir(directory) or any(f.endswith('.new') for f in os.listdir(directory)):
+        if time.monotonic() > deadline:
+            raise BenchError('the compiled zone was not kept')
+        time.sleep(0.05)
+
+
+def compiled(jitsud, before):
+    """Was the zone found compiled, or read anew, as this round has it?"""
+    said = re.findall(r'(\d+) were read anew and (\d+) were found compiled', lab.read(jitsud.dir + '/out').decode())
+    if not said or said[-1] != (('0', '1') if before else ('1', '0')):
+        raise BenchError(f'the zone was {"not " if before else ""}found compiled: {said[-1:]}')
+
+
 def load(table, quick):
     """From exec to the first answer; the second start of jitsud finds what the first one left in its state directory."""
     zone = names(MANY)
@@ -188,8 +206,11 @@ def load(table, quick):
                     os.unlink(f'{server.dir}/{left}')
         took = seconds(server.start)
         if label == 'jitsud':
+            compiled(server, False)
+            kept(server)
             server.end()
             cached['jitsud'].append(seconds(server.start))
+            compiled(server, True)
         server.end()
         return took
     made = {}

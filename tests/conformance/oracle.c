@@ -60,7 +60,7 @@ bind_all(struct zout *o)
 
 	for (uint32_t i = 0; rows != NULL && i < n; i++)
 		rows[i].zone = i;
-	if (rows == NULL || zout_finish(o, &fd, &m) != ERR_OK || dns_mapped_open(fd, &map, &m) != ERR_OK ||
+	if (rows == NULL || zout_finish(o, &fd, &m) != ERR_OK || dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, rows, n, numbers, 0, &set, &m) != ERR_OK) {
 		fprintf(stderr, "%s\n", m.text);
 		exit(2);

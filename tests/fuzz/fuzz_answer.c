@@ -224,7 +224,7 @@ make_set(void)
 		if (rows[i].nunits > 0)
 			numbers[nunits++] = UNIT;
 	}
-	if (zout_finish(&o, &fd, &m) != ERR_OK || dns_mapped_open(fd, &map, &m) != ERR_OK ||
+	if (zout_finish(&o, &fd, &m) != ERR_OK || dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, rows, oracle.nzones, numbers, nunits, &set, &m) != ERR_OK)
 		abort();
 	dns_mapped_unref(map);

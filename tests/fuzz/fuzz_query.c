@@ -25,7 +25,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	if (dns_mapped_open(fd, &map, &m) != ERR_OK || dns_zoneset_new(&map, 1, &row, 1, numbers, FUZZ_UNITS, &set, &m) != ERR_OK)
+	if (dns_mapped_open(fd, false, &map, &m) != ERR_OK || dns_zoneset_new(&map, 1, &row, 1, numbers, FUZZ_UNITS, &set, &m) != ERR_OK)
 		abort();
 	dns_mapped_unref(map);
 	close(fd);

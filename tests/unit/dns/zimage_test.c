@@ -45,7 +45,7 @@ open_copy(const uint8_t *bytes, size_t size, struct dns_mapped **map, struct err
 	assert_int_equal(memfd_create_open("test", &fd, m), ERR_OK);
 	assert_int_equal(write(fd, bytes, size), size);
 	assert_int_equal(memfd_seal_all(fd, m), ERR_OK);
-	e = dns_mapped_open(fd, map, m);
+	e = dns_mapped_open(fd, false, map, m);
 	close(fd);
 	return e;
 }

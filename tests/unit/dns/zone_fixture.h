@@ -97,7 +97,7 @@ fixture_add(struct fixture *f, const char *origin, const char *text)
 	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
 	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
 	dns_image_close(img);
-	assert_int_equal(dns_mapped_open(fd, &f->maps[f->n], &m), ERR_OK);
+	assert_int_equal(dns_mapped_open(fd, false, &f->maps[f->n], &m), ERR_OK);
 	close(fd);
 	f->rows[f->n] = (struct msg_binding){ .image = f->n, .nunits = info.units };
 	f->n++;
