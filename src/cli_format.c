@@ -172,7 +172,8 @@ show_policy(FILE *f, const json_t *p)
 	if (text_of(p, "ready")[0] != '\0')
 		used += (size_t)snprintf(text + used, sizeof(text) - used, "%sready %.64s", used > 0 ? ", " : "", text_of(p, "ready"));
 	if (text_of(p, "sleep")[0] != '\0')
-		snprintf(text + used, sizeof(text) - used, "%ssleep %.64s", used > 0 ? ", " : "", text_of(p, "sleep"));
+		snprintf(text + used, sizeof(text) - used, "%ssleep %.64s%s", used > 0 ? ", " : "", text_of(p, "sleep"),
+		    json_is_true(json_object_get(p, "save_failed")) ? " (it cannot be saved: stop)" : "");
 	print_line(f, "policy", "%s", text);
 }
 

@@ -30,7 +30,7 @@ struct config_list {
 enum config_on_exit { CONFIG_EXIT_LEAVE, CONFIG_EXIT_STOP };
 
 /* The tier that an idle unit sleeps in. */
-enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE };
+enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE, CONFIG_SLEEP_SAVE };
 
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };

@@ -31,7 +31,7 @@ static const char *const words_machine[] = { "microvm", "q35", NULL };
 static const char *const words_accel[] = { "auto", "kvm", "tcg", NULL };
 static const char *const words_type[] = { "pv", "pvh", "hvm", NULL };
 static const char *const words_stop[] = { "destroy", "shutdown", NULL };
-static const char *const words_sleep[] = { "stop", "freeze", NULL };
+static const char *const words_sleep[] = { "stop", "freeze", "save", NULL };
 static const char *const words_answer[] = { "ready", "now", NULL };
 
 /* Words stand for enums by position. */
@@ -41,7 +41,7 @@ _Static_assert(VM_MACHINE_MICROVM == 0 && VM_MACHINE_Q35 == 1, "words_machine");
 _Static_assert(VM_ACCEL_AUTO == 0 && VM_ACCEL_KVM == 1 && VM_ACCEL_TCG == 2, "words_accel");
 _Static_assert(VM_TYPE_PV == 0 && VM_TYPE_PVH == 1 && VM_TYPE_HVM == 2, "words_type");
 _Static_assert(VM_STOP_DESTROY == 0 && VM_STOP_SHUTDOWN == 1, "words_stop");
-_Static_assert(CONFIG_SLEEP_STOP == 0 && CONFIG_SLEEP_FREEZE == 1, "words_sleep");
+_Static_assert(CONFIG_SLEEP_STOP == 0 && CONFIG_SLEEP_FREEZE == 1 && CONFIG_SLEEP_SAVE == 2, "words_sleep");
 _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer");
 
 #define TOP(name, type, flags, least, most, def, words, field, help) \

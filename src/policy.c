@@ -9,6 +9,10 @@
 /* A driver that takes longer over a freeze, a thaw or a stop than this hangs. */
 #define WAKE_OP_MS 30000
 
+static const enum life_tier tiers[] = {
+	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT, [CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
+};
+
 void
 wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 {
@@ -35,10 +39,10 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->backoff_min_ms = img->backoff_min_ms;
 	p->backoff_max_ms = img->backoff_max_ms;
 	p->stop_ms = img->stop_timeout_ms;
-	p->sleep = u->conf->policy.sleep == CONFIG_SLEEP_FREEZE ? LIFE_TIER_FROZEN : LIFE_TIER_DORMANT;
+	p->sleep = tiers[u->conf->policy.sleep];
 	p->shutdown = img->stop == VM_STOP_SHUTDOWN;
 	p->can_freeze = (caps & VM_CAN_FREEZE) != 0;
-	p->can_save = (caps & VM_CAN_SAVE) != 0;
+	p->can_save = (caps & VM_CAN_SAVE) != 0 && !u->save_failed;
 	p->can_shutdown = (caps & VM_CAN_SHUTDOWN) != 0;
 }
 

@@ -277,12 +277,15 @@ aliases_json(const struct warden *w, const struct unit *u)
 }
 
 static json_t *
-policy_json(const struct unit_conf *uc)
+policy_json(const struct unit *u)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s}", "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms",
+	static const char *const sleeps[] = { [CONFIG_SLEEP_STOP] = "stop", [CONFIG_SLEEP_FREEZE] = "freeze", [CONFIG_SLEEP_SAVE] = "save" };
+	const struct unit_conf *uc = u->conf;
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b}", "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms",
 	    (json_int_t)uc->policy.hold_ms, "min_up_ms", (json_int_t)uc->policy.min_up_ms, "unused_after_ms",
 	    (json_int_t)uc->policy.unused_after_ms, "ready", uc->image->ready_text, "sleep",
-	    uc->policy.sleep == CONFIG_SLEEP_FREEZE ? "freeze" : "stop");
+	    sleeps[uc->policy.sleep], "save_failed", u->save_failed);
 }
 
 static json_t *
@@ -326,7 +329,7 @@ record_show_json(const struct warden *w, const struct unit *u)
 	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", text_json(uuid),
 	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
-	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u->conf),
+	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u),
 	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
 	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", text_json(r != NULL ? r->error : NULL),
 	    "console", text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,

@@ -147,6 +147,7 @@ unit_conf_set(struct unit *u, const struct unit_conf *conf)
 {
 	u->conf = conf;
 	u->name = conf->name;
+	u->save_failed = false;
 }
 
 void

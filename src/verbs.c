@@ -182,7 +182,9 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 	s = life_state(&u->life);
 	wake_policy(w, u, &policy);
 	ev.sleep.cause = LIFE_BY_OPERATOR;
-	ev.sleep.tier = policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze ? LIFE_TIER_FROZEN : LIFE_TIER_DORMANT;
+	ev.sleep.tier = LIFE_TIER_DORMANT;
+	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) || (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
+		ev.sleep.tier = (enum life_tier)policy.sleep;
 	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
 		control_reply(req, record_woken_json(w, u));
 		return;

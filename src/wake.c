@@ -172,7 +172,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	record_change(w, u, a->changed.from, to, a->changed.why);
 	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
 		answer_waiters(w, u, true, "its VM could not be stopped");
-	else if (to == LIFE_DORMANT || to == LIFE_FROZEN || to == LIFE_SAVED || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING)
+	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
+	    (to == LIFE_BOOTING && (a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
 		answer_waiters(w, u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
 }
 
@@ -284,6 +285,20 @@ wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 		return;
 	ids = vm_ids_get(w->vms, uuid);
 	vm_activity_watch(w->activity, uuid, ids.nic, u->conf->mac);
+}
+
+/* What a guest did not do once it will not do next time: that wait is spared, and said. */
+static void
+vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING) {
+		u->save_failed = true;
+		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
+	}
+	vm_op_done(uuid, res, arg);
 }
 
 static void
@@ -569,7 +584,7 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		vm_thaw(w->vms, &u->run->uuid, vm_op_done, op_new(w, u, a->ticket, LIFE_EV_THAWED));
 		break;
 	case LIFE_DO_SAVE:
-		vm_save(w->vms, &u->run->uuid, vm_op_done, op_new(w, u, a->ticket, LIFE_EV_SAVED));
+		vm_save(w->vms, &u->run->uuid, vm_saved, op_new(w, u, a->ticket, LIFE_EV_SAVED));
 		break;
 	case LIFE_DO_STOP:
 		do_stop(w, u, a);
@@ -607,6 +622,9 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 	for (unsigned i = 0; i < out.n; i++)
 		if (!do_action(w, u, &out.actions[i]))
 			return;
+	/* The states frozen and saved begin when the driver begins: who waits wants to know when it is done. */
+	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)
+		answer_waiters(w, u, true, NULL);
 }
 
 /* Events of steps in progress wait until those are done. */

@@ -163,3 +163,25 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	run jitsu wake no.example.test
 	[ "$status" -eq 1 ]
 }
+
+@test "sleep=save writes the VM's state to a file, a wake goes on from there, also with another jitsud" {
+	HELLO_CONF='sleep = "save"' write_conf
+	WWW_KEYS='"min-up=0s"' write_zone
+	booted() { in_ns curl -s --max-time 5 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
+	start_jitsud
+	jitsu wake www.example.test
+	sleep 2
+	[ "$(booted)" -ge 2 ]
+	jitsu sleep www.example.test
+	is_state www.example.test saved
+	[ "$(qemu_count)" -eq 0 ]
+	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
+	[ "$(booted)" -ge 2 ]
+	jitsu sleep www.example.test
+	stop_jitsud KILL
+	start_jitsud
+	is_state www.example.test saved
+	jitsu wake www.example.test
+	[ "$(booted)" -ge 2 ]
+	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
+}

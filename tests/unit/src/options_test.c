@@ -77,7 +77,7 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "hold", "0s", "31s" },
 	{ OPTION_IMAGE, "min-up", "0s", "-1s" },
 	{ OPTION_IMAGE, "unused-after", "auto", "never" },
-	{ OPTION_IMAGE, "sleep", "freeze", "save" },
+	{ OPTION_IMAGE, "sleep", "save", "hibernate" },
 	{ OPTION_IMAGE, "freeze-for", "30d", "1w" },
 	{ OPTION_IMAGE, "answer", "now", "later" },
 	{ OPTION_IMAGE, "backoff-min", "100ms", "99ms" },
