@@ -132,4 +132,5 @@ clean:
 
 .PHONY: all tests install clean
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not of the disks that the rigs make below build/.
+-include $(shell find $(BUILD) -path '*/tmp.*' -prune -o -type f -name '*.d' -print 2>/dev/null)

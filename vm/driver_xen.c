@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +93,29 @@ may_control(struct errmsg *m)
 	return ERR_OK;
 }
 
+/* What libxl forks (device models, hotplug scripts) has neither our priority nor the blocked signals of a driver thread: libxl ends a device model by SIGHUP. */
+static void
+child_begins(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);     /* it cannot fail with these arguments */
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);   /* downwards is always allowed */
+}
+
+static enum err
+children_prepare(struct errmsg *m)
+{
+	static bool done;
+
+	if (!done && pthread_atfork(NULL, NULL, child_begins) != 0)
+		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+	done = true;
+	return ERR_OK;
+}
+
 static enum err
 xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 {
@@ -97,7 +123,7 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 	enum err e;
 
 	*out = NULL;
-	if ((e = is_dom0(m)) != ERR_OK || (e = may_control(m)) != ERR_OK)
+	if ((e = is_dom0(m)) != ERR_OK || (e = may_control(m)) != ERR_OK || (e = children_prepare(m)) != ERR_OK)
 		return e;
 	ctx = calloc(1, sizeof(*ctx));
 	if (ctx == NULL)
@@ -135,6 +161,16 @@ xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, ui
 	v->ctx = ctx;
 	v->domid = v->vm.ids.domid = domid;
 	return v;
+}
+
+void
+xen_vm_nic(struct xen_vm *v, libxl_domain_type type)
+{
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "vif%u.0", v->domid);
+	if (type != LIBXL_DOMAIN_TYPE_HVM && if_nametoindex(name) != 0)
+		memcpy(v->vm.ids.nic, name, sizeof(name));
 }
 
 void

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "vm/overlay.h"
 
 /* Our helper, vm/xen-vif. */
@@ -106,6 +107,8 @@ fill_build(struct start *s, struct errmsg *m)
 	if (libxl_cpu_bitmap_alloc(s->xl, &b->avail_vcpus, b->max_vcpus) != 0)
 		return nomem(m);
 	libxl_bitmap_set_any(&b->avail_vcpus);
+	if (s->dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM)
+		libxl_defbool_set(&b->u.hvm.vnc.enable, false);     /* libxl's default is a port without a password */
 	if (spec->cpu_percent > 0)
 		b->sched_params.cap = (int)spec->cpu_percent;
 	if (weight > 0 && b->sched_params.weight == LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT)
@@ -310,8 +313,10 @@ create(struct start *s, struct errmsg *m)
 	libxl_domain_restore_params params;
 	int rc;
 
+	log_debug("%s: create begins", s->spec->unit);
 	if (s->state_fd < 0) {
 		rc = libxl_domain_create_new(s->xl, &s->dc, &s->domid, NULL, NULL);
+		log_debug("%s: create ends", s->spec->unit);
 		return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be made");
 	}
 	libxl_domain_restore_params_init(&params);
@@ -331,6 +336,7 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	*v = xen_vm_new(s->ctx, &s->spec->uuid, s->spec->unit, s->domid);
 	if (*v == NULL)
 		return nomem(&out->msg);
+	xen_vm_nic(*v, s->dc.c_info.type);
 	e = xen_watch_new(s->ctx->events, s->domid, s->spec->ready_key, &(*v)->watch, &out->msg);
 	if (e != ERR_OK)
 		return e;
