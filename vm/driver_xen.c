@@ -429,7 +429,9 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 		return err_sys(m, "saved state %s", part);
 	rc = xen_events_suspend(v->ctx->events, v->domid, fd, clock_now_ns() + SAVE_NS);
 	close(fd);
-	if (rc != 0)
+	if (rc == ERROR_TIMEDOUT)
+		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within %llu s", v->domid, SAVE_NS / NS_PER_S);
+	else if (rc != 0)
 		e = xen_fail(m, rc, "domain %u does not let itself be suspended", v->domid);
 	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)
 		e = err_sys(m, "saved state %s", name);

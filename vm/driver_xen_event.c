@@ -419,7 +419,8 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadl
 		s->done = true;     /* it was refused, and no callback comes */
 	} else if (!suspend_wait(s, deadline_ns, &rc)) {
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
-		if (!suspend_wait(s, deadline_ns + 5 * NS_PER_S, &rc) || rc == 0)
+		tell(ev->wake_fd);
+		if (!suspend_wait(s, deadline_ns + 5 * NS_PER_S, &rc) || rc == ERROR_ABORTED)
 			rc = ERROR_TIMEDOUT;
 	}
 	suspend_unref(s, false, 0);
