@@ -85,6 +85,25 @@ initrd|initrd */nosuch.gz does not exist'
 	[ "$(restarts)" -eq 0 ]
 }
 
+@test "driver xen without Xen: the driver says so, the query is SERVFAIL, and everything else is served" {
+	[ ! -e /proc/xen/capabilities ] || skip "this machine runs Xen"
+	CONF_MORE="image \"xen\" { driver = \"xen\" kernel = \"hello.elf\" network = \"lan\" ready = \"tcp:80\" backoff-min = \"1m\" }" write_conf
+	write_zone 'dom A 10.77.0.60' '_jitsu.dom TXT "image=xen"'
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	start_jitsud
+	ask dom.example.test A >"$DIR/answer"
+	grep -q "status: SERVFAIL" "$DIR/answer"
+	grep -q "EDE: 0 (Other)" "$DIR/answer"
+	if ldd "$BUILD/jitsud" | grep -q libxenlight; then
+		[[ "$(error_of dom.example.test)" == "driver xen: there is no Xen here: "* ]]
+	else
+		[[ "$(error_of dom.example.test)" == *"this build has no driver \"xen\""* ]]
+	fi
+	goes_on
+	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
+}
+
 @test "a bridge that comes later is used without a restart" {
 	CONF_MORE="network \"late\" { bridge = \"late0\" subnets = { \"10.78.0.0/24\" } units = { \"10.78.0.0/24\" } }
 	$(broken late 'kernel = "hello.elf" network = "late" cmdline = "ip={address}/{prefixlen} name={name}"')" write_conf
