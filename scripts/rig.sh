@@ -152,7 +152,7 @@ rig_need_disk() {
 rig_pack() {
 	local p=$tmp/payload f
 	mkdir -p "$p/build" "$p/files" "$p/out" "$p/tests"
-	for f in jitsud jitsu hello.elf jitsu-xen-vif xen-bare; do
+	for f in jitsud jitsu hello.elf mute.elf jitsu-xen-vif tests/bench/xen_bare tests/bench/ask; do
 		[ ! -e "$build/$f" ] || cp "$build/$f" "$p/build/"
 	done
 	cp -r tests/system tests/system-in-dom0 tests/bench "$p/tests/"

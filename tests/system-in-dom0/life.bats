@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# The life of a unit on a real Xen: run by scripts/xen-rig, in a dom0 that is thrown away.
+
+load dom0
+
+images() {
+	image hello "ready = \"tcp:80\" $HELLO"
+	image asked "ready = \"tcp:80\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
+	image frozen "ready = \"tcp:80\" sleep = \"freeze\" $HELLO"
+	image crash "ready = \"arp\" ${HELLO/name=/crash=3000 name=}"
+	image idle "ready = \"tcp:80\" idle = \"2s\" unused-after = \"0s\" ${HELLO}"
+	image saved "ready = \"tcp:80\" sleep = \"save\" $HELLO"
+	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+}
+setup_file() { setup_dom0 hello asked frozen crash idle saved mute; }
+teardown_file() { teardown_dom0 life; }
+teardown() { explain; }
+
+@test "dig wakes a PVH guest, the answer comes when it answers, curl works at once: 10 in a row; each sleep leaves nothing" {
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(ask +short hello.example.test)" = 10.77.0.10 ]
+		page 10.77.0.10 | grep -q 'Hello from hello.example.test'
+		is_state hello awake
+		jitsu sleep hello.example.test
+		is_state hello dormant
+	done
+	nothing_left
+}
+
+@test "the console reaches jitsu console, also the last words of a domain that is gone" {
+	jitsu wake hello.example.test
+	wait_for 10 console_says
+	[ "$(store hello jitsu/instance)" = "$DIR/run" ]
+	jitsu show hello.example.test | grep -q 'image .*xen'
+	jitsu sleep hello.example.test
+}
+console_says() { jitsu console hello.example.test | grep -q 'hello.example.test is up'; }
+
+@test "a unit that nobody uses goes to sleep, and its domain is destroyed" {
+	[ "$(ask +short idle.example.test)" = 10.77.0.14 ]
+	[ -n "$(domid_of idle)" ]
+	wait_for 60 is_state idle dormant
+	nothing_left
+}
+
+@test "shutdown by asking the guest" {
+	jitsu wake asked.example.test
+	jitsu sleep asked.example.test
+	is_state asked dormant
+	run grep -c 'asked.example.test.*destroyed instead' "$DIR/log"
+	[ "$output" = 0 ]
+	nothing_left
+}
+
+@test "a guest that shuts down by itself is noticed and cleaned up" {
+	jitsu wake hello.example.test
+	xl shutdown "$(domid_of hello)"
+	wait_for 30 is_state hello dormant
+	jitsu show hello.example.test | grep -q 'the guest shut down'
+	wait_for 10 nothing_left
+}
+
+@test "a guest that crashes is noticed and cleaned up" {
+	ask +short crash.example.test
+	wait_for 30 crashed
+	wait_for 10 nothing_left
+}
+crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
+
+@test "sleep=freeze pauses the domain, a wake unpauses it" {
+	local id
+	jitsu wake frozen.example.test
+	id=$(domid_of frozen)
+	jitsu sleep frozen.example.test
+	is_state frozen frozen
+	xl list "$id" | tail -1 | grep -q -- '--p---'
+	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
+	[ "$(domid_of frozen)" = "$id" ]
+	page 10.77.0.12 | grep -q frozen
+}
+
+@test "adoption: after SIGKILL the next jitsud goes on with the same domain, frozen or awake" {
+	local id before
+	jitsu wake hello.example.test
+	id=$(domid_of hello)
+	before=$(domid_of frozen)
+	jitsu sleep frozen.example.test
+	end_jitsud KILL
+	start_jitsud
+	is_state hello awake
+	is_state frozen frozen
+	[ "$(domid_of hello)" = "$id" ]
+	[ "$(domid_of frozen)" = "$before" ]
+	[ "$(domain_count)" -eq 2 ]
+	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
+	page 10.77.0.12 | grep -q frozen
+	jitsu console hello.example.test
+}
+
+@test "a domain that somebody else destroys is noticed, awake or frozen, and boots again when it is asked for" {
+	xl destroy "$(domid_of hello)"
+	wait_for 30 is_state hello dormant
+	jitsu show hello.example.test | grep -q 'destroyed by somebody else'
+	jitsu sleep frozen.example.test
+	xl destroy "$(domid_of frozen)"
+	wait_for 30 is_state frozen dormant
+	wait_for 10 nothing_left
+	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
+	jitsu sleep frozen.example.test
+	xl destroy "$(domid_of frozen)"
+	wait_for 30 is_state frozen dormant
+}
+
+# How many seconds the guest says that it is up.
+up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
+
+@test "sleep=save writes the guest's state to a file, a wake goes on from there, also with another jitsud" {
+	jitsu wake saved.example.test
+	sleep 3
+	[ "$(up_for)" -ge 3 ]
+	jitsu sleep saved.example.test
+	is_state saved saved
+	[ "$(domain_count)" -eq 0 ]
+	[ "$(find "$DIR/state/saved" -name '*.xen' -size +1 | wc -l)" -eq 1 ]
+	[ "$(ask +short saved.example.test)" = 10.77.0.15 ]
+	[ "$(up_for)" -ge 3 ]
+	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
+	jitsu sleep saved.example.test
+	end_jitsud KILL
+	start_jitsud
+	is_state saved saved
+	jitsu wake saved.example.test
+	[ "$(up_for)" -ge 3 ]
+	[ "$(domain_count)" -eq 1 ]
+	jitsu show saved.example.test | grep -q 'sleep save'
+	xl destroy "$(domid_of saved)"
+	wait_for 30 is_state saved dormant
+	wait_for 10 nothing_left
+}
+
+@test "a guest that does not answer a suspend request is destroyed by the deadline, which is said once and marked" {
+	local start
+	jitsu wake mute.example.test
+	jitsu sleep mute.example.test
+	is_state mute dormant
+	nothing_left
+	jitsu show mute.example.test | grep -q 'it cannot be saved: stop'
+	jitsu wake mute.example.test
+	start=$SECONDS
+	jitsu sleep mute.example.test
+	[ $((SECONDS - start)) -lt 10 ]
+	is_state mute dormant
+	[ "$(grep -c 'mute.example.test: it cannot be saved' "$DIR/log")" -eq 1 ]
+	nothing_left
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# What cannot be started on a real Xen, and how it is said: run by scripts/xen-rig, in a dom0 that is thrown away.
+
+load dom0
+
+images() {
+	image hello "ready = \"tcp:80\" $HELLO"
+	image nokernel 'type = "pv" ready = "arp" kernel = "/etc/passwd"'
+	image large "ready = \"arp\" ${HELLO/16M/1900M}"
+	image noscript "ready = \"arp\" vif-script = \"/bin/false\" $HELLO"
+	image file "xl = \"hello.xl\" ready = \"arp\""
+}
+setup_file() { setup_dom0 hello nokernel large noscript file; }
+write_conf_files() { printf 'type = "pvh"\nkernel = "%s"\nmemory = 16\n' "$BUILD/hello.elf" >"$DIR/hello.xl"; }
+teardown_file() { teardown_dom0 refuse; }
+teardown() { explain; }
+
+# refused NAME TEXT: SERVFAIL with an extended error, the reason in show, and nothing left.
+refused() {
+	ask "$1.example.test" >/tmp/answer
+	grep -q SERVFAIL /tmp/answer
+	grep -q EDE /tmp/answer
+	jitsu show "$1.example.test" >/tmp/shown
+	grep -q -- "$2" /tmp/shown || { cat /tmp/shown; return 1; }
+	wait_for 10 nothing_left
+}
+
+@test "a kernel that is none: SERVFAIL with EDE, libxl's words in show, nothing left" { refused nokernel 'libxl_dom.c'; }
+@test "too little memory: SERVFAIL with EDE, the figures in show, nothing left" { refused large 'not enough memory'; }
+@test "a hotplug script that fails: SERVFAIL with EDE, its name in show, nothing left" { refused noscript '/bin/false'; }
+
+@test "a bad xl file is refused with its line when the configuration is checked, and when it is read by a wake" {
+	cp "$DIR/hello.xl" "$DIR/hello.xl.good"
+	echo 'memory = many' >>"$DIR/hello.xl"
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	ask file.example.test >/tmp/answer
+	jitsu show file.example.test >/tmp/shown
+	mv "$DIR/hello.xl.good" "$DIR/hello.xl"
+	[ "$status" -eq 1 ]
+	[[ $output == *"hello.xl:4"* ]]
+	grep -q SERVFAIL /tmp/answer
+	grep -q 'hello.xl:4' /tmp/shown
+	nothing_left
+}
+
+@test "a bridge that is gone: the wake fails and says so, nothing left" {
+	ip link set jitsu0 down
+	ip link set jitsu0 name elsewhere
+	run jitsu wake hello.example.test
+	ip link set elsewhere name jitsu0
+	ip link set jitsu0 up
+	[ "$status" -eq 1 ]
+	[[ $output == *jitsu0* ]]
+	nothing_left
+}
+
+# second_jitsud: as `sh -c "$1 exec jitsud"` in a mount namespace of its own; `jitsu` and `ask` of its own are $second and $second_ask.
+second_jitsud() {
+	local dir=/tmp/jitsu2
+	rm -rf $dir
+	mkdir -p $dir/run $dir/state
+	sed "s#$DIR/run#$dir/run#; s#$DIR/state#$dir/state#; s/5300/5301/" "$DIR/jitsu.conf" >"$DIR/other.conf"
+	unshare -m sh -c "$1 && exec $BUILD/jitsud -f -c $DIR/other.conf" >$dir/log 2>&1 3>&- 4>&- &
+	echo $! >$dir/pid
+	wait_for 60 "$BUILD/jitsu" -s $dir/run/control status
+}
+# no_xen TEXT: a wake says so, a query gets SERVFAIL with EDE, and the daemon serves what is no unit.
+no_xen() {
+	run "$BUILD/jitsu" -s /tmp/jitsu2/run/control wake hello.example.test
+	dig @10.77.0.1 -p 5301 +tries=1 +time=20 hello.example.test >/tmp/answer
+	dig @10.77.0.1 -p 5301 +tries=1 +time=20 +short ns.example.test >/tmp/served
+	kill "$(cat /tmp/jitsu2/pid)"
+	wait_for 20 gone "$(cat /tmp/jitsu2/pid)"
+	[ "$status" -eq 1 ]
+	[[ $output == *"$1"* ]] || { echo "$output"; return 1; }
+	grep -q SERVFAIL /tmp/answer
+	grep -q EDE /tmp/answer
+	[ "$(cat /tmp/served)" = 10.77.0.1 ]
+}
+
+@test "without /dev/xen the driver says so, and the daemon serves all the same" {
+	second_jitsud "mount -t tmpfs none /dev/xen"
+	no_xen '/dev/xen/privcmd: No such file or directory (modprobe xen-privcmd)'
+}
+
+@test "no permission for the hypervisor: the driver says so, and the daemon serves all the same" {
+	second_jitsud "mount --bind /dev/xen /dev/xen && mount -o remount,bind,nodev /dev/xen"
+	no_xen 'no permission for the hypervisor: /dev/xen/privcmd: Permission denied'
+}
+
+@test "no dom0: the driver says so, and the daemon serves all the same" {
+	second_jitsud "mount -t tmpfs none /proc/xen"
+	no_xen 'this is not Xen'
+}
