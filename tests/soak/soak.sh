@@ -160,6 +160,8 @@ work_kill() {
 }
 
 descriptors() { find "/proc/$JITSUD/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | sed 's/:\[[0-9]*\]$//' | sort; }
+# One that was killed is back: each has a pidfd and a channel.
+whole() { jitsu --json status | jq -e '[.children[].pid] | all(. != null)' >/dev/null; }
 few_descriptors() { [ "$(descriptors | wc -l)" -le $(($(wc -l <"$DIR/descriptors") + 2)) ]; }
 settled() { ! jitsu --json list | jq -e '.[] | select(.state != "dormant" and .state != "failed")' >/dev/null; }
 sleep_all() {
@@ -220,6 +222,7 @@ zones all
 wait_for 30 jitsu reload >"$DIR/reload" 2>&1 || fail "the last reload: $(cat "$DIR/reload")"
 wait_for 60 sleep_all || fail "units do not sleep: $(jitsu list)"
 wait_for 30 no_vms || fail "VMs or taps are left: $(qemus; ip -n "$NS" -o link show)"
+wait_for 30 whole || fail "a process is not replaced"
 descriptors >"$DIR/descriptors"
 for name in $(jitsu --json list | jq -r '.[].name'); do
 	wait_for 40 up "$name" || fail "$name does not boot: $(cat "$DIR/wake"; jitsu show "$name")"
