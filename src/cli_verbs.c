@@ -83,6 +83,52 @@ out:
 	return status;
 }
 
+static const struct cli_verb *
+verb_find(const char *name)
+{
+	const struct cli_verb *v = cli_verbs;
+
+	while (v->name != NULL && strcmp(v->name, name) != 0)
+		v++;
+	return v;
+}
+
+/* Zones whose units are not what their files say. */
+static int
+zones_warn(const struct cli *cli)
+{
+	struct cli ask = *cli;
+	struct cli_client *client;
+	json_t *data;
+	const json_t *zone;
+	size_t i;
+
+	ask.verb = verb_find("status");
+	client = cli_client_ask(&ask, json_object());
+	data = client != NULL ? cli_client_next(client) : NULL;
+	json_array_foreach(json_object_get(data, "zones"), i, zone) {
+		const char *name = json_string_value(json_object_get(zone, "name")), *state = json_string_value(json_object_get(zone, "state"));
+		const char *error = json_string_value(json_object_get(zone, "error"));
+
+		if (name != NULL && state != NULL && strcmp(state, "ok") != 0)   /* a warning: what was asked for was printed */
+			(void)cli_fail("zone %s %s: %s", name, strcmp(state, "old") == 0 ? "is served with its old contents" : "is not served",
+			    error != NULL ? error : "it could not be loaded");
+	}
+	cli_client_free(client);
+	if (data == NULL)
+		return CLI_FAILED;
+	json_decref(data);
+	return CLI_OK;
+}
+
+static int
+run_list(const struct cli *cli)
+{
+	int status = run_plain(cli);
+
+	return status != CLI_OK || cli->json ? status : zones_warn(cli);
+}
+
 /* Prints what comes until the daemon closes; only the first answer when nothing is followed. */
 static int
 events_loop(const struct cli *cli, struct cli_client *client, struct cli_table *table)
@@ -142,8 +188,9 @@ out:
 }
 
 const struct cli_verb cli_verbs[] = {
-	{ "list", "", "", 0, 0, READ_S, run_plain, cli_print_list, "all units: state, image, addresses, boots, idle time",
-	    "One line per unit.  SLEEPS IN is the time until it goes to sleep if nobody uses it." },
+	{ "list", "", "", 0, 0, READ_S, run_list, cli_print_list, "all units: state, image, addresses, boots, idle time",
+	    "One line per unit.  SLEEPS IN is the time until it goes to sleep if nobody uses it.\n"
+	    "Zones that are not served as their files say are named on standard error." },
 	{ "show", "NAME", "", 1, 1, READ_S, run_plain, cli_print_show, "everything about one unit, with its last error and console lines",
 	    "NAME is the unit's owner name, or that of an alias." },
 	{ "wake", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_wake, "start a unit, and return when it is ready",

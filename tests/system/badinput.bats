@@ -256,6 +256,11 @@ bad_lines() {
 		# JSON's or a person's quotes.
 		[[ "${output//\\\"/\"}" == *$at*$want* ]]
 		[ $where = zone ] || [ "$status" -eq 1 ]
+		if [ $where = zone ]; then
+			run jitsu list
+			[ "$status" -eq 0 ]
+			[[ "$output" == *"zone example.test is served with its old contents: "* && "$output" == *www.example.test* ]]
+		fi
 		n=$((n + 1))
 	done 9< <(bad_lines)
 	[ $n -gt 50 ]
@@ -268,6 +273,7 @@ bad_lines() {
 	run jitsu reload
 	[ "$status" -eq 0 ]
 	[ "$(jitsu --json status | jq -r '.zones[0].error')" = null ]
+	[[ "$(jitsu list 2>&1)" != *zone* ]]
 }
 
 @test "a start with a bad configuration is refused with its line; with a bad zone the others are served" {
