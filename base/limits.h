@@ -64,6 +64,10 @@
 /* Unsent replies of one TCP connection, for clients that do not read: at least one message and a chunk. */
 #define LIMIT_TCP_UNSENT (128 * 1024)
 
+/* Kernel buffers of one TCP connection, which it doubles: left alone they grow to megabytes (tcp_rmem, tcp_wmem) for who asks and does not read. */
+#define LIMIT_TCP_RCVBUF (64 * 1024)
+#define LIMIT_TCP_SNDBUF (128 * 1024)
+
 /* Time before accept is tried again when descriptors or memory have run out. */
 #define LIMIT_ACCEPT_PAUSE_MS 100
 

@@ -2,7 +2,7 @@
  * tcp: connections with pipelined queries; replies leave when they are ready, held ones later than others.
  *
  * A connection is read only while nothing of it is unsent, fewer than LIMIT_TCP_HELD of its queries wait, and no whole query is left over: that bounds
- * what a client can make us keep.  Connections stand in two lists, least recently active first: idle ones, which a timer closes, and those with
+ * what a client can make us keep; what the kernel keeps for it is bounded by its buffers' sizes.  Connections stand in two lists, least recently active first: idle ones, which a timer closes, and those with
  * held queries, which it leaves alone.  Activity is a whole query or bytes that the client took, so that a trickle of bytes holds nothing open.
  * Beyond the bound on connections the longest idle one is closed.
  *
@@ -464,12 +464,14 @@ static enum err
 listener_open(struct tcp *t, int fd, struct errmsg *m)
 {
 	struct tcp_listener *l = &t->listeners[t->nlisteners];
-	int on = 1;
+	int on = 1, rcvbuf = LIMIT_TCP_RCVBUF, sndbuf = LIMIT_TCP_SNDBUF;
 
 	*l = (struct tcp_listener){ .tcp = t, .fd = fd };
 	t->nlisteners++;   /* from here on tcp_free closes it */
-	/* Accepted sockets inherit it, and setsockopt is not among the calls that are left. */
-	if (evutil_make_socket_nonblocking(fd) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+	/* Accepted sockets inherit them, and setsockopt is not among the calls that are left. */
+	if (evutil_make_socket_nonblocking(fd) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) != 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) != 0)
 		return err_sys(m, "TCP socket %u", t->nlisteners - 1);
 	l->ev = event_new(t->w->base, fd, EV_READ | EV_PERSIST, accept_cb, l);
 	if (l->ev == NULL || event_add(l->ev, NULL) != 0)

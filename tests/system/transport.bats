@@ -297,6 +297,7 @@ teardown() { log_on_failure; }
 @test "TCP: nonsense lengths and clients that never read or finish hurt nobody else" {
 	raw <<-'EOF2'
 	from dnsraw import *
+	import re, subprocess
 	stuck = []
 	for data in (b"\0", b"\xff\xff", framed(query("plain.example.test"))[:9], b"\0\0" * 50, b"\0\1x"):
 	    s = tcp()
@@ -312,6 +313,12 @@ teardown() { log_on_failure; }
 	except BlockingIOError:
 	    pass
 	stuck.append(s)
+	# Neither does the kernel keep megabytes for it.
+	time.sleep(1)
+	shown = subprocess.run(["ss", "-tmnH", "sport = :5300"], capture_output=True, text=True).stdout
+	kept = [int(r) + int(w) for r, w in re.findall(r"skmem:\(r(\d+),.*?,w(\d+),", shown)]
+	expect("connections seen", len(kept) > 0, True)
+	expect("bytes kept by the kernel", max(kept) > 100000 and max(kept) < 600000, True)
 	worst = 0
 	for how in range(50):
 	    begin = now()
