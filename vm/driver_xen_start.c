@@ -19,6 +19,10 @@
 #define WEIGHT_XEN 256u
 #define WEIGHT_CGROUP 100u
 
+/* Beyond what libxl reckons for page tables: that is too little to build a PVH guest of 16 MiB, or to restore one of 32 MiB, whose
+ * pages come one by one ("Device or resource busy"). */
+#define TABLES_MORE_KB 1024u
+
 struct start {
 	struct xen_ctx *ctx;
 	const struct vm_spec *spec;
@@ -104,6 +108,8 @@ fill_build(struct start *s, struct errmsg *m)
 	if (b->max_memkb == LIBXL_MEMKB_DEFAULT || b->max_memkb != kb)
 		b->max_memkb = b->target_memkb = kb;
 	b->max_vcpus = (int)spec->vcpus;
+	if (b->shadow_memkb == LIBXL_MEMKB_DEFAULT && s->dc.c_info.type != LIBXL_DOMAIN_TYPE_PV)
+		b->shadow_memkb = libxl_get_required_shadow_memory((unsigned long)kb, spec->vcpus) + TABLES_MORE_KB;
 	if (libxl_cpu_bitmap_alloc(s->xl, &b->avail_vcpus, b->max_vcpus) != 0)
 		return nomem(m);
 	libxl_bitmap_set_any(&b->avail_vcpus);
