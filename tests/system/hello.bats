@@ -144,6 +144,13 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	page
 }
 
+@test "a machine without a network card: it says so and halts" {
+	run timeout 4 qemu-system-x86_64 -M q35 -accel tcg -nodefaults -no-user-config -display none -no-reboot -m 16 -kernel "$BUILD/hello.elf" \
+		-serial "file:$DIR/console"
+	[ "$status" -eq 124 ]
+	console_says "hello: no network: found no virtio-mmio network card"
+}
+
 @test "another that claims the address is reported" {
 	command -v arping >/dev/null || skip "no arping"
 	start_hello

@@ -150,6 +150,29 @@ parse_v6(const char *s, size_t n, struct addr *out)
 	return true;
 }
 
+/* The value of a hexadecimal digit; 16 for what is none. */
+static unsigned
+digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+bool
+addr_mac_parse(const char *s, uint8_t mac[MAC_BYTES])
+{
+	for (unsigned i = 0; i < MAC_BYTES; i++, s += 3) {
+		unsigned high = digit(s[0]), low = high < 16 ? digit(s[1]) : 16;
+
+		if (low == 16 || s[2] != (i + 1 < MAC_BYTES ? ':' : '\0'))
+			return false;
+		mac[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 bool
 addr_parse(const char *s, size_t n, struct addr *out)
 {

@@ -36,6 +36,9 @@ struct addr addr_solicited_node(const struct addr *a);
 /* 33:33 and the last four bytes (RFC 2464 section 7). */
 void addr_multicast_mac(const struct addr *group, uint8_t mac[MAC_BYTES]);
 
+/* Reads six two-digit hexadecimal numbers with colons between them. */
+bool addr_mac_parse(const char *s, uint8_t mac[MAC_BYTES]);
+
 /* Reads an address of either family that fills all n characters. */
 bool addr_parse(const char *s, size_t n, struct addr *out);
 

@@ -1,10 +1,9 @@
-/* clock.c: time since boot from the time stamp counter, calibrated while the image boots */
+/* clock.c: time since boot from the time stamp counter, calibrated against the local APIC while the image boots */
 #include "vm/hello/clock.h"
 
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
 #include "vm/hello/mem.h"
-#include "vm/hello/text.h"
 
 #define LEAST_NS    200000u
 #define SAMPLES     5
@@ -78,14 +77,6 @@ clock_us(void)
 	uint64_t ticks = cpu_tsc() - first.tsc;
 
 	return (ticks >> 32) * us_per_tick + ((ticks & UINT32_MAX) * us_per_tick >> 32);
-}
-
-uint64_t
-clock_ms(void)
-{
-	uint16_t rest;
-
-	return text_divide(clock_us(), 1000, &rest);
 }
 
 void

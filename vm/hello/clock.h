@@ -1,4 +1,4 @@
-/* clock.h: time since boot from the time stamp counter, calibrated while the image boots */
+/* clock.h: time since boot from the time stamp counter, calibrated against the local APIC while the image boots */
 #ifndef HELLO_CLOCK_H
 #define HELLO_CLOCK_H
 
@@ -11,10 +11,8 @@ void clock_start(void);
 void clock_calibrate(void);
 
 uint64_t clock_us(void);
-uint64_t clock_ms(void);
 
-/* Eight bytes that another cannot easily guess, from the jitter of two clocks. RDRAND would be better, but stops a guest
- * that runs through KVM's instruction emulator. */
+/* Eight bytes from the jitter of two clocks. */
 void clock_seed(uint8_t seed[8]);
 
 #endif

@@ -1,51 +1,19 @@
-/* console.c: lines on the first serial port, if there is one */
+/* console.c: the image's own words, one line each */
 #include "vm/hello/console.h"
 
-#include <stdbool.h>
-
-#include "vm/hello/cpu.h"
-
-#define UART_DATA         0x3f8
-#define UART_LINE_CONTROL 0x3fb
-#define UART_LINE_STATUS  0x3fd
-#define UART_SCRATCH      0x3ff
-#define UART_8N1          3
-#define UART_CAN_TAKE     0x20
-#define UART_SPINS        100000 /* far longer than one character at 9600 baud */
-
-static bool present;
-
-void
-console_init(void)
-{
-	cpu_out8(UART_SCRATCH, 0x5a);
-	present = cpu_in8(UART_SCRATCH) == 0x5a;
-	if (present)
-		cpu_out8(UART_LINE_CONTROL, UART_8N1);
-}
-
-static void
-put(char c)
-{
-	for (int spins = 0; !(cpu_in8(UART_LINE_STATUS) & UART_CAN_TAKE); spins++)
-		if (spins == UART_SPINS) {
-			present = false;
-			return;
-		}
-	cpu_out8(UART_DATA, (uint8_t)c);
-}
-
-static void
-puts_raw(const char *s)
-{
-	for (; *s && present; s++)
-		put(*s);
-}
+#include "vm/hello/limits.h"
+#include "vm/hello/machine.h"
+#include "vm/hello/text.h"
 
 void
 console_line(const char *line)
 {
-	puts_raw("hello: ");
-	puts_raw(line);
-	puts_raw("\r\n");
+	char whole[LIMIT_LINE_CHARS];
+	struct text t = text_init(whole, sizeof(whole) - 2); /* the line end always fits */
+
+	text_str(&t, "hello: ");
+	text_str(&t, line);
+	t.cap = sizeof(whole);
+	text_str(&t, "\r\n");
+	machine->print(whole, t.len);
 }

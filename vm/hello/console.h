@@ -1,10 +1,8 @@
-/* console.h: lines on the first serial port, if there is one */
+/* console.h: the image's own words, one line each */
 #ifndef HELLO_CONSOLE_H
 #define HELLO_CONSOLE_H
 
-void console_init(void);
-
-/* Prints "hello: ", the line and a line end; gives up on a port that does not take them. */
+/* Prints "hello: ", the line and a line end, to wherever the machine has its console. */
 void console_line(const char *line);
 
 #endif

@@ -26,6 +26,30 @@ cpu_in8(uint16_t port)
 	return v;
 }
 
+struct cpu_id {
+	uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpu_id
+cpu_id(uint32_t leaf)
+{
+	struct cpu_id id;
+
+	__asm__ volatile("cpuid"
+			 : "=a"(id.eax), "=b"(id.ebx), "=c"(id.ecx), "=d"(id.edx)
+			 : "0"(leaf), "2"(0));
+	return id;
+}
+
+static inline void
+cpu_write_msr(uint32_t msr, uint32_t low)
+{
+	__asm__ volatile("wrmsr"
+			 :
+			 : "c"(msr), "a"(low), "d"(0)
+			 : "memory");
+}
+
 static inline uint64_t
 cpu_tsc(void)
 {
@@ -75,6 +99,14 @@ static inline void
 cpu_write32(uintptr_t at, uint32_t v)
 {
 	*(volatile uint32_t *)at = v;
+}
+
+/* For good: nothing wakes it. */
+__attribute__((noreturn)) static inline void
+cpu_halt(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
 }
 
 /* Triple fault: the machine resets, or exits under QEMU's -no-reboot. */

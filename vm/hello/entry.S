@@ -68,6 +68,13 @@ spurious_stub:
     addl $12, %esp
     ret
 
+    /* Xen's event. It goes back to where it came from, interrupts off: under emulation Xen has been seen to deliver one while another's
+     * handler had not begun. */
+    .global event_stub
+event_stub:
+    andl $~LAYOUT_EFLAGS_IF, 8(%esp)
+    iret
+
     .section .rodata
     .balign 8
 gdt:

@@ -2,9 +2,10 @@
 #
 # The guest needs a compiler alone: no 32-bit C library, no libgcc. It is the same whatever SAN and COVERAGE say.
 
-HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd.c net.c tcp.c tcp_output.c \
-               tcp_receive.c tcp_table.c text.c)
-HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c virtio_net.c)
+HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd.c net.c netif.c pvclock.c tcp.c \
+               tcp_output.c tcp_receive.c tcp_table.c text.c xencons.c xenstore.c)
+HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c microvm.c serial.c \
+               virtio_net.c xen.c xen_machine.c xen_net.c)
 HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,$(HELLO_GUEST))))
 HELLO_FLAGS := -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
                -fno-asynchronous-unwind-tables -ffunction-sections -fno-common -fcf-protection=none -Os -g $(WARN) -I.
@@ -31,6 +32,6 @@ $(BUILD)/tests/unit/vm/hello_%_test: $(BUILD)/tests/unit/vm/hello_%_test.o $(BUI
 $(addprefix $(BUILD)/tests/unit/vm/,hello_tcp_test hello_tcp_trouble_test): $(BUILD)/tests/unit/vm/hello_talk.o
 
 $(BUILD)/fuzz/libhello.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(HELLO_PROTO))
-$(BUILD)/tests/fuzz/fuzz_hello: tests/fuzz/fuzz_hello.c $(BUILD)/fuzz/libhello.a
+$(BUILD)/tests/fuzz/fuzz_hello $(BUILD)/tests/fuzz/fuzz_hello_xen: $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libhello.a
 	$(call say,FUZZLD,$@)
 	$(Q)mkdir -p $(@D) && $(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^

@@ -6,6 +6,7 @@
 #include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
 #include "vm/hello/layout.h"
+#include "vm/hello/machine.h"
 #include "vm/hello/text.h"
 
 #define VECTOR_WAKE         LAYOUT_EXCEPTIONS  /* devices and the timer alike */
@@ -32,6 +33,7 @@
 #define PIN_PLAIN          5
 #define PIN_ACPI           16
 
+_Static_assert(IRQ_VECTOR_EVENT > VECTOR_WAKE && IRQ_VECTOR_EVENT < VECTOR_SPURIOUS, "each vector has one meaning");
 _Static_assert((uint64_t)IRQ_TIMER_MOST_MS *TIMER_PER_MS <= UINT32_MAX, "the timer's count has 32 bits");
 
 struct gate {
@@ -44,7 +46,7 @@ struct frame {
 	uint32_t vector, error, eip;
 };
 
-extern const char exception_stubs[], interrupt_stub[], spurious_stub[];
+extern const char exception_stubs[], interrupt_stub[], spurious_stub[], event_stub[];
 void exception(const struct frame *frame) __attribute__((noreturn));
 
 static struct gate idt[VECTORS];
@@ -70,7 +72,8 @@ exception(const struct frame *frame)
 	text_str(&t, ", at ");
 	text_hex(&t, frame->eip, 8);
 	console_line(line);
-	cpu_die();
+	machine->die();
+	cpu_halt();
 }
 
 static void
@@ -90,10 +93,16 @@ irq_init(void)
 	for (unsigned v = 0; v < LAYOUT_EXCEPTIONS; v++)
 		gate_set(v, exception_stubs + v * LAYOUT_STUB_BYTES);
 	gate_set(VECTOR_WAKE, interrupt_stub);
+	gate_set(IRQ_VECTOR_EVENT, event_stub);
 	gate_set(VECTOR_SPURIOUS, spurious_stub);
 	__asm__ volatile("lidt %0"
 			 :
 			 : "m"(pointer));
+}
+
+void
+irq_lapic_start(void)
+{
 	lapic_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
 }
 

@@ -7,8 +7,14 @@
 /* The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a nanosecond. */
 #define IRQ_TIMER_MOST_MS 60000
 
-/* Sets up exceptions and the local APIC; interrupts stay off except inside cpu_sleep(). */
+/* The interrupt that needs no acknowledgement at an APIC: Xen's events. */
+#define IRQ_VECTOR_EVENT 33
+
+/* Sets up exceptions and interrupts, which stay off except inside cpu_sleep(). */
 void irq_init(void);
+
+/* What follows is for a machine whose interrupts come through its local APIC. */
+void irq_lapic_start(void);
 
 /* Routes the interrupt of a virtio-mmio slot of QEMU's microvm. */
 void irq_route_slot(unsigned slot);

@@ -7,6 +7,7 @@
 #define LAYOUT_EXCEPTIONS  32
 #define LAYOUT_STUB_BYTES  16
 #define LAYOUT_STACK_BYTES 16384 /* the deepest path, an HTTP reply, takes about 3 KiB */
+#define LAYOUT_EFLAGS_IF   0x200
 #define LAYOUT_LAPIC       0xfee00000
 #define LAYOUT_LAPIC_EOI   0xb0
 

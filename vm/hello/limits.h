@@ -6,6 +6,9 @@
 #define LIMIT_NAME_CHARS    253
 #define LIMIT_CMDLINE_BYTES 2048 /* Linux on x86 takes as much */
 
+/* One line on the console: twice a name, addresses, and words. */
+#define LIMIT_LINE_CHARS 640
+
 /* Ethernet without offloads or jumbo frames. */
 #define LIMIT_FRAME_BYTES 1514
 #define LIMIT_IP_BYTES    1500
@@ -13,6 +16,12 @@
 /* virtio-net: enough for a burst of 20 clients' handshakes; a power of two, QEMU allows 256. */
 #define LIMIT_QUEUE_SLOTS 64
 #define LIMIT_POLL_FRAMES 64 /* frames handled before timers have their turn */
+#define LIMIT_BUSY_ROUNDS 64 /* of so many frames, before the machine itself has its turn */
+
+/* Xen. Values that the image reads are paths and numbers; of longer messages the rest is skipped. */
+#define LIMIT_XENSTORE_BODY 511
+#define LIMIT_NETIF_RX      64 /* frames that can wait for us, a page each; a power of two */
+#define LIMIT_NETIF_TX      64 /* frames that the backend may hold, two to a page */
 
 /* TCP. One connection costs 9 KiB, the whole table 1.1 MiB: a 4 MiB guest holds it. */
 #define LIMIT_TCP_CONNS         128

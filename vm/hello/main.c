@@ -1,11 +1,12 @@
 /* main.c: the order of boot, and the loop that waits for frames and time */
-#include "vm/hello/clock.h"
 #include "vm/hello/config.h"
 #include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
+#include "vm/hello/machine.h"
 #include "vm/hello/net.h"
-#include "vm/hello/virtio_net.h"
+#include "vm/hello/text.h"
+#include "vm/hello/xen.h"
 
 /* What the PVH boot protocol leaves at EBX (xen/include/public/arch-x86/hvm/start_info.h). */
 struct start_info {
@@ -16,6 +17,8 @@ struct start_info {
 #define START_INFO_MAGIC 0x336ec578u
 
 void main(const struct start_info *info) __attribute__((noreturn));
+
+const struct machine *machine;
 
 static struct config config;
 static struct net net CPU_NOINIT;
@@ -31,7 +34,15 @@ static void
 send(void *arg, const uint8_t *frame, size_t len)
 {
 	(void)arg;
-	virtio_net_send(frame, len);
+	machine->card->send(frame, len);
+}
+
+static uint64_t
+clock_ms(void)
+{
+	uint16_t rest;
+
+	return text_divide(machine->clock_us(), 1000, &rest);
 }
 
 static void
@@ -58,7 +69,7 @@ report_boot(void)
 	text_char(&t, ' ');
 	addr_text(&t, &net.link_local);
 	text_str(&t, "/64 after ");
-	text_dec(&t, clock_us(), 0, ' ');
+	text_dec(&t, machine->clock_us(), 0, ' ');
 	text_str(&t, " us");
 	console_line(line);
 }
@@ -70,16 +81,17 @@ handle_frames(void)
 	const uint8_t *frame;
 	size_t len;
 
-	for (int i = 0; i < LIMIT_POLL_FRAMES && (frame = virtio_net_receive(&len)); i++) {
+	for (int i = 0; i < LIMIT_POLL_FRAMES && (frame = machine->card->receive(&len)); i++) {
 		net_input(&net, frame, len, clock_ms());
-		virtio_net_release();
+		machine->card->release();
 	}
 }
+
+static uint64_t armed_ms = NET_NEVER;
 
 static void
 set_timer(uint64_t deadline_ms)
 {
-	static uint64_t armed_ms = NET_NEVER;
 	uint64_t now_ms = clock_ms(), wait_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 1;
 
 	if (deadline_ms == armed_ms && deadline_ms > now_ms)
@@ -87,16 +99,28 @@ set_timer(uint64_t deadline_ms)
 	armed_ms = deadline_ms;
 	if (deadline_ms == NET_NEVER)
 		wait_ms = 0;
-	if (wait_ms > IRQ_TIMER_MOST_MS) {
-		wait_ms = IRQ_TIMER_MOST_MS;
+	if (wait_ms > MACHINE_TIMER_MOST_MS) {
+		wait_ms = MACHINE_TIMER_MOST_MS;
 		armed_ms = now_ms + wait_ms;
 	}
-	irq_timer_set((uint32_t)wait_ms);
+	machine->timer_set((uint32_t)wait_ms);
+}
+
+static void
+attend(void)
+{
+	if (!machine->attend())
+		return;
+	armed_ms = 0; /* the timer is gone */
+	net_announce(&net);
+	machine->card->flush();
 }
 
 __attribute__((noreturn)) static void
 loop(void)
 {
+	unsigned busy = 0;
+
 	for (;;) {
 		uint64_t next_ms;
 
@@ -106,14 +130,17 @@ loop(void)
 			next_ms = config.crash_ms;
 		if (config.crash && clock_ms() >= config.crash_ms) {
 			console_line("dying, as crash= asked");
-			cpu_die();
+			machine->die();
 		}
-		virtio_net_flush();
-		if (virtio_net_has_frame())
+		machine->card->flush();
+		if (machine->card->has_frame() && ++busy < LIMIT_BUSY_ROUNDS)
 			continue;
-		set_timer(next_ms);
-		cpu_sleep();
-		virtio_net_acknowledge();
+		if (busy < LIMIT_BUSY_ROUNDS) {
+			set_timer(next_ms);
+			cpu_sleep();
+		}
+		busy = 0;
+		attend();
 	}
 }
 
@@ -124,24 +151,24 @@ main(const struct start_info *info)
 	uint8_t mac[MAC_BYTES], seed[8];
 	const char *trouble;
 
+	machine = xen_detect() ? &machine_xen : &machine_microvm;
 	irq_init();
-	clock_start();
-	console_init();
+	machine->start();
 	config_parse(&config, info->magic == START_INFO_MAGIC && info->cmdline ? (const char *)(uintptr_t)info->cmdline : "",
 	    complain, NULL);
-	trouble = virtio_net_start(mac);
+	trouble = machine->card_start(mac);
 	if (trouble) {
 		console_line(trouble);
 		for (;;)
-			cpu_sleep();
+			machine->idle();
 	}
-	clock_seed(seed);
+	machine->seed(seed);
 	net_init(&net, &config, mac, seed, &ops, NULL);
 	net_announce(&net);
-	virtio_net_flush();
-	clock_calibrate();
+	machine->card->flush();
+	machine->clock_calibrate();
 	handle_frames(); /* whoever waits for us comes before our own words */
-	virtio_net_flush();
+	machine->card->flush();
 	report_boot();
 	loop();
 }

@@ -19,6 +19,16 @@ text_char(struct text *t, char c)
 	t->buf[t->len] = '\0';
 }
 
+size_t
+text_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
 void
 text_str(struct text *t, const char *s)
 {

@@ -18,6 +18,9 @@ struct text text_init(char *buf, size_t cap);
 void text_char(struct text *t, char c);
 void text_str(struct text *t, const char *s);
 
+/* Without the NUL. */
+size_t text_length(const char *s);
+
 /* Decimal, filled with `fill` on the left to at least `width` characters. */
 void text_dec(struct text *t, uint64_t n, unsigned width, char fill);
 

@@ -111,6 +111,21 @@ test_addresses(void **state)
 }
 
 static void
+test_macs(void **state)
+{
+	static const char *const bad[] = { "", "00:16:3e:11:22", "00:16:3e:11:22:3", "00:16:3e:11:22:33:", "00:16:3e:11:22:33:44", "00-16-3e-11-22-33",
+		"00:16:3e:11:22:3g", "0016:3e:11:22:33:0", ":::::", "00:16:3e:11:22:333" };
+	uint8_t mac[MAC_BYTES];
+
+	(void)state;
+	assert_true(addr_mac_parse("00:16:3e:aB:Cd:eF", mac));
+	assert_memory_equal(mac, "\x00\x16\x3e\xab\xcd\xef", MAC_BYTES);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (addr_mac_parse(bad[i], mac))
+			fail_msg("'%s' is taken for a MAC", bad[i]);
+}
+
+static void
 test_address_kinds(void **state)
 {
 	static const char *const hosts[] = { "10.0.0.1", "223.1.1.1", "fd77::1", "fe80::1" };
@@ -199,6 +214,7 @@ main(void)
 		cmocka_unit_test(test_text_is_bounded),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_macs),
 		cmocka_unit_test(test_address_kinds),
 		cmocka_unit_test(test_full_line),
 		cmocka_unit_test(test_absent_values),
