@@ -68,6 +68,9 @@
 #define LIMIT_TCP_RCVBUF (64 * 1024)
 #define LIMIT_TCP_SNDBUF (128 * 1024)
 
+/* For how long the end of a load waits until the DNS process serves it, which takes milliseconds. */
+#define LIMIT_SERVED_S 5
+
 /* Time before accept is tried again when descriptors or memory have run out. */
 #define LIMIT_ACCEPT_PAUSE_MS 100
 

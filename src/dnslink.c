@@ -278,6 +278,9 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		break;
 	case MSG_COMMITTED:
 		log_debug("generation %llu is served", (unsigned long long)m->commit.generation);
+		w->served = m->commit.generation;
+		if (w->gen != NULL && w->served >= w->gen->number)
+			loader_served(w);
 		break;
 	default:
 		child_kill(c, "a message that is not for the warden");
@@ -292,6 +295,7 @@ on_gone(struct child *c, const char *why)
 
 	if (!w->stopping)
 		record_event(w, "", "restart", why);
+	loader_served(w);
 }
 
 static const struct child_ops ops = { .setup = setup, .message = on_message, .gone = on_gone };

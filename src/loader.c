@@ -35,14 +35,28 @@ finish(struct loader *l, enum err e)
 	report_clear(&report);
 }
 
+/* Who asked for the load is told when its zones are served: the DNS process says so, or ends, or is given up on. */
 static void
 on_finish_later(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval most = { LIMIT_SERVED_S, 0 };
 	struct loader *l = arg;
 
 	(void)fd;
 	(void)what;
+	if (l->result == ERR_OK && !l->waits && l->w->dns.chan != NULL && l->w->dns.confined) {
+		l->waits = true;
+		if (l->w->served < l->w->gen->number && event_add(l->ev_over, &most) == 0)
+			return;
+	}
 	finish(l, l->result);
+}
+
+void
+loader_served(struct warden *w)
+{
+	if (w->loader != NULL && w->loader->waits)
+		event_active(w->loader->ev_over, EV_TIMEOUT, 0);
 }
 
 /* The child whose callback we are in must not be freed under it. */

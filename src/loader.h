@@ -53,6 +53,7 @@ struct loader {
 	unsigned ntodo;
 	bool told;                     /* MSG_COMPILE is sent */
 	bool over;
+	bool waits;                    /* until the new generation is served */
 	enum err result;
 	struct event *ev_over;
 	load_done_cb done;

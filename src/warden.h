@@ -105,6 +105,7 @@ struct warden {
 	struct cookie_secrets cookies_random;  /* made at the start, for configurations without a file */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct loader *loader;         /* a load in progress */
+	uint64_t served;               /* the newest generation that the DNS process has confirmed */
 	struct imagejob *keeping;      /* images on their way to the disk */
 	bool keep_again;               /* when that is done: a load was done meanwhile */
 	char *images_dir;
@@ -186,6 +187,8 @@ typedef void (*load_done_cb)(struct warden *w, enum err e, const struct report *
 /* Reads the configuration and all zones and makes them the new generation.  One at a time: ERR_STATE while another runs. */
 enum err loader_start(struct warden *w, load_done_cb done, void *arg);
 void loader_cancel(struct warden *w);
+/* The DNS process serves w->served, or ended: a load that waits for it is done. */
+void loader_served(struct warden *w);
 void generation_free(struct warden *w, struct generation *g);
 void image_unref(struct image *img);
 

@@ -40,6 +40,31 @@ setup() {
 }
 teardown() { teardown_jitsu; }
 
+@test "a reload returns when its zones are served" {
+	local dns
+	dns=$(jitsu --json status | jq '.children[] | select(.name == "dns") | .pid')
+	for ((i = 2; i <= 4; i++)); do
+		zone_text "$i" >"$DIR/zones/z1.test.zone"
+		kill -STOP "$dns"
+		jitsu reload >"$DIR/reload" 2>&1 3>&- &
+		sleep 0.7
+		# The DNS process has not heard of it.
+		kill -0 $!
+		kill -CONT "$dns"
+		wait $!
+		[ "$(serial z1.test)" = "$i" ]
+	done
+	# One that dies is not waited for.
+	zone_text 7 >"$DIR/zones/z1.test.zone"
+	kill -STOP "$dns"
+	jitsu reload >"$DIR/reload" 2>&1 3>&- &
+	sleep 0.7
+	kill -KILL "$dns"
+	wait $!
+	served() { [ "$(serial z1.test)" = 7 ]; }
+	wait_for 10 served
+}
+
 @test "only what changed is read again" {
 	[ "$(read_anew)" -eq $((ZONES + 1)) ]
 	reload
