@@ -27,8 +27,9 @@
 /* How long a dying domain may take to give its memory back; gigabytes take a second. */
 #define DYING_NS (5 * NS_PER_S)
 
-/* The life cycle gives an operation 30 s. */
-#define SAVE_NS (15 * NS_PER_S)
+/* For a guest to suspend itself, and for all of it: the life cycle gives an operation 30 s. */
+#define SUSPEND_NS (15 * NS_PER_S)
+#define SAVE_NS (25 * NS_PER_S)
 
 /* ---- the driver's own ---- */
 
@@ -420,6 +421,7 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
 	char name[VM_UUID_TEXT + 16], part[VM_UUID_TEXT + 24];
 	enum err e = ERR_OK;
+	uint64_t now = clock_now_ns();
 	int fd, rc;
 
 	xen_saved_name(&v->vm.uuid, name, sizeof(name));
@@ -427,10 +429,11 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(m, "saved state %s", part);
-	rc = xen_events_suspend(v->ctx->events, v->domid, fd, clock_now_ns() + SAVE_NS);
+	rc = xen_events_suspend(v->ctx->events, v->domid, fd, now + SUSPEND_NS, now + SAVE_NS);
 	close(fd);
 	if (rc == ERROR_TIMEDOUT)
-		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within %llu s", v->domid, SAVE_NS / NS_PER_S);
+		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within %llu s, or is not written within %llu s", v->domid,
+		    SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
 	else if (rc != 0)
 		e = xen_fail(m, rc, "domain %u does not let itself be suspended", v->domid);
 	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)

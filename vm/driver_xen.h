@@ -82,8 +82,8 @@ void xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news 
 void xen_watch_again(const struct xen_watch *w);
 /* Asks for a shutdown; does not wait for the guest. */
 int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
-/* Writes the guest's state to fd; a guest that does not answer within the deadline is given up.  Returns libxl's rc. */
-int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadline_ns);
+/* Writes the guest's state to fd.  A guest that has not suspended itself at answer_ns, or is not written at end_ns, is given up.  Returns libxl's rc. */
+int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns);
 
 /* ---- driver_xen_list.c ---- */
 

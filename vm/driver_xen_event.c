@@ -21,6 +21,9 @@
 
 #include "base/clock.h"
 
+/* For libxl to call off what it is doing. */
+#define ABORT_NS (3 * NS_PER_S)
+
 #define POLL_OWN 2                     /* our descriptors, before libxl's */
 
 struct xen_watch {
@@ -402,8 +405,20 @@ suspend_wait(struct suspend *s, uint64_t deadline_ns, int *rc)
 	return done;
 }
 
+static bool
+has_suspended(struct xen_events *ev, uint32_t domid)
+{
+	libxl_dominfo info;
+	bool has;
+
+	libxl_dominfo_init(&info);
+	has = libxl_domain_info(ev->ctx, &info, domid) == 0 && info.shutdown;
+	libxl_dominfo_dispose(&info);
+	return has;
+}
+
 int
-xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadline_ns)
+xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns)
 {
 	struct suspend *s = calloc(1, sizeof(*s));
 	libxl_asyncop_how how = { .callback = suspended, .u.for_callback = s };
@@ -417,10 +432,10 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t deadl
 	tell(ev->wake_fd);
 	if (rc != 0) {
 		s->done = true;     /* it was refused, and no callback comes */
-	} else if (!suspend_wait(s, deadline_ns, &rc)) {
+	} else if (!suspend_wait(s, answer_ns, &rc) && !(has_suspended(ev, domid) && suspend_wait(s, end_ns, &rc))) {
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
 		tell(ev->wake_fd);
-		if (!suspend_wait(s, deadline_ns + 5 * NS_PER_S, &rc) || rc == ERROR_ABORTED)
+		if (!suspend_wait(s, clock_now_ns() + ABORT_NS, &rc) || rc == ERROR_ABORTED)
 			rc = ERROR_TIMEDOUT;
 	}
 	suspend_unref(s, false, 0);
