@@ -44,11 +44,12 @@ ended() { log_since | grep -q 'create ends'; }
 	wait_for 10 nothing_left
 }
 
-@test "20 wakes and stops leave nothing, in Xen, in XenStore, and of open files" {
+@test "20 wakes by dig, with curl at once, and 20 stops leave nothing, in Xen, in XenStore, and of open files" {
 	local i before
 	before=$(descriptors)
 	for ((i = 0; i < 20; i++)); do
-		jitsu wake q1.example.test >/dev/null
+		[ "$(ask +short q1.example.test)" = 10.77.0.11 ]
+		page 10.77.0.11 | grep -q 'Hello from q1.example.test'
 		jitsu sleep q1.example.test >/dev/null
 	done
 	jitsu --json list | jq -e '.[] | select(.name == "q1.example.test") | .boots >= 20'
