@@ -123,7 +123,8 @@ gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>
 foreign_guest() {
 	printf 'name = "foreign"\ntype = "pvh"\nkernel = "%s"\nmemory = 32\n' "$BUILD/mute.elf" >/tmp/foreign.xl
 	xl domid foreign >/tmp/foreign.id 2>/dev/null && return
-	xl create -q /tmp/foreign.xl
+	# -e: no xl stays behind to watch it, which would hold the output of bats open.
+	xl create -q -e /tmp/foreign.xl
 	xl domid foreign >/tmp/foreign.id
 }
 foreign_lives() { [ "$(xl domid foreign)" = "$(cat /tmp/foreign.id)" ] && xl list foreign | tail -1 | grep -q -v -- '--[ps]'; }
