@@ -18,6 +18,7 @@
 
 #define KVM_DEVICE "/dev/kvm"
 #define PROOF_MS 10000        /* nested virtualisation on a busy machine takes seconds */
+#define AGAIN_NS (60 * NS_PER_S)
 #define EXIT_VALUE 0x10
 #define EXIT_STATUS (EXIT_VALUE << 1 | 1)
 
@@ -155,9 +156,23 @@ wait_for_end(int pidfd, int qmp_fd, struct spawn_end *end, struct errmsg *m)
 	return e;
 }
 
-/* Runs the guest with this CPU.  why[] is what QEMU said. */
-static bool
-prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const char *cpu, int kernel_fd)
+/* What QEMU's end says; when it does not say that the guest ran, why[] says what it does. */
+static enum err
+judge_end(struct accel *a, const char *cpu, const struct spawn_end *end, int output_fd)
+{
+	char how[80], said[256];
+
+	if (end->known && !end->signalled && end->status == EXIT_STATUS)
+		return ERR_OK;
+	spawn_end_text(end, how, sizeof(how));
+	output_last_line(output_fd, said, sizeof(said));
+	snprintf(a->why, sizeof(a->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
+	return ERR_UNSUPPORTED;
+}
+
+/* Runs the guest with this CPU.  ERR_UNSUPPORTED, ERR_TIMEOUT: it did not run through, and why[] says why; other errors, in *m: QEMU was not started. */
+static enum err
+prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const char *cpu, int kernel_fd, struct errmsg *m)
 {
 	const char *const argv[] = { qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
 		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3", "-m", "16", "-nodefaults",
@@ -167,16 +182,12 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
 	struct spawn_end end = { .known = false };
-	struct errmsg m = { "" };
 	int pair[2] = { -1, -1 };
-	char how[80], said[256];
 	enum err e;
 
 	spawn_conf_init(&sc);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		snprintf(a->why, sizeof(a->why), "socketpair: %s", strerror(errno));
-		return false;
-	}
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return err_sys(m, "socketpair");
 	sc.path = qemu;
 	sc.argv = (char *const *)(uintptr_t)argv;
 	sc.fds[sc.nfds++] = kernel_fd;
@@ -185,65 +196,68 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 	sc.gid = conf->vm_gid;
 	if (a->has_group)
 		sc.groups[sc.ngroups++] = a->group;
-	e = output_new(&sc.output_fd, &m);
+	e = output_new(&sc.output_fd, m);
 	if (e == ERR_OK)
-		e = spawn_run(&sc, &s, &m);
+		e = spawn_run(&sc, &s, m);
 	close(pair[1]);
-	if (e == ERR_OK) {
-		e = wait_for_end(s.pidfd, pair[0], &end, &m);
+	if (s.pidfd >= 0) {
+		e = wait_for_end(s.pidfd, pair[0], &end, m);
 		close(s.pidfd);
+		if (e == ERR_OK) {
+			e = judge_end(a, cpu, &end, sc.output_fd);
+		} else {
+			snprintf(a->why, sizeof(a->why), "-cpu %s: %.300s", cpu, m->text);
+			e = e == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UNSUPPORTED;
+		}
 	}
 	close(pair[0]);
-	output_last_line(sc.output_fd, said, sizeof(said));
 	if (sc.output_fd >= 0)
 		close(sc.output_fd);
-	if (e != ERR_OK)
-		snprintf(a->why, sizeof(a->why), "-cpu %s: %.300s", cpu, m.text);
-	else if (end.known && !end.signalled && end.status == EXIT_STATUS)
-		return true;
-	else {
-		spawn_end_text(&end, how, sizeof(how));
-		snprintf(a->why, sizeof(a->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
-	}
-	return false;
+	return e;
 }
 
-static bool
-prove_some_cpu(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool thorough)
+/* As prove(). */
+static enum err
+prove_some_cpu(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool thorough, struct errmsg *m)
 {
-	struct errmsg m = { "" };
-	bool proven = false;
 	int fd = -1;
+	enum err e = proof_file(thorough, &fd, m);
 
-	if (proof_file(thorough, &fd, &m) != ERR_OK) {
-		snprintf(a->why, sizeof(a->why), "%.390s", m.text);
-		return false;
-	}
-	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && !proven; i++) {
-		proven = prove(a, conf, qemu, cpus[i], fd);
+	if (e != ERR_OK)
+		return e;
+	e = ERR_UNSUPPORTED;
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && e == ERR_UNSUPPORTED; i++) {
+		e = prove(a, conf, qemu, cpus[i], fd, m);
 		a->cpu = cpus[i];
 	}
 	close(fd);
-	return proven;
+	return e;
 }
 
-/* Called with the lock held. */
-static void
-try_kvm(struct accel *a, const struct vm_host_conf *conf, const char *qemu)
+/* Called with the lock held.  An error when nothing was found out. */
+static enum err
+try_kvm(struct accel *a, const struct vm_host_conf *conf, const char *qemu, struct errmsg *m)
 {
-	struct errmsg m = { "" };
+	enum err e;
 
-	a->tried = true;
-	if (permitted(conf, &a->has_group, &a->group, &m) != ERR_OK) {
-		snprintf(a->why, sizeof(a->why), "%.390s", m.text);
-		return;
+	a->usable = a->whole = false;
+	if (permitted(conf, &a->has_group, &a->group, m) != ERR_OK) {
+		snprintf(a->why, sizeof(a->why), "%.390s", m->text);
+		return ERR_OK;
 	}
-	a->whole = a->usable = prove_some_cpu(a, conf, qemu, true);
-	if (!a->usable)
-		a->usable = prove_some_cpu(a, conf, qemu, false);
+	e = prove_some_cpu(a, conf, qemu, true, m);
+	a->whole = e == ERR_OK;
+	/* One that came too late says nothing about what the CPU offers. */
+	if (e == ERR_UNSUPPORTED)
+		e = prove_some_cpu(a, conf, qemu, false, m);
+	a->known = a->usable = e == ERR_OK;
 	if (a->usable && !a->whole)
 		snprintf(a->why, sizeof(a->why), "it starts, but does not run all that its CPU offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
 		    "accel = \"kvm\" uses it all the same");
+	if (e != ERR_UNSUPPORTED && e != ERR_TIMEOUT)
+		return e;
+	a->again_ns = clock_now_ns() + AGAIN_NS;
+	return ERR_OK;
 }
 
 enum err
@@ -255,8 +269,12 @@ accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
 	if (want == VM_ACCEL_TCG)
 		return ERR_OK;
 	pthread_mutex_lock(&a->lock);
-	if (!a->tried)
-		try_kvm(a, conf, qemu);
+	if (!a->known && clock_now_ns() >= a->again_ns)
+		e = try_kvm(a, conf, qemu, m);
+	if (e != ERR_OK) {
+		pthread_mutex_unlock(&a->lock);
+		return e;
+	}
 	if (want == VM_ACCEL_KVM ? a->usable : a->whole) {
 		choice->kvm = true;
 		choice->cpu = a->cpu;

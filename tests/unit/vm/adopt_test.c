@@ -66,7 +66,7 @@ start(unsigned i)
 
 	world_spec(&w, &spec, 30 + i, cmdline);
 	uuids[i] = spec.uuid;
-	snprintf(cmdlines[i], sizeof(cmdlines[i]), "%s%s", cmdline, i == GUESTLESS ? " crash=300" : "");
+	snprintf(cmdlines[i], sizeof(cmdlines[i]), "%s%s", cmdline, i != GUESTLESS ? "" : world_slow() > 1 ? " crash=5000" : " crash=300");
 	spec.cmdline = cmdlines[i];
 	vm_start(w.host, &spec, result_cb, &r);
 	assert_result(&r);
@@ -133,7 +133,7 @@ leave_world(pid_t pids[COUNT])
 	sh("mkdir -m 700 %s/vm/%s && touch %s/vm/%s/qmp", w.run_dir, text, w.run_dir, text);
 	sh("mkdir -p %s/vm/lost+found", w.run_dir);
 	/* GUESTLESS crashed while nobody looked. */
-	sh("sleep 0.8");
+	sh("sleep %s", world_slow() > 1 ? "6" : "0.8");
 }
 
 static void

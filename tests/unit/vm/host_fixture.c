@@ -44,6 +44,23 @@ sh(const char *fmt, ...)
 }
 
 const char *
+world_accel(void)
+{
+	const char *want = getenv("JITSU_ACCEL");
+
+	return want != NULL && strcmp(want, "kvm") == 0 ? "kvm" : "tcg";
+}
+
+unsigned
+world_slow(void)
+{
+	const char *times = getenv("JITSU_SLOW");
+	int n = times != NULL ? atoi(times) : 1;
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
+const char *
 world_make(struct world *w)
 {
 	static const char *const kernels[] = { "build/hello.elf", "build/san/hello.elf", "build/cov/hello.elf" };
@@ -152,7 +169,7 @@ world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number, ch
 	spec->cmdline = cmdline;
 	spec->memory_bytes = 16 << 20;
 	spec->vcpus = 1;
-	spec->accel = VM_ACCEL_TCG;
+	spec->accel = strcmp(world_accel(), "kvm") == 0 ? VM_ACCEL_KVM : VM_ACCEL_TCG;
 	spec->nnics = 1;
 	snprintf(spec->nics[0].bridge, sizeof(spec->nics[0].bridge), "%s", BRIDGE);
 	memcpy(spec->nics[0].mac, (uint8_t[]){ 2, 0, 0, 0, 9, (uint8_t)host_number }, 6);
@@ -194,7 +211,7 @@ turn(struct world *w)
 bool
 spin(struct world *w, const bool *flag, unsigned ms)
 {
-	uint64_t end = clock_now_ms() + ms;
+	uint64_t end = clock_now_ms() + (uint64_t)ms * world_slow();
 
 	while (!*flag && clock_now_ms() < end)
 		turn(w);
@@ -204,7 +221,7 @@ spin(struct world *w, const bool *flag, unsigned ms)
 bool
 spin_count(struct world *w, const unsigned *count, unsigned least, unsigned ms)
 {
-	uint64_t end = clock_now_ms() + ms;
+	uint64_t end = clock_now_ms() + (uint64_t)ms * world_slow();
 
 	while (*count < least && clock_now_ms() < end)
 		turn(w);
@@ -214,15 +231,17 @@ spin_count(struct world *w, const unsigned *count, unsigned least, unsigned ms)
 void
 spin_ms(struct world *w, unsigned ms)
 {
-	bool never = false;
+	uint64_t end = clock_now_ms() + ms;
 
-	(void)spin(w, &never, ms);
+	while (clock_now_ms() < end)
+		turn(w);
 }
 
 bool
 guest_pings(unsigned host_number, unsigned seconds)
 {
-	return sh_status("for i in $(seq %u); do ping -q -c1 -W0.2 10.99.0.%u >/dev/null 2>&1 && exit 0; done; exit 1", seconds * 5, host_number) == 0;
+	return sh_status("for i in $(seq %u); do ping -q -c1 -W0.%u 10.99.0.%u >/dev/null 2>&1 && exit 0; done; exit 1", seconds * 5,
+	    world_slow() > 1 ? 9 : 2, host_number) == 0;
 }
 
 static unsigned

@@ -1,4 +1,8 @@
-/* host_fixture: a world for tests that run real VMs: own network namespace with a bridge, own directories, a loop. */
+/*
+ * host_fixture: a world for tests that run real VMs: own network namespace with a bridge, own directories, a loop.
+ *
+ * JITSU_ACCEL=kvm in the environment runs them with KVM instead of TCG; JITSU_SLOW (1) is how many times slower than usual the machine is.
+ */
 #ifndef TESTS_HOST_FIXTURE_H
 #define TESTS_HOST_FIXTURE_H
 
@@ -39,6 +43,11 @@ void world_close(struct world *w);     /* vm_host_free */
 void world_kill(const struct world *w);/* what a failed test left running */
 void world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number, char cmdline[128]);
 
+/* "tcg" or "kvm": what world_spec asks for. */
+const char *world_accel(void);
+/* As said above; every deadline here is multiplied with it. */
+unsigned world_slow(void);
+
 void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Exit status of a command whose output does not matter. */
 int sh_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -47,7 +56,7 @@ void result_cb(const struct vm_uuid *uuid, const struct vm_result *res, void *ar
 /* Runs the loop until *flag or the deadline; returns *flag. */
 bool spin(struct world *w, const bool *flag, unsigned ms);
 bool spin_count(struct world *w, const unsigned *count, unsigned least, unsigned ms);
-void spin_ms(struct world *w, unsigned ms);
+void spin_ms(struct world *w, unsigned ms);   /* so long on every machine */
 
 bool guest_pings(unsigned host_number, unsigned seconds);
 
