@@ -18,6 +18,7 @@ lose() {
 # ticks: the CPU time that QEMU has used, in hundredths of a second.
 ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 
+# bats test_tags=kvm
 @test "the page has the name, the address asked, and a time that grows" {
 	start_hello
 	run page "$HELLO4"
@@ -32,6 +33,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	console_says "hello: www.example.test is up at $HELLO4/24 via 10.77.0.1, $HELLO6/64 via fd77::1, fe80::5054:ff:fe12:3456/64"
 }
 
+# bats test_tags=kvm
 @test "ping on IPv4, IPv6, its link-local address and the group of all nodes; large ones too" {
 	start_hello
 	in_ns ping -c 3 -i 0.1 -W 2 "$HELLO4"
@@ -123,6 +125,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	[ "$up" -ge 3 ]
 }
 
+# bats test_tags=kvm
 @test "crash=: says so on the console and dies" {
 	start_hello crash=1500
 	page
@@ -130,6 +133,7 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	console_says "hello: dying, as crash= asked"
 }
 
+# bats test_tags=kvm
 @test "an idle guest uses no CPU, also after it was used" {
 	start_hello
 	for i in 1 2 3 4 5; do page; done

@@ -14,7 +14,7 @@ image() {
 		memory = "16M"
 		network = "lan"
 		ready = "tcp:80"
-		accel = "tcg"
+		accel = "$ACCEL"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $2"
 		${3:-}
 	}
@@ -60,6 +60,7 @@ ms() {
 	[ "$(boots_of slow.example.test)" -eq 1 ]
 }
 
+# bats test_tags=kvm
 @test "a failed boot is SERVFAIL with a phrase; in back-off at once; an operator's wake does not wait for it" {
 	cp "$DIR/hello.elf" "$DIR/other.elf"
 	CONF_MORE=$(KERNEL=other.elf image bad "" 'backoff-min = "1m"') write_conf
@@ -91,6 +92,7 @@ ms() {
 	[[ "$output" != *EDE* ]]
 }
 
+# bats test_tags=kvm
 @test "back-off doubles, and its end lets a query boot again" {
 	CONF_MORE=$(image bad "" 'backoff-min = "200ms"
 	backoff-max = "400ms"

@@ -32,7 +32,7 @@ linux_image() {
 		memory = "128M"
 		network = "lan"
 		ready = "tcp:80"
-		accel = "tcg"
+		accel = "$ACCEL"
 		boot-timeout = "90s"
 		cmdline = "console=ttyS0 quiet name={name} ip={address}/{prefixlen} gw={gateway} ${4:-}"
 		${3:-}
@@ -44,11 +44,12 @@ second_bridge() {
 	ip -n "$NS" link set jitsu1 up
 }
 
+# bats test_tags=kvm
 @test "vcpus, arguments, a second NIC, the console" {
 	second_bridge
 	CONF_MORE='network "second" { bridge = "jitsu1" }
 	image "rich" {
-		kernel = "hello.elf" memory = "32M" network = "lan" ready = "tcp:80" accel = "tcg" vcpus = 2 nics = { "second" }
+		kernel = "hello.elf" memory = "32M" network = "lan" ready = "tcp:80" accel = "'"$ACCEL"'" vcpus = 2 nics = { "second" }
 		args = { "-fw_cfg", "name=opt/jitsu,string={name}" }
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}"
 	}' write_conf
@@ -67,9 +68,10 @@ second_bridge() {
 	[ -z "$(ip -n "$NS" -o link show type tun)" ]
 }
 
+# bats test_tags=kvm
 @test "stop=shutdown: a machine without a power button is destroyed at once, and the log says so" {
 	CONF_MORE='image "none" {
-		kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "tcg"
+		kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "'"$ACCEL"'"
 		stop = "shutdown" stop-timeout = "50s" cmdline = "name={name} ip={address}/{prefixlen}"
 	}' write_conf
 	write_zone 'none A 10.77.0.31' '_jitsu.none TXT "image=none"'
@@ -133,6 +135,7 @@ second_bridge() {
 	[ "$took" = kvm ] || grep -q "accel = auto takes tcg (emulation), because KVM does not work here: " "$DIR/log"
 }
 
+# bats test_tags=kvm
 @test "Linux on microvm: initrd, two CPUs, two NICs, disks raw, qcow2 and overlay; the power button ends it" {
 	linux
 	second_bridge

@@ -7,6 +7,7 @@ teardown() { teardown_jitsu; }
 
 page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 
+# bats test_tags=kvm
 @test "dig wakes the unit, and curl works at its first connection" {
 	start_jitsud
 	is_state www.example.test dormant
@@ -111,6 +112,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	wait_for 10 is_state www.example.test dormant
 }
 
+# bats test_tags=kvm
 @test "sleep=freeze: a frozen VM keeps its process and wakes without a boot" {
 	WWW_KEYS='"sleep=freeze" "idle=1s" "min-up=0s"' write_zone
 	start_jitsud
@@ -123,6 +125,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	[ "$(jitsu --json list | jq -r '.[0].boots')" -eq 1 ]
 }
 
+# bats test_tags=kvm
 @test "a VM that dies is noticed, logged with its console, counted, and boots again" {
 	HELLO_ARGS='crash=1500' write_conf
 	start_jitsud
@@ -150,6 +153,7 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	page | grep -q www
 }
 
+# bats test_tags=kvm
 @test "wake and sleep by an operator; units that need others" {
 	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' '_jitsu.app TXT "image=hello" "needs=db"'
 	start_jitsud

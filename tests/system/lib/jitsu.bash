@@ -2,18 +2,29 @@
 #
 # setup_jitsu makes $NS, $DIR and a default configuration; start_jitsud starts it; every test file ends with teardown_jitsu.
 # Nothing outside $NS and $DIR is touched, so copies of a test can run side by side.
+#
+# JITSU_ACCEL (tcg) is the accelerator of the default image and of what the tests add; with kvm every VM must really run in KVM.
+# JITSU_SLOW (1) is how many times slower than usual this machine is: time-outs grow with it, and queries are held longer.
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
+ACCEL=${JITSU_ACCEL:-tcg}
+SLOW=${JITSU_SLOW:-1}
 
 # Not `ip netns exec`, which hides the cgroups behind a new /sys.
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
-ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=5 "$@"; }
-state_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | .state"; }
+ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=$((5 * SLOW)) "$@"; }
+# Not from the JSON: it is asked often, and jq takes long to start.
+state_of() {
+	local name state rest
+	while read -r name state rest; do
+		[ "$name" != "$1" ] || echo "$state"
+	done < <(jitsu list)
+}
 
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * SLOW))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
@@ -25,6 +36,8 @@ is_state() { [ "$(state_of "$1")" = "$2" ]; }
 # PIDs of the QEMUs of this instance.
 # Not other pgreps, which have this in their command lines, too.
 qemus() { pgrep -f "^[^ ]*qemu-system-x86_64 .*$DIR/" || true; }
+# Whether it has a CPU in the kernel's KVM.
+in_kvm() { ls -l "/proc/$1/fd" | grep -q 'anon_inode:kvm-vcpu'; }
 qemu_count() { qemus | wc -l; }
 
 write_conf() {
@@ -49,8 +62,9 @@ write_conf() {
 		memory = "16M"
 		network = "lan"
 		ready = "tcp:80"
-		accel = "tcg"
+		accel = "$ACCEL"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} ${HELLO_ARGS:-}"
+		$([ "$SLOW" = 1 ] || echo "hold = 10s")
 		${HELLO_CONF:-}
 	}
 	${CONF_MORE:-}
@@ -130,10 +144,13 @@ stop_jitsud() {
 no_cgroup() { [ ! -d "$1" ] || rmdir "$1" 2>/dev/null; }
 
 teardown_jitsu() {
-	local pid group
+	local pid group emulated=
 	[ -n "${DIR:-}" ] || return 0
 	stop_jitsud
-	for pid in $(qemus); do kill -9 "$pid" 2>/dev/null || true; done
+	for pid in $(qemus); do
+		[ "$ACCEL" != kvm ] || in_kvm "$pid" || emulated+=" $pid"
+		kill -9 "$pid" 2>/dev/null || true
+	done
 	# What the next daemon would remove.
 	for group in $(cat "$DIR"/run/vm/*/cgroup 2>/dev/null); do wait_for 3 no_cgroup "$group" || true; done
 	if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then
@@ -142,4 +159,5 @@ teardown_jitsu() {
 	fi
 	ip netns del "$NS" 2>/dev/null || true
 	rm -rf "$DIR"
+	[ -z "$emulated" ] || { echo "not in KVM:$emulated"; return 1; }
 }
