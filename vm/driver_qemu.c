@@ -148,6 +148,7 @@ enum err
 qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
 {
 	enum err e = qemu_vm_connect(v, m);
+	uint64_t patience;
 
 	if (e != ERR_OK) {
 		if (ret != NULL)
@@ -155,7 +156,9 @@ qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
 		json_decref(args);
 		return e;
 	}
-	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + QEMU_QMP_NS, ret, m);
+	/* Only those that this daemon started have their output here. */
+	patience = !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
+	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience, ret, m);
 	if (v->qmp.state == QMP_READY)
 		v->vm.answered = true;
 	if (e == ERR_MISSING || e == ERR_IO)

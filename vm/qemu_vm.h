@@ -14,6 +14,7 @@
 #include "vm/tsc.h"
 
 #define QEMU_QMP_NS (2 * NS_PER_S)          /* a QEMU that takes longer for a simple command is hung */
+#define QEMU_FIRST_NS (10 * NS_PER_S)       /* the first one of a QEMU that was started just now, on a machine that starts many */
 #define QEMU_RESTORE_NS (15 * NS_PER_S)
 #define QEMU_SAVE_NS (60 * NS_PER_S)
 #define QEMU_END_MS 10000                   /* from SIGKILL to the end of the process */
@@ -52,7 +53,7 @@ void qemu_vm_free(struct vm *vm);
 
 /* Connects QMP if it is not connected. */
 enum err qemu_vm_connect(struct qemu_vm *v, struct errmsg *m);
-/* One command within QEMU_QMP_NS. */
+/* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
 enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
 enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m);

@@ -284,6 +284,7 @@ test_restore_refused(void **state)
 	/* Another shape: useless, removed. */
 	r = start(&spec);
 	assert_ok(&r);
+	assert_true(guest_pings(14, 10));
 	r = simple(vm_save, &spec.uuid);
 	assert_ok(&r);
 	spec.memory_bytes = 32 << 20;
@@ -296,6 +297,7 @@ test_restore_refused(void **state)
 	spec.memory_bytes = 16 << 20;
 	r = start(&spec);
 	assert_ok(&r);
+	assert_true(guest_pings(14, 10));
 	r = simple(vm_save, &spec.uuid);
 	assert_ok(&r);
 	sh("f=$(ls %s/saved/*.state) && head -c 1000 $f >$f.cut && mv $f.cut $f", w.state_dir);
@@ -308,6 +310,7 @@ test_restore_refused(void **state)
 	/* Saved, then not wanted any more. */
 	r = start(&spec);
 	assert_ok(&r);
+	assert_true(guest_pings(14, 10));
 	r = simple(vm_save, &spec.uuid);
 	assert_ok(&r);
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
