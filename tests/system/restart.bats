@@ -7,7 +7,7 @@ teardown() { teardown_jitsu; }
 
 # bats test_tags=kvm
 @test "a restart adopts the running VM with its clock" {
-	WWW_KEYS='"idle=8s" "min-up=0s"' write_zone
+	WWW_KEYS="\"idle=$((8 * SLOW))s\" \"min-up=0s\"" write_zone
 	start_jitsud
 	ask +short www.example.test A
 	pid=$(qemus)
