@@ -11,9 +11,12 @@
 
 /*
  * virtio-mmio slots are named, or QEMU fills them from the end and the guest sees its NICs in reverse.  The first slot stays empty: its
- * interrupt is pin 0 of the second IOAPIC, which QEMU takes for the ISA timer's and raises as pin 2.
+ * interrupt is pin 0 of the second IOAPIC, which QEMU takes for the ISA timer's and raises as pin 2.  With KVM it mistakes other pins of the
+ * second IOAPIC for those of the first, where a machine with ACPI has the serial port, the clock and the power button: a device in
+ * one of these slots silences them.
  */
 #define SLOT_FIRST 1u
+#define SLOTS_ISA (1u << 4 | 1u << 8 | 1u << 9)
 #define TSC_WORD " tsc_early_khz="
 #define ARGS_MOST 256   /* fixed ones, 4 per NIC and disk, and LIMIT_ARGS */
 
@@ -163,9 +166,13 @@ add_boot(struct builder *b, const struct qemu_run *run)
 static unsigned
 mmio_slot(const struct qemu_run *run, unsigned i)
 {
-	unsigned n = run->spec->nnics + run->spec->ndisks;
+	unsigned n = run->spec->nnics + run->spec->ndisks, slot = SLOT_FIRST;
 
-	return SLOT_FIRST + (run->acpi ? n - 1 - i : i);
+	if (!run->acpi)
+		return SLOT_FIRST + i;
+	for (unsigned before = n - 1 - i; before > 0 || (SLOTS_ISA >> slot & 1) != 0; slot++)
+		before -= (SLOTS_ISA >> slot & 1) == 0;
+	return slot;
 }
 
 static void

@@ -127,8 +127,12 @@ test_most(void **state)
 		acpi = acpi || strstr(args.argv[i], "microvm,acpi=on,pit=on,pic=on,rtc=on") != NULL;
 		/* With ACPI the slots are taken from the end. */
 		first = first || strstr(args.argv[i], "virtio-net-device,netdev=n0,mac=") != NULL;
-		first = first && (strstr(args.argv[i], "netdev=n0,mac=") == NULL || strstr(args.argv[i], ",bus=virtio-mmio-bus.16") != NULL);
+		first = first && (strstr(args.argv[i], "netdev=n0,mac=") == NULL || strstr(args.argv[i], ",bus=virtio-mmio-bus.19") != NULL);
 		last = last || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.1") == 0;
+		/* Those of the serial port, the clock and the power button. */
+		assert_null(strstr(args.argv[i], ",bus=virtio-mmio-bus.4"));
+		assert_null(strstr(args.argv[i], ",bus=virtio-mmio-bus.8"));
+		assert_null(strstr(args.argv[i], ",bus=virtio-mmio-bus.9"));
 	}
 	assert_true(acpi && first && last);
 	qemu_args_clear(&args);
