@@ -3,7 +3,10 @@
 # rig.sh: makes a Debian disk for QEMU out of packages, without installing them, and runs scripts in such machines; sourced.
 #
 # The caller sets rig_name, rig_dir (its folder below build/) and build, stands in the project's directory, and uses no other name that begins with rig_.
-# `tmp` is a folder to work in; rig_disk_make has one of its own.
+# `tmp` is a folder to work in; rig_disk_make has one of its own.  RIG_RUN names a run that others go on beside: its console.log and out are in
+# a folder of that name.
+rig_run_dir=$rig_dir${RIG_RUN:+/$RIG_RUN}
+mkdir -p "$rig_run_dir"
 
 rig_say() { printf '%s: %s\n' "$rig_name" "$*" >&2; }
 rig_die() { rig_say "$*"; exit 1; }
@@ -182,16 +185,16 @@ rig_show() {
 	return $status
 }
 
-# rig_result STATUS: unpacks out.img into rig_dir/out and ends with the script's status, which stands in out/status.
+# rig_result STATUS: unpacks out.img into rig_run_dir/out and ends with the script's status, which stands in out/status.
 rig_result() {
 	local end
-	rm -rf "$rig_dir/out"
-	mkdir -p "$rig_dir/out"
-	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_dir/out" 2>/dev/null || [ ! -e "$rig_dir/out/status" ]; then
-		tail -30 "$rig_dir/console.log" | tr -cd '\n\t -~' >&2
+	rm -rf "$rig_run_dir/out"
+	mkdir -p "$rig_run_dir/out"
+	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_run_dir/out" 2>/dev/null || [ ! -e "$rig_run_dir/out/status" ]; then
+		tail -30 "$rig_run_dir/console.log" | tr -cd '\n\t -~' >&2
 		[ "$1" -ne 124 ] || rig_die "not finished after ${RIG_TIMEOUT:-900} s"
 		rig_die "the machine ended without a result (QEMU's status $1)"
 	fi
-	read -r end <"$rig_dir/out/status"
+	read -r end <"$rig_run_dir/out/status"
 	exit "$end"
 }

@@ -139,13 +139,18 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 	wait_for 10 nothing_left
 }
 
+# unheld COMMAND...: one that leaves an xl behind to watch the domain, which must not hold on to bats' output.
+unheld() {
+	timeout 100 "$@" >"$DIR/xl.out" 2>&1 </dev/null 3>&- 4>&- || { cat "$DIR/xl.out"; return 1; }
+}
+
 # alone MEMORY [KEY...]: a domain of its own, without jitsud.
 alone() {
 	local memory=$1
 	shift
 	printf 'name = "alone"\ntype = "pvh"\nkernel = "/work/build/hello.elf"\nmemory = %s\nshadow_memory = 4\n' "$memory" >"$DIR/alone.xl"
 	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$DIR/alone.xl"
-	xl create -q "$DIR/alone.xl"
+	unheld xl create -q "$DIR/alone.xl"
 }
 
 @test "saved to a file and restored, twice: other domains, the same guest, its uptime goes on" {
@@ -157,10 +162,10 @@ alone() {
 		sleep 2
 		id=$(xl domid alone)
 		before=$(uptime_of 10.79.0.99)
-		xl save alone "$DIR/alone.save" >/dev/null 2>&1
+		unheld xl save alone "$DIR/alone.save"
 		[ -z "$(domains)" ]
 		sleep 5
-		timeout 60 xl restore "$DIR/alone.save" >/dev/null 2>&1
+		unheld xl restore "$DIR/alone.save"
 		wait_for 30 ping -c 1 -W 1 10.79.0.99
 		after=$(uptime_of 10.79.0.99)
 		[ "$(xl domid alone)" != "$id" ]
@@ -180,7 +185,7 @@ alone() {
 	alone 16 'extra = "name=alone ip=10.79.0.99/24"' \
 	    'vif = [ "mac=00:16:3e:79:00:99,bridge=jitsu9,script=/usr/local/libexec/jitsu/jitsu-xen-vif" ]'
 	wait_for 30 ping -c 1 -W 1 10.79.0.99
-	xl save -c alone "$DIR/alone.save" >/dev/null 2>&1
+	unheld xl save -c alone "$DIR/alone.save"
 	wait_for 30 ping -c 1 -W 1 10.79.0.99
 	page 10.79.0.99 | grep -q 'seconds ago'
 	says alone 'hello: the suspend was called off'
