@@ -3,6 +3,7 @@
 #include <ldns/wire2host.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/memfd.h"
@@ -18,6 +19,7 @@ struct dump {
 	const char *origin;
 	uint8_t owner[DNS_WIRE_NAME];
 	size_t owner_len;
+	char owner_text[LIMIT_NAME_TEXT];   /* without the final dot */
 	uint8_t wire[DNS_WIRE_NAME + 10 + 65535 + 2 * DNS_WIRE_NAME];   /* a record with its names in full */
 };
 
@@ -44,23 +46,69 @@ expand(struct dump *d, const uint8_t *rr, size_t *len)
 	*len = at;
 }
 
+/* Would this name be read as another one?  ldns writes quotes and a leading "@" as they are. */
+static bool
+name_misread(const ldns_rdf *name)
+{
+	const uint8_t *label = ldns_rdf_data(name);
+
+	if (label[0] > 0 && label[1] == '@')
+		return true;
+	for (; label[0] != 0; label += 1u + label[0])
+		if (memchr(label + 1, '"', label[0]) != NULL)
+			return true;
+	return false;
+}
+
+static bool
+rdata_misread(const ldns_rr *rr)
+{
+	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
+		if (ldns_rdf_get_type(ldns_rr_rdf(rr, i)) == LDNS_RDF_TYPE_DNAME && name_misread(ldns_rr_rdf(rr, i)))
+			return true;
+	return false;
+}
+
+/* Prints what ldns made of a record, OWNER TTL CLASS TYPE RDATA with tabs between, with our owner, which any server reads back. */
+static void
+print_text(const struct dump *d, const char *text, const uint8_t *generic, size_t len)
+{
+	const char *rest = strchr(text, '\t'), *rdata = rest;
+
+	for (unsigned i = 0; rdata != NULL && i < 3; i++)
+		rdata = strchr(rdata + 1, '\t');
+	fputs(d->owner_text, d->f);
+	if (strcmp(d->owner_text, ".") != 0)
+		fputc('.', d->f);
+	if (rest == NULL || rdata == NULL || generic == NULL) {
+		fputs(rest != NULL ? rest : "\n", d->f);
+		return;
+	}
+	fprintf(d->f, "%.*s\\# %zu ", (int)(rdata + 1 - rest), rest, len);
+	for (size_t i = 0; i < len; i++)
+		fprintf(d->f, "%02x", generic[i]);
+	fputc('\n', d->f);
+}
+
 static enum err
 print_record(struct dump *d, const uint8_t *rr, struct errmsg *m)
 {
 	ldns_rr *parsed = NULL;
+	bool generic;
 	ldns_status s;
 	char *text;
-	size_t len, pos = 0;
+	size_t len, pos = 0, head = d->owner_len + 10;
 
 	expand(d, rr, &len);
 	s = ldns_wire2rr(&parsed, d->wire, len, &pos, LDNS_SECTION_ANSWER);
 	if (s != LDNS_STATUS_OK)
 		return err_set(m, ERR_PROTO, "zone %s: a record of type %u cannot be read", d->origin, dns_get16(rr + 2));
 	text = ldns_rr2str(parsed);
+	generic = rdata_misread(parsed);
 	ldns_rr_free(parsed);
 	if (text == NULL)
 		return err_set(m, ERR_NOMEM, "zone %s: out of memory", d->origin);
-	(void)fputs(text, d->f);   /* ferror tells the caller */
+	print_text(d, text, generic ? d->wire + head : NULL, len - head);   /* ferror tells the caller */
 	free(text);
 	return ERR_OK;
 }
@@ -83,6 +131,7 @@ print_node(struct dump *d, const struct zone_head *z, const struct znode *n, boo
 	enum err e = ERR_OK;
 
 	d->owner_len = znode_owner(z, n, d->owner);
+	dns_name_text(d->owner, d->owner_text);
 	for (unsigned i = 0; i < n->nrrsets && e == ERR_OK; i++, s = zrrset_next(s))
 		if (soa == (s->type == DNS_T_SOA))
 			e = print_records(d, s->wire, (size_t)s->len + s->sig_len, m);

@@ -51,6 +51,28 @@ what_is_printed_loads_again(void **state)
 	free(twice);
 }
 
+/* Names that ldns writes as they are, though "$" begins a directive, "@" is the origin and a quote has to have an end. */
+static void
+odd_names_load_again(void **state)
+{
+	static const char *const lines[] = {
+		"\n\\$origin.dump.test.\t60\tIN\tA\t10.0.0.2\n", "\n\\@.dump.test.\t60\tIN\tA\t10.0.0.3\n",
+		"\na\\\"b.dump.test.\t60\tIN\tA\t10.0.0.4\n", "\nq.dump.test.\t60\tIN\tMX\t\\# 17 000a0361226204",
+		"\nat.dump.test.\t60\tIN\tCNAME\t\\# 14 024078", "\nlong.dump.test.\t60\tIN\tCNAME\taaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.dump.test.\n",
+	};
+	char *once = printed("$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.0.1\n\\$origin A 10.0.0.2\n\\@ A 10.0.0.3\na\\\"b A 10.0.0.4\n"
+	    "q MX 10 a\\\"b\nat CNAME \\@x\nlong CNAME aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
+	char *twice = printed(once);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(once, lines[i]) == NULL)
+			fail_msg("%s is not in\n%s", lines[i], once);
+	assert_string_equal(once, twice);
+	free(once);
+	free(twice);
+}
+
 static void
 mappings_are_not_printed(void **state)
 {
@@ -77,8 +99,8 @@ what_is_no_image_is_refused(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_printed_loads_again), cmocka_unit_test(mappings_are_not_printed),
-		cmocka_unit_test(what_is_no_image_is_refused) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_printed_loads_again), cmocka_unit_test(odd_names_load_again),
+		cmocka_unit_test(mappings_are_not_printed), cmocka_unit_test(what_is_no_image_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
