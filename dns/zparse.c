@@ -13,9 +13,12 @@
 
 #include "base/limits.h"
 #include "dns/rdata.h"
+#include "dns/svcb.h"
+#include "dns/zfield.h"
 #include "dns/zhint.h"
 #include "dns/zquick.h"
 #include "dns/zread.h"
+#include "dns/ztoken.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
 #define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
@@ -114,76 +117,11 @@ keep_file(struct zparse *p, const char *file)
 
 /* ---- tokens ---- */
 
-/* The length of the token at t; blanks are single, and escaped ones belong to it. */
-static size_t
-token_len(const char *t)
-{
-	bool quoted = false;
-	size_t n = 0;
-
-	for (; t[n] != '\0' && (quoted || t[n] != ' '); n++) {
-		if (t[n] == '"')
-			quoted = !quoted;
-		else if (t[n] == '\\' && t[n + 1] != '\0')
-			n++;
-	}
-	return n;
-}
-
-static char *
-token_next(char *t)
-{
-	t += token_len(t);
-	return *t == ' ' ? t + 1 : t;
-}
-
-static bool
-token_is(const char *t, const char *word)
-{
-	size_t n = strlen(word);
-
-	return token_len(t) == n && strncasecmp(t, word, n) == 0;
-}
-
 static bool
 is_class(const char *t)
 {
-	return token_is(t, "IN") || token_is(t, "CH") || token_is(t, "HS") || token_is(t, "CS") ||
+	return ztoken_is(t, "IN") || ztoken_is(t, "CH") || ztoken_is(t, "HS") || ztoken_is(t, "CS") ||
 	    (strncasecmp(t, "CLASS", 5) == 0 && isdigit((unsigned char)t[5]));
-}
-
-/* Seconds, or a sum of numbers with s m h d w behind them. */
-static bool
-ttl_parse(const char *t, size_t len, uint32_t *ttl)
-{
-	static const struct {
-		char unit;
-		uint32_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-	uint64_t sum = 0, n;
-	size_t i = 0, u;
-
-	if (len == 0)
-		return false;
-	while (i < len) {
-		if (!isdigit((unsigned char)t[i]))
-			return false;
-		for (n = 0; i < len && isdigit((unsigned char)t[i]) && n <= TTL_MAX; i++)
-			n = n * 10 + (uint64_t)(t[i] - '0');
-		if (i < len) {
-			for (u = 0; u < 5 && units[u].unit != tolower((unsigned char)t[i]); u++)
-				;
-			if (u == 5)
-				return false;
-			n *= units[u].seconds;
-			i++;
-		}
-		sum += n;
-		if (sum > TTL_MAX)
-			return false;
-	}
-	*ttl = (uint32_t)sum;
-	return true;
 }
 
 /* A name in a directive, relative to the origin that holds; NULL after a finding. */
@@ -224,7 +162,7 @@ directive_origin(struct scope *s, char *argv[2])
 static void
 directive_ttl(struct scope *s, char *argv[2])
 {
-	if (!ttl_parse(argv[0], strlen(argv[0]), &s->ttl))
+	if (!ztoken_ttl(argv[0], strlen(argv[0]), TTL_MAX, &s->ttl))
 		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all", argv[0], TTL_MAX);
 }
 
@@ -294,14 +232,14 @@ parse_directive(struct scope *s, char *entry)
 	unsigned argc = 0;
 
 	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
-		if (token_is(entry, directives[i].name))
+		if (ztoken_is(entry, directives[i].name))
 			d = &directives[i];
 	if (d == NULL) {
-		found(s, "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE", (int)token_len(entry), entry);
+		found(s, "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE", (int)ztoken_len(entry), entry);
 		return;
 	}
-	for (char *t = token_next(entry); *t != '\0' && argc <= d->most; t = token_next(t), argc++) {
-		size_t n = token_len(t);
+	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t), argc++) {
+		size_t n = ztoken_len(t);
 
 		if (argc == d->most || n >= sizeof(words[0])) {
 			argc = d->most + 1;
@@ -320,22 +258,41 @@ parse_directive(struct scope *s, char *entry)
 
 /* ---- records ---- */
 
+/* ldns wants the value of CAA in quotes, which RFC 8659 section 4.1.1 leaves to the writer. */
+static void
+quote_value(const char *entry, char *type)
+{
+	char *value = ztoken_next(ztoken_next(ztoken_next(type)));
+	size_t len = strlen(value);
+
+	if (len == 0 || value[0] == '"' || ztoken_len(value) != len || ztoken_is(ztoken_next(type), "\\#") ||
+	    (size_t)(value - entry) + len + sizeof("\"\"") > LIMIT_RECORD_TEXT)
+		return;
+	memmove(value + 1, value, len);
+	value[0] = '"';
+	memcpy(value + 1 + len, "\"", sizeof("\""));
+}
+
 /*
- * What ldns leaves to us: class before TTL (it wants them the other way round), TTLs that do not fit, and WKS, for which it would
- * open files, and that is death in a confined process.  False after a finding.
+ * What ldns leaves to us: class before TTL (it wants them the other way round), TTLs that do not fit, owners that begin with "@", all of which
+ * it takes for the origin, and WKS, for which it would open files, and that is death in a confined process.  False after a finding.
  */
 static bool
 prepare_record(struct scope *s, char *entry)
 {
-	char *a = token_next(entry), *b, keep[16];
+	char *a = ztoken_next(entry), *b, keep[16];
 	size_t na, nb;
 	uint32_t ttl;
 
 	if (*entry == ' ')
 		a = entry + 1;
-	b = token_next(a);
-	if (is_class(a) && isdigit((unsigned char)*b) && (na = token_len(a)) < sizeof(keep)) {
-		nb = token_len(b);
+	if (entry[0] == '@' && ztoken_len(entry) > 1) {
+		found(s, "`%.*s': an owner name that begins with @ is written with a backslash before it", (int)ztoken_len(entry), entry);
+		return false;
+	}
+	b = ztoken_next(a);
+	if (is_class(a) && isdigit((unsigned char)*b) && (na = ztoken_len(a)) < sizeof(keep)) {
+		nb = ztoken_len(b);
 		memcpy(keep, a, na);
 		memmove(a, b, nb);
 		a[nb] = ' ';
@@ -343,28 +300,31 @@ prepare_record(struct scope *s, char *entry)
 		b = a + nb + 1;
 	}
 	if (isdigit((unsigned char)*a)) {
-		if (!ttl_parse(a, token_len(a), &ttl)) {
+		if (!ztoken_ttl(a, ztoken_len(a), TTL_MAX, &ttl)) {
 			found(s, "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all",
-			    (int)token_len(a), a, TTL_MAX);
+			    (int)ztoken_len(a), a, TTL_MAX);
 			return false;
 		}
 		a = b;
 	}
 	if (is_class(a))
-		a = token_next(a);
-	if ((token_is(a, "WKS") || token_is(a, "TYPE11")) && !token_is(token_next(a), "\\#")) {
+		a = ztoken_next(a);
+	if ((ztoken_is(a, "WKS") || ztoken_is(a, "TYPE11")) && !ztoken_is(ztoken_next(a), "\\#")) {
 		found(s, "WKS is obsolete and read only as TYPE%d \\# (RFC 3597)", TYPE_WKS);
 		return false;
 	}
+	if (ztoken_is(a, "CAA"))
+		quote_value(entry, a);
 	return true;
 }
 
 static void
-emit(struct scope *s, const ldns_rr *rr)
+emit(struct scope *s, const ldns_rr *rr, const char *entry)
 {
 	struct zparse_rr out = { .file = s->file, .line = s->line };
 	const ldns_rdf *owner = ldns_rr_owner(rr);
 	uint8_t *rdata = s->p->rdata;
+	const char *fault;
 
 	out.owner_len = ldns_rdf_size(owner);
 	if (out.owner_len > DNS_WIRE_NAME || dns_name_len(ldns_rdf_data(owner), out.owner_len) != out.owner_len) {
@@ -385,6 +345,10 @@ emit(struct scope *s, const ldns_rr *rr)
 	}
 	out.rdata = rdata;
 	out.type = (uint16_t)ldns_rr_get_type(rr);
+	if ((out.type == DNS_T_SVCB || out.type == DNS_T_HTTPS) && (fault = svcb_fault(rdata, out.rdlen)) != NULL) {
+		found(s, "%s: `%.*s'", fault, QUOTE_MAX, entry);
+		return;
+	}
 	out.ttl = ldns_rr_ttl(rr);
 	s->p->ops->record(s->p->ops->record_arg, &out);
 }
@@ -393,11 +357,11 @@ emit(struct scope *s, const ldns_rr *rr)
 static char *
 type_token(char *entry)
 {
-	char *a = *entry == ' ' ? entry + 1 : token_next(entry);
+	char *a = *entry == ' ' ? entry + 1 : ztoken_next(entry);
 
 	if (isdigit((unsigned char)*a))
-		a = token_next(a);
-	return is_class(a) ? token_next(a) : a;
+		a = ztoken_next(a);
+	return is_class(a) ? ztoken_next(a) : a;
 }
 
 /* Most records of large zones; false: ldns has to look at it. */
@@ -448,22 +412,23 @@ prev_renew(struct scope *s)
 static void
 parse_record(struct scope *s, char *entry)
 {
-	const char *type;
-	char hint[160];
+	char *type, hint[160];
 	ldns_rr *rr = NULL;
 	ldns_status status;
 
 	if (parse_quickly(s, entry) || !prev_renew(s) || !prepare_record(s, entry))
 		return;
 	status = ldns_rr_new_frm_str(&rr, entry, s->ttl, s->origin, &s->prev);
+	type = type_token(entry);
 	if (status != LDNS_STATUS_OK) {
-		type = type_token(entry);
-		zhint(type, token_len(type), hint, sizeof(hint));
+		zhint(type, ztoken_len(type), hint, sizeof(hint));
 		found(s, "%s: `%.*s'; %s", ldns_get_errorstr_by_id(status), QUOTE_MAX, entry, hint);
 	} else if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
 		found(s, "only class IN is served: `%.*s'", QUOTE_MAX, entry);
+	else if (!zfield_check(type, rr, hint, sizeof(hint)))
+		found(s, "%s: `%.*s'", hint, QUOTE_MAX, entry);
 	else
-		emit(s, rr);
+		emit(s, rr, entry);
 	if (status == LDNS_STATUS_OK)
 		ldns_rr_free(rr);
 }

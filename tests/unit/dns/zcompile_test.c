@@ -33,6 +33,7 @@ syntax(void **state)
 	    "$ORIGIN sub\n@ TXT \"a;b (c)\" d\\\"e \"with space\"\n"
 	    "x.example.test. TYPE65280 \\# 3 010203\n"
 	    "svc.example.test. 5 HTTPS 1 . alpn=h2\n"
+	    "caa.example.test. 5 CAA 0 issue ca\\\"x\n"
 	    "class.example.test. IN 7 A 10.0.0.9\n");
 	fixture_ask(&f, true, "example.test", DNS_T_SOA,
 	    "NOERROR aa\nan example.test. 60 IN SOA ns.example.test. hostmaster.example.test. 7 3600 900 604800 30\n");
@@ -42,6 +43,7 @@ syntax(void **state)
 	    "NOERROR aa\nan sub.example.test. 5400 IN TXT \"a;b (c)\" \"d\\\"e\" \"with space\"\n");
 	fixture_ask(&f, true, "x.example.test", 65280, "NOERROR aa\nan x.example.test. 5400 IN TYPE65280 \\# 3 010203\n");
 	fixture_ask(&f, true, "svc.example.test", DNS_T_HTTPS, "NOERROR aa\nan svc.example.test. 5 IN HTTPS 1 . alpn=h2\n");
+	fixture_ask(&f, true, "caa.example.test", 257, "NOERROR aa\nan caa.example.test. 5 IN CAA 0 issue \"ca\\\"x\"\n");
 	fixture_ask(&f, true, "class.example.test", DNS_T_A, "NOERROR aa\nan class.example.test. 7 IN A 10.0.0.9\n");
 	fixture_clear(&f);
 }
@@ -74,6 +76,61 @@ findings(void **state)
 	BAD(HEAD "$ORIGIN\n", "zone:6: usage: $ORIGIN NAME");
 	BAD(HEAD "(\n\nwww\n\nA 10.0.0.3 )\nwww A 10.0.0.3.4\n", "zone:11: ");
 	OK(HEAD "www A 10.0.0.2\nWWW A 10.0.0.2\n");
+}
+
+/* What ldns would cut, or take for something else. */
+static void
+fields(void **state)
+{
+	(void)state;
+	BAD(HEAD "a MX 65536 ns\n", "zone:6: `65536' is not a number from 0 to 65535: `a MX 65536 ns'");
+	BAD(HEAD "a MX -1 ns\n", "zone:6: `-1' is not a number from 0 to 65535");
+	BAD(HEAD "a MX +1 ns\n", "`+1' is not a number");
+	BAD(HEAD "a 5 IN SRV 0 0 99999 ns\n", "zone:6: `99999' is not a number from 0 to 65535");
+	BAD(HEAD "a CAA 256 issue x\n", "zone:6: `256' is not a number from 0 to 255");
+	BAD(HEAD "a TLSA 3 1 257 00\n", "zone:6: `257' is not a number from 0 to 255");
+	BAD(HEAD "a DS 1 264 2 00\n", "zone:6: `264' is not a number from 0 to 255");
+	BAD(HEAD "a SVCB 1 . alpn=h2 port=65979\n", "zone:6: `65979' is not a number from 0 to 65535");
+	BAD(HEAD "a HTTPS 1 . port=\"65979\"\n", "zone:6: `65979' is not a number from 0 to 65535");
+	BAD("$TTL 60\n@ SOA ns h 4294967296 1 1 1 1\n@ NS ns\n", "zone:2: `4294967296' is not a number from 0 to 4294967295");
+	BAD("$TTL 60\n@ SOA ns h 1 1 1 1 8000w\n@ NS ns\n", "zone:2: `8000w' is no time");
+	BAD(HEAD "a TYPE65537 \\# 4 0a000001\n", "zone:6: there is no record type \"TYPE65537\"");
+	BAD(HEAD "a foo\n", "zone:6: ");
+	BAD(HEAD "a CAA 0 issue\n", "zone:6: ");
+	BAD(HEAD "a CAA 0 issue a b\n", "zone:6: ");
+	BAD(HEAD "foo bar\n", "zone:6: there is no record type \"bar\": `foo bar'");
+	BAD(HEAD "a NSEC b A FOO\n", "zone:6: there is no record type \"FOO\"");
+	BAD(HEAD "a NSEC b A TYPE65537\n", "zone:6: there is no record type \"TYPE65537\"");
+	BAD(HEAD "a RRSIG FOO 8 3 5 20300101000000 20200101000000 1 example.test. AAAA\n", "zone:6: ");
+	BAD(HEAD "@a A 10.0.0.2\n", "zone:6: `@a': an owner name that begins with @ is written with a backslash");
+	BAD(HEAD "a CNAME \\@\n", "zone:6: a name whose first label is \"@\"");
+	BAD(HEAD "a MX 1 @.b\n", "zone:6: a name whose first label is \"@\"");
+	OK(HEAD "a MX 65535 @\nb CNAME \\@x\nc MX 0 x\\@.y\n\\@a TXT x\n\\@ TXT x\n");
+	OK(HEAD "a DS 1 RSASHA256 2 00\nb TLSA PKIX-TA SPKI SHA2-256 00\nc CERT PKIX 1 8 AAAA\nd SVCB 1 . port=\"443\" alpn=h2\n");
+	OK(HEAD "a NSEC b A TYPE65535 type1\nb TYPE65535 \\# 0\nc TYPE15 65535 ns\nd MX \\# 3 ffff00\n");
+	OK("$TTL 60\n@ SOA ns h 4294967295 4294967295 1h30m 2W 1\n@ NS ns\n");
+}
+
+/* RFC 9460: what makes clients throw the RRset away. */
+static void
+svcb(void **state)
+{
+	(void)state;
+	BAD(HEAD "a SVCB 1 . port=1 port=2\n", "zone:6: a key stands there twice: `a SVCB 1 . port=1 port=2'");
+	BAD(HEAD "a HTTPS \\# 9 000100000100026832\n", "zone:6: alpn has no value, or an empty one");
+	BAD(HEAD "a SVCB 1 . port\n", "zone:6: port needs a number");
+	BAD(HEAD "a SVCB \\# 10 00010000040003616263\n", "zone:6: ipv4hint needs IPv4 addresses");
+	BAD(HEAD "a SVCB \\# 7 00010000060000\n", "zone:6: ipv6hint needs IPv6 addresses");
+	BAD(HEAD "a SVCB 1 . no-default-alpn\n", "zone:6: no-default-alpn needs alpn");
+	BAD(HEAD "a SVCB \\# 15 000100000100030268320002000178\n", "zone:6: no-default-alpn takes no value");
+	BAD(HEAD "a SVCB 1 . mandatory=port\n", "zone:6: mandatory names a key that is not there");
+	BAD(HEAD "a SVCB 1 . mandatory=mandatory\n", "zone:6: mandatory names itself");
+	BAD(HEAD "a SVCB \\# 17 00010000000004000300030003000201bb\n", "zone:6: mandatory names a key twice");
+	BAD(HEAD "a SVCB \\# 5 0001000003\n", "zone:6: the last parameter is cut off");
+	BAD(HEAD "a SVCB \\# 16 0001000003000201bb00010003026832\n", "zone:6: keys are not in ascending order");
+	BAD(HEAD "a HTTPS \\# 2 0001\n", "zone:6: ");
+	OK(HEAD "a SVCB 0 b\nb HTTPS 1 . ipv6hint=::1 port=443 no-default-alpn alpn=h2,h3 mandatory=port,alpn ipv4hint=192.0.2.1,192.0.2.2\n");
+	OK(HEAD "a SVCB 1 . key65280=x dohpath=/q{?dns} alpn=h2 ech=\"AEX+\"\nb SVCB \\# 3 000100\n");
 }
 
 static void
@@ -209,8 +266,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(mappings), cmocka_unit_test(units),
-		cmocka_unit_test(includes), cmocka_unit_test(limits),
+		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(fields), cmocka_unit_test(svcb), cmocka_unit_test(mappings),
+		cmocka_unit_test(units), cmocka_unit_test(includes), cmocka_unit_test(limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
