@@ -429,17 +429,30 @@ reply_limit(const struct dns_query *q, bool tcp, const struct dns_reply_conf *co
 	return limit < r->cap ? limit : r->cap;
 }
 
+/* Nobody may transfer a zone.  RFC 5936: over UDP there is no AXFR (section 4.2), and what is no zone of ours is NOTAUTH (section 2.2.1). */
+static struct reply_end
+no_transfer(const struct answer *a, bool tcp)
+{
+	const struct dns_zone *zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, false);
+
+	if (!tcp && a->q->qtype == DNS_T_AXFR)
+		return (struct reply_end){ .rcode = DNS_R_NOTIMP, .ede = EDE_NOT_SUPPORTED };
+	if (zone == NULL || zone->head->origin_len != a->len)
+		return (struct reply_end){ .rcode = DNS_R_NOTAUTH, .ede = EDE_NOT_AUTHORITATIVE };
+	return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_PROHIBITED };
+}
+
 /* What we do not serve at all; NOERROR when the zones are to be asked. */
 static struct reply_end
-refusal(const struct dns_query *q, bool tcp)
+refusal(const struct answer *a, bool tcp)
 {
-	struct reply_end end = { .rcode = DNS_R_NOERROR, .aa = true, .ede = -1 };
+	uint16_t qtype = a->q->qtype;
 
-	if (q->qclass != DNS_CLASS_IN)
-		end = (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_NOT_AUTHORITATIVE };
-	else if (q->qtype == DNS_T_AXFR || q->qtype == DNS_T_IXFR)
-		end = (struct reply_end){ .rcode = tcp ? DNS_R_REFUSED : DNS_R_NOTIMP, .ede = tcp ? EDE_PROHIBITED : EDE_NOT_SUPPORTED };
-	return end;
+	if (a->q->qclass != DNS_CLASS_IN)
+		return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_NOT_AUTHORITATIVE };
+	if (qtype == DNS_T_AXFR || qtype == DNS_T_IXFR)
+		return no_transfer(a, tcp);
+	return (struct reply_end){ .rcode = DNS_R_NOERROR, .aa = true, .ede = -1 };
 }
 
 uint32_t
@@ -456,7 +469,7 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 	a.len = q->qname_len;
 	memcpy(a.name, q->qname, q->qname_len);
 	dns_name_labels(a.name, &a.labels);
-	a.end = refusal(q, tcp);
+	a.end = refusal(&a, tcp);
 	reply_init(&a.w, q, r->buf, reply_limit(q, tcp, conf, r), reply_opt_len(q, conf));
 	a.nwild = 0;
 	a.ndnames = 0;

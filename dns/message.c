@@ -76,6 +76,13 @@ parse_options(struct cursor c, struct dns_edns *e)
 	return true;
 }
 
+/* A record; *fixed is what stands between its owner and its RDATA. */
+static bool
+take_record(struct cursor *c, const uint8_t **fixed, const uint8_t **rdata)
+{
+	return skip_name(c) && take(c, 10, fixed) && take(c, dns_get16(*fixed + 8), rdata);
+}
+
 /* One record of the additional section.  False: FORMERR. */
 static bool
 parse_additional(struct cursor *c, struct dns_query *q, uint16_t *rcode)
@@ -83,12 +90,10 @@ parse_additional(struct cursor *c, struct dns_query *q, uint16_t *rcode)
 	const uint8_t *start = c->p, *fixed, *rdata;
 	uint16_t type, rdlen;
 
-	if (!skip_name(c) || !take(c, 10, &fixed))
+	if (!take_record(c, &fixed, &rdata))
 		return false;
 	type = dns_get16(fixed);
 	rdlen = dns_get16(fixed + 8);
-	if (!take(c, rdlen, &rdata))
-		return false;
 	if (type == DNS_T_TSIG)
 		*rcode = DNS_R_NOTAUTH;   /* RFC 8945 section 5.2.1: we know no key */
 	if (type != DNS_T_OPT)
@@ -105,6 +110,15 @@ parse_additional(struct cursor *c, struct dns_query *q, uint16_t *rcode)
 		return true;
 	}
 	return parse_options((struct cursor){ rdata, rdata + rdlen }, &q->edns);
+}
+
+/* The authority section: RFC 1995 section 3 has a client of IXFR say there which version it has. */
+static bool
+parse_authority(struct cursor *c, const struct dns_query *q, unsigned n)
+{
+	const uint8_t *fixed, *rdata;
+
+	return n == 0 || (n == 1 && q->qtype == DNS_T_IXFR && take_record(c, &fixed, &rdata));
 }
 
 static bool
@@ -154,8 +168,9 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 	}
 	*rcode = DNS_R_FORMERR;
 	questions = dns_get16(h + 4);
-	/* One question, no answers, no authority, and not truncated: what is cut off cannot be understood. */
-	if (questions > 1 || dns_get32(h + 6) != 0 || (h[2] & 0x02) != 0 || (questions == 1 && !parse_question(&c, q)))
+	/* One question, no answers, and not truncated: what is cut off cannot be understood. */
+	if (questions > 1 || dns_get16(h + 6) != 0 || (h[2] & 0x02) != 0 || (questions == 1 && !parse_question(&c, q)) ||
+	    !parse_authority(&c, q, dns_get16(h + 8)))
 		return DNS_PARSED_ERROR;
 	*rcode = DNS_R_NOERROR;
 	for (additional = dns_get16(h + 10); additional > 0; additional--)

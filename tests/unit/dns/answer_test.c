@@ -59,7 +59,28 @@ exact(void **state)
 	ASK("www.other.org", DNS_T_A, "REFUSED\n");
 	ASK("test", DNS_T_A, "REFUSED\n");
 	ASK("ns.example.test", DNS_T_ANY, "NOERROR aa\nan ns.example.test. 60 IN A 10.0.0.1\n");
-	ASK("www.example.test", DNS_T_AXFR, "REFUSED\n");
+}
+
+static void
+transfers(void **state)
+{
+	static const struct {
+		const char *name, *by_udp, *by_tcp;
+		uint16_t type;
+	} rows[] = {
+		{ "example.test", "NOTIMP\n", "REFUSED\n", DNS_T_AXFR },
+		{ "example.test", "REFUSED\n", "REFUSED\n", DNS_T_IXFR },
+		{ "www.example.test", "NOTIMP\n", "NOTAUTH\n", DNS_T_AXFR },
+		{ "www.example.test", "NOTAUTH\n", "NOTAUTH\n", DNS_T_IXFR },
+		{ "other.org", "NOTIMP\n", "NOTAUTH\n", DNS_T_AXFR },
+		{ "other.org", "NOTAUTH\n", "NOTAUTH\n", DNS_T_IXFR },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)fixture_ask(&fx, false, rows[i].name, rows[i].type, rows[i].by_udp);
+		(void)fixture_ask(&fx, true, rows[i].name, rows[i].type, rows[i].by_tcp);
+	}
 }
 
 static void
@@ -354,7 +375,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exact), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
+		cmocka_unit_test(exact), cmocka_unit_test(transfers), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
 		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};

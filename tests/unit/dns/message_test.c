@@ -95,6 +95,36 @@ malformed(void **state)
 	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
 }
 
+/* RFC 1995 section 3: a client of IXFR says with a SOA in the authority section what it has. */
+static void
+authority(void **state)
+{
+	static const uint8_t soa[] = "\300\20\0\6\0\1\0\0\0\0\0\26\0\0" "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0";
+	uint8_t wire[512];
+	size_t len = fixture_query(wire, "example.test", DNS_T_IXFR);
+	struct dns_query q;
+	uint16_t rcode;
+
+	(void)state;
+	memcpy(wire + len, soa, sizeof(soa));
+	wire[9] = 1;
+	for (size_t i = len; i < len + sizeof(soa); i++)
+		expect(wire, i, DNS_PARSED_ERROR, DNS_R_FORMERR);
+	assert_int_equal(dns_query_parse(wire, len + sizeof(soa), &q, &rcode), DNS_PARSED_OK);
+	assert_int_equal(q.qtype, DNS_T_IXFR);
+	memcpy(wire + len + sizeof(soa), "\0\0\51\4\320\0\0\0\0\0\0", 11);
+	wire[11] = 1;
+	assert_int_equal(dns_query_parse(wire, len + sizeof(soa) + 11, &q, &rcode), DNS_PARSED_OK);
+	assert_true(q.edns.present);
+	wire[11] = 0;
+	memcpy(wire + len + sizeof(soa), soa, sizeof(soa));
+	wire[9] = 2;
+	expect(wire, len + 2 * sizeof(soa), DNS_PARSED_ERROR, DNS_R_FORMERR);
+	wire[9] = 1;
+	dns_put16(wire + len - 4, DNS_T_SOA);
+	expect(wire, len + sizeof(soa), DNS_PARSED_ERROR, DNS_R_FORMERR);
+}
+
 static void
 edns(void **state)
 {
@@ -159,7 +189,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(well_formed), cmocka_unit_test(malformed), cmocka_unit_test(edns), cmocka_unit_test(errors),
+		cmocka_unit_test(well_formed), cmocka_unit_test(malformed), cmocka_unit_test(authority), cmocka_unit_test(edns), cmocka_unit_test(errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

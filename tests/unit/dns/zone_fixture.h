@@ -155,12 +155,13 @@ fixture_put_section(char *text, size_t used, size_t size, const char *label, con
 static inline void
 fixture_text(const uint8_t *wire, size_t len, char *text, size_t size)
 {
-	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN" };
+	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
+		"NOTAUTH" };
 	ldns_pkt *p = NULL;
 	size_t used;
 
 	assert_int_equal(ldns_wire2pkt(&p, wire, len), LDNS_STATUS_OK);
-	assert_true(ldns_pkt_get_rcode(p) < 7);
+	assert_true(ldns_pkt_get_rcode(p) < sizeof(rcodes) / sizeof(rcodes[0]));
 	used = (size_t)snprintf(text, size, "%s%s%s\n", rcodes[ldns_pkt_get_rcode(p)], ldns_pkt_aa(p) ? " aa" : "",
 	    ldns_pkt_tc(p) ? " tc" : "");
 	used = fixture_put_section(text, used, size, "an", ldns_pkt_answer(p));
