@@ -168,8 +168,8 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 	}
 	*rcode = DNS_R_FORMERR;
 	questions = dns_get16(h + 4);
-	/* One question, no answers, and not truncated: what is cut off cannot be understood. */
-	if (questions > 1 || dns_get16(h + 6) != 0 || (h[2] & 0x02) != 0 || (questions == 1 && !parse_question(&c, q)) ||
+	/* One question, no answers.  TC says nothing in a query: what is cut off shows. */
+	if (questions > 1 || dns_get16(h + 6) != 0 || (questions == 1 && !parse_question(&c, q)) ||
 	    !parse_authority(&c, q, dns_get16(h + 8)))
 		return DNS_PARSED_ERROR;
 	*rcode = DNS_R_NOERROR;
