@@ -311,6 +311,16 @@ answer_rrsig(struct answer *a, const struct dns_lookup *l)
 	return reply_put(&a->w, REPLY_ANSWER, &o, set, REPLY_SIGS) ? STEP_DONE : truncated(a);
 }
 
+static bool
+put_hinfo(struct answer *a)
+{
+	static const char rfc8482[] = "\7RFC8482";   /* the CPU; its terminator is the empty OS */
+	const struct reply_made hinfo = { .type = DNS_T_HINFO, .class = DNS_CLASS_IN, .ttl = ANY_TTL, .rdata = rfc8482,
+		.rdlen = sizeof(rfc8482) };
+
+	return reply_put_made(&a->w, a->name, a->len, &hinfo);
+}
+
 /*
  * RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a made-up HINFO.  A validator would refuse that in a signed
  * zone: there it is the NSEC, or failing that signatures.
@@ -328,7 +338,7 @@ answer_any(struct answer *a, const struct dns_lookup *l)
 		return put_match(a, l, set) ? STEP_DONE : truncated(a);
 	}
 	if ((l->node->flags & ZNODE_UNIT) != 0)
-		return reply_put_hinfo(&a->w, a->name, a->len, ANY_TTL) ? STEP_DONE : truncated(a);
+		return put_hinfo(a) ? STEP_DONE : truncated(a);
 	for (i = 0; i < l->node->nrrsets && set->len == 0; i++)
 		set = zrrset_next(set);
 	if (i == l->node->nrrsets)
@@ -442,17 +452,36 @@ no_transfer(const struct answer *a, bool tcp)
 	return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_PROHIBITED };
 }
 
-/* What we do not serve at all; NOERROR when the zones are to be asked. */
+/* What we do not serve at all; NOERROR when the zones are to be asked.  What is true in all classes is nobody's to say: no AA (RFC 1035 section 6.2). */
 static struct reply_end
 refusal(const struct answer *a, bool tcp)
 {
-	uint16_t qtype = a->q->qtype;
+	uint16_t qtype = a->q->qtype, qclass = a->q->qclass;
 
-	if (a->q->qclass != DNS_CLASS_IN)
+	if (qclass != DNS_CLASS_IN && qclass != DNS_CLASS_ANY)
 		return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_NOT_AUTHORITATIVE };
 	if (qtype == DNS_T_AXFR || qtype == DNS_T_IXFR)
 		return no_transfer(a, tcp);
-	return (struct reply_end){ .rcode = DNS_R_NOERROR, .aa = true, .ede = -1 };
+	return (struct reply_end){ .rcode = DNS_R_NOERROR, .aa = qclass == DNS_CLASS_IN, .ede = -1 };
+}
+
+/* Which server this is, for who cannot ask with NSID (RFC 4892).  False: it is asked for something else, or must not say. */
+static bool
+put_identity(struct answer *a, const struct dns_reply_conf *conf)
+{
+	static const uint8_t id_server[] = "\2id\6server", hostname_bind[] = "\10hostname\4bind";
+	bool asked = (a->len == sizeof(id_server) && memcmp(a->name, id_server, a->len) == 0) ||
+	    (a->len == sizeof(hostname_bind) && memcmp(a->name, hostname_bind, a->len) == 0);
+	size_t len = conf->nsid != NULL ? strlen(conf->nsid) : 0;
+	uint8_t rdata[256];
+	const struct reply_made txt = { .type = DNS_T_TXT, .class = DNS_CLASS_CH, .rdata = rdata, .rdlen = len + 1 };
+
+	if (!asked || a->q->qclass != DNS_CLASS_CH || (a->q->qtype != DNS_T_TXT && a->q->qtype != DNS_T_ANY) || len == 0 || len > 255)
+		return false;
+	rdata[0] = (uint8_t)len;
+	memcpy(rdata + 1, conf->nsid, len);
+	a->end = (struct reply_end){ .rcode = DNS_R_NOERROR, .ede = -1, .tc = !reply_put_made(&a->w, a->name, a->len, &txt) };
+	return true;
 }
 
 uint32_t
@@ -474,8 +503,9 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 	a.nwild = 0;
 	a.ndnames = 0;
 	a.denied.n = 0;
-	while (a.end.rcode == DNS_R_NOERROR && answer_step(&a) == STEP_FOLLOW)
-		;
+	if (q->qclass != DNS_CLASS_CH || !put_identity(&a, conf))
+		while (a.end.rcode == DNS_R_NOERROR && answer_step(&a) == STEP_FOLLOW)
+			;
 	if (!a.end.tc && !wild_put(&a))
 		a.end.tc = true;
 	reply_finish(&a.w, &a.end, conf, r);

@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #define DNS_CLASS_IN 1
+#define DNS_CLASS_CH 3
+#define DNS_CLASS_ANY 255
 
 enum dns_type {
 	DNS_T_A = 1, DNS_T_NS = 2, DNS_T_CNAME = 5, DNS_T_SOA = 6, DNS_T_PTR = 12, DNS_T_HINFO = 13, DNS_T_MX = 15, DNS_T_TXT = 16,

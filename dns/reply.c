@@ -345,14 +345,14 @@ reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts)
 
 /* Owner and fixed part of a record made up here; *at is where its RDLENGTH goes. */
 static bool
-put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, uint16_t type, uint32_t ttl, size_t *at)
+put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made, size_t *at)
 {
 	uint8_t fixed[10];
 
-	dns_put16(fixed, type);
-	dns_put16(fixed + 2, DNS_CLASS_IN);
-	dns_put32(fixed + 4, ttl);
-	dns_put16(fixed + 8, 0);
+	dns_put16(fixed, made->type);
+	dns_put16(fixed + 2, made->class);
+	dns_put32(fixed + 4, made->ttl);
+	dns_put16(fixed + 8, (uint16_t)made->rdlen);
 	if (!put_owner(w, owner, owner_len) || !put_bytes(w, fixed, sizeof(fixed)))
 		return false;
 	*at = w->len - 2;
@@ -362,12 +362,13 @@ put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, uint16_t type
 bool
 reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len)
 {
+	const struct reply_made made = { .type = DNS_T_CNAME, .class = DNS_CLASS_IN, .ttl = ttl };
 	size_t start = w->len, at;
 	unsigned names;
 
 	names_prepare(w);
 	names = w->nnames;
-	if (!put_fixed(w, owner, owner_len, DNS_T_CNAME, ttl, &at) || !put_name(w, target, target_len)) {
+	if (!put_fixed(w, owner, owner_len, &made, &at) || !put_name(w, target, target_len)) {
 		names_forget(w, names);
 		w->len = start;
 		return false;
@@ -378,20 +379,18 @@ reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_
 }
 
 bool
-reply_put_hinfo(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl)
+reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made)
 {
-	static const char rfc8482[] = "\7RFC8482";   /* the CPU; its terminator is the empty OS */
 	size_t start = w->len, at;
 	unsigned names;
 
 	names_prepare(w);
 	names = w->nnames;
-	if (!put_fixed(w, owner, owner_len, DNS_T_HINFO, ttl, &at) || !put_bytes(w, rfc8482, sizeof(rfc8482))) {
+	if (!put_fixed(w, owner, owner_len, made, &at) || !put_bytes(w, made->rdata, made->rdlen)) {
 		names_forget(w, names);
 		w->len = start;
 		return false;
 	}
-	dns_put16(w->buf + at, (uint16_t)sizeof(rfc8482));
 	w->count[REPLY_ANSWER]++;
 	return true;
 }

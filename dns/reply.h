@@ -46,9 +46,17 @@ bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *
 /* The same for the very node that the question names, first thing in the answer: a copy. `parts` has REPLY_DATA. */
 bool reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts);
 
-/* One record made up here; rdata is a name when `target` is set (compressed), else bytes. */
+/* One record made up here, for the answer section: a CNAME, whose target is compressed, or one without names in it. */
 bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len);
-bool reply_put_hinfo(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl);
+
+struct reply_made {
+	uint16_t type, class;
+	uint32_t ttl;
+	const void *rdata;
+	size_t rdlen;
+};
+
+bool reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made);
 
 /* Header, counts and OPT; `aa` and `tc` are flags. */
 struct reply_end {

@@ -141,13 +141,15 @@ teardown() { log_on_failure; }
 	done
 }
 
-@test "other zones are REFUSED, other classes too" {
+@test "other zones are REFUSED, other classes too; but who this is can be asked" {
 	for q in "example.net A" ". NS" "test SOA" "xexample.test A"; do
 		run ask $q
 		[[ "$output" == *"status: REFUSED"* && "$output" == *"ANSWER: 0, AUTHORITY: 0"* && "$output" != *" aa "* ]]
 	done
-	run ask -c CH version.bind TXT
+	run ask version.bind CH TXT
 	[[ "$output" == *"status: REFUSED"* ]]
+	[ "$(ask +short id.server CH TXT)" = '"test-server"' ]
+	[ "$(ask +short +tcp hostname.bind CH TXT)" = '"test-server"' ]
 	run ask example.test AXFR
 	[[ "$output" != *hostmaster* ]]
 	run ask +norec example.test IXFR=1
@@ -158,6 +160,7 @@ teardown() { log_on_failure; }
 	raw <<-'EOF2'
 	from dnsraw import *
 	q = question("plain.example.test")
+	soa = b"\xc0\x0c\0\6\0\1\0\0\0\0\0\x16\0\0" + bytes(20)
 	cases = [
 	    ("two questions", header(qd=2) + q + q, FORMERR),
 	    ("no question", header(qd=0), FORMERR),
@@ -172,6 +175,9 @@ teardown() { log_on_failure; }
 	    ("OPT not at the root", header(ar=1) + q + opt(owner=b"\1a\0"), FORMERR),
 	    ("OPT cut", header(ar=1) + q + opt()[:-2], FORMERR),
 	    ("EDNS option longer than OPT", header(ar=1) + q + opt(options=b"\0\3\0\x20ab"), FORMERR),
+	    ("IXFR as RFC 1995 has it", header(ns=1) + question("example.test", 251) + soa, REFUSED),
+	    ("a version in the authority section, but no IXFR", header(ns=1) + question("example.test") + soa, FORMERR),
+	    ("TC set", header(flags=0x200) + question("nothing.example.test"), NXDOMAIN),
 	    ("opcode UPDATE", header(flags=5 << 11) + question("example.test", SOA), NOTIMP),
 	    ("opcode NOTIFY", header(flags=4 << 11) + question("example.test", SOA), NOTIMP),
 	    ("opcode STATUS", header(flags=2 << 11) + q, NOTIMP),

@@ -83,6 +83,38 @@ transfers(void **state)
 	}
 }
 
+static uint32_t
+ask_class(const char *name, uint16_t type, uint16_t class, const char *nsid, const char *expected)
+{
+	uint8_t wire[300];
+	size_t len = fixture_query(wire, name, type);
+	struct dns_query q;
+	uint16_t rcode;
+
+	dns_put16(wire + len - 2, class);
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	return fixture_answer(&fx, false, &q, nsid, expected);
+}
+
+static void
+classes(void **state)
+{
+	(void)state;
+	(void)ask_class("ns.example.test", DNS_T_A, DNS_CLASS_ANY, NULL, "NOERROR\nan ns.example.test. 60 IN A 10.0.0.1\n");
+	(void)ask_class("nothing.example.test", DNS_T_A, DNS_CLASS_ANY, NULL, "NXDOMAIN\nns " SOA_TEXT);
+	assert_int_equal(ask_class("four.example.test", DNS_T_A, DNS_CLASS_ANY, NULL, NULL), 101);
+	(void)ask_class("example.test", DNS_T_AXFR, DNS_CLASS_ANY, NULL, "NOTIMP\n");
+	(void)ask_class("ns.example.test", DNS_T_A, 254, NULL, "REFUSED\n");
+	(void)ask_class("ns.example.test", DNS_T_A, DNS_CLASS_CH, "here", "REFUSED\n");
+	(void)ask_class("ID.server", DNS_T_TXT, DNS_CLASS_CH, "here", "NOERROR\nan ID.server. 0 CH TXT \"here\"\n");
+	(void)ask_class("hostname.bind", DNS_T_ANY, DNS_CLASS_CH, "here", "NOERROR\nan hostname.bind. 0 CH TXT \"here\"\n");
+	(void)ask_class("id.server", DNS_T_TXT, DNS_CLASS_CH, NULL, "REFUSED\n");
+	(void)ask_class("id.server", DNS_T_A, DNS_CLASS_CH, "here", "REFUSED\n");
+	(void)ask_class("x.id.server", DNS_T_TXT, DNS_CLASS_CH, "here", "REFUSED\n");
+	(void)ask_class("version.bind", DNS_T_TXT, DNS_CLASS_CH, "here", "REFUSED\n");
+	(void)ask_class("id.server", DNS_T_TXT, DNS_CLASS_IN, "here", "REFUSED\n");
+}
+
 static void
 aliases(void **state)
 {
@@ -375,7 +407,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exact), cmocka_unit_test(transfers), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
+		cmocka_unit_test(exact), cmocka_unit_test(transfers), cmocka_unit_test(classes), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
 		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};

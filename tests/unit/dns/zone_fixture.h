@@ -170,27 +170,34 @@ fixture_text(const uint8_t *wire, size_t len, char *text, size_t size)
 	ldns_pkt_free(p);
 }
 
-/* Asks over UDP (or TCP), perhaps with DO, and compares; returns the unit. */
+/* Builds the answer to a parsed query and compares; returns the unit. */
 static inline uint32_t
-fixture_ask_with(struct fixture *f, bool tcp, bool dnssec_ok, const char *name, uint16_t type, const char *expected)
+fixture_answer(struct fixture *f, bool tcp, const struct dns_query *q, const char *nsid, const char *expected)
 {
 	static uint8_t buf[DNS_MESSAGE_MAX];
-	struct dns_reply_conf conf = { .udp_payload = 1232 };
+	const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = nsid };
 	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
-	uint8_t wire[300];
 	char text[65536];
-	struct dns_query q;
-	uint16_t rcode;
-	uint32_t unit;
-	size_t len = fixture_query(wire, name, type);
+	uint32_t unit = dns_answer_build(f->set, q, tcp, &conf, &r);
 
-	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
-	q.edns.dnssec_ok = dnssec_ok;
-	unit = dns_answer_build(f->set, &q, tcp, &conf, &r);
 	fixture_text(buf, r.len, text, sizeof(text));
 	if (expected != NULL)
 		assert_string_equal(text, expected);
 	return unit;
+}
+
+/* Asks over UDP (or TCP), perhaps with DO, and compares; returns the unit. */
+static inline uint32_t
+fixture_ask_with(struct fixture *f, bool tcp, bool dnssec_ok, const char *name, uint16_t type, const char *expected)
+{
+	uint8_t wire[300];
+	struct dns_query q;
+	uint16_t rcode;
+	size_t len = fixture_query(wire, name, type);
+
+	assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+	q.edns.dnssec_ok = dnssec_ok;
+	return fixture_answer(f, tcp, &q, NULL, expected);
 }
 
 static inline uint32_t
