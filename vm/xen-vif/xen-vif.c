@@ -3,8 +3,9 @@
  *
  *     xen-vif online|offline|add|remove [type_if=vif|tap]
  *
- * libxl sets XENBUS_PATH, and vif or INTERFACE (the interface); the bridge stands in XenStore at XENBUS_PATH/bridge.  Linked statically, because
- * what a shell script costs here (300 ms to seconds) is the largest part of a small guest's boot.  A failure goes to XENBUS_PATH/hotplug-error, which libxl logs.
+ * libxl sets XENBUS_PATH, and vif or INTERFACE (the interface); the bridge stands in XenStore at XENBUS_PATH/bridge, and at XENBUS_PATH/vifname another
+ * name that the interface is to have.  Linked statically, because what a shell script costs here (300 ms to seconds) is the largest part of a small guest's
+ * boot.  A failure goes to XENBUS_PATH/hotplug-error, which libxl logs.  Going offline never fails: what is gone already need not leave.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -23,6 +24,7 @@ struct job {
 	const char *path;              /* XENBUS_PATH */
 	const char *interface;
 	char *bridge;
+	char *name;                    /* that the interface is to have; NULL = its own */
 	int sock;
 };
 
@@ -51,17 +53,71 @@ fail(struct job *j, const char *what, const char *object)
 	return 1;
 }
 
+static char *
+read_store(struct job *j, const char *name)
+{
+	char path[256];
+	unsigned len;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", j->path, name) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	return xs_read(j->xs, XBT_NULL, path, &len);
+}
+
+/* A request about `name`; cut off, it would be about another interface. */
+static int
+request(struct ifreq *ifr, const char *name)
+{
+	memset(ifr, 0, sizeof(*ifr));
+	if (strlen(name) >= IFNAMSIZ) {
+		errno = ENODEV;
+		return -1;
+	}
+	memcpy(ifr->ifr_name, name, strlen(name));
+	return 0;
+}
+
 static int
 set_up(struct job *j)
 {
 	struct ifreq ifr;
 
-	memset(&ifr, 0, sizeof(ifr));
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", j->interface);
-	if (ioctl(j->sock, SIOCGIFFLAGS, &ifr) != 0)
+	if (request(&ifr, j->interface) != 0 || ioctl(j->sock, SIOCGIFFLAGS, &ifr) != 0)
 		return -1;
 	ifr.ifr_flags |= IFF_UP;
 	return ioctl(j->sock, SIOCSIFFLAGS, &ifr);
+}
+
+static int
+rename_it(struct job *j)
+{
+	struct ifreq ifr, to;
+
+	if (request(&to, j->name) != 0 || request(&ifr, j->interface) != 0)
+		return -1;
+	memcpy(ifr.ifr_newname, to.ifr_name, IFNAMSIZ);
+	if (ioctl(j->sock, SIOCSIFNAME, &ifr) != 0)
+		return -1;
+	j->interface = j->name;
+	return 0;
+}
+
+/* A bridge takes the least MTU of its ports, so that a common one would lower that of a bridge with a larger. */
+static void
+follow_mtu(struct job *j)
+{
+	struct ifreq ifr;
+	int mtu;
+
+	if (request(&ifr, j->bridge) != 0 || ioctl(j->sock, SIOCGIFMTU, &ifr) != 0)
+		return;
+	mtu = ifr.ifr_mtu;
+	if (request(&ifr, j->interface) != 0)
+		return;
+	ifr.ifr_mtu = mtu;
+	(void)ioctl(j->sock, SIOCSIFMTU, &ifr);     /* then the bridge goes down to what the interface can */
 }
 
 static int
@@ -70,18 +126,32 @@ bridge_port(struct job *j, unsigned long how)
 	unsigned ifindex = if_nametoindex(j->interface);
 	struct ifreq ifr;
 
-	if (ifindex == 0)
+	if (ifindex == 0 || request(&ifr, j->bridge) != 0)
 		return -1;
-	memset(&ifr, 0, sizeof(ifr));
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", j->bridge);
 	ifr.ifr_ifindex = (int)ifindex;
 	return ioctl(j->sock, how, &ifr);
+}
+
+/* Keeps errno. */
+static int
+is_port(const struct job *j)
+{
+	int saved = errno, is;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.16s/brif/%.16s", j->bridge, j->interface);
+	is = access(path, F_OK) == 0;
+	errno = saved;
+	return is;
 }
 
 static int
 online(struct job *j, int is_tap)
 {
-	if (bridge_port(j, SIOCBRADDIF) != 0 && errno != EBUSY)
+	if (!is_tap && j->name != NULL && *j->name != '\0' && strcmp(j->name, j->interface) != 0 && rename_it(j) != 0)
+		return fail(j, "cannot give the interface its name", j->name);
+	follow_mtu(j);
+	if (bridge_port(j, SIOCBRADDIF) != 0 && !(errno == EBUSY && is_port(j)))
 		return fail(j, "cannot join bridge", j->bridge);
 	if (set_up(j) != 0)
 		return fail(j, "cannot set up", j->interface);
@@ -90,33 +160,27 @@ online(struct job *j, int is_tap)
 	return store(j, "hotplug-status", "connected") == 0 ? 0 : fail(j, "XenStore", j->path);
 }
 
-/* The interface leaves its bridge by itself when the backend goes; what is gone already is no failure. */
+/* The interface leaves its bridge by itself when the backend goes. */
 static int
 offline(struct job *j)
 {
-	(void)bridge_port(j, SIOCBRDELIF);
+	j->xs = xs_open(0);
+	j->sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (j->xs != NULL && (j->bridge = read_store(j, "bridge")) != NULL)
+		(void)bridge_port(j, SIOCBRDELIF);
 	return 0;
 }
 
 static int
-begin(struct job *j, int is_tap)
+begin(struct job *j)
 {
-	char path[256];
-	unsigned len;
-
-	j->path = getenv("XENBUS_PATH");
-	j->interface = getenv(is_tap ? "INTERFACE" : "vif");
-	if (j->path == NULL || j->interface == NULL) {
-		fprintf(stderr, "jitsu-xen-vif: XENBUS_PATH and %s must be set; libxl runs this\n", is_tap ? "INTERFACE" : "vif");
-		return 1;
-	}
 	j->xs = xs_open(0);
 	if (j->xs == NULL)
 		return fail(j, "XenStore", "");
-	snprintf(path, sizeof(path), "%s/bridge", j->path);
-	j->bridge = xs_read(j->xs, XBT_NULL, path, &len);
+	j->bridge = read_store(j, "bridge");
 	if (j->bridge == NULL)
-		return fail(j, "no bridge in XenStore at", path);
+		return fail(j, "no bridge in XenStore at", j->path);
+	j->name = read_store(j, "vifname");
 	j->sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	return j->sock >= 0 ? 0 : fail(j, "socket", "");
 }
@@ -124,19 +188,24 @@ begin(struct job *j, int is_tap)
 int
 main(int argc, char **argv)
 {
-	struct job j = { .sock = -1 };
 	int is_tap = argc > 2 && strcmp(argv[2], "type_if=tap") == 0, status;
+	struct job j = { .sock = -1, .path = getenv("XENBUS_PATH"), .interface = getenv(is_tap ? "INTERFACE" : "vif") };
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: jitsu-xen-vif online|offline|add|remove [type_if=vif|tap]\n");
 		return 2;
 	}
-	status = begin(&j, is_tap);
-	if (status == 0 && (strcmp(argv[1], "online") == 0 || strcmp(argv[1], "add") == 0))
-		status = online(&j, is_tap);
-	else if (status == 0 && (strcmp(argv[1], "offline") == 0 || strcmp(argv[1], "remove") == 0))
+	if (j.path == NULL || j.interface == NULL) {
+		fprintf(stderr, "jitsu-xen-vif: XENBUS_PATH and %s must be set; libxl runs this\n", is_tap ? "INTERFACE" : "vif");
+		return 1;
+	}
+	if (strcmp(argv[1], "online") == 0 || strcmp(argv[1], "add") == 0) {
+		status = begin(&j);
+		if (status == 0)
+			status = online(&j, is_tap);
+	} else if (strcmp(argv[1], "offline") == 0 || strcmp(argv[1], "remove") == 0) {
 		status = offline(&j);
-	else if (status == 0) {
+	} else {
 		fprintf(stderr, "jitsu-xen-vif: \"%s\": online, offline, add or remove\n", argv[1]);
 		status = 2;
 	}
@@ -145,5 +214,6 @@ main(int argc, char **argv)
 	if (j.xs != NULL)
 		xs_close(j.xs);
 	free(j.bridge);
+	free(j.name);
 	return status;
 }
