@@ -149,6 +149,19 @@ report_add(struct report *r, const char *file, unsigned line, const char *fmt, .
 }
 
 void
+report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)report_add(r, file, line, "warning: %s", text);     /* always ERR_PARSE */
+	r->nerrors--;
+}
+
+void
 report_format(const struct report *r, size_t i, char *buf, size_t size)
 {
 	const struct report_line *l = &r->lines[i];

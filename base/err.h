@@ -67,6 +67,9 @@ enum err report_add(struct report *r, const char *file, unsigned line, const cha
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
+/* Adds a line that begins with "warning: " and counts as no error. */
+void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
 /* Formats line `i` as `file:line: text` into buf. */
 void report_format(const struct report *r, size_t i, char *buf, size_t size);
 

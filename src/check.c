@@ -138,6 +138,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	counts->networks = conf->nnetworks;
 	counts->images = conf->nimages;
 	(void)config_check_files(conf, r);   /* what it found is in r */
+	config_check_xl(conf, r);
 	check_cookies(conf, r);
 	check_zones(conf, r, counts);
 	config_free(conf);

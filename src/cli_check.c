@@ -51,6 +51,10 @@ print_text(const struct cli *cli, const struct report *r, const struct check_cou
 {
 	char line[2048], a[32], b[32], c[32], d[32];
 
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		fprintf(stderr, "%s\n", line);
+	}
 	if (r->nerrors == 0) {
 		if (cli->origin != NULL)
 			printf("%s: zone %s is well, %s\n", cli->arg, cli->origin, count(a, n->units, "mapping"));
@@ -58,10 +62,6 @@ print_text(const struct cli *cli, const struct report *r, const struct check_cou
 			printf("%s is well: %s, %s, %s, %s\n", cli->arg, count(a, n->zones, "zone"), count(b, n->units, "unit"),
 			    count(c, n->images, "image"), count(d, n->networks, "network"));
 		return CLI_OK;
-	}
-	for (size_t i = 0; i < r->nlines; i++) {
-		report_format(r, i, line, sizeof(line));
-		fprintf(stderr, "%s\n", line);
 	}
 	if (r->nerrors > r->nlines)
 		return cli_fail("%s: %zu errors, of which the first %zu are shown", cli->arg, r->nerrors, r->nlines);

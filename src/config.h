@@ -210,6 +210,9 @@ void config_free(struct config *conf);   /* NULL is allowed */
  */
 enum err config_check_files(const struct config *conf, struct report *r);
 
+/* Adds a warning for each key of xl files that nothing is done about. */
+void config_check_xl(const struct config *conf, struct report *r);
+
 /* Writes a configuration that loads to the same values, defaults spelled out. */
 void config_print(const struct config *conf, FILE *f);
 

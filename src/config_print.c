@@ -156,6 +156,14 @@ check_file(const struct config *conf, const struct config_image *im, const char 
 	return true;
 }
 
+void
+config_check_xl(const struct config *conf, struct report *r)
+{
+	for (unsigned i = 0; i < conf->nimages; i++)
+		if (conf->images[i].xl != NULL && strcmp(conf->images[i].driver_name, "xen") == 0)
+			vm_xl_check(conf->images[i].xl, r);
+}
+
 enum err
 config_check_files(const struct config *conf, struct report *r)
 {

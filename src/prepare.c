@@ -103,6 +103,7 @@ prepare(struct loader *l)
 		return e;
 	if (w->gen != NULL)
 		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);   /* findings, no reason not to load */
+	config_check_xl(l->conf, &l->report);
 	find_admins(l);
 	plan(l);
 	return ERR_OK;

@@ -103,6 +103,28 @@ enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 /* Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text. */
 enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, struct errmsg *m);
 
+/* ---- driver_xen_keys.c ---- */
+
+struct xen_key {
+	const char *name;
+	enum xen_key_kind {
+		XEN_KEY_TEXT,
+		XEN_KEY_NUMBER,
+		XEN_KEY_BOOL,
+		XEN_KEY_LIST,
+		XEN_KEY_XL,            /* xl's own matter: it says nothing of the guest */
+		XEN_KEY_REFUSED        /* an error, unless it is an empty list */
+	} kind;
+};
+
+extern const struct xen_key xen_keys[];
+extern const size_t xen_keys_count;
+
+/* The line in which the text (of an xl.cfg file, accepted by libxlutil) sets a key for the last time; 0: in none. */
+unsigned xen_key_line(const char *text, size_t size, const char *key);
+/* Adds a warning for each key that is not understood. */
+void xen_keys_report(const char *path, const char *text, size_t size, struct report *r);
+
 /* ---- driver_xen_start.c ---- */
 
 enum err xen_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);

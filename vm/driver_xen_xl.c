@@ -3,7 +3,7 @@
  *
  * libxlutil reads the syntax and the disks; which key means what is xl's own code and not in any library, so the table is here, after xl.cfg(5).
  * Keys that need what this driver does not do (PCI devices, for instance) are an error; those that only concern xl itself (name, uuid,
- * on_poweroff, ...) are left alone.
+ * on_poweroff, ...) are left alone; of all others the operator is told (vm_xl_check).
  */
 #include "vm/driver_xen.h"
 
@@ -17,23 +17,23 @@
 #define XL_NICS_MOST 64
 #define XL_DISKS_MOST 64
 
+/* Nobody writes one by hand that is larger. */
+#define XL_FILE_MOST (1u << 20)
+
 struct reader {
 	const char *path;
+	char *text;                /* the file's */
+	size_t len;
 	libxl_domain_type type;    /* INVALID: the file's */
 	XLU_Config *cfg;
 	libxl_domain_config *dc;
 	struct errmsg *m;
 };
 
-static const char *const refused[] = {
-	"pci", "vtpm", "usbdev", "usbctrl", "dtdev", "rdm", "channel", "p9", "pvcalls", "vdispl", "vsnd", "viridian", "device_tree", "irqs", "ioports",
-	"iomem", "vnuma", "numa", "altp2m",
-};
-
 static enum err
 bad(const struct reader *r, const char *key, const char *text, const char *accepted)
 {
-	return err_set(r->m, ERR_PARSE, "%s: %s = \"%s\": %s", r->path, key, text, accepted);
+	return err_set(r->m, ERR_PARSE, "%s:%u: %s = \"%s\": %s", r->path, xen_key_line(r->text, r->len, key), key, text, accepted);
 }
 
 /* libxlutil's own words, on one line; or what they stand for. */
@@ -85,6 +85,16 @@ get_number(const struct reader *r, const char *key, long least, long most, long 
 	text = get_string(r, key);
 	snprintf(given, sizeof(given), "a number from %ld to %ld", least, most);
 	return bad(r, key, text != NULL ? text : "", given);
+}
+
+/* As get_number. */
+static enum err
+get_bool(const struct reader *r, const char *key, libxl_defbool *out)
+{
+	int rc = xlu_cfg_get_defbool(r->cfg, key, out, 1);
+	const char *text = get_string(r, key);
+
+	return rc == 0 || rc == ESRCH ? ERR_OK : bad(r, key, text != NULL ? text : "", "0 or 1");
 }
 
 /* ---- type ---- */
@@ -213,9 +223,8 @@ read_boot(struct reader *r)
 		if (e == ERR_OK && bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
 			e = bad(r, "bios", bios, "seabios, rombios or ovmf");
 	}
-	(void)xlu_cfg_get_defbool(r->cfg, "hap", &r->dc->c_info.hap, 1);     /* the default stays where there is none */
-	(void)xlu_cfg_get_defbool(r->cfg, "acpi", &b->acpi, 1);
-	(void)xlu_cfg_get_defbool(r->cfg, "apic", &b->apic, 1);
+	if (e == ERR_OK && (e = get_bool(r, "hap", &r->dc->c_info.hap)) == ERR_OK && (e = get_bool(r, "acpi", &b->acpi)) == ERR_OK)
+		e = get_bool(r, "apic", &b->apic);
 	return e;
 }
 
@@ -347,15 +356,23 @@ read_disks(struct reader *r, FILE *report, char **said)
 
 /* ---- the file ---- */
 
+/* What libxlutil answers as if a key were not there. */
 static enum err
-read_refused(struct reader *r)
+check_keys(const struct reader *r)
 {
 	XLU_ConfigList *list;
-	int n = 0;
 
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (get_string(r, refused[i]) != NULL || (xlu_cfg_get_list(r->cfg, refused[i], &list, &n, 1) == 0 && n > 0))
-			return err_set(r->m, ERR_UNSUPPORTED, "%s: %s: jitsu does not do this; remove it, or run this guest without jitsu", r->path, refused[i]);
+	for (size_t i = 0; i < xen_keys_count; i++) {
+		const struct xen_key *k = &xen_keys[i];
+		int n = 0;
+		bool listed = xlu_cfg_get_list(r->cfg, k->name, &list, &n, 1) == 0, single = get_string(r, k->name) != NULL;
+
+		if (k->kind == XEN_KEY_REFUSED && (single || n > 0))
+			return err_set(r->m, ERR_UNSUPPORTED, "%s:%u: %s: jitsu does not do this; remove it, or run this guest without jitsu", r->path,
+			    xen_key_line(r->text, r->len, k->name), k->name);
+		if (listed && (k->kind == XEN_KEY_TEXT || k->kind == XEN_KEY_NUMBER || k->kind == XEN_KEY_BOOL))
+			return bad(r, k->name, "[...]", "one value, not a list");
+	}
 	return ERR_OK;
 }
 
@@ -364,12 +381,34 @@ read_all(struct reader *r, FILE *report, char **said)
 {
 	enum err e;
 
-	if (xlu_cfg_readfile(r->cfg, r->path) != 0)
+	if (xlu_cfg_readdata(r->cfg, r->text, (int)r->len) != 0)
 		return err_set(r->m, ERR_PARSE, "xl file %s", said_text(report, said, r->path));
-	if ((e = read_refused(r)) != ERR_OK || (e = read_type(r)) != ERR_OK || (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
+	if ((e = check_keys(r)) != ERR_OK || (e = read_type(r)) != ERR_OK || (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
 	    (e = read_nics(r)) != ERR_OK)
 		return e;
 	return read_disks(r, report, said);
+}
+
+/* The whole file; *text is the caller's, also after an error. */
+static enum err
+read_file(const char *path, char **text, size_t *len, struct errmsg *m)
+{
+	FILE *f = fopen(path, "re");
+	enum err e = ERR_OK;
+
+	*text = NULL;
+	*len = 0;
+	if (f == NULL)
+		return err_set(m, ERR_PARSE, "xl file %s: %s", path, strerror(errno));
+	*text = malloc(XL_FILE_MOST);
+	if (*text == NULL)
+		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	else if ((*len = fread(*text, 1, XL_FILE_MOST, f)) == XL_FILE_MOST)
+		e = err_set(m, ERR_PARSE, "xl file %s: larger than 1 MiB", path);
+	else if (ferror(f))
+		e = err_set(m, ERR_PARSE, "xl file %s: %s", path, strerror(errno));
+	fclose(f);
+	return e;
 }
 
 enum err
@@ -377,22 +416,35 @@ xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, s
 {
 	struct reader r = { .path = path, .type = type, .dc = dc, .m = m };
 	char *said = NULL;
-	size_t len = 0;
-	FILE *report = open_memstream(&said, &len);
-	enum err e;
+	size_t size = 0;
+	FILE *report = NULL;
+	enum err e = read_file(path, &r.text, &r.len, m);
 
-	if (report == NULL)
-		return err_set(m, ERR_NOMEM, "%s: out of memory", path);
-	r.cfg = xlu_cfg_init(report, path);
-	if (r.cfg == NULL)
-		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
-	else
-		e = read_all(&r, report, &said);
+	if (e != ERR_OK)
+		goto out;
+	report = open_memstream(&said, &size);
+	if (report != NULL)
+		r.cfg = xlu_cfg_init(report, path);
+	e = r.cfg != NULL ? read_all(&r, report, &said) : err_set(m, ERR_NOMEM, "%s: out of memory", path);
+out:
 	if (r.cfg != NULL)
 		xlu_cfg_destroy(r.cfg);
-	fclose(report);
+	if (report != NULL)
+		fclose(report);
 	free(said);
+	free(r.text);
 	return e;
+}
+
+void
+vm_xl_check(const char *path, struct report *r)
+{
+	size_t len;
+	char *text;
+
+	if (read_file(path, &text, &len, NULL) == ERR_OK)     /* it could be read a moment ago */
+		xen_keys_report(path, text, len, r);
+	free(text);
 }
 
 enum err

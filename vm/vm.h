@@ -203,6 +203,8 @@ struct vm_xl {
 
 /* Reads and checks the file; ERR_PARSE with file and text.  ERR_UNSUPPORTED: this build has no Xen, or the file wants what we do not do. */
 enum err vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m);
+/* Adds a warning for each key of a good file that the driver does nothing about. */
+void vm_xl_check(const char *path, struct report *r);
 
 /* ---- payload activity, for idle ---- */
 

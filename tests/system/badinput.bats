@@ -85,6 +85,23 @@ initrd|initrd */nosuch.gz does not exist'
 	[ "$(restarts)" -eq 0 ]
 }
 
+@test "an xl file with a key that nothing is done about: a warning with file and line, from -n, check, the daemon and reload" {
+	ldd "$BUILD/jitsud" | grep -q libxenlight || skip "a build without Xen"
+	printf 'type = "pvh"\nkernel = "hello.elf"\nmemory = 16\ncpus = "2"\n' >"$DIR/guest.xl"
+	CONF_MORE="image \"xen\" { driver = \"xen\" xl = \"guest.xl\" network = \"lan\" }" write_conf
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ $output == *"guest.xl:4: warning: cpus: "* ]]
+	run "$BUILD/jitsu" check "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ $output == *"guest.xl:4: warning: cpus: "* ]]
+	start_jitsud
+	grep -q 'guest.xl:4: warning: cpus: ' "$DIR/log"
+	jitsu reload >"$DIR/said"
+	grep -q 'guest.xl:4: warning: cpus: ' "$DIR/said"
+	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
+}
+
 @test "driver xen without Xen: the driver says so, the query is SERVFAIL, and everything else is served" {
 	[ ! -e /proc/xen/capabilities ] || skip "this machine runs Xen"
 	CONF_MORE="image \"xen\" { driver = \"xen\" kernel = \"hello.elf\" network = \"lan\" ready = \"tcp:80\" backoff-min = \"1m\" }" write_conf

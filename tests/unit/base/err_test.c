@@ -85,6 +85,10 @@ test_report(void **state)
 	assert_string_equal(line, "a.conf: whole file");
 	report_format(&r, 2, line, sizeof(line));
 	assert_string_equal(line, "nowhere");
+	report_warn(&r, "a.conf", 4, "odd '%s'", "x\ty");
+	assert_int_equal(r.nerrors, 3);
+	report_format(&r, 3, line, sizeof(line));
+	assert_string_equal(line, "a.conf:4: warning: odd 'x\\011y'");
 	for (unsigned i = 0; i < 2 * LIMIT_REPORT_LINES; i++)
 		assert_int_equal(report_add(&r, "b", i, "again"), ERR_PARSE);
 	assert_int_equal(r.nlines, LIMIT_REPORT_LINES);

@@ -72,15 +72,20 @@ a_bad_file_is_refused_with_its_text(void **state)
 	} cases[] = {
 		{ "kernel = \"/k\n", ":1: ", ERR_PARSE },
 		{ "a = 1\nmemory = bla\n", ":2: ", ERR_PARSE },
-		{ "memory = 'bla'\n", "memory = \"bla\"", ERR_PARSE },
+		{ "memory = 'bla'\n", ":1: memory = \"bla\"", ERR_PARSE },
 		{ "memory = 0\n", "a number from 1 to", ERR_PARSE },
+		{ "memory = [ 16 ]\n", "one value, not a list", ERR_PARSE },
+		{ "kernel = [ '/k' ]\n", "one value, not a list", ERR_PARSE },
+		{ "name = 'memory = 1 # \\' memory = 2'\n# memory = 3\nvif = [ '',\n 'mac=00:16:3e:00:00:01' ]\nmemory = 4; memory = 0x0\n", ":5: memory = \"0x0\"",
+		    ERR_PARSE },
+		{ "\nhap = 'maybe'\n", ":2: hap = \"maybe\": 0 or 1", ERR_PARSE },
 		{ "type = 'xen'\n", "pv, pvh or hvm", ERR_PARSE },
 		{ "vif = [ 'brdge=br0' ]\n", "brdge", ERR_PARSE },
 		{ "vif = [ 'bridge' ]\n", "KEY=VALUE", ERR_PARSE },
 		{ "vif = [ 'mac=00:16:3e:00:00' ]\n", "six octets", ERR_PARSE },
 		{ "vif = 'bridge=br0'\n", "a list", ERR_PARSE },
 		{ "disk = [ 'phy:/x,hda:xx,zz' ]\n", "disk specification", ERR_PARSE },
-		{ "pci = [ '01:00.0' ]\n", "pci", ERR_UNSUPPORTED },
+		{ "memory = 1\npci = [ '01:00.0' ]\n", ":2: pci", ERR_UNSUPPORTED },
 	};
 	struct errmsg m;
 	struct vm_xl xl;
@@ -93,6 +98,37 @@ a_bad_file_is_refused_with_its_text(void **state)
 	}
 	assert_int_equal(vm_xl_read("/nonexistent/a.xl", &xl, &m), ERR_PARSE);
 	assert_non_null(strstr(m.text, "/nonexistent/a.xl"));
+}
+
+static void
+of_keys_that_do_nothing_the_operator_hears(void **state)
+{
+	static const char text[] = "name = 'a'\nmemory = 8 # vnc = 1\ncpus = \"1-3\"\nextra = 'serial = 1\\' tsc_mode = 0'\npci = []\n"
+				   "vif = [ 'bridge=br0',\n  '' ]; memmory = 0x10\nlocaltime=1";
+	static const char *const says[] = { ":3: warning: cpus: ", ":7: warning: memmory: ", ":8: warning: localtime: " };
+	char path[] = "/tmp/jitsu-xl.XXXXXX", line[512];
+	int fd = mkstemp(path);
+	struct report r;
+	struct errmsg m;
+	struct vm_xl xl;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+	close(fd);
+	report_init(&r);
+	assert_int_equal(vm_xl_read(path, &xl, &m), ERR_OK);
+	vm_xl_check(path, &r);
+	assert_int_equal(r.nerrors, 0);
+	assert_int_equal(r.nlines, sizeof(says) / sizeof(says[0]));
+	for (size_t i = 0; i < r.nlines; i++) {
+		report_format(&r, i, line, sizeof(line));
+		assert_non_null(strstr(line, path));
+		if (strstr(line, says[i]) == NULL)
+			fail_msg("\"%s\" does not say \"%s\"", line, says[i]);
+	}
+	report_clear(&r);
+	unlink(path);
 }
 
 #else
@@ -116,6 +152,7 @@ main(void)
 #ifdef JITSU_XEN
 		cmocka_unit_test(what_builds_write_is_read),
 		cmocka_unit_test(a_bad_file_is_refused_with_its_text),
+		cmocka_unit_test(of_keys_that_do_nothing_the_operator_hears),
 #else
 		cmocka_unit_test(there_is_no_xen),
 #endif
