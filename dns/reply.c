@@ -127,18 +127,18 @@ put_name(struct reply *w, const uint8_t *name, size_t len)
 }
 
 /*
- * A name as it stands in an RRset.  When it ends in a pointer to what the question has too, it is copied with a new
- * pointer; else it is written out and compressed anew.
+ * A name as it stands in an RRset.  When it ends in a pointer to what the question has too, and the set's names share no more than that, it is copied
+ * with a new pointer; else it is written out and compressed anew.
  */
 static bool
-put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *stored, size_t *used)
+put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *stored, bool rewrite, size_t *used)
 {
 	uint8_t name[DNS_WIRE_NAME];
 	size_t labels = 0, suffix, len;
 
 	while (stored[labels] != 0 && stored[labels] < 0xc0)
 		labels += 1u + stored[labels];
-	if (stored[labels] != 0) {
+	if (stored[labels] != 0 && !rewrite) {
 		suffix = o->stored_len - ((dns_get16(stored + labels) & POINTER_MAX) - HEADER_LEN);
 		if (suffix <= o->shared) {
 			*used = labels + 2;
@@ -188,7 +188,7 @@ shared_extend(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 
 /* One stored record, owner and all, under its new owner.  Returns its stored size, 0 when it does not fit. */
 static size_t
-put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr)
+put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr, bool rewrite)
 {
 	struct dns_layout layout = dns_rdata_layout(dns_get16(rr + 2));
 	size_t rdlen = dns_get16(rr + 10), done = 0, used, at;
@@ -204,7 +204,7 @@ put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr)
 			return 0;
 		done = layout.fixed;
 		for (unsigned i = 0; i < layout.names; i++, done += used)
-			if (!put_stored_name(w, o, rdata + done, &used))
+			if (!put_stored_name(w, o, rdata + done, rewrite, &used))
 				return 0;
 	}
 	if (!put_bytes(w, rdata + done, rdlen - done))
@@ -284,17 +284,17 @@ put_moved(struct reply *w, const struct reply_owner *o, const struct zrrset *set
 static bool
 put_records(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
 {
-	bool plain = dns_rdata_layout(set->type).names == 0;
+	bool plain = dns_rdata_layout(set->type).names == 0, rewrite = (set->count & ZRRSET_REWRITE) != 0;
 
 	/* Of NS and the like names are remembered, for those of glue. */
-	if ((plain || set->type == DNS_T_SOA) && (set->count & ZRRSET_REWRITE) == 0 && o->name == o->stored && o->shared == o->len &&
+	if ((plain || set->type == DNS_T_SOA) && !rewrite && o->name == o->stored && o->shared == o->len &&
 	    o->len > 1 && w->q->question_len > 0)
 		return put_moved(w, o, set, begin, end, count);
 	if (plain)
 		return put_plain(w, o, set, begin, end, count);
 	names_prepare(w);
 	for (size_t i = begin, n; i < end; i += n, (*count)++)
-		if ((n = put_record(w, o, set->wire + i)) == 0)
+		if ((n = put_record(w, o, set->wire + i, rewrite)) == 0)
 			return false;
 	return true;
 }

@@ -294,6 +294,42 @@ absent(void **state)
 }
 
 /* A line without an owner belongs to the line before it, whichever reader took that. */
+/* What the names of one RRset share is written once, wherever the RRset stands. */
+static void
+compression(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+	} rows[] = { { "mx.c.test", DNS_T_MX }, { "to.c.test", DNS_T_MX }, { "any.w.c.test", DNS_T_MX }, { "deep.sub.c.test", DNS_T_A } };
+	static const char shared[] = "\6shared";
+	uint8_t wire[300], buf[1232];
+	struct dns_reply_conf conf = { .udp_payload = sizeof(buf) };
+	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
+	struct fixture f = { .n = 0 };
+	struct dns_query q;
+	uint16_t rcode;
+
+	(void)state;
+	fixture_add(&f, "c.test", "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nto CNAME mx\n"
+	    "mx MX 1 a.shared.mx\nmx MX 2 b.shared.mx\nmx MX 3 c.shared.mx\n"
+	    "*.w MX 1 a.shared.w\n*.w MX 2 b.shared.w\n"
+	    "sub NS a.shared.sub\nsub NS b.shared.sub\na.shared.sub A 10.0.1.2\nb.shared.sub A 10.0.1.3\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = fixture_query(wire, rows[i].name, rows[i].type);
+		unsigned n = 0;
+
+		assert_int_equal(dns_query_parse(wire, len, &q, &rcode), DNS_PARSED_OK);
+		(void)dns_answer_build(f.set, &q, true, &conf, &r);
+		for (const uint8_t *p = buf; (p = memmem(p, r.len - (size_t)(p - buf), shared, sizeof(shared) - 1)) != NULL; p++)
+			n++;
+		assert_int_equal(n, 1);
+	}
+	fixture_ask(&f, true, "mx.c.test", DNS_T_MX, "NOERROR aa\nan mx.c.test. 60 IN MX 1 a.shared.mx.c.test.\n"
+	    "an mx.c.test. 60 IN MX 2 b.shared.mx.c.test.\nan mx.c.test. 60 IN MX 3 c.shared.mx.c.test.\n");
+	fixture_clear(&f);
+}
+
 static void
 owners(void **state)
 {
@@ -409,7 +445,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(transfers), cmocka_unit_test(classes), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(compression), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
