@@ -319,6 +319,18 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	vm_op_done(uuid, res, arg);
 }
 
+/* After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost. */
+static void
+vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	if (u != NULL && res->err != ERR_OK)
+		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
+	vm_started(uuid, res, arg);
+}
+
 static void
 do_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 {
@@ -335,7 +347,7 @@ do_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 		return;
 	}
 	if (restore)
-		vm_restore(w->vms, &spec.vm, vm_started, op_new(w, u, ticket, kind));
+		vm_restore(w->vms, &spec.vm, vm_restored, op_new(w, u, ticket, kind));
 	else
 		vm_start(w->vms, &spec.vm, vm_started, op_new(w, u, ticket, kind));
 	spec_clear(&spec);

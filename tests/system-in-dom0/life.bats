@@ -136,6 +136,21 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	wait_for 10 nothing_left
 }
 
+@test "a saved state that is not whole: the guest boots cold instead, the reason is said, and nothing is left" {
+	jitsu wake saved.example.test
+	sleep 2
+	jitsu sleep saved.example.test
+	truncate -s 300K "$DIR"/state/saved/*.xen
+	[ "$(ask +short saved.example.test)" = 10.77.0.15 ]
+	page 10.77.0.15 | grep -q 'Hello from saved.example.test'
+	[ "$(domain_count)" -eq 1 ]
+	[ -z "$(find "$DIR/state/saved" -type f)" ]
+	grep -q 'saved.example.test: its saved state is of no use, and it boots anew: the domain cannot be restored' "$DIR/log"
+	xl destroy "$(domid_of saved)"
+	wait_for 30 is_state saved dormant
+	wait_for 10 nothing_left
+}
+
 @test "a guest that does not answer a suspend request is destroyed by the deadline, which is said once and marked" {
 	local start
 	jitsu wake mute.example.test

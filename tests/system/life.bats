@@ -188,4 +188,10 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	jitsu wake www.example.test
 	[ "$(booted)" -ge 2 ]
 	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
+	# One that is not whole: a cold boot, and the log says why.
+	jitsu sleep www.example.test
+	truncate -s 1000 "$DIR"/state/saved/*.state
+	jitsu wake www.example.test
+	[ "$(booted)" -lt 2 ]
+	grep -q 'www.example.test: its saved state is of no use, and it boots anew: ' "$DIR/log"
 }
