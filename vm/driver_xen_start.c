@@ -160,20 +160,14 @@ fill_nics(struct start *s, struct errmsg *m)
 }
 
 static enum err
-fill_disk(struct start *s, const struct vm_disk *from, unsigned number, libxl_device_disk *to, struct errmsg *m)
+fill_disk(const struct vm_disk *from, unsigned number, libxl_device_disk *to, struct errmsg *m)
 {
-	const char *path = from->path;
 	char vdev[8];
-	enum err e = ERR_OK;
+	enum err e;
 
 	libxl_device_disk_init(to);
-	if (from->overlay != NULL) {
-		e = overlay_ensure(s->ctx->env->conf, from, m);
-		path = from->overlay;
-	}
 	snprintf(vdev, sizeof(vdev), "xvd%c", 'a' + (int)(number % 26));
-	if (e == ERR_OK)
-		e = override(&to->pdev_path, path, m);
+	e = override(&to->pdev_path, from->overlay != NULL ? from->overlay : from->path, m);
 	if (e == ERR_OK)
 		e = override(&to->vdev, vdev, m);
 	to->format = from->overlay != NULL || from->format == VM_DISK_QCOW2 ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
@@ -200,7 +194,7 @@ fill_disks(struct start *s, struct errmsg *m)
 	while ((unsigned)dc->num_disks < spec->ndisks && e == ERR_OK) {
 		unsigned i = (unsigned)dc->num_disks++;
 
-		e = fill_disk(s, &spec->disks[i], i, &dc->disks[i], m);
+		e = fill_disk(&spec->disks[i], i, &dc->disks[i], m);
 	}
 	return e;
 }
@@ -236,8 +230,9 @@ check_path(const char *what, const char *path, int mode, struct errmsg *m)
 }
 
 static enum err
-check_config(const libxl_domain_config *dc, struct errmsg *m)
+check_config(const struct start *s, struct errmsg *m)
 {
+	const libxl_domain_config *dc = &s->dc;
 	struct vm_bridge br;
 	enum err e = check_path("kernel", dc->b_info.kernel, R_OK, m);
 
@@ -251,9 +246,13 @@ check_config(const libxl_domain_config *dc, struct errmsg *m)
 		if (e == ERR_OK && dc->nics[i].script[0] == '/')
 			e = check_path("vif-script", dc->nics[i].script, X_OK, m);
 	}
-	for (int i = 0; i < dc->num_disks && e == ERR_OK; i++)
-		if (dc->disks[i].pdev_path != NULL && dc->disks[i].pdev_path[0] == '/')
-			e = check_path("disk", dc->disks[i].pdev_path, R_OK, m);
+	for (int i = 0; i < dc->num_disks && e == ERR_OK; i++) {
+		/* An overlay is made by the start. */
+		const char *path = s->spec->ndisks > 0 ? s->spec->disks[i].path : dc->disks[i].pdev_path;
+
+		if (path != NULL && path[0] == '/')
+			e = check_path("disk", path, R_OK, m);
+	}
 	return e;
 }
 
@@ -290,7 +289,7 @@ start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, str
 	snprintf(s->mark.unit, sizeof(s->mark.unit), "%s", spec->unit);
 	snprintf(s->mark.ready, sizeof(s->mark.ready), "%s", spec->ready_key != NULL ? spec->ready_key : "");
 	e = fill(s, m);
-	return e == ERR_OK ? check_config(&s->dc, m) : e;
+	return e == ERR_OK ? check_config(s, m) : e;
 }
 
 static void
@@ -312,6 +311,17 @@ xen_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 }
 
 /* ---- the steps ---- */
+
+static enum err
+make_overlays(const struct start *s, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+
+	for (unsigned i = 0; i < s->spec->ndisks && e == ERR_OK; i++)
+		if (s->spec->disks[i].overlay != NULL)
+			e = overlay_ensure(s->ctx->env->conf, &s->spec->disks[i], m);
+	return e;
+}
 
 static enum err
 create(struct start *s, struct errmsg *m)
@@ -378,6 +388,8 @@ run(struct start *s, struct vm **vm, struct vm_outcome *out)
 	enum err e;
 
 	e = xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);
+	if (e == ERR_OK)
+		e = make_overlays(s, &out->msg);
 	if (e == ERR_OK)
 		e = check_memory(s, &out->msg);
 	if (e == ERR_OK)
