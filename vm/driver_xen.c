@@ -189,12 +189,15 @@ xen_vm_free(struct vm *vm)
 enum err
 xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info)
 {
+	int rc;
+
 	libxl_dominfo_init(info);
-	if (libxl_domain_info(ctx, info, domid) == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
+	rc = libxl_domain_info(ctx, info, domid);
+	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
 		return ERR_OK;
 	libxl_dominfo_dispose(info);
 	libxl_dominfo_init(info);
-	return ERR_MISSING;
+	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
 }
 
 enum err
@@ -202,10 +205,11 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 {
 	uint64_t until_ns = clock_now_ns() + DYING_NS;
 	libxl_dominfo info;
+	enum err e = xen_vm_info(ctx, uuid, domid, &info);
 	int rc;
 
-	if (xen_vm_info(ctx, uuid, domid, &info) != ERR_OK)
-		return ERR_OK;
+	if (e != ERR_OK)
+		return e == ERR_MISSING ? ERR_OK : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
 	if (usec_cpu != NULL)
 		*usec_cpu = (int64_t)(info.cpu_time / 1000);
 	libxl_dominfo_dispose(&info);
@@ -225,20 +229,22 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 }
 
 /* Every operation begins with it: a context, and the domain still being the one we know. */
-static libxl_ctx *
-begin(struct xen_vm *v, struct errmsg *m)
+static enum err
+begin(struct xen_vm *v, libxl_ctx **ctx, struct errmsg *m)
 {
-	libxl_ctx *ctx = xen_thread_ctx(m);
 	libxl_dominfo info;
+	enum err e;
 
-	if (ctx == NULL)
-		return NULL;
-	if (xen_vm_info(ctx, &v->vm.uuid, v->domid, &info) != ERR_OK) {
-		(void)err_set(m, ERR_MISSING, "domain %u of %s is gone", v->domid, v->vm.unit);
-		return NULL;
-	}
+	*ctx = xen_thread_ctx(m);
+	if (*ctx == NULL)
+		return ERR_UNSUPPORTED;
+	e = xen_vm_info(*ctx, &v->vm.uuid, v->domid, &info);
+	if (e == ERR_MISSING)
+		return err_set(m, e, "domain %u of %s is gone", v->domid, v->vm.unit);
+	if (e != ERR_OK)
+		return xen_fail(m, ERROR_FAIL, "domain %u of %s cannot be looked at", v->domid, v->vm.unit);
 	libxl_dominfo_dispose(&info);
-	return ctx;
+	return ERR_OK;
 }
 
 /* ---- console ---- */
@@ -302,9 +308,11 @@ static enum err
 xen_console(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
-	libxl_ctx *ctx = begin(v, &out->msg);
-	enum err e = ctx != NULL ? console_read(v, ctx, &out->msg) : ERR_MISSING;
+	libxl_ctx *ctx;
+	enum err e = begin(v, &ctx, &out->msg);
 
+	if (e == ERR_OK)
+		e = console_read(v, ctx, &out->msg);
 	if (e == ERR_OK)
 		console_tell(v, out);
 	return e;
@@ -313,18 +321,27 @@ xen_console(struct vm *vm, struct vm_outcome *out)
 /* ---- operations ---- */
 
 static enum err
+unpause(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
+{
+	int rc = libxl_domain_unpause(ctx, v->domid, NULL);     /* of one that runs it does nothing */
+
+	if (rc != 0)
+		return xen_fail(m, rc, "domain %u cannot be unpaused", v->domid);
+	v->paused = false;
+	return ERR_OK;
+}
+
+static enum err
 xen_thaw(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
-	libxl_ctx *ctx = begin(v, &out->msg);
-	int rc;
+	libxl_ctx *ctx;
+	enum err e = begin(v, &ctx, &out->msg);
 
-	if (ctx == NULL)
-		return ERR_MISSING;
-	rc = libxl_domain_unpause(ctx, v->domid, NULL);
-	if (rc != 0)
-		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", v->domid);
-	v->paused = false;
+	if (e == ERR_OK)
+		e = unpause(v, ctx, &out->msg);
+	if (e != ERR_OK)
+		return e;
 	v->ready_told = false;     /* who waits for readiness asks anew */
 	if (v->watch != NULL)
 		xen_watch_again(v->watch);
@@ -335,11 +352,12 @@ static enum err
 xen_freeze(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
-	libxl_ctx *ctx = begin(v, &out->msg);
+	libxl_ctx *ctx;
+	enum err e = begin(v, &ctx, &out->msg);
 	int rc;
 
-	if (ctx == NULL)
-		return ERR_MISSING;
+	if (e != ERR_OK)
+		return e;
 	rc = libxl_domain_pause(ctx, v->domid, NULL);
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be paused", v->domid);
@@ -351,16 +369,14 @@ static enum err
 xen_ask(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
+	libxl_ctx *ctx;
+	enum err e = v->paused ? xen_thaw(vm, out) : ERR_OK;
 	int rc;
 
-	if (v->paused) {
-		enum err e = xen_thaw(vm, out);
-
-		if (e != ERR_OK)
-			return e;
-	}
-	if (begin(v, &out->msg) == NULL)
-		return ERR_MISSING;
+	if (e == ERR_OK)
+		e = begin(v, &ctx, &out->msg);
+	if (e != ERR_OK)
+		return e;
 	rc = xen_events_shutdown(v->ctx->events, v->domid);
 	if (rc == ERROR_NOPARAVIRT)
 		return err_set(&out->msg, ERR_UNSUPPORTED, "this guest has no paravirtual drivers that could be asked: it is destroyed instead of shut down");
@@ -415,22 +431,31 @@ xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
 	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT ? ERR_OK : err_sys(m, "saved state %s", name);
 }
 
+/* The guest goes on where it suspended itself, if it has got so far; the caller has the failure that led here. */
+static void
+go_on(struct xen_vm *v, libxl_ctx *ctx)
+{
+	(void)libxl_domain_resume(ctx, v->domid, 1, NULL);
+	if (v->watch != NULL)
+		xen_watch_renew(v->ctx->events, v->watch);
+}
+
 /* The file has its name only when it is whole. */
 static enum err
 save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT + 16], part[VM_UUID_TEXT + 24];
+	char name[VM_UUID_TEXT + 16], part[VM_UUID_TEXT + 16], text[VM_UUID_TEXT];
 	enum err e = ERR_OK;
 	uint64_t now = clock_now_ns();
 	int fd, rc;
 
 	xen_saved_name(&v->vm.uuid, name, sizeof(name));
-	snprintf(part, sizeof(part), "%s.part", name);
+	vm_uuid_text(&v->vm.uuid, text);
+	snprintf(part, sizeof(part), "%s" XEN_PART, text);
 	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(m, "saved state %s", part);
 	rc = xen_events_suspend(v->ctx->events, v->domid, fd, now + SUSPEND_NS, now + SAVE_NS);
-	close(fd);
 	if (rc == ERROR_TIMEDOUT)
 		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within %llu s, or is not written within %llu s", v->domid,
 		    SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
@@ -439,8 +464,8 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)
 		e = err_sys(m, "saved state %s", name);
 	if (e != ERR_OK) {
-		(void)unlinkat(v->ctx->saved_fd, part, 0);     /* at worst it stays, unfinished, until it is written again */
-		(void)libxl_domain_resume(ctx, v->domid, 1, NULL);     /* it may not have got so far */
+		(void)unlinkat(v->ctx->saved_fd, part, 0);     /* at worst adoption removes it */
+		go_on(v, ctx);
 	}
 	return e;
 }
@@ -449,13 +474,14 @@ static enum err
 xen_save(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
-	libxl_ctx *ctx = begin(v, &out->msg);
+	libxl_ctx *ctx;
 	struct errmsg m = { "" };
-	enum err e;
+	enum err e = begin(v, &ctx, &out->msg);
 
-	if (ctx == NULL)
-		return ERR_MISSING;
-	e = save_to(v, ctx, &out->msg);
+	if (e == ERR_OK && v->paused)     /* it could not suspend itself */
+		e = unpause(v, ctx, &out->msg);
+	if (e == ERR_OK)
+		e = save_to(v, ctx, &out->msg);
 	if (e != ERR_OK)
 		return e;
 	e = xen_stop(vm, out);
@@ -463,7 +489,7 @@ xen_save(struct vm *vm, struct vm_outcome *out)
 		return ERR_OK;
 	/* Saved, and still there: one of the two must go. */
 	(void)xen_discard(v->ctx, &vm->uuid, &m);
-	(void)libxl_domain_resume(ctx, v->domid, 1, NULL);     /* the caller hears of the failure that led here */
+	go_on(v, ctx);
 	return e;
 }
 
@@ -501,8 +527,7 @@ xen_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	xen_watch_take(v->ctx->events, v->watch, &news);
 	if (news.ended) {
 		snprintf(why, whylen, "%s", end_text(&news));
-		ctx = news.vanished ? NULL : begin(v, &m);
-		if (ctx != NULL)
+		if (!news.vanished && begin(v, &ctx, &m) == ERR_OK)
 			(void)console_read(v, ctx, &m);     /* without it there are fewer last lines */
 		console_tell(v, out);
 		return VM_WATCH_ENDED;

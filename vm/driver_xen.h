@@ -4,6 +4,7 @@
  *     driver_xen.c        the operations on a domain that runs
  *     driver_xen_start.c  from a specification to a running domain, cold or from a saved state
  *     driver_xen_xl.c     xl.cfg files, read through libxlutil
+ *     driver_xen_keys.c   the keys of such files
  *     driver_xen_list.c   marks, adoption, what a dead domain left in XenStore
  *     driver_xen_event.c  the thread that hears of ends and of XenStore keys
  *     driver_xen_ctx.c    libxl contexts and libxl's own words
@@ -27,6 +28,7 @@
 
 #define XEN_TAG "jitsu/instance"       /* below the domain's path; the value is the instance's run directory */
 #define XEN_SAVED ".xen"               /* after the UUID, in state_dir/saved */
+#define XEN_PART XEN_SAVED ".part"     /* while it is written */
 
 struct xen_events;
 struct xen_watch;
@@ -58,7 +60,10 @@ void xen_thread_end(void);
 /* A context with a logger that keeps its last errors; always_selective_reap. */
 enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m);
 void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
-/* As err_set, with libxl's last error lines of this thread behind; the code follows libxl's rc where it tells something. */
+/* For what is called on another thread's context: its lines from the mark on count as this thread's, but for those of other domains. */
+unsigned xen_log_mark(xentoollog_logger *log);
+void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
+/* As err_set, with libxl's first and last error lines of this thread behind; the code follows libxl's rc where it tells something. */
 enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- driver_xen_event.c ---- */
@@ -80,9 +85,16 @@ int xen_watch_fd(const struct xen_watch *w);
 void xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news);
 /* Makes it readable once more, so that what is known is looked at again. */
 void xen_watch_again(const struct xen_watch *w);
+/* What is to be looked at as if the key had appeared. */
+void xen_watch_ready(struct xen_events *ev, struct xen_watch *w);
+/* After a suspend that came to nothing: libxl tells one shutdown per watch, and that was it. */
+void xen_watch_renew(struct xen_events *ev, struct xen_watch *w);
 /* Asks for a shutdown; does not wait for the guest. */
 int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
-/* Writes the guest's state to fd.  A guest that has not suspended itself at answer_ns, or is not written at end_ns, is given up.  Returns libxl's rc. */
+/*
+ * Writes the guest's state to fd, which is closed when libxl has done with it.  A guest that has not suspended itself at answer_ns, or is not written at
+ * end_ns, is given up.  Returns libxl's rc; libxl's words are then this thread's.
+ */
 int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns);
 
 /* ---- driver_xen_list.c ---- */
@@ -137,7 +149,7 @@ struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const
 /* Notes the host's end of its first NIC, where libxl has named it: an HVM guest has two, and an xl file may name them (vifname). */
 void xen_vm_nic(struct xen_vm *v, libxl_domain_type type);
 void xen_vm_free(struct vm *vm);
-/* What the hypervisor says of it; ERR_MISSING when that number is no domain or another one. */
+/* What the hypervisor says of it; ERR_MISSING when that number is no domain or another one, ERR_IO when it does not tell. */
 enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info);
 /* Destroys a domain of ours; of none there is nothing to do. */
 enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m);

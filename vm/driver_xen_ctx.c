@@ -2,6 +2,7 @@
 #include "vm/driver_xen.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,14 @@
 
 #include "base/log.h"
 
-#define KEEP_LINES 3
+#define KEEP_LINES 8               /* the event thread's context is shared: other domains' lines come between */
+#define SHOW_LINES 3               /* the last ones, and the first before them: of many, it is the cause and these are what follows from it */
 #define KEEP_TEXT 320
 
 struct logger {
 	xentoollog_logger vtable;      /* first: libxl knows no more */
+	pthread_mutex_t lock;          /* what follows */
+	char first[KEEP_TEXT];
 	char lines[KEEP_LINES][KEEP_TEXT];
 	unsigned n;                    /* counted on; the oldest line is overwritten */
 };
@@ -28,6 +32,16 @@ static _Thread_local struct thread self;
 
 /* QEMUs are children of ours too: only libxl's own may be reaped by it. */
 static const libxl_childproc_hooks childproc = { .chldowner = libxl_sigchld_owner_libxl_always_selective_reap };
+
+static void
+keep(struct logger *g, const char *text)
+{
+	pthread_mutex_lock(&g->lock);
+	if (g->n == 0)
+		snprintf(g->first, KEEP_TEXT, "%s", text);
+	snprintf(g->lines[g->n++ % KEEP_LINES], KEEP_TEXT, "%s", text);
+	pthread_mutex_unlock(&g->lock);
+}
 
 static void
 log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const char *context, const char *format, va_list ap)
@@ -44,8 +58,9 @@ log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const ch
 	text[n] = '\0';
 	if (errnoval >= 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(errnoval));
-	snprintf(g->lines[g->n++ % KEEP_LINES], KEEP_TEXT, "%s", text);
-	log_debug("libxl: %s", text);
+	keep(g, text);
+	/* After a critical one libxl ends the process, and these are the last words. */
+	log_at(level >= XTL_CRITICAL ? LOG_L_ERR : LOG_L_DEBUG, "libxl: %s", text);
 }
 
 static void
@@ -62,6 +77,7 @@ log_progress(xentoollog_logger *l, const char *context, const char *doing, int p
 static void
 log_destroy(xentoollog_logger *l)
 {
+	pthread_mutex_destroy(&((struct logger *)l)->lock);
 	free(l);
 }
 
@@ -75,6 +91,7 @@ xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 	*log = NULL;
 	if (g == NULL)
 		return err_set(m, ERR_NOMEM, "libxl: out of memory");
+	pthread_mutex_init(&g->lock, NULL);
 	g->vtable.vmessage = log_message;
 	g->vtable.progress = log_progress;
 	g->vtable.destroy = log_destroy;
@@ -85,7 +102,7 @@ xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 	}
 	why = g->n > 0 ? g->lines[(g->n - 1) % KEEP_LINES] : "no reason given";
 	(void)err_set(m, ERR_UNSUPPORTED, "driver xen: libxl does not start: %s", why);
-	free(g);
+	log_destroy(&g->vtable);
 	*ctx = NULL;
 	return ERR_UNSUPPORTED;
 }
@@ -116,6 +133,47 @@ xen_thread_end(void)
 	self.log = NULL;
 }
 
+unsigned
+xen_log_mark(xentoollog_logger *log)
+{
+	struct logger *g = (struct logger *)log;
+	unsigned n;
+
+	pthread_mutex_lock(&g->lock);
+	n = g->n;
+	pthread_mutex_unlock(&g->lock);
+	return n;
+}
+
+/* libxl writes "Domain N:" before what it says of a domain. */
+static bool
+is_of_another(const char *line, uint32_t domid)
+{
+	static const char word[] = "Domain ";
+	const char *at = strstr(line, word);
+	char *end;
+	unsigned long n;
+
+	if (at == NULL)
+		return false;
+	n = strtoul(at + sizeof(word) - 1, &end, 10);
+	return *end == ':' && n != domid;
+}
+
+void
+xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid)
+{
+	struct logger *g = (struct logger *)log, *own = (struct logger *)self.log;
+
+	if (own == NULL)
+		return;
+	pthread_mutex_lock(&g->lock);
+	for (unsigned i = g->n - mark > KEEP_LINES ? g->n - KEEP_LINES : mark; i != g->n; i++)
+		if (!is_of_another(g->lines[i % KEEP_LINES], domid))
+			keep(own, g->lines[i % KEEP_LINES]);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static enum err
 rc_err(int rc)
 {
@@ -133,11 +191,23 @@ rc_err(int rc)
 	}
 }
 
+/* Appends ": line; line" as far as it fits. */
+static void
+append_lines(const struct logger *g, char *text, size_t size)
+{
+	unsigned begin = g->n > SHOW_LINES ? g->n - SHOW_LINES : 0;
+	size_t used = strlen(text);
+
+	if (begin > 0 && used < size)
+		used += (size_t)snprintf(text + used, size - used, ": %s%s", g->first, begin > 1 ? "; ..." : "");
+	for (unsigned i = begin; i < g->n && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? ": " : "; ", g->lines[i % KEEP_LINES]);
+}
+
 enum err
 xen_fail(struct errmsg *m, int rc, const char *fmt, ...)
 {
 	const struct logger *g = (const struct logger *)self.log;
-	unsigned n = g != NULL ? g->n : 0, first = n > KEEP_LINES ? n - KEEP_LINES : 0;
 	char text[sizeof(m->text)];
 	size_t used;
 	va_list ap;
@@ -146,9 +216,9 @@ xen_fail(struct errmsg *m, int rc, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	used = strlen(text);
-	for (unsigned i = first; i < n && used < sizeof(text); i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i == first ? ": " : "; ", g->lines[i % KEEP_LINES]);
-	if (n == 0 && used < sizeof(text))
+	if (g != NULL && g->n > 0)
+		append_lines(g, text, sizeof(text));
+	else
 		snprintf(text + used, sizeof(text) - used, ": libxl error %d", rc);
 	return err_set(m, rc_err(rc), "%s", text);
 }

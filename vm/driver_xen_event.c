@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 /* For libxl to call off what it is doing. */
 #define ABORT_NS (3 * NS_PER_S)
@@ -46,11 +47,14 @@ struct xen_events {
 	pthread_mutex_t lock;          /* what follows; never held while libxl or XenStore are called */
 	bool quit;
 	uint64_t next;
+	unsigned suspends;             /* under way in libxl */
 	LIST_HEAD(, xen_watch) watches;
 };
 
 /* A suspend under way; freed by who comes last. */
 struct suspend {
+	struct xen_events *ev;
+	int fd;                        /* libxl writes to it until it has ended the operation */
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool done, left;
@@ -191,6 +195,8 @@ events_run(void *arg)
 		take_keys(ev);
 	}
 	free(fds);
+	if (!quits(ev))
+		log_err("driver xen: libxl's events cannot be waited for: ends of domains are not noticed until jitsud is started anew");
 	return NULL;
 }
 
@@ -243,6 +249,8 @@ xen_events_free(struct xen_events *ev)
 	}
 	if (ev->xs != NULL)
 		xs_close(ev->xs);
+	if (ev->suspends > 0)
+		return;     /* libxl does not let go of a context with an operation under way: it goes with the process */
 	xen_ctx_close(ev->ctx, ev->log);
 	if (ev->wake_fd >= 0)
 		close(ev->wake_fd);
@@ -264,6 +272,7 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 	struct xen_watch *w = calloc(1, sizeof(*w));
 	char token[24];
 	enum err e = ERR_OK;
+	unsigned mark = xen_log_mark(ev->log);
 	int rc;
 
 	*out = NULL;
@@ -285,9 +294,11 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 	rc = libxl_evenable_domain_death(ev->ctx, domid, w->number, &w->evgen);
 	tell(ev->wake_fd);     /* the thread polls for what libxl wanted before this */
 	token_of(w, token);
-	if (rc != 0)
+	if (rc != 0) {
+		xen_log_borrow(ev->log, mark, domid);
 		e = xen_fail(m, rc, "domain %u: its end cannot be watched", domid);
-	else if (key != NULL && (w->path == NULL || !xs_watch(ev->xs, w->path, token)))
+	}
+	if (e == ERR_OK && key != NULL && (w->path == NULL || !xs_watch(ev->xs, w->path, token)))
 		e = err_sys(m, "domain %u: XenStore key %s cannot be watched", domid, key);
 	if (e != ERR_OK)
 		xen_watch_free(ev, w);
@@ -329,6 +340,26 @@ xen_watch_again(const struct xen_watch *w)
 }
 
 void
+xen_watch_ready(struct xen_events *ev, struct xen_watch *w)
+{
+	pthread_mutex_lock(&ev->lock);
+	w->news.ready = true;
+	pthread_mutex_unlock(&ev->lock);
+	tell(w->fd);
+}
+
+void
+xen_watch_renew(struct xen_events *ev, struct xen_watch *w)
+{
+	if (w->evgen != NULL)
+		libxl_evdisable_domain_death(ev->ctx, w->evgen);
+	w->evgen = NULL;
+	if (libxl_evenable_domain_death(ev->ctx, w->domid, w->number, &w->evgen) != 0)
+		log_warn("domain %u: its end cannot be watched any more", w->domid);
+	tell(ev->wake_fd);
+}
+
+void
 xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news)
 {
 	uint64_t n;
@@ -353,12 +384,25 @@ asked(libxl_ctx *ctx, int rc, void *arg)
 int
 xen_events_shutdown(struct xen_events *ev, uint32_t domid)
 {
-	libxl_asyncop_how how = { .callback = asked };
-
+	libxl_asyncop_how how = { .callback = asked, .u.for_callback = &how };
+	unsigned mark = xen_log_mark(ev->log);
 	int rc = libxl_domain_shutdown(ev->ctx, domid, &how);
 
+	/* The request stands in XenStore; waiting for the acknowledgement would hold the context for a minute, against our own end too. */
+	if (rc == 0)
+		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have been acknowledged */
+	else
+		xen_log_borrow(ev->log, mark, domid);
 	tell(ev->wake_fd);
 	return rc;
+}
+
+static void
+suspends_add(struct xen_events *ev, int n)
+{
+	pthread_mutex_lock(&ev->lock);
+	ev->suspends += (unsigned)n;
+	pthread_mutex_unlock(&ev->lock);
 }
 
 static void
@@ -378,6 +422,7 @@ suspend_unref(struct suspend *s, bool done, int rc)
 	pthread_mutex_unlock(&s->lock);
 	if (!last)
 		return;
+	close(s->fd);
 	pthread_cond_destroy(&s->cond);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -386,8 +431,11 @@ suspend_unref(struct suspend *s, bool done, int rc)
 static void
 suspended(libxl_ctx *ctx, int rc, void *arg)
 {
+	struct suspend *s = arg;
+
 	(void)ctx;
-	suspend_unref(arg, true, rc);
+	suspends_add(s->ev, -1);
+	suspend_unref(s, true, rc);
 }
 
 static bool
@@ -422,15 +470,22 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 {
 	struct suspend *s = calloc(1, sizeof(*s));
 	libxl_asyncop_how how = { .callback = suspended, .u.for_callback = s };
+	unsigned mark = xen_log_mark(ev->log);
 	int rc;
 
-	if (s == NULL)
+	if (s == NULL) {
+		close(fd);
 		return ERROR_NOMEM;
+	}
+	s->ev = ev;
+	s->fd = fd;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
+	suspends_add(ev, 1);
 	rc = libxl_domain_suspend(ev->ctx, domid, fd, 0, &how);
 	tell(ev->wake_fd);
 	if (rc != 0) {
+		suspends_add(ev, -1);
 		s->done = true;     /* it was refused, and no callback comes */
 	} else if (!suspend_wait(s, answer_ns, &rc) && !(has_suspended(ev, domid) && suspend_wait(s, end_ns, &rc))) {
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
@@ -439,5 +494,7 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 			rc = ERROR_TIMEDOUT;
 	}
 	suspend_unref(s, false, 0);
+	if (rc != 0)
+		xen_log_borrow(ev->log, mark, domid);
 	return rc;
 }

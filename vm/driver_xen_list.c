@@ -226,11 +226,15 @@ report_saved(struct xen_ctx *ctx, const libxl_dominfo *info, int n, vm_each_cb e
 		struct vm_uuid uuid;
 		bool lives = false;
 
-		if (strlen(d->d_name) < VM_UUID_TEXT || strcmp(d->d_name + VM_UUID_TEXT - 1, XEN_SAVED) != 0)
+		if (strlen(d->d_name) < VM_UUID_TEXT)
 			continue;
 		memcpy(name, d->d_name, VM_UUID_TEXT - 1);
 		name[VM_UUID_TEXT - 1] = '\0';
 		if (!vm_uuid_parse(name, &uuid))
+			continue;
+		if (strcmp(d->d_name + VM_UUID_TEXT - 1, XEN_PART) == 0)
+			(void)unlinkat(ctx->saved_fd, d->d_name, 0);     /* unfinished; at worst it is found again */
+		if (strcmp(d->d_name + VM_UUID_TEXT - 1, XEN_SAVED) != 0)
 			continue;
 		for (int i = 0; i < n; i++)
 			lives = lives || (memcmp(libxl_uuid_bytearray_const(&info[i].uuid), uuid.bytes, sizeof(uuid.bytes)) == 0 &&

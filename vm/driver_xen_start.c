@@ -361,6 +361,9 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);
 	out->exec_ns = clock_now_ns();
+	/* A restored guest goes on behind the point where it wrote the key, which has stayed with its old domain. */
+	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
+		xen_watch_ready(s->ctx->events, (*v)->watch);
 	s->mark.running = true;
 	s->mark.domid = s->domid;
 	return xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);

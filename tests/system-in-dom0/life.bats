@@ -11,8 +11,10 @@ images() {
 	image idle "ready = \"tcp:80\" idle = \"2s\" unused-after = \"0s\" ${HELLO}"
 	image saved "ready = \"tcp:80\" sleep = \"save\" $HELLO"
 	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+	image full "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
+	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
 }
-setup_file() { setup_dom0 hello asked frozen crash idle saved mute; }
+setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf; }
 teardown_file() { teardown_dom0 life; }
 teardown() { explain; }
 
@@ -125,8 +127,10 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
 	jitsu sleep saved.example.test
 	end_jitsud KILL
+	echo unfinished >"$DIR/state/saved/$(cat /proc/sys/kernel/random/uuid).xen.part"
 	start_jitsud
 	is_state saved saved
+	[ "$(find "$DIR/state/saved" -name '*.part' | wc -l)" -eq 0 ]
 	jitsu wake saved.example.test
 	[ "$(up_for)" -ge 3 ]
 	[ "$(domain_count)" -eq 1 ]
@@ -165,4 +169,58 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	is_state mute dormant
 	[ "$(grep -c 'mute.example.test: it cannot be saved' "$DIR/log")" -eq 1 ]
 	nothing_left
+}
+
+@test "a frozen unit whose image says save by now can be saved" {
+	jitsu wake frozen.example.test
+	jitsu sleep frozen.example.test
+	is_state frozen frozen
+	cp "$DIR/jitsu.conf" "$DIR/jitsu.conf.before"
+	sed -i 's/sleep = "freeze"/sleep = "save"/' "$DIR/jitsu.conf"
+	jitsu reload
+	jitsu sleep frozen.example.test
+	mv "$DIR/jitsu.conf.before" "$DIR/jitsu.conf"
+	is_state frozen saved
+	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
+	page 10.77.0.12 | grep -q frozen
+	xl destroy "$(domid_of frozen)"
+	wait_for 30 is_state frozen dormant
+	jitsu reload
+	wait_for 10 nothing_left
+}
+
+@test "a state that its disk has no room for: the reason is said, the guest goes on, and its end is noticed" {
+	local start
+	end_jitsud TERM
+	mount -t tmpfs -o size=1m none "$DIR/state/saved"
+	start_jitsud
+	jitsu wake full.example.test
+	start=$SECONDS
+	jitsu sleep full.example.test
+	[ $((SECONDS - start)) -lt 25 ]
+	is_state full dormant
+	grep 'full.example.test: it cannot be saved' "$DIR/log" | grep -q 'No space left on device'
+	nothing_left
+	end_jitsud TERM
+	umount "$DIR/state/saved"
+	start_jitsud
+}
+
+@test "jitsud ends in good order while a guest has not acknowledged its shutdown; the next one ends the guest" {
+	local asleep status=0
+	end_jitsud TERM
+	start_jitsud
+	jitsu wake deaf.example.test
+	jitsu sleep deaf.example.test >/dev/null 2>&1 3>&- 4>&- &
+	asleep=$!
+	wait_for 10 is_state deaf stopping
+	sleep 1
+	kill "$(cat "$DIR/pid")"
+	wait "$(cat "$DIR/pid")" || status=$?
+	wait $asleep || true
+	[ "$status" -eq 0 ]
+	[ "$(domain_count)" -eq 1 ]
+	start_jitsud
+	wait_for 60 is_state deaf dormant
+	wait_for 10 nothing_left
 }
