@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,11 +47,14 @@ out:
 
 /* ---- in this process ---- */
 
-/* Opens `path` below the directory `arg`; never a device or a pipe, which could hang us, and nothing outside of it. */
+/*
+ * Opens `path` below the directory `arg`, relative to it or with it in front, as the daemon does; never a device or a pipe, which could hang us, and
+ * nothing outside of it.
+ */
 static int
 include_beneath(void *arg, const char *path, struct errmsg *why)
 {
-	const char *dir = arg;
+	const char *dir = arg, *rel = path;
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
 	int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	struct stat st;
@@ -59,7 +63,9 @@ include_beneath(void *arg, const char *path, struct errmsg *why)
 		(void)err_sys(why, "%s", dir);
 		return -1;
 	}
-	fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	if (strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/')
+		rel = path + strlen(dir) + 1;
+	fd = (int)syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
 	if (fd < 0 && errno == EXDEV)
 		(void)err_set(why, ERR_PERM, "it lies outside of the zone file's directory, %s", dir);
 	else if (fd < 0)

@@ -201,7 +201,7 @@ units(void **state)
 static void
 includes(void **state)
 {
-	char dir[64], zone[128], part[128], deep[128], line[1400];
+	char dir[64], zone[128], part[128], deep[128], text[512], line[1400];
 	struct report r;
 	int fd = -1;
 
@@ -211,6 +211,10 @@ includes(void **state)
 	fixture_write(dir, "deep", "\n\nx A nonsense\n$INCLUDE deep\n", deep);
 	fixture_write(dir, "zone", HEAD "www A 10.0.0.2\n$INCLUDE part in\n AAAA fd00::2\n", zone);
 	report_init(&r);
+	assert_int_equal(dns_compile_file("example.test", zone, NULL, &fd, &r), ERR_OK);
+	close(fd);
+	snprintf(text, sizeof(text), HEAD "$INCLUDE %s\n", part);
+	fixture_write(dir, "zone", text, zone);
 	assert_int_equal(dns_compile_file("example.test", zone, NULL, &fd, &r), ERR_OK);
 	close(fd);
 	fixture_write(dir, "zone", HEAD "$INCLUDE \"deep\"\n$INCLUDE /etc/hostname\n$INCLUDE ../x\n$INCLUDE none\n", zone);
