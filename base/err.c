@@ -115,24 +115,31 @@ report_clear(struct report *r)
 	report_init(r);
 }
 
-enum err
-report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+add_line(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap, bool warning)
 {
 	char text[1024];
 	struct report_line *grown;
 
-	r->nerrors++;
 	if (r->nlines >= LIMIT_REPORT_LINES)
-		return ERR_PARSE;
+		return;
 	grown = realloc(r->lines, (r->nlines + 1) * sizeof(*grown));
 	if (grown == NULL)
-		return ERR_PARSE;
+		return;
 	r->lines = grown;
 	vformat(text, sizeof(text), fmt, ap);
 	grown[r->nlines].file = file != NULL ? strdup(file) : NULL;
 	grown[r->nlines].line = line;
 	grown[r->nlines].text = strdup(text);
+	grown[r->nlines].warning = warning;
 	r->nlines++;
+}
+
+enum err
+report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
+{
+	r->nerrors++;
+	add_line(r, file, line, fmt, ap, false);
 	return ERR_PARSE;
 }
 
@@ -149,16 +156,30 @@ report_add(struct report *r, const char *file, unsigned line, const char *fmt, .
 }
 
 void
+report_vwarn(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
+{
+	if (r->nwarnings++ < LIMIT_REPORT_WARNINGS)
+		add_line(r, file, line, fmt, ap, true);
+}
+
+void
 report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...)
 {
-	char text[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	report_vwarn(r, file, line, fmt, ap);
 	va_end(ap);
-	(void)report_add(r, file, line, "warning: %s", text);     /* always ERR_PARSE */
-	r->nerrors--;
+}
+
+size_t
+report_errors_left_out(const struct report *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->nlines; i++)
+		kept += !r->lines[i].warning;
+	return r->nerrors - kept;
 }
 
 void
@@ -167,10 +188,12 @@ report_format(const struct report *r, size_t i, char *buf, size_t size)
 	const struct report_line *l = &r->lines[i];
 	const char *text = l->text != NULL ? l->text : err_str(ERR_NOMEM);
 
+	const char *kind = l->warning ? "warning: " : "";
+
 	if (l->file != NULL && l->line > 0)
-		snprintf(buf, size, "%s:%u: %s", l->file, l->line, text);
+		snprintf(buf, size, "%s:%u: %s%s", l->file, l->line, kind, text);
 	else if (l->file != NULL)
-		snprintf(buf, size, "%s: %s", l->file, text);
+		snprintf(buf, size, "%s: %s%s", l->file, kind, text);
 	else
-		snprintf(buf, size, "%s", text);
+		snprintf(buf, size, "%s%s", kind, text);
 }

@@ -9,6 +9,7 @@
 #define BASE_ERR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum err {
@@ -44,18 +45,21 @@ enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(p
 
 /*
  * Many findings of one run (a configuration, a zone): each is one line `file:line: text`.  Reporting never
- * fails; beyond LIMIT_REPORT_LINES only the count goes up.
+ * fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings make nothing wrong.
  */
 struct report_line {
 	char *file;      /* owned; NULL when there is none */
 	unsigned line;   /* 0 when there is none */
 	char *text;      /* owned */
+	bool warning;
 };
 
 struct report {
 	struct report_line *lines;
-	size_t nlines;   /* kept */
-	size_t nerrors;  /* found, kept or not */
+	size_t nlines;      /* kept: errors, and warnings among them */
+	size_t nerrors;     /* found, kept or not */
+	size_t nwarnings;   /* the same */
+	bool wants_zone_warnings;   /* set by who checks; a load does not look for them */
 };
 
 void report_init(struct report *r);
@@ -67,10 +71,15 @@ enum err report_add(struct report *r, const char *file, unsigned line, const cha
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
-/* Adds a line that begins with "warning: " and counts as no error. */
+/* Adds a warning. */
 void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void report_vwarn(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
 
-/* Formats line `i` as `file:line: text` into buf. */
+/* Errors that are not among the lines. */
+size_t report_errors_left_out(const struct report *r);
+
+/* Formats line `i` as `file:line: text` into buf, the text with `warning: ' before it when it is one. */
 void report_format(const struct report *r, size_t i, char *buf, size_t size);
 
 /* Copies `src` into dst[size], with bytes outside printable ASCII, and `\`, written as \ooo; always terminated. */

@@ -4,6 +4,8 @@
 
 /* Findings kept of one load; a person reads the first screens, not the ten thousandth line. */
 #define LIMIT_REPORT_LINES 200
+/* Warnings among them, so that they leave room for errors. */
+#define LIMIT_REPORT_WARNINGS 100
 
 /* Unit numbers are never reused while a process lives; the boards are sparse, so a large bound costs nothing. */
 #define LIMIT_UNIT_NUMBERS (1u << 20)

@@ -35,6 +35,8 @@ zcompile_zone(const struct zcompile *c, struct zout *o, struct report *r)
 	if (c->units_fd >= 0 && zparse_file(p, c->units_fd, c->units_path, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
 	e = ztree_check(&t);
+	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
+		ztree_lint(&t);
 	if (e == ERR_OK && found == ERR_OK)
 		e = ztree_write(&t, o, c->index, &m);
 	ztree_clear(&t);

@@ -25,6 +25,7 @@
 #define TYPE_WKS 11
 #define QUOTE_MAX 120           /* of an offending record in a finding */
 #define RDATA_MAX 65535
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct zparse {
 	struct report *report;
@@ -437,6 +438,7 @@ static enum err
 parse_scope(struct scope *s, int fd)
 {
 	struct zreader *r = malloc(sizeof(*r));
+	bool first = true;
 	const char *why;
 	enum zread got;
 	size_t len;
@@ -447,12 +449,15 @@ parse_scope(struct scope *s, int fd)
 	}
 	zreader_init(r, fd);
 	while ((got = zreader_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
-		if (got == ZREAD_BAD)
+		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+			found(s, "the file begins with a byte order mark, which is not part of a master file; save it as UTF-8 without one");
+		else if (got == ZREAD_BAD)
 			found(s, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')
 			parse_directive(s, s->p->entry);
 		else
 			parse_record(s, s->p->entry);
+		first = false;
 	}
 	free(r);
 	return s->nerrors > 0 ? ERR_PARSE : ERR_OK;

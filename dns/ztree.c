@@ -66,6 +66,18 @@ ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, .
 }
 
 void
+ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!t->report->wants_zone_warnings)
+		return;
+	va_start(ap, fmt);
+	report_vwarn(t->report, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void
 ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT])
 {
 	uint8_t name[DNS_WIRE_NAME];
@@ -344,6 +356,7 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 		return;
 	rec->next = NULL;
 	rec->rdlen = (uint16_t)rr->rdlen;
+	rec->below = rr->file == s->file && rr->line > s->line && rr->line - s->line <= UINT16_MAX ? (uint16_t)(rr->line - s->line) : 0;
 	memcpy(rec->rdata, rr->rdata, rr->rdlen);
 	if (s->last != NULL)
 		s->last->next = rec;
@@ -352,6 +365,9 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 	s->last = rec;
 	s->n++;
 	s->wire += (uint32_t)(ZRR_FIXED + rr->rdlen);
+	if (rr->ttl != s->ttl)
+		ztree_warn(t, rr->file, rr->line, "TTL %u, where records of the same name and type before it have %u; all are served with %u", rr->ttl, s->ttl,
+		    rr->ttl < s->ttl ? rr->ttl : s->ttl);
 	if (rr->ttl < s->ttl)
 		s->ttl = rr->ttl;
 	t->records++;

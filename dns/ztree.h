@@ -14,6 +14,7 @@
 struct trec {
 	struct trec *next;
 	uint16_t rdlen;
+	uint16_t below;            /* lines below its RRset's first record; 0 when that is unknown: another file, or too far */
 	uint8_t rdata[];           /* uncompressed */
 };
 
@@ -93,12 +94,17 @@ void ztree_add_mapping(void *arg, const struct zparse_rr *rr);
 /* Checks what only the whole shows, and sets the nodes' flags. ERR_PARSE when the tree has findings, of here or of before. */
 enum err ztree_check(struct ztree *t);
 
+/* Warns of what can be served but will disappoint (zlint.c); ztree_check was successful. */
+void ztree_lint(struct ztree *t);
+
 struct trrset *tnode_find(const struct tnode *n, uint16_t type, uint16_t covers);
 struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
 void *ztree_alloc(struct ztree *t, size_t size);
 
 /* A finding. */
 void ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A warning, if the report wants them. */
+void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* A relative name as text, with the origin. */
 void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT]);
 

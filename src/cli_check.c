@@ -14,7 +14,8 @@ findings_json(const struct report *r)
 
 	for (size_t i = 0; list != NULL && i < r->nlines; i++) {
 		const struct report_line *l = &r->lines[i];
-		json_t *row = json_pack("{ss?sIss}", "file", l->file, "line", (json_int_t)l->line, "text", l->text != NULL ? l->text : "");
+		json_t *row = json_pack("{ss?sIsssb}", "file", l->file, "line", (json_int_t)l->line, "text", l->text != NULL ? l->text : "",
+		    "warning", l->warning);
 
 		if (json_array_append_new(list, row) != 0) {
 			json_decref(list);
@@ -28,8 +29,9 @@ static int
 print_json(const struct report *r, const struct check_counts *n)
 {
 	json_t *list = findings_json(r);
-	json_t *data = list == NULL ? NULL : json_pack("{sbsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors", (json_int_t)r->nerrors,
-	    "findings", list, "counts", "networks", (int)n->networks, "images", (int)n->images, "zones", (int)n->zones, "units", (int)n->units);
+	json_t *data = list == NULL ? NULL : json_pack("{sbsIsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors", (json_int_t)r->nerrors,
+	    "warnings", (json_int_t)r->nwarnings, "findings", list, "counts", "networks", (int)n->networks, "images", (int)n->images,
+	    "zones", (int)n->zones, "units", (int)n->units);
 
 	if (data == NULL)
 		return cli_fail("the findings cannot be shown as JSON: out of memory, or a file name is no UTF-8");
@@ -49,22 +51,25 @@ count(char text[32], unsigned n, const char *noun)
 static int
 print_text(const struct cli *cli, const struct report *r, const struct check_counts *n)
 {
-	char line[2048], a[32], b[32], c[32], d[32];
+	char line[2048], a[32], b[32], c[32], d[32], warned[48] = "";
+	size_t left_out = report_errors_left_out(r);
 
 	for (size_t i = 0; i < r->nlines; i++) {
 		report_format(r, i, line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
 	}
+	if (r->nwarnings > 0)
+		snprintf(warned, sizeof(warned), ", %s", count(a, (unsigned)r->nwarnings, "warning"));
 	if (r->nerrors == 0) {
 		if (cli->origin != NULL)
-			printf("%s: zone %s is well, %s\n", cli->arg, cli->origin, count(a, n->units, "mapping"));
+			printf("%s: zone %s is well, %s%s\n", cli->arg, cli->origin, count(a, n->units, "mapping"), warned);
 		else
-			printf("%s is well: %s, %s, %s, %s\n", cli->arg, count(a, n->zones, "zone"), count(b, n->units, "unit"),
-			    count(c, n->images, "image"), count(d, n->networks, "network"));
+			printf("%s is well: %s, %s, %s, %s%s\n", cli->arg, count(a, n->zones, "zone"), count(b, n->units, "unit"),
+			    count(c, n->images, "image"), count(d, n->networks, "network"), warned);
 		return CLI_OK;
 	}
-	if (r->nerrors > r->nlines)
-		return cli_fail("%s: %zu errors, of which the first %zu are shown", cli->arg, r->nerrors, r->nlines);
+	if (left_out > 0)
+		return cli_fail("%s: %zu errors, of which the first %zu are shown", cli->arg, r->nerrors, r->nerrors - left_out);
 	return cli_fail("%s: %zu error%s", cli->arg, r->nerrors, r->nerrors == 1 ? "" : "s");
 }
 
@@ -102,6 +107,7 @@ cli_check(const struct cli *cli)
 	int status;
 
 	report_init(&r);
+	r.wants_zone_warnings = true;
 	if (cli->origin != NULL)
 		check_zone(cli, &r, &n);
 	else

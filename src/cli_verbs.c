@@ -213,6 +213,6 @@ const struct cli_verb cli_verbs[] = {
 	    "For root and the admins of jitsu.conf." },
 	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",
 	    "  -z ORIGIN  FILE is not a configuration but the zone ORIGIN\n"
-	    "Prints every error with its file and line." },
+	    "Prints every error with its file and line, and warns of what can be served but will disappoint." },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL },
 };

@@ -53,13 +53,14 @@ check_only(const char *path)
 	enum err e;
 
 	report_init(&r);
+	r.wants_zone_warnings = true;
 	e = check_run(path, &r, &n);
 	for (size_t i = 0; i < r.nlines; i++) {
 		report_format(&r, i, line, sizeof(line));
 		fprintf(stderr, "%s\n", line);
 	}
-	if (r.nerrors > r.nlines)
-		fprintf(stderr, "and %zu findings more\n", r.nerrors - r.nlines);
+	if (report_errors_left_out(&r) > 0)
+		fprintf(stderr, "and %zu findings more\n", report_errors_left_out(&r));
 	report_clear(&r);
 	if (e != ERR_OK)
 		return 1;

@@ -44,6 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if ((data[0] & 1) != 0)
 		c.units_fd = text_fd(data + 1, size - 1);
 	report_init(&r);
+	r.wants_zone_warnings = true;
 	if (zcompile_zone(&c, &o, &r) == ERR_OK) {
 		if (r.nerrors > 0 || zout_finish(&o, &image, &m) != ERR_OK || memfd_map_sealed(image, &map, &len, &m) != ERR_OK ||
 		    zimage_check(map, len, &m) != ERR_OK)

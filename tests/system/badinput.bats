@@ -507,3 +507,25 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	[ "$status" -eq 0 ]
 	[[ "$output" == *www.example.test* ]]
 }
+
+@test "warnings: check and -n print them, the zone is served, reload says nothing of them" {
+	printf 'mail MX 10 nowhere\n' >>"$DIR/example.zone"
+	want="$DIR/example.zone:$(wc -l <"$DIR/example.zone"): warning: mail.example.test: its MX record names nowhere.example.test"
+	run jitsu check "$DIR/jitsu.conf"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"$want"*"is well"*", 1 warning" ]]
+	run jitsu check -z example.test "$DIR/example.zone"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"$want"*"is well"*", 1 warning" ]]
+	run jitsu --json check "$DIR/jitsu.conf"
+	[ "$(jq -c '[.ok, .errors, .warnings, .findings[].warning]' <<<"$output")" = '[true,0,1,true]' ]
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"$want"*"all is well" ]]
+	start_jitsud
+	[[ "$(ask +short mail.example.test MX)" == "10 nowhere.example.test." ]]
+	run jitsu reload
+	[ "$status" -eq 0 ]
+	[[ "$output" != *warning* ]]
+}

@@ -99,6 +99,28 @@ test_report(void **state)
 	report_clear(&r);
 }
 
+/* Warnings are no errors, and leave room for these. */
+static void
+test_warnings(void **state)
+{
+	struct report r;
+	char line[256];
+
+	(void)state;
+	report_init(&r);
+	for (unsigned i = 0; i < 2 * LIMIT_REPORT_WARNINGS; i++)
+		report_warn(&r, "z", 7, "odd %u", i);
+	assert_int_equal(r.nlines, LIMIT_REPORT_WARNINGS);
+	assert_int_equal(r.nwarnings, 2 * LIMIT_REPORT_WARNINGS);
+	assert_int_equal(r.nerrors + report_errors_left_out(&r), 0);
+	report_format(&r, 1, line, sizeof(line));
+	assert_string_equal(line, "z:7: warning: odd 1");
+	for (unsigned i = 0; i < LIMIT_REPORT_LINES; i++)
+		assert_int_equal(report_add(&r, "b", i, "bad"), ERR_PARSE);
+	assert_int_equal(report_errors_left_out(&r), LIMIT_REPORT_WARNINGS);
+	report_clear(&r);
+}
+
 static void
 test_escape(void **state)
 {
@@ -128,7 +150,7 @@ main(void)
 		cmocka_unit_test(test_phrases),
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_sys),
-		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_report), cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_escape),
 	};
 

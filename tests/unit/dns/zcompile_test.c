@@ -75,6 +75,8 @@ findings(void **state)
 	BAD(HEAD "$TTL 1 2\n", "zone:6: usage: $TTL TIME");
 	BAD(HEAD "$ORIGIN\n", "zone:6: usage: $ORIGIN NAME");
 	BAD(HEAD "(\n\nwww\n\nA 10.0.0.3 )\nwww A 10.0.0.3.4\n", "zone:11: ");
+	BAD("\xef\xbb\xbf" HEAD, "zone:1: the file begins with a byte order mark");
+	BAD("\xef\xbb\xbf; comment\n" HEAD, "zone:1: the file begins with a byte order mark");
 	OK(HEAD "www A 10.0.0.2\nWWW A 10.0.0.2\n");
 }
 
