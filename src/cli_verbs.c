@@ -205,7 +205,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "console", "NAME", "", 1, 1, READ_S, run_plain, cli_print_console, "what the unit's VM wrote to its console lately",
 	    "Control characters are shown as \\ooo.  For root and the admins of jitsu.conf." },
 	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
-	    "A zone with an error is served with its old contents." },
+	    "A zone with an error is served with its old contents, or not at all when it has none." },
 	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",
 	    "Every name in full, the SOA first.  Mappings are not served and not printed." },
 	{ "reload", "", "", 0, 0, CHANGE_S, run_plain, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",

@@ -671,10 +671,10 @@ control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg 
 {
 	size_t len = strlen(in);
 
-	if (len > 0 && in[len - 1] == '.')
+	if (len > 1 && in[len - 1] == '.')
 		len--;
 	if (len == 0)
-		return err_set(m, ERR_PARSE, "a unit's name is missing, such as www.example.test");
+		return err_set(m, ERR_PARSE, "a name is missing, such as www.example.test");
 	if (len >= LIMIT_NAME_TEXT)
 		return err_set(m, ERR_PARSE, "a name of %zu characters is too long for a domain name", len);
 	for (size_t i = 0; i < len; i++) {

@@ -103,7 +103,7 @@ bool control_has_followers(const struct control *c);
  */
 bool control_arg_name(struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT]);
 
-/* Lower case, final dots off; ERR_PARSE when it is empty, too long or has characters that are not printable. */
+/* Lower case, the final dot off unless it is all (the root); ERR_PARSE when it is empty, too long or has characters that are not printable. */
 enum err control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg *m);
 
 uid_t control_request_uid(const struct control_request *req);

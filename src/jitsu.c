@@ -16,7 +16,7 @@ usage(FILE *f)
 	fputs("usage: jitsu [-s SOCKET] [--json] VERB [ARGUMENT]\n\n", f);
 	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++)
 		fprintf(f, "  %-8s %-23s %s\n", v->name, v->args, v->brief);
-	fprintf(f, "  %-8s %-23s %s\n", "help", "VERB", "more about one of these");
+	fprintf(f, "  %-8s %-23s %s\n", "help", "[VERB]", "more about one of these");
 	fputs("\n"
 	    "  -s, --socket SOCKET  the daemon's control socket (" CONTROL_PATH ", or $JITSU_SOCKET)\n"
 	    "      --json           for programs\n"
@@ -138,6 +138,7 @@ options_verb(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_verb *v = cli->verb;
 	char shorts[32], text[128];
+	const char *last;
 	int ch;
 
 	snprintf(shorts, sizeof(shorts), "s:hV%s", v->options);
@@ -173,8 +174,11 @@ options_verb(struct cli *cli, int argc, char **argv)
 			return wrong_for(v, text);
 		}
 	}
-	if (argc - optind < (int)v->least)
-		return wrong_for(v, strstr(v->args, "FILE") != NULL ? "FILE is missing" : "NAME is missing");
+	if (argc - optind < (int)v->least) {
+		last = strrchr(v->args, ' ');
+		snprintf(text, sizeof(text), "%s is missing", last != NULL ? last + 1 : v->args);
+		return wrong_for(v, text);
+	}
 	if (argc - optind > (int)v->most)
 		return wrong_for(v, "too many arguments");
 	cli->arg = argc > optind ? argv[optind] : NULL;

@@ -434,7 +434,7 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	{"v":1,"verb":"list","verb":"wake"}|the request is no JSON: *duplicate*
 	{"v":1,"verb":"show"}|the request has no "name"
 	{"v":1,"verb":"show","name":7}|*"name" must be a string
-	{"v":1,"verb":"show","name":""}|a unit's name is missing*
+	{"v":1,"verb":"show","name":""}|a name is missing*
 	{"v":1,"verb":"show","name":"a b"}|"a b" is no unit's name*
 	{"v":1,"verb":"wake","name":"wwww.example.test"}|no unit wwww.example.test*www.example.test*
 	EOF2
@@ -494,7 +494,8 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	events -n x|2|10000
 	--nonsense list|2|nonsense
 	-s|2|socket
-	check|2|check
+	check|2|FILE is missing
+	dump|2|ZONE is missing
 	check /nosuch.conf|1|/nosuch.conf
 	EOF2
 	run "$BUILD/jitsu" -s "$(printf '/%0200d' 1)" list

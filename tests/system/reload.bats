@@ -107,4 +107,35 @@ teardown() { teardown_jitsu; }
 	[[ "$output" == *REFUSED* ]]
 	[ "$(serial z2.test)" = 1 ]
 	jitsu dump z3.test | grep -q '^z3.test.'
+
+	# the root, whose name is nothing but a dot
+	zone_text 5 >"$DIR/root"
+	printf 'zone "." { file = "root" }\n' >>"$DIR/jitsu.conf"
+	reload
+	[ "$(serial .)" = 5 ]
+	jitsu dump . | grep -q '^ns.[[:space:]].*192.0.2.1'
+}
+
+@test "list says where a zone is wrong: in a file that it includes, in its units file, below a long path, behind 200 other findings" {
+	local long
+	long=$(printf 'd%.0s' {1..120})
+	printf '%s\n' 'zone "long.test" { file = "'"$long"'/long.zone" }' 'zone "u.test" { file = "u.zone" units = "u.units" }' \
+		'zone "unknown.test" { file = "u.zone" units = "unknown.units" }' >>"$DIR/jitsu.conf"
+	mkdir "$DIR/$long"
+	zone_text 1 >"$DIR/$long/long.zone"
+	echo 'nonsense here' >>"$DIR/$long/long.zone"
+	zone_text 1 >"$DIR/u.zone"
+	printf '\n_jitsu.ns TXT "image"\n' >"$DIR/u.units"
+	printf '\n\n_jitsu.ns TXT "image=nosuch"\n' >"$DIR/unknown.units"
+	printf '\ninc A 192.0.2\n' >"$DIR/zones/part"
+	for ((i = 1; i <= 250; i++)); do echo 'nonsense here' >>"$DIR/zones/z$i.test.zone"; done
+	! reload
+	run jitsu list
+	[ "$status" -eq 0 ]
+	echo "$output" | tail -5
+	[[ "$output" == *"zone inc.test is served with its old contents: part:2: "* ]]
+	[[ "$output" == *"zone long.test is not served: $DIR/$long/long.zone:6: "* ]]
+	[[ "$output" == *"zone u.test is not served: $DIR/u.units:2: "* ]]
+	[[ "$output" == *"zone unknown.test is not served: $DIR/unknown.units:3: "*nosuch* ]]
+	[[ "$output" == *"zone z250.test is served with its old contents: $DIR/zones/z250.test.zone:6: "* ]]
 }

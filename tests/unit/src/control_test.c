@@ -256,7 +256,7 @@ test_bad_requests(void **state)
 		{ "{\"v\":1,\"verb\":\"name\"}\n", "has no \\\"name\\\"" },
 		{ "{\"v\":1,\"verb\":\"name\",\"name\":[]}\n", "must be a string" },
 		{ "{\"v\":1,\"verb\":\"name\",\"name\":\"a b\"}\n", "is no unit's name" },
-		{ "{\"v\":1,\"verb\":\"name\",\"name\":\".\"}\n", "name is missing" },
+		{ "{\"v\":1,\"verb\":\"name\",\"name\":\"\"}\n", "name is missing" },
 	};
 	struct bench *b = *state;
 	int fd = dial(b);
