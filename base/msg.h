@@ -16,6 +16,7 @@
 #include "base/limits.h"
 
 #define MSG_VERSION 2
+#define MSG_ZONE_UNITS " (units)"   /* behind the path of a zone: its units file */
 #define MSG_TEXT 480
 
 enum msg_type {
@@ -188,7 +189,7 @@ struct msg {
 		struct {
 			uint32_t index;          /* the loader's own numbering */
 			char origin[256];        /* text, absolute, or relative to the root */
-			char path[224];          /* for messages only; the descriptor is what is read */
+			char path[224];          /* for messages only; the descriptor is what is read.  Its units file is called `path` with MSG_ZONE_UNITS */
 		} zone;
 		struct {
 			uint32_t index;          /* of the zone that includes it */

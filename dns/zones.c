@@ -183,13 +183,13 @@ include_ask(void *arg, const char *path, struct errmsg *why)
 
 /* ---- zones ---- */
 
-/* One finding; more than a person reads are only counted. */
+/* One finding; more than a person reads are left out, but for the first of a zone, which is shown with it. */
 static enum err
-send_finding(struct zones *z, uint32_t index, const struct report_line *l)
+send_finding(struct zones *z, uint32_t index, const struct report_line *l, bool first)
 {
 	struct msg m = { .type = MSG_FINDING };
 
-	if (z->findings >= LIMIT_REPORT_LINES)
+	if (z->findings >= LIMIT_REPORT_LINES && !first)
 		return ERR_OK;
 	z->findings++;
 	m.finding.index = index;
@@ -211,11 +211,11 @@ send_findings(struct zones *z, uint32_t index, const struct report *r)
 	size_t i;
 
 	for (i = 0; i < r->nlines && i < FINDINGS_PER_ZONE && e == ERR_OK; i++)
-		e = send_finding(z, index, &r->lines[i]);
+		e = send_finding(z, index, &r->lines[i], i == 0);
 	if (e == ERR_OK && r->nerrors > i) {
 		(void)snprintf(text, sizeof(text), "and %zu more", r->nerrors - i);   /* fits */
 		more.text = text;
-		e = send_finding(z, index, &more);
+		e = send_finding(z, index, &more, false);
 	}
 	return e;
 }
@@ -232,7 +232,7 @@ compile_one(struct zones *z, const struct named *n)
 	struct report r;
 	enum err e;
 
-	(void)snprintf(units, sizeof(units), "%s (units)", n->msg.zone.path);   /* fits */
+	(void)snprintf(units, sizeof(units), "%s" MSG_ZONE_UNITS, n->msg.zone.path);   /* fits */
 	report_init(&r);
 	e = zcompile_zone(&c, &z->out, &r);
 	if (e == ERR_OK)

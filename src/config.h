@@ -202,7 +202,13 @@ struct config {
 enum err config_load(const char *path, struct config **conf, struct report *r);
 /* The same from memory; `path` is for messages and relative paths. */
 enum err config_load_text(const char *path, const char *text, size_t len, struct config **conf, struct report *r);
-void config_free(struct config *conf);   /* NULL is allowed */
+void config_free(struct config *conf);   /*
+ * The file that the zones process means: it has only the zone's path, cut to what a message holds, calls its units file `PATH (units)', and cuts both
+ * at `most` bytes.  A path of the configuration, or `said` itself for a file that the zone includes.
+ */
+const char *config_zone_file(const struct config_zone *zone, const char *said, size_t most);
+
+/* NULL is allowed */
 
 /*
  * Checks the files that a running daemon needs only when a unit wakes: kernels, initrds and disks whose paths have no placeholders.  For

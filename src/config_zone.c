@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -265,4 +266,18 @@ config_zone_find(const struct config *conf, const char *origin)
 			low = mid + 1;
 	}
 	return NULL;
+}
+
+const char *
+config_zone_file(const struct config_zone *zone, const char *said, size_t most)
+{
+	size_t len = strlen(said);
+	char units[sizeof(((struct msg *)NULL)->zone.path) + sizeof(MSG_ZONE_UNITS)];
+
+	(void)snprintf(units, sizeof(units), "%.*s" MSG_ZONE_UNITS, (int)sizeof(((struct msg *)NULL)->zone.path) - 1, zone->file);   /* fits */
+	if (strcmp(said, zone->file) == 0 || (len >= most && strncmp(said, zone->file, len) == 0))
+		return zone->file;
+	if (zone->units != NULL && (strcmp(said, units) == 0 || (len >= most && strncmp(said, units, len) == 0)))
+		return zone->units;
+	return said;
 }

@@ -137,13 +137,22 @@ drop(struct served_zone *z)
 	z->nunits = 0;
 }
 
+/* Makes the findings about one zone those of the load. */
+static void
+hand_on(struct loader *l, const struct config_zone *zone, const struct report *found)
+{
+	for (size_t k = 0; k < found->nlines; k++)
+		loader_zone_error(l, zone, found->lines[k].file != NULL ? found->lines[k].file : "", found->lines[k].line,
+		    found->lines[k].text != NULL ? found->lines[k].text : "");
+}
+
 /* Falls back to what was served before; false when there is nothing. */
 static bool
 take_old(struct loader *l, struct generation *g, unsigned i)
 {
 	const struct served_zone *old = loader_old_zone(l->w, g->zones[i].origin);
 	struct served_zone *z = &g->zones[i];
-	struct report ignored;
+	struct report found;
 	bool ok;
 
 	if (old == NULL || old->image == NULL || (z->image == old->image && z->index == old->index)) {
@@ -153,42 +162,23 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 	z->alone = old->alone;
 	z->kept = true;   /* what is on disk, if anything, is this version */
 	take(z, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
-	report_init(&ignored);
-	ok = mapping_set_add(g->mappings, &g->conf->zones[i], z->image->view, z->index, &ignored) == ERR_OK;
+	report_init(&found);
+	ok = mapping_set_add(g->mappings, &g->conf->zones[i], z->image->view, z->index, &found) == ERR_OK;
 	if (!ok) {
 		/* Its mappings no longer fit the configuration: better no zone than wrong units. */
-		for (size_t k = 0; k < ignored.nlines; k++)
-			loader_zone_error(l, &g->conf->zones[i], ignored.lines[k].file != NULL ? ignored.lines[k].file : "",
-			    ignored.lines[k].line, ignored.lines[k].text != NULL ? ignored.lines[k].text : "");
+		hand_on(l, &g->conf->zones[i], &found);
 		drop(z);
 	}
-	report_clear(&ignored);
+	report_clear(&found);
 	return ok;
 }
 
+/* What was said first about a zone that is not taken. */
 static void
-remember_error(struct loader *l, struct served_zone *z, size_t first_line)
+remember_error(const struct loader *l, unsigned i, struct served_zone *z)
 {
-	char text[1200];
-
-	if (z->error != NULL || l->report.nlines <= first_line)
-		return;
-	report_format(&l->report, first_line, text, sizeof(text));
-	z->error = strdup(text);
-}
-
-/* The first finding that the zones process had about a zone: matched by file, which findings carry. */
-static void
-remember_compile_error(struct loader *l, const struct config_zone *zone, struct served_zone *z)
-{
-	for (size_t i = 0; i < l->report.nlines && z->error == NULL; i++) {
-		const char *file = l->report.lines[i].file;
-
-		if (file != NULL && (strcmp(file, zone->file) == 0 || (zone->units != NULL && strcmp(file, zone->units) == 0)))
-			remember_error(l, z, i);
-	}
 	if (z->error == NULL)
-		z->error = strdup("could not be loaded");
+		z->error = strdup(l->todo[i].error != NULL ? l->todo[i].error : "could not be loaded");
 }
 
 /* Takes zone `k` of an image for zone `i` of the configuration, or what was served before when its mappings are refused. */
@@ -197,13 +187,18 @@ add_zone(struct loader *l, struct generation *g, unsigned i, struct image *img, 
 {
 	const struct config_zone *zone = &g->conf->zones[i];
 	struct served_zone *z = &g->zones[i];
-	size_t before = l->report.nlines;
+	struct report found;
+	bool ok;
 
 	take(z, img, k, info);
 	inputs_move(&z->inputs, &l->todo[i].inputs);
-	if (addresses_free(l, zone, z) && mapping_set_add(g->mappings, zone, img->view, k, &l->report) == ERR_OK)
+	report_init(&found);
+	ok = addresses_free(l, zone, z) && mapping_set_add(g->mappings, zone, img->view, k, &found) == ERR_OK;
+	hand_on(l, zone, &found);
+	report_clear(&found);
+	if (ok)
 		return;
-	remember_error(l, z, before);
+	remember_error(l, i, z);
 	(void)take_old(l, g, i);
 }
 
@@ -262,30 +257,53 @@ add_zones(struct loader *l, struct generation *g)
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		if (g->zones[i].image != NULL || g->zones[i].error != NULL)
 			continue;
-		remember_compile_error(l, &g->conf->zones[i], &g->zones[i]);
+		remember_error(l, i, &g->zones[i]);
 		(void)take_old(l, g, i);
 	}
+}
+
+/* Of findings about references, whichever zone they are in: the first in a file of this one. */
+static void
+remember_reference_error(const struct config_zone *zone, struct served_zone *z, const struct report *found)
+{
+	char text[1400] = "could not be loaded";
+	size_t pick = 0;
+
+	for (size_t k = found->nlines; k-- > 0;) {
+		const char *file = found->lines[k].file;
+
+		if (file != NULL && (strcmp(file, zone->file) == 0 || (zone->units != NULL && strcmp(file, zone->units) == 0)))
+			pick = k;
+	}
+	if (found->nlines > 0)
+		report_format(found, pick, text, sizeof(text));
+	if (z->error == NULL)
+		z->error = strdup(text);
 }
 
 /* Resolves names of other units; zones that it refuses fall back, which may make others fail: until nothing changes. */
 static void
 finish_mappings(struct loader *l, struct generation *g)
 {
-	for (;;) {
-		size_t before = l->report.nlines;
-		bool changed = false;
+	bool changed = true;
 
-		if (mapping_set_finish(g->mappings, &l->report) == ERR_OK)
-			return;
+	while (changed) {
+		struct report found;
+
+		changed = false;
+		report_init(&found);
+		if (mapping_set_finish(g->mappings, &found) == ERR_OK)
+			break;
+		for (size_t k = 0; k < found.nlines; k++)
+			(void)report_add(&l->report, found.lines[k].file, found.lines[k].line, "%s", found.lines[k].text != NULL ? found.lines[k].text : "");
 		for (unsigned i = 0; i < g->conf->nzones; i++) {
 			if (g->zones[i].image == NULL || mapping_zone_added(g->mappings, &g->conf->zones[i]))
 				continue;
-			remember_error(l, &g->zones[i], before);
+			remember_reference_error(&g->conf->zones[i], &g->zones[i], &found);
 			(void)take_old(l, g, i);
 			changed = true;
 		}
-		if (!changed)
-			return;
+		report_clear(&found);
 	}
 }
 

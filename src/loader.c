@@ -90,6 +90,7 @@ loader_cancel(struct warden *w)
 	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++) {
 		inputs_clear(&l->todo[i].inputs);
 		image_unref(l->todo[i].image);
+		free(l->todo[i].error);
 	}
 	free(l->todo);
 	free(l->admins);
@@ -101,7 +102,21 @@ loader_cancel(struct warden *w)
 void
 loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text)
 {
-	(void)report_add(&l->report, file[0] != '\0' ? file : zone->file, line, "%s", text);
+	struct report one;
+	char said[1400];
+
+	if (file[0] == '\0')
+		file = zone->file;
+	(void)report_add(&l->report, file, line, "%s", text);
+	if (l->todo == NULL || l->todo[zone->index].error != NULL)
+		return;
+	report_init(&one);   /* the line as the report has it, which may be full */
+	(void)report_add(&one, file, line, "%s", text);
+	if (one.nlines > 0) {
+		report_format(&one, 0, said, sizeof(said));
+		l->todo[zone->index].error = strdup(said);
+	}
+	report_clear(&one);
 }
 
 static void start_batch(struct loader *l);
@@ -214,11 +229,12 @@ on_want_include(struct loader *l, const struct msg *m)
 static void
 on_finding(struct loader *l, const struct msg *m)
 {
+	const struct config_zone *zone = &l->conf->zones[m->finding.index];
 	char file[sizeof(m->finding.file) + 1] = "", text[sizeof(m->finding.text) + 1] = "";
 
 	memcpy(file, m->finding.file, sizeof(m->finding.file));
 	memcpy(text, m->finding.text, sizeof(m->finding.text));
-	loader_zone_error(l, &l->conf->zones[m->finding.index], file, m->finding.line, text);
+	loader_zone_error(l, zone, config_zone_file(zone, file, sizeof(m->finding.file) - 1), m->finding.line, text);
 }
 
 /* Chooses what is compiled next: many small zones first, then each large one.  False when all is done. */

@@ -49,6 +49,7 @@ struct loader {
 		enum loader_how how;
 		struct served_zone *reused;   /* with LOADER_REUSED */
 		struct image *image;   /* with LOADER_FROM_DISK and LOADER_ALONE */
+		char *error;           /* the first that loader_zone_error was told, as a line; NULL: none, or no memory */
 	} *todo;                       /* (p) parallel to conf->zones */
 	unsigned ntodo;
 	bool told;                     /* MSG_COMPILE is sent */
@@ -65,7 +66,7 @@ void prepare_start(struct loader *l, event_callback_fn on_prepared);
 /* Waits for the thread, and takes its result. */
 enum err prepare_end(struct loader *l);
 
-/* A finding that keeps a zone from being taken. */
+/* A finding that keeps a zone from being taken: a line of the report; the first one is the zone's `error`. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text);
 
 /* What the running generation has for a zone of the configuration, whole or not; NULL when it is new. */

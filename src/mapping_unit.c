@@ -428,11 +428,12 @@ start(struct job *j)
 {
 	struct mapping_zone *mz = &j->set->zones[j->zone->index];
 	struct unit_conf *u = j->u, *before = u > mz->units ? u - 1 : NULL;
+	const char *file = config_zone_file(j->zone, j->d->file, sizeof(j->d->file) - 1);
 
 	u->zone = j->zone;
 	u->line = j->d->line;
 	u->name = arena_strdup(&j->set->arena, j->d->owner);
-	u->file = before != NULL && strcmp(before->file, j->d->file) == 0 ? before->file : arena_strdup(&j->set->arena, j->d->file);
+	u->file = before != NULL && strcmp(before->file, file) == 0 ? before->file : arena_strdup(&j->set->arena, file);
 	if (u->name == NULL || u->file == NULL) {
 		u->name = u->file = "";
 		j->set->nomem = true;

@@ -129,7 +129,8 @@ teardown() { teardown_jitsu; }
 	printf '\n\n_jitsu.ns TXT "image=nosuch"\n' >"$DIR/unknown.units"
 	printf '\ninc A 192.0.2\n' >"$DIR/zones/part"
 	for ((i = 1; i <= 250; i++)); do echo 'nonsense here' >>"$DIR/zones/z$i.test.zone"; done
-	! reload
+	run reload
+	[ "$status" -eq 1 ]
 	run jitsu list
 	[ "$status" -eq 0 ]
 	echo "$output" | tail -5
