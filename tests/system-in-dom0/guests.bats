@@ -110,6 +110,6 @@ no_model() { [ -z "$(pgrep -f xen-qemu-system)" ]; }
 	mv /usr/libexec/elsewhere /usr/libexec/xen-qemu-system-i386
 	grep -q SERVFAIL /tmp/answer
 	jitsu show hvm.example.test >/tmp/shown
-	grep -q 'device model' /tmp/shown || { cat /tmp/shown; return 1; }
+	grep -q '/usr/libexec/xen-qemu-system-i386' /tmp/shown || { cat /tmp/shown; return 1; }
 	wait_for 10 nothing_left
 }
