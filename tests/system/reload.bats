@@ -89,9 +89,11 @@ teardown() { teardown_jitsu; }
 
 	# a bad file: the old version is served, and every reload says so until it is mended
 	echo 'nonsense here' >>"$DIR/zones/z9.test.zone"
-	! reload
+	run reload
+	[ "$status" -eq 1 ]
 	grep -q 'z9.test.zone:6' "$DIR/reload"
-	! reload
+	run reload
+	[ "$status" -eq 1 ]
 	grep -q 'z9.test.zone:6' "$DIR/reload"
 	[ "$(serial z9.test)" = 1 ]
 	zone_text 3 >"$DIR/zones/z9.test.zone"
