@@ -54,7 +54,9 @@ exception_common:
     .global cpu_sleep
 cpu_sleep:
     sti
+sleeping:
     hlt
+awake:
     cli
     ret
 
@@ -69,9 +71,14 @@ spurious_stub:
     ret
 
     /* Xen's event. It goes back to where it came from, interrupts off: under emulation Xen has been seen to deliver one while another's
-     * handler had not begun. */
+     * handler had not begun. One that came between STI and HLT, which STI's shadow forbids and emulation allows, goes behind HLT:
+     * with interrupts off that would be the end of the domain. */
     .global event_stub
 event_stub:
+    cmpl $sleeping, (%esp)
+    jne 1f
+    movl $awake, (%esp)
+1:
     andl $~LAYOUT_EFLAGS_IF, 8(%esp)
     iret
 

@@ -170,5 +170,6 @@ main(const struct start_info *info)
 	handle_frames(); /* whoever waits for us comes before our own words */
 	machine->card->flush();
 	report_boot();
+	attend(); /* what came while the card was started has given its notice already */
 	loop();
 }

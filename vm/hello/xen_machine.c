@@ -191,10 +191,14 @@ attend(void)
 	bool is_new = false;
 
 	xen_events_clear();
-	xenstore_poll(&xs);
-	while (xs.fired && !xs.broken) {
-		uint32_t fired = xs.fired;
+	for (;;) {
+		uint32_t fired;
 
+		/* Again after each answer that was waited for: the wait has taken the notice of what came behind it. */
+		xenstore_poll(&xs);
+		fired = xs.fired;
+		if (!fired || xs.broken)
+			break;
 		xs.fired = 0;
 		if (fired & 1u << TOKEN_CONTROL)
 			is_new |= control_changed();
