@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "src/store_cmd.h"
 
 #define FLUSH_MS 1000
@@ -630,23 +630,12 @@ store_stats_get(struct store *s, struct store_stats *st)
 	st->pending += s->nevents + s->ntouches;
 }
 
-/* Signals are for the loop's thread. */
 static enum err
-thread_start(struct store *s, struct errmsg *m)
+start_thread(struct store *s, struct errmsg *m)
 {
-	sigset_t all, before;
-	int rc;
-
-	(void)sigfillset(&all);   /* cannot fail with a valid pointer */
-	rc = pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (rc == 0) {
-		rc = pthread_create(&s->thread, NULL, thread_main, s);
-		(void)pthread_sigmask(SIG_SETMASK, &before, NULL);   /* worked just now */
-	}
-	if (rc != 0) {
-		errno = rc;
+	errno = thread_start(&s->thread, thread_main, s);
+	if (errno != 0)
 		return err_sys(m, "store: thread");
-	}
 	s->running = true;
 	return ERR_OK;
 }
@@ -699,7 +688,7 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 	if (e == ERR_OK)
 		e = store_addresses_load(s->addresses, s->db, m);
 	if (e == ERR_OK)
-		e = thread_start(s, m);
+		e = start_thread(s, m);
 	if (e == ERR_OK)
 		*store = s;
 out:

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 /* For libxl to call off what it is doing. */
 #define ABORT_NS (3 * NS_PER_S)
@@ -206,7 +206,6 @@ enum err
 xen_events_new(struct xen_events **out, struct errmsg *m)
 {
 	struct xen_events *ev = calloc(1, sizeof(*ev));
-	sigset_t all, before;
 	enum err e;
 
 	*out = NULL;
@@ -221,10 +220,7 @@ xen_events_new(struct xen_events **out, struct errmsg *m)
 	if (e == ERR_OK && (ev->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		e = err_sys(m, "driver xen: eventfd");
 	if (e == ERR_OK) {
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		ev->started = pthread_create(&ev->thread, NULL, events_run, ev) == 0;
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		ev->started = thread_start(&ev->thread, events_run, ev) == 0;
 		if (!ev->started)
 			e = err_set(m, ERR_NOMEM, "driver xen: no thread for events");
 	}

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-
-/* jansson recurses up to 2,048 levels deep in what a QEMU sends. */
-#define STACK_SIZE (4u * 1024 * 1024)
+#include "base/thread.h"
 
 STAILQ_HEAD(jobs, pool_job);
 
@@ -76,26 +73,14 @@ lane_thread(void *arg)
 	return NULL;
 }
 
-/* Called with the lock held.  Threads of the pool take no signals: those are the loop's. */
+/* Called with the lock held. */
 static int
 lane_grow(struct lane *lane)
 {
-	pthread_attr_t attr;
-	sigset_t all, saved;
-	int error;
+	int error = thread_start(&lane->threads[lane->nthreads], lane_thread, lane);
 
-	error = pthread_attr_init(&attr);
-	if (error != 0)
-		return error;
-	error = pthread_attr_setstacksize(&attr, STACK_SIZE);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &saved);
-	if (error == 0)
-		error = pthread_create(&lane->threads[lane->nthreads], &attr, lane_thread, lane);
-	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 	if (error == 0)
 		lane->nthreads++;
-	pthread_attr_destroy(&attr);
 	return error;
 }
 
