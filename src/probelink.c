@@ -1,4 +1,5 @@
 /* probelink: the warden's end of the channel to the sentinel: networks and readiness probes. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,16 +56,6 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 	return ERR_OK;
 }
 
-enum err
-probelink_check(struct warden *w, const struct unit *u, struct errmsg *m)
-{
-	struct msg unused = { 0 };
-	struct vm_bridge br;
-
-	(void)w;
-	return plan(u, &unused, &br, m);
-}
-
 /* Gives the sentinel a packet socket of the bridge. */
 static enum err
 send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
@@ -90,19 +81,44 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 }
 
 enum err
-probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
+probelink_plan(struct warden *w, struct unit *u, struct errmsg *m)
 {
 	struct msg msg = { .type = MSG_PROBE, .unit = u->number };
+	struct unit_run *r = unit_run(u);
 	struct vm_bridge br;
 	enum err e = plan(u, &msg, &br, m);
 
+	probelink_unplan(r);
 	/* A bridge that came, or was made anew, since the networks were sent. */
 	if (e == ERR_OK && br.ifindex != 0 && br.ifindex != w->probed_ifindex[msg.probe.network])
 		e = send_network(w, msg.probe.network, &br, m);
-	if (e != ERR_OK)
+	if (e != ERR_OK || br.ifindex == 0)
 		return e;
-	msg.time_ns = clock_now_ns();
-	child_send(&w->sentinel, &msg, NULL, 0);
+	r->probe = malloc(sizeof(msg));
+	if (r->probe == NULL)
+		return err_set(m, ERR_NOMEM, "probe: %s", err_str(ERR_NOMEM));
+	*r->probe = msg;
+	return ERR_OK;
+}
+
+void
+probelink_unplan(struct unit_run *r)
+{
+	free(r->probe);
+	r->probe = NULL;
+}
+
+enum err
+probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
+{
+	struct unit_run *r = unit_run(u);
+	enum err e = r->probe != NULL ? ERR_OK : probelink_plan(w, u, m);
+
+	if (e != ERR_OK || r->probe == NULL)
+		return e;
+	r->probe->time_ns = clock_now_ns();
+	child_send(&w->sentinel, r->probe, NULL, 0);
+	probelink_unplan(r);
 	return ERR_OK;
 }
 
@@ -147,7 +163,8 @@ probelink_probe_all(struct warden *w)
 
 		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
-		if (spec_probes(u->conf) && probelink_probe(w, u, &m) != ERR_OK)
+		probelink_unplan(u->run);     /* networks may have other numbers by now */
+		if (!u->run->probe_waits && spec_probes(u->conf) && probelink_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
 }

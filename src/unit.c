@@ -107,6 +107,7 @@ run_free(struct unit_run *r)
 	free(r->timer_arg);
 	free(r->error);
 	free(r->console);
+	free(r->probe);
 	free(r);
 }
 

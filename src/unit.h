@@ -65,6 +65,9 @@ struct unit_run {
 	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */
 	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
 	uint64_t probe_sent_ns;
+	bool probe_waits;          /* for the end of the driver's start: until then there is nobody to answer */
+	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
+	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
 	char *error;               /* last failure, for `jitsu show` */
 	char *console;             /* last console lines of a VM that died or failed */

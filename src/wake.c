@@ -302,6 +302,19 @@ vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 }
 
 static void
+send_probe(struct warden *w, struct unit *u)
+{
+	struct errmsg m;
+
+	u->run->probe_waits = false;
+	if (probelink_probe(w, u, &m) != ERR_OK) {
+		/* do_start has checked what can be known; the boot's deadline ends this one. */
+		unit_error_set(u, m.text);
+		log_warn("%s: %s", u->name, m.text);
+	}
+}
+
+static void
 vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct op *op = arg;
@@ -314,7 +327,9 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		op->w->totals.boots++;
 		r->trace.exec_ns = res->exec_ns;
 		snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
-		wake_count(op->w, u, uuid);
+		r->count_waits = true;
+		if (r->probe_waits && u->conf != NULL)
+			send_probe(op->w, u);
 	}
 	vm_op_done(uuid, res, arg);
 }
@@ -337,7 +352,7 @@ do_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	enum life_event_kind kind = restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED;
 	struct errmsg m;
 	struct spec spec;
-	enum err e = probelink_check(w, u, &m);
+	enum err e = probelink_plan(w, u, &m);
 
 	if (e == ERR_OK)
 		e = spec_build(w->gen->conf, &w->secret, u->conf, &u->run->uuid, &spec, &m);
@@ -371,7 +386,7 @@ do_probe(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	const struct config_ready *ready = &u->conf->image->ready;
 	struct unit_run *r = unit_run(u);
-	struct errmsg m;
+	unsigned caps = 0;
 
 	r->probe_ticket = ticket;
 	r->probe_sent_ns = clock_now_ns();
@@ -384,11 +399,10 @@ do_probe(struct warden *w, struct unit *u, uint32_t ticket)
 	}
 	if (ready->kind == CONFIG_READY_XENSTORE)
 		return;   /* the driver tells by an event */
-	if (probelink_probe(w, u, &m) != ERR_OK) {
-		/* do_start has checked what can be known; the boot's deadline ends this one. */
-		unit_error_set(u, m.text);
-		log_warn("%s: %s", u->name, m.text);
-	}
+	r->probe_waits = (u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING) &&
+	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_RUNS_LATE) != 0;
+	if (!r->probe_waits)
+		send_probe(w, u);
 }
 
 static void
@@ -397,6 +411,8 @@ do_unprobe(struct warden *w, struct unit *u)
 	if (u->run == NULL || u->run->probe_ticket == 0)
 		return;
 	u->run->probe_ticket = 0;
+	u->run->probe_waits = false;
+	probelink_unplan(u->run);
 	if (u->ready_held) {
 		u->ready_held = false;
 		w->ready_held--;
@@ -719,6 +735,10 @@ ready_now(struct warden *w, struct unit *u)
 	if (r->trace.query_ns != 0 && r->trace.ready_ns > r->trace.query_ns)
 		u->last_boot_ms = (uint32_t)((r->trace.ready_ns - r->trace.query_ns) / NS_PER_MS);
 	wake_step(w, u, &ev);
+	if (u->run != NULL && u->run->has_vm && u->run->count_waits) {
+		u->run->count_waits = false;
+		wake_count(w, u, &u->run->uuid);
+	}
 }
 
 void

@@ -183,6 +183,20 @@ vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 	return e;
 }
 
+enum err
+vm_bridge_check(const char *name, struct errmsg *m)
+{
+	struct vm_bridge br;
+	char path[64];
+
+	if (name[0] != '\0' && strlen(name) < IFNAMSIZ) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", name);
+		if (access(path, F_OK) == 0)
+			return ERR_OK;
+	}
+	return vm_bridge_get(name, &br, m);
+}
+
 /* Was its MAC set by somebody (NET_ADDR_SET)?  When that cannot be known, no. */
 static bool
 mac_is_set(const char *name)

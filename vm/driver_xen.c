@@ -548,7 +548,7 @@ xen_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 
 const struct vm_driver vm_driver_xen = {
 	.name = "xen",
-	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE,
+	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_RUNS_LATE,
 	.open = xen_open,
 	.close = xen_close,
 	.thread_end = xen_thread_end,

@@ -233,7 +233,6 @@ static enum err
 check_config(const struct start *s, struct errmsg *m)
 {
 	const libxl_domain_config *dc = &s->dc;
-	struct vm_bridge br;
 	enum err e = check_path("kernel", dc->b_info.kernel, R_OK, m);
 
 	if (e == ERR_OK)
@@ -242,7 +241,7 @@ check_config(const struct start *s, struct errmsg *m)
 		e = err_set(m, ERR_MISSING, "a %s guest needs a kernel", dc->c_info.type == LIBXL_DOMAIN_TYPE_PV ? "PV" : "PVH");
 	for (int i = 0; i < dc->num_nics && e == ERR_OK; i++) {
 		if (dc->nics[i].bridge != NULL)
-			e = vm_bridge_get(dc->nics[i].bridge, &br, m);
+			e = vm_bridge_check(dc->nics[i].bridge, m);
 		if (e == ERR_OK && dc->nics[i].script[0] == '/')
 			e = check_path("vif-script", dc->nics[i].script, X_OK, m);
 	}

@@ -154,7 +154,6 @@ qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 	struct qemu_run run = { .spec = spec, .qemu = ctx->qemu, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	int fds[2] = { -1, -1 };
 	struct qemu_args args;
-	struct vm_bridge br;
 	bool linux_guest;
 	enum err e;
 
@@ -167,7 +166,7 @@ qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++)
-		e = vm_bridge_get(spec->nics[i].bridge, &br, m);
+		e = vm_bridge_check(spec->nics[i].bridge, m);
 	if (e == ERR_OK && spec->accel == VM_ACCEL_KVM)
 		e = accel_permitted(conf, m);
 	return e;

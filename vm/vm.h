@@ -93,6 +93,7 @@ enum vm_stop_how {
 #define VM_CAN_SAVE     0x2u
 #define VM_CAN_SHUTDOWN 0x4u
 #define VM_CAN_CONSOLE  0x8u
+#define VM_RUNS_LATE    0x10u  /* the guest runs only when the start is done, which takes most of the time: nobody answers before */
 
 struct vm_host_conf {
 	const char *run_dir;       /* absolute; VMs live in run_dir/vm/UUID/, made by vm_host_new as needed */
@@ -241,6 +242,8 @@ struct vm_bridge {
 	unsigned naddrs;
 };
 enum err vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m);
+/* The same errors, for who wants no more than them: on the way of every wake. */
+enum err vm_bridge_check(const char *name, struct errmsg *m);
 /*
  * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins: neighbours forget it, and answers to
  * probes go astray.  Needs CAP_NET_ADMIN.
