@@ -15,7 +15,7 @@ rig_die() { rig_say "$*"; exit 1; }
 rig_apt() {
 	mkdir -p "$rig_dir/apt/debs/partial"
 	: >"$rig_dir/apt/status"
-	"$@" -qq -o Dir::State::status="$rig_dir/apt/status" -o Dir::Cache::archives="$rig_dir/apt/debs" -o APT::Install-Recommends=0 \
+	"$@" -qq -o Acquire::Retries=5 -o Dir::State::status="$rig_dir/apt/status" -o Dir::Cache::archives="$rig_dir/apt/debs" -o APT::Install-Recommends=0 \
 	    -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o APT::Keep-Downloaded-Packages=true
 }
 rig_apt_get() {

@@ -6,15 +6,17 @@ load dom0
 images() {
 	image linux "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" nics = { \"second\" } disks = { \"$DIR/disk.img\", \"$DIR/fixed.img,readonly\" } $LINUX"
 	image kept "ready = \"xenstore:data/ready\" sleep = \"save\" $LINUX"
+	image overlaid "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" overlay = yes disks = { \"$DIR/base.qcow2\" } $LINUX"
 	image file "xl = \"hello.xl\" ready = \"tcp:80\" cmdline = \"name={name} ip={address}/{prefixlen}\""
 	image script "ready = \"tcp:80\" vif-script = \"$DIR/script\" $HELLO"
 	image hvm 'type = "hvm" ready = "xenstore:name" kernel = "/work/guest/vmlinuz" initrd = "/work/guest/initrd.gz" memory = "64M"'
 }
-setup_file() { setup_dom0 linux file script hvm kept; }
+setup_file() { setup_dom0 linux file script hvm kept overlaid; }
 write_conf_files() {
 	truncate -s 1M "$DIR/disk.img"
 	truncate -s 1M "$DIR/fixed.img"
 	printf 'text on the disk\n' | dd of="$DIR/disk.img" conv=notrunc status=none
+	qemu-img convert -O qcow2 "$DIR/disk.img" "$DIR/base.qcow2"
 	printf '#!/bin/sh\necho "$vif $*" >>%s/script.log\nexec %s "$@"\n' "$DIR" "$HELPER" >"$DIR/script"
 	chmod 755 "$DIR/script"
 	cat >"$DIR/hello.xl" <<-C
@@ -34,11 +36,11 @@ teardown() { explain; }
 
 @test "a PV guest that is ready by a XenStore key is ready again when it is restored, though it writes no key then" {
 	jitsu wake kept.example.test
-	[ "$(page 10.77.0.14)" = "hello from kept.example.test" ]
+	[ "$(page 10.77.0.15)" = "hello from kept.example.test" ]
 	jitsu sleep kept.example.test
 	is_state kept saved
 	[ "$(ask +short kept.example.test)" = 10.77.0.14 ]
-	[ "$(page 10.77.0.14)" = "hello from kept.example.test" ]
+	[ "$(page 10.77.0.15)" = "hello from kept.example.test" ]
 	xl destroy "$(domid_of kept)"
 	wait_for 30 is_state kept dormant
 	wait_for 10 nothing_left
@@ -89,6 +91,22 @@ ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports
 	jitsu sleep script.example.test
 	grep -q '^vif.*\.0 offline' "$DIR/script.log"
 	nothing_left
+}
+
+@test "overlay=yes on a qcow2 disk: what a guest writes is there when it boots again; the disk below stays as it was" {
+	local sum
+	sum=$(sha256sum <"$DIR/base.qcow2")
+	jitsu wake overlaid.example.test
+	[ "$(page 10.77.0.15)" = "hello from overlaid.example.test" ]
+	jitsu console overlaid.example.test >/tmp/console
+	grep -q 'overlaid.example.test is up, 1 NICs, disk: text on the disk' /tmp/console || { cat /tmp/console; return 1; }
+	jitsu sleep overlaid.example.test
+	qemu-img dd -O raw bs=512 count=2 if="$DIR/state/overlay/overlaid.example.test.0.qcow2" of=/tmp/sectors
+	grep -a -q 'the guest was here' /tmp/sectors
+	jitsu wake overlaid.example.test
+	jitsu sleep overlaid.example.test
+	[ "$(sha256sum <"$DIR/base.qcow2")" = "$sum" ]
+	wait_for 10 nothing_left
 }
 
 no_model() { [ -z "$(pgrep -f xen-qemu-system)" ]; }

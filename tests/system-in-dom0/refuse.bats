@@ -7,7 +7,7 @@ images() {
 	image hello "ready = \"tcp:80\" $HELLO"
 	image nokernel 'type = "pv" ready = "arp" kernel = "/etc/passwd"'
 	image large "ready = \"arp\" ${HELLO/16M/1900M}"
-	image noscript "ready = \"arp\" vif-script = \"/bin/false\" $HELLO"
+	image noscript "ready = \"tcp:80\" vif-script = \"/bin/false\" $HELLO"
 	image file "xl = \"hello.xl\" ready = \"arp\""
 }
 setup_file() { setup_dom0 hello nokernel large noscript file; }
@@ -28,6 +28,31 @@ refused() {
 @test "a kernel that is none: SERVFAIL with EDE, libxl's words in show, nothing left" { refused nokernel 'libxl_dom.c'; }
 @test "too little memory: SERVFAIL with EDE, the figures in show, nothing left" { refused large 'not enough memory'; }
 @test "a hotplug script that fails: SERVFAIL with EDE, its name in show, nothing left" { refused noscript '/bin/false'; }
+
+# How many SYNs have gone through the bridge.
+syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+
+@test "while a domain is made nobody is asked whether it answers: other guests on the bridge would get these frames" {
+	local after
+	# A port that takes what is for nobody.
+	ip link add port0 type veth peer name port1
+	ip link set port0 master jitsu0 up
+	ip link set port1 up
+	nft -f - <<-N
+	table bridge probes {
+		chain out { type filter hook output priority 0; tcp flags syn counter; }
+	}
+	N
+	jitsu wake noscript.example.test || true
+	after=$(syns)
+	jitsu wake hello.example.test
+	jitsu sleep hello.example.test
+	[ "$(syns)" -gt "$after" ]
+	nft delete table bridge probes
+	ip link del port0
+	[ "$after" -eq 0 ]
+	wait_for 10 nothing_left
+}
 
 @test "a bad xl file is refused with its line when the configuration is checked, and when it is read by a wake" {
 	cp "$DIR/hello.xl" "$DIR/hello.xl.good"
