@@ -9,7 +9,7 @@
 
 #include "src/warden.h"
 
-#define LISTEN_UDP_BUFFER (1 << 20)
+#define LISTEN_UDP_BUFFER (4 << 20)
 #define LISTEN_TCP_BACKLOG 256
 
 static socklen_t
@@ -39,7 +39,7 @@ tune(int fd, int family, int type)
 	int big = LISTEN_UDP_BUFFER;
 
 	if (type == SOCK_DGRAM) {
-		/* Beyond net.core.rmem_max where we may; that default is a few milliseconds of a busy server. */
+		/* Beyond net.core.rmem_max where we may; that default is a few milliseconds of a busy server, this is some 60. */
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
 			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
