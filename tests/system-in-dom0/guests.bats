@@ -6,7 +6,7 @@ load dom0
 images() {
 	image linux "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" nics = { \"second\" } disks = { \"$DIR/disk.img\", \"$DIR/fixed.img,readonly\" } $LINUX"
 	image kept "ready = \"xenstore:data/ready\" sleep = \"save\" $LINUX"
-	image overlaid "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" overlay = yes disks = { \"$DIR/base.qcow2\" } $LINUX"
+	image overlaid "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" overlay = yes disks = { \"$DIR/base.qcow2,format=qcow2\" } $LINUX"
 	image file "xl = \"hello.xl\" ready = \"tcp:80\" cmdline = \"name={name} ip={address}/{prefixlen}\""
 	image script "ready = \"tcp:80\" vif-script = \"$DIR/script\" $HELLO"
 	image hvm 'type = "hvm" ready = "xenstore:name" kernel = "/work/guest/vmlinuz" initrd = "/work/guest/initrd.gz" memory = "64M"'
@@ -36,11 +36,11 @@ teardown() { explain; }
 
 @test "a PV guest that is ready by a XenStore key is ready again when it is restored, though it writes no key then" {
 	jitsu wake kept.example.test
-	[ "$(page 10.77.0.15)" = "hello from kept.example.test" ]
+	[ "$(page 10.77.0.14)" = "hello from kept.example.test" ]
 	jitsu sleep kept.example.test
 	is_state kept saved
 	[ "$(ask +short kept.example.test)" = 10.77.0.14 ]
-	[ "$(page 10.77.0.15)" = "hello from kept.example.test" ]
+	[ "$(page 10.77.0.14)" = "hello from kept.example.test" ]
 	xl destroy "$(domid_of kept)"
 	wait_for 30 is_state kept dormant
 	wait_for 10 nothing_left
