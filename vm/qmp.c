@@ -137,7 +137,7 @@ keep(struct qmp *q, const char *data, size_t len, struct errmsg *m)
 {
 	if (q->len + len > LIMIT_QMP_LINE)
 		return err_set(m, ERR_PROTO, "QEMU sent a line of more than %d bytes", LIMIT_QMP_LINE);
-	if (q->len + len > q->size) {
+	if (q->buf == NULL || q->len + len > q->size) {   /* an empty first line needs one, too */
 		size_t size = q->size == 0 ? 4096 : q->size;
 		char *grown;
 
