@@ -108,8 +108,9 @@ probelink_unplan(struct unit_run *r)
 	r->probe = NULL;
 }
 
-enum err
-probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
+/* Starts the readiness probe of a unit, as planned if it was.  An error says why it cannot be probed at all. */
+static enum err
+send_probe(struct warden *w, struct unit *u, struct errmsg *m)
 {
 	struct unit_run *r = unit_run(u);
 	enum err e = r->probe != NULL ? ERR_OK : probelink_plan(w, u, m);
@@ -120,6 +121,21 @@ probelink_probe(struct warden *w, struct unit *u, struct errmsg *m)
 	child_send(&w->sentinel, r->probe, NULL, 0);
 	probelink_unplan(r);
 	return ERR_OK;
+}
+
+void
+probelink_start(struct warden *w, struct unit *u, bool vm_starts)
+{
+	struct unit_run *r = unit_run(u);
+	unsigned caps = 0;
+	struct errmsg m;
+
+	r->probe_waits = vm_starts && vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_RUNS_LATE) != 0;
+	if (!r->probe_waits && send_probe(w, u, &m) != ERR_OK) {
+		/* The plan has found out what can be known; the boot's deadline ends this one. */
+		unit_error_set(u, m.text);
+		log_warn("%s: %s", u->name, m.text);
+	}
 }
 
 void
@@ -164,7 +180,7 @@ probelink_probe_all(struct warden *w)
 		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
 		probelink_unplan(u->run);     /* networks may have other numbers by now */
-		if (!u->run->probe_waits && spec_probes(u->conf) && probelink_probe(w, u, &m) != ERR_OK)
+		if (!u->run->probe_waits && spec_probes(u->conf) && send_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
 }

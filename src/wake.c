@@ -302,19 +302,6 @@ vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 }
 
 static void
-send_probe(struct warden *w, struct unit *u)
-{
-	struct errmsg m;
-
-	u->run->probe_waits = false;
-	if (probelink_probe(w, u, &m) != ERR_OK) {
-		/* do_start has checked what can be known; the boot's deadline ends this one. */
-		unit_error_set(u, m.text);
-		log_warn("%s: %s", u->name, m.text);
-	}
-}
-
-static void
 vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct op *op = arg;
@@ -329,7 +316,7 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
 		r->count_waits = true;
 		if (r->probe_waits && u->conf != NULL)
-			send_probe(op->w, u);
+			probelink_start(op->w, u, false);
 	}
 	vm_op_done(uuid, res, arg);
 }
@@ -386,7 +373,6 @@ do_probe(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	const struct config_ready *ready = &u->conf->image->ready;
 	struct unit_run *r = unit_run(u);
-	unsigned caps = 0;
 
 	r->probe_ticket = ticket;
 	r->probe_sent_ns = clock_now_ns();
@@ -399,10 +385,7 @@ do_probe(struct warden *w, struct unit *u, uint32_t ticket)
 	}
 	if (ready->kind == CONFIG_READY_XENSTORE)
 		return;   /* the driver tells by an event */
-	r->probe_waits = (u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING) &&
-	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_RUNS_LATE) != 0;
-	if (!r->probe_waits)
-		send_probe(w, u);
+	probelink_start(w, u, u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING);
 }
 
 static void
