@@ -53,9 +53,9 @@ fixture_dir(char dir[64])
 	assert_non_null(mkdtemp(dir));
 }
 
-/* Compiles zone text; -1 and the findings, one per line and without the directory, in `found` when it fails. */
+/* Compiles zone text; -1 when it fails.  The findings, one per line and without the directory, are in `found`, with `warnings` those, too. */
 static inline int
-fixture_compile(const char *origin, const char *text, const char *units, char *found, size_t size)
+fixture_check(const char *origin, const char *text, const char *units, bool warnings, char *found, size_t size)
 {
 	char dir[64], path[128], upath[128], line[1400];
 	struct report r;
@@ -66,6 +66,7 @@ fixture_compile(const char *origin, const char *text, const char *units, char *f
 	if (units != NULL)
 		fixture_write(dir, "units", units, upath);
 	report_init(&r);
+	r.wants_zone_warnings = warnings;
 	(void)dns_compile_file(origin, path, units != NULL ? upath : NULL, &fd, &r);
 	found[0] = '\0';
 	for (size_t i = 0, used = 0; i < r.nlines && used < size; i++) {
@@ -80,6 +81,12 @@ fixture_compile(const char *origin, const char *text, const char *units, char *f
 		unlink(upath);
 	rmdir(dir);
 	return fd;
+}
+
+static inline int
+fixture_compile(const char *origin, const char *text, const char *units, char *found, size_t size)
+{
+	return fixture_check(origin, text, units, false, found, size);
 }
 
 /* Binds one more zone; its units get the numbers 100, 101, ... */
