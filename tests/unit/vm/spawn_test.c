@@ -88,10 +88,9 @@ test_descriptors(void **state)
 	c.fds[c.nfds++] = b[1];
 	c.fds[c.nfds++] = a[1];
 	c.cwd_fd = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	run_shell(&c, "ls /proc/$$/fd | tr '\\n' ' '; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second >&4; umask", 0, text, sizeof(text));
-	assert_non_null(strstr(text, "0 1 2 3 4 "));
-	assert_null(strstr(text, " 5 "));
-	assert_non_null(strstr(text, "/dev/null\n/usr\n"));
+	/* No pipeline: its shell holds ends of pipes for a moment. */
+	run_shell(&c, "ls /proc/$$/fd; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second >&4; umask", 0, text, sizeof(text));
+	assert_non_null(strstr(text, "0\n1\n2\n3\n4\n/dev/null\n/usr\n"));
 	memset(text, 0, sizeof(text));
 	assert_int_equal(read(b[0], text, sizeof(text)), 6);
 	assert_string_equal(text, "first\n");
