@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xentoollog.h>
 
@@ -123,6 +124,15 @@ xen_thread_ctx(struct errmsg *m)
 		return NULL;
 	((struct logger *)self.log)->n = 0;
 	return self.ctx;
+}
+
+libxl_ctx *
+xen_thread_ctx_fresh(struct errmsg *m)
+{
+	xen_thread_end();
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);     /* of this thread; downwards is always allowed */
+	return xen_thread_ctx(m);
 }
 
 void

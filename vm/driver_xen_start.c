@@ -270,7 +270,7 @@ check_memory(struct start *s, struct errmsg *m)
 }
 
 static enum err
-start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, struct errmsg *m)
+start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, libxl_ctx *xl, struct errmsg *m)
 {
 	enum err e;
 
@@ -280,7 +280,7 @@ start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, str
 	s->domid = (uint32_t)INVALID_DOMID;
 	s->state_fd = -1;
 	libxl_domain_config_init(&s->dc);
-	s->xl = xen_thread_ctx(m);
+	s->xl = xl;
 	if (s->xl == NULL)
 		return ERR_UNSUPPORTED;
 	if (spec->nargs > 0)
@@ -303,7 +303,7 @@ enum err
 xen_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
 {
 	struct start s;
-	enum err e = start_init(&s, arg, spec, m);
+	enum err e = start_init(&s, arg, spec, xen_thread_ctx(m), m);
 
 	start_clear(&s);
 	return e;
@@ -411,7 +411,7 @@ enum err
 xen_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct start s;
-	enum err e = start_init(&s, arg, spec, &out->msg);
+	enum err e = start_init(&s, arg, spec, xen_thread_ctx_fresh(&out->msg), &out->msg);
 
 	if (e == ERR_OK)
 		e = run(&s, vm, out);
@@ -425,7 +425,7 @@ xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_out
 	struct xen_ctx *ctx = arg;
 	char name[VM_UUID_TEXT + 16];
 	struct start s;
-	enum err e = start_init(&s, ctx, spec, &out->msg);
+	enum err e = start_init(&s, ctx, spec, xen_thread_ctx_fresh(&out->msg), &out->msg);
 
 	out->saved = true;
 	xen_saved_name(&spec->uuid, name, sizeof(name));
