@@ -171,7 +171,7 @@ unknown_option(struct config_loader *l, cfg_t *cfg, const char *name)
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
-	static const char unknown[] = "no such option '", duplicate[] = "found duplicate title '";
+	static const char unknown[] = "no such option '";
 	struct config_loader *l = loading;
 	char text[512];
 	size_t len;
@@ -183,12 +183,63 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		if (len > sizeof(unknown) + 60)
 			text[sizeof(unknown) + 60] = '\0';
 		unknown_option(l, cfg, text + sizeof(unknown) - 1);
-	} else if (strncmp(text, duplicate, sizeof(duplicate) - 1) == 0) {
-		config_found(l, (unsigned)cfg->line, "there is a section with the title %s already; titles must differ",
-		    text + sizeof(duplicate) - 2);
 	} else {
 		config_found(l, (unsigned)cfg->line, "syntax: %s", text);
 	}
+}
+
+/* `key = {}` never came to on_value. */
+static void
+note_empty_lists(struct config_loader *l, struct config_raw *raw)
+{
+	for (unsigned i = 0; i < options_count; i++) {
+		const struct option *o = &options[i];
+		unsigned row = option_row(o);
+		const cfg_opt_t *opt;
+
+		if (o->section != raw->section || (o->flags & OPTION_LIST) == 0)
+			continue;
+		opt = cfg_getopt(raw->handle, o->name);
+		if (opt == NULL || opt->nvalues != 0 || (opt->flags & CFGF_MODIFIED) == 0)
+			continue;
+		if (raw->set[row])
+			config_found(l, raw->values[row].lines[0], "%s: it is set here and emptied later; one assignment is accepted", o->name);
+		raw->set[row] = true;
+	}
+}
+
+/* Zones may be thousands: they are compared when they are sorted. */
+static void
+check_title(struct config_loader *l, const struct config_raw *raw)
+{
+	if (raw->section == OPTION_ZONE)
+		return;
+	for (const struct config_raw *other = l->raws; other != raw; other = other->next) {
+		if (other->section == raw->section && strcmp(other->title, raw->title) == 0) {
+			config_found(l, raw->line, "there is a section %s \"%.200s\" already, in line %u; titles must differ", option_section_name(raw->section),
+			    raw->title, other->line);
+			return;
+		}
+	}
+}
+
+/*
+ * A section with a title was read to its end.  We know all of it, and libconfuse compares each new title with those that it has: it forgets this one.
+ */
+static int
+on_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+	struct config_loader *l = loading;
+	cfg_t *sec = cfg_opt_getnsec(opt, 0);
+	struct config_raw *raw = raw_get(l, sec);     /* without any value it never came to on_value */
+
+	(void)cfg;
+	if (raw == NULL || raw->title == NULL)
+		return -1;
+	note_empty_lists(l, raw);
+	check_title(l, raw);
+	l->last = NULL;
+	return cfg_opt_rmnsec(opt, 0) == CFG_SUCCESS ? 0 : -1;
 }
 
 /* The option table as libconfuse wants it; `out` has room for CONFIG_ROWS + OPTION_SECTIONS. */
@@ -225,67 +276,14 @@ make_parser(struct opts *opts)
 		(void)make_opts((enum option_section)s, opts->of[s]);
 		o->name = option_section_name((enum option_section)s);
 		o->type = CFGT_SEC;
-		o->flags = s == OPTION_LIMITS ? CFGF_NONE : CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+		o->flags = s == OPTION_LIMITS ? CFGF_NONE : CFGF_MULTI | CFGF_TITLE;
+		o->validcb = s == OPTION_LIMITS ? NULL : on_section;
 		o->subopts = opts->of[s];
 	}
 	cfg = cfg_init(opts->of[OPTION_TOP], CFGF_NONE);
 	if (cfg != NULL)
 		(void)cfg_set_error_function(cfg, on_error);   /* returns the one before */
 	return cfg;
-}
-
-static void
-add_empty_section(struct config_loader *l, cfg_t *sec)
-{
-	struct config_raw *raw = raw_get(l, sec);
-
-	if (raw != NULL)
-		raw->line = (unsigned)sec->line;
-}
-
-/* Sections without any value never came to on_value; the others did in the same order. */
-static void
-add_empty_sections(struct config_loader *l)
-{
-	(void)raw_get(l, root);   /* l->nomem says whether it worked */
-	for (int s = OPTION_NETWORK; s < OPTION_MAPPING; s++) {
-		const char *name = option_section_name((enum option_section)s);
-		cfg_opt_t *opt = cfg_getopt(root, name);
-		struct config_raw *known = l->raws;
-
-		for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-			cfg_t *sec = cfg_opt_getnsec(opt, i);
-
-			while (known != NULL && known->section != (enum option_section)s)
-				known = known->next;
-			if (known != NULL && known->handle == sec)
-				known = known->next;
-			else
-				add_empty_section(l, sec);
-		}
-	}
-}
-
-/* `key = {}` never came to on_value either. */
-static void
-note_empty_lists(struct config_loader *l)
-{
-	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
-		for (unsigned i = 0; i < options_count; i++) {
-			const struct option *o = &options[i];
-			unsigned row = option_row(o);
-			const cfg_opt_t *opt;
-
-			if (o->section != raw->section || (o->flags & OPTION_LIST) == 0)
-				continue;
-			opt = cfg_getopt(raw->handle, o->name);
-			if (opt == NULL || opt->nvalues != 0 || (opt->flags & CFGF_MODIFIED) == 0)
-				continue;
-			if (raw->set[row])
-				config_found(l, raw->values[row].lines[0], "%s: it is set here and emptied later; one assignment is accepted", o->name);
-			raw->set[row] = true;
-		}
-	}
 }
 
 static void
@@ -302,8 +300,10 @@ parse(struct config_loader *l, const char *text)
 	}
 	loading = l;
 	if (cfg_parse_buf(root, text) == CFG_SUCCESS) {
-		add_empty_sections(l);
-		note_empty_lists(l);
+		(void)raw_get(l, root);   /* if nothing is set there; l->nomem says whether it worked */
+		for (size_t i = 0; i < sizeof(l->single) / sizeof(l->single[0]); i++)
+			if (l->single[i] != NULL)
+				note_empty_lists(l, l->single[i]);
 		if (!l->nomem)
 			config_build(l);
 	} else if (l->report->nerrors == before) {

@@ -202,7 +202,7 @@ bad_lines() {
 	conf|image "x" { kernel = "hello.elf" network = "lan" driver = "vmware" }|driver: "vmware" is not accepted
 	conf|image "x" { kernel = "hello.elf" network = "lan" machine = "pc" }|machine: "pc" is not accepted: *microvm or q35
 	conf|image "x" { kernel = "hello.elf" network = "lan" vcpus = 65 }|vcpus: "65" is not accepted: *1 to 64
-	conf|image "hello" { network = "lan" }|'hello' already; titles must differ
+	conf|image "hello" { network = "lan" }|"hello" already, in line
 	conf|image { network = "lan" }|missing title
 	conf|image "x" { network = "lan"|the { that is opened here is not closed
 	conf|}|unexpected closing brace
