@@ -119,12 +119,14 @@ put_denial(struct answer *a, enum denial_kind kind, const struct znode *n, const
 
 /* ---- answers and negative answers ---- */
 
-/* Has a step on the way here given this node's DNAME already? */
+/* Has a step on the way here given this node's DNAME already?  What a wildcard makes of it has another owner. */
 static bool
-dname_given(const struct answer *a, const struct znode *n)
+dname_given(const struct answer *a, enum dns_found found, const struct znode *n)
 {
 	unsigned i = 0;
 
+	if (found != DNS_FOUND_NODE)
+		return false;
 	while (i < a->ndnames && a->dnames[i] != n)
 		i++;
 	return i < a->ndnames;
@@ -136,7 +138,7 @@ put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set
 	uint8_t buf[DNS_WIRE_NAME];
 	struct reply_owner o;
 
-	if (set->type == DNS_T_DNAME && dname_given(a, l->node))
+	if (set->type == DNS_T_DNAME && dname_given(a, l->found, l->node))
 		return true;
 
 	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
@@ -260,7 +262,7 @@ follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *
 static bool
 put_dname(struct answer *a, const struct znode *n, const struct reply_owner *o, const struct zrrset *set)
 {
-	if (dname_given(a, n))
+	if (dname_given(a, DNS_FOUND_NODE, n))
 		return true;
 	a->dnames[a->ndnames++] = n;   /* one for each step at most */
 	return reply_put(&a->w, REPLY_ANSWER, o, set, a->parts);
@@ -304,7 +306,7 @@ answer_rrsig(struct answer *a, const struct dns_lookup *l)
 		set = zrrset_next(set);
 	if (i == l->node->nrrsets)
 		return put_negative(a, l);
-	if (set->type == DNS_T_DNAME && (a->parts & REPLY_SIGS) != 0 && dname_given(a, l->node))
+	if (set->type == DNS_T_DNAME && (a->parts & REPLY_SIGS) != 0 && dname_given(a, l->found, l->node))
 		return STEP_DONE;
 	if (l->found == DNS_FOUND_WILDCARD)
 		wild_remember(a, l->node);
