@@ -1,4 +1,4 @@
-/* imagejob: a thread that finds or keeps compiled images. */
+/* imagejob: a thread that finds, keeps or checks compiled images. */
 #include "src/imagejob.h"
 
 #include <errno.h>
@@ -61,17 +61,28 @@ imagejob_new(struct event_base *base, const char *dir, const uint8_t key[16], im
 }
 
 struct imagejob_row *
-imagejob_add(struct imagejob *j, const struct imagecache_zone *z, unsigned zone)
+imagejob_add_image(struct imagejob *j, int fd, unsigned zone)
 {
 	struct imagejob_row *grown = realloc(j->rows, (j->nrows + 1) * sizeof(*grown)), *row;
 
 	if (grown == NULL)
 		return NULL;
 	j->rows = grown;
-	row = &grown[j->nrows];
-	*row = (struct imagejob_row){ .origin = strdup(z->origin), .file = strdup(z->file), .units = z->units != NULL ? strdup(z->units) : NULL,
-		.zone = zone, .fd = -1 };
-	j->nrows++;
+	row = &grown[j->nrows++];
+	*row = (struct imagejob_row){ .zone = zone, .fd = fd };
+	return row;
+}
+
+struct imagejob_row *
+imagejob_add(struct imagejob *j, const struct imagecache_zone *z, unsigned zone)
+{
+	struct imagejob_row *row = imagejob_add_image(j, -1, zone);
+
+	if (row == NULL)
+		return NULL;
+	row->origin = strdup(z->origin);
+	row->file = strdup(z->file);
+	row->units = z->units != NULL ? strdup(z->units) : NULL;
 	if (row->origin == NULL || row->file == NULL || (z->units != NULL && row->units == NULL) || imagejob_stay(j, z->origin) != ERR_OK) {
 		j->nrows--;
 		free(row->origin);
@@ -148,6 +159,20 @@ keep_thread(void *arg)
 	return NULL;
 }
 
+static void *
+check_thread(void *arg)
+{
+	struct imagejob *j = arg;
+
+	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel); i++) {
+		struct imagejob_row *row = &j->rows[i];
+
+		row->result = dns_image_open(row->fd, &row->view, &row->why);
+	}
+	event_active(j->ev, EV_READ, 0);
+	return NULL;
+}
+
 static enum err
 start(struct imagejob *j, void *(*run)(void *))
 {
@@ -167,6 +192,13 @@ enum err
 imagejob_keep(struct imagejob *j)
 {
 	return start(j, keep_thread);
+}
+
+void
+imagejob_check(struct imagejob *j)
+{
+	if (start(j, check_thread) != ERR_OK)
+		(void)check_thread(j);   /* no result but those in the rows */
 }
 
 unsigned

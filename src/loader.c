@@ -1,7 +1,8 @@
 /*
  * loader: from configuration files to a new generation, without stopping to serve.
  *
- *     prepare.c: configuration, what has changed → compiled images are looked for on disk → the zones process compiles the others → mappings are checked → swap
+ *     prepare.c: configuration, what has changed → compiled images are looked for on disk → the zones process compiles the others,
+ *     a thread checks what it made → mappings are checked → swap
  *
  * Until the swap nothing of the running generation changes; an error before it leaves everything as it was.  A zone that fails keeps its
  * old contents and says why.
@@ -86,7 +87,7 @@ loader_cancel(struct warden *w)
 	if (l->ev_over != NULL)
 		event_free(l->ev_over);
 	image_unref(l->image);
-	imagejob_free(l->finding);
+	imagejob_free(l->job);
 	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++) {
 		inputs_clear(&l->todo[i].inputs);
 		image_unref(l->todo[i].image);
@@ -285,30 +286,57 @@ check_alone(const struct loader *l, const struct image *img, struct errmsg *m)
 	return strcmp(info.origin, l->conf->zones[l->batch].origin) == 0 ? ERR_OK : err_set(m, ERR_PROTO, "it has another zone");
 }
 
+/* The batch's zones are there: the next child is started when this one has ended. */
 static void
-on_compiled(struct loader *l, int *fds, unsigned nfds)
+batch_over(struct loader *l)
 {
-	struct errmsg why;
-	struct image *img;
-	enum err e;
-
-	if (nfds == 1) {
-		img = image_new(l, fds[0], NULL);
-		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
-		e = dns_image_open(img->fd, &img->view, &why);
-		if (e == ERR_OK && l->batch != LOADER_ALL)
-			e = check_alone(l, img, &why);
-		if (e != ERR_OK) {
-			child_kill(&l->zones, why.text);
-			(void)report_add(&l->report, l->conf->path, 0, "the zones process made a bad image: %s", why.text);
-			finish_later(l, ERR_PROTO);
-			return;
-		}
-	}
-	/* The child ends by itself now; the next one waits for that. */
-	l->batch_done = true;
 	if (!next_batch(l))
 		finish_later(l, loader_swap(l));
+	else if (l->zones.chan == NULL)
+		start_batch(l);
+}
+
+static void
+on_checked(struct imagejob *j, void *arg)
+{
+	struct loader *l = arg;
+	struct imagejob_row *row = imagejob_row(j, 0);
+	struct errmsg why = row->why;
+	struct image *img;
+	enum err e = row->result;
+
+	if (e == ERR_OK) {
+		img = image_new(l, row->fd, row->view);
+		row->fd = -1;
+		row->view = NULL;
+		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
+		if (l->batch != LOADER_ALL)
+			e = check_alone(l, img, &why);
+	}
+	imagejob_free(j);
+	l->job = NULL;
+	if (e == ERR_OK) {
+		batch_over(l);
+		return;
+	}
+	child_kill(&l->zones, why.text);
+	(void)report_add(&l->report, l->conf->path, 0, "the zones process made a bad image: %s", why.text);
+	finish_later(l, ERR_PROTO);
+}
+
+/* The child ends by itself now.  What it made is not believed before it is checked. */
+static void
+on_compiled(struct loader *l, const int *fds, unsigned nfds)
+{
+	l->batch_done = true;
+	if (nfds == 0) {
+		batch_over(l);
+		return;
+	}
+	l->job = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_checked, l);
+	if (l->job == NULL || imagejob_add_image(l->job, fds[0], l->batch) == NULL)
+		fatal("load: %s", err_str(ERR_NOMEM));
+	imagejob_check(l->job);
 }
 
 static void
@@ -341,7 +369,8 @@ on_gone(struct child *c, const char *why)
 	if (l->over)
 		return;
 	if (l->batch_done) {
-		start_batch(l);
+		if (l->job == NULL)
+			start_batch(l);
 		return;
 	}
 	(void)report_add(&l->report, l->conf->path, 0, "the zones process ended before it had compiled the zones: %s", why);
@@ -395,7 +424,7 @@ on_found(struct imagejob *j, void *arg)
 		row->view = NULL;
 	}
 	imagejob_free(j);
-	l->finding = NULL;
+	l->job = NULL;
 	compile(l);
 }
 
@@ -405,8 +434,8 @@ find_large(struct loader *l)
 {
 	unsigned large = 0;
 
-	l->finding = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_found, l);
-	if (l->finding == NULL)
+	l->job = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_found, l);
+	if (l->job == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
 		const struct config_zone *z = &l->conf->zones[i];
@@ -414,13 +443,13 @@ find_large(struct loader *l)
 		if (l->todo[i].how != LOADER_ALONE)
 			continue;
 		large++;
-		if (imagejob_add(l->finding, &(struct imagecache_zone){ .origin = z->origin, .file = z->file, .units = z->units }, i) == NULL)
+		if (imagejob_add(l->job, &(struct imagecache_zone){ .origin = z->origin, .file = z->file, .units = z->units }, i) == NULL)
 			fatal("load: %s", err_str(ERR_NOMEM));
 	}
-	if (large > 0 && imagejob_find(l->finding) == ERR_OK)
+	if (large > 0 && imagejob_find(l->job) == ERR_OK)
 		return;
-	imagejob_free(l->finding);
-	l->finding = NULL;
+	imagejob_free(l->job);
+	l->job = NULL;
 	compile(l);
 }
 

@@ -35,12 +35,12 @@ struct loader {
 	uid_t *admins;                 /* (p) until the swap takes them */
 	size_t nadmins;
 	struct image *image;           /* of the zones that were compiled together; NULL: none was */
-	struct imagejob *finding;      /* images on disk */
+	struct imagejob *job;          /* finds images on disk, or checks the one that a child made */
 
 	unsigned batch;                /* what the child compiles: one zone, or LOADER_ALL */
 	unsigned next;                 /* the zone to look at for the next batch */
 	bool together_done;            /* the batch of many was looked at */
-	bool batch_done;               /* its image has come; the child ends */
+	bool batch_done;               /* its image has come: it is checked, and the child ends */
 	unsigned sent;                 /* zones that were looked at: named to the child, or not of its batch */
 	struct loader_zone {
 		struct inputs inputs;

@@ -8,7 +8,7 @@ ZONES=500
 zone_text() { printf '$TTL 60\n@ SOA ns h %s 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n%s\n' "$1" "${2:-}"; }
 serial() { in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=2 +short "$1" SOA | cut -d' ' -f3; }
 read_anew() { grep -o 'of which [0-9]* were read anew' "$DIR/log" | tail -1 | grep -o '[0-9]*'; }
-serves_first() { [ "$(serial z1.test)" = 1 ]; }
+serves() { [ "$(serial "$1")" = "$2" ]; }
 reload() { jitsu reload >"$DIR/reload" 2>&1; }
 
 setup() {
@@ -36,7 +36,7 @@ setup() {
 	sleep 3
 	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >"$DIR/log" 2>&1 3>&-) &
 	JITSUD=$!
-	wait_for 20 serves_first
+	wait_for 20 serves z1.test 1
 }
 teardown() { teardown_jitsu; }
 
@@ -61,8 +61,7 @@ teardown() { teardown_jitsu; }
 	sleep 0.7
 	kill -KILL "$dns"
 	wait $!
-	served() { [ "$(serial z1.test)" = 7 ]; }
-	wait_for 10 served
+	wait_for 10 serves z1.test 7
 }
 
 @test "only what changed is read again" {
@@ -116,6 +115,49 @@ teardown() { teardown_jitsu; }
 	reload
 	[ "$(serial .)" = 5 ]
 	jitsu dump . | grep -q '^ns.[[:space:]].*192.0.2.1'
+}
+
+# The confined process that compiles, of this jitsud alone.
+zones_process() { pgrep -P "$JITSUD" -f '^jitsud: zones'; }
+write_large() {
+	{
+		zone_text "$1"
+		seq -f 'n%.0f A 192.0.2.1' 100000
+	} >"$DIR/zones/large.test.zone"
+}
+
+@test "the process that compiles dies, or jitsud is told to stop, at any moment of a load: what is served stays, and it ends in order" {
+	local old=1
+	for ((i = 2; i <= 12; i++)); do
+		write_large "$i"
+		zone_text "$i" >"$DIR/zones/z1.test.zone"
+		jitsu reload >"$DIR/reload" 2>&1 3>&- &
+		wait_for 10 zones_process
+		sleep "$(((i - 2) * 6 / 100)).$(printf %02d $(((i - 2) * 6 % 100)))"
+		kill -KILL "$(zones_process)" 2>/dev/null || true
+		if wait $!; then
+			[ "$i" -ne 2 ]   # that one was killed at once
+			old=$i
+		else
+			grep -q 'the zones process ended before it had compiled the zones' "$DIR/reload"
+		fi
+		[ "$(serial z1.test)" = "$old" ]
+	done
+	reload
+	[ "$(serial large.test)" = 12 ]
+	[ "$(serial z1.test)" = 12 ]
+
+	for delay in 0 0.1 0.2 0.3 0.4 0.5 0.6; do
+		write_large 20
+		kill -HUP "$JITSUD"
+		sleep "$delay"
+		kill -TERM "$JITSUD"
+		wait "$JITSUD"   # its status is 0
+		tail -1 "$DIR/log" | grep -q stopped
+		(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >"$DIR/log" 2>&1 3>&-) &
+		JITSUD=$!
+		wait_for 20 serves large.test 20
+	done
 }
 
 @test "list says where a zone is wrong: in a file that it includes, in its units file, below a long path, behind 200 other findings" {
