@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dns/zloc.h"
 #include "dns/ztoken.h"
 
 #define SHOWN_MAX 60           /* of an offending field */
@@ -143,6 +144,9 @@ check_field(char *t, const ldns_rdf *rdf, bool *more, char *why, size_t size)
 	case LDNS_RDF_TYPE_TAG: case LDNS_RDF_TYPE_LONG_STR: case LDNS_RDF_TYPE_B32_EXT: case LDNS_RDF_TYPE_NSEC3_SALT:
 	case LDNS_RDF_TYPE_NSEC3_NEXT_OWNER: case LDNS_RDF_TYPE_ILNP64:
 		return true;
+	case LDNS_RDF_TYPE_LOC:
+		*more = false;
+		return zloc_check(t, why, size);
 	case LDNS_RDF_TYPE_NSEC:
 		*more = false;
 		return check_bitmap(t, rdf, why, size);

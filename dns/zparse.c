@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "dns/rdata.h"
 #include "dns/svcb.h"
+#include "dns/zdigest.h"
 #include "dns/zfield.h"
 #include "dns/zhint.h"
 #include "dns/zquick.h"
@@ -326,6 +327,7 @@ emit(struct scope *s, const ldns_rr *rr, const char *entry)
 	const ldns_rdf *owner = ldns_rr_owner(rr);
 	uint8_t *rdata = s->p->rdata;
 	const char *fault;
+	char why[200];
 
 	out.owner_len = ldns_rdf_size(owner);
 	if (out.owner_len > DNS_WIRE_NAME || dns_name_len(ldns_rdf_data(owner), out.owner_len) != out.owner_len) {
@@ -348,6 +350,10 @@ emit(struct scope *s, const ldns_rr *rr, const char *entry)
 	out.type = (uint16_t)ldns_rr_get_type(rr);
 	if ((out.type == DNS_T_SVCB || out.type == DNS_T_HTTPS) && (fault = svcb_fault(rdata, out.rdlen)) != NULL) {
 		found(s, "%s: `%.*s'", fault, QUOTE_MAX, entry);
+		return;
+	}
+	if (!zdigest_check(out.type, rdata, out.rdlen, why, sizeof(why))) {
+		found(s, "%s: `%.*s'", why, QUOTE_MAX, entry);
 		return;
 	}
 	out.ttl = ldns_rr_ttl(rr);

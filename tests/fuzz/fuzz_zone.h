@@ -43,7 +43,7 @@ fuzz_zone_compile(bool nsec3)
 	    "$TTL 60\n@ SOA ns h.elsewhere.org. 1 2 3 4 30\n@ NS ns\n@ NS ns2.elsewhere.org.\n@ NSEC a A\nns A 10.0.0.1\n"
 	    "w A 10.0.0.2\nw AAAA fd00::2\nw HTTPS 1 . alpn=h2\nw RRSIG A 8 2 60 20300101000000 20200101000000 1 z. AAAA\n"
 	    "a CNAME w\nl CNAME m\nm CNAME l\n*.c CNAME a\n*.t TXT x\ne.n.t A 10.0.0.3\nd DNAME t\nself DNAME self\ng DNAME x.g\n"
-	    "s NS ns.s\ns NS ns.o.org.\nns.s A 10.0.0.4\ns DS 1 8 2 00\n*.ns.x MX 5 mx.x\nx MX 1 mail.o.org.\nx MX 2 m.o.org.\n";
+	    "s NS ns.s\ns NS ns.o.org.\nns.s A 10.0.0.4\ns DS 1 8 200 00\n*.ns.x MX 5 mx.x\nx MX 1 mail.o.org.\nx MX 2 m.o.org.\n";
 	char text[2048], chain[512] = "";
 	char path[] = "/tmp/jitsu-fuzz-XXXXXX", units[] = "/tmp/jitsu-fuzz-XXXXXX";
 	struct report r;

@@ -108,9 +108,80 @@ fields(void **state)
 	BAD(HEAD "a CNAME \\@\n", "zone:6: a name whose first label is \"@\"");
 	BAD(HEAD "a MX 1 @.b\n", "zone:6: a name whose first label is \"@\"");
 	OK(HEAD "a MX 65535 @\nb CNAME \\@x\nc MX 0 x\\@.y\n\\@a TXT x\n\\@ TXT x\n");
-	OK(HEAD "a DS 1 RSASHA256 2 00\nb TLSA PKIX-TA SPKI SHA2-256 00\nc CERT PKIX 1 8 AAAA\nd SVCB 1 . port=\"443\" alpn=h2\n");
+	OK(HEAD "a DS 1 RSASHA256 200 00\nb TLSA PKIX-TA SPKI SHA2-256 00\nc CERT PKIX 1 8 AAAA\nd SVCB 1 . port=\"443\" alpn=h2\n");
 	OK(HEAD "a NSEC b A TYPE65535 type1\nb TYPE65535 \\# 0\nc TYPE15 65535 ns\nd MX \\# 3 ffff00\n");
 	OK("$TTL 60\n@ SOA ns h 4294967295 4294967295 1h30m 2W 1\n@ NS ns\n");
+}
+
+#define HEX20 "00112233445566778899aabbccddeeff00112233"
+#define HEX32 HEX20 "445566778899aabbccddeeff"
+#define HEX48 HEX32 "00112233445566778899aabbccddeeff"
+#define HEX64 HEX48 "00112233445566778899aabbccddeeff"
+
+/* Each length that a digest may have, one byte less, one more, none, and the same as bytes. */
+static void
+digests(void **state)
+{
+	static const struct {
+		const char *head, *digest, *why;
+	} rows[] = {
+		{ "a DS 1 8 1 ", HEX20, "DS with digest type 1 (SHA-1) needs a digest of 20 bytes (40 hex digits), not of " },
+		{ "a DS 1 8 2 ", HEX32, "DS with digest type 2 (SHA-256) needs a digest of 32 bytes (64 hex digits), not of " },
+		{ "a DS 1 8 4 ", HEX48, "DS with digest type 4 (SHA-384) needs a digest of 48 bytes (96 hex digits), not of " },
+		{ "@ CDS 1 8 2 ", HEX32, "CDS with digest type 2 (SHA-256) needs" },
+		{ "a DLV 1 8 1 ", HEX20, "DLV with digest type 1 (SHA-1) needs" },
+		{ "a SSHFP 4 1 ", HEX20, "SSHFP with fingerprint type 1 (SHA-1) needs a digest of 20 bytes" },
+		{ "a SSHFP 4 2 ", HEX32, "SSHFP with fingerprint type 2 (SHA-256) needs a digest of 32 bytes" },
+		{ "@ ZONEMD 7 1 1 ", HEX48, "ZONEMD with hash algorithm 1 (SHA-384) needs a digest of 48 bytes" },
+		{ "@ ZONEMD 7 1 2 ", HEX64, "ZONEMD with hash algorithm 2 (SHA-512) needs a digest of 64 bytes" },
+	};
+	char text[512], expected[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(text, sizeof(text), HEAD "%s%s\n", rows[i].head, rows[i].digest);
+		OK(text);
+		(void)snprintf(expected, sizeof(expected), "zone:6: %s", rows[i].why);
+		(void)snprintf(text, sizeof(text), HEAD "%s%s00\n", rows[i].head, rows[i].digest);
+		BAD(text, expected);
+		(void)snprintf(text, sizeof(text), HEAD "%s%s\n", rows[i].head, rows[i].digest + 2);
+		BAD(text, expected);
+	}
+	BAD(HEAD "a DS 1 8 2 00\n", "zone:6: DS with digest type 2 (SHA-256) needs a digest of 32 bytes (64 hex digits), not of 1: `a DS 1 8 2 00'");
+	BAD(HEAD "a DS \\# 6 000108010011\n", "(40 hex digits), not of 2: `a DS \\# 6 000108010011'");
+	BAD(HEAD "a SSHFP \\# 2 0101\n", "(40 hex digits), not of 0");
+	BAD(HEAD "a DS \\# 3 000108\n", "zone:6: DS needs at least 4 bytes, not 3");
+	BAD(HEAD "a SSHFP \\# 0\n", "zone:6: SSHFP needs at least 2 bytes, not 0");
+	OK(HEAD "@ CDS 0 0 0 00\na DS 1 8 3 00\nb DS 1 8 200 0011\nc SSHFP 1 0 00\nd SSHFP 1 3 00\n@ ZONEMD 7 1 240 001122334455667788990011\n");
+	OK(HEAD "a TLSA 3 1 1 00\nb SMIMEA 3 1 2 00\nc TYPE65280 \\# 4 00010801\n");
+}
+
+static void
+loc(void **state)
+{
+	(void)state;
+	BAD(HEAD "a LOC 91 N 4 E 0m\n", "zone:6: `91' where LOC needs degrees of latitude, from 0 to 90: `a LOC 91 N 4 E 0m'");
+	BAD(HEAD "a LOC 52 N 181 E 0m\n", "zone:6: `181' where LOC needs degrees of longitude, from 0 to 180");
+	BAD(HEAD "a LOC 52 60 N 4 E 0m\n", "zone:6: `60' where LOC needs minutes, from 0 to 59");
+	BAD(HEAD "a LOC 52 59 60 N 4 E 0m\n", "zone:6: `60' where LOC needs seconds, from 0 to 59.999");
+	BAD(HEAD "a LOC 52 59 59.9999 N 4 E 0m\n", "zone:6: `59.9999' where LOC needs seconds");
+	BAD(HEAD "a LOC 52 N 4 75 E 0m\n", "zone:6: `75' where LOC needs minutes");
+	BAD(HEAD "a LOC 52 N 4 59 61.5 E 0m\n", "zone:6: `61.5' where LOC needs seconds");
+	BAD(HEAD "a LOC 90 1 N 4 E 0m\n", "zone:6: `1' behind it: latitude ends at 90 degrees");
+	BAD(HEAD "a LOC 90 0 0.001 S 4 E 0m\n", "zone:6: `0.001' behind it: latitude ends at 90 degrees");
+	BAD(HEAD "a LOC 52 N 180 0 1 W 0m\n", "zone:6: `1' behind it: longitude ends at 180 degrees");
+	BAD(HEAD "a LOC 52N 4E 0m\n", "zone:6: `52N' where LOC needs degrees of latitude");
+	BAD(HEAD "a LOC 52 N 4 E\n", "zone:6: LOC needs an altitude, from -100000.00m to 42849672.95m: `a LOC 52 N 4 E'");
+	BAD(HEAD "a LOC 52 N 4 E -100000.01m\n", "zone:6: `-100000.01m' where LOC needs an altitude");
+	BAD(HEAD "a LOC 52 N 4 E 42849672.96m\n", "zone:6: `42849672.96m' where LOC needs an altitude");
+	BAD(HEAD "a LOC 52 N 4 E 10km\n", "zone:6: `10km' where LOC needs an altitude");
+	BAD(HEAD "a LOC 52 N 4 E 1000000000000000000000m\n", "zone:6: `1000000000000000000000m' where LOC needs an altitude");
+	BAD(HEAD "a LOC 52 N 4 E 0m 90000001m\n", "zone:6: `90000001m' where LOC needs a size, from 0 to 90000000m");
+	BAD(HEAD "a LOC 52 N 4 E 0m 1m x\n", "zone:6: `x' where LOC needs a horizontal precision");
+	BAD(HEAD "a LOC 52 N 4 E 0m 1m 1m 99999999m\n", "zone:6: `99999999m' where LOC needs a vertical precision");
+	BAD(HEAD "a LOC 52 N 4 E 0m 1m 1m 1m 7m\n", "zone:6: `7m' behind the last field of LOC");
+	OK(HEAD "a LOC 90 0 0.000 N 180 00 00.000 W -100000.00m 0 0 0\nb LOC 52 59 59.999 S 4 59 5. E +42849672.95\n");
+	OK(HEAD "a LOC 052 05 N 4 E .5m 90000000.00m 1m 1\nb LOC ( 52\n22 23 N 4 53 32 E\n-2m ) 1.55m\nc LOC \\# 16 0012161380000000800000000098 9680\n");
 }
 
 /* RFC 9460: what makes clients throw the RRset away. */
@@ -272,7 +343,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(fields), cmocka_unit_test(svcb), cmocka_unit_test(mappings),
+		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(fields), cmocka_unit_test(digests), cmocka_unit_test(loc), cmocka_unit_test(svcb), cmocka_unit_test(mappings),
 		cmocka_unit_test(units), cmocka_unit_test(includes), cmocka_unit_test(limits),
 	};
 

@@ -5,7 +5,9 @@ static const char zone[] =
     "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NS ns.elsewhere.org.\nns A 10.0.0.1\n"
     "www 5 A 10.0.0.2\nwww AAAA fd00::2\nwww HTTPS 1 . alpn=\"h2,h3\" port=8443\nwww TXT \"a \\\"quoted\\\" ; text\" \"two\"\n"
     "*.wild MX 10 mail.wild\n*.wild MX 20 MAIL.example.net.\n"
-    "alias CNAME Target.dump.test.\nold DNAME new\nsub NS ns.sub\nns.sub A 10.0.0.3\nsub DS 1 8 2 0001\n"
+    "alias CNAME Target.dump.test.\nold DNAME new\nsub NS ns.sub\nns.sub A 10.0.0.3\nsub DS 1 8 1 00112233445566778899aabbccddeeff00112233\n"
+    "place LOC 90 N 180 0 0 W -100000m 0m 90000000m 10m\nplace LOC 52 22 23.000 N 4 53 32.999 E 42849672.95m\nplace LOC 0 0 0.001 S 0 59 W .5\n"
+    "key SSHFP 4 2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
     "_s._tcp SRV 1 2 3 www\nodd TYPE65280 \\# 3 010203\nodd\\.name CAA 0 issue \"x\"\nodd\\000name A 10.0.0.4\nmi MINFO a.b c.d\n"
     "www NSEC www A\nwww RRSIG A 8 3 5 20300101000000 20200101000000 1 dump.test. AAAA\n"
     "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 1 AB 1p9mhaveqvm6t7vbl5lop2u3t2rp3tom A\n";
