@@ -16,7 +16,7 @@
 
 #define A 1
 #define COOKIE 10
-#define SECOND 1000
+#define PATIENCE FIXTURE_PATIENCE_MS
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define V4(transport, extra) SIGNATURE "\x21" transport "\0" extra "\xc6\x33\x64\x07\xcb\0\x71\1\x12\x34\0\x35"
 #define V4_CLIENT "\xc6\x33\x64\x07"
@@ -123,15 +123,15 @@ udp_behind_a_proxy(void **state)
 		int fd = fixture_udp(&f, hosts[i]);
 
 		send_with(fd, V4("\x12", "\x0c"), 28, 7, "plain", false);
-		assert_true(fixture_recv(fd, SECOND, &reply));
+		assert_true(fixture_recv(fd, PATIENCE, &reply));
 		assert_int_equal(reply.id, 7);
 		assert_int_equal(reply.ancount, 1);
 		send_with(fd, V4("\x12", "\x0c"), 28, 8, i == 0 ? "u1" : "u2", false);
-		assert_true(fixture_expect(&f, MSG_WAKE, SECOND, &m, NULL));
+		assert_true(fixture_expect(&f, MSG_WAKE, PATIENCE, &m, NULL));
 		assert_int_equal(m.wake.client.family, 4);
 		assert_memory_equal(m.wake.client.bytes, V4_CLIENT, 4);
 		fixture_woken(&f, m.unit, WAKE_READY, 0);
-		assert_true(fixture_recv(fd, SECOND, &reply));
+		assert_true(fixture_recv(fd, PATIENCE, &reply));
 		assert_int_equal(reply.id, 8);
 		/* without a header, or with half of one: silence */
 		fixture_send(fd, 9, "plain", A);
@@ -139,7 +139,7 @@ udp_behind_a_proxy(void **state)
 		assert_false(fixture_recv(fd, 50, &reply));
 		/* the proxy for itself */
 		send_with(fd, SIGNATURE "\x20\0\0\0", 16, 10, "plain", false);
-		assert_true(fixture_recv(fd, SECOND, &reply));
+		assert_true(fixture_recv(fd, PATIENCE, &reply));
 		assert_int_equal(reply.id, 10);
 		close(fd);
 	}
@@ -163,20 +163,20 @@ tcp_behind_a_proxy(void **state)
 		assert_int_equal(send(fd, header + i, 1, 0), 1);
 	fixture_send_tcp(fd, 1, "u1", A);
 	fixture_send_tcp(fd, 2, "plain", A);
-	assert_true(fixture_recv_tcp(fd, SECOND, &reply));
+	assert_true(fixture_recv_tcp(fd, PATIENCE, &reply));
 	assert_int_equal(reply.id, 2);
-	assert_true(fixture_expect(&f, MSG_WAKE, SECOND, &m, NULL));
+	assert_true(fixture_expect(&f, MSG_WAKE, PATIENCE, &m, NULL));
 	assert_memory_equal(m.wake.client.bytes, V4_CLIENT, 4);
 	fixture_woken(&f, m.unit, WAKE_READY, 0);
-	assert_true(fixture_recv_tcp(fd, SECOND, &reply));
+	assert_true(fixture_recv_tcp(fd, PATIENCE, &reply));
 	assert_int_equal(reply.id, 1);
 	close(fd);
 	/* header and query at once; the client asked over UDP, so that its address is not proven */
 	fd = fixture_tcp(&f, "::1");
 	send_with(fd, V4("\x12", "\x0c"), 28, 3, "u2", true);
-	assert_true(fixture_expect(&f, MSG_WAKE, SECOND, &m, NULL));
+	assert_true(fixture_expect(&f, MSG_WAKE, PATIENCE, &m, NULL));
 	fixture_send_tcp(fd, 4, "u3", A);
-	assert_true(fixture_recv_tcp(fd, SECOND, &reply));
+	assert_true(fixture_recv_tcp(fd, PATIENCE, &reply));
 	assert_int_equal(reply.id, 4);
 	assert_true(reply.tc);
 	close(fd);

@@ -13,6 +13,10 @@
 #include "base/board.h"
 #include "base/msg.h"
 
+/* For what must come, however busy the machine is; and a hold that does not run out while a test runs. */
+#define FIXTURE_PATIENCE_MS 30000
+#define FIXTURE_HOLD_MS 60000
+
 struct fixture_conf {
 	unsigned workers;
 	bool wildcard;             /* 0.0.0.0 and :: instead of 127.0.0.1 and ::1 */
@@ -32,6 +36,12 @@ struct fixture {
 	uint32_t next_image;
 	uint64_t generation;
 	char root[32];             /* the empty directory when `uid` is set */
+	struct fixture_wake {
+		uint32_t worker, unit;
+		uint64_t arrived_ns;
+	} wakes[64];               /* the newest that fixture_expect saw */
+	unsigned nwakes;
+	bool repeated;             /* fixture_expect does not skip repeated wakes */
 };
 
 struct fixture_reply {
@@ -56,12 +66,15 @@ void fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret);
 /* Sends the zone again, with `serial`; *committed messages follow. */
 void fixture_commit(struct fixture *f, uint32_t serial);
 
-/* The number of the unit at `owner` in example.test; every unit sleeps at first with hold 1000 ms. */
+/* The number of the unit at `owner` in example.test; every unit sleeps at first with hold FIXTURE_HOLD_MS. */
 uint32_t fixture_unit(const char *owner);
 void fixture_board(struct fixture *f, uint32_t unit, uint16_t answer, uint16_t ede, uint32_t hold_ms);
 void fixture_woken(struct fixture *f, uint32_t unit, uint32_t result, uint32_t ede);
 
-/* The next message of that type within `ms`; others are skipped and counted in *skipped (may be NULL).  False: none came. */
+/*
+ * The next message of that type within `ms`; others are skipped and counted in *skipped (may be NULL).  False: none came.  A MSG_WAKE that repeats
+ * one is skipped, too, unless f->repeated: each second brings one for what is still held.
+ */
 bool fixture_expect(struct fixture *f, uint16_t type, int ms, struct msg *m, unsigned *skipped);
 
 /* Sockets connected to the process; `host` is a numeric address. */
@@ -81,7 +94,7 @@ void fixture_send_tcp(int fd, uint16_t id, const char *name, uint16_t qtype);
 /* The sum over the process's threads of the number behind `key` in /proc/PID/task/TID/status, read in `base`; *threads may be NULL. */
 uint64_t fixture_status(const struct fixture *f, const char *key, int base, unsigned *threads);
 
-/* False: none within `ms`. */
+/* False: none began within `ms`. */
 bool fixture_recv(int fd, int ms, struct fixture_reply *r);
 bool fixture_recv_tcp(int fd, int ms, struct fixture_reply *r);
 
