@@ -15,7 +15,8 @@
 
 struct cli_client {
 	const struct cli *cli;
-	FILE *stream;
+	int fd;
+	FILE *stream;          /* reads from fd */
 	char *line;
 	size_t size;
 };
@@ -109,11 +110,33 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	return true;
 }
 
+/* Whoever stops us (^Z) and lets us go on ends a wait that has a time-out with EINTR; it is begun again. */
+static ssize_t
+receive(int fd, struct msghdr *h)
+{
+	ssize_t n;
+
+	do {
+		n = recvmsg(fd, h, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static ssize_t
+stream_read(void *arg, char *buf, size_t size)
+{
+	const struct cli_client *c = arg;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	return receive(c->fd, &h);
+}
+
 struct cli_client *
 cli_client_ask(const struct cli *cli, json_t *request)
 {
+	static const cookie_io_functions_t reader = { .read = stream_read };
 	struct cli_client *c = calloc(1, sizeof(*c));
-	int fd = -1;
 	bool ok = false;
 
 	if (c == NULL) {
@@ -121,10 +144,10 @@ cli_client_ask(const struct cli *cli, json_t *request)
 		goto out;
 	}
 	c->cli = cli;
-	fd = dial(cli);
-	if (fd < 0 || !send_request(c, fd, request))
+	c->fd = dial(cli);
+	if (c->fd < 0 || !send_request(c, c->fd, request))
 		goto out;
-	c->stream = fdopen(fd, "r");
+	c->stream = fopencookie(c, "r", reader);
 	if (c->stream == NULL)
 		(void)cli_fail("%s: %s", cli->socket, strerror(errno));   /* NULL says it */
 	else
@@ -133,9 +156,7 @@ out:
 	json_decref(request);
 	if (ok)
 		return c;
-	if (fd >= 0)
-		close(fd);
-	free(c);
+	cli_client_free(c);
 	return NULL;
 }
 
@@ -203,7 +224,7 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 
 	*fd = -1;
 	/* The descriptor comes with the first byte; the rest of the line is read as ever. */
-	n = recvmsg(fileno(c->stream), &h, MSG_CMSG_CLOEXEC);
+	n = receive(c->fd, &h);
 	if (n != 1) {
 		say_no_answer(c, n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
 		return NULL;
@@ -223,7 +244,10 @@ cli_client_free(struct cli_client *c)
 {
 	if (c == NULL)
 		return;
-	(void)fclose(c->stream);   /* only read from */
+	if (c->stream != NULL)
+		(void)fclose(c->stream);   /* only read from */
+	if (c->fd >= 0)
+		close(c->fd);
 	free(c->line);
 	free(c);
 }

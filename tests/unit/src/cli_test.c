@@ -1,6 +1,8 @@
 /* cli_test: the verbs of `jitsu` against a real control socket with invented answers, and against none. */
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -172,9 +174,14 @@ run(struct bench *b, const char *verb, struct cli cli)
 	close(out[1]);
 	close(err[1]);
 	if (cli.follow) {
-		ssize_t n = read(out[0], b->out, sizeof(b->out) - 1);
+		size_t used = 0;
+		ssize_t n = 0;
 
-		b->out[n > 0 ? n : 0] = '\0';
+		do {
+			used += (size_t)n;
+			n = read(out[0], b->out + used, sizeof(b->out) - 1 - used);
+		} while (n > 0 && b->out[used + (size_t)n - 1] != '\n');
+		b->out[used + (size_t)(n > 0 ? n : 0)] = '\0';
 		kill(pid, SIGTERM);
 	} else {
 		slurp(out[0], b->out, sizeof(b->out));
@@ -266,18 +273,27 @@ test_permission(void **state)
 	has(b->err, "join the group jitsu-admin");
 }
 
-/* A daemon of another kind: it says one line and closes. */
+/* Where a daemon of another kind listens; its path in *sun. */
+static int
+listen_other(struct bench *b, struct sockaddr_un *sun)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(sun->sun_path, sizeof(sun->sun_path), "%s/other", b->dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)sun, sizeof(*sun)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+/* It says one line and closes. */
 static int
 run_against(struct bench *b, const char *answer)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0), status;
-	pid_t pid;
+	struct sockaddr_un sun;
+	int fd = listen_other(b, &sun), status;
+	pid_t pid = fork();
 
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/other", b->dir);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
-	assert_int_equal(listen(fd, 1), 0);
-	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		char buf[512];
@@ -304,6 +320,48 @@ test_strangers(void **state)
 	assert_int_equal(run_against(b, ""), 1);
 	has(b->err, "closed the connection without an answer");
 	assert_int_equal(run_against(b, "{\"v\":1,\"ok\":true,\"data\":[]}"), 0);   /* the last newline is not missed */
+}
+
+/* A person may stop it (^Z) while it waits, and let it go on. */
+static void
+test_stopped(void **state)
+{
+	static const char answer[] = "{\"v\":1,\"ok\":true,\"data\":[]}\n";
+	struct bench *b = *state;
+	struct sockaddr_un sun;
+	int fd = listen_other(b, &sun), peer, status;
+	struct cli cli = { .socket = sun.sun_path, .verb = cli_verbs };
+	char buf[512];
+	pid_t pid;
+
+	while (strcmp(cli.verb->name, "events") != 0)
+		cli.verb++;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDOUT_FILENO);
+		_exit(cli.verb->run(&cli));
+	}
+	peer = accept(fd, NULL, NULL);
+	assert_true(read(peer, buf, sizeof(buf)) > 0);
+	/* Often, as the first time may be before it waits. */
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(kill(pid, SIGSTOP), 0);
+		assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+		assert_true(WIFSTOPPED(status));
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		assert_int_equal(waitpid(pid, &status, WCONTINUED), pid);
+		assert_true(WIFCONTINUED(status));
+		(void)poll(NULL, 0, 1);   /* so that it goes on to wait */
+	}
+	assert_int_equal(write(peer, answer, sizeof(answer) - 1), sizeof(answer) - 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(peer);
+	close(fd);
+	assert_int_equal(unlink(sun.sun_path), 0);
 }
 
 /* A full disk under the output is a failure. */
@@ -355,6 +413,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_output_full, setup, teardown),
 		cmocka_unit_test(test_table),
 	};
