@@ -34,6 +34,7 @@
 
 #define NOBODY 65534
 #define UNIT 5
+#define PATIENCE_MS 30000
 
 #ifdef JITSU_SAN
 /* The leak checker wants ptrace at exit, which the confined child has not. */
@@ -72,6 +73,19 @@ static void
 wait_ms(int ms)
 {
 	(void)poll(NULL, 0, ms);   /* nothing to wait for but the time */
+}
+
+/* Runs the command until it succeeds. */
+static void
+run_until(const char *command)
+{
+	uint64_t end = clock_now_ms() + PATIENCE_MS;
+
+	while (system(command) != 0) {
+		if (clock_now_ms() >= end)
+			fail_msg("never succeeded: %s", command);
+		wait_ms(10);
+	}
 }
 
 static void
@@ -245,9 +259,9 @@ tell_network(void)
 }
 
 static void
-tell_probe(enum msg_probe_kind kind, const char *guest, const char *source)
+tell_probe(uint32_t unit, enum msg_probe_kind kind, const char *guest, const char *source)
 {
-	struct msg m = { .type = MSG_PROBE, .unit = UNIT };
+	struct msg m = { .type = MSG_PROBE, .unit = unit };
 
 	m.probe.network = 2;
 	m.probe.kind = kind;
@@ -260,9 +274,9 @@ tell_probe(enum msg_probe_kind kind, const char *guest, const char *source)
 }
 
 static void
-tell_unprobe(void)
+tell_unprobe(uint32_t unit)
 {
-	struct msg m = { .type = MSG_UNPROBE, .unit = UNIT };
+	struct msg m = { .type = MSG_UNPROBE, .unit = unit };
 
 	tell(&m, -1);
 }
@@ -291,7 +305,7 @@ sentinel_start(void)
 	tell(&hello, -1);
 	tell_network();
 	tell(&go, -1);
-	assert_int_equal(hear(5000).type, MSG_RUNNING);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_RUNNING);
 }
 
 static int
@@ -346,28 +360,28 @@ teardown(void **state)
 static void
 check_tcp(int family, const char *guest, const char *source)
 {
-	uint64_t listening_ns, heard_ns;
+	uint64_t closed_ns, listening_ns, heard_ns;
 	struct msg m;
 	int fd;
 
 	NEED_ROOT();
-	tell_probe(PROBE_TCP, guest, source);
+	tell_probe(UNIT, PROBE_TCP, guest, source);
 	assert_int_equal(hear(50).type, 0);   /* the guest's link is down */
 	guest_boot();
-	m = hear(5000);
+	m = hear(PATIENCE_MS);
 	assert_int_equal(m.type, MSG_ALIVE);
 	assert_int_equal(m.unit, UNIT);
 	assert_int_equal(hear(30).type, 0);   /* its port is closed */
+	closed_ns = clock_now_ns();
 	fd = guest_listen(family, 80);
 	listening_ns = clock_now_ns();
-	m = hear(5000);
+	m = hear(PATIENCE_MS);
 	heard_ns = clock_now_ns();
 	assert_int_equal(m.type, MSG_READY);
 	assert_int_equal(m.unit, UNIT);
-	assert_true(m.probed.seen_ns <= heard_ns && m.probed.seen_ns + NS_PER_S > heard_ns);
+	assert_true(m.probed.seen_ns <= heard_ns && m.probed.seen_ns > closed_ns);
 	print_message("listen to ready %.2f ms, frame to report %.3f ms\n",
 	    ((double)heard_ns - (double)listening_ns) / 1e6, (double)(heard_ns - m.probed.seen_ns) / 1e6);
-	assert_true(heard_ns < listening_ns + 500 * NS_PER_MS);
 	close(fd);
 	assert_int_equal(sentinel_end(), 0);
 }
@@ -396,12 +410,11 @@ test_closed_with_rst(void **state)
 	NEED_ROOT();
 	guest_boot();
 	p.fd = guest_listen(AF_INET, 80);
-	tell_probe(PROBE_TCP, "10.77.0.10", "10.77.0.1");
-	assert_int_equal(hear(5000).type, MSG_ALIVE);
-	assert_int_equal(hear(5000).type, MSG_READY);
-	wait_ms(50);
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_READY);
 	in_guest();
-	run("test \"$(ss -Htn state syn-recv | wc -l)\" = 0");
+	run_until("test \"$(ss -Htn state syn-recv | wc -l)\" = 0");
 	in_host();
 	assert_int_equal(poll(&p, 1, 0), 0);   /* nor was one ever established */
 	close(p.fd);
@@ -410,11 +423,11 @@ test_closed_with_rst(void **state)
 static void
 check_kind(enum msg_probe_kind kind, const char *guest, const char *source)
 {
-	tell_probe(kind, guest, source);
-	assert_int_equal(hear(5000).type, MSG_ALIVE);
-	assert_int_equal(hear(5000).type, MSG_READY);
+	tell_probe(UNIT, kind, guest, source);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_READY);
 	assert_int_equal(hear(30).type, 0);
-	tell_unprobe();
+	tell_unprobe(UNIT);
 }
 
 static void
@@ -438,29 +451,35 @@ test_wrong_address(void **state)
 	(void)state;
 	NEED_ROOT();
 	guest_boot();
-	tell_probe(PROBE_ARP, "10.77.0.99", "10.77.0.1");
+	tell_probe(UNIT, PROBE_ARP, "10.77.0.99", "10.77.0.1");
 	in_guest();
-	run("ping -q -c 1 -W 1 10.77.0.1 >/dev/null");
+	run("ping -q -c 1 -W 30 10.77.0.1 >/dev/null");
 	in_host();
-	assert_int_equal(hear(1000).type, MSG_ALIVE);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
 	assert_int_equal(hear(200).type, 0);
 }
 
 static void
 test_unprobe(void **state)
 {
+	uint64_t end = clock_now_ms() + PATIENCE_MS;
+	unsigned seen = 0;
 	int raw;
 
 	(void)state;
 	NEED_ROOT();
 	guest_boot();
 	raw = guest_raw();
-	tell_probe(PROBE_TCP, "10.77.0.10", "10.77.0.1");
-	assert_int_equal(hear(5000).type, MSG_ALIVE);
-	wait_ms(50);
-	assert_true(probes_seen(raw) > 10);
-	tell_unprobe();
-	wait_ms(20);   /* until the message was read */
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
+	for (; seen <= 10 && clock_now_ms() < end; wait_ms(1))
+		seen += probes_seen(raw);
+	assert_true(seen > 10);
+	tell_unprobe(UNIT);
+	/* Messages are read in order: when another unit is ready, that one was. */
+	tell_probe(UNIT + 1, PROBE_ARP, "10.77.0.10", NULL);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_READY);
 	(void)probes_seen(raw);
 	wait_ms(200);
 	assert_int_equal(probes_seen(raw), 0);
@@ -496,22 +515,22 @@ test_idle(void **state)
 	NEED_ROOT();
 	guest_boot();
 	fd = guest_listen(AF_INET, 80);
-	tell_probe(PROBE_TCP, "10.77.0.10", "10.77.0.1");
-	assert_int_equal(hear(5000).type, MSG_ALIVE);
-	assert_int_equal(hear(5000).type, MSG_READY);
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_ALIVE);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_READY);
 	run("ip neigh replace 10.77.0.10 lladdr 02:00:00:00:00:aa dev br0 nud permanent");
 	in_guest();
 	run("ip neigh replace 10.77.0.1 lladdr 02:00:00:00:00:11 dev g0 nud permanent");
 	in_host();
 	wait_ms(100);
 	before = status_number("voluntary_ctxt_switches:");
-	run("ping -q -i 0.01 -c 30 10.77.0.10 >/dev/null");
+	run("ping -q -f -c 500 -W 30 10.77.0.10 >/dev/null");
 	in_guest();
-	run("ping -q -i 0.01 -c 30 10.77.0.1 >/dev/null");
+	run("ping -q -f -c 500 -W 30 10.77.0.1 >/dev/null");
 	in_host();
 	assert_true(before > 0);
-	/* Router solicitations of a young IPv6 interface may come at any time, so a few are allowed for 120 frames. */
-	assert_in_range(status_number("voluntary_ctxt_switches:") - before, 0, 5);
+	/* Router solicitations and MLD reports of a young IPv6 interface may come at any time, so a few are allowed for 2,000 frames. */
+	assert_in_range(status_number("voluntary_ctxt_switches:") - before, 0, 30);
 	close(fd);
 }
 
@@ -534,6 +553,18 @@ test_confined(void **state)
 	assert_string_equal(root, empty_root);
 }
 
+/* Whatever is said before. */
+static void
+hear_ready(void)
+{
+	uint16_t type;
+
+	do {
+		type = hear(PATIENCE_MS).type;
+		assert_int_not_equal(type, 0);
+	} while (type != MSG_READY);
+}
+
 /* A bridge that goes down and up, and one that is made anew and named again under its old index. */
 static void
 test_bridge_changes(void **state)
@@ -545,25 +576,17 @@ test_bridge_changes(void **state)
 	guest_boot();
 	fd = guest_listen(AF_INET, 80);
 	run("ip link set br0 down");
-	tell_probe(PROBE_TCP, "10.77.0.10", "10.77.0.1");
-	assert_int_equal(hear(300).type, MSG_LOG);
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_LOG);
 	run("ip link set br0 up");
-	for (int i = 0; i < 4; i++)
-		if (hear(5000).type == MSG_READY)
-			break;
-		else
-			assert_int_not_equal(i, 3);
-	tell_unprobe();
+	hear_ready();
+	tell_unprobe(UNIT);
 	run("ip link del br0");
 	bridge_make();
 	run("ip link set v0 master br0");
 	tell_network();
-	tell_probe(PROBE_TCP, "10.77.0.10", "10.77.0.1");
-	for (int i = 0; i < 4; i++)
-		if (hear(5000).type == MSG_READY)
-			break;
-		else
-			assert_int_not_equal(i, 3);
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	hear_ready();
 	close(fd);
 	assert_int_equal(sentinel_end(), 0);
 }
@@ -578,7 +601,7 @@ test_nonsense(void **state)
 	(void)state;
 	NEED_ROOT();
 	tell(&m, -1);
-	assert_int_equal(hear(2000).type, MSG_LOG);
+	assert_int_equal(hear(PATIENCE_MS).type, MSG_LOG);
 	status = sentinel_end();
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
@@ -663,27 +686,60 @@ filter_frame(const struct filter_case *c, uint8_t *p)
 	return len;
 }
 
-/* Is this very frame among those that wait on the socket? */
+/* Reads the socket until `wanted` has come, or `last`, which may be NULL; true: it was `wanted`. */
 static bool
-came(int fd, const uint8_t *frame, size_t len)
+came(int fd, int ms, const uint8_t *wanted, size_t len, const struct frame_out *last)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now = clock_now_ms(), end = now + (uint64_t)ms;
 	uint8_t buf[2048];
-	bool found = false;
-	ssize_t n;
 
-	wait_ms(2);
-	while ((n = recv(fd, buf, sizeof(buf), 0)) >= 0)
-		if ((size_t)n == len && memcmp(buf, frame, len) == 0)
-			found = true;
-	return found;
+	for (; now < end && poll(&p, 1, (int)(end - now)) == 1; now = clock_now_ms()) {
+		ssize_t n = recv(fd, buf, sizeof(buf), 0);
+
+		if (n == (ssize_t)len && memcmp(buf, wanted, len) == 0)
+			return true;
+		if (last != NULL && n == (ssize_t)last->len && memcmp(buf, last->bytes, last->len) == 0)
+			break;
+	}
+	return false;
+}
+
+/* An ARP request of the guest, which passes; different for each number. */
+static void
+arp_make(struct frame_out *out, unsigned number)
+{
+	struct frame_ends ends = { .dst_mac = { 255, 255, 255, 255, 255, 255 } };
+	struct frame_arp arp = { .op = 1, .sender = guest_addr("10.77.0.10"), .target = guest_addr("10.77.0.77") };
+
+	memcpy(ends.src_mac, guest_mac, 6);
+	memcpy(arp.sender_mac, guest_mac, 6);
+	arp.target.bytes[3] = (uint8_t)(100 + number);
+	assert_true(frame_build_arp(out, &ends, &arp));
+}
+
+static void
+check_filter(int raw, int fd, size_t i)
+{
+	const struct filter_case *c = &filter_cases[i];
+	uint8_t frame[256];
+	struct frame_out behind;
+	size_t len = filter_frame(c, frame);
+
+	frame[len - 1] = (uint8_t)(i + 1);
+	assert_int_equal(send(raw, frame, len, 0), (ssize_t)len);
+	arp_make(&behind, (unsigned)i + 1);
+	assert_int_equal(send(raw, behind.bytes, behind.len, 0), (ssize_t)behind.len);
+	if (came(fd, PATIENCE_MS, frame, len, &behind) != c->passes)
+		fail_msg("%s %s", c->what, c->passes ? "is dropped" : "passes");
 }
 
 static void
 test_filter(void **state)
 {
-	struct frame_ends ends = { .dst_mac = { 255, 255, 255, 255, 255, 255 } };
-	struct frame_arp arp = { .op = 1, .sender = guest_addr("10.77.0.10"), .target = guest_addr("10.77.0.77") };
+	uint64_t end = clock_now_ms() + PATIENCE_MS;
 	struct frame_out out;
+	cpu_set_t before, one;
 	int fd, raw, off = 0;
 	bool passed = false;
 	uint8_t frame[256];
@@ -694,25 +750,23 @@ test_filter(void **state)
 	/* Neither the host's firewall nor multicast snooping is to drop the crude frames below for what else is wrong with them. */
 	run("ip link set br0 type bridge mcast_snooping 0;"
 	    " for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do test ! -e $f || echo 0 >$f; done");
+	/* Frames that one processor sends stay in order. */
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	raw = guest_raw();
 	fd = packet_socket();
-	memcpy(ends.src_mac, guest_mac, 6);
-	memcpy(arp.sender_mac, guest_mac, 6);
-	assert_true(frame_build_arp(&out, &ends, &arp));
 	/* The bridge takes a moment to see that the port has a carrier. */
-	for (int i = 0; i < 1000 && !passed; i++) {
+	arp_make(&out, 0);
+	while (!passed && clock_now_ms() < end) {
 		assert_int_equal(send(raw, out.bytes, out.len, 0), (ssize_t)out.len);
-		passed = came(fd, out.bytes, out.len);
+		passed = came(fd, 10, out.bytes, out.len, NULL);
 	}
 	assert_true(passed);
-	for (size_t i = 0; i < sizeof(filter_cases) / sizeof(filter_cases[0]); i++) {
-		size_t len = filter_frame(&filter_cases[i], frame);
-
-		frame[len - 1] = (uint8_t)(i + 1);
-		assert_int_equal(send(raw, frame, len, 0), (ssize_t)len);
-		if (came(fd, frame, len) != filter_cases[i].passes)
-			fail_msg("%s %s", filter_cases[i].what, filter_cases[i].passes ? "is dropped" : "passes");
-	}
+	for (size_t i = 0; i < sizeof(filter_cases) / sizeof(filter_cases[0]); i++)
+		check_filter(raw, fd, i);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 	/* What the host sends does not come back: its own ARP is passed by the filter but outgoing. */
 	run("ping -q -c 1 -W 1 10.77.0.78 >/dev/null || true");
 	while (recv(fd, frame, sizeof(frame), 0) >= 0)
