@@ -14,6 +14,10 @@
 #define VM_USER 65534
 #define BRIDGE "jtest0"
 
+/* For what must come, however busy the machine is. */
+#define PATIENCE_S 30
+#define PATIENCE_MS (PATIENCE_S * 1000)
+
 struct result {
 	bool done;
 	enum err err;
@@ -58,6 +62,7 @@ bool spin(struct world *w, const bool *flag, unsigned ms);
 bool spin_count(struct world *w, const unsigned *count, unsigned least, unsigned ms);
 void spin_ms(struct world *w, unsigned ms);   /* so long on every machine */
 
+/* Whether a ping is answered within that time. */
 bool guest_pings(unsigned host_number, unsigned seconds);
 
 /* What is left of VMs: directories, taps, cgroups. */
