@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@
 #include "vm/qemu_args.h"
 
 #define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
-#define ADOPT_LEAST_NS (200 * NS_PER_MS)   /* and for each when others have used it up */
+#define ADOPT_PAUSE_MS 5            /* looked at again so often */
+#define EXEC_NS (2 * NS_PER_S)      /* for a process of the daemon before us to execute QEMU */
 
 struct found {
 	struct qemu_vm *v;
@@ -31,6 +33,7 @@ struct search {
 	struct qemu_ctx *ctx;
 	struct found *list;
 	size_t n, size;
+	bool unsettled;            /* a process may be on its way to be one of ours */
 };
 
 static struct found *
@@ -229,12 +232,16 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 		const char *text;
 		struct found *f;
 
-		if (pid <= 0 || !works_in(s->ctx, pid, &at) || !has_our_uid(s->ctx, pid) || !cmdline_read(pid, c))
-			continue;
-		text = cmdline_value(c, "-uuid");
-		if (text == NULL || !vm_uuid_parse(text, &named) || memcmp(&at, &named, sizeof(at)) != 0)
+		if (pid <= 0 || !works_in(s->ctx, pid, &at))
 			continue;
 		f = search_find(s, &at);
+		if (f != NULL && f->v->pid > 0)
+			continue;
+		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid") : NULL;
+		if (text == NULL || !vm_uuid_parse(text, &named) || memcmp(&at, &named, sizeof(at)) != 0) {
+			s->unsettled = true;
+			continue;
+		}
 		if (f == NULL && (f = search_add(s, &at)) == NULL)
 			e = err_set(m, ERR_NOMEM, "adoption: out of memory");
 		else
@@ -244,17 +251,30 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 	return e;
 }
 
+/*
+ * One whose daemon was killed while it was being started is not yet what it will be: its user, its owner in /proc and its command line change until
+ * QEMU is executed.  It is waited for; anybody else who works in such a directory is ignored after that time.
+ */
 static enum err
 find_processes(struct search *s, struct errmsg *m)
 {
+	uint64_t deadline = clock_now_ns() + EXEC_NS;
 	struct cmdline *c = malloc(sizeof(*c));
+	bool late;
 	enum err e;
 
 	if (c == NULL)
 		return err_set(m, ERR_NOMEM, "adoption: out of memory");
-	for (size_t i = 0; i < s->n; i++)
-		by_pid_file(s, &s->list[i], c);
-	e = by_scan(s, c, m);
+	do {
+		late = clock_now_ns() >= deadline;
+		s->unsettled = false;
+		for (size_t i = 0; i < s->n; i++)
+			if (s->list[i].v->pid == 0)
+				by_pid_file(s, &s->list[i], c);
+		e = by_scan(s, c, m);
+		if (s->unsettled && !late)
+			(void)poll(NULL, 0, ADOPT_PAUSE_MS);
+	} while (e == ERR_OK && s->unsettled && !late);
 	free(c);
 	return e;
 }
@@ -287,15 +307,35 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 	return faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static enum vm_found_state
-examine(struct found *f, uint64_t deadline_ns)
+/* Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others. */
+static void
+await_all(struct search *s)
 {
-	uint64_t least_ns = clock_now_ns() + ADOPT_LEAST_NS;
+	uint64_t deadline = clock_now_ns() + ADOPT_NS;
+	bool late, all;
+
+	do {
+		late = clock_now_ns() >= deadline;
+		all = true;
+		for (size_t i = 0; i < s->n; i++) {
+			struct found *f = &s->list[i];
+
+			if (f->why == NULL && f->v->qmp.state != QMP_READY && qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
+				f->why = f->m.text;
+			all = all && (f->why != NULL || f->v->qmp.state == QMP_READY);
+		}
+		if (!all && !late)
+			(void)poll(NULL, 0, ADOPT_PAUSE_MS);
+	} while (!all && !late);
+}
+
+static enum vm_found_state
+examine(struct found *f)
+{
+	uint64_t deadline = clock_now_ns() + (f->v->qmp.state == QMP_READY ? QEMU_QMP_NS : 0);
 	char status[32];
 
-	if (deadline_ns < least_ns)
-		deadline_ns = least_ns;
-	if (f->why == NULL && qemu_vm_status(f->v, status, sizeof(status), deadline_ns, &f->m) != ERR_OK)
+	if (f->why == NULL && qemu_vm_status(f->v, status, sizeof(status), deadline, &f->m) != ERR_OK)
 		f->why = f->m.text;
 	if (f->why != NULL)
 		return VM_FOUND_BROKEN;
@@ -312,10 +352,10 @@ examine(struct found *f, uint64_t deadline_ns)
 }
 
 static void
-report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each, void *arg)
+report(struct search *s, struct found *f, vm_each_cb each, void *arg)
 {
 	struct vm_uuid uuid = f->v->vm.uuid;
-	enum vm_found_state state = examine(f, deadline_ns);
+	enum vm_found_state state = examine(f);
 	bool saved = is_saved(s->ctx, &uuid);
 
 	if (state == VM_FOUND_BROKEN && saved && qemu_vm_end(f->v, NULL) == ERR_OK) {
@@ -360,13 +400,11 @@ enum err
 qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 {
 	struct search s = { .ctx = arg };
-	uint64_t deadline;
 	enum err e;
 
 	e = find_dirs(&s, m);
 	if (e == ERR_OK)
 		e = find_processes(&s, m);
-	/* All are connected first, so that they wake up side by side. */
 	for (size_t i = 0; i < s.n && e == ERR_OK; i++) {
 		struct found *f = &s.list[i];
 
@@ -379,10 +417,11 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 		else if (qemu_vm_connect(f->v, &f->m) != ERR_OK)
 			f->why = f->m.text;
 	}
-	deadline = clock_now_ns() + ADOPT_NS;
+	if (e == ERR_OK)
+		await_all(&s);
 	for (size_t i = 0; i < s.n; i++) {
 		if (e == ERR_OK)
-			report(&s, &s.list[i], deadline, each, each_arg);
+			report(&s, &s.list[i], each, each_arg);
 		else
 			qemu_vm_free(&s.list[i].v->vm);
 	}

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,12 +17,14 @@
 
 #include "base/clock.h"
 #include "tests/unit/vm/host_fixture.h"
+#include "vm/qmp.h"
 
-enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, DIRLESS, HALF, GUESTLESS, COUNT };
+enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
 
 static struct world w;
 static struct vm_uuid uuids[COUNT];
 static char cmdlines[COUNT][160];
+static pid_t stranger, twin, late;
 
 struct seen {
 	unsigned times[COUNT], strangers;
@@ -52,7 +56,7 @@ found_cb(const struct vm_found *f, void *arg)
 static void
 assert_result(struct result *r)
 {
-	assert_true(spin(&w, &r->done, 20000));
+	assert_true(spin(&w, &r->done, PATIENCE_MS));
 	if (r->err != ERR_OK)
 		fail_msg("%s", r->text);
 }
@@ -66,7 +70,7 @@ start(unsigned i)
 
 	world_spec(&w, &spec, 30 + i, cmdline);
 	uuids[i] = spec.uuid;
-	snprintf(cmdlines[i], sizeof(cmdlines[i]), "%s%s", cmdline, i != GUESTLESS ? "" : world_slow() > 1 ? " crash=5000" : " crash=300");
+	snprintf(cmdlines[i], sizeof(cmdlines[i]), "%s", cmdline);
 	spec.cmdline = cmdlines[i];
 	vm_start(w.host, &spec, result_cb, &r);
 	assert_result(&r);
@@ -105,6 +109,56 @@ text_of(unsigned i, char text[VM_UUID_TEXT])
 	vm_uuid_text(&uuids[i], text);
 }
 
+/* Ends the guest without its daemon, and waits until QEMU has seen it. */
+static void
+end_guest(unsigned i)
+{
+	uint64_t deadline = clock_now_ns() + PATIENCE_MS * NS_PER_MS;
+	char text[VM_UUID_TEXT], dir[200];
+	bool ended = false;
+	struct errmsg m;
+	struct qmp q;
+	int fd;
+
+	text_of(i, text);
+	snprintf(dir, sizeof(dir), "%s/vm/%s", w.run_dir, text);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	qmp_init(&q);
+	assert_int_equal(qmp_connect(&q, fd, "qmp", &m), ERR_OK);
+	assert_int_equal(qmp_command(&q, "system_reset", NULL, -1, deadline, NULL, &m), ERR_OK);
+	while (!ended && clock_now_ns() < deadline) {
+		json_t *ret = NULL;
+
+		assert_int_equal(qmp_command(&q, "query-status", NULL, -1, deadline, &ret, &m), ERR_OK);
+		ended = strcmp(json_string_value(json_object_get(ret, "status")), "shutdown") == 0;
+		json_decref(ret);
+	}
+	assert_true(ended);
+	qmp_clear(&q);
+	close(fd);
+}
+
+/* A process that works in its directory, and becomes QEMU a little later, as when its daemon was killed between the two. */
+static pid_t
+start_late(void)
+{
+	char dir[200], text[VM_UUID_TEXT];
+	pid_t pid;
+
+	vm_uuid_make(&uuids[LATE]);
+	text_of(LATE, text);
+	snprintf(dir, sizeof(dir), "%s/vm/%s", w.run_dir, text);
+	sh("mkdir -m 700 %s", dir);
+	pid = fork();
+	if (pid == 0) {
+		if (chdir(dir) == 0 && poll(NULL, 0, 300) == 0 && setgid(VM_USER) == 0 && setuid(VM_USER) == 0)
+			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-uuid", text, (char *)NULL);
+		_exit(1);
+	}
+	return pid;
+}
+
 /* What the last daemon left behind. */
 static void
 leave_world(pid_t pids[COUNT])
@@ -113,12 +167,13 @@ leave_world(pid_t pids[COUNT])
 
 	world_open(&w);
 	for (unsigned i = 0; i < COUNT; i++)
-		if (i != HALF) {
+		if (i != HALF && i != LATE) {
 			start(i);
 			pids[i] = pid_of(&w, &uuids[i]);
 		}
-	assert_true(guest_pings(30 + RUNNING, 10));
-	assert_true(guest_pings(30 + HUNG, 10));
+	assert_true(guest_pings(30 + RUNNING, PATIENCE_S));
+	assert_true(guest_pings(30 + HUNG, PATIENCE_S));
+	assert_true(guest_pings(30 + GUESTLESS, PATIENCE_S));
 	operate(vm_freeze, FROZEN);
 	operate(vm_save, SAVED);
 	world_close(&w);
@@ -132,8 +187,9 @@ leave_world(pid_t pids[COUNT])
 	text_of(HALF, text);
 	sh("mkdir -m 700 %s/vm/%s && touch %s/vm/%s/qmp", w.run_dir, text, w.run_dir, text);
 	sh("mkdir -p %s/vm/lost+found", w.run_dir);
-	/* GUESTLESS crashed while nobody looked. */
-	sh("sleep %s", world_slow() > 1 ? "6" : "0.8");
+	/* While nobody looked. */
+	end_guest(GUESTLESS);
+	late = start_late();
 }
 
 static void
@@ -141,7 +197,7 @@ test_adopt(void **state)
 {
 	struct seen s;
 	struct result r;
-	pid_t pids[COUNT] = { 0 }, stranger, twin;
+	pid_t pids[COUNT] = { 0 };
 	char text[VM_UUID_TEXT];
 
 	(void)state;
@@ -155,7 +211,7 @@ test_adopt(void **state)
 	memset(&s, 0, sizeof(s));
 	uint64_t t0 = clock_now_ms();
 	vm_adopt(w.host, found_cb, &s);
-	assert_true(spin(&w, &s.done, 20000));
+	assert_true(spin(&w, &s.done, PATIENCE_MS));
 	print_message("adoption of %d with one hung: %d ms\n", COUNT, (int)(clock_now_ms() - t0));
 	assert_int_equal(s.strangers, 0);
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -172,10 +228,11 @@ test_adopt(void **state)
 	assert_int_equal(s.state[HALF], VM_FOUND_BROKEN);
 	assert_int_equal(s.state[GUESTLESS], VM_FOUND_BROKEN);
 	assert_non_null(strstr(s.why[GUESTLESS], "shutdown"));
+	assert_int_equal(s.state[LATE], VM_FOUND_BROKEN);
 
 	/* They work as if they had been started here. */
 	operate(vm_thaw, FROZEN);
-	assert_true(guest_pings(30 + FROZEN, 3));
+	assert_true(guest_pings(30 + FROZEN, PATIENCE_S));
 	operate(vm_save, RUNNING);
 	struct vm_spec spec;
 	char cmdline[128];
@@ -185,18 +242,21 @@ test_adopt(void **state)
 	memset(&r, 0, sizeof(r));
 	vm_restore(w.host, &spec, result_cb, &r);
 	assert_result(&r);
-	assert_true(guest_pings(30 + SAVED, 3));
+	assert_true(guest_pings(30 + SAVED, PATIENCE_S));
 	assert_int_equal(w.died, 0);
 	assert_int_equal(kill(pids[FROZEN], SIGKILL), 0);
-	assert_true(spin_count(&w, &w.died, 1, 3000));
+	assert_true(spin_count(&w, &w.died, 1, PATIENCE_MS));
 
 	for (unsigned i = 0; i < COUNT; i++) {
 		memset(&r, 0, sizeof(r));
 		vm_stop(w.host, &uuids[i], VM_STOP_DESTROY, 0, result_cb, &r);
-		assert_true(spin(&w, &r.done, 15000));
+		assert_true(spin(&w, &r.done, PATIENCE_MS));
 		if (r.err != (i == FROZEN ? ERR_MISSING : ERR_OK))
 			fail_msg("number %u: %s", i, r.text);
 	}
+	/* It was ours: it has gone, and was waited for. */
+	assert_int_equal(kill(late, 0), -1);
+	late = 0;
 	assert_int_equal(count_dirs(&w), 1);     /* lost+found is not ours */
 	assert_int_equal(count_taps(), 0);
 	assert_int_equal(kill(stranger, 0), 0);
@@ -206,10 +266,22 @@ test_adopt(void **state)
 	assert_int_equal(kill(stranger, SIGKILL) | kill(twin, SIGKILL), 0);
 	assert_int_equal(waitpid(stranger, NULL, 0), stranger);
 	assert_int_equal(waitpid(twin, NULL, 0), twin);
+	stranger = twin = 0;
 	world_close(&w);
 	world_open(&w);
 	assert_int_equal(count_cgroups(), 0);
 	world_close(&w);
+}
+
+/* What a failed test left running. */
+static void
+end_others(void)
+{
+	const pid_t pids[] = { stranger, twin, late };
+
+	for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++)
+		if (pids[i] > 0 && kill(pids[i], SIGKILL) == 0)
+			(void)waitpid(pids[i], NULL, 0);   /* reaped already, perhaps */
 }
 
 int
@@ -224,6 +296,7 @@ main(void)
 		return 0;
 	}
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	end_others();
 	world_kill(&w);
 	world_remove(&w);
 	return failed;
