@@ -12,7 +12,7 @@
  *      │                                                               ▼                ▼               ▼           ▼           ▼
  *      └──────────────────── gone ◄──────── STOPPED ──────────────── STOPPING ◄──► RETRYING (the stop failed; again at the timer)
  *                             │  │  └► ADMITTING, when somebody waits
- *                             │  └───► FAILED, after a failed boot; the timer or the operator ends it
+ *                             │  └───► FAILED, after a failed boot, or a restore that could not be tried; the timer (to DORMANT, SAVED) or the operator ends it
  *                             └──────► GONE, when the unit was removed (FORGET)
  *
  *   public state   phases                                             left by
@@ -136,9 +136,30 @@ step_started(struct step *s)
 	move_gone(s);
 }
 
+/* A cold boot would fare no better, and what the guest had in memory would be lost: it waits, and is restored by a later wake. */
+static void
+restore_not_tried(struct step *s)
+{
+	bool unwanted = flag_has(s, F_REMOVE) || (flag_has(s, F_DOOM) && !flag_has(s, F_FAIL));
+
+	flag_drop(s, F_DEAD);
+	if (unwanted) {
+		move_release(s);
+		move_stop(s);
+		return;
+	}
+	if (!flag_has(s, F_FAIL))
+		move_fail(s, LIFE_WHY_START);
+	move_ended(s);
+}
+
 static void
 step_restored(struct step *s)
 {
+	if (s->ev->result != ERR_OK && s->ev->kept) {
+		restore_not_tried(s);
+		return;
+	}
 	flag_drop(s, F_SAVED);
 	if (s->ev->result != ERR_OK && !flag_has(s, F_DOOM | F_DEAD | F_READY)) {
 		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
@@ -209,6 +230,7 @@ step_saved(struct step *s)
 	}
 	flag_set(s, F_SAVED);
 	flag_drop(s, F_DEAD);
+	s->l->backoff_until_ms = 0;
 	move_release(s);
 	if (doomed) {
 		move_stop(s);
@@ -410,8 +432,11 @@ step_sleep(struct step *s)
 		if (tier > LIFE_TIER_SAVED)
 			move_down(s);
 		break;
-	case LIFE_P_DORMANT:
 	case LIFE_P_FAILED:
+		if (tier > LIFE_TIER_SAVED && flag_has(s, F_SAVED))
+			move_down(s);
+		break;
+	case LIFE_P_DORMANT:
 		break;
 	default:
 		move_down(s);

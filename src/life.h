@@ -30,7 +30,7 @@ enum life_state {
 	LIFE_FROZEN,             /* also: freezing */
 	LIFE_SAVED,              /* also: saving */
 	LIFE_STOPPING,
-	LIFE_FAILED,             /* waits out its back-off, or its VM cannot be stopped: wakes fail at once */
+	LIFE_FAILED,             /* waits out its back-off, perhaps with a saved state, or its VM cannot be stopped: wakes fail at once */
 	LIFE_STATE_COUNT
 };
 
@@ -108,7 +108,7 @@ enum life_event_kind {
 	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full */
 	LIFE_EV_STORED,     /* ticket, result: the intent is on disk */
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
-	LIFE_EV_RESTORED,   /* ticket, result: as STARTED; the saved state is used up either way */
+	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
 	LIFE_EV_FROZEN,     /* ticket, result */
 	LIFE_EV_THAWED,     /* ticket, result */
@@ -135,6 +135,7 @@ struct life_event {
 	enum err result;
 	union {
 		enum life_cause cause;         /* WAKE: query, packet or operator */
+		bool kept;                     /* RESTORED, after an error: it could not be tried, and the saved state is there as before */
 		struct {
 			enum life_cause cause;     /* operator or pressure */
 			enum life_tier tier;       /* at least so deep; what is deeper already stays */

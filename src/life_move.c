@@ -116,17 +116,14 @@ move_rest(struct step *s)
 
 	l->ticket++;   /* whatever was asked for is not wanted any more */
 	flag_drop(s, F_CONTACTED);
-	if (flag_has(s, F_SAVED)) {
-		l->phase = LIFE_P_SAVED;
-		l->timer_ms = move_after(s->now, s->p->saved_ms);
-	} else if (l->backoff_until_ms > s->now) {
+	if (l->backoff_until_ms > s->now) {
 		l->phase = LIFE_P_FAILED;
 		l->timer_ms = l->backoff_until_ms;
-	} else {
-		l->phase = LIFE_P_DORMANT;
-		l->backoff_until_ms = 0;
-		l->timer_ms = LIFE_NEVER;
+		return;
 	}
+	l->backoff_until_ms = 0;
+	l->phase = flag_has(s, F_SAVED) ? LIFE_P_SAVED : LIFE_P_DORMANT;
+	l->timer_ms = flag_has(s, F_SAVED) ? move_after(s->now, s->p->saved_ms) : LIFE_NEVER;
 }
 
 /* Somebody wants it up: ask for a slot. */
@@ -138,14 +135,20 @@ move_begin(struct step *s)
 	move_arm(s, s->p->boot_ms);
 }
 
-/* There is no VM and no saved state (any more). */
 void
 move_gone(struct step *s)
+{
+	flag_drop(s, F_SAVED);
+	move_ended(s);
+}
+
+void
+move_ended(struct step *s)
 {
 	struct life *l = s->l;
 
 	move_release(s);
-	flag_drop(s, F_READY | F_DOOM | F_STUCK | F_DEAD | F_SAVED);
+	flag_drop(s, F_READY | F_DOOM | F_STUCK | F_DEAD);
 	if (flag_has(s, F_FAIL)) {
 		flag_drop(s, F_FAIL);
 		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
@@ -201,16 +204,14 @@ move_down(struct step *s)
 {
 	switch ((enum life_phase)s->l->phase) {
 	case LIFE_P_ADMITTING:
-		move_release(s);
-		if (flag_has(s, F_SAVED)) {
-			move_stop(s);
-			break;
-		}
-		/* FALLTHROUGH */
 	case LIFE_P_DORMANT:
 	case LIFE_P_INTENDING:
 	case LIFE_P_FAILED:
-		move_gone(s);
+		move_release(s);
+		if (flag_has(s, F_SAVED))
+			move_stop(s);
+		else
+			move_gone(s);
 		break;
 	case LIFE_P_STARTING:
 	case LIFE_P_RESTORING:

@@ -83,6 +83,7 @@ void move_release(struct step *s);   /* slots and probe */
 
 /* Where a unit without a VM goes. */
 void move_gone(struct step *s);      /* there is no VM and no saved state (any more): up again, back-off, dormant or GONE */
+void move_ended(struct step *s);     /* the same, but a saved state may be there; not for a unit that was removed */
 void move_rest(struct step *s);      /* nothing runs and nobody waits: saved, failed or dormant */
 
 #endif

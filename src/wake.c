@@ -28,6 +28,7 @@ struct op {
 	uint32_t unit;
 	uint32_t ticket;
 	enum life_event_kind ends_with;
+	bool kept;                 /* RESTORED: for its event */
 };
 
 static struct op *
@@ -91,12 +92,18 @@ op_done(struct op *op, enum err result, const char *why)
 	struct unit *u = unit_by_number(&w->units, op->unit);
 	struct life_event ev = { .kind = op->ends_with, .now_ms = now_ms(), .ticket = op->ticket, .result = result };
 
+	struct errmsg m = { "" };
+
+	if (ev.kind == LIFE_EV_RESTORED)
+		ev.kept = op->kept;
 	free(op);
 	if (u == NULL)
 		return;
 	/* Nothing to stop is no failure; a kernel that is missing is one. */
-	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0')
-		unit_error_set(u, why);
+	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
+		(void)err_set(&m, result, "%s%s", ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
+		unit_error_set(u, m.text);
+	}
 	wake_step(w, u, &ev);
 }
 
@@ -321,14 +328,18 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	vm_op_done(uuid, res, arg);
 }
 
-/* After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost. */
+/*
+ * After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost; unless the restore could not be tried, which it is again
+ * after the back-off.
+ */
 static void
 vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
-	if (u != NULL && res->err != ERR_OK)
+	op->kept = res->saved;
+	if (u != NULL && res->err != ERR_OK && !res->saved)
 		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
 	vm_started(uuid, res, arg);
 }
@@ -341,11 +352,15 @@ do_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	struct spec spec;
 	enum err e = probelink_plan(w, u, &m);
 
+	if (restore)
+		unit_error_set(u, NULL);   /* as INTENT does before a cold boot */
 	if (e == ERR_OK)
 		e = spec_build(w->gen->conf, &w->secret, u->conf, &u->run->uuid, &spec, &m);
 	if (e != ERR_OK) {
-		unit_error_set(u, m.text);
-		post_result(w, u, kind, ticket, e);
+		struct op *op = op_new(w, u, ticket, kind);
+
+		op->kept = restore;
+		op_done(op, e, m.text);
 		return;
 	}
 	if (restore)

@@ -8,6 +8,8 @@
 #ifndef VM_DRIVER_H
 #define VM_DRIVER_H
 
+#include <errno.h>
+
 #include "vm/vm.h"
 
 struct vm_driver;
@@ -31,7 +33,7 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 	char *text;                /* malloc'd: console text; the host frees it */
 	size_t text_len;
 	int64_t usec_cpu;
-	bool saved;                /* restore: the saved state is still there */
+	bool saved;                /* restore, after an error: it could not be tried, and the saved state is still there */
 };
 
 enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_READY /* spec.ready_key; once */, VM_WATCH_ENDED };
@@ -41,6 +43,13 @@ struct vm_env {
 	const struct vm_host_conf *conf;
 	struct vm_reporter *reporter;
 };
+
+/* A state that could not be opened: is that a shortage here, not the state's own fault? */
+static inline bool
+vm_saved_may_open_later(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
 
 /* uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
 void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -59,7 +68,10 @@ struct vm_driver {
 	enum err (*check)(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 	/* After an error nothing is left behind and *vm stays NULL; out->text may have the hypervisor's words. */
 	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
-	/* As start, from the saved state of spec->uuid; the state is removed unless it could not be tried. */
+	/*
+	 * As start, from the saved state of spec->uuid.  The state is removed when it was used or is useless.  It stays (out->saved) when the restore
+	 * failed for want of what a cold boot needs as well: a file, a bridge, memory, a process.
+	 */
 	enum err (*restore)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 	/* Removes a saved state. */
 	enum err (*discard)(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);

@@ -30,6 +30,7 @@ struct start {
 	libxl_domain_config dc;
 	struct xen_mark mark;
 	uint32_t domid;
+	bool useless;              /* the saved state: it was used, or is no good */
 	int state_fd;              /* -1: a cold boot */
 };
 
@@ -338,6 +339,7 @@ create(struct start *s, struct errmsg *m)
 	params.stream_version = 2;
 	rc = libxl_domain_create_restore(s->xl, &s->dc, &s->domid, s->state_fd, -1, &params, NULL, NULL);
 	libxl_domain_restore_params_dispose(&params);
+	s->useless = rc != 0;
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
 }
 
@@ -360,6 +362,7 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);
 	out->exec_ns = clock_now_ns();
+	s->useless = true;
 	/* A restored guest goes on behind the point where it wrote the key, which has stayed with its old domain. */
 	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
 		xen_watch_ready(s->ctx->events, (*v)->watch);
@@ -430,15 +433,15 @@ xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_out
 	out->saved = true;
 	xen_saved_name(&spec->uuid, name, sizeof(name));
 	if (e == ERR_OK && (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
-		out->saved = errno != ENOENT;
+		out->saved = vm_saved_may_open_later(errno);
 		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state %s", name);
 	}
 	if (e == ERR_OK) {
 		e = run(&s, vm, out);
-		out->saved = false;     /* it was used, or is useless */
-		if (xen_discard(ctx, &spec->uuid, NULL) != ERR_OK)
-			vm_report_log(ctx->env->reporter, &spec->uuid, "the saved state %s could not be removed", name);
+		out->saved = !s.useless;
 	}
+	if (!out->saved && xen_discard(ctx, &spec->uuid, NULL) != ERR_OK)
+		vm_report_log(ctx->env->reporter, &spec->uuid, "the saved state %s could not be removed", name);
 	start_clear(&s);
 	return e;
 }

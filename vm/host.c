@@ -121,11 +121,13 @@ start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb
 	if (err == ERR_OK && (j->spec = vm_spec_copy(spec)) == NULL)
 		err = err_set(&m, ERR_NOMEM, "out of memory for a VM's specification");
 	if (err != ERR_OK) {
+		j->out.saved = op == OP_RESTORE && e != NULL;
 		host_job_refuse(j, err, m.text);
 		return;
 	}
 	if (e == NULL)
 		e = host_entry_new(h, &spec->uuid, (unsigned)(d - h->drivers));
+	j->other_driver = d != &h->drivers[e->driver];
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
 	host_entry_next(e);
 }

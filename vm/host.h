@@ -39,6 +39,7 @@ struct host_job {
 	enum vm_stop_how how;
 	unsigned deadline_ms;
 	bool asking;               /* the first half of a shutdown */
+	bool other_driver;         /* restore: of the specification, not the one that saved it */
 	bool died;
 	enum vm_watch_verdict verdict;
 	vm_done_cb done;

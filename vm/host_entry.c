@@ -82,6 +82,7 @@ job_finish(struct host_job *j)
 		.detail = console ? tail(&j->out, LIMIT_CONSOLE_RING) : j->out.detail,
 		.console = tail(&j->out, LIMIT_CONSOLE_TAIL),
 		.usec_cpu = j->out.usec_cpu,
+		.saved = j->err != ERR_OK && j->out.saved,
 	};
 
 	res.detail_len = console && j->out.text != NULL ? (size_t)(j->out.text + j->out.text_len - res.detail) : strlen(res.detail);
@@ -105,6 +106,17 @@ host_job_refuse(struct host_job *j, enum err e, const char *why)
 	pool_post(j->host->pool, &j->pj);
 }
 
+/* The image has another driver by now, which makes nothing of it. */
+static enum err
+restore_useless(struct host_job *j)
+{
+	struct errmsg m;
+
+	if (j->driver->discard(j->ctx, &j->uuid, &m) != ERR_OK)
+		vm_report_log(&j->host->reporter, &j->uuid, "%s", m.text);
+	return err_set(&j->out.msg, ERR_STATE, "the state was saved by driver %s, and the image has driver %s now", j->driver->name, j->spec->driver);
+}
+
 /* On a driver thread. */
 static void
 job_run(struct pool_job *pj)
@@ -118,7 +130,10 @@ job_run(struct pool_job *pj)
 		j->err = d->start(j->ctx, j->spec, &j->vm, &j->out);
 		break;
 	case OP_RESTORE:
-		j->err = d->restore(j->ctx, j->spec, &j->vm, &j->out);
+		if (j->other_driver)
+			j->err = restore_useless(j);
+		else
+			j->err = d->restore(j->ctx, j->spec, &j->vm, &j->out);
 		break;
 	case OP_STOP:
 		if (vm == NULL)

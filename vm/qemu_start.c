@@ -438,35 +438,44 @@ same_shape(struct start *s, struct errmsg *m)
 	return e;
 }
 
+static enum err
+open_state(struct start *s, struct vm_outcome *out)
+{
+	char name[VM_UUID_TEXT + 16];
+
+	qemu_saved_name(&s->spec->uuid, ".state", name, sizeof(name));
+	s->state_fd = openat(s->ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->state_fd >= 0)
+		return ERR_OK;
+	out->saved = vm_saved_may_open_later(errno);
+	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state %s", name);
+}
+
 enum err
 qemu_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct qemu_ctx *ctx = arg;
-	char name[VM_UUID_TEXT + 16];
-	bool tried = false;
 	struct start s;
 	enum err e;
 
 	e = start_init(&s, ctx, spec, &out->msg);
-	if (e != ERR_OK)
-		return e;
-	qemu_saved_name(&spec->uuid, ".state", name, sizeof(name));
-	s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (s.state_fd < 0)
-		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state");
+	out->saved = true;
+	if (e == ERR_OK)
+		e = open_state(&s, out);
 	if (e == ERR_OK)
 		e = prepare(&s, &out->msg);
 	if (e == ERR_OK) {
-		tried = true;
 		e = same_shape(&s, &out->msg);
+		out->saved = e != ERR_STATE;
 	}
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		e = launch(&s, out);
+		out->saved = e != ERR_OK;
+	}
 	start_clear(&s);
 	if (e == ERR_OK)
 		e = qemu_saved_arrive(s.v, &out->msg);
-	out->saved = !tried && e != ERR_MISSING;
-	if (tried && qemu_saved_remove(ctx, &spec->uuid, NULL) != ERR_OK)
+	if (!out->saved && qemu_saved_remove(ctx, &spec->uuid, NULL) != ERR_OK)
 		vm_report_log(ctx->env->reporter, &spec->uuid, "a saved state that was used or is useless could not be removed");
 	if (e != ERR_OK)
 		start_undo(&s, out);

@@ -144,6 +144,7 @@ struct vm_result {
 	size_t detail_len;
 	const char *console;       /* last lines when a start failed or a VM was stopped; never NULL */
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
+	bool saved;                /* vm_restore, after an error: it could not be tried (and a cold boot neither), and the state is there as before */
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
@@ -157,7 +158,7 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  *     does not wait for a shutdown that was asked for before.
  * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state directory, then the process ends.
  * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The file is removed when it worked or is useless
- *     (damaged, or the image's settings changed: ERR_STATE).
+ *     (damaged, or the image's settings changed: ERR_STATE); when something that a cold boot would need as well was missing, it stays (result: saved).
  * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading does not consume it.
  */
 void vm_start(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);

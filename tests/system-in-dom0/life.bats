@@ -155,6 +155,51 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	wait_for 10 nothing_left
 }
 
+free_mib() { xl info free_memory; }
+# hog NAME MIB: a domain that only takes memory.
+hog() {
+	printf 'name = "%s"\ntype = "pvh"\nkernel = "%s"\nmemory = %d\nshadow_memory = 4\n' "$1" "$BUILD/mute.elf" "$2" >/tmp/hog.xl
+	xl create -q -e -p /tmp/hog.xl
+}
+take_memory() {
+	local n=0
+	hog hog "$(($(free_mib) - 48))"
+	while [ "$(free_mib)" -ge 12 ] && hog hog$n 4; do n=$((n + 1)); done
+	echo "# $(free_mib) MiB are free with $n domains of 4 MiB" >&3
+}
+give_memory() { for n in $(domains | grep '^hog'); do xl destroy "$n"; done; }
+no_memory_for_saved() {
+	ask saved.example.test >/tmp/answer
+	grep -q SERVFAIL /tmp/answer
+	grep -q EDE /tmp/answer
+	jitsu show saved.example.test >/tmp/shown
+	grep -q 'it stays saved: not enough memory' /tmp/shown || { cat /tmp/shown; return 1; }
+	wait_for 10 is_state saved saved
+	[ "$(find "$DIR/state/saved" -name '*.xen' | wc -l)" -eq 1 ]
+}
+
+@test "no memory for a restore: SERVFAIL with EDE, the state stays, and the guest goes on from it when there is memory" {
+	jitsu wake saved.example.test
+	sleep 3
+	jitsu sleep saved.example.test
+	take_memory
+	no_memory_for_saved
+	end_jitsud KILL
+	start_jitsud
+	is_state saved saved
+	no_memory_for_saved
+	run jitsu wake saved.example.test
+	[ "$status" -eq 1 ]
+	[[ $output == *"it stays saved: not enough memory"* ]]
+	give_memory
+	[ "$(ask +short saved.example.test)" = 10.77.0.15 ]
+	[ "$(up_for)" -ge 3 ]
+	[ "$(jitsu show saved.example.test | grep -c 'it stays saved')" -eq 0 ]
+	xl destroy "$(domid_of saved)"
+	wait_for 30 is_state saved dormant
+	wait_for 10 nothing_left
+}
+
 @test "a guest that does not answer a suspend request is destroyed by the deadline, which is said once and marked" {
 	local start
 	jitsu wake mute.example.test

@@ -195,3 +195,31 @@ page() { in_ns curl -s -S --max-time 5 "http://${1:-10.77.0.10}/"; }
 	[ "$(booted)" -lt 2 ]
 	grep -q 'www.example.test: its saved state is of no use, and it boots anew: ' "$DIR/log"
 }
+
+@test "a saved unit whose restore cannot be tried keeps its state, fails and says so, and goes on from it later" {
+	HELLO_CONF='sleep = "save" backoff-min = "200ms"' write_conf
+	WWW_KEYS='"min-up=0s"' write_zone
+	booted() { in_ns curl -s --max-time 5 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
+	start_jitsud
+	jitsu wake www.example.test
+	sleep 2
+	jitsu sleep www.example.test
+	mv "$DIR/hello.elf" "$DIR/elsewhere.elf"
+	ask www.example.test A >"$DIR/answer"
+	grep -q 'SERVFAIL' "$DIR/answer"
+	grep -q 'EDE' "$DIR/answer"
+	jitsu show www.example.test >"$DIR/shown"
+	grep -q 'it stays saved: .*hello.elf' "$DIR/shown" || { cat "$DIR/shown"; false; }
+	wait_for 5 is_state www.example.test saved
+	[ "$(find "$DIR/state/saved" -name '*.state' | wc -l)" -eq 1 ]
+	# The next jitsud knows it, too.
+	jitsu wake www.example.test || true
+	stop_jitsud KILL
+	start_jitsud
+	mv "$DIR/elsewhere.elf" "$DIR/hello.elf"
+	jitsu wake www.example.test
+	[ "$(booted)" -ge 2 ]
+	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
+	run jitsu show www.example.test
+	[[ $output != *"it stays saved"* ]]
+}

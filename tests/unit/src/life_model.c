@@ -227,7 +227,8 @@ check_vm(const struct model_unit *u)
 	model_expect(u->board != LIFE_AWAKE || p == LIFE_P_AWAKE || p == LIFE_P_READING || p == LIFE_P_STARTING || p == LIFE_P_RESTORING, "shown as awake, but it is not");
 	model_expect(u->vm == VM_NONE || life_has_vm(&u->life), "a VM is forgotten");
 	model_expect(u->vm == VM_NONE || u->row.current, "a VM that the store does not know");
-	model_expect(!u->file || (p >= LIFE_P_SAVING && p <= LIFE_P_RETRYING) || p == LIFE_P_ADMITTING || p == LIFE_P_RESTORING, "a saved state is forgotten");
+	model_expect(!u->file || (p >= LIFE_P_SAVING && p <= LIFE_P_RETRYING) || p == LIFE_P_ADMITTING || p == LIFE_P_RESTORING ||
+	    p == LIFE_P_FAILED, "a saved state is forgotten");
 	if (u->died)
 		return;
 	model_expect((p != LIFE_P_AWAKE && p != LIFE_P_READING && p != LIFE_P_PROBING) || u->vm == VM_RUNNING, "taken for running, but it is not");

@@ -5,7 +5,7 @@
 
 const char *const model_move_names[MOVE_COUNT] = {
 	"wake by query", "wake by packet", "wake by operator", "admit", "refuse", "store writes", "store fails", "stored is reported",
-	"operation works", "operation fails", "operation fails and loses the VM", "operation is reported", "guest is ready", "ready is reported", "VM dies", "death is reported",
+	"operation works", "operation fails", "operation fails and loses the VM", "restore cannot be tried", "operation is reported", "guest is ready", "ready is reported", "VM dies", "death is reported",
 	"read fails", "read: nothing", "read: a query", "read: a packet", "timer", "timer too early", "tick",
 	"sleep frozen", "sleep saved", "sleep dormant", "policy", "remove", "kill", "kill, late times", "kill, half-made",
 };
@@ -68,7 +68,9 @@ op_effect(struct model_unit *u, enum move m)
 {
 	bool works = m == MOVE_OP_WORKS;
 
-	u->stage = works ? OP_OK : OP_FAILED;
+	u->stage = works ? OP_OK : m == MOVE_OP_NOT_TRIED ? OP_KEPT : OP_FAILED;
+	if (m == MOVE_OP_NOT_TRIED)
+		return;
 	switch ((enum life_action_kind)u->op) {
 	case LIFE_DO_START:
 	case LIFE_DO_RESTORE:
@@ -109,12 +111,12 @@ move_op(const struct system *sys, struct world *w, struct model_unit *u, enum mo
 	static const enum life_event_kind ends[LIFE_ACTION_COUNT] = { [LIFE_DO_START] = LIFE_EV_STARTED, [LIFE_DO_RESTORE] = LIFE_EV_RESTORED,
 	    [LIFE_DO_FREEZE] = LIFE_EV_FROZEN, [LIFE_DO_THAW] = LIFE_EV_THAWED, [LIFE_DO_SAVE] = LIFE_EV_SAVED, [LIFE_DO_STOP] = LIFE_EV_STOPPED };
 	bool needs_vm = u->op == LIFE_DO_FREEZE || u->op == LIFE_DO_THAW;   /* a VM that is saved may die when its file is complete */
-	enum life_event_kind end = ends[u->op];
-	uint32_t ticket = u->op_ticket;
+	struct life_event ev = { .kind = ends[u->op], .ticket = u->op_ticket };
 	enum err result;
 
 	if (m != MOVE_OP_REPORT) {
-		if (u->stage != OP_BEGUN || (m == MOVE_OP_WORKS && needs_vm && u->vm == VM_NONE) || (m == MOVE_OP_LOSES_VM && u->op != LIFE_DO_SAVE))
+		if (u->stage != OP_BEGUN || (m == MOVE_OP_WORKS && needs_vm && u->vm == VM_NONE) || (m == MOVE_OP_LOSES_VM && u->op != LIFE_DO_SAVE) ||
+		    (m == MOVE_OP_NOT_TRIED && u->op != LIFE_DO_RESTORE))
 			return false;
 		if (u->op == LIFE_DO_STOP && m == MOVE_OP_FAILS && u->vm == VM_NONE && !u->file)
 			return false;   /* of a VM that is gone, a stop can say nothing else */
@@ -124,13 +126,15 @@ move_op(const struct system *sys, struct world *w, struct model_unit *u, enum mo
 	if (u->stage <= OP_BEGUN)
 		return false;
 	result = u->stage == OP_OK ? ERR_OK : u->stage == OP_MISSING ? ERR_MISSING : ERR_IO;
-	if ((end == LIFE_EV_STARTED || end == LIFE_EV_RESTORED) && result != ERR_OK)
+	if ((ev.kind == LIFE_EV_STARTED || ev.kind == LIFE_EV_RESTORED) && result != ERR_OK)
 		u->died = false;
-	if (end == LIFE_EV_STOPPED && result != ERR_IO)
+	if (ev.kind == LIFE_EV_STOPPED && result != ERR_IO)
 		u->died = false;
+	ev.result = result;
+	ev.kept = u->stage == OP_KEPT;
 	u->op = 0;
 	u->stage = OP_NONE;
-	model_deliver_kind(sys, w, u, end, ticket, result);
+	model_deliver(sys, w, u, ev);
 	return true;
 }
 
@@ -328,6 +332,7 @@ move_any(const struct system *sys, struct world *w, unsigned i, enum move m)
 	case MOVE_OP_WORKS:
 	case MOVE_OP_FAILS:
 	case MOVE_OP_LOSES_VM:
+	case MOVE_OP_NOT_TRIED:
 	case MOVE_OP_REPORT:
 		return move_op(sys, w, u, m);
 	case MOVE_GUEST_READY:

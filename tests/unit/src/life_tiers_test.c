@@ -123,6 +123,78 @@ a_saved_unit_is_restored(void **state)
 }
 
 static void
+rig_not_tried(struct rig *r)
+{
+	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_RESTORED, .ticket = r->l.ticket, .result = ERR_LIMIT, .kept = true }), ERR_OK);
+}
+
+static void
+a_restore_that_cannot_be_tried_keeps_the_state(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_RESTORING);
+
+	(void)state;
+	rig_not_tried(&r);
+	did(&r, "changed woken unprobe boot-done release timer");   /* no cold boot */
+	rig_answered(&r, WAKE_FAILED);
+	is(&r, LIFE_FAILED);
+	assert_int_equal(r.l.why, LIFE_WHY_START);
+	assert_int_equal(r.l.failures, 1);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_answered(&r, WAKE_FAILED);
+	rig_timer(&r);
+	did(&r, "changed");
+	is(&r, LIFE_SAVED);
+	assert_int_equal(r.l.why, LIFE_WHY_BACKOFF_OVER);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	did(&r, "restore probe");
+	rig_not_tried(&r);
+	assert_int_equal(r.l.failures, 2);
+	rig_wake(&r, LIFE_BY_OPERATOR);   /* who does not wait for the back-off */
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	did(&r, "restore probe");
+	rig_event(&r, LIFE_EV_RESTORED, ERR_OK);
+	rig_event(&r, LIFE_EV_READY, ERR_OK);
+	is(&r, LIFE_AWAKE);
+}
+
+static void
+a_kept_state_goes_when_it_is_not_wanted(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_RESTORING);
+
+	(void)state;
+	rig_not_tried(&r);
+	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
+	did(&r, "changed stop timer");
+	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
+	did(&r, "changed timer forget");
+	r = rig_in_phase(LIFE_P_RESTORING);
+	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
+	rig_not_tried(&r);
+	did(&r, "release stop");
+	r = rig_in_phase(LIFE_P_RESTORING);
+	rig_not_tried(&r);
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	did(&r, "");
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	did(&r, "changed stop timer");
+	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
+	is(&r, LIFE_FAILED);
+	rig_timer(&r);
+	is(&r, LIFE_DORMANT);
+	/* Its time was over before the driver said so. */
+	r = rig_in_phase(LIFE_P_RESTORING);
+	rig_timer(&r);
+	is(&r, LIFE_STOPPING);
+	rig_not_tried(&r);
+	is(&r, LIFE_FAILED);
+	rig_timer(&r);
+	is(&r, LIFE_SAVED);
+}
+
+static void
 a_wake_while_saving_restores(void **state)
 {
 	struct rig r = rig_in_phase(LIFE_P_SAVING);
@@ -360,6 +432,8 @@ main(void)
 		cmocka_unit_test(a_hanging_freeze_keeps_nobody_waiting),
 		cmocka_unit_test(a_wake_while_freezing_thaws),
 		cmocka_unit_test(a_saved_unit_is_restored),
+		cmocka_unit_test(a_restore_that_cannot_be_tried_keeps_the_state),
+		cmocka_unit_test(a_kept_state_goes_when_it_is_not_wanted),
 		cmocka_unit_test(a_wake_while_saving_restores),
 		cmocka_unit_test(what_the_driver_cannot_do_becomes_a_stop),
 		cmocka_unit_test(sleep_grows_deeper_with_age),

@@ -188,6 +188,7 @@ result_cb(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	snprintf(r->console, sizeof(r->console), "%s", res->console);
 	r->exec_ns = res->exec_ns;
 	r->usec_cpu = res->usec_cpu;
+	r->saved = res->saved;
 }
 
 static void

@@ -323,6 +323,56 @@ test_restore_refused(void **state)
 }
 
 static void
+restore(const struct vm_spec *spec, struct result *r)
+{
+	memset(r, 0, sizeof(*r));
+	vm_restore(w.host, spec, result_cb, r);
+	*r = wait_for(r);
+}
+
+/* Without what a cold boot needs as well, nothing is tried, and nothing is lost. */
+static void
+test_restore_not_tried(void **state)
+{
+	struct vm_spec spec;
+	char cmdline[128], bridge[IFNAMSIZ];
+	struct result r;
+
+	(void)state;
+	world_spec(&w, &spec, 17, cmdline);
+	r = start(&spec);
+	assert_ok(&r);
+	assert_true(guest_pings(17, 10));
+	r = simple(vm_save, &spec.uuid);
+	assert_ok(&r);
+	sh("mv %s %s.gone", w.kernel, w.kernel);
+	restore(&spec, &r);
+	sh("mv %s.gone %s", w.kernel, w.kernel);
+	assert_int_not_equal(r.err, ERR_OK);
+	assert_true(r.saved);
+	memcpy(bridge, spec.nics[0].bridge, sizeof(bridge));
+	snprintf(spec.nics[0].bridge, sizeof(spec.nics[0].bridge), "nosuchbridge");
+	restore(&spec, &r);
+	memcpy(spec.nics[0].bridge, bridge, sizeof(bridge));
+	assert_int_not_equal(r.err, ERR_OK);
+	assert_true(r.saved);
+	/* QEMU itself cannot be executed. */
+	sh("command -v qemu-system-x86_64 >%s/qemu && mount --bind /dev/null $(cat %s/qemu)", w.dir, w.dir);
+	restore(&spec, &r);
+	sh("umount $(cat %s/qemu)", w.dir);
+	assert_int_not_equal(r.err, ERR_OK);
+	print_message("not tried: %s\n", r.text);
+	assert_true(r.saved);
+	restore(&spec, &r);
+	assert_ok(&r);
+	assert_false(r.saved);
+	assert_true(guest_pings(17, 3));
+	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
+	assert_ok(&r);
+	assert_nothing_left();
+}
+
+static void
 test_killed(void **state)
 {
 	struct vm_spec spec;
@@ -671,6 +721,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_freeze, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_save_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_restore_not_tried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_crash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
