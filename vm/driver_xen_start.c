@@ -354,15 +354,16 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (*v == NULL)
 		return nomem(&out->msg);
 	xen_vm_nic(*v, s->dc.c_info.type);
-	e = xen_watch_new(s->ctx->events, s->domid, s->spec->ready_key, &(*v)->watch, &out->msg);
-	if (e != ERR_OK)
-		return e;
-	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
 	rc = libxl_domain_unpause(s->xl, s->domid, NULL);
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);
 	out->exec_ns = clock_now_ns();
 	s->useless = true;
+	/* While the guest begins: what came before a watch is told when it is set. */
+	e = xen_watch_new(s->ctx->events, s->domid, s->spec->ready_key, &(*v)->watch, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
 	/* A restored guest goes on behind the point where it wrote the key, which has stayed with its old domain. */
 	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
 		xen_watch_ready(s->ctx->events, (*v)->watch);

@@ -13,8 +13,10 @@ images() {
 	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
 	image full "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
 	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+	image falls "ready = \"tcp:80\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
+	image fallsready "ready = \"xenstore:name\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
 }
-setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf; }
+setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready; }
 teardown_file() { teardown_dom0 life; }
 teardown() { explain; }
 
@@ -66,6 +68,23 @@ console_says() { jitsu console hello.example.test | grep -q 'hello.example.test 
 	wait_for 10 nothing_left
 }
 crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
+
+@test "a guest that ends with its first instruction is noticed, each time, whatever its readiness is" {
+	local start n unit
+	for n in 1 2 3; do
+		for unit in falls fallsready; do
+			start=$SECONDS
+			jitsu wake $unit.example.test || true
+			wait_for 10 gone_down $unit
+			[ $((SECONDS - start)) -lt 20 ]
+			jitsu show $unit.example.test | grep -q 'the guest wants to reboot'   # which is what Xen makes of a triple fault
+			wait_for 10 nothing_left
+		done
+	done
+	[ "$(ask falls.example.test | grep -c SERVFAIL)" -eq 1 ]
+	wait_for 10 nothing_left
+}
+gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
 
 @test "sleep=freeze pauses the domain, a wake unpauses it" {
 	local id
