@@ -7,12 +7,17 @@
  * Only packets of VMs that are watched count: two more sets have the pairs of host interface and MAC of VMs (`guests`), and the MACs of VMs whose
  * interface is not known (`macs`).  A guest that sends from other addresses fills nothing and keeps nobody awake.
  */
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
+
+#include <linux/netlink.h>
 
 #include <nftables/libnftables.h>
 
@@ -249,6 +254,25 @@ act_free(struct vm_activity *a)
 	free(a);
 }
 
+/* From what is executed: libnftables leaves its socket open then, and libxl executes device models and scripts from this process. */
+static void
+hide_netfilter_sockets(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		int fd = atoi(d->d_name), domain = -1, protocol = -1;
+		socklen_t len = sizeof(int);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_NETLINK &&
+		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == NETLINK_NETFILTER)
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);     /* of a descriptor that is open it cannot fail */
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
 enum err
 vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out, struct errmsg *m)
 {
@@ -268,6 +292,7 @@ vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out,
 	LIST_INIT(&a->guests);
 	snprintf(a->table, sizeof(a->table), "jitsu-%s", tag);
 	a->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	hide_netfilter_sockets();
 	if (a->nft == NULL || nft_ctx_buffer_output(a->nft) != 0 || nft_ctx_buffer_error(a->nft) != 0)
 		e = err_set(m, ERR_IO, "nftables: no context");
 	/* The table of the daemon before us is kept, and what it counted. */

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -321,6 +323,25 @@ test_table_lives(void **state)
 	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
 }
 
+/* Device models and scripts are executed by libxl, which closes nothing. */
+static void
+test_nothing_for_others(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (int fd = 0; fd < 1024; fd++) {
+		int domain = -1;
+		socklen_t len = sizeof(domain);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_NETLINK)
+			continue;
+		n++;
+		assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	}
+	assert_true(n > 0);
+}
+
 static void
 test_bridge(void **state)
 {
@@ -353,6 +374,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_echo_probes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forged_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table_lives, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 	};
 	const char *why = world_make(&w);
