@@ -92,7 +92,7 @@ gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
 	id=$(domid_of frozen)
 	jitsu sleep frozen.example.test
 	is_state frozen frozen
-	xl list "$id" | tail -1 | grep -q -- '--p---'
+	xl list "$id" | tail -1 | grep -q ' [-r][-b]p---'
 	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
 	[ "$(domid_of frozen)" = "$id" ]
 	page 10.77.0.12 | grep -q frozen
