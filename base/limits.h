@@ -169,8 +169,8 @@
 /* What an entry on disk says of a zone's files: LIMIT_INCLUDES paths of the usual length. */
 #define LIMIT_CACHE_HEAD (1024 * 1024)
 
-/* One RRset in wire format, and its signatures: both must fit into one message beside the question and EDNS. */
-#define LIMIT_RRSET_WIRE 32000
+/* One RRset in wire format with its signatures: over TCP they fit into one message (65,535 bytes) beside the longest question and EDNS with all options. */
+#define LIMIT_RRSET_WIRE 65000
 
 /* RRsets of one name: they are searched one after the other. */
 #define LIMIT_NODE_RRSETS 256

@@ -15,6 +15,10 @@
 #define OPTION_EDE 15
 #define COOKIE_LEN (4 + DNS_COOKIE_LEN)
 #define KEEPALIVE_LEN 6
+#define NSID_MOST (sizeof(((struct msg *)NULL)->dns_conf.nsid) - 1)
+
+_Static_assert(HEADER_LEN + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST + COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
+    "whatever is asked with, a RRset that was compiled can be answered");
 
 void
 reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt)

@@ -54,6 +54,20 @@ check_dname(struct ztree *t, const struct tnode *n, const struct trrset *dname)
 	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text, dname->n);
 }
 
+/* Who asks with DO gets both in one message.  A set that is too large by itself was found when it was read. */
+static void
+check_signed_size(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
+{
+	const struct trrset *set = tnode_find(n, sigs->covers, 0);
+	char text[LIMIT_NAME_TEXT];
+
+	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE || set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	ztree_found(t, set->file, set->line, "%s: records of one type (%u bytes) and their signatures (%u) do not fit into an answer (%d bytes)", text, set->wire,
+	    sigs->wire, LIMIT_RRSET_WIRE);
+}
+
 static bool
 is_wildcard(const uint8_t *rel, size_t len)
 {
@@ -122,9 +136,13 @@ ztree_check(struct ztree *t)
 		return ERR_NOMEM;
 	}
 	check_apex(t);
-	for (struct tnode *n = t->first; n != NULL; n = n->next)
+	for (struct tnode *n = t->first; n != NULL; n = n->next) {
+		for (const struct trrset *s = n->sets; s != NULL && t->is_signed; s = s->next)
+			if (s->type == DNS_T_RRSIG)
+				check_signed_size(t, n, s);
 		if ((n->flags & ZNODE_NSEC3) == 0)
 			check_node(t, n);
+	}
 	for (struct tnode *n = t->first; n != NULL; n = n->next)
 		check_occluded(n);
 	if (t->is_signed && !t->units_apart && t->units != NULL)

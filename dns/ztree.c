@@ -347,8 +347,7 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 			return;   /* RFC 2181 section 5: duplicates are one record */
 	if (s->wire + ZRR_FIXED + rr->rdlen > LIMIT_RRSET_WIRE) {
 		if (s->wire <= LIMIT_RRSET_WIRE)
-			ztree_found(t, rr->file, rr->line, "more records of one name and type than fit into an answer (%d bytes)",
-			    LIMIT_RRSET_WIRE);
+			ztree_found(t, rr->file, rr->line, "more records of one name and type than fit into an answer (%d bytes)", LIMIT_RRSET_WIRE);
 		s->wire = LIMIT_RRSET_WIRE + 1;
 		return;
 	}

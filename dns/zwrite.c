@@ -8,6 +8,9 @@
 #define POINTER_BASE 12
 #define COMPARED_NAMES 8        /* of one RRset, when looking for names that share a suffix among themselves */
 
+_Static_assert(LIMIT_RRSET_WIRE / ZRR_FIXED <= ZRRSET_COUNT, "records can be counted");
+_Static_assert(LIMIT_RRSET_WIRE <= UINT16_MAX, "lengths fit into struct zrrset");
+
 /* One node on its way: its owner in full, and where each label begins. */
 struct owner {
 	uint8_t name[DNS_WIRE_NAME];

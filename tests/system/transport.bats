@@ -42,6 +42,7 @@ zone_records() {
 	EOF2
 	local i
 	for i in $(seq 60); do echo "large A 192.0.2.$i"; done
+	awk 'BEGIN { for (i = 0; i < 4062; i++) printf "largest A 192.1.%d.%d\n", i / 256, i % 256 }'
 	for i in $(seq 20); do echo "medium TXT \"$i is forty characters of text, or nearly\""; done
 }
 
@@ -235,6 +236,9 @@ teardown() { log_on_failure; }
 	[[ "$output" == *" tc "* ]]
 	run ask +bufsize=512 large.example.test A
 	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 60"* && "$output" != *" tc "* ]]
+	# 64,992 bytes of records, with all the options of EDNS that there are here
+	run ask +dnssec +nsid +keepalive largest.example.test A
+	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 4062"* && "$output" != *" tc "* && "$output" == *"SIZE  rcvd: 65090"* ]]
 	raw <<-'EOF2'
 	from dnsraw import *
 	for size in (0, 100, 512, 513, 600, 1000, 1232, 4096, 65535):

@@ -1,4 +1,5 @@
 /* answer_test: RFC 1034 section 4.3.2 and what came after it, on zones small enough to read. */
+#include "dns/cookie.h"
 #include "dns/lookup.h"
 #include "zone_fixture.h"
 
@@ -439,13 +440,79 @@ signed_zone(void **state)
 	fixture_clear(&f);
 }
 
+/* Asks for the largest RRset with every option that there is, over TCP and UDP; the reply's size over TCP. */
+static size_t
+ask_largest(struct fixture *f, const char *name, uint16_t type, unsigned records)
+{
+	static uint8_t buf[DNS_MESSAGE_MAX];
+	char nsid[sizeof(((struct msg *)NULL)->dns_conf.nsid)] = "";
+	const struct dns_reply_conf conf = { .udp_payload = 4096, .nsid = nsid, .keepalive = 100 };
+	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
+	uint8_t wire[300];
+	struct dns_query q;
+	ldns_pkt *p = NULL;
+	uint16_t rcode;
+	size_t size;
+
+	memset(nsid, 'n', sizeof(nsid) - 1);
+	assert_int_equal(dns_query_parse(wire, fixture_query(wire, name, type), &q, &rcode), DNS_PARSED_OK);
+	q.edns = (struct dns_edns){ .present = true, .dnssec_ok = true, .udp_payload = 65535, .nsid = true, .keepalive = true, .cookie_len = 8, .cookie_reply = true };
+	(void)dns_answer_build(f->set, &q, true, &conf, &r);
+	size = r.len;
+	assert_int_equal(buf[2] & 0x02, 0);
+	assert_int_equal(ldns_wire2pkt(&p, buf, size), LDNS_STATUS_OK);
+	assert_int_equal(ldns_pkt_ancount(p), records);
+	assert_int_equal(ldns_pkt_edns_data(p) != NULL ? ldns_rdf_size(ldns_pkt_edns_data(p)) : 0, 4 + 63 + 4 + DNS_COOKIE_LEN + 6);
+	ldns_pkt_free(p);
+	r.cap = conf.udp_payload;
+	(void)dns_answer_build(f->set, &q, false, &conf, &r);
+	assert_int_equal(buf[2] & 0x02, 0x02);
+	assert_true(dns_get16(buf + 6) <= 1);   /* an alias */
+	return size;
+}
+
+/* What the compiler takes is answered whole over TCP: beside the longest name and all options, from a wildcard, with signatures, behind an alias. */
+static void
+largest(void **state)
+{
+	char *text = malloc(1 << 20), name[300], label[64];
+	struct fixture f = { .n = 0 };
+	size_t n, size = 1 << 20;
+
+	(void)state;
+	memset(label, 'x', 63);
+	label[63] = '\0';
+	(void)snprintf(name, sizeof(name), "%s.%s.%s.%.52s.big.test", label, label, label, label);
+	n = (size_t)snprintf(text, size, "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.1.1\nalias CNAME mx\n");
+	for (unsigned i = 0; i < 4062; i++)
+		n += (size_t)snprintf(text + n, size - n, "*.w TYPE65280 \\# 4 %08x\n", i);
+	n += (size_t)snprintf(text + n, size - n, "%s. A 10.1.0.0\n", name);
+	for (unsigned i = 1; i < 4062; i++)
+		n += (size_t)snprintf(text + n, size - n, " A 10.0.%u.%u\n", i >> 8, i & 255);
+	for (unsigned i = 0; i < 1585; i++)
+		n += (size_t)snprintf(text + n, size - n, "mx MX 1 h%04u.a.mail.big.test.\nown MX 1 h%04u.own\n", i, i);
+	for (unsigned i = 0; i < 3000; i++)
+		n += (size_t)snprintf(text + n, size - n, "s A 10.0.%u.%u\n", i >> 8, i & 255);
+	n += (size_t)snprintf(text + n, size - n, "s RRSIG A 8 3 60 20300101000000 20200101000000 1 big.test. ");
+	memset(text + n, 'A', 22000);
+	(void)snprintf(text + n + 22000, size - n - 22000, "\n");
+	fixture_add(&f, "big.test", text);
+	free(text);
+	assert_int_equal(ask_largest(&f, name, DNS_T_A, 4062), 12 + 255 + 4 + 4062 * 16 + 11 + 67 + 4 + DNS_COOKIE_LEN + 6);
+	(void)ask_largest(&f, "any.w.big.test", 65280, 4062);
+	(void)ask_largest(&f, "own.big.test", DNS_T_MX, 1585);
+	(void)ask_largest(&f, "alias.big.test", DNS_T_MX, 1 + 1585);
+	(void)ask_largest(&f, "s.big.test", DNS_T_A, 3000 + 1);
+	fixture_clear(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exact), cmocka_unit_test(transfers), cmocka_unit_test(classes), cmocka_unit_test(aliases), cmocka_unit_test(dname_too_long), cmocka_unit_test(wildcards),
 		cmocka_unit_test(delegations), cmocka_unit_test(units), cmocka_unit_test(zones), cmocka_unit_test(nested),
-		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(compression), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(truncation), cmocka_unit_test(owners), cmocka_unit_test(compression), cmocka_unit_test(absent), cmocka_unit_test(loops), cmocka_unit_test(probes), cmocka_unit_test(signed_zone), cmocka_unit_test(largest),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

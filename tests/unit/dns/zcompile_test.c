@@ -325,9 +325,21 @@ limits(void **state)
 	snprintf(text + n, size - n, "\n");
 	OK(text);
 	n = (size_t)snprintf(text, size, HEAD);
-	for (unsigned i = 0; i < 3000; i++)
+	for (unsigned i = 0; i < 4062; i++)
 		n += (size_t)snprintf(text + n, size - n, "many A 10.0.%u.%u\n", i >> 8, i & 255);
+	OK(text);
+	snprintf(text + n, size - n, "many A 10.9.0.1\n");
 	BAD(text, "more records of one name and type than fit into an answer");
+	/* 64,000 bytes, and signatures of 1,000 and 1,003 */
+	n = (size_t)snprintf(text, size, HEAD);
+	for (unsigned i = 0; i < 4000; i++)
+		n += (size_t)snprintf(text + n, size - n, "many A 10.0.%u.%u\n", i >> 8, i & 255);
+	n += (size_t)snprintf(text + n, size - n, "many RRSIG A 8 3 60 20300101000000 20200101000000 1 . ");
+	memset(text + n, 'A', 1292);
+	snprintf(text + n + 1292, size - n - 1292, "\n");
+	OK(text);
+	snprintf(text + n + 1292, size - n - 1292, "AAAA\n");
+	BAD(text, "zone:6: many.example.test: records of one type (64000 bytes) and their signatures (1003) do not fit into an answer (65000 bytes)");
 	n = (size_t)snprintf(text, size, HEAD);
 	for (unsigned i = 0; i < 300; i++)
 		n += (size_t)snprintf(text + n, size - n, "many TYPE%u \\# 1 00\n", 1000 + i);
