@@ -20,8 +20,8 @@
 #include "vm/qemu_args.h"
 
 #define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
-#define ADOPT_PAUSE_MS 5            /* looked at again so often */
-#define EXEC_NS (2 * NS_PER_S)      /* for a process of the daemon before us to execute QEMU */
+#define EXEC_NS (2 * NS_PER_S)      /* for a process of the daemon before us to execute QEMU; */
+#define EXEC_PAUSE_MS 5             /* nothing tells when it has */
 
 struct found {
 	struct qemu_vm *v;
@@ -273,7 +273,7 @@ find_processes(struct search *s, struct errmsg *m)
 				by_pid_file(s, &s->list[i], c);
 		e = by_scan(s, c, m);
 		if (s->unsettled && !late)
-			(void)poll(NULL, 0, ADOPT_PAUSE_MS);
+			(void)poll(NULL, 0, EXEC_PAUSE_MS);
 	} while (e == ERR_OK && s->unsettled && !late);
 	free(c);
 	return e;
@@ -308,25 +308,29 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 }
 
 /* Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others. */
-static void
-await_all(struct search *s)
+static enum err
+await_all(struct search *s, struct errmsg *m)
 {
-	uint64_t deadline = clock_now_ns() + ADOPT_NS;
-	bool late, all;
+	uint64_t deadline = clock_now_ns() + ADOPT_NS, now;
+	struct pollfd *fds = calloc(s->n > 0 ? s->n : 1, sizeof(*fds));
+	nfds_t n;
 
+	if (fds == NULL)
+		return err_set(m, ERR_NOMEM, "adoption: out of memory");
 	do {
-		late = clock_now_ns() >= deadline;
-		all = true;
+		now = clock_now_ns();
+		n = 0;
 		for (size_t i = 0; i < s->n; i++) {
 			struct found *f = &s->list[i];
 
 			if (f->why == NULL && f->v->qmp.state != QMP_READY && qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
 				f->why = f->m.text;
-			all = all && (f->why != NULL || f->v->qmp.state == QMP_READY);
+			if (f->why == NULL && f->v->qmp.state != QMP_READY)
+				fds[n++] = (struct pollfd){ .fd = f->v->qmp.fd, .events = POLLIN };
 		}
-		if (!all && !late)
-			(void)poll(NULL, 0, ADOPT_PAUSE_MS);
-	} while (!all && !late);
+	} while (n > 0 && now < deadline && (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) >= 0 || errno == EINTR));
+	free(fds);
+	return ERR_OK;
 }
 
 static enum vm_found_state
@@ -418,7 +422,7 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			f->why = f->m.text;
 	}
 	if (e == ERR_OK)
-		await_all(&s);
+		e = await_all(&s, m);
 	for (size_t i = 0; i < s.n; i++) {
 		if (e == ERR_OK)
 			report(&s, &s.list[i], each, each_arg);
