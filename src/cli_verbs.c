@@ -104,7 +104,7 @@ zones_warn(const struct cli *cli)
 	size_t i;
 
 	ask.verb = verb_find("status");
-	client = cli_client_ask(&ask, json_object());
+	client = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
 	data = client != NULL ? cli_client_next(client) : NULL;
 	json_array_foreach(json_object_get(data, "zones"), i, zone) {
 		const char *name = json_string_value(json_object_get(zone, "name")), *state = json_string_value(json_object_get(zone, "state"));

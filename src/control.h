@@ -26,7 +26,8 @@
  *   dump     { name, serial, index } and beside it the sealed image whose zone `index` it is, as a descriptor; args: name
  *   status   { version, pid, uptime_s, zones_failed, zones_old, zones: [{ name, state: ok | old | failed, serial, units, file, error }], children: [{ name, pid, restarts }],
  *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,
- *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }
+ *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }; args: bad_zones (true: no zone
+ *            that is ok)
  */
 #ifndef SRC_CONTROL_H
 #define SRC_CONTROL_H

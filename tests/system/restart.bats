@@ -164,6 +164,10 @@ twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
 	[ -z "$(ls "$DIR/run/vm")" ]
 }
 
+bad_zones() {
+	printf '{"v":1,"verb":"status","bad_zones":true}\n' | timeout 5 socat -t 2 - "UNIX-CONNECT:$DIR/run/control" | jq -c '[.data.zones[] | [.name, .state]] | sort'
+}
+
 @test "a start in which zones fail is a start, and everything says which do" {
 	CONF_MORE='zone "bad.test" { file = "bad.zone" } zone "none.test" { file = "none.zone" }' write_conf
 	echo '@ A nonsense' >"$DIR/bad.zone"
@@ -188,5 +192,12 @@ while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/n
 	wait_for 5 grep -q 'STATUS=3 zones, 2 of them not served and 1 with old contents, 1 units' "$DIR/notified"
 	[ "$(jitsu --json status | jq -r '.zones[] | select(.name == "example.test") | .state')" = old ]
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
+	# `list` asks for those that are not ok, and gets no others.
+	[ "$(bad_zones)" = '[["bad.test","failed"],["example.test","old"],["none.test","failed"]]' ]
+	write_zone
+	run jitsu reload
+	[ "$(bad_zones)" = '[["bad.test","failed"],["none.test","failed"]]' ]
+	jitsu list 2>&1 >/dev/null | grep -c 'is not served: ' | grep -qx 2
+	[ "$(jitsu --json status | jq '.zones | length')" -eq 3 ]
 	kill "$listener"
 }
