@@ -78,7 +78,7 @@ initrd|initrd */nosuch.gz does not exist'
 		jitsu show "$name.example.test" </dev/null | grep -qF -- "${error:0:30}"
 	done <<<"$rows"
 	is_state www.example.test awake
-	in_ns curl -s --max-time 5 http://10.77.0.10/ | grep -q www.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.10/ | grep -q www.example.test
 	[ "$(qemu_count)" -eq 1 ]
 	[ "$(ip -n "$NS" -o link show type tun | wc -l)" -eq 1 ]
 	[ "$(ls "$DIR/run/vm" | wc -l)" -eq 1 ]
@@ -145,7 +145,7 @@ initrd|initrd */nosuch.gz does not exist'
 	ip_bin=$(command -v ip)
 	(exec "$ip_bin" netns exec "$NS" env PATH="$DIR/nothing" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 10 serves
+	wait_for 30 serves
 	run ask www.example.test A
 	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 "* ]]
 	is_state www.example.test failed
@@ -159,7 +159,7 @@ initrd|initrd */nosuch.gz does not exist'
 	(exec unshare -m --propagation private sh -c 'mount -t tmpfs -o size=1m,mode=755 none "$1" && exec ip netns exec "$2" "$3" -f -c "$4"' sh \
 	    "$DIR/state" "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 20 serves
+	wait_for 30 serves
 	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
 	# As the daemon sees it, whatever our own root is.
 	state=/proc/$JITSUD/root$DIR/state
@@ -170,7 +170,7 @@ initrd|initrd */nosuch.gz does not exist'
 	is_state u2.example.test failed
 	[[ "$(error_of u2.example.test)" == *jitsu.db*full* ]]
 	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
-	in_ns curl -s --max-time 5 http://10.77.0.20/ | grep -q u1.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.20/ | grep -q u1.example.test
 	goes_on
 	jitsu status >/dev/null
 	rm "$state/ballast"

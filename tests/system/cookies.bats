@@ -19,8 +19,8 @@ deferred() { jitsu --json status | jq .counters.deferred; }
 	[ "$(cookie_for "$first")" = "$first" ]
 	old=$(dns_pid)
 	kill -9 "$old"
-	wait_for 10 replaced "$old"
-	wait_for 10 serves
+	wait_for 30 replaced "$old"
+	wait_for 30 serves
 	[ "$(cookie_for "$first")" = "$first" ]
 	jitsu reload
 	[ "$(cookie_for "$first")" = "$first" ]

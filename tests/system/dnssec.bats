@@ -90,7 +90,7 @@ check_chain() {
 	OTHERS="$OTHERS $!"
 	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c jitsu.conf >log 2>&1 3>&-) &
 	JITSUD=$!
-	for port in 5300 5301 5302; do wait_for 20 serves_zones $port; done
+	for port in 5300 5301 5302; do wait_for 30 serves_zones $port; done
 	in_ns timeout 300 env PYTHONDONTWRITEBYTECODE=1 "$BATS_TEST_DIRNAME/dnssec/compare.py" signed.test=signed.zone.signed \
 	    kid.signed.test=kid.zone.signed -- 127.0.0.1@5300 127.0.0.1@5301 127.0.0.1@5302
 	# What is served is what was signed.

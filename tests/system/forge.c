@@ -24,7 +24,7 @@
 
 #define CHANNEL_FD 3
 #define EXIT_TROUBLE 2
-#define PATIENCE_MS 3000
+#define PATIENCE_MS 30000
 
 static int
 trouble(const char *what)

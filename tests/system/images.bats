@@ -56,7 +56,7 @@ second_bridge() {
 	write_zone 'rich A 10.77.0.30' '_jitsu.rich TXT "image=rich"'
 	start_jitsud
 	[ "$(ask +short rich.example.test A)" = 10.77.0.30 ]
-	in_ns curl -s --max-time 5 http://10.77.0.30/ | grep -q rich.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q rich.example.test
 	args=$(cmdline_of rich.example.test)
 	[[ "$args" == *" -smp 2 "* && "$args" == *" -m 32M "* && "$args" == *"-fw_cfg name=opt/jitsu,string=rich.example.test"* ]]
 	[[ "$args" == *"-sandbox on"* ]]
@@ -77,7 +77,7 @@ second_bridge() {
 	write_zone 'none A 10.77.0.31' '_jitsu.none TXT "image=none"'
 	start_jitsud
 	jitsu wake none.example.test
-	run timeout 10 "$BUILD/jitsu" -s "$DIR/run/control" sleep none.example.test
+	run timeout 40 "$BUILD/jitsu" -s "$DIR/run/control" sleep none.example.test
 	[ "$status" -eq 0 ]
 	grep -q "none.example.test: this machine has no power button" "$DIR/log"
 	[ "$(qemu_count)" -eq 0 ]
@@ -94,7 +94,7 @@ second_bridge() {
 	(exec unshare -m --propagation private sh -c '[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
 		exec ip netns exec "$1" "$2" -f -c "$3"' sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 20 serves
+	wait_for 30 serves
 	[ "$(ask +short +time=20 auto.example.test A)" = 10.77.0.30 ]
 	[ "$(jitsu --json show auto.example.test | jq -r .accel)" = tcg ]
 	jitsu show auto.example.test | grep -q tcg
@@ -120,12 +120,12 @@ second_bridge() {
 		mount --bind /mnt/kvm /dev/kvm
 		exec ip netns exec "$1" "$2" -f -c "$3"' sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" "$(id -g jitsu-vm)" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 20 serves
+	wait_for 30 serves
 	run jitsu wake kvm.example.test
 	[ "$status" -eq 0 ] || skip "KVM starts no VM here: $(jitsu --json show kvm.example.test | jq -r .last_error)"
 	[ "$(jitsu --json show kvm.example.test | jq -r .accel)" = kvm ]
 	[[ "$(cmdline_of kvm.example.test)" == *"-accel kvm"* ]]
-	in_ns curl -s --max-time 5 http://10.77.0.30/ | grep -q kvm.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q kvm.example.test
 	jitsu show kvm.example.test | grep -q "(qemu, kvm)"
 	run jitsu sleep kvm.example.test
 	[ "$status" -eq 0 ]
@@ -154,9 +154,9 @@ second_bridge() {
 	start_jitsud
 	run jitsu wake lin.example.test
 	[ "$status" -eq 0 ]
-	in_ns curl -s --max-time 5 http://10.77.0.30/ | grep -q lin.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q lin.example.test
 	# The kernel hands it to the port byte by byte, after init has gone on.
-	wait_for 10 says lin.example.test "jitsu-linux: up"
+	wait_for 30 says lin.example.test "jitsu-linux: up"
 	says lin.example.test "lin.example.test: cpus=2"
 	mac=$(jitsu --json show lin.example.test | jq -r .mac)
 	says lin.example.test "nic eth0 $mac"
@@ -189,7 +189,7 @@ second_bridge() {
 	deaf=$!
 	run jitsu wake lin.example.test
 	[ "$status" -eq 0 ]
-	in_ns curl -s --max-time 5 http://10.77.0.30/ | grep -q lin.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q lin.example.test
 	[[ "$(cmdline_of lin.example.test)" == *"-machine q35"* ]]
 	says lin.example.test "disk vda sectors=2048 ro=0 begins=old"
 	begin=$SECONDS
@@ -204,7 +204,7 @@ second_bridge() {
 	[ "$status" -eq 0 ]
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	[ $took -ge 950 ]
-	[ $took -lt 8000 ]
+	[ $took -lt 30000 ]
 	[ "$(jitsu --json status | jq .counters.crashes)" -eq 0 ]
 	[ "$(qemu_count)" -eq 0 ]
 }

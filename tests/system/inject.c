@@ -28,7 +28,7 @@
 
 #define EXIT_TROUBLE 2
 #define EXIT_SURVIVED 3
-#define WAIT_S 20
+#define WAIT_S 30
 #define SCRATCH 4096   /* so far below the stack pointer the thread's memory is free */
 
 /* An argument that is the address of `data` in the other process. */

@@ -13,18 +13,22 @@ teardown() { teardown_jitsu; }
 
 child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
 replaced() { local now; now=$(child_pid "$1"); [ -n "$now" ] && [ "$now" != "$2" ] && [ "$now" != null ]; }
-serving() { [ "$(ask +short plain.example.test A)" = 192.0.2.7 ]; }
+serving() { [ "$(ask +short +time=2 plain.example.test A)" = 192.0.2.7 ]; }
 san() { [[ "$BUILD" == */san ]]; }
+
+confined() { grep -q '^Seccomp:.*2' "/proc/$1/status"; }
 
 # dies NAME CALL [TID]: the process of that name makes the call, is killed for it, logged and replaced.
 dies() {
 	local old
 	old=$(child_pid "$1")
+	# One that was just started is not yet.
+	wait_for 30 confined "${3:-$old}"
 	run "$BUILD/tests/system/inject" "${3:-$old}" "$2"
 	echo "$1 $2: $output"
 	[ "$status" -eq 0 ]
 	[[ "$output" == *killed ]]
-	wait_for 15 replaced "$1" "$old"
+	wait_for 30 replaced "$1" "$old"
 	grep -q "the $1 process (pid $old) ended: killed by its sandbox (SIGSYS)" "$DIR/log"
 }
 
@@ -36,7 +40,7 @@ dies() {
 		[ "$status" -eq 3 ]
 		[ "$output" = "$pid returned $pid" ]
 	done
-	serving
+	wait_for 30 serving
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
 	[ "$(jitsu --json status | jq '[.children[].restarts] | add')" -eq 0 ]
 	# Unconfined, the same call works.
@@ -54,11 +58,11 @@ dies() {
 		for name in dns sentinel; do
 			dies $name $call
 		done
-		wait_for 10 serving
+		wait_for 30 serving
 	done
 	[ "$(qemus)" = "$vm" ]
 	is_state www.example.test awake
-	in_ns curl -s --max-time 5 http://10.77.0.10/ | grep -q www.example.test
+	in_ns curl -s --max-time 30 http://10.77.0.10/ | grep -q www.example.test
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
 	# Both are whole: a cold wake needs them.
 	jitsu sleep www.example.test
@@ -86,7 +90,7 @@ dies() {
 		fi
 	done
 	[ $n -ge 10 ]
-	wait_for 10 serving
+	wait_for 30 serving
 }
 
 @test "the filter holds in the worker threads" {
@@ -95,26 +99,26 @@ dies() {
 		pid=$(child_pid dns)
 		# Threads come with the run message.
 		threads() { [ "$(ls /proc/$pid/task | wc -l)" -ge 2 ]; }
-		wait_for 5 threads
+		wait_for 30 threads
 		dies dns $call "$(ls /proc/$pid/task | grep -v "^$pid$" | head -1)"
 	done
-	wait_for 10 serving
+	wait_for 30 serving
 }
 
 @test "a held query's wake survives the death of either process" {
 	CONF_MORE='image "slow" { kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "tcg"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} delay=1500" }' write_conf
-	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=8s"'
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=20s"'
 	start_jitsud
-	ask +tries=3 +time=2 +short slow.example.test A >"$DIR/answer" &
+	ask +tries=15 +time=2 +short slow.example.test A >"$DIR/answer" &
 	asker=$!
-	wait_for 5 is_state slow.example.test booting
+	wait_for 30 is_state slow.example.test booting
 	dies sentinel openat
 	dies dns openat
 	wait $asker
 	# Between lines of dig about its retries.
 	grep -qx 10.77.0.30 "$DIR/answer"
-	wait_for 5 is_state slow.example.test awake
+	wait_for 30 is_state slow.example.test awake
 	[ "$(jitsu --json list | jq '.[] | select(.name == "slow.example.test") | .boots')" -eq 1 ]
 	[ "$(qemu_count)" -eq 1 ]
 }
@@ -124,10 +128,10 @@ dies() {
 	ask +short www.example.test A
 	vm=$(qemus)
 	for call in openat execve socket connect; do
-		SERIAL=2 write_zone "$(seq 1 200000 | awk '{print "h" $1 " A 192.0.2." $1 % 256}')"
+		SERIAL=2 write_zone "$(seq 1 800000 | awk '{print "h" $1 " A 192.0.2." $1 % 256}')"
 		"$BUILD/tests/system/inject" child "$JITSUD" jitsud-zones $call >"$DIR/injected" &
 		injector=$!
-		wait_for 5 grep -q waiting "$DIR/injected"
+		wait_for 30 grep -q waiting "$DIR/injected"
 		run jitsu reload
 		wait $injector
 		grep -q killed "$DIR/injected"
@@ -135,7 +139,7 @@ dies() {
 		[[ "$output" == *"the zones process ended before it had compiled the zones: killed by its sandbox"* ]]
 		grep -q "the zones process (pid .*) ended: killed by its sandbox" "$DIR/log"
 	done
-	serving
+	wait_for 30 serving
 	[[ "$(ask h1.example.test A)" == *NXDOMAIN* ]]
 	is_state www.example.test awake
 	[ "$(qemus)" = "$vm" ]

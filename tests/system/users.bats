@@ -11,7 +11,7 @@ teardown() { teardown_jitsu; }
 	(exec nsenter --net="/run/netns/$NS" unshare -m --propagation private sh -c \
 	    "mount --bind $DIR/passwd /etc/passwd && exec $BUILD/jitsud -f -c $DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 20 serves
+	wait_for 30 serves
 	run ask +short www.example.test A
 	[ "$output" = 10.77.0.10 ]
 	grep -q 'vm-user = "jitsu-vm": there is no such user; uid' "$DIR/log"

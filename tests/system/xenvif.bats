@@ -14,7 +14,7 @@ setup() {
 	ip netns add "$NS"
 	python3 "$BATS_TEST_DIRNAME/lib/xenstore.py" "$DIR/socket" "$DIR/store" 3>&- &
 	STORE=$!
-	until [ -S "$DIR/socket" ]; do sleep 0.02; done
+	for ((i = 0; i < 1500; i++)); do [ ! -S "$DIR/socket" ] || break; sleep 0.02; done
 	in_ns ip link add br0 address 02:00:00:00:77:00 type bridge
 	in_ns ip link set br0 up
 	in_ns ip tuntap add vif7.0 mode tap
@@ -29,7 +29,7 @@ teardown() {
 in_ns() { ip netns exec "$NS" "$@"; }
 put() { printf %s "$2" >"$DIR/store/${BACKEND//\//%}%$1"; }
 get() { cat "$DIR/store/${BACKEND//\//%}%$1"; }
-helper() { in_ns env XENSTORED_PATH="$DIR/socket" XENBUS_PATH=$BACKEND vif="${VIF-vif7.0}" INTERFACE=vif7.0-emu timeout 20 "$HELPER" "$@"; }
+helper() { in_ns env XENSTORED_PATH="$DIR/socket" XENBUS_PATH=$BACKEND vif="${VIF-vif7.0}" INTERFACE=vif7.0-emu timeout 60 "$HELPER" "$@"; }
 mtu() { in_ns cat "/sys/class/net/$1/mtu"; }
 is_port() { in_ns test -e "/sys/class/net/$1/brif/$2"; }
 

@@ -38,11 +38,11 @@ def udp(dst="10.77.0.1", port=PORT, src=None):
     return s
 
 
-def tcp(dst="10.77.0.1", port=PORT, timeout=5):
+def tcp(dst="10.77.0.1", port=PORT, timeout=30):
     return socket.create_connection((dst, port), timeout=timeout)
 
 
-def ask(wire, dst="10.77.0.1", port=PORT, timeout=2):
+def ask(wire, dst="10.77.0.1", port=PORT, timeout=30):
     """The reply to one datagram, None when none comes."""
     with udp(dst, port) as s:
         s.send(wire)

@@ -61,9 +61,9 @@ answers_ping() {
 }
 start_hello() {
 	run_hello "${1:-}"
-	wait_for 20 answers_ping
+	wait_for 30 answers_ping
 }
-page() { in_ns curl -sS --max-time "${2:-10}" -g "http://${1:-$HELLO4}/"; }
+page() { in_ns curl -sS --max-time "${2:-30}" -g "http://${1:-$HELLO4}/"; }
 is_gone() { ! kill -0 "$HELLO" 2>/dev/null; }
 console_says() { grep -q -- "$1" "$DIR/console"; }
 

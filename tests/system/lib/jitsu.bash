@@ -4,7 +4,10 @@
 # Nothing outside $NS and $DIR is touched, so copies of a test can run side by side.
 #
 # JITSU_ACCEL (tcg) is the accelerator of the default image and of what the tests add; with kvm every VM must really run in KVM.
-# JITSU_SLOW (1) is how many times slower than usual this machine is: time-outs grow with it, and queries are held longer.
+# JITSU_SLOW (1) is how many times slower than usual this machine is: time-outs grow with it.
+#
+# A machine may stop any process for a while.  So what must come is waited for, half a minute by default, and queries of the default image are held for
+# longer than a boot takes; a test that needs a shorter hold says so.
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 ACCEL=${JITSU_ACCEL:-tcg}
@@ -13,7 +16,7 @@ SLOW=${JITSU_SLOW:-1}
 # Not `ip netns exec`, which hides the cgroups behind a new /sys.
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
-ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=$((5 * SLOW)) "$@"; }
+ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=$((15 * SLOW)) "$@"; }
 # Not from the JSON: it is asked often, and jq takes long to start.
 state_of() {
 	local name state rest
@@ -64,7 +67,7 @@ write_conf() {
 		ready = "tcp:80"
 		accel = "$ACCEL"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} ${HELLO_ARGS:-}"
-		$([ "$SLOW" = 1 ] || echo "hold = 10s")
+		hold = 10s
 		${HELLO_CONF:-}
 	}
 	${CONF_MORE:-}
@@ -126,12 +129,16 @@ start_jitsud() {
 	# exec all the way, so that the pid is the daemon's.
 	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for "${START_SECONDS:-20}" serves || { tail -20 "$DIR/log"; return 1; }
+	wait_for "${START_SECONDS:-30}" serves || { tail -20 "$DIR/log"; return 1; }
 }
 serves() {
 	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; return 1; }
-	jitsu status >/dev/null 2>&1 && ask +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
+	jitsu status >/dev/null 2>&1 && ask +time=2 +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
 }
+
+# catch_load: stops the process that compiles zones as soon as there is one; for wait_for, with a zone that takes long.  Its pid is in $ZONES.
+catch_load() { ZONES=$(pgrep -P "$JITSUD" -f '^jitsud: zones') && kill -STOP "$ZONES"; }
+long_zone() { awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/example.zone"; }
 
 # stop_jitsud [SIGNAL]: the VMs go on.
 stop_jitsud() {

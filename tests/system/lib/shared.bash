@@ -12,7 +12,7 @@ setup_shared() {
 export_shared() { export JITSUD; }
 
 # raw [ARGUMENT...]: a Python program from stdin, with lib/dnsraw.py, inside the namespace.
-raw() { in_ns env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$BATS_TEST_DIRNAME/lib" timeout 60 python3 - "$@"; }
+raw() { in_ns env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$BATS_TEST_DIRNAME/lib" timeout 120 python3 - "$@"; }
 
 # Shown when a test of a shared daemon fails.
 log_on_failure() {

@@ -143,19 +143,24 @@ end_guest(unsigned i)
 static pid_t
 start_late(void)
 {
-	char dir[200], text[VM_UUID_TEXT];
+	char dir[200], text[VM_UUID_TEXT], c;
+	int ready[2];
 	pid_t pid;
 
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	vm_uuid_make(&uuids[LATE]);
 	text_of(LATE, text);
 	snprintf(dir, sizeof(dir), "%s/vm/%s", w.run_dir, text);
 	sh("mkdir -m 700 %s", dir);
 	pid = fork();
 	if (pid == 0) {
-		if (chdir(dir) == 0 && poll(NULL, 0, 300) == 0 && setgid(VM_USER) == 0 && setuid(VM_USER) == 0)
+		if (chdir(dir) == 0 && write(ready[1], "", 1) == 1 && poll(NULL, 0, 300) == 0 && setgid(VM_USER) == 0 && setuid(VM_USER) == 0)
 			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-uuid", text, (char *)NULL);
 		_exit(1);
 	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
 	return pid;
 }
 
