@@ -18,7 +18,7 @@ wait_for() {
 		sleep 0.1
 	done
 }
-page() { curl -s -m 10 "http://$1/"; }
+page() { curl -s -m 60 "http://$1/"; }
 
 # Domains that are not dom0 and not the foreign one, of any state.
 domains() { xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "foreign" { print $1 }'; }
@@ -115,7 +115,7 @@ start_jitsud() {
 serves() { jitsu status >/dev/null 2>&1 && ask +short +time=2 ns.example.test | grep -q .; }
 end_jitsud() {
 	kill "-$1" "$(cat "$DIR/pid")"
-	wait_for 20 gone "$(cat "$DIR/pid")"
+	wait_for 60 gone "$(cat "$DIR/pid")"
 }
 gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
 

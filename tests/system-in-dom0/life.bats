@@ -31,7 +31,7 @@ teardown() { explain; }
 
 @test "the console reaches jitsu console, also the last words of a domain that is gone" {
 	jitsu wake hello.example.test
-	wait_for 10 console_says
+	wait_for 60 console_says
 	[ "$(store hello jitsu/instance)" = "$DIR/run" ]
 	jitsu show hello.example.test | grep -q 'image .*xen'
 	jitsu sleep hello.example.test
@@ -59,13 +59,13 @@ console_says() { jitsu console hello.example.test | grep -q 'hello.example.test 
 	xl shutdown "$(domid_of hello)"
 	wait_for 30 is_state hello dormant
 	jitsu show hello.example.test | grep -q 'the guest shut down'
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a guest that crashes is noticed and cleaned up" {
 	ask +short crash.example.test
 	wait_for 30 crashed
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
 
@@ -75,14 +75,14 @@ crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
 		for unit in falls fallsready; do
 			start=$SECONDS
 			jitsu wake $unit.example.test || true
-			wait_for 10 gone_down $unit
-			[ $((SECONDS - start)) -lt 20 ]
+			wait_for 60 gone_down $unit
+			[ $((SECONDS - start)) -lt 60 ]   # half of what a boot may take
 			jitsu show $unit.example.test | grep -q 'the guest wants to reboot'   # which is what Xen makes of a triple fault
-			wait_for 10 nothing_left
+			wait_for 60 nothing_left
 		done
 	done
 	[ "$(ask falls.example.test | grep -c SERVFAIL)" -eq 1 ]
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
 
@@ -123,7 +123,7 @@ gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
 	jitsu sleep frozen.example.test
 	xl destroy "$(domid_of frozen)"
 	wait_for 30 is_state frozen dormant
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 	[ "$(ask +short frozen.example.test)" = 10.77.0.12 ]
 	jitsu sleep frozen.example.test
 	xl destroy "$(domid_of frozen)"
@@ -156,7 +156,7 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	jitsu show saved.example.test | grep -q 'sleep save'
 	xl destroy "$(domid_of saved)"
 	wait_for 30 is_state saved dormant
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a saved state that is not whole: the guest boots cold instead, the reason is said, and nothing is left" {
@@ -171,7 +171,7 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	grep -q 'saved.example.test: its saved state is of no use, and it boots anew: the domain cannot be restored' "$DIR/log"
 	xl destroy "$(domid_of saved)"
 	wait_for 30 is_state saved dormant
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 free_mib() { xl info free_memory; }
@@ -193,7 +193,7 @@ no_memory_for_saved() {
 	grep -q EDE /tmp/answer
 	jitsu show saved.example.test >/tmp/shown
 	grep -q 'it stays saved: not enough memory' /tmp/shown || { cat /tmp/shown; return 1; }
-	wait_for 10 is_state saved saved
+	wait_for 60 is_state saved saved
 	[ "$(find "$DIR/state/saved" -name '*.xen' | wc -l)" -eq 1 ]
 }
 
@@ -216,7 +216,7 @@ no_memory_for_saved() {
 	[ "$(jitsu show saved.example.test | grep -c 'it stays saved')" -eq 0 ]
 	xl destroy "$(domid_of saved)"
 	wait_for 30 is_state saved dormant
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a guest that does not answer a suspend request is destroyed by the deadline, which is said once and marked" {
@@ -229,7 +229,7 @@ no_memory_for_saved() {
 	jitsu wake mute.example.test
 	start=$SECONDS
 	jitsu sleep mute.example.test
-	[ $((SECONDS - start)) -lt 10 ]
+	[ $((SECONDS - start)) -lt 14 ]   # less than a suspend may take
 	is_state mute dormant
 	[ "$(grep -c 'mute.example.test: it cannot be saved' "$DIR/log")" -eq 1 ]
 	nothing_left
@@ -250,7 +250,7 @@ no_memory_for_saved() {
 	xl destroy "$(domid_of frozen)"
 	wait_for 30 is_state frozen dormant
 	jitsu reload
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a state that its disk has no room for: the reason is said, the guest goes on, and its end is noticed" {
@@ -277,7 +277,7 @@ no_memory_for_saved() {
 	jitsu wake deaf.example.test
 	jitsu sleep deaf.example.test >/dev/null 2>&1 3>&- 4>&- &
 	asleep=$!
-	wait_for 10 is_state deaf stopping
+	wait_for 60 is_state deaf stopping
 	sleep 1
 	kill "$(cat "$DIR/pid")"
 	wait "$(cat "$DIR/pid")" || status=$?
@@ -286,5 +286,5 @@ no_memory_for_saved() {
 	[ "$(domain_count)" -eq 1 ]
 	start_jitsud
 	wait_for 60 is_state deaf dormant
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }

@@ -24,7 +24,7 @@ ended() { log_since | grep -q 'create ends'; }
 		pids="$pids $!"
 	done
 	until ended; do
-		ask +short +time=1 warm.example.test | grep -q 10.77.0.10
+		ask +short +time=20 warm.example.test | grep -q 10.77.0.10
 		warm=$((warm + 1))
 	done
 	# shellcheck disable=SC2086
@@ -41,7 +41,7 @@ ended() { log_since | grep -q 'create ends'; }
 	for n in q1 q2 q3 q4; do ask +short $n.example.test >/dev/null; done
 	echo "# four at once $together ms, in turn $(($(ms) - start)) ms; $warm warm queries answered before the first create ended" >&3
 	for n in q1 q2 q3 q4 warm; do jitsu sleep $n.example.test; done
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "20 wakes by dig, with curl at once, and 20 stops leave nothing, in Xen, in XenStore, and of open files" {
@@ -79,5 +79,5 @@ settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "booting" or .s
 		all_managed || { echo "moment $i"; return 1; }
 	done
 	jitsu sleep q2.example.test
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }

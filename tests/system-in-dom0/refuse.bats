@@ -22,7 +22,7 @@ refused() {
 	grep -q EDE /tmp/answer
 	jitsu show "$1.example.test" >/tmp/shown
 	grep -q -- "$2" /tmp/shown || { cat /tmp/shown; return 1; }
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a kernel that is none: SERVFAIL with EDE, libxl's words in show, nothing left" { refused nokernel 'libxl_dom.c'; }
@@ -51,7 +51,7 @@ syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*
 	nft delete table bridge probes
 	ip link del port0
 	[ "$after" -eq 0 ]
-	wait_for 10 nothing_left
+	wait_for 60 nothing_left
 }
 
 @test "a bad xl file is refused with its line when the configuration is checked, and when it is read by a wake" {
@@ -95,7 +95,7 @@ no_xen() {
 	dig @10.77.0.1 -p 5301 +tries=1 +time=20 hello.example.test >/tmp/answer
 	dig @10.77.0.1 -p 5301 +tries=1 +time=20 +short ns.example.test >/tmp/served
 	kill "$(cat /tmp/jitsu2/pid)"
-	wait_for 20 gone "$(cat /tmp/jitsu2/pid)"
+	wait_for 60 gone "$(cat /tmp/jitsu2/pid)"
 	[ "$status" -eq 1 ]
 	[[ $output == *"$1"* ]] || { echo "$output"; return 1; }
 	grep -q SERVFAIL /tmp/answer
