@@ -36,7 +36,7 @@ def normal(wire, origin):
 
 
 def over_tcp(host, port, query):
-    with socket.create_connection((host, port), 2) as c:
+    with socket.create_connection((host, port), 30) as c:
         c.sendall(struct.pack('>H', len(query)) + query)
         f = c.makefile('rb')
         return f.read(struct.unpack('>H', f.read(2))[0])
@@ -63,7 +63,7 @@ def ask(host, port, misses):
                 i, _, _, q = entry
                 got[i] = normal(over_tcp(host, port, q) if wire[2] & 2 else wire, cases[i][1])
         now = time.monotonic()
-        for n in [n for n, w in waiting.items() if now - w[2] > 1]:
+        for n in [n for n, w in waiting.items() if now - w[2] > 10]:
             i, tries, _, _ = waiting.pop(n)
             if tries < 3:
                 todo.append((i, tries))

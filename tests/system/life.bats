@@ -205,7 +205,7 @@ page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
 @test "a saved unit whose restore cannot be tried keeps its state, fails and says so, and goes on from it later" {
 	HELLO_CONF='sleep = "save" backoff-min = "200ms"' write_conf
 	WWW_KEYS='"min-up=0s"' write_zone
-	booted() { in_ns curl -s --max-time 5 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
+	booted() { in_ns curl -s --max-time 30 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	start_jitsud
 	jitsu wake www.example.test
 	sleep 2
@@ -216,7 +216,7 @@ page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
 	grep -q 'EDE' "$DIR/answer"
 	jitsu show www.example.test >"$DIR/shown"
 	grep -q 'it stays saved: .*hello.elf' "$DIR/shown" || { cat "$DIR/shown"; false; }
-	wait_for 5 is_state www.example.test saved
+	wait_for 30 is_state www.example.test saved
 	[ "$(find "$DIR/state/saved" -name '*.state' | wc -l)" -eq 1 ]
 	# The next jitsud knows it, too.
 	jitsu wake www.example.test || true

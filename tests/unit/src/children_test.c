@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "src/children.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 static bool no_pidfd;
 

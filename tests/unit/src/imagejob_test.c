@@ -81,11 +81,11 @@ on_done(struct imagejob *j, void *arg)
 	assert_int_equal(event_base_loopbreak(l->base), 0);
 }
 
-/* Until a job is done, or for ten seconds. */
+/* Until a job is done, or for half a minute. */
 static void
 run(struct loop *l)
 {
-	struct timeval most = { 10, 0 };
+	struct timeval most = { 30, 0 };
 
 	assert_int_equal(event_base_loopexit(l->base, &most), 0);
 	assert_int_equal(event_base_dispatch(l->base), 0);
