@@ -93,8 +93,8 @@ is_alias(const struct dns_unit *du)
 static bool
 addresses_free(struct loader *l, const struct config_zone *zone, const struct served_zone *z)
 {
-	struct dns_unit *du = malloc(sizeof(*du));
-	bool ok = du != NULL;
+	struct dns_unit *du = z->nunits > 0 ? malloc(sizeof(*du)) : NULL;
+	bool ok = du != NULL || z->nunits == 0;
 
 	for (uint32_t i = 0; ok && i < z->nunits; i++) {
 		struct errmsg m;

@@ -255,6 +255,8 @@ check_addrs(struct job *j)
 		const struct unit_conf *other = index_find(&j->set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16);
 		char text[ADDR_TEXT];
 
+		if (fault == NULL && (other == NULL || other == u))
+			continue;
 		addr_text(&u->addrs[i], text);
 		if (fault != NULL)
 			mapping_found(j->r, u, "%s %s \"%s\"", text, fault, u->image->network->name);
@@ -282,10 +284,11 @@ check_mac(struct job *j)
 		else
 			mapping_mac_derive(&j->set->secret, u->name, nic, mac);
 		other = index_find(&j->set->macs, mac, sizeof(mac));
+		if (other == NULL)
+			continue;
 		addr_mac_text(mac, shown);
-		if (other != NULL)
-			mapping_found(j->r, u, "the MAC address %s of NIC %u is that of %s (%s:%u) already; %s", shown, nic, other->name, other->file,
-			    other->line, text != NULL ? "use another mac=" : "set a mac= for one of them");
+		mapping_found(j->r, u, "the MAC address %s of NIC %u is that of %s (%s:%u) already; %s", shown, nic, other->name, other->file,
+		    other->line, text != NULL ? "use another mac=" : "set a mac= for one of them");
 	}
 }
 
@@ -364,6 +367,8 @@ enter_disks(struct mapping_set *set, struct unit_conf *u)
 {
 	struct unit_text text;
 
+	if (u->image->ndisks == 0)
+		return;
 	unit_text_init(&text, u, NULL);
 	for (unsigned i = 0; i < u->image->ndisks; i++) {
 		const struct config_disk *disk = &u->image->disks[i];

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NO_UUID "00000000-0000-0000-0000-000000000000"
+_Static_assert(sizeof(NO_UUID) == VM_UUID_TEXT, "what is checked at a load is as long as what is used");
+
 /* IPv4 is 0, IPv6 is 1; absent ones stay NULL. */
 static void
 fill_family(struct unit_text *t, const struct unit_conf *u, unsigned i)
@@ -30,8 +33,7 @@ fill_family(struct unit_text *t, const struct unit_conf *u, unsigned i)
 static void
 uuid_text(const struct vm_uuid *uuid, char text[VM_UUID_TEXT])
 {
-	static const struct vm_uuid none;
-	const uint8_t *b = uuid != NULL ? uuid->bytes : none.bytes;
+	const uint8_t *b = uuid->bytes;
 
 	snprintf(text, VM_UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
 	    b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
@@ -46,6 +48,7 @@ unit_text_init(struct unit_text *t, const struct unit_conf *u, const struct vm_u
 	fill_family(t, u, 1);
 	addr_mac_text(u->mac, t->mac);
 	t->v.values[TEMPLATE_MAC] = t->mac;
-	uuid_text(uuid, t->uuid);
-	t->v.values[TEMPLATE_UUID] = t->uuid;
+	t->v.values[TEMPLATE_UUID] = uuid != NULL ? t->uuid : NO_UUID;
+	if (uuid != NULL)
+		uuid_text(uuid, t->uuid);
 }
