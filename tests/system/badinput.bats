@@ -295,22 +295,22 @@ bad_lines() {
 
 @test "a start with a bad configuration is refused with its line; with a bad zone the others are served" {
 	echo 'port = "x"' >>"$DIR/jitsu.conf"
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"$DIR/jitsu.conf:"*port* ]]
 	# In the background too: whoever starts it sees why.
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -c "$DIR/jitsu.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"$DIR/jitsu.conf:"*port* ]]
-	run timeout 10 "$BUILD/jitsud" -f -c "$DIR/nosuch.conf"
+	run timeout 60 "$BUILD/jitsud" -f -c "$DIR/nosuch.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"$DIR/nosuch.conf"*"No such file"* ]]
-	run timeout 10 "$BUILD/jitsud" -f -c "$DIR"
+	run timeout 60 "$BUILD/jitsud" -f -c "$DIR"
 	[ "$status" -eq 1 ]
-	run timeout 10 "$BUILD/jitsud" --nonsense
+	run timeout 60 "$BUILD/jitsud" --nonsense
 	[ "$status" -eq 2 ]
 	head -c 4096 /dev/urandom >"$DIR/noise.conf"
-	run timeout 10 "$BUILD/jitsud" -n -c "$DIR/noise.conf"
+	run timeout 60 "$BUILD/jitsud" -n -c "$DIR/noise.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *noise.conf* ]]
 
@@ -358,10 +358,10 @@ bad_lines() {
 
 @test "an unprivileged user: jitsud refuses with a sentence, jitsu says whom to ask" {
 	cp "$BUILD/jitsud" "$BUILD/jitsu" "$DIR/"
-	run as_nobody timeout 10 "$DIR/jitsud" -f -c "$DIR/jitsu.conf"
+	run as_nobody timeout 60 "$DIR/jitsud" -f -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"must be started by root, or with capabilities"* ]]
-	run as_nobody timeout 10 "$DIR/jitsud" -c "$DIR/jitsu.conf"
+	run as_nobody timeout 60 "$DIR/jitsud" -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"must be started by root"* ]]
 	run jitsu list
@@ -389,27 +389,27 @@ bad_lines() {
 
 @test "a second jitsud on the same run-dir, port, control socket or state is refused" {
 	start_jitsud
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another jitsud uses $DIR/run"* ]]
 	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^state = .*|state = \"$DIR/state2\"|" "$DIR/jitsu.conf" >"$DIR/second.conf"
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"10.77.0.1 port 5300 is in use"* ]]
 	sed -i 's/^port = .*/port = 5301/' "$DIR/second.conf"
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another jitsud listens on $DIR/run/control"* ]]
 	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^control = .*|control = \"$DIR/control2\"|; s/^port = .*/port = 5301/" "$DIR/jitsu.conf" \
 	    >"$DIR/second.conf"
-	run timeout 10 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
+	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another jitsud uses this state"* ]]
 	goes_on
 	jitsu list >/dev/null
 }
 
-control() { timeout 5 socat -t 2 - "UNIX-CONNECT:$DIR/run/control"; }
+control() { timeout 60 socat -t 30 - "UNIX-CONNECT:$DIR/run/control"; }
 refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "$1" | jq -r .ok)" = false ] && [[ "$(printf '%s' "$1" | jq -r .error)" == $2 ]]; }
 
 @test "malformed control messages: one clear error each, the daemon is not bothered" {

@@ -56,7 +56,7 @@ def main():
     for name in names(files):
         for rdtype in TYPES:
             q = dns.message.make_query(name, rdtype, want_dnssec=True, payload=4096)
-            got = [sections(dns.query.tcp(q, w.split("@")[0], port=int(w.split("@")[1]), timeout=5), apexes) for w in where]
+            got = [sections(dns.query.tcp(q, w.split("@")[0], port=int(w.split("@")[1]), timeout=30), apexes) for w in where]
             asked += 1
             if got[0] in got[1:]:
                 continue
