@@ -66,6 +66,8 @@ void xen_thread_end(void);
 /* A context with a logger that keeps its last errors; always_selective_reap. */
 enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m);
 void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
+/* No event comes any more, and what is called may fail: such a context is only good to be closed. */
+bool xen_ctx_broken(xentoollog_logger *log);
 /* For what is called on another thread's context: its lines from the mark on count as this thread's, but for those of other domains. */
 unsigned xen_log_mark(xentoollog_logger *log);
 void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 struct logger {
 	xentoollog_logger vtable;      /* first: libxl knows no more */
+	atomic_bool broken;
 	pthread_mutex_t lock;          /* what follows */
 	char first[KEEP_TEXT];
 	char lines[KEEP_LINES][KEEP_TEXT];
@@ -60,7 +62,7 @@ log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const ch
 	if (errnoval >= 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(errnoval));
 	keep(g, text);
-	/* After a critical one libxl ends the process, and these are the last words. */
+	/* After a critical one that is no disaster libxl ends the process, and these are the last words. */
 	log_at(level >= XTL_CRITICAL ? LOG_L_ERR : LOG_L_DEBUG, "libxl: %s", text);
 }
 
@@ -82,6 +84,24 @@ log_destroy(xentoollog_logger *l)
 	free(l);
 }
 
+/* What cannot be mended, such as an end of XenStore; libxl has logged it.  Without this function libxl would end the process. */
+static void
+disaster(void *arg, libxl_event_type type, const char *msg, int errnoval)
+{
+	(void)type;
+	(void)msg;
+	(void)errnoval;
+	atomic_store(&((struct logger *)arg)->broken, true);
+}
+
+bool
+xen_ctx_broken(xentoollog_logger *log)
+{
+	return atomic_load(&((struct logger *)log)->broken);
+}
+
+static const libxl_event_hooks hooks = { .disaster = disaster };
+
 enum err
 xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 {
@@ -97,6 +117,7 @@ xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 	g->vtable.progress = log_progress;
 	g->vtable.destroy = log_destroy;
 	if (libxl_ctx_alloc(ctx, LIBXL_VERSION, 0, &g->vtable) == 0) {
+		libxl_event_register_callbacks(*ctx, &hooks, g);
 		libxl_childproc_setmode(*ctx, &childproc, NULL);
 		*log = &g->vtable;
 		return ERR_OK;
@@ -120,6 +141,8 @@ xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log)
 libxl_ctx *
 xen_thread_ctx(struct errmsg *m)
 {
+	if (self.ctx != NULL && xen_ctx_broken(self.log))
+		xen_thread_end();
 	if (self.ctx == NULL && xen_ctx_open(&self.ctx, &self.log, m) != ERR_OK)
 		return NULL;
 	((struct logger *)self.log)->n = 0;

@@ -25,6 +25,7 @@
 /* For libxl to call off what it is doing. */
 #define ABORT_NS (3 * NS_PER_S)
 
+#define KEYS_AT_ONCE 64                /* between looks at libxl's events */
 #define POLL_OWN 2                     /* our descriptors, before libxl's */
 
 struct xen_watch {
@@ -102,25 +103,41 @@ take_event(struct xen_events *ev, const libxl_event *event)
 	pthread_mutex_unlock(&ev->lock);
 }
 
-/* A watch fires once when it is set, and then at each change; what counts is that the key is there. */
+/* Is this key still waited for?  If it is `there`, not any more. */
+static bool
+key_is(struct xen_events *ev, uint64_t number, const char *path, bool there)
+{
+	struct xen_watch *w;
+	bool waits;
+
+	pthread_mutex_lock(&ev->lock);
+	w = find(ev, number);
+	waits = w != NULL && w->path != NULL && strcmp(w->path, path) == 0 && !w->news.ready;
+	if (waits && there) {
+		w->news.ready = true;
+		tell(w->fd);
+	}
+	pthread_mutex_unlock(&ev->lock);
+	return waits;
+}
+
+/*
+ * A watch fires once when it is set, and then at each change; what counts is that the key is there.  A guest may write its key without end: it is not heard
+ * again, and what else there is to hear is not kept waiting.
+ */
 static void
 take_keys(struct xen_events *ev)
 {
 	char **v, *value;
 	unsigned len;
 
-	while ((v = xs_check_watch(ev->xs)) != NULL) {
+	for (unsigned n = 0; n < KEYS_AT_ONCE && (v = xs_check_watch(ev->xs)) != NULL; n++) {
 		uint64_t number = strtoull(v[XS_WATCH_TOKEN], NULL, 10);
-		struct xen_watch *w;
+		const char *path = v[XS_WATCH_PATH];
 
-		value = xs_read(ev->xs, XBT_NULL, v[XS_WATCH_PATH], &len);
-		pthread_mutex_lock(&ev->lock);
-		w = find(ev, number);
-		if (w != NULL && value != NULL && w->path != NULL && strcmp(w->path, v[XS_WATCH_PATH]) == 0 && !w->news.ready) {
-			w->news.ready = true;
-			tell(w->fd);
-		}
-		pthread_mutex_unlock(&ev->lock);
+		value = key_is(ev, number, path, false) ? xs_read(ev->xs, XBT_NULL, path, &len) : NULL;
+		if (value != NULL && key_is(ev, number, path, true))
+			(void)xs_unwatch(ev->xs, path, v[XS_WATCH_TOKEN]);     /* it may be gone already */
 		free(value);
 		free(v);
 	}
@@ -182,7 +199,7 @@ events_run(void *arg)
 	struct timeval now;
 	uint64_t woken;
 
-	while (fds != NULL && !quits(ev) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
+	while (fds != NULL && !quits(ev) && !xen_ctx_broken(ev->log) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
 		fds[0] = (struct pollfd){ .fd = ev->wake_fd, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = xs_fileno(ev->xs), .events = POLLIN };
 		if (poll(fds, (nfds_t)(n + POLL_OWN), timeout) < 0 && errno != EINTR)

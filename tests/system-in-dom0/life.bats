@@ -13,10 +13,11 @@ images() {
 	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
 	image full "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
 	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+	image keyed "ready = \"xenstore:data/ready\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
 	image falls "ready = \"tcp:80\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
 	image fallsready "ready = \"xenstore:name\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
 }
-setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready; }
+setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready keyed; }
 teardown_file() { teardown_dom0 life; }
 teardown() { explain; }
 
@@ -85,6 +86,32 @@ crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
 	wait_for 60 nothing_left
 }
 gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
+
+@test "a guest that writes its readiness key without end is heard once" {
+	local wake id n
+	jitsu wake keyed.example.test >/dev/null 2>&1 3>&- 4>&- &
+	wake=$!
+	wait_for 30 exists_keyed
+	id=$(domid_of keyed)
+	is_state keyed booting
+	xenstore-write "/local/domain/$id/data/ready" 1
+	wait $wake
+	is_state keyed awake
+	strace -f -qq -s 400 -e trace=write,writev,sendto,sendmsg -o /tmp/trace -p "$(cat "$DIR/pid")" >/dev/null 2>&1 3>&- 4>&- &
+	echo $! >/tmp/strace.pid
+	wait_for 10 test -e /tmp/trace
+	sleep 1
+	for n in 1 2 3 4 5; do xenstore-write "/local/domain/$id/data/ready" $n; done
+	jitsu show keyed.example.test >/dev/null
+	sleep 1
+	kill "$(cat /tmp/strace.pid)"
+	wait "$(cat /tmp/strace.pid)" || true
+	grep -q keyed.example.test /tmp/trace
+	[ "$(grep -c data/ready /tmp/trace)" -eq 0 ] || { grep data/ready /tmp/trace; return 1; }
+	jitsu sleep keyed.example.test
+	nothing_left
+}
+exists_keyed() { [ -n "$(domid_of keyed)" ]; }
 
 @test "sleep=freeze pauses the domain, a wake unpauses it" {
 	local id
