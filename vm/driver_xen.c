@@ -33,13 +33,72 @@
 
 /* ---- the driver's own ---- */
 
+struct xen_rest {
+	struct vm_uuid uuid;
+	uint32_t domid;
+	SLIST_ENTRY(xen_rest) link;
+};
+
+static struct xen_rest *
+rest_take(struct xen_ctx *ctx)
+{
+	struct xen_rest *r;
+
+	pthread_mutex_lock(&ctx->rests_lock);
+	r = SLIST_FIRST(&ctx->rests);
+	if (r != NULL)
+		SLIST_REMOVE_HEAD(&ctx->rests, link);
+	pthread_mutex_unlock(&ctx->rests_lock);
+	return r;
+}
+
+static void
+rest_put(struct xen_ctx *ctx, struct xen_rest *r)
+{
+	pthread_mutex_lock(&ctx->rests_lock);
+	SLIST_INSERT_HEAD(&ctx->rests, r, link);
+	pthread_mutex_unlock(&ctx->rests_lock);
+}
+
+void
+xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid)
+{
+	struct xen_rest *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return;
+	r->uuid = *uuid;
+	r->domid = domid;
+	rest_put(ctx, r);
+}
+
+void
+xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl)
+{
+	struct xen_rest *r;
+
+	while ((r = rest_take(ctx)) != NULL) {
+		if (xen_domain_end(xl, &r->uuid, r->domid, NULL, NULL) != ERR_OK) {
+			rest_put(ctx, r);
+			xen_log_forget();
+			return;     /* what hinders it hinders the others, too */
+		}
+		xen_mark_remove(ctx, &r->uuid);
+		free(r);
+	}
+}
+
 static void
 xen_close(void *arg)
 {
 	struct xen_ctx *ctx = arg;
+	struct xen_rest *r;
 
 	if (ctx == NULL)
 		return;
+	while ((r = rest_take(ctx)) != NULL)
+		free(r);
+	pthread_mutex_destroy(&ctx->rests_lock);
 	xen_events_free(ctx->events);
 	if (ctx->marks_fd >= 0)
 		close(ctx->marks_fd);
@@ -131,6 +190,8 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
 	ctx->env = env;
 	ctx->marks_fd = ctx->saved_fd = -1;
+	pthread_mutex_init(&ctx->rests_lock, NULL);
+	SLIST_INIT(&ctx->rests);
 	e = dir_open(env->conf->run_dir, "xen", &ctx->marks_fd, m);
 	if (e == ERR_OK)
 		e = dir_open(env->conf->state_dir, "saved", &ctx->saved_fd, m);

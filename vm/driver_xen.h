@@ -16,6 +16,8 @@
 #define VM_DRIVER_XEN_H
 
 #include <limits.h>
+#include <pthread.h>
+#include <sys/queue.h>
 
 #define LIBXL_API_VERSION 0x041300
 #include <libxl.h>
@@ -33,12 +35,16 @@
 struct xen_events;
 struct xen_watch;
 
+struct xen_rest;
+
 struct xen_ctx {
 	const struct vm_env *env;
 	char instance[PATH_MAX];       /* run_dir, canonical */
 	int marks_fd;                  /* run_dir/xen */
 	int saved_fd;                  /* state_dir/saved */
 	struct xen_events *events;
+	pthread_mutex_t rests_lock;
+	SLIST_HEAD(, xen_rest) rests;  /* domains of failed starts that could not be destroyed then */
 };
 
 struct xen_vm {
@@ -68,6 +74,8 @@ enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m
 void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
 /* No event comes any more, and what is called may fail: such a context is only good to be closed. */
 bool xen_ctx_broken(xentoollog_logger *log);
+/* What libxl said on this thread so far is not about what comes now. */
+void xen_log_forget(void);
 /* For what is called on another thread's context: its lines from the mark on count as this thread's, but for those of other domains. */
 unsigned xen_log_mark(xentoollog_logger *log);
 void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
@@ -161,6 +169,9 @@ void xen_vm_free(struct vm *vm);
 enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info);
 /* Destroys a domain of ours; of none there is nothing to do. */
 enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m);
+/* A domain that could not be destroyed after its start failed, and its mark: it is tried again by xen_rests_end, at the latest by the next daemon. */
+void xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid);
+void xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl);
 void xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size);
 enum err xen_discard(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 

@@ -138,6 +138,13 @@ xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log)
 		xtl_logger_destroy(log);
 }
 
+void
+xen_log_forget(void)
+{
+	if (self.log != NULL)
+		((struct logger *)self.log)->n = 0;
+}
+
 libxl_ctx *
 xen_thread_ctx(struct errmsg *m)
 {
@@ -145,7 +152,7 @@ xen_thread_ctx(struct errmsg *m)
 		xen_thread_end();
 	if (self.ctx == NULL && xen_ctx_open(&self.ctx, &self.log, m) != ERR_OK)
 		return NULL;
-	((struct logger *)self.log)->n = 0;
+	xen_log_forget();
 	return self.ctx;
 }
 

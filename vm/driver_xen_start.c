@@ -381,8 +381,9 @@ undo(struct start *s, struct xen_vm *v)
 	if (v != NULL)
 		xen_vm_free(&v->vm);
 	if (s->xl != NULL && s->domid != (uint32_t)INVALID_DOMID && xen_domain_end(s->xl, &s->spec->uuid, s->domid, NULL, &m) != ERR_OK) {
-		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "cleaning up after a failed start: %s", m.text);
-		return;     /* the mark stays, so that it is found */
+		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "cleaning up after a failed start, which is tried again: %s", m.text);
+		xen_rest_add(s->ctx, &s->spec->uuid, s->domid);
+		return;     /* the mark stays, so that the next daemon finds it */
 	}
 	xen_mark_remove(s->ctx, &s->spec->uuid);
 }
@@ -393,6 +394,7 @@ run(struct start *s, struct vm **vm, struct vm_outcome *out)
 	struct xen_vm *v = NULL;
 	enum err e;
 
+	xen_rests_end(s->ctx, s->xl);     /* their memory may be wanted */
 	e = xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);
 	if (e == ERR_OK)
 		e = make_overlays(s, &out->msg);

@@ -29,6 +29,22 @@ refused() {
 @test "too little memory: SERVFAIL with EDE, the figures in show, nothing left" { refused large 'not enough memory'; }
 @test "a hotplug script that fails: SERVFAIL with EDE, its name in show, nothing left" { refused noscript '/bin/false'; }
 
+@test "a file system of libxl's that cannot be written: the reason in show; what is left then goes with the next wake" {
+	mount --bind /var/lib/xen /var/lib/xen
+	mount -o remount,bind,ro /var/lib/xen
+	ask hello.example.test >/tmp/answer
+	jitsu show hello.example.test >/tmp/shown
+	xl list
+	umount /var/lib/xen
+	grep -q SERVFAIL /tmp/answer
+	grep -q EDE /tmp/answer
+	grep -q 'Read-only file system' /tmp/shown
+	jitsu wake hello.example.test
+	[ "$(domain_count)" -eq 1 ]
+	jitsu sleep hello.example.test
+	wait_for 10 nothing_left
+}
+
 # How many SYNs have gone through the bridge.
 syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
 
