@@ -9,8 +9,6 @@
 #include "dns/zloc.h"
 #include "dns/ztoken.h"
 
-#define SHOWN_MAX 60           /* of an offending field */
-
 /* Fields that are numbers, one token each; names that ldns knows for some may stand there as well. */
 static const struct {
 	ldns_rdf_type type;
@@ -49,7 +47,7 @@ check_number(const char *t, size_t len, uint32_t most, char *why, size_t size)
 
 	if (isalpha((unsigned char)t[0]) || ztoken_number(t, len, most, &n))
 		return true;
-	snprintf(why, size, "`%.*s' is not a number from 0 to %u", (int)(len < SHOWN_MAX ? len : SHOWN_MAX), t, most);
+	snprintf(why, size, "`%.*s' is not a number from 0 to %u", ztoken_shown(len), t, most);
 	return false;
 }
 
@@ -61,7 +59,7 @@ check_period(const char *t, size_t len, char *why, size_t size)
 	if (ztoken_ttl(t, len, UINT32_MAX, &n))
 		return true;
 	snprintf(why, size, "`%.*s' is no time: expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all",
-	    (int)(len < SHOWN_MAX ? len : SHOWN_MAX), t, UINT32_MAX);
+	    ztoken_shown(len), t, UINT32_MAX);
 	return false;
 }
 
@@ -92,7 +90,7 @@ check_type(const char *t, size_t len, char *why, size_t size)
 {
 	if (is_type(t, len))
 		return true;
-	snprintf(why, size, "there is no record type \"%.*s\"", (int)(len < SHOWN_MAX ? len : SHOWN_MAX), t);
+	snprintf(why, size, "there is no record type \"%.*s\"", ztoken_shown(len), t);
 	return false;
 }
 

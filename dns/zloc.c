@@ -12,7 +12,6 @@
 
 #include "dns/ztoken.h"
 
-#define SHOWN_MAX 60           /* of an offending field */
 #define DIGITS_MAX 12          /* more do not fit any field */
 
 /* A number: in units of its last decimal, from least to most. */
@@ -79,7 +78,7 @@ check_number(const char *t, const struct field *f, int64_t *value, char *why, si
 	if (len == 0)
 		snprintf(why, size, "LOC needs %s", f->expected);
 	else
-		snprintf(why, size, "`%.*s' where LOC needs %s", (int)(len < SHOWN_MAX ? len : SHOWN_MAX), t, f->expected);
+		snprintf(why, size, "`%.*s' where LOC needs %s", ztoken_shown(len), t, f->expected);
 	return false;
 }
 
@@ -96,7 +95,7 @@ check_coordinate(char **t, const struct coordinate *c, char *why, size_t size)
 		if (!check_number(*t, next[i], &value, why, size))
 			return false;
 		if (above == c->degrees.most && value > 0) {
-			snprintf(why, size, "`%.*s' behind it: %s", (int)(ztoken_len(*t) < SHOWN_MAX ? ztoken_len(*t) : SHOWN_MAX), *t, c->end);
+			snprintf(why, size, "`%.*s' behind it: %s", ztoken_shown(ztoken_len(*t)), *t, c->end);
 			return false;
 		}
 		above = i == 0 ? value : above;
@@ -120,6 +119,6 @@ zloc_check(char *t, char *why, size_t size)
 			return false;
 	if (*t == '\0')
 		return true;
-	snprintf(why, size, "`%.*s' behind the last field of LOC", (int)(ztoken_len(t) < SHOWN_MAX ? ztoken_len(t) : SHOWN_MAX), t);
+	snprintf(why, size, "`%.*s' behind the last field of LOC", ztoken_shown(ztoken_len(t)), t);
 	return false;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define SHOWN_MAX 60
+
 size_t
 ztoken_len(const char *t)
 {
@@ -18,6 +20,12 @@ ztoken_len(const char *t)
 			n++;
 	}
 	return n;
+}
+
+int
+ztoken_shown(size_t len)
+{
+	return (int)(len < SHOWN_MAX ? len : SHOWN_MAX);
 }
 
 char *

@@ -9,6 +9,9 @@
 /* The length of the token at t; quoted and escaped blanks belong to it. */
 size_t ztoken_len(const char *t);
 
+/* How much of a text of `len` characters a message shows, as the precision of %.*s. */
+int ztoken_shown(size_t len);
+
 /* The token behind the one at t; at the end the empty text. */
 char *ztoken_next(char *t);
 
