@@ -6,6 +6,8 @@ setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
 page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
+# For how many seconds the guest has been up, by its own clock.
+booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 
 # bats test_tags=kvm
 @test "dig wakes the unit, and curl works at its first connection" {
@@ -174,7 +176,6 @@ page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
 @test "sleep=save writes the VM's state to a file, a wake goes on from there, also with another jitsud" {
 	HELLO_CONF='sleep = "save"' write_conf
 	WWW_KEYS='"min-up=0s"' write_zone
-	booted() { in_ns curl -s --max-time 30 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	start_jitsud
 	jitsu wake www.example.test
 	sleep 2
@@ -205,7 +206,6 @@ page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
 @test "a saved unit whose restore cannot be tried keeps its state, fails and says so, and goes on from it later" {
 	HELLO_CONF='sleep = "save" backoff-min = "200ms"' write_conf
 	WWW_KEYS='"min-up=0s"' write_zone
-	booted() { in_ns curl -s --max-time 30 http://10.77.0.10/ | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	start_jitsud
 	jitsu wake www.example.test
 	sleep 2
