@@ -316,7 +316,7 @@ zones_json(const struct warden *w, bool bad)
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		if (bad && z->image != NULL && z->error == NULL)
+		if (bad && served_zone_ok(z))
 			continue;
 		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state",
 		    z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok", "serial",

@@ -289,7 +289,7 @@ log_zones(const struct warden *w)
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		if (z->image != NULL && z->error == NULL)
+		if (served_zone_ok(z))
 			continue;
 		if (lines == LIMIT_REPORT_LINES)
 			more++;

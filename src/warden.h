@@ -65,6 +65,13 @@ struct served_zone {
 	bool kept;                 /* it is, or that was tried */
 };
 
+/* Is what is served what its file says? */
+static inline bool
+served_zone_ok(const struct served_zone *z)
+{
+	return z->image != NULL && z->error == NULL;
+}
+
 /* One generation: a configuration, its zones and their units' settings; replaced as a whole by a reload. */
 struct generation {
 	uint64_t number;
