@@ -5,7 +5,7 @@
  *
  *     warden.c    start, signals, end              loader.c   from configuration files to a new generation
  *     dnslink.c   the DNS process                  unit.c     the table of units
- *     probelink.c the sentinel                     wake.c     life-cycle actions carried out
+ *     probelink.c the sentinel                     wake*.c    life-cycle actions carried out
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     verbs.c     what `jitsu` asks                children.c processes
@@ -205,7 +205,7 @@ void image_unref(struct image *img);
 /* A load has worked: large zones that it compiled are kept on disk, entries of zones that are gone are removed. */
 void keep_images(struct warden *w);
 
-/* ---- wake.c ---- */
+/* ---- wake*.c ---- */
 
 /* Somebody asked for a unit.  time_ns: when; never later than now. */
 void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);

@@ -1,0 +1,63 @@
+/*
+ * wake_impl: what the files of wake share.  Included by src/wake*.c only; what others may call is in
+ * warden.h.
+ *
+ *     wake.c        events, steps, the table of actions, timers, answers
+ *     wake_slot.c   slots for boots and VMs           wake_drive.c  store, driver and counters
+ *     wake_ready.c  readiness                         wake_wait.c   operators who wait
+ */
+#ifndef SRC_WAKE_IMPL_H
+#define SRC_WAKE_IMPL_H
+
+#include "src/warden.h"
+
+/* An operation under way: what its completion needs to find the unit again. */
+struct wake_op {
+	struct warden *w;
+	uint32_t unit;
+	uint32_t ticket;
+	enum life_event_kind ends_with;
+	bool kept;                 /* RESTORED: for its event */
+};
+
+/* Never NULL.  wake_op_done, or the owner, frees it. */
+struct wake_op *wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket,
+    enum life_event_kind ends_with);
+/* The result of an operation, from the loop; `why` is kept as the unit's error. */
+void wake_op_done(struct wake_op *op, enum err result, const char *why);
+
+/* ---- wake.c ---- */
+
+/* Queues an event, which may come from inside a step; wake_drain delivers what is queued. */
+void wake_post(struct warden *w, const struct unit *u, const struct life_event *ev);
+void wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind kind,
+    uint32_t ticket, enum err result);
+void wake_drain(struct warden *w);
+
+/* ---- wake_slot.c ---- */
+
+void wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket);
+/* Whether the unit waits for a leaving one to go; counted in w->behind. */
+void wake_behind_set(struct warden *w, struct unit *u, bool behind);
+
+/* ---- wake_drive.c ---- */
+
+void wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket);
+void wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore);
+void wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a);
+void wake_use_read(struct warden *w, struct unit *u, uint32_t ticket);
+/* Callbacks for vm_freeze, vm_thaw and vm_save; arg is the struct wake_op. */
+void wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
+void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
+
+/* ---- wake_ready.c ---- */
+
+void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
+void wake_probe_stop(struct warden *w, struct unit *u);
+
+/* ---- wake_wait.c ---- */
+
+/* Answers those who wait for this; `failed` = NULL when it worked. */
+void wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char *failed);
+
+#endif
