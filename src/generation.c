@@ -329,7 +329,7 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 	struct unit *u = unit_by_name(&w->units, uc->name);
 
 	if (u != NULL && !same_identity(u->conf, uc)) {
-		unit_leave(&w->units, u);
+		wake_leave(w, u);
 		u = NULL;
 	}
 	if (u == NULL && (u = unit_new(&w->units, uc, m)) == NULL)
@@ -361,35 +361,27 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
 
-		if (u != NULL && !u->leaving && u->generation != g->number)
-			unit_leave(&w->units, u);
+		if (u != NULL && u->generation != g->number)
+			wake_leave(w, u);
 	}
 }
 
-/* After the swap: boards, policies of what is not asleep, and the end of what left. */
+/* After the swap: the end of what left, boards, and policies of what is not asleep. */
 static void
 settle_units(struct warden *w)
 {
 	uint32_t n = w->units.next;
 
+	wake_drain(w);
 	for (uint32_t i = 0; i < n; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
-		struct life_event ev = { .now_ms = clock_now_ms() };
+		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 
 		if (u == NULL)
 			continue;
 		wake_board(w, u);
-		if (u->leaving && u->left->told)
-			continue;   /* by a reload before this one */
-		if (u->leaving) {
-			ev.kind = LIFE_EV_REMOVE;
-			u->left->told = true;
-		} else if (life_state(&u->life) != LIFE_DORMANT) {
-			ev.kind = LIFE_EV_POLICY;
-		} else {
-			continue;
-		}
-		wake_step(w, u, &ev);
+		if (!u->leaving && life_state(&u->life) != LIFE_DORMANT)
+			wake_step(w, u, &ev);
 	}
 }
 

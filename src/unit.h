@@ -49,7 +49,6 @@ struct unit_left {
 	uint8_t naddrs;
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
 	struct unit *unit;
-	bool told;                 /* its life cycle knows */
 	char name[];
 };
 
@@ -59,6 +58,8 @@ struct unit_run {
 	struct event *timer;       /* the life cycle's */
 	void *timer_arg;
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
+	uint32_t behind_number;    /* the leaving unit that it waits for */
+	LIST_ENTRY(unit) behind_link;
 	struct unit_trace trace;
 	uint64_t awake_since_ns;
 	uint64_t last_packet_ns;   /* as read last */
@@ -77,7 +78,7 @@ struct unit_run {
 struct unit {
 	uint32_t number;
 	bool leaving;
-	bool behind;               /* it has asked for a slot and waits for a leaving unit to go */
+	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
 	bool save_failed;          /* its guest did not let itself be saved, so it is stopped instead; until the next reload */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */

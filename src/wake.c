@@ -139,18 +139,15 @@ do_timer(struct warden *w, struct unit *u, uint64_t at_ms)
 static void
 do_forget(struct warden *w, struct unit *u)
 {
+	uint32_t number = u->number;
+
 	wake_waiters_answer(w, u, true, NULL);
 	wake_waiters_answer(w, u, false, "it is no longer in the configuration");
 	/* A unit of the same name may have come meanwhile; then the row is its. */
 	if (unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);
 	unit_free(&w->units, u);
-	for (uint32_t i = 0; i < w->units.next && w->behind > 0; i++) {
-		struct unit *x = unit_by_number(&w->units, i);
-
-		if (x != NULL && x->behind)
-			wake_slot_ask(w, x, x->run->admit_ticket);
-	}
+	wake_behind_gone(w, number);
 }
 
 /* Carries out one action; false when the unit is gone. */
@@ -169,7 +166,7 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		admit_take(&w->admit, &u->admit);
 		break;
 	case LIFE_DO_RELEASE:
-		wake_behind_set(w, u, false);
+		wake_behind_leave(u);
 		admit_release(&w->admit, &u->admit);
 		wake_admit(w);
 		break;
@@ -267,6 +264,22 @@ wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
 {
 	wake_post(w, u, ev);
 	wake_drain(w);
+}
+
+/*
+ * A unit without settings can do nothing but go.  So nothing may be delivered between the loss and
+ * the news of it: the news is queued at once, and the queue is empty outside of steps.
+ */
+void
+wake_leave(struct warden *w, struct unit *u)
+{
+	struct life_event gone = { .kind = LIFE_EV_REMOVE, .now_ms = clock_now_ms() };
+
+	if (u->leaving)
+		return;
+	wake_slot_withdraw(w, u);
+	unit_leave(&w->units, u);
+	wake_post(w, u, &gone);
 }
 
 /* ---- what others tell ---- */

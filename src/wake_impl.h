@@ -32,13 +32,15 @@ void wake_op_done(struct wake_op *op, enum err result, const char *why);
 void wake_post(struct warden *w, const struct unit *u, const struct life_event *ev);
 void wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind kind,
     uint32_t ticket, enum err result);
-void wake_drain(struct warden *w);
 
 /* ---- wake_slot.c ---- */
 
 void wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket);
-/* Whether the unit waits for a leaving one to go; counted in w->behind. */
-void wake_behind_set(struct warden *w, struct unit *u, bool behind);
+/* It waits for no slot, and not for a leaving unit to go. */
+void wake_slot_withdraw(struct warden *w, struct unit *u);
+/* It waits for no leaving unit any more, or that one (by its number) is gone: others ask again. */
+void wake_behind_leave(struct unit *u);
+void wake_behind_gone(struct warden *w, uint32_t number);
 
 /* ---- wake_drive.c ---- */
 

@@ -7,14 +7,41 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-void
-wake_behind_set(struct warden *w, struct unit *u, bool behind)
+static void
+behind_join(struct warden *w, struct unit *u, const struct unit *before)
 {
-	if (u->behind && !behind)
-		w->behind--;
-	else if (!u->behind && behind)
-		w->behind++;
-	u->behind = behind;
+	unit_run(u)->behind_number = before->number;
+	LIST_INSERT_HEAD(&w->behind, u, run->behind_link);
+	u->behind = true;
+}
+
+void
+wake_behind_leave(struct unit *u)
+{
+	if (u->behind)
+		LIST_REMOVE(u, run->behind_link);
+	u->behind = false;
+}
+
+void
+wake_behind_gone(struct warden *w, uint32_t number)
+{
+	struct unit *u, *next;
+
+	/* Who has to wait again, for another, stands in front: its turn is over. */
+	for (u = LIST_FIRST(&w->behind); u != NULL; u = next) {
+		next = LIST_NEXT(u, run->behind_link);
+		if (u->run->behind_number == number)
+			wake_slot_ask(w, u, u->run->admit_ticket);
+	}
+}
+
+void
+wake_slot_withdraw(struct warden *w, struct unit *u)
+{
+	wake_behind_leave(u);
+	if (u->admit.queued)
+		admit_release(&w->admit, &u->admit);
 }
 
 /* Its VM would meet another with the same MAC, address or name: it waits, at most as long as for a slot. */
@@ -24,9 +51,10 @@ waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 	const struct unit *before = unit_before(&w->units, u);
 	char why[LIMIT_NAME_TEXT + 100];
 
-	wake_behind_set(w, u, before != NULL);
+	wake_behind_leave(u);
 	if (before == NULL)
 		return false;
+	behind_join(w, u, before);
 	snprintf(why, sizeof(why), "the VM of the former %s, which has its name, MAC or address, is not gone yet", before->name);
 	unit_error_set(u, why);
 	log_info("%s: %s", u->name, why);

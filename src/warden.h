@@ -124,7 +124,7 @@ struct warden {
 	bool stepping;
 	uint64_t needs_round;          /* of needs_wake */
 	unsigned ready_held;           /* units with ready_held */
-	unsigned behind;               /* units with behind */
+	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
 	uint32_t next_image;
 	uint64_t next_generation;
 	uint64_t started_ns;
@@ -213,6 +213,13 @@ void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint6
 void wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
 /* Puts an event into a unit's life cycle and carries out what follows.  The unit may be freed when it returns (LIFE_FORGET). */
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
+/*
+ * The unit has left the configuration.  It waits for nothing any more, and that it left is the next
+ * that its life cycle hears: wake_drain delivers that before anything else happens to any unit.
+ */
+void wake_leave(struct warden *w, struct unit *u);
+/* Delivers the events that are queued, and those that follow from them. */
+void wake_drain(struct warden *w);
 /* Boots those that wait for a slot, as far as there are any (more). */
 void wake_admit(struct warden *w);
 /* The unit's policy as the life cycle wants it. */
