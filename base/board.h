@@ -6,6 +6,11 @@
  * mappings (F_SEAL_FUTURE_WRITE).  All accesses are relaxed atomics: a value may be a moment old, which is why a wake is asked for
  * again, and a time in the future counts as now.
  *
+ * Held queries of a wake wait from its first query on.  The DNS process writes that query's time
+ * when it asks for the wake, the warden writes when the last wake ended: a first query that is not
+ * newer belongs to a wake that is over.  So no worker resets anything, and a DNS process that is
+ * replaced during a wake keeps to its deadline.
+ *
  * On the hot path one relaxed load of board_state.state decides whether a name may be answered at once.
  */
 #ifndef BASE_BOARD_H
@@ -23,20 +28,23 @@ enum board_answer {
 	BOARD_FAIL = 3,   /* in back-off after a failed boot: SERVFAIL at once, EDE in `ede` */
 };
 
-/* 8 bytes per unit. */
 struct board_state {
 	_Atomic uint16_t answer;    /* enum board_answer */
 	_Atomic uint16_t ede;       /* RFC 8914 INFO-CODE to give with BOARD_FAIL */
-	_Atomic uint32_t hold_ms;   /* how long a query may be held */
+	_Atomic uint32_t hold_ms;   /* how long a wake's queries may be held, from the first on */
+	_Atomic uint64_t woken_ns;  /* when the last wake ended, well or not (clock.h); 0 = never */
 };
 
-/* 16 bytes per unit. */
+/* The alignment keeps what one query writes within one cache line. */
 struct board_use {
-	_Atomic uint64_t last_query_ns;   /* the last query that wanted this unit's address (clock.h); 0 = never */
+	/* the last query that wanted this unit's address (clock.h); 0 = never */
+	_Alignas(32) _Atomic uint64_t last_query_ns;
 	_Atomic uint64_t queries;
+	_Atomic uint64_t first_query_ns;   /* the first one of a wake; see board_wake_first_ns */
 };
 
-_Static_assert(sizeof(struct board_state) == 8 && sizeof(struct board_use) == 16, "eight bytes and sixteen per unit");
+_Static_assert(sizeof(struct board_state) == 16, "four units per cache line");
+_Static_assert(sizeof(struct board_use) == 32, "two units per cache line");
 
 /* Query types that are counted each; the others together. */
 enum board_type {
@@ -87,6 +95,42 @@ void board_fds(const struct board *b, int fds[3]);
 /* The DNS process's side: maps what MSG_BOARD brought and closes the descriptors. */
 enum err board_map(struct board *b, const int fds[3], uint32_t capacity, struct errmsg *m);
 void board_clear(struct board *b);
+
+/* The warden ends a wake, before it tells the DNS process how it ended. */
+static inline void
+board_wake_end(const struct board *b, uint32_t unit, uint64_t now_ns)
+{
+	atomic_store_explicit(&b->state[unit].woken_ns, now_ns, memory_order_relaxed);
+}
+
+/* When a wake's first query came; 0 when none was asked for since the last one ended. */
+static inline uint64_t
+board_wake_first_ns(const struct board *b, uint32_t unit)
+{
+	uint64_t first = atomic_load_explicit(&b->use[unit].first_query_ns, memory_order_relaxed);
+	uint64_t woken = atomic_load_explicit(&b->state[unit].woken_ns, memory_order_relaxed);
+
+	return first > woken ? first : 0;
+}
+
+/*
+ * The DNS process asks for a wake, for a query that arrived then: of all workers' queries the
+ * earliest is the wake's first.  Whoever calls it must also tell the warden, since nothing but the
+ * end of a wake makes the time void.
+ */
+static inline void
+board_wake_begin(const struct board *b, uint32_t unit, uint64_t arrived_ns)
+{
+	_Atomic uint64_t *at = &b->use[unit].first_query_ns;
+	uint64_t woken = atomic_load_explicit(&b->state[unit].woken_ns, memory_order_relaxed);
+	uint64_t first = atomic_load_explicit(at, memory_order_relaxed);
+
+	/* A query from before the end of the last wake is answered by that end. */
+	while (arrived_ns > woken && (first <= woken || arrived_ns < first))
+		if (atomic_compare_exchange_weak_explicit(at, &first, arrived_ns,
+		    memory_order_relaxed, memory_order_relaxed))
+			break;
+}
 
 /* Last use as the warden reads it: a time in the future counts as `now_ns`. */
 static inline uint64_t

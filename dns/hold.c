@@ -220,8 +220,22 @@ query_answer(struct hold *h, struct hold_query *q, int ede, bool expired)
 	free(q);
 }
 
+/* When queries of the wake are answered at the latest; `u` may be NULL. */
+static uint64_t
+wake_deadline_ns(const struct hold_request *r, const struct hold_unit *u)
+{
+	uint64_t first = r->first_ns;
+
+	if (first == 0 && u != NULL)
+		first = u->first_ns;
+	/* Another worker may have read the clock a moment later. */
+	if (first == 0 || first > r->now_ns)
+		first = r->now_ns;
+	return first + r->hold_ms * NS_PER_MS;
+}
+
 static struct hold_query *
-query_copy(const struct hold_request *r, struct hold_unit *u)
+query_copy(const struct hold_request *r, struct hold_unit *u, uint64_t deadline_ns)
 {
 	struct hold_query *q = malloc(sizeof(*q) + r->len);
 	const struct hold_query *last = TAILQ_LAST(&u->queries, hold_list);
@@ -230,7 +244,7 @@ query_copy(const struct hold_request *r, struct hold_unit *u)
 		return NULL;
 	q->unit = u;
 	q->arrived_ns = r->now_ns;
-	q->deadline_ns = r->now_ns + r->hold_ms * NS_PER_MS;
+	q->deadline_ns = deadline_ns;
 	if (last != NULL && last->deadline_ns > q->deadline_ns)
 		q->deadline_ns = last->deadline_ns;
 	q->peer = *r->peer;
@@ -296,15 +310,20 @@ hold_add(struct hold *h, const struct hold_request *r)
 {
 	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns, .peer = r->peer };
 	struct hold_unit *u = unit_find(h, r->unit);
+	uint64_t deadline_ns = wake_deadline_ns(r, u);
 	struct hold_query *q;
 
+	if (deadline_ns <= r->now_ns) {
+		hold_ask(h, r);
+		return ERR_TIMEOUT;
+	}
 	if (u == NULL)
 		u = unit_make(h, r->unit);
 	if (u == NULL) {
 		h->ops->wake(h->arg, &w);
 		return ERR_NOMEM;
 	}
-	q = r->len <= LIMIT_HELD_QUERY ? query_copy(r, u) : NULL;
+	q = r->len <= LIMIT_HELD_QUERY ? query_copy(r, u, deadline_ns) : NULL;
 	unit_ask(h, u, r->now_ns, &w);
 	if (q == NULL) {
 		unit_hasten(h, u);

@@ -4,6 +4,10 @@
  * No I/O and no clock of its own: every call says what time it is, and what is to be done comes back through three callbacks.  They run inside
  * the call and must not call into the table.  All work per query is O(1); only the first query of a unit costs O(log units).
  *
+ * The deadline is the wake's: `hold_ms` after its first query, for all its queries.  Resolvers ask
+ * again while they wait, each time with a new id and port, and drop what comes late: if each
+ * retransmission waited anew, nobody would listen to its answer any more.
+ *
  * Invariants: a query in the table has a deadline at which hold_tick answers it; a unit has at most `per_unit` queries and the table at most
  * `total`, beyond which the oldest is answered; a unit with queries was asked for, and is asked for again every HOLD_ASK_AGAIN_NS.
  */
@@ -44,6 +48,7 @@ struct hold_query {
 struct hold_request {
 	uint32_t unit;
 	uint32_t hold_ms;      /* a shorter time than the last one's takes effect when the unit's queue is empty */
+	uint64_t first_ns;     /* arrival of the wake's first query, in any worker; 0 = not known */
 	uint64_t now_ns;
 	uint16_t qtype;
 	const struct dns_peer *peer;
@@ -82,12 +87,17 @@ struct hold *hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *
 void hold_free(struct hold *h);
 
 /*
- * Holds a query: asks for the unit unless a wake is outstanding, and answers the oldest when a bound is passed.  ERR_LIMIT (longer than
- * LIMIT_HELD_QUERY) and ERR_NOMEM: it is not held, the caller answers it; the unit was asked for nevertheless.
+ * Holds a query: asks for the unit unless a wake is outstanding, and answers the oldest when a
+ * bound is passed.  ERR_TIMEOUT (the wake's deadline has passed, or hold_ms is 0), ERR_LIMIT
+ * (longer than LIMIT_HELD_QUERY) and ERR_NOMEM: the query is not held, the caller answers; the unit
+ * was asked for nevertheless.
  */
 enum err hold_add(struct hold *h, const struct hold_request *r);
 
-/* Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS; `r` as for hold_add, hold_ms, wire and len are not used. */
+/*
+ * Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS; `r` as for
+ * hold_add, hold_ms, first_ns, wire and len are not used.
+ */
 void hold_ask(struct hold *h, const struct hold_request *r);
 
 /* Would a query for the unit make us ask for it now, or does a wake go on already? */

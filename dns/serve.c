@@ -89,7 +89,11 @@ reply_servfail(struct worker *w, const struct dns_query *q, int ede, const char 
 static bool
 wake_allowed(struct worker *w, uint32_t unit, bool proven, uint64_t now_ns)
 {
-	return proven || !hold_would_ask(w->held, unit, now_ns) || rate_take(w->udp_wakes, now_ns);
+	bool begun = board_wake_first_ns(w->board, unit) != 0;
+
+	if (proven || begun || !hold_would_ask(w->held, unit, now_ns))
+		return true;
+	return rate_take(w->udp_wakes, now_ns);
 }
 
 static enum serve
@@ -134,12 +138,10 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	if (!wake_allowed(w, unit, proven, *now_ns))
 		return reply_truncated(w, q, r);
 	req.hold_ms = atomic_load_explicit(&state->hold_ms, memory_order_relaxed);
-	if (req.hold_ms == 0) {
-		hold_ask(w->held, &req);
-		return reply_count(w, r);
-	}
+	req.first_ns = board_wake_first_ns(w->board, unit);
+	/* What cannot be held, or is after the deadline, gets the address now; the boot goes on. */
 	if (hold_add(w->held, &req) != ERR_OK)
-		return reply_count(w, r);   /* it cannot be held: the address goes out now, and the boot goes on */
+		return reply_count(w, r);
 	count_add(&w->count->held, 1);
 	return SERVE_HELD;
 }

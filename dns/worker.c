@@ -29,7 +29,10 @@ held_answer(void *arg, const struct hold_query *q, int ede, bool expired)
 static void
 held_wake(void *arg, const struct hold_wake *wake)
 {
-	server_wake(arg, wake);
+	struct worker *w = arg;
+
+	board_wake_begin(w->board, wake->unit, wake->arrived_ns);
+	server_wake(w, wake);
 }
 
 static void

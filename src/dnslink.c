@@ -65,6 +65,24 @@ send_sockets(struct warden *w)
 	}
 }
 
+/*
+ * A DNS process that was replaced may have begun a wake of which the warden never heard: where no
+ * wake goes on, none has begun.  Where one does, the new process keeps to its deadline.
+ */
+static void
+wakes_unheard(struct warden *w)
+{
+	uint64_t now_ns = clock_now_ns();
+
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		enum life_state s = u != NULL ? life_state(&u->life) : LIFE_BOOTING;
+
+		if (s != LIFE_BOOTING && s != LIFE_STOPPING)
+			board_wake_end(&w->board, i, now_ns);
+	}
+}
+
 static enum err
 setup(struct child *c, struct errmsg *m)
 {
@@ -73,6 +91,7 @@ setup(struct child *c, struct errmsg *m)
 	int fds[3];
 
 	(void)m;
+	wakes_unheard(w);
 	send_conf(w, w->gen->conf);
 	dnslink_tune(w);
 	board_fds(&w->board, fds);
@@ -227,6 +246,7 @@ dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsi
 	struct msg m = { .type = MSG_WOKEN, .unit = unit };
 
 	m.time_ns = clock_now_ns();
+	board_wake_end(&w->board, unit, m.time_ns);
 	m.woken.result = (uint32_t)result;
 	m.woken.ede = ede;
 	child_send(&w->dns, &m, NULL, 0);

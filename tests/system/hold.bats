@@ -132,6 +132,66 @@ ms() {
 	[ "$(qemu_count)" -eq 0 ]
 }
 
+# How many queries were held since the start.
+held() { jitsu --json status | jq .counters.held; }
+dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
+
+# Whether a query was held is counted, so that no time needs to be measured.
+@test "hold counts from the first query of a wake, for all workers and for a new process" {
+	local old
+	WORKERS=3 CONF_MORE=$(image slow "delay=600000" 'boot-timeout = "10m"') write_conf
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=1s"' 'to CNAME slow' \
+	    'slow HTTPS 1 . alpn=h2'
+	start_jitsud
+	ms ask +short slow.example.test A
+	[ "$output" = 10.77.0.30 ]
+	[ "$took" -ge 1000 ]
+	[ "$(held)" -eq 1 ]
+	raw <<-'EOF2'
+	from dnsraw import *
+	socks = [udp(("10.77.0.1", "fd77::1", "127.0.0.1")[i % 3]) for i in range(30)]
+	for i, s in enumerate(socks):
+	    s.send(query(("slow", "to")[i % 2] + ".example.test", (A, HTTPS)[i // 2 % 2], qid=i))
+	for i, s in enumerate(socks):
+	    s.settimeout(30)
+	    m = s.recv(4096)
+	    expect("at once", (qid(m), rcode(m), counts(m)[1]), (i, NOERROR, 1 + i % 2))
+	with tcp() as s:
+	    s.sendall(b"".join(framed(query("slow.example.test", qid=i)) for i in range(20)))
+	    for i in range(20):
+	        m = tcp_recv(s)
+	        expect("in order", (qid(m), rcode(m), counts(m)[1]), (i, NOERROR, 1))
+	EOF2
+	[ "$(held)" -eq 1 ]
+	old=$(dns_process)
+	kill -KILL "$old"
+	replaced() { [ -n "$(dns_process)" ] && [ "$(dns_process)" != "$old" ]; }
+	wait_for 30 replaced
+	wait_for 30 serves
+	[ "$(ask +short slow.example.test A)" = 10.77.0.30 ]
+	[ "$(held)" -eq 1 ]
+	is_state slow.example.test booting
+	# The next wake waits anew, whatever ended this one.
+	jitsu sleep slow.example.test
+	ms ask +short slow.example.test A
+	[ "$took" -ge 1000 ]
+	[ "$(held)" -eq 2 ]
+}
+
+@test "a wake that fails after its deadline: SERVFAIL from then on, and the next one waits anew" {
+	CONF_MORE=$(image never "delay=600000" 'boot-timeout = "2s"
+	backoff-min = "1s"
+	backoff-max = "1s"') write_conf
+	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=500ms"'
+	start_jitsud
+	for round in 1 2; do
+		[ "$(ask +short never.example.test A)" = 10.77.0.30 ]
+		[ "$(held)" -eq $round ]
+		wait_for 30 is_state never.example.test failed
+		wait_for 30 is_state never.example.test dormant
+	done
+}
+
 @test "held-per-unit: beyond the bound the oldest gets the address" {
 	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' CONF_MORE=$(image slow "delay=5000") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"'

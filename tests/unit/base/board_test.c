@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,12 +114,16 @@ test_sparse(void **state)
 	assert_int_equal(board_create(&b, &m), ERR_OK);
 	b.state[5].answer = BOARD_NOW;
 	assert_int_equal(fstat(b.state_fd, &st), 0);
-	assert_int_equal(st.st_size, 8 * (off_t)LIMIT_UNIT_NUMBERS);
+	assert_int_equal(st.st_size, (off_t)sizeof(struct board_state) * LIMIT_UNIT_NUMBERS);
 	assert_true(st.st_blocks * 512 <= 4 * 4096);
 	assert_int_equal(fstat(b.use_fd, &st), 0);
 	assert_int_equal(st.st_blocks, 0);
 	board_clear(&b);
 }
+
+#define REFUSED_UNITS 4096
+#define STATE (REFUSED_UNITS * sizeof(struct board_state))
+#define USE (REFUSED_UNITS * sizeof(struct board_use))
 
 /* Files of other sizes, or not sealed, are refused, and their descriptors closed. */
 static void
@@ -129,12 +134,12 @@ test_refused(void **state)
 		size_t sizes[3];
 		bool sealed;
 	} rows[] = {
-		{ { 8 * 4096, 16 * 4096, counters }, true },
-		{ { 8 * 4096 - 8, 16 * 4096, counters }, true },
-		{ { 8 * 4096, 16 * 4096 + 16 * 4096, counters }, true },
-		{ { 8 * 4096, 16 * 1024, counters }, true },
-		{ { 8 * 4096, 16 * 4096, 4096 }, true },
-		{ { 8 * 4096, 16 * 4096, counters }, false },
+		{ { STATE, USE, counters }, true },
+		{ { STATE - 8, USE, counters }, true },
+		{ { STATE, 2 * USE, counters }, true },
+		{ { STATE, USE / 4, counters }, true },
+		{ { STATE, USE, 4096 }, true },
+		{ { STATE, USE, counters }, false },
 	};
 	unsigned before = fds_open();
 
@@ -153,7 +158,7 @@ test_refused(void **state)
 				assert_int_equal(ftruncate(fds[j], (off_t)rows[i].sizes[j]), 0);
 			}
 		}
-		e = board_map(&b, fds, 4096, &m);
+		e = board_map(&b, fds, REFUSED_UNITS, &m);
 		assert_int_equal(e, i == 0 ? ERR_OK : ERR_PROTO);
 		if (i == 0)
 			board_clear(&b);
@@ -161,6 +166,75 @@ test_refused(void **state)
 			assert_null(b.state);
 		assert_int_equal(fds_open(), before);
 	}
+}
+
+#define WAKE_UNIT 3
+#define WAKE_THREADS 4
+#define WAKE_ROUNDS 2000
+
+static struct board wake_warden, wake_dns;
+
+/* A worker of the DNS process: asks for a wake in every round, each at a time of its own. */
+struct asker {
+	pthread_t thread;
+	pthread_barrier_t *gate;
+	unsigned index;
+};
+
+/* The times of one round: after the last round's end, the earliest at another worker each time. */
+static uint64_t
+asked_ns(unsigned round, unsigned index)
+{
+	return 1000ull * (round + 1) + 10 * ((index + round) % WAKE_THREADS + 1);
+}
+
+static void *
+asker_run(void *arg)
+{
+	struct asker *a = arg;
+
+	for (unsigned round = 0; round < WAKE_ROUNDS; round++) {
+		pthread_barrier_wait(a->gate);
+		board_wake_begin(&wake_dns, WAKE_UNIT, asked_ns(round, a->index));
+		pthread_barrier_wait(a->gate);
+	}
+	return NULL;
+}
+
+/* Whichever worker comes first to the board, the wake's first query is the earliest one. */
+static void
+test_the_first_query_of_a_wake(void **state)
+{
+	struct asker askers[WAKE_THREADS];
+	pthread_barrier_t gate;
+
+	(void)state;
+	both(&wake_warden, &wake_dns);
+	assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), 0);
+	assert_int_equal(pthread_barrier_init(&gate, NULL, WAKE_THREADS + 1), 0);
+	for (unsigned i = 0; i < WAKE_THREADS; i++) {
+		askers[i].gate = &gate;
+		askers[i].index = i;
+		assert_int_equal(pthread_create(&askers[i].thread, NULL, asker_run, &askers[i]), 0);
+	}
+	for (unsigned round = 0; round < WAKE_ROUNDS; round++) {
+		uint64_t earliest = 1000ull * (round + 1) + 10, end = earliest + 800;
+
+		pthread_barrier_wait(&gate);
+		pthread_barrier_wait(&gate);
+		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), earliest);
+		board_wake_end(&wake_warden, WAKE_UNIT, end);
+		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), 0);
+		/* A query that came before the end and asks only now begins nothing. */
+		board_wake_begin(&wake_dns, WAKE_UNIT, end);
+		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), 0);
+	}
+	for (unsigned i = 0; i < WAKE_THREADS; i++)
+		assert_int_equal(pthread_join(askers[i].thread, NULL), 0);
+	pthread_barrier_destroy(&gate);
+	assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT + 1), 0);
+	board_clear(&wake_dns);
+	board_clear(&wake_warden);
 }
 
 static void
@@ -185,6 +259,7 @@ main(void)
 		cmocka_unit_test(test_state_is_read_only),
 		cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_the_first_query_of_a_wake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,16 +60,24 @@ table(uint32_t per_unit, uint32_t total)
 	return h;
 }
 
+/* `first_ns`: when the wake's first query came to another worker; 0 = to none. */
 static enum err
-add(struct hold *h, uint32_t unit, uint32_t id, uint64_t now_ns, uint32_t hold_ms)
+add_joining(struct hold *h, uint32_t unit, uint32_t id, uint64_t now_ns, uint32_t hold_ms,
+    uint64_t first_ns)
 {
 	static const struct dns_peer peer;
 	uint8_t wire[40] = { 0 };
-	struct hold_request r = { .unit = unit, .hold_ms = hold_ms, .now_ns = now_ns, .qtype = 1, .peer = &peer,
-		.wire = wire, .len = sizeof(wire) };
+	struct hold_request r = { .unit = unit, .hold_ms = hold_ms, .first_ns = first_ns,
+		.now_ns = now_ns, .qtype = 1, .peer = &peer, .wire = wire, .len = sizeof(wire) };
 
 	memcpy(wire, &id, 4);
 	return hold_add(h, &r);
+}
+
+static enum err
+add(struct hold *h, uint32_t unit, uint32_t id, uint64_t now_ns, uint32_t hold_ms)
+{
+	return add_joining(h, unit, id, now_ns, hold_ms, 0);
 }
 
 static void
@@ -143,7 +151,7 @@ deadlines_come_in_order(void **state)
 	(void)add(h, 1, 10, T0, 500);
 	(void)add(h, 2, 20, T0, 100);
 	(void)add(h, 3, 30, T0, 300);
-	(void)add(h, 2, 21, T0 + 50 * MS, 100);
+	(void)add(h, 2, 21, T0 + 50 * MS, 150);   /* a reload has made it longer */
 	assert_true(hold_next_ns(h) == T0 + 100 * MS);
 	hold_tick(h, T0 + 99 * MS);
 	assert_int_equal(seen.answers, 0);
@@ -164,6 +172,76 @@ deadlines_come_in_order(void **state)
 	assert_int_equal(seen.reports, 4);
 	assert_int_equal(seen.report[3].answers, 1);
 	assert_true(seen.report[3].expired);
+	hold_free(h);
+}
+
+/* As unbound asks: every 0.3 s, and what waits longer than 1.9 s is dropped. */
+static void
+the_deadline_is_the_wakes(void **state)
+{
+	struct hold *h = table(100, 100);
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(add(h, 1, i, T0 + i * 300 * MS, 1000), ERR_OK);
+	assert_true(hold_next_ns(h) == T0 + 1000 * MS);
+	hold_tick(h, T0 + 1000 * MS - 1);
+	assert_int_equal(seen.answers, 0);
+	hold_tick(h, T0 + 1000 * MS);
+	assert_int_equal(seen.answers, 4);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(seen.edes[i], -1);
+	/* The boot goes on: nothing is held any more, though this table has forgotten the unit. */
+	assert_int_equal(add_joining(h, 1, 4, T0 + 1100 * MS, 1000, T0), ERR_TIMEOUT);
+	assert_int_equal(add_joining(h, 1, 5, T0 + 9000 * MS, 1000, T0), ERR_TIMEOUT);
+	assert_int_equal(hold_count(h), 0);
+	/* The next wake has a deadline of its own. */
+	hold_woken(h, 1, -1);
+	assert_int_equal(add(h, 1, 6, T0 + 20000 * MS, 1000), ERR_OK);
+	assert_true(hold_next_ns(h) <= T0 + 21000 * MS);
+	hold_tick(h, T0 + 20999 * MS);
+	assert_int_equal(hold_count(h), 1);
+	hold_tick(h, T0 + 21000 * MS);
+	assert_int_equal(hold_count(h), 0);
+	hold_free(h);
+}
+
+static void
+the_first_query_may_be_another_workers(void **state)
+{
+	struct hold *h = table(100, 100);
+
+	(void)state;
+	assert_int_equal(add_joining(h, 1, 1, T0 + 700 * MS, 1000, T0), ERR_OK);
+	assert_int_equal(seen.wakes, 1);
+	hold_tick(h, T0 + 999 * MS);
+	assert_int_equal(seen.answers, 0);
+	hold_tick(h, T0 + 1000 * MS);
+	assert_int_equal(seen.answers, 1);
+	/* Its clock was read a moment after ours: that is now. */
+	assert_int_equal(add_joining(h, 2, 2, T0 + 2000 * MS, 1000, T0 + 2001 * MS), ERR_OK);
+	hold_tick(h, T0 + 2999 * MS);
+	assert_int_equal(seen.answers, 1);
+	hold_tick(h, T0 + 3000 * MS);
+	assert_int_equal(seen.answers, 2);
+	hold_free(h);
+}
+
+/* hold = 0, and what comes after the deadline: never held, but the unit is asked for, and again. */
+static void
+what_is_not_held_is_asked_for(void **state)
+{
+	struct hold *h = table(10, 10);
+
+	(void)state;
+	assert_int_equal(add(h, 1, 1, T0, 0), ERR_TIMEOUT);
+	assert_int_equal(seen.wakes, 1);
+	assert_int_equal(add(h, 1, 2, T0 + 10 * MS, 0), ERR_TIMEOUT);
+	assert_int_equal(seen.wakes, 1);
+	assert_int_equal(add_joining(h, 1, 3, T0 + 1000 * MS, 500, T0), ERR_TIMEOUT);
+	assert_int_equal(seen.wakes, 2);
+	assert_int_equal(seen.answers, 0);
+	assert_int_equal(hold_count(h), 0);
 	hold_free(h);
 }
 
@@ -202,6 +280,7 @@ a_wake_is_asked_for_again(void **state)
 	assert_int_equal(seen.wakes, 3);
 	/* by a query, after an expiry and with a wake outstanding */
 	hold_tick(h, T0 + 2500 * MS);
+	assert_int_equal(seen.answers, 2);
 	(void)add(h, 1, 3, T0 + 2600 * MS, 2500);
 	assert_int_equal(seen.wakes, 3);
 	(void)add(h, 1, 4, T0 + 3000 * MS, 2500);
@@ -332,8 +411,14 @@ random_use(void **state)
 		if (seed % 16 == 0) {
 			hold_woken(h, unit % 40, (int)(seed >> 20) % 3 - 1);
 		} else {
-			assert_int_equal(add(h, seed % 3 ? unit % 40 : unit, added, now_ns, 1 + (seed >> 12) % 3000), ERR_OK);
-			added++;
+			uint32_t held = hold_count(h) + seen.answers;
+			uint32_t hold_ms = 1 + (seed >> 12) % 3000;
+			enum err e = add(h, seed % 3 ? unit % 40 : unit, added, now_ns, hold_ms);
+
+			/* What comes after its wake's deadline is answered by the caller. */
+			assert_true(e == ERR_OK || e == ERR_TIMEOUT);
+			added += e == ERR_OK;
+			assert_int_equal(hold_count(h) + seen.answers, held + (e == ERR_OK));
 		}
 		if (hold_next_ns(h) <= now_ns)
 			hold_tick(h, now_ns);
@@ -356,6 +441,9 @@ main(void)
 		cmocka_unit_test(a_retransmission_is_held_too),
 		cmocka_unit_test(a_failed_wake_answers_with_its_code),
 		cmocka_unit_test(deadlines_come_in_order),
+		cmocka_unit_test(the_deadline_is_the_wakes),
+		cmocka_unit_test(the_first_query_may_be_another_workers),
+		cmocka_unit_test(what_is_not_held_is_asked_for),
 		cmocka_unit_test(nothing_stays_due),
 		cmocka_unit_test(a_wake_is_asked_for_again),
 		cmocka_unit_test(the_oldest_makes_room_in_its_unit),

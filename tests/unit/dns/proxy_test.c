@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "dns/proxy.h"
 #include "tests/unit/dns/server_fixture.h"
 
@@ -188,6 +190,38 @@ tcp_behind_a_proxy(void **state)
 	fixture_stop(&f);
 }
 
+/* A wake has one deadline, whichever client of the proxy asks, and over what. */
+static void
+one_deadline_behind_a_proxy(void **state)
+{
+	const struct timespec past = { .tv_nsec = 5 * NS_PER_MS };
+	int first, fd;
+	struct msg m;
+
+	(void)state;
+	start(0);
+	first = fixture_udp(&f, "127.0.0.1");
+	send_with(first, V4("\x12", "\x0c"), 28, 1, "u1", false);
+	assert_true(fixture_expect(&f, MSG_WAKE, PATIENCE, &m, NULL));
+	(void)nanosleep(&past, NULL);
+	fixture_board(&f, m.unit, BOARD_HOLD, 0, 1);
+	send_with(first, SIGNATURE "\x20\0\0\0", 16, 2, "u1", false);
+	assert_true(fixture_recv(first, PATIENCE, &reply));
+	assert_int_equal(reply.id, 2);
+	fd = fixture_tcp(&f, "::1");
+	send_with(fd, V4("\x11", "\x0c"), 28, 3, "u1", true);
+	assert_true(fixture_recv_tcp(fd, PATIENCE, &reply));
+	assert_int_equal(reply.id, 3);
+	assert_int_equal(reply.ancount, 1);
+	close(fd);
+	assert_int_equal(f.board.counters[0].held, 1);
+	fixture_woken(&f, m.unit, WAKE_READY, 0);
+	assert_true(fixture_recv(first, PATIENCE, &reply));
+	assert_int_equal(reply.id, 1);
+	close(first);
+	fixture_stop(&f);
+}
+
 int
 main(void)
 {
@@ -195,6 +229,7 @@ main(void)
 		cmocka_unit_test(headers),
 		cmocka_unit_test(udp_behind_a_proxy),
 		cmocka_unit_test(tcp_behind_a_proxy),
+		cmocka_unit_test(one_deadline_behind_a_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -369,6 +369,7 @@ fixture_woken(struct fixture *f, uint32_t unit, uint32_t result, uint32_t ede)
 	struct msg m = { .type = MSG_WOKEN, .unit = unit };
 	struct errmsg why;
 
+	board_wake_end(&f->board, unit, clock_now_ns());
 	m.woken.result = result;
 	m.woken.ede = ede;
 	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);
