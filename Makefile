@@ -39,7 +39,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX
             $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 CFLAGS  ?= -O2 -g
 JCFLAGS := -std=gnu11 $(WARN) $(HARDEN) -pthread
-LDFLAGS += -pie -Wl,-z,relro,-z,now -pthread
+LDFLAGS += -pie -Wl,-z,relro,-z,now,--build-id=sha1 -pthread
 LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 ifeq ($(SAN),1)
 JCFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DJITSU_SAN

@@ -13,6 +13,14 @@
 /* Descriptors in one channel message; the kernel's SCM_MAX_FD is 253. */
 #define LIMIT_MSG_FDS 64
 
+/*
+ * What a crash says: the program and its libraries (forty with Xen's), frames enough to tell who
+ * called, and a line that a message of the channel and a datagram to syslog hold.
+ */
+#define LIMIT_CRASH_MODULES 96
+#define LIMIT_CRASH_FRAMES 40
+#define LIMIT_CRASH_LINE 480
+
 /* Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is replaced. */
 #define LIMIT_CHAN_QUEUE 4096
 

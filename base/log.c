@@ -5,13 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
+
+#include "base/crash.h"
+#include "base/limits.h"
 
 static const char *process_name = "jitsud";
 static int on_stderr = 1;
 static enum log_level threshold = LOG_L_INFO;
 static void (*divert)(enum log_level level, const char *text);
+static int crash_fd = -1;      /* to syslog: syslog(3) itself is not for signal handlers */
 
 static const struct {
 	const char *word;
@@ -23,14 +29,48 @@ static const struct {
 	[LOG_L_DEBUG] = { "debug", LOG_DEBUG },
 };
 
+static int
+crash_connect(void)
+{
+	static const struct sockaddr_un sun = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void
+log_crash(const char *line)
+{
+	char text[LIMIT_CRASH_LINE + 32] = "";
+	size_t n = 0;
+
+	for (const char *p = on_stderr ? "" : "<27>jitsud: "; *p != '\0'; p++)   /* LOG_DAEMON | LOG_ERR */
+		text[n++] = *p;
+	for (; *line != '\0' && n < sizeof(text) - 1; line++)
+		text[n++] = *line;
+	if (on_stderr)
+		text[n++] = '\n';
+	/* Nobody is left to tell if it fails. */
+	if (write(on_stderr ? STDERR_FILENO : crash_fd, text, n) < 0)
+		return;
+}
+
 void
 log_init(const char *process, int to_stderr, enum log_level most)
 {
 	process_name = process;
 	on_stderr = to_stderr;
 	threshold = most;
-	if (!to_stderr)
-		openlog("jitsud", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	crash_init(process);
+	if (to_stderr)
+		return;
+	openlog("jitsud", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	if (crash_fd < 0)
+		crash_fd = crash_connect();
 }
 
 void

@@ -25,6 +25,9 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
  */
 void log_divert(void (*sink)(enum log_level level, const char *text));
 
+/* For a handler of a fatal signal: async-signal-safe; a whole line without its newline, at most LIMIT_CRASH_LINE, at once or not at all. */
+void log_crash(const char *line);
+
 /* Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client or a file did. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

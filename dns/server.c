@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
@@ -375,8 +376,10 @@ workers_init(struct server *s, struct errmsg *m)
 static void *
 worker_thread(void *arg)
 {
+	char crash_stack[CRASH_STACK_BYTES];
 	struct worker *w = arg;
 
+	crash_thread(crash_stack);
 	pthread_barrier_wait(&w->server->gate);   /* started */
 	pthread_barrier_wait(&w->server->gate);   /* confined */
 	worker_run(w);

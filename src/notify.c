@@ -33,6 +33,15 @@ notify_send(const char *state)
 }
 
 void
+notify_crash(const char *line)
+{
+	char text[512] = "STATUS=";
+
+	strncat(text, line, sizeof(text) - strlen(text) - 1);
+	notify_send(text);
+}
+
+void
 notify_reloading(void)
 {
 	char text[64];

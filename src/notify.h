@@ -5,6 +5,9 @@
 /* One datagram of `KEY=value` lines, for example "READY=1".  Failures are ignored: nobody could act on them. */
 void notify_send(const char *state);
 
+/* The last line of a process that crashed, for `systemctl status`; async-signal-safe, for crash_tell. */
+void notify_crash(const char *line);
+
 /* "RELOADING=1" with the monotonic time that systemd asks for. */
 void notify_reloading(void);
 

@@ -26,6 +26,7 @@
 #include <event2/thread.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/siphash.h"
 #include "src/daemonize.h"
@@ -543,6 +544,7 @@ warden_main(const struct warden_options *opt)
 	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground };
 	struct config *conf;
 
+	crash_tell(notify_crash);
 	log_init("jitsud", 1, LOG_L_INFO);
 	conf = first_config(opt->conf_path);
 	check_privileges();

@@ -1,0 +1,29 @@
+/*
+ * crash: when a process of ours breaks off, its last lines say where.
+ *
+ * They have the signal, the build id and addresses, as offsets in the program and its libraries, and
+ * go where the log goes (log_crash); then the signal does what it would have done, a core file
+ * included.  `addr2line -f -e jitsud OFFSET` makes lines of source of them, where the build is the
+ * same.  A process whose signals somebody else handles (a sanitizer) is left alone.
+ */
+#ifndef BASE_CRASH_H
+#define BASE_CRASH_H
+
+#include <stddef.h>
+
+/* Stack for the handler, beside the thread's own, which may be what was used up. */
+#define CRASH_STACK_BYTES (32u * 1024)
+
+/* log_init calls it; `process` is a literal.  Before any confinement: it reads what is mapped. */
+void crash_init(const char *process);
+
+/*
+ * In a thread with signals blocked or a stack of its own: a crash is heard of, and its handler runs
+ * on `stack`, of CRASH_STACK_BYTES, which lives as long as the thread.
+ */
+void crash_thread(void *stack);
+
+/* Called with the first line, by the handler: may do only what signal-safety(7) allows. */
+void crash_tell(void (*tell)(const char *line));
+
+#endif
