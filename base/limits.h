@@ -183,4 +183,32 @@
 /* RRsets of one name: they are searched one after the other. */
 #define LIMIT_NODE_RRSETS 256
 
+/*
+ * Deadlines that lie within each other, in seconds: who waits is more patient than what is waited for, or
+ * what ends well but late is thrown away.  The life cycle's count from when a driver thread begins.
+ */
+#define LIMIT_QMP_S 2              /* a QEMU that takes longer for a simple command hangs */
+#define LIMIT_QMP_FIRST_S 10       /* for the first word of one that was started just now, among many */
+#define LIMIT_VM_SAVE_S 60         /* QEMU writes a state: gigabytes, to a slow disk */
+#define LIMIT_VM_RESTORE_S 60      /* ... and reads it */
+#define LIMIT_VM_END_S 10          /* from SIGKILL to the end of the process */
+#define LIMIT_XEN_SUSPEND_S 15     /* a guest suspends itself */
+#define LIMIT_XEN_SAVE_S 50        /* ... and its state is written */
+#define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
+#define LIMIT_XEN_DYING_S 5        /* a dying domain gives its memory back; gigabytes take a second */
+#define LIMIT_KVM_PROOF_S 10       /* KVM is tried; nested virtualisation on a busy machine takes seconds */
+#define LIMIT_OP_S 30              /* the life cycle: a freeze, a thaw, a stop, a reading of counters */
+#define LIMIT_STATE_OP_S 150       /* the life cycle: a save or a restore */
+
+_Static_assert(LIMIT_VM_RESTORE_S >= LIMIT_VM_SAVE_S, "what could be saved can be restored");
+_Static_assert(LIMIT_XEN_SAVE_S >= LIMIT_XEN_SUSPEND_S, "a suspend is a part of a save");
+/* A freeze or a thaw is one command, a stop reads the console first. */
+_Static_assert(LIMIT_OP_S > LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: freeze, thaw, stop");
+_Static_assert(LIMIT_OP_S > 2 * LIMIT_XEN_DYING_S, "Xen: stop");
+/* Four commands before the state and two to undo it, or the end of the process. */
+_Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S + LIMIT_VM_END_S, "QEMU: save");
+/* The proof of KVM and the end of its process, the state, a last command, and the end of what did not arrive. */
+_Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: restore");
+_Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S, "Xen: save");
+
 #endif

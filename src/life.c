@@ -38,6 +38,8 @@
  * Invariants, checked in every state that tests/unit/src/life_explore_test.c reaches:
  *  - F_WAITING is set exactly while a WAKE is without its WOKEN, and then something is under way that ends in one: an operation or a timer.
  *  - At most one driver operation is under way per unit.  What must end while one runs is doomed (F_DOOM) and stopped at its completion.
+ *  - A deadline of the driver ends nothing but the waiting for it (F_STUCK): a freeze, thaw or save that is not
+ *    doomed and ends well after that counts.
  *  - F_SLOT is set from ADMIT or CLAIM to RELEASE or REFUSED; a phase that may have a VM has it.  F_BOOT: from ADMITTED to BOOT_DONE, within F_SLOT.
  *  - Every phase but DORMANT, GONE, and AWAKE, FROZEN and SAVED with a policy that never ends them, has a timer; or the driver hangs (F_STUCK) and nobody waits.
  */
@@ -85,10 +87,11 @@ step_admitted(struct step *s)
 	if (flag_has(s, F_SAVED)) {
 		move_operate(s, LIFE_P_RESTORING, LIFE_DO_RESTORE);
 		move_probe(s);
+		move_arm(s, s->p->state_ms);
 	} else {
 		move_intend(s);
+		move_arm(s, s->p->boot_ms);
 	}
-	move_arm(s, s->p->boot_ms);
 }
 
 static void
@@ -164,10 +167,13 @@ step_restored(struct step *s)
 	if (s->ev->result != ERR_OK && !flag_has(s, F_DOOM | F_DEAD | F_READY)) {
 		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
 		flag_drop(s, F_PROBE);
-		move_intend(s);   /* a cold boot, in what is left of boot_ms */
+		move_intend(s);   /* a cold boot */
+		move_arm(s, s->p->boot_ms);
 		return;
 	}
 	step_started(s);
+	if (s->l->phase == LIFE_P_PROBING)
+		move_arm(s, s->p->boot_ms);
 }
 
 static void
@@ -187,11 +193,22 @@ step_ready(struct step *s)
 		flag_set(s, F_READY);
 }
 
+/* The end of a freeze, a thaw or a save; what worked counts, however late it comes. */
+static void
+tier_done(struct step *s)
+{
+	if (s->ev->result != ERR_OK) {
+		s->why = LIFE_WHY_DRIVER;
+	} else if (flag_has(s, F_STUCK) && !flag_has(s, F_DOOM)) {
+		s->why = LIFE_WHY_LATE;
+		flag_drop(s, F_STUCK);
+	}
+}
+
 static void
 step_frozen(struct step *s)
 {
-	if (s->ev->result != ERR_OK)
-		s->why = LIFE_WHY_DRIVER;
+	tier_done(s);
 	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
 		move_stop(s);
 	} else if (flag_has(s, F_WAITING)) {
@@ -206,13 +223,13 @@ step_frozen(struct step *s)
 static void
 step_thawed(struct step *s)
 {
-	if (s->ev->result != ERR_OK)
-		s->why = LIFE_WHY_DRIVER;
+	tier_done(s);
 	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
 		move_stop(s);
 		return;
 	}
-	s->why = LIFE_WHY_READY;
+	if (s->why != LIFE_WHY_LATE)
+		s->why = LIFE_WHY_READY;
 	s->l->awake_since_ms = s->now;
 	move_answer(s, WAKE_READY);
 	move_awake(s);
@@ -223,8 +240,8 @@ step_saved(struct step *s)
 {
 	bool doomed = flag_has(s, F_DOOM);
 
+	tier_done(s);
 	if (s->ev->result != ERR_OK) {
-		s->why = LIFE_WHY_DRIVER;
 		move_stop(s);
 		return;
 	}
@@ -327,15 +344,17 @@ expire(struct step *s)
 {
 	bool booting = s->l->phase == LIFE_P_STARTING || s->l->phase == LIFE_P_RESTORING;
 
+	if (s->p->op_waits) {
+		move_arm(s, booting ? s->p->boot_ms : s->p->op_ms);
+		return;
+	}
 	if (booting && !flag_has(s, F_DOOM)) {
 		move_fail(s, LIFE_WHY_NOT_READY);
 		move_doom(s);
 		return;
 	}
-	s->why = LIFE_WHY_STOP;
-	if (s->l->phase != LIFE_P_STOPPING)
-		move_doom(s);
-	flag_set(s, F_STUCK);
+	s->why = s->l->phase == LIFE_P_STOPPING || flag_has(s, F_DOOM) ? LIFE_WHY_STOP : LIFE_WHY_LATE;
+	flag_set(s, F_STUCK);   /* what ends well after all is kept: tier_done */
 	s->l->timer_ms = LIFE_NEVER;
 	move_answer(s, WAKE_FAILED);
 }

@@ -63,7 +63,8 @@ enum life_why {
 	LIFE_WHY_NOT_READY,      /* not ready within boot_ms */
 	LIFE_WHY_DIED,           /* the VM ended by itself */
 	LIFE_WHY_DRIVER,         /* freeze, thaw or save failed */
-	LIFE_WHY_STOP,           /* the VM could not be stopped, or the driver hangs */
+	LIFE_WHY_STOP,           /* the VM could not be stopped */
+	LIFE_WHY_LATE,           /* the driver takes longer than it may; or it has ended after all */
 	LIFE_WHY_COUNT
 };
 
@@ -79,11 +80,13 @@ struct life_policy {
 	uint32_t backoff_max_ms;   /* ... up to this */
 	uint32_t steady_ms;        /* a VM that was awake so long makes former failures forgotten */
 	uint32_t stop_ms;          /* deadline of a shutdown, after which the driver destroys */
-	uint32_t op_ms;            /* a driver that takes longer over anything but a boot counts as hung */
+	uint32_t op_ms;            /* a driver that takes longer over a freeze, a thaw or a stop counts as hung */
+	uint32_t state_ms;         /* ... over a save or a restore */
 	uint8_t sleep;             /* enum life_tier when idle */
 	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
 	bool shutdown;             /* stop by asking the guest first */
 	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
+	bool op_waits;             /* the operation under way has not begun yet: its deadline begins anew */
 };
 
 /* life_init makes it dormant.  Outside life.c only read; times below are worth storing for adoption. */

@@ -194,7 +194,7 @@ move_doom(struct step *s)
 {
 	move_boot_end(s);
 	if (!flag_has(s, F_DOOM | F_STUCK))
-		move_arm(s, s->p->op_ms);
+		move_arm(s, s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING ? s->p->state_ms : s->p->op_ms);
 	flag_set(s, F_DOOM);
 }
 
@@ -251,7 +251,7 @@ move_descend(struct step *s, enum life_tier tier)
 		if (up)
 			(void)move_settle(s);   /* as above */
 		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);
-		move_arm(s, s->p->op_ms);
+		move_arm(s, s->p->state_ms);
 	} else {
 		move_down(s);
 	}

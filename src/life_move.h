@@ -15,7 +15,7 @@ enum {
 	F_READY = 0x010,     /* READY came before STARTED or RESTORED */
 	F_DOOM = 0x020,      /* to be stopped as soon as the operation under way ends */
 	F_FAIL = 0x040,      /* the boot failed: back off once the VM is gone */
-	F_STUCK = 0x080,     /* the driver hangs or could not stop it: wakes fail at once */
+	F_STUCK = 0x080,     /* the driver hangs or could not stop it: wakes fail at once; until it ends well after all */
 	F_DEAD = 0x100,      /* the VM ended while an operation was under way */
 	F_SAVED = 0x200,     /* a saved state exists */
 	F_REMOVE = 0x400,    /* left the configuration */

@@ -24,6 +24,7 @@ static const char *const whys[LIFE_WHY_COUNT] = {
 	[LIFE_WHY_REFUSED] = "limit reached", [LIFE_WHY_STORE] = "state could not be stored", [LIFE_WHY_START] = "could not be started",
 	[LIFE_WHY_NOT_READY] = "not ready in time", [LIFE_WHY_DIED] = "ended by itself",
 	[LIFE_WHY_DRIVER] = "could not be frozen, thawed or saved", [LIFE_WHY_STOP] = "could not be stopped",
+	[LIFE_WHY_LATE] = "the hypervisor is late",
 };
 
 static const char *const events[LIFE_EVENT_COUNT] = {

@@ -6,8 +6,6 @@
 
 /* A VM that was awake for so long makes former failures forgotten. */
 #define WAKE_STEADY_MS 60000
-/* A driver that takes longer over a freeze, a thaw or a stop than this hangs. */
-#define WAKE_OP_MS 30000
 
 static const enum life_tier tiers[] = {
 	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT, [CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
@@ -21,11 +19,13 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 
 	memset(p, 0, sizeof(*p));
 	p->steady_ms = WAKE_STEADY_MS;
-	p->op_ms = WAKE_OP_MS;
+	p->op_ms = LIMIT_OP_S * 1000;
+	p->state_ms = LIMIT_STATE_OP_S * 1000;
+	p->op_waits = u->run != NULL && u->run->has_vm && vm_op_waits(w->vms, &u->run->uuid);
 	p->sleep = LIFE_TIER_DORMANT;
 	p->frozen_then = LIFE_TIER_DORMANT;
 	p->backoff_min_ms = p->backoff_max_ms = 1000;
-	p->boot_ms = WAKE_OP_MS;
+	p->boot_ms = LIMIT_OP_S * 1000;
 	if (u->conf == NULL)
 		return;   /* leaving: nothing but a stop comes */
 	img = u->conf->image;

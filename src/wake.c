@@ -63,6 +63,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	record_change(w, u, a->changed.from, to, a->changed.why);
 	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
 		wake_waiters_answer(w, u, true, "its VM could not be stopped");
+	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
+		wake_waiters_answer(w, u, true, "the hypervisor has not answered in time; what it does after all is kept");
 	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
 	    (to == LIFE_BOOTING && (a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
 		wake_waiters_answer(w, u, true, NULL);   /* it slept, even if somebody woke it meanwhile */

@@ -37,8 +37,8 @@
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/spawn.c). */
 #define WARDEN_NICE (-10)
 
-/* With on-exit = "stop": how long the VMs may take. */
-#define WARDEN_STOP_S 60
+/* VMs that are destroyed, not asked, when nothing is known of them yet. */
+#define WARDEN_STOP_S (2 * LIMIT_OP_S)
 
 /* How long another server's sockets are waited for at the start, and how often it is tried. */
 #define LISTEN_START_NS (3 * NS_PER_S)
@@ -444,14 +444,42 @@ run_for(struct warden *w, unsigned seconds)
 	event_base_dispatch(w->base);
 }
 
-/* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or WARDEN_STOP_S. */
+/* How long the slowest of them may take to stop: what it does now, a shutdown as its image wants it, the end. */
+static unsigned
+stop_patience_s(const struct warden *w)
+{
+	unsigned most = 0;
+
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+		struct life_policy p;
+		unsigned s = 0;
+
+		if (u == NULL || !life_has_vm(&u->life))
+			continue;
+		wake_policy(w, u, &p);
+		if (u->life.phase == LIFE_P_SAVING || u->life.phase == LIFE_P_RESTORING)
+			s = p.state_ms / 1000;
+		if (p.shutdown && p.can_shutdown)
+			s += p.stop_ms / 1000 + 1;
+		most = s > most ? s : most;
+	}
+	return most + 2 * LIMIT_OP_S;
+}
+
+/* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or the last should be. */
 static void
 stop_all_vms(struct warden *w)
 {
 	static const struct timeval tick = { 0, 100000 };
 	struct event *ev = event_new(w->base, -1, EV_PERSIST, on_stop_check, w);
+	unsigned patience_s = stop_patience_s(w);
+	char text[64];
 
-	w->wait_stop = WARDEN_STOP_S * 10;
+	/* systemd would end us before: its TimeoutStopSec= knows nothing of our images. */
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)patience_s * 1000000);
+	notify_send(text);
+	w->wait_stop = patience_s * 10;
 	if (ev == NULL || event_add(ev, &tick) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 	for (uint32_t i = 0; i < w->units.next; i++) {

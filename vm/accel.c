@@ -17,7 +17,7 @@
 #include "vm/spawn.h"
 
 #define KVM_DEVICE "/dev/kvm"
-#define PROOF_MS 10000        /* nested virtualisation on a busy machine takes seconds */
+#define PROOF_MS (LIMIT_KVM_PROOF_S * 1000)
 #define AGAIN_NS (60 * NS_PER_S)
 #define EXIT_VALUE 0x10
 #define EXIT_STATUS (EXIT_VALUE << 1 | 1)

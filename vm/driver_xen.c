@@ -24,12 +24,12 @@
 #define CONSOLE_PAUSE_MS 20
 #define CONSOLE_NS (300 * NS_PER_MS)
 
-/* How long a dying domain may take to give its memory back; gigabytes take a second. */
-#define DYING_NS (5 * NS_PER_S)
+/* How long a dying domain may take to give its memory back. */
+#define DYING_NS (LIMIT_XEN_DYING_S * NS_PER_S)
 
-/* For a guest to suspend itself, and for all of it: the life cycle gives an operation 30 s. */
-#define SUSPEND_NS (15 * NS_PER_S)
-#define SAVE_NS (25 * NS_PER_S)
+/* For a guest to suspend itself, and for all of it. */
+#define SUSPEND_NS (LIMIT_XEN_SUSPEND_S * NS_PER_S)
+#define SAVE_NS (LIMIT_XEN_SAVE_S * NS_PER_S)
 
 /* ---- the driver's own ---- */
 

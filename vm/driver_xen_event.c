@@ -23,7 +23,7 @@
 #include "base/thread.h"
 
 /* For libxl to call off what it is doing. */
-#define ABORT_NS (3 * NS_PER_S)
+#define ABORT_NS (LIMIT_XEN_ABORT_S * NS_PER_S)
 
 #define KEYS_AT_ONCE 64                /* between looks at libxl's events */
 #define POLL_OWN 2                     /* our descriptors, before libxl's */

@@ -171,6 +171,14 @@ vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, uns
 	operate(h, uuid, j);
 }
 
+bool
+vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
+{
+	const struct entry *e = host_entry_find(h, uuid);
+
+	return e != NULL && (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->pj.begun)));
+}
+
 struct vm_ids
 vm_ids_get(struct vm_host *h, const struct vm_uuid *uuid)
 {

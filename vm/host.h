@@ -61,6 +61,7 @@ struct entry {
 	enum entry_state state;
 	struct vm *vm;
 	bool busy;                 /* a job is with the pool */
+	struct host_job *job;      /* ... this one; NULL once it is done */
 	bool dead, readable;       /* what the events said, to be looked at when not busy */
 	bool overdue;              /* the deadline of `waiting` has passed */
 	struct host_job *waiting;  /* a shutdown that the guest was asked for */

@@ -342,6 +342,7 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	if (j->op == OP_STOP && !j->asking)
 		entry_unwatch(e);
 	e->busy = true;
+	e->job = j;
 	j->entry = e;
 	j->uuid = e->uuid;
 	j->driver = d->driver;
@@ -532,6 +533,7 @@ op_done(struct pool_job *pj)
 	struct host_job *j = (struct host_job *)pj;
 	struct entry *e = j->entry;
 
+	e->job = NULL;
 	/* `busy` stays while callbacks run: they may queue operations, but not free the entry. */
 	if (j->op == OP_BURY) {
 		buried(e, j);

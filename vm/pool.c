@@ -63,6 +63,7 @@ lane_thread(void *arg)
 		}
 		STAILQ_REMOVE_HEAD(&lane->queue, link);
 		pthread_mutex_unlock(&pool->lock);
+		atomic_store(&job->begun, true);
 		job->run(job);
 		pthread_mutex_lock(&pool->lock);
 		finish(pool, job);

@@ -7,6 +7,7 @@
 #ifndef VM_POOL_H
 #define VM_POOL_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include <event2/event.h>
@@ -20,6 +21,7 @@ struct pool_job {
 	void (*run)(struct pool_job *job);     /* on a thread of the lane */
 	void (*done)(struct pool_job *job);    /* on the loop */
 	void (*drop)(struct pool_job *job);    /* instead of `done` when the pool ends before */
+	atomic_bool begun;                     /* a thread has taken it */
 	STAILQ_ENTRY(pool_job) link;
 };
 

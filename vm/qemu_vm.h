@@ -13,11 +13,11 @@
 #include "vm/spawn.h"
 #include "vm/tsc.h"
 
-#define QEMU_QMP_NS (2 * NS_PER_S)          /* a QEMU that takes longer for a simple command is hung */
-#define QEMU_FIRST_NS (10 * NS_PER_S)       /* the first one of a QEMU that was started just now, on a machine that starts many */
-#define QEMU_RESTORE_NS (15 * NS_PER_S)
-#define QEMU_SAVE_NS (60 * NS_PER_S)
-#define QEMU_END_MS 10000                   /* from SIGKILL to the end of the process */
+#define QEMU_QMP_NS (LIMIT_QMP_S * NS_PER_S)
+#define QEMU_FIRST_NS (LIMIT_QMP_FIRST_S * NS_PER_S)
+#define QEMU_RESTORE_NS (LIMIT_VM_RESTORE_S * NS_PER_S)
+#define QEMU_SAVE_NS (LIMIT_VM_SAVE_S * NS_PER_S)
+#define QEMU_END_MS (LIMIT_VM_END_S * 1000)
 
 struct qemu_ctx {
 	const struct vm_env *env;

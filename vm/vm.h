@@ -169,6 +169,9 @@ void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, 
 void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
+/* Does what was asked of this VM still wait for a driver thread? */
+bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
+
 /* How the host's own tools name a VM: the process that is it, or a Xen domain; 0 where there is none. */
 struct vm_ids {
 	pid_t pid;

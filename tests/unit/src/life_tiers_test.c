@@ -69,13 +69,94 @@ a_hanging_freeze_keeps_nobody_waiting(void **state)
 	did(&r, "changed woken");
 	rig_answered(&r, WAKE_FAILED);
 	assert_int_equal(r.l.timer_ms, LIFE_NEVER);
-	rig_event(&r, LIFE_EV_FROZEN, ERR_OK);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_answered(&r, WAKE_FAILED);
+	rig_event(&r, LIFE_EV_FROZEN, ERR_IO);
 	did(&r, "stop timer");
 	r = rig_in_phase(LIFE_P_FREEZING);
 	rig_sleep_to(&r, LIFE_TIER_DORMANT);
 	r.now += S;
 	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);   /* which does not give it more time */
 	did(&r, "");
+}
+
+/* What the driver did after its deadline is as good as before. */
+static void
+what_ends_well_is_kept_however_late(void **state)
+{
+	static const struct {
+		enum life_phase phase;
+		enum life_event_kind ends;
+		enum life_state then;
+	} rows[] = {
+		{ LIFE_P_FREEZING, LIFE_EV_FROZEN, LIFE_FROZEN },
+		{ LIFE_P_THAWING, LIFE_EV_THAWED, LIFE_AWAKE },
+		{ LIFE_P_SAVING, LIFE_EV_SAVED, LIFE_SAVED },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rig r = rig_in_phase(rows[i].phase);
+
+		rig_timer(&r);
+		is(&r, LIFE_FAILED);
+		assert_int_equal(r.l.why, LIFE_WHY_LATE);
+		r.now += 600 * S;
+		rig_event(&r, rows[i].ends, ERR_OK);
+		is(&r, rows[i].then);
+		assert_int_equal(r.l.why, LIFE_WHY_LATE);
+		rig_wake(&r, LIFE_BY_QUERY);
+		assert_true(life_state(&r.l) == LIFE_AWAKE || life_state(&r.l) == LIFE_BOOTING);
+		/* ... unless it is not wanted any more. */
+		r = rig_in_phase(rows[i].phase);
+		rig_timer(&r);
+		rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
+		rig_event(&r, rows[i].ends, ERR_OK);
+		assert_int_equal(rig_action(&r, LIFE_DO_STOP)->ticket, r.l.ticket);
+	}
+}
+
+static void
+an_operation_that_waits_for_a_thread_is_not_late(void **state)
+{
+	static const enum life_phase phases[] = { LIFE_P_STARTING, LIFE_P_RESTORING, LIFE_P_FREEZING, LIFE_P_THAWING,
+	    LIFE_P_SAVING, LIFE_P_STOPPING };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		struct rig r = rig_in_phase(phases[i]);
+		enum life_state before = life_state(&r.l);
+
+		r.p.op_waits = true;
+		for (int k = 0; k < 100; k++)
+			rig_timer(&r);
+		is(&r, before);
+		r.p.op_waits = false;
+		rig_timer(&r);
+		assert_true(life_state(&r.l) != before);
+	}
+}
+
+static void
+a_save_and_a_restore_have_a_deadline_of_their_own(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_SAVING);
+
+	(void)state;
+	r.now += r.p.op_ms + S;
+	rig_event(&r, LIFE_EV_TIMER, ERR_OK);   /* too early */
+	is(&r, LIFE_SAVED);
+	r = rig_in_phase(LIFE_P_SAVED);
+	r.p.boot_ms = S;
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	r.now += 20 * S;                        /* longer than a boot may take */
+	rig_event(&r, LIFE_EV_TIMER, ERR_OK);
+	is(&r, LIFE_BOOTING);
+	rig_event(&r, LIFE_EV_RESTORED, ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + r.p.boot_ms);
+	rig_event(&r, LIFE_EV_READY, ERR_OK);
+	is(&r, LIFE_AWAKE);
 }
 
 static void
@@ -173,7 +254,7 @@ a_kept_state_goes_when_it_is_not_wanted(void **state)
 	r = rig_in_phase(LIFE_P_RESTORING);
 	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
 	rig_not_tried(&r);
-	did(&r, "release stop");
+	did(&r, "release stop timer");
 	r = rig_in_phase(LIFE_P_RESTORING);
 	rig_not_tried(&r);
 	rig_sleep_to(&r, LIFE_TIER_SAVED);
@@ -202,7 +283,7 @@ a_wake_while_saving_restores(void **state)
 	(void)state;
 	rig_wake(&r, LIFE_BY_QUERY);
 	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
-	did(&r, "changed release admit timer");
+	did(&r, "changed release admit");
 	assert_int_equal(r.l.why, LIFE_WHY_AGAIN);
 }
 
@@ -225,7 +306,7 @@ what_the_driver_cannot_do_becomes_a_stop(void **state)
 	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	r = rig_in_phase(LIFE_P_SAVING);
 	rig_event(&r, LIFE_EV_SAVED, ERR_IO);
-	did(&r, "changed stop");
+	did(&r, "changed stop timer");
 	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	r = rig_in_phase(LIFE_P_THAWING);
 	rig_event(&r, LIFE_EV_THAWED, ERR_IO);
@@ -288,7 +369,7 @@ pressure_demotes_but_never_lifts(void **state)
 	is(&r, LIFE_SAVED);
 	rig_sleep_to(&r, LIFE_TIER_DORMANT);
 	rig_event(&r, LIFE_EV_SAVED, ERR_OK);
-	did(&r, "release stop");
+	did(&r, "release stop timer");
 }
 
 /* ---- removal and adoption ---- */
@@ -429,6 +510,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_frozen_unit_wakes_at_once),
 		cmocka_unit_test(a_thawed_unit_starts_anew),
+		cmocka_unit_test(what_ends_well_is_kept_however_late),
+		cmocka_unit_test(an_operation_that_waits_for_a_thread_is_not_late),
+		cmocka_unit_test(a_save_and_a_restore_have_a_deadline_of_their_own),
 		cmocka_unit_test(a_hanging_freeze_keeps_nobody_waiting),
 		cmocka_unit_test(a_wake_while_freezing_thaws),
 		cmocka_unit_test(a_saved_unit_is_restored),
