@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -266,18 +267,30 @@ chan_new(struct event_base *base, int fd, chan_msg_cb on_msg, chan_lost_cb on_lo
 
 /* Where this process's log goes, see chan_log. */
 static struct chan *_Atomic log_chan;
+static atomic_uint log_dropped;
 
 static void
 log_sink(enum log_level level, const char *text)
 {
 	struct msg m = { .type = MSG_LOG, .time_ns = clock_now_ns() };
 	struct chan *c = log_chan;
+	unsigned dropped;
 
 	m.log.level = (uint32_t)level;
 	snprintf(m.log.text, sizeof(m.log.text), "%s", text);
-	/* A line that cannot be sent is lost: there is nowhere else to say so. */
-	if (c != NULL)
-		(void)chan_send(c, &m, NULL, 0);
+	if (c == NULL)
+		return;
+	/* Half of the queue is for what must arrive. */
+	if (chan_queued(c) >= LIMIT_CHAN_QUEUE / 2 || chan_send(c, &m, NULL, 0) != ERR_OK) {
+		atomic_fetch_add(&log_dropped, 1);
+		return;
+	}
+	dropped = atomic_exchange(&log_dropped, 0);
+	if (dropped == 0)
+		return;
+	snprintf(m.log.text, sizeof(m.log.text), "%u lines before this one were dropped: the warden did not read them", dropped);
+	if (chan_send(c, &m, NULL, 0) != ERR_OK)
+		atomic_fetch_add(&log_dropped, dropped);
 }
 
 void

@@ -27,8 +27,19 @@
 /* The configuration file: ten thousand zone sections take 1 MB. */
 #define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
 
+/* Lines of the log that wait for a reader of stderr or /dev/log who does not read: a thousand lines and more, all of a bad minute. */
+#define LIMIT_LOG_QUEUE_BYTES (256 * 1024)
+/* How long the end of a process waits for that reader. */
+#define LIMIT_LOG_EXIT_MS 1000
+
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
+
+/* A line of it, before it is escaped. */
+#define LIMIT_CHILD_LINE 400
+
+/* Lines of what it wrote to stderr that are logged when it ends: the longest reports of libc and sanitizers. */
+#define LIMIT_CHILD_OUTPUT_LINES 100
 
 /*
  * "expired" events stored per minute, of all units: they say that a boot is slow, and a captured DNS process must not push everything else out of
@@ -122,8 +133,11 @@
 #define LIMIT_QMP_EVENTS 1000
 #define LIMIT_QMP_EVENTS_S 10ull
 
-/* What a VM's process writes to stderr, kept for the message when it fails; QEMU's complaints are a line or two. */
-#define LIMIT_VM_OUTPUT 16384
+/*
+ * What a VM's process, or a confined process of ours, writes to stderr, kept for the message when it fails; QEMU's complaints are a line or two, a
+ * sanitizer's report some hundred.
+ */
+#define LIMIT_OUTPUT 16384
 
 /* Threads that stop, freeze and look after VMs, made when needed; a stop is a kill and a wait of some 15 ms. */
 #define LIMIT_VM_THREADS 8

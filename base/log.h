@@ -1,16 +1,24 @@
 /*
- * log: one line per event, with the level and the process's name, to stderr (-f) or syslog(3).
+ * log: one line per event, with the level and the process's name, to stderr (-f), where the journal is told the priority, or to syslog.
  *
  * Levels as OpenBSD has them: what an operator must act on is `warn`, what stopped us is `err`, one line per
- * VM state change is `info`.  Control characters are replaced here.  Thread-safe.
+ * VM state change is `info`.  Control characters are replaced here.  Thread-safe, and never waits for a reader (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
 enum log_level { LOG_L_ERR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
 
-/* `process` is a literal such as "warden"; `to_stderr` false sends to syslog (opened now, before any confinement). */
-void log_init(const char *process, int to_stderr, enum log_level most);
+enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
+
+/* A line with its process and level; longer ones are cut. */
+#define LOG_LINE 2048
+
+/* `process` is a literal such as "warden"; the destinations are opened now, before any confinement. */
+void log_init(const char *process, unsigned to, enum log_level most);
+
+/* Before an exit: waits for slow readers, for a moment. */
+void log_flush(void);
 
 void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -118,7 +118,6 @@ struct msg {
 			uint32_t role;
 			uint32_t uid, gid;       /* to become; 0 = stay (only with -f by an unprivileged tester) */
 			uint32_t log_level;
-			uint8_t log_stderr;
 			char empty_root[256];    /* to chroot into */
 		} hello;
 		struct {

@@ -137,7 +137,7 @@ on_hello(struct server *s, const struct msg *msg, int *fds, unsigned nfds, struc
 	s->hello = *msg;
 	s->hello.hello.empty_root[sizeof(s->hello.hello.empty_root) - 1] = '\0';
 	s->have_hello = true;
-	log_init("dns", msg->hello.log_stderr, (enum log_level)msg->hello.log_level);
+	log_init("dns", LOG_TO_STDERR, (enum log_level)msg->hello.log_level);
 	return ERR_OK;
 }
 
@@ -440,8 +440,7 @@ serve(struct server *s, int *fd, struct errmsg *m)
 	*fd = -1;
 	if (s->chan == NULL)
 		return err_set(m, ERR_NOMEM, "channel: out of memory");
-	if (!s->hello.hello.log_stderr)
-		chan_log(s->chan);
+	chan_log(s->chan);
 	if ((e = confine(s, m)) != ERR_OK)
 		return e;
 	running.time_ns = clock_now_ns();

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/output.h"
 
 #define CHANNEL_FD 3
 #define LOG_WINDOW_MS 60000
@@ -29,7 +30,7 @@ static void restart_later(struct child *c);
 
 /* posix_spawn of ourselves; *pid is set.  The role is argv[0], which is also what ps(1) shows. */
 static enum err
-spawn_role(const char *name, int chan_fd, pid_t *pid, struct errmsg *m)
+spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errmsg *m)
 {
 	char title[64];
 	char *argv[] = { title, NULL };
@@ -55,7 +56,13 @@ spawn_role(const char *name, int chan_fd, pid_t *pid, struct errmsg *m)
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	rc = posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDOUT_FILENO);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDERR_FILENO);
+	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, chan_fd, CHANNEL_FD);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_addclosefrom_np(&fa, CHANNEL_FD + 1);
 	if (rc == 0)
 		rc = posix_spawn(pid, "/proc/self/exe", &fa, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
@@ -79,6 +86,7 @@ child_init(struct child *c, enum msg_role role, struct event_base *base, const s
 	c->ops = ops;
 	c->arg = arg;
 	c->pidfd = -1;
+	c->output_fd = -1;
 	c->restart = true;
 	c->backoff_ms = CHILD_BACKOFF_MIN_MS;
 }
@@ -94,10 +102,37 @@ describe_exit(const siginfo_t *si, char *buf, size_t size)
 		snprintf(buf, size, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
 }
 
+/* What it wrote to stderr, line by line. */
+static void
+tell_output(const struct child *c)
+{
+	char all[LIMIT_OUTPUT + 1], text[4 * LIMIT_CHILD_LINE], *line, *rest = all;
+	unsigned lines = 0, more = 0;
+
+	(void)output_read(c->output_fd, all, sizeof(all));
+	while ((line = strsep(&rest, "\r\n")) != NULL) {
+		if (line[0] == '\0')
+			continue;
+		if (lines == LIMIT_CHILD_OUTPUT_LINES) {
+			more++;
+			continue;
+		}
+		lines++;
+		text_escape(text, sizeof(text), line, strnlen(line, LIMIT_CHILD_LINE));
+		log_err("%s process (pid %d) said: %s", c->name, (int)c->pid, text);
+	}
+	if (more > 0)
+		log_err("%s process (pid %d) said %u lines more", c->name, (int)c->pid, more);
+}
+
 /* Forgets a process that has been reaped. */
 static void
 forget(struct child *c)
 {
+	tell_output(c);
+	if (c->output_fd >= 0)
+		close(c->output_fd);
+	c->output_fd = -1;
 	chan_free(c->chan);
 	c->chan = NULL;
 	if (c->ev_exit != NULL)
@@ -232,7 +267,6 @@ introduce(struct child *c, struct errmsg *m)
 	hello.hello.uid = c->conf->uid;
 	hello.hello.gid = c->conf->gid;
 	hello.hello.log_level = (uint32_t)c->conf->log_level;
-	hello.hello.log_stderr = c->conf->log_stderr;
 	snprintf(hello.hello.empty_root, sizeof(hello.hello.empty_root), "%s", c->conf->empty_root);
 	if ((e = chan_send(c->chan, &hello, NULL, 0)) != ERR_OK)
 		return err_set(m, e, "%s process: first message: %s", c->name, err_str(e));
@@ -281,11 +315,13 @@ child_start(struct child *c, struct errmsg *m)
 		return e;
 	c->why[0] = '\0';
 	c->started_ms = clock_now_ms();
-	e = spawn_role(c->name, fds[1], &c->pid, m);
+	if ((e = output_new(&c->output_fd, m)) == ERR_OK)
+		e = spawn_role(c->name, fds[1], c->output_fd, &c->pid, m);
 	close(fds[1]);
 	if (e != ERR_OK) {
 		close(fds[0]);
 		c->pid = 0;
+		forget(c);
 		return e;
 	}
 	if ((e = watch(c, fds[0], m)) != ERR_OK) {

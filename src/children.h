@@ -2,7 +2,8 @@
  * children: starts, watches and replaces the confined processes of the warden.
  *
  * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel (descriptor 3), stdin from /dev/null
- * and stderr.  A child that ends, or that breaks the protocol (child_kill), is logged and started again after a back-off that doubles from
+ * and a memory file (output.h) as stdout and stderr, for what it says before it can log through its channel, and for what libc says of its end; the
+ * file is logged, escaped, when it has ended.  A child that ends, or that breaks the protocol (child_kill), is logged and started again after a back-off that doubles from
  * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for a minute.
  */
 #ifndef SRC_CHILDREN_H
@@ -37,7 +38,6 @@ struct child_conf {
 	uid_t uid;
 	gid_t gid;
 	const char *empty_root;
-	bool log_stderr;
 	int log_level;
 };
 
@@ -52,6 +52,7 @@ struct child {
 	bool confined;                  /* MSG_RUNNING came */
 	pid_t pid;                      /* 0 = not running */
 	int pidfd;
+	int output_fd;                  /* what it wrote to stderr */
 	struct chan *chan;              /* NULL = not running */
 	struct event *ev_exit, *ev_restart;
 	uint64_t started_ms;

@@ -232,8 +232,7 @@ set_up(struct warden *w, const struct config *conf)
 	struct identity user = need_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
-	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_stderr = w->foreground,
-		.log_level = (int)conf->log_level };
+	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level };
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
 	raise_descriptors();
@@ -392,7 +391,7 @@ warden_serve(struct warden *w)
 	record_event(w, "", "start", JITSU_VERSION);
 	daemonize_ready();
 	if (!w->foreground)
-		log_init("warden", 0, (enum log_level)w->child_conf.log_level);
+		log_init("warden", LOG_TO_SYSLOG, (enum log_level)w->child_conf.log_level);
 	tell_ready(w);
 	warden_zones(w, &n);
 	zones_text(&n, bad, sizeof(bad));
@@ -566,6 +565,13 @@ first_config(const char *path)
 	return conf;
 }
 
+/* Until we serve whoever started us sees the errors; a boot script has nobody who does. */
+static unsigned
+early_log(const struct warden_options *opt)
+{
+	return opt->foreground ? LOG_TO_STDERR : LOG_TO_STDERR | LOG_TO_SYSLOG;
+}
+
 int
 warden_main(const struct warden_options *opt)
 {
@@ -573,7 +579,7 @@ warden_main(const struct warden_options *opt)
 	struct config *conf;
 
 	crash_tell(notify_crash);
-	log_init("jitsud", 1, LOG_L_INFO);
+	log_init("jitsud", early_log(opt), LOG_L_INFO);
 	conf = first_config(opt->conf_path);
 	check_privileges();
 	if (!opt->foreground)
@@ -585,7 +591,7 @@ warden_main(const struct warden_options *opt)
 	(void)umask(022);
 	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
-	log_init("warden", 1, conf->log_level);   /* until we serve: whoever started us sees the errors */
+	log_init("warden", early_log(opt), conf->log_level);
 	STAILQ_INIT(&w.pending);
 	w.started_ns = clock_now_ns();
 	w.next_image = 1;
@@ -602,5 +608,6 @@ warden_main(const struct warden_options *opt)
 	event_base_dispatch(w.base);
 	tear_down(&w);
 	log_info("stopped");
+	log_flush();
 	return 0;
 }

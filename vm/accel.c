@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/memfd.h"
-#include "vm/output.h"
+#include "base/output.h"
 #include "vm/qmp.h"
 #include "vm/spawn.h"
 

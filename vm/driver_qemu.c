@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/output.h"
+#include "base/output.h"
 
 /* ---- the driver's own ---- */
 
@@ -296,7 +296,7 @@ console_read(struct qemu_vm *v, struct errmsg *m)
 void
 qemu_vm_tell(struct qemu_vm *v, struct vm_outcome *out)
 {
-	char said[LIMIT_VM_OUTPUT + 1];
+	char said[LIMIT_OUTPUT + 1];
 	size_t n = output_read(v->output_fd, said, sizeof(said));
 
 	free(out->text);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/output.h"
+#include "base/output.h"
 #include "vm/spawn.h"
 
 #define CREATE_MS 30000

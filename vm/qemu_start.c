@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "vm/output.h"
+#include "base/output.h"
 #include "vm/overlay.h"
 #include "vm/qemu_args.h"
 #include "vm/tap.h"

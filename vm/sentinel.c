@@ -168,7 +168,7 @@ take_hello(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why
 		return err_set(why, ERR_PROTO, "a second or foreign greeting");
 	s->hello = true;
 	s->greeting = *m;
-	log_init("sentinel", m->hello.log_stderr, (enum log_level)m->hello.log_level);
+	log_init("sentinel", LOG_TO_STDERR, (enum log_level)m->hello.log_level);
 	return ERR_OK;
 }
 
@@ -382,9 +382,7 @@ serve(struct sentinel *s, struct errmsg *m)
 	s->chan_fd = -1;
 	if (s->chan == NULL)
 		return err_set(m, ERR_NOMEM, "channel: %s", err_str(ERR_NOMEM));
-	/* syslog(3) reads files and may connect again, which the filter forbids. */
-	if (!s->greeting.hello.log_stderr)
-		chan_log(s->chan);
+	chan_log(s->chan);
 	e = confine(s, fd, m);
 	if (e == ERR_OK)
 		e = chan_send(s->chan, &running, NULL, 0);

@@ -102,6 +102,18 @@ reload_refused() {
 	active && answers && journalctl -q -u $unit -o cat | grep 'example.zone:.*300'
 }
 
+priorities() {
+	cp /etc/jitsu/example.zone /run/good.zone
+	echo 'bad A 10.77.0.300' >>/etc/jitsu/example.zone
+	systemctl kill -s HUP --kill-who=main $unit
+	within 60 eval "journalctl -q -u $unit -p err -o cat | grep 'error: zone example.test keeps its old contents'" &&
+	    ! journalctl -q -u $unit -p err -o cat | grep ' info: '
+	local result=$?
+	cp /run/good.zone /etc/jitsu/example.zone
+	systemctl kill -s HUP --kill-who=main $unit
+	return $result
+}
+
 confined() {
 	local pid
 	for pid in $(pgrep -x jitsud-dns) $(pgrep -x jitsud-sentinel) "$vm"; do
@@ -156,6 +168,7 @@ check "its cgroup is gone" within 30 no_group
 check "a query wakes it again after all that" within 120 answers
 vm=$(qemu)
 check "the new VM is limited too" kept
+check "errors have their priority in the journal" priorities
 check "the journal has the log" eval "journalctl -q -u $unit -o cat | grep -q 'serves 1 zones'"
 check "no start ended with EXIT_CGROUP" eval "! journalctl -q -u $unit -o cat | grep -i -e 219/CGROUP -e 'Failed to attach'"
 echo "# $(systemd-analyze security --no-pager $unit | tail -1)"

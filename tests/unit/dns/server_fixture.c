@@ -257,7 +257,6 @@ send_setup(struct fixture *f)
 
 	hello.hello.role = ROLE_DNS;
 	hello.hello.log_level = 1;
-	hello.hello.log_stderr = 1;
 	hello.hello.uid = hello.hello.gid = f->conf.uid;
 	memcpy(hello.hello.empty_root, f->root, sizeof(f->root));
 	conf.dns_conf.workers = f->conf.workers;

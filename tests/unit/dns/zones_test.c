@@ -101,7 +101,6 @@ child_run(const struct child *c)
 	struct msg msg = { .type = MSG_HELLO };
 
 	msg.hello.role = ROLE_ZONES;
-	msg.hello.log_stderr = 1;
 	if (geteuid() == 0) {
 		msg.hello.uid = msg.hello.gid = 65534;
 		snprintf(msg.hello.empty_root, sizeof(msg.hello.empty_root), "%s", empty_root);

@@ -59,7 +59,7 @@ syscall(long nr, ...)
 	return rc;
 }
 
-static const struct child_conf conf = { .empty_root = "/", .log_stderr = true, .log_level = LOG_L_INFO };
+static const struct child_conf conf = { .empty_root = "/", .log_level = LOG_L_INFO };
 
 static void
 on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)

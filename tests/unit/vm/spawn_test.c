@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "vm/output.h"
+#include "base/output.h"
 #include "vm/spawn.h"
 
 /* Runs a shell command, returns its output; asserts that it exits with `status`. */

@@ -1,5 +1,5 @@
 /* output: a sealed memory file instead of a pipe: nobody has to drain it, and its writer can neither fill memory nor block. */
-#include "vm/output.h"
+#include "base/output.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 enum err
 output_new(int *fd, struct errmsg *m)
 {
-	return memfd_create_sized("vm-output", LIMIT_VM_OUTPUT, fd, m);
+	return memfd_create_sized("output", LIMIT_OUTPUT, fd, m);
 }
 
 size_t
@@ -29,7 +29,7 @@ output_read(int fd, char *text, size_t size)
 void
 output_last_line(int fd, char *text, size_t size)
 {
-	char all[LIMIT_VM_OUTPUT + 1], *line;
+	char all[LIMIT_OUTPUT + 1], *line;
 	size_t n = output_read(fd, all, sizeof(all));
 
 	while (n > 0 && (all[n - 1] == '\n' || all[n - 1] == '\r' || all[n - 1] == ' '))

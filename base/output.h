@@ -1,6 +1,6 @@
-/* output: what a program wrote to stderr, in a memory file that takes the first LIMIT_VM_OUTPUT bytes and refuses the rest. */
-#ifndef VM_OUTPUT_H
-#define VM_OUTPUT_H
+/* output: what a program wrote to stderr, in a memory file that takes the first LIMIT_OUTPUT bytes and refuses the rest. */
+#ifndef BASE_OUTPUT_H
+#define BASE_OUTPUT_H
 
 #include <stddef.h>
 
