@@ -157,6 +157,9 @@
 /* Unread events queued for one follower; a reader that is a thousand events behind has gone for a walk. */
 #define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
 
+/* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */
+#define LIMIT_ASIDE_WHY 2048
+
 /* Admins by uid in the configuration. */
 #define LIMIT_ADMINS 64
 

@@ -288,8 +288,8 @@ policy_json(const struct unit *u)
 	    sleeps[uc->policy.sleep], "save_failed", u->save_failed);
 }
 
-static json_t *
-text_json(const char *text)
+json_t *
+record_text_json(const char *text)
 {
 	char *escaped;
 	json_t *j;
@@ -327,13 +327,13 @@ record_show_json(const struct warden *w, const struct unit *u)
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
 	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
-	    "aliases", aliases_json(w, u), "mac", mac, "uuid", text_json(uuid),
+	    "aliases", aliases_json(w, u), "mac", mac, "uuid", record_text_json(uuid),
 	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
 	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u),
 	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
-	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", text_json(r != NULL ? r->error : NULL),
-	    "console", text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
-	    "accel", text_json(r != NULL ? r->detail : NULL),
+	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", record_text_json(r != NULL ? r->error : NULL),
+	    "console", record_text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
+	    "accel", record_text_json(r != NULL ? r->detail : NULL),
 	    "since_s", seconds_json(r != NULL && r->awake_since_ns != 0, r != NULL ? now - r->awake_since_ns : 0),
 	    "zone", u->conf->zone->origin);
 	if (more == NULL || json_object_update(j, more) != 0) {

@@ -32,7 +32,10 @@ json_t *record_list_json(const struct warden *w, const struct unit *u);
 json_t *record_show_json(const struct warden *w, const struct unit *u);
 json_t *record_woken_json(const struct warden *w, const struct unit *u);
 
-#define RECORD_IDENTITY 17
+/* A string, escaped where it is no UTF-8; null when it is NULL or empty. */
+json_t *record_text_json(const char *text);
+
+#define RECORD_IDENTITY VM_IDENTITY
 /*
  * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM may go on under its unit's settings only while it is the
  * same.

@@ -141,6 +141,7 @@ void
 wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 {
 	enum life_event_kind kind = restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED;
+	char identity[RECORD_IDENTITY];
 	struct errmsg m;
 	struct spec spec;
 	enum err e = probelink_plan(w, u, &m);
@@ -156,6 +157,8 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 		wake_op_done(op, e, m.text);
 		return;
 	}
+	record_identity(u->conf, identity);
+	spec.vm.identity = identity;
 	if (restore)
 		vm_restore(w->vms, &spec.vm, vm_restored, wake_op_new(w, u, ticket, kind));
 	else

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -224,24 +225,55 @@ adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,
 	j->list = grown;
 	a = &grown[j->n++];
 	a->uuid = *uuid;
+	(void)owner_read(j->host->owners_fd, uuid, &a->owner);   /* empty when it is not known */
 	a->vm = vm;
 	a->state = state;
 	a->driver = j->driver;
 	snprintf(a->why, sizeof(a->why), "%s", why);
 }
 
+/*
+ * Files of VMs that are no more, of those that were there before the VMs were looked for; a driver
+ * that did not look says nothing.
+ */
+static void
+drop_owners(const struct adopt_job *j, const bool looked[HOST_DRIVERS], const struct vm_uuid *list,
+    size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct owner o;
+		bool known = owner_read(j->host->owners_fd, &list[i], &o);
+		int driver = known ? driver_index(j->host, o.driver) : -1;
+		bool there = driver >= 0 && !looked[driver];
+
+		for (size_t k = 0; k < j->n && !there; k++)
+			there = memcmp(&j->list[k].uuid, &list[i], sizeof(list[i])) == 0;
+		if (!there)
+			owner_remove(j->host->owners_fd, &list[i]);
+	}
+}
+
 static void
 adopt_run(struct pool_job *pj)
 {
 	struct adopt_job *j = (struct adopt_job *)pj;
+	struct vm_uuid *owners = NULL;
+	size_t nowners = 0;
+	bool looked[HOST_DRIVERS] = { false };
+	bool known = owner_list(j->host->owners_fd, &owners, &nowners) == ERR_OK;
 	struct errmsg m;
 
 	for (j->driver = 0; j->driver < j->host->ndrivers; j->driver++) {
 		struct host_driver *d = &j->host->drivers[j->driver];
 
-		if (d->err == ERR_OK && d->driver->list(d->ctx, adopt_each, j, &m) != ERR_OK)
+		looked[j->driver] = d->err == ERR_OK &&
+		    d->driver->list(d->ctx, adopt_each, j, &m) == ERR_OK;
+		if (d->err == ERR_OK && !looked[j->driver])
 			vm_report_log(&j->host->reporter, NULL, "looking for running VMs: %s", m.text);
 	}
+	if (known)
+		drop_owners(j, looked, owners, nowners);
+	free(owners);
 }
 
 static void
@@ -252,7 +284,10 @@ adopt_done(struct pool_job *pj)
 
 	for (size_t i = 0; i < j->n; i++) {
 		struct adopted *a = &j->list[i];
-		struct vm_found f = { .uuid = a->uuid, .state = a->state, .driver = h->drivers[a->driver].driver->name, .why = a->why };
+		struct vm_found f = { .uuid = a->uuid, .state = a->state,
+			.driver = h->drivers[a->driver].driver->name, .why = a->why,
+			.unit = a->owner.unit, .identity = a->owner.identity,
+			.said = a->vm != NULL ? a->vm->unit : "" };
 		struct entry *e = host_entry_find(h, &a->uuid);
 
 		/* One that was started here meanwhile is known already. */
@@ -335,11 +370,14 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	*out = NULL;
 	if (h == NULL)
 		return err_set(m, ERR_NOMEM, "VMs: out of memory");
+	h->owners_fd = -1;
 	h->base = base;
 	h->on_event = on_event;
 	h->arg = arg;
 	h->reporter.host = h;
 	e = conf_copy(h, conf, m);
+	if (e == ERR_OK)
+		e = owner_dir_open(h->state_dir, &h->owners_fd, m);
 	if (e == ERR_OK)
 		e = pool_new(base, threads, threads_end, &h->pool, m);
 	if (e != ERR_OK) {
@@ -391,6 +429,8 @@ vm_host_free(struct vm_host *h)
 	for (unsigned i = 0; i < h->ndrivers; i++)
 		if (h->drivers[i].err == ERR_OK)
 			h->drivers[i].driver->close(h->drivers[i].ctx);
+	if (h->owners_fd >= 0)
+		close(h->owners_fd);
 	free(h->run_dir);
 	free(h->state_dir);
 	free(h->qemu);

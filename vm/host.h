@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "vm/driver.h"
+#include "vm/owner.h"
 #include "vm/pool.h"
 
 #define HOST_DRIVERS 8
@@ -72,6 +73,7 @@ struct entry {
 
 struct adopted {
 	struct vm_uuid uuid;
+	struct owner owner;
 	struct vm *vm;
 	enum vm_found_state state;
 	unsigned driver;
@@ -92,6 +94,7 @@ struct vm_host {
 	struct event_base *base;
 	struct vm_host_conf conf;
 	char *run_dir, *state_dir, *qemu;
+	int owners_fd;             /* owner.h */
 	vm_event_cb on_event;
 	void *arg;
 	struct pool *pool;

@@ -117,6 +117,31 @@ restore_useless(struct host_job *j)
 	return err_set(&j->out.msg, ERR_STATE, "the state was saved by driver %s, and the image has driver %s now", j->driver->name, j->spec->driver);
 }
 
+/*
+ * Whose the VM is stands on disk from before it exists until it has gone.  Without that file it
+ * runs as well.
+ */
+static void
+job_owner_note(struct host_job *j)
+{
+	struct errmsg m;
+
+	if (owner_write(j->host->owners_fd, j->spec, &m) != ERR_OK)
+		vm_report_log(&j->host->reporter, &j->uuid,
+		    "%s: if the state database is lost, its VM will not be known: %s",
+		    j->spec->unit, m.text);
+}
+
+static void
+job_owner_settle(struct host_job *j)
+{
+	bool starts = j->op == OP_START || j->op == OP_RESTORE,
+	     ends = (j->op == OP_STOP && !j->asking) || j->op == OP_BURY;
+
+	if ((starts && j->err != ERR_OK && !j->out.saved) || (ends && j->err == ERR_OK))
+		owner_remove(j->host->owners_fd, &j->uuid);
+}
+
 /* On a driver thread. */
 static void
 job_run(struct pool_job *pj)
@@ -125,6 +150,8 @@ job_run(struct pool_job *pj)
 	const struct vm_driver *d = j->driver;
 	struct vm *vm = j->vm;
 
+	if (j->op == OP_START || j->op == OP_RESTORE)
+		job_owner_note(j);
 	switch (j->op) {
 	case OP_START:
 		j->err = d->start(j->ctx, j->spec, &j->vm, &j->out);
@@ -164,6 +191,7 @@ job_run(struct pool_job *pj)
 		j->err = d->stop(vm, &j->out);
 		break;
 	}
+	job_owner_settle(j);
 }
 
 static unsigned

@@ -33,7 +33,8 @@ vm_spec_copy(const struct vm_spec *spec)
 	const char **args;
 	char *at;
 
-	size += text_size(spec->unit) + text_size(spec->driver) + text_size(spec->kernel) + text_size(spec->initrd) + text_size(spec->cmdline);
+	size += text_size(spec->unit) + text_size(spec->identity) + text_size(spec->driver);
+	size += text_size(spec->kernel) + text_size(spec->initrd) + text_size(spec->cmdline);
 	size += text_size(spec->xl) + text_size(spec->vif_script) + text_size(spec->ready_key);
 	for (unsigned i = 0; i < ndisks; i++)
 		size += text_size(spec->disks[i].path) + text_size(spec->disks[i].overlay);
@@ -48,6 +49,7 @@ vm_spec_copy(const struct vm_spec *spec)
 	args = (const char **)(copy + 1);
 	at = (char *)(args + nargs);
 	copy->unit = text_copy(&at, spec->unit);
+	copy->identity = text_copy(&at, spec->identity);
 	copy->driver = text_copy(&at, spec->driver);
 	copy->kernel = text_copy(&at, spec->kernel);
 	copy->initrd = text_copy(&at, spec->initrd);

@@ -33,6 +33,7 @@ struct vm_uuid {
 };
 
 #define VM_UUID_TEXT 37   /* with the final NUL */
+#define VM_IDENTITY 17    /* of vm_spec.identity, with the final NUL */
 void vm_uuid_make(struct vm_uuid *u);                            /* random, RFC 4122 version 4 */
 void vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT]);
 bool vm_uuid_parse(const char *text, struct vm_uuid *u);
@@ -61,6 +62,7 @@ struct vm_disk {
 struct vm_spec {
 	struct vm_uuid uuid;
 	const char *unit;          /* owner name, for messages and `-name`; printable */
+	const char *identity;      /* comes back in vm_found; shorter than VM_IDENTITY; optional */
 	const char *driver;        /* "qemu", ... */
 	const char *kernel;        /* optional where disks boot */
 	const char *initrd;        /* optional */
@@ -191,6 +193,9 @@ struct vm_found {
 	enum vm_found_state state;
 	const char *driver;
 	const char *why;           /* for VM_FOUND_BROKEN */
+	const char *unit;          /* of the specification that it was made from; "" = not known */
+	const char *identity;      /* likewise */
+	const char *said;          /* the unit's name as the VM says: only to be shown */
 };
 typedef void (*vm_found_cb)(const struct vm_found *f, void *arg);
 void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);

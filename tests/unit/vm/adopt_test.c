@@ -21,6 +21,8 @@
 
 enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
 
+#define GONE "22222222-2222-4333-8444-555555555555"
+
 static struct world w;
 static struct vm_uuid uuids[COUNT];
 static char cmdlines[COUNT][160];
@@ -30,6 +32,7 @@ struct seen {
 	unsigned times[COUNT], strangers;
 	enum vm_found_state state[COUNT];
 	char why[COUNT][512];
+	char unit[COUNT][64], identity[COUNT][VM_IDENTITY];
 	bool done;
 };
 
@@ -48,6 +51,8 @@ found_cb(const struct vm_found *f, void *arg)
 			s->times[i]++;
 			s->state[i] = f->state;
 			snprintf(s->why[i], sizeof(s->why[i]), "%s", f->why);
+			snprintf(s->unit[i], sizeof(s->unit[i]), "%s", f->unit);
+			snprintf(s->identity[i], sizeof(s->identity[i]), "%s", f->identity);
 			return;
 		}
 	s->strangers++;
@@ -66,9 +71,13 @@ start(unsigned i)
 {
 	struct vm_spec spec;
 	struct result r = { 0 };
-	char cmdline[128];
+	char cmdline[128], name[64], identity[VM_IDENTITY];
 
 	world_spec(&w, &spec, 30 + i, cmdline);
+	snprintf(name, sizeof(name), "u%u.example.test", i);
+	snprintf(identity, sizeof(identity), "identity%u", i);
+	spec.unit = name;
+	spec.identity = identity;
 	uuids[i] = spec.uuid;
 	snprintf(cmdlines[i], sizeof(cmdlines[i]), "%s", cmdline);
 	spec.cmdline = cmdlines[i];
@@ -197,6 +206,23 @@ leave_world(pid_t pids[COUNT])
 	late = start_late();
 }
 
+/* Whose they are is known; of what was never whole, and of those that are gone, nothing. */
+static void
+assert_owners(const struct seen *s)
+{
+	for (unsigned i = 0; i < COUNT; i++) {
+		char unit[64] = "", identity[VM_IDENTITY] = "";
+
+		if (i != HALF && i != LATE) {
+			snprintf(unit, sizeof(unit), "u%u.example.test", i);
+			snprintf(identity, sizeof(identity), "identity%u", i);
+		}
+		assert_string_equal(s->unit[i], unit);
+		assert_string_equal(s->identity[i], identity);
+	}
+	assert_int_equal(sh_status("test -e %s/owners/" GONE, w.conf.state_dir), 1);
+}
+
 static void
 test_adopt(void **state)
 {
@@ -211,6 +237,7 @@ test_adopt(void **state)
 	/* Even the UUID of one of ours does not make it ours. */
 	text_of(RUNNING, text);
 	twin = start_stranger(text);
+	sh("touch %s/owners/" GONE, w.conf.state_dir);
 
 	world_open(&w);
 	memset(&s, 0, sizeof(s));
@@ -224,6 +251,7 @@ test_adopt(void **state)
 			fail_msg("number %u was found %u times", i, s.times[i]);
 		print_message("%u: %d %s\n", i, s.state[i], s.why[i]);
 	}
+	assert_owners(&s);
 	assert_int_equal(s.state[RUNNING], VM_FOUND_RUNNING);
 	assert_int_equal(s.state[FROZEN], VM_FOUND_FROZEN);
 	assert_int_equal(s.state[SAVED], VM_FOUND_SAVED);
@@ -243,6 +271,7 @@ test_adopt(void **state)
 	char cmdline[128];
 	world_spec(&w, &spec, 30 + SAVED, cmdline);
 	spec.uuid = uuids[SAVED];
+	spec.unit = s.unit[SAVED];
 	spec.cmdline = cmdlines[SAVED];
 	memset(&r, 0, sizeof(r));
 	vm_restore(w.host, &spec, result_cb, &r);
@@ -259,6 +288,8 @@ test_adopt(void **state)
 		if (r.err != (i == FROZEN ? ERR_MISSING : ERR_OK))
 			fail_msg("number %u: %s", i, r.text);
 	}
+	/* Nothing is left in it. */
+	assert_int_equal(sh_status("rmdir %s/owners", w.conf.state_dir), 0);
 	/* It was ours: it has gone, and was waited for. */
 	assert_int_equal(kill(late, 0), -1);
 	late = 0;
