@@ -76,6 +76,7 @@ struct store_db {
 	sqlite3 *sql;
 	sqlite3_stmt *st[ST_COUNT];
 	char *path;
+	bool memory;                  /* there is no file */
 	char boot_id[40];
 	int64_t events_keep;
 	int64_t oldest, newest;       /* ids of events; 0 = none */
@@ -99,6 +100,11 @@ code_err(int code)
 		return ERR_EXISTS;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
+	case SQLITE_ERROR:        /* our own SQL does not fit: a table is missing, or is another */
+	case SQLITE_SCHEMA:
+	case SQLITE_FORMAT:
+	case SQLITE_MISMATCH:
+	case SQLITE_CONSTRAINT:
 		return ERR_PARSE;
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
@@ -120,8 +126,8 @@ db_err(struct store_db *db, struct errmsg *m)
 	case ERR_EXISTS:
 		return err_set(m, e, "%s: another jitsud uses this state (the database is locked)", db->path);
 	case ERR_PARSE:
-		return err_set(m, e, "%s: the state database is damaged (%s); move it away (mv %s %s.damaged) and start again: "
-		    "histories are lost then, VMs that run are found again", db->path, sqlite3_errmsg(db->sql), db->path, db->path);
+		return err_set(m, e, "%s: the state database is damaged (%s)", db->path,
+		    sqlite3_errmsg(db->sql));
 	case ERR_OK:
 		return err_set(m, ERR_STATE, "%s: the statement did not run", db->path);
 	default:
@@ -525,8 +531,9 @@ migrate(struct store_db *db, struct errmsg *m)
 	if (e != ERR_OK)
 		return e;
 	if (version > SCHEMA_VERSION)
-		return err_set(m, ERR_UNSUPPORTED, "%s: written by a newer jitsud (schema %" PRId64 ", this one knows up to %d): "
-		    "start that one, or move the file away", db->path, version, SCHEMA_VERSION);
+		return err_set(m, ERR_UNSUPPORTED,
+		    "%s: written by a newer jitsud (schema %" PRId64 ", this one knows up to %d)",
+		    db->path, version, SCHEMA_VERSION);
 	if (version < 0)
 		return err_set(m, ERR_PARSE, "%s: this is no state database of jitsud (schema %" PRId64 ")", db->path, version);
 	for (int i = (int)version; e == ERR_OK && i < SCHEMA_VERSION; i++) {
@@ -553,15 +560,15 @@ prepare_file(struct store_db *db, struct errmsg *m)
 	e = exec(db, "PRAGMA locking_mode = EXCLUSIVE", m);
 	if (e == ERR_OK)
 		e = query_one(db, "PRAGMA journal_mode = WAL", NULL, text, sizeof(text), m);
-	if (e == ERR_OK && strcmp(text, "wal") != 0)
-		e = err_set(m, ERR_UNSUPPORTED, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"", db->path, text);
+	if (e == ERR_OK && strcmp(text, db->memory ? "memory" : "wal") != 0)
+		e = err_set(m, ERR_IO, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"",
+		    db->path, text);
 	if (e == ERR_OK)
 		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
 	if (e == ERR_OK)
 		e = query_one(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text), m);
 	if (e == ERR_OK && strcmp(text, "ok") != 0)
-		e = err_set(m, ERR_PARSE, "%s: the state database is damaged (%s); move it away (mv %s %s.damaged) and start again: "
-		    "histories are lost then, VMs that run are found again", db->path, text, db->path, db->path);
+		e = err_set(m, ERR_PARSE, "%s: the state database is damaged (%s)", db->path, text);
 	return e;
 }
 
@@ -626,18 +633,21 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	enum err e;
 
 	*out = NULL;
-	if (db == NULL || (db->path = strdup(path)) == NULL) {
-		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	if (db == NULL || (db->path = strdup(path != NULL ? path : "state in memory")) == NULL) {
+		e = err_set(m, ERR_NOMEM, "state database: out of memory");
 		goto fail;
 	}
+	db->memory = path == NULL;
 	db->events_keep = events_keep;
 	e = read_boot_id(db->boot_id, sizeof(db->boot_id), m);
-	if (e == ERR_OK)
+	if (e == ERR_OK && !db->memory)
 		e = make_file(path, m);
 	if (e != ERR_OK)
 		goto fail;
-	if (sqlite3_open_v2(path, &db->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		e = db->sql != NULL ? db_err(db, m) : err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	if (sqlite3_open_v2(db->memory ? ":memory:" : path, &db->sql,
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		e = db->sql != NULL ? db_err(db, m)
+				    : err_set(m, ERR_NOMEM, "%s: out of memory", db->path);
 	else if (sqlite3_db_readonly(db->sql, "main") != 0)
 		e = err_set(m, ERR_PERM, "%s: the state database is read-only", path);
 	if (e == ERR_OK)
@@ -651,6 +661,9 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	*out = db;
 	return ERR_OK;
 fail:
+	/* What cannot be used is left as it was, for who looks into it. */
+	if (db != NULL && db->sql != NULL)
+		(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	store_db_close(db);
 	return e;
 }

@@ -91,12 +91,22 @@ typedef void (*store_done_cb)(enum err e, const char *why, void *arg);
 /*
  * Opens or creates the database (mode 0600; the directory must exist) and brings its schema up to date.  Blocking, for the start.
  *   ERR_EXISTS       another process has it open
- *   ERR_PARSE        it is damaged or no database: the message says what to do; nothing was changed or deleted
+ *   ERR_PARSE        it is damaged or no database of ours; nothing was changed or deleted
  *   ERR_UNSUPPORTED  a newer jitsud wrote it
  *   ERR_IO, ERR_PERM, ERR_NOMEM
- * `conf` may be NULL.
+ * `conf` may be NULL.  Without a `path` the store is in memory and ends with us.
  */
 enum err store_open(struct event_base *base, const char *path, const struct store_conf *conf, struct store **store, struct errmsg *m);
+
+/*
+ * The same for who must start: a database that is damaged, or a newer jitsud's, is set aside
+ * (PATH.damaged-TIME) and a new one begun; where even that cannot be, the store is in memory.
+ * `note` says what happened and what is lost, "" = nothing.  ERR_EXISTS and ERR_NOMEM remain
+ * errors.
+ */
+#define STORE_NOTE 1400
+enum err store_open_anyhow(struct event_base *base, const char *path, const struct store_conf *conf,
+    struct store **store, char note[STORE_NOTE], struct errmsg *m);
 
 /*
  * Writes everything that is pending, calls the completions that are outstanding (from inside this call), closes.  NULL is allowed.  Not to be called from a

@@ -673,7 +673,7 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 	if (conf == NULL)
 		conf = &usual;
 	if (s == NULL)
-		return err_set(m, ERR_NOMEM, "%s: out of memory", path);
+		return err_set(m, ERR_NOMEM, "state database: out of memory");
 	e = store_db_open(path, conf->events_keep != 0 ? conf->events_keep : STORE_EVENTS_KEEP, &s->db, m);
 	if (e != ERR_OK)
 		goto out;
@@ -684,7 +684,7 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 		e = err_sys(m, "eventfd");
 	else if ((s->wakeup = event_new(base, s->efd, EV_READ | EV_PERSIST, wakeup_cb, s)) == NULL || s->addresses == NULL ||
 	    s->timer == NULL || event_add(s->wakeup, NULL) != 0)
-		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
+		e = err_set(m, ERR_NOMEM, "state database: out of memory");
 	if (e == ERR_OK)
 		e = store_addresses_load(s->addresses, s->db, m);
 	if (e == ERR_OK)

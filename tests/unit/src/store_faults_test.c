@@ -1,4 +1,5 @@
 /* store_faults_test: the store when something is wrong: SIGKILL, full disks, damaged, foreign and old files, a second daemon. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -120,7 +121,7 @@ test_damaged(void **state)
 
 	fd = open(b->path, O_RDWR | O_CREAT, 0600);
 	assert_int_equal(write(fd, junk, sizeof(junk)), sizeof(junk));
-	expect_refusal(b, ERR_PARSE, "move it away");
+	expect_refusal(b, ERR_PARSE, "damaged");
 	assert_int_equal(pread(fd, buf, sizeof(buf), 0), sizeof(junk));
 	assert_memory_equal(buf, junk, sizeof(junk));   /* and was not touched */
 	close(fd);
@@ -136,8 +137,108 @@ test_damaged(void **state)
 	for (off_t at = 8192; at + 100 < sb.st_size; at += 4096)
 		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
 	close(fd);
-	expect_refusal(b, ERR_PARSE, "move it away");
+	expect_refusal(b, ERR_PARSE, "damaged");
 	assert_int_equal(access(b->path, F_OK), 0);
+}
+
+/* Opens it as the daemon does: the note says `part`, and the store works. */
+static void
+expect_anyhow(struct bench *b, const char *part)
+{
+	char note[STORE_NOTE];
+	struct errmsg m = { .text = "" };
+
+	if (store_open_anyhow(b->base, b->path, NULL, &b->store, note, &m) != ERR_OK)
+		fail_msg("%s", m.text);
+	if ((part[0] == '\0') != (note[0] == '\0') || strstr(note, part) == NULL)
+		fail_msg("note \"%s\" has not \"%s\"", note, part);
+	assert_int_equal(put_wait(b, &www).e, ERR_OK);
+	close_store(b);
+}
+
+/* How many files in the directory have this text in their names. */
+static unsigned
+files(struct bench *b, const char *part)
+{
+	DIR *d = opendir(b->dir);
+	struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL)
+		n += strstr(e->d_name, part) != NULL;
+	closedir(d);
+	return n;
+}
+
+static void
+test_set_aside(void **state)
+{
+	static const char *const harm[] = { "DROP TABLE unit",
+		"ALTER TABLE events RENAME COLUMN kind TO sort", "PRAGMA user_version = 99",
+		"PRAGMA user_version = -5", "DROP TABLE meta; PRAGMA user_version = 2" };
+	struct bench *b = *state;
+	char wal[sizeof(b->path) + 4];
+	struct loaded l;
+	int fd;
+
+	for (unsigned i = 0; i < sizeof(harm) / sizeof(harm[0]); i++) {
+		expect_anyhow(b, "");
+		sql(b, harm[i]);
+		expect_anyhow(b, ".damaged-");
+		/* Each with its log, if it had one. */
+		assert_int_equal(files(b, ".damaged-") - files(b, "-wal"), i + 1);
+		expect_anyhow(b, "");   /* the new one is whole */
+	}
+	/* Cut short, and no database; with a log beside it, which is not the new one's. */
+	assert_int_equal(truncate(b->path, 5000), 0);
+	expect_anyhow(b, ".damaged-");
+	fd = open(b->path, O_RDWR | O_TRUNC);
+	assert_int_equal(write(fd, "nonsense, and more of the same nonsense", 39), 39);
+	close(fd);
+	snprintf(wal, sizeof(wal), "%s-wal", b->path);
+	fd = open(wal, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(write(fd, "of another", 10), 10);
+	close(fd);
+	expect_anyhow(b, ".damaged-");
+	assert_int_equal(access(wal, F_OK), -1);
+	open_store(b, NULL);
+	load(b, &l);
+	assert_int_equal(l.n, 1);
+	close_store(b);
+	/* An empty file is a new database, and no harm. */
+	assert_int_equal(truncate(b->path, 0), 0);
+	expect_anyhow(b, "");
+}
+
+/* Nothing can be written there: what happens is remembered as long as the daemon lives. */
+static void
+test_in_memory(void **state)
+{
+	struct bench *b = *state;
+	char keep[sizeof(b->path)], note[STORE_NOTE];
+	struct errmsg m;
+	struct loaded l;
+
+	memcpy(keep, b->path, sizeof(keep));
+	snprintf(b->path, sizeof(b->path), "%s/none/jitsu.db", b->dir);
+	expect_anyhow(b, "NOT SAVED");
+	assert_int_equal(store_open_anyhow(b->base, b->path, NULL, &b->store, note, &m), ERR_OK);
+	put_wait(b, &www);
+	load(b, &l);
+	assert_int_equal(l.n, 1);
+	close_store(b);
+	memcpy(b->path, keep, sizeof(keep));
+	/* Somebody else's is never taken away. */
+	open_store(b, NULL);
+	{
+		struct store *s = NULL;
+
+		assert_int_equal(
+		    store_open_anyhow(b->base, b->path, NULL, &s, note, &m), ERR_EXISTS);
+		assert_null(s);
+	}
+	assert_int_equal(files(b, ".damaged-"), 0);
 }
 
 static void
@@ -308,6 +409,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_kill, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_second_daemon, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_set_aside, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_in_memory, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_unusable_paths, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_migrations, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_full_disk, store_setup, store_teardown),
