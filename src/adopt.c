@@ -2,44 +2,42 @@
  * adopt: joins what runs to what the store remembers, once, when the first generation is loaded.
  *
  *     a row with a UUID, and the VM runs whole    → the unit goes on with its clocks
- *     a row with a UUID, and its unit has moved    → destroyed; the unit is dormant
+ *     a row with a UUID, and its unit has moved   → destroyed; the unit is dormant
  *     a row with a UUID, and the VM is half-made  → destroyed; the unit is dormant
- *     a VM of ours without a row, or of a unit that the configuration has lost → destroyed
- *     a VM without our mark                        → not in vm_adopt's list: never touched
+ *     a row without a unit, of a zone that cannot be read → set aside (aside.h), with the VM
+ *     a row without a unit otherwise              → forgotten, and the VM destroyed: it was removed
+ *     a VM of ours without a row                  → the store was lost: as its owner file says
+ *                                                   (vm/owner.h); set aside when that says nothing
+ *     a VM without our mark                       → not in vm_adopt's list: never touched
  *
- * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed instead (adopt_destroy).
+ * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed
+ * instead (adopt_destroy).
  */
+#include "src/adopt.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/record.h"
-#include "src/warden.h"
+#include "src/aside.h"
 
 struct found {
 	struct vm_uuid uuid;
 	enum vm_found_state state;
-};
-
-struct row {
-	char *owner;
-	struct vm_uuid uuid;
-	bool has_uuid;
-	bool this_boot;
-	enum life_state state;
-	uint64_t awake_since_ns, last_activity_ns, backoff_until_ns, boots;
-	uint32_t crashes, failures, last_boot_ms;
-	char *last_error, *console;
-	char identity[RECORD_IDENTITY];   /* "" = not known */
+	bool settled;                     /* it is a row's */
+	char *unit, *said;
+	const char *driver;
+	char identity[RECORD_IDENTITY];
 };
 
 struct adoption {
-	struct row *rows;
+	struct adopt_row *rows;
 	size_t nrows;
 	struct found *found;
 	size_t nfound;
-	unsigned adopted, destroyed;
+	unsigned adopted, aside, destroyed;
 	unsigned ending;                  /* VMs being destroyed because jitsud stops */
 };
 
@@ -47,7 +45,7 @@ static void
 on_row(const struct store_unit *s, void *arg)
 {
 	struct adoption *a = arg;
-	struct row *grown = reallocarray(a->rows, a->nrows + 1, sizeof(*grown)), *r;
+	struct adopt_row *grown = reallocarray(a->rows, a->nrows + 1, sizeof(*grown)), *r;
 
 	if (grown == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
@@ -55,6 +53,8 @@ on_row(const struct store_unit *s, void *arg)
 	r = &grown[a->nrows++];
 	memset(r, 0, sizeof(*r));
 	r->owner = strdup(s->owner);
+	r->driver = strdup(s->driver);
+	r->image = strdup(s->image);
 	r->has_uuid = vm_uuid_parse(s->uuid, &r->uuid);
 	r->this_boot = s->this_boot;
 	if (!life_state_parse(s->state, &r->state))
@@ -71,12 +71,12 @@ on_row(const struct store_unit *s, void *arg)
 	r->last_error = s->last_error[0] != '\0' ? strdup(s->last_error) : NULL;
 	r->console = s->console[0] != '\0' ? strdup(s->console) : NULL;
 	snprintf(r->identity, sizeof(r->identity), "%s", s->identity);
-	if (r->owner == NULL)
+	if (r->owner == NULL || r->driver == NULL || r->image == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
 }
 
-static const struct found *
-find_vm(const struct adoption *a, const struct row *r)
+static struct found *
+find_vm(const struct adoption *a, const struct adopt_row *r)
 {
 	for (size_t i = 0; r->has_uuid && i < a->nfound; i++)
 		if (memcmp(&a->found[i].uuid, &r->uuid, sizeof(r->uuid)) == 0)
@@ -85,11 +85,9 @@ find_vm(const struct adoption *a, const struct row *r)
 }
 
 static enum life_found
-life_found_of(const struct found *f)
+life_found_of(enum vm_found_state state)
 {
-	if (f == NULL)
-		return LIFE_FOUND_NONE;
-	switch (f->state) {
+	switch (state) {
 	case VM_FOUND_RUNNING:
 		return LIFE_FOUND_RUNNING;
 	case VM_FOUND_FROZEN:
@@ -104,7 +102,7 @@ life_found_of(const struct found *f)
 
 /* While nobody looked its unit may have moved; its guest would go on with addresses that it has no more. */
 static bool
-has_moved(const struct unit *u, const struct row *r)
+has_moved(const struct unit *u, const struct adopt_row *r)
 {
 	char now[RECORD_IDENTITY];
 
@@ -112,12 +110,12 @@ has_moved(const struct unit *u, const struct row *r)
 	return r->identity[0] != '\0' && strcmp(r->identity, now) != 0;
 }
 
-/* A row that belongs to a unit of the configuration. */
-static void
-adopt_row(struct warden *w, struct unit *u, const struct row *r)
+bool
+adopt_join(struct warden *w, struct unit *u, const struct adopt_row *r,
+    const enum vm_found_state *vm, const char *why)
 {
-	const struct found *f = find_vm(w->adoption, r);
-	bool whole = f != NULL && f->state != VM_FOUND_BROKEN && !has_moved(u, r);
+	bool moved = vm != NULL && *vm != VM_FOUND_BROKEN && has_moved(u, r);
+	bool whole = vm != NULL && *vm != VM_FOUND_BROKEN && !moved;
 	struct life_event ev = { .kind = LIFE_EV_ADOPT, .now_ms = clock_now_ms() };
 
 	u->boots = r->boots;
@@ -126,28 +124,41 @@ adopt_row(struct warden *w, struct unit *u, const struct row *r)
 	u->last_use_ns = r->last_activity_ns;
 	unit_error_set(u, r->last_error);
 	unit_console_set(u, r->console);
-	if (f == NULL && (r->state == LIFE_DORMANT || !r->this_boot) && r->failures == 0)
-		return;   /* asleep, as it was */
-	if (f != NULL) {
+	if (vm == NULL && (r->state == LIFE_DORMANT || !r->this_boot) && r->failures == 0)
+		return false;   /* asleep, as it was */
+	if (vm != NULL) {
 		unit_uuid_set(&w->units, u, &r->uuid);
-		unit_run(u)->awake_since_ns = f->state == VM_FOUND_RUNNING ? r->awake_since_ns : 0;
+		unit_run(u)->awake_since_ns = *vm == VM_FOUND_RUNNING ? r->awake_since_ns : 0;
 		unit_run(u)->trace.answer_ns = clock_now_ns();   /* its wake is history */
-		if (whole) {
-			w->adoption->adopted++;
-			w->totals.adopted++;
-			wake_count(w, u, &r->uuid);
-			record_event(w, u->name, "adopted", "its VM was running when jitsud started");
-		}
 	}
-	if (f != NULL && f->state != VM_FOUND_BROKEN && !whole)
+	if (whole) {
+		w->totals.adopted++;
+		wake_count(w, u, &r->uuid);
+		record_event(w, u->name, "adopted", why);
+	}
+	if (moved)
 		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its VM is stopped", u->name);
-	ev.adopt.found = f == NULL || whole ? life_found_of(f) : LIFE_FOUND_BROKEN;
+	ev.adopt.found = LIFE_FOUND_NONE;
+	if (vm != NULL)
+		ev.adopt.found = whole ? life_found_of(*vm) : LIFE_FOUND_BROKEN;
 	ev.adopt.was = r->state;
 	ev.adopt.awake_since_ms = r->awake_since_ns / NS_PER_MS;
 	ev.adopt.last_use_ms = r->last_activity_ns / NS_PER_MS;
 	ev.adopt.backoff_until_ms = r->backoff_until_ns / NS_PER_MS;
 	ev.adopt.failures = (uint8_t)(r->failures > UINT8_MAX ? UINT8_MAX : r->failures);
 	wake_step(w, u, &ev);
+	return whole;
+}
+
+void
+adopt_row_clear(struct adopt_row *r)
+{
+	free(r->owner);
+	free(r->driver);
+	free(r->image);
+	free(r->last_error);
+	free(r->console);
+	memset(r, 0, sizeof(*r));
 }
 
 static void
@@ -185,22 +196,112 @@ destroy_all(struct warden *w)
 		event_base_loopbreak(w->base);
 }
 
-/* VMs of ours that no unit claimed. */
+/* ---- rows ---- */
+
 static void
-destroy_unclaimed(struct warden *w)
+settle_row(struct warden *w, struct adopt_row *r)
 {
 	struct adoption *a = w->adoption;
+	struct unit *u = unit_by_name(&w->units, r->owner);
+	struct found *f = find_vm(a, r);
+	char why[LIMIT_ASIDE_WHY];
 
-	for (size_t i = 0; i < a->nfound; i++) {
-		char text[VM_UUID_TEXT];
+	if (u != NULL) {
+		if (f != NULL)
+			f->settled = true;
+		a->adopted += adopt_join(w, u, r, f != NULL ? &f->state : NULL,
+		    "its VM was running when jitsud started");
+	} else if (aside_because(w, r->owner, why, sizeof(why))) {
+		bool keep = f != NULL && f->state != VM_FOUND_BROKEN;
 
-		if (unit_by_uuid(&w->units, &a->found[i].uuid) != NULL)
-			continue;
-		vm_uuid_text(&a->found[i].uuid, text);
-		log_warn("VM %s carries our mark but belongs to no unit: destroyed", text);
-		a->destroyed++;
-		vm_stop(w->vms, &a->found[i].uuid, VM_STOP_DESTROY, 0, destroyed, NULL);
+		if (keep)
+			f->settled = true;
+		a->aside += keep;
+		aside_add(w, r, keep ? &f->state : NULL, f != NULL ? f->said : "");
+	} else {
+		store_unit_delete(w->store, r->owner, NULL, NULL);
 	}
+}
+
+/* ---- VMs that no row has ---- */
+
+static void
+destroy(struct warden *w, const struct found *f, const char *why)
+{
+	char text[VM_UUID_TEXT];
+
+	vm_uuid_text(&f->uuid, text);
+	log_warn("VM %s carries our mark but %s: destroyed", text, why);
+	w->adoption->destroyed++;
+	vm_stop(w->vms, &f->uuid, VM_STOP_DESTROY, 0, destroyed, NULL);
+}
+
+/* What the store would say, had it not been lost. */
+static void
+row_of(const struct found *f, struct adopt_row *r)
+{
+	static const enum life_state states[] = {
+		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
+		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_BROKEN] = LIFE_DORMANT,
+	};
+
+	*r = (struct adopt_row){ .uuid = f->uuid, .has_uuid = true, .this_boot = true,
+		.state = states[f->state] };
+	r->owner = strdup(f->unit);
+	r->driver = strdup(f->driver);
+	r->image = strdup("");
+	if (r->owner == NULL || r->driver == NULL || r->image == NULL)
+		fatal("adoption: %s", err_str(ERR_NOMEM));
+	/* Not known: nobody is to lose a VM that is used. */
+	r->awake_since_ns = r->last_activity_ns = clock_now_ns();
+	memcpy(r->identity, f->identity, sizeof(r->identity));
+}
+
+static void
+settle_unclaimed(struct warden *w, struct found *f)
+{
+	struct unit *u = f->unit[0] != '\0' ? unit_by_name(&w->units, f->unit) : NULL;
+	struct adoption *a = w->adoption;
+	struct adopt_row r;
+	char why[LIMIT_ASIDE_WHY];
+
+	if (f->state == VM_FOUND_BROKEN) {
+		destroy(w, f, "is not whole");
+	} else if (u != NULL && (unit_has_vm(u) || life_state(&u->life) != LIFE_DORMANT)) {
+		destroy(w, f, "its unit has another one");
+	} else if (u == NULL && f->unit[0] != '\0' &&
+	    !aside_because(w, f->unit, why, sizeof(why))) {
+		destroy(w, f, "belongs to no unit");
+	} else {
+		row_of(f, &r);
+		if (u != NULL) {
+			r.boots = u->boots;
+			r.crashes = u->crashes;
+			r.last_boot_ms = u->last_boot_ms;
+			a->adopted += adopt_join(w, u, &r, &f->state,
+			    "its VM was running, and the store did not know it");
+			adopt_row_clear(&r);
+		} else {
+			a->aside++;
+			aside_add(w, &r, &f->state, f->said);
+		}
+	}
+}
+
+static void
+add_found(struct adoption *a, const struct vm_found *f)
+{
+	struct found *grown = reallocarray(a->found, a->nfound + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		fatal("adoption: %s", err_str(ERR_NOMEM));
+	a->found = grown;
+	grown += a->nfound++;
+	*grown = (struct found){ .uuid = f->uuid, .state = f->state, .driver = f->driver,
+		.unit = strdup(f->unit), .said = strdup(f->said) };
+	if (grown->unit == NULL || grown->said == NULL)
+		fatal("adoption: %s", err_str(ERR_NOMEM));
+	snprintf(grown->identity, sizeof(grown->identity), "%s", f->identity);
 }
 
 static void
@@ -208,35 +309,30 @@ on_found(const struct vm_found *f, void *arg)
 {
 	struct warden *w = arg;
 	struct adoption *a = w->adoption;
-	struct found *grown;
 
 	if (a == NULL)
 		return;
 	if (f != NULL) {
-		grown = reallocarray(a->found, a->nfound + 1, sizeof(*grown));
-		if (grown == NULL)
-			fatal("adoption: %s", err_str(ERR_NOMEM));
-		a->found = grown;
-		grown[a->nfound++] = (struct found){ .uuid = f->uuid, .state = f->state };
+		add_found(a, f);
 		return;
 	}
 	if (w->stopping) {
 		destroy_all(w);
 		return;
 	}
-	for (size_t i = 0; i < a->nrows; i++) {
-		struct unit *u = unit_by_name(&w->units, a->rows[i].owner);
-
-		if (u != NULL)
-			adopt_row(w, u, &a->rows[i]);
-		else
-			store_unit_delete(w->store, a->rows[i].owner, NULL, NULL);
-	}
-	destroy_unclaimed(w);
+	for (size_t i = 0; i < a->nrows; i++)
+		settle_row(w, &a->rows[i]);
+	for (size_t i = 0; i < a->nfound; i++)
+		if (!a->found[i].settled)
+			settle_unclaimed(w, &a->found[i]);
 	if (w->activity != NULL)
 		vm_activity_settle(w->activity);
 	if (a->nfound > 0)
-		log_info("adoption: %u VMs go on, %u without a unit destroyed", a->adopted, a->destroyed);
+		log_info("adoption: %u VMs go on, %u are kept aside, %u without a unit destroyed",
+		    a->adopted, a->aside, a->destroyed);
+	if (a->aside > 0)
+		log_warn("`jitsu aside` lists the VMs that are kept aside, `jitsu destroy NAME` "
+		         "ends one of them");
 	adopt_free(w);
 	w->adopted = true;
 	warden_serve(w);
@@ -273,10 +369,11 @@ adopt_free(struct warden *w)
 
 	if (a == NULL)
 		return;
-	for (size_t i = 0; i < a->nrows; i++) {
-		free(a->rows[i].owner);
-		free(a->rows[i].last_error);
-		free(a->rows[i].console);
+	for (size_t i = 0; i < a->nrows; i++)
+		adopt_row_clear(&a->rows[i]);
+	for (size_t i = 0; i < a->nfound; i++) {
+		free(a->found[i].unit);
+		free(a->found[i].said);
 	}
 	free(a->rows);
 	free(a->found);

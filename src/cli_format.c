@@ -202,6 +202,9 @@ cli_print_show(FILE *f, const json_t *u)
 	if (!json_is_object(u) || text_of(u, "name")[0] == '\0')
 		return false;
 	print_line(f, "name", "%s", text_of(u, "name"));
+	if (text_of(u, "why")[0] != '\0')
+		print_line(f, "aside", "its VM is %s and kept aside: %s", text_of(u, "vm"),
+		    text_of(u, "why"));
 	print_line(f, "aliases", "%s", join(json_object_get(u, "aliases"), buf, sizeof(buf)));
 	show_state(f, u);
 	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"), text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
@@ -229,6 +232,42 @@ cli_print_show(FILE *f, const json_t *u)
 		fputs("console\n", f);
 		print_block(f, text_of(u, "console"), 4);
 	}
+	return true;
+}
+
+/* ---- aside, destroy ---- */
+
+bool
+cli_print_aside(FILE *f, const json_t *data)
+{
+	static const struct cli_column columns[] = { { "NAME", false }, { "VM", false },
+		{ "DRIVER", false }, { "UUID", false }, { "WHY", false }, { NULL, false } };
+	struct cli_table *t;
+	const json_t *vm;
+	bool ok = true;
+	size_t i;
+
+	if (!json_is_array(data) || (t = cli_table_new(columns)) == NULL)
+		return false;
+	json_array_foreach(data, i, vm) {
+		cli_table_cell(t, 0, "%s", text_of(vm, "name"));
+		cli_table_cell(t, 1, "%s", text_of(vm, "vm"));
+		cli_table_cell(t, 2, "%s", text_of(vm, "driver"));
+		cli_table_cell(t, 3, "%s", text_of(vm, "uuid"));
+		cli_table_cell(t, 4, "%s", text_of(vm, "why"));
+		ok = cli_table_row(t) && json_is_object(vm) && ok;
+	}
+	cli_table_print(t, f);
+	cli_table_free(t);
+	return ok;
+}
+
+bool
+cli_print_destroy(FILE *f, const json_t *data)
+{
+	if (!json_is_object(data))
+		return false;
+	print_line(f, "destroyed", "%s (%s)", text_of(data, "uuid"), text_of(data, "name"));
 	return true;
 }
 
@@ -417,6 +456,10 @@ cli_print_status(FILE *f, const json_t *data)
 		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
 	if (failed > 0 || old > 0)
 		print_line(f, "bad zones", "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed > 0 ? failed : 0, old > 0 ? old : 0);
+	print_line(f, "state", "%s", text_of(data, "state"));
+	if (json_array_size(json_object_get(data, "aside")) > 0)
+		print_line(f, "aside", "%zu VMs KEPT ASIDE (`jitsu aside` says why)",
+		    json_array_size(json_object_get(data, "aside")));
 	status_zones(f, json_object_get(data, "zones"));
 	status_children(f, json_object_get(data, "children"));
 	status_counters(f, json_object_get(data, "counters"));

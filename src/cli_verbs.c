@@ -204,6 +204,15 @@ const struct cli_verb cli_verbs[] = {
 	    "process, its first frame, its readiness, and the answer." },
 	{ "console", "NAME", "", 1, 1, READ_S, run_plain, cli_print_console, "what the unit's VM wrote to its console lately",
 	    "Control characters are shown as \\ooo.  For root and the admins of jitsu.conf." },
+	{ "aside", "", "", 0, 0, READ_S, run_plain, cli_print_aside,
+	    "VMs without a unit, kept until that can be known",
+	    "Their zone is not served, or the state database does not know them.  When a reload\n"
+	    "serves the zone again, the unit goes on with its VM; a VM whose unit is not in the\n"
+	    "zone any more is destroyed." },
+	{ "destroy", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_destroy,
+	    "destroy a VM that is kept aside",
+	    "NAME is the name or the UUID that `jitsu aside` shows.\n"
+	    "For root and the admins of jitsu.conf." },
 	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
 	    "A zone with an error is served with its old contents, or not at all when it has none." },
 	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",

@@ -18,6 +18,9 @@
  *   list     array of { name, state, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
  *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line }
+ *   aside    array of the objects of list with the state "aside", which have besides
+ *            vm: awake | frozen | saved | stopping, uuid, pid, domid, why
+ *   destroy  { name, uuid }, when the VM has gone; args: name (or UUID)
  *   events   array of { time: seconds.microseconds, unit, kind, durations_us: { spawn, alive, ready, answer }, text }; args: name, limit, follow
  *   console  { name, text }; args: name
  *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name

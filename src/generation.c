@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/aside.h"
 #include "src/loader.h"
 #include "src/needs.h"
 #include "src/record.h"
@@ -493,6 +494,7 @@ loader_swap(struct loader *l)
 	if (old != NULL) {
 		probelink_networks(w);
 		probelink_probe_all(w);
+		aside_review(w);
 		needs_review(w);
 		wake_admit(w);
 	}

@@ -129,6 +129,12 @@ struct unit_run *unit_run(struct unit *u);
 /* Gives a unit's VM its identity, or takes it away (NULL). */
 void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);
 
+static inline bool
+unit_has_vm(const struct unit *u)
+{
+	return u->run != NULL && u->run->has_vm;
+}
+
 void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
 void unit_console_set(struct unit *u, const char *text);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/aside.h"
 #include "src/counters.h"
 #include "src/record.h"
 #include "src/suggest.h"
@@ -24,6 +25,12 @@ arg_unit(struct warden *w, struct control_request *req, json_t *args)
 
 	if (!control_arg_name(req, args, true, name))
 		return NULL;
+	if (aside_find(w, name) != NULL) {
+		control_fail(req,
+		    "%s: its VM is kept aside (`jitsu show %s` says why, `jitsu destroy %s` ends "
+		    "it)", name, name, name);
+		return NULL;
+	}
 	uc = mapping_unit_find(w->gen->mappings, name);
 	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
 	if (u != NULL)
@@ -49,6 +56,7 @@ verb_list(struct control_request *req, json_t *args, void *arg)
 		if (u != NULL && !u->leaving)
 			(void)json_array_append_new(all, record_list_json(w, u));
 	}
+	aside_list_json(w, all);
 	control_reply(req, all);
 }
 
@@ -82,6 +90,7 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct shown *s = arg;
 	struct unit *u = unit_by_name(&s->w->units, s->name);
+	const struct aside *aside = aside_find(s->w, s->name);
 	json_t *text = res->err == ERR_OK ? console_text(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
 
 	(void)uuid;
@@ -90,11 +99,11 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 			control_reply(s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));
 		else
 			control_fail(s->req, "%s: console: %s", s->name, res->text);
-	} else if (u == NULL) {
+	} else if (u == NULL && aside == NULL) {
 		json_decref(text);
 		control_fail(s->req, "%s: it has just left the configuration", s->name);
 	} else {
-		j = record_show_json(s->w, u);
+		j = aside != NULL ? aside_show_json(s->w, aside) : record_show_json(s->w, u);
 		if (j != NULL && text != NULL)
 			(void)json_object_set(j, "console", text);
 		json_decref(text);
@@ -103,24 +112,32 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	free(s);
 }
 
+/* Answers when the VM's console has been read. */
+static void
+show_vm(struct warden *w, struct control_request *req, const char *name, const struct vm_uuid *uuid,
+    bool console_only)
+{
+	struct shown *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		return;
+	}
+	s->w = w;
+	s->req = req;
+	s->console_only = console_only;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	vm_console(w->vms, uuid, console_read, s);
+}
+
 /* Answers from the running VM's console, or from what is remembered of the last one. */
 static void
 show_unit(struct warden *w, struct control_request *req, struct unit *u, bool console_only)
 {
 	enum life_state state = life_state(&u->life);
-	struct shown *s;
 
-	if (u->run != NULL && u->run->has_vm && (state == LIFE_AWAKE || state == LIFE_BOOTING)) {
-		s = calloc(1, sizeof(*s));
-		if (s == NULL) {
-			control_fail(req, "%s", err_str(ERR_NOMEM));
-			return;
-		}
-		s->w = w;
-		s->req = req;
-		s->console_only = console_only;
-		memcpy(s->name, u->name, strlen(u->name) + 1);
-		vm_console(w->vms, &u->run->uuid, console_read, s);
+	if (unit_has_vm(u) && (state == LIFE_AWAKE || state == LIFE_BOOTING)) {
+		show_vm(w, req, u->name, &u->run->uuid, console_only);
 		return;
 	}
 	if (!console_only) {
@@ -133,22 +150,33 @@ show_unit(struct warden *w, struct control_request *req, struct unit *u, bool co
 	}
 }
 
+/* A unit, or a VM that is kept aside. */
+static void
+show(struct warden *w, struct control_request *req, json_t *args, bool console_only)
+{
+	const char *given = json_string_value(json_object_get(args, "name"));
+	char name[LIMIT_NAME_TEXT];
+	const struct aside *aside = NULL;
+	struct unit *u;
+
+	if (given != NULL && control_name_normalize(given, name, NULL) == ERR_OK)
+		aside = aside_find(w, name);
+	if (aside != NULL)
+		show_vm(w, req, name, aside_uuid(aside), console_only);
+	else if ((u = arg_unit(w, req, args)) != NULL)
+		show_unit(w, req, u, console_only);
+}
+
 static void
 verb_show(struct control_request *req, json_t *args, void *arg)
 {
-	struct unit *u = arg_unit(arg, req, args);
-
-	if (u != NULL)
-		show_unit(arg, req, u, false);
+	show(arg, req, args, false);
 }
 
 static void
 verb_console(struct control_request *req, json_t *args, void *arg)
 {
-	struct unit *u = arg_unit(arg, req, args);
-
-	if (u != NULL)
-		show_unit(arg, req, u, true);
+	show(arg, req, args, true);
 }
 
 static void
@@ -377,16 +405,24 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
 	struct warden_zones n;
+	json_t *aside = json_array(), *all;
 	int bad = 0;
 
 	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* all of them, when it is something else */
 	warden_zones(w, &n);
-	control_reply(req, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
+	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
 	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
 	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
 	    (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed, "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "mapping_bytes",
 	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w, bad != 0), "children", child_json(&w->dns),
-	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w)));
+	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w));
+	aside_list_json(w, aside);
+	if (json_object_set_new(all, "aside", aside) != 0 ||
+	    json_object_set_new(all, "state", record_text_json(w->store_note)) != 0) {
+		json_decref(all);
+		all = NULL;
+	}
+	control_reply(req, all);
 }
 
 static const struct control_verb verbs[] = {
@@ -394,6 +430,8 @@ static const struct control_verb verbs[] = {
 	{ "show", false, verb_show },
 	{ "events", false, verb_events },
 	{ "status", false, verb_status },
+	{ "aside", false, aside_verb_list },
+	{ "destroy", true, aside_verb_destroy },
 	{ "dump", false, verb_dump },
 	{ "console", true, verb_console },
 	{ "wake", true, verb_wake },

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/aside.h"
 #include "src/needs.h"
 #include "src/record.h"
 
@@ -326,8 +327,10 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 		log_warn("%s: %s", u != NULL ? u->name : "driver", ev->text);
 		return;
 	}
-	if (u == NULL)
+	if (u == NULL) {
+		aside_event(w, ev);
 		return;
+	}
 	if (ev->kind == VM_EVENT_READY) {
 		wake_ready(w, u, ev->time_ns);
 		return;

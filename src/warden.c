@@ -29,6 +29,7 @@
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/siphash.h"
+#include "src/aside.h"
 #include "src/daemonize.h"
 #include "src/imagejob.h"
 #include "src/notify.h"
@@ -208,8 +209,13 @@ open_store(struct warden *w, const struct config *conf)
 	struct errmsg m;
 
 	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
-	if (store_open(w->base, path, &sc, &w->store, &m) != ERR_OK || mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
+	if (store_open_anyhow(w->base, path, &sc, &w->store, w->store_note, &m) != ERR_OK ||
+	    mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
 		fatal("%s", m.text);
+	if (w->store_note[0] == '\0')
+		return;
+	log_err("state: %s", w->store_note);
+	record_event(w, "", "state", w->store_note);
 }
 
 /* After a crash the confined children of the last daemon take a moment to see that it is gone; until then their sockets are in use. */
@@ -413,6 +419,8 @@ first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 static bool
 all_asleep(const struct warden *w)
 {
+	if (aside_vms(w) > 0)
+		return false;
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		const struct unit *u = w->units.by_number[i];
 
@@ -490,6 +498,7 @@ stop_all_vms(struct warden *w)
 		if (u != NULL && life_state(&u->life) != LIFE_DORMANT)
 			wake_step(w, u, &down);
 	}
+	aside_stop_all(w);
 	if (!all_asleep(w))
 		event_base_dispatch(w->base);
 	event_free(ev);
@@ -524,6 +533,7 @@ tear_down(struct warden *w)
 	loader_cancel(w);
 	imagejob_free(w->keeping);
 	adopt_free(w);
+	aside_clear(w);
 	child_clear(&w->dns);
 	child_clear(&w->sentinel);
 	wake_answer_all(w, "jitsud stops");
@@ -593,6 +603,7 @@ warden_main(const struct warden_options *opt)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
 	log_init("warden", early_log(opt), conf->log_level);
 	STAILQ_INIT(&w.pending);
+	LIST_INIT(&w.asides);
 	w.started_ns = clock_now_ns();
 	w.next_image = 1;
 	w.next_generation = 1;

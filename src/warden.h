@@ -8,7 +8,8 @@
  *     probelink.c the sentinel                     wake*.c    life-cycle actions carried out
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
- *     verbs.c     what `jitsu` asks                children.c processes
+ *     aside.c     VMs whose units are not known    children.c processes
+ *     verbs.c     what `jitsu` asks
  *     keep.c      compiled images for the next start    prepare.c  what of a load may block
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), store.c, imagejob.c and prepare.c (their own
@@ -41,6 +42,7 @@
 struct imagejob;
 struct loader;
 struct adoption;
+struct aside;
 struct wake_pending;
 
 /* A compiled image that is served, at least in part. */
@@ -103,6 +105,7 @@ struct warden {
 	struct sockets sockets;
 	struct board board;
 	struct store *store;
+	char store_note[STORE_NOTE];   /* what was wrong with it at the start; "" = nothing */
 	struct vm_host *vms;
 	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
 	struct control *control;
@@ -118,6 +121,7 @@ struct warden {
 	char *images_dir;
 	struct adoption *adoption;     /* until every VM that was found is dealt with */
 	bool adopted;                  /* ... which is done */
+	LIST_HEAD(, aside) asides;     /* aside.h */
 	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
 	struct unit_table units;
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
