@@ -1,9 +1,10 @@
 /*
  * dns: everything that knows DNS, behind one header.
  *
- * Two children live here: `zones`, which parses master files with ldns and compiles them into a sealed zone image, and `dns`, which answers queries from
- * images and asks the warden for units.  The warden itself never parses DNS data; it reads only the unit table of an
- * image, through the functions below, which check every offset because the compiler's input is not ours.
+ * Two children live here: `zones`, which parses master files and compiles them into a sealed zone
+ * image, and `dns`, which answers queries from images and asks the warden for units.  The warden
+ * itself never parses DNS data; it reads only the unit table of an image, through the functions
+ * below, which check every offset because the compiler's input is not ours.
  *
  * Errors: enum err with a message; findings in zone files go to a struct report with file and line.
  * Ownership: descriptors passed in stay the caller's unless said otherwise.

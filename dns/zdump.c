@@ -1,6 +1,4 @@
 /* zdump: a zone of an image as a master file. */
-#include <ldns/rr.h>
-#include <ldns/wire2host.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,106 +8,54 @@
 #include "dns/dns.h"
 #include "dns/rdata.h"
 #include "dns/zimage.h"
-
-/* ldns/host2str.h brings OpenSSL's names with it, which collide with ours. */
-extern char *ldns_rr2str(const ldns_rr *rr);
+#include "dns/zrdata.h"
+#include "dns/ztype.h"
 
 struct dump {
 	FILE *f;
 	const char *origin;
 	uint8_t owner[DNS_WIRE_NAME];
 	size_t owner_len;
-	char owner_text[LIMIT_NAME_TEXT];   /* without the final dot */
-	uint8_t wire[DNS_WIRE_NAME + 10 + 65535 + 2 * DNS_WIRE_NAME];   /* a record with its names in full */
+	char owner_text[LIMIT_NAME_TEXT];              /* without the final dot */
+	uint8_t rdata[ZRDATA_MAX + 2 * DNS_WIRE_NAME]; /* with its names in full */
+	struct ztext line;
 };
 
-/* The record at `rr`, which is called C00C there, in full; *len is the result's. */
+/* The data of the record at `rr` in full; *len is the result's. */
 static void
 expand(struct dump *d, const uint8_t *rr, size_t *len)
 {
 	struct dns_layout layout = dns_rdata_layout(dns_get16(rr + 2));
-	size_t rdlen = dns_get16(rr + 10), done = 0, used, at = d->owner_len, begin;
+	size_t rdlen = dns_get16(rr + 10), done = 0, used, at = 0;
 
-	memcpy(d->wire, d->owner, at);
-	memcpy(d->wire + at, rr + 2, 10);
-	begin = at += 10;
 	rr += ZRR_FIXED;
 	if (layout.names > 0) {
-		memcpy(d->wire + at, rr, layout.fixed);
-		at += done = layout.fixed;
+		memcpy(d->rdata, rr, layout.fixed);
+		at = done = layout.fixed;
 	}
 	for (unsigned i = 0; i < layout.names; i++, done += used)
-		at += zname_expand(rr + done, d->owner, d->owner_len, d->wire + at, &used);
-	memcpy(d->wire + at, rr + done, rdlen - done);
-	at += rdlen - done;
-	dns_put16(d->wire + begin - 2, (uint16_t)(at - begin));
-	*len = at;
+		at += zname_expand(rr + done, d->owner, d->owner_len, d->rdata + at, &used);
+	memcpy(d->rdata + at, rr + done, rdlen - done);
+	*len = at + rdlen - done;
 }
 
-/* Would this name be read as another one?  ldns writes quotes and a leading "@" as they are. */
-static bool
-name_misread(const ldns_rdf *name)
-{
-	const uint8_t *label = ldns_rdf_data(name);
-
-	if (label[0] > 0 && label[1] == '@')
-		return true;
-	for (; label[0] != 0; label += 1u + label[0])
-		if (memchr(label + 1, '"', label[0]) != NULL)
-			return true;
-	return false;
-}
-
-static bool
-rdata_misread(const ldns_rr *rr)
-{
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
-		if (ldns_rdf_get_type(ldns_rr_rdf(rr, i)) == LDNS_RDF_TYPE_DNAME && name_misread(ldns_rr_rdf(rr, i)))
-			return true;
-	return false;
-}
-
-/* Prints what ldns made of a record, OWNER TTL CLASS TYPE RDATA with tabs between, with our owner, which any server reads back. */
-static void
-print_text(const struct dump *d, const char *text, const uint8_t *generic, size_t len)
-{
-	const char *rest = strchr(text, '\t'), *rdata = rest;
-
-	for (unsigned i = 0; rdata != NULL && i < 3; i++)
-		rdata = strchr(rdata + 1, '\t');
-	fputs(d->owner_text, d->f);
-	if (strcmp(d->owner_text, ".") != 0)
-		fputc('.', d->f);
-	if (rest == NULL || rdata == NULL || generic == NULL) {
-		fputs(rest != NULL ? rest : "\n", d->f);
-		return;
-	}
-	fprintf(d->f, "%.*s\\# %zu ", (int)(rdata + 1 - rest), rest, len);
-	for (size_t i = 0; i < len; i++)
-		fprintf(d->f, "%02x", generic[i]);
-	fputc('\n', d->f);
-}
-
+/* OWNER TTL CLASS TYPE DATA, with tabs between. */
 static enum err
 print_record(struct dump *d, const uint8_t *rr, struct errmsg *m)
 {
-	ldns_rr *parsed = NULL;
-	bool generic;
-	ldns_status s;
-	char *text;
-	size_t len, pos = 0, head = d->owner_len + 10;
+	uint16_t type = dns_get16(rr + 2);
+	char name[ZTYPE_TEXT];
+	size_t len;
 
 	expand(d, rr, &len);
-	s = ldns_wire2rr(&parsed, d->wire, len, &pos, LDNS_SECTION_ANSWER);
-	if (s != LDNS_STATUS_OK)
-		return err_set(m, ERR_PROTO, "zone %s: a record of type %u cannot be read", d->origin, dns_get16(rr + 2));
-	text = ldns_rr2str(parsed);
-	generic = rdata_misread(parsed);
-	ldns_rr_free(parsed);
-	if (text == NULL)
+	ztext_clear(&d->line);
+	ztext_add(&d->line, "%s%s\t%u\tIN\t%s\t", d->owner_text,
+	    strcmp(d->owner_text, ".") != 0 ? "." : "", dns_get32(rr + 6), ztype_text(type, name));
+	zrdata_print(&d->line, type, d->rdata, len);
+	ztext_add(&d->line, "\n");
+	if (d->line.nomem)
 		return err_set(m, ERR_NOMEM, "zone %s: out of memory", d->origin);
-	print_text(d, text, generic ? d->wire + head : NULL, len - head);   /* ferror tells the caller */
-	free(text);
+	fputs(d->line.buf, d->f);   /* ferror tells the caller */
 	return ERR_OK;
 }
 
@@ -142,7 +88,7 @@ static enum err
 print_zone(const struct zone_head *z, FILE *f, struct errmsg *m)
 {
 	const uint8_t *p = zone_at(z, z->nodes), *end = zone_at(z, z->nodes_end);
-	struct dump *d = malloc(sizeof(*d));
+	struct dump *d = calloc(1, sizeof(*d));
 	char origin[LIMIT_NAME_TEXT];
 	enum err e;
 
@@ -162,6 +108,7 @@ print_zone(const struct zone_head *z, FILE *f, struct errmsg *m)
 		e = print_node(d, z, n, false, m);
 		p = (const void *)s;
 	}
+	free(d->line.buf);
 	free(d);
 	return e;
 }

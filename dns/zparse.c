@@ -1,11 +1,7 @@
-/* zparse: master files into records, with ldns. */
+/* zparse: master files into records. */
 #include "dns/zparse.h"
 
 #include <ctype.h>
-#include <ldns/dname.h>
-#include <ldns/error.h>
-#include <ldns/rdata.h>
-#include <ldns/rr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,26 +9,28 @@
 
 #include "base/limits.h"
 #include "dns/rdata.h"
-#include "dns/svcb.h"
-#include "dns/zdigest.h"
-#include "dns/zfield.h"
 #include "dns/zhint.h"
 #include "dns/zquick.h"
+#include "dns/zrdata.h"
 #include "dns/zread.h"
 #include "dns/ztoken.h"
+#include "dns/ztype.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
 #define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
-#define TYPE_WKS 11
 #define QUOTE_MAX 120           /* of an offending record in a finding */
-#define RDATA_MAX 65535
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+struct name {
+	uint8_t wire[DNS_WIRE_NAME];
+	size_t len;
+};
 
 struct zparse {
 	struct report *report;
-	ldns_rdf *origin;          /* of the zone */
+	struct name origin;        /* of the zone */
 	char *entry;               /* LIMIT_RECORD_TEXT */
-	uint8_t *rdata;            /* RDATA_MAX */
+	uint8_t *rdata;            /* ZRDATA_MAX */
 	char **files;              /* names that were parsed, for findings */
 	unsigned nfiles;
 	const struct zparse_ops *ops;
@@ -44,10 +42,9 @@ struct scope {
 	const char *file;
 	unsigned line;
 	unsigned depth;            /* of $INCLUDE */
-	ldns_rdf *origin;          /* owned */
-	ldns_rdf *prev;            /* the last owner, owned; NULL at first */
-	uint8_t last[DNS_WIRE_NAME];   /* the last owner, when `prev` is an older one */
-	size_t last_len;               /* 0: it is not */
+	struct name origin;        /* in the case that it was written in */
+	struct name origin_low;
+	struct name last;          /* the last owner, lower case; the origin at first */
 	uint32_t ttl;
 	size_t nerrors;
 };
@@ -67,22 +64,24 @@ struct zparse *
 zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m)
 {
 	struct zparse *p = calloc(1, sizeof(*p));
+	char why[200];
 
 	if (p == NULL)
 		goto nomem;
 	p->report = r;
 	p->entry = malloc(LIMIT_RECORD_TEXT);
-	p->rdata = malloc(RDATA_MAX);
+	p->rdata = malloc(ZRDATA_MAX);
 	if (p->entry == NULL || p->rdata == NULL)
 		goto nomem;
-	p->origin = ldns_dname_new_frm_str(origin);
-	if (p->origin == NULL || ldns_rdf_size(p->origin) > DNS_WIRE_NAME) {
-		(void)err_set(m, ERR_PARSE, "`%s' is not a domain name", origin);
+	p->origin.len = zfield_parse_name(
+	    origin, strlen(origin), (const uint8_t *)"", 1, p->origin.wire, why, sizeof(why));
+	if (p->origin.len == 0) {
+		(void)err_set(m, ERR_PARSE, "%s", why);
 		zparse_free(p);
 		return NULL;
 	}
-	*len = ldns_rdf_size(p->origin);
-	dns_name_lower(wire, ldns_rdf_data(p->origin), *len);
+	*len = p->origin.len;
+	dns_name_lower(wire, p->origin.wire, *len);
 	return p;
 nomem:
 	(void)err_set(m, ERR_NOMEM, "parsing %s", origin);
@@ -98,7 +97,6 @@ zparse_free(struct zparse *p)
 	for (unsigned i = 0; i < p->nfiles; i++)
 		free(p->files[i]);
 	free(p->files);
-	ldns_rdf_deep_free(p->origin);
 	free(p->rdata);
 	free(p->entry);
 	free(p);
@@ -126,26 +124,25 @@ is_class(const char *t)
 	    (strncasecmp(t, "CLASS", 5) == 0 && isdigit((unsigned char)t[5]));
 }
 
-/* A name in a directive, relative to the origin that holds; NULL after a finding. */
-static ldns_rdf *
-directive_name(struct scope *s, const char *text)
+static void
+set_origin(struct scope *s, const struct name *origin)
 {
-	ldns_rdf *name, *whole;
+	s->origin = *origin;
+	s->origin_low.len = origin->len;
+	dns_name_lower(s->origin_low.wire, origin->wire, origin->len);
+}
 
-	if (strcmp(text, "@") == 0)
-		return ldns_rdf_clone(s->origin);
-	name = ldns_dname_new_frm_str(text);
-	if (name != NULL && !ldns_dname_str_absolute(text)) {
-		whole = ldns_dname_cat_clone(name, s->origin);
-		ldns_rdf_deep_free(name);
-		name = whole;
-	}
-	if (name == NULL || ldns_rdf_size(name) > DNS_WIRE_NAME) {
-		found(s, "`%s' is not a domain name", text);
-		ldns_rdf_deep_free(name);
-		return NULL;
-	}
-	return name;
+/* A name in a directive, relative to the origin that holds; false after a finding. */
+static bool
+directive_name(struct scope *s, const char *text, struct name *name)
+{
+	char why[200];
+
+	name->len = zfield_parse_name(
+	    text, strlen(text), s->origin.wire, s->origin.len, name->wire, why, sizeof(why));
+	if (name->len == 0)
+		found(s, "%s", why);
+	return name->len > 0;
 }
 
 /* ---- directives ---- */
@@ -153,12 +150,10 @@ directive_name(struct scope *s, const char *text)
 static void
 directive_origin(struct scope *s, char *argv[2])
 {
-	ldns_rdf *name = directive_name(s, argv[0]);
+	struct name name;
 
-	if (name == NULL)
-		return;
-	ldns_rdf_deep_free(s->origin);
-	s->origin = name;
+	if (directive_name(s, argv[0], &name))
+		set_origin(s, &name);
 }
 
 static void
@@ -175,6 +170,7 @@ static void
 directive_include(struct scope *s, char *argv[2])
 {
 	struct scope inner = { .p = s->p, .depth = s->depth + 1, .ttl = s->ttl };
+	struct name origin = s->origin;
 	struct errmsg why = { "" };
 	int fd = -1;
 
@@ -183,24 +179,21 @@ directive_include(struct scope *s, char *argv[2])
 		    LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
 		return;
 	}
-	inner.origin = argv[1] != NULL ? directive_name(s, argv[1]) : ldns_rdf_clone(s->origin);
-	if (inner.origin == NULL)
-		goto out;
+	if (argv[1] != NULL && !directive_name(s, argv[1], &origin))
+		return;
+	set_origin(&inner, &origin);
+	inner.last = inner.origin_low;
 	if (s->p->ops->include == NULL || (inner.file = keep_file(s->p, argv[0])) == NULL)
 		(void)err_set(&why, ERR_UNSUPPORTED, "not possible here");
 	else
 		fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &why);
 	if (fd < 0) {
 		found(s, "$INCLUDE %s: %s", argv[0], why.text);
-		goto out;
+		return;
 	}
 	if (parse_scope(&inner, fd) != ERR_OK)
 		s->nerrors++;
-out:
-	if (fd >= 0)
-		close(fd);
-	ldns_rdf_deep_free(inner.origin);
-	ldns_rdf_deep_free(inner.prev);
+	close(fd);
 }
 
 static const struct directive {
@@ -260,133 +253,17 @@ parse_directive(struct scope *s, char *entry)
 
 /* ---- records ---- */
 
-/* ldns wants the value of CAA in quotes, which RFC 8659 section 4.1.1 leaves to the writer. */
-static void
-quote_value(const char *entry, char *type)
-{
-	char *value = ztoken_next(ztoken_next(ztoken_next(type)));
-	size_t len = strlen(value);
-
-	if (len == 0 || value[0] == '"' || ztoken_len(value) != len || ztoken_is(ztoken_next(type), "\\#") ||
-	    (size_t)(value - entry) + len + sizeof("\"\"") > LIMIT_RECORD_TEXT)
-		return;
-	memmove(value + 1, value, len);
-	value[0] = '"';
-	memcpy(value + 1 + len, "\"", sizeof("\""));
-}
-
-/*
- * What ldns leaves to us: class before TTL (it wants them the other way round), TTLs that do not fit, owners that begin with "@", all of which
- * it takes for the origin, and WKS, for which it would open files, and that is death in a confined process.  False after a finding.
- */
-static bool
-prepare_record(struct scope *s, char *entry)
-{
-	char *a = ztoken_next(entry), *b, keep[16];
-	size_t na, nb;
-	uint32_t ttl;
-
-	if (*entry == ' ')
-		a = entry + 1;
-	if (entry[0] == '@' && ztoken_len(entry) > 1) {
-		found(s, "`%.*s': an owner name that begins with @ is written with a backslash before it", (int)ztoken_len(entry), entry);
-		return false;
-	}
-	b = ztoken_next(a);
-	if (is_class(a) && isdigit((unsigned char)*b) && (na = ztoken_len(a)) < sizeof(keep)) {
-		nb = ztoken_len(b);
-		memcpy(keep, a, na);
-		memmove(a, b, nb);
-		a[nb] = ' ';
-		memcpy(a + nb + 1, keep, na);
-		b = a + nb + 1;
-	}
-	if (isdigit((unsigned char)*a)) {
-		if (!ztoken_ttl(a, ztoken_len(a), TTL_MAX, &ttl)) {
-			found(s, "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all",
-			    (int)ztoken_len(a), a, TTL_MAX);
-			return false;
-		}
-		a = b;
-	}
-	if (is_class(a))
-		a = ztoken_next(a);
-	if ((ztoken_is(a, "WKS") || ztoken_is(a, "TYPE11")) && !ztoken_is(ztoken_next(a), "\\#")) {
-		found(s, "WKS is obsolete and read only as TYPE%d \\# (RFC 3597)", TYPE_WKS);
-		return false;
-	}
-	if (ztoken_is(a, "CAA"))
-		quote_value(entry, a);
-	return true;
-}
-
-static void
-emit(struct scope *s, const ldns_rr *rr, const char *entry)
-{
-	struct zparse_rr out = { .file = s->file, .line = s->line };
-	const ldns_rdf *owner = ldns_rr_owner(rr);
-	uint8_t *rdata = s->p->rdata;
-	const char *fault;
-	char why[200];
-
-	out.owner_len = ldns_rdf_size(owner);
-	if (out.owner_len > DNS_WIRE_NAME || dns_name_len(ldns_rdf_data(owner), out.owner_len) != out.owner_len) {
-		found(s, "the owner's name is longer than %d bytes", DNS_WIRE_NAME);
-		return;
-	}
-	dns_name_lower(out.owner, ldns_rdf_data(owner), out.owner_len);
-	for (size_t i = 0; i < ldns_rr_rd_count(rr); i++) {
-		const ldns_rdf *f = ldns_rr_rdf(rr, i);
-		size_t n = ldns_rdf_size(f);
-
-		if (n > RDATA_MAX - out.rdlen || (ldns_rdf_get_type(f) == LDNS_RDF_TYPE_DNAME && n > DNS_WIRE_NAME)) {
-			found(s, "a field of the record is too long");
-			return;
-		}
-		memcpy(rdata + out.rdlen, ldns_rdf_data(f), n);
-		out.rdlen += n;
-	}
-	out.rdata = rdata;
-	out.type = (uint16_t)ldns_rr_get_type(rr);
-	if ((out.type == DNS_T_SVCB || out.type == DNS_T_HTTPS) && (fault = svcb_fault(rdata, out.rdlen)) != NULL) {
-		found(s, "%s: `%.*s'", fault, QUOTE_MAX, entry);
-		return;
-	}
-	if (!zdigest_check(out.type, rdata, out.rdlen, why, sizeof(why))) {
-		found(s, "%s: `%.*s'", why, QUOTE_MAX, entry);
-		return;
-	}
-	out.ttl = ldns_rr_ttl(rr);
-	s->p->ops->record(s->p->ops->record_arg, &out);
-}
-
-/* The type of a record that prepare_record has put in order: owner, TTL, class, type. */
-static char *
-type_token(char *entry)
-{
-	char *a = *entry == ' ' ? entry + 1 : ztoken_next(entry);
-
-	if (isdigit((unsigned char)*a))
-		a = ztoken_next(a);
-	return is_class(a) ? ztoken_next(a) : a;
-}
-
-/* Most records of large zones; false: ldns has to look at it. */
+/* Most records of large zones; false: somebody has to look at it more closely. */
 static bool
 parse_quickly(struct scope *s, const char *entry)
 {
-	size_t origin_len = ldns_rdf_size(s->origin);
-	uint8_t origin[DNS_WIRE_NAME];
 	struct zparse_rr out = { .file = s->file, .line = s->line };
 	struct zquick q;
 
-	if (origin_len > sizeof(origin))
+	if (!zquick_read(entry, s->origin_low.wire, s->origin_low.len, s->ttl, &q))
 		return false;
-	dns_name_lower(origin, ldns_rdf_data(s->origin), origin_len);
-	if (!zquick_read(entry, origin, origin_len, s->ttl, &q))
-		return false;
-	memcpy(s->last, q.owner, q.owner_len);
-	s->last_len = q.owner_len;
+	memcpy(s->last.wire, q.owner, q.owner_len);
+	s->last.len = q.owner_len;
 	memcpy(out.owner, q.owner, q.owner_len);
 	out.owner_len = q.owner_len;
 	out.type = q.type;
@@ -397,47 +274,85 @@ parse_quickly(struct scope *s, const char *entry)
 	return true;
 }
 
-/* The last owner, for a line that begins with a blank. */
+/* The owner at the beginning of an entry, which becomes the last one; false after a finding. */
 static bool
-prev_renew(struct scope *s)
+parse_owner(struct scope *s, const char *entry)
 {
-	ldns_rdf *name;
+	struct name name;
+	char why[200];
 
-	if (s->last_len == 0)
+	if (*entry == ' ')
 		return true;
-	name = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_DNAME, s->last_len, s->last);
-	if (name == NULL) {
-		found(s, "%s", err_str(ERR_NOMEM));
+	name.len = zfield_parse_name(entry, ztoken_len(entry), s->origin_low.wire,
+	    s->origin_low.len, name.wire, why, sizeof(why));
+	if (name.len == 0) {
+		found(s, "%s", why);
 		return false;
 	}
-	ldns_rdf_deep_free(s->prev);
-	s->prev = name;
-	s->last_len = 0;
+	dns_name_lower(s->last.wire, name.wire, name.len);
+	s->last.len = name.len;
 	return true;
+}
+
+/*
+ * TTL and class, in any order, each of them there or not; *t is then the type.  False after a
+ * finding.
+ */
+static bool
+parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
+{
+	bool has_ttl = false, has_class = false;
+
+	for (;; *t = ztoken_next(*t)) {
+		if (!has_ttl && isdigit((unsigned char)**t)) {
+			has_ttl = true;
+			if (ztoken_ttl(*t, ztoken_len(*t), TTL_MAX, ttl))
+				continue;
+			found(s,
+			    "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or "
+			    "w, up to %u seconds in all",
+			    ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
+			return false;
+		}
+		if (has_class || !is_class(*t))
+			return true;
+		has_class = true;
+		if (ztoken_is(*t, "IN") || ztoken_is(*t, "CLASS1"))
+			continue;
+		found(s, "only class IN is served: `%.*s'", QUOTE_MAX, entry);
+		return false;
+	}
 }
 
 static void
 parse_record(struct scope *s, char *entry)
 {
-	char *type, hint[160];
-	ldns_rr *rr = NULL;
-	ldns_status status;
+	struct zparse_rr out = { .file = s->file, .line = s->line, .ttl = s->ttl };
+	char *t = *entry == ' ' ? entry + 1 : ztoken_next(entry), why[200], hint[200];
 
-	if (parse_quickly(s, entry) || !prev_renew(s) || !prepare_record(s, entry))
+	if (!parse_owner(s, entry) || !parse_ttl_class(s, &t, &out.ttl, entry))
 		return;
-	status = ldns_rr_new_frm_str(&rr, entry, s->ttl, s->origin, &s->prev);
-	type = type_token(entry);
-	if (status != LDNS_STATUS_OK) {
-		zhint(type, ztoken_len(type), hint, sizeof(hint));
-		found(s, "%s: `%.*s'; %s", ldns_get_errorstr_by_id(status), QUOTE_MAX, entry, hint);
-	} else if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
-		found(s, "only class IN is served: `%.*s'", QUOTE_MAX, entry);
-	else if (!zfield_check(type, rr, hint, sizeof(hint)))
-		found(s, "%s: `%.*s'", hint, QUOTE_MAX, entry);
-	else
-		emit(s, rr, entry);
-	if (status == LDNS_STATUS_OK)
-		ldns_rr_free(rr);
+	if (*t == '\0') {
+		found(s, "a type and its data are missing: `%.*s'", QUOTE_MAX, entry);
+		return;
+	}
+	if (!ztype_number(t, ztoken_len(t), &out.type)) {
+		found(s,
+		    "there is no record type \"%.*s\": `%.*s'; any type can be written as "
+		    "TYPE65280 \\# LENGTH HEX",
+		    ztoken_shown(ztoken_len(t)), t, QUOTE_MAX, entry);
+		return;
+	}
+	if (!zrdata_read(out.type, ztoken_next(t), s->origin.wire, s->origin.len, s->p->rdata,
+	        &out.rdlen, why, sizeof(why))) {
+		zhint(out.type, hint, sizeof(hint));
+		found(s, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, hint);
+		return;
+	}
+	memcpy(out.owner, s->last.wire, s->last.len);
+	out.owner_len = s->last.len;
+	out.rdata = s->p->rdata;
+	s->p->ops->record(s->p->ops->record_arg, &out);
 }
 
 static enum err
@@ -461,7 +376,7 @@ parse_scope(struct scope *s, int fd)
 			found(s, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')
 			parse_directive(s, s->p->entry);
-		else
+		else if (!parse_quickly(s, s->p->entry))
 			parse_record(s, s->p->entry);
 		first = false;
 	}
@@ -473,16 +388,13 @@ enum err
 zparse_file(struct zparse *p, int fd, const char *file, const struct zparse_ops *ops)
 {
 	struct scope s = { .p = p, .ttl = DEFAULT_TTL };
-	enum err e = ERR_NOMEM;
 
 	p->ops = ops;
-	s.origin = ldns_rdf_clone(p->origin);
+	set_origin(&s, &p->origin);
+	s.last = s.origin_low;
 	s.file = keep_file(p, file);
-	if (s.origin != NULL && s.file != NULL)
-		e = parse_scope(&s, fd);
-	else
-		(void)report_add(p->report, file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
-	ldns_rdf_deep_free(s.origin);
-	ldns_rdf_deep_free(s.prev);
-	return e;
+	if (s.file != NULL)
+		return parse_scope(&s, fd);
+	(void)report_add(p->report, file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
+	return ERR_NOMEM;
 }

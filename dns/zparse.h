@@ -1,5 +1,6 @@
 /*
- * zparse: master files into records, with ldns; directives are ours ($ORIGIN, $TTL, $INCLUDE with their scopes).
+ * zparse: master files (RFC 1035 section 5) into records; the directives are $ORIGIN, $TTL and
+ * $INCLUDE, with their scopes.
  *
  * Findings go to a struct report with file and line, and parsing goes on behind them.
  */
@@ -16,7 +17,8 @@ struct zparse_rr {
 	size_t owner_len;
 	uint16_t type;
 	uint32_t ttl;
-	const uint8_t *rdata;              /* wire format, names uncompressed and in the file's case */
+	const uint8_t *rdata; /* wire format, names uncompressed and in the file's case; what the
+	                         type needs (zrdata_check) */
 	size_t rdlen;
 	const char *file;                  /* lives as long as the struct zparse */
 	unsigned line;

@@ -7,6 +7,7 @@
 
 #include "dns/dns.h"
 #include "dns/rdata.h"
+#include "dns/zrdata.h"
 
 #define CHUNK_SIZE (1u << 20)
 #define FIRST_SLOTS 64
@@ -259,55 +260,6 @@ tnode_find(const struct tnode *n, uint16_t type, uint16_t covers)
 	return s;
 }
 
-/* Fields that we read ourselves are whole, even when they were written as unknown data (RFC 3597). */
-static bool
-rdata_ok(const struct zparse_rr *rr)
-{
-	struct dns_layout layout = dns_rdata_layout(rr->type);
-	size_t done = layout.fixed, n;
-
-	if (layout.names > 0 && rr->rdlen < done)
-		return false;
-	for (unsigned i = 0; i < layout.names; i++, done += n)
-		if ((n = dns_name_len(rr->rdata + done, rr->rdlen - done)) == 0)
-			return false;
-	switch (rr->type) {
-	case DNS_T_A:
-		return rr->rdlen == 4;
-	case DNS_T_AAAA:
-		return rr->rdlen == 16;
-	case DNS_T_SOA:
-		return rr->rdlen - done == 20;
-	case DNS_T_DNAME:
-		return dns_name_len(rr->rdata, rr->rdlen) == rr->rdlen && rr->rdlen > 0;
-	case DNS_T_RRSIG:
-		return rr->rdlen > 18;
-	case DNS_T_NSEC3:
-	case DNS_T_NSEC3PARAM:
-		return rr->rdlen >= 5 && rr->rdlen >= 5u + rr->rdata[4];
-	case DNS_T_TXT:
-		for (done = 0; done < rr->rdlen; done += 1u + rr->rdata[done])
-			;
-		return rr->rdlen > 0 && done == rr->rdlen;
-	default:
-		return layout.names == 0 || rr->type == DNS_T_MX || done == rr->rdlen;
-	}
-}
-
-/* Equal but for the case of names? */
-static bool
-rdata_equal(uint16_t type, const struct trec *a, const struct zparse_rr *b)
-{
-	if (a->rdlen != b->rdlen)
-		return false;
-	if (dns_rdata_layout(type).names == 0 && type != DNS_T_DNAME)
-		return memcmp(a->rdata, b->rdata, a->rdlen) == 0;
-	for (size_t i = 0; i < a->rdlen; i++)
-		if (dns_lower(a->rdata[i]) != dns_lower(b->rdata[i]))
-			return false;
-	return true;
-}
-
 static struct trrset *
 rrset_get(struct ztree *t, struct tnode *n, const struct zparse_rr *rr, uint16_t covers)
 {
@@ -343,7 +295,7 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 	if (s == NULL)
 		return;
 	for (rec = s->first; rec != NULL; rec = rec->next)
-		if (rdata_equal(rr->type, rec, rr))
+		if (zrdata_equal(rr->type, rec->rdata, rec->rdlen, rr->rdata, rr->rdlen))
 			return;   /* RFC 2181 section 5: duplicates are one record */
 	if (s->wire + ZRR_FIXED + rr->rdlen > LIMIT_RRSET_WIRE) {
 		if (s->wire <= LIMIT_RRSET_WIRE)
@@ -449,10 +401,6 @@ record_ok(struct ztree *t, const struct zparse_rr *rr)
 		dns_name_text(rr->owner, text);
 		dns_name_text(t->origin, origin);
 		ztree_found(t, rr->file, rr->line, "%s is outside of the zone %s; is a final dot missing or too much?", text, origin);
-		return false;
-	}
-	if (!rdata_ok(rr)) {
-		ztree_found(t, rr->file, rr->line, "malformed data of a record of type %u", rr->type);
 		return false;
 	}
 	if (rr->type == 0 || rr->type == DNS_T_OPT || (rr->type >= 128 && rr->type <= 255)) {

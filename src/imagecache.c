@@ -22,7 +22,7 @@
 #include "src/zonefile.h"
 
 #define MAGIC 0x6863697573746967ull
-#define VERSION 1
+#define VERSION 2              /* of the format, and of what the compiler makes of a zone file */
 #define PAGE 4096u
 #define CHUNK (256u * 1024)    /* read or written at once: fits into the cache, and a cancel is noticed */
 #define SUFFIX_NEW ".new"

@@ -65,7 +65,8 @@ findings(void **state)
 	BAD(HEAD "www A 10.0.0\n", "zone:6: ");
 	BAD(HEAD "www A 10.0.0\n", "`www A 10.0.0'");
 	BAD(HEAD "www 99999999999 A 10.0.0.1\n", "zone:6: `99999999999' is not a TTL");
-	BAD(HEAD "www WKS 10.0.0.1 tcp smtp\n", "zone:6: WKS is obsolete");
+	BAD(HEAD "www WKS 10.0.0.1 tcp smtp\n",
+	    "zone:6: data of type WKS is read only as \\# LENGTH HEX");
 	BAD(HEAD "www TYPE1 \\# 3 010203\n", "zone:6: ");
 	BAD(HEAD "www TXT \"open\nnext A 10.0.0.3\n", "zone:6: quote without its end");
 	BAD(HEAD "www A ( 10.0.0.3\n\n", "zone:6: `(' without `)'");
@@ -104,9 +105,13 @@ fields(void **state)
 	BAD(HEAD "a NSEC b A FOO\n", "zone:6: there is no record type \"FOO\"");
 	BAD(HEAD "a NSEC b A TYPE65537\n", "zone:6: there is no record type \"TYPE65537\"");
 	BAD(HEAD "a RRSIG FOO 8 3 5 20300101000000 20200101000000 1 example.test. AAAA\n", "zone:6: ");
-	BAD(HEAD "@a A 10.0.0.2\n", "zone:6: `@a': an owner name that begins with @ is written with a backslash");
-	BAD(HEAD "a CNAME \\@\n", "zone:6: a name whose first label is \"@\"");
-	BAD(HEAD "a MX 1 @.b\n", "zone:6: a name whose first label is \"@\"");
+	BAD(HEAD "@a A 10.0.0.2\n",
+	    "zone:6: `@a' is not a domain name: one that begins with @ is written with a backslash "
+	    "before it");
+	BAD(HEAD "a MX 1 @.b\n",
+	    "zone:6: `@.b' is not a domain name: one that begins with @ is written with a "
+	    "backslash");
+	OK(HEAD "a CNAME \\@\nb MX 1 \\@.b\nc MX 1 \\064\n");
 	OK(HEAD "a MX 65535 @\nb CNAME \\@x\nc MX 0 x\\@.y\n\\@a TXT x\n\\@ TXT x\n");
 	OK(HEAD "a DS 1 RSASHA256 200 00\nb TLSA PKIX-TA SPKI SHA2-256 00\nc CERT PKIX 1 8 AAAA\nd SVCB 1 . port=\"443\" alpn=h2\n");
 	OK(HEAD "a NSEC b A TYPE65535 type1\nb TYPE65535 \\# 0\nc TYPE15 65535 ns\nd MX \\# 3 ffff00\n");
