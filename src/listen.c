@@ -1,5 +1,6 @@
 /* listen: the sockets of the DNS process, bound by the warden and kept by it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <stdlib.h>
@@ -52,6 +53,18 @@ tune(int fd, int family, int type)
 	}
 }
 
+/* Workers times addresses may be many: the first descriptors are left to libraries that cannot do with others. */
+static int
+out_of_the_way(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, LIMIT_SELECT_FDS);
+
+	if (high < 0)
+		return fd;   /* this process may not have so many */
+	close(fd);
+	return high;
+}
+
 static enum err
 open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 {
@@ -80,7 +93,7 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
 		goto fail;
 	}
-	*out = fd;
+	*out = out_of_the_way(fd);
 	return ERR_OK;
 fail:
 	close(fd);

@@ -65,6 +65,15 @@ fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
 }
 
 static void
+nic_mac(const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic, uint8_t mac[6])
+{
+	if (nic == 0)
+		memcpy(mac, u->mac, sizeof(u->mac));
+	else
+		mapping_mac_derive(secret, u->name, nic, mac);
+}
+
+static void
 fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit_conf *u)
 {
 	s->vm.nnics = 1 + u->image->nnics;
@@ -73,10 +82,7 @@ fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit
 		struct vm_nic *nic = &s->vm.nics[i];
 
 		snprintf(nic->bridge, sizeof(nic->bridge), "%s", net->bridge);
-		if (i == 0)
-			memcpy(nic->mac, u->mac, sizeof(nic->mac));
-		else
-			mapping_mac_derive(secret, u->name, i, nic->mac);
+		nic_mac(secret, u, i, nic->mac);
 	}
 }
 
@@ -156,6 +162,18 @@ spec_clear(struct spec *s)
 		free(s->strings[i]);
 	free(s->strings);
 	memset(s, 0, sizeof(*s));
+}
+
+unsigned
+spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_ids *ids, struct vm_activity_nic nics[LIMIT_NICS])
+{
+	unsigned n = 1 + u->image->nnics;
+
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(nics[i].name, ids->nics[i], sizeof(nics[i].name));
+		nic_mac(secret, u, i, nics[i].mac);
+	}
+	return n;
 }
 
 bool

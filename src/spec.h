@@ -23,6 +23,9 @@ enum err spec_build(const struct config *conf, const struct mapping_secret *secr
     const struct vm_uuid *uuid, struct spec *s, struct errmsg *m);
 void spec_clear(struct spec *s);
 
+/* The NICs of the unit's VM, by which its packets are known; how many. */
+unsigned spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_ids *ids, struct vm_activity_nic nics[LIMIT_NICS]);
+
 /*
  * The readiness probe of a unit: its address (IPv4 first) and the source to probe from; family 0 in `source` means: the bridge's own address in that subnet
  * (vm_bridge_get), its prefixlen is the subnet's.  False for CONFIG_READY_DELAY and CONFIG_READY_XENSTORE, which need no probe.

@@ -79,12 +79,13 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 void
 wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 {
+	struct vm_activity_nic nics[LIMIT_NICS];
 	struct vm_ids ids;
 
 	if (w->activity == NULL || u->conf == NULL)
 		return;
 	ids = vm_ids_get(w->vms, uuid);
-	vm_activity_watch(w->activity, uuid, ids.nic, u->conf->mac);
+	vm_activity_watch(w->activity, uuid, nics, spec_nics(&w->secret, u->conf, &ids, nics));
 }
 
 /* What a guest did not do once it will not do next time: that wait is spared, and said. */
@@ -230,8 +231,8 @@ wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket };
 
-	if (w->activity != NULL && u->conf != NULL) {
-		vm_activity_read(w->activity, u->conf->mac, activity_read, wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
+	if (w->activity != NULL && u->run != NULL && u->run->has_vm) {
+		vm_activity_read(w->activity, &u->run->uuid, activity_read, wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
 		return;
 	}
 	fill_activity(w, u, &ev);

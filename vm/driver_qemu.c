@@ -96,7 +96,8 @@ qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
 	v->vm.driver = &vm_driver_qemu;
 	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
 	v->vm.watch_fd = v->vm.death_fd = -1;
-	tap_name(uuid, 0, v->vm.ids.nic);
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		tap_name(uuid, i, v->vm.ids.nics[i]);
 	v->ctx = ctx;
 	v->dir_fd = v->output_fd = -1;
 	v->end.usec_cpu = -1;

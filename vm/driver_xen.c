@@ -226,13 +226,15 @@ xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, ui
 }
 
 void
-xen_vm_nic(struct xen_vm *v, libxl_domain_type type)
+xen_vm_nics(struct xen_vm *v, libxl_domain_type type)
 {
-	char name[IFNAMSIZ];
+	for (unsigned i = 0; i < LIMIT_NICS && type != LIBXL_DOMAIN_TYPE_HVM; i++) {
+		char name[IFNAMSIZ];
 
-	snprintf(name, sizeof(name), "vif%u.0", v->domid);
-	if (type != LIBXL_DOMAIN_TYPE_HVM && if_nametoindex(name) != 0)
-		memcpy(v->vm.ids.nic, name, sizeof(name));
+		snprintf(name, sizeof(name), "vif%u.%u", v->domid, i);
+		if (if_nametoindex(name) != 0)
+			memcpy(v->vm.ids.nics[i], name, sizeof(name));
+	}
 }
 
 void

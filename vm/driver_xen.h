@@ -162,8 +162,8 @@ enum err xen_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 /* ---- driver_xen.c ---- */
 
 struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid);
-/* Notes the host's end of its first NIC, where libxl has named it: an HVM guest has two, and an xl file may name them (vifname). */
-void xen_vm_nic(struct xen_vm *v, libxl_domain_type type);
+/* Notes the host's ends of its NICs, where libxl has named them: of an HVM guest's each has two, and an xl file may name them (vifname). */
+void xen_vm_nics(struct xen_vm *v, libxl_domain_type type);
 void xen_vm_free(struct vm *vm);
 /* What the hypervisor says of it; ERR_MISSING when that number is no domain or another one, ERR_IO when it does not tell. */
 enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info);

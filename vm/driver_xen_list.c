@@ -208,7 +208,7 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	if (v->watch != NULL)
 		v->vm.watch_fd = xen_watch_fd(v->watch);
 	v->paused = info->paused;
-	xen_vm_nic(v, info->domain_type);
+	xen_vm_nics(v, info->domain_type);
 	each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN : VM_FOUND_RUNNING, why != NULL ? why : "", arg);
 }
 

@@ -353,7 +353,7 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	*v = xen_vm_new(s->ctx, &s->spec->uuid, s->spec->unit, s->domid);
 	if (*v == NULL)
 		return nomem(&out->msg);
-	xen_vm_nic(*v, s->dc.c_info.type);
+	xen_vm_nics(*v, s->dc.c_info.type);
 	rc = libxl_domain_unpause(s->xl, s->domid, NULL);
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);

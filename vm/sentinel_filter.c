@@ -137,6 +137,7 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 	struct sock_fprog prog = { .len = I_COUNT, .filter = program };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)br->ifindex };
 	enum err e = ERR_OK;
+	uint32_t probe_mark = VM_PROBE_MARK;
 	int one = 1, s;
 
 	*fd = -1;
@@ -152,6 +153,8 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 	/* Frames that the host sends into the bridge are not even cloned for us. */
 	else if (setsockopt(s, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) != 0)
 		e = err_sys(m, "packet socket: ignore outgoing frames (needs Linux 4.20)");
+	else if (setsockopt(s, SOL_SOCKET, SO_MARK, &probe_mark, sizeof(probe_mark)) != 0)
+		e = err_sys(m, "packet socket: mark (needs CAP_NET_ADMIN)");
 	else if (bind(s, (const struct sockaddr *)&at, sizeof(at)) != 0)
 		e = err_sys(m, "packet socket: bind to the interface with index %u", br->ifindex);
 	if (e != ERR_OK) {

@@ -178,7 +178,7 @@ bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
 struct vm_ids {
 	pid_t pid;
 	uint32_t domid;
-	char nic[IFNAMSIZ];        /* the host's end of its first NIC; "" = not known */
+	char nics[LIMIT_NICS][IFNAMSIZ];   /* the host's ends of its NICs; "" = not known */
 };
 /* Zeros for a VM that does not run. */
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
@@ -220,25 +220,30 @@ void vm_xl_check(const char *path, struct report *r);
 
 /*
  * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last passed: unicast, not ARP or neighbour discovery,
- * not our readiness probes, and only on the interface of a VM that is watched.  Set up once per instance; nothing is read until asked.
+ * not our readiness probes, and only on the interfaces of a VM that is watched.  Set up once per instance; nothing is read until asked.
  * The table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per instance.
  */
 struct vm_activity;
+struct vm_activity_nic {
+	char name[IFNAMSIZ];       /* the host's end; "" = not known: its MAC counts on any interface */
+	uint8_t mac[6];
+};
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act, struct errmsg *m);
 void vm_activity_free(struct vm_activity *act, bool remove_table);
 /*
- * A VM's packets count from soon on (the call does not wait), until unwatch: those of `mac` that pass the host's interface `nic`; "" = any interface, where
- * it is not known.  Settle, once after adoption: what a former daemon watched and nobody has watched since does not count any more.
+ * The packets of a VM's NICs (at most LIMIT_NICS) count from soon on (the call does not wait), until unwatch; another call replaces the NICs.  Settle, once
+ * after adoption: what a former daemon watched and nobody has watched since does not count any more.
  */
-void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid, const char *nic, const uint8_t mac[6]);
+void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid, const struct vm_activity_nic *nics, unsigned n);
 void vm_activity_unwatch(struct vm_activity *act, const struct vm_uuid *uuid);
 void vm_activity_settle(struct vm_activity *act);
 /*
- * last_ns: when a payload packet of this MAC last passed (clock.h), 0 = not within the last hour, or never.  After an error nothing is known; ERR_MISSING:
- * somebody flushed the rules, they are in place again and count from now on; ERR_STATE: it was not watched.
+ * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never.  After an error nothing is known; ERR_MISSING: somebody changed the rules or
+ * emptied a set, all is in place again and counts from now on, and for VMs that were watched before, that moment is when they were used last; ERR_STATE: it
+ * was not watched.
  */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
-void vm_activity_read(struct vm_activity *act, const uint8_t mac[6], vm_activity_cb cb, void *arg);
+void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_activity_cb cb, void *arg);
 
 /* ---- networks ---- */
 
@@ -261,10 +266,15 @@ enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errm
 /* A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs CAP_NET_RAW. */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
-/* TCP source ports of readiness probes: outside the kernel's default ephemeral range, left out of payload counts. */
+/*
+ * Readiness probes bear this mark (SO_MARK) on their way to the guest, by which payload counts leave them out: their ports and their identifier may be a
+ * client's as well.
+ */
+#define VM_PROBE_MARK 0x6a697473
+/* TCP source ports of readiness probes: outside the kernel's default ephemeral range. */
 #define VM_PROBE_PORT_FIRST 61000
 #define VM_PROBE_PORT_LAST 64999
-/* Identifier of the echo requests of readiness probes; left out of payload counts as well. */
+/* Identifier of their echo requests. */
 #define VM_PROBE_ECHO_ID 0x6a74
 
 #endif

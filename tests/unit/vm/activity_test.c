@@ -29,8 +29,8 @@ static struct world w;
 static pid_t guest;
 static struct vm_activity *act;
 static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
-static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 }, stranger_mac[6] = { 2, 0, 0, 0, 0, 0x79 };
-static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } };
+static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
+static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } }, stranger_uuid = { { 3 } };
 
 struct reading {
 	bool done;
@@ -51,12 +51,12 @@ reading_cb(enum err e, uint64_t last_ns, const char *why, void *arg)
 }
 
 static struct reading
-reading(const uint8_t mac[6])
+reading(const struct vm_uuid *uuid)
 {
 	static struct reading r;
 
 	memset(&r, 0, sizeof(r));
-	vm_activity_read(act, mac, reading_cb, &r);
+	vm_activity_read(act, uuid, reading_cb, &r);
 	assert_false(r.done);
 	assert_true(spin(&w, &r.done, 30000));
 	return r;
@@ -66,13 +66,24 @@ reading(const uint8_t mac[6])
 static void
 applied(void)
 {
-	(void)reading(guest_mac);
+	(void)reading(&guest_uuid);
 }
 
 static void
+watch(const struct vm_uuid *uuid, const char *nic, const uint8_t mac[6])
+{
+	struct vm_activity_nic n;
+
+	snprintf(n.name, sizeof(n.name), "%s", nic);
+	memcpy(n.mac, mac, sizeof(n.mac));
+	vm_activity_watch(act, uuid, &n, 1);
+}
+
+/* What was counted of guests, and nothing else. */
+static void
 forget(void)
 {
-	sh("nft flush set bridge jitsu-t1 active");
+	(void)sh_status("for m in " GUEST_MAC " 02:00:00:00:00:78; do nft delete element bridge jitsu-t1 active { $m } 2>/dev/null; done");
 }
 
 static bool
@@ -82,7 +93,7 @@ counted(const char *command)
 
 	forget();
 	(void)sh_status("%s", command);
-	r = reading(guest_mac);
+	r = reading(&guest_uuid);
 	if (r.err != ERR_OK)
 		fail_msg("%s", r.why);
 	return r.last_ns != 0;
@@ -125,8 +136,9 @@ setup(void **state)
 	world_open(&w);
 	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
 		fail_msg("%s", m.text);
-	vm_activity_watch(act, &guest_uuid, "vact0", guest_mac);
-	vm_activity_watch(act, &nobody_uuid, "vact9", nobody_mac);
+	vm_activity_settle(act);
+	watch(&guest_uuid, "vact0", guest_mac);
+	watch(&nobody_uuid, "vact9", nobody_mac);
 	applied();
 	return 0;
 }
@@ -155,14 +167,14 @@ test_counts(void **state)
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
 	begin_ns = clock_now_ns();
 	assert_true(counted("ping -q -c1 -W30 fd99::9 >/dev/null"));
-	r = reading(guest_mac);
+	r = reading(&guest_uuid);
 	assert_true(r.last_ns + TICKS_NS >= begin_ns);
 	assert_true(r.last_ns <= clock_now_ns());
-	r = reading(nobody_mac);
+	r = reading(&nobody_uuid);
 	assert_int_equal(r.err, ERR_OK);
 	assert_int_equal(r.last_ns, 0);
 	/* Nobody said that it counts. */
-	assert_int_equal(reading(stranger_mac).err, ERR_STATE);
+	assert_int_equal(reading(&stranger_uuid).err, ERR_STATE);
 	/* ARP alone. */
 	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE " 10.99.0.9 >/dev/null") == 0)
 		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE " 10.99.0.9 >/dev/null"));
@@ -174,20 +186,23 @@ test_counts(void **state)
 	end_ns = clock_now_ns();
 	sh("sleep 2.2");
 	read_ns = clock_now_ns();
-	r = reading(guest_mac);
+	r = reading(&guest_uuid);
 	read_ns = clock_now_ns() - read_ns;
 	assert_true(r.last_ns + TICKS_NS >= begin_ns && r.last_ns <= end_ns + read_ns + TICKS_NS);
 }
 
-/* A refused connection: SYN one way, RST the other. */
+/* A connection from that port with that mark, closed by a RST. */
 static int
-connect_from(uint16_t port)
+connect_from(uint16_t port, uint32_t mark)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) }, from = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct linger now = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
 
 	assert_true(fd >= 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	assert_int_equal(inet_pton(AF_INET, "10.99.0.9", &to.sin_addr), 1);
 	rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
@@ -195,29 +210,53 @@ connect_from(uint16_t port)
 	return rc;
 }
 
+static bool
+connection_counts(uint16_t port, uint32_t mark, int expected)
+{
+	forget();
+	assert_int_equal(connect_from(port, mark), expected);
+	return reading(&guest_uuid).last_ns != 0;
+}
+
 static void
 test_probes(void **state)
 {
-	struct reading r;
+	static const uint16_t ports[] = { VM_PROBE_PORT_FIRST, 63210, VM_PROBE_PORT_LAST, 40000 };
+	pid_t server;
 
 	(void)state;
 	(void)sh_status("ping -q -c1 -W30 10.99.0.9 >/dev/null");
-	forget();
-	assert_int_equal(connect_from(VM_PROBE_PORT_FIRST), -1);
-	assert_int_equal(connect_from(VM_PROBE_PORT_LAST), -1);
-	r = reading(guest_mac);
-	assert_int_equal(r.last_ns, 0);
-	/* The client's own SYN is use; the RST that answers it would not be. */
-	assert_int_equal(connect_from(VM_PROBE_PORT_FIRST - 1), -1);
-	r = reading(guest_mac);
-	assert_true(r.last_ns != 0);
+	/* A closed port: a RST comes back, which is no use; what asked for it is, unless that was a probe. */
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		assert_true(connection_counts(ports[i], 0, -1));
+	assert_false(connection_counts(ports[0], VM_PROBE_MARK, -1));
+	/* An open one: neither the probe nor the SYN-ACK counts.  Clients have the same ports. */
+	server = fork();
+	if (server == 0) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d", (int)guest);
+		execlp("nsenter", "nsenter", "-t", pid, "-n", "python3", "-c", "import socket, time\n"
+		    "s = socket.create_server((\"10.99.0.9\", 9999))\n"
+		    "time.sleep(600)\n", (char *)NULL);
+		_exit(127);
+	}
+	assert_true(server > 0);
+	for (int i = 0; i < 300 && connect_from(30000, VM_PROBE_MARK) != 0; i++)
+		spin_ms(&w, 100);
+	for (size_t i = 0; i < 3; i++) {
+		assert_false(connection_counts(ports[i], VM_PROBE_MARK, 0));
+		assert_true(connection_counts(ports[i], 0, 0));
+	}
+	assert_int_equal(kill(server, SIGKILL), 0);
+	assert_int_equal(waitpid(server, NULL, 0), server);
 }
 
-/* Elements of the set of those that were active; 200 and more are 200. */
+/* Elements of the set of those that were active; 200 and more are 200.  One is no guest's. */
 static int
 active(void)
 {
-	return sh_status("n=$(nft list set bridge jitsu-t1 active | grep -o expires | wc -l); exit $((n < 200 ? n : 200))");
+	return sh_status("n=$(nft list set bridge jitsu-t1 active | grep -o '[^ ]* timeout [^ ]* expires' | grep -v ^00:00:00:00:00 | wc -l); exit $((n < 200 ? n : 200))");
 }
 
 /* An echo request as the sentinel sends it, answered by the guest's kernel; and one of anybody's. */
@@ -229,18 +268,19 @@ test_echo_probes(void **state)
 	    "six = \":\" in sys.argv[1]\n"
 	    "s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)\n"
 	    "s.settimeout(30)\n"
+	    "s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[3]))\n"
 	    "b = struct.pack(\"!BBHHH\", 128 if six else 8, 0, 0, int(sys.argv[2]), 1)\n"
 	    "s.sendto(b if six else b[:2] + struct.pack(\"!H\", sum16(b)) + b[4:], (sys.argv[1], 0))\n"
 	    "r = b\"\"\n"
-	    "while r[:1] != bytes([129 if six else 0]) or r[4:] != b[4:]: r = s.recv(2000)[0 if six else 20:]' %s %d";
+	    "while r[:1] != bytes([129 if six else 0]) or r[4:] != b[4:]: r = s.recv(2000)[0 if six else 20:]' %s %d %u";
 	static const char *const to[] = { "10.99.0.9", "fd99::9" };
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		char ours[1200], theirs[1200];
 
-		snprintf(ours, sizeof(ours), ping, to[i], VM_PROBE_ECHO_ID);
-		snprintf(theirs, sizeof(theirs), ping, to[i], VM_PROBE_ECHO_ID + 1);
+		snprintf(ours, sizeof(ours), ping, to[i], VM_PROBE_ECHO_ID, VM_PROBE_MARK);
+		snprintf(theirs, sizeof(theirs), ping, to[i], VM_PROBE_ECHO_ID, 0);
 		(void)counted(theirs);   /* neighbours are known now */
 		assert_int_equal(sh_status("%s", ours), 0);
 		assert_false(counted(ours));
@@ -268,17 +308,17 @@ test_forged_sources(void **state)
 	    "s.bind((\"vact1\", 0))\n"
 	    "s.send(bytes.fromhex(\"02000000000102000000007888b5\") + bytes(50))\n'", (int)guest);
 	assert_int_equal(sh_status("%s", command), 0);
-	assert_int_equal(reading(nobody_mac).last_ns, 0);
+	assert_int_equal(reading(&nobody_uuid).last_ns, 0);
 	/* Where the port is not known, its address is enough. */
-	vm_activity_watch(act, &nobody_uuid, "", nobody_mac);
+	watch(&nobody_uuid, "", nobody_mac);
 	applied();
 	assert_int_equal(sh_status("%s", command), 0);
-	assert_int_not_equal(reading(nobody_mac).last_ns, 0);
+	assert_int_not_equal(reading(&nobody_uuid).last_ns, 0);
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
 	assert_int_equal(active(), 1);
 	/* It has gone. */
 	vm_activity_unwatch(act, &guest_uuid);
-	assert_int_equal(reading(guest_mac).err, ERR_STATE);
+	assert_int_equal(reading(&guest_uuid).err, ERR_STATE);
 	forget();
 	(void)sh_status("ping -q -c1 -W30 10.99.0.9 >/dev/null");
 	assert_int_equal(active(), 0);
@@ -290,30 +330,32 @@ test_table_lives(void **state)
 {
 	struct errmsg m;
 	struct reading r;
+	uint64_t last_ns;
 
 	(void)state;
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	last_ns = reading(&guest_uuid).last_ns;
 	/* The next daemon finds what was counted. */
 	vm_activity_free(act, false);
 	act = NULL;
 	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
-	r = reading(guest_mac);
-	assert_true(r.last_ns != 0);
-	assert_int_equal(r.err, ERR_STATE);   /* not adopted yet */
-	vm_activity_watch(act, &guest_uuid, "vact0", guest_mac);
+	assert_int_equal(reading(&guest_uuid).err, ERR_STATE);   /* not adopted yet */
+	watch(&guest_uuid, "vact0", guest_mac);
 	vm_activity_settle(act);
 	applied();
-	assert_int_equal(reading(guest_mac).err, ERR_OK);
+	r = reading(&guest_uuid);
+	assert_int_equal(r.err, ERR_OK);
+	assert_true(r.last_ns + 2 * TICKS_NS >= last_ns && r.last_ns <= last_ns + 2 * TICKS_NS);
 	assert_int_not_equal(sh_status("nft list set bridge jitsu-t1 guests | grep -q vact9"), 0);
 	/* Somebody flushes the ruleset: unknown is not never, and it counts again. */
 	sh("nft flush ruleset");
-	r = reading(guest_mac);
+	r = reading(&guest_uuid);
 	assert_int_equal(r.err, ERR_MISSING);
 	assert_non_null(strstr(r.why, "jitsu-t1"));
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
 	/* Freed while a reading is under way: no callback. */
 	memset(&r, 0, sizeof(r));
-	vm_activity_read(act, guest_mac, reading_cb, &r);
+	vm_activity_read(act, &guest_uuid, reading_cb, &r);
 	vm_activity_free(act, false);
 	spin_ms(&w, 200);
 	assert_false(r.done);
@@ -321,6 +363,94 @@ test_table_lives(void **state)
 	assert_int_equal(vm_activity_new(w.host, "", &act, &m), ERR_RANGE);
 	assert_int_equal(vm_activity_new(w.host, "a; flush ruleset", &act, &m), ERR_RANGE);
 	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
+}
+
+/* What others do to the table: what was counted before is not known any more, of no VM; and packets count again. */
+static void
+test_tampering(void **state)
+{
+	static const char *const commands[] = {
+		"nft flush table bridge jitsu-t1",      /* the rules go, the sets stay */
+		"nft delete table bridge jitsu-t1",
+		"nft flush ruleset",
+		"nft flush chain bridge jitsu-t1 to_guest",
+		"nft insert rule bridge jitsu-t1 from_guest accept",
+		"nft flush set bridge jitsu-t1 active",
+		"nft flush set bridge jitsu-t1 guests",
+		"nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set bridge jitsu-t1 active '{ type inet_service; }'",
+	};
+	static const struct vm_uuid late_uuid = { { 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		uint64_t then_ns;
+		struct reading r;
+
+		assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+		assert_int_equal(reading(&nobody_uuid).last_ns, 0);
+		then_ns = clock_now_ns();
+		sh("%s", commands[i]);
+		r = reading(&guest_uuid);
+		if (r.err != ERR_MISSING)
+			fail_msg("%s: error %d, %s", commands[i], (int)r.err, r.why);
+		/* To the others that moment is when they were used last. */
+		r = reading(&nobody_uuid);
+		assert_int_equal(r.err, ERR_OK);
+		assert_true(r.last_ns + TICKS_NS >= then_ns && r.last_ns <= clock_now_ns());
+		/* But not to who came later. */
+		watch(&late_uuid, "vact8", (const uint8_t[6]){ 2, 0, 0, 0, 0, 0x7a });
+		applied();
+		assert_int_equal(reading(&late_uuid).last_ns, 0);
+		vm_activity_unwatch(act, &late_uuid);
+		then_ns = clock_now_ns();
+		(void)sh_status("ping -q -c1 -W30 10.99.0.9 >/dev/null");
+		r = reading(&guest_uuid);
+		assert_int_equal(r.err, ERR_OK);
+		assert_true(r.last_ns + TICKS_NS >= then_ns);
+		/* Those who were watched after the loss are told the truth. */
+		vm_activity_unwatch(act, &nobody_uuid);
+		applied();
+		watch(&nobody_uuid, "vact9", nobody_mac);
+		applied();
+	}
+}
+
+/* A unit may be idle for 30 days. */
+static void
+test_long_ago(void **state)
+{
+	uint64_t now = clock_now_ns();
+	struct reading r;
+
+	(void)state;
+	forget();
+	sh("nft add element bridge jitsu-t1 active { " GUEST_MAC " timeout 31d expires 30d22h59m }");   /* 61 minutes ago */
+	r = reading(&guest_uuid);
+	assert_int_equal(r.err, ERR_OK);
+	if (now > 3660 * NS_PER_S)
+		assert_true(r.last_ns + 3600 * NS_PER_S <= now && r.last_ns + 3720 * NS_PER_S >= now);
+	else
+		assert_int_equal(r.last_ns, 1);
+	/* The packets' own elements live as long. */
+	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	assert_int_equal(sh_status("nft get element bridge jitsu-t1 active { " GUEST_MAC " } | grep -q 'expires 30d23h'"), 0);
+}
+
+static void
+test_second_nic(void **state)
+{
+	static const struct vm_activity_nic nics[] = { { "vact9", { 2, 0, 0, 0, 0, 0x78 } }, { "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
+
+	(void)state;
+	vm_activity_watch(act, &guest_uuid, nics, 2);
+	vm_activity_unwatch(act, &nobody_uuid);
+	applied();
+	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	/* It has this one only, now. */
+	vm_activity_watch(act, &guest_uuid, nics, 1);
+	applied();
+	assert_false(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	assert_int_equal(active(), 0);
 }
 
 /* Device models and scripts are executed by libxl, which closes nothing. */
@@ -374,6 +504,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_echo_probes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forged_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_table_lives, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tampering, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_ago, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_second_nic, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 	};

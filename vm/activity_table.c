@@ -1,0 +1,390 @@
+/*
+ * activity_table: rules and sets in the kernel, by libnftables.
+ *
+ *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is left of its life tells when the last one passed.  One
+ *              element is not a guest's (mark_mac): as long as it is there, nobody has emptied the set, and its life tells since when
+ *     guests   pairs of host interface and MAC of VMs that are watched
+ *     macs     MACs of VMs whose interface is not known
+ */
+#include "vm/activity_table.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+
+#include <linux/netlink.h>
+
+#include <nftables/libnftables.h>
+
+#include "base/clock.h"
+
+/* Longer than anybody may set `idle`: whether a VM was used within it is what is asked. */
+#define KEEP_S (LIMIT_IDLE_S + 24 * 3600)
+_Static_assert(KEEP_S > LIMIT_IDLE_S, "a packet is remembered for longer than a unit may be idle");
+_Static_assert(KEEP_S < 10000000, "seven digits");
+
+/* The mark outlives everything.  nft(8) reads at most seven digits of a time. */
+#define MARK_DAYS 3650
+#define MARK_S (MARK_DAYS * 24 * 3600ll)
+_Static_assert(MARK_S > KEEP_S, "the mark is longer there than what it vouches for");
+
+/* Its last octet is another one whenever elements are to be read in another way. */
+static const uint8_t mark_mac[6] = { 0, 0, 0, 0, 0, 2 };
+
+/* Elements of a set; beyond it new MACs are not counted. */
+#define SET_SIZE 65535
+
+#define TAG_MOST 64
+
+#define CHAINS 2
+static const char *const chains[CHAINS] = { "from_guest", "to_guest" };
+
+struct activity_table {
+	struct nft_ctx *nft;
+	char name[TAG_MOST + 8];
+	char *rules[CHAINS];       /* the chains as nftables lists them when they are right */
+	uint64_t since_ns;
+};
+
+enum err
+activity_table_run(struct activity_table *t, const char *commands, struct errmsg *m)
+{
+	const char *said;
+	int failed;
+
+	(void)nft_ctx_get_output_buffer(t->nft);     /* it grows until somebody looks */
+	failed = nft_run_cmd_from_buffer(t->nft, commands);
+	said = nft_ctx_get_error_buffer(t->nft);
+	if (failed == 0)
+		return ERR_OK;
+	return err_set(m, ERR_IO, "nftables: %.*s", said != NULL ? (int)strcspn(said, "\n") : 0, said != NULL ? said : "");
+}
+
+const char *
+activity_table_name(const struct activity_table *t)
+{
+	return t->name;
+}
+
+uint64_t
+activity_table_since(const struct activity_table *t)
+{
+	return t->since_ns;
+}
+
+/* ---- the rules ---- */
+
+/*
+ * In order of the rules: not ARP; nobody in particular is meant; not neighbour discovery; a refusal is no use; not our readiness probes, which bear a mark,
+ * and not what answers them; a VM's own.
+ *
+ * The answers have no mark.  A SYN-ACK or an echo reply that looks like one, but answers somebody else, may be left out: what it answers was counted.
+ *
+ * One transaction, which keeps the sets: no packet passes by, and what was counted stays.
+ */
+static enum err
+rules_make(struct activity_table *t, bool anew, struct errmsg *m)
+{
+	static const char skip[] = "ether type arp return; ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 return; "
+	    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } return; "
+	    "tcp flags & rst == rst return;";
+	static const char from[] = "type filter hook prerouting priority -300; policy accept;", to[] = "type filter hook postrouting priority 300; policy accept;";
+	char commands[4096], delete[2 * (TAG_MOST + 40)] = "";
+
+	if (anew)
+		snprintf(delete, sizeof(delete), "table bridge %s\ndelete table bridge %s\n", t->name, t->name);
+	snprintf(commands, sizeof(commands),
+	    "%stable bridge %s {\n"
+	    " set active { type ether_addr; flags dynamic,timeout; size %d; };\n"
+	    " set guests { type ifname . ether_addr; size %d; };\n"
+	    " set macs { type ether_addr; size %d; };\n"
+	    " chain from_guest { %s }\n"
+	    " chain to_guest { %s }\n"
+	    "}\n"
+	    "flush chain bridge %s from_guest\n"
+	    "flush chain bridge %s to_guest\n"
+	    "table bridge %s {\n"
+	    " chain from_guest { %s %s tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
+	    "icmp type echo-reply icmp id %d return; icmpv6 type echo-reply icmpv6 id %d return; "
+	    "iifname . ether saddr @guests update @active { ether saddr timeout %ds }; ether saddr @macs update @active { ether saddr timeout %ds }; }\n"
+	    " chain to_guest { %s %s meta mark 0x%08x return; "
+	    "oifname . ether daddr @guests update @active { ether daddr timeout %ds }; ether daddr @macs update @active { ether daddr timeout %ds }; }\n"
+	    "}\n",
+	    delete, t->name, SET_SIZE, SET_SIZE, SET_SIZE, from, to, t->name, t->name, t->name,
+	    from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID, VM_PROBE_ECHO_ID, KEEP_S, KEEP_S,
+	    to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
+	return activity_table_run(t, commands, m);
+}
+
+/* A chain as it is now; valid until the next command.  NULL: it is not there.  (Of two in one command nftables 1.0.6 finds one.) */
+static const char *
+rules_list(struct activity_table *t, const char *chain)
+{
+	char command[TAG_MOST + 80];
+
+	snprintf(command, sizeof(command), "list chain bridge %s %s", t->name, chain);
+	return activity_table_run(t, command, NULL) == ERR_OK ? nft_ctx_get_output_buffer(t->nft) : NULL;
+}
+
+static bool
+rules_whole(struct activity_table *t)
+{
+	for (unsigned i = 0; i < CHAINS; i++) {
+		const char *now = rules_list(t, chains[i]);
+
+		if (now == NULL || strcmp(now, t->rules[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* They are as they are to be. */
+static enum err
+rules_note(struct activity_table *t, struct errmsg *m)
+{
+	for (unsigned i = 0; i < CHAINS; i++) {
+		const char *now = rules_list(t, chains[i]);
+
+		free(t->rules[i]);
+		t->rules[i] = now != NULL ? strdup(now) : NULL;
+		if (t->rules[i] == NULL)
+			return err_set(m, ERR_IO, "nftables: chain %s of table %s cannot be read back", chains[i], t->name);
+	}
+	return ERR_OK;
+}
+
+/* ---- elements ---- */
+
+void
+activity_table_element(const struct vm_activity_nic *nic, char text[ACTIVITY_ELEMENT])
+{
+	const uint8_t *b = nic->mac;
+	int n = nic->name[0] != '\0' ? snprintf(text, ACTIVITY_ELEMENT, "\"%s\" . ", nic->name) : 0;
+
+	snprintf(text + n, (size_t)(ACTIVITY_ELEMENT - n), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
+const char *
+activity_table_set(const struct vm_activity_nic *nic)
+{
+	return nic->name[0] != '\0' ? "guests" : "macs";
+}
+
+/* A command about one element of one set. */
+static enum err
+element_run(struct activity_table *t, const char *verb, const char *set, const struct vm_activity_nic *nic, const char *more, struct errmsg *m)
+{
+	char command[ACTIVITY_ELEMENT + 200], text[ACTIVITY_ELEMENT];
+
+	activity_table_element(nic, text);
+	snprintf(command, sizeof(command), "%s element bridge %s %s { %s%s }", verb, t->name, set, text, more);
+	return activity_table_run(t, command, m);
+}
+
+bool
+activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic)
+{
+	return element_run(t, "get", activity_table_set(nic), nic, "", NULL) == ERR_OK;
+}
+
+/*
+ * What is left of the one element's time, in ms, from "expires 59m59s988ms" (get element has no JSON in nftables 1.0.6); -1 when there is
+ * none.
+ */
+static int64_t
+find_expires(const char *text, int64_t most_s)
+{
+	static const struct {
+		const char *unit;
+		int64_t ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	const char *p = text != NULL ? strstr(text, " expires ") : NULL;
+	int64_t left = 0;
+
+	if (p == NULL)
+		return -1;
+	for (p += strlen(" expires "); *p >= '0' && *p <= '9';) {
+		char *end;
+		long n = strtol(p, &end, 10);
+		size_t i = 0, count = sizeof(units) / sizeof(units[0]);
+
+		while (i < count && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
+			i++;
+		if (i == count || n < 0 || n > most_s * (int64_t)MS_PER_S)
+			return -1;
+		left += n * units[i].ms;
+		p = end + strlen(units[i].unit);
+	}
+	return left <= most_s * (int64_t)MS_PER_S ? left : -1;
+}
+
+/* When an element of `active` was renewed; ERR_MISSING: there is none. */
+static enum err
+renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t *at_ns, struct errmsg *m)
+{
+	struct vm_activity_nic nic = { .name = "" };
+	uint64_t now, ago;
+	int64_t left;
+
+	memcpy(nic.mac, mac, sizeof(nic.mac));
+	if (element_run(t, "get", "active", &nic, "", m) != ERR_OK)
+		return ERR_MISSING;
+	left = find_expires(nft_ctx_get_output_buffer(t->nft), life_s);
+	if (left < 0)
+		return err_set(m, ERR_PROTO, "nftables does not say when an element expires");
+	now = clock_now_ns();
+	ago = (uint64_t)(life_s * (int64_t)MS_PER_S - left) * NS_PER_MS;
+	*at_ns = now > ago ? now - ago : 1;
+	return ERR_OK;
+}
+
+enum err
+activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns, struct errmsg *m)
+{
+	enum err e = renewed(t, mac, KEEP_S, last_ns, m);
+
+	if (e != ERR_MISSING)
+		return e;
+	*last_ns = 0;
+	return ERR_OK;
+}
+
+void
+activity_table_forget(struct activity_table *t, const uint8_t mac[6])
+{
+	struct vm_activity_nic nic = { .name = "" };
+
+	memcpy(nic.mac, mac, sizeof(nic.mac));
+	(void)element_run(t, "delete", "active", &nic, "", NULL);     /* no packet of it may have passed */
+}
+
+/* ---- whole or not ---- */
+
+/* Nothing was counted before now. */
+static enum err
+mark(struct activity_table *t, struct errmsg *m)
+{
+	char command[3 * (TAG_MOST + 80)];
+
+	snprintf(command, sizeof(command), "flush set bridge %s active; add element bridge %s active { %02x:%02x:%02x:%02x:%02x:%02x timeout %dd }",
+	    t->name, t->name, mark_mac[0], mark_mac[1], mark_mac[2], mark_mac[3], mark_mac[4], mark_mac[5], MARK_DAYS);
+	t->since_ns = clock_now_ns();
+	return activity_table_run(t, command, m);
+}
+
+/* Rules and sets as they are to be; *kept: with what was counted before. */
+static enum err
+make(struct activity_table *t, bool *kept, struct errmsg *m)
+{
+	enum err e = rules_make(t, false, m);
+
+	/* A table of another kind has its name. */
+	if (e != ERR_OK)
+		e = rules_make(t, true, m);
+	if (e == ERR_OK)
+		e = rules_note(t, m);
+	if (e != ERR_OK)
+		return e;
+	*kept = renewed(t, mark_mac, MARK_S, &t->since_ns, NULL) == ERR_OK;
+	return *kept ? ERR_OK : mark(t, m);
+}
+
+enum err
+activity_table_lost(struct activity_table *t, struct errmsg *m)
+{
+	bool kept;
+	enum err e = make(t, &kept, m);
+
+	if (e == ERR_OK && kept)
+		e = mark(t, m);
+	return e != ERR_OK ? e : err_set(m, ERR_MISSING, "the nftables table %s was changed by somebody; it is as it was and counts from now on", t->name);
+}
+
+enum err
+activity_table_check(struct activity_table *t, struct errmsg *m)
+{
+	uint64_t since_ns;
+
+	if (rules_whole(t) && renewed(t, mark_mac, MARK_S, &since_ns, NULL) == ERR_OK)
+		return ERR_OK;
+	return activity_table_lost(t, m);
+}
+
+/* ---- beginning and end ---- */
+
+/*
+ * Keeps the sockets from what is executed: libnftables leaves its own open then, and libxl executes device models and scripts from this process.
+ * The highest number among them.
+ */
+static int
+hide_netfilter_sockets(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *d;
+	int highest = -1;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		int fd = atoi(d->d_name), domain = -1, protocol = -1;
+		socklen_t len = sizeof(int);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_NETLINK &&
+		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == NETLINK_NETFILTER) {
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);     /* of a descriptor that is open it cannot fail */
+			highest = fd > highest ? fd : highest;
+		}
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return highest;
+}
+
+enum err
+activity_table_open(const char *tag, struct activity_table **out, struct errmsg *m)
+{
+	size_t len = strlen(tag);
+	struct activity_table *t;
+	enum err e = ERR_OK;
+	bool kept;
+
+	*out = NULL;
+	if (len == 0 || len > TAG_MOST || strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
+		return err_set(m, ERR_RANGE, "tag \"%s\" of the nftables table: 1 to %d letters, digits, - and _", tag, TAG_MOST);
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return err_set(m, ERR_NOMEM, "activity: out of memory");
+	snprintf(t->name, sizeof(t->name), "jitsu-%s", tag);
+	t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
+	if (hide_netfilter_sockets() >= FD_SETSIZE)
+		e = err_set(m, ERR_LIMIT, "nftables needs a descriptor below %d, and all of them are in use", FD_SETSIZE);
+	else if (t->nft == NULL || nft_ctx_buffer_output(t->nft) != 0 || nft_ctx_buffer_error(t->nft) != 0)
+		e = err_set(m, ERR_IO, "nftables: no context");
+	if (e == ERR_OK)
+		e = make(t, &kept, m);
+	if (e != ERR_OK)
+		activity_table_close(t, false);
+	else
+		*out = t;
+	return e;
+}
+
+void
+activity_table_close(struct activity_table *t, bool remove)
+{
+	char command[TAG_MOST + 40];
+
+	if (t == NULL)
+		return;
+	if (remove) {
+		snprintf(command, sizeof(command), "delete table bridge %s", t->name);
+		(void)activity_table_run(t, command, NULL);     /* somebody else may have removed it */
+	}
+	if (t->nft != NULL)
+		nft_ctx_free(t->nft);
+	for (unsigned i = 0; i < CHAINS; i++)
+		free(t->rules[i]);
+	free(t);
+}
