@@ -7,7 +7,10 @@
 #include "dns/lookup.h"
 #include "dns/rdata.h"
 #include "dns/reply.h"
+#include "dns/tsig.h"
 
+#define HEADER_LEN 12
+#define ARCOUNT 10             /* where it stands in the header */
 #define UDP_LEAST 512          /* RFC 1035 section 2.3.4, and RFC 6891 section 6.2.5 for smaller announcements */
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
 
@@ -515,14 +518,26 @@ dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool 
 }
 
 void
-dns_error_build(const struct dns_query *q, uint16_t rcode, int ede, const char *ede_text, const struct dns_reply_conf *conf,
-    struct dns_reply *r)
+dns_error_build(const struct dns_query *q, bool tcp, uint16_t rcode, struct dns_ede ede,
+    const struct dns_reply_conf *conf, struct dns_reply *r)
 {
-	struct reply_end end = { .rcode = rcode, .ede = ede, .ede_text = ede_text };
+	struct reply_end end = { .rcode = rcode, .ede = ede.code, .ede_text = ede.text };
+	size_t limit = reply_limit(q, tcp, conf, r), opt = reply_opt_len(q, conf);
+	size_t tsig = rcode == DNS_R_NOTAUTH ? tsig_reply_len(q) : 0;
 	struct reply w;
 
-	reply_init(&w, q, r->buf, reply_limit(q, false, conf, r), reply_opt_len(q, conf));
+	if (tsig > 0 && HEADER_LEN + q->question_len + opt + tsig > limit) {
+		/* RFC 8945 section 5.3: over TCP there is room. */
+		end = (struct reply_end){ .tc = true, .ede = -1 };
+		tsig = 0;
+	}
+	reply_init(&w, q, r->buf, limit - tsig, opt);
 	reply_finish(&w, &end, conf, r);
+	if (tsig == 0)
+		return;
+	tsig_reply_put(q, r->buf + r->len);
+	r->len += tsig;
+	dns_put16(r->buf + ARCOUNT, (uint16_t)(dns_get16(r->buf + ARCOUNT) + 1));
 }
 
 void

@@ -30,6 +30,11 @@ struct dns_edns {
 	bool cookie_reply;         /* the server has put the reply's cookie into `cookie`, DNS_COOKIE_LEN bytes */
 };
 
+/* A TSIG record, in the wire; see tsig.h. */
+struct dns_tsig {
+	const uint8_t *owner, *rdata;   /* NULL = none */
+};
+
 /* A parsed query.  Points into the wire, which must outlive it. */
 struct dns_query {
 	const uint8_t *wire;
@@ -42,11 +47,14 @@ struct dns_query {
 	uint8_t qname_len;         /* with the root label */
 	size_t question_len;       /* bytes of the question section */
 	struct dns_edns edns;
+	struct dns_tsig tsig;
 };
 
 enum dns_parsed {
 	DNS_PARSED_OK,
-	DNS_PARSED_ERROR,   /* reply with *rcode (FORMERR, NOTIMP, BADVERS, or NOERROR to who only wants a cookie): dns_error_build */
+	/* Reply with *rcode by dns_error_build: FORMERR, NOTIMP, BADVERS, NOTAUTH to who signs with
+	 * TSIG, or NOERROR to who only wants a cookie. */
+	DNS_PARSED_ERROR,
 	DNS_PARSED_DROP     /* no reply: shorter than a header, or QR is set */
 };
 
@@ -79,8 +87,17 @@ struct dns_zoneset;            /* zones and the images they live in */
 uint32_t dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool tcp,
     const struct dns_reply_conf *conf, struct dns_reply *r);
 
-/* A reply with `rcode` and no data; `ede` is an RFC 8914 INFO-CODE with `ede_text` (may be NULL), or -1.  Left out where they do not fit. */
-void dns_error_build(const struct dns_query *q, uint16_t rcode, int ede, const char *ede_text,
+/* An RFC 8914 INFO-CODE (-1 = none) with a text (may be NULL); left out where it does not fit. */
+struct dns_ede {
+	int code;
+	const char *text;
+};
+
+/*
+ * A reply with `rcode` and no data.  With NOTAUTH goes the TSIG record that says that q's key is
+ * not known; where that does not fit, the reply is truncated instead.
+ */
+void dns_error_build(const struct dns_query *q, bool tcp, uint16_t rcode, struct dns_ede ede,
     const struct dns_reply_conf *conf, struct dns_reply *r);
 
 /* No data and TC=1: ask again over TCP. */

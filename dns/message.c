@@ -4,6 +4,7 @@
 #include "dns/answer.h"
 #include "dns/name.h"
 #include "dns/rdata.h"
+#include "dns/tsig.h"
 
 #define HEADER_LEN 12
 #define OPTION_NSID 3
@@ -90,12 +91,15 @@ parse_additional(struct cursor *c, struct dns_query *q, uint16_t *rcode)
 	const uint8_t *start = c->p, *fixed, *rdata;
 	uint16_t type, rdlen;
 
-	if (!take_record(c, &fixed, &rdata))
+	/* RFC 8945 section 5.1: TSIG is the last record. */
+	if (q->tsig.rdata != NULL || !take_record(c, &fixed, &rdata))
 		return false;
 	type = dns_get16(fixed);
 	rdlen = dns_get16(fixed + 8);
-	if (type == DNS_T_TSIG)
-		*rcode = DNS_R_NOTAUTH;   /* RFC 8945 section 5.2.1: we know no key */
+	if (type == DNS_T_TSIG) {
+		*rcode = DNS_R_NOTAUTH;   /* whatever else there is to say */
+		return tsig_parse(q, start, fixed, rdata);
+	}
 	if (type != DNS_T_OPT)
 		return true;
 	/* RFC 6891 section 6.1.1: one OPT, and its owner is the root. */
@@ -118,7 +122,10 @@ parse_authority(struct cursor *c, const struct dns_query *q, unsigned n)
 {
 	const uint8_t *fixed, *rdata;
 
-	return n == 0 || (n == 1 && q->qtype == DNS_T_IXFR && take_record(c, &fixed, &rdata));
+	if (n == 0)
+		return true;
+	return n == 1 && q->qtype == DNS_T_IXFR && take_record(c, &fixed, &rdata) &&
+	    dns_get16(fixed) == DNS_T_SOA;
 }
 
 static bool
@@ -155,6 +162,7 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 	q->qname_len = 0;
 	q->question_len = 0;
 	q->edns = (struct dns_edns){ .present = false };
+	q->tsig = (struct dns_tsig){ NULL, NULL };
 	*rcode = DNS_R_NOERROR;
 	if (!take(&c, HEADER_LEN, &h) || (h[2] & 0x80) != 0)
 		return DNS_PARSED_DROP;

@@ -76,9 +76,10 @@ type_row(uint16_t qtype)
 }
 
 static enum serve
-reply_servfail(struct worker *w, const struct dns_query *q, int ede, const char *phrase, struct dns_reply *r)
+reply_servfail(struct worker *w, const struct dns_query *q, bool tcp, struct dns_ede ede,
+    struct dns_reply *r)
 {
-	dns_error_build(q, DNS_R_SERVFAIL, ede, phrase, &w->conf, r);
+	dns_error_build(q, tcp, DNS_R_SERVFAIL, ede, &w->conf, r);
 	return reply_count(w, r);
 }
 
@@ -128,9 +129,11 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 		hold_ask(w->held, &req);
 		return reply_count(w, r);
 	case BOARD_FAIL: {
-		int ede = atomic_load_explicit(&state->ede, memory_order_relaxed);
+		struct dns_ede ede;
 
-		return reply_servfail(w, q, ede, serve_ede_phrase(ede), r);
+		ede.code = atomic_load_explicit(&state->ede, memory_order_relaxed);
+		ede.text = serve_ede_phrase(ede.code);
+		return reply_servfail(w, q, peer->tcp, ede, r);
 	}
 	default:
 		break;
@@ -183,6 +186,7 @@ enum serve
 serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
     struct dns_reply *r)
 {
+	static const struct dns_ede no_zones = { EDE_NOT_READY, "no zones are loaded yet" };
 	struct dns_query q;
 	enum dns_parsed parsed;
 	uint16_t rcode = 0;
@@ -196,12 +200,12 @@ serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_
 	}
 	proven = edns_settle(w, &q, peer, &rcode, &parsed);
 	if (parsed == DNS_PARSED_ERROR) {
-		dns_error_build(&q, rcode, -1, NULL, &w->conf, r);
+		dns_error_build(&q, peer->tcp, rcode, (struct dns_ede){ .code = -1 }, &w->conf, r);
 		return reply_count(w, r);
 	}
 	count_add(&w->count->type[type_row(q.qtype)], 1);
 	if (w->set == NULL)
-		return reply_servfail(w, &q, EDE_NOT_READY, "no zones are loaded yet", r);
+		return reply_servfail(w, &q, peer->tcp, no_zones, r);
 	unit = dns_answer_build(w->set, &q, peer->tcp, &w->conf, r);
 	if (unit == DNS_NO_UNIT)
 		return reply_count(w, r);
@@ -218,8 +222,11 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 	if (parsed != DNS_PARSED_OK)
 		return false;   /* it was parsed when it came */
 	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
-	if (ede >= 0)
-		return reply_servfail(w, &q, ede, serve_ede_phrase(ede), r) == SERVE_REPLY;
+	if (ede >= 0) {
+		struct dns_ede why = { ede, serve_ede_phrase(ede) };
+
+		return reply_servfail(w, &q, held->peer.tcp, why, r) == SERVE_REPLY;
+	}
 	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
 	return reply_count(w, r) == SERVE_REPLY;
 }

@@ -84,7 +84,7 @@ answer(const struct dns_zoneset *set, const uint8_t *wire, size_t len, uint8_t *
 		(void)dns_answer_build(set, &q, true, &conf, &r);   /* no units here */
 		break;
 	case DNS_PARSED_ERROR:
-		dns_error_build(&q, rcode, -1, NULL, &conf, &r);
+		dns_error_build(&q, true, rcode, (struct dns_ede){ .code = -1 }, &conf, &r);
 		break;
 	case DNS_PARSED_DROP:
 		r.len = 0;

@@ -66,7 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)dns_answer_build(set, &q, tcp, &conf, &r);   /* a unit or none */
 			break;
 		case DNS_PARSED_ERROR:
-			dns_error_build(&q, rcode, 0, "fuzz", &conf, &r);
+			dns_error_build(&q, tcp, rcode, (struct dns_ede){ 0, "fuzz" }, &conf, &r);
 			break;
 		case DNS_PARSED_DROP:
 			continue;

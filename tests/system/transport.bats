@@ -98,6 +98,34 @@ teardown() { log_on_failure; }
 	[[ "$output" == *BADVERS* ]]
 }
 
+@test "TSIG: no key is known here, which is said in a TSIG record, and wakes nothing" {
+	local how key=hmac-sha256:some.key:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0
+	for how in +notcp +tcp "+noedns +notcp"; do
+		# shellcheck disable=SC2086
+		run ask -y "$key" slow.example.test $how
+		[[ "$output" == *"status: NOTAUTH"* && "$output" == *"ANSWER: 0"* ]]
+		[[ "$output" =~ some\.key\..*0.*ANY.*TSIG.*hmac-sha256\..*BADKEY ]]
+	done
+	run in_ns kdig @10.77.0.1 -p 5300 +retry=0 -y "$key" slow.example.test A
+	[[ "$output" == *"status: BADKEY"* ]]
+	run in_ns dig @10.77.0.1 -p 5300 +time=15 -y "$key" example.test AXFR
+	[[ "$output" == *"Transfer failed"* && "$output" != *SOA* ]]
+	# A library that checks what it gets, of Debian's Python; our dns/ must not be in its path.
+	cd /
+	in_ns timeout 120 /usr/bin/python3 - <<-'EOF2'
+	import dns.message, dns.query, dns.tsig
+	q = dns.message.make_query("slow.example.test", "A")
+	q.use_tsig({"other.key.": b"0123456789abcdef"}, algorithm="hmac-sha512")
+	for ask in dns.query.udp, dns.query.tcp:
+	    try:
+	        ask(q, "10.77.0.1", port=5300, timeout=30)
+	        raise SystemExit("no error")
+	    except dns.tsig.PeerBadKey:
+	        pass
+	EOF2
+	is_state slow.example.test dormant
+}
+
 @test "any type the zone holds" {
 	[ "$(ask +short mx.example.test MX)" = "10 ns.example.test." ]
 	[ "$(ask +short srv.example.test SRV)" = "1 2 80 ns.example.test." ]
