@@ -42,9 +42,19 @@
 #define LIMIT_CHILD_OUTPUT_LINES 100
 
 /*
- * "expired" events stored per minute, of all units: they say that a boot is slow, and a captured DNS process must not push everything else out of
- * the events with them.
+ * Lines and events within a minute, so that nobody fills the disk or pushes everything else out of the
+ * events: of one kind of one unit, which at most boots LIMIT_FLOOD_UNIT / 2 times where nobody changed
+ * wakes-per-minute; and of one kind of all units, where its cause costs nothing.  What a wake that
+ * passed the limits causes may be said as often as there may be such wakes.
  */
+#define LIMIT_FLOOD_WINDOW_MS 60000
+#define LIMIT_FLOOD_UNIT 60
+#define LIMIT_FLOOD_KIND 600
+/* Kinds, of which there are some forty, and units of which something was said in a window. */
+#define LIMIT_FLOOD_KINDS 64
+#define LIMIT_FLOOD_COUNTS 8192
+
+/* "expired" events of all units among them: they say that a boot is slow, which a captured DNS process may say for nothing. */
 #define LIMIT_EXPIRED_EVENTS 60
 
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */

@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "src/flood.h"
 
 #define CHANNEL_FD 3
-#define LOG_WINDOW_MS 60000
 
 static const char *const role_names[ROLE_COUNT] = {
 	[ROLE_WARDEN] = "warden",
@@ -176,16 +176,10 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 static void
 child_log(struct child *c, const struct msg *m)
 {
-	uint64_t now = clock_now_ms();
-	char text[4 * MSG_TEXT];
+	char text[4 * MSG_TEXT], kind[FLOOD_KIND_TEXT];
 
-	if (now - c->log_since_ms >= LOG_WINDOW_MS) {
-		if (c->log_lines > LIMIT_CHILD_LOG_LINES)
-			log_warn("%s process: %u lines more were dropped", c->name, c->log_lines - LIMIT_CHILD_LOG_LINES);
-		c->log_since_ms = now;
-		c->log_lines = 0;
-	}
-	if (++c->log_lines > LIMIT_CHILD_LOG_LINES)
+	snprintf(kind, sizeof(kind), "lines of the %s process", c->name);
+	if (!flood_pass(c->conf->flood, FLOOD_NO_UNIT, kind, LIMIT_CHILD_LOG_LINES))
 		return;
 	text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
 	log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);

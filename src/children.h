@@ -24,6 +24,7 @@
 #define CHILD_LIVED_MS 60000
 
 struct child;
+struct flood;
 
 struct child_ops {
 	/* The channel is open: send MSG_HELLO is done; send the set-up messages.  MSG_RUN follows.  An error stops this attempt. */
@@ -39,6 +40,7 @@ struct child_conf {
 	gid_t gid;
 	const char *empty_root;
 	int log_level;
+	struct flood *flood;            /* bounds what they log; NULL: nothing does */
 };
 
 struct child {
@@ -57,8 +59,6 @@ struct child {
 	struct event *ev_exit, *ev_restart;
 	uint64_t started_ms;
 	unsigned backoff_ms;
-	uint64_t log_since_ms;          /* lines that it had logged in the minute from here */
-	unsigned log_lines;
 	unsigned restarts;              /* since the warden started */
 	char why[128];                  /* of the last end */
 };

@@ -1,6 +1,7 @@
 /* record: log lines, stored events, rows, and units as JSON. */
 #include "src/record.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,6 @@
 #include "base/log.h"
 #include "base/siphash.h"
 #include "src/warden.h"
-
-#define EXPIRED_WINDOW_MS 60000
 
 /* ---- events ---- */
 
@@ -90,9 +89,45 @@ steps_text(const int64_t steps[STORE_STEPS], char *buf, size_t size)
 	}
 }
 
+/* How many changes of this kind there may be in a minute. */
+static unsigned
+change_bound(const struct warden *w, enum life_state to, enum life_why why)
+{
+	unsigned wakes = w->gen != NULL ? w->gen->conf->limits.wakes_per_minute_total : 0;
+
+	if (why == LIFE_WHY_OPERATOR || why == LIFE_WHY_ADOPTED || why == LIFE_WHY_REMOVED)
+		return UINT_MAX;
+	/* Anybody may ask for a wake; whether it boots is looked at afterwards. */
+	if (to == LIFE_BOOTING || why == LIFE_WHY_REFUSED)
+		return LIMIT_FLOOD_KIND;
+	return wakes == 0 ? UINT_MAX : wakes > LIMIT_FLOOD_KIND ? wakes : LIMIT_FLOOD_KIND;
+}
+
+/* False: it was said often enough. */
+static bool
+change_pass(struct warden *w, const struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+{
+	unsigned most = change_bound(w, to, why);
+	char kind[FLOOD_KIND_TEXT];
+
+	snprintf(kind, sizeof(kind), "%s -> %s (%s)", life_state_text(from), life_state_text(to), life_why_text(why));
+	return flood_pass(w->flood, most == UINT_MAX ? FLOOD_NO_UNIT : u->number, kind, most);
+}
+
+/* A wake that is refused leaves the row as it was: in a flood of them it is not written twice for each. */
+static bool
+row_stays(struct unit *u, enum life_state to, enum life_why why, bool said)
+{
+	bool back = u->row_behind && why == LIFE_WHY_REFUSED;
+
+	u->row_behind = !said && to == LIFE_BOOTING && (u->run == NULL || !u->run->has_vm);
+	return back || u->row_behind;
+}
+
 void
 record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why)
 {
+	bool said = change_pass(w, u, from, to, why);
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
 	const char *error = to == LIFE_FAILED && u->run != NULL ? u->run->error : NULL;
 	char legs[160] = "", text[1200];
@@ -104,12 +139,14 @@ record_change(struct warden *w, struct unit *u, enum life_state from, enum life_
 	if (error != NULL) {
 		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), error);
 		ev.text = text;
-		log_warn("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), text);
-	} else {
+		if (said)
+			log_warn("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), text);
+	} else if (said) {
 		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), life_why_text(why), legs);
 	}
-	emit(w, &ev);
-	if (!u->leaving)
+	if (said)
+		emit(w, &ev);
+	if (!row_stays(u, to, why, said) && !u->leaving)
 		record_store(w, u, NULL, NULL);
 }
 
@@ -119,6 +156,8 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 	char text[64];
 	struct store_event ev = STORE_EVENT(u->name, "answered", text);
 
+	if (!flood_pass(w->flood, u->number, "answered", change_bound(w, LIFE_AWAKE, LIFE_WHY_READY)))
+		return;
 	snprintf(text, sizeof(text), "%u held %s answered", answers, answers == 1 ? "query" : "queries");
 	trace_steps(&u->run->trace, ev.step_us);
 	emit(w, &ev);
@@ -127,16 +166,9 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 void
 record_expired(struct warden *w, struct unit *u, unsigned answers)
 {
-	uint64_t now = clock_now_ms();
 	char text[96];
 
-	if (now - w->expired_since_ms >= EXPIRED_WINDOW_MS) {
-		if (w->expired_events > LIMIT_EXPIRED_EVENTS)
-			log_warn("%u events \"expired\" more were not stored", w->expired_events - LIMIT_EXPIRED_EVENTS);
-		w->expired_since_ms = now;
-		w->expired_events = 0;
-	}
-	if (++w->expired_events > LIMIT_EXPIRED_EVENTS)
+	if (!flood_pass(w->flood, u->number, "expired", LIMIT_EXPIRED_EVENTS))
 		return;
 	snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
 	record_event(w, u->name, "expired", text);
@@ -149,6 +181,9 @@ record_died(struct warden *w, struct unit *u, const char *why)
 	size_t len = strlen(console);
 	char tail[1024];
 
+	if (!flood_pass(w->flood, u->number, "died", change_bound(w, LIFE_DORMANT, LIFE_WHY_DIED)))
+		return;
+
 	/* The last lines are what a person needs; the whole tail is in `jitsu show`. */
 	if (len > 240) {
 		console += len - 240;
@@ -157,6 +192,26 @@ record_died(struct warden *w, struct unit *u, const char *why)
 	text_escape(tail, sizeof(tail), console, len);
 	log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, len > 0 ? "; console: " : "", tail);
 	record_event(w, u->name, "died", why);
+}
+
+void
+record_driver_line(struct warden *w, const struct unit *u, const char *text)
+{
+	if (flood_pass(w->flood, u != NULL ? u->number : FLOOD_NO_UNIT, "what a driver says", LIMIT_FLOOD_KIND))
+		log_warn("%s: %s", u != NULL ? u->name : "driver", text);
+}
+
+void
+record_left_out(const char *kind, unsigned more, uint32_t unit, void *arg)
+{
+	struct warden *w = arg;
+	const struct unit *u = unit != FLOOD_NO_UNIT ? unit_by_number(&w->units, unit) : NULL;
+	char text[FLOOD_KIND_TEXT + 64];
+
+	snprintf(text, sizeof(text), "%u more of this kind within a minute: %s", more, kind);
+	log_warn("%s%s%s", u != NULL ? u->name : "", u != NULL ? ": " : "", text);
+	record_event(w, u != NULL ? u->name : "", "more", text);
+	w->totals.left_out += more;
 }
 
 void

@@ -20,6 +20,10 @@ void record_answered(struct warden *w, struct unit *u, unsigned answers);
 void record_expired(struct warden *w, struct unit *u, unsigned answers);
 /* The VM ended by itself; u->run->console has its last lines. */
 void record_died(struct warden *w, struct unit *u, const char *why);
+/* A line of a driver, about a unit or (NULL) itself. */
+void record_driver_line(struct warden *w, const struct unit *u, const char *text);
+/* flood_tell_cb: so many lines and events were left out. */
+void record_left_out(const char *kind, unsigned more, uint32_t unit, void *warden);
 /* Anything else: `unit` "" is the daemon itself. */
 void record_event(struct warden *w, const char *unit, const char *kind, const char *text);
 

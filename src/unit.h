@@ -80,6 +80,7 @@ struct unit {
 	bool leaving;
 	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
 	bool save_failed;          /* its guest did not let itself be saved, so it is stopped instead; until the next reload */
+	bool row_behind;           /* its row in the store has not its state, which is that of a wake that will be refused */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */

@@ -324,7 +324,7 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	struct life_event died = { .kind = LIFE_EV_DIED, .now_ms = ev->time_ns / NS_PER_MS };
 
 	if (ev->kind == VM_EVENT_LOG) {
-		log_warn("%s: %s", u != NULL ? u->name : "driver", ev->text);
+		record_driver_line(w, u, ev->text);
 		return;
 	}
 	if (u == NULL) {

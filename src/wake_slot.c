@@ -57,7 +57,8 @@ waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 	behind_join(w, u, before);
 	snprintf(why, sizeof(why), "the VM of the former %s, which has its name, MAC or address, is not gone yet", before->name);
 	unit_error_set(u, why);
-	log_info("%s: %s", u->name, why);
+	if (flood_pass(w->flood, u->number, "waits for the VM of a former unit", LIMIT_FLOOD_KIND))
+		log_info("%s: %s", u->name, why);
 	unit_run(u)->admit_ticket = ticket;
 	return true;
 }

@@ -244,6 +244,9 @@ set_up(struct warden *w, const struct config *conf)
 	raise_descriptors();
 	raise_priority();
 	identify(w, conf);
+	if ((w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w)) == NULL)
+		fatal("%s", err_str(ERR_NOMEM));
+	w->child_conf.flood = w->flood;
 	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
 	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
 		fatal("%s", m.text);
@@ -537,6 +540,8 @@ tear_down(struct warden *w)
 	child_clear(&w->dns);
 	child_clear(&w->sentinel);
 	wake_answer_all(w, "jitsud stops");
+	flood_free(w->flood);
+	w->flood = NULL;
 	control_free(w->control);
 	w->control = NULL;
 	vm_activity_free(w->activity, stop);

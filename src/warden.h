@@ -33,6 +33,7 @@
 #include "src/config.h"
 #include "src/control.h"
 #include "src/cookie_secret.h"
+#include "src/flood.h"
 #include "src/inputs.h"
 #include "src/mapping.h"
 #include "src/store.h"
@@ -132,10 +133,9 @@ struct warden {
 	uint32_t next_image;
 	uint64_t next_generation;
 	uint64_t started_ns;
-	uint64_t expired_since_ms;     /* "expired" events of the minute from here */
-	unsigned expired_events;
+	struct flood *flood;           /* what was said in this minute */
 	struct {
-		uint64_t wakes, boots, failures, crashes, refused, adopted;
+		uint64_t wakes, boots, failures, crashes, refused, adopted, left_out;
 	} totals;
 	struct event *ev_hup, *ev_term, *ev_int;
 	char *empty_root;

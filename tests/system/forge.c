@@ -4,6 +4,8 @@
  *     forge PID expired UNIT COUNT   held queries of the unit were answered too early
  *     forge PID nothing UNIT COUNT   ... were answered, but none
  *     forge PID include ZONE COUNT   the zone wants "forged.zone" included
+ *     forge PID wake UNIT COUNT      somebody asked for the unit
+ *     forge PID log LEVEL COUNT      a line for the log
  *
  * The channel is taken out of the process with pidfd_getfd(2); what the warden answers is read and thrown away.  Prints how many messages it
  * could send before the warden had enough.  Exit status: 0; 2 for trouble.
@@ -63,10 +65,26 @@ include(struct msg *m, uint32_t zone)
 	strcpy(m->include.path, "forged.zone");
 }
 
+static void
+wake(struct msg *m, uint32_t unit)
+{
+	m->type = MSG_WAKE;
+	m->unit = unit;
+}
+
+static void
+line(struct msg *m, uint32_t level)
+{
+	m->type = MSG_LOG;
+	m->log.level = level;
+	strcpy(m->log.text, "\033[31mforged\nwarden: error: all is lost");
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct msg *m, uint32_t number);
-} kinds[] = { { "expired", expired }, { "nothing", nothing }, { "include", include } };
+} kinds[] = { { "expired", expired }, { "nothing", nothing }, { "include", include }, { "wake", wake },
+	{ "log", line } };
 
 /* Empties the channel of messages; descriptors beside them are not taken. */
 static void
@@ -101,7 +119,7 @@ main(int argc, char **argv)
 	long n = 0, count;
 
 	if (argc != 5)
-		return trouble("usage: forge PID expired|nothing|include NUMBER COUNT");
+		return trouble("usage: forge PID expired|nothing|include|wake|log NUMBER COUNT");
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strcmp(argv[2], kinds[i].name) == 0)
 			kinds[i].make(&m, (uint32_t)strtoul(argv[3], NULL, 10));
