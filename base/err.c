@@ -56,6 +56,12 @@ text_escape(char *dst, size_t size, const char *src, size_t len)
 	escape(dst, size, src, len, 1);
 }
 
+void
+text_show(char *dst, size_t size, const char *src, size_t len)
+{
+	escape(dst, size, src, len, 0);
+}
+
 /* Messages may quote input, so they are made printable here, once. */
 static void __attribute__((format(printf, 3, 0)))
 vformat(char *dst, size_t size, const char *fmt, va_list ap)

@@ -84,5 +84,7 @@ void report_format(const struct report *r, size_t i, char *buf, size_t size);
 
 /* Copies `src` into dst[size], with bytes outside printable ASCII, and `\`, written as \ooo; always terminated. */
 void text_escape(char *dst, size_t size, const char *src, size_t len);
+/* The same, `\` as it is: for what is escaped already. */
+void text_show(char *dst, size_t size, const char *src, size_t len);
 
 #endif

@@ -81,7 +81,7 @@ enum err
 control_response_parse(const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m)
 {
 	json_error_t why;
-	json_t *obj = json_loadb(line, len, 0, &why);
+	json_t *obj = json_loadb(line, len, JSON_ALLOW_NUL, &why);
 	enum err e;
 
 	*data = NULL;

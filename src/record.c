@@ -10,9 +10,20 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/siphash.h"
+#include "base/utf8.h"
 #include "src/warden.h"
 
 /* ---- events ---- */
+
+json_t *
+record_bytes_json(const char *bytes, size_t len)
+{
+	char *text = utf8_from_bytes(bytes, len);
+	json_t *j = text != NULL ? json_string(text) : NULL;
+
+	free(text);
+	return j;
+}
 
 json_t *
 record_event_json(const struct store_event *ev)
@@ -22,8 +33,8 @@ record_event_json(const struct store_event *ev)
 	for (int i = 0; i < STORE_STEPS; i++)
 		if (ev->step_us[i] != STORE_STEP_NONE)
 			(void)json_object_set_new(steps, store_step_names[i], json_integer(ev->step_us[i]));
-	j = json_pack("{s:f, s:s, s:s, s:o, s:s}", "time", (double)ev->time_us / 1e6, "unit", ev->unit, "kind", ev->kind,
-	    "durations_us", steps, "text", ev->text);
+	j = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6, "unit", ev->unit, "kind", ev->kind,
+	    "durations_us", steps, "text", record_bytes_json(ev->text, strlen(ev->text)));
 	return j;
 }
 
@@ -189,7 +200,7 @@ record_died(struct warden *w, struct unit *u, const char *why)
 		console += len - 240;
 		len = 240;
 	}
-	text_escape(tail, sizeof(tail), console, len);
+	text_show(tail, sizeof(tail), console, len);
 	log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, len > 0 ? "; console: " : "", tail);
 	record_event(w, u->name, "died", why);
 }
@@ -343,25 +354,11 @@ policy_json(const struct unit *u)
 	    sleeps[uc->policy.sleep], "save_failed", u->save_failed);
 }
 
+/* NULL and "" are null. */
 json_t *
 record_text_json(const char *text)
 {
-	char *escaped;
-	json_t *j;
-
-	if (text == NULL || text[0] == '\0')
-		return json_null();
-	j = json_string(text);
-	if (j != NULL)
-		return j;
-	/* No UTF-8: a guest may write what it likes. */
-	escaped = malloc(4 * strlen(text) + 1);
-	if (escaped == NULL)
-		return json_null();
-	text_escape(escaped, 4 * strlen(text) + 1, text, strlen(text));
-	j = json_string(escaped);
-	free(escaped);
-	return j;
+	return text == NULL || text[0] == '\0' ? json_null() : record_bytes_json(text, strlen(text));
 }
 
 json_t *

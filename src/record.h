@@ -31,6 +31,8 @@ void record_event(struct warden *w, const char *unit, const char *kind, const ch
 void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
 
 /* JSON as control.h describes; NULL when out of memory. */
+/* What somebody else wrote, as a string (utf8.h). */
+json_t *record_bytes_json(const char *bytes, size_t len);
 json_t *record_event_json(const struct store_event *ev);
 json_t *record_list_json(const struct warden *w, const struct unit *u);
 json_t *record_show_json(const struct warden *w, const struct unit *u);

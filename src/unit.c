@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/siphash.h"
 #include "src/addr.h"
 
@@ -264,8 +265,10 @@ unit_error_set(struct unit *u, const char *text)
 }
 
 void
-unit_console_set(struct unit *u, const char *text)
+unit_console_set(struct unit *u, const char *bytes, size_t len)
 {
-	if (text != NULL || u->run != NULL)
-		replace_text(&unit_run(u)->console, text);
+	if (bytes == NULL && u->run == NULL)
+		return;
+	free(unit_run(u)->console);
+	u->run->console = bytes != NULL ? utf8_from_bytes(bytes, len) : NULL;
 }

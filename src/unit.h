@@ -71,7 +71,7 @@ struct unit_run {
 	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
 	char *error;               /* last failure, for `jitsu show` */
-	char *console;             /* last console lines of a VM that died or failed */
+	char *console;             /* last console lines of a VM that died or failed, as text */
 	SLIST_HEAD(, unit_waiter) waiters;
 };
 
@@ -137,6 +137,7 @@ unit_has_vm(const struct unit *u)
 }
 
 void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
-void unit_console_set(struct unit *u, const char *text);
+/* Bytes that the guest wrote; they are kept as text (utf8.h).  NULL: none. */
+void unit_console_set(struct unit *u, const char *bytes, size_t len);
 
 #endif

@@ -68,30 +68,13 @@ struct shown {
 	bool console_only;
 };
 
-static json_t *
-console_text(const char *text, size_t len)
-{
-	json_t *j = json_stringn(text, len);
-	char *escaped;
-
-	if (j != NULL)
-		return j;
-	escaped = malloc(4 * len + 1);
-	if (escaped == NULL)
-		return json_null();
-	text_escape(escaped, 4 * len + 1, text, len);
-	j = json_string(escaped);
-	free(escaped);
-	return j;
-}
-
 static void
 console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct shown *s = arg;
 	struct unit *u = unit_by_name(&s->w->units, s->name);
 	const struct aside *aside = aside_find(s->w, s->name);
-	json_t *text = res->err == ERR_OK ? console_text(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
+	json_t *text = res->err == ERR_OK ? record_bytes_json(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
 
 	(void)uuid;
 	if (s->console_only) {
@@ -144,7 +127,7 @@ show_unit(struct warden *w, struct control_request *req, struct unit *u, bool co
 		control_reply(req, record_show_json(w, u));
 	} else if (u->run != NULL && u->run->console != NULL) {
 		control_reply(req, json_pack("{s:s, s:o}", "name", u->name, "text",
-		    console_text(u->run->console, strlen(u->run->console))));
+		    record_bytes_json(u->run->console, strlen(u->run->console))));
 	} else {
 		control_fail(req, "%s is %s: it has no console", u->name, life_state_text(state));
 	}

@@ -338,7 +338,7 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	u->crashes++;
 	w->totals.crashes++;
 	unit_error_set(u, ev->text);
-	unit_console_set(u, ev->console);
+	unit_console_set(u, ev->console, ev->console_len);
 	record_died(w, u, ev->text);
 	if (w->activity != NULL)
 		vm_activity_unwatch(w->activity, &ev->uuid);

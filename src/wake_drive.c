@@ -60,7 +60,7 @@ wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket)
 	vm_uuid_make(&uuid);
 	unit_uuid_set(&w->units, u, &uuid);
 	unit_error_set(u, NULL);
-	unit_console_set(u, NULL);
+	unit_console_set(u, NULL, 0);
 	record_store(w, u, intent_stored, wake_op_new(w, u, ticket, LIFE_EV_STORED));
 }
 
@@ -71,8 +71,8 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
 	(void)uuid;
-	if (u != NULL && res->console[0] != '\0' && res->err != ERR_OK)
-		unit_console_set(u, res->console);
+	if (u != NULL && res->console_len > 0 && res->err != ERR_OK)
+		unit_console_set(u, res->console, res->console_len);
 	wake_op_done(op, res->err, res->text);
 }
 
@@ -174,8 +174,8 @@ vm_stopped(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
 	if (u != NULL && (res->err == ERR_OK || res->err == ERR_MISSING)) {
-		if (res->console[0] != '\0')
-			unit_console_set(u, res->console);
+		if (res->console_len > 0)
+			unit_console_set(u, res->console, res->console_len);
 		if (op->w->activity != NULL)
 			vm_activity_unwatch(op->w->activity, uuid);
 		unit_uuid_set(&op->w->units, u, NULL);

@@ -63,11 +63,10 @@ host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 
 /* The last `most` bytes of console text, terminated; never NULL. */
 static const char *
-tail(const struct vm_outcome *out, size_t most)
+tail(const struct vm_outcome *out, size_t most, size_t *len)
 {
-	if (out->text == NULL)
-		return "";
-	return out->text_len > most ? out->text + out->text_len - most : out->text;
+	*len = out->text == NULL ? 0 : out->text_len > most ? most : out->text_len;
+	return out->text == NULL ? "" : out->text + out->text_len - *len;
 }
 
 /* Tells the caller, and frees the job. */
@@ -79,13 +78,15 @@ job_finish(struct host_job *j)
 		.err = j->err,
 		.text = j->err == ERR_OK ? "" : j->out.msg.text[0] != '\0' ? j->out.msg.text : err_str(j->err),
 		.exec_ns = j->out.exec_ns,
-		.detail = console ? tail(&j->out, LIMIT_CONSOLE_RING) : j->out.detail,
-		.console = tail(&j->out, LIMIT_CONSOLE_TAIL),
+		.detail = j->out.detail,
+		.detail_len = strlen(j->out.detail),
 		.usec_cpu = j->out.usec_cpu,
 		.saved = j->err != ERR_OK && j->out.saved,
 	};
 
-	res.detail_len = console && j->out.text != NULL ? (size_t)(j->out.text + j->out.text_len - res.detail) : strlen(res.detail);
+	if (console)
+		res.detail = tail(&j->out, LIMIT_CONSOLE_RING, &res.detail_len);
+	res.console = tail(&j->out, LIMIT_CONSOLE_TAIL, &res.console_len);
 	if (j->done != NULL)
 		j->done(&j->uuid, &res, j->arg);
 	host_job_free(j);
@@ -467,10 +468,11 @@ host_entry_next(struct entry *e)
 /* ---- results ---- */
 
 static void
-emit(struct entry *e, enum vm_event_kind kind, const char *text, const char *console)
+emit(struct entry *e, enum vm_event_kind kind, const char *text, const struct vm_outcome *out)
 {
-	struct vm_event ev = { .kind = kind, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = text, .console = console };
+	struct vm_event ev = { .kind = kind, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = text };
 
+	ev.console = tail(out, LIMIT_CONSOLE_TAIL, &ev.console_len);
 	e->host->on_event(&ev, e->host->arg);
 }
 
@@ -493,7 +495,7 @@ buried(struct entry *e, struct host_job *j)
 		j->out.text = NULL;
 		job_finish(w);
 	} else {
-		emit(e, VM_EVENT_DIED, j->why, tail(&j->out, LIMIT_CONSOLE_TAIL));
+		emit(e, VM_EVENT_DIED, j->why, &j->out);
 	}
 	host_job_free(j);
 }
@@ -567,7 +569,7 @@ op_done(struct pool_job *pj)
 		buried(e, j);
 	} else if (j->op == OP_WATCHED) {
 		if (j->verdict == VM_WATCH_READY)
-			emit(e, VM_EVENT_READY, "", "");
+			emit(e, VM_EVENT_READY, "", &(struct vm_outcome){ .text = NULL });
 		if (j->verdict == VM_WATCH_ENDED) {
 			e->busy = false;
 			entry_bury(e, false, j->why, &j->out);

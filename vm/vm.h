@@ -118,7 +118,8 @@ struct vm_event {
 	struct vm_uuid uuid;
 	uint64_t time_ns;
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
-	const char *console;       /* last lines, escaped for nothing: the reader escapes; may be empty, never NULL */
+	const char *console;       /* last lines, escaped for nothing, NULs too: the reader escapes; never NULL */
+	size_t console_len;
 };
 
 struct vm_host;
@@ -144,7 +145,8 @@ struct vm_result {
 	uint64_t exec_ns;          /* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
 	const char *detail;        /* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
 	size_t detail_len;
-	const char *console;       /* last lines when a start failed or a VM was stopped; never NULL */
+	const char *console;       /* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
+	size_t console_len;
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
 	bool saved;                /* vm_restore, after an error: it could not be tried (and a cold boot neither), and the state is there as before */
 };
