@@ -21,6 +21,9 @@
 #define LIMIT_CRASH_FRAMES 40
 #define LIMIT_CRASH_LINE 480
 
+/* Zones from which on a reload that leaves less than half is asked about: fewer come and go by hand. */
+#define LIMIT_LOSS_ZONES 4
+
 /* Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is replaced. */
 #define LIMIT_CHAN_QUEUE 4096
 

@@ -139,6 +139,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	counts->images = conf->nimages;
 	(void)config_check_files(conf, r);   /* what it found is in r */
 	config_check_xl(conf, r);
+	config_report_strays(conf, r);
 	check_cookies(conf, r);
 	check_zones(conf, r, counts);
 	config_free(conf);

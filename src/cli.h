@@ -18,6 +18,7 @@ struct cli {
 	const char *socket;
 	bool json;                 /* --json */
 	bool follow;               /* -f */
+	bool force;                /* --force */
 	int count;                 /* -n; 0 = the daemon's default */
 	const char *origin;        /* -z; NULL = none */
 	const char *arg;           /* NAME or FILE; NULL = none */
@@ -66,6 +67,10 @@ void cli_client_free(struct cli_client *c);   /* NULL is allowed */
 /* ---- dump, cli_dump.c ---- */
 
 int cli_dump(const struct cli *cli);
+
+/* ---- reload, cli_verbs.c ---- */
+
+int cli_reload(const struct cli *cli);
 
 /* ---- check, cli_check.c ---- */
 

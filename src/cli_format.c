@@ -218,6 +218,9 @@ cli_print_show(FILE *f, const json_t *u)
 		print_line(f, "domain", "%.0f", domid);
 	if (memory >= 0)
 		print_line(f, "memory", "%s", cli_text_bytes((uint64_t)memory, bytes));
+	if (number_of(json_object_get(u, "next"), "memory") >= 0)
+		print_line(f, "next boot", "image %s, memory %s", text_of(json_object_get(u, "next"), "image"),
+		    cli_text_bytes((uint64_t)number_of(json_object_get(u, "next"), "memory"), bytes));
 	show_policy(f, json_object_get(u, "policy"));
 	show_history(f, u);
 	if (line > 0)
@@ -307,13 +310,21 @@ cli_print_console(FILE *f, const json_t *data)
 bool
 cli_print_reload(FILE *f, const json_t *data)
 {
-	double zones = number_of(data, "zones"), units = number_of(data, "units");
+	double zones = number_of(data, "zones"), units = number_of(data, "units"), old = number_of(data, "old"), failed = number_of(data, "failed");
 	const json_t *warning;
 	size_t i;
 
 	if (!json_is_object(data))
 		return false;
-	fprintf(f, "reloaded: %.0f zones, %.0f units\n", zones > 0 ? zones : 0, units > 0 ? units : 0);
+	zones = zones > 0 ? zones : 0;
+	units = units > 0 ? units : 0;
+	old = old > 0 ? old : 0;
+	failed = failed > 0 ? failed : 0;
+	if (old + failed > 0)
+		fprintf(f, "reloaded: %.0f of %.0f zones, %.0f units; %.0f zones keep their old contents, %.0f are not served\n", zones - old - failed, zones,
+		    units, old, failed);
+	else
+		fprintf(f, "reloaded: %.0f zones, %.0f units\n", zones, units);
 	json_array_foreach(json_object_get(data, "warnings"), i, warning)
 		print_block(f, json_is_string(warning) ? json_string_value(warning) : "", 0);
 	return true;
@@ -438,6 +449,23 @@ status_limits(FILE *f, json_t *limits)
 	cli_table_free(t);
 }
 
+/* The last reload, which may have been SIGHUP's: that one got no answer. */
+static void
+status_reload(FILE *f, const json_t *reload)
+{
+	double when = number_of(reload, "time");
+	time_t s = (time_t)when;
+	char stamp[32];
+	struct tm tm;
+
+	if (when <= 0 || localtime_r(&s, &tm) == NULL || strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		return;
+	print_line(f, "last reload", "%s, by %s: %s%s%s", stamp, text_of(reload, "by"),
+	    json_is_true(json_object_get(reload, "refused")) ? "REFUSED, nothing was changed" : "loaded",
+	    json_is_string(json_object_get(reload, "error")) ? ": " : "",
+	    json_is_string(json_object_get(reload, "error")) ? text_of(reload, "error") : "");
+}
+
 bool
 cli_print_status(FILE *f, const json_t *data)
 {
@@ -454,6 +482,7 @@ cli_print_status(FILE *f, const json_t *data)
 		print_line(f, "uptime", "%s", cli_text_ms(up * 1000, ms));
 	if (anew >= 0 && from_disk >= 0)
 		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
+	status_reload(f, json_object_get(data, "reload"));
 	if (failed > 0 || old > 0)
 		print_line(f, "bad zones", "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed > 0 ? failed : 0, old > 0 ? old : 0);
 	print_line(f, "state", "%s", text_of(data, "state"));

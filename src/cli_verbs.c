@@ -56,12 +56,12 @@ other_version(const struct cli *cli)
 	    cli->socket, cli->verb->name);
 }
 
-/* A question, an answer, and the verb's printer. */
+/* A question, an answer, and the verb's printer.  Takes over the request; NULL: that was said. */
 static int
-run_plain(const struct cli *cli)
+run_request(const struct cli *cli, json_t *request)
 {
 	struct cli_client *client = NULL;
-	json_t *request = cli_request(cli), *data = NULL;
+	json_t *data = NULL;
 	int status = CLI_FAILED;
 
 	if (request == NULL)
@@ -81,6 +81,18 @@ out:
 	json_decref(data);
 	cli_client_free(client);
 	return status;
+}
+
+static int
+run_plain(const struct cli *cli)
+{
+	return run_request(cli, cli_request(cli));
+}
+
+int
+cli_reload(const struct cli *cli)
+{
+	return run_request(cli, json_pack("{s:b}", "force", (int)cli->force));
 }
 
 static const struct cli_verb *
@@ -217,7 +229,8 @@ const struct cli_verb cli_verbs[] = {
 	    "A zone with an error is served with its old contents, or not at all when it has none." },
 	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",
 	    "Every name in full, the SOA first.  Mappings are not served and not printed." },
-	{ "reload", "", "", 0, 0, CHANGE_S, run_plain, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
+	{ "reload", "[--force]", "", 0, 0, CHANGE_S, cli_reload, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
+	    "  --force  also a configuration that drops all zones or most, or seems to be cut short\n"
 	    "A wrong configuration changes nothing; a wrong zone keeps its old contents, the others are loaded.  Exit 1 in both cases.\n"
 	    "For root and the admins of jitsu.conf." },
 	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",

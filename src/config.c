@@ -441,10 +441,11 @@ set_paths(struct config_loader *l, const char *path)
 	return c->dir != NULL;
 }
 
-enum err
-config_load_text(const char *path, const char *text, size_t len, struct config **conf, struct report *r)
+/* `shown` is for messages; relative paths start where `path` is. */
+static enum err
+load_text(const char *shown, const char *path, const char *text, size_t len, struct config **conf, struct report *r)
 {
-	struct config_loader l = { .report = r, .file = path };
+	struct config_loader l = { .report = r, .file = shown };
 	size_t before = r->nerrors;
 	struct arena *arena = malloc(sizeof(*arena));
 	char *copy = malloc(len + 1);
@@ -456,16 +457,19 @@ config_load_text(const char *path, const char *text, size_t len, struct config *
 	l.tail = &l.raws;
 	l.conf = arena_alloc(&l.arena, sizeof(*l.conf));
 	if (arena == NULL || copy == NULL || l.conf == NULL || !set_paths(&l, path)) {
-		(void)report_add(r, path, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
+		(void)report_add(r, shown, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
 		goto out;
 	}
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	scan(&l, copy, len);
-	if (r->nerrors == before)
+	l.conf->text = arena_strndup(&l.arena, text, len);
+	l.conf->text_len = len;
+	l.nomem |= l.conf->text == NULL;
+	if (r->nerrors == before && !l.nomem)
 		parse(&l, copy);
 	if (l.nomem)
-		(void)report_add(r, path, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
+		(void)report_add(r, shown, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
 	e = l.nomem ? ERR_NOMEM : r->nerrors != before ? ERR_PARSE : ERR_OK;
 out:
 	if (e == ERR_OK) {
@@ -479,6 +483,12 @@ out:
 	arena_clear(&l.scratch);
 	free(copy);
 	return e;
+}
+
+enum err
+config_load_text(const char *path, const char *text, size_t len, struct config **conf, struct report *r)
+{
+	return load_text(path, path, text, len, conf, r);
 }
 
 /* The whole of a regular file, malloc'd. */
@@ -521,21 +531,34 @@ out:
 	return e;
 }
 
+/* The links of the path are followed at each load, so that what is read lies together, and what moved is seen. */
 enum err
 config_load(const char *path, struct config **conf, struct report *r)
 {
+	char *real = realpath(path, NULL);
+	const char *at = real != NULL ? real : path;   /* the error comes from opening it */
 	struct errmsg m;
 	char *text;
 	size_t len = 0;
-	enum err e = read_file(path, &text, &len, &m);
+	enum err e = read_file(at, &text, &len, &m);
 
 	*conf = NULL;
 	if (e != ERR_OK)
 		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
 	else
-		e = config_load_text(path, text, len, conf, r);
+		e = load_text(path, at, text, len, conf, r);
 	free(text);
+	free(real);
 	return e;
+}
+
+struct config *
+config_ref(const struct config *conf)
+{
+	struct config *c = (struct config *)(uintptr_t)conf;   /* what it says stays as it is */
+
+	c->refs++;
+	return c;
 }
 
 void
@@ -543,7 +566,7 @@ config_free(struct config *conf)
 {
 	struct arena *arena;
 
-	if (conf == NULL)
+	if (conf == NULL || conf->refs-- > 0)
 		return;
 	arena = conf->arena;
 	arena_clear(arena);

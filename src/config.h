@@ -160,9 +160,20 @@ struct config_zone {
 	const struct config_zone_section *section;
 };
 
+/* A file that a section with origin "*" matches and that is no zone: it costs no other. */
+struct config_stray {
+	struct config_stray *next;
+	const char *name;              /* what stands for the star, escaped */
+	const char *file;              /* absolute */
+	unsigned line;                 /* of the section's `file` */
+	const char *why;
+};
+
 struct config {
-	const char *path;              /* absolute */
+	const char *path;              /* absolute, without symbolic links */
 	const char *dir;               /* its directory: relative paths start here */
+	const char *text;              /* of the file, without an end that can be relied on */
+	size_t text_len;
 	struct config_listen *listen;
 	unsigned nlisten;
 	unsigned port;
@@ -189,10 +200,13 @@ struct config {
 	unsigned nsections;
 	struct config_zone *zones;     /* sections with "*" expanded when the file was loaded; sorted by origin */
 	unsigned nzones;
+	struct config_stray *strays;
+	unsigned nstrays;
 	struct config_list listen_text;
 	unsigned lines[64];            /* of the top level's options, by row */
 	unsigned limits_lines[64];
 	void *arena;
+	unsigned refs;                 /* holders beside the first; config_free drops one */
 };
 
 /*
@@ -202,13 +216,15 @@ struct config {
 enum err config_load(const char *path, struct config **conf, struct report *r);
 /* The same from memory; `path` is for messages and relative paths. */
 enum err config_load_text(const char *path, const char *text, size_t len, struct config **conf, struct report *r);
-void config_free(struct config *conf);   /*
+void config_free(struct config *conf);   /* NULL is allowed */
+/* One more holder, who calls config_free. */
+struct config *config_ref(const struct config *conf);
+
+/*
  * The file that the zones process means: it has only the zone's path, cut to what a message holds, calls its units file `PATH (units)', and cuts both
  * at `most` bytes.  A path of the configuration, or `said` itself for a file that the zone includes.
  */
 const char *config_zone_file(const struct config_zone *zone, const char *said, size_t most);
-
-/* NULL is allowed */
 
 /*
  * Checks the files that a running daemon needs only when a unit wakes: kernels, initrds and disks whose paths have no placeholders.  For
@@ -227,6 +243,15 @@ void config_print(const struct config *conf, FILE *f);
  * The caller goes on with the old values of those and the new values of everything else (network sections may come and go).
  */
 bool config_needs_restart(const struct config *old, const struct config *fresh, struct report *r);
+
+/*
+ * Would `fresh` take so much away from `old` that it is more likely a file that was cut short, or not written to its end?  ERR_PARSE, and what to do in `r`:
+ * no zone is left, or less than half of some; or its end is missing and a section with it.
+ */
+enum err config_check_loss(const struct config *old, const struct config *fresh, struct report *r);
+
+/* Adds an error for each stray. */
+void config_report_strays(const struct config *conf, struct report *r);
 
 /* By name; NULL when there is none. */
 const struct config_network *config_network_find(const struct config *conf, const char *name);

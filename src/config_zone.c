@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,18 +118,23 @@ build_section(struct config_loader *l, struct config_raw *raw)
 
 /* ---- the zones to serve ---- */
 
+struct candidate {
+	struct config_zone zone;
+	unsigned line;                 /* of its section's `file` */
+	bool exact;                    /* the file's name spells the origin as it is served */
+};
+
 struct zones {
-	struct config_zone *at;        /* malloc'd while it grows */
+	struct candidate *at;          /* malloc'd while it grows */
 	unsigned n, room;
 };
 
 static void
-zones_add(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, const char *origin, const char *file,
-    const char *units)
+zones_add(struct config_loader *l, struct zones *zs, const struct candidate *c)
 {
 	if (zs->n == zs->room) {
 		unsigned room = zs->room == 0 ? 64 : zs->room * 2;
-		struct config_zone *grown = reallocarray(zs->at, room, sizeof(*grown));
+		struct candidate *grown = reallocarray(zs->at, room, sizeof(*grown));
 
 		if (grown == NULL) {
 			l->nomem = true;
@@ -137,9 +143,35 @@ zones_add(struct config_loader *l, struct zones *zs, const struct config_zone_se
 		zs->at = grown;
 		zs->room = room;
 	}
-	zs->at[zs->n] = (struct config_zone){ .origin = origin, .file = file, .units = units, .section = sec };
-	l->nomem |= origin == NULL || file == NULL;
-	zs->n++;
+	zs->at[zs->n++] = *c;
+	l->nomem |= c->zone.origin == NULL || c->zone.file == NULL;
+}
+
+static void __attribute__((format(printf, 5, 6)))
+stray_add(struct config_loader *l, const char *file, const char *name, unsigned line, const char *fmt, ...)
+{
+	struct config_stray *s = arena_alloc(&l->arena, sizeof(*s));
+	char why[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (s != NULL)
+		*s = (struct config_stray){ .next = l->conf->strays, .name = arena_strdup(&l->arena, name), .file = file, .line = line,
+			.why = arena_strdup(&l->arena, why) };
+	l->nomem |= s == NULL || file == NULL || s->name == NULL || s->why == NULL;
+	if (l->nomem)
+		return;
+	l->conf->strays = s;
+	l->conf->nstrays++;
+}
+
+void
+config_report_strays(const struct config *conf, struct report *r)
+{
+	for (const struct config_stray *s = conf->strays; s != NULL; s = s->next)
+		(void)report_add(r, conf->path, s->line, "%s", s->why);   /* always ERR_PARSE */
 }
 
 /* `pattern` with its star replaced. */
@@ -159,17 +191,24 @@ glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_sec
 {
 	const char *pattern = strrchr(sec->file, '/') + 1, *star = strchr(pattern, '*');
 	size_t head = (size_t)(star - pattern), tail = strlen(star + 1), len = strlen(name);
-	char origin[256];
+	struct candidate c = { .line = line, .zone.section = sec };
+	char origin[256], shown[1024];
 
 	if (name[0] == '.' || len <= head + tail || memcmp(name, pattern, head) != 0 || strcmp(name + len - tail, star + 1) != 0)
 		return;
-	if (!copy_origin(origin, sizeof(origin), name + head, len - head - tail)) {
-		config_found(l, line, "file: the name of \"%s\" matches, but \"%.*s\" is no domain name; rename it or narrow the pattern", name,
-		    (int)(len - head - tail), name + head);
+	name += head;
+	len -= head + tail;
+	c.zone.file = fill_star(l, sec->file, name, len);
+	if (!copy_origin(origin, sizeof(origin), name, len)) {
+		text_escape(shown, sizeof(shown), name, len);
+		stray_add(l, c.zone.file, shown, line, "file: the name of \"%.*s%s%s\" matches, but \"%s\" is no domain name; rename it or narrow the pattern",
+		    (int)head, pattern, shown, star + 1, shown);
 		return;
 	}
-	zones_add(l, zs, sec, arena_strdup(&l->arena, origin), fill_star(l, sec->file, name + head, len - head - tail),
-	    sec->units == NULL ? NULL : fill_star(l, sec->units, name + head, len - head - tail));
+	c.exact = strlen(origin) == len && memcmp(origin, name, len) == 0;
+	c.zone.origin = arena_strdup(&l->arena, origin);
+	c.zone.units = sec->units == NULL ? NULL : fill_star(l, sec->units, name, len);
+	zones_add(l, zs, &c);
 }
 
 static void
@@ -190,14 +229,34 @@ glob_section(struct config_loader *l, struct zones *zs, const struct config_zone
 	closedir(d);
 }
 
-/* By origin; a section of its own comes before a match. */
+/*
+ * By origin; a section of its own comes before a match, of matches the section that stands first, and in its directory the file whose
+ * name is spelt as the zone is served.
+ */
 static int
 compare(const void *a, const void *b)
 {
-	const struct config_zone *x = a, *y = b;
-	int order = strcmp(x->origin, y->origin);
+	const struct candidate *x = a, *y = b;
+	int order = strcmp(x->zone.origin, y->zone.origin);
 
-	return order != 0 ? order : (x->section->origin[0] == '*') - (y->section->origin[0] == '*');
+	if (order == 0)
+		order = (x->zone.section->origin[0] == '*') - (y->zone.section->origin[0] == '*');
+	if (order == 0)
+		order = (x->zone.section > y->zone.section) - (x->zone.section < y->zone.section);
+	if (order == 0)
+		order = y->exact - x->exact;
+	return order != 0 ? order : strcmp(x->zone.file, y->zone.file);
+}
+
+/* Two of a kind have this name. */
+static void
+not_twice(struct config_loader *l, const struct config_zone *first, const struct candidate *again)
+{
+	if (again->zone.section->origin[0] != '*')
+		config_found(l, again->zone.section->line, "zone \"%s\" comes from \"%s\" and from \"%s\"", first->origin, first->file, again->zone.file);
+	else
+		stray_add(l, again->zone.file, first->origin, again->line, "file: zone \"%s\" comes from \"%s\", and \"%s\", which has the same name, is left "
+		    "out; remove one of them", first->origin, first->file, again->zone.file);
 }
 
 /* Sorts, lets sections win over matches, and reports names that two of a kind have. */
@@ -214,14 +273,15 @@ merge(struct config_loader *l, struct zones *zs)
 		return;
 	}
 	for (unsigned i = 0; i < zs->n; i++) {
-		const struct config_zone *z = &zs->at[i], *last = c->nzones > 0 ? &c->zones[c->nzones - 1] : NULL;
+		const struct candidate *z = &zs->at[i];
+		const struct config_zone *last = c->nzones > 0 ? &c->zones[c->nzones - 1] : NULL;
 
-		if (last == NULL || strcmp(last->origin, z->origin) != 0) {
-			c->zones[c->nzones] = *z;
+		if (last == NULL || strcmp(last->origin, z->zone.origin) != 0) {
+			c->zones[c->nzones] = z->zone;
 			c->zones[c->nzones].index = c->nzones;
 			c->nzones++;
-		} else if ((last->section->origin[0] == '*') == (z->section->origin[0] == '*')) {
-			config_found(l, z->section->line, "zone \"%s\" comes from \"%s\" and from \"%s\"", z->origin, last->file, z->file);
+		} else if ((last->section->origin[0] == '*') == (z->zone.section->origin[0] == '*')) {
+			not_twice(l, last, z);
 		}
 	}
 }
@@ -242,7 +302,7 @@ config_build_zones(struct config_loader *l)
 		if (strcmp(sec->origin, "*") == 0)
 			glob_section(l, &zs, sec, config_line(raw, "file"));
 		else
-			zones_add(l, &zs, sec, sec->origin, sec->file, sec->units);
+			zones_add(l, &zs, &(struct candidate){ .zone = { .origin = sec->origin, .file = sec->file, .units = sec->units, .section = sec } });
 	}
 	if (!l->nomem)
 		merge(l, &zs);

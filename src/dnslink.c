@@ -123,7 +123,7 @@ static uint32_t
 unit_number(const struct warden *w, const struct config_zone *zone, uint32_t i)
 {
 	const struct unit_conf *uc = mapping_zone_unit(w->gen->mappings, zone, i);
-	const struct unit *u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
+	const struct unit *u = uc != NULL && !uc->refused ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
 
 	return u != NULL ? u->number : MSG_UNIT_NONE;
 }

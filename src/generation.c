@@ -138,13 +138,27 @@ drop(struct served_zone *z)
 	z->nunits = 0;
 }
 
-/* Makes the findings about one zone those of the load. */
+static bool
+is_known(const struct report *r, const struct report_line *line)
+{
+	for (size_t i = 0; i < r->nlines; i++) {
+		const struct report_line *l = &r->lines[i];
+
+		if (l->line == line->line && l->file != NULL && line->file != NULL && strcmp(l->file, line->file) == 0 && l->text != NULL &&
+		    line->text != NULL && strcmp(l->text, line->text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Makes the findings about one zone those of the load, each once. */
 static void
 hand_on(struct loader *l, const struct config_zone *zone, const struct report *found)
 {
 	for (size_t k = 0; k < found->nlines; k++)
-		loader_zone_error(l, zone, found->lines[k].file != NULL ? found->lines[k].file : "", found->lines[k].line,
-		    found->lines[k].text != NULL ? found->lines[k].text : "");
+		if (!is_known(&l->report, &found->lines[k]))
+			loader_zone_error(l, zone, found->lines[k].file != NULL ? found->lines[k].file : "", found->lines[k].line,
+			    found->lines[k].text != NULL ? found->lines[k].text : "");
 }
 
 /* Falls back to what was served before; false when there is nothing. */
@@ -156,7 +170,7 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 	struct report found;
 	bool ok;
 
-	if (old == NULL || old->image == NULL || (z->image == old->image && z->index == old->index)) {
+	if (old == NULL || old->image == NULL) {
 		drop(z);
 		return false;
 	}
@@ -164,12 +178,10 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 	z->kept = true;   /* what is on disk, if anything, is this version */
 	take(z, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
 	report_init(&found);
-	ok = mapping_set_add(g->mappings, &g->conf->zones[i], z->image->view, z->index, &found) == ERR_OK;
-	if (!ok) {
-		/* Its mappings no longer fit the configuration: better no zone than wrong units. */
-		hand_on(l, &g->conf->zones[i], &found);
+	ok = mapping_set_keep(g->mappings, l->w->gen->mappings, &g->conf->zones[i], z->image->view, z->index, &found) == ERR_OK;
+	hand_on(l, &g->conf->zones[i], &found);
+	if (!ok)
 		drop(z);
-	}
 	report_clear(&found);
 	return ok;
 }
@@ -355,7 +367,7 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 		for (uint32_t i = 0; i < n; i++) {
 			const struct unit_conf *uc = mapping_zone_unit(g->mappings, zone, i);
 
-			if (uc->target == NULL && update_unit(w, uc, g->number, &m) != ERR_OK)
+			if (uc->target == NULL && !uc->refused && update_unit(w, uc, g->number, &m) != ERR_OK)
 				(void)report_add(r, uc->file, uc->line, "%s", m.text);
 		}
 	}

@@ -78,7 +78,7 @@ help(const char *name)
 	return cli_flush();
 }
 
-enum { OPT_JSON = 256 };
+enum { OPT_JSON = 256, OPT_FORCE };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, 's' },
@@ -86,6 +86,7 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "follow", no_argument, NULL, 'f' },
+	{ "force", no_argument, NULL, OPT_FORCE },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -124,6 +125,8 @@ options_global(struct cli *cli, int argc, char **argv)
 			return cli_flush();
 		case 'f':
 			return wrong("--follow belongs behind ", "`events`");
+		case OPT_FORCE:
+			return wrong("--force belongs behind ", "`reload`");
 		default:
 			usage(stderr);
 			return CLI_USAGE;
@@ -158,6 +161,11 @@ options_verb(struct cli *cli, int argc, char **argv)
 			if (strchr(v->options, 'f') == NULL)
 				return wrong_for(v, "--follow belongs to `events`");
 			cli->follow = true;
+			break;
+		case OPT_FORCE:
+			if (v->run != cli_reload)
+				return wrong_for(v, "--force belongs to `reload`");
+			cli->force = true;
 			break;
 		case 'n':
 			if (!count_parse(optarg, &cli->count))

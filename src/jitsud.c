@@ -68,6 +68,18 @@ check_only(const char *path)
 	return 0;
 }
 
+/* Links stay: where they lead is looked up at each load.  NULL: it is that already, or cannot be. */
+static char *
+absolute(const char *path)
+{
+	char *cwd = path[0] != '/' ? getcwd(NULL, 0) : NULL, *all = NULL;
+
+	if (cwd != NULL && asprintf(&all, "%s/%s", cwd, path) < 0)
+		all = NULL;   /* asprintf leaves it undefined */
+	free(cwd);
+	return all;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -109,7 +121,7 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	path = realpath(opt.conf_path, NULL);   /* the daemon changes its directory */
+	path = absolute(opt.conf_path);   /* the daemon changes its directory */
 	if (path != NULL)
 		opt.conf_path = path;
 	status = check ? check_only(opt.conf_path) : warden_main(&opt);

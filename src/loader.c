@@ -468,7 +468,7 @@ on_prepared(evutil_socket_t fd, short what, void *arg)
 }
 
 enum err
-loader_start(struct warden *w, load_done_cb done, void *arg)
+loader_start(struct warden *w, bool force, load_done_cb done, void *arg)
 {
 	struct loader *l;
 
@@ -479,6 +479,7 @@ loader_start(struct warden *w, load_done_cb done, void *arg)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	w->loader = l;
 	l->w = w;
+	l->force = force;
 	l->done = done;
 	l->arg = arg;
 	report_init(&l->report);

@@ -27,6 +27,7 @@ struct prepare {
 
 struct loader {
 	struct warden *w;
+	bool force;                    /* also what takes most of the zones away */
 	struct prepare prepare;        /* while it runs, what is marked (p) is its thread's */
 	struct config *conf;           /* (p) the new one, until the swap takes it */
 	struct report report;          /* (p) */

@@ -51,6 +51,7 @@ mapping_set_free(struct mapping_set *set)
 	if (set == NULL)
 		return;
 	clear_indexes(set);
+	mapping_kept_clear(set);
 	arena_clear(&set->arena);
 	free(set);
 }
@@ -78,7 +79,7 @@ struct source {
 	const struct dns_unit *units;  /* or an array */
 };
 
-/* Makes mz->units from the source; the verdict is in the report's count. */
+/* Makes mz->units from the source; the verdict is in the report's count, unless the zone is kept. */
 static void
 take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz, const struct source *src, struct report *r)
 {
@@ -87,17 +88,20 @@ take_units(struct mapping_set *set, const struct config_zone *zone, struct mappi
 
 	for (uint32_t i = 0; i < mz->n && !set->nomem; i++) {
 		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
+		size_t before = r->nerrors;
 
 		if (src->units == NULL && dns_image_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
 			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
 			return;
 		}
 		mapping_unit_build(set, zone, &mz->units[i], unit, r);
+		if (mz->kept && r->nerrors != before)
+			mapping_unit_refuse(&mz->units[i]);
 	}
 }
 
 static enum err
-add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src, uint32_t n, struct report *r)
+add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src, uint32_t n, bool keep, struct report *r)
 {
 	struct mapping_zone *mz = &set->zones[zone->index];
 	size_t before = r->nerrors;
@@ -106,13 +110,13 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 		return ERR_EXISTS;
 	if (n > LIMIT_UNIT_NUMBERS - set->total)
 		return report_add(r, zone->file, 0, "zone \"%s\" has %u units; with it there would be more than %u", zone->origin, n, LIMIT_UNIT_NUMBERS);
-	*mz = (struct mapping_zone){ .n = n };
+	*mz = (struct mapping_zone){ .n = n, .kept = keep };
 	mz->units = arena_array(&set->arena, n, sizeof(*mz->units));
 	mz->heights = arena_array(&set->arena, n, 1);
 	set->nomem = mz->units == NULL || mz->heights == NULL;
 	if (!set->nomem)
 		take_units(set, zone, mz, src, r);
-	if (!set->nomem && r->nerrors == before) {
+	if (!set->nomem && (keep || r->nerrors == before)) {
 		mz->added = true;
 		set->total += n;
 		return ERR_OK;
@@ -124,8 +128,8 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 	return set->nomem ? ERR_NOMEM : ERR_PARSE;
 }
 
-enum err
-mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone,
+static enum err
+add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone, bool keep,
     struct report *r)
 {
 	struct source src = { img, image_zone, NULL };
@@ -134,7 +138,26 @@ mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const s
 
 	if (dns_image_zone(img, image_zone, &info, &m) != ERR_OK)
 		return report_add(r, zone->file, 0, "%s", m.text);
-	return add_zone(set, zone, &src, info.units, r);
+	return add_zone(set, zone, &src, info.units, keep, r);
+}
+
+enum err
+mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone,
+    struct report *r)
+{
+	return add_image(set, zone, img, image_zone, false, r);
+}
+
+enum err
+mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
+    const struct dns_image *img, uint32_t image_zone, struct report *r)
+{
+	enum err e;
+
+	set->before = before;
+	e = add_image(set, zone, img, image_zone, true, r);
+	set->before = NULL;
+	return e;
 }
 
 enum err
@@ -143,7 +166,7 @@ mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, c
 	static const struct dns_unit none;
 	struct source src = { NULL, 0, units != NULL ? units : &none };
 
-	return add_zone(set, zone, &src, n, r);
+	return add_zone(set, zone, &src, n, false, r);
 }
 
 bool

@@ -4,9 +4,9 @@
  * Zone data is data: only keys that options.h marks may be set here.  One mapping_set holds the units of all zones that a configuration serves; addresses,
  * MACs and writable disks are checked across all of them.  It points into the configuration, which must outlive it; it copies what it needs from zone images.
  *
- * A zone is taken as a whole or not at all: the caller adds each zone's image, and for a zone that was refused may add the image that it served before. Then
- * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further zones; those too may be added again with
- * their old image, and finished again.
+ * A zone is taken as a whole or not at all: the caller adds each zone's image.  For a zone that was refused it may keep the image that was served before,
+ * which is never refused as a whole, whatever the configuration has become: a unit that does not fit any more is refused alone.  Then
+ * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further zones; those too may be kept, and finished again.
  */
 #ifndef SRC_MAPPING_H
 #define SRC_MAPPING_H
@@ -35,6 +35,7 @@ struct unit_conf {
 	uint32_t line;
 	uint16_t nneeds;
 	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
+	bool refused;                  /* alone, in a zone that was kept: no unit, its name is plain data */
 	uint8_t mac[6];
 	struct msg_addr *addrs;        /* prefixlen is its subnet's */
 	struct config_policy policy;   /* resolved: nothing in it means "default" any more */
@@ -54,12 +55,20 @@ void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_c
 enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img,
     uint32_t image_zone, struct report *r);
 
+/*
+ * Keeps the contents of a zone that mapping_set_add, or mapping_set_finish, has refused.  A unit whose image section is gone goes on with that of `before`, the
+ * running set, unless that is NULL.  Findings about units that are refused alone are in `r`.  ERR_NOMEM or ERR_PARSE: the zone could not be kept.
+ */
+enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
+    const struct dns_image *img, uint32_t image_zone, struct report *r);
+
 /* As mapping_set_add, from an array: for tests. */
 enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n,
     struct report *r);
 
 /*
- * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set (mapping_zone_added says which), the others are whole.
+ * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set (mapping_zone_added says which), or units of zones that were kept; the
+ * others are whole.
  */
 enum err mapping_set_finish(struct mapping_set *set, struct report *r);
 bool mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone);

@@ -143,7 +143,10 @@ measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 	return most + 1;
 }
 
-/* Runs `each` over the references of all zones and drops the zones for which something was reported.  Returns whether one was dropped. */
+/*
+ * Runs `each` over the references of all zones and drops the zones for which something was reported, or the units alone of a zone that was kept.  Returns
+ * whether one was dropped.
+ */
 static bool
 round_over(struct mapping_set *set, struct report *r, void (*each)(struct mapping_set *, struct report *, const struct mapping_reference *))
 {
@@ -153,10 +156,17 @@ round_over(struct mapping_set *set, struct report *r, void (*each)(struct mappin
 		struct mapping_zone *mz = &set->zones[z];
 		size_t before = r->nerrors;
 
-		for (const struct mapping_reference *ref = mz->references; ref != NULL && mz->added; ref = ref->next)
+		for (const struct mapping_reference *ref = mz->references; ref != NULL && mz->added; ref = ref->next) {
+			size_t errors = r->nerrors;
+
+			if (ref->unit->refused)
+				continue;
 			each(set, r, ref);
+			if (mz->kept && r->nerrors != errors)
+				mapping_unit_refuse(ref->unit);
+		}
 		if (r->nerrors != before) {
-			mz->added = false;
+			mz->added = mz->kept;
 			dropped = true;
 		}
 	}

@@ -14,8 +14,16 @@ struct mapping_reference {
 	const char *needs;             /* value of `needs`, or NULL */
 };
 
+/* An image section that the configuration has no more, for units of zones that were kept. */
+struct mapping_kept {
+	struct mapping_kept *next;
+	struct config_image image;     /* its texts are the owner's */
+	struct config *owner;          /* the configuration that had it; a reference */
+};
+
 struct mapping_zone {
 	bool added;
+	bool kept;                     /* old contents: units are refused alone */
 	uint32_t n;
 	struct unit_conf *units;
 	uint8_t *heights;              /* mapping_finish.c: how deep each unit's needs go */
@@ -31,6 +39,8 @@ struct mapping_set {
 	struct mapping_zone *zones;    /* by config_zone.index */
 	struct index names, addrs, macs;   /* to struct unit_conf */
 	struct index disks_written, disks_read;
+	struct mapping_kept *kept;
+	const struct mapping_set *before;   /* during mapping_set_keep */
 	uint32_t total;                /* units in added zones, aliases included */
 	bool nomem;
 };
@@ -42,6 +52,11 @@ void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone,
 void mapping_unit_enter(struct mapping_set *set, struct unit_conf *u);
 /* A finding about `u`, at its line. */
 void mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The unit is none any more. */
+void mapping_unit_refuse(struct unit_conf *u);
+/* The section that a unit of a kept zone had, made part of this set; NULL: there is none, or no memory (set->nomem). */
+const struct config_image *mapping_image_keep(struct mapping_set *set, const char *name);
+void mapping_kept_clear(struct mapping_set *set);
 /* Drops zones that are not `added` any more from the indexes. */
 void mapping_set_rebuild(struct mapping_set *set);
 

@@ -142,6 +142,10 @@ pick_image(struct job *j)
 	im = config_image_find(j->set->conf, name);
 	for (unsigned i = 0; i < sec->nimages; i++)
 		allowed = allowed || sec->images[i] == im;
+	if (im == NULL && j->set->before != NULL) {
+		im = mapping_image_keep(j->set, name);
+		allowed = true;   /* a list cannot name what is gone, and the zone was checked when it was not */
+	}
 	if (im == NULL)
 		mapping_found(j->r, j->u, "image=%s: there is no section image \"%s\" in %s", name, name, j->set->conf->path);
 	else if (!allowed)
@@ -392,6 +396,8 @@ enter_disks(struct mapping_set *set, struct unit_conf *u)
 void
 mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 {
+	if (u->refused)
+		return;
 	enter(set, &set->names, u->name, strlen(u->name), u);
 	if (u->image == NULL)
 		return;   /* an alias has nothing of its own */
@@ -409,6 +415,15 @@ mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 			enter(set, &set->macs, key, sizeof(mac), u);
 	}
 	enter_disks(set, u);
+}
+
+void
+mapping_unit_refuse(struct unit_conf *u)
+{
+	u->refused = true;
+	u->image = NULL;
+	u->target = NULL;
+	u->nneeds = 0;
 }
 
 static void

@@ -3,7 +3,7 @@
  * be anywhere.
  *
  * It runs on a thread of its own and hands over when it is done.  Until then it alone has the loader's conf, todo, report, cookies and admins; of the
- * warden it reads what nobody changes during a load: the running generation and the path of the configuration.
+ * warden it reads what nobody changes during a load: the running generation, the configuration at the start and its path.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -97,13 +97,16 @@ prepare(struct loader *l)
 	const struct warden *w = l->w;
 	enum err e = config_load(w->conf_path, &l->conf, &l->report);
 
+	if (e == ERR_OK && w->gen != NULL && !l->force)
+		e = config_check_loss(w->gen->conf, l->conf, &l->report);
 	if (e == ERR_OK)
 		e = read_files(l);
 	if (e != ERR_OK)
 		return e;
 	if (w->gen != NULL)
-		(void)config_needs_restart(w->gen->conf, l->conf, &l->report);   /* findings, no reason not to load */
+		(void)config_needs_restart(w->started, l->conf, &l->report);   /* findings, no reason not to load */
 	config_check_xl(l->conf, &l->report);
+	config_report_strays(l->conf, &l->report);   /* each is a zone that is not served */
 	find_admins(l);
 	plan(l);
 	return ERR_OK;

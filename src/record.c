@@ -300,6 +300,24 @@ seconds_json(bool known, uint64_t ns)
 	return known ? json_integer((json_int_t)(ns / NS_PER_S)) : json_null();
 }
 
+/* What the unit's VM was started with; NULL: there is none, or nobody knows. */
+static const struct unit_run *
+vm_of(const struct unit *u)
+{
+	return u->run != NULL && u->run->has_vm && u->run->vm_memory_bytes != 0 ? u->run : NULL;
+}
+
+/* What a reload has changed since, for the next boot; null when it is the same. */
+static json_t *
+next_json(const struct unit *u)
+{
+	const struct unit_run *vm = vm_of(u);
+
+	if (vm == NULL || (vm->vm_memory_bytes == u->conf->policy.memory_bytes && strcmp(vm->vm_image, u->conf->image->name) == 0))
+		return json_null();
+	return json_pack("{s:I, s:s}", "memory", (json_int_t)u->conf->policy.memory_bytes, "image", u->conf->image->name);
+}
+
 json_t *
 record_list_json(const struct warden *w, const struct unit *u)
 {
@@ -308,7 +326,8 @@ record_list_json(const struct warden *w, const struct unit *u)
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
-	    "image", u->conf->image->name, "driver", u->conf->image->driver_name, "addresses", addresses_json(u->conf),
+	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name, "driver",
+	    vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name, "addresses", addresses_json(u->conf),
 	    "boots", (json_int_t)u->boots, "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
 	    "idle_s", seconds_json(awake && last != 0, now - last),
 	    "sleeps_in_s", seconds_json(deadline != 0, deadline > now ? deadline - now : 0));
@@ -378,10 +397,10 @@ record_show_json(const struct warden *w, const struct unit *u)
 		vm_uuid_text(&r->uuid, uuid);
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
-	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", record_text_json(uuid),
 	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
-	    "memory", (json_int_t)u->conf->policy.memory_bytes, "policy", policy_json(u),
+	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes : u->conf->policy.memory_bytes), "next", next_json(u), "policy", policy_json(u),
 	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
 	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", record_text_json(r != NULL ? r->error : NULL),
 	    "console", record_text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,

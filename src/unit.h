@@ -70,6 +70,9 @@ struct unit_run {
 	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
 	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
+	uint64_t vm_memory_bytes;  /* what the VM was started with, whatever its settings are now; 0 = not known */
+	const char *vm_driver;     /* a literal */
+	char vm_image[64];
 	char *error;               /* last failure, for `jitsu show` */
 	char *console;             /* last console lines of a VM that died or failed, as text */
 	SLIST_HEAD(, unit_waiter) waiters;

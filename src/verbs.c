@@ -1,4 +1,5 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,15 +289,15 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 	struct warden_zones n;
 	char line[1200];
 
-	warden_reloaded(w, e, r);
+	warden_reloaded(w, "jitsu", e, r);
 	warden_zones(w, &n);
 	for (size_t i = 0; i < r->nlines; i++) {
 		report_format(r, i, line, sizeof(line));
 		(void)json_array_append_new(warnings, json_string(line));
 	}
 	if (e == ERR_OK) {
-		control_reply(req, json_pack("{s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old), "units",
-		    (json_int_t)w->units.count, "warnings", warnings));
+		control_reply(req, json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old),
+		    "failed", (json_int_t)n.failed, "old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "warnings", warnings));
 		return;
 	}
 	lines_fail(req, warnings);
@@ -307,15 +308,36 @@ static void
 verb_reload(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
+	int force = 0;
 
-	(void)args;
+	(void)json_unpack(args, "{s?b}", "force", &force);   /* not, when it is something else */
 	if (w->stopping) {
 		control_fail(req, "jitsud stops");
 		return;
 	}
-	log_info("reload asked for by uid %u", (unsigned)control_request_uid(req));
-	if (loader_start(w, reload_done, req) != ERR_OK)
+	log_info("reload asked for by uid %u%s", (unsigned)control_request_uid(req), force ? ", also of a file that seems cut short" : "");
+	if (loader_start(w, force != 0, reload_done, req) != ERR_OK)
 		control_fail(req, "a reload is running already: try again when it is done");
+}
+
+static json_t *
+zone_json(const struct warden *w, unsigned i)
+{
+	const struct served_zone *z = &w->gen->zones[i];
+
+	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state", z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok",
+	    "serial", z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
+	    "error", z->error != NULL ? json_string(z->error) : json_null());
+}
+
+/* A file is named by its bytes, which are any. */
+static json_t *
+stray_json(const struct config_stray *s)
+{
+	char file[4 * PATH_MAX];
+
+	text_escape(file, sizeof(file), s->file, strlen(s->file));
+	return json_pack("{s:s, s:s, s:n, s:i, s:s, s:s}", "name", s->name, "state", "failed", "serial", "units", 0, "file", file, "error", s->why);
 }
 
 /* All, or those alone that are not served as their files say: twenty thousand take 100 ms. */
@@ -324,16 +346,11 @@ zones_json(const struct warden *w, bool bad)
 {
 	json_t *all = json_array();
 
-	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
-		const struct served_zone *z = &w->gen->zones[i];
-
-		if (bad && served_zone_ok(z))
-			continue;
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state",
-		    z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok", "serial",
-		    z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file",
-		    w->gen->conf->zones[i].file, "error", z->error != NULL ? json_string(z->error) : json_null()));
-	}
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		if (!bad || !served_zone_ok(&w->gen->zones[i]))
+			(void)json_array_append_new(all, zone_json(w, i));
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next)
+		(void)json_array_append_new(all, stray_json(s));
 	return all;
 }
 
@@ -383,6 +400,15 @@ limits_json(const struct warden *w)
 	    "queue", "used", (json_int_t)a->waiting, "most", (json_int_t)a->limits.queue);
 }
 
+static json_t *
+reload_json(const struct warden *w)
+{
+	if (w->reload.time <= 0)
+		return json_null();
+	return json_pack("{s:f, s:s, s:b, s:o}", "time", w->reload.time, "by", w->reload.by, "refused", (int)w->reload.refused, "error",
+	    w->reload.error != NULL ? json_string(w->reload.error) : json_null());
+}
+
 static void
 verb_status(struct control_request *req, json_t *args, void *arg)
 {
@@ -393,12 +419,13 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 
 	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* all of them, when it is something else */
 	warden_zones(w, &n);
-	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o}", "version", JITSU_VERSION, "pid",
+	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o}", "version", JITSU_VERSION, "pid",
 	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
 	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
 	    (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed, "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "mapping_bytes",
 	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w, bad != 0), "children", child_json(&w->dns),
-	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w));
+	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w), "reload",
+	    reload_json(w));
 	aside_list_json(w, aside);
 	if (json_object_set_new(all, "aside", aside) != 0 ||
 	    json_object_set_new(all, "state", record_text_json(w->store_note)) != 0) {

@@ -59,6 +59,7 @@ wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket)
 
 	vm_uuid_make(&uuid);
 	unit_uuid_set(&w->units, u, &uuid);
+	u->run->vm_memory_bytes = 0;
 	unit_error_set(u, NULL);
 	unit_console_set(u, NULL, 0);
 	record_store(w, u, intent_stored, wake_op_new(w, u, ticket, LIFE_EV_STORED));
@@ -149,6 +150,9 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 
 	if (restore)
 		unit_error_set(u, NULL);   /* as INTENT does before a cold boot */
+	u->run->vm_memory_bytes = u->conf->policy.memory_bytes;
+	u->run->vm_driver = u->conf->image->driver_name;
+	snprintf(u->run->vm_image, sizeof(u->run->vm_image), "%s", u->conf->image->name);
 	if (e == ERR_OK)
 		e = spec_build(w->gen->conf, &w->secret, u->conf, &u->run->uuid, &spec, &m);
 	if (e != ERR_OK) {

@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/thread.h>
@@ -273,8 +274,10 @@ static void reload_again(struct warden *w);
 void
 warden_zones(const struct warden *w, struct warden_zones *n)
 {
-	*n = (struct warden_zones){ .all = w->gen->conf->nzones };
-	for (unsigned i = 0; i < n->all; i++) {
+	const struct config *conf = w->gen->conf;
+
+	*n = (struct warden_zones){ .all = conf->nzones + conf->nstrays, .failed = conf->nstrays };
+	for (unsigned i = 0; i < conf->nzones; i++) {
 		n->failed += w->gen->zones[i].image == NULL;
 		n->old += w->gen->zones[i].image != NULL && w->gen->zones[i].error != NULL;
 	}
@@ -306,6 +309,12 @@ log_zones(const struct warden *w)
 			log_err("zone %s %s: %s", z->origin, z->image == NULL ? "is not served" : "keeps its old contents",
 			    z->error != NULL ? z->error : "it could not be loaded");
 	}
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
+		if (++lines > LIMIT_REPORT_LINES)
+			more++;
+		else
+			log_err("zone %s is not served: %s", s->name, s->why);
+	}
 	if (more > 0)
 		log_err("and %u zones more", more);
 }
@@ -323,12 +332,36 @@ tell_ready(const struct warden *w)
 	notify_send(text);
 }
 
+/* For `jitsu status`: who sent SIGHUP got no answer. */
+static void
+remember_reload(struct warden *w, const char *by, enum err e, const struct report *r)
+{
+	struct timespec now;
+	char line[1200];
+	size_t i = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);   /* cannot fail */
+	free(w->reload.error);
+	w->reload.error = NULL;
+	w->reload.time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	w->reload.by = by;
+	w->reload.refused = e != ERR_OK;
+	while (i < r->nlines && r->lines[i].warning)
+		i++;
+	if (i == r->nlines)
+		return;
+	report_format(r, i, line, sizeof(line));
+	w->reload.error = strdup(line);   /* without memory it is in the log alone */
+}
+
 void
-warden_reloaded(struct warden *w, enum err e, const struct report *r)
+warden_reloaded(struct warden *w, const char *by, enum err e, const struct report *r)
 {
 	static const struct timeval soon = { 1, 0 };
 	char line[1200];
 
+	if (by != NULL)
+		remember_reload(w, by, e, r);
 	for (size_t i = 0; i < r->nlines; i++) {
 		report_format(r, i, line, sizeof(line));
 		log_warn("%s", line);
@@ -354,7 +387,7 @@ static void
 hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
 	(void)arg;
-	warden_reloaded(w, e, r);
+	warden_reloaded(w, "SIGHUP", e, r);
 }
 
 /* SIGHUP came while a load was running. */
@@ -364,7 +397,7 @@ reload_again(struct warden *w)
 	if (!w->reload_again || w->stopping)
 		return;
 	w->reload_again = false;
-	if (loader_start(w, hup_done, NULL) != ERR_OK)
+	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
 		w->reload_again = true;
 }
 
@@ -379,7 +412,7 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 		return;
 	notify_reloading();
 	/* One that runs may have read its files already, so it is not the one that was asked for. */
-	if (loader_start(w, hup_done, NULL) != ERR_OK)
+	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
 		w->reload_again = true;
 }
 
@@ -411,7 +444,7 @@ static void
 first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
 	(void)arg;
-	warden_reloaded(w, e, r);
+	warden_reloaded(w, NULL, e, r);
 	if (e != ERR_OK)
 		fatal("nothing to serve: see the lines above (`jitsud -n` checks the configuration)");
 	adopt_start(w);
@@ -549,10 +582,12 @@ tear_down(struct warden *w)
 	store_close(w->store);
 	unit_table_clear(&w->units);
 	generation_free(w, w->gen);
+	config_free(w->started);
 	board_clear(&w->board);
 	listen_close(&w->sockets);
 	free(w->empty_root);
 	free(w->images_dir);
+	free(w->reload.error);
 	if (w->ev_hup != NULL)
 		event_free(w->ev_hup);
 	event_free(w->ev_term);
@@ -618,8 +653,8 @@ warden_main(const struct warden_options *opt)
 	if (w.ev_term == NULL || w.ev_int == NULL || event_add(w.ev_term, NULL) != 0 || event_add(w.ev_int, NULL) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
-	config_free(conf);
-	if (loader_start(&w, first_load_done, NULL) != ERR_OK)
+	w.started = conf;
+	if (loader_start(&w, false, first_load_done, NULL) != ERR_OK)
 		fatal("load: %s", err_str(ERR_STATE));
 	event_base_dispatch(w.base);
 	tear_down(&w);

@@ -114,6 +114,7 @@ struct warden {
 	struct mapping_secret secret;
 	struct cookie_secrets cookies;         /* of the generation */
 	struct cookie_secrets cookies_random;  /* made at the start, for configurations without a file */
+	struct config *started;        /* as it was at the start: what no reload changes is still so */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct loader *loader;         /* a load in progress */
 	uint64_t served;               /* the newest generation that the DNS process has confirmed */
@@ -132,6 +133,12 @@ struct warden {
 	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
 	uint32_t next_image;
 	uint64_t next_generation;
+	struct {
+		double time;               /* of its end, seconds since 1970; 0 = there was none since the start */
+		const char *by;            /* who asked for it; a literal */
+		bool refused;
+		char *error;               /* the first of its errors, or NULL */
+	} reload;                      /* the last one */
 	uint64_t started_ns;
 	struct flood *flood;           /* what was said in this minute */
 	struct {
@@ -157,8 +164,8 @@ struct warden_zones {
 	unsigned all, failed, old;
 };
 void warden_zones(const struct warden *w, struct warden_zones *n);
-/* Logs how a reload went. */
-void warden_reloaded(struct warden *w, enum err e, const struct report *r);
+/* Logs and remembers how a reload went that `by` (a literal) asked for; NULL: the load at the start. */
+void warden_reloaded(struct warden *w, const char *by, enum err e, const struct report *r);
 /* The first generation is loaded and adoption is done: start the children that serve. */
 void warden_serve(struct warden *w);
 
@@ -196,8 +203,11 @@ void probelink_unprobe(struct warden *w, const struct unit *u);
 /* How a load ended: `r` has the findings of zones that were refused, too, when the load as a whole worked. */
 typedef void (*load_done_cb)(struct warden *w, enum err e, const struct report *r, void *arg);
 
-/* Reads the configuration and all zones and makes them the new generation.  One at a time: ERR_STATE while another runs. */
-enum err loader_start(struct warden *w, load_done_cb done, void *arg);
+/*
+ * Reads the configuration and all zones and makes them the new generation; without `force` not one that
+ * seems to be cut short (config_check_loss).  One at a time: ERR_STATE while another runs.
+ */
+enum err loader_start(struct warden *w, bool force, load_done_cb done, void *arg);
 void loader_cancel(struct warden *w);
 /* The DNS process serves w->served, or ended: a load that waits for it is done. */
 void loader_served(struct warden *w);

@@ -304,13 +304,137 @@ globs_find_zones(void **state)
 	assert_string_equal(config_zone_find(c, "own.test")->file, "/elsewhere");
 	assert_int_equal(config_zone_find(c, "own.test")->index, 2);
 	config_free(c);
-	touch(dir, "no name.zone");
-	free(findings(text));
-	for (unsigned i = 0; i < 6; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, i < 5 ? files[i] : "no name.zone");
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
 		assert_int_equal(unlink(path), 0);
 	}
 	assert_int_equal(rmdir(dir), 0);
+}
+
+/* Each costs only itself. */
+static void
+files_that_are_no_zones(void **state)
+{
+	char dir[] = "/tmp/jitsu-config-XXXXXX", text[256], path[256], line[2048];
+	static const char *const files[] = { "b (copy).test.zone", "A.Test.zone", "a.test.zone", "A.TEST.zone", "c.TEST.zone", "C.test.zone", "new\nline.zone" };
+	struct config *c;
+	struct report r;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (unsigned i = 0; i < 7; i++)
+		touch(dir, files[i]);
+	snprintf(text, sizeof(text), "zone '*' {\n file = '%s/*.zone' }\nzone '*' { file = '%s/*.test.zone' }", dir, dir);
+	c = load(text);
+	assert_int_equal(c->nzones, 4);   /* a.test, and a; c.test, and c */
+	snprintf(path, sizeof(path), "%s/a.test.zone", dir);
+	assert_string_equal(config_zone_find(c, "a.test")->file, path);
+	snprintf(path, sizeof(path), "%s/C.test.zone", dir);
+	assert_string_equal(config_zone_find(c, "c.test")->file, path);
+	/* the copy by both sections; two more of a.test and one of c.test; the one with two lines */
+	assert_int_equal(c->nstrays, 6);
+	report_init(&r);
+	config_report_strays(c, &r);
+	assert_int_equal(r.nerrors, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		report_format(&r, i, line, sizeof(line));
+		assert_true(strncmp(line, "/c/jitsu.conf:2: file: ", 23) == 0 || strncmp(line, "/c/jitsu.conf:3: file: ", 23) == 0);
+		assert_null(strchr(line, '\n'));
+	}
+	report_clear(&r);
+	config_free(c);
+	for (unsigned i = 0; i < 7; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static enum err
+loss(const char *before, const char *after, char line[512])
+{
+	struct config *a = load(before), *b = load(after);
+	struct report r;
+	enum err e;
+
+	report_init(&r);
+	e = config_check_loss(a, b, &r);
+	line[0] = '\0';
+	if (e != ERR_OK)
+		report_format(&r, 0, line, 512);
+	assert_int_equal(r.nlines, e != ERR_OK);
+	report_clear(&r);
+	config_free(a);
+	config_free(b);
+	return e;
+}
+
+#define Z(x) "zone " x " { file = f }\n"
+#define FIVE Z("a") Z("b") Z("c") Z("d") Z("e")
+#define IMAGE_I "image i { kernel = k network = lan }\n"
+#define NET_L "network lan { bridge = b\n subnets = 10.0.0.0/24 units = 10.0.0.0/24 }\n"
+
+static void
+a_file_that_was_cut_short(void **state)
+{
+	char line[512];
+
+	(void)state;
+	assert_int_equal(loss(Z("a"), "", line), ERR_PARSE);
+	assert_non_null(strstr(line, "/c/jitsu.conf: it has no zone, so that all that are served, which are 1, would be dropped"));
+	assert_non_null(strstr(line, "`jitsu reload --force`"));
+	assert_int_equal(loss(Z("a"), "# nothing\nport = 53\n", line), ERR_PARSE);
+	assert_int_equal(loss("", "", line), ERR_OK);
+	assert_int_equal(loss("", Z("a"), line), ERR_OK);
+	/* most of them */
+	assert_int_equal(loss(FIVE, Z("a"), line), ERR_PARSE);
+	assert_non_null(strstr(line, "it has 1 of the 5 zones that are served"));
+	assert_int_equal(loss(FIVE, Z("a") Z("b"), line), ERR_OK);
+	assert_int_equal(loss(Z("a") Z("b") Z("c"), Z("a"), line), ERR_OK);
+	assert_int_equal(loss(FIVE, Z("v") Z("w") Z("x") Z("y"), line), ERR_OK);
+	/* not to the end of a line */
+	assert_int_equal(loss(Z("a") Z("b"), Z("a") "# and", line), ERR_PARSE);
+	assert_non_null(strstr(line, "it ends within a line, and 1 zones, 0 networks and 0 images are missing"));
+	assert_int_equal(loss(Z("a") Z("b"), Z("a"), line), ERR_OK);
+	assert_int_equal(loss(Z("a"), Z("a") "# and", line), ERR_OK);
+	assert_int_equal(loss(Z("a") "zone b { file = f }", "zone a { file = f }", line), ERR_OK);   /* neither has it */
+	assert_int_equal(loss(NET_L IMAGE_I Z("a"), NET_L Z("a") "#", line), ERR_PARSE);
+	assert_int_equal(loss(NET_L Z("a"), Z("a") "#", line), ERR_PARSE);
+	/* zones first, then what they need */
+	assert_int_equal(loss(Z("a") NET_L IMAGE_I, Z("a"), line), ERR_PARSE);
+	assert_non_null(strstr(line, "it is the beginning of what is loaded"));
+	assert_int_equal(loss(Z("a") NET_L IMAGE_I, Z("a") NET_L, line), ERR_PARSE);
+	assert_int_equal(loss(Z("a") NET_L IMAGE_I, NET_L Z("a"), line), ERR_OK);
+}
+
+/* What they say is read where they lead now, and relative paths start there. */
+static void
+links_are_followed_at_each_load(void **state)
+{
+	char dir[] = "/tmp/jitsu-config-XXXXXX", cmd[600], path[256], want[256];
+	struct report r;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(cmd, sizeof(cmd), "cd %s && mkdir one two && echo 'zone a { file = f }' >one/c && echo 'zone b { file = f }' >two/c && "
+	    "ln -s one now && ln -s now/c jitsu.conf", dir);
+	assert_int_equal(system(cmd), 0);
+	snprintf(path, sizeof(path), "%s/jitsu.conf", dir);
+	report_init(&r);
+	for (int i = 0; i < 2; i++) {
+		struct config *c;
+
+		assert_int_equal(config_load(path, &c, &r), ERR_OK);
+		snprintf(want, sizeof(want), "%s/%s/f", dir, i == 0 ? "one" : "two");
+		assert_string_equal(c->zones[0].origin, i == 0 ? "a" : "b");
+		assert_string_equal(c->zones[0].file, want);
+		config_free(c);
+		snprintf(cmd, sizeof(cmd), "cd %s && ln -sfn two now", dir);
+		assert_int_equal(system(cmd), 0);
+	}
+	report_clear(&r);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", dir);
+	assert_int_equal(system(cmd), 0);
 }
 
 static void
@@ -404,6 +528,9 @@ main(void)
 		cmocka_unit_test(restart_is_asked_for),
 		cmocka_unit_test(an_asterisk_may_be_a_label),
 		cmocka_unit_test(globs_find_zones),
+		cmocka_unit_test(files_that_are_no_zones),
+		cmocka_unit_test(a_file_that_was_cut_short),
+		cmocka_unit_test(links_are_followed_at_each_load),
 		cmocka_unit_test(files_are_checked_apart),
 		cmocka_unit_test(the_example_loads),
 		cmocka_unit_test(unreadable_files),

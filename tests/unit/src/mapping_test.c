@@ -547,12 +547,110 @@ secret_is_made_once(void **state)
 	assert_int_equal(mapping_secret_load(dir, &b, &m), ERR_IO);
 }
 
+/* ---- zones that keep their old contents ---- */
+
+static struct dns_image *
+compiled(const char *text)
+{
+	char path[] = "/tmp/mapping_test.XXXXXX";
+	struct dns_image *img = NULL;
+	struct report r;
+	struct errmsg m;
+	int file = mkstemp(path), fd = -1;
+
+	assert_true(file >= 0);
+	assert_int_equal(write(file, text, strlen(text)), strlen(text));
+	close(file);
+	report_init(&r);
+	assert_int_equal(dns_compile_file("a.test", path, NULL, &fd, &r), ERR_OK);
+	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
+	report_clear(&r);
+	close(fd);
+	unlink(path);
+	return img;
+}
+
+static bool
+is_refused(const struct mapping_set *set, const struct config_zone *zone, const char *name)
+{
+	for (uint32_t i = 0; i < mapping_zone_units(set, zone); i++) {
+		const struct unit_conf *u = mapping_zone_unit(set, zone, i);
+
+		if (strcmp(u->name, name) == 0)
+			return u->refused;
+	}
+	fail_msg("no unit %s", name);
+	return false;
+}
+
+static const char less_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\" }\n units = { \"10.77.0.10-10.77.0.20\" } }\n"
+    "image \"own\" { kernel = k network = lan }\nzone \"a.test\" { file = a }\n";
+
+static const char kept_text[] = "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 10.77.0.1\n"
+    "www 60 A 10.77.0.10\n_jitsu.www 60 TXT image=hello memory=32M\n"
+    "far 60 A 10.77.0.30\n_jitsu.far 60 TXT image=hello\n"
+    "alias 60 A 10.77.0.30\n_jitsu.alias 60 TXT unit=far\n"
+    "top 60 A 10.77.0.11\n_jitsu.top 60 TXT image=own needs=far\n"
+    "two 60 A 10.77.0.12\n_jitsu.two 60 TXT image=own needs=www\n"
+    "any 60 A 10.77.0.13\n_jitsu.any 60 TXT image=any\n";
+
+static void
+what_was_kept(const struct mapping_set *set, const struct config *conf)
+{
+	/* An address that is outside now, a network that is gone, and who refers to those. */
+	static const char *const refused[] = { "far.a.test", "alias.a.test", "top.a.test", "any.a.test" };
+	const struct unit_conf *u = mapping_unit_find(set, "www.a.test");
+	const struct config_zone *a = config_zone_find(conf, "a.test");
+
+	assert_true(mapping_zone_added(set, a));
+	assert_non_null(u);
+	assert_string_equal(u->image->name, "hello");
+	assert_string_equal(u->image->cmdline, "name={name} ip={address}/{prefixlen}");
+	assert_ptr_equal(u->image->network, config_network_find(conf, "lan"));
+	assert_int_equal(u->policy.memory_bytes, 32u << 20);
+	assert_non_null(mapping_unit_find(set, "two.a.test"));
+	for (int k = 0; k < 4; k++) {
+		assert_null(mapping_unit_find(set, refused[k]));
+		assert_true(is_refused(set, a, refused[k]));
+	}
+	assert_int_equal(mapping_set_units(set), 2);
+}
+
+static void
+a_kept_zone_is_whole_whatever_became_of_the_configuration(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_image *img = compiled(kept_text);
+
+	assert_int_equal(mapping_set_add(f->set, f->a, img, 0, &f->r), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+	/* The running generation dies each time; what the first had is not lost with it. */
+	for (int i = 0; i < 3; i++) {
+		struct mapping_set *before = f->set;
+		struct config *old = f->conf;
+
+		report_clear(&f->r);
+		assert_int_equal(config_load_text("/c/jitsu.conf", less_text, sizeof(less_text) - 1, &f->conf, &f->r), ERR_OK);
+		f->a = config_zone_find(f->conf, "a.test");
+		f->set = mapping_set_new(f->conf, &secret, NULL, 0);
+		assert_int_equal(mapping_set_add(f->set, f->a, img, 0, &f->r), ERR_PARSE);
+		assert_int_equal(mapping_set_keep(f->set, before, f->a, img, 0, &f->r), ERR_OK);
+		report_clear(&f->r);
+		assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
+		mapping_set_free(before);
+		config_free(old);
+		what_was_kept(f->set, f->conf);
+	}
+	dns_image_close(img);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_kept_zone_is_whole_whatever_became_of_the_configuration),
 		T(a_unit), T(idle_follows_the_ttl), T(images_policy_counts_where_the_mapping_is_silent), T(bad_mappings), T(bytes_are_escaped),
 		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(disks), T(aliases),
 		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(the_example_has_its_units), T(secret_is_made_once),
