@@ -7,4 +7,8 @@ $(BUILD)/tests/system/forge: $(BUILD)/tests/system/forge.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^
 
-tests: $(BUILD)/tests/system/inject $(BUILD)/tests/system/forge
+$(BUILD)/tests/system/catch: $(BUILD)/tests/system/catch.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^
+
+tests: $(BUILD)/tests/system/inject $(BUILD)/tests/system/forge $(BUILD)/tests/system/catch

@@ -136,9 +136,22 @@ serves() {
 	jitsu status >/dev/null 2>&1 && ask +time=2 +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
 }
 
-# catch_load: stops the process that compiles zones as soon as there is one; for wait_for, with a zone that takes long.  Its pid is in $ZONES.
+# catch_load: stops the process that compiles zones as soon as there is one, for a jitsud that has only just
+# begun; for wait_for, with a zone that takes long.  Its pid is in $ZONES.
 catch_load() { ZONES=$(pgrep -P "$JITSUD" -f '^jitsud: zones') && kill -STOP "$ZONES"; }
 long_zone() { awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/example.zone"; }
+
+# catch_next: the process that compiles zones, at the next load, is held still at its start; caught waits until
+# that is so, and puts its pid into $ZONES.
+catch_next() {
+	"$BUILD/tests/system/catch" "$JITSUD" "jitsud: zones" >"$DIR/caught" 2>&1 3>&- 4>&- &
+	CATCH=$!
+	wait_for 30 grep -q ready "$DIR/caught"
+}
+caught() {
+	wait "$CATCH" || { cat "$DIR/caught"; return 1; }
+	ZONES=$(tail -1 "$DIR/caught")
+}
 
 # stop_jitsud [SIGNAL]: the VMs go on.
 stop_jitsud() {
