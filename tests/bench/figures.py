@@ -96,13 +96,16 @@ LINUX_IMAGE = '''image "linux" {
 '''
 
 
+LINUX_DIR = lab.BUILD + '/tests/images'
+
+
+def linux_prepare():
+    """Before the bench enters its namespace: the kernel's package may have to be downloaded."""
+    output(lab.ROOT + '/tests/images/linux.sh', LINUX_DIR, timeout=600)
+
+
 def linux(table, quick):
-    script = lab.ROOT + '/tests/images/linux.sh'
-    if not os.path.exists(script):
-        raise BenchError(f'{script} is missing')
-    directory = lab.BUILD + '/tests/images'
-    os.makedirs(directory, exist_ok=True)
-    output(script, directory, timeout=300)
+    directory = LINUX_DIR
     units = lab.unit('lin', '10.77.1.2', 'linux').replace('"idle', '"hold=30s" "idle')
     jitsud = lab.Jitsud(units, more=LINUX_IMAGE, images=(directory + '/vmlinuz', directory + '/initrd.gz'))
     try:
