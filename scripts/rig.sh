@@ -171,23 +171,186 @@ rig_pack() {
 	truncate -s 64M "$tmp/out.img"
 }
 
-# rig_show BOOT ARGUMENT...: calls BOOT (QEMU) with a virtio port named `rig`; what is written there comes to standard output.  BOOT's status.
-rig_show() {
-	local status=0 reader
-	# Not QEMU's stdio: at the end of its standard input a port counts as unplugged, and the machine's writes wait for ever.
-	mkfifo "$tmp/said"
-	cat "$tmp/said" &
+# ---- a machine that stands still ----
+#
+# QEMU's emulation of nested virtualisation may lose an interrupt: up to 10.1 its do_vmexit clears a bit of
+# interrupt_request without the lock under which other threads set theirs.  When that was the timer's, nothing
+# happens in the machine any more until another interrupt comes.  So a byte each second goes to a port of its
+# own (`beat`), and a machine that stands still all the same is noticed, its state kept, and its file of tests
+# tried once more in a fresh one.
+RIG_STALL=${RIG_STALL:-60}      # seconds without output and without CPU time
+# Seconds without a line, whatever the CPU does: limits inside the machine run on a clock that may stand.
+RIG_SILENCE=${RIG_SILENCE:-700}
+# A machine that stands still takes less than this part of a CPU (an idle one takes more), and is not kept
+# from it by others either.
+rig_stall_percent=1 rig_starved_percent=10
+rig_again=75                    # a machine's status when it stood still
+
+# rig_used PID: milliseconds of CPU time that its threads have used, and those that they waited for a CPU.
+rig_used() {
+	cat /proc/"$1"/task/*/schedstat 2>/dev/null |
+	    awk '{ ran += $1; waited += $2 } END { if (!NR) exit 1; printf "%d %d\n", ran / 1e6, waited / 1e6 }'
+}
+
+# rig_monitor COMMAND...: what QEMU's monitor says to each.
+rig_monitor() {
+	printf "%s\\n" "$@" | timeout 20 socat -t 1 - "UNIX-CONNECT:$rig_tmp/monitor" 2>&1 | tr -d "\\r"
+}
+
+# rig_keys BYTES: to the machine's first serial port; its answer is in console.log.
+rig_keys() {
+	printf "%b" "$1" | timeout 10 socat -t 0.3 - "UNIX-CONNECT:$rig_tmp/serial" >/dev/null 2>&1 || true
+}
+
+# rig_state PID WHY: keeps what can be learnt of a machine in rig_run_dir/stalled-N.  First what does not
+# touch it, then what interrupts it.
+rig_state() {
+	local pid=$1 dir n=1 task before after key
+	while [ -e "$rig_run_dir/stalled-$n" ]; do n=$((n + 1)); done
+	dir=$rig_run_dir/stalled-$n
+	mkdir "$dir"
+	printf '%s, on %s\n' "$2" "$(date -u +%FT%TZ)" >"$dir/why"
+	for task in /proc/"$pid"/task/*; do
+		echo "$(cat "$task/comm"): $(sed -n 's/^State:[[:space:]]*//p' "$task/status")," \
+		    "waits in $(cat "$task/wchan"), ticks: $(cut -d' ' -f14,15 "$task/stat")"
+	done >"$dir/threads" 2>/dev/null
+	rig_monitor "info status" "info cpus" "info registers -a" "info lapic" "info pic" "info irq" \
+	    "info block" "info chardev" >"$dir/monitor"
+	! command -v gdb >/dev/null ||
+	    timeout 120 gdb -p "$pid" -batch -ex 'thread apply all bt 20' >"$dir/backtrace" 2>/dev/null
+	before=$(rig_used "$pid")
+	# Xen's console is behind three ^A, and has a key for each report; Linux's sysrq is behind ^O in a dom0,
+	# behind a break elsewhere.
+	rig_keys '\001\001\001'
+	for key in d q r a e i '*'; do rig_keys "$key"; done
+	rig_keys '\001\001\001'
+	for key in w t l q; do
+		rig_keys "\017$key"
+		rig_monitor "chardev-send-break serial" >/dev/null
+		rig_keys "$key"
+	done
+	sleep 5
+	rig_monitor "info registers -a" "info lapic" >"$dir/monitor.after"
+	cp "$rig_run_dir/console.log" "$dir/"
+	tail -50 "$rig_run_dir/said" >"$dir/said"
+	after=$(rig_used "$pid")
+	echo "interrupts through its console then made it take $((${after% *} - ${before% *})) ms of CPU" >>"$dir/why"
+	echo "$2; its state is in ${dir#"$PWD/"}" >"$rig_tmp/stalled"
+}
+
+# rig_watch OWNER: sees to the machine whose QEMU writes its pid to $rig_tmp/pid, until it, or the shell
+# OWNER, ends.  Counts its own rounds, not the clock: a host that slept is no machine that stood still.
+rig_watch() {
+	local owner=$1 pid still=0 silent=0 size=0 now_size ran waited now_ran now_waited why=
+	until [ -s "$rig_tmp/pid" ]; do
+		[ ! -e "$rig_tmp/ended" ] && kill -0 "$owner" 2>/dev/null || return 0
+		sleep 0.2
+	done
+	read -r pid <"$rig_tmp/pid"
+	ran=0 waited=0
+	while sleep 1 && read -r now_ran now_waited < <(rig_used "$pid") && [ ! -e "$rig_tmp/ended" ]; do
+		# Never waits: the pipe is open for reading here, too, and a day's bytes fit.
+		[ ! -p "$rig_tmp/beat" ] || printf . 1<>"$rig_tmp/beat"
+		now_size=$(cat "$rig_run_dir/console.log" "$rig_run_dir/said" 2>/dev/null | wc -c)
+		still=$((still + 1)) silent=$((silent + 1))
+		if [ "$now_size" -ne "$size" ]; then
+			still=0 silent=0
+		elif [ $((now_ran - ran)) -gt $((RIG_STALL * 10 * rig_stall_percent)) ] ||
+		    [ $((now_waited - waited)) -gt $((RIG_STALL * 10 * rig_starved_percent)) ]; then
+			still=0
+		fi
+		size=$now_size
+		[ $still -ne 0 ] || ran=$now_ran waited=$now_waited
+		[ $still -lt "$RIG_STALL" ] || why="no output and no CPU time for $RIG_STALL s"
+		[ $silent -lt "$RIG_SILENCE" ] || why="no output for $RIG_SILENCE s"
+		[ -n "$why" ] || continue
+		rig_state "$pid" "$why"
+		kill -KILL "$pid"
+		return
+	done
+}
+
+# rig_machine BOOT ARGUMENT...: calls BOOT (QEMU) with its first serial port in console.log, and what comes out
+# of the pipe $rig_tmp/said on standard output.  BOOT's status, or rig_again.
+rig_machine() {
+	local status=0 reader watcher
+	# The sockets' paths are short wherever the project is.
+	rig_tmp=${tmp#"$PWD/"}
+	rm -f "$rig_tmp"/{pid,ended,stalled,said,monitor,serial}
+	: >"$rig_run_dir/said"
+	: >"$rig_run_dir/console.log"
+	mkfifo "$rig_tmp/said"
+	tr -d '\r' <"$rig_tmp/said" | tee "$rig_run_dir/said" &
 	reader=$!
-	"$@" -device virtio-serial-pci -chardev "file,id=out,path=$tmp/said" -device virtserialport,chardev=out,name=rig </dev/null || status=$?
+	rig_watch $BASHPID </dev/null >/dev/null &
+	watcher=$!
+	"$@" -pidfile "$rig_tmp/pid" -monitor "unix:$rig_tmp/monitor,server=on,wait=off" -serial chardev:serial \
+	    -name rig,debug-threads=on -chardev \
+	    "socket,id=serial,path=$rig_tmp/serial,server=on,wait=off,logfile=$rig_run_dir/console.log" \
+	    </dev/null || status=$?
+	: >"$rig_tmp/ended"
 	# Lets the reader go when QEMU did not come to open it.
-	: 1<>"$tmp/said"
+	: 1<>"$rig_tmp/said"
 	wait $reader
+	wait $watcher || true
+	[ ! -e "$rig_tmp/stalled" ] || status=$rig_again
 	return $status
 }
 
-# rig_result STATUS: unpacks out.img into rig_run_dir/out and ends with the script's status, which stands in out/status.
+# rig_show BOOT ARGUMENT...: a machine with a virtio port named `rig`; what is written there comes to standard output.
+rig_show() {
+	# With a clock that counts instructions, timers and the CPU are one thread, which loses none.
+	local beat=()
+	rm -f "$tmp/beat"
+	if [ -z "${RIG_ICOUNT:-}" ]; then
+		mkfifo "$tmp/beat"
+		beat=(-chardev "pipe,id=beat,path=${tmp#"$PWD/"}/beat"
+		    -device "virtserialport,chardev=beat,name=beat")
+	fi
+	# Not QEMU's stdio: at the end of its standard input a port counts as unplugged, and the machine's writes wait for ever.
+	rig_machine "$@" -device virtio-serial-pci -chardev "file,id=out,path=${tmp#"$PWD/"}/said" \
+	    -device virtserialport,chardev=out,name=rig "${beat[@]}"
+}
+
+# rig_tests PREPARE RUN FILE...: all the files of tests in one machine.  `PREPARE FILE...` makes what it
+# needs, RUN runs it, and the machine says `# file FILE` before each.  When it stands still, the file that
+# was under way is tried once more, and those after it run, in a fresh one.
+rig_tests() {
+	local prepare=$1 run=$2 status worst=0 at last=
+	shift 2
+	while [ $# -gt 0 ]; do
+		status=0
+		"$prepare" "$@"
+		"$run" || status=$?
+		[ $status -eq $rig_again ] || { [ $status -eq 0 ] || worst=$status; return $worst; }
+		at=$(sed -n 's/^# file //p' "$rig_run_dir/said" | tail -1)
+		while [ -n "$at" ] && [ $# -gt 1 ] && [ "$1" != "$at" ]; do shift; done
+		# What came before had its results.
+		! sed "\\|^# file $1\$|,\$d" "$rig_run_dir/said" | grep -q '^not ok' || worst=1
+		if [ "$last" = "$1" ]; then
+			echo "not ok 1 $1: the machine stood still twice: $(cat "$rig_tmp/stalled")"
+			worst=1
+			shift
+			continue
+		fi
+		echo "# stood still: $1: $(cat "$rig_tmp/stalled"); once more in a fresh machine"
+		last=$1
+	done
+	return $worst
+}
+
+# rig_whole LOG: without what a file of tests had said when its machine stood still and was tried again.
+rig_whole() {
+	awk '/^# file / { printf "%s", held; held = "" }
+	    /^# stood still/ { held = "" }
+	    { held = held $0 "\n" }
+	    END { printf "%s", held }' "$1"
+}
+
+# rig_result STATUS: unpacks out.img into rig_run_dir/out; the script's status, which stands in out/status, or rig_again.
 rig_result() {
 	local end
+	[ "$1" -ne $rig_again ] || return $rig_again
 	rm -rf "$rig_run_dir/out"
 	mkdir -p "$rig_run_dir/out"
 	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_run_dir/out" 2>/dev/null || [ ! -e "$rig_run_dir/out/status" ]; then
@@ -196,5 +359,20 @@ rig_result() {
 		rig_die "the machine ended without a result (QEMU's status $1)"
 	fi
 	read -r end <"$rig_run_dir/out/status"
-	exit "$end"
+	return "$end"
+}
+
+# What runs in a machine that has been prepared; its script's status, or rig_again.
+rig_run() {
+	local status=0
+	rig_show boot "rig=run" || status=$?
+	rig_result $status
+}
+
+# The same for a script of which nobody knows whether it can be tried again.
+rig_run_once() {
+	local status=0
+	rig_run || status=$?
+	[ $status -ne $rig_again ] || rig_die "the machine stood still: $(cat "$rig_tmp/stalled")"
+	return $status
 }
