@@ -51,7 +51,8 @@ say_why_not(const char *path, int error)
 	case EACCES:
 	case EPERM:
 		pw = getpwuid(geteuid());
-		(void)cli_fail("permission denied on %s: be root, or join the group " CONTROL_GROUP " (`adduser %s " CONTROL_GROUP "`, then log in again)",
+		(void)cli_fail("permission denied on %s: be root, be listed in `admins` of jitsu.conf, or, to read, join the group "
+		    CONTROL_GROUP " (`adduser %s " CONTROL_GROUP "`, then log in again)",
 		    path, pw != NULL ? pw->pw_name : "YOU");   /* as above */
 		break;
 	default:

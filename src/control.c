@@ -149,6 +149,7 @@ enum err
 control_set_admins(struct control *c, const uid_t *uids, size_t n)
 {
 	uid_t *copy = NULL;
+	struct errmsg m;
 
 	if (n > 0) {
 		copy = malloc(n * sizeof(*copy));
@@ -159,6 +160,8 @@ control_set_admins(struct control *c, const uid_t *uids, size_t n)
 	free(c->admins);
 	c->admins = copy;
 	c->nadmins = n;
+	if (control_socket_admit(&c->file, uids, n, &m) != ERR_OK)
+		log_warn("%s: users that `admins` lists must also be members of the group " CONTROL_GROUP, m.text);
 	return ERR_OK;
 }
 

@@ -1,14 +1,19 @@
-/* control_socket: binding, modes, stale files. */
+/* control_socket: binding, modes, access list, stale files. */
 #include "src/control_socket.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <grp.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -57,15 +62,17 @@ group_find(const char *name)
 
 /* The file is ours alone until it has its group; nobody can connect before listen(2). */
 static enum err
-set_modes(const char *path, const char *group, struct errmsg *m)
+set_modes(const char *path, const char *group, bool *group_may, struct errmsg *m)
 {
 	gid_t gid;
 
+	*group_may = false;
 	if (chmod(path, 0600) != 0)
 		return err_sys(m, "%s: mode 0600", path);
 	gid = group_find(group);
 	if (gid == 0) {
-		log_warn("there is no group %s: only root and user %u can use %s", group, (unsigned)geteuid(), path);
+		log_warn("there is no group %s: only root, user %u and the admins can use %s", group,
+		    (unsigned)geteuid(), path);
 		return ERR_OK;
 	}
 	if (chown(path, (uid_t)-1, gid) != 0) {
@@ -75,7 +82,65 @@ set_modes(const char *path, const char *group, struct errmsg *m)
 	}
 	if (chmod(path, 0660) != 0)
 		return err_sys(m, "%s: mode 0660", path);
+	*group_may = true;
 	return ERR_OK;
+}
+
+/* ---- the access list ---- */
+
+struct acl {
+	struct posix_acl_xattr_header head;
+	struct posix_acl_xattr_entry entries[];
+};
+
+static void
+acl_add(struct acl *acl, size_t *n, unsigned tag, unsigned perm, uint32_t id)
+{
+	acl->entries[(*n)++] = (struct posix_acl_xattr_entry){ htole16((uint16_t)tag), htole16((uint16_t)perm), htole32(id) };
+}
+
+/* In the order that acl(5) wants; *bytes is its size.  NULL for want of memory. */
+static struct acl *
+acl_make(const uid_t *uids, size_t nuids, bool group_may, size_t *bytes)
+{
+	const unsigned use = ACL_READ | ACL_WRITE;
+	struct acl *acl = calloc(1, sizeof(*acl) + (nuids + 4) * sizeof(acl->entries[0]));
+	size_t n = 0;
+
+	if (acl == NULL)
+		return NULL;
+	acl->head.a_version = htole32(POSIX_ACL_XATTR_VERSION);
+	acl_add(acl, &n, ACL_USER_OBJ, use, (uint32_t)ACL_UNDEFINED_ID);
+	for (size_t i = 0; i < nuids; i++)
+		acl_add(acl, &n, ACL_USER, use, (uint32_t)uids[i]);
+	acl_add(acl, &n, ACL_GROUP_OBJ, group_may ? use : 0, (uint32_t)ACL_UNDEFINED_ID);
+	acl_add(acl, &n, ACL_MASK, use, (uint32_t)ACL_UNDEFINED_ID);
+	acl_add(acl, &n, ACL_OTHER, 0, (uint32_t)ACL_UNDEFINED_ID);
+	*bytes = sizeof(*acl) + n * sizeof(acl->entries[0]);
+	return acl;
+}
+
+enum err
+control_socket_admit(const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m)
+{
+	static const char name[] = "system.posix_acl_access";
+	struct acl *acl;
+	size_t bytes;
+	int rc;
+
+	if (n == 0) {
+		if (lremovexattr(file->path, name) != 0 && errno != ENODATA && errno != EOPNOTSUPP)
+			return err_sys(m, "%s: access list", file->path);
+		if (chmod(file->path, file->group_may ? 0660 : 0600) != 0)
+			return err_sys(m, "%s: mode", file->path);
+		return ERR_OK;
+	}
+	acl = acl_make(uids, n, file->group_may, &bytes);
+	if (acl == NULL)
+		return err_set(m, ERR_NOMEM, "%s: access list: %s", file->path, err_str(ERR_NOMEM));
+	rc = lsetxattr(file->path, name, acl, bytes, 0);
+	free(acl);
+	return rc == 0 ? ERR_OK : err_sys(m, "%s: access list", file->path);
 }
 
 enum err
@@ -102,7 +167,7 @@ control_socket_listen(const char *path, const char *group, struct control_file *
 	else
 		bound = true;
 	if (e == ERR_OK)
-		e = set_modes(path, group, m);
+		e = set_modes(path, group, &file->group_may, m);
 	if (e == ERR_OK && stat(path, &sb) != 0)
 		e = err_sys(m, "%s", path);
 	if (e == ERR_OK && listen(*fd, LIMIT_CONTROL_CLIENTS) != 0)

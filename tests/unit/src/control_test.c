@@ -359,7 +359,9 @@ test_free_with_requests(void **state)
 	close(fd);
 }
 
-/* Runs `fn` as another user in a child; 0 = well. */
+#define CANNOT_CONNECT 3
+
+/* Sends a request as another user, in a child: 0 when `part` is in the answer, CANNOT_CONNECT, or another exit status. */
 static int
 as_user(struct bench *b, uid_t uid, const char *request, const char *part)
 {
@@ -378,6 +380,8 @@ as_user(struct bench *b, uid_t uid, const char *request, const char *part)
 		close(ends[1]);
 		if (read(ends[0], &go, 1) != 0 || setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
 			_exit(2);
+		if (access(b->path, R_OK | W_OK) != 0)
+			_exit(CANNOT_CONNECT);
 		fd = dial(b);
 		tell(fd, request);
 		n = recv(fd, buf, sizeof(buf) - 1, 0);
@@ -388,7 +392,7 @@ as_user(struct bench *b, uid_t uid, const char *request, const char *part)
 	close(ends[1]);
 	while (waitpid(pid, &status, WNOHANG) == 0)
 		event_base_loop(b->base, EVLOOP_NONBLOCK);
-	return status;
+	return WEXITSTATUS(status);
 }
 
 static void
@@ -411,10 +415,39 @@ test_permission(void **state)
 	assert_int_equal(as_user(b, 4711, echo, "\"data\":1"), 0);
 	assert_int_equal(as_user(b, 4711, wake, "wake is for root and the users"), 0);
 	assert_int_equal(control_set_admins(b->control, admins, 2), ERR_OK);
+	assert_int_equal(chmod(b->path, 0666), 0);
 	assert_int_equal(as_user(b, 4711, wake, "\"data\":1"), 0);
 	assert_int_equal(as_user(b, 4713, wake, "(uid 4713)"), 0);
 	assert_int_equal(control_set_admins(b->control, NULL, 0), ERR_OK);
+	assert_int_equal(chmod(b->path, 0666), 0);
 	assert_int_equal(as_user(b, 4711, wake, "wake is for root"), 0);
+}
+
+/* Users that the configuration lists reach the socket without being members of its group; nobody else does. */
+static void
+test_admins_connect(void **state)
+{
+	struct bench *b = *state;
+	uid_t admins[] = { 4711, 4712 };
+	static const char wake[] = "{\"v\":1,\"verb\":\"wake\",\"say\":1}\n";
+	struct stat sb;
+
+	if (geteuid() != 0) {
+		print_message("needs root to become others\n");
+		skip();
+	}
+	assert_int_equal(as_user(b, 4711, wake, "data"), CANNOT_CONNECT);
+	assert_int_equal(control_set_admins(b->control, admins, 2), ERR_OK);
+	assert_int_equal(stat(b->path, &sb), 0);
+	assert_int_equal(sb.st_mode & 07777, 0660);
+	assert_int_equal(as_user(b, 4711, wake, "\"data\":1"), 0);
+	assert_int_equal(as_user(b, 4712, wake, "\"data\":1"), 0);
+	assert_int_equal(as_user(b, 4713, wake, "data"), CANNOT_CONNECT);
+	assert_int_equal(control_set_admins(b->control, admins + 1, 1), ERR_OK);
+	assert_int_equal(as_user(b, 4711, wake, "data"), CANNOT_CONNECT);
+	assert_int_equal(as_user(b, 4712, wake, "\"data\":1"), 0);
+	assert_int_equal(control_set_admins(b->control, NULL, 0), ERR_OK);
+	assert_int_equal(as_user(b, 4712, wake, "data"), CANNOT_CONNECT);
 }
 
 static void
@@ -698,6 +731,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_client_leaves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_with_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_admins_connect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_followers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
