@@ -2,7 +2,8 @@
 #
 #   make                 build/jitsud build/jitsu build/hello.elf
 #   make tests           the unit test programs, under build/tests/unit/
-#   make install         honours PREFIX and DESTDIR
+#   make install         honours PREFIX and DESTDIR; PREFIX may differ from that of `make`
+#   make uninstall       removes what was installed, with the same PREFIX and DESTDIR; /etc/jitsu stays
 #   make V=1             shows the commands
 #   make SAN=1           address and undefined-behaviour sanitizers, in build/san
 #   make COVERAGE=1      gcov, in build/cov
@@ -35,7 +36,7 @@ HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common
 ifneq ($(SAN),1)
 HARDEN  += -D_FORTIFY_SOURCE=2
 endif
-CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' -DPREFIX='"$(PREFIX)"' \
+CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' \
             $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 CFLAGS  ?= -O2 -g
 JCFLAGS := -std=gnu11 $(WARN) $(HARDEN) -pthread
@@ -74,6 +75,24 @@ LIBS := $(BUILD)/libsrc.a $(BUILD)/libdns.a $(BUILD)/libvm.a $(BUILD)/libbase.a
 
 all: $(BUILD)/jitsud $(BUILD)/jitsu $(BUILD)/hello.elf
 
+# What was built with other flags is built again: a stamp is written when its text is another.
+FLAGS := $(strip $(CC) $(CPPFLAGS) $(JCFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(LDLIBS_XEN))
+$(BUILD)/flags: export STAMP := $(FLAGS)
+$(BUILD)/prefix: export STAMP := $(PREFIX)
+$(BUILD)/flags $(BUILD)/prefix:
+	@mkdir -p $(@D) && printf '%s\n' "$$STAMP" >$@
+ifneq ($(FLAGS),$(strip $(file <$(BUILD)/flags)))
+$(BUILD)/flags: FORCE
+endif
+ifneq ($(strip $(PREFIX)),$(strip $(file <$(BUILD)/prefix)))
+$(BUILD)/prefix: FORCE
+endif
+
+# The only one that knows where things are installed.
+PREFIX_OBJ := $(BUILD)/vm/driver_xen_start.o $(BUILD)/fuzz/vm/driver_xen_start.o
+$(PREFIX_OBJ): CPPFLAGS += -DPREFIX='"$(PREFIX)"'
+$(PREFIX_OBJ): $(BUILD)/prefix
+
 $(BUILD)/libbase.a: $(call obj,$(BASE_SRC))
 $(BUILD)/libdns.a: $(call obj,$(DNS_SRC))
 $(BUILD)/libvm.a: $(call obj,$(VM_SRC))
@@ -82,7 +101,7 @@ $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(JCFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -127,10 +146,19 @@ install: all
 	    test -e $(DESTDIR)/etc/jitsu/$$f || \
 	    sed 's|"hello.elf"|"$(PREFIX)/share/jitsu/hello.elf"|' config/$$f >$(DESTDIR)/etc/jitsu/$$f; done
 
+# Configuration, state and users stay; a daemon that runs goes on.
+uninstall:
+	cd $(DESTDIR)$(PREFIX) && rm -f sbin/jitsud bin/jitsu libexec/jitsu/cgroup-reset libexec/jitsu/jitsu-xen-vif \
+	    share/jitsu/hello.elf share/man/man8/jitsud.8 share/man/man1/jitsu.1 share/man/man5/jitsu.conf.5 \
+	    share/man/man5/jitsu.zone.5 share/bash-completion/completions/jitsu lib/systemd/system/jitsud.service
+	for d in libexec/jitsu share/jitsu; do rmdir $(DESTDIR)$(PREFIX)/$$d 2>/dev/null || true; done
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests install clean
+FORCE:
+
+.PHONY: all tests install uninstall clean FORCE
 .SECONDARY:
 # Not of the disks that the rigs make below build/.
 -include $(shell find $(BUILD) -path '*/tmp.*' -prune -o -type f -name '*.d' -print 2>/dev/null)

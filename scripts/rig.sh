@@ -280,7 +280,7 @@ rig_machine() {
 	: >"$rig_run_dir/said"
 	: >"$rig_run_dir/console.log"
 	mkfifo "$rig_tmp/said"
-	tr -d '\r' <"$rig_tmp/said" | tee "$rig_run_dir/said" &
+	sed -u 's/\r$//' <"$rig_tmp/said" | tee "$rig_run_dir/said" &
 	reader=$!
 	rig_watch $BASHPID </dev/null >/dev/null &
 	watcher=$!

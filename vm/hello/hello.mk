@@ -10,11 +10,11 @@ HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,
 HELLO_FLAGS := -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
                -fno-asynchronous-unwind-tables -ffunction-sections -fno-common -fcf-protection=none -Os -g $(WARN) -I.
 
-$(BUILD)/guest/%.o: vm/hello/%.c vm/hello/hello.mk
+$(BUILD)/guest/%.o: vm/hello/%.c vm/hello/hello.mk $(BUILD)/flags
 	$(call say,GUEST,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(HELLO_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/guest/%.o: vm/hello/%.S vm/hello/hello.mk
+$(BUILD)/guest/%.o: vm/hello/%.S vm/hello/hello.mk $(BUILD)/flags
 	$(call say,GUEST,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(HELLO_FLAGS) -MMD -MP -c -o $@ $<
 
