@@ -169,6 +169,13 @@
 
 /* Clients of the control socket; a person and some monitoring. */
 #define LIMIT_CONTROL_CLIENTS 64
+/*
+ * Of these, those that root and admins find free whatever readers do, and root whatever admins do; and
+ * what one user may have, so that who forgets its `events --follow` shuts nobody else out.
+ */
+#define LIMIT_CONTROL_KEPT_ADMINS 24
+#define LIMIT_CONTROL_KEPT_ROOT 8
+#define LIMIT_CONTROL_USER 16
 
 /* A request on the control socket; the longest is a name and a verb. */
 #define LIMIT_CONTROL_REQUEST 4096

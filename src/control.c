@@ -530,21 +530,18 @@ control_has_followers(const struct control *c)
 /* ---- accepting ---- */
 
 static void
-client_new(struct control *c, int fd)
+client_new(struct control *c, int fd, uid_t uid)
 {
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
 	struct client *cl = calloc(1, sizeof(*cl));
 
-	if (cl == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0 ||
-	    (cl->bev = bufferevent_socket_new(c->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL) {
+	if (cl == NULL || (cl->bev = bufferevent_socket_new(c->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL) {
 		log_warn("control: a client could not be taken in: %s", strerror(errno));
 		free(cl);
 		close(fd);
 		return;
 	}
 	cl->control = c;
-	cl->uid = cred.uid;
+	cl->uid = uid;
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->stats.clients++;
 	bufferevent_setcb(cl->bev, read_cb, write_cb, event_cb, cl);
@@ -553,20 +550,90 @@ client_new(struct control *c, int fd)
 		client_free(cl);
 }
 
-/* Makes room for one more: the client that has been idle longest goes.  False when all are waiting for something. */
-static bool
-make_room(struct control *c)
-{
-	struct client *cl;
+/* Whose places are kept: a rank finds those free that lower ones may not have. */
+enum rank { RANK_READER, RANK_ADMIN, RANK_ROOT };
 
-	if (c->stats.clients < LIMIT_CONTROL_CLIENTS)
-		return true;
-	TAILQ_FOREACH(cl, &c->clients, link)
-		if (cl->pending == NULL && !cl->following && client_unsent(cl) == 0) {
-			client_free(cl);
-			return true;
-		}
-	return false;
+static enum rank
+rank_of(const struct control *c, uid_t uid)
+{
+	if (uid == 0 || uid == geteuid())
+		return RANK_ROOT;
+	return is_admin(c, uid) ? RANK_ADMIN : RANK_READER;
+}
+
+/* Clients of this user, or (all) of no higher rank than this user's; `idle` is the one of them that has been idle longest. */
+static unsigned
+clients_count(const struct control *c, uid_t uid, bool all, struct client **idle)
+{
+	enum rank rank = rank_of(c, uid);
+	struct client *cl;
+	unsigned n = 0;
+
+	*idle = NULL;
+	TAILQ_FOREACH(cl, &c->clients, link) {
+		if (all ? rank_of(c, cl->uid) > rank : cl->uid != uid)
+			continue;
+		n++;
+		if (*idle == NULL && cl->pending == NULL && !cl->following && client_unsent(cl) == 0)
+			*idle = cl;
+	}
+	return n;
+}
+
+/*
+ * Makes room for one more of this user: the client that has been idle longest goes, of this user when this user has too many, otherwise of
+ * those of no higher rank.  Returns why there is none.
+ */
+static const char *
+make_room(struct control *c, uid_t uid)
+{
+	static const unsigned most[] = {
+		[RANK_READER] = LIMIT_CONTROL_CLIENTS - LIMIT_CONTROL_KEPT_ADMINS,
+		[RANK_ADMIN] = LIMIT_CONTROL_CLIENTS - LIMIT_CONTROL_KEPT_ROOT,
+		[RANK_ROOT] = LIMIT_CONTROL_CLIENTS,
+	};
+	enum rank rank = rank_of(c, uid);
+	struct client *idle;
+
+	if (rank != RANK_ROOT && clients_count(c, uid, false, &idle) >= LIMIT_CONTROL_USER) {
+		if (idle == NULL)
+			return "you have too many connections here; end one, such as a `jitsu events --follow`";
+		client_free(idle);
+	}
+	if (clients_count(c, uid, true, &idle) >= most[rank] || c->stats.clients >= LIMIT_CONTROL_CLIENTS) {
+		if (idle == NULL)
+			return "too many clients are waiting for answers; try again later";
+		client_free(idle);
+	}
+	return NULL;
+}
+
+_Static_assert(LIMIT_CONTROL_CLIENTS > LIMIT_CONTROL_KEPT_ADMINS + LIMIT_CONTROL_USER, "one reader does not take the places of all");
+_Static_assert(LIMIT_CONTROL_KEPT_ADMINS > LIMIT_CONTROL_KEPT_ROOT, "root finds a place when admins have all of theirs");
+
+static void
+client_take(struct control *c, int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	const char *why;
+	char *line;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+		log_warn("control: a client could not be taken in: %s", strerror(errno));
+		close(fd);
+		return;
+	}
+	why = make_room(c, cred.uid);
+	if (why == NULL) {
+		client_new(c, fd, cred.uid);
+		return;
+	}
+	line = control_line_error(why, &(size_t){ 0 });
+	if (line != NULL)
+		(void)send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);   /* a courtesy; the connection ends either way */
+	free(line);
+	close(fd);
 }
 
 static void
@@ -588,14 +655,7 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (peer >= 0) {
-		static const char full[] = "{\"v\":1,\"ok\":false,\"error\":\"too many clients are waiting for answers; try again later\"}\n";
-
-		if (make_room(c)) {
-			client_new(c, peer);
-			return;
-		}
-		(void)send(peer, full, sizeof(full) - 1, MSG_NOSIGNAL);   /* a courtesy; the connection ends either way */
-		close(peer);
+		client_take(c, peer);
 		return;
 	}
 	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

@@ -568,6 +568,119 @@ test_many_clients(void **state)
 	spin(b);
 }
 
+/* A connection of that user's. */
+static int
+dial_as(struct bench *b, uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = dial(b);
+	assert_int_equal(seteuid(0), 0);
+	spin(b);
+	return fd;
+}
+
+/* So many of them follow and never read; returns how many could. */
+static unsigned
+followers(struct bench *b, uid_t uid, unsigned n, int *fds)
+{
+	unsigned good = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		fds[i] = dial_as(b, uid);
+		(void)send(fds[i], "{\"v\":1,\"verb\":\"events\"}\n", 24, MSG_NOSIGNAL);   /* it may have been told to go */
+		spin(b);
+		good += strstr(hear(b, fds[i]), "\"ok\":true") != NULL;
+	}
+	return good;
+}
+
+static void
+served(struct bench *b, uid_t uid)
+{
+	int fd = dial_as(b, uid);
+
+	tell(fd, "{\"v\":1,\"verb\":\"echo\",\"say\":1}\n");
+	expect(b, fd, "{\"v\":1,\"ok\":true,\"data\":1}\n");
+	close(fd);
+	spin(b);
+}
+
+/* Nobody takes the places of those above, or of all others. */
+static void
+test_places(void **state)
+{
+	static int fds[6 * LIMIT_CONTROL_CLIENTS];
+	const uid_t admins[] = { 4711, 4712, 4713 };
+	struct bench *b = *state;
+	struct control_stats st;
+	unsigned n = 0;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(b->path, 0666), 0);
+	assert_int_equal(control_set_admins(b->control, admins, 3), 0);
+	/* A reader has its bound, and the next one is told; others find places. */
+	assert_int_equal(followers(b, 5001, LIMIT_CONTROL_CLIENTS, fds), LIMIT_CONTROL_USER);
+	fd = dial_as(b, 5001);
+	expect_part(b, fd, "you have too many connections here");
+	close(fd);
+	served(b, 5002);
+	served(b, 4711);
+	served(b, 0);
+	/* Many readers leave what is kept. */
+	for (uid_t uid = 5002; uid < 5005; uid++)
+		n += followers(b, uid, LIMIT_CONTROL_USER, fds + (uid - 5001) * LIMIT_CONTROL_CLIENTS);
+	assert_int_equal(n, LIMIT_CONTROL_CLIENTS - LIMIT_CONTROL_KEPT_ADMINS - LIMIT_CONTROL_USER);
+	fd = dial_as(b, 5009);
+	expect_part(b, fd, "too many clients are waiting");
+	close(fd);
+	served(b, 4711);
+	served(b, 0);
+	/* Admins, too. */
+	n = 0;
+	for (unsigned i = 0; i < 2; i++)
+		n += followers(b, admins[i], LIMIT_CONTROL_USER, fds + (4 + i) * LIMIT_CONTROL_CLIENTS);
+	assert_int_equal(n, LIMIT_CONTROL_KEPT_ADMINS - LIMIT_CONTROL_KEPT_ROOT);
+	fd = dial_as(b, 4713);
+	expect_part(b, fd, "too many clients are waiting");
+	close(fd);
+	served(b, 0);
+	/* Places come back. */
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] > 0)
+			close(fds[i]);
+	spin(b);
+	control_stats_get(b->control, &st);
+	assert_int_equal(st.clients, 0);
+	served(b, 5001);
+}
+
+/* A client that only holds a connection gives its place to the next one of its user, and to one of a higher rank. */
+static void
+test_idle_places(void **state)
+{
+	struct bench *b = *state;
+	int fds[LIMIT_CONTROL_CLIENTS], more;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(b->path, 0666), 0);
+	for (int i = 0; i < LIMIT_CONTROL_CLIENTS; i++)
+		fds[i] = dial_as(b, (uid_t)(i < 40 ? 5001 + i % 4 : 0));
+	expect(b, fds[0], "");
+	more = dial_as(b, 5001);
+	expect(b, fds[0], "EOF");
+	served(b, 5009);
+	expect(b, fds[1], "EOF");
+	close(more);
+	expect(b, fds[63], "");
+	for (int i = 0; i < LIMIT_CONTROL_CLIENTS; i++)
+		close(fds[i]);
+}
+
 static void
 test_descriptors_run_out(void **state)
 {
@@ -735,6 +848,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_followers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_idle_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptors_run_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
 		cmocka_unit_test(test_responses),
