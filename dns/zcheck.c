@@ -2,6 +2,7 @@
 #include "dns/dns.h"
 #include "dns/rdata.h"
 #include "dns/ztree.h"
+#include "dns/ztype.h"
 
 #define TYPE_KEY 25
 #define TYPE_NXT 30
@@ -54,13 +55,28 @@ check_dname(struct ztree *t, const struct tnode *n, const struct trrset *dname)
 	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text, dname->n);
 }
 
+/* They are never served: an RRSIG is part of the answer with what it signs. */
+static void
+found_lone_sigs(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
+{
+	char owner[LIMIT_NAME_TEXT], type[ZTYPE_TEXT];
+
+	t->lone_sigs += sigs->n;
+	ztree_name_text(t, n->name, n->name_len, owner);
+	ztree_warn(t, sigs->file, sigs->line,
+	    "%s: the RRSIG for type %s is not served, since there are no records of that type",
+	    owner, ztype_text(sigs->covers, type));
+}
+
 /* Who asks with DO gets both in one message.  A set that is too large by itself was found when it was read. */
 static void
-check_signed_size(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
+check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 {
 	const struct trrset *set = tnode_find(n, sigs->covers, 0);
 	char text[LIMIT_NAME_TEXT];
 
+	if (set == NULL)
+		found_lone_sigs(t, n, sigs);
 	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE || set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);
@@ -139,7 +155,7 @@ ztree_check(struct ztree *t)
 	for (struct tnode *n = t->first; n != NULL; n = n->next) {
 		for (const struct trrset *s = n->sets; s != NULL && t->is_signed; s = s->next)
 			if (s->type == DNS_T_RRSIG)
-				check_signed_size(t, n, s);
+				check_signed(t, n, s);
 		if ((n->flags & ZNODE_NSEC3) == 0)
 			check_node(t, n);
 	}

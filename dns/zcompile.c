@@ -14,7 +14,7 @@
 #include "dns/ztree.h"
 
 enum err
-zcompile_zone(const struct zcompile *c, struct zout *o, struct report *r)
+zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 {
 	struct ztree t;
 	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg };
@@ -35,6 +35,7 @@ zcompile_zone(const struct zcompile *c, struct zout *o, struct report *r)
 	if (c->units_fd >= 0 && zparse_file(p, c->units_fd, c->units_path, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
 	e = ztree_check(&t);
+	c->lone_sigs = t.lone_sigs;
 	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
 		ztree_lint(&t);
 	if (e == ERR_OK && found == ERR_OK)

@@ -16,9 +16,10 @@ struct zcompile {
 	uint32_t index;
 	int (*include)(void *arg, const char *path, struct errmsg *why);   /* as in zparse_ops */
 	void *arg;
+	uint32_t lone_sigs;        /* out: RRSIG records that sign nothing and are not served */
 };
 
 /* On any error the image is as it was, and findings are in `r`. */
-enum err zcompile_zone(const struct zcompile *c, struct zout *o, struct report *r);
+enum err zcompile_zone(struct zcompile *c, struct zout *o, struct report *r);
 
 #endif

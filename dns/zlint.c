@@ -142,9 +142,25 @@ lint_place(struct ztree *t, const struct tnode *n)
 		ztree_warn(t, s->file, s->line, "%s: a mapping is a TXT record; this one is served and maps nothing", text);
 }
 
+/* Without NSEC3PARAM nobody knows which chain of NSEC3 records is whole (RFC 5155 section 4). */
+static void
+lint_nsec3(struct ztree *t)
+{
+	const struct tnode *n = t->first;
+
+	if (tnode_find(t->apex, DNS_T_NSEC3PARAM, 0) != NULL)
+		return;
+	while (n != NULL && tnode_find(n, DNS_T_NSEC3, 0) == NULL)
+		n = n->next;
+	if (n != NULL)
+		ztree_warn(t, n->sets->file, n->sets->line,
+		    "the zone's NSEC3 records are not served, since it has no NSEC3PARAM record");
+}
+
 void
 ztree_lint(struct ztree *t)
 {
+	lint_nsec3(t);
 	for (const struct tnode *n = t->first; n != NULL; n = n->next) {
 		if ((n->flags & ZNODE_NSEC3) != 0 || n->sets == NULL)
 			continue;

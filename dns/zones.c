@@ -239,6 +239,10 @@ compile_one(struct zones *z, const struct named *n)
 		z->loaded++;
 	else
 		z->failed++;
+	/* Another zone than its signer made; but serving what there is beats serving nothing. */
+	if (e == ERR_OK && c.lone_sigs > 0)
+		log_warn("zone %s: %u RRSIG records sign nothing in the zone and are not served; "
+		    "`jitsud -n' names them", c.origin, c.lone_sigs);
 	if (in.lost == ERR_OK)
 		in.lost = send_findings(z, c.index, &r);
 	report_clear(&r);

@@ -77,6 +77,7 @@ struct ztree {
 	uint32_t nunits, names, records;
 	bool units_apart;          /* mappings come from a units file: the zone may hold none */
 	bool is_signed;            /* has NSEC, NSEC3 or RRSIG records */
+	uint32_t lone_sigs;        /* RRSIG records that sign nothing in the zone; by ztree_check */
 	size_t nerrors;
 	bool nomem;
 };

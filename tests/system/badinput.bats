@@ -530,3 +530,21 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	[ "$status" -eq 0 ]
 	[[ "$output" != *warning* ]]
 }
+
+@test "signatures of records that are missing: named by -n, counted in the log, not served" {
+	local lone='nobody RRSIG A 8 3 60 20400101000000 20200101000000 1 example.test. AAAA'
+	printf '%s\n' "$lone" "${lone/ A 8/ TXT 8}" >>"$DIR/example.zone"
+	sed -i '/_jitsu/d' "$DIR/example.zone"
+	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"warning: nobody.example.test: the RRSIG for type A is not served"* ]]
+	[[ "$output" == *"warning: nobody.example.test: the RRSIG for type TXT is not served"* ]]
+	start_jitsud
+	grep -q "warning: zone example.test: 2 RRSIG records sign nothing in the zone" "$DIR/log"
+	[[ "$(ask +dnssec nobody.example.test A)" != *RRSIG* ]]
+	# A reload says so again when it has read the zone again.
+	: >"$DIR/log"
+	sed -i '$d' "$DIR/example.zone"
+	jitsu reload
+	grep -q "warning: zone example.test: 1 RRSIG records sign nothing" "$DIR/log"
+}

@@ -55,6 +55,25 @@ places(void **state)
 	expect(HEAD "ns TXT image=a\n_jitsu.ns TXT image=a\n", "");
 }
 
+#define RRSIG(type, owner) owner " RRSIG " type " 8 2 60 20400101000000 20200101000000 1 @ AAAA\n"
+#define NSEC3 "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A\n"
+
+static void
+signatures(void **state)
+{
+	(void)state;
+	expect(HEAD RRSIG("A", "ns") RRSIG("SOA", "@") RRSIG("NS", "@"), "");
+	expect(HEAD RRSIG("AAAA", "ns"), "zone:5: warning: ns.example.test: the RRSIG for type "
+	    "AAAA is not served, since there are no records of that type\n");
+	expect(HEAD RRSIG("A", "nobody"), "nobody.example.test: the RRSIG for type A is");
+	expect(HEAD RRSIG("TYPE65280", "ns"), "the RRSIG for type TYPE65280 is not served");
+	expect(HEAD "c CNAME ns\n" RRSIG("A", "c"), "zone:6: warning: c.example.test: the RRSIG");
+	expect(HEAD NSEC3, "zone:5: warning: the zone's NSEC3 records are not served, since it has "
+	    "no NSEC3PARAM record\n");
+	expect(HEAD NSEC3 "@ NSEC3PARAM 1 0 0 -\n", "");
+	expect(HEAD RRSIG("NSEC3", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"), "the RRSIG for type NSEC3");
+}
+
 static void
 ttls(void **state)
 {
@@ -73,7 +92,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(name_servers), cmocka_unit_test(hosts), cmocka_unit_test(places), cmocka_unit_test(ttls),
+		cmocka_unit_test(name_servers), cmocka_unit_test(hosts),
+		cmocka_unit_test(places), cmocka_unit_test(signatures),
+		cmocka_unit_test(ttls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
