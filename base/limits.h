@@ -158,8 +158,14 @@
  */
 #define LIMIT_OUTPUT 16384
 
-/* Threads that stop, freeze and look after VMs, made when needed; a stop is a kill and a wait of some 15 ms. */
+/* Threads that stop VMs, made when needed: a kill and a wait of some 15 ms; as many that save, which is the disk's work. */
 #define LIMIT_VM_THREADS 8
+
+/*
+ * Threads that freeze, thaw and look after VMs, made when needed: so many hypervisors may stop to answer at the same moment before
+ * another VM waits for them.  Those that are known to hang have LIMIT_VM_THREADS of their own.
+ */
+#define LIMIT_VM_QUICK_THREADS 128
 
 /* A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE in it. */
 #define LIMIT_PROC_CMDLINE 65536
@@ -240,9 +246,11 @@
 #define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
 #define LIMIT_XEN_DYING_S 5        /* a dying domain gives its memory back; gigabytes take a second */
 #define LIMIT_KVM_PROOF_S 10       /* KVM is tried; nested virtualisation on a busy machine takes seconds */
+#define LIMIT_HANG_S 30            /* without a word of an answer a hypervisor hangs (limits: hang-timeout) */
 #define LIMIT_OP_S 30              /* the life cycle: a freeze, a thaw, a stop, a reading of counters */
 #define LIMIT_STATE_OP_S 150       /* the life cycle: a save or a restore */
 
+_Static_assert(LIMIT_HANG_S > LIMIT_QMP_FIRST_S, "a QEMU that is slow does not hang");
 _Static_assert(LIMIT_VM_RESTORE_S >= LIMIT_VM_SAVE_S, "what could be saved can be restored");
 _Static_assert(LIMIT_XEN_SAVE_S >= LIMIT_XEN_SUSPEND_S, "a suspend is a part of a save");
 /* A freeze or a thaw is one command, a stop reads the console first. */

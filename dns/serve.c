@@ -123,6 +123,9 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	switch (atomic_load_explicit(&state->answer, memory_order_relaxed)) {
 	case BOARD_NOW:
 		return reply_count(w, r);
+	case BOARD_CHECK:
+		hold_ask(w->held, &req);
+		return reply_count(w, r);
 	case BOARD_WAKE_TOO:
 		if (!wake_allowed(w, unit, proven, *now_ns))
 			return reply_truncated(w, q, r);

@@ -2,6 +2,8 @@
  * adopt: joins what runs to what the store remembers, once, when the first generation is loaded.
  *
  *     a row with a UUID, and the VM runs whole    → the unit goes on with its clocks
+ *     a row with a UUID, and the VM is silent     → goes on as the row says; its hypervisor is asked
+ *                                                   again (vm_check)
  *     a row with a UUID, and its unit has moved   → destroyed; the unit is dormant
  *     a row with a UUID, and the VM is half-made  → destroyed; the unit is dormant
  *     a row without a unit, of a zone that cannot be read → set aside (aside.h), with the VM
@@ -27,7 +29,7 @@ struct found {
 	struct vm_uuid uuid;
 	enum vm_found_state state;
 	bool settled;                     /* it is a row's */
-	char *unit, *said;
+	char *unit, *said, *why;
 	const char *driver;
 	char identity[RECORD_IDENTITY];
 };
@@ -85,7 +87,7 @@ find_vm(const struct adoption *a, const struct adopt_row *r)
 }
 
 static enum life_found
-life_found_of(enum vm_found_state state)
+life_found_of(enum vm_found_state state, enum life_state was)
 {
 	switch (state) {
 	case VM_FOUND_RUNNING:
@@ -94,6 +96,8 @@ life_found_of(enum vm_found_state state)
 		return LIFE_FOUND_FROZEN;
 	case VM_FOUND_SAVED:
 		return LIFE_FOUND_SAVED;
+	case VM_FOUND_SILENT:
+		return was == LIFE_FROZEN ? LIFE_FOUND_FROZEN : LIFE_FOUND_RUNNING;
 	case VM_FOUND_BROKEN:
 		break;
 	}
@@ -128,19 +132,22 @@ adopt_join(struct warden *w, struct unit *u, const struct adopt_row *r,
 		return false;   /* asleep, as it was */
 	if (vm != NULL) {
 		unit_uuid_set(&w->units, u, &r->uuid);
-		unit_run(u)->awake_since_ns = *vm == VM_FOUND_RUNNING ? r->awake_since_ns : 0;
+		unit_run(u)->awake_since_ns = *vm == VM_FOUND_RUNNING || *vm == VM_FOUND_SILENT ?
+		    r->awake_since_ns : 0;
 		unit_run(u)->trace.answer_ns = clock_now_ns();   /* its wake is history */
 	}
 	if (whole) {
 		w->totals.adopted++;
 		wake_count(w, u, &r->uuid);
 		record_event(w, u->name, "adopted", why);
+		if (*vm == VM_FOUND_SILENT)
+			log_warn("%s: its VM is kept as it was, %s: %s", u->name, life_state_text(r->state), why);
 	}
 	if (moved)
 		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its VM is stopped", u->name);
 	ev.adopt.found = LIFE_FOUND_NONE;
 	if (vm != NULL)
-		ev.adopt.found = whole ? life_found_of(*vm) : LIFE_FOUND_BROKEN;
+		ev.adopt.found = whole ? life_found_of(*vm, r->state) : LIFE_FOUND_BROKEN;
 	ev.adopt.was = r->state;
 	ev.adopt.awake_since_ms = r->awake_since_ns / NS_PER_MS;
 	ev.adopt.last_use_ms = r->last_activity_ns / NS_PER_MS;
@@ -210,7 +217,7 @@ settle_row(struct warden *w, struct adopt_row *r)
 		if (f != NULL)
 			f->settled = true;
 		a->adopted += adopt_join(w, u, r, f != NULL ? &f->state : NULL,
-		    "its VM was running when jitsud started");
+		    f != NULL && f->state == VM_FOUND_SILENT ? f->why : "its VM was running when jitsud started");
 	} else if (aside_because(w, r->owner, why, sizeof(why))) {
 		bool keep = f != NULL && f->state != VM_FOUND_BROKEN;
 
@@ -242,7 +249,7 @@ row_of(const struct found *f, struct adopt_row *r)
 {
 	static const enum life_state states[] = {
 		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
-		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_BROKEN] = LIFE_DORMANT,
+		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_SILENT] = LIFE_AWAKE, [VM_FOUND_BROKEN] = LIFE_DORMANT,
 	};
 
 	*r = (struct adopt_row){ .uuid = f->uuid, .has_uuid = true, .this_boot = true,
@@ -279,7 +286,7 @@ settle_unclaimed(struct warden *w, struct found *f)
 			r.crashes = u->crashes;
 			r.last_boot_ms = u->last_boot_ms;
 			a->adopted += adopt_join(w, u, &r, &f->state,
-			    "its VM was running, and the store did not know it");
+			    f->state == VM_FOUND_SILENT ? f->why : "its VM was running, and the store did not know it");
 			adopt_row_clear(&r);
 		} else {
 			a->aside++;
@@ -298,8 +305,8 @@ add_found(struct adoption *a, const struct vm_found *f)
 	a->found = grown;
 	grown += a->nfound++;
 	*grown = (struct found){ .uuid = f->uuid, .state = f->state, .driver = f->driver,
-		.unit = strdup(f->unit), .said = strdup(f->said) };
-	if (grown->unit == NULL || grown->said == NULL)
+		.unit = strdup(f->unit), .said = strdup(f->said), .why = strdup(f->why != NULL ? f->why : "") };
+	if (grown->unit == NULL || grown->said == NULL || grown->why == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
 	snprintf(grown->identity, sizeof(grown->identity), "%s", f->identity);
 }
@@ -374,6 +381,7 @@ adopt_free(struct warden *w)
 	for (size_t i = 0; i < a->nfound; i++) {
 		free(a->found[i].unit);
 		free(a->found[i].said);
+		free(a->found[i].why);
 	}
 	free(a->rows);
 	free(a->found);

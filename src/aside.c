@@ -27,6 +27,7 @@ vm_word(const struct aside *a)
 	static const char *const words[] = {
 		[VM_FOUND_RUNNING] = "awake", [VM_FOUND_FROZEN] = "frozen",
 		[VM_FOUND_SAVED] = "saved", [VM_FOUND_BROKEN] = "broken",
+		[VM_FOUND_SILENT] = "silent",
 	};
 
 	return a->ending ? "stopping" : words[a->vm];

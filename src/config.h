@@ -57,6 +57,8 @@ struct config_limits {
 	unsigned wakes_per_minute_total; /* 0 = no limit */
 	unsigned udp_wakes_per_minute; /* asked for by clients that prove no address; 0 = no limit */
 	unsigned queue;                /* wakes that wait for a limit */
+	uint32_t queue_timeout_ms;     /* ... at most so long; 0 = no limit */
+	uint32_t hang_timeout_ms;      /* a hypervisor that owes an answer for so long hangs; 0 = never */
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
 	unsigned tcp_clients;

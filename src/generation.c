@@ -495,6 +495,7 @@ loader_swap(struct loader *l)
 		admit_init(&w->admit, &al);
 	else
 		admit_limits_set(&w->admit, &al);
+	vm_host_limits(w->vms, al.boots, g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
 	w->cookies = l->cookies;

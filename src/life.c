@@ -193,38 +193,82 @@ step_ready(struct step *s)
 		flag_set(s, F_READY);
 }
 
-/* The end of a freeze, a thaw or a save; what worked counts, however late it comes. */
+/* A wake had come while it froze, or while its save could not be tried. */
 static void
-tier_done(struct step *s)
+thaw_again(struct step *s)
 {
-	if (s->ev->result != ERR_OK) {
-		s->why = LIFE_WHY_DRIVER;
-	} else if (flag_has(s, F_STUCK) && !flag_has(s, F_DOOM)) {
-		s->why = LIFE_WHY_LATE;
-		flag_drop(s, F_STUCK);
+	s->why = LIFE_WHY_AGAIN;
+	move_thaw(s);
+}
+
+static void
+rest_frozen(struct step *s)
+{
+	s->l->phase = LIFE_P_FROZEN;
+	s->l->timer_ms = move_after(s->now, s->p->frozen_ms);
+}
+
+/* The driver could not even try: the VM is as it was, and is asked again later. */
+static void
+tier_untried(struct step *s, bool frozen)
+{
+	if (frozen && s->l->phase == LIFE_P_THAWING) {
+		move_answer(s, WAKE_FAILED);
+		rest_frozen(s);
+	} else if (frozen) {
+		rest_frozen(s);
+		if (flag_has(s, F_WAITING))
+			thaw_again(s);
+	} else {
+		s->l->last_use_ms = s->now;
+		move_answer(s, WAKE_READY);
+		move_awake(s);
 	}
+}
+
+/*
+ * The end of a freeze, a thaw or a save, of a VM that was frozen before or not; true: nothing is left to do.  What worked
+ * counts, however late it comes.
+ */
+static bool
+tier_done(struct step *s, bool frozen)
+{
+	bool wanted = !flag_has(s, F_DOOM | F_DEAD), worked = s->ev->result == ERR_OK;
+
+	if (!worked)
+		s->why = LIFE_WHY_DRIVER;
+	else if (flag_has(s, F_STUCK) && !flag_has(s, F_DOOM))
+		s->why = LIFE_WHY_LATE;
+	if ((worked || s->ev->kept) && !flag_has(s, F_DOOM))
+		flag_drop(s, F_STUCK);
+	if (worked)
+		return false;
+	if (wanted && s->ev->kept)
+		tier_untried(s, frozen);
+	else
+		move_stop(s);
+	return true;
 }
 
 static void
 step_frozen(struct step *s)
 {
-	tier_done(s);
-	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
+	if (tier_done(s, false))
+		return;
+	if (flag_has(s, F_DOOM | F_DEAD))
 		move_stop(s);
-	} else if (flag_has(s, F_WAITING)) {
-		s->why = LIFE_WHY_AGAIN;
-		move_thaw(s);
-	} else {
-		s->l->phase = LIFE_P_FROZEN;
-		s->l->timer_ms = move_after(s->now, s->p->frozen_ms);
-	}
+	else if (flag_has(s, F_WAITING))
+		thaw_again(s);
+	else
+		rest_frozen(s);
 }
 
 static void
 step_thawed(struct step *s)
 {
-	tier_done(s);
-	if (s->ev->result != ERR_OK || flag_has(s, F_DOOM | F_DEAD)) {
+	if (tier_done(s, true))
+		return;
+	if (flag_has(s, F_DOOM | F_DEAD)) {
 		move_stop(s);
 		return;
 	}
@@ -238,13 +282,11 @@ step_thawed(struct step *s)
 static void
 step_saved(struct step *s)
 {
-	bool doomed = flag_has(s, F_DOOM);
+	bool doomed = flag_has(s, F_DOOM), frozen = flag_has(s, F_FROZEN);
 
-	tier_done(s);
-	if (s->ev->result != ERR_OK) {
-		move_stop(s);
+	flag_drop(s, F_FROZEN);
+	if (tier_done(s, frozen))
 		return;
-	}
 	flag_set(s, F_SAVED);
 	flag_drop(s, F_DEAD);
 	s->l->backoff_until_ms = 0;

@@ -113,9 +113,9 @@ enum life_event_kind {
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
 	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
-	LIFE_EV_FROZEN,     /* ticket, result */
-	LIFE_EV_THAWED,     /* ticket, result */
-	LIFE_EV_SAVED,      /* ticket, result: after success the process is gone and the file is there */
+	LIFE_EV_FROZEN,     /* ticket, result, .kept */
+	LIFE_EV_THAWED,     /* ticket, result, .kept */
+	LIFE_EV_SAVED,      /* ticket, result, .kept: after success the process is gone and the file is there */
 	LIFE_EV_STOPPED,    /* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
 	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
 	LIFE_EV_DIED,       /* the unit's VM ended by itself and was cleaned up */
@@ -138,7 +138,7 @@ struct life_event {
 	enum err result;
 	union {
 		enum life_cause cause;         /* WAKE: query, packet or operator */
-		bool kept;                     /* RESTORED, after an error: it could not be tried, and the saved state is there as before */
+		bool kept;                     /* RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or saved state are as before */
 		struct {
 			enum life_cause cause;     /* operator or pressure */
 			enum life_tier tier;       /* at least so deep; what is deeper already stays */

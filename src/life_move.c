@@ -250,6 +250,8 @@ move_descend(struct step *s, enum life_tier tier)
 	} else if (tier == LIFE_TIER_SAVED && s->p->can_save) {
 		if (up)
 			(void)move_settle(s);   /* as above */
+		else
+			flag_set(s, F_FROZEN);
 		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);
 		move_arm(s, s->p->state_ms);
 	} else {

@@ -19,7 +19,8 @@ enum {
 	F_DEAD = 0x100,      /* the VM ended while an operation was under way */
 	F_SAVED = 0x200,     /* a saved state exists */
 	F_REMOVE = 0x400,    /* left the configuration */
-	F_CONTACTED = 0x800  /* a packet came since it was woken */
+	F_CONTACTED = 0x800, /* a packet came since it was woken */
+	F_FROZEN = 0x1000    /* what is being saved was frozen before */
 };
 
 /* What a step works on. */

@@ -59,7 +59,7 @@ wake_board(struct warden *w, struct unit *u)
 			a = BOARD_WAKE_TOO;
 	}
 	if (s == LIFE_AWAKE)
-		a = BOARD_NOW;
+		a = u->run != NULL && u->run->check_due ? BOARD_CHECK : BOARD_NOW;
 	else if (s == LIFE_FAILED)
 		a = BOARD_FAIL;
 	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);

@@ -106,6 +106,9 @@ run_free(struct unit_run *r)
 	if (r->timer != NULL)
 		event_free(r->timer);
 	free(r->timer_arg);
+	if (r->check != NULL)
+		event_free(r->check);
+	free(r->check_arg);
 	free(r->error);
 	free(r->console);
 	free(r->probe);

@@ -57,6 +57,9 @@ struct unit_run {
 	bool has_vm;               /* uuid names a VM that runs or is being started or stopped */
 	struct event *timer;       /* the life cycle's */
 	void *timer_arg;
+	struct event *check;       /* from when on a query makes us ask whether its VM lives */
+	void *check_arg;
+	bool check_due;            /* ... which is now */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t behind_number;    /* the leaving unit that it waits for */
 	LIST_ENTRY(unit) behind_link;

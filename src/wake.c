@@ -50,6 +50,10 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 {
 	enum life_state to = a->changed.to;
 
+	if (to == LIFE_AWAKE)
+		wake_check_begin(w, u);
+	else
+		wake_check_end(u);
 	wake_board(w, u);
 	if (to == LIFE_AWAKE) {
 		if (unit_run(u)->awake_since_ns == 0)
@@ -66,6 +70,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_waiters_answer(w, u, true, "its VM could not be stopped");
 	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
 		wake_waiters_answer(w, u, true, "the hypervisor has not answered in time; what it does after all is kept");
+	else if (to == LIFE_AWAKE && a->changed.why == LIFE_WHY_DRIVER)
+		wake_waiters_answer(w, u, true, u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
 	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
 	    (to == LIFE_BOOTING && (a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
 		wake_waiters_answer(w, u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
@@ -298,7 +304,10 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 		time_ns = now;
 	if (time_ns > u->last_use_ns)
 		u->last_use_ns = time_ns;
-	w->totals.wakes++;
+	if (s == LIFE_AWAKE && u->run->check_due)
+		wake_check(w, u);
+	else
+		w->totals.wakes++;
 	/* The first of a wake's causes starts its clock. */
 	if (s != LIFE_AWAKE && s != LIFE_BOOTING && s != LIFE_STOPPING)
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };

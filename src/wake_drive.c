@@ -33,7 +33,7 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 
 	struct errmsg m = { "" };
 
-	if (ev.kind == LIFE_EV_RESTORED)
+	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED || ev.kind == LIFE_EV_SAVED)
 		ev.kept = op->kept;
 	free(op);
 	if (u == NULL)
@@ -72,6 +72,9 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
 	(void)uuid;
+	op->kept = op->kept || res->kept;
+	if (u != NULL && res->kept)
+		log_warn("%s: %s", u->name, res->text);
 	if (u != NULL && res->console_len > 0 && res->err != ERR_OK)
 		unit_console_set(u, res->console, res->console_len);
 	wake_op_done(op, res->err, res->text);
@@ -96,7 +99,7 @@ wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg
 	struct wake_op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
-	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING) {
+	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING && !res->kept) {
 		u->save_failed = true;
 		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
 	}
@@ -235,6 +238,7 @@ wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket };
 
+	wake_check(w, u);
 	if (w->activity != NULL && u->run != NULL && u->run->has_vm) {
 		vm_activity_read(w->activity, &u->run->uuid, activity_read, wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
 		return;

@@ -5,6 +5,7 @@
  *     wake.c        events, steps, the table of actions, timers, answers
  *     wake_slot.c   slots for boots and VMs           wake_drive.c  store, driver and counters
  *     wake_ready.c  readiness                         wake_wait.c   operators who wait
+ *     wake_check.c  does the hypervisor live?
  */
 #ifndef SRC_WAKE_IMPL_H
 #define SRC_WAKE_IMPL_H
@@ -17,7 +18,7 @@ struct wake_op {
 	uint32_t unit;
 	uint32_t ticket;
 	enum life_event_kind ends_with;
-	bool kept;                 /* RESTORED: for its event */
+	bool kept;                 /* for the event, see life.h */
 };
 
 /* Never NULL.  wake_op_done, or the owner, frees it. */
@@ -56,6 +57,14 @@ void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void
 
 void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_probe_stop(struct warden *w, struct unit *u);
+
+/* ---- wake_check.c ---- */
+
+/* A unit became awake: after a while a query has wake_check called.  It is not awake any more. */
+void wake_check_begin(struct warden *w, struct unit *u);
+void wake_check_end(struct unit *u);
+/* Asks whether its hypervisor lives. */
+void wake_check(struct warden *w, struct unit *u);
 
 /* ---- wake_wait.c ---- */
 

@@ -24,6 +24,8 @@ struct vm {
 	int watch_fd;              /* readable when driver->watched must be called; -1 = none.  Watched while no operation runs */
 	int death_fd;              /* pidfd: readable when the process ended; -1 = none.  Always watched */
 	bool answered;             /* its control socket has spoken to us */
+	bool hung;                 /* it did not answer lately: what is done to it keeps no other VM waiting; until it speaks */
+	bool owes;                 /* it was asked whether it lives, and has not said a word since */
 };
 
 struct vm_outcome {            /* behind struct vm_result; owned by the host's job */
@@ -34,6 +36,7 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 	size_t text_len;
 	int64_t usec_cpu;
 	bool saved;                /* restore, after an error: it could not be tried, and the saved state is still there */
+	bool kept;                 /* freeze, thaw, save, after an error: it could not be tried, and the VM is as before */
 };
 
 enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_READY /* spec.ready_key; once */, VM_WATCH_ENDED };
@@ -86,6 +89,16 @@ struct vm_driver {
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
 	/* watch_fd was readable: consume what came.  On VM_WATCH_ENDED, why[] and out->text (console) are filled in; the host then calls stop. */
 	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
+	/*
+	 * As watched, for what has come already; then asks the hypervisor for a word and does not wait for it: `owes` until `watched` sees one.
+	 * NULL, as judge then: there is nobody to ask.
+	 */
+	enum vm_watch_verdict (*ask_alive)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
+	/*
+	 * conf.hang_ms passed and it still owes: VM_WATCH_ENDED when it hangs, with why[] and out->text as of watched; the host then calls stop.
+	 * VM_WATCH_ALIVE when it has spoken, or when nobody can know: it is waited for.
+	 */
+	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	/* The process ended by itself (death_fd): says how, as far as known; the host then calls stop. */
 	void (*died)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	enum err (*list)(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);

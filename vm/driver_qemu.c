@@ -145,6 +145,17 @@ qemu_vm_connect(struct qemu_vm *v, struct errmsg *m)
 	return e;
 }
 
+/* Whatever it has said, it lives. */
+static void
+note_heard(struct qemu_vm *v)
+{
+	if (v->qmp.state == QMP_READY)
+		v->vm.answered = true;
+	if (v->qmp.heard)
+		v->vm.hung = v->vm.owes = v->told_taken = false;
+	v->qmp.heard = false;
+}
+
 enum err
 qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
 {
@@ -160,11 +171,38 @@ qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
 	/* Only those that this daemon started have their output here. */
 	patience = !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
 	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience, ret, m);
-	if (v->qmp.state == QMP_READY)
-		v->vm.answered = true;
+	note_heard(v);
+	if (e == ERR_TIMEOUT)
+		v->vm.hung = true;
 	if (e == ERR_MISSING || e == ERR_IO)
 		disconnect(v);
 	return e;
+}
+
+/* Does another program have the one connection that QEMU serves?  Nobody can know on a kernel that does not tell. */
+static bool
+is_taken(struct qemu_vm *v)
+{
+	return v->qmp.state != QMP_READY && qmp_taken(&v->qmp, v->pid) != QMP_FREE;
+}
+
+static enum err
+taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m)
+{
+	char uuid[VM_UUID_TEXT];
+
+	vm_uuid_text(&v->vm.uuid, uuid);
+	return err_set(m, e, "QEMU does not answer: another program seems to be connected to its control socket %s/%s/%s (`ss -xp` shows it); the VM is kept, "
+	    "and cannot be frozen, thawed, saved or shut down until that program lets go", v->ctx->vms_path, uuid, QEMU_DIR_QMP);
+}
+
+enum err
+qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out)
+{
+	if ((e != ERR_TIMEOUT && e != ERR_LIMIT) || !is_taken(v))
+		return e;
+	out->kept = true;
+	return taken_error(v, e, &out->msg);
 }
 
 enum err
@@ -363,7 +401,7 @@ qemu_freeze(struct vm *vm, struct vm_outcome *out)
 	v->qmp.saw_stop = false;
 	if (e == ERR_OK)
 		v->frozen = true;
-	return e;
+	return qemu_vm_untried(v, e, out);
 }
 
 static enum err
@@ -375,7 +413,7 @@ qemu_thaw(struct vm *vm, struct vm_outcome *out)
 	v->qmp.saw_resume = false;
 	if (e == ERR_OK)
 		v->frozen = false;
-	return e;
+	return qemu_vm_untried(v, e, out);
 }
 
 static enum err
@@ -440,8 +478,7 @@ qemu_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	enum err e = qmp_pump(&v->qmp, &m);
 	bool ended;
 
-	if (v->qmp.state == QMP_READY)
-		vm->answered = true;
+	note_heard(v);
 	if (e == ERR_PROTO) {
 		snprintf(why, whylen, "%s", m.text);
 		ended = true;
@@ -455,6 +492,60 @@ qemu_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		return VM_WATCH_ALIVE;
 	if (e == ERR_OK)
 		(void)console_read(v, &m);     /* without it there are fewer last lines */
+	qemu_vm_tell(v, out);
+	return VM_WATCH_ENDED;
+}
+
+/* Nothing is sent to a QEMU that has not greeted us yet: the greeting is as good an answer. */
+static enum vm_watch_verdict
+qemu_ask_alive(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
+{
+	struct qemu_vm *v = (struct qemu_vm *)vm;
+	struct errmsg m = { "" };
+	enum err e;
+
+	/* What it said before it was asked is no answer. */
+	if (v->qmp.fd >= 0 && qemu_watched(vm, why, whylen, out) == VM_WATCH_ENDED)
+		return VM_WATCH_ENDED;
+	e = qemu_vm_connect(v, &m);
+	vm->owes = e == ERR_OK || e == ERR_LIMIT;
+	if (v->qmp.state == QMP_READY)
+		e = qmp_ask(&v->qmp, "query-status", &m);
+	if (e == ERR_MISSING || e == ERR_IO)
+		disconnect(v);     /* the process usually follows: death_fd */
+	return VM_WATCH_ALIVE;
+}
+
+static bool
+was_heard(const struct qmp *q)
+{
+	return q->heard;
+}
+
+static enum vm_watch_verdict
+qemu_judge(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
+{
+	struct qemu_vm *v = (struct qemu_vm *)vm;
+	struct errmsg m = { "" };
+	enum err e = qemu_vm_connect(v, &m);
+
+	/* A little more, for a machine that stood still itself. */
+	if (e == ERR_OK)
+		e = qmp_wait(&v->qmp, was_heard, clock_now_ns() + QEMU_QMP_NS, &m);
+	note_heard(v);
+	if (!vm->owes || (e != ERR_OK && e != ERR_TIMEOUT && e != ERR_LIMIT)) {
+		vm->owes = false;      /* it lives, or cannot be asked any more: then death_fd tells */
+		return VM_WATCH_ALIVE;
+	}
+	if (is_taken(v)) {
+		vm->owes = false;      /* the next who wants to know asks again */
+		(void)taken_error(v, ERR_TIMEOUT, &m);
+		if (!v->told_taken)
+			vm_report_log(v->ctx->env->reporter, &vm->uuid, "%s", m.text);
+		v->told_taken = true;
+		return VM_WATCH_ALIVE;
+	}
+	snprintf(why, whylen, "QEMU hangs: it does not answer on its control socket (limits: hang-timeout)");
 	qemu_vm_tell(v, out);
 	return VM_WATCH_ENDED;
 }
@@ -476,7 +567,7 @@ qemu_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 
 const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
-	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE,
+	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
 	.open = qemu_open,
 	.close = qemu_close,
 	.check = qemu_check,
@@ -490,6 +581,8 @@ const struct vm_driver vm_driver_qemu = {
 	.save = qemu_save,
 	.console = qemu_console,
 	.watched = qemu_watched,
+	.ask_alive = qemu_ask_alive,
+	.judge = qemu_judge,
 	.died = qemu_died,
 	.list = qemu_list,
 	.free = qemu_vm_free,

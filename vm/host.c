@@ -172,6 +172,24 @@ vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, uns
 	operate(h, uuid, j);
 }
 
+void
+vm_check(struct vm_host *h, const struct vm_uuid *uuid)
+{
+	struct entry *e = host_entry_find(h, uuid);
+
+	if (e == NULL || e->vm == NULL || e->vm->driver->ask_alive == NULL || e->vm->owes)
+		return;
+	e->check = true;
+	host_entry_next(e);
+}
+
+void
+vm_host_limits(struct vm_host *h, unsigned start_threads, unsigned hang_ms)
+{
+	h->conf.hang_ms = hang_ms;
+	pool_lane_set(h->pool, LANE_START, start_threads);
+}
+
 bool
 vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
 {
@@ -299,6 +317,8 @@ adopt_done(struct pool_job *pj)
 		e = host_entry_new(h, &a->uuid, a->driver);
 		e->vm = a->vm;
 		e->state = a->state == VM_FOUND_SAVED ? ENTRY_SAVED : ENTRY_RUNS;
+		if (a->state == VM_FOUND_SILENT)
+			host_entry_owes(e);
 		j->found(&f, j->arg);
 		host_entry_next(e);
 	}
@@ -363,7 +383,8 @@ threads_end(void)
 enum err
 vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event, void *arg, struct vm_host **out, struct errmsg *m)
 {
-	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads, [LANE_STOP] = LIMIT_VM_THREADS, [LANE_QUICK] = LIMIT_VM_THREADS };
+	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads, [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
+		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
 	struct vm_host *h = calloc(1, sizeof(*h));
 	enum err e;
 

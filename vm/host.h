@@ -11,11 +11,14 @@
 #define HOST_DRIVERS 8
 #define HOST_BUCKETS 1024
 
-/* Boots; ends, which wait for a process; and what takes a moment.  A lane that is full of hung VMs keeps nobody else waiting. */
-enum { LANE_START, LANE_STOP, LANE_QUICK };
+/* Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that are known to hang, so that nobody else waits for them. */
+enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG };
 
-/* The last two are the host's own: look at watch_fd; clean up after a VM that ended by itself. */
-enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED, OP_BURY };
+/*
+ * The last ones are the host's own: look at watch_fd; ask whether it lives; say whether it hangs; clean up after a VM that ended by itself or
+ * that hangs.
+ */
+enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED, OP_CHECK, OP_JUDGE, OP_BURY };
 
 enum entry_state { ENTRY_NEW, ENTRY_RUNS, ENTRY_SAVED, ENTRY_GONE };
 
@@ -65,6 +68,8 @@ struct entry {
 	struct host_job *job;      /* ... this one; NULL once it is done */
 	bool dead, readable;       /* what the events said, to be looked at when not busy */
 	bool overdue;              /* the deadline of `waiting` has passed */
+	bool check;                /* to be asked whether it lives */
+	bool judge;                /* ... and host_hang_ms have passed */
 	struct host_job *waiting;  /* a shutdown that the guest was asked for */
 	struct event *watch_ev, *death_ev, *timer;
 	STAILQ_HEAD(, host_job) queue;
@@ -118,6 +123,14 @@ struct entry *host_entry_find(struct vm_host *h, const struct vm_uuid *u);
 struct entry *host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver);
 /* Takes it off the table; its jobs and its VM are the caller's. */
 void host_entry_free(struct entry *e);
+static inline unsigned
+host_hang_ms(const struct vm_host *h)
+{
+	return h->conf.hang_ms != 0 ? h->conf.hang_ms : LIMIT_HANG_S * 1000;
+}
+
+/* Its hypervisor is to say a word within host_hang_ms. */
+void host_entry_owes(struct entry *e);
 /* Does what is due; afterwards the entry may be gone. */
 void host_entry_next(struct entry *e);
 

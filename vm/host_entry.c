@@ -82,6 +82,7 @@ job_finish(struct host_job *j)
 		.detail_len = strlen(j->out.detail),
 		.usec_cpu = j->out.usec_cpu,
 		.saved = j->err != ERR_OK && j->out.saved,
+		.kept = j->err != ERR_OK && j->out.kept,
 	};
 
 	if (console)
@@ -186,6 +187,12 @@ job_run(struct pool_job *pj)
 	case OP_WATCHED:
 		j->verdict = d->watched(vm, j->why, sizeof(j->why), &j->out);
 		break;
+	case OP_CHECK:
+		j->verdict = d->ask_alive(vm, j->why, sizeof(j->why), &j->out);
+		break;
+	case OP_JUDGE:
+		j->verdict = d->judge(vm, j->why, sizeof(j->why), &j->out);
+		break;
 	case OP_BURY:
 		if (j->died)
 			d->died(vm, j->why, sizeof(j->why), &j->out);
@@ -198,22 +205,27 @@ job_run(struct pool_job *pj)
 static unsigned
 job_lane(const struct host_job *j)
 {
+	bool hung = j->vm != NULL && j->vm->hung;
+
 	switch (j->op) {
 	case OP_START:
 	case OP_RESTORE:
 		return LANE_START;
 	case OP_SAVE:
+		return hung ? LANE_HUNG : LANE_SAVE;
 	case OP_BURY:
 		return LANE_STOP;
 	case OP_STOP:
-		return j->asking ? LANE_QUICK : LANE_STOP;
+		return !j->asking ? LANE_STOP : hung ? LANE_HUNG : LANE_QUICK;
 	case OP_FREEZE:
 	case OP_THAW:
 	case OP_CONSOLE:
 	case OP_WATCHED:
+	case OP_CHECK:
+	case OP_JUDGE:
 		break;
 	}
-	return LANE_QUICK;
+	return hung ? LANE_HUNG : LANE_QUICK;
 }
 
 /* ---- entries ---- */
@@ -277,7 +289,7 @@ watch_cb(evutil_socket_t fd, short what, void *arg)
 	host_entry_next(e);
 }
 
-/* The one timer of an entry: the deadline of a shutdown, or until then of QEMU's first word. */
+/* The one timer of an entry: the deadline of a shutdown, or until then of the word that the hypervisor owes, or of its first. */
 static void
 timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -287,6 +299,9 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (e->waiting != NULL) {
 		e->overdue = true;
+		host_entry_next(e);
+	} else if (e->vm != NULL && e->vm->owes) {
+		e->judge = true;
 		host_entry_next(e);
 	} else if (e->vm != NULL && !e->busy && !e->vm->answered) {
 		vm_report_log(&e->host->reporter, &e->uuid, "the VM's process has not answered on its control socket for %d s", ANSWER_S);
@@ -300,6 +315,14 @@ entry_timer(struct entry *e, unsigned ms)
 
 	if (e->timer != NULL && evtimer_add(e->timer, &tv) != 0)
 		log_err("no timer for a VM");
+}
+
+void
+host_entry_owes(struct entry *e)
+{
+	e->vm->owes = true;
+	if (e->waiting == NULL)
+		entry_timer(e, host_hang_ms(e->host));
 }
 
 struct entry *
@@ -352,7 +375,7 @@ entry_lost(struct entry *e, enum entry_state state)
 	if (e->vm != NULL)
 		e->vm->driver->free(e->vm);
 	e->vm = NULL;
-	e->dead = e->readable = e->overdue = false;
+	e->dead = e->readable = e->overdue = e->check = e->judge = false;
 	e->state = state;
 }
 
@@ -450,6 +473,13 @@ host_entry_next(struct entry *e)
 		entry_dispatch(e, host_job_new(e->host, OP_WATCHED, NULL, NULL));
 		return;
 	}
+	if (e->vm != NULL && e->judge) {
+		e->judge = false;
+		if (e->vm->owes) {
+			entry_dispatch(e, host_job_new(e->host, OP_JUDGE, NULL, NULL));
+			return;
+		}
+	}
 	while (e->waiting == NULL && (j = STAILQ_FIRST(&e->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->queue, link);
 		if (op_fits(e, j, &err, &why)) {
@@ -458,6 +488,11 @@ host_entry_next(struct entry *e)
 			return;
 		}
 		host_job_refuse(j, err, why);
+	}
+	if (e->vm != NULL && e->check) {
+		e->check = false;
+		entry_dispatch(e, host_job_new(e->host, OP_CHECK, NULL, NULL));
+		return;
 	}
 	if ((e->state == ENTRY_GONE || e->state == ENTRY_NEW) && e->waiting == NULL)
 		host_entry_free(e);
@@ -552,9 +587,29 @@ settle(struct entry *e, struct host_job *j)
 	case OP_THAW:
 	case OP_CONSOLE:
 	case OP_WATCHED:
+	case OP_CHECK:
+	case OP_JUDGE:
 	case OP_BURY:
 		break;
 	}
+}
+
+/* A look at the VM has ended; true: it is over with it, and the job is used up. */
+static bool
+looked(struct entry *e, struct host_job *j)
+{
+	if (j->verdict == VM_WATCH_READY)
+		emit(e, VM_EVENT_READY, "", &(struct vm_outcome){ .text = NULL });
+	if (j->verdict == VM_WATCH_ENDED) {
+		e->busy = false;
+		entry_bury(e, false, j->why, &j->out);
+		host_job_free(j);
+		return true;
+	}
+	if (j->op == OP_CHECK && e->vm->owes)
+		host_entry_owes(e);
+	host_job_free(j);
+	return false;
 }
 
 static void
@@ -567,16 +622,9 @@ op_done(struct pool_job *pj)
 	/* `busy` stays while callbacks run: they may queue operations, but not free the entry. */
 	if (j->op == OP_BURY) {
 		buried(e, j);
-	} else if (j->op == OP_WATCHED) {
-		if (j->verdict == VM_WATCH_READY)
-			emit(e, VM_EVENT_READY, "", &(struct vm_outcome){ .text = NULL });
-		if (j->verdict == VM_WATCH_ENDED) {
-			e->busy = false;
-			entry_bury(e, false, j->why, &j->out);
-			host_job_free(j);
+	} else if (j->op == OP_WATCHED || j->op == OP_CHECK || j->op == OP_JUDGE) {
+		if (looked(e, j))
 			return;
-		}
-		host_job_free(j);
 	} else if (!(j->asking && asked(e, j))) {
 		settle(e, j);
 		job_finish(j);

@@ -195,6 +195,25 @@ pool_free(struct pool *pool)
 }
 
 void
+pool_lane_set(struct pool *pool, unsigned number, unsigned most)
+{
+	struct lane *lane = &pool->lanes[number];
+	pthread_t *grown;
+
+	pthread_mutex_lock(&pool->lock);
+	if (most > lane->most) {
+		grown = reallocarray(lane->threads, most, sizeof(*grown));
+		if (grown != NULL) {
+			lane->threads = grown;
+			lane->most = most;
+		} else {
+			log_warn("driver threads: out of memory for more of them");
+		}
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void
 pool_submit(struct pool *pool, unsigned number, struct pool_job *job)
 {
 	struct lane *lane = &pool->lanes[number];

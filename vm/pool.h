@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 
-#define POOL_LANES 3
+#define POOL_LANES 5
 
 /* Begins the caller's own structure, which stays the caller's; it may not be touched between submission and `done`. */
 struct pool_job {
@@ -32,6 +32,9 @@ enum err pool_new(struct event_base *base, const unsigned most[POOL_LANES], void
 
 /* Waits for the jobs that run.  Those that have not run, and those whose `done` has not been called, are dropped. */
 void pool_free(struct pool *pool);
+
+/* From now on the lane may have so many threads; those that it has stay. */
+void pool_lane_set(struct pool *pool, unsigned lane, unsigned most);
 
 void pool_submit(struct pool *pool, unsigned lane, struct pool_job *job);
 

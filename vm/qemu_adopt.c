@@ -26,6 +26,7 @@
 struct found {
 	struct qemu_vm *v;
 	const char *why;           /* broken; NULL so far whole */
+	bool silent;               /* whole, but without an answer */
 	struct errmsg m;           /* behind why, where it came from a call */
 };
 
@@ -307,7 +308,10 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 	return faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others. */
+/*
+ * Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others.  One that says nothing is no worse
+ * for that: its connection waits where another program's is served before it.
+ */
 static enum err
 await_all(struct search *s, struct errmsg *m)
 {
@@ -323,27 +327,42 @@ await_all(struct search *s, struct errmsg *m)
 		for (size_t i = 0; i < s->n; i++) {
 			struct found *f = &s->list[i];
 
+			if (f->v->qmp.fd < 0)
+				continue;
 			if (f->why == NULL && f->v->qmp.state != QMP_READY && qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
 				f->why = f->m.text;
 			if (f->why == NULL && f->v->qmp.state != QMP_READY)
 				fds[n++] = (struct pollfd){ .fd = f->v->qmp.fd, .events = POLLIN };
 		}
 	} while (n > 0 && now < deadline && (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) >= 0 || errno == EINTR));
+	for (size_t i = 0; i < s->n; i++)
+		s->list[i].silent = s->list[i].why == NULL && s->list[i].v->qmp.state != QMP_READY;
 	free(fds);
 	return ERR_OK;
 }
 
 static enum vm_found_state
-examine(struct found *f)
+examine(struct found *f, uint64_t deadline_ns)
 {
-	uint64_t deadline = clock_now_ns() + (f->v->qmp.state == QMP_READY ? QEMU_QMP_NS : 0);
 	char status[32];
+	enum err e = ERR_OK;
 
-	if (f->why == NULL && qemu_vm_status(f->v, status, sizeof(status), deadline, &f->m) != ERR_OK)
+	if (f->why == NULL && !f->silent)
+		e = qemu_vm_status(f->v, status, sizeof(status), deadline_ns, &f->m);
+	f->silent = f->silent || e == ERR_TIMEOUT;
+	if (f->why == NULL && e != ERR_OK && !f->silent)
 		f->why = f->m.text;
 	if (f->why != NULL)
 		return VM_FOUND_BROKEN;
+	if (f->silent) {
+		(void)err_set(&f->m, ERR_TIMEOUT, "QEMU does not answer on its control socket: another program may be connected to it "
+		    "(`ss -xp` shows it), or it hangs");
+		f->why = f->m.text;
+		f->v->vm.hung = true;
+		return VM_FOUND_SILENT;
+	}
 	f->v->vm.answered = f->v->asked_status = true;
+	f->v->vm.hung = f->v->qmp.heard = false;
 	if (strcmp(status, "running") == 0)
 		return VM_FOUND_RUNNING;
 	if (strcmp(status, "paused") == 0) {
@@ -356,13 +375,13 @@ examine(struct found *f)
 }
 
 static void
-report(struct search *s, struct found *f, vm_each_cb each, void *arg)
+report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each, void *arg)
 {
 	struct vm_uuid uuid = f->v->vm.uuid;
-	enum vm_found_state state = examine(f);
+	enum vm_found_state state = examine(f, deadline_ns);
 	bool saved = is_saved(s->ctx, &uuid);
 
-	if (state == VM_FOUND_BROKEN && saved && qemu_vm_end(f->v, NULL) == ERR_OK) {
+	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved && qemu_vm_end(f->v, NULL) == ERR_OK) {
 		/* Saved completely, or not yet restored: what is left of the process was only in the way. */
 		qemu_vm_free(&f->v->vm);
 		return;
@@ -404,7 +423,8 @@ enum err
 qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 {
 	struct search s = { .ctx = arg };
-	enum err e;
+	uint64_t deadline_ns;
+	enum err e, connected;
 
 	e = find_dirs(&s, m);
 	if (e == ERR_OK)
@@ -418,14 +438,15 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			f->why = "there is no process";
 		else if (f->v->dir_fd < 0)
 			f->why = "its directory is gone";
-		else if (qemu_vm_connect(f->v, &f->m) != ERR_OK)
+		else if ((connected = qemu_vm_connect(f->v, &f->m)) != ERR_OK && connected != ERR_LIMIT)
 			f->why = f->m.text;
 	}
 	if (e == ERR_OK)
 		e = await_all(&s, m);
+	deadline_ns = clock_now_ns() + QEMU_QMP_NS;     /* for the states of all of them */
 	for (size_t i = 0; i < s.n; i++) {
 		if (e == ERR_OK)
-			report(&s, &s.list[i], each, each_arg);
+			report(&s, &s.list[i], deadline_ns, each, each_arg);
 		else
 			qemu_vm_free(&s.list[i].v->vm);
 	}

@@ -121,7 +121,7 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 		return err_set(&out->msg, ERR_STATE, "this VM's command line is not known, so its state could not be restored");
 	e = qemu_vm_connect(v, &out->msg);
 	if (e != ERR_OK)
-		return e;
+		return qemu_vm_untried(v, e, out);
 	fd = openat(ctx->saved_fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(&out->msg, "saved state");
@@ -132,7 +132,9 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 	if (e == ERR_OK && renameat(ctx->saved_fd, part, ctx->saved_fd, state) != 0)
 		e = err_sys(&out->msg, "saved state");
 	if (e != ERR_OK) {
-		migrate_undo(v);
+		e = qemu_vm_untried(v, e, out);
+		if (!out->kept)
+			migrate_undo(v);
 		(void)qemu_saved_remove(ctx, &vm->uuid, NULL);     /* the first error is the one to tell */
 		return e;
 	}

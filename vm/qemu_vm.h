@@ -39,6 +39,7 @@ struct qemu_vm {
 	int output_fd;            /* its stderr; -1 after adoption */
 	bool frozen;
 	bool asked_status;        /* once, when QMP became ready */
+	bool told_taken;          /* that another program has its control socket; until QEMU speaks */
 	bool acpi;                /* it has a power button */
 	char *shape;              /* see qemu_args_shape; NULL = unknown */
 	char *con;                /* console text read so far, at most LIMIT_CONSOLE_RING */
@@ -55,6 +56,8 @@ void qemu_vm_free(struct vm *vm);
 enum err qemu_vm_connect(struct qemu_vm *v, struct errmsg *m);
 /* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
 enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m);
+/* The error of a freeze, a thaw or a save: when another program has the control socket, out->kept and the message says so. */
+enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
 enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m);
 /* Copies console and stderr to the outcome. */

@@ -222,7 +222,8 @@ qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m)
 	if (q->fd < 0)
 		return err_sys(m, "socket");
 	if (connect(q->fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
-		e = err_sys(m, "QMP socket");
+		e = errno == EAGAIN ? err_set(m, ERR_LIMIT, "QMP socket: other programs wait for QEMU's answer already") :
+		    err_sys(m, "QMP socket");
 		qmp_clear(q);
 		return e;
 	}
@@ -338,6 +339,7 @@ qmp_pump(struct qmp *q, struct errmsg *m)
 			return err_sys(m, "QMP: receive");
 		if (n <= 0)
 			return err_set(m, ERR_MISSING, "QEMU closed its QMP connection");
+		q->heard = true;
 		got += (size_t)n;
 		e = qmp_feed(q, data, (size_t)n, m);
 		if (e == ERR_OK)
@@ -417,4 +419,12 @@ qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t
 		e = take_reply(q, name, ret, m);
 	json_decref(args);
 	return e;
+}
+
+enum err
+qmp_ask(struct qmp *q, const char *name, struct errmsg *m)
+{
+	if (q->state != QMP_READY)
+		return err_set(m, ERR_STATE, "QEMU has not greeted us on its QMP socket");
+	return send_command(q, name, NULL, -1, clock_now_ns(), m);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -21,6 +22,7 @@ struct qmp {
 	enum qmp_state state;
 	char *buf;                 /* an unfinished line */
 	size_t len, size;
+	bool heard;                /* it has sent something; the owner clears it */
 	uint64_t id;               /* of the last command */
 	json_t *reply;             /* to it, once it came: the whole object */
 	uint64_t window_ns;        /* events are counted per window */
@@ -34,7 +36,7 @@ struct qmp {
 void qmp_init(struct qmp *q);
 void qmp_clear(struct qmp *q);
 
-/* Connects to the socket `name` in the directory dir_fd; does not wait for an answer. */
+/* Connects to the socket `name` in the directory dir_fd; does not wait for an answer.  ERR_LIMIT: so many wait for one already. */
 enum err qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m);
 
 /* A listening socket `name` in that directory, for QEMU.  *fd is the caller's. */
@@ -48,6 +50,16 @@ enum err qmp_pump(struct qmp *q, struct errmsg *m);
  * (-1 = none).  *ret is the value of "return", the caller's; `ret` may be NULL.  QEMU's refusal is ERR_STATE with its own words.
  */
 enum err qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns, json_t **ret, struct errmsg *m);
+
+/* Sends a command without arguments and does not wait for the reply, which is nobody's.  ERR_STATE: QEMU has not greeted us. */
+enum err qmp_ask(struct qmp *q, const char *name, struct errmsg *m);
+
+/*
+ * Is another program connected to the QEMU of this process, which talks to one client at a time?  Any socket of its that has a live end which is not q->fd
+ * counts.
+ */
+enum qmp_taken { QMP_FREE, QMP_TAKEN, QMP_UNKNOWN /* this kernel does not tell */ };
+enum qmp_taken qmp_taken(const struct qmp *q, pid_t pid);
 
 /* Pumps until `seen` says so.  ERR_TIMEOUT at the deadline. */
 enum err qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *q), uint64_t deadline_ns, struct errmsg *m);

@@ -95,6 +95,7 @@ enum vm_stop_how {
 #define VM_CAN_SAVE     0x2u
 #define VM_CAN_SHUTDOWN 0x4u
 #define VM_CAN_CONSOLE  0x8u
+#define VM_CAN_CHECK    0x20u  /* vm_check */
 #define VM_RUNS_LATE    0x10u  /* the guest runs only when the start is done, which takes most of the time: nobody answers before */
 
 struct vm_host_conf {
@@ -103,6 +104,7 @@ struct vm_host_conf {
 	uid_t vm_uid;              /* who the VM processes run as; 0 = as we do (tests) */
 	gid_t vm_gid;
 	unsigned start_threads;    /* how many boots at once; >= 1 */
+	unsigned hang_ms;          /* a hypervisor that owes an answer for so long hangs (vm_check); 0 = LIMIT_HANG_S */
 	const char *qemu;          /* the QEMU binary; NULL = look in PATH */
 	bool use_cgroups;          /* false: never; true: where they are writable */
 };
@@ -149,6 +151,7 @@ struct vm_result {
 	size_t console_len;
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
 	bool saved;                /* vm_restore, after an error: it could not be tried (and a cold boot neither), and the state is there as before */
+	bool kept;                 /* vm_freeze, vm_thaw, vm_save, after an error: it could not be tried, and the VM is as before */
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
@@ -173,6 +176,15 @@ void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, 
 void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
+/*
+ * Asks whether the VM's hypervisor is alive, and does not wait: one that says nothing for conf.hang_ms is ended, and that is a VM_EVENT_DIED.
+ * Harmless for a VM that cannot be asked, or does not run.
+ */
+void vm_check(struct vm_host *host, const struct vm_uuid *uuid);
+
+/* After a reload: as of vm_host_conf.  There are never less threads than before. */
+void vm_host_limits(struct vm_host *host, unsigned start_threads, unsigned hang_ms);
+
 /* Does what was asked of this VM still wait for a driver thread? */
 bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
 
@@ -189,12 +201,16 @@ struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
  * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called on the loop for each, then with NULL.
  * After it a found VM is in the module's table as if it had been started here (events, stop, console, ...).
  */
-enum vm_found_state { VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED, VM_FOUND_BROKEN /* half-made, hung or ended: stop it */ };
+enum vm_found_state {
+	VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED,
+	VM_FOUND_SILENT,           /* its process is whole, but has not answered yet: another program may be connected to it, or it hangs (vm_check) */
+	VM_FOUND_BROKEN            /* half-made or ended: stop it */
+};
 struct vm_found {
 	struct vm_uuid uuid;
 	enum vm_found_state state;
 	const char *driver;
-	const char *why;           /* for VM_FOUND_BROKEN */
+	const char *why;           /* for VM_FOUND_BROKEN and VM_FOUND_SILENT */
 	const char *unit;          /* of the specification that it was made from; "" = not known */
 	const char *identity;      /* likewise */
 	const char *said;          /* the unit's name as the VM says: only to be shown */

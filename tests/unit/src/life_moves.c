@@ -5,7 +5,7 @@
 
 const char *const model_move_names[MOVE_COUNT] = {
 	"wake by query", "wake by packet", "wake by operator", "admit", "refuse", "store writes", "store fails", "stored is reported",
-	"operation works", "operation fails", "operation fails and loses the VM", "restore cannot be tried", "operation is reported", "guest is ready", "ready is reported", "VM dies", "death is reported",
+	"operation works", "operation fails", "operation fails and loses the VM", "operation cannot be tried", "operation is reported", "guest is ready", "ready is reported", "VM dies", "death is reported",
 	"read fails", "read: nothing", "read: a query", "read: a packet", "timer", "timer too early", "tick",
 	"sleep frozen", "sleep saved", "sleep dormant", "policy", "remove", "kill", "kill, late times", "kill, half-made",
 };
@@ -116,7 +116,7 @@ move_op(const struct system *sys, struct world *w, struct model_unit *u, enum mo
 
 	if (m != MOVE_OP_REPORT) {
 		if (u->stage != OP_BEGUN || (m == MOVE_OP_WORKS && needs_vm && u->vm == VM_NONE) || (m == MOVE_OP_LOSES_VM && u->op != LIFE_DO_SAVE) ||
-		    (m == MOVE_OP_NOT_TRIED && u->op != LIFE_DO_RESTORE))
+		    (m == MOVE_OP_NOT_TRIED && u->op != LIFE_DO_RESTORE && !needs_vm && u->op != LIFE_DO_SAVE))
 			return false;
 		if (u->op == LIFE_DO_STOP && m == MOVE_OP_FAILS && u->vm == VM_NONE && !u->file)
 			return false;   /* of a VM that is gone, a stop can say nothing else */

@@ -80,6 +80,12 @@ a_hanging_freeze_keeps_nobody_waiting(void **state)
 	did(&r, "");
 }
 
+static void
+rig_kept(struct rig *r, enum life_event_kind kind)
+{
+	assert_int_equal(rig_step(r, (struct life_event){ .kind = kind, .ticket = r->l.ticket, .result = ERR_TIMEOUT, .kept = true }), ERR_OK);
+}
+
 /* What the driver did after its deadline is as good as before. */
 static void
 what_ends_well_is_kept_however_late(void **state)
@@ -114,6 +120,44 @@ what_ends_well_is_kept_however_late(void **state)
 		rig_event(&r, rows[i].ends, ERR_OK);
 		assert_int_equal(rig_action(&r, LIFE_DO_STOP)->ticket, r.l.ticket);
 	}
+}
+
+/* The driver could not even try: the VM is as it was. */
+static void
+what_could_not_be_tried_changes_nothing(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_FREEZING);
+
+	(void)state;
+	rig_kept(&r, LIFE_EV_FROZEN);
+	is(&r, LIFE_AWAKE);
+	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
+	assert_true(r.l.timer_ms >= r.now + r.p.idle_ms);   /* it is tried again */
+	r = rig_in_phase(LIFE_P_THAWING);
+	rig_kept(&r, LIFE_EV_THAWED);
+	rig_answered(&r, WAKE_FAILED);
+	is(&r, LIFE_FROZEN);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_event(&r, LIFE_EV_THAWED, ERR_OK);
+	is(&r, LIFE_AWAKE);
+	r = rig_in_phase(LIFE_P_SAVING);
+	rig_kept(&r, LIFE_EV_SAVED);
+	is(&r, LIFE_AWAKE);
+	r = rig_in_phase(LIFE_P_FROZEN);
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	rig_kept(&r, LIFE_EV_SAVED);
+	is(&r, LIFE_FROZEN);
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_kept(&r, LIFE_EV_SAVED);
+	is(&r, LIFE_BOOTING);                               /* thaws */
+	rig_event(&r, LIFE_EV_THAWED, ERR_OK);
+	rig_answered(&r, WAKE_READY);
+	/* Not wanted any more, it goes all the same. */
+	r = rig_in_phase(LIFE_P_FREEZING);
+	rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
+	rig_kept(&r, LIFE_EV_FROZEN);
+	assert_int_equal(rig_action(&r, LIFE_DO_STOP)->ticket, r.l.ticket);
 }
 
 static void
@@ -511,6 +555,7 @@ main(void)
 		cmocka_unit_test(a_frozen_unit_wakes_at_once),
 		cmocka_unit_test(a_thawed_unit_starts_anew),
 		cmocka_unit_test(what_ends_well_is_kept_however_late),
+		cmocka_unit_test(what_could_not_be_tried_changes_nothing),
 		cmocka_unit_test(an_operation_that_waits_for_a_thread_is_not_late),
 		cmocka_unit_test(a_save_and_a_restore_have_a_deadline_of_their_own),
 		cmocka_unit_test(a_hanging_freeze_keeps_nobody_waiting),

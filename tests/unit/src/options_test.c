@@ -40,6 +40,8 @@ static const struct sample samples[] = {
 	{ OPTION_LIMITS, "wakes-per-minute-total", "0", "10000001" },
 	{ OPTION_LIMITS, "udp-wakes-per-minute", "0", "-5" },
 	{ OPTION_LIMITS, "queue", "0", "1e3" },
+	{ OPTION_LIMITS, "queue-timeout", "0s", "2d" },
+	{ OPTION_LIMITS, "hang-timeout", "500ms", "61m" },
 	{ OPTION_LIMITS, "held-per-unit", "1", "0" },
 	{ OPTION_LIMITS, "held-total", "1000", "0" },
 	{ OPTION_LIMITS, "tcp-clients", "1", "0x10" },

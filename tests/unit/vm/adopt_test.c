@@ -19,7 +19,7 @@
 #include "tests/unit/vm/host_fixture.h"
 #include "vm/qmp.h"
 
-enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
+enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, TAKEN, TAKEN_FROZEN, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
 
 #define GONE "22222222-2222-4333-8444-555555555555"
 
@@ -112,6 +112,28 @@ start_stranger(const char *uuid)
 	return pid;
 }
 
+/* A program of somebody else's, connected to a VM's control socket. */
+static struct qmp agents[2];
+
+static void text_of(unsigned i, char text[VM_UUID_TEXT]);
+
+static void
+agent_connect(struct qmp *q, unsigned i)
+{
+	char text[VM_UUID_TEXT], dir[200];
+	struct errmsg m;
+	int fd;
+
+	text_of(i, text);
+	snprintf(dir, sizeof(dir), "%s/vm/%s", w.run_dir, text);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	qmp_init(q);
+	assert_int_equal(qmp_connect(q, fd, "qmp", &m), ERR_OK);
+	assert_int_equal(qmp_command(q, "query-status", NULL, -1, clock_now_ns() + PATIENCE_MS * NS_PER_MS, NULL, &m), ERR_OK);
+	close(fd);
+}
+
 static void
 text_of(unsigned i, char text[VM_UUID_TEXT])
 {
@@ -188,9 +210,13 @@ leave_world(pid_t pids[COUNT])
 	assert_true(guest_pings(30 + RUNNING, PATIENCE_S));
 	assert_true(guest_pings(30 + HUNG, PATIENCE_S));
 	assert_true(guest_pings(30 + GUESTLESS, PATIENCE_S));
+	assert_true(guest_pings(30 + TAKEN, PATIENCE_S));
 	operate(vm_freeze, FROZEN);
+	operate(vm_freeze, TAKEN_FROZEN);
 	operate(vm_save, SAVED);
 	world_close(&w);
+	agent_connect(&agents[0], TAKEN);
+	agent_connect(&agents[1], TAKEN_FROZEN);
 	assert_int_equal(kill(pids[KILLED], SIGKILL), 0);
 	assert_int_equal(waitpid(pids[KILLED], NULL, 0), pids[KILLED]);
 	assert_int_equal(kill(pids[HUNG], SIGSTOP), 0);
@@ -241,6 +267,7 @@ test_adopt(void **state)
 
 	world_open(&w);
 	memset(&s, 0, sizeof(s));
+	vm_host_limits(w.host, 2, 1000);
 	uint64_t t0 = clock_now_ms();
 	vm_adopt(w.host, found_cb, &s);
 	assert_true(spin(&w, &s.done, PATIENCE_MS));
@@ -256,12 +283,39 @@ test_adopt(void **state)
 	assert_int_equal(s.state[FROZEN], VM_FOUND_FROZEN);
 	assert_int_equal(s.state[SAVED], VM_FOUND_SAVED);
 	assert_int_equal(s.state[KILLED], VM_FOUND_BROKEN);
-	assert_int_equal(s.state[HUNG], VM_FOUND_BROKEN);
+	assert_int_equal(s.state[HUNG], VM_FOUND_SILENT);
+	assert_int_equal(s.state[TAKEN], VM_FOUND_SILENT);
+	assert_int_equal(s.state[TAKEN_FROZEN], VM_FOUND_SILENT);
+	assert_non_null(strstr(s.why[TAKEN], "another program"));
 	assert_int_equal(s.state[DIRLESS], VM_FOUND_BROKEN);
 	assert_int_equal(s.state[HALF], VM_FOUND_BROKEN);
 	assert_int_equal(s.state[GUESTLESS], VM_FOUND_BROKEN);
 	assert_non_null(strstr(s.why[GUESTLESS], "shutdown"));
 	assert_int_equal(s.state[LATE], VM_FOUND_BROKEN);
+
+	/* One that hangs is ended after a while; one that somebody else talks to is kept, and said. */
+	assert_true(spin_count(&w, &w.died, 1, PATIENCE_MS));
+	assert_non_null(strstr(w.died_text, "QEMU hangs"));
+	assert_true(spin_count(&w, &w.logs, 1, PATIENCE_MS));
+	assert_non_null(strstr(w.log_text, "another program"));
+	memset(&r, 0, sizeof(r));
+	vm_thaw(w.host, &uuids[TAKEN_FROZEN], result_cb, &r);
+	assert_true(spin(&w, &r.done, PATIENCE_MS));
+	assert_true(r.err != ERR_OK && r.kept);
+	assert_non_null(strstr(r.text, "another program"));
+	memset(&r, 0, sizeof(r));
+	vm_save(w.host, &uuids[TAKEN], result_cb, &r);
+	assert_true(spin(&w, &r.done, PATIENCE_MS));
+	assert_true(r.err != ERR_OK && r.kept);
+	assert_true(guest_pings(30 + TAKEN, PATIENCE_S));
+	/* ... and is as any other when that has let go. */
+	for (unsigned i = 0; i < 2; i++)
+		qmp_clear(&agents[i]);
+	operate(vm_thaw, TAKEN_FROZEN);
+	assert_true(guest_pings(30 + TAKEN_FROZEN, PATIENCE_S));
+	operate(vm_console, TAKEN);
+	assert_int_equal(w.died, 1);
+	w.died = 0;
 
 	/* They work as if they had been started here. */
 	operate(vm_thaw, FROZEN);
@@ -285,7 +339,7 @@ test_adopt(void **state)
 		memset(&r, 0, sizeof(r));
 		vm_stop(w.host, &uuids[i], VM_STOP_DESTROY, 0, result_cb, &r);
 		assert_true(spin(&w, &r.done, PATIENCE_MS));
-		if (r.err != (i == FROZEN ? ERR_MISSING : ERR_OK))
+		if (r.err != (i == FROZEN || i == HUNG ? ERR_MISSING : ERR_OK))
 			fail_msg("number %u: %s", i, r.text);
 	}
 	/* Nothing is left in it. */

@@ -189,6 +189,7 @@ result_cb(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	r->exec_ns = res->exec_ns;
 	r->usec_cpu = res->usec_cpu;
 	r->saved = res->saved;
+	r->kept = res->kept;
 }
 
 static void

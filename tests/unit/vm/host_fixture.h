@@ -26,7 +26,7 @@ struct result {
 	char console[5000];
 	uint64_t exec_ns;
 	int64_t usec_cpu;
-	bool saved;
+	bool saved, kept;
 };
 
 struct world {

@@ -372,6 +372,84 @@ test_restore_not_tried(void **state)
 	assert_nothing_left();
 }
 
+/* ---- hypervisors that hang ---- */
+
+#define HUNG 12   /* more than were needed once to keep all others waiting */
+
+static unsigned ended;
+
+static void
+count_cb(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	(void)uuid;
+	ended++;
+	result_cb(uuid, res, arg);
+}
+
+/* Many QEMUs stop to answer at once: another VM is thawed before the first of them is given up. */
+static void
+test_hung_keep_nobody_waiting(void **state)
+{
+	static struct result r[HUNG + 1];
+	struct vm_spec spec[HUNG + 1];
+	char cmdlines[HUNG + 1][128];
+
+	(void)state;
+	for (unsigned i = 0; i <= HUNG; i++) {
+		world_spec(&w, &spec[i], 60 + i, cmdlines[i]);
+		assert_int_equal(start(&spec[i]).err, ERR_OK);
+	}
+	for (unsigned i = 0; i <= HUNG; i++)
+		assert_int_equal(simple(vm_freeze, &spec[i].uuid).err, ERR_OK);
+	for (unsigned i = 0; i < HUNG; i++)
+		assert_int_equal(kill(pid_of(&w, &spec[i].uuid), SIGSTOP), 0);
+	memset(r, 0, sizeof(r));
+	ended = 0;
+	for (unsigned i = 0; i <= HUNG; i++)
+		vm_thaw(w.host, &spec[i].uuid, count_cb, &r[i]);
+	assert_true(spin(&w, &r[HUNG].done, PATIENCE_MS));
+	assert_int_equal(r[HUNG].err, ERR_OK);
+	assert_int_equal(ended, 1);
+	assert_true(spin_count(&w, &ended, HUNG + 1, PATIENCE_MS));
+	for (unsigned i = 0; i < HUNG; i++)
+		assert_int_equal(r[i].err, ERR_TIMEOUT);
+	/* Known by now, they have threads of their own, and can be ended. */
+	for (unsigned i = 0; i <= HUNG; i++)
+		assert_int_equal(stop(&spec[i].uuid, VM_STOP_DESTROY, 0).err, ERR_OK);
+	assert_int_equal(w.died, 0);
+}
+
+/* One that hangs while nobody wants anything of it is noticed when it is asked; one that lives is left alone. */
+static void
+test_hang_is_noticed(void **state)
+{
+	struct vm_spec well, bad;
+	char cmdlines[2][128];
+	pid_t pid;
+
+	(void)state;
+	vm_host_limits(w.host, 2, 500);
+	world_spec(&w, &well, 80, cmdlines[0]);
+	world_spec(&w, &bad, 81, cmdlines[1]);
+	assert_int_equal(start(&well).err, ERR_OK);
+	assert_int_equal(start(&bad).err, ERR_OK);
+	assert_true(guest_pings(80, PATIENCE_S));
+	assert_true(guest_pings(81, PATIENCE_S));
+	pid = pid_of(&w, &bad.uuid);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	vm_check(w.host, &well.uuid);
+	vm_check(w.host, &bad.uuid);
+	vm_check(w.host, &bad.uuid);   /* once is enough */
+	assert_true(spin_count(&w, &w.died, 1, PATIENCE_MS));
+	assert_non_null(strstr(w.died_text, "QEMU hangs"));
+	assert_int_equal(kill(pid, 0), -1);
+	spin_ms(&w, 1000);
+	assert_int_equal(w.died, 1);
+	assert_true(guest_pings(80, PATIENCE_S));
+	assert_int_equal(stop(&bad.uuid, VM_STOP_DESTROY, 0).err, ERR_MISSING);
+	assert_int_equal(stop(&well.uuid, VM_STOP_DESTROY, 0).err, ERR_OK);
+}
+
 static void
 test_killed(void **state)
 {
@@ -469,7 +547,7 @@ test_bad_qemu(void **state)
 	(void)state;
 	world_spec(&w, &spec, 18, cmdline);
 	assert_int_equal(vm_driver_caps(w.host, "qemu", &caps, &m), ERR_OK);
-	assert_int_equal(caps, VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE);
+	assert_int_equal(caps, VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK);
 	assert_int_equal(vm_spec_check(w.host, &spec, &m), ERR_OK);
 	spec.vcpus = 0;
 	assert_int_equal(vm_spec_check(w.host, &spec, &m), ERR_RANGE);
@@ -722,6 +800,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_save_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restore_not_tried, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hung_keep_nobody_waiting, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hang_is_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_crash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
