@@ -1,8 +1,6 @@
 /* check: configuration, files, zones, mappings, in this process. */
 #include "src/check.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,41 +9,9 @@
 #include "dns/dns.h"
 #include "src/config.h"
 #include "src/cookie_secret.h"
+#include "src/hostnet.h"
 #include "src/mapping.h"
 #include "src/options.h"
-
-/* The host's own addresses, which units may not have.  *addrs is the caller's. */
-static enum err
-host_addresses(struct msg_addr **addrs, unsigned *n)
-{
-	struct ifaddrs *list = NULL;
-	unsigned count = 0;
-
-	*addrs = NULL;
-	*n = 0;
-	if (getifaddrs(&list) != 0)
-		return ERR_IO;
-	for (struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
-		count++;
-	*addrs = calloc(count + 1, sizeof(**addrs));
-	for (struct ifaddrs *i = list; *addrs != NULL && i != NULL; i = i->ifa_next) {
-		struct msg_addr *a = &(*addrs)[*n];
-
-		if (i->ifa_addr == NULL)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET) {
-			a->family = 4;
-			memcpy(a->bytes, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, 4);
-			++*n;
-		} else if (i->ifa_addr->sa_family == AF_INET6) {
-			a->family = 6;
-			memcpy(a->bytes, &((struct sockaddr_in6 *)(void *)i->ifa_addr)->sin6_addr, 16);
-			++*n;
-		}
-	}
-	freeifaddrs(list);
-	return *addrs != NULL ? ERR_OK : ERR_NOMEM;
-}
 
 /* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */
 static void
@@ -88,16 +54,16 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 {
 	struct mapping_set *set = NULL;
 	struct mapping_secret secret;
-	struct msg_addr *host = NULL;
-	unsigned nhost = 0;
+	struct hostnet host;
+	struct errmsg m;
 
-	if (host_addresses(&host, &nhost) != ERR_OK) {
-		(void)report_add(r, conf->path, 0, "the addresses of this host cannot be listed");   /* always ERR_PARSE */
+	if (hostnet_read(&host, &m) != ERR_OK) {
+		(void)report_add(r, conf->path, 0, "%s", m.text);   /* always ERR_PARSE */
 		goto out;
 	}
 	host_secret(conf, &secret);
-	set = mapping_set_new(conf, &secret, host, nhost);
-	if (set == NULL) {
+	set = mapping_set_new(conf, &secret, host.addrs, host.naddrs);
+	if (set == NULL || mapping_set_host_macs(set, host.macs, host.nmacs) != ERR_OK) {
 		(void)report_add(r, conf->path, 0, "%s", err_str(ERR_NOMEM));   /* as above */
 		goto out;
 	}
@@ -107,7 +73,7 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 	counts->units = mapping_set_units(set);
 out:
 	mapping_set_free(set);
-	free(host);
+	hostnet_clear(&host);
 }
 
 static void
@@ -140,6 +106,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	(void)config_check_files(conf, r);   /* what it found is in r */
 	config_check_xl(conf, r);
 	config_report_strays(conf, r);
+	hostnet_check(conf, r);
 	check_cookies(conf, r);
 	check_zones(conf, r, counts);
 	config_free(conf);

@@ -1,7 +1,4 @@
 /* generation: from compiled zones to units, and the swap from the old generation to the new one. */
-#include <errno.h>
-#include <ifaddrs.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,11 +7,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/aside.h"
+#include "src/hostnet.h"
 #include "src/loader.h"
 #include "src/needs.h"
 #include "src/record.h"
-
-#define HOST_ADDRS_MAX 256
 
 void
 image_unref(struct image *img)
@@ -44,31 +40,6 @@ generation_free(struct warden *w, struct generation *g)
 	config_free(g->conf);
 	free(g->admins);
 	free(g);
-}
-
-/* The host's own addresses, which no unit may have; -1 when the kernel does not tell them (errno). */
-static int
-host_addresses(struct msg_addr *out, int room)
-{
-	struct ifaddrs *list = NULL;
-	int n = 0;
-
-	if (getifaddrs(&list) != 0)
-		return -1;
-	for (struct ifaddrs *i = list; i != NULL && n < room; i = i->ifa_next) {
-		if (i->ifa_addr == NULL)
-			continue;
-		memset(&out[n], 0, sizeof(out[n]));
-		if (i->ifa_addr->sa_family == AF_INET) {
-			out[n].family = 4;
-			memcpy(out[n++].bytes, &((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr, 4);
-		} else if (i->ifa_addr->sa_family == AF_INET6) {
-			out[n].family = 6;
-			memcpy(out[n++].bytes, &((struct sockaddr_in6 *)(void *)i->ifa_addr)->sin6_addr, 16);
-		}
-	}
-	freeifaddrs(list);
-	return n;
 }
 
 /* ---- which version of each zone is taken ---- */
@@ -439,13 +410,12 @@ limits_of(const struct config *conf, struct admit_limits *al)
 static struct generation *
 generation_new(struct loader *l)
 {
-	struct msg_addr host[HOST_ADDRS_MAX];
-	int nhost = host_addresses(host, HOST_ADDRS_MAX);
+	struct hostnet host;
 	struct generation *g;
+	struct errmsg m;
 
-	if (nhost < 0) {
-		(void)report_add(&l->report, l->conf->path, 0, "this host's own addresses, which no unit may have, are not known: %s",
-		    strerror(errno));
+	if (hostnet_read(&host, &m) != ERR_OK) {
+		(void)report_add(&l->report, l->conf->path, 0, "%s", m.text);
 		return NULL;
 	}
 	g = calloc(1, sizeof(*g));
@@ -453,15 +423,17 @@ generation_new(struct loader *l)
 		goto fail;
 	g->conf = l->conf;
 	g->zones = calloc(g->conf->nzones + 1, sizeof(*g->zones));
-	g->mappings = mapping_set_new(g->conf, &l->w->secret, host, (unsigned)nhost);
+	g->mappings = mapping_set_new(g->conf, &l->w->secret, host.addrs, host.naddrs);
 	g->number = l->w->next_generation;
-	if (g->zones == NULL || g->mappings == NULL)
+	if (g->zones == NULL || g->mappings == NULL || mapping_set_host_macs(g->mappings, host.macs, host.nmacs) != ERR_OK)
 		goto fail;
 	for (unsigned i = 0; i < g->conf->nzones; i++)
 		if ((g->zones[i].origin = strdup(g->conf->zones[i].origin)) == NULL)
 			goto fail;
+	hostnet_clear(&host);
 	return g;
 fail:
+	hostnet_clear(&host);
 	(void)report_add(&l->report, l->conf->path, 0, "%s", err_str(ERR_NOMEM));
 	if (g == NULL)
 		return NULL;

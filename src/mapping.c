@@ -8,6 +8,22 @@
 #include "base/siphash.h"
 #include "src/mapping_impl.h"
 
+/* Two interfaces may have one address. */
+static bool
+host_addrs_enter(struct mapping_set *set, const struct msg_addr *host, unsigned n)
+{
+	struct msg_addr *own = arena_array(&set->arena, n, sizeof(*own));
+
+	for (unsigned i = 0; own != NULL && i < n; i++) {
+		size_t len = host[i].family == 4 ? 4 : 16;
+
+		own[i] = host[i];
+		if (index_find(&set->host_addrs, own[i].bytes, len) == NULL && !index_add(&set->host_addrs, own[i].bytes, len, &own[i]))
+			return false;
+	}
+	return own != NULL;
+}
+
 struct mapping_set *
 mapping_set_new(const struct config *conf, const struct mapping_secret *secret, const struct msg_addr *host, unsigned nhost)
 {
@@ -23,16 +39,28 @@ mapping_set_new(const struct config *conf, const struct mapping_secret *secret, 
 	index_init(&set->macs, secret->key);
 	index_init(&set->disks_written, secret->key);
 	index_init(&set->disks_read, secret->key);
-	set->host = arena_array(&set->arena, nhost, sizeof(*host));
+	index_init(&set->host_addrs, secret->key);
+	index_init(&set->host_macs, secret->key);
 	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));
-	if (set->host == NULL || set->zones == NULL) {
+	if (set->zones == NULL || !host_addrs_enter(set, host, nhost)) {
 		mapping_set_free(set);
 		return NULL;
 	}
-	if (nhost > 0)
-		memcpy(set->host, host, nhost * sizeof(*host));
-	set->nhost = nhost;
 	return set;
+}
+
+enum err
+mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, unsigned n)
+{
+	struct vm_host_mac *own = arena_array(&set->arena, n, sizeof(*own));
+
+	for (unsigned i = 0; own != NULL && i < n; i++) {
+		own[i] = macs[i];
+		if (index_find(&set->host_macs, own[i].mac, sizeof(own[i].mac)) == NULL &&
+		    !index_add(&set->host_macs, own[i].mac, sizeof(own[i].mac), &own[i]))
+			return ERR_NOMEM;
+	}
+	return own != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 static void
@@ -52,6 +80,8 @@ mapping_set_free(struct mapping_set *set)
 		return;
 	clear_indexes(set);
 	mapping_kept_clear(set);
+	index_clear(&set->host_addrs);
+	index_clear(&set->host_macs);
 	arena_clear(&set->arena);
 	free(set);
 }

@@ -19,6 +19,7 @@
 #include "base/msg.h"
 #include "dns/dns.h"
 #include "src/config.h"
+#include "vm/vm.h"
 
 /* Kept in the state directory, so that MACs survive; from getrandom(2). */
 struct mapping_secret {
@@ -46,6 +47,8 @@ struct mapping_set;
 /* `host` are the host's own addresses, refused to units; copied.  NULL when out of memory. */
 struct mapping_set *mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
     const struct msg_addr *host, unsigned nhost);
+/* The host's own MACs, refused to units; copied.  ERR_NOMEM. */
+enum err mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, unsigned n);
 void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
 
 /*

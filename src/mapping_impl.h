@@ -34,8 +34,8 @@ struct mapping_set {
 	struct arena arena;
 	const struct config *conf;
 	struct mapping_secret secret;
-	struct msg_addr *host;
-	unsigned nhost;
+	struct index host_addrs;       /* to struct msg_addr */
+	struct index host_macs;        /* to struct vm_host_mac */
 	struct mapping_zone *zones;    /* by config_zone.index */
 	struct index names, addrs, macs;   /* to struct unit_conf */
 	struct index disks_written, disks_read;

@@ -222,10 +222,8 @@ address_fault(const struct job *j, struct msg_addr *a)
 		return "is outside the units of network";
 	if (is_reserved(a, subnet))
 		return "is no host's address (it stands for a whole subnet) in network";
-	for (unsigned i = 0; i < j->set->nhost; i++) {
-		if (addr_cmp(a, &j->set->host[i]) == 0)
-			return "is the address of this host, on network";
-	}
+	if (index_find(&j->set->host_addrs, a->bytes, a->family == 4 ? 4 : 16) != NULL)
+		return "is the address of this host, on network";
 	a->prefixlen = subnet->prefixlen;
 	return NULL;
 }
@@ -280,17 +278,23 @@ check_mac(struct job *j)
 	if (text == NULL || !addr_parse_mac(text, u->mac))
 		mapping_mac_derive(&j->set->secret, u->name, 0, u->mac);
 	for (unsigned nic = 0; nic <= u->image->nnics; nic++) {
+		const struct vm_host_mac *own;
 		const struct unit_conf *other;
+		char ifname[IFNAMSIZ];
 		uint8_t mac[6];
 
 		if (nic == 0)
 			memcpy(mac, u->mac, sizeof(mac));
 		else
 			mapping_mac_derive(&j->set->secret, u->name, nic, mac);
+		own = index_find(&j->set->host_macs, mac, sizeof(mac));
 		other = index_find(&j->set->macs, mac, sizeof(mac));
+		addr_mac_text(mac, shown);
+		if (own != NULL)
+			mapping_found(j->r, u, "the MAC address %s of NIC %u is this host's own (%s); %s", shown, nic,
+			    if_indextoname(own->ifindex, ifname) != NULL ? ifname : "an interface", text != NULL ? "use another mac=" : "set a mac=");
 		if (other == NULL)
 			continue;
-		addr_mac_text(mac, shown);
 		mapping_found(j->r, u, "the MAC address %s of NIC %u is that of %s (%s:%u) already; %s", shown, nic, other->name, other->file,
 		    other->line, text != NULL ? "use another mac=" : "set a mac= for one of them");
 	}

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "src/hostnet.h"
 #include "src/loader.h"
 #include "src/options.h"
 
@@ -107,6 +108,7 @@ prepare(struct loader *l)
 		(void)config_needs_restart(w->started, l->conf, &l->report);   /* findings, no reason not to load */
 	config_check_xl(l->conf, &l->report);
 	config_report_strays(l->conf, &l->report);   /* each is a zone that is not served */
+	hostnet_check(l->conf, &l->report);
 	find_admins(l);
 	plan(l);
 	return ERR_OK;

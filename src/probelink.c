@@ -68,7 +68,7 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
 		log_warn("network %s: %s", net->name, why->text);
 	e = vm_packet_socket(br, &fd, why);
-	w->probed_ifindex[index] = 0;
+	w->probed[index].ifindex = 0;
 	if (e != ERR_OK)
 		return e;
 	m.network.index = index;
@@ -76,8 +76,16 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
 	child_send(&w->sentinel, &m, &fd, 1);
 	close(fd);
-	w->probed_ifindex[index] = br->ifindex;
+	w->probed[index].ifindex = br->ifindex;
+	memcpy(w->probed[index].mac, br->mac, sizeof(br->mac));
 	return ERR_OK;
+}
+
+/* False for a bridge that came, was made anew or got another MAC since the networks were sent: answers to probes would go astray. */
+static bool
+is_told(const struct warden *w, unsigned network, const struct vm_bridge *br)
+{
+	return w->probed[network].ifindex == br->ifindex && memcmp(w->probed[network].mac, br->mac, sizeof(br->mac)) == 0;
 }
 
 enum err
@@ -89,8 +97,7 @@ probelink_plan(struct warden *w, struct unit *u, struct errmsg *m)
 	enum err e = plan(u, &msg, &br, m);
 
 	probelink_unplan(r);
-	/* A bridge that came, or was made anew, since the networks were sent. */
-	if (e == ERR_OK && br.ifindex != 0 && br.ifindex != w->probed_ifindex[msg.probe.network])
+	if (e == ERR_OK && br.ifindex != 0 && !is_told(w, msg.probe.network, &br))
 		e = send_network(w, msg.probe.network, &br, m);
 	if (e != ERR_OK || br.ifindex == 0)
 		return e;
@@ -151,7 +158,7 @@ probelink_networks(struct warden *w)
 {
 	const struct config *conf = w->gen->conf;
 
-	memset(w->probed_ifindex, 0, sizeof(w->probed_ifindex));
+	memset(w->probed, 0, sizeof(w->probed));
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
 		const struct config_network *net = &conf->networks[i];
 		struct vm_bridge br;

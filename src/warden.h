@@ -102,7 +102,10 @@ struct warden {
 	bool commit_again;             /* the DNS process is told of the generation soon: it could not be yet */
 	struct child_conf child_conf;
 	struct child dns, sentinel;
-	unsigned probed_ifindex[LIMIT_NETWORKS];   /* by network: the bridge that the sentinel has a socket of; 0 = none */
+	struct probed {
+		unsigned ifindex;
+		uint8_t mac[6];
+	} probed[LIMIT_NETWORKS];      /* by network: the bridge that the sentinel has a socket of, as it was told; 0 = none */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;

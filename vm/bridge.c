@@ -2,101 +2,41 @@
 #include "vm/vm.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-struct link {
-	struct vm_bridge *br;
-	bool is_bridge;
-};
+#include "vm/rtnl.h"
 
-static int
-on_info(const struct nlattr *attr, void *arg)
-{
-	struct link *l = arg;
-
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-		l->is_bridge = strcmp(mnl_attr_get_str(attr), "bridge") == 0;
-	return MNL_CB_OK;
-}
-
-static int
-on_attr(const struct nlattr *attr, void *arg)
-{
-	struct link *l = arg;
-
-	switch (mnl_attr_get_type(attr)) {
-	case IFLA_ADDRESS:
-		if (mnl_attr_get_payload_len(attr) == sizeof(l->br->mac))
-			memcpy(l->br->mac, mnl_attr_get_payload(attr), sizeof(l->br->mac));
-		break;
-	case IFLA_LINKINFO:
-		return mnl_attr_parse_nested(attr, on_info, arg);
-	default:
-		break;
-	}
-	return MNL_CB_OK;
-}
-
-static int
-on_link(const struct nlmsghdr *nlh, void *arg)
-{
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	struct link *l = arg;
-
-	l->br->ifindex = (unsigned)ifi->ifi_index;
-	l->br->up = (ifi->ifi_flags & IFF_UP) != 0;
-	return mnl_attr_parse(nlh, sizeof(*ifi), on_attr, arg);
-}
-
-/* One request and its answers; 0, or an errno. */
-static int
-ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
-{
-	char buf[32768] __attribute__((aligned(8)));     /* a link with all its statistics takes some 2 KiB */
-	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-	ssize_t n;
-	int more;
-
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
-		return errno;
-	do {
-		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
-		if (n < 0)
-			return errno;
-		more = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg);
-		if (more < 0)
-			return errno;
-	} while (dump && more > MNL_CB_STOP);
-	return 0;
-}
+/* Times of a bridge are in ticks of USER_HZ. */
+#define TICK_MS 10
 
 static enum err
-link_get(struct mnl_socket *nl, const char *name, struct link *l, struct errmsg *m)
+link_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct errmsg *m)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;
+	struct rtnl_link l;
 
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = 1;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-	ifi->ifi_family = AF_UNSPEC;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	errno = ask(nl, nlh, on_link, l);
+	errno = rtnl_link_get(nl, name, 0, &l);
 	if (errno == ENODEV)
 		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network",
 		    name, name);
 	if (errno != 0)
 		return err_sys(m, "interface \"%s\"", name);
+	if (!l.is_bridge)
+		return err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
+	br->ifindex = l.ifindex;
+	br->up = l.up;
+	memcpy(br->mac, l.mac, sizeof(br->mac));
+	/* Listening, then learning. */
+	if (l.stp == RTNL_STP_KERNEL)
+		br->stp_wait_ms = 2 * TICK_MS * l.delay_ticks;
 	return ERR_OK;
 }
 
@@ -154,29 +94,23 @@ addrs_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct 
 	/* A kernel before 4.20 sends all of them. */
 	if (mnl_socket_setsockopt(nl, NETLINK_GET_STRICT_CHK, &one, sizeof(one)) == 0)
 		ifa->ifa_index = br->ifindex;
-	errno = ask(nl, nlh, on_addr, br);
+	errno = rtnl_ask(nl, nlh, on_addr, br);
 	return errno == 0 ? ERR_OK : err_sys(m, "addresses of interface \"%s\"", name);
 }
 
 enum err
 vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 {
-	struct link l = { .br = br };
 	struct mnl_socket *nl;
 	enum err e;
 
 	memset(br, 0, sizeof(*br));
 	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
 		return err_set(m, ERR_RANGE, "interface name \"%s\": 1 to %d characters", name, IFNAMSIZ - 1);
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (nl == NULL)
-		return err_sys(m, "netlink");
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
-		e = err_sys(m, "netlink");
-	else
-		e = link_get(nl, name, &l, m);
-	if (e == ERR_OK && !l.is_bridge)
-		e = err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
+	e = rtnl_open(&nl, m);
+	if (e != ERR_OK)
+		return e;
+	e = link_get(nl, name, br, m);
 	if (e == ERR_OK)
 		e = addrs_get(nl, name, br, m);
 	mnl_socket_close(nl);
@@ -235,4 +169,125 @@ vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m)
 		e = err_sys(m, "bridge \"%s\": its MAC address cannot be fixed", name);
 	close(sock);
 	return e;
+}
+
+/* ---- the host's own MACs ---- */
+
+struct macs {
+	struct vm_host_mac *list;
+	unsigned n, room;
+	bool nomem;
+};
+
+static void
+mac_add(struct macs *to, const uint8_t mac[6], unsigned ifindex)
+{
+	static const uint8_t none[6];
+	struct vm_host_mac *grown;
+
+	if (memcmp(mac, none, sizeof(none)) == 0 || (mac[0] & 1) != 0 || to->nomem)
+		return;
+	if (to->n == to->room) {
+		grown = reallocarray(to->list, to->room + 64, sizeof(*grown));
+		to->nomem = grown == NULL;
+		if (to->nomem)
+			return;
+		to->list = grown;
+		to->room += 64;
+	}
+	memcpy(to->list[to->n].mac, mac, sizeof(to->list[to->n].mac));
+	to->list[to->n++].ifindex = ifindex;
+}
+
+static int
+on_lladdr(const struct nlattr *attr, void *arg)
+{
+	const uint8_t **mac = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
+		*mac = mnl_attr_get_payload(attr);
+	return MNL_CB_OK;
+}
+
+static int
+on_host_link(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const uint8_t *mac = NULL;
+
+	if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr, &mac) >= 0 && mac != NULL)
+		mac_add(arg, mac, (unsigned)ifi->ifi_index);
+	return MNL_CB_OK;
+}
+
+struct host_entry {
+	const uint8_t *mac;
+	bool of_bridge;
+};
+
+static int
+on_entry(const struct nlattr *attr, void *arg)
+{
+	struct host_entry *h = arg;
+
+	if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+		h->mac = mnl_attr_get_payload(attr);
+	if (mnl_attr_get_type(attr) == NDA_MASTER)
+		h->of_bridge = true;
+	return MNL_CB_OK;
+}
+
+/* Local entries of bridges: their own MAC, their ports', and what an operator has added. */
+static int
+on_host_fdb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	struct host_entry h = { .mac = NULL };
+
+	if ((nd->ndm_state & NUD_PERMANENT) != 0 && mnl_attr_parse(nlh, sizeof(*nd), on_entry, &h) >= 0 && h.mac != NULL && h.of_bridge)
+		mac_add(arg, h.mac, (unsigned)nd->ndm_ifindex);
+	return MNL_CB_OK;
+}
+
+static int
+macs_dump(struct mnl_socket *nl, uint16_t type, unsigned char family, mnl_cb_t cb, struct macs *to)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;     /* for entries, too: the kernel has always taken it */
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	nlh->nlmsg_seq = type;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = family;
+	return rtnl_ask(nl, nlh, cb, to);
+}
+
+enum err
+vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m)
+{
+	struct macs all = { .list = NULL };
+	struct mnl_socket *nl;
+	enum err e = rtnl_open(&nl, m);
+
+	*list = NULL;
+	*n = 0;
+	if (e != ERR_OK)
+		return e;
+	errno = macs_dump(nl, RTM_GETLINK, AF_UNSPEC, on_host_link, &all);
+	if (errno == 0)
+		errno = macs_dump(nl, RTM_GETNEIGH, AF_BRIDGE, on_host_fdb, &all);
+	if (errno != 0)
+		e = err_sys(m, "the MAC addresses of this host's interfaces");
+	else if (all.nomem)
+		e = err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	mnl_socket_close(nl);
+	if (e != ERR_OK) {
+		free(all.list);
+		return e;
+	}
+	*list = all.list;
+	*n = all.n;
+	return ERR_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "vm/overlay.h"
+#include "vm/port.h"
 
 /* Our helper, vm/xen-vif. */
 #define VIF_SCRIPT PREFIX "/libexec/jitsu/jitsu-xen-vif"
@@ -343,6 +344,21 @@ create(struct start *s, struct errmsg *m)
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
 }
 
+/* Its ports, as QEMU's have it (port.h); a NIC whose interface libxl has not named, or that another script has put elsewhere, stays as it is. */
+static enum err
+guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
+{
+	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
+		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(v->vm.ids.nics[i], s->dc.nics[i].mac, m) : ERR_OK;
+
+		if (e == ERR_EXISTS)
+			return e;
+		if (e != ERR_OK && e != ERR_MISSING)
+			vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "NIC %d: %s", i, m->text);
+	}
+	return ERR_OK;
+}
+
 /* The domain is whole and paused: from the mark on it is adopted, not destroyed, by the next daemon. */
 static enum err
 launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
@@ -354,6 +370,9 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (*v == NULL)
 		return nomem(&out->msg);
 	xen_vm_nics(*v, s->dc.c_info.type);
+	e = guard_ports(s, *v, &out->msg);
+	if (e != ERR_OK)
+		return e;
 	rc = libxl_domain_unpause(s->xl, s->domid, NULL);
 	if (rc != 0)
 		return xen_fail(&out->msg, rc, "domain %u cannot be unpaused", s->domid);

@@ -13,8 +13,7 @@
 void tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ]);
 
 /*
- * Makes the tap `name`, a port of `bridge`, up, with a static forwarding entry for the guest's MAC (so that frames to a guest that has
- * not spoken yet are not flooded to the others).  *fd is the caller's, for the VM: close it when the VM has it, there closing is cheap; closing the last
+ * Makes the tap `name`, a port of `bridge` (port.h).  *fd is the caller's, for the VM: close it when the VM has it, there closing is cheap; closing the last
  * one takes the kernel 15 ms.
  */
 enum err tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, struct errmsg *m);

@@ -270,6 +270,7 @@ struct vm_bridge {
 	unsigned ifindex;
 	uint8_t mac[6];
 	bool up;
+	uint32_t stp_wait_ms;      /* how long the kernel's spanning tree protocol keeps a new port from forwarding; 0 = not at all */
 	struct msg_addr addrs[LIMIT_NETWORK_RANGES];   /* its own addresses with their prefix lengths */
 	unsigned naddrs;
 };
@@ -281,6 +282,12 @@ enum err vm_bridge_check(const char *name, struct errmsg *m);
  * probes go astray.  Needs CAP_NET_ADMIN.
  */
 enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
+/* MACs that this host has itself, which no guest may have: of its interfaces, and local forwarding entries of its bridges.  *list is the caller's. */
+struct vm_host_mac {
+	uint8_t mac[6];
+	unsigned ifindex;
+};
+enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
 /* A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs CAP_NET_RAW. */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 

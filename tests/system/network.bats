@@ -53,3 +53,90 @@ woken() { jitsu wake www.example.test >/dev/null; }
 	[ "$(page | grep -c www.example.test)" -ge 1 ]
 	! grep 'are not counted' "$DIR/log"
 }
+
+@test "mac= of the bridge, or of another port: refused at load, by jitsud -n and at the wake" {
+	ip -n "$NS" link add port0 address 02:00:00:00:77:05 type veth peer name port1
+	ip -n "$NS" link set port0 master jitsu0 up
+	write_zone 'w2 A 10.77.0.20' '_jitsu.w2 TXT "image=hello" "mac=02:00:00:00:77:01"' 'w3 A 10.77.0.21' '_jitsu.w3 TXT "image=hello" "mac=02:00:00:00:77:05"'
+	run in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"example.zone:1"*"02:00:00:00:77:01 of NIC 0 is this host's own (jitsu0)"* ]]
+	[[ "$output" == *"02:00:00:00:77:05 of NIC 0 is this host's own (port0)"* ]]
+	write_zone
+	start_jitsud
+	SERIAL=2 write_zone 'w2 A 10.77.0.20' '_jitsu.w2 TXT "image=hello" "mac=02:00:00:00:77:01"'
+	run jitsu reload
+	[[ "$output" == *"this host's own (jitsu0)"* ]]
+	# The host gets the MAC of a unit afterwards.
+	SERIAL=3 write_zone 'w2 A 10.77.0.20' '_jitsu.w2 TXT "image=hello" "mac=02:00:00:00:77:09"'
+	jitsu reload
+	ip -n "$NS" link set jitsu0 address 02:00:00:00:77:09
+	run jitsu wake w2.example.test
+	[ "$status" -ne 0 ]
+	[[ "$output" == *"02:00:00:00:77:09"*"the host's own, on jitsu0"* ]]
+	in_ns bridge fdb show br jitsu0 | grep -q "^02:00:00:00:77:09 dev jitsu0.* permanent"
+	# Others go on.
+	woken
+	page >/dev/null
+}
+
+@test "frames for a unit that sleeps go to no other guest" {
+	write_zone "$(more_units 1)"
+	start_jitsud
+	jitsu wake u1.example.test >/dev/null
+	woken
+	local mac other
+	mac=$(jitsu --json show u1.example.test | jq -r .mac)
+	other=$(in_ns bridge fdb show br jitsu0 | sed -n "s/^$(jitsu --json show www.example.test | jq -r .mac) dev \([^ ]*\) .*/\1/p" | head -1)
+	jitsu sleep u1.example.test
+	ip -n "$NS" neigh replace 10.77.0.20 lladdr "$mac" dev jitsu0 nud permanent
+	in_ns python3 - "$other" >"$DIR/seen" <<-'EOF' &
+	import socket, sys
+	s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+	s.bind((sys.argv[1], 0))
+	print("on", flush=True)
+	while True:
+	    b = s.recv(2000)
+	    if b"for-u1" in b: print("u1", flush=True)
+	    if b"for-www" in b: print("www", flush=True); break
+	EOF
+	wait_for 30 grep -q on "$DIR/seen"
+	in_ns python3 - <<-'EOF'
+	import socket
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	for i in range(20): s.sendto(b"for-u1", ("10.77.0.20", 9))
+	for i in range(20): s.sendto(b"for-www", ("10.77.0.10", 9))
+	EOF
+	wait_for 30 grep -q www "$DIR/seen"
+	! grep u1 "$DIR/seen"
+}
+
+@test "a bridge with a jumbo uplink keeps its MTU" {
+	ip -n "$NS" link add up0 mtu 9000 type veth peer name up1 mtu 9000
+	ip -n "$NS" link set up0 master jitsu0 up
+	ip -n "$NS" -o link show jitsu0 | grep -q 'mtu 9000'
+	start_jitsud
+	woken
+	page >/dev/null
+	ip -n "$NS" -o link show jitsu0 | grep -q 'mtu 9000'
+}
+
+@test "a bridge with a spanning tree and a delay: said by jitsud -n and at the start" {
+	ip -n "$NS" link set jitsu0 type bridge forward_delay 1500 stp_state 1
+	run in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"network \"lan\": bridge jitsu0 runs the kernel's spanning tree protocol: a VM's port forwards nothing for the first 30 s, so that every boot of image \"hello\" fails"* ]]
+	start_jitsud
+	grep -q "jitsu.conf:.*spanning tree" "$DIR/log"
+}
+
+@test "an address beyond the host's 256th is the host's too" {
+	local i
+	for ((i = 0; i < 400; i++)); do echo "addr add 10.99.$((i / 200)).$((i % 200 + 1))/32 dev jitsu0"; done >"$DIR/batch"
+	echo "addr add 10.77.0.30/24 dev jitsu0" >>"$DIR/batch"
+	ip -n "$NS" -batch "$DIR/batch"
+	start_jitsud
+	SERIAL=2 write_zone 'w2 A 10.77.0.30' '_jitsu.w2 TXT "image=hello"'
+	run jitsu reload
+	[[ "$output" == *"10.77.0.30 is the address of this host"* ]]
+}

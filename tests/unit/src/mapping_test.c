@@ -295,6 +295,26 @@ zones_use_the_images_they_list(void **state)
 	assert_true(mapping_zone_added(f->set, f->a));
 }
 
+/* The host would not be reachable for anybody. */
+static void
+macs_of_the_host(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a = unit("x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1), b = unit("y.b.test", "10.77.0.11 image=hello", 2);
+	struct dns_unit c = unit("z.a.test", "10.77.0.12 image=any", 3);
+	struct vm_host_mac host[4] = { { { 2, 0, 0, 0, 0, 1 }, 1 }, { { 2, 0, 0, 0, 0, 1 }, 999999 } };
+
+	mapping_mac_derive(&secret, "y.b.test", 0, host[2].mac);
+	mapping_mac_derive(&secret, "z.a.test", 1, host[3].mac);
+	assert_int_equal(mapping_set_host_macs(f->set, host, 4), ERR_OK);
+	assert_int_equal(mapping_set_add_units(f->set, f->a, &a, 1, &f->r), ERR_PARSE);
+	assert_finding(f, 0, "x.zone:1: x.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is this host's own (lo); use another mac=");
+	assert_int_equal(mapping_set_add_units(f->set, f->b, &b, 1, &f->r), ERR_PARSE);
+	assert_finding(f, 1, "of NIC 0 is this host's own (an interface); set a mac=");
+	assert_int_equal(mapping_set_add_units(f->set, f->a, &c, 1, &f->r), ERR_PARSE);
+	assert_finding(f, 2, "of NIC 1 is this host's own (an interface); set a mac=");
+}
+
 static void
 macs(void **state)
 {
@@ -652,7 +672,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_kept_zone_is_whole_whatever_became_of_the_configuration),
 		T(a_unit), T(idle_follows_the_ttl), T(images_policy_counts_where_the_mapping_is_silent), T(bad_mappings), T(bytes_are_escaped),
-		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(disks), T(aliases),
+		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(macs_of_the_host), T(disks), T(aliases),
 		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(the_example_has_its_units), T(secret_is_made_once),
 	};
 

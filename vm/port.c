@@ -1,0 +1,279 @@
+/* port: joining a bridge, the static forwarding entry, and no flooding. */
+#include "vm/port.h"
+
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <linux/neighbour.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vm/rtnl.h"
+
+/* The interface, and the bridge that it is, or is to be, a port of. */
+struct port {
+	const char *name;
+	unsigned ifindex, bridge;
+	const uint8_t *mac;
+	struct mnl_socket *nl;
+};
+
+/* ---- forwarding entries ---- */
+
+struct fdb_entry {
+	uint16_t state;            /* NUD_* */
+	unsigned ifindex;          /* behind which port; the bridge itself */
+};
+
+static int
+on_fdb(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
+	struct fdb_entry *f = arg;
+
+	f->state = nd->ndm_state;
+	f->ifindex = (unsigned)nd->ndm_ifindex;
+	return MNL_CB_OK;
+}
+
+/* What the bridge knows of the MAC; 0, ENOENT or another errno. */
+static int
+fdb_get(const struct port *p, struct fdb_entry *f)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ndmsg *nd;
+
+	nlh->nlmsg_type = RTM_GETNEIGH;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = 1;
+	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+	nd->ndm_family = AF_BRIDGE;
+	mnl_attr_put(nlh, NDA_LLADDR, 6, p->mac);
+	mnl_attr_put_u32(nlh, NDA_MASTER, p->bridge);
+	return rtnl_ask(p->nl, nlh, on_fdb, f);
+}
+
+/* A static entry: this MAC is behind this port.  0 or an errno; EEXIST: there is another entry, and `replace` is not given. */
+static int
+fdb_put(const struct port *p, bool replace)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ndmsg *nd;
+
+	nlh->nlmsg_type = RTM_NEWNEIGH;
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK | (replace ? NLM_F_REPLACE : NLM_F_EXCL));
+	nlh->nlmsg_seq = 1;
+	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
+	nd->ndm_family = AF_BRIDGE;
+	nd->ndm_state = NUD_NOARP;
+	nd->ndm_flags = NTF_MASTER;
+	nd->ndm_ifindex = (int)p->ifindex;
+	mnl_attr_put(nlh, NDA_LLADDR, 6, p->mac);
+	return rtnl_ask(p->nl, nlh, NULL, NULL);
+}
+
+static enum err
+fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
+{
+	char by[IFNAMSIZ] = "", bridge[IFNAMSIZ] = "";
+	const uint8_t *b = p->mac;
+
+	(void)if_indextoname(f->ifindex, by);          /* what has just gone has no name */
+	(void)if_indextoname(p->bridge, bridge);
+	return err_set(m, ERR_EXISTS, "the MAC address %02x:%02x:%02x:%02x:%02x:%02x of %s is %s %s already (bridge %s); use another mac=",
+	    b[0], b[1], b[2], b[3], b[4], b[5], p->name,
+	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" : "bound by somebody to the port", by, bridge);
+}
+
+/*
+ * Where frames to the guest go is known before it has spoken.  A learned entry is replaced: whoever has sent a frame with the guest's MAC makes
+ * one.  An entry that somebody has set is not, and the host's own MACs least of all, which would cut the host off.
+ */
+static enum err
+fdb_bind(const struct port *p, struct errmsg *m)
+{
+	struct fdb_entry f = { 0 };
+	int error = fdb_put(p, false);
+
+	if (error == EEXIST) {
+		error = fdb_get(p, &f);
+		if (error == 0 && ((f.state & NUD_PERMANENT) != 0 || ((f.state & NUD_NOARP) != 0 && f.ifindex != p->ifindex)))
+			return fdb_taken(p, &f, m);
+		if (error == 0 || error == ENOENT)
+			error = fdb_put(p, true);
+	}
+	errno = error;
+	return error == 0 ? ERR_OK : err_sys(m, "%s: forwarding entry for its MAC", p->name);
+}
+
+/* ---- the port's own settings ---- */
+
+/* One setting of the port; 0 or an errno. */
+static int
+port_set(const struct port *p, uint16_t what, uint8_t value)
+{
+	char buf[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;
+	struct nlattr *nest;
+
+	nlh->nlmsg_type = RTM_SETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_seq = 1;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_BRIDGE;
+	ifi->ifi_index = (int)p->ifindex;
+	nest = mnl_attr_nest_start(nlh, IFLA_PROTINFO);
+	mnl_attr_put_u8(nlh, what, value);
+	mnl_attr_nest_end(nlh, nest);
+	return rtnl_ask(p->nl, nlh, NULL, NULL);
+}
+
+static enum err
+port_quiet(const struct port *p, struct errmsg *m)
+{
+	errno = port_set(p, IFLA_BRPORT_UNICAST_FLOOD, 0);
+	return errno == 0 ? ERR_OK : err_sys(m, "%s: what is for others must not be sent to it", p->name);
+}
+
+/* ---- joining ---- */
+
+static void
+request(struct ifreq *ifr, const char *name)
+{
+	memset(ifr, 0, sizeof(*ifr));
+	snprintf(ifr->ifr_name, IFNAMSIZ, "%s", name);
+}
+
+/* From another bridge to this one, if need be. */
+static enum err
+bridge_add(int sock, const struct port *p, const struct rtnl_link *bridge, struct errmsg *m)
+{
+	struct rtnl_link self, other;
+	struct ifreq ifr;
+
+	errno = rtnl_link_get(p->nl, NULL, p->ifindex, &self);
+	if (errno != 0)
+		return err_sys(m, "%s", p->name);
+	if (self.mtu != bridge->mtu) {
+		request(&ifr, p->name);
+		ifr.ifr_mtu = (int)bridge->mtu;
+		(void)ioctl(sock, SIOCSIFMTU, &ifr);     /* then the bridge goes down to what the interface can */
+	}
+	if (self.master == bridge->ifindex)
+		return ERR_OK;
+	if (self.master != 0 && rtnl_link_get(p->nl, NULL, self.master, &other) == 0) {
+		request(&ifr, other.name);
+		ifr.ifr_ifindex = (int)p->ifindex;
+		(void)ioctl(sock, SIOCBRDELIF, &ifr);    /* adding says what is in the way */
+	}
+	request(&ifr, bridge->name);
+	ifr.ifr_ifindex = (int)p->ifindex;
+	if (ioctl(sock, SIOCBRADDIF, &ifr) == 0)
+		return ERR_OK;
+	if (errno == EXFULL)
+		return err_set(m, ERR_LIMIT, "bridge \"%s\" is full: a Linux bridge has 1,023 ports", bridge->name);
+	return err_sys(m, "bridge \"%s\": cannot add port %s", bridge->name, p->name);
+}
+
+static enum err
+port_up(int sock, const struct port *p, struct errmsg *m)
+{
+	struct ifreq ifr;
+
+	request(&ifr, p->name);
+	if (ioctl(sock, SIOCGIFFLAGS, &ifr) != 0)
+		return err_sys(m, "%s", p->name);
+	ifr.ifr_flags |= IFF_UP;
+	return ioctl(sock, SIOCSIFFLAGS, &ifr) == 0 ? ERR_OK : err_sys(m, "%s: up", p->name);
+}
+
+/*
+ * The entry comes before the port is up: a guest that has one of the host's MACs never sends a frame.
+ *
+ * A spanning tree protocol in user space decides on a new port in its own time.  A VM is an end of the network, not a way to somewhere else, so its port may
+ * forward at once.  (The kernel's own protocol lets nobody decide: vm_bridge.stp_wait_ms says how long it takes.)
+ */
+static enum err
+join(int sock, struct port *p, const char *name, struct errmsg *m)
+{
+	struct rtnl_link bridge;
+	enum err e;
+
+	errno = rtnl_link_get(p->nl, name, 0, &bridge);
+	if (errno == ENODEV)
+		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network",
+		    name, name);
+	if (errno != 0)
+		return err_sys(m, "bridge \"%s\"", name);
+	if (!bridge.is_bridge)
+		return err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
+	p->bridge = bridge.ifindex;
+	e = bridge_add(sock, p, &bridge, m);
+	if (e == ERR_OK)
+		e = fdb_bind(p, m);
+	if (e == ERR_OK)
+		e = port_quiet(p, m);
+	if (e == ERR_OK)
+		e = port_up(sock, p, m);
+	if (e == ERR_OK && bridge.stp == RTNL_STP_USER)
+		(void)port_set(p, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);     /* else it waits until the protocol says so */
+	return e;
+}
+
+static enum err
+port_init(struct port *p, const char *name, const uint8_t mac[6], struct errmsg *m)
+{
+	*p = (struct port){ .name = name, .mac = mac, .ifindex = if_nametoindex(name) };
+	if (p->ifindex == 0)
+		return err_sys(m, "%s", name);
+	return rtnl_open(&p->nl, m);
+}
+
+enum err
+port_join(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m)
+{
+	struct port p;
+	int sock;
+	enum err e;
+
+	if (bridge[0] == '\0' || strlen(bridge) >= IFNAMSIZ)
+		return err_set(m, ERR_RANGE, "bridge name \"%s\": 1 to %d characters", bridge, IFNAMSIZ - 1);
+	e = port_init(&p, name, mac, m);
+	if (e != ERR_OK)
+		return e;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0) {
+		e = err_sys(m, "socket");
+	} else {
+		e = join(sock, &p, bridge, m);
+		close(sock);
+	}
+	mnl_socket_close(p.nl);
+	return e;
+}
+
+enum err
+port_guard(const char *name, const uint8_t mac[6], struct errmsg *m)
+{
+	struct rtnl_link self, bridge;
+	struct port p;
+	enum err e = port_init(&p, name, mac, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (rtnl_link_get(p.nl, name, 0, &self) != 0 || self.master == 0 || rtnl_link_get(p.nl, NULL, self.master, &bridge) != 0 || !bridge.is_bridge)
+		e = err_set(m, ERR_MISSING, "%s is no port of a bridge", name);
+	p.bridge = self.master;
+	if (e == ERR_OK)
+		e = fdb_bind(&p, m);
+	if (e == ERR_OK)
+		e = port_quiet(&p, m);
+	mnl_socket_close(p.nl);
+	return e;
+}

@@ -1,0 +1,43 @@
+/* rtnl: one question to the kernel's tables of links, addresses and forwarding entries (rtnetlink(7)).  Not included outside vm/. */
+#ifndef VM_RTNL_H
+#define VM_RTNL_H
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* A message takes at most so much: a link with all its statistics some 2 KiB. */
+#define RTNL_BYTES 32768
+
+/* A socket for the calls below; the caller closes it (mnl_socket_close). */
+enum err rtnl_open(struct mnl_socket **nl, struct errmsg *m);
+/* One request and its answers, each given to `cb` (NULL: there is only the acknowledgement); 0, or an errno. */
+int rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
+
+/* What is known of an interface.  (/sys may be another network namespace's.) */
+struct rtnl_link {
+	unsigned ifindex, master;      /* master: the bridge, or whatever it belongs to; 0 = nothing */
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	bool up;
+	uint32_t mtu;
+	bool is_bridge;
+	uint32_t stp;                  /* of a bridge: RTNL_STP_* */
+	uint32_t delay_ticks;          /* its forward delay, in ticks of USER_HZ */
+};
+
+/* IFLA_BR_STP_STATE (net/bridge/br_private.h): who runs the spanning tree protocol. */
+#define RTNL_STP_KERNEL 1
+#define RTNL_STP_USER 2
+
+/* Reads an RTM_NEWLINK or RTM_DELLINK. */
+void rtnl_link_parse(const struct nlmsghdr *nlh, struct rtnl_link *l);
+/* By name, or by number when it is NULL; 0 or an errno (ENODEV: there is none). */
+int rtnl_link_get(struct mnl_socket *nl, const char *name, unsigned ifindex, struct rtnl_link *l);
+
+#endif
