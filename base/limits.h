@@ -216,6 +216,19 @@
 /* Files that one zone's file, or its units', may include: a person's zone has a few; a program's needs no $INCLUDE.  A child that asks for more is killed. */
 #define LIMIT_INCLUDES 4096
 
+/*
+ * Zones that a zones process may not survive in one load, and processes that end before they come
+ * to a zone at the start: each time the others are compiled anew, and a load must come to an end.
+ */
+#define LIMIT_ZONES_LOST 32
+#define LIMIT_ZONES_STARTS 3
+
+/*
+ * What a zone may take beyond zone-time before its process is given up, twice: it looks at the
+ * clock while it reads alone, and its word may lie unread while the warden does something else.
+ */
+#define LIMIT_ZONE_GRACE_S 2
+
 /* A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to start the process that compiles it alone. */
 #define LIMIT_CACHED_ZONE (1024 * 1024)
 

@@ -54,8 +54,10 @@ enum msg_type {
 	MSG_ZONE,        /* .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file */
 	MSG_INCLUDE,     /* .include; 1 descriptor, or none when it may not be opened (text says why) */
 	MSG_COMPILE,     /* all zones were named: compile */
+	MSG_ZONE_LIMITS, /* .zone_limits, before MSG_RUN: what one zone may take */
 	/* zones → warden */
 	MSG_WANT_INCLUDE,/* .include: open this file for me */
+	MSG_COMPILING,   /* .compiling: this zone is next, whatever becomes of it */
 	MSG_FINDING,     /* .finding: an error in a zone */
 	MSG_COMPILED,    /* .compiled; 1 descriptor: the image of the zones that loaded (none when all failed) */
 
@@ -200,6 +202,13 @@ struct msg {
 			char file[128];
 			char text[344];
 		} finding;
+		struct {
+			uint64_t memory_bytes;   /* 0: any */
+			uint32_t time_ms;
+		} zone_limits;
+		struct {
+			uint32_t index;
+		} compiling;
 		struct {
 			uint32_t loaded;
 			uint32_t failed;

@@ -32,6 +32,14 @@ int zones_main(int fd);
  * file's directory and confined to it).  `origin` is text; `units_path` may be NULL (mappings stand in the zone itself).  *image_fd is a sealed image
  * with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
  */
+struct dns_zone_limits {
+	uint64_t memory_bytes;         /* 0: any */
+	uint32_t time_ms;
+};
+
+enum err dns_compile_within(const char *origin, const char *path, const char *units_path,
+    const struct dns_zone_limits *limits, int *image_fd, struct report *r);
+/* The same without limits. */
 enum err dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r);
 
 /* ---- the warden's view of an image ---- */

@@ -148,7 +148,8 @@ enum err
 ztree_check(struct ztree *t)
 {
 	if (t->nomem) {
-		ztree_found(t, t->file, 0, "%s", err_str(ERR_NOMEM));
+		if (t->budget == NULL || t->budget->spent == ZBUDGET_LEFT)
+			ztree_found(t, t->file, 0, "%s", err_str(ERR_NOMEM));
 		return ERR_NOMEM;
 	}
 	check_apex(t);

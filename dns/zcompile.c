@@ -17,8 +17,9 @@ enum err
 zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 {
 	struct ztree t;
-	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg };
-	const struct zparse_ops units_ops = { ztree_add_mapping, &t, c->include, c->arg };
+	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg, c->budget };
+	const struct zparse_ops units_ops = { ztree_add_mapping, &t, c->include, c->arg,
+		c->budget };
 	uint8_t origin[DNS_WIRE_NAME];
 	struct errmsg m = { "" };
 	struct zparse *p;
@@ -31,6 +32,8 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, r, &m);
 	if (e != ERR_OK)
 		goto out;
+	t.budget = c->budget;
+	o->budget = c->budget;
 	found = zparse_file(p, c->fd, c->path, &zone_ops);
 	if (c->units_fd >= 0 && zparse_file(p, c->units_fd, c->units_path, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
@@ -40,6 +43,7 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 		ztree_lint(&t);
 	if (e == ERR_OK && found == ERR_OK)
 		e = ztree_write(&t, o, c->index, &m);
+	o->budget = NULL;
 	ztree_clear(&t);
 out:
 	zparse_free(p);
@@ -104,6 +108,14 @@ open_file(const char *path, struct report *r)
 enum err
 dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r)
 {
+	return dns_compile_within(origin, path, units_path, NULL, image_fd, r);
+}
+
+enum err
+dns_compile_within(const char *origin, const char *path, const char *units_path,
+    const struct dns_zone_limits *limits, int *image_fd, struct report *r)
+{
+	struct zbudget budget;
 	struct zcompile c = { .origin = origin, .path = path, .units_path = units_path, .fd = -1, .units_fd = -1 };
 	struct zout o = { .fd = -1 };
 	struct errmsg m = { "" };
@@ -111,6 +123,9 @@ dns_compile_file(const char *origin, const char *path, const char *units_path, i
 	char *slash, *dir = strdup(path);
 
 	*image_fd = -1;
+	zbudget_init(&budget, origin, limits != NULL ? limits->memory_bytes : 0,
+	    limits != NULL ? limits->time_ms : 0);
+	c.budget = &budget;
 	if (dir == NULL)
 		return report_add(r, path, 0, "%s", err_str(ERR_NOMEM));
 	slash = strrchr(dir, '/');

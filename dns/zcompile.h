@@ -17,6 +17,7 @@ struct zcompile {
 	int (*include)(void *arg, const char *path, struct errmsg *why);   /* as in zparse_ops */
 	void *arg;
 	uint32_t lone_sigs;        /* out: RRSIG records that sign nothing and are not served */
+	struct zbudget *budget;    /* NULL: none */
 };
 
 /* On any error the image is as it was, and findings are in `r`. */

@@ -16,7 +16,10 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
+#include "dns/zbudget.h"
 #include "dns/zcompile.h"
+
+#define OOM_FIRST "1000"
 
 /* Memory, time, the channel and exit are added by sandbox_filter. */
 static const struct sandbox_call calls[] = {
@@ -38,6 +41,7 @@ struct zones {
 	struct msg hello;
 	struct named *first, **last;
 	struct zout out;
+	struct dns_zone_limits limits;
 	bool confined, compile, greeted;
 	uint32_t loaded, failed, findings;
 };
@@ -135,6 +139,10 @@ on_msg(struct zones *z, const struct msg *m, int *fds, unsigned nfds)
 	case MSG_COMPILE:
 		z->compile = true;
 		return ERR_OK;
+	case MSG_ZONE_LIMITS:
+		z->limits.memory_bytes = m->zone_limits.memory_bytes;
+		z->limits.time_ms = m->zone_limits.time_ms;
+		return ERR_OK;
 	default:
 		log_err("message %u is not for this process", m->type);
 		return ERR_PROTO;
@@ -229,9 +237,16 @@ compile_one(struct zones *z, const struct named *n)
 		.origin = n->msg.zone.origin, .path = n->msg.zone.path, .units_path = units, .fd = n->fd,
 		.units_fd = n->units_fd, .index = n->msg.zone.index, .include = include_ask, .arg = &in,
 	};
+	struct msg compiling = { .type = MSG_COMPILING };
+	struct zbudget budget;
 	struct report r;
 	enum err e;
 
+	compiling.compiling.index = n->msg.zone.index;
+	if ((e = send_msg(z, &compiling, NULL, 0)) != ERR_OK)
+		return e;
+	zbudget_init(&budget, n->msg.zone.origin, z->limits.memory_bytes, z->limits.time_ms);
+	c.budget = &budget;
 	(void)snprintf(units, sizeof(units), "%s" MSG_ZONE_UNITS, n->msg.zone.path);   /* fits */
 	report_init(&r);
 	e = zcompile_zone(&c, &z->out, &r);
@@ -286,6 +301,21 @@ send_compiled(struct zones *z)
 	return e;
 }
 
+/*
+ * Where memory is short, the kernel ends this process before the warden, the DNS process or a VM:
+ * others can do without a load.
+ */
+static void
+go_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, OOM_FIRST, sizeof(OOM_FIRST) - 1);   /* without it, the kernel chooses */
+	close(fd);
+}
+
 int
 zones_main(int fd)
 {
@@ -299,6 +329,7 @@ zones_main(int fd)
 	/* The warden goes before others; a load, which may take seconds of a processor, does not. */
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		(void)setpriority(PRIO_PROCESS, 0, 0);
+	go_first();
 	z.last = &z.first;
 	e = zout_open(&z.out, &why);
 	while (e == ERR_OK && !(z.compile && z.confined && z.first == NULL)) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/memfd.h"
+#include "dns/zbudget.h"
 
 #define FIRST_SIZE (1u << 20)
 
@@ -80,11 +81,16 @@ take_bytes(struct zout *o, size_t size, size_t align, size_t *at, struct errmsg 
 enum err
 zout_take(struct zout *o, size_t size, size_t align, zref *ref, void **p, struct errmsg *m)
 {
+	char why[LIMIT_NAME_TEXT + 200];
 	size_t at;
 	enum err e = take_bytes(o, size, align, &at, m);
 
 	if (e != ERR_OK)
 		return e;
+	if (o->budget != NULL && !zbudget_has(o->budget, o->len - o->zone)) {
+		zbudget_text(o->budget, why, sizeof(why));
+		return err_set(m, ERR_LIMIT, "%s", why);
+	}
 	if ((o->len - o->zone) / 4 >= UINT32_MAX)
 		return err_set(m, ERR_LIMIT, "the compiled zone is larger than 16 GB");
 	*ref = (zref)((at - o->zone) / 4);

@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "dns/zimage.h"
 
+struct zbudget;
+
 struct zout {
 	int fd;                    /* -1 when closed */
 	uint8_t *map;
@@ -12,6 +14,7 @@ struct zout {
 	struct zimage_dir *zones;
 	uint32_t nzones;
 	size_t zone;               /* where the zone that is being written begins */
+	struct zbudget *budget; /* of which the zone's image may have what is left; may be NULL */
 };
 
 enum err zout_open(struct zout *o, struct errmsg *m);

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "dns/rdata.h"
+#include "dns/zbudget.h"
 #include "dns/zhint.h"
 #include "dns/zquick.h"
 #include "dns/zrdata.h"
@@ -34,6 +35,7 @@ struct zparse {
 	char **files;              /* names that were parsed, for findings */
 	unsigned nfiles;
 	const struct zparse_ops *ops;
+	bool spent;                /* the budget, and that was said */
 };
 
 /* Where in which file, and what holds there. */
@@ -355,6 +357,24 @@ parse_record(struct scope *s, char *entry)
 	s->p->ops->record(s->p->ops->record_arg, &out);
 }
 
+/* Is the budget spent?  That is said once, where it happened. */
+static bool
+is_spent(struct scope *s)
+{
+	const struct zbudget *b = s->p->ops->budget;
+	char why[LIMIT_NAME_TEXT + 200];
+
+	if (b == NULL || b->spent == ZBUDGET_LEFT)
+		return false;
+	s->nerrors++;
+	if (!s->p->spent) {
+		s->p->spent = true;
+		zbudget_text(b, why, sizeof(why));
+		found(s, "%s", why);
+	}
+	return true;
+}
+
 static enum err
 parse_scope(struct scope *s, int fd)
 {
@@ -368,8 +388,10 @@ parse_scope(struct scope *s, int fd)
 		found(s, "%s", err_str(ERR_NOMEM));
 		return ERR_NOMEM;
 	}
-	zreader_init(r, fd);
+	zreader_init(r, fd, s->p->ops->budget);
 	while ((got = zreader_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
+		if (is_spent(s))
+			break;
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 			found(s, "the file begins with a byte order mark, which is not part of a master file; save it as UTF-8 without one");
 		else if (got == ZREAD_BAD)
@@ -380,6 +402,7 @@ parse_scope(struct scope *s, int fd)
 			parse_record(s, s->p->entry);
 		first = false;
 	}
+	(void)is_spent(s);
 	free(r);
 	return s->nerrors > 0 ? ERR_PARSE : ERR_OK;
 }

@@ -24,6 +24,8 @@ struct zparse_rr {
 	unsigned line;
 };
 
+struct zbudget;
+
 struct zparse_ops {
 	void (*record)(void *arg, const struct zparse_rr *rr);
 	void *record_arg;
@@ -32,6 +34,7 @@ struct zparse_ops {
 	 */
 	int (*include)(void *arg, const char *path, struct errmsg *why);
 	void *include_arg;
+	struct zbudget *budget; /* when it is spent, parsing ends with one finding; NULL: none */
 };
 
 struct zparse;

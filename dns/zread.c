@@ -5,11 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dns/zbudget.h"
+
 #define END_OF_FILE (-1)
 
 void
-zreader_init(struct zreader *r, int fd)
+zreader_init(struct zreader *r, int fd, struct zbudget *budget)
 {
+	r->budget = budget;
 	r->fd = fd;
 	r->eof = false;
 	r->line = 1;
@@ -27,6 +30,8 @@ fill(struct zreader *r, const char **why)
 	do
 		n = read(r->fd, r->buf, sizeof(r->buf));
 	while (n < 0 && errno == EINTR);
+	if (r->budget != NULL && !zbudget_read(r->budget, n > 0 ? (uint64_t)n : 0))
+		n = 0;
 	if (n <= 0) {
 		r->eof = true;
 		if (n < 0)

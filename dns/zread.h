@@ -10,9 +10,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct zbudget;
+
 struct zreader {
 	int fd;                /* not owned */
 	bool eof;
+	struct zbudget
+	    *budget; /* counts what is read, and ends the file when it is spent; may be NULL */
 	unsigned line;         /* of the next byte */
 	size_t pos, end;
 	char buf[32768];
@@ -24,7 +28,7 @@ enum zread {
 	ZREAD_BAD              /* `why` says what; reading goes on behind it */
 };
 
-void zreader_init(struct zreader *r, int fd);
+void zreader_init(struct zreader *r, int fd, struct zbudget *budget);
 
 /* The next entry, terminated, into entry[cap]; *line is where it begins. */
 enum zread zreader_next(struct zreader *r, char *entry, size_t cap, size_t *len, unsigned *line, const char **why);

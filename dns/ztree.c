@@ -19,6 +19,12 @@ struct tchunk {
 	uint8_t data[];
 };
 
+static bool
+can_take(struct ztree *t, size_t bytes)
+{
+	return t->budget == NULL || zbudget_take(t->budget, bytes);
+}
+
 void *
 ztree_alloc(struct ztree *t, size_t size)
 {
@@ -29,7 +35,7 @@ ztree_alloc(struct ztree *t, size_t size)
 	size = (size + 7) & ~(size_t)7;
 	if (c == NULL || c->size - c->used < size) {
 		room = room < size ? size : room;
-		c = malloc(sizeof(*c) + room);
+		c = can_take(t, sizeof(*c) + room) ? malloc(sizeof(*c) + room) : NULL;
 		if (c == NULL) {
 			t->nomem = true;
 			return NULL;
@@ -94,7 +100,7 @@ static enum err
 slots_grow(struct ztree *t)
 {
 	size_t n = t->nslots * 2;
-	struct tslot *grown = calloc(n, sizeof(*grown));
+	struct tslot *grown = can_take(t, n * sizeof(*grown)) ? calloc(n, sizeof(*grown)) : NULL;
 
 	if (grown == NULL) {
 		t->nomem = true;

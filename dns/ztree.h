@@ -7,6 +7,7 @@
 #define DNS_ZTREE_H
 
 #include "base/err.h"
+#include "dns/zbudget.h"
 #include "dns/zimage.h"
 #include "dns/zout.h"
 #include "dns/zparse.h"
@@ -63,6 +64,7 @@ struct tchunk;
 
 struct ztree {
 	struct report *report;
+	struct zbudget *budget;    /* of memory; may be NULL */
 	const char *file;          /* the zone's, for findings about the whole */
 	uint8_t origin[DNS_WIRE_NAME];
 	size_t origin_len;

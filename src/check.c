@@ -28,8 +28,10 @@ host_secret(const struct config *conf, struct mapping_secret *secret)
 
 /* Compiles one zone and adds its units.  Every error is in `r` afterwards. */
 static void
-check_zone(struct mapping_set *set, const struct config_zone *zone, struct report *r, struct check_counts *counts)
+check_zone(struct mapping_set *set, const struct config *conf, const struct config_zone *zone,
+    struct report *r, struct check_counts *counts)
 {
+	const struct dns_zone_limits limits = config_zone_limits(conf);
 	size_t before = r->nerrors;
 	struct dns_image *img = NULL;
 	struct errmsg m = { .text = "" };
@@ -37,7 +39,7 @@ check_zone(struct mapping_set *set, const struct config_zone *zone, struct repor
 	enum err e;
 
 	counts->zones++;
-	e = dns_compile_file(zone->origin, zone->file, zone->units, &fd, r);
+	e = dns_compile_within(zone->origin, zone->file, zone->units, &limits, &fd, r);
 	if (e == ERR_OK)
 		e = dns_image_open(fd, &img, &m);
 	if (e == ERR_OK)
@@ -68,7 +70,7 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 		goto out;
 	}
 	for (unsigned i = 0; i < conf->nzones; i++)
-		check_zone(set, &conf->zones[i], r, counts);
+		check_zone(set, conf, &conf->zones[i], r, counts);
 	(void)mapping_set_finish(set, r);   /* what it found is in r */
 	counts->units = mapping_set_units(set);
 out:

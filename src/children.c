@@ -226,14 +226,26 @@ on_lost(struct chan *chan, const char *why, void *arg)
 		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
 }
 
-void
-child_kill(struct child *c, const char *why)
+static void
+end(struct child *c, const char *prefix, const char *why)
 {
 	if (c->pidfd < 0)
 		return;
-	snprintf(c->why, sizeof(c->why), "protocol violation: %s", why);
+	snprintf(c->why, sizeof(c->why), "%s%s", prefix, why);
 	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
 		log_err("the %s process (pid %d) cannot be ended: %s", c->name, (int)c->pid, strerror(errno));
+}
+
+void
+child_kill(struct child *c, const char *why)
+{
+	end(c, "protocol violation: ", why);
+}
+
+void
+child_give_up(struct child *c, const char *why)
+{
+	end(c, "", why);
 }
 
 void

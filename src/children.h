@@ -72,6 +72,9 @@ void child_clear(struct child *c);
 /* For a child that talks nonsense: logs why, ends it; `gone` and the restart follow. */
 void child_kill(struct child *c, const char *why);
 
+/* The same for a child that is not wrong, but is not waited for any longer. */
+void child_give_up(struct child *c, const char *why);
+
 /* Sends; a child that cannot take it any more is killed.  Nothing is sent while it does not run. */
 void child_send(struct child *c, struct msg *m, const int *fds, unsigned nfds);
 

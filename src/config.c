@@ -561,6 +561,13 @@ config_ref(const struct config *conf)
 	return c;
 }
 
+struct dns_zone_limits
+config_zone_limits(const struct config *conf)
+{
+	return (struct dns_zone_limits){ .memory_bytes = conf->limits.zone_memory_bytes,
+		.time_ms = conf->limits.zone_time_ms };
+}
+
 void
 config_free(struct config *conf)
 {

@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/msg.h"
+#include "dns/dns.h"
 #include "src/addr.h"
 #include "vm/vm.h"
 
@@ -64,6 +65,8 @@ struct config_limits {
 	unsigned tcp_clients;
 	uint32_t tcp_idle_ms;
 	unsigned udp_payload;          /* bytes */
+	uint64_t zone_memory_bytes;    /* of one zone while it is compiled */
+	uint32_t zone_time_ms;
 };
 
 /* A bridge and what may live on it. */
@@ -221,6 +224,9 @@ enum err config_load_text(const char *path, const char *text, size_t len, struct
 void config_free(struct config *conf);   /* NULL is allowed */
 /* One more holder, who calls config_free. */
 struct config *config_ref(const struct config *conf);
+
+/* What a zone may take while it is compiled. */
+struct dns_zone_limits config_zone_limits(const struct config *conf);
 
 /*
  * The file that the zones process means: it has only the zone's path, cut to what a message holds, calls its units file `PATH (units)', and cuts both

@@ -86,6 +86,8 @@ loader_cancel(struct warden *w)
 	child_clear(&l->zones);
 	if (l->ev_over != NULL)
 		event_free(l->ev_over);
+	if (l->ev_late != NULL)
+		event_free(l->ev_late);
 	image_unref(l->image);
 	imagejob_free(l->job);
 	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++) {
@@ -109,6 +111,8 @@ loader_zone_error(struct loader *l, const struct config_zone *zone, const char *
 	if (file[0] == '\0')
 		file = zone->file;
 	(void)report_add(&l->report, file, line, "%s", text);
+	if (l->todo != NULL)
+		l->todo[zone->index].refused = true;
 	if (l->todo == NULL || l->todo[zone->index].error != NULL)
 		return;
 	report_init(&one);   /* the line as the report has it, which may be full */
@@ -175,6 +179,16 @@ in_batch(const struct loader *l, unsigned i)
 	return l->batch == LOADER_ALL ? l->todo[i].how == LOADER_TOGETHER : l->batch == i;
 }
 
+/*
+ * Of the batch, what is still to be compiled: all but zones that another child has ended on, or
+ * found to be wrong.
+ */
+static bool
+is_due(const struct loader *l, unsigned i)
+{
+	return in_batch(l, i) && !l->todo[i].refused;
+}
+
 /* Sends zones as fast as the child takes them, then the word to compile. */
 static void
 send_zones(struct chan *chan, void *arg)
@@ -185,7 +199,7 @@ send_zones(struct chan *chan, void *arg)
 	if (l->over)
 		return;   /* the configuration may be the generation's by now */
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
-		if (in_batch(l, l->sent))
+		if (is_due(l, l->sent))
 			send_zone(l, l->sent);
 	if (l->sent == l->conf->nzones && !l->told) {
 		l->told = true;
@@ -286,7 +300,16 @@ check_alone(const struct loader *l, const struct image *img, struct errmsg *m)
 	return strcmp(info.origin, l->conf->zones[l->batch].origin) == 0 ? ERR_OK : err_set(m, ERR_PROTO, "it has another zone");
 }
 
-/* The batch's zones are there: the next child is started when this one has ended. */
+/* Nothing of the batch is taken any more, for a reason that is no zone's. */
+static void
+batch_refuse(struct loader *l, const char *why)
+{
+	for (unsigned i = 0; i < l->conf->nzones; i++)
+		if (is_due(l, i))
+			loader_zone_error(l, &l->conf->zones[i], l->conf->zones[i].file, 0, why);
+}
+
+/* The batch is done with: the next child is started when this one has ended. */
 static void
 batch_over(struct loader *l)
 {
@@ -302,26 +325,64 @@ on_checked(struct imagejob *j, void *arg)
 	struct loader *l = arg;
 	struct imagejob_row *row = imagejob_row(j, 0);
 	struct errmsg why = row->why;
-	struct image *img;
+	struct image *img = NULL;
 	enum err e = row->result;
+	char text[400];
 
 	if (e == ERR_OK) {
 		img = image_new(l, row->fd, row->view);
 		row->fd = -1;
 		row->view = NULL;
-		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
 		if (l->batch != LOADER_ALL)
 			e = check_alone(l, img, &why);
 	}
 	imagejob_free(j);
 	l->job = NULL;
 	if (e == ERR_OK) {
-		batch_over(l);
+		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
+	} else {
+		image_unref(img);
+		child_kill(&l->zones, why.text);
+		(void)snprintf(
+		    text, sizeof(text), "the zones process made a bad image: %.300s", why.text);
+		batch_refuse(l, text);
+	}
+	batch_over(l);
+}
+
+static void
+watch_time(struct loader *l)
+{
+	struct timeval most = { l->conf->limits.zone_time_ms / 1000 + LIMIT_ZONE_GRACE_S, 0 };
+
+	l->late = false;
+	if (event_add(l->ev_late, &most) != 0)
+		fatal("load: %s", err_str(ERR_NOMEM));
+}
+
+/*
+ * The child was silent for as long as a zone may take.  It gets a little more, for what it may have
+ * said while this loop was busy: then it hangs, or was stopped.
+ */
+static void
+on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval more = { LIMIT_ZONE_GRACE_S, 0 };
+	struct loader *l = arg;
+	char why[100];
+
+	(void)fd;
+	(void)what;
+	if (l->over)
+		return;
+	if (!l->late && event_add(l->ev_late, &more) == 0) {
+		l->late = true;
 		return;
 	}
-	child_kill(&l->zones, why.text);
-	(void)report_add(&l->report, l->conf->path, 0, "the zones process made a bad image: %s", why.text);
-	finish_later(l, ERR_PROTO);
+	(void)snprintf(why, sizeof(why),
+	    "it was silent for %u ms (zone-time of section limits) and more",
+	    l->conf->limits.zone_time_ms);
+	child_give_up(&l->zones, why);
 }
 
 /* The child ends by itself now.  What it made is not believed before it is checked. */
@@ -329,6 +390,7 @@ static void
 on_compiled(struct loader *l, const int *fds, unsigned nfds)
 {
 	l->batch_done = true;
+	watch_time(l);
 	if (nfds == 0) {
 		batch_over(l);
 		return;
@@ -353,7 +415,10 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		return;
 	}
 	chan_close_fds(fds, nfds);
-	if (m->type == MSG_WANT_INCLUDE && in_batch(l, m->include.index))
+	if (m->type == MSG_COMPILING && in_batch(l, m->compiling.index)) {
+		l->compiling = m->compiling.index;
+		watch_time(l);
+	} else if (m->type == MSG_WANT_INCLUDE && in_batch(l, m->include.index))
 		on_want_include(l, m);
 	else if (m->type == MSG_FINDING && in_batch(l, m->finding.index))
 		on_finding(l, m);
@@ -361,20 +426,52 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		child_kill(c, "a message that is not for the warden");
 }
 
+/*
+ * The child ended before its batch was compiled: the zone that it was at is given up, and the
+ * others are compiled by another child.  One that ended before it came to a zone is tried again
+ * where nothing is served yet.
+ */
+static void
+batch_lost(struct loader *l, const char *why)
+{
+	bool none = l->compiling == LOADER_NONE, first = l->w->gen == NULL;
+	bool all =
+	    none ? !first || ++l->starts >= LIMIT_ZONES_STARTS : ++l->lost >= LIMIT_ZONES_LOST;
+	unsigned left = 0;
+	char text[400];
+
+	(void)snprintf(text, sizeof(text),
+	    "the zones process ended before it had compiled the zones: %.300s", why);
+	if (all)
+		batch_refuse(l, text);
+	else if (!none && is_due(l, l->compiling))
+		loader_zone_error(
+		    l, &l->conf->zones[l->compiling], l->conf->zones[l->compiling].file, 0, text);
+	for (unsigned i = 0; i < l->conf->nzones; i++) {
+		if (!is_due(l, i))
+			continue;
+		left++;
+		l->todo[i].includes = 0;
+		inputs_clear(&l->todo[i].inputs);
+	}
+	if (left > 0)
+		start_batch(l);
+	else
+		batch_over(l);
+}
+
 static void
 on_gone(struct child *c, const char *why)
 {
 	struct loader *l = c->arg;
 
+	(void)event_del(l->ev_late);   /* cannot fail */
 	if (l->over)
 		return;
-	if (l->batch_done) {
-		if (l->job == NULL)
-			start_batch(l);
-		return;
-	}
-	(void)report_add(&l->report, l->conf->path, 0, "the zones process ended before it had compiled the zones: %s", why);
-	finish_later(l, ERR_PROTO);
+	if (!l->batch_done)
+		batch_lost(l, why);
+	else if (l->job == NULL)
+		start_batch(l);
 }
 
 /* The child is not there, or has ended: starts the one for the batch that was chosen. */
@@ -382,18 +479,35 @@ static void
 start_batch(struct loader *l)
 {
 	struct errmsg m;
-	enum err e;
 
 	l->batch_done = l->told = false;
 	l->sent = 0;
-	e = child_start(&l->zones, &m);
-	if (e == ERR_OK)
-		return;
-	(void)report_add(&l->report, l->w->conf_path, 0, "%s", m.text);
-	finish_later(l, e);
+	l->compiling = LOADER_NONE;
+	watch_time(l);
+	if (child_start(&l->zones, &m) == ERR_OK || l->zones.pid != 0)
+		return;   /* or it ends now, and on_gone follows */
+	batch_refuse(l, m.text);
+	batch_over(l);
 }
 
-static const struct child_ops ops = { .message = on_message, .running = on_running, .gone = on_gone };
+static enum err
+on_setup(struct child *c, struct errmsg *m)
+{
+	const struct loader *l = c->arg;
+	const struct dns_zone_limits limits = config_zone_limits(l->conf);
+	struct msg msg = { .type = MSG_ZONE_LIMITS };
+	enum err e;
+
+	msg.zone_limits.memory_bytes = limits.memory_bytes;
+	msg.zone_limits.time_ms = limits.time_ms;
+	if ((e = chan_send(c->chan, &msg, NULL, 0)) != ERR_OK)
+		return err_set(m, e, "zones process: set-up: %s", err_str(e));
+	return ERR_OK;
+}
+
+static const struct child_ops ops = {
+	.setup = on_setup, .message = on_message, .running = on_running, .gone = on_gone
+};
 
 /* ---- compiled images on disk ---- */
 
@@ -486,7 +600,8 @@ loader_start(struct warden *w, bool force, load_done_cb done, void *arg)
 	child_init(&l->zones, ROLE_ZONES, w->base, &w->child_conf, &ops, l);
 	l->zones.restart = false;
 	l->ev_over = evtimer_new(w->base, on_finish_later, l);
-	if (l->ev_over == NULL)
+	l->ev_late = evtimer_new(w->base, on_late, l);
+	if (l->ev_over == NULL || l->ev_late == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	prepare_start(l, on_prepared);
 	return ERR_OK;

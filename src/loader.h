@@ -16,6 +16,7 @@ enum loader_how {
 };
 
 #define LOADER_ALL UINT32_MAX
+#define LOADER_NONE UINT32_MAX
 
 /* prepare.c: what may block: reads the configuration and looks at every file that it names. */
 struct prepare {
@@ -47,6 +48,7 @@ struct loader {
 		struct inputs inputs;
 		unsigned includes;     /* files that the child asked for */
 		bool unknown;          /* a file could not be noted */
+		bool refused; /* it is not compiled (again) in this load; `error` says why */
 		enum loader_how how;
 		struct served_zone *reused;   /* with LOADER_REUSED */
 		struct image *image;   /* with LOADER_FROM_DISK and LOADER_ALONE */
@@ -54,6 +56,11 @@ struct loader {
 	} *todo;                       /* (p) parallel to conf->zones */
 	unsigned ntodo;
 	bool told;                     /* MSG_COMPILE is sent */
+	unsigned compiling; /* the zone that the child is at; LOADER_NONE before the first */
+	unsigned lost;                 /* zones that no child survived */
+	unsigned starts;               /* children that ended before they came to a zone */
+	bool late;                     /* ev_late came once */
+	struct event *ev_late;         /* the child has had its time */
 	bool over;
 	bool waits;                    /* until the new generation is served */
 	enum err result;

@@ -106,6 +106,10 @@ const struct option options[] = {
 	    "a TCP connection without a query for so long is closed"),
 	LIMIT("udp-payload", OPTION_INT, OPTION_RESTART, 512, 4096, "1232", udp_payload,
 	    "bytes of the largest UDP answer and of the EDNS buffer size announced"),
+	LIMIT("zone-memory", OPTION_SIZE, 0, 4 * MIB, TIB, "1G", zone_memory_bytes,
+	    "memory of one zone while it is compiled, and bytes of its files with what they include"),
+	LIMIT("zone-time", OPTION_DURATION, 0, 1000, HOUR, "1m", zone_time_ms,
+	    "a zone that takes longer to compile is not loaded"),
 
 	NETWORK("bridge", OPTION_NAME, OPTION_REQUIRED, 1, IFNAMSIZ - 1, bridge, "interface name of the bridge, which exists already"),
 	NETWORK("subnets", OPTION_PREFIX, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, subnets_text, "prefixes that are on the bridge"),

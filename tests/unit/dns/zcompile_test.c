@@ -356,12 +356,84 @@ limits(void **state)
 	free(text);
 }
 
+static void
+expect_limited(const char *zone, const struct dns_zone_limits *limits, const char *expected)
+{
+	char line[1400];
+	struct report r;
+	int fd = -1;
+
+	report_init(&r);
+	(void)dns_compile_within("example.test", zone, NULL, limits, &fd, &r);
+	assert_int_equal(fd >= 0, expected == NULL);
+	if (fd >= 0)
+		close(fd);
+	assert_int_equal(r.nlines, expected != NULL);
+	if (expected != NULL) {
+		report_format(&r, 0, line, sizeof(line));
+		if (strstr(line, expected) == NULL)
+			fail_msg("%s", line);
+	}
+	report_clear(&r);
+}
+
+/* Whatever is spent is said once, where it happened, and the rest is not read. */
+static void
+budgets(void **state)
+{
+	static const struct dns_zone_limits memory = { 16 << 20, 0 }, text = { 4 << 20, 0 },
+	                                    late = { 0, 1 }, none = { 0, 0 };
+	char dir[64], zone[128], part[128], *many = malloc(1 << 20);
+	size_t n = 0;
+
+	(void)state;
+	fixture_dir(dir);
+	for (unsigned i = 0; i < 20000; i++)
+		n += (size_t)sprintf(many + n, "h%u A 10.0.%u.%u\n", i, i >> 8, i & 255);
+	fixture_write(dir, "part", many, part);
+	n = (size_t)sprintf(many, HEAD);
+	for (unsigned i = 0; i < 30; i++)
+		n += (size_t)sprintf(many + n, "$INCLUDE part s%u\n", i);
+	fixture_write(dir, "zone", many, zone);
+	expect_limited(zone, &none, NULL);
+	expect_limited(zone, &memory,
+	    "zone example.test needs more memory than a zone may have, 16M (zone-memory of section "
+	    "limits)");
+	expect_limited(zone, &memory, "part:");
+	expect_limited(zone, &late,
+	    "zone example.test takes longer to compile than a zone may, 1 ms (zone-time of section "
+	    "limits)");
+	memset(many, ';', 1 << 20);
+	many[(1 << 20) - 1] = '\0';
+	fixture_write(dir, "part", many, part);
+	fixture_write(dir, "zone", HEAD "$INCLUDE part\n$INCLUDE part\n$INCLUDE part\n", zone);
+	expect_limited(zone, &text, NULL);
+	fixture_write(
+	    dir, "zone", HEAD "$INCLUDE part\n$INCLUDE part\n$INCLUDE part\n$INCLUDE part\n", zone);
+	expect_limited(zone, &text,
+	    "zone example.test is longer than 4M with what it includes (zone-memory of section "
+	    "limits)");
+	unlink(zone);
+	unlink(part);
+	rmdir(dir);
+	free(many);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax), cmocka_unit_test(findings), cmocka_unit_test(fields), cmocka_unit_test(digests), cmocka_unit_test(loc), cmocka_unit_test(svcb), cmocka_unit_test(mappings),
-		cmocka_unit_test(units), cmocka_unit_test(includes), cmocka_unit_test(limits),
+		cmocka_unit_test(syntax),
+		cmocka_unit_test(findings),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(digests),
+		cmocka_unit_test(loc),
+		cmocka_unit_test(svcb),
+		cmocka_unit_test(mappings),
+		cmocka_unit_test(units),
+		cmocka_unit_test(includes),
+		cmocka_unit_test(limits),
+		cmocka_unit_test(budgets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,7 +39,7 @@ child_send(const struct child *c, const struct msg *msg, const int *fds, unsigne
 	assert_int_equal(chan_send_blocking(c->fd, msg, fds, nfds, &m), ERR_OK);
 }
 
-/* The next message; returns its descriptor, one at most, or -1. */
+/* The next message but MSG_COMPILING; returns its descriptor, one at most, or -1. */
 static int
 child_expect_any(const struct child *c, struct msg *msg)
 {
@@ -47,7 +47,9 @@ child_expect_any(const struct child *c, struct msg *msg)
 	struct errmsg m;
 	unsigned n;
 
-	assert_int_equal(chan_recv_blocking(c->fd, msg, fds, &n, &m), ERR_OK);
+	do
+		assert_int_equal(chan_recv_blocking(c->fd, msg, fds, &n, &m), ERR_OK);
+	while (msg->type == MSG_COMPILING);
 	assert_true(n <= 1);
 	return n == 1 ? fds[0] : -1;
 }
@@ -318,12 +320,61 @@ signed_zone(void **state)
 	child_end(&c, 0);
 }
 
+/*
+ * A zone that needs too much is refused by its name, and the next one is compiled; the warden hears
+ * which one is next.
+ */
+static void
+limited(void **state)
+{
+	struct msg msg = { .type = MSG_ZONE_LIMITS }, compile = { .type = MSG_COMPILE };
+	size_t size = 2 << 20, n;
+	char *text = malloc(size);
+	int fds[LIMIT_MSG_FDS], fd;
+	struct errmsg m;
+	struct child c;
+	unsigned nfds;
+
+	(void)state;
+	n = (size_t)snprintf(text, size, HEAD);
+	for (unsigned i = 0; n + 40 < size; i++)
+		n += (size_t)snprintf(
+		    text + n, size - n, "h%u A 10.%u.%u.%u\n", i, i >> 16, i >> 8 & 255, i & 255);
+	child_start(&c);
+	msg.zone_limits.memory_bytes = 4 << 20;
+	child_send(&c, &msg, NULL, 0);
+	child_run(&c);
+	child_zone(&c, 4, "large.test", text, NULL);
+	free(text);
+	assert_int_equal(chan_recv_blocking(c.fd, &msg, fds, &nfds, &m), ERR_OK);
+	assert_int_equal(msg.type, MSG_COMPILING);
+	assert_int_equal(msg.compiling.index, 4);
+	child_expect(&c, MSG_FINDING, &msg, NULL);
+	assert_int_equal(msg.finding.index, 4);
+	assert_non_null(strstr(msg.finding.text,
+	    "zone large.test needs more memory than a zone may have, 4M (zone-memory"));
+	child_zone(&c, 5, "small.test", HEAD, NULL);
+	assert_int_equal(chan_recv_blocking(c.fd, &msg, fds, &nfds, &m), ERR_OK);
+	assert_int_equal(msg.compiling.index, 5);
+	child_send(&c, &compile, NULL, 0);
+	child_expect(&c, MSG_COMPILED, &msg, &fd);
+	assert_int_equal(msg.compiled.loaded, 1);
+	assert_int_equal(msg.compiled.failed, 1);
+	close(fd);
+	child_end(&c, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(compiles), cmocka_unit_test(asks_for_includes), cmocka_unit_test(all_fail), cmocka_unit_test(parent_gone),
-		cmocka_unit_test(every_type), cmocka_unit_test(signed_zone),
+		cmocka_unit_test(compiles),
+		cmocka_unit_test(asks_for_includes),
+		cmocka_unit_test(all_fail),
+		cmocka_unit_test(parent_gone),
+		cmocka_unit_test(every_type),
+		cmocka_unit_test(signed_zone),
+		cmocka_unit_test(limited),
 	};
 	int failed;
 

@@ -47,6 +47,8 @@ static const struct sample samples[] = {
 	{ OPTION_LIMITS, "tcp-clients", "1", "0x10" },
 	{ OPTION_LIMITS, "tcp-idle", "500ms", "5" },
 	{ OPTION_LIMITS, "udp-payload", "512", "511" },
+	{ OPTION_LIMITS, "zone-memory", "4M", "3M" },
+	{ OPTION_LIMITS, "zone-time", "1s", "2h" },
 	{ OPTION_NETWORK, "bridge", "br-0.1", "bridge-too-long-x" },
 	{ OPTION_NETWORK, "subnets", "10.0.0.0/8", "10.0.0.1/8" },
 	{ OPTION_NETWORK, "gateway", "10.0.0.1", "10.0.0.1/8" },
