@@ -1,4 +1,4 @@
-/* cgroup: where our subtree is, and the files of the two versions as tables. */
+/* cgroup: the VMs' groups, and the files of the two versions as tables. */
 #include "vm/cgroup.h"
 
 #include <errno.h>
@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "vm/cgroup_find.h"
 
 /* How long a cgroup may stay busy after its last process ended. */
 #define REMOVE_TRIES 200
@@ -101,21 +103,6 @@ write_text(const char *dir, const char *file, const char *text)
 }
 
 static bool
-has_word(const char *list, const char *word, const char *separators)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; *p != '\0'; p += strspn(p, separators)) {
-		size_t n = strcspn(p, separators);
-
-		if (n == len && strncmp(p, word, len) == 0)
-			return true;
-		p += n;
-	}
-	return false;
-}
-
-static bool
 file_has_word(const char *dir, const char *file, const char *word)
 {
 	char path[PATH_MAX], line[512];
@@ -125,73 +112,9 @@ file_has_word(const char *dir, const char *file, const char *word)
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path) || (f = fopen(path, "re")) == NULL)
 		return false;
 	if (fgets(line, sizeof(line), f) != NULL)
-		found = has_word(line, word, " \n");
+		found = cgroup_has_word(line, word, " \n");
 	fclose(f);
 	return found;
-}
-
-/* ---- where we are ---- */
-
-/* Our path in the hierarchy of a controller ("" = v2), from lines "4:memory:/path". */
-static bool
-own_path(const char *self, const char *controller, char *path, size_t size)
-{
-	char line[PATH_MAX];
-	bool found = false;
-	FILE *f = fopen(self, "re");
-
-	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL) {
-		char *names = strchr(line, ':'), *where;
-
-		if (names == NULL || (where = strchr(names + 1, ':')) == NULL)
-			continue;
-		*where++ = '\0';
-		names++;
-		where[strcspn(where, "\n")] = '\0';
-		if (controller[0] == '\0' ? names[0] == '\0' : has_word(names, controller, ","))
-			found = (size_t)snprintf(path, size, "%s", strcmp(where, "/") == 0 ? "" : where) < size;
-	}
-	fclose(f);
-	return found;
-}
-
-/* Where that hierarchy is mounted. */
-static bool
-mount_point(const char *mounts, const char *controller, char *dir, size_t size)
-{
-	char line[2 * PATH_MAX], at[PATH_MAX], type[64], options[1024];
-	bool found = false;
-	FILE *f = fopen(mounts, "re");
-
-	if (f == NULL)
-		return false;
-	while (!found && fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "%*s %4095s %63s %1023s", at, type, options) != 3)
-			continue;
-		if (controller[0] == '\0' ? strcmp(type, "cgroup2") == 0 :
-		    strcmp(type, "cgroup") == 0 && has_word(options, controller, ","))
-			found = (size_t)snprintf(dir, size, "%s", at) < size;
-	}
-	fclose(f);
-	return found;
-}
-
-static bool
-own_dir(const char *self, const char *mounts, const char *controller, char *dir, size_t size)
-{
-	char at[PATH_MAX / 2], path[PATH_MAX / 2];
-	struct stat st;
-
-	if (!own_path(self, controller, path, sizeof(path)) || !mount_point(mounts, controller, at, sizeof(at)))
-		return false;
-	if ((size_t)snprintf(dir, size, "%s%s", at, path) >= size)
-		return false;
-	/* In a container the path may be the host's, of which only the end is mounted. */
-	if (stat(dir, &st) != 0)
-		snprintf(dir, size, "%s", at);
-	return stat(dir, &st) == 0;
 }
 
 static bool
@@ -259,7 +182,7 @@ open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 {
 	char dir[PATH_MAX / 2], weight[24], *slash, *base = h->parts[0].base;
 
-	if (!own_dir(self, mounts, "", dir, sizeof(dir)))
+	if (!cgroup_find(self, mounts, "", dir, sizeof(dir)))
 		return false;
 	slash = strrchr(dir, '/');
 	if (slash != NULL && strcmp(slash, "/daemon") == 0)
@@ -300,7 +223,7 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 	for (size_t i = 0; i < COUNT(v1_tables); i++) {
 		char *base = h->parts[h->nparts].base;
 
-		if (!own_dir(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
+		if (!cgroup_find(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
 			snprintf(why, whylen, "no %s controller here", v1_tables[i].controller);
 			continue;
 		}

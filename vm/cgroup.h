@@ -39,7 +39,10 @@ struct cgroup_entry {
 	unsigned ntasks;
 };
 
-/* `self` and `mounts`: /proc/self/cgroup and /proc/self/mounts, or a test's.  why[] is empty when limits are possible in full. */
+/*
+ * `self` and `mounts`: /proc/self/cgroup and /proc/self/mountinfo, or a test's.  why[] is empty
+ * when limits are possible in full.
+ */
 void cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen);
 /* Removes the parent groups if no VM is left in them. */
 void cgroup_close(struct cgroup_host *h);

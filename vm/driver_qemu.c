@@ -75,7 +75,8 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 		return e;
 	}
 	if (env->conf->use_cgroups) {
-		cgroup_open(&ctx->cg, "/proc/self/cgroup", "/proc/self/mounts", why, sizeof(why));
+		cgroup_open(&ctx->cg, "/proc/self/cgroup", "/proc/self/mountinfo", why,
+		    sizeof(why));
 		if (why[0] != '\0')
 			vm_report_log(env->reporter, NULL, "VMs run without %s limits: %s", ctx->cg.nparts == 0 ? "memory and CPU" : "some", why);
 	}

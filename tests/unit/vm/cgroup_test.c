@@ -1,6 +1,7 @@
 /* cgroup_test: both versions, on made-up trees of files; host_test does it on the real one. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,12 +9,17 @@
 #include <string.h>
 
 #include <limits.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "vm/cgroup.h"
+#include "vm/cgroup_find.h"
 
 static char root[64], self[80], mounts[80];
 
@@ -60,6 +66,32 @@ assert_file(const char *name, const char *want)
 	assert_string_equal(text, want);
 }
 
+/* A path below the test's directory; the result of the call before is overwritten. */
+static const char *
+under(const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	return path;
+}
+
+/* Appends a mount of the hierarchy's part `part` to the table: on `at`, whose device it has. */
+static void
+add_mount(const char *at, const char *part, const char *type, const char *options)
+{
+	FILE *f = fopen(mounts, "a");
+	struct stat st;
+
+	assert_non_null(f);
+	assert_int_equal(stat(under(at), &st), 0);
+	assert_true(fprintf(f, "31 23 %u:%u %s ", major(st.st_dev), minor(st.st_dev), part) > 0);
+	for (const char *p = under(at); *p != '\0'; p++)
+		assert_true(fprintf(f, *p == ' ' ? "\\040" : "%c", *p) > 0);
+	assert_true(fprintf(f, " rw,relatime shared:9 - %s none %s\n", type, options) > 0);
+	assert_int_equal(fclose(f), 0);
+}
+
 static int
 setup(void **state)
 {
@@ -92,8 +124,8 @@ test_v2(void **state)
 
 	(void)state;
 	write_file(self, "0::/system.slice/jitsud.service\n");
-	snprintf(line, sizeof(line), "cgroup2 %s/cg cgroup2 rw 0 0\n", root);
-	write_file(mounts, line);
+	(void)mkdir(under("cg"), 0755);
+	add_mount("cg", "/", "cgroup2", "rw");
 	file("cpu io memory pids\n", "cg/system.slice/jitsud.service/cgroup.controllers");
 	file("", "cg/system.slice/jitsud.service/cgroup.subtree_control");
 	file("", "cg/system.slice/jitsud.service/vm/cgroup.subtree_control");
@@ -148,8 +180,10 @@ test_v1(void **state)
 
 	(void)state;
 	write_file(self, "4:memory:/a/b\n1:cpuacct,cpu:/\n0::/\n");
-	snprintf(line, sizeof(line), "none %s/mem cgroup rw,memory 0 0\nnone %s/cpu cgroup rw,cpuacct,cpu 0 0\n", root, root);
-	write_file(mounts, line);
+	(void)mkdir(under("mem"), 0755);
+	(void)mkdir(under("cpu"), 0755);
+	add_mount("mem", "/", "cgroup", "rw,memory");
+	add_mount("cpu", "/", "cgroup", "rw,cpuacct,cpu");
 	file("", "mem/a/b/jitsu-vm/U/memory.limit_in_bytes");
 	file("", "mem/a/b/jitsu-vm/U/tasks");
 	file("", "cpu/jitsu-vm/cpu.shares");
@@ -188,7 +222,7 @@ test_none(void **state)
 
 	(void)state;
 	write_file(self, "0::/\n");
-	write_file(mounts, "proc /proc proc rw 0 0\n");
+	write_file(mounts, "22 28 0:20 / /proc rw - proc proc rw\n");
 	cgroup_open(&h, self, mounts, why, sizeof(why));
 	assert_int_equal(h.nparts, 0);
 	assert_string_not_equal(why, "");
@@ -200,11 +234,119 @@ test_none(void **state)
 	assert_int_equal(h.nparts, 0);
 }
 
+/* cgroup_find must give `want`, below the test's directory; NULL: nothing. */
+static void
+expect_found(const char *controller, const char *want)
+{
+	char dir[PATH_MAX] = "";
+
+	assert_int_equal(cgroup_find(self, mounts, controller, dir, sizeof(dir)), want != NULL);
+	assert_string_equal(dir, want != NULL ? under(want) : "");
+}
+
+/* The hierarchy is mounted for others, too: which of its mounts is taken. */
+static void
+test_many_mounts(void **state)
+{
+	char dir[PATH_MAX];
+
+	(void)state;
+	write_file(self, "3:memory:/a\n0::/system.slice/jitsud.service\n");
+	file("", "jail/sys/fs/cgroup/other/x");
+	file("", "cg/system.slice/jitsud.service/x");
+	file("", "longer/system.slice/jitsud.service/x");
+	/* Another part of it, another device, what is gone, a file, and lines that are none. */
+	write_file(mounts, "31 23 0:1 / /nonexistent rw - cgroup2 none rw\n31 23\n\n- cgroup2\n"
+	    "31 23 0:1 / / rw - cgroup2\n31 23 x / / rw - cgroup2 none rw\n");
+	expect_found("", NULL);
+	add_mount("jail/sys/fs/cgroup", "/machine.slice", "cgroup2", "rw");
+	expect_found("", "jail/sys/fs/cgroup");
+	add_mount("cg/system.slice/jitsud.service/x", "/", "cgroup2", "rw");
+	expect_found("", "jail/sys/fs/cgroup");
+	/* Our group is in it: that counts more than the place in the table. */
+	add_mount("longer", "/", "cgroup2", "rw");
+	expect_found("", "longer/system.slice/jitsud.service");
+	add_mount("cg", "/", "cgroup2", "rw");
+	expect_found("", "cg/system.slice/jitsud.service");
+	/* One that is hidden by another is not reached. */
+	snprintf(dir, sizeof(dir), "31 23 0:1 / %s rw - cgroup2 none rw\n", root);
+	write_file(mounts, dir);
+	expect_found("", NULL);
+	/* A part that we are in, at a path with a space; a controller among others. */
+	file("", "a b/jitsud.service/x");
+	add_mount("a b", "/system.slice", "cgroup2", "rw");
+	expect_found("", "a b/jitsud.service");
+	add_mount("cg", "/", "cgroup", "rw,cpuset,memory");
+	expect_found("memory", "cg");   /* /a is not there: the top must do */
+	file("", "cg/a/x");
+	expect_found("memory", "cg/a");
+	expect_found("mem", NULL);
+}
+
+static bool
+find_real(const char *controller, char *dir)
+{
+	return cgroup_find("/proc/self/cgroup", "/proc/self/mountinfo", controller, dir, PATH_MAX);
+}
+
+/* In a mount namespace: the usual place is gone, comes last in the table, and is hidden. */
+static void
+really_moved(const char *controller)
+{
+	char before[PATH_MAX], after[PATH_MAX];
+
+	if (!find_real(controller, before) || strncmp(before, "/sys/fs/cgroup", 14) != 0)
+		_exit(77);
+	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("/sys/fs/cgroup", root, NULL, MS_BIND | MS_REC, NULL) != 0)
+		_exit(77);
+	if (umount2("/sys/fs/cgroup", MNT_DETACH) != 0 || !find_real(controller, after) ||
+	    strncmp(after, root, strlen(root)) != 0)
+		_exit(1);
+	if (mount(root, "/sys/fs/cgroup", NULL, MS_BIND | MS_REC, NULL) != 0 ||
+	    !find_real(controller, after) || strcmp(before, after) != 0)
+		_exit(2);
+	if (mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL) != 0 ||
+	    !find_real(controller, after) || strncmp(after, root, strlen(root)) != 0)
+		_exit(3);
+	if (umount2(root, MNT_DETACH) != 0)
+		_exit(4);
+	/* Others' mounts may be left, but neither of these two. */
+	if (find_real(controller, after) && strcmp(before, after) == 0)
+		_exit(5);
+	_exit(0);
+}
+
+static void
+test_real_mounts(void **state)
+{
+	static const char *const controllers[] = { "", "memory" };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			really_moved(controllers[i]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			print_message("no mounts of \"%s\" for us\n", controllers[i]);
+		else
+			assert_int_equal(WEXITSTATUS(status), 0);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(test_v2, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_v1, setup, teardown), cmocka_unit_test_setup_teardown(test_none, setup, teardown) };
+		cmocka_unit_test_setup_teardown(test_v1, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_mounts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_real_mounts, setup, teardown) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
