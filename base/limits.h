@@ -189,6 +189,9 @@
 /* Unread events queued for one follower; a reader that is a thousand events behind has gone for a walk. */
 #define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
 
+/* How long `jitsud -n` waits for the daemon's word: it answers from memory. */
+#define LIMIT_CHECK_ASK_S 5
+
 /* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */
 #define LIMIT_ASIDE_WHY 2048
 

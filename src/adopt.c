@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/aside.h"
+#include "src/holds.h"
 
 struct found {
 	struct vm_uuid uuid;
@@ -342,6 +343,7 @@ on_found(const struct vm_found *f, void *arg)
 		         "ends one of them");
 	adopt_free(w);
 	w->adopted = true;
+	holds_settle(w, NULL);   /* errors of units are the store's by now */
 	warden_serve(w);
 }
 

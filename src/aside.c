@@ -35,18 +35,6 @@ vm_word(const struct aside *a)
 
 /* ---- why ---- */
 
-/* The closest zone of the configuration that a name is in. */
-static const struct config_zone *
-zone_of(const struct config *conf, const char *owner)
-{
-	const struct config_zone *zone = NULL;
-
-	for (const char *at = owner; zone == NULL && at != NULL;
-	     at = strchr(at, '.'), at += at != NULL)
-		zone = config_zone_find(conf, at);
-	return zone != NULL ? zone : config_zone_find(conf, ".");
-}
-
 /* A section with origin "*" of which nothing is left: a directory that is not mounted, for one. */
 static const struct config_zone_section *
 empty_section(const struct config *conf)
@@ -67,7 +55,7 @@ bool
 aside_because(const struct warden *w, const char *owner, char *why, size_t size)
 {
 	const struct config *conf = w->gen->conf;
-	const struct config_zone *zone = zone_of(conf, owner);
+	const struct config_zone *zone = config_zone_above(conf, owner);
 	const struct config_zone_section *empty = zone == NULL ? empty_section(conf) : NULL;
 	const struct served_zone *z = zone != NULL ? &w->gen->zones[zone->index] : NULL;
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
+#include "src/check_impl.h"
 #include "src/config.h"
 #include "src/cookie_secret.h"
 #include "src/hostnet.h"
@@ -73,6 +74,7 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 		check_zone(set, conf, &conf->zones[i], r, counts);
 	(void)mapping_set_finish(set, r);   /* what it found is in r */
 	counts->units = mapping_set_units(set);
+	check_holds(conf, set, r);
 out:
 	mapping_set_free(set);
 	hostnet_clear(&host);

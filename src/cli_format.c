@@ -274,6 +274,59 @@ cli_print_destroy(FILE *f, const json_t *data)
 	return true;
 }
 
+/* ---- held, release ---- */
+
+/* "2026-12-02 04:30:00" */
+static void
+cell_date(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	double when = number_of(obj, key);
+	time_t s = (time_t)when;
+	char stamp[32];
+	struct tm tm;
+
+	if (when > 0 && localtime_r(&s, &tm) != NULL &&
+	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
+		cli_table_cell(t, column, "%s", stamp);
+}
+
+bool
+cli_print_held(FILE *f, const json_t *data)
+{
+	static const struct cli_column columns[] = { { "ADDRESS", false }, { "OF", false },
+		{ "UNTIL", false }, { "REFUSED TO", false }, { NULL, false } };
+	struct cli_table *t;
+	const json_t *row;
+	bool ok = true;
+	size_t i;
+
+	if (!json_is_array(data) || (t = cli_table_new(columns)) == NULL)
+		return false;
+	json_array_foreach(data, i, row) {
+		cli_table_cell(t, 0, "%s", text_of(row, "address"));
+		cli_table_cell(t, 1, "%s", text_of(row, "owner"));
+		cell_date(t, 2, row, "until");
+		cli_table_cell(t, 3, "%s", text_of(row, "refused_to"));
+		ok = cli_table_row(t) && json_is_object(row) && ok;
+	}
+	cli_table_print(t, f);
+	cli_table_free(t);
+	return ok;
+}
+
+bool
+cli_print_release(FILE *f, const json_t *data)
+{
+	const char *unit = text_of(data, "unit");
+
+	if (!json_is_object(data))
+		return false;
+	print_line(f, "released", "%s of %s%s%s%s", text_of(data, "address"),
+	    text_of(data, "owner"), unit[0] != '\0' ? " (" : "", unit,
+	    unit[0] != '\0' ? " has it now)" : "");
+	return true;
+}
+
 /* ---- wake, sleep, console, reload ---- */
 
 bool
@@ -486,6 +539,10 @@ cli_print_status(FILE *f, const json_t *data)
 	if (failed > 0 || old > 0)
 		print_line(f, "bad zones", "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed > 0 ? failed : 0, old > 0 ? old : 0);
 	print_line(f, "state", "%s", text_of(data, "state"));
+	if (number_of(data, "refused_units") > 0)
+		print_line(f, "refused",
+		    "%.0f units NOT WOKEN, since their addresses are held (`jitsu held`)",
+		    number_of(data, "refused_units"));
 	if (json_array_size(json_object_get(data, "aside")) > 0)
 		print_line(f, "aside", "%zu VMs KEPT ASIDE (`jitsu aside` says why)",
 		    json_array_size(json_object_get(data, "aside")));

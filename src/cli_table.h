@@ -55,6 +55,8 @@ bool cli_print_list(FILE *f, const json_t *data);
 bool cli_print_show(FILE *f, const json_t *data);
 bool cli_print_aside(FILE *f, const json_t *data);
 bool cli_print_destroy(FILE *f, const json_t *data);
+bool cli_print_held(FILE *f, const json_t *data);
+bool cli_print_release(FILE *f, const json_t *data);
 bool cli_print_wake(FILE *f, const json_t *data);
 bool cli_print_sleep(FILE *f, const json_t *data);
 bool cli_print_console(FILE *f, const json_t *data);

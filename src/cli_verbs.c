@@ -75,8 +75,12 @@ run_request(const struct cli *cli, json_t *request)
 		status = other_version(cli);
 		goto out;
 	}
-	/* Not everything that was asked for happened: zones of a reload that keep their old contents. */
-	status = json_integer_value(json_object_get(data, "refused")) > 0 ? CLI_FAILED : CLI_OK;
+	/*
+	 * Not everything that was asked for happened: zones that keep their old contents, units
+	 * that are refused.
+	 */
+	status = json_integer_value(json_object_get(data, "refused")) > 0 ||
+	    json_integer_value(json_object_get(data, "units_refused")) > 0 ? CLI_FAILED : CLI_OK;
 out:
 	json_decref(data);
 	cli_client_free(client);
@@ -224,6 +228,13 @@ const struct cli_verb cli_verbs[] = {
 	{ "destroy", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_destroy,
 	    "destroy a VM that is kept aside",
 	    "NAME is the name or the UUID that `jitsu aside` shows.\n"
+	    "For root and the admins of jitsu.conf." },
+	{ "held", "", "", 0, 0, READ_S, run_plain, cli_print_held,
+	    "addresses that are held, and the units that must wait for them",
+	    "An address that was handed out under a name stays in caches: for `address-hold` it\n"
+	    "is refused to other units." },
+	{ "release", "ADDRESS", "", 1, 1, READ_S, run_plain, cli_print_release,
+	    "give a held address free for whoever claims it",
 	    "For root and the admins of jitsu.conf." },
 	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
 	    "A zone with an error is served with its old contents, or not at all when it has none." },

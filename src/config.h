@@ -265,5 +265,7 @@ void config_report_strays(const struct config *conf, struct report *r);
 const struct config_network *config_network_find(const struct config *conf, const char *name);
 const struct config_image *config_image_find(const struct config *conf, const char *name);
 const struct config_zone *config_zone_find(const struct config *conf, const char *origin);
+/* The closest zone that a name is in. */
+const struct config_zone *config_zone_above(const struct config *conf, const char *name);
 
 #endif

@@ -341,3 +341,16 @@ config_zone_file(const struct config_zone *zone, const char *said, size_t most)
 		return zone->units;
 	return said;
 }
+
+const struct config_zone *
+config_zone_above(const struct config *conf, const char *name)
+{
+	const struct config_zone *zone = NULL;
+
+	while (zone == NULL && name != NULL) {
+		zone = config_zone_find(conf, name);
+		name = strchr(name, '.');
+		name = name != NULL ? name + 1 : NULL;
+	}
+	return zone != NULL ? zone : config_zone_find(conf, ".");
+}

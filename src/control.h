@@ -21,11 +21,15 @@
  *   aside    array of the objects of list with the state "aside", which have besides
  *            vm: awake | frozen | saved | stopping, uuid, pid, domid, why
  *   destroy  { name, uuid }, when the VM has gone; args: name (or UUID)
+ *   held     array of { address, owner, handed_out, removed, until: seconds since 1970,
+ *            refused_to: name }; args: all (true: those in use, too)
+ *   release  { address, owner, unit: name that has it now }; args: name (the address)
  *   events   array of { time: seconds.microseconds, unit, kind, durations_us: { spawn, alive, ready, answer }, text }; args: name, limit, follow
  *   console  { name, text }; args: name
  *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
- *   reload   { zones, refused, units, warnings: [text] }; fails with every finding, one per line
+ *   reload   { zones, refused, units, units_refused, warnings: [text] }; fails with every finding,
+ *            one per line
  *   dump     { name, serial, index } and beside it the sealed image whose zone `index` it is, as a descriptor; args: name
  *   status   { version, pid, uptime_s, zones_failed, zones_old, zones: [{ name, state: ok | old | failed, serial, units, file, error }], children: [{ name, pid, restarts }],
  *            counters: { queries, transports: { UDP: n, ... }, types: { A: n, ... }, answers, rcodes: { NOERROR: n, ... }, held,

@@ -1,12 +1,12 @@
 /* generation: from compiled zones to units, and the swap from the old generation to the new one. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/aside.h"
+#include "src/holds.h"
 #include "src/hostnet.h"
 #include "src/loader.h"
 #include "src/needs.h"
@@ -50,43 +50,6 @@ loader_old_zone(const struct warden *w, const char *origin)
 	const struct config_zone *zone = w->gen != NULL ? config_zone_find(w->gen->conf, origin) : NULL;
 
 	return zone != NULL ? &w->gen->zones[zone->index] : NULL;
-}
-
-static bool
-is_alias(const struct dns_unit *du)
-{
-	for (unsigned i = 0; i < du->nstrings; i++)
-		if (du->strings[i].len > 5 && strncasecmp(du->strings[i].data, "unit=", 5) == 0)
-			return true;
-	return false;
-}
-
-/* An address that another unit had lately stays in caches: it is refused. */
-static bool
-addresses_free(struct loader *l, const struct config_zone *zone, const struct served_zone *z)
-{
-	struct dns_unit *du = z->nunits > 0 ? malloc(sizeof(*du)) : NULL;
-	bool ok = du != NULL || z->nunits == 0;
-
-	for (uint32_t i = 0; ok && i < z->nunits; i++) {
-		struct errmsg m;
-
-		if (dns_image_unit(z->image->view, z->index, i, du, &m) != ERR_OK) {
-			loader_zone_error(l, zone, "", 0, m.text);
-			ok = false;
-			break;
-		}
-		if (is_alias(du))
-			continue;
-		for (unsigned k = 0; k < du->naddrs; k++) {
-			if (store_address_check(l->w->store, &du->addrs[k], du->owner, (uint64_t)time(NULL), &m) != ERR_OK) {
-				loader_zone_error(l, zone, du->file, du->line, m.text);
-				ok = false;
-			}
-		}
-	}
-	free(du);
-	return ok;
 }
 
 /* Makes `z` what is served for a zone. */
@@ -177,7 +140,7 @@ add_zone(struct loader *l, struct generation *g, unsigned i, struct image *img, 
 	take(z, img, k, info);
 	inputs_move(&z->inputs, &l->todo[i].inputs);
 	report_init(&found);
-	ok = addresses_free(l, zone, z) && mapping_set_add(g->mappings, zone, img->view, k, &found) == ERR_OK;
+	ok = mapping_set_add(g->mappings, zone, img->view, k, &found) == ERR_OK;
 	hand_on(l, zone, &found);
 	report_clear(&found);
 	if (ok)
@@ -370,30 +333,6 @@ settle_units(struct warden *w)
 }
 
 static void
-settle_addresses(struct warden *w)
-{
-	struct store_address *list;
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < w->units.next; i++)
-		if (w->units.by_number[i] != NULL && !w->units.by_number[i]->leaving)
-			n += w->units.by_number[i]->conf->naddrs;
-	list = calloc(n + 1, sizeof(*list));
-	if (list == NULL)
-		return;
-	n = 0;
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		const struct unit *u = w->units.by_number[i];
-
-		for (unsigned k = 0; u != NULL && !u->leaving && k < u->conf->naddrs; k++)
-			list[n++] = (struct store_address){ .addr = u->conf->addrs[k], .owner = u->name };
-	}
-	if (store_addresses_set(w->store, list, n, (uint64_t)time(NULL)) != ERR_OK)
-		log_warn("addresses in use could not be noted: %s", err_str(ERR_NOMEM));
-	free(list);
-}
-
-static void
 limits_of(const struct config *conf, struct admit_limits *al)
 {
 	al->boots = conf->limits.boots;
@@ -475,7 +414,7 @@ loader_swap(struct loader *l)
 	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
 	dnslink_commit(w);
 	settle_units(w);
-	settle_addresses(w);
+	holds_settle(w, &l->report);
 	if (old != NULL) {
 		probelink_networks(w);
 		probelink_probe_all(w);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,11 @@ static const char *const migrations[] = {
 	"CREATE TABLE address (address TEXT PRIMARY KEY, owner TEXT NOT NULL, removed_at INTEGER NOT NULL) WITHOUT ROWID;",
 
 	"ALTER TABLE unit ADD COLUMN identity TEXT NOT NULL DEFAULT '';",
+
+	/* Who was never woken has no row in unit, and its address was not handed out. */
+	"ALTER TABLE address ADD COLUMN used INTEGER NOT NULL DEFAULT 1;"
+	"UPDATE address SET used = 0 WHERE removed_at = 0 AND"
+	"  owner NOT IN (SELECT owner FROM unit);",
 };
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -50,6 +56,7 @@ enum statement {
 	ST_READ_ALL, ST_READ_UNIT, ST_UNITS, ST_ADDRESSES, ST_RANGE, ST_PRUNE, ST_COUNT
 };
 
+#define ADDRESSES_SQL "SELECT address, owner, removed_at, used FROM address ORDER BY address"
 #define EVENT_COLUMNS "id, time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text"
 
 static const char *const statements[ST_COUNT] = {
@@ -61,13 +68,13 @@ static const char *const statements[ST_COUNT] = {
 	[ST_DELETE] = "DELETE FROM unit WHERE owner = ?1",
 	[ST_EVENT] = "INSERT INTO events (time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text, boot_id)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-	[ST_ADDRESS] = "INSERT OR REPLACE INTO address VALUES (?1, ?2, ?3)",
+	[ST_ADDRESS] = "INSERT OR REPLACE INTO address VALUES (?1, ?2, ?3, ?4)",
 	[ST_ADDRESS_FORGET] = "DELETE FROM address WHERE address = ?1",
 	[ST_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT ?1",
 	[ST_READ_UNIT] = "SELECT " EVENT_COLUMNS " FROM events WHERE unit = ?2 ORDER BY id DESC LIMIT ?1",
 	[ST_UNITS] = "SELECT owner, state, uuid, driver, image, boot_id, awake_since, last_activity, deadline, backoff_until, boots,"
 	    " crashes, failures, last_boot_ms, last_error, console, identity FROM unit ORDER BY owner",
-	[ST_ADDRESSES] = "SELECT address, owner, removed_at FROM address ORDER BY address",
+	[ST_ADDRESSES] = ADDRESSES_SQL,
 	[ST_RANGE] = "SELECT min(id), max(id) FROM events",
 	[ST_PRUNE] = "DELETE FROM events WHERE id < ?1",
 };
@@ -252,6 +259,7 @@ apply(struct store_db *db, const struct store_cmd *c, struct errmsg *m)
 		bind_text(db->st[ST_ADDRESS], 1, c->address.text, STORE_ADDRESS_TEXT);
 		bind_text(db->st[ST_ADDRESS], 2, c->address.owner, LIMIT_NAME_TEXT);
 		bind_u64(db->st[ST_ADDRESS], 3, (uint64_t)c->address.removed_at);
+		bind_u64(db->st[ST_ADDRESS], 4, c->address.used);
 		return run(db, ST_ADDRESS, m);
 	case STORE_CMD_ADDRESS_FORGET:
 		bind_text(db->st[ST_ADDRESS_FORGET], 1, c->address.text, STORE_ADDRESS_TEXT);
@@ -468,10 +476,10 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 	return e;
 }
 
-enum err
-store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, struct errmsg *m)
+static enum err
+addresses_read(
+    struct store_db *db, sqlite3_stmt *st, store_db_address_cb each, void *arg, struct errmsg *m)
 {
-	sqlite3_stmt *st = db->st[ST_ADDRESSES];
 	struct store_address_row row;
 	enum err e = ERR_OK;
 	int rc;
@@ -484,11 +492,47 @@ store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, str
 		snprintf(row.text, sizeof(row.text), "%s", column_text(st, 0));
 		row.owner = column_text(st, 1);
 		row.removed_at = sqlite3_column_int64(st, 2);
+		row.used = sqlite3_column_int64(st, 3) != 0;
 		e = each(&row, arg);
 		if (e != ERR_OK)
 			(void)err_set(m, e, "%s: addresses: %s", db->path, err_str(e));
 	}
 	(void)sqlite3_reset(st);   /* repeats the error of the step */
+	return e;
+}
+
+enum err
+store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, struct errmsg *m)
+{
+	return addresses_read(db, db->st[ST_ADDRESSES], each, arg, m);
+}
+
+/* Without a log nothing but the file itself is looked at; with one SQLite must join the two. */
+enum err
+store_db_addresses_peek(const char *path, store_db_address_cb each, void *arg, struct errmsg *m)
+{
+	char uri[3 * PATH_MAX + 32] = "file:", wal[PATH_MAX];
+	struct store_db db = { .path = (char *)(uintptr_t)path };
+	sqlite3_stmt *st = NULL;
+	size_t used = strlen(uri);
+	struct stat sb;
+	enum err e = ERR_OK;
+
+	for (const char *p = path; *p != '\0' && used + 4 < sizeof(uri) - 32; p++)
+		used += (size_t)snprintf(uri + used, sizeof(uri) - used,
+		    strchr("%?#", *p) != NULL ? "%%%02x" : "%c", (unsigned char)*p);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	snprintf(uri + used, sizeof(uri) - used, "?mode=ro%s",
+	    stat(wal, &sb) == 0 && sb.st_size > 0 ? "" : "&immutable=1");
+	if (sqlite3_open_v2(uri, &db.sql,
+		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db.sql, ADDRESSES_SQL, -1, &st, NULL) != SQLITE_OK)
+		e = db.sql != NULL ? db_err(&db, m)
+				   : err_set(m, ERR_NOMEM, "%s: out of memory", path);
+	if (e == ERR_OK)
+		e = addresses_read(&db, st, each, arg, m);
+	(void)sqlite3_finalize(st);   /* repeats the error of the step */
+	(void)sqlite3_close(db.sql);  /* nothing is open any more */
 	return e;
 }
 

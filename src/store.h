@@ -145,8 +145,9 @@ void store_events_read(struct store *s, const char *unit, uint32_t limit, store_
 /* ---- addresses ---- */
 
 /*
- * A removed unit's address stays in caches, so it is refused to others for a while.  The table is in memory (loaded by store_open) and written on change.
- * A load asks store_address_check for every address of the new configuration; after the swap store_addresses_set tells which are in use.
+ * An address that was handed out stays in caches, so it is held: refused to others for a while,
+ * when its owner is gone or has another (store_address.h).  The table is in memory (loaded by
+ * store_open) and written on change.
  */
 #define STORE_ADDRESS_HOLD_S (3 * 24 * 3600)
 #define STORE_EVENTS_KEEP 100000
@@ -156,17 +157,48 @@ struct store_address {
 	const char *owner;
 };
 
+/* What the table wants to know of a configuration. */
+struct store_names {
+	/* The unit that a name stands for: its own, or an alias's; NULL = none. */
+	const char *(*unit_of)(const char *name, void *arg);
+	/* Might there be such a unit, in what cannot be read? */
+	bool (*hidden)(const char *name, void *arg);
+	/* This claim is held against its owner, as `why` says. */
+	void (*held)(const struct store_address *claim, const char *why, void *arg);
+	void *arg;
+};
+
 /*
- * May `owner` have this address at wall-clock time now_s?  ERR_EXISTS when another owner has it in the table, or had it less than address_hold_s ago; the
- * message names that owner and says until when.
+ * May `owner` have this address now?  ERR_EXISTS: no; the message says who had it, until when it
+ * is held, and how that is ended.
  */
 enum err store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner, uint64_t now_s, struct errmsg *m);
 
-/* These and no others are in use from now on; those that were in use before and are not in the list count as removed at now_s. */
-enum err store_addresses_set(struct store *s, const struct store_address *list, size_t n, uint64_t now_s);
+/*
+ * These and no others are claimed from now on.  What is not held is its claimant's; what was in
+ * use and is not claimed counts as removed at now_s. `names` NULL: every owner of the list is a
+ * unit, and no other.
+ */
+enum err store_addresses_set(struct store *s, const struct store_address *list, size_t n,
+    uint64_t now_s, const struct store_names *names);
 
-/* Forgets that somebody had this address ("told otherwise"). */
-void store_address_forget(struct store *s, const struct msg_addr *addr);
+/* The addresses were handed out under their owner's name. */
+void
+store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
+
+/* Forgets that somebody had this address ("told otherwise"); ERR_MISSING: nobody had. */
+enum err store_address_forget(struct store *s, const struct msg_addr *addr);
+
+/* Each row, by address. */
+struct store_address_view {
+	struct msg_addr addr;
+	const char *owner;
+	bool used;                    /* it was handed out */
+	uint64_t removed_at;          /* wall clock, s; 0 = in use */
+	uint64_t held_until;          /* likewise; 0 = not held */
+};
+typedef void (*store_address_cb)(const struct store_address_view *v, void *arg);
+void store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb each, void *arg);
 
 /* This boot's id as in /proc/sys/kernel/random/boot_id. */
 const char *store_boot_id(const struct store *s);

@@ -1,15 +1,18 @@
 /* store_address: who has or had an address; sorted array in memory, changes handed on as commands. */
+#include "src/store_address.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "src/addr.h"
-#include "src/store_cmd.h"
 
 struct entry {
 	struct msg_addr addr;
 	uint64_t removed_at;   /* wall clock, s; 0 = in use */
+	bool used;
+	bool mended;           /* its stamp is not the one on disk */
 	char *owner;           /* owned */
 };
 
@@ -52,11 +55,10 @@ entry_cmp(const void *a, const void *b)
 	return addr_cmp(&((const struct entry *)a)->addr, &((const struct entry *)b)->addr);
 }
 
-static enum err
-load_row(const struct store_address_row *row, void *arg)
+enum err
+store_addresses_add(struct store_addresses *t, const struct store_address_row *row)
 {
-	struct store_addresses *t = arg;
-	struct entry *grown, e = { .removed_at = row->removed_at < 0 ? 0 : (uint64_t)row->removed_at };
+	struct entry *grown, e = { .used = row->used };
 
 	if (!addr_parse(row->text, &e.addr))
 		return ERR_OK;   /* not written by us; of no use, and no reason not to start */
@@ -64,6 +66,7 @@ load_row(const struct store_address_row *row, void *arg)
 	if (grown == NULL)
 		return ERR_NOMEM;
 	t->rows = grown;
+	e.removed_at = row->removed_at < 0 ? 0 : (uint64_t)row->removed_at;
 	e.owner = strdup(row->owner);
 	if (e.owner == NULL)
 		return ERR_NOMEM;
@@ -71,50 +74,82 @@ load_row(const struct store_address_row *row, void *arg)
 	return ERR_OK;
 }
 
-enum err
-store_addresses_load(struct store_addresses *t, struct store_db *db, struct errmsg *m)
+/* 0 means "in use": for a clock that begins with 1970. */
+static uint64_t
+stamp(uint64_t now_s)
 {
-	enum err e = store_db_addresses(db, load_row, t, m);
+	return now_s > 0 ? now_s : 1;
+}
 
+/* The clock was ahead when this was noted, or was set back since. */
+static void
+stamp_mend(struct entry *e, uint64_t now_s)
+{
+	if (e->removed_at <= stamp(now_s))
+		return;
+	e->removed_at = stamp(now_s);
+	e->mended = true;
+}
+
+void
+store_addresses_sort(struct store_addresses *t, uint64_t now_s)
+{
 	if (t->n > 0)
 		qsort(t->rows, t->n, sizeof(*t->rows), entry_cmp);
-	return e;
+	for (size_t i = 0; i < t->n; i++)
+		stamp_mend(&t->rows[i], now_s);
 }
 
 static struct entry *
-find(const struct store_addresses *t, const struct msg_addr *addr)
+find(const struct entry *rows, size_t n, const struct msg_addr *addr)
 {
 	struct entry key = { .addr = *addr };
 
-	return t->n == 0 ? NULL : bsearch(&key, t->rows, t->n, sizeof(*t->rows), entry_cmp);
+	return n == 0 ? NULL : bsearch(&key, rows, n, sizeof(*rows), entry_cmp);
 }
 
-/* A removal in the future (the clock was set back) counts as now. */
 static bool
 expired(const struct store_addresses *t, const struct entry *e, uint64_t now_s)
 {
 	return e->removed_at != 0 && e->removed_at <= now_s && now_s - e->removed_at >= t->hold_s;
 }
 
-enum err
-store_addresses_check(const struct store_addresses *t, const struct msg_addr *addr, const char *owner, uint64_t now_s,
-    struct errmsg *m)
+/* Why a claim is refused.  removed_at 0: the owner has it, as far as anybody can know. */
+static enum err
+refusal(const struct store_addresses *t, const struct entry *e, uint64_t removed_at,
+    const char *claimant, struct errmsg *m)
 {
-	const struct entry *e = find(t, addr);
 	char text[ADDR_TEXT], until[32];
-	uint64_t from;
-	time_t end;
+	time_t end = (time_t)(removed_at + t->hold_s);
 	struct tm tm;
 
-	if (t->hold_s == 0 || e == NULL || strcmp(e->owner, owner) == 0 || expired(t, e, now_s))
-		return ERR_OK;
-	from = e->removed_at == 0 || e->removed_at > now_s ? now_s : e->removed_at;
-	end = (time_t)(from + t->hold_s);
-	if (gmtime_r(&end, &tm) == NULL || strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm) == 0)
+	addr_text(&e->addr, text);
+	if (removed_at == 0)
+		return err_set(m, ERR_EXISTS,
+		    "address %s is that of %s, whose zone cannot be read now; "
+		    "`jitsu release %s` gives it to %s",
+		    text, e->owner, text, claimant);
+	if (gmtime_r(&end, &tm) == NULL ||
+	    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm) == 0)
 		snprintf(until, sizeof(until), "later");
-	addr_text(addr, text);
-	return err_set(m, ERR_EXISTS, "address %s belonged to %s and may still be in caches; it is refused to %s until %s", text,
-	    e->owner, owner, until);
+	return err_set(m, ERR_EXISTS,
+	    "address %s was that of %s and may still be in caches: %s is not "
+	    "woken before %s, unless `jitsu release %s` gives it free",
+	    text, e->owner, claimant, until, text);
+}
+
+enum err
+store_addresses_check(struct store_addresses *t, const struct msg_addr *addr, const char *owner,
+    uint64_t now_s, struct errmsg *m)
+{
+	struct entry *e = find(t->rows, t->n, addr);
+
+	if (t->hold_s == 0 || e == NULL || strcmp(e->owner, owner) == 0)
+		return ERR_OK;
+	stamp_mend(e, now_s);
+	if (!e->used || expired(t, e, now_s))
+		return ERR_OK;
+	return refusal(t, e, e->removed_at, owner, m);
 }
 
 static struct store_cmd *
@@ -130,6 +165,7 @@ row_cmd(enum store_cmd_kind kind, const struct entry *e)
 	memcpy(c + 1, e->owner, len);
 	c->address.owner = (const char *)(c + 1);
 	c->address.removed_at = (int64_t)e->removed_at;
+	c->address.used = e->used;
 	addr_text(&e->addr, text);
 	snprintf(c->address.text, sizeof(c->address.text), "%s", text);
 	return c;
@@ -145,6 +181,8 @@ note(struct store_cmds *out, enum store_cmd_kind kind, const struct entry *e)
 	STAILQ_INSERT_TAIL(out, c, link);
 	return ERR_OK;
 }
+
+/* ---- claims ---- */
 
 /* A sorted copy of the caller's list; of an address that is listed twice the first counts. */
 static enum err
@@ -177,67 +215,251 @@ list_copy(const struct store_address *list, size_t n, struct entry **rows, size_
 	return ERR_OK;
 }
 
-/* What becomes of a row that is not in use any more: kept while it must be refused to others.  *keep says whether. */
-static enum err
-row_retire(const struct store_addresses *t, struct entry *old, uint64_t now_s, struct store_cmds *out, bool *keep)
-{
-	bool was_in_use = old->removed_at == 0;
+enum verdict { CLAIM_TAKEN, CLAIM_INHERITED /* in caches under the claimant's name */, CLAIM_HELD };
 
-	if (was_in_use)
-		old->removed_at = now_s;
-	*keep = t->hold_s != 0 && !expired(t, old, now_s);
-	if (!*keep)
-		return note(out, STORE_CMD_ADDRESS_FORGET, old);
-	return was_in_use ? note(out, STORE_CMD_ADDRESS, old) : ERR_OK;
+/* One look at a table and at what claims its addresses. */
+struct trial {
+	struct store_addresses *t;
+	const struct store_names *names;
+	uint64_t now_s;
+	struct entry *fresh;       /* the claims, by address */
+	size_t nfresh;
+	enum verdict *verdicts;    /* of the claims, where there is a row */
+	struct entry **owned;      /* rows in use, by owner; made when somebody asks */
+	size_t nowned;
+	bool nomem;
+};
+
+static int
+owner_cmp(const void *a, const void *b)
+{
+	return strcmp((*(struct entry *const *)a)->owner, (*(struct entry *const *)b)->owner);
 }
 
-enum err
-store_addresses_update(struct store_addresses *t, const struct store_address *list, size_t n, uint64_t now_s,
-    struct store_cmds *out)
+/* The first of the rows in use of `owner`; NULL = none.  They follow each other. */
+static struct entry **
+owned_find(struct trial *j, const char *owner)
 {
-	struct entry *fresh, *merged;
-	size_t nfresh, used = 0, i = 0, j = 0;
-	enum err e = list_copy(list, n, &fresh, &nfresh);
+	size_t low = 0, high;
+
+	if (j->owned == NULL) {
+		j->owned = calloc(j->t->n + 1, sizeof(struct entry *));
+		if (j->owned == NULL) {
+			j->nomem = true;
+			return NULL;
+		}
+		for (size_t i = 0; i < j->t->n; i++)
+			if (j->t->rows[i].removed_at == 0)
+				j->owned[j->nowned++] = &j->t->rows[i];
+		qsort(j->owned, j->nowned, sizeof(struct entry *), owner_cmp);
+	}
+	for (high = j->nowned; low < high;) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(j->owned[mid]->owner, owner) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < j->nowned && strcmp(j->owned[low]->owner, owner) == 0 ? &j->owned[low] : NULL;
+}
+
+static bool
+is_hidden(const struct trial *j, const struct entry *row)
+{
+	return j->names != NULL && j->names->hidden(row->owner, j->names->arg);
+}
+
+static const char *
+unit_of(const struct trial *j, const char *name)
+{
+	if (j->names != NULL)
+		return j->names->unit_of(name, j->names->arg);
+	for (size_t i = 0; i < j->nfresh; i++)
+		if (strcmp(j->fresh[i].owner, name) == 0)
+			return j->fresh[i].owner;
+	return NULL;
+}
+
+/* The row's owner has gone, and the claimant came with all of its addresses and had none before. */
+static bool
+is_renamed(struct trial *j, const struct entry *row, const struct entry *claim)
+{
+	struct entry **at = owned_find(j, row->owner), **end = j->owned + j->nowned;
+
+	if (row->removed_at != 0 || at == NULL || owned_find(j, claim->owner) != NULL)
+		return false;
+	for (; at < end && strcmp((*at)->owner, row->owner) == 0; at++) {
+		const struct entry *c = find(j->fresh, j->nfresh, &(*at)->addr);
+
+		if (c == NULL || strcmp(c->owner, claim->owner) != 0)
+			return false;
+	}
+	return true;
+}
+
+static enum verdict
+verdict_of(struct trial *j, struct entry *row, const struct entry *claim)
+{
+	const char *now;
+
+	stamp_mend(row, j->now_s);
+	if (strcmp(row->owner, claim->owner) == 0)
+		return CLAIM_INHERITED;
+	if (j->t->hold_s == 0 || !row->used || expired(j->t, row, j->now_s))
+		return CLAIM_TAKEN;
+	if (is_hidden(j, row))
+		return CLAIM_HELD;
+	now = unit_of(j, row->owner);
+	if (now != NULL)
+		return strcmp(now, claim->owner) == 0 ? CLAIM_INHERITED : CLAIM_HELD;
+	return is_renamed(j, row, claim) ? CLAIM_INHERITED : CLAIM_HELD;
+}
+
+static void
+tell_held(const struct trial *j, const struct entry *row, const struct entry *claim)
+{
+	struct store_address a = { .addr = claim->addr, .owner = claim->owner };
+	uint64_t removed_at = row->removed_at != 0 || is_hidden(j, row) ? row->removed_at
+									: stamp(j->now_s);
+	struct errmsg m;
+
+	if (j->names == NULL)
+		return;
+	(void)refusal(j->t, row, removed_at, claim->owner, &m);   /* for its text */
+	j->names->held(&a, m.text, j->names->arg);
+}
+
+/* Judges every claim, before anything changes. */
+static enum err
+trial_hold(struct trial *j, const struct store_address *list, size_t n)
+{
+	enum err e = list_copy(list, n, &j->fresh, &j->nfresh);
 
 	if (e != ERR_OK)
 		return e;
-	merged = calloc(t->n + nfresh + 1, sizeof(*merged));
+	j->verdicts = calloc(j->nfresh + 1, sizeof(*j->verdicts));
+	for (size_t i = 0; j->verdicts != NULL && i < j->nfresh; i++) {
+		struct entry *row = find(j->t->rows, j->t->n, &j->fresh[i].addr);
+
+		if (row == NULL)
+			continue;
+		j->verdicts[i] = verdict_of(j, row, &j->fresh[i]);
+		if (j->verdicts[i] == CLAIM_HELD)
+			tell_held(j, row, &j->fresh[i]);
+	}
+	return j->verdicts == NULL || j->nomem ? ERR_NOMEM : ERR_OK;
+}
+
+static void
+trial_clear(struct trial *j)
+{
+	free(j->verdicts);
+	free(j->owned);
+	rows_free(j->fresh, j->nfresh);
+}
+
+enum err
+store_addresses_judge(struct store_addresses *t, const struct store_address *list, size_t n,
+    uint64_t now_s, const struct store_names *names)
+{
+	struct trial j = { .t = t, .names = names, .now_s = now_s };
+	enum err e = trial_hold(&j, list, n);
+
+	trial_clear(&j);
+	return e;
+}
+
+/* What becomes of a row that nobody has any more: kept while it is held. */
+static bool
+row_stays(const struct trial *j, struct entry *row, struct store_cmds *out, enum err *e)
+{
+	bool was_in_use = row->removed_at == 0, stays = true;
+
+	if (was_in_use && !is_hidden(j, row))
+		row->removed_at = stamp(j->now_s);
+	if (row->removed_at != 0)
+		stays = j->t->hold_s != 0 && row->used && !expired(j->t, row, j->now_s);
+	if (!stays)
+		*e = note(out, STORE_CMD_ADDRESS_FORGET, row) != ERR_OK ? ERR_NOMEM : *e;
+	else if (row->mended || (was_in_use && row->removed_at != 0))
+		*e = note(out, STORE_CMD_ADDRESS, row) != ERR_OK ? ERR_NOMEM : *e;
+	row->mended = false;
+	return stays;
+}
+
+/* The claim's place is that of a row, or nobody's so far (NULL). */
+static void
+claim_take(
+    const struct trial *j, size_t k, const struct entry *row, struct store_cmds *out, enum err *e)
+{
+	struct entry *claim = &j->fresh[k];
+	bool same = row != NULL && strcmp(row->owner, claim->owner) == 0 && row->removed_at == 0;
+
+	claim->used = row != NULL && j->verdicts[k] == CLAIM_INHERITED && row->used;
+	if (!same && note(out, STORE_CMD_ADDRESS, claim) != ERR_OK)
+		*e = ERR_NOMEM;
+}
+
+static void
+move(struct entry *to, struct entry *from)
+{
+	*to = *from;
+	from->owner = NULL;
+}
+
+enum err
+store_addresses_update(struct store_addresses *t, const struct store_address *list, size_t n,
+    uint64_t now_s, const struct store_names *names, struct store_cmds *out)
+{
+	struct trial j = { .t = t, .names = names, .now_s = now_s };
+	enum err e = trial_hold(&j, list, n);
+	struct entry *merged = e == ERR_OK ? calloc(t->n + j.nfresh + 1, sizeof(*merged)) : NULL;
+	size_t used = 0, i = 0, k = 0;
+
 	if (merged == NULL) {
-		rows_free(fresh, nfresh);
+		trial_clear(&j);
 		return ERR_NOMEM;
 	}
-	/* From here every row moves into `merged` or is freed; a change that cannot be noted is only missing on disk. */
-	while (i < t->n || j < nfresh) {
-		int cmp = i == t->n ? 1 : j == nfresh ? -1 : entry_cmp(&t->rows[i], &fresh[j]);
-		bool keep = true, same;
+	/* A change that cannot be noted is only missing on disk. */
+	while (i < t->n || k < j.nfresh) {
+		int cmp = i == t->n ? 1 : k == j.nfresh ? -1 : entry_cmp(&t->rows[i], &j.fresh[k]);
 
-		if (cmp < 0) {
-			e = row_retire(t, &t->rows[i], now_s, out, &keep) != ERR_OK ? ERR_NOMEM : e;
-			if (keep)
-				merged[used++] = t->rows[i];
-			else
-				free(t->rows[i].owner);
-			i++;
-			continue;
+		if (cmp < 0 || (cmp == 0 && j.verdicts[k] == CLAIM_HELD)) {
+			if (row_stays(&j, &t->rows[i], out, &e))
+				move(&merged[used++], &t->rows[i]);
+		} else {
+			claim_take(&j, k, cmp == 0 ? &t->rows[i] : NULL, out, &e);
+			move(&merged[used++], &j.fresh[k]);
 		}
-		same = cmp == 0 && t->rows[i].removed_at == 0 && strcmp(t->rows[i].owner, fresh[j].owner) == 0;
-		if (!same)
-			e = note(out, STORE_CMD_ADDRESS, &fresh[j]) != ERR_OK ? ERR_NOMEM : e;
-		if (cmp == 0)
-			free(t->rows[i++].owner);
-		merged[used++] = fresh[j++];
+		i += cmp <= 0;
+		k += cmp >= 0;
 	}
-	free(fresh);
-	free(t->rows);
+	rows_free(t->rows, t->n);
 	t->rows = merged;
 	t->n = used;
+	trial_clear(&j);
 	return e;
+}
+
+/* ---- single rows ---- */
+
+enum err
+store_addresses_used(struct store_addresses *t, const struct msg_addr *addr, const char *owner,
+    struct store_cmds *out)
+{
+	struct entry *e = find(t->rows, t->n, addr);
+
+	if (e == NULL || e->used || strcmp(e->owner, owner) != 0)
+		return ERR_OK;
+	e->used = true;
+	return note(out, STORE_CMD_ADDRESS, e);
 }
 
 enum err
 store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out)
 {
-	struct entry *e = find(t, addr);
+	struct entry *e = find(t->rows, t->n, addr);
 	enum err result;
 
 	if (e == NULL)
@@ -247,4 +469,19 @@ store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr, s
 	memmove(e, e + 1, (size_t)(t->rows + t->n - (e + 1)) * sizeof(*e));
 	t->n--;
 	return result;
+}
+
+void
+store_addresses_list(
+    const struct store_addresses *t, uint64_t now_s, store_address_cb each, void *arg)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct entry *e = &t->rows[i];
+		struct store_address_view v = { .addr = e->addr, .owner = e->owner, .used = e->used,
+			.removed_at = e->removed_at };
+
+		if (e->removed_at != 0 && e->used && t->hold_s != 0 && !expired(t, e, now_s))
+			v.held_until = e->removed_at + t->hold_s;
+		each(&v, arg);
+	}
 }

@@ -1,5 +1,6 @@
 /*
- * store_cmd: between the loop's side of the store (store_loop.c, store_address.c) and the database (store.c).  Not included by others.
+ * store_cmd: between the loop's side of the store (store_loop.c, store_address.c) and the database
+ * (store.c).  Not included by others, but for check_holds.c, which has no loop.
  *
  * A command is one allocation; its strings lie behind it.  It is made on the loop, carried out by the store's thread, and comes back to the loop, where
  * its callback is called and it is freed.
@@ -28,6 +29,7 @@ struct store_address_row {
 	char text[STORE_ADDRESS_TEXT];
 	const char *owner;
 	int64_t removed_at;        /* wall clock, s; 0 = in use */
+	bool used;                 /* it was handed out */
 };
 
 struct store_cmd {
@@ -74,20 +76,10 @@ enum err store_db_units(struct store_db *db, store_unit_cb each, void *arg, stru
 typedef enum err (*store_db_address_cb)(const struct store_address_row *row, void *arg);
 enum err store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, struct errmsg *m);
 
+/* The same of a file that nobody has open; it is only read. */
+enum err
+store_db_addresses_peek(const char *path, store_db_address_cb each, void *arg, struct errmsg *m);
+
 const char *store_db_boot_id(const struct store_db *db);
-
-/* ---- the address table in memory, store_address.c ---- */
-
-struct store_addresses;
-
-struct store_addresses *store_addresses_new(uint32_t hold_s);
-void store_addresses_free(struct store_addresses *t);
-enum err store_addresses_load(struct store_addresses *t, struct store_db *db, struct errmsg *m);
-enum err store_addresses_check(const struct store_addresses *t, const struct msg_addr *addr, const char *owner, uint64_t now_s,
-    struct errmsg *m);
-/* The changes come back as commands, in `out`. */
-enum err store_addresses_update(struct store_addresses *t, const struct store_address *list, size_t n, uint64_t now_s,
-    struct store_cmds *out);
-enum err store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out);
 
 #endif

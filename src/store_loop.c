@@ -13,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "src/store_cmd.h"
+#include "src/store_address.h"
 
 #define FLUSH_MS 1000
 #define TOUCH_BUCKETS 256
@@ -593,23 +594,49 @@ post_changes(struct store *s, struct store_cmds *changes)
 }
 
 enum err
-store_addresses_set(struct store *s, const struct store_address *list, size_t n, uint64_t now_s)
+store_addresses_set(struct store *s, const struct store_address *list, size_t n, uint64_t now_s,
+    const struct store_names *names)
 {
 	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
-	enum err e = store_addresses_update(s->addresses, list, n, now_s, &changes);
+	enum err e = store_addresses_update(s->addresses, list, n, now_s, names, &changes);
 
 	post_changes(s, &changes);
 	return e;
 }
 
 void
-store_address_forget(struct store *s, const struct msg_addr *addr)
+store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner)
 {
 	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
 
-	if (store_addresses_forget(s->addresses, addr, &changes) == ERR_NOMEM)
+	for (unsigned i = 0; i < n; i++)
+		if (store_addresses_used(s->addresses, &addrs[i], owner, &changes) != ERR_OK)
+			log_warn("out of memory: an address that was handed out is not noted");
+	post_changes(s, &changes);
+}
+
+enum err
+store_address_forget(struct store *s, const struct msg_addr *addr)
+{
+	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
+	enum err e = store_addresses_forget(s->addresses, addr, &changes);
+
+	if (e == ERR_NOMEM)
 		log_warn("out of memory: a forgotten address comes back with the next start");
 	post_changes(s, &changes);
+	return e == ERR_MISSING ? e : ERR_OK;
+}
+
+void
+store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb each, void *arg)
+{
+	store_addresses_list(s->addresses, now_s, each, arg);
+}
+
+static enum err
+address_loaded(const struct store_address_row *row, void *arg)
+{
+	return store_addresses_add(arg, row);
 }
 
 /* ---- opening and closing ---- */
@@ -686,7 +713,9 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 	    s->timer == NULL || event_add(s->wakeup, NULL) != 0)
 		e = err_set(m, ERR_NOMEM, "state database: out of memory");
 	if (e == ERR_OK)
-		e = store_addresses_load(s->addresses, s->db, m);
+		e = store_db_addresses(s->db, address_loaded, s->addresses, m);
+	if (e == ERR_OK)
+		store_addresses_sort(s->addresses, (uint64_t)time(NULL));
 	if (e == ERR_OK)
 		e = start_thread(s, m);
 	if (e == ERR_OK)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "src/aside.h"
 #include "src/counters.h"
+#include "src/holds.h"
 #include "src/record.h"
 #include "src/suggest.h"
 #include "src/warden.h"
@@ -296,8 +297,9 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 		(void)json_array_append_new(warnings, json_string(line));
 	}
 	if (e == ERR_OK) {
-		control_reply(req, json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old),
-		    "failed", (json_int_t)n.failed, "old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "warnings", warnings));
+		control_reply(req, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old),
+		    "failed", (json_int_t)n.failed, "old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
+		    "units_refused", (json_int_t)w->refused_units, "warnings", warnings));
 		return;
 	}
 	lines_fail(req, warnings);
@@ -428,6 +430,7 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 	    reload_json(w));
 	aside_list_json(w, aside);
 	if (json_object_set_new(all, "aside", aside) != 0 ||
+	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
 	    json_object_set_new(all, "state", record_text_json(w->store_note)) != 0) {
 		json_decref(all);
 		all = NULL;
@@ -442,6 +445,8 @@ static const struct control_verb verbs[] = {
 	{ "status", false, verb_status },
 	{ "aside", false, aside_verb_list },
 	{ "destroy", true, aside_verb_destroy },
+	{ "held", false, holds_verb_list },
+	{ "release", true, holds_verb_release },
 	{ "dump", false, verb_dump },
 	{ "console", true, verb_console },
 	{ "wake", true, verb_wake },

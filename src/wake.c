@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/aside.h"
+#include "src/holds.h"
 #include "src/needs.h"
 #include "src/record.h"
 
@@ -308,6 +309,14 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 		wake_check(w, u);
 	else
 		w->totals.wakes++;
+	if (u->refused && (s == LIFE_DORMANT || s == LIFE_FAILED) && holds_refuse(w, u)) {
+		w->totals.refused++;
+		dnslink_woken(w, u->number, WAKE_REFUSED, MSG_EDE_NOT_READY);
+		wake_waiters_answer(w, u, false,
+		    u->run->error != NULL ? u->run->error : "its address is held for another");
+		return;
+	}
+	holds_handed_out(w, u);
 	/* The first of a wake's causes starts its clock. */
 	if (s != LIFE_AWAKE && s != LIFE_BOOTING && s != LIFE_STOPPING)
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };

@@ -32,6 +32,7 @@
 #include "base/siphash.h"
 #include "src/aside.h"
 #include "src/daemonize.h"
+#include "src/holds.h"
 #include "src/imagejob.h"
 #include "src/notify.h"
 #include "src/record.h"
@@ -570,6 +571,8 @@ tear_down(struct warden *w)
 	imagejob_free(w->keeping);
 	adopt_free(w);
 	aside_clear(w);
+	if (w->gen != NULL)
+		holds_note_use(w);
 	child_clear(&w->dns);
 	child_clear(&w->sentinel);
 	wake_answer_all(w, "jitsud stops");

@@ -9,7 +9,7 @@
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     aside.c     VMs whose units are not known    children.c processes
- *     verbs.c     what `jitsu` asks
+ *     verbs.c     what `jitsu` asks                holds.c    addresses that are held for others
  *     keep.c      compiled images for the next start    prepare.c  what of a load may block
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), store.c, imagejob.c and prepare.c (their own
@@ -129,6 +129,7 @@ struct warden {
 	LIST_HEAD(, aside) asides;     /* aside.h */
 	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
 	struct unit_table units;
+	unsigned refused_units;        /* units with refused (holds.h) */
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
 	bool stepping;
 	uint64_t needs_round;          /* of needs_wake */

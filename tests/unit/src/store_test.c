@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "src/addr.h"
@@ -286,51 +287,248 @@ test_retention(void **state)
 	assert_int_equal(f.last, 6000);
 }
 
+/* ---- addresses ---- */
+
+/*
+ * A configuration in words: the names that are units, "alias=unit" for an alias, "?name" for one
+ * that cannot be seen.
+ */
+struct world {
+	const char *const *words;
+	char held[256];
+};
+
+static const char *
+world_unit_of(const char *name, void *arg)
+{
+	const struct world *w = arg;
+	size_t len = strlen(name);
+
+	for (const char *const *p = w->words; *p != NULL; p++) {
+		if (strcmp(*p, name) == 0)
+			return *p;
+		if (strncmp(*p, name, len) == 0 && (*p)[len] == '=')
+			return *p + len + 1;
+	}
+	return NULL;
+}
+
+static bool
+world_hidden(const char *name, void *arg)
+{
+	const struct world *w = arg;
+
+	for (const char *const *p = w->words; *p != NULL; p++)
+		if ((*p)[0] == '?' && strcmp(*p + 1, name) == 0)
+			return true;
+	return false;
+}
+
+static void
+world_held(const struct store_address *claim, const char *why, void *arg)
+{
+	struct world *w = arg;
+	char text[ADDR_TEXT];
+	size_t used = strlen(w->held);
+
+	addr_text(&claim->addr, text);
+	assert_non_null(strstr(why, "`jitsu release "));
+	snprintf(w->held + used, sizeof(w->held) - used, "%s%s>%s", used > 0 ? " " : "", text,
+	    claim->owner);
+}
+
+/*
+ * Claims ("10.0.0.1 a.test", ...) of that world at that time; what is held, as "ADDRESS>CLAIMANT
+ * ...".
+ */
+static void
+claim(struct bench *b, uint64_t now_s, const char *const *words, const char *const *claims,
+    const char *expected)
+{
+	struct world w = { .words = words };
+	struct store_names names = { world_unit_of, world_hidden, world_held, &w };
+	struct store_address list[16];
+	char texts[16][ADDR_TEXT];
+	size_t n = 0;
+
+	for (; claims[n] != NULL; n++) {
+		const char *space = strchr(claims[n], ' ');
+
+		snprintf(texts[n], sizeof(texts[n]), "%.*s", (int)(space - claims[n]), claims[n]);
+		assert_true(addr_parse(texts[n], &list[n].addr));
+		list[n].owner = space + 1;
+	}
+	assert_int_equal(store_addresses_set(b->store, list, n, now_s, &names), ERR_OK);
+	assert_string_equal(w.held, expected);
+}
+#define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define NONE ((const char *const[]){ NULL })
+
+static void
+used(struct bench *b, const char *address, const char *owner)
+{
+	struct msg_addr a;
+
+	assert_true(addr_parse(address, &a));
+	store_address_used(b->store, &a, 1, owner);
+}
+
+static void
+again(struct bench *b)
+{
+	static const struct store_conf conf = { .address_hold_s = 1000 };
+
+	close_store(b);
+	open_store(b, &conf);
+}
+
+static enum err
+may(struct bench *b, const char *address, const char *owner, uint64_t now_s, struct errmsg *m)
+{
+	struct msg_addr a;
+
+	assert_true(addr_parse(address, &a));
+	return store_address_check(b->store, &a, owner, now_s, m);
+}
+
 static void
 test_addresses(void **state)
 {
 	struct bench *b = *state;
-	static const struct store_conf conf = { .address_hold_s = 1000 };
-	struct store_address list[2] = { { .owner = "a.test" }, { .owner = "b.test" } };
-	struct msg_addr *a = &list[0].addr, *c = &list[1].addr;
+	struct msg_addr a;
 	struct errmsg m;
 
-	assert_true(addr_parse("10.77.0.10", a));
-	assert_true(addr_parse("fd77::a:1", c));
-	open_store(b, &conf);
-	assert_int_equal(store_address_check(b->store, a, "a.test", 5000, &m), ERR_OK);
-	assert_int_equal(store_addresses_set(b->store, list, 2, 5000), ERR_OK);
-	assert_int_equal(store_address_check(b->store, a, "a.test", 5000, &m), ERR_OK);
-	assert_int_equal(store_address_check(b->store, a, "new.test", 5000, &m), ERR_EXISTS);
-	assert_non_null(strstr(m.text, "10.77.0.10"));
-	assert_non_null(strstr(m.text, "a.test"));
-	assert_non_null(strstr(m.text, "1970-01-01 01:40 UTC"));
-
-	/* a goes; the hold runs from its removal, across a restart */
-	assert_int_equal(store_addresses_set(b->store, &list[1], 1, 6000), ERR_OK);
-	close_store(b);
-	open_store(b, &conf);
-	assert_int_equal(store_address_check(b->store, a, "new.test", 6999, &m), ERR_EXISTS);
-	assert_int_equal(store_address_check(b->store, a, "a.test", 6999, &m), ERR_OK);
-	assert_int_equal(store_address_check(b->store, a, "new.test", 7000, &m), ERR_OK);
-	assert_int_equal(store_address_check(b->store, c, "new.test", 999999, &m), ERR_EXISTS);   /* still in use */
-	assert_int_equal(store_address_check(b->store, a, "new.test", 10, &m), ERR_EXISTS);       /* the clock was set back */
-
-	/* told otherwise */
-	store_address_forget(b->store, a);
-	assert_int_equal(store_address_check(b->store, a, "new.test", 6500, &m), ERR_OK);
-	close_store(b);
-	open_store(b, &conf);
-	assert_int_equal(store_address_check(b->store, a, "new.test", 6500, &m), ERR_OK);
-
-	/* what has expired is forgotten */
-	assert_int_equal(store_addresses_set(b->store, NULL, 0, 8000), ERR_OK);
-	assert_int_equal(store_addresses_set(b->store, list, 1, 9000), ERR_OK);
+	again(b);
+	claim(b, 5000, WORDS("a", "b"), WORDS("10.0.0.1 a", "fd77::a:1 b"), "");
+	used(b, "10.0.0.1", "a");
+	used(b, "fd77::a:1", "b");
+	/* a goes; the hold runs from its removal, across a restart, and not for itself. */
+	claim(b, 6000, WORDS("b"), WORDS("fd77::a:1 b"), "");
+	again(b);
+	assert_int_equal(may(b, "10.0.0.1", "new", 6999, &m), ERR_EXISTS);
+	assert_non_null(strstr(m.text, "10.0.0.1 was that of a "));
+	assert_non_null(strstr(m.text, "1970-01-01 01:56 UTC"));
+	assert_non_null(strstr(m.text, "`jitsu release 10.0.0.1`"));
+	assert_int_equal(may(b, "10.0.0.1", "a", 6999, &m), ERR_OK);
+	assert_int_equal(may(b, "10.0.0.1", "new", 7000, &m), ERR_OK);
+	claim(b, 6500, WORDS("b", "new"), WORDS("fd77::a:1 b", "10.0.0.1 new"), "10.0.0.1>new");
+	claim(b, 7000, WORDS("b", "new"), WORDS("fd77::a:1 b", "10.0.0.1 new"), "");
+	used(b, "10.0.0.1", "new");
+	assert_int_equal(may(b, "10.0.0.1", "a", 7000, &m), ERR_EXISTS);
+	/* Told otherwise. */
+	claim(b, 7100, WORDS("b"), WORDS("fd77::a:1 b"), "");
+	assert_true(addr_parse("10.0.0.1", &a));
+	assert_int_equal(store_address_forget(b->store, &a), ERR_OK);
+	assert_int_equal(store_address_forget(b->store, &a), ERR_MISSING);
+	again(b);
+	claim(b, 7101, WORDS("b", "c"), WORDS("fd77::a:1 b", "10.0.0.1 c"), "");
+	/* What has expired is forgotten, and what was never handed out at once. */
+	claim(b, 8000, NONE, NONE, "");
+	claim(b, 9000, NONE, NONE, "");
 	close_store(b);
 	sql(b, "CREATE TABLE t AS SELECT count(*) AS n FROM address; INSERT INTO meta SELECT 'n', n FROM t;"
-	    "CREATE TEMP TABLE need (x CHECK (x = 1)); INSERT INTO need SELECT n FROM t");
+	    "CREATE TEMP TABLE need (x CHECK (x = 0)); INSERT INTO need SELECT n FROM t");
+	/* Nothing is held where that is not wanted. */
 	open_store(b, &(struct store_conf){ .address_hold_s = 0 });
-	assert_int_equal(store_address_check(b->store, a, "new.test", 9001, &m), ERR_OK);
+	claim(b, 9000, WORDS("a"), WORDS("10.0.0.1 a"), "");
+	used(b, "10.0.0.1", "a");
+	claim(b, 9001, WORDS("b"), WORDS("10.0.0.1 b"), "");
+}
+
+static void
+test_addresses_move(void **state)
+{
+	struct bench *b = *state;
+
+	again(b);
+	claim(b, 1000, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* Never handed out: they may change places, and go to anybody. */
+	claim(b, 1010, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.2 a", "10.0.0.1 b", "10.0.0.3 c", "fd77::3 c"), "");
+	claim(b, 1020, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* Handed out: a swap is held, on the side that was. */
+	used(b, "10.0.0.1", "a");
+	again(b);
+	claim(b, 1030, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.2 a", "10.0.0.1 b", "10.0.0.3 c", "fd77::3 c"), "10.0.0.1>b");
+	claim(b, 1040, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* Renamed in one load, also while nobody looked; and back. */
+	used(b, "10.0.0.3", "c");
+	used(b, "fd77::3", "c");
+	again(b);
+	claim(b, 1050, WORDS("a", "b", "d"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 d", "fd77::3 d"), "");
+	claim(b, 1060, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* It remembers who was handed out. */
+	claim(b, 1070, WORDS("a", "b"), WORDS("10.0.0.1 a", "10.0.0.2 b"), "");
+	claim(b, 1080, WORDS("a", "b", "d"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 d", "fd77::3 d"), "10.0.0.3>d fd77::3>d");
+	claim(b, 1090, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* No renaming: only one of the addresses, or somebody who was there before. */
+	claim(b, 1100, WORDS("a", "b", "d"), WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 d"),
+	    "10.0.0.3>d");
+	claim(b, 1110, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	claim(b, 1120, WORDS("a", "b"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 b", "fd77::3 b"), "10.0.0.3>b fd77::3>b");
+	claim(b, 1130, WORDS("a", "b", "c"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c", "fd77::3 c"), "");
+	/* The name is an alias now of who has the address: whoever asks for it means that one. */
+	claim(b, 1140, WORDS("a", "b", "c=b"),
+	    WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 b", "fd77::3 b"), "");
+	claim(b, 1150, WORDS("a", "b", "c"), WORDS("10.0.0.1 a", "10.0.0.2 b", "10.0.0.3 c"),
+	    "10.0.0.3>c");
+}
+
+static void
+test_addresses_hidden(void **state)
+{
+	struct bench *b = *state;
+	struct errmsg m;
+
+	again(b);
+	claim(b, 1000, WORDS("a", "b"), WORDS("10.0.0.1 a", "10.0.0.2 b"), "");
+	used(b, "10.0.0.1", "a");
+	/* Its zone cannot be read: it has its address as before, and nobody else has it. */
+	claim(b, 1010, WORDS("?a", "b"), WORDS("10.0.0.2 b"), "");
+	claim(b, 9000, WORDS("?a", "b", "c"), WORDS("10.0.0.2 b", "10.0.0.1 c"), "10.0.0.1>c");
+	assert_int_equal(may(b, "10.0.0.1", "c", 9000, &m), ERR_EXISTS);
+	assert_non_null(strstr(m.text, "whose zone cannot be read"));
+	claim(b, 9010, WORDS("a", "b"), WORDS("10.0.0.1 a", "10.0.0.2 b"), "");
+}
+
+static void
+test_addresses_clock(void **state)
+{
+	struct bench *b = *state;
+	uint64_t now = (uint64_t)time(NULL), ahead = now + 5ull * 365 * 24 * 3600;
+	struct errmsg m;
+
+	/* The clock was years ahead when a went. */
+	again(b);
+	claim(b, ahead, WORDS("a"), WORDS("10.0.0.1 a"), "");
+	used(b, "10.0.0.1", "a");
+	claim(b, ahead, NONE, NONE, "");
+	again(b);
+	assert_int_equal(may(b, "10.0.0.1", "b", now, &m), ERR_EXISTS);
+	/* It is held from the first look at the right time, and no later look begins anew. */
+	claim(b, now, WORDS("b"), WORDS("10.0.0.1 b"), "10.0.0.1>b");
+	again(b);
+	claim(b, now + 1001, WORDS("b"), WORDS("10.0.0.1 b"), "");
+	/* The same while it runs: set back. */
+	used(b, "10.0.0.1", "b");
+	claim(b, ahead, NONE, NONE, "");
+	claim(b, now, WORDS("c"), WORDS("10.0.0.1 c"), "10.0.0.1>c");
+	claim(b, now + 1000, WORDS("c"), WORDS("10.0.0.1 c"), "");
+	/* A clock that begins with 1970. */
+	used(b, "10.0.0.1", "c");
+	claim(b, 0, NONE, NONE, "");
+	claim(b, 0, WORDS("d"), WORDS("10.0.0.1 d"), "10.0.0.1>d");
 }
 
 static int
@@ -378,6 +576,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_events, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_retention, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_addresses_move, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_addresses_hidden, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_addresses_clock, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_latency, store_setup, store_teardown),
 	};
 

@@ -1,0 +1,110 @@
+/*
+ * check_holds: what the holds of addresses (holds.h) would refuse, looked at without the daemon's
+ * loop: the daemon that runs tells its table, or the database of one that does not run is read.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "src/addr.h"
+#include "src/check_impl.h"
+#include "src/control_proto.h"
+#include "src/holds.h"
+#include "src/store_address.h"
+
+static enum err
+add_row(const struct store_address_row *row, void *arg)
+{
+	return store_addresses_add(arg, row);
+}
+
+/* The daemon's answer to `held`; NULL: there is no daemon, or none that says so. */
+static json_t *
+ask_daemon(const char *path)
+{
+	static const char question[] = "{\"v\":1,\"verb\":\"held\",\"all\":true}\n";
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct timeval tv = { .tv_sec = LIMIT_CHECK_ASK_S };
+	char *line = NULL, *failure = NULL;
+	json_t *data = NULL;
+	size_t size = 0;
+	bool event;
+	FILE *f = NULL;
+	ssize_t n;
+	int fd;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return NULL;
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0 &&
+	    connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 &&
+	    send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(question) - 1)
+		f = fdopen(fd, "r");
+	if (f != NULL && (n = getline(&line, &size, f)) > 0 &&
+	    control_response_parse(line, (size_t)n, &data, &event, &failure, NULL) != ERR_OK)
+		data = NULL;
+	free(line);
+	free(failure);
+	if (f != NULL)
+		(void)fclose(f);   /* only read from */
+	else
+		close(fd);
+	return data;
+}
+
+static enum err
+add_rows(struct store_addresses *t, const json_t *rows)
+{
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(rows, i, j) {
+		const char *text = json_string_value(json_object_get(j, "address"));
+		const char *owner = json_string_value(json_object_get(j, "owner"));
+		struct store_address_row row = { .owner = owner,
+			.used = json_is_true(json_object_get(j, "handed_out")) };
+
+		if (text == NULL || owner == NULL)
+			continue;
+		row.removed_at = json_integer_value(json_object_get(j, "removed"));
+		snprintf(row.text, sizeof(row.text), "%s", text);
+		if (store_addresses_add(t, &row) != ERR_OK)
+			return ERR_NOMEM;
+	}
+	return ERR_OK;
+}
+
+void
+check_holds(const struct config *conf, const struct mapping_set *set, struct report *r)
+{
+	struct store_addresses *t = store_addresses_new(conf->address_hold_ms / 1000);
+	char path[PATH_MAX];
+	struct errmsg m;
+	json_t *rows;
+	enum err e = t != NULL ? ERR_OK : err_set(&m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+
+	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
+	rows = e == ERR_OK ? ask_daemon(conf->control) : NULL;
+	if (rows != NULL)
+		e = add_rows(t, rows);
+	else if (e == ERR_OK && (access(path, F_OK) == 0 || errno != ENOENT))
+		e = store_db_addresses_peek(path, add_row, t, &m);
+	json_decref(rows);
+	if (e == ERR_OK)
+		holds_check(t, conf, set, r);
+	else
+		report_warn(r, conf->path, 0,
+		    "addresses that are held for others were not looked at: %s", m.text);
+	store_addresses_free(t);
+}
