@@ -60,6 +60,17 @@
 /* "expired" events of all units among them: they say that a boot is slow, which a captured DNS process may say for nothing. */
 #define LIMIT_EXPIRED_EVENTS 60
 
+/*
+ * Resource limits that the daemon gives itself.  Descriptors: fs.nr_open by default; fewer than the
+ * second number do not do for a spawn, which parks some from 256 on, beside zones and workers.
+ */
+#define LIMIT_DESCRIPTORS (1024 * 1024)
+#define LIMIT_DESCRIPTORS_LEAST 1024
+/* Processes of one user: threads of the DNS process, and of QEMUs. */
+#define LIMIT_PROCESSES_LEAST 4096
+/* The main thread's stack, as usual: its frames hold names and paths. */
+#define LIMIT_STACK (8 * 1024 * 1024)
+
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */
 #define LIMIT_LISTEN 64
 

@@ -53,7 +53,7 @@ spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errm
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	rc = posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDOUT_FILENO);
@@ -94,7 +94,9 @@ child_init(struct child *c, enum msg_role role, struct event_base *base, const s
 static void
 describe_exit(const siginfo_t *si, char *buf, size_t size)
 {
-	if (si->si_code == CLD_EXITED)
+	if (si->si_code == 0)
+		snprintf(buf, size, "ended, nobody knows how");
+	else if (si->si_code == CLD_EXITED)
 		snprintf(buf, size, "exited with status %d", si->si_status);
 	else if (si->si_status == SIGSYS)
 		snprintf(buf, size, "killed by its sandbox (SIGSYS)");
@@ -155,7 +157,10 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) != 0 || si.si_pid == 0)
+	/* Somebody else may have reaped it; that it ended is certain then, too. */
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) != 0 && errno == ECHILD)
+		si.si_pid = pid;
+	if (si.si_pid == 0)
 		return;
 	describe_exit(&si, how, sizeof(how));
 	if (c->why[0] == '\0')

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "src/check.h"
+#include "src/fresh.h"
 #include "src/warden.h"
 #include "vm/vm.h"
 
@@ -94,6 +95,7 @@ main(int argc, char **argv)
 			return roles[i].run(CHANNEL_FD);
 		}
 	}
+	fresh_standard_descriptors();
 	while ((c = getopt_long(argc, argv, "c:fhnV", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'c':

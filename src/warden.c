@@ -32,6 +32,7 @@
 #include "base/siphash.h"
 #include "src/aside.h"
 #include "src/daemonize.h"
+#include "src/fresh.h"
 #include "src/holds.h"
 #include "src/imagejob.h"
 #include "src/notify.h"
@@ -169,17 +170,6 @@ raise_priority(void)
 }
 
 static void
-raise_descriptors(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) == 0) {
-		rl.rlim_cur = rl.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &rl);
-	}
-}
-
-static void
 identify(struct warden *w, const struct config *conf)
 {
 	static const uint8_t key[16] = { 0 };
@@ -243,7 +233,6 @@ set_up(struct warden *w, const struct config *conf)
 	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level };
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
-	raise_descriptors();
 	raise_priority();
 	identify(w, conf);
 	if ((w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w)) == NULL)
@@ -631,17 +620,19 @@ warden_main(const struct warden_options *opt)
 	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground };
 	struct config *conf;
 
+	fresh_start();
 	crash_tell(notify_crash);
 	log_init("jitsud", early_log(opt), LOG_L_INFO);
+	fresh_limits();
 	conf = first_config(opt->conf_path);
 	check_privileges();
+	if (opt->conf_path[0] == '/' && chdir("/") != 0)   /* where it was started is nothing that it keeps busy */
+		fatal("/: %s", strerror(errno));
 	if (!opt->foreground)
 		daemonize_start();
 	/* One, for the sake of what stays small: threads with heaps of their own keep what they freed, and fork(2) copies it all for libxl. */
 	(void)mallopt(M_ARENA_MAX, 1);
-	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);   /* until there is something to reload */
-	(void)umask(022);
 	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
 	log_init("warden", early_log(opt), conf->log_level);

@@ -56,15 +56,17 @@ spawn_conf_init(struct spawn_conf *c)
 static bool
 child_signals(void)
 {
-	/* Handlers end with exec, and until then every signal is blocked; what is ignored stays so, and this is what daemons and shells ignore. */
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2 };
+	/* Handlers end with exec, and until then every signal is blocked; what is ignored would stay so. */
 	struct sigaction sa;
 
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = SIG_DFL;
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		if (sigaction(ignored[i], &sa, NULL) != 0)
+	for (int n = 1; n < NSIG; n++) {
+		if (sigaction(n, NULL, &sa) != 0 || sa.sa_handler != SIG_IGN)
+			continue;   /* libc's own, or nothing to do */
+		memset(&sa, 0, sizeof(sa));
+		sa.sa_handler = SIG_DFL;
+		if (sigaction(n, &sa, NULL) != 0)
 			return false;
+	}
 	return true;
 }
 
