@@ -159,6 +159,9 @@
 /* One QMP message; the longest replies we ask for are the console's. */
 #define LIMIT_QMP_LINE (4 * LIMIT_CONSOLE_RING)
 
+/* Files that a disk lies on, one on top of the other; more is a chain that nobody looks after. */
+#define LIMIT_BACKING_CHAIN 16
+
 /* QMP events of one VM within so many seconds; QEMU itself sends a handful in a VM's life and throttles the rest to one a second. */
 #define LIMIT_QMP_EVENTS 1000
 #define LIMIT_QMP_EVENTS_S 10ull

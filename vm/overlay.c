@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "vm/overlay_base.h"
 #include "vm/spawn.h"
 
 #define CREATE_MS 30000
@@ -76,7 +77,7 @@ overlay_ensure(const struct vm_host_conf *conf, const struct vm_disk *disk, stru
 	int fd;
 
 	if (access(disk->overlay, F_OK) == 0)
-		return ERR_OK;
+		return overlay_base_check(conf, disk, m);
 	if ((size_t)snprintf(part, sizeof(part), "%s.part", disk->overlay) >= sizeof(part))
 		return err_set(m, ERR_RANGE, "overlay %s: the path is too long", disk->overlay);
 	e = make_directory(disk->overlay, m);
@@ -88,6 +89,9 @@ overlay_ensure(const struct vm_host_conf *conf, const struct vm_disk *disk, stru
 	if (conf->vm_uid != 0 && fchown(fd, conf->vm_uid, conf->vm_gid) != 0)
 		e = err_sys(m, "overlay %s: chown", part);
 	close(fd);
+	/* Before, so that what changes meanwhile is noticed later. */
+	if (e == ERR_OK)
+		e = overlay_base_note(conf, disk, m);
 	if (e == ERR_OK)
 		e = run_qemu_img(conf, disk, part, m);
 	if (e == ERR_OK && rename(part, disk->overlay) != 0)

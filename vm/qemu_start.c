@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/output.h"
+#include "vm/open_as_vm.h"
 #include "vm/overlay.h"
 #include "vm/qemu_args.h"
 #include "vm/tap.h"
@@ -40,24 +40,6 @@ struct start {
 };
 
 /* ---- what can be known before ---- */
-
-/* Opens as the VMs' user would: the kernel checks this thread's file-system identity. */
-static int
-open_as_vm(const struct vm_host_conf *conf, const char *path, int flags)
-{
-	int fd, saved;
-
-	if (conf->vm_uid == 0)
-		return open(path, flags | O_CLOEXEC | O_NOCTTY);
-	setfsgid(conf->vm_gid);
-	setfsuid(conf->vm_uid);
-	fd = open(path, flags | O_CLOEXEC | O_NOCTTY);
-	saved = errno;
-	setfsuid(geteuid());
-	setfsgid(getegid());
-	errno = saved;
-	return fd;
-}
 
 /*
  * A file that the VMs' user may read, in a directory that it may not enter: opened here and passed on, as QEMU can open what a descriptor names

@@ -718,6 +718,13 @@ test_disks_and_nics(void **state)
 		assert_nothing_left();
 	}
 	assert_int_equal(sh_status("test $(stat -c %%u %s) = 65534", over), 0);
+	/* What it lies on was changed. */
+	sh("echo more >>'%s'", raw);
+	vm_uuid_make(&spec.uuid);
+	r = start(&spec);
+	assert_int_equal(r.err, ERR_STATE);
+	assert_non_null(strstr(r.text, "does not fit its disk any more"));
+	assert_nothing_left();
 	/* A directory in which the VMs' user may not look. */
 	spec.disks[0].path = "/root/none";
 	r = start(&spec);
