@@ -146,7 +146,7 @@ svcb_fault(const uint8_t *rdata, size_t len)
 /* ---- text ---- */
 
 #define KEY_TEXT 32
-#define KEY_MOST 65534         /* 65535 is reserved: no key can have it (section 14.3.2) */
+#define KEY_MOST 65535
 
 static const struct zfield_name keys[] = {
 	{ "mandatory", KEY_MANDATORY },
@@ -161,7 +161,7 @@ static const struct zfield_name keys[] = {
 	{ NULL, 0 },
 };
 
-/* A key by its name, or as key0 to key65534 without zeros in front. */
+/* A key by its name, or as key0 to key65535 without zeros in front. */
 static bool
 key_number(const char *t, size_t len, uint16_t *key)
 {
@@ -472,16 +472,14 @@ print_list(struct ztext *x, const struct param *p)
 	}
 }
 
-static bool
+static void
 print_param(struct ztext *x, const struct param *p)
 {
 	char name[KEY_TEXT];
 
-	if (p->key > KEY_MOST)
-		return false;
 	ztext_add(x, "%s", key_text(p->key, name));
 	if (p->len == 0)
-		return true;
+		return;
 	ztext_add(x, "=");
 	switch (p->key) {
 	case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
@@ -499,7 +497,6 @@ print_param(struct ztext *x, const struct param *p)
 	default:
 		ztext_add_quoted(x, p->value, p->len);
 	}
-	return true;
 }
 
 static bool
@@ -512,8 +509,9 @@ params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfi
 	while (at < len) {
 		if (at > 0)
 			ztext_add(x, " ");
-		if (!param_next(rdata, len, &at, &p) || !print_param(x, &p))
+		if (!param_next(rdata, len, &at, &p))
 			return false;
+		print_param(x, &p);
 	}
 	return true;
 }

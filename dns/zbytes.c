@@ -187,9 +187,28 @@ const struct zfield zfield_digest = {
 const struct zfield zfield_base64 = {
 	.read = bytes_read, .span = bytes_span, .print = base64_print, .bytes = 1
 };
-const struct zfield zfield_base64_maybe = {
-	.read = bytes_read, .span = bytes_span, .print = base64_print, .bytes = 0
-};
+
+/* ---- KEY (RFC 2535 section 3.1.2): both of the highest bits of its flags say that there is no key ---- */
+
+#define KEY_NONE 0xc0
+
+static bool
+key_read(struct zrdata_in *in, const struct zfield *f)
+{
+	if (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE)
+		return true;
+	(void)f;
+	return zfield_base64.read(in, &zfield_base64);
+}
+
+/* Without a key only the flags' reader knows whether that is right: then it has no text. */
+static bool
+key_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 && base64_print(x, p, len, f);
+}
+
+const struct zfield zfield_key = { .read = key_read, .span = bytes_span, .print = key_print };
 
 /* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
 

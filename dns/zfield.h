@@ -59,7 +59,7 @@ extern const struct zfield zfield_a, zfield_aaaa, zfield_name, zfield_exact_name
 extern const struct zfield zfield_string, zfield_string_maybe, zfield_strings, zfield_digits,
     zfield_tag, zfield_rest, zfield_rest_quoted;
 /* zbytes.c */
-extern const struct zfield zfield_hex, zfield_base64, zfield_base64_maybe, zfield_salt, zfield_hash,
+extern const struct zfield zfield_hex, zfield_base64, zfield_key, zfield_salt, zfield_hash,
     zfield_nsap, zfield_digest;
 /* zgroup.c */
 extern const struct zfield zfield_bitmap, zfield_bitmap_maybe, zfield_apl, zfield_ipseckey,

@@ -61,7 +61,7 @@ parse_number(const char *t, size_t len, const struct number *f, int64_t *value)
 	size_t i = negative || (len > 0 && t[0] == '+' && f->metres) ? 1 : 0;
 
 	*value = 0;
-	if (f->metres && len > i && (t[len - 1] == 'm' || t[len - 1] == 'M'))
+	if (f->metres && len > i && t[len - 1] == 'm')
 		len--;
 	for (; i < len && digits <= DIGITS_MAX && (isdigit((unsigned char)t[i]) || (t[i] == '.' && !point)); i++) {
 		point |= t[i] == '.';

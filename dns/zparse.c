@@ -165,6 +165,18 @@ directive_ttl(struct scope *s, char *argv[2])
 		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all", argv[0], TTL_MAX);
 }
 
+/* Takes quotes off, in place. */
+static void
+unquote(char *t)
+{
+	size_t n = strlen(t);
+
+	if (n >= 2 && t[0] == '"' && t[n - 1] == '"') {
+		memmove(t, t + 1, n - 2);
+		t[n - 2] = '\0';
+	}
+}
+
 static enum err parse_scope(struct scope *s, int fd);
 
 /* The included file has its own origin and last owner; $TTL goes on, as a file's text put in its place would have it. */
@@ -176,6 +188,7 @@ directive_include(struct scope *s, char *argv[2])
 	struct errmsg why = { "" };
 	int fd = -1;
 
+	unquote(argv[0]);
 	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
 		found(s, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does it include itself?", argv[0],
 		    LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
@@ -209,18 +222,6 @@ static const struct directive {
 	{ "$INCLUDE", 1, 2, directive_include, "$INCLUDE FILE [ORIGIN]" },
 };
 
-/* Takes quotes off, in place. */
-static void
-unquote(char *t)
-{
-	size_t n = strlen(t);
-
-	if (n >= 2 && t[0] == '"' && t[n - 1] == '"') {
-		memmove(t, t + 1, n - 2);
-		t[n - 2] = '\0';
-	}
-}
-
 static void
 parse_directive(struct scope *s, char *entry)
 {
@@ -244,7 +245,6 @@ parse_directive(struct scope *s, char *entry)
 		}
 		memcpy(words[argc], t, n);
 		words[argc][n] = '\0';
-		unquote(words[argc]);
 		argv[argc] = words[argc];
 	}
 	if (argc < d->least || argc > d->most)

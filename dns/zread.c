@@ -9,6 +9,8 @@
 
 #define END_OF_FILE (-1)
 
+static const char NO_END_QUOTE[] = "quote without its end on the line";
+
 void
 zreader_init(struct zreader *r, int fd, struct zbudget *budget)
 {
@@ -67,11 +69,15 @@ struct entry {
 	size_t len, cap;
 	unsigned depth;        /* open parentheses */
 	bool quoted;
+	bool blank;            /* its last character is a blank between tokens */
+	unsigned paren_line;   /* where the outermost parenthesis was opened */
+	unsigned quote_line;   /* where the last quote was opened */
 };
 
 static void
 add(struct entry *e, int c, const char **why)
 {
+	e->blank = false;
 	if (e->len + 1 < e->cap)
 		e->text[e->len++] = (char)c;
 	else
@@ -81,8 +87,18 @@ add(struct entry *e, int c, const char **why)
 static void
 add_blank(struct entry *e, const char **why)
 {
-	if (e->len == 0 || e->text[e->len - 1] != ' ' || (e->len > 1 && e->text[e->len - 2] == '\\'))
-		add(e, ' ', why);
+	if (e->blank)
+		return;
+	add(e, ' ', why);
+	e->blank = true;
+}
+
+static void
+trim(struct entry *e)
+{
+	if (e->blank)
+		e->len--;
+	e->blank = false;
 }
 
 static void
@@ -114,7 +130,7 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 	switch (c) {
 	case '\n':
 		if (e->quoted) {
-			*why = "quote without its end on the line";
+			*why = NO_END_QUOTE;
 			return false;
 		}
 		if (e->depth == 0)
@@ -126,6 +142,8 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 		break;
 	case '"':
 		e->quoted = !e->quoted;
+		if (e->quoted)
+			e->quote_line = r->line;
 		add(e, c, why);
 		break;
 	case '\0':
@@ -142,6 +160,8 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 			add(e, c, why);
 			break;
 		}
+		if (c == '(' && e->depth == 0)
+			e->paren_line = r->line;
 		if (c == ')' && e->depth == 0)
 			*why = "`)' without `('";
 		else
@@ -160,40 +180,46 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 	return true;
 }
 
+/* Reads up to the end of an entry or of the file; false at the latter.  After an error *why is set. */
+static bool
+read_entry(struct zreader *r, struct entry *e, unsigned *line, const char **why)
+{
+	int c;
+
+	while ((c = next(r, why)) != END_OF_FILE && *why == NULL) {
+		if (add_byte(r, e, c, why))
+			continue;
+		if (*why != NULL)
+			return true;
+		trim(e);
+		if (e->len > 0)
+			return true;
+		*line = r->line;   /* it was empty, or a comment */
+	}
+	if (*why != NULL && c != END_OF_FILE && c != '\n')
+		skip_comment(r, why);
+	return c != END_OF_FILE;
+}
+
 enum zread
 zreader_next(struct zreader *r, char *text, size_t cap, size_t *len, unsigned *line, const char **why)
 {
 	struct entry e = { .text = text, .cap = cap };
-	int c;
 
 	*why = NULL;
 	*line = r->line;
-	while ((c = next(r, why)) != END_OF_FILE && *why == NULL) {
-		if (add_byte(r, &e, c, why))
-			continue;
-		if (*why != NULL)
-			break;
-		while (e.len > 0 && e.text[e.len - 1] == ' ' && (e.len < 2 || e.text[e.len - 2] != '\\'))
-			e.len--;
-		if (e.len > 0)
-			break;
-		*line = r->line;   /* it was empty, or a comment */
-		e.len = 0;
-	}
-	if (c == END_OF_FILE && *why == NULL && e.depth > 0)
+	if (!read_entry(r, &e, line, why) && *why == NULL && e.depth > 0 && !e.quoted) {
 		*why = "`(' without `)' up to the end of the file";
-	if (c == END_OF_FILE && *why == NULL && e.quoted)
-		*why = "quote without its end on the line";
+		*line = e.paren_line;
+	}
+	if (e.quoted && *why == NULL)
+		*why = NO_END_QUOTE;
+	if (*why == NO_END_QUOTE)
+		*line = e.quote_line;
+	trim(&e);
 	e.text[e.len] = '\0';
 	*len = e.len;
-	if (*why != NULL) {
-		if (c != '\n')
-			skip_comment(r, why);
+	if (*why != NULL)
 		return ZREAD_BAD;
-	}
-	while (e.len > 0 && e.text[e.len - 1] == ' ' && (e.len < 2 || e.text[e.len - 2] != '\\'))
-		e.text[--e.len] = '\0';
-	*len = e.len;
 	return e.len > 0 ? ZREAD_ENTRY : ZREAD_END;
 }
-

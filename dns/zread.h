@@ -30,7 +30,7 @@ enum zread {
 
 void zreader_init(struct zreader *r, int fd, struct zbudget *budget);
 
-/* The next entry, terminated, into entry[cap]; *line is where it begins. */
+/* The next entry, terminated, into entry[cap]; *line is where it begins, or where a quote or parenthesis without end was opened. */
 enum zread zreader_next(struct zreader *r, char *entry, size_t cap, size_t *len, unsigned *line, const char **why);
 
 #endif

@@ -51,7 +51,7 @@ static const struct ztype types[] = {
 	    { &zfield_type, ALG, U8, U32, &zfield_time, &zfield_time, U16, NAME, BASE64 } },
 	{ 25, "KEY",
 	    { U16, U8, ALG,
-	        &zfield_base64_maybe } }, /* RFC 2535: flags may say that there is no key */
+	        &zfield_key } }, /* RFC 2535: flags may say that there is no key */
 	{ 26, "PX", { U16, NAME, NAME } },
 	{ 27, "GPOS", { STRING, STRING, STRING } },
 	{ 28, "AAAA", { &zfield_aaaa } },

@@ -283,7 +283,7 @@ rdata_put_field(struct rdata_random *r, const struct zfield *f)
 	else if (f == &zfield_params)
 		rdata_put_params(r);
 	else if (f == &zfield_hex || f == &zfield_digest || f == &zfield_base64 ||
-	    f == &zfield_base64_maybe || f == &zfield_nsap || f == &zfield_rest ||
+	    f == &zfield_key || f == &zfield_nsap || f == &zfield_rest ||
 	    f == &zfield_rest_quoted)
 		rdata_put_bytes(r,
 		    rdata_random_length(r, f->bytes, rdata_random_below(r, 64) == 0 ? 60000 : 700));

@@ -70,6 +70,13 @@ findings(void **state)
 	BAD(HEAD "www TYPE1 \\# 3 010203\n", "zone:6: ");
 	BAD(HEAD "www TXT \"open\nnext A 10.0.0.3\n", "zone:6: quote without its end");
 	BAD(HEAD "www A ( 10.0.0.3\n\n", "zone:6: `(' without `)'");
+	BAD(HEAD "www\\\\  TXT (\n a\n \"open\n b )\nnext A 10.0.0.3\n", "zone:8: quote without its end");
+	BAD(HEAD "www TXT \"open", "zone:6: quote without its end");
+	BAD(HEAD "www TXT ( a )\nx TXT a ( b\n c (\n d )\nnext A 10.0.0.3\n", "zone:7: `(' without `)'");
+	BAD(HEAD "www TXT a\n\\\nnext A 10.0.0\n", "zone:8: `10.0.0' is not an IPv4 address");
+	OK(HEAD "www\\\\ \t 60 TXT \\\\ \\  ; c\n");
+	BAD(HEAD "$ORIGIN \"sub\"\n", "zone:6: `\"sub\"' is not a domain name: names are written without quotes");
+	BAD(HEAD "$TTL \"60\"\n", "zone:6: $TTL `\"60\"'");
 	BAD(HEAD "www A 10.0.0.3 )\n", "zone:6: `)' without `('");
 	BAD(HEAD "$GENERATE 1-2 a$ A 10.0.0.$\n", "zone:6: unknown directive `$GENERATE'");
 	BAD(HEAD "$TTL soon\n", "zone:6: $TTL `soon'");
