@@ -13,6 +13,21 @@
 #include "dns/dns.h"
 #include "dns/ztree.h"
 
+/* What the tree left of the budget is for the image. */
+static enum err
+write_within(struct ztree *t, struct zout *o, const struct zcompile *c, struct errmsg *m)
+{
+	enum err e;
+
+	o->budget = c->budget;
+	if (c->budget != NULL && c->budget->most_bytes != 0)
+		o->most = c->budget->most_bytes - c->budget->memory;
+	e = ztree_write(t, o, c->index, m);
+	o->budget = NULL;
+	o->most = SIZE_MAX;
+	return e;
+}
+
 enum err
 zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 {
@@ -33,7 +48,6 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	if (e != ERR_OK)
 		goto out;
 	t.budget = c->budget;
-	o->budget = c->budget;
 	found = zparse_file(p, c->fd, c->path, &zone_ops);
 	if (c->units_fd >= 0 && zparse_file(p, c->units_fd, c->units_path, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
@@ -42,8 +56,7 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
 		ztree_lint(&t);
 	if (e == ERR_OK && found == ERR_OK)
-		e = ztree_write(&t, o, c->index, &m);
-	o->budget = NULL;
+		e = write_within(&t, o, c, &m);
 	ztree_clear(&t);
 out:
 	zparse_free(p);

@@ -17,6 +17,7 @@ zout_open(struct zout *o, struct errmsg *m)
 
 	memset(o, 0, sizeof(*o));
 	o->fd = -1;
+	o->most = SIZE_MAX;
 	if ((e = memfd_create_open("jitsu-zones", &o->fd, m)) != ERR_OK)
 		return e;
 	if (ftruncate(o->fd, FIRST_SIZE) != 0)
@@ -87,7 +88,8 @@ zout_take(struct zout *o, size_t size, size_t align, zref *ref, void **p, struct
 
 	if (e != ERR_OK)
 		return e;
-	if (o->budget != NULL && !zbudget_has(o->budget, o->len - o->zone)) {
+	if (o->len - o->zone > o->most) {
+		(void)zbudget_has(o->budget, o->len - o->zone);   /* it has not */
 		zbudget_text(o->budget, why, sizeof(why));
 		return err_set(m, ERR_LIMIT, "%s", why);
 	}

@@ -14,7 +14,8 @@ struct zout {
 	struct zimage_dir *zones;
 	uint32_t nzones;
 	size_t zone;               /* where the zone that is being written begins */
-	struct zbudget *budget; /* of which the zone's image may have what is left; may be NULL */
+	size_t most;               /* bytes that the zone may have; SIZE_MAX: any */
+	struct zbudget *budget;    /* that says so, with any other `most` */
 };
 
 enum err zout_open(struct zout *o, struct errmsg *m);

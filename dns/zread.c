@@ -69,7 +69,7 @@ struct entry {
 	size_t len, cap;
 	unsigned depth;        /* open parentheses */
 	bool quoted;
-	bool blank;            /* its last character is a blank between tokens */
+	size_t blank;          /* its length behind the last blank between tokens */
 	unsigned paren_line;   /* where the outermost parenthesis was opened */
 	unsigned quote_line;   /* where the last quote was opened */
 };
@@ -77,7 +77,6 @@ struct entry {
 static void
 add(struct entry *e, int c, const char **why)
 {
-	e->blank = false;
 	if (e->len + 1 < e->cap)
 		e->text[e->len++] = (char)c;
 	else
@@ -87,18 +86,17 @@ add(struct entry *e, int c, const char **why)
 static void
 add_blank(struct entry *e, const char **why)
 {
-	if (e->blank)
+	if (e->len > 0 && e->blank == e->len)
 		return;
 	add(e, ' ', why);
-	e->blank = true;
+	e->blank = e->len;
 }
 
 static void
 trim(struct entry *e)
 {
-	if (e->blank)
+	if (e->len > 0 && e->blank == e->len)
 		e->len--;
-	e->blank = false;
 }
 
 static void

@@ -64,6 +64,7 @@ ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl)
 	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
 	uint64_t sum = 0, n;
 	size_t i = 0, u;
+	bool has_units = false;
 
 	if (len == 0)
 		return false;
@@ -79,6 +80,9 @@ ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl)
 				return false;
 			n *= units[u].seconds;
 			i++;
+			has_units = true;
+		} else if (has_units) {
+			return false;   /* 1h30: minutes or seconds? */
 		}
 		sum += n;
 		if (sum > most)

@@ -1,9 +1,15 @@
-/* fuzz_zone: a master file's bytes through the compiler; an image that comes out must pass the check. */
+/*
+ * fuzz_zone: a master file's bytes through the compiler; an image that comes out must pass the check,
+ * and what is printed of it must compile to the same.
+ */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/memfd.h"
+#include "dns/dns.h"
 #include "dns/zcompile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,6 +30,47 @@ text_fd(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) != 0)
 		abort();
 	return fd;
+}
+
+static char *
+printed(int image)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	struct errmsg m;
+
+	if (f == NULL || dns_image_print(image, 0, f, &m) != ERR_OK || fclose(f) != 0)
+		abort();
+	return text;
+}
+
+/* What is printed of an image compiles to the same. */
+static void
+print_and_compare(int image)
+{
+	char *once = printed(image), *twice;
+	struct zcompile c = { .origin = "z", .path = "printed", .units_fd = -1, .include = no_include };
+	struct report r;
+	struct errmsg m;
+	struct zout o;
+	int again = -1;
+
+	if (zout_open(&o, &m) != ERR_OK)
+		abort();
+	c.fd = text_fd((const uint8_t *)once, strlen(once));
+	report_init(&r);
+	if (zcompile_zone(&c, &o, &r) != ERR_OK || zout_finish(&o, &again, &m) != ERR_OK)
+		abort();
+	twice = printed(again);
+	if (strcmp(once, twice) != 0)
+		abort();
+	report_clear(&r);
+	zout_close(&o);
+	close(c.fd);
+	close(again);
+	free(once);
+	free(twice);
 }
 
 /* The first byte says whether the rest is a units file as well. */
@@ -50,6 +97,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    zimage_check(map, len, &m) != ERR_OK)
 			abort();
 		(void)munmap((void *)(uintptr_t)map, len);   /* cannot fail for a mapping of ours */
+		print_and_compare(image);
 		close(image);
 	} else if (r.nerrors == 0 || o.nzones != 0) {
 		abort();

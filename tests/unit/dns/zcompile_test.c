@@ -79,6 +79,8 @@ findings(void **state)
 	BAD(HEAD "$TTL \"60\"\n", "zone:6: $TTL `\"60\"'");
 	BAD(HEAD "www A 10.0.0.3 )\n", "zone:6: `)' without `('");
 	BAD(HEAD "$GENERATE 1-2 a$ A 10.0.0.$\n", "zone:6: unknown directive `$GENERATE'");
+	BAD(HEAD "$TTL 1h30\n", "zone:6: $TTL `1h30'");
+	BAD(HEAD "www 1h30 A 10.0.0.2\n", "zone:6: `1h30' is not a TTL");
 	BAD(HEAD "$TTL soon\n", "zone:6: $TTL `soon'");
 	BAD(HEAD "$TTL 1 2\n", "zone:6: usage: $TTL TIME");
 	BAD(HEAD "$ORIGIN\n", "zone:6: usage: $ORIGIN NAME");
