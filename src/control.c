@@ -60,6 +60,7 @@ struct control {
 	const struct control_verb *verbs;
 	void *arg;
 	int fd;
+	const char *group;
 	struct control_file file;
 	TAILQ_HEAD(, client) clients;
 	uid_t *admins;
@@ -688,6 +689,7 @@ control_new(struct event_base *base, const char *path, const char *group, const 
 	c->base = base;
 	c->verbs = verbs;
 	c->arg = arg;
+	c->group = group;
 	TAILQ_INIT(&c->clients);
 	(void)signal(SIGPIPE, SIG_IGN);   /* cannot fail for SIGPIPE */
 	e = control_socket_listen(path, group, &c->file, &c->fd, m);
@@ -704,6 +706,48 @@ control_new(struct event_base *base, const char *path, const char *group, const 
 fail:
 	control_free(c);
 	return e;
+}
+
+const char *
+control_path(const struct control *c)
+{
+	return c->file.path;
+}
+
+enum err
+control_keep(struct control *c, struct errmsg *m)
+{
+	struct control_file file;
+	struct event *fresh;
+	struct errmsg why;
+	enum err e;
+	int fd;
+
+	if (control_socket_there(&c->file))
+		return ERR_OK;
+	e = control_socket_listen(c->file.path, c->group, &file, &fd, m);
+	if (e != ERR_OK)
+		return e;
+	fresh = event_new(c->base, fd, EV_READ | EV_PERSIST, accept_cb, c);
+	if (fresh == NULL || event_add(fresh, NULL) != 0) {
+		if (fresh != NULL)
+			event_free(fresh);
+		close(fd);
+		control_socket_remove(&file);
+		return err_set(m, ERR_NOMEM, "%s: out of memory", file.path);
+	}
+	log_warn("%s was removed by somebody: it is made again", file.path);
+	/* Who had connected to the old one and was not taken in yet has no answer. */
+	event_free(c->accept);
+	close(c->fd);
+	c->accept = fresh;
+	c->fd = fd;
+	c->file = file;
+	if (control_socket_admit(&c->file, c->admins, c->nadmins, &why) != ERR_OK)
+		log_warn("%s: users that `admins` lists must also be members of the "
+		         "group " CONTROL_GROUP,
+		    why.text);
+	return ERR_OK;
 }
 
 void

@@ -73,10 +73,19 @@ struct control_verb {
 /*
  * Listens on `path`: mode 0660 and group `group`; if there is no such group, or its owner may not be changed, mode 0600 and a line in the log.
  * A socket file that nobody listens on is replaced; one that answers is left alone: ERR_EXISTS "another jitsud listens on PATH".  Anything
- * else at `path` is refused.  `verbs` ends with a NULL name; it must outlive the control, `path` need not.
+ * else at `path` is refused.  `verbs` ends with a NULL name; it and `group` must outlive the
+ * control, `path` need not.
  */
 enum err control_new(struct event_base *base, const char *path, const char *group, const struct control_verb *verbs, void *arg,
     struct control **control, struct errmsg *m);
+
+/* Where it listens. */
+const char *control_path(const struct control *c);
+/*
+ * Makes the socket file again where somebody has removed it; connections go on.  Errors as
+ * control_new.
+ */
+enum err control_keep(struct control *c, struct errmsg *m);
 
 /* Closes every connection and removes the socket file if it is still ours.  NULL is allowed. */
 void control_free(struct control *c);

@@ -184,12 +184,18 @@ control_socket_listen(const char *path, const char *group, struct control_file *
 	return e;
 }
 
-void
-control_socket_remove(const struct control_file *file)
+bool
+control_socket_there(const struct control_file *file)
 {
 	struct stat sb;
 
-	if (lstat(file->path, &sb) != 0 || sb.st_dev != file->dev || sb.st_ino != file->ino)
+	return lstat(file->path, &sb) == 0 && sb.st_dev == file->dev && sb.st_ino == file->ino;
+}
+
+void
+control_socket_remove(const struct control_file *file)
+{
+	if (!control_socket_there(file))
 		return;
 	if (unlink(file->path) != 0)
 		log_warn("%s: %s", file->path, strerror(errno));

@@ -22,6 +22,9 @@ enum err control_socket_listen(const char *path, const char *group, struct contr
  * of the group.  An error when the file system has no access lists. */
 enum err control_socket_admit(const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m);
 
+/* Is the file where it was made? */
+bool control_socket_there(const struct control_file *file);
+
 /* Removes the file unless another has taken its place. */
 void control_socket_remove(const struct control_file *file);
 

@@ -37,6 +37,7 @@
 #include "src/imagejob.h"
 #include "src/notify.h"
 #include "src/record.h"
+#include "src/rundir.h"
 
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/spawn.c). */
 #define WARDEN_NICE (-10)
@@ -130,29 +131,13 @@ make_directory(const char *path, mode_t mode)
 		fatal("directory %s: must belong to the user that runs jitsud and be writable by nobody else", path);
 }
 
-/* One daemon per run directory. */
-static void
-lock_run_dir(const char *run_dir)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/lock", run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		fatal("%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		fatal("another jitsud uses %s: stop it, or give this one a `run-dir` of its own", run_dir);
-	/* Held, and open, as long as this process lives. */
-}
-
 static void
 set_up_directories(struct warden *w, const struct config *conf)
 {
 	char path[PATH_MAX];
 
 	make_directory(conf->run_dir, 0755);
-	lock_run_dir(conf->run_dir);
+	rundir_lock(w, conf->run_dir);
 	make_directory(conf->state, 0755);
 	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
 	make_directory(path, 0755);
@@ -417,6 +402,7 @@ warden_serve(struct warden *w)
 
 	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
+	rundir_watch(w);
 	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
 	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
 		fatal("%s", err_str(ERR_NOMEM));

@@ -9,6 +9,7 @@
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     aside.c     VMs whose units are not known    children.c processes
+ *     rundir.c    the run directory, kept whole
  *     verbs.c     what `jitsu` asks                holds.c    addresses that are held for others
  *     keep.c      compiled images for the next start    prepare.c  what of a load may block
  *
@@ -44,6 +45,7 @@ struct imagejob;
 struct loader;
 struct adoption;
 struct aside;
+struct rundir;
 struct wake_pending;
 
 /* A compiled image that is served, at least in part. */
@@ -149,6 +151,7 @@ struct warden {
 		uint64_t wakes, boots, failures, crashes, refused, adopted, left_out;
 	} totals;
 	struct event *ev_hup, *ev_term, *ev_int;
+	struct rundir *rundir;         /* rundir.h */
 	char *empty_root;
 	char tag[16];                  /* of this instance, from its run directory */
 	unsigned wait_stop;            /* VMs still to be stopped before the end (on-exit = "stop") */

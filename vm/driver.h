@@ -102,6 +102,12 @@ struct vm_driver {
 	/* The process ended by itself (death_fd): says how, as far as known; the host then calls stop. */
 	void (*died)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	enum err (*list)(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
+	/*
+	 * On the loop, both: entries of the run directory that somebody has removed are made
+	 * again; of a VM while no operation runs.
+	 */
+	enum err (*keep)(void *ctx, struct errmsg *m);
+	enum err (*keep_vm)(struct vm *vm, struct errmsg *m);
 	void (*free)(struct vm *vm);   /* closes and frees; the VM itself goes on */
 };
 

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,9 +140,10 @@ qemu_vm_connect(struct qemu_vm *v, struct errmsg *m)
 
 	if (v->qmp.fd >= 0)
 		return ERR_OK;
-	if (v->dir_fd < 0)
-		return err_set(m, ERR_MISSING, "the VM's directory is gone, and its QMP socket with it");
-	e = qmp_connect(&v->qmp, v->dir_fd, QEMU_DIR_QMP, m);
+	if (v->dir_fd >= 0 && faccessat(v->dir_fd, QEMU_DIR_QMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		e = qmp_connect(&v->qmp, v->dir_fd, QEMU_DIR_QMP, m);
+	else
+		e = qemu_handle_connect(v, m);
 	v->vm.watch_fd = v->qmp.fd;
 	return e;
 }
@@ -566,6 +568,18 @@ qemu_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	qemu_vm_tell(v, out);
 }
 
+static enum err
+qemu_keep(void *ctx, struct errmsg *m)
+{
+	return qemu_dir_vms_keep(ctx, m);
+}
+
+static enum err
+qemu_keep_vm(struct vm *vm, struct errmsg *m)
+{
+	return qemu_dir_keep((struct qemu_vm *)vm, m);
+}
+
 const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
@@ -586,5 +600,7 @@ const struct vm_driver vm_driver_qemu = {
 	.judge = qemu_judge,
 	.died = qemu_died,
 	.list = qemu_list,
+	.keep = qemu_keep,
+	.keep_vm = qemu_keep_vm,
 	.free = qemu_vm_free,
 };

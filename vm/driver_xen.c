@@ -628,5 +628,7 @@ const struct vm_driver vm_driver_xen = {
 	.watched = xen_watched,
 	.died = xen_died,
 	.list = xen_list,
+	.keep = xen_marks_keep,
+	.keep_vm = xen_mark_keep,
 	.free = xen_vm_free,
 };

@@ -47,8 +47,16 @@ struct xen_ctx {
 	SLIST_HEAD(, xen_rest) rests;  /* domains of failed starts that could not be destroyed then */
 };
 
+struct xen_mark {
+	bool running;                  /* the domain was whole when this was written */
+	uint32_t domid;
+	char unit[LIMIT_NAME_TEXT];
+	char ready[LIMIT_XENSTORE_KEY];
+};
+
 struct xen_vm {
 	struct vm vm;                  /* first: the host knows no more */
+	struct xen_mark mark;
 	struct xen_ctx *ctx;
 	uint32_t domid;
 	struct xen_watch *watch;       /* NULL: its end is not noticed (adoption of one that is to be destroyed) */
@@ -115,14 +123,10 @@ int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t a
 
 /* ---- driver_xen_list.c ---- */
 
-struct xen_mark {
-	bool running;                  /* the domain was whole when this was written */
-	uint32_t domid;
-	char unit[LIMIT_NAME_TEXT];
-	char ready[LIMIT_XENSTORE_KEY];
-};
-
 enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m);
+/* Their directory and a domain's mark, made again where somebody has removed them. */
+enum err xen_marks_keep(void *ctx, struct errmsg *m);
+enum err xen_mark_keep(struct vm *vm, struct errmsg *m);
 void xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid);
 enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 

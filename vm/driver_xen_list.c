@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- marks ---- */
@@ -18,6 +19,9 @@ xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen
 	enum err e = ERR_OK;
 	int fd, n;
 
+	e = xen_marks_keep(ctx, m);
+	if (e != ERR_OK)
+		return e;
 	vm_uuid_text(uuid, name);
 	n = snprintf(text, sizeof(text), "%s %u\n%s\n%s\n", mark->running ? "running" : "starting", mark->domid, mark->unit, mark->ready);
 	fd = openat(ctx->marks_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -27,6 +31,44 @@ xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen
 		e = err_sys(m, "%s/xen/%s", ctx->instance, name);
 	close(fd);
 	return e;
+}
+
+enum err
+xen_marks_keep(void *arg, struct errmsg *m)
+{
+	struct xen_ctx *ctx = arg;
+	char path[PATH_MAX + 8];
+	struct stat is, ours;
+	enum err e = ERR_OK;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/xen", ctx->instance);
+	if (stat(path, &is) == 0 && fstat(ctx->marks_fd, &ours) == 0 && is.st_ino == ours.st_ino &&
+	    is.st_dev == ours.st_dev)
+		return ERR_OK;
+	if ((mkdir(ctx->instance, 0755) != 0 && errno != EEXIST) ||
+	    (mkdir(path, 0700) != 0 && errno != EEXIST))
+		return err_sys(m, "directory %s", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(m, "directory %s", path);
+	/* Driver threads may be using the descriptor: it becomes the new directory's at once. */
+	if (dup3(fd, ctx->marks_fd, O_CLOEXEC) < 0)
+		e = err_sys(m, "directory %s", path);
+	close(fd);
+	return e;
+}
+
+enum err
+xen_mark_keep(struct vm *vm, struct errmsg *m)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+	char name[VM_UUID_TEXT];
+
+	vm_uuid_text(&vm->uuid, name);
+	if (!v->mark.running || faccessat(v->ctx->marks_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return ERR_OK;
+	return xen_mark_write(v->ctx, &vm->uuid, &v->mark, m);
 }
 
 void
@@ -162,7 +204,8 @@ broken(const libxl_dominfo *info, bool marked, const struct xen_mark *mark)
 		return "the domain is being destroyed";
 	if (info->shutdown)
 		return "the guest ended while no jitsud ran";
-	if (!marked || !mark->running || mark->domid != info->domid)
+	/* A mark may have been removed by a cleaner; what is not whole has one, or is paused. */
+	if (marked ? !mark->running || mark->domid != info->domid : info->paused)
 		return "the domain was not yet whole when its jitsud ended";
 	return NULL;
 }
@@ -207,6 +250,9 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 		why = m.text;
 	if (v->watch != NULL)
 		v->vm.watch_fd = xen_watch_fd(v->watch);
+	v->mark = mark;
+	v->mark.running = why == NULL;
+	v->mark.domid = info->domid;
 	v->paused = info->paused;
 	xen_vm_nics(v, info->domain_type);
 	each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN : VM_FOUND_RUNNING, why != NULL ? why : "", arg);

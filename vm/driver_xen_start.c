@@ -388,6 +388,7 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 		xen_watch_ready(s->ctx->events, (*v)->watch);
 	s->mark.running = true;
 	s->mark.domid = s->domid;
+	(*v)->mark = s->mark;
 	return xen_mark_write(s->ctx, &s->spec->uuid, &s->mark, &out->msg);
 }
 

@@ -207,6 +207,26 @@ vm_ids_get(struct vm_host *h, const struct vm_uuid *uuid)
 }
 
 void
+vm_run_dir_keep(struct vm_host *h)
+{
+	struct errmsg m;
+
+	for (unsigned i = 0; i < h->ndrivers; i++) {
+		const struct host_driver *d = &h->drivers[i];
+
+		if (d->err == ERR_OK && d->driver->keep(d->ctx, &m) != ERR_OK)
+			log_err("run directory: %s", m.text);
+	}
+	for (unsigned i = 0; i < HOST_BUCKETS; i++) {
+		struct entry *e;
+
+		LIST_FOREACH(e, &h->buckets[i], link)
+		if (e->vm != NULL && !e->busy && e->vm->driver->keep_vm(e->vm, &m) != ERR_OK)
+			log_err("%s: run directory: %s", e->vm->unit, m.text);
+	}
+}
+
+void
 vm_freeze(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {
 	operate(h, uuid, host_job_new(h, OP_FREEZE, done, arg));

@@ -287,12 +287,14 @@ static void
 limit_again(const struct found *f)
 {
 	const struct qemu_ctx *ctx = f->v->ctx;
-	char name[VM_UUID_TEXT], text[64];
+	char name[VM_UUID_TEXT], *text = f->v->limits;
 	struct cgroup_limits lim;
 	struct errmsg m;
 
-	if (f->v->dir_fd < 0 || !qemu_dir_read(f->v->dir_fd, QEMU_DIR_LIMITS, text, sizeof(text)) ||
-	    sscanf(text, "%" SCNu64 " %u %u", &lim.memory_bytes, &lim.cpu_percent, &lim.cpu_weight) != 3)
+	if (f->v->dir_fd < 0 ||
+	    !qemu_dir_read(f->v->dir_fd, QEMU_DIR_LIMITS, text, sizeof(f->v->limits)) ||
+	    sscanf(text, "%" SCNu64 " %u %u", &lim.memory_bytes, &lim.cpu_percent,
+		&lim.cpu_weight) != 3)
 		return;
 	vm_uuid_text(&f->v->vm.uuid, name);
 	if (cgroup_limit(&ctx->cg, name, &lim, &m) != ERR_OK)
@@ -436,8 +438,8 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			limit_again(f);
 		if (f->v->pid <= 0)
 			f->why = "there is no process";
-		else if (f->v->dir_fd < 0)
-			f->why = "its directory is gone";
+		else if (f->v->dir_fd < 0 && qemu_dir_keep(f->v, &f->m) != ERR_OK)
+			f->why = f->m.text;
 		else if ((connected = qemu_vm_connect(f->v, &f->m)) != ERR_OK && connected != ERR_LIMIT)
 			f->why = f->m.text;
 	}

@@ -30,6 +30,74 @@ qemu_dir_open(const char *path, int *fd, struct errmsg *m)
 	return e;
 }
 
+static bool
+is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Driver threads may be using the descriptor: it becomes another directory's at once. */
+static enum err
+replace_fd(int old, int fresh, struct errmsg *m)
+{
+	enum err e = dup3(fresh, old, O_CLOEXEC) >= 0 ? ERR_OK : err_sys(m, "directory of VMs");
+
+	close(fresh);
+	return e;
+}
+
+enum err
+qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m)
+{
+	struct stat is, ours;
+	enum err e;
+	int fd;
+
+	if (stat(ctx->vms_path, &is) == 0 && fstat(ctx->vms_fd, &ours) == 0 && is_same(&is, &ours))
+		return ERR_OK;
+	if (mkdir(ctx->env->conf->run_dir, 0755) != 0 && errno != EEXIST)
+		return err_sys(m, "directory %s", ctx->env->conf->run_dir);
+	e = qemu_dir_open(ctx->vms_path, &fd, m);
+	if (e != ERR_OK)
+		return e;
+	vm_report_log(ctx->env->reporter, NULL, "%s was removed by somebody: it is made again",
+	    ctx->vms_path);
+	return replace_fd(ctx->vms_fd, fd, m);
+}
+
+enum err
+qemu_dir_keep(struct qemu_vm *v, struct errmsg *m)
+{
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX], pid[64];
+	struct qemu_ctx *ctx = v->ctx;
+	struct stat is, ours;
+	enum err e;
+	int fd;
+
+	vm_uuid_text(&v->vm.uuid, name);
+	if (v->pid <= 0)
+		return ERR_OK;
+	if (v->dir_fd >= 0 && fstatat(ctx->vms_fd, name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstat(v->dir_fd, &ours) == 0 && is_same(&is, &ours))
+		return ERR_OK;
+	e = qemu_dir_make(ctx, &v->vm.uuid, &fd, m);
+	if (e != ERR_OK)
+		return e;
+	snprintf(pid, sizeof(pid), "%d %llu\n", (int)v->pid, qemu_dir_starttime(v->pid, NULL));
+	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
+	e = qemu_dir_write(fd, QEMU_DIR_PID, pid, m);
+	if (e == ERR_OK && ctx->cg.nparts > 0)
+		e = qemu_dir_write(fd, QEMU_DIR_CGROUP, groups, m);
+	if (e == ERR_OK && v->limits[0] != '\0')
+		e = qemu_dir_write(fd, QEMU_DIR_LIMITS, v->limits, m);
+	if (v->dir_fd >= 0)
+		return replace_fd(v->dir_fd, fd, e == ERR_OK ? m : NULL) != ERR_OK && e == ERR_OK
+		    ? ERR_IO
+		    : e;
+	v->dir_fd = fd;
+	return e;
+}
+
 enum err
 qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m)
 {
@@ -38,6 +106,9 @@ qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct 
 
 	*fd = -1;
 	vm_uuid_text(uuid, name);
+	e = qemu_dir_vms_keep(ctx, m);
+	if (e != ERR_OK)
+		return e;
 	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
 		if (errno == EEXIST)
 			return err_set(m, ERR_EXISTS, "%s/%s exists already: a VM of this UUID runs, or was left half-made; stop it first", ctx->vms_path, name);

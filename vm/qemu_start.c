@@ -33,7 +33,7 @@ struct start {
 	struct cgroup_entry group;
 	struct qemu_args args;
 	struct spawn_conf sc;
-	int qmp_fd;
+	int qmp_fd, handle_fd;     /* the socket; what stands for it (qemu_handle.c) */
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
 	int kernel_fd, initrd_fd;  /* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
@@ -165,7 +165,7 @@ prepare_group(struct start *s, struct errmsg *m)
 		.cpu_percent = s->spec->cpu_percent,
 		.cpu_weight = s->spec->cpu_weight,
 	};
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX], limits[64];
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
 	enum err e;
 
 	if (ctx->cg.nparts == 0)
@@ -174,8 +174,9 @@ prepare_group(struct start *s, struct errmsg *m)
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
 	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_CGROUP, groups, m);
 	if (e == ERR_OK) {
-		snprintf(limits, sizeof(limits), "%" PRIu64 " %u %u\n", lim.memory_bytes, lim.cpu_percent, lim.cpu_weight);
-		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_LIMITS, limits, m);
+		snprintf(s->v->limits, sizeof(s->v->limits), "%" PRIu64 " %u %u\n",
+		    lim.memory_bytes, lim.cpu_percent, lim.cpu_weight);
+		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_LIMITS, s->v->limits, m);
 	}
 	if (e == ERR_OK)
 		e = cgroup_make(&ctx->cg, name, &lim, &s->group, m);
@@ -239,6 +240,7 @@ prepare_args(struct start *s, struct errmsg *m)
 	run.incoming_fd = pass_fd(sc, s->state_fd);
 	run.kernel_fd = pass_fd(sc, s->kernel_fd);
 	run.initrd_fd = pass_fd(sc, s->initrd_fd);
+	(void)pass_fd(sc, s->handle_fd);   /* QEMU holds it, and need not know its number */
 	e = qemu_args_build(&run, &s->args, m);
 	if (e != ERR_OK)
 		return e;
@@ -290,6 +292,7 @@ prepare(struct start *s, struct errmsg *m)
 		e = prepare_disks(s, m);
 	if (e == ERR_OK)
 		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
+	s->handle_fd = e == ERR_OK ? qemu_handle_open(v->dir_fd) : -1;
 	if (e == ERR_OK)
 		e = output_new(&v->output_fd, m);
 	if (e == ERR_OK)
@@ -321,6 +324,8 @@ start_clear(struct start *s)
 {
 	if (s->qmp_fd >= 0)
 		close(s->qmp_fd);
+	if (s->handle_fd >= 0)
+		close(s->handle_fd);
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		if (s->taps[i] >= 0)
 			close(s->taps[i]);
@@ -340,7 +345,7 @@ start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, st
 	memset(s, 0, sizeof(*s));
 	s->ctx = ctx;
 	s->spec = spec;
-	s->qmp_fd = s->state_fd = s->kernel_fd = s->initrd_fd = s->group.v2_fd = -1;
+	s->qmp_fd = s->handle_fd = s->state_fd = s->kernel_fd = s->initrd_fd = s->group.v2_fd = -1;
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		s->taps[i] = -1;
 	spawn_conf_init(&s->sc);

@@ -41,6 +41,7 @@ struct qemu_vm {
 	bool asked_status;        /* once, when QMP became ready */
 	bool told_taken;          /* that another program has its control socket; until QEMU speaks */
 	bool acpi;                /* it has a power button */
+	char limits[64];          /* what QEMU_DIR_LIMITS has; "" = nothing */
 	char *shape;              /* see qemu_args_shape; NULL = unknown */
 	char *con;                /* console text read so far, at most LIMIT_CONSOLE_RING */
 	size_t con_len;
@@ -80,6 +81,10 @@ enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 
 /* Makes a directory that only we may enter, if need be with its parent, and opens it. */
 enum err qemu_dir_open(const char *path, int *fd, struct errmsg *m);
+/* run_dir/vm, made again where somebody has removed it, under the same descriptor. */
+enum err qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m);
+/* Likewise the directory of a VM that runs, with its files; its socket cannot be. */
+enum err qemu_dir_keep(struct qemu_vm *v, struct errmsg *m);
 /* A VM's own; ERR_EXISTS when it is there already. */
 enum err qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m);
 enum err qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m);
@@ -89,6 +94,16 @@ bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m);
 /* When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such process. */
 unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
+
+/* ---- qemu_handle.c ---- */
+
+/*
+ * What QEMU is given to hold, for when the socket in that directory loses its name; -1 when there
+ * is none.
+ */
+int qemu_handle_open(int dir_fd);
+/* Connects QMP by it; ERR_MISSING: it holds none. */
+enum err qemu_handle_connect(struct qemu_vm *v, struct errmsg *m);
 
 /* ---- qemu_save.c ---- */
 

@@ -194,6 +194,12 @@ struct vm_ids {
 	uint32_t domid;
 	char nics[LIMIT_NICS][IFNAMSIZ];   /* the host's ends of its NICs; "" = not known */
 };
+/*
+ * Makes again, as far as that can be, what somebody has removed of VMs' entries in the run
+ * directory.  Quick; only for the loop.
+ */
+void vm_run_dir_keep(struct vm_host *host);
+
 /* Zeros for a VM that does not run. */
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 

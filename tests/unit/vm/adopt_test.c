@@ -287,7 +287,7 @@ test_adopt(void **state)
 	assert_int_equal(s.state[TAKEN], VM_FOUND_SILENT);
 	assert_int_equal(s.state[TAKEN_FROZEN], VM_FOUND_SILENT);
 	assert_non_null(strstr(s.why[TAKEN], "another program"));
-	assert_int_equal(s.state[DIRLESS], VM_FOUND_BROKEN);
+	assert_int_equal(s.state[DIRLESS], VM_FOUND_RUNNING);
 	assert_int_equal(s.state[HALF], VM_FOUND_BROKEN);
 	assert_int_equal(s.state[GUESTLESS], VM_FOUND_BROKEN);
 	assert_non_null(strstr(s.why[GUESTLESS], "shutdown"));
