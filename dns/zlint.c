@@ -123,22 +123,151 @@ lint_hosts(struct ztree *t, const struct tnode *n)
 	}
 }
 
+/* ---- names that stand for others ---- */
+
+/* The types whose target need not be a host, but has to be there, and where it stands. */
+static const struct {
+	uint16_t type;
+	uint8_t at;
+	const char *name;
+} targets[] = { { DNS_T_CNAME, 0, "CNAME" }, { DNS_T_DNAME, 0, "DNAME" }, { DNS_T_SVCB, 2, "SVCB" },
+	{ DNS_T_HTTPS, 2, "HTTPS" } };
+
+/* Is there a DNAME above the name, which makes up what is asked for below? */
+static bool
+is_below_dname(const struct ztree *t, const uint8_t *rel, size_t len)
+{
+	size_t at;
+
+	for (const struct tnode *n = encloser(t, rel, len, &at); n != NULL; n = n->parent)
+		if ((n->flags & ZNODE_DNAME) != 0)
+			return true;
+	return false;
+}
+
+static void
+lint_target(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec,
+    unsigned row)
+{
+	const uint8_t *rdata = rec->rdata + targets[row].at;
+	size_t len = rec->rdlen > targets[row].at
+	    ? dns_name_len(rdata, rec->rdlen - targets[row].at)
+	    : 0,
+	       rel;
+	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
+	uint8_t name[DNS_WIRE_NAME];
+	const struct tnode *target;
+
+	if (len <= 1)
+		return; /* of SVCB: the owner itself, or that there is none (RFC 9460 section 2.5)
+		         */
+	dns_name_lower(name, rdata, len);
+	if (!dns_name_under(name, len, t->origin, t->origin_len))
+		return;
+	rel = len - t->origin_len;
+	target = node_for(t, name, rel);
+	/* What stands below a DNAME's target may be all that is meant. */
+	if ((target != NULL && (target->sets != NULL || s->type == DNS_T_DNAME)) ||
+	    cut_over(t, name, rel) != NULL || is_below_dname(t, name, rel))
+		return;
+	ztree_name_text(t, n->name, n->name_len, owner);
+	dns_name_text(name, text);
+	ztree_warn(t, s->file, s->line + rec->below,
+	    "%s: its %s record names %s, which has no records; is a final dot missing or too much?",
+	    owner, targets[row].name, text);
+}
+
+static void
+lint_targets(struct ztree *t, const struct tnode *n)
+{
+	for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		const struct trrset *s = tnode_find(n, targets[i].type, 0);
+
+		for (const struct trec *rec = s != NULL ? s->first : NULL; rec != NULL;
+		     rec = rec->next)
+			lint_target(t, n, s, rec, i);
+	}
+}
+
+/* ---- mappings that are none ---- */
+
+#define MAPPING "_jitsu"
+#define MAPPING_LEN (sizeof(MAPPING) - 1)
+#define MAPPING_EDITS 2        /* letters that are left out, put in, changed or exchanged */
+
+/* Edits from a label to the mappings' own; more than MAPPING_EDITS is far. */
+static unsigned
+mapping_distance(const uint8_t *label, size_t len)
+{
+	unsigned d[MAPPING_LEN + MAPPING_EDITS + 1][MAPPING_LEN + 1];
+
+	if (len + MAPPING_EDITS < MAPPING_LEN || len > MAPPING_LEN + MAPPING_EDITS)
+		return MAPPING_EDITS + 1;
+	for (unsigned i = 0; i <= len; i++) {
+		for (unsigned k = 0; k <= MAPPING_LEN; k++) {
+			unsigned best = i + k;
+
+			if (i > 0 && k > 0 &&
+			    d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]) < best)
+				best = d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]);
+			if (i > 0 && d[i - 1][k] + 1 < best)
+				best = d[i - 1][k] + 1;
+			if (k > 0 && d[i][k - 1] + 1 < best)
+				best = d[i][k - 1] + 1;
+			if (i > 1 && k > 1 && label[i - 1] == (uint8_t)MAPPING[k - 2] &&
+			    label[i - 2] == (uint8_t)MAPPING[k - 1] && d[i - 2][k - 2] + 1 < best)
+				best = d[i - 2][k - 2] + 1;
+			d[i][k] = best;
+		}
+	}
+	return d[len][MAPPING_LEN];
+}
+
+/* A TXT record that says key=value at a name that looks like a mapping's. */
+static void
+lint_misspelt(struct ztree *t, const struct tnode *n)
+{
+	const struct trrset *s = tnode_find(n, DNS_T_TXT, 0);
+	const struct trec *rec = s != NULL ? s->first : NULL;
+	char text[LIMIT_NAME_TEXT];
+	unsigned edits;
+
+	if (rec == NULL || n->name_len == 0 || memchr(rec->rdata + 1, '=', rec->rdata[0]) == NULL)
+		return;
+	edits = mapping_distance(n->name + 1, n->name[0]);
+	if (edits == 0 || edits > MAPPING_EDITS)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	ztree_warn(t, s->file, s->line,
+	    "%s: this TXT record is served and maps nothing; a mapping's name begins with " MAPPING,
+	    text);
+}
+
+/* ---- places ---- */
+
 /* Records that are there in vain: below a DNAME, a delegation at a wildcard, a mapping that is none. */
 static void
 lint_place(struct ztree *t, const struct tnode *n)
 {
+	bool cut_at_wildcard =
+	    (n->flags & ZNODE_CUT) != 0 && n->name_len >= 2 && n->name[0] == 1 && n->name[1] == '*';
+	bool mapping = n->name_len > MAPPING_LEN && n->name[0] == MAPPING_LEN &&
+	    memcmp(n->name + 1, MAPPING, MAPPING_LEN) == 0 && n->sets->type != DNS_T_RRSIG &&
+	    n->sets->type != DNS_T_NSEC;
 	const struct trrset *s = n->sets;
 	char text[LIMIT_NAME_TEXT];
 	const struct tnode *up;
 
-	ztree_name_text(t, n->name, n->name_len, text);
 	for (up = n->parent; up != NULL && (up->flags & ZNODE_DNAME) == 0; up = up->parent)
 		;
+	if (up == NULL && !cut_at_wildcard && !mapping)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
 	if (up != NULL)
 		ztree_warn(t, s->file, s->line, "%s is below a DNAME and never served (RFC 6672 section 2.4)", text);
-	if ((n->flags & ZNODE_CUT) != 0 && n->name_len >= 2 && n->name[0] == 1 && n->name[1] == '*')
+	if (cut_at_wildcard)
 		ztree_warn(t, s->file, s->line, "%s is a delegation at a wildcard, which RFC 4592 section 4.2 leaves undefined", text);
-	if (n->name_len >= 7 && n->name[0] == 6 && memcmp(n->name + 1, "_jitsu", 6) == 0 && s->type != DNS_T_RRSIG && s->type != DNS_T_NSEC)
+	if (mapping)
 		ztree_warn(t, s->file, s->line, "%s: a mapping is a TXT record; this one is served and maps nothing", text);
 }
 
@@ -165,7 +294,10 @@ ztree_lint(struct ztree *t)
 		if ((n->flags & ZNODE_NSEC3) != 0 || n->sets == NULL)
 			continue;
 		lint_place(t, n);
-		if ((n->flags & ZNODE_OCCLUDED) == 0)
-			lint_hosts(t, n);
+		if ((n->flags & ZNODE_OCCLUDED) != 0)
+			continue;
+		lint_hosts(t, n);
+		lint_targets(t, n);
+		lint_misspelt(t, n);
 	}
 }

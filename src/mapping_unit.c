@@ -187,6 +187,12 @@ set_policy(struct job *j)
 			*(unsigned *)(void *)field = (unsigned)n;
 	}
 	*p = scratch.policy;
+	if (j->r->wants_zone_warnings && p->idle_ms != OPTION_AUTO_32 && p->idle_ms > 0 &&
+	    p->idle_ms < ttl_ms)
+		report_warn(j->r, j->u->file, j->u->line,
+		    "%s: idle is %u s and the TTL of its addresses %u s: who has the address from "
+		    "a cache finds it asleep",
+		    j->u->name, p->idle_ms / 1000, j->d->ttl);
 	if (p->idle_ms == OPTION_AUTO_32)
 		p->idle_ms = clamp(2 * ttl_ms, IDLE_LEAST_MS, AUTO_MOST_MS);
 	if (p->unused_after_ms == OPTION_AUTO_32)

@@ -63,7 +63,8 @@ print_and_compare(int image)
 	if (zcompile_zone(&c, &o, &r) != ERR_OK || zout_finish(&o, &again, &m) != ERR_OK)
 		abort();
 	twice = printed(again);
-	if (strcmp(once, twice) != 0)
+	/* Its first line counts signatures that sign nothing, which are not printed. */
+	if (strcmp(strchr(once, '\n'), strchr(twice, '\n')) != 0)
 		abort();
 	report_clear(&r);
 	zout_close(&o);

@@ -55,6 +55,51 @@ places(void **state)
 	expect(HEAD "ns TXT image=a\n_jitsu.ns TXT image=a\n", "");
 }
 
+/* Names that lead nowhere in the zone itself, where somebody else's zone is not looked at. */
+static void
+aliases(void **state)
+{
+	(void)state;
+	expect(HEAD "a CNAME b\n",
+	    "zone:5: warning: a.example.test: its CNAME record names b.example.test, which has no "
+	    "records; is a final dot");
+	expect(HEAD "a CNAME elsewhere.org\n",
+	    "names elsewhere.org.example.test, which has no records");
+	expect(HEAD "a CNAME x\nb.x A 10.0.0.2\n",
+	    "zone:5: warning: a.example.test: its CNAME record names x.example.test, which has no "
+	    "records");
+	expect(HEAD "a DNAME b\n", "a.example.test: its DNAME record names b.example.test");
+	expect(HEAD "a HTTPS 0 b\n", "a.example.test: its HTTPS record names b.example.test");
+	expect(HEAD "a SVCB 1 b alpn=h2\n", "a.example.test: its SVCB record names b.example.test");
+	expect(HEAD "*.w CNAME b\n", "*.w.example.test: its CNAME record names b.example.test");
+	expect(HEAD "a CNAME NS\nb CNAME a\nc CNAME elsewhere.\nd HTTPS 1 . alpn=h2\ne HTTPS 0 "
+	            "a\nf SVCB 0 .\n",
+	    "");
+	expect(HEAD "a CNAME x.w\n*.w A 10.0.0.2\nb CNAME x.sub\nsub NS ns\nc CNAME y.d\nd DNAME "
+	            "elsewhere.\n",
+	    "");
+	expect(HEAD "d DNAME x\nb.x A 10.0.0.2\nc CNAME c\n", "");
+}
+
+static void
+misspelt_mappings(void **state)
+{
+	static const char *const names[] = { "_jitus.ns", "_jistu.ns", "jitsu.ns", "_jits.ns",
+		"_JITSUU.ns", "_jutsi.ns", "_jitus" };
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(text, sizeof(text), HEAD "%s TXT image=hello\n", names[i]);
+		expect(text,
+		    "example.test: this TXT record is served and maps nothing; a mapping's name "
+		    "begins with _jitsu\n");
+	}
+	expect(HEAD "_dmarc TXT \"v=DMARC1\"\n_sip.ns TXT a=b\n_jitus.ns TXT \"a text\"\njit TXT "
+	            "a=b\n@ TXT v=spf1\n_domainkey TXT a=b\n",
+	    "");
+}
+
 #define RRSIG(type, owner) owner " RRSIG " type " 8 2 60 20400101000000 20200101000000 1 @ AAAA\n"
 #define NSEC3 "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 0 - 2t7b4g4vsa5smi47k61mv5bv1a22bojr A\n"
 
@@ -92,8 +137,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(name_servers), cmocka_unit_test(hosts),
-		cmocka_unit_test(places), cmocka_unit_test(signatures),
+		cmocka_unit_test(name_servers),
+		cmocka_unit_test(hosts),
+		cmocka_unit_test(places),
+		cmocka_unit_test(aliases),
+		cmocka_unit_test(misspelt_mappings),
+		cmocka_unit_test(signatures),
 		cmocka_unit_test(ttls),
 	};
 

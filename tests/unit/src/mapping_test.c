@@ -170,6 +170,45 @@ idle_follows_the_ttl(void **state)
 	}
 }
 
+/* Whoever checks is told of an idle that is shorter than the TTL, where somebody wrote it. */
+static void
+a_short_idle_is_warned_of(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t ttl;
+		const char *warning;
+	} cases[] = {
+		{ "10.77.0.10 image=hello idle=59s", 60,
+		    "x.zone:1: warning: w.a.test: idle is 59 s and the TTL of its addresses 60 "
+		    "s: " },
+		{ "10.77.0.10 image=hello idle=60s", 60, NULL },
+		{ "10.77.0.10 image=hello idle=0s", 60, NULL },
+		{ "10.77.0.10 image=hello", 86400, NULL },
+	};
+	struct fixture *f = *state;
+	char line[1024];
+
+	for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *warning = i % 2 == 0 ? cases[i / 2].warning : NULL;
+		struct mapping_set *set = mapping_set_new(f->conf, &secret, NULL, 0);
+		struct dns_unit u = unit("w.a.test", cases[i / 2].text, 1);
+		struct report r;
+
+		report_init(&r);
+		r.wants_zone_warnings = i % 2 == 0;   /* a load does not ask for them */
+		u.ttl = cases[i / 2].ttl;
+		assert_int_equal(mapping_set_add_units(set, f->a, &u, 1, &r), ERR_OK);
+		assert_int_equal(r.nlines, warning != NULL);
+		if (warning != NULL) {
+			report_format(&r, 0, line, sizeof(line));
+			assert_memory_equal(line, warning, strlen(warning));
+		}
+		report_clear(&r);
+		mapping_set_free(set);
+	}
+}
+
 static void
 images_policy_counts_where_the_mapping_is_silent(void **state)
 {
@@ -671,9 +710,25 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_kept_zone_is_whole_whatever_became_of_the_configuration),
-		T(a_unit), T(idle_follows_the_ttl), T(images_policy_counts_where_the_mapping_is_silent), T(bad_mappings), T(bytes_are_escaped),
-		T(an_address_belongs_to_one_unit), T(a_refused_zone_leaves_nothing), T(zones_use_the_images_they_list), T(macs), T(macs_of_the_host), T(disks), T(aliases),
-		T(needs), T(needs_fail_together), T(needs_have_no_circles), T(memory_per_unit), T(the_example_has_its_units), T(secret_is_made_once),
+		T(a_unit),
+		T(idle_follows_the_ttl),
+		T(a_short_idle_is_warned_of),
+		T(images_policy_counts_where_the_mapping_is_silent),
+		T(bad_mappings),
+		T(bytes_are_escaped),
+		T(an_address_belongs_to_one_unit),
+		T(a_refused_zone_leaves_nothing),
+		T(zones_use_the_images_they_list),
+		T(macs),
+		T(macs_of_the_host),
+		T(disks),
+		T(aliases),
+		T(needs),
+		T(needs_fail_together),
+		T(needs_have_no_circles),
+		T(memory_per_unit),
+		T(the_example_has_its_units),
+		T(secret_is_made_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
