@@ -173,6 +173,8 @@ key_number(const char *t, size_t len, uint16_t *key)
 			return true;
 		}
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): `len` bytes are there
+	 */
 	if (len < 4 || memcmp(t, "key", 3) != 0 || (t[3] == '0' && len > 4) ||
 	    !ztoken_number(t + 3, len - 3, KEY_MOST, &n))
 		return false;

@@ -104,7 +104,7 @@ read_coordinate(struct zrdata_in *in, const struct coordinate *c, uint32_t *valu
 	const struct number *parts[] = { &c->degrees, &minutes, &seconds };
 	const int64_t scale[] = { 3600000, 60000, 1 };
 	int64_t sum = 0, part = 0, most = c->degrees.most * scale[0];
-	const char *t = in->t;
+	const char *t;
 	unsigned i = 0;
 
 	do {
@@ -146,8 +146,8 @@ static bool
 loc_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint8_t wire[LOC_BYTES] = { 0 };
-	uint32_t at[2];
-	int64_t value;
+	uint32_t at[2] = { 0 };
+	int64_t value = 0;
 
 	(void)f;
 	for (unsigned i = 0; i < 2; i++)

@@ -24,7 +24,7 @@ bool zrdata_read(uint16_t type, const char *text, const uint8_t *origin, size_t 
 /* Is this what the type needs?  Names are uncompressed. */
 bool zrdata_check(uint16_t type, const uint8_t *rdata, size_t len, char *why, size_t size);
 
-/* Writes RDATA so that zrdata_read, and any other server, reads the same from it. */
+/* Writes RDATA so that zrdata_read reads the same from it. */
 void zrdata_print(struct ztext *x, uint16_t type, const uint8_t *rdata, size_t len);
 
 /*

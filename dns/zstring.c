@@ -220,7 +220,7 @@ const struct zfield zfield_tag = { .read = tag_read, .span = tag_span, .print = 
 static bool
 rest_read(struct zrdata_in *in, const struct zfield *f)
 {
-	size_t len;
+	size_t len = 0;
 
 	if (f == &zfield_rest_quoted && in->t[0] != '\0' && in->t[0] != '"')
 		return zfield_fail(in, "`%.*s' where %s needs a text in quotes",

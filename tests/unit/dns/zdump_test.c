@@ -1,6 +1,12 @@
 /* zdump_test: what is printed of a zone loads again to the same zone. */
 #include "zone_fixture.h"
 
+#include <sys/mman.h>
+
+#include "base/memfd.h"
+#include "dns/zimage.h"
+#include "rdata_random.h"
+
 static const char zone[] =
     "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NS ns.elsewhere.org.\nns A 10.0.0.1\n"
     "www 5 A 10.0.0.2\nwww AAAA fd00::2\nwww HTTPS 1 . alpn=\"h2,h3\" port=8443\nwww TXT \"a \\\"quoted\\\" ; text\" \"two\"\n"
@@ -83,6 +89,89 @@ odd_names_load_again(void **state)
 	reads_back(odd, lines, sizeof(lines) / sizeof(lines[0]));
 }
 
+/*
+ * A zone that has random data of every type, as unknown data; JITSU_SEED and JITSU_ROUNDS as in
+ * zrdata_test.
+ */
+static char *
+random_zone(struct rdata_random *r)
+{
+	static uint8_t wire[ZRDATA_MAX];
+	struct ztext x = { .buf = NULL };
+	char name[ZTYPE_TEXT];
+	size_t len;
+
+	ztext_add(
+	    &x, "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.0.1\n@ NSEC3PARAM 1 0 1 AB\n");
+	for (unsigned type = 1; type <= 265; type++) {
+		if (type == DNS_T_SOA || type == DNS_T_RRSIG || type == DNS_T_NSEC ||
+		    type == DNS_T_NSEC3 || type == DNS_T_NSEC3PARAM ||
+		    (type >= 128 && type <= 255) || !rdata_random(r, (uint16_t)type, wire, &len) ||
+		    len > 60000)
+			continue;
+		ztext_add(&x, "t%u %u %s \\# %zu ", type, rdata_random_below(r, 1u << 31),
+		    ztype_text((uint16_t)type, name), len);
+		ztext_add_hex(&x, wire, len);
+		ztext_add(&x, "\n");
+	}
+	assert_false(x.nomem);
+	return x.buf;
+}
+
+/* The compiled zone, as one number. */
+static uint64_t
+zone_sum(int fd)
+{
+	uint64_t sum = 0xcbf29ce484222325ull;
+	const struct zone_head *z;
+	const uint8_t *p, *end;
+	struct errmsg m;
+	const void *map;
+	size_t size;
+
+	assert_int_equal(memfd_map_sealed(fd, &map, &size, &m), ERR_OK);
+	z = zimage_zone(map, 0);
+	p = zone_at(z, z->nodes);
+	end = zone_at(z, z->nodes_end);
+	while (p < end) {
+		const struct znode *n = (const void *)p;
+		const struct zrrset *s = znode_rrsets(n);
+
+		for (unsigned i = 0; i < n->nrrsets; i++, s = zrrset_next(s))
+			for (unsigned k = 0; k < s->len; k++)
+				sum = (sum ^ s->wire[k]) * 0x100000001b3ull;
+		p = (const void *)s;
+	}
+	(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */
+	return sum;
+}
+
+static void
+every_type_loads_again(void **state)
+{
+	const char *seed = getenv("JITSU_SEED"), *rounds = getenv("JITSU_ROUNDS");
+	struct rdata_random r;
+	char found[4096];
+
+	(void)state;
+	rdata_random_init(&r, seed != NULL ? strtoull(seed, NULL, 0) : 4712);
+	for (unsigned long left = rounds != NULL ? strtoul(rounds, NULL, 0) : 30; left > 0;
+	     left--) {
+		char *text = random_zone(&r), *once = printed(text);
+		int first = fixture_compile("dump.test", text, NULL, found, sizeof(found));
+		int again = fixture_compile("dump.test", once, NULL, found, sizeof(found));
+
+		if (first < 0 || again < 0)
+			fail_msg("%s", found);
+		if (zone_sum(first) != zone_sum(again))
+			fail_msg("what is printed is another zone:\n%s%s", text, once);
+		close(first);
+		close(again);
+		free(text);
+		free(once);
+	}
+}
+
 static void
 mappings_are_not_printed(void **state)
 {
@@ -109,8 +198,10 @@ what_is_no_image_is_refused(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_printed_loads_again), cmocka_unit_test(odd_names_load_again),
-		cmocka_unit_test(mappings_are_not_printed), cmocka_unit_test(what_is_no_image_is_refused) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(what_is_printed_loads_again),
+		cmocka_unit_test(odd_names_load_again), cmocka_unit_test(every_type_loads_again),
+		cmocka_unit_test(mappings_are_not_printed),
+		cmocka_unit_test(what_is_no_image_is_refused) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
