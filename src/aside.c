@@ -35,41 +35,51 @@ vm_word(const struct aside *a)
 
 /* ---- why ---- */
 
-/* A section with origin "*" of which nothing is left: a directory that is not mounted, for one. */
-static const struct config_zone_section *
-empty_section(const struct config *conf)
+const struct config_zone_section *
+aside_empty_section(const struct config *conf)
 {
-	for (unsigned s = 0; s < conf->nsections; s++) {
-		const struct config_zone_section *sec = &conf->sections[s];
-		bool empty = strcmp(sec->origin, "*") == 0;
+	const struct config_zone_section *empty = NULL;
+	bool *used = calloc(conf->nsections + 1, sizeof(*used));
 
-		for (unsigned z = 0; z < conf->nzones && empty; z++)
-			empty = conf->zones[z].section != sec;
-		if (empty)
-			return sec;
-	}
-	return NULL;
+	for (unsigned z = 0; used != NULL && z < conf->nzones; z++)
+		used[conf->zones[z].section - conf->sections] = true;
+	for (unsigned s = 0; used != NULL && empty == NULL && s < conf->nsections; s++)
+		if (!used[s] && strcmp(conf->sections[s].origin, "*") == 0)
+			empty = &conf->sections[s];
+	free(used);
+	return empty;
 }
 
-bool
-aside_because(const struct warden *w, const char *owner, char *why, size_t size)
+/* The same for a generation that is not yet the warden's. */
+static bool
+because(const struct generation *g, const char *owner, char *why, size_t size)
 {
-	const struct config *conf = w->gen->conf;
+	const struct config *conf = g->conf;
 	const struct config_zone *zone = config_zone_above(conf, owner);
-	const struct config_zone_section *empty = zone == NULL ? empty_section(conf) : NULL;
-	const struct served_zone *z = zone != NULL ? &w->gen->zones[zone->index] : NULL;
+	const struct served_zone *z = zone != NULL ? &g->zones[zone->index] : NULL;
 
 	if (z != NULL && z->image == NULL)
 		snprintf(why, size, "zone %s is not served: %s", z->origin,
 		    z->error != NULL ? z->error : "it could not be loaded");
-	else if (empty != NULL)
+	else if (z != NULL && mapping_unit_refused(g->mappings, owner))
+		snprintf(why, size,
+		    "it does not fit the configuration any more, and zone %s has its old "
+		    "contents: %s",
+		    z->origin, z->error != NULL ? z->error : "it could not be loaded");
+	else if (zone == NULL && g->empty != NULL)
 		snprintf(why, size, "%s:%u: zone \"*\": no file matches \"%s\"", conf->path,
-		    empty->line, empty->file);
+		    g->empty->line, g->empty->file);
 	else if (conf->nzones == 0)
 		snprintf(why, size, "%s: there is no zone at all", conf->path);
 	else
 		return false;
 	return true;
+}
+
+bool
+aside_because(const struct warden *w, const char *owner, char *why, size_t size)
+{
+	return because(w->gen, owner, why, size);
 }
 
 static void
@@ -134,12 +144,13 @@ aside_uuid(const struct aside *a)
 	return &a->row.uuid;
 }
 
-void
-aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said)
+/* As aside_add; `why` "" = as what is known now says. */
+static void
+add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said,
+    uint64_t memory_bytes, char why[LIMIT_ASIDE_WHY])
 {
 	struct aside *a = calloc(1, sizeof(*a));
-	const struct config_image *im = config_image_find(w->gen->conf, r->image);
-	char why[LIMIT_ASIDE_WHY], uuid[VM_UUID_TEXT];
+	char uuid[VM_UUID_TEXT];
 
 	if (a == NULL || (a->said = strdup(said)) == NULL)
 		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
@@ -151,14 +162,100 @@ aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, 
 		return;
 	a->has_vm = true;
 	a->vm = *vm;
-	a->admit.memory_bytes = im != NULL ? im->policy.memory_bytes : 0;   /* as far as known */
+	a->admit.memory_bytes = memory_bytes;
 	if (a->vm != VM_FOUND_SAVED)
 		admit_take(&w->admit, &a->admit);
-	why_text(a, why, sizeof(why));
+	if (why[0] == '\0')
+		why_text(a, why, LIMIT_ASIDE_WHY);
 	vm_uuid_text(&a->row.uuid, uuid);
 	log_warn("%s: its VM %s (%s) is kept aside: %s", aside_name(a), uuid, vm_word(a), why);
 	record_event(w, a->row.owner, "aside", why);
 	row_store(a);
+}
+
+void
+aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said)
+{
+	const struct config_image *im = config_image_find(w->gen->conf, r->image);
+	char why[LIMIT_ASIDE_WHY] = "";
+
+	add(w, r, vm, said, im != NULL ? im->policy.memory_bytes : 0, why);   /* as far as known */
+}
+
+static char *
+copy(const char *text)
+{
+	char *c = text != NULL ? strdup(text) : NULL;
+
+	if (text != NULL && c == NULL)
+		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
+	return c;
+}
+
+/* What the store would say of the unit. */
+static void
+row_of(const struct warden *w, const struct unit *u, struct adopt_row *r)
+{
+	*r = (struct adopt_row){ .this_boot = true, .state = life_state(&u->life),
+		.last_activity_ns = wake_last_use_ns(w, u),
+		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS };
+	r->owner = copy(u->name);
+	r->driver = copy(u->conf->image->driver_name);
+	r->image = copy(u->conf->image->name);
+	r->boots = u->boots;
+	r->crashes = u->crashes;
+	r->failures = u->life.failures;
+	r->last_boot_ms = u->last_boot_ms;
+	if (u->run == NULL)
+		return;
+	r->awake_since_ns = u->run->awake_since_ns;
+	r->last_error = copy(u->run->error);
+	r->console = copy(u->run->console);
+	r->has_uuid = u->run->has_vm;
+	r->uuid = u->run->uuid;
+	record_identity(u->conf, r->identity);
+}
+
+/* How its VM rests, if it does: what is being started, stopped or saved goes with its unit. */
+static bool
+vm_rests(const struct unit *u, enum vm_found_state *vm)
+{
+	switch (u->life.phase) {
+	case LIFE_P_AWAKE:
+	case LIFE_P_READING:
+		*vm = VM_FOUND_RUNNING;
+		break;
+	case LIFE_P_FROZEN:
+		*vm = VM_FOUND_FROZEN;
+		break;
+	case LIFE_P_SAVED:
+		*vm = VM_FOUND_SAVED;
+		break;
+	default:
+		return false;
+	}
+	return unit_has_vm(u);
+}
+
+void
+aside_leave(struct warden *w, const struct generation *g, struct unit *u)
+{
+	char why[LIMIT_ASIDE_WHY];
+	enum vm_found_state vm;
+	struct adopt_row r;
+	bool rests = vm_rests(u, &vm);
+
+	if ((!rests && life_state(&u->life) != LIFE_DORMANT) ||
+	    !because(g, u->name, why, sizeof(why)))
+		return;
+	row_of(w, u, &r);
+	if (rests) {
+		if (w->activity != NULL)
+			vm_activity_unwatch(w->activity, &u->run->uuid);
+		unit_uuid_set(&w->units, u, NULL);   /* it is not the unit's to stop */
+	}
+	u->aside = true;
+	add(w, &r, rests ? &vm : NULL, "", u->conf->policy.memory_bytes, why);
 }
 
 /* The VM has gone: what is known of its unit stays until its zone says whether there is one. */
@@ -215,9 +312,10 @@ aside_vms(const struct warden *w)
 void
 aside_clear(struct warden *w)
 {
-	struct aside *a;
+	struct aside *a, *next;
 
-	while ((a = LIST_FIRST(&w->asides)) != NULL) {
+	for (a = LIST_FIRST(&w->asides); a != NULL; a = next) {
+		next = LIST_NEXT(a, link);
 		if (a->req != NULL)
 			control_fail(a->req, "jitsud stops");
 		entry_free(a);

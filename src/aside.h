@@ -2,7 +2,7 @@
  * aside: VMs, and what is remembered of units, that belong to no unit now, because what they belong
  * to cannot be read: their zone is not served, or the store has lost them.
  *
- *     found at the start                             → set aside: it goes on, no policy ends it
+ *     found at the start, or a reload drops it       → set aside: it goes on, no policy ends it
  *     a reload serves its zone again, with the unit  → the unit goes on with it
  *     a reload serves its zone again, without the
  *     unit, or the zone was taken out of jitsu.conf  → destroyed, as of any unit that was removed
@@ -23,6 +23,15 @@ bool aside_because(const struct warden *w, const char *owner, char *why, size_t 
 /* Takes over the row's strings.  `vm`: how its VM was found, NULL = none; `said`: of vm_found. */
 void aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm,
     const char *said);
+
+/*
+ * A unit is about to leave.  Where its zone, or what became of it, cannot be read in `g`, what is
+ * remembered of it is set aside, with its VM.
+ */
+void aside_leave(struct warden *w, const struct generation *g, struct unit *u);
+
+/* A section with origin "*" of which nothing is left: a directory that is not mounted, for one. */
+const struct config_zone_section *aside_empty_section(const struct config *conf);
 
 /* After a reload: what its zone says by now. */
 void aside_review(struct warden *w);

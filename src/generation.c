@@ -308,8 +308,10 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
 
-		if (u != NULL && u->generation != g->number)
-			wake_leave(w, u);
+		if (u == NULL || u->leaving || u->generation == g->number)
+			continue;
+		aside_leave(w, g, u);
+		wake_leave(w, u);
 	}
 }
 
@@ -400,6 +402,7 @@ loader_swap(struct loader *l)
 	w->next_generation++;
 	add_zones(l, g);
 	finish_mappings(l, g);
+	g->empty = aside_empty_section(g->conf);
 	update_units(w, g, &l->report);
 	limits_of(g->conf, &al);
 	if (old == NULL)

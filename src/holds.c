@@ -79,7 +79,8 @@ claims_list(const struct config *conf, const struct mapping_set *set, struct sto
 		for (uint32_t i = 0; i < mapping_zone_units(set, &conf->zones[z]); i++) {
 			const struct unit_conf *uc = mapping_zone_unit(set, &conf->zones[z], i);
 
-			for (unsigned k = 0; uc->target == NULL && k < uc->naddrs; k++)
+			for (unsigned k = 0; uc->target == NULL && !uc->refused && k < uc->naddrs;
+			     k++)
 				(*list)[(*n)++] =
 				    (struct store_address){ .addr = uc->addrs[k], .owner = uc->name };
 		}

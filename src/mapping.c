@@ -225,6 +225,18 @@ mapping_unit_find(const struct mapping_set *set, const char *owner)
 	return index_find(&set->names, owner, strlen(owner));
 }
 
+bool
+mapping_unit_refused(const struct mapping_set *set, const char *owner)
+{
+	const struct config_zone *zone = config_zone_above(set->conf, owner);
+	const struct mapping_zone *mz = zone != NULL ? &set->zones[zone->index] : NULL;
+
+	for (uint32_t i = 0; mz != NULL && mz->kept && i < mz->n; i++)
+		if (mz->units[i].refused && strcmp(mz->units[i].name, owner) == 0)
+			return true;
+	return false;
+}
+
 uint32_t
 mapping_set_units(const struct mapping_set *set)
 {

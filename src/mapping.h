@@ -83,6 +83,9 @@ const struct unit_conf *mapping_zone_unit(const struct mapping_set *set, const s
 /* By owner (lower case, no final dot), aliases included; NULL when there is none.  O(1). */
 const struct unit_conf *mapping_unit_find(const struct mapping_set *set, const char *owner);
 
+/* Was it refused alone, in a zone that was kept? */
+bool mapping_unit_refused(const struct mapping_set *set, const char *owner);
+
 /* What an alias stands for, or the unit itself. */
 static inline const struct unit_conf *
 mapping_unit_target(const struct unit_conf *u)

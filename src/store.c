@@ -684,7 +684,7 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	db->memory = path == NULL;
 	db->events_keep = events_keep;
 	e = read_boot_id(db->boot_id, sizeof(db->boot_id), m);
-	if (e == ERR_OK && !db->memory)
+	if (e == ERR_OK && path != NULL)
 		e = make_file(path, m);
 	if (e != ERR_OK)
 		goto fail;

@@ -86,6 +86,7 @@ struct unit {
 	bool leaving;
 	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
 	bool refused;              /* an address of it is held for another (holds.h): never woken */
+	bool aside;                /* it leaves, and its row in the store is aside.h's */
 	bool handed_out;           /* ... and the store knows that its addresses were */
 	bool save_failed;          /* its guest did not let itself be saved, so it is stopped instead; until the next reload */
 	bool row_behind;           /* its row in the store has not its state, which is that of a wake that will be refused */

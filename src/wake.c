@@ -154,7 +154,7 @@ do_forget(struct warden *w, struct unit *u)
 	wake_waiters_answer(w, u, true, NULL);
 	wake_waiters_answer(w, u, false, "it is no longer in the configuration");
 	/* A unit of the same name may have come meanwhile; then the row is its. */
-	if (unit_by_name(&w->units, u->name) == NULL)
+	if (!u->aside && unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);
 	unit_free(&w->units, u);
 	wake_behind_gone(w, number);

@@ -85,6 +85,7 @@ struct generation {
 	uid_t *admins;             /* of the configuration's, those that exist */
 	size_t nadmins;
 	struct served_zone *zones; /* parallel to conf->zones */
+	const struct config_zone_section *empty;   /* aside_empty_section */
 	unsigned compiled;         /* zones that this load read anew */
 	unsigned from_disk;        /* zones whose images it found compiled (imagecache.h) */
 };

@@ -172,3 +172,38 @@ found_again() {
 	stop_jitsud TERM
 	[ "$(qemu_count)" -eq 0 ]
 }
+
+@test "a unit that a reload refuses, since it does not fit any more, has its VM again when it does" {
+	with_tiers
+	start_jitsud
+	three_tiers
+	ask +short www.example.test A
+	PIDS=$(qemus | sort)
+	sed -i.good 's/10.77.0.10-10.77.0.250/10.77.0.10-10.77.0.19/' "$DIR/jitsu.conf"
+	run jitsu reload
+	[ "$status" -eq 1 ]
+	[ "$(jitsu --json aside | jq -c '[.[] | [.name, .vm]] | sort')" = \
+	    '[["u1.example.test","awake"],["u2.example.test","frozen"],["u3.example.test","saved"]]' ]
+	is_state www.example.test awake
+	[ "$(qemus | sort)" = "$PIDS" ]
+	jitsu aside | grep -q 'does not fit the configuration any more'
+	[ "$(jitsu --json status | jq .limits.vms.used)" -eq 3 ]
+	cp "$DIR/jitsu.conf.good" "$DIR/jitsu.conf"
+	jitsu reload
+	is_state u1.example.test awake
+	is_state u2.example.test frozen
+	is_state u3.example.test saved
+	[ "$(qemus | sort)" = "$PIDS" ]
+	[ "$(in_list u1.example.test .boots)" -eq 1 ]
+	# The same, and a restart between.
+	sed -i 's/10.77.0.10-10.77.0.250/10.77.0.10-10.77.0.19/' "$DIR/jitsu.conf"
+	run jitsu reload
+	stop_jitsud KILL
+	cp "$DIR/jitsu.conf.good" "$DIR/jitsu.conf"
+	start_jitsud
+	is_state u1.example.test awake
+	is_state u2.example.test frozen
+	is_state u3.example.test saved
+	[ "$(qemus | sort)" = "$PIDS" ]
+	[ "$(jitsu --json aside | jq length)" -eq 0 ]
+}
