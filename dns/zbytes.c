@@ -210,6 +210,29 @@ key_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 
 const struct zfield zfield_key = { .read = key_read, .span = bytes_span, .print = key_print };
 
+/*
+ * ---- a fingerprint (RFC 4255): none has no text, but is taken by other servers as unknown data
+ * ----
+ */
+
+static ssize_t
+any_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)p;
+	(void)f;
+	return (ssize_t)len;
+}
+
+static bool
+fingerprint_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 && hex_print(x, p, len, f);
+}
+
+const struct zfield zfield_fingerprint = {
+	.read = bytes_read, .span = any_span, .print = fingerprint_print, .bytes = 1
+};
+
 /* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
 
 static bool

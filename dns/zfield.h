@@ -60,10 +60,10 @@ extern const struct zfield zfield_string, zfield_string_maybe, zfield_strings, z
     zfield_tag, zfield_rest, zfield_rest_quoted;
 /* zbytes.c */
 extern const struct zfield zfield_hex, zfield_base64, zfield_key, zfield_salt, zfield_hash,
-    zfield_nsap, zfield_digest;
+    zfield_nsap, zfield_digest, zfield_fingerprint;
 /* zgroup.c */
-extern const struct zfield zfield_bitmap, zfield_bitmap_maybe, zfield_apl, zfield_ipseckey,
-    zfield_amtrelay, zfield_hip;
+extern const struct zfield zfield_bitmap, zfield_bitmap_maybe, zfield_nxt, zfield_apl,
+    zfield_ipseckey, zfield_amtrelay, zfield_hip;
 /* zloc.c, svcb.c */
 extern const struct zfield zfield_loc, zfield_params;
 

@@ -95,6 +95,60 @@ const struct zfield zfield_bitmap_maybe = {
 	.read = bitmap_read, .span = bitmap_span, .print = bitmap_print
 };
 
+/* ---- the same of NXT (RFC 2535 section 5.2): bits of the types from 1 to 127 ---- */
+
+#define NXT_BYTES 16
+
+static bool
+nxt_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t map[NXT_BYTES] = { 0 };
+	size_t n = NXT_BYTES, len;
+	uint16_t type;
+	const char *t;
+
+	(void)f;
+	if (in->t[0] == '\0')
+		return zfield_lacks(in, "types");
+	while (in->t[0] != '\0') {
+		if (!zfield_token(in, "a type", &t, &len))
+			return false;
+		if (!ztype_number(t, len, &type) || type == 0 || type >= 8 * NXT_BYTES)
+			return zfield_fail(in, "there is no record type \"%.*s\" from 1 to 127",
+			    ztoken_shown(len), t);
+		map[type / 8] |= (uint8_t)(0x80 >> type % 8);
+	}
+	while (map[n - 1] == 0)
+		n--;
+	return zfield_put(in, map, n);
+}
+
+static ssize_t
+nxt_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	return len > 0 && len <= NXT_BYTES && (p[0] & 0x80) == 0 && p[len - 1] != 0 ? (ssize_t)len
+	                                                                            : -1;
+}
+
+static bool
+nxt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	const char *blank = "";
+	char buf[ZTYPE_TEXT];
+
+	(void)f;
+	for (unsigned type = 1; type < 8 * len; type++) {
+		if ((p[type / 8] & 0x80 >> type % 8) == 0)
+			continue;
+		ztext_add(x, "%s%s", blank, ztype_text((uint16_t)type, buf));
+		blank = " ";
+	}
+	return true;
+}
+
+const struct zfield zfield_nxt = { .read = nxt_read, .span = nxt_span, .print = nxt_print };
+
 /* ---- prefixes (RFC 3123): [!]FAMILY:ADDRESS/PREFIX ---- */
 
 enum { APL_IPV4 = 1, APL_IPV6 = 2, APL_NOT = 0x80 };
@@ -280,7 +334,9 @@ ipseckey_span(const uint8_t *p, size_t len, const struct zfield *f)
 	ssize_t n = len >= 3 ? gateway_span(p + 3, len - 3, p[1]) : -1;
 
 	(void)f;
-	return n >= 0 && (p[2] == 0) == ((size_t)n + 3 == len) ? (ssize_t)len : -1;
+	/* A key that algorithm 0 denies is nobody's harm, and other servers take it, but as text.
+	 */
+	return n >= 0 && (p[2] == 0 || (size_t)n + 3 < len) ? (ssize_t)len : -1;
 }
 
 static bool
@@ -290,7 +346,7 @@ ipseckey_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 
 	(void)f;
 	ztext_add(x, "%u %u %u ", p[0], p[1], p[2]);
-	if (!gateway_print(x, p + 3, p[1]))
+	if (!gateway_print(x, p + 3, p[1]) || (p[2] == 0 && n < len))
 		return false;
 	if (n < len) {
 		ztext_add(x, " ");

@@ -140,7 +140,7 @@ rdata_put_ipseckey(struct rdata_random *r)
 	rdata_put(r, type);
 	rdata_put(r, algorithm);
 	rdata_put_gateway(r, type);
-	if (algorithm != 0)
+	if (algorithm != 0 || rdata_random_below(r, 4) == 0)
 		rdata_put_bytes(r, rdata_random_length(r, 1, 300));
 }
 
@@ -270,6 +270,12 @@ rdata_put_field(struct rdata_random *r, const struct zfield *f)
 		rdata_put_string(r, f->bytes);
 	else if (f == &zfield_bitmap || f == &zfield_bitmap_maybe)
 		rdata_put_bitmap(r);
+	else if (f == &zfield_nxt) {
+		rdata_put(r, rdata_random_below(r, 128));
+		rdata_put_bytes(r, rdata_random_below(r, 14));
+		rdata_put(r, 1 + rdata_random_below(r, 255));
+	} else if (f == &zfield_fingerprint)
+		rdata_put_bytes(r, rdata_random_length(r, 0, 70));
 	else if (f == &zfield_apl)
 		rdata_put_apl(r);
 	else if (f == &zfield_ipseckey)
