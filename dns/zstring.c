@@ -237,15 +237,16 @@ static ssize_t
 rest_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	(void)p;
-	return len >= f->bytes ? (ssize_t)len : -1;
+	(void)f;
+	return (ssize_t)
+	    len; /* none of it has no text of URI, but is taken by other servers as unknown data */
 }
 
 static bool
 rest_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add_quoted(x, p, len);
-	return true;
+	return len >= f->bytes;
 }
 
 const struct zfield zfield_rest = { .read = rest_read, .span = rest_span, .print = rest_print };

@@ -292,7 +292,8 @@ rdata_put_field(struct rdata_random *r, const struct zfield *f)
 	    f == &zfield_key || f == &zfield_nsap || f == &zfield_rest ||
 	    f == &zfield_rest_quoted)
 		rdata_put_bytes(r,
-		    rdata_random_length(r, f->bytes, rdata_random_below(r, 64) == 0 ? 60000 : 700));
+		    rdata_random_length(r, f == &zfield_rest_quoted ? 0 : f->bytes,
+		        rdata_random_below(r, 64) == 0 ? 60000 : 700));
 	else if (f != &zfield_string_maybe)
 		rdata_put_bytes(r, f->bytes);
 }
