@@ -48,6 +48,31 @@ syntax(void **state)
 	fixture_clear(&f);
 }
 
+/* Zero is a TTL as any other, by $TTL and by itself, whichever reader the type has. */
+static void
+ttl_zero(void **state)
+{
+	struct fixture f = { .n = 0 };
+
+	(void)state;
+	fixture_add(&f, "zero.test",
+	    "$TTL 0\n@ SOA ns h 1 1h 15m 1w 30\n NS ns\nns A 10.0.0.1\nx TXT \"a\"\nz MX 10 ns\n"
+	    "$TTL 1h\ny 0 TXT b\ny2 0 A 10.0.0.2\n$TTL 0s\n$ORIGIN in\nx TXT c\n");
+	fixture_ask(
+	    &f, true, "x.zero.test", DNS_T_TXT, "NOERROR aa\nan x.zero.test. 0 IN TXT \"a\"\n");
+	fixture_ask(
+	    &f, true, "ns.zero.test", DNS_T_A, "NOERROR aa\nan ns.zero.test. 0 IN A 10.0.0.1\n");
+	fixture_ask(&f, true, "zero.test", DNS_T_SOA,
+	    "NOERROR aa\nan zero.test. 0 IN SOA ns.zero.test. h.zero.test. 1 3600 900 604800 30\n");
+	fixture_ask(
+	    &f, true, "y.zero.test", DNS_T_TXT, "NOERROR aa\nan y.zero.test. 0 IN TXT \"b\"\n");
+	fixture_ask(
+	    &f, true, "y2.zero.test", DNS_T_A, "NOERROR aa\nan y2.zero.test. 0 IN A 10.0.0.2\n");
+	fixture_ask(&f, true, "x.in.zero.test", DNS_T_TXT,
+	    "NOERROR aa\nan x.in.zero.test. 0 IN TXT \"c\"\n");
+	fixture_clear(&f);
+}
+
 static void
 findings(void **state)
 {
@@ -432,7 +457,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(syntax),
+		cmocka_unit_test(syntax), cmocka_unit_test(ttl_zero),
 		cmocka_unit_test(findings),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(digests),
