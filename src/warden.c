@@ -553,6 +553,7 @@ tear_down(struct warden *w)
 	wake_answer_all(w, "jitsud stops");
 	flood_free(w->flood);
 	w->flood = NULL;
+	rundir_clear(w);
 	control_free(w->control);
 	w->control = NULL;
 	vm_activity_free(w->activity, stop);
