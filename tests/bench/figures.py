@@ -101,7 +101,7 @@ LINUX_DIR = lab.BUILD + '/tests/images'
 
 def linux_prepare():
     """Before the bench enters its namespace: the kernel's package may have to be downloaded."""
-    output(lab.ROOT + '/tests/images/linux.sh', LINUX_DIR, timeout=600)
+    output(lab.ROOT + '/scripts/linux-guest', LINUX_DIR, timeout=600)
 
 
 def linux(table, quick):

@@ -7,7 +7,7 @@ load lib/shared
 setup_file() {
 	# Once for the file; several copies of the tests wait for each other in it.
 	LINUX=$BUILD/tests/images
-	LINUX_WHY=$("$BATS_TEST_DIRNAME/../images/linux.sh" "$LINUX" 2>&1) || LINUX_WHY="no Linux image: ${LINUX_WHY:-linux.sh failed}"
+	LINUX_WHY=$("$BATS_TEST_DIRNAME/../../scripts/linux-guest" "$LINUX" 2>&1) || LINUX_WHY="no Linux image: ${LINUX_WHY:-linux-guest failed}"
 	[ ! -s "$LINUX/vmlinuz" ] || LINUX_WHY=
 	export LINUX LINUX_WHY
 }
@@ -42,6 +42,24 @@ linux_image() {
 second_bridge() {
 	ip -n "$NS" link add jitsu1 type bridge
 	ip -n "$NS" link set jitsu1 up
+}
+
+# bats test_tags=kvm
+@test "the image \"linux\" of config/jitsu.conf boots, answers, and is shut down" {
+	linux
+	local sample
+	sample=$(sed -n '/^# image "linux" {/,/^# }/s/^# \{0,1\}//p' "$BATS_TEST_DIRNAME/../../config/jitsu.conf" |
+	    sed 's|"/usr/local/share/jitsu/linux/|"|; s/boot-timeout = "60s"/boot-timeout = "120s"/; s/stop-timeout = "5s"/stop-timeout = "60s"/')
+	[[ "$sample" == *'kernel       = "vmlinuz"'* ]]
+	CONF_MORE=${sample/\{/\{ accel = \"$ACCEL\"} write_conf
+	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux"'
+	start_jitsud
+	jitsu wake lin.example.test
+	[ "$(ask +short lin.example.test A)" = 10.77.0.30 ]
+	in_ns curl -sS --max-time 60 http://10.77.0.30/cgi-bin/index.cgi | grep -q '<h1>lin.example.test</h1>'
+	jitsu sleep lin.example.test
+	run grep 'lin.example.test.*destroyed instead' "$DIR/log"
+	[ "$status" -eq 1 ]
 }
 
 # bats test_tags=kvm

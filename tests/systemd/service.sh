@@ -45,9 +45,14 @@ awake() { jitsu list; jitsu list | grep -q 'www.*awake'; }
 answers() { dig +norecurse +tries=1 +time=60 @127.0.0.1 -p 5300 www.example.test A +short | grep -qx 10.77.0.10; }
 serves() { curl -sS --max-time 60 http://10.77.0.10/ | grep -qi hello; }
 
+# The bridge of config/, which systemd-networkd makes.
+has_bridge() { ip -o addr show dev jitsu0 | grep -q 10.77.0.1/24 && ip -o addr show dev jitsu0 | grep -v tentative | grep -q fd77::1/64; }
+bridge() {
+	install -D -m 644 -t /etc/systemd/network /opt/rig/jitsu0.netdev /opt/rig/jitsu0.network &&
+	    systemctl restart systemd-networkd && within 60 has_bridge
+}
 prepare() {
-	ip link add jitsu0 address 02:00:00:77:00:01 type bridge && ip link set jitsu0 up && ip addr add 10.77.0.1/24 dev jitsu0 &&
-	    sed -i 's/^\tready .*/&\n\tboot-timeout = "5m"\n\thold = "30s"\n\tunused-after = "0s"/' /etc/jitsu/jitsu.conf &&
+	sed -i 's/^\tready .*/&\n\tboot-timeout = "5m"\n\thold = "30s"\n\tunused-after = "0s"/' /etc/jitsu/jitsu.conf &&
 	    sed -i 's/idle=2m/idle=1h/' /etc/jitsu/example.zone && jitsud -n
 }
 
@@ -128,6 +133,7 @@ no_group() { ls $top/vm; [ -z "$(ls -d $top/vm/*/ 2>/dev/null)" ]; }
 
 exec 2>&1
 echo "# $(systemctl --version | head -1); kernel $(uname -r); $(stat -fc %T /sys/fs/cgroup)"
+check "the bridge of config/jitsu0.netdev and .network, with both addresses" bridge
 check "the installed configuration is valid" prepare
 check "systemctl start" systemctl start $unit
 check "Type=notify: active" notified
