@@ -60,6 +60,7 @@ struct report {
 	size_t nerrors;     /* found, kept or not */
 	size_t nwarnings;   /* the same */
 	bool wants_zone_warnings;   /* set by who checks; a load does not look for them */
+	bool wants_host_findings;   /* set by who checks for the host that it is on */
 };
 
 void report_init(struct report *r);

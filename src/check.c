@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
+#include "src/check_host.h"
 #include "src/check_impl.h"
 #include "src/config.h"
 #include "src/cookie_secret.h"
@@ -52,6 +53,41 @@ check_zone(struct mapping_set *set, const struct config *conf, const struct conf
 		close(fd);
 }
 
+/* The innermost zone that is served for a name of `zone`. */
+static const struct config_zone *
+zone_for(const struct config *conf, const char *name, const struct config_zone *zone)
+{
+	const char *end = name + strlen(name);
+
+	if (strcmp(zone->origin, ".") != 0)
+		end -= strlen(zone->origin);
+	for (const char *at = name; at < end; at += strcspn(at, "."), at += *at == '.') {
+		const struct config_zone *z = config_zone_find(conf, at);
+
+		if (z != NULL)
+			return z;
+	}
+	return zone;
+}
+
+/* Units whose names another zone of ours answers for. */
+static void
+check_shadowed(const struct config *conf, const struct mapping_set *set,
+    const struct config_zone *zone, struct report *r)
+{
+	uint32_t n = mapping_zone_added(set, zone) ? mapping_zone_units(set, zone) : 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct unit_conf *u = mapping_zone_unit(set, zone, i);
+		const struct config_zone *z = zone_for(conf, u->name, zone);
+
+		if (z != zone)
+			report_warn(r, u->file, u->line, "_jitsu: %s is in zone %s, which is served here, "
+			    "too, and answers for it: no query wakes this unit; its mapping belongs there",
+			    u->name, z->origin);
+	}
+}
+
 static void
 check_zones(const struct config *conf, struct report *r, struct check_counts *counts)
 {
@@ -74,6 +110,8 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 		check_zone(set, conf, &conf->zones[i], r, counts);
 	(void)mapping_set_finish(set, r);   /* what it found is in r */
 	counts->units = mapping_set_units(set);
+	for (unsigned i = 0; i < conf->nzones; i++)
+		check_shadowed(conf, set, &conf->zones[i], r);
 	check_holds(conf, set, r);
 out:
 	mapping_set_free(set);
@@ -111,6 +149,8 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	config_check_xl(conf, r);
 	config_report_strays(conf, r);
 	hostnet_check(conf, r);
+	if (r->wants_host_findings)
+		check_host(conf, r);
 	check_cookies(conf, r);
 	check_zones(conf, r, counts);
 	config_free(conf);

@@ -52,8 +52,10 @@ ask_daemon(const char *path)
 	    send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(question) - 1)
 		f = fdopen(fd, "r");
 	if (f != NULL && (n = getline(&line, &size, f)) > 0 &&
-	    control_response_parse(line, (size_t)n, &data, &event, &failure, NULL) != ERR_OK)
+	    control_response_parse(line, (size_t)n, &data, &event, &failure, NULL) != ERR_OK) {
+		json_decref(data);
 		data = NULL;
+	}
 	free(line);
 	free(failure);
 	if (f != NULL)

@@ -52,6 +52,16 @@ json_t *cli_request(const struct cli *cli);
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
 
+/* ---- help, cli_help.c ---- */
+
+/* NULL: there is none. */
+const struct cli_verb *cli_verb_find(const char *name);
+void cli_usage(FILE *f);
+/* They say what is wrong with the command line; CLI_USAGE. */
+int cli_wrong(const char *what, const char *text);
+int cli_verb_unknown(const char *name);
+int cli_help(const struct cli *cli);
+
 /* ---- asking the daemon, cli_client.c ---- */
 
 struct cli_client;

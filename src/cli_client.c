@@ -12,6 +12,7 @@
 
 #include "src/cli.h"
 #include "src/control_proto.h"
+#include "src/suggest.h"
 
 struct cli_client {
 	const struct cli *cli;
@@ -161,6 +162,50 @@ out:
 	return NULL;
 }
 
+/* Every name in the answer of a reading verb: of units in an array, of zones in the status. */
+static void
+offer_names(struct suggest *s, const json_t *data)
+{
+	const json_t *rows = json_is_array(data) ? data : json_object_get(data, "zones"), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *name = json_string_value(json_object_get(row, "name"));
+
+		if (name != NULL)
+			suggest_offer(s, name);
+	}
+}
+
+/* A failure with what may have been meant, if the daemon says which verb (`see`) has the names. */
+static void
+say_failure(const struct cli_client *c, const char *failure, const json_t *see)
+{
+	const struct cli_verb *v = see != NULL ? cli_verb_find(json_string_value(see)) : NULL;
+	char name[LIMIT_NAME_TEXT];
+	struct cli ask = *c->cli;
+	struct cli_client *other;
+	struct suggest s;
+	struct errmsg m;
+	json_t *data;
+
+	if (v == NULL || v->least > 0 || ask.arg == NULL ||
+	    control_name_normalize(ask.arg, name, &m) != ERR_OK) {
+		(void)cli_fail("%s", failure);   /* the caller returns NULL */
+		return;
+	}
+	ask.verb = v;
+	ask.arg = NULL;
+	ask.follow = false;
+	suggest_init(&s, name);
+	other = cli_client_ask(&ask, json_object());
+	data = other != NULL ? cli_client_next(other) : NULL;
+	offer_names(&s, data);
+	(void)cli_fail("%s%s", failure, suggest_text(&s));   /* as above */
+	json_decref(data);
+	cli_client_free(other);
+}
+
 static json_t *
 answer_of(struct cli_client *c, size_t len)
 {
@@ -173,8 +218,10 @@ answer_of(struct cli_client *c, size_t len)
 	case ERR_OK:
 		break;
 	case ERR_STATE:
-		(void)cli_fail("%s", failure);   /* NULL says it */
+		say_failure(c, failure, data);
 		free(failure);
+		json_decref(data);
+		data = NULL;
 		break;
 	case ERR_UNSUPPORTED:
 		(void)cli_fail("%s: %s; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")", c->cli->socket,

@@ -21,9 +21,14 @@ cli_json(const json_t *data, bool one_line)
 int
 cli_flush(void)
 {
-	if (fflush(stdout) != 0 || ferror(stdout))
-		return cli_fail("standard output: %s", strerror(errno));
-	return CLI_OK;
+	static bool told;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return CLI_OK;
+	if (!told)
+		(void)cli_fail("standard output: %s", strerror(errno));   /* as below */
+	told = true;
+	return CLI_FAILED;
 }
 
 json_t *
@@ -99,16 +104,6 @@ cli_reload(const struct cli *cli)
 	return run_request(cli, json_pack("{s:b}", "force", (int)cli->force));
 }
 
-static const struct cli_verb *
-verb_find(const char *name)
-{
-	const struct cli_verb *v = cli_verbs;
-
-	while (v->name != NULL && strcmp(v->name, name) != 0)
-		v++;
-	return v;
-}
-
 /* Zones whose units are not what their files say. */
 static int
 zones_warn(const struct cli *cli)
@@ -119,7 +114,7 @@ zones_warn(const struct cli *cli)
 	const json_t *zone;
 	size_t i;
 
-	ask.verb = verb_find("status");
+	ask.verb = cli_verb_find("status");
 	client = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
 	data = client != NULL ? cli_client_next(client) : NULL;
 	json_array_foreach(json_object_get(data, "zones"), i, zone) {
@@ -247,5 +242,7 @@ const struct cli_verb cli_verbs[] = {
 	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",
 	    "  -z ORIGIN  FILE is not a configuration but the zone ORIGIN\n"
 	    "Prints every error with its file and line, and warns of what can be served but will disappoint." },
+	{ "help", "[VERB]", "", 0, 1, 0, cli_help, NULL, "more about one of these",
+	    "Without VERB: all verbs, a line each." },
 	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL },
 };

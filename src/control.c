@@ -104,14 +104,20 @@ client_write(struct client *cl, const char *line, size_t len)
 }
 
 static bool
-client_error(struct client *cl, const char *text)
+client_error_see(struct client *cl, const char *text, const char *see)
 {
 	size_t len;
-	char *line = control_line_error(text, &len);
+	char *line = control_line_error(text, see, &len);
 	bool there = client_write(cl, line, len);
 
 	free(line);
 	return there;
+}
+
+static bool
+client_error(struct client *cl, const char *text)
+{
+	return client_error_see(cl, text, NULL);
 }
 
 static size_t
@@ -457,6 +463,19 @@ control_fail(struct control_request *req, const char *fmt, ...)
 	free(text);
 }
 
+void
+control_fail_unknown(struct control_request *req, const char *what, const char *name, const char *see)
+{
+	struct client *cl = request_end(req);
+	char text[LIMIT_NAME_TEXT + 64];
+
+	if (cl == NULL)
+		return;
+	cl->follow_asked = false;
+	snprintf(text, sizeof(text), "no %s %s", what, name);
+	(void)client_error_see(cl, text, see);   /* whether it is still there matters to nobody here */
+}
+
 enum err
 control_follow(struct control_request *req, const char *unit)
 {
@@ -630,7 +649,7 @@ client_take(struct control *c, int fd)
 		client_new(c, fd, cred.uid);
 		return;
 	}
-	line = control_line_error(why, &(size_t){ 0 });
+	line = control_line_error(why, NULL, &(size_t){ 0 });
 	if (line != NULL)
 		(void)send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);   /* a courtesy; the connection ends either way */
 	free(line);

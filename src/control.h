@@ -98,6 +98,11 @@ void control_reply(struct control_request *req, json_t *data);
 /* The same with a descriptor beside it (SCM_RIGHTS), which stays the caller's. */
 void control_reply_fd(struct control_request *req, json_t *data, int fd);
 void control_fail(struct control_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Fails: there is no `what` (a unit, a zone) of that name.  The client looks for what may have been
+ * meant in the answer of the reading verb `see`, since comparing many names takes a while.
+ */
+void control_fail_unknown(struct control_request *req, const char *what, const char *name, const char *see);
 
 /*
  * Makes the connection a follower of `unit`'s events (NULL: of all) once the request is answered with control_reply; call it before reading the

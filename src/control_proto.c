@@ -58,6 +58,7 @@ static enum err
 response_data(const json_t *obj, json_t **data, bool *is_event, char **failure, struct errmsg *m)
 {
 	json_t *event = json_object_get(obj, "event"), *error = json_object_get(obj, "error");
+	json_t *see = json_object_get(obj, "see");
 	const json_t *ok = json_object_get(obj, "ok");
 
 	if (event != NULL) {
@@ -74,6 +75,8 @@ response_data(const json_t *obj, json_t **data, bool *is_event, char **failure, 
 	if (!json_is_false(ok) || !json_is_string(error))
 		return err_set(m, ERR_PROTO, "the daemon's answer has neither data nor an error");
 	*failure = strdup(json_string_value(error));
+	if (*failure != NULL && json_is_string(see))
+		*data = json_incref(see);
 	return *failure != NULL ? ERR_STATE : err_set(m, ERR_NOMEM, "out of memory");
 }
 
@@ -130,9 +133,15 @@ control_line_ok(json_t *data, size_t *len)
 }
 
 char *
-control_line_error(const char *text, size_t *len)
+control_line_error(const char *text, const char *see, size_t *len)
 {
-	return line_of(json_pack("{sisbss}", "v", CONTROL_VERSION, "ok", 0, "error", text), len);
+	json_t *obj = json_pack("{sisbss}", "v", CONTROL_VERSION, "ok", 0, "error", text);
+
+	if (obj != NULL && see != NULL && json_object_set_new(obj, "see", json_string(see)) != 0) {
+		json_decref(obj);
+		obj = NULL;
+	}
+	return line_of(obj, len);
 }
 
 char *

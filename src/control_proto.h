@@ -19,13 +19,14 @@ enum err control_request_parse(const char *line, size_t len, json_t **args, cons
 
 /*
  * Parses one line from the daemon.  *data is the `data` or `event` member, the caller's, and *is_event says which.  ERR_STATE: the daemon answered
- * with an error, *failure is its text (malloc'd); ERR_PROTO, ERR_UNSUPPORTED: `m` says what is wrong with the answer.
+ * with an error, *failure is its text (malloc'd) and *data, if not NULL, the string `see`; ERR_PROTO, ERR_UNSUPPORTED: `m` says what is wrong with the answer.
  */
 enum err control_response_parse(const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m);
 
 /* Lines with their newline, malloc'd; NULL when out of memory.  They take over no reference. */
 char *control_line_ok(json_t *data, size_t *len);
-char *control_line_error(const char *text, size_t *len);
+/* `see`: the reading verb whose answer has the names that there are; NULL = none. */
+char *control_line_error(const char *text, const char *see, size_t *len);
 char *control_line_event(json_t *event, size_t *len);
 
 #endif

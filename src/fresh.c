@@ -53,9 +53,13 @@ fresh_standard_descriptors(void)
 {
 	int fd;
 
-	/* The lowest number that is free is taken, until it is beyond these. */
+	/*
+	 * The lowest number that is free is taken, until it is beyond these.  What is printed to a
+	 * standard output that was closed fails, as it would have.
+	 */
 	do {
-		fd = open("/dev/null", O_RDWR);
+		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) >= 0 &&
+		    fcntl(STDOUT_FILENO, F_GETFD) < 0 ? O_RDONLY : O_RDWR);
 		if (fd < 0)
 			fd = open("/", O_PATH);   /* no /dev: nothing can be read or written there either */
 	} while (fd >= 0 && fd <= STDERR_FILENO);

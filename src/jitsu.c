@@ -1,4 +1,4 @@
-/* jitsu: the command-line tool: options, help, and the verb's function. */
+/* jitsu: the command-line tool: options, and the verb's function. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -8,28 +8,7 @@
 
 #include "src/cli.h"
 #include "src/control.h"
-#include "src/suggest.h"
-
-static void
-usage(FILE *f)
-{
-	fputs("usage: jitsu [-s SOCKET] [--json] VERB [ARGUMENT]\n\n", f);
-	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++)
-		fprintf(f, "  %-8s %-23s %s\n", v->name, v->args, v->brief);
-	fprintf(f, "  %-8s %-23s %s\n", "help", "[VERB]", "more about one of these");
-	fputs("\n"
-	    "  -s, --socket SOCKET  the daemon's control socket (" CONTROL_PATH ", or $JITSU_SOCKET)\n"
-	    "      --json           for programs\n"
-	    "  -h, --help           this text\n"
-	    "  -V, --version        the version\n", f);
-}
-
-static int
-wrong(const char *what, const char *text)
-{
-	fprintf(stderr, "jitsu: %s%s (`jitsu --help` shows what there is)\n", what, text);
-	return CLI_USAGE;
-}
+#include "src/fresh.h"
 
 static int
 wrong_for(const struct cli_verb *v, const char *what)
@@ -38,44 +17,12 @@ wrong_for(const struct cli_verb *v, const char *what)
 	return CLI_USAGE;
 }
 
-static const struct cli_verb *
-verb_find(const char *name)
-{
-	const struct cli_verb *v;
-
-	for (v = cli_verbs; v->name != NULL; v++)
-		if (strcmp(v->name, name) == 0)
-			return v;
-	return NULL;
-}
-
 static int
-unknown_verb(const char *name)
+help(const char *verb)
 {
-	struct suggest s;
-	char text[1200];
+	int status = cli_help(&(struct cli){ .arg = verb });
 
-	suggest_init(&s, name);
-	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++)
-		suggest_offer(&s, v->name);
-	snprintf(text, sizeof(text), "\"%.64s\"%s", name, suggest_text(&s));
-	return wrong("unknown verb ", text);
-}
-
-static int
-help(const char *name)
-{
-	const struct cli_verb *v;
-
-	if (name == NULL) {
-		usage(stdout);
-		return cli_flush();
-	}
-	v = verb_find(name);
-	if (v == NULL)
-		return unknown_verb(name);
-	printf("usage: jitsu [-s SOCKET] [--json] %s%s%s\n\n%s.\n%s\n", v->name, v->args[0] != '\0' ? " " : "", v->args, v->brief, v->help);
-	return cli_flush();
+	return status == CLI_OK ? cli_flush() : status;
 }
 
 enum { OPT_JSON = 256, OPT_FORCE };
@@ -124,11 +71,11 @@ options_global(struct cli *cli, int argc, char **argv)
 			puts("jitsu " JITSU_VERSION);
 			return cli_flush();
 		case 'f':
-			return wrong("--follow belongs behind ", "`events`");
+			return cli_wrong("--follow belongs behind ", "`events`");
 		case OPT_FORCE:
-			return wrong("--force belongs behind ", "`reload`");
+			return cli_wrong("--force belongs behind ", "`reload`");
 		default:
-			usage(stderr);
+			cli_usage(stderr);
 			return CLI_USAGE;
 		}
 	}
@@ -200,20 +147,19 @@ main(int argc, char **argv)
 	int status;
 
 	_Static_assert(LIMIT_EVENTS_READ == 10000, "the message about -n says so");
+	fresh_standard_descriptors();
 	if (cli.socket == NULL || cli.socket[0] == '\0')
 		cli.socket = CONTROL_PATH;
 	status = options_global(&cli, argc, argv);
 	if (status >= 0)
 		return status;
 	if (optind >= argc) {
-		usage(stderr);
+		cli_usage(stderr);
 		return CLI_USAGE;
 	}
-	if (strcmp(argv[optind], "help") == 0)
-		return help(argv[optind + 1]);
-	cli.verb = verb_find(argv[optind]);
+	cli.verb = cli_verb_find(argv[optind]);
 	if (cli.verb == NULL)
-		return unknown_verb(argv[optind]);
+		return cli_verb_unknown(argv[optind]);
 	argc -= optind;
 	argv += optind;
 	status = options_verb(&cli, argc, argv);

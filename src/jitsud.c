@@ -1,4 +1,5 @@
 /* jitsud: options, and which of the four processes this one is. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -45,6 +46,16 @@ usage(FILE *f)
 	    "See jitsud(8), jitsu.conf(5) and jitsu.zone(5).\n", DEFAULT_CONF);
 }
 
+/* What was asked for must have been printed. */
+static int
+printed(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "jitsud: standard output: %s\n", strerror(errno));
+	return 1;
+}
+
 static int
 check_only(const char *path)
 {
@@ -54,7 +65,7 @@ check_only(const char *path)
 	enum err e;
 
 	report_init(&r);
-	r.wants_zone_warnings = true;
+	r.wants_zone_warnings = r.wants_host_findings = true;
 	e = check_run(path, &r, &n);
 	for (size_t i = 0; i < r.nlines; i++) {
 		report_format(&r, i, line, sizeof(line));
@@ -65,8 +76,9 @@ check_only(const char *path)
 	report_clear(&r);
 	if (e != ERR_OK)
 		return 1;
-	printf("%s: %u networks, %u images, %u zones, %u units: all is well\n", path, n.networks, n.images, n.zones, n.units);
-	return 0;
+	printf("%s: %u networks, %u images, %u zones, %u units: all is well\n", path, n.networks, n.images,
+	    n.zones, n.units);
+	return printed(0);
 }
 
 /* Links stay: where they lead is looked up at each load.  NULL: it is that already, or cannot be. */
@@ -109,10 +121,10 @@ main(int argc, char **argv)
 			break;
 		case 'h':
 			usage(stdout);
-			return 0;
+			return printed(0);
 		case 'V':
 			printf("jitsud %s\n", JITSU_VERSION);
-			return 0;
+			return printed(0);
 		default:
 			usage(stderr);
 			return 2;

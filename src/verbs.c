@@ -11,7 +11,6 @@
 #include "src/counters.h"
 #include "src/holds.h"
 #include "src/record.h"
-#include "src/suggest.h"
 #include "src/warden.h"
 
 #define EVENTS_DEFAULT 100
@@ -22,7 +21,6 @@ arg_unit(struct warden *w, struct control_request *req, json_t *args)
 {
 	const struct unit_conf *uc;
 	char name[LIMIT_NAME_TEXT];
-	struct suggest s;
 	struct unit *u;
 
 	if (!control_arg_name(req, args, true, name))
@@ -37,11 +35,7 @@ arg_unit(struct warden *w, struct control_request *req, json_t *args)
 	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
 	if (u != NULL)
 		return u;
-	suggest_init(&s, name);
-	for (uint32_t i = 0; i < w->units.next; i++)
-		if (w->units.by_number[i] != NULL && !w->units.by_number[i]->leaving)
-			suggest_offer(&s, w->units.by_number[i]->name);
-	control_fail(req, "no unit %s%s", name, suggest_text(&s));
+	control_fail_unknown(req, "unit", name, "list");
 	return NULL;
 }
 
@@ -215,6 +209,13 @@ struct events_query {
 	char name[LIMIT_NAME_TEXT];
 };
 
+/* A unit that is there, or was when events of it were kept, which the caller knows. */
+static bool
+is_known(const struct warden *w, const char *name)
+{
+	return mapping_unit_find(w->gen->mappings, name) != NULL || aside_find(w, name) != NULL;
+}
+
 static void
 events_read(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg)
 {
@@ -226,6 +227,9 @@ events_read(enum err e, const char *why, const struct store_event *evs, size_t n
 	if (e != ERR_OK) {
 		json_decref(all);
 		control_fail(q->req, "events: %s", why);
+	} else if (n == 0 && q->name[0] != '\0' && !is_known(q->w, q->name)) {
+		json_decref(all);
+		control_fail_unknown(q->req, "unit", q->name, "list");
 	} else {
 		control_reply(q->req, all);
 	}
@@ -362,15 +366,12 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
 	char name[LIMIT_NAME_TEXT];
-	struct suggest s;
 
 	if (!control_arg_name(req, args, true, name))
 		return;
-	suggest_init(&s, name);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		suggest_offer(&s, z->origin);
 		if (strcmp(z->origin, name) != 0)
 			continue;
 		if (z->image == NULL)
@@ -380,7 +381,7 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 			    (json_int_t)z->index), z->image->fd);
 		return;
 	}
-	control_fail(req, "no zone %s%s", name, suggest_text(&s));
+	control_fail_unknown(req, "zone", name, "status");
 }
 
 static json_t *

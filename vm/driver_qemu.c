@@ -53,7 +53,7 @@ open_dirs(struct qemu_ctx *ctx, struct errmsg *m)
 static enum err
 qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 {
-	const char *qemu = env->conf->qemu != NULL ? env->conf->qemu : "qemu-system-x86_64";
+	const char *qemu = env->conf->qemu != NULL ? env->conf->qemu : VM_QEMU_PROGRAM;
 	struct qemu_ctx *ctx = calloc(1, sizeof(*ctx));
 	char why[400];
 	enum err e;

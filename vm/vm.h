@@ -140,6 +140,13 @@ enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps
 /* Checks what can be known without running it (kernel readable by the VM's user, accelerator, machine options): for start-up warnings and `jitsu check`. */
 enum err vm_spec_check(struct vm_host *host, const struct vm_spec *spec, struct errmsg *m);
 
+/*
+ * Whether this host has what a driver's images need besides their own files: ERR_MISSING and a
+ * sentence for a program, or its firmware, that is not there.  Executes the program; for `jitsud -n`.
+ */
+#define VM_QEMU_PROGRAM "qemu-system-x86_64"
+enum err vm_host_check(const char *driver, enum vm_machine machine, struct errmsg *m);
+
 /* How an operation ended. */
 struct vm_result {
 	enum err err;

@@ -46,7 +46,8 @@ response(const char *line, size_t len)
 	bool is_event;
 	enum err e = control_response_parse(line, len, &data, &is_event, &failure, &m);
 
-	MUST((e == ERR_OK) == (data != NULL) && (e == ERR_STATE) == (failure != NULL));
+	MUST((e == ERR_OK || (e == ERR_STATE && data != NULL)) == (data != NULL));
+	MUST((e == ERR_OK) <= (data != NULL) && (e == ERR_STATE) == (failure != NULL));
 	MUST(e == ERR_OK || e == ERR_STATE || m.text[0] != '\0');
 	if (data != NULL) {
 		size_t n;

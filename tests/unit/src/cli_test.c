@@ -389,7 +389,7 @@ test_output_full(void **state)
 static void
 test_table(void **state)
 {
-	static const char *const names[] = { "NAME", "FILE", "ZONE", "ADDRESS" };
+	static const char *const names[] = { "NAME", "FILE", "ZONE", "ADDRESS", "VERB" };
 
 	(void)state;
 	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++) {

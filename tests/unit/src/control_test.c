@@ -788,6 +788,7 @@ test_responses(void **state)
 		{ "{\"v\":1,\"ok\":true}", ERR_OK, false },
 		{ "{\"v\":1,\"event\":{}}", ERR_OK, true },
 		{ "{\"v\":1,\"ok\":false,\"error\":\"x\"}", ERR_STATE, false },
+		{ "{\"v\":1,\"ok\":false,\"error\":\"x\",\"see\":1}", ERR_STATE, false },
 		{ "{\"v\":1,\"ok\":false}", ERR_PROTO, false },
 		{ "{\"v\":1}", ERR_PROTO, false },
 		{ "{\"v\":9,\"ok\":true,\"data\":1}", ERR_UNSUPPORTED, false },

@@ -1,0 +1,13 @@
+/* check_host: whether this host is one that a configuration can run on.  For check.c. */
+#ifndef SRC_CHECK_HOST_H
+#define SRC_CHECK_HOST_H
+
+#include "src/config.h"
+
+/*
+ * Users, addresses to listen on, bridges, and the programs of the drivers that images name.  What refuses a start whenever
+ * that is tried is an error; what may come later, or only fails the boots, a warning.
+ */
+void check_host(const struct config *conf, struct report *r);
+
+#endif
