@@ -41,16 +41,19 @@ check_listen(const struct config *conf, unsigned i, struct report *r)
 	int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
 	char text[ADDR_TEXT];
 
+	addr_text(&l->addr, text);
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		report_warn(r, conf->path, i < conf->listen_text.n ? conf->listen_text.lines[i] : 0,
+		    "listen: %s is left out: this kernel has no %s", text, is_v4 ? "IPv4" : "IPv6");
 	if (fd < 0)
 		return;
 	memcpy(&in.sin_addr, l->addr.bytes, 4);
 	memcpy(&in6.sin6_addr, l->addr.bytes, 16);
 	rc = is_v4 ? bind(fd, (struct sockaddr *)&in, sizeof(in)) :
 	    bind(fd, (struct sockaddr *)&in6, sizeof(in6));
-	addr_text(&l->addr, text);
 	if (rc != 0 && errno == EADDRNOTAVAIL)
 		report_warn(r, conf->path, i < conf->listen_text.n ? conf->listen_text.lines[i] : 0,
-		    "listen: %s is not an address of this host; jitsud does not start until it is", text);
+		    "listen: %s is not an address of this host; queries are answered once it is", text);
 	close(fd);
 }
 

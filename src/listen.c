@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "src/warden.h"
 
 #define LISTEN_UDP_BUFFER (4 << 20)
@@ -65,6 +66,27 @@ out_of_the_way(int fd)
 	return high;
 }
 
+/*
+ * Binds, also to an address that this host does not have yet: one that is still tentative (RFC 4862
+ * section 5.4), or that somebody gives it later.  *later: so was it.
+ */
+static int
+bind_early(int fd, const struct sockaddr_storage *ss, socklen_t len, bool *later)
+{
+	int on = 1;
+
+	*later = false;
+	if (bind(fd, (const struct sockaddr *)ss, len) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL)
+		return -1;
+	if (ss->ss_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)) != 0 :
+	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) != 0)
+		return -1;
+	*later = true;
+	return bind(fd, (const struct sockaddr *)ss, len);
+}
+
 static enum err
 open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 {
@@ -72,6 +94,7 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 	socklen_t len = fill_sockaddr(l, &ss);
 	char text[ADDR_TEXT];
 	int on = 1, fd;
+	bool later;
 	enum err e;
 
 	addr_text(&l->addr, text);
@@ -85,8 +108,9 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 		goto fail;
 	}
 	tune(fd, ss.ss_family, type);
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
-		e = err_sys(m, "listen: %s port %u, %s", text, (unsigned)l->port, type == SOCK_DGRAM ? "UDP" : "TCP");
+	if (bind_early(fd, &ss, len, &later) != 0) {
+		e = err_sys(m, "listen: %s port %u, %s", text, (unsigned)l->port,
+		    type == SOCK_DGRAM ? "UDP" : "TCP");
 		goto fail;
 	}
 	if (type == SOCK_STREAM && listen(fd, LISTEN_TCP_BACKLOG) != 0) {
@@ -101,11 +125,12 @@ fail:
 }
 
 /*
- * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the queries.  A plain bind, tried first,
- * fails when anybody is there.
+ * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the queries.
+ * A plain bind, tried first, fails when anybody is there.  ERR_UNSUPPORTED: this kernel does not have
+ * the address's family.
  */
 static enum err
-refuse_shared(const struct config_listen *l, struct errmsg *m)
+refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)
 {
 	struct sockaddr_storage ss;
 	socklen_t len = fill_sockaddr(l, &ss);
@@ -114,29 +139,67 @@ refuse_shared(const struct config_listen *l, struct errmsg *m)
 	enum err e = ERR_OK;
 
 	addr_text(&l->addr, text);
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return err_set(m, ERR_UNSUPPORTED, "listen: %s: this kernel has no %s", text,
+		    ss.ss_family == AF_INET6 ? "IPv6" : "IPv4");
 	if (fd < 0)
 		return err_sys(m, "socket for %s", text);
 	if (ss.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&ss, len) != 0) {
+	if (bind_early(fd, &ss, len, later) != 0) {
 		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
 		if (errno == EADDRINUSE)
-			e = err_set(m, ERR_EXISTS, "listen: %s port %u is in use by another server; stop it, or set `listen` or `port` differently",
-			    text, (unsigned)l->port);
+			e = err_set(m, ERR_EXISTS, "listen: %s port %u is in use by another server; stop it, or set "
+			    "`listen` or `port` differently", text, (unsigned)l->port);
 	}
 	close(fd);
 	return e;
 }
 
+/* The addresses that can be bound: those of a family that the kernel does not have are left out. */
+static enum err
+choose(const struct config *conf, const struct config_listen **usable, unsigned *n, struct errmsg *m)
+{
+	bool later[LIMIT_LISTEN] = { false };
+	struct errmsg left_out = { "" };
+	char text[ADDR_TEXT];
+
+	*n = 0;
+	for (unsigned i = 0; i < conf->nlisten; i++) {
+		enum err e = refuse_shared(&conf->listen[i], &later[*n], m);
+
+		if (e != ERR_OK && e != ERR_UNSUPPORTED)
+			return e;
+		if (e == ERR_OK)
+			usable[(*n)++] = &conf->listen[i];
+		else
+			left_out = *m;
+	}
+	if (*n == 0)
+		return ERR_UNSUPPORTED;   /* as the last address's message says */
+	if (left_out.text[0] != '\0')
+		log_warn("%s", left_out.text);
+	for (unsigned i = 0; i < *n; i++) {
+		addr_text(&usable[i]->addr, text);
+		if (later[i])
+			log_warn("listen: %s is not an address of this host, or not yet: queries are answered "
+			    "once it is", text);
+	}
+	return ERR_OK;
+}
+
 enum err
 listen_open(struct sockets *s, const struct config *conf, struct errmsg *m)
 {
-	unsigned n = 0;
+	const struct config_listen *usable[LIMIT_LISTEN];
+	unsigned n = 0, nusable;
 	enum err e;
 
 	memset(s, 0, sizeof(*s));
+	if ((e = choose(conf, usable, &nusable, m)) != ERR_OK)
+		return e;
 	s->workers = conf->workers;
-	s->per_worker = 2 * conf->nlisten;
+	s->per_worker = 2 * nusable;
 	s->fds = calloc((size_t)s->workers * s->per_worker, sizeof(int));
 	s->kinds = calloc(s->per_worker, 1);
 	s->wildcards = calloc(s->per_worker, 1);
@@ -149,17 +212,15 @@ listen_open(struct sockets *s, const struct config *conf, struct errmsg *m)
 	}
 	for (unsigned i = 0; i < s->workers * s->per_worker; i++)
 		s->fds[i] = -1;
-	for (unsigned i = 0; i < conf->nlisten; i++) {
+	for (unsigned i = 0; i < nusable; i++) {
 		s->kinds[2 * i] = MSG_SOCKET_UDP;
 		s->kinds[2 * i + 1] = MSG_SOCKET_TCP;
-		s->wildcards[2 * i] = s->wildcards[2 * i + 1] = addr_is_any(&conf->listen[i].addr);
-		if ((e = refuse_shared(&conf->listen[i], m)) != ERR_OK)
-			goto fail;
+		s->wildcards[2 * i] = s->wildcards[2 * i + 1] = addr_is_any(&usable[i]->addr);
 	}
 	for (unsigned k = 0; k < s->workers; k++) {
-		for (unsigned i = 0; i < conf->nlisten; i++) {
-			if ((e = open_one(&conf->listen[i], SOCK_DGRAM, &s->fds[n++], m)) != ERR_OK ||
-			    (e = open_one(&conf->listen[i], SOCK_STREAM, &s->fds[n++], m)) != ERR_OK)
+		for (unsigned i = 0; i < nusable; i++) {
+			if ((e = open_one(usable[i], SOCK_DGRAM, &s->fds[n++], m)) != ERR_OK ||
+			    (e = open_one(usable[i], SOCK_STREAM, &s->fds[n++], m)) != ERR_OK)
 				goto fail;
 		}
 	}

@@ -109,11 +109,11 @@ stop_background() {
 	[ "$(qemu_count)" -eq 0 ]
 	wait_for 30 grep -q '^<28>.* jitsud\[[0-9]*\]: warden: warning: .*belongs to no unit' "$DIR/syslog"
 	grep -q '^<30>.* warden: info: stopped' "$DIR/syslog"
-	sed -i 's/10\.77\.0\.1"/10.78.0.1"/' "$DIR/jitsu.conf"
+	sed -i '1i user = "none-of-that-name"' "$DIR/jitsu.conf"
 	run background
 	[ "$status" -ne 0 ]
-	[[ "$output" == *'10.78.0.1'* ]]
-	wait_for 30 grep -q '^<27>.* warden: error: listen: 10.78.0.1 ' "$DIR/syslog"
+	[[ "$output" == *'none-of-that-name'* ]]
+	wait_for 30 grep -q '^<27>.* warden: error: user = "none-of-that-name": there is no such user' "$DIR/syslog"
 	echo 'nonsense = 1' >>"$DIR/jitsu.conf"
 	run background
 	[ "$status" -ne 0 ]
