@@ -21,6 +21,9 @@
 #define LIMIT_CRASH_FRAMES 40
 #define LIMIT_CRASH_LINE 480
 
+/* Units without a VM that are forgotten in one turn of the loop after a reload: some milliseconds. */
+#define LIMIT_GONE_SLICE 500
+
 /* Zones from which on a reload that leaves less than half is asked about: fewer come and go by hand. */
 #define LIMIT_LOSS_ZONES 4
 

@@ -184,7 +184,8 @@ add_zones(struct loader *l, struct generation *g)
 
 		if (old == NULL)
 			continue;
-		inputs_move(&l->todo[i].inputs, &old->inputs);
+		if (inputs_copy(&l->todo[i].inputs, &old->inputs) != ERR_OK)
+			inputs_clear(&l->todo[i].inputs);   /* it is read again next time */
 		g->zones[i].alone = old->alone;
 		g->zones[i].kept = old->kept;
 		add_zone(l, g, i, old->image, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
@@ -387,22 +388,32 @@ fail:
 }
 
 enum err
-loader_swap(struct loader *l)
+loader_build(struct loader *l)
 {
-	struct warden *w = l->w;
-	struct generation *g = generation_new(l), *old = w->gen;
-	struct admit_limits al;
+	struct generation *g = generation_new(l);
 
 	if (g == NULL)
 		return ERR_NOMEM;
+	l->gen = g;
+	add_zones(l, g);
+	finish_mappings(l, g);
+	g->empty = aside_empty_section(g->conf);
+	return ERR_OK;
+}
+
+void
+loader_swap(struct loader *l)
+{
+	struct warden *w = l->w;
+	struct generation *g = l->gen, *old = w->gen;
+	struct admit_limits al;
+
+	l->gen = NULL;
 	l->conf = NULL;
 	g->admins = l->admins;
 	g->nadmins = l->nadmins;
 	l->admins = NULL;
 	w->next_generation++;
-	add_zones(l, g);
-	finish_mappings(l, g);
-	g->empty = aside_empty_section(g->conf);
 	update_units(w, g, &l->report);
 	limits_of(g->conf, &al);
 	if (old == NULL)
@@ -427,5 +438,4 @@ loader_swap(struct loader *l)
 	}
 	verbs_admins(w);
 	generation_free(w, old);
-	return ERR_OK;
 }

@@ -2,7 +2,7 @@
  * loader: from configuration files to a new generation, without stopping to serve.
  *
  *     prepare.c: configuration, what has changed → compiled images are looked for on disk → the zones process compiles the others,
- *     a thread checks what it made → mappings are checked → swap
+ *     a thread checks what it made → generation.c: on another, mappings are checked → swap
  *
  * Until the swap nothing of the running generation changes; an error before it leaves everything as it was.  A zone that fails keeps its
  * old contents and says why.
@@ -97,7 +97,10 @@ loader_cancel(struct warden *w)
 	}
 	free(l->todo);
 	free(l->admins);
-	config_free(l->conf);
+	if (l->gen != NULL)
+		generation_free(w, l->gen);
+	else
+		config_free(l->conf);
 	report_clear(&l->report);
 	free(l);
 }
@@ -196,7 +199,7 @@ send_zones(struct chan *chan, void *arg)
 	struct loader *l = ((struct child *)arg)->arg;
 	struct msg m = { .type = MSG_COMPILE };
 
-	if (l->over)
+	if (l->over || l->building)
 		return;   /* the configuration may be the generation's by now */
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
 		if (is_due(l, l->sent))
@@ -309,12 +312,33 @@ batch_refuse(struct loader *l, const char *why)
 			loader_zone_error(l, &l->conf->zones[i], l->conf->zones[i].file, 0, why);
 }
 
+static void
+on_built(evutil_socket_t fd, short what, void *arg)
+{
+	struct loader *l = arg;
+	enum err e = prepare_end(l);
+
+	(void)fd;
+	(void)what;
+	if (e == ERR_OK)
+		loader_swap(l);
+	finish_later(l, e);
+}
+
+/* Every zone is there, or will not be. */
+static void
+build(struct loader *l)
+{
+	l->building = true;
+	prepare_start(l, loader_build, on_built);
+}
+
 /* The batch is done with: the next child is started when this one has ended. */
 static void
 batch_over(struct loader *l)
 {
 	if (!next_batch(l))
-		finish_later(l, loader_swap(l));
+		build(l);
 	else if (l->zones.chan == NULL)
 		start_batch(l);
 }
@@ -406,7 +430,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	struct loader *l = c->arg;
 
-	if (l->over || l->batch_done) {
+	if (l->over || l->building || l->batch_done) {
 		chan_close_fds(fds, nfds);
 		return;
 	}
@@ -466,7 +490,7 @@ on_gone(struct child *c, const char *why)
 	struct loader *l = c->arg;
 
 	(void)event_del(l->ev_late);   /* cannot fail */
-	if (l->over)
+	if (l->over || l->building)
 		return;
 	if (!l->batch_done)
 		batch_lost(l, why);
@@ -517,7 +541,7 @@ compile(struct loader *l)
 	if (next_batch(l))
 		start_batch(l);
 	else
-		finish_later(l, loader_swap(l));
+		build(l);
 }
 
 static void
@@ -603,6 +627,6 @@ loader_start(struct warden *w, bool force, load_done_cb done, void *arg)
 	l->ev_late = evtimer_new(w->base, on_late, l);
 	if (l->ev_over == NULL || l->ev_late == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
-	prepare_start(l, on_prepared);
+	prepare_start(l, prepare_read, on_prepared);
 	return ERR_OK;
 }

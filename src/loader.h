@@ -18,8 +18,11 @@ enum loader_how {
 #define LOADER_ALL UINT32_MAX
 #define LOADER_NONE UINT32_MAX
 
-/* prepare.c: what may block: reads the configuration and looks at every file that it names. */
+struct loader;
+
+/* prepare.c: what may block, or takes long: a thread beside the loop. */
 struct prepare {
+	enum err (*work)(struct loader *l);
 	pthread_t thread;
 	bool running;                  /* until it is joined */
 	struct event *ev_done;
@@ -28,6 +31,7 @@ struct prepare {
 
 struct loader {
 	struct warden *w;
+	struct generation *gen;        /* (p) the new one, built but not in use; it has conf, too */
 	bool force;                    /* also what takes most of the zones away */
 	struct prepare prepare;        /* while it runs, what is marked (p) is its thread's */
 	struct config *conf;           /* (p) the new one, until the swap takes it */
@@ -61,6 +65,7 @@ struct loader {
 	unsigned starts;               /* children that ended before they came to a zone */
 	bool late;                     /* ev_late came once */
 	struct event *ev_late;         /* the child has had its time */
+	bool building;                 /* nothing is compiled any more: the generation is made */
 	bool over;
 	bool waits;                    /* until the new generation is served */
 	enum err result;
@@ -69,10 +74,13 @@ struct loader {
 	void *arg;
 };
 
-/* Starts a thread that prepares the load; on_prepared is called on the loop.  Without a thread it is done at once. */
-void prepare_start(struct loader *l, event_callback_fn on_prepared);
+/* Starts a thread that does `work`; `on_done` is called on the loop.  Without a thread it is done at once. */
+void prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callback_fn on_done);
 /* Waits for the thread, and takes its result. */
 enum err prepare_end(struct loader *l);
+
+/* Work: reads the configuration and looks at every file that it names. */
+enum err prepare_read(struct loader *l);
 
 /* A finding that keeps a zone from being taken: a line of the report; the first one is the zone's `error`. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text);
@@ -80,7 +88,9 @@ void loader_zone_error(struct loader *l, const struct config_zone *zone, const c
 /* What the running generation has for a zone of the configuration, whole or not; NULL when it is new. */
 struct served_zone *loader_old_zone(const struct warden *w, const char *origin);
 
-/* Everything is compiled: checks mappings, takes what is whole, and makes it the warden's generation.  On an error nothing has changed. */
-enum err loader_swap(struct loader *l);
+/* Work, when everything is compiled: checks mappings and takes what is whole, as l->gen.  On an error nothing has changed. */
+enum err loader_build(struct loader *l);
+/* Makes l->gen the warden's generation. */
+void loader_swap(struct loader *l);
 
 #endif

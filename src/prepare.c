@@ -2,7 +2,8 @@
  * prepare: the part of a load that may block: a configuration of twenty thousand zones takes seconds to parse, a user database or a file system may
  * be anywhere.
  *
- * It runs on a thread of its own and hands over when it is done.  Until then it alone has the loader's conf, todo, report, cookies and admins; of the
+ * It runs on a thread of its own and hands over when it is done, as does what takes long once all is compiled (generation.c).  Until then it alone has the
+ * loader's conf, todo, report, cookies, admins and gen, and counts references to images; of the
  * warden it reads what nobody changes during a load: the running generation, the configuration at the start and its path.
  */
 #include <errno.h>
@@ -92,8 +93,8 @@ find_admins(struct loader *l)
 	free(buf);
 }
 
-static enum err
-prepare(struct loader *l)
+enum err
+prepare_read(struct loader *l)
 {
 	const struct warden *w = l->w;
 	enum err e = config_load(w->conf_path, &l->conf, &l->report);
@@ -119,17 +120,18 @@ prepare_thread(void *arg)
 {
 	struct loader *l = arg;
 
-	l->prepare.result = prepare(l);
+	l->prepare.result = l->prepare.work(l);
 	event_active(l->prepare.ev_done, EV_READ, 0);
 	return NULL;
 }
 
 void
-prepare_start(struct loader *l, event_callback_fn on_prepared)
+prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callback_fn on_done)
 {
 	struct prepare *p = &l->prepare;
 
-	p->ev_done = event_new(l->w->base, -1, EV_PERSIST, on_prepared, l);
+	p->ev_done = event_new(l->w->base, -1, EV_PERSIST, on_done, l);
+	p->work = work;
 	if (p->ev_done == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	p->running = pthread_create(&p->thread, NULL, prepare_thread, l) == 0;

@@ -12,13 +12,13 @@
 #include "base/siphash.h"
 #include "src/addr.h"
 
-#define NAME_BITS 13    /* chains stay short for ten thousand units and tolerable for a million */
-#define UUID_BITS 10    /* only units with a VM are in this one */
+#define NAMES_LEAST 1024   /* buckets; doubled when there are more names than that */
+#define UUID_BITS 10       /* only units with a VM are in this one */
 
 static size_t
 name_slot(const struct unit_table *t, const char *name)
 {
-	return (size_t)(siphash24(t->key, name, strlen(name)) & ((1u << NAME_BITS) - 1));
+	return (size_t)(siphash24(t->key, name, strlen(name)) & (t->names - 1));
 }
 
 static size_t
@@ -31,7 +31,8 @@ enum err
 unit_table_init(struct unit_table *t, struct errmsg *m)
 {
 	memset(t, 0, sizeof(*t));
-	t->by_name = calloc((size_t)1 << NAME_BITS, sizeof(struct unit *));
+	t->names = NAMES_LEAST;
+	t->by_name = calloc(t->names, sizeof(struct unit *));
 	t->by_uuid = calloc((size_t)1 << UUID_BITS, sizeof(struct unit *));
 	if (t->by_name == NULL || t->by_uuid == NULL) {
 		unit_table_clear(t);
@@ -75,11 +76,39 @@ grow(struct unit_table *t, struct errmsg *m)
 	return ERR_OK;
 }
 
+static void
+name_enter(struct unit_table *t, struct unit *u)
+{
+	size_t s = name_slot(t, u->name);
+
+	u->next_name = t->by_name[s];
+	t->by_name[s] = u;
+}
+
+/* Without memory for it chains become longer. */
+static void
+grow_names(struct unit_table *t)
+{
+	struct unit **old = t->by_name, **grown = calloc(t->names * 2, sizeof(*grown));
+	size_t n = t->names;
+
+	if (grown == NULL)
+		return;
+	t->by_name = grown;
+	t->names = n * 2;
+	for (size_t i = 0; i < n; i++) {
+		for (struct unit *u = old[i], *next; u != NULL; u = next) {
+			next = u->next_name;
+			name_enter(t, u);
+		}
+	}
+	free(old);
+}
+
 struct unit *
 unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m)
 {
 	struct unit *u;
-	size_t s;
 
 	if (grow(t, m) != ERR_OK)
 		return NULL;
@@ -91,9 +120,9 @@ unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m)
 	unit_conf_set(u, conf);
 	u->number = t->next;
 	t->by_number[t->next++] = u;
-	s = name_slot(t, u->name);
-	u->next_name = t->by_name[s];
-	t->by_name[s] = u;
+	if (t->count >= t->names)
+		grow_names(t);
+	name_enter(t, u);
 	t->count++;
 	return u;
 }
@@ -139,12 +168,19 @@ unit_leave(struct unit_table *t, struct unit *u)
 	for (unsigned i = 0; i < l->naddrs; i++)
 		l->addrs[i] = u->conf->addrs[i];
 	l->unit = u;
-	SLIST_INSERT_HEAD(&t->left, l, next);
+	LIST_INSERT_HEAD(&t->left, l, next);
 	u->left = l;
 	u->name = l->name;
 	u->leaving = true;
 	u->conf = NULL;
 	t->count--;
+}
+
+void
+unit_gone(struct unit_table *t, struct unit *u)
+{
+	LIST_REMOVE(u->left, next);
+	LIST_INSERT_HEAD(&t->gone, u->left, next);
 }
 
 void
@@ -162,7 +198,7 @@ unit_free(struct unit_table *t, struct unit *u)
 	unit_uuid_set(t, u, NULL);
 	t->by_number[u->number] = NULL;
 	run_free(u->run);
-	SLIST_REMOVE(&t->left, u->left, unit_left, next);
+	LIST_REMOVE(u->left, next);
 	free(u->left);
 	free(u);
 }
@@ -200,7 +236,7 @@ unit_before(const struct unit_table *t, const struct unit *u)
 {
 	const struct unit_left *l;
 
-	SLIST_FOREACH(l, &t->left, next)
+	LIST_FOREACH(l, &t->left, next)
 		if (u->conf != NULL && is_after(u->conf, l))
 			return l->unit;
 	return NULL;

@@ -44,7 +44,7 @@ struct unit_trace {
 
 /* Who a leaving unit was, now that it has no settings. */
 struct unit_left {
-	SLIST_ENTRY(unit_left) next;
+	LIST_ENTRY(unit_left) next;
 	uint8_t mac[6];
 	uint8_t naddrs;
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
@@ -111,8 +111,9 @@ struct unit_table {
 	struct unit **by_number;   /* [0 .. next) ; NULL = gone */
 	uint32_t next, room;
 	struct unit **by_name, **by_uuid;   /* hash chains */
+	size_t names;              /* buckets of by_name; a power of two */
 	uint32_t count;            /* with a name */
-	SLIST_HEAD(, unit_left) left;   /* of leaving units */
+	LIST_HEAD(, unit_left) left, gone;   /* of leaving units: that may have a VM; that have none */
 	uint8_t key[16];           /* of the hash, random */
 };
 
@@ -127,6 +128,8 @@ void unit_free(struct unit_table *t, struct unit *u);
 void unit_conf_set(struct unit *u, const struct unit_conf *conf);
 /* It left the configuration: the name is free for another. */
 void unit_leave(struct unit_table *t, struct unit *u);
+/* Nothing is left of it that another unit could meet; it may be freed at any time. */
+void unit_gone(struct unit_table *t, struct unit *u);
 
 struct unit *unit_by_number(const struct unit_table *t, uint32_t number);   /* NULL when there is none */
 struct unit *unit_by_name(const struct unit_table *t, const char *name);

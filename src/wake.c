@@ -276,20 +276,55 @@ wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
 	wake_drain(w);
 }
 
+/* ---- units that leave ---- */
+
+static void
+leave_done(struct warden *w, struct unit *u)
+{
+	struct life_event gone = { .kind = LIFE_EV_REMOVE, .now_ms = clock_now_ms() };
+
+	wake_post(w, u, &gone);
+}
+
+/* A time-out of nothing would be due in the same turn of the loop, before anything else is looked at. */
+static const struct timeval next_turn = { 0, 1 };
+
+static void
+on_gone(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)fd;
+	(void)what;
+	for (unsigned i = 0; i < LIMIT_GONE_SLICE && !LIST_EMPTY(&w->units.gone); i++) {
+		leave_done(w, LIST_FIRST(&w->units.gone)->unit);
+		wake_drain(w);
+	}
+	if (!LIST_EMPTY(&w->units.gone) && event_base_once(w->base, -1, EV_TIMEOUT, on_gone, w, &next_turn) != 0)
+		fatal("event loop: %s", err_str(ERR_NOMEM));
+}
+
 /*
  * A unit without settings can do nothing but go.  So nothing may be delivered between the loss and
  * the news of it: the news is queued at once, and the queue is empty outside of steps.
+ *
+ * To a dormant one nothing can be delivered, since nobody finds it any more; and of these there may
+ * be tens of thousands, so that they go in slices.
  */
 void
 wake_leave(struct warden *w, struct unit *u)
 {
-	struct life_event gone = { .kind = LIFE_EV_REMOVE, .now_ms = clock_now_ms() };
-
 	if (u->leaving)
 		return;
 	wake_slot_withdraw(w, u);
 	unit_leave(&w->units, u);
-	wake_post(w, u, &gone);
+	if (life_state(&u->life) != LIFE_DORMANT) {
+		leave_done(w, u);
+		return;
+	}
+	if (LIST_EMPTY(&w->units.gone) && event_base_once(w->base, -1, EV_TIMEOUT, on_gone, w, &next_turn) != 0)
+		fatal("event loop: %s", err_str(ERR_NOMEM));
+	unit_gone(&w->units, u);
 }
 
 /* ---- what others tell ---- */

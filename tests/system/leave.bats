@@ -84,6 +84,39 @@ only_www() { [ "$(jitsu --json list | jq -r '.[].name')" = www.example.test ]; }
 	jitsu wake www.example.test
 }
 
+# many PREFIX N: ten thousand units with addresses in 10.N.0.0/16.
+many() {
+	awk -v p="$1" -v n="$2" 'BEGIN { for (i = 1; i <= 10000; i++)
+		printf "%s%d A 10.%d.%d.%d\n_jitsu.%s%d TXT image=hello\n", p, i, n, int(i / 250), i % 250 + 1, p, i }'
+}
+
+@test "ten thousand units are replaced by as many others, again and again, and units wake meanwhile" {
+	local i reload
+	sed -i 's|subnets = { |subnets = { "10.16.0.0/12", |; s|gateway = { |gateway = { "10.31.0.254", |; s|units = { |units = { "10.16.0.10-10.30.255.255", |' "$DIR/jitsu.conf"
+	ip -n "$NS" addr add 10.16.0.1/12 dev jitsu0
+	write_zone "$(many n 17)"
+	cp "$DIR/example.zone" "$DIR/n"
+	start_jitsud
+	for i in 18 17 18; do
+		write_zone "$(many "m$i-" "$i")"
+		jitsu reload >"$DIR/reload" 2>&1 3>&- &
+		reload=$!
+		while kill -0 "$reload" 2>/dev/null; do
+			jitsu wake www.example.test
+			jitsu sleep www.example.test
+		done
+		wait "$reload"
+		jitsu wake "m$i-10000.example.test"
+		jitsu sleep "m$i-10000.example.test"
+	done
+	[ "$(jitsu --json list | jq length)" -eq 10001 ]
+	[ "$(jitsu --json status | jq .units)" -eq 10001 ]
+	cp "$DIR/n" "$DIR/example.zone"
+	reload
+	jitsu wake n1.example.test
+	alive
+}
+
 # What happens is drawn from the seed, which is in the output of a failure.
 @test "units come, go, wake, wait, and change their addresses in one reload after another" {
 	local i n image seed=${SEED:-$RANDOM} lines

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "src/unit.h"
@@ -91,6 +93,43 @@ many_units(void **state)
 	unit_table_clear(&t);
 }
 
+/* A reload that replaces all of them: with a list that is searched this takes minutes. */
+static void
+many_leave_at_once(void **state)
+{
+	enum { N = 300000 };
+	char (*names)[16] = calloc(2 * N, sizeof(*names));
+	struct unit_conf *conf = calloc(2 * N, sizeof(*conf));
+	struct unit_table t;
+	struct errmsg m;
+
+	(void)state;
+	assert_non_null(names);
+	assert_non_null(conf);
+	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
+	(void)alarm(60);
+	for (int i = 0; i < 2 * N; i++) {
+		snprintf(names[i], sizeof(names[i]), "u%d.test", i);
+		conf[i].name = names[i];
+		assert_non_null(unit_new(&t, &conf[i], &m));
+	}
+	for (int i = 0; i < N; i++) {
+		unit_leave(&t, unit_by_number(&t, (uint32_t)i));
+		if (i % 2 == 0)
+			unit_gone(&t, unit_by_number(&t, (uint32_t)i));
+	}
+	assert_int_equal(t.count, N);
+	for (int i = 0; i < N; i++)
+		unit_free(&t, unit_by_number(&t, (uint32_t)i));
+	(void)alarm(0);
+	assert_true(LIST_EMPTY(&t.left) && LIST_EMPTY(&t.gone));
+	for (int i = N; i < 2 * N; i += 97)
+		assert_int_equal(unit_by_name(&t, names[i])->number, i);
+	unit_table_clear(&t);
+	free(names);
+	free(conf);
+}
+
 static void
 a_leaving_unit_is_before_those_that_it_would_collide_with(void **state)
 {
@@ -116,6 +155,9 @@ a_leaving_unit_is_before_those_that_it_would_collide_with(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_ptr_equal(unit_before(&t, u[i]), first);
 	assert_null(unit_before(&t, u[3]));
+	unit_gone(&t, first);
+	for (int i = 0; i < 4; i++)
+		assert_null(unit_before(&t, u[i]));
 	unit_free(&t, first);
 	for (int i = 0; i < 4; i++)
 		assert_null(unit_before(&t, u[i]));
@@ -130,6 +172,7 @@ main(void)
 		cmocka_unit_test(a_leaving_unit_frees_its_name_but_not_its_number),
 		cmocka_unit_test(a_leaving_unit_is_before_those_that_it_would_collide_with),
 		cmocka_unit_test(many_units),
+		cmocka_unit_test(many_leave_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
