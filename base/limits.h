@@ -295,4 +295,7 @@ _Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM
 _Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: restore");
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S, "Xen: save");
 
+/* Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its end comes first. */
+#define LIMIT_LINKS_SETTLE_MS 200
+
 #endif

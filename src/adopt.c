@@ -344,6 +344,7 @@ on_found(const struct vm_found *f, void *arg)
 	adopt_free(w);
 	w->adopted = true;
 	holds_settle(w, NULL);   /* errors of units are the store's by now */
+	links_review(w);
 	warden_serve(w);
 }
 

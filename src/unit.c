@@ -243,6 +243,19 @@ unit_before(const struct unit_table *t, const struct unit *u)
 }
 
 struct unit *
+unit_vm_next(const struct unit_table *t, const struct unit *u)
+{
+	size_t slot = u != NULL ? uuid_slot(t, &u->run->uuid) + 1 : 0;
+
+	if (u != NULL && u->next_uuid != NULL)
+		return u->next_uuid;
+	for (; slot < (size_t)1 << UUID_BITS; slot++)
+		if (t->by_uuid[slot] != NULL)
+			return t->by_uuid[slot];
+	return NULL;
+}
+
+struct unit *
 unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid)
 {
 	struct unit *u = t->by_uuid[uuid_slot(t, uuid)];

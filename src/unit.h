@@ -70,6 +70,8 @@ struct unit_run {
 	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
 	uint64_t probe_sent_ns;
 	bool probe_waits;          /* for the end of the driver's start: until then there is nobody to answer */
+	bool link_changed;         /* a NIC's end on the host did something: it is looked at */
+	bool unreachable;          /* a NIC is on no bridge, which was said */
 	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
 	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
@@ -136,6 +138,8 @@ struct unit *unit_by_name(const struct unit_table *t, const char *name);
 /* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
 const struct unit *unit_before(const struct unit_table *t, const struct unit *u);
 struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);
+/* The first unit whose VM has an identity, or the one after `u`; NULL: there are no more. */
+struct unit *unit_vm_next(const struct unit_table *t, const struct unit *u);
 
 /* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */
 struct unit_run *unit_run(struct unit *u);

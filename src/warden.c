@@ -176,6 +176,7 @@ open_vms(struct warden *w, const struct config *conf)
 		log_warn("payload packets are not counted, only queries keep a unit awake: %s", m.text);
 		w->activity = NULL;
 	}
+	links_init(w);
 }
 
 static void
@@ -556,6 +557,7 @@ tear_down(struct warden *w)
 	rundir_clear(w);
 	control_free(w->control);
 	w->control = NULL;
+	links_clear(w);
 	vm_activity_free(w->activity, stop);
 	vm_host_free(w->vms);
 	store_close(w->store);

@@ -9,7 +9,7 @@
  *     generation.c zones and units of a load       policy.c   what they and the board are told of a unit
  *     listen.c    sockets                          adopt.c    VMs that a former warden left
  *     aside.c     VMs whose units are not known    children.c processes
- *     rundir.c    the run directory, kept whole
+ *     rundir.c    the run directory, kept whole        links.c    bridges and taps that change
  *     verbs.c     what `jitsu` asks                holds.c    addresses that are held for others
  *     keep.c      compiled images for the next start    prepare.c  what of a load may block
  *
@@ -114,6 +114,9 @@ struct warden {
 	struct store *store;
 	char store_note[STORE_NOTE];   /* what was wrong with it at the start; "" = nothing */
 	struct vm_host *vms;
+	struct vm_links *links;        /* NULL: the kernel does not tell of interfaces */
+	struct event *ev_links;        /* ... what it told is looked at */
+	unsigned bridges[LIMIT_NETWORKS];   /* by network: the bridge's ifindex, as was heard last; 0 = not yet */
 	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
 	struct control *control;
 	struct admit admit;
@@ -263,6 +266,14 @@ void wake_answer_all(struct warden *w, const char *why);
 void wake_board(struct warden *w, struct unit *u);
 /* Newest use of a unit: queries (board) and payload as far as it was read; 0 = never. */
 uint64_t wake_last_use_ns(const struct warden *w, const struct unit *u);
+
+/* ---- links.c ---- */
+
+/* VMs whose NICs lose their bridge get it back; those whose NICs are gone are ended. */
+void links_init(struct warden *w);
+void links_clear(struct warden *w);
+/* Every VM is looked at soon. */
+void links_review(struct warden *w);
 
 /* ---- adopt.c ---- */
 

@@ -184,6 +184,17 @@ vm_check(struct vm_host *h, const struct vm_uuid *uuid)
 }
 
 void
+vm_end(struct vm_host *h, const struct vm_uuid *uuid, const char *why)
+{
+	struct entry *e = host_entry_find(h, uuid);
+
+	if (e == NULL || e->vm == NULL || e->waiting != NULL)
+		return;
+	snprintf(e->end, sizeof(e->end), "%s", why);
+	host_entry_next(e);
+}
+
+void
 vm_host_limits(struct vm_host *h, unsigned start_threads, unsigned hang_ms)
 {
 	h->conf.hang_ms = hang_ms;

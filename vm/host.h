@@ -70,6 +70,7 @@ struct entry {
 	bool overdue;              /* the deadline of `waiting` has passed */
 	bool check;                /* to be asked whether it lives */
 	bool judge;                /* ... and host_hang_ms have passed */
+	char end[160];             /* why it is to be ended; "" = it is not */
 	struct host_job *waiting;  /* a shutdown that the guest was asked for */
 	struct event *watch_ev, *death_ev, *timer;
 	STAILQ_HEAD(, host_job) queue;

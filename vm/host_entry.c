@@ -376,6 +376,7 @@ entry_lost(struct entry *e, enum entry_state state)
 		e->vm->driver->free(e->vm);
 	e->vm = NULL;
 	e->dead = e->readable = e->overdue = e->check = e->judge = false;
+	e->end[0] = '\0';
 	e->state = state;
 }
 
@@ -458,6 +459,10 @@ host_entry_next(struct entry *e)
 		return;
 	if (e->vm != NULL && e->dead) {
 		entry_bury(e, true, "", NULL);
+		return;
+	}
+	if (e->vm != NULL && e->end[0] != '\0' && STAILQ_EMPTY(&e->queue)) {
+		entry_bury(e, false, e->end, NULL);
 		return;
 	}
 	if (e->vm != NULL && e->waiting != NULL && e->overdue) {

@@ -211,6 +211,31 @@ void vm_run_dir_keep(struct vm_host *host);
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 
 /*
+ * Ends a VM that runs and is of no use any more, as a crash: a VM_EVENT_DIED with `why`.  Harmless for
+ * one that is being stopped or has ended.
+ */
+void vm_end(struct vm_host *host, const struct vm_uuid *uuid, const char *why);
+
+/* What the kernel says of interfaces.  GONE: deleted; LEFT: no port of its bridge any more; LOST: some were not heard. */
+struct vm_link {
+	enum { VM_LINK_IS, VM_LINK_GONE, VM_LINK_LEFT, VM_LINK_LOST } kind;
+	unsigned ifindex;
+	char name[IFNAMSIZ];
+};
+struct vm_links;
+typedef void (*vm_link_cb)(const struct vm_link *link, void *arg);
+/* Calls `cb` on the loop for each.  vm_links_free: NULL is allowed. */
+enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **links, struct errmsg *m);
+void vm_links_free(struct vm_links *links);
+
+/*
+ * The host's end of a VM's NIC is to be a port of `bridge`: THERE; BACK: it was not and is now; GONE: it
+ * was deleted, nothing brings it back; LOST: it cannot be one, `m` says why.
+ */
+enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_GONE, VM_PORT_LOST };
+enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m);
+
+/*
  * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called on the loop for each, then with NULL.
  * After it a found VM is in the module's table as if it had been started here (events, stop, console, ...).
  */
