@@ -6,8 +6,8 @@
  *     the host's end of a NIC was deleted          → the VM is ended, with that for a reason
  *     there is no such bridge                      → said, and waited for
  *
- * After LIMIT_LINKS_SETTLE_MS, since a tap also goes with its VM, whose end says more, and a bridge that
- * is made again is not complete at once.  The first look is at the VMs that were adopted.
+ * After LIMIT_LINKS_SETTLE_MS, since a tap also goes with its VM, whose end says more, and a bridge
+ * that is made again is not complete at once.  The first look is at the VMs that were adopted.
  */
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +113,7 @@ look_soon(struct warden *w)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
 }
 
-/* Units with a NIC on that bridge, or with that interface as a NIC's end; all, when both are NULL. */
+/* Units with a NIC on that bridge, or with that interface as its end; all, when both are NULL. */
 static void
 mark(struct warden *w, const char *bridge, const char *port)
 {

@@ -55,7 +55,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 enum err
-vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **out, struct errmsg *m)
+vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **out,
+    struct errmsg *m)
 {
 	struct vm_links *l = calloc(1, sizeof(*l));
 	enum err e;
