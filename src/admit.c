@@ -129,3 +129,36 @@ admit_next(struct admit *a)
 	take_boot(a, w);
 	return w;
 }
+
+unsigned
+admit_position(const struct admit *a, const struct admit_waiter *w)
+{
+	const struct admit_waiter *x;
+	unsigned n = 0;
+
+	if (!w->queued)
+		return 0;
+	TAILQ_FOREACH(x, &a->queue, link) {
+		n++;
+		if (x == w)
+			break;
+	}
+	return n;
+}
+
+bool
+admit_is_sure(const struct admit *a, const struct admit_waiter *w)
+{
+	uint64_t memory_bytes = a->memory_bytes;
+	unsigned vms = a->vms;
+	const struct admit_waiter *x;
+
+	TAILQ_FOREACH(x, &a->queue, link) {
+		memory_bytes += x->memory_bytes;
+		if (++vms > a->limits.vms || memory_bytes > a->limits.memory_bytes)
+			return false;
+		if (x == w)
+			return true;
+	}
+	return false;
+}

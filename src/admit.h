@@ -64,5 +64,9 @@ void admit_boot_done(struct admit *a, struct admit_waiter *w);   /* harmless whe
 void admit_release(struct admit *a, struct admit_waiter *w);     /* leaves the queue or gives the slot back; harmless otherwise */
 /* The next waiter that fits now, with its slot taken; NULL = none. */
 struct admit_waiter *admit_next(struct admit *a);
+/* Its place in the queue, from 1 on; 0: it does not wait. */
+unsigned admit_position(const struct admit *a, const struct admit_waiter *w);
+/* It waits for its turn among the boots alone: there is room for the VM, and for all before it. */
+bool admit_is_sure(const struct admit *a, const struct admit_waiter *w);
 
 #endif

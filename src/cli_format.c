@@ -105,6 +105,18 @@ print_line(FILE *f, const char *label, const char *fmt, ...)
 	fprintf(f, "%-*s%s\n", LABEL, label, text);
 }
 
+/* Its place in the queue for a slot, if it waits. */
+static const char *
+queue_text(const json_t *u, char text[CLI_TEXT])
+{
+	json_int_t position = json_integer_value(json_object_get(u, "queue_position"));
+
+	text[0] = '\0';
+	if (position > 0)
+		snprintf(text, CLI_TEXT, " (waits: %lld)", (long long)position);
+	return text;
+}
+
 /* ---- list ---- */
 
 bool
@@ -114,7 +126,7 @@ cli_print_list(FILE *f, const json_t *data)
 		{ "ADDRESSES", false }, { "BOOTS", true }, { "LAST BOOT", true }, { "IDLE", true }, { "SLEEPS IN", true }, { NULL, false } };
 	struct cli_table *t;
 	const json_t *unit;
-	char addrs[1024];
+	char addrs[1024], queue[CLI_TEXT];
 	bool ok = true;
 	size_t i;
 
@@ -122,7 +134,7 @@ cli_print_list(FILE *f, const json_t *data)
 		return false;
 	json_array_foreach(data, i, unit) {
 		cli_table_cell(t, 0, "%s", text_of(unit, "name"));
-		cli_table_cell(t, 1, "%s", text_of(unit, "state"));
+		cli_table_cell(t, 1, "%s%s", text_of(unit, "state"), queue_text(unit, queue));
 		cli_table_cell(t, 2, "%s", text_of(unit, "image"));
 		cli_table_cell(t, 3, "%s", text_of(unit, "driver"));
 		cli_table_cell(t, 4, "%s", join(json_object_get(unit, "addresses"), addrs, sizeof(addrs)));
@@ -142,11 +154,11 @@ cli_print_list(FILE *f, const json_t *data)
 static void
 show_state(FILE *f, const json_t *u)
 {
-	char since[CLI_TEXT], idle[CLI_TEXT], sleeps[CLI_TEXT], backoff[CLI_TEXT];
+	char since[CLI_TEXT], idle[CLI_TEXT], sleeps[CLI_TEXT], backoff[CLI_TEXT], queue[CLI_TEXT];
 	double since_s = number_of(u, "since_s"), idle_s = number_of(u, "idle_s"), sleeps_s = number_of(u, "sleeps_in_s");
 	double backoff_s = number_of(u, "backoff_s");
 
-	print_line(f, "state", "%s%s%s%s%s", text_of(u, "state"), since_s >= 0 ? " for " : "",
+	print_line(f, "state", "%s%s%s%s%s%s", text_of(u, "state"), queue_text(u, queue), since_s >= 0 ? " for " : "",
 	    since_s >= 0 ? cli_text_ms(since_s * 1000, since) : "", backoff_s > 0 ? ", may be tried again in " : "",
 	    backoff_s > 0 ? cli_text_ms(backoff_s * 1000, backoff) : "");
 	if (idle_s >= 0 || sleeps_s >= 0)

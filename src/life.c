@@ -405,6 +405,10 @@ expire(struct step *s)
 static void
 expire_boot(struct step *s)
 {
+	if (s->l->phase == LIFE_P_ADMITTING && s->p->queue_sure) {
+		s->l->timer_ms = move_after(s->now, s->p->queue_ms);
+		return;
+	}
 	if (s->l->phase == LIFE_P_ADMITTING) {
 		s->why = LIFE_WHY_REFUSED;
 		move_answer(s, WAKE_REFUSED);

@@ -73,7 +73,8 @@ struct life_policy {
 	uint32_t idle_ms;          /* asleep when not used for so long; 0 = never */
 	uint32_t unused_after_ms;  /* ... when no payload packet came for so long after the last query; 0 = off */
 	uint32_t min_up_ms;        /* awake at least so long (operator, pressure and removal excepted) */
-	uint32_t boot_ms;          /* from ADMITTED to READY; also the longest wait for a slot */
+	uint32_t boot_ms;          /* from ADMITTED to READY */
+	uint32_t queue_ms;         /* the longest wait for a slot; 0 = as long as it takes */
 	uint32_t frozen_ms;        /* a frozen VM goes on to frozen_then after this; 0 = never */
 	uint32_t saved_ms;         /* a saved state is thrown away after this; 0 = never */
 	uint32_t backoff_min_ms;   /* after the first failure; doubles ... */
@@ -86,6 +87,7 @@ struct life_policy {
 	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
 	bool shutdown;             /* stop by asking the guest first */
 	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
+	bool queue_sure;           /* only its turn among the boots is missing: its wait begins anew */
 	bool op_waits;             /* the operation under way has not begun yet: its deadline begins anew */
 };
 

@@ -132,7 +132,7 @@ move_begin(struct step *s)
 {
 	flag_set(s, F_WAITING | F_SLOT);
 	move_operate(s, LIFE_P_ADMITTING, LIFE_DO_ADMIT);
-	move_arm(s, s->p->boot_ms);
+	s->l->timer_ms = move_after(s->now, s->p->queue_ms);
 }
 
 void

@@ -35,6 +35,8 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->unused_after_ms = u->conf->policy.unused_after_ms;
 	p->min_up_ms = u->conf->policy.min_up_ms;
 	p->boot_ms = img->boot_timeout_ms;
+	p->queue_ms = w->gen != NULL ? w->gen->conf->limits.queue_timeout_ms : 0;
+	p->queue_sure = u->admit.queued && u->life.timer_ms <= clock_now_ms() && admit_is_sure(&w->admit, &u->admit);
 	p->frozen_ms = img->freeze_for_ms;
 	p->backoff_min_ms = img->backoff_min_ms;
 	p->backoff_max_ms = img->backoff_max_ms;

@@ -325,8 +325,11 @@ record_list_json(const struct warden *w, const struct unit *u)
 	bool awake = life_state(&u->life) == LIFE_AWAKE;
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
-	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name, "driver",
+	unsigned position = admit_position(&w->admit, &u->admit);
+
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
+	    "state", life_state_text(life_state(&u->life)),
+	    "queue_position", position != 0 ? json_integer(position) : json_null(), "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name, "driver",
 	    vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name, "addresses", addresses_json(u->conf),
 	    "boots", (json_int_t)u->boots, "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
 	    "idle_s", seconds_json(awake && last != 0, now - last),

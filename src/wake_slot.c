@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/record.h"
 
 static void
 behind_join(struct warden *w, struct unit *u, const struct unit *before)
@@ -67,6 +68,7 @@ void
 wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	bool operator = u->life.why == LIFE_WHY_OPERATOR;
+	char text[80];
 
 	if (waits_behind(w, u, ticket))
 		return;
@@ -77,6 +79,9 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 		return;
 	case ADMIT_WAIT:
 		unit_run(u)->admit_ticket = ticket;
+		snprintf(text, sizeof(text), "waits for a slot, number %u in the queue", w->admit.waiting);
+		record_event(w, u->name, "queued", text);
+		w->totals.queued++;
 		return;
 	case ADMIT_FULL:
 		unit_error_set(u, "too many wakes are waiting (limits: queue)");

@@ -152,7 +152,7 @@ struct warden {
 	uint64_t started_ns;
 	struct flood *flood;           /* what was said in this minute */
 	struct {
-		uint64_t wakes, boots, failures, crashes, refused, adopted, left_out;
+		uint64_t wakes, boots, failures, crashes, refused, queued, adopted, left_out;
 	} totals;
 	struct event *ev_hup, *ev_term, *ev_int;
 	struct rundir *rundir;         /* rundir.h */

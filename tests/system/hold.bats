@@ -375,3 +375,26 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	[ "$(jitsu --json status | jq '[.children[].restarts] | add')" -eq 0 ]
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
 }
+
+@test "a wake that waits for a slot is told its place, and refused when no limit lets it boot in time" {
+	CONF_MORE=$'limits { vms = 1\n queue-timeout = 3s }' write_conf
+	write_zone 'two A 10.77.0.30' '_jitsu.two TXT "image=hello"' 'three A 10.77.0.31' '_jitsu.three TXT "image=hello"'
+	start_jitsud
+	jitsu wake www.example.test
+	ask two.example.test A >"$DIR/two" 3>&- 4>&- &
+	placed() { jitsu --json list | jq -e ".[] | select(.name == \"$1\") | .queue_position == $2" >/dev/null; }
+	wait_for 30 placed two.example.test 1
+	jitsu list | grep -q 'two.example.test .*booting (waits: 1)'
+	wait $!
+	grep -q 'status: SERVFAIL' "$DIR/two"
+	wait_for 30 is_state two.example.test dormant
+	[[ "$(error_of two.example.test)" == *"queue-timeout"* ]]
+	jitsu events two.example.test | grep -q 'queued .*waits for a slot, number 1'
+	jitsu --json status | jq -e '.counters | .queued == 1 and .refused == 1' >/dev/null
+	# One that gets its slot in time boots.
+	jitsu wake three.example.test 3>&- 4>&- &
+	wait_for 30 placed three.example.test 1
+	jitsu sleep www.example.test
+	wait $!
+	is_state three.example.test awake
+}

@@ -35,6 +35,19 @@ boots_are_bounded_and_wait_in_order(void **state)
 	assert_int_equal(admit_ask(&a, &w[3], 1, false), ADMIT_WAIT);
 	assert_int_equal(admit_ask(&a, &w[4], 1, false), ADMIT_FULL);
 	assert_int_equal(admit_ask(&a, &w[2], 1, false), ADMIT_WAIT);   /* asking twice queues once */
+	assert_int_equal(admit_position(&a, &w[0]), 0);
+	assert_int_equal(admit_position(&a, &w[2]), 1);
+	assert_int_equal(admit_position(&a, &w[3]), 2);
+	/* For both there is room among the four VMs; with one place less for the first alone. */
+	assert_true(admit_is_sure(&a, &w[2]) && admit_is_sure(&a, &w[3]));
+	a.limits.vms = 3;
+	assert_true(admit_is_sure(&a, &w[2]));
+	assert_false(admit_is_sure(&a, &w[3]));
+	a.limits.vms = 4;
+	a.limits.memory_bytes = 3 * MIB;
+	assert_false(admit_is_sure(&a, &w[3]));
+	a.limits = roomy;
+	assert_false(admit_is_sure(&a, &w[0]));
 	assert_null(admit_next(&a));
 	admit_boot_done(&a, &w[0]);
 	assert_ptr_equal(admit_next(&a), &w[2]);

@@ -246,7 +246,7 @@ explore(const struct system *sys, size_t most, bool show, struct search *s)
 
 /* ---- the systems ---- */
 
-#define TIMES .boot_ms = 3, .min_up_ms = 1, .backoff_min_ms = 1, .backoff_max_ms = 3, .steady_ms = 2, .stop_ms = 1, .op_ms = 2, .state_ms = 2
+#define TIMES .boot_ms = 3, .queue_ms = 3, .min_up_ms = 1, .backoff_min_ms = 1, .backoff_max_ms = 3, .steady_ms = 2, .stop_ms = 1, .op_ms = 2, .state_ms = 2
 #define CAN .can_freeze = true, .can_save = true, .can_shutdown = true
 #define BIT(m) (1u << (m))
 

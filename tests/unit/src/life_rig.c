@@ -12,7 +12,7 @@
 struct rig
 rig_new(void)
 {
-	struct rig r = { .now = 1000000, .p = { .idle_ms = 60 * S, .unused_after_ms = 0, .min_up_ms = 5 * S, .boot_ms = 30 * S, .backoff_min_ms = S,
+	struct rig r = { .now = 1000000, .p = { .idle_ms = 60 * S, .unused_after_ms = 0, .min_up_ms = 5 * S, .boot_ms = 30 * S, .queue_ms = 30 * S, .backoff_min_ms = S,
 	    .backoff_max_ms = 8 * S, .steady_ms = 10 * S, .stop_ms = 20 * S, .op_ms = 15 * S, .state_ms = 30 * S, .sleep = LIFE_TIER_DORMANT, .frozen_then = LIFE_TIER_DORMANT,
 	    .can_freeze = true, .can_save = true, .can_shutdown = true } };
 

@@ -195,6 +195,34 @@ no_slot_is_an_answer(void **state)
 	assert_int_equal(r.l.why, LIFE_WHY_REFUSED);
 }
 
+/* The wait for a slot has a time of its own, and none when its turn is all that is missing. */
+static void
+the_queue_has_its_own_patience(void **state)
+{
+	struct rig r = rig_new();
+
+	(void)state;
+	r.p.queue_ms = 300 * S;
+	rig_wake(&r, LIFE_BY_QUERY);
+	assert_int_equal(r.l.timer_ms, r.now + 300 * S);
+	r.p.queue_sure = true;
+	rig_timer(&r);
+	is(&r, LIFE_BOOTING);
+	assert_int_equal(r.l.phase, LIFE_P_ADMITTING);
+	assert_int_equal(r.l.timer_ms, r.now + 300 * S);
+	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
+	assert_int_equal(r.l.timer_ms, r.now + r.p.boot_ms);
+	r = rig_new();
+	r.p.queue_ms = 0;
+	rig_wake(&r, LIFE_BY_QUERY);
+	assert_true(r.l.timer_ms == LIFE_NEVER);
+	r = rig_new();
+	rig_wake(&r, LIFE_BY_QUERY);
+	rig_timer(&r);
+	rig_answered(&r, WAKE_REFUSED);
+	is(&r, LIFE_DORMANT);
+}
+
 static void
 a_failed_store_spawns_nothing(void **state)
 {
@@ -685,6 +713,7 @@ main(void)
 		cmocka_unit_test(ready_before_started_answers_at_once),
 		cmocka_unit_test(a_wake_of_an_awake_unit_is_answered),
 		cmocka_unit_test(no_slot_is_an_answer),
+		cmocka_unit_test(the_queue_has_its_own_patience),
 		cmocka_unit_test(a_failed_store_spawns_nothing),
 		cmocka_unit_test(a_boot_that_is_not_ready_in_time_fails),
 		cmocka_unit_test(a_hanging_start_fails_and_is_cleaned_up),
