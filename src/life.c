@@ -520,9 +520,12 @@ step_policy(struct step *s)
 		l->timer_ms = move_after(l->since_ms, s->p->frozen_ms);
 	} else if (l->phase == LIFE_P_SAVED) {
 		l->timer_ms = move_after(l->since_ms, s->p->saved_ms);
-	} else if (l->phase == LIFE_P_FAILED && l->backoff_until_ms > s->now + s->p->backoff_max_ms) {
-		l->backoff_until_ms = s->now + s->p->backoff_max_ms;
-		l->timer_ms = l->backoff_until_ms;
+	} else if (l->phase == LIFE_P_FAILED) {
+		/* What made it fail may be mended: whoever reloads wants that tried. */
+		s->why = LIFE_WHY_BACKOFF_OVER;
+		l->backoff_until_ms = 0;
+		l->failures = 0;
+		move_rest(s);
 	}
 }
 

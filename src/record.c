@@ -383,6 +383,13 @@ record_text_json(const char *text)
 	return text == NULL || text[0] == '\0' ? json_null() : record_bytes_json(text, strlen(text));
 }
 
+/* Failed boots in a row, as people count them: the machine's own count waits until the VM is steady. */
+static json_int_t
+failures_of(const struct unit *u)
+{
+	return life_state(&u->life) == LIFE_AWAKE ? 0 : (json_int_t)u->life.failures;
+}
+
 json_t *
 record_show_json(const struct warden *w, const struct unit *u)
 {
@@ -404,7 +411,7 @@ record_show_json(const struct warden *w, const struct unit *u)
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", record_text_json(uuid),
 	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes : u->conf->policy.memory_bytes), "next", next_json(u), "policy", policy_json(u),
-	    "crashes", (json_int_t)u->crashes, "failures", (json_int_t)u->life.failures, "queries", (json_int_t)queries,
+	    "crashes", (json_int_t)u->crashes, "failures", failures_of(u), "queries", (json_int_t)queries,
 	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", record_text_json(r != NULL ? r->error : NULL),
 	    "console", record_text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
 	    "accel", record_text_json(r != NULL ? r->detail : NULL),

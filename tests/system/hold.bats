@@ -87,10 +87,17 @@ ms() {
 	run jitsu wake bad.example.test
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"other.elf does not exist"* ]]
+	is_state bad.example.test failed
+	# Whoever reloads wants to see whether the next boot works.
+	jitsu reload
+	is_state bad.example.test dormant
+	run ask bad.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]
 	cp "$DIR/hello.elf" "$DIR/other.elf"
 	run jitsu wake bad.example.test
 	[ "$status" -eq 0 ]
 	is_state bad.example.test awake
+	[ "$(jitsu --json show bad.example.test | jq .failures)" -eq 0 ]
 	run ask bad.example.test A
 	[[ "$output" =~ bad.example.test.[[:space:]]+17[[:space:]]+IN[[:space:]]+A[[:space:]]+10.77.0.30 ]]
 	[[ "$output" != *EDE* ]]
