@@ -150,7 +150,7 @@ rig_need_disk() {
 
 # ---- a script run in the machine ----
 
-# rig_pack SCRIPT FILE...: the project (build/, tests/, scripts/), SCRIPT as `script` and FILEs in files/, as a tar on a raw disk, $tmp/in.tar; beside what is in
+# rig_pack SCRIPT FILE...: the project (build/, tests/, scripts/, config/), SCRIPT as `script` and FILEs in files/, as a tar on a raw disk, $tmp/in.tar; beside what is in
 # $tmp/payload already.  $tmp/out.img is for what the machine brings back.
 rig_pack() {
 	local p=$tmp/payload f
@@ -159,7 +159,7 @@ rig_pack() {
 		[ ! -e "$build/$f" ] || cp "$build/$f" "$p/build/"
 	done
 	cp -r tests/system tests/system-in-dom0 tests/bench "$p/tests/"
-	cp -r scripts "$p/"
+	cp -r scripts config "$p/"
 	if [ $# -gt 0 ]; then
 		install -m 755 "$1" "$p/script"
 		shift

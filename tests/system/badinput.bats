@@ -436,7 +436,7 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	{"v":1,"verb":"show","name":7}|*"name" must be a string
 	{"v":1,"verb":"show","name":""}|a name is missing*
 	{"v":1,"verb":"show","name":"a b"}|"a b" is no unit's name*
-	{"v":1,"verb":"wake","name":"wwww.example.test"}|no unit wwww.example.test*www.example.test*
+	{"v":1,"verb":"wake","name":"wwww.example.test"}|no unit wwww.example.test
 	EOF2
 	# An empty line, binary noise, bytes that are no UTF-8, a line that never ends, one that is cut off.
 	run control <<<""
