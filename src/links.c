@@ -78,6 +78,9 @@ keep_ports(struct warden *w, struct unit *u)
 				say_lost(w, u, nics[i].name, m.text);
 			break;
 		case VM_PORT_GONE:
+			/* A domain's devices go before the domain when somebody destroys it: its end tells. */
+			if (ids.domid != 0)
+				return;
 			snprintf(why, sizeof(why), "its network interface %.16s was deleted", nics[i].name);
 			vm_end(w->vms, &u->run->uuid, why);
 			return;
