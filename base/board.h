@@ -17,6 +17,7 @@
 #define BASE_BOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -102,6 +103,13 @@ static inline void
 board_wake_end(const struct board *b, uint32_t unit, uint64_t now_ns)
 {
 	atomic_store_explicit(&b->state[unit].woken_ns, now_ns, memory_order_relaxed);
+}
+
+/* What arrived then was held when the last wake ended, and is answered by that end. */
+static inline bool
+board_wake_over(const struct board *b, uint32_t unit, uint64_t arrived_ns)
+{
+	return arrived_ns <= atomic_load_explicit(&b->state[unit].woken_ns, memory_order_relaxed);
 }
 
 /* When a wake's first query came; 0 when none was asked for since the last one ended. */

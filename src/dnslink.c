@@ -265,6 +265,9 @@ on_wake(struct warden *w, const struct msg *m)
 		dnslink_woken(w, m->unit, WAKE_REFUSED, MSG_EDE_NOT_READY);
 		return;
 	}
+	/* It crossed the end of its wake, which answers it; a query that is held is asked for again and again. */
+	if (m->time_ns != 0 && board_wake_over(&w->board, m->unit, m->time_ns))
+		return;
 	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
 }
 

@@ -405,3 +405,21 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	wait $!
 	is_state three.example.test awake
 }
+
+@test "a query that is asked for again as its wake is refused begins no second wake" {
+	local i zone=() asks=()
+	CONF_MORE=$'limits { vms = 1\n queue-timeout = 1s }' write_conf   # as often as a held query is asked for again
+	for i in $(seq 30 49); do
+		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=hello\"")
+	done
+	write_zone "${zone[@]}"
+	start_jitsud
+	jitsu wake www.example.test
+	for i in $(seq 30 49); do
+		ask "n$i.example.test" A >"$DIR/n$i" 3>&- 4>&- &
+		asks+=($!)
+	done
+	wait "${asks[@]}"
+	[ "$(cat "$DIR"/n[34]? | grep -c 'status: SERVFAIL')" -eq 20 ]
+	jitsu --json status | jq -e '.counters | .queued == 20 and .refused == 20' >/dev/null
+}

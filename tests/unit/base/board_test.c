@@ -223,9 +223,14 @@ test_the_first_query_of_a_wake(void **state)
 		pthread_barrier_wait(&gate);
 		pthread_barrier_wait(&gate);
 		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), earliest);
+		/* Asked again before the end it belongs to the wake, after it to no wake. */
+		assert_false(board_wake_over(&wake_warden, WAKE_UNIT, earliest));
 		board_wake_end(&wake_warden, WAKE_UNIT, end);
 		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), 0);
 		/* A query that came before the end and asks only now begins nothing. */
+		assert_true(board_wake_over(&wake_warden, WAKE_UNIT, earliest));
+		assert_true(board_wake_over(&wake_warden, WAKE_UNIT, end));
+		assert_false(board_wake_over(&wake_warden, WAKE_UNIT, end + 1));
 		board_wake_begin(&wake_dns, WAKE_UNIT, end);
 		assert_int_equal(board_wake_first_ns(&wake_dns, WAKE_UNIT), 0);
 	}
