@@ -28,6 +28,8 @@ enum board_answer {
 	BOARD_WAKE_TOO = 2,
 	BOARD_FAIL = 3,   /* in back-off after a failed boot: SERVFAIL at once, EDE in `ede` */
 	BOARD_CHECK = 4,  /* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
+	/* as BOARD_HOLD, but no limit may ever let it boot: whom it was held for too long for gets SERVFAIL */
+	BOARD_UNSURE = 5,
 };
 
 struct board_state {
@@ -76,7 +78,8 @@ struct board_counters {
 	_Atomic uint64_t rcode[24];
 	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
 	_Atomic uint64_t wakes_deferred;     /* UDP clients sent to TCP because too many wakes were asked for */
-	_Atomic uint64_t reserved[7];
+	_Atomic uint64_t not_ready;          /* SERVFAIL since the unit waits for a limit, perhaps in vain */
+	_Atomic uint64_t reserved[6];
 };
 
 struct board {

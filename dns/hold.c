@@ -243,6 +243,7 @@ query_copy(const struct hold_request *r, struct hold_unit *u, uint64_t deadline_
 	if (q == NULL)
 		return NULL;
 	q->unit = u;
+	q->unit_number = u->unit;
 	q->arrived_ns = r->now_ns;
 	q->deadline_ns = deadline_ns;
 	if (last != NULL && last->deadline_ns > q->deadline_ns)

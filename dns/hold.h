@@ -39,6 +39,7 @@ struct hold_query {
 	uint64_t arrived_ns;
 	uint64_t deadline_ns;
 	struct dns_peer peer;
+	uint32_t unit_number;
 	uint16_t qtype;
 	uint16_t len;
 	uint8_t wire[];
@@ -73,7 +74,10 @@ struct hold_report {
 };
 
 struct hold_ops {
-	/* Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.  It is freed afterwards. */
+	/*
+	 * Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.  It is
+	 * freed afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is below 0.
+	 */
 	void (*answer)(void *arg, const struct hold_query *q, int ede, bool expired);
 	void (*wake)(void *arg, const struct hold_wake *w);
 	void (*report)(void *arg, const struct hold_report *r);

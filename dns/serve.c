@@ -105,6 +105,26 @@ reply_truncated(struct worker *w, const struct dns_query *q, struct dns_reply *r
 	return reply_count(w, r);
 }
 
+int
+serve_unheld_ede(struct worker *w, uint32_t unit)
+{
+	if (atomic_load_explicit(&w->board->state[unit].answer, memory_order_relaxed) != BOARD_UNSURE)
+		return -1;
+	count_add(&w->count->not_ready, 1);
+	return EDE_NOT_READY;
+}
+
+static enum serve
+reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tcp, struct dns_reply *r)
+{
+	struct dns_ede ede = { .code = serve_unheld_ede(w, unit) };
+
+	if (ede.code < 0)
+		return reply_count(w, r);
+	ede.text = serve_ede_phrase(ede.code);
+	return reply_servfail(w, q, tcp, ede, r);
+}
+
 /* The reply in `r` gives the address of `unit`: may it leave?  `proven`: the client's address is not spoofed. */
 static enum serve
 unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer, bool proven, uint64_t *now_ns,
@@ -145,9 +165,8 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 		return reply_truncated(w, q, r);
 	req.hold_ms = atomic_load_explicit(&state->hold_ms, memory_order_relaxed);
 	req.first_ns = board_wake_first_ns(w->board, unit);
-	/* What cannot be held, or is after the deadline, gets the address now; the boot goes on. */
 	if (hold_add(w->held, &req) != ERR_OK)
-		return reply_count(w, r);
+		return reply_unheld(w, q, unit, peer->tcp, r);
 	count_add(&w->count->held, 1);
 	return SERVE_HELD;
 }

@@ -137,6 +137,12 @@ enum serve {
 enum serve serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
     struct dns_reply *r);
 
+/*
+ * How a query is answered that cannot be held, or not any longer (counted): below 0 with the address,
+ * since the boot goes on; with SERVFAIL and this code when it may never begin.
+ */
+int serve_unheld_ede(struct worker *w, uint32_t unit);
+
 /* Builds the late reply to a held query; `ede` as in hold_ops.  False: there is none. */
 bool serve_held(struct worker *w, const struct hold_query *q, int ede, struct dns_reply *r);
 

@@ -17,8 +17,10 @@ held_answer(void *arg, const struct hold_query *q, int ede, bool expired)
 	struct worker *w = arg;
 	uint64_t now_ns = clock_now_ns();
 
-	if (expired)
+	if (expired) {
 		count_add(&w->count->held_expired, 1);
+		ede = serve_unheld_ede(w, q->unit_number);
+	}
 	count_add(&w->count->held_for[board_held_bucket(now_ns > q->arrived_ns ? now_ns - q->arrived_ns : 0)], 1);
 	if (q->peer.tcp)
 		tcp_answer(w->tcp, q, ede);

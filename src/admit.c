@@ -11,13 +11,96 @@ admit_init(struct admit *a, const struct admit_limits *limits)
 	memset(a, 0, sizeof(*a));
 	a->limits = *limits;
 	TAILQ_INIT(&a->queue);
+	a->numbered = true;
+}
+
+void
+admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg)
+{
+	a->on_sure = on_sure;
+	a->arg = arg;
+}
+
+/* ---- where the sure ones end ---- */
+
+/* So many VMs and so much memory are within the limits. */
+static bool
+within(const struct admit *a, uint64_t vms, uint64_t bytes, uint64_t more_bytes)
+{
+	return vms <= a->limits.vms && more_bytes <= a->limits.memory_bytes &&
+	    bytes <= a->limits.memory_bytes - more_bytes;
+}
+
+/* There is room for it beside what runs and what is sure to run. */
+static bool
+has_room(const struct admit *a, const struct admit_waiter *w)
+{
+	return within(a, (uint64_t)a->vms + a->nsure + 1, a->memory_bytes + a->sure_bytes, w->memory_bytes);
+}
+
+static void
+sure_set(struct admit *a, struct admit_waiter *w, bool sure)
+{
+	w->sure = sure;
+	a->nsure = sure ? a->nsure + 1 : a->nsure - 1;
+	a->sure_bytes = sure ? a->sure_bytes + w->memory_bytes : a->sure_bytes - w->memory_bytes;
+	a->last_sure = sure ? w : TAILQ_PREV(w, admit_queue, link);
+	if (a->on_sure != NULL)
+		a->on_sure(w, a->arg);
+}
+
+static struct admit_waiter *
+first_unsure(const struct admit *a)
+{
+	return a->last_sure != NULL ? TAILQ_NEXT(a->last_sure, link) : TAILQ_FIRST(&a->queue);
+}
+
+/* After any change of what runs, of the limits or of the queue. */
+static void
+sure_settle(struct admit *a)
+{
+	struct admit_waiter *w;
+
+	while ((w = a->last_sure) != NULL && !within(a, (uint64_t)a->vms + a->nsure, a->memory_bytes, a->sure_bytes))
+		sure_set(a, w, false);
+	while ((w = first_unsure(a)) != NULL && has_room(a, w))
+		sure_set(a, w, true);
+}
+
+static void
+queue_add(struct admit *a, struct admit_waiter *w)
+{
+	w->queued = true;
+	w->sure = false;
+	w->place = ++a->waiting;
+	TAILQ_INSERT_TAIL(&a->queue, w, link);
+	sure_settle(a);
+}
+
+/* It leaves the queue; the caller settles what that changes. */
+static void
+queue_remove(struct admit *a, struct admit_waiter *w)
+{
+	if (w->sure) {
+		a->nsure--;
+		a->sure_bytes -= w->memory_bytes;
+	}
+	if (a->last_sure == w)
+		a->last_sure = TAILQ_PREV(w, admit_queue, link);
+	TAILQ_REMOVE(&a->queue, w, link);
+	w->queued = w->sure = false;
+	a->waiting--;
+	a->numbered = a->waiting == 0;
 }
 
 void
 admit_limits_set(struct admit *a, const struct admit_limits *limits)
 {
 	a->limits = *limits;
+	sure_settle(a);
 }
+
+/* ---- slots ---- */
 
 /* Takes a token when there is one. */
 static bool
@@ -45,8 +128,8 @@ bucket_take(struct admit_bucket *b, unsigned per_min, uint64_t now_ms)
 static bool
 fits(const struct admit *a, const struct admit_waiter *w)
 {
-	return a->boots < a->limits.boots && a->vms < a->limits.vms && w->memory_bytes <= a->limits.memory_bytes &&
-	    a->memory_bytes <= a->limits.memory_bytes - w->memory_bytes;
+	return a->boots < a->limits.boots &&
+	    within(a, (uint64_t)a->vms + 1, a->memory_bytes, w->memory_bytes);
 }
 
 void
@@ -57,6 +140,7 @@ admit_take(struct admit *a, struct admit_waiter *w)
 	w->held = true;
 	a->vms++;
 	a->memory_bytes += w->memory_bytes;
+	sure_settle(a);
 }
 
 static void
@@ -85,9 +169,7 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 		take_boot(a, w);
 		return ADMIT_NOW;
 	}
-	w->queued = true;
-	a->waiting++;
-	TAILQ_INSERT_TAIL(&a->queue, w, link);
+	queue_add(a, w);
 	return ADMIT_WAIT;
 }
 
@@ -104,16 +186,16 @@ void
 admit_release(struct admit *a, struct admit_waiter *w)
 {
 	admit_boot_done(a, w);
-	if (w->queued) {
-		TAILQ_REMOVE(&a->queue, w, link);
-		w->queued = false;
-		a->waiting--;
-	}
+	if (!w->queued && !w->held)
+		return;
+	if (w->queued)
+		queue_remove(a, w);
 	if (w->held) {
 		w->held = false;
 		a->vms--;
 		a->memory_bytes -= w->memory_bytes;
 	}
+	sure_settle(a);
 }
 
 struct admit_waiter *
@@ -123,9 +205,7 @@ admit_next(struct admit *a)
 
 	if (w == NULL || !fits(a, w))
 		return NULL;
-	TAILQ_REMOVE(&a->queue, w, link);
-	w->queued = false;
-	a->waiting--;
+	queue_remove(a, w);
 	take_boot(a, w);
 	return w;
 }
@@ -134,31 +214,40 @@ unsigned
 admit_position(const struct admit *a, const struct admit_waiter *w)
 {
 	const struct admit_waiter *x;
-	unsigned n = 0;
+	unsigned n = 1;
 
 	if (!w->queued)
 		return 0;
-	TAILQ_FOREACH(x, &a->queue, link) {
+	if (a->numbered)
+		return w->place;
+	for (x = TAILQ_PREV(w, admit_queue, link); x != NULL; x = TAILQ_PREV(x, admit_queue, link))
 		n++;
-		if (x == w)
-			break;
-	}
 	return n;
 }
 
-bool
-admit_is_sure(const struct admit *a, const struct admit_waiter *w)
+void
+admit_number(struct admit *a)
 {
-	uint64_t memory_bytes = a->memory_bytes;
-	unsigned vms = a->vms;
-	const struct admit_waiter *x;
+	struct admit_waiter *x;
+	unsigned n = 0;
 
-	TAILQ_FOREACH(x, &a->queue, link) {
-		memory_bytes += x->memory_bytes;
-		if (++vms > a->limits.vms || memory_bytes > a->limits.memory_bytes)
-			return false;
-		if (x == w)
-			return true;
-	}
-	return false;
+	if (a->numbered)
+		return;
+	TAILQ_FOREACH(x, &a->queue, link)
+		x->place = ++n;
+	a->numbered = true;
+}
+
+enum admit_want
+admit_wants(const struct admit *a, const struct admit_waiter *w)
+{
+	if (w->sure)
+		return ADMIT_WANT_BOOT;
+	return (uint64_t)a->vms + a->nsure >= a->limits.vms ? ADMIT_WANT_VM : ADMIT_WANT_MEMORY;
+}
+
+bool
+admit_would_be_sure(const struct admit *a, const struct admit_waiter *w)
+{
+	return a->nsure == a->waiting && (w->held || has_room(a, w));
 }

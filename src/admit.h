@@ -4,6 +4,10 @@
  *
  * A wake that does not fit waits in a bounded queue, first come first served; a full queue is an answer (ADMIT_FULL), not a silence.
  * Waiters are woken by whoever gives something back (admit_next).
+ *
+ * A waiter is *sure* when there is room for its VM and for those of all before it, so that only its
+ * turn among the boots is missing.  The sure ones are the front of the queue, and where it ends is
+ * kept, not looked for: every change moves it by as many waiters as change.
  */
 #ifndef SRC_ADMIT_H
 #define SRC_ADMIT_H
@@ -39,11 +43,19 @@ struct admit_bucket {
 struct admit_waiter {
 	TAILQ_ENTRY(admit_waiter) link;
 	uint64_t memory_bytes;
+	unsigned place;              /* see admit_number */
 	bool queued;
+	bool sure;                   /* while queued */
 	bool held;                   /* counted as a running VM */
 	bool booting;                /* counted as a boot */
 	struct admit_bucket bucket;
 };
+
+/* What a waiter waits for. */
+enum admit_want { ADMIT_WANT_BOOT, ADMIT_WANT_VM, ADMIT_WANT_MEMORY };
+
+/* A queued waiter became sure, or is not sure any more.  It may look, and change nothing here. */
+typedef void (*admit_sure_cb)(struct admit_waiter *w, void *arg);
 
 struct admit {
 	struct admit_limits limits;
@@ -51,9 +63,17 @@ struct admit {
 	uint64_t memory_bytes;
 	struct admit_bucket bucket;
 	TAILQ_HEAD(admit_queue, admit_waiter) queue;
+	struct admit_waiter *last_sure;   /* in the queue; NULL: none is */
+	unsigned nsure;
+	uint64_t sure_bytes;              /* memory of the sure ones */
+	bool numbered;                    /* every place is right */
+	admit_sure_cb on_sure;
+	void *arg;
 };
 
 void admit_init(struct admit *a, const struct admit_limits *limits);
+/* Also called for a waiter that becomes sure as it is queued. */
+void admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg);
 /* New limits apply to what comes; what is held stays held. */
 void admit_limits_set(struct admit *a, const struct admit_limits *limits);
 /* Asks for a boot of a VM of w->memory_bytes.  `free_rate` is for operators: no rate limit. */
@@ -64,9 +84,18 @@ void admit_boot_done(struct admit *a, struct admit_waiter *w);   /* harmless whe
 void admit_release(struct admit *a, struct admit_waiter *w);     /* leaves the queue or gives the slot back; harmless otherwise */
 /* The next waiter that fits now, with its slot taken; NULL = none. */
 struct admit_waiter *admit_next(struct admit *a);
-/* Its place in the queue, from 1 on; 0: it does not wait. */
+/*
+ * Its place in the queue, from 1 on; 0: it does not wait.  One place takes as long as the queue is,
+ * after admit_number all of them together.
+ */
 unsigned admit_position(const struct admit *a, const struct admit_waiter *w);
-/* It waits for its turn among the boots alone: there is room for the VM, and for all before it. */
-bool admit_is_sure(const struct admit *a, const struct admit_waiter *w);
+void admit_number(struct admit *a);
+/* What a queued waiter waits for: of a sure one the boots, else what the first that is not sure lacks. */
+enum admit_want admit_wants(const struct admit *a, const struct admit_waiter *w);
+/*
+ * It is not queued: would it be sure if it gave back what it has and asked now?  A boot that has to
+ * wait for an end is as sure as that.
+ */
+bool admit_would_be_sure(const struct admit *a, const struct admit_waiter *w);
 
 #endif

@@ -105,15 +105,18 @@ print_line(FILE *f, const char *label, const char *fmt, ...)
 	fprintf(f, "%-*s%s\n", LABEL, label, text);
 }
 
-/* Its place in the queue for a slot, if it waits. */
+/* What it waits for before it boots, if it does, and its place in the queue. */
 static const char *
 queue_text(const json_t *u, char text[CLI_TEXT])
 {
 	json_int_t position = json_integer_value(json_object_get(u, "queue_position"));
+	const char *waits = text_of(u, "waits_for");
 
 	text[0] = '\0';
 	if (position > 0)
-		snprintf(text, CLI_TEXT, " (waits: %lld)", (long long)position);
+		snprintf(text, CLI_TEXT, " (waits for %.32s, number %lld)", waits, (long long)position);
+	else if (waits[0] != '\0')
+		snprintf(text, CLI_TEXT, " (waits for %.32s)", waits);
 	return text;
 }
 

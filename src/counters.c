@@ -74,10 +74,10 @@ counters_json(const struct warden *w)
 
 	if (transports == NULL || json_unpack(transports, "{s:I, s:I}", "UDP", &udp, "TCP", &tcp) != 0)
 		return NULL;
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 	    "queries", udp + tcp, "transports", transports, "types", types_json(w), "answers", SUM(w, answers), "truncated",
 	    SUM(w, truncated), "dropped", SUM(w, dropped), "rcodes", rcodes_json(w), "held", SUM(w, held), "held_for", held_json(w),
-	    "expired", SUM(w, held_expired), "deferred", SUM(w, wakes_deferred), "wakes", (json_int_t)w->totals.wakes, "boots",
+	    "expired", SUM(w, held_expired), "deferred", SUM(w, wakes_deferred), "not_ready", SUM(w, not_ready), "wakes", (json_int_t)w->totals.wakes, "boots",
 	    (json_int_t)w->totals.boots, "failures", (json_int_t)w->totals.failures, "crashes", (json_int_t)w->totals.crashes, "refused",
 	    (json_int_t)w->totals.refused, "queued", (json_int_t)w->totals.queued, "left_out", (json_int_t)w->totals.left_out);
 }

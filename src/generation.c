@@ -416,10 +416,12 @@ loader_swap(struct loader *l)
 	w->next_generation++;
 	update_units(w, g, &l->report);
 	limits_of(g->conf, &al);
-	if (old == NULL)
+	if (old == NULL) {
 		admit_init(&w->admit, &al);
-	else
+		admit_watch(&w->admit, wake_slot_sure, w);
+	} else {
 		admit_limits_set(&w->admit, &al);
+	}
 	vm_host_limits(w->vms, al.boots, g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;

@@ -36,7 +36,7 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->min_up_ms = u->conf->policy.min_up_ms;
 	p->boot_ms = img->boot_timeout_ms;
 	p->queue_ms = w->gen != NULL ? w->gen->conf->limits.queue_timeout_ms : 0;
-	p->queue_sure = u->admit.queued && u->life.timer_ms <= clock_now_ms() && admit_is_sure(&w->admit, &u->admit);
+	p->queue_sure = u->admit.queued && u->admit.sure;
 	p->frozen_ms = img->freeze_for_ms;
 	p->backoff_min_ms = img->backoff_min_ms;
 	p->backoff_max_ms = img->backoff_max_ms;
@@ -56,14 +56,18 @@ wake_board(struct warden *w, struct unit *u)
 	enum board_answer a = BOARD_HOLD;
 
 	if (u->conf != NULL) {
-		atomic_store_explicit(&b->hold_ms, u->conf->policy.hold_ms, memory_order_relaxed);
-		if (u->conf->policy.answer == CONFIG_ANSWER_NOW)
+		bool now = u->conf->policy.answer == CONFIG_ANSWER_NOW;
+
+		atomic_store_explicit(&b->hold_ms, now ? 0 : u->conf->policy.hold_ms, memory_order_relaxed);
+		if (now)
 			a = BOARD_WAKE_TOO;
 	}
 	if (s == LIFE_AWAKE)
 		a = u->run != NULL && u->run->check_due ? BOARD_CHECK : BOARD_NOW;
 	else if (s == LIFE_FAILED)
 		a = BOARD_FAIL;
+	else if (u->conf != NULL && wake_is_unsure(w, u))
+		a = BOARD_UNSURE;
 	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);
 	atomic_store_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
 }

@@ -326,9 +326,11 @@ record_list_json(const struct warden *w, const struct unit *u)
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 
 	unsigned position = admit_position(&w->admit, &u->admit);
+	enum wake_waits waits = wake_waits_for(w, u);
 
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
 	    "state", life_state_text(life_state(&u->life)),
+	    "waits_for", waits != WAITS_NOT ? json_string(wake_waits_text(waits)) : json_null(),
 	    "queue_position", position != 0 ? json_integer(position) : json_null(), "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name, "driver",
 	    vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name, "addresses", addresses_json(u->conf),
 	    "boots", (json_int_t)u->boots, "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),

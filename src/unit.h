@@ -61,6 +61,7 @@ struct unit_run {
 	void *check_arg;
 	bool check_due;            /* ... which is now */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
+	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
 	uint32_t behind_number;    /* the leaving unit that it waits for */
 	LIST_ENTRY(unit) behind_link;
 	struct unit_trace trace;

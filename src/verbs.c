@@ -46,6 +46,7 @@ verb_list(struct control_request *req, json_t *args, void *arg)
 	json_t *all = json_array();
 
 	(void)args;
+	admit_number(&w->admit);
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		const struct unit *u = w->units.by_number[i];
 

@@ -89,10 +89,9 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		wake_waiters_answer(w, u, false, NULL);
 		break;
 	case WAKE_REFUSED:
-		if (u->admit.queued && u->life.why == LIFE_WHY_REFUSED) {
-			error = "no limit let it boot in time (limits: boots, vms, memory, queue-timeout)";
-			unit_error_set(u, error);
-			w->totals.refused++;
+		if (u->life.why == LIFE_WHY_REFUSED) {
+			wake_slot_expired(w, u);
+			error = u->run != NULL ? u->run->error : NULL;
 		}
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
 		wake_waiters_answer(w, u, false, u->life.why != LIFE_WHY_REFUSED ? "it was sent to sleep" : error != NULL ? error :

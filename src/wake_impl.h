@@ -37,6 +37,8 @@ void wake_post_result(struct warden *w, const struct unit *u, enum life_event_ki
 /* ---- wake_slot.c ---- */
 
 void wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket);
+/* Its wake is refused while it waits: that is its error, and counted. */
+void wake_slot_expired(struct warden *w, struct unit *u);
 /* It waits for no slot, and not for a leaving unit to go. */
 void wake_slot_withdraw(struct warden *w, struct unit *u);
 /* It waits for no leaving unit any more, or that one (by its number) is gone: others ask again. */

@@ -1,12 +1,107 @@
-/* wake_slot: slots for boots and VMs, asked for and given. */
+/* wake_slot: slots for boots and VMs, asked for and given, and what a wake waits for. */
 #include "src/wake_impl.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/record.h"
+
+/* ---- what it waits for ---- */
+
+enum wake_waits
+wake_waits_for(const struct warden *w, const struct unit *u)
+{
+	static const enum wake_waits wants[] = { [ADMIT_WANT_BOOT] = WAITS_BOOTS,
+		[ADMIT_WANT_VM] = WAITS_VMS, [ADMIT_WANT_MEMORY] = WAITS_MEMORY };
+
+	if (u->behind)
+		return WAITS_FORMER;
+	return u->admit.queued ? wants[admit_wants(&w->admit, &u->admit)] : WAITS_NOT;
+}
+
+const char *
+wake_waits_text(enum wake_waits what)
+{
+	static const char *const texts[] = { [WAITS_NOT] = "nothing", [WAITS_BOOTS] = "boots",
+		[WAITS_VMS] = "vms", [WAITS_MEMORY] = "memory", [WAITS_FORMER] = "former" };
+
+	return texts[what];
+}
+
+void
+wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t size)
+{
+	enum wake_waits what = wake_waits_for(w, u);
+	const struct unit *before = u->behind ? unit_by_number(&w->units, u->run->behind_number) : NULL;
+
+	if (what == WAITS_NOT)
+		snprintf(buf, size, "waits for nothing");
+	else if (what != WAITS_FORMER)
+		snprintf(buf, size, "waits for a slot, number %u (%s)", admit_position(&w->admit, &u->admit),
+		    wake_waits_text(what));
+	else
+		snprintf(buf, size, "waits: the VM of the former %s, which has its name, MAC or address, is not gone yet",
+		    before != NULL ? before->name : "unit");
+}
+
+bool
+wake_is_unsure(const struct warden *w, const struct unit *u)
+{
+	enum life_state s = life_state(&u->life);
+
+	if (u->life.phase == LIFE_P_ADMITTING)
+		return u->behind || (u->admit.queued && !u->admit.sure);
+	/* It gives its slot back first, and whoever waits already has it then. */
+	if (s == LIFE_STOPPING || u->life.phase == LIFE_P_SAVING)
+		return !admit_would_be_sure(&w->admit, &u->admit);
+	return false;
+}
+
+void
+wake_slot_sure(struct admit_waiter *x, void *arg)
+{
+	wake_board(arg, (struct unit *)((char *)x - offsetof(struct unit, admit)));
+}
+
+/* A wake begins to wait, or for something else; it is one wake that waits. */
+static void
+waits_begin(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	struct unit_run *r = unit_run(u);
+	char text[LIMIT_NAME_TEXT + 100];
+
+	if (r->waits_ticket != ticket)
+		w->totals.queued++;
+	r->waits_ticket = r->admit_ticket = ticket;
+	wake_waits_say(w, u, text, sizeof(text));
+	if (u->behind)
+		unit_error_set(u, text);
+	if (!flood_pass(w->flood, u->number, u->behind ? "waits for the VM of a former unit" : "waits for a slot",
+	    LIMIT_FLOOD_KIND))
+		return;
+	log_info("%s: %s", u->name, text);
+	record_event(w, u->name, "queued", text);
+}
+
+void
+wake_slot_expired(struct warden *w, struct unit *u)
+{
+	enum wake_waits what = wake_waits_for(w, u);
+	char text[LIMIT_NAME_TEXT + 160];
+
+	if (what == WAITS_NOT)
+		return;
+	wake_waits_say(w, u, text, sizeof(text));
+	snprintf(text + strlen(text), sizeof(text) - strlen(text), ", and nothing let it boot in time (limits: %s%squeue-timeout)",
+	    what != WAITS_FORMER ? wake_waits_text(what) : "", what != WAITS_FORMER ? ", " : "");
+	unit_error_set(u, text);
+	w->totals.refused++;
+}
+
+/* ---- behind a leaving unit ---- */
 
 static void
 behind_join(struct warden *w, struct unit *u, const struct unit *before)
@@ -50,38 +145,36 @@ static bool
 waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	const struct unit *before = unit_before(&w->units, u);
-	char why[LIMIT_NAME_TEXT + 100];
 
 	wake_behind_leave(u);
 	if (before == NULL)
 		return false;
 	behind_join(w, u, before);
-	snprintf(why, sizeof(why), "the VM of the former %s, which has its name, MAC or address, is not gone yet", before->name);
-	unit_error_set(u, why);
-	if (flood_pass(w->flood, u->number, "waits for the VM of a former unit", LIMIT_FLOOD_KIND))
-		log_info("%s: %s", u->name, why);
-	unit_run(u)->admit_ticket = ticket;
+	waits_begin(w, u, ticket);
 	return true;
 }
+
+/* ---- the slots ---- */
 
 void
 wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 {
-	bool operator = u->life.why == LIFE_WHY_OPERATOR;
-	char text[80];
+	bool operator = u->life.why == LIFE_WHY_OPERATOR, was_behind = u->behind;
 
-	if (waits_behind(w, u, ticket))
+	if (waits_behind(w, u, ticket)) {
+		wake_board(w, u);
 		return;
+	}
+	if (was_behind)
+		wake_board(w, u);
 	u->admit.memory_bytes = u->conf->policy.memory_bytes;
 	switch (admit_ask(&w->admit, &u->admit, clock_now_ms(), operator)) {
 	case ADMIT_NOW:
 		wake_post_result(w, u, LIFE_EV_ADMITTED, ticket, ERR_OK);
 		return;
 	case ADMIT_WAIT:
-		unit_run(u)->admit_ticket = ticket;
-		snprintf(text, sizeof(text), "waits for a slot, number %u in the queue", w->admit.waiting);
-		record_event(w, u->name, "queued", text);
-		w->totals.queued++;
+		waits_begin(w, u, ticket);
+		wake_board(w, u);
 		return;
 	case ADMIT_FULL:
 		unit_error_set(u, "too many wakes are waiting (limits: queue)");

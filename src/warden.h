@@ -247,6 +247,18 @@ void wake_leave(struct warden *w, struct unit *u);
 void wake_drain(struct warden *w);
 /* Boots those that wait for a slot, as far as there are any (more). */
 void wake_admit(struct warden *w);
+/* What keeps a wake from its boot; only the boots are sure to let it on. */
+enum wake_waits { WAITS_NOT = 0, WAITS_BOOTS, WAITS_VMS, WAITS_MEMORY, WAITS_FORMER };
+
+enum wake_waits wake_waits_for(const struct warden *w, const struct unit *u);
+/* As programs see it: the limit's name, or "former". */
+const char *wake_waits_text(enum wake_waits what);
+/* As people read it: a sentence without the unit. */
+void wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t size);
+/* Somebody waits for a VM of it that may never boot, or would if somebody asked now. */
+bool wake_is_unsure(const struct warden *w, const struct unit *u);
+/* admit_sure_cb */
+void wake_slot_sure(struct admit_waiter *x, void *warden);
 /* The unit's policy as the life cycle wants it. */
 void wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p);
 void wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns);

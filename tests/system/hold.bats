@@ -391,12 +391,13 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	ask two.example.test A >"$DIR/two" 3>&- 4>&- &
 	placed() { jitsu --json list | jq -e ".[] | select(.name == \"$1\") | .queue_position == $2" >/dev/null; }
 	wait_for 30 placed two.example.test 1
-	jitsu list | grep -q 'two.example.test .*booting (waits: 1)'
+	jitsu list | grep -q 'two.example.test .*booting (waits for vms, number 1)'
+	jitsu --json show two.example.test | jq -e '.state == "booting" and .waits_for == "vms"' >/dev/null
 	wait $!
 	grep -q 'status: SERVFAIL' "$DIR/two"
 	wait_for 30 is_state two.example.test dormant
 	[[ "$(error_of two.example.test)" == *"queue-timeout"* ]]
-	jitsu events two.example.test | grep -q 'queued .*waits for a slot, number 1'
+	jitsu events two.example.test | grep -q 'queued .*waits for a slot, number 1 (vms)'
 	jitsu --json status | jq -e '.counters | .queued == 1 and .refused == 1' >/dev/null
 	# One that gets its slot in time boots.
 	jitsu wake three.example.test 3>&- 4>&- &
@@ -422,4 +423,36 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	wait "${asks[@]}"
 	[ "$(cat "$DIR"/n[34]? | grep -c 'status: SERVFAIL')" -eq 20 ]
 	jitsu --json status | jq -e '.counters | .queued == 20 and .refused == 20' >/dev/null
+}
+
+@test "whose VM may never boot gets no address when hold runs out, whose turn alone is missing does" {
+	local i zone=() asks=()
+	CONF_MORE=$'limits { boots = 1\n vms = 2\n queue-timeout = 5m }\n'$(image slow "delay=3000") write_conf
+	for i in 30 31 32 33 34 35; do
+		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=slow\" \"hold=1s\"")
+	done
+	write_zone "${zone[@]}"
+	start_jitsud
+	for i in 30 31 32 33 34 35; do
+		ask "n$i.example.test" A >"$DIR/n$i" 3>&- 4>&- &
+		asks+=($!)
+		wait_for 30 is_state "n$i.example.test" booting
+	done
+	waits() { [ "$(jitsu --json list | jq -r '[.[] | select(.waits_for != null) | .waits_for] | join(" ")')" = "$1" ]; }
+	# The first boots, the second has its VM for sure; for the others there is none.
+	waits "boots vms vms vms vms" || wait_for 30 waits "vms vms vms vms"
+	wait "${asks[@]}"
+	for i in 30 31; do grep -q 'status: NOERROR' "$DIR/n$i"; done
+	for i in 32 33 34 35; do
+		grep -q 'status: SERVFAIL' "$DIR/n$i"
+		grep -q 'EDE: 14 (Not Ready)' "$DIR/n$i"
+	done
+	# Nor do those who ask later, at once.
+	ask n35.example.test A | grep -q 'EDE: 14 (Not Ready)'
+	jitsu --json status | jq -e '.counters | .not_ready == 5 and .queued >= 4 and .refused == 0' >/dev/null
+	for i in 30 31; do wait_for 30 is_state "n$i.example.test" awake; done
+	# A slot that comes free makes the next one sure of its boot.
+	jitsu sleep n30.example.test
+	[ "$(ask +short n32.example.test A)" = 10.77.0.32 ]
+	wait_for 30 is_state n32.example.test awake
 }

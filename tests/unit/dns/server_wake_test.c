@@ -139,9 +139,9 @@ the_next_wake_waits_anew(void **state)
 
 	(void)state;
 	start(0);
-	for (uint16_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		fixture_board(&f, unit, BOARD_HOLD, 0, HOLD);
-		begin_wake(fds[i], i);
+		begin_wake(fds[i], (uint16_t)i);
 		assert_true(board_wake_first_ns(&f.board, unit) > first);
 		first = board_wake_first_ns(&f.board, unit);
 		fixture_woken(&f, unit, ends[i], 0);
@@ -174,6 +174,80 @@ joining_is_free_in_every_worker(void **state)
 	stop();
 }
 
+static void
+expect_not_ready(int fd, bool tcp, uint16_t id)
+{
+	if (tcp)
+		assert_true(fixture_recv_tcp(fd, PATIENCE, &reply));
+	else
+		assert_true(fixture_recv(fd, PATIENCE, &reply));
+	assert_int_equal(reply.id, id);
+	assert_int_equal(reply.rcode, 2);
+	assert_int_equal(reply.ede, 14);
+	assert_int_equal(reply.ancount, 0);
+}
+
+/*
+ * While no limit may ever let it boot, its address is not given away: not to those whose hold runs
+ * out, nor to those who come later.  Once the boot is sure, it is.
+ */
+static void
+an_unsure_wake_gives_no_address(void **state)
+{
+	uint32_t unit = fixture_unit("u1");
+	uint64_t not_ready = 0;
+	int tcp;
+
+	(void)state;
+	start(0);
+	tcp = fixture_tcp(&f, "127.0.0.1");
+	fixture_board(&f, unit, BOARD_UNSURE, 0, 100);
+	for (uint16_t i = 0; i < SOCKETS; i++)
+		fixture_send(fds[i], i, "u1", A);
+	fixture_send_tcp(tcp, 100, "u1", A);
+	for (uint16_t i = 0; i < SOCKETS; i++)
+		expect_not_ready(fds[i], false, i);
+	expect_not_ready(tcp, true, 100);
+	fixture_send(fds[0], 200, "u1", A);
+	expect_not_ready(fds[0], false, 200);
+	for (unsigned i = 0; i < f.conf.workers; i++)
+		not_ready += f.board.counters[i].not_ready;
+	assert_int_equal(not_ready, SOCKETS + 2);
+	fixture_board(&f, unit, BOARD_HOLD, 0, 100);
+	fixture_send(fds[0], 201, "u1", A);
+	expect_address(fds[0], false, 201);
+	close(tcp);
+	stop();
+}
+
+/* What counts is what the board says when a query can be held no longer, here since another takes its place. */
+static void
+what_is_sure_at_the_end_counts(void **state)
+{
+	struct fixture_conf conf = fixture_defaults;
+	uint32_t unit = fixture_unit("u1");
+	int fd;
+
+	(void)state;
+	conf.workers = 1;
+	conf.held_per_unit = 1;
+	fixture_start(&f, &conf);
+	fd = fixture_udp(&f, "127.0.0.1");
+	fixture_board(&f, unit, BOARD_HOLD, 0, HOLD);
+	begin_wake(fd, 1);
+	fixture_board(&f, unit, BOARD_UNSURE, 0, HOLD);
+	fixture_send(fd, 2, "u1", A);
+	expect_not_ready(fd, false, 1);
+	fixture_board(&f, unit, BOARD_HOLD, 0, HOLD);
+	fixture_send(fd, 3, "u1", A);
+	expect_address(fd, false, 2);
+	fixture_board(&f, unit, BOARD_UNSURE, 0, HOLD);
+	fixture_woken(&f, unit, WAKE_READY, 0);
+	expect_address(fd, false, 3);
+	close(fd);
+	fixture_stop(&f);
+}
+
 int
 main(void)
 {
@@ -181,6 +255,8 @@ main(void)
 		cmocka_unit_test(after_the_deadline_nothing_is_held),
 		cmocka_unit_test(the_next_wake_waits_anew),
 		cmocka_unit_test(joining_is_free_in_every_worker),
+		cmocka_unit_test(an_unsure_wake_gives_no_address),
+		cmocka_unit_test(what_is_sure_at_the_end_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

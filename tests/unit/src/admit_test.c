@@ -38,16 +38,6 @@ boots_are_bounded_and_wait_in_order(void **state)
 	assert_int_equal(admit_position(&a, &w[0]), 0);
 	assert_int_equal(admit_position(&a, &w[2]), 1);
 	assert_int_equal(admit_position(&a, &w[3]), 2);
-	/* For both there is room among the four VMs; with one place less for the first alone. */
-	assert_true(admit_is_sure(&a, &w[2]) && admit_is_sure(&a, &w[3]));
-	a.limits.vms = 3;
-	assert_true(admit_is_sure(&a, &w[2]));
-	assert_false(admit_is_sure(&a, &w[3]));
-	a.limits.vms = 4;
-	a.limits.memory_bytes = 3 * MIB;
-	assert_false(admit_is_sure(&a, &w[3]));
-	a.limits = roomy;
-	assert_false(admit_is_sure(&a, &w[0]));
 	assert_null(admit_next(&a));
 	admit_boot_done(&a, &w[0]);
 	assert_ptr_equal(admit_next(&a), &w[2]);
@@ -62,6 +52,143 @@ boots_are_bounded_and_wait_in_order(void **state)
 	assert_int_equal(a.vms, 0);
 	assert_int_equal(a.waiting, 0);
 	assert_int_equal(a.memory_bytes, 0);
+}
+
+/* ---- who is sure ---- */
+
+#define CROWD 12
+
+struct crowd {
+	struct admit a;
+	struct admit_waiter w[CROWD];
+	bool told[CROWD];          /* what was told last */
+	unsigned tells;
+};
+
+static void
+told(struct admit_waiter *w, void *arg)
+{
+	struct crowd *c = arg;
+
+	c->told[w - c->w] = w->sure;
+	c->tells++;
+}
+
+static void
+crowd_init(struct crowd *c, const struct admit_limits *l, uint64_t bytes)
+{
+	memset(c, 0, sizeof(*c));
+	admit_init(&c->a, l);
+	admit_watch(&c->a, told, c);
+	init_waiters(c->w, CROWD, bytes);
+}
+
+/* By the definition: room for all before it and for it, beside what runs. */
+static bool
+is_sure(const struct admit *a, const struct admit_waiter *w)
+{
+	uint64_t bytes = a->memory_bytes;
+	unsigned vms = a->vms;
+	const struct admit_waiter *x;
+
+	TAILQ_FOREACH(x, &a->queue, link) {
+		bytes += x->memory_bytes;
+		if (++vms > a->limits.vms || bytes > a->limits.memory_bytes)
+			return false;
+		if (x == w)
+			return true;
+	}
+	return false;
+}
+
+static void
+who_is_sure_and_what_the_others_want(void **state)
+{
+	struct admit_limits l = roomy;
+	struct crowd c;
+
+	(void)state;
+	l.queue = CROWD;
+	crowd_init(&c, &l, MIB);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(admit_ask(&c.a, &c.w[i], 1, false), i < 2 ? ADMIT_NOW : ADMIT_WAIT);
+	/* Two of four VMs boot, two boot when these have; the others wait for the end of a VM. */
+	assert_true(c.w[2].sure && c.w[3].sure && c.told[2] && c.told[3]);
+	assert_false(c.w[4].sure || c.w[5].sure || c.w[0].sure);
+	assert_int_equal(admit_wants(&c.a, &c.w[3]), ADMIT_WANT_BOOT);
+	assert_int_equal(admit_wants(&c.a, &c.w[4]), ADMIT_WANT_VM);
+	assert_int_equal(admit_wants(&c.a, &c.w[5]), ADMIT_WANT_VM);
+	assert_false(admit_would_be_sure(&c.a, &c.w[0]));   /* two wait for its slot */
+	/* A reload allows one VM less, or three megabytes, and takes that back. */
+	l.vms = 3;
+	admit_limits_set(&c.a, &l);
+	assert_true(c.w[2].sure && !c.w[3].sure && !c.told[3]);
+	l.vms = CROWD;
+	l.memory_bytes = 3 * MIB;
+	admit_limits_set(&c.a, &l);
+	assert_true(c.w[2].sure && !c.w[3].sure);
+	assert_int_equal(admit_wants(&c.a, &c.w[3]), ADMIT_WANT_MEMORY);
+	l.memory_bytes = 64 * MIB;
+	admit_limits_set(&c.a, &l);
+	assert_true(c.told[3] && c.told[4] && c.told[5]);
+	assert_true(admit_would_be_sure(&c.a, &c.w[0]) && admit_would_be_sure(&c.a, &c.w[6]));
+	/* One leaves from the middle; who comes after it moves up. */
+	l.vms = 5;
+	admit_limits_set(&c.a, &l);
+	assert_false(c.told[5]);
+	admit_release(&c.a, &c.w[3]);
+	assert_true(c.told[5]);
+	assert_int_equal(admit_position(&c.a, &c.w[5]), 3);
+	admit_number(&c.a);
+	assert_int_equal(admit_position(&c.a, &c.w[2]), 1);
+	assert_int_equal(admit_position(&c.a, &c.w[5]), 3);
+}
+
+/* Whatever happens in whatever order, the sure ones are those of the definition, and were told so. */
+static void
+who_is_sure_is_kept_right(void **state)
+{
+	struct admit_limits l = { .boots = 2, .vms = 4, .memory_bytes = 16 * MIB, .queue = CROWD - 2 };
+	uint32_t seed = 4711;
+	struct crowd c;
+
+	(void)state;
+	crowd_init(&c, &l, MIB);
+	for (unsigned step = 0; step < 20000; step++) {
+		struct admit_waiter *w;
+		unsigned what, place = 0;
+
+		seed = seed * 1664525u + 1013904223u;
+		what = (seed >> 8) % 16;
+		w = &c.w[(seed >> 16) % CROWD];
+		if (what < 7) {
+			if (!w->queued && !w->held) {
+				w->memory_bytes = (1 + (seed >> 12) % 5) * MIB;
+				c.told[w - c.w] = false;
+			}
+			(void)admit_ask(&c.a, w, step, true);   /* whether it waits is seen below */
+		} else if (what < 10) {
+			admit_release(&c.a, w);
+		} else if (what < 13) {
+			admit_boot_done(&c.a, w);
+			(void)admit_next(&c.a);   /* as above */
+		} else if (what < 14) {
+			l.vms = 1 + (seed >> 12) % 8;
+			l.memory_bytes = (1 + (seed >> 20) % 24) * MIB;
+			admit_limits_set(&c.a, &l);
+		} else if (what < 15 && !w->queued) {
+			admit_take(&c.a, w);
+		} else {
+			admit_number(&c.a);
+		}
+		TAILQ_FOREACH(w, &c.a.queue, link) {
+			assert_int_equal(w->sure, is_sure(&c.a, w));
+			assert_int_equal(c.told[w - c.w], w->sure);
+			assert_int_equal(admit_position(&c.a, w), ++place);
+		}
+		assert_int_equal(c.a.waiting, place);
+	}
+	assert_true(c.tells > 1000);
 }
 
 static void
@@ -171,6 +298,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boots_are_bounded_and_wait_in_order),
+		cmocka_unit_test(who_is_sure_and_what_the_others_want),
+		cmocka_unit_test(who_is_sure_is_kept_right),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(a_small_one_does_not_overtake_forever),
 		cmocka_unit_test(rates_are_bounded_and_come_back),
