@@ -41,6 +41,9 @@
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
 
+/* Its ends per minute that are logged, with what it wrote: the first say why, the others how often. */
+#define LIMIT_CHILD_ENDS 5
+
 /* A line of it, before it is escaped. */
 #define LIMIT_CHILD_LINE 400
 

@@ -104,6 +104,16 @@ describe_exit(const siginfo_t *si, char *buf, size_t size)
 		snprintf(buf, size, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
 }
 
+/* Whether more of this kind ("ends", of this child) may be said; what may not is counted. */
+static bool
+may_say(const struct child *c, const char *what, unsigned most)
+{
+	char kind[FLOOD_KIND_TEXT];
+
+	snprintf(kind, sizeof(kind), "%s of the %s process", what, c->name);
+	return flood_pass(c->conf->flood, FLOOD_NO_UNIT, kind, most);
+}
+
 /* What it wrote to stderr, line by line. */
 static void
 tell_output(const struct child *c)
@@ -131,7 +141,6 @@ tell_output(const struct child *c)
 static void
 forget(struct child *c)
 {
-	tell_output(c);
 	if (c->output_fd >= 0)
 		close(c->output_fd);
 	c->output_fd = -1;
@@ -154,6 +163,7 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 	siginfo_t si = { 0 };
 	pid_t pid = c->pid;
 	char how[sizeof(c->why)];
+	bool done;
 
 	(void)fd;
 	(void)what;
@@ -165,11 +175,15 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 	describe_exit(&si, how, sizeof(how));
 	if (c->why[0] == '\0')
 		snprintf(c->why, sizeof(c->why), "%s", how);
-	if (c->restart || si.si_code != CLD_EXITED || si.si_status != 0)
+	done = !c->restart && si.si_code == CLD_EXITED && si.si_status == 0;
+	c->told = done || may_say(c, "ends", LIMIT_CHILD_ENDS);
+	if (c->told && !done)
 		log_warn("the %s process (pid %d) ended: %s%s%s", c->name, (int)pid, c->why,
 		    strcmp(how, c->why) != 0 ? "; " : "", strcmp(how, c->why) != 0 ? how : "");
 	if (clock_now_ms() - c->started_ms >= CHILD_LIVED_MS)
 		c->backoff_ms = CHILD_BACKOFF_MIN_MS;
+	if (c->told)
+		tell_output(c);
 	forget(c);
 	if (c->restart)
 		restart_later(c);
@@ -181,10 +195,9 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 static void
 child_log(struct child *c, const struct msg *m)
 {
-	char text[4 * MSG_TEXT], kind[FLOOD_KIND_TEXT];
+	char text[4 * MSG_TEXT];
 
-	snprintf(kind, sizeof(kind), "lines of the %s process", c->name);
-	if (!flood_pass(c->conf->flood, FLOOD_NO_UNIT, kind, LIMIT_CHILD_LOG_LINES))
+	if (!may_say(c, "lines", LIMIT_CHILD_LOG_LINES))
 		return;
 	text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
 	log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);
@@ -355,7 +368,8 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	c->restarts++;
 	if (child_start(c, &m) != ERR_OK) {
-		log_err("%s", m.text);
+		if (may_say(c, "failed starts", LIMIT_CHILD_ENDS))
+			log_err("%s", m.text);
 		if (c->pid == 0)
 			restart_later(c);
 	}
@@ -382,6 +396,7 @@ child_clear(struct child *c)
 		/* SIGKILL of a process of ours is not refused; the wait is short. */
 		(void)waitid(P_PIDFD, (id_t)c->pidfd, NULL, WEXITED);
 	}
+	tell_output(c);
 	forget(c);
 	if (c->ev_restart != NULL)
 		event_free(c->ev_restart);

@@ -4,7 +4,8 @@
  * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel (descriptor 3), stdin from /dev/null
  * and a memory file (output.h) as stdout and stderr, for what it says before it can log through its channel, and for what libc says of its end; the
  * file is logged, escaped, when it has ended.  A child that ends, or that breaks the protocol (child_kill), is logged and started again after a back-off that doubles from
- * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for a minute.
+ * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for CHILD_LIVED_MS.
+ * Of a child that ends again and again the first ends of each minute are logged, the others counted.
  */
 #ifndef SRC_CHILDREN_H
 #define SRC_CHILDREN_H
@@ -19,9 +20,13 @@
 #include "base/err.h"
 #include "base/msg.h"
 
+/*
+ * While the DNS process is away nobody is answered: with its start, of some 30 ms of CPU, the longest
+ * is well under a second, and one that ends at each start takes some 5 % of a CPU.
+ */
 #define CHILD_BACKOFF_MIN_MS 50
-#define CHILD_BACKOFF_MAX_MS 10000
-#define CHILD_LIVED_MS 60000
+#define CHILD_BACKOFF_MAX_MS 500
+#define CHILD_LIVED_MS 10000
 
 struct child;
 struct flood;
@@ -52,6 +57,7 @@ struct child {
 	struct event_base *base;
 	bool restart;                   /* keep it running */
 	bool confined;                  /* MSG_RUNNING came */
+	bool told;                      /* its last end was logged, and not only counted */
 	pid_t pid;                      /* 0 = not running */
 	int pidfd;
 	int output_fd;                  /* what it wrote to stderr */

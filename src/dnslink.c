@@ -316,7 +316,7 @@ on_gone(struct child *c, const char *why)
 {
 	struct warden *w = c->arg;
 
-	if (!w->stopping)
+	if (!w->stopping && c->told)
 		record_event(w, "", "restart", why);
 	loader_served(w);
 }

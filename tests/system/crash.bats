@@ -64,8 +64,46 @@ while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/n
 	wait_for 30 catch_load
 	kill -SEGV "$ZONES"
 	kill -CONT "$ZONES"
-	! wait $!
+	! wait $! || false
 	names zones SIGSEGV
 	ask +short plain.example.test A | grep -q 192.0.2.7
 	jitsu wake www.example.test
+}
+
+# Asks on and on; the time of each answer, in ms.
+answered_at() {
+	while :; do
+		! ask +time=1 +short plain.example.test A | grep -q '^192' || date +%s%3N
+	done >"$DIR/answers"
+}
+answered_more() { [ "$(wc -l <"$DIR/answers")" -gt $(($1 + 3)) ]; }
+# kill_in_a_row NAME: ten times, each time as soon as it was replaced.
+kill_in_a_row() {
+	local pid i
+	for ((i = 0; i < 10; i++)); do
+		pid=$(child_pid "$1")
+		kill -KILL "$pid"
+		wait_for 30 replaced "$1" "$pid"
+	done
+}
+
+@test "confined processes that are killed ten times in a row: no long silence, the last ends are only counted" {
+	local asker name begin=$SECONDS said left
+	start_jitsud
+	answered_at 3>&- 4>&- &
+	asker=$!
+	kill_in_a_row dns
+	wait_for 30 answered_more "$(wc -l <"$DIR/answers")"
+	kill "$asker"
+	[ "$(awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { print most }' "$DIR/answers")" -lt $((5000 * SLOW)) ]
+	kill_in_a_row sentinel
+	jitsu wake www.example.test
+	stop_jitsud
+	for name in dns sentinel; do
+		said=$(grep -c "the $name process (pid [0-9]*) ended" "$DIR/log")
+		[ "$said" -le $((5 * (2 + (SECONDS - begin) / 60))) ]
+		left=$(awk -v kind="ends of the $name process" 'index($0, kind) { for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i } END { print n + 0 }' "$DIR/log")
+		[ $((said + left)) -eq 10 ]
+	done
+	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "restart"')" -le $((10 * (2 + (SECONDS - begin) / 60))) ]
 }
