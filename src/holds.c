@@ -195,17 +195,65 @@ refused_unit(const struct warden *w, const struct msg_addr *addr)
 	return NULL;
 }
 
+/* An address that is refused to a unit. */
+struct refused {
+	struct msg_addr addr;
+	const struct unit *u;
+};
+
 struct listing {
 	struct warden *w;
 	json_t *all;
 	bool in_use;                   /* those that are not held, too */
+	struct refused *refused;       /* by address: a search of all units for each row is N x N */
+	size_t nrefused;
 };
+
+static int
+refused_cmp(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct refused *)a)->addr, &((const struct refused *)b)->addr);
+}
+
+/* Every address of every unit that is refused.  l->refused is the caller's. */
+static enum err
+refused_list(struct listing *l)
+{
+	const struct unit_table *t = &l->w->units;
+	size_t room = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint32_t i = 0; i < t->next && l->w->refused_units > 0; i++) {
+			const struct unit *u = t->by_number[i];
+
+			if (u == NULL || !u->refused || u->leaving)
+				continue;
+			room += u->conf->naddrs;
+			for (unsigned k = 0; pass == 1 && k < u->conf->naddrs; k++)
+				l->refused[l->nrefused++] =
+				    (struct refused){ .addr = u->conf->addrs[k], .u = u };
+		}
+		if (pass == 0 && (l->refused = calloc(room + 1, sizeof(*l->refused))) == NULL)
+			return ERR_NOMEM;
+	}
+	qsort(l->refused, l->nrefused, sizeof(*l->refused), refused_cmp);
+	return ERR_OK;
+}
+
+static const struct unit *
+refused_find(const struct listing *l, const struct msg_addr *addr)
+{
+	const struct refused key = { .addr = *addr }, *r;
+
+	r = bsearch(&key, l->refused, l->nrefused, sizeof(key), refused_cmp);
+	return r != NULL ? r->u : NULL;
+}
 
 static void
 list_row(const struct store_address_view *v, void *arg)
 {
 	const struct listing *l = arg;
-	const struct unit *u = refused_unit(l->w, &v->addr);
+	const struct unit *u = refused_find(l, &v->addr);
 	char text[ADDR_TEXT];
 
 	if (!l->in_use && v->held_until == 0 && u == NULL)
@@ -226,8 +274,14 @@ holds_verb_list(struct control_request *req, json_t *args, void *arg)
 
 	(void)json_unpack(args, "{s?b}", "all", &all);   /* anything else: those that are held */
 	l.in_use = all != 0;
+	if (refused_list(&l) != ERR_OK) {
+		json_decref(l.all);
+		control_fail(req, "held addresses: %s", err_str(ERR_NOMEM));
+		return;
+	}
 	store_addresses_each(l.w->store, (uint64_t)time(NULL), list_row, &l);
 	control_reply(req, l.all);
+	free(l.refused);
 }
 
 struct wanted {
