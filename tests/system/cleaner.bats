@@ -53,3 +53,39 @@ answers() { jitsu status >/dev/null 2>&1; }
 	[ -z "$(ls "$DIR/run/vm")" ]
 	[ -z "$(ip -n "$NS" -o link show type tun)" ]
 }
+
+# rights: mode, owner, group and access list of the control socket.
+rights() {
+	stat -c '%a %u %g' "$DIR/run/control"
+	python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "system.posix_acl_access").hex())' "$DIR/run/control"
+}
+as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/jitsu" -s "$DIR/run/control" "$@"; }
+admitted() { as_nobody status >/dev/null 2>&1; }
+
+@test "a control socket that is made again is for whom it was for, also after a reload without it" {
+	local before
+	cp "$BUILD/jitsu" "$DIR/"
+	CONF_TOP='admins = { "nobody" }' write_conf
+	start_jitsud
+	before=$(rights)
+	[ "$(wc -l <<<"$before")" -eq 2 ]
+	as_nobody sleep www.example.test
+	rm "$DIR/run/control"
+	wait_for 30 admitted
+	[ "$(rights)" = "$before" ]
+	as_nobody sleep www.example.test
+	rm -r "$DIR/run"
+	wait_for 30 admitted
+	[ "$(rights)" = "$before" ]
+	# In its place is a directory, and the next configuration has no admins.
+	rm "$DIR/run/control" && mkdir "$DIR/run/control"
+	wait_for 30 grep -q 'control socket was removed by somebody, and cannot be made again' "$DIR/log"
+	sed -i '/^admins/d' "$DIR/jitsu.conf"
+	kill -HUP "$JITSUD"
+	wait_for 30 grep -q 'generation 2:' "$DIR/log"
+	rmdir "$DIR/run/control"
+	wait_for 30 answers
+	! admitted || false
+	run as_nobody status
+	[[ "$output" == *"permission denied on $DIR/run/control"* ]]
+}
