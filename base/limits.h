@@ -206,6 +206,12 @@
 /* A request on the control socket; the longest is a name and a verb. */
 #define LIMIT_CONTROL_REQUEST 4096
 
+/*
+ * What a wake waits for is told to who waits for it at most so often, and not before: most waits are
+ * shorter, and every place in a queue of a thousand changes with each boot, which nobody can read.
+ */
+#define LIMIT_TELL_MS 500
+
 /* Unread events queued for one follower; a reader that is a thousand events behind has gone for a walk. */
 #define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
 

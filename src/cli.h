@@ -30,7 +30,11 @@ struct cli_verb {
 	const char *args;          /* as usage shows them */
 	const char *options;       /* short options of its own, as getopt(3) wants them */
 	unsigned least, most;      /* arguments */
-	int timeout_s;             /* for the daemon's answer; 0 = as long as it takes */
+	/*
+	 * For the daemon's answer; 0 = as long as it takes.  Below 0: a daemon that has said nothing for
+	 * so long is asked whether it lives, and waited for again.
+	 */
+	int timeout_s;
 	int (*run)(const struct cli *cli);
 	bool (*print)(FILE *f, const json_t *data);   /* for cli_verb_plain */
 	const char *brief;         /* a line */
@@ -42,6 +46,9 @@ extern const struct cli_verb cli_verbs[];
 
 /* Writes "jitsu: ..." to standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes "jitsu: ..." to standard error: no failure, but no data either. */
+void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints JSON to standard output, indented, or on one line. */
 void cli_json(const json_t *data, bool one_line);
@@ -70,6 +77,8 @@ struct cli_client;
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
 /* The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon closed. */
 json_t *cli_client_next(struct cli_client *c);
+/* The same; *is_event says whether it is no answer yet but how it goes. */
+json_t *cli_client_next_any(struct cli_client *c, bool *is_event);
 /* The first answer, when a descriptor comes beside it: the caller's, -1 when none came. */
 json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */

@@ -20,21 +20,38 @@ struct cli_client {
 	FILE *stream;          /* reads from fd */
 	char *line;
 	size_t size;
+	bool told;             /* why there is no answer */
 };
+
+static void __attribute__((format(printf, 1, 0)))
+say(const char *fmt, va_list ap)
+{
+	/* What was printed before comes before. */
+	(void)fflush(stdout);   /* cli_flush tells of errors */
+	fputs("jitsu: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
 
 int
 cli_fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	/* What was printed before comes before. */
-	(void)fflush(stdout);   /* cli_flush tells of errors */
-	fputs("jitsu: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return CLI_FAILED;
+}
+
+void
+cli_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(fmt, ap);
+	va_end(ap);
 }
 
 static void
@@ -65,7 +82,7 @@ static int
 dial(const struct cli *cli)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct timeval tv = { .tv_sec = cli->verb->timeout_s };
+	struct timeval tv = { .tv_sec = abs(cli->verb->timeout_s) };
 	int fd;
 
 	if (strlen(cli->socket) >= sizeof(sun.sun_path)) {
@@ -112,26 +129,50 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	return true;
 }
 
+/* Nothing came for a while: is it worth while to wait on?  Any answer, also a refusal, is a sign of life. */
+static bool
+still_lives(struct cli_client *c)
+{
+	const struct cli_verb *status = cli_verb_find("status");
+	struct cli_verb probe;
+	struct cli ask = *c->cli;
+	struct cli_client *other;
+	bool lives;
+
+	if (c->cli->verb->timeout_s >= 0 || status == NULL)
+		return false;
+	probe = *status;
+	probe.timeout_s = -c->cli->verb->timeout_s;
+	ask.verb = &probe;
+	ask.arg = NULL;
+	other = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
+	lives = other != NULL && getline(&other->line, &other->size, other->stream) >= 0;
+	c->told = other == NULL;
+	cli_client_free(other);
+	if (!lives)
+		errno = EAGAIN;
+	return lives;
+}
+
 /* Whoever stops us (^Z) and lets us go on ends a wait that has a time-out with EINTR; it is begun again. */
 static ssize_t
-receive(int fd, struct msghdr *h)
+receive(struct cli_client *c, struct msghdr *h)
 {
 	ssize_t n;
 
 	do {
-		n = recvmsg(fd, h, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+		n = recvmsg(c->fd, h, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && (errno == EINTR || (errno == EAGAIN && still_lives(c))));
 	return n;
 }
 
 static ssize_t
 stream_read(void *arg, char *buf, size_t size)
 {
-	const struct cli_client *c = arg;
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	return receive(c->fd, &h);
+	return receive(arg, &h);
 }
 
 struct cli_client *
@@ -207,14 +248,13 @@ say_failure(const struct cli_client *c, const char *failure, const json_t *see)
 }
 
 static json_t *
-answer_of(struct cli_client *c, size_t len)
+answer_of(struct cli_client *c, size_t len, bool *is_event)
 {
 	struct errmsg m;
 	char *failure;
 	json_t *data;
-	bool is_event;
 
-	switch (control_response_parse(c->line, len, &data, &is_event, &failure, &m)) {
+	switch (control_response_parse(c->line, len, &data, is_event, &failure, &m)) {
 	case ERR_OK:
 		break;
 	case ERR_STATE:
@@ -236,25 +276,35 @@ answer_of(struct cli_client *c, size_t len)
 static void
 say_no_answer(const struct cli_client *c, bool late)
 {
+	if (c->told)
+		return;
 	if (late)
 		(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s", c->cli->socket, c->cli->verb->name,
-		    c->cli->verb->timeout_s);   /* the caller returns NULL */
+		    abs(c->cli->verb->timeout_s));   /* the caller returns NULL */
 	else
 		(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
 		    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
 }
 
 json_t *
-cli_client_next(struct cli_client *c)
+cli_client_next_any(struct cli_client *c, bool *is_event)
 {
 	ssize_t n;
 
 	errno = 0;
 	n = getline(&c->line, &c->size, c->stream);
 	if (n >= 0)
-		return answer_of(c, (size_t)n);
+		return answer_of(c, (size_t)n, is_event);
 	say_no_answer(c, ferror(c->stream) && (errno == EAGAIN || errno == EWOULDBLOCK));
 	return NULL;
+}
+
+json_t *
+cli_client_next(struct cli_client *c)
+{
+	bool is_event;
+
+	return cli_client_next_any(c, &is_event);
 }
 
 json_t *
@@ -272,7 +322,7 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 
 	*fd = -1;
 	/* The descriptor comes with the first byte; the rest of the line is read as ever. */
-	n = receive(c->fd, &h);
+	n = receive(c, &h);
 	if (n != 1) {
 		say_no_answer(c, n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
 		return NULL;

@@ -8,7 +8,7 @@
 #include "src/control.h"
 
 #define READ_S 30     /* reading verbs are answered from memory: a daemon that takes longer hangs */
-#define CHANGE_S 900  /* a boot has its own patience, and the daemon tells when that runs out */
+#define CHANGE_S (-60)  /* a boot, a stop or a reload takes as long as is configured, which is not known here */
 
 void
 cli_json(const json_t *data, bool one_line)
@@ -61,6 +61,28 @@ other_version(const struct cli *cli)
 	    cli->socket, cli->verb->name);
 }
 
+/* The answer; until it comes, how it goes is said. */
+static json_t *
+wait_answer(struct cli_client *client)
+{
+	bool is_event = true;
+	json_t *data = NULL;
+
+	while (is_event) {
+		const char *unit, *text;
+
+		json_decref(data);
+		data = cli_client_next_any(client, &is_event);
+		if (data == NULL)
+			return NULL;
+		unit = json_string_value(json_object_get(data, "unit"));
+		text = json_string_value(json_object_get(data, "text"));
+		if (is_event && unit != NULL && text != NULL)
+			cli_note("%s %s", unit, text);
+	}
+	return data;
+}
+
 /* A question, an answer, and the verb's printer.  Takes over the request; NULL: that was said. */
 static int
 run_request(const struct cli *cli, json_t *request)
@@ -72,7 +94,7 @@ run_request(const struct cli *cli, json_t *request)
 	if (request == NULL)
 		return CLI_FAILED;
 	client = cli_client_ask(cli, request);
-	if (client == NULL || (data = cli_client_next(client)) == NULL)
+	if (client == NULL || (data = wait_answer(client)) == NULL)
 		goto out;
 	if (cli->json)
 		cli_json(data, false);
@@ -96,6 +118,16 @@ static int
 run_plain(const struct cli *cli)
 {
 	return run_request(cli, cli_request(cli));
+}
+
+static int
+run_wake(const struct cli *cli)
+{
+	json_t *request = cli_request(cli);
+
+	if (request != NULL)   /* without it the wait is silent */
+		(void)json_object_set_new(request, "progress", json_true());
+	return run_request(cli, request);
 }
 
 int
@@ -204,7 +236,8 @@ const struct cli_verb cli_verbs[] = {
 	    "Zones that are not served as their files say are named on standard error." },
 	{ "show", "NAME", "", 1, 1, READ_S, run_plain, cli_print_show, "everything about one unit, with its last error and console lines",
 	    "NAME is the unit's owner name, or that of an alias." },
-	{ "wake", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_wake, "start a unit, and return when it is ready",
+	{ "wake", "NAME", "", 1, 1, CHANGE_S, run_wake, cli_print_wake, "start a unit, and return when it is ready",
+	    "Says on standard error what it waits for, if it has to wait before it boots.\n"
 	    "Fails with the reason when the boot fails or a limit forbids it.  For root and the admins of jitsu.conf." },
 	{ "sleep", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_sleep, "put a unit to sleep now, used or not",
 	    "Returns when its VM has gone or is frozen.  For root and the admins of jitsu.conf." },

@@ -4,6 +4,7 @@
  * A connection is always in one of these states:
  *
  *     READING   → a whole line came              → the verb's handler runs: PENDING
+ *     PENDING   → the handler said how it goes    → PENDING (control_progress)
  *     PENDING   → the handler answered           → WRITING (it may have answered from inside: no state is visible between)
  *     WRITING   → the answer left the buffer     → READING
  *     WRITING   → `follow` was granted           → FOLLOWING, until the connection closes
@@ -438,6 +439,19 @@ control_reply_fd(struct control_request *req, json_t *data, int fd)
 	json_decref(data);
 }
 
+bool
+control_progress(struct control_request *req, json_t *event)
+{
+	struct client *cl = req->client;
+	size_t len = 0;
+	char *line = cl != NULL && client_unsent(cl) == 0 && event != NULL ? control_line_event(event, &len) : NULL;
+	bool sent = line != NULL && client_write(cl, line, len);
+
+	free(line);
+	json_decref(event);
+	return sent;
+}
+
 void
 control_fail(struct control_request *req, const char *fmt, ...)
 {
@@ -791,50 +805,6 @@ control_free(struct control *c)
 }
 
 /* ---- for handlers ---- */
-
-enum err
-control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg *m)
-{
-	size_t len = strlen(in);
-
-	if (len > 1 && in[len - 1] == '.')
-		len--;
-	if (len == 0)
-		return err_set(m, ERR_PARSE, "a name is missing, such as www.example.test");
-	if (len >= LIMIT_NAME_TEXT)
-		return err_set(m, ERR_PARSE, "a name of %zu characters is too long for a domain name", len);
-	for (size_t i = 0; i < len; i++) {
-		unsigned char ch = (unsigned char)in[i];
-
-		if (ch <= 0x20 || ch >= 0x7f)
-			return err_set(m, ERR_PARSE, "\"%.64s\" is no unit's name: letters, digits, `-`, `_` and dots are", in);
-		out[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch - 'A' + 'a' : ch);
-	}
-	out[len] = '\0';
-	return ERR_OK;
-}
-
-bool
-control_arg_name(struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT])
-{
-	const json_t *value = json_object_get(args, "name");
-	struct errmsg m;
-
-	name[0] = '\0';
-	if (value == NULL || json_is_null(value)) {
-		if (need)
-			control_fail(req, "the request has no \"name\"");
-		return !need;
-	}
-	if (!json_is_string(value)) {
-		control_fail(req, "the request's \"name\" must be a string");
-		return false;
-	}
-	if (control_name_normalize(json_string_value(value), name, &m) == ERR_OK)
-		return true;
-	control_fail(req, "%s", m.text);
-	return false;
-}
 
 uid_t
 control_request_uid(const struct control_request *req)

@@ -15,7 +15,7 @@
  *
  * What the verbs' data look like (fields may be added; a program ignores what it does not know; absent or null = unknown):
  *
- *   list     array of { name, state, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
+ *   list     array of { name, state, waits_for, queue_position, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
  *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line }
  *   aside    array of the objects of list with the state "aside", which have besides
@@ -26,7 +26,9 @@
  *   release  { address, owner, unit: name that has it now }; args: name (the address)
  *   events   array of { time: seconds.microseconds, unit, kind, durations_us: { spawn, alive, ready, answer }, text }; args: name, limit, follow
  *   console  { name, text }; args: name
- *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name
+ *   wake     { name, state, boot_ms, addresses }, when the unit is ready; args: name, progress (true:
+ *            before that, each time what it waits for changes, an event { unit, kind: waits | boots,
+ *            waits_for, queue_position, text })
  *   sleep    { name, state }, when the VM has gone or is frozen; args: name
  *   reload   { zones, refused, units, units_refused, warnings: [text] }; fails with every finding,
  *            one per line
@@ -97,6 +99,12 @@ enum err control_set_admins(struct control *c, const uid_t *uids, size_t n);
 void control_reply(struct control_request *req, json_t *data);
 /* The same with a descriptor beside it (SCM_RIGHTS), which stays the caller's. */
 void control_reply_fd(struct control_request *req, json_t *data, int fd);
+/*
+ * Tells who waits for an answer how it goes, as an event line before it; takes over `event`.  False:
+ * it was not sent, because the client left, has not read what came before, or memory ran out.  Only
+ * for who asked for it: others take the first line for the answer.
+ */
+bool control_progress(struct control_request *req, json_t *event);
 void control_fail(struct control_request *req, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /*
  * Fails: there is no `what` (a unit, a zone) of that name.  The client looks for what may have been

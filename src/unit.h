@@ -29,8 +29,13 @@ struct unit;
 /* A client that waits for a wake or a sleep to end. */
 struct unit_waiter {
 	SLIST_ENTRY(unit_waiter) next;
+	LIST_ENTRY(unit_waiter) told_link;   /* while `told` */
 	struct control_request *req;
+	uint32_t unit;
 	bool for_sleep;
+	bool told;                 /* what it waits for, when that changes; this was the last: */
+	unsigned waits_for;        /* enum wake_waits */
+	unsigned place;
 };
 
 /* When each leg of the wake in progress, or of the last one, happened (clock.h); 0 = not (yet). */

@@ -164,15 +164,20 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
 	struct unit *u = arg_unit(w, req, args);
+	int progress = 0;
 
 	if (u == NULL)
 		return;
+	(void)json_unpack(args, "{s?b}", "progress", &progress);   /* not, when it is something else */
 	if (w->stopping) {
 		control_fail(req, "%s: jitsud stops", u->name);
 		return;
 	}
 	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
-	wake_wait(w, u, req, false);
+	if (progress)
+		wake_wait_told(w, u, req);
+	else
+		wake_wait(w, u, req, false);
 	wake_request(w, u, LIFE_BY_OPERATOR, 0);
 }
 

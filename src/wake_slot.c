@@ -76,6 +76,7 @@ waits_begin(struct warden *w, struct unit *u, uint32_t ticket)
 	if (r->waits_ticket != ticket)
 		w->totals.queued++;
 	r->waits_ticket = r->admit_ticket = ticket;
+	wake_waits_changed(w);
 	wake_waits_say(w, u, text, sizeof(text));
 	if (u->behind)
 		unit_error_set(u, text);
@@ -195,6 +196,7 @@ wake_admit(struct warden *w)
 {
 	struct admit_waiter *x;
 
+	wake_waits_changed(w);
 	while ((x = admit_next(&w->admit)) != NULL) {
 		struct unit *u = (struct unit *)((char *)x - offsetof(struct unit, admit));
 

@@ -141,6 +141,8 @@ struct warden {
 	uint64_t needs_round;          /* of needs_wake */
 	unsigned ready_held;           /* units with ready_held */
 	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
+	LIST_HEAD(, unit_waiter) told; /* who is told what its unit waits for */
+	bool tell_soon;                /* ... which is under way */
 	uint32_t next_image;
 	uint64_t next_generation;
 	struct {
@@ -272,6 +274,10 @@ void wake_vm_event(const struct vm_event *ev, void *arg);
 void wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired);
 /* An operator waits: answered when the unit is awake (or asleep), or when that failed.  Takes over the request. */
 void wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep);
+/* The same for a wake; meanwhile it is told, when that changes, what the unit waits for before it boots. */
+void wake_wait_told(struct warden *w, struct unit *u, struct control_request *req);
+/* What units wait for has changed: who is told of it is told soon. */
+void wake_waits_changed(struct warden *w);
 /* The end: whoever still waits is told so. */
 void wake_answer_all(struct warden *w, const char *why);
 /* After a reload: what the board says of a unit follows its new policy. */

@@ -384,7 +384,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "a wake that waits for a slot is told its place, and refused when no limit lets it boot in time" {
-	CONF_MORE=$'limits { vms = 1\n queue-timeout = 3s }' write_conf
+	CONF_MORE=$'limits { vms = 1\n queue-timeout = 6s }' write_conf
 	write_zone 'two A 10.77.0.30' '_jitsu.two TXT "image=hello"' 'three A 10.77.0.31' '_jitsu.three TXT "image=hello"'
 	start_jitsud
 	jitsu wake www.example.test
@@ -400,10 +400,12 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	jitsu events two.example.test | grep -q 'queued .*waits for a slot, number 1 (vms)'
 	jitsu --json status | jq -e '.counters | .queued == 1 and .refused == 1' >/dev/null
 	# One that gets its slot in time boots.
-	jitsu wake three.example.test 3>&- 4>&- &
+	jitsu wake three.example.test >"$DIR/three" 2>&1 3>&- 4>&- &
 	wait_for 30 placed three.example.test 1
+	wait_for 30 grep -q 'jitsu: three.example.test waits for a slot, number 1 (vms)' "$DIR/three"
 	jitsu sleep www.example.test
 	wait $!
+	grep -q 'three.example.test is awake' "$DIR/three"
 	is_state three.example.test awake
 }
 

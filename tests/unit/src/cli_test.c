@@ -74,6 +74,37 @@ fake_events(struct control_request *req, json_t *args, void *arg)
 	control_reply(req, json_array());
 }
 
+static struct event_base *base;
+
+static void
+on_awake(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	control_reply(arg, json_pack("{ssss}", "name", "late.test", "state", "awake"));
+}
+
+/* late.test says how it goes and is awake after a while, longer than PATIENCE_S; others at once. */
+#define PATIENCE_S 4
+
+static void
+fake_wake(struct control_request *req, json_t *args, void *arg)
+{
+	static const struct timeval late = { PATIENCE_S + 1, 0 };
+	const char *name = json_string_value(json_object_get(args, "name"));
+
+	if (name == NULL || strcmp(name, "late.test") != 0) {
+		fake_show(req, args, arg);
+		return;
+	}
+	if (json_is_true(json_object_get(args, "progress"))) {
+		assert_true(control_progress(req, json_pack("{ssssss}", "unit", name, "kind", "waits", "text", "waits for a slot, number 3 (vms)")));
+		/* What came before has not left yet: this is not sent. */
+		assert_false(control_progress(req, json_pack("{ssssss}", "unit", name, "kind", "waits", "text", "too soon")));
+	}
+	assert_int_equal(event_base_once(base, -1, EV_TIMEOUT, on_awake, req, &late), 0);
+}
+
 static void
 fake_hang(struct control_request *req, json_t *args, void *arg)
 {
@@ -86,10 +117,10 @@ static void
 serve(const char *path, int ready)
 {
 	static const struct control_verb verbs[] = { { "list", false, fake_list }, { "show", false, fake_show }, { "status", false, fake_status },
-		{ "events", false, fake_events }, { "wake", true, fake_show }, { "console", false, fake_hang }, { NULL, false, NULL } };
-	struct event_base *base = event_base_new();
+		{ "events", false, fake_events }, { "wake", true, fake_wake }, { "console", false, fake_hang }, { NULL, false, NULL } };
 	struct errmsg m;
 
+	base = event_base_new();
 	if (base == NULL || control_new(base, path, "no-such-group", verbs, NULL, &control, &m) != ERR_OK || write(ready, "x", 1) != 1)
 		_exit(1);
 	event_base_dispatch(base);
@@ -148,17 +179,15 @@ slurp(int fd, char *buf, size_t size)
 	buf[used] = '\0';
 }
 
-/* Runs a verb in a child, with its output in b->out and b->err (small enough for the pipes).  Followers are killed when they have printed. */
+/* Runs cli.verb in a child, with its output in b->out and b->err (small enough for the pipes).  Followers are killed when they have printed. */
 static int
-run(struct bench *b, const char *verb, struct cli cli)
+run_verb(struct bench *b, struct cli cli)
 {
 	int out[2], err[2], status;
 	pid_t pid;
 
 	assert_int_equal(pipe(out), 0);
 	assert_int_equal(pipe(err), 0);
-	for (cli.verb = cli_verbs; strcmp(cli.verb->name, verb) != 0; cli.verb++)
-		assert_non_null(cli.verb[1].name);
 	if (cli.socket == NULL)
 		cli.socket = b->path;
 	pid = fork();
@@ -193,6 +222,14 @@ run(struct bench *b, const char *verb, struct cli cli)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+static int
+run(struct bench *b, const char *verb, struct cli cli)
+{
+	cli.verb = cli_verb_find(verb);
+	assert_non_null(cli.verb);
+	return run_verb(b, cli);
+}
+
 static void
 has(const char *text, const char *part)
 {
@@ -215,6 +252,38 @@ test_answers(void **state)
 	has(b->out, "name        www.example.test\n");
 	assert_int_equal(run(b, "wake", (struct cli){ .arg = "www.example.test" }), 0);
 	assert_string_equal(b->out, "www.example.test is awake\n");
+}
+
+/* What a wake waits for is said beside the answer, which is what it would be without. */
+static void
+test_progress(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(run(b, "wake", (struct cli){ .arg = "late.test", .json = true }), 0);
+	assert_string_equal(b->out, "{\n  \"name\": \"late.test\",\n  \"state\": \"awake\"\n}\n");
+	assert_string_equal(b->err, "jitsu: late.test waits for a slot, number 3 (vms)\n");
+}
+
+/* A daemon that lives is waited for as long as it takes, one that does not is not. */
+static void
+test_patience(void **state)
+{
+	struct bench *b = *state;
+	struct cli_verb verb = *cli_verb_find("wake");
+	struct cli cli = { .verb = &verb, .arg = "late.test" };
+
+	assert_true(verb.timeout_s < 0);
+	verb.timeout_s = -PATIENCE_S;
+	assert_int_equal(run_verb(b, cli), 0);
+	assert_string_equal(b->out, "late.test is awake\n");
+	assert_string_equal(b->err, "jitsu: late.test waits for a slot, number 3 (vms)\n");
+	verb.timeout_s = -1;
+	assert_int_equal(kill(b->daemon, SIGSTOP), 0);
+	assert_int_equal(run_verb(b, cli), 1);
+	assert_string_equal(b->out, "");
+	has(b->err, "does not answer: no reply to wake within 1 s");
+	assert_int_equal(kill(b->daemon, SIGCONT), 0);
 }
 
 static void
@@ -415,6 +484,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_patience, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
