@@ -531,6 +531,23 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(w->base);
 }
 
+/*
+ * Who stops jitsud may mend what made boots fail, as who reloads may.  One that was killed or
+ * crashed does not come here: back-offs last then, so that boots which end jitsud are not begun
+ * anew at each of its starts.
+ */
+static void
+end_backoffs(struct warden *w)
+{
+	for (uint32_t i = 0; w->adopted && i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
+
+		if (u != NULL && u->conf != NULL && u->life.phase == LIFE_P_FAILED)
+			wake_step(w, u, &ev);
+	}
+}
+
 static void
 tear_down(struct warden *w)
 {
@@ -552,6 +569,7 @@ tear_down(struct warden *w)
 	child_clear(&w->dns);
 	child_clear(&w->sentinel);
 	wake_answer_all(w, "jitsud stops");
+	end_backoffs(w);
 	flood_free(w->flood);
 	w->flood = NULL;
 	rundir_clear(w);

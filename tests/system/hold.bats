@@ -104,6 +104,35 @@ ms() {
 }
 
 # bats test_tags=kvm
+@test "a back-off outlives a crash of jitsud, not a restart" {
+	cp "$DIR/hello.elf" "$DIR/other.elf"
+	CONF_MORE=$(KERNEL=other.elf image bad "" 'backoff-min = "1h"
+	backoff-max = "1h"') write_conf
+	write_zone 'bad A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=30s"'
+	start_jitsud
+	rm "$DIR/other.elf"
+	run ask bad.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]
+	is_state bad.example.test failed
+	cp "$DIR/hello.elf" "$DIR/other.elf"
+	# A boot that ends jitsud is not to be begun anew by each start.
+	stop_jitsud KILL
+	start_jitsud
+	is_state bad.example.test failed
+	[ "$(jitsu --json show bad.example.test | jq .backoff_s)" -gt 1800 ]
+	run ask bad.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]
+	stop_jitsud
+	start_jitsud
+	is_state bad.example.test dormant
+	# What happened is known all the same.
+	[[ "$(error_of bad.example.test)" == *"other.elf does not exist"* ]]
+	[ "$(ask +short bad.example.test A)" = 10.77.0.30 ]
+	is_state bad.example.test awake
+	[ "$(jitsu --json show bad.example.test | jq .failures)" -eq 0 ]
+}
+
+# bats test_tags=kvm
 @test "back-off doubles, and its end lets a query boot again" {
 	CONF_MORE=$(image bad "" 'backoff-min = "200ms"
 	backoff-max = "400ms"
