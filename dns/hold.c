@@ -23,6 +23,9 @@ struct hold_unit {
 	uint32_t answers;           /* since the last report */
 	bool expired;               /* one of these was answered too early */
 	bool reported;              /* an expiry of this wake was reported; the rest waits for its end */
+	bool owed;                  /* its turn to be asked for has not come yet, by then perhaps without queries: */
+	struct hold_wake owes;
+	struct dns_peer owes_peer;
 };
 
 SLIST_HEAD(hold_bucket, hold_unit);
@@ -196,9 +199,16 @@ unit_ask(struct hold *h, struct hold_unit *u, uint64_t now_ns, const struct hold
 	}
 	if (h->window_asked >= LIMIT_WAKES_WINDOW) {
 		u->asked_ns = now_ns + LIMIT_WAKES_WINDOW_MS * NS_PER_MS - HOLD_ASK_AGAIN_NS;
+		if (!u->owed) {
+			u->owes_peer = *w->peer;
+			u->owes = *w;
+			u->owes.peer = &u->owes_peer;
+		}
+		u->owed = true;
 		return;
 	}
 	h->window_asked++;
+	u->owed = false;
 	u->asked_ns = now_ns;
 	h->ops->wake(h->arg, w);
 }
@@ -396,6 +406,8 @@ unit_tick(struct hold *h, struct hold_unit *u, uint64_t now_ns)
 		struct hold_wake w = { .unit = u->unit, .qtype = q->qtype, .arrived_ns = q->arrived_ns, .peer = &q->peer };
 
 		unit_ask(h, u, now_ns, &w);
+	} else if (u->owed) {
+		unit_ask(h, u, now_ns, &u->owes);
 	} else if (now_ns >= u->asked_ns + HOLD_ASK_AGAIN_NS) {
 		unit_report(h, u);
 		unit_drop(h, u);

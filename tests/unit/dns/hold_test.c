@@ -371,6 +371,37 @@ a_flood_of_wakes_is_paced(void **state)
 	hold_free(h);
 }
 
+/* Whose hold runs out before its turn comes, or who is not held at all, is asked for all the same. */
+static void
+a_flood_that_is_not_held_is_asked_for(void **state)
+{
+	struct hold *h = table(10, 10000);
+	bool asked[2000] = { false };
+	unsigned distinct = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(add(h, i, i, T0, 50), ERR_OK);
+	for (uint32_t i = 1000; i < 2000; i++)
+		assert_int_equal(add(h, i, i, T0, 0), ERR_TIMEOUT);
+	assert_int_equal(seen.wakes, LIMIT_WAKES_WINDOW);
+	for (uint64_t now_ns = T0; now_ns < T0 + 950 * MS; now_ns += MS) {
+		hold_tick(h, now_ns);
+		assert_true(seen.wakes <= (now_ns - T0 + 100 * MS) / (100 * MS) * LIMIT_WAKES_WINDOW);
+	}
+	assert_int_equal(seen.answers, 1000);
+	for (unsigned k = 0; k < seen.wakes; k++)
+		asked[seen.woken[k]] = true;
+	for (uint32_t i = 0; i < 2000; i++)
+		distinct += asked[i];
+	assert_int_equal(distinct, 2000);
+	assert_true(seen.arrived_ns == T0);
+	/* Nobody waits: they are forgotten. */
+	hold_tick(h, T0 + 3000 * MS);
+	assert_int_equal(hold_units(h), 0);
+	hold_free(h);
+}
+
 static void
 too_long_is_not_held_but_asked_for(void **state)
 {
@@ -450,6 +481,7 @@ main(void)
 		cmocka_unit_test(the_oldest_makes_room_in_all),
 		cmocka_unit_test(a_storm_is_bounded),
 		cmocka_unit_test(a_flood_of_wakes_is_paced),
+		cmocka_unit_test(a_flood_that_is_not_held_is_asked_for),
 		cmocka_unit_test(too_long_is_not_held_but_asked_for),
 		cmocka_unit_test(random_use),
 	};
