@@ -174,6 +174,18 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 }
 
 void
+admit_resize(struct admit *a, struct admit_waiter *w, uint64_t memory_bytes)
+{
+	if (w->held)
+		return;
+	if (w->queued && w->sure)
+		a->sure_bytes = a->sure_bytes - w->memory_bytes + memory_bytes;
+	w->memory_bytes = memory_bytes;
+	if (w->queued)
+		sure_settle(a);
+}
+
+void
 admit_boot_done(struct admit *a, struct admit_waiter *w)
 {
 	if (!w->booting)

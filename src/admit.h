@@ -78,6 +78,8 @@ void admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg);
 void admit_limits_set(struct admit *a, const struct admit_limits *limits);
 /* Asks for a boot of a VM of w->memory_bytes.  `free_rate` is for operators: no rate limit. */
 enum admit_verdict admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate);
+/* Its VM will have that much memory; its place in the queue stays.  Of what runs nothing changes. */
+void admit_resize(struct admit *a, struct admit_waiter *w, uint64_t memory_bytes);
 /* A VM that runs already (adoption): always counted, whatever the limits say. */
 void admit_take(struct admit *a, struct admit_waiter *w);
 void admit_boot_done(struct admit *a, struct admit_waiter *w);   /* harmless when it does not boot */

@@ -429,6 +429,8 @@ loader_swap(struct loader *l)
 	dnslink_tune(w);
 	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
 	dnslink_commit(w);
+	if (old != NULL)
+		wake_slot_review(w);
 	settle_units(w);
 	holds_settle(w, &l->report);
 	if (old != NULL) {

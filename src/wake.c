@@ -339,6 +339,7 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 	uint64_t now = clock_now_ns();
 	struct life_event ev = { .kind = LIFE_EV_WAKE, .now_ms = now / NS_PER_MS, .cause = cause };
 	enum life_state s = life_state(&u->life);
+	uint32_t number = u->number;
 
 	if (time_ns == 0 || time_ns > now)
 		time_ns = now;
@@ -362,6 +363,10 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
 		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
 	wake_step(w, u, &ev);
+	/* Whether a slot is sure once this one is given back is looked at each time somebody asks. */
+	u = unit_by_number(&w->units, number);
+	if (u != NULL && (s == LIFE_STOPPING || s == LIFE_SAVED))
+		wake_board(w, u);
 }
 
 void

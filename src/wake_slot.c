@@ -9,6 +9,12 @@
 #include "base/log.h"
 #include "src/record.h"
 
+static struct unit *
+unit_of(struct admit_waiter *x)
+{
+	return (struct unit *)((char *)x - offsetof(struct unit, admit));
+}
+
 /* ---- what it waits for ---- */
 
 enum wake_waits
@@ -63,7 +69,7 @@ wake_is_unsure(const struct warden *w, const struct unit *u)
 void
 wake_slot_sure(struct admit_waiter *x, void *arg)
 {
-	wake_board(arg, (struct unit *)((char *)x - offsetof(struct unit, admit)));
+	wake_board(arg, unit_of(x));
 }
 
 /* A wake begins to wait, or for something else; it is one wake that waits. */
@@ -192,13 +198,22 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 }
 
 void
+wake_slot_review(struct warden *w)
+{
+	struct admit_waiter *x;
+
+	TAILQ_FOREACH(x, &w->admit.queue, link)
+		admit_resize(&w->admit, x, unit_of(x)->conf->policy.memory_bytes);
+}
+
+void
 wake_admit(struct warden *w)
 {
 	struct admit_waiter *x;
 
 	wake_waits_changed(w);
 	while ((x = admit_next(&w->admit)) != NULL) {
-		struct unit *u = (struct unit *)((char *)x - offsetof(struct unit, admit));
+		struct unit *u = unit_of(x);
 
 		wake_post_result(w, u, LIFE_EV_ADMITTED, unit_run(u)->admit_ticket, ERR_OK);
 	}

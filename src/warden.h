@@ -259,6 +259,8 @@ const char *wake_waits_text(enum wake_waits what);
 void wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t size);
 /* Somebody waits for a VM of it that may never boot, or would if somebody asked now. */
 bool wake_is_unsure(const struct warden *w, const struct unit *u);
+/* After a reload: what waits for memory follows its new settings. */
+void wake_slot_review(struct warden *w);
 /* admit_sure_cb */
 void wake_slot_sure(struct admit_waiter *x, void *warden);
 /* The unit's policy as the life cycle wants it. */

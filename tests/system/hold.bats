@@ -462,6 +462,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	for i in 30 31 32 33 34 35; do
 		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=slow\" \"hold=1s\"")
 	done
+	zone+=('now A 10.77.0.36' '_jitsu.now TXT "image=slow" "answer=now"')
 	write_zone "${zone[@]}"
 	start_jitsud
 	for i in 30 31 32 33 34 35; do
@@ -478,12 +479,41 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 		grep -q 'status: SERVFAIL' "$DIR/n$i"
 		grep -q 'EDE: 14 (Not Ready)' "$DIR/n$i"
 	done
-	# Nor do those who ask later, at once.
+	# Nor do those who ask later, at once, nor where `answer` says at once.
 	ask n35.example.test A | grep -q 'EDE: 14 (Not Ready)'
-	jitsu --json status | jq -e '.counters | .not_ready == 5 and .queued >= 4 and .refused == 0' >/dev/null
+	ask now.example.test A >/dev/null
+	wait_for 30 is_state now.example.test booting
+	ask now.example.test A | grep -q 'EDE: 14 (Not Ready)'
+	jitsu --json status | jq -e '.counters | .not_ready == 6 and .queued >= 4 and .refused == 0' >/dev/null
 	for i in 30 31; do wait_for 30 is_state "n$i.example.test" awake; done
 	# A slot that comes free makes the next one sure of its boot.
 	jitsu sleep n30.example.test
 	[ "$(ask +short n32.example.test A)" = 10.77.0.32 ]
 	wait_for 30 is_state n32.example.test awake
+}
+
+@test "a reload that makes a waiting unit smaller, or the limits larger, lets it boot" {
+	sized() { # BIG, ALL
+		CONF_MORE="limits { memory = $2 }"$'\n'$(image big "" "hold = 30s" | sed "s/memory = .*/memory = $1/") write_conf
+	}
+	waits() { jitsu --json show "$1" | jq -e '.waits_for == "memory"' >/dev/null; }
+	sized 32M 40M
+	write_zone 'one A 10.77.0.30' '_jitsu.one TXT "image=big"' 'two A 10.77.0.31' '_jitsu.two TXT "image=big"'
+	start_jitsud
+	jitsu wake www.example.test
+	ask one.example.test A >"$DIR/one" 3>&- 4>&- &
+	one=$!
+	wait_for 30 waits one.example.test
+	sized 16M 40M
+	jitsu reload
+	wait $one
+	grep -q 'status: NOERROR' "$DIR/one"
+	ask two.example.test A >"$DIR/two" 3>&- 4>&- &
+	two=$!
+	wait_for 30 waits two.example.test
+	sized 16M 48M
+	jitsu reload
+	wait $two
+	grep -q 'status: NOERROR' "$DIR/two"
+	for i in www one two; do is_state "$i.example.test" awake; done
 }

@@ -176,7 +176,9 @@ who_is_sure_is_kept_right(void **state)
 			l.vms = 1 + (seed >> 12) % 8;
 			l.memory_bytes = (1 + (seed >> 20) % 24) * MIB;
 			admit_limits_set(&c.a, &l);
-		} else if (what < 15 && !w->queued) {
+		} else if (what < 15 && w->queued) {
+			admit_resize(&c.a, w, (1 + (seed >> 12) % 5) * MIB);
+		} else if (what < 15) {
 			admit_take(&c.a, w);
 		} else {
 			admit_number(&c.a);
