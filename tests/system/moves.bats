@@ -158,9 +158,14 @@ never_two() {
 	jitsu reload
 	never_two & local watcher=$!
 	jitsu wake moved.example.test >"$DIR/wake" 2>&1 &
-	wait_for 30 logged 'moved.example.test: the VM of the former www.example.test, which has its name, MAC or address, is not gone yet'
+	wait_for 30 logged 'moved.example.test: waits: the VM of the former www.example.test, which has its name, MAC or address, is not gone yet'
 	is_state moved.example.test booting
 	jitsu show moved.example.test | grep -q 'is not gone yet'
+	# It is one of those that wait, and who waits for it is told so.
+	jitsu list | grep -q 'moved.example.test .*booting (waits for former)'
+	jitsu events moved.example.test | grep -q 'queued .*the VM of the former www.example.test'
+	jitsu --json status | jq -e '.counters.queued == 1' >/dev/null
+	wait_for 30 grep -q 'jitsu: moved.example.test waits: the VM of the former www.example.test' "$DIR/wake"
 	wait_for 60 is_state moved.example.test awake
 	wait_for 30 one_qemu
 	# And back under the same name.
