@@ -245,6 +245,12 @@
 /* Files that one zone's file, or its units', may include: a person's zone has a few; a program's needs no $INCLUDE.  A child that asks for more is killed. */
 #define LIMIT_INCLUDES 4096
 
+/* Symbolic links on the way to a file of a zone: the kernel's own bound, where a circle ends. */
+#define LIMIT_PATH_LINKS 40
+
+/* Users and groups that may write what leads to one zone's files; more count as everybody. */
+#define LIMIT_WRITERS 16
+
 /*
  * Zones that a zones process may not survive in one load, and processes that end before they come
  * to a zone at the start: each time the others are compiled anew, and a load must come to an end.

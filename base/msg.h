@@ -15,7 +15,7 @@
 
 #include "base/limits.h"
 
-#define MSG_VERSION 2
+#define MSG_VERSION 3
 #define MSG_ZONE_UNITS " (units)"   /* behind the path of a zone: its units file */
 #define MSG_TEXT 480
 
@@ -189,11 +189,13 @@ struct msg {
 		} probed;
 		struct {
 			uint32_t index;          /* the loader's own numbering */
+			uint8_t shown, units_shown; /* 1: the text of the file is no secret */
 			char origin[256];        /* text, absolute, or relative to the root */
 			char path[224];          /* for messages only; the descriptor is what is read.  Its units file is called `path` with MSG_ZONE_UNITS */
 		} zone;
 		struct {
 			uint32_t index;          /* of the zone that includes it */
+			uint8_t shown;           /* MSG_INCLUDE: as in .zone */
 			char path[MSG_TEXT];     /* as in the file; the warden resolves it against the zone file's directory */
 		} include;
 		struct {

@@ -1,15 +1,10 @@
 /* zcompile: one zone from open files into an image, and dns_compile_file, which opens them. */
 #include "dns/zcompile.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/zonefile.h"
 #include "dns/dns.h"
 #include "dns/ztree.h"
 
@@ -48,10 +43,13 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	if (e != ERR_OK)
 		goto out;
 	t.budget = c->budget;
-	found = zparse_file(p, c->fd, c->path, &zone_ops);
-	if (c->units_fd >= 0 && zparse_file(p, c->units_fd, c->units_path, &units_ops) != ERR_OK)
+	found = zparse_file(p, c->fd, c->path, c->shown, &zone_ops);
+	if (c->units_fd >= 0 &&
+	    zparse_file(p, c->units_fd, c->units_path, c->units_shown, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
-	e = ztree_check(&t);
+	/* Of a zone that was not read to its end, nothing else can be said. */
+	if (c->budget == NULL || c->budget->spent == ZBUDGET_LEFT)
+		e = ztree_check(&t);
 	c->lone_sigs = t.lone_sigs;
 	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
 		ztree_lint(&t);
@@ -67,55 +65,41 @@ out:
 
 /* ---- in this process ---- */
 
-/*
- * Opens `path` below the directory `arg`, relative to it or with it in front, as the daemon does; never a device or a pipe, which could hang us, and
- * nothing outside of it.
- */
-static int
-include_beneath(void *arg, const char *path, struct errmsg *why)
-{
-	const char *dir = arg, *rel = path;
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
-	int dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
-	struct stat st;
+struct includer {
+	const char *zone_file;
+	struct writers writers;
+};
 
-	if (dirfd < 0) {
-		(void)err_sys(why, "%s", dir);
-		return -1;
-	}
-	if (strncmp(path, dir, strlen(dir)) == 0 && path[strlen(dir)] == '/')
-		rel = path + strlen(dir) + 1;
-	fd = (int)syscall(SYS_openat2, dirfd, rel, &how, sizeof(how));
-	if (fd < 0 && errno == EXDEV)
-		(void)err_set(why, ERR_PERM, "it lies outside of the zone file's directory, %s", dir);
-	else if (fd < 0)
-		(void)err_sys(why, "in %s", dir);
-	else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		(void)err_set(why, ERR_PERM, "it is not a regular file");
-		close(fd);
-		fd = -1;
-	}
-	close(dirfd);
-	return fd;
+static int
+include_file(void *arg, const char *path, bool *shown, struct errmsg *why)
+{
+	struct includer *in = arg;
+	struct zonefile f;
+	char *full;
+
+	(void)zonefile_open_include(&f, in->zone_file, path, &in->writers, &full, why);   /* f.fd tells */
+	free(full);
+	*shown = f.shown;
+	return f.fd;
 }
 
-static int
-open_file(const char *path, struct report *r)
+static enum err
+open_files(struct zcompile *c, struct includer *in, struct report *r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct errmsg m = { "" };
-	struct stat st;
+	struct zonefile f;
+	struct errmsg m;
 
-	if (fd < 0)
-		(void)err_sys(&m, "cannot be opened");
-	else if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-		(void)err_set(&m, ERR_PERM, "not a regular file");
-		close(fd);
-		fd = -1;
-	}
-	if (fd < 0)
-		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
-	return fd;
+	if (zonefile_open(&f, c->path, &in->writers, &m) != ERR_OK)
+		return report_add(r, c->path, 0, "%s", m.text);
+	c->fd = f.fd;
+	c->shown = f.shown;
+	if (c->units_path == NULL)
+		return ERR_OK;
+	if (zonefile_open(&f, c->units_path, &in->writers, &m) != ERR_OK)
+		return report_add(r, c->units_path, 0, "%s", m.text);
+	c->units_fd = f.fd;
+	c->units_shown = f.shown;
+	return ERR_OK;
 }
 
 enum err
@@ -128,25 +112,19 @@ enum err
 dns_compile_within(const char *origin, const char *path, const char *units_path,
     const struct dns_zone_limits *limits, int *image_fd, struct report *r)
 {
+	struct includer in = { .zone_file = path };
 	struct zbudget budget;
-	struct zcompile c = { .origin = origin, .path = path, .units_path = units_path, .fd = -1, .units_fd = -1 };
+	struct zcompile c = { .origin = origin, .path = path, .units_path = units_path, .fd = -1,
+		.units_fd = -1, .include = include_file, .arg = &in };
 	struct zout o = { .fd = -1 };
 	struct errmsg m = { "" };
-	enum err e = ERR_IO;
-	char *slash, *dir = strdup(path);
+	enum err e;
 
 	*image_fd = -1;
 	zbudget_init(&budget, origin, limits != NULL ? limits->memory_bytes : 0,
 	    limits != NULL ? limits->time_ms : 0);
 	c.budget = &budget;
-	if (dir == NULL)
-		return report_add(r, path, 0, "%s", err_str(ERR_NOMEM));
-	slash = strrchr(dir, '/');
-	if (slash != NULL)
-		slash[slash == dir] = '\0';
-	c.include = include_beneath;
-	c.arg = slash != NULL ? dir : (void *)(uintptr_t)".";
-	if ((c.fd = open_file(path, r)) < 0 || (units_path != NULL && (c.units_fd = open_file(units_path, r)) < 0))
+	if ((e = open_files(&c, &in, r)) != ERR_OK)
 		goto out;
 	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)
 		e = zout_finish(&o, image_fd, &m);
@@ -158,6 +136,5 @@ out:
 		close(c.fd);
 	if (c.units_fd >= 0)
 		close(c.units_fd);
-	free(dir);
 	return e;
 }

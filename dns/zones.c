@@ -157,7 +157,7 @@ struct includer {
 };
 
 static int
-include_ask(void *arg, const char *path, struct errmsg *why)
+include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 {
 	struct includer *in = arg;
 	struct msg m = { .type = MSG_WANT_INCLUDE };
@@ -179,8 +179,10 @@ include_ask(void *arg, const char *path, struct errmsg *why)
 			in->lost = on_msg(in->z, &m, fds, nfds);
 			continue;
 		}
-		if (nfds == 1 && m.include.index == in->index)
+		if (nfds == 1 && m.include.index == in->index) {
+			*shown = m.include.shown != 0;
 			return fds[0];
+		}
 		chan_close_fds(fds, nfds);
 		m.include.path[sizeof(m.include.path) - 1] = '\0';
 		(void)err_set(why, ERR_PERM, "%s", m.include.path);
@@ -236,6 +238,7 @@ compile_one(struct zones *z, const struct named *n)
 	struct zcompile c = {
 		.origin = n->msg.zone.origin, .path = n->msg.zone.path, .units_path = units, .fd = n->fd,
 		.units_fd = n->units_fd, .index = n->msg.zone.index, .include = include_ask, .arg = &in,
+		.shown = n->msg.zone.shown != 0, .units_shown = n->msg.zone.units_shown != 0,
 	};
 	struct msg compiling = { .type = MSG_COMPILING };
 	struct zbudget budget;

@@ -20,6 +20,8 @@
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
 #define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
 #define QUOTE_MAX 120           /* of an offending record in a finding */
+#define NOT_SHOWN \
+	"the text is not shown, as not everybody may read the file and no line before it was right"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 struct name {
@@ -49,6 +51,7 @@ struct scope {
 	struct name last;          /* the last owner, lower case; the origin at first */
 	uint32_t ttl;
 	size_t nerrors;
+	bool shown;                /* its text is no secret, or it is a zone: an entry was right */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -56,6 +59,25 @@ found(struct scope *s, const char *fmt, ...)
 {
 	va_list ap;
 
+	va_start(ap, fmt);
+	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
+	va_end(ap);
+	s->nerrors++;
+}
+
+/*
+ * A finding with text of the file in it; `plain` has none.  A file that was made a zone by mistake
+ * or by a link, such as a key, does not begin with an entry that is right.
+ */
+static void __attribute__((format(printf, 3, 4)))
+found_text(struct scope *s, const char *plain, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!s->shown) {
+		found(s, "%s; " NOT_SHOWN, plain);
+		return;
+	}
 	va_start(ap, fmt);
 	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
 	va_end(ap);
@@ -201,7 +223,7 @@ directive_include(struct scope *s, char *argv[2])
 	if (s->p->ops->include == NULL || (inner.file = keep_file(s->p, argv[0])) == NULL)
 		(void)err_set(&why, ERR_UNSUPPORTED, "not possible here");
 	else
-		fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &why);
+		fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &inner.shown, &why);
 	if (fd < 0) {
 		found(s, "$INCLUDE %s: %s", argv[0], why.text);
 		return;
@@ -233,7 +255,9 @@ parse_directive(struct scope *s, char *entry)
 		if (ztoken_is(entry, directives[i].name))
 			d = &directives[i];
 	if (d == NULL) {
-		found(s, "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE", (int)ztoken_len(entry), entry);
+		found_text(s, "unknown directive; known are $ORIGIN, $TTL and $INCLUDE",
+		    "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE",
+		    (int)ztoken_len(entry), entry);
 		return;
 	}
 	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t), argc++) {
@@ -247,6 +271,7 @@ parse_directive(struct scope *s, char *entry)
 		words[argc][n] = '\0';
 		argv[argc] = words[argc];
 	}
+	s->shown = true;   /* nothing but a master file has this word here */
 	if (argc < d->least || argc > d->most)
 		found(s, "usage: %s", d->usage);
 	else
@@ -272,6 +297,7 @@ parse_quickly(struct scope *s, const char *entry)
 	out.ttl = q.ttl;
 	out.rdata = q.rdata;
 	out.rdlen = q.rdlen;
+	s->shown = true;
 	s->p->ops->record(s->p->ops->record_arg, &out);
 	return true;
 }
@@ -288,7 +314,7 @@ parse_owner(struct scope *s, const char *entry)
 	name.len = zfield_parse_name(entry, ztoken_len(entry), s->origin_low.wire,
 	    s->origin_low.len, name.wire, why, sizeof(why));
 	if (name.len == 0) {
-		found(s, "%s", why);
+		found_text(s, "the entry does not begin with a domain name", "%s", why);
 		return false;
 	}
 	dns_name_lower(s->last.wire, name.wire, name.len);
@@ -310,7 +336,7 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 			has_ttl = true;
 			if (ztoken_ttl(*t, ztoken_len(*t), TTL_MAX, ttl))
 				continue;
-			found(s,
+			found_text(s, "an owner and something that is not a TTL",
 			    "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or "
 			    "w, up to %u seconds in all",
 			    ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
@@ -321,7 +347,8 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 		has_class = true;
 		if (ztoken_is(*t, "IN") || ztoken_is(*t, "CLASS1"))
 			continue;
-		found(s, "only class IN is served: `%.*s'", QUOTE_MAX, entry);
+		found_text(s, "only class IN is served", "only class IN is served: `%.*s'",
+		    QUOTE_MAX, entry);
 		return false;
 	}
 }
@@ -335,11 +362,12 @@ parse_record(struct scope *s, char *entry)
 	if (!parse_owner(s, entry) || !parse_ttl_class(s, &t, &out.ttl, entry))
 		return;
 	if (*t == '\0') {
-		found(s, "a type and its data are missing: `%.*s'", QUOTE_MAX, entry);
+		found_text(s, "a type and its data are missing",
+		    "a type and its data are missing: `%.*s'", QUOTE_MAX, entry);
 		return;
 	}
 	if (!ztype_number(t, ztoken_len(t), &out.type)) {
-		found(s,
+		found_text(s, "there is no such record type",
 		    "there is no record type \"%.*s\": `%.*s'; any type can be written as "
 		    "TYPE65280 \\# LENGTH HEX",
 		    ztoken_shown(ztoken_len(t)), t, QUOTE_MAX, entry);
@@ -348,12 +376,13 @@ parse_record(struct scope *s, char *entry)
 	if (!zrdata_read(out.type, ztoken_next(t), s->origin.wire, s->origin.len, s->p->rdata,
 	        &out.rdlen, why, sizeof(why))) {
 		zhint(out.type, hint, sizeof(hint));
-		found(s, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, hint);
+		found_text(s, hint, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, hint);
 		return;
 	}
 	memcpy(out.owner, s->last.wire, s->last.len);
 	out.owner_len = s->last.len;
 	out.rdata = s->p->rdata;
+	s->shown = true;
 	s->p->ops->record(s->p->ops->record_arg, &out);
 }
 
@@ -395,7 +424,7 @@ parse_scope(struct scope *s, int fd)
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
 			found(s, "the file begins with a byte order mark, which is not part of a master file; save it as UTF-8 without one");
 		else if (got == ZREAD_BAD)
-			found(s, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
+			found_text(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')
 			parse_directive(s, s->p->entry);
 		else if (!parse_quickly(s, s->p->entry))
@@ -408,9 +437,10 @@ parse_scope(struct scope *s, int fd)
 }
 
 enum err
-zparse_file(struct zparse *p, int fd, const char *file, const struct zparse_ops *ops)
+zparse_file(
+    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops)
 {
-	struct scope s = { .p = p, .ttl = DEFAULT_TTL };
+	struct scope s = { .p = p, .ttl = DEFAULT_TTL, .shown = shown };
 
 	p->ops = ops;
 	set_origin(&s, &p->origin);

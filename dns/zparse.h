@@ -30,9 +30,10 @@ struct zparse_ops {
 	void (*record)(void *arg, const struct zparse_rr *rr);
 	void *record_arg;
 	/*
-	 * Opens a file for $INCLUDE; the path is as written.  The descriptor becomes the parser's.  -1 with the reason in `why`.
+	 * Opens a file for $INCLUDE; the path is as written.  The descriptor becomes the parser's,
+	 * *shown (false before) as for zparse_file.  -1 with the reason in `why`.
 	 */
-	int (*include)(void *arg, const char *path, struct errmsg *why);
+	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
 	void *include_arg;
 	struct zbudget *budget; /* when it is spent, parsing ends with one finding; NULL: none */
 };
@@ -43,7 +44,12 @@ struct zparse;
 struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m);
 void zparse_free(struct zparse *p);
 
-/* Parses one file from its current position; fd stays the caller's.  ERR_PARSE when something was found in it. */
-enum err zparse_file(struct zparse *p, int fd, const char *file, const struct zparse_ops *ops);
+/*
+ * Parses one file from its current position; fd stays the caller's.  Findings quote its text where
+ * that is no secret (shown), else behind its first record or directive.  ERR_PARSE when something
+ * was found in it.
+ */
+enum err zparse_file(
+    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops);
 
 #endif

@@ -1,12 +1,13 @@
 /* config_zone: zone sections, and the zones that a section "*" finds. */
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/zonefile.h"
 #include "src/config_impl.h"
 
 /* A label may be an asterisk (RFC 4592 section 2.1.2), not contain one. */
@@ -216,12 +217,17 @@ glob_section(struct config_loader *l, struct zones *zs, const struct config_zone
 {
 	size_t len = (size_t)(strrchr(sec->file, '/') - sec->file);
 	char *dir = arena_strndup(&l->arena, sec->file, len == 0 ? 1 : len);
-	DIR *d = dir == NULL ? NULL : opendir(dir);
 	struct dirent *entry;
+	struct errmsg m = { .text = "" };
+	int fd = dir == NULL ? -1 : zonefile_open_dir(dir, &m);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-	l->nomem |= dir == NULL;
+	l->nomem |= dir == NULL || (fd >= 0 && d == NULL);
 	if (d == NULL) {
-		config_found(l, line, "file: \"%s\": the directory cannot be read: %s", sec->file, strerror(errno));
+		config_found(l, line, "file: \"%s\": the directory cannot be read: it %s",
+		    sec->file, m.text);
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
 	while (!l->nomem && (entry = readdir(d)) != NULL)

@@ -18,8 +18,8 @@
 #include "base/limits.h"
 #include "base/memfd.h"
 #include "base/siphash.h"
+#include "base/zonefile.h"
 #include "dns/dns.h"
-#include "src/zonefile.h"
 
 #define MAGIC 0x6863697573746967ull
 #define VERSION 2              /* of the format, and of what the compiler makes of a zone file */
@@ -187,21 +187,23 @@ program_get(uint64_t program[3], struct errmsg *m)
 
 /* Reads a file of the zone, notes it in `in`, and puts it into the texts. */
 static enum err
-put_input(const struct imagecache *c, const struct imagecache_zone *z, const char *path, FILE *f, struct inputs *in, struct errmsg *m)
+put_input(const struct imagecache *c, const struct imagecache_zone *z, const char *path,
+    struct writers *w, FILE *f, struct inputs *in, struct errmsg *m)
 {
 	bool own = strcmp(path, z->file) == 0 || (z->units != NULL && strcmp(path, z->units) == 0);
 	struct input_mark mark;
 	char *full = NULL;
-	int fd = own ? zonefile_open(path, m) : zonefile_open_include(z->file, path, &full, m);
-	enum err e;
+	struct zonefile open;
+	enum err e = own ? zonefile_open(&open, path, w, m)
+	                 : zonefile_open_include(&open, z->file, path, w, &full, m);
 
 	free(full);
-	if (fd < 0)
+	if (e != ERR_OK)
 		return ERR_STATE;
-	e = inputs_add(in, path, fd);
+	e = inputs_add(in, path, open.fd);
 	if (e == ERR_OK)
-		e = digest_file(c, fd, &mark, m);
-	close(fd);
+		e = digest_file(c, open.fd, &mark, m);
+	close(open.fd);
 	if (e != ERR_OK)
 		return e;
 	(void)fwrite(&mark, sizeof(mark), 1, f);             /* ferror tells */
@@ -231,6 +233,7 @@ head_make(const struct imagecache *c, const struct imagecache_zone *z, const cha
 {
 	struct head h = { .magic = MAGIC, .version = VERSION, .image_size = image_size, .image_sum = sum, .ninputs = n };
 	const char *units = z->units != NULL ? z->units : "";
+	struct writers w = { .n = 0 };
 	enum err e = program_get(h.program, m);
 	FILE *f;
 
@@ -245,7 +248,7 @@ head_make(const struct imagecache *c, const struct imagecache_zone *z, const cha
 	(void)fwrite(z->file, strlen(z->file) + 1, 1, f);
 	(void)fwrite(units, strlen(units) + 1, 1, f);
 	for (unsigned i = 0; i < n && e == ERR_OK; i++)
-		e = put_input(c, z, paths[i], f, in, m);
+		e = put_input(c, z, paths[i], &w, f, in, m);
 	if (fclose(f) != 0 && e == ERR_OK)
 		e = err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	if (e != ERR_OK) {

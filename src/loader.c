@@ -14,11 +14,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/zonefile.h"
 #include "src/imagejob.h"
 #include "src/loader.h"
 #include "src/record.h"
 #include "src/warden.h"
-#include "src/zonefile.h"
 
 static void
 finish(struct loader *l, enum err e)
@@ -145,27 +145,31 @@ static void
 send_zone(struct loader *l, unsigned i)
 {
 	const struct config_zone *z = &l->conf->zones[i];
+	struct writers *w = &l->todo[i].writers;
 	struct msg m = { .type = MSG_ZONE };
+	struct zonefile zone, units;
 	struct errmsg why;
-	int fds[2] = { -1, -1 };
+	int fds[2];
 	unsigned n = 1;
 
-	fds[0] = zonefile_open(z->file, &why);
-	if (fds[0] < 0) {
+	*w = (struct writers){ .n = 0 };
+	if (zonefile_open(&zone, z->file, w, &why) != ERR_OK) {
 		loader_zone_error(l, z, z->file, 0, why.text);
 		return;
 	}
+	fds[0] = zone.fd;
+	m.zone.shown = zone.shown;
 	if (z->units != NULL) {
-		fds[1] = zonefile_open(z->units, &why);
-		if (fds[1] < 0) {
+		if (zonefile_open(&units, z->units, w, &why) != ERR_OK) {
 			loader_zone_error(l, z, z->units, 0, why.text);
 			close(fds[0]);
 			return;
 		}
-		n = 2;
-		note_input(l, i, z->units, fds[1]);
+		fds[n++] = units.fd;
+		m.zone.units_shown = units.shown;
+		note_input(l, i, z->units, units.fd);
 	}
-	note_input(l, i, z->file, fds[0]);
+	note_input(l, i, z->file, zone.fd);
 	m.zone.index = i;
 	strncpy(m.zone.origin, z->origin, sizeof(m.zone.origin) - 1);
 	strncpy(m.zone.path, z->file, sizeof(m.zone.path) - 1);
@@ -225,7 +229,7 @@ on_want_include(struct loader *l, const struct msg *m)
 	const struct config_zone *z = &l->conf->zones[m->include.index];
 	char path[sizeof(m->include.path)], *full = NULL;
 	struct errmsg why = { .text = "" };
-	int fd;
+	struct zonefile f;
 
 	if (++l->todo[m->include.index].includes > 2 * LIMIT_INCLUDES) {   /* of the zone's file and of its units' */
 		child_kill(&l->zones, "it wants more files included than a zone may have");
@@ -233,14 +237,17 @@ on_want_include(struct loader *l, const struct msg *m)
 	}
 	memcpy(path, m->include.path, sizeof(path));
 	path[sizeof(path) - 1] = '\0';
-	fd = zonefile_open_include(z->file, path, &full, &why);
+	(void)zonefile_open_include(
+	    &f, z->file, path, &l->todo[m->include.index].writers, &full, &why);   /* f.fd tells */
 	if (full != NULL)
-		note_input(l, m->include.index, full, fd);
+		note_input(l, m->include.index, full, f.fd);
 	reply.include.index = m->include.index;
-	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.400s", fd >= 0 ? path : why.text);
-	child_send(&l->zones, &reply, &fd, fd >= 0 ? 1 : 0);
-	if (fd >= 0)
-		close(fd);
+	reply.include.shown = f.shown;
+	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.*s",
+	    (int)sizeof(reply.include.path) - 1, f.fd >= 0 ? path : why.text);
+	child_send(&l->zones, &reply, &f.fd, f.fd >= 0 ? 1 : 0);
+	if (f.fd >= 0)
+		close(f.fd);
 	free(full);
 }
 

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/writers.h"
 #include "src/children.h"
 #include "src/warden.h"
 
@@ -50,6 +51,7 @@ struct loader {
 	unsigned sent;                 /* zones that were looked at: named to the child, or not of its batch */
 	struct loader_zone {
 		struct inputs inputs;
+		struct writers writers; /* who had a say in what its files are */
 		unsigned includes;     /* files that the child asked for */
 		bool unknown;          /* a file could not be noted */
 		bool refused; /* it is not compiled (again) in this load; `error` says why */

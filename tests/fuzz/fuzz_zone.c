@@ -15,9 +15,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int
-no_include(void *arg, const char *path, struct errmsg *why)
+no_include(void *arg, const char *path, bool *shown, struct errmsg *why)
 {
 	(void)arg;
+	(void)shown;
 	(void)err_set(why, ERR_PERM, "%s: not here", path);
 	return -1;
 }

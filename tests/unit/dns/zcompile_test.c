@@ -1,6 +1,10 @@
 /* zcompile_test: what master files may say, and what is said of those that may not. */
 #include "zone_fixture.h"
 
+#include <sys/mman.h>
+
+#include "dns/zcompile.h"
+
 #define HEAD "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 7 1h 15m 1w 30\n NS ns\nns A 10.0.0.1\n"
 
 static void
@@ -339,7 +343,7 @@ includes(void **state)
 	assert_non_null(strstr(line, "does it include itself?"));
 	for (unsigned i = 1; i <= 2; i++) {
 		report_format(&r, LIMIT_INCLUDE_DEPTH + i, line, sizeof(line));
-		assert_non_null(strstr(line, "outside of the zone file's directory"));
+		assert_non_null(strstr(line, "outside the zone file's directory"));
 	}
 	report_format(&r, LIMIT_INCLUDE_DEPTH + 3, line, sizeof(line));
 	assert_non_null(strstr(line, "zone:9: $INCLUDE none: "));
@@ -348,6 +352,73 @@ includes(void **state)
 	unlink(part);
 	unlink(deep);
 	rmdir(dir);
+}
+
+/* What is said of a file whose text may be a secret: `text` is a part of all that is quoted otherwise. */
+static void
+expect_unquoted(const char *text, bool is_units, const char *expected)
+{
+	struct zout o = { .fd = -1 };
+	struct zcompile c = { .origin = "example.test", .path = "zone", .units_path = "units",
+		.fd = memfd_create("zone", MFD_CLOEXEC), .units_fd = -1 };
+	char line[1400];
+	struct report r;
+	struct errmsg m;
+
+	if (is_units)
+		c.units_fd = memfd_create("units", MFD_CLOEXEC);
+	assert_true(write(c.fd, is_units ? HEAD : text, strlen(is_units ? HEAD : text)) > 0);
+	assert_true(!is_units || write(c.units_fd, text, strlen(text)) > 0);
+	assert_int_equal(lseek(c.fd, 0, SEEK_SET), 0);
+	assert_true(!is_units || lseek(c.units_fd, 0, SEEK_SET) == 0);
+	report_init(&r);
+	assert_int_equal(zout_open(&o, &m), ERR_OK);
+	assert_int_equal(zcompile_zone(&c, &o, &r), ERR_PARSE);
+	report_format(&r, 0, line, sizeof(line));
+	if (strstr(line, expected) == NULL)
+		fail_msg("expected `%s': %s", expected, line);
+	for (size_t i = 0; i < r.nlines; i++)
+		if (strstr(r.lines[i].text, "s3cr3t") != NULL)
+			fail_msg("%s", r.lines[i].text);
+	report_clear(&r);
+	zout_close(&o);
+	close(c.fd);
+	if (is_units)
+		close(c.units_fd);
+}
+
+/* No part of a line comes out before a line was right; then all may, as it is a zone. */
+static void
+secrets(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} rows[] = {
+		{ "s3cr3t\n", ":1: a type and its data are missing; the text is not shown" },
+		{ "root:$y$j9T$s3cr3t:1:0:99999:7:::\n", ":1: a type and its data are missing; " },
+		{ "-----BEGIN s3cr3t KEY-----\ns3cr3t\n", ":1: there is no such record type; " },
+		{ "\n\ns3cr3t..s3cr3t A 192.0.2.1\n", ":3: the entry does not begin with a domain name; " },
+		{ "a 1s3cr3t A 192.0.2.1\n", ":1: an owner and something that is not a TTL; " },
+		{ "s3cr3t CH A 192.0.2.1\n", ":1: only class IN is served; " },
+		{ "a A s3cr3t\n", ":1: A needs an IPv4 address, such as 192.0.2.1; the text" },
+		{ "a SVCB 1 . s3cr3t=s3cr3t\n", ":1: SVCB needs a priority" },
+		{ "a LOC s3cr3t\n", ":1: this is no data of type LOC; " },
+		{ "$s3cr3t s3cr3t\n", ":1: unknown directive; known are " },
+		{ "a TXT \"s3cr3t\n", ":1: " },
+		{ "a TXT ( s3cr3t\n", ":1: " },
+		{ "a TXT s3cr3t )\n", ":1: " },
+		{ "\xef\xbb\xbfs3cr3t A 192.0.2.1\n", "byte order mark" },
+		{ "s3cr3t\na A s3cr3t\ns3cr3t\n", ":1: " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		expect_unquoted(rows[i].text, false, rows[i].expected);
+		expect_unquoted(rows[i].text, true, rows[i].expected);
+	}
+	expect_unquoted("$TTL 60\nnonsense\n", false, ":2: a type and its data are missing: `nonsense'");
+	expect_unquoted("a A 192.0.2.1\nnonsense\n", false, "zone:2: a type and its data are missing: `nonsense'");
+	expect_unquoted("$TTL nonsense\n", false, ":1: $TTL `nonsense'");
 }
 
 /* A record that is longer than a read block, and RRsets that no message holds. */
@@ -465,7 +536,7 @@ main(void)
 		cmocka_unit_test(svcb),
 		cmocka_unit_test(mappings),
 		cmocka_unit_test(units),
-		cmocka_unit_test(includes),
+		cmocka_unit_test(includes), cmocka_unit_test(secrets),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(budgets),
 	};

@@ -1,0 +1,58 @@
+/*
+ * writers: the users and groups, other than root and the process's own user, that had a say in what
+ * a path leads to: they may write a directory on the way, made a symbolic link on it, or may write
+ * a file that includes this one.
+ *
+ * A process that may read everything must not read for them what they may not read themselves.
+ * Mode bits and the presence of ACLs decide, by what was opened; a group's members are not looked
+ * up: what cannot be told is taken as not allowed.
+ */
+#ifndef BASE_WRITERS_H
+#define BASE_WRITERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/limits.h"
+
+struct writer {
+	bool is_group;
+	uint32_t id;
+};
+
+struct writers {
+	struct writer at[LIMIT_WRITERS];
+	unsigned n;
+	bool anybody;              /* each user of the machine, or more writers than fit */
+};
+
+enum writers_use {
+	WRITERS_SEARCH = 1,        /* a directory */
+	WRITERS_READ = 4
+};
+
+#define WRITERS_ANYBODY LIMIT_WRITERS
+#define WRITERS_TEXT 32            /* of a writer's name in a message */
+
+/*
+ * Adds who may write the file or directory that `st` is of; has_acl: its group bits are the mask of
+ * an ACL.  A group with its owner's number is that user's alone (a user private group); of any other
+ * group the owner counts as a member.
+ */
+void writers_add(struct writers *w, const struct stat *st, bool has_acl);
+
+/* Adds the owner alone. */
+void writers_add_owner(struct writers *w, const struct stat *st);
+
+/* Adds all of `from`. */
+void writers_merge(struct writers *w, const struct writers *from);
+
+/* The first of them that may not use it so; WRITERS_ANYBODY for everybody; -1: all of them may. */
+int writers_first_denied(
+    const struct writers *w, const struct stat *st, bool has_acl, enum writers_use use);
+
+/* What it is called in a message; i as of writers_first_denied. */
+void writers_text(const struct writers *w, int i, char text[WRITERS_TEXT]);
+
+#endif
