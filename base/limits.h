@@ -41,6 +41,12 @@
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
 
+/*
+ * Starts of a confined process that never ran: what ends the first, such as a privilege that is
+ * missing, mostly ends each; one may have been killed by somebody.
+ */
+#define LIMIT_CHILD_FIRST_STARTS 3
+
 /* Its ends per minute that are logged, with what it wrote: the first say why, the others how often. */
 #define LIMIT_CHILD_ENDS 5
 

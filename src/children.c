@@ -216,7 +216,7 @@ on_message(struct chan *chan, const struct msg *m, int *fds, unsigned nfds, void
 			child_kill(c, "it began to run twice");
 			break;
 		}
-		c->confined = true;
+		c->confined = c->ran = true;
 		log_debug("the %s process (pid %d) is confined and serves", c->name, (int)c->pid);
 		if (c->ops->running != NULL)
 			c->ops->running(c);

@@ -57,6 +57,7 @@ struct child {
 	struct event_base *base;
 	bool restart;                   /* keep it running */
 	bool confined;                  /* MSG_RUNNING came */
+	bool ran;                       /* MSG_RUNNING came once, of this process or one before it */
 	bool told;                      /* its last end was logged, and not only counted */
 	pid_t pid;                      /* 0 = not running */
 	int pidfd;

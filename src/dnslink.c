@@ -312,16 +312,23 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 }
 
 static void
+on_running(struct child *c)
+{
+	warden_child_runs(c->arg);
+}
+
+static void
 on_gone(struct child *c, const char *why)
 {
 	struct warden *w = c->arg;
 
+	warden_child_gone(w, c);
 	if (!w->stopping && c->told)
 		record_event(w, "", "restart", why);
 	loader_served(w);
 }
 
-static const struct child_ops ops = { .setup = setup, .message = on_message, .gone = on_gone };
+static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
 
 void
 dnslink_init(struct warden *w)

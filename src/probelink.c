@@ -197,6 +197,7 @@ static void
 on_running(struct child *c)
 {
 	probelink_probe_all(c->arg);
+	warden_child_runs(c->arg);
 }
 
 static void
@@ -231,6 +232,7 @@ on_gone(struct child *c, const char *why)
 {
 	struct warden *w = c->arg;
 
+	warden_child_gone(w, c);
 	if (!w->stopping && c->told)
 		record_event(w, "", "restart", why);
 }

@@ -7,12 +7,10 @@
  */
 #include "src/warden.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +36,7 @@
 #include "src/notify.h"
 #include "src/record.h"
 #include "src/rundir.h"
+#include "src/surroundings.h"
 
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/spawn.c). */
 #define WARDEN_NICE (-10)
@@ -49,98 +48,16 @@
 #define LISTEN_START_NS (3 * NS_PER_S)
 #define LISTEN_RETRY_NS (20 * NS_PER_MS)
 
-/* Where systemd takes the ids of DynamicUser= from. */
-#define TRANSIENT_UID_FIRST 61184
-#define TRANSIENT_UID_LAST 65519
-
-static const struct {
-	unsigned cap;
-	const char *name;
-} needed_caps[] = {
-	{ CAP_NET_ADMIN, "CAP_NET_ADMIN (taps, nftables)" },
-	{ CAP_NET_RAW, "CAP_NET_RAW (readiness probes)" },
-	{ CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE (port 53)" },
-	{ CAP_SYS_CHROOT, "CAP_SYS_CHROOT (empty roots)" },
-	{ CAP_SETUID, "CAP_SETUID (confined processes)" },
-	{ CAP_SETGID, "CAP_SETGID (confined processes)" },
-	{ CAP_SETPCAP, "CAP_SETPCAP (confined processes)" },
-	{ CAP_KILL, "CAP_KILL (VMs of another user)" },
-	{ CAP_CHOWN, "CAP_CHOWN (the control socket's group)" },
-};
-
-static void
-check_privileges(void)
-{
-	if (geteuid() == 0)
-		return;
-	capng_get_caps_process();
-	for (size_t i = 0; i < sizeof(needed_caps) / sizeof(needed_caps[0]); i++)
-		if (!capng_have_capability(CAPNG_EFFECTIVE, needed_caps[i].cap))
-			fatal("must be started by root, or with capabilities: %s is missing (`jitsud -n` runs as anybody)", needed_caps[i].name);
-}
-
-/* Whom a process becomes. */
-struct identity {
-	uid_t uid;
-	gid_t gid;
-};
-
-/*
- * A default user that nobody made, on a machine where jitsud was just unpacked: an id of its own from the range that systemd keeps for such
- * users, always the same for a name, that no entry of the user database has.
- */
-static struct identity
-transient_user(const char *key, const char *name)
-{
-	static const uint8_t hash_key[16] = { 0 };
-	uid_t span = TRANSIENT_UID_LAST - TRANSIENT_UID_FIRST + 1;
-	uid_t id = TRANSIENT_UID_FIRST + (uid_t)(siphash24(hash_key, name, strlen(name)) % span);
-
-	while (getpwuid(id) != NULL)
-		id = id < TRANSIENT_UID_LAST ? id + 1 : TRANSIENT_UID_FIRST;
-	log_warn("%s = \"%s\": there is no such user; uid %u is taken instead (useradd --system --no-create-home --shell /usr/sbin/nologin %s makes it)",
-	    key, name, (unsigned)id, name);
-	return (struct identity){ .uid = id, .gid = id };
-}
-
-static struct identity
-need_user(const char *key, const char *name, const char *def)
-{
-	const struct passwd *pw = getpwnam(name);
-
-	if (pw == NULL && strcmp(name, def) == 0)
-		return transient_user(key, name);
-	if (pw == NULL)
-		fatal("%s = \"%s\": there is no such user; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s", key,
-		    name, name);
-	if (pw->pw_uid == 0)
-		fatal("%s = \"%s\": must not be root", key, name);
-	return (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
-}
-
-static void
-make_directory(const char *path, mode_t mode)
-{
-	struct stat st;
-
-	if (mkdir(path, mode) != 0 && errno != EEXIST)
-		fatal("directory %s: %s", path, strerror(errno));
-	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-		fatal("%s: is not a directory", path);
-	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
-		fatal("directory %s: must belong to the user that runs jitsud and be writable by nobody else", path);
-}
-
 static void
 set_up_directories(struct warden *w, const struct config *conf)
 {
 	char path[PATH_MAX];
 
-	make_directory(conf->run_dir, 0755);
+	surroundings_directory("run-dir", conf->run_dir, 0755);
 	rundir_lock(w, conf->run_dir);
-	make_directory(conf->state, 0755);
+	surroundings_directory("state", conf->state, 0755);
 	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
-	make_directory(path, 0755);
+	surroundings_directory("run-dir", path, 0755);
 	w->empty_root = strdup(path);
 	if (w->empty_root == NULL || asprintf(&w->images_dir, "%s/images", conf->state) < 0)
 		fatal("%s", err_str(ERR_NOMEM));
@@ -165,7 +82,7 @@ identify(struct warden *w, const struct config *conf)
 static void
 open_vms(struct warden *w, const struct config *conf)
 {
-	struct identity vm = need_user("vm-user", conf->vm_user, "jitsu-vm");
+	struct identity vm = surroundings_user("vm-user", conf->vm_user, "jitsu-vm");
 	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm.uid, .vm_gid = vm.gid,
 		.start_threads = conf->limits.boots, .use_cgroups = true };
 	struct errmsg m;
@@ -213,7 +130,7 @@ listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
 static void
 set_up(struct warden *w, const struct config *conf)
 {
-	struct identity user = need_user("user", conf->user, "jitsu");
+	struct identity user = surroundings_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
 	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level };
@@ -354,7 +271,7 @@ warden_reloaded(struct warden *w, const char *by, enum err e, const struct repor
 	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
-	if (w->control != NULL && !w->reload_again)
+	if (w->ready && !w->reload_again)
 		tell_ready(w);
 	reload_again(w);
 }
@@ -394,19 +311,14 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 
 /* ---- start ---- */
 
-void
-warden_serve(struct warden *w)
+/* Whoever started us may go on: both are confined, and queries are answered. */
+static void
+serve_begun(struct warden *w)
 {
 	struct warden_zones n;
-	struct errmsg m;
 	char bad[100];
 
-	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
-		fatal("%s", m.text);
-	rundir_watch(w);
-	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
-	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
-		fatal("%s", err_str(ERR_NOMEM));
+	w->ready = true;
 	record_event(w, "", "start", JITSU_VERSION);
 	daemonize_ready();
 	if (!w->foreground)
@@ -415,6 +327,34 @@ warden_serve(struct warden *w)
 	warden_zones(w, &n);
 	zones_text(&n, bad, sizeof(bad));
 	log_info("jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
+}
+
+void
+warden_child_runs(struct warden *w)
+{
+	if (!w->ready && w->dns.ran && w->sentinel.ran)
+		serve_begun(w);
+}
+
+void
+warden_child_gone(struct warden *w, const struct child *c)
+{
+	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
+		fatal("the %s process ended %u times before it served, as said above: jitsud does not start",
+		    c->name, c->restarts + 1);
+}
+
+void
+warden_serve(struct warden *w)
+{
+	struct errmsg m;
+
+	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
+		fatal("%s", m.text);
+	rundir_watch(w);
+	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
+	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
 }
 
 static void
@@ -632,7 +572,7 @@ warden_main(const struct warden_options *opt)
 	log_init("jitsud", early_log(opt), LOG_L_INFO);
 	fresh_limits();
 	conf = first_config(opt->conf_path);
-	check_privileges();
+	surroundings_check();
 	if (opt->conf_path[0] == '/' && chdir("/") != 0)   /* where it was started is nothing that it keeps busy */
 		fatal("/: %s", strerror(errno));
 	if (!opt->foreground)

@@ -101,6 +101,7 @@ struct warden {
 	const char *conf_path;
 	bool foreground;
 	bool stopping;
+	bool ready;                    /* both children ran, and whoever started us knows */
 	bool reload_again;             /* SIGHUP came while a load was running */
 	bool commit_again;             /* the DNS process is told of the generation soon: it could not be yet */
 	struct child_conf child_conf;
@@ -181,6 +182,10 @@ void warden_zones(const struct warden *w, struct warden_zones *n);
 void warden_reloaded(struct warden *w, const char *by, enum err e, const struct report *r);
 /* The first generation is loaded and adoption is done: start the children that serve. */
 void warden_serve(struct warden *w);
+/* A child is confined and runs: when both did for the first time, we are READY. */
+void warden_child_runs(struct warden *w);
+/* A child ended.  One that never ran after LIMIT_CHILD_FIRST_STARTS ends the start. */
+void warden_child_gone(struct warden *w, const struct child *c);
 
 /* ---- listen.c ---- */
 

@@ -9,12 +9,14 @@
 #include "vm/activity_table.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/netlink.h>
 
@@ -342,6 +344,19 @@ hide_netfilter_sockets(void)
 	return highest;
 }
 
+/* libnftables ends its process where it cannot have this socket. */
+static enum err
+netfilter_there(struct errmsg *m)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+	if (fd < 0)
+		return err_sys(m, "nftables: netlink socket%s",
+		    errno == EPROTONOSUPPORT ? " (this kernel has no nftables)" : "");
+	close(fd);
+	return ERR_OK;
+}
+
 enum err
 activity_table_open(const char *tag, struct activity_table **out, struct errmsg *m)
 {
@@ -353,6 +368,9 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	*out = NULL;
 	if (len == 0 || len > TAG_MOST || strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
 		return err_set(m, ERR_RANGE, "tag \"%s\" of the nftables table: 1 to %d letters, digits, - and _", tag, TAG_MOST);
+	e = netfilter_there(m);
+	if (e != ERR_OK)
+		return e;
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return err_set(m, ERR_NOMEM, "activity: out of memory");

@@ -224,7 +224,7 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 		char *base = h->parts[h->nparts].base;
 
 		if (!cgroup_find(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
-			snprintf(why, whylen, "no %s controller here", v1_tables[i].controller);
+			snprintf(why, whylen, "no cgroup with a %s controller is mounted here", v1_tables[i].controller);
 			continue;
 		}
 		snprintf(base, sizeof(h->parts[0].base), "%s/jitsu-vm", dir);

@@ -22,6 +22,8 @@
 #define STACK_SIZE (64 * 1024)
 #define FD_PARK 256      /* descriptors are moved above this before they get their numbers */
 
+static const char pass_descriptors[] = "pass descriptors";
+
 /* Shared with the child. */
 struct child {
 	const struct spawn_conf *conf;
@@ -99,7 +101,7 @@ child_fds(struct child *c)
 	const struct spawn_conf *conf = c->conf;
 	int parked[SPAWN_FDS], out;
 
-	c->step = "pass descriptors";
+	c->step = pass_descriptors;
 	out = fcntl(conf->output_fd >= 0 ? conf->output_fd : c->null_fd, F_DUPFD, FD_PARK);
 	if (out < 0)
 		return false;
@@ -114,7 +116,7 @@ child_fds(struct child *c)
 		if (c->tasks[i] < 0)
 			return false;
 	}
-	c->step = "pass descriptors";
+	c->step = pass_descriptors;
 	if (dup2(c->null_fd, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		return false;
 	for (unsigned i = 0; i < conf->nfds; i++)
@@ -202,6 +204,9 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 		return err_sys(m, "waitpid");
 	if (c->error == 0)
 		return err_set(m, ERR_IO, "%s: the child died before it could run it (at: %s)", c->conf->path, c->step);
+	if (c->error == EINVAL && c->step == pass_descriptors)
+		return err_set(m, ERR_LIMIT, "%s: cannot be run: the resource limit NOFILE "
+		    "(descriptors) must be more than %d", c->conf->path, FD_PARK + SPAWN_FDS);
 	errno = c->error;
 	if (c->step != NULL)
 		return err_sys(m, "%s: cannot %s before it is run", c->conf->path, c->step);

@@ -33,7 +33,13 @@ tap_open(const char *name, int *fd, struct errmsg *m)
 	ifr.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
 	if (ioctl(*fd, TUNSETIFF, &ifr) == 0)
 		return ERR_OK;
-	e = errno == EBUSY ? err_set(m, ERR_EXISTS, "tap %s exists already", name) : err_sys(m, "tap %s", name);
+	if (errno == EBUSY)
+		e = err_set(m, ERR_EXISTS, "tap %s exists already", name);
+	else if (errno == ENOTTY || errno == EINVAL)
+		e = err_sys(m, "/dev/net/tun is not the device of taps (rm /dev/net/tun && mknod "
+		               "-m 600 /dev/net/tun c 10 200)");
+	else
+		e = err_sys(m, "tap %s", name);
 	close(*fd);
 	*fd = -1;
 	return e;
