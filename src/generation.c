@@ -402,6 +402,13 @@ loader_build(struct loader *l)
 }
 
 void
+generation_prepare(struct warden *w, const struct config *conf)
+{
+	for (unsigned i = 0; i < conf->nimages; i++)
+		vm_prepare(w->vms, conf->images[i].driver_name, (enum vm_accel)conf->images[i].accel);
+}
+
+void
 loader_swap(struct loader *l)
 {
 	struct warden *w = l->w;
@@ -423,6 +430,7 @@ loader_swap(struct loader *l)
 		admit_limits_set(&w->admit, &al);
 	}
 	vm_host_limits(w->vms, al.boots, g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
+	generation_prepare(w, g->conf);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
 	w->cookies = l->cookies;

@@ -146,6 +146,7 @@ set_up(struct warden *w, const struct config *conf)
 		fatal("%s", m.text);
 	open_store(w, conf);
 	open_vms(w, conf);
+	generation_prepare(w, conf);   /* while the zones are loaded */
 	dnslink_init(w);
 	probelink_init(w);
 }

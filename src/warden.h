@@ -230,6 +230,8 @@ void loader_cancel(struct warden *w);
 /* The DNS process serves w->served, or ended: a load that waits for it is done. */
 void loader_served(struct warden *w);
 void generation_free(struct warden *w, struct generation *g);
+/* What the images of this configuration need to know of the host is found out in the background. */
+void generation_prepare(struct warden *w, const struct config *conf);
 void image_unref(struct image *img);
 
 /* ---- keep.c ---- */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/memfd.h"
 #include "base/output.h"
+#include "base/thread.h"
 #include "vm/qmp.h"
 #include "vm/spawn.h"
 
@@ -66,28 +67,46 @@ _Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh
 /* In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses. */
 static const char *const cpus[] = { "host", "host,-arch-capabilities" };
 
+/* A trial that goes on; what it reads of `a` stays as it is until then. */
+struct trial {
+	struct accel *a;
+	struct accel_finding f;
+};
+
 void
 accel_init(struct accel *a)
 {
 	memset(a, 0, sizeof(*a));
+	a->device = KVM_DEVICE;
+	a->trial_fd = -1;
 	pthread_mutex_init(&a->lock, NULL);
+	pthread_cond_init(&a->ended, NULL);
 }
 
 void
 accel_clear(struct accel *a)
 {
+	pthread_mutex_lock(&a->lock);
+	a->ending = true;
+	if (a->trial_fd >= 0)
+		(void)spawn_kill(a->trial_fd, NULL);   /* its thread waits for it */
+	pthread_mutex_unlock(&a->lock);
+	if (a->has_thread)
+		(void)pthread_join(a->thread, NULL);   /* it is ours and joinable */
+	pthread_cond_destroy(&a->ended);
 	pthread_mutex_destroy(&a->lock);
 }
 
 /* Whether the VMs' user may open it, and whether that takes its group. */
 static enum err
-permitted(const struct vm_host_conf *conf, bool *has_group, gid_t *group, struct errmsg *m)
+permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, gid_t *group, struct errmsg *m)
 {
 	struct stat st;
 
 	*has_group = false;
-	if (stat(KVM_DEVICE, &st) != 0)
-		return err_set(m, ERR_UNSUPPORTED, "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the firmware or the outer hypervisor", KVM_DEVICE);
+	*group = 0;
+	if (stat(device, &st) != 0)
+		return err_set(m, ERR_UNSUPPORTED, "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the firmware or the outer hypervisor", device);
 	if (conf->vm_uid == 0 || (st.st_mode & 0006) == 0006 || (st.st_uid == conf->vm_uid && (st.st_mode & 0600) == 0600))
 		return ERR_OK;
 	if ((st.st_mode & 0060) == 0060) {
@@ -96,7 +115,7 @@ permitted(const struct vm_host_conf *conf, bool *has_group, gid_t *group, struct
 		return ERR_OK;
 	}
 	return err_set(m, ERR_UNSUPPORTED, "%s is not for the VMs' user (uid %u): its mode is %04o; chgrp kvm %s && chmod 0660 %s",
-	    KVM_DEVICE, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), KVM_DEVICE, KVM_DEVICE);
+	    device, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), device, device);
 }
 
 enum err
@@ -105,7 +124,7 @@ accel_permitted(const struct vm_host_conf *conf, struct errmsg *m)
 	bool has_group;
 	gid_t group;
 
-	return permitted(conf, &has_group, &group, m);
+	return permitted(KVM_DEVICE, conf, &has_group, &group, m);
 }
 
 static enum err
@@ -158,7 +177,7 @@ wait_for_end(int pidfd, int qmp_fd, struct spawn_end *end, struct errmsg *m)
 
 /* What QEMU's end says; when it does not say that the guest ran, why[] says what it does. */
 static enum err
-judge_end(struct accel *a, const char *cpu, const struct spawn_end *end, int output_fd)
+judge_end(struct accel_finding *f, const char *cpu, const struct spawn_end *end, int output_fd)
 {
 	char how[80], said[256];
 
@@ -166,49 +185,75 @@ judge_end(struct accel *a, const char *cpu, const struct spawn_end *end, int out
 		return ERR_OK;
 	spawn_end_text(end, how, sizeof(how));
 	output_last_line(output_fd, said, sizeof(said));
-	snprintf(a->why, sizeof(a->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
+	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
 	return ERR_UNSUPPORTED;
+}
+
+/* So that accel_clear can end it; false: it has been called. */
+static bool
+trial_note(struct accel *a, int pidfd)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&a->lock);
+	goes_on = !a->ending;
+	a->trial_fd = pidfd;
+	pthread_mutex_unlock(&a->lock);
+	return goes_on;
+}
+
+/* The end of a VM that was spawned; as prove(). */
+static enum err
+prove_end(struct trial *t, const char *cpu, int pidfd, int qmp_fd, int output_fd)
+{
+	struct spawn_end end = { .known = false };
+	struct errmsg m = { "" };
+	enum err e;
+
+	if (!trial_note(t->a, pidfd))
+		(void)spawn_kill(pidfd, NULL);     /* it is waited for next */
+	e = wait_for_end(pidfd, qmp_fd, &end, &m);
+	(void)trial_note(t->a, -1);                /* prove() asks */
+	if (e == ERR_OK)
+		return judge_end(&t->f, cpu, &end, output_fd);
+	snprintf(t->f.why, sizeof(t->f.why), "-cpu %s: %.300s", cpu, m.text);
+	return e == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UNSUPPORTED;
 }
 
 /* Runs the guest with this CPU.  ERR_UNSUPPORTED, ERR_TIMEOUT: it did not run through, and why[] says why; other errors, in *m: QEMU was not started. */
 static enum err
-prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const char *cpu, int kernel_fd, struct errmsg *m)
+prove(struct trial *t, const char *cpu, int kernel_fd, struct errmsg *m)
 {
-	const char *const argv[] = { qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
+	const char *const argv[] = { t->a->qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
 		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3", "-m", "16", "-nodefaults",
 		"-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
 		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
-	struct spawn_end end = { .known = false };
 	int pair[2] = { -1, -1 };
 	enum err e;
 
+	if (!trial_note(t->a, -1))
+		return err_set(m, ERR_STATE, "the trial of KVM was given up");
 	spawn_conf_init(&sc);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_sys(m, "socketpair");
-	sc.path = qemu;
+	sc.path = t->a->qemu;
 	sc.argv = (char *const *)(uintptr_t)argv;
 	sc.fds[sc.nfds++] = kernel_fd;
 	sc.fds[sc.nfds++] = pair[1];
-	sc.uid = conf->vm_uid;
-	sc.gid = conf->vm_gid;
-	if (a->has_group)
-		sc.groups[sc.ngroups++] = a->group;
+	sc.uid = t->a->conf->vm_uid;
+	sc.gid = t->a->conf->vm_gid;
+	if (t->a->has_group)
+		sc.groups[sc.ngroups++] = t->a->group;
 	e = output_new(&sc.output_fd, m);
 	if (e == ERR_OK)
 		e = spawn_run(&sc, &s, m);
 	close(pair[1]);
 	if (s.pidfd >= 0) {
-		e = wait_for_end(s.pidfd, pair[0], &end, m);
+		e = prove_end(t, cpu, s.pidfd, pair[0], sc.output_fd);
 		close(s.pidfd);
-		if (e == ERR_OK) {
-			e = judge_end(a, cpu, &end, sc.output_fd);
-		} else {
-			snprintf(a->why, sizeof(a->why), "-cpu %s: %.300s", cpu, m->text);
-			e = e == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UNSUPPORTED;
-		}
 	}
 	close(pair[0]);
 	if (sc.output_fd >= 0)
@@ -218,7 +263,7 @@ prove(struct accel *a, const struct vm_host_conf *conf, const char *qemu, const 
 
 /* As prove(). */
 static enum err
-prove_some_cpu(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool thorough, struct errmsg *m)
+prove_some_cpu(struct trial *t, bool thorough, struct errmsg *m)
 {
 	int fd = -1;
 	enum err e = proof_file(thorough, &fd, m);
@@ -227,65 +272,128 @@ prove_some_cpu(struct accel *a, const struct vm_host_conf *conf, const char *qem
 		return e;
 	e = ERR_UNSUPPORTED;
 	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]) && e == ERR_UNSUPPORTED; i++) {
-		e = prove(a, conf, qemu, cpus[i], fd, m);
-		a->cpu = cpus[i];
+		e = prove(t, cpus[i], fd, m);
+		t->f.cpu = cpus[i];
 	}
 	close(fd);
 	return e;
 }
 
-/* Called with the lock held.  An error when nothing was found out. */
+/* An error when nothing was found out. */
 static enum err
-try_kvm(struct accel *a, const struct vm_host_conf *conf, const char *qemu, struct errmsg *m)
+try_kvm(struct trial *t, struct errmsg *m)
 {
+	struct accel_finding *f = &t->f;
 	enum err e;
 
-	a->usable = a->whole = false;
-	if (permitted(conf, &a->has_group, &a->group, m) != ERR_OK) {
-		snprintf(a->why, sizeof(a->why), "%.390s", m->text);
-		return ERR_OK;
-	}
-	e = prove_some_cpu(a, conf, qemu, true, m);
-	a->whole = e == ERR_OK;
+	e = prove_some_cpu(t, true, m);
+	f->whole = e == ERR_OK;
 	/* One that came too late says nothing about what the CPU offers. */
 	if (e == ERR_UNSUPPORTED)
-		e = prove_some_cpu(a, conf, qemu, false, m);
-	a->known = a->usable = e == ERR_OK;
-	if (a->usable && !a->whole)
-		snprintf(a->why, sizeof(a->why), "it starts, but does not run all that its CPU offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
+		e = prove_some_cpu(t, false, m);
+	f->known = f->usable = e == ERR_OK;
+	if (f->usable && !f->whole)
+		snprintf(f->why, sizeof(f->why), "it starts, but does not run all that its CPU offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
 		    "accel = \"kvm\" uses it all the same");
-	if (e != ERR_UNSUPPORTED && e != ERR_TIMEOUT)
-		return e;
-	a->again_ns = clock_now_ns() + AGAIN_NS;
+	return e == ERR_UNSUPPORTED || e == ERR_TIMEOUT ? ERR_OK : e;
+}
+
+static void *
+run_trial(void *arg)
+{
+	struct accel *a = arg;
+	struct trial t = { .a = a };
+	struct errmsg m = { "" };
+	enum err e = try_kvm(&t, &m);
+
+	pthread_mutex_lock(&a->lock);
+	a->err = e;
+	a->msg = m;
+	if (e == ERR_OK) {
+		a->found = true;
+		a->finding = t.f;
+		a->again_ns = clock_now_ns() + AGAIN_NS;
+	}
+	a->trying = false;
+	pthread_cond_broadcast(&a->ended);
+	pthread_mutex_unlock(&a->lock);
+	return NULL;
+}
+
+/* Called with the lock held, and what permitted() said. */
+static void
+begin(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool has_group, gid_t group)
+{
+	int error;
+
+	if (a->has_thread)
+		(void)pthread_join(a->thread, NULL);   /* it let go of the lock, and ends */
+	a->conf = conf;
+	a->qemu = qemu;
+	a->has_group = has_group;
+	a->group = group;
+	error = thread_start(&a->thread, run_trial, a);
+	a->has_thread = a->trying = error == 0;
+	if (error != 0)
+		a->err = err_set(&a->msg, ERR_NOMEM, "trial of KVM: no thread: %s", strerror(error));
+}
+
+void
+accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu)
+{
+	bool has_group;
+	gid_t group;
+
+	pthread_mutex_lock(&a->lock);
+	if (!a->trying && !a->finding.known && permitted(a->device, conf, &has_group, &group, NULL) == ERR_OK)
+		begin(a, conf, qemu, has_group, group);
+	pthread_mutex_unlock(&a->lock);
+}
+
+/* Called with the lock held: what there is to go by.  An error when nothing was found out. */
+static enum err
+look(struct accel *a, const struct vm_host_conf *conf, const char *qemu, struct accel_choice *choice, struct accel_finding *f, struct errmsg *m)
+{
+	if (permitted(a->device, conf, &choice->has_group, &choice->group, m) != ERR_OK) {
+		snprintf(f->why, sizeof(f->why), "%.390s", m->text);
+		return ERR_OK;
+	}
+	if (!a->trying && !a->finding.known && (!a->found || clock_now_ns() >= a->again_ns))
+		begin(a, conf, qemu, choice->has_group, choice->group);
+	while (a->trying && !a->found)
+		pthread_cond_wait(&a->ended, &a->lock);
+	if (!a->found) {
+		*m = a->msg;
+		return a->err;
+	}
+	*f = a->finding;
 	return ERR_OK;
 }
 
 enum err
 accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m)
 {
-	enum err e = ERR_OK;
+	struct accel_finding f = { .known = false };
+	enum err e;
 
 	memset(choice, 0, sizeof(*choice));
 	if (want == VM_ACCEL_TCG)
 		return ERR_OK;
 	pthread_mutex_lock(&a->lock);
-	if (!a->known && clock_now_ns() >= a->again_ns)
-		e = try_kvm(a, conf, qemu, m);
+	e = look(a, conf, qemu, choice, &f, m);
 	if (e != ERR_OK) {
-		pthread_mutex_unlock(&a->lock);
-		return e;
-	}
-	if (want == VM_ACCEL_KVM ? a->usable : a->whole) {
+		/* look's */
+	} else if (want == VM_ACCEL_KVM ? f.usable : f.whole) {
 		choice->kvm = true;
-		choice->cpu = a->cpu;
-		choice->has_group = a->has_group;
-		choice->group = a->group;
+		choice->cpu = f.cpu;
 	} else if (want == VM_ACCEL_KVM) {
-		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s", a->why);
+		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s", f.why);
 	} else if (!a->told) {
-		snprintf(choice->note, sizeof(choice->note), "accel = auto takes tcg (emulation), because KVM does not work here: %s", a->why);
+		snprintf(choice->note, sizeof(choice->note), "accel = auto takes tcg (emulation), because KVM does not work here: %s", f.why);
 		a->told = true;
 	}
+	if (!choice->kvm)
+		choice->has_group = false;
 	pthread_mutex_unlock(&a->lock);
 	return e;
 }

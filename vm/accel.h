@@ -8,17 +8,34 @@
 
 #include "vm/vm.h"
 
-struct accel {
-	pthread_mutex_t lock;      /* one thread tries, the others wait for what it found */
-	bool known;                /* a trial came to its end */
-	uint64_t again_ns;         /* one that did not is repeated no earlier */
+/* What a trial found. */
+struct accel_finding {
+	bool known;                /* it came to its end */
 	bool usable;               /* a guest runs */
 	bool whole;                /* and may use what the CPU offers: `auto` takes it */
 	const char *cpu;           /* of -cpu when usable */
-	bool has_group;
-	gid_t group;               /* supplementary group for /dev/kvm */
 	char why[400];             /* when not usable, or not whole */
+};
+
+struct accel {
+	const char *device;        /* /dev/kvm */
+	pthread_mutex_t lock;      /* of all that follows */
+	pthread_cond_t ended;      /* a trial has */
+	pthread_t thread;          /* of the trial */
+	bool has_thread;           /* which has not been joined */
+	bool trying;               /* and has not ended */
+	bool ending;               /* accel_clear was called: no trial goes on */
+	int trial_fd;              /* pidfd of its VM; -1 */
+	bool found;                /* `finding` is a trial's */
+	struct accel_finding finding;
+	enum err err;              /* why the last one did not begin; ERR_OK: it did */
+	struct errmsg msg;
+	uint64_t again_ns;         /* one that did not come to its end is repeated no earlier */
 	bool told;                 /* `auto` has said that it took TCG */
+	const struct vm_host_conf *conf;   /* of the trial, as what follows */
+	const char *qemu;
+	bool has_group;            /* the VMs' user needs this one, to open the device */
+	gid_t group;
 };
 
 struct accel_choice {
@@ -30,12 +47,22 @@ struct accel_choice {
 };
 
 void accel_init(struct accel *a);
+/* Ends a trial. */
 void accel_clear(struct accel *a);
 
 /*
- * May block for seconds at the first call (it boots a guest of a few bytes, at most four times).  What the trial finds holds from then on; one that
- * QEMU did not bring to its end, for want of memory or time for instance, is repeated by a start a minute later, and who may open /dev/kvm is looked at
- * each time.  ERR_UNSUPPORTED: `kvm` was asked for and does not work here.  Other errors: QEMU could not be started.
+ * Begins a trial in the background, on a thread of its own (it boots a guest of a few bytes, at most
+ * four times, and takes up to seconds), unless one goes on or the last one came to its end.  What a
+ * trial finds holds from then on.  `conf` and `qemu` outlive `a`.
+ */
+void accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu);
+
+/*
+ * Takes what the last trial found; waits for the first one, which begins here at the latest.  One
+ * that QEMU did not bring to its end, for want of memory or time for instance, is repeated in the
+ * background by a choice a minute later, for those that come after; and who may open /dev/kvm is
+ * looked at each time.  ERR_UNSUPPORTED: `kvm` was asked for and does not work here.  Other errors:
+ * QEMU could not be started.
  */
 enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
 

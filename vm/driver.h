@@ -67,6 +67,11 @@ struct vm_driver {
 	enum err (*open)(const struct vm_env *env, void **ctx, struct errmsg *m);
 	void (*close)(void *ctx);
 	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
+	/*
+	 * On the loop: what starts of such VMs need to know of this host and takes long to find out is
+	 * found out in the background; again when it is not known yet.  NULL: there is no such thing.
+	 */
+	void (*prepare)(void *ctx, enum vm_accel accel);
 	/* On the loop; opens files, starts nothing. */
 	enum err (*check)(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 	/* After an error nothing is left behind and *vm stays NULL; out->text may have the hypervisor's words. */

@@ -85,6 +85,15 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	return ERR_OK;
 }
 
+static void
+qemu_prepare(void *arg, enum vm_accel accel)
+{
+	struct qemu_ctx *ctx = arg;
+
+	if (accel != VM_ACCEL_TCG)
+		accel_prepare(&ctx->accel, ctx->env->conf, ctx->qemu);
+}
+
 /* ---- one VM ---- */
 
 struct qemu_vm *
@@ -585,6 +594,7 @@ const struct vm_driver vm_driver_qemu = {
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
 	.open = qemu_open,
 	.close = qemu_close,
+	.prepare = qemu_prepare,
 	.check = qemu_check,
 	.start = qemu_start,
 	.restore = qemu_restore,

@@ -108,6 +108,15 @@ vm_spec_check(struct vm_host *h, const struct vm_spec *spec, struct errmsg *m)
 	return e == ERR_OK ? d->driver->check(d->ctx, spec, m) : e;
 }
 
+void
+vm_prepare(struct vm_host *h, const char *driver, enum vm_accel accel)
+{
+	struct host_driver *d;
+
+	if (driver_get(h, driver, &d, NULL) == ERR_OK && d->driver->prepare != NULL)
+		d->driver->prepare(d->ctx, accel);
+}
+
 static void
 start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb done, void *arg)
 {

@@ -141,6 +141,12 @@ enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps
 enum err vm_spec_check(struct vm_host *host, const struct vm_spec *spec, struct errmsg *m);
 
 /*
+ * Such VMs may be started soon: what their starts must know of this host and takes long to find out (whether KVM
+ * works) is found out now, in the background, so that no wake has to.  Cheap when it is known.
+ */
+void vm_prepare(struct vm_host *host, const char *driver, enum vm_accel accel);
+
+/*
  * Whether this host has what a driver's images need besides their own files: ERR_MISSING and a
  * sentence for a program, or its firmware, that is not there.  Executes the program; for `jitsud -n`.
  */
