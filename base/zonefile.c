@@ -224,7 +224,7 @@ walk_other(struct walk *k, const char *name, const struct stat *dir, struct errm
 	struct statfs fs;
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0) {
+	if (fd < 0 || fstat(fd, &st) != 0) {
 		e = err_sys(m, "cannot be opened");
 		goto out;
 	}
@@ -235,6 +235,10 @@ walk_other(struct walk *k, const char *name, const struct stat *dir, struct errm
 		goto out;
 	}
 	add_link_owner(k, &st, name);
+	if (fstatfs(fd, &fs) != 0) {
+		e = err_sys(m, "cannot be opened");
+		goto out;
+	}
 	e = fs.f_type == PROC_SUPER_MAGIC ? follow_magic(k, name, m) : follow_link(k, fd, m);
 out:
 	if (fd >= 0)
