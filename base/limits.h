@@ -292,6 +292,7 @@
  */
 #define LIMIT_QMP_S 2              /* a QEMU that takes longer for a simple command hangs */
 #define LIMIT_QMP_FIRST_S 10       /* for the first word of one that was started just now, among many */
+#define LIMIT_QMP_LAST_S 2         /* for the console, before its end: a QEMU that hangs is to go soon */
 #define LIMIT_VM_SAVE_S 60         /* QEMU writes a state: gigabytes, to a slow disk */
 #define LIMIT_VM_RESTORE_S 60      /* ... and reads it */
 #define LIMIT_VM_END_S 10          /* from SIGKILL to the end of the process */
@@ -308,7 +309,8 @@ _Static_assert(LIMIT_HANG_S > LIMIT_QMP_FIRST_S, "a QEMU that is slow does not h
 _Static_assert(LIMIT_VM_RESTORE_S >= LIMIT_VM_SAVE_S, "what could be saved can be restored");
 _Static_assert(LIMIT_XEN_SAVE_S >= LIMIT_XEN_SUSPEND_S, "a suspend is a part of a save");
 /* A freeze or a thaw is one command, a stop reads the console first. */
-_Static_assert(LIMIT_OP_S > LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: freeze, thaw, stop");
+_Static_assert(LIMIT_OP_S > LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: freeze, thaw");
+_Static_assert(LIMIT_OP_S > LIMIT_QMP_LAST_S + LIMIT_VM_END_S, "QEMU: stop");
 _Static_assert(LIMIT_OP_S > 2 * LIMIT_XEN_DYING_S, "Xen: stop");
 /* Four commands before the state and two to undo it, or the end of the process. */
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S + LIMIT_VM_END_S, "QEMU: save");

@@ -85,7 +85,12 @@ struct vm_driver {
 	enum err (*discard)(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 	/* Asks the guest to shut down and does not wait: the end comes by watch_fd or death_fd.  ERR_UNSUPPORTED: it cannot be asked. */
 	enum err (*ask)(struct vm *vm, struct vm_outcome *out);
-	/* Ends it and cleans up everything but the structure itself. */
+	/*
+	 * NULL, or: reads the console once more before a stop, into out->text, and gives up soon when the
+	 * hypervisor does not answer.
+	 */
+	void (*words)(struct vm *vm, struct vm_outcome *out);
+	/* Ends it and cleans up everything but the structure itself; out->text stays when it is there. */
 	enum err (*stop)(struct vm *vm, struct vm_outcome *out);
 	enum err (*freeze)(struct vm *vm, struct vm_outcome *out);
 	enum err (*thaw)(struct vm *vm, struct vm_outcome *out);

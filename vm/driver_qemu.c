@@ -168,11 +168,11 @@ note_heard(struct qemu_vm *v)
 	v->qmp.heard = false;
 }
 
-enum err
-qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
+static enum err
+command_within(struct qemu_vm *v, uint64_t patience_ns, const char *name, json_t *args,
+    json_t **ret, struct errmsg *m)
 {
 	enum err e = qemu_vm_connect(v, m);
-	uint64_t patience;
 
 	if (e != ERR_OK) {
 		if (ret != NULL)
@@ -180,15 +180,26 @@ qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
 		json_decref(args);
 		return e;
 	}
-	/* Only those that this daemon started have their output here. */
-	patience = !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
-	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience, ret, m);
+	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience_ns, ret, m);
 	note_heard(v);
 	if (e == ERR_TIMEOUT)
 		v->vm.hung = true;
 	if (e == ERR_MISSING || e == ERR_IO)
 		disconnect(v);
 	return e;
+}
+
+static uint64_t
+patience(const struct qemu_vm *v)
+{
+	/* Only those that this daemon started have their output here. */
+	return !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
+}
+
+enum err
+qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
+{
+	return command_within(v, patience(v), name, args, ret, m);
 }
 
 /* Does another program have the one connection that QEMU serves?  Nobody can know on a kernel that does not tell. */
@@ -321,14 +332,14 @@ console_keep(struct qemu_vm *v, const char *text, size_t n, struct errmsg *m)
 }
 
 static enum err
-console_read(struct qemu_vm *v, struct errmsg *m)
+console_read(struct qemu_vm *v, uint64_t patience_ns, struct errmsg *m)
 {
 	json_t *ret = NULL;
 	const char *encoded;
 	char *text = NULL;
 	enum err e;
 
-	e = qemu_vm_command(v, "ringbuf-read",
+	e = command_within(v, patience_ns, "ringbuf-read",
 	    json_pack("{s:s,s:i,s:s}", "device", "con", "size", LIMIT_CONSOLE_RING, "format", "base64"), &ret, m);
 	if (e != ERR_OK)
 		return e;
@@ -366,11 +377,23 @@ static enum err
 qemu_console(struct vm *vm, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
-	enum err e = console_read(v, &out->msg);
+	enum err e = console_read(v, patience(v), &out->msg);
 
 	if (e == ERR_OK)
 		qemu_vm_tell(v, out);
 	return e;
+}
+
+/* One that has not greeted us, or owes an answer, would not tell in time; then there is what it has told. */
+static void
+qemu_words(struct vm *vm, struct vm_outcome *out)
+{
+	struct qemu_vm *v = (struct qemu_vm *)vm;
+	struct errmsg unused;
+
+	if (v->qmp.state == QMP_READY && !vm->hung && !vm->owes)
+		(void)console_read(v, QEMU_LAST_NS, &unused);
+	qemu_vm_tell(v, out);
 }
 
 /* ---- operations ---- */
@@ -396,11 +419,12 @@ static enum err
 qemu_stop(struct vm *vm, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
-	enum err e = qemu_vm_end(v, &out->msg);
+	enum err e;
 
-	out->usec_cpu = v->end.usec_cpu;
 	if (out->text == NULL)
-		qemu_vm_tell(v, out);
+		qemu_words(vm, out);
+	e = qemu_vm_end(v, &out->msg);
+	out->usec_cpu = v->end.usec_cpu;
 	return e;
 }
 
@@ -503,7 +527,7 @@ qemu_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	if (!ended)
 		return VM_WATCH_ALIVE;
 	if (e == ERR_OK)
-		(void)console_read(v, &m);     /* without it there are fewer last lines */
+		(void)console_read(v, patience(v), &m);     /* without it there are fewer last lines */
 	qemu_vm_tell(v, out);
 	return VM_WATCH_ENDED;
 }
@@ -600,6 +624,7 @@ const struct vm_driver vm_driver_qemu = {
 	.restore = qemu_restore,
 	.discard = qemu_discard,
 	.ask = qemu_ask,
+	.words = qemu_words,
 	.stop = qemu_stop,
 	.freeze = qemu_freeze,
 	.thaw = qemu_thaw,

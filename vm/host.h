@@ -43,6 +43,8 @@ struct host_job {
 	enum vm_stop_how how;
 	unsigned deadline_ms;
 	bool asking;               /* the first half of a shutdown */
+	bool reading;              /* the half before the end: the console is read */
+	bool has_read;
 	bool other_driver;         /* restore: of the specification, not the one that saved it */
 	bool died;
 	enum vm_watch_verdict verdict;

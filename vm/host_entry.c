@@ -9,7 +9,8 @@
  *
  * Each VM has a queue of operations; at most one job of a VM is with the pool (`busy`).  Between jobs its descriptors are looked at first: a VM
  * that ended by itself is buried before anything else is done to it.  A shutdown is two jobs, the asking and the destroying, and in
- * between nothing is busy: the VM's end or the deadline decides.  An entry lives until it is GONE, idle and its queue is empty.
+ * between nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers that want
+ * time for the guest's last words.  An entry lives until it is GONE, idle and its queue is empty.
  */
 #include "vm/host.h"
 
@@ -138,7 +139,7 @@ static void
 job_owner_settle(struct host_job *j)
 {
 	bool starts = j->op == OP_START || j->op == OP_RESTORE,
-	     ends = (j->op == OP_STOP && !j->asking) || j->op == OP_BURY;
+	     ends = (j->op == OP_STOP && !j->asking && !j->reading) || j->op == OP_BURY;
 
 	if ((starts && j->err != ERR_OK && !j->out.saved) || (ends && j->err == ERR_OK))
 		owner_remove(j->host->owners_fd, &j->uuid);
@@ -169,6 +170,8 @@ job_run(struct pool_job *pj)
 			j->err = d->discard(j->ctx, &j->uuid, &j->out.msg);
 		else if (j->asking)
 			j->err = d->ask(vm, &j->out);
+		else if (j->reading)
+			d->words(vm, &j->out);
 		else
 			j->err = d->stop(vm, &j->out);
 		break;
@@ -216,7 +219,7 @@ job_lane(const struct host_job *j)
 	case OP_BURY:
 		return LANE_STOP;
 	case OP_STOP:
-		return !j->asking ? LANE_STOP : hung ? LANE_HUNG : LANE_QUICK;
+		return !j->asking && !j->reading ? LANE_STOP : hung ? LANE_HUNG : LANE_QUICK;
 	case OP_FREEZE:
 	case OP_THAW:
 	case OP_CONSOLE:
@@ -394,6 +397,11 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	e->watch_ev = NULL;
 	if (j->op == OP_STOP && !j->asking)
 		entry_unwatch(e);
+	/* Not by the threads that stop: one that hangs would keep others from being stopped. */
+	j->reading = j->op == OP_STOP && !j->asking && !j->has_read && e->vm != NULL &&
+	    d->driver->words != NULL;
+	j->has_read = j->has_read || j->reading;
+	atomic_store(&j->pj.begun, false);
 	e->busy = true;
 	e->job = j;
 	j->entry = e;
@@ -630,6 +638,9 @@ op_done(struct pool_job *pj)
 	} else if (j->op == OP_WATCHED || j->op == OP_CHECK || j->op == OP_JUDGE) {
 		if (looked(e, j))
 			return;
+	} else if (j->reading) {
+		entry_dispatch(e, j);
+		return;
 	} else if (!(j->asking && asked(e, j))) {
 		settle(e, j);
 		job_finish(j);
