@@ -49,6 +49,7 @@ enum msg_type {
 	/* sentinel → warden */
 	MSG_ALIVE,       /* .probed: the first frame of the guest was seen */
 	MSG_READY,       /* .probed: the readiness test succeeded */
+	MSG_SIGN,        /* .sign: what else was seen of the guest, each once per probe; not after MSG_READY */
 
 	/* warden → zones */
 	MSG_ZONE,        /* .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file */
@@ -99,6 +100,17 @@ enum msg_wake_result {
 
 /* Which probe makes a unit ready. */
 enum msg_probe_kind { PROBE_TCP = 1, PROBE_PING, PROBE_ARP };
+
+/* What a guest that is not ready does; shown to who wants to know why it is not. */
+enum msg_sign {
+	SIGN_NEIGHBOUR,      /* it has its address: ARP, neighbour discovery */
+	SIGN_REFUSED,        /* its port is closed: a RST */
+	SIGN_UNREACHABLE,    /* ICMP, destination unreachable, for our SYN */
+	SIGN_DHCP,           /* it asks for an address */
+	SIGN_OTHER_ADDRESS,  /* .addr: it has that one */
+	SIGN_OTHER_MAC,      /* .mac: that one has the address */
+	SIGN_COUNT
+};
 
 /* One row of a commit: zone `zone` of image `image` is served; its units are number[first_unit + its own index].  */
 struct msg_binding {
@@ -187,6 +199,12 @@ struct msg {
 		struct {
 			uint64_t seen_ns;        /* when the deciding frame was read */
 		} probed;
+		struct {
+			uint64_t seen_ns;        /* as in .probed */
+			uint32_t what;           /* enum msg_sign */
+			uint8_t mac[6];
+			struct msg_addr addr;
+		} sign;
 		struct {
 			uint32_t index;          /* the loader's own numbering */
 			uint8_t shown, units_shown; /* 1: the text of the file is no secret */

@@ -129,6 +129,8 @@ adopt_join(struct warden *w, struct unit *u, const struct adopt_row *r,
 	u->last_use_ns = r->last_activity_ns;
 	unit_error_set(u, r->last_error);
 	unit_console_set(u, r->console, r->console != NULL ? strlen(r->console) : 0);
+	if (u->run != NULL)
+		unit_boot_begin(u);   /* they are of an earlier one */
 	if (vm == NULL && (r->state == LIFE_DORMANT || !r->this_boot) && r->failures == 0)
 		return false;   /* asleep, as it was */
 	if (vm != NULL) {

@@ -192,6 +192,25 @@ show_policy(FILE *f, const json_t *p)
 	print_line(f, "policy", "%s", text);
 }
 
+/* The legs of a wake, in the order in which they happen. */
+static void
+show_durations(FILE *f, const json_t *steps)
+{
+	static const char *const legs[] = { "spawn", "alive", "ready", "answer" };
+	char text[256] = "", ms[CLI_TEXT];
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(legs) / sizeof(legs[0]); i++) {
+		double us = number_of(steps, legs[i]);
+
+		if (us >= 0)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s", used > 0 ? ", " : "", legs[i],
+			    cli_text_ms(us / 1000, ms));
+	}
+	if (used > 0)
+		print_line(f, "durations", "%s", text);
+}
+
 static void
 show_history(FILE *f, const json_t *u)
 {
@@ -204,6 +223,7 @@ show_history(FILE *f, const json_t *u)
 		    boots > 0 && last >= 0 ? cli_text_ms(last, ms) : "", boots > 0 && last >= 0 ? ")" : "");
 	if (crashes >= 0 || failures >= 0)
 		print_line(f, "trouble", "%.0f crashes, %.0f failed boots in a row", crashes > 0 ? crashes : 0, failures > 0 ? failures : 0);
+	show_durations(f, json_object_get(u, "durations_us"));
 	if (queries >= 0)
 		print_line(f, "queries", "%.0f", queries);
 }

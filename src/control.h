@@ -17,7 +17,8 @@
  *
  *   list     array of { name, state, waits_for, queue_position, image, driver, addresses: [text], boots, last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes, policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms,
- *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line }
+ *            ready: text, sleep: text }, since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line,
+ *            durations_us: as in events, of the last boot that failed or else of the last wake }
  *   aside    array of the objects of list with the state "aside", which have besides
  *            vm: awake | frozen | saved | stopping, uuid, pid, domid, why
  *   destroy  { name, uuid }, when the VM has gone; args: name (or UUID)

@@ -44,16 +44,22 @@ needs_review(struct warden *w)
 	}
 }
 
-bool
-needs_met(const struct warden *w, const struct unit *u)
+const char *
+needs_missing(const struct warden *w, const struct unit *u)
 {
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		const struct unit *n = needed(w, u->conf, i);
 
 		if (n != NULL && life_state(&n->life) != LIFE_AWAKE)
-			return false;
+			return n->name;
 	}
-	return true;
+	return NULL;
+}
+
+bool
+needs_met(const struct warden *w, const struct unit *u)
+{
+	return needs_missing(w, u) == NULL;
 }
 
 static bool

@@ -17,6 +17,9 @@ void needs_wake(struct warden *w, const struct unit *u);
 /* Is everything that `u` needs awake? */
 bool needs_met(const struct warden *w, const struct unit *u);
 
+/* The name of one that is not; NULL: there is none. */
+const char *needs_missing(const struct warden *w, const struct unit *u);
+
 /* `u` has become awake: those that waited for it alone are ready now. */
 void needs_release(struct warden *w, const struct unit *u);
 

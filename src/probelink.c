@@ -125,6 +125,7 @@ send_probe(struct warden *w, struct unit *u, struct errmsg *m)
 	if (e != ERR_OK || r->probe == NULL)
 		return e;
 	r->probe->time_ns = clock_now_ns();
+	wake_why_probed(u, r->probe);
 	child_send(&w->sentinel, r->probe, NULL, 0);
 	probelink_unplan(r);
 	return ERR_OK;
@@ -220,6 +221,10 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 	case MSG_READY:
 		if (u != NULL)
 			wake_ready(w, u, m->probed.seen_ns);
+		break;
+	case MSG_SIGN:
+		if (!wake_why_sign(u, m))
+			child_kill(c, "a sign that does not exist");
 		break;
 	default:
 		child_kill(c, "a message that is not for the warden");

@@ -25,14 +25,22 @@ record_bytes_json(const char *bytes, size_t len)
 	return j;
 }
 
+static json_t *
+steps_json(const int64_t step_us[STORE_STEPS])
+{
+	json_t *steps = json_object();
+
+	for (int i = 0; i < STORE_STEPS; i++)
+		if (step_us[i] != STORE_STEP_NONE)
+			(void)json_object_set_new(steps, store_step_names[i], json_integer(step_us[i]));
+	return steps;
+}
+
 json_t *
 record_event_json(const struct store_event *ev)
 {
-	json_t *steps = json_object(), *j;
+	json_t *steps = steps_json(ev->step_us), *j;
 
-	for (int i = 0; i < STORE_STEPS; i++)
-		if (ev->step_us[i] != STORE_STEP_NONE)
-			(void)json_object_set_new(steps, store_step_names[i], json_integer(ev->step_us[i]));
 	j = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6, "unit", ev->unit, "kind", ev->kind,
 	    "durations_us", steps, "text", record_bytes_json(ev->text, strlen(ev->text)));
 	return j;
@@ -135,27 +143,59 @@ row_stays(struct unit *u, enum life_state to, enum life_why why, bool said)
 	return back || u->row_behind;
 }
 
+/* The end of what a guest wrote: the last lines are what a person needs; all that is kept is in `jitsu show`. */
+static const char *
+console_tail(const struct unit *u, char *buf, size_t size)
+{
+	const char *console = u->run != NULL && u->run->console != NULL ? u->run->console : "";
+	size_t len = strlen(console);
+
+	if (len > 240) {
+		console += len - 240;
+		len = 240;
+	}
+	text_show(buf, size, console, len);
+	return buf;
+}
+
+/* A failure: why, how far it came, and its guest's last lines. */
+static void
+record_failure(struct warden *w, const struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+{
+	const char *reason = life_why_text(why), *error = u->run->error != NULL ? u->run->error : reason;
+	bool boot = from == LIFE_BOOTING || from == LIFE_STOPPING, again = strncmp(error, reason, strlen(reason)) == 0;
+	char legs[160] = "", text[1200], tail[1024];
+	struct store_event ev = STORE_EVENT(u->name, life_state_text(LIFE_FAILED), text);
+
+	if (boot) {
+		trace_steps(&u->run->failed, ev.step_us);
+		steps_text(ev.step_us, legs, sizeof(legs));
+	}
+	snprintf(text, sizeof(text), "%s%s%s", again ? "" : to == LIFE_FAILED ? reason : "the boot failed", again ? "" : ": ", error);
+	console_tail(u, tail, sizeof(tail));
+	log_warn("%s: %s -> %s (%s)%s%s%s", u->name, life_state_text(from), life_state_text(to), text, legs,
+	    boot && tail[0] != '\0' ? "; console: " : "", boot ? tail : "");
+	emit(w, &ev);
+}
+
 void
 record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why)
 {
-	bool said = change_pass(w, u, from, to, why);
+	bool said = change_pass(w, u, from, to, why), failing = u->run != NULL && u->run->failing;
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
-	const char *error = to == LIFE_FAILED && u->run != NULL ? u->run->error : NULL;
-	char legs[160] = "", text[1200];
+	char legs[160] = "";
 
 	if (to == LIFE_AWAKE && from == LIFE_BOOTING) {
 		trace_steps(&u->run->trace, ev.step_us);
 		steps_text(ev.step_us, legs, sizeof(legs));
 	}
-	if (error != NULL) {
-		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), error);
-		ev.text = text;
-		if (said)
-			log_warn("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), text);
-	} else if (said) {
+	if (said && u->run != NULL && (to == LIFE_FAILED || (failing && from == LIFE_STOPPING)))
+		record_failure(w, u, from, to, why);
+	else if (said && failing && to == LIFE_STOPPING)
+		log_debug("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), life_why_text(why));
+	else if (said)
 		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), life_why_text(why), legs);
-	}
-	if (said)
+	if (said && to != LIFE_FAILED)
 		emit(w, &ev);
 	if (!row_stays(u, to, why, said) && !u->leaving)
 		record_store(w, u, NULL, NULL);
@@ -188,20 +228,14 @@ record_expired(struct warden *w, struct unit *u, unsigned answers)
 void
 record_died(struct warden *w, struct unit *u, const char *why)
 {
-	const char *console = u->run->console != NULL ? u->run->console : "";
-	size_t len = strlen(console);
+	bool boot = life_state(&u->life) == LIFE_BOOTING || u->run->failing;
 	char tail[1024];
 
 	if (!flood_pass(w->flood, u->number, "died", change_bound(w, LIFE_DORMANT, LIFE_WHY_DIED)))
 		return;
-
-	/* The last lines are what a person needs; the whole tail is in `jitsu show`. */
-	if (len > 240) {
-		console += len - 240;
-		len = 240;
-	}
-	text_show(tail, sizeof(tail), console, len);
-	log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, len > 0 ? "; console: " : "", tail);
+	console_tail(u, tail, sizeof(tail));
+	if (!boot)   /* what makes a boot fail is said once, when that has ended */
+		log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, tail[0] != '\0' ? "; console: " : "", tail);
 	record_event(w, u->name, "died", why);
 }
 
@@ -392,6 +426,20 @@ failures_of(const struct unit *u)
 	return life_state(&u->life) == LIFE_AWAKE ? 0 : (json_int_t)u->life.failures;
 }
 
+/* The legs of the last boot that failed, or else of the last wake. */
+static json_t *
+legs_json(const struct unit_run *r)
+{
+	struct unit_trace none = { .query_ns = 0 };
+	int64_t steps[STORE_STEPS];
+
+	if (r != NULL)
+		trace_steps(memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace, steps);
+	else
+		trace_steps(&none, steps);
+	return steps_json(steps);
+}
+
 json_t *
 record_show_json(const struct warden *w, const struct unit *u)
 {
@@ -409,12 +457,12 @@ record_show_json(const struct warden *w, const struct unit *u)
 		vm_uuid_text(&r->uuid, uuid);
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
-	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", record_text_json(uuid),
 	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes : u->conf->policy.memory_bytes), "next", next_json(u), "policy", policy_json(u),
 	    "crashes", (json_int_t)u->crashes, "failures", failures_of(u), "queries", (json_int_t)queries,
-	    "backoff_s", seconds_json(backoff > now, backoff - now), "last_error", record_text_json(r != NULL ? r->error : NULL),
+	    "backoff_s", seconds_json(backoff > now, backoff - now), "durations_us", legs_json(r), "last_error", record_text_json(r != NULL ? r->error : NULL),
 	    "console", record_text_json(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
 	    "accel", record_text_json(r != NULL ? r->detail : NULL),
 	    "since_s", seconds_json(r != NULL && r->awake_since_ns != 0, r != NULL ? now - r->awake_since_ns : 0),

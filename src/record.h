@@ -12,7 +12,10 @@
 
 struct warden;
 
-/* A state changed: one log line, one event, the row at once. */
+/*
+ * A state changed: one log line, one event, the row at once.  A boot that failed is told when its VM has gone, with all that is
+ * known of it.
+ */
 void record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
 /* The held queries of a wake were answered: the event with all four durations. */
 void record_answered(struct warden *w, struct unit *u, unsigned answers);

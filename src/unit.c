@@ -314,6 +314,8 @@ unit_error_set(struct unit *u, const char *text)
 {
 	if (text != NULL || u->run != NULL)
 		replace_text(&unit_run(u)->error, text);
+	if (u->run != NULL)
+		u->run->error_new = text != NULL;
 }
 
 void
@@ -323,4 +325,25 @@ unit_console_set(struct unit *u, const char *bytes, size_t len)
 		return;
 	free(unit_run(u)->console);
 	u->run->console = bytes != NULL ? utf8_from_bytes(bytes, len) : NULL;
+	u->run->console_new = bytes != NULL;
+}
+
+void
+unit_boot_begin(struct unit *u)
+{
+	struct unit_run *r = unit_run(u);
+
+	r->error_new = r->console_new = r->failing = false;
+	r->tried = (struct unit_tried){ .sent_ns = 0 };
+}
+
+void
+unit_boot_works(struct unit *u)
+{
+	unit_error_set(u, NULL);
+	unit_console_set(u, NULL, 0);
+	if (u->run == NULL)
+		return;
+	u->run->failing = false;
+	u->run->failed = (struct unit_trace){ .query_ns = 0 };
 }

@@ -47,6 +47,17 @@ struct unit_trace {
 	uint64_t answer_ns;        /* the held queries were answered */
 };
 
+/* The readiness probe of the boot under way, or of the last one, and what was seen of the guest meanwhile. */
+struct unit_tried {
+	uint64_t sent_ns;          /* when it began; 0 = nothing was probed */
+	uint8_t kind;              /* enum msg_probe_kind */
+	uint16_t port;
+	struct msg_addr guest, source;
+	uint32_t signs;            /* 1 << enum msg_sign */
+	struct msg_addr other;     /* of SIGN_OTHER_ADDRESS */
+	uint8_t other_mac[6];      /* of SIGN_OTHER_MAC */
+};
+
 /* Who a leaving unit was, now that it has no settings. */
 struct unit_left {
 	LIST_ENTRY(unit_left) next;
@@ -84,8 +95,13 @@ struct unit_run {
 	uint64_t vm_memory_bytes;  /* what the VM was started with, whatever its settings are now; 0 = not known */
 	const char *vm_driver;     /* a literal */
 	char vm_image[64];
+	struct unit_tried tried;
+	struct unit_trace failed;  /* of the last boot that failed, as error and console: until the next READY */
 	char *error;               /* last failure, for `jitsu show` */
 	char *console;             /* last console lines of a VM that died or failed, as text */
+	bool error_new;            /* it is of the boot under way, or came after that */
+	bool console_new;
+	bool failing;              /* the boot has failed, and its VM is being ended: then that is said */
 	SLIST_HEAD(, unit_waiter) waiters;
 };
 
@@ -158,6 +174,13 @@ unit_has_vm(const struct unit *u)
 	return u->run != NULL && u->run->has_vm;
 }
 
+/*
+ * A boot begins.  What is known of the last failure stays until a boot works: only then is it of no
+ * use to anybody.
+ */
+void unit_boot_begin(struct unit *u);
+/* A boot worked. */
+void unit_boot_works(struct unit *u);
 void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
 /* Bytes that the guest wrote; they are kept as text (utf8.h).  NULL: none. */
 void unit_console_set(struct unit *u, const char *bytes, size_t len);

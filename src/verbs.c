@@ -74,6 +74,11 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	json_t *text = res->err == ERR_OK ? record_bytes_json(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
 
 	(void)uuid;
+	/* One that has not said a word yet: what the one before it said, when its boot failed, is not lost by that. */
+	if (text != NULL && res->detail_len == 0 && u != NULL && aside == NULL && u->run != NULL && u->run->console != NULL) {
+		json_decref(text);
+		text = record_bytes_json(u->run->console, strlen(u->run->console));
+	}
 	if (s->console_only) {
 		if (text != NULL)
 			control_reply(s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));

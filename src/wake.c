@@ -61,12 +61,10 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 			u->run->awake_since_ns = clock_now_ns();
 		needs_release(w, u);
 	}
-	if (to == LIFE_FAILED || a->changed.why == LIFE_WHY_DIED) {
-		w->totals.failures += to == LIFE_FAILED;
-		if (unit_run(u)->error == NULL || a->changed.why == LIFE_WHY_NOT_READY)
-			unit_error_set(u, life_why_text(a->changed.why));
-	}
+	wake_why_change(w, u, a);
 	record_change(w, u, a->changed.from, to, a->changed.why);
+	if (a->changed.from == LIFE_STOPPING)
+		unit_run(u)->failing = false;
 	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
 		wake_waiters_answer(w, u, true, "its VM could not be stopped");
 	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
@@ -399,8 +397,7 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 	}
 	u->crashes++;
 	w->totals.crashes++;
-	unit_error_set(u, ev->text);
-	unit_console_set(u, ev->console, ev->console_len);
+	wake_why_died(u, ev);
 	record_died(w, u, ev->text);
 	if (w->activity != NULL)
 		vm_activity_unwatch(w->activity, &ev->uuid);

@@ -40,7 +40,10 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 		return;
 	/* Nothing to stop is no failure; a kernel that is missing is one. */
 	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
-		(void)err_set(&m, result, "%s%s", ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
+		bool failing = ev.kind == LIFE_EV_STOPPED && u->run != NULL && u->run->failing;
+
+		(void)err_set(&m, result, "%s%s%s%.600s", ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why,
+		    failing ? "; its boot had failed: " : "", failing && u->run->error != NULL ? u->run->error : "");
 		unit_error_set(u, m.text);
 	}
 	wake_step(w, u, &ev);
@@ -60,8 +63,7 @@ wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket)
 	vm_uuid_make(&uuid);
 	unit_uuid_set(&w->units, u, &uuid);
 	u->run->vm_memory_bytes = 0;
-	unit_error_set(u, NULL);
-	unit_console_set(u, NULL, 0);
+	unit_boot_begin(u);
 	record_store(w, u, intent_stored, wake_op_new(w, u, ticket, LIFE_EV_STORED));
 }
 
@@ -152,7 +154,7 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	enum err e = probelink_plan(w, u, &m);
 
 	if (restore)
-		unit_error_set(u, NULL);   /* as INTENT does before a cold boot */
+		unit_boot_begin(u);   /* as INTENT does before a cold boot */
 	u->run->vm_memory_bytes = u->conf->policy.memory_bytes;
 	u->run->vm_driver = u->conf->image->driver_name;
 	snprintf(u->run->vm_image, sizeof(u->run->vm_image), "%s", u->conf->image->name);

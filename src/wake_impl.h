@@ -5,7 +5,7 @@
  *     wake.c        events, steps, the table of actions, timers, answers
  *     wake_slot.c   slots for boots and VMs           wake_drive.c  store, driver and counters
  *     wake_ready.c  readiness                         wake_wait.c   operators who wait
- *     wake_check.c  does the hypervisor live?
+ *     wake_check.c  does the hypervisor live?         wake_why.c    why a boot failed
  */
 #ifndef SRC_WAKE_IMPL_H
 #define SRC_WAKE_IMPL_H
@@ -59,6 +59,16 @@ void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void
 
 void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_probe_stop(struct warden *w, struct unit *u);
+
+/* ---- wake_why.c ---- */
+
+/*
+ * Its state changes: is that a boot which fails?  Then its error is made, while all is there that tells why; the end of its VM is
+ * still to come when it is stopping.
+ */
+void wake_why_change(struct warden *w, struct unit *u, const struct life_action *a);
+/* A VM ended by itself; `ev` says how. */
+void wake_why_died(struct unit *u, const struct vm_event *ev);
 
 /* ---- wake_check.c ---- */
 

@@ -75,6 +75,7 @@ ready_now(struct warden *w, struct unit *u)
 	r->probe_ticket = 0;
 	if (u->conf == NULL || u->conf->image->ready.kind != CONFIG_READY_DELAY)
 		probelink_unprobe(w, u);
+	unit_boot_works(u);
 	if (r->trace.query_ns != 0 && r->trace.ready_ns > r->trace.query_ns)
 		u->last_boot_ms = (uint32_t)((r->trace.ready_ns - r->trace.query_ns) / NS_PER_MS);
 	wake_step(w, u, &ev);

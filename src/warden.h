@@ -274,6 +274,9 @@ void wake_slot_sure(struct admit_waiter *x, void *warden);
 void wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p);
 void wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns);
 void wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns);
+/* Its readiness is probed from now on; the sentinel saw something of a guest (u may be NULL), false: nonsense. */
+void wake_why_probed(struct unit *u, const struct msg *probe);
+bool wake_why_sign(struct unit *u, const struct msg *m);
 /* What a unit needs is awake now: its own readiness, held back, counts. */
 void wake_ready_again(struct warden *w, struct unit *u);
 /* The packets of the unit's VM count as use. */

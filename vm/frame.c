@@ -11,14 +11,20 @@
 
 #define PROTO_ICMP 1
 #define PROTO_TCP 6
+#define PROTO_UDP 17
 #define PROTO_ICMP6 58
 
 #define ICMP_REPLY 0
+#define ICMP_UNREACHABLE 3
 #define ICMP_REQUEST 8
+#define ICMP6_UNREACHABLE 1
 #define ICMP6_REQUEST 128
 #define ICMP6_REPLY 129
 #define ICMP6_SOLICIT 135
 #define ICMP6_ADVERT 136
+
+#define DHCP_CLIENT_PORT 68
+#define DHCP_SERVER_PORT 67
 
 #define ND_OPT_SOURCE_MAC 1
 #define ND_OPT_TARGET_MAC 2
@@ -201,6 +207,31 @@ parse_tcp(struct cursor c, struct frame *f)
 	f->kind = FRAME_TCP;
 }
 
+/* Behind eight bytes the packet that did not arrive, or its begin (RFC 792, RFC 4443 section 3.1): one of ours has no options. */
+static void
+parse_unreachable(struct cursor c, uint8_t family, struct frame *f)
+{
+	const uint8_t *ip, *tcp;
+
+	ip = take(&c, 8) != NULL ? take(&c, family == 4 ? 20 : 40) : NULL;
+	tcp = ip != NULL ? take(&c, 4) : NULL;
+	if (tcp == NULL || (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP : ip[0] >> 4 != 6 || ip[6] != PROTO_TCP))
+		return;
+	get_addr(&f->unreachable.dst, family, ip + (family == 4 ? 16 : 24));
+	f->unreachable.sport = get16(tcp);
+	f->unreachable.dport = get16(tcp + 2);
+	f->kind = FRAME_UNREACHABLE;
+}
+
+static void
+parse_udp(struct cursor c, struct frame *f)
+{
+	const uint8_t *p = take(&c, 8);
+
+	if (p != NULL && get16(p) == DHCP_CLIENT_PORT && get16(p + 2) == DHCP_SERVER_PORT)
+		f->kind = FRAME_DHCP;
+}
+
 static void
 parse_v4(struct cursor c, struct frame *f)
 {
@@ -224,12 +255,16 @@ parse_v4(struct cursor c, struct frame *f)
 	get_addr(&f->dst, 4, p + 16);
 	if (p[9] == PROTO_TCP)
 		parse_tcp(c, f);
+	if (p[9] == PROTO_UDP)
+		parse_udp(c, f);
 	if (p[9] != PROTO_ICMP || c.left < 1 || sum_fold(sum_bytes(0, c.p, c.left)) != 0xffff)
 		return;
 	if (c.p[0] == ICMP_REPLY)
 		parse_echo(c, FRAME_ECHO_REPLY, f);
 	else if (c.p[0] == ICMP_REQUEST)
 		parse_echo(c, FRAME_ECHO_REQUEST, f);
+	else if (c.p[0] == ICMP_UNREACHABLE)
+		parse_unreachable(c, 4, f);
 }
 
 static void
@@ -240,6 +275,9 @@ parse_icmp6(struct cursor c, uint8_t hop_limit, struct frame *f)
 	if (c.left < 1 || sum_fold(sum_bytes(sum, c.p, c.left)) != 0xffff)
 		return;
 	switch (c.p[0]) {
+	case ICMP6_UNREACHABLE:
+		parse_unreachable(c, 6, f);
+		break;
 	case ICMP6_REQUEST:
 		parse_echo(c, FRAME_ECHO_REQUEST, f);
 		break;

@@ -30,7 +30,9 @@ enum frame_kind {
 	FRAME_ADVERT,       /* neighbour advertisement */
 	FRAME_ECHO_REQUEST,
 	FRAME_ECHO_REPLY,
-	FRAME_TCP
+	FRAME_TCP,
+	FRAME_UNREACHABLE,  /* ICMP, destination unreachable, for a TCP segment */
+	FRAME_DHCP          /* a client asks, over IPv4 */
 };
 
 struct frame_arp {
@@ -59,6 +61,11 @@ struct frame_tcp {
 	uint8_t flags;           /* FRAME_TCP_* */
 };
 
+struct frame_unreachable {   /* of the segment that did not arrive */
+	struct msg_addr dst;
+	uint16_t sport, dport;
+};
+
 struct frame {
 	uint8_t dst_mac[6], src_mac[6];
 	enum frame_kind kind;
@@ -68,6 +75,7 @@ struct frame {
 		struct frame_nd nd;
 		struct frame_echo echo;
 		struct frame_tcp tcp;
+		struct frame_unreachable unreachable;
 	};
 };
 

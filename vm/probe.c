@@ -36,7 +36,7 @@ struct attempt {
 };
 
 struct probe {
-	LIST_ENTRY(probe) by_mac, by_unit, active;
+	LIST_ENTRY(probe) by_mac, by_guest, by_unit, active;
 	uint32_t unit, network;
 	enum msg_probe_kind kind;
 	enum probe_state state;
@@ -45,12 +45,14 @@ struct probe {
 	uint8_t mac[6];
 	struct msg_addr guest, source;
 	struct attempt now, before;   /* `before`: an answer to the attempt that was refused last may still be under way */
+	uint16_t signs;            /* 1 << enum msg_sign: told */
 	uint16_t echo_seq;
 	uint8_t nonce[FRAME_ECHO_DATA];
 	uint64_t begun_ns;         /* when it was started */
 	uint64_t dense_ns;         /* when the schedule (re)started */
 	uint64_t interval_ns;
 	uint64_t next_ns;
+	uint64_t ask_ns, ask_pause_ns;   /* when all are asked next for its address, and then */
 };
 
 LIST_HEAD(probe_list, probe);
@@ -64,7 +66,7 @@ struct probe_set {
 	struct probe_ops ops;
 	void *arg;
 	struct network networks[LIMIT_NETWORKS];
-	struct probe_list by_mac[BUCKETS], by_unit[BUCKETS];
+	struct probe_list by_mac[BUCKETS], by_guest[BUCKETS], by_unit[BUCKETS];
 	struct probe_list active;
 };
 
@@ -79,6 +81,7 @@ probe_set_new(const struct probe_ops *ops, void *arg)
 	set->arg = arg;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		LIST_INIT(&set->by_mac[i]);
+		LIST_INIT(&set->by_guest[i]);
 		LIST_INIT(&set->by_unit[i]);
 	}
 	LIST_INIT(&set->active);
@@ -91,6 +94,7 @@ probe_free(struct probe *p)
 	if (p->state != PROBE_READY)
 		LIST_REMOVE(p, active);
 	LIST_REMOVE(p, by_mac);
+	LIST_REMOVE(p, by_guest);
 	LIST_REMOVE(p, by_unit);
 	free(p);
 }
@@ -118,12 +122,24 @@ probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6],
 	return ERR_OK;
 }
 
+static uint32_t
+hash_bytes(const uint8_t low[4])
+{
+	uint32_t v = (uint32_t)low[0] << 24 | (uint32_t)low[1] << 16 | (uint32_t)low[2] << 8 | low[3];
+
+	return v * 2654435761u >> 22 & (BUCKETS - 1);
+}
+
 static struct probe_list *
 mac_bucket(struct probe_set *set, const uint8_t mac[6])
 {
-	uint32_t low = (uint32_t)mac[2] << 24 | (uint32_t)mac[3] << 16 | (uint32_t)mac[4] << 8 | mac[5];
+	return &set->by_mac[hash_bytes(mac + 2)];
+}
 
-	return &set->by_mac[low * 2654435761u >> 22 & (BUCKETS - 1)];
+static struct probe_list *
+guest_bucket(struct probe_set *set, const struct msg_addr *guest)
+{
+	return &set->by_guest[hash_bytes(guest->bytes + (guest->family == 4 ? 0 : 12))];
 }
 
 static struct probe_list *
@@ -178,14 +194,31 @@ ping_send(struct probe_set *set, struct probe *p)
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
+/* To the link layer's broadcast address, or the solicited-node multicast address (RFC 4291 section 2.7.1, RFC 2464 section 7). */
 static void
-who_has_send(struct probe_set *set, const struct probe *p)
+ends_to_all(struct frame_ends *ends)
+{
+	static const uint8_t solicited[13] = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
+
+	if (ends->dst.family == 4) {
+		memset(ends->dst_mac, 0xff, 6);
+		return;
+	}
+	memcpy(ends->dst.bytes, solicited, sizeof(solicited));
+	memset(ends->dst_mac, 0x33, 2);
+	memcpy(ends->dst_mac + 2, ends->dst.bytes + 12, 4);
+}
+
+static void
+who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 {
 	struct frame_ends ends;
 	struct frame_out out;
 	bool built;
 
 	ends_fill(set, p, &ends);
+	if (to_all)
+		ends_to_all(&ends);
 	if (p->guest.family == 4) {
 		struct frame_arp arp = { .op = 1, .sender = p->source, .target = p->guest };
 
@@ -234,8 +267,14 @@ probe_fire(struct probe_set *set, struct probe *p, uint64_t now_ns)
 		ping_send(set, p);
 		break;
 	case PROBE_ARP:
-		who_has_send(set, p);
+		who_has_send(set, p, false);
 		break;
+	}
+	if (now_ns >= p->ask_ns) {
+		who_has_send(set, p, true);
+		p->ask_ns = now_ns + p->ask_pause_ns;
+		if (p->ask_pause_ns < PROBE_ASK_MOST_NS)
+			p->ask_pause_ns *= 2;
 	}
 	schedule_next(p, p->next_ns, now_ns);
 }
@@ -309,9 +348,12 @@ probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struc
 		memcpy(p->nonce + i, &r, 4);
 	}
 	LIST_INSERT_HEAD(mac_bucket(set, p->mac), p, by_mac);
+	LIST_INSERT_HEAD(guest_bucket(set, &p->guest), p, by_guest);
 	LIST_INSERT_HEAD(unit_bucket(set, p->unit), p, by_unit);
 	LIST_INSERT_HEAD(&set->active, p, active);
 	p->begun_ns = now_ns;
+	p->ask_ns = now_ns + PROBE_ASK_NS;
+	p->ask_pause_ns = PROBE_ASK_NS;
 	schedule_restart(p, now_ns);
 	probe_fire(set, p, now_ns);
 	return ERR_OK;
@@ -352,6 +394,93 @@ probe_next_ns(const struct probe_set *set)
 	return next;
 }
 
+/* ---- signs: what a guest does that is not ready ---- */
+
+static void
+sign(struct probe_set *set, struct probe *p, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
+    uint64_t now_ns)
+{
+	if (p->state == PROBE_READY || (p->signs & 1u << what) != 0)
+		return;
+	p->signs |= (uint16_t)(1u << what);
+	set->ops.sign(set->arg, p->unit, what, addr, mac, now_ns);
+}
+
+/* Every interface has one of its own. */
+static bool
+is_link_local(const struct msg_addr *a)
+{
+	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
+static bool
+is_zero(const struct msg_addr *a)
+{
+	static const uint8_t zeros[16];
+
+	return memcmp(a->bytes, zeros, a->family == 4 ? 4 : 16) == 0;
+}
+
+/* Whose address the frame says the sender's is, and by which MAC; family 0: it says nothing. */
+static void
+claim_of(const struct frame *f, struct msg_addr *addr, uint8_t mac[6])
+{
+	memset(addr, 0, sizeof(*addr));
+	memcpy(mac, f->src_mac, 6);
+	if (f->kind == FRAME_ARP) {
+		*addr = f->arp.sender;
+		memcpy(mac, f->arp.sender_mac, 6);
+	} else if (f->kind == FRAME_ADVERT) {
+		*addr = f->nd.target;
+		if (f->nd.has_mac)
+			memcpy(mac, f->nd.mac, 6);
+	} else if (f->kind == FRAME_SOLICIT) {
+		*addr = f->src;
+	}
+	if (addr->family != 0 && is_zero(addr))
+		addr->family = 0;   /* it looks whether the address is free */
+}
+
+/* The frame has the guest's MAC. */
+static void
+signs_of_guest(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
+{
+	struct msg_addr addr;
+	uint8_t mac[6];
+
+	if (f->kind == FRAME_DHCP && p->guest.family == 4)
+		sign(set, p, SIGN_DHCP, NULL, NULL, now_ns);
+	if (f->kind == FRAME_UNREACHABLE && p->kind == PROBE_TCP && frame_addr_equal(&f->unreachable.dst, &p->guest) &&
+	    f->unreachable.dport == p->port && (f->unreachable.sport == p->now.port || f->unreachable.sport == p->before.port))
+		sign(set, p, SIGN_UNREACHABLE, NULL, NULL, now_ns);
+	claim_of(f, &addr, mac);
+	if (addr.family != p->guest.family || (is_link_local(&addr) && !is_link_local(&p->guest)))
+		return;
+	if (!frame_addr_equal(&addr, &p->guest))
+		sign(set, p, SIGN_OTHER_ADDRESS, &addr, NULL, now_ns);
+	else if (memcmp(mac, p->mac, 6) == 0)
+		sign(set, p, SIGN_NEIGHBOUR, NULL, NULL, now_ns);
+	else
+		sign(set, p, SIGN_OTHER_MAC, NULL, mac, now_ns);
+}
+
+/* Does the frame say that somebody else has a guest's address? */
+static void
+signs_of_others(struct probe_set *set, uint32_t network, const struct frame *f, uint64_t now_ns)
+{
+	struct msg_addr addr;
+	uint8_t mac[6];
+	struct probe *p;
+
+	claim_of(f, &addr, mac);
+	if (addr.family == 0)
+		return;
+	LIST_FOREACH(p, guest_bucket(set, &addr), by_guest)
+		if (p->network == network && frame_addr_equal(&p->guest, &addr) && memcmp(p->mac, f->src_mac, 6) != 0 &&
+		    memcmp(p->mac, mac, 6) != 0)
+			sign(set, p, SIGN_OTHER_MAC, NULL, mac, now_ns);
+}
+
 /* ---- receiving ---- */
 
 static bool
@@ -372,6 +501,7 @@ tcp_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint
 		if (!current || p->state == PROBE_READY)
 			return false;
 		attempt_renew(set, p);
+		sign(set, p, SIGN_REFUSED, NULL, NULL, now_ns);
 		if (!p->refused) {   /* its network is up; the service follows */
 			p->refused = true;
 			schedule_restart(p, now_ns);
@@ -416,6 +546,8 @@ probe_take(struct probe_set *set, struct probe *p, const struct frame *f, uint64
 		schedule_restart(p, now_ns);
 	}
 	answered = probe_answered(set, p, f, now_ns);
+	if (!answered)
+		signs_of_guest(set, p, f, now_ns);
 	if (answered && p->state != PROBE_READY) {
 		p->state = PROBE_READY;
 		LIST_REMOVE(p, active);
@@ -438,4 +570,5 @@ probe_frame(struct probe_set *set, uint32_t network, const uint8_t *bytes, size_
 	LIST_FOREACH(p, mac_bucket(set, f.src_mac), by_mac)
 		if (p->network == network && memcmp(p->mac, f.src_mac, 6) == 0)
 			probe_take(set, p, &f, now_ns);
+	signs_of_others(set, network, &f, now_ns);
 }

@@ -4,6 +4,7 @@
  * A probe belongs to one unit and asks one address: a SYN to a port, an echo request, or who has the address.
  * Its frames go straight to the guest's MAC.  What comes back counts only when source MAC, source address and the numbers that the
  * probe chose at random (acknowledgement, echo data) all fit; another frame with the guest's source MAC is a sign of life, no more.
+ * What such frames, and others' claims to its address, say of the guest is told once each, for the case that it never gets ready.
  */
 #ifndef VM_PROBE_H
 #define VM_PROBE_H
@@ -23,12 +24,22 @@
 #define PROBE_SILENT_NS (5 * NS_PER_S)          /* a guest that gave no sign for so long is asked less and less often, down to ... */
 #define PROBE_SILENT_MOST_NS (100 * NS_PER_MS)
 
+/*
+ * A guest that is not ready after so long is asked for its address, too, by all who hear it: whether it has its network, or another
+ * has its address, is what a person wants to know.  The pause doubles.
+ */
+#define PROBE_ASK_NS (500 * NS_PER_MS)
+#define PROBE_ASK_MOST_NS (8 * NS_PER_S)
+
 /* What the machine wants done; called from inside probe_start, probe_tick and probe_frame. */
 struct probe_ops {
 	/* Send this frame into the network; a frame that is lost is sent again in time. */
 	void (*send)(void *arg, uint32_t network, const uint8_t *frame, size_t len);
 	/* Tell the warden: MSG_ALIVE (once, always first) or MSG_READY (once).  The set must not be changed from inside. */
 	void (*report)(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns);
+	/* Tell the warden of a sign; each once until MSG_READY.  addr and mac are NULL where the sign has none. */
+	void (*sign)(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
+	    uint64_t seen_ns);
 	/* 32 bits that nobody can guess. */
 	uint32_t (*random)(void *arg);
 };

@@ -70,19 +70,40 @@ on_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
 }
 
 static void
-on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
+tell(struct sentinel *s, const struct msg *m)
 {
-	struct sentinel *s = arg;
-	struct msg m = { .type = (uint16_t)what, .unit = unit, .time_ns = seen_ns };
 	enum err e;
 
-	m.probed.seen_ns = seen_ns;
 	if (s->chan == NULL)
 		return;
-	e = chan_send(s->chan, &m, NULL, 0);
+	e = chan_send(s->chan, m, NULL, 0);
 	/* A report that is lost would leave its unit booting for ever; a new sentinel gets all probes again. */
 	if (e != ERR_OK && e != ERR_IO)
-		fatal("report of unit %u: %s", unit, err_str(e));
+		fatal("report of unit %u: %s", m->unit, err_str(e));
+}
+
+static void
+on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
+{
+	struct msg m = { .type = (uint16_t)what, .unit = unit, .time_ns = seen_ns };
+
+	m.probed.seen_ns = seen_ns;
+	tell(arg, &m);
+}
+
+static void
+on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
+    uint64_t seen_ns)
+{
+	struct msg m = { .type = MSG_SIGN, .unit = unit, .time_ns = seen_ns };
+
+	m.sign.seen_ns = seen_ns;
+	m.sign.what = what;
+	if (addr != NULL)
+		m.sign.addr = *addr;
+	if (mac != NULL)
+		memcpy(m.sign.mac, mac, sizeof(m.sign.mac));
+	tell(arg, &m);
 }
 
 static uint32_t
@@ -333,7 +354,7 @@ set_up(struct sentinel *s, struct errmsg *m)
 static enum err
 sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 {
-	static const struct probe_ops ops = { .send = on_send, .report = on_report, .random = on_random };
+	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign, .random = on_random };
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;

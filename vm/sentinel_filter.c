@@ -2,7 +2,7 @@
  * sentinel_filter: the packet socket of one bridge, and the classic BPF program that decides what may wake the sentinel.
  *
  * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes up; DHCP from a client; TCP to the
- * ports that probes come from; echo replies with our identifier.  Everything else, an awake guest's payload above all, is
+ * ports that probes come from; ICMP that says that a probe did not arrive; echo replies with our identifier.  Everything else, an awake guest's payload above all, is
  * dropped in the kernel before it is copied.  Loads beyond a frame's end end the program with 0, which drops the frame.
  */
 #include <arpa/inet.h>
@@ -18,6 +18,8 @@
 
 #include "vm/vm.h"
 
+#define ICMP_UNREACHABLE 3
+#define ICMP6_UNREACHABLE 1
 #define ICMP6_ECHO_REPLY 129
 #define ICMP6_MLD_FIRST 130     /* query, report, done */
 #define ICMP6_MLD_LAST 132
@@ -40,6 +42,7 @@ enum {
 	PORT_SRC = 0,
 	PORT_DST = 2,
 	ECHO_ID = 4,
+	ICMP_HEADER = 8,
 	HOPS_NEXT = 0,
 	HOPS_LENGTH = 1,
 	HOPS_BYTES = 8
@@ -51,11 +54,14 @@ enum {
 	I_TYPE, I_TYPE_ARP, I_TYPE_V4, I_TYPE_V6,
 	I_V4_FRAG, I_V4_FRAG_IF, I_V4_HEADER, I_V4_PROTO, I_V4_TCP, I_V4_UDP, I_V4_ICMP,
 	I_V4_ICMP_TYPE, I_V4_ICMP_TYPE_IF, I_V4_ICMP_ID, I_V4_ICMP_ID_IF,
+	I_V4_LOST_IF, I_V4_LOST_HEADER, I_V4_LOST_HEADER_IF, I_V4_LOST_PROTO, I_V4_LOST_PROTO_IF,
+	I_V4_LOST_PORT, I_V4_LOST_PORT_GO,
 	I_V4_UDP_PORT, I_V4_UDP_PORT_IF,
 	I_V4_TCP_PORT, I_V4_TCP_PORT_GO,
 	I_V6_NEXT, I_V6_TCP, I_V6_ICMP, I_V6_HOPS,
 	I_HOPS_NEXT, I_HOPS_NEXT_IF, I_HOPS_LENGTH, I_HOPS_LENGTH_IF, I_MLD, I_MLD_V2, I_MLD_FROM, I_MLD_TO,
-	I_ICMP6, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID, I_ICMP6_ID_IF,
+	I_ICMP6, I_ICMP6_LOST_IF, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID, I_ICMP6_ID_IF,
+	I_V6_LOST_NEXT, I_V6_LOST_NEXT_IF, I_V6_LOST_PORT, I_V6_LOST_PORT_GO,
 	I_V6_TCP_PORT,
 	I_PORT_FROM, I_PORT_TO,
 	I_DROP, I_PASS,
@@ -88,9 +94,18 @@ static struct sock_filter program[] = {
 	WHEN(I_V4_ICMP, BPF_JEQ, IPPROTO_ICMP, I_V4_ICMP_TYPE, I_DROP),
 
 	LOAD_V4(I_V4_ICMP_TYPE, BPF_B, 0),
-	WHEN(I_V4_ICMP_TYPE_IF, BPF_JEQ, 0, I_V4_ICMP_ID, I_DROP),   /* echo reply */
+	WHEN(I_V4_ICMP_TYPE_IF, BPF_JEQ, 0, I_V4_ICMP_ID, I_V4_LOST_IF),   /* echo reply */
 	LOAD_V4(I_V4_ICMP_ID, BPF_H, ECHO_ID),
 	WHEN(I_V4_ICMP_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
+
+	/* A SYN of ours, which has no options, that did not arrive. */
+	WHEN(I_V4_LOST_IF, BPF_JEQ, ICMP_UNREACHABLE, I_V4_LOST_HEADER, I_DROP),
+	LOAD_V4(I_V4_LOST_HEADER, BPF_B, ICMP_HEADER),
+	WHEN(I_V4_LOST_HEADER_IF, BPF_JEQ, 0x45, I_V4_LOST_PROTO, I_DROP),
+	LOAD_V4(I_V4_LOST_PROTO, BPF_B, ICMP_HEADER + 9),
+	WHEN(I_V4_LOST_PROTO_IF, BPF_JEQ, IPPROTO_TCP, I_V4_LOST_PORT, I_DROP),
+	LOAD_V4(I_V4_LOST_PORT, BPF_H, ICMP_HEADER + 20 + PORT_SRC),
+	GO(I_V4_LOST_PORT_GO, I_PORT_FROM),
 
 	LOAD_V4(I_V4_UDP_PORT, BPF_H, PORT_SRC),
 	WHEN(I_V4_UDP_PORT_IF, BPF_JEQ, DHCP_CLIENT_PORT, I_PASS, I_DROP),
@@ -114,11 +129,17 @@ static struct sock_filter program[] = {
 	WHEN(I_MLD_TO, BPF_JGT, ICMP6_MLD_LAST, I_DROP, I_PASS),
 
 	LOAD(I_ICMP6, BPF_B, AT_V6_PAYLOAD),
+	WHEN(I_ICMP6_LOST_IF, BPF_JEQ, ICMP6_UNREACHABLE, I_V6_LOST_NEXT, I_ICMP6_REPLY),
 	WHEN(I_ICMP6_REPLY, BPF_JEQ, ICMP6_ECHO_REPLY, I_ICMP6_ID, I_ICMP6_ND_FROM),
 	WHEN(I_ICMP6_ND_FROM, BPF_JGE, ICMP6_ND_FIRST, I_ICMP6_ND_TO, I_DROP),
 	WHEN(I_ICMP6_ND_TO, BPF_JGT, ICMP6_ND_LAST, I_DROP, I_PASS),
 	LOAD(I_ICMP6_ID, BPF_H, AT_V6_PAYLOAD + ECHO_ID),
 	WHEN(I_ICMP6_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
+
+	LOAD(I_V6_LOST_NEXT, BPF_B, AT_V6_PAYLOAD + ICMP_HEADER + 6),
+	WHEN(I_V6_LOST_NEXT_IF, BPF_JEQ, IPPROTO_TCP, I_V6_LOST_PORT, I_DROP),
+	LOAD(I_V6_LOST_PORT, BPF_H, AT_V6_PAYLOAD + ICMP_HEADER + 40 + PORT_SRC),
+	GO(I_V6_LOST_PORT_GO, I_PORT_FROM),
 
 	LOAD(I_V6_TCP_PORT, BPF_H, AT_V6_PAYLOAD + PORT_DST),
 

@@ -18,7 +18,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct told {
-	unsigned alive[UNITS], ready[UNITS];
+	unsigned alive[UNITS], ready[UNITS], signs[UNITS];
 	uint32_t seed;
 };
 
@@ -47,6 +47,20 @@ on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 		t->ready[unit]++;
 	if (t->alive[unit] != 1 || t->ready[unit] > 1)
 		abort();
+}
+
+static void
+on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
+    uint64_t seen_ns)
+{
+	struct told *t = arg;
+
+	(void)seen_ns;
+	if (unit >= UNITS || what >= SIGN_COUNT || (t->signs[unit] & 1u << what) != 0 || t->ready[unit] != 0)
+		abort();
+	if ((addr != NULL) != (what == SIGN_OTHER_ADDRESS) || (mac != NULL) != (what == SIGN_OTHER_MAC))
+		abort();
+	t->signs[unit] |= 1u << what;
 }
 
 static uint32_t
@@ -80,7 +94,7 @@ probe(struct probe_set *set, uint32_t unit, enum msg_probe_kind kind, uint8_t fa
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct probe_ops ops = { .send = on_send, .report = on_report, .random = on_random };
+	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign, .random = on_random };
 	struct told told = { .seed = 2166136261u };
 	struct probe_set *set = probe_set_new(&ops, &told);
 	uint64_t now_ns = NS_PER_S;

@@ -61,7 +61,7 @@ test_show(void **state)
 	    "{\"name\":\"www.example.test\",\"aliases\":[\"blog.example.test\"],\"state\":\"failed\",\"since_s\":75,\"backoff_s\":4,\"image\":\"hello\","
 	    "\"driver\":\"qemu\",\"addresses\":[\"10.77.0.10\"],\"mac\":\"02:00:5e:10:00:0a\",\"uuid\":\"u-u\",\"pid\":42,\"memory\":16777216,"
 	    "\"policy\":{\"idle_ms\":120000,\"hold_ms\":1000,\"min_up_ms\":0,\"unused_after_ms\":30000,\"ready\":\"tcp:80\",\"sleep\":\"stop\"},"
-	    "\"boots\":3,\"last_boot_ms\":35.5,\"crashes\":1,\"failures\":2,\"queries\":9,\"file\":\"/etc/z\",\"line\":8,"
+	    "\"boots\":3,\"last_boot_ms\":35.5,\"crashes\":1,\"failures\":2,\"queries\":9,\"durations_us\":{\"alive\":20500,\"spawn\":3000},\"file\":\"/etc/z\",\"line\":8,"
 	    "\"last_error\":\"kernel \\u001b[31mred\\nsecond\",\"console\":\"Hello\\r\\n\\u0007bell\\\\\\n\"}", true),
 	    "name        www.example.test\n"
 	    "aliases     blog.example.test\n"
@@ -75,6 +75,7 @@ test_show(void **state)
 	    "policy      idle 2m00s, hold 1.0 s, min-up 0 s, unused-after 30 s, ready tcp:80, sleep stop\n"
 	    "boots       3 (the last took 36 ms)\n"
 	    "trouble     1 crashes, 2 failed boots in a row\n"
+	    "durations   spawn 3.0 ms, alive 20 ms\n"
 	    "queries     9\n"
 	    "defined     /etc/z:8\n"
 	    "last error\n"

@@ -58,4 +58,47 @@ guest_advert(struct frame_out *out, const struct frame_ends *ends, const struct 
 	return true;
 }
 
+/* ICMP, port unreachable, about a segment that our side sent; `ends` as the guest sees them.  The sums are summed anew. */
+static inline bool
+guest_unreachable(struct frame_out *out, const struct frame_ends *ends, const struct frame_tcp *lost)
+{
+	bool v4 = ends->src.family == 4;
+	size_t ip = FRAME_ETHER_BYTES, head = v4 ? 20 : 40, icmp = ip + head, inner = icmp + 8, ports = inner + head;
+	struct frame_ends sent = { .src = ends->dst, .dst = ends->src };
+	struct frame_echo echo = { .len = 0 };
+	struct frame_out syn;
+	uint32_t sum = 0;
+
+	if (!frame_build_tcp(&syn, &sent, lost) || !frame_build_echo_request(out, ends, &echo))
+		return false;
+	memcpy(out->bytes + inner, syn.bytes + ip, head + 8);
+	out->len = ports + 8;
+	memset(out->bytes + icmp, 0, 8);
+	out->bytes[icmp] = v4 ? 3 : 1;
+	out->bytes[icmp + 1] = v4 ? 3 : 4;
+	guest_word_set(out->bytes, ip + (v4 ? 2 : 4), (uint16_t)(out->len - ip - (v4 ? 0 : 40)), v4 ? ip + 10 : icmp + 6);
+	out->bytes[icmp + 6] = out->bytes[icmp + 7] = 0;
+	for (size_t i = v4 ? icmp : ip + 8; i < out->len; i += 2)
+		sum += (uint32_t)(out->bytes[i] << 8 | out->bytes[i + 1]);
+	if (!v4)
+		sum += 58 + (uint32_t)(out->len - icmp);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	out->bytes[icmp + 2] = (uint8_t)(~sum >> 8);
+	out->bytes[icmp + 3] = (uint8_t)~sum;
+	return true;
+}
+
+/* What a DHCP client sends first, without its contents; the sender's MAC is the frame's. */
+static inline bool
+guest_dhcp(struct frame_out *out, const struct frame_ends *ends)
+{
+	struct frame_tcp ports = { .sport = 68, .dport = 67 };
+
+	if (!frame_build_tcp(out, ends, &ports))
+		return false;
+	guest_word_set(out->bytes, FRAME_ETHER_BYTES + 8, 64 << 8 | 17, FRAME_ETHER_BYTES + 10);
+	return true;
+}
+
 #endif

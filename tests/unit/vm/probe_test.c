@@ -34,6 +34,15 @@ struct rig {
 		size_t sent_before;
 	} told[8];
 	size_t ntold;
+	struct {
+		enum msg_sign what;
+		uint32_t unit;
+		struct msg_addr addr;
+		uint8_t mac[6];
+	} signs[8];
+	size_t nsigns;
+	size_t nasked;             /* frames to all, by which the guest's address is asked for; not in `sent` */
+	struct frame asked;        /* the last of them */
 	uint32_t seed;
 };
 
@@ -47,6 +56,11 @@ rig_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
 	assert_true(r->nsent < MAX_SENT);
 	assert_true(frame_parse(frame, len, &r->sent[r->nsent].f));
 	assert_memory_equal(r->sent[r->nsent].f.src_mac, bridge_mac, 6);
+	if ((r->sent[r->nsent].f.dst_mac[0] & 1) != 0) {
+		r->asked = r->sent[r->nsent].f;
+		r->nasked++;
+		return;
+	}
 	assert_memory_equal(r->sent[r->nsent].f.dst_mac, guest_mac, 6);
 	r->sent[r->nsent].at_ns = r->now_ns;
 	r->sent[r->nsent].network = network;
@@ -66,6 +80,23 @@ rig_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 	r->ntold++;
 }
 
+static void
+rig_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
+    uint64_t seen_ns)
+{
+	struct rig *r = arg;
+
+	assert_true(r->nsigns < 8);
+	assert_int_equal(seen_ns, r->now_ns);
+	r->signs[r->nsigns].what = what;
+	r->signs[r->nsigns].unit = unit;
+	if (addr != NULL)
+		r->signs[r->nsigns].addr = *addr;
+	if (mac != NULL)
+		memcpy(r->signs[r->nsigns].mac, mac, 6);
+	r->nsigns++;
+}
+
 static uint32_t
 rig_random(void *arg)
 {
@@ -78,7 +109,7 @@ rig_random(void *arg)
 static int
 setup(void **state)
 {
-	static const struct probe_ops ops = { .send = rig_send, .report = rig_report, .random = rig_random };
+	static const struct probe_ops ops = { .send = rig_send, .report = rig_report, .sign = rig_sign, .random = rig_random };
 
 	(void)state;
 	memset(&rig, 0, sizeof(rig));
@@ -404,7 +435,6 @@ test_spoofed_tcp(void **state)
 	probe_frame(rig.set, 2, out.bytes, out.len, rig.now_ns);   /* from another network */
 	assert_int_equal(rig.ntold, 1);
 	/* A refusal with a wrong number does not change the attempt. */
-	tcp_answer(0, REFUSAL, &ends, &tcp);
 	tcp.ack += 5;
 	assert_true(frame_build_tcp(&out, &ends, &tcp));
 	deliver(&out);
@@ -580,6 +610,171 @@ test_restart(void **state)
 	assert_int_equal(rig.told[3].what, MSG_READY);
 }
 
+/* ---- signs ---- */
+
+static void
+assert_sign(size_t i, enum msg_sign what)
+{
+	assert_int_equal(rig.nsigns, i + 1);
+	assert_int_equal(rig.signs[i].what, what);
+	assert_int_equal(rig.signs[i].unit, 7);
+}
+
+/* ARP or neighbour discovery of that sender: with the MAC of the frame, who says so with another. */
+static void
+deliver_claim(const uint8_t from[6], const uint8_t says[6], const char *addr)
+{
+	struct frame_ends ends = { .src = guest_addr(addr), .dst = guest_addr(addr) };
+	struct frame_arp arp = { .op = 1, .sender = ends.src, .target = guest_addr("10.77.0.1") };
+	struct frame_out out;
+
+	memset(ends.dst_mac, 0xff, 6);
+	memcpy(ends.src_mac, from, 6);
+	memcpy(arp.sender_mac, says, 6);
+	if (ends.src.family == 4)
+		assert_true(frame_build_arp(&out, &ends, &arp));
+	else
+		assert_true(guest_advert(&out, &ends, &ends.src));
+	deliver(&out);
+}
+
+static void
+test_signs_of_tcp(void **state)
+{
+	(void)state;
+	start(PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	deliver_sign();   /* it looks whether an address is free, perhaps */
+	assert_int_equal(rig.nsigns, 0);
+	deliver_claim(guest_mac, guest_mac, "10.77.0.10");
+	assert_sign(0, SIGN_NEIGHBOUR);
+	deliver_tcp(rig.nsent - 1, REFUSAL);
+	assert_sign(1, SIGN_REFUSED);
+	run_to_ms(20);
+	deliver_claim(guest_mac, guest_mac, "10.77.0.10");
+	deliver_tcp(rig.nsent - 1, REFUSAL);
+	assert_int_equal(rig.nsigns, 2);   /* each is told once */
+	run_to_ms(30);
+	deliver_tcp(rig.nsent - 1, SYNACK);
+	assert_int_equal(rig.told[rig.ntold - 1].what, MSG_READY);
+	deliver_claim(guest_mac, guest_mac, "10.77.0.11");
+	assert_int_equal(rig.nsigns, 2);   /* nobody asks any more */
+	/* A new probe tells anew. */
+	start(PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	deliver_claim(guest_mac, guest_mac, "10.77.0.10");
+	assert_sign(2, SIGN_NEIGHBOUR);
+}
+
+static void
+check_unreachable(const char *guest, const char *source)
+{
+	struct frame_tcp lost = { .dport = 80, .flags = FRAME_TCP_SYN };
+	struct frame_ends ends = { .src = guest_addr(guest), .dst = guest_addr(source) };
+	struct frame_out out;
+
+	start(PROBE_TCP, guest, source);
+	memcpy(ends.src_mac, guest_mac, 6);
+	lost.sport = (uint16_t)(rig.sent[rig.nsent - 1].f.tcp.sport ^ 1);
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	deliver(&out);
+	lost.sport ^= 1;
+	lost.dport++;
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	deliver(&out);
+	assert_int_equal(rig.nsigns, 0);
+	lost.dport--;
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	deliver(&out);
+	assert_sign(0, SIGN_UNREACHABLE);
+}
+
+static void
+test_unreachable_v4(void **state)
+{
+	(void)state;
+	check_unreachable("10.77.0.10", "10.77.0.1");
+}
+
+static void
+test_unreachable_v6(void **state)
+{
+	(void)state;
+	check_unreachable("fd77::a:1", "fd77::1");
+}
+
+static void
+test_other_address(void **state)
+{
+	struct msg_addr other = guest_addr("10.77.0.99"), other6 = guest_addr("fd77::a:9");
+	struct frame_ends ends = { .src = guest_addr("0.0.0.0"), .dst = guest_addr("255.255.255.255") };
+	struct frame_out out;
+
+	(void)state;
+	start(PROBE_PING, "10.77.0.10", "10.77.0.1");
+	deliver_claim(guest_mac, guest_mac, "fd77::a:9");   /* it has one of each family */
+	assert_int_equal(rig.nsigns, 0);
+	deliver_claim(guest_mac, guest_mac, "10.77.0.99");
+	assert_sign(0, SIGN_OTHER_ADDRESS);
+	assert_true(frame_addr_equal(&rig.signs[0].addr, &other));
+	memcpy(ends.src_mac, guest_mac, 6);
+	assert_true(guest_dhcp(&out, &ends));
+	deliver(&out);
+	assert_sign(1, SIGN_DHCP);
+	start(PROBE_ARP, "fd77::a:1", NULL);
+	deliver_claim(guest_mac, guest_mac, "fe80::1");     /* every interface has one */
+	assert_int_equal(rig.nsigns, 2);
+	deliver_claim(guest_mac, guest_mac, "fd77::a:9");
+	assert_sign(2, SIGN_OTHER_ADDRESS);
+	assert_true(frame_addr_equal(&rig.signs[2].addr, &other6));
+}
+
+static void
+test_other_mac(void **state)
+{
+	static const uint8_t other_mac[6] = { 2, 0, 0, 0, 0, 0xbb };
+
+	(void)state;
+	start(PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	deliver_claim(other_mac, other_mac, "10.77.0.11");
+	deliver_claim(other_mac, guest_mac, "10.77.0.10");   /* for it */
+	assert_int_equal(rig.nsigns, 0);
+	deliver_claim(other_mac, other_mac, "10.77.0.10");
+	assert_sign(0, SIGN_OTHER_MAC);
+	assert_memory_equal(rig.signs[0].mac, other_mac, 6);
+	assert_int_equal(rig.ntold, 0);   /* no sign of life */
+	start(PROBE_ARP, "10.77.0.10", NULL);
+	deliver_claim(guest_mac, other_mac, "10.77.0.10");
+	assert_sign(1, SIGN_OTHER_MAC);
+	start(PROBE_PING, "fd77::a:1", "fd77::1");
+	deliver_claim(other_mac, other_mac, "fd77::a:1");
+	assert_sign(2, SIGN_OTHER_MAC);
+	assert_memory_equal(rig.signs[2].mac, other_mac, 6);
+}
+
+/* Who is not ready after half a second is asked for by its address, with growing pauses. */
+static void
+test_ask_all(void **state)
+{
+	struct msg_addr guest = guest_addr("10.77.0.10"), guest6 = guest_addr("fd77::a:1"), all = guest_addr("ff02::1:ff0a:1");
+	static const uint8_t all_mac[6] = { 0x33, 0x33, 0xff, 0x0a, 0, 1 };
+
+	(void)state;
+	start(PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	run_to_ms(499);
+	assert_int_equal(rig.nasked, 0);
+	run_to_ms(530);
+	assert_int_equal(rig.nasked, 1);
+	assert_int_equal(rig.asked.kind, FRAME_ARP);
+	assert_true(frame_addr_equal(&rig.asked.arp.target, &guest));
+	run_to_ms(30000);
+	assert_in_range(rig.nasked, 6, 8);
+	start(PROBE_TCP, "fd77::a:1", "fd77::1");
+	run_to_ms(30530);
+	assert_int_equal(rig.asked.kind, FRAME_SOLICIT);
+	assert_true(frame_addr_equal(&rig.asked.nd.target, &guest6));
+	assert_true(frame_addr_equal(&rig.asked.dst, &all));
+	assert_memory_equal(rig.asked.dst_mac, all_mac, 6);
+}
+
 static void
 test_refused_messages(void **state)
 {
@@ -619,6 +814,8 @@ main(void)
 		T(test_spoofed_tcp), T(test_foreign_mac_is_no_life),
 		T(test_ping_v4), T(test_ping_v6), T(test_arp), T(test_arp_with_source), T(test_solicit),
 		T(test_stop), T(test_restart), T(test_refused_messages),
+		T(test_signs_of_tcp), T(test_unreachable_v4), T(test_unreachable_v6), T(test_other_address),
+		T(test_other_mac), T(test_ask_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

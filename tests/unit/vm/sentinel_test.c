@@ -213,7 +213,10 @@ tell(struct msg *m, int fd)
 		fail_msg("%s", why.text);
 }
 
-/* The next message within `ms`, or type 0. */
+/* Which signs were told, each as a bit. */
+static unsigned signs;
+
+/* The next message but for signs within `ms`, or type 0. */
 static struct msg
 hear(int ms)
 {
@@ -228,6 +231,11 @@ hear(int ms)
 	if (chan_recv_blocking(chan_fd, &m, fds, &nfds, &why) != ERR_OK)
 		fail_msg("%s", why.text);
 	chan_close_fds(fds, nfds);
+	if (m.type == MSG_SIGN) {
+		assert_true(m.sign.what < SIGN_COUNT);
+		signs |= 1u << m.sign.what;
+		return hear(ms);
+	}
 	if (m.type == MSG_LOG)
 		print_message("sentinel says: %s\n", m.log.text);
 	return m;
@@ -442,6 +450,46 @@ test_ping_and_arp(void **state)
 	check_kind(PROBE_ARP, "10.77.0.10", NULL);
 	check_kind(PROBE_ARP, "fd77::a:1", "fd77::1");
 	check_kind(PROBE_ARP, "fd77::a:1", NULL);
+}
+
+/* Until all of them were told of a new probe; it does not become ready meanwhile. */
+static void
+hear_signs(const char *guest, const char *source, unsigned all)
+{
+	uint64_t end = clock_now_ms() + PATIENCE_MS;
+
+	tell_unprobe(UNIT);
+	while (hear(100).type != 0)
+		;
+	signs = 0;
+	tell_probe(UNIT, PROBE_TCP, guest, source);
+	while ((signs & all) != all) {
+		assert_int_not_equal(hear(10).type, MSG_READY);
+		assert_true(clock_now_ms() < end);
+	}
+}
+
+/* What a real network stack does that refuses us, by itself or by its rules. */
+static void
+test_signs(void **state)
+{
+	(void)state;
+	NEED_ROOT();
+	guest_boot();
+	hear_signs("10.77.0.10", "10.77.0.1", 1u << SIGN_NEIGHBOUR | 1u << SIGN_REFUSED);
+	hear_signs("fd77::a:1", "fd77::1", 1u << SIGN_NEIGHBOUR | 1u << SIGN_REFUSED);
+	assert_int_equal(signs & 1u << SIGN_UNREACHABLE, 0);
+	if (system("command -v nft >/dev/null") != 0)
+		return;
+	in_guest();
+	run("nft 'table inet t { chain c { type filter hook input priority 0; tcp dport 80 reject with icmpx type port-unreachable; }; }'");
+	in_host();
+	hear_signs("10.77.0.10", "10.77.0.1", 1u << SIGN_UNREACHABLE);
+	hear_signs("fd77::a:1", "fd77::1", 1u << SIGN_UNREACHABLE);
+	assert_int_equal(signs & 1u << SIGN_REFUSED, 0);
+	in_guest();
+	run("nft delete table inet t");
+	in_host();
 }
 
 /* An address that is not the guest's is never ready, however alive the guest. */
@@ -796,7 +844,7 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp), T(test_wrong_address),
+		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp), T(test_wrong_address), T(test_signs),
 		T(test_unprobe), T(test_idle), T(test_confined), T(test_bridge_changes), T(test_nonsense),
 		T(test_filter), cmocka_unit_test(test_no_such_interface),
 	};
