@@ -36,6 +36,7 @@ struct unit_conf {
 	uint32_t line;
 	uint16_t nneeds;
 	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
+	bool needed;                   /* another unit needs it, or did when the set was finished before */
 	bool refused;                  /* alone, in a zone that was kept: no unit, its name is plain data */
 	uint8_t mac[6];
 	struct msg_addr *addrs;        /* prefixlen is its subnet's */

@@ -103,8 +103,10 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 		/* An alias that leads nowhere is its own zone's fault and has been reported, or will be. */
 		if (need != NULL && need->target != NULL)
 			need = need->target;
-		if (need != NULL && need->image != NULL)
+		if (need != NULL && need->image != NULL) {
+			need->needed = true;
 			u->needs[u->nneeds++] = need;
+		}
 		text += len + (text[len] == ',');
 	}
 }

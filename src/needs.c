@@ -83,6 +83,31 @@ needs_release(struct warden *w, const struct unit *u)
 }
 
 bool
+needs_unsure(const struct warden *w, const struct unit *u)
+{
+	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
+		const struct unit *n = needed(w, u->conf, i);
+
+		if (n != NULL && wake_is_unsure(w, n))
+			return true;
+	}
+	return false;
+}
+
+void
+needs_board(struct warden *w, const struct unit *u)
+{
+	if (u->conf == NULL || !u->conf->needed)
+		return;
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *x = unit_by_number(&w->units, i);
+
+		if (x != NULL && life_state(&x->life) == LIFE_BOOTING && unit_needs(w, x, u))
+			wake_board(w, x);
+	}
+}
+
+bool
 needs_used(const struct warden *w, const struct unit *u)
 {
 	for (uint32_t i = 0; i < w->units.next; i++) {

@@ -26,6 +26,12 @@ void needs_release(struct warden *w, const struct unit *u);
 /* After a reload: what a unit that is held back needs may be others now. */
 void needs_review(struct warden *w);
 
+/* May something that `u` needs never boot (wake_is_unsure)? */
+bool needs_unsure(const struct warden *w, const struct unit *u);
+
+/* Whether `u` may never boot has changed: the board of those that need it follows. */
+void needs_board(struct warden *w, const struct unit *u);
+
 /* Does a unit that is awake or boots need `u`? */
 bool needs_used(const struct warden *w, const struct unit *u);
 

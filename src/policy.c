@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "src/needs.h"
 #include "src/warden.h"
 
 /* A VM that was awake for so long makes former failures forgotten. */
@@ -54,6 +55,7 @@ wake_board(struct warden *w, struct unit *u)
 	struct board_state *b = &w->board.state[u->number];
 	enum life_state s = life_state(&u->life);
 	enum board_answer a = BOARD_HOLD;
+	uint16_t was;
 
 	if (u->conf != NULL) {
 		bool now = u->conf->policy.answer == CONFIG_ANSWER_NOW;
@@ -69,7 +71,9 @@ wake_board(struct warden *w, struct unit *u)
 	else if (u->conf != NULL && wake_is_unsure(w, u))
 		a = BOARD_UNSURE;
 	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);
-	atomic_store_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
+	was = atomic_exchange_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
+	if ((was == BOARD_UNSURE) != (a == BOARD_UNSURE))
+		needs_board(w, u);
 }
 
 uint64_t

@@ -361,9 +361,9 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
 		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
 	wake_step(w, u, &ev);
-	/* Whether a slot is sure once this one is given back is looked at each time somebody asks. */
+	/* Whether it gets a slot for which it has not asked yet is looked at each time somebody asks. */
 	u = unit_by_number(&w->units, number);
-	if (u != NULL && (s == LIFE_STOPPING || s == LIFE_SAVED))
+	if (u != NULL && s != LIFE_AWAKE && !u->admit.queued)
 		wake_board(w, u);
 }
 

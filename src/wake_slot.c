@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/needs.h"
 #include "src/record.h"
 
 static struct unit *
@@ -58,8 +59,12 @@ wake_is_unsure(const struct warden *w, const struct unit *u)
 {
 	enum life_state s = life_state(&u->life);
 
+	if (s == LIFE_BOOTING && needs_unsure(w, u))
+		return true;
+	if (u->life.phase == LIFE_P_ADMITTING && u->admit.queued)
+		return !u->admit.sure;
 	if (u->life.phase == LIFE_P_ADMITTING)
-		return u->behind || (u->admit.queued && !u->admit.sure);
+		return u->behind || !admit_would_be_sure(&w->admit, &u->admit);
 	/* It gives its slot back first, and whoever waits already has it then. */
 	if (s == LIFE_STOPPING || u->life.phase == LIFE_P_SAVING)
 		return !admit_would_be_sure(&w->admit, &u->admit);

@@ -517,3 +517,16 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	grep -q 'status: NOERROR' "$DIR/two"
 	for i in www one two; do is_state "$i.example.test" awake; done
 }
+
+@test "whose needed unit has the last slot gets no address before there is one for itself" {
+	CONF_MORE=$'limits { vms = 2 }' write_conf
+	write_zone 'db A 10.77.0.30' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.31' '_jitsu.app TXT "image=hello" "needs=db" "hold=1s"'
+	start_jitsud
+	jitsu wake www.example.test
+	ask app.example.test A | grep -q 'EDE: 14 (Not Ready)'
+	wait_for 30 is_state db.example.test awake
+	is_state app.example.test booting
+	jitsu sleep www.example.test
+	wait_for 30 is_state app.example.test awake
+	[ "$(ask +short app.example.test A)" = 10.77.0.31 ]
+}
