@@ -82,12 +82,25 @@ real_path(int fd, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 }
 
+/* Writer i may not do that to what fd is of. */
+static enum err
+deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
+{
+	char who[WRITERS_TEXT], path[WHY_TEXT];
+
+	writers_text(&k->writers, i, who);
+	real_path(fd, path, sizeof(path));
+	return err_set(m, ERR_PERM,
+	    "is not opened, as %s %s and so can choose what is read here, but may not %s %s; change "
+	    "owner, group or mode of one of them", who,
+	    k->why[i][0] != '\0' ? k->why[i] : "may write a file of this zone", verb, path);
+}
+
 /* Are those who had a say allowed to use it? */
 static enum err
 check_use(
     const struct walk *k, int fd, const struct stat *st, enum writers_use use, struct errmsg *m)
 {
-	char who[WRITERS_TEXT], path[WHY_TEXT];
 	int i;
 
 	if (k->writers.n == 0 && !k->writers.anybody)
@@ -95,13 +108,7 @@ check_use(
 	i = writers_first_denied(&k->writers, st, has_acl(fd), use);
 	if (i < 0)
 		return ERR_OK;
-	writers_text(&k->writers, i, who);
-	real_path(fd, path, sizeof(path));
-	return err_set(m, ERR_PERM,
-	    "is not opened, as %s %s and so can choose what is read here, but may not %s %s; change "
-	    "owner, group or mode of one of them", who,
-	    k->why[i][0] != '\0' ? k->why[i] : "may write a file of this zone",
-	    use == WRITERS_READ ? "read" : "search", path);
+	return deny(k, i, use == WRITERS_READ ? "read" : "search", fd, m);
 }
 
 /* Notes why those that the walk knows more than `before` are there. */
@@ -192,15 +199,20 @@ step_into(struct walk *k, int dir)
 	k->dir = dir;
 }
 
-/* The link leads to what its text does not name (/proc/PID/fd, /proc/PID/root): the kernel knows. */
+/*
+ * The link leads to what its text does not name (/proc/PID/fd, /proc/PID/root): the kernel knows.
+ * Its mode does not tell who may follow it, such as into another root.
+ */
 static enum err
-follow_magic(struct walk *k, const char *name, struct errmsg *m)
+follow_magic(struct walk *k, int link, const char *name, struct errmsg *m)
 {
 	struct stat st;
 	int fd;
 
 	if (k->beneath)
 		return err_set(m, ERR_PERM, OUTSIDE);
+	if (k->writers.n > 0 || k->writers.anybody)
+		return deny(k, k->writers.n > 0 ? 0 : WRITERS_ANYBODY, "follow", link, m);
 	fd = openat(k->dir, name, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		(void)err_sys(m, "cannot be opened");
@@ -239,7 +251,7 @@ walk_other(struct walk *k, const char *name, const struct stat *dir, struct errm
 		e = err_sys(m, "cannot be opened");
 		goto out;
 	}
-	e = fs.f_type == PROC_SUPER_MAGIC ? follow_magic(k, name, m) : follow_link(k, fd, m);
+	e = fs.f_type == PROC_SUPER_MAGIC ? follow_magic(k, fd, name, m) : follow_link(k, fd, m);
 out:
 	if (fd >= 0)
 		close(fd);

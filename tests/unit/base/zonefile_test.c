@@ -182,6 +182,8 @@ directory_of_a_user(void **state)
 	make_link("zones/link-closed", "../closed/public", BOB);
 	make_link("zones/link-closed-none", "../closed/none", BOB);
 	make_link("zones/link-dir", "..", BOB);
+	make_link("zones/link-proc", "/proc/1/root/etc/passwd", BOB);
+	make_link("zones/link-fd", "/proc/self/fd/0", BOB);
 	opens("zones/own", false);
 	opens("zones/of-root-open", true);
 	opens("zones/link-own", false);
@@ -194,6 +196,8 @@ directory_of_a_user(void **state)
 	refused("zones/link", "may not read");
 	refused("zones/link-of-root", "may not read");
 	refused("zones/link-dir/key", "may not read");
+	refused("zones/link-proc", "may not follow /proc/1/root;");
+	refused("zones/link-fd", "may not follow /proc/self");
 	/* what is in a directory that he may not search is not told, either */
 	refused("zones/link-closed", "may not search");
 	refused("zones/link-closed-none", "may not search");
