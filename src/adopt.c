@@ -29,6 +29,7 @@
 struct found {
 	struct vm_uuid uuid;
 	enum vm_found_state state;
+	bool claimed;                     /* a row has its UUID */
 	bool settled;                     /* it is a row's */
 	char *unit, *said, *why;
 	const char *driver;
@@ -208,6 +209,55 @@ destroy_all(struct warden *w)
 
 /* ---- rows ---- */
 
+/* What the store would say, had it not been lost, or full when this VM began. */
+static void
+row_renew(struct adopt_row *r, const struct found *f)
+{
+	static const enum life_state states[] = {
+		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
+		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_SILENT] = LIFE_AWAKE, [VM_FOUND_BROKEN] = LIFE_DORMANT,
+	};
+
+	r->uuid = f->uuid;
+	r->has_uuid = r->this_boot = true;
+	r->state = states[f->state];
+	r->failures = 0;
+	r->backoff_until_ns = 0;
+	free(r->driver);
+	r->driver = strdup(f->driver);
+	if (r->driver == NULL)
+		fatal("adoption: %s", err_str(ERR_NOMEM));
+	/* Not known: nobody is to lose a VM that is used. */
+	r->awake_since_ns = r->last_activity_ns = clock_now_ns();
+	memcpy(r->identity, f->identity, sizeof(r->identity));
+}
+
+/*
+ * A row may be older than its unit's VM, which was begun while nothing could be saved: what stands
+ * with the VM is newer then.
+ */
+static void
+renew_rows(struct adoption *a)
+{
+	for (size_t i = 0; i < a->nrows; i++) {
+		struct found *f = find_vm(a, &a->rows[i]);
+
+		if (f != NULL)
+			f->claimed = true;
+	}
+	for (size_t i = 0; i < a->nfound; i++) {
+		struct found *f = &a->found[i];
+		size_t k = 0;
+
+		if (f->claimed || f->unit[0] == '\0' || f->state == VM_FOUND_BROKEN)
+			continue;
+		while (k < a->nrows && strcmp(a->rows[k].owner, f->unit) != 0)
+			k++;
+		if (k < a->nrows && find_vm(a, &a->rows[k]) == NULL)
+			row_renew(&a->rows[k], f);
+	}
+}
+
 static void
 settle_row(struct warden *w, struct adopt_row *r)
 {
@@ -246,25 +296,13 @@ destroy(struct warden *w, const struct found *f, const char *why)
 	vm_stop(w->vms, &f->uuid, VM_STOP_DESTROY, 0, destroyed, NULL);
 }
 
-/* What the store would say, had it not been lost. */
 static void
 row_of(const struct found *f, struct adopt_row *r)
 {
-	static const enum life_state states[] = {
-		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
-		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_SILENT] = LIFE_AWAKE, [VM_FOUND_BROKEN] = LIFE_DORMANT,
-	};
-
-	*r = (struct adopt_row){ .uuid = f->uuid, .has_uuid = true, .this_boot = true,
-		.state = states[f->state] };
-	r->owner = strdup(f->unit);
-	r->driver = strdup(f->driver);
-	r->image = strdup("");
-	if (r->owner == NULL || r->driver == NULL || r->image == NULL)
+	*r = (struct adopt_row){ .owner = strdup(f->unit), .image = strdup("") };
+	if (r->owner == NULL || r->image == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
-	/* Not known: nobody is to lose a VM that is used. */
-	r->awake_since_ns = r->last_activity_ns = clock_now_ns();
-	memcpy(r->identity, f->identity, sizeof(r->identity));
+	row_renew(r, f);
 }
 
 static void
@@ -330,6 +368,7 @@ on_found(const struct vm_found *f, void *arg)
 		destroy_all(w);
 		return;
 	}
+	renew_rows(a);
 	for (size_t i = 0; i < a->nrows; i++)
 		settle_row(w, &a->rows[i]);
 	for (size_t i = 0; i < a->nfound; i++)

@@ -58,7 +58,7 @@ enum life_why {
 	LIFE_WHY_REMOVED,
 	LIFE_WHY_BACKOFF_OVER,
 	LIFE_WHY_REFUSED,        /* no slot */
-	LIFE_WHY_STORE,          /* the intent could not be written */
+	LIFE_WHY_STORE,          /* no memory for the intent */
 	LIFE_WHY_START,          /* the driver could not start it */
 	LIFE_WHY_NOT_READY,      /* not ready within boot_ms */
 	LIFE_WHY_DIED,           /* the VM ended by itself */
@@ -111,7 +111,7 @@ enum life_event_kind {
 	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */
 	LIFE_EV_ADMITTED,   /* ticket: the slot is held from now on, and one of the slots for concurrent boots */
 	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full */
-	LIFE_EV_STORED,     /* ticket, result: the intent is on disk */
+	LIFE_EV_STORED,     /* ticket, result: the intent is on disk, or cannot be and is tried again */
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
 	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */

@@ -108,5 +108,11 @@ void mapping_mac_derive(const struct mapping_secret *secret, const char *name, u
 
 /* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
 enum err mapping_secret_load(const char *state_dir, struct mapping_secret *secret, struct errmsg *m);
+/*
+ * The same for the daemon, which keeps a copy in its run directory: when the state directory is lost
+ * while VMs run, their MAC addresses stay.
+ */
+enum err mapping_secret_keep(const char *state_dir, const char *run_dir, struct mapping_secret *secret,
+    struct errmsg *m);
 
 #endif

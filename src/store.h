@@ -204,10 +204,12 @@ void store_addresses_each(const struct store *s, uint64_t now_s, store_address_c
 const char *store_boot_id(const struct store *s);
 
 /* Rows and events waiting to be written, commits done and failed; for `status` and tests. */
+#define STORE_FAILING 400
 struct store_stats {
 	uint64_t commits, failed_commits, events_dropped;
 	uint64_t last_commit_us, worst_commit_us;
 	size_t pending;
+	char failing[STORE_FAILING];   /* why changes are not saved now; "" when they are */
 };
 void store_stats_get(struct store *s, struct store_stats *st);
 

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -173,6 +174,7 @@ note_outcome(struct store *s, enum err e, const struct errmsg *m, uint64_t took_
 		s->stats.commits++;
 	else
 		s->stats.failed_commits++;
+	snprintf(s->stats.failing, sizeof(s->stats.failing), "%s", e == ERR_OK ? "" : m->text);
 	pthread_mutex_unlock(&s->lock);
 }
 

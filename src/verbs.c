@@ -423,6 +423,20 @@ reload_json(const struct warden *w)
 	    w->reload.error != NULL ? json_string(w->reload.error) : json_null());
 }
 
+/* What is wrong with the store: since the start, or now; null when nothing is. */
+static json_t *
+state_json(const struct warden *w)
+{
+	struct store_stats st;
+	char text[STORE_FAILING + 64];
+
+	store_stats_get(w->store, &st);
+	if (w->store_note[0] != '\0' || st.failing[0] == '\0')
+		return record_text_json(w->store_note);
+	snprintf(text, sizeof(text), "NOT SAVED, tried again with every change: %s", st.failing);
+	return record_text_json(text);
+}
+
 static void
 verb_status(struct control_request *req, json_t *args, void *arg)
 {
@@ -443,7 +457,7 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 	aside_list_json(w, aside);
 	if (json_object_set_new(all, "aside", aside) != 0 ||
 	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
-	    json_object_set_new(all, "state", record_text_json(w->store_note)) != 0) {
+	    json_object_set_new(all, "state", state_json(w)) != 0) {
 		json_decref(all);
 		all = NULL;
 	}

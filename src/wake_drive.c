@@ -49,10 +49,14 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 	wake_step(w, u, &ev);
 }
 
+/*
+ * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/owner.h),
+ * and with each change of its state the row is tried again.  That it is not saved is said by the store.
+ */
 static void
 intent_stored(enum err e, const char *why, void *arg)
 {
-	wake_op_done(arg, e, why);
+	wake_op_done(arg, e == ERR_NOMEM ? e : ERR_OK, why);
 }
 
 void

@@ -105,7 +105,7 @@ open_store(struct warden *w, const struct config *conf)
 
 	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
 	if (store_open_anyhow(w->base, path, &sc, &w->store, w->store_note, &m) != ERR_OK ||
-	    mapping_secret_load(conf->state, &w->secret, &m) != ERR_OK)
+	    mapping_secret_keep(conf->state, conf->run_dir, &w->secret, &m) != ERR_OK)
 		fatal("%s", m.text);
 	if (w->store_note[0] == '\0')
 		return;

@@ -237,6 +237,7 @@ vm_run_dir_keep(struct vm_host *h)
 		if (d->err == ERR_OK && d->driver->keep(d->ctx, &m) != ERR_OK)
 			log_err("run directory: %s", m.text);
 	}
+	owner_dirs_keep(&h->owners, h->run_dir);
 	for (unsigned i = 0; i < HOST_BUCKETS; i++) {
 		struct entry *e;
 
@@ -283,7 +284,7 @@ adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,
 	j->list = grown;
 	a = &grown[j->n++];
 	a->uuid = *uuid;
-	(void)owner_read(j->host->owners_fd, uuid, &a->owner);   /* empty when it is not known */
+	(void)owner_read(&j->host->owners, uuid, &a->owner);   /* empty when it is not known */
 	a->vm = vm;
 	a->state = state;
 	a->driver = j->driver;
@@ -300,14 +301,14 @@ drop_owners(const struct adopt_job *j, const bool looked[HOST_DRIVERS], const st
 {
 	for (size_t i = 0; i < n; i++) {
 		struct owner o;
-		bool known = owner_read(j->host->owners_fd, &list[i], &o);
+		bool known = owner_read(&j->host->owners, &list[i], &o);
 		int driver = known ? driver_index(j->host, o.driver) : -1;
 		bool there = driver >= 0 && !looked[driver];
 
 		for (size_t k = 0; k < j->n && !there; k++)
 			there = memcmp(&j->list[k].uuid, &list[i], sizeof(list[i])) == 0;
 		if (!there)
-			owner_remove(j->host->owners_fd, &list[i]);
+			owner_remove(&j->host->owners, &list[i]);
 	}
 }
 
@@ -318,7 +319,7 @@ adopt_run(struct pool_job *pj)
 	struct vm_uuid *owners = NULL;
 	size_t nowners = 0;
 	bool looked[HOST_DRIVERS] = { false };
-	bool known = owner_list(j->host->owners_fd, &owners, &nowners) == ERR_OK;
+	bool known = owner_list(&j->host->owners, &owners, &nowners) == ERR_OK;
 	struct errmsg m;
 
 	for (j->driver = 0; j->driver < j->host->ndrivers; j->driver++) {
@@ -426,19 +427,21 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads, [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
 	struct vm_host *h = calloc(1, sizeof(*h));
+	struct errmsg why;
 	enum err e;
 
 	*out = NULL;
 	if (h == NULL)
 		return err_set(m, ERR_NOMEM, "VMs: out of memory");
-	h->owners_fd = -1;
+	h->owners.state_fd = h->owners.run_fd = -1;
 	h->base = base;
 	h->on_event = on_event;
 	h->arg = arg;
 	h->reporter.host = h;
 	e = conf_copy(h, conf, m);
-	if (e == ERR_OK)
-		e = owner_dir_open(h->state_dir, &h->owners_fd, m);
+	/* VMs run without it as well. */
+	if (e == ERR_OK && owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
+		log_warn("whose the VMs are is noted once, not twice: %s", why.text);
 	if (e == ERR_OK)
 		e = pool_new(base, threads, threads_end, &h->pool, m);
 	if (e != ERR_OK) {
@@ -490,8 +493,7 @@ vm_host_free(struct vm_host *h)
 	for (unsigned i = 0; i < h->ndrivers; i++)
 		if (h->drivers[i].err == ERR_OK)
 			h->drivers[i].driver->close(h->drivers[i].ctx);
-	if (h->owners_fd >= 0)
-		close(h->owners_fd);
+	owner_dirs_close(&h->owners);
 	free(h->run_dir);
 	free(h->state_dir);
 	free(h->qemu);

@@ -102,7 +102,7 @@ struct vm_host {
 	struct event_base *base;
 	struct vm_host_conf conf;
 	char *run_dir, *state_dir, *qemu;
-	int owners_fd;             /* owner.h */
+	struct owner_dirs owners;
 	vm_event_cb on_event;
 	void *arg;
 	struct pool *pool;

@@ -129,7 +129,7 @@ job_owner_note(struct host_job *j)
 {
 	struct errmsg m;
 
-	if (owner_write(j->host->owners_fd, j->spec, &m) != ERR_OK)
+	if (owner_write(&j->host->owners, j->spec, &m) != ERR_OK)
 		vm_report_log(&j->host->reporter, &j->uuid,
 		    "%s: if the state database is lost, its VM will not be known: %s",
 		    j->spec->unit, m.text);
@@ -142,7 +142,7 @@ job_owner_settle(struct host_job *j)
 	     ends = (j->op == OP_STOP && !j->asking && !j->reading) || j->op == OP_BURY;
 
 	if ((starts && j->err != ERR_OK && !j->out.saved) || (ends && j->err == ERR_OK))
-		owner_remove(j->host->owners_fd, &j->uuid);
+		owner_remove(&j->host->owners, &j->uuid);
 }
 
 /* On a driver thread. */

@@ -1,18 +1,35 @@
 /*
- * owner: whose a VM is, in a file of its own below the state directory, so that one that runs or is
- * saved is known again by a daemon whose database was lost.  Written before the VM is made, removed
- * after it has gone.
+ * owner: whose a VM is, in a file of its own, so that one that runs or is saved is known again by a
+ * daemon whose database was lost or cannot be written.  Written before the VM is made, removed after
+ * it has gone.
+ *
+ * Each file is there twice: below the state directory, where it outlives the host as a saved VM does,
+ * and below the run directory, which is mostly another file system: it need not be full, read-only or
+ * lost at the same time.
  */
 #ifndef VM_OWNER_H
 #define VM_OWNER_H
 
 #include "vm/vm.h"
 
-/* Opens `state_dir`/owners, which is made when it is missing; ours alone. */
-enum err owner_dir_open(const char *state_dir, int *fd, struct errmsg *m);
+/* -1: it cannot be used.  Any thread. */
+struct owner_dirs {
+	int state_fd, run_fd;
+};
 
-enum err owner_write(int fd, const struct vm_spec *spec, struct errmsg *m);
-void owner_remove(int fd, const struct vm_uuid *uuid);   /* harmless when there is none */
+/*
+ * Opens `owners` below both, made where they are missing, ours alone.  An error says what is wrong
+ * with one of them; the other, or none, is used then.
+ */
+enum err owner_dirs_open(const char *state_dir, const char *run_dir, struct owner_dirs *d,
+    struct errmsg *m);
+void owner_dirs_close(struct owner_dirs *d);
+/* Makes the one below the run directory again, with all files, when somebody removed it. */
+void owner_dirs_keep(const struct owner_dirs *d, const char *run_dir);
+
+/* ERR_OK when it stands in one of them. */
+enum err owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errmsg *m);
+void owner_remove(const struct owner_dirs *d, const struct vm_uuid *uuid);   /* harmless when there is none */
 
 #define OWNER_DRIVER 16   /* the longest name of a driver, and more */
 
@@ -22,9 +39,12 @@ struct owner {
 	char driver[OWNER_DRIVER];
 };
 /* False, and empty texts, when it is not known. */
-bool owner_read(int fd, const struct vm_uuid *uuid, struct owner *o);
+bool owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner *o);
 
-/* The UUIDs that have a file; *list is malloc'd.  ERR_NOMEM, ERR_IO: nothing is known. */
-enum err owner_list(int fd, struct vm_uuid **list, size_t *n);
+/*
+ * The UUIDs that have a file, some of them twice; *list is malloc'd.  ERR_NOMEM, ERR_IO: nothing is
+ * known.
+ */
+enum err owner_list(const struct owner_dirs *d, struct vm_uuid **list, size_t *n);
 
 #endif

@@ -105,9 +105,22 @@ one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
 	cp "$DIR/good" "$DIR/example.zone"
 	jitsu reload
 	found_again
+	# With it all that is known of VMs but in the run directory; the MACs are of the secret there.
+	stop_jitsud KILL
+	rm -r "$DIR"/state/jitsu.db* "$DIR/state/owners" "$DIR/state/secret"
+	start_jitsud
+	grep -q 'state/secret is lost, the copy of this boot is taken' "$DIR/log"
+	cmp "$DIR/state/secret" "$DIR/run/secret"
+	found_again
+	# The next time it is the run directory.
+	stop_jitsud TERM
+	rm -r "$DIR/run/owners" "$DIR/run/secret" "$DIR"/state/jitsu.db*
+	start_jitsud
+	cmp "$DIR/state/secret" "$DIR/run/secret"
+	found_again
 	# Whose a VM is stands nowhere any more: it is kept until somebody decides.
 	stop_jitsud TERM
-	rm -r "$DIR"/state/jitsu.db* "$DIR/state/owners"
+	rm -r "$DIR"/state/jitsu.db* "$DIR/state/owners" "$DIR/run/owners"
 	start_jitsud
 	[ "$(qemus | sort)" = "$PIDS" ]
 	[ "$(jitsu --json aside | jq -c '[.[].vm] | sort')" = '["awake","frozen","saved"]' ]

@@ -57,12 +57,12 @@ listen() { sed -i "s/^listen = .*/listen = { $1 }/" "$DIR/jitsu.conf"; }
 # Of the daemon in its own mount namespace.
 jitsu() { nsenter -t "$JITSUD" -m "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ended() { ! kill -0 "$JITSUD" 2>/dev/null; }
-up_or_ended() { ended || jitsu status >/dev/null 2>&1; }
+up_or_ended() { ended || { [ -e "$DIR/begun" ] && jitsu status >/dev/null 2>&1; }; }
 
 # begin PREP: a jitsud with directories of its own, in a mount namespace that PREP has changed; WRAP in PREP are
 # words before its command.  `establish` in PREP: one has run before.
 begin() {
-	rm -rf "$DIR/run" "$DIR/state"
+	rm -rf "$DIR/run" "$DIR/state" "$DIR/begun"
 	cp "$DIR/good.conf" "$DIR/jitsu.conf"
 	: >"$DIR/log"
 	cat >"$DIR/prep" <<-EOF
@@ -94,6 +94,7 @@ begin() {
 	option() { sed -i "s|^\$1 = .*|\$1 = \$2|" "\$CONF"; }
 	mount --make-rprivate /
 	$1
+	: >"$DIR/begun"
 	exec \$WRAP "$BUILD/jitsud" -f -c "\$CONF"
 	EOF
 	(exec nsenter --net="/run/netns/$NS" unshare -m bash "$DIR/prep" >>"$DIR/log" 2>&1 3>&- 4>&-) &
@@ -219,6 +220,9 @@ table_conf() {
 	table_conf
 	each_row works <<-'EOF'
 	establish =>
+	establish; read_only $DIR/state => NOT SAVED, since the state database cannot be used
+	tmpfs $DIR/state size=1m; establish; fill $DIR/state/x => state is not saved, retrying with every change
+	establish; rm -r $DIR/state => state/secret is lost, the copy of this boot is taken: MAC addresses stay as they were
 	mkdir -m 755 $DIR/real; ln -s real $DIR/state =>
 	tmpfs $DIR/state noexec,nosuid,nodev; tmpfs $DIR/run noexec,nosuid,nodev =>
 	tmpfs /var ro; read_only /etc =>
