@@ -26,7 +26,7 @@ enum board_answer {
 	BOARD_HOLD = 0,   /* not awake: ask the warden (MSG_WAKE) and hold */
 	BOARD_NOW = 1,    /* awake, or the unit has answer=now: answer; with BOARD_WAKE_TOO ask for a wake as well */
 	BOARD_WAKE_TOO = 2,
-	BOARD_FAIL = 3,   /* in back-off after a failed boot: SERVFAIL at once, EDE in `ede` */
+	BOARD_FAIL = 3,   /* in back-off after a failed boot, or without network: SERVFAIL, EDE in `ede` */
 	BOARD_CHECK = 4,  /* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
 	/* as BOARD_HOLD, but no limit may ever let it boot: whom it was held for too long for gets SERVFAIL */
 	BOARD_UNSURE = 5,

@@ -320,5 +320,11 @@ _Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_X
 
 /* Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its end comes first. */
 #define LIMIT_LINKS_SETTLE_MS 200
+/*
+ * A VM that cannot be reached for so long is put to sleep: tools that make a bridge anew take a few
+ * seconds, and what is known to be of no use shall not keep memory and a slot.
+ */
+#define LIMIT_LINKS_LOST_S 10
+_Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return is seen");
 
 #endif

@@ -63,8 +63,8 @@ check_bridge(const struct config *conf, const struct config_network *n, struct r
 	struct errmsg m;
 
 	if (vm_bridge_check(n->bridge, &m) != ERR_OK)
-		report_warn(r, conf->path, n->line, "network \"%s\": %s; units on it cannot boot (a bridge is "
-		    "made with: ip link add %s type bridge)", n->name, m.text, n->bridge);
+		report_warn(r, conf->path, n->line, "network \"%s\": %s; units on it cannot boot",
+		    n->name, m.text);
 }
 
 /* Once for all images of a driver and machine. */

@@ -442,6 +442,7 @@ loader_swap(struct loader *l)
 	settle_units(w);
 	holds_settle(w, &l->report);
 	if (old != NULL) {
+		links_reload(w);
 		probelink_networks(w);
 		probelink_probe_all(w);
 		aside_review(w);

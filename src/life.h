@@ -49,6 +49,7 @@ enum life_why {
 	LIFE_WHY_NONE = 0,
 	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,   /* woken or sent to sleep by; the same order as enum life_cause */
 	LIFE_WHY_PRESSURE,       /* memory is wanted by others */
+	LIFE_WHY_UNREACHABLE,    /* its network is gone */
 	LIFE_WHY_AGAIN,          /* a wake had come while it went down */
 	LIFE_WHY_READY,
 	LIFE_WHY_IDLE,           /* not used for `idle` */
@@ -122,14 +123,17 @@ enum life_event_kind {
 	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
 	LIFE_EV_DIED,       /* the unit's VM ended by itself and was cleaned up */
 	LIFE_EV_TIMER,      /* life.timer_ms is reached; too early or late is allowed */
-	LIFE_EV_SLEEP,      /* .sleep: by the operator or under memory pressure; a boot under way is given up */
+	LIFE_EV_SLEEP,      /* .sleep: who or what wants it; a boot under way is given up */
 	LIFE_EV_POLICY,     /* the policy passed with this step is new */
 	LIFE_EV_REMOVE,     /* the unit left the configuration: down, then FORGET */
 	LIFE_EV_ADOPT,      /* .adopt: once, at start, as the first event */
 	LIFE_EVENT_COUNT
 };
 
-enum life_cause { LIFE_BY_QUERY = LIFE_WHY_QUERY, LIFE_BY_PACKET, LIFE_BY_OPERATOR, LIFE_BY_PRESSURE };
+enum life_cause {
+	LIFE_BY_QUERY = LIFE_WHY_QUERY, LIFE_BY_PACKET, LIFE_BY_OPERATOR, LIFE_BY_PRESSURE,
+	LIFE_BY_UNREACHABLE
+};
 
 enum life_found { LIFE_FOUND_NONE, LIFE_FOUND_RUNNING, LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN };
 
@@ -142,7 +146,7 @@ struct life_event {
 		enum life_cause cause;         /* WAKE: query, packet or operator */
 		bool kept;                     /* RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or saved state are as before */
 		struct {
-			enum life_cause cause;     /* operator or pressure */
+			enum life_cause cause;     /* operator, pressure or unreachable */
 			enum life_tier tier;       /* at least so deep; what is deeper already stays */
 		} sleep;
 		struct {

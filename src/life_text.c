@@ -18,6 +18,7 @@ static const char *const phases[LIFE_PHASE_COUNT] = {
 
 static const char *const whys[LIFE_WHY_COUNT] = {
 	[LIFE_WHY_NONE] = "new", [LIFE_WHY_QUERY] = "query", [LIFE_WHY_PACKET] = "packet", [LIFE_WHY_OPERATOR] = "operator",
+	[LIFE_WHY_UNREACHABLE] = "its network is gone",
 	[LIFE_WHY_PRESSURE] = "memory pressure", [LIFE_WHY_AGAIN] = "wanted again", [LIFE_WHY_READY] = "ready", [LIFE_WHY_IDLE] = "idle",
 	[LIFE_WHY_UNUSED] = "woken but never contacted", [LIFE_WHY_AGED] = "asleep for long", [LIFE_WHY_ADOPTED] = "adopted",
 	[LIFE_WHY_REMOVED] = "removed from the configuration", [LIFE_WHY_BACKOFF_OVER] = "back-off over",

@@ -64,10 +64,10 @@ wake_board(struct warden *w, struct unit *u)
 		if (now)
 			a = BOARD_WAKE_TOO;
 	}
-	if (s == LIFE_AWAKE)
-		a = u->run != NULL && u->run->check_due ? BOARD_CHECK : BOARD_NOW;
-	else if (s == LIFE_FAILED)
+	if (s == LIFE_FAILED || unit_unreachable(u))
 		a = BOARD_FAIL;
+	else if (s == LIFE_AWAKE)
+		a = u->run != NULL && u->run->check_due ? BOARD_CHECK : BOARD_NOW;
 	else if (u->conf != NULL && wake_is_unsure(w, u))
 		a = BOARD_UNSURE;
 	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);

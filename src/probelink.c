@@ -1,4 +1,5 @@
 /* probelink: the warden's end of the channel to the sentinel: networks and readiness probes. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +39,8 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 	br->ifindex = 0;
 	if (!spec_probe(u->conf, &guest, &source))
 		return ERR_OK;
-	if ((e = vm_bridge_get(net->bridge, br, why)) != ERR_OK)
+	if ((e = vm_bridge_get(net->bridge, br, why)) != ERR_OK ||
+	    (e = vm_bridge_up(net->bridge, br, why)) != ERR_OK)
 		return e;
 	if (source.family == 0)
 		source = bridge_source(br, &guest);
@@ -178,8 +180,10 @@ setup(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
-void
-probelink_probe_all(struct warden *w)
+#define EVERY_NETWORK UINT_MAX
+
+static void
+probe_again(struct warden *w, unsigned network)
 {
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
@@ -187,10 +191,28 @@ probelink_probe_all(struct warden *w)
 
 		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
+		if (network != EVERY_NETWORK && u->conf->image->network->index != network)
+			continue;
 		probelink_unplan(u->run);     /* networks may have other numbers by now */
 		if (!u->run->probe_waits && spec_probes(u->conf) && send_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
+}
+
+void
+probelink_probe_all(struct warden *w)
+{
+	probe_again(w, EVERY_NETWORK);
+}
+
+void
+probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
+{
+	struct errmsg m;
+
+	if (!is_told(w, network, br) && send_network(w, network, br, &m) != ERR_OK)
+		log_warn("network %s: %s", w->gen->conf->networks[network].name, m.text);
+	probe_again(w, network);
 }
 
 /* A sentinel that was replaced must learn of the probes that its predecessor had. */

@@ -278,6 +278,14 @@ unit_run(struct unit *u)
 }
 
 void
+unit_links_reset(struct unit *u)
+{
+	memset(u->run->links, 0, sizeof(u->run->links));
+	u->run->lost_ns = 0;
+	u->run->link_changed = u->run->no_network = false;
+}
+
+void
 unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 {
 	struct unit_run *r = uuid != NULL ? unit_run(u) : u->run;
@@ -297,6 +305,7 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 		return;
 	r->uuid = *uuid;
 	r->has_vm = true;
+	unit_links_reset(u);
 	s = uuid_slot(t, uuid);
 	u->next_uuid = t->by_uuid[s];
 	t->by_uuid[s] = u;

@@ -88,7 +88,9 @@ struct unit_run {
 	uint64_t probe_sent_ns;
 	bool probe_waits;          /* for the end of the driver's start: until then there is nobody to answer */
 	bool link_changed;         /* a NIC's end on the host did something: it is looked at */
-	bool unreachable;          /* a NIC is on no bridge, which was said */
+	uint8_t links[LIMIT_NICS]; /* what became of its NICs' ends on the host (links.c), as was said */
+	uint64_t lost_ns;          /* since when it cannot be reached for that; 0 = it can */
+	bool no_network;           /* for want of which its VM was not started */
 	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
 	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
@@ -167,11 +169,32 @@ struct unit *unit_vm_next(const struct unit_table *t, const struct unit *u);
 struct unit_run *unit_run(struct unit *u);
 /* Gives a unit's VM its identity, or takes it away (NULL). */
 void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);
+/* Its VM is made (anew), and nothing has happened to its NICs yet. */
+void unit_links_reset(struct unit *u);
 
 static inline bool
 unit_has_vm(const struct unit *u)
 {
 	return u->run != NULL && u->run->has_vm;
+}
+
+/* Its guest runs, or boots in a VM that is whole. */
+static inline bool
+unit_runs(const struct unit *u)
+{
+	enum life_phase p = (enum life_phase)u->life.phase;
+	enum life_state s = life_state(&u->life);
+
+	return u->conf != NULL && unit_has_vm(u) && s != LIFE_STOPPING && s != LIFE_FAILED &&
+	    (p == LIFE_P_PROBING || p == LIFE_P_AWAKE || p == LIFE_P_READING ||
+	    p == LIFE_P_FREEZING || p == LIFE_P_FROZEN || p == LIFE_P_THAWING);
+}
+
+/* It does, and it is known that nobody can reach it. */
+static inline bool
+unit_unreachable(const struct unit *u)
+{
+	return u->run != NULL && u->run->lost_ns != 0 && unit_runs(u);
 }
 
 /*

@@ -55,6 +55,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_check_begin(w, u);
 	else
 		wake_check_end(u);
+	if (to == LIFE_AWAKE)
+		links_awake(w, u);
 	wake_board(w, u);
 	if (to == LIFE_AWAKE) {
 		if (unit_run(u)->awake_since_ns == 0)
@@ -81,6 +83,8 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 {
 	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : NULL;
 
+	if (result == WAKE_READY && unit_unreachable(u))
+		result = WAKE_FAILED;
 	switch (result) {
 	case WAKE_READY:
 		dnslink_woken(w, u->number, result, 0);
@@ -92,8 +96,10 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 			error = u->run != NULL ? u->run->error : NULL;
 		}
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
-		wake_waiters_answer(w, u, false, u->life.why != LIFE_WHY_REFUSED ? "it was sent to sleep" : error != NULL ? error :
-		    "a limit is reached");
+		if (u->life.why != LIFE_WHY_REFUSED && u->life.why != LIFE_WHY_UNREACHABLE)
+			error = "it was sent to sleep";
+		wake_waiters_answer(w, u, false,
+		    error != NULL ? error : life_why_text((enum life_why)u->life.why));
 		break;
 	case WAKE_FAILED:
 		dnslink_woken(w, u->number, result, MSG_EDE_OTHER);
@@ -339,6 +345,12 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 	enum life_state s = life_state(&u->life);
 	uint32_t number = u->number;
 
+	if (unit_unreachable(u)) {   /* and that is no use */
+		dnslink_woken(w, u->number, WAKE_FAILED, MSG_EDE_OTHER);
+		wake_waiters_answer(w, u, false,
+		    u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_UNREACHABLE));
+		return;
+	}
 	if (time_ns == 0 || time_ns > now)
 		time_ns = now;
 	if (time_ns > u->last_use_ns)

@@ -128,6 +128,7 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		r->count_waits = true;
 		if (r->probe_waits && u->conf != NULL)
 			probelink_start(op->w, u, false);
+		links_started(op->w, u);
 	}
 	wake_vm_done(uuid, res, arg);
 }
@@ -155,8 +156,12 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	char identity[RECORD_IDENTITY];
 	struct errmsg m;
 	struct spec spec;
-	enum err e = probelink_plan(w, u, &m);
+	enum err e = links_check(w, u, &m);
 
+	unit_links_reset(u);
+	if (e == ERR_OK)
+		e = probelink_plan(w, u, &m);
+	u->run->no_network = e != ERR_OK;
 	if (restore)
 		unit_boot_begin(u);   /* as INTENT does before a cold boot */
 	u->run->vm_memory_bytes = u->conf->policy.memory_bytes;

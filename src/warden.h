@@ -117,7 +117,14 @@ struct warden {
 	struct vm_host *vms;
 	struct vm_links *links;        /* NULL: the kernel does not tell of interfaces */
 	struct event *ev_links;        /* ... what it told is looked at */
-	unsigned bridges[LIMIT_NETWORKS];   /* by network: the bridge's ifindex, as was heard last; 0 = not yet */
+	struct event *ev_lost;         /* ... VMs that cannot be reached are put to sleep */
+	struct link_bridge {
+		char name[16];             /* as the configuration had it; "" = not known yet */
+		unsigned ifindex;          /* 0: there is none */
+		bool up;
+		uint8_t mac[6];
+		bool doubt;                /* something was heard of it: it is looked at */
+	} bridges[LIMIT_NETWORKS];     /* by network */
 	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
 	struct control *control;
 	struct admit admit;
@@ -214,6 +221,8 @@ void probelink_unplan(struct unit_run *r);
 void probelink_start(struct warden *w, struct unit *u, bool vm_starts);
 /* Starts those under way anew: they name networks by numbers that a reload changes. */
 void probelink_probe_all(struct warden *w);
+/* The bridge of a network has another MAC or address, or is another: the sentinel learns that. */
+void probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br);
 void probelink_unprobe(struct warden *w, const struct unit *u);
 
 /* ---- loader.c ---- */
@@ -299,11 +308,21 @@ uint64_t wake_last_use_ns(const struct warden *w, const struct unit *u);
 
 /* ---- links.c ---- */
 
-/* VMs whose NICs lose their bridge get it back; those whose NICs are gone are ended. */
+/*
+ * VMs whose NICs lose their bridge get it back; those whose NICs are gone, or whose bridge stays
+ * away, are ended.
+ */
 void links_init(struct warden *w);
 void links_clear(struct warden *w);
-/* Every VM is looked at soon. */
+/* Every VM and every network is looked at soon; after a reload, networks only. */
 void links_review(struct warden *w);
+void links_reload(struct warden *w);
+/* Have its NICs bridges that are up?  On the way of every wake: what is known is not asked for. */
+enum err links_check(const struct warden *w, const struct unit *u, struct errmsg *m);
+/* Its VM was started: what happened to its NICs meanwhile is looked at. */
+void links_started(struct warden *w, const struct unit *u);
+/* It is awake (again): when it is known that nobody can reach it, not for long. */
+void links_awake(struct warden *w, struct unit *u);
 
 /* ---- adopt.c ---- */
 

@@ -118,17 +118,19 @@ vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 }
 
 enum err
+vm_bridge_up(const char *name, const struct vm_bridge *br, struct errmsg *m)
+{
+	return br->up ? ERR_OK :
+	    err_set(m, ERR_STATE, "bridge \"%s\" is down (ip link set %s up)", name, name);
+}
+
+enum err
 vm_bridge_check(const char *name, struct errmsg *m)
 {
 	struct vm_bridge br;
-	char path[64];
+	enum err e = vm_bridge_get(name, &br, m);
 
-	if (name[0] != '\0' && strlen(name) < IFNAMSIZ) {
-		snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", name);
-		if (access(path, F_OK) == 0)
-			return ERR_OK;
-	}
-	return vm_bridge_get(name, &br, m);
+	return e == ERR_OK ? vm_bridge_up(name, &br, m) : e;
 }
 
 /* Was its MAC set by somebody (NET_ADDR_SET)?  When that cannot be known, no. */

@@ -1,4 +1,4 @@
-/* links: the kernel's word that an interface came, went, or left its bridge (rtnetlink(7)). */
+/* links: the kernel's word that an interface came, went, changed or left its bridge (rtnetlink). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,22 @@
 #include "vm/port.h"
 #include "vm/rtnl.h"
 
+#define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
+
 struct vm_links {
 	struct mnl_socket *nl;
 	struct event *ev;
 	vm_link_cb cb;
 	void *arg;
 };
+
+static void
+tell_addr(struct vm_links *l, const struct nlmsghdr *nlh)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+
+	l->cb(&(struct vm_link){ .kind = VM_LINK_ADDR, .ifindex = ifa->ifa_index }, l->arg);
+}
 
 static int
 on_link(const struct nlmsghdr *nlh, void *arg)
@@ -22,6 +32,8 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 	struct vm_link link = { .kind = VM_LINK_IS };
 	struct rtnl_link said;
 
+	if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
+		tell_addr(l, nlh);
 	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
 		return MNL_CB_OK;
 	rtnl_link_parse(nlh, &said);
@@ -31,7 +43,9 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 	else if (ifi->ifi_family != AF_UNSPEC)
 		return MNL_CB_OK;
 	link.ifindex = said.ifindex;
+	link.up = said.up;
 	memcpy(link.name, said.name, sizeof(link.name));
+	memcpy(link.mac, said.mac, sizeof(link.mac));
 	l->cb(&link, l->arg);
 	return MNL_CB_OK;
 }
@@ -45,12 +59,14 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while ((n = mnl_socket_recvfrom(l->nl, buf, sizeof(buf))) > 0 || errno == ENOBUFS) {
+	for (;;) {
+		n = mnl_socket_recvfrom(l->nl, buf, sizeof(buf));
 		if (n > 0)
-			(void)mnl_cb_run(buf, (size_t)n, 0, 0, on_link, l);   /* what is damaged is passed over */
-		else
+			(void)mnl_cb_run(buf, (size_t)n, 0, 0, on_link, l);   /* but for what is damaged */
+		else if (n < 0 && (errno == ENOBUFS || errno == ENOSPC))      /* too many, too long */
 			l->cb(&(struct vm_link){ .kind = VM_LINK_LOST }, l->arg);
-		errno = 0;
+		else
+			break;
 	}
 }
 
@@ -67,7 +83,7 @@ vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links 
 	l->cb = cb;
 	l->arg = arg;
 	l->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (l->nl == NULL || mnl_socket_bind(l->nl, RTMGRP_LINK, MNL_SOCKET_AUTOPID) != 0) {
+	if (l->nl == NULL || mnl_socket_bind(l->nl, GROUPS, MNL_SOCKET_AUTOPID) != 0) {
 		e = err_sys(m, "netlink");
 		goto fail;
 	}
@@ -95,23 +111,52 @@ vm_links_free(struct vm_links *l)
 	free(l);
 }
 
+/* Its bridge is not there by that name: is it on one that is? */
+static enum vm_port_state
+port_stray(struct mnl_socket *nl, const struct rtnl_link *port, const char *bridge,
+    struct errmsg *m)
+{
+	struct rtnl_link on;
+
+	if (port->master == 0 || !port->up || rtnl_link_get(nl, NULL, port->master, &on) != 0 ||
+	    !on.is_bridge || !on.up) {
+		(void)err_set(m, ERR_MISSING, "bridge \"%s\" does not exist", bridge);
+		return VM_PORT_LOST;
+	}
+	(void)err_set(m, ERR_MISSING, "bridge \"%s\" does not exist, and it is on \"%s\"", bridge,
+	    on.name);
+	return VM_PORT_ELSEWHERE;
+}
+
 enum vm_port_state
 vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m)
 {
+	struct vm_bridge found = { .ifindex = 0 };
 	enum vm_port_state state = VM_PORT_LOST;
-	struct rtnl_link port, br;
+	struct rtnl_link port, br = { .ifindex = 0 };
 	struct mnl_socket *nl;
 	int error;
 
 	if (rtnl_open(&nl, m) != ERR_OK)
 		return VM_PORT_LOST;
 	error = rtnl_link_get(nl, name, 0, &port);
-	if (error == ENODEV)
+	if (error == ENODEV) {
 		state = VM_PORT_GONE;
-	else if (error == 0 && rtnl_link_get(nl, bridge, 0, &br) == 0 && port.master == br.ifindex)
+		goto done;
+	}
+	error = error == 0 ? rtnl_link_get(nl, bridge, 0, &br) : error;
+	found.up = br.up;
+	if (error == ENODEV)
+		state = port_stray(nl, &port, bridge, m);
+	else if (error != 0)
+		(void)err_set(m, ERR_IO, "%s: %s", name, strerror(error));
+	else if (br.is_bridge && vm_bridge_up(bridge, &found, m) != ERR_OK)
+		state = VM_PORT_LOST;   /* it is put there when the bridge is up */
+	else if (port.master == br.ifindex && port.up)
 		state = VM_PORT_THERE;
 	else if (port_join(name, bridge, mac, m) == ERR_OK)
 		state = VM_PORT_BACK;
+done:
 	mnl_socket_close(nl);
 	return state;
 }

@@ -222,11 +222,16 @@ struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
  */
 void vm_end(struct vm_host *host, const struct vm_uuid *uuid, const char *why);
 
-/* What the kernel says of interfaces.  GONE: deleted; LEFT: no port of its bridge any more; LOST: some were not heard. */
+/*
+ * What the kernel says of interfaces.  IS: made, or changed in some way; GONE: deleted; LEFT: no
+ * port of its bridge any more; ADDR: its IP addresses changed (no name); LOST: some was not heard.
+ */
 struct vm_link {
-	enum { VM_LINK_IS, VM_LINK_GONE, VM_LINK_LEFT, VM_LINK_LOST } kind;
+	enum { VM_LINK_IS, VM_LINK_GONE, VM_LINK_LEFT, VM_LINK_ADDR, VM_LINK_LOST } kind;
 	unsigned ifindex;
 	char name[IFNAMSIZ];
+	bool up;                   /* IS */
+	uint8_t mac[6];            /* IS */
 };
 struct vm_links;
 typedef void (*vm_link_cb)(const struct vm_link *link, void *arg);
@@ -235,10 +240,12 @@ enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct 
 void vm_links_free(struct vm_links *links);
 
 /*
- * The host's end of a VM's NIC is to be a port of `bridge`: THERE; BACK: it was not and is now; GONE: it
- * was deleted, nothing brings it back; LOST: it cannot be one, `m` says why.
+ * The host's end of a VM's NIC is to be an up port of `bridge`, which is up: THERE; BACK: it was
+ * not and is now; ELSEWHERE: there is no such bridge, and it is on another that is up (which may be the
+ * same by another name); GONE: it was deleted, nothing brings it back; LOST: it cannot be one.  `m`
+ * says why for ELSEWHERE and LOST.
  */
-enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_GONE, VM_PORT_LOST };
+enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_ELSEWHERE, VM_PORT_GONE, VM_PORT_LOST };
 enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m);
 
 /*
@@ -319,7 +326,9 @@ struct vm_bridge {
 	unsigned naddrs;
 };
 enum err vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m);
-/* The same errors, for who wants no more than them: on the way of every wake. */
+/* ERR_STATE when it is not up; the message says how it gets so. */
+enum err vm_bridge_up(const char *name, const struct vm_bridge *br, struct errmsg *m);
+/* Both errors, for who wants no more than them. */
 enum err vm_bridge_check(const char *name, struct errmsg *m);
 /*
  * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins: neighbours forget it, and answers to
