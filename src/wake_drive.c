@@ -40,10 +40,11 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 		return;
 	/* Nothing to stop is no failure; a kernel that is missing is one. */
 	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
-		bool failing = ev.kind == LIFE_EV_STOPPED && u->run != NULL && u->run->failing;
+		bool failing = u->run != NULL && u->run->failing && u->run->error != NULL;
 
-		(void)err_set(&m, result, "%s%s%s%.600s", ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why,
-		    failing ? "; its boot had failed: " : "", failing && u->run->error != NULL ? u->run->error : "");
+		/* What made a boot fail is not forgotten over what followed. */
+		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "", failing ? "; then: " : "",
+		    ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
 		unit_error_set(u, m.text);
 	}
 	wake_step(w, u, &ev);

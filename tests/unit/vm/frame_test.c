@@ -236,6 +236,72 @@ test_cut(void **state)
 	}
 }
 
+static void
+check_unreachable(const char *guest, const char *source)
+{
+	struct frame_ends ends = ends_of(guest, source);
+	struct frame_tcp lost = { .sport = 61001, .dport = 80, .flags = FRAME_TCP_SYN };
+	struct frame_out out;
+	struct frame f;
+
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_UNREACHABLE);
+	assert_true(frame_addr_equal(&f.unreachable.dst, &ends.src));
+	assert_true(frame_addr_equal(&f.src, &ends.src));
+	assert_int_equal(f.unreachable.sport, 61001);
+	assert_int_equal(f.unreachable.dport, 80);
+	for (size_t len = FRAME_ETHER_BYTES; len < out.len; len++) {
+		assert_true(parse_exact(out.bytes, len, &f));
+		assert_int_equal(f.kind, FRAME_OTHER);
+	}
+}
+
+/* What did not arrive is quoted within; only a segment of ours counts. */
+static void
+test_unreachable(void **state)
+{
+	struct frame_ends ends = ends_of("10.77.0.10", "10.77.0.1");
+	struct frame_tcp lost = { .sport = 61001, .dport = 80, .flags = FRAME_TCP_SYN };
+	const size_t icmp = FRAME_ETHER_BYTES + 20;
+	struct frame_out out;
+	struct frame f;
+
+	(void)state;
+	check_unreachable("10.77.0.10", "10.77.0.1");
+	check_unreachable("fd77::a:1", "fd77::1");
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	guest_word_set(out.bytes, icmp + 8, 0x4600, icmp + 2);    /* with options */
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_OTHER);
+	guest_word_set(out.bytes, icmp + 8, 0x4500, icmp + 2);
+	guest_word_set(out.bytes, icmp + 16, 0x4011, icmp + 2);   /* UDP */
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_OTHER);
+	/* The packet ends within its ports; what is missing is zeros, so that the sum is right. */
+	lost.dport = 0;
+	assert_true(guest_unreachable(&out, &ends, &lost));
+	guest_word_set(out.bytes, FRAME_ETHER_BYTES + 2, 20 + 8 + 22, FRAME_ETHER_BYTES + 10);
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_OTHER);
+}
+
+static void
+test_dhcp(void **state)
+{
+	struct frame_ends ends = ends_of("0.0.0.0", "255.255.255.255");
+	struct frame_out out;
+	struct frame f;
+
+	(void)state;
+	assert_true(guest_dhcp(&out, &ends));
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_DHCP);
+	out.bytes[FRAME_ETHER_BYTES + 20 + 3]++;   /* to another port */
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_OTHER);
+}
+
 /* Every single flipped bit of the packet is found by a checksum or a check. */
 static void
 test_flipped_bits(void **state)
@@ -349,6 +415,8 @@ main(void)
 		cmocka_unit_test(test_advert),
 		cmocka_unit_test(test_option_lengths),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_dhcp),
 		cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_partial_checksum),
