@@ -82,6 +82,8 @@
 #define LIMIT_PROCESSES_LEAST 4096
 /* The main thread's stack, as usual: its frames hold names and paths. */
 #define LIMIT_STACK (8 * 1024 * 1024)
+/* Four times what libnftables and the widest of our frames were seen to take. */
+#define LIMIT_STACK_LEAST (512 * 1024)
 
 /* Listening addresses; each costs one UDP and one TCP socket per worker. */
 #define LIMIT_LISTEN 64

@@ -37,15 +37,16 @@ static const struct {
 	const char *name;
 	int resource;
 	rlim_t want, least;         /* RLIM_INFINITY: none; below `least` something will fail */
+	rlim_t must;                /* below it we would crash; 0: never */
 } limits[] = {
-	{ "NOFILE (descriptors)", RLIMIT_NOFILE, LIMIT_DESCRIPTORS, LIMIT_DESCRIPTORS_LEAST },
-	{ "FSIZE (size of a file)", RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY },
-	{ "AS (address space)", RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },
-	{ "DATA (memory)", RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY },
-	{ "CPU (seconds)", RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY },
-	{ "NPROC (processes of a user)", RLIMIT_NPROC, RLIM_INFINITY, LIMIT_PROCESSES_LEAST },
-	{ "STACK", RLIMIT_STACK, LIMIT_STACK, LIMIT_STACK },
-	{ "SIGPENDING (signals)", RLIMIT_SIGPENDING, LIMIT_PROCESSES_LEAST, 1 },
+	{ "NOFILE (descriptors)", RLIMIT_NOFILE, LIMIT_DESCRIPTORS, LIMIT_DESCRIPTORS_LEAST, 0 },
+	{ "FSIZE (size of a file)", RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY, 0 },
+	{ "AS (address space)", RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY, 0 },
+	{ "DATA (memory)", RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY, 0 },
+	{ "CPU (seconds)", RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY, 0 },
+	{ "NPROC (processes of a user)", RLIMIT_NPROC, RLIM_INFINITY, LIMIT_PROCESSES_LEAST, 0 },
+	{ "STACK", RLIMIT_STACK, LIMIT_STACK, LIMIT_STACK, LIMIT_STACK_LEAST },
+	{ "SIGPENDING (signals)", RLIMIT_SIGPENDING, LIMIT_PROCESSES_LEAST, 1, 0 },
 };
 
 void
@@ -167,6 +168,10 @@ raise_limit(size_t i)
 	/* No privilege, or more than the kernel allows: as far as it goes. */
 	rl.rlim_cur = rl.rlim_max;
 	(void)setrlimit(limits[i].resource, &rl);
+	if (rl.rlim_max < limits[i].must)
+		fatal("the resource limit %s is %llu bytes and cannot be raised: it must be at least %llu",
+		    limits[i].name, (unsigned long long)rl.rlim_max,
+		    (unsigned long long)limits[i].must);
 	if (rl.rlim_max < limits[i].least)
 		log_warn("the resource limit %s is %llu and cannot be raised: with large zones or many VMs something will fail",
 		    limits[i].name, (unsigned long long)rl.rlim_max);
