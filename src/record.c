@@ -217,11 +217,17 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 void
 record_expired(struct warden *w, struct unit *u, unsigned answers)
 {
-	char text[96];
+	char text[LIMIT_NAME_TEXT + 200], waits[LIMIT_NAME_TEXT + 100] = "may not get a slot";
 
 	if (!flood_pass(w->flood, u->number, "expired", LIMIT_EXPIRED_EVENTS))
 		return;
-	snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
+	if (wake_waits_for(w, u) != WAITS_NOT)
+		wake_waits_say(w, u, waits, sizeof(waits));
+	if (wake_is_unsure(w, u))
+		snprintf(text, sizeof(text), "%u held %s answered with SERVFAIL, since the unit %s", answers,
+		    answers == 1 ? "query" : "queries", waits);
+	else
+		snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
 	record_event(w, u->name, "expired", text);
 }
 

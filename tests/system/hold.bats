@@ -479,6 +479,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 		grep -q 'status: SERVFAIL' "$DIR/n$i"
 		grep -q 'EDE: 14 (Not Ready)' "$DIR/n$i"
 	done
+	jitsu events n32.example.test | grep -q '1 held query answered with SERVFAIL, since the unit waits for a slot, number [12] (vms)'
 	# Nor do those who ask later, at once, nor where `answer` says at once.
 	ask n35.example.test A | grep -q 'EDE: 14 (Not Ready)'
 	ask now.example.test A >/dev/null
