@@ -119,6 +119,30 @@ no_xen() {
 	[ "$(cat /tmp/served)" = 10.77.0.1 ]
 }
 
+vif_on_bridge() { ip -o link show "vif$(domid_of hello).0" | grep -q 'master jitsu0'; }
+hello_page() { page 10.77.0.10 | grep -q hello.example.test; }
+
+@test "a bridge that is made again gets the vifs of domains back; a vif that is taken away ends its domain" {
+	local first
+	jitsu wake hello.example.test
+	first=$(domid_of hello)
+	ip link del jitsu0
+	wait_for 60 grep -q 'hello.example.test: its VM cannot be reached: vif.*jitsu0' "$DIR/log"
+	ip link add jitsu0 address 02:00:00:00:77:00 type bridge
+	ip addr add 10.77.0.1/24 dev jitsu0
+	ip link set jitsu0 up
+	wait_for 60 vif_on_bridge
+	wait_for 60 hello_page
+	[ "$(domid_of hello)" = "$first" ]
+	xl network-detach "$first" 0
+	wait_for 120 grep -q 'hello.example.test.*its network interface vif.* was deleted' "$DIR/log"
+	wait_for 120 nothing_left
+	[ "$(ask +short hello.example.test)" = 10.77.0.10 ]
+	hello_page
+	jitsu sleep hello.example.test
+	wait_for 60 nothing_left
+}
+
 @test "without /dev/xen the driver says so, and the daemon serves all the same" {
 	second_jitsud "mount -t tmpfs none /dev/xen"
 	no_xen '/dev/xen/privcmd: No such file or directory (modprobe xen-privcmd)'

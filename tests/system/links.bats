@@ -26,7 +26,7 @@ booting() {
 	WAKE=$!
 	wait_for 30 answers
 }
-answers() { in_ns ping -c1 -W1 10.77.0.10 >/dev/null; }
+answers() { in_ns ping -c1 -W1 "${1:-10.77.0.10}" >/dev/null; }
 page() { in_ns curl -sS --max-time 20 http://10.77.0.10/ | grep -q $U; }
 reached() { in_ns curl -sS --max-time 2 http://10.77.0.10/ 2>/dev/null | grep -q $U; }
 port() { ip -n "$NS" -o link show | grep -o "jt[0-9a-f]*\.${1:-0}" | head -1; }
@@ -68,21 +68,54 @@ said() { grep -c "$U: $1" "$DIR/log"; }
 	not_shown 'cannot be reached'
 }
 
-@test "a bridge that stays away ends its VMs after 10 s; when it is back no back-off counts" {
-	awake
+# image NAME KEYS [CMDLINE]
+image() {
+	printf 'image "%s" {\n driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan"\n' "$1"
+	printf ' ready = "tcp:80" accel = "%s" hold = 10s backoff-min = 5m %s\n' "$ACCEL" "$2"
+	printf ' cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} %s"\n}\n' "${3:-}"
+}
+# unit NAME HOST: of the image by that name.
+unit() { printf '%s A 10.77.0.%s\n_jitsu.%s TXT "image=%s"\n' "$1" "$2" "$1" "$1"; }
+
+@test "a bridge that stays away: after 10 s VMs sleep as they may; when it is back no back-off counts" {
+	local CONF_MORE
+	CONF_MORE="$(image freeze 'sleep = freeze' && image save 'sleep = save' &&
+		image slow 'boot-timeout = 2m' delay=100000)"
+	world "$(unit freeze 20)" "$(unit save 21)" "$(unit slow 22)"
+	noerror
+	jitsu wake freeze.example.test
+	jitsu wake save.example.test
+	jitsu wake slow.example.test >"$DIR/wake" 2>&1 3>&- 4>&- &
+	WAKE=$!
+	wait_for 30 is_state slow.example.test booting
+	wait_for 30 answers 10.77.0.22
 	ip -n "$NS" link del jitsu0
 	wait_for 30 grep -q "$U: its VM cannot be reached" "$DIR/log"
-	gone() { servfail; [ "$(qemu_count)" -eq 0 ]; }
+	# Whoever asks for it meanwhile.
+	gone() { servfail; [ "$(qemu_count)" -eq 1 ]; }
 	wait_for 60 gone
+	wait_for 30 is_state freeze.example.test frozen
+	wait_for 30 is_state save.example.test saved
+	wait_for 30 is_state slow.example.test dormant
+	if wait "$WAKE"; then return 1; fi
+	grep -q 'cannot be reached' "$DIR/wake"
 	wait_for 30 grep -q "$U.*its network is gone" "$DIR/log"
 	[ "$(said 'its VM cannot be reached')" -eq 1 ]
 	is_failed() { servfail; is_state $U failed; }
 	wait_for 30 is_failed
 	shown 'jitsu0.* does not exist'
+	run jitsu wake freeze.example.test
+	[ "$status" -eq 1 ]
+	run jitsu wake save.example.test
+	[ "$status" -eq 1 ]
 	new_bridge
 	wait_for 30 noerror
 	wait_for 30 reached
 	[ "$(boots)" -eq 2 ]
+	jitsu wake freeze.example.test
+	jitsu wake save.example.test
+	answers 10.77.0.20
+	answers 10.77.0.21
 }
 
 @test "a bridge that is down, and a tap that was set down" {
@@ -132,6 +165,16 @@ jitsud_check() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"; }
 	[ "$(boots)" -eq 1 ]
 }
 
+@test "a bridge that lacks its address, and has it again: no back-off counts" {
+	world
+	ip -n "$NS" addr flush dev jitsu0
+	wait_for 30 servfail
+	shown 'jitsu0 has no address in the subnet of'
+	ip -n "$NS" addr add 10.77.0.1/24 dev jitsu0
+	wait_for 30 noerror
+	wait_for 30 reached
+}
+
 @test "a boot gets its port back, and its probes follow the bridge's MAC and address" {
 	booting
 	ip -n "$NS" link set "$(port)" nomaster
@@ -147,7 +190,7 @@ jitsud_check() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"; }
 	reached
 }
 
-@test "a boot whose bridge is made anew goes on; one whose tap was deleted fails with that" {
+@test "a boot whose bridge is made anew goes on" {
 	booting
 	ip -n "$NS" link del jitsu0
 	wait_for 30 servfail
@@ -155,10 +198,10 @@ jitsud_check() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"; }
 	wait "$WAKE" || { cat "$DIR/wake"; return 1; }
 	reached
 	[ "$(boots)" -eq 1 ]
-	jitsu sleep $U
-	jitsu wake $U >"$DIR/wake" 2>&1 3>&- 4>&- &
-	WAKE=$!
-	wait_for 30 answers
+}
+
+@test "a boot whose tap was deleted fails with that" {
+	booting 25000
 	ip -n "$NS" link del "$(port)"
 	if wait "$WAKE"; then return 1; fi
 	grep -q 'its network interface jt.* was deleted' "$DIR/wake"
