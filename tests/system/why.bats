@@ -152,3 +152,35 @@ make_other() {
 	# What it wrote until then is kept after any stop.
 	wrote changed 'is up'
 }
+
+@test "a boot that is given up before its VM starts says so, and what becomes of the start" {
+	local unit
+	mkdir "$DIR/bin"
+	cat >"$DIR/bin/qemu-img" <<-EOF2
+	#!/bin/sh
+	until [ -e "$DIR/go" ]; do sleep 0.1; done
+	case "\$*" in
+	*breaks*) echo "no room today" >&2; exit 1 ;;
+	esac
+	exec $(command -v qemu-img) "\$@"
+	EOF2
+	chmod 755 "$DIR/bin/qemu-img"
+	truncate -s 1M "$DIR/disk"
+	CONF_MORE="limits { boots = 4 }
+	$(TIMEOUT=1s image starts tcp:81 "$V4" 'disks = { "disk,format=raw" }
+	overlay = yes')
+	$(TIMEOUT=1s image breaks tcp:81 "$V4" 'disks = { "disk,format=raw" }
+	overlay = yes')" write_conf
+	write_zone "$(unit starts 10.77.0.30)" "$(unit breaks 10.77.0.31)"
+	JITSUD_WRAP="env PATH=$DIR/bin:$PATH" start_jitsud
+	for unit in starts breaks; do
+		run jitsu wake $unit.example.test
+		[ "$status" -ne 0 ]
+		[[ "$output" == *"not ready in time (1 s): the hypervisor had not started it yet;"* ]]
+		is_state $unit.example.test stopping
+	done
+	touch "$DIR/go"
+	says starts 'not ready in time \(1 s\): the hypervisor had not started it yet; .*'
+	says breaks 'not ready in time \(1 s\): the hypervisor had not started it yet; .*; then: overlay .*: no room today'
+	[ "$(qemu_count)" -eq 0 ]
+}
