@@ -197,6 +197,52 @@ test_host_macs(void **state)
 	assert_true(own(guest));
 }
 
+static void
+keeps(enum vm_port_state state, const char *text)
+{
+	struct errmsg m = { "" };
+
+	assert_int_equal(vm_port_keep("vport0", "jtest1", guest, &m), state);
+	if (strstr(m.text, text) == NULL)
+		fail_msg("\"%s\" is not in \"%s\"", text, m.text);
+}
+
+static void
+test_keep(void **state)
+{
+	struct vm_bridge br;
+	struct errmsg m;
+
+	(void)state;
+	keeps(VM_PORT_BACK, "");
+	keeps(VM_PORT_THERE, "");
+	sh("ip link set vport0 down");
+	keeps(VM_PORT_BACK, "");
+	assert_true(has("ip -o link show vport0 | grep -q '[<,]UP'"));
+	/* Down: wherever the port is, nobody is reached. */
+	sh("ip link set jtest1 down");
+	keeps(VM_PORT_LOST, "ip link set jtest1 up");
+	assert_int_equal(vm_bridge_check("jtest1", &m), ERR_STATE);
+	assert_int_equal(vm_bridge_get("jtest1", &br, &m), ERR_OK);
+	assert_int_equal(vm_bridge_up("jtest1", &br, &m), ERR_STATE);
+	sh("ip link set jtest1 up");
+	keeps(VM_PORT_THERE, "");
+	assert_int_equal(vm_bridge_check("jtest1", &m), ERR_OK);
+	/* By another name, which must be up. */
+	sh("ip link set jtest1 name jtest2");
+	keeps(VM_PORT_ELSEWHERE, "\"jtest1\" does not exist, and it is on \"jtest2\"");
+	sh("ip link set jtest2 down");
+	keeps(VM_PORT_LOST, "\"jtest1\" does not exist");
+	sh("ip link set jtest2 name jtest1 && ip link set jtest1 up");
+	sh("ip link del jtest1");
+	keeps(VM_PORT_LOST, "\"jtest1\" does not exist");
+	/* Something else has its name. */
+	sh("ip link add jtest1 type veth peer name vother0");
+	keeps(VM_PORT_LOST, "\"jtest1\" is not a bridge");
+	sh("ip link del vport0");
+	keeps(VM_PORT_GONE, "");
+}
+
 int
 main(void)
 {
@@ -206,6 +252,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_macs_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_spanning_tree, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_host_macs, setup, teardown),
 	};
 	const char *why = world_make(&w);
