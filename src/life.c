@@ -97,9 +97,16 @@ step_admitted(struct step *s)
 static void
 step_refused(struct step *s)
 {
-	s->why = LIFE_WHY_REFUSED;
 	flag_drop(s, F_SLOT);
-	move_answer(s, WAKE_REFUSED);
+	if (s->ev->needs) {
+		s->why = LIFE_WHY_NEEDS;
+		if (s->ev->again_ms > s->l->backoff_until_ms)
+			s->l->backoff_until_ms = s->ev->again_ms;
+		move_answer(s, WAKE_FAILED);
+	} else {
+		s->why = LIFE_WHY_REFUSED;
+		move_answer(s, WAKE_REFUSED);
+	}
 	move_rest(s);
 }
 
@@ -236,7 +243,7 @@ tier_done(struct step *s, bool frozen)
 	bool wanted = !flag_has(s, F_DOOM | F_DEAD), worked = s->ev->result == ERR_OK;
 
 	if (!worked)
-		s->why = LIFE_WHY_DRIVER;
+		s->why = s->ev->needs ? LIFE_WHY_NEEDS : LIFE_WHY_DRIVER;
 	else if (flag_has(s, F_STUCK) && !flag_has(s, F_DOOM))
 		s->why = LIFE_WHY_LATE;
 	if ((worked || s->ev->kept) && !flag_has(s, F_DOOM))
@@ -688,6 +695,14 @@ life_state(const struct life *l)
 	if ((l->flags & F_READY) != 0)
 		return LIFE_AWAKE;
 	return (enum life_state)states[l->phase];
+}
+
+uint64_t
+life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms)
+{
+	if ((l->flags & F_FAIL) != 0)   /* its VM is being stopped: the back-off begins behind that */
+		return now_ms + move_backoff_ms(p, l->failures + 1u);
+	return l->backoff_until_ms;
 }
 
 bool

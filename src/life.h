@@ -59,6 +59,7 @@ enum life_why {
 	LIFE_WHY_REMOVED,
 	LIFE_WHY_BACKOFF_OVER,
 	LIFE_WHY_REFUSED,        /* no slot */
+	LIFE_WHY_NEEDS,          /* a unit that it needs could not be had */
 	LIFE_WHY_STORE,          /* no memory for the intent */
 	LIFE_WHY_START,          /* the driver could not start it */
 	LIFE_WHY_NOT_READY,      /* not ready within boot_ms */
@@ -88,7 +89,7 @@ struct life_policy {
 	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
 	bool shutdown;             /* stop by asking the guest first */
 	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
-	bool queue_sure;           /* only its turn among the boots is missing: its wait begins anew */
+	bool queue_sure;           /* only its turn among the boots is missing, or what it needs: its wait begins anew */
 	bool op_waits;             /* the operation under way has not begun yet: its deadline begins anew */
 };
 
@@ -111,13 +112,13 @@ _Static_assert(sizeof(struct life) <= 56, "a dormant unit is cheap");
 enum life_event_kind {
 	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */
 	LIFE_EV_ADMITTED,   /* ticket: the slot is held from now on, and one of the slots for concurrent boots */
-	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full */
+	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full; or .needs, .again_ms */
 	LIFE_EV_STORED,     /* ticket, result: the intent is on disk, or cannot be and is tried again */
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
 	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
 	LIFE_EV_FROZEN,     /* ticket, result, .kept */
-	LIFE_EV_THAWED,     /* ticket, result, .kept */
+	LIFE_EV_THAWED,     /* ticket, result, .kept; after an error perhaps .needs */
 	LIFE_EV_SAVED,      /* ticket, result, .kept: after success the process is gone and the file is there */
 	LIFE_EV_STOPPED,    /* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
 	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
@@ -142,7 +143,9 @@ struct life_event {
 	uint64_t now_ms;
 	uint32_t ticket;
 	enum err result;
+	bool needs;                            /* REFUSED THAWED: a unit that it needs could not be had */
 	union {
+		uint64_t again_ms;             /* REFUSED with needs: queries do not boot it before, as they do not boot that unit; 0 = at once */
 		enum life_cause cause;         /* WAKE: query, packet or operator */
 		bool kept;                     /* RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or saved state are as before */
 		struct {
@@ -164,7 +167,7 @@ struct life_event {
 
 enum life_action_kind {
 	LIFE_DO_CHANGED = 0, /* .changed: board, store, event, log line.  Always the first of its list, so that the board is right when WOKEN leaves */
-	LIFE_DO_ADMIT,       /* ticket: ask for a slot → ADMITTED or REFUSED, or nothing for as long as it queues */
+	LIFE_DO_ADMIT,       /* ticket: have what it needs, then ask for a slot → ADMITTED or REFUSED, or nothing for as long as it queues */
 	LIFE_DO_CLAIM,       /* an adopted VM: count its slot without asking */
 	LIFE_DO_RELEASE,     /* give the slot back, or leave the queue.  Once for each ADMIT that was not refused, and each CLAIM */
 	LIFE_DO_BOOT_DONE,   /* give the boot's slot back; once for each ADMITTED, before its RELEASE */
@@ -174,7 +177,7 @@ enum life_action_kind {
 	LIFE_DO_PROBE,       /* ticket: wait for readiness → READY, which ends the probe */
 	LIFE_DO_UNPROBE,     /* the probe is not wanted any more */
 	LIFE_DO_FREEZE,      /* ticket → FROZEN */
-	LIFE_DO_THAW,        /* ticket → THAWED */
+	LIFE_DO_THAW,        /* ticket: have what it needs, then thaw → THAWED */
 	LIFE_DO_SAVE,        /* ticket → SAVED; the VM may be frozen */
 	LIFE_DO_STOP,        /* ticket, .stop → STOPPED.  Of a saved unit: throw the state away */
 	LIFE_DO_READ,        /* ticket: read board and packet counters → ACTIVITY */
@@ -219,6 +222,8 @@ enum err life_step(struct life *l, const struct life_policy *p, const struct lif
 enum life_state life_state(const struct life *l);
 /* The VM exists or may exist: it has a slot. */
 bool life_has_vm(const struct life *l);
+/* A boot has failed: when a query boots it again, as far as that is known by now; 0 = at once. */
+uint64_t life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms);
 
 /* Words as shown to users and stored; never NULL.  life_state_parse: false for an unknown word. */
 const char *life_state_text(enum life_state s);

@@ -80,12 +80,12 @@ move_fail(struct step *s, enum life_why why)
 	move_answer(s, WAKE_FAILED);
 }
 
-static uint64_t
-backoff_ms(const struct life *l, const struct life_policy *p)
+uint64_t
+move_backoff_ms(const struct life_policy *p, unsigned failures)
 {
 	uint64_t ms = p->backoff_min_ms;
 
-	for (unsigned i = 1; i < l->failures && ms < p->backoff_max_ms; i++)
+	for (unsigned i = 1; i < failures && ms < p->backoff_max_ms; i++)
 		ms *= 2;
 	return ms < p->backoff_max_ms ? ms : p->backoff_max_ms;
 }
@@ -152,7 +152,7 @@ move_ended(struct step *s)
 	if (flag_has(s, F_FAIL)) {
 		flag_drop(s, F_FAIL);
 		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
-		l->backoff_until_ms = s->now + backoff_ms(l, s->p);
+		l->backoff_until_ms = s->now + move_backoff_ms(s->p, l->failures);
 	}
 	if (flag_has(s, F_REMOVE)) {   /* nobody waits: step_remove has answered, and so does step_wake since */
 		l->ticket++;

@@ -74,6 +74,7 @@ void move_thaw(struct step *s);
 uint64_t move_sleep_due(const struct life *l, const struct life_policy *p);   /* before that, nothing is read */
 
 /* Down. */
+uint64_t move_backoff_ms(const struct life_policy *p, unsigned failures);   /* the pause after so many in a row */
 bool move_settle(struct step *s);    /* on every way out of awake: true when it was so for long enough; that clears the record of failures */
 void move_fail(struct step *s, enum life_why why);   /* answers, and backs off once the VM is gone */
 void move_descend(struct step *s, enum life_tier tier);   /* from awake or frozen; what the driver cannot do becomes a stop */

@@ -12,6 +12,26 @@ static const enum life_tier tiers[] = {
 	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT, [CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
 };
 
+/*
+ * The timer of a wake that waits runs from its beginning, but the wait for a slot begins when what
+ * the unit needs is awake: until then, and for what is left of queue-timeout, it begins anew.
+ */
+static void
+queue_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
+{
+	uint64_t now = clock_now_ms(), until;
+
+	p->queue_ms = w->gen != NULL ? w->gen->conf->limits.queue_timeout_ms : 0;
+	if (u->run == NULL || u->life.phase != LIFE_P_ADMITTING || u->life.timer_ms > now)
+		return;
+	p->queue_sure = needs_waits(u) || (u->admit.queued && u->admit.sure);
+	until = u->run->waits_since_ms + p->queue_ms;
+	if (!p->queue_sure && u->run->waits_ticket == u->life.ticket && until > now) {
+		p->queue_sure = true;
+		p->queue_ms = (uint32_t)(until - now);
+	}
+}
+
 void
 wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 {
@@ -22,7 +42,7 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->steady_ms = WAKE_STEADY_MS;
 	p->op_ms = LIMIT_OP_S * 1000;
 	p->state_ms = LIMIT_STATE_OP_S * 1000;
-	p->op_waits = u->run != NULL && u->run->has_vm && vm_op_waits(w->vms, &u->run->uuid);
+	p->op_waits = u->run != NULL && u->run->has_vm && (needs_waits(u) || vm_op_waits(w->vms, &u->run->uuid));
 	p->sleep = LIFE_TIER_DORMANT;
 	p->frozen_then = LIFE_TIER_DORMANT;
 	p->backoff_min_ms = p->backoff_max_ms = 1000;
@@ -36,8 +56,7 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->unused_after_ms = u->conf->policy.unused_after_ms;
 	p->min_up_ms = u->conf->policy.min_up_ms;
 	p->boot_ms = img->boot_timeout_ms;
-	p->queue_ms = w->gen != NULL ? w->gen->conf->limits.queue_timeout_ms : 0;
-	p->queue_sure = u->admit.queued && u->admit.sure;
+	queue_policy(w, u, p);
 	p->frozen_ms = img->freeze_for_ms;
 	p->backoff_min_ms = img->backoff_min_ms;
 	p->backoff_max_ms = img->backoff_max_ms;

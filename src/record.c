@@ -117,7 +117,7 @@ change_bound(const struct warden *w, enum life_state to, enum life_why why)
 	if (why == LIFE_WHY_OPERATOR || why == LIFE_WHY_ADOPTED || why == LIFE_WHY_REMOVED)
 		return UINT_MAX;
 	/* Anybody may ask for a wake; whether it boots is looked at afterwards. */
-	if (to == LIFE_BOOTING || why == LIFE_WHY_REFUSED)
+	if (to == LIFE_BOOTING || why == LIFE_WHY_REFUSED || why == LIFE_WHY_NEEDS)
 		return LIMIT_FLOOD_KIND;
 	return wakes == 0 ? UINT_MAX : wakes > LIMIT_FLOOD_KIND ? wakes : LIMIT_FLOOD_KIND;
 }
@@ -137,7 +137,7 @@ change_pass(struct warden *w, const struct unit *u, enum life_state from, enum l
 static bool
 row_stays(struct unit *u, enum life_state to, enum life_why why, bool said)
 {
-	bool back = u->row_behind && why == LIFE_WHY_REFUSED;
+	bool back = u->row_behind && to != LIFE_FAILED && (why == LIFE_WHY_REFUSED || why == LIFE_WHY_NEEDS);
 
 	u->row_behind = !said && to == LIFE_BOOTING && (u->run == NULL || !u->run->has_vm);
 	return back || u->row_behind;
@@ -183,18 +183,22 @@ record_change(struct warden *w, struct unit *u, enum life_state from, enum life_
 {
 	bool said = change_pass(w, u, from, to, why), failing = u->run != NULL && u->run->failing;
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
-	char legs[160] = "";
+	char legs[160] = "", text[1200];
 
 	if (to == LIFE_AWAKE && from == LIFE_BOOTING) {
 		trace_steps(&u->run->trace, ev.step_us);
 		steps_text(ev.step_us, legs, sizeof(legs));
+	}
+	if (why == LIFE_WHY_NEEDS && u->run != NULL && u->run->error != NULL) {
+		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), u->run->error);
+		ev.text = text;
 	}
 	if (said && u->run != NULL && (to == LIFE_FAILED || (failing && from == LIFE_STOPPING)))
 		record_failure(w, u, from, to, why);
 	else if (said && failing && to == LIFE_STOPPING)
 		log_debug("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), life_why_text(why));
 	else if (said)
-		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), life_why_text(why), legs);
+		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), ev.text, legs);
 	if (said && to != LIFE_FAILED)
 		emit(w, &ev);
 	if (!row_stays(u, to, why, said) && !u->leaving)

@@ -78,6 +78,9 @@ struct unit_run {
 	bool check_due;            /* ... which is now */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
+	uint64_t waits_since_ms;   /* when it began to */
+	uint32_t needs_ticket;     /* of the wake that waits for what it needs; 0: it failed for want of that */
+	LIST_ENTRY(unit) needs_link;
 	uint32_t behind_number;    /* the leaving unit that it waits for */
 	LIST_ENTRY(unit) behind_link;
 	struct unit_trace trace;
@@ -111,6 +114,7 @@ struct unit {
 	uint32_t number;
 	bool leaving;
 	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
+	bool needing;              /* it waits, or has failed, for what it needs (needs.h; run) */
 	bool refused;              /* an address of it is held for another (holds.h): never woken */
 	bool aside;                /* it leaves, and its row in the store is aside.h's */
 	bool handed_out;           /* ... and the store knows that its addresses were */
@@ -128,7 +132,6 @@ struct unit {
 	uint64_t boots;
 	uint32_t crashes;
 	uint32_t last_boot_ms;
-	uint64_t needs_round;      /* the last needs_round of the warden in which it was woken because others need it */
 	uint64_t generation;       /* the last one that had it */
 	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
 };

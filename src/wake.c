@@ -89,7 +89,7 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 	case WAKE_READY:
 		dnslink_woken(w, u->number, result, 0);
 		wake_waiters_answer(w, u, false, NULL);
-		break;
+		return;
 	case WAKE_REFUSED:
 		if (u->life.why == LIFE_WHY_REFUSED) {
 			wake_slot_expired(w, u);
@@ -98,18 +98,19 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
 		if (u->life.why != LIFE_WHY_REFUSED && u->life.why != LIFE_WHY_UNREACHABLE)
 			error = "it was sent to sleep";
-		wake_waiters_answer(w, u, false,
-		    error != NULL ? error : life_why_text((enum life_why)u->life.why));
+		error = error != NULL ? error : life_why_text((enum life_why)u->life.why);
 		break;
 	case WAKE_FAILED:
 		dnslink_woken(w, u->number, result, MSG_EDE_OTHER);
-		wake_waiters_answer(w, u, false, error != NULL ? error : life_why_text(u->life.why));
+		error = error != NULL ? error : life_why_text(u->life.why);
 		break;
 	case WAKE_GONE:
 		dnslink_woken(w, u->number, result, 0);
 		wake_waiters_answer(w, u, false, "it is no longer in the configuration");
-		break;
+		return;   /* who needs it is looked at when the reload is done */
 	}
+	wake_waiters_answer(w, u, false, error);
+	needs_failed(w, u, error);
 }
 
 static void
@@ -164,6 +165,7 @@ do_forget(struct warden *w, struct unit *u)
 	/* A unit of the same name may have come meanwhile; then the row is its. */
 	if (!u->aside && unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);
+	needs_leave(u);
 	unit_free(&w->units, u);
 	wake_behind_gone(w, number);
 }
@@ -177,13 +179,15 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		do_changed(w, u, a);
 		break;
 	case LIFE_DO_ADMIT:
-		wake_slot_ask(w, u, a->ticket);
+	case LIFE_DO_THAW:
+		needs_ask(w, u, a->ticket);
 		break;
 	case LIFE_DO_CLAIM:
 		u->admit.memory_bytes = u->conf != NULL ? u->conf->policy.memory_bytes : 0;
 		admit_take(&w->admit, &u->admit);
 		break;
 	case LIFE_DO_RELEASE:
+		needs_leave(u);
 		wake_behind_leave(u);
 		admit_release(&w->admit, &u->admit);
 		wake_admit(w);
@@ -209,9 +213,6 @@ do_action(struct warden *w, struct unit *u, const struct life_action *a)
 		break;
 	case LIFE_DO_FREEZE:
 		vm_freeze(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, a->ticket, LIFE_EV_FROZEN));
-		break;
-	case LIFE_DO_THAW:
-		vm_thaw(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, a->ticket, LIFE_EV_THAWED));
 		break;
 	case LIFE_DO_SAVE:
 		vm_save(w->vms, &u->run->uuid, wake_vm_saved, wake_op_new(w, u, a->ticket, LIFE_EV_SAVED));
@@ -252,6 +253,7 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 	for (unsigned i = 0; i < out.n; i++)
 		if (!do_action(w, u, &out.actions[i]))
 			return;
+	needs_stepped(w, u);
 	/* The states frozen and saved begin when the driver begins: who waits wants to know when it is done. */
 	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)
 		wake_waiters_answer(w, u, true, NULL);
@@ -338,17 +340,20 @@ wake_leave(struct warden *w, struct unit *u)
 /* ---- what others tell ---- */
 
 void
-wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
+wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
 {
 	uint64_t now = clock_now_ns();
 	struct life_event ev = { .kind = LIFE_EV_WAKE, .now_ms = now / NS_PER_MS, .cause = cause };
 	enum life_state s = life_state(&u->life);
 	uint32_t number = u->number;
+	const char *refused;
 
 	if (unit_unreachable(u)) {   /* and that is no use */
 		dnslink_woken(w, u->number, WAKE_FAILED, MSG_EDE_OTHER);
-		wake_waiters_answer(w, u, false,
-		    u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_UNREACHABLE));
+		refused = u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_UNREACHABLE);
+		wake_waiters_answer(w, u, false, refused);
+		needs_failed(w, u, refused);
+		wake_drain(w);
 		return;
 	}
 	if (time_ns == 0 || time_ns > now)
@@ -362,8 +367,10 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 	if (u->refused && (s == LIFE_DORMANT || s == LIFE_FAILED) && holds_refuse(w, u)) {
 		w->totals.refused++;
 		dnslink_woken(w, u->number, WAKE_REFUSED, MSG_EDE_NOT_READY);
-		wake_waiters_answer(w, u, false,
-		    u->run->error != NULL ? u->run->error : "its address is held for another");
+		refused = u->run->error != NULL ? u->run->error : "its address is held for another";
+		wake_waiters_answer(w, u, false, refused);
+		needs_failed(w, u, refused);
+		wake_drain(w);
 		return;
 	}
 	holds_handed_out(w, u);
@@ -372,20 +379,13 @@ wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };
 	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
 		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
+	if (u->ready_held)
+		needs_wake(w, u, cause);   /* what it needs was lost while it booted */
 	wake_step(w, u, &ev);
 	/* Whether it gets a slot for which it has not asked yet is looked at each time somebody asks. */
 	u = unit_by_number(&w->units, number);
 	if (u != NULL && s != LIFE_AWAKE && !u->admit.queued)
 		wake_board(w, u);
-}
-
-void
-wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
-{
-	/* First, so that in the queue for slots nobody is behind a unit that waits for it. */
-	if (life_state(&u->life) != LIFE_AWAKE)
-		needs_wake(w, u);
-	wake_request_alone(w, u, cause, time_ns);
 }
 
 void

@@ -99,6 +99,15 @@ wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 	vm_activity_watch(w->activity, uuid, nics, spec_nics(&w->secret, u->conf, &ids, nics));
 }
 
+void
+wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	if (u->life.phase == LIFE_P_THAWING)
+		vm_thaw(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, ticket, LIFE_EV_THAWED));
+	else
+		wake_slot_ask(w, u, ticket);
+}
+
 /* What a guest did not do once it will not do next time: that wait is spared, and said. */
 void
 wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)

@@ -47,6 +47,9 @@ void wake_behind_gone(struct warden *w, uint32_t number);
 
 /* ---- wake_drive.c ---- */
 
+/* What it needs is awake: ADMIT and THAW begin. */
+void wake_go_on(struct warden *w, struct unit *u, uint32_t ticket);
+
 void wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore);
 void wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a);

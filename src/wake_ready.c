@@ -99,7 +99,7 @@ wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
 	}
 	u->ready_held = true;
 	w->ready_held++;
-	needs_wake(w, u);
+	needs_wake(w, u, LIFE_BY_QUERY);
 }
 
 void

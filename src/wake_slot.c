@@ -26,6 +26,8 @@ wake_waits_for(const struct warden *w, const struct unit *u)
 
 	if (u->behind)
 		return WAITS_FORMER;
+	if (needs_waits(u))
+		return WAITS_NEEDS;
 	return u->admit.queued ? wants[admit_wants(&w->admit, &u->admit)] : WAITS_NOT;
 }
 
@@ -33,7 +35,7 @@ const char *
 wake_waits_text(enum wake_waits what)
 {
 	static const char *const texts[] = { [WAITS_NOT] = "nothing", [WAITS_BOOTS] = "boots",
-		[WAITS_VMS] = "vms", [WAITS_MEMORY] = "memory", [WAITS_FORMER] = "former" };
+		[WAITS_VMS] = "vms", [WAITS_MEMORY] = "memory", [WAITS_FORMER] = "former", [WAITS_NEEDS] = "needs" };
 
 	return texts[what];
 }
@@ -43,9 +45,12 @@ wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t s
 {
 	enum wake_waits what = wake_waits_for(w, u);
 	const struct unit *before = u->behind ? unit_by_number(&w->units, u->run->behind_number) : NULL;
+	const struct unit *first = what == WAITS_NEEDS ? needs_first(w, u) : NULL;
 
 	if (what == WAITS_NOT)
 		snprintf(buf, size, "waits for nothing");
+	else if (what == WAITS_NEEDS)
+		snprintf(buf, size, "waits for %s, which it needs", first != NULL ? first->name : "nothing");
 	else if (what != WAITS_FORMER)
 		snprintf(buf, size, "waits for a slot, number %u (%s)", admit_position(&w->admit, &u->admit),
 		    wake_waits_text(what));
@@ -84,8 +89,10 @@ waits_begin(struct warden *w, struct unit *u, uint32_t ticket)
 	struct unit_run *r = unit_run(u);
 	char text[LIMIT_NAME_TEXT + 100];
 
-	if (r->waits_ticket != ticket)
+	if (r->waits_ticket != ticket) {
 		w->totals.queued++;
+		r->waits_since_ms = clock_now_ms();
+	}
 	r->waits_ticket = r->admit_ticket = ticket;
 	wake_waits_changed(w);
 	wake_waits_say(w, u, text, sizeof(text));

@@ -152,10 +152,11 @@ static void
 say_test(struct why *y, const struct warden *w, const struct unit *u)
 {
 	const struct config_ready *ready = u->conf != NULL ? &u->conf->image->ready : NULL;
-	const char *missing = u->ready_held ? needs_missing(w, u) : NULL;
+	const struct unit *missing = u->ready_held ? needs_first(w, u) : NULL;
 
 	if (missing != NULL)
-		say(y, "it was ready, but needs %s, which was not awake", missing);
+		say(y, "it was ready, but needs %s, which was not awake: %.300s", missing->name,
+		    missing->run != NULL && missing->run->error != NULL ? missing->run->error : life_state_text(life_state(&missing->life)));
 	else if (u->run->tried.sent_ns != 0)
 		say_probe(y, u->run);
 	else if (ready != NULL && ready->kind == CONFIG_READY_DELAY)

@@ -146,9 +146,9 @@ struct warden {
 	unsigned refused_units;        /* units with refused (holds.h) */
 	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
 	bool stepping;
-	uint64_t needs_round;          /* of needs_wake */
 	unsigned ready_held;           /* units with ready_held */
 	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
+	LIST_HEAD(, unit) needing;     /* units with needing, by run->needs_link */
 	LIST_HEAD(, unit_waiter) told; /* who is told what its unit waits for */
 	bool tell_soon;                /* ... which is under way */
 	uint32_t next_image;
@@ -252,8 +252,6 @@ void keep_images(struct warden *w);
 
 /* Somebody asked for a unit.  time_ns: when; never later than now. */
 void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
-/* The same without what it needs (needs.c). */
-void wake_request_alone(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
 /* Puts an event into a unit's life cycle and carries out what follows.  The unit may be freed when it returns (LIFE_FORGET). */
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
 /*
@@ -266,10 +264,10 @@ void wake_drain(struct warden *w);
 /* Boots those that wait for a slot, as far as there are any (more). */
 void wake_admit(struct warden *w);
 /* What keeps a wake from its boot; only the boots are sure to let it on. */
-enum wake_waits { WAITS_NOT = 0, WAITS_BOOTS, WAITS_VMS, WAITS_MEMORY, WAITS_FORMER };
+enum wake_waits { WAITS_NOT = 0, WAITS_BOOTS, WAITS_VMS, WAITS_MEMORY, WAITS_FORMER, WAITS_NEEDS };
 
 enum wake_waits wake_waits_for(const struct warden *w, const struct unit *u);
-/* As programs see it: the limit's name, or "former". */
+/* As programs see it: the limit's name, "former" or "needs". */
 const char *wake_waits_text(enum wake_waits what);
 /* As people read it: a sentence without the unit. */
 void wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t size);

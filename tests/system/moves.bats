@@ -48,9 +48,8 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 	start_jitsud
 	silently a.example.test
 	wait_for 30 booting u1.example.test
-	# long enough for it to be ready and held back
-	page() { in_ns curl -s --max-time 3 http://10.77.0.60/ | grep -q .; }
-	wait_for 30 page
+	waits() { [ "$(jitsu --json list | jq -r '.[] | select(.name == "a.example.test") | .waits_for')" = needs ]; }
+	wait_for 30 waits
 	is_state a.example.test booting
 	write_zone "$(more_units 1 slow)" 'a A 10.77.0.60' '_jitsu.a TXT "image=hello"'
 	jitsu reload

@@ -20,9 +20,11 @@ move_wake(const struct system *sys, struct world *w, struct model_unit *u, enum 
 	return true;
 }
 
+/* Under the second policy what refuses is a unit that it needs, which waits out a back-off of its own. */
 static bool
 move_admit(const struct system *sys, struct world *w, struct model_unit *u, bool admit)
 {
+	struct life_event ev = { .kind = admit ? LIFE_EV_ADMITTED : LIFE_EV_REFUSED, .ticket = u->slot_ticket };
 	unsigned held = 0;
 
 	for (unsigned i = 0; i < sys->units; i++)
@@ -31,7 +33,11 @@ move_admit(const struct system *sys, struct world *w, struct model_unit *u, bool
 		return false;
 	u->slot = admit ? 2 : 0;
 	u->boot = admit;
-	model_deliver_kind(sys, w, u, admit ? LIFE_EV_ADMITTED : LIFE_EV_REFUSED, u->slot_ticket, ERR_OK);
+	if (!admit && w->policy == 1) {
+		ev.needs = true;
+		ev.again_ms = MODEL_NOW + 2;
+	}
+	model_deliver(sys, w, u, ev);
 	return true;
 }
 
@@ -132,6 +138,7 @@ move_op(const struct system *sys, struct world *w, struct model_unit *u, enum mo
 		u->died = false;
 	ev.result = result;
 	ev.kept = u->stage == OP_KEPT;
+	ev.needs = ev.kept && ev.kind == LIFE_EV_THAWED && w->policy == 1;
 	u->op = 0;
 	u->stage = OP_NONE;
 	model_deliver(sys, w, u, ev);

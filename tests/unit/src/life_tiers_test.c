@@ -134,7 +134,13 @@ what_could_not_be_tried_changes_nothing(void **state)
 	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	assert_true(r.l.timer_ms >= r.now + r.p.idle_ms);   /* it is tried again */
 	r = rig_in_phase(LIFE_P_THAWING);
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_THAWED, .ticket = r.l.ticket, .result = ERR_STATE,
+	    .kept = true, .needs = true }), ERR_OK);
+	assert_int_equal(r.l.why, LIFE_WHY_NEEDS);
+	is(&r, LIFE_FROZEN);
+	rig_wake(&r, LIFE_BY_QUERY);
 	rig_kept(&r, LIFE_EV_THAWED);
+	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	rig_answered(&r, WAKE_FAILED);
 	is(&r, LIFE_FROZEN);
 	rig_wake(&r, LIFE_BY_QUERY);

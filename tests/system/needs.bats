@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# needs: units that boot when others are ready, and what becomes of them when those fail.
+
+load lib/jitsu
+load lib/shared
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+# image NAME KERNEL CMDLINE-MORE [LINES]
+image() {
+	cat <<-EOF2
+	image "$1" {
+		kernel = "$2"
+		memory = "16M"
+		network = "lan"
+		ready = "tcp:80"
+		accel = "$ACCEL"
+		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $3"
+		${4:-}
+	}
+	EOF2
+}
+chain() {
+	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' "_jitsu.app TXT \"image=app\" \"needs=db\" \"hold=${1:-30s}\"" \
+	    'top A 10.77.0.33' "_jitsu.top TXT \"image=hello\" \"needs=app\" \"hold=${1:-30s}\""
+}
+error_of() { jitsu --json show "$1.example.test" | jq -r .last_error; }
+waits_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1.example.test\") | .waits_for"; }
+has_waits() { [ "$(waits_of "$1")" = "$2" ]; }
+# What happened, of one kind, in order.
+order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | tr '\n' ' '; }
+
+# bats test_tags=kvm
+@test "a unit boots when what it needs is ready; that wait is none for a slot, nor more of the hold" {
+	CONF_MORE="limits { queue-timeout = 1s }
+	$(image db hello.elf 'delay=4000' 'boot-timeout = 2m'; image app hello.elf "")" write_conf
+	chain 300ms
+	start_jitsud
+	run ask +short top.example.test A
+	[ "$output" = 10.77.0.33 ]
+	is_state top.example.test booting
+	is_state app.example.test booting
+	has_waits top needs
+	has_waits app needs
+	[ "$(qemu_count)" -eq 1 ]
+	jitsu list | grep -q "^app.*waits for needs"
+	wait_for 60 is_state top.example.test awake
+	[ "$(order awake)" = "db.example.test app.example.test top.example.test " ]
+	jitsu events app.example.test | grep -q "waits for db.example.test, which it needs"
+	[ "$(waits_of top)" = null ]
+	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
+}
+
+@test "a unit that needs one that fails fails with its name and error, as long as that one does" {
+	cp "$DIR/hello.elf" "$DIR/db.elf"
+	CONF_MORE="$(image db db.elf "" 'backoff-min = 1h
+	backoff-max = 1h'; image app hello.elf "")" write_conf
+	chain
+	start_jitsud
+	rm "$DIR/db.elf"
+	run ask top.example.test A
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 "* ]]
+	for unit in db app top; do wait_for 30 is_state $unit.example.test failed; done
+	[[ "$(error_of app)" == "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	[[ "$(error_of top)" == "app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	jitsu show app.example.test | grep -q "db.example.test, which this unit needs"
+	jitsu events app.example.test | grep -q "db.example.test, which this unit needs: .*db.elf does not exist"
+	[ "$(jitsu --json show app.example.test | jq .backoff_s)" -gt 1800 ]
+	run jitsu wake top.example.test
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	[ "$(qemu_count)" -eq 0 ]
+	# Mended: queries wait out the back-off, which an operator's wake passes, that of the needed ones too.
+	cp "$DIR/hello.elf" "$DIR/db.elf"
+	run ask top.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]
+	run jitsu wake app.example.test
+	[ "$status" -eq 0 ]
+	is_state db.example.test awake
+	# And it was all that top waited for.
+	is_state top.example.test dormant
+	[ "$(ask +short top.example.test A)" = 10.77.0.33 ]
+	is_state top.example.test awake
+	[ "$(jitsu --json show top.example.test | jq .failures)" -eq 0 ]
+}
+
+@test "a frozen unit is thawed when what it needs is awake, and stays frozen when that fails" {
+	cp "$DIR/hello.elf" "$DIR/db.elf"
+	CONF_MORE="$(image db db.elf "" 'backoff-min = 1h
+	backoff-max = 1h'; image app hello.elf "" 'sleep = "freeze"')" write_conf
+	chain
+	start_jitsud
+	jitsu wake app.example.test
+	jitsu sleep app.example.test
+	is_state app.example.test frozen
+	jitsu sleep db.example.test
+	rm "$DIR/db.elf"
+	run ask app.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]
+	is_state app.example.test frozen
+	[[ "$(error_of app)" == "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	cp "$DIR/hello.elf" "$DIR/db.elf"
+	jitsu wake app.example.test
+	is_state db.example.test awake
+	is_state app.example.test awake
+	[ "$(jitsu --json show app.example.test | jq .boots)" -eq 1 ]
+	# Nobody uses db itself.
+	in_ns ping -c 1 -W 10 10.77.0.32
+}
+
+@test "a unit waits with what it needs for a slot, and is as sure of it" {
+	CONF_MORE="limits { vms = 1 }
+	$(image db hello.elf ""; image app hello.elf "")" write_conf
+	chain 300ms
+	start_jitsud
+	jitsu wake www.example.test
+	run ask app.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]   # no address of a VM that may never boot
+	has_waits db vms
+	has_waits app needs
+	# Who gives up waiting gives up what waits with it; and a removed unit waits for nothing.
+	jitsu sleep db.example.test
+	wait_for 30 is_state app.example.test dormant
+	[[ "$(error_of app)" == "db.example.test, which this unit needs: it was sent to sleep" ]]
+	run ask app.example.test A
+	has_waits app needs
+	write_zone
+	jitsu reload
+	[ "$(jitsu --json list | jq length)" -eq 1 ]
+	is_state www.example.test awake
+}
