@@ -97,6 +97,9 @@ enum msg_wake_result {
 /* RFC 8914 INFO-CODEs that say why there is no address. */
 #define MSG_EDE_OTHER 0        /* the service failed to start */
 #define MSG_EDE_NOT_READY 14   /* a limit is reached: ask again later */
+/* Above MSG_EDE_CODE: the code in the lower bits, with words of its own. */
+#define MSG_EDE_CODE 0xff
+#define MSG_EDE_NEEDS 0x100    /* code 0: a service that it needs failed to start */
 
 /* Which probe makes a unit ready. */
 enum msg_probe_kind { PROBE_TCP = 1, PROBE_PING, PROBE_ARP };
@@ -176,7 +179,7 @@ struct msg {
 		} wake;
 		struct {
 			uint32_t result;         /* enum msg_wake_result */
-			uint32_t ede;            /* RFC 8914 INFO-CODE for the two failures */
+			uint32_t ede;            /* MSG_EDE_*, for the two failures */
 		} woken;
 		struct {
 			uint32_t answers;        /* how many held queries were answered */

@@ -21,7 +21,8 @@ static const struct {
 	int code;
 	const char *phrase;
 } ede_phrases[] = {
-	{ 0, "the service failed to start" },                       /* Other Error */
+	{ MSG_EDE_OTHER, "the service failed to start" },           /* Other Error */
+	{ MSG_EDE_NEEDS, "a service that this one needs failed to start" },     /* Other Error */
 	{ 13, "the service failed to start a moment ago" },         /* Cached Error */
 	{ EDE_NOT_READY, "the service is over its limits, try again later" },   /* Not Ready */
 	{ 15, "the service is blocked" },                           /* Blocked */
@@ -31,13 +32,15 @@ static const struct {
 	{ 23, "the service started but does not answer" },          /* Network Error */
 };
 
-const char *
-serve_ede_phrase(int ede)
+struct dns_ede
+serve_ede(int ede)
 {
+	struct dns_ede e = { ede & MSG_EDE_CODE, "the service is not available" };
+
 	for (size_t i = 0; i < sizeof(ede_phrases) / sizeof(ede_phrases[0]); i++)
 		if (ede_phrases[i].code == ede)
-			return ede_phrases[i].phrase;
-	return "the service is not available";
+			e.text = ede_phrases[i].phrase;
+	return e;
 }
 
 static enum serve
@@ -117,12 +120,9 @@ serve_unheld_ede(struct worker *w, uint32_t unit)
 static enum serve
 reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tcp, struct dns_reply *r)
 {
-	struct dns_ede ede = { .code = serve_unheld_ede(w, unit) };
+	int ede = serve_unheld_ede(w, unit);
 
-	if (ede.code < 0)
-		return reply_count(w, r);
-	ede.text = serve_ede_phrase(ede.code);
-	return reply_servfail(w, q, tcp, ede, r);
+	return ede < 0 ? reply_count(w, r) : reply_servfail(w, q, tcp, serve_ede(ede), r);
 }
 
 /* The reply in `r` gives the address of `unit`: may it leave?  `proven`: the client's address is not spoofed. */
@@ -151,13 +151,9 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 			return reply_truncated(w, q, r);
 		hold_ask(w->held, &req);
 		return reply_count(w, r);
-	case BOARD_FAIL: {
-		struct dns_ede ede;
-
-		ede.code = atomic_load_explicit(&state->ede, memory_order_relaxed);
-		ede.text = serve_ede_phrase(ede.code);
-		return reply_servfail(w, q, peer->tcp, ede, r);
-	}
+	case BOARD_FAIL:
+		return reply_servfail(w, q, peer->tcp,
+		    serve_ede(atomic_load_explicit(&state->ede, memory_order_relaxed)), r);
 	default:
 		break;
 	}
@@ -245,9 +241,7 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 		return false;   /* it was parsed when it came */
 	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
 	if (ede >= 0) {
-		struct dns_ede why = { ede, serve_ede_phrase(ede) };
-
-		return reply_servfail(w, &q, held->peer.tcp, why, r) == SERVE_REPLY;
+		return reply_servfail(w, &q, held->peer.tcp, serve_ede(ede), r) == SERVE_REPLY;
 	}
 	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
 	return reply_count(w, r) == SERVE_REPLY;

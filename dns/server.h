@@ -146,8 +146,8 @@ int serve_unheld_ede(struct worker *w, uint32_t unit);
 /* Builds the late reply to a held query; `ede` as in hold_ops.  False: there is none. */
 bool serve_held(struct worker *w, const struct hold_query *q, int ede, struct dns_reply *r);
 
-/* The fixed phrase that goes with an EDE code; never NULL. */
-const char *serve_ede_phrase(int ede);
+/* The code and its fixed phrase; `ede` as the warden says (base/msg.h). */
+struct dns_ede serve_ede(int ede);
 
 /* ---- udp.c ---- */
 

@@ -68,6 +68,16 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->can_shutdown = (caps & VM_CAN_SHUTDOWN) != 0;
 }
 
+unsigned
+wake_ede(const struct unit *u)
+{
+	switch ((enum life_why)u->life.why) {
+	case LIFE_WHY_REFUSED: return MSG_EDE_NOT_READY;
+	case LIFE_WHY_NEEDS: return MSG_EDE_NEEDS;
+	default: return MSG_EDE_OTHER;
+	}
+}
+
 void
 wake_board(struct warden *w, struct unit *u)
 {
@@ -89,7 +99,7 @@ wake_board(struct warden *w, struct unit *u)
 		a = u->run != NULL && u->run->check_due ? BOARD_CHECK : BOARD_NOW;
 	else if (u->conf != NULL && wake_is_unsure(w, u))
 		a = BOARD_UNSURE;
-	atomic_store_explicit(&b->ede, u->life.why == LIFE_WHY_REFUSED ? MSG_EDE_NOT_READY : MSG_EDE_OTHER, memory_order_relaxed);
+	atomic_store_explicit(&b->ede, wake_ede(u), memory_order_relaxed);
 	was = atomic_exchange_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
 	if ((was == BOARD_UNSURE) != (a == BOARD_UNSURE))
 		needs_board(w, u);

@@ -101,7 +101,7 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		error = error != NULL ? error : life_why_text((enum life_why)u->life.why);
 		break;
 	case WAKE_FAILED:
-		dnslink_woken(w, u->number, result, MSG_EDE_OTHER);
+		dnslink_woken(w, u->number, result, u->life.why == LIFE_WHY_NEEDS ? MSG_EDE_NEEDS : MSG_EDE_OTHER);
 		error = error != NULL ? error : life_why_text(u->life.why);
 		break;
 	case WAKE_GONE:

@@ -299,6 +299,8 @@ void wake_wait_told(struct warden *w, struct unit *u, struct control_request *re
 void wake_waits_changed(struct warden *w);
 /* The end: whoever still waits is told so. */
 void wake_answer_all(struct warden *w, const char *why);
+/* Why it failed, as an answer may say it: MSG_EDE_*. */
+unsigned wake_ede(const struct unit *u);
 /* After a reload: what the board says of a unit follows its new policy. */
 void wake_board(struct warden *w, struct unit *u);
 /* Newest use of a unit: queries (board) and payload as far as it was read; 0 = never. */
