@@ -128,13 +128,14 @@ many() {
 	write_zone
 	start_jitsud
 	for ((n = 0; n < 40; n++)); do
-		lines=()
+		lines=() last=www
 		for i in 1 2 3 4 5 6; do
 			[ $((RANDOM % 3)) -ne 0 ] || continue
 			image=hello
 			[ $((RANDOM % 3)) -ne 0 ] || image=deaf
 			lines+=("$(unit "u$i" $((20 + (i + RANDOM % 5 / 4) % 7)) $image \
-				"$([ $((RANDOM % 2)) -eq 0 ] || echo '"sleep=save"') $([ "$i" -ne 6 ] || echo '"needs=www"')")")
+				"$(shuf -n 1 --random-source=<(yes $RANDOM) -e "" '"sleep=save"' '"sleep=freeze"') $([ $((RANDOM % 3)) -ne 0 ] || echo "\"needs=$last\"")")")
+			last=u$i
 		done
 		write_zone "${lines[@]}"
 		# Two units with one address are refused, and nothing changes.

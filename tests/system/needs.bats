@@ -108,6 +108,22 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	in_ns ping -c 1 -W 10 10.77.0.32
 }
 
+@test "one that is needed and lost while the other boots is woken again before that one is ready" {
+	CONF_MORE="$(image db hello.elf ""; image app hello.elf "delay=6000" 'boot-timeout = 2m')" write_conf
+	chain
+	start_jitsud
+	jitsu wake db.example.test
+	jitsu wake app.example.test &
+	wake=$!
+	pid_of() { jitsu --json show "$1.example.test" | jq -e .pid; }
+	wait_for 30 pid_of app
+	kill -9 "$(pid_of db)"
+	wait "$wake"
+	is_state db.example.test awake
+	is_state app.example.test awake
+	[ "$(order awake)" = "db.example.test db.example.test app.example.test " ]
+}
+
 @test "a unit waits with what it needs for a slot, and is as sure of it" {
 	CONF_MORE="limits { vms = 1 }
 	$(image db hello.elf ""; image app hello.elf "")" write_conf
