@@ -47,6 +47,7 @@ struct host_job {
 	bool has_read;
 	bool other_driver;         /* restore: of the specification, not the one that saved it */
 	bool died;
+	bool told;                 /* OP_BURY: the host was told that it is of no use (vm_end) */
 	enum vm_watch_verdict verdict;
 	vm_done_cb done;
 	void *arg;

@@ -14,6 +14,7 @@
  */
 #include "vm/host.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,15 @@ job_owner_settle(struct host_job *j)
 		owner_remove(&j->host->owners, &j->uuid);
 }
 
+/* One that ends by itself takes its NICs with it, before its process has ended: then that is no reason, but what follows from one. */
+static bool
+ends_itself(const struct vm *vm)
+{
+	struct pollfd p = { .fd = vm->death_fd, .events = POLLIN };
+
+	return vm->death_fd >= 0 && poll(&p, 1, LIMIT_LINKS_SETTLE_MS) == 1;
+}
+
 /* On a driver thread. */
 static void
 job_run(struct pool_job *pj)
@@ -197,7 +207,7 @@ job_run(struct pool_job *pj)
 		j->verdict = d->judge(vm, j->why, sizeof(j->why), &j->out);
 		break;
 	case OP_BURY:
-		if (j->died)
+		if (j->died || (j->told && ends_itself(vm)))
 			d->died(vm, j->why, sizeof(j->why), &j->out);
 		j->err = d->stop(vm, &j->out);
 		break;
@@ -421,6 +431,7 @@ entry_bury(struct entry *e, bool died, const char *why, struct vm_outcome *out)
 
 	entry_unwatch(e);
 	j->died = died;
+	j->told = !died && e->end[0] != '\0';
 	snprintf(j->why, sizeof(j->why), "%s", why);
 	if (out != NULL) {
 		j->out.text = out->text;
