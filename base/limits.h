@@ -259,6 +259,9 @@
 /* Users and groups that may write what leads to one zone's files; more count as everybody. */
 #define LIMIT_WRITERS 16
 
+/* Users and groups that the ACL of one of these files names; of more, the rest is not known. */
+#define LIMIT_ACL 32
+
 /*
  * Zones that a zones process may not survive in one load, and processes that end before they come
  * to a zone at the start: each time the others are compiled anew, and a load must come to an end.

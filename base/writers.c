@@ -1,13 +1,25 @@
 /* writers: by owners, modes, and whether there are ACLs. */
 #include "base/writers.h"
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#define GROUPS 64                  /* of a user, at first */
+#define PASSWD_TEXT 4096
+
+/*
+ * Whoever has the root directory decides on all that this process sees; in a user namespace, where
+ * root of the host has no number, that is how he is known.
+ */
 static bool
 is_trusted(uid_t uid)
 {
-	return uid == 0 || uid == geteuid();
+	struct stat root;
+
+	return uid == 0 || uid == geteuid() || (stat("/", &root) == 0 && root.st_uid == uid);
 }
 
 static void
@@ -30,16 +42,20 @@ writers_add_owner(struct writers *w, const struct stat *st)
 }
 
 void
-writers_add(struct writers *w, const struct stat *st, bool has_acl)
+writers_add(struct writers *w, const struct stat *st, const struct acl *acl)
 {
-	bool by_group = (st->st_mode & S_IWGRP) != 0;
+	bool by_group = (acl->group & WRITERS_WRITE) != 0;
 
-	if ((st->st_mode & S_IWOTH) != 0 || (by_group && has_acl))
+	if ((st->st_mode & S_IWOTH) != 0 || (acl->unknown && (st->st_mode & S_IWGRP) != 0))
 		w->anybody = true;
-	if (by_group && !has_acl && st->st_gid != st->st_uid)
+	if (by_group && st->st_gid != st->st_uid)
 		add(w, true, st->st_gid);
 	else
 		writers_add_owner(w, st);
+	for (unsigned i = 0; i < acl->n; i++)
+		if ((acl->at[i].may & WRITERS_WRITE) != 0 &&
+		    (acl->at[i].is_group || !is_trusted(acl->at[i].id)))
+			add(w, acl->at[i].is_group, acl->at[i].id);
 }
 
 void
@@ -50,24 +66,100 @@ writers_merge(struct writers *w, const struct writers *from)
 		add(w, from->at[i].is_group, from->at[i].id);
 }
 
-int
-writers_first_denied(
-    const struct writers *w, const struct stat *st, bool has_acl, enum writers_use use)
+/* The groups of a user, to be freed; NULL: he is not known. */
+static gid_t *
+groups_get(uid_t uid, int *n)
 {
-	mode_t others = (mode_t)use, group = others << 3;
+	struct passwd pw, *found = NULL;
+	char text[PASSWD_TEXT];
+	gid_t *groups = NULL, *grown;
 
-	/* Without the group's bit, its members may less than others. */
-	if ((st->st_mode & others) != 0 && (st->st_mode & group) != 0)
-		return -1;
-	for (unsigned i = 0; i < w->n; i++) {
-		const struct writer *x = &w->at[i];
-
-		if (!x->is_group && x->id == st->st_uid)
-			continue;
-		if (!x->is_group || x->id != st->st_gid || (st->st_mode & group) == 0 || has_acl)
-			return (int)i;
+	if (getpwuid_r(uid, &pw, text, sizeof(text), &found) != 0 || found == NULL)
+		return NULL;
+	*n = GROUPS;
+	for (int tries = 0; tries < 2; tries++) {
+		grown = reallocarray(groups, (size_t)*n, sizeof(*grown));
+		if (grown == NULL)
+			break;
+		groups = grown;
+		if (getgrouplist(pw.pw_name, pw.pw_gid, groups, n) >= 0)
+			return groups;
 	}
-	return w->anybody ? WRITERS_ANYBODY : -1;
+	free(groups);
+	return NULL;
+}
+
+/* May the group, or all of a kind (users, groups) that the ACL names, use it so? */
+static bool
+all_may(const struct acl *acl, bool is_group, unsigned use)
+{
+	for (unsigned i = 0; i < acl->n; i++)
+		if (acl->at[i].is_group == is_group && (acl->at[i].may & use) == 0)
+			return false;
+	return !is_group || (acl->group & use) != 0;
+}
+
+/* May a group use it, by its own bits or an entry of its own? */
+static bool
+group_may(const struct stat *st, const struct acl *acl, uint32_t id, unsigned use)
+{
+	if (id == st->st_gid && (acl->group & use) != 0)
+		return true;
+	for (unsigned i = 0; i < acl->n; i++)
+		if (acl->at[i].is_group && acl->at[i].id == id && (acl->at[i].may & use) != 0)
+			return true;
+	return false;
+}
+
+/* By a group that the user database says he is in? */
+static bool
+member_may(const struct stat *st, const struct acl *acl, uid_t uid, unsigned use)
+{
+	bool may = (acl->group & use) != 0, found = false;
+	gid_t *groups;
+	int n = 0;
+
+	for (unsigned i = 0; i < acl->n; i++)
+		may = may || (acl->at[i].is_group && (acl->at[i].may & use) != 0);
+	if (!may)
+		return false;   /* without a look into the database */
+	groups = groups_get(uid, &n);
+	for (int i = 0; groups != NULL && i < n; i++)
+		found = found || group_may(st, acl, groups[i], use);
+	free(groups);
+	return found;
+}
+
+static bool
+writer_may(const struct writer *x, const struct stat *st, const struct acl *acl, unsigned use)
+{
+	bool open = (st->st_mode & use) != 0 && all_may(acl, true, use);
+
+	if (!x->is_group && x->id == st->st_uid)
+		return true;
+	if (acl->unknown)
+		return false;
+	/* An entry for a user counts before his groups; a group may have such users. */
+	if (x->is_group)
+		return all_may(acl, false, use) && (open || group_may(st, acl, x->id, use));
+	for (unsigned i = 0; i < acl->n; i++)
+		if (!acl->at[i].is_group && acl->at[i].id == x->id)
+			return (acl->at[i].may & use) != 0;
+	return open || member_may(st, acl, x->id, use);
+}
+
+int
+writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,
+    enum writers_use use)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (!writer_may(&w->at[i], st, acl, use))
+			return (int)i;
+	/* Where a group has no right, its members may less than all others. */
+	if (w->anybody && ((st->st_mode & use) == 0 || acl->unknown || !all_may(acl, true, use) ||
+	    !all_may(acl, false, use)))
+		return WRITERS_ANYBODY;
+	return -1;
 }
 
 void

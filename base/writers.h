@@ -4,8 +4,8 @@
  * a file that includes this one.
  *
  * A process that may read everything must not read for them what they may not read themselves.
- * Mode bits and the presence of ACLs decide, by what was opened; a group's members are not looked
- * up: what cannot be told is taken as not allowed.
+ * Mode bits and ACLs decide, by what was opened; whether a user is in a group says the user
+ * database, which is asked when nothing else allows him.  What cannot be told is not allowed.
  */
 #ifndef BASE_WRITERS_H
 #define BASE_WRITERS_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/acl.h"
 #include "base/limits.h"
 
 struct writer {
@@ -29,6 +30,7 @@ struct writers {
 
 enum writers_use {
 	WRITERS_SEARCH = 1,        /* a directory */
+	WRITERS_WRITE = 2,
 	WRITERS_READ = 4
 };
 
@@ -36,11 +38,11 @@ enum writers_use {
 #define WRITERS_TEXT 32            /* of a writer's name in a message */
 
 /*
- * Adds who may write the file or directory that `st` is of; has_acl: its group bits are the mask of
- * an ACL.  A group with its owner's number is that user's alone (a user private group); of any other
- * group the owner counts as a member.
+ * Adds who may write the file or directory that `st` and `acl` are of.  A group with its owner's
+ * number is that user's alone (a user private group); of any other group the owner counts as a
+ * member.
  */
-void writers_add(struct writers *w, const struct stat *st, bool has_acl);
+void writers_add(struct writers *w, const struct stat *st, const struct acl *acl);
 
 /* Adds the owner alone. */
 void writers_add_owner(struct writers *w, const struct stat *st);
@@ -49,8 +51,8 @@ void writers_add_owner(struct writers *w, const struct stat *st);
 void writers_merge(struct writers *w, const struct writers *from);
 
 /* The first of them that may not use it so; WRITERS_ANYBODY for everybody; -1: all of them may. */
-int writers_first_denied(
-    const struct writers *w, const struct stat *st, bool has_acl, enum writers_use use);
+int writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,
+    enum writers_use use);
 
 /* What it is called in a message; i as of writers_first_denied. */
 void writers_text(const struct writers *w, int i, char text[WRITERS_TEXT]);

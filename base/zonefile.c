@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define WALK_DIR (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -59,15 +58,15 @@ fd_path(int fd, char path[FD_PATH])
 	(void)snprintf(path, FD_PATH, "/proc/self/fd/%d", fd);   /* fits */
 }
 
-/* Has it an ACL?  What cannot be told counts as one. */
-static bool
-has_acl(int fd)
+/* Adds who may write what fd is of.  Without the mode's group bit, an ACL lets nobody write. */
+static void
+add_who_may_write(struct writers *w, int fd, const struct stat *st)
 {
-	char path[FD_PATH];
+	struct acl acl = { .group = 0 };
 
-	fd_path(fd, path);
-	return getxattr(path, "system.posix_acl_access", NULL, 0) >= 0 ||
-	    (errno != ENODATA && errno != ENOTSUP);
+	if ((st->st_mode & S_IWGRP) != 0)
+		acl_get(&acl, fd, st);
+	writers_add(w, st, &acl);
 }
 
 /* Where it is now, for messages. */
@@ -101,11 +100,13 @@ static enum err
 check_use(
     const struct walk *k, int fd, const struct stat *st, enum writers_use use, struct errmsg *m)
 {
+	struct acl acl;
 	int i;
 
 	if (k->writers.n == 0 && !k->writers.anybody)
 		return ERR_OK;
-	i = writers_first_denied(&k->writers, st, has_acl(fd), use);
+	acl_get(&acl, fd, st);
+	i = writers_first_denied(&k->writers, st, &acl, use);
 	if (i < 0)
 		return ERR_OK;
 	return deny(k, i, use == WRITERS_READ ? "read" : "search", fd, m);
@@ -158,7 +159,7 @@ add_writers(struct walk *k, const struct stat *dir, const struct stat *entry)
 		if (!S_ISLNK(entry->st_mode))
 			writers_add_owner(&k->writers, entry);
 	} else {
-		writers_add(&k->writers, dir, (dir->st_mode & S_IWGRP) != 0 && has_acl(k->dir));
+		add_who_may_write(&k->writers, k->dir, dir);
 	}
 	note_why(k, &before, "may write", "");
 }
@@ -364,7 +365,7 @@ open_end(struct walk *k, struct zonefile *f, struct writers *w, struct errmsg *m
 	f->shown = geteuid() != 0 ||
 	    (k->open_to_all && (st.st_mode & S_IRGRP) != 0 && (st.st_mode & S_IROTH) != 0);
 	writers_merge(w, &k->writers);
-	writers_add(w, &st, (st.st_mode & S_IWGRP) != 0 && has_acl(k->file));
+	add_who_may_write(w, k->file, &st);
 	return ERR_OK;
 }
 

@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -218,22 +221,6 @@ directory_of_a_user(void **state)
 	opens("zones/sub/of-root", false);
 }
 
-/* The mode's group bits become a mask: EVE may write or read, the group need not. */
-static bool
-give_acl(const char *name, uint16_t group, uint16_t mask)
-{
-	struct {
-		uint32_t version;
-		struct {
-			uint16_t tag, perm;
-			uint32_t id;
-		} e[5];
-	} acl = { 2, { { 1, 7, (uint32_t)-1 }, { 2, mask, EVE }, { 4, group, (uint32_t)-1 },
-	                 { 16, mask, (uint32_t)-1 }, { 32, 0, (uint32_t)-1 } } };
-
-	return setxattr(at(name), "system.posix_acl_access", &acl, sizeof(acl), 0) == 0;
-}
-
 static void
 directories_of_many(void **state)
 {
@@ -273,15 +260,126 @@ directories_of_many(void **state)
 	assert_int_equal(link(at("key"), at("zones/hard")), 0);
 	refused("zones/hard", "everybody may write");
 	give("zones", 0, 0, 0755);
+}
+
+/* The mode's group bits become a mask: EVE may do `eve`, the group `group`, and no others anything. */
+static bool
+give_acl(const char *name, uint16_t group, uint16_t eve)
+{
+	struct {
+		uint32_t version;
+		struct {
+			uint16_t tag, perm;
+			uint32_t id;
+		} e[5];
+	} acl = { 2, { { 1, 7, (uint32_t)-1 }, { 2, eve, EVE }, { 4, group, (uint32_t)-1 },
+	                 { 16, group | eve, (uint32_t)-1 }, { 32, 0, (uint32_t)-1 } } };
+
+	return setxattr(at(name), "system.posix_acl_access", &acl, sizeof(acl), 0) == 0;
+}
+
+static void
+access_lists(void **state)
+{
+	ROOT_ONLY();
+	make_dir("zones", 0, TEAM, 0750);
+	make_file("zones/of-root", 0, TEAM, 0640);
+	make_file("zones/of-eve", EVE, EVE, 0600);
+	make_file("zones/open", 0, 0, 0644);
 	if (!give_acl("zones", 5, 7))
 		skip();   /* a file system without */
-	refused("zones/of-root", "everybody may write");
-	give("zones", 0, 0, 0755);
+	/* who may write by it counts, and nobody else */
+	opens("zones/of-eve", false);
+	opens("zones/open", false);
+	refused("zones/of-root", "user 4002 may write");
+	assert_true(give_acl("zones/of-root", 0, 4));
 	opens("zones/of-root", false);
+	assert_true(give_acl("zones/of-root", 4, 0));
+	refused("zones/of-root", "user 4002 may write");
+	/* all others may read it, but not she */
+	assert_true(give_acl("zones/open", 4, 0));
+	assert_int_equal(chmod(at("zones/open"), 0644), 0);
+	refused("zones/open", "user 4002 may write");
+	assert_true(give_acl("zones", 5, 5));
+	opens("zones/of-root", false);
+	/* of a group its own entry counts, not the mask; users with an entry may be in it */
 	assert_true(give_acl("team-key", 0, 4));
 	make_dir("teams", 0, TEAM, 0775);
 	make_link("teams/link", "../team-key", 0);
 	refused("teams/link", "group 4100 may write");
+	assert_true(give_acl("team-key", 4, 4));
+	opens("teams/link", false);
+	assert_true(give_acl("team-key", 4, 0));
+	refused("teams/link", "group 4100 may write");
+}
+
+/* Of a user that the user database knows, it says the groups. */
+static void
+members(void **state)
+{
+	const struct passwd *pw;
+
+	ROOT_ONLY();
+	setpwent();
+	do
+		pw = getpwent();
+	while (pw != NULL && (pw->pw_uid == 0 || pw->pw_gid == 0 || pw->pw_gid == pw->pw_uid));
+	endpwent();
+	if (pw == NULL)
+		skip();
+	make_dir("zones", 0, pw->pw_gid, 02770);
+	make_file("zones/of-root", 0, pw->pw_gid, 0640);
+	make_link("zones/link", "of-root", pw->pw_uid);
+	opens("zones/link", false);
+	give("zones", 0, TEAM, 02770);
+	refused("zones/link", "may not search");
+	give("zones", pw->pw_uid, 0, 0755);
+	opens("zones/of-root", false);
+	give("zones/of-root", 0, TEAM, 0640);
+	refused("zones/of-root", "may not read");
+	give("zones/of-root", 0, pw->pw_gid, 0604);
+	refused("zones/of-root", "may not read");
+}
+
+static bool
+write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return done;
+}
+
+/* Root there is a user here, and the owner of the root directory has no number there. */
+static void
+user_namespace(void **state)
+{
+	pid_t pid;
+	int status;
+
+	ROOT_ONLY();
+	make_dir("zones", BOB, BOB, 0700);
+	make_file("zones/own", BOB, BOB, 0600);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct writers w = { .n = 0 };
+		struct errmsg m = { "" };
+		struct zonefile f;
+
+		if (setgid(BOB) != 0 || setuid(BOB) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0)
+			_exit(1);
+		if (unshare(CLONE_NEWUSER) != 0 || !write_text("/proc/self/uid_map", "0 4001 1"))
+			_exit(2);
+		_exit(zonefile_open(&f, at("zones/own"), &w, &m) == ERR_OK ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		skip();   /* not allowed here */
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static enum err
@@ -484,6 +582,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(directory_of_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(directory_of_a_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(directories_of_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(access_lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(members, setup, teardown),
+		cmocka_unit_test_setup_teardown(user_namespace, setup, teardown),
 		cmocka_unit_test_setup_teardown(includes, setup, teardown),
 		cmocka_unit_test_setup_teardown(kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(directories, setup, teardown),
