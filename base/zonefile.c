@@ -360,6 +360,9 @@ open_end(struct walk *k, struct zonefile *f, struct writers *w, struct errmsg *m
 		return e;
 	fd_path(k->file, path);
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (f->fd < 0 && errno == ENOENT)   /* the file is there, we hold it */
+		return err_set(m, ERR_IO,
+		    "cannot be opened: /proc must be mounted (mount -t proc proc /proc)");
 	if (f->fd < 0)
 		return err_sys(m, "cannot be opened");
 	f->shown = geteuid() != 0 ||

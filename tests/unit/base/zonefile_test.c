@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -575,6 +576,34 @@ as_a_user(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* The file is there, and what is missing is said. */
+static void
+without_proc(void **state)
+{
+	pid_t pid;
+	int status;
+
+	ROOT_ONLY();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct writers w = { .n = 0 };
+		struct errmsg m = { "" };
+		struct zonefile f;
+
+		if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount(at("closed"), "/proc", NULL, MS_BIND, NULL) != 0)
+			_exit(2);
+		_exit(zonefile_open(&f, at("public"), &w, &m) == ERR_IO &&
+		            strstr(m.text, "/proc must be mounted") != NULL ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2)
+		skip();   /* not allowed here */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -589,6 +618,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(directories, setup, teardown),
 		cmocka_unit_test_setup_teardown(as_a_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_proc, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
