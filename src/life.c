@@ -499,6 +499,16 @@ step_sleep(struct step *s)
 		}
 		move_down(s);
 		break;
+	case LIFE_P_THAWING:
+		if (!s->p->needs_waits) {
+			move_down(s);
+			break;
+		}
+		s->l->ticket++;   /* its thaw does not begin */
+		rest_frozen(s);
+		if (tier > LIFE_TIER_FROZEN)
+			move_descend(s, tier);
+		break;
 	case LIFE_P_SAVING:
 	case LIFE_P_SAVED:
 		if (tier > LIFE_TIER_SAVED)

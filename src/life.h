@@ -90,6 +90,7 @@ struct life_policy {
 	bool shutdown;             /* stop by asking the guest first */
 	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
 	bool queue_sure;           /* only its turn among the boots is missing, or what it needs: its wait begins anew */
+	bool needs_waits;          /* ADMIT or THAW has not begun: what it needs is not awake */
 	bool op_waits;             /* the operation under way has not begun yet: its deadline begins anew */
 };
 

@@ -17,6 +17,13 @@ needed(const struct warden *w, const struct unit_conf *uc, unsigned i)
 	return unit_by_name(&w->units, mapping_unit_target(uc->needs[i])->name);
 }
 
+/* Most units are needed by none, and of these nobody need be looked for. */
+static bool
+is_needed(const struct unit *u)
+{
+	return u->conf != NULL && u->conf->needed;
+}
+
 static bool
 unit_needs(const struct unit *u, const struct unit *other)
 {
@@ -216,6 +223,8 @@ needs_release(struct warden *w, const struct unit *u)
 {
 	struct unit *x, *next;
 
+	if (!is_needed(u))
+		return;
 	for (x = LIST_FIRST(&w->needing); x != NULL; x = next) {
 		next = LIST_NEXT(x, run->needs_link);
 		if (unit_needs(x, u))
@@ -236,7 +245,7 @@ needs_failed(struct warden *w, const struct unit *u, const char *why)
 	struct unit *x, *next;
 	char text[ERROR_TEXT];
 
-	if (LIST_EMPTY(&w->needing))
+	if (!is_needed(u) || LIST_EMPTY(&w->needing))
 		return;
 	wake_policy(w, u, &policy);
 	again = life_again_ms(&u->life, &policy, now);
@@ -254,7 +263,7 @@ needs_failed(struct warden *w, const struct unit *u, const char *why)
 void
 needs_board(struct warden *w, const struct unit *u)
 {
-	if (u->conf == NULL || !u->conf->needed)
+	if (!is_needed(u))
 		return;
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *x = unit_by_number(&w->units, i);
@@ -285,7 +294,7 @@ needs_review(struct warden *w)
 bool
 needs_used(const struct warden *w, const struct unit *u)
 {
-	for (uint32_t i = 0; i < w->units.next; i++) {
+	for (uint32_t i = 0; i < w->units.next && is_needed(u); i++) {
 		const struct unit *x = unit_by_number(&w->units, i);
 		enum life_state s = x != NULL ? life_state(&x->life) : LIFE_DORMANT;
 

@@ -42,7 +42,8 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->steady_ms = WAKE_STEADY_MS;
 	p->op_ms = LIMIT_OP_S * 1000;
 	p->state_ms = LIMIT_STATE_OP_S * 1000;
-	p->op_waits = u->run != NULL && u->run->has_vm && (needs_waits(u) || vm_op_waits(w->vms, &u->run->uuid));
+	p->needs_waits = needs_waits(u);
+	p->op_waits = u->run != NULL && u->run->has_vm && (p->needs_waits || vm_op_waits(w->vms, &u->run->uuid));
 	p->sleep = LIFE_TIER_DORMANT;
 	p->frozen_then = LIFE_TIER_DORMANT;
 	p->backoff_min_ms = p->backoff_max_ms = 1000;

@@ -58,11 +58,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	if (to == LIFE_AWAKE)
 		links_awake(w, u);
 	wake_board(w, u);
-	if (to == LIFE_AWAKE) {
-		if (unit_run(u)->awake_since_ns == 0)
-			u->run->awake_since_ns = clock_now_ns();
-		needs_release(w, u);
-	}
+	if (to == LIFE_AWAKE && unit_run(u)->awake_since_ns == 0)
+		u->run->awake_since_ns = clock_now_ns();
 	wake_why_change(w, u, a);
 	record_change(w, u, a->changed.from, to, a->changed.why);
 	if (a->changed.from == LIFE_STOPPING)
@@ -253,6 +250,9 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 	for (unsigned i = 0; i < out.n; i++)
 		if (!do_action(w, u, &out.actions[i]))
 			return;
+	/* Not before: it has given its boot's slot back by now, which another one may need. */
+	if (out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED && out.actions[0].changed.to == LIFE_AWAKE)
+		needs_release(w, u);
 	needs_stepped(w, u);
 	/* The states frozen and saved begin when the driver begins: who waits wants to know when it is done. */
 	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)

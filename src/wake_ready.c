@@ -99,7 +99,10 @@ wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
 	}
 	u->ready_held = true;
 	w->ready_held++;
+	/* Its own boot is done, and the other one's may be waiting for that slot. */
+	admit_boot_done(&w->admit, &u->admit);
 	needs_wake(w, u, LIFE_BY_QUERY);
+	wake_admit(w);
 }
 
 void

@@ -190,6 +190,7 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 	switch (admit_ask(&w->admit, &u->admit, clock_now_ms(), operator)) {
 	case ADMIT_NOW:
 		wake_post_result(w, u, LIFE_EV_ADMITTED, ticket, ERR_OK);
+		wake_board(w, u);   /* there may have been no room when it was looked at last */
 		return;
 	case ADMIT_WAIT:
 		waits_begin(w, u, ticket);

@@ -86,7 +86,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "a frozen unit is thawed when what it needs is awake, and stays frozen when that fails" {
 	cp "$DIR/hello.elf" "$DIR/db.elf"
-	CONF_MORE="$(image db db.elf "" 'backoff-min = 1h
+	CONF_MORE="limits { vms = 2 }
+	$(image db db.elf "" 'backoff-min = 1h
 	backoff-max = 1h'; image app hello.elf "" 'sleep = "freeze"')" write_conf
 	chain
 	start_jitsud
@@ -106,13 +107,28 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	[ "$(jitsu --json show app.example.test | jq .boots)" -eq 1 ]
 	# Nobody uses db itself.
 	in_ns ping -c 1 -W 10 10.77.0.32
+	# Who is sent to sleep before its thaw begins has lost nothing.
+	jitsu sleep app.example.test
+	jitsu sleep db.example.test
+	jitsu wake www.example.test
+	jitsu wake app.example.test 2>"$DIR/wake" &
+	local wake=$!
+	wait_for 30 has_waits app needs
+	jitsu sleep app.example.test
+	is_state app.example.test frozen
+	run wait "$wake"
+	[ "$status" -ne 0 ]
+	grep -q "app.example.test: it was sent to sleep" "$DIR/wake"
+	jitsu sleep www.example.test
+	jitsu wake app.example.test
+	[ "$(jitsu --json show app.example.test | jq .boots)" -eq 1 ]
 }
 
-@test "one that is needed and lost while the other boots is woken again before that one is ready" {
-	CONF_MORE="$(image db hello.elf ""; image app hello.elf "delay=6000" 'boot-timeout = 2m')" write_conf
+@test "one that is needed and lost while the other boots is woken again before that one is ready; one slot for boots is enough" {
+	CONF_MORE="limits { boots = 1 queue = 0 }
+	$(image db hello.elf ""; image app hello.elf "delay=6000" 'boot-timeout = 2m')" write_conf
 	chain
 	start_jitsud
-	jitsu wake db.example.test
 	jitsu wake app.example.test &
 	wake=$!
 	pid_of() { jitsu --json show "$1.example.test" | jq -e .pid; }
@@ -144,4 +160,18 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	jitsu reload
 	[ "$(jitsu --json list | jq length)" -eq 1 ]
 	is_state www.example.test awake
+}
+
+@test "a unit that waits for another is sure of its boot when that begins" {
+	CONF_MORE="limits { vms = 2 }
+	$(image db hello.elf "delay=2000"; image app hello.elf "delay=20000" 'boot-timeout = 2m')" write_conf
+	chain 300ms
+	start_jitsud
+	jitsu wake www.example.test
+	run ask app.example.test A
+	[[ "$output" == *"status: SERVFAIL"* ]]   # no room for both
+	jitsu sleep www.example.test
+	wait_for 30 is_state db.example.test awake
+	wait_for 30 has_waits app null
+	[ "$(ask +short app.example.test A)" = 10.77.0.32 ]
 }

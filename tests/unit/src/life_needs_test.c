@@ -76,12 +76,42 @@ its_back_off_is_known_before_it_begins(void **state)
 	assert_int_equal(life_again_ms(&r.l, &r.p, r.now), r.now + r.p.backoff_min_ms);
 }
 
+/* Its thaw has not begun: it sleeps as it did, or deeper. */
+static void
+who_waits_to_be_thawed_can_sleep_on(void **state)
+{
+	struct rig r = rig_in_phase(LIFE_P_THAWING);
+	uint32_t ticket = r.l.ticket;
+
+	(void)state;
+	r.p.needs_waits = true;
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	rig_answered(&r, WAKE_REFUSED);
+	is(&r, LIFE_FROZEN);
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_THAWED, .ticket = ticket, .result = ERR_STATE,
+	    .kept = true, .needs = true }), ERR_OK);
+	did(&r, "");
+	rig_wake(&r, LIFE_BY_QUERY);
+	did(&r, "changed thaw timer");
+	rig_sleep_to(&r, LIFE_TIER_SAVED);
+	did(&r, "changed woken save timer");
+	r = rig_in_phase(LIFE_P_THAWING);
+	r.p.needs_waits = true;
+	rig_sleep_to(&r, LIFE_TIER_DORMANT);
+	did(&r, "changed woken stop");
+	/* One that has begun cannot be called back. */
+	r = rig_in_phase(LIFE_P_THAWING);
+	rig_sleep_to(&r, LIFE_TIER_FROZEN);
+	is(&r, LIFE_STOPPING);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_it_needs_fails),
 		cmocka_unit_test(its_back_off_is_known_before_it_begins),
+		cmocka_unit_test(who_waits_to_be_thawed_can_sleep_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
