@@ -223,6 +223,15 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		c->on_drained(c, c->arg);
 }
 
+bool
+chan_unread(const struct chan *c)
+{
+	char byte;
+
+	return event_pending(c->ev_read, EV_READ, NULL) &&
+	    recv(c->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 unsigned
 chan_queued(struct chan *c)
 {

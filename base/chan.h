@@ -8,6 +8,7 @@
 #define BASE_CHAN_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -43,6 +44,9 @@ enum err chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned
  * is freed, later lines are dropped.
  */
 void chan_log(struct chan *c);
+
+/* Has the peer, which may have ended, sent something that was not read yet and will be? */
+bool chan_unread(const struct chan *c);
 
 /* Messages queued; and a callback for each time the queue has emptied, for senders of many messages (NULL takes it away). */
 unsigned chan_queued(struct chan *c);

@@ -167,6 +167,9 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* What it said before counts, unless it was ended for that; the loop reads that and comes again. */
+	if (c->why[0] == '\0' && c->chan != NULL && chan_unread(c->chan))
+		return;
 	/* Somebody else may have reaped it; that it ended is certain then, too. */
 	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) != 0 && errno == ECHILD)
 		si.si_pid = pid;

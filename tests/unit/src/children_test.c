@@ -1,4 +1,7 @@
-/* children_test: a child that cannot be started, or not be watched, is tried again; nothing of it is left. */
+/*
+ * children_test: a child that cannot be started, or not be watched, is tried again; nothing of it is
+ * left; and what it said before its end is heard.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +24,11 @@
 #include "src/children.h"
 
 #define PATIENCE_MS 30000
+#define LAST_WORDS 100         /* more than are read at once, and less than a socket takes */
 
 static bool no_pidfd;
+static unsigned heard;         /* messages */
+static bool ended;
 
 /* In place of libc's, for what children.c asks for: pidfd_open and pidfd_send_signal. */
 long
@@ -66,10 +72,19 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	(void)c;
 	(void)m;
+	heard++;
 	chan_close_fds(fds, nfds);
 }
 
-static const struct child_ops ops = { .message = on_message };
+static void
+on_gone(struct child *c, const char *why)
+{
+	(void)c;
+	(void)why;
+	ended = true;
+}
+
+static const struct child_ops ops = { .message = on_message, .gone = on_gone };
 
 static unsigned
 descriptors(void)
@@ -186,6 +201,45 @@ one_that_cannot_be_started_is_tried_again(void **state)
 	tried_again(without_descriptors);
 }
 
+/* Descriptor 3 is its channel. */
+static void
+say_and_end(void)
+{
+	struct msg said = { .type = 0 };
+	int fds[LIMIT_MSG_FDS];
+	unsigned nfds;
+	struct errmsg m;
+
+	while (said.type != MSG_RUN)
+		if (chan_recv_blocking(3, &said, fds, &nfds, &m) != ERR_OK)
+			_exit(1);
+	for (unsigned i = 0; i < LAST_WORDS; i++)
+		if (chan_send_blocking(3, &(struct msg){ .type = MSG_COMPILING }, NULL, 0, &m) != ERR_OK)
+			_exit(1);
+	_exit(0);
+}
+
+static void
+what_was_said_before_the_end_is_heard(void **state)
+{
+	struct event_base *base = event_base_new();
+	struct child c;
+	struct errmsg m;
+
+	(void)state;
+	child_init(&c, ROLE_ZONES, base, &conf, &ops, NULL);
+	heard = 0;
+	ended = false;
+	assert_int_equal(child_start(&c, &m), ERR_OK);
+	assert_int_equal(waitid(P_PID, (id_t)c.pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT), 0);
+	while (!ended)
+		assert_int_not_equal(event_base_loop(base, EVLOOP_ONCE), -1);
+	assert_int_equal(heard, LAST_WORDS);
+	child_clear(&c);
+	no_processes();
+	event_base_free(base);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -193,9 +247,12 @@ main(int argc, char **argv)
 		cmocka_unit_test(a_process_without_a_pidfd_is_not_left_behind),
 		cmocka_unit_test(one_that_cannot_be_watched_is_tried_again),
 		cmocka_unit_test(one_that_cannot_be_started_is_tried_again),
+		cmocka_unit_test(what_was_said_before_the_end_is_heard),
 	};
 
 	/* We are the child. */
+	if (argc == 1 && strcmp(argv[0], "jitsud: zones") == 0)
+		say_and_end();
 	if (argc == 1 && strncmp(argv[0], "jitsud: ", 8) == 0)
 		for (;;)
 			pause();
