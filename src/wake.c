@@ -339,6 +339,18 @@ wake_leave(struct warden *w, struct unit *u)
 
 /* ---- what others tell ---- */
 
+/* A wake that its life cycle does not hear of; `why` is said where the unit has no error. */
+static void
+turn_away(struct warden *w, struct unit *u, enum msg_wake_result result, unsigned ede, const char *why)
+{
+	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : why;
+
+	dnslink_woken(w, u->number, result, ede);
+	wake_waiters_answer(w, u, false, error);
+	needs_failed(w, u, error);
+	wake_drain(w);
+}
+
 void
 wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns)
 {
@@ -346,14 +358,9 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 	struct life_event ev = { .kind = LIFE_EV_WAKE, .now_ms = now / NS_PER_MS, .cause = cause };
 	enum life_state s = life_state(&u->life);
 	uint32_t number = u->number;
-	const char *refused;
 
 	if (unit_unreachable(u)) {   /* and that is no use */
-		dnslink_woken(w, u->number, WAKE_FAILED, MSG_EDE_OTHER);
-		refused = u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_UNREACHABLE);
-		wake_waiters_answer(w, u, false, refused);
-		needs_failed(w, u, refused);
-		wake_drain(w);
+		turn_away(w, u, WAKE_FAILED, MSG_EDE_OTHER, life_why_text(LIFE_WHY_UNREACHABLE));
 		return;
 	}
 	if (time_ns == 0 || time_ns > now)
@@ -366,11 +373,7 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 		w->totals.wakes++;
 	if (u->refused && (s == LIFE_DORMANT || s == LIFE_FAILED) && holds_refuse(w, u)) {
 		w->totals.refused++;
-		dnslink_woken(w, u->number, WAKE_REFUSED, MSG_EDE_NOT_READY);
-		refused = u->run->error != NULL ? u->run->error : "its address is held for another";
-		wake_waiters_answer(w, u, false, refused);
-		needs_failed(w, u, refused);
-		wake_drain(w);
+		turn_away(w, u, WAKE_REFUSED, MSG_EDE_NOT_READY, "its address is held for another");
 		return;
 	}
 	holds_handed_out(w, u);
