@@ -54,15 +54,21 @@ struct scope {
 	bool shown;                /* its text is no secret, or it is a zone: an entry was right */
 };
 
+static void __attribute__((format(printf, 2, 0)))
+found_va(struct scope *s, const char *fmt, va_list ap)
+{
+	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
+	s->nerrors++;
+}
+
 static void __attribute__((format(printf, 2, 3)))
 found(struct scope *s, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
+	found_va(s, fmt, ap);
 	va_end(ap);
-	s->nerrors++;
 }
 
 /*
@@ -79,9 +85,8 @@ found_text(struct scope *s, const char *plain, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
+	found_va(s, fmt, ap);
 	va_end(ap);
-	s->nerrors++;
 }
 
 struct zparse *
