@@ -40,7 +40,6 @@ struct probe {
 	uint32_t unit, network;
 	enum msg_probe_kind kind;
 	enum probe_state state;
-	bool refused;              /* the port was closed at least once */
 	uint16_t port;             /* the guest's */
 	uint8_t mac[6];
 	struct msg_addr guest, source;
@@ -498,12 +497,13 @@ tcp_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint
 	if (f->tcp.sport != p->port || (!current && !attempt_acked(&p->before, &f->tcp)))
 		return false;
 	if ((f->tcp.flags & FRAME_TCP_RST) != 0) {
+		bool first = (p->signs & 1u << SIGN_REFUSED) == 0;
+
 		if (!current || p->state == PROBE_READY)
 			return false;
 		attempt_renew(set, p);
 		sign(set, p, SIGN_REFUSED, NULL, NULL, now_ns);
-		if (!p->refused) {   /* its network is up; the service follows */
-			p->refused = true;
+		if (first) {   /* its network is up; the service follows */
 			schedule_restart(p, now_ns);
 			p->next_ns = now_ns + PROBE_FIRST_NS;
 		}
