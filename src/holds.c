@@ -180,6 +180,13 @@ holds_note_use(struct warden *w)
 
 /* ---- verbs ---- */
 
+/* An address of it is held for another; NULL is allowed. */
+static bool
+is_refused(const struct unit *u)
+{
+	return u != NULL && u->refused && !u->leaving;
+}
+
 /* The unit that is refused because of this address; NULL = none. */
 static const struct unit *
 refused_unit(const struct warden *w, const struct msg_addr *addr)
@@ -187,8 +194,7 @@ refused_unit(const struct warden *w, const struct msg_addr *addr)
 	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
 		const struct unit *u = w->units.by_number[i];
 
-		for (unsigned k = 0; u != NULL && u->refused && !u->leaving && k < u->conf->naddrs;
-		     k++)
+		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
 			if (addr_cmp(&u->conf->addrs[k], addr) == 0)
 				return u;
 	}
@@ -219,22 +225,17 @@ refused_cmp(const void *a, const void *b)
 static enum err
 refused_list(struct listing *l)
 {
-	const struct unit_table *t = &l->w->units;
-	size_t room = 0;
+	const struct warden *w = l->w;
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t i = 0; i < t->next && l->w->refused_units > 0; i++) {
-			const struct unit *u = t->by_number[i];
+	l->refused = calloc((size_t)w->refused_units * LIMIT_UNIT_ADDRS + 1, sizeof(*l->refused));
+	if (l->refused == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
+		const struct unit *u = w->units.by_number[i];
 
-			if (u == NULL || !u->refused || u->leaving)
-				continue;
-			room += u->conf->naddrs;
-			for (unsigned k = 0; pass == 1 && k < u->conf->naddrs; k++)
-				l->refused[l->nrefused++] =
-				    (struct refused){ .addr = u->conf->addrs[k], .u = u };
-		}
-		if (pass == 0 && (l->refused = calloc(room + 1, sizeof(*l->refused))) == NULL)
-			return ERR_NOMEM;
+		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
+			l->refused[l->nrefused++] =
+			    (struct refused){ .addr = u->conf->addrs[k], .u = u };
 	}
 	qsort(l->refused, l->nrefused, sizeof(*l->refused), refused_cmp);
 	return ERR_OK;
