@@ -240,9 +240,8 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 	if (parsed != DNS_PARSED_OK)
 		return false;   /* it was parsed when it came */
 	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
-	if (ede >= 0) {
+	if (ede >= 0)
 		return reply_servfail(w, &q, held->peer.tcp, serve_ede(ede), r) == SERVE_REPLY;
-	}
 	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
 	return reply_count(w, r) == SERVE_REPLY;
 }

@@ -15,8 +15,8 @@ struct zcompile {
 	int units_fd;              /* -1: mappings stand in the zone */
 	bool shown, units_shown;   /* the text of the file is no secret */
 	uint32_t index;
-	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why); /* as in
-	                                                                                 zparse_ops */
+	/* as in zparse_ops */
+	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
 	void *arg;
 	uint32_t lone_sigs;        /* out: RRSIG records that sign nothing and are not served */
 	struct zbudget *budget;    /* NULL: none */
