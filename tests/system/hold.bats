@@ -6,20 +6,6 @@ load lib/shared
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
-# image NAME CMDLINE-MORE [LINES]: hello under another name.
-image() {
-	cat <<-EOF2
-	image "$1" {
-		kernel = "${KERNEL:-hello.elf}"
-		memory = "16M"
-		network = "lan"
-		ready = "tcp:80"
-		accel = "$ACCEL"
-		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $2"
-		${3:-}
-	}
-	EOF2
-}
 boots_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | .boots"; }
 error_of() { jitsu --json show "$1" | jq -r .last_error; }
 
@@ -31,7 +17,7 @@ ms() {
 }
 
 @test "every retransmission, with a new id and port, is answered exactly once" {
-	CONF_MORE=$(image slow "delay=700") write_conf
+	CONF_MORE=$(hello_image slow "delay=700") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=10s"'
 	start_jitsud
 	raw <<-'EOF2'
@@ -67,7 +53,7 @@ ms() {
 # bats test_tags=kvm
 @test "a failed boot is SERVFAIL with a phrase; in back-off at once; an operator's wake does not wait for it" {
 	cp "$DIR/hello.elf" "$DIR/other.elf"
-	CONF_MORE=$(KERNEL=other.elf image bad "" 'backoff-min = "1m"') write_conf
+	CONF_MORE=$(KERNEL=other.elf hello_image bad "" 'backoff-min = "1m"') write_conf
 	write_zone 'bad 17 A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=10s"'
 	start_jitsud
 	rm "$DIR/other.elf"
@@ -106,7 +92,7 @@ ms() {
 # bats test_tags=kvm
 @test "a back-off outlives a crash of jitsud, not a restart" {
 	cp "$DIR/hello.elf" "$DIR/other.elf"
-	CONF_MORE=$(KERNEL=other.elf image bad "" 'backoff-min = "1h"
+	CONF_MORE=$(KERNEL=other.elf hello_image bad "" 'backoff-min = "1h"
 	backoff-max = "1h"') write_conf
 	write_zone 'bad A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=30s"'
 	start_jitsud
@@ -134,7 +120,7 @@ ms() {
 
 # bats test_tags=kvm
 @test "back-off doubles, and its end lets a query boot again" {
-	CONF_MORE=$(image bad "" 'backoff-min = "200ms"
+	CONF_MORE=$(hello_image bad "" 'backoff-min = "200ms"
 	backoff-max = "400ms"
 	args = { "-no-such-option" }') write_conf
 	write_zone 'bad A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=10s"'
@@ -150,7 +136,7 @@ ms() {
 }
 
 @test "a port that never opens: the address at hold, then failed" {
-	CONF_MORE=$(image never "delay=600000" 'boot-timeout = "5s"
+	CONF_MORE=$(hello_image never "delay=600000" 'boot-timeout = "5s"
 	backoff-min = "1m"') write_conf
 	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=400ms"' 'patient A 10.77.0.31' \
 	    '_jitsu.patient TXT "image=never" "hold=20s"'
@@ -175,7 +161,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 # Whether a query was held is counted, so that no time needs to be measured.
 @test "hold counts from the first query of a wake, for all workers and for a new process" {
 	local old
-	WORKERS=3 CONF_MORE=$(image slow "delay=600000" 'boot-timeout = "10m"') write_conf
+	WORKERS=3 CONF_MORE=$(hello_image slow "delay=600000" 'boot-timeout = "10m"') write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=1s"' 'to CNAME slow' \
 	    'slow HTTPS 1 . alpn=h2'
 	start_jitsud
@@ -215,7 +201,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "a wake that fails after its deadline: SERVFAIL from then on, and the next one waits anew" {
-	CONF_MORE=$(image never "delay=600000" 'boot-timeout = "2s"
+	CONF_MORE=$(hello_image never "delay=600000" 'boot-timeout = "2s"
 	backoff-min = "1s"
 	backoff-max = "1s"') write_conf
 	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=500ms"'
@@ -229,7 +215,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "held-per-unit: beyond the bound the oldest gets the address" {
-	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' CONF_MORE=$(image slow "delay=5000") write_conf
+	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' CONF_MORE=$(hello_image slow "delay=5000") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"'
 	start_jitsud
 	raw <<-'EOF2'
@@ -267,7 +253,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "limits: boots; who waits in the queue is answered, who finds it full is refused" {
-	CONF_TOP='limits { boots = 1 queue = 1 }' CONF_MORE=$(image slow "delay=5000") write_conf
+	CONF_TOP='limits { boots = 1 queue = 1 }' CONF_MORE=$(hello_image slow "delay=5000") write_conf
 	write_zone 's1 A 10.77.0.31' '_jitsu.s1 TXT "image=slow" "hold=25s"' 's2 A 10.77.0.32' '_jitsu.s2 TXT "image=slow" "hold=25s"' \
 	    's3 A 10.77.0.33' '_jitsu.s3 TXT "image=slow" "hold=25s"'
 	start_jitsud
@@ -332,8 +318,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "units with IPv6 alone and with both; HTTPS and SVCB wake where the unit has them; TTLs are the zone's" {
-	CONF_MORE="$(image six "" | sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
-	$(image both "ip={address6}/{prefixlen6} gw={gateway6}")" write_conf
+	CONF_MORE="$(hello_image six "" | sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
+	$(hello_image both "ip={address6}/{prefixlen6} gw={gateway6}")" write_conf
 	write_zone 'six 5 AAAA fd77::a:5' '_jitsu.six TXT "image=six" "hold=10s"' 'both 6 A 10.77.0.40' 'both 7 AAAA fd77::a:6' \
 	    'both 8 HTTPS 1 . alpn=h2' '_jitsu.both TXT "image=both" "hold=10s"' 'www SVCB 1 ns port=80'
 	start_jitsud
@@ -371,7 +357,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "a unit that leaves the configuration while its query waits: the answer is the zone as it is now" {
-	CONF_MORE=$(image slow "delay=20000") write_conf
+	CONF_MORE=$(hello_image slow "delay=20000") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"' 'gone A 10.77.0.31' '_jitsu.gone TXT "image=slow" "hold=30s"'
 	start_jitsud
 	ask +time=60 +short slow.example.test A >"$DIR/slow" &
@@ -391,7 +377,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "clients that leave while they wait do no harm" {
-	CONF_MORE=$(image slow "delay=800") write_conf
+	CONF_MORE=$(hello_image slow "delay=800") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=10s"'
 	start_jitsud
 	raw <<-'EOF2'
@@ -458,7 +444,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "whose VM may never boot gets no address when hold runs out, whose turn alone is missing does" {
 	local i zone=() asks=()
-	CONF_MORE=$'limits { boots = 1\n vms = 2\n queue-timeout = 5m }\n'$(image slow "delay=3000") write_conf
+	CONF_MORE=$'limits { boots = 1\n vms = 2\n queue-timeout = 5m }\n'$(hello_image slow "delay=3000") write_conf
 	for i in 30 31 32 33 34 35; do
 		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=slow\" \"hold=1s\"")
 	done
@@ -495,7 +481,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "a reload that makes a waiting unit smaller, or the limits larger, lets it boot" {
 	sized() { # BIG, ALL
-		CONF_MORE="limits { memory = $2 }"$'\n'$(image big "" "hold = 30s" | sed "s/memory = .*/memory = $1/") write_conf
+		CONF_MORE="limits { memory = $2 }"$'\n'$(hello_image big "" "hold = 30s" | sed "s/memory = .*/memory = $1/") write_conf
 	}
 	waits() { jitsu --json show "$1" | jq -e '.waits_for == "memory"' >/dev/null; }
 	sized 32M 40M

@@ -6,20 +6,6 @@ load lib/shared
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
-# image NAME KERNEL CMDLINE-MORE [LINES]
-image() {
-	cat <<-EOF2
-	image "$1" {
-		kernel = "$2"
-		memory = "16M"
-		network = "lan"
-		ready = "tcp:80"
-		accel = "$ACCEL"
-		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $3"
-		${4:-}
-	}
-	EOF2
-}
 chain() {
 	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' "_jitsu.app TXT \"image=app\" \"needs=db\" \"hold=${1:-30s}\"" \
 	    'top A 10.77.0.33' "_jitsu.top TXT \"image=hello\" \"needs=app\" \"hold=${1:-30s}\""
@@ -33,7 +19,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 # bats test_tags=kvm
 @test "a unit boots when what it needs is ready; that wait is none for a slot, nor more of the hold" {
 	CONF_MORE="limits { queue-timeout = 1s }
-	$(image db hello.elf 'delay=4000' 'boot-timeout = 2m'; image app hello.elf "")" write_conf
+	$(hello_image db 'delay=4000' 'boot-timeout = 2m'; hello_image app "")" write_conf
 	chain 300ms
 	start_jitsud
 	run ask +short top.example.test A
@@ -53,8 +39,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "a unit that needs one that fails fails with its name and error, as long as that one does" {
 	cp "$DIR/hello.elf" "$DIR/db.elf"
-	CONF_MORE="$(image db db.elf "" 'backoff-min = 1h
-	backoff-max = 1h'; image app hello.elf "")" write_conf
+	CONF_MORE="$(KERNEL=db.elf hello_image db "" 'backoff-min = 1h
+	backoff-max = 1h'; hello_image app "")" write_conf
 	chain
 	start_jitsud
 	rm "$DIR/db.elf"
@@ -87,8 +73,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 @test "a frozen unit is thawed when what it needs is awake, and stays frozen when that fails" {
 	cp "$DIR/hello.elf" "$DIR/db.elf"
 	CONF_MORE="limits { vms = 2 }
-	$(image db db.elf "" 'backoff-min = 1h
-	backoff-max = 1h'; image app hello.elf "" 'sleep = "freeze"')" write_conf
+	$(KERNEL=db.elf hello_image db "" 'backoff-min = 1h
+	backoff-max = 1h'; hello_image app "" 'sleep = "freeze"')" write_conf
 	chain
 	start_jitsud
 	jitsu wake app.example.test
@@ -126,7 +112,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "one that is needed and lost while the other boots is woken again before that one is ready; one slot for boots is enough" {
 	CONF_MORE="limits { boots = 1 queue = 0 }
-	$(image db hello.elf ""; image app hello.elf "delay=6000" 'boot-timeout = 2m')" write_conf
+	$(hello_image db ""; hello_image app "delay=6000" 'boot-timeout = 2m')" write_conf
 	chain
 	start_jitsud
 	jitsu wake app.example.test &
@@ -142,7 +128,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "a unit waits with what it needs for a slot, and is as sure of it" {
 	CONF_MORE="limits { vms = 1 }
-	$(image db hello.elf ""; image app hello.elf "")" write_conf
+	$(hello_image db ""; hello_image app "")" write_conf
 	chain 300ms
 	start_jitsud
 	jitsu wake www.example.test
@@ -164,7 +150,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "a unit that waits for another is sure of its boot when that begins" {
 	CONF_MORE="limits { vms = 2 }
-	$(image db hello.elf "delay=2000"; image app hello.elf "delay=20000" 'boot-timeout = 2m')" write_conf
+	$(hello_image db "delay=2000"; hello_image app "delay=20000" 'boot-timeout = 2m')" write_conf
 	chain 300ms
 	start_jitsud
 	jitsu wake www.example.test

@@ -73,6 +73,20 @@ write_conf() {
 	${CONF_MORE:-}
 	EOF
 }
+# hello_image NAME CMDLINE-MORE [LINES]: an image section for hello, or KERNEL.
+hello_image() {
+	cat <<-EOF
+	image "$1" {
+		kernel = "${KERNEL:-hello.elf}"
+		memory = "16M"
+		network = "lan"
+		ready = "tcp:80"
+		accel = "$ACCEL"
+		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} $2"
+		${3:-}
+	}
+	EOF
+}
 
 write_zone() {
 	{

@@ -342,6 +342,23 @@ members(void **state)
 	refused("zones/of-root", "may not read");
 }
 
+/* What `body` returns in a process of its own. */
+static int
+in_child(int (*body)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(body());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define NOT_ALLOWED 2   /* this machine does not let the test do that */
+
 static bool
 write_text(const char *path, const char *text)
 {
@@ -353,34 +370,33 @@ write_text(const char *path, const char *text)
 	return done;
 }
 
+static int
+read_as_root_of_a_namespace(void)
+{
+	struct writers w = { .n = 0 };
+	struct errmsg m = { "" };
+	struct zonefile f;
+
+	if (setgid(BOB) != 0 || setuid(BOB) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0)
+		return 1;
+	if (unshare(CLONE_NEWUSER) != 0 || !write_text("/proc/self/uid_map", "0 4001 1"))
+		return NOT_ALLOWED;
+	return zonefile_open(&f, at("zones/own"), &w, &m) == ERR_OK ? 0 : 3;
+}
+
 /* Root there is a user here, and the owner of the root directory has no number there. */
 static void
 user_namespace(void **state)
 {
-	pid_t pid;
-	int status;
+	int got;
 
 	ROOT_ONLY();
 	make_dir("zones", BOB, BOB, 0700);
 	make_file("zones/own", BOB, BOB, 0600);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct writers w = { .n = 0 };
-		struct errmsg m = { "" };
-		struct zonefile f;
-
-		if (setgid(BOB) != 0 || setuid(BOB) != 0 || prctl(PR_SET_DUMPABLE, 1) != 0)
-			_exit(1);
-		if (unshare(CLONE_NEWUSER) != 0 || !write_text("/proc/self/uid_map", "0 4001 1"))
-			_exit(2);
-		_exit(zonefile_open(&f, at("zones/own"), &w, &m) == ERR_OK ? 0 : 3);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 2)
-		skip();   /* not allowed here */
-	assert_int_equal(WEXITSTATUS(status), 0);
+	got = in_child(read_as_root_of_a_namespace);
+	if (got == NOT_ALLOWED)
+		skip();
+	assert_int_equal(got, 0);
 }
 
 static enum err
@@ -548,60 +564,56 @@ directories(void **state)
 	assert_non_null(strstr(m.text, "No such file"));
 }
 
+static int
+read_as_a_user(void)
+{
+	struct writers w = { .n = 0 };
+	struct zonefile own, key;
+	struct errmsg m = { "" };
+
+	if (setgid(BOB) != 0 || setuid(BOB) != 0 ||
+	    zonefile_open(&own, at("zones/own"), &w, &m) != ERR_OK || !own.shown)
+		return 1;
+	return zonefile_open(&key, at("zones/link"), &w, &m) == ERR_PERM &&
+	    strstr(m.text, "Permission denied") != NULL ? 0 : 2;
+}
+
 /* A user's own check reads what he may read and shows it to him. */
 static void
 as_a_user(void **state)
 {
-	pid_t pid;
-	int status;
-
 	ROOT_ONLY();
 	make_dir("zones", BOB, TEAM, 0700);
 	make_file("zones/own", BOB, BOB, 0600);
 	make_link("zones/link", "../key", BOB);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct writers w = { .n = 0 };
-		struct zonefile own, key;
-		struct errmsg m = { "" };
+	assert_int_equal(in_child(read_as_a_user), 0);
+}
 
-		if (setgid(BOB) != 0 || setuid(BOB) != 0 ||
-		    zonefile_open(&own, at("zones/own"), &w, &m) != ERR_OK || !own.shown)
-			_exit(1);
-		_exit(zonefile_open(&key, at("zones/link"), &w, &m) == ERR_PERM &&
-		            strstr(m.text, "Permission denied") != NULL ? 0 : 2);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+static int
+read_without_proc(void)
+{
+	struct writers w = { .n = 0 };
+	struct errmsg m = { "" };
+	struct zonefile f;
+
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount(at("closed"), "/proc", NULL, MS_BIND, NULL) != 0)
+		return NOT_ALLOWED;
+	return zonefile_open(&f, at("public"), &w, &m) == ERR_IO &&
+	    strstr(m.text, "/proc must be mounted") != NULL ? 0 : 1;
 }
 
 /* The file is there, and what is missing is said. */
 static void
 without_proc(void **state)
 {
-	pid_t pid;
-	int status;
+	int got;
 
 	ROOT_ONLY();
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct writers w = { .n = 0 };
-		struct errmsg m = { "" };
-		struct zonefile f;
-
-		if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		    mount(at("closed"), "/proc", NULL, MS_BIND, NULL) != 0)
-			_exit(2);
-		_exit(zonefile_open(&f, at("public"), &w, &m) == ERR_IO &&
-		            strstr(m.text, "/proc must be mounted") != NULL ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 2)
-		skip();   /* not allowed here */
-	assert_int_equal(WEXITSTATUS(status), 0);
+	got = in_child(read_without_proc);
+	if (got == NOT_ALLOWED)
+		skip();
+	assert_int_equal(got, 0);
 }
 
 int

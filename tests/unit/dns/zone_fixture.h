@@ -21,6 +21,7 @@
 #include "dns/answer.h"
 #include "dns/dns.h"
 #include "dns/rdata.h"
+#include "tests/unit/base/files.h"
 
 /* ldns/host2str.h brings OpenSSL's names with it, which collide with ours. */
 extern char *ldns_rr2str(const ldns_rr *rr);
@@ -37,13 +38,8 @@ struct fixture {
 static inline void
 fixture_write(const char *dir, const char *name, const char *text, char path[128])
 {
-	FILE *f;
-
 	snprintf(path, 128, "%s/%s", dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	file_put(path, text);
 }
 
 static inline void

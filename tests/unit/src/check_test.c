@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "src/check.h"
+#include "tests/unit/base/files.h"
 
 struct bench {
 	char dir[64], conf[128];
@@ -48,13 +49,9 @@ static void
 put(const struct bench *b, const char *name, const char *text)
 {
 	char path[128];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", b->dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	file_put(path, text);
 }
 
 static int

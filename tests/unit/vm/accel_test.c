@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/base/files.h"
 #include "vm/accel.h"
 
 #define PATIENCE_MS 60000
@@ -32,13 +33,9 @@ static void
 put(const struct bench *b, const char *name, const char *text)
 {
 	char path[128];
-	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", b->dir, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	file_put(path, text);
 }
 
 static void

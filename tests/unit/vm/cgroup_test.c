@@ -18,20 +18,11 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/base/files.h"
 #include "vm/cgroup.h"
 #include "vm/cgroup_find.h"
 
 static char root[64], self[80], mounts[80];
-
-static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
 
 static void __attribute__((format(printf, 2, 3)))
 file(const char *text, const char *fmt, ...)
@@ -48,7 +39,7 @@ file(const char *text, const char *fmt, ...)
 		(void)mkdir(path, 0755);
 		*slash = '/';
 	}
-	write_file(path, text);
+	file_put(path, text);
 }
 
 static void
@@ -123,7 +114,7 @@ test_v2(void **state)
 	char why[400], text[2 * PATH_MAX], line[256];
 
 	(void)state;
-	write_file(self, "0::/system.slice/jitsud.service\n");
+	file_put(self, "0::/system.slice/jitsud.service\n");
 	(void)mkdir(under("cg"), 0755);
 	add_mount("cg", "/", "cgroup2", "rw");
 	file("cpu io memory pids\n", "cg/system.slice/jitsud.service/cgroup.controllers");
@@ -156,7 +147,7 @@ test_v2(void **state)
 	assert_int_equal(cgroup_limit(&h, "GONE", &lim, &m), ERR_OK);
 	assert_file("cg/system.slice/jitsud.service/vm/UUID/memory.max", "123456789");
 	/* A second daemon in the leaf finds the same place. */
-	write_file(self, "0::/system.slice/jitsud.service/daemon\n");
+	file_put(self, "0::/system.slice/jitsud.service/daemon\n");
 	file("", "cg/system.slice/jitsud.service/daemon/cgroup.procs");
 	cgroup_open(&h, self, mounts, why, sizeof(why));
 	assert_string_equal(why, "");
@@ -179,7 +170,7 @@ test_v1(void **state)
 	char why[400], text[2 * PATH_MAX], line[512];
 
 	(void)state;
-	write_file(self, "4:memory:/a/b\n1:cpuacct,cpu:/\n0::/\n");
+	file_put(self, "4:memory:/a/b\n1:cpuacct,cpu:/\n0::/\n");
 	(void)mkdir(under("mem"), 0755);
 	(void)mkdir(under("cpu"), 0755);
 	add_mount("mem", "/", "cgroup", "rw,memory");
@@ -221,8 +212,8 @@ test_none(void **state)
 	char why[400], text[100];
 
 	(void)state;
-	write_file(self, "0::/\n");
-	write_file(mounts, "22 28 0:20 / /proc rw - proc proc rw\n");
+	file_put(self, "0::/\n");
+	file_put(mounts, "22 28 0:20 / /proc rw - proc proc rw\n");
 	cgroup_open(&h, self, mounts, why, sizeof(why));
 	assert_int_equal(h.nparts, 0);
 	assert_string_not_equal(why, "");
@@ -251,12 +242,12 @@ test_many_mounts(void **state)
 	char dir[PATH_MAX];
 
 	(void)state;
-	write_file(self, "3:memory:/a\n0::/system.slice/jitsud.service\n");
+	file_put(self, "3:memory:/a\n0::/system.slice/jitsud.service\n");
 	file("", "jail/sys/fs/cgroup/other/x");
 	file("", "cg/system.slice/jitsud.service/x");
 	file("", "longer/system.slice/jitsud.service/x");
 	/* Another part of it, another device, what is gone, a file, and lines that are none. */
-	write_file(mounts, "31 23 0:1 / /nonexistent rw - cgroup2 none rw\n31 23\n\n- cgroup2\n"
+	file_put(mounts, "31 23 0:1 / /nonexistent rw - cgroup2 none rw\n31 23\n\n- cgroup2\n"
 	    "31 23 0:1 / / rw - cgroup2\n31 23 x / / rw - cgroup2 none rw\n");
 	expect_found("", NULL);
 	add_mount("jail/sys/fs/cgroup", "/machine.slice", "cgroup2", "rw");
@@ -270,7 +261,7 @@ test_many_mounts(void **state)
 	expect_found("", "cg/system.slice/jitsud.service");
 	/* One that is hidden by another is not reached. */
 	snprintf(dir, sizeof(dir), "31 23 0:1 / %s rw - cgroup2 none rw\n", root);
-	write_file(mounts, dir);
+	file_put(mounts, dir);
 	expect_found("", NULL);
 	/* A part that we are in, at a path with a space; a controller among others. */
 	file("", "a b/jitsud.service/x");
