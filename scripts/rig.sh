@@ -1,22 +1,27 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
-# rig.sh: makes a Debian disk for QEMU out of packages, without installing them, and runs scripts in such machines; sourced.
+# rig.sh: makes a Debian disk for QEMU out of packages, without installing them, and runs scripts in
+# such machines; sourced.
 #
-# The caller sets rig_name, rig_dir (its folder below build/) and build, stands in the project's directory, and uses no other name that begins with rig_.
-# `tmp` is a folder to work in; rig_disk_make has one of its own.  RIG_RUN names a run that others go on beside: its console.log and out are in
-# a folder of that name.
+# The caller sets rig_name, rig_dir (its folder below build/) and build, stands in the project's
+# directory, and uses no other name that begins with rig_.  `tmp` is a folder to work in;
+# rig_disk_make has one of its own.  RIG_RUN names a run that others go on beside: its console.log
+# and out are in a folder of that name.
 rig_run_dir=$rig_dir${RIG_RUN:+/$RIG_RUN}
 mkdir -p "$rig_run_dir"
 
 rig_say() { printf '%s: %s\n' "$rig_name" "$*" >&2; }
 rig_die() { rig_say "$*"; exit 1; }
 
-# apt with a package database of its own, so that everything counts as not installed; nothing of the system is changed.
+# apt with a package database of its own, so that everything counts as not installed; nothing of the
+# system is changed.
 rig_apt() {
 	mkdir -p "$rig_dir/apt/debs/partial"
 	: >"$rig_dir/apt/status"
-	"$@" -qq -o Acquire::Retries=5 -o Dir::State::status="$rig_dir/apt/status" -o Dir::Cache::archives="$rig_dir/apt/debs" -o APT::Install-Recommends=0 \
-	    -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Debug::NoLocking=1 -o APT::Keep-Downloaded-Packages=true
+	"$@" -qq -o Acquire::Retries=5 -o Dir::State::status="$rig_dir/apt/status" \
+	    -o Dir::Cache::archives="$rig_dir/apt/debs" -o APT::Install-Recommends=0 \
+	    -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Debug::NoLocking=1 \
+	    -o APT::Keep-Downloaded-Packages=true
 }
 rig_apt_get() {
 	local verb=$1
@@ -26,16 +31,20 @@ rig_apt_get() {
 
 # rig_kernel_package META: the package that it stands for at present.
 rig_kernel_package() {
-	apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -1
+	apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' |
+	    head -1
 }
 
 # rig_unpack DEB DIR
 rig_unpack() {
-	dpkg-deb --fsys-tarfile "$1" | tar -xf - -C "$2" --keep-directory-symlink --exclude=./usr/share/doc --exclude=./usr/share/man \
+	dpkg-deb --fsys-tarfile "$1" |
+	    tar -xf - -C "$2" --keep-directory-symlink --exclude=./usr/share/doc \
+	    --exclude=./usr/share/man \
 	    --exclude=./usr/share/locale --exclude=./usr/share/info
 }
 
-# rig_unpack_root ROOT: all packages of rig_dir/apt/debs, and what their scripts would have done as far as it matters here.
+# rig_unpack_root ROOT: all packages of rig_dir/apt/debs, and what their scripts would have done as
+# far as it matters here.
 rig_unpack_root() {
 	local root=$1 deb
 	mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64"
@@ -57,10 +66,12 @@ rig_unpack_root() {
 rig_insmod_list() {
 	local dir=$1 kver=$2
 	shift 2
-	modprobe -d "$dir" -S "$kver" --show-depends -a "$@" | sed -n 's/^insmod *\([^ ]*\).*/\1/p' | awk '!seen[$0]++'
+	modprobe -d "$dir" -S "$kver" --show-depends -a "$@" |
+	    sed -n 's/^insmod *\([^ ]*\).*/\1/p' | awk '!seen[$0]++'
 }
 
-# rig_initrd DIR KERNEL OUTPUT BUSYBOX INIT MODULE...: busybox, the modules in order, and INIT, which finds them in /m/N-NAME.ko.
+# rig_initrd DIR KERNEL OUTPUT BUSYBOX INIT MODULE...: busybox, the modules in order, and INIT,
+# which finds them in /m/N-NAME.ko.
 rig_initrd() {
 	local dir=$1 kver=$2 output=$3 busybox=$4 init=$5 i=100 file root
 	shift 5
@@ -77,7 +88,8 @@ rig_initrd() {
 	(cd "$root" && find . | sort | cpio --quiet -o -H newc) | gzip -1 >"$output"
 }
 
-# rig_modules ROOT K KERNEL MODULE...: the modules and what they need, from K's /lib/modules into ROOT's.
+# rig_modules ROOT K KERNEL MODULE...: the modules and what they need, from K's /lib/modules into
+# ROOT's.
 rig_modules() {
 	local root=$1 k=$2 kver=$3 file
 	shift 3
@@ -92,11 +104,14 @@ rig_modules() {
 
 # ---- the disk, kept in rig_dir/KEY ----
 #
-# The caller sets packages (what is installed on it, with what these need), kernel (the meta package of its kernel), others (packages
-# that are only fetched, into $tmp/kernel), and rig_sources (the files that it is made of).  It defines rig_make OUT, which finds the packages unpacked in
-# $tmp/root and the kernel in $tmp/k, its version in $kver, and leaves OUT/disk.img and whatever else belongs to it.
+# The caller sets packages (what is installed on it, with what these need), kernel (the meta package
+# of its kernel), others (packages that are only fetched, into $tmp/kernel), and rig_sources (the
+# files that it is made of).  It defines rig_make OUT, which finds the packages unpacked in
+# $tmp/root and the kernel in $tmp/k, its version in $kver, and leaves OUT/disk.img and whatever
+# else belongs to it.
 
-# The packages' files with their versions, as apt would install them; it leaves out what it has fetched already.
+# The packages' files with their versions, as apt would install them; it leaves out what it has
+# fetched already.
 rig_resolve() {
 	rm -f "$rig_dir"/apt/debs/*.deb
 	# shellcheck disable=SC2086
@@ -111,7 +126,10 @@ rig_disk_make() {
 	tmp=$(mktemp -d "$rig_dir/tmp.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	# shellcheck disable=SC2086
-	rig_apt_get install --download-only -y $packages >"$tmp/apt.log" 2>&1 || { tail -5 "$tmp/apt.log" >&2; rig_die "the packages cannot be fetched"; }
+	rig_apt_get install --download-only -y $packages >"$tmp/apt.log" 2>&1 || {
+		tail -5 "$tmp/apt.log" >&2
+		rig_die "the packages cannot be fetched"
+	}
 	# shellcheck disable=SC2086
 	(mkdir -p "$tmp/kernel" && cd "$tmp/kernel" && rig_apt_get download "$(rig_kernel_package "$kernel")" $others) >"$tmp/apt.log" 2>&1 ||
 	    { tail -5 "$tmp/apt.log" >&2; rig_die "the kernel cannot be fetched"; }
@@ -129,8 +147,10 @@ rig_disk_make() {
 # Sets `disk`, the directory of the newest disk.
 rig_need_disk() {
 	local files key old
-	[ "$(id -u)" -eq 0 ] || rig_die "must be root, or the files on the disk would belong to nobody"
-	command -v qemu-system-x86_64 >/dev/null || rig_die "no qemu-system-x86_64: scripts/deps test"
+	[ "$(id -u)" -eq 0 ] ||
+	    rig_die "must be root, or the files on the disk would belong to nobody"
+	command -v qemu-system-x86_64 >/dev/null ||
+	    rig_die "no qemu-system-x86_64: scripts/deps test"
 	mkdir -p "$rig_dir"
 	if files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
 		# shellcheck disable=SC2086
@@ -143,19 +163,24 @@ rig_need_disk() {
 	else
 		# Without the package lists the disk that is there will do.
 		disk=$(dirname "$(find "$rig_dir" -maxdepth 2 -name disk.img 2>/dev/null | head -1)" 2>/dev/null || true)
-		[ -e "$disk/disk.img" ] || { tail -3 "$rig_dir/apt.err" >&2; rig_die "no package lists (apt-get update), and no disk from before"; }
+		[ -e "$disk/disk.img" ] || {
+			tail -3 "$rig_dir/apt.err" >&2
+			rig_die "no package lists (apt-get update), and no disk from before"
+		}
 		rig_say "no package lists; taking the disk from before"
 	fi
 }
 
 # ---- a script run in the machine ----
 
-# rig_pack SCRIPT FILE...: the project (build/, tests/, scripts/, config/), SCRIPT as `script` and FILEs in files/, as a tar on a raw disk, $tmp/in.tar; beside what is in
-# $tmp/payload already.  $tmp/out.img is for what the machine brings back.
+# rig_pack SCRIPT FILE...: the project (build/, tests/, scripts/, config/), SCRIPT as `script` and
+# FILEs in files/, as a tar on a raw disk, $tmp/in.tar; beside what is in $tmp/payload already.
+# $tmp/out.img is for what the machine brings back.
 rig_pack() {
 	local p=$tmp/payload f
 	mkdir -p "$p/build" "$p/files" "$p/out" "$p/tests"
-	for f in jitsud jitsu hello.elf mute.elf jitsu-xen-vif tests/bench/xen_bare tests/bench/ask; do
+	for f in jitsud jitsu hello.elf mute.elf jitsu-xen-vif tests/bench/xen_bare tests/bench/ask
+	do
 		[ ! -e "$build/$f" ] || cp "$build/$f" "$p/build/"
 	done
 	cp -r tests/system tests/system-in-dom0 tests/bench "$p/tests/"
@@ -173,20 +198,22 @@ rig_pack() {
 
 # ---- a machine that stands still ----
 #
-# QEMU's emulation of nested virtualisation may lose an interrupt: up to 10.1 its do_vmexit clears a bit of
-# interrupt_request without the lock under which other threads set theirs.  When that was the timer's, nothing
-# happens in the machine any more until another interrupt comes.  So a byte each second goes to a port of its
-# own (`beat`), and a machine that stands still all the same is noticed, its state kept, and its file of tests
-# tried once more in a fresh one.
+# QEMU's emulation of nested virtualisation may lose an interrupt: up to 10.1 its do_vmexit clears a
+# bit of interrupt_request without the lock under which other threads set theirs.  When that was the
+# timer's, nothing happens in the machine any more until another interrupt comes.  So a byte each
+# second goes to a port of its own (`beat`), and a machine that stands still all the same is
+# noticed, its state kept, and its file of tests tried once more in a fresh one.
 RIG_STALL=${RIG_STALL:-60}      # seconds without output and without CPU time
-# Seconds without a line, whatever the CPU does: limits inside the machine run on a clock that may stand.
+# Seconds without a line, whatever the CPU does: limits inside the machine run on a clock that may
+# stand.
 RIG_SILENCE=${RIG_SILENCE:-700}
-# A machine that stands still takes less than this part of a CPU (an idle one takes more), and is not kept
-# from it by others either.
+# A machine that stands still takes less than this part of a CPU (an idle one takes more), and is
+# not kept from it by others either.
 rig_stall_percent=1 rig_starved_percent=10
 rig_again=75                    # a machine's status when it stood still
 
-# rig_used PID: milliseconds of CPU time that its threads have used, and those that they waited for a CPU.
+# rig_used PID: milliseconds of CPU time that its threads have used, and those that they waited for
+# a CPU.
 rig_used() {
 	cat /proc/"$1"/task/*/schedstat 2>/dev/null |
 	    awk '{ ran += $1; waited += $2 } END { if (!NR) exit 1; printf "%d %d\n", ran / 1e6, waited / 1e6 }'
@@ -194,16 +221,18 @@ rig_used() {
 
 # rig_monitor COMMAND...: what QEMU's monitor says to each.
 rig_monitor() {
-	printf "%s\\n" "$@" | timeout 20 socat -t 1 - "UNIX-CONNECT:$rig_tmp/monitor" 2>&1 | tr -d "\\r"
+	printf "%s\\n" "$@" | timeout 20 socat -t 1 - "UNIX-CONNECT:$rig_tmp/monitor" 2>&1 |
+	    tr -d "\\r"
 }
 
 # rig_keys BYTES: to the machine's first serial port; its answer is in console.log.
 rig_keys() {
-	printf "%b" "$1" | timeout 10 socat -t 0.3 - "UNIX-CONNECT:$rig_tmp/serial" >/dev/null 2>&1 || true
+	printf "%b" "$1" | timeout 10 socat -t 0.3 - "UNIX-CONNECT:$rig_tmp/serial" >/dev/null \
+	    2>&1 || true
 }
 
-# rig_state PID WHY: keeps what can be learnt of a machine in rig_run_dir/stalled-N.  First what does not
-# touch it, then what interrupts it.
+# rig_state PID WHY: keeps what can be learnt of a machine in rig_run_dir/stalled-N.  First what
+# does not touch it, then what interrupts it.
 rig_state() {
 	local pid=$1 dir n=1 task before after key
 	while [ -e "$rig_run_dir/stalled-$n" ]; do n=$((n + 1)); done
@@ -217,10 +246,11 @@ rig_state() {
 	rig_monitor "info status" "info cpus" "info registers -a" "info lapic" "info pic" "info irq" \
 	    "info block" "info chardev" >"$dir/monitor"
 	! command -v gdb >/dev/null ||
-	    timeout 120 gdb -p "$pid" -batch -ex 'thread apply all bt 20' >"$dir/backtrace" 2>/dev/null
+	    timeout 120 gdb -p "$pid" -batch -ex 'thread apply all bt 20' >"$dir/backtrace" \
+	    2>/dev/null
 	before=$(rig_used "$pid")
-	# Xen's console is behind three ^A, and has a key for each report; Linux's sysrq is behind ^O in a dom0,
-	# behind a break elsewhere.
+	# Xen's console is behind three ^A, and has a key for each report; Linux's sysrq is behind
+	# ^O in a dom0, behind a break elsewhere.
 	rig_keys '\001\001\001'
 	for key in d q r a e i '*'; do rig_keys "$key"; done
 	rig_keys '\001\001\001'
@@ -238,8 +268,9 @@ rig_state() {
 	echo "$2; its state is in ${dir#"$PWD/"}" >"$rig_tmp/stalled"
 }
 
-# rig_watch OWNER: sees to the machine whose QEMU writes its pid to $rig_tmp/pid, until it, or the shell
-# OWNER, ends.  Counts its own rounds, not the clock: a host that slept is no machine that stood still.
+# rig_watch OWNER: sees to the machine whose QEMU writes its pid to $rig_tmp/pid, until it, or the
+# shell OWNER, ends.  Counts its own rounds, not the clock: a host that slept is no machine that
+# stood still.
 rig_watch() {
 	local owner=$1 pid still=0 silent=0 size=0 now_size ran waited now_ran now_waited why=
 	until [ -s "$rig_tmp/pid" ]; do
@@ -248,7 +279,9 @@ rig_watch() {
 	done
 	read -r pid <"$rig_tmp/pid"
 	ran=0 waited=0
-	while sleep 1 && read -r now_ran now_waited < <(rig_used "$pid") && [ ! -e "$rig_tmp/ended" ]; do
+	while sleep 1 && read -r now_ran now_waited < <(rig_used "$pid") &&
+	    [ ! -e "$rig_tmp/ended" ]
+	do
 		# Never waits: the pipe is open for reading here, too, and a day's bytes fit.
 		[ ! -p "$rig_tmp/beat" ] || printf . 1<>"$rig_tmp/beat"
 		now_size=$(cat "$rig_run_dir/console.log" "$rig_run_dir/said" 2>/dev/null | wc -c)
@@ -270,8 +303,8 @@ rig_watch() {
 	done
 }
 
-# rig_machine BOOT ARGUMENT...: calls BOOT (QEMU) with its first serial port in console.log, and what comes out
-# of the pipe $rig_tmp/said on standard output.  BOOT's status, or rig_again.
+# rig_machine BOOT ARGUMENT...: calls BOOT (QEMU) with its first serial port in console.log, and
+# what comes out of the pipe $rig_tmp/said on standard output.  BOOT's status, or rig_again.
 rig_machine() {
 	local status=0 reader watcher
 	# The sockets' paths are short wherever the project is.
@@ -284,7 +317,8 @@ rig_machine() {
 	reader=$!
 	rig_watch $BASHPID </dev/null >/dev/null &
 	watcher=$!
-	"$@" -pidfile "$rig_tmp/pid" -monitor "unix:$rig_tmp/monitor,server=on,wait=off" -serial chardev:serial \
+	"$@" -pidfile "$rig_tmp/pid" -monitor "unix:$rig_tmp/monitor,server=on,wait=off" \
+	    -serial chardev:serial \
 	    -name rig,debug-threads=on -chardev \
 	    "socket,id=serial,path=$rig_tmp/serial,server=on,wait=off,logfile=$rig_run_dir/console.log" \
 	    </dev/null || status=$?
@@ -297,9 +331,11 @@ rig_machine() {
 	return $status
 }
 
-# rig_show BOOT ARGUMENT...: a machine with a virtio port named `rig`; what is written there comes to standard output.
+# rig_show BOOT ARGUMENT...: a machine with a virtio port named `rig`; what is written there comes
+# to standard output.
 rig_show() {
-	# With a clock that counts instructions, timers and the CPU are one thread, which loses none.
+	# With a clock that counts instructions, timers and the CPU are one thread, which loses
+	# none.
 	local beat=()
 	rm -f "$tmp/beat"
 	if [ -z "${RIG_ICOUNT:-}" ]; then
@@ -307,14 +343,15 @@ rig_show() {
 		beat=(-chardev "pipe,id=beat,path=${tmp#"$PWD/"}/beat"
 		    -device "virtserialport,chardev=beat,name=beat")
 	fi
-	# Not QEMU's stdio: at the end of its standard input a port counts as unplugged, and the machine's writes wait for ever.
+	# Not QEMU's stdio: at the end of its standard input a port counts as unplugged, and the
+	# machine's writes wait for ever.
 	rig_machine "$@" -device virtio-serial-pci -chardev "file,id=out,path=${tmp#"$PWD/"}/said" \
 	    -device virtserialport,chardev=out,name=rig "${beat[@]}"
 }
 
-# rig_tests PREPARE RUN FILE...: all the files of tests in one machine.  `PREPARE FILE...` makes what it
-# needs, RUN runs it, and the machine says `# file FILE` before each.  When it stands still, the file that
-# was under way is tried once more, and those after it run, in a fresh one.
+# rig_tests PREPARE RUN FILE...: all the files of tests in one machine.  `PREPARE FILE...` makes
+# what it needs, RUN runs it, and the machine says `# file FILE` before each.  When it stands still,
+# the file that was under way is tried once more, and those after it run, in a fresh one.
 rig_tests() {
 	local prepare=$1 run=$2 status worst=0 at last=
 	shift 2
@@ -339,7 +376,8 @@ rig_tests() {
 	return $worst
 }
 
-# rig_whole LOG: without what a file of tests had said when its machine stood still and was tried again.
+# rig_whole LOG: without what a file of tests had said when its machine stood still and was tried
+# again.
 rig_whole() {
 	awk '/^# file / { printf "%s", held; held = "" }
 	    /^# stood still/ { held = "" }
@@ -347,13 +385,16 @@ rig_whole() {
 	    END { printf "%s", held }' "$1"
 }
 
-# rig_result STATUS: unpacks out.img into rig_run_dir/out; the script's status, which stands in out/status, or rig_again.
+# rig_result STATUS: unpacks out.img into rig_run_dir/out; the script's status, which stands in
+# out/status, or rig_again.
 rig_result() {
 	local end
 	[ "$1" -ne $rig_again ] || return $rig_again
 	rm -rf "$rig_run_dir/out"
 	mkdir -p "$rig_run_dir/out"
-	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_run_dir/out" 2>/dev/null || [ ! -e "$rig_run_dir/out/status" ]; then
+	if [ "$1" -ne 0 ] || ! tar -xf "$tmp/out.img" -C "$rig_run_dir/out" 2>/dev/null ||
+	    [ ! -e "$rig_run_dir/out/status" ]
+	then
 		tail -30 "$rig_run_dir/console.log" | tr -cd '\n\t -~' >&2
 		[ "$1" -ne 124 ] || rig_die "not finished after ${RIG_TIMEOUT:-900} s"
 		rig_die "the machine ended without a result (QEMU's status $1)"

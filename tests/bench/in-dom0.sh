@@ -1,8 +1,10 @@
 #!/bin/bash
-# in-dom0: what `tests/bench/run xen` measures, in the rig's dom0 (scripts/xen-rig run).  Writes lines `KIND NUMBER`, microseconds, to /work/out/figures.
+# in-dom0: what `tests/bench/run xen` measures, in the rig's dom0 (scripts/xen-rig run).  Writes
+# lines `KIND NUMBER`, microseconds, to /work/out/figures.
 #
-# PAIRS pairs (files/pairs has the number): a bare libxl create and a cold wake through jitsud, with every second one `xl create` with Debian's vif-bridge; then
-# ROUNDS rounds of four wakes at once and four one after the other.
+# PAIRS pairs (files/pairs has the number): a bare libxl create and a cold wake through jitsud, with
+# every second one `xl create` with Debian's vif-bridge; then ROUNDS rounds of four wakes at once
+# and four one after the other.
 set -eu
 cd /work
 . tests/system-in-dom0/dom0.bash
@@ -23,8 +25,13 @@ once() {
 	note "$kind" "$us"
 }
 cold() { $ASK "$1.example.test" | awk '$3 == 0 && $4 > 0 { print $2; n++ } END { exit n != 1 }'; }
-bare() { build/xen_bare jitsu0 00:16:3e:77:00:09 $BARE 10.77.0.1 lib pvh "$BUILD/hello.elf" - 16 "$(cmdline bare $BARE)" "$HELPER"; }
-with_xl() { build/xen_bare jitsu0 00:16:3e:77:00:08 $XL 10.77.0.1 command xl create -q /tmp/xl.cfg; }
+bare() {
+	build/xen_bare jitsu0 00:16:3e:77:00:09 $BARE 10.77.0.1 lib pvh "$BUILD/hello.elf" - 16 \
+	    "$(cmdline bare $BARE)" "$HELPER"
+}
+with_xl() {
+	build/xen_bare jitsu0 00:16:3e:77:00:08 $XL 10.77.0.1 command xl create -q /tmp/xl.cfg
+}
 steps() {
 	jitsu --json events hello.example.test |
 	    jq -r '.[] | select(.durations_us.answer != null) | .durations_us | to_entries[] | "step-\(.key) \(.value)"' >>/work/out/figures
@@ -65,9 +72,12 @@ for ((i = 0; i < PAIRS; i++)); do
 done
 steps
 for ((i = 0; i < ROUNDS; i++)); do
-	$ASK q1.example.test q2.example.test q3.example.test q4.example.test | awk '$2 > most { most = $2 } END { print "together", most }' >>/work/out/figures
+	$ASK q1.example.test q2.example.test q3.example.test q4.example.test |
+	    awk '$2 > most { most = $2 } END { print "together", most }' >>/work/out/figures
 	asleep q1 q2 q3 q4
-	for n in q1 q2 q3 q4; do cold $n; done | awk '{ sum += $1 } END { print "in-turn", sum }' >>/work/out/figures
+	for n in q1 q2 q3 q4; do
+		cold $n
+	done | awk '{ sum += $1 } END { print "in-turn", sum }' >>/work/out/figures
 	asleep q1 q2 q3 q4
 	echo "round $((i + 1)) of $ROUNDS"
 done

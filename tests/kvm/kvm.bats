@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# kvm: what only a machine with a real KVM can show.  Run by scripts/kvm-rig, where KVM not working is a failure.
+# kvm: what only a machine with a real KVM can show.  Run by scripts/kvm-rig, where KVM not working
+# is a failure.
 # bats file_tags=kvm
 
 load ../system/lib/jitsu
@@ -33,7 +34,10 @@ qmp() {
 	run grep "takes tcg" "$DIR/log"
 	[ "$status" -eq 1 ]
 	stop_jitsud KILL
-	qmp query-kvm | tee "$DIR/query" | jq -se 'map(select(.return.enabled)) | length == 1' || { cat "$DIR/query"; false; }
+	qmp query-kvm | tee "$DIR/query" | jq -se 'map(select(.return.enabled)) | length == 1' || {
+		cat "$DIR/query"
+		false
+	}
 }
 
 @test "KVM's own count of what the guest did grows with its requests, and not while it idles" {

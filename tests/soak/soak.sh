@@ -1,7 +1,8 @@
 #!/bin/bash
-# soak: everything at once against one jitsud: reloads with changing units, zones and networks, queries, operators that leave, and SIGKILL of every
-# process that it consists of, the warden included.  Then it must be as if nothing had happened: every unit boots and sleeps, no process, tap or descriptor
-# is left over, and every query was answered.
+# soak: everything at once against one jitsud: reloads with changing units, zones and networks,
+# queries, operators that leave, and SIGKILL of every process that it consists of, the warden
+# included.  Then it must be as if nothing had happened: every unit boots and sleeps, no process,
+# tap or descriptor is left over, and every query was answered.
 #
 # SOAK_SECONDS (120) is how long; SOAK_SEED repeats a run; SOAK_KILL_WARDEN=0 spares the warden.
 # shellcheck disable=SC2016  # $ORIGIN and $TTL are the zone file's
@@ -31,7 +32,8 @@ cleanup() {
 	teardown_jitsu
 }
 
-# A worker that is ended may leave children that go on writing: each has files of its own until they are whole.
+# A worker that is ended may leave children that go on writing: each has files of its own until they
+# are whole.
 conf() {
 	local nets=$1 me=$BASHPID
 	cat >"$DIR/jitsu.conf.new.$me" <<-EOT
@@ -79,10 +81,15 @@ networks() {
 	local lan dmz
 	lan='network "lan" { bridge = "jitsu0" subnets = { "10.77.0.0/24" } gateway = { "10.77.0.254" } units = { "10.77.0.10-10.77.0.250" } }'
 	dmz='network "dmz" { bridge = "jitsu1" subnets = { "10.78.0.0/24" } gateway = { "10.78.0.254" } units = { "10.78.0.10-10.78.0.250" } }'
-	if [ $((RANDOM % 2)) -eq 0 ]; then printf '%s\n%s\n' "$lan" "$dmz"; else printf '%s\n%s\n' "$dmz" "$lan"; fi
+	if [ $((RANDOM % 2)) -eq 0 ]; then
+		printf '%s\n%s\n' "$lan" "$dmz"
+	else
+		printf '%s\n%s\n' "$dmz" "$lan"
+	fi
 }
 
-# zones [all]: units come, go, move, change their image and network, and become aliases; u1 and u2 always stay.
+# zones [all]: units come, go, move, change their image and network, and become aliases; u1 and u2
+# always stay.
 zones() {
 	local i image net last me=$BASHPID
 	{
@@ -114,7 +121,13 @@ zones() {
 
 warden() { cat "$DIR/warden.pid"; }
 nap() { sleep "$(printf '0.%03d' $((RANDOM % $1)))"; }
-a_name() { if [ $((RANDOM % 12)) -eq 0 ]; then echo x.other.test; else echo "u$((RANDOM % UNITS + 1)).example.test"; fi; }
+a_name() {
+	if [ $((RANDOM % 12)) -eq 0 ]; then
+		echo x.other.test
+	else
+		echo "u$((RANDOM % UNITS + 1)).example.test"
+	fi
+}
 
 # Held queries of a DNS process that is killed go with it: whoever asks asks again, as resolvers do.
 work_ask() {
@@ -138,14 +151,21 @@ work_reload() {
 		nap 999
 		[ $((RANDOM % 4)) -ne 0 ] || conf "$(networks)"
 		zones
-		if [ $((RANDOM % 3)) -eq 0 ]; then timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" reload >/dev/null 2>&1; else kill -HUP "$(warden)" 2>/dev/null; fi
+		if [ $((RANDOM % 3)) -eq 0 ]; then
+			timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" reload \
+			    >/dev/null 2>&1
+		else
+			kill -HUP "$(warden)" 2>/dev/null
+		fi
 	done
 }
 work_operate() {
 	local verbs=(wake sleep show list status events wake sleep console)
 	while :; do
-		timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" "${verbs[RANDOM % 9]}" "$(a_name)" >/dev/null 2>&1
-		timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" --json list >/dev/null 2>&1
+		timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" \
+		    "${verbs[RANDOM % 9]}" "$(a_name)" >/dev/null 2>&1
+		timeout 0.$((RANDOM % 9 + 1)) "$BUILD/jitsu" -s "$DIR/run/control" \
+		    --json list >/dev/null 2>&1
 		nap 200
 	done
 }
@@ -154,19 +174,31 @@ work_kill() {
 	while :; do
 		nap 999
 		nap 999
-		if [ $((RANDOM % 3)) -eq 0 ]; then mapfile -t pids < <(qemus); else mapfile -t pids < <(pgrep -P "$(warden)" -f '^jitsud:'); fi
+		if [ $((RANDOM % 3)) -eq 0 ]; then
+			mapfile -t pids < <(qemus)
+		else
+			mapfile -t pids < <(pgrep -P "$(warden)" -f '^jitsud:')
+		fi
 		[ ${#pids[@]} -eq 0 ] || kill -9 "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null
 	done
 }
 
-descriptors() { find "/proc/$JITSUD/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | sed 's/:\[[0-9]*\]$//' | sort; }
+descriptors() {
+	find "/proc/$JITSUD/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | sed 's/:\[[0-9]*\]$//' |
+	    sort
+}
 # One that was killed is back: each has a pidfd and a channel.
 whole() { jitsu --json status | jq -e '[.children[].pid] | all(. != null)' >/dev/null; }
 few_descriptors() { [ "$(descriptors | wc -l)" -le $(($(wc -l <"$DIR/descriptors") + 2)) ]; }
-settled() { ! jitsu --json list | jq -e '.[] | select(.state != "dormant" and .state != "failed")' >/dev/null; }
+settled() {
+	! jitsu --json list | jq -e '.[] | select(.state != "dormant" and .state != "failed")' \
+	    >/dev/null
+}
 sleep_all() {
 	local name
-	for name in $(jitsu --json list | jq -r '.[].name'); do timeout 40 "$BUILD/jitsu" -s "$DIR/run/control" sleep "$name" >/dev/null 2>&1; done
+	for name in $(jitsu --json list | jq -r '.[].name'); do
+		timeout 40 "$BUILD/jitsu" -s "$DIR/run/control" sleep "$name" >/dev/null 2>&1
+	done
 	settled
 }
 no_vms() { [ "$(qemu_count)" -eq 0 ] && ! ip -n "$NS" -o link show | grep -q 'tun\|tap\| jt'; }
@@ -226,7 +258,8 @@ wait_for 30 whole || fail "a process is not replaced"
 descriptors >"$DIR/descriptors"
 for name in $(jitsu --json list | jq -r '.[].name'); do
 	wait_for 40 up "$name" || fail "$name does not boot: $(cat "$DIR/wake"; jitsu show "$name")"
-	timeout 40 "$BUILD/jitsu" -s "$DIR/run/control" sleep "$name" >/dev/null || fail "$name does not sleep"
+	timeout 40 "$BUILD/jitsu" -s "$DIR/run/control" sleep "$name" >/dev/null ||
+	    fail "$name does not sleep"
 done
 for ((i = 0; i < 50; i++)); do
 	zones all
@@ -235,7 +268,8 @@ done
 wait_for 60 sleep_all || fail "units do not sleep: $(jitsu list)"
 wait_for 30 no_vms || fail "VMs or taps are left"
 # Clients that have just left, and the like, take a moment.
-wait_for 10 few_descriptors || fail "more descriptors than before: $(descriptors | diff "$DIR/descriptors" -)"
+wait_for 10 few_descriptors || fail \
+    "more descriptors than before: $(descriptors | diff "$DIR/descriptors" -)"
 [ ! -s "$DIR/silent" ] || fail "queries without an answer: $(cat "$DIR/silent")"
 kill -TERM "$JITSUD"
 wait "$JITSUD" || fail "jitsud ended with status $?"

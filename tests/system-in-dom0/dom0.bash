@@ -1,4 +1,5 @@
-# dom0.bash: a jitsud in dom0 for the bats files here.  The machine is thrown away afterwards, so it may do as it likes there.
+# dom0.bash: a jitsud in dom0 for the bats files here.  The machine is thrown away afterwards, so it
+# may do as it likes there.
 #
 # Each file begins with setup_dom0 and ends with teardown_dom0, which fails when anything is left.
 BUILD=/work/build
@@ -35,13 +36,17 @@ leftovers() {
 	for id in $(xenstore-list /local/domain) $(xenstore-list /libxl 2>/dev/null); do
 		[ "$id" = 0 ] || [ "$id" = "$foreign" ] || echo "XenStore has $id"
 	done
-	for id in $(xenstore-list /local/domain/0/backend/vif 2>/dev/null) $(xenstore-list /local/domain/0/backend/vbd 2>/dev/null); do
+	for id in $(xenstore-list /local/domain/0/backend/vif 2>/dev/null) \
+	    $(xenstore-list /local/domain/0/backend/vbd 2>/dev/null)
+	do
 		[ "$id" = "$foreign" ] || echo "XenStore has a backend of $id"
 	done
-	[ "$(xenstore-list /vm 2>/dev/null | wc -l)" -le "$([ "$foreign" = none ] && echo 1 || echo 2)" ] || xenstore-list /vm
+	[ "$(xenstore-list /vm 2>/dev/null | wc -l)" \
+	    -le "$([ "$foreign" = none ] && echo 1 || echo 2)" ] || xenstore-list /vm
 	find "$DIR/run/xen" -type f
 	find "$DIR/state/saved" -type f
-	find /var/lib/xen -name 'userdata-*' ! -name "userdata-?.0.*" ! -name "userdata-?.$foreign.*"
+	find /var/lib/xen -name 'userdata-*' ! -name "userdata-?.0.*" ! \
+	    -name "userdata-?.$foreign.*"
 	find /sys/class/net -name 'vif*'
 	losetup -a
 }
@@ -101,7 +106,8 @@ write_zone() {
 		# shellcheck disable=SC2016
 		printf '$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n'
 		for unit in "$@"; do
-			printf '%s A 10.77.0.%d\n_jitsu.%s TXT "image=%s"\n' "${unit%=*}" $i "${unit%=*}" "${unit#*=}"
+			printf '%s A 10.77.0.%d\n_jitsu.%s TXT "image=%s"\n' "${unit%=*}" $i \
+			    "${unit%=*}" "${unit#*=}"
 			i=$((i + 1))
 		done
 	} >"$DIR/example.zone"
@@ -121,13 +127,17 @@ gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>
 
 # A guest that is none of ours, and must never be touched.
 foreign_guest() {
-	printf 'name = "foreign"\ntype = "pvh"\nkernel = "%s"\nmemory = 32\n' "$BUILD/mute.elf" >/tmp/foreign.xl
+	printf 'name = "foreign"\ntype = "pvh"\nkernel = "%s"\nmemory = 32\n' "$BUILD/mute.elf" \
+	    >/tmp/foreign.xl
 	xl domid foreign >/tmp/foreign.id 2>/dev/null && return
 	# -e: no xl stays behind to watch it, which would hold the output of bats open.
 	xl create -q -e /tmp/foreign.xl
 	xl domid foreign >/tmp/foreign.id
 }
-foreign_lives() { [ "$(xl domid foreign)" = "$(cat /tmp/foreign.id)" ] && xl list foreign | tail -1 | grep -q -v -- '--[ps]'; }
+foreign_lives() {
+	[ "$(xl domid foreign)" = "$(cat /tmp/foreign.id)" ] &&
+	    xl list foreign | tail -1 | grep -q -v -- '--[ps]'
+}
 
 # setup_dom0 UNIT...: bridges, the foreign guest, and a jitsud with these units (write_zone).
 setup_dom0() {
@@ -146,7 +156,9 @@ setup_dom0() {
 }
 teardown_dom0() {
 	local name=$1 n
-	for n in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do jitsu sleep "$n"; done
+	for n in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do
+		jitsu sleep "$n"
+	done
 	end_jitsud TERM
 	cp "$DIR/log" "/work/out/jitsud-$name.log"
 	foreign_lives

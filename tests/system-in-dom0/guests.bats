@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Kinds of guests and their devices on a real Xen: run by scripts/xen-rig, in a dom0 that is thrown away.
+# Kinds of guests and their devices on a real Xen: run by scripts/xen-rig, in a dom0 that is thrown
+# away.
 
 load dom0
 
@@ -17,7 +18,8 @@ write_conf_files() {
 	truncate -s 1M "$DIR/fixed.img"
 	printf 'text on the disk\n' | dd of="$DIR/disk.img" conv=notrunc status=none
 	qemu-img convert -O qcow2 "$DIR/disk.img" "$DIR/base.qcow2"
-	printf '#!/bin/sh\necho "$vif $*" >>%s/script.log\nexec %s "$@"\n' "$DIR" "$HELPER" >"$DIR/script"
+	printf '#!/bin/sh\necho "$vif $*" >>%s/script.log\nexec %s "$@"\n' "$DIR" "$HELPER" \
+	    >"$DIR/script"
 	chmod 755 "$DIR/script"
 	cat >"$DIR/hello.xl" <<-C
 	name = "whatever"
@@ -59,13 +61,15 @@ ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports
 	wait_for 30 says linux 'linux.example.test is up, 2 NICs, disk: text on the disk'
 	[ "$(ports jitsu0)" = "vif$id.0" ]
 	[ "$(ports jitsu1)" = "vif$id.1" ]
-	[ "$(xenstore-read "/local/domain/$id/device/vif/0/mac")" != "$(xenstore-read "/local/domain/$id/device/vif/1/mac")" ]
+	[ "$(xenstore-read "/local/domain/$id/device/vif/0/mac")" != \
+	    "$(xenstore-read "/local/domain/$id/device/vif/1/mac")" ]
 	[ "$(xenstore-read "/local/domain/0/backend/vbd/$id/51728/mode")" = r ]
 	jitsu sleep linux.example.test
 	is_state linux dormant
 	run grep -c 'linux.example.test.*destroyed instead' "$DIR/log"
 	[ "$output" = 0 ]
-	[ "$(dd if="$DIR/disk.img" bs=512 skip=1 count=1 status=none | head -1)" = "the guest was here" ]
+	[ "$(dd if="$DIR/disk.img" bs=512 skip=1 count=1 status=none | head -1)" = \
+	    "the guest was here" ]
 	wait_for 60 nothing_left
 }
 
@@ -99,9 +103,13 @@ ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports
 	sum=$(sha256sum <"$DIR/base.qcow2")
 	jitsu wake overlaid.example.test
 	[ "$(page 10.77.0.15)" = "hello from overlaid.example.test" ]
-	wait_for 30 says overlaid 'overlaid.example.test is up, 1 NICs, disk: text on the disk' || { jitsu console overlaid.example.test; return 1; }
+	wait_for 30 says overlaid 'overlaid.example.test is up, 1 NICs, disk: text on the disk' || {
+		jitsu console overlaid.example.test
+		return 1
+	}
 	jitsu sleep overlaid.example.test
-	qemu-img dd -O raw bs=512 count=2 if="$DIR/state/overlay/overlaid.example.test.0.qcow2" of=/tmp/sectors
+	qemu-img dd -O raw bs=512 count=2 if="$DIR/state/overlay/overlaid.example.test.0.qcow2" \
+	    of=/tmp/sectors
 	grep -a -q 'the guest was here' /tmp/sectors
 	jitsu wake overlaid.example.test
 	jitsu sleep overlaid.example.test

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# The hello image as a PVH guest on a real Xen, summoned by jitsud: run by scripts/xen-rig, in a dom0 that is thrown away.
+# The hello image as a PVH guest on a real Xen, summoned by jitsud: run by scripts/xen-rig, in a
+# dom0 that is thrown away.
 
 load dom0
 
@@ -34,7 +35,8 @@ write_hello_conf() {
 	{
 		printf '$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 1h 15m 1w 30\n@ NS ns\nns A 10.79.0.1\n'
 		for name in plain shut ice dies; do
-			printf '%s A 10.79.0.%d\n%s AAAA fd79::a:%d\n_jitsu.%s TXT "image=%s"\n' $name $i $name $i $name $name
+			printf '%s A 10.79.0.%d\n%s AAAA fd79::a:%d\n_jitsu.%s TXT "image=%s"\n' \
+			    $name $i $name $i $name $name
 			i=$((i + 1))
 		done
 	} >"$DIR/example.zone"
@@ -51,14 +53,21 @@ setup_file() {
 }
 teardown_file() {
 	local name
-	for name in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do jitsu wake "$name" && jitsu sleep "$name"; done >/dev/null 2>&1
+	for name in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do
+		jitsu wake "$name" && jitsu sleep "$name"
+	done >/dev/null 2>&1
 	kill "$(cat "$DIR/pid")"
 	tail -80 "$DIR/log" >/work/out/jitsud-hello.log
 	for name in $(domains); do xl destroy "$name"; done
 	ip link del jitsu9
 }
 teardown() {
-	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || { xl list; leftovers; tail -n 20 "$DIR/log"; tail -n 20 /var/log/xen/console/*; }
+	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || {
+		xl list
+		leftovers
+		tail -n 20 "$DIR/log"
+		tail -n 20 /var/log/xen/console/*
+	}
 }
 
 page() { curl -sS -g -m 60 "http://$1/"; }
@@ -104,9 +113,11 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 
 @test "an idle guest uses no CPU time" {
 	local before after
-	before=$(xl list plain.example.test-"$(domains | sed -n 's/^plain.example.test-//p')" | awk 'NR == 2 { print $NF }')
+	before=$(xl list plain.example.test-"$(domains | sed -n 's/^plain.example.test-//p')" |
+	    awk 'NR == 2 { print $NF }')
 	sleep 5
-	after=$(xl list plain.example.test-"$(domains | sed -n 's/^plain.example.test-//p')" | awk 'NR == 2 { print $NF }')
+	after=$(xl list plain.example.test-"$(domains | sed -n 's/^plain.example.test-//p')" |
+	    awk 'NR == 2 { print $NF }')
 	awk -v a="$before" -v b="$after" 'BEGIN { exit !(b - a <= 0.1) }'
 	jitsu sleep plain.example.test
 	nothing_left
@@ -139,9 +150,13 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 	wait_for 60 nothing_left
 }
 
-# unheld COMMAND...: one that leaves an xl behind to watch the domain, which must not hold on to bats' output.
+# unheld COMMAND...: one that leaves an xl behind to watch the domain, which must not hold on to
+# bats' output.
 unheld() {
-	timeout 100 "$@" >"$DIR/xl.out" 2>&1 </dev/null 3>&- 4>&- || { cat "$DIR/xl.out"; return 1; }
+	timeout 100 "$@" >"$DIR/xl.out" 2>&1 </dev/null 3>&- 4>&- || {
+		cat "$DIR/xl.out"
+		return 1
+	}
 }
 
 # alone MEMORY [KEY...]: a domain of its own, without jitsud.

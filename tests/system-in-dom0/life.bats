@@ -11,13 +11,17 @@ images() {
 	image idle "ready = \"tcp:80\" idle = \"2s\" unused-after = \"0s\" ${HELLO}"
 	image saved "ready = \"tcp:80\" sleep = \"save\" $HELLO"
 	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
-	image full "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
+	image full \
+	    "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
 	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
 	image keyed "ready = \"xenstore:data/ready\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
-	image falls "ready = \"tcp:80\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
+	image falls \
+	    "ready = \"tcp:80\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
 	image fallsready "ready = \"xenstore:name\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
 }
-setup_file() { setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready keyed; }
+setup_file() {
+	setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready keyed
+}
 teardown_file() { teardown_dom0 life; }
 teardown() { explain; }
 
@@ -97,7 +101,8 @@ gone_down() { [[ $(state_of "$1") =~ ^(failed|dormant)$ ]]; }
 	xenstore-write "/local/domain/$id/data/ready" 1
 	wait $wake
 	is_state keyed awake
-	strace -f -qq -s 400 -e trace=write,writev,sendto,sendmsg -o /tmp/trace -p "$(cat "$DIR/pid")" >/dev/null 2>&1 3>&- 4>&- &
+	strace -f -qq -s 400 -e trace=write,writev,sendto,sendmsg \
+	    -o /tmp/trace -p "$(cat "$DIR/pid")" >/dev/null 2>&1 3>&- 4>&- &
 	echo $! >/tmp/strace.pid
 	wait_for 10 test -e /tmp/trace
 	sleep 1
@@ -204,7 +209,8 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 free_mib() { xl info free_memory; }
 # hog NAME MIB: a domain that only takes memory.
 hog() {
-	printf 'name = "%s"\ntype = "pvh"\nkernel = "%s"\nmemory = %d\nshadow_memory = 4\n' "$1" "$BUILD/mute.elf" "$2" >/tmp/hog.xl
+	printf 'name = "%s"\ntype = "pvh"\nkernel = "%s"\nmemory = %d\nshadow_memory = 4\n' "$1" \
+	    "$BUILD/mute.elf" "$2" >/tmp/hog.xl
 	xl create -q -e -p /tmp/hog.xl
 }
 take_memory() {

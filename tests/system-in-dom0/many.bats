@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# Many wakes and stops on a real Xen, side by side, one after the other, and under SIGKILL: run by scripts/xen-rig, in a dom0 that is thrown away.
+# Many wakes and stops on a real Xen, side by side, one after the other, and under SIGKILL: run by
+# scripts/xen-rig, in a dom0 that is thrown away.
 
 load dom0
 

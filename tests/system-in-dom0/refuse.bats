@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# What cannot be started on a real Xen, and how it is said: run by scripts/xen-rig, in a dom0 that is thrown away.
+# What cannot be started on a real Xen, and how it is said: run by scripts/xen-rig, in a dom0 that
+# is thrown away.
 
 load dom0
 
@@ -11,7 +12,9 @@ images() {
 	image file "xl = \"hello.xl\" ready = \"arp\""
 }
 setup_file() { setup_dom0 hello nokernel large noscript file; }
-write_conf_files() { printf 'type = "pvh"\nkernel = "%s"\nmemory = 16\n' "$BUILD/hello.elf" >"$DIR/hello.xl"; }
+write_conf_files() {
+	printf 'type = "pvh"\nkernel = "%s"\nmemory = 16\n' "$BUILD/hello.elf" >"$DIR/hello.xl"
+}
 teardown_file() { teardown_dom0 refuse; }
 teardown() { explain; }
 
@@ -95,17 +98,20 @@ syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*
 	nothing_left
 }
 
-# second_jitsud: as `sh -c "$1 exec jitsud"` in a mount namespace of its own; `jitsu` and `ask` of its own are $second and $second_ask.
+# second_jitsud: as `sh -c "$1 exec jitsud"` in a mount namespace of its own; `jitsu` and `ask` of
+# its own are $second and $second_ask.
 second_jitsud() {
 	local dir=/tmp/jitsu2
 	rm -rf $dir
 	mkdir -p $dir/run $dir/state
-	sed "s#$DIR/run#$dir/run#; s#$DIR/state#$dir/state#; s/5300/5301/" "$DIR/jitsu.conf" >"$DIR/other.conf"
+	sed "s#$DIR/run#$dir/run#; s#$DIR/state#$dir/state#; s/5300/5301/" "$DIR/jitsu.conf" \
+	    >"$DIR/other.conf"
 	unshare -m sh -c "$1 && exec $BUILD/jitsud -f -c $DIR/other.conf" >$dir/log 2>&1 3>&- 4>&- &
 	echo $! >$dir/pid
 	wait_for 60 "$BUILD/jitsu" -s $dir/run/control status
 }
-# no_xen TEXT: a wake says so, a query gets SERVFAIL with EDE, and the daemon serves what is no unit.
+# no_xen TEXT: a wake says so, a query gets SERVFAIL with EDE, and the daemon serves what is no
+# unit.
 no_xen() {
 	run "$BUILD/jitsu" -s /tmp/jitsu2/run/control wake hello.example.test
 	dig @10.77.0.1 -p 5301 +tries=1 +time=20 hello.example.test >/tmp/answer
@@ -135,7 +141,8 @@ hello_page() { page 10.77.0.10 | grep -q hello.example.test; }
 	wait_for 60 hello_page
 	[ "$(domid_of hello)" = "$first" ]
 	xl network-detach "$first" 0
-	wait_for 120 grep -q 'hello.example.test.*its network interface vif.* was deleted' "$DIR/log"
+	wait_for 120 grep -q 'hello.example.test.*its network interface vif.* was deleted' \
+	    "$DIR/log"
 	wait_for 120 nothing_left
 	[ "$(ask +short hello.example.test)" = 10.77.0.10 ]
 	hello_page

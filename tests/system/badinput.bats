@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# badinput: broken images, configurations, zones, mappings, requests and surroundings: one clear line, and everything else goes on.
+# badinput: broken images, configurations, zones, mappings, requests and surroundings: one clear
+# line, and everything else goes on.
 
 load lib/jitsu
 load lib/shared
@@ -88,7 +89,8 @@ initrd|initrd */nosuch.gz does not exist'
 @test "an xl file with a key that nothing is done about: a warning with file and line, from -n, check, the daemon and reload" {
 	ldd "$BUILD/jitsud" | grep -q libxenlight || skip "a build without Xen"
 	printf 'type = "pvh"\nkernel = "hello.elf"\nmemory = 16\ncpus = "2"\n' >"$DIR/guest.xl"
-	CONF_MORE="image \"xen\" { driver = \"xen\" xl = \"guest.xl\" network = \"lan\" }" write_conf
+	CONF_MORE="image \"xen\" { driver = \"xen\" xl = \"guest.xl\" network = \"lan\" }" \
+	    write_conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[ "$status" -eq 0 ]
 	[[ $output == *"guest.xl:4: warning: cpus: "* ]]
@@ -130,7 +132,8 @@ initrd|initrd */nosuch.gz does not exist'
 	[[ "$output" == *SERVFAIL* ]]
 	grep -q "network late: .*late0" "$DIR/log"
 	for round in 1 2; do
-		# The second time it is another interface of the same name.  Its MAC, which nobody set, must not change with the first port.
+		# The second time it is another interface of the same name.  Its MAC, which nobody
+		# set, must not change with the first port.
 		ip -n "$NS" link add late0 type bridge
 		ip -n "$NS" addr add 10.78.0.1/24 dev late0
 		ip -n "$NS" link set late0 up
@@ -157,7 +160,9 @@ initrd|initrd */nosuch.gz does not exist'
 	write_zone "$(more_units 2)"
 	mkdir "$DIR/state"
 	# The directory stays what it is for the next one.
-	unshare -m --propagation private sh -c 'mount -t tmpfs -o size=1m,mode=755 none "$1" && exec sleep 1000' sh "$DIR/state" 3>&- 4>&- &
+	unshare -m --propagation private sh \
+	    -c 'mount -t tmpfs -o size=1m,mode=755 none "$1" && exec sleep 1000' sh "$DIR/state" \
+	    3>&- 4>&- &
 	local holder=$!
 	mounted() { grep -q " $DIR/state " "/proc/$holder/mountinfo"; }
 	wait_for 30 mounted
@@ -167,7 +172,11 @@ initrd|initrd */nosuch.gz does not exist'
 	state=/proc/$holder/root$DIR/state
 	cat /dev/zero >"$state/ballast" 2>/dev/null || true
 	# What SQLite has reserved already still takes some rows.
-	unsaved() { jitsu sleep u2.example.test; jitsu wake u2.example.test; jitsu status | grep -q '^state *NOT SAVED.*full'; }
+	unsaved() {
+		jitsu sleep u2.example.test
+		jitsu wake u2.example.test
+		jitsu status | grep -q '^state *NOT SAVED.*full'
+	}
 	wait_for 30 unsaved
 	grep -q 'warning: state is not saved, retrying with every change: .*full' "$DIR/log"
 	[ "$(ask +short u2.example.test A)" = 10.77.0.21 ]
@@ -196,7 +205,8 @@ initrd|initrd */nosuch.gz does not exist'
 	kill "$holder"
 }
 
-# What is wrong, and what the line about it must have; "conf" lines are added to jitsu.conf, "zone" lines to the zone.
+# What is wrong, and what the line about it must have; "conf" lines are added to jitsu.conf, "zone"
+# lines to the zone.
 bad_lines() {
 	cat <<-'EOF2'
 	conf|nonsense = 1|unknown option "nonsense"*accepted are
@@ -292,7 +302,8 @@ bad_lines() {
 		if [ $where = zone ]; then
 			run jitsu list
 			[ "$status" -eq 0 ]
-			[[ "$output" == *"zone example.test is served with its old contents: "* && "$output" == *www.example.test* ]]
+			[[ "$output" == *"zone example.test is served with its old contents: "* &&
+			    "$output" == *www.example.test* ]]
 		fi
 		n=$((n + 1))
 	done 9< <(bad_lines)
@@ -339,11 +350,14 @@ bad_lines() {
 	[[ "$output" == *bad.test* && "$output" == *bad.zone:*1.2.3* && "$output" == *none.zone* ]]
 	run ask a.bad.test A
 	[[ "$output" == *"status: SERVFAIL"*"EDE: 14 (Not Ready): (the zone could not be loaded)"*"ANSWER: 0"* || \
-	    "$output" == *"status: SERVFAIL"*"ANSWER: 0"*"EDE: 14 (Not Ready): (the zone could not be loaded)"* ]]
+	    "$output" == \
+	    *"status: SERVFAIL"*"ANSWER: 0"*"EDE: 14 (Not Ready): (the zone could not be loaded)"* \
+	    ]]
 	[[ "$(ask none.test SOA)" == *"status: SERVFAIL"* ]]
 	[[ "$(ask other.test SOA)" == *"status: REFUSED"* ]]
 	grep -q "bad.zone:" "$DIR/log"
-	printf '$TTL 60\n@ SOA ns h 2 1 1 1 1\n@ NS ns\nns A 1.2.3.4\na A 1.2.3.4\n' >"$DIR/bad.zone"
+	printf '$TTL 60\n@ SOA ns h 2 1 1 1 1\n@ NS ns\nns A 1.2.3.4\na A 1.2.3.4\n' \
+	    >"$DIR/bad.zone"
 	run jitsu reload
 	[ "$(ask +short a.bad.test A)" = 1.2.3.4 ]
 }
@@ -352,7 +366,8 @@ bad_lines() {
 	echo 'image "x" { kernel = "nosuch.elf" network = "lan" }' >>"$DIR/jitsu.conf"
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
-	[[ "$output" == *'kernel "nosuch.elf" cannot be read: No such file'* || "$output" == *nosuch.elf*"No such file"* ]]
+	[[ "$output" == *'kernel "nosuch.elf" cannot be read: No such file'* ||
+	    "$output" == *nosuch.elf*"No such file"* ]]
 	write_conf
 	cp "$BUILD/jitsud" "$BUILD/jitsu" "$DIR/"
 	run as_nobody "$DIR/jitsud" -n -c "$DIR/jitsu.conf"
@@ -390,9 +405,11 @@ bad_lines() {
 	# Of the group: may read, may not change.
 	group=$(getent group jitsu-admin | cut -d: -f3)
 	if [ -n "$group" ]; then
-		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" -s "$DIR/run/control" list
+		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" \
+		    -s "$DIR/run/control" list
 		[ "$status" -eq 0 ]
-		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" -s "$DIR/run/control" wake www.example.test
+		run setpriv --reuid=65534 --regid=65534 --groups="$group" "$DIR/jitsu" \
+		    -s "$DIR/run/control" wake www.example.test
 		[ "$status" -eq 1 ]
 		[[ "$output" == *"wake is for root and the users that"*admins* ]]
 		is_state www.example.test dormant
@@ -408,7 +425,8 @@ bad_lines() {
 	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"another jitsud uses $DIR/run"* ]]
-	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^state = .*|state = \"$DIR/state2\"|" "$DIR/jitsu.conf" >"$DIR/second.conf"
+	sed "s|^run-dir = .*|run-dir = \"$DIR/run2\"|; s|^state = .*|state = \"$DIR/state2\"|" \
+	    "$DIR/jitsu.conf" >"$DIR/second.conf"
 	run timeout 60 ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/second.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"10.77.0.1 port 5300 is in use"* ]]
@@ -426,7 +444,11 @@ bad_lines() {
 }
 
 control() { timeout 60 socat -t 30 - "UNIX-CONNECT:$DIR/run/control"; }
-refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "$1" | jq -r .ok)" = false ] && [[ "$(printf '%s' "$1" | jq -r .error)" == $2 ]]; }
+refuses() {
+	[ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] &&
+	    [ "$(printf '%s' "$1" | jq -r .ok)" = false ] &&
+	    [[ "$(printf '%s' "$1" | jq -r .error)" == $2 ]]
+}
 
 @test "malformed control messages: one clear error each, the daemon is not bothered" {
 	start_jitsud
@@ -454,17 +476,21 @@ refuses() { [ "$(printf '%s' "$1" | jq -s 'length')" = 1 ] && [ "$(printf '%s' "
 	{"v":1,"verb":"show","name":"a b"}|"a b" is no unit's name*
 	{"v":1,"verb":"wake","name":"wwww.example.test"}|no unit wwww.example.test
 	EOF2
-	# An empty line, binary noise, bytes that are no UTF-8, a line that never ends, one that is cut off.
+	# An empty line, binary noise, bytes that are no UTF-8, a line that never ends, one that is
+	# cut off.
 	run control <<<""
 	[ "$(printf '%s' "$output" | jq -r .ok)" = false ]
 	head -c 3000 /dev/urandom | tr -d '\n' >"$DIR/noise"
 	control <"$DIR/noise" | tail -1 | jq -e '.ok == false'
 	printf '\377\376\n' | control | jq -e '.ok == false'
-	head -c 1000000 /dev/zero | tr '\0' x | control 2>/dev/null | jq -e '.ok == false and (.error | test("longer than 4096"))'
+	head -c 1000000 /dev/zero | tr '\0' x | control 2>/dev/null |
+	    jq -e '.ok == false and (.error | test("longer than 4096"))'
 	printf '{"v":1,"verb":"list"}' | control | jq -e '.ok == true'
-	printf '{"v":1,"verb":"show","name":"%05000d"}\n' 1 | control 2>/dev/null | jq -e '.ok == false and (.error | test("longer than"))'
+	printf '{"v":1,"verb":"show","name":"%05000d"}\n' 1 | control 2>/dev/null |
+	    jq -e '.ok == false and (.error | test("longer than"))'
 	# A good request behind a bad one is answered.
-	[ "$(printf 'junk\n{"v":1,"verb":"list"}\n' | control | jq -c .ok | tr '\n' ' ')" = "false true " ]
+	[ "$(printf 'junk\n{"v":1,"verb":"list"}\n' | control | jq -c .ok | tr '\n' ' ')" = \
+	    "false true " ]
 	# Many that connect and say nothing, or half a line, do not keep others out.
 	(exec python3 - "$DIR/run/control" 3>&- 4>&-) <<-'EOF2' &
 	import socket, sys, time

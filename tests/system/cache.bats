@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# cache: compiled images of large zones on disk: the next start finds them; whatever changed or is damaged is compiled.
+# cache: compiled images of large zones on disk: the next start finds them; whatever changed or is
+# damaged is compiled.
 
 load lib/jitsu
 

@@ -57,9 +57,13 @@ answers() { jitsu status >/dev/null 2>&1; }
 # rights: mode, owner, group and access list of the control socket.
 rights() {
 	stat -c '%a %u %g' "$DIR/run/control"
-	python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "system.posix_acl_access").hex())' "$DIR/run/control"
+	python3 \
+	    -c 'import os, sys; print(os.getxattr(sys.argv[1], "system.posix_acl_access").hex())' \
+	    "$DIR/run/control"
 }
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/jitsu" -s "$DIR/run/control" "$@"; }
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$DIR/jitsu" -s "$DIR/run/control" "$@"
+}
 admitted() { as_nobody status >/dev/null 2>&1; }
 
 @test "a control socket that is made again is for whom it was for, also after a reload without it" {
@@ -79,7 +83,8 @@ admitted() { as_nobody status >/dev/null 2>&1; }
 	[ "$(rights)" = "$before" ]
 	# In its place is a directory, and the next configuration has no admins.
 	rm "$DIR/run/control" && mkdir "$DIR/run/control"
-	wait_for 30 grep -q 'control socket was removed by somebody, and cannot be made again' "$DIR/log"
+	wait_for 30 grep -q 'control socket was removed by somebody, and cannot be made again' \
+	    "$DIR/log"
 	sed -i '/^admins/d' "$DIR/jitsu.conf"
 	kill -HUP "$JITSUD"
 	wait_for 30 grep -q 'generation 2:' "$DIR/log"

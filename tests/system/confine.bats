@@ -10,7 +10,8 @@ child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\")
 @test "confined processes have no privileges, no root, no capabilities, a filter" {
 	for name in dns sentinel; do
 		pid=$(child_pid $name)
-		[ "$(awk '/^Uid:/ {print $2 $3 $4}' /proc/$pid/status)" = "$(id -u jitsu)$(id -u jitsu)$(id -u jitsu)" ]
+		[ "$(awk '/^Uid:/ {print $2 $3 $4}' /proc/$pid/status)" = \
+		    "$(id -u jitsu)$(id -u jitsu)$(id -u jitsu)" ]
 		[ "$(awk '/^Gid:/ {print $2}' /proc/$pid/status)" = "$(id -g jitsu)" ]
 		[ -z "$(awk '/^Groups:/ {print $2}' /proc/$pid/status)" ]
 		for set in CapInh CapPrm CapEff CapBnd CapAmb; do
@@ -28,7 +29,10 @@ child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\")
 	for name in dns sentinel; do
 		old=$(child_pid $name)
 		kill -SYS "$old"
-		replaced() { [ -n "$(child_pid $name)" ] && [ "$(child_pid $name)" != "$old" ] && [ "$(child_pid $name)" != null ]; }
+		replaced() {
+			[ -n "$(child_pid $name)" ] && [ "$(child_pid $name)" != "$old" ] &&
+			    [ "$(child_pid $name)" != null ]
+		}
 		wait_for 30 replaced
 		grep -q "$name process (pid $old) ended: killed by its sandbox" "$DIR/log"
 	done
@@ -68,7 +72,8 @@ child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\")
 	prlimit --pid "$JITSUD" --nofile=3:
 	status=$(ask www.example.test A)
 	[[ "$status" == *SERVFAIL* ]]
-	kill -KILL "$(pgrep -P "$JITSUD" -f '^jitsud: dns')" "$(pgrep -P "$JITSUD" -f '^jitsud: sentinel')"
+	kill -KILL "$(pgrep -P "$JITSUD" -f '^jitsud: dns')" \
+	    "$(pgrep -P "$JITSUD" -f '^jitsud: sentinel')"
 	kill -HUP "$JITSUD"
 	sleep 2
 	wait_for 30 grep -q 'Too many open files' "$DIR/log"

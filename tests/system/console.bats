@@ -5,7 +5,8 @@ load lib/jitsu
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
-# guest_writes BYTES...: into the ring that is its console, as printf(1) has them, while no jitsud is connected.
+# guest_writes BYTES...: into the ring that is its console, as printf(1) has them, while no jitsud
+# is connected.
 guest_writes() {
 	local qmp
 	qmp=$(find "$DIR/run/vm" -name 'qmp*' -type s | head -1)
@@ -35,8 +36,10 @@ shows_all() {
 	shows_all "$DIR/out"
 	jitsu show www.example.test >"$DIR/out"
 	shows_all "$DIR/out"
-	jitsu --json console www.example.test | jq -e '.text | contains("first\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
-	jitsu --json show www.example.test | jq -e '.console | contains("\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
+	jitsu --json console www.example.test |
+	    jq -e '.text | contains("first\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
+	jitsu --json show www.example.test |
+	    jq -e '.console | contains("\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
 	# Its last lines are kept as they were, by the next jitsud, too.
 	kill -KILL "$(qemus)"
 	wait_for 30 is_state www.example.test dormant
@@ -45,7 +48,8 @@ shows_all() {
 		shows_all "$DIR/out"
 		jitsu show www.example.test >"$DIR/out"
 		shows_all "$DIR/out"
-		jitsu --json show www.example.test | jq -e '.console | contains("\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
+		jitsu --json show www.example.test |
+		    jq -e '.console | contains("\\000\\377\\300\\200\u001b[2Jlast\nsecond line\n")'
 		stop_jitsud
 		start_jitsud
 	done

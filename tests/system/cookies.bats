@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
-# cookies: DNS cookies of a running daemon, how their secrets are kept and rolled, and whom they let wake units.
+# cookies: DNS cookies of a running daemon, how their secrets are kept and rolled, and whom they let
+# wake units.
 
 load lib/jitsu
 
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
-# The cookie that the server gives to a client that sends `$1` (16 hexadecimal digits, or a whole cookie).
+# The cookie that the server gives to a client that sends `$1` (16 hexadecimal digits, or a whole
+# cookie).
 cookie_for() { ask +cookie="$1" plain.example.test A | sed -n 's/^; COOKIE: \([0-9a-f]*\).*/\1/p'; }
 dns_pid() { jitsu --json status | jq -r '.children[] | select(.name == "dns") | .pid'; }
 replaced() { local now; now=$(dns_pid); [ "$now" != null ] && [ "$now" != "$1" ]; }
@@ -34,7 +36,8 @@ deferred() { jitsu --json status | jq .counters.deferred; }
 	first=$(cookie_for 0123456789abcdef)
 	[ "$(cookie_for "$first")" = "$first" ]
 	# a new one in front: the old cookie is replaced
-	printf '%s\n' 445536bcd2513298075a5d379663c962 e5e973e5a6b2a43f48e7dc849e37bfcf >"$DIR/cookies"
+	printf '%s\n' 445536bcd2513298075a5d379663c962 e5e973e5a6b2a43f48e7dc849e37bfcf \
+	    >"$DIR/cookies"
 	jitsu reload
 	second=$(cookie_for "$first")
 	[ "$second" != "$first" ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# crash: a process that breaks off names the place, in the log and to systemd, and nothing else is lost.
+# crash: a process that breaks off names the place, in the log and to systemd, and nothing else is
+# lost.
 
 load lib/jitsu
 
@@ -11,12 +12,18 @@ teardown() { teardown_jitsu; }
 
 ended() { ! kill -0 "$1" 2>/dev/null; }
 child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
-replaced() { local now; now=$(child_pid "$1"); [ -n "$now" ] && [ "$now" != "$2" ] && [ "$now" != null ]; }
+replaced() {
+	local now
+	now=$(child_pid "$1")
+	[ -n "$now" ] && [ "$now" != "$2" ] && [ "$now" != null ]
+}
 confined() { grep -q '^Seccomp:.*2' "/proc/$1/status"; }
 build_id() { readelf -n "$BUILD/jitsud" | sed -n 's/.*Build ID: //p'; }
 # names PROCESS SIGNAL: the log has the line of the crash, and where that was in the program.
 names() {
-	grep -q "$1: error: crashed: $2 from process [0-9]* in [a-z].*+0x[0-9a-f]*, build $(build_id)" "$DIR/log" || return 1
+	grep -q \
+	    "$1: error: crashed: $2 from process [0-9]* in [a-z].*+0x[0-9a-f]*, build $(build_id)" \
+	    "$DIR/log" || return 1
 	grep -q "$1: error: crashed: called from .*jitsud+0x[0-9a-f]* .*libc" "$DIR/log"
 }
 
@@ -51,7 +58,8 @@ while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/n
 		kill -SEGV "$pid"
 		wait_for 30 replaced $name "$pid"
 		names $name SIGSEGV
-		wait_for 30 grep -q "the $name process (pid $pid) ended: killed by signal 11" "$DIR/log"
+		wait_for 30 grep -q "the $name process (pid $pid) ended: killed by signal 11" \
+		    "$DIR/log"
 		pid=$(child_pid $name)
 		wait_for 30 confined "$pid"
 		kill -ABRT "$pid"
@@ -105,5 +113,6 @@ kill_in_a_row() {
 		left=$(awk -v kind="ends of the $name process" 'index($0, kind) { for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i } END { print n + 0 }' "$DIR/log")
 		[ $((said + left)) -eq 10 ]
 	done
-	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "restart"')" -le $((10 * (2 + (SECONDS - begin) / 60))) ]
+	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "restart"')" \
+	    -le $((10 * (2 + (SECONDS - begin) / 60))) ]
 }

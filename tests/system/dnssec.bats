@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# dnssec: zones signed elsewhere, asked with DO: proofs are those that NSD or Knot give, and a validator believes them.
+# dnssec: zones signed elsewhere, asked with DO: proofs are those that NSD or Knot give, and a
+# validator believes them.
 
 load lib/jitsu
 
@@ -55,7 +56,9 @@ server_confs() {
 	EOF2
 }
 
-answers() { in_ns dig @127.0.0.1 -p "$1" +tries=1 +time=1 +short "$2" SOA 2>/dev/null | grep -q '^[^;]'; }
+answers() {
+	in_ns dig @127.0.0.1 -p "$1" +tries=1 +time=1 +short "$2" SOA 2>/dev/null | grep -q '^[^;]'
+}
 serves_zones() { answers "$1" signed.test && answers "$1" kid.signed.test; }
 validated() {
 	run in_ns delv @127.0.0.1 -p 5300 -a "$DIR/anchor" +root=signed.test "$1.signed.test" "$2"
@@ -91,7 +94,8 @@ check_chain() {
 	(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c jitsu.conf >log 2>&1 3>&-) &
 	JITSUD=$!
 	for port in 5300 5301 5302; do wait_for 30 serves_zones $port; done
-	in_ns timeout 300 env PYTHONDONTWRITEBYTECODE=1 "$BATS_TEST_DIRNAME/dnssec/compare.py" signed.test=signed.zone.signed \
+	in_ns timeout 300 env PYTHONDONTWRITEBYTECODE=1 "$BATS_TEST_DIRNAME/dnssec/compare.py" \
+	    signed.test=signed.zone.signed \
 	    kid.signed.test=kid.zone.signed -- 127.0.0.1@5300 127.0.0.1@5301 127.0.0.1@5302
 	# What is served is what was signed.
 	jitsu dump signed.test >dump
@@ -127,6 +131,7 @@ check_chain() {
 @test "NSEC" { check_chain; }
 @test "NSEC3" { check_chain -3 aabbccdd -H 3; }
 @test "NSEC3 with opt-out" {
-	# What only a record with the opt-out bit covers cannot be proven (RFC 5155 section 9.2); it must not be bogus.
+	# What only a record with the opt-out bit covers cannot be proven (RFC 5155 section 9.2); it
+	# must not be bogus.
 	BELIEVED="fully validated|unsigned answer" check_chain -3 - -A -H 0
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# flood: what clients, guests and captured processes cause again and again does not fill the log and the events.
+# flood: what clients, guests and captured processes cause again and again does not fill the log and
+# the events.
 
 load lib/jitsu
 setup() { setup_jitsu; }
@@ -14,7 +15,9 @@ events() { jitsu --json events | jq length; }
 	write_zone "$(more_units 40)"
 	start_jitsud
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
-	for ((i = 0; i < 2000; i++)); do echo "u$((1 + i % 40)).example.test A"; done >"$DIR/queries"
+	for ((i = 0; i < 2000; i++)); do
+		echo "u$((1 + i % 40)).example.test A"
+	done >"$DIR/queries"
 	ask +noall +comments -f "$DIR/queries" >"$DIR/answers"
 	[ "$(grep -c SERVFAIL "$DIR/answers")" -eq 2000 ]
 	# Two lines for each that was said.
@@ -23,11 +26,13 @@ events() { jitsu --json events | jq length; }
 	jitsu --json events www.example.test | jq -e '.[] | select(.kind == "awake")' >/dev/null
 	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT state FROM unit WHERE owner = "u1.example.test"')" != booting ]
 	stop_jitsud
-	grep -q '[0-9]* more of this kind within a minute: booting -> dormant (limit reached)' "$DIR/log"
+	grep -q '[0-9]* more of this kind within a minute: booting -> dormant (limit reached)' \
+	    "$DIR/log"
 	[ "$(grep -c 'more of this kind' "$DIR/log")" -le 4 ]
 	# What was said and what was left out are all.
 	[ "$(awk '/-> dormant \(limit reached/ && !/more of/ {n++} /more of this kind.*limit reached/ {for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i} END {print n}' "$DIR/log")" -eq 2000 ]
-	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "more"')" -ge 1 ]
+	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "more"')" \
+	    -ge 1 ]
 }
 
 @test "a captured DNS process cannot fill log and events with wakes and lines" {
@@ -46,6 +51,7 @@ events() { jitsu --json events | jq length; }
 	[ "$(lines)" -le 500 ]
 	! grep -q '^warden: error: all is lost' "$DIR/log"
 	grep -q '[0-9]* more of this kind within a minute: lines of the dns process' "$DIR/log"
-	grep -q 'www.example.test: [0-9]* more of this kind within a minute: .*limit reached' "$DIR/log"
+	grep -q 'www.example.test: [0-9]* more of this kind within a minute: .*limit reached' \
+	    "$DIR/log"
 	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events')" -le 500 ]
 }

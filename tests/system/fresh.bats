@@ -1,12 +1,16 @@
 #!/usr/bin/env bats
-# fresh: jitsud works whatever its caller had ignored, blocked, closed, opened and limited, and hands none of it on.
+# fresh: jitsud works whatever its caller had ignored, blocked, closed, opened and limited, and
+# hands none of it on.
 
 load lib/jitsu
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
 child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
-replaced() { [ -n "$(child_pid "$1")" ] && [ "$(child_pid "$1")" != "$2" ] && [ "$(child_pid "$1")" != null ]; }
+replaced() {
+	[ -n "$(child_pid "$1")" ] && [ "$(child_pid "$1")" != "$2" ] &&
+	    [ "$(child_pid "$1")" != null ]
+}
 
 # start_hostile PYTHON: jitsud is executed by a process that did so before.
 start_hostile() {
@@ -65,7 +69,8 @@ signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
 	# Neither do those that it starts.
 	for pid in $(child_pid dns) $(child_pid sentinel) $(qemus); do
 		# QEMU blocks some itself.
-		grep -q qemu "/proc/$pid/comm" || [ "$(awk '/^SigBlk:/ {print $2}' "/proc/$pid/status")" = 0000000000000000 ]
+		grep -q qemu "/proc/$pid/comm" ||
+		    [ "$(awk '/^SigBlk:/ {print $2}' "/proc/$pid/status")" = 0000000000000000 ]
 		(( (0x$(awk '/^SigIgn:/ {print $2}' "/proc/$pid/status") & ~0x180001000) == 0 ))    # PIPE; 32 and 33 are libc's
 		[ "$(awk '/^Umask:/ {print $2}' "/proc/$pid/status")" = 0022 ]
 	done
@@ -120,7 +125,8 @@ os.environ.update(LD_PRELOAD='/nonexistent.so', TZ='Pacific/Kiritimati', LC_ALL=
 	JITSUD=$(pgrep -f "^$BUILD/jitsud -c $DIR/jitsu.conf")
 	for i in 0 1 2; do [ "$(readlink "/proc/$JITSUD/fd/$i")" = /dev/null ]; done
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
-	# A check with nowhere to say what is wrong has its exit status; one whose result cannot be printed failed.
+	# A check with nowhere to say what is wrong has its exit status; one whose result cannot be
+	# printed failed.
 	in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 0<&- >/dev/null 2>&-
 	run in_ns bash -c '"$@" 0<&- 1>&- 2>&-' - "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]

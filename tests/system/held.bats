@@ -13,7 +13,8 @@ servfail() { ask "$1" A | grep -q 'status: SERVFAIL' && ask "$1" A | grep -q 'ED
 	write_zone "$(more_units 4)"
 	start_jitsud
 	ask +short u1.example.test A
-	# u1 is renamed, u2 and u3 change places, www becomes an alias of blog, which was one of www.
+	# u1 is renamed, u2 and u3 change places, www becomes an alias of blog, which was one of
+	# www.
 	ask +short www.example.test A
 	sed -i 's/^u1 /first /; s/_jitsu.u1/_jitsu.first/; s/^u2 A .*/u2 A 10.77.0.22/; s/^u3 A .*/u3 A 10.77.0.21/
 	    s/^_jitsu.www.*/_jitsu.www TXT "unit=blog"/; s/^_jitsu.blog.*/_jitsu.blog TXT "image=hello"/' "$DIR/example.zone"
@@ -39,7 +40,8 @@ servfail() { ask "$1" A | grep -q 'status: SERVFAIL' && ask "$1" A | grep -q 'ED
 	ask +short u1.example.test A
 	ask +short u2.example.test A
 	# Two that were asked for change places; something else changes, too.
-	sed -i 's/^u1 A .*/u1 A 10.77.0.21/; s/^u2 A .*/u2 A 10.77.0.20/; s/192.0.2.7/192.0.2.8/' "$DIR/example.zone"
+	sed -i 's/^u1 A .*/u1 A 10.77.0.21/; s/^u2 A .*/u2 A 10.77.0.20/; s/192.0.2.7/192.0.2.8/' \
+	    "$DIR/example.zone"
 	run checked
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"example.zone:"*"u1.example.test: address 10.77.0.21 was that of u2.example.test"*'`jitsu release 10.77.0.21`'* ]]
@@ -83,7 +85,8 @@ refused_both() {
 	run jitsu wake u1.example.test
 	[[ "$output" == *'`jitsu release 10.77.0.21`'* ]]
 	jitsu show u2.example.test | grep -q 'jitsu release 10.77.0.20'
-	[ "$(jitsu --json status | jq -c '[.refused_units, .zones_old, .zones_failed]')" = '[2,0,0]' ]
+	[ "$(jitsu --json status | jq -c '[.refused_units, .zones_old, .zones_failed]')" = \
+	    '[2,0,0]' ]
 	jitsu held | grep -q '^10.77.0.20 *u1.example.test .* u2.example.test$'
 }
 

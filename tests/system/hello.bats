@@ -30,7 +30,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	run page "[$HELLO6]"
 	[[ "$output" == *"Address: $HELLO6"* ]]
 	second=$(sed -n 's/.*Booted \([0-9.]*\) .*/\1/p' <<<"$output")
-	awk -v a="$first" -v b="$second" -v most=$((${EPOCHREALTIME/./} - begin)) 'BEGIN { exit !(b - a > 0.95 && b - a < most / 1e6 + 0.05) }'
+	awk -v a="$first" -v b="$second" -v most=$((${EPOCHREALTIME/./} - begin)) \
+	    'BEGIN { exit !(b - a > 0.95 && b - a < most / 1e6 + 0.05) }'
 	console_says "hello: www.example.test is up at $HELLO4/24 via 10.77.0.1, $HELLO6/64 via fd77::1, fe80::5054:ff:fe12:3456/64"
 }
 
@@ -65,15 +66,22 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 
 @test "HEAD, 404, 405, a request in pieces, many on one connection" {
 	start_hello
-	[ "$(in_ns curl -sI --max-time 30 "http://$HELLO4/" | tr -d '\r' | head -1)" = "HTTP/1.1 200 OK" ]
-	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 "http://$HELLO4/none")" = 404 ]
-	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -d x=1 "http://$HELLO4/")" = 405 ]
+	[ "$(in_ns curl -sI --max-time 30 "http://$HELLO4/" | tr -d '\r' | head -1)" = \
+	    "HTTP/1.1 200 OK" ]
+	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 "http://$HELLO4/none")" = \
+	    404 ]
+	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -d x=1 "http://$HELLO4/")" \
+	    = 405 ]
 	head -c 100000 /dev/zero >"$DIR/big"
 	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -T "$DIR/big" "http://$HELLO4/")" = 405 ]
 	in_ns timeout 30 bash -c "exec 5<>/dev/tcp/$HELLO4/80
-		for part in 'GET / HT' 'TP/1.1\r\nHos' 't: x\r\nConnection: close\r\n\r\n'; do printf \"\$part\" >&5; sleep 0.2; done
+		for part in 'GET / HT' 'TP/1.1\r\nHos' 't: x\r\nConnection: close\r\n\r\n'; do
+			printf \"\$part\" >&5
+			sleep 0.2
+		done
 		cat <&5" | grep -q "Hello from"
-	run in_ns curl -sS --max-time 30 -w '%{num_connects}\n' -o /dev/null "http://$HELLO4/?[1-50]"
+	run in_ns curl -sS --max-time 30 -w '%{num_connects}\n' \
+	    -o /dev/null "http://$HELLO4/?[1-50]"
 	[ "$(awk '{ n += $1 } END { print n }' <<<"$output")" -eq 1 ]
 }
 
@@ -95,7 +103,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	start_hello
 	in_ns nft 'table inet quiet { chain out { type filter hook output priority 0; tcp flags & rst == rst tcp sport 42000-42099 drop; }; }'
 	for seed in 1 2 3 4 5; do
-		run in_ns python3 "$BATS_TEST_DIRNAME/lib/reorder.py" 10.77.0.1 "$HELLO4" $((42000 + seed)) $seed
+		run in_ns python3 "$BATS_TEST_DIRNAME/lib/reorder.py" 10.77.0.1 "$HELLO4" \
+		    $((42000 + seed)) $seed
 		echo "$output"
 		[ "$status" -eq 0 ]
 		[[ "$output" == "HTTP/1.1 200 OK"*"seconds ago"* ]]
@@ -180,7 +189,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 		stop_hello
 		# Where KVM has no hardware under it.
 		ACCEL="-accel kvm -cpu host,-arch-capabilities" run_hello
-		wait_for 10 answers_ping 2>/dev/null || skip "KVM starts no VM here: $(head -1 "$DIR/qemu")"
+		wait_for 10 answers_ping 2>/dev/null ||
+		    skip "KVM starts no VM here: $(head -1 "$DIR/qemu")"
 	fi
 	page
 	page "[$HELLO6]"

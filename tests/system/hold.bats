@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# hold: queries that wait for their unit, what they get when the boot fails or a limit forbids it, and which ones wait at all.
+# hold: queries that wait for their unit, what they get when the boot fails or a limit forbids it,
+# and which ones wait at all.
 
 load lib/jitsu
 load lib/shared
@@ -138,7 +139,8 @@ ms() {
 @test "a port that never opens: the address at hold, then failed" {
 	CONF_MORE=$(hello_image never "delay=600000" 'boot-timeout = "5s"
 	backoff-min = "1m"') write_conf
-	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=400ms"' 'patient A 10.77.0.31' \
+	write_zone 'never A 10.77.0.30' '_jitsu.never TXT "image=never" "hold=400ms"' \
+	    'patient A 10.77.0.31' \
 	    '_jitsu.patient TXT "image=never" "hold=20s"'
 	start_jitsud
 	ask patient.example.test A >"$DIR/patient" &
@@ -215,7 +217,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "held-per-unit: beyond the bound the oldest gets the address" {
-	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' CONF_MORE=$(hello_image slow "delay=5000") write_conf
+	WORKERS=1 CONF_TOP='limits { held-per-unit = 5 }' \
+	    CONF_MORE=$(hello_image slow "delay=5000") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"'
 	start_jitsud
 	raw <<-'EOF2'
@@ -253,8 +256,10 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "limits: boots; who waits in the queue is answered, who finds it full is refused" {
-	CONF_TOP='limits { boots = 1 queue = 1 }' CONF_MORE=$(hello_image slow "delay=5000") write_conf
-	write_zone 's1 A 10.77.0.31' '_jitsu.s1 TXT "image=slow" "hold=25s"' 's2 A 10.77.0.32' '_jitsu.s2 TXT "image=slow" "hold=25s"' \
+	CONF_TOP='limits { boots = 1 queue = 1 }' CONF_MORE=$(hello_image slow "delay=5000") \
+	    write_conf
+	write_zone 's1 A 10.77.0.31' '_jitsu.s1 TXT "image=slow" "hold=25s"' 's2 A 10.77.0.32' \
+	    '_jitsu.s2 TXT "image=slow" "hold=25s"' \
 	    's3 A 10.77.0.33' '_jitsu.s3 TXT "image=slow" "hold=25s"'
 	start_jitsud
 	ask +short +time=30 s1.example.test A >"$DIR/s1" &
@@ -308,7 +313,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	printf '$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n@ NS ns\nns A 192.0.2.1\nx CNAME www2.example.test.\n' >"$DIR/other.zone"
 	start_jitsud
 	run ask +short x.other.test A
-	[ "$output" = "$(printf 'www2.example.test.\nalias.example.test.\nwww.example.test.\n10.77.0.10')" ]
+	[ "$output" = \
+	    "$(printf 'www2.example.test.\nalias.example.test.\nwww.example.test.\n10.77.0.10')" ]
 	is_state www.example.test awake
 	jitsu sleep www.example.test
 	# Asked for the alias itself, or for what the unit lacks, nothing wakes.
@@ -320,11 +326,14 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 @test "units with IPv6 alone and with both; HTTPS and SVCB wake where the unit has them; TTLs are the zone's" {
 	CONF_MORE="$(hello_image six "" | sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
 	$(hello_image both "ip={address6}/{prefixlen6} gw={gateway6}")" write_conf
-	write_zone 'six 5 AAAA fd77::a:5' '_jitsu.six TXT "image=six" "hold=10s"' 'both 6 A 10.77.0.40' 'both 7 AAAA fd77::a:6' \
-	    'both 8 HTTPS 1 . alpn=h2' '_jitsu.both TXT "image=both" "hold=10s"' 'www SVCB 1 ns port=80'
+	write_zone 'six 5 AAAA fd77::a:5' '_jitsu.six TXT "image=six" "hold=10s"' \
+	    'both 6 A 10.77.0.40' 'both 7 AAAA fd77::a:6' \
+	    'both 8 HTTPS 1 . alpn=h2' '_jitsu.both TXT "image=both" "hold=10s"' \
+	    'www SVCB 1 ns port=80'
 	start_jitsud
 	ms ask six.example.test A
-	[[ "$output" == *"status: NOERROR"* && "$output" == *"ANSWER: 0, AUTHORITY: 1"* && "$output" == *" aa "* ]]
+	[[ "$output" == *"status: NOERROR"* && "$output" == *"ANSWER: 0, AUTHORITY: 1"* &&
+	    "$output" == *" aa "* ]]
 	is_state six.example.test dormant
 	run ask six.example.test AAAA
 	[[ "$output" =~ six.example.test.[[:space:]]+5[[:space:]]+IN[[:space:]]+AAAA[[:space:]]+fd77::a:5 ]]
@@ -348,7 +357,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 }
 
 @test "answer=now and hold=0s: the address at once, and the boot goes on" {
-	write_zone 'now A 10.77.0.30' '_jitsu.now TXT "image=hello" "answer=now"' 'zero A 10.77.0.31' '_jitsu.zero TXT "image=hello" "hold=0s"'
+	write_zone 'now A 10.77.0.30' '_jitsu.now TXT "image=hello" "answer=now"' \
+	    'zero A 10.77.0.31' '_jitsu.zero TXT "image=hello" "hold=0s"'
 	start_jitsud
 	[ "$(ask +short now.example.test A)" = 10.77.0.30 ]
 	[ "$(ask +short zero.example.test A)" = 10.77.0.31 ]
@@ -358,7 +368,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "a unit that leaves the configuration while its query waits: the answer is the zone as it is now" {
 	CONF_MORE=$(hello_image slow "delay=20000") write_conf
-	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"' 'gone A 10.77.0.31' '_jitsu.gone TXT "image=slow" "hold=30s"'
+	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"' \
+	    'gone A 10.77.0.31' '_jitsu.gone TXT "image=slow" "hold=30s"'
 	start_jitsud
 	ask +time=60 +short slow.example.test A >"$DIR/slow" &
 	one=$!
@@ -400,14 +411,19 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "a wake that waits for a slot is told its place, and refused when no limit lets it boot in time" {
 	CONF_MORE=$'limits { vms = 1\n queue-timeout = 6s }' write_conf
-	write_zone 'two A 10.77.0.30' '_jitsu.two TXT "image=hello"' 'three A 10.77.0.31' '_jitsu.three TXT "image=hello"'
+	write_zone 'two A 10.77.0.30' '_jitsu.two TXT "image=hello"' 'three A 10.77.0.31' \
+	    '_jitsu.three TXT "image=hello"'
 	start_jitsud
 	jitsu wake www.example.test
 	ask two.example.test A >"$DIR/two" 3>&- 4>&- &
-	placed() { jitsu --json list | jq -e ".[] | select(.name == \"$1\") | .queue_position == $2" >/dev/null; }
+	placed() {
+		jitsu --json list |
+		    jq -e ".[] | select(.name == \"$1\") | .queue_position == $2" >/dev/null
+	}
 	wait_for 30 placed two.example.test 1
 	jitsu list | grep -q 'two.example.test .*booting (waits for vms, number 1)'
-	jitsu --json show two.example.test | jq -e '.state == "booting" and .waits_for == "vms"' >/dev/null
+	jitsu --json show two.example.test |
+	    jq -e '.state == "booting" and .waits_for == "vms"' >/dev/null
 	wait $!
 	grep -q 'status: SERVFAIL' "$DIR/two"
 	wait_for 30 is_state two.example.test dormant
@@ -417,7 +433,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	# One that gets its slot in time boots.
 	jitsu wake three.example.test >"$DIR/three" 2>&1 3>&- 4>&- &
 	wait_for 30 placed three.example.test 1
-	wait_for 30 grep -q 'jitsu: three.example.test waits for a slot, number 1 (vms)' "$DIR/three"
+	wait_for 30 grep -q 'jitsu: three.example.test waits for a slot, number 1 (vms)' \
+	    "$DIR/three"
 	jitsu sleep www.example.test
 	wait $!
 	grep -q 'three.example.test is awake' "$DIR/three"
@@ -471,7 +488,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	ask now.example.test A >/dev/null
 	wait_for 30 is_state now.example.test booting
 	ask now.example.test A | grep -q 'EDE: 14 (Not Ready)'
-	jitsu --json status | jq -e '.counters | .not_ready == 6 and .queued >= 4 and .refused == 0' >/dev/null
+	jitsu --json status | jq -e \
+	    '.counters | .not_ready == 6 and .queued >= 4 and .refused == 0' >/dev/null
 	for i in 30 31; do wait_for 30 is_state "n$i.example.test" awake; done
 	# A slot that comes free makes the next one sure of its boot.
 	jitsu sleep n30.example.test
@@ -481,11 +499,13 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "a reload that makes a waiting unit smaller, or the limits larger, lets it boot" {
 	sized() { # BIG, ALL
-		CONF_MORE="limits { memory = $2 }"$'\n'$(hello_image big "" "hold = 30s" | sed "s/memory = .*/memory = $1/") write_conf
+		CONF_MORE="limits { memory = $2 }"$'\n'$(hello_image big "" "hold = 30s" |
+		    sed "s/memory = .*/memory = $1/") write_conf
 	}
 	waits() { jitsu --json show "$1" | jq -e '.waits_for == "memory"' >/dev/null; }
 	sized 32M 40M
-	write_zone 'one A 10.77.0.30' '_jitsu.one TXT "image=big"' 'two A 10.77.0.31' '_jitsu.two TXT "image=big"'
+	write_zone 'one A 10.77.0.30' '_jitsu.one TXT "image=big"' 'two A 10.77.0.31' \
+	    '_jitsu.two TXT "image=big"'
 	start_jitsud
 	jitsu wake www.example.test
 	ask one.example.test A >"$DIR/one" 3>&- 4>&- &
@@ -507,7 +527,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "whose needed unit has the last slot gets no address before there is one for itself" {
 	CONF_MORE=$'limits { vms = 2 }' write_conf
-	write_zone 'db A 10.77.0.30' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.31' '_jitsu.app TXT "image=hello" "needs=db" "hold=1s"'
+	write_zone 'db A 10.77.0.30' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.31' \
+	    '_jitsu.app TXT "image=hello" "needs=db" "hold=1s"'
 	start_jitsud
 	jitsu wake www.example.test
 	ask app.example.test A | grep -q 'EDE: 14 (Not Ready)'

@@ -1,11 +1,13 @@
 #!/usr/bin/env bats
-# hosts: tables of odd, broken and bare hosts, a row each, in a mount namespace: jitsud works, works in part and says
-# what does not, or ends with a sentence; it never crashes, hangs, ends without a word or loses what it had.
+# hosts: tables of odd, broken and bare hosts, a row each, in a mount namespace: jitsud works, works
+# in part and says what does not, or ends with a sentence; it never crashes, hangs, ends without a
+# word or loses what it had.
 
 load lib/jitsu
 
 setup() {
-	[[ "$BUILD" != */san ]] || skip "a sanitizer has limits of its own, and comes before every other library"
+	[[ "$BUILD" != */san ]] ||
+	    skip "a sanitizer has limits of its own, and comes before every other library"
 	setup_jitsu
 }
 teardown() { teardown_jitsu; }
@@ -15,8 +17,8 @@ jitsu() { nsenter -t "$JITSUD" -m "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ended() { ! kill -0 "$JITSUD" 2>/dev/null; }
 up_or_ended() { ended || { [ -e "$DIR/begun" ] && jitsu status >/dev/null 2>&1; }; }
 
-# begin PREP: a jitsud with directories of its own, in a mount namespace that PREP has changed; WRAP in PREP are
-# words before its command.  `establish` in PREP: one has run before.
+# begin PREP: a jitsud with directories of its own, in a mount namespace that PREP has changed; WRAP
+# in PREP are words before its command.  `establish` in PREP: one has run before.
 begin() {
 	rm -rf "$DIR/run" "$DIR/state" "$DIR/begun"
 	cp "$DIR/good.conf" "$DIR/jitsu.conf"
@@ -61,7 +63,10 @@ begin() {
 }
 
 # What the environment of the tests may lack is no finding.
-findings() { grep -E ': (warning|error): ' "$DIR/log" | grep -vE 'there is no (such user|group jitsu-admin)|VMs run without .*limits' || true; }
+findings() {
+	grep -E ': (warning|error): ' "$DIR/log" |
+	    grep -vE 'there is no (such user|group jitsu-admin)|VMs run without .*limits' || true
+}
 
 # over ROW: it ends when it is told to, with nothing left behind.
 over() {
@@ -72,12 +77,17 @@ over() {
 	rm -rf "${DIR:?}"/{bin,dev}
 }
 
-# Rows are `PREP => TEXT`: TEXT is in what is said, and is all that is said; without TEXT nothing is.
+# Rows are `PREP => TEXT`: TEXT is in what is said, and is all that is said; without TEXT nothing
+# is.
 each_row() {
 	local row text
 	while IFS= read -r row; do
 		text=${row##*=>}
-		"$1" "${row%%=>*}" "${text# }" "$row" || { echo "row: $row"; cat "$DIR/log"; return 1; }
+		"$1" "${row%%=>*}" "${text# }" "$row" || {
+			echo "row: $row"
+			cat "$DIR/log"
+			return 1
+		}
 	done
 }
 
@@ -90,7 +100,8 @@ refused() {
 	JITSUD=
 	rm -rf "${DIR:?}"/{bin,dev}
 	# And what is wrong with a file is followed by the file's name.
-	[ "$status" -eq 1 ] && [ "$(grep -c ': error: ' "$DIR/log")" -le 2 ] && grep ': error: ' "$DIR/log" | head -1 | grep -qF -- "$2"
+	[ "$status" -eq 1 ] && [ "$(grep -c ': error: ' "$DIR/log")" -le 2 ] &&
+	    grep ': error: ' "$DIR/log" | head -1 | grep -qF -- "$2"
 }
 
 said_at_most() {
@@ -225,7 +236,8 @@ table_conf() {
 	begin 'mkdir -m 755 $DIR/run $DIR/state; WRAP="unshare --user --map-root-user"'
 	wait_for 30 ended
 	grep -q 'process: setgroups: ' "$DIR/log"
-	grep ': error: ' "$DIR/log" | tail -1 | grep -q 'process ended 3 times before it served, .*: jitsud does not start'
+	grep ': error: ' "$DIR/log" | tail -1 |
+	    grep -q 'process ended 3 times before it served, .*: jitsud does not start'
 	run wait "$JITSUD"
 	JITSUD=
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# images: what an image may have: machines, CPUs, NICs, disks, initrd, arguments, accelerators, ways to stop; with hello and with Linux.
+# images: what an image may have: machines, CPUs, NICs, disks, initrd, arguments, accelerators, ways
+# to stop; with hello and with Linux.
 
 load lib/jitsu
 load lib/shared
@@ -7,7 +8,8 @@ load lib/shared
 setup_file() {
 	# Once for the file; several copies of the tests wait for each other in it.
 	LINUX=$BUILD/tests/images
-	LINUX_WHY=$("$BATS_TEST_DIRNAME/../../scripts/linux-guest" "$LINUX" 2>&1) || LINUX_WHY="no Linux image: ${LINUX_WHY:-linux-guest failed}"
+	LINUX_WHY=$("$BATS_TEST_DIRNAME/../../scripts/linux-guest" "$LINUX" 2>&1) ||
+	    LINUX_WHY="no Linux image: ${LINUX_WHY:-linux-guest failed}"
 	[ ! -s "$LINUX/vmlinuz" ] || LINUX_WHY=
 	export LINUX LINUX_WHY
 }
@@ -16,7 +18,9 @@ teardown() { teardown_jitsu; }
 
 console() { jitsu console "$1"; }
 says() { console "$1" | grep -q -- "$2"; }
-cmdline_of() { tr '\0' ' ' <"/proc/$(pgrep -f -- "-uuid $(jitsu --json show "$1" | jq -r .uuid)")/cmdline"; }
+cmdline_of() {
+	tr '\0' ' ' <"/proc/$(pgrep -f -- "-uuid $(jitsu --json show "$1" | jq -r .uuid)")/cmdline"
+}
 
 linux() {
 	[ -z "$LINUX_WHY" ] || skip "$LINUX_WHY"
@@ -56,7 +60,8 @@ second_bridge() {
 	start_jitsud
 	jitsu wake lin.example.test
 	[ "$(ask +short lin.example.test A)" = 10.77.0.30 ]
-	in_ns curl -sS --max-time 60 http://10.77.0.30/cgi-bin/index.cgi | grep -q '<h1>lin.example.test</h1>'
+	in_ns curl -sS --max-time 60 http://10.77.0.30/cgi-bin/index.cgi |
+	    grep -q '<h1>lin.example.test</h1>'
 	jitsu sleep lin.example.test
 	run grep 'lin.example.test.*destroyed instead' "$DIR/log"
 	[ "$status" -eq 1 ]
@@ -67,7 +72,8 @@ second_bridge() {
 	second_bridge
 	CONF_MORE='network "second" { bridge = "jitsu1" }
 	image "rich" {
-		kernel = "hello.elf" memory = "32M" network = "lan" ready = "tcp:80" accel = "'"$ACCEL"'" vcpus = 2 nics = { "second" }
+		kernel = "hello.elf" memory = "32M" network = "lan" ready = "tcp:80"
+		accel = "'"$ACCEL"'" vcpus = 2 nics = { "second" }
 		args = { "-fw_cfg", "name=opt/jitsu,string={name}" }
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}"
 	}' write_conf
@@ -76,7 +82,8 @@ second_bridge() {
 	[ "$(ask +short rich.example.test A)" = 10.77.0.30 ]
 	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q rich.example.test
 	args=$(cmdline_of rich.example.test)
-	[[ "$args" == *" -smp 2 "* && "$args" == *" -m 32M "* && "$args" == *"-fw_cfg name=opt/jitsu,string=rich.example.test"* ]]
+	[[ "$args" == *" -smp 2 "* && "$args" == *" -m 32M "* &&
+	    "$args" == *"-fw_cfg name=opt/jitsu,string=rich.example.test"* ]]
 	[[ "$args" == *"-sandbox on"* ]]
 	[ "$(ip -n "$NS" -o link show master jitsu0 | wc -l)" -eq 1 ]
 	[ "$(ip -n "$NS" -o link show master jitsu1 | wc -l)" -eq 1 ]
@@ -89,8 +96,9 @@ second_bridge() {
 # bats test_tags=kvm
 @test "stop=shutdown: a machine without a power button is destroyed at once, and the log says so" {
 	CONF_MORE='image "none" {
-		kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "'"$ACCEL"'"
-		stop = "shutdown" stop-timeout = "50s" cmdline = "name={name} ip={address}/{prefixlen}"
+		kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80"
+		accel = "'"$ACCEL"'" stop = "shutdown" stop-timeout = "50s"
+		cmdline = "name={name} ip={address}/{prefixlen}"
 	}' write_conf
 	write_zone 'none A 10.77.0.31' '_jitsu.none TXT "image=none"'
 	start_jitsud
@@ -107,7 +115,8 @@ second_bridge() {
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }\n')
 	$(printf 'image "kvm" { kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "kvm" backoff-min = "1m"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }\n')" write_conf
-	write_zone 'auto A 10.77.0.30' '_jitsu.auto TXT "image=auto" "hold=20s"' 'kvm A 10.77.0.31' '_jitsu.kvm TXT "image=kvm" "hold=10s"'
+	write_zone 'auto A 10.77.0.30' '_jitsu.auto TXT "image=auto" "hold=20s"' \
+	    'kvm A 10.77.0.31' '_jitsu.kvm TXT "image=kvm" "hold=10s"'
 	# Without a KVM, whatever this machine has.
 	(exec unshare -m --propagation private sh -c '[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
 		exec ip netns exec "$1" "$2" -f -c "$3"' sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
@@ -129,7 +138,8 @@ second_bridge() {
 		echo "image \"$accel\" { kernel = \"hello.elf\" memory = \"16M\" network = \"lan\" ready = \"tcp:80\" accel = \"$accel\""
 		echo 'cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }'
 	done)" write_conf
-	write_zone 'kvm A 10.77.0.30' '_jitsu.kvm TXT "image=kvm" "hold=20s"' 'auto A 10.77.0.31' '_jitsu.auto TXT "image=auto" "hold=20s"'
+	write_zone 'kvm A 10.77.0.30' '_jitsu.kvm TXT "image=kvm" "hold=20s"' 'auto A 10.77.0.31' \
+	    '_jitsu.auto TXT "image=auto" "hold=20s"'
 	# A node that the VMs' user may use, for this daemon alone.
 	(exec unshare -m --propagation private sh -c 'set -e
 		mount -t tmpfs -o mode=755,dev none /mnt
@@ -140,7 +150,8 @@ second_bridge() {
 	JITSUD=$!
 	wait_for 30 serves
 	run jitsu wake kvm.example.test
-	[ "$status" -eq 0 ] || skip "KVM starts no VM here: $(jitsu --json show kvm.example.test | jq -r .last_error)"
+	[ "$status" -eq 0 ] || skip \
+	    "KVM starts no VM here: $(jitsu --json show kvm.example.test | jq -r .last_error)"
 	[ "$(jitsu --json show kvm.example.test | jq -r .accel)" = kvm ]
 	[[ "$(cmdline_of kvm.example.test)" == *"-accel kvm"* ]]
 	in_ns curl -s --max-time 30 http://10.77.0.30/ | grep -q kvm.example.test
@@ -150,7 +161,8 @@ second_bridge() {
 	# auto takes KVM where it is whole; where it takes emulation it says why.
 	[ "$(ask +short +time=20 auto.example.test A)" = 10.77.0.31 ]
 	took=$(jitsu --json show auto.example.test | jq -r .accel)
-	[ "$took" = kvm ] || grep -q "accel = auto takes tcg (emulation), because KVM does not work here: " "$DIR/log"
+	[ "$took" = kvm ] || grep -q \
+	    "accel = auto takes tcg (emulation), because KVM does not work here: " "$DIR/log"
 }
 
 # bats test_tags=kvm
@@ -201,7 +213,8 @@ second_bridge() {
 	chmod 666 "$DIR/data.img"
 	CONF_MORE="$(linux_image linux q35 'disks = { "data.img" } stop = "shutdown" stop-timeout = "60s"' write=new-text)
 	$(linux_image deaf q35 'stop = "shutdown" stop-timeout = "1s"' deaf=1)" write_conf
-	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux"' 'deaf A 10.77.0.31' '_jitsu.deaf TXT "image=deaf"'
+	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux"' 'deaf A 10.77.0.31' \
+	    '_jitsu.deaf TXT "image=deaf"'
 	start_jitsud
 	jitsu wake deaf.example.test >"$DIR/deaf" &
 	deaf=$!

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# install: what make builds again when its variables change, what it installs, and what it removes.  All in a copy of what is built.
+# install: what make builds again when its variables change, what it installs, and what it removes.
+# All in a copy of what is built.
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."
@@ -23,7 +24,8 @@ compiles() { mk -n V=1 "$@" all | grep -c -- ' -c -o '; }
 	for prefix in /opt/one /usr; do
 		mk install PREFIX=$prefix >"$DIR/log"
 		! strings "$DIR/root$prefix/sbin/jitsud" | grep libexec/jitsu | grep -v "^$prefix/"
-		grep -q "^ExecStart=$prefix/sbin/jitsud" "$DIR/root$prefix/lib/systemd/system/jitsud.service"
+		grep -q "^ExecStart=$prefix/sbin/jitsud" \
+		    "$DIR/root$prefix/lib/systemd/system/jitsud.service"
 	done
 	if [ -e "$DIR/build/jitsu-xen-vif" ]; then
 		strings "$DIR/root/opt/one/sbin/jitsud" | grep -q '^/opt/one/libexec/jitsu/'
@@ -46,7 +48,8 @@ compiles() { mk -n V=1 "$@" all | grep -c -- ' -c -o '; }
 	echo mine >"$DIR/root/etc/jitsu/jitsu.conf"
 	mkdir -p "$DIR/root/opt/one/bin" && touch "$DIR/root/opt/one/bin/other"
 	mk uninstall PREFIX=/opt/one >"$DIR/log"
-	[ "$(cd "$DIR/root" && find . -type f | sort | tr '\n' ' ')" = "./etc/jitsu/example.zone ./etc/jitsu/jitsu.conf ./opt/one/bin/other " ]
+	[ "$(cd "$DIR/root" && find . -type f | sort | tr '\n' ' ')" = \
+	    "./etc/jitsu/example.zone ./etc/jitsu/jitsu.conf ./opt/one/bin/other " ]
 	[ "$(cat "$DIR/root/etc/jitsu/jitsu.conf")" = mine ]
 	[ ! -e "$DIR/root/opt/one/share/jitsu" ]
 	# Twice is no error.

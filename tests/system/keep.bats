@@ -7,7 +7,8 @@ teardown() { teardown_jitsu; }
 
 in_list() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | $2"; }
 is_vm() { [ "$(in_list "$1" .vm)" = "$2" ]; }
-# three_tiers: a running, a frozen and a saved VM, of u1, u2 and u3; a clock that nothing but this test stops.
+# three_tiers: a running, a frozen and a saved VM, of u1, u2 and u3; a clock that nothing but this
+# test stops.
 three_tiers() {
 	for i in 1 2 3; do ask +short "u$i.example.test" A; done
 	jitsu sleep u2.example.test
@@ -45,7 +46,8 @@ image() {
 	in_ns curl -s -m 15 http://10.77.0.20/ | grep -q u1.example.test
 	[ "$(jitsu --json aside | jq length)" -eq 3 ]
 	[ "$(jitsu --json status | jq -c '[(.aside | length), .limits.vms.used]')" = '[3,2]' ]
-	jitsu aside | grep -q '^u2.example.test *frozen *qemu .*zone example.test is not served: .*example.zone:'
+	jitsu aside | grep -q \
+	    '^u2.example.test *frozen *qemu .*zone example.test is not served: .*example.zone:'
 	jitsu show u1.example.test | grep -q 'kept aside: zone example.test is not served'
 	run jitsu wake u1.example.test
 	[[ "$output" == *'kept aside'*'jitsu destroy u1.example.test'* ]]
@@ -83,7 +85,8 @@ one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
 	dd if=/dev/urandom of="$DIR/state/jitsu.db" bs=1k seek=1 count=20 conv=notrunc status=none
 	start_jitsud
 	ls "$DIR"/state/jitsu.db.damaged-*
-	grep -q 'warden: error: state: .*jitsu.db: the state database is damaged .*it is kept as ' "$DIR/log"
+	grep -q 'warden: error: state: .*jitsu.db: the state database is damaged .*it is kept as ' \
+	    "$DIR/log"
 	jitsu status | grep -q '^state *.*damaged.*a new one was begun'
 	jitsu events | grep -q ' state .*damaged'
 	found_again
@@ -105,7 +108,8 @@ one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
 	cp "$DIR/good" "$DIR/example.zone"
 	jitsu reload
 	found_again
-	# With it all that is known of VMs but in the run directory; the MACs are of the secret there.
+	# With it all that is known of VMs but in the run directory; the MACs are of the secret
+	# there.
 	stop_jitsud KILL
 	rm -r "$DIR"/state/jitsu.db* "$DIR/state/owners" "$DIR/state/secret"
 	start_jitsud
@@ -135,12 +139,14 @@ one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
 	[[ "$output" == *'is a unit: `jitsu sleep'* ]]
 }
 found_again() {
-	is_state u1.example.test awake && is_state u2.example.test frozen && is_state u3.example.test saved && [ "$(qemus | sort)" = "$PIDS" ]
+	is_state u1.example.test awake && is_state u2.example.test frozen &&
+	    is_state u3.example.test saved && [ "$(qemus | sort)" = "$PIDS" ]
 }
 
 @test "an image or a zone file that is missing at the start keeps the VMs, a zone that was taken out does not" {
 	CONF_MORE="zone \"other.test\" { file = \"other.zone\" } $(image other stop)" write_conf
-	printf '%s\n' '$TTL 60' '@ SOA ns h 1 1h 1h 1h 30' '@ NS ns.example.test.' 'a A 10.77.0.30' '_jitsu.a TXT "image=other"' \
+	printf '%s\n' '$TTL 60' '@ SOA ns h 1 1h 1h 1h 30' '@ NS ns.example.test.' \
+	    'a A 10.77.0.30' '_jitsu.a TXT "image=other"' \
 	    'b A 10.77.0.31' '_jitsu.b TXT "image=other"' >"$DIR/other.zone"
 	start_jitsud
 	for name in www.example.test a.other.test b.other.test; do ask +short $name A; done
@@ -151,7 +157,8 @@ found_again() {
 	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for 30 jitsu status
-	[ "$(jitsu --json aside | jq -c '[.[].name] | sort')" = '["a.other.test","b.other.test","www.example.test"]' ]
+	[ "$(jitsu --json aside | jq -c '[.[].name] | sort')" = \
+	    '["a.other.test","b.other.test","www.example.test"]' ]
 	[ "$(qemus | sort)" = "$PIDS" ]
 	# One ends by itself, and one by its operator.
 	kill -9 "$(jitsu --json show b.other.test | jq .pid)"

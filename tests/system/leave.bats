@@ -9,7 +9,10 @@ setup() {
 }
 teardown() { teardown_jitsu; }
 
-unit() { printf '%s A 10.77.0.%s\n_jitsu.%s TXT "image=%s" %s\n' "$1" "$2" "$1" "${3:-hello}" "${4:-}"; }
+unit() {
+	printf '%s A 10.77.0.%s\n_jitsu.%s TXT "image=%s" %s\n' "$1" "$2" "$1" "${3:-hello}" \
+	    "${4:-}"
+}
 # image NAME KEYS [ARGUMENTS]
 image() {
 	cat <<-EOF
@@ -62,7 +65,8 @@ only_www() { [ "$(jitsu --json list | jq -r '.[].name')" = www.example.test ]; }
 }
 
 @test "of two units that a reload removes, the one that waits for the slot of the other does not boot" {
-	CONF_TOP='address-hold = 0s limits { boots = 1 }' CONF_MORE=$(image slow 'ready = "tcp:80"' delay=60000) write_conf
+	CONF_TOP='address-hold = 0s limits { boots = 1 }' \
+	    CONF_MORE=$(image slow 'ready = "tcp:80"' delay=60000) write_conf
 	write_zone "$(unit a 20 slow)" "$(unit x 21 hello '"sleep=save" "min-up=0s"')"
 	start_jitsud
 	for _ in 1 2 3; do
@@ -141,8 +145,12 @@ many() {
 		# Two units with one address are refused, and nothing changes.
 		jitsu reload >"$DIR/reload" 2>&1 || true
 		for i in 1 2 3 4 5 6; do
-			[ $((RANDOM % 3)) -ne 0 ] || in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=1 "u$i.example.test" >"$DIR/asked" 3>&- &
-			[ $((RANDOM % 4)) -ne 0 ] || timeout 5 "$BUILD/jitsu" -s "$DIR/run/control" sleep "u$i.example.test" >"$DIR/sleep" 2>&1 3>&- &
+			[ $((RANDOM % 3)) -ne 0 ] ||
+			    in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=1 "u$i.example.test" \
+			    >"$DIR/asked" 3>&- &
+			[ $((RANDOM % 4)) -ne 0 ] ||
+			    timeout 5 "$BUILD/jitsu" -s "$DIR/run/control" sleep \
+			    "u$i.example.test" >"$DIR/sleep" 2>&1 3>&- &
 		done
 		alive
 	done

@@ -23,7 +23,8 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 
 @test "only A and AAAA questions that end at the owner wake it; others are answered at once" {
 	start_jitsud
-	for q in "www.example.test TXT" "www.example.test MX" "www.example.test ANY" "plain.example.test A" "nothing.example.test A" \
+	for q in "www.example.test TXT" "www.example.test MX" "www.example.test ANY" \
+	    "plain.example.test A" "nothing.example.test A" \
 	    "example.test SOA" "_jitsu.www.example.test TXT"; do
 		ask $q >/dev/null
 	done
@@ -57,12 +58,14 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	jitsu sleep www.example.test
 	pids=()
 	for i in $(seq 20); do
-		in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=15 +short www.example.test A >"$DIR/a.$i" &
+		in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=15 +short www.example.test A \
+		    >"$DIR/a.$i" &
 		pids+=($!)
 	done
 	wait "${pids[@]}"
 	[ "$(cat "$DIR"/a.* | grep -c '^10.77.0.10$')" -eq 20 ]
-	[ "$(jitsu --json list | jq -r '.[] | select(.name == "www.example.test") | .boots')" -eq 2 ]
+	[ "$(jitsu --json list | jq -r '.[] | select(.name == "www.example.test") | .boots')" \
+	    -eq 2 ]
 }
 
 @test "20 sleeping names at once: 20 boots, all answered" {
@@ -75,7 +78,9 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	done
 	wait "${pids[@]}"
 	[ "$(cat "$DIR"/a.* | grep -c '^10.77.0.')" -eq 20 ]
-	all_awake() { [ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" -eq 20 ]; }
+	all_awake() {
+		[ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" -eq 20 ]
+	}
 	wait_for 30 all_awake
 	[ "$(qemu_count)" -eq 20 ]
 }
@@ -112,7 +117,9 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	ask +short www.example.test A
 	wait_for 30 is_state www.example.test dormant
 	# As the daemon saw it.
-	jitsu --json events www.example.test | jq -e '[.[] | select(.kind == "awake" or .kind == "dormant") | .time] | .[-1] - .[-2] >= 2.9'
+	jitsu --json events www.example.test |
+	    jq -e \
+	    '[.[] | select(.kind == "awake" or .kind == "dormant") | .time] | .[-1] - .[-2] >= 2.9'
 }
 
 # bats test_tags=kvm
@@ -160,7 +167,8 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 
 # bats test_tags=kvm
 @test "wake and sleep by an operator; units that need others" {
-	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' '_jitsu.app TXT "image=hello" "needs=db"'
+	write_zone 'db A 10.77.0.11' '_jitsu.db TXT "image=hello"' 'app A 10.77.0.12' \
+	    '_jitsu.app TXT "image=hello" "needs=db"'
 	start_jitsud
 	run jitsu wake app.example.test
 	[ "$status" -eq 0 ]

@@ -70,7 +70,9 @@ said() { grep -c "$U: $1" "$DIR/log"; }
 
 # image NAME KEYS [CMDLINE]
 image() {
-	printf 'image "%s" {\n driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan"\n' "$1"
+	printf \
+	    'image "%s" {\n driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan"\n' \
+	    "$1"
 	printf ' ready = "tcp:80" accel = "%s" hold = 10s backoff-min = 5m %s\n' "$ACCEL" "$2"
 	printf ' cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} %s"\n}\n' "${3:-}"
 }

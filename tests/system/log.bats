@@ -9,7 +9,10 @@ teardown() {
 }
 
 child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
-replaced() { [ -n "$(child_pid "$1")" ] && [ "$(child_pid "$1")" != "$2" ] && [ "$(child_pid "$1")" != null ]; }
+replaced() {
+	[ -n "$(child_pid "$1")" ] && [ "$(child_pid "$1")" != "$2" ] &&
+	    [ "$(child_pid "$1")" != null ]
+}
 
 @test "standard error that nobody reads stops nothing, and is complete when somebody reads it" {
 	local old
@@ -51,8 +54,10 @@ replaced() { [ -n "$(child_pid "$1")" ] && [ "$(child_pid "$1")" != "$2" ] && [ 
 		head -c 100000 /dev/zero | tr '\0' x >>"/proc/$pid/fd/2" 2>/dev/null || true
 		kill -KILL "$pid"
 		wait_for 30 replaced $name "$pid"
-		wait_for 30 grep -qF "$name process (pid $pid) said: \\033[31mfree(): invalid pointer" "$DIR/log"
-		grep -q "^warden: error: $name process (pid $pid) said: forged: error: line" "$DIR/log"
+		wait_for 30 grep -qF \
+		    "$name process (pid $pid) said: \\033[31mfree(): invalid pointer" "$DIR/log"
+		grep -q "^warden: error: $name process (pid $pid) said: forged: error: line" \
+		    "$DIR/log"
 		! grep -q '^forged' "$DIR/log"
 	done
 	[ "$(stat -c %s "$DIR/log")" -lt 20000 ]
@@ -107,13 +112,15 @@ stop_background() {
 	background
 	stop_background
 	[ "$(qemu_count)" -eq 0 ]
-	wait_for 30 grep -q '^<28>.* jitsud\[[0-9]*\]: warden: warning: .*belongs to no unit' "$DIR/syslog"
+	wait_for 30 grep -q '^<28>.* jitsud\[[0-9]*\]: warden: warning: .*belongs to no unit' \
+	    "$DIR/syslog"
 	grep -q '^<30>.* warden: info: stopped' "$DIR/syslog"
 	sed -i '1i user = "none-of-that-name"' "$DIR/jitsu.conf"
 	run background
 	[ "$status" -ne 0 ]
 	[[ "$output" == *'none-of-that-name'* ]]
-	wait_for 30 grep -q '^<27>.* warden: error: user = "none-of-that-name": there is no such user' "$DIR/syslog"
+	wait_for 30 grep -q \
+	    '^<27>.* warden: error: user = "none-of-that-name": there is no such user' "$DIR/syslog"
 	echo 'nonsense = 1' >>"$DIR/jitsu.conf"
 	run background
 	[ "$status" -ne 0 ]

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# losses: what a reload of a wrong configuration, or of a part of one, must not lose; and how it is said.
+# losses: what a reload of a wrong configuration, or of a part of one, must not lose; and how it is
+# said.
 
 load lib/jitsu
 
@@ -42,7 +43,8 @@ hup() {
 	run jitsu list
 	[[ "$output" == *'zone example.test is served with its old contents: '*'image=hello'* ]]
 	# What no unit of the zone can be on: the units go, and names stay data.
-	sed -i 's/units = { "10.77.0.10-10.77.0.250"/units = { "10.77.0.100-10.77.0.250"/' "$DIR/jitsu.conf"
+	sed -i 's/units = { "10.77.0.10-10.77.0.250"/units = { "10.77.0.100-10.77.0.250"/' \
+	    "$DIR/jitsu.conf"
 	run jitsu reload
 	[ "$status" -eq 1 ]
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
@@ -70,7 +72,9 @@ hup() {
 			[[ "$output" == *"nothing was changed"* ]] || { echo "$n: $output"; false; }
 		else
 			hup
-			jitsu status | grep -q '^last reload .*by SIGHUP: REFUSED, nothing was changed: .*jitsu.conf'
+			jitsu status |
+			    grep -q \
+			    '^last reload .*by SIGHUP: REFUSED, nothing was changed: .*jitsu.conf'
 			[ "$(jitsu --json status | jq '.reload.refused')" = true ]
 		fi
 		[ "$(qemus)" = "$vm" ]
@@ -91,7 +95,10 @@ hup() {
 
 @test "SIGHUP with one broken zone loads the others; a file of zone * that is no zone costs only itself" {
 	mkdir "$DIR/zones"
-	for z in a b c; do printf '$TTL 60\n@ SOA ns h 1 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n' >"$DIR/zones/$z.test.zone"; done
+	for z in a b c; do
+		printf '$TTL 60\n@ SOA ns h 1 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n' \
+		    >"$DIR/zones/$z.test.zone"
+	done
 	cp "$DIR/zones/b.test.zone" "$DIR/zones/b (copy).test.zone"
 	sed 's/192.0.2.1/192.0.2.66/' "$DIR/zones/a.test.zone" >"$DIR/zones/A.Test.zone"
 	CONF_MORE='zone "*" { file = "zones/*.zone" }' write_conf
@@ -119,7 +126,8 @@ hup() {
 	[ "$status" -eq 1 ]
 	[[ "$output" == *'reloaded: 3 of 6 zones, 1 units; 1 zones keep their old contents, 2 are not served'* ]]
 	# What systemd runs does the same.
-	grep -q '^ExecReload=@PREFIX@/bin/jitsu reload$' "$BATS_TEST_DIRNAME/../../config/jitsud.service"
+	grep -q '^ExecReload=@PREFIX@/bin/jitsu reload$' \
+	    "$BATS_TEST_DIRNAME/../../config/jitsud.service"
 	[ "$(grep -c '^ExecReload=' "$BATS_TEST_DIRNAME/../../config/jitsud.service")" -eq 1 ]
 	rm "$DIR/zones/b (copy).test.zone" "$DIR/zones/A.Test.zone"
 	sed -i '/nonsense/d' "$DIR/zones/a.test.zone"
@@ -133,11 +141,13 @@ hup() {
 		sed "s|file = \"example.zone\"|file = \"example.zone\" } zone \"v$v.test\" { file = \"v.zone\" } zone \"abs.test\" { file = \"$DIR/live/abs.zone\"|" \
 			"$DIR/jitsu.conf" >"$DIR/v$v/jitsu.conf"
 		cp "$DIR/example.zone" "$DIR/hello.elf" "$DIR/v$v/"
-		printf '$TTL 60\n@ SOA ns h 1 1 2 3 4\n@ NS ns\nns A 192.0.2.%s\n' "$v" | tee "$DIR/v$v/v.zone" >"$DIR/v$v/abs.zone"
+		printf '$TTL 60\n@ SOA ns h 1 1 2 3 4\n@ NS ns\nns A 192.0.2.%s\n' "$v" |
+		    tee "$DIR/v$v/v.zone" >"$DIR/v$v/abs.zone"
 		echo '$INCLUDE inc/part' >>"$DIR/v$v/abs.zone"
 		echo "part A 192.0.2.$v" >"$DIR/v$v/inc/part"
 	done
-	# As Kubernetes does: the file leads to a directory that leads to a directory.  The files are old.
+	# As Kubernetes does: the file leads to a directory that leads to a directory.  The files
+	# are old.
 	find "$DIR"/v? -exec touch -d '1 hour ago' {} +
 	ln -s v1 "$DIR/data"
 	ln -s data "$DIR/live"
@@ -191,11 +201,14 @@ hup() {
 		'cmdline = "name={name} ip={address}/{prefixlen}" }' >>"$DIR/jitsu.conf"
 	sed -i 's/image=hello/image=other/' "$DIR/example.zone"
 	jitsu reload
-	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = '[16777216,"hello",{"memory":20971520,"image":"other"}]' ]
+	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = \
+	    '[16777216,"hello",{"memory":20971520,"image":"other"}]' ]
 	jitsu show www.example.test | grep -q '^next boot *image other, memory 20'
 	[ "$(jitsu --json list | jq -r '.[0].image')" = hello ]
 	jitsu sleep www.example.test
-	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = '[20971520,"other",null]' ]
+	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = \
+	    '[20971520,"other",null]' ]
 	jitsu wake www.example.test
-	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = '[20971520,"other",null]' ]
+	[ "$(jitsu --json show www.example.test | jq -c '[.memory, .image, .next]')" = \
+	    '[20971520,"other",null]' ]
 }

@@ -144,7 +144,9 @@ never_two() {
 
 @test "a unit that was removed and added again waits until its old VM is gone" {
 	# q35 has a power button, and this guest, which never runs (-S), does not look at it.
-	CONF_TOP='address-hold = 0s' HELLO_CONF='machine = "q35" args = { "-S" } stop = "shutdown" stop-timeout = 15s' write_conf
+	CONF_TOP='address-hold = 0s' \
+	    HELLO_CONF='machine = "q35" args = { "-S" } stop = "shutdown" stop-timeout = 15s' \
+	    write_conf
 	sed -i 's/ready = "tcp:80"/ready = "delay:1"/' "$DIR/jitsu.conf"
 	start_jitsud
 	jitsu wake www.example.test
@@ -164,14 +166,16 @@ never_two() {
 	jitsu list | grep -q 'moved.example.test .*booting (waits for former)'
 	jitsu events moved.example.test | grep -q 'queued .*the VM of the former www.example.test'
 	jitsu --json status | jq -e '.counters.queued == 1' >/dev/null
-	wait_for 30 grep -q 'jitsu: moved.example.test waits: the VM of the former www.example.test' "$DIR/wake"
+	wait_for 30 grep -q \
+	    'jitsu: moved.example.test waits: the VM of the former www.example.test' "$DIR/wake"
 	wait_for 60 is_state moved.example.test awake
 	wait_for 30 one_qemu
 	# And back under the same name.
 	wait_for 30 answers moved.example.test
 	jitsu sleep moved.example.test &
 	wait_for 30 is_state moved.example.test stopping
-	mv "$DIR/with" "$DIR/without" && write_zone && sed -i '/www\|blog\|alias/d' "$DIR/example.zone"
+	mv "$DIR/with" "$DIR/without" && write_zone &&
+	    sed -i '/www\|blog\|alias/d' "$DIR/example.zone"
 	jitsu reload
 	sed -n 's/www/moved/;p' "$DIR/without" >"$DIR/example.zone"
 	jitsu reload
@@ -186,7 +190,9 @@ never_two() {
 
 @test "a configuration that takes long to read stops nothing" {
 	start_jitsud
-	for i in $(seq 8000); do echo "zone \"z$i.test\" { file = \"none\" }"; done >>"$DIR/jitsu.conf"
+	for i in $(seq 8000); do
+		echo "zone \"z$i.test\" { file = \"none\" }"
+	done >>"$DIR/jitsu.conf"
 	# libconfuse needs a good part of a second for so many; each answer needs the warden.
 	timeout 120 python3 - "$DIR/run/control" <<-'EOF2'
 	import select, socket, sys

@@ -7,7 +7,8 @@ setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
 chain() {
-	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' "_jitsu.app TXT \"image=app\" \"needs=db\" \"hold=${1:-30s}\"" \
+	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' \
+	    "_jitsu.app TXT \"image=app\" \"needs=db\" \"hold=${1:-30s}\"" \
 	    'top A 10.77.0.33' "_jitsu.top TXT \"image=hello\" \"needs=app\" \"hold=${1:-30s}\""
 }
 error_of() { jitsu --json show "$1.example.test" | jq -r .last_error; }
@@ -50,13 +51,15 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	[[ "$(error_of app)" == "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
 	[[ "$(error_of top)" == "app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
 	jitsu show app.example.test | grep -q "db.example.test, which this unit needs"
-	jitsu events app.example.test | grep -q "db.example.test, which this unit needs: .*db.elf does not exist"
+	jitsu events app.example.test |
+	    grep -q "db.example.test, which this unit needs: .*db.elf does not exist"
 	[ "$(jitsu --json show app.example.test | jq .backoff_s)" -gt 1800 ]
 	run jitsu wake top.example.test
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
 	[ "$(qemu_count)" -eq 0 ]
-	# Mended: queries wait out the back-off, which an operator's wake passes, that of the needed ones too.
+	# Mended: queries wait out the back-off, which an operator's wake passes, that of the needed
+	# ones too.
 	cp "$DIR/hello.elf" "$DIR/db.elf"
 	run ask top.example.test A
 	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"(a service that this one needs failed to start)"* ]]

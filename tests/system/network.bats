@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# network: the host's network is not what it was: counters, bridges, taps and addresses that others change.
+# network: the host's network is not what it was: counters, bridges, taps and addresses that others
+# change.
 
 load lib/jitsu
 setup() { setup_jitsu; }
@@ -57,7 +58,8 @@ woken() { jitsu wake www.example.test >/dev/null; }
 @test "mac= of the bridge, or of another port: refused at load, by jitsud -n and at the wake" {
 	ip -n "$NS" link add port0 address 02:00:00:00:77:05 type veth peer name port1
 	ip -n "$NS" link set port0 master jitsu0 up
-	write_zone 'w2 A 10.77.0.20' '_jitsu.w2 TXT "image=hello" "mac=02:00:00:00:77:01"' 'w3 A 10.77.0.21' '_jitsu.w3 TXT "image=hello" "mac=02:00:00:00:77:05"'
+	write_zone 'w2 A 10.77.0.20' '_jitsu.w2 TXT "image=hello" "mac=02:00:00:00:77:01"' \
+	    'w3 A 10.77.0.21' '_jitsu.w3 TXT "image=hello" "mac=02:00:00:00:77:05"'
 	run in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"example.zone:1"*"02:00:00:00:77:01 of NIC 0 is this host's own (jitsu0)"* ]]
@@ -132,7 +134,9 @@ woken() { jitsu wake www.example.test >/dev/null; }
 
 @test "an address beyond the host's 256th is the host's too" {
 	local i
-	for ((i = 0; i < 400; i++)); do echo "addr add 10.99.$((i / 200)).$((i % 200 + 1))/32 dev jitsu0"; done >"$DIR/batch"
+	for ((i = 0; i < 400; i++)); do
+		echo "addr add 10.99.$((i / 200)).$((i % 200 + 1))/32 dev jitsu0"
+	done >"$DIR/batch"
 	echo "addr add 10.77.0.30/24 dev jitsu0" >>"$DIR/batch"
 	ip -n "$NS" -batch "$DIR/batch"
 	start_jitsud

@@ -5,7 +5,9 @@ load lib/jitsu
 
 ZONES=500
 
-zone_text() { printf '$TTL 60\n@ SOA ns h %s 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n%s\n' "$1" "${2:-}"; }
+zone_text() {
+	printf '$TTL 60\n@ SOA ns h %s 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n%s\n' "$1" "${2:-}"
+}
 serial() { in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=10 +short "$1" SOA | cut -d' ' -f3; }
 read_anew() { grep -o 'of which [0-9]* were read anew' "$DIR/log" | tail -1 | grep -o '[0-9]*'; }
 serves() { [ "$(serial "$1")" = "$2" ]; }
@@ -141,7 +143,8 @@ write_large() {
 			[ $ms -gt 0 ]
 			old=$i
 		else
-			grep -q 'the zones process ended before it had compiled the zones' "$DIR/reload"
+			grep -q 'the zones process ended before it had compiled the zones' \
+			    "$DIR/reload"
 		fi
 		[ "$(serial z1.test)" = "$old" ]
 	done
@@ -165,8 +168,10 @@ write_large() {
 @test "list says where a zone is wrong: in a file that it includes, in its units file, below a long path, behind 200 other findings" {
 	local long
 	long=$(printf 'd%.0s' {1..120})
-	printf '%s\n' 'zone "long.test" { file = "'"$long"'/long.zone" }' 'zone "u.test" { file = "u.zone" units = "u.units" }' \
-		'zone "unknown.test" { file = "u.zone" units = "unknown.units" }' >>"$DIR/jitsu.conf"
+	printf '%s\n' 'zone "long.test" { file = "'"$long"'/long.zone" }' \
+	    'zone "u.test" { file = "u.zone" units = "u.units" }' \
+		'zone "unknown.test" { file = "u.zone" units = "unknown.units" }' \
+		    >>"$DIR/jitsu.conf"
 	mkdir "$DIR/$long"
 	zone_text 1 >"$DIR/$long/long.zone"
 	echo 'nonsense here' >>"$DIR/$long/long.zone"

@@ -18,8 +18,8 @@ declare -gA AT=([unbound]=127.0.0.11 [named]=127.0.0.12 [kresd]=127.0.0.13 [pdns
 WAYS="unbound named kresd pdns dnsmasq resolved glibc glibc-unbound"
 # Boots of so many ms; `hold` is 1 s.
 BOOTS="0 500 3000 cold warm"
-# From query to answer: `hold`, 0.3 s that a resolver adds, and what a busy machine stands still.  The
-# boots named cold and warm take four times as long.
+# From query to answer: `hold`, 0.3 s that a resolver adds, and what a busy machine stands still.
+# The boots named cold and warm take four times as long.
 MOST_MS=15000
 RESOLVED=${JITSU_RESOLVED:-$BUILD/resolved}
 
@@ -30,7 +30,8 @@ address_of() {   # BOOT WAY
 	read -ra ways <<<"$WAYS"
 	for i in "${!boots[@]}"; do
 		for j in "${!ways[@]}"; do
-			[ "$1 $2" != "${boots[i]} ${ways[j]}" ] || echo "10.77.0.$((20 + 10 * i + j))"
+			[ "$1 $2" != "${boots[i]} ${ways[j]}" ] ||
+			    echo "10.77.0.$((20 + 10 * i + j))"
 		done
 	done
 }
@@ -63,11 +64,14 @@ images() {
 	done
 }
 
-# start NAME COMMAND...: a resolver, in the namespace, from a copy: AppArmor's profiles for named and
-# unbound go by the program's path, and forbid files here.
+# start NAME COMMAND...: a resolver, in the namespace, from a copy: AppArmor's profiles for named
+# and unbound go by the program's path, and forbid files here.
 start() {
 	local name=$1 program
-	program=$(command -v "$2") || { echo "no $2: scripts/deps test installs it" >"$DIR/skip-$name"; return 0; }
+	program=$(command -v "$2") || {
+		echo "no $2: scripts/deps test installs it" >"$DIR/skip-$name"
+		return 0
+	}
 	mkdir -p "$DIR/$name"
 	cp "$program" "$DIR/$name/"
 	program=$DIR/$name/${program##*/}
@@ -148,7 +152,8 @@ start_pdns() {
 }
 
 start_dnsmasq() {
-	start dnsmasq dnsmasq -k -C /dev/null --no-resolv --no-hosts --bind-interfaces --user= --pid-file= \
+	start dnsmasq dnsmasq -k -C /dev/null --no-resolv --no-hosts --bind-interfaces --user= \
+	    --pid-file= \
 	    --listen-address="${AT[dnsmasq]}" --server=/example.test/10.77.0.1
 }
 
@@ -167,7 +172,8 @@ in_files() {
 start_resolved() {
 	local program=$RESOLVED/lib/systemd/systemd-resolved
 	if [ ! -x "$program" ]; then
-		echo "no systemd-resolved in $RESOLVED: scripts/deps test puts it there" >"$DIR/skip-resolved"
+		echo "no systemd-resolved in $RESOLVED: scripts/deps test puts it there" \
+		    >"$DIR/skip-resolved"
 		return
 	fi
 	mkdir -p "$DIR/resolved/etc" "$DIR/resolved/run/systemd" "$DIR/resolved/run/dbus"
@@ -180,7 +186,10 @@ start_resolved() {
 	LLMNR=no
 	MulticastDNS=no
 	EOF2
-	{ cat /etc/passwd; echo "systemd-resolve:x:65533:65534::/:/usr/sbin/nologin"; } >"$DIR/resolved/passwd"
+	{
+		cat /etc/passwd
+		echo "systemd-resolve:x:65533:65534::/:/usr/sbin/nologin"
+	} >"$DIR/resolved/passwd"
 	{ cat /etc/group; echo "systemd-resolve:x:65533:"; } >"$DIR/resolved/group"
 	# shellcheck disable=SC2016
 	in_ns unshare --mount sh -c '
@@ -224,7 +233,10 @@ setup_file() {
 	start_glibc glibc-unbound "${AT[unbound]}"
 	[ ! -e "$DIR/skip-unbound" ] || cp "$DIR/skip-unbound" "$DIR/skip-glibc-unbound"
 	for way in "${!AT[@]}"; do
-		[ -e "$DIR/skip-$way" ] || wait_for 60 listens "$way" || { cat "$DIR/log-$way"; return 1; }
+		[ -e "$DIR/skip-$way" ] || wait_for 60 listens "$way" || {
+			cat "$DIR/log-$way"
+			return 1
+		}
 	done
 	export_shared
 }
@@ -271,7 +283,9 @@ all() {
 	[ ${#pids[@]} -gt 0 ]
 	# A name that is not in its file yet would be missing here, too.
 	[ "$(cat "$DIR"/got/"$1"-* | grep -c ': answered after')" -eq ${#pids[@]} ]
-	for way in $WAYS; do [ ! -e "$DIR/skip-$way" ] || echo "# $way: $(cat "$DIR/skip-$way")" >&3; done
+	for way in $WAYS; do
+		[ ! -e "$DIR/skip-$way" ] || echo "# $way: $(cat "$DIR/skip-$way")" >&3
+	done
 }
 
 @test "resolvers that know nothing of the server: the address at hold, while the boot goes on" {
@@ -283,7 +297,8 @@ all() {
 	for way in "${!AT[@]}"; do
 		[ ! -e "$DIR/skip-$way" ] || continue
 		for i in 1 2 3 4 5; do
-			[ "$(in_ns dig "@${AT[$way]}" +short "$way$i.plain.example.test" A)" = 192.0.2.8 ]
+			[ "$(in_ns dig "@${AT[$way]}" +short "$way$i.plain.example.test" A)" = \
+			    192.0.2.8 ]
 		done
 	done
 	all warm

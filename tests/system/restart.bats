@@ -34,7 +34,9 @@ teardown() { teardown_jitsu; }
 	local pids
 	for round in $(seq $(((12 + SLOW - 1) / SLOW))); do
 		pids=()
-		for i in 1 2 3 4; do ask +short +time=$SLOW "u$i.example.test" A >/dev/null 2>&1 & pids+=($!); done
+		for i in 1 2 3 4; do
+			ask +short +time=$SLOW "u$i.example.test" A >/dev/null 2>&1 & pids+=($!)
+		done
 		sleep "$(printf '0.%03d' $((RANDOM % 100 * SLOW)))"
 		stop_jitsud KILL
 		wait "${pids[@]}" || true
@@ -43,7 +45,8 @@ teardown() { teardown_jitsu; }
 	done
 	settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "awake" or .state == "dormant")] | length')" -eq 5 ]; }
 	wait_for 30 settled
-	[ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" -eq "$(qemu_count)" ]
+	[ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" \
+	    -eq "$(qemu_count)" ]
 	for i in 1 2 3 4; do jitsu sleep "u$i.example.test"; done
 	[ "$(qemu_count)" -eq 0 ]
 	[ -z "$(ip -n "$NS" -o link show type tun)" ]
@@ -60,7 +63,8 @@ teardown() { teardown_jitsu; }
 }
 
 @test "VMs of others are never touched" {
-	in_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none -uuid 11111111-2222-4333-8444-555555555555 -m 16 \
+	in_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none \
+	    -uuid 11111111-2222-4333-8444-555555555555 -m 16 \
 	    -kernel "$DIR/hello.elf" >/dev/null 2>&1 3>&- 4>&- &
 	other=$!
 	start_jitsud
@@ -132,7 +136,8 @@ teardown() { teardown_jitsu; }
 	[ -z "$(ip -n "$NS" -o link show type tun)" ]
 }
 
-# ended_while SECONDS COMMAND...: a jitsud is started, and told to stop as soon as the command succeeds.
+# ended_while SECONDS COMMAND...: a jitsud is started, and told to stop as soon as the command
+# succeeds.
 ended_while() {
 	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
@@ -168,11 +173,14 @@ twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
 }
 
 bad_zones() {
-	printf '{"v":1,"verb":"status","bad_zones":true}\n' | timeout 5 socat -t 2 - "UNIX-CONNECT:$DIR/run/control" | jq -c '[.data.zones[] | [.name, .state]] | sort'
+	printf '{"v":1,"verb":"status","bad_zones":true}\n' |
+	    timeout 5 socat -t 2 - "UNIX-CONNECT:$DIR/run/control" |
+	    jq -c '[.data.zones[] | [.name, .state]] | sort'
 }
 
 @test "a start in which zones fail is a start, and everything says which do" {
-	CONF_MORE='zone "bad.test" { file = "bad.zone" } zone "none.test" { file = "none.zone" }' write_conf
+	CONF_MORE='zone "bad.test" { file = "bad.zone" } zone "none.test" { file = "none.zone" }' \
+	    write_conf
 	echo '@ A nonsense' >"$DIR/bad.zone"
 	echo '@ A nonsense' >"$DIR/example.zone"
 	python3 -c 'import socket, sys
@@ -183,17 +191,24 @@ while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/n
 	wait_for 30 test -S "$DIR/notify"
 	(NOTIFY_SOCKET=$DIR/notify exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for 30 grep -q 'READY=1 STATUS=3 zones, 3 of them not served and 0 with old contents, 0 units' "$DIR/notified"
+	wait_for 30 grep -q \
+	    'READY=1 STATUS=3 zones, 3 of them not served and 0 with old contents, 0 units' \
+	    "$DIR/notified"
 	[ "$(grep -c 'warden: error: zone .* is not served: ' "$DIR/log")" -eq 3 ]
-	[ "$(jitsu --json status | jq -c '[.zones_failed, .zones_old, [.zones[].state]]')" = '[3,0,["failed","failed","failed"]]' ]
+	[ "$(jitsu --json status | jq -c '[.zones_failed, .zones_old, [.zones[].state]]')" = \
+	    '[3,0,["failed","failed","failed"]]' ]
 	jitsu status | grep -q '^bad zones *3 NOT SERVED'
 	write_zone
 	run jitsu reload
-	wait_for 30 grep -q 'READY=1 STATUS=3 zones, 2 of them not served and 0 with old contents, 1 units' "$DIR/notified"
+	wait_for 30 grep -q \
+	    'READY=1 STATUS=3 zones, 2 of them not served and 0 with old contents, 1 units' \
+	    "$DIR/notified"
 	echo 'x A nonsense' >>"$DIR/example.zone"
 	run jitsu reload
-	wait_for 30 grep -q 'STATUS=3 zones, 2 of them not served and 1 with old contents, 1 units' "$DIR/notified"
-	[ "$(jitsu --json status | jq -r '.zones[] | select(.name == "example.test") | .state')" = old ]
+	wait_for 30 grep -q \
+	    'STATUS=3 zones, 2 of them not served and 1 with old contents, 1 units' "$DIR/notified"
+	[ "$(jitsu --json status | jq -r '.zones[] | select(.name == "example.test") | .state')" = \
+	    old ]
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
 	# `list` asks for those that are not ok, and gets no others.
 	[ "$(bad_zones)" = '[["bad.test","failed"],["example.test","old"],["none.test","failed"]]' ]

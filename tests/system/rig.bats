@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# rig: what scripts/rig.sh does with a machine that stands still.  A QEMU whose CPU was never started is such a machine.
+# rig: what scripts/rig.sh does with a machine that stands still.  A QEMU whose CPU was never
+# started is such a machine.
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."
@@ -27,9 +28,12 @@ boot() {
 	done >"$tmp/said"
 	brings_back 0
 }
-brings_back() { mkdir -p "$tmp/o" && echo "$1" >"$tmp/o/status" && tar -cf "$tmp/out.img" -C "$tmp/o" .; }
+brings_back() {
+	mkdir -p "$tmp/o" && echo "$1" >"$tmp/o/status" && tar -cf "$tmp/out.img" -C "$tmp/o" .
+}
 stand_still() {
-	timeout 60 qemu-system-x86_64 -S -M q35 -accel tcg -nodefaults -no-user-config -display none "$@" \
+	timeout 60 qemu-system-x86_64 -S -M q35 -accel tcg -nodefaults -no-user-config \
+	    -display none "$@" \
 	    3>&- 4>&-
 }
 results() { rig_whole "$DIR/result" | grep '^\(not \)\?ok'; }
@@ -38,8 +42,11 @@ results() { rig_whole "$DIR/result" | grep '^\(not \)\?ok'; }
 	stands="1:b.bats"
 	rig_tests prepare rig_run a.bats b.bats c.bats >"$DIR/result"
 	[ "$tries" -eq 2 ]
-	grep -q '^# stood still: b.bats: no output and no CPU time for 3 s; .*/stalled-1; once more' "$DIR/result"
-	[ "$(results)" = "$(printf 'ok %s\n' {1,2}' of a.bats' {1,2}' of b.bats' {1,2}' of c.bats')" ]
+	grep -q \
+	    '^# stood still: b.bats: no output and no CPU time for 3 s; .*/stalled-1; once more' \
+	    "$DIR/result"
+	[ "$(results)" = \
+	    "$(printf 'ok %s\n' {1,2}' of a.bats' {1,2}' of b.bats' {1,2}' of c.bats')" ]
 	grep -q 'EIP=' "$rig_dir/stalled-1/monitor"
 	grep -q 'VM status: paused' "$rig_dir/stalled-1/monitor"
 	grep -q 'CPU' "$rig_dir/stalled-1/threads"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# sandbox: system calls made from inside the confined processes, as whoever captured one would: it is killed, logged and replaced.
+# sandbox: system calls made from inside the confined processes, as whoever captured one would: it
+# is killed, logged and replaced.
 
 load lib/jitsu
 load lib/shared
@@ -12,13 +13,18 @@ setup() {
 teardown() { teardown_jitsu; }
 
 child_pid() { jitsu --json status | jq -r ".children[] | select(.name == \"$1\") | .pid"; }
-replaced() { local now; now=$(child_pid "$1"); [ -n "$now" ] && [ "$now" != "$2" ] && [ "$now" != null ]; }
+replaced() {
+	local now
+	now=$(child_pid "$1")
+	[ -n "$now" ] && [ "$now" != "$2" ] && [ "$now" != null ]
+}
 serving() { [ "$(ask +short +time=2 plain.example.test A)" = 192.0.2.7 ]; }
 san() { [[ "$BUILD" == */san ]]; }
 
 confined() { grep -q '^Seccomp:.*2' "/proc/$1/status"; }
 
-# dies NAME CALL [TID]: the process of that name makes the call, is killed for it, logged and replaced.
+# dies NAME CALL [TID]: the process of that name makes the call, is killed for it, logged and
+# replaced.
 dies() {
 	local old
 	old=$(child_pid "$1")

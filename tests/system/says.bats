@@ -76,7 +76,9 @@ checked() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 2>&1; }
 	write_conf
 	write_zone
 	start_jitsud
-	for verb in list "show www.example.test" events status "dump example.test" "check $DIR/jitsu.conf" aside held help "help help" -V; do
+	for verb in list "show www.example.test" events status "dump example.test" \
+	    "check $DIR/jitsu.conf" aside held help "help help" -V
+	do
 		# shellcheck disable=SC2086 # words
 		run bash -c '"$@" >/dev/full' - "$BUILD/jitsu" -s "$DIR/run/control" $verb
 		[ "$status" -eq 1 ] || { echo "$verb: $status"; false; }

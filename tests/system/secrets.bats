@@ -10,7 +10,8 @@ setup() {
 	mkdir "$DIR/zones" "$DIR/bobs"
 	chown $BOB "$DIR/bobs"
 	printf 'root:$y$j9T$SeCrEt0:1:0:99999:7:::\nnobody:*:1:0:99999:7:::\n' >"$DIR/shadow"
-	printf 'SeCrEt1\n$SeCrEt2\nSeCrEt3 SeCrEt4 IN SeCrEt5\n60 SeCrEt6 A SeCrEt7 (\n' >"$DIR/words"
+	printf 'SeCrEt1\n$SeCrEt2\nSeCrEt3 SeCrEt4 IN SeCrEt5\n60 SeCrEt6 A SeCrEt7 (\n' \
+	    >"$DIR/words"
 	chmod 600 "$DIR/shadow" "$DIR/words"
 	CONF_MORE='zone "*" { file = "zones/*.zone" }
 		zone "bob.test" { file = "bobs/bob.zone" }' write_conf
@@ -59,7 +60,8 @@ no_secret() { ! grep -h SeCrEt "$DIR/said" "$DIR/log"; }
 	done
 	no_secret
 	grep -q "bobs/bob.zone: is not opened, as user $BOB may write $DIR/bobs .* may not read $DIR/shadow" "$DIR/log"
-	grep -q "bobs/bob.zone: is not opened, .* may not read $DIR/bobs/bob.zone; change" "$DIR/said"
+	grep -q "bobs/bob.zone: is not opened, .* may not read $DIR/bobs/bob.zone; change" \
+	    "$DIR/said"
 	# An include tells him nothing of a directory that he may not search.
 	mkdir -m 700 "$DIR/bobs/closed"
 	touch "$DIR/bobs/closed/there"

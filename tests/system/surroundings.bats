@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# surroundings: hosts that are not as they should be: jitsud serves what can be served, or says what to mend.
+# surroundings: hosts that are not as they should be: jitsud serves what can be served, or says what
+# to mend.
 
 load lib/jitsu
 
@@ -17,8 +18,10 @@ listen() { sed -i "s/^listen = .*/listen = { $1 }/" "$DIR/jitsu.conf"; }
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
 	ip -n "$NS" addr add 10.77.0.9/24 dev jitsu0
 	ip -n "$NS" addr add fd77::9/64 dev jitsu0 nodad
-	[ "$(in_ns dig @10.77.0.9 -p 5300 +tries=3 +time=10 +short plain.example.test A)" = 192.0.2.7 ]
-	[ "$(in_ns dig @fd77::9 -p 5300 +tries=3 +time=10 +tcp +short plain.example.test A)" = 192.0.2.7 ]
+	[ "$(in_ns dig @10.77.0.9 -p 5300 +tries=3 +time=10 +short plain.example.test A)" = \
+	    192.0.2.7 ]
+	[ "$(in_ns dig @fd77::9 -p 5300 +tries=3 +time=10 +tcp +short plain.example.test A)" = \
+	    192.0.2.7 ]
 }
 
 @test "an address that is still tentative" {
@@ -34,10 +37,12 @@ listen() { sed -i "s/^listen = .*/listen = { $1 }/" "$DIR/jitsu.conf"; }
 }
 
 @test "a kernel without IPv6: its addresses are left out; with no other, no start" {
-	printf '%s\n' '#define _GNU_SOURCE' '#include <dlfcn.h>' '#include <errno.h>' '#include <sys/socket.h>' \
+	printf '%s\n' '#define _GNU_SOURCE' '#include <dlfcn.h>' '#include <errno.h>' \
+	    '#include <sys/socket.h>' \
 	    'int socket(int d, int t, int p) {' \
 	    'int (*real)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_NEXT, "socket");' \
-	    'if (d == AF_INET6) { errno = EAFNOSUPPORT; return -1; } return real(d, t, p); }' >"$DIR/no6.c"
+	    'if (d == AF_INET6) { errno = EAFNOSUPPORT; return -1; } return real(d, t, p); }' \
+	    >"$DIR/no6.c"
 	gcc -shared -fPIC -o "$DIR/no6.so" "$DIR/no6.c"
 	write_conf
 	write_zone

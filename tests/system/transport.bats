@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# transport: UDP and TCP, EDNS, types, negative answers, nonsense, truncation, addresses, pipelining; asked of one daemon.
+# transport: UDP and TCP, EDNS, types, negative answers, nonsense, truncation, addresses,
+# pipelining; asked of one daemon.
 
 load lib/jitsu
 load lib/shared
@@ -65,7 +66,8 @@ teardown() { log_on_failure; }
 @test "UDP and TCP, IPv4 and IPv6" {
 	for server in 10.77.0.1 fd77::1 127.0.0.1 ::1; do
 		for how in +notcp +tcp; do
-			run in_ns dig "@$server" -p 5300 $how +tries=1 +time=15 +short plain.example.test A
+			run in_ns dig "@$server" -p 5300 $how +tries=1 +time=15 +short \
+			    plain.example.test A
 			[ "$output" = 192.0.2.7 ]
 		done
 	done
@@ -152,14 +154,17 @@ teardown() { log_on_failure; }
 	[ "${lines[1]}" = plain.example.test. ]
 	[ "${lines[2]}" = 192.0.2.7 ]
 	run ask out.example.test A
-	[[ "$output" == *"status: NOERROR"* && "$output" == *"ANSWER: 1"* && "$output" == *www.example.net.* ]]
+	[[ "$output" == *"status: NOERROR"* && "$output" == *"ANSWER: 1"* &&
+	    "$output" == *www.example.net.* ]]
 	run ask broken.example.test A
 	[[ "$output" == *"status: NXDOMAIN"* && "$output" == *"ANSWER: 1"* && "$output" == *SOA* ]]
 	[ "$(ask +short out.example.test CNAME)" = www.example.net. ]
 }
 
 @test "NXDOMAIN and NODATA carry the SOA with the negative TTL" {
-	for q in "nothing.example.test A" "plain.example.test MX" "b.ent.example.test A" "ent.example.test A"; do
+	for q in "nothing.example.test A" "plain.example.test MX" "b.ent.example.test A" \
+	    "ent.example.test A"
+	do
 		run ask $q
 		case $q in
 		nothing*) [[ "$output" == *"status: NXDOMAIN"* ]] ;;
@@ -173,7 +178,8 @@ teardown() { log_on_failure; }
 @test "other zones are REFUSED, other classes too; but who this is can be asked" {
 	for q in "example.net A" ". NS" "test SOA" "xexample.test A"; do
 		run ask $q
-		[[ "$output" == *"status: REFUSED"* && "$output" == *"ANSWER: 0, AUTHORITY: 0"* && "$output" != *" aa "* ]]
+		[[ "$output" == *"status: REFUSED"* && "$output" == *"ANSWER: 0, AUTHORITY: 0"* &&
+		    "$output" != *" aa "* ]]
 	done
 	run ask version.bind CH TXT
 	[[ "$output" == *"status: REFUSED"* ]]
@@ -263,10 +269,12 @@ teardown() { log_on_failure; }
 	run ask +ignore +bufsize=600 medium.example.test TXT
 	[[ "$output" == *" tc "* ]]
 	run ask +bufsize=512 large.example.test A
-	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 60"* && "$output" != *" tc "* ]]
+	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 60"* &&
+	    "$output" != *" tc "* ]]
 	# 64,992 bytes of records, with all the options of EDNS that there are here
 	run ask +dnssec +nsid +keepalive largest.example.test A
-	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 4062"* && "$output" != *" tc "* && "$output" == *"SIZE  rcvd: 65090"* ]]
+	[[ "$output" == *"retrying in TCP mode"* && "$output" == *"ANSWER: 4062"* &&
+	    "$output" != *" tc "* && "$output" == *"SIZE  rcvd: 65090"* ]]
 	raw <<-'EOF2'
 	from dnsraw import *
 	for size in (0, 100, 512, 513, 600, 1000, 1232, 4096, 65535):
@@ -299,7 +307,8 @@ teardown() { log_on_failure; }
 	run in_ns dig @fe80::77%jitsu0 -p 5300 +tries=1 +time=15 +short plain.example.test A
 	[ "$output" = 192.0.2.7 ]
 	for server in 10.77.0.1 fd77::1; do
-		[ "$(in_ns dig "@$server" -p 5301 +tries=1 +time=15 +short plain.example.test A)" = 192.0.2.7 ]
+		[ "$(in_ns dig "@$server" -p 5301 +tries=1 +time=15 +short plain.example.test A)" \
+		    = 192.0.2.7 ]
 	done
 }
 

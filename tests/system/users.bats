@@ -39,5 +39,6 @@ teardown() { teardown_jitsu; }
 	chmod 600 "$DIR/private/hello.elf"
 	run ask www.example.test A
 	[[ "$output" == *SERVFAIL* ]]
-	jitsu show www.example.test | grep -q "private/hello.elf: the VMs' user (uid [0-9]*) may not read it"
+	jitsu show www.example.test |
+	    grep -q "private/hello.elf: the VMs' user (uid [0-9]*) may not read it"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# why: a boot that fails says why: what was probed, what answered, how far it came, and what the guest wrote.
+# why: a boot that fails says why: what was probed, what answered, how far it came, and what the
+# guest wrote.
 
 load lib/jitsu
 setup() { setup_jitsu; OTHER=$NS-other; }
@@ -28,20 +29,26 @@ image() {
 V4='name={name} ip={address}/{prefixlen} gw={gateway}'
 V6='name={name} ip={address6}/{prefixlen6} gw={gateway6}'
 
-unit() { printf '%s %s %s\n_jitsu.%s TXT "image=%s"\n' "$1" "$([[ "$2" == *:* ]] && echo AAAA || echo A)" "$2" "$1" "$1"; }
+unit() {
+	printf '%s %s %s\n_jitsu.%s TXT "image=%s"\n' "$1" \
+	    "$([[ "$2" == *:* ]] && echo AAAA || echo A)" "$2" "$1" "$1"
+}
 error_of() { jitsu --json show "$1.example.test" | jq -r .last_error; }
 console_of() { jitsu --json show "$1.example.test" | jq -r .console; }
 
-# says UNIT PATTERN: it failed for that reason, of which there is one line in the log, an event, and what `jitsu show` says.
+# says UNIT PATTERN: it failed for that reason, of which there is one line in the log, an event, and
+# what `jitsu show` says.
 says() {
 	wait_for 60 is_state "$1.example.test" failed
 	error_of "$1" >"$DIR/error"
 	grep -Eq -- "^$2\$" "$DIR/error" || { cat "$DIR/error"; return 1; }
 	[ "$(grep -c " $1.example.test: .*-> failed (" "$DIR/log")" -eq 1 ]
 	grep -E " $1.example.test: .*-> failed \\(" "$DIR/log" | grep -qF -- "$(cat "$DIR/error")"
-	[ "$(grep -c " $1.example.test: .*\\(not ready in time\\|ended by itself\\)" "$DIR/log")" -le 1 ]
+	[ "$(grep -c " $1.example.test: .*\\(not ready in time\\|ended by itself\\)" "$DIR/log")" \
+	    -le 1 ]
 	jitsu show "$1.example.test" | grep -qF -- "$(cut -c1-60 "$DIR/error")"
-	jitsu --json events "$1.example.test" | jq -r '.[] | select(.kind == "failed") | .text' | grep -qF -- "$(cat "$DIR/error")"
+	jitsu --json events "$1.example.test" | jq -r '.[] | select(.kind == "failed") | .text' |
+	    grep -qF -- "$(cat "$DIR/error")"
 }
 wrote() { console_of "$1" | grep -q "$2"; }
 
@@ -73,9 +80,12 @@ make_other() {
 	$(image dies tcp:80 "$V4 delay=600000 crash=300")
 	$(image refuses tcp:80 "$V4" 'args = { "-no-such-option" }')
 	$(TIMEOUT=1s image hangs tcp:81 "$V4")" write_conf
-	write_zone "$(unit closed 10.77.0.30)" "$(unit slow 10.77.0.31)" "$(unit six fd77::a:6)" "$(unit strange 10.77.0.32)" \
-		"$(unit mute 10.77.0.33)" "$(unit noping 10.77.0.34)" "$(unit noarp 10.77.0.35)" "$(unit taken 10.77.0.17)" \
-		"$(unit late 10.77.0.36)" "$(unit dies 10.77.0.37)" "$(unit refuses 10.77.0.38)" "$(unit hangs 10.77.0.39)"
+	write_zone "$(unit closed 10.77.0.30)" "$(unit slow 10.77.0.31)" "$(unit six fd77::a:6)" \
+	    "$(unit strange 10.77.0.32)" \
+		"$(unit mute 10.77.0.33)" "$(unit noping 10.77.0.34)" "$(unit noarp 10.77.0.35)" \
+		    "$(unit taken 10.77.0.17)" \
+		"$(unit late 10.77.0.36)" "$(unit dies 10.77.0.37)" "$(unit refuses 10.77.0.38)" \
+		    "$(unit hangs 10.77.0.39)"
 	start_jitsud
 	for unit in closed slow six strange mute noping noarp taken late dies refuses; do
 		jitsu wake $unit.example.test >/dev/null 2>&1 3>&- 4>&- &
@@ -97,10 +107,13 @@ make_other() {
 	grep 'dies.example.test: .*-> failed' "$DIR/log" | grep -q 'console: .*dying'
 	says refuses 'QEMU exited with status 1: .*no-such-option.*'
 	# The legs.
-	jitsu --json show closed.example.test | jq -e '.durations_us | .spawn > 0 and .alive > 0 and (has("ready") | not)' >/dev/null
+	jitsu --json show closed.example.test |
+	    jq -e '.durations_us | .spawn > 0 and .alive > 0 and (has("ready") | not)' >/dev/null
 	jitsu show closed.example.test | grep -q '^durations *spawn .*, alive '
-	jitsu --json show mute.example.test | jq -e '.durations_us | .spawn > 0 and (has("alive") | not)' >/dev/null
-	jitsu --json events closed.example.test | jq -e '[.[] | select(.kind == "failed")][0].durations_us.alive > 0' >/dev/null
+	jitsu --json show mute.example.test |
+	    jq -e '.durations_us | .spawn > 0 and (has("alive") | not)' >/dev/null
+	jitsu --json events closed.example.test |
+	    jq -e '[.[] | select(.kind == "failed")][0].durations_us.alive > 0' >/dev/null
 	# A QEMU that hangs cannot be asked for the console, and is ended all the same.
 	jitsu wake hangs.example.test >/dev/null 2>&1 3>&- 4>&- &
 	started() { [ -n "$(qemus)" ]; }
@@ -120,7 +133,8 @@ make_other() {
 }
 
 @test "what is known of a failed boot stays until the next boot works" {
-	CONF_MORE=$(TIMEOUT=2s KERNEL=changed.elf image changed tcp:80 "$V4 delay=600000") write_conf
+	CONF_MORE=$(TIMEOUT=2s KERNEL=changed.elf image changed tcp:80 "$V4 delay=600000") \
+	    write_conf
 	cp "$DIR/hello.elf" "$DIR/changed.elf"
 	write_zone "$(unit changed 10.77.0.30)"
 	start_jitsud
@@ -134,7 +148,10 @@ make_other() {
 	CONF_MORE=$(TIMEOUT=10m KERNEL=changed.elf image changed tcp:80 "") write_conf
 	jitsu reload
 	jitsu wake changed.example.test >/dev/null 2>&1 3>&- 4>&- &
-	started() { jitsu --json show changed.example.test | jq -e '.state == "booting" and .boots == 2' >/dev/null; }
+	started() {
+		jitsu --json show changed.example.test |
+		    jq -e '.state == "booting" and .boots == 2' >/dev/null
+	}
 	wait_for 30 started
 	[[ "$(error_of changed)" == *"not ready in time"*"tcp:80"* ]]
 	wrote changed 'is up'

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
-# xenvif: the hotplug helper of the Xen driver, in a network namespace and with a XenStore of our own; what libxl makes of it is for tests/system-in-dom0.
+# xenvif: the hotplug helper of the Xen driver, in a network namespace and with a XenStore of our
+# own; what libxl makes of it is for tests/system-in-dom0.
 
 bats_require_minimum_version 1.5.0
 BACKEND=backend/vif/7/0
@@ -29,7 +30,10 @@ teardown() {
 in_ns() { ip netns exec "$NS" "$@"; }
 put() { printf %s "$2" >"$DIR/store/${BACKEND//\//%}%$1"; }
 get() { cat "$DIR/store/${BACKEND//\//%}%$1"; }
-helper() { in_ns env XENSTORED_PATH="$DIR/socket" XENBUS_PATH=$BACKEND vif="${VIF-vif7.0}" INTERFACE=vif7.0-emu timeout 60 "$HELPER" "$@"; }
+helper() {
+	in_ns env XENSTORED_PATH="$DIR/socket" XENBUS_PATH=$BACKEND vif="${VIF-vif7.0}" \
+	    INTERFACE=vif7.0-emu timeout 60 "$HELPER" "$@"
+}
 mtu() { in_ns cat "/sys/class/net/$1/mtu"; }
 is_port() { in_ns test -e "/sys/class/net/$1/brif/$2"; }
 

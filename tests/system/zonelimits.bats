@@ -1,10 +1,12 @@
 #!/usr/bin/env bats
-# zonelimits: zones that take too much, and zones processes that do not come back: the zone is named, and the others load.
+# zonelimits: zones that take too much, and zones processes that do not come back: the zone is
+# named, and the others load.
 
 load lib/jitsu
 setup() {
 	setup_jitsu
-	printf '$TTL 60\n@ SOA ns h 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n' >"$DIR/other.zone"
+	printf '$TTL 60\n@ SOA ns h 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n' \
+	    >"$DIR/other.zone"
 	cp "$DIR/other.zone" "$DIR/large.zone"
 	printf 'zone "other.test" { file = "other.zone" }\nzone "large.test" { file = "large.zone" }\n' >>"$DIR/jitsu.conf"
 }
@@ -15,12 +17,16 @@ spawn_jitsud() {
 	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 }
-make_large() { awk 'BEGIN { for (i = 0; i < 200000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/large.zone"; }
+make_large() {
+	awk 'BEGIN { for (i = 0; i < 200000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' \
+	    >>"$DIR/large.zone"
+}
 serial() { ask +short "$1" SOA | awk '{print $3}'; }
 set_serial() { sed -i "s/^@ SOA ns h [0-9]*/@ SOA ns h $2/" "$DIR/$1.zone"; }
 
 @test "a small zone with a thousand includes is refused, and named; the others are served" {
-	awk 'BEGIN { for (i = 0; i < 20000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >"$DIR/part"
+	awk 'BEGIN { for (i = 0; i < 20000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' \
+	    >"$DIR/part"
 	seq -f '$INCLUDE part s%.0f' 1000 >>"$DIR/large.zone"
 	printf 'limits { zone-memory = "32M" }\n' >>"$DIR/jitsu.conf"
 	start_jitsud
@@ -40,7 +46,8 @@ set_serial() { sed -i "s/^@ SOA ns h [0-9]*/@ SOA ns h $2/" "$DIR/$1.zone"; }
 	spawn_jitsud
 	wait_for 30 catch_load
 	kill -KILL "$ZONES"
-	# The one that was caught may have been at the small zones, which are compiled once more then.
+	# The one that was caught may have been at the small zones, which are compiled once more
+	# then.
 	wait_for 30 serves
 	[ "$(serial other.test)" = 1 ] || [ "$(serial large.test)" = 1 ]
 	grep -q 'the zones process (pid .*) ended: killed by signal 9' "$DIR/log"

@@ -1,9 +1,11 @@
 #!/bin/bash
-# service.sh: jitsud.service under a real systemd: the VMs stay while the service comes and goes, each in its cgroup.  Prints TAP.
-# Runs in the machine that scripts/systemd-rig makes, where everything is emulated twice: time-outs are generous.
+# service.sh: jitsud.service under a real systemd: the VMs stay while the service comes and goes,
+# each in its cgroup.  Prints TAP.  Runs in the machine that scripts/systemd-rig makes, where
+# everything is emulated twice: time-outs are generous.
 set -u
 exec </dev/null
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 SYSTEMD_PAGER='' SYSTEMD_COLORS=0
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+    SYSTEMD_PAGER='' SYSTEMD_COLORS=0
 unit=jitsud.service
 top=/sys/fs/cgroup/system.slice/$unit
 log=/run/rig.log
@@ -42,17 +44,24 @@ group_of() { sed -n 's/^0:://p' "/proc/$1/cgroup"; }
 qemu() { pgrep -x qemu-system-x86; }
 www() { jitsu --json show www.example.test; }
 awake() { jitsu list; jitsu list | grep -q 'www.*awake'; }
-answers() { dig +norecurse +tries=1 +time=60 @127.0.0.1 -p 5300 www.example.test A +short | grep -qx 10.77.0.10; }
+answers() {
+	dig +norecurse +tries=1 +time=60 @127.0.0.1 -p 5300 www.example.test A +short |
+	    grep -qx 10.77.0.10
+}
 serves() { curl -sS --max-time 60 http://10.77.0.10/ | grep -qi hello; }
 
 # The bridge of config/, which systemd-networkd makes.
-has_bridge() { ip -o addr show dev jitsu0 | grep -q 10.77.0.1/24 && ip -o addr show dev jitsu0 | grep -v tentative | grep -q fd77::1/64; }
+has_bridge() {
+	ip -o addr show dev jitsu0 | grep -q 10.77.0.1/24 &&
+	    ip -o addr show dev jitsu0 | grep -v tentative | grep -q fd77::1/64
+}
 bridge() {
 	install -D -m 644 -t /etc/systemd/network /opt/rig/jitsu0.netdev /opt/rig/jitsu0.network &&
 	    systemctl restart systemd-networkd && within 60 has_bridge
 }
 prepare() {
-	sed -i 's/^\tready .*/&\n\tboot-timeout = "5m"\n\thold = "30s"\n\tunused-after = "0s"/' /etc/jitsu/jitsu.conf &&
+	sed -i 's/^\tready .*/&\n\tboot-timeout = "5m"\n\thold = "30s"\n\tunused-after = "0s"/' \
+	    /etc/jitsu/jitsu.conf &&
 	    sed -i 's/idle=2m/idle=1h/' /etc/jitsu/example.zone && jitsud -n
 }
 
@@ -69,14 +78,17 @@ in_leaf() {
 	is "$(cat $top/cgroup.procs)" ""
 }
 
-# After a restart only what is allocated anew counts: pages stay charged to the group that had the controller when they were taken.
+# After a restart only what is allocated anew counts: pages stay charged to the group that had the
+# controller when they were taken.
 limited() {
 	local pid dir
 	pid=$(qemu) || return 1
 	dir=/sys/fs/cgroup$(group_of "$pid")
 	echo "$dir memory.max $(cat "$dir/memory.max") memory.current $(cat "$dir/memory.current") cpu.weight $(cat "$dir/cpu.weight")"
 	case $dir in $top/vm/*) ;; *) return 1 ;; esac
-	[ "$(cat "$dir/memory.max")" != max ] && [ "$(cat "$dir/memory.current")" -gt "${least:-0}" ] && is "$(cat $top/vm/cgroup.subtree_control)" "cpu memory"
+	[ "$(cat "$dir/memory.max")" != max ] &&
+	    [ "$(cat "$dir/memory.current")" -gt "${least:-0}" ] &&
+	    is "$(cat $top/vm/cgroup.subtree_control)" "cpu memory"
 }
 
 # The same process goes on, is known as awake, and has its limit.
@@ -87,14 +99,16 @@ kept() {
 restarted() {
 	local before
 	before=$(property MainPID)
-	systemctl restart $unit && active && [ "$(property MainPID)" != "$before" ] && is "$(property Result)" success
+	systemctl restart $unit && active && [ "$(property MainPID)" != "$before" ] &&
+	    is "$(property Result)" success
 }
 
 killed() {
 	local before
 	before=$(property NRestarts)
 	# shellcheck disable=SC2016
-	systemctl kill -s KILL --kill-who=main $unit && within 60 eval '[ "$(property NRestarts)" -gt '"$before"' ]' && within 60 active
+	systemctl kill -s KILL --kill-who=main $unit &&
+	    within 60 eval '[ "$(property NRestarts)" -gt '"$before"' ]' && within 60 active
 }
 
 reload_refused() {
@@ -122,8 +136,10 @@ priorities() {
 confined() {
 	local pid
 	for pid in $(pgrep -x jitsud-dns) $(pgrep -x jitsud-sentinel) "$vm"; do
-		grep -H -e '^Seccomp:' -e '^NoNewPrivs:' -e '^CapEff:' -e '^Uid:' "/proc/$pid/status"
-		grep -q '^Seccomp:[[:space:]]2' "/proc/$pid/status" && grep -q '^NoNewPrivs:[[:space:]]1' "/proc/$pid/status" || return 1
+		grep -H -e '^Seccomp:' -e '^NoNewPrivs:' -e '^CapEff:' -e '^Uid:' \
+		    "/proc/$pid/status"
+		grep -q '^Seccomp:[[:space:]]2' "/proc/$pid/status" &&
+		    grep -q '^NoNewPrivs:[[:space:]]1' "/proc/$pid/status" || return 1
 	done
 	! journalctl -q -k | grep -i -e 'type=1326' -e 'SIGSYS'
 }
@@ -176,7 +192,8 @@ vm=$(qemu)
 check "the new VM is limited too" kept
 check "errors have their priority in the journal" priorities
 check "the journal has the log" eval "journalctl -q -u $unit -o cat | grep -q 'serves 1 zones'"
-check "no start ended with EXIT_CGROUP" eval "! journalctl -q -u $unit -o cat | grep -i -e 219/CGROUP -e 'Failed to attach'"
+check "no start ended with EXIT_CGROUP" eval \
+    "! journalctl -q -u $unit -o cat | grep -i -e 219/CGROUP -e 'Failed to attach'"
 echo "# $(systemd-analyze security --no-pager $unit | tail -1)"
 journalctl -q -b -u $unit --no-hostname -o short-monotonic | sed 's/^/# /'
 echo "1..$count"

@@ -1,7 +1,9 @@
-# hello.bash: the hello image in a QEMU of its own, without jitsud: network namespace, bridge, tap, and their removal.
+# hello.bash: the hello image in a QEMU of its own, without jitsud: network namespace, bridge, tap,
+# and their removal.
 #
-# setup_hello makes $NS and $DIR; start_hello boots the image and returns at its first echo reply; teardown_hello ends what was started.
-# Nothing outside $NS and $DIR is touched, so copies of a test can run side by side.  JITSU_ACCEL and JITSU_SLOW are as in jitsu.bash.
+# setup_hello makes $NS and $DIR; start_hello boots the image and returns at its first echo reply;
+# teardown_hello ends what was started.  Nothing outside $NS and $DIR is touched, so copies of a
+# test can run side by side.  JITSU_ACCEL and JITSU_SLOW are as in jitsu.bash.
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 SLOW=${JITSU_SLOW:-1}
@@ -38,19 +40,23 @@ setup_hello() {
 	ip -n "$NS" link set t0 master br0 up
 }
 
-# run_hello [CMDLINE]: QEMU in the background; $ACCEL (options), $MEMORY and $UART change it. Its pid is in $HELLO.
+# run_hello [CMDLINE]: QEMU in the background; $ACCEL (options), $MEMORY and $UART change it. Its
+# pid is in $HELLO.
 run_hello() {
-	local machine=microvm,acpi=off,pit=off,pic=off,rtc=off,isa-serial=off,x-option-roms=off uart=()
+	local machine=microvm,acpi=off,pit=off,pic=off,rtc=off,isa-serial=off,x-option-roms=off \
+	    uart=()
 	[ -n "${ACCEL:-}" ] || case ${JITSU_ACCEL:-tcg} in
 	kvm) local ACCEL="-accel kvm -cpu host" ;;
 	*) local ACCEL="-accel tcg" ;;
 	esac
-	[ "${UART:-on}" = off ] || uart=(-chardev "file,id=con,path=$DIR/console" -device isa-serial,chardev=con)
+	[ "${UART:-on}" = off ] ||
+	    uart=(-chardev "file,id=con,path=$DIR/console" -device isa-serial,chardev=con)
 	# shellcheck disable=SC2086 # $ACCEL is several words
 	(exec nsenter --net="/run/netns/$NS" qemu-system-x86_64 -M $machine $ACCEL -nodefaults -no-user-config -display none \
 		-no-reboot -m "${MEMORY:-16}" -smp 1 -bios qboot.rom -kernel "$BUILD/hello.elf" \
 		-append "name=www.example.test ip=$HELLO4/24 gw=10.77.0.1 ip=$HELLO6/64 gw=fd77::1 ${1:-}" \
-		-netdev tap,id=n0,ifname=t0,script=no,downscript=no -device "virtio-net-device,netdev=n0,mac=$HELLO_MAC" \
+		-netdev tap,id=n0,ifname=t0,script=no,downscript=no \
+		    -device "virtio-net-device,netdev=n0,mac=$HELLO_MAC" \
 		-global virtio-mmio.force-legacy=off "${uart[@]}" >>"$DIR/qemu" 2>&1 3>&- 4>&-) &
 	HELLO=$!
 }

@@ -1,13 +1,17 @@
-# jitsu.bash: a jitsud of one's own for a bats test: network namespace, bridge, directories, configuration, and their removal.
+# jitsu.bash: a jitsud of one's own for a bats test: network namespace, bridge, directories,
+# configuration, and their removal.
 #
-# setup_jitsu makes $NS, $DIR and a default configuration; start_jitsud starts it; every test file ends with teardown_jitsu.
-# Nothing outside $NS and $DIR is touched, so copies of a test can run side by side.
+# setup_jitsu makes $NS, $DIR and a default configuration; start_jitsud starts it; every test file
+# ends with teardown_jitsu.  Nothing outside $NS and $DIR is touched, so copies of a test can run
+# side by side.
 #
-# JITSU_ACCEL (tcg) is the accelerator of the default image and of what the tests add; with kvm every VM must really run in KVM.
-# JITSU_SLOW (1) is how many times slower than usual this machine is: time-outs grow with it.
+# JITSU_ACCEL (tcg) is the accelerator of the default image and of what the tests add; with kvm
+# every VM must really run in KVM.  JITSU_SLOW (1) is how many times slower than usual this machine
+# is: time-outs grow with it.
 #
-# A machine may stop any process for a while.  So what must come is waited for, half a minute by default, and queries of the default image are held for
-# longer than a boot takes; a test that needs a shorter hold says so.
+# A machine may stop any process for a while.  So what must come is waited for, half a minute by
+# default, and queries of the default image are held for longer than a boot takes; a test that needs
+# a shorter hold says so.
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 ACCEL=${JITSU_ACCEL:-tcg}
@@ -140,25 +144,33 @@ setup_jitsu() {
 }
 
 start_jitsud() {
-	# exec all the way, so that the pid is the daemon's.  JITSUD_WRAP: words of a command before it.
+	# exec all the way, so that the pid is the daemon's.  JITSUD_WRAP: words of a command before
+	# it.
 	# shellcheck disable=SC2086
 	(exec nsenter --net="/run/netns/$NS" ${JITSUD_WRAP:-} "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
-	wait_for "${START_SECONDS:-30}" serves_or_ended && serves || { tail -20 "$DIR/log"; return 1; }
+	wait_for "${START_SECONDS:-30}" serves_or_ended && serves || {
+		tail -20 "$DIR/log"
+		return 1
+	}
 }
 serves_or_ended() { ! kill -0 "$JITSUD" 2>/dev/null || serves; }
 serves() {
 	kill -0 "$JITSUD" 2>/dev/null || { echo "jitsud ended" >&2; return 1; }
-	jitsu status >/dev/null 2>&1 && ask +time=2 +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
+	jitsu status >/dev/null 2>&1 &&
+	    ask +time=2 +short ns.example.test A 2>/dev/null | grep -q '^[^;]'
 }
 
-# catch_load: stops the process that compiles zones as soon as there is one, for a jitsud that has only just
-# begun; for wait_for, with a zone that takes long.  Its pid is in $ZONES.
+# catch_load: stops the process that compiles zones as soon as there is one, for a jitsud that has
+# only just begun; for wait_for, with a zone that takes long.  Its pid is in $ZONES.
 catch_load() { ZONES=$(pgrep -P "$JITSUD" -f '^jitsud: zones') && kill -STOP "$ZONES"; }
-long_zone() { awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' >>"$DIR/example.zone"; }
+long_zone() {
+	awk 'BEGIN { for (i = 0; i < 1000000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' \
+	    >>"$DIR/example.zone"
+}
 
-# catch_next: the process that compiles zones, at the next load, is held still at its start; caught waits until
-# that is so, and puts its pid into $ZONES.
+# catch_next: the process that compiles zones, at the next load, is held still at its start; caught
+# waits until that is so, and puts its pid into $ZONES.
 catch_next() {
 	"$BUILD/tests/system/catch" "$JITSUD" "jitsud: zones" >"$DIR/caught" 2>&1 3>&- 4>&- &
 	CATCH=$!
@@ -188,7 +200,9 @@ teardown_jitsu() {
 		kill -9 "$pid" 2>/dev/null || true
 	done
 	# What the next daemon would remove.
-	for group in $(cat "$DIR"/run/vm/*/cgroup 2>/dev/null); do wait_for 3 no_cgroup "$group" || true; done
+	for group in $(cat "$DIR"/run/vm/*/cgroup 2>/dev/null); do
+		wait_for 3 no_cgroup "$group" || true
+	done
 	if [ "${BATS_TEST_COMPLETED:-}" != 1 ]; then
 		echo "--- log"
 		tail -60 "$DIR/log" 2>/dev/null || true

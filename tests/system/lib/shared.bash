@@ -1,8 +1,10 @@
-# shared.bash: one jitsud for all tests of a file: setup_shared in setup_file, teardown_shared in teardown_file.
+# shared.bash: one jitsud for all tests of a file: setup_shared in setup_file, teardown_shared in
+# teardown_file.
 #
 # Tests run in processes of their own, so what they need is exported.
 
-# setup_shared: directories and namespace; afterwards write_conf and write_zone again as wanted, and start_jitsud.
+# setup_shared: directories and namespace; afterwards write_conf and write_zone again as wanted, and
+# start_jitsud.
 setup_shared() {
 	export BATS_TEST_NUMBER=0
 	setup_jitsu
@@ -12,7 +14,10 @@ setup_shared() {
 export_shared() { export JITSUD; }
 
 # raw [ARGUMENT...]: a Python program from stdin, with lib/dnsraw.py, inside the namespace.
-raw() { in_ns env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$BATS_TEST_DIRNAME/lib" timeout 120 python3 - "$@"; }
+raw() {
+	in_ns env PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$BATS_TEST_DIRNAME/lib" timeout 120 \
+	    python3 - "$@"
+}
 
 # Shown when a test of a shared daemon fails.
 log_on_failure() {
