@@ -57,11 +57,11 @@ Q = @
 say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
-# Folders are subjects; each becomes an archive, so that a test links only what it names.
+# Each of the four is an archive, so that a test links only what it names.
 BASE_SRC := $(wildcard base/*.c)
-DNS_SRC  := $(wildcard dns/*.c)
-VM_SRC   := $(wildcard vm/*.c)
-SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c))
+DNS_SRC  := $(wildcard dns/*.c dns/*/*.c)
+VM_SRC   := $(filter-out vm/hello/% vm/xen-vif/%,$(wildcard vm/*.c vm/*/*.c))
+SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c src/*/*.c))
 ifneq ($(XEN),yes)
 VM_SRC   := $(filter-out vm/driver_xen%,$(VM_SRC))
 else
@@ -97,9 +97,10 @@ $(BUILD)/libbase.a: $(call obj,$(BASE_SRC))
 $(BUILD)/libdns.a: $(call obj,$(DNS_SRC))
 $(BUILD)/libvm.a: $(call obj,$(VM_SRC))
 $(BUILD)/libsrc.a: $(call obj,$(SRC_SRC))
+# P: two rooms may have files of one name.
 $(BUILD)/%.a:
 	$(call say,AR,$@)
-	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcsP $@ $^
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
@@ -116,8 +117,8 @@ $(BUILD)/jitsu: $(BUILD)/src/jitsu.o $(LIBS)
 include $(wildcard vm/hello/hello.mk)
 include vm/xen-vif/xen-vif.mk
 
-# tests/unit/AREA/SUBJECT_test.c mirrors AREA/SUBJECT.c
-UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
+# tests/unit/ROOM/SUBJECT_test.c mirrors ROOM/SUBJECT.c
+UNIT_SRC := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c)
 UNIT     := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIBS)
 	$(call say,LD,$@)

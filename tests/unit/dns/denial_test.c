@@ -1,5 +1,5 @@
 /* denial_test: which NSEC and NSEC3 records go with which answer; tests/system/dnssec.bats compares more with other servers. */
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 #include "dns/nsec3.h"
 

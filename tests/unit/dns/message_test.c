@@ -1,5 +1,5 @@
 /* message_test: queries as they should be, and as they should not. */
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 static const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = "here" };
 

@@ -1,5 +1,5 @@
 /* zcompile_test: what master files may say, and what is said of those that may not. */
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 #include <sys/mman.h>
 

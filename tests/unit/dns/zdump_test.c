@@ -1,11 +1,11 @@
 /* zdump_test: what is printed of a zone loads again to the same zone. */
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 #include <sys/mman.h>
 
 #include "base/memfd.h"
 #include "dns/zimage.h"
-#include "rdata_random.h"
+#include "tests/unit/dns/rdata_random.h"
 
 static const char zone[] =
     "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\n@ NS ns.elsewhere.org.\nns A 10.0.0.1\n"

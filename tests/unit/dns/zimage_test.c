@@ -3,7 +3,7 @@
 
 #include "base/memfd.h"
 #include "dns/lookup.h"
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 static const char zone_text[] =
     "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.0.1\nns NSEC www A\nwww A 10.0.0.2\nwww AAAA fd00::2\nwww MX 1 ns\n"

@@ -1,5 +1,5 @@
 /* zlint_test: what jitsu check warns of, and what it does not. */
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 #define HEAD "$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n NS ns\nns A 10.0.0.1\n"
 

@@ -5,7 +5,7 @@
 
 #include "base/chan.h"
 #include "base/memfd.h"
-#include "zone_fixture.h"
+#include "tests/unit/dns/zone_fixture.h"
 
 #define HEAD "$TTL 60\n@ SOA ns h 7 2 3 4 30\n@ NS ns\nns A 10.0.0.1\n"
 

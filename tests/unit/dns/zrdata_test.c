@@ -13,7 +13,7 @@
 #include "dns/zrdata.h"
 #include "dns/ztoken.h"
 #include "dns/ztype.h"
-#include "rdata_random.h"
+#include "tests/unit/dns/rdata_random.h"
 
 static const uint8_t origin[] = "\6Origin\4test";
 
