@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 
-#include "src/addr.h"
+#include "base/addr.h"
 #include "src/check_impl.h"
 #include "src/control_proto.h"
 #include "src/holds.h"

@@ -12,7 +12,7 @@
 
 #include "src/cli.h"
 #include "src/control_proto.h"
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 struct cli_client {
 	const struct cli *cli;

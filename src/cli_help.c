@@ -4,7 +4,7 @@
 
 #include "src/cli.h"
 #include "src/control.h"
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 void
 cli_usage(FILE *f)

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/msg.h"
 #include "dns/dns.h"
-#include "src/addr.h"
+#include "base/addr.h"
 #include "vm/vm.h"
 
 /* A list as written; lines[i] is where items[i] stands. */

@@ -2,7 +2,7 @@
 #ifndef SRC_CONFIG_IMPL_H
 #define SRC_CONFIG_IMPL_H
 
-#include "src/arena.h"
+#include "base/arena.h"
 #include "src/config.h"
 #include "src/options.h"
 

@@ -31,7 +31,7 @@
 #include "base/log.h"
 #include "src/control_proto.h"
 #include "src/control_socket.h"
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 #define ACCEPT_PAUSE_S 1   /* descriptors ran out; a client that leaves ends the pause at once */
 

@@ -2,8 +2,8 @@
 #ifndef SRC_MAPPING_IMPL_H
 #define SRC_MAPPING_IMPL_H
 
-#include "src/arena.h"
-#include "src/index.h"
+#include "base/arena.h"
+#include "base/index.h"
 #include "src/mapping.h"
 
 /* Names of other units as written, for mapping_set_finish. */

@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 enum option_section {
 	OPTION_TOP,                    /* stored in struct config */

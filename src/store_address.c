@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "src/addr.h"
+#include "base/addr.h"
 
 struct entry {
 	struct msg_addr addr;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "base/siphash.h"
-#include "src/addr.h"
+#include "base/addr.h"
 
 #define NAMES_LEAST 1024   /* buckets; doubled when there are more names than that */
 #define UUID_BITS 10       /* only units with a VM are in this one */

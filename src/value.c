@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/addr.h"
+#include "base/addr.h"
 #include "src/options.h"
 
 struct suffix {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "src/addr.h"
+#include "base/addr.h"
 
 static void
 round_trips(void **state)

@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "src/control.h"
 #include "src/control_proto.h"
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 struct bench {
 	char dir[64], path[100];

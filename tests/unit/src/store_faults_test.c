@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "src/addr.h"
+#include "base/addr.h"
 #include "tests/unit/src/store_fixture.h"
 
 /* The child tells of every completion; whatever it told of must be there after SIGKILL. */

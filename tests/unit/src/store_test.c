@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "src/addr.h"
+#include "base/addr.h"
 #include "tests/unit/src/store_fixture.h"
 
 #define PATIENCE_MS 30000

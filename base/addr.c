@@ -1,5 +1,5 @@
 /* addr: IP addresses, prefixes and ranges from text and back. */
-#include "src/addr.h"
+#include "base/addr.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* index: open addressing with linear probing, at most three quarters full. */
-#include "src/index.h"
+#include "base/index.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * Nothing here resolves names.  Functions that parse return false for what they do not accept and say nothing: the caller
  * knows file and line.
  */
-#ifndef SRC_ADDR_H
-#define SRC_ADDR_H
+#ifndef BASE_ADDR_H
+#define BASE_ADDR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* arena: memory that is allocated piece by piece and freed at once: one per loaded configuration, one per set of units. */
-#ifndef SRC_ARENA_H
-#define SRC_ARENA_H
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* suggest: the nearest match by edits (Levenshtein), with a kind eye on names whose first label is right. */
-#include "src/suggest.h"
+#include "base/suggest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* index: a hash table from bytes to a pointer; keyed, so that who writes zones cannot aim at collisions.  Entries are not removed one by one. */
-#ifndef SRC_INDEX_H
-#define SRC_INDEX_H
+#ifndef BASE_INDEX_H
+#define BASE_INDEX_H
 
 #include <stdbool.h>
 #include <stddef.h>

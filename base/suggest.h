@@ -7,8 +7,8 @@
  *             suggest_offer(&s, candidate);
  *     control_fail(req, "no unit %s%s", wanted, suggest_text(&s));
  */
-#ifndef SRC_SUGGEST_H
-#define SRC_SUGGEST_H
+#ifndef BASE_SUGGEST_H
+#define BASE_SUGGEST_H
 
 #include "base/limits.h"
 

@@ -1,5 +1,5 @@
 /* arena: chunks of growing size, handed out from the front. */
-#include "src/arena.h"
+#include "base/arena.h"
 
 #include <stdalign.h>
 #include <stdarg.h>
