@@ -5,7 +5,7 @@
 
 #include "dns/denial.h"
 #include "dns/lookup.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/reply.h"
 #include "dns/tsig.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/siphash.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define VERSION 1
 #define HASH_AT 8                /* within the server cookie: behind version, reserved and time */

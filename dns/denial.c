@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "dns/lookup.h"
-#include "dns/nsec3.h"
-#include "dns/rdata.h"
+#include "dns/zimage/nsec3.h"
+#include "dns/zimage/rdata.h"
 
 struct proof {
 	struct reply *w;

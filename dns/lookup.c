@@ -1,7 +1,7 @@
 /* lookup: the zone for a name, and the node for a name in its zone. */
 #include "dns/lookup.h"
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define QUESTION_AT 12         /* behind a message's header */
 #define NODE_TAIL 40           /* of a name with one address */

@@ -5,7 +5,7 @@
 #define DNS_LOOKUP_H
 
 #include "dns/answer.h"
-#include "dns/zimage.h"
+#include "dns/zimage/format.h"
 
 struct dns_zone {
 	const struct zone_head *head;

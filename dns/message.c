@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "dns/answer.h"
-#include "dns/name.h"
-#include "dns/rdata.h"
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
 #include "dns/tsig.h"
 
 #define HEADER_LEN 12

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define FIXED 16
 #define VERSION 2

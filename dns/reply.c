@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "dns/cookie.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define HEADER_LEN 12
 #define POINTER_MAX 0x3fff

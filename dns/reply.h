@@ -5,7 +5,7 @@
 #define DNS_REPLY_H
 
 #include "dns/answer.h"
-#include "dns/zimage.h"
+#include "dns/zimage/format.h"
 
 #define REPLY_NAMES 200    /* suffixes remembered for compression; beyond it names are only written longer */
 

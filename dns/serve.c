@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define EDE_NOT_READY 14
 #define HEADER_TC 0x02

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/name.h"
-#include "dns/rdata.h"
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zfield.h"
 #include "dns/ztoken.h"
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "dns/name.h"
-#include "dns/rdata.h"
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
 
 #define FIXED_LEN 10
 #define TIME_LEN 6

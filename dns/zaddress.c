@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 #include "dns/zfield.h"
 #include "dns/ztoken.h"
 

@@ -1,6 +1,6 @@
 /* zcheck: what only the whole of a zone shows: apex, aliases, occlusion, and where the mappings point. */
 #include "dns/dns.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/ztree.h"
 #include "dns/ztype.h"
 

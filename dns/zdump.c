@@ -6,8 +6,8 @@
 
 #include "base/memfd.h"
 #include "dns/dns.h"
-#include "dns/rdata.h"
-#include "dns/zimage.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zimage/format.h"
 #include "dns/zrdata.h"
 #include "dns/ztype.h"
 

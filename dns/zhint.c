@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/ztype.h"
 
 #define TYPE_CAA 257

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "dns/dns.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/ztree.h"
 
 /* The types whose targets are hosts (RFC 2181 section 10.3), and where the name stands in their data. */

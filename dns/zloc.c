@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zfield.h"
 #include "dns/ztoken.h"
 

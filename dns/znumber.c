@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zfield.h"
 #include "dns/ztoken.h"
 #include "dns/ztype.h"

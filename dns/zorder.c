@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/nsec3.h"
-#include "dns/rdata.h"
+#include "dns/zimage/nsec3.h"
+#include "dns/zimage/rdata.h"
 #include "dns/ztree.h"
 
 /* RFC 4034 section 6.1, for relative lower-case names of one zone. */

@@ -3,7 +3,7 @@
 #define DNS_ZOUT_H
 
 #include "base/err.h"
-#include "dns/zimage.h"
+#include "dns/zimage/format.h"
 
 struct zbudget;
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zbudget.h"
 #include "dns/zhint.h"
 #include "dns/zquick.h"

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 struct zparse_rr {
 	uint8_t owner[DNS_WIRE_NAME];      /* lower case */

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 #define TTL_DIGITS 9           /* never more than RFC 2181 allows */
 #define LABEL_MAX 63

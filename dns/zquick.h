@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 struct zquick {
 	uint8_t owner[DNS_WIRE_NAME];   /* whole, lower-case */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "dns/name.h"
-#include "dns/rdata.h"
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
 #include "dns/svcb.h"
 #include "dns/zdigest.h"
 #include "dns/ztoken.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 #define FIRST_CAP 4096
 

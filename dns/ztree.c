@@ -6,7 +6,7 @@
 #include <sys/random.h>
 
 #include "dns/dns.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zrdata.h"
 
 #define CHUNK_SIZE (1u << 20)

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "dns/zbudget.h"
-#include "dns/zimage.h"
+#include "dns/zimage/format.h"
 #include "dns/zout.h"
 #include "dns/zparse.h"
 

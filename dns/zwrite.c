@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/ztree.h"
 
 #define POINTER_BASE 12

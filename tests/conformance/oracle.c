@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "dns/answer.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zcompile.h"
 
 #define UDP_PAYLOAD 1232

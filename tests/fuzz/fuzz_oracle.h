@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 
 /* ldns/host2str.h and ldns/dnssec.h bring OpenSSL's names with them, which collide with ours. */
 extern char *ldns_rr2str(const ldns_rr *rr);

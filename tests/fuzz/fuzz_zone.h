@@ -9,7 +9,7 @@
 
 #include "dns/answer.h"
 #include "dns/dns.h"
-#include "dns/nsec3.h"
+#include "dns/zimage/nsec3.h"
 
 #define FUZZ_UNITS 1
 

@@ -1,7 +1,7 @@
 /* denial_test: which NSEC and NSEC3 records go with which answer; tests/system/dnssec.bats compares more with other servers. */
 #include "tests/unit/dns/zone_fixture.h"
 
-#include "dns/nsec3.h"
+#include "dns/zimage/nsec3.h"
 
 #define SOA "ns s. 30 IN SOA ns.s. h.s. 1 2 3 4 30\n"
 #define NSEC(owner, next, types) "ns " owner "s. 60 IN NSEC " next "s. " types " \n"

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 /* Every octet, at every place of a name of every length, beside any other. */
 static void

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/memfd.h"
-#include "dns/zimage.h"
+#include "dns/zimage/format.h"
 #include "tests/unit/dns/rdata_random.h"
 
 static const char zone[] =

@@ -20,7 +20,7 @@
 
 #include "dns/answer.h"
 #include "dns/dns.h"
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "tests/unit/base/files.h"
 
 /* ldns/host2str.h brings OpenSSL's names with it, which collide with ours. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "dns/rdata.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zquick.h"
 
 static const uint8_t origin[] = "\7example\4test";

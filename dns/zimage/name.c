@@ -1,5 +1,5 @@
 /* name: domain names in wire format. */
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 #include <stdio.h>
 #include <string.h>

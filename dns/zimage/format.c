@@ -1,10 +1,10 @@
-/* zimage: names in stored RDATA, and the check of a whole image. */
-#include "dns/zimage.h"
+/* format: names in stored RDATA, and the check of a whole image. */
+#include "dns/zimage/format.h"
 
 #include <stdlib.h>
 
-#include "dns/nsec3.h"
-#include "dns/rdata.h"
+#include "dns/zimage/nsec3.h"
+#include "dns/zimage/rdata.h"
 
 #define POINTER_BASE 12        /* where the question's name begins in a message */
 

@@ -4,8 +4,8 @@
  * Unless said otherwise a name is absolute, uncompressed, at most DNS_NAME_MAX bytes with its root label, and lower case;
  * its length counts the root label.
  */
-#ifndef DNS_NAME_H
-#define DNS_NAME_H
+#ifndef DNS_ZIMAGE_NAME_H
+#define DNS_ZIMAGE_NAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

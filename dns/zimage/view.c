@@ -1,12 +1,12 @@
-/* image: the warden's view of a zone image. */
+/* view: the warden's view of a zone image. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/memfd.h"
 #include "dns/dns.h"
-#include "dns/rdata.h"
-#include "dns/zimage.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zimage/format.h"
 
 struct dns_image {
 	const void *map;

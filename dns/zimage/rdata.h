@@ -1,8 +1,8 @@
 /*
  * rdata: record types that we treat specially, and where names stand in RDATA that may be compressed.
  */
-#ifndef DNS_RDATA_H
-#define DNS_RDATA_H
+#ifndef DNS_ZIMAGE_RDATA_H
+#define DNS_ZIMAGE_RDATA_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,10 @@
 /* nsec3: hashed owner names. */
-#include "dns/nsec3.h"
+#include "dns/zimage/nsec3.h"
 
 #include <ldns/sha1.h>
 #include <string.h>
 
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 static void
 base32(const uint8_t hash[LDNS_SHA1_DIGEST_LENGTH], uint8_t label[NSEC3_LABEL])

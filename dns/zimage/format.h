@@ -1,5 +1,5 @@
 /*
- * zimage: the format of compiled zones.
+ * format: the format of compiled zones.
  *
  * An image file is a head, zones one behind the other, and a directory.  A zone is position independent by itself: whatever it refers to is
  * a zref, counted in 4-byte words from its own beginning, so that zones of several images are served side by side and one can be
@@ -17,8 +17,8 @@
  * NSEC3 records are nodes as well, reachable through `order` alone: their names do not exist (RFC 5155 section 7.2.8).
  * zimage_check verifies everything that a reader relies on; after it no reader checks an offset again.
  */
-#ifndef DNS_ZIMAGE_H
-#define DNS_ZIMAGE_H
+#ifndef DNS_ZIMAGE_FORMAT_H
+#define DNS_ZIMAGE_FORMAT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "dns/name.h"
+#include "dns/zimage/name.h"
 
 #define ZIMAGE_MAGIC 0x697a757374696aull   /* "jitsuzi" */
 #define ZIMAGE_VERSION 2

@@ -1,6 +1,6 @@
 /* nsec3: hashed owner names (RFC 5155 section 5). */
-#ifndef DNS_NSEC3_H
-#define DNS_NSEC3_H
+#ifndef DNS_ZIMAGE_NSEC3_H
+#define DNS_ZIMAGE_NSEC3_H
 
 #include <stddef.h>
 #include <stdint.h>
