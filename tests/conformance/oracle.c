@@ -13,7 +13,7 @@
 
 #include "dns/answer.h"
 #include "dns/zimage/rdata.h"
-#include "dns/zcompile.h"
+#include "dns/zone/zcompile.h"
 
 #define UDP_PAYLOAD 1232
 

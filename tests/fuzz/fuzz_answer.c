@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "dns/answer.h"
-#include "dns/zcompile.h"
+#include "dns/zone/zcompile.h"
 #include "fuzz_chain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

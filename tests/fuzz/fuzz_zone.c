@@ -10,7 +10,7 @@
 
 #include "base/memfd.h"
 #include "dns/dns.h"
-#include "dns/zcompile.h"
+#include "dns/zone/zcompile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,8 +9,8 @@
 
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
-#include "dns/zrdata.h"
-#include "dns/ztype.h"
+#include "dns/zone/zrdata.h"
+#include "dns/zone/ztype.h"
 
 struct rdata_random {
 	uint64_t state;

@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 
-#include "dns/zcompile.h"
+#include "dns/zone/zcompile.h"
 
 #define HEAD "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 7 1h 15m 1w 30\n NS ns\nns A 10.0.0.1\n"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "dns/zimage/rdata.h"
-#include "dns/zquick.h"
+#include "dns/zone/zquick.h"
 
 static const uint8_t origin[] = "\7example\4test";
 

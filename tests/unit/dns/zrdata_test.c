@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/zrdata.h"
-#include "dns/ztoken.h"
-#include "dns/ztype.h"
+#include "dns/zone/zrdata.h"
+#include "dns/zone/ztoken.h"
+#include "dns/zone/ztype.h"
 #include "tests/unit/dns/rdata_random.h"
 
 static const uint8_t origin[] = "\6Origin\4test";

@@ -1,0 +1,523 @@
+/* svcb: the parameters of SVCB and HTTPS records. */
+#include "dns/zone/svcb.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/zfield.h"
+#include "dns/zone/ztoken.h"
+
+/* RFC 9460 section 14.3.2, RFC 9461 (dohpath), RFC 9540 (ohttp) */
+enum key {
+	KEY_MANDATORY = 0,
+	KEY_ALPN = 1,
+	KEY_NO_DEFAULT_ALPN = 2,
+	KEY_PORT = 3,
+	KEY_IPV4HINT = 4,
+	KEY_ECH = 5,
+	KEY_IPV6HINT = 6,
+	KEY_DOHPATH = 7,
+	KEY_OHTTP = 8
+};
+
+struct param {
+	uint16_t key;
+	size_t len;
+	const uint8_t *value;
+};
+
+/* The parameter at *at, which moves behind it; false when it is cut off. */
+static bool
+param_next(const uint8_t *rdata, size_t len, size_t *at, struct param *p)
+{
+	if (len - *at < 4)
+		return false;
+	p->key = dns_get16(rdata + *at);
+	p->len = dns_get16(rdata + *at + 2);
+	p->value = rdata + *at + 4;
+	if (p->len > len - *at - 4)
+		return false;
+	*at += 4 + p->len;
+	return true;
+}
+
+static bool
+has_key(const uint8_t *rdata, size_t len, size_t at, uint16_t key)
+{
+	struct param p;
+
+	while (at < len && param_next(rdata, len, &at, &p))
+		if (p.key == key)
+			return true;
+	return false;
+}
+
+/* RFC 9460 section 8: keys in ascending order, each of them there, itself not among them. */
+static const char *
+mandatory_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t params)
+{
+	if (p->len == 0 || p->len % 2 != 0)
+		return "mandatory names no keys";
+	for (size_t i = 0; i < p->len; i += 2) {
+		uint16_t key = dns_get16(p->value + i);
+
+		if (key == KEY_MANDATORY)
+			return "mandatory names itself";
+		if (i > 0 && key <= dns_get16(p->value + i - 2))
+			return "mandatory names a key twice, or not in ascending order";
+		if (!has_key(rdata, len, params, key))
+			return "mandatory names a key that is not there";
+	}
+	return NULL;
+}
+
+static const char *
+alpn_fault(const struct param *p)
+{
+	size_t at = 0;
+
+	while (at < p->len && p->value[at] > 0)
+		at += 1u + p->value[at];
+	return p->len == 0 || at != p->len ? "alpn has no value, or an empty one among them" : NULL;
+}
+
+static const char *
+param_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t params)
+{
+	switch (p->key) {
+	case KEY_MANDATORY:
+		return mandatory_fault(p, rdata, len, params);
+	case KEY_ALPN:
+		return alpn_fault(p);
+	case KEY_NO_DEFAULT_ALPN:
+		if (p->len > 0)
+			return "no-default-alpn takes no value";
+		return has_key(rdata, len, params, KEY_ALPN) ? NULL : "no-default-alpn needs alpn";
+	case KEY_PORT:
+		return p->len == 2 ? NULL : "port needs a number";
+	case KEY_IPV4HINT:
+		return p->len > 0 && p->len % 4 == 0 ? NULL : "ipv4hint needs IPv4 addresses";
+	case KEY_IPV6HINT:
+		return p->len > 0 && p->len % 16 == 0 ? NULL : "ipv6hint needs IPv6 addresses";
+	case KEY_ECH:
+		return p->len > 0 ? NULL : "ech needs a value";
+	case KEY_DOHPATH:
+		return p->len > 0 && p->value[0] == '/' &&
+		        memmem(p->value, p->len, "{?", 2) != NULL &&
+		        memmem(p->value, p->len, "dns", 3) != NULL
+		    ? NULL
+		    : "dohpath needs a relative URI template with the variable dns, such as "
+		      "/dns-query{?dns}";
+	case KEY_OHTTP:
+		return p->len == 0 ? NULL : "ohttp takes no value";
+	default:
+		return NULL;
+	}
+}
+
+const char *
+svcb_fault(const uint8_t *rdata, size_t len)
+{
+	size_t name = len > 2 ? dns_name_len(rdata + 2, len - 2) : 0, params = 2 + name, at = params;
+	const char *fault = NULL;
+	struct param p;
+	int last = -1;
+
+	if (name == 0)
+		return "a priority and a name are needed";
+	while (at < len && fault == NULL) {
+		if (!param_next(rdata, len, &at, &p))
+			return "the last parameter is cut off";
+		if (p.key == last)
+			return "a key stands there twice";
+		if (p.key < last)
+			return "keys are not in ascending order";
+		last = p.key;
+		fault = param_fault(&p, rdata, len, params);
+	}
+	return fault;
+}
+
+/* ---- text ---- */
+
+#define KEY_TEXT 32
+#define KEY_MOST 65535
+
+static const struct zfield_name keys[] = {
+	{ "mandatory", KEY_MANDATORY },
+	{ "alpn", KEY_ALPN },
+	{ "no-default-alpn", KEY_NO_DEFAULT_ALPN },
+	{ "port", KEY_PORT },
+	{ "ipv4hint", KEY_IPV4HINT },
+	{ "ech", KEY_ECH },
+	{ "ipv6hint", KEY_IPV6HINT },
+	{ "dohpath", KEY_DOHPATH },
+	{ "ohttp", KEY_OHTTP },
+	{ NULL, 0 },
+};
+
+/* A key by its name, or as key0 to key65535 without zeros in front. */
+static bool
+key_number(const char *t, size_t len, uint16_t *key)
+{
+	uint64_t n;
+
+	for (const struct zfield_name *k = keys; k->name != NULL; k++) {
+		if (strlen(k->name) == len && memcmp(k->name, t, len) == 0) {
+			*key = k->number;
+			return true;
+		}
+	}
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): `len` bytes are there
+	 */
+	if (len < 4 || memcmp(t, "key", 3) != 0 || (t[3] == '0' && len > 4) ||
+	    !ztoken_number(t + 3, len - 3, KEY_MOST, &n))
+		return false;
+	*key = (uint16_t)n;
+	return true;
+}
+
+static const char *
+key_text(uint16_t key, char buf[KEY_TEXT])
+{
+	for (const struct zfield_name *k = keys; k->name != NULL; k++)
+		if (k->number == key)
+			return k->name;
+	(void)snprintf(buf, KEY_TEXT, "key%u", key);   /* fits */
+	return buf;
+}
+
+/* A value on its way: as text without quotes and escapes, and in wire format behind `wire`. */
+struct value {
+	uint8_t raw[ZRDATA_MAX + 1];   /* terminated */
+	size_t raw_len;
+	uint8_t wire[ZRDATA_MAX];
+	size_t len;
+};
+
+/* The list of appendix A.1: `,` between the items, and `\` before what is meant as itself. */
+static bool
+value_alpn(struct zrdata_in *in, struct value *v)
+{
+	size_t begin = 0, at = 1;
+
+	for (size_t i = 0; i <= v->raw_len; i++) {
+		if (i == v->raw_len || v->raw[i] == ',') {
+			if (at == begin + 1 || at - begin - 1 > UINT8_MAX)
+				return zfield_fail(in,
+				    "alpn has no value, or an empty one among them, or one of more "
+				    "than 255 bytes");
+			v->wire[begin] = (uint8_t)(at - begin - 1);
+			begin = at++;
+			continue;
+		}
+		if (v->raw[i] == '\\' && ++i == v->raw_len)
+			return zfield_fail(in, "alpn ends with a backslash");
+		if (at >= sizeof(v->wire) - 1)
+			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
+		v->wire[at++] = v->raw[i];
+	}
+	v->len = begin;
+	return true;
+}
+
+/* One item of a list; false when it is none, or does not fit. */
+static bool
+value_item(struct value *v, uint16_t key, const char *t, size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+	uint8_t wire[16];
+	uint16_t number;
+	size_t n = key == KEY_MANDATORY ? 2 : key == KEY_IPV4HINT ? 4 : 16;
+
+	if (key == KEY_MANDATORY) {
+		if (!key_number(t, len, &number))
+			return false;
+		dns_put16(wire, number);
+	} else {
+		if (len >= sizeof(text))
+			return false;
+		memcpy(text, t, len);
+		text[len] = '\0';
+		if (inet_pton(key == KEY_IPV4HINT ? AF_INET : AF_INET6, text, wire) != 1)
+			return false;
+	}
+	if (n > sizeof(v->wire) - v->len)
+		return false;
+	memcpy(v->wire + v->len, wire, n);
+	v->len += n;
+	return true;
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	return (int)dns_get16(a) - (int)dns_get16(b);
+}
+
+static bool
+value_list(struct zrdata_in *in, struct value *v, uint16_t key)
+{
+	const char *t = (const char *)v->raw, *end = t + v->raw_len;
+	char name[KEY_TEXT];
+
+	for (;; t++) {
+		const char *comma = memchr(t, ',', (size_t)(end - t));
+		size_t len = (size_t)((comma != NULL ? comma : end) - t);
+
+		if (!value_item(v, key, t, len))
+			return zfield_fail(in, "`%.*s' among the values of %s", ztoken_shown(len),
+			    t, key_text(key, name));
+		t += len;
+		if (comma == NULL)
+			break;
+	}
+	if (key == KEY_MANDATORY)
+		qsort(v->wire, v->len / 2, 2, by_key);   /* written in any order (section 8) */
+	return true;
+}
+
+static bool
+value_port(struct zrdata_in *in, struct value *v)
+{
+	uint64_t n;
+
+	if (!ztoken_number((const char *)v->raw, v->raw_len, UINT16_MAX, &n))
+		return zfield_fail(in, "`%.*s' is not a number from 0 to 65535",
+		    ztoken_shown(v->raw_len), (const char *)v->raw);
+	dns_put16(v->wire, (uint16_t)n);
+	v->len = 2;
+	return true;
+}
+
+static bool
+value_ech(struct zrdata_in *in, struct value *v)
+{
+	ssize_t n = zfield_parse_base64((const char *)v->raw, v->raw_len, v->wire, sizeof(v->wire));
+
+	if (n < 0)
+		return zfield_fail(in, "`%.*s' is not base64, whole and with its padding",
+		    ztoken_shown(v->raw_len), (const char *)v->raw);
+	v->len = (size_t)n;
+	return true;
+}
+
+/*
+ * What the key makes of its value.  An empty one stays empty: svcb_fault knows which key may have
+ * that.
+ */
+static bool
+value_encode(struct zrdata_in *in, uint16_t key, bool generic, struct value *v)
+{
+	v->len = 0;
+	if (v->raw_len == 0)
+		return true;
+	if (!generic) {
+		switch (key) {
+		case KEY_ALPN:
+			return value_alpn(in, v);
+		case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
+			return value_list(in, v, key);
+		case KEY_PORT:
+			return value_port(in, v);
+		case KEY_ECH:
+			return value_ech(in, v);
+		default:
+			break;
+		}
+	}
+	memcpy(v->wire, v->raw, v->raw_len);
+	v->len = v->raw_len;
+	return true;
+}
+
+/* The character-string t[0..len), perhaps in quotes, as the value's raw text. */
+static bool
+value_unquote(struct zrdata_in *in, const char *t, size_t len, struct value *v)
+{
+	bool quoted = len > 0 && t[0] == '"';
+	size_t i = quoted;
+	int c;
+
+	v->raw_len = 0;
+	while (i < len && t[i] != '"') {
+		if ((c = zfield_unescape(t, len, &i)) < 0)
+			return zfield_fail(in,
+			    "`%.*s': behind a backslash, three digits say a number up to 255",
+			    ztoken_shown(len), t);
+		if (v->raw_len == ZRDATA_MAX)
+			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
+		v->raw[v->raw_len++] = (uint8_t)c;
+	}
+	v->raw[v->raw_len] = '\0';
+	return i + quoted == len ||
+	    zfield_fail(in, "`%.*s': a value stands in quotes as a whole, or has none",
+	        ztoken_shown(len), t);
+}
+
+/*
+ * Puts a parameter in its place among those from `first` on: keys are in ascending order on the
+ * wire (section 2.2).
+ */
+static bool
+param_insert(struct zrdata_in *in, size_t first, uint16_t key, const struct value *v, int *last)
+{
+	size_t at = in->len, tail;
+	struct param p;
+
+	if (4 + v->len > ZRDATA_MAX - in->len)
+		return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
+	if (key < *last) {
+		size_t next = first;
+
+		do
+			at = next;
+		while (param_next(in->out, in->len, &next, &p) && p.key <= key);
+	} else {
+		*last = key;
+	}
+	tail = in->len - at;
+	memmove(in->out + at + 4 + v->len, in->out + at, tail);
+	dns_put16(in->out + at, key);
+	dns_put16(in->out + at + 2, (uint16_t)v->len);
+	memcpy(in->out + at + 4, v->wire, v->len);
+	in->len += 4 + v->len;
+	return true;
+}
+
+static bool
+params_read(struct zrdata_in *in, const struct zfield *f)
+{
+	const size_t first = in->len;
+	struct value v;
+	int last = -1;
+
+	(void)f;
+	while (in->t[0] != '\0') {
+		size_t len = ztoken_len(in->t), n;
+		const char *t = in->t, *equals = memchr(t, '=', len);
+		uint16_t key;
+
+		n = equals != NULL ? (size_t)(equals - t) : len;
+		if (!key_number(t, n, &key))
+			return zfield_fail(in,
+			    "`%.*s' is not the key of a parameter; any can be written as key0 to "
+			    "key%d",
+			    ztoken_shown(n), t, KEY_MOST);
+		if (!value_unquote(in, equals != NULL ? equals + 1 : "",
+		        equals != NULL ? len - n - 1 : 0, &v) ||
+		    !value_encode(in, key, memcmp(t, "key", 3) == 0, &v) ||
+		    !param_insert(in, first, key, &v, &last))
+			return false;
+		in->t += len + (in->t[len] == ' ');
+	}
+	return true;
+}
+
+static ssize_t
+params_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	struct param param;
+	size_t at = 0;
+
+	(void)f;
+	while (at < len)
+		if (!param_next(p, len, &at, &param))
+			return -1;
+	return (ssize_t)len;
+}
+
+/* The list of appendix A.1, in quotes. */
+static void
+print_alpn(struct ztext *x, const struct param *p)
+{
+	uint8_t *list = malloc(2 * p->len + 1);
+	size_t n = 0;
+
+	if (list == NULL) {
+		x->nomem = true;
+		return;
+	}
+	for (size_t at = 0; at < p->len; at += 1u + p->value[at]) {
+		if (at > 0)
+			list[n++] = ',';
+		for (unsigned i = 1; i <= p->value[at]; i++) {
+			if (p->value[at + i] == ',' || p->value[at + i] == '\\')
+				list[n++] = '\\';
+			list[n++] = p->value[at + i];
+		}
+	}
+	ztext_add_quoted(x, list, n);
+	free(list);
+}
+
+static void
+print_list(struct ztext *x, const struct param *p)
+{
+	size_t each = p->key == KEY_MANDATORY ? 2 : p->key == KEY_IPV4HINT ? 4 : 16;
+	char text[INET6_ADDRSTRLEN];
+
+	for (size_t at = 0; at < p->len; at += each) {
+		const char *item = text;
+
+		if (p->key == KEY_MANDATORY)
+			item = key_text(dns_get16(p->value + at), text);
+		else if (inet_ntop(p->key == KEY_IPV4HINT ? AF_INET : AF_INET6, p->value + at, text,
+		             sizeof(text)) == NULL)
+			item = "";   /* cannot happen: the text has room */
+		ztext_add(x, "%s%s", at > 0 ? "," : "", item);
+	}
+}
+
+static void
+print_param(struct ztext *x, const struct param *p)
+{
+	char name[KEY_TEXT];
+
+	ztext_add(x, "%s", key_text(p->key, name));
+	if (p->len == 0)
+		return;
+	ztext_add(x, "=");
+	switch (p->key) {
+	case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
+		print_list(x, p);
+		break;
+	case KEY_ALPN:
+		print_alpn(x, p);
+		break;
+	case KEY_PORT:
+		ztext_add(x, "%u", dns_get16(p->value));
+		break;
+	case KEY_ECH:
+		ztext_add_base64(x, p->value, p->len);
+		break;
+	default:
+		ztext_add_quoted(x, p->value, p->len);
+	}
+}
+
+static bool
+params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfield *f)
+{
+	struct param p;
+	size_t at = 0;
+
+	(void)f;
+	while (at < len) {
+		if (at > 0)
+			ztext_add(x, " ");
+		if (!param_next(rdata, len, &at, &p))
+			return false;
+		print_param(x, &p);
+	}
+	return true;
+}
+
+const struct zfield zfield_params = {
+	.read = params_read, .span = params_span, .print = params_print
+};

@@ -1,0 +1,344 @@
+/* zbytes: fields that are bytes in hexadecimal, base64 or base32hex. */
+#include <ctype.h>
+#include <string.h>
+
+#include "dns/zone/zfield.h"
+#include "dns/zone/ztoken.h"
+
+#define SALT_MAX 255
+
+/* Digits of a base that is a power of two, on their way to bytes. */
+struct decoder {
+	uint8_t *out;
+	size_t len, cap;
+	uint32_t word;
+	unsigned bits;             /* of the word that are not written yet */
+};
+
+/* False when there is no room. */
+static bool
+decoder_add(struct decoder *d, unsigned digit, unsigned bits)
+{
+	d->word = d->word << bits | digit;
+	d->bits += bits;
+	if (d->bits < 8)
+		return true;
+	if (d->len >= d->cap)
+		return false;
+	d->bits -= 8;
+	d->out[d->len++] = (uint8_t)(d->word >> d->bits);
+	return true;
+}
+
+/* Are there whole bytes, and nothing but zeros behind them that are less than one digit? */
+static bool
+decoder_whole(const struct decoder *d, unsigned bits)
+{
+	return d->bits < bits && (d->word & ((1u << d->bits) - 1)) == 0;
+}
+
+static int
+hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = tolower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int
+base32hex_digit(int c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = tolower(c);
+	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
+}
+
+static int
+base64_digit(int c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+static ssize_t
+decode(const char *t, size_t len, unsigned bits, int (*digit)(int), uint8_t *out, size_t cap)
+{
+	struct decoder d = { .out = out, .cap = cap };
+
+	for (size_t i = 0; i < len; i++) {
+		int v = digit((unsigned char)t[i]);
+
+		if (v < 0 || !decoder_add(&d, (unsigned)v, bits))
+			return -1;
+	}
+	return decoder_whole(&d, bits) ? (ssize_t)d.len : -1;
+}
+
+ssize_t
+zfield_parse_hex(const char *t, size_t len, uint8_t *out, size_t cap)
+{
+	return decode(t, len, 4, hex_digit, out, cap);
+}
+
+/* The digits before the padding, which fills a group of so many; -1 when it does not. */
+static ssize_t
+unpadded(const char *t, size_t len, size_t group)
+{
+	size_t n = len;
+
+	while (n > 0 && len - n < group && t[n - 1] == '=')
+		n--;
+	return len % group == 0 && len - n < group ? (ssize_t)n : -1;
+}
+
+ssize_t
+zfield_parse_base64(const char *t, size_t len, uint8_t *out, size_t cap)
+{
+	ssize_t n = unpadded(t, len, 4);
+
+	return n >= 0 ? decode(t, (size_t)n, 6, base64_digit, out, cap) : -1;
+}
+
+/* ---- to the end of the data, in any number of tokens ---- */
+
+/*
+ * What is left of the entry without its blanks, in `out`, which has room for it; false with `why`.
+ */
+static bool
+join_tokens(struct zrdata_in *in, const char *what, char *out, size_t cap, size_t *len)
+{
+	*len = 0;
+	while (in->t[0] != '\0') {
+		const char *t;
+		size_t n;
+
+		if (!zfield_token(in, what, &t, &n))
+			return false;
+		if (n > cap - *len)
+			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
+		memcpy(out + *len, t, n);
+		*len += n;
+	}
+	return true;
+}
+
+static bool
+bytes_read(struct zrdata_in *in, const struct zfield *f)
+{
+	bool hex = f->print != zfield_base64.print;
+	char text[2 * ZRDATA_MAX + 1];
+	ssize_t n;
+	size_t len;
+
+	if (!join_tokens(in, hex ? "hexadecimal digits" : "base64", text, sizeof(text), &len))
+		return false;
+	n = hex ? zfield_parse_hex(text, len, in->out + in->len, ZRDATA_MAX - in->len) :
+	    zfield_parse_base64(text, len, in->out + in->len, ZRDATA_MAX - in->len);
+	if (n < 0)
+		return zfield_fail(in, "`%.*s' is not %s", ztoken_shown(len), text,
+		    hex ? "hexadecimal, two digits for each byte"
+		        : "base64, whole and with its padding");
+	if ((size_t)n < f->bytes && n == 0)
+		return zfield_lacks(in, hex ? "hexadecimal digits" : "base64");
+	if ((size_t)n < f->bytes)
+		return zfield_fail(
+		    in, "%s needs %u bytes or more there, not %zd", in->type, f->bytes, n);
+	in->len += (size_t)n;
+	return true;
+}
+
+static ssize_t
+bytes_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)p;
+	return len >= f->bytes ? (ssize_t)len : -1;
+}
+
+static bool
+hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add_hex(x, p, len);
+	return true;
+}
+
+static bool
+base64_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add_base64(x, p, len);
+	return true;
+}
+
+const struct zfield zfield_hex = {
+	.read = bytes_read, .span = bytes_span, .print = hex_print, .bytes = 1
+};
+/* RFC 8976 section 2.2.4: at least 12. */
+const struct zfield zfield_digest = {
+	.read = bytes_read, .span = bytes_span, .print = hex_print, .bytes = 12
+};
+const struct zfield zfield_base64 = {
+	.read = bytes_read, .span = bytes_span, .print = base64_print, .bytes = 1
+};
+
+/* ---- KEY (RFC 2535 section 3.1.2): both of the highest bits of its flags say that there is no key ---- */
+
+#define KEY_NONE 0xc0
+
+static bool
+key_read(struct zrdata_in *in, const struct zfield *f)
+{
+	if (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE)
+		return true;
+	(void)f;
+	return zfield_base64.read(in, &zfield_base64);
+}
+
+/* Without a key only the flags' reader knows whether that is right: then it has no text. */
+static bool
+key_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 && base64_print(x, p, len, f);
+}
+
+const struct zfield zfield_key = { .read = key_read, .span = bytes_span, .print = key_print };
+
+/*
+ * ---- a fingerprint (RFC 4255): none has no text, but is taken by other servers as unknown data
+ * ----
+ */
+
+static ssize_t
+any_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)p;
+	(void)f;
+	return (ssize_t)len;
+}
+
+static bool
+fingerprint_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 && hex_print(x, p, len, f);
+}
+
+const struct zfield zfield_fingerprint = {
+	.read = bytes_read, .span = any_span, .print = fingerprint_print, .bytes = 1
+};
+
+/* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
+
+static bool
+nsap_read(struct zrdata_in *in, const struct zfield *f)
+{
+	struct decoder d = { .out = in->out + in->len, .cap = ZRDATA_MAX - in->len };
+	bool good;
+	const char *t;
+	size_t len;
+
+	(void)f;
+	if (!zfield_token(in, "an address", &t, &len))
+		return false;
+	good = len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
+	for (size_t i = 2; i < len && good; i++) {
+		int v = hex_digit((unsigned char)t[i]);
+
+		good = t[i] == '.' || (v >= 0 && decoder_add(&d, (unsigned)v, 4));
+	}
+	if (!good || d.bits != 0 || d.len == 0)
+		return zfield_fail(in,
+		    "`%.*s' is not what NSAP needs: 0x and hexadecimal digits, two for each byte",
+		    ztoken_shown(len), t);
+	in->len += d.len;
+	return true;
+}
+
+static bool
+nsap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add(x, "0x");
+	ztext_add_hex(x, p, len);
+	return true;
+}
+
+const struct zfield zfield_nsap = {
+	.read = nsap_read, .span = bytes_span, .print = nsap_print, .bytes = 1
+};
+
+/* ---- a length and so many bytes: NSEC3 (RFC 5155 section 3.3) ---- */
+
+static ssize_t
+counted_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 && len > p[0] && p[0] >= f->bytes ? (ssize_t)p[0] + 1 : -1;
+}
+
+static bool
+salt_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t salt[SALT_MAX];
+	ssize_t n = 0;
+	const char *t;
+	size_t len;
+
+	(void)f;
+	if (!zfield_token(in, "a salt", &t, &len))
+		return false;
+	if (!(len == 1 && t[0] == '-') && (n = zfield_parse_hex(t, len, salt, sizeof(salt))) < 0)
+		return zfield_fail(in,
+		    "`%.*s' is not a salt: `-', or up to 255 bytes of two hexadecimal digits",
+		    ztoken_shown(len), t);
+	return zfield_put_number(in, (uint64_t)n, 1) && zfield_put(in, salt, (size_t)n);
+}
+
+static bool
+salt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	if (len == 1)
+		ztext_add(x, "-");
+	ztext_add_hex(x, p + 1, len - 1);
+	return true;
+}
+
+static bool
+hash_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t hash[255];
+	ssize_t n = -1, digits;
+	const char *t;
+	size_t len;
+
+	(void)f;
+	if (!zfield_token(in, "a hash", &t, &len))
+		return false;
+	digits =
+	    memchr(t, '=', len) != NULL ? unpadded(t, len, 8) : (ssize_t)len; /* some writers pad */
+	if (digits > 0)
+		n = decode(t, (size_t)digits, 5, base32hex_digit, hash, sizeof(hash));
+	if (n <= 0)
+		return zfield_fail(in, "`%.*s' is not a hash in base32hex, of up to 255 bytes",
+		    ztoken_shown(len), t);
+	return zfield_put_number(in, (uint64_t)n, 1) && zfield_put(in, hash, (size_t)n);
+}
+
+static bool
+hash_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add_base32hex(x, p + 1, len - 1);
+	return true;
+}
+
+const struct zfield zfield_salt = { .read = salt_read, .span = counted_span, .print = salt_print };
+const struct zfield zfield_hash = {
+	.read = hash_read, .span = counted_span, .print = hash_print, .bytes = 1
+};

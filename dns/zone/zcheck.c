@@ -1,0 +1,172 @@
+/* zcheck: what only the whole of a zone shows: apex, aliases, occlusion, and where the mappings point. */
+#include "dns/dns.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/ztree.h"
+#include "dns/zone/ztype.h"
+
+#define TYPE_KEY 25
+#define TYPE_NXT 30
+
+static void
+check_apex(struct ztree *t)
+{
+	const struct trrset *soa = tnode_find(t->apex, DNS_T_SOA, 0);
+	char origin[LIMIT_NAME_TEXT];
+
+	dns_name_text(t->origin, origin);
+	if (soa == NULL)
+		ztree_found(t, t->file, 0, "no SOA record at %s", origin);
+	else if (soa->n > 1)
+		ztree_found(t, soa->file, soa->line, "%u SOA records, a zone has one", soa->n);
+	if (tnode_find(t->apex, DNS_T_NS, 0) == NULL)
+		ztree_found(t, t->file, 0, "no NS record at %s", origin);
+}
+
+/* May this type stand beside a CNAME?  RFC 4034, and RFC 2535 before it. */
+static bool
+beside_cname(uint16_t type)
+{
+	return type == DNS_T_CNAME || type == DNS_T_RRSIG || type == DNS_T_NSEC || type == TYPE_KEY || type == TYPE_NXT;
+}
+
+static void
+check_cname(struct ztree *t, const struct tnode *n, const struct trrset *cname)
+{
+	char text[LIMIT_NAME_TEXT];
+	const struct trrset *s;
+
+	ztree_name_text(t, n->name, n->name_len, text);
+	if (cname->n > 1)
+		ztree_found(t, cname->file, cname->line, "%s has %u CNAME records, it may have one", text, cname->n);
+	for (s = n->sets; s != NULL && beside_cname(s->type); s = s->next)
+		;
+	if (s != NULL)
+		ztree_found(t, cname->file, cname->line, "%s has a CNAME and other data (%s:%u)", text, s->file, s->line);
+}
+
+static void
+check_dname(struct ztree *t, const struct tnode *n, const struct trrset *dname)
+{
+	char text[LIMIT_NAME_TEXT];
+
+	if (dname->n <= 1)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text, dname->n);
+}
+
+/* They are never served: an RRSIG is part of the answer with what it signs. */
+static void
+found_lone_sigs(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
+{
+	char owner[LIMIT_NAME_TEXT], type[ZTYPE_TEXT];
+
+	t->lone_sigs += sigs->n;
+	ztree_name_text(t, n->name, n->name_len, owner);
+	ztree_warn(t, sigs->file, sigs->line,
+	    "%s: the RRSIG for type %s is not served, since there are no records of that type",
+	    owner, ztype_text(sigs->covers, type));
+}
+
+/* Who asks with DO gets both in one message.  A set that is too large by itself was found when it was read. */
+static void
+check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
+{
+	const struct trrset *set = tnode_find(n, sigs->covers, 0);
+	char text[LIMIT_NAME_TEXT];
+
+	if (set == NULL)
+		found_lone_sigs(t, n, sigs);
+	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE || set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	ztree_found(t, set->file, set->line, "%s: records of one type (%u bytes) and their signatures (%u) do not fit into an answer (%d bytes)", text, set->wire,
+	    sigs->wire, LIMIT_RRSET_WIRE);
+}
+
+static bool
+is_wildcard(const uint8_t *rel, size_t len)
+{
+	return len >= 2 && rel[0] == 1 && rel[1] == '*';
+}
+
+static void
+check_node(struct ztree *t, struct tnode *n)
+{
+	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0), *dname = tnode_find(n, DNS_T_DNAME, 0);
+
+	if (cname != NULL) {
+		n->flags |= ZNODE_CNAME;
+		check_cname(t, n, cname);
+	}
+	if (dname != NULL) {
+		n->flags |= ZNODE_DNAME;
+		check_dname(t, n, dname);
+	}
+	if (n != t->apex && tnode_find(n, DNS_T_NS, 0) != NULL)
+		n->flags |= ZNODE_CUT;
+	if (n->parent != NULL && is_wildcard(n->name, n->name_len))
+		n->parent->flags |= ZNODE_WILD_CHILD;
+}
+
+/* Below a delegation or a DNAME?  Such data is glue, or invisible. */
+static void
+check_occluded(struct tnode *n)
+{
+	for (const struct tnode *up = n->parent; up != NULL; up = up->parent) {
+		if ((up->flags & (ZNODE_CUT | ZNODE_DNAME)) != 0) {
+			n->flags |= ZNODE_OCCLUDED;
+			return;
+		}
+	}
+}
+
+static void
+check_unit(struct ztree *t, struct tunit *u)
+{
+	char text[LIMIT_NAME_TEXT];
+	struct tnode *n = ztree_find(t, u->name, u->name_len);
+
+	ztree_name_text(t, u->name, u->name_len, text);
+	if (is_wildcard(u->name, u->name_len))
+		ztree_found(t, u->file, u->line, "_jitsu: %s is a wildcard; only a name of its own can be a unit", text);
+	else if (n != NULL && (n->flags & (ZNODE_CUT | ZNODE_OCCLUDED)) != 0)
+		ztree_found(t, u->file, u->line, "_jitsu: %s is delegated to others, or below a DNAME", text);
+	else if (n == NULL || (tnode_find(n, DNS_T_A, 0) == NULL && tnode_find(n, DNS_T_AAAA, 0) == NULL))
+		ztree_found(t, u->file, u->line, "_jitsu: %s has no A or AAAA record", text);
+	else if (n->unit != NULL)
+		ztree_found(t, u->file, u->line, "_jitsu: %s has a mapping already (%s:%u); put all strings into one TXT record",
+		    text, n->unit->file, n->unit->line);
+	else {
+		n->unit = u;
+		n->flags |= ZNODE_UNIT;
+		u->node = n;
+	}
+}
+
+enum err
+ztree_check(struct ztree *t)
+{
+	if (t->nomem) {
+		if (t->budget == NULL || t->budget->spent == ZBUDGET_LEFT)
+			ztree_found(t, t->file, 0, "%s", err_str(ERR_NOMEM));
+		return ERR_NOMEM;
+	}
+	check_apex(t);
+	for (struct tnode *n = t->first; n != NULL; n = n->next) {
+		for (const struct trrset *s = n->sets; s != NULL && t->is_signed; s = s->next)
+			if (s->type == DNS_T_RRSIG)
+				check_signed(t, n, s);
+		if ((n->flags & ZNODE_NSEC3) == 0)
+			check_node(t, n);
+	}
+	for (struct tnode *n = t->first; n != NULL; n = n->next)
+		check_occluded(n);
+	if (t->is_signed && !t->units_apart && t->units != NULL)
+		ztree_found(t, t->units->file, t->units->line,
+		    "_jitsu: this zone is signed, and its signatures would name the mappings; put them into a file of their own "
+		    "(units = \"FILE\" in the zone's section)");
+	for (struct tunit *u = t->units; u != NULL; u = u->next)
+		check_unit(t, u);
+	return t->nerrors > 0 ? ERR_PARSE : ERR_OK;
+}

@@ -1,0 +1,140 @@
+/* zcompile: one zone from open files into an image, and dns_compile_file, which opens them. */
+#include "dns/zone/zcompile.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/zonefile.h"
+#include "dns/dns.h"
+#include "dns/zone/ztree.h"
+
+/* What the tree left of the budget is for the image. */
+static enum err
+write_within(struct ztree *t, struct zout *o, const struct zcompile *c, struct errmsg *m)
+{
+	enum err e;
+
+	o->budget = c->budget;
+	if (c->budget != NULL && c->budget->most_bytes != 0)
+		o->most = c->budget->most_bytes - c->budget->memory;
+	e = ztree_write(t, o, c->index, m);
+	o->budget = NULL;
+	o->most = SIZE_MAX;
+	return e;
+}
+
+enum err
+zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
+{
+	struct ztree t;
+	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg, c->budget };
+	const struct zparse_ops units_ops = { ztree_add_mapping, &t, c->include, c->arg,
+		c->budget };
+	uint8_t origin[DNS_WIRE_NAME];
+	struct errmsg m = { "" };
+	struct zparse *p;
+	enum err e, found = ERR_OK;
+	size_t len;
+
+	p = zparse_new(c->origin, r, origin, &len, &m);
+	if (p == NULL)
+		return report_add(r, c->path, 0, "%s", m.text);
+	e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, r, &m);
+	if (e != ERR_OK)
+		goto out;
+	t.budget = c->budget;
+	found = zparse_file(p, c->fd, c->path, c->shown, &zone_ops);
+	if (c->units_fd >= 0 &&
+	    zparse_file(p, c->units_fd, c->units_path, c->units_shown, &units_ops) != ERR_OK)
+		found = ERR_PARSE;
+	/* Of a zone that was not read to its end, nothing else can be said. */
+	if (c->budget == NULL || c->budget->spent == ZBUDGET_LEFT)
+		e = ztree_check(&t);
+	c->lone_sigs = t.lone_sigs;
+	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
+		ztree_lint(&t);
+	if (e == ERR_OK && found == ERR_OK)
+		e = write_within(&t, o, c, &m);
+	ztree_clear(&t);
+out:
+	zparse_free(p);
+	if (m.text[0] != '\0')
+		(void)report_add(r, c->path, 0, "%s", m.text);   /* always ERR_PARSE */
+	return found != ERR_OK ? found : e;
+}
+
+/* ---- in this process ---- */
+
+struct includer {
+	const char *zone_file;
+	struct writers writers;
+};
+
+static int
+include_file(void *arg, const char *path, bool *shown, struct errmsg *why)
+{
+	struct includer *in = arg;
+	struct zonefile f;
+	char *full;
+
+	(void)zonefile_open_include(&f, in->zone_file, path, &in->writers, &full, why);   /* f.fd tells */
+	free(full);
+	*shown = f.shown;
+	return f.fd;
+}
+
+static enum err
+open_files(struct zcompile *c, struct includer *in, struct report *r)
+{
+	struct zonefile f;
+	struct errmsg m;
+
+	if (zonefile_open(&f, c->path, &in->writers, &m) != ERR_OK)
+		return report_add(r, c->path, 0, "%s", m.text);
+	c->fd = f.fd;
+	c->shown = f.shown;
+	if (c->units_path == NULL)
+		return ERR_OK;
+	if (zonefile_open(&f, c->units_path, &in->writers, &m) != ERR_OK)
+		return report_add(r, c->units_path, 0, "%s", m.text);
+	c->units_fd = f.fd;
+	c->units_shown = f.shown;
+	return ERR_OK;
+}
+
+enum err
+dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r)
+{
+	return dns_compile_within(origin, path, units_path, NULL, image_fd, r);
+}
+
+enum err
+dns_compile_within(const char *origin, const char *path, const char *units_path,
+    const struct dns_zone_limits *limits, int *image_fd, struct report *r)
+{
+	struct includer in = { .zone_file = path };
+	struct zbudget budget;
+	struct zcompile c = { .origin = origin, .path = path, .units_path = units_path, .fd = -1,
+		.units_fd = -1, .include = include_file, .arg = &in };
+	struct zout o = { .fd = -1 };
+	struct errmsg m = { "" };
+	enum err e;
+
+	*image_fd = -1;
+	zbudget_init(&budget, origin, limits != NULL ? limits->memory_bytes : 0,
+	    limits != NULL ? limits->time_ms : 0);
+	c.budget = &budget;
+	if ((e = open_files(&c, &in, r)) != ERR_OK)
+		goto out;
+	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)
+		e = zout_finish(&o, image_fd, &m);
+	if (m.text[0] != '\0')
+		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
+out:
+	zout_close(&o);
+	if (c.fd >= 0)
+		close(c.fd);
+	if (c.units_fd >= 0)
+		close(c.units_fd);
+	return e;
+}

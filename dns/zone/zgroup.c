@@ -1,0 +1,474 @@
+/*
+ * zgroup: fields whose form depends on what stands in front of it: lists of types and of prefixes,
+ * gateways and relays, host identities.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/zfield.h"
+#include "dns/zone/ztoken.h"
+#include "dns/zone/ztype.h"
+
+/* ---- the types of a name (RFC 4034 section 4.1.2): windows of 256, their lengths and bits ---- */
+
+#define WINDOWS 256
+#define WINDOW_BYTES 32
+
+static bool
+bitmap_put(struct zrdata_in *in, const uint8_t (*map)[WINDOW_BYTES])
+{
+	for (unsigned w = 0; w < WINDOWS; w++) {
+		unsigned n = WINDOW_BYTES;
+
+		while (n > 0 && map[w][n - 1] == 0)
+			n--;
+		if (n > 0 &&
+		    !(zfield_put_number(in, w, 1) && zfield_put_number(in, n, 1) &&
+		        zfield_put(in, map[w], n)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+bitmap_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t map[WINDOWS][WINDOW_BYTES] = { { 0 } };
+	uint16_t type;
+	const char *t;
+	size_t len;
+
+	if (in->t[0] == '\0' && f->bytes > 0)
+		return zfield_lacks(in, "types");
+	while (in->t[0] != '\0') {
+		if (!zfield_token(in, "a type", &t, &len))
+			return false;
+		if (!ztype_number(t, len, &type) || type == 0)
+			return zfield_fail(
+			    in, "there is no record type \"%.*s\"", ztoken_shown(len), t);
+		map[type >> 8][(type & 0xff) / 8] |= (uint8_t)(0x80 >> type % 8);
+	}
+	return bitmap_put(in, map);
+}
+
+static ssize_t
+bitmap_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	int last = -1;
+
+	for (size_t at = 0; at < len; last = p[at], at += 2u + p[at + 1])
+		if (len - at < 3 || p[at] <= last || p[at + 1] == 0 || p[at + 1] > WINDOW_BYTES ||
+		    p[at + 1] > len - at - 2 || p[at + 1 + p[at + 1]] == 0)
+			return -1;
+	return len >= f->bytes ? (ssize_t)len : -1;
+}
+
+static bool
+bitmap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	const char *blank = "";
+	char buf[ZTYPE_TEXT];
+
+	(void)f;
+	for (size_t at = 0; at < len; at += 2u + p[at + 1]) {
+		for (unsigned bit = 0; bit < p[at + 1] * 8u; bit++) {
+			uint16_t type = (uint16_t)(p[at] << 8 | bit);
+
+			if ((p[at + 2 + bit / 8] & 0x80 >> bit % 8) == 0)
+				continue;
+			if (type == 0)
+				return false;   /* no name of a type is read as 0 */
+			ztext_add(x, "%s%s", blank, ztype_text(type, buf));
+			blank = " ";
+		}
+	}
+	return true;
+}
+
+const struct zfield zfield_bitmap = {
+	.read = bitmap_read, .span = bitmap_span, .print = bitmap_print, .bytes = 1
+};
+const struct zfield zfield_bitmap_maybe = {
+	.read = bitmap_read, .span = bitmap_span, .print = bitmap_print
+};
+
+/* ---- the same of NXT (RFC 2535 section 5.2): bits of the types from 1 to 127 ---- */
+
+#define NXT_BYTES 16
+
+static bool
+nxt_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t map[NXT_BYTES] = { 0 };
+	size_t n = NXT_BYTES, len;
+	uint16_t type;
+	const char *t;
+
+	(void)f;
+	if (in->t[0] == '\0')
+		return zfield_lacks(in, "types");
+	while (in->t[0] != '\0') {
+		if (!zfield_token(in, "a type", &t, &len))
+			return false;
+		if (!ztype_number(t, len, &type) || type == 0 || type >= 8 * NXT_BYTES)
+			return zfield_fail(in, "there is no record type \"%.*s\" from 1 to 127",
+			    ztoken_shown(len), t);
+		map[type / 8] |= (uint8_t)(0x80 >> type % 8);
+	}
+	while (map[n - 1] == 0)
+		n--;
+	return zfield_put(in, map, n);
+}
+
+static ssize_t
+nxt_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	return len > 0 && len <= NXT_BYTES && (p[0] & 0x80) == 0 && p[len - 1] != 0 ? (ssize_t)len
+	                                                                            : -1;
+}
+
+static bool
+nxt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	const char *blank = "";
+	char buf[ZTYPE_TEXT];
+
+	(void)f;
+	for (unsigned type = 1; type < 8 * len; type++) {
+		if ((p[type / 8] & 0x80 >> type % 8) == 0)
+			continue;
+		ztext_add(x, "%s%s", blank, ztype_text((uint16_t)type, buf));
+		blank = " ";
+	}
+	return true;
+}
+
+const struct zfield zfield_nxt = { .read = nxt_read, .span = nxt_span, .print = nxt_print };
+
+/* ---- prefixes (RFC 3123): [!]FAMILY:ADDRESS/PREFIX ---- */
+
+enum { APL_IPV4 = 1, APL_IPV6 = 2, APL_NOT = 0x80 };
+
+/* The parts of an item; false when there is no such prefix. */
+static bool
+apl_parse(const char *t, size_t len, uint8_t head[4], uint8_t address[16])
+{
+	bool negative = t[0] == '!';
+	const char *begin = t + negative, *colon = memchr(begin, ':', len - negative),
+	           *slash = memchr(t, '/', len);
+	char text[INET6_ADDRSTRLEN];
+	uint64_t family, prefix;
+	size_t n;
+
+	if (colon == NULL || slash == NULL || slash < colon ||
+	    !ztoken_number(begin, (size_t)(colon - begin), UINT16_MAX, &family))
+		return false;
+	n = (size_t)(slash - colon - 1);
+	if (family < APL_IPV4 || family > APL_IPV6 || n >= sizeof(text))
+		return false;
+	memcpy(text, colon + 1, n);
+	text[n] = '\0';
+	if (inet_pton(family == APL_IPV4 ? AF_INET : AF_INET6, text, address) != 1 ||
+	    !ztoken_number(
+	        slash + 1, len - (size_t)(slash + 1 - t), family == APL_IPV4 ? 32 : 128, &prefix))
+		return false;
+	for (n = family == APL_IPV4 ? 4 : 16; n > 0 && address[n - 1] == 0; n--)
+		;
+	dns_put16(head, (uint16_t)family);
+	head[2] = (uint8_t)prefix;
+	head[3] = (uint8_t)(n | (negative ? APL_NOT : 0));
+	return true;
+}
+
+static bool
+apl_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t head[4], address[16];
+	const char *t;
+	size_t len;
+
+	(void)f;
+	while (in->t[0] != '\0') {
+		if (!zfield_token(in, "a prefix", &t, &len))
+			return false;
+		if (!apl_parse(t, len, head, address))
+			return zfield_fail(in,
+			    "`%.*s' is not what APL needs: [!]1:IPV4/0-32, or [!]2:IPV6/0-128",
+			    ztoken_shown(len), t);
+		if (!zfield_put(in, head, sizeof(head)) ||
+		    !zfield_put(in, address, head[3] & ~APL_NOT))
+			return false;
+	}
+	return true;
+}
+
+static ssize_t
+apl_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	size_t at = 0;
+
+	(void)f;
+	while (at < len) {
+		unsigned family, n, most;
+
+		if (len - at < 4)
+			return -1;
+		family = dns_get16(p + at);
+		n = p[at + 3] & ~(unsigned)APL_NOT;
+		most = family == APL_IPV4 ? 4 : family == APL_IPV6 ? 16 : 127;
+		if (n > most || n > len - at - 4 || (most < 127 && p[at + 2] > 8 * most) ||
+		    (n > 0 && p[at + 3 + n] == 0))
+			return -1;   /* section 4: trailing zeros are left out */
+		at += 4 + n;
+	}
+	return (ssize_t)len;
+}
+
+static bool
+apl_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	for (size_t at = 0; at < len; at += 4u + (p[at + 3] & ~(unsigned)APL_NOT)) {
+		unsigned family = dns_get16(p + at);
+		uint8_t address[16] = { 0 };
+		char text[INET6_ADDRSTRLEN];
+
+		if (family < APL_IPV4 || family > APL_IPV6)
+			return false;
+		memcpy(address, p + at + 4, p[at + 3] & ~(unsigned)APL_NOT);
+		if (inet_ntop(family == APL_IPV4 ? AF_INET : AF_INET6, address, text,
+		        sizeof(text)) == NULL)
+			return false;
+		ztext_add(x, "%s%s%u:%s/%u", at > 0 ? " " : "",
+		    (p[at + 3] & APL_NOT) != 0 ? "!" : "", family, text, p[at + 2]);
+	}
+	return true;
+}
+
+const struct zfield zfield_apl = { .read = apl_read, .span = apl_span, .print = apl_print };
+
+/* ---- a gateway or relay: none, written as `.', an address or a name (RFC 4025, RFC 8777) ---- */
+
+static const struct zfield *
+gateway_field(unsigned type)
+{
+	switch (type) {
+	case 1:
+		return &zfield_a;
+	case 2:
+		return &zfield_aaaa;
+	case 3:
+		return &zfield_exact_name;
+	default:
+		return NULL;
+	}
+}
+
+static bool
+gateway_read(struct zrdata_in *in, unsigned type)
+{
+	const struct zfield *f = gateway_field(type);
+	const char *t;
+	size_t len;
+
+	if (f != NULL)
+		return f->read(in, f);
+	if (type != 0)
+		return zfield_fail(in,
+		    "gateway type %u is not one of 0 (none), 1 (IPv4), 2 (IPv6) and 3 (a name)",
+		    type);
+	if (!zfield_token(in, "a gateway", &t, &len))
+		return false;
+	return (len == 1 && t[0] == '.') ||
+	    zfield_fail(
+	        in, "`%.*s' where type 0 says that there is no gateway: `.'", ztoken_shown(len), t);
+}
+
+static ssize_t
+gateway_span(const uint8_t *p, size_t len, unsigned type)
+{
+	const struct zfield *f = gateway_field(type);
+
+	return f != NULL ? f->span(p, len, f) : type == 0 ? 0 : -1;
+}
+
+static bool
+gateway_print(struct ztext *x, const uint8_t *p, unsigned type)
+{
+	const struct zfield *f = gateway_field(type);
+
+	if (f != NULL)
+		return f->print(x, p, f->bytes, f);
+	ztext_add(x, ".");
+	return true;
+}
+
+/*
+ * PRECEDENCE TYPE ALGORITHM GATEWAY [KEY]: algorithm 0 says that there is no key (RFC 4025
+ * section 2.4), another that there is.
+ */
+static bool
+ipseckey_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint64_t precedence, type, algorithm;
+
+	(void)f;
+	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &type) ||
+	    !zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, precedence, 1) ||
+	    !zfield_put_number(in, type, 1) || !zfield_put_number(in, algorithm, 1) ||
+	    !gateway_read(in, (unsigned)type))
+		return false;
+	if (algorithm == 0)
+		return in->t[0] == '\0' ||
+		    zfield_fail(in, "a key, where algorithm 0 says that there is none");
+	return zfield_base64.read(in, &zfield_base64);
+}
+
+static ssize_t
+ipseckey_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	ssize_t n = len >= 3 ? gateway_span(p + 3, len - 3, p[1]) : -1;
+
+	(void)f;
+	/* A key that algorithm 0 denies is nobody's harm, and other servers take it, but as text.
+	 */
+	return n >= 0 && (p[2] == 0 || (size_t)n + 3 < len) ? (ssize_t)len : -1;
+}
+
+static bool
+ipseckey_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	size_t n = 3 + (size_t)gateway_span(p + 3, len - 3, p[1]);
+
+	(void)f;
+	ztext_add(x, "%u %u %u ", p[0], p[1], p[2]);
+	if (!gateway_print(x, p + 3, p[1]) || (p[2] == 0 && n < len))
+		return false;
+	if (n < len) {
+		ztext_add(x, " ");
+		ztext_add_base64(x, p + n, len - n);
+	}
+	return true;
+}
+
+const struct zfield zfield_ipseckey = {
+	.read = ipseckey_read, .span = ipseckey_span, .print = ipseckey_print
+};
+
+/* PRECEDENCE DISCOVERY-OPTIONAL TYPE RELAY: the second is the high bit of the type's octet. */
+static bool
+amtrelay_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint64_t precedence, optional, type;
+
+	(void)f;
+	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &optional))
+		return false;
+	if (optional > 1)
+		return zfield_fail(in,
+		    "`%llu' where AMTRELAY says whether discovery is optional: 0 or 1",
+		    (unsigned long long)optional);
+	return zfield_number(in, 1, NULL, &type) && zfield_put_number(in, precedence, 1) &&
+	    zfield_put_number(in, optional << 7 | type, 1) && gateway_read(in, (unsigned)type);
+}
+
+static ssize_t
+amtrelay_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	unsigned type = len >= 2 ? p[1] & 0x7fu : 0;
+	ssize_t n = len >= 2 ? gateway_span(p + 2, len - 2, type) : -1;
+
+	(void)f;
+	if (type > 3)
+		return (ssize_t)len;   /* of what follows nothing is known */
+	return n >= 0 && (size_t)n + 2 == len ? (ssize_t)len : -1;
+}
+
+static bool
+amtrelay_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	unsigned type = p[1] & 0x7fu;
+
+	(void)len;
+	(void)f;
+	ztext_add(x, "%u %u %u ", p[0], p[1] >> 7, type);
+	return type <= 3 && gateway_print(x, p + 2, type);
+}
+
+const struct zfield zfield_amtrelay = {
+	.read = amtrelay_read, .span = amtrelay_span, .print = amtrelay_print
+};
+
+/* ---- HIP (RFC 8005 section 6): ALGORITHM HIT KEY [SERVER ...]; the wire has both's lengths ----
+ */
+
+#define HIP_HEAD 4
+
+static bool
+hip_read(struct zrdata_in *in, const struct zfield *f)
+{
+	size_t head = in->len, len;
+	uint64_t algorithm;
+	ssize_t n;
+	const char *t;
+
+	(void)f;
+	if (!zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, 0, HIP_HEAD) ||
+	    !zfield_token(in, "a host identity tag", &t, &len))
+		return false;
+	if ((n = zfield_parse_hex(t, len, in->out + in->len, UINT8_MAX)) <= 0)
+		return zfield_fail(in,
+		    "`%.*s' is not a host identity tag: up to 255 bytes of two hexadecimal digits",
+		    ztoken_shown(len), t);
+	in->len += (size_t)n;
+	in->out[head] = (uint8_t)n;
+	in->out[head + 1] = (uint8_t)algorithm;
+	if (!zfield_token(in, "a public key", &t, &len))
+		return false;
+	if ((n = zfield_parse_base64(t, len, in->out + in->len, ZRDATA_MAX - in->len)) <= 0)
+		return zfield_fail(
+		    in, "`%.*s' is not a public key in base64", ztoken_shown(len), t);
+	in->len += (size_t)n;
+	dns_put16(in->out + head + 2, (uint16_t)n);
+	while (in->t[0] != '\0')
+		if (!zfield_exact_name.read(in, &zfield_exact_name))
+			return false;
+	return true;
+}
+
+static ssize_t
+hip_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	size_t at = len >= HIP_HEAD ? (size_t)HIP_HEAD + p[0] + dns_get16(p + 2) : 0, n;
+
+	(void)f;
+	if (at == 0 || at > len || p[0] == 0 || dns_get16(p + 2) == 0)
+		return -1;
+	for (; at < len; at += n)
+		if ((n = dns_name_len(p + at, len - at)) == 0)
+			return -1;
+	return (ssize_t)len;
+}
+
+static bool
+hip_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	size_t hit = p[0], key = dns_get16(p + 2), at = HIP_HEAD + hit + key;
+
+	(void)f;
+	ztext_add(x, "%u ", p[1]);
+	ztext_add_hex(x, p + HIP_HEAD, hit);
+	ztext_add(x, " ");
+	ztext_add_base64(x, p + HIP_HEAD + hit, key);
+	for (; at < len; at += dns_name_len(p + at, len - at)) {
+		ztext_add(x, " ");
+		ztext_add_name(x, p + at);
+	}
+	return true;
+}
+
+const struct zfield zfield_hip = { .read = hip_read, .span = hip_span, .print = hip_print };

@@ -1,0 +1,303 @@
+/* zlint: what can be served but will disappoint: targets without addresses, missing glue, data that nobody can see. */
+#include <string.h>
+
+#include "dns/dns.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/ztree.h"
+
+/* The types whose targets are hosts (RFC 2181 section 10.3), and where the name stands in their data. */
+static const struct {
+	uint16_t type;
+	uint8_t at;
+	const char *name;
+} hosts[] = { { DNS_T_NS, 0, "NS" }, { DNS_T_MX, 2, "MX" }, { DNS_T_SRV, 6, "SRV" } };
+
+/* The nearest existing name above `rel`, and where its part begins in *at.  Of the apex itself: the apex. */
+static const struct tnode *
+encloser(const struct ztree *t, const uint8_t *rel, size_t len, size_t *at)
+{
+	const struct tnode *n = NULL;
+
+	for (*at = 0; *at < len && n == NULL;) {
+		*at += 1u + rel[*at];
+		n = ztree_find(t, rel + *at, len - *at);
+	}
+	return n != NULL ? n : t->apex;
+}
+
+/* What answers for a name of the zone: its node, or that of the wildcard that stands for it; NULL when nothing does. */
+static const struct tnode *
+node_for(const struct ztree *t, const uint8_t *rel, size_t len)
+{
+	const struct tnode *n = ztree_find(t, rel, len);
+	uint8_t wild[DNS_WIRE_NAME + 2] = { 1, '*' };
+	size_t at;
+
+	if (n != NULL)
+		return n;
+	(void)encloser(t, rel, len, &at);
+	memcpy(wild + 2, rel + at, len - at);
+	return ztree_find(t, wild, len - at + 2);
+}
+
+/* The delegation that a name is at or below; NULL in the zone itself. */
+static const struct tnode *
+cut_over(const struct ztree *t, const uint8_t *rel, size_t len)
+{
+	const struct tnode *n = ztree_find(t, rel, len), *cut = NULL;
+	size_t at;
+
+	if (n == NULL)
+		n = encloser(t, rel, len, &at);
+	for (; n != NULL; n = n->parent)
+		if ((n->flags & ZNODE_CUT) != 0)
+			cut = n;
+	return cut;
+}
+
+static bool
+has_address(const struct tnode *n)
+{
+	return tnode_find(n, DNS_T_A, 0) != NULL || tnode_find(n, DNS_T_AAAA, 0) != NULL;
+}
+
+/* Four labels of digits, and then nothing or the zone: an address that somebody wrote where a name belongs. */
+static bool
+looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
+{
+	size_t at = 0;
+
+	for (unsigned label = 0; label < 4; label++, at += 1u + name[at]) {
+		if (name[at] == 0 || name[at] > 3)
+			return false;
+		for (unsigned i = 1; i <= name[at]; i++)
+			if (name[at + i] < '0' || name[at + i] > '9')
+				return false;
+	}
+	return name[at] == 0 || (len - at == t->origin_len && memcmp(name + at, t->origin, t->origin_len) == 0);
+}
+
+/* A host that the data of a record names. */
+static void
+lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec, unsigned row)
+{
+	const char *type = hosts[row].name;
+	const uint8_t *rdata = rec->rdata + hosts[row].at;
+	unsigned line = s->line + rec->below;
+	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
+	uint8_t name[DNS_WIRE_NAME];
+	size_t len = rec->rdlen > hosts[row].at ? dns_name_len(rdata, rec->rdlen - hosts[row].at) : 0, rel;
+	const struct tnode *cut, *target;
+
+	if (len <= 1)
+		return;   /* "." says that there is none (RFC 7505, RFC 2782) */
+	dns_name_lower(name, rdata, len);
+	ztree_name_text(t, n->name, n->name_len, owner);
+	dns_name_text(name, text);
+	if (looks_like_address(name, len, t)) {
+		ztree_warn(t, s->file, line, "%s: its %s record names %s, which looks like an address; it needs a host's name", owner, type, text);
+		return;
+	}
+	if (!dns_name_under(name, len, t->origin, t->origin_len))
+		return;
+	rel = len - t->origin_len;
+	cut = cut_over(t, name, rel);
+	target = node_for(t, name, rel);
+	if (cut != NULL && (cut != n || s->type != DNS_T_NS))
+		return;   /* the other zone has its addresses */
+	if (target != NULL && tnode_find(target, DNS_T_CNAME, 0) != NULL)
+		ztree_warn(t, s->file, line, "%s: its %s record names %s, which is an alias (CNAME); it needs a host with addresses", owner, type, text);
+	else if (target == NULL || !has_address(target))
+		ztree_warn(t, s->file, line, cut != NULL ? "%s: its %s record names %s, which is inside of the delegation and has no A or AAAA record here; "
+		    "nobody can find that server" : "%s: its %s record names %s, which has no A or AAAA record", owner, type, text);
+}
+
+static void
+lint_hosts(struct ztree *t, const struct tnode *n)
+{
+	for (unsigned i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		const struct trrset *s = tnode_find(n, hosts[i].type, 0);
+
+		for (const struct trec *rec = s != NULL ? s->first : NULL; rec != NULL; rec = rec->next)
+			lint_host(t, n, s, rec, i);
+	}
+}
+
+/* ---- names that stand for others ---- */
+
+/* The types whose target need not be a host, but has to be there, and where it stands. */
+static const struct {
+	uint16_t type;
+	uint8_t at;
+	const char *name;
+} targets[] = { { DNS_T_CNAME, 0, "CNAME" }, { DNS_T_DNAME, 0, "DNAME" }, { DNS_T_SVCB, 2, "SVCB" },
+	{ DNS_T_HTTPS, 2, "HTTPS" } };
+
+/* Is there a DNAME above the name, which makes up what is asked for below? */
+static bool
+is_below_dname(const struct ztree *t, const uint8_t *rel, size_t len)
+{
+	size_t at;
+
+	for (const struct tnode *n = encloser(t, rel, len, &at); n != NULL; n = n->parent)
+		if ((n->flags & ZNODE_DNAME) != 0)
+			return true;
+	return false;
+}
+
+static void
+lint_target(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec,
+    unsigned row)
+{
+	const uint8_t *rdata = rec->rdata + targets[row].at;
+	size_t len = rec->rdlen > targets[row].at
+	    ? dns_name_len(rdata, rec->rdlen - targets[row].at)
+	    : 0,
+	       rel;
+	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
+	uint8_t name[DNS_WIRE_NAME];
+	const struct tnode *target;
+
+	if (len <= 1)
+		return; /* of SVCB: the owner itself, or that there is none (RFC 9460 section 2.5)
+		         */
+	dns_name_lower(name, rdata, len);
+	if (!dns_name_under(name, len, t->origin, t->origin_len))
+		return;
+	rel = len - t->origin_len;
+	target = node_for(t, name, rel);
+	/* What stands below a DNAME's target may be all that is meant. */
+	if ((target != NULL && (target->sets != NULL || s->type == DNS_T_DNAME)) ||
+	    cut_over(t, name, rel) != NULL || is_below_dname(t, name, rel))
+		return;
+	ztree_name_text(t, n->name, n->name_len, owner);
+	dns_name_text(name, text);
+	ztree_warn(t, s->file, s->line + rec->below,
+	    "%s: its %s record names %s, which has no records; is a final dot missing or too much?",
+	    owner, targets[row].name, text);
+}
+
+static void
+lint_targets(struct ztree *t, const struct tnode *n)
+{
+	for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		const struct trrset *s = tnode_find(n, targets[i].type, 0);
+
+		for (const struct trec *rec = s != NULL ? s->first : NULL; rec != NULL;
+		     rec = rec->next)
+			lint_target(t, n, s, rec, i);
+	}
+}
+
+/* ---- mappings that are none ---- */
+
+#define MAPPING "_jitsu"
+#define MAPPING_LEN (sizeof(MAPPING) - 1)
+#define MAPPING_EDITS 2        /* letters that are left out, put in, changed or exchanged */
+
+/* Edits from a label to the mappings' own; more than MAPPING_EDITS is far. */
+static unsigned
+mapping_distance(const uint8_t *label, size_t len)
+{
+	unsigned d[MAPPING_LEN + MAPPING_EDITS + 1][MAPPING_LEN + 1];
+
+	if (len + MAPPING_EDITS < MAPPING_LEN || len > MAPPING_LEN + MAPPING_EDITS)
+		return MAPPING_EDITS + 1;
+	for (unsigned i = 0; i <= len; i++) {
+		for (unsigned k = 0; k <= MAPPING_LEN; k++) {
+			unsigned best = i + k;
+
+			if (i > 0 && k > 0 &&
+			    d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]) < best)
+				best = d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]);
+			if (i > 0 && d[i - 1][k] + 1 < best)
+				best = d[i - 1][k] + 1;
+			if (k > 0 && d[i][k - 1] + 1 < best)
+				best = d[i][k - 1] + 1;
+			if (i > 1 && k > 1 && label[i - 1] == (uint8_t)MAPPING[k - 2] &&
+			    label[i - 2] == (uint8_t)MAPPING[k - 1] && d[i - 2][k - 2] + 1 < best)
+				best = d[i - 2][k - 2] + 1;
+			d[i][k] = best;
+		}
+	}
+	return d[len][MAPPING_LEN];
+}
+
+/* A TXT record that says key=value at a name that looks like a mapping's. */
+static void
+lint_misspelt(struct ztree *t, const struct tnode *n)
+{
+	const struct trrset *s = tnode_find(n, DNS_T_TXT, 0);
+	const struct trec *rec = s != NULL ? s->first : NULL;
+	char text[LIMIT_NAME_TEXT];
+	unsigned edits;
+
+	if (rec == NULL || n->name_len == 0 || memchr(rec->rdata + 1, '=', rec->rdata[0]) == NULL)
+		return;
+	edits = mapping_distance(n->name + 1, n->name[0]);
+	if (edits == 0 || edits > MAPPING_EDITS)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	ztree_warn(t, s->file, s->line,
+	    "%s: this TXT record is served and maps nothing; a mapping's name begins with " MAPPING,
+	    text);
+}
+
+/* ---- places ---- */
+
+/* Records that are there in vain: below a DNAME, a delegation at a wildcard, a mapping that is none. */
+static void
+lint_place(struct ztree *t, const struct tnode *n)
+{
+	bool cut_at_wildcard =
+	    (n->flags & ZNODE_CUT) != 0 && n->name_len >= 2 && n->name[0] == 1 && n->name[1] == '*';
+	bool mapping = n->name_len > MAPPING_LEN && n->name[0] == MAPPING_LEN &&
+	    memcmp(n->name + 1, MAPPING, MAPPING_LEN) == 0 && n->sets->type != DNS_T_RRSIG &&
+	    n->sets->type != DNS_T_NSEC;
+	const struct trrset *s = n->sets;
+	char text[LIMIT_NAME_TEXT];
+	const struct tnode *up;
+
+	for (up = n->parent; up != NULL && (up->flags & ZNODE_DNAME) == 0; up = up->parent)
+		;
+	if (up == NULL && !cut_at_wildcard && !mapping)
+		return;
+	ztree_name_text(t, n->name, n->name_len, text);
+	if (up != NULL)
+		ztree_warn(t, s->file, s->line, "%s is below a DNAME and never served (RFC 6672 section 2.4)", text);
+	if (cut_at_wildcard)
+		ztree_warn(t, s->file, s->line, "%s is a delegation at a wildcard, which RFC 4592 section 4.2 leaves undefined", text);
+	if (mapping)
+		ztree_warn(t, s->file, s->line, "%s: a mapping is a TXT record; this one is served and maps nothing", text);
+}
+
+/* Without NSEC3PARAM nobody knows which chain of NSEC3 records is whole (RFC 5155 section 4). */
+static void
+lint_nsec3(struct ztree *t)
+{
+	const struct tnode *n = t->first;
+
+	if (tnode_find(t->apex, DNS_T_NSEC3PARAM, 0) != NULL)
+		return;
+	while (n != NULL && tnode_find(n, DNS_T_NSEC3, 0) == NULL)
+		n = n->next;
+	if (n != NULL)
+		ztree_warn(t, n->sets->file, n->sets->line,
+		    "the zone's NSEC3 records are not served, since it has no NSEC3PARAM record");
+}
+
+void
+ztree_lint(struct ztree *t)
+{
+	lint_nsec3(t);
+	for (const struct tnode *n = t->first; n != NULL; n = n->next) {
+		if ((n->flags & ZNODE_NSEC3) != 0 || n->sets == NULL)
+			continue;
+		lint_place(t, n);
+		if ((n->flags & ZNODE_OCCLUDED) != 0)
+			continue;
+		lint_hosts(t, n);
+		lint_targets(t, n);
+		lint_misspelt(t, n);
+	}
+}

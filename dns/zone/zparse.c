@@ -1,0 +1,458 @@
+/* zparse: master files into records. */
+#include "dns/zone/zparse.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/zbudget.h"
+#include "dns/zone/zhint.h"
+#include "dns/zone/zquick.h"
+#include "dns/zone/zrdata.h"
+#include "dns/zone/zread.h"
+#include "dns/zone/ztoken.h"
+#include "dns/zone/ztype.h"
+
+#define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
+#define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
+#define QUOTE_MAX 120           /* of an offending record in a finding */
+#define NOT_SHOWN \
+	"the text is not shown, as not everybody may read the file and no line before it was right"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+struct name {
+	uint8_t wire[DNS_WIRE_NAME];
+	size_t len;
+};
+
+struct zparse {
+	struct report *report;
+	struct name origin;        /* of the zone */
+	char *entry;               /* LIMIT_RECORD_TEXT */
+	uint8_t *rdata;            /* ZRDATA_MAX */
+	char **files;              /* names that were parsed, for findings */
+	unsigned nfiles;
+	const struct zparse_ops *ops;
+	bool spent;                /* the budget, and that was said */
+};
+
+/* Where in which file, and what holds there. */
+struct scope {
+	struct zparse *p;
+	const char *file;
+	unsigned line;
+	unsigned depth;            /* of $INCLUDE */
+	struct name origin;        /* in the case that it was written in */
+	struct name origin_low;
+	struct name last;          /* the last owner, lower case; the origin at first */
+	uint32_t ttl;
+	size_t nerrors;
+	bool shown;                /* its text is no secret, or it is a zone: an entry was right */
+};
+
+static void __attribute__((format(printf, 2, 0)))
+found_va(struct scope *s, const char *fmt, va_list ap)
+{
+	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
+	s->nerrors++;
+}
+
+static void __attribute__((format(printf, 2, 3)))
+found(struct scope *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	found_va(s, fmt, ap);
+	va_end(ap);
+}
+
+/*
+ * A finding with text of the file in it; `plain` has none.  A file that was made a zone by mistake
+ * or by a link, such as a key, does not begin with an entry that is right.
+ */
+static void __attribute__((format(printf, 3, 4)))
+found_text(struct scope *s, const char *plain, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!s->shown) {
+		found(s, "%s; " NOT_SHOWN, plain);
+		return;
+	}
+	va_start(ap, fmt);
+	found_va(s, fmt, ap);
+	va_end(ap);
+}
+
+struct zparse *
+zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m)
+{
+	struct zparse *p = calloc(1, sizeof(*p));
+	char why[200];
+
+	if (p == NULL)
+		goto nomem;
+	p->report = r;
+	p->entry = malloc(LIMIT_RECORD_TEXT);
+	p->rdata = malloc(ZRDATA_MAX);
+	if (p->entry == NULL || p->rdata == NULL)
+		goto nomem;
+	p->origin.len = zfield_parse_name(
+	    origin, strlen(origin), (const uint8_t *)"", 1, p->origin.wire, why, sizeof(why));
+	if (p->origin.len == 0) {
+		(void)err_set(m, ERR_PARSE, "%s", why);
+		zparse_free(p);
+		return NULL;
+	}
+	*len = p->origin.len;
+	dns_name_lower(wire, p->origin.wire, *len);
+	return p;
+nomem:
+	(void)err_set(m, ERR_NOMEM, "parsing %s", origin);
+	zparse_free(p);
+	return NULL;
+}
+
+void
+zparse_free(struct zparse *p)
+{
+	if (p == NULL)
+		return;
+	for (unsigned i = 0; i < p->nfiles; i++)
+		free(p->files[i]);
+	free(p->files);
+	free(p->rdata);
+	free(p->entry);
+	free(p);
+}
+
+/* A copy of a file's name that lives as long as the parser; NULL without memory. */
+static const char *
+keep_file(struct zparse *p, const char *file)
+{
+	char **grown = realloc(p->files, (p->nfiles + 1) * sizeof(*grown));
+
+	if (grown == NULL)
+		return NULL;
+	p->files = grown;
+	p->files[p->nfiles] = strdup(file);
+	return p->files[p->nfiles] != NULL ? p->files[p->nfiles++] : NULL;
+}
+
+/* ---- tokens ---- */
+
+static bool
+is_class(const char *t)
+{
+	return ztoken_is(t, "IN") || ztoken_is(t, "CH") || ztoken_is(t, "HS") || ztoken_is(t, "CS") ||
+	    (strncasecmp(t, "CLASS", 5) == 0 && isdigit((unsigned char)t[5]));
+}
+
+static void
+set_origin(struct scope *s, const struct name *origin)
+{
+	s->origin = *origin;
+	s->origin_low.len = origin->len;
+	dns_name_lower(s->origin_low.wire, origin->wire, origin->len);
+}
+
+/* A name in a directive, relative to the origin that holds; false after a finding. */
+static bool
+directive_name(struct scope *s, const char *text, struct name *name)
+{
+	char why[200];
+
+	name->len = zfield_parse_name(
+	    text, strlen(text), s->origin.wire, s->origin.len, name->wire, why, sizeof(why));
+	if (name->len == 0)
+		found(s, "%s", why);
+	return name->len > 0;
+}
+
+/* ---- directives ---- */
+
+static void
+directive_origin(struct scope *s, char *argv[2])
+{
+	struct name name;
+
+	if (directive_name(s, argv[0], &name))
+		set_origin(s, &name);
+}
+
+static void
+directive_ttl(struct scope *s, char *argv[2])
+{
+	if (!ztoken_ttl(argv[0], strlen(argv[0]), TTL_MAX, &s->ttl))
+		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all", argv[0], TTL_MAX);
+}
+
+/* Takes quotes off, in place. */
+static void
+unquote(char *t)
+{
+	size_t n = strlen(t);
+
+	if (n >= 2 && t[0] == '"' && t[n - 1] == '"') {
+		memmove(t, t + 1, n - 2);
+		t[n - 2] = '\0';
+	}
+}
+
+static enum err parse_scope(struct scope *s, int fd);
+
+/* The included file has its own origin and last owner; $TTL goes on, as a file's text put in its place would have it. */
+static void
+directive_include(struct scope *s, char *argv[2])
+{
+	struct scope inner = { .p = s->p, .depth = s->depth + 1, .ttl = s->ttl };
+	struct name origin = s->origin;
+	struct errmsg why = { "" };
+	int fd = -1;
+
+	unquote(argv[0]);
+	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
+		found(s, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does it include itself?", argv[0],
+		    LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
+		return;
+	}
+	if (argv[1] != NULL && !directive_name(s, argv[1], &origin))
+		return;
+	set_origin(&inner, &origin);
+	inner.last = inner.origin_low;
+	if (s->p->ops->include == NULL || (inner.file = keep_file(s->p, argv[0])) == NULL)
+		(void)err_set(&why, ERR_UNSUPPORTED, "not possible here");
+	else
+		fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &inner.shown, &why);
+	if (fd < 0) {
+		found(s, "$INCLUDE %s: %s", argv[0], why.text);
+		return;
+	}
+	if (parse_scope(&inner, fd) != ERR_OK)
+		s->nerrors++;
+	close(fd);
+}
+
+static const struct directive {
+	const char *name;
+	unsigned least, most;
+	void (*run)(struct scope *, char *argv[2]);
+	const char *usage;
+} directives[] = {
+	{ "$ORIGIN", 1, 1, directive_origin, "$ORIGIN NAME" },
+	{ "$TTL", 1, 1, directive_ttl, "$TTL TIME" },
+	{ "$INCLUDE", 1, 2, directive_include, "$INCLUDE FILE [ORIGIN]" },
+};
+
+static void
+parse_directive(struct scope *s, char *entry)
+{
+	char words[2][LIMIT_NAME_TEXT], *argv[2] = { NULL, NULL };
+	const struct directive *d = NULL;
+	unsigned argc = 0;
+
+	for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
+		if (ztoken_is(entry, directives[i].name))
+			d = &directives[i];
+	if (d == NULL) {
+		found_text(s, "unknown directive; known are $ORIGIN, $TTL and $INCLUDE",
+		    "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE",
+		    (int)ztoken_len(entry), entry);
+		return;
+	}
+	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t), argc++) {
+		size_t n = ztoken_len(t);
+
+		if (argc == d->most || n >= sizeof(words[0])) {
+			argc = d->most + 1;
+			break;
+		}
+		memcpy(words[argc], t, n);
+		words[argc][n] = '\0';
+		argv[argc] = words[argc];
+	}
+	s->shown = true;   /* nothing but a master file has this word here */
+	if (argc < d->least || argc > d->most)
+		found(s, "usage: %s", d->usage);
+	else
+		d->run(s, argv);
+}
+
+/* ---- records ---- */
+
+/* Most records of large zones; false: somebody has to look at it more closely. */
+static bool
+parse_quickly(struct scope *s, const char *entry)
+{
+	struct zparse_rr out = { .file = s->file, .line = s->line };
+	struct zquick q;
+
+	if (!zquick_read(entry, s->origin_low.wire, s->origin_low.len, s->ttl, &q))
+		return false;
+	memcpy(s->last.wire, q.owner, q.owner_len);
+	s->last.len = q.owner_len;
+	memcpy(out.owner, q.owner, q.owner_len);
+	out.owner_len = q.owner_len;
+	out.type = q.type;
+	out.ttl = q.ttl;
+	out.rdata = q.rdata;
+	out.rdlen = q.rdlen;
+	s->shown = true;
+	s->p->ops->record(s->p->ops->record_arg, &out);
+	return true;
+}
+
+/* The owner at the beginning of an entry, which becomes the last one; false after a finding. */
+static bool
+parse_owner(struct scope *s, const char *entry)
+{
+	struct name name;
+	char why[200];
+
+	if (*entry == ' ')
+		return true;
+	name.len = zfield_parse_name(entry, ztoken_len(entry), s->origin_low.wire,
+	    s->origin_low.len, name.wire, why, sizeof(why));
+	if (name.len == 0) {
+		found_text(s, "the entry does not begin with a domain name", "%s", why);
+		return false;
+	}
+	dns_name_lower(s->last.wire, name.wire, name.len);
+	s->last.len = name.len;
+	return true;
+}
+
+/*
+ * TTL and class, in any order, each of them there or not; *t is then the type.  False after a
+ * finding.
+ */
+static bool
+parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
+{
+	bool has_ttl = false, has_class = false;
+
+	for (;; *t = ztoken_next(*t)) {
+		if (!has_ttl && isdigit((unsigned char)**t)) {
+			has_ttl = true;
+			if (ztoken_ttl(*t, ztoken_len(*t), TTL_MAX, ttl))
+				continue;
+			found_text(s, "an owner and something that is not a TTL",
+			    "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or "
+			    "w, up to %u seconds in all",
+			    ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
+			return false;
+		}
+		if (has_class || !is_class(*t))
+			return true;
+		has_class = true;
+		if (ztoken_is(*t, "IN") || ztoken_is(*t, "CLASS1"))
+			continue;
+		found_text(s, "only class IN is served", "only class IN is served: `%.*s'",
+		    QUOTE_MAX, entry);
+		return false;
+	}
+}
+
+static void
+parse_record(struct scope *s, char *entry)
+{
+	struct zparse_rr out = { .file = s->file, .line = s->line, .ttl = s->ttl };
+	char *t = *entry == ' ' ? entry + 1 : ztoken_next(entry), why[200], hint[200];
+
+	if (!parse_owner(s, entry) || !parse_ttl_class(s, &t, &out.ttl, entry))
+		return;
+	if (*t == '\0') {
+		found_text(s, "a type and its data are missing",
+		    "a type and its data are missing: `%.*s'", QUOTE_MAX, entry);
+		return;
+	}
+	if (!ztype_number(t, ztoken_len(t), &out.type)) {
+		found_text(s, "there is no such record type",
+		    "there is no record type \"%.*s\": `%.*s'; any type can be written as "
+		    "TYPE65280 \\# LENGTH HEX",
+		    ztoken_shown(ztoken_len(t)), t, QUOTE_MAX, entry);
+		return;
+	}
+	if (!zrdata_read(out.type, ztoken_next(t), s->origin.wire, s->origin.len, s->p->rdata,
+	        &out.rdlen, why, sizeof(why))) {
+		zhint(out.type, hint, sizeof(hint));
+		found_text(s, hint, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, hint);
+		return;
+	}
+	memcpy(out.owner, s->last.wire, s->last.len);
+	out.owner_len = s->last.len;
+	out.rdata = s->p->rdata;
+	s->shown = true;
+	s->p->ops->record(s->p->ops->record_arg, &out);
+}
+
+/* Is the budget spent?  That is said once, where it happened. */
+static bool
+is_spent(struct scope *s)
+{
+	const struct zbudget *b = s->p->ops->budget;
+	char why[LIMIT_NAME_TEXT + 200];
+
+	if (b == NULL || b->spent == ZBUDGET_LEFT)
+		return false;
+	s->nerrors++;
+	if (!s->p->spent) {
+		s->p->spent = true;
+		zbudget_text(b, why, sizeof(why));
+		found(s, "%s", why);
+	}
+	return true;
+}
+
+static enum err
+parse_scope(struct scope *s, int fd)
+{
+	struct zreader *r = malloc(sizeof(*r));
+	bool first = true;
+	const char *why;
+	enum zread got;
+	size_t len;
+
+	if (r == NULL) {
+		found(s, "%s", err_str(ERR_NOMEM));
+		return ERR_NOMEM;
+	}
+	zreader_init(r, fd, s->p->ops->budget);
+	while ((got = zreader_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
+		if (is_spent(s))
+			break;
+		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+			found(s, "the file begins with a byte order mark, which is not part of a master file; save it as UTF-8 without one");
+		else if (got == ZREAD_BAD)
+			found_text(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
+		else if (s->p->entry[0] == '$')
+			parse_directive(s, s->p->entry);
+		else if (!parse_quickly(s, s->p->entry))
+			parse_record(s, s->p->entry);
+		first = false;
+	}
+	(void)is_spent(s);
+	free(r);
+	return s->nerrors > 0 ? ERR_PARSE : ERR_OK;
+}
+
+enum err
+zparse_file(
+    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops)
+{
+	struct scope s = { .p = p, .ttl = DEFAULT_TTL, .shown = shown };
+
+	p->ops = ops;
+	set_origin(&s, &p->origin);
+	s.last = s.origin_low;
+	s.file = keep_file(p, file);
+	if (s.file != NULL)
+		return parse_scope(&s, fd);
+	(void)report_add(p->report, file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
+	return ERR_NOMEM;
+}

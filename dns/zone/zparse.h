@@ -1,0 +1,55 @@
+/*
+ * zparse: master files (RFC 1035 section 5) into records; the directives are $ORIGIN, $TTL and
+ * $INCLUDE, with their scopes.
+ *
+ * Findings go to a struct report with file and line, and parsing goes on behind them.
+ */
+#ifndef DNS_ZONE_ZPARSE_H
+#define DNS_ZONE_ZPARSE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "dns/zimage/name.h"
+
+struct zparse_rr {
+	uint8_t owner[DNS_WIRE_NAME];      /* lower case */
+	size_t owner_len;
+	uint16_t type;
+	uint32_t ttl;
+	const uint8_t *rdata; /* wire format, names uncompressed and in the file's case; what the
+	                         type needs (zrdata_check) */
+	size_t rdlen;
+	const char *file;                  /* lives as long as the struct zparse */
+	unsigned line;
+};
+
+struct zbudget;
+
+struct zparse_ops {
+	void (*record)(void *arg, const struct zparse_rr *rr);
+	void *record_arg;
+	/*
+	 * Opens a file for $INCLUDE; the path is as written.  The descriptor becomes the parser's,
+	 * *shown (false before) as for zparse_file.  -1 with the reason in `why`.
+	 */
+	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
+	void *include_arg;
+	struct zbudget *budget; /* when it is spent, parsing ends with one finding; NULL: none */
+};
+
+struct zparse;
+
+/* `origin` is text, absolute or relative to the root; wire receives it in lower case. NULL when it is no name or memory is out (m says). */
+struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m);
+void zparse_free(struct zparse *p);
+
+/*
+ * Parses one file from its current position; fd stays the caller's.  Findings quote its text where
+ * that is no secret (shown), else behind its first record or directive.  ERR_PARSE when something
+ * was found in it.
+ */
+enum err zparse_file(
+    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops);
+
+#endif

@@ -1,0 +1,177 @@
+/* zrdata: RDATA from text and back, field by field. */
+#include "dns/zone/zrdata.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "dns/zimage/name.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/svcb.h"
+#include "dns/zone/zdigest.h"
+#include "dns/zone/ztoken.h"
+#include "dns/zone/ztype.h"
+
+#define UNKNOWN "\\#"
+
+/* \# LENGTH HEX */
+static bool
+read_unknown(struct zrdata_in *in)
+{
+	size_t begin = in->len;
+	uint64_t n;
+
+	in->t += sizeof(UNKNOWN) - 1 + (in->t[sizeof(UNKNOWN) - 1] == ' ');
+	if (!zfield_number(in, 2, NULL, &n) ||
+	    (in->t[0] != '\0' && !zfield_hex.read(in, &zfield_hex)))
+		return false;
+	return in->len - begin == n ||
+	    zfield_fail(
+	        in, "\\# says %llu bytes, and %zu follow", (unsigned long long)n, in->len - begin);
+}
+
+static bool
+read_fields(struct zrdata_in *in, const struct ztype *type)
+{
+	if (type == NULL || type->fields[0] == NULL)
+		return zfield_fail(in, "data of type %s is read only as \\# LENGTH HEX (RFC 3597)",
+		    in->type); /* obsolete, or nobody named its fields */
+	for (unsigned i = 0; i < ZTYPE_FIELDS && type->fields[i] != NULL; i++)
+		if (!type->fields[i]->read(in, type->fields[i]))
+			return false;
+	return in->t[0] == '\0' ||
+	    zfield_fail(in, "`%.*s' behind the last field of %s", ztoken_shown(ztoken_len(in->t)),
+	        in->t, in->type);
+}
+
+bool
+zrdata_read(uint16_t type, const char *text, const uint8_t *origin, size_t origin_len, uint8_t *out,
+    size_t *len, char *why, size_t size)
+{
+	char name[ZTYPE_TEXT];
+	struct zrdata_in in = { .t = text,
+		.origin = origin,
+		.origin_len = origin_len,
+		.type = ztype_text(type, name),
+		.out = out,
+		.why = why,
+		.size = size };
+
+	if (!(ztoken_is(text, UNKNOWN) ? read_unknown(&in) : read_fields(&in, ztype_find(type))))
+		return false;
+	*len = in.len;
+	return zrdata_check(type, out, in.len, why, size);
+}
+
+/*
+ * The next field of RDATA: which, where, and how long; false behind the last one, and when that is
+ * malformed (*span is -1 then).
+ */
+static bool
+field_next(const struct ztype *type, unsigned *i, const uint8_t *rdata, size_t len, size_t *at,
+    ssize_t *span)
+{
+	if (*i > 0)
+		*at += (size_t)*span;
+	if (*i >= ZTYPE_FIELDS || type->fields[*i] == NULL)
+		return false;
+	*span = type->fields[*i]->span(rdata + *at, len - *at, type->fields[*i]);
+	++*i;
+	return *span >= 0;
+}
+
+bool
+zrdata_check(uint16_t type, const uint8_t *rdata, size_t len, char *why, size_t size)
+{
+	const struct ztype *t = ztype_find(type);
+	const char *fault = NULL;
+	char name[ZTYPE_TEXT];
+	size_t at = 0;
+	ssize_t span = 0;
+	unsigned i = 0;
+
+	if (t == NULL || t->fields[0] == NULL)
+		return true;
+	if (!zdigest_check(type, rdata, len, why, size))
+		return false;
+	if (type == DNS_T_SVCB || type == DNS_T_HTTPS)
+		fault = svcb_fault(rdata, len);
+	while (fault == NULL && field_next(t, &i, rdata, len, &at, &span))
+		;
+	if (fault == NULL && span >= 0 && at == len)
+		return true;
+	(void)snprintf(why, size, fault != NULL ? "%s" : "this is no data of type %s",
+	    fault != NULL ? fault : ztype_text(type, name)); /* fits */
+	return false;
+}
+
+static void
+print_unknown(struct ztext *x, const uint8_t *rdata, size_t len)
+{
+	ztext_add(x, len > 0 ? UNKNOWN " %zu " : UNKNOWN " %zu", len);
+	ztext_add_hex(x, rdata, len);
+}
+
+/* False when this data has no text of its type's. */
+static bool
+print_fields(struct ztext *x, const struct ztype *t, const uint8_t *rdata, size_t len)
+{
+	const size_t begin = x->len;
+	size_t at = 0, text;
+	ssize_t span = 0;
+	unsigned i = 0;
+
+	while (field_next(t, &i, rdata, len, &at, &span)) {
+		const char *blank = i > 1 ? " " : "";
+
+		ztext_add(x, "%s", blank);
+		text = x->len;
+		if (!t->fields[i - 1]->print(x, rdata + at, (size_t)span, t->fields[i - 1]))
+			return false;
+		if (x->len == text)
+			ztext_cut(x, text - strlen(blank));   /* a field that is left out */
+	}
+	return span >= 0 && at == len && x->len > begin &&
+	    x->len - begin < LIMIT_RECORD_TEXT - LIMIT_NAME_TEXT - ZTYPE_TEXT - 32;
+}
+
+void
+zrdata_print(struct ztext *x, uint16_t type, const uint8_t *rdata, size_t len)
+{
+	const struct ztype *t = ztype_find(type);
+	const size_t begin = x->len;
+
+	if (t != NULL && t->fields[0] != NULL && print_fields(x, t, rdata, len))
+		return;
+	ztext_cut(x, begin);
+	print_unknown(x, rdata, len);
+}
+
+bool
+zrdata_equal(uint16_t type, const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
+{
+	const struct ztype *t;
+	size_t at = 0;
+	ssize_t span = 0;
+	unsigned i = 0;
+
+	if (alen != blen)
+		return false;
+	if (memcmp(a, b, alen) == 0)
+		return true;
+	if (type == DNS_T_A || type == DNS_T_AAAA || (t = ztype_find(type)) == NULL)
+		return false;
+	while (field_next(t, &i, a, alen, &at, &span)) {
+		uint8_t low[2][DNS_WIRE_NAME];
+
+		if (!t->fields[i - 1]->folds && memcmp(a + at, b + at, (size_t)span) != 0)
+			return false;
+		if (!t->fields[i - 1]->folds)
+			continue;
+		dns_name_lower(low[0], a + at, (size_t)span);
+		dns_name_lower(low[1], b + at, (size_t)span);
+		if (memcmp(low[0], low[1], (size_t)span) != 0)
+			return false;
+	}
+	return span >= 0 && at == alen;
+}

@@ -1,0 +1,256 @@
+/*
+ * zstring: fields that are text (RFC 1035 section 5.1).
+ *
+ * A character-string is a run of characters without blanks, or anything in quotes; where a quote
+ * begins or ends, the next string begins, as other servers have it: `a"b c"d` are three.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dns/zone/zfield.h"
+#include "dns/zone/ztoken.h"
+
+#define STRING_MAX 255
+
+/* Where the string at t ends: behind its last character, and before a closing quote. */
+static const char *
+string_end(const char *t, bool quoted)
+{
+	while (*t != '\0' && *t != '"' && (quoted || *t != ' '))
+		t += t[0] == '\\' && t[1] != '\0' ? 2 : 1;
+	return t;
+}
+
+/*
+ * The string at in->t, which moves behind it, into out[cap]; *len is what it has.  False with
+ * `why`.
+ */
+static bool
+string_parse(struct zrdata_in *in, const char *what, uint8_t *out, size_t cap, size_t *len)
+{
+	bool quoted = in->t[0] == '"';
+	const char *begin = in->t + quoted, *end = string_end(begin, quoted);
+	size_t text = (size_t)(end - begin), at = 0, n = 0;
+	int c;
+
+	if (in->t[0] == '\0')
+		return zfield_lacks(in, what);
+	if (quoted && *end != '"')
+		return zfield_fail(in, "a quote without its end");
+	while (at < text) {
+		if ((c = zfield_unescape(begin, text, &at)) < 0)
+			return zfield_fail(in,
+			    "`%.*s': behind a backslash, three digits say a number up to 255",
+			    ztoken_shown(text), begin);
+		if (n >= cap)
+			return zfield_fail(in, "`%.*s' is longer than %zu characters",
+			    ztoken_shown(text), begin, cap);
+		out[n++] = (uint8_t)c;
+	}
+	*len = n;
+	in->t = end + quoted;
+	in->t += in->t[0] == ' ';
+	return true;
+}
+
+static bool
+string_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t wire[1 + STRING_MAX];
+	size_t len;
+
+	(void)f;
+	if (!string_parse(in, "a string", wire + 1, STRING_MAX, &len))
+		return false;
+	wire[0] = (uint8_t)len;
+	return zfield_put(in, wire, 1 + len);
+}
+
+static ssize_t
+string_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	return len > 0 && len > p[0] ? (ssize_t)p[0] + 1 : -1;
+}
+
+static bool
+string_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add_quoted(x, p + 1, len - 1);
+	return true;
+}
+
+const struct zfield zfield_string = {
+	.read = string_read, .span = string_span, .print = string_print
+};
+
+/* ---- to the end: some strings, or perhaps one ---- */
+
+static bool
+strings_read(struct zrdata_in *in, const struct zfield *f)
+{
+	do {
+		if (!string_read(in, f))
+			return false;
+	} while (in->t[0] != '\0');
+	return true;
+}
+
+static ssize_t
+strings_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	size_t at = 0;
+
+	(void)f;
+	while (at < len)
+		at += 1u + p[at];
+	return len > 0 && at == len ? (ssize_t)len : -1;
+}
+
+static bool
+strings_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	for (size_t at = 0; at < len; at += 1u + p[at]) {
+		if (at > 0)
+			ztext_add(x, " ");
+		ztext_add_quoted(x, p + at + 1, p[at]);
+	}
+	return true;
+}
+
+static bool
+maybe_read(struct zrdata_in *in, const struct zfield *f)
+{
+	return in->t[0] == '\0' || string_read(in, f);
+}
+
+static ssize_t
+maybe_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len > 0 ? string_span(p, len, f) : 0;
+}
+
+static bool
+maybe_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return len == 0 || string_print(x, p, len, f);
+}
+
+const struct zfield zfield_strings = {
+	.read = strings_read, .span = strings_span, .print = strings_print
+};
+const struct zfield zfield_string_maybe = {
+	.read = maybe_read, .span = maybe_span, .print = maybe_print
+};
+
+/* ---- strings of certain characters ---- */
+
+static bool
+all_are(const uint8_t *p, size_t len, int (*is)(int))
+{
+	for (size_t i = 0; i < len; i++)
+		if (p[i] >= 0x80 || !is(p[i]))
+			return false;
+	return true;
+}
+
+/* RFC 1183 section 3.1: a PSDN address has at least its DNIC of four digits. */
+static bool
+digits_read(struct zrdata_in *in, const struct zfield *f)
+{
+	size_t at = in->len;
+
+	if (!string_read(in, f))
+		return false;
+	return (in->out[at] >= 4 && all_are(in->out + at + 1, in->out[at], isdigit)) ||
+	    zfield_fail(in, "%s needs four digits or more", in->type);
+}
+
+static ssize_t
+digits_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	ssize_t n = string_span(p, len, f);
+
+	return n > 4 && all_are(p + 1, p[0], isdigit) ? n : -1;
+}
+
+const struct zfield zfield_digits = {
+	.read = digits_read, .span = digits_span, .print = string_print
+};
+
+/* RFC 8659 section 4.1: letters and digits, at least one. */
+static bool
+tag_read(struct zrdata_in *in, const struct zfield *f)
+{
+	const char *t;
+	size_t len;
+
+	(void)f;
+	if (!zfield_token(in, "a tag", &t, &len))
+		return false;
+	if (len > STRING_MAX || !all_are((const uint8_t *)t, len, isalnum))
+		return zfield_fail(in, "`%.*s' is not a tag: it needs letters and digits alone",
+		    ztoken_shown(len), t);
+	return zfield_put_number(in, len, 1) && zfield_put(in, t, len);
+}
+
+static ssize_t
+tag_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	ssize_t n = string_span(p, len, f);
+
+	return n > 1 && all_are(p + 1, p[0], isalnum) ? n : -1;
+}
+
+static bool
+tag_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)f;
+	ztext_add(x, "%.*s", (int)len - 1, (const char *)p + 1);
+	return true;
+}
+
+const struct zfield zfield_tag = { .read = tag_read, .span = tag_span, .print = tag_print };
+
+/* ---- one text of any length, without a length octet, to the end of the data ---- */
+
+static bool
+rest_read(struct zrdata_in *in, const struct zfield *f)
+{
+	size_t len = 0;
+
+	if (f == &zfield_rest_quoted && in->t[0] != '\0' && in->t[0] != '"')
+		return zfield_fail(in, "`%.*s' where %s needs a text in quotes",
+		    ztoken_shown(ztoken_len(in->t)), in->t, in->type);
+	if (!string_parse(in, "a text", in->out + in->len, ZRDATA_MAX - in->len, &len))
+		return false;
+	if (len < f->bytes)
+		return zfield_fail(in, "the text of %s is empty", in->type);
+	in->len += len;
+	return true;
+}
+
+static ssize_t
+rest_span(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	(void)p;
+	(void)f;
+	return (ssize_t)
+	    len; /* none of it has no text of URI, but is taken by other servers as unknown data */
+}
+
+static bool
+rest_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+{
+	ztext_add_quoted(x, p, len);
+	return len >= f->bytes;
+}
+
+const struct zfield zfield_rest = { .read = rest_read, .span = rest_span, .print = rest_print };
+/* RFC 7553 sections 4.4 and 4.5: in quotes, and never empty. */
+const struct zfield zfield_rest_quoted = {
+	.read = rest_read, .span = rest_span, .print = rest_print, .bytes = 1
+};

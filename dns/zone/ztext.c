@@ -1,0 +1,134 @@
+/* ztext: a growing text. */
+#include "dns/zone/ztext.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dns/zimage/name.h"
+
+#define FIRST_CAP 4096
+
+static bool
+reserve(struct ztext *x, size_t more)
+{
+	size_t cap = x->cap > 0 ? x->cap : FIRST_CAP;
+	char *grown;
+
+	if (x->nomem)
+		return false;
+	while (cap - x->len <= more)
+		cap *= 2;
+	if (cap == x->cap)
+		return true;
+	if ((grown = realloc(x->buf, cap)) == NULL) {
+		x->nomem = true;
+		return false;
+	}
+	x->buf = grown;
+	x->cap = cap;
+	return true;
+}
+
+void
+ztext_clear(struct ztext *x)
+{
+	ztext_cut(x, 0);
+}
+
+void
+ztext_cut(struct ztext *x, size_t len)
+{
+	if (len >= x->len)
+		return;
+	x->len = len;
+	x->buf[len] = '\0';
+}
+
+void
+ztext_add(struct ztext *x, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0 || !reserve(x, (size_t)n))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(x->buf + x->len, x->cap - x->len, fmt, ap);   /* fits */
+	va_end(ap);
+	x->len += (size_t)n;
+}
+
+void
+ztext_add_name(struct ztext *x, const uint8_t *name)
+{
+	char text[LIMIT_NAME_TEXT];
+
+	dns_name_text(name, text);
+	ztext_add(x, "%s%s", text, name[0] != 0 ? "." : "");
+}
+
+void
+ztext_add_quoted(struct ztext *x, const uint8_t *p, size_t len)
+{
+	size_t i, n;
+
+	if (!reserve(x, 4 * len + 2))
+		return;
+	n = x->len;
+	x->buf[n++] = '"';
+	for (i = 0; i < len; i++) {
+		if (p[i] < 0x20 || p[i] >= 0x7f) {
+			n += (size_t)snprintf(x->buf + n, 5, "\\%03u", p[i]);
+			continue;
+		}
+		if (p[i] == '"' || p[i] == '\\')
+			x->buf[n++] = '\\';
+		x->buf[n++] = (char)p[i];
+	}
+	x->buf[n++] = '"';
+	x->buf[n] = '\0';
+	x->len = n;
+}
+
+/* Digits of `bits` each, the first ones from the highest bits; the last may lack some. */
+static void
+add_digits(struct ztext *x, const uint8_t *p, size_t len, unsigned bits, const char *digits)
+{
+	size_t total = len * 8, at = 0;
+
+	if (!reserve(x, total / bits + 1))
+		return;
+	for (; at < total; at += bits) {
+		unsigned two = (unsigned)p[at / 8] << 8 | (at / 8 + 1 < len ? p[at / 8 + 1] : 0u);
+
+		x->buf[x->len++] = digits[two >> (16 - at % 8 - bits) & ((1u << bits) - 1)];
+	}
+	x->buf[x->len] = '\0';
+}
+
+void
+ztext_add_hex(struct ztext *x, const uint8_t *p, size_t len)
+{
+	add_digits(x, p, len, 4, "0123456789abcdef");
+}
+
+void
+ztext_add_base64(struct ztext *x, const uint8_t *p, size_t len)
+{
+	static const char *const pads[] = { "", "==", "=" };
+
+	add_digits(
+	    x, p, len, 6, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+	ztext_add(x, "%s", pads[len % 3]);
+}
+
+void
+ztext_add_base32hex(struct ztext *x, const uint8_t *p, size_t len)
+{
+	add_digits(x, p, len, 5, "0123456789abcdefghijklmnopqrstuv");
+}

@@ -1,0 +1,93 @@
+/* ztoken: the words of an entry of a master file. */
+#include "dns/zone/ztoken.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#define SHOWN_MAX 60
+
+size_t
+ztoken_len(const char *t)
+{
+	bool quoted = false;
+	size_t n = 0;
+
+	for (; t[n] != '\0' && (quoted || t[n] != ' '); n++) {
+		if (t[n] == '"')
+			quoted = !quoted;
+		else if (t[n] == '\\' && t[n + 1] != '\0')
+			n++;
+	}
+	return n;
+}
+
+int
+ztoken_shown(size_t len)
+{
+	return (int)(len < SHOWN_MAX ? len : SHOWN_MAX);
+}
+
+char *
+ztoken_next(char *t)
+{
+	t += ztoken_len(t);
+	return *t == ' ' ? t + 1 : t;
+}
+
+bool
+ztoken_is(const char *t, const char *word)
+{
+	size_t n = strlen(word);
+
+	return ztoken_len(t) == n && strncasecmp(t, word, n) == 0;
+}
+
+bool
+ztoken_number(const char *t, size_t len, uint64_t most, uint64_t *n)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < len && isdigit((unsigned char)t[i]) && sum <= most; i++)
+		sum = sum * 10 + (uint64_t)(t[i] - '0');
+	*n = sum;
+	return len > 0 && i == len && sum <= most;
+}
+
+bool
+ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
+	uint64_t sum = 0, n;
+	size_t i = 0, u;
+	bool has_units = false;
+
+	if (len == 0)
+		return false;
+	while (i < len) {
+		if (!isdigit((unsigned char)t[i]))
+			return false;
+		for (n = 0; i < len && isdigit((unsigned char)t[i]) && n <= most; i++)
+			n = n * 10 + (uint64_t)(t[i] - '0');
+		if (i < len) {
+			for (u = 0; u < 5 && units[u].unit != tolower((unsigned char)t[i]); u++)
+				;
+			if (u == 5)
+				return false;
+			n *= units[u].seconds;
+			i++;
+			has_units = true;
+		} else if (has_units) {
+			return false;   /* 1h30: minutes or seconds? */
+		}
+		sum += n;
+		if (sum > most)
+			return false;
+	}
+	*ttl = (uint32_t)sum;
+	return true;
+}

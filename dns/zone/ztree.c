@@ -1,0 +1,468 @@
+/* ztree: one zone in memory while it is compiled. */
+#include "dns/zone/ztree.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "dns/dns.h"
+#include "dns/zimage/rdata.h"
+#include "dns/zone/zrdata.h"
+
+#define CHUNK_SIZE (1u << 20)
+#define FIRST_SLOTS 64
+#define NSEC3_SALT 0x5bd1e995cafef00dull   /* keeps the names of NSEC3 records apart from the zone's */
+
+struct tchunk {
+	struct tchunk *next;
+	size_t used, size;
+	uint8_t data[];
+};
+
+static bool
+can_take(struct ztree *t, size_t bytes)
+{
+	return t->budget == NULL || zbudget_take(t->budget, bytes);
+}
+
+void *
+ztree_alloc(struct ztree *t, size_t size)
+{
+	struct tchunk *c = t->chunks;
+	size_t room = size > CHUNK_SIZE / 4 ? size : CHUNK_SIZE - sizeof(*c);
+	void *p;
+
+	size = (size + 7) & ~(size_t)7;
+	if (c == NULL || c->size - c->used < size) {
+		room = room < size ? size : room;
+		c = can_take(t, sizeof(*c) + room) ? malloc(sizeof(*c) + room) : NULL;
+		if (c == NULL) {
+			t->nomem = true;
+			return NULL;
+		}
+		c->used = 0;
+		c->size = room;
+		c->next = t->chunks;
+		t->chunks = c;
+	}
+	p = c->data + c->used;
+	c->used += size;
+	return p;
+}
+
+void
+ztree_clear(struct ztree *t)
+{
+	for (struct tchunk *c = t->chunks, *next; c != NULL; c = next) {
+		next = c->next;
+		free(c);
+	}
+	free(t->slots);
+	memset(t, 0, sizeof(*t));
+}
+
+void
+ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)report_vadd(t->report, file, line, fmt, ap);   /* always ERR_PARSE */
+	va_end(ap);
+	t->nerrors++;
+}
+
+void
+ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!t->report->wants_zone_warnings)
+		return;
+	va_start(ap, fmt);
+	report_vwarn(t->report, file, line, fmt, ap);
+	va_end(ap);
+}
+
+void
+ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT])
+{
+	uint8_t name[DNS_WIRE_NAME];
+
+	memcpy(name, rel, len);
+	memcpy(name + len, t->origin, t->origin_len);
+	dns_name_text(name, text);
+}
+
+/* ---- names ---- */
+
+static enum err
+slots_grow(struct ztree *t)
+{
+	size_t n = t->nslots * 2;
+	struct tslot *grown = can_take(t, n * sizeof(*grown)) ? calloc(n, sizeof(*grown)) : NULL;
+
+	if (grown == NULL) {
+		t->nomem = true;
+		return ERR_NOMEM;
+	}
+	for (size_t i = 0; i < t->nslots; i++) {
+		size_t at = t->slots[i].hash & (n - 1);
+
+		if (t->slots[i].node == NULL)
+			continue;
+		while (grown[at].node != NULL)
+			at = (at + 1) & (n - 1);
+		grown[at] = t->slots[i];
+	}
+	free(t->slots);
+	t->slots = grown;
+	t->nslots = n;
+	return ERR_OK;
+}
+
+static struct tslot *
+slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
+{
+	size_t at = hash & (t->nslots - 1);
+
+	for (; t->slots[at].node != NULL; at = (at + 1) & (t->nslots - 1)) {
+		const struct tnode *n = t->slots[at].node;
+
+		if (t->slots[at].hash == hash && n->name_len == len && memcmp(n->name, rel, len) == 0)
+			break;
+	}
+	return &t->slots[at];
+}
+
+/* `slot` is where slot_find ended without finding it. */
+static struct tnode *
+node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel, size_t len, unsigned labels)
+{
+	struct tnode *n;
+
+	if (t->nnodes + 1 > t->nslots / 4 * 3) {
+		if (slots_grow(t) != ERR_OK)
+			return NULL;
+		slot = slot_find(t, hash, rel, len);
+	}
+	if ((n = ztree_alloc(t, sizeof(*n) + len)) == NULL)
+		return NULL;
+	memset(n, 0, sizeof(*n));
+	n->hash = hash;
+	n->name_len = (uint8_t)len;
+	n->labels = (uint8_t)labels;
+	memcpy(n->name, rel, len);
+	slot->hash = hash;
+	slot->node = n;
+	t->nnodes++;
+	if (t->last != NULL)
+		t->last->next = n;
+	else
+		t->first = n;
+	t->last = n;
+	return n;
+}
+
+/* The labels of a relative name and the hash of each suffix; hash[k] belongs to the last k labels. */
+static unsigned
+rel_hash(const struct ztree *t, const uint8_t *rel, size_t len, uint8_t off[DNS_WIRE_LABELS], uint64_t hash[DNS_WIRE_LABELS + 1])
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i += 1u + rel[i])
+		off[n++] = (uint8_t)i;
+	hash[0] = t->seed;
+	for (unsigned k = 1; k <= n; k++)
+		hash[k] = zhash_label(hash[k - 1], rel + off[n - k]);
+	return n;
+}
+
+/* The node of a name, made with its ancestors if need be; NULL without memory. */
+static struct tnode *
+node_get(struct ztree *t, const uint8_t *rel, size_t len, bool nsec3)
+{
+	uint8_t off[DNS_WIRE_LABELS];
+	uint64_t hash[DNS_WIRE_LABELS + 1];
+	unsigned n = rel_hash(t, rel, len, off, hash);
+	struct tnode *node = NULL, *below = NULL;
+
+	if (nsec3) {
+		struct tslot *slot = slot_find(t, hash[n] ^ NSEC3_SALT, rel, len);
+
+		node = slot->node != NULL ? slot->node : node_new(t, slot, hash[n] ^ NSEC3_SALT, rel, len, n);
+		if (node != NULL)
+			node->flags |= ZNODE_NSEC3;
+		return node;
+	}
+	for (unsigned k = n + 1; k-- > 0;) {
+		size_t at = k > 0 ? off[n - k] : len;
+		struct tslot *slot = slot_find(t, hash[k], rel + at, len - at);
+		struct tnode *here = slot->node;
+		bool there = here != NULL;
+
+		if (!there) {
+			if ((here = node_new(t, slot, hash[k], rel + at, len - at, k)) == NULL)
+				return NULL;
+			t->names++;
+		}
+		if (k == n)
+			node = here;
+		else
+			below->parent = here;
+		if (there)
+			break;
+		below = here;
+	}
+	return node;
+}
+
+struct tnode *
+ztree_find(const struct ztree *t, const uint8_t *rel, size_t len)
+{
+	uint8_t off[DNS_WIRE_LABELS];
+	uint64_t hash[DNS_WIRE_LABELS + 1];
+	unsigned n = rel_hash(t, rel, len, off, hash);
+
+	return slot_find(t, hash[n], rel, len)->node;
+}
+
+enum err
+ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart, struct report *r,
+    struct errmsg *m)
+{
+	struct dns_labels labels;
+
+	memset(t, 0, sizeof(*t));
+	t->report = r;
+	t->file = file;
+	t->units_apart = units_apart;
+	memcpy(t->origin, origin, len);
+	t->origin_len = len;
+	dns_name_labels(origin, &labels);
+	t->origin_labels = labels.n;
+	/* Whoever writes a zone must not be able to choose names that collide. */
+	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
+		return err_sys(m, "getrandom");
+	t->nslots = FIRST_SLOTS;
+	t->slots = calloc(t->nslots, sizeof(*t->slots));
+	if (t->slots == NULL || (t->apex = node_get(t, origin, 0, false)) == NULL) {
+		ztree_clear(t);
+		return err_set(m, ERR_NOMEM, "compiling %s", file);
+	}
+	t->apex->flags |= ZNODE_APEX;
+	return ERR_OK;
+}
+
+/* ---- records ---- */
+
+struct trrset *
+tnode_find(const struct tnode *n, uint16_t type, uint16_t covers)
+{
+	struct trrset *s = n->sets;
+
+	while (s != NULL && (s->type != type || s->covers != covers))
+		s = s->next;
+	return s;
+}
+
+static struct trrset *
+rrset_get(struct ztree *t, struct tnode *n, const struct zparse_rr *rr, uint16_t covers)
+{
+	struct trrset **at = &n->sets, *s;
+	unsigned count = 0;
+
+	for (; *at != NULL; at = &(*at)->next, count++)
+		if ((*at)->type == rr->type && (*at)->covers == covers)
+			return *at;
+	if (count >= LIMIT_NODE_RRSETS) {
+		ztree_found(t, rr->file, rr->line, "more than %d types of records at one name", LIMIT_NODE_RRSETS);
+		return NULL;
+	}
+	if ((s = ztree_alloc(t, sizeof(*s))) == NULL)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->type = rr->type;
+	s->covers = covers;
+	s->file = rr->file;
+	s->line = rr->line;
+	s->ttl = rr->ttl;
+	*at = s;
+	return s;
+}
+
+static void
+add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
+{
+	uint16_t covers = rr->type == DNS_T_RRSIG ? dns_get16(rr->rdata) : 0;
+	struct trrset *s = rrset_get(t, n, rr, covers);
+	struct trec *rec;
+
+	if (s == NULL)
+		return;
+	for (rec = s->first; rec != NULL; rec = rec->next)
+		if (zrdata_equal(rr->type, rec->rdata, rec->rdlen, rr->rdata, rr->rdlen))
+			return;   /* RFC 2181 section 5: duplicates are one record */
+	if (s->wire + ZRR_FIXED + rr->rdlen > LIMIT_RRSET_WIRE) {
+		if (s->wire <= LIMIT_RRSET_WIRE)
+			ztree_found(t, rr->file, rr->line, "more records of one name and type than fit into an answer (%d bytes)", LIMIT_RRSET_WIRE);
+		s->wire = LIMIT_RRSET_WIRE + 1;
+		return;
+	}
+	if ((rec = ztree_alloc(t, sizeof(*rec) + rr->rdlen)) == NULL)
+		return;
+	rec->next = NULL;
+	rec->rdlen = (uint16_t)rr->rdlen;
+	rec->below = rr->file == s->file && rr->line > s->line && rr->line - s->line <= UINT16_MAX ? (uint16_t)(rr->line - s->line) : 0;
+	memcpy(rec->rdata, rr->rdata, rr->rdlen);
+	if (s->last != NULL)
+		s->last->next = rec;
+	else
+		s->first = rec;
+	s->last = rec;
+	s->n++;
+	s->wire += (uint32_t)(ZRR_FIXED + rr->rdlen);
+	if (rr->ttl != s->ttl)
+		ztree_warn(t, rr->file, rr->line, "TTL %u, where records of the same name and type before it have %u; all are served with %u", rr->ttl, s->ttl,
+		    rr->ttl < s->ttl ? rr->ttl : s->ttl);
+	if (rr->ttl < s->ttl)
+		s->ttl = rr->ttl;
+	t->records++;
+}
+
+/* ---- mappings ---- */
+
+static bool
+is_mapping_name(const struct zparse_rr *rr)
+{
+	return rr->owner[0] == 6 && memcmp(rr->owner + 1, "_jitsu", 6) == 0;
+}
+
+/* RFC 6763 section 6.4: printable ASCII before the first '='; and ours always have one. */
+static bool
+strings_ok(struct ztree *t, const struct zparse_rr *rr, unsigned *count)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < rr->rdlen; i += 1u + rr->rdata[i], n++) {
+		const uint8_t *s = rr->rdata + i + 1;
+		unsigned len = rr->rdata[i], key = 0;
+
+		while (key < len && s[key] != '=' && s[key] >= 0x20 && s[key] < 0x7f)
+			key++;
+		if (key == 0 || key == len || s[key] != '=') {
+			ztree_found(t, rr->file, rr->line, "_jitsu: \"%.*s\" is not \"key=value\"", (int)len, (const char *)s);
+			return false;
+		}
+	}
+	if (n > DNS_UNIT_STRINGS) {
+		ztree_found(t, rr->file, rr->line, "_jitsu: %u strings, at most %d are accepted", n, DNS_UNIT_STRINGS);
+		return false;
+	}
+	*count = n;
+	return true;
+}
+
+static void
+add_mapping(struct ztree *t, const struct zparse_rr *rr)
+{
+	size_t len = rr->owner_len - t->origin_len - 7;
+	unsigned nstrings;
+	struct tunit *u;
+
+	if (!strings_ok(t, rr, &nstrings))
+		return;
+	if (t->nunits >= LIMIT_UNIT_NUMBERS) {
+		ztree_found(t, rr->file, rr->line, "_jitsu: more than %u mappings in one zone", LIMIT_UNIT_NUMBERS);
+		return;
+	}
+	if ((u = ztree_alloc(t, sizeof(*u))) == NULL || (u->name = ztree_alloc(t, len + rr->rdlen)) == NULL)
+		return;
+	u->next = NULL;
+	u->node = NULL;
+	u->file = rr->file;
+	u->line = rr->line;
+	u->ttl = rr->ttl;
+	u->name_len = (uint8_t)len;
+	memcpy(u->name, rr->owner + 7, len);
+	u->strings = u->name + len;
+	memcpy(u->strings, rr->rdata, rr->rdlen);
+	u->strings_len = (uint16_t)rr->rdlen;
+	u->nstrings = (uint16_t)nstrings;
+	if (t->last_unit != NULL)
+		t->last_unit->next = u;
+	else
+		t->units = u;
+	t->last_unit = u;
+	u->index = t->nunits++;
+}
+
+/* What any record must have; false after a finding. */
+static bool
+record_ok(struct ztree *t, const struct zparse_rr *rr)
+{
+	char text[LIMIT_NAME_TEXT], origin[LIMIT_NAME_TEXT];
+
+	if (!dns_name_under(rr->owner, rr->owner_len, t->origin, t->origin_len)) {
+		dns_name_text(rr->owner, text);
+		dns_name_text(t->origin, origin);
+		ztree_found(t, rr->file, rr->line, "%s is outside of the zone %s; is a final dot missing or too much?", text, origin);
+		return false;
+	}
+	if (rr->type == 0 || rr->type == DNS_T_OPT || (rr->type >= 128 && rr->type <= 255)) {
+		ztree_found(t, rr->file, rr->line, "type %u cannot stand in a zone", rr->type);
+		return false;
+	}
+	return true;
+}
+
+void
+ztree_add_record(void *arg, const struct zparse_rr *rr)
+{
+	struct ztree *t = arg;
+	size_t len;
+	bool nsec3;
+
+	if (!record_ok(t, rr))
+		return;
+	if (rr->type == DNS_T_TXT && is_mapping_name(rr) && rr->owner_len >= t->origin_len + 7) {
+		if (t->units_apart)
+			ztree_found(t, rr->file, rr->line, "_jitsu: this zone's mappings stand in its units file, none may be here");
+		else
+			add_mapping(t, rr);
+		return;
+	}
+	len = rr->owner_len - t->origin_len;
+	if (rr->type == DNS_T_SOA && len > 0) {
+		ztree_found(t, rr->file, rr->line, "SOA below the zone's apex");
+		return;
+	}
+	if (rr->type == DNS_T_RRSIG || rr->type == DNS_T_NSEC || rr->type == DNS_T_NSEC3)
+		t->is_signed = true;
+	nsec3 = rr->type == DNS_T_NSEC3 || (rr->type == DNS_T_RRSIG && dns_get16(rr->rdata) == DNS_T_NSEC3);
+	if (nsec3 || t->recent == NULL || t->recent->name_len != len || memcmp(t->recent->name, rr->owner, len) != 0) {
+		struct tnode *n = node_get(t, rr->owner, len, nsec3);
+
+		if (n == NULL)
+			return;
+		if (nsec3) {
+			add_to_node(t, n, rr);
+			return;
+		}
+		t->recent = n;
+	}
+	add_to_node(t, t->recent, rr);
+}
+
+void
+ztree_add_mapping(void *arg, const struct zparse_rr *rr)
+{
+	struct ztree *t = arg;
+
+	if (!record_ok(t, rr))
+		return;
+	if (rr->type != DNS_T_TXT || !is_mapping_name(rr) || rr->owner_len < t->origin_len + 7)
+		ztree_found(t, rr->file, rr->line, "a units file holds TXT records at _jitsu names and nothing else");
+	else
+		add_mapping(t, rr);
+}

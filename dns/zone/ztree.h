@@ -1,0 +1,127 @@
+/*
+ * ztree: one zone in memory while it is compiled: names, their RRsets, and the mappings.
+ *
+ * Everything lives in one arena and dies with the tree.  Names are kept relative to the origin, lower case, without a root label.
+ */
+#ifndef DNS_ZONE_ZTREE_H
+#define DNS_ZONE_ZTREE_H
+
+#include "base/err.h"
+#include "dns/zone/zbudget.h"
+#include "dns/zimage/format.h"
+#include "dns/zone/zout.h"
+#include "dns/zone/zparse.h"
+
+struct trec {
+	struct trec *next;
+	uint16_t rdlen;
+	uint16_t below;            /* lines below its RRset's first record; 0 when that is unknown: another file, or too far */
+	uint8_t rdata[];           /* uncompressed */
+};
+
+struct trrset {
+	struct trrset *next;
+	struct trec *first, *last; /* in the file's order */
+	const char *file;          /* where the first record stands */
+	unsigned line;
+	uint32_t ttl;              /* the lowest of its records' (RFC 2181 section 5.2 wants them equal) */
+	uint32_t wire;             /* bytes, uncompressed */
+	uint16_t type, covers;     /* covers: of RRSIG, which are one RRset per type that they sign */
+	uint16_t n;
+};
+
+struct tnode {
+	struct tnode *next;        /* in the order of their appearance */
+	struct tnode *parent;      /* NULL for the apex and for NSEC3 owners */
+	uint64_t hash;
+	struct trrset *sets;
+	struct tunit *unit;
+	zref ref;                  /* once written */
+	uint32_t order;            /* with ZNODE_ORDER */
+	uint16_t flags;            /* enum znode_flag */
+	uint8_t name_len, labels;
+	uint8_t name[];
+};
+
+struct tunit {
+	struct tunit *next;
+	struct tnode *node;        /* resolved by ztree_check */
+	uint32_t index;            /* in the file's order */
+	const char *file;
+	unsigned line;
+	uint32_t ttl;
+	uint16_t strings_len, nstrings;
+	uint8_t name_len;          /* of the owner, relative */
+	uint8_t *name, *strings;
+};
+
+struct tslot {
+	uint64_t hash;
+	struct tnode *node;
+};
+
+struct tchunk;
+
+struct ztree {
+	struct report *report;
+	struct zbudget *budget;    /* of memory; may be NULL */
+	const char *file;          /* the zone's, for findings about the whole */
+	uint8_t origin[DNS_WIRE_NAME];
+	size_t origin_len;
+	unsigned origin_labels;
+	uint64_t seed;
+	struct tchunk *chunks;
+	struct tslot *slots;
+	size_t nslots, nnodes;     /* a power of two; nodes in all */
+	struct tnode *first, *last, *apex;
+	struct tnode *recent;      /* owner of the last record */
+	struct tunit *units, *last_unit;
+	uint32_t nunits, names, records;
+	bool units_apart;          /* mappings come from a units file: the zone may hold none */
+	bool is_signed;            /* has NSEC, NSEC3 or RRSIG records */
+	uint32_t lone_sigs;        /* RRSIG records that sign nothing in the zone; by ztree_check */
+	size_t nerrors;
+	bool nomem;
+};
+
+/* The origin is in lower case and is copied. */
+enum err ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart, struct report *r,
+    struct errmsg *m);
+void ztree_clear(struct ztree *t);
+
+/* For zparse: `arg` is the tree.  Findings go to its report. */
+void ztree_add_record(void *arg, const struct zparse_rr *rr);
+/* The same for a units file. */
+void ztree_add_mapping(void *arg, const struct zparse_rr *rr);
+
+/* Checks what only the whole shows, and sets the nodes' flags. ERR_PARSE when the tree has findings, of here or of before. */
+enum err ztree_check(struct ztree *t);
+
+/* Warns of what can be served but will disappoint (zlint.c); ztree_check was successful. */
+void ztree_lint(struct ztree *t);
+
+struct trrset *tnode_find(const struct tnode *n, uint16_t type, uint16_t covers);
+struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
+void *ztree_alloc(struct ztree *t, size_t size);
+
+/* A finding. */
+void ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A warning, if the report wants them. */
+void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A relative name as text, with the origin. */
+void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT]);
+
+/* Writes the tree as a zone of the image; ztree_check was successful. */
+enum err ztree_write(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m);
+
+/* Orders the owners of NSEC or NSEC3 records; *order is in the arena. */
+struct torder {
+	struct tnode **nodes;
+	uint32_t n;
+	uint8_t flags;             /* enum zone_flag */
+	const uint8_t *param;      /* RDATA of the NSEC3PARAM that holds; NULL without */
+};
+
+enum err ztree_order(struct ztree *t, struct torder *o, struct errmsg *m);
+
+#endif
