@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
-#include "dns/images.h"
+#include "dns/answer/zimages.h"
 
 struct server {
 	struct chan *chan;

@@ -24,7 +24,7 @@
 #include "base/board.h"
 #include "base/chan.h"
 #include "base/limits.h"
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/cookie.h"
 #include "dns/hold.h"
 #include "dns/proxy.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 
 /* Batches read from one socket before the loop looks at the others. */
 #define UDP_TURNS 4

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zcompile.h"
 

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/zone/zcompile.h"
 #include "fuzz_chain.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 #include "fuzz_zone.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/memfd.h"
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 #include "fuzz_zone.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/dns.h"
 #include "dns/zimage/nsec3.h"
 

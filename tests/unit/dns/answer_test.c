@@ -1,6 +1,6 @@
 /* answer_test: RFC 1034 section 4.3.2 and what came after it, on zones small enough to read. */
 #include "dns/cookie.h"
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 #include "tests/unit/dns/zone_fixture.h"
 
 #define SOA_TEXT "example.test. 30 IN SOA ns.example.test. h.example.test. 1 2 3 4 30\n"

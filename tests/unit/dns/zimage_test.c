@@ -2,7 +2,7 @@
 #include <sys/mman.h>
 
 #include "base/memfd.h"
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 #include "tests/unit/dns/zone_fixture.h"
 
 static const char zone_text[] =

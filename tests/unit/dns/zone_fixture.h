@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "tests/unit/base/files.h"

@@ -3,10 +3,10 @@
  *
  * For zones that come signed; the records and their order are in the image.
  */
-#ifndef DNS_DENIAL_H
-#define DNS_DENIAL_H
+#ifndef DNS_ANSWER_DENIAL_H
+#define DNS_ANSWER_DENIAL_H
 
-#include "dns/reply.h"
+#include "dns/answer/reply.h"
 
 enum denial_kind {
 	DENIAL_NXDOMAIN,           /* neither the name nor a wildcard for it exists; `node` is the closest encloser */

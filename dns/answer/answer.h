@@ -4,8 +4,8 @@
  * A set of zones is immutable while it is used; the server swaps whole sets.  Sources: RFC 1034 section 4.3.2, RFC 2308, RFC 4592, RFC 6672, RFC 6891,
  * RFC 8482, RFC 8914.
  */
-#ifndef DNS_ANSWER_H
-#define DNS_ANSWER_H
+#ifndef DNS_ANSWER_ANSWER_H
+#define DNS_ANSWER_ANSWER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
-/* images: the zone images that the warden has sent, by their ids, and the sets of zones made from them. */
-#ifndef DNS_IMAGES_H
-#define DNS_IMAGES_H
+/* zimages: the zone images that the warden has sent, by their ids, and the sets of zones made from them. */
+#ifndef DNS_ANSWER_ZIMAGES_H
+#define DNS_ANSWER_ZIMAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/msg.h"
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 
 struct images_row {
 	uint32_t id;

@@ -1,5 +1,5 @@
 /* reply: writes a reply into a buffer, compressing names (RFC 1035 section 4.1.4). */
-#include "dns/reply.h"
+#include "dns/answer/reply.h"
 
 #include <string.h>
 

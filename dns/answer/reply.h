@@ -1,10 +1,10 @@
 /*
  * reply: writes a reply: names with compression, RRsets whole or not at all, header and OPT.
  */
-#ifndef DNS_REPLY_H
-#define DNS_REPLY_H
+#ifndef DNS_ANSWER_REPLY_H
+#define DNS_ANSWER_REPLY_H
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/zimage/format.h"
 
 #define REPLY_NAMES 200    /* suffixes remembered for compression; beyond it names are only written longer */

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/memfd.h"
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 
 #define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
 

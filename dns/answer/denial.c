@@ -1,9 +1,9 @@
 /* denial: proofs of non-existence from a zone's NSEC or NSEC3 chain. */
-#include "dns/denial.h"
+#include "dns/answer/denial.h"
 
 #include <string.h>
 
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 #include "dns/zimage/nsec3.h"
 #include "dns/zimage/rdata.h"
 

@@ -1,10 +1,10 @@
 /*
  * lookup: the zone for a name, and what RFC 1034 section 4.3.2 step 3 finds in it.
  */
-#ifndef DNS_LOOKUP_H
-#define DNS_LOOKUP_H
+#ifndef DNS_ANSWER_LOOKUP_H
+#define DNS_ANSWER_LOOKUP_H
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/zimage/format.h"
 
 struct dns_zone {

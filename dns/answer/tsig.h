@@ -5,10 +5,10 @@
  * unsigned, and anything else is FORMERR.  Signatures, times and truncated MACs are looked at with a
  * key that is known, and never here.
  */
-#ifndef DNS_TSIG_H
-#define DNS_TSIG_H
+#ifndef DNS_ANSWER_TSIG_H
+#define DNS_ANSWER_TSIG_H
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 
 /*
  * The record at `owner` of q's message; `fixed` is what stands between its name and its RDATA.

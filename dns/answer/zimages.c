@@ -1,5 +1,5 @@
-/* images: zone images by id, and sets of zones made from them. */
-#include "dns/images.h"
+/* zimages: zone images by id, and sets of zones made from them. */
+#include "dns/answer/zimages.h"
 
 #include <stdlib.h>
 #include <string.h>

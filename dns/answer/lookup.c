@@ -1,5 +1,5 @@
 /* lookup: the zone for a name, and the node for a name in its zone. */
-#include "dns/lookup.h"
+#include "dns/answer/lookup.h"
 
 #include "dns/zimage/rdata.h"
 

@@ -1,5 +1,5 @@
 /* tsig: reads TSIG records, and says that the key is not known. */
-#include "dns/tsig.h"
+#include "dns/answer/tsig.h"
 
 #include <string.h>
 

@@ -1,13 +1,13 @@
 /* answer: the algorithm of RFC 1034 section 4.3.2, from a parsed query to a reply. */
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 
 #include <string.h>
 
-#include "dns/denial.h"
-#include "dns/lookup.h"
+#include "dns/answer/denial.h"
+#include "dns/answer/lookup.h"
 #include "dns/zimage/rdata.h"
-#include "dns/reply.h"
-#include "dns/tsig.h"
+#include "dns/answer/reply.h"
+#include "dns/answer/tsig.h"
 
 #define HEADER_LEN 12
 #define ARCOUNT 10             /* where it stands in the header */

@@ -1,10 +1,10 @@
 /* message: a query's bytes, checked and taken apart. */
 #include <string.h>
 
-#include "dns/answer.h"
+#include "dns/answer/answer.h"
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
-#include "dns/tsig.h"
+#include "dns/answer/tsig.h"
 
 #define HEADER_LEN 12
 #define OPTION_NSID 3
