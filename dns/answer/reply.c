@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "dns/cookie.h"
+#include "dns/server/cookie.h"
 #include "dns/zimage/rdata.h"
 
 #define HEADER_LEN 12

@@ -18,7 +18,7 @@
 #include "base/limits.h"
 
 #define EVENTS 32
-#define TURNS 4                /* batches before the loop looks at other sockets, as in dns/udp.c */
+#define TURNS 4                /* batches before the loop looks at other sockets, as in dns/server/udp.c */
 #define HEADER_LEN 12
 
 struct conn {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/frame.h"
+#include "dns/server/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* answer_test: RFC 1034 section 4.3.2 and what came after it, on zones small enough to read. */
-#include "dns/cookie.h"
+#include "dns/server/cookie.h"
 #include "dns/answer/lookup.h"
 #include "tests/unit/dns/zone_fixture.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/frame.h"
+#include "dns/server/frame.h"
 
 static void
 takes_whole_messages_only(void **state)

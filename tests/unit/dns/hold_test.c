@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "dns/hold.h"
+#include "dns/server/hold.h"
 
 #define T0 (1000 * NS_PER_S)
 #define MS NS_PER_MS

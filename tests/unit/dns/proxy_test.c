@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "dns/proxy.h"
+#include "dns/server/proxy.h"
 #include "tests/unit/dns/server_fixture.h"
 
 #define A 1

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "dns/cookie.h"
+#include "dns/server/cookie.h"
 #include "tests/unit/dns/server_fixture.h"
 
 #define A 1

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "dns/hold.h"
+#include "dns/server/hold.h"
 #include "tests/unit/dns/server_fixture.h"
 
 #define A 1

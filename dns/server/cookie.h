@@ -4,8 +4,8 @@
  * A server cookie is version 1, three reserved octets, the time and SipHash-2-4 of these, the client's cookie and its address.  No I/O; the clock is
  * an argument: seconds since 1970, modulo 2^32 as RFC 1982 counts.
  */
-#ifndef DNS_COOKIE_H
-#define DNS_COOKIE_H
+#ifndef DNS_SERVER_COOKIE_H
+#define DNS_SERVER_COOKIE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,8 +11,8 @@
  * Invariants: a query in the table has a deadline at which hold_tick answers it; a unit has at most `per_unit` queries and the table at most
  * `total`, beyond which the oldest is answered; a unit with queries was asked for, and is asked for again every HOLD_ASK_AGAIN_NS.
  */
-#ifndef DNS_HOLD_H
-#define DNS_HOLD_H
+#ifndef DNS_SERVER_HOLD_H
+#define DNS_SERVER_HOLD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "dns/peer.h"
+#include "dns/server/peer.h"
 
 /* A wake that brought no answer for so long is asked for again: the warden or this process may be a new one. */
 #define HOLD_ASK_AGAIN_NS NS_PER_S

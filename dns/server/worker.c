@@ -1,5 +1,5 @@
 /* worker: one event loop with its sockets, its held queries and its mailbox. */
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 #include <stdlib.h>
 #include <string.h>

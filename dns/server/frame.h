@@ -1,6 +1,6 @@
 /* frame: DNS messages in a TCP stream: two bytes of length, then the message (RFC 1035 section 4.2.2). */
-#ifndef DNS_FRAME_H
-#define DNS_FRAME_H
+#ifndef DNS_SERVER_FRAME_H
+#define DNS_SERVER_FRAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

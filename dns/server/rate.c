@@ -1,5 +1,5 @@
 /* rate: a shared limit on how often something happens. */
-#include "dns/rate.h"
+#include "dns/server/rate.h"
 
 #include "base/clock.h"
 

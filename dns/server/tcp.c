@@ -8,7 +8,7 @@
  *
  * A callback of this file may close a connection at any time, except the one whose queries are being read (`current`), which is marked dead instead.
  */
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 #include <errno.h>
 #include <event2/event_struct.h>
@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "dns/frame.h"
+#include "dns/server/frame.h"
 
 /* Connections accepted in one turn of the loop. */
 #define TCP_ACCEPTS 64

@@ -1,5 +1,5 @@
 /* server: set-up of the DNS process, its channel to the warden, and the zone sets it serves. */
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 #include <event2/thread.h>
 #include <malloc.h>

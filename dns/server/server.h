@@ -12,8 +12,8 @@
  * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is locked per query.  Worker 0 is the main thread, which has
  * the channel.  The others hear from it through their mailboxes, and it from them through its own.
  */
-#ifndef DNS_SERVER_H
-#define DNS_SERVER_H
+#ifndef DNS_SERVER_SERVER_H
+#define DNS_SERVER_SERVER_H
 
 #include <event2/event.h>
 #include <pthread.h>
@@ -25,10 +25,10 @@
 #include "base/chan.h"
 #include "base/limits.h"
 #include "dns/answer/answer.h"
-#include "dns/cookie.h"
-#include "dns/hold.h"
-#include "dns/proxy.h"
-#include "dns/rate.h"
+#include "dns/server/cookie.h"
+#include "dns/server/hold.h"
+#include "dns/server/proxy.h"
+#include "dns/server/rate.h"
 
 struct server;
 struct tcp;

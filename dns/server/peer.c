@@ -1,5 +1,5 @@
 /* peer: a client's address in the form of messages. */
-#include "dns/peer.h"
+#include "dns/server/peer.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* frame: the framing of DNS over TCP, without sockets. */
-#include "dns/frame.h"
+#include "dns/server/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* proxy: PROXY protocol version 2. */
-#include "dns/proxy.h"
+#include "dns/server/proxy.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* peer: who asked, and over what, in a form that outlives the packet. */
-#ifndef DNS_PEER_H
-#define DNS_PEER_H
+#ifndef DNS_SERVER_PEER_H
+#define DNS_SERVER_PEER_H
 
 #include <netinet/in.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
  *
  * `per_minute` may happen at once after a quiet minute, and evenly from then on.
  */
-#ifndef DNS_RATE_H
-#define DNS_RATE_H
+#ifndef DNS_SERVER_RATE_H
+#define DNS_SERVER_RATE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

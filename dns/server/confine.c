@@ -3,7 +3,7 @@
 #include <seccomp.h>
 
 #include "base/sandbox.h"
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 /* Memory, time, locks, the channel, libevent and exit are added by sandbox_filter. */
 static const struct sandbox_call calls[] = {

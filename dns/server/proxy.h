@@ -4,8 +4,8 @@
  * Source: haproxy's "The PROXY protocol", section 2.2.  Over UDP it stands in front of each query, over TCP once at the beginning.  A listed
  * source must send it; from others it is not understood.
  */
-#ifndef DNS_PROXY_H
-#define DNS_PROXY_H
+#ifndef DNS_SERVER_PROXY_H
+#define DNS_SERVER_PROXY_H
 
 #include <stdbool.h>
 #include <stddef.h>

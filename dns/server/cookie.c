@@ -1,5 +1,5 @@
 /* cookie: server cookies are made and checked. */
-#include "dns/cookie.h"
+#include "dns/server/cookie.h"
 
 #include <string.h>
 

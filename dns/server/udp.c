@@ -4,7 +4,7 @@
  * Sockets bound to a concrete address reply from it by themselves; on wildcard sockets every query brings the address that was asked (IP_PKTINFO,
  * IPV6_PKTINFO) and the reply carries it back.
  */
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 #include <errno.h>
 #include <stdlib.h>

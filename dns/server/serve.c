@@ -4,7 +4,7 @@
  * A reply that gives a unit's address leaves at once when the unit board says so, waits in the hold table when the unit
  * sleeps, and is SERVFAIL with an EDE code (RFC 8914) when it cannot be woken.  Everything else leaves at once.
  */
-#include "dns/server.h"
+#include "dns/server/server.h"
 
 #include <string.h>
 #include <time.h>

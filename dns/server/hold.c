@@ -1,5 +1,5 @@
 /* hold: the table of held queries: per unit a queue, over the units a heap of times. */
-#include "dns/hold.h"
+#include "dns/server/hold.h"
 
 #include <stdlib.h>
 #include <string.h>
