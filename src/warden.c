@@ -38,7 +38,7 @@
 #include "src/rundir.h"
 #include "src/surroundings.h"
 
-/* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/spawn.c). */
+/* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
 #define WARDEN_NICE (-10)
 
 /* VMs that are destroyed, not asked, when nothing is known of them yet. */

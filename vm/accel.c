@@ -15,7 +15,7 @@
 #include "base/output.h"
 #include "base/thread.h"
 #include "vm/qmp.h"
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 
 #define KVM_DEVICE "/dev/kvm"
 #define PROOF_MS (LIMIT_KVM_PROOF_S * 1000)

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "vm/overlay.h"
+#include "vm/proc/overlay.h"
 #include "vm/port.h"
 
 /* Our helper, vm/xen-vif. */

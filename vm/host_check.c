@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 #include "vm/vm.h"
 
 /* The directories in which QEMU looks for its files, one a line.  NULL: it does not tell. */

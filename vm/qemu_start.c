@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/output.h"
-#include "vm/open_as_vm.h"
-#include "vm/overlay.h"
+#include "vm/proc/open_as_vm.h"
+#include "vm/proc/overlay.h"
 #include "vm/qemu_args.h"
 #include "vm/tap.h"
 

@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "vm/accel.h"
-#include "vm/cgroup.h"
+#include "vm/proc/cgroup.h"
 #include "vm/driver.h"
 #include "vm/qmp.h"
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 #include "vm/tsc.h"
 
 #define QEMU_QMP_NS (LIMIT_QMP_S * NS_PER_S)

@@ -19,8 +19,8 @@
 #include <cmocka.h>
 
 #include "tests/unit/base/files.h"
-#include "vm/cgroup.h"
-#include "vm/cgroup_find.h"
+#include "vm/proc/cgroup.h"
+#include "vm/proc/cgroup_find.h"
 
 static char root[64], self[80], mounts[80];
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "vm/overlay.h"
+#include "vm/proc/overlay.h"
 
 struct bench {
 	char dir[64], base[96], overlay[96];

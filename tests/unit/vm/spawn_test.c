@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "base/output.h"
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 
 /* Runs a shell command, returns its output; asserts that it exits with `status`. */
 static void

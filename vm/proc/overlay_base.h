@@ -8,8 +8,8 @@
  * another (copied with its times, moved, or replaced by one of the same age) or its ownership,
  * names or mode changed, samples of its contents decide.
  */
-#ifndef VM_OVERLAY_BASE_H
-#define VM_OVERLAY_BASE_H
+#ifndef VM_PROC_OVERLAY_BASE_H
+#define VM_PROC_OVERLAY_BASE_H
 
 #include "vm/vm.h"
 

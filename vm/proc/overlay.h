@@ -1,6 +1,6 @@
 /* overlay: a unit's own qcow2 on top of a disk that many units share.  Not included outside vm/. */
-#ifndef VM_OVERLAY_H
-#define VM_OVERLAY_H
+#ifndef VM_PROC_OVERLAY_H
+#define VM_PROC_OVERLAY_H
 
 #include "vm/vm.h"
 

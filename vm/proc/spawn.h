@@ -4,8 +4,8 @@
  * The child shares our memory until it executes (vfork semantics), so a large process spawns as fast as a small one, and what went
  * wrong in the child is told in memory.  Not included outside vm/.
  */
-#ifndef VM_SPAWN_H
-#define VM_SPAWN_H
+#ifndef VM_PROC_SPAWN_H
+#define VM_PROC_SPAWN_H
 
 #include <stdbool.h>
 #include <stddef.h>

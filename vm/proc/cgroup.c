@@ -1,5 +1,5 @@
 /* cgroup: the VMs' groups, and the files of the two versions as tables. */
-#include "vm/cgroup.h"
+#include "vm/proc/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/cgroup_find.h"
+#include "vm/proc/cgroup_find.h"
 
 /* How long a cgroup may stay busy after its last process ended. */
 #define REMOVE_TRIES 200

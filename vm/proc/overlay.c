@@ -1,5 +1,5 @@
 /* overlay: made under another name and renamed, so that a half-made one is never used. */
-#include "vm/overlay.h"
+#include "vm/proc/overlay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/output.h"
-#include "vm/overlay_base.h"
-#include "vm/spawn.h"
+#include "vm/proc/overlay_base.h"
+#include "vm/proc/spawn.h"
 
 #define CREATE_MS 30000
 

@@ -1,5 +1,5 @@
 /* spawn: the steps of a child before it executes, and how it ended. */
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

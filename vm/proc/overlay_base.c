@@ -1,5 +1,5 @@
 /* overlay_base: files of a backing chain, noted and compared. */
-#include "vm/overlay_base.h"
+#include "vm/proc/overlay_base.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/siphash.h"
-#include "vm/open_as_vm.h"
+#include "vm/proc/open_as_vm.h"
 
 #define NOTE_HEAD "jitsu overlay base 1\n"
 

@@ -1,6 +1,6 @@
 /* open_as_vm: files, opened with the rights of the VMs' user.  Not included outside vm/. */
-#ifndef VM_OPEN_AS_VM_H
-#define VM_OPEN_AS_VM_H
+#ifndef VM_PROC_OPEN_AS_VM_H
+#define VM_PROC_OPEN_AS_VM_H
 
 #include "vm/vm.h"
 

@@ -1,5 +1,5 @@
 /* open_as_vm: files, opened with the rights of the VMs' user. */
-#include "vm/open_as_vm.h"
+#include "vm/proc/open_as_vm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  * live in `jitsu-vm/UUID` below our own group of the memory and the cpu hierarchy.  Where neither is writable there are no limits, and why[]
  * says so.  Not included outside vm/.
  */
-#ifndef VM_CGROUP_H
-#define VM_CGROUP_H
+#ifndef VM_PROC_CGROUP_H
+#define VM_PROC_CGROUP_H
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* cgroup_find: reads /proc/self/cgroup and /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-#include "vm/cgroup_find.h"
+#include "vm/proc/cgroup_find.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* cgroup_find: where our own control group is in the file system. */
-#ifndef VM_CGROUP_FIND_H
-#define VM_CGROUP_FIND_H
+#ifndef VM_PROC_CGROUP_FIND_H
+#define VM_PROC_CGROUP_FIND_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* spawn_clone: a child on a stack of its own that shares our memory until it executes. */
-#include "vm/spawn.h"
+#include "vm/proc/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
