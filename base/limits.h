@@ -142,7 +142,7 @@
 /* Addresses of one unit; of each family one is usual. */
 #define LIMIT_UNIT_ADDRS 8
 
-/* The longest `idle`, in seconds: 30 days.  Packets are remembered for longer (vm/activity_table.c). */
+/* The longest `idle`, in seconds: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
 #define LIMIT_IDLE_S (30 * 24 * 3600)
 
 /* Descriptors below it are for libraries that wait with select(2), which does no more. */

@@ -1,6 +1,6 @@
 /* driver_qemu: the operations on a QEMU that runs. */
 #include "vm/qemu_vm.h"
-#include "vm/tap.h"
+#include "vm/net/tap.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "vm/proc/overlay.h"
-#include "vm/port.h"
+#include "vm/net/port.h"
 
 /* Our helper, vm/xen-vif. */
 #define VIF_SCRIPT PREFIX "/libexec/jitsu/jitsu-xen-vif"

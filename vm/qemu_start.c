@@ -15,7 +15,7 @@
 #include "vm/proc/open_as_vm.h"
 #include "vm/proc/overlay.h"
 #include "vm/qemu_args.h"
-#include "vm/tap.h"
+#include "vm/net/tap.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/vm/host_fixture.h"
-#include "vm/port.h"
+#include "vm/net/port.h"
 
 static struct world w;
 

@@ -1,5 +1,5 @@
 /* port: joining a bridge, the static forwarding entry, and no flooding. */
-#include "vm/port.h"
+#include "vm/net/port.h"
 
 #include <errno.h>
 #include <linux/if_bridge.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vm/rtnl.h"
+#include "vm/net/rtnl.h"
 
 /* The interface, and the bridge that it is, or is to be, a port of. */
 struct port {

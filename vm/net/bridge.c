@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "vm/rtnl.h"
+#include "vm/net/rtnl.h"
 
 /* Times of a bridge are in ticks of USER_HZ. */
 #define TICK_MS 10

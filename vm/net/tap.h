@@ -2,8 +2,8 @@
  * tap: a VM's port on a bridge.  A tap lives as long as somebody holds its descriptor: the VM's process does, so nothing is left when that ends.
  * Bridges are never changed otherwise.  Not included outside vm/.
  */
-#ifndef VM_TAP_H
-#define VM_TAP_H
+#ifndef VM_NET_TAP_H
+#define VM_NET_TAP_H
 
 #include <net/if.h>
 

@@ -1,5 +1,5 @@
 /* tap: its name, and its creation by ioctl. */
-#include "vm/tap.h"
+#include "vm/net/tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "vm/port.h"
+#include "vm/net/port.h"
 
 void
 tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ])

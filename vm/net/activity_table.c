@@ -6,7 +6,7 @@
  *     guests   pairs of host interface and MAC of VMs that are watched
  *     macs     MACs of VMs whose interface is not known
  */
-#include "vm/activity_table.h"
+#include "vm/net/activity_table.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
  * One thread at a time.  libnftables waits with select(2), and ends the process when its socket's number is beyond what that can do; it
  * opens the socket when the table is opened.
  */
-#ifndef VM_ACTIVITY_TABLE_H
-#define VM_ACTIVITY_TABLE_H
+#ifndef VM_NET_ACTIVITY_TABLE_H
+#define VM_NET_ACTIVITY_TABLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

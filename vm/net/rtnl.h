@@ -1,6 +1,6 @@
 /* rtnl: one question to the kernel's tables of links, addresses and forwarding entries (rtnetlink(7)).  Not included outside vm/. */
-#ifndef VM_RTNL_H
-#define VM_RTNL_H
+#ifndef VM_NET_RTNL_H
+#define VM_NET_RTNL_H
 
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>

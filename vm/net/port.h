@@ -4,8 +4,8 @@
  * A port of ours has a static forwarding entry for its guest's MAC, and nothing is sent to it that is for others: frames for a guest that sleeps, whose
  * port is gone, must not go to all the others.  What a guest sends from further MACs is learned as ever.
  */
-#ifndef VM_PORT_H
-#define VM_PORT_H
+#ifndef VM_NET_PORT_H
+#define VM_NET_PORT_H
 
 #include <net/if.h>
 

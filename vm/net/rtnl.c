@@ -1,5 +1,5 @@
 /* rtnl: requests and answers. */
-#include "vm/rtnl.h"
+#include "vm/net/rtnl.h"
 
 #include <errno.h>
 #include <linux/if_link.h>

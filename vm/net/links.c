@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "vm/port.h"
-#include "vm/rtnl.h"
+#include "vm/net/port.h"
+#include "vm/net/rtnl.h"
 
 #define GROUPS (RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR)
 

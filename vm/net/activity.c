@@ -14,7 +14,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "vm/activity_table.h"
+#include "vm/net/activity_table.h"
 #include "vm/host.h"
 
 /* A NIC of a VM whose packets count, or no longer do. */
