@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/base/files.h"
-#include "vm/accel.h"
+#include "vm/qemu/accel.h"
 
 #define PATIENCE_MS 60000
 #define WORKS 33               /* what the guest of the trial says */

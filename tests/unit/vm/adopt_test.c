@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "tests/unit/vm/host_fixture.h"
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 
 enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, TAKEN, TAKEN_FROZEN, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "vm/qemu_args.h"
+#include "vm/qemu/args.h"
 
 #define SANDBOX "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 
 #define PATIENCE_NS (30 * NS_PER_S)
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"

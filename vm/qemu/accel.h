@@ -1,8 +1,8 @@
 /*
  * accel: KVM or TCG.  KVM counts when a guest has run with it, as the VMs' user, not when a file is there.  Not included outside vm/.
  */
-#ifndef VM_ACCEL_H
-#define VM_ACCEL_H
+#ifndef VM_QEMU_ACCEL_H
+#define VM_QEMU_ACCEL_H
 
 #include <pthread.h>
 

@@ -4,8 +4,8 @@
  * A Linux that boots on an emulated microvm has no other clock to measure it with than a timer that is late on a busy host; then it gives the
  * counter up and waits for ever for a tick that this machine has not.  Told the frequency (`tsc_early_khz`), it does not measure.
  */
-#ifndef VM_TSC_H
-#define VM_TSC_H
+#ifndef VM_QEMU_TSC_H
+#define VM_QEMU_TSC_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* tsc: two samples, as far apart as the first start is from the daemon's. */
-#include "vm/tsc.h"
+#include "vm/qemu/tsc.h"
 
 #include <poll.h>
 

@@ -6,7 +6,7 @@
  * with their other end, which has no number when it was closed; a socket of QEMU's that is not listed belongs
  * to a program in another namespace.
  */
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 
 #include <dirent.h>
 #include <linux/netlink.h>

@@ -4,8 +4,8 @@
  * Lines are bounded, events are counted, every wait has a deadline.  Nonsense ends the connection (ERR_PROTO) and the message says what it
  * was; the caller ends that VM.  One thread at a time.  Not included outside vm/.
  */
-#ifndef VM_QMP_H
-#define VM_QMP_H
+#ifndef VM_QEMU_QMP_H
+#define VM_QEMU_QMP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* qemu_start: from a specification to a running QEMU, cold or from a saved state. */
-#include "vm/qemu_vm.h"
+/* start: from a specification to a running QEMU, cold or from a saved state. */
+#include "vm/qemu/qemu.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include "base/output.h"
 #include "vm/proc/open_as_vm.h"
 #include "vm/proc/overlay.h"
-#include "vm/qemu_args.h"
+#include "vm/qemu/args.h"
 #include "vm/net/tap.h"
 
 #define MIB ((uint64_t)1024 * 1024)

@@ -1,5 +1,5 @@
-/* driver_qemu: the operations on a QEMU that runs. */
-#include "vm/qemu_vm.h"
+/* driver: the operations on a QEMU that runs. */
+#include "vm/qemu/qemu.h"
 #include "vm/net/tap.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* accel: the proof of KVM is QEMU running a few bytes of guest code with it. */
-#include "vm/accel.h"
+#include "vm/qemu/accel.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "base/memfd.h"
 #include "base/output.h"
 #include "base/thread.h"
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 #include "vm/proc/spawn.h"
 
 #define KVM_DEVICE "/dev/kvm"

@@ -1,4 +1,4 @@
-/* qemu_args: the command line of a QEMU, from a VM's specification.  Pure: opens nothing, asks nothing.  Not included outside vm/. */
+/* args: the command line of a QEMU, from a VM's specification.  Pure: opens nothing, asks nothing.  Not included outside vm/. */
 #ifndef VM_QEMU_ARGS_H
 #define VM_QEMU_ARGS_H
 

@@ -1,11 +1,11 @@
 /*
- * qemu_handle: the way to a QEMU whose QMP socket has lost its name.
+ * handle: the way to a QEMU whose QMP socket has lost its name.
  *
  * A cleaner of temporary files may remove the socket's file, and a file that nobody links cannot
  * be given a name again.  So each QEMU holds a descriptor of that file (O_PATH), which it knows
  * nothing of; through /proc one can connect to what it stands for, as long as QEMU lives.
  */
-#include "vm/qemu_vm.h"
+#include "vm/qemu/qemu.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* qemu_dir: a VM's directory under the run directory: its socket, and what is needed to clean up after it. */
-#include "vm/qemu_vm.h"
+/* dir: a VM's directory under the run directory: its socket, and what is needed to clean up after it. */
+#include "vm/qemu/qemu.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* qemu_save: a VM's state in a file, by migration to a descriptor. */
-#include "vm/qemu_vm.h"
+/* save: a VM's state in a file, by migration to a descriptor. */
+#include "vm/qemu/qemu.h"
 
 #include <errno.h>
 #include <fcntl.h>

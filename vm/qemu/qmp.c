@@ -1,5 +1,5 @@
 /* qmp: lines in, flags and replies out; and the socket under it. */
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 
 #include <errno.h>
 #include <poll.h>

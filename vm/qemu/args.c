@@ -1,5 +1,5 @@
-/* qemu_args: one function per group of options, in the order in which they appear. */
-#include "vm/qemu_args.h"
+/* args: one function per group of options, in the order in which they appear. */
+#include "vm/qemu/args.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

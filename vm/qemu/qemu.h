@@ -1,17 +1,17 @@
-/* qemu_vm: what the parts of the QEMU driver share: driver_qemu.c (operations), qemu_start.c, qemu_save.c, qemu_dir.c, qemu_adopt.c. */
-#ifndef VM_QEMU_VM_H
-#define VM_QEMU_VM_H
+/* qemu: what the parts of the QEMU driver share: driver_qemu.c (operations), qemu_start.c, qemu_save.c, qemu_dir.c, qemu_adopt.c. */
+#ifndef VM_QEMU_QEMU_H
+#define VM_QEMU_QEMU_H
 
 #include <limits.h>
 #include <sys/types.h>
 
 #include "base/clock.h"
-#include "vm/accel.h"
+#include "vm/qemu/accel.h"
 #include "vm/proc/cgroup.h"
 #include "vm/driver.h"
-#include "vm/qmp.h"
+#include "vm/qemu/qmp.h"
 #include "vm/proc/spawn.h"
-#include "vm/tsc.h"
+#include "vm/qemu/tsc.h"
 
 #define QEMU_QMP_NS (LIMIT_QMP_S * NS_PER_S)
 #define QEMU_FIRST_NS (LIMIT_QMP_FIRST_S * NS_PER_S)

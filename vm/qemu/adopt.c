@@ -1,10 +1,10 @@
 /*
- * qemu_adopt: which QEMUs are ours, and how they are.
+ * adopt: which QEMUs are ours, and how they are.
  *
  * Ours is a process that works in run_dir/vm/UUID with `-uuid UUID` and our VMs' user, or that the `pid` file of such a directory names with
  * its start time (a guest that took its QEMU over can change its directory and its command line, but not that).  Nothing else is touched.
  */
-#include "vm/qemu_vm.h"
+#include "vm/qemu/qemu.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vm/qemu_args.h"
+#include "vm/qemu/args.h"
 
 #define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
 #define EXEC_NS (2 * NS_PER_S)      /* for a process of the daemon before us to execute QEMU; */
