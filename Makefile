@@ -60,12 +60,12 @@ endif
 # Each of the four is an archive, so that a test links only what it names.
 BASE_SRC := $(wildcard base/*.c)
 DNS_SRC  := $(wildcard dns/*.c dns/*/*.c)
-VM_SRC   := $(filter-out vm/hello/% vm/xen-vif/%,$(wildcard vm/*.c vm/*/*.c))
+VM_SRC   := $(filter-out vm/hello/%,$(wildcard vm/*.c vm/*/*.c))
 SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c src/*/*.c))
 ifneq ($(XEN),yes)
-VM_SRC   := $(filter-out vm/driver_xen%,$(VM_SRC))
+VM_SRC   := $(filter-out vm/xen/%,$(VM_SRC)) vm/xen/none.c
 else
-VM_SRC   := $(filter-out vm/noxen.c,$(VM_SRC))
+VM_SRC   := $(filter-out vm/xen/none.c,$(VM_SRC))
 LDLIBS_XEN := -lxenlight -lxlutil -lxenstore -lxentoollog
 CPPFLAGS += -DJITSU_XEN
 endif
@@ -89,7 +89,7 @@ $(BUILD)/prefix: FORCE
 endif
 
 # The only one that knows where things are installed.
-PREFIX_OBJ := $(BUILD)/vm/driver_xen_start.o $(BUILD)/fuzz/vm/driver_xen_start.o
+PREFIX_OBJ := $(BUILD)/vm/xen/start.o $(BUILD)/fuzz/vm/xen/start.o
 $(PREFIX_OBJ): CPPFLAGS += -DPREFIX='"$(PREFIX)"'
 $(PREFIX_OBJ): $(BUILD)/prefix
 
@@ -115,7 +115,7 @@ $(BUILD)/jitsu: $(BUILD)/src/jitsu.o $(LIBS)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
 
 include $(wildcard vm/hello/hello.mk)
-include vm/xen-vif/xen-vif.mk
+include vm/xen/vif/xen-vif.mk
 
 # tests/unit/ROOM/SUBJECT_test.c mirrors ROOM/SUBJECT.c
 UNIT_SRC := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c)

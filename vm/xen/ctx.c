@@ -1,5 +1,5 @@
-/* driver_xen_ctx: a libxl context per driver thread, and what libxl said last on it. */
-#include "vm/driver_xen.h"
+/* ctx: a libxl context per driver thread, and what libxl said last on it. */
+#include "vm/xen/xen.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /*
- * driver_xen: what the parts of the Xen driver share.  libxl and XenStore are used in vm/driver_xen*.c only.
+ * xen: what the parts of the Xen driver share.  libxl and XenStore are used in vm/driver_xen*.c only.
  *
  *     driver_xen.c        the operations on a domain that runs
  *     driver_xen_start.c  from a specification to a running domain, cold or from a saved state
@@ -12,8 +12,8 @@
  * A domain is ours by its UUID, which stands in run_dir/xen/UUID since before the domain existed, or by a tag in XenStore that is written
  * with the domain's creation and that the guest cannot write.  Before anything is done to a domain its UUID is compared again: domain numbers are reused.
  */
-#ifndef VM_DRIVER_XEN_H
-#define VM_DRIVER_XEN_H
+#ifndef VM_XEN_XEN_H
+#define VM_XEN_XEN_H
 
 #include <limits.h>
 #include <pthread.h>

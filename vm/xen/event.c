@@ -1,10 +1,10 @@
 /*
- * driver_xen_event: one thread that hears of the ends of domains (libxl) and of keys that appear (XenStore).
+ * event: one thread that hears of the ends of domains (libxl) and of keys that appear (XenStore).
  *
  * It has a libxl context of its own, on which nothing that blocks is called.  What it hears it notes in the domain's watch and makes
  * the watch's eventfd readable; the host then asks for the news on a driver thread.  Watches are found by number, so one that was freed meanwhile is only not found.
  */
-#include "vm/driver_xen.h"
+#include "vm/xen/xen.h"
 
 #include <errno.h>
 #include <inttypes.h>

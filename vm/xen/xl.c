@@ -1,11 +1,11 @@
 /*
- * driver_xen_xl: an xl.cfg file, as far as it says how to run a guest.
+ * xl: an xl.cfg file, as far as it says how to run a guest.
  *
  * libxlutil reads the syntax and the disks; which key means what is xl's own code and not in any library, so the table is here, after xl.cfg(5).
  * Keys that need what this driver does not do (PCI devices, for instance) are an error; those that only concern xl itself (name, uuid,
  * on_poweroff, ...) are left alone; of all others the operator is told (vm_xl_check).
  */
-#include "vm/driver_xen.h"
+#include "vm/xen/xen.h"
 
 #include <errno.h>
 #include <libxlutil.h>

@@ -1,5 +1,5 @@
-/* driver_xen_list: the marks of our domains, which of those that run are ours, and what dead ones left behind. */
-#include "vm/driver_xen.h"
+/* list: the marks of our domains, which of those that run are ours, and what dead ones left behind. */
+#include "vm/xen/xen.h"
 
 #include <dirent.h>
 #include <errno.h>

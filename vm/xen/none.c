@@ -1,4 +1,4 @@
-/* noxen: stands for vm/driver_xen_xl.c in a build without Xen. */
+/* none: stands for vm/xen/xl.c in a build without Xen. */
 #include "vm/vm.h"
 
 #include <string.h>

@@ -1,10 +1,10 @@
 /*
- * driver_xen: the operations on a domain that runs, and the driver's own.
+ * driver: the operations on a domain that runs, and the driver's own.
  *
  * The console: xenconsoled keeps what the guest wrote (at most 1 MiB) until somebody reads its pty.  We read it when it is asked for and
  * before a domain is destroyed, not in between, so that `xl console` of a person gets everything meanwhile; what we have read is kept in a bounded buffer.
  */
-#include "vm/driver_xen.h"
+#include "vm/xen/xen.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 ifeq ($(XEN),yes)
 all: $(BUILD)/jitsu-xen-vif
 
-$(BUILD)/jitsu-xen-vif: vm/xen-vif/xen-vif.c $(BUILD)/flags
+$(BUILD)/jitsu-xen-vif: vm/xen/vif/xen-vif.c $(BUILD)/flags
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -o $@ $< -lxenstore -lxentoolcore -lpthread
 

@@ -1,5 +1,5 @@
-/* driver_xen_start: from a specification to a running domain, cold or from a saved state. */
-#include "vm/driver_xen.h"
+/* start: from a specification to a running domain, cold or from a saved state. */
+#include "vm/xen/xen.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,10 @@
 /*
- * driver_xen_keys: the keys of an xl.cfg file, which of them this driver understands, and in which line they stand.
+ * keys: the keys of an xl.cfg file, which of them this driver understands, and in which line they stand.
  *
  * libxlutil answers for keys that it is asked for and names none, so that the text is looked through once more.  It has accepted the text by then; outside
  * of lists a word that is no string and begins with a letter can only be a key.
  */
-#include "vm/driver_xen.h"
+#include "vm/xen/xen.h"
 
 #include <string.h>
 
