@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/frame.h"
-#include "vm/probe.h"
+#include "vm/sentinel/frame.h"
+#include "vm/sentinel/probe.h"
 #include "vm/vm.h"
 
 #define UNITS 4

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/vm/guest.h"
-#include "vm/frame.h"
+#include "vm/sentinel/frame.h"
 
 /* Made by another program from the RFCs. */
 static const uint8_t syn_v4[] = {

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "vm/frame.h"
+#include "vm/sentinel/frame.h"
 
 static inline struct msg_addr
 guest_addr(const char *text)

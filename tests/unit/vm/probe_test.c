@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/vm/guest.h"
-#include "vm/probe.h"
+#include "vm/sentinel/probe.h"
 #include "vm/vm.h"
 
 #define MAX_SENT 4096

@@ -1,5 +1,5 @@
 /*
- * sentinel_filter: the packet socket of one bridge, and the classic BPF program that decides what may wake the sentinel.
+ * filter: the packet socket of one bridge, and the classic BPF program that decides what may wake the sentinel.
  *
  * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes up; DHCP from a client; TCP to the
  * ports that probes come from; ICMP that says that a probe did not arrive; echo replies with our identifier.  Everything else, an awake guest's payload above all, is

@@ -5,8 +5,8 @@
  * addresses mean anything.  No function allocates, and none reads or writes outside the lengths given.
  * Numbers are in host order, addresses in network order.
  */
-#ifndef VM_FRAME_H
-#define VM_FRAME_H
+#ifndef VM_SENTINEL_FRAME_H
+#define VM_SENTINEL_FRAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/sandbox.h"
-#include "vm/probe.h"
+#include "vm/sentinel/probe.h"
 #include "vm/vm.h"
 
 #define RECV_BATCH 64      /* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */

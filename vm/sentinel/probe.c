@@ -14,14 +14,14 @@
  * closes a connection the guest still believes in.
  * Invariants: MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0 exactly when no probe is active.
  */
-#include "vm/probe.h"
+#include "vm/sentinel/probe.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "base/limits.h"
-#include "vm/frame.h"
+#include "vm/sentinel/frame.h"
 #include "vm/vm.h"
 
 #define BUCKETS 1024   /* a power of two; the units that boot or run at once on one host are of this order */

@@ -6,8 +6,8 @@
  * probe chose at random (acknowledgement, echo data) all fit; another frame with the guest's source MAC is a sign of life, no more.
  * What such frames, and others' claims to its address, say of the guest is told once each, for the case that it never gets ready.
  */
-#ifndef VM_PROBE_H
-#define VM_PROBE_H
+#ifndef VM_SENTINEL_PROBE_H
+#define VM_SENTINEL_PROBE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* frame: bounds-checked parsing and building of Ethernet frames. */
-#include "vm/frame.h"
+#include "vm/sentinel/frame.h"
 
 #include <string.h>
 
