@@ -9,7 +9,7 @@
  *     a row without a unit, of a zone that cannot be read → set aside (aside.h), with the VM
  *     a row without a unit otherwise              → forgotten, and the VM destroyed: it was removed
  *     a VM of ours without a row                  → the store was lost: as its owner file says
- *                                                   (vm/owner.h); set aside when that says nothing
+ *                                                   (vm/host/owner.h); set aside when that says nothing
  *     a VM without our mark                       → not in vm_adopt's list: never touched
  *
  * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed

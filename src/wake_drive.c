@@ -51,7 +51,7 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 }
 
 /*
- * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/owner.h),
+ * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/host/owner.h),
  * and with each change of its state the row is tried again.  That it is not saved is said by the store.
  */
 static void

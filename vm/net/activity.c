@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "vm/net/activity_table.h"
-#include "vm/host.h"
+#include "vm/host/host.h"
 
 /* A NIC of a VM whose packets count, or no longer do. */
 struct guest {

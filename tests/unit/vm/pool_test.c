@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "vm/pool.h"
+#include "vm/host/pool.h"
 
 #define JOBS 200
 

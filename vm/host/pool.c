@@ -1,5 +1,5 @@
 /* pool: lanes of threads, and an eventfd that brings results to the loop. */
-#include "vm/pool.h"
+#include "vm/host/pool.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,12 +1,12 @@
 /* host: what host.c and host_entry.c keep.  Only they, and activity.c for the pool, include it. */
-#ifndef VM_HOST_H
-#define VM_HOST_H
+#ifndef VM_HOST_HOST_H
+#define VM_HOST_HOST_H
 
 #include <sys/queue.h>
 
 #include "vm/driver.h"
-#include "vm/owner.h"
-#include "vm/pool.h"
+#include "vm/host/owner.h"
+#include "vm/host/pool.h"
 
 #define HOST_DRIVERS 8
 #define HOST_BUCKETS 1024

@@ -4,8 +4,8 @@
  * Jobs run in the order of submission within a lane, as many at once as the lane has threads; lanes do not wait for each other.  When a
  * job has run, its `done` is called on the loop.  Not included outside vm/.
  */
-#ifndef VM_POOL_H
-#define VM_POOL_H
+#ifndef VM_HOST_POOL_H
+#define VM_HOST_POOL_H
 
 #include <stdatomic.h>
 #include <sys/queue.h>

@@ -7,8 +7,8 @@
  * and below the run directory, which is mostly another file system: it need not be full, read-only or
  * lost at the same time.
  */
-#ifndef VM_OWNER_H
-#define VM_OWNER_H
+#ifndef VM_HOST_OWNER_H
+#define VM_HOST_OWNER_H
 
 #include "vm/vm.h"
 

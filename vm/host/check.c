@@ -1,4 +1,4 @@
-/* host_check: what a driver needs of this host and does not find: its program and the firmware. */
+/* check: what a driver needs of this host and does not find: its program and the firmware. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

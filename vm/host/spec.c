@@ -1,5 +1,5 @@
 /* spec: the copy is counted first, then laid out in one block. */
-#include "vm/spec.h"
+#include "vm/host/spec.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* owner: one small file for each VM: the unit's name, its identity and its driver, a line each. */
-#include "vm/owner.h"
+#include "vm/host/owner.h"
 
 #include <dirent.h>
 #include <errno.h>

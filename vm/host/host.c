@@ -1,5 +1,5 @@
 /* host: the public operations, the drivers, adoption, and messages from driver threads; host_entry.c decides what is done when. */
-#include "vm/host.h"
+#include "vm/host/host.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "vm/spec.h"
+#include "vm/host/spec.h"
 
 static const struct vm_driver *const drivers[] = {
 	&vm_driver_qemu,

@@ -1,6 +1,6 @@
 /* spec: a copy of a VM's specification that outlives the call.  Not included outside vm/. */
-#ifndef VM_SPEC_H
-#define VM_SPEC_H
+#ifndef VM_HOST_SPEC_H
+#define VM_HOST_SPEC_H
 
 #include "vm/vm.h"
 

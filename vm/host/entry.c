@@ -1,5 +1,5 @@
 /*
- * host_entry: one VM in the table, and the order of what is done to it.
+ * entry: one VM in the table, and the order of what is done to it.
  *
  *                 start, restore, adopt                     save
  *     (no entry) ----------------------> ENTRY_RUNS ----------------> ENTRY_SAVED
@@ -12,7 +12,7 @@
  * between nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers that want
  * time for the guest's last words.  An entry lives until it is GONE, idle and its queue is empty.
  */
-#include "vm/host.h"
+#include "vm/host/host.h"
 
 #include <poll.h>
 #include <stdio.h>
