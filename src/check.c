@@ -9,11 +9,11 @@
 #include "dns/dns.h"
 #include "src/check_host.h"
 #include "src/check_impl.h"
-#include "src/config.h"
+#include "src/config/config.h"
 #include "src/cookie_secret.h"
 #include "src/hostnet.h"
 #include "src/mapping.h"
-#include "src/options.h"
+#include "src/config/options.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */
 static void

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "src/options.h"
+#include "src/config/options.h"
 #include "vm/vm.h"
 
 /* As the start does (need_user): a default user that is not there is replaced by a number. */

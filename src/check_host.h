@@ -2,7 +2,7 @@
 #ifndef SRC_CHECK_HOST_H
 #define SRC_CHECK_HOST_H
 
-#include "src/config.h"
+#include "src/config/config.h"
 
 /*
  * Users, addresses to listen on, bridges, and the programs of the drivers that images name.  What refuses a start whenever

@@ -2,7 +2,7 @@
 #ifndef SRC_CHECK_IMPL_H
 #define SRC_CHECK_IMPL_H
 
-#include "src/config.h"
+#include "src/config/config.h"
 #include "src/mapping.h"
 
 /* Units of a finished set that would be refused, since their addresses are held for others. */

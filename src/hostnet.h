@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/msg.h"
-#include "src/config.h"
+#include "src/config/config.h"
 #include "vm/vm.h"
 
 struct hostnet {

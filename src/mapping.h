@@ -18,7 +18,7 @@
 #include "base/limits.h"
 #include "base/msg.h"
 #include "dns/dns.h"
-#include "src/config.h"
+#include "src/config/config.h"
 #include "vm/vm.h"
 
 /* Kept in the state directory, so that MACs survive; from getrandom(2). */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "src/mapping_impl.h"
-#include "src/options.h"
+#include "src/config/options.h"
 #include "src/unit_text.h"
 
 #define IDLE_LEAST_MS (60u * 1000)

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "src/hostnet.h"
 #include "src/loader.h"
-#include "src/options.h"
+#include "src/config/options.h"
 
 #define PASSWD_BYTES 16384
 

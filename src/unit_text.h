@@ -3,7 +3,7 @@
 #define SRC_UNIT_TEXT_H
 
 #include "src/mapping.h"
-#include "src/template.h"
+#include "src/config/template.h"
 #include "vm/vm.h"
 
 struct unit_text {

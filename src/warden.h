@@ -31,7 +31,7 @@
 #include "dns/dns.h"
 #include "src/admit.h"
 #include "src/children.h"
-#include "src/config.h"
+#include "src/config/config.h"
 #include "src/control.h"
 #include "src/cookie_secret.h"
 #include "src/flood.h"

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/config.h"
+#include "src/config/config.h"
 
 #define NET "network \"lan\" { bridge = b0\n subnets = { \"10.0.0.0/24\" }\n units = { \"10.0.0.10-10.0.0.20\" } }\n"
 

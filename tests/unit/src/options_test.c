@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/config.h"
-#include "src/options.h"
+#include "src/config/config.h"
+#include "src/config/options.h"
 
 struct sample {
 	enum option_section section;

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "src/template.h"
+#include "src/config/template.h"
 
 static const struct template_values values = { .values = {
 	[TEMPLATE_NAME] = "www.example.test",

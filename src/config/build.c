@@ -1,11 +1,11 @@
-/* config_build: from raw sections to values, and the checks that concern one section or the top level. */
+/* build: from raw sections to values, and the checks that concern one section or the top level. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "src/config_impl.h"
+#include "src/config/impl.h"
 
 #define DEFAULT_BOOTS_LEAST 4u
 

@@ -1,4 +1,4 @@
-/* config_zone: zone sections, and the zones that a section "*" finds. */
+/* zone: zone sections, and the zones that a section "*" finds. */
 #include <ctype.h>
 #include <dirent.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/zonefile.h"
-#include "src/config_impl.h"
+#include "src/config/impl.h"
 
 /* A label may be an asterisk (RFC 4592 section 2.1.2), not contain one. */
 static bool

@@ -1,10 +1,10 @@
 /* options: the table, and looking things up in it. */
-#include "src/options.h"
+#include "src/config/options.h"
 
 #include <string.h>
 
 #include "base/limits.h"
-#include "src/config.h"
+#include "src/config/config.h"
 
 #define SECOND 1000ull
 #define MINUTE (60 * SECOND)

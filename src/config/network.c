@@ -1,7 +1,7 @@
-/* config_network: networks and what they must not do to each other. */
+/* network: networks and what they must not do to each other. */
 #include <string.h>
 
-#include "src/config_impl.h"
+#include "src/config/impl.h"
 
 /* The subnet that holds `a`, or NULL. */
 static const struct msg_addr *

@@ -1,5 +1,5 @@
 /* config: reads jitsu.conf with libconfuse into raw sections; config_build.c makes the configuration of them. */
-#include "src/config.h"
+#include "src/config/config.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/config_impl.h"
+#include "src/config/impl.h"
 
 /* libconfuse has no pointer for its callbacks' use, and its lexer is global anyway: one load at a time, on one thread. */
 static struct config_loader *loading;

@@ -1,5 +1,5 @@
 /* template: finding and filling placeholders. */
-#include "src/template.h"
+#include "src/config/template.h"
 
 #include <string.h>
 

@@ -1,10 +1,10 @@
-/* config_impl: what the files that make up config share; not included elsewhere. */
+/* impl: what the files that make up config share; not included elsewhere. */
 #ifndef SRC_CONFIG_IMPL_H
 #define SRC_CONFIG_IMPL_H
 
 #include "base/arena.h"
-#include "src/config.h"
-#include "src/options.h"
+#include "src/config/config.h"
+#include "src/config/options.h"
 
 #define CONFIG_ROWS 64                 /* options of one section */
 

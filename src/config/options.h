@@ -4,8 +4,8 @@
  * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser of jitsu.conf (config.c), the checks of mappings
  * (mapping.c), config_print, the printed list of options and the tests of the man pages all read this table, so that none can disagree.
  */
-#ifndef SRC_OPTIONS_H
-#define SRC_OPTIONS_H
+#ifndef SRC_CONFIG_OPTIONS_H
+#define SRC_CONFIG_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

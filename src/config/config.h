@@ -5,8 +5,8 @@
  * config_free.  A reload loads a second one and swaps.  What options exist, their types, bounds, defaults and help are rows of one
  * table (options.h); jitsu.conf(5) is checked against it.
  */
-#ifndef SRC_CONFIG_H
-#define SRC_CONFIG_H
+#ifndef SRC_CONFIG_CONFIG_H
+#define SRC_CONFIG_CONFIG_H
 
 #include <net/if.h>
 #include <stdbool.h>

@@ -1,8 +1,8 @@
-/* config_image: images, their devices and templates. */
+/* image: images, their devices and templates. */
 #include <string.h>
 
-#include "src/config_impl.h"
-#include "src/template.h"
+#include "src/config/impl.h"
+#include "src/config/template.h"
 
 /* Names of what exists, for a message. */
 static void

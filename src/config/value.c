@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/addr.h"
-#include "src/options.h"
+#include "src/config/options.h"
 
 struct suffix {
 	const char *text;

@@ -4,8 +4,8 @@
  * Values are data: they contain nothing that could end an argument, a path component's quoting or a word of a command line (checked where
  * they come from: owner names are letters, digits, `-`, `_` and dots, the rest is made by us).
  */
-#ifndef SRC_TEMPLATE_H
-#define SRC_TEMPLATE_H
+#ifndef SRC_CONFIG_TEMPLATE_H
+#define SRC_CONFIG_TEMPLATE_H
 
 #include <stddef.h>
 

@@ -1,11 +1,11 @@
-/* config_print: a configuration as text that loads to the same, and what two configurations differ in. */
+/* print: a configuration as text that loads to the same, and what two configurations differ in. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/config_impl.h"
+#include "src/config/impl.h"
 
 static uint64_t
 load_number(const struct option *o, const void *field)

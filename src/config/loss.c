@@ -1,12 +1,12 @@
 /*
- * config_loss: a configuration that has lost most of what it had.
+ * loss: a configuration that has lost most of what it had.
  *
  * A file that is written in place, or onto a full disk, is there in part for a while; and a part of
  * a configuration is often a configuration.  Loading that would stop every VM of what is missing.
  */
 #include <string.h>
 
-#include "src/config.h"
+#include "src/config/config.h"
 
 #define IF_MEANT "; if that is meant, `jitsu reload --force` does it"
 
