@@ -12,7 +12,7 @@
 #include "src/config/config.h"
 #include "src/cookie_secret.h"
 #include "src/hostnet.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "src/config/options.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */

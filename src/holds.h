@@ -6,7 +6,7 @@
 #define SRC_HOLDS_H
 
 #include "src/control.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "src/store.h"
 
 struct warden;

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/record.h"
-#include "src/spec.h"
+#include "src/units/spec.h"
 #include "src/warden.h"
 
 /* The bridge's own address in the subnet of `guest`; family 0 when it has none. */

@@ -20,7 +20,7 @@
 #include "src/admit.h"
 #include "src/control.h"
 #include "src/life.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "vm/vm.h"
 
 struct warden;

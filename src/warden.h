@@ -36,7 +36,7 @@
 #include "src/cookie_secret.h"
 #include "src/flood.h"
 #include "src/inputs.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "src/store.h"
 #include "src/unit.h"
 #include "vm/vm.h"

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/mapping.h"
-#include "src/spec.h"
+#include "src/units/mapping.h"
+#include "src/units/spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

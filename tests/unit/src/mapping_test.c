@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 
 static const char conf_text[] =
     "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"

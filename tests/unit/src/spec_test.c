@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "src/spec.h"
+#include "src/units/spec.h"
 
 static const char conf_text[] =
     "state = /s\n"

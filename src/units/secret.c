@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 
 #define NAME "secret"
 #define NAME_NEW "secret.new"

@@ -1,11 +1,11 @@
 /* spec: builds what the VM module is asked to run. */
-#include "src/spec.h"
+#include "src/units/spec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/unit_text.h"
+#include "src/units/unit_text.h"
 
 /* kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and overlay */
 #define STRINGS_MOST (8 + 2 * LIMIT_DISKS + LIMIT_ARGS)

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "src/mapping_impl.h"
+#include "src/units/mapping_impl.h"
 
 static const struct mapping_kept *
 find(const struct mapping_set *set, const char *name)

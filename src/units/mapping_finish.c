@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/mapping_impl.h"
+#include "src/units/mapping_impl.h"
 
 #define HEIGHT_UNKNOWN 0
 #define HEIGHT_OPEN 255        /* its needs are being looked at */

@@ -1,11 +1,11 @@
 /*
  * spec: from a unit to what the VM module is asked to run: every placeholder filled in, strings owned here.
  */
-#ifndef SRC_SPEC_H
-#define SRC_SPEC_H
+#ifndef SRC_UNITS_SPEC_H
+#define SRC_UNITS_SPEC_H
 
 #include "base/err.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "vm/vm.h"
 
 struct spec {

@@ -8,8 +8,8 @@
  * which is never refused as a whole, whatever the configuration has become: a unit that does not fit any more is refused alone.  Then
  * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further zones; those too may be kept, and finished again.
  */
-#ifndef SRC_MAPPING_H
-#define SRC_MAPPING_H
+#ifndef SRC_UNITS_MAPPING_H
+#define SRC_UNITS_MAPPING_H
 
 #include <stdbool.h>
 #include <stdint.h>

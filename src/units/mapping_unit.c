@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "src/mapping_impl.h"
+#include "src/units/mapping_impl.h"
 #include "src/config/options.h"
-#include "src/unit_text.h"
+#include "src/units/unit_text.h"
 
 #define IDLE_LEAST_MS (60u * 1000)
 #define UNUSED_LEAST_MS (30u * 1000)

@@ -1,8 +1,8 @@
 /* unit_text: what a unit puts into the placeholders of its image. */
-#ifndef SRC_UNIT_TEXT_H
-#define SRC_UNIT_TEXT_H
+#ifndef SRC_UNITS_UNIT_TEXT_H
+#define SRC_UNITS_UNIT_TEXT_H
 
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 #include "src/config/template.h"
 #include "vm/vm.h"
 

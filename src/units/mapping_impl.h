@@ -1,10 +1,10 @@
 /* mapping_impl: what mapping.c, mapping_unit.c and mapping_finish.c share; not included elsewhere. */
-#ifndef SRC_MAPPING_IMPL_H
-#define SRC_MAPPING_IMPL_H
+#ifndef SRC_UNITS_MAPPING_IMPL_H
+#define SRC_UNITS_MAPPING_IMPL_H
 
 #include "base/arena.h"
 #include "base/index.h"
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 
 /* Names of other units as written, for mapping_set_finish. */
 struct mapping_reference {

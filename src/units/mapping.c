@@ -1,12 +1,12 @@
 /* mapping: the set of all units: zones come in whole or not at all. */
-#include "src/mapping.h"
+#include "src/units/mapping.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/siphash.h"
-#include "src/mapping_impl.h"
+#include "src/units/mapping_impl.h"
 
 /* Two interfaces may have one address. */
 static bool

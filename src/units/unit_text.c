@@ -1,5 +1,5 @@
 /* unit_text: the values of placeholders. */
-#include "src/unit_text.h"
+#include "src/units/unit_text.h"
 
 #include <stdio.h>
 #include <string.h>
