@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "src/life.h"
+#include "src/life/life.h"
 #include "src/store.h"
 #include "src/unit.h"
 

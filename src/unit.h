@@ -17,9 +17,9 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-#include "src/admit.h"
+#include "src/life/admit.h"
 #include "src/control.h"
-#include "src/life.h"
+#include "src/life/life.h"
 #include "src/units/mapping.h"
 #include "vm/vm.h"
 

@@ -29,7 +29,7 @@
 #include "base/err.h"
 #include "base/msg.h"
 #include "dns/dns.h"
-#include "src/admit.h"
+#include "src/life/admit.h"
 #include "src/children.h"
 #include "src/config/config.h"
 #include "src/control.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "src/admit.h"
+#include "src/life/admit.h"
 
 #define MIB (1024u * 1024u)
 

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "src/life.h"
+#include "src/life/life.h"
 
 #define MODEL_NOW 1000u
 #define MODEL_AGE 4u        /* longer than every duration of the policies below */

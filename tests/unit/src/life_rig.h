@@ -2,7 +2,7 @@
 #ifndef TESTS_LIFE_RIG_H
 #define TESTS_LIFE_RIG_H
 
-#include "src/life.h"
+#include "src/life/life.h"
 
 #define S 1000u   /* ms */
 

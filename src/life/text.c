@@ -1,5 +1,5 @@
-/* life_text: the words for states, phases, reasons, events and actions of the life cycle. */
-#include "src/life.h"
+/* text: the words for states, phases, reasons, events and actions of the life cycle. */
+#include "src/life/life.h"
 
 #include <string.h>
 

@@ -11,8 +11,8 @@
  *
  * Times are milliseconds of clock.h; in every field 0 or LIFE_NEVER means what is said there.
  */
-#ifndef SRC_LIFE_H
-#define SRC_LIFE_H
+#ifndef SRC_LIFE_LIFE_H
+#define SRC_LIFE_LIFE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* life_move: movements between the phases of the life cycle. */
-#include "src/life_move.h"
+/* move: movements between the phases of the life cycle. */
+#include "src/life/move.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -43,11 +43,11 @@
  *  - F_SLOT is set from ADMIT or CLAIM to RELEASE or REFUSED; a phase that may have a VM has it.  F_BOOT: from ADMITTED to BOOT_DONE, within F_SLOT.
  *  - Every phase but DORMANT, GONE, and AWAKE, FROZEN and SAVED with a policy that never ends them, has a timer; or the driver hangs (F_STUCK) and nobody waits.
  */
-#include "src/life.h"
+#include "src/life/life.h"
 
 #include <string.h>
 
-#include "src/life_move.h"
+#include "src/life/move.h"
 
 /* ---- events ---- */
 

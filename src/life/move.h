@@ -1,11 +1,11 @@
 /*
- * life_move: what the events of the life cycle have in common: its flags, and the movements between phases.  Included by life.c and life_move.c only;
+ * move: what the events of the life cycle have in common: its flags, and the movements between phases.  Included by life.c and life_move.c only;
  * the drawing and the invariants are in life.c.
  */
 #ifndef SRC_LIFE_MOVE_H
 #define SRC_LIFE_MOVE_H
 
-#include "src/life.h"
+#include "src/life/life.h"
 
 enum {
 	F_WAITING = 0x001,   /* somebody is owed a WOKEN */

@@ -1,5 +1,5 @@
 /* admit: budgets for boots, VMs, memory and wakes. */
-#include "src/admit.h"
+#include "src/life/admit.h"
 
 #include <string.h>
 

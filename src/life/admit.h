@@ -9,8 +9,8 @@
  * turn among the boots is missing.  The sure ones are the front of the queue, and where it ends is
  * kept, not looked for: every change moves it by as many waiters as change.
  */
-#ifndef SRC_ADMIT_H
-#define SRC_ADMIT_H
+#ifndef SRC_LIFE_ADMIT_H
+#define SRC_LIFE_ADMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
