@@ -18,7 +18,7 @@
 #include "src/check_impl.h"
 #include "src/control_proto.h"
 #include "src/holds.h"
-#include "src/store_address.h"
+#include "src/store/address.h"
 
 static enum err
 add_row(const struct store_address_row *row, void *arg)

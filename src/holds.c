@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "src/aside.h"
 #include "src/record.h"
-#include "src/store_address.h"
+#include "src/store/address.h"
 #include "src/warden.h"
 
 /* ---- claims ---- */

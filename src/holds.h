@@ -7,7 +7,7 @@
 
 #include "src/control.h"
 #include "src/units/mapping.h"
-#include "src/store.h"
+#include "src/store/store.h"
 
 struct warden;
 struct unit;

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "src/life/life.h"
-#include "src/store.h"
+#include "src/store/store.h"
 #include "src/unit.h"
 
 struct warden;

@@ -37,7 +37,7 @@
 #include "src/flood.h"
 #include "src/inputs.h"
 #include "src/units/mapping.h"
-#include "src/store.h"
+#include "src/store/store.h"
 #include "src/unit.h"
 #include "vm/vm.h"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "src/store.h"
+#include "src/store/store.h"
 
 struct bench {
 	char dir[64], path[128];

@@ -1,5 +1,5 @@
 /*
- * store_cmd: between the loop's side of the store (store_loop.c, store_address.c) and the database
+ * cmd: between the loop's side of the store (store_loop.c, store_address.c) and the database
  * (store.c).  Not included by others, but for check_holds.c, which has no loop.
  *
  * A command is one allocation; its strings lie behind it.  It is made on the loop, carried out by the store's thread, and comes back to the loop, where
@@ -10,7 +10,7 @@
 
 #include <sys/queue.h>
 
-#include "src/store.h"
+#include "src/store/store.h"
 
 enum store_cmd_kind {
 	STORE_CMD_PUT,

@@ -1,5 +1,5 @@
 /*
- * store_loop: the store as the warden's loop sees it: commands out, completions in, one thread between.
+ * loop: the store as the warden's loop sees it: commands out, completions in, one thread between.
  *
  *     loop:    call → (touches, events: wait here, at most a second) → queue ─┐
  *     thread:                    carry + queue → one transaction → reads → done ─┐
@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "src/store_address.h"
+#include "src/store/address.h"
 
 #define FLUSH_MS 1000
 #define TOUCH_BUCKETS 256

@@ -1,5 +1,5 @@
-/* store_address: who has or had an address; sorted array in memory, changes handed on as commands. */
-#include "src/store_address.h"
+/* address: who has or had an address; sorted array in memory, changes handed on as commands. */
+#include "src/store/address.h"
 
 #include <stdio.h>
 #include <stdlib.h>

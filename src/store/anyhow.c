@@ -1,5 +1,5 @@
 /*
- * store_anyhow: a database that cannot be used keeps nobody from serving names: it is set aside,
+ * anyhow: a database that cannot be used keeps nobody from serving names: it is set aside,
  * and a new one is begun.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "src/store.h"
+#include "src/store/store.h"
 
 #define ATTEMPTS 100   /* names tried for what is set aside within one second */
 

@@ -4,7 +4,7 @@
  * One connection in EXCLUSIVE locking mode: a second daemon on the same file is refused, and the WAL index lives in our own memory.
  * Commits do not sync (WAL, synchronous=NORMAL) and checkpoints are made by store_db_tidy, not by a commit that something waits for.
  */
-#include "src/store.h"
+#include "src/store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/store_cmd.h"
+#include "src/store/cmd.h"
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */

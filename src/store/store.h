@@ -17,8 +17,8 @@
  *
  * All functions are for the loop's thread.
  */
-#ifndef SRC_STORE_H
-#define SRC_STORE_H
+#ifndef SRC_STORE_STORE_H
+#define SRC_STORE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * store_address: who has or had which address: a table in memory, whose changes are handed on as
+ * address: who has or had which address: a table in memory, whose changes are handed on as
  * commands for the database.
  *
  * An address that was handed out under a name stays in caches.  When another owner claims it, the
@@ -16,7 +16,7 @@
 #ifndef SRC_STORE_ADDRESS_H
 #define SRC_STORE_ADDRESS_H
 
-#include "src/store_cmd.h"
+#include "src/store/cmd.h"
 
 struct store_addresses;
 
