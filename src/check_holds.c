@@ -16,7 +16,7 @@
 
 #include "base/addr.h"
 #include "src/check_impl.h"
-#include "src/control_proto.h"
+#include "src/control/proto.h"
 #include "src/holds.h"
 #include "src/store/address.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "src/cli.h"
-#include "src/control_proto.h"
+#include "src/control/proto.h"
 #include "base/suggest.h"
 
 struct cli_client {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "src/cli.h"
-#include "src/control.h"
+#include "src/control/control.h"
 #include "base/suggest.h"
 
 void

@@ -5,7 +5,7 @@
 
 #include "src/cli.h"
 #include "src/cli_table.h"
-#include "src/control.h"
+#include "src/control/control.h"
 
 #define READ_S 30     /* reading verbs are answered from memory: a daemon that takes longer hangs */
 #define CHANGE_S (-60)  /* a boot, a stop or a reload takes as long as is configured, which is not known here */

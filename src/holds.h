@@ -5,7 +5,7 @@
 #ifndef SRC_HOLDS_H
 #define SRC_HOLDS_H
 
-#include "src/control.h"
+#include "src/control/control.h"
 #include "src/units/mapping.h"
 #include "src/store/store.h"
 

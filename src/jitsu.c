@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "src/cli.h"
-#include "src/control.h"
+#include "src/control/control.h"
 #include "src/fresh.h"
 
 static int

@@ -18,7 +18,7 @@
 
 #include "base/err.h"
 #include "src/life/admit.h"
-#include "src/control.h"
+#include "src/control/control.h"
 #include "src/life/life.h"
 #include "src/units/mapping.h"
 #include "vm/vm.h"

@@ -32,7 +32,7 @@
 #include "src/life/admit.h"
 #include "src/children.h"
 #include "src/config/config.h"
-#include "src/control.h"
+#include "src/control/control.h"
 #include "src/cookie_secret.h"
 #include "src/flood.h"
 #include "src/inputs.h"

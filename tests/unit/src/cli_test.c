@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "src/cli.h"
-#include "src/control.h"
+#include "src/control/control.h"
 
 struct bench {
 	char dir[64], path[100];

@@ -19,8 +19,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "src/control.h"
-#include "src/control_proto.h"
+#include "src/control/control.h"
+#include "src/control/proto.h"
 #include "base/suggest.h"
 
 struct bench {

@@ -1,5 +1,5 @@
-/* control_proto: requests and responses as lines of JSON. */
-#include "src/control_proto.h"
+/* proto: requests and responses as lines of JSON. */
+#include "src/control/proto.h"
 
 #include <stdlib.h>
 #include <string.h>

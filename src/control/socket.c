@@ -1,5 +1,5 @@
-/* control_socket: binding, modes, access list, stale files. */
-#include "src/control_socket.h"
+/* socket: binding, modes, access list, stale files. */
+#include "src/control/socket.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * control_proto: the lines of the control socket (control.h), for both of its ends.
+ * proto: the lines of the control socket (control.h), for both of its ends.
  */
 #ifndef SRC_CONTROL_PROTO_H
 #define SRC_CONTROL_PROTO_H
@@ -9,7 +9,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "src/control.h"
+#include "src/control/control.h"
 
 /*
  * Parses one request line (no newline).  On success *args is the caller's and *verb points into it.  ERR_PARSE: no JSON object, no verb; ERR_UNSUPPORTED:

@@ -12,7 +12,7 @@
  * While it is not READING, input stays in the kernel and in one request's worth of buffer.  A client that shut down its sending side still gets
  * its answers; one that closed is gone at once, and the handle of its request lives on, empty, until it is answered.
  */
-#include "src/control.h"
+#include "src/control/control.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -29,8 +29,8 @@
 #include <event2/bufferevent.h>
 
 #include "base/log.h"
-#include "src/control_proto.h"
-#include "src/control_socket.h"
+#include "src/control/proto.h"
+#include "src/control/socket.h"
 #include "base/suggest.h"
 
 #define ACCEPT_PAUSE_S 1   /* descriptors ran out; a client that leaves ends the pause at once */

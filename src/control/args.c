@@ -1,5 +1,5 @@
-/* control_args: what requests name. */
-#include "src/control.h"
+/* args: what requests name. */
+#include "src/control/control.h"
 
 #include <string.h>
 

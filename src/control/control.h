@@ -39,8 +39,8 @@
  *            held_for: { "below 1 ms": n, ... }, deferred, wakes, boots, ... }, limits: { name: { used, most } } }; args: bad_zones (true: no zone
  *            that is ok)
  */
-#ifndef SRC_CONTROL_H
-#define SRC_CONTROL_H
+#ifndef SRC_CONTROL_CONTROL_H
+#define SRC_CONTROL_CONTROL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* control_socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its modes.  For control.c. */
+/* socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its modes.  For control.c. */
 #ifndef SRC_CONTROL_SOCKET_H
 #define SRC_CONTROL_SOCKET_H
 
