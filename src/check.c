@@ -10,7 +10,7 @@
 #include "src/check_host.h"
 #include "src/check_impl.h"
 #include "src/config/config.h"
-#include "src/cookie_secret.h"
+#include "src/process/cookie_secret.h"
 #include "src/hostnet.h"
 #include "src/units/mapping.h"
 #include "src/config/options.h"

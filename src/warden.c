@@ -29,14 +29,14 @@
 #include "base/log.h"
 #include "base/siphash.h"
 #include "src/aside.h"
-#include "src/daemonize.h"
-#include "src/fresh.h"
+#include "src/process/daemonize.h"
+#include "src/process/fresh.h"
 #include "src/holds.h"
 #include "src/imagejob.h"
-#include "src/notify.h"
+#include "src/process/notify.h"
 #include "src/record.h"
 #include "src/rundir.h"
-#include "src/surroundings.h"
+#include "src/process/surroundings.h"
 
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
 #define WARDEN_NICE (-10)

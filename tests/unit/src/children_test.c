@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/children.h"
+#include "src/process/children.h"
 
 #define PATIENCE_MS 30000
 #define LAST_WORDS 100         /* more than are read at once, and less than a socket takes */

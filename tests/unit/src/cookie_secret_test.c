@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/cookie_secret.h"
+#include "src/process/cookie_secret.h"
 
 #define ONE "e5e973e5a6b2a43f48e7dc849e37bfcf"
 #define TWO "445536BCD2513298075A5D379663C962"

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
-#include "src/flood.h"
+#include "src/process/flood.h"
 
 #define LONG_MS 600000     /* nothing ends by itself */
 

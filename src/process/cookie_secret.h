@@ -1,6 +1,6 @@
 /* cookie_secret: the secrets of DNS cookies, from a file that several servers may share, or random. */
-#ifndef SRC_COOKIE_SECRET_H
-#define SRC_COOKIE_SECRET_H
+#ifndef SRC_PROCESS_COOKIE_SECRET_H
+#define SRC_PROCESS_COOKIE_SECRET_H
 
 #include <stdint.h>
 

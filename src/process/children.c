@@ -1,5 +1,5 @@
 /* children: starts, watches and replaces the confined processes. */
-#include "src/children.h"
+#include "src/process/children.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/output.h"
-#include "src/flood.h"
+#include "src/process/flood.h"
 
 #define CHANNEL_FD 3
 

@@ -1,5 +1,5 @@
 /* daemonize: a background process whose parent waits for READY. */
-#include "src/daemonize.h"
+#include "src/process/daemonize.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* flood: kinds, units, and the window in which both are counted. */
-#include "src/flood.h"
+#include "src/process/flood.h"
 
 #include <stdio.h>
 #include <stdlib.h>

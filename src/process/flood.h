@@ -5,8 +5,8 @@
  * Clients, guests and captured processes cause lines in the log and rows in the store.  A flood of
  * one kind, or of one unit, leaves room for the others and does not fill the disk.
  */
-#ifndef SRC_FLOOD_H
-#define SRC_FLOOD_H
+#ifndef SRC_PROCESS_FLOOD_H
+#define SRC_PROCESS_FLOOD_H
 
 #include <stdbool.h>
 #include <stdint.h>

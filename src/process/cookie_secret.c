@@ -1,5 +1,5 @@
 /* cookie_secret: the secrets of DNS cookies. */
-#include "src/cookie_secret.h"
+#include "src/process/cookie_secret.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

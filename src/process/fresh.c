@@ -1,5 +1,5 @@
 /* fresh: each thing that a process inherits, and what becomes of it. */
-#include "src/fresh.h"
+#include "src/process/fresh.h"
 
 #include <errno.h>
 #include <fcntl.h>

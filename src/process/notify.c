@@ -1,5 +1,5 @@
 /* notify: the sd_notify protocol. */
-#include "src/notify.h"
+#include "src/process/notify.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* surroundings: each thing that must be there, and what to say when it is not. */
-#include "src/surroundings.h"
+#include "src/process/surroundings.h"
 
 #include <cap-ng.h>
 #include <errno.h>

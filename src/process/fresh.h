@@ -5,8 +5,8 @@
  * What an operator chooses for a daemon stays: a priority, processors, a negative OOM score, a signal
  * at the parent's death, hard limits where they cannot be raised.
  */
-#ifndef SRC_FRESH_H
-#define SRC_FRESH_H
+#ifndef SRC_PROCESS_FRESH_H
+#define SRC_PROCESS_FRESH_H
 
 /* Descriptors 0 to 2 are open: a file of ours never becomes somebody's standard error.  For every way to run. */
 void fresh_standard_descriptors(void);

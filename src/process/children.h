@@ -7,8 +7,8 @@
  * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for CHILD_LIVED_MS.
  * Of a child that ends again and again the first ends of each minute are logged, the others counted.
  */
-#ifndef SRC_CHILDREN_H
-#define SRC_CHILDREN_H
+#ifndef SRC_PROCESS_CHILDREN_H
+#define SRC_PROCESS_CHILDREN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* notify: tells the service manager how we are (sd_notify(3) protocol); nothing happens without $NOTIFY_SOCKET. */
-#ifndef SRC_NOTIFY_H
-#define SRC_NOTIFY_H
+#ifndef SRC_PROCESS_NOTIFY_H
+#define SRC_PROCESS_NOTIFY_H
 
 /* One datagram of `KEY=value` lines, for example "READY=1".  Failures are ignored: nobody could act on them. */
 void notify_send(const char *state);
