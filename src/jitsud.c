@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "dns/dns.h"
-#include "src/check.h"
+#include "src/load/check.h"
 #include "src/process/fresh.h"
 #include "src/warden.h"
 #include "vm/vm.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/imagejob.h"
+#include "src/load/zjob.h"
 #include "src/warden.h"
 
 static void

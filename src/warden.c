@@ -32,7 +32,7 @@
 #include "src/process/daemonize.h"
 #include "src/process/fresh.h"
 #include "src/holds.h"
-#include "src/imagejob.h"
+#include "src/load/zjob.h"
 #include "src/process/notify.h"
 #include "src/record.h"
 #include "src/rundir.h"

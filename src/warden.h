@@ -35,7 +35,7 @@
 #include "src/control/control.h"
 #include "src/process/cookie_secret.h"
 #include "src/process/flood.h"
-#include "src/inputs.h"
+#include "src/load/inputs.h"
 #include "src/units/mapping.h"
 #include "src/store/store.h"
 #include "src/unit.h"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "src/check.h"
+#include "src/load/check.h"
 #include "tests/unit/base/files.h"
 
 struct bench {

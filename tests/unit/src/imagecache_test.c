@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
-#include "src/imagecache.h"
+#include "src/load/zcache.h"
 
 #define ZONE "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n$INCLUDE part\n"
 

@@ -16,7 +16,7 @@
 
 #include "base/memfd.h"
 #include "dns/dns.h"
-#include "src/imagejob.h"
+#include "src/load/zjob.h"
 
 static const uint8_t key[16] = "0123456789abcde";
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "src/inputs.h"
+#include "src/load/inputs.h"
 
 /* Waits until what was written is no longer racy; nothing tells when but the clock. */
 static void

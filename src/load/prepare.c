@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "src/hostnet.h"
-#include "src/loader.h"
+#include "src/load/hostnet.h"
+#include "src/load/loader.h"
 #include "src/config/options.h"
 
 #define PASSWD_BYTES 16384

@@ -1,5 +1,5 @@
 /* check: configuration, files, zones, mappings, in this process. */
-#include "src/check.h"
+#include "src/load/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
-#include "src/check_host.h"
-#include "src/check_impl.h"
+#include "src/load/check_host.h"
+#include "src/load/check_impl.h"
 #include "src/config/config.h"
 #include "src/process/cookie_secret.h"
-#include "src/hostnet.h"
+#include "src/load/hostnet.h"
 #include "src/units/mapping.h"
 #include "src/config/options.h"
 

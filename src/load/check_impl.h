@@ -1,6 +1,6 @@
 /* check_impl: what the files of check share.  Included by src/check*.c only. */
-#ifndef SRC_CHECK_IMPL_H
-#define SRC_CHECK_IMPL_H
+#ifndef SRC_LOAD_CHECK_IMPL_H
+#define SRC_LOAD_CHECK_IMPL_H
 
 #include "src/config/config.h"
 #include "src/units/mapping.h"

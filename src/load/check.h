@@ -1,6 +1,6 @@
 /* check: a whole configuration looked at without a daemon, for `jitsud -n` and `jitsu check`. */
-#ifndef SRC_CHECK_H
-#define SRC_CHECK_H
+#ifndef SRC_LOAD_CHECK_H
+#define SRC_LOAD_CHECK_H
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
 /*
- * imagecache: compiled images of large zones on disk, one file for each zone, found again by what the zone was made of.
+ * zcache: compiled images of large zones on disk, one file for each zone, found again by what the zone was made of.
  *
  *     STATE/images/<hash of the origin>:  head | texts: origin, file, units, inputs | pad to a page | the image
  *
@@ -10,15 +10,15 @@
  * An entry is believed only if it belongs to us and nobody else may touch it, its checksums hold, and the image passes the check that every image from a
  * child must pass.  Whatever else it is, the zone is compiled.  No function here is for an event loop: all of them read or write whole images.
  */
-#ifndef SRC_IMAGECACHE_H
-#define SRC_IMAGECACHE_H
+#ifndef SRC_LOAD_ZCACHE_H
+#define SRC_LOAD_ZCACHE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "src/inputs.h"
+#include "src/load/inputs.h"
 
 struct dns_image;
 

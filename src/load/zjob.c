@@ -1,5 +1,5 @@
-/* imagejob: a thread that finds, keeps or checks compiled images. */
-#include "src/imagejob.h"
+/* zjob: a thread that finds, keeps or checks compiled images. */
+#include "src/load/zjob.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* check_host: users, addresses, bridges, programs. */
-#include "src/check_host.h"
+#include "src/load/check_host.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -4,8 +4,8 @@
  * What is compared is what the kernel says of a file (device, inode, size, times), as make and git do it.  A file that was changed less than two
  * seconds before it was read counts as changed: a write in the same tick of the file system's clock would not show.
  */
-#ifndef SRC_INPUTS_H
-#define SRC_INPUTS_H
+#ifndef SRC_LOAD_INPUTS_H
+#define SRC_LOAD_INPUTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* hostnet: what this host has in its networks itself: addresses and MACs that no unit may have, and bridges on which units cannot be as expected. */
-#ifndef SRC_HOSTNET_H
-#define SRC_HOSTNET_H
+#ifndef SRC_LOAD_HOSTNET_H
+#define SRC_LOAD_HOSTNET_H
 
 #include "base/err.h"
 #include "base/msg.h"

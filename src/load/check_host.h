@@ -1,6 +1,6 @@
 /* check_host: whether this host is one that a configuration can run on.  For check.c. */
-#ifndef SRC_CHECK_HOST_H
-#define SRC_CHECK_HOST_H
+#ifndef SRC_LOAD_CHECK_HOST_H
+#define SRC_LOAD_CHECK_HOST_H
 
 #include "src/config/config.h"
 

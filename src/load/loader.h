@@ -1,6 +1,6 @@
 /* loader: a load in progress; shared by loader.c (files, the zones process) and generation.c (mappings, units, the swap). */
-#ifndef SRC_LOADER_H
-#define SRC_LOADER_H
+#ifndef SRC_LOAD_LOADER_H
+#define SRC_LOAD_LOADER_H
 
 #include <pthread.h>
 

@@ -1,14 +1,14 @@
 /*
- * imagejob: a thread that finds or keeps compiled images (imagecache.h), or checks one, since none of that is for a loop that others wait for.
+ * zjob: a thread that finds or keeps compiled images (imagecache.h), or checks one, since none of that is for a loop that others wait for.
  *
  * A job is made, gets its rows, and is started; `done` is called on the loop, where the owner reads the rows and frees the job.
  */
-#ifndef SRC_IMAGEJOB_H
-#define SRC_IMAGEJOB_H
+#ifndef SRC_LOAD_ZJOB_H
+#define SRC_LOAD_ZJOB_H
 
 #include <event2/event.h>
 
-#include "src/imagecache.h"
+#include "src/load/zcache.h"
 
 struct imagejob;
 

@@ -1,5 +1,5 @@
 /* inputs: files by their identity and times. */
-#include "src/inputs.h"
+#include "src/load/inputs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/zonefile.h"
-#include "src/imagejob.h"
-#include "src/loader.h"
+#include "src/load/zjob.h"
+#include "src/load/loader.h"
 #include "src/record.h"
 #include "src/warden.h"
 

@@ -15,7 +15,7 @@
 #include <jansson.h>
 
 #include "base/addr.h"
-#include "src/check_impl.h"
+#include "src/load/check_impl.h"
 #include "src/control/proto.h"
 #include "src/holds.h"
 #include "src/store/address.h"

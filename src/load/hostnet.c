@@ -1,5 +1,5 @@
 /* hostnet: asking the kernel. */
-#include "src/hostnet.h"
+#include "src/load/hostnet.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>

@@ -1,9 +1,9 @@
 /*
- * imagecache: compiled images of large zones on disk.
+ * zcache: compiled images of large zones on disk.
  *
  * Nothing is synced: after a crash an entry may be torn, which its checksums show, and then the zone is compiled as if there were none.
  */
-#include "src/imagecache.h"
+#include "src/load/zcache.h"
 
 #include <dirent.h>
 #include <errno.h>

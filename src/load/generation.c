@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "src/aside.h"
 #include "src/holds.h"
-#include "src/hostnet.h"
-#include "src/loader.h"
+#include "src/load/hostnet.h"
+#include "src/load/loader.h"
 #include "src/needs.h"
 #include "src/record.h"
 
