@@ -12,7 +12,7 @@
 #include "dns/dns.h"
 #include "src/load/check.h"
 #include "src/process/fresh.h"
-#include "src/warden.h"
+#include "src/warden/warden.h"
 #include "vm/vm.h"
 
 #define DEFAULT_CONF "/etc/jitsu/jitsu.conf"

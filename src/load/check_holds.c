@@ -17,7 +17,7 @@
 #include "base/addr.h"
 #include "src/load/check_impl.h"
 #include "src/control/proto.h"
-#include "src/holds.h"
+#include "src/warden/holds.h"
 #include "src/store/address.h"
 
 static enum err

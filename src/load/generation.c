@@ -5,12 +5,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/aside.h"
-#include "src/holds.h"
+#include "src/warden/aside.h"
+#include "src/warden/holds.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
-#include "src/needs.h"
-#include "src/record.h"
+#include "src/warden/needs.h"
+#include "src/warden/record.h"
 
 void
 image_unref(struct image *img)

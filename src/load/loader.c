@@ -17,8 +17,8 @@
 #include "base/zonefile.h"
 #include "src/load/zjob.h"
 #include "src/load/loader.h"
-#include "src/record.h"
-#include "src/warden.h"
+#include "src/warden/record.h"
+#include "src/warden/warden.h"
 
 static void
 finish(struct loader *l, enum err e)

@@ -6,7 +6,7 @@
 
 #include "base/writers.h"
 #include "src/process/children.h"
-#include "src/warden.h"
+#include "src/warden/warden.h"
 
 /* Where the image of a zone comes from. */
 enum loader_how {

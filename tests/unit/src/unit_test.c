@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "src/unit.h"
+#include "src/warden/unit.h"
 
 static void
 found_by_everything(void **state)

@@ -1,0 +1,524 @@
+/* aside: VMs and rows without a unit that can be known now. */
+#include "src/warden/aside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+struct aside {
+	LIST_ENTRY(aside) link;
+	struct warden *w;
+	struct adopt_row row;
+	bool has_vm;               /* row.uuid, in state `vm` */
+	bool ending;               /* it is being destroyed */
+	enum vm_found_state vm;
+	char *said;                /* the unit's name as the VM says */
+	struct admit_waiter admit;
+	struct control_request *req;   /* of who destroys it; NULL = nobody waits */
+};
+
+static const char *
+vm_word(const struct aside *a)
+{
+	static const char *const words[] = {
+		[VM_FOUND_RUNNING] = "awake", [VM_FOUND_FROZEN] = "frozen",
+		[VM_FOUND_SAVED] = "saved", [VM_FOUND_BROKEN] = "broken",
+		[VM_FOUND_SILENT] = "silent",
+	};
+
+	return a->ending ? "stopping" : words[a->vm];
+}
+
+/* ---- why ---- */
+
+const struct config_zone_section *
+aside_empty_section(const struct config *conf)
+{
+	const struct config_zone_section *empty = NULL;
+	bool *used = calloc(conf->nsections + 1, sizeof(*used));
+
+	for (unsigned z = 0; used != NULL && z < conf->nzones; z++)
+		used[conf->zones[z].section - conf->sections] = true;
+	for (unsigned s = 0; used != NULL && empty == NULL && s < conf->nsections; s++)
+		if (!used[s] && strcmp(conf->sections[s].origin, "*") == 0)
+			empty = &conf->sections[s];
+	free(used);
+	return empty;
+}
+
+/* The same for a generation that is not yet the warden's. */
+static bool
+because(const struct generation *g, const char *owner, char *why, size_t size)
+{
+	const struct config *conf = g->conf;
+	const struct config_zone *zone = config_zone_above(conf, owner);
+	const struct served_zone *z = zone != NULL ? &g->zones[zone->index] : NULL;
+
+	if (z != NULL && z->image == NULL)
+		snprintf(why, size, "zone %s is not served: %s", z->origin,
+		    z->error != NULL ? z->error : "it could not be loaded");
+	else if (z != NULL && mapping_unit_refused(g->mappings, owner))
+		snprintf(why, size,
+		    "it does not fit the configuration any more, and zone %s has its old "
+		    "contents: %s",
+		    z->origin, z->error != NULL ? z->error : "it could not be loaded");
+	else if (zone == NULL && g->empty != NULL)
+		snprintf(why, size, "%s:%u: zone \"*\": no file matches \"%s\"", conf->path,
+		    g->empty->line, g->empty->file);
+	else if (conf->nzones == 0)
+		snprintf(why, size, "%s: there is no zone at all", conf->path);
+	else
+		return false;
+	return true;
+}
+
+bool
+aside_because(const struct warden *w, const char *owner, char *why, size_t size)
+{
+	return because(w->gen, owner, why, size);
+}
+
+static void
+why_text(const struct aside *a, char *why, size_t size)
+{
+	if (a->row.owner[0] != '\0') {
+		if (!aside_because(a->w, a->row.owner, why, size))
+			snprintf(why, size, "its unit is no longer in the configuration");
+		return;
+	}
+	snprintf(why, size, "the state database does not know it%s%s%s",
+	    a->said[0] != '\0' ? "; it calls itself " : "", a->said,
+	    a->said[0] != '\0' ? ", which need not be true" : "");
+}
+
+/* ---- the table ---- */
+
+static void
+entry_free(struct aside *a)
+{
+	LIST_REMOVE(a, link);
+	admit_release(&a->w->admit, &a->admit);
+	adopt_row_clear(&a->row);
+	free(a->said);
+	free(a);
+}
+
+static void
+row_store(struct aside *a)
+{
+	char uuid[VM_UUID_TEXT] = "";
+	const struct adopt_row *r = &a->row;
+	struct store_unit row = { .owner = r->owner, .state = life_state_text(r->state),
+		.uuid = uuid,
+		.driver = r->driver, .image = r->image, .awake_since_ns = r->awake_since_ns,
+		.last_activity_ns = r->last_activity_ns, .backoff_until_ns = r->backoff_until_ns,
+		.boots = r->boots, .crashes = r->crashes, .failures = r->failures,
+		.last_boot_ms = r->last_boot_ms, .last_error = r->last_error,
+		.console = r->console, .identity = r->identity };
+
+	if (r->owner[0] == '\0')
+		return;
+	if (a->has_vm)
+		vm_uuid_text(&r->uuid, uuid);
+	store_unit_put(a->w->store, &row, NULL, NULL);
+}
+
+const char *
+aside_name(const struct aside *a)
+{
+	static char text[VM_UUID_TEXT];
+
+	if (a->row.owner[0] != '\0')
+		return a->row.owner;
+	vm_uuid_text(&a->row.uuid, text);
+	return text;
+}
+
+const struct vm_uuid *
+aside_uuid(const struct aside *a)
+{
+	return &a->row.uuid;
+}
+
+/* As aside_add; `why` "" = as what is known now says. */
+static void
+add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said,
+    uint64_t memory_bytes, char why[LIMIT_ASIDE_WHY])
+{
+	struct aside *a = calloc(1, sizeof(*a));
+	char uuid[VM_UUID_TEXT];
+
+	if (a == NULL || (a->said = strdup(said)) == NULL)
+		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
+	a->w = w;
+	a->row = *r;
+	memset(r, 0, sizeof(*r));
+	LIST_INSERT_HEAD(&w->asides, a, link);
+	if (vm == NULL)
+		return;
+	a->has_vm = true;
+	a->vm = *vm;
+	a->admit.memory_bytes = memory_bytes;
+	if (a->vm != VM_FOUND_SAVED)
+		admit_take(&w->admit, &a->admit);
+	if (why[0] == '\0')
+		why_text(a, why, LIMIT_ASIDE_WHY);
+	vm_uuid_text(&a->row.uuid, uuid);
+	log_warn("%s: its VM %s (%s) is kept aside: %s", aside_name(a), uuid, vm_word(a), why);
+	record_event(w, a->row.owner, "aside", why);
+	row_store(a);
+}
+
+void
+aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said)
+{
+	const struct config_image *im = config_image_find(w->gen->conf, r->image);
+	char why[LIMIT_ASIDE_WHY] = "";
+
+	add(w, r, vm, said, im != NULL ? im->policy.memory_bytes : 0, why);   /* as far as known */
+}
+
+static char *
+copy(const char *text)
+{
+	char *c = text != NULL ? strdup(text) : NULL;
+
+	if (text != NULL && c == NULL)
+		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
+	return c;
+}
+
+/* What the store would say of the unit. */
+static void
+row_of(const struct warden *w, const struct unit *u, struct adopt_row *r)
+{
+	*r = (struct adopt_row){ .this_boot = true, .state = life_state(&u->life),
+		.last_activity_ns = wake_last_use_ns(w, u),
+		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS };
+	r->owner = copy(u->name);
+	r->driver = copy(u->conf->image->driver_name);
+	r->image = copy(u->conf->image->name);
+	r->boots = u->boots;
+	r->crashes = u->crashes;
+	r->failures = u->life.failures;
+	r->last_boot_ms = u->last_boot_ms;
+	if (u->run == NULL)
+		return;
+	r->awake_since_ns = u->run->awake_since_ns;
+	r->last_error = copy(u->run->error);
+	r->console = copy(u->run->console);
+	r->has_uuid = u->run->has_vm;
+	r->uuid = u->run->uuid;
+	record_identity(u->conf, r->identity);
+}
+
+/* How its VM rests, if it does: what is being started, stopped or saved goes with its unit. */
+static bool
+vm_rests(const struct unit *u, enum vm_found_state *vm)
+{
+	switch (u->life.phase) {
+	case LIFE_P_AWAKE:
+	case LIFE_P_READING:
+		*vm = VM_FOUND_RUNNING;
+		break;
+	case LIFE_P_FROZEN:
+		*vm = VM_FOUND_FROZEN;
+		break;
+	case LIFE_P_SAVED:
+		*vm = VM_FOUND_SAVED;
+		break;
+	default:
+		return false;
+	}
+	return unit_has_vm(u);
+}
+
+void
+aside_leave(struct warden *w, const struct generation *g, struct unit *u)
+{
+	char why[LIMIT_ASIDE_WHY];
+	enum vm_found_state vm;
+	struct adopt_row r;
+	bool rests = vm_rests(u, &vm);
+
+	if ((!rests && life_state(&u->life) != LIFE_DORMANT) ||
+	    !because(g, u->name, why, sizeof(why)))
+		return;
+	row_of(w, u, &r);
+	if (rests) {
+		if (w->activity != NULL)
+			vm_activity_unwatch(w->activity, &u->run->uuid);
+		unit_uuid_set(&w->units, u, NULL);   /* it is not the unit's to stop */
+	}
+	u->aside = true;
+	add(w, &r, rests ? &vm : NULL, "", u->conf->policy.memory_bytes, why);
+}
+
+/* The VM has gone: what is known of its unit stays until its zone says whether there is one. */
+static void
+vm_gone(struct aside *a)
+{
+	a->has_vm = a->ending = false;
+	a->row.state = LIFE_DORMANT;
+	a->row.has_uuid = false;
+	a->row.awake_since_ns = 0;
+	a->row.identity[0] = '\0';
+	row_store(a);
+	admit_release(&a->w->admit, &a->admit);
+	if (a->row.owner[0] == '\0')
+		entry_free(a);
+}
+
+static struct aside *
+by_uuid(const struct warden *w, const struct vm_uuid *uuid)
+{
+	struct aside *a;
+
+	LIST_FOREACH(a, &w->asides, link)
+		if (a->has_vm && memcmp(&a->row.uuid, uuid, sizeof(*uuid)) == 0)
+			return a;
+	return NULL;
+}
+
+struct aside *
+aside_find(const struct warden *w, const char *name)
+{
+	struct vm_uuid uuid;
+	struct aside *a;
+
+	if (vm_uuid_parse(name, &uuid))
+		return by_uuid(w, &uuid);
+	LIST_FOREACH(a, &w->asides, link)
+		if (a->has_vm && strcasecmp(a->row.owner, name) == 0)
+			return a;
+	return NULL;
+}
+
+unsigned
+aside_vms(const struct warden *w)
+{
+	const struct aside *a;
+	unsigned n = 0;
+
+	LIST_FOREACH(a, &w->asides, link)
+		n += a->has_vm;
+	return n;
+}
+
+void
+aside_clear(struct warden *w)
+{
+	struct aside *a, *next;
+
+	for (a = LIST_FIRST(&w->asides); a != NULL; a = next) {
+		next = LIST_NEXT(a, link);
+		if (a->req != NULL)
+			control_fail(a->req, "jitsud stops");
+		entry_free(a);
+	}
+}
+
+/* ---- what becomes of them ---- */
+
+static void
+destroyed(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct warden *w = arg;
+	struct aside *a = by_uuid(w, uuid);
+	struct control_request *req = a != NULL ? a->req : NULL;
+	bool gone = res->err == ERR_OK || res->err == ERR_MISSING;
+	char text[VM_UUID_TEXT];
+
+	vm_uuid_text(uuid, text);
+	if (!gone)
+		log_err("VM %s, which was kept aside, cannot be destroyed: %s", text, res->text);
+	if (req != NULL && gone)
+		control_reply(req, json_pack("{s:s, s:s}", "name", aside_name(a), "uuid", text));
+	else if (req != NULL)
+		control_fail(req, "%s: it cannot be destroyed: %s", aside_name(a), res->text);
+	if (a == NULL)
+		return;   /* a reload gave it to its unit meanwhile */
+	a->req = NULL;
+	a->ending = false;
+	if (gone) {
+		record_event(w, a->row.owner, "destroyed", "its VM, which was kept aside");
+		vm_gone(a);
+		wake_admit(w);
+	}
+}
+
+static void
+destroy(struct aside *a)
+{
+	if (a->ending)
+		return;
+	a->ending = true;
+	vm_stop(a->w->vms, &a->row.uuid, VM_STOP_DESTROY, 0, destroyed, a->w);
+}
+
+void
+aside_stop_all(struct warden *w)
+{
+	struct aside *a;
+
+	LIST_FOREACH(a, &w->asides, link)
+		if (a->has_vm)
+			destroy(a);
+}
+
+/* Its unit is there.  Nobody counted its packets meanwhile, so it counts as used now. */
+static void
+give_back(struct warden *w, struct aside *a, struct unit *u)
+{
+	enum vm_found_state vm = a->ending ? VM_FOUND_BROKEN : a->vm;
+
+	if (a->has_vm)
+		a->row.last_activity_ns = clock_now_ns();
+	if (a->req != NULL)
+		control_fail(a->req, "%s: its unit is served again", a->row.owner);
+	admit_release(&w->admit, &a->admit);
+	(void)adopt_join(w, u, &a->row, a->has_vm ? &vm : NULL,
+	    "its VM was kept aside, and its zone is served again");
+	entry_free(a);
+}
+
+void
+aside_review(struct warden *w)
+{
+	struct aside *a, *next;
+	char why[LIMIT_ASIDE_WHY];
+
+	for (a = LIST_FIRST(&w->asides); a != NULL; a = next) {
+		struct unit *u = unit_by_name(&w->units, a->row.owner);
+
+		next = LIST_NEXT(a, link);
+		if (u != NULL && life_state(&u->life) == LIFE_DORMANT && !unit_has_vm(u)) {
+			give_back(w, a, u);
+			continue;
+		}
+		if (a->row.owner[0] == '\0' || aside_because(w, a->row.owner, why, sizeof(why)))
+			continue;
+		store_unit_delete(w->store, a->row.owner, NULL, NULL);
+		a->row.owner[0] = '\0';
+		if (!a->has_vm) {
+			entry_free(a);
+			continue;
+		}
+		log_warn("VM %s, which was kept aside, belongs to no unit any more: destroyed",
+		    aside_name(a));
+		destroy(a);
+	}
+}
+
+void
+aside_event(struct warden *w, const struct vm_event *ev)
+{
+	struct aside *a = ev->kind == VM_EVENT_DIED ? by_uuid(w, &ev->uuid) : NULL;
+
+	if (a == NULL)
+		return;
+	log_warn("%s: its VM, which was kept aside, has ended: %s", aside_name(a), ev->text);
+	record_event(w, a->row.owner, "died", ev->text);
+	a->row.crashes++;
+	free(a->row.last_error);
+	a->row.last_error = strdup(ev->text);
+	free(a->row.console);
+	a->row.console = ev->console[0] != '\0' ? strdup(ev->console) : NULL;
+	vm_gone(a);
+	wake_admit(w);
+}
+
+/* ---- JSON and verbs ---- */
+
+static json_t *
+entry_json(const struct aside *a)
+{
+	char uuid[VM_UUID_TEXT], why[LIMIT_ASIDE_WHY];
+	struct vm_ids ids = vm_ids_get(a->w->vms, &a->row.uuid);
+
+	vm_uuid_text(&a->row.uuid, uuid);
+	why_text(a, why, sizeof(why));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:[], s:I, s:o, s:n, s:n, s:s, s:o, s:o, s:s}",
+	    "name", aside_name(a), "state", "aside", "vm", vm_word(a), "image", a->row.image,
+	    "driver", a->row.driver, "addresses", "boots", (json_int_t)a->row.boots, "last_boot_ms",
+	    a->row.last_boot_ms != 0 ? json_integer(a->row.last_boot_ms) : json_null(), "idle_s",
+	    "sleeps_in_s", "uuid", uuid, "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(),
+	    "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(), "why", why);
+}
+
+void
+aside_list_json(const struct warden *w, json_t *array)
+{
+	const struct aside *a;
+
+	LIST_FOREACH(a, &w->asides, link)
+		if (a->has_vm)
+			(void)json_array_append_new(array, entry_json(a));
+}
+
+static json_t *
+since_json(const struct aside *a)
+{
+	uint64_t now = clock_now_ns(), since = a->row.awake_since_ns;
+
+	return since != 0 && since <= now ? json_integer((json_int_t)((now - since) / NS_PER_S))
+					  : json_null();
+}
+
+json_t *
+aside_show_json(const struct warden *w, const struct aside *a)
+{
+	json_t *j = entry_json(a), *more;
+
+	(void)w;
+	more = json_pack("{s:I, s:I, s:o, s:o}", "crashes", (json_int_t)a->row.crashes, "failures",
+	    (json_int_t)a->row.failures, "since_s", since_json(a), "last_error",
+	    record_text_json(a->row.last_error));
+	if (j != NULL && (more == NULL || json_object_update(j, more) != 0)) {
+		json_decref(j);
+		j = NULL;
+	}
+	json_decref(more);
+	return j;
+}
+
+void
+aside_verb_list(struct control_request *req, json_t *args, void *arg)
+{
+	json_t *all = json_array();
+
+	(void)args;
+	aside_list_json(arg, all);
+	control_reply(req, all);
+}
+
+void
+aside_verb_destroy(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	char name[LIMIT_NAME_TEXT];
+	const struct unit *u;
+	struct aside *a;
+
+	if (!control_arg_name(req, args, true, name))
+		return;
+	a = aside_find(w, name);
+	u = unit_by_name(&w->units, name);
+	if (a == NULL && u != NULL) {
+		control_fail(req, "%s is a unit: `jitsu sleep %s` stops its VM", name, name);
+	} else if (a == NULL) {
+		control_fail(req, "no VM of %s is kept aside (`jitsu aside` lists those that are)",
+		    name);
+	} else if (a->req != NULL) {
+		control_fail(req, "%s is being destroyed already", name);
+	} else {
+		log_info("%s: its VM that is kept aside is destroyed, asked by uid %u", name,
+		    (unsigned)control_request_uid(req));
+		a->req = req;
+		destroy(a);
+	}
+}

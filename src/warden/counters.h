@@ -1,0 +1,11 @@
+/* counters: statistics for `jitsu status`: those of the DNS process, summed over its workers, and the warden's own. */
+#ifndef SRC_WARDEN_COUNTERS_H
+#define SRC_WARDEN_COUNTERS_H
+
+#include <jansson.h>
+
+#include "src/warden/warden.h"
+
+json_t *counters_json(const struct warden *w);
+
+#endif

@@ -1,0 +1,341 @@
+/*
+ * holds: claims of a generation's units, judged by the store's table; and what operators are told.
+ */
+#include "src/warden/holds.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "src/warden/aside.h"
+#include "src/warden/record.h"
+#include "src/store/address.h"
+#include "src/warden/warden.h"
+
+/* ---- claims ---- */
+
+/* One judgement: of the warden's generation, or of what a check has read. */
+struct judgement {
+	struct warden *w;              /* NULL: a check */
+	const struct config *conf;
+	const struct mapping_set *set;
+	struct report *r;              /* NULL: nobody reads it */
+	uint64_t now_s;
+};
+
+static const char *
+unit_of(const char *name, void *arg)
+{
+	const struct judgement *j = arg;
+	const struct unit_conf *uc = mapping_unit_find(j->set, name);
+
+	return uc != NULL ? mapping_unit_target(uc)->name : NULL;
+}
+
+static bool
+hidden(const char *name, void *arg)
+{
+	const struct judgement *j = arg;
+	char why[LIMIT_ASIDE_WHY];
+	const struct config_zone *zone;
+
+	if (j->w != NULL)
+		return mapping_unit_find(j->set, name) == NULL &&
+		    aside_because(j->w, name, why, sizeof(why));
+	zone = config_zone_above(j->conf, name);
+	return zone != NULL && !mapping_zone_added(j->set, zone);
+}
+
+static void
+held(const struct store_address *claim, const char *why, void *arg)
+{
+	struct judgement *j = arg;
+	const struct unit_conf *uc = mapping_unit_find(j->set, claim->owner);
+	struct unit *u = j->w != NULL ? unit_by_name(&j->w->units, claim->owner) : NULL;
+
+	if (j->r != NULL && uc != NULL)
+		(void)report_add(j->r, uc->file, uc->line, "%s: %s", uc->name, why);
+	if (u == NULL || u->refused)
+		return;
+	u->refused = true;
+	j->w->refused_units++;
+	unit_error_set(u, why);
+}
+
+/* Every address of every unit.  *list is the caller's. */
+static enum err
+claims_list(const struct config *conf, const struct mapping_set *set, struct store_address **list,
+    size_t *n)
+{
+	size_t room = 0;
+
+	for (unsigned z = 0; z < conf->nzones; z++)
+		for (uint32_t i = 0; i < mapping_zone_units(set, &conf->zones[z]); i++)
+			room += mapping_zone_unit(set, &conf->zones[z], i)->naddrs;
+	*list = calloc(room + 1, sizeof(**list));
+	*n = 0;
+	for (unsigned z = 0; *list != NULL && z < conf->nzones; z++) {
+		for (uint32_t i = 0; i < mapping_zone_units(set, &conf->zones[z]); i++) {
+			const struct unit_conf *uc = mapping_zone_unit(set, &conf->zones[z], i);
+
+			for (unsigned k = 0; uc->target == NULL && !uc->refused && k < uc->naddrs;
+			     k++)
+				(*list)[(*n)++] =
+				    (struct store_address){ .addr = uc->addrs[k], .owner = uc->name };
+		}
+	}
+	return *list != NULL ? ERR_OK : ERR_NOMEM;
+}
+
+void
+holds_settle(struct warden *w, struct report *r)
+{
+	struct judgement j = { .w = w, .conf = w->gen->conf, .set = w->gen->mappings, .r = r,
+		.now_s = (uint64_t)time(NULL) };
+	struct store_names names = { unit_of, hidden, held, &j };
+	struct store_address *list;
+	size_t n;
+	enum err e;
+
+	holds_note_use(w);
+	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+
+		if (u == NULL || !u->refused)
+			continue;
+		u->refused = false;
+		w->refused_units--;
+		unit_error_set(u, NULL);
+	}
+	w->refused_units = 0;
+	e = claims_list(j.conf, j.set, &list, &n);
+	if (e == ERR_OK)
+		e = store_addresses_set(w->store, list, n, j.now_s, &names);
+	if (e != ERR_OK)
+		log_warn("addresses in use could not be noted: %s", err_str(e));
+	free(list);
+}
+
+void
+holds_check(struct store_addresses *t, const struct config *conf, const struct mapping_set *set,
+    struct report *r)
+{
+	struct judgement j = { .conf = conf, .set = set, .r = r, .now_s = (uint64_t)time(NULL) };
+	struct store_names names = { unit_of, hidden, held, &j };
+	struct store_address *list;
+	size_t n;
+	enum err e;
+
+	store_addresses_sort(t, j.now_s);
+	e = claims_list(conf, set, &list, &n);
+	if (e == ERR_OK)
+		e = store_addresses_judge(t, list, n, j.now_s, &names);
+	if (e != ERR_OK)
+		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));   /* ERR_PARSE */
+	free(list);
+}
+
+/* ---- at a wake ---- */
+
+bool
+holds_refuse(struct warden *w, struct unit *u)
+{
+	struct errmsg m;
+
+	for (unsigned i = 0; u->conf != NULL && i < u->conf->naddrs; i++) {
+		if (store_address_check(
+			w->store, &u->conf->addrs[i], u->name, (uint64_t)time(NULL), &m) == ERR_OK)
+			continue;
+		unit_error_set(u, m.text);
+		return true;
+	}
+	holds_settle(w, NULL);   /* its time is over */
+	return false;
+}
+
+void
+holds_handed_out(struct warden *w, struct unit *u)
+{
+	if (u->handed_out)
+		return;
+	u->handed_out = true;
+	if (u->leaving)
+		store_address_used(w->store, u->left->addrs, u->left->naddrs, u->name);
+	else
+		store_address_used(w->store, u->conf->addrs, u->conf->naddrs, u->name);
+}
+
+void
+holds_note_use(struct warden *w)
+{
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = w->units.by_number[i];
+
+		if (u != NULL && !u->handed_out && !u->refused &&
+		    atomic_load_explicit(&w->board.use[i].queries, memory_order_relaxed) > 0)
+			holds_handed_out(w, u);
+	}
+}
+
+/* ---- verbs ---- */
+
+/* An address of it is held for another; NULL is allowed. */
+static bool
+is_refused(const struct unit *u)
+{
+	return u != NULL && u->refused && !u->leaving;
+}
+
+/* The unit that is refused because of this address; NULL = none. */
+static const struct unit *
+refused_unit(const struct warden *w, const struct msg_addr *addr)
+{
+	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
+			if (addr_cmp(&u->conf->addrs[k], addr) == 0)
+				return u;
+	}
+	return NULL;
+}
+
+/* An address that is refused to a unit. */
+struct refused {
+	struct msg_addr addr;
+	const struct unit *u;
+};
+
+struct listing {
+	struct warden *w;
+	json_t *all;
+	bool in_use;                   /* those that are not held, too */
+	struct refused *refused;       /* by address: a search of all units for each row is N x N */
+	size_t nrefused;
+};
+
+static int
+refused_cmp(const void *a, const void *b)
+{
+	return addr_cmp(&((const struct refused *)a)->addr, &((const struct refused *)b)->addr);
+}
+
+/* Every address of every unit that is refused.  l->refused is the caller's. */
+static enum err
+refused_list(struct listing *l)
+{
+	const struct warden *w = l->w;
+
+	l->refused = calloc((size_t)w->refused_units * LIMIT_UNIT_ADDRS + 1, sizeof(*l->refused));
+	if (l->refused == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
+			l->refused[l->nrefused++] =
+			    (struct refused){ .addr = u->conf->addrs[k], .u = u };
+	}
+	qsort(l->refused, l->nrefused, sizeof(*l->refused), refused_cmp);
+	return ERR_OK;
+}
+
+static const struct unit *
+refused_find(const struct listing *l, const struct msg_addr *addr)
+{
+	const struct refused key = { .addr = *addr }, *r;
+
+	r = bsearch(&key, l->refused, l->nrefused, sizeof(key), refused_cmp);
+	return r != NULL ? r->u : NULL;
+}
+
+static void
+list_row(const struct store_address_view *v, void *arg)
+{
+	const struct listing *l = arg;
+	const struct unit *u = refused_find(l, &v->addr);
+	char text[ADDR_TEXT];
+
+	if (!l->in_use && v->held_until == 0 && u == NULL)
+		return;
+	addr_text(&v->addr, text);
+	(void)json_array_append_new(l->all,
+	    json_pack("{s:s, s:s, s:b, s:I, s:o, s:o}", "address", text, "owner", v->owner,
+		"handed_out", v->used, "removed", (json_int_t)v->removed_at, "until",
+		v->held_until != 0 ? json_integer((json_int_t)v->held_until) : json_null(),
+		"refused_to", u != NULL ? json_string(u->name) : json_null()));
+}
+
+void
+holds_verb_list(struct control_request *req, json_t *args, void *arg)
+{
+	struct listing l = { .w = arg, .all = json_array() };
+	int all = 0;
+
+	(void)json_unpack(args, "{s?b}", "all", &all);   /* anything else: those that are held */
+	l.in_use = all != 0;
+	if (refused_list(&l) != ERR_OK) {
+		json_decref(l.all);
+		control_fail(req, "held addresses: %s", err_str(ERR_NOMEM));
+		return;
+	}
+	store_addresses_each(l.w->store, (uint64_t)time(NULL), list_row, &l);
+	control_reply(req, l.all);
+	free(l.refused);
+}
+
+struct wanted {
+	struct msg_addr addr;
+	bool found;
+	uint64_t removed_at;
+	char owner[LIMIT_NAME_TEXT];
+};
+
+static void
+look_for(const struct store_address_view *v, void *arg)
+{
+	struct wanted *x = arg;
+
+	if (addr_cmp(&v->addr, &x->addr) != 0)
+		return;
+	x->found = true;
+	x->removed_at = v->removed_at;
+	snprintf(x->owner, sizeof(x->owner), "%s", v->owner);
+}
+
+void
+holds_verb_release(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	const char *given = json_string_value(json_object_get(args, "name"));
+	struct wanted x = { .found = false };
+	const struct unit *u;
+	char text[ADDR_TEXT], what[LIMIT_NAME_TEXT + ADDR_TEXT + 32];
+
+	if (given == NULL || !addr_parse(given, &x.addr)) {
+		control_fail(req, "\"%.64s\" is no address", given != NULL ? given : "");
+		return;
+	}
+	addr_text(&x.addr, text);
+	store_addresses_each(w->store, (uint64_t)time(NULL), look_for, &x);
+	u = refused_unit(w, &x.addr);
+	if (!x.found) {
+		control_fail(
+		    req, "address %s is not held (`jitsu held` lists those that are)", text);
+		return;
+	}
+	if (x.removed_at == 0 && unit_by_name(&w->units, x.owner) != NULL) {
+		control_fail(req, "address %s is in use by %s", text, x.owner);
+		return;
+	}
+	log_info("address %s of %s is released, asked by uid %u", text, x.owner,
+	    (unsigned)control_request_uid(req));
+	snprintf(what, sizeof(what), "%s, which was that of %s", text, x.owner);
+	record_event(w, u != NULL ? u->name : "", "released", what);
+	(void)store_address_forget(w->store, &x.addr);   /* it is there */
+	holds_settle(w, NULL);
+	control_reply(req,
+	    json_pack("{s:s, s:s, s:o}", "address", text, "owner", x.owner, "unit",
+		u != NULL ? json_string(u->name) : json_null()));
+}

@@ -1,0 +1,41 @@
+/*
+ * holds: addresses that were handed out under another name lately, and the units that must wait for
+ * them (store_address.h).  Such a unit is in its zone and in the table; it is not woken.
+ */
+#ifndef SRC_WARDEN_HOLDS_H
+#define SRC_WARDEN_HOLDS_H
+
+#include "src/control/control.h"
+#include "src/units/mapping.h"
+#include "src/store/store.h"
+
+struct warden;
+struct unit;
+
+/*
+ * The table follows the generation: what its units claim is theirs, as far as it is not held.  A
+ * line in `r` (NULL: none is wanted) for each unit that is refused.
+ */
+void holds_settle(struct warden *w, struct report *r);
+
+/* Is a unit that was refused refused still?  Then its error says why. */
+bool holds_refuse(struct warden *w, struct unit *u);
+
+/* Somebody was told the unit's addresses, or will be. */
+void holds_handed_out(struct warden *w, struct unit *u);
+/* The same for every unit that the DNS process answered for. */
+void holds_note_use(struct warden *w);
+
+/*
+ * For a check: what would be refused, in `r`, when `rows` (struct store_address_row) are what the
+ * store has.  Both need the table's other half: see check_holds.c.
+ */
+struct store_addresses;
+void holds_check(struct store_addresses *t, const struct config *conf,
+    const struct mapping_set *set, struct report *r);
+
+/* Verbs (control.h). */
+void holds_verb_list(struct control_request *req, json_t *args, void *arg);
+void holds_verb_release(struct control_request *req, json_t *args, void *arg);
+
+#endif

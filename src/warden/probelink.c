@@ -1,0 +1,273 @@
+/* probelink: the warden's end of the channel to the sentinel: networks and readiness probes. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/warden/record.h"
+#include "src/units/spec.h"
+#include "src/warden/warden.h"
+
+/* The bridge's own address in the subnet of `guest`; family 0 when it has none. */
+static struct msg_addr
+bridge_source(const struct vm_bridge *br, const struct msg_addr *guest)
+{
+	struct msg_addr subnet = *guest;
+
+	for (unsigned i = 0; i < br->naddrs; i++) {
+		if (br->addrs[i].family != guest->family)
+			continue;
+		subnet = br->addrs[i];
+		if (addr_in_prefix(guest, &subnet))
+			return br->addrs[i];
+	}
+	return (struct msg_addr){ 0 };
+}
+
+/* What to probe and from where; *br is its bridge, with ifindex 0 when nothing is to be probed. */
+static enum err
+plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *why)
+{
+	const struct config_network *net = u->conf->image->network;
+	const struct config_ready *ready = &u->conf->image->ready;
+	struct msg_addr guest, source;
+	char text[ADDR_TEXT];
+	enum err e;
+
+	br->ifindex = 0;
+	if (!spec_probe(u->conf, &guest, &source))
+		return ERR_OK;
+	if ((e = vm_bridge_get(net->bridge, br, why)) != ERR_OK ||
+	    (e = vm_bridge_up(net->bridge, br, why)) != ERR_OK)
+		return e;
+	if (source.family == 0)
+		source = bridge_source(br, &guest);
+	if (source.family == 0 && ready->kind != CONFIG_READY_ARP) {
+		addr_text(&guest, text);
+		return err_set(why, ERR_MISSING, "network %s: bridge %s has no address in the subnet of %s, from which readiness could be probed: "
+		    "give it one, or set `probe`", net->name, net->bridge, text);
+	}
+	m->probe.network = net->index;
+	m->probe.kind = ready->kind == CONFIG_READY_TCP ? PROBE_TCP : ready->kind == CONFIG_READY_PING ? PROBE_PING : PROBE_ARP;
+	m->probe.port = ready->port;
+	memcpy(m->probe.mac, u->conf->mac, sizeof(m->probe.mac));
+	m->probe.guest = guest;
+	m->probe.source = source;
+	return ERR_OK;
+}
+
+/* Gives the sentinel a packet socket of the bridge. */
+static enum err
+send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
+{
+	const struct config_network *net = &w->gen->conf->networks[index];
+	struct msg m = { .type = MSG_NETWORK };
+	int fd = -1;
+	enum err e;
+
+	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
+		log_warn("network %s: %s", net->name, why->text);
+	e = vm_packet_socket(br, &fd, why);
+	w->probed[index].ifindex = 0;
+	if (e != ERR_OK)
+		return e;
+	m.network.index = index;
+	m.network.ifindex = br->ifindex;
+	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
+	child_send(&w->sentinel, &m, &fd, 1);
+	close(fd);
+	w->probed[index].ifindex = br->ifindex;
+	memcpy(w->probed[index].mac, br->mac, sizeof(br->mac));
+	return ERR_OK;
+}
+
+/* False for a bridge that came, was made anew or got another MAC since the networks were sent: answers to probes would go astray. */
+static bool
+is_told(const struct warden *w, unsigned network, const struct vm_bridge *br)
+{
+	return w->probed[network].ifindex == br->ifindex && memcmp(w->probed[network].mac, br->mac, sizeof(br->mac)) == 0;
+}
+
+enum err
+probelink_plan(struct warden *w, struct unit *u, struct errmsg *m)
+{
+	struct msg msg = { .type = MSG_PROBE, .unit = u->number };
+	struct unit_run *r = unit_run(u);
+	struct vm_bridge br;
+	enum err e = plan(u, &msg, &br, m);
+
+	probelink_unplan(r);
+	if (e == ERR_OK && br.ifindex != 0 && !is_told(w, msg.probe.network, &br))
+		e = send_network(w, msg.probe.network, &br, m);
+	if (e != ERR_OK || br.ifindex == 0)
+		return e;
+	r->probe = malloc(sizeof(msg));
+	if (r->probe == NULL)
+		return err_set(m, ERR_NOMEM, "probe: %s", err_str(ERR_NOMEM));
+	*r->probe = msg;
+	return ERR_OK;
+}
+
+void
+probelink_unplan(struct unit_run *r)
+{
+	free(r->probe);
+	r->probe = NULL;
+}
+
+/* Starts the readiness probe of a unit, as planned if it was.  An error says why it cannot be probed at all. */
+static enum err
+send_probe(struct warden *w, struct unit *u, struct errmsg *m)
+{
+	struct unit_run *r = unit_run(u);
+	enum err e = r->probe != NULL ? ERR_OK : probelink_plan(w, u, m);
+
+	if (e != ERR_OK || r->probe == NULL)
+		return e;
+	r->probe->time_ns = clock_now_ns();
+	wake_why_probed(u, r->probe);
+	child_send(&w->sentinel, r->probe, NULL, 0);
+	probelink_unplan(r);
+	return ERR_OK;
+}
+
+void
+probelink_start(struct warden *w, struct unit *u, bool vm_starts)
+{
+	struct unit_run *r = unit_run(u);
+	unsigned caps = 0;
+	struct errmsg m;
+
+	r->probe_waits = vm_starts && vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_RUNS_LATE) != 0;
+	if (!r->probe_waits && send_probe(w, u, &m) != ERR_OK) {
+		/* The plan has found out what can be known; the boot's deadline ends this one. */
+		unit_error_set(u, m.text);
+		log_warn("%s: %s", u->name, m.text);
+	}
+}
+
+void
+probelink_unprobe(struct warden *w, const struct unit *u)
+{
+	struct msg m = { .type = MSG_UNPROBE, .unit = u->number };
+
+	child_send(&w->sentinel, &m, NULL, 0);
+}
+
+void
+probelink_networks(struct warden *w)
+{
+	const struct config *conf = w->gen->conf;
+
+	memset(w->probed, 0, sizeof(w->probed));
+	for (unsigned i = 0; i < conf->nnetworks; i++) {
+		const struct config_network *net = &conf->networks[i];
+		struct vm_bridge br;
+		struct errmsg why;
+
+		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK || send_network(w, i, &br, &why) != ERR_OK)
+			log_warn("network %s: %s", net->name, why.text);
+	}
+}
+
+static enum err
+setup(struct child *c, struct errmsg *m)
+{
+	(void)m;
+	probelink_networks(c->arg);
+	return ERR_OK;
+}
+
+#define EVERY_NETWORK UINT_MAX
+
+static void
+probe_again(struct warden *w, unsigned network)
+{
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct errmsg m;
+
+		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
+			continue;
+		if (network != EVERY_NETWORK && u->conf->image->network->index != network)
+			continue;
+		probelink_unplan(u->run);     /* networks may have other numbers by now */
+		if (!u->run->probe_waits && spec_probes(u->conf) && send_probe(w, u, &m) != ERR_OK)
+			log_warn("%s: %s", u->name, m.text);
+	}
+}
+
+void
+probelink_probe_all(struct warden *w)
+{
+	probe_again(w, EVERY_NETWORK);
+}
+
+void
+probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
+{
+	struct errmsg m;
+
+	if (!is_told(w, network, br) && send_network(w, network, br, &m) != ERR_OK)
+		log_warn("network %s: %s", w->gen->conf->networks[network].name, m.text);
+	probe_again(w, network);
+}
+
+/* A sentinel that was replaced must learn of the probes that its predecessor had. */
+static void
+on_running(struct child *c)
+{
+	probelink_probe_all(c->arg);
+	warden_child_runs(c->arg);
+}
+
+static void
+on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
+{
+	struct warden *w = c->arg;
+	struct unit *u;
+
+	chan_close_fds(fds, nfds);
+	if (m->unit >= w->units.next || m->probed.seen_ns > clock_now_ns()) {
+		child_kill(c, "it named a unit that never was, or a time that is not yet");
+		return;
+	}
+	u = unit_by_number(&w->units, m->unit);
+	switch (m->type) {
+	case MSG_ALIVE:
+		if (u != NULL)
+			wake_alive(w, u, m->probed.seen_ns);
+		break;
+	case MSG_READY:
+		if (u != NULL)
+			wake_ready(w, u, m->probed.seen_ns);
+		break;
+	case MSG_SIGN:
+		if (!wake_why_sign(u, m))
+			child_kill(c, "a sign that does not exist");
+		break;
+	default:
+		child_kill(c, "a message that is not for the warden");
+		break;
+	}
+}
+
+static void
+on_gone(struct child *c, const char *why)
+{
+	struct warden *w = c->arg;
+
+	warden_child_gone(w, c);
+	if (!w->stopping && c->told)
+		record_event(w, "", "restart", why);
+}
+
+static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
+
+void
+probelink_init(struct warden *w)
+{
+	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &ops, w);
+}

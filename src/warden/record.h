@@ -1,0 +1,54 @@
+/*
+ * record: what happened to a unit, told to all who want to know: the log, the store, followers of `jitsu events`; and a unit as JSON.
+ */
+#ifndef SRC_WARDEN_RECORD_H
+#define SRC_WARDEN_RECORD_H
+
+#include <jansson.h>
+
+#include "src/life/life.h"
+#include "src/store/store.h"
+#include "src/warden/unit.h"
+
+struct warden;
+
+/*
+ * A state changed: one log line, one event, the row at once.  A boot that failed is told when its VM has gone, with all that is
+ * known of it.
+ */
+void record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
+/* The held queries of a wake were answered: the event with all four durations. */
+void record_answered(struct warden *w, struct unit *u, unsigned answers);
+/* `hold` ran out: the address went out although the unit is not ready yet. */
+void record_expired(struct warden *w, struct unit *u, unsigned answers);
+/* The VM ended by itself; u->run->console has its last lines. */
+void record_died(struct warden *w, struct unit *u, const char *why);
+/* A line of a driver, about a unit or (NULL) itself. */
+void record_driver_line(struct warden *w, const struct unit *u, const char *text);
+/* flood_tell_cb: so many lines and events were left out. */
+void record_left_out(const char *kind, unsigned more, uint32_t unit, void *warden);
+/* Anything else: `unit` "" is the daemon itself. */
+void record_event(struct warden *w, const char *unit, const char *kind, const char *text);
+
+/* Writes the unit's row now; `done` may be NULL. */
+void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
+
+/* JSON as control.h describes; NULL when out of memory. */
+/* What somebody else wrote, as a string (utf8.h). */
+json_t *record_bytes_json(const char *bytes, size_t len);
+json_t *record_event_json(const struct store_event *ev);
+json_t *record_list_json(const struct warden *w, const struct unit *u);
+json_t *record_show_json(const struct warden *w, const struct unit *u);
+json_t *record_woken_json(const struct warden *w, const struct unit *u);
+
+/* A string, escaped where it is no UTF-8; null when it is NULL or empty. */
+json_t *record_text_json(const char *text);
+
+#define RECORD_IDENTITY VM_IDENTITY
+/*
+ * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM may go on under its unit's settings only while it is the
+ * same.
+ */
+void record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY]);
+
+#endif

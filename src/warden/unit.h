@@ -1,0 +1,214 @@
+/*
+ * unit: the table of managed services and what the warden knows of each while it runs.
+ *
+ * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the store) or by the UUID of its VM (driver events).  Numbers are
+ * never reused while the warden lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has gone.  No VM
+ * with its MAC, its addresses or its name may start before that (unit_before).
+ *
+ * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping units cost little.
+ */
+#ifndef SRC_WARDEN_UNIT_H
+#define SRC_WARDEN_UNIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "src/life/admit.h"
+#include "src/control/control.h"
+#include "src/life/life.h"
+#include "src/units/mapping.h"
+#include "vm/vm.h"
+
+struct warden;
+struct unit;
+
+/* A client that waits for a wake or a sleep to end. */
+struct unit_waiter {
+	SLIST_ENTRY(unit_waiter) next;
+	LIST_ENTRY(unit_waiter) told_link;   /* while `told` */
+	struct control_request *req;
+	uint32_t unit;
+	bool for_sleep;
+	bool told;                 /* what it waits for, when that changes; this was the last: */
+	unsigned waits_for;        /* enum wake_waits */
+	unsigned place;
+};
+
+/* When each leg of the wake in progress, or of the last one, happened (clock.h); 0 = not (yet). */
+struct unit_trace {
+	uint64_t query_ns;         /* the query, packet or command that woke it */
+	uint64_t exec_ns;          /* the VM's process was executed */
+	uint64_t alive_ns;         /* first frame of the guest */
+	uint64_t ready_ns;         /* the frame that made it ready was read */
+	uint64_t answer_ns;        /* the held queries were answered */
+};
+
+/* The readiness probe of the boot under way, or of the last one, and what was seen of the guest meanwhile. */
+struct unit_tried {
+	uint64_t sent_ns;          /* when it began; 0 = nothing was probed */
+	uint8_t kind;              /* enum msg_probe_kind */
+	uint16_t port;
+	struct msg_addr guest, source;
+	uint32_t signs;            /* 1 << enum msg_sign */
+	struct msg_addr other;     /* of SIGN_OTHER_ADDRESS */
+	uint8_t other_mac[6];      /* of SIGN_OTHER_MAC */
+};
+
+/* Who a leaving unit was, now that it has no settings. */
+struct unit_left {
+	LIST_ENTRY(unit_left) next;
+	uint8_t mac[6];
+	uint8_t naddrs;
+	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
+	struct unit *unit;
+	char name[];
+};
+
+struct unit_run {
+	struct vm_uuid uuid;
+	bool has_vm;               /* uuid names a VM that runs or is being started or stopped */
+	struct event *timer;       /* the life cycle's */
+	void *timer_arg;
+	struct event *check;       /* from when on a query makes us ask whether its VM lives */
+	void *check_arg;
+	bool check_due;            /* ... which is now */
+	uint32_t admit_ticket;     /* of the wake that waits for a slot */
+	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
+	uint64_t waits_since_ms;   /* when it began to */
+	uint32_t needs_ticket;     /* of the wake that waits for what it needs; 0: it failed for want of that */
+	LIST_ENTRY(unit) needs_link;
+	uint32_t behind_number;    /* the leaving unit that it waits for */
+	LIST_ENTRY(unit) behind_link;
+	struct unit_trace trace;
+	uint64_t awake_since_ns;
+	uint64_t last_packet_ns;   /* as read last */
+	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */
+	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
+	uint64_t probe_sent_ns;
+	bool probe_waits;          /* for the end of the driver's start: until then there is nobody to answer */
+	bool link_changed;         /* a NIC's end on the host did something: it is looked at */
+	uint8_t links[LIMIT_NICS]; /* what became of its NICs' ends on the host (links.c), as was said */
+	uint64_t lost_ns;          /* since when it cannot be reached for that; 0 = it can */
+	bool no_network;           /* for want of which its VM was not started */
+	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
+	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
+	char detail[32];           /* how it runs: "kvm", "tcg" */
+	uint64_t vm_memory_bytes;  /* what the VM was started with, whatever its settings are now; 0 = not known */
+	const char *vm_driver;     /* a literal */
+	char vm_image[64];
+	struct unit_tried tried;
+	struct unit_trace failed;  /* of the last boot that failed, as error and console: until the next READY */
+	char *error;               /* last failure, for `jitsu show` */
+	char *console;             /* last console lines of a VM that died or failed, as text */
+	bool error_new;            /* it is of the boot under way, or came after that */
+	bool console_new;
+	bool failing;              /* the boot has failed, and its VM is being ended: then that is said */
+	SLIST_HEAD(, unit_waiter) waiters;
+};
+
+struct unit {
+	uint32_t number;
+	bool leaving;
+	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
+	bool needing;              /* it waits, or has failed, for what it needs (needs.h; run) */
+	bool refused;              /* an address of it is held for another (holds.h): never woken */
+	bool aside;                /* it leaves, and its row in the store is aside.h's */
+	bool handed_out;           /* ... and the store knows that its addresses were */
+	bool save_failed;          /* its guest did not let itself be saved, so it is stopped instead; until the next reload */
+	bool row_behind;           /* its row in the store has not its state, which is that of a wake that will be refused */
+	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
+	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
+	const char *name;          /* the configuration's, or left->name */
+	struct unit_left *left;    /* while leaving; else NULL */
+	struct unit *next_name;    /* hash chains */
+	struct unit *next_uuid;
+	struct life life;
+	struct admit_waiter admit;
+	struct unit_run *run;      /* NULL: nothing to remember */
+	uint64_t boots;
+	uint32_t crashes;
+	uint32_t last_boot_ms;
+	uint64_t generation;       /* the last one that had it */
+	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
+};
+
+struct unit_table {
+	struct unit **by_number;   /* [0 .. next) ; NULL = gone */
+	uint32_t next, room;
+	struct unit **by_name, **by_uuid;   /* hash chains */
+	size_t names;              /* buckets of by_name; a power of two */
+	uint32_t count;            /* with a name */
+	LIST_HEAD(, unit_left) left, gone;   /* of leaving units: that may have a VM; that have none */
+	uint8_t key[16];           /* of the hash, random */
+};
+
+enum err unit_table_init(struct unit_table *t, struct errmsg *m);
+void unit_table_clear(struct unit_table *t);
+
+/* A new dormant unit.  NULL: out of memory or of numbers (*m says). */
+struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
+/* Takes it out of the table and frees it; the callers have stopped its VM and answered its waiters. */
+void unit_free(struct unit_table *t, struct unit *u);
+/* Its settings in a new generation; the same name. */
+void unit_conf_set(struct unit *u, const struct unit_conf *conf);
+/* It left the configuration: the name is free for another. */
+void unit_leave(struct unit_table *t, struct unit *u);
+/* Nothing is left of it that another unit could meet; it may be freed at any time. */
+void unit_gone(struct unit_table *t, struct unit *u);
+
+struct unit *unit_by_number(const struct unit_table *t, uint32_t number);   /* NULL when there is none */
+struct unit *unit_by_name(const struct unit_table *t, const char *name);
+/* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
+const struct unit *unit_before(const struct unit_table *t, const struct unit *u);
+struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);
+/* The first unit whose VM has an identity, or the one after `u`; NULL: there are no more. */
+struct unit *unit_vm_next(const struct unit_table *t, const struct unit *u);
+
+/* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */
+struct unit_run *unit_run(struct unit *u);
+/* Gives a unit's VM its identity, or takes it away (NULL). */
+void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);
+/* Its VM is made (anew), and nothing has happened to its NICs yet. */
+void unit_links_reset(struct unit *u);
+
+static inline bool
+unit_has_vm(const struct unit *u)
+{
+	return u->run != NULL && u->run->has_vm;
+}
+
+/* Its guest runs, or boots in a VM that is whole. */
+static inline bool
+unit_runs(const struct unit *u)
+{
+	enum life_phase p = (enum life_phase)u->life.phase;
+	enum life_state s = life_state(&u->life);
+
+	return u->conf != NULL && unit_has_vm(u) && s != LIFE_STOPPING && s != LIFE_FAILED &&
+	    (p == LIFE_P_PROBING || p == LIFE_P_AWAKE || p == LIFE_P_READING ||
+	    p == LIFE_P_FREEZING || p == LIFE_P_FROZEN || p == LIFE_P_THAWING);
+}
+
+/* It does, and it is known that nobody can reach it. */
+static inline bool
+unit_unreachable(const struct unit *u)
+{
+	return u->run != NULL && u->run->lost_ns != 0 && unit_runs(u);
+}
+
+/*
+ * A boot begins.  What is known of the last failure stays until a boot works: only then is it of no
+ * use to anybody.
+ */
+void unit_boot_begin(struct unit *u);
+/* A boot worked. */
+void unit_boot_works(struct unit *u);
+void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
+/* Bytes that the guest wrote; they are kept as text (utf8.h).  NULL: none. */
+void unit_console_set(struct unit *u, const char *bytes, size_t len);
+
+#endif

@@ -1,0 +1,499 @@
+/* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/warden/aside.h"
+#include "src/warden/counters.h"
+#include "src/warden/holds.h"
+#include "src/warden/record.h"
+#include "src/warden/warden.h"
+
+#define EVENTS_DEFAULT 100
+
+/* The unit of a request, aliases resolved; NULL after the request was failed. */
+static struct unit *
+arg_unit(struct warden *w, struct control_request *req, json_t *args)
+{
+	const struct unit_conf *uc;
+	char name[LIMIT_NAME_TEXT];
+	struct unit *u;
+
+	if (!control_arg_name(req, args, true, name))
+		return NULL;
+	if (aside_find(w, name) != NULL) {
+		control_fail(req,
+		    "%s: its VM is kept aside (`jitsu show %s` says why, `jitsu destroy %s` ends "
+		    "it)", name, name, name);
+		return NULL;
+	}
+	uc = mapping_unit_find(w->gen->mappings, name);
+	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
+	if (u != NULL)
+		return u;
+	control_fail_unknown(req, "unit", name, "list");
+	return NULL;
+}
+
+static void
+verb_list(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	json_t *all = json_array();
+
+	(void)args;
+	admit_number(&w->admit);
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		if (u != NULL && !u->leaving)
+			(void)json_array_append_new(all, record_list_json(w, u));
+	}
+	aside_list_json(w, all);
+	control_reply(req, all);
+}
+
+/* A unit to be shown, whose console is being read. */
+struct shown {
+	struct warden *w;
+	struct control_request *req;
+	char name[LIMIT_NAME_TEXT];
+	bool console_only;
+};
+
+static void
+console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct shown *s = arg;
+	struct unit *u = unit_by_name(&s->w->units, s->name);
+	const struct aside *aside = aside_find(s->w, s->name);
+	json_t *text = res->err == ERR_OK ? record_bytes_json(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
+
+	(void)uuid;
+	/* One that has not said a word yet: what the one before it said, when its boot failed, is not lost by that. */
+	if (text != NULL && res->detail_len == 0 && u != NULL && aside == NULL && u->run != NULL && u->run->console != NULL) {
+		json_decref(text);
+		text = record_bytes_json(u->run->console, strlen(u->run->console));
+	}
+	if (s->console_only) {
+		if (text != NULL)
+			control_reply(s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));
+		else
+			control_fail(s->req, "%s: console: %s", s->name, res->text);
+	} else if (u == NULL && aside == NULL) {
+		json_decref(text);
+		control_fail(s->req, "%s: it has just left the configuration", s->name);
+	} else {
+		j = aside != NULL ? aside_show_json(s->w, aside) : record_show_json(s->w, u);
+		if (j != NULL && text != NULL)
+			(void)json_object_set(j, "console", text);
+		json_decref(text);
+		control_reply(s->req, j);
+	}
+	free(s);
+}
+
+/* Answers when the VM's console has been read. */
+static void
+show_vm(struct warden *w, struct control_request *req, const char *name, const struct vm_uuid *uuid,
+    bool console_only)
+{
+	struct shown *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		return;
+	}
+	s->w = w;
+	s->req = req;
+	s->console_only = console_only;
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	vm_console(w->vms, uuid, console_read, s);
+}
+
+/* Answers from the running VM's console, or from what is remembered of the last one. */
+static void
+show_unit(struct warden *w, struct control_request *req, struct unit *u, bool console_only)
+{
+	enum life_state state = life_state(&u->life);
+
+	if (unit_has_vm(u) && (state == LIFE_AWAKE || state == LIFE_BOOTING)) {
+		show_vm(w, req, u->name, &u->run->uuid, console_only);
+		return;
+	}
+	if (!console_only) {
+		control_reply(req, record_show_json(w, u));
+	} else if (u->run != NULL && u->run->console != NULL) {
+		control_reply(req, json_pack("{s:s, s:o}", "name", u->name, "text",
+		    record_bytes_json(u->run->console, strlen(u->run->console))));
+	} else {
+		control_fail(req, "%s is %s: it has no console", u->name, life_state_text(state));
+	}
+}
+
+/* A unit, or a VM that is kept aside. */
+static void
+show(struct warden *w, struct control_request *req, json_t *args, bool console_only)
+{
+	const char *given = json_string_value(json_object_get(args, "name"));
+	char name[LIMIT_NAME_TEXT];
+	const struct aside *aside = NULL;
+	struct unit *u;
+
+	if (given != NULL && control_name_normalize(given, name, NULL) == ERR_OK)
+		aside = aside_find(w, name);
+	if (aside != NULL)
+		show_vm(w, req, name, aside_uuid(aside), console_only);
+	else if ((u = arg_unit(w, req, args)) != NULL)
+		show_unit(w, req, u, console_only);
+}
+
+static void
+verb_show(struct control_request *req, json_t *args, void *arg)
+{
+	show(arg, req, args, false);
+}
+
+static void
+verb_console(struct control_request *req, json_t *args, void *arg)
+{
+	show(arg, req, args, true);
+}
+
+static void
+verb_wake(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct unit *u = arg_unit(w, req, args);
+	int progress = 0;
+
+	if (u == NULL)
+		return;
+	(void)json_unpack(args, "{s?b}", "progress", &progress);   /* not, when it is something else */
+	if (w->stopping) {
+		control_fail(req, "%s: jitsud stops", u->name);
+		return;
+	}
+	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
+	if (progress)
+		wake_wait_told(w, u, req);
+	else
+		wake_wait(w, u, req, false);
+	wake_request(w, u, LIFE_BY_OPERATOR, 0);
+}
+
+static void
+verb_sleep(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct unit *u = arg_unit(w, req, args);
+	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+	struct life_policy policy;
+	enum life_state s;
+
+	if (u == NULL)
+		return;
+	s = life_state(&u->life);
+	wake_policy(w, u, &policy);
+	ev.sleep.cause = LIFE_BY_OPERATOR;
+	ev.sleep.tier = LIFE_TIER_DORMANT;
+	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) || (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
+		ev.sleep.tier = (enum life_tier)policy.sleep;
+	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
+		control_reply(req, record_woken_json(w, u));
+		return;
+	}
+	log_info("%s: sleep asked for by uid %u", u->name, (unsigned)control_request_uid(req));
+	wake_wait(w, u, req, true);
+	wake_step(w, u, &ev);
+}
+
+/* ---- events ---- */
+
+struct events_query {
+	struct warden *w;
+	struct control_request *req;
+	char name[LIMIT_NAME_TEXT];
+};
+
+/* A unit that is there, or was when events of it were kept, which the caller knows. */
+static bool
+is_known(const struct warden *w, const char *name)
+{
+	return mapping_unit_find(w->gen->mappings, name) != NULL || aside_find(w, name) != NULL;
+}
+
+static void
+events_read(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg)
+{
+	struct events_query *q = arg;
+	json_t *all = json_array();
+
+	for (size_t i = 0; e == ERR_OK && i < n; i++)
+		(void)json_array_append_new(all, record_event_json(&evs[i]));
+	if (e != ERR_OK) {
+		json_decref(all);
+		control_fail(q->req, "events: %s", why);
+	} else if (n == 0 && q->name[0] != '\0' && !is_known(q->w, q->name)) {
+		json_decref(all);
+		control_fail_unknown(q->req, "unit", q->name, "list");
+	} else {
+		control_reply(q->req, all);
+	}
+	free(q);
+}
+
+static void
+verb_events(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct events_query *q = calloc(1, sizeof(*q));
+	json_int_t limit = EVENTS_DEFAULT;
+	int follow = 0;
+
+	if (q == NULL) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		return;
+	}
+	if (!control_arg_name(req, args, false, q->name)) {
+		free(q);
+		return;
+	}
+	(void)json_unpack(args, "{s?I, s?b}", "limit", &limit, "follow", &follow);
+	if (limit < 1 || limit > LIMIT_EVENTS_READ)
+		limit = EVENTS_DEFAULT;
+	q->w = w;
+	q->req = req;
+	if (follow && control_follow(req, q->name[0] != '\0' ? q->name : NULL) != ERR_OK) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		free(q);
+		return;
+	}
+	store_events_read(w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
+}
+
+/* ---- reload and status ---- */
+
+/* The request fails with one line per finding. */
+static void
+lines_fail(struct control_request *req, const json_t *lines)
+{
+	char *all = NULL;
+	size_t size = 0, i;
+	FILE *f = open_memstream(&all, &size);
+	json_t *line;
+
+	json_array_foreach(lines, i, line)
+		if (f != NULL)
+			fprintf(f, "\n%s", json_string_value(line));
+	if (f != NULL && fclose(f) == 0)
+		control_fail(req, "nothing was changed:%s", all);
+	else
+		control_fail(req, "nothing was changed; the log says why");
+	free(all);
+}
+
+static void
+reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	struct control_request *req = arg;
+	json_t *warnings = json_array();
+	struct warden_zones n;
+	char line[1200];
+
+	warden_reloaded(w, "jitsu", e, r);
+	warden_zones(w, &n);
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		(void)json_array_append_new(warnings, json_string(line));
+	}
+	if (e == ERR_OK) {
+		control_reply(req, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old),
+		    "failed", (json_int_t)n.failed, "old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
+		    "units_refused", (json_int_t)w->refused_units, "warnings", warnings));
+		return;
+	}
+	lines_fail(req, warnings);
+	json_decref(warnings);
+}
+
+static void
+verb_reload(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	int force = 0;
+
+	(void)json_unpack(args, "{s?b}", "force", &force);   /* not, when it is something else */
+	if (w->stopping) {
+		control_fail(req, "jitsud stops");
+		return;
+	}
+	log_info("reload asked for by uid %u%s", (unsigned)control_request_uid(req), force ? ", also of a file that seems cut short" : "");
+	if (loader_start(w, force != 0, reload_done, req) != ERR_OK)
+		control_fail(req, "a reload is running already: try again when it is done");
+}
+
+static json_t *
+zone_json(const struct warden *w, unsigned i)
+{
+	const struct served_zone *z = &w->gen->zones[i];
+
+	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state", z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok",
+	    "serial", z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
+	    "error", z->error != NULL ? json_string(z->error) : json_null());
+}
+
+/* A file is named by its bytes, which are any. */
+static json_t *
+stray_json(const struct config_stray *s)
+{
+	char file[4 * PATH_MAX];
+
+	text_escape(file, sizeof(file), s->file, strlen(s->file));
+	return json_pack("{s:s, s:s, s:n, s:i, s:s, s:s}", "name", s->name, "state", "failed", "serial", "units", 0, "file", file, "error", s->why);
+}
+
+/* All, or those alone that are not served as their files say: twenty thousand take 100 ms. */
+static json_t *
+zones_json(const struct warden *w, bool bad)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
+		if (!bad || !served_zone_ok(&w->gen->zones[i]))
+			(void)json_array_append_new(all, zone_json(w, i));
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next)
+		(void)json_array_append_new(all, stray_json(s));
+	return all;
+}
+
+/* What is served for a zone: its image, which the client prints. */
+static void
+verb_dump(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	char name[LIMIT_NAME_TEXT];
+
+	if (!control_arg_name(req, args, true, name))
+		return;
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		if (strcmp(z->origin, name) != 0)
+			continue;
+		if (z->image == NULL)
+			control_fail(req, "zone %s is not served: %s", name, z->error != NULL ? z->error : "it could not be loaded");
+		else
+			control_reply_fd(req, json_pack("{s:s, s:I, s:I}", "name", z->origin, "serial", (json_int_t)z->serial, "index",
+			    (json_int_t)z->index), z->image->fd);
+		return;
+	}
+	control_fail_unknown(req, "zone", name, "status");
+}
+
+static json_t *
+child_json(const struct child *c)
+{
+	return json_pack("{s:s, s:o, s:I}", "name", c->name, "pid", c->pid != 0 ? json_integer(c->pid) : json_null(), "restarts",
+	    (json_int_t)c->restarts);
+}
+
+static json_t *
+limits_json(const struct warden *w)
+{
+	const struct admit *a = &w->admit;
+
+	return json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
+	    "boots", "used", (json_int_t)a->boots, "most", (json_int_t)a->limits.boots,
+	    "vms", "used", (json_int_t)a->vms, "most", (json_int_t)a->limits.vms,
+	    "memory", "used", (json_int_t)a->memory_bytes, "most", (json_int_t)a->limits.memory_bytes,
+	    "queue", "used", (json_int_t)a->waiting, "most", (json_int_t)a->limits.queue);
+}
+
+static json_t *
+reload_json(const struct warden *w)
+{
+	if (w->reload.time <= 0)
+		return json_null();
+	return json_pack("{s:f, s:s, s:b, s:o}", "time", w->reload.time, "by", w->reload.by, "refused", (int)w->reload.refused, "error",
+	    w->reload.error != NULL ? json_string(w->reload.error) : json_null());
+}
+
+/* What is wrong with the store: since the start, or now; null when nothing is. */
+static json_t *
+state_json(const struct warden *w)
+{
+	struct store_stats st;
+	char text[STORE_FAILING + 64];
+
+	store_stats_get(w->store, &st);
+	if (w->store_note[0] != '\0' || st.failing[0] == '\0')
+		return record_text_json(w->store_note);
+	snprintf(text, sizeof(text), "NOT SAVED, tried again with every change: %s", st.failing);
+	return record_text_json(text);
+}
+
+static void
+verb_status(struct control_request *req, json_t *args, void *arg)
+{
+	struct warden *w = arg;
+	struct warden_zones n;
+	json_t *aside = json_array(), *all;
+	int bad = 0;
+
+	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* all of them, when it is something else */
+	warden_zones(w, &n);
+	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o}", "version", JITSU_VERSION, "pid",
+	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
+	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
+	    (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed, "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "mapping_bytes",
+	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w, bad != 0), "children", child_json(&w->dns),
+	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w), "reload",
+	    reload_json(w));
+	aside_list_json(w, aside);
+	if (json_object_set_new(all, "aside", aside) != 0 ||
+	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
+	    json_object_set_new(all, "state", state_json(w)) != 0) {
+		json_decref(all);
+		all = NULL;
+	}
+	control_reply(req, all);
+}
+
+static const struct control_verb verbs[] = {
+	{ "list", false, verb_list },
+	{ "show", false, verb_show },
+	{ "events", false, verb_events },
+	{ "status", false, verb_status },
+	{ "aside", false, aside_verb_list },
+	{ "destroy", true, aside_verb_destroy },
+	{ "held", false, holds_verb_list },
+	{ "release", true, holds_verb_release },
+	{ "dump", false, verb_dump },
+	{ "console", true, verb_console },
+	{ "wake", true, verb_wake },
+	{ "sleep", true, verb_sleep },
+	{ "reload", true, verb_reload },
+	{ NULL, false, NULL },
+};
+
+void
+verbs_admins(struct warden *w)
+{
+	if (w->control != NULL && control_set_admins(w->control, w->gen->admins, w->gen->nadmins) != ERR_OK)
+		log_warn("admins: %s", err_str(ERR_NOMEM));
+}
+
+enum err
+verbs_open(struct warden *w, struct errmsg *m)
+{
+	enum err e = control_new(w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
+
+	if (e == ERR_OK)
+		verbs_admins(w);
+	return e;
+}

@@ -1,0 +1,73 @@
+/*
+ * wake_check: does the hypervisor of an awake unit live?
+ *
+ * Nobody polls.  For a while after the last look the board says BOARD_NOW and queries cost the warden
+ * nothing; then BOARD_CHECK, and the next query comes here.  Where packets alone keep a unit awake, the look
+ * is at its idle deadline.  A hypervisor that hangs is ended by the host (vm_check), which is told as the end of
+ * the VM.
+ */
+#include "src/warden/wake_impl.h"
+
+#include "base/log.h"
+
+static void
+on_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	(void)fd;
+	(void)what;
+	if (u == NULL || u->run == NULL || life_state(&u->life) != LIFE_AWAKE)
+		return;
+	u->run->check_due = true;
+	wake_board(op->w, u);
+}
+
+static bool
+can_check(const struct warden *w, const struct unit *u)
+{
+	unsigned caps = 0;
+
+	return u->conf != NULL && w->gen->conf->limits.hang_timeout_ms != 0 &&
+	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_CAN_CHECK) != 0;
+}
+
+void
+wake_check_begin(struct warden *w, struct unit *u)
+{
+	struct unit_run *r = unit_run(u);
+	struct timeval tv = { 0, 0 };
+
+	r->check_due = false;
+	if (!can_check(w, u))
+		return;
+	if (r->check == NULL) {
+		r->check_arg = wake_op_new(w, u, 0, LIFE_EV_TIMER);
+		r->check = evtimer_new(w->base, on_due, r->check_arg);
+	}
+	tv.tv_sec = (time_t)(w->gen->conf->limits.hang_timeout_ms / 1000);
+	tv.tv_usec = (suseconds_t)(w->gen->conf->limits.hang_timeout_ms % 1000) * 1000;
+	if (r->check == NULL || event_add(r->check, &tv) != 0)
+		fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+}
+
+void
+wake_check_end(struct unit *u)
+{
+	if (u->run == NULL)
+		return;
+	u->run->check_due = false;
+	if (u->run->check != NULL)
+		(void)event_del(u->run->check);   /* fails only for what was never added */
+}
+
+void
+wake_check(struct warden *w, struct unit *u)
+{
+	if (u->run == NULL || !u->run->has_vm || !can_check(w, u))
+		return;
+	wake_check_begin(w, u);
+	wake_board(w, u);
+	vm_check(w->vms, &u->run->uuid);
+}

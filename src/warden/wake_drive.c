@@ -1,0 +1,269 @@
+/*
+ * wake_drive: the life cycle's operations on store, driver and counters; each ends in an event with
+ * the ticket of its action.
+ */
+#include "src/warden/wake_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/warden/needs.h"
+#include "src/warden/record.h"
+#include "src/units/spec.h"
+
+struct wake_op *
+wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_event_kind ends_with)
+{
+	struct wake_op *op = malloc(sizeof(*op));
+
+	if (op == NULL)
+		fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket, .ends_with = ends_with };
+	return op;
+}
+
+void
+wake_op_done(struct wake_op *op, enum err result, const char *why)
+{
+	struct warden *w = op->w;
+	struct unit *u = unit_by_number(&w->units, op->unit);
+	struct life_event ev = { .kind = op->ends_with, .now_ms = clock_now_ms(), .ticket = op->ticket, .result = result };
+
+	struct errmsg m = { "" };
+
+	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED || ev.kind == LIFE_EV_SAVED)
+		ev.kept = op->kept;
+	free(op);
+	if (u == NULL)
+		return;
+	/* Nothing to stop is no failure; a kernel that is missing is one. */
+	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
+		bool failing = u->run != NULL && u->run->failing && u->run->error != NULL;
+
+		/* What made a boot fail is not forgotten over what followed. */
+		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "", failing ? "; then: " : "",
+		    ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
+		unit_error_set(u, m.text);
+	}
+	wake_step(w, u, &ev);
+}
+
+/*
+ * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/host/owner.h),
+ * and with each change of its state the row is tried again.  That it is not saved is said by the store.
+ */
+static void
+intent_stored(enum err e, const char *why, void *arg)
+{
+	wake_op_done(arg, e == ERR_NOMEM ? e : ERR_OK, why);
+}
+
+void
+wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	struct vm_uuid uuid;
+
+	vm_uuid_make(&uuid);
+	unit_uuid_set(&w->units, u, &uuid);
+	u->run->vm_memory_bytes = 0;
+	unit_boot_begin(u);
+	record_store(w, u, intent_stored, wake_op_new(w, u, ticket, LIFE_EV_STORED));
+}
+
+void
+wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	(void)uuid;
+	op->kept = op->kept || res->kept;
+	if (u != NULL && res->kept)
+		log_warn("%s: %s", u->name, res->text);
+	if (u != NULL && res->console_len > 0 && res->err != ERR_OK)
+		unit_console_set(u, res->console, res->console_len);
+	wake_op_done(op, res->err, res->text);
+}
+
+void
+wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
+{
+	struct vm_activity_nic nics[LIMIT_NICS];
+	struct vm_ids ids;
+
+	if (w->activity == NULL || u->conf == NULL)
+		return;
+	ids = vm_ids_get(w->vms, uuid);
+	vm_activity_watch(w->activity, uuid, nics, spec_nics(&w->secret, u->conf, &ids, nics));
+}
+
+void
+wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	if (u->life.phase == LIFE_P_THAWING)
+		vm_thaw(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, ticket, LIFE_EV_THAWED));
+	else
+		wake_slot_ask(w, u, ticket);
+}
+
+/* What a guest did not do once it will not do next time: that wait is spared, and said. */
+void
+wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING && !res->kept) {
+		u->save_failed = true;
+		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
+	}
+	wake_vm_done(uuid, res, arg);
+}
+
+static void
+vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	if (u != NULL && res->err == ERR_OK) {
+		struct unit_run *r = unit_run(u);
+
+		u->boots++;
+		op->w->totals.boots++;
+		r->trace.exec_ns = res->exec_ns;
+		snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
+		r->count_waits = true;
+		if (r->probe_waits && u->conf != NULL)
+			probelink_start(op->w, u, false);
+		links_started(op->w, u);
+	}
+	wake_vm_done(uuid, res, arg);
+}
+
+/*
+ * After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost; unless the restore could not be tried, which it is again
+ * after the back-off.
+ */
+static void
+vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	op->kept = res->saved;
+	if (u != NULL && res->err != ERR_OK && !res->saved)
+		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
+	vm_started(uuid, res, arg);
+}
+
+void
+wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
+{
+	enum life_event_kind kind = restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED;
+	char identity[RECORD_IDENTITY];
+	struct errmsg m;
+	struct spec spec;
+	enum err e = links_check(w, u, &m);
+
+	unit_links_reset(u);
+	if (e == ERR_OK)
+		e = probelink_plan(w, u, &m);
+	u->run->no_network = e != ERR_OK;
+	if (restore)
+		unit_boot_begin(u);   /* as INTENT does before a cold boot */
+	u->run->vm_memory_bytes = u->conf->policy.memory_bytes;
+	u->run->vm_driver = u->conf->image->driver_name;
+	snprintf(u->run->vm_image, sizeof(u->run->vm_image), "%s", u->conf->image->name);
+	if (e == ERR_OK)
+		e = spec_build(w->gen->conf, &w->secret, u->conf, &u->run->uuid, &spec, &m);
+	if (e != ERR_OK) {
+		struct wake_op *op = wake_op_new(w, u, ticket, kind);
+
+		op->kept = restore;
+		wake_op_done(op, e, m.text);
+		return;
+	}
+	record_identity(u->conf, identity);
+	spec.vm.identity = identity;
+	if (restore)
+		vm_restore(w->vms, &spec.vm, vm_restored, wake_op_new(w, u, ticket, kind));
+	else
+		vm_start(w->vms, &spec.vm, vm_started, wake_op_new(w, u, ticket, kind));
+	spec_clear(&spec);
+}
+
+static void
+vm_stopped(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	if (u != NULL && (res->err == ERR_OK || res->err == ERR_MISSING)) {
+		if (res->console_len > 0)
+			unit_console_set(u, res->console, res->console_len);
+		if (op->w->activity != NULL)
+			vm_activity_unwatch(op->w->activity, uuid);
+		unit_uuid_set(&op->w->units, u, NULL);
+		u->run->awake_since_ns = 0;
+	}
+	wake_vm_done(uuid, res, arg);
+}
+
+void
+wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
+{
+	if (u->run == NULL || !u->run->has_vm) {
+		wake_post_result(w, u, LIFE_EV_STOPPED, a->ticket, ERR_MISSING);
+		return;
+	}
+	vm_stop(w->vms, &u->run->uuid, a->stop.shutdown ? VM_STOP_SHUTDOWN : VM_STOP_DESTROY, a->stop.deadline_ms, vm_stopped,
+	    wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
+}
+
+/* When the unit was used last, as the life cycle asks at a deadline. */
+static void
+fill_activity(const struct warden *w, const struct unit *u, struct life_event *ev)
+{
+	ev->activity.last_query_ms = board_last_query_ns(&w->board, u->number, clock_now_ns()) / NS_PER_MS;
+	if (u->run != NULL)
+		ev->activity.last_packet_ms = u->run->last_packet_ns / NS_PER_MS;
+	/* One that needs it is awake: that is use, and contact. */
+	if (needs_used(w, u))
+		ev->activity.last_packet_ms = ev->now_ms;
+}
+
+static void
+activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
+{
+	struct wake_op *op = arg;
+	struct warden *w = op->w;
+	struct unit *u = unit_by_number(&w->units, op->unit);
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = op->ticket, .result = e };
+
+	free(op);
+	if (u == NULL)
+		return;
+	if (e != ERR_OK)
+		log_warn("%s: payload counters: %s", u->name, why);
+	else if (last_ns > unit_run(u)->last_packet_ns)
+		u->run->last_packet_ns = last_ns;
+	fill_activity(w, u, &ev);
+	wake_step(w, u, &ev);
+}
+
+void
+wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket };
+
+	wake_check(w, u);
+	if (w->activity != NULL && u->run != NULL && u->run->has_vm) {
+		vm_activity_read(w->activity, &u->run->uuid, activity_read, wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
+		return;
+	}
+	fill_activity(w, u, &ev);
+	wake_post(w, u, &ev);
+}

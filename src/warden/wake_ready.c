@@ -1,0 +1,132 @@
+/* wake_ready: readiness: its probes, their end, and when the waiting queries were answered. */
+#include "src/warden/wake_impl.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "src/warden/needs.h"
+#include "src/warden/record.h"
+
+static void
+on_delay(evutil_socket_t fd, short what, void *arg)
+{
+	struct wake_op *op = arg;
+	struct unit *u = unit_by_number(&op->w->units, op->unit);
+
+	(void)fd;
+	(void)what;
+	if (u != NULL && u->run != NULL && u->run->probe_ticket == op->ticket)
+		wake_ready(op->w, u, clock_now_ns());
+	free(op);
+}
+
+void
+wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket)
+{
+	const struct config_ready *ready = &u->conf->image->ready;
+	struct unit_run *r = unit_run(u);
+
+	r->probe_ticket = ticket;
+	r->probe_sent_ns = clock_now_ns();
+	if (ready->kind == CONFIG_READY_DELAY) {
+		struct timeval tv = { .tv_sec = ready->delay_ms / 1000, .tv_usec = (suseconds_t)(ready->delay_ms % 1000) * 1000 };
+
+		if (event_base_once(w->base, -1, EV_TIMEOUT, on_delay, wake_op_new(w, u, ticket, LIFE_EV_READY), &tv) != 0)
+			fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+		return;
+	}
+	if (ready->kind == CONFIG_READY_XENSTORE)
+		return;   /* the driver tells by an event */
+	probelink_start(w, u, u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING);
+}
+
+void
+wake_probe_stop(struct warden *w, struct unit *u)
+{
+	if (u->run == NULL || u->run->probe_ticket == 0)
+		return;
+	u->run->probe_ticket = 0;
+	u->run->probe_waits = false;
+	probelink_unplan(u->run);
+	if (u->ready_held) {
+		u->ready_held = false;
+		w->ready_held--;
+	} else {
+		probelink_unprobe(w, u);   /* even if it needs none by now: a reload may have changed that during the boot */
+	}
+}
+
+void
+wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns)
+{
+	(void)w;
+	if (u->run != NULL && u->run->probe_ticket != 0 && seen_ns >= u->run->probe_sent_ns && u->run->trace.alive_ns == 0)
+		u->run->trace.alive_ns = seen_ns;
+}
+
+/* The readiness test succeeded and everything that the unit needs is awake. */
+static void
+ready_now(struct warden *w, struct unit *u)
+{
+	struct life_event ev = { .kind = LIFE_EV_READY, .now_ms = clock_now_ms() };
+	struct unit_run *r = u->run;
+
+	ev.ticket = r->probe_ticket;
+	r->probe_ticket = 0;
+	if (u->conf == NULL || u->conf->image->ready.kind != CONFIG_READY_DELAY)
+		probelink_unprobe(w, u);
+	unit_boot_works(u);
+	if (r->trace.query_ns != 0 && r->trace.ready_ns > r->trace.query_ns)
+		u->last_boot_ms = (uint32_t)((r->trace.ready_ns - r->trace.query_ns) / NS_PER_MS);
+	wake_step(w, u, &ev);
+	if (u->run != NULL && u->run->has_vm && u->run->count_waits) {
+		u->run->count_waits = false;
+		wake_count(w, u, &u->run->uuid);
+	}
+}
+
+void
+wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
+{
+	struct unit_run *r = u->run;
+
+	if (r == NULL || r->probe_ticket == 0 || seen_ns < r->probe_sent_ns || u->ready_held)
+		return;
+	r->trace.ready_ns = seen_ns;
+	if (needs_met(w, u)) {
+		ready_now(w, u);
+		return;
+	}
+	u->ready_held = true;
+	w->ready_held++;
+	/* Its own boot is done, and the other one's may be waiting for that slot. */
+	admit_boot_done(&w->admit, &u->admit);
+	needs_wake(w, u, LIFE_BY_QUERY);
+	wake_admit(w);
+}
+
+void
+wake_ready_again(struct warden *w, struct unit *u)
+{
+	u->ready_held = false;
+	w->ready_held--;
+	u->run->trace.ready_ns = clock_now_ns();
+	ready_now(w, u);
+}
+
+void
+wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired)
+{
+	struct unit_run *r = u->run;
+
+	if (r == NULL)
+		return;   /* nobody woke it */
+	if (r->trace.query_ns == 0 || first_query_ns < r->trace.query_ns)
+		r->trace.query_ns = first_query_ns;
+	if (r->trace.answer_ns == 0 && r->trace.ready_ns != 0 && time_ns >= r->trace.ready_ns) {
+		r->trace.answer_ns = time_ns;
+		record_answered(w, u, answers);
+	} else if (expired) {
+		record_expired(w, u, answers);
+	}
+}

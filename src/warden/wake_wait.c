@@ -1,0 +1,134 @@
+/* wake_wait: operators who wait for a wake or a sleep to end. */
+#include "src/warden/wake_impl.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "src/warden/record.h"
+
+static struct unit_waiter *
+waiter_add(struct unit *u, struct control_request *req, bool for_sleep)
+{
+	struct unit_waiter *x = calloc(1, sizeof(*x));
+
+	if (x == NULL) {
+		control_fail(req, "%s", err_str(ERR_NOMEM));
+		return NULL;
+	}
+	x->req = req;
+	x->unit = u->number;
+	x->for_sleep = for_sleep;
+	SLIST_INSERT_HEAD(&unit_run(u)->waiters, x, next);
+	return x;
+}
+
+void
+wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep)
+{
+	(void)w;
+	(void)waiter_add(u, req, for_sleep);   /* else the request has failed */
+}
+
+/* ---- what it waits for ---- */
+
+static json_t *
+waits_json(const struct warden *w, const struct unit *u, enum wake_waits what, unsigned place)
+{
+	char text[LIMIT_NAME_TEXT + 100];
+
+	wake_waits_say(w, u, text, sizeof(text));
+	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "unit", u->name, "kind", what != WAITS_NOT ? "waits" : "boots",
+	    "waits_for", what != WAITS_NOT ? json_string(wake_waits_text(what)) : json_null(),
+	    "queue_position", place != 0 ? json_integer(place) : json_null(),
+	    "text", what != WAITS_NOT ? text : "boots");
+}
+
+static void
+tell(const struct warden *w, struct unit_waiter *x)
+{
+	const struct unit *u = unit_by_number(&w->units, x->unit);
+	enum wake_waits what = u != NULL ? wake_waits_for(w, u) : WAITS_NOT;
+	unsigned place = u != NULL ? admit_position(&w->admit, &u->admit) : 0;
+
+	if (u == NULL || (what == x->waits_for && place == x->place))
+		return;
+	if (!control_progress(x->req, waits_json(w, u, what, place)))
+		return;
+	x->waits_for = what;
+	x->place = place;
+}
+
+static void
+on_tell(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+	struct unit_waiter *x;
+
+	(void)fd;
+	(void)what;
+	w->tell_soon = false;
+	if (!LIST_EMPTY(&w->told))
+		admit_number(&w->admit);
+	LIST_FOREACH(x, &w->told, told_link)
+		tell(w, x);
+}
+
+void
+wake_waits_changed(struct warden *w)
+{
+	static const struct timeval soon = { LIMIT_TELL_MS / 1000, LIMIT_TELL_MS % 1000 * 1000 };
+
+	if (LIST_EMPTY(&w->told) || w->tell_soon)
+		return;
+	/* Without memory for it nobody is told this time. */
+	w->tell_soon = event_base_once(w->base, -1, EV_TIMEOUT, on_tell, w, &soon) == 0;
+}
+
+void
+wake_wait_told(struct warden *w, struct unit *u, struct control_request *req)
+{
+	struct unit_waiter *x = waiter_add(u, req, false);
+
+	if (x == NULL)
+		return;
+	x->told = true;
+	LIST_INSERT_HEAD(&w->told, x, told_link);
+	wake_waits_changed(w);   /* somebody else may have woken it, and it waits already */
+}
+
+/* ---- answers ---- */
+
+void
+wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char *failed)
+{
+	struct unit_waiter *x, *tmp;
+
+	if (u->run == NULL)
+		return;
+	for (x = SLIST_FIRST(&u->run->waiters); x != NULL; x = tmp) {
+		tmp = SLIST_NEXT(x, next);
+		if (x->for_sleep != for_sleep)
+			continue;
+		SLIST_REMOVE(&u->run->waiters, x, unit_waiter, next);
+		if (x->told)
+			LIST_REMOVE(x, told_link);
+		if (failed != NULL)
+			control_fail(x->req, "%s: %s", u->name, failed);
+		else
+			control_reply(x->req, record_woken_json(w, u));
+		free(x);
+	}
+}
+
+void
+wake_answer_all(struct warden *w, const char *why)
+{
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+
+		if (u == NULL)
+			continue;
+		wake_waiters_answer(w, u, true, why);
+		wake_waiters_answer(w, u, false, why);
+	}
+}

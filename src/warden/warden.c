@@ -1,0 +1,606 @@
+/*
+ * warden: start, signals and end of the privileged process.
+ *
+ *     configuration → users, directories → sockets, store, boards, driver host → first load → adoption → children, control socket, READY
+ *
+ * Everything that can fail on an operator's mistake happens before READY and says what to mend.
+ */
+#include "src/warden/warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/thread.h>
+
+#include "base/clock.h"
+#include "base/crash.h"
+#include "base/log.h"
+#include "base/siphash.h"
+#include "src/warden/aside.h"
+#include "src/process/daemonize.h"
+#include "src/process/fresh.h"
+#include "src/warden/holds.h"
+#include "src/load/zjob.h"
+#include "src/process/notify.h"
+#include "src/warden/record.h"
+#include "src/warden/rundir.h"
+#include "src/process/surroundings.h"
+
+/* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
+#define WARDEN_NICE (-10)
+
+/* VMs that are destroyed, not asked, when nothing is known of them yet. */
+#define WARDEN_STOP_S (2 * LIMIT_OP_S)
+
+/* How long another server's sockets are waited for at the start, and how often it is tried. */
+#define LISTEN_START_NS (3 * NS_PER_S)
+#define LISTEN_RETRY_NS (20 * NS_PER_MS)
+
+static void
+set_up_directories(struct warden *w, const struct config *conf)
+{
+	char path[PATH_MAX];
+
+	surroundings_directory("run-dir", conf->run_dir, 0755);
+	rundir_lock(w, conf->run_dir);
+	surroundings_directory("state", conf->state, 0755);
+	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
+	surroundings_directory("run-dir", path, 0755);
+	w->empty_root = strdup(path);
+	if (w->empty_root == NULL || asprintf(&w->images_dir, "%s/images", conf->state) < 0)
+		fatal("%s", err_str(ERR_NOMEM));
+}
+
+/* An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold. */
+static void
+raise_priority(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) == 0)
+		(void)setpriority(PRIO_PROCESS, 0, WARDEN_NICE);
+}
+
+static void
+identify(struct warden *w, const struct config *conf)
+{
+	static const uint8_t key[16] = { 0 };
+
+	snprintf(w->tag, sizeof(w->tag), "%08x", (unsigned)siphash24(key, conf->run_dir, strlen(conf->run_dir)));
+}
+
+static void
+open_vms(struct warden *w, const struct config *conf)
+{
+	struct identity vm = surroundings_user("vm-user", conf->vm_user, "jitsu-vm");
+	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm.uid, .vm_gid = vm.gid,
+		.start_threads = conf->limits.boots, .use_cgroups = true };
+	struct errmsg m;
+
+	if (vm_host_new(w->base, &hc, wake_vm_event, w, &w->vms, &m) != ERR_OK)
+		fatal("%s", m.text);
+	if (vm_activity_new(w->vms, w->tag, &w->activity, &m) != ERR_OK) {
+		log_warn("payload packets are not counted, only queries keep a unit awake: %s", m.text);
+		w->activity = NULL;
+	}
+	links_init(w);
+}
+
+static void
+open_store(struct warden *w, const struct config *conf)
+{
+	struct store_conf sc = { .address_hold_s = conf->address_hold_ms / 1000 };
+	char path[PATH_MAX];
+	struct errmsg m;
+
+	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
+	if (store_open_anyhow(w->base, path, &sc, &w->store, w->store_note, &m) != ERR_OK ||
+	    mapping_secret_keep(conf->state, conf->run_dir, &w->secret, &m) != ERR_OK)
+		fatal("%s", m.text);
+	if (w->store_note[0] == '\0')
+		return;
+	log_err("state: %s", w->store_note);
+	record_event(w, "", "state", w->store_note);
+}
+
+/* After a crash the confined children of the last daemon take a moment to see that it is gone; until then their sockets are in use. */
+static enum err
+listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
+{
+	static const struct timespec pause = { .tv_nsec = LISTEN_RETRY_NS };
+	uint64_t until_ns = clock_now_ns() + LISTEN_START_NS;
+	enum err e;
+
+	while ((e = listen_open(s, conf, m)) == ERR_EXISTS && clock_now_ns() < until_ns)
+		(void)nanosleep(&pause, NULL);     /* a shorter pause is as good */
+	return e;
+}
+
+/* What must be there before the first load. */
+static void
+set_up(struct warden *w, const struct config *conf)
+{
+	struct identity user = surroundings_user("user", conf->user, "jitsu");
+	struct errmsg m;
+
+	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level };
+	set_up_directories(w, conf);
+	w->child_conf.empty_root = w->empty_root;
+	raise_priority();
+	identify(w, conf);
+	if ((w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w)) == NULL)
+		fatal("%s", err_str(ERR_NOMEM));
+	w->child_conf.flood = w->flood;
+	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
+	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
+		fatal("%s", m.text);
+	open_store(w, conf);
+	open_vms(w, conf);
+	generation_prepare(w, conf);   /* while the zones are loaded */
+	dnslink_init(w);
+	probelink_init(w);
+}
+
+/* ---- reload ---- */
+
+/* A load needs far more memory than what stays of it; when it is all freed and stored, the rest goes back. */
+static void
+on_trim(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)malloc_trim(0);
+}
+
+static void reload_again(struct warden *w);
+
+void
+warden_zones(const struct warden *w, struct warden_zones *n)
+{
+	const struct config *conf = w->gen->conf;
+
+	*n = (struct warden_zones){ .all = conf->nzones + conf->nstrays, .failed = conf->nstrays };
+	for (unsigned i = 0; i < conf->nzones; i++) {
+		n->failed += w->gen->zones[i].image == NULL;
+		n->old += w->gen->zones[i].image != NULL && w->gen->zones[i].error != NULL;
+	}
+}
+
+/* ", 2 of them not served and 1 with its old contents", or nothing. */
+static void
+zones_text(const struct warden_zones *n, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (n->failed > 0 || n->old > 0)
+		snprintf(buf, size, ", %u of them not served and %u with old contents", n->failed, n->old);
+}
+
+/* Each zone that is not served as its file says, by name. */
+static void
+log_zones(const struct warden *w)
+{
+	unsigned lines = 0, more = 0;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		if (served_zone_ok(z))
+			continue;
+		if (lines == LIMIT_REPORT_LINES)
+			more++;
+		else if (++lines > 0)
+			log_err("zone %s %s: %s", z->origin, z->image == NULL ? "is not served" : "keeps its old contents",
+			    z->error != NULL ? z->error : "it could not be loaded");
+	}
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
+		if (++lines > LIMIT_REPORT_LINES)
+			more++;
+		else
+			log_err("zone %s is not served: %s", s->name, s->why);
+	}
+	if (more > 0)
+		log_err("and %u zones more", more);
+}
+
+/* The state that `systemctl status` shows. */
+static void
+tell_ready(const struct warden *w)
+{
+	struct warden_zones n;
+	char bad[100], text[200];
+
+	warden_zones(w, &n);
+	zones_text(&n, bad, sizeof(bad));
+	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
+	notify_send(text);
+}
+
+/* For `jitsu status`: who sent SIGHUP got no answer. */
+static void
+remember_reload(struct warden *w, const char *by, enum err e, const struct report *r)
+{
+	struct timespec now;
+	char line[1200];
+	size_t i = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);   /* cannot fail */
+	free(w->reload.error);
+	w->reload.error = NULL;
+	w->reload.time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	w->reload.by = by;
+	w->reload.refused = e != ERR_OK;
+	while (i < r->nlines && r->lines[i].warning)
+		i++;
+	if (i == r->nlines)
+		return;
+	report_format(r, i, line, sizeof(line));
+	w->reload.error = strdup(line);   /* without memory it is in the log alone */
+}
+
+void
+warden_reloaded(struct warden *w, const char *by, enum err e, const struct report *r)
+{
+	static const struct timeval soon = { 1, 0 };
+	char line[1200];
+
+	if (by != NULL)
+		remember_reload(w, by, e, r);
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		log_warn("%s", line);
+	}
+	if (r->nerrors > r->nlines)
+		log_warn("and %zu findings more", r->nerrors - r->nlines);
+	if (e == ERR_OK) {
+		log_zones(w);
+		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
+		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
+	} else {
+		log_err("the configuration was not loaded, the old one stays");
+	}
+	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
+	if (w->control != NULL)
+		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
+	if (w->ready && !w->reload_again)
+		tell_ready(w);
+	reload_again(w);
+}
+
+static void
+hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	(void)arg;
+	warden_reloaded(w, "SIGHUP", e, r);
+}
+
+/* SIGHUP came while a load was running. */
+static void
+reload_again(struct warden *w)
+{
+	if (!w->reload_again || w->stopping)
+		return;
+	w->reload_again = false;
+	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
+		w->reload_again = true;
+}
+
+static void
+on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)sig;
+	(void)what;
+	if (w->stopping)
+		return;
+	notify_reloading();
+	/* One that runs may have read its files already, so it is not the one that was asked for. */
+	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
+		w->reload_again = true;
+}
+
+/* ---- start ---- */
+
+/* Whoever started us may go on: both are confined, and queries are answered. */
+static void
+serve_begun(struct warden *w)
+{
+	struct warden_zones n;
+	char bad[100];
+
+	w->ready = true;
+	record_event(w, "", "start", JITSU_VERSION);
+	daemonize_ready();
+	if (!w->foreground)
+		log_init("warden", LOG_TO_SYSLOG, (enum log_level)w->child_conf.log_level);
+	tell_ready(w);
+	warden_zones(w, &n);
+	zones_text(&n, bad, sizeof(bad));
+	log_info("jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
+}
+
+void
+warden_child_runs(struct warden *w)
+{
+	if (!w->ready && w->dns.ran && w->sentinel.ran)
+		serve_begun(w);
+}
+
+void
+warden_child_gone(struct warden *w, const struct child *c)
+{
+	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
+		fatal("the %s process ended %u times before it served, as said above: jitsud does not start",
+		    c->name, c->restarts + 1);
+}
+
+void
+warden_serve(struct warden *w)
+{
+	struct errmsg m;
+
+	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
+		fatal("%s", m.text);
+	rundir_watch(w);
+	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
+	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+}
+
+static void
+first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	(void)arg;
+	warden_reloaded(w, NULL, e, r);
+	if (e != ERR_OK)
+		fatal("nothing to serve: see the lines above (`jitsud -n` checks the configuration)");
+	adopt_start(w);
+}
+
+/* ---- end ---- */
+
+static bool
+all_asleep(const struct warden *w)
+{
+	if (aside_vms(w) > 0)
+		return false;
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+
+		if (u != NULL && life_has_vm(&u->life))
+			return false;
+	}
+	return true;
+}
+
+static void
+on_stop_check(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)fd;
+	(void)what;
+	if (all_asleep(w) || --w->wait_stop == 0)
+		event_base_loopbreak(w->base);
+}
+
+static void
+run_for(struct warden *w, unsigned seconds)
+{
+	struct timeval most = { .tv_sec = seconds };
+
+	if (event_base_loopexit(w->base, &most) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	event_base_dispatch(w->base);
+}
+
+/* How long the slowest of them may take to stop: what it does now, a shutdown as its image wants it, the end. */
+static unsigned
+stop_patience_s(const struct warden *w)
+{
+	unsigned most = 0;
+
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		const struct unit *u = w->units.by_number[i];
+		struct life_policy p;
+		unsigned s = 0;
+
+		if (u == NULL || !life_has_vm(&u->life))
+			continue;
+		wake_policy(w, u, &p);
+		if (u->life.phase == LIFE_P_SAVING || u->life.phase == LIFE_P_RESTORING)
+			s = p.state_ms / 1000;
+		if (p.shutdown && p.can_shutdown)
+			s += p.stop_ms / 1000 + 1;
+		most = s > most ? s : most;
+	}
+	return most + 2 * LIMIT_OP_S;
+}
+
+/* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or the last should be. */
+static void
+stop_all_vms(struct warden *w)
+{
+	static const struct timeval tick = { 0, 100000 };
+	struct event *ev = event_new(w->base, -1, EV_PERSIST, on_stop_check, w);
+	unsigned patience_s = stop_patience_s(w);
+	char text[64];
+
+	/* systemd would end us before: its TimeoutStopSec= knows nothing of our images. */
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)patience_s * 1000000);
+	notify_send(text);
+	w->wait_stop = patience_s * 10;
+	if (ev == NULL || event_add(ev, &tick) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event down = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+
+		down.sleep.cause = LIFE_BY_OPERATOR;
+		down.sleep.tier = LIFE_TIER_DORMANT;
+		if (u != NULL && life_state(&u->life) != LIFE_DORMANT)
+			wake_step(w, u, &down);
+	}
+	aside_stop_all(w);
+	if (!all_asleep(w))
+		event_base_dispatch(w->base);
+	event_free(ev);
+}
+
+static void
+on_term(evutil_socket_t sig, short what, void *arg)
+{
+	struct warden *w = arg;
+
+	(void)what;
+	if (w->stopping)
+		return;
+	log_info("signal %d: stopping", (int)sig);
+	w->stopping = true;
+	notify_send("STOPPING=1");
+	event_base_loopbreak(w->base);
+}
+
+/*
+ * Who stops jitsud may mend what made boots fail, as who reloads may.  One that was killed or
+ * crashed does not come here: back-offs last then, so that boots which end jitsud are not begun
+ * anew at each of its starts.
+ */
+static void
+end_backoffs(struct warden *w)
+{
+	for (uint32_t i = 0; w->adopted && i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
+
+		if (u != NULL && u->conf != NULL && u->life.phase == LIFE_P_FAILED)
+			wake_step(w, u, &ev);
+	}
+}
+
+static void
+tear_down(struct warden *w)
+{
+	bool stop = w->stop_vms;
+
+	if (stop && w->adopted) {
+		stop_all_vms(w);
+	} else if (stop) {
+		loader_cancel(w);
+		adopt_destroy(w);
+		run_for(w, WARDEN_STOP_S);
+	}
+	loader_cancel(w);
+	imagejob_free(w->keeping);
+	adopt_free(w);
+	aside_clear(w);
+	if (w->gen != NULL)
+		holds_note_use(w);
+	child_clear(&w->dns);
+	child_clear(&w->sentinel);
+	wake_answer_all(w, "jitsud stops");
+	end_backoffs(w);
+	flood_free(w->flood);
+	w->flood = NULL;
+	rundir_clear(w);
+	control_free(w->control);
+	w->control = NULL;
+	links_clear(w);
+	vm_activity_free(w->activity, stop);
+	vm_host_free(w->vms);
+	store_close(w->store);
+	unit_table_clear(&w->units);
+	generation_free(w, w->gen);
+	config_free(w->started);
+	board_clear(&w->board);
+	listen_close(&w->sockets);
+	free(w->empty_root);
+	free(w->images_dir);
+	free(w->reload.error);
+	if (w->ev_hup != NULL)
+		event_free(w->ev_hup);
+	event_free(w->ev_term);
+	event_free(w->ev_int);
+	event_base_free(w->base);
+}
+
+static struct config *
+first_config(const char *path)
+{
+	struct config *conf = NULL;
+	struct report r;
+	char line[1200];
+
+	report_init(&r);
+	if (config_load(path, &conf, &r) != ERR_OK) {
+		for (size_t i = 0; i < r.nlines; i++) {
+			report_format(&r, i, line, sizeof(line));
+			log_err("%s", line);
+		}
+		report_clear(&r);
+		fatal("%s: not a usable configuration", path);
+	}
+	report_clear(&r);
+	return conf;
+}
+
+/* Until we serve whoever started us sees the errors; a boot script has nobody who does. */
+static unsigned
+early_log(const struct warden_options *opt)
+{
+	return opt->foreground ? LOG_TO_STDERR : LOG_TO_STDERR | LOG_TO_SYSLOG;
+}
+
+int
+warden_main(const struct warden_options *opt)
+{
+	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground };
+	struct config *conf;
+
+	fresh_start();
+	crash_tell(notify_crash);
+	log_init("jitsud", early_log(opt), LOG_L_INFO);
+	fresh_limits();
+	conf = first_config(opt->conf_path);
+	surroundings_check();
+	if (opt->conf_path[0] == '/' && chdir("/") != 0)   /* where it was started is nothing that it keeps busy */
+		fatal("/: %s", strerror(errno));
+	if (!opt->foreground)
+		daemonize_start();
+	/* One, for the sake of what stays small: threads with heaps of their own keep what they freed, and fork(2) copies it all for libxl. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)signal(SIGHUP, SIG_IGN);   /* until there is something to reload */
+	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
+		fatal("event loop: %s", err_str(ERR_NOMEM));
+	log_init("warden", early_log(opt), conf->log_level);
+	STAILQ_INIT(&w.pending);
+	LIST_INIT(&w.asides);
+	w.started_ns = clock_now_ns();
+	w.next_image = 1;
+	w.next_generation = 1;
+	set_up(&w, conf);
+	w.ev_term = evsignal_new(w.base, SIGTERM, on_term, &w);
+	w.ev_int = evsignal_new(w.base, SIGINT, on_term, &w);
+	if (w.ev_term == NULL || w.ev_int == NULL || event_add(w.ev_term, NULL) != 0 || event_add(w.ev_int, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
+	w.started = conf;
+	if (loader_start(&w, false, first_load_done, NULL) != ERR_OK)
+		fatal("load: %s", err_str(ERR_STATE));
+	event_base_dispatch(w.base);
+	tear_down(&w);
+	log_info("stopped");
+	log_flush();
+	return 0;
+}
