@@ -61,7 +61,7 @@ endif
 BASE_SRC := $(wildcard base/*.c)
 DNS_SRC  := $(wildcard dns/*.c dns/*/*.c)
 VM_SRC   := $(filter-out vm/hello/%,$(wildcard vm/*.c vm/*/*.c))
-SRC_SRC  := $(filter-out src/jitsud.c src/jitsu.c,$(wildcard src/*.c src/*/*.c))
+SRC_SRC  := $(filter-out src/jitsud.c src/cli/jitsu.c,$(wildcard src/*.c src/*/*.c))
 ifneq ($(XEN),yes)
 VM_SRC   := $(filter-out vm/xen/%,$(VM_SRC)) vm/xen/none.c
 else
@@ -110,7 +110,7 @@ $(BUILD)/jitsud: $(BUILD)/src/jitsud.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
 
-$(BUILD)/jitsu: $(BUILD)/src/jitsu.o $(LIBS)
+$(BUILD)/jitsu: $(BUILD)/src/cli/jitsu.o $(LIBS)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ $(LDLIBS) $(LDLIBS_XEN)
 

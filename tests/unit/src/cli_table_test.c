@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "src/cli_table.h"
+#include "src/cli/table.h"
 
 /* Runs a printer and returns what it wrote; valid until the next call. */
 static const char *

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "src/cli.h"
+#include "src/cli/cli.h"
 #include "src/control/control.h"
 
 struct bench {

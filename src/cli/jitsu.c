@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/cli.h"
+#include "src/cli/cli.h"
 #include "src/control/control.h"
 #include "src/process/fresh.h"
 

@@ -1,11 +1,11 @@
-/* cli_check: `jitsu check`: a configuration, or one zone, looked at in this process. */
+/* check: `jitsu check`: a configuration, or one zone, looked at in this process. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "dns/dns.h"
 #include "src/load/check.h"
-#include "src/cli.h"
+#include "src/cli/cli.h"
 
 static json_t *
 findings_json(const struct report *r)

@@ -1,8 +1,8 @@
-/* cli_help: usage, and what each verb does. */
+/* help: usage, and what each verb does. */
 #include <stdio.h>
 #include <string.h>
 
-#include "src/cli.h"
+#include "src/cli/cli.h"
 #include "src/control/control.h"
 #include "base/suggest.h"
 

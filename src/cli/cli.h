@@ -3,8 +3,8 @@
  *
  * Data goes to standard output, failures to standard error.  Exit status: 0 it worked, 1 it did not, 2 the command line is wrong.
  */
-#ifndef SRC_CLI_H
-#define SRC_CLI_H
+#ifndef SRC_CLI_CLI_H
+#define SRC_CLI_CLI_H
 
 #include <stdbool.h>
 

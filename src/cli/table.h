@@ -1,5 +1,5 @@
 /*
- * cli_table: what `jitsu` prints for people, from the JSON that the daemon answers with (control.h).  Pure: JSON in, text to a stream.
+ * table: what `jitsu` prints for people, from the JSON that the daemon answers with (control.h).  Pure: JSON in, text to a stream.
  *
  * Columns are as wide as their widest cell; numbers are aligned to the right; `-` stands for nothing.  Everything that came from outside is
  * escaped, so that no guest's console writes to the reader's terminal.

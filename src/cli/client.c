@@ -1,4 +1,4 @@
-/* cli_client: one connection to the daemon, blocking, and what to say when there is none. */
+/* client: one connection to the daemon, blocking, and what to say when there is none. */
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "src/cli.h"
+#include "src/cli/cli.h"
 #include "src/control/proto.h"
 #include "base/suggest.h"
 

@@ -1,5 +1,5 @@
-/* cli_format: the answers of the daemon's verbs as tables and pages. */
-#include "src/cli_table.h"
+/* format: the answers of the daemon's verbs as tables and pages. */
+#include "src/cli/table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

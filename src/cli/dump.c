@@ -1,10 +1,10 @@
-/* cli_dump: `jitsu dump`: prints a zone out of the image that the daemon hands over. */
+/* dump: `jitsu dump`: prints a zone out of the image that the daemon hands over. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "dns/dns.h"
-#include "src/cli.h"
+#include "src/cli/cli.h"
 
 static int
 print_json(json_t *data, int fd, uint32_t index)

@@ -1,10 +1,10 @@
-/* cli_verbs: the subcommands of `jitsu`. */
+/* verbs: the subcommands of `jitsu`. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "src/cli.h"
-#include "src/cli_table.h"
+#include "src/cli/cli.h"
+#include "src/cli/table.h"
 #include "src/control/control.h"
 
 #define READ_S 30     /* reading verbs are answered from memory: a daemon that takes longer hangs */

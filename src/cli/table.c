@@ -1,5 +1,5 @@
-/* cli_table: aligned columns, and numbers as people write them. */
-#include "src/cli_table.h"
+/* table: aligned columns, and numbers as people write them. */
+#include "src/cli/table.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
