@@ -35,7 +35,7 @@
  *   DIED                                wherever a VM is: STARTING to SAVING, STOPPING, RETRYING
  *   ADOPT                               DORMANT, as the first event
  *
- * Invariants, checked in every state that tests/unit/src/life_explore_test.c reaches:
+ * Invariants, checked in every state that tests/unit/src/life/explore_test.c reaches:
  *  - F_WAITING is set exactly while a WAKE is without its WOKEN, and then something is under way that ends in one: an operation or a timer.
  *  - At most one driver operation is under way per unit.  What must end while one runs is doomed (F_DOOM) and stopped at its completion.
  *  - A deadline of the driver ends nothing but the waiting for it (F_STUCK): a freeze, thaw or save that is not

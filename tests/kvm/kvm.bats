@@ -71,9 +71,9 @@ alone() {
 }
 
 @test "the driver alone: start, limits, freeze, save, restore, shutdown, failures, accelerators" {
-	alone host_test
+	alone host/host_test
 }
 
 @test "the driver alone: adoption of what runs, is frozen, saved, half-made, hung" {
-	alone adopt_test
+	alone qemu/adopt_test
 }

@@ -25,11 +25,11 @@ $(BUILD)/hello.elf: $(HELLO_OBJ) vm/hello/hello.ld
 
 # The protocols on the host. Their tests link nothing else of ours: the guest's names are free to be those of the daemon.
 $(BUILD)/libhello.a: $(patsubst %.c,$(BUILD)/%.o,$(HELLO_PROTO))
-$(BUILD)/tests/unit/vm/hello_%_test: $(BUILD)/tests/unit/vm/hello_%_test.o $(BUILD)/tests/unit/vm/hello_rig.o \
+$(BUILD)/tests/unit/vm/hello/%_test: $(BUILD)/tests/unit/vm/hello/%_test.o $(BUILD)/tests/unit/vm/hello/rig.o \
     $(BUILD)/libhello.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^ -lcmocka
-$(addprefix $(BUILD)/tests/unit/vm/,hello_tcp_test hello_tcp_trouble_test): $(BUILD)/tests/unit/vm/hello_talk.o
+$(addprefix $(BUILD)/tests/unit/vm/hello/,tcp_test tcp_trouble_test): $(BUILD)/tests/unit/vm/hello/talk.o
 
 $(BUILD)/fuzz/libhello.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(HELLO_PROTO))
 $(BUILD)/tests/fuzz/fuzz_hello $(BUILD)/tests/fuzz/fuzz_hello_xen: $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libhello.a
