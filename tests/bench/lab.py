@@ -149,6 +149,7 @@ def many(count, prefix='u', third=2):
 
 class Jitsud:
     port = PORT
+    build = BUILD
 
     def __init__(self, units, workers=2, more='', images=(), cpu=None, head=ZONE):
         self.cpu = cpu
@@ -161,13 +162,13 @@ class Jitsud:
         os.mkdir(self.dir + '/run', 0o755)
         # A run-dir is below /run, and that is a tmpfs on every Debian, but not in every container.
         output('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', self.dir + '/run')
-        self.write('jitsu.conf', CONF.format(address=ADDRESS, port=PORT, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
+        self.write('jitsu.conf', CONF.format(address=ADDRESS, port=self.port, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
         self.write('example.zone', head + units)
         self.log = open(self.dir + '/out', 'w')
         self.start()
 
     def start(self):
-        self.process = pinned(self.cpu, [BUILD + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], self.log)
+        self.process = pinned(self.cpu, [self.build + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], self.log)
         try:
             first_answer(self)
         except BenchError:
@@ -179,7 +180,7 @@ class Jitsud:
             f.write(text)
 
     def jitsu(self, *args, **kw):
-        return output(BUILD + '/jitsu', '-s', self.dir + '/run/control', *args, **kw)
+        return output(self.build + '/jitsu', '-s', self.dir + '/run/control', *args, **kw)
 
     def json(self, *args):
         return json.loads(self.jitsu('--json', *args))
