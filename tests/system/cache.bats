@@ -7,7 +7,8 @@ load lib/jitsu
 # zone_text SERIAL: above 1 MB, with an include.
 zone_text() {
 	printf '$TTL 60\n@ SOA ns h %s 1 2 3 4\n@ NS ns\nns A 192.0.2.1\n$INCLUDE part\n' "$1"
-	awk 'BEGIN { for (i = 0; i < 40000; i++) printf "name-%d-of-many A 192.0.2.%d\n", i, i % 250 + 1 }'
+	awk 'BEGIN { for (i = 0; i < 40000; i++)
+	    printf "name-%d-of-many A 192.0.2.%d\n", i, i % 250 + 1 }'
 }
 query() { in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=10 +short "$@"; }
 serial() { query "$1" SOA | cut -d' ' -f3; }

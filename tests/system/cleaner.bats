@@ -8,7 +8,7 @@ teardown() { teardown_jitsu; }
 answers() { jitsu status >/dev/null 2>&1; }
 
 # bats test_tags=kvm
-@test "the control socket, the lock, the VMs' directories and the run directory itself are made again" {
+@test "the control socket, the lock, the VMs' directories and the run directory are made again" {
 	write_zone "$(more_units 3)"
 	start_jitsud
 	ask +short www.example.test A

@@ -12,7 +12,8 @@ guest_writes() {
 	qmp=$(find "$DIR/run/vm" -name 'qmp*' -type s | head -1)
 	{
 		echo '{"execute": "qmp_capabilities"}'
-		printf '{"execute": "ringbuf-write", "arguments": {"device": "con", "format": "base64", "data": "%s"}}\n' \
+		printf '{"execute": "ringbuf-write", "arguments":
+		{"device": "con", "format": "base64", "data": "%s"}}\n' \
 			"$(printf "$1" | base64 -w 0)"
 		sleep 1
 	} | socat -t 5 - "UNIX-CONNECT:$qmp" >"$DIR/qmp"
@@ -26,7 +27,7 @@ shows_all() {
 	! LC_ALL=C grep -q '[^[:print:][:space:]]' "$1"
 }
 
-@test "NUL, no UTF-8 and escapes on the console: show, console and --json of a running VM and of one that died" {
+@test "NUL, no UTF-8 and escapes on the console, as show, console and --json have them" {
 	start_jitsud
 	jitsu wake www.example.test
 	stop_jitsud KILL

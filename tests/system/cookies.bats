@@ -52,7 +52,7 @@ deferred() { jitsu --json status | jq .counters.deferred; }
 	[[ "$output" == *"cookie-secret-file: $DIR/cookies:1:"* ]]
 }
 
-@test "beyond udp-wakes-per-minute, UDP without a cookie is sent to TCP; with one, or over TCP, units wake" {
+@test "beyond udp-wakes-per-minute, UDP wakes with a cookie alone; TCP wakes as before" {
 	CONF_TOP="limits { udp-wakes-per-minute = 1 }" write_conf
 	write_zone "$(more_units 4)"
 	start_jitsud

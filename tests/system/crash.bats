@@ -31,7 +31,8 @@ names() {
 	python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
-while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/notify" >"$DIR/notified" 3>&- 4>&- &
+while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/notify" \
+    >"$DIR/notified" 3>&- 4>&- &
 	local listener=$! vm
 	wait_for 30 test -S "$DIR/notify"
 	export NOTIFY_SOCKET=$DIR/notify
@@ -49,7 +50,7 @@ while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/n
 	kill "$listener"
 }
 
-@test "a confined process crashes: the log has the place, it ends as it would have and is replaced" {
+@test "a confined process crashes: the log has the place, it ends and is replaced" {
 	local pid name
 	start_jitsud
 	for name in dns sentinel; do
@@ -95,7 +96,7 @@ kill_in_a_row() {
 	done
 }
 
-@test "confined processes that are killed ten times in a row: no long silence, the last ends are only counted" {
+@test "confined processes killed ten times in a row: no long silence, the last ends are counted" {
 	local asker name begin=$SECONDS said left
 	start_jitsud
 	answered_at 3>&- 4>&- &
@@ -103,14 +104,17 @@ kill_in_a_row() {
 	kill_in_a_row dns
 	wait_for 30 answered_more "$(wc -l <"$DIR/answers")"
 	kill "$asker"
-	[ "$(awk 'NR > 1 && $1 - last > most { most = $1 - last } { last = $1 } END { print most }' "$DIR/answers")" -lt $((5000 * SLOW)) ]
+	[ "$(awk 'NR > 1 && $1 - last > most { most = $1 - last }
+	    { last = $1 } END { print most }' "$DIR/answers")" -lt $((5000 * SLOW)) ]
 	kill_in_a_row sentinel
 	jitsu wake www.example.test
 	stop_jitsud
 	for name in dns sentinel; do
 		said=$(grep -c "the $name process (pid [0-9]*) ended" "$DIR/log")
 		[ "$said" -le $((5 * (2 + (SECONDS - begin) / 60))) ]
-		left=$(awk -v kind="ends of the $name process" 'index($0, kind) { for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i } END { print n + 0 }' "$DIR/log")
+		left=$(awk -v kind="ends of the $name process" 'index($0, kind) {
+			for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i
+		} END { print n + 0 }' "$DIR/log")
 		[ $((said + left)) -eq 10 ]
 	done
 	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "restart"')" \

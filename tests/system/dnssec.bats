@@ -11,7 +11,9 @@ sign() {
 	dnssec-signzone -q -S -z -x "$@" -o kid.signed.test kid.zone
 	cat dsset-kid.signed.test. >>signed.zone
 	dnssec-signzone -q -S "$@" -o signed.test signed.zone
-	awk '/DNSKEY 257/ { printf "trust-anchors { signed.test static-key 257 3 13 \"%s\"; };\n", $7 $8 }' Ksigned.test.*.key >anchor
+	awk '/DNSKEY 257/ { printf \
+	    "trust-anchors { signed.test static-key 257 3 13 \"%s\"; };\n", $7 $8 }' \
+	    Ksigned.test.*.key >anchor
 } >/dev/null
 
 server_confs() {

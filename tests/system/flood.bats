@@ -24,13 +24,18 @@ events() { jitsu --json events | jq length; }
 	[ "$(lines)" -le 1300 ]
 	[ "$(events)" -le 1300 ]
 	jitsu --json events www.example.test | jq -e '.[] | select(.kind == "awake")' >/dev/null
-	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT state FROM unit WHERE owner = "u1.example.test"')" != booting ]
+	[ "$(sqlite3 "$DIR/state/jitsu.db" \
+	    'SELECT state FROM unit WHERE owner = "u1.example.test"')" != booting ]
 	stop_jitsud
 	grep -q '[0-9]* more of this kind within a minute: booting -> dormant (limit reached)' \
 	    "$DIR/log"
 	[ "$(grep -c 'more of this kind' "$DIR/log")" -le 4 ]
 	# What was said and what was left out are all.
-	[ "$(awk '/-> dormant \(limit reached/ && !/more of/ {n++} /more of this kind.*limit reached/ {for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i} END {print n}' "$DIR/log")" -eq 2000 ]
+	[ "$(awk '/-> dormant \(limit reached/ && !/more of/ {n++}
+	    /more of this kind.*limit reached/ {
+		for (i = 1; i < NF; i++) if ($(i + 1) == "more") n += $i
+	    }
+	    END {print n}' "$DIR/log")" -eq 2000 ]
 	[ "$(sqlite3 "$DIR/state/jitsu.db" 'SELECT count(*) FROM events WHERE kind = "more"')" \
 	    -ge 1 ]
 }
@@ -49,7 +54,7 @@ events() { jitsu --json events | jq length; }
 	jitsu status >/dev/null
 	stop_jitsud
 	[ "$(lines)" -le 500 ]
-	! grep -q '^warden: error: all is lost' "$DIR/log"
+	! grep -q '^warden: error: all is lost' "$DIR/log" || false
 	grep -q '[0-9]* more of this kind within a minute: lines of the dns process' "$DIR/log"
 	grep -q 'www.example.test: [0-9]* more of this kind within a minute: .*limit reached' \
 	    "$DIR/log"

@@ -19,7 +19,8 @@ start_hostile() {
 	$1
 	os.execv(sys.argv[1], sys.argv[1:])
 	EOF
-	(exec nsenter --net="/run/netns/$NS" python3 "$DIR/hostile" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(exec nsenter --net="/run/netns/$NS" python3 "$DIR/hostile" \
+	    "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for "${START_SECONDS:-30}" serves || { tail -20 "$DIR/log"; return 1; }
 }
@@ -53,7 +54,7 @@ ends() {
 	JITSUD=
 }
 
-@test "signals ignored and blocked, timers that run, a hostile umask, a working directory that is gone" {
+@test "signals ignored and blocked, timers that run, a hostile umask, a directory that is gone" {
 	mkdir "$DIR/gone"
 	start_hostile "
 signal.setitimer(signal.ITIMER_REAL, 2)
@@ -71,7 +72,8 @@ signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
 		# QEMU blocks some itself.
 		grep -q qemu "/proc/$pid/comm" ||
 		    [ "$(awk '/^SigBlk:/ {print $2}' "/proc/$pid/status")" = 0000000000000000 ]
-		(( (0x$(awk '/^SigIgn:/ {print $2}' "/proc/$pid/status") & ~0x180001000) == 0 ))    # PIPE; 32 and 33 are libc's
+		# PIPE; 32 and 33 are libc's.
+		(( (0x$(awk '/^SigIgn:/ {print $2}' "/proc/$pid/status") & ~0x180001000) == 0 ))
 		[ "$(awk '/^Umask:/ {print $2}' "/proc/$pid/status")" = 0022 ]
 	done
 	ends
@@ -79,8 +81,10 @@ signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
 
 @test "small resource limits are raised, an inherited OOM score and real-time policy are not kept" {
 	start_hostile "
-for limit, n in (('FSIZE', 4096), ('NOFILE', 64), ('DATA', 32 << 20), ('CPU', 3), ('AS', 256 << 20), ('SIGPENDING', 0), ('NPROC', 1)):
-    resource.setrlimit(getattr(resource, 'RLIMIT_' + limit), (n, resource.getrlimit(getattr(resource, 'RLIMIT_' + limit))[1]))
+for limit, n in (('FSIZE', 4096), ('NOFILE', 64), ('DATA', 32 << 20), ('CPU', 3),
+                 ('AS', 256 << 20), ('SIGPENDING', 0), ('NPROC', 1)):
+    number = getattr(resource, 'RLIMIT_' + limit)
+    resource.setrlimit(number, (n, resource.getrlimit(number)[1]))
 open('/proc/self/oom_score_adj', 'w').write('900')
 try: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 except OSError: pass"
@@ -100,14 +104,15 @@ except OSError: pass"
 	start_hostile "
 for i in range(300):
     os.set_inheritable(os.open('$DIR/example.zone', os.O_RDONLY), True)
-os.environ.update(LD_PRELOAD='/nonexistent.so', TZ='Pacific/Kiritimati', LC_ALL='tr_TR.UTF-8', MALLOC_PERTURB_='165', SECRET='xyzzy', IFS=' ')"
+os.environ.update(LD_PRELOAD='/nonexistent.so', TZ='Pacific/Kiritimati', LC_ALL='tr_TR.UTF-8',
+                  MALLOC_PERTURB_='165', SECRET='xyzzy', IFS=' ')"
 	whole_life
 	for pid in "$JITSUD" $(child_pid dns) $(child_pid sentinel) $(qemus); do
-		! ls -l "/proc/$pid/fd" | grep -q example.zone
+		! ls -l "/proc/$pid/fd" | grep -q example.zone || false
 		[ "$pid" = "$JITSUD" ] || ! grep -q xyzzy "/proc/$pid/environ"
 	done
 	for pid in $(child_pid dns) $(child_pid sentinel); do
-		! ls -l "/proc/$pid/fd" | grep -E "$DIR/log|/dev/(tty|pts)|/tmp/"
+		! ls -l "/proc/$pid/fd" | grep -E "$DIR/log|/dev/(tty|pts)|/tmp/" || false
 		# Ctrl-C at a terminal is for the warden alone.
 		[ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]
 	done

@@ -9,15 +9,17 @@ checked() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 2>&1; }
 # servfail NAME: the answer, with its extended error.
 servfail() { ask "$1" A | grep -q 'status: SERVFAIL' && ask "$1" A | grep -q 'EDE: 14'; }
 
-@test "a unit that is renamed keeps its address, two that were never asked for may change theirs, and so may aliases" {
+@test "a renamed unit keeps its address; what was never asked for, and aliases, may change theirs" {
 	write_zone "$(more_units 4)"
 	start_jitsud
 	ask +short u1.example.test A
 	# u1 is renamed, u2 and u3 change places, www becomes an alias of blog, which was one of
 	# www.
 	ask +short www.example.test A
-	sed -i 's/^u1 /first /; s/_jitsu.u1/_jitsu.first/; s/^u2 A .*/u2 A 10.77.0.22/; s/^u3 A .*/u3 A 10.77.0.21/
-	    s/^_jitsu.www.*/_jitsu.www TXT "unit=blog"/; s/^_jitsu.blog.*/_jitsu.blog TXT "image=hello"/' "$DIR/example.zone"
+	sed -i 's/^u1 /first /; s/_jitsu.u1/_jitsu.first/
+	    s/^u2 A .*/u2 A 10.77.0.22/; s/^u3 A .*/u3 A 10.77.0.21/
+	    s/^_jitsu.www.*/_jitsu.www TXT "unit=blog"/
+	    s/^_jitsu.blog.*/_jitsu.blog TXT "image=hello"/' "$DIR/example.zone"
 	checked
 	jitsu reload
 	[ "$(ask +short first.example.test A)" = 10.77.0.20 ]
@@ -44,7 +46,8 @@ servfail() { ask "$1" A | grep -q 'status: SERVFAIL' && ask "$1" A | grep -q 'ED
 	    "$DIR/example.zone"
 	run checked
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"example.zone:"*"u1.example.test: address 10.77.0.21 was that of u2.example.test"*'`jitsu release 10.77.0.21`'* ]]
+	was="u1.example.test: address 10.77.0.21 was that of u2.example.test"
+	[[ "$output" == *"example.zone:"*"$was"*'`jitsu release 10.77.0.21`'* ]]
 	[[ "$output" == *"u2.example.test: address 10.77.0.20 was that of u1.example.test"* ]]
 	run jitsu check "$DIR/jitsu.conf"
 	[ "$status" -eq 1 ]
@@ -101,7 +104,8 @@ refused_both() {
 	# Its clock was years ahead.
 	python3 -c 'import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
-assert db.execute("UPDATE address SET removed_at = removed_at + 300000000 WHERE removed_at != 0").rowcount == 1
+assert db.execute("UPDATE address SET removed_at = removed_at + 300000000 "
+                  "WHERE removed_at != 0").rowcount == 1
 db.commit()' "$DIR/state/jitsu.db"
 	echo 'other A 10.77.0.20
 _jitsu.other TXT "image=hello"' >>"$DIR/example.zone"

@@ -10,8 +10,14 @@ teardown() { teardown_hello; }
 lose() {
 	in_ns nft -f - <<-EOF2
 	table bridge loss {
-		chain out { type filter hook output priority 0; meta protocol { ip, ip6 } numgen random mod 100 < $1 drop; }
-		chain in { type filter hook input priority 0; meta protocol { ip, ip6 } numgen random mod 100 < $1 drop; }
+		chain out {
+			type filter hook output priority 0
+			meta protocol { ip, ip6 } numgen random mod 100 < $1 drop
+		}
+		chain in {
+			type filter hook input priority 0
+			meta protocol { ip, ip6 } numgen random mod 100 < $1 drop
+		}
 	}
 	EOF2
 }
@@ -24,7 +30,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	local begin=${EPOCHREALTIME/./}
 	run page "$HELLO4"
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"<h1>Hello from www.example.test</h1>"*"Address: $HELLO4"*"Booted "*" seconds ago"* ]]
+	[[ "$output" == \
+	    *"<h1>Hello from www.example.test</h1>"*"Address: $HELLO4"*"Booted "*" seconds ago"* ]]
 	first=$(sed -n 's/.*Booted \([0-9.]*\) .*/\1/p' <<<"$output")
 	sleep 1
 	run page "[$HELLO6]"
@@ -32,7 +39,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	second=$(sed -n 's/.*Booted \([0-9.]*\) .*/\1/p' <<<"$output")
 	awk -v a="$first" -v b="$second" -v most=$((${EPOCHREALTIME/./} - begin)) \
 	    'BEGIN { exit !(b - a > 0.95 && b - a < most / 1e6 + 0.05) }'
-	console_says "hello: www.example.test is up at $HELLO4/24 via 10.77.0.1, $HELLO6/64 via fd77::1, fe80::5054:ff:fe12:3456/64"
+	up="$HELLO4/24 via 10.77.0.1, $HELLO6/64 via fd77::1, fe80::5054:ff:fe12:3456/64"
+	console_says "hello: www.example.test is up at $up"
 }
 
 # bats test_tags=kvm
@@ -73,7 +81,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -d x=1 "http://$HELLO4/")" \
 	    = 405 ]
 	head -c 100000 /dev/zero >"$DIR/big"
-	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -T "$DIR/big" "http://$HELLO4/")" = 405 ]
+	[ "$(in_ns curl -s -o /dev/null -w '%{http_code}' --max-time 30 -T "$DIR/big" \
+	    "http://$HELLO4/")" = 405 ]
 	in_ns timeout 30 bash -c "exec 5<>/dev/tcp/$HELLO4/80
 		for part in 'GET / HT' 'TP/1.1\r\nHos' 't: x\r\nConnection: close\r\n\r\n'; do
 			printf \"\$part\" >&5
@@ -101,7 +110,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 @test "reordered and repeated segments, numbers that wrap, losses in a reply of many segments" {
 	command -v python3 >/dev/null || skip "no python3"
 	start_hello
-	in_ns nft 'table inet quiet { chain out { type filter hook output priority 0; tcp flags & rst == rst tcp sport 42000-42099 drop; }; }'
+	in_ns nft 'table inet quiet { chain out { type filter hook output priority 0;
+	    tcp flags & rst == rst tcp sport 42000-42099 drop; }; }'
 	for seed in 1 2 3 4 5; do
 		run in_ns python3 "$BATS_TEST_DIRNAME/lib/reorder.py" 10.77.0.1 "$HELLO4" \
 		    $((42000 + seed)) $seed
@@ -164,7 +174,8 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 }
 
 @test "a machine without a network card: it says so and halts" {
-	(exec qemu-system-x86_64 -M q35 -accel tcg -nodefaults -no-user-config -display none -no-reboot -m 16 -kernel "$BUILD/hello.elf" \
+	(exec qemu-system-x86_64 -M q35 -accel tcg -nodefaults -no-user-config -display none \
+		-no-reboot -m 16 -kernel "$BUILD/hello.elf" \
 		-serial "file:$DIR/console" >>"$DIR/qemu" 2>&1 3>&- 4>&-) &
 	HELLO=$!
 	wait_for 30 console_says "hello: no network: found no virtio-mmio network card" 2>/dev/null

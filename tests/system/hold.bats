@@ -52,21 +52,23 @@ ms() {
 }
 
 # bats test_tags=kvm
-@test "a failed boot is SERVFAIL with a phrase; in back-off at once; an operator's wake does not wait for it" {
+@test "a failed boot: SERVFAIL, in back-off at once; an operator's wake does not wait for it" {
 	cp "$DIR/hello.elf" "$DIR/other.elf"
 	CONF_MORE=$(KERNEL=other.elf hello_image bad "" 'backoff-min = "1m"') write_conf
 	write_zone 'bad 17 A 10.77.0.30' '_jitsu.bad TXT "image=bad" "hold=10s"'
 	start_jitsud
 	rm "$DIR/other.elf"
 	run ask bad.example.test A
-	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 (Other): (the service failed to start)"* ]]
+	[[ "$output" == *"status: SERVFAIL"* &&
+	    "$output" == *"EDE: 0 (Other): (the service failed to start)"* ]]
 	# What the reason is stays inside.
 	[[ "$output" != *other.elf* ]]
 	is_state bad.example.test failed
 	[[ "$(error_of bad.example.test)" == *"$DIR/other.elf does not exist"* ]]
 	[ "$(jitsu --json show bad.example.test | jq .backoff_s)" -gt 30 ]
 	ms ask bad.example.test A
-	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: "*"(the service failed to start"* ]]
+	[[ "$output" == *"status: SERVFAIL"* &&
+	    "$output" == *"EDE: "*"(the service failed to start"* ]]
 	[ "$took" -lt $((9000 * SLOW)) ]   # far less than its hold
 	# Not held, so other types and names are not touched.
 	run ask bad.example.test AAAA
@@ -86,7 +88,8 @@ ms() {
 	is_state bad.example.test awake
 	[ "$(jitsu --json show bad.example.test | jq .failures)" -eq 0 ]
 	run ask bad.example.test A
-	[[ "$output" =~ bad.example.test.[[:space:]]+17[[:space:]]+IN[[:space:]]+A[[:space:]]+10.77.0.30 ]]
+	[[ "$output" =~ \
+	    bad.example.test.[[:space:]]+17[[:space:]]+IN[[:space:]]+A[[:space:]]+10.77.0.30 ]]
 	[[ "$output" != *EDE* ]]
 }
 
@@ -244,7 +247,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	start_jitsud
 	[ "$(ask +short u1.example.test A)" = 10.77.0.20 ]
 	ms ask u2.example.test A
-	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 (Not Ready): (the service is over its limits, try again later)"* ]]
+	over="the service is over its limits, try again later"
+	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 14 (Not Ready): ($over)"* ]]
 	[ "$took" -lt 9000 ]   # far less than its hold
 	[[ "$(error_of u2.example.test)" == *"limits: queue"* ]]
 	is_state u2.example.test dormant
@@ -310,7 +314,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 @test "a CNAME of another zone wakes, and the answer is whole" {
 	CONF_MORE='zone "other.test" { file = "other.zone" }' write_conf
 	write_zone 'www2 CNAME alias'
-	printf '$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n@ NS ns\nns A 192.0.2.1\nx CNAME www2.example.test.\n' >"$DIR/other.zone"
+	printf '%s\n' '$TTL 60' '@ SOA ns h 1 1h 15m 1w 30' '@ NS ns' 'ns A 192.0.2.1' \
+	    'x CNAME www2.example.test.' >"$DIR/other.zone"
 	start_jitsud
 	run ask +short x.other.test A
 	[ "$output" = \
@@ -323,8 +328,9 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	is_state www.example.test dormant
 }
 
-@test "units with IPv6 alone and with both; HTTPS and SVCB wake where the unit has them; TTLs are the zone's" {
-	CONF_MORE="$(hello_image six "" | sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
+@test "units with IPv6 alone and with both; HTTPS and SVCB wake; TTLs are the zone's" {
+	CONF_MORE="$(hello_image six "" |
+	    sed 's/cmdline.*/cmdline = "name={name} ip={address6}\/{prefixlen6} gw={gateway6}"/')
 	$(hello_image both "ip={address6}/{prefixlen6} gw={gateway6}")" write_conf
 	write_zone 'six 5 AAAA fd77::a:5' '_jitsu.six TXT "image=six" "hold=10s"' \
 	    'both 6 A 10.77.0.40' 'both 7 AAAA fd77::a:6' \
@@ -336,7 +342,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	    "$output" == *" aa "* ]]
 	is_state six.example.test dormant
 	run ask six.example.test AAAA
-	[[ "$output" =~ six.example.test.[[:space:]]+5[[:space:]]+IN[[:space:]]+AAAA[[:space:]]+fd77::a:5 ]]
+	[[ "$output" =~ \
+	    six.example.test.[[:space:]]+5[[:space:]]+IN[[:space:]]+AAAA[[:space:]]+fd77::a:5 ]]
 	is_state six.example.test awake
 	in_ns curl -s -g --max-time 30 'http://[fd77::a:5]/' | grep -q six.example.test
 	# HTTPS and SVCB without a record of theirs: nothing to wait for.
@@ -366,7 +373,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	wait_for 30 is_state zero.example.test awake
 }
 
-@test "a unit that leaves the configuration while its query waits: the answer is the zone as it is now" {
+@test "a unit leaves the configuration while its query waits: the answer is of the zone as it is" {
 	CONF_MORE=$(hello_image slow "delay=20000") write_conf
 	write_zone 'slow A 10.77.0.30' '_jitsu.slow TXT "image=slow" "hold=30s"' \
 	    'gone A 10.77.0.31' '_jitsu.gone TXT "image=slow" "hold=30s"'
@@ -409,7 +416,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	[ "$(ask +short plain.example.test A)" = 192.0.2.7 ]
 }
 
-@test "a wake that waits for a slot is told its place, and refused when no limit lets it boot in time" {
+@test "a wake that waits for a slot is told its place, or refused when no limit lets it boot" {
 	CONF_MORE=$'limits { vms = 1\n queue-timeout = 6s }' write_conf
 	write_zone 'two A 10.77.0.30' '_jitsu.two TXT "image=hello"' 'three A 10.77.0.31' \
 	    '_jitsu.three TXT "image=hello"'
@@ -443,7 +450,8 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 
 @test "a query that is asked for again as its wake is refused begins no second wake" {
 	local i zone=() asks=()
-	CONF_MORE=$'limits { vms = 1\n queue-timeout = 1s }' write_conf   # as often as a held query is asked for again
+	# As often as a held query is asked for again.
+	CONF_MORE=$'limits { vms = 1\n queue-timeout = 1s }' write_conf
 	for i in $(seq 30 49); do
 		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=hello\"")
 	done
@@ -459,9 +467,10 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	jitsu --json status | jq -e '.counters | .queued == 20 and .refused == 20' >/dev/null
 }
 
-@test "whose VM may never boot gets no address when hold runs out, whose turn alone is missing does" {
+@test "a VM that may never boot has no address when hold runs out, one whose turn is to come has" {
 	local i zone=() asks=()
-	CONF_MORE=$'limits { boots = 1\n vms = 2\n queue-timeout = 5m }\n'$(hello_image slow "delay=3000") write_conf
+	CONF_MORE=$'limits { boots = 1\n vms = 2\n queue-timeout = 5m }\n'$(
+	    hello_image slow "delay=3000") write_conf
 	for i in 30 31 32 33 34 35; do
 		zone+=("n$i A 10.77.0.$i" "_jitsu.n$i TXT \"image=slow\" \"hold=1s\"")
 	done
@@ -473,7 +482,10 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 		asks+=($!)
 		wait_for 30 is_state "n$i.example.test" booting
 	done
-	waits() { [ "$(jitsu --json list | jq -r '[.[] | select(.waits_for != null) | .waits_for] | join(" ")')" = "$1" ]; }
+	waits() {
+		[ "$(jitsu --json list |
+		    jq -r '[.[] | select(.waits_for != null) | .waits_for] | join(" ")')" = "$1" ]
+	}
 	# The first boots, the second has its VM for sure; for the others there is none.
 	waits "boots vms vms vms vms" || wait_for 30 waits "vms vms vms vms"
 	wait "${asks[@]}"
@@ -482,7 +494,9 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 		grep -q 'status: SERVFAIL' "$DIR/n$i"
 		grep -q 'EDE: 14 (Not Ready)' "$DIR/n$i"
 	done
-	jitsu events n32.example.test | grep -q '1 held query answered with SERVFAIL, since the unit waits for a slot, number [12] (vms)'
+	jitsu events n32.example.test |
+	    grep '1 held query answered with SERVFAIL, since the unit waits for a slot,' |
+	    grep -q 'number [12] (vms)'
 	# Nor do those who ask later, at once, nor where `answer` says at once.
 	ask n35.example.test A | grep -q 'EDE: 14 (Not Ready)'
 	ask now.example.test A >/dev/null

@@ -28,6 +28,7 @@ linux() {
 }
 # linux_image NAME MACHINE [LINES] [CMDLINE-MORE]
 linux_image() {
+	local guest="name={name} ip={address}/{prefixlen} gw={gateway}"
 	cat <<-EOF2
 	image "$1" {
 		kernel = "vmlinuz"
@@ -38,7 +39,7 @@ linux_image() {
 		ready = "tcp:80"
 		accel = "$ACCEL"
 		boot-timeout = "90s"
-		cmdline = "console=ttyS0 quiet name={name} ip={address}/{prefixlen} gw={gateway} ${4:-}"
+		cmdline = "console=ttyS0 quiet $guest ${4:-}"
 		${3:-}
 	}
 	EOF2
@@ -52,8 +53,10 @@ second_bridge() {
 @test "the image \"linux\" of config/jitsu.conf boots, answers, and is shut down" {
 	linux
 	local sample
-	sample=$(sed -n '/^# image "linux" {/,/^# }/s/^# \{0,1\}//p' "$BATS_TEST_DIRNAME/../../config/jitsu.conf" |
-	    sed 's|"/usr/local/share/jitsu/linux/|"|; s/boot-timeout = "60s"/boot-timeout = "120s"/; s/stop-timeout = "5s"/stop-timeout = "60s"/')
+	sample=$(sed -n '/^# image "linux" {/,/^# }/s/^# \{0,1\}//p' \
+	    "$BATS_TEST_DIRNAME/../../config/jitsu.conf" |
+	    sed 's|"/usr/local/share/jitsu/linux/|"|; s/boot-timeout = "60s"/boot-timeout = "120s"/
+	        s/stop-timeout = "5s"/stop-timeout = "60s"/')
 	[[ "$sample" == *'kernel       = "vmlinuz"'* ]]
 	CONF_MORE=${sample/\{/\{ accel = \"$ACCEL\"} write_conf
 	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux"'
@@ -111,15 +114,19 @@ second_bridge() {
 }
 
 @test "accel=auto says which it took; accel=kvm without a usable KVM fails with the reason" {
-	CONF_MORE="$(printf 'image "auto" { kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80"
+	CONF_MORE="$(printf 'image "auto" {
+		kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }\n')
-	$(printf 'image "kvm" { kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80" accel = "kvm" backoff-min = "1m"
+	$(printf 'image "kvm" { kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:80"
+		accel = "kvm" backoff-min = "1m"
 		cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }\n')" write_conf
 	write_zone 'auto A 10.77.0.30' '_jitsu.auto TXT "image=auto" "hold=20s"' \
 	    'kvm A 10.77.0.31' '_jitsu.kvm TXT "image=kvm" "hold=10s"'
 	# Without a KVM, whatever this machine has.
-	(exec unshare -m --propagation private sh -c '[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
-		exec ip netns exec "$1" "$2" -f -c "$3"' sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(exec unshare -m --propagation private sh -c '
+		[ ! -e /dev/kvm ] || mount --bind /dev/null /dev/kvm
+		exec ip netns exec "$1" "$2" -f -c "$3"' \
+		    sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for 30 serves
 	[ "$(ask +short +time=20 auto.example.test A)" = 10.77.0.30 ]
@@ -135,7 +142,8 @@ second_bridge() {
 @test "KVM, where a VM can be started with it" {
 	[ -e /dev/kvm ] || skip "no /dev/kvm"
 	CONF_MORE="$(for accel in kvm auto; do
-		echo "image \"$accel\" { kernel = \"hello.elf\" memory = \"16M\" network = \"lan\" ready = \"tcp:80\" accel = \"$accel\""
+		echo "image \"$accel\" { kernel = \"hello.elf\" memory = \"16M\" network = \"lan\""
+		echo "ready = \"tcp:80\" accel = \"$accel\""
 		echo 'cmdline = "name={name} ip={address}/{prefixlen} gw={gateway}" }'
 	done)" write_conf
 	write_zone 'kvm A 10.77.0.30' '_jitsu.kvm TXT "image=kvm" "hold=20s"' 'auto A 10.77.0.31' \
@@ -146,7 +154,9 @@ second_bridge() {
 		mknod -m 660 /mnt/kvm c 10 232
 		chgrp "$4" /mnt/kvm
 		mount --bind /mnt/kvm /dev/kvm
-		exec ip netns exec "$1" "$2" -f -c "$3"' sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" "$(id -g jitsu-vm)" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+		exec ip netns exec "$1" "$2" -f -c "$3"' \
+		    sh "$NS" "$BUILD/jitsud" "$DIR/jitsu.conf" "$(id -g jitsu-vm)" \
+		    >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for 30 serves
 	run jitsu wake kvm.example.test
@@ -166,7 +176,7 @@ second_bridge() {
 }
 
 # bats test_tags=kvm
-@test "Linux on microvm: initrd, two CPUs, two NICs, disks raw, qcow2 and overlay; the power button ends it" {
+@test "Linux on microvm: initrd, CPUs, NICs, disks raw, qcow2 and overlay; the power button" {
 	linux
 	second_bridge
 	# Three disks: a raw one that is read, a qcow2, and a raw one under each unit's overlay.
@@ -178,8 +188,10 @@ second_bridge() {
 	chmod 644 "$DIR"/*.img "$DIR/q.qcow2"
 	sum=$(cat "$DIR/raw.img" "$DIR/q.qcow2" | sha256sum)
 	CONF_MORE="network \"second\" { bridge = \"jitsu1\" }
-	$(linux_image linux microvm 'vcpus = 2 nics = { "second" } overlay = yes stop = "shutdown" stop-timeout = "30s"
-		disks = { "raw.img", "q.qcow2,format=qcow2,readonly" }' 'write=from-{name}')" write_conf
+	$(linux_image linux microvm 'vcpus = 2 nics = { "second" } overlay = yes
+		stop = "shutdown" stop-timeout = "30s"
+		disks = { "raw.img", "q.qcow2,format=qcow2,readonly" }' \
+		'write=from-{name}')" write_conf
 	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux" "hold=30s"'
 	start_jitsud
 	run jitsu wake lin.example.test
@@ -206,12 +218,13 @@ second_bridge() {
 	says lin.example.test "disk vda sectors=2048 ro=0 begins=from-lin"
 }
 
-@test "Linux on q35: a raw disk written to, its own poweroff, and the deadline for a guest that does not hear" {
+@test "Linux on q35: a raw disk is written to, it powers off, a guest that does not hear is ended" {
 	linux
 	printf 'old' >"$DIR/data.img"
 	truncate -s 1M "$DIR/data.img"
 	chmod 666 "$DIR/data.img"
-	CONF_MORE="$(linux_image linux q35 'disks = { "data.img" } stop = "shutdown" stop-timeout = "60s"' write=new-text)
+	CONF_MORE="$(linux_image linux q35 'disks = { "data.img" }
+		stop = "shutdown" stop-timeout = "60s"' write=new-text)
 	$(linux_image deaf q35 'stop = "shutdown" stop-timeout = "1s"' deaf=1)" write_conf
 	write_zone 'lin A 10.77.0.30' '_jitsu.lin TXT "image=linux"' 'deaf A 10.77.0.31' \
 	    '_jitsu.deaf TXT "image=deaf"'

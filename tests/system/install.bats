@@ -19,11 +19,12 @@ teardown() { rm -rf "$DIR"; }
 mk() { env -u MAKEFLAGS -u MFLAGS -u BUILD make -s BUILD="$DIR/build" DESTDIR="$DIR/root" "$@"; }
 compiles() { mk -n V=1 "$@" all | grep -c -- ' -c -o '; }
 
-@test "make install PREFIX after make: the binaries, the unit and the configuration know that PREFIX" {
+@test "make install PREFIX after make: binaries, unit and configuration know that PREFIX" {
 	local prefix
 	for prefix in /opt/one /usr; do
 		mk install PREFIX=$prefix >"$DIR/log"
-		! strings "$DIR/root$prefix/sbin/jitsud" | grep libexec/jitsu | grep -v "^$prefix/"
+		! strings "$DIR/root$prefix/sbin/jitsud" | grep libexec/jitsu |
+		    grep -v "^$prefix/" || false
 		grep -q "^ExecStart=$prefix/sbin/jitsud" \
 		    "$DIR/root$prefix/lib/systemd/system/jitsud.service"
 	done

@@ -37,7 +37,8 @@ only_www() { [ "$(jitsu --json list | jq -r '.[].name')" = www.example.test ]; }
 
 @test "a unit that waits for a former one to go is removed itself, together with a dormant one" {
 	# q35 has a power button, and this guest, which never runs (-S), does not look at it.
-	CONF_TOP='address-hold = 0s' CONF_MORE=$(image deaf 'machine = "q35" args = { "-S" } stop = "shutdown"
+	CONF_TOP='address-hold = 0s' CONF_MORE=$(image deaf 'machine = "q35" args = { "-S" }
+		stop = "shutdown"
 		stop-timeout = 60s ready = "delay:1"') write_conf
 	write_zone "$(unit a 20 deaf)" "$(unit c 21)"
 	start_jitsud
@@ -64,7 +65,7 @@ only_www() { [ "$(jitsu --json list | jq -r '.[].name')" = www.example.test ]; }
 	wait_for 30 is_state b.example.test awake
 }
 
-@test "of two units that a reload removes, the one that waits for the slot of the other does not boot" {
+@test "of two units that a reload removes, the one that waits for the other's slot does not boot" {
 	CONF_TOP='address-hold = 0s limits { boots = 1 }' \
 	    CONF_MORE=$(image slow 'ready = "tcp:80"' delay=60000) write_conf
 	write_zone "$(unit a 20 slow)" "$(unit x 21 hello '"sleep=save" "min-up=0s"')"
@@ -91,12 +92,15 @@ only_www() { [ "$(jitsu --json list | jq -r '.[].name')" = www.example.test ]; }
 # many PREFIX N: ten thousand units with addresses in 10.N.0.0/16.
 many() {
 	awk -v p="$1" -v n="$2" 'BEGIN { for (i = 1; i <= 10000; i++)
-		printf "%s%d A 10.%d.%d.%d\n_jitsu.%s%d TXT image=hello\n", p, i, n, int(i / 250), i % 250 + 1, p, i }'
+		printf "%s%d A 10.%d.%d.%d\n_jitsu.%s%d TXT image=hello\n",
+			p, i, n, int(i / 250), i % 250 + 1, p, i }'
 }
 
-@test "ten thousand units are replaced by as many others, again and again, and units wake meanwhile" {
+@test "ten thousand units are replaced by others, again and again, and units wake meanwhile" {
 	local i reload
-	sed -i 's|subnets = { |subnets = { "10.16.0.0/12", |; s|gateway = { |gateway = { "10.31.0.254", |; s|units = { |units = { "10.16.0.10-10.30.255.255", |' "$DIR/jitsu.conf"
+	sed -i 's|subnets = { |subnets = { "10.16.0.0/12", |
+	    s|gateway = { |gateway = { "10.31.0.254", |
+	    s|units = { |units = { "10.16.0.10-10.30.255.255", |' "$DIR/jitsu.conf"
 	ip -n "$NS" addr add 10.16.0.1/12 dev jitsu0
 	write_zone "$(many n 17)"
 	cp "$DIR/example.zone" "$DIR/n"
@@ -123,11 +127,13 @@ many() {
 
 # What happens is drawn from the seed, which is in the output of a failure.
 @test "units come, go, wake, wait, and change their addresses in one reload after another" {
-	local i n image seed=${SEED:-$RANDOM} lines
+	local i n image keys seed=${SEED:-$RANDOM} lines
 	RANDOM=$seed
 	echo "SEED=$seed"
-	CONF_TOP='address-hold = 0s limits { boots = 1 vms = 2 wakes-per-minute = 0 wakes-per-minute-total = 0 }' \
-		HELLO_CONF='backoff-min = 1s backoff-max = 1s' CONF_MORE="$(image deaf 'machine = "q35" args = { "-S" } ready = "delay:200"
+	CONF_TOP='address-hold = 0s
+		limits { boots = 1 vms = 2 wakes-per-minute = 0 wakes-per-minute-total = 0 }' \
+		HELLO_CONF='backoff-min = 1s backoff-max = 1s' \
+		CONF_MORE="$(image deaf 'machine = "q35" args = { "-S" } ready = "delay:200"
 		stop = "shutdown" stop-timeout = 700ms')" write_conf
 	write_zone
 	start_jitsud
@@ -137,8 +143,11 @@ many() {
 			[ $((RANDOM % 3)) -ne 0 ] || continue
 			image=hello
 			[ $((RANDOM % 3)) -ne 0 ] || image=deaf
+			keys=$(shuf -n 1 --random-source=<(yes $RANDOM) -e "" \
+			    '"sleep=save"' '"sleep=freeze"')
+			[ $((RANDOM % 3)) -ne 0 ] || keys+=" \"needs=$last\""
 			lines+=("$(unit "u$i" $((20 + (i + RANDOM % 5 / 4) % 7)) $image \
-				"$(shuf -n 1 --random-source=<(yes $RANDOM) -e "" '"sleep=save"' '"sleep=freeze"') $([ $((RANDOM % 3)) -ne 0 ] || echo "\"needs=$last\"")")")
+				"$keys")")
 			last=u$i
 		done
 		write_zone "${lines[@]}"

@@ -181,7 +181,7 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	[ "$status" -eq 1 ]
 }
 
-@test "sleep=save writes the VM's state to a file, a wake goes on from there, also with another jitsud" {
+@test "sleep=save writes the VM's state to a file; wakes go on from it, with another jitsud too" {
 	HELLO_CONF='sleep = "save"' write_conf
 	WWW_KEYS='"min-up=0s"' write_zone
 	start_jitsud
@@ -211,7 +211,7 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	grep -q 'www.example.test: its saved state is of no use, and it boots anew: ' "$DIR/log"
 }
 
-@test "a saved unit whose restore cannot be tried keeps its state, fails and says so, and goes on from it later" {
+@test "a saved unit whose restore cannot be tried fails, says so, and goes on from it later" {
 	HELLO_CONF='sleep = "save" backoff-min = "200ms"' write_conf
 	WWW_KEYS='"min-up=0s"' write_zone
 	start_jitsud

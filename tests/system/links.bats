@@ -79,7 +79,7 @@ image() {
 # unit NAME HOST: of the image by that name.
 unit() { printf '%s A 10.77.0.%s\n_jitsu.%s TXT "image=%s"\n' "$1" "$2" "$1" "$1"; }
 
-@test "a bridge that stays away: after 10 s VMs sleep as they may; when it is back no back-off counts" {
+@test "a bridge that stays away: after 10 s VMs sleep; when it is back no back-off counts" {
 	local CONF_MORE
 	CONF_MORE="$(image freeze 'sleep = freeze' && image save 'sleep = save' &&
 		image slow 'boot-timeout = 2m' delay=100000)"

@@ -22,7 +22,9 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 	start_jitsud
 	jitsu wake www.example.test >"$DIR/wake" 2>&1 &
 	wait_for 30 booting www.example.test
-	sed -i '0,/network "lan"/s//network "dmz" { bridge = "jitsu1" subnets = { "10.78.0.0\/24" } units = { "10.78.0.10-10.78.0.20" } }\n\tnetwork "lan"/' "$DIR/jitsu.conf"
+	sed -i '0,/network "lan"/s//network "dmz" { bridge = "jitsu1" \
+	    subnets = { "10.78.0.0\/24" } units = { "10.78.0.10-10.78.0.20" } }\n\tnetwork "lan"/' \
+	    "$DIR/jitsu.conf"
 	jitsu reload
 	booting www.example.test
 	wait_for 60 is_state www.example.test awake
@@ -42,13 +44,18 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 }
 
 @test "a unit that waits for another no longer does when it needs it no more" {
-	HELLO_CONF='boot-timeout = 2m' CONF_MORE='image "slow" { driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan" ready = "tcp:81" accel = "tcg" boot-timeout = 2m
+	HELLO_CONF='boot-timeout = 2m' CONF_MORE='image "slow" {
+		driver = "qemu" kernel = "hello.elf" memory = "16M" network = "lan"
+		ready = "tcp:81" accel = "tcg" boot-timeout = 2m
 		cmdline = "name={name} ip={address}/{prefixlen}" }' write_conf
 	write_zone "$(more_units 1 slow)" 'a A 10.77.0.60' '_jitsu.a TXT "image=hello" "needs=u1"'
 	start_jitsud
 	silently a.example.test
 	wait_for 30 booting u1.example.test
-	waits() { [ "$(jitsu --json list | jq -r '.[] | select(.name == "a.example.test") | .waits_for')" = needs ]; }
+	waits() {
+		[ "$(jitsu --json list |
+		    jq -r '.[] | select(.name == "a.example.test") | .waits_for')" = needs ]
+	}
 	wait_for 30 waits
 	is_state a.example.test booting
 	write_zone "$(more_units 1 slow)" 'a A 10.77.0.60' '_jitsu.a TXT "image=hello"'
@@ -57,12 +64,14 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 }
 
 @test "needs that meet again and again wake each unit once" {
-	local i more=() width=3
+	local i j k needs more=() width=3
 	for ((i = 0; i < 14; i++)); do
+		j=$((i + 1))
 		for ((k = 0; k < width; k++)); do
 			more+=("n$i-$k A 10.77.0.$((30 + i * width + k))")
-			if [ $i -lt 13 ]; then more+=("_jitsu.n$i-$k TXT \"image=hello\" \"needs=n$((i + 1))-0,n$((i + 1))-1,n$((i + 1))-2\"");
-			else more+=("_jitsu.n$i-$k TXT \"image=hello\""); fi
+			needs=
+			[ $i -eq 13 ] || needs=" \"needs=n$j-0,n$j-1,n$j-2\""
+			more+=("_jitsu.n$i-$k TXT \"image=hello\"$needs")
 		done
 	done
 	CONF_TOP='limits { boots = 1 vms = 1 }' write_conf
@@ -74,7 +83,8 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 	silently n0-0.example.test
 	wait_for 60 begun
 	[ $(($(warden_ticks) - ticks)) -lt 300 ]
-	[ "$(jitsu --json list | jq '[.[] | select(.state == "booting" or .state == "awake")] | length')" -le 40 ]
+	[ "$(jitsu --json list |
+	    jq '[.[] | select(.state == "booting" or .state == "awake")] | length')" -le 40 ]
 }
 
 @test "SIGHUP during a reload is not lost" {
@@ -96,7 +106,11 @@ at_least() { [ "$(generations)" -ge "$1" ]; }
 	start_jitsud
 	for i in 1 2 3; do ask +short "u$i.example.test" A; done
 	[ "$(qemu_count)" -eq 3 ]
-	(while :; do for i in 1 2 3; do in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=1 "u$i.example.test" A >/dev/null 2>&1; done; done) &
+	(while :; do
+		for i in 1 2 3; do
+			in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=1 "u$i.example.test" A
+		done
+	done) >/dev/null 2>&1 &
 	local asker=$! begun=$SECONDS
 	kill -TERM "$JITSUD"
 	wait "$JITSUD" || true
@@ -159,7 +173,8 @@ never_two() {
 	jitsu reload
 	never_two & local watcher=$!
 	jitsu wake moved.example.test >"$DIR/wake" 2>&1 &
-	wait_for 30 logged 'moved.example.test: waits: the VM of the former www.example.test, which has its name, MAC or address, is not gone yet'
+	former='the VM of the former www.example.test, which has its name, MAC or address,'
+	wait_for 30 logged "moved.example.test: waits: $former is not gone yet"
 	is_state moved.example.test booting
 	jitsu show moved.example.test | grep -q 'is not gone yet'
 	# It is one of those that wait, and who waits for it is told so.

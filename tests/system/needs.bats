@@ -18,7 +18,7 @@ has_waits() { [ "$(waits_of "$1")" = "$2" ]; }
 order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | tr '\n' ' '; }
 
 # bats test_tags=kvm
-@test "a unit boots when what it needs is ready; that wait is none for a slot, nor more of the hold" {
+@test "a unit boots when what it needs is ready, with a hold and a slot of its own" {
 	CONF_MORE="limits { queue-timeout = 1s }
 	$(hello_image db 'delay=4000' 'boot-timeout = 2m'; hello_image app "")" write_conf
 	chain 300ms
@@ -46,23 +46,27 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	start_jitsud
 	rm "$DIR/db.elf"
 	run ask top.example.test A
-	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"EDE: 0 (Other): (a service that this one needs failed to start)"* ]]
+	[[ "$output" == *"status: SERVFAIL"* &&
+	    "$output" == *"EDE: 0 (Other): (a service that this one needs failed to start)"* ]]
 	for unit in db app top; do wait_for 30 is_state $unit.example.test failed; done
-	[[ "$(error_of app)" == "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
-	[[ "$(error_of top)" == "app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	[[ "$(error_of app)" == \
+	    "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	why="app.example.test, which this unit needs: db.example.test, which this unit needs: "
+	[[ "$(error_of top)" == "$why"*"db.elf does not exist"* ]]
 	jitsu show app.example.test | grep -q "db.example.test, which this unit needs"
 	jitsu events app.example.test |
 	    grep -q "db.example.test, which this unit needs: .*db.elf does not exist"
 	[ "$(jitsu --json show app.example.test | jq .backoff_s)" -gt 1800 ]
 	run jitsu wake top.example.test
 	[ "$status" -eq 1 ]
-	[[ "$output" == *"app.example.test, which this unit needs: db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	[[ "$output" == *"$why"*"db.elf does not exist"* ]]
 	[ "$(qemu_count)" -eq 0 ]
 	# Mended: queries wait out the back-off, which an operator's wake passes, that of the needed
 	# ones too.
 	cp "$DIR/hello.elf" "$DIR/db.elf"
 	run ask top.example.test A
-	[[ "$output" == *"status: SERVFAIL"* && "$output" == *"(a service that this one needs failed to start)"* ]]
+	[[ "$output" == *"status: SERVFAIL"* &&
+	    "$output" == *"(a service that this one needs failed to start)"* ]]
 	run jitsu wake app.example.test
 	[ "$status" -eq 0 ]
 	is_state db.example.test awake
@@ -88,7 +92,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	run ask app.example.test A
 	[[ "$output" == *"status: SERVFAIL"* ]]
 	is_state app.example.test frozen
-	[[ "$(error_of app)" == "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	[[ "$(error_of app)" == \
+	    "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
 	cp "$DIR/hello.elf" "$DIR/db.elf"
 	jitsu wake app.example.test
 	is_state db.example.test awake
@@ -113,7 +118,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	[ "$(jitsu --json show app.example.test | jq .boots)" -eq 1 ]
 }
 
-@test "one that is needed and lost while the other boots is woken again before that one is ready; one slot for boots is enough" {
+@test "a needed unit that is lost while the other boots is woken first, with one slot for boots" {
 	CONF_MORE="limits { boots = 1 queue = 0 }
 	$(hello_image db ""; hello_image app "delay=6000" 'boot-timeout = 2m')" write_conf
 	chain
@@ -153,7 +158,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 
 @test "a unit that waits for another is sure of its boot when that begins" {
 	CONF_MORE="limits { vms = 2 }
-	$(hello_image db "delay=2000"; hello_image app "delay=20000" 'boot-timeout = 2m')" write_conf
+	$(hello_image db "delay=2000"
+	hello_image app "delay=20000" 'boot-timeout = 2m')" write_conf
 	chain 300ms
 	start_jitsud
 	jitsu wake www.example.test

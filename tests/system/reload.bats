@@ -126,7 +126,7 @@ write_large() {
 	} >"$DIR/zones/large.test.zone"
 }
 
-@test "the process that compiles dies, or jitsud is told to stop, at any moment of a load: what is served stays, and it ends in order" {
+@test "the zones process dies, or jitsud is stopped, in a load: what is served stays, it ends" {
 	local old=1 load ms
 	for ((i = 2; i <= 12; i++)); do
 		write_large "$i"
@@ -159,13 +159,14 @@ write_large() {
 		kill -TERM "$JITSUD"
 		wait "$JITSUD"   # its status is 0
 		tail -1 "$DIR/log" | grep -q stopped
-		(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >"$DIR/log" 2>&1 3>&-) &
+		(exec ip netns exec "$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" \
+		    >"$DIR/log" 2>&1 3>&-) &
 		JITSUD=$!
 		wait_for 30 serves large.test 20
 	done
 }
 
-@test "list says where a zone is wrong: in a file that it includes, in its units file, below a long path, behind 200 other findings" {
+@test "list says where a zone is wrong: in included files and units files, behind 200 findings" {
 	local long
 	long=$(printf 'd%.0s' {1..120})
 	printf '%s\n' 'zone "long.test" { file = "'"$long"'/long.zone" }' \
@@ -189,5 +190,6 @@ write_large() {
 	[[ "$output" == *"zone long.test is not served: $DIR/$long/long.zone:6: "* ]]
 	[[ "$output" == *"zone u.test is not served: $DIR/u.units:2: "* ]]
 	[[ "$output" == *"zone unknown.test is not served: $DIR/unknown.units:3: "*nosuch* ]]
-	[[ "$output" == *"zone z250.test is served with its old contents: $DIR/zones/z250.test.zone:6: "* ]]
+	[[ "$output" == \
+	    *"zone z250.test is served with its old contents: $DIR/zones/z250.test.zone:6: "* ]]
 }

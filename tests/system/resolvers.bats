@@ -48,8 +48,9 @@ zone_lines() {
 }
 
 images() {
-	local boot
+	local boot delay
 	for boot in $BOOTS; do
+		delay=${boot/[cw]*/60000}
 		cat <<-EOF2
 		image "boot$boot" {
 			kernel = "hello.elf"
@@ -58,7 +59,7 @@ images() {
 			ready = "tcp:80"
 			accel = "$ACCEL"
 			boot-timeout = "5m"
-			cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} delay=${boot/[cw]*/60000}"
+			cmdline = "name={name} ip={address}/{prefixlen} gw={gateway} delay=$delay"
 		}
 		EOF2
 	done
@@ -76,7 +77,8 @@ start() {
 	cp "$program" "$DIR/$name/"
 	program=$DIR/$name/${program##*/}
 	shift 2
-	(cd "$DIR/$name" && exec nsenter --net="/run/netns/$NS" "$program" "$@" >"$DIR/log-$name" 2>&1 3>&- 4>&-) &
+	(cd "$DIR/$name" && exec nsenter --net="/run/netns/$NS" "$program" "$@" \
+	    >"$DIR/log-$name" 2>&1 3>&- 4>&-) &
 	echo $! >>"$DIR/pids"
 }
 
@@ -196,7 +198,8 @@ start_resolved() {
 		mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group &&
 		mount --bind "$1/etc" /etc/systemd && mount --bind "$1/run" /run || exit 1
 		export LD_LIBRARY_PATH="$2" SYSTEMD_LOG_TARGET=console
-		exec "$3"' sh "$DIR/resolved" "$RESOLVED/usr/lib/x86_64-linux-gnu/systemd" "$program" \
+		exec "$3"' \
+		    sh "$DIR/resolved" "$RESOLVED/usr/lib/x86_64-linux-gnu/systemd" "$program" \
 	    >"$DIR/log-resolved" 2>&1 3>&- 4>&- &
 	echo $! >>"$DIR/pids"
 }
@@ -263,7 +266,10 @@ one() {
 	took=$(((${EPOCHREALTIME/./} - begin) / 1000))
 	case $out in
 	*SERVFAIL*) result=SERVFAIL ;;
-	*"$(address_of "$1" "$2")"*) [ $took -gt $((MOST_MS * SLOW)) ] && result=late || result=answered ;;
+	*"$(address_of "$1" "$2")"*)
+		result=answered
+		[ $took -le $((MOST_MS * SLOW)) ] || result=late
+		;;
 	"") result="not answered" ;;
 	esac
 	echo "$2: $result after $took ms" >"$DIR/got/$1-$2"

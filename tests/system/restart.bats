@@ -43,7 +43,10 @@ teardown() { teardown_jitsu; }
 		start_jitsud
 		[ "$(qemu_count)" -le 4 ]
 	done
-	settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "awake" or .state == "dormant")] | length')" -eq 5 ]; }
+	settled() {
+		[ "$(jitsu --json list |
+		    jq '[.[] | select(.state == "awake" or .state == "dormant")] | length')" -eq 5 ]
+	}
 	wait_for 30 settled
 	[ "$(jitsu --json list | jq '[.[] | select(.state == "awake")] | length')" \
 	    -eq "$(qemu_count)" ]
@@ -54,7 +57,8 @@ teardown() { teardown_jitsu; }
 }
 
 @test "the sockets of the children that a killed jitsud leaves behind are waited for" {
-	(exec nsenter --net="/run/netns/$NS" socat -u UDP4-RECVFROM:5300,bind=10.77.0.1 - >/dev/null 3>&- 4>&-) &
+	(exec nsenter --net="/run/netns/$NS" \
+	    socat -u UDP4-RECVFROM:5300,bind=10.77.0.1 - >/dev/null 3>&- 4>&-) &
 	local holder=$!
 	held() { in_ns ss -Hlun 'sport = 5300' | grep -q .; }
 	wait_for 30 held
@@ -139,14 +143,15 @@ teardown() { teardown_jitsu; }
 # ended_while SECONDS COMMAND...: a jitsud is started, and told to stop as soon as the command
 # succeeds.
 ended_while() {
-	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" \
+	    >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for "$@"
 	stop_jitsud TERM
 }
 twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
 
-@test "on-exit = stop ends the VMs of the jitsud before, too, when it comes during the first load or the adoption" {
+@test "on-exit = stop ends the VMs of the jitsud before, even in the first load or the adoption" {
 	CONF_TOP='on-exit = "stop"' write_conf
 	write_zone "$(more_units 2)"
 	start_jitsud
@@ -186,10 +191,12 @@ bad_zones() {
 	python3 -c 'import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
-while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/notify" >"$DIR/notified" 3>&- 4>&- &
+while True: print(s.recv(4096).decode().replace("\n", " "), flush=True)' "$DIR/notify" \
+    >"$DIR/notified" 3>&- 4>&- &
 	local listener=$!
 	wait_for 30 test -S "$DIR/notify"
-	(NOTIFY_SOCKET=$DIR/notify exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(NOTIFY_SOCKET=$DIR/notify exec nsenter --net="/run/netns/$NS" \
+	    "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for 30 grep -q \
 	    'READY=1 STATUS=3 zones, 3 of them not served and 0 with old contents, 0 units' \

@@ -38,7 +38,7 @@ stand_still() {
 }
 results() { rig_whole "$DIR/result" | grep '^\(not \)\?ok'; }
 
-@test "a machine that stands still is noticed, its state is kept, its file runs again in a fresh one, and that is said" {
+@test "a machine that stands still is noticed, its state kept, its file run again, and it is said" {
 	stands="1:b.bats"
 	rig_tests prepare rig_run a.bats b.bats c.bats >"$DIR/result"
 	[ "$tries" -eq 2 ]

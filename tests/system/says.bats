@@ -14,10 +14,12 @@ checked() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 2>&1; }
 	run checked
 	[ "$status" -eq 0 ]
 	[[ "$output" != *"this host"* ]]
-	sed -i 's/^listen = .*/listen = { "10.77.0.1", "192.0.2.53" }/; s/bridge = "jitsu0"/bridge = "nobridge0"/' "$DIR/jitsu.conf"
+	sed -i 's/^listen = .*/listen = { "10.77.0.1", "192.0.2.53" }/
+	    s/bridge = "jitsu0"/bridge = "nobridge0"/' "$DIR/jitsu.conf"
 	run checked
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"jitsu.conf:1: warning: listen: 192.0.2.53 is not an address of this host"* ]]
+	[[ "$output" == \
+	    *"jitsu.conf:1: warning: listen: 192.0.2.53 is not an address of this host"* ]]
 	[[ "$output" == *"network \"lan\": "*nobridge0*"units on it cannot boot"* ]]
 	sed -i 's/bridge = "nobridge0"/bridge = "lo"/' "$DIR/jitsu.conf"
 	run checked
@@ -39,10 +41,12 @@ checked() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 2>&1; }
 @test "a unit that another zone of ours answers for: a warning" {
 	CONF_MORE='zone "sub.example.test" { file = "sub.zone" }' write_conf
 	write_zone 'x.sub A 10.77.0.30' '_jitsu.x.sub TXT "image=hello"'
-	printf '$ORIGIN sub.example.test.\n$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n' >"$DIR/sub.zone"
+	printf '%s\n' '$ORIGIN sub.example.test.' '$TTL 60' '@ SOA ns h 1 1h 15m 1w 30' \
+	    '@ NS ns' 'ns A 10.77.0.1' >"$DIR/sub.zone"
 	run checked
 	[ "$status" -eq 0 ]
-	[[ "$output" == *"example.zone:"*"x.sub.example.test is in zone sub.example.test"*"no query wakes this unit"* ]]
+	in_sub="x.sub.example.test is in zone sub.example.test"
+	[[ "$output" == *"example.zone:"*"$in_sub"*"no query wakes this unit"* ]]
 	# A sibling whose name only ends alike is another zone's.
 	CONF_MORE='zone "ample.test" { file = "ample.zone" }' write_conf
 	write_zone
@@ -82,7 +86,10 @@ checked() { in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf" 2>&1; }
 		# shellcheck disable=SC2086 # words
 		run bash -c '"$@" >/dev/full' - "$BUILD/jitsu" -s "$DIR/run/control" $verb
 		[ "$status" -eq 1 ] || { echo "$verb: $status"; false; }
-		[ "$(grep -c 'standard output: No space left' <<<"$output")" -eq 1 ] || { echo "$verb: $output"; false; }
+		[ "$(grep -c 'standard output: No space left' <<<"$output")" -eq 1 ] || {
+			echo "$verb: $output"
+			false
+		}
 		# shellcheck disable=SC2086 # words
 		run bash -c '"$@" >&-' - "$BUILD/jitsu" -s "$DIR/run/control" $verb
 		[ "$status" -eq 1 ] || { echo "$verb, closed: $status"; false; }

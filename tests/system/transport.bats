@@ -43,7 +43,8 @@ zone_records() {
 	EOF2
 	local i
 	for i in $(seq 60); do echo "large A 192.0.2.$i"; done
-	awk 'BEGIN { for (i = 0; i < 4062; i++) printf "largest A 192.1.%d.%d\n", i / 256, i % 256 }'
+	awk 'BEGIN { for (i = 0; i < 4062; i++)
+	    printf "largest A 192.1.%d.%d\n", i / 256, i % 256 }'
 	for i in $(seq 20); do echo "medium TXT \"$i is forty characters of text, or nearly\""; done
 }
 
@@ -199,7 +200,8 @@ teardown() { log_on_failure; }
 	cases = [
 	    ("two questions", header(qd=2) + q + q, FORMERR),
 	    ("no question", header(qd=0), FORMERR),
-	    ("an answer in a query", header(an=1) + q + b"\xc0\x0c" + b"\0\1\0\1\0\0\0\1\0\4\1\2\3\4", FORMERR),
+	    ("an answer in a query",
+	     header(an=1) + q + b"\xc0\x0c" + b"\0\1\0\1\0\0\0\1\0\4\1\2\3\4", FORMERR),
 	    ("question cut", header() + q[:-3], FORMERR),
 	    ("name beyond the end", header() + b"\x3fabc", FORMERR),
 	    ("pointer to itself", header() + b"\xc0\x0c\0\1\0\1", FORMERR),
@@ -209,9 +211,12 @@ teardown() { log_on_failure; }
 	    ("two OPT records", header(ar=2) + q + opt() + opt(), FORMERR),
 	    ("OPT not at the root", header(ar=1) + q + opt(owner=b"\1a\0"), FORMERR),
 	    ("OPT cut", header(ar=1) + q + opt()[:-2], FORMERR),
-	    ("EDNS option longer than OPT", header(ar=1) + q + opt(options=b"\0\3\0\x20ab"), FORMERR),
-	    ("IXFR as RFC 1995 has it", header(ns=1) + question("example.test", 251) + soa, REFUSED),
-	    ("a version in the authority section, but no IXFR", header(ns=1) + question("example.test") + soa, FORMERR),
+	    ("EDNS option longer than OPT",
+	     header(ar=1) + q + opt(options=b"\0\3\0\x20ab"), FORMERR),
+	    ("IXFR as RFC 1995 has it",
+	     header(ns=1) + question("example.test", 251) + soa, REFUSED),
+	    ("a version in the authority section, but no IXFR",
+	     header(ns=1) + question("example.test") + soa, FORMERR),
 	    ("TC set", header(flags=0x200) + question("nothing.example.test"), NXDOMAIN),
 	    ("opcode UPDATE", header(flags=5 << 11) + question("example.test", SOA), NOTIMP),
 	    ("opcode NOTIFY", header(flags=4 << 11) + question("example.test", SOA), NOTIMP),
@@ -253,7 +258,10 @@ teardown() { log_on_failure; }
 	        for _ in range(random.randrange(1, 8)):
 	            b[random.randrange(len(b))] = random.randrange(256)
 	        b[2] |= 0x80 if i % 2 else 0     # half of them cannot wake anything
-	        s.send(bytes(b[:random.randrange(len(b) + 1)]) if i % 3 else random.randbytes(random.randrange(200)))
+	        if i % 3:
+	            s.send(bytes(b[:random.randrange(len(b) + 1)]))
+	        else:
+	            s.send(random.randbytes(random.randrange(200)))
 	expect("it still serves", rcode(ask(query("plain.example.test"))), NOERROR)
 	EOF2
 	[ "$(jitsu --json status | jq '[.children[].restarts] | add')" -eq 0 ]
@@ -287,7 +295,8 @@ teardown() { log_on_failure; }
 @test "0x20: the question comes back in the case it was asked in" {
 	raw <<-'EOF2'
 	from dnsraw import *
-	for text in ("pLaIn.ExAmPlE.tEsT", "PLAIN.EXAMPLE.TEST", "NoThInG.example.TEST", "plain.eXample.nEt"):
+	for text in ("pLaIn.ExAmPlE.tEsT", "PLAIN.EXAMPLE.TEST", "NoThInG.example.TEST",
+	             "plain.eXample.nEt"):
 	    wire = query(text)
 	    m = ask(wire)
 	    q = question(text)
@@ -328,10 +337,11 @@ teardown() { log_on_failure; }
 	    expect("the held one", (qid(m), rcode(m), counts(m)[1]), (1, NOERROR, 1))
 	# Messages that arrive in bits and pieces.
 	with tcp() as s:
-	    for byte in framed(query("plain.example.test", qid=7)) + framed(query("plain.example.test", qid=8))[:-1]:
+	    first, second = [framed(query("plain.example.test", qid=i)) for i in (7, 8)]
+	    for byte in first + second[:-1]:
 	        s.sendall(bytes([byte]))
 	    expect("the whole one", qid(tcp_recv(s)), 7)
-	    s.sendall(framed(query("plain.example.test", qid=8))[-1:])
+	    s.sendall(second[-1:])
 	    expect("the other", qid(tcp_recv(s)), 8)
 	    # The client says that it is done; it still gets its answers.
 	    s.sendall(framed(query("plain.example.test", qid=9)))
@@ -346,7 +356,8 @@ teardown() { log_on_failure; }
 	from dnsraw import *
 	import re, subprocess
 	stuck = []
-	for data in (b"\0", b"\xff\xff", framed(query("plain.example.test"))[:9], b"\0\0" * 50, b"\0\1x"):
+	for data in (b"\0", b"\xff\xff", framed(query("plain.example.test"))[:9], b"\0\0" * 50,
+	             b"\0\1x"):
 	    s = tcp()
 	    s.sendall(data)
 	    stuck.append(s)
@@ -362,8 +373,10 @@ teardown() { log_on_failure; }
 	stuck.append(s)
 	# Neither does the kernel keep megabytes for it.
 	def most_kept():
-	    shown = subprocess.run(["ss", "-tmnH", "sport = :5300"], capture_output=True, text=True).stdout
-	    return max([int(r) + int(w) for r, w in re.findall(r"skmem:\(r(\d+),.*?,w(\d+),", shown)], default=0)
+	    shown = subprocess.run(["ss", "-tmnH", "sport = :5300"],
+	                           capture_output=True, text=True).stdout
+	    kept = re.findall(r"skmem:\(r(\d+),.*?,w(\d+),", shown)
+	    return max([int(r) + int(w) for r, w in kept], default=0)
 	begin = now()
 	while most_kept() <= 100000 and now() - begin < 30:
 	    time.sleep(0.1)

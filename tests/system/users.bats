@@ -9,14 +9,16 @@ teardown() { teardown_jitsu; }
 	# The same user database without ours, in a mount namespace of the test's own.
 	grep -v '^jitsu' /etc/passwd >"$DIR/passwd"
 	(exec nsenter --net="/run/netns/$NS" unshare -m --propagation private sh -c \
-	    "mount --bind $DIR/passwd /etc/passwd && exec $BUILD/jitsud -f -c $DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	    "mount --bind $DIR/passwd /etc/passwd && exec $BUILD/jitsud -f -c $DIR/jitsu.conf" \
+	        >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for 30 serves
 	run ask +short www.example.test A
 	[ "$output" = 10.77.0.10 ]
 	grep -q 'vm-user = "jitsu-vm": there is no such user; uid' "$DIR/log"
 	vm=$(awk '/^Uid:/ {print $2}' "/proc/$(qemus)/status")
-	dns=$(awk '/^Uid:/ {print $2}' "/proc/$(jitsu --json status | jq -r '.children[0].pid')/status")
+	dns=$(jitsu --json status | jq -r '.children[0].pid')
+	dns=$(awk '/^Uid:/ {print $2}' "/proc/$dns/status")
 	[ "$vm" -ge 61184 ] && [ "$dns" -ge 61184 ] && [ "$vm" != "$dns" ]
 }
 
@@ -27,7 +29,7 @@ teardown() { teardown_jitsu; }
 	[[ "$output" == *no-such-user*useradd* ]]
 }
 
-@test "a kernel in a directory that is closed to the VMs' user boots, one that is closed itself does not" {
+@test "a kernel in a directory closed to the VMs' user boots, one that is closed itself does not" {
 	mkdir -m 700 "$DIR/private"
 	mv "$DIR/hello.elf" "$DIR/private/"
 	sed -i 's|"hello.elf"|"private/hello.elf"|' "$DIR/jitsu.conf"

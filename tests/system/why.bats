@@ -81,25 +81,28 @@ make_other() {
 	$(image refuses tcp:80 "$V4" 'args = { "-no-such-option" }')
 	$(TIMEOUT=1s image hangs tcp:81 "$V4")" write_conf
 	write_zone "$(unit closed 10.77.0.30)" "$(unit slow 10.77.0.31)" "$(unit six fd77::a:6)" \
-	    "$(unit strange 10.77.0.32)" \
-		"$(unit mute 10.77.0.33)" "$(unit noping 10.77.0.34)" "$(unit noarp 10.77.0.35)" \
-		    "$(unit taken 10.77.0.17)" \
-		"$(unit late 10.77.0.36)" "$(unit dies 10.77.0.37)" "$(unit refuses 10.77.0.38)" \
-		    "$(unit hangs 10.77.0.39)"
+		"$(unit strange 10.77.0.32)" "$(unit mute 10.77.0.33)" \
+		"$(unit noping 10.77.0.34)" "$(unit noarp 10.77.0.35)" \
+		"$(unit taken 10.77.0.17)" "$(unit late 10.77.0.36)" \
+		"$(unit dies 10.77.0.37)" "$(unit refuses 10.77.0.38)" "$(unit hangs 10.77.0.39)"
 	start_jitsud
 	for unit in closed slow six strange mute noping noarp taken late dies refuses; do
 		jitsu wake $unit.example.test >/dev/null 2>&1 3>&- 4>&- &
 	done
-	says closed "${TIMED}tcp:81 of 10.77.0.30 was probed for [0-9.]+ s from 10.77.0.1: it answered ARP, and refused \(RST\)"
+	refused='refused \(RST\)'
+	probed="was probed for [0-9.]+ s from 10.77.0.1"
+	says closed "${TIMED}tcp:81 of 10.77.0.30 $probed: it answered ARP, and $refused"
 	wrote closed 'closed.example.test is up at 10.77.0.30'
-	says slow "${TIMED}tcp:80 of 10.77.0.31 .*: it answered ARP, and refused \(RST\)"
-	says six "${TIMED}tcp:81 of fd77::a:6 .* from fd77::1: it answered neighbour discovery, and refused \(RST\)"
+	says slow "${TIMED}tcp:80 of 10.77.0.31 .*: it answered ARP, and $refused"
+	found="it answered neighbour discovery"
+	says six "${TIMED}tcp:81 of fd77::a:6 .* from fd77::1: $found, and $refused"
 	says strange "${TIMED}tcp:80 of 10.77.0.32 .*: it has the address 10.77.0.99"
 	wrote strange 'is up at 10.77.0.99'
 	says mute "${TIMED}tcp:80 of 10.77.0.33 .*: nothing answered"
 	says noping "${TIMED}ping of 10.77.0.34 .*: nothing answered"
 	says noarp "${TIMED}arp of 10.77.0.35 .*: nothing answered"
-	says taken "${TIMED}tcp:80 of 10.77.0.17 .*: nothing answered; the MAC 02:00:00:00:00:99 has that address"
+	other="the MAC 02:00:00:00:00:99 has that address"
+	says taken "${TIMED}tcp:80 of 10.77.0.17 .*: nothing answered; $other"
 	says late "${TIMED}delay:60000 was not over"
 	wrote late 'late.example.test is up'
 	says dies 'the guest reset itself .*; tcp:80 of 10.77.0.37 was probed for .*'
@@ -193,11 +196,13 @@ make_other() {
 	for unit in starts breaks; do
 		run jitsu wake $unit.example.test
 		[ "$status" -ne 0 ]
-		[[ "$output" == *"not ready in time (1 s): the hypervisor had not started it yet;"* ]]
+		[[ "$output" == \
+		    *"not ready in time (1 s): the hypervisor had not started it yet;"* ]]
 		is_state $unit.example.test stopping
 	done
 	touch "$DIR/go"
-	says starts 'not ready in time \(1 s\): the hypervisor had not started it yet; .*'
-	says breaks 'not ready in time \(1 s\): the hypervisor had not started it yet; .*; then: overlay .*: no room today'
+	early='not ready in time \(1 s\): the hypervisor had not started it yet'
+	says starts "$early; .*"
+	says breaks "$early; .*; then: overlay .*: no room today"
 	[ "$(qemu_count)" -eq 0 ]
 }

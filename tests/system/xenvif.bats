@@ -37,7 +37,7 @@ helper() {
 mtu() { in_ns cat "/sys/class/net/$1/mtu"; }
 is_port() { in_ns test -e "/sys/class/net/$1/brif/$2"; }
 
-@test "online: the interface is up in its bridge and the status says so; once more does no harm; offline takes it out" {
+@test "online: the interface is up in its bridge, the status says so; offline takes it out" {
 	helper online
 	is_port br0 vif7.0
 	in_ns ip link show vif7.0 | grep -q UP
@@ -54,7 +54,7 @@ is_port() { in_ns test -e "/sys/class/net/$1/brif/$2"; }
 	[ ! -e "$DIR/store/backend%vif%7%0%hotplug-status" ]
 }
 
-@test "no bridge, a bridge that is none, another's port, no interface, a name too long: status 1, and libxl reads why" {
+@test "no bridge, another's port, no interface, a name too long: status 1, and libxl reads why" {
 	put bridge nosuchbridge
 	run helper online
 	[ "$status" -eq 1 ]

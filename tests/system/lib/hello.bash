@@ -44,7 +44,7 @@ setup_hello() {
 # pid is in $HELLO.
 run_hello() {
 	local machine=microvm,acpi=off,pit=off,pic=off,rtc=off,isa-serial=off,x-option-roms=off \
-	    uart=()
+	    addresses="ip=$HELLO4/24 gw=10.77.0.1 ip=$HELLO6/64 gw=fd77::1" uart=()
 	[ -n "${ACCEL:-}" ] || case ${JITSU_ACCEL:-tcg} in
 	kvm) local ACCEL="-accel kvm -cpu host" ;;
 	*) local ACCEL="-accel tcg" ;;
@@ -52,9 +52,10 @@ run_hello() {
 	[ "${UART:-on}" = off ] ||
 	    uart=(-chardev "file,id=con,path=$DIR/console" -device isa-serial,chardev=con)
 	# shellcheck disable=SC2086 # $ACCEL is several words
-	(exec nsenter --net="/run/netns/$NS" qemu-system-x86_64 -M $machine $ACCEL -nodefaults -no-user-config -display none \
+	(exec nsenter --net="/run/netns/$NS" qemu-system-x86_64 -M $machine $ACCEL \
+		-nodefaults -no-user-config -display none \
 		-no-reboot -m "${MEMORY:-16}" -smp 1 -bios qboot.rom -kernel "$BUILD/hello.elf" \
-		-append "name=www.example.test ip=$HELLO4/24 gw=10.77.0.1 ip=$HELLO6/64 gw=fd77::1 ${1:-}" \
+		-append "name=www.example.test $addresses ${1:-}" \
 		-netdev tap,id=n0,ifname=t0,script=no,downscript=no \
 		    -device "virtio-net-device,netdev=n0,mac=$HELLO_MAC" \
 		-global virtio-mmio.force-legacy=off "${uart[@]}" >>"$DIR/qemu" 2>&1 3>&- 4>&-) &

@@ -147,7 +147,8 @@ start_jitsud() {
 	# exec all the way, so that the pid is the daemon's.  JITSUD_WRAP: words of a command before
 	# it.
 	# shellcheck disable=SC2086
-	(exec nsenter --net="/run/netns/$NS" ${JITSUD_WRAP:-} "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
+	(exec nsenter --net="/run/netns/$NS" ${JITSUD_WRAP:-} \
+	    "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
 	wait_for "${START_SECONDS:-30}" serves_or_ended && serves || {
 		tail -20 "$DIR/log"
