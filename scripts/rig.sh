@@ -52,7 +52,8 @@ rig_unpack_root() {
 	for deb in "$rig_dir"/apt/debs/*.deb; do rig_unpack "$deb" "$root"; done
 	cp "$root/usr/share/base-passwd/passwd.master" "$root/etc/passwd"
 	cp "$root/usr/share/base-passwd/group.master" "$root/etc/group"
-	printf 'jitsu:x:990:990::/nonexistent:/usr/sbin/nologin\njitsu-vm:x:991:991::/nonexistent:/usr/sbin/nologin\n' >>"$root/etc/passwd"
+	printf '%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n' jitsu 990 990 jitsu-vm 991 991 \
+	    >>"$root/etc/passwd"
 	printf 'jitsu:x:990:\njitsu-vm:x:991:\njitsu-admin:x:992:\n' >>"$root/etc/group"
 	ln -s mawk "$root/usr/bin/awk"
 	rm -rf "$root/var/run" "$root/var/lock"
@@ -117,7 +118,9 @@ rig_resolve() {
 	# shellcheck disable=SC2086
 	rig_apt_get install --print-uris -y $packages | awk '{ print $2 }' | sort
 	# shellcheck disable=SC2086
-	(cd "$rig_dir/apt" && rig_apt_get download --print-uris "$(rig_kernel_package "$kernel")" $others) | awk '{ print $2 }' | sort
+	(cd "$rig_dir/apt" &&
+	    rig_apt_get download --print-uris "$(rig_kernel_package "$kernel")" $others) |
+	    awk '{ print $2 }' | sort
 }
 
 rig_disk_make() {
@@ -131,7 +134,8 @@ rig_disk_make() {
 		rig_die "the packages cannot be fetched"
 	}
 	# shellcheck disable=SC2086
-	(mkdir -p "$tmp/kernel" && cd "$tmp/kernel" && rig_apt_get download "$(rig_kernel_package "$kernel")" $others) >"$tmp/apt.log" 2>&1 ||
+	(mkdir -p "$tmp/kernel" && cd "$tmp/kernel" &&
+	    rig_apt_get download "$(rig_kernel_package "$kernel")" $others) >"$tmp/apt.log" 2>&1 ||
 	    { tail -5 "$tmp/apt.log" >&2; rig_die "the kernel cannot be fetched"; }
 	rig_unpack_root "$tmp/root"
 	mkdir -p "$tmp/k" "$tmp/out"
@@ -154,7 +158,12 @@ rig_need_disk() {
 	mkdir -p "$rig_dir"
 	if files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
 		# shellcheck disable=SC2086
-		key=$({ echo "$files"; declare -f rig_make rig_unpack rig_unpack_root rig_insmod_list rig_initrd rig_modules; cat $rig_sources; } | sha256sum | cut -c1-16)
+		key=$({
+			echo "$files"
+			declare -f rig_make rig_unpack rig_unpack_root rig_insmod_list rig_initrd \
+			    rig_modules
+			cat $rig_sources
+		} | sha256sum | cut -c1-16)
 		disk=$rig_dir/$key
 		[ -e "$disk/disk.img" ] || rig_disk_make "$disk"
 		for old in "$rig_dir"/????????????????; do
@@ -162,7 +171,8 @@ rig_need_disk() {
 		done
 	else
 		# Without the package lists the disk that is there will do.
-		disk=$(dirname "$(find "$rig_dir" -maxdepth 2 -name disk.img 2>/dev/null | head -1)" 2>/dev/null || true)
+		disk=$(find "$rig_dir" -maxdepth 2 -name disk.img 2>/dev/null | head -1)
+		disk=$(dirname "$disk" 2>/dev/null || true)
 		[ -e "$disk/disk.img" ] || {
 			tail -3 "$rig_dir/apt.err" >&2
 			rig_die "no package lists (apt-get update), and no disk from before"
@@ -216,7 +226,8 @@ rig_again=75                    # a machine's status when it stood still
 # a CPU.
 rig_used() {
 	cat /proc/"$1"/task/*/schedstat 2>/dev/null |
-	    awk '{ ran += $1; waited += $2 } END { if (!NR) exit 1; printf "%d %d\n", ran / 1e6, waited / 1e6 }'
+	    awk '{ ran += $1; waited += $2 }
+	        END { if (!NR) exit 1; printf "%d %d\n", ran / 1e6, waited / 1e6 }'
 }
 
 # rig_monitor COMMAND...: what QEMU's monitor says to each.
@@ -243,8 +254,8 @@ rig_state() {
 		echo "$(cat "$task/comm"): $(sed -n 's/^State:[[:space:]]*//p' "$task/status")," \
 		    "waits in $(cat "$task/wchan"), ticks: $(cut -d' ' -f14,15 "$task/stat")"
 	done >"$dir/threads" 2>/dev/null
-	rig_monitor "info status" "info cpus" "info registers -a" "info lapic" "info pic" "info irq" \
-	    "info block" "info chardev" >"$dir/monitor"
+	rig_monitor "info status" "info cpus" "info registers -a" "info lapic" "info pic" \
+	    "info irq" "info block" "info chardev" >"$dir/monitor"
 	! command -v gdb >/dev/null ||
 	    timeout 120 gdb -p "$pid" -batch -ex 'thread apply all bt 20' >"$dir/backtrace" \
 	    2>/dev/null
@@ -264,7 +275,8 @@ rig_state() {
 	cp "$rig_run_dir/console.log" "$dir/"
 	tail -50 "$rig_run_dir/said" >"$dir/said"
 	after=$(rig_used "$pid")
-	echo "interrupts through its console then made it take $((${after% *} - ${before% *})) ms of CPU" >>"$dir/why"
+	echo "interrupts through its console then made it take" \
+	    "$((${after% *} - ${before% *})) ms of CPU" >>"$dir/why"
 	echo "$2; its state is in ${dir#"$PWD/"}" >"$rig_tmp/stalled"
 }
 
@@ -306,7 +318,7 @@ rig_watch() {
 # rig_machine BOOT ARGUMENT...: calls BOOT (QEMU) with its first serial port in console.log, and
 # what comes out of the pipe $rig_tmp/said on standard output.  BOOT's status, or rig_again.
 rig_machine() {
-	local status=0 reader watcher
+	local status=0 reader watcher log
 	# The sockets' paths are short wherever the project is.
 	rig_tmp=${tmp#"$PWD/"}
 	rm -f "$rig_tmp"/{pid,ended,stalled,said,monitor,serial}
@@ -317,10 +329,11 @@ rig_machine() {
 	reader=$!
 	rig_watch $BASHPID </dev/null >/dev/null &
 	watcher=$!
+	log=,logfile=$rig_run_dir/console.log
 	"$@" -pidfile "$rig_tmp/pid" -monitor "unix:$rig_tmp/monitor,server=on,wait=off" \
 	    -serial chardev:serial \
 	    -name rig,debug-threads=on -chardev \
-	    "socket,id=serial,path=$rig_tmp/serial,server=on,wait=off,logfile=$rig_run_dir/console.log" \
+	    "socket,id=serial,path=$rig_tmp/serial,server=on,wait=off$log" \
 	    </dev/null || status=$?
 	: >"$rig_tmp/ended"
 	# Lets the reader go when QEMU did not come to open it.

@@ -34,7 +34,8 @@ with_xl() {
 }
 steps() {
 	jitsu --json events hello.example.test |
-	    jq -r '.[] | select(.durations_us.answer != null) | .durations_us | to_entries[] | "step-\(.key) \(.value)"' >>/work/out/figures
+	    jq -r '.[] | select(.durations_us.answer != null) | .durations_us | to_entries[] |
+	        "step-\(.key) \(.value)"' >>/work/out/figures
 }
 asleep() { local n; for n in "$@"; do jitsu sleep "$n.example.test" >/dev/null; done; }
 

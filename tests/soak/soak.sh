@@ -79,8 +79,10 @@ image() {
 
 networks() {
 	local lan dmz
-	lan='network "lan" { bridge = "jitsu0" subnets = { "10.77.0.0/24" } gateway = { "10.77.0.254" } units = { "10.77.0.10-10.77.0.250" } }'
-	dmz='network "dmz" { bridge = "jitsu1" subnets = { "10.78.0.0/24" } gateway = { "10.78.0.254" } units = { "10.78.0.10-10.78.0.250" } }'
+	lan='network "lan" { bridge = "jitsu0" subnets = { "10.77.0.0/24" }
+		gateway = { "10.77.0.254" } units = { "10.77.0.10-10.77.0.250" } }'
+	dmz='network "dmz" { bridge = "jitsu1" subnets = { "10.78.0.0/24" }
+		gateway = { "10.78.0.254" } units = { "10.78.0.10-10.78.0.250" } }'
 	if [ $((RANDOM % 2)) -eq 0 ]; then
 		printf '%s\n%s\n' "$lan" "$dmz"
 	else
@@ -88,12 +90,18 @@ networks() {
 	fi
 }
 
+# head_of ZONE: the records of its apex.
+head_of() {
+	printf '$ORIGIN %s.\n$TTL 60\n@ SOA ns h %s 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n' \
+	    "$1" "$SERIAL"
+}
+
 # zones [all]: units come, go, move, change their image and network, and become aliases; u1 and u2
 # always stay.
 zones() {
-	local i image net last me=$BASHPID
+	local i image net last keys me=$BASHPID
 	{
-		printf '$ORIGIN example.test.\n$TTL 60\n@ SOA ns h %s 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n' "$SERIAL"
+		head_of example.test
 		for ((i = 1; i <= UNITS; i++)); do
 			[ "${1:-}" = all ] || [ $i -le 2 ] || [ $((RANDOM % 8)) -gt 0 ] || continue
 			image=hello net=77 last=$((19 + i))
@@ -108,13 +116,18 @@ zones() {
 					;;
 				esac
 			fi
-			printf 'u%s A 10.%s.0.%s\n_jitsu.u%s TXT "image=%s" "idle=%s" "min-up=0s" "unused-after=0s"%s%s\n' $i $net $last $i $image \
-			    "$((RANDOM % 4 + 1))s" "$([ "${1:-}" = all ] || [ $((RANDOM % 3)) -ne 0 ] || echo ' "sleep=freeze"')" "$([ $((i % 5)) -ne 0 ] || echo ' "needs=u1,u2"')"
+			keys="\"image=$image\" \"idle=$((RANDOM % 4 + 1))s\""
+			keys+=' "min-up=0s" "unused-after=0s"'
+			[ "${1:-}" = all ] || [ $((RANDOM % 3)) -ne 0 ] || keys+=' "sleep=freeze"'
+			[ $((i % 5)) -ne 0 ] || keys+=' "needs=u1,u2"'
+			printf 'u%s A 10.%s.0.%s\n_jitsu.u%s TXT %s\n' $i $net $last $i "$keys"
 		done
 	} >"$DIR/example.zone.new.$me"
 	mv "$DIR/example.zone.new.$me" "$DIR/example.zone"
-	printf '$ORIGIN other.test.\n$TTL 60\n@ SOA ns h %s 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\nx A 10.77.0.200\n_jitsu.x TXT "image=hello" "idle=2s"\n' \
-	    "$SERIAL" >"$DIR/other.zone.new.$me"
+	{
+		head_of other.test
+		printf '%s\n' 'x A 10.77.0.200' '_jitsu.x TXT "image=hello" "idle=2s"'
+	} >"$DIR/other.zone.new.$me"
 	mv "$DIR/other.zone.new.$me" "$DIR/other.zone"
 	SERIAL=$((SERIAL + 1))
 }
@@ -140,7 +153,10 @@ work_ask() {
 			case $out in *'connection refused'*) sleep 0.5 ;; *) break ;; esac
 		done
 		case $out in
-		*'status: NOERROR'* | *'status: NXDOMAIN'* | *'status: SERVFAIL'* | *'status: REFUSED'*) echo "$name" >>"$DIR/answered" ;;
+		*'status: NOERROR'* | *'status: NXDOMAIN'* | *'status: SERVFAIL'* | \
+		    *'status: REFUSED'*)
+			echo "$name" >>"$DIR/answered"
+			;;
 		*) echo "$(date +%T) $name: $out" >>"$DIR/silent" ;;
 		esac
 		nap 300
@@ -203,7 +219,10 @@ sleep_all() {
 }
 no_vms() { [ "$(qemu_count)" -eq 0 ] && ! ip -n "$NS" -o link show | grep -q 'tun\|tap\| jt'; }
 up() { jitsu wake "$1" >"$DIR/wake" 2>&1; }
-sound() { ! grep -q 'AddressSanitizer\|runtime error:\|LeakSanitizer\|is not possible while\|could not be stopped' "$DIR/log"; }
+sound() {
+	local bad='AddressSanitizer\|runtime error:\|LeakSanitizer'
+	! grep -q "$bad\|is not possible while\|could not be stopped" "$DIR/log"
+}
 
 start() {
 	start_jitsud || fail "jitsud does not start"
@@ -275,4 +294,5 @@ kill -TERM "$JITSUD"
 wait "$JITSUD" || fail "jitsud ended with status $?"
 JITSUD=
 sound || fail "see the log"
-echo "$(wc -l <"$DIR/answered") queries, $(grep -c 'generation ' "$DIR/log") reloads, $(grep -c -- '-> awake' "$DIR/log") wakes: all is well"
+echo "$(wc -l <"$DIR/answered") queries, $(grep -c 'generation ' "$DIR/log") reloads," \
+    "$(grep -c -- '-> awake' "$DIR/log") wakes: all is well"

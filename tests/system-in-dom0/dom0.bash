@@ -56,7 +56,9 @@ nothing_left() { [ -z "$(leftovers)" ] || { leftovers >&2; return 1; }; }
 image() {
 	local idle='idle = "1h"'
 	[[ $2 != *idle* ]] || idle=
-	printf 'image "%s" {\n driver = "xen"\n network = "lan"\n min-up = "0s"\n '"$idle"'\n hold = "30s"\n boot-timeout = "2m"\n backoff-min = "100ms"\n %s\n}\n' "$1" "$2"
+	local keys="driver = \"xen\" network = \"lan\" min-up = \"0s\" hold = \"30s\""
+	printf 'image "%s" {\n %s\n %s\n %s\n %s\n}\n' "$1" "$keys" "$idle" \
+	    'boot-timeout = "2m" backoff-min = "100ms"' "$2"
 }
 HELLO='kernel = "/work/build/hello.elf"
  memory = "16M"
@@ -104,7 +106,8 @@ write_zone() {
 	local i=10 unit
 	{
 		# shellcheck disable=SC2016
-		printf '$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 1h 15m 1w 30\n@ NS ns\nns A 10.77.0.1\n'
+		printf '$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 1h 15m 1w 30\n'
+		printf '@ NS ns\nns A 10.77.0.1\n'
 		for unit in "$@"; do
 			printf '%s A 10.77.0.%d\n_jitsu.%s TXT "image=%s"\n' "${unit%=*}" $i \
 			    "${unit%=*}" "${unit#*=}"

@@ -5,12 +5,16 @@
 load dom0
 
 images() {
-	image linux "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" nics = { \"second\" } disks = { \"$DIR/disk.img\", \"$DIR/fixed.img,readonly\" } $LINUX"
+	local shutdown='ready = "xenstore:data/ready" stop = "shutdown" stop-timeout = "60s"'
+	image linux "$shutdown nics = { \"second\" }
+	    disks = { \"$DIR/disk.img\", \"$DIR/fixed.img,readonly\" } $LINUX"
 	image kept "ready = \"xenstore:data/ready\" sleep = \"save\" $LINUX"
-	image overlaid "ready = \"xenstore:data/ready\" stop = \"shutdown\" stop-timeout = \"60s\" overlay = yes disks = { \"$DIR/base.qcow2,format=qcow2\" } $LINUX"
-	image file "xl = \"hello.xl\" ready = \"tcp:80\" cmdline = \"name={name} ip={address}/{prefixlen}\""
+	image overlaid "$shutdown overlay = yes disks = { \"$DIR/base.qcow2,format=qcow2\" } $LINUX"
+	image file 'xl = "hello.xl" ready = "tcp:80"
+	    cmdline = "name={name} ip={address}/{prefixlen}"'
 	image script "ready = \"tcp:80\" vif-script = \"$DIR/script\" $HELLO"
-	image hvm 'type = "hvm" ready = "xenstore:name" kernel = "/work/guest/vmlinuz" initrd = "/work/guest/initrd.gz" memory = "64M"'
+	image hvm 'type = "hvm" ready = "xenstore:name" memory = "64M"
+	    kernel = "/work/guest/vmlinuz" initrd = "/work/guest/initrd.gz"'
 }
 setup_file() { setup_dom0 linux file script hvm kept overlaid; }
 write_conf_files() {
@@ -28,7 +32,8 @@ write_conf_files() {
 	memory = 24
 	vcpus = 2
 	extra = "name=replaced ip=10.77.0.250/24"
-	vif = [ 'mac=00:16:3e:11:22:33,bridge=nosuchbridge,rate=10Mb/s', 'mac=00:16:3e:11:22:34,bridge=jitsu1' ]
+	vif = [ 'mac=00:16:3e:11:22:33,bridge=nosuchbridge,rate=10Mb/s', \
+	    'mac=00:16:3e:11:22:34,bridge=jitsu1' ]
 	disk = [ '$DIR/fixed.img,raw,xvda,r' ]
 	on_crash = "destroy"
 	C
@@ -36,7 +41,7 @@ write_conf_files() {
 teardown_file() { teardown_dom0 guests; }
 teardown() { explain; }
 
-@test "a PV guest that is ready by a XenStore key is ready again when it is restored, though it writes no key then" {
+@test "a PV guest ready by a XenStore key is ready again when restored, though it writes no key" {
 	jitsu wake kept.example.test
 	[ "$(page 10.77.0.14)" = "hello from kept.example.test" ]
 	jitsu sleep kept.example.test
@@ -52,7 +57,7 @@ teardown() { explain; }
 says() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports[@]}"; }
 
-@test "a PV guest with two NICs and two disks: it reads, it writes, it is ready by a XenStore key, and shuts down when it is asked" {
+@test "a PV guest with two NICs and disks: reads, writes, is ready by a XenStore key, shuts down" {
 	local id
 	jitsu wake linux.example.test
 	id=$(domid_of linux)
@@ -73,7 +78,7 @@ ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports
 	wait_for 60 nothing_left
 }
 
-@test "an xl.cfg file says how, with disks and NICs in xl's syntax; the image's own keys override it" {
+@test "an xl.cfg file with disks and NICs in xl's syntax; the image's own keys override it" {
 	local id
 	[ "$(ask +short file.example.test)" = 10.77.0.11 ]
 	page 10.77.0.11 | grep -q 'Hello from file.example.test'
@@ -98,7 +103,7 @@ ports() { bridge_ports=(/sys/class/net/"$1"/brif/*); basename -a "${bridge_ports
 	nothing_left
 }
 
-@test "overlay=yes on a qcow2 disk: what a guest writes is there when it boots again; the disk below stays as it was" {
+@test "overlay=yes on a qcow2 disk: what a guest writes is there again; the disk below stays" {
 	local sum
 	sum=$(sha256sum <"$DIR/base.qcow2")
 	jitsu wake overlaid.example.test

@@ -9,7 +9,9 @@ DIR=/tmp/jitsu-hello
 ask() { dig @10.79.0.1 -p 5400 +tries=1 +time=60 "$@"; }
 
 write_hello_conf() {
-	local line='name={name} ip={address}/{prefixlen} gw={gateway} ip={address6}/{prefixlen6} gw={gateway6}' name i=10
+	local line='name={name} ip={address}/{prefixlen} gw={gateway}' name i=10
+	line+=' ip={address6}/{prefixlen6} gw={gateway6}'
+	local shutdown='stop = "shutdown" stop-timeout = "20s"'
 	local pvh='type = "pvh" kernel = "/work/build/hello.elf" memory = "16M" ready = "tcp:80"'
 	{
 		cat <<-C
@@ -28,12 +30,13 @@ write_hello_conf() {
 		zone "example.test" { file = "example.zone" }
 		C
 		image plain "$pvh cmdline = \"$line\""
-		image shut "$pvh stop = \"shutdown\" stop-timeout = \"20s\" sleep = \"stop\" cmdline = \"$line\""
+		image shut "$pvh $shutdown sleep = \"stop\" cmdline = \"$line\""
 		image ice "$pvh sleep = \"freeze\" cmdline = \"$line\""
 		image dies "$pvh cmdline = \"$line crash=6000\""
 	} >"$DIR/jitsu.conf"
 	{
-		printf '$ORIGIN example.test.\n$TTL 3600\n@ SOA ns hostmaster 1 1h 15m 1w 30\n@ NS ns\nns A 10.79.0.1\n'
+		printf '%s\n' '$ORIGIN example.test.' '$TTL 3600' \
+		    '@ SOA ns hostmaster 1 1h 15m 1w 30' '@ NS ns' 'ns A 10.79.0.1'
 		for name in plain shut ice dies; do
 			printf '%s A 10.79.0.%d\n%s AAAA fd79::a:%d\n_jitsu.%s TXT "image=%s"\n' \
 			    $name $i $name $i $name $name
@@ -81,7 +84,8 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 	run ask +short plain.example.test
 	[ "$output" = 10.79.0.10 ]
 	run page 10.79.0.10
-	[[ $output == *"<h1>Hello from plain.example.test</h1>"*"Address: 10.79.0.10"*"Booted "*" seconds ago"* ]]
+	title="<h1>Hello from plain.example.test</h1>"
+	[[ $output == *"$title"*"Address: 10.79.0.10"*"Booted "*" seconds ago"* ]]
 	run page "[fd79::a:10]"
 	[[ $output == *"Address: fd79::a:10"* ]]
 	ping -c 3 -i 0.2 -W 3 10.79.0.10
@@ -91,13 +95,15 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 }
 
 @test "its lines are on Xen's console" {
-	wait_for 30 console_has plain 'hello: plain.example.test is up at 10.79.0.10/24 via 10.79.0.1, fd79::a:10/64 via fd79::1, fe80::'
+	up='10.79.0.10/24 via 10.79.0.1, fd79::a:10/64 via fd79::1, fe80::'
+	wait_for 30 console_has plain "hello: plain.example.test is up at $up"
 }
 
 @test "300 requests, ten at a time, none fails; its clock runs as ours does" {
 	local before after up
 	# A connection each.
-	curl -sS -Z --parallel-max 10 -m 120 -H 'Connection: close' -w '%{http_code}\n' -o /dev/null \
+	curl -sS -Z --parallel-max 10 -m 120 -H 'Connection: close' \
+		-w '%{http_code}\n' -o /dev/null \
 	    "http://10.79.0.10/?[1-300]" >"$DIR/codes" 2>"$DIR/progress"
 	[ "$(grep -c '^200$' "$DIR/codes")" -eq 300 ]
 	run curl -sS -m 60 -w '%{num_connects}\n' -o /dev/null "http://10.79.0.10/?[1-50]"
@@ -159,11 +165,14 @@ unheld() {
 	}
 }
 
+VIF='vif = [ "mac=00:16:3e:79:00:99,bridge=jitsu9,'
+VIF+='script=/usr/local/libexec/jitsu/jitsu-xen-vif" ]'
 # alone MEMORY [KEY...]: a domain of its own, without jitsud.
 alone() {
 	local memory=$1
 	shift
-	printf 'name = "alone"\ntype = "pvh"\nkernel = "/work/build/hello.elf"\nmemory = %s\nshadow_memory = 4\n' "$memory" >"$DIR/alone.xl"
+	printf '%s = %s\n' name '"alone"' type '"pvh"' kernel '"/work/build/hello.elf"' \
+	    memory "$memory" shadow_memory 4 >"$DIR/alone.xl"
 	[ $# -eq 0 ] || printf '%s\n' "$@" >>"$DIR/alone.xl"
 	unheld xl create -q "$DIR/alone.xl"
 }
@@ -171,7 +180,7 @@ alone() {
 @test "saved to a file and restored, twice: other domains, the same guest, its uptime goes on" {
 	local id before after round
 	alone 16 'extra = "name=alone ip=10.79.0.99/24 ip=fd79::99/64"' \
-	    'vif = [ "mac=00:16:3e:79:00:99,bridge=jitsu9,script=/usr/local/libexec/jitsu/jitsu-xen-vif" ]'
+	    "$VIF"
 	wait_for 30 ping -c 1 -W 1 10.79.0.99
 	for round in 1 2; do
 		sleep 2
@@ -198,7 +207,7 @@ alone() {
 
 @test "saved while it goes on: the suspend is called off, and it stays reachable" {
 	alone 16 'extra = "name=alone ip=10.79.0.99/24"' \
-	    'vif = [ "mac=00:16:3e:79:00:99,bridge=jitsu9,script=/usr/local/libexec/jitsu/jitsu-xen-vif" ]'
+	    "$VIF"
 	wait_for 30 ping -c 1 -W 1 10.79.0.99
 	unheld xl save -c alone "$DIR/alone.save"
 	wait_for 30 ping -c 1 -W 1 10.79.0.99

@@ -10,14 +10,14 @@ images() {
 	image crash "ready = \"arp\" ${HELLO/name=/crash=3000 name=}"
 	image idle "ready = \"tcp:80\" idle = \"2s\" unused-after = \"0s\" ${HELLO}"
 	image saved "ready = \"tcp:80\" sleep = \"save\" $HELLO"
-	image mute "ready = \"xenstore:name\" sleep = \"save\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+	local mute="kernel = \"$BUILD/mute.elf\" memory = \"16M\""
+	image mute "ready = \"xenstore:name\" sleep = \"save\" $mute"
 	image full \
 	    "ready = \"tcp:80\" sleep = \"save\" stop = \"shutdown\" stop-timeout = \"30s\" $HELLO"
-	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
-	image keyed "ready = \"xenstore:data/ready\" kernel = \"$BUILD/mute.elf\" memory = \"16M\""
-	image falls \
-	    "ready = \"tcp:80\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
-	image fallsready "ready = \"xenstore:name\" kernel = \"$BUILD/mute.elf\" memory = \"16M\" cmdline = \"x\""
+	image deaf "ready = \"xenstore:name\" stop = \"shutdown\" stop-timeout = \"8s\" $mute"
+	image keyed "ready = \"xenstore:data/ready\" $mute"
+	image falls "ready = \"tcp:80\" $mute cmdline = \"x\""
+	image fallsready "ready = \"xenstore:name\" $mute cmdline = \"x\""
 }
 setup_file() {
 	setup_dom0 hello asked frozen crash idle saved mute full deaf falls fallsready keyed
@@ -25,7 +25,7 @@ setup_file() {
 teardown_file() { teardown_dom0 life; }
 teardown() { explain; }
 
-@test "dig wakes a PVH guest, the answer comes when it answers, curl works at once; sleep leaves nothing" {
+@test "dig wakes a PVH guest, it answers when it can, curl works at once; sleep leaves nothing" {
 	[ "$(ask +short hello.example.test)" = 10.77.0.10 ]
 	page 10.77.0.10 | grep -q 'Hello from hello.example.test'
 	is_state hello awake
@@ -74,7 +74,7 @@ console_says() { jitsu console hello.example.test | grep -q 'hello.example.test 
 }
 crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
 
-@test "a guest that ends with its first instruction is noticed, each time, whatever its readiness is" {
+@test "a guest that ends with its first instruction is noticed, whatever its readiness is" {
 	local start n unit
 	for n in 1 2 3; do
 		for unit in falls fallsready; do
@@ -82,7 +82,8 @@ crashed() { jitsu show crash.example.test | grep -q 'the guest crashed'; }
 			jitsu wake $unit.example.test || true
 			wait_for 60 gone_down $unit
 			[ $((SECONDS - start)) -lt 60 ]   # half of what a boot may take
-			jitsu show $unit.example.test | grep -q 'the guest wants to reboot'   # which is what Xen makes of a triple fault
+			# This is what Xen makes of a triple fault.
+			jitsu show $unit.example.test | grep -q 'the guest wants to reboot'
 			wait_for 60 nothing_left
 		done
 	done
@@ -148,7 +149,7 @@ exists_keyed() { [ -n "$(domid_of keyed)" ]; }
 	jitsu console hello.example.test
 }
 
-@test "a domain that somebody else destroys is noticed, awake or frozen, and boots again when it is asked for" {
+@test "a domain that somebody else destroys is noticed, awake or frozen, and boots again" {
 	xl destroy "$(domid_of hello)"
 	wait_for 30 is_state hello dormant
 	jitsu show hello.example.test | grep -q 'destroyed by somebody else'
@@ -165,7 +166,7 @@ exists_keyed() { [ -n "$(domid_of keyed)" ]; }
 # How many seconds the guest says that it is up.
 up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 
-@test "sleep=save writes the guest's state to a file, a wake goes on from there, also with another jitsud" {
+@test "sleep=save writes the guest's state to a file, a wake goes on, with another jitsud too" {
 	jitsu wake saved.example.test
 	sleep 3
 	[ "$(up_for)" -ge 3 ]
@@ -191,7 +192,7 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	wait_for 60 nothing_left
 }
 
-@test "a saved state that is not whole: the guest boots cold instead, the reason is said, and nothing is left" {
+@test "a saved state that is not whole: a cold boot, the reason is said, and nothing is left" {
 	jitsu wake saved.example.test
 	sleep 2
 	jitsu sleep saved.example.test
@@ -200,7 +201,8 @@ up_for() { page 10.77.0.15 | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	page 10.77.0.15 | grep -q 'Hello from saved.example.test'
 	[ "$(domain_count)" -eq 1 ]
 	[ -z "$(find "$DIR/state/saved" -type f)" ]
-	grep -q 'saved.example.test: its saved state is of no use, and it boots anew: the domain cannot be restored' "$DIR/log"
+	why='its saved state is of no use, and it boots anew: the domain cannot be restored'
+	grep -q "saved.example.test: $why" "$DIR/log"
 	xl destroy "$(domid_of saved)"
 	wait_for 30 is_state saved dormant
 	wait_for 60 nothing_left
@@ -230,7 +232,7 @@ no_memory_for_saved() {
 	[ "$(find "$DIR/state/saved" -name '*.xen' | wc -l)" -eq 1 ]
 }
 
-@test "no memory for a restore: SERVFAIL with EDE, the state stays, and the guest goes on from it when there is memory" {
+@test "no memory for a restore: SERVFAIL with EDE, the state stays, and is used later" {
 	jitsu wake saved.example.test
 	sleep 3
 	jitsu sleep saved.example.test
@@ -252,7 +254,7 @@ no_memory_for_saved() {
 	wait_for 60 nothing_left
 }
 
-@test "a guest that does not answer a suspend request is destroyed by the deadline, which is said once and marked" {
+@test "a guest that answers no suspend request is destroyed by the deadline, said once, marked" {
 	local start
 	jitsu wake mute.example.test
 	jitsu sleep mute.example.test
@@ -286,7 +288,7 @@ no_memory_for_saved() {
 	wait_for 60 nothing_left
 }
 
-@test "a state that its disk has no room for: the reason is said, the guest goes on, and its end is noticed" {
+@test "a state that its disk has no room for: the reason is said, the guest goes on, and may end" {
 	local start
 	end_jitsud TERM
 	mount -t tmpfs -o size=1m none "$DIR/state/saved"
@@ -303,7 +305,7 @@ no_memory_for_saved() {
 	start_jitsud
 }
 
-@test "jitsud ends in good order while a guest has not acknowledged its shutdown; the next one ends the guest" {
+@test "jitsud ends in order while a guest has not acknowledged its shutdown; the next one ends it" {
 	local asleep status=0
 	end_jitsud TERM
 	start_jitsud

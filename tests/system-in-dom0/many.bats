@@ -15,7 +15,7 @@ descriptors() { find "/proc/$(cat "$DIR/pid")/fd" -mindepth 1 | wc -l; }
 log_since() { tail -n "+$((LOG_LINES + 1))" "$DIR/log"; }
 ended() { log_since | grep -q 'create ends'; }
 
-@test "four wakes at once: all creates begin before the first ends, warm queries are answered meanwhile" {
+@test "four wakes at once: all creates begin before the first ends, warm queries are answered" {
 	local n pids="" start together warm=0
 	jitsu wake warm.example.test
 	LOG_LINES=$(wc -l <"$DIR/log")
@@ -40,12 +40,13 @@ ended() { log_since | grep -q 'create ends'; }
 	for n in q1 q2 q3 q4; do jitsu sleep $n.example.test; done
 	start=$(ms)
 	for n in q1 q2 q3 q4; do ask +short $n.example.test >/dev/null; done
-	echo "# four at once $together ms, in turn $(($(ms) - start)) ms; $warm warm queries answered before the first create ended" >&3
+	echo "# four at once $together ms, in turn $(($(ms) - start)) ms;" \
+	    "$warm warm queries answered before the first create ended" >&3
 	for n in q1 q2 q3 q4 warm; do jitsu sleep $n.example.test; done
 	wait_for 60 nothing_left
 }
 
-@test "20 wakes by dig, with curl at once, and 20 stops leave nothing, in Xen, in XenStore, and of open files" {
+@test "20 wakes by dig, with curl at once, and 20 stops leave nothing in Xen, XenStore and files" {
 	local i before
 	before=$(descriptors)
 	for ((i = 0; i < 20; i++)); do
@@ -64,14 +65,20 @@ all_managed() {
 	local all
 	wait_for 30 settled
 	all=$(domains)
-	[ "$(echo -n "$all" | grep -c .)" -eq "$(awake_now)" ] && [ -z "$(sed 's/-.*//' <<<"$all" | sort | uniq -d)" ]
+	[ "$(echo -n "$all" | grep -c .)" -eq "$(awake_now)" ] &&
+	    [ -z "$(sed 's/-.*//' <<<"$all" | sort | uniq -d)" ]
 }
-settled() { [ "$(jitsu --json list | jq '[.[] | select(.state == "booting" or .state == "stopping")] | length')" -eq 0 ]; }
+settled() {
+	[ "$(jitsu --json list |
+	    jq '[.[] | select(.state == "booting" or .state == "stopping")] | length')" -eq 0 ]
+}
 
 @test "SIGKILL at 20 moments of wakes and stops: none lost, none twice, none unmanaged" {
-	local i pid
+	local i pid verb
 	for ((i = 0; i < 20; i++)); do
-		if is_state q2 awake; then jitsu sleep q2.example.test >/dev/null 2>&1 & else jitsu wake q2.example.test >/dev/null 2>&1 & fi
+		verb=wake
+		! is_state q2 awake || verb='sleep'
+		jitsu $verb q2.example.test >/dev/null 2>&1 &
 		pid=$!
 		sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
 		end_jitsud KILL

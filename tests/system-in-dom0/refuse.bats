@@ -28,11 +28,17 @@ refused() {
 	wait_for 60 nothing_left
 }
 
-@test "a kernel that is none: SERVFAIL with EDE, libxl's words in show, nothing left" { refused nokernel 'libxl_dom.c'; }
-@test "too little memory: SERVFAIL with EDE, the figures in show, nothing left" { refused large 'not enough memory'; }
-@test "a hotplug script that fails: SERVFAIL with EDE, its name in show, nothing left" { refused noscript '/bin/false'; }
+@test "a kernel that is none: SERVFAIL with EDE, libxl's words in show, nothing left" {
+	refused nokernel 'libxl_dom.c'
+}
+@test "too little memory: SERVFAIL with EDE, the figures in show, nothing left" {
+	refused large 'not enough memory'
+}
+@test "a hotplug script that fails: SERVFAIL with EDE, its name in show, nothing left" {
+	refused noscript '/bin/false'
+}
 
-@test "a file system of libxl's that cannot be written: the reason in show; what is left then goes with the next wake" {
+@test "a file system of libxl's that cannot be written: the reason in show; a next wake clears up" {
 	mount --bind /var/lib/xen /var/lib/xen
 	mount -o remount,bind,ro /var/lib/xen
 	ask hello.example.test >/tmp/answer
@@ -51,7 +57,7 @@ refused() {
 # How many SYNs have gone through the bridge.
 syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
 
-@test "while a domain is made nobody is asked whether it answers: other guests on the bridge would get these frames" {
+@test "while a domain is made it is not probed: other guests on the bridge would get these frames" {
 	local after
 	# A port that takes what is for nobody.
 	ip link add port0 type veth peer name port1
@@ -73,7 +79,7 @@ syns() { nft list chain bridge probes out | sed -n 's/.*counter packets \([0-9]*
 	wait_for 60 nothing_left
 }
 
-@test "a bad xl file is refused with its line when the configuration is checked, and when it is read by a wake" {
+@test "a bad xl file is refused with its line, when the configuration is checked and by a wake" {
 	cp "$DIR/hello.xl" "$DIR/hello.xl.good"
 	echo 'memory = many' >>"$DIR/hello.xl"
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
@@ -128,7 +134,7 @@ no_xen() {
 vif_on_bridge() { ip -o link show "vif$(domid_of hello).0" | grep -q 'master jitsu0'; }
 hello_page() { page 10.77.0.10 | grep -q hello.example.test; }
 
-@test "a bridge that is made again gets the vifs of domains back; a vif that is taken away ends its domain" {
+@test "a bridge made again gets the vifs of domains back; a vif taken away ends its domain" {
 	local first
 	jitsu wake hello.example.test
 	first=$(domid_of hello)

@@ -84,7 +84,8 @@ limited() {
 	local pid dir
 	pid=$(qemu) || return 1
 	dir=/sys/fs/cgroup$(group_of "$pid")
-	echo "$dir memory.max $(cat "$dir/memory.max") memory.current $(cat "$dir/memory.current") cpu.weight $(cat "$dir/cpu.weight")"
+	echo "$dir memory.max $(cat "$dir/memory.max") memory.current" \
+	    "$(cat "$dir/memory.current") cpu.weight $(cat "$dir/cpu.weight")"
 	case $dir in $top/vm/*) ;; *) return 1 ;; esac
 	[ "$(cat "$dir/memory.max")" != max ] &&
 	    [ "$(cat "$dir/memory.current")" -gt "${least:-0}" ] &&
@@ -125,7 +126,8 @@ priorities() {
 	cp /etc/jitsu/example.zone /run/good.zone
 	echo 'bad A 10.77.0.300' >>/etc/jitsu/example.zone
 	systemctl kill -s HUP --kill-who=main $unit
-	within 60 eval "journalctl -q -u $unit -p err -o cat | grep 'error: zone example.test keeps its old contents'" &&
+	within 60 eval "journalctl -q -u $unit -p err -o cat |
+	    grep 'error: zone example.test keeps its old contents'" &&
 	    ! journalctl -q -u $unit -p err -o cat | grep ' info: '
 	local result=$?
 	cp /run/good.zone /etc/jitsu/example.zone
