@@ -6,10 +6,7 @@
 #include "dns/answer/denial.h"
 #include "dns/answer/lookup.h"
 #include "dns/zimage/rdata.h"
-#include "dns/answer/reply.h"
-#include "dns/answer/tsig.h"
 
-#define HEADER_LEN 12
 #define ARCOUNT 10             /* where it stands in the header */
 #define UDP_LEAST 512          /* RFC 1035 section 2.3.4, and RFC 6891 section 6.2.5 for smaller announcements */
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
@@ -523,10 +520,10 @@ dns_error_build(const struct dns_query *q, bool tcp, uint16_t rcode, struct dns_
 {
 	struct reply_end end = { .rcode = rcode, .ede = ede.code, .ede_text = ede.text };
 	size_t limit = reply_limit(q, tcp, conf, r), opt = reply_opt_len(q, conf);
-	size_t tsig = rcode == DNS_R_NOTAUTH ? tsig_reply_len(q) : 0;
+	size_t tsig = rcode == DNS_R_NOTAUTH ? tsig_reply_len(&q->tsig, q->wire, q->len) : 0;
 	struct reply w;
 
-	if (tsig > 0 && HEADER_LEN + q->question_len + opt + tsig > limit) {
+	if (tsig > 0 && DNS_MESSAGE_HEADER + q->question_len + opt + tsig > limit) {
 		/* RFC 8945 section 5.3: over TCP there is room. */
 		end = (struct reply_end){ .tc = true, .ede = -1 };
 		tsig = 0;
@@ -535,7 +532,7 @@ dns_error_build(const struct dns_query *q, bool tcp, uint16_t rcode, struct dns_
 	reply_finish(&w, &end, conf, r);
 	if (tsig == 0)
 		return;
-	tsig_reply_put(q, r->buf + r->len);
+	tsig_reply_put(&q->tsig, q->wire, q->len, r->buf + r->len);
 	r->len += tsig;
 	dns_put16(r->buf + ARCOUNT, (uint16_t)(dns_get16(r->buf + ARCOUNT) + 1));
 }

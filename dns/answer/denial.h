@@ -1,7 +1,8 @@
 /*
- * denial: the NSEC or NSEC3 records that prove what an answer says is not there (RFC 4035 section 3.1.3, RFC 5155 section 7.2).
+ * denial: the NSEC or NSEC3 records that prove what an answer says is not there (RFC 4035
+ * section 3.1.3, RFC 5155 section 7.2).
  *
- * For zones that come signed; the records and their order are in the image.
+ * For zones that come signed; the records and their order are in the zimage.
  */
 #ifndef DNS_ANSWER_DENIAL_H
 #define DNS_ANSWER_DENIAL_H

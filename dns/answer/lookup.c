@@ -1,35 +1,10 @@
-/* lookup: the zone for a name, and the node for a name in its zone. */
+/* lookup: the node for a name in its zone. */
 #include "dns/answer/lookup.h"
 
+#include "dns/answer/query.h"
 #include "dns/zimage/rdata.h"
 
-#define QUESTION_AT 12         /* behind a message's header */
 #define NODE_TAIL 40           /* of a name with one address */
-
-const struct dns_zone *
-dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len, const struct dns_labels *labels, bool above)
-{
-	uint64_t hash[DNS_WIRE_LABELS + 1];
-	unsigned most = labels->n, skip = above && labels->n > 0 ? 1 : 0;
-
-	if (most - skip > set->max_labels)
-		skip = most - set->max_labels;
-	hash[0] = set->seed;
-	for (unsigned k = 1; k <= most - skip; k++)
-		hash[k] = zhash_label(hash[k - 1], name + labels->off[most - k]);
-	for (unsigned k = most - skip + 1; k-- > set->min_labels;) {
-		size_t off = k > 0 ? labels->off[most - k] : len - 1;
-		uint32_t slot = zhash_slot(hash[k], set->nslots);
-
-		for (; set->slots[slot] != 0; slot = slot + 1 == set->nslots ? 0 : slot + 1) {
-			const struct dns_zone *z = &set->zones[set->slots[slot] - 1];
-
-			if (z->head->origin_len == len - off && memcmp(zone_origin(z->head), name + off, len - off) == 0)
-				return z;
-		}
-	}
-	return NULL;
-}
 
 /* The node whose labels relative to the origin are rel[0..rel_len). */
 static const struct znode *
@@ -182,12 +157,12 @@ dns_probe_slot(const struct dns_zoneset *set, const uint8_t *wire, size_t len, s
 	struct dns_labels labels;
 	const struct dns_zone *zone;
 	struct path path;
-	size_t name_len = len > QUESTION_AT ? dns_name_len(wire + QUESTION_AT, len - QUESTION_AT) : 0;
+	size_t name_len = len > DNS_MESSAGE_HEADER ? dns_name_len(wire + DNS_MESSAGE_HEADER, len - DNS_MESSAGE_HEADER) : 0;
 
 	p->z = NULL;
 	if (name_len == 0)
 		return;
-	dns_name_lower(name, wire + QUESTION_AT, name_len);
+	dns_name_lower(name, wire + DNS_MESSAGE_HEADER, name_len);
 	dns_name_labels(name, &labels);
 	zone = dns_zoneset_find(set, name, name_len, &labels, false);
 	if (zone == NULL)

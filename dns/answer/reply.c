@@ -3,21 +3,16 @@
 
 #include <string.h>
 
-#include "dns/server/cookie.h"
+#include "base/msg.h"
 #include "dns/zimage/rdata.h"
 
-#define HEADER_LEN 12
 #define POINTER_MAX 0x3fff
 #define OPT_LEN 11
-#define OPTION_NSID 3
-#define OPTION_COOKIE 10
-#define OPTION_KEEPALIVE 11
-#define OPTION_EDE 15
 #define COOKIE_LEN (4 + DNS_COOKIE_LEN)
 #define KEEPALIVE_LEN 6
 #define NSID_MOST (sizeof(((struct msg *)NULL)->dns_conf.nsid) - 1)
 
-_Static_assert(HEADER_LEN + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST + COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
+_Static_assert(DNS_MESSAGE_HEADER + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST + COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
     "whatever is asked with, a RRset that was compiled can be answered");
 
 void
@@ -30,9 +25,9 @@ reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limi
 	w->count[0] = w->count[1] = w->count[2] = 0;
 	w->names_ready = false;
 	w->nnames = 0;
-	w->len = HEADER_LEN;
-	if (q->question_len > 0 && HEADER_LEN + q->question_len <= w->limit) {
-		memcpy(buf + HEADER_LEN, q->qname_wire, q->question_len);
+	w->len = DNS_MESSAGE_HEADER;
+	if (q->question_len > 0 && DNS_MESSAGE_HEADER + q->question_len <= w->limit) {
+		memcpy(buf + DNS_MESSAGE_HEADER, q->qname_wire, q->question_len);
 		w->len += q->question_len;
 	}
 }
@@ -73,7 +68,7 @@ names_prepare(struct reply *w)
 	w->nnames = 0;
 	memset(w->by_len, 0, sizeof(w->by_len));
 	for (size_t i = 0; q->question_len > 0 && q->qname[i] != 0; i += 1u + q->qname[i])
-		name_remember(w, HEADER_LEN + i, q->qname_len - i);
+		name_remember(w, DNS_MESSAGE_HEADER + i, q->qname_len - i);
 }
 
 /* Does the message have this name at `at`?  We wrote it ourselves, so its pointers are sound. */
@@ -143,13 +138,13 @@ put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *sto
 	while (stored[labels] != 0 && stored[labels] < 0xc0)
 		labels += 1u + stored[labels];
 	if (stored[labels] != 0 && !rewrite) {
-		suffix = o->stored_len - ((dns_get16(stored + labels) & POINTER_MAX) - HEADER_LEN);
+		suffix = o->stored_len - ((dns_get16(stored + labels) & POINTER_MAX) - DNS_MESSAGE_HEADER);
 		if (suffix <= o->shared) {
 			*used = labels + 2;
 			names_prepare(w);
 			for (size_t i = 0; i < labels; i += 1u + stored[i])
 				name_remember(w, w->len + i, labels - i + suffix);
-			return put_bytes(w, stored, labels) && put_pointer(w, HEADER_LEN + w->q->qname_len - suffix);
+			return put_bytes(w, stored, labels) && put_pointer(w, DNS_MESSAGE_HEADER + w->q->qname_len - suffix);
 		}
 	}
 	len = zname_expand(stored, o->stored, o->stored_len, name, used);
@@ -165,7 +160,7 @@ put_owner(struct reply *w, const uint8_t *name, size_t len)
 
 	if (len <= q->qname_len && q->question_len > 0 && memcmp(name, q->qname + q->qname_len - len, len) == 0 &&
 	    dns_name_under(q->qname, q->qname_len, name, len) && len > 1)
-		return put_pointer(w, HEADER_LEN + q->qname_len - len);
+		return put_pointer(w, DNS_MESSAGE_HEADER + q->qname_len - len);
 	return put_name(w, name, len);
 }
 
@@ -227,7 +222,7 @@ put_first_owner(struct reply *w, const struct reply_owner *o, uint16_t *pointer)
 	if (o->name == o->stored && o->shared > 1 && q->question_len > 0) {
 		size_t own = shared_extend(q->qname, q->qname_len - o->shared, o->name, o->len - o->shared);
 
-		if (!put_bytes(w, o->name, own) || !put_pointer(w, HEADER_LEN + q->qname_len - (o->len - own)))
+		if (!put_bytes(w, o->name, own) || !put_pointer(w, DNS_MESSAGE_HEADER + q->qname_len - (o->len - own)))
 			return false;
 	} else if (!put_owner(w, o->name, o->len)) {
 		return false;
@@ -449,19 +444,19 @@ put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_con
 	p[7] = w->q->edns.dnssec_ok ? 0x80 : 0;
 	w->len += OPT_LEN;
 	if (edns->cookie_reply && cap - w->len >= COOKIE_LEN)
-		put_option(w, OPTION_COOKIE, edns->cookie, DNS_COOKIE_LEN, NULL, 0);
+		put_option(w, DNS_OPTION_COOKIE, edns->cookie, DNS_COOKIE_LEN, NULL, 0);
 	if (edns->keepalive && cap - w->len >= KEEPALIVE_LEN) {
 		dns_put16(code, conf->keepalive);
-		put_option(w, OPTION_KEEPALIVE, code, sizeof(code), NULL, 0);
+		put_option(w, DNS_OPTION_KEEPALIVE, code, sizeof(code), NULL, 0);
 	}
 	if (nsid > 0 && cap - w->len >= 4 + nsid)
-		put_option(w, OPTION_NSID, NULL, 0, conf->nsid, nsid);
+		put_option(w, DNS_OPTION_NSID, NULL, 0, conf->nsid, nsid);
 	if (end->ede >= 0 && cap - w->len >= 6) {
 		dns_put16(code, (uint16_t)end->ede);
 		text = end->ede_text != NULL ? strlen(end->ede_text) : 0;
 		if (cap - w->len < 6 + text)
 			text = 0;
-		put_option(w, OPTION_EDE, code, sizeof(code), end->ede_text, text);
+		put_option(w, DNS_OPTION_EDE, code, sizeof(code), end->ede_text, text);
 	}
 	dns_put16(p + 9, (uint16_t)(w->len - start - OPT_LEN));
 	w->count[REPLY_ADDITIONAL]++;

@@ -4,11 +4,28 @@
 #ifndef DNS_ANSWER_REPLY_H
 #define DNS_ANSWER_REPLY_H
 
-#include "dns/answer/answer.h"
+#include "dns/answer/query.h"
 #include "dns/zimage/format.h"
 
-#define REPLY_NAMES 200    /* suffixes remembered for compression; beyond it names are only written longer */
+/* What a server puts into replies besides the zone's data. */
+struct dns_reply_conf {
+	uint16_t udp_payload;      /* our EDNS buffer size; also the limit for UDP replies */
+	const char *nsid;          /* NULL or empty = none */
+	uint16_t keepalive;        /* of an idle TCP connection, in tenths of a second (RFC 7828) */
+};
 
+/* A reply's place, and what became of the reply. */
+struct dns_reply {
+	uint8_t *buf;              /* DNS_MESSAGE_MAX bytes for TCP, conf.udp_payload for UDP */
+	size_t cap;
+	size_t len;                /* out */
+	uint16_t rcode;            /* out, extended */
+};
+
+/* Suffixes remembered for compression; names beyond that are only written longer. */
+#define REPLY_NAMES 200
+
+/* A reply on its way. */
 struct reply {
 	uint8_t *buf;
 	size_t len;                /* bytes written */
@@ -17,10 +34,10 @@ struct reply {
 	uint16_t count[3];         /* answer, authority, additional */
 	bool names_ready;          /* the tables below are filled in when first needed */
 	unsigned nnames;
-	uint8_t by_len[256];       /* length of a suffix → 1 + index of the newest with that length */
+	uint8_t by_len[256];       /* length of a suffix → 1 + index of the newest of that length */
 	struct {
 		uint16_t at;       /* where in the message */
-		uint8_t older;     /* 1 + index of the next older one of the same length */
+		uint8_t older;     /* 1 + index of the next older name of the same length */
 	} names[REPLY_NAMES];
 };
 
@@ -30,25 +47,35 @@ enum reply_section { REPLY_ANSWER, REPLY_AUTHORITY, REPLY_ADDITIONAL };
 struct reply_owner {
 	const uint8_t *name;       /* as it is to be called */
 	size_t len;
-	const uint8_t *stored;     /* owner of the node it comes from (differs for wildcards); its RDATA's pointers refer to it */
+	const uint8_t *stored;     /* owner of the node it comes from, which its RDATA's pointers refer
+	                              to; differs from `name` for wildcards */
 	size_t stored_len;
-	size_t shared;             /* so many last bytes of `stored` are the last bytes of the question's name as well */
+	size_t shared;             /* so many last bytes of `stored` end the question's name as well */
 };
 
-/* Begins with the question.  `limit` bounds the whole message; `opt` bytes of it are kept free (reply_opt_len). */
+/*
+ * Begins with the question.  `limit` bounds the whole message; `opt` bytes of it are kept free
+ * (reply_opt_len).
+ */
 void reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt);
 
 enum reply_part { REPLY_DATA = 1, REPLY_SIGS = 2 };
 
 /* Appends a RRset, its signatures, or both; false, and nothing written, when that does not fit. */
-bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, unsigned parts);
+bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o,
+    const struct zrrset *set, unsigned parts);
 
-/* The same for the very node that the question names, first thing in the answer: a copy. `parts` has REPLY_DATA. */
+/*
+ * The same for the very node that the question names, first thing in the answer: a copy.  `parts`
+ * has REPLY_DATA.
+ */
 bool reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts);
 
-/* One record made up here, for the answer section: a CNAME, whose target is compressed, or one without names in it. */
-bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len);
+/* A CNAME made up here, for the answer section; its target is compressed. */
+bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl,
+    const uint8_t *target, size_t target_len);
 
+/* A record made up here, for the answer section, without names in its data. */
 struct reply_made {
 	uint16_t type, class;
 	uint32_t ttl;
@@ -56,7 +83,8 @@ struct reply_made {
 	size_t rdlen;
 };
 
-bool reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made);
+bool reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len,
+    const struct reply_made *made);
 
 /* Header, counts and OPT; `aa` and `tc` are flags. */
 struct reply_end {
@@ -66,7 +94,8 @@ struct reply_end {
 	const char *ede_text;      /* NULL = none */
 };
 
-void reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf, struct dns_reply *r);
+void reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf,
+    struct dns_reply *r);
 
 /* Bytes to leave for the OPT that reply_finish will add. */
 size_t reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf);

@@ -14,18 +14,18 @@
 
 /* The name at `at`, which may be compressed, into `name`; its length, or 0 when it is malformed. */
 static size_t
-name_expand(const struct dns_query *q, const uint8_t *at, uint8_t name[DNS_WIRE_NAME])
+name_expand(const uint8_t *wire, size_t wire_len, const uint8_t *at, uint8_t name[DNS_WIRE_NAME])
 {
-	const uint8_t *end = q->wire + q->len, *before = at;
+	const uint8_t *end = wire + wire_len, *before = at;
 	size_t len = 0;
 
 	while (at < end) {
 		if ((*at & 0xc0) == 0xc0) {
 			size_t to = 0;
 
-			if (end - at < 2 || (to = dns_get16(at) & 0x3fffu) >= (size_t)(before - q->wire))
+			if (end - at < 2 || (to = dns_get16(at) & 0x3fffu) >= (size_t)(before - wire))
 				return 0;   /* only backwards, so that it ends */
-			before = at = q->wire + to;
+			before = at = wire + to;
 			continue;
 		}
 		if (*at > 63 || end - at < 1 + *at || len + 1u + *at > DNS_WIRE_NAME)
@@ -40,8 +40,10 @@ name_expand(const struct dns_query *q, const uint8_t *at, uint8_t name[DNS_WIRE_
 }
 
 bool
-tsig_parse(struct dns_query *q, const uint8_t *owner, const uint8_t *fixed, const uint8_t *rdata)
+tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *owner,
+    const uint8_t *fixed)
 {
+	const uint8_t *rdata = fixed + FIXED_LEN;
 	size_t rdlen = dns_get16(fixed + 8), algorithm = dns_name_len(rdata, rdlen), mac, other;
 	uint8_t name[DNS_WIRE_NAME];
 
@@ -54,40 +56,41 @@ tsig_parse(struct dns_query *q, const uint8_t *owner, const uint8_t *fixed, cons
 	if (rdlen < algorithm + HEAD_LEN + mac + TAIL_LEN)
 		return false;
 	other = dns_get16(rdata + algorithm + HEAD_LEN + mac + 4);
-	if (rdlen != algorithm + HEAD_LEN + mac + TAIL_LEN + other || name_expand(q, owner, name) == 0)
+	if (rdlen != algorithm + HEAD_LEN + mac + TAIL_LEN + other ||
+	    name_expand(wire, len, owner, name) == 0)
 		return false;
-	q->tsig.owner = owner;
-	q->tsig.rdata = rdata;
+	t->owner = owner;
+	t->rdata = rdata;
 	return true;
 }
 
 size_t
-tsig_reply_len(const struct dns_query *q)
+tsig_reply_len(const struct dns_tsig *t, const uint8_t *wire, size_t len)
 {
 	uint8_t name[DNS_WIRE_NAME];
 
-	if (q->tsig.rdata == NULL)
+	if (t->rdata == NULL)
 		return 0;
-	return name_expand(q, q->tsig.owner, name) + FIXED_LEN +
-	    dns_name_len(q->tsig.rdata, DNS_WIRE_NAME) + HEAD_LEN + TAIL_LEN;
+	return name_expand(wire, len, t->owner, name) + FIXED_LEN +
+	    dns_name_len(t->rdata, DNS_WIRE_NAME) + HEAD_LEN + TAIL_LEN;
 }
 
 void
-tsig_reply_put(const struct dns_query *q, uint8_t *p)
+tsig_reply_put(const struct dns_tsig *t, const uint8_t *wire, size_t len, uint8_t *p)
 {
-	size_t algorithm = dns_name_len(q->tsig.rdata, DNS_WIRE_NAME);
+	size_t algorithm = dns_name_len(t->rdata, DNS_WIRE_NAME);
 
-	p += name_expand(q, q->tsig.owner, p);
+	p += name_expand(wire, len, t->owner, p);
 	dns_put16(p, DNS_T_TSIG);
 	dns_put16(p + 2, DNS_CLASS_ANY);
 	dns_put32(p + 4, 0);
 	dns_put16(p + 8, (uint16_t)(algorithm + HEAD_LEN + TAIL_LEN));
 	p += FIXED_LEN;
 	/* RFC 8945 section 5.3.2: without a MAC.  The algorithm, the time and the fudge are the client's. */
-	memcpy(p, q->tsig.rdata, algorithm + TIME_LEN + 2);
+	memcpy(p, t->rdata, algorithm + TIME_LEN + 2);
 	p += algorithm + TIME_LEN + 2;
 	dns_put16(p, 0);
-	dns_put16(p + 2, q->id);
+	memcpy(p + 2, wire, 2);   /* the ID */
 	dns_put16(p + 4, ERROR_BADKEY);
 	dns_put16(p + 6, 0);
 }

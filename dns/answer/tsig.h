@@ -8,18 +8,26 @@
 #ifndef DNS_ANSWER_TSIG_H
 #define DNS_ANSWER_TSIG_H
 
-#include "dns/answer/answer.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A TSIG record, in the wire of its message. */
+struct dns_tsig {
+	const uint8_t *owner, *rdata;   /* NULL = none */
+};
 
 /*
- * The record at `owner` of q's message; `fixed` is what stands between its name and its RDATA.
- * Fills in q->tsig; false: it cannot be read.
+ * The record at `owner` of the message wire[0..len); `fixed` is what stands between its name and its
+ * RDATA.  Fills in *t; false: it cannot be read.
  */
-bool tsig_parse(struct dns_query *q, const uint8_t *owner, const uint8_t *fixed, const uint8_t *rdata);
+bool tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *owner,
+    const uint8_t *fixed);
 
-/* Bytes of the record that answers q->tsig, or 0 where q has none. */
-size_t tsig_reply_len(const struct dns_query *q);
+/* Bytes of the record that answers *t, of the same message, or 0 where there is none. */
+size_t tsig_reply_len(const struct dns_tsig *t, const uint8_t *wire, size_t len);
 
 /* Writes the record to `p`, where tsig_reply_len bytes are free. */
-void tsig_reply_put(const struct dns_query *q, uint8_t *p);
+void tsig_reply_put(const struct dns_tsig *t, const uint8_t *wire, size_t len, uint8_t *p);
 
 #endif

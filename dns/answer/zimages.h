@@ -5,9 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/msg.h"
-#include "dns/answer/answer.h"
+#include "dns/answer/zoneset.h"
 
 struct images_row {
 	uint32_t id;

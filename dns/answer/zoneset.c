@@ -1,11 +1,12 @@
-/* zoneset: mapped images, and immutable sets of zones bound out of them. */
+/* zoneset: mapped zimages, and immutable sets of zones bound out of them. */
+#include "dns/answer/zoneset.h"
+
 #include <ldns/dname.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "base/memfd.h"
-#include "dns/answer/lookup.h"
 
 #define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
 
@@ -195,6 +196,31 @@ dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struc
 	for (uint32_t i = 0; i < set->nzones; i++)
 		set_enter(set, i);
 	return ERR_OK;
+}
+
+const struct dns_zone *
+dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len, const struct dns_labels *labels, bool above)
+{
+	uint64_t hash[DNS_WIRE_LABELS + 1];
+	unsigned most = labels->n, skip = above && labels->n > 0 ? 1 : 0;
+
+	if (most - skip > set->max_labels)
+		skip = most - set->max_labels;
+	hash[0] = set->seed;
+	for (unsigned k = 1; k <= most - skip; k++)
+		hash[k] = zhash_label(hash[k - 1], name + labels->off[most - k]);
+	for (unsigned k = most - skip + 1; k-- > set->min_labels;) {
+		size_t off = k > 0 ? labels->off[most - k] : len - 1;
+		uint32_t slot = zhash_slot(hash[k], set->nslots);
+
+		for (; set->slots[slot] != 0; slot = slot + 1 == set->nslots ? 0 : slot + 1) {
+			const struct dns_zone *z = &set->zones[set->slots[slot] - 1];
+
+			if (z->head->origin_len == len - off && memcmp(zone_origin(z->head), name + off, len - off) == 0)
+				return z;
+		}
+	}
+	return NULL;
 }
 
 void

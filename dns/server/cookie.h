@@ -12,10 +12,7 @@
 #include <stdint.h>
 
 #include "base/msg.h"
-
-#define DNS_COOKIE_CLIENT 8
-#define DNS_COOKIE_SERVER 16
-#define DNS_COOKIE_LEN (DNS_COOKIE_CLIENT + DNS_COOKIE_SERVER)
+#include "dns/answer/query.h"   /* the cookies' lengths */
 
 struct dns_cookie_secrets {
 	uint32_t n;                                        /* 0: cookies are not answered */

@@ -1,15 +1,10 @@
-/* message: a query's bytes, checked and taken apart. */
+/* query: a query's bytes, checked and taken apart. */
+#include "dns/answer/query.h"
+
 #include <string.h>
 
-#include "dns/answer/answer.h"
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
-#include "dns/answer/tsig.h"
-
-#define HEADER_LEN 12
-#define OPTION_NSID 3
-#define OPTION_COOKIE 10
-#define OPTION_KEEPALIVE 11
 
 /* What is left of the message; every read is checked. */
 struct cursor {
@@ -59,12 +54,12 @@ parse_options(struct cursor c, struct dns_edns *e)
 		len = dns_get16(head + 2);
 		if (!take(&c, len, &data))
 			return false;
-		if (code == OPTION_NSID) {
+		if (code == DNS_OPTION_NSID) {
 			e->nsid = true;
-		} else if (code == OPTION_KEEPALIVE) {
+		} else if (code == DNS_OPTION_KEEPALIVE) {
 			e->keepalive = true;
 			e->keepalive_bad |= len > 0;
-		} else if (code == OPTION_COOKIE) {
+		} else if (code == DNS_OPTION_COOKIE) {
 			/* RFC 7873 section 5.2.2: any other length is a FORMERR. */
 			if (len != 8 && (len < 16 || len > sizeof(e->cookie)))
 				return false;
@@ -98,7 +93,7 @@ parse_additional(struct cursor *c, struct dns_query *q, uint16_t *rcode)
 	rdlen = dns_get16(fixed + 8);
 	if (type == DNS_T_TSIG) {
 		*rcode = DNS_R_NOTAUTH;   /* whatever else there is to say */
-		return tsig_parse(q, start, fixed, rdata);
+		return tsig_parse(&q->tsig, q->wire, q->len, start, fixed);
 	}
 	if (type != DNS_T_OPT)
 		return true;
@@ -164,7 +159,7 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 	q->edns = (struct dns_edns){ .present = false };
 	q->tsig = (struct dns_tsig){ NULL, NULL };
 	*rcode = DNS_R_NOERROR;
-	if (!take(&c, HEADER_LEN, &h) || (h[2] & 0x80) != 0)
+	if (!take(&c, DNS_MESSAGE_HEADER, &h) || (h[2] & 0x80) != 0)
 		return DNS_PARSED_DROP;
 	q->id = dns_get16(h);
 	q->opcode = (h[2] >> 3) & 0x0f;

@@ -1,4 +1,4 @@
-/* message_test: queries as they should be, and as they should not. */
+/* query_test: queries as they should be, and as they should not. */
 #include "tests/unit/dns/zone_fixture.h"
 
 static const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = "here" };
