@@ -3,7 +3,8 @@
 #   make                 build/jitsud build/jitsu build/hello.elf
 #   make tests           the unit test programs, under build/tests/unit/
 #   make install         honours PREFIX and DESTDIR; PREFIX may differ from that of `make`
-#   make uninstall       removes what was installed, with the same PREFIX and DESTDIR; /etc/jitsu stays
+#   make uninstall       removes what was installed, with the same PREFIX and DESTDIR; /etc/jitsu
+#                        stays
 #   make V=1             shows the commands
 #   make SAN=1           address and undefined-behaviour sanitizers, in build/san
 #   make COVERAGE=1      gcov, in build/cov
@@ -25,7 +26,8 @@ BUILD   ?= build
 endif
 
 VERSION := 0.1.0
-PACKAGES := ldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables libseccomp libcap-ng
+PACKAGES := ldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables \
+            libseccomp libcap-ng
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wimplicit-fallthrough -Wformat=2
@@ -128,31 +130,36 @@ tests: $(UNIT)
 
 include $(wildcard tests/*/*.mk)
 
+TO = $(DESTDIR)$(PREFIX)
+
 # Configuration that is there stays as it is.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/jitsu $(DESTDIR)$(PREFIX)/share/jitsu \
-	    $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/jitsu
-	install -m 755 $(BUILD)/jitsud $(DESTDIR)$(PREFIX)/sbin/jitsud
-	install -m 755 $(BUILD)/jitsu $(DESTDIR)$(PREFIX)/bin/jitsu
-	install -m 755 scripts/cgroup-reset $(DESTDIR)$(PREFIX)/libexec/jitsu/cgroup-reset
-	install -m 644 $(BUILD)/hello.elf $(DESTDIR)$(PREFIX)/share/jitsu/hello.elf
-	install -m 644 man/jitsud.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	install -m 644 man/jitsu.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	install -m 644 man/jitsu.conf.5 man/jitsu.zone.5 $(DESTDIR)$(PREFIX)/share/man/man5/
-	install -m 644 config/jitsu.bash-completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/jitsu
-	sed 's|@PREFIX@|$(PREFIX)|' config/jitsud.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/jitsud.service
+	install -d $(addprefix $(TO)/,sbin bin libexec/jitsu share/jitsu \
+	    share/man/man8 share/man/man1 share/man/man5 share/bash-completion/completions \
+	    lib/systemd/system) $(DESTDIR)/etc/jitsu
+	install -m 755 $(BUILD)/jitsud $(TO)/sbin/jitsud
+	install -m 755 $(BUILD)/jitsu $(TO)/bin/jitsu
+	install -m 755 scripts/cgroup-reset $(TO)/libexec/jitsu/cgroup-reset
+	install -m 644 $(BUILD)/hello.elf $(TO)/share/jitsu/hello.elf
+	install -m 644 man/jitsud.8 $(TO)/share/man/man8/
+	install -m 644 man/jitsu.1 $(TO)/share/man/man1/
+	install -m 644 man/jitsu.conf.5 man/jitsu.zone.5 $(TO)/share/man/man5/
+	install -m 644 config/jitsu.bash-completion $(TO)/share/bash-completion/completions/jitsu
+	sed 's|@PREFIX@|$(PREFIX)|' config/jitsud.service >$(TO)/lib/systemd/system/jitsud.service
+	chmod 644 $(TO)/lib/systemd/system/jitsud.service
 	for f in jitsu.conf example.zone; do \
 	    test -e $(DESTDIR)/etc/jitsu/$$f || \
-	    sed 's|"hello.elf"|"$(PREFIX)/share/jitsu/hello.elf"|' config/$$f >$(DESTDIR)/etc/jitsu/$$f; done
+	    sed 's|"hello.elf"|"$(PREFIX)/share/jitsu/hello.elf"|' config/$$f \
+	        >$(DESTDIR)/etc/jitsu/$$f; done
 
 # Configuration, state and users stay; a daemon that runs goes on.
 uninstall:
-	cd $(DESTDIR)$(PREFIX) && rm -f sbin/jitsud bin/jitsu libexec/jitsu/cgroup-reset libexec/jitsu/jitsu-xen-vif \
-	    share/jitsu/hello.elf share/man/man8/jitsud.8 share/man/man1/jitsu.1 share/man/man5/jitsu.conf.5 \
-	    share/man/man5/jitsu.zone.5 share/bash-completion/completions/jitsu lib/systemd/system/jitsud.service
-	for d in libexec/jitsu share/jitsu; do rmdir $(DESTDIR)$(PREFIX)/$$d 2>/dev/null || true; done
+	cd $(TO) && rm -f sbin/jitsud bin/jitsu \
+	    libexec/jitsu/cgroup-reset libexec/jitsu/jitsu-xen-vif \
+	    share/jitsu/hello.elf share/man/man8/jitsud.8 share/man/man1/jitsu.1 \
+	    share/man/man5/jitsu.conf.5 share/man/man5/jitsu.zone.5 \
+	    share/bash-completion/completions/jitsu lib/systemd/system/jitsud.service
+	for d in libexec/jitsu share/jitsu; do rmdir $(TO)/$$d 2>/dev/null || true; done
 
 clean:
 	rm -rf $(BUILD)

@@ -1,4 +1,5 @@
-/* analyzer: tells clang's analyzer what it cannot see from one file: the functions that report a failure return one. */
+/* analyzer: tells clang's analyzer what it cannot see from one file: the functions that report a
+ * failure return one. */
 #ifndef SCRIPTS_ANALYZER_H
 #define SCRIPTS_ANALYZER_H
 

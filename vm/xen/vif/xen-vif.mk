@@ -4,7 +4,8 @@ all: $(BUILD)/jitsu-xen-vif
 
 $(BUILD)/jitsu-xen-vif: vm/xen/vif/xen-vif.c $(BUILD)/flags
 	$(call say,LD,$@)
-	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -o $@ $< -lxenstore -lxentoolcore -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) -O2 -static -o $@ $< \
+	    -lxenstore -lxentoolcore -lpthread
 
 install: install-xen-vif
 install-xen-vif: $(BUILD)/jitsu-xen-vif
