@@ -1,6 +1,6 @@
 /*
- * sandbox: how a child confines itself, in the order of DESIGN.md: (exec and hand-over came before) empty root, groups, uid,
- * no_new_privs, seccomp.  What cannot be dropped is fatal.
+ * sandbox: how a child confines itself after exec and hand-over, in this order: empty root, groups,
+ * uid, no_new_privs, seccomp.  What cannot be dropped is fatal.
  *
  * A filter is an allow-list; each call stands beside its reason.  A call that is not on the list kills the process.
  */
