@@ -1,5 +1,5 @@
 /*
- * store: the database: opening, schema, statements, transactions.  The only file that knows SQLite.
+ * db: the database: opening, schema, statements, transactions.  The only file that knows SQLite.
  *
  * One connection in EXCLUSIVE locking mode: a second daemon on the same file is refused, and the WAL index lives in our own memory.
  * Commits do not sync (WAL, synchronous=NORMAL) and checkpoints are made by store_db_tidy, not by a commit that something waits for.
