@@ -1,5 +1,5 @@
 /*
- * loop: the store as the warden's loop sees it: commands out, completions in, one thread between.
+ * store: the store as the warden's loop sees it: commands out, completions in, one thread between.
  *
  *     loop:    call → (touches, events: wait here, at most a second) → queue ─┐
  *     thread:                    carry + queue → one transaction → reads → done ─┐
