@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "dns/dns.h"
 #include "src/load/check.h"
-#include "src/process/fresh.h"
+#include "src/process/process.h"
 #include "src/warden/warden.h"
 #include "vm/vm.h"
 

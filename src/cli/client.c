@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "src/cli/cli.h"
-#include "src/control/proto.h"
+#include "src/control/control.h"
 #include "base/suggest.h"
 
 struct cli_client {

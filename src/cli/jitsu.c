@@ -8,7 +8,7 @@
 
 #include "src/cli/cli.h"
 #include "src/control/control.h"
-#include "src/process/fresh.h"
+#include "src/process/process.h"
 
 static int
 wrong_for(const struct cli_verb *v, const char *what)

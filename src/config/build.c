@@ -5,6 +5,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "src/config/config.h"
 #include "src/config/impl.h"
 
 #define DEFAULT_BOOTS_LEAST 4u
@@ -41,7 +42,7 @@ config_line(const struct config_raw *raw, const char *name)
 }
 
 static void
-store_number(const struct option *o, uint64_t number, void *field)
+store_number(const struct config_option *o, uint64_t number, void *field)
 {
 	switch (o->type) {
 	case OPTION_BOOL:
@@ -60,7 +61,7 @@ store_number(const struct option *o, uint64_t number, void *field)
 }
 
 static void
-store_one(struct config_loader *l, const struct option *o, const char *text, unsigned line, void *field)
+store_one(struct config_loader *l, const struct config_option *o, const char *text, unsigned line, void *field)
 {
 	uint64_t number;
 
@@ -92,7 +93,7 @@ store_default_list(struct config_loader *l, const char *def, struct config_list 
 }
 
 static void
-store_option(struct config_loader *l, struct config_raw *raw, const struct option *o, void *field, unsigned *line)
+store_option(struct config_loader *l, struct config_raw *raw, const struct config_option *o, void *field, unsigned *line)
 {
 	unsigned row = option_row(o);
 	const struct config_list *value = raw->set[row] ? &raw->values[row] : NULL;

@@ -96,7 +96,7 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	struct config_loader *l = loading;
 	struct config_raw *raw = raw_get(l, cfg);
-	const struct option *o = option_find(section_of(cfg), opt->name, strlen(opt->name));
+	const struct config_option *o = option_find(section_of(cfg), opt->name, strlen(opt->name));
 	unsigned row, line = (unsigned)cfg->line;
 	struct errmsg m;
 	uint64_t number;
@@ -193,7 +193,7 @@ static void
 note_empty_lists(struct config_loader *l, struct config_raw *raw)
 {
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 		unsigned row = option_row(o);
 		const cfg_opt_t *opt;
 

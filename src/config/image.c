@@ -1,6 +1,7 @@
 /* image: images, their devices and templates. */
 #include <string.h>
 
+#include "src/config/config.h"
 #include "src/config/impl.h"
 #include "src/config/template.h"
 
@@ -105,7 +106,7 @@ is_set(const struct config_raw *raw, const char *name)
 static bool
 is_default(const struct config_raw *raw, const char *name)
 {
-	const struct option *o = option_find(OPTION_IMAGE, name, strlen(name));
+	const struct config_option *o = option_find(OPTION_IMAGE, name, strlen(name));
 	const struct config_list *v = &raw->values[option_row(o)];
 
 	return o->def != NULL && v->n == 1 && strcmp(v->items[0], o->def) == 0;
@@ -167,7 +168,7 @@ check_image(struct config_loader *l, const struct config_raw *raw, const struct 
 static void
 build_image(struct config_loader *l, struct config_raw *raw)
 {
-	static const struct option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
+	static const struct config_option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
 	struct config_image *im = &l->conf->images[l->conf->nimages];
 	unsigned word = 0;
 	uint32_t n = 0;

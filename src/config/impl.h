@@ -3,8 +3,8 @@
 #define SRC_CONFIG_IMPL_H
 
 #include "base/arena.h"
-#include "src/config/config.h"
 #include "src/config/options.h"
+#include "src/config/types.h"
 
 #define CONFIG_ROWS 64                 /* options of one section */
 

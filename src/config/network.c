@@ -1,6 +1,7 @@
 /* network: networks and what they must not do to each other. */
 #include <string.h>
 
+#include "src/config/config.h"
 #include "src/config/impl.h"
 
 /* The subnet that holds `a`, or NULL. */
@@ -120,7 +121,7 @@ check_bridge(struct config_loader *l, const struct config_raw *raw, unsigned ind
 static void
 check_title(struct config_loader *l, const struct config_raw *raw)
 {
-	static const struct option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
+	static const struct config_option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
 	struct errmsg m;
 	uint64_t unused;
 

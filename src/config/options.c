@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "src/config/config.h"
+#include "src/config/types.h"
 
 #define SECOND 1000ull
 #define MINUTE (60 * SECOND)
@@ -58,7 +58,7 @@ _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer
 	{ OPTION_MAPPING, name, type, OPTION_UNIT, least, most, NULL, NULL, 0, help }
 
 /* For lists, least and most bound the number of items. */
-const struct option options[] = {
+const struct config_option options[] = {
 	TOP("listen", OPTION_LISTEN, OPTION_LIST | OPTION_RESTART, 1, LIMIT_LISTEN, "0.0.0.0 ::", NULL, listen_text,
 	    "addresses to answer on, each with a port of its own where one is written"),
 	TOP("port", OPTION_INT, OPTION_RESTART, 1, 65535, "53", NULL, port, "UDP and TCP port"),
@@ -183,18 +183,18 @@ option_section_name(enum option_section s)
 }
 
 static bool
-named(const struct option *o, const char *name, size_t len)
+named(const struct config_option *o, const char *name, size_t len)
 {
 	return strlen(o->name) == len && memcmp(o->name, name, len) == 0;
 }
 
 static bool
-is_key(const struct option *o)
+is_key(const struct config_option *o)
 {
 	return o->section == OPTION_MAPPING || (o->section == OPTION_IMAGE && (o->flags & OPTION_UNIT) != 0);
 }
 
-const struct option *
+const struct config_option *
 option_find(enum option_section s, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < options_count; i++) {
@@ -204,7 +204,7 @@ option_find(enum option_section s, const char *name, size_t len)
 	return NULL;
 }
 
-const struct option *
+const struct config_option *
 option_find_key(const char *name, size_t len)
 {
 	for (unsigned i = 0; i < options_count; i++) {
@@ -215,9 +215,9 @@ option_find_key(const char *name, size_t len)
 }
 
 unsigned
-option_row(const struct option *o)
+option_row(const struct config_option *o)
 {
-	const struct option *first = o;
+	const struct config_option *first = o;
 
 	while (first > options && first[-1].section == o->section)
 		first--;
@@ -259,7 +259,7 @@ options_print(FILE *f)
 	enum option_section last = OPTION_SECTIONS;
 
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 		char accepts[256];
 
 		if (o->section != last)

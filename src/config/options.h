@@ -62,7 +62,7 @@ enum option_type {
 #define OPTION_AUTO_32 UINT32_MAX
 #define OPTION_AUTO_64 UINT64_MAX
 
-struct option {
+struct config_option {
 	enum option_section section;
 	const char *name;
 	enum option_type type;
@@ -74,7 +74,7 @@ struct option {
 	const char *help;              /* one phrase */
 };
 
-extern const struct option options[];
+extern const struct config_option options[];
 extern const unsigned options_count;
 
 /* Drivers of this build, ends with NULL. */
@@ -83,11 +83,11 @@ extern const char *const option_drivers[];
 /* `limits`, `network`, ...; "" for the top level, "mapping" for OPTION_MAPPING. */
 const char *option_section_name(enum option_section s);
 /* NULL when there is none. */
-const struct option *option_find(enum option_section s, const char *name, size_t len);
+const struct config_option *option_find(enum option_section s, const char *name, size_t len);
 /* A key of a mapping: OPTION_MAPPING rows and those of images with OPTION_UNIT. */
-const struct option *option_find_key(const char *name, size_t len);
+const struct config_option *option_find_key(const char *name, size_t len);
 /* Number of the row within its section. */
-unsigned option_row(const struct option *o);
+unsigned option_row(const struct config_option *o);
 /* Offers the names of a section's options (for OPTION_MAPPING: of the keys; at the top level also of the sections). */
 void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
@@ -99,11 +99,11 @@ void options_print(FILE *f);
  * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other types it is untouched.  The message says what is
  * wrong and what is accepted, without the option's name.
  */
-enum err option_parse(const struct option *o, const char *text, uint64_t *number, struct errmsg *m);
+enum err option_parse(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
 /* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
-void option_accepts(const struct option *o, char *buf, size_t size);
+void option_accepts(const struct config_option *o, char *buf, size_t size);
 /* Number to text such that option_parse gives it back. */
-void option_format(const struct option *o, uint64_t number, char *buf, size_t size);
+void option_format(const struct config_option *o, uint64_t number, char *buf, size_t size);
 
 /* `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port, or milliseconds, or where the key begins. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);

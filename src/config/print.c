@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/config/config.h"
 #include "src/config/impl.h"
 
 static uint64_t
-load_number(const struct option *o, const void *field)
+load_number(const struct config_option *o, const void *field)
 {
 	switch (o->type) {
 	case OPTION_BOOL:
@@ -50,7 +51,7 @@ static void
 print_options(FILE *f, enum option_section section, const void *base, const char *indent)
 {
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 		const void *field = (const char *)base + o->offset;
 		char text[64];
 
@@ -108,7 +109,7 @@ lists_equal(const struct config_list *a, const struct config_list *b)
 }
 
 static bool
-options_equal(const struct option *o, const void *a, const void *b)
+options_equal(const struct config_option *o, const void *a, const void *b)
 {
 	const char *x, *y;
 
@@ -127,7 +128,7 @@ config_needs_restart(const struct config *old, const struct config *fresh, struc
 	bool any = false;
 
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 		const char *a = o->section == OPTION_TOP ? (const char *)old : (const char *)&old->limits;
 		const char *b = o->section == OPTION_TOP ? (const char *)fresh : (const char *)&fresh->limits;
 		const unsigned *lines = o->section == OPTION_TOP ? fresh->lines : fresh->limits_lines;

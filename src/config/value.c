@@ -200,7 +200,7 @@ option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonl
 }
 
 static bool
-parse_text(const struct option *o, const char *text)
+parse_text(const struct config_option *o, const char *text)
 {
 	struct msg_addr a;
 	struct addr_range r;
@@ -248,7 +248,7 @@ has_control(const char *text)
 }
 
 static enum err
-refuse(const struct option *o, const char *text, enum err e, struct errmsg *m)
+refuse(const struct config_option *o, const char *text, enum err e, struct errmsg *m)
 {
 	char accepts[256];
 
@@ -257,7 +257,7 @@ refuse(const struct option *o, const char *text, enum err e, struct errmsg *m)
 }
 
 static enum err
-parse_number(const struct option *o, const char *text, uint64_t *number, struct errmsg *m)
+parse_number(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m)
 {
 	uint64_t n = 0;
 
@@ -279,7 +279,7 @@ parse_number(const struct option *o, const char *text, uint64_t *number, struct 
 }
 
 enum err
-option_parse(const struct option *o, const char *text, uint64_t *number, struct errmsg *m)
+option_parse(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m)
 {
 	bool list = (o->flags & OPTION_LIST) != 0;
 	size_t least = list ? 1 : o->least, most = list ? 1023 : o->most;
@@ -294,7 +294,7 @@ option_parse(const struct option *o, const char *text, uint64_t *number, struct 
 }
 
 static void
-accepts_words(const struct option *o, char *buf, size_t size)
+accepts_words(const struct config_option *o, char *buf, size_t size)
 {
 	size_t used = 0;
 
@@ -319,7 +319,7 @@ static const char *const text_accepts[OPTION_TYPES] = {
 };
 
 void
-option_accepts(const struct option *o, char *buf, size_t size)
+option_accepts(const struct config_option *o, char *buf, size_t size)
 {
 	static const char *const what[] = {
 		[OPTION_INT] = "a number",
@@ -347,7 +347,7 @@ option_accepts(const struct option *o, char *buf, size_t size)
 }
 
 void
-option_format(const struct option *o, uint64_t number, char *buf, size_t size)
+option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
 {
 	const struct suffix *s = suffixes(o->type), *best = s;
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/zonefile.h"
+#include "src/config/config.h"
 #include "src/config/impl.h"
 
 /* A label may be an asterisk (RFC 4592 section 2.1.2), not contain one. */

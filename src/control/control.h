@@ -51,8 +51,8 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "src/control/proto.h"     /* its lines, for both ends */
 
-#define CONTROL_VERSION 1
 #define CONTROL_PATH "/run/jitsu/control"
 #define CONTROL_GROUP "jitsu-admin"
 

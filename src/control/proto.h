@@ -9,7 +9,8 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "src/control/control.h"
+
+#define CONTROL_VERSION 1
 
 /*
  * Parses one request line (no newline).  On success *args is the caller's and *verb points into it.  ERR_PARSE: no JSON object, no verb; ERR_UNSUPPORTED:

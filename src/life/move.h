@@ -5,7 +5,7 @@
 #ifndef SRC_LIFE_MOVE_H
 #define SRC_LIFE_MOVE_H
 
-#include "src/life/life.h"
+#include "src/life/types.h"
 
 enum {
 	F_WAITING = 0x001,   /* somebody is owed a WOKEN */

@@ -10,10 +10,9 @@
 #include "src/load/check_host.h"
 #include "src/load/check_impl.h"
 #include "src/config/config.h"
-#include "src/process/cookie_secret.h"
+#include "src/process/process.h"
 #include "src/load/hostnet.h"
-#include "src/units/mapping.h"
-#include "src/config/options.h"
+#include "src/units/units.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */
 static void

@@ -16,9 +16,9 @@
 
 #include "base/addr.h"
 #include "src/load/check_impl.h"
-#include "src/control/proto.h"
+#include "src/control/control.h"
 #include "src/warden/holds.h"
-#include "src/store/address.h"
+#include "src/store/store.h"
 
 static enum err
 add_row(const struct store_address_row *row, void *arg)

@@ -9,14 +9,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "src/config/options.h"
+#include "src/config/config.h"
 #include "vm/vm.h"
 
 /* As the start does (need_user): a default user that is not there is replaced by a number. */
 static void
 check_user(const struct config *conf, const char *key, const char *name, struct report *r)
 {
-	const struct option *o = option_find(OPTION_TOP, key, strlen(key));
+	const struct config_option *o = option_find(OPTION_TOP, key, strlen(key));
 	const struct passwd *pw = getpwnam(name);
 	unsigned line = conf->lines[option_row(o)];
 

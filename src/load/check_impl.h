@@ -3,7 +3,7 @@
 #define SRC_LOAD_CHECK_IMPL_H
 
 #include "src/config/config.h"
-#include "src/units/mapping.h"
+#include "src/units/units.h"
 
 /* Units of a finished set that would be refused, since their addresses are held for others. */
 void check_holds(const struct config *conf, const struct mapping_set *set, struct report *r);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/config/options.h"
+#include "src/config/config.h"
 
 static bool
 addr_take(struct msg_addr *to, const struct sockaddr *from)

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "base/writers.h"
-#include "src/process/children.h"
+#include "src/process/process.h"
 #include "src/warden/warden.h"
 
 /* Where the image of a zone comes from. */

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
-#include "src/config/options.h"
+#include "src/config/config.h"
 
 #define PASSWD_BYTES 16384
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/addr.h"
+#include "src/store/cmd.h"
 
 struct entry {
 	struct msg_addr addr;

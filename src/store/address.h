@@ -16,9 +16,11 @@
 #ifndef SRC_STORE_ADDRESS_H
 #define SRC_STORE_ADDRESS_H
 
-#include "src/store/cmd.h"
+#include "base/err.h"
+#include "src/store/types.h"
 
 struct store_addresses;
+struct store_cmds;
 
 struct store_addresses *store_addresses_new(uint32_t hold_s);
 void store_addresses_free(struct store_addresses *t);   /* NULL is allowed */
@@ -27,6 +29,10 @@ void store_addresses_free(struct store_addresses *t);   /* NULL is allowed */
  * Rows as the database, or a daemon, has them; in any order, and all of them before what follows.
  */
 enum err store_addresses_add(struct store_addresses *t, const struct store_address_row *row);
+typedef enum err (*store_row_cb)(const struct store_address_row *row, void *arg);
+/* Every row of a database that nobody has open; it is only read (db.c). */
+enum err store_db_addresses_peek(
+    const char *path, store_row_cb each, void *arg, struct errmsg *m);
 /*
  * They are complete.  Removals in the future are the doing of a wrong clock: they count from now.
  */

@@ -1,6 +1,5 @@
 /*
- * cmd: between the loop's side of the store (store_loop.c, store_address.c) and the database
- * (store.c).  Not included by others, but for check_holds.c, which has no loop.
+ * cmd: between the loop's side of the store (store.c, address.c) and the database (db.c).
  *
  * A command is one allocation; its strings lie behind it.  It is made on the loop, carried out by the store's thread, and comes back to the loop, where
  * its callback is called and it is freed.
@@ -10,7 +9,8 @@
 
 #include <sys/queue.h>
 
-#include "src/store/store.h"
+#include "base/err.h"
+#include "src/store/types.h"
 
 enum store_cmd_kind {
 	STORE_CMD_PUT,
@@ -20,16 +20,6 @@ enum store_cmd_kind {
 	STORE_CMD_ADDRESS,         /* insert or replace */
 	STORE_CMD_ADDRESS_FORGET,
 	STORE_CMD_READ,
-};
-
-#define STORE_ADDRESS_TEXT 50   /* as ADDR_TEXT */
-
-/* A row of the address table. */
-struct store_address_row {
-	char text[STORE_ADDRESS_TEXT];
-	const char *owner;
-	int64_t removed_at;        /* wall clock, s; 0 = in use */
-	bool used;                 /* it was handed out */
 };
 
 struct store_cmd {
@@ -55,31 +45,5 @@ struct store_cmd {
 STAILQ_HEAD(store_cmds, store_cmd);
 
 void store_cmd_free(struct store_cmd *c);
-
-/* ---- the database, store.c; one thread at a time ---- */
-
-struct store_db;
-
-enum err store_db_open(const char *path, uint32_t events_keep, struct store_db **db, struct errmsg *m);
-void store_db_close(struct store_db *db);
-
-/* Carries out all writing commands of `cmds` in one transaction: all or nothing. */
-enum err store_db_write(struct store_db *db, struct store_cmds *cmds, struct errmsg *m);
-
-/* Carries out one STORE_CMD_READ, filling in found, nfound and found_text. */
-enum err store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m);
-
-/* Checkpoint and pruning, when they are due: after a group's completions have left, and rather not while others wait (`busy`). */
-void store_db_tidy(struct store_db *db, bool busy);
-
-enum err store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg *m);
-typedef enum err (*store_db_address_cb)(const struct store_address_row *row, void *arg);
-enum err store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, struct errmsg *m);
-
-/* The same of a file that nobody has open; it is only read. */
-enum err
-store_db_addresses_peek(const char *path, store_db_address_cb each, void *arg, struct errmsg *m);
-
-const char *store_db_boot_id(const struct store_db *db);
 
 #endif

@@ -4,7 +4,7 @@
  * One connection in EXCLUSIVE locking mode: a second daemon on the same file is refused, and the WAL index lives in our own memory.
  * Commits do not sync (WAL, synchronous=NORMAL) and checkpoints are made by store_db_tidy, not by a commit that something waits for.
  */
-#include "src/store/store.h"
+#include "src/store/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/store/cmd.h"
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */
@@ -478,7 +477,7 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 
 static enum err
 addresses_read(
-    struct store_db *db, sqlite3_stmt *st, store_db_address_cb each, void *arg, struct errmsg *m)
+    struct store_db *db, sqlite3_stmt *st, store_row_cb each, void *arg, struct errmsg *m)
 {
 	struct store_address_row row;
 	enum err e = ERR_OK;
@@ -502,14 +501,14 @@ addresses_read(
 }
 
 enum err
-store_db_addresses(struct store_db *db, store_db_address_cb each, void *arg, struct errmsg *m)
+store_db_addresses(struct store_db *db, store_row_cb each, void *arg, struct errmsg *m)
 {
 	return addresses_read(db, db->st[ST_ADDRESSES], each, arg, m);
 }
 
 /* Without a log nothing but the file itself is looked at; with one SQLite must join the two. */
 enum err
-store_db_addresses_peek(const char *path, store_db_address_cb each, void *arg, struct errmsg *m)
+store_db_addresses_peek(const char *path, store_row_cb each, void *arg, struct errmsg *m)
 {
 	char uri[3 * PATH_MAX + 32] = "file:", wal[PATH_MAX];
 	struct store_db db = { .path = (char *)(uintptr_t)path };

@@ -8,6 +8,8 @@
  * `carry` holds what a failed transaction could not write and nobody waits for; it goes before the next commands, so that the order
  * of the calls stays the order of the writes.
  */
+#include "src/store/store.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,7 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "src/store/address.h"
+#include "src/store/db.h"
 
 #define FLUSH_MS 1000
 #define TOUCH_BUCKETS 256

@@ -27,66 +27,11 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-#include "base/limits.h"
 #include "base/msg.h"
+#include "src/store/address.h"   /* who has or had which address */
+#include "src/store/types.h"     /* rows and events */
 
 struct store;
-
-/* Strings are read during the call (put) or valid during the callback (load); NULL is stored as "". */
-struct store_unit {
-	const char *owner;            /* absolute, lower case, no final dot; the key */
-	const char *state;            /* the life cycle's word: "booting", "awake", ... */
-	const char *uuid;             /* of the VM, in text; "" = none */
-	const char *driver;
-	const char *image;
-	uint64_t awake_since_ns;      /* 0 = none, here and below */
-	uint64_t last_activity_ns;
-	uint64_t deadline_ns;         /* the next thing to happen by itself: going to sleep, the end of a boot's patience */
-	uint64_t backoff_until_ns;
-	uint64_t boots, crashes;
-	uint32_t failures;            /* in a row */
-	uint32_t last_boot_ms;        /* from the wake to ready */
-	const char *last_error;
-	const char *identity;         /* what a guest was told and cannot unlearn; "" = not known, or there is none */
-	const char *console;          /* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
-	bool this_boot;               /* load only: the row is of this boot of the host */
-};
-
-/* The legs of a wake; each in microseconds, STORE_STEP_NONE when it did not happen. */
-enum store_step {
-	STORE_STEP_SPAWN,             /* query or packet → the VM's process was executed */
-	STORE_STEP_ALIVE,             /* → first frame of the guest */
-	STORE_STEP_READY,             /* → the readiness test succeeded */
-	STORE_STEP_ANSWER,            /* → the first held query was answered */
-	STORE_STEPS
-};
-#define STORE_STEP_NONE (-1)
-
-/* "spawn", "alive", "ready", "answer": the keys of durations_us in JSON. */
-extern const char *const store_step_names[STORE_STEPS];
-
-struct store_event {
-	int64_t id;                   /* read only: grows with time */
-	uint64_t time_us;             /* wall clock; 0 in store_event_add = now */
-	uint64_t mono_ns;             /* 0 in store_event_add = now */
-	const char *unit;             /* "" = the daemon itself */
-	const char *kind;             /* one word: "wake", "ready", "sleep", "died", "failed", "adopted", ... */
-	int64_t step_us[STORE_STEPS];
-	const char *text;
-};
-
-/* An event without durations; text is printf-like in the caller's hands. */
-#define STORE_EVENT(u, k, t)                                                                                       \
-	((struct store_event){ .unit = (u), .kind = (k), .text = (t),                                                  \
-	    .step_us = { STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE } })
-
-struct store_conf {
-	uint32_t events_keep;         /* newest events kept; 0 = STORE_EVENTS_KEEP */
-	uint32_t address_hold_s;      /* how long a removed unit's address is refused to others; STORE_ADDRESS_HOLD_S is usual, 0 = never */
-};
-
-/* How a command ended; `why` is "" when e is ERR_OK, and valid during the callback. */
-typedef void (*store_done_cb)(enum err e, const char *why, void *arg);
 
 /*
  * Opens or creates the database (mode 0600; the directory must exist) and brings its schema up to date.  Blocking, for the start.
@@ -115,7 +60,6 @@ enum err store_open_anyhow(struct event_base *base, const char *path, const stru
 void store_close(struct store *s);
 
 /* Every row of `unit`, in the order of names.  Blocking, for the start. */
-typedef void (*store_unit_cb)(const struct store_unit *u, void *arg);
 enum err store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *m);
 
 /*
@@ -139,34 +83,17 @@ void store_event_add(struct store *s, const struct store_event *ev);
  * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit` is NULL; oldest of them first.
  * Sees every event that was added before the call, and none that was added later.  `evs` is valid during the callback.
  */
-typedef void (*store_events_cb)(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
 void store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
 
 /* ---- addresses ---- */
 
 /*
  * An address that was handed out stays in caches, so it is held: refused to others for a while,
- * when its owner is gone or has another (store_address.h).  The table is in memory (loaded by
+ * when its owner is gone or has another (address.h).  The table is in memory (loaded by
  * store_open) and written on change.
  */
 #define STORE_ADDRESS_HOLD_S (3 * 24 * 3600)
 #define STORE_EVENTS_KEEP 100000
-
-struct store_address {
-	struct msg_addr addr;         /* prefixlen is ignored */
-	const char *owner;
-};
-
-/* What the table wants to know of a configuration. */
-struct store_names {
-	/* The unit that a name stands for: its own, or an alias's; NULL = none. */
-	const char *(*unit_of)(const char *name, void *arg);
-	/* Might there be such a unit, in what cannot be read? */
-	bool (*hidden)(const char *name, void *arg);
-	/* This claim is held against its owner, as `why` says. */
-	void (*held)(const struct store_address *claim, const char *why, void *arg);
-	void *arg;
-};
 
 /*
  * May `owner` have this address now?  ERR_EXISTS: no; the message says who had it, until when it
@@ -190,14 +117,6 @@ store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, co
 enum err store_address_forget(struct store *s, const struct msg_addr *addr);
 
 /* Each row, by address. */
-struct store_address_view {
-	struct msg_addr addr;
-	const char *owner;
-	bool used;                    /* it was handed out */
-	uint64_t removed_at;          /* wall clock, s; 0 = in use */
-	uint64_t held_until;          /* likewise; 0 = not held */
-};
-typedef void (*store_address_cb)(const struct store_address_view *v, void *arg);
 void store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb each, void *arg);
 
 /* This boot's id as in /proc/sys/kernel/random/boot_id. */

@@ -255,36 +255,3 @@ mapping_set_bytes(const struct mapping_set *set)
 	return sizeof(*set) + set->arena.bytes + index_bytes(&set->names) + index_bytes(&set->addrs) + index_bytes(&set->macs) +
 	    index_bytes(&set->disks_written) + index_bytes(&set->disks_read);
 }
-
-const struct msg_addr *
-mapping_unit_addr(const struct unit_conf *u, int family)
-{
-	for (unsigned i = 0; i < u->naddrs; i++) {
-		if (u->addrs[i].family == family)
-			return &u->addrs[i];
-	}
-	return NULL;
-}
-
-const struct msg_addr *
-mapping_gateway(const struct config_network *net, const struct msg_addr *a)
-{
-	for (unsigned i = 0; i < net->ngateways; i++) {
-		if (addr_in_prefix(a, &net->gateways[i]))
-			return &net->gateways[i];
-	}
-	return NULL;
-}
-
-void
-mapping_mac_derive(const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6])
-{
-	char text[LIMIT_NAME_TEXT + 16];
-	int len = snprintf(text, sizeof(text), "mac %u %s", nic, name);
-	uint64_t hash = siphash24(secret->key, text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
-
-	for (unsigned i = 0; i < 6; i++)
-		mac[i] = (uint8_t)(hash >> (8 * i));
-	/* Locally administered, unicast; and never the prefixes that hypervisors give out (52:54:00, fe:..). */
-	mac[0] = 0x02;
-}

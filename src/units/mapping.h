@@ -14,36 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/limits.h"
-#include "base/msg.h"
-#include "dns/dns.h"
-#include "src/config/config.h"
-#include "vm/vm.h"
-
-/* Kept in the state directory, so that MACs survive; from getrandom(2). */
-struct mapping_secret {
-	uint8_t key[16];
-};
-
-struct unit_conf {
-	const char *name;              /* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
-	const struct config_zone *zone;
-	const struct config_image *image;
-	struct unit_conf *target;      /* an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is empty then */
-	struct unit_conf **needs;      /* units to be awake first */
-	const char *file;              /* where the mapping stands */
-	uint32_t line;
-	uint16_t nneeds;
-	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
-	bool needed;                   /* another unit needs it, or did when the set was finished before */
-	bool refused;                  /* alone, in a zone that was kept: no unit, its name is plain data */
-	uint8_t mac[6];
-	struct msg_addr *addrs;        /* prefixlen is its subnet's */
-	struct config_policy policy;   /* resolved: nothing in it means "default" any more */
-};
-
-struct mapping_set;
+#include "src/units/types.h"
 
 /* `host` are the host's own addresses, refused to units; copied.  NULL when out of memory. */
 struct mapping_set *mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
@@ -87,24 +58,9 @@ const struct unit_conf *mapping_unit_find(const struct mapping_set *set, const c
 /* Was it refused alone, in a zone that was kept? */
 bool mapping_unit_refused(const struct mapping_set *set, const char *owner);
 
-/* What an alias stands for, or the unit itself. */
-static inline const struct unit_conf *
-mapping_unit_target(const struct unit_conf *u)
-{
-	return u->target != NULL ? u->target : u;
-}
-
 /* Units that are not aliases, and bytes that the set occupies (for `jitsu status`). */
 uint32_t mapping_set_units(const struct mapping_set *set);
 size_t mapping_set_bytes(const struct mapping_set *set);
-
-/* The first address of `family` (4 or 6), or NULL. */
-const struct msg_addr *mapping_unit_addr(const struct unit_conf *u, int family);
-/* The gateway of the subnet of `a` in the unit's network, or NULL. */
-const struct msg_addr *mapping_gateway(const struct config_network *net, const struct msg_addr *a);
-
-/* Locally administered, unicast (02:..), from the secret, the unit's name and the number of the NIC: the same for ever. */
-void mapping_mac_derive(const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6]);
 
 /* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
 enum err mapping_secret_load(const char *state_dir, struct mapping_secret *secret, struct errmsg *m);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/units/mapping.h"
 #include "src/units/mapping_impl.h"
 
 #define HEIGHT_UNKNOWN 0

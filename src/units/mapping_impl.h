@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/index.h"
-#include "src/units/mapping.h"
+#include "src/units/types.h"
 
 /* Names of other units as written, for mapping_set_finish. */
 struct mapping_reference {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "src/units/mapping_impl.h"
-#include "src/config/options.h"
+#include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
 #define IDLE_LEAST_MS (60u * 1000)
@@ -18,7 +18,7 @@
 struct keys {
 	unsigned n;
 	struct {
-		const struct option *o;
+		const struct config_option *o;
 		char text[256];
 		uint64_t number;
 	} at[KEYS_MOST];
@@ -64,7 +64,7 @@ take_string(struct job *j, const char *data, size_t len)
 	const char *equals = memchr(data, '=', len);
 	size_t name_len = equals == NULL ? 0 : (size_t)(equals - data);
 	struct keys *k = &j->keys;
-	const struct option *o;
+	const struct config_option *o;
 	struct suggest near;
 	struct errmsg m;
 
@@ -108,7 +108,7 @@ take_string(struct job *j, const char *data, size_t len)
 static bool
 check_owner(struct job *j)
 {
-	static const struct option owner = { .name = "owner", .type = OPTION_OWNER, .least = 1, .most = 253 };
+	static const struct config_option owner = { .name = "owner", .type = OPTION_OWNER, .least = 1, .most = 253 };
 	uint64_t unused;
 
 	if (option_parse(&owner, j->d->owner, &unused, NULL) == ERR_OK)
@@ -170,7 +170,7 @@ set_policy(struct job *j)
 	struct config_image scratch = *j->u->image;
 
 	for (unsigned i = 0; i < j->keys.n; i++) {
-		const struct option *o = j->keys.at[i].o;
+		const struct config_option *o = j->keys.at[i].o;
 		char *field = (char *)&scratch + o->offset;
 		uint64_t n = j->keys.at[i].number;
 
@@ -282,7 +282,7 @@ check_mac(struct job *j)
 	char shown[ADDR_MAC_TEXT];
 
 	if (text == NULL || !addr_parse_mac(text, u->mac))
-		mapping_mac_derive(&j->set->secret, u->name, 0, u->mac);
+		unit_addr_mac(&j->set->secret, u->name, 0, u->mac);
 	for (unsigned nic = 0; nic <= u->image->nnics; nic++) {
 		const struct vm_host_mac *own;
 		const struct unit_conf *other;
@@ -292,7 +292,7 @@ check_mac(struct job *j)
 		if (nic == 0)
 			memcpy(mac, u->mac, sizeof(mac));
 		else
-			mapping_mac_derive(&j->set->secret, u->name, nic, mac);
+			unit_addr_mac(&j->set->secret, u->name, nic, mac);
 		own = index_find(&j->set->host_macs, mac, sizeof(mac));
 		other = index_find(&j->set->macs, mac, sizeof(mac));
 		addr_mac_text(mac, shown);
@@ -417,7 +417,7 @@ mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 	for (unsigned nic = 1; nic <= u->image->nnics; nic++) {
 		uint8_t mac[6], *key;
 
-		mapping_mac_derive(&set->secret, u->name, nic, mac);
+		unit_addr_mac(&set->secret, u->name, nic, mac);
 		key = (uint8_t *)arena_strndup(&set->arena, (const char *)mac, sizeof(mac));
 		if (key == NULL)
 			set->nomem = true;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
 /* kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and overlay */
@@ -70,7 +71,7 @@ nic_mac(const struct mapping_secret *secret, const struct unit_conf *u, unsigned
 	if (nic == 0)
 		memcpy(mac, u->mac, sizeof(u->mac));
 	else
-		mapping_mac_derive(secret, u->name, nic, mac);
+		unit_addr_mac(secret, u->name, nic, mac);
 }
 
 static void

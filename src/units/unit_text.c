@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/units/unit_addr.h"
+
 #define NO_UUID "00000000-0000-0000-0000-000000000000"
 _Static_assert(sizeof(NO_UUID) == VM_UUID_TEXT, "what is checked at a load is as long as what is used");
 
@@ -15,7 +17,7 @@ fill_family(struct unit_text *t, const struct unit_conf *u, unsigned i)
 		{ TEMPLATE_ADDRESS, TEMPLATE_PREFIXLEN, TEMPLATE_GATEWAY },
 		{ TEMPLATE_ADDRESS6, TEMPLATE_PREFIXLEN6, TEMPLATE_GATEWAY6 },
 	};
-	const struct msg_addr *a = mapping_unit_addr(u, i == 0 ? 4 : 6), *gw;
+	const struct msg_addr *a = unit_addr(u, i == 0 ? 4 : 6), *gw;
 
 	if (a == NULL)
 		return;
@@ -23,7 +25,7 @@ fill_family(struct unit_text *t, const struct unit_conf *u, unsigned i)
 	snprintf(t->prefixlen[i], sizeof(t->prefixlen[i]), "%u", a->prefixlen);
 	t->v.values[slots[i][0]] = t->address[i];
 	t->v.values[slots[i][1]] = t->prefixlen[i];
-	gw = mapping_gateway(u->image->network, a);
+	gw = unit_addr_gateway(u->image->network, a);
 	if (gw == NULL)
 		return;
 	addr_text(gw, t->gateway[i]);

@@ -2,8 +2,7 @@
 #ifndef SRC_UNITS_UNIT_TEXT_H
 #define SRC_UNITS_UNIT_TEXT_H
 
-#include "src/units/mapping.h"
-#include "src/config/template.h"
+#include "src/units/types.h"
 #include "vm/vm.h"
 
 struct unit_text {

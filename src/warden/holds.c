@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "src/warden/aside.h"
 #include "src/warden/record.h"
-#include "src/store/address.h"
+#include "src/store/store.h"
 #include "src/warden/warden.h"
 
 /* ---- claims ---- */

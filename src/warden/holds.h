@@ -6,7 +6,7 @@
 #define SRC_WARDEN_HOLDS_H
 
 #include "src/control/control.h"
-#include "src/units/mapping.h"
+#include "src/units/units.h"
 #include "src/store/store.h"
 
 struct warden;

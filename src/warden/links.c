@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/record.h"
-#include "src/units/spec.h"
+#include "src/units/units.h"
 #include "src/warden/warden.h"
 
 /* unit_run.links; from LINK_LOST on nobody can reach it. */

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/record.h"
-#include "src/units/spec.h"
+#include "src/units/units.h"
 #include "src/warden/warden.h"
 
 /* The bridge's own address in the subnet of `guest`; family 0 when it has none. */

@@ -17,10 +17,9 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-#include "src/life/admit.h"
-#include "src/control/control.h"
 #include "src/life/life.h"
-#include "src/units/mapping.h"
+#include "src/control/control.h"
+#include "src/units/units.h"
 #include "vm/vm.h"
 
 struct warden;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "src/warden/needs.h"
 #include "src/warden/record.h"
-#include "src/units/spec.h"
+#include "src/units/units.h"
 
 struct wake_op *
 wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_event_kind ends_with)

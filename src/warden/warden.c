@@ -29,14 +29,11 @@
 #include "base/log.h"
 #include "base/siphash.h"
 #include "src/warden/aside.h"
-#include "src/process/daemonize.h"
-#include "src/process/fresh.h"
+#include "src/process/process.h"
 #include "src/warden/holds.h"
 #include "src/load/zjob.h"
-#include "src/process/notify.h"
 #include "src/warden/record.h"
 #include "src/warden/rundir.h"
-#include "src/process/surroundings.h"
 
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
 #define WARDEN_NICE (-10)

@@ -102,7 +102,7 @@ every_row_has_a_passing_and_a_failing_value(void **state)
 	(void)state;
 	assert_int_equal(NSAMPLES, options_count);
 	for (unsigned i = 0; i < NSAMPLES; i++) {
-		const struct option *o = option_find(samples[i].section, samples[i].name, strlen(samples[i].name));
+		const struct config_option *o = option_find(samples[i].section, samples[i].name, strlen(samples[i].name));
 		struct errmsg m;
 		uint64_t n;
 
@@ -147,7 +147,7 @@ defaults_are_accepted_and_come_back(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 		char text[64];
 		uint64_t n = 0;
 
@@ -165,7 +165,7 @@ defaults_are_accepted_and_come_back(void **state)
 static void
 quantities(void **state)
 {
-	const struct option *idle = option_find_key("idle", 4), *memory = option_find_key("memory", 6);
+	const struct config_option *idle = option_find_key("idle", 4), *memory = option_find_key("memory", 6);
 	static const char *const bad[] = { "", "s", "1", "1.5s", " 1s", "1s ", "+1s", "1S", "1ms1s", "99999999999999999999s", "auto " };
 	char text[64];
 	uint64_t n;
@@ -273,7 +273,7 @@ paragraph(const char *page, const char *heading, const char *name)
 }
 
 static void
-check_paragraph(const char *page, const char *heading, const struct option *o)
+check_paragraph(const char *page, const char *heading, const struct config_option *o)
 {
 	char *text = paragraph(page, heading, o->name), want[128];
 
@@ -310,7 +310,7 @@ man_pages_agree(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < options_count; i++) {
-		const struct option *o = &options[i];
+		const struct config_option *o = &options[i];
 
 		if (o->section != OPTION_MAPPING)
 			check_paragraph(conf, headings[o->section], o);

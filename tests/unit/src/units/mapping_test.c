@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/units/mapping.h"
+#include "src/units/unit_addr.h"
 
 static const char conf_text[] =
     "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
@@ -141,9 +142,9 @@ a_unit(void **state)
 	assert_true(u->policy.memory_bytes == 32u << 20);
 	assert_int_equal(u->mac[5], 0xaa);
 	assert_int_equal(u->naddrs, 2);
-	assert_int_equal(mapping_unit_addr(u, 4)->prefixlen, 24);
-	assert_int_equal(mapping_unit_addr(u, 6)->prefixlen, 64);
-	assert_non_null(mapping_gateway(u->image->network, mapping_unit_addr(u, 6)));
+	assert_int_equal(unit_addr(u, 4)->prefixlen, 24);
+	assert_int_equal(unit_addr(u, 6)->prefixlen, 64);
+	assert_non_null(unit_addr_gateway(u->image->network, unit_addr(u, 6)));
 	assert_int_equal(mapping_set_units(f->set), 1);
 	assert_int_equal(mapping_set_add_units(f->set, f->a, NULL, 0, &f->r), ERR_EXISTS);
 }
@@ -343,8 +344,8 @@ macs_of_the_host(void **state)
 	struct dns_unit c = unit("z.a.test", "10.77.0.12 image=any", 3);
 	struct vm_host_mac host[4] = { { { 2, 0, 0, 0, 0, 1 }, 1 }, { { 2, 0, 0, 0, 0, 1 }, 999999 } };
 
-	mapping_mac_derive(&secret, "y.b.test", 0, host[2].mac);
-	mapping_mac_derive(&secret, "z.a.test", 1, host[3].mac);
+	unit_addr_mac(&secret, "y.b.test", 0, host[2].mac);
+	unit_addr_mac(&secret, "z.a.test", 1, host[3].mac);
 	assert_int_equal(mapping_set_host_macs(f->set, host, 4), ERR_OK);
 	assert_int_equal(mapping_set_add_units(f->set, f->a, &a, 1, &f->r), ERR_PARSE);
 	assert_finding(f, 0, "x.zone:1: x.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is this host's own (lo); use another mac=");
@@ -365,18 +366,18 @@ macs(void **state)
 
 	assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
 	assert_finding(f, 0, "x.zone:2: y.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is that of x.a.test (x.zone:1) already; use another mac=");
-	mapping_mac_derive(&secret, "x.a.test", 0, m);
-	mapping_mac_derive(&secret, "x.a.test", 0, n);
+	unit_addr_mac(&secret, "x.a.test", 0, m);
+	unit_addr_mac(&secret, "x.a.test", 0, n);
 	assert_memory_equal(m, n, 6);
 	assert_int_equal(m[0], 0x02);
-	mapping_mac_derive(&secret, "x.a.test", 1, n);
+	unit_addr_mac(&secret, "x.a.test", 1, n);
 	assert_memory_not_equal(m, n, 6);
-	mapping_mac_derive(&other, "x.a.test", 0, n);
+	unit_addr_mac(&other, "x.a.test", 0, n);
 	assert_memory_not_equal(m, n, 6);
-	mapping_mac_derive(&secret, "y.a.test", 0, n);
+	unit_addr_mac(&secret, "y.a.test", 0, n);
 	assert_memory_not_equal(m, n, 6);
 	/* Somebody else's derived address, of the second NIC too. */
-	mapping_mac_derive(&secret, "x.a.test", 1, n);
+	unit_addr_mac(&secret, "x.a.test", 1, n);
 	{
 		char text[64], mac[ADDR_MAC_TEXT];
 

@@ -1,0 +1,46 @@
+/* types: what a mapping says of a unit. */
+#ifndef SRC_UNITS_TYPES_H
+#define SRC_UNITS_TYPES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/msg.h"
+#include "dns/dns.h"
+#include "src/config/config.h"
+#include "vm/vm.h"
+
+/* Kept in the state directory, so that MACs survive; from getrandom(2). */
+struct mapping_secret {
+	uint8_t key[16];
+};
+
+struct unit_conf {
+	const char *name;              /* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
+	const struct config_zone *zone;
+	const struct config_image *image;
+	struct unit_conf *target;      /* an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is empty then */
+	struct unit_conf **needs;      /* units to be awake first */
+	const char *file;              /* where the mapping stands */
+	uint32_t line;
+	uint16_t nneeds;
+	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
+	bool needed;                   /* another unit needs it, or did when the set was finished before */
+	bool refused;                  /* alone, in a zone that was kept: no unit, its name is plain data */
+	uint8_t mac[6];
+	struct msg_addr *addrs;        /* prefixlen is its subnet's */
+	struct config_policy policy;   /* resolved: nothing in it means "default" any more */
+};
+
+struct mapping_set;
+
+/* What an alias stands for, or the unit itself. */
+static inline const struct unit_conf *
+mapping_unit_target(const struct unit_conf *u)
+{
+	return u->target != NULL ? u->target : u;
+}
+
+#endif

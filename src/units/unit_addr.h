@@ -1,0 +1,20 @@
+/* unit_addr: the addresses of a unit: IP, gateway, MAC. */
+#ifndef SRC_UNITS_UNIT_ADDR_H
+#define SRC_UNITS_UNIT_ADDR_H
+
+#include "src/units/types.h"
+
+/* The first address of `family` (4 or 6), or NULL. */
+const struct msg_addr *unit_addr(const struct unit_conf *u, int family);
+/* The gateway of the subnet of `a` in the unit's network, or NULL. */
+const struct msg_addr *unit_addr_gateway(
+    const struct config_network *net, const struct msg_addr *a);
+
+/*
+ * Locally administered, unicast (02:..), from the secret, the unit's name and the number of the
+ * NIC: the same for ever.
+ */
+void unit_addr_mac(
+    const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6]);
+
+#endif
