@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 /* Unit numbers are dense, so their low bits are a perfect hash until more than this many wake at once. */
 #define BUCKETS 4096u
@@ -287,10 +288,8 @@ evict(struct hold *h, struct hold_unit *u)
 struct hold *
 hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *ops, void *arg)
 {
-	struct hold *h = calloc(1, sizeof(*h));
+	struct hold *h = mem_zero(1, sizeof(*h));
 
-	if (h == NULL)
-		return NULL;
 	h->ops = ops;
 	h->arg = arg;
 	h->per_unit = per_unit > 0 ? per_unit : 1;
@@ -304,8 +303,6 @@ hold_free(struct hold *h)
 {
 	struct hold_query *q;
 
-	if (h == NULL)
-		return;
 	while ((q = TAILQ_FIRST(&h->all)) != NULL) {
 		TAILQ_REMOVE(&h->all, q, in_all);
 		free(q);

@@ -85,9 +85,9 @@ struct hold_ops {
 
 struct hold;
 
-/* NULL when out of memory.  per_unit and total are at least 1. */
+/* per_unit and total are at least 1. */
 struct hold *hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *ops, void *arg);
-/* NULL is allowed.  What is still held is dropped, not answered. */
+/* What is still held is dropped, not answered. */
 void hold_free(struct hold *h);
 
 /*

@@ -32,8 +32,9 @@ static const struct {
 	{ 23, "the service started but does not answer" },          /* Network Error */
 };
 
-struct dns_ede
-serve_ede(int ede)
+/* The code and its fixed phrase; `ede` as the warden says (base/msg.h). */
+static struct dns_ede
+ede_with_phrase(int ede)
 {
 	struct dns_ede e = { ede & MSG_EDE_CODE, "the service is not available" };
 
@@ -123,7 +124,7 @@ reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tc
 {
 	int ede = serve_unheld_ede(w, unit);
 
-	return ede < 0 ? reply_count(w, r) : reply_servfail(w, q, tcp, serve_ede(ede), r);
+	return ede < 0 ? reply_count(w, r) : reply_servfail(w, q, tcp, ede_with_phrase(ede), r);
 }
 
 /* The reply in `r` gives the address of `unit`: may it leave?  `proven`: the client's address is not spoofed. */
@@ -154,7 +155,7 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 		return reply_count(w, r);
 	case BOARD_FAIL:
 		return reply_servfail(w, q, peer->tcp,
-		    serve_ede(atomic_load_explicit(&state->ede, memory_order_relaxed)), r);
+		    ede_with_phrase(atomic_load_explicit(&state->ede, memory_order_relaxed)), r);
 	default:
 		break;
 	}
@@ -238,11 +239,12 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 	uint16_t rcode = 0;
 	enum dns_parsed parsed = dns_query_parse(held->wire, held->len, &q, &rcode);
 
+	/* Parsed and answered a second time: the zones may have been swapped since the query came. */
 	if (parsed != DNS_PARSED_OK)
-		return false;   /* it was parsed when it came */
+		return false;   /* cannot happen: the bytes are those that were parsed before */
 	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
 	if (ede >= 0)
-		return reply_servfail(w, &q, held->peer.tcp, serve_ede(ede), r) == SERVE_REPLY;
+		return reply_servfail(w, &q, held->peer.tcp, ede_with_phrase(ede), r) == SERVE_REPLY;
 	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
 	return reply_count(w, r) == SERVE_REPLY;
 }

@@ -1,16 +1,17 @@
 /*
  * server: the parts of the DNS process among themselves; nothing outside dns/ includes this.
  *
- * server.c   set-up, the channel to the warden, the swap of zone sets
- * images.c   zone images that came, and sets of zones made from them
- * worker.c   one event loop: its mailbox, its held queries' timer
+ * main.c     the process's beginning and end: workers, confinement
+ * uplink.c   the channel to the warden, the swap of zone sets
+ * worker.c   one event loop and its mailbox
  * serve.c    what happens to one query: answer, hold, fail
  * udp.c, tcp.c   transports
- * hold.c     the table of held queries
+ * hold.c     the table of held queries; held.c does what the table says
  * confine.c  the system calls that are left
  *
- * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is locked per query.  Worker 0 is the main thread, which has
- * the channel.  The others hear from it through their mailboxes, and it from them through its own.
+ * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is locked
+ * per query.  Worker 0 is the main thread, which has the channel.  The others hear from the main
+ * thread through their mailboxes, and the main thread from them through its own.
  */
 #ifndef DNS_SERVER_SERVER_H
 #define DNS_SERVER_SERVER_H
@@ -25,21 +26,24 @@
 #include "base/chan.h"
 #include "base/limits.h"
 #include "dns/answer/answer.h"
+#include "dns/answer/zimages.h"
 #include "dns/server/cookie.h"
 #include "dns/server/hold.h"
 #include "dns/server/proxy.h"
 #include "dns/server/rate.h"
 
-struct server;
 struct tcp;
 struct udp;
 
-/* A new zone set on its way to all workers; the last one that has taken it hands it back to the main thread. */
+/*
+ * A new zone set on its way to all workers; the last worker that has taken the set hands the swap
+ * back to the main thread.
+ */
 struct swap {
 	struct dns_zoneset *set;   /* the new one */
 	struct dns_zoneset *old;   /* freed when nobody uses it any more */
 	uint64_t generation;
-	_Atomic unsigned left;     /* workers that have not taken it */
+	_Atomic unsigned left;     /* workers that have not taken the new one */
 };
 
 /* What a reload may change (MSG_DNS_TUNE); every worker has its own copy. */
@@ -83,7 +87,6 @@ struct worker {
 	struct tcp *tcp;
 
 	pthread_t thread;
-	bool has_thread;
 	pthread_mutex_t mail_lock;
 	struct post_list mail;
 	int mail_fd;                          /* eventfd */
@@ -96,46 +99,94 @@ struct server_conf {
 	char nsid[64];
 };
 
+struct server {
+	struct chan *chan;
+	bool have_hello, have_conf, have_board, run;
+	struct msg hello;
+	struct server_conf conf;
+	struct server_tune tune;
+	struct rate udp_wakes;
+	struct worker_sockets sockets[LIMIT_WORKERS];   /* until workers have them */
+	struct board board;
+	struct worker *workers;
+	pthread_barrier_t gate;                         /* until the process is confined */
+	struct images images;
+	struct dns_zoneset *set;                        /* the newest */
+};
+
 /* ---- counters: one writer, so no locked instruction ---- */
 
 static inline void
 count_add(_Atomic uint64_t *c, uint64_t n)
 {
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+	    memory_order_relaxed);
 }
+
+/* How long a timer waits from now_ns until due_ns, rounded up. */
+static inline struct timeval
+wait_until(uint64_t due_ns, uint64_t now_ns)
+{
+	uint64_t us = due_ns > now_ns ? (due_ns - now_ns + 999) / 1000 : 0;
+
+	return (struct timeval){ .tv_sec = (time_t)(us / 1000000),
+		.tv_usec = (suseconds_t)(us % 1000000) };
+}
+
+/* ---- uplink.c ---- */
+
+/* Obeys the warden until it says MSG_RUN; `fd` is the channel. */
+enum err uplink_setup(struct server *s, int fd, struct errmsg *m);
+
+/* From now on worker 0's loop listens to the channel, which takes `fd` over. */
+void uplink_open(struct server *s, int fd);
+
+/* MSG_WAKE and MSG_ANSWERED; from any thread. */
+void uplink_wake(struct worker *w, const struct hold_wake *wake);
+void uplink_answered(struct worker *w, const struct hold_report *r);
+
+/* All workers have taken the swap's set; on the main thread. */
+void uplink_swapped(struct server *s, struct swap *swap);
 
 /* ---- worker.c ---- */
 
 /* Everything a worker needs, before confinement.  `sockets` become the worker's. */
-enum err worker_init(struct worker *w, const struct server_conf *conf, const struct worker_sockets *sockets, struct errmsg *m);
+enum err worker_init(struct worker *w, const struct server_conf *conf,
+    const struct worker_sockets *sockets, struct errmsg *m);
 void worker_clear(struct worker *w);
 
-/* Runs the loop until POST_STOP (or, in worker 0, until the server breaks it). */
+/* Runs the loop until POST_STOP (or, in worker 0, until the channel is lost). */
 void worker_run(struct worker *w);
 
-/* Hands over a letter made with malloc; from any thread. */
-void worker_post(struct worker *w, struct post *p);
+/* Hands over a copy of the letter; from any thread. */
+void worker_post(struct worker *w, const struct post *letter);
 
-/* The letters that concern a worker itself; also called directly by the main thread for worker 0. */
-void worker_woken(struct worker *w, uint32_t unit, int ede);
+/* ---- held.c ---- */
+
+void held_init(struct worker *w, uint32_t per_unit, uint32_t total);
+void held_clear(struct worker *w);
 
 /* After anything was held: arms the timer if needed. */
-void worker_held_arm(struct worker *w);
+void held_arm(struct worker *w);
+
+/* The unit's wake ended; `ede` as in struct post. */
+void held_woken(struct worker *w, uint32_t unit, int ede);
 
 /* ---- serve.c ---- */
 
 enum serve {
 	SERVE_REPLY,     /* `r` is the reply */
 	SERVE_NOTHING,   /* no reply, ever */
-	SERVE_HELD       /* worker's answer follows through udp_answer or tcp_answer */
+	SERVE_HELD       /* the reply follows through udp_answer or tcp_answer */
 };
 
 /*
- * Deals with one query.  *now_ns is the time of its arrival, or 0: then the clock is read when it is needed, and *now_ns filled in for the
- * rest of the batch.  May answer other held queries before it returns.
+ * Deals with one query.  *now_ns is the time of its arrival, or 0: then the clock is read when the
+ * time is needed, and *now_ns filled in for the rest of the batch.  May answer other held queries
+ * before it returns.
  */
-enum serve serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
-    struct dns_reply *r);
+enum serve serve_query(struct worker *w, const uint8_t *wire, size_t len,
+    const struct dns_peer *peer, uint64_t *now_ns, struct dns_reply *r);
 
 /*
  * How a query is answered that cannot be held, or not any longer (counted): below 0 with the address,
@@ -146,34 +197,23 @@ int serve_unheld_ede(struct worker *w, uint32_t unit);
 /* Builds the late reply to a held query; `ede` as in hold_ops.  False: there is none. */
 bool serve_held(struct worker *w, const struct hold_query *q, int ede, struct dns_reply *r);
 
-/* The code and its fixed phrase; `ede` as the warden says (base/msg.h). */
-struct dns_ede serve_ede(int ede);
-
 /* ---- udp.c ---- */
 
-enum err udp_new(struct worker *w, const struct worker_sockets *s, struct udp **udp, struct errmsg *m);
-void udp_free(struct udp *u);   /* NULL is allowed */
+enum err udp_new(struct worker *w, const struct worker_sockets *s, struct errmsg *m);
+void udp_free(struct udp *u);
 /* Queues the reply to a held query; udp_flush sends. */
 void udp_answer(struct udp *u, const struct hold_query *q, int ede);
 void udp_flush(struct udp *u);
 
 /* ---- tcp.c ---- */
 
-enum err tcp_new(struct worker *w, const struct worker_sockets *s, uint32_t clients, uint32_t idle_ms, struct tcp **tcp,
-    struct errmsg *m);
-void tcp_free(struct tcp *t);   /* NULL is allowed */
+enum err tcp_new(struct worker *w, const struct worker_sockets *s, uint32_t clients,
+    uint32_t idle_ms, struct errmsg *m);
+void tcp_free(struct tcp *t);
 void tcp_answer(struct tcp *t, const struct hold_query *q, int ede);
 
 /* ---- confine.c ---- */
 
 enum err confine_dns(struct errmsg *m);
-
-/* ---- server.c: what workers ask of it ---- */
-
-/* MSG_WAKE and MSG_ANSWERED; from any thread. */
-void server_wake(struct worker *w, const struct hold_wake *wake);
-void server_report(struct worker *w, const struct hold_report *r);
-/* All workers have taken `s`; on the main thread. */
-void server_swapped(struct server *s, struct swap *swap);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "dns/server/frame.h"
 
 /* Connections accepted in one turn of the loop. */
@@ -74,7 +75,6 @@ static void
 idle_arm(struct tcp *t, uint64_t now_ns)
 {
 	const struct tcp_conn *first = TAILQ_FIRST(&t->idle);
-	uint64_t due, wait_us;
 	struct timeval tv;
 
 	if (t->idle_armed && first != NULL)
@@ -85,10 +85,7 @@ idle_arm(struct tcp *t, uint64_t now_ns)
 		t->idle_armed = false;
 		return;
 	}
-	due = first->active_ns + t->idle_ns;
-	wait_us = due > now_ns ? (due - now_ns + 999) / 1000 : 0;
-	tv.tv_sec = (time_t)(wait_us / 1000000);
-	tv.tv_usec = (suseconds_t)(wait_us % 1000000);
+	tv = wait_until(first->active_ns + t->idle_ns, now_ns);
 	t->idle_armed = evtimer_add(t->idle_timer, &tv) == 0;
 }
 
@@ -289,7 +286,7 @@ conn_read(struct tcp_conn *c)
 	conn_settle(c);
 	if (hold_units(t->w->held) > 0) {
 		udp_flush(t->w->udp);   /* what had to make room */
-		worker_held_arm(t->w);
+		held_arm(t->w);
 	}
 }
 
@@ -467,39 +464,34 @@ listener_open(struct tcp *t, int fd, struct errmsg *m)
 	int on = 1, rcvbuf = LIMIT_TCP_RCVBUF, sndbuf = LIMIT_TCP_SNDBUF;
 
 	*l = (struct tcp_listener){ .tcp = t, .fd = fd };
-	t->nlisteners++;   /* from here on tcp_free closes it */
+	t->nlisteners++;
 	/* Accepted sockets inherit them, and setsockopt is not among the calls that are left. */
 	if (evutil_make_socket_nonblocking(fd) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) != 0)
 		return err_sys(m, "TCP socket %u", t->nlisteners - 1);
-	l->ev = event_new(t->w->base, fd, EV_READ | EV_PERSIST, accept_cb, l);
-	if (l->ev == NULL || event_add(l->ev, NULL) != 0)
-		return err_set(m, ERR_NOMEM, "TCP socket %u: out of memory", t->nlisteners - 1);
+	l->ev = mem_must(event_new(t->w->base, fd, EV_READ | EV_PERSIST, accept_cb, l));
+	if (event_add(l->ev, NULL) != 0)
+		return err_sys(m, "TCP socket %u: event", t->nlisteners - 1);
 	return ERR_OK;
 }
 
 enum err
-tcp_new(struct worker *w, const struct worker_sockets *socks, uint32_t clients, uint32_t idle_ms, struct tcp **tcp,
+tcp_new(struct worker *w, const struct worker_sockets *socks, uint32_t clients, uint32_t idle_ms,
     struct errmsg *m)
 {
-	struct tcp *t = calloc(1, sizeof(*t));
+	struct tcp *t = w->tcp = mem_zero(1, sizeof(*t));
 	enum err e = ERR_OK;
 
-	*tcp = t;   /* the worker frees it, also when the rest fails */
-	if (t == NULL)
-		return err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
 	t->w = w;
 	t->idle_ns = idle_ms * NS_PER_MS;
 	TAILQ_INIT(&t->idle);
 	TAILQ_INIT(&t->busy);
 	TAILQ_INIT(&t->free);
 	t->nslots = clients;
-	t->slots = calloc(clients, sizeof(*t->slots));
-	t->pause_timer = evtimer_new(w->base, pause_cb, t);
-	t->idle_timer = evtimer_new(w->base, idle_cb, t);
-	if (t->slots == NULL || t->pause_timer == NULL || t->idle_timer == NULL)
-		return err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
+	t->slots = mem_zero(clients, sizeof(*t->slots));
+	t->pause_timer = mem_must(evtimer_new(w->base, pause_cb, t));
+	t->idle_timer = mem_must(evtimer_new(w->base, idle_cb, t));
 	for (uint32_t i = 0; i < clients; i++) {
 		t->slots[i].fd = -1;
 		TAILQ_INSERT_TAIL(&t->free, &t->slots[i], in_list);
@@ -512,20 +504,15 @@ tcp_new(struct worker *w, const struct worker_sockets *socks, uint32_t clients, 
 void
 tcp_free(struct tcp *t)
 {
-	if (t == NULL)
-		return;
-	for (uint32_t i = 0; t->slots != NULL && i < t->nslots; i++)
+	for (uint32_t i = 0; i < t->nslots; i++)
 		if (t->slots[i].fd >= 0)
 			conn_close(&t->slots[i]);
 	for (unsigned i = 0; i < t->nlisteners; i++) {
-		if (t->listeners[i].ev != NULL)
-			event_free(t->listeners[i].ev);
+		event_free(t->listeners[i].ev);
 		close(t->listeners[i].fd);
 	}
-	if (t->pause_timer != NULL)
-		event_free(t->pause_timer);
-	if (t->idle_timer != NULL)
-		event_free(t->idle_timer);
+	event_free(t->pause_timer);
+	event_free(t->idle_timer);
 	free(t->slots);
 	free(t);
 }

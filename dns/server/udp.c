@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "dns/answer/lookup.h"
 
 /* Batches read from one socket before the loop looks at the others. */
@@ -260,7 +261,7 @@ batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 	}
 	udp_flush(u);
 	if (hold_units(u->w->held) > 0)
-		worker_held_arm(u->w);
+		held_arm(u->w);
 }
 
 static void
@@ -285,14 +286,12 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-static enum err
+static void
 buffers_new(struct udp *u)
 {
 	size_t in = STRIDE(LIMIT_UDP_QUERY), out = STRIDE(u->w->conf.udp_payload);
-	uint8_t *p = aligned_alloc(64, LIMIT_UDP_BATCH * (in + out));
+	uint8_t *p = mem_must(aligned_alloc(64, LIMIT_UDP_BATCH * (in + out)));
 
-	if (p == NULL)
-		return ERR_NOMEM;
 	u->buffers = p;
 	for (unsigned i = 0; i < LIMIT_UDP_BATCH; i++) {
 		u->in_iov[i] = (struct iovec){ .iov_base = p + i * in, .iov_len = LIMIT_UDP_QUERY };
@@ -300,7 +299,6 @@ buffers_new(struct udp *u)
 		u->out_iov[i].iov_base = p + LIMIT_UDP_BATCH * in + i * out;
 		u->out[i].msg_hdr = (struct msghdr){ .msg_name = &u->out_addr[i], .msg_iov = &u->out_iov[i], .msg_iovlen = 1 };
 	}
-	return ERR_OK;
 }
 
 static enum err
@@ -312,7 +310,7 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 	int on = 1, rc = 0;
 
 	*s = (struct udp_socket){ .udp = u, .fd = fd, .index = (uint8_t)u->nsockets, .wildcard = wildcard };
-	u->nsockets++;   /* from here on udp_free closes it */
+	u->nsockets++;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
 		return err_sys(m, "UDP socket %u", s->index);
 	s->ipv6 = ss.ss_family == AF_INET6;
@@ -324,37 +322,30 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	if (rc != 0)
 		return err_sys(m, "UDP socket %u: asking for the local address of packets", s->index);
-	s->ev = event_new(u->w->base, fd, EV_READ | EV_PERSIST, readable_cb, s);
-	if (s->ev == NULL || event_add(s->ev, NULL) != 0)
-		return err_set(m, ERR_NOMEM, "UDP socket %u: out of memory", s->index);
+	s->ev = mem_must(event_new(u->w->base, fd, EV_READ | EV_PERSIST, readable_cb, s));
+	if (event_add(s->ev, NULL) != 0)
+		return err_sys(m, "UDP socket %u: event", s->index);
 	return ERR_OK;
 }
 
 enum err
-udp_new(struct worker *w, const struct worker_sockets *socks, struct udp **udp, struct errmsg *m)
+udp_new(struct worker *w, const struct worker_sockets *socks, struct errmsg *m)
 {
-	struct udp *u = calloc(1, sizeof(*u));
+	struct udp *u = w->udp = mem_zero(1, sizeof(*u));
 	enum err e = ERR_OK;
 
-	*udp = u;   /* the worker frees it, also when the rest fails */
-	if (u == NULL)
-		return err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
 	u->w = w;
+	buffers_new(u);
 	for (unsigned i = 0; i < socks->nudp && e == ERR_OK; i++)
 		e = socket_open(u, socks->udp[i], socks->udp_wildcard[i], m);
-	if (e == ERR_OK && buffers_new(u) != ERR_OK)
-		e = err_set(m, ERR_NOMEM, "worker %u: out of memory", w->index);
 	return e;
 }
 
 void
 udp_free(struct udp *u)
 {
-	if (u == NULL)
-		return;
 	for (unsigned i = 0; i < u->nsockets; i++) {
-		if (u->sockets[i].ev != NULL)
-			event_free(u->sockets[i].ev);
+		event_free(u->sockets[i].ev);
 		close(u->sockets[i].fd);
 	}
 	free(u->buffers);
