@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 static unsigned
 bits(const struct msg_addr *a)
 {
@@ -130,18 +132,6 @@ addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port)
 	return true;
 }
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool
 addr_parse_mac(const char *text, uint8_t mac[6])
 {
@@ -150,11 +140,8 @@ addr_parse_mac(const char *text, uint8_t mac[6])
 	if (strlen(text) != 17)
 		return false;
 	for (unsigned i = 0; i < 6; i++) {
-		int high = hex_value(text[3 * i]), low = hex_value(text[3 * i + 1]);
-
-		if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
+		if (!hex_read(text + 3 * i, &out[i], 1) || (i < 5 && text[3 * i + 2] != ':'))
 			return false;
-		out[i] = (uint8_t)(high << 4 | low);
 	}
 	memcpy(mac, out, 6);
 	return true;
@@ -193,7 +180,11 @@ addr_range_text(const struct addr_range *r, char text[ADDR_RANGE_TEXT])
 void
 addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT])
 {
-	snprintf(text, ADDR_MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	for (unsigned i = 0; i < 6; i++) {
+		text = hex_write(text, &mac[i], 1);
+		if (i < 5)
+			*text++ = ':';
+	}
 }
 
 int

@@ -13,8 +13,11 @@
 #include <unistd.h>
 #include <unwind.h>
 
+#include "base/hex.h"
 #include "base/limits.h"
 #include "base/log.h"
+
+#define BUILD_ID 20   /* SHA-1 */
 
 static const struct {
 	int number;
@@ -29,7 +32,7 @@ static struct module {
 	char name[24];
 } modules[LIMIT_CRASH_MODULES];
 static unsigned nmodules;
-static char build_id[2 * 20 + 1];
+static char build_id[2 * BUILD_ID + 1];
 static const char *process_name = "jitsud";
 static void (*told)(const char *line);
 static unsigned char main_stack[CRASH_STACK_BYTES];
@@ -40,8 +43,6 @@ static unsigned char main_stack[CRASH_STACK_BYTES];
 static void
 read_build_id(const unsigned char *note, size_t len)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	while (len >= sizeof(ElfW(Nhdr))) {
 		const ElfW(Nhdr) *h = (const ElfW(Nhdr) *)(const void *)note;
 		size_t name = (h->n_namesz + 3u) & ~3u, desc = (h->n_descsz + 3u) & ~3u;
@@ -49,10 +50,8 @@ read_build_id(const unsigned char *note, size_t len)
 
 		if (name + desc + sizeof(*h) > len)
 			return;
-		for (size_t i = 0; h->n_type == NT_GNU_BUILD_ID && i < h->n_descsz && 2 * i + 2 < sizeof(build_id); i++) {
-			build_id[2 * i] = digits[id[i] >> 4];
-			build_id[2 * i + 1] = digits[id[i] & 15];
-		}
+		if (h->n_type == NT_GNU_BUILD_ID)
+			hex_write(build_id, id, h->n_descsz < BUILD_ID ? h->n_descsz : BUILD_ID);
 		note += sizeof(*h) + name + desc;
 		len -= sizeof(*h) + name + desc;
 	}

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "dns/zone/zfield.h"
 #include "dns/zone/ztoken.h"
 
@@ -35,15 +36,6 @@ static bool
 decoder_whole(const struct decoder *d, unsigned bits)
 {
 	return d->bits < bits && (d->word & ((1u << d->bits) - 1)) == 0;
-}
-
-static int
-hex_digit(int c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = tolower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 static int
@@ -84,7 +76,7 @@ decode(const char *t, size_t len, unsigned bits, int (*digit)(int), uint8_t *out
 ssize_t
 zfield_parse_hex(const char *t, size_t len, uint8_t *out, size_t cap)
 {
-	return decode(t, len, 4, hex_digit, out, cap);
+	return decode(t, len, 4, hex_value, out, cap);
 }
 
 /* The digits before the padding, which fills a group of so many; -1 when it does not. */
@@ -248,7 +240,7 @@ nsap_read(struct zrdata_in *in, const struct zfield *f)
 		return false;
 	good = len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
 	for (size_t i = 2; i < len && good; i++) {
-		int v = hex_digit((unsigned char)t[i]);
+		int v = hex_value((unsigned char)t[i]);
 
 		good = t[i] == '.' || (v >= 0 && decoder_add(&d, (unsigned)v, 4));
 	}

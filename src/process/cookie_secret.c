@@ -2,37 +2,14 @@
 #include "src/process/cookie_secret.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+
 #define FILE_MOST 4096
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 'a' - 'A';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool
-parse_secret(const char *line, size_t len, uint8_t secret[MSG_COOKIE_SECRET])
-{
-	if (len != 2 * MSG_COOKIE_SECRET)
-		return false;
-	for (size_t i = 0; i < MSG_COOKIE_SECRET; i++) {
-		int high = hex_digit(line[2 * i]), low = hex_digit(line[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		secret[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
 
 static enum err
 parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, struct errmsg *m)
@@ -53,7 +30,7 @@ parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, 
 		/* What stands there is secret: it is not quoted. */
 		if (s->n == MSG_COOKIE_SECRETS)
 			return err_set(m, ERR_PARSE, "%s:%u: one more secret; at most %d are accepted", path, line, MSG_COOKIE_SECRETS);
-		if (!parse_secret(text + at, n, s->secret[s->n]))
+		if (n != 2 * MSG_COOKIE_SECRET || !hex_read(text + at, s->secret[s->n], MSG_COOKIE_SECRET))
 			return err_set(m, ERR_PARSE, "%s:%u: this is no secret: %d hexadecimal digits are accepted", path, line,
 			    2 * MSG_COOKIE_SECRET);
 		s->n++;

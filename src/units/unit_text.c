@@ -32,15 +32,6 @@ fill_family(struct unit_text *t, const struct unit_conf *u, unsigned i)
 	t->v.values[slots[i][2]] = t->gateway[i];
 }
 
-static void
-uuid_text(const struct vm_uuid *uuid, char text[VM_UUID_TEXT])
-{
-	const uint8_t *b = uuid->bytes;
-
-	snprintf(text, VM_UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
-	    b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-}
-
 void
 unit_text_init(struct unit_text *t, const struct unit_conf *u, const struct vm_uuid *uuid)
 {
@@ -52,5 +43,5 @@ unit_text_init(struct unit_text *t, const struct unit_conf *u, const struct vm_u
 	t->v.values[TEMPLATE_MAC] = t->mac;
 	t->v.values[TEMPLATE_UUID] = uuid != NULL ? t->uuid : NO_UUID;
 	if (uuid != NULL)
-		uuid_text(uuid, t->uuid);
+		vm_uuid_text(uuid, t->uuid);
 }

@@ -5,7 +5,12 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/hex.h"
 #include "base/log.h"
+
+/* Bytes between hyphens. */
+static const uint8_t groups[] = { 4, 2, 2, 2, 6 };
+#define GROUPS sizeof(groups)
 
 void
 vm_uuid_make(struct vm_uuid *u)
@@ -26,48 +31,28 @@ vm_uuid_make(struct vm_uuid *u)
 void
 vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT])
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t at = 0;
+	char *at = text;
 
-	for (size_t i = 0; i < sizeof(u->bytes); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			text[at++] = '-';
-		text[at++] = digits[u->bytes[i] >> 4];
-		text[at++] = digits[u->bytes[i] & 15];
+	for (size_t group = 0, i = 0; group < GROUPS; i += groups[group++]) {
+		at = hex_write(at, u->bytes + i, groups[group]);
+		if (group < GROUPS - 1)
+			*at++ = '-';
 	}
-	text[at] = '\0';
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 bool
 vm_uuid_parse(const char *text, struct vm_uuid *u)
 {
 	struct vm_uuid parsed;
-	size_t at = 0;
 
 	if (text == NULL || strlen(text) != VM_UUID_TEXT - 1)
 		return false;
-	for (size_t i = 0; i < sizeof(parsed.bytes); i++) {
-		int high, low;
-
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-')
+	for (size_t group = 0, i = 0; group < GROUPS; i += groups[group++]) {
+		if (group > 0 && *text++ != '-')
 			return false;
-		high = hex_value(text[at++]);
-		low = hex_value(text[at++]);
-		if (high < 0 || low < 0)
+		if (!hex_read(text, parsed.bytes + i, groups[group]))
 			return false;
-		parsed.bytes[i] = (uint8_t)(high << 4 | low);
+		text += 2 * groups[group];
 	}
 	*u = parsed;
 	return true;

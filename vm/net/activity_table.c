@@ -22,6 +22,7 @@
 
 #include <nftables/libnftables.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 
 /* Longer than anybody may set `idle`: whether a VM was used within it is what is asked. */
@@ -164,10 +165,9 @@ rules_note(struct activity_table *t, struct errmsg *m)
 void
 activity_table_element(const struct vm_activity_nic *nic, char text[ACTIVITY_ELEMENT])
 {
-	const uint8_t *b = nic->mac;
 	int n = nic->name[0] != '\0' ? snprintf(text, ACTIVITY_ELEMENT, "\"%s\" . ", nic->name) : 0;
 
-	snprintf(text + n, (size_t)(ACTIVITY_ELEMENT - n), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	addr_mac_text(nic->mac, text + n);
 }
 
 const char *
@@ -270,10 +270,12 @@ activity_table_forget(struct activity_table *t, const uint8_t mac[6])
 static enum err
 mark(struct activity_table *t, struct errmsg *m)
 {
-	char command[3 * (TAG_MOST + 80)];
+	char command[3 * (TAG_MOST + 80)], mac[ADDR_MAC_TEXT];
 
-	snprintf(command, sizeof(command), "flush set bridge %s active; add element bridge %s active { %02x:%02x:%02x:%02x:%02x:%02x timeout %dd }",
-	    t->name, t->name, mark_mac[0], mark_mac[1], mark_mac[2], mark_mac[3], mark_mac[4], mark_mac[5], MARK_DAYS);
+	addr_mac_text(mark_mac, mac);
+	snprintf(command, sizeof(command),
+	    "flush set bridge %s active; add element bridge %s active { %s timeout %dd }", t->name,
+	    t->name, mac, MARK_DAYS);
 	t->since_ns = clock_now_ns();
 	return activity_table_run(t, command, m);
 }

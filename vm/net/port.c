@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "vm/net/rtnl.h"
 
 /* The interface, and the bridge that it is, or is to be, a port of. */
@@ -81,12 +82,13 @@ static enum err
 fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
 {
 	char by[IFNAMSIZ] = "", bridge[IFNAMSIZ] = "";
-	const uint8_t *b = p->mac;
+	char mac[ADDR_MAC_TEXT];
 
 	(void)if_indextoname(f->ifindex, by);          /* what has just gone has no name */
 	(void)if_indextoname(p->bridge, bridge);
-	return err_set(m, ERR_EXISTS, "the MAC address %02x:%02x:%02x:%02x:%02x:%02x of %s is %s %s already (bridge %s); use another mac=",
-	    b[0], b[1], b[2], b[3], b[4], b[5], p->name,
+	addr_mac_text(p->mac, mac);
+	return err_set(m, ERR_EXISTS, "the MAC address %s of %s is %s %s already (bridge %s); use another mac=",
+	    mac, p->name,
 	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" : "bound by somebody to the port", by, bridge);
 }
 

@@ -9,14 +9,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "vm/net/port.h"
 
 void
 tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ])
 {
-	const uint8_t *b = uuid->bytes;
+	char id[9];
 
-	snprintf(name, IFNAMSIZ, "jt%02x%02x%02x%02x.%u", b[0], b[1], b[2], b[3], nic % 100);
+	hex_write(id, uuid->bytes, 4);
+	snprintf(name, IFNAMSIZ, "jt%s.%u", id, nic % 100);
 }
 
 static enum err

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/addr.h"
 #define MIB ((uint64_t)1024 * 1024)
 
 /*
@@ -181,10 +182,9 @@ add_nics(struct builder *b, const struct qemu_run *run)
 	const struct vm_spec *spec = run->spec;
 
 	for (unsigned i = 0; i < spec->nnics; i++) {
-		const uint8_t *a = spec->nics[i].mac;
-		char mac[18];
+		char mac[ADDR_MAC_TEXT];
 
-		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
+		addr_mac_text(spec->nics[i].mac, mac);
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
 		if (spec->machine == VM_MACHINE_MICROVM)
 			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, mmio_slot(run, i));
