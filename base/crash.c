@@ -15,7 +15,6 @@
 
 #include "base/hex.h"
 #include "base/limits.h"
-#include "base/log.h"
 
 #define BUILD_ID 20   /* SHA-1 */
 
@@ -34,6 +33,7 @@ static struct module {
 static unsigned nmodules;
 static char build_id[2 * BUILD_ID + 1];
 static const char *process_name = "jitsud";
+static void (*say)(const char *line);
 static void (*told)(const char *line);
 static unsigned char main_stack[CRASH_STACK_BYTES];
 
@@ -161,7 +161,7 @@ add_frame(struct walk *w, uintptr_t at)
 	w->frames++;
 	/* An address takes 50 bytes at most. */
 	if (w->line.len + 50 > sizeof(w->line.text)) {
-		log_crash(w->line.text);
+		say(w->line.text);
 		w->empty = true;
 	}
 	if (w->empty) {
@@ -234,7 +234,7 @@ on_crash(int number, siginfo_t *si, void *context)
 	put_address(&w.line, w.pc);
 	put(&w.line, ", build ");
 	put(&w.line, build_id[0] != '\0' ? build_id : "unknown");
-	log_crash(w.line.text);
+	say(w.line.text);
 	if (told != NULL)
 		told(w.line.text);
 	/* Should this fail in turn: SA_RESETHAND, and the line above is out. */
@@ -242,7 +242,7 @@ on_crash(int number, siginfo_t *si, void *context)
 	if (w.frames == 0 && caller != 0)
 		add_frame(&w, *(const uintptr_t *)caller);
 	if (!w.empty)
-		log_crash(w.line.text);
+		say(w.line.text);
 	/* Pending until the handler returns; then it does what it does by default. */
 	(void)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
 }
@@ -279,13 +279,14 @@ no_frame(struct _Unwind_Context *context, void *arg)
 }
 
 void
-crash_init(const char *process)
+crash_init(const char *process, void (*out)(const char *line))
 {
 	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND }, old;
 
 	char exe[PATH_MAX] = "";
 
 	process_name = process;
+	say = out;
 	if (nmodules > 0)
 		return;
 	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)

@@ -33,6 +33,9 @@
 /* The configuration file: ten thousand zone sections take 1 MB. */
 #define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
 
+/* A line of the log with its process and level; longer ones are cut. */
+#define LIMIT_LOG_LINE 2048
+
 /* Lines of the log that wait for a reader of stderr or /dev/log who does not read: a thousand lines and more, all of a bad minute. */
 #define LIMIT_LOG_QUEUE_BYTES (256 * 1024)
 /* How long the end of a process waits for that reader. */

@@ -8,6 +8,7 @@
 #include <syslog.h>
 
 #include "base/crash.h"
+#include "base/limits.h"
 #include "base/log_out.h"
 
 static const char *process_name = "jitsud";
@@ -29,20 +30,14 @@ log_init(const char *process, unsigned to, enum log_level most)
 {
 	process_name = process;
 	threshold = most;
-	crash_init(process);
-	log_out_open(to);
+	crash_init(process, log_out_crash);
+	log_out_open((to & LOG_TO_STDERR) != 0, (to & LOG_TO_SYSLOG) != 0);
 }
 
 void
 log_flush(void)
 {
 	log_out_flush();
-}
-
-void
-log_crash(const char *line)
-{
-	log_out_crash(line);
 }
 
 void
@@ -54,7 +49,7 @@ log_divert(void (*sink)(enum log_level level, const char *text))
 static void __attribute__((format(printf, 2, 0)))
 emit(enum log_level level, const char *fmt, va_list ap)
 {
-	char line[LOG_LINE];
+	char line[LIMIT_LOG_LINE];
 	size_t n;
 
 	if (level > threshold)

@@ -11,9 +11,6 @@ enum log_level { LOG_L_ERR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
 
 enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
 
-/* A line with its process and level; longer ones are cut. */
-#define LOG_LINE 2048
-
 /* `process` is a literal such as "warden"; the destinations are opened now, before any confinement. */
 void log_init(const char *process, unsigned to, enum log_level most);
 
@@ -32,9 +29,6 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
  * files and connects again, would be fatal.  Thread-safe is what the sink is.
  */
 void log_divert(void (*sink)(enum log_level level, const char *text));
-
-/* For a handler of a fatal signal: async-signal-safe; a whole line without its newline, at most LIMIT_CRASH_LINE, at once or not at all. */
-void log_crash(const char *line);
 
 /* Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client or a file did. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

@@ -6,7 +6,6 @@
 #include <paths.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/thread.h"
 
 #define PAUSE_MS 10
@@ -166,7 +164,7 @@ fork_child(void)
 }
 
 void
-log_out_open(unsigned to)
+log_out_open(bool to_stderr, bool to_syslog)
 {
 	static bool prepared;
 
@@ -174,11 +172,11 @@ log_out_open(unsigned to)
 		(void)pthread_atfork(fork_prepare, fork_parent, fork_child);   /* without memory for it: lines of a fork may be lost */
 	prepared = true;
 	pthread_mutex_lock(&lock);
-	if ((to & LOG_TO_STDERR) == 0)
+	if (!to_stderr)
 		outlet_clear(&standard);
 	else
 		standard.manner = standard_manner();
-	if ((to & LOG_TO_SYSLOG) == 0) {
+	if (!to_syslog) {
 		outlet_clear(&system_log);
 		if (system_log.fd >= 0)
 			close(system_log.fd);
@@ -382,7 +380,7 @@ format(const struct outlet *o, int priority, const char *line, char *buf, size_t
 static void
 outlet_line(struct outlet *o, int priority, const char *line)
 {
-	char buf[LOG_LINE + 64];
+	char buf[LIMIT_LOG_LINE + 64];
 	ssize_t n = 0;
 	int len;
 

@@ -12,10 +12,13 @@
 #ifndef BASE_LOG_OUT_H
 #define BASE_LOG_OUT_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
-/* Opens what is set in `to` (LOG_TO_*) and closes the rest; descriptor 2 is looked at anew.  Lines that wait for a destination that is closed are lost. */
-void log_out_open(unsigned to);
+/*
+ * Opens what is to be used and closes the rest; descriptor 2 is looked at anew.  Lines that wait for
+ * a destination that is closed are lost.
+ */
+void log_out_open(bool to_stderr, bool to_syslog);
 
 /* One line of text for each destination; the priority is syslog(3)'s. */
 void log_out_line(int priority, const char *line);
@@ -23,7 +26,10 @@ void log_out_line(int priority, const char *line);
 /* Before the end of the process: gives those who read slowly LIMIT_LOG_EXIT_MS. */
 void log_out_flush(void);
 
-/* The line goes out at once or not at all; async-signal-safe. */
+/*
+ * For a handler of a fatal signal: a whole line without its newline, at most LIMIT_CRASH_LINE, goes
+ * out at once or not at all; async-signal-safe.
+ */
 void log_out_crash(const char *line);
 
 #endif

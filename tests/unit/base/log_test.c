@@ -25,6 +25,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/log_out.h"
 
 #define LINES 20000
 #define PATIENCE_S 30
@@ -340,7 +341,7 @@ the_journal_is_told_the_priority(void **state)
 	log_err("e");
 	log_warn("w");
 	log_info("i");
-	log_crash("crashed");
+	log_out_crash("crashed");
 	n = recv(fds[0], buf, sizeof(buf) - 1, 0);
 	/* Standard error that was sent elsewhere is no journal, whatever the environment says. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
