@@ -304,6 +304,7 @@
 #define LIMIT_VM_SAVE_S 60         /* QEMU writes a state: gigabytes, to a slow disk */
 #define LIMIT_VM_RESTORE_S 60      /* ... and reads it */
 #define LIMIT_VM_END_S 10          /* from SIGKILL to the end of the process */
+#define LIMIT_VM_GROUP_S 15        /* and from there until its cgroups are free; load 20: > 1 s */
 #define LIMIT_XEN_SUSPEND_S 15     /* a guest suspends itself */
 #define LIMIT_XEN_SAVE_S 50        /* ... and its state is written */
 #define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
@@ -318,12 +319,14 @@ _Static_assert(LIMIT_VM_RESTORE_S >= LIMIT_VM_SAVE_S, "what could be saved can b
 _Static_assert(LIMIT_XEN_SAVE_S >= LIMIT_XEN_SUSPEND_S, "a suspend is a part of a save");
 /* A freeze or a thaw is one command, a stop reads the console first. */
 _Static_assert(LIMIT_OP_S > LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: freeze, thaw");
-_Static_assert(LIMIT_OP_S > LIMIT_QMP_LAST_S + LIMIT_VM_END_S, "QEMU: stop");
+_Static_assert(LIMIT_OP_S > LIMIT_QMP_LAST_S + LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: stop");
 _Static_assert(LIMIT_OP_S > 2 * LIMIT_XEN_DYING_S, "Xen: stop");
 /* Four commands before the state and two to undo it, or the end of the process. */
-_Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S + LIMIT_VM_END_S, "QEMU: save");
+_Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S +
+    LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: save");
 /* The proof of KVM and the end of its process, the state, a last command, and the end of what did not arrive. */
-_Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S + LIMIT_VM_END_S, "QEMU: restore");
+_Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S +
+    LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: restore");
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S, "Xen: save");
 
 /* Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its end comes first. */

@@ -11,11 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "vm/proc/cgroup_find.h"
 
-/* How long a cgroup may stay busy after its last process ended. */
-#define REMOVE_TRIES 200
+/* Between two tries to remove a group that is busy: most are free at once, and the rest depends on others. */
 #define REMOVE_PAUSE_MS 5
+#define REMOVE_PAUSE_MOST_MS 100
 
 #define PERIOD_US 100000
 
@@ -373,18 +375,22 @@ cgroup_entry_close(struct cgroup_entry *en)
 }
 
 /*
- * In v1 a process that was not our child (an adopted VM's) counts until whoever inherited it has reaped it, and nothing tells when; so this tries
- * again for a moment, on the driver thread that stops the VM.
+ * A process may count for a while after its end: until the kernel has switched away from it, and
+ * on older kernels until its parent has reaped it, which is not us for an adopted VM.  On a loaded
+ * host that takes seconds, and only v2 has an event for it.
  */
 static bool
-remove_dir(const char *dir)
+remove_dir(const char *dir, uint64_t deadline_ms)
 {
-	for (unsigned tries = 0; rmdir(dir) != 0; tries++) {
+	int pause_ms = REMOVE_PAUSE_MS;
+
+	while (rmdir(dir) != 0) {
 		if (errno == ENOENT)
 			return true;
-		if (errno != EBUSY || tries >= REMOVE_TRIES)
+		if (errno != EBUSY || clock_now_ms() >= deadline_ms)
 			return false;
-		(void)poll(NULL, 0, REMOVE_PAUSE_MS);
+		(void)poll(NULL, 0, pause_ms);
+		pause_ms = pause_ms < REMOVE_PAUSE_MOST_MS / 2 ? 2 * pause_ms : REMOVE_PAUSE_MOST_MS;
 	}
 	return true;
 }
@@ -392,6 +398,7 @@ remove_dir(const char *dir)
 enum err
 cgroup_remove(const char *description, struct errmsg *m)
 {
+	uint64_t deadline_ms = clock_now_ms() + LIMIT_VM_GROUP_S * 1000;
 	char dir[PATH_MAX];
 	enum err e = ERR_OK;
 
@@ -401,7 +408,7 @@ cgroup_remove(const char *description, struct errmsg *m)
 		if (n > 0 && n < sizeof(dir)) {
 			memcpy(dir, p, n);
 			dir[n] = '\0';
-			if (!remove_dir(dir) && e == ERR_OK)
+			if (!remove_dir(dir, deadline_ms) && e == ERR_OK)
 				e = err_sys(m, "cgroup %s", dir);
 		}
 		p += n + (p[n] == '\n');

@@ -57,7 +57,10 @@ void cgroup_entry_close(struct cgroup_entry *en);
 /* Sets the limits of a group that exists, once more: a service manager takes v2 controllers back when it restarts us, and the limits with them. */
 enum err cgroup_limit(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct errmsg *m);
 
-/* Removes what cgroup_describe wrote; directories that are gone are no error. */
+/*
+ * Removes what cgroup_describe wrote; directories that are gone are no error.  Waits up to
+ * LIMIT_VM_GROUP_S in all for groups that are busy: their processes must have ended.
+ */
 enum err cgroup_remove(const char *description, struct errmsg *m);
 
 #endif
