@@ -348,7 +348,7 @@ answer_any(struct answer *a, const struct dns_lookup *l)
 	return put_match(a, l, set) ? STEP_DONE : truncated(a);
 }
 
-/* Only types that a client asks for before it connects wake a unit; a look at MX or TXT does not. */
+/* Types that a client asks for before it connects wake a unit; a look at MX or TXT does not. */
 static bool
 wakes(uint16_t qtype)
 {

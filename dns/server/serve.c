@@ -88,9 +88,9 @@ reply_servfail(struct worker *w, const struct dns_query *q, bool tcp, struct dns
 }
 
 /*
- * A wake that an unproven address asks for counts, since the address may be spoofed; beyond the limit
- * that client has to come again over TCP, which proves its address.  A query that joins a wake costs
- * nothing.
+ * A wake that an unproven address asks for counts, since the address may be spoofed; beyond the
+ * limit that client has to come again over TCP, which proves its address.  A query that joins a wake
+ * costs nothing.
  */
 static bool
 wake_allowed(struct worker *w, uint32_t unit, bool proven, uint64_t now_ns)

@@ -18,8 +18,8 @@
 #include "base/msg.h"
 
 /*
- * The schedule: densely at first, since an answer waits for the guest, then ever less often.  With the
- * first sign of life, and with the first refusal of the port, the schedule starts anew.
+ * The schedule: densely at first, since an answer waits for the guest, then ever less often.  With
+ * the first sign of life, and with the first refusal of the port, the schedule starts anew.
  */
 #define PROBE_DENSE_NS (100 * NS_PER_MS)        /* for so long ... */
 #define PROBE_FIRST_NS (1 * NS_PER_MS)          /* ... at this interval; then it doubles up to ... */
