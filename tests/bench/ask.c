@@ -1,12 +1,13 @@
 /*
- * ask: a DNS client that measures.  Times are from the call that sends to the kernel's receive timestamp, so that a client that waits
- * for a processor does not count against the server.
+ * ask: a DNS client that measures.  Times are from the call that sends to the kernel's receive
+ * timestamp, so that a client that waits for a processor does not count against the server.
  *
  *   ask [-s SERVER] [-p PORT] [-w SECONDS] [-n TIMES] NAME...
  *       asks for A of each name TIMES times, all at once, each query from a socket of its own.
  *       Prints per query: NAME MICROSECONDS RCODE ANSWERS; MICROSECONDS is "-" when no answer came.
  *   ask [-s SERVER] [-p PORT] [-w SECONDS] -r QPS -d MILLISECONDS NAME
- *       asks at a steady pace.  Prints per query: SENT_NS MICROSECONDS (CLOCK_MONOTONIC when sent; "-" when no answer came).
+ *       asks at a steady pace.  Prints per query: SENT_NS MICROSECONDS (CLOCK_MONOTONIC when sent;
+ *       "-" when no answer came).
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -99,13 +100,17 @@ query_send(struct query *q, uint16_t id)
 		err(1, "send");
 }
 
-/* One datagram, without waiting.  Returns its id, or -1 when there is none; *at_ns: when the kernel had it. */
+/*
+ * One datagram, without waiting.  Returns its id, or -1 when there is none; *at_ns: when the kernel
+ * had it.
+ */
 static int
 answer_read(int fd, int64_t *at_ns, int *rcode, int *answers)
 {
 	uint8_t buf[4096], control[256];
 	struct iovec iov = { buf, sizeof(buf) };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	    .msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT);
 
 	if (n < 12)
@@ -147,7 +152,8 @@ print_all(const struct query *q, size_t n)
 		if (q[i].took_ns < 0)
 			printf("%s - - -\n", q[i].name);
 		else
-			printf("%s %.1f %d %d\n", q[i].name, (double)q[i].took_ns / 1000, q[i].rcode, q[i].answers);
+			printf("%s %.1f %d %d\n", q[i].name, (double)q[i].took_ns / 1000,
+			    q[i].rcode, q[i].answers);
 	}
 }
 
@@ -175,7 +181,8 @@ burst(char **names, int nnames, int times)
 		if (left <= 0 || (poll(p, n, (int)(left / 1000000) + 1) < 0 && errno != EINTR))
 			break;
 		for (size_t i = 0; i < n; i++)
-			if (p[i].fd >= 0 && p[i].revents != 0 && query_answered(&q[i], (uint16_t)(i + 1))) {
+			if (p[i].fd >= 0 && p[i].revents != 0 &&
+			    query_answered(&q[i], (uint16_t)(i + 1))) {
 				p[i].fd = -1;
 				open--;
 			}
@@ -207,7 +214,8 @@ pace(const char *name, int qps, int duration_ms)
 {
 	size_t n = (size_t)qps * (size_t)duration_ms / 1000, sent = 0;
 	struct query *q = calloc(n, sizeof(*q));
-	int64_t start = now_ns(CLOCK_MONOTONIC), end = start + (int64_t)duration_ms * 1000000 + wait_ns;
+	int64_t start = now_ns(CLOCK_MONOTONIC),
+	    end = start + (int64_t)duration_ms * 1000000 + wait_ns;
 	int fd = socket_open();
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
@@ -228,7 +236,8 @@ pace(const char *name, int qps, int duration_ms)
 		left = due - now_ns(CLOCK_MONOTONIC);
 		if (sent == n && (left <= 0 || q[n - 1].took_ns >= 0))
 			break;
-		ts = (struct timespec){ .tv_sec = left > 0 ? left / NS_PER_S : 0, .tv_nsec = left > 0 ? left % NS_PER_S : 0 };
+		ts = (struct timespec){ .tv_sec = left > 0 ? left / NS_PER_S : 0,
+		    .tv_nsec = left > 0 ? left % NS_PER_S : 0 };
 		if (ppoll(&p, 1, &ts, NULL) < 0 && errno != EINTR)
 			err(1, "ppoll");
 	}
@@ -236,7 +245,8 @@ pace(const char *name, int qps, int duration_ms)
 		if (q[i].took_ns < 0)
 			printf("%lld -\n", (long long)q[i].sent_mono_ns);
 		else
-			printf("%lld %.1f\n", (long long)q[i].sent_mono_ns, (double)q[i].took_ns / 1000);
+			printf("%lld %.1f\n", (long long)q[i].sent_mono_ns,
+			    (double)q[i].took_ns / 1000);
 	}
 	close(fd);
 	free(q);
@@ -261,8 +271,10 @@ main(int argc, char **argv)
 		default: argc = optind;     /* prints the usage below */
 		}
 	}
-	if (optind >= argc || times < 1 || qps < 0 || inet_pton(AF_INET, address, &server.sin_addr) != 1)
-		errx(2, "usage: ask [-s SERVER] [-p PORT] [-w SECONDS] [-n TIMES | -r QPS -d MILLISECONDS] NAME...");
+	if (optind >= argc || times < 1 || qps < 0 ||
+	    inet_pton(AF_INET, address, &server.sin_addr) != 1)
+		errx(2, "usage: ask [-s SERVER] [-p PORT] [-w SECONDS] "
+		    "[-n TIMES | -r QPS -d MILLISECONDS] NAME...");
 	/* Without it the limit that is there holds. */
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	if (qps > 0)

@@ -1,10 +1,12 @@
 /*
- * bare: how long a VM takes without jitsud, with everything prepared that can be: from posix_spawn of a command line to the guest's SYN-ACK.
+ * bare: how long a VM takes without jitsud, with everything prepared that can be: from posix_spawn
+ * of a command line to the guest's SYN-ACK.
  *
  *   bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS UID GID -- COMMAND...
  *
- * Descriptor 3 of the command is a listening UNIX socket, 4 is a tap that is a port of BRIDGE, as jitsud passes them to QEMU.
- * A SYN to port 80 leaves every millisecond from a packet socket on the bridge.  Prints microseconds, and ends the command.
+ * Descriptor 3 of the command is a listening UNIX socket, 4 is a tap that is a port of BRIDGE, as
+ * jitsud passes them to QEMU.  A SYN to port 80 leaves every millisecond from a packet socket on
+ * the bridge.  Prints microseconds, and ends the command.
  */
 #include <err.h>
 #include <errno.h>
@@ -36,7 +38,8 @@ static int
 tap_open(void)
 {
 	struct ifreq ifr;
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC),
+	    sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char name[IFNAMSIZ];
 
 	memset(&ifr, 0, sizeof(ifr));
@@ -66,7 +69,8 @@ listener_open(void)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at.sun_family)) != 0 || listen(fd, 1) != 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at.sun_family)) != 0 ||
+	    listen(fd, 1) != 0)
 		err(1, "listening socket");
 	return fd;
 }
@@ -74,8 +78,8 @@ listener_open(void)
 static void
 become(uid_t uid, gid_t gid)
 {
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
+	    setresuid(uid, uid, uid) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		err(1, "uid %d", (int)uid);
 }
 
@@ -92,7 +96,8 @@ still_runs(void *arg)
 int
 main(int argc, char **argv)
 {
-	static char *environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C", NULL };
+	static char *environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+	    (char *)"LC_ALL=C", NULL };
 	posix_spawn_file_actions_t fa;
 	int tap, listener, error;
 	int64_t start, took;
@@ -100,7 +105,8 @@ main(int argc, char **argv)
 	bool came;
 
 	if (argc < 9 || strcmp(argv[7], "--") != 0)
-		errx(2, "usage: bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS UID GID -- COMMAND...");
+		errx(2, "usage: bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS UID GID "
+		    "-- COMMAND...");
 	bridge = argv[1];
 	knock_init(bridge, argv[2], argv[3], argv[4]);
 	tap = fcntl(tap_open(), F_DUPFD_CLOEXEC, 100);
@@ -108,7 +114,8 @@ main(int argc, char **argv)
 	become((uid_t)atoi(argv[5]), (gid_t)atoi(argv[6]));
 	if (tap < 0 || listener < 0 || posix_spawn_file_actions_init(&fa) != 0 ||
 	    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDWR, 0) != 0 ||
-	    posix_spawn_file_actions_adddup2(&fa, 0, 1) != 0 || posix_spawn_file_actions_adddup2(&fa, listener, FD_QMP) != 0 ||
+	    posix_spawn_file_actions_adddup2(&fa, 0, 1) != 0 ||
+	    posix_spawn_file_actions_adddup2(&fa, listener, FD_QMP) != 0 ||
 	    posix_spawn_file_actions_adddup2(&fa, tap, FD_TAP) != 0)
 		err(1, "descriptors");
 	start = now_ns();

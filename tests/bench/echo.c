@@ -1,6 +1,7 @@
 /*
- * echo: the least that a server can do with DNS messages: reads and writes as jitsud does them, in batches and chunks of the same sizes, and
- * sends back what came with QR set.  UDP and TCP on one port.
+ * echo: the least that a server can do with DNS messages: reads and writes as jitsud does them, in
+ * batches and chunks of the same sizes, and sends back what came with QR set.  UDP and TCP on one
+ * port.
  *
  *   echo ADDRESS PORT
  */
@@ -18,7 +19,7 @@
 #include "base/limits.h"
 
 #define EVENTS 32
-#define TURNS 4                /* batches before the loop looks at other sockets, as in dns/server/udp.c */
+#define TURNS 4     /* batches before the loop looks at other sockets, as in dns/server/udp.c */
 #define HEADER_LEN 12
 
 struct conn {
@@ -58,7 +59,8 @@ udp_init(void)
 {
 	for (unsigned i = 0; i < LIMIT_UDP_BATCH; i++) {
 		in_iov[i] = (struct iovec){ buf[i], LIMIT_UDP_QUERY };
-		in[i].msg_hdr = (struct msghdr){ .msg_name = &peer[i], .msg_iov = &in_iov[i], .msg_iovlen = 1 };
+		in[i].msg_hdr = (struct msghdr){ .msg_name = &peer[i], .msg_iov = &in_iov[i],
+		    .msg_iovlen = 1 };
 		out[i].msg_hdr = (struct msghdr){ .msg_iov = &out_iov[i], .msg_iovlen = 1 };
 	}
 }
@@ -111,7 +113,8 @@ conn_turn(struct conn *c)
 		return;
 	}
 	c->len += (size_t)n;
-	while (c->len - done >= 2 && c->len - done - 2 >= (size_t)(c->in[done] << 8 | c->in[done + 1])) {
+	while (c->len - done >= 2 &&
+	    c->len - done - 2 >= (size_t)(c->in[done] << 8 | c->in[done + 1])) {
 		size_t len = (size_t)(c->in[done] << 8 | c->in[done + 1]);
 
 		if (len >= HEADER_LEN)

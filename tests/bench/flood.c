@@ -1,10 +1,14 @@
 /*
- * flood: a DNS load that is cheap to make: the queries are built beforehand, UDP goes in batches, and a window keeps the server busy without
- * overrunning its queue.  It never sleeps, so that the server never pays for waking it.
+ * flood: a DNS load that is cheap to make: the queries are built beforehand, UDP goes in batches,
+ * and a window keeps the server busy without overrunning its queue.  It never sleeps, so that the
+ * server never pays for waking it.
  *
- *   flood [-s SERVER] [-p PORT] [-c CPU] [-d MILLISECONDS] [-w WINDOW] [-t CONNECTIONS] [-r QPS] [-o] PREFIX COUNT ZONE
- *       asks for A of PREFIX0.ZONE to PREFIX(COUNT-1).ZONE in random order, again and again; -o: with EDNS and DO.
- *       -w: queries on the way at once, with -t on each connection; -t: over TCP, each query a write of its own; -r: no faster than that.
+ *   flood [-s SERVER] [-p PORT] [-c CPU] [-d MILLISECONDS] [-w WINDOW] [-t CONNECTIONS] [-r QPS]
+ *         [-o] PREFIX COUNT ZONE
+ *       asks for A of PREFIX0.ZONE to PREFIX(COUNT-1).ZONE in random order, again and again; -o:
+ *       with EDNS and DO.
+ *       -w: queries on the way at once, with -t on each connection; -t: over TCP, each query a
+ *       write of its own; -r: no faster than that.
  *       Prints SENT ANSWERED GOOD SECONDS; GOOD answers are NOERROR and have a record.
  */
 #include <arpa/inet.h>
@@ -73,7 +77,8 @@ random_next(void)
 
 /* Two bytes of length, as TCP wants it, and a query for A IN of PREFIX%u.ZONE. */
 static void
-query_build(uint8_t slot[QUERY_SLOT], uint16_t id, const char *prefix, unsigned number, const char *zone)
+query_build(uint8_t slot[QUERY_SLOT], uint16_t id, const char *prefix, unsigned number,
+    const char *zone)
 {
 	static const uint8_t opt[11] = { 0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0 };
 	char text[QUERY_SLOT];
@@ -277,11 +282,13 @@ tcp_run(void)
 
 	if (conns == NULL)
 		errx(1, "out of memory");
+	/* May take seconds, where few connections wait to be accepted. */
 	for (unsigned i = 0; i < connections; i++)
-		conn_open(&conns[i]);   /* may take seconds, where few connections wait to be accepted */
+		conn_open(&conns[i]);
 	start_ns = now_ns();
 	end = start_ns + run_ns;
-	for (int64_t now = start_ns; now < end || (answered < sent && now < end + NS_PER_S); now = now_ns()) {
+	for (int64_t now = start_ns; now < end || (answered < sent && now < end + NS_PER_S);
+	    now = now_ns()) {
 		for (unsigned i = 0; i < connections; i++) {
 			struct conn *c = &conns[i];
 
@@ -354,7 +361,8 @@ main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: flood [-s SERVER] [-p PORT] [-c CPU] [-d MILLISECONDS] [-w WINDOW] [-t CONNECTIONS] [-r QPS] [-o] PREFIX COUNT ZONE");
+		errx(2, "usage: flood [-s SERVER] [-p PORT] [-c CPU] [-d MILLISECONDS] [-w WINDOW] "
+		    "[-t CONNECTIONS] [-r QPS] [-o] PREFIX COUNT ZONE");
 	nqueries = number(argv[optind + 1], 1, 100000000);
 	queries_build(argv[optind], argv[optind + 2]);
 	start_ns = now_ns();
@@ -362,7 +370,7 @@ main(int argc, char **argv)
 		tcp_run();
 	else
 		udp_run();
-	printf("%llu %llu %llu %.3f\n", (unsigned long long)sent, (unsigned long long)answered, (unsigned long long)good,
-	    (double)run_ns / (double)NS_PER_S);
+	printf("%llu %llu %llu %.3f\n", (unsigned long long)sent, (unsigned long long)answered,
+	    (unsigned long long)good, (double)run_ns / (double)NS_PER_S);
 	return 0;
 }

@@ -78,7 +78,8 @@ syn_build(const char *mac, const char *guest, const char *source)
 {
 	struct ether_addr *to = ether_aton(mac);
 
-	if (to == NULL || inet_pton(AF_INET, guest, &syn.ip.daddr) != 1 || inet_pton(AF_INET, source, &syn.ip.saddr) != 1)
+	if (to == NULL || inet_pton(AF_INET, guest, &syn.ip.daddr) != 1 ||
+	    inet_pton(AF_INET, source, &syn.ip.saddr) != 1)
 		errx(2, "%s %s %s: a MAC and two IPv4 addresses", mac, guest, source);
 	memcpy(syn.eth.h_dest, to, ETH_ALEN);
 	syn.eth.h_proto = htons(ETH_P_IP);
@@ -94,13 +95,15 @@ syn_build(const char *mac, const char *guest, const char *source)
 	syn.tcp.doff = 5;
 	syn.tcp.syn = 1;
 	syn.tcp.window = htons(65535);
-	syn.tcp.check = fold(sum16(&syn.tcp, sizeof(syn.tcp), sum16(&syn.ip.saddr, 8, IPPROTO_TCP + sizeof(syn.tcp))));
+	syn.tcp.check = fold(sum16(&syn.tcp, sizeof(syn.tcp),
+	    sum16(&syn.ip.saddr, 8, IPPROTO_TCP + sizeof(syn.tcp))));
 }
 
 static int
 packet_open(int index)
 {
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = index };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP),
+	    .sll_ifindex = index };
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_IP));
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0)
@@ -122,7 +125,8 @@ syn_ack_came(void)
 	ssize_t n;
 
 	while ((n = recv(packets, &f, sizeof(f), MSG_TRUNC)) > 0)
-		if (n >= (ssize_t)sizeof(f) && f.ip.protocol == IPPROTO_TCP && f.ip.saddr == syn.ip.daddr && f.tcp.source == syn.tcp.dest &&
+		if (n >= (ssize_t)sizeof(f) && f.ip.protocol == IPPROTO_TCP &&
+		    f.ip.saddr == syn.ip.daddr && f.tcp.source == syn.tcp.dest &&
 		    f.tcp.dest == syn.tcp.source && f.tcp.syn && f.tcp.ack)
 			return true;
 	return false;

@@ -1,12 +1,15 @@
 /*
  * xen_bare: how long a Xen domain takes without jitsud, to the guest's first SYN-ACK on port 80.
  *
- *   xen_bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS lib pv|pvh KERNEL RAMDISK|- MEMORY_MIB CMDLINE SCRIPT
+ *   xen_bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS lib pv|pvh KERNEL RAMDISK|- MEMORY_MIB
+ *       CMDLINE SCRIPT
  *   xen_bare BRIDGE GUEST_MAC GUEST_ADDRESS SOURCE_ADDRESS command COMMAND...
  *
- * lib: from libxl_domain_create_new, with a context that was there before and SCRIPT for the NIC, through unpause; the domain is destroyed
- * afterwards.  command: from posix_spawn of a command that makes the domain, which is left to the caller.  Prints microseconds.
- * A SYN leaves every millisecond, from the unpause on, or from the command's end on; before that every 20 ms, which costs what is measured less.
+ * lib: from libxl_domain_create_new, with a context that was there before and SCRIPT for the NIC,
+ * through unpause; the domain is destroyed afterwards.  command: from posix_spawn of a command that
+ * makes the domain, which is left to the caller.  Prints microseconds.  A SYN leaves every
+ * millisecond, from the unpause on, or from the command's end on; before that every 20 ms, which
+ * costs what is measured less.
  */
 #include <err.h>
 #include <spawn.h>
@@ -43,7 +46,8 @@ config_fill(libxl_domain_config *dc, const char *bridge, const char *mac, char *
 	libxl_device_nic *nic;
 
 	libxl_domain_config_init(dc);
-	dc->c_info.type = strcmp(a[A_TYPE], "pv") == 0 ? LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
+	dc->c_info.type = strcmp(a[A_TYPE], "pv") == 0 ?
+	    LIBXL_DOMAIN_TYPE_PV : LIBXL_DOMAIN_TYPE_PVH;
 	dc->c_info.name = strdup("bare");
 	libxl_uuid_generate(&dc->c_info.uuid);
 	libxl_domain_build_info_init_type(b, dc->c_info.type);
@@ -67,7 +71,8 @@ config_fill(libxl_domain_config *dc, const char *bridge, const char *mac, char *
 static int64_t
 lib(const char *bridge, const char *mac, char **a)
 {
-	xentoollog_logger *log = (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
+	xentoollog_logger *log =
+	    (xentoollog_logger *)xtl_createlogger_stdiostream(stderr, XTL_ERROR, 0);
 	libxl_ctx *ctx = NULL;
 	libxl_domain_config dc;
 	uint32_t domid = (uint32_t)INVALID_DOMID;
@@ -138,7 +143,8 @@ main(int argc, char **argv)
 		knock_init(argv[1], argv[2], argv[3], argv[4]);
 		took = lib(argv[1], argv[2], argv + 6);
 	} else {
-		errx(2, "usage: xen_bare BRIDGE MAC ADDRESS SOURCE lib TYPE KERNEL RAMDISK|- MEMORY_MIB CMDLINE SCRIPT | command COMMAND...");
+		errx(2, "usage: xen_bare BRIDGE MAC ADDRESS SOURCE lib TYPE KERNEL RAMDISK|- "
+		    "MEMORY_MIB CMDLINE SCRIPT | command COMMAND...");
 	}
 	printf("%.1f\n", (double)took / 1000);
 	return 0;

@@ -1,9 +1,11 @@
 /*
- * oracle: answers without a server: compiles the zones of a list into one set, then answers queries from a pipe.
+ * oracle: answers without a server: compiles the zones of a list into one set, then answers queries
+ * from a pipe.
  *
  *     oracle zones.tsv     lines of origin <tab> file
  *
- * Queries and replies are framed as over TCP: two bytes of length, big end first.  A query of no bytes ends it.
+ * Queries and replies are framed as over TCP: two bytes of length, big end first.  A query of no
+ * bytes ends it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +32,8 @@ load(const char *list, struct zout *o)
 		exit(2);
 	}
 	while (fgets(line, sizeof(line), f) != NULL) {
-		struct zcompile c = { .origin = strtok(line, "\t"), .path = strtok(NULL, "\n"), .units_fd = -1, .index = o->nzones };
+		struct zcompile c = { .origin = strtok(line, "\t"), .path = strtok(NULL, "\n"),
+		    .units_fd = -1, .index = o->nzones };
 
 		report_init(&r);
 		c.fd = open(c.path, O_RDONLY | O_CLOEXEC);
@@ -60,7 +63,8 @@ bind_all(struct zout *o)
 
 	for (uint32_t i = 0; rows != NULL && i < n; i++)
 		rows[i].zone = i;
-	if (rows == NULL || zout_finish(o, &fd, &m) != ERR_OK || dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
+	if (rows == NULL || zout_finish(o, &fd, &m) != ERR_OK ||
+	    dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, rows, n, numbers, 0, &set, &m) != ERR_OK) {
 		fprintf(stderr, "%s\n", m.text);
 		exit(2);

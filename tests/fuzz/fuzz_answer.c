@@ -1,7 +1,9 @@
 /*
- * fuzz_answer: zones made from the input go through the compiler, and every answer from them is compared with an oracle's.
+ * fuzz_answer: zones made from the input go through the compiler, and every answer from them is
+ * compared with an oracle's.
  *
- * The input: a byte for the kind of the zones, one for how many records, the records, then queries until it ends.
+ * The input: a byte for the kind of the zones, one for how many records, the records, then queries
+ * until it ends.
  */
 #include <ldns/packet.h>
 #include <ldns/wire2host.h>
@@ -41,7 +43,8 @@ choose(struct input *in, unsigned n)
 
 /* ---- zones ---- */
 
-static const char *const labels[] = { "a", "*", "b", "*", "n", "a", "\\000x", "ns", "b", "a\\.b", LONG_LABEL };
+static const char *const labels[] = { "a", "*", "b", "*", "n", "a", "\\000x", "ns", "b", "a\\.b",
+    LONG_LABEL };
 static const char *const suffixes[] = { "z.", "n.z.", "a.z.", "elsewhere.org.", "." };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -61,7 +64,8 @@ make_name(struct input *in, unsigned most, const char *suffix, char name[ORACLE_
 
 	name[0] = '\0';
 	for (; n > 0; n--)
-		len += (size_t)snprintf(name + len, ORACLE_NAME - len, "%s.", labels[choose(in, COUNT(labels))]);
+		len += (size_t)snprintf(name + len, ORACLE_NAME - len, "%s.",
+		    labels[choose(in, COUNT(labels))]);
 	if (len == 0 || strcmp(suffix, ".") != 0)
 		snprintf(name + len, ORACLE_NAME - len, "%s", suffix);
 }
@@ -76,9 +80,12 @@ add_line(void *arg, struct oracle_zone *z, const char *line)
 
 /* What may follow an owner: $N is a name, $U a number, $T a long text. */
 static const char *const kinds[] = {
-	"A 10.0.0.$U", "60 A 10.0.1.$U", "120 A 10.0.1.$U", "AAAA fd00::$U", "NS $N", "CNAME $N", "DNAME $N", "MX $U $N", "TXT \"u=$U\"", "TXT $T",
-	"DS $U 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "SRV 1 2 $U $N", "HTTPS 1 $N alpn=h2", "SVCB $U $N",
-	"PTR $N", "MINFO $N $N", "HINFO a $U", "TYPE65400 \\# 3 0102ff", "A \\# 4 0a0000ff", "CAA 0 issue \"$U\"", "NS Ns.A.z.", "RP $N $N",
+	"A 10.0.0.$U", "60 A 10.0.1.$U", "120 A 10.0.1.$U", "AAAA fd00::$U", "NS $N", "CNAME $N",
+	"DNAME $N", "MX $U $N", "TXT \"u=$U\"", "TXT $T",
+	"DS $U 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+	"SRV 1 2 $U $N", "HTTPS 1 $N alpn=h2", "SVCB $U $N", "PTR $N", "MINFO $N $N", "HINFO a $U",
+	"TYPE65400 \\# 3 0102ff", "A \\# 4 0a0000ff", "CAA 0 issue \"$U\"", "NS Ns.A.z.",
+	"RP $N $N",
 };
 
 static void
@@ -97,14 +104,16 @@ make_record(struct input *in, struct oracle_zone *z)
 		}
 		switch (*++k) {
 		case 'N':
-			make_name(in, 2, choose(in, 3) == 0 ? owner : suffixes[choose(in, COUNT(suffixes))], name);
+			make_name(in, 2, choose(in, 3) == 0 ?
+			    owner : suffixes[choose(in, COUNT(suffixes))], name);
 			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s", name);
 			break;
 		case 'U':
 			n += (size_t)snprintf(line + n, sizeof(line) - n, "%u", take(in));
 			break;
 		default:
-			n += (size_t)snprintf(line + n, sizeof(line) - n, "\"%0*u\"", 100 + (int)choose(in, 150), take(in));
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "\"%0*u\"",
+			    100 + (int)choose(in, 150), take(in));
 			break;
 		}
 	}
@@ -118,13 +127,15 @@ open_zone(const char *origin, unsigned minimum)
 	char line[128];
 
 	file[oracle.nzones].f = open_memstream(&file[oracle.nzones].text, &file[oracle.nzones].len);
-	if (file[oracle.nzones].f == NULL || fprintf(file[oracle.nzones].f, "$TTL %d\n", ORACLE_TTL) < 0)
+	if (file[oracle.nzones].f == NULL ||
+	    fprintf(file[oracle.nzones].f, "$TTL %d\n", ORACLE_TTL) < 0)
 		abort();
 	oracle.nzones++;
 	snprintf(z->origin, sizeof(z->origin), "%s", origin);
 	z->unit[0] = '\0';
 	z->n = 0;
-	snprintf(line, sizeof(line), "%s SOA Ns.z. Host.elsewhere.org. 1 2 3 4 %u", origin, minimum);
+	snprintf(line, sizeof(line), "%s SOA Ns.z. Host.elsewhere.org. 1 2 3 4 %u", origin,
+	    minimum);
 	add_line(NULL, z, line);
 	snprintf(line, sizeof(line), "%s NS ns.z.", origin);
 	add_line(NULL, z, line);
@@ -137,7 +148,8 @@ choose_unit(struct oracle_zone *z)
 	for (unsigned i = 0; i < z->n && z->unit[0] == '\0'; i++) {
 		const struct oracle_record *r = &z->records[i];
 
-		if ((r->type == DNS_T_A || r->type == DNS_T_AAAA) && r->owner[0] != '*' && oracle_above(z, r->owner, true) == NULL)
+		if ((r->type == DNS_T_A || r->type == DNS_T_AAAA) && r->owner[0] != '*' &&
+		    oracle_above(z, r->owner, true) == NULL)
 			snprintf(z->unit, sizeof(z->unit), "%s", r->owner);
 	}
 }
@@ -183,7 +195,8 @@ static void
 compile_zone(struct zout *o, unsigned i)
 {
 	const struct oracle_zone *z = &oracle.zones[i];
-	struct zcompile c = { .origin = z->origin, .path = "zone", .units_path = "units", .index = i };
+	struct zcompile c = { .origin = z->origin, .path = "zone", .units_path = "units",
+	    .index = i };
 	char units[2 * ORACLE_NAME] = "; nothing\n", line[2048];
 	struct report r;
 
@@ -220,7 +233,8 @@ make_set(void)
 		abort();
 	for (unsigned i = 0; i < oracle.nzones; i++) {
 		compile_zone(&o, i);
-		rows[i] = (struct msg_binding){ .zone = i, .first_unit = nunits, .nunits = oracle.zones[i].unit[0] != '\0' };
+		rows[i] = (struct msg_binding){ .zone = i, .first_unit = nunits,
+		    .nunits = oracle.zones[i].unit[0] != '\0' };
 		if (rows[i].nunits > 0)
 			numbers[nunits++] = UNIT;
 	}
@@ -244,7 +258,8 @@ struct question {
 	size_t len, question_len;
 };
 
-static const uint16_t types[] = { 1, 2, 5, 6, 12, 13, 14, 15, 16, 17, 28, 33, 39, 43, 46, 47, 48, 50, 51, 64, 65, 99, 255, 257, 65400, 10 };
+static const uint16_t types[] = { 1, 2, 5, 6, 12, 13, 14, 15, 16, 17, 28, 33, 39, 43, 46, 47, 48,
+    50, 51, 64, 65, 99, 255, 257, 65400, 10 };
 
 /* False when the name is too long to ask for. */
 static bool
@@ -258,10 +273,11 @@ make_question(struct input *in, struct question *q)
 
 	q->type = types[choose(in, COUNT(types))];
 	if ((how & 1) != 0) {
-		/* At what is there, or below it; of that type, or whether a delegation is signed. */
+		/* At what is there, or below; of that type, or whether a delegation is signed. */
 		make_name(in, (flags & 2) != 0 ? 0 : 2, near->owner, q->name);
 		if ((flags & 4) != 0)
-			q->type = near->type == DNS_T_NS && (flags & 8) != 0 ? DNS_T_DS : near->type;
+			q->type = near->type == DNS_T_NS && (flags & 8) != 0 ?
+			    DNS_T_DS : near->type;
 	} else {
 		make_name(in, 5, suffixes[choose(in, COUNT(suffixes))], q->name);
 	}
@@ -316,8 +332,9 @@ wrong(const struct question *q, const struct parsed *p, const struct expected *e
 {
 	const struct lines *want[] = { &e->answer, &e->authority, &e->additional };
 
-	fprintf(stderr, "%s type %u%s: %s\nrcode %u, expected %u; aa %d, expected %d; tc %d\n", q->name, q->type, q->dnssec ? " DO" : "", what,
-	    p->rcode, e->rcode, p->aa, e->aa, p->tc);
+	fprintf(stderr, "%s type %u%s: %s\nrcode %u, expected %u; aa %d, expected %d; tc %d\n",
+	    q->name, q->type, q->dnssec ? " DO" : "", what, p->rcode, e->rcode, p->aa, e->aa,
+	    p->tc);
 	for (unsigned s = 0; s < 3; s++) {
 		for (unsigned i = 0; i < p->section[s].n; i++)
 			fprintf(stderr, "section %u has      %s", s, p->section[s].at[i]);
@@ -354,9 +371,11 @@ parse_reply(const struct question *q, const struct dns_reply *r, struct parsed *
 
 	memset(p, 0, sizeof(*p));
 	p->authority = ldns_rr_list_new();
-	if (r->len < pos || memcmp(h, q->wire, 2) != 0 || h[2] >> 3 != 0x10 || (h[2] & 1) != (q->wire[2] & 1) || (h[3] & 0xf0) != 0)
+	if (r->len < pos || memcmp(h, q->wire, 2) != 0 || h[2] >> 3 != 0x10 ||
+	    (h[2] & 1) != (q->wire[2] & 1) || (h[3] & 0xf0) != 0)
 		return "header";
-	if (dns_get16(h + 4) != 1 || memcmp(h + HEADER_LEN, q->wire + HEADER_LEN, q->question_len) != 0)
+	if (dns_get16(h + 4) != 1 ||
+	    memcmp(h + HEADER_LEN, q->wire + HEADER_LEN, q->question_len) != 0)
 		return "question";
 	if (ldns_wire2pkt(&pkt, h, r->len) != LDNS_STATUS_OK)
 		return "not a message";
@@ -369,10 +388,12 @@ parse_reply(const struct question *q, const struct dns_reply *r, struct parsed *
 			ldns_rr *rr;
 			char *line;
 
-			if (ldns_wire2rr(&rr, h, r->len, &pos, (ldns_pkt_section)(s + 1)) != LDNS_STATUS_OK)
+			if (ldns_wire2rr(&rr, h, r->len, &pos, (ldns_pkt_section)(s + 1)) !=
+			    LDNS_STATUS_OK)
 				return "record";
 			if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_OPT) {
-				p->opts += s == 2 && ldns_rdf_size(ldns_rr_owner(rr)) == 1 ? 1 : 100;
+				p->opts += s == 2 && ldns_rdf_size(ldns_rr_owner(rr)) == 1 ?
+				    1 : 100;
 				ldns_rr_free(rr);
 				continue;
 			}
@@ -398,8 +419,8 @@ parse_reply(const struct question *q, const struct dns_reply *r, struct parsed *
 static bool
 is_proof(const char *line)
 {
-	return strstr(line, "\tnsec\t") != NULL || strstr(line, "\tnsec3\t") != NULL || strstr(line, "\trrsig\tnsec ") != NULL ||
-	    strstr(line, "\trrsig\tnsec3 ") != NULL;
+	return strstr(line, "\tnsec\t") != NULL || strstr(line, "\tnsec3\t") != NULL ||
+	    strstr(line, "\trrsig\tnsec ") != NULL || strstr(line, "\trrsig\tnsec3 ") != NULL;
 }
 
 /* One RRset of those that will do, and nothing else. */
@@ -413,7 +434,10 @@ some_ok(const struct parsed *p, const struct expected *e)
 	return got->n > 0 && lines_within(got, &e->answer);
 }
 
-/* The authority section: what is expected, and with it only records of the chain, all of them signed. */
+/*
+ * The authority section: what is expected, and with it only records of the chain, all of them
+ * signed.
+ */
 static const char *
 authority_wrong(const struct parsed *p, const struct expected *e, enum chain chain, bool dnssec)
 {
@@ -443,14 +467,16 @@ authority_wrong(const struct parsed *p, const struct expected *e, enum chain cha
 
 /* A whole answer. */
 static const char *
-answer_wrong(const struct question *q, const struct parsed *p, const struct expected *e, enum chain chain)
+answer_wrong(const struct question *q, const struct parsed *p, const struct expected *e,
+    enum chain chain)
 {
 	if (p->tc)
 		return "truncated";
 	if (p->rcode != e->rcode || p->aa != e->aa)
 		return "rcode or aa";
 	/* Of ANY and RRSIG the last RRset may be any, behind whatever led there. */
-	if (e->one_rrset || e->hinfo ? !some_ok(p, e) : p->section[0].n != e->answer.n || !lines_within(&e->answer, &p->section[0]))
+	if (e->one_rrset || e->hinfo ? !some_ok(p, e) :
+	    p->section[0].n != e->answer.n || !lines_within(&e->answer, &p->section[0]))
 		return "answer section";
 	if (p->section[2].n != e->additional.n || !lines_within(&e->additional, &p->section[2]))
 		return "additional section";
@@ -459,14 +485,17 @@ answer_wrong(const struct question *q, const struct parsed *p, const struct expe
 
 /* Over UDP the same, or what fits of it. */
 static const char *
-udp_wrong(const struct dns_reply *whole, const struct parsed *full, const struct dns_reply *r, const struct parsed *p, size_t limit)
+udp_wrong(const struct dns_reply *whole, const struct parsed *full, const struct dns_reply *r,
+    const struct parsed *p, size_t limit)
 {
 	if (r->len > limit)
 		return "longer than the limit";
 	if (whole->len <= limit)
-		return r->len == whole->len && memcmp(r->buf, whole->buf, r->len) == 0 ? NULL : "it would have fitted";
+		return r->len == whole->len && memcmp(r->buf, whole->buf, r->len) == 0 ?
+		    NULL : "it would have fitted";
 	for (unsigned s = 0; s < 3; s++)
-		if (!lines_within(&p->section[s], &full->section[s]) || (s < 2 && !p->tc && p->section[s].n != full->section[s].n))
+		if (!lines_within(&p->section[s], &full->section[s]) ||
+		    (s < 2 && !p->tc && p->section[s].n != full->section[s].n))
 			return "neither whole nor truncated";
 	return p->tc || (p->rcode == full->rcode && p->aa == full->aa) ? NULL : "rcode or aa";
 }
@@ -477,7 +506,8 @@ ask(const struct dns_zoneset *set, const struct question *q, enum chain chain)
 	static uint8_t tcp_buf[DNS_MESSAGE_MAX], udp_buf[UDP_PAYLOAD];
 	static struct expected e;
 	const struct dns_reply_conf conf = { .udp_payload = UDP_PAYLOAD };
-	struct dns_reply tcp = { .buf = tcp_buf, .cap = sizeof(tcp_buf) }, udp = { .buf = udp_buf, .cap = sizeof(udp_buf) };
+	struct dns_reply tcp = { .buf = tcp_buf, .cap = sizeof(tcp_buf) },
+	    udp = { .buf = udp_buf, .cap = sizeof(udp_buf) };
 	size_t limit = q->edns && q->payload > 512 ? q->payload : 512;
 	struct parsed whole, part;
 	const char *what;
@@ -489,11 +519,13 @@ ask(const struct dns_zoneset *set, const struct question *q, enum chain chain)
 		abort();
 	if (dns_answer_build(set, &query, true, &conf, &tcp) != (e.unit ? UNIT : DNS_NO_UNIT))
 		fprintf(stderr, "unit, expected %d: ", e.unit), e.rcode = 0xffff;
-	if ((what = parse_reply(q, &tcp, &whole)) != NULL || (what = answer_wrong(q, &whole, &e, chain)) != NULL)
+	if ((what = parse_reply(q, &tcp, &whole)) != NULL ||
+	    (what = answer_wrong(q, &whole, &e, chain)) != NULL)
 		wrong(q, &whole, &e, what);
 	(void)dns_answer_build(set, &query, false, &conf, &udp);   /* the same unit */
 	if ((what = parse_reply(q, &udp, &part)) != NULL ||
-	    (what = udp_wrong(&tcp, &whole, &udp, &part, limit < UDP_PAYLOAD ? limit : UDP_PAYLOAD)) != NULL)
+	    (what = udp_wrong(&tcp, &whole, &udp, &part,
+	    limit < UDP_PAYLOAD ? limit : UDP_PAYLOAD)) != NULL)
 		wrong(q, &part, &e, what);
 	parsed_clear(&whole);
 	parsed_clear(&part);

@@ -1,12 +1,14 @@
 /*
- * fuzz_chain: signs an oracle's zone (NSEC or NSEC3 chain, and signatures that say nothing), and checks what a reply proves.
+ * fuzz_chain: signs an oracle's zone (NSEC or NSEC3 chain, and signatures that say nothing), and
+ * checks what a reply proves.
  */
 #ifndef TESTS_FUZZ_CHAIN_H
 #define TESTS_FUZZ_CHAIN_H
 
 #include "fuzz_oracle.h"
 
-extern ldns_rdf *ldns_nsec3_hash_name(const ldns_rdf *name, uint8_t algorithm, uint16_t iterations, uint8_t salt_length, const uint8_t *salt);
+extern ldns_rdf *ldns_nsec3_hash_name(const ldns_rdf *name, uint8_t algorithm, uint16_t iterations,
+    uint8_t salt_length, const uint8_t *salt);
 extern bool ldns_nsec_bitmap_covers_type(const ldns_rdf *bitmap, ldns_rr_type type);
 
 #define CHAIN_NAMES 256
@@ -43,7 +45,8 @@ static inline void
 chain_hash(const char *name, char hash[ORACLE_NAME])
 {
 	ldns_rdf *rdf = ldns_dname_new_frm_str(name);
-	ldns_rdf *hashed = ldns_nsec3_hash_name(rdf, 1, CHAIN_ITERATIONS, sizeof(CHAIN_SALT) - 1, (const uint8_t *)CHAIN_SALT);
+	ldns_rdf *hashed = ldns_nsec3_hash_name(rdf, 1, CHAIN_ITERATIONS, sizeof(CHAIN_SALT) - 1,
+	    (const uint8_t *)CHAIN_SALT);
 
 	oracle_name(hashed, hash);
 	hash[strcspn(hash, ".")] = '\0';
@@ -84,9 +87,11 @@ chain_collect(const struct oracle_zone *z, enum chain chain, struct chain_names 
 
 		if (in_hash_space(r) || oracle_above(z, r->owner, false) != NULL)
 			continue;
-		if (chain == CHAIN_OPTOUT && oracle_cut(z, r->owner) && oracle_find(z, r->owner, DNS_T_DS) == NULL)
+		if (chain == CHAIN_OPTOUT && oracle_cut(z, r->owner) &&
+		    oracle_find(z, r->owner, DNS_T_DS) == NULL)
 			continue;
-		for (const char *a = r->owner; a != NULL; a = strcmp(a, z->origin) == 0 ? NULL : name_parent(a)) {
+		for (const char *a = r->owner; a != NULL;
+		    a = strcmp(a, z->origin) == 0 ? NULL : name_parent(a)) {
 			chain_add(c, a);
 			if (chain == CHAIN_NSEC)
 				break;
@@ -98,13 +103,15 @@ chain_collect(const struct oracle_zone *z, enum chain chain, struct chain_names 
 		else
 			chain_hash(c->at[i].name, c->at[i].key);
 	}
-	qsort(c->at, c->n, sizeof(c->at[0]), chain == CHAIN_NSEC ? chain_compare_names : chain_compare_hashes);
+	qsort(c->at, c->n, sizeof(c->at[0]),
+	    chain == CHAIN_NSEC ? chain_compare_names : chain_compare_hashes);
 }
 
 static inline bool
 chain_signs(const struct oracle_zone *z, const char *name, uint16_t type)
 {
-	return type != DNS_T_RRSIG && (!oracle_cut(z, name) || type == DNS_T_DS || type == DNS_T_NSEC);
+	return type != DNS_T_RRSIG &&
+	    (!oracle_cut(z, name) || type == DNS_T_DS || type == DNS_T_NSEC);
 }
 
 /* The type bitmap in text: of a delegation NS and DS alone. */
@@ -128,16 +135,21 @@ chain_types(const struct oracle_zone *z, const char *name, enum chain chain, cha
 		snprintf(text + n, ORACLE_NAME - n, " RRSIG%s", chain == CHAIN_NSEC ? " NSEC" : "");
 }
 
-/* Adds the chain and the signatures to the zone; every line goes through `add`, which puts it into the zone. */
+/*
+ * Adds the chain and the signatures to the zone; every line goes through `add`, which puts it into
+ * the zone.
+ */
 static inline void
-chain_sign(struct oracle_zone *z, enum chain chain, void (*add)(void *arg, struct oracle_zone *z, const char *line), void *arg)
+chain_sign(struct oracle_zone *z, enum chain chain,
+    void (*add)(void *arg, struct oracle_zone *z, const char *line), void *arg)
 {
 	static struct chain_names c;
 	char line[CHAIN_LINE], types[ORACLE_NAME];
 	unsigned before;
 
 	if (chain >= CHAIN_NSEC3) {
-		snprintf(line, sizeof(line), "%s NSEC3PARAM 1 0 %u %s", z->origin, CHAIN_ITERATIONS, CHAIN_SALT_TEXT);
+		snprintf(line, sizeof(line), "%s NSEC3PARAM 1 0 %u %s", z->origin, CHAIN_ITERATIONS,
+		    CHAIN_SALT_TEXT);
 		add(arg, z, line);
 	}
 	chain_collect(z, chain, &c);
@@ -146,10 +158,12 @@ chain_sign(struct oracle_zone *z, enum chain chain, void (*add)(void *arg, struc
 
 		chain_types(z, c.at[i].name, chain, types);
 		if (chain == CHAIN_NSEC)
-			snprintf(line, sizeof(line), "%s NSEC %s%s", c.at[i].name, next->key, types);
+			snprintf(line, sizeof(line), "%s NSEC %s%s", c.at[i].name, next->key,
+			    types);
 		else
-			snprintf(line, sizeof(line), "%s.%s NSEC3 1 %u %u %s %s%s", c.at[i].key, strcmp(z->origin, ".") == 0 ? "" : z->origin,
-			    chain == CHAIN_OPTOUT, CHAIN_ITERATIONS, CHAIN_SALT_TEXT, next->key, types);
+			snprintf(line, sizeof(line), "%s.%s NSEC3 1 %u %u %s %s%s", c.at[i].key,
+			    strcmp(z->origin, ".") == 0 ? "" : z->origin, chain == CHAIN_OPTOUT,
+			    CHAIN_ITERATIONS, CHAIN_SALT_TEXT, next->key, types);
 		add(arg, z, line);
 	}
 	before = z->n;
@@ -159,7 +173,9 @@ chain_sign(struct oracle_zone *z, enum chain chain, void (*add)(void *arg, struc
 		if (oracle_find(z, r->owner, r->type) != r || !chain_signs(z, r->owner, r->type) ||
 		    (!in_hash_space(r) && oracle_above(z, r->owner, false) != NULL))
 			continue;
-		snprintf(line, sizeof(line), "%s RRSIG TYPE%u 13 2 60 20300101000000 20200101000000 1 %s AAAA", r->owner, r->type, z->origin);
+		snprintf(line, sizeof(line),
+		    "%s RRSIG TYPE%u 13 2 60 20300101000000 20200101000000 1 %s AAAA",
+		    r->owner, r->type, z->origin);
 		add(arg, z, line);
 	}
 }
@@ -217,10 +233,12 @@ denial_match(const struct denials *d, const char *name)
 static inline bool
 between(const struct denials *d, const char *low, const char *key, const char *high)
 {
-	int lk = d->hashed ? strcmp(low, key) : name_order(low, key), kh = d->hashed ? strcmp(key, high) : name_order(key, high);
+	int lk = d->hashed ? strcmp(low, key) : name_order(low, key),
+	    kh = d->hashed ? strcmp(key, high) : name_order(key, high);
 	int lh = d->hashed ? strcmp(low, high) : name_order(low, high);
 
-	return lh < 0 ? lk < 0 && kh < 0 : lk < 0 || kh < 0;   /* the last record leads back to the first */
+	/* the last record leads back to the first */
+	return lh < 0 ? lk < 0 && kh < 0 : lk < 0 || kh < 0;
 }
 
 /* A record that says that nothing is at the name; with `next`, where it leads to. */
@@ -250,7 +268,9 @@ denial_lacks(const struct denials *d, const ldns_rr *rr, uint16_t type)
 {
 	const ldns_rdf *bitmap = ldns_rr_rdf(rr, d->hashed ? 5 : 1);
 
-	return bitmap == NULL || (!ldns_nsec_bitmap_covers_type(bitmap, type) && !ldns_nsec_bitmap_covers_type(bitmap, LDNS_RR_TYPE_CNAME));
+	return bitmap == NULL ||
+	    (!ldns_nsec_bitmap_covers_type(bitmap, type) &&
+	    !ldns_nsec_bitmap_covers_type(bitmap, LDNS_RR_TYPE_CNAME));
 }
 
 /* The ancestor of `name` one label below `above`. */
@@ -268,7 +288,8 @@ provable_encloser(const struct denials *d, const char *name, const char *enclose
 {
 	for (; encloser != NULL; encloser = d->optout ? name_parent(encloser) : NULL) {
 		if (denial_match(d, encloser) != NULL)
-			return denial_covers(d, next_closer(name, encloser), NULL) ? encloser : NULL;
+			return denial_covers(d, next_closer(name, encloser), NULL) ?
+			    encloser : NULL;
 		if (strcmp(encloser, d->zone->origin) == 0)
 			break;
 	}
@@ -288,12 +309,14 @@ nsec_proves(const struct denials *d, const struct oracle_proof *p, const char *s
 		rr = denial_match(d, p->name);
 		if (rr != NULL)
 			return denial_lacks(d, rr, p->type);
-		return denial_covers(d, p->name, next) && name_under(next, p->name);   /* an empty non-terminal */
+		/* an empty non-terminal */
+		return denial_covers(d, p->name, next) && name_under(next, p->name);
 	case PROOF_WILD_NODATA:
 		rr = denial_match(d, star);
 		if (rr != NULL)
 			return denial_covers(d, p->name, NULL) && denial_lacks(d, rr, p->type);
-		return denial_covers(d, p->name, NULL) && denial_covers(d, star, next) && name_under(next, star);
+		return denial_covers(d, p->name, NULL) && denial_covers(d, star, next) &&
+		    name_under(next, star);
 	case PROOF_WILD:
 		break;
 	}
@@ -313,7 +336,10 @@ nsec3_proves(const struct denials *d, const struct oracle_proof *p, const char *
 		if (encloser == NULL)
 			return false;
 		if (strcmp(encloser, p->encloser) != 0) {
-			/* Opt-out: the true one leads to an insecure delegation alone.  A wildcard at the provable one does not stand for the name. */
+			/*
+			 * Opt-out: the true one leads to an insecure delegation alone.  A wildcard
+			 * at the provable one does not stand for the name.
+			 */
 			name_star(encloser, higher);
 			return oracle_exists(d->zone, higher) || denial_covers(d, higher, NULL);
 		}
@@ -322,7 +348,8 @@ nsec3_proves(const struct denials *d, const struct oracle_proof *p, const char *
 		rr = denial_match(d, p->name);
 		if (rr != NULL)
 			return denial_lacks(d, rr, p->type);
-		return d->optout && strcmp(p->name, d->zone->origin) != 0 && provable_encloser(d, p->name, name_parent(p->name)) != NULL;
+		return d->optout && strcmp(p->name, d->zone->origin) != 0 &&
+		    provable_encloser(d, p->name, name_parent(p->name)) != NULL;
 	case PROOF_WILD_NODATA:
 		rr = denial_match(d, star);
 		if (provable_encloser(d, p->name, p->encloser) == NULL)
@@ -338,7 +365,8 @@ nsec3_proves(const struct denials *d, const struct oracle_proof *p, const char *
 static inline bool
 proof_holds(const struct oracle_proof *p, enum chain chain, const ldns_rr_list *authority)
 {
-	const struct denials d = { .rrs = authority, .zone = p->zone, .hashed = chain >= CHAIN_NSEC3, .optout = chain == CHAIN_OPTOUT };
+	const struct denials d = { .rrs = authority, .zone = p->zone,
+	    .hashed = chain >= CHAIN_NSEC3, .optout = chain == CHAIN_OPTOUT };
 	char star[ORACLE_NAME];
 
 	name_star(p->encloser, star);

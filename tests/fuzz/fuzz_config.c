@@ -1,4 +1,7 @@
-/* fuzz_config: any text is a configuration or gets findings; what was loaded prints to something that loads to the same. */
+/*
+ * fuzz_config: any text is a configuration or gets findings; what was loaded prints to something
+ * that loads to the same.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +54,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (again == NULL)
 		abort();
 	second = print(again, &len2);
-	if (len != len2 || memcmp(text, second, len) != 0 || config_needs_restart(conf, again, NULL))
+	if (len != len2 || memcmp(text, second, len) != 0 ||
+	    config_needs_restart(conf, again, NULL))
 		abort();
 	free(text);
 	free(second);

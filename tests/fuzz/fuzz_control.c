@@ -1,4 +1,7 @@
-/* fuzz_control: lines of the control socket, from clients and from daemons: accepted or refused with a sentence, never both. */
+/*
+ * fuzz_control: lines of the control socket, from clients and from daemons: accepted or refused
+ * with a sentence, never both.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +25,8 @@ request(const char *line, size_t len)
 	json_t *args;
 	enum err e = control_request_parse(line, len, &args, &verb, &m);
 
-	MUST((e == ERR_OK) == (args != NULL) && (e == ERR_OK) == (verb != NULL) && (e == ERR_OK) == (m.text[0] == '\0'));
+	MUST((e == ERR_OK) == (args != NULL) && (e == ERR_OK) == (verb != NULL) &&
+	    (e == ERR_OK) == (m.text[0] == '\0'));
 	if (e != ERR_OK)
 		return;
 	given = json_string_value(json_object_get(args, "name"));
@@ -32,7 +36,8 @@ request(const char *line, size_t len)
 			MUST(*p > 0x20 && *p < 0x7f && !(*p >= 'A' && *p <= 'Z'));
 		/* Normal names stay what they are, final dots in a row aside. */
 		if (name[strlen(name) - 1] != '.')
-			MUST(control_name_normalize(name, again, &m) == ERR_OK && strcmp(name, again) == 0);
+			MUST(control_name_normalize(name, again, &m) == ERR_OK &&
+			    strcmp(name, again) == 0);
 	}
 	json_decref(args);
 }

@@ -1,8 +1,9 @@
 /*
  * fuzz_frame: hostile frames, alone and against the probes of three units.
  *
- * The machine must not report readiness for a TCP or echo answer whose numbers were not sent; they depend on the whole input here, so that
- * the fuzzer cannot learn them.  What is reported comes in order, and once.
+ * The machine must not report readiness for a TCP or echo answer whose numbers were not sent; they
+ * depend on the whole input here, so that the fuzzer cannot learn them.  What is reported comes in
+ * order, and once.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -50,15 +51,17 @@ on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 }
 
 static void
-on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
-    uint64_t seen_ns)
+on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr,
+    const uint8_t *mac, uint64_t seen_ns)
 {
 	struct told *t = arg;
 
 	(void)seen_ns;
-	if (unit >= UNITS || what >= SIGN_COUNT || (t->signs[unit] & 1u << what) != 0 || t->ready[unit] != 0)
+	if (unit >= UNITS || what >= SIGN_COUNT || (t->signs[unit] & 1u << what) != 0 ||
+	    t->ready[unit] != 0)
 		abort();
-	if ((addr != NULL) != (what == SIGN_OTHER_ADDRESS) || (mac != NULL) != (what == SIGN_OTHER_MAC))
+	if ((addr != NULL) != (what == SIGN_OTHER_ADDRESS) ||
+	    (mac != NULL) != (what == SIGN_OTHER_MAC))
 		abort();
 	t->signs[unit] |= 1u << what;
 }
@@ -94,14 +97,16 @@ probe(struct probe_set *set, uint32_t unit, enum msg_probe_kind kind, uint8_t fa
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign, .random = on_random };
+	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign,
+	    .random = on_random };
 	struct told told = { .seed = 2166136261u };
 	struct probe_set *set = probe_set_new(&ops, &told);
 	uint64_t now_ns = NS_PER_S;
 
 	for (size_t i = 0; i < size; i++)
 		told.seed = (told.seed ^ data[i]) * 16777619u;
-	if (set == NULL || probe_network_set(set, 0, (const uint8_t *)"\x02\0\0\0\0\x11", NULL) != ERR_OK)
+	if (set == NULL ||
+	    probe_network_set(set, 0, (const uint8_t *)"\x02\0\0\0\0\x11", NULL) != ERR_OK)
 		abort();
 	probe(set, 0, PROBE_TCP, 4);
 	probe(set, 1, PROBE_PING, 6);

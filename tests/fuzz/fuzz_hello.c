@@ -1,8 +1,9 @@
 /*
  * fuzz_hello: the hello image's stack against any frames and any times.
  *
- * The input is a list of steps.  Each begins with an octet that chooses: a raw frame to the image, an IP packet whose headers and
- * checksums are made right, a TCP segment whose numbers are near those that the image expects, or time that passes.
+ * The input is a list of steps.  Each begins with an octet that chooses: a raw frame to the image,
+ * an IP packet whose headers and checksums are made right, a TCP segment whose numbers are near
+ * those that the image expects, or time that passes.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t own_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 }, peer_mac[6] = { 2, 0, 0, 0, 0, 1 };
+static const uint8_t own_mac[6] = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 },
+    peer_mac[6] = { 2, 0, 0, 0, 0, 1 };
 static struct net net;
 static struct config config;
 static uint64_t now_ms;
@@ -42,9 +44,11 @@ check(void)
 	for (const struct tcp_conn *c = net.tcp.conns; c < net.tcp.conns + LIMIT_TCP_CONNS; c++) {
 		if (c->state == TCP_FREE)
 			continue;
-		if (c->rx_len > LIMIT_TCP_RX_BYTES || c->tx_len > LIMIT_TCP_TX_BYTES || c->range_count > LIMIT_TCP_RANGES)
+		if (c->rx_len > LIMIT_TCP_RX_BYTES || c->tx_len > LIMIT_TCP_TX_BYTES ||
+		    c->range_count > LIMIT_TCP_RANGES)
 			abort();
-		if ((int32_t)(c->snd_nxt - c->snd_una) < 0 || (int32_t)(c->snd_max - c->snd_nxt) < 0)
+		if ((int32_t)(c->snd_nxt - c->snd_una) < 0 ||
+		    (int32_t)(c->snd_max - c->snd_nxt) < 0)
 			abort();
 	}
 }
@@ -64,12 +68,16 @@ input(const uint8_t *frame, size_t len)
 	check();
 }
 
-/* An IP packet from the peer with that payload; the checksum at the offset in it is made right, if there is one. */
+/*
+ * An IP packet from the peer with that payload; the checksum at the offset in it is made right, if
+ * there is one.
+ */
 static void
 packet(bool v6, uint8_t proto, uint8_t *payload, size_t len, size_t checksum_at)
 {
 	const struct addr *dst = &config.address[v6 ? CONFIG_V6 : CONFIG_V4];
-	struct addr src = v6 ? addr_link_local(peer_mac) : addr_v4((const uint8_t[]){ 10, 77, 0, 1 });
+	struct addr src = v6 ? addr_link_local(peer_mac) :
+	    addr_v4((const uint8_t[]){ 10, 77, 0, 1 });
 	uint8_t frame[1600];
 	struct wire_out w = wire_out(frame, sizeof(frame));
 
@@ -77,7 +85,8 @@ packet(bool v6, uint8_t proto, uint8_t *payload, size_t len, size_t checksum_at)
 		uint16_t sum;
 
 		payload[checksum_at] = payload[checksum_at + 1] = 0;
-		sum = proto == IP_ICMP ? ip_checksum(payload, len) : ip_pseudo_checksum(&src, dst, proto, payload, len);
+		sum = proto == IP_ICMP ? ip_checksum(payload, len) :
+		    ip_pseudo_checksum(&src, dst, proto, payload, len);
 		payload[checksum_at] = (uint8_t)(sum >> 8);
 		payload[checksum_at + 1] = (uint8_t)sum;
 	}
@@ -141,7 +150,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config_parse(&config, line, (void (*)(void *, const char *))report_cb, NULL);
 	now_ms = 0;
 	for (size_t i = 0; i < LIMIT_TCP_CONNS; i++)
-		memset(&net.tcp.conns[i], 0, offsetof(struct tcp_conn, rx)); /* an input means the same each time */
+		/* an input means the same each time */
+		memset(&net.tcp.conns[i], 0, offsetof(struct tcp_conn, rx));
 	net_init(&net, &config, own_mac, seed, &ops, NULL);
 	net_announce(&net);
 	while (w.left && !w.bad) {
@@ -161,7 +171,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			input(bytes, len);
 			break;
 		case 1:
-			packet(v6, v6 ? IP_ICMP6 : step & 8 ? IP_TCP : IP_ICMP, bytes, len, step & 8 && !v6 ? 16 : 2);
+			packet(v6, v6 ? IP_ICMP6 : step & 8 ? IP_TCP : IP_ICMP, bytes, len,
+			    step & 8 && !v6 ? 16 : 2);
 			break;
 		case 2:
 			segment(v6, &w, bytes, len);

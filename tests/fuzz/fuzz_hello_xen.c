@@ -1,8 +1,8 @@
 /*
  * fuzz_hello_xen: the hello image's Xen side against any store and any backend.
  *
- * The first octet chooses: what XenStore's page says, in pieces, while requests wait for their replies; or what the backend
- * writes into the rings between the guest's steps.
+ * The first octet chooses: what XenStore's page says, in pieces, while requests wait for their
+ * replies; or what the backend writes into the rings between the guest's steps.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,11 +33,14 @@ wait_cb(void)
 
 	store_page->req_cons = store_page->req_prod;
 	if (!input.left || n == 255) {
-		store_page->rsp_prod = store_page->rsp_cons + XENSTORE_RING_BYTES + 1 + wire_u8(&input);
+		store_page->rsp_prod = store_page->rsp_cons + XENSTORE_RING_BYTES + 1 +
+		    wire_u8(&input);
 		return;
 	}
-	for (; n && input.left && store_page->rsp_prod - store_page->rsp_cons < XENSTORE_RING_BYTES; n--)
-		store_page->rsp[store_page->rsp_prod++ % XENSTORE_RING_BYTES] = (char)wire_u8(&input);
+	for (; n && input.left &&
+	    store_page->rsp_prod - store_page->rsp_cons < XENSTORE_RING_BYTES; n--)
+		store_page->rsp[store_page->rsp_prod++ % XENSTORE_RING_BYTES] =
+		    (char)wire_u8(&input);
 }
 
 static void
@@ -81,7 +84,8 @@ receive(struct netif_rx *rx)
 	struct netif_frame frame;
 
 	for (unsigned i = 0; i < 100 && netif_rx_peek(rx, &frame); i++) {
-		if (frame.slot >= LIMIT_NETIF_RX || frame.len == 0 || frame.offset + frame.len > XEN_PAGE_BYTES)
+		if (frame.slot >= LIMIT_NETIF_RX || frame.len == 0 ||
+		    frame.offset + frame.len > XEN_PAGE_BYTES)
 			abort();
 		netif_rx_release(rx);
 	}

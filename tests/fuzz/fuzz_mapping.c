@@ -1,6 +1,6 @@
 /*
- * fuzz_mapping: any strings, names and addresses become units within the rules, or findings.  The input is one unit per line: owner, addresses and
- * strings with tabs between.
+ * fuzz_mapping: any strings, names and addresses become units within the rules, or findings.  The
+ * input is one unit per line: owner, addresses and strings with tabs between.
  */
 #include <ctype.h>
 #include <stdint.h>
@@ -16,9 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define UNITS 16
 
 static const char conf_text[] =
-    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" } gateway = 10.77.0.1\n"
+    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }"
+    " gateway = 10.77.0.1\n"
     " units = { \"10.77.0.10-10.77.0.255\", \"fd77::a:0/112\" } }\n"
-    "image \"i\" { kernel = k network = lan cmdline = 'name={name} ip={address}/{prefixlen} gw={gateway}' nics = lan }\n"
+    "image \"i\" { kernel = k network = lan"
+    " cmdline = 'name={name} ip={address}/{prefixlen} gw={gateway}' nics = lan }\n"
     "image \"d\" { disks = { '/d/{name}', '/d/x' } network = lan overlay = yes args = '{mac}' }\n"
     "image \"w\" { disks = { '/d/x' } network = lan }\n"
     "zone \"t\" { file = t }\n";
@@ -30,7 +32,8 @@ configuration(void)
 	struct report r;
 
 	report_init(&r);
-	if (conf == NULL && config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &conf, &r) != ERR_OK)
+	if (conf == NULL && config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1,
+	    &conf, &r) != ERR_OK)
 		abort();
 	report_clear(&r);
 	return conf;
@@ -86,7 +89,8 @@ check(const struct config *conf, const struct mapping_secret *secret, const stru
 	}
 	if (strspn(u->name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(u->name))
 		abort();
-	if (u->policy.memory_bytes > u->image->policy.memory_bytes || u->policy.idle_ms == UINT32_MAX || u->naddrs == 0 || (u->mac[0] & 1) != 0)
+	if (u->policy.memory_bytes > u->image->policy.memory_bytes ||
+	    u->policy.idle_ms == UINT32_MAX || u->naddrs == 0 || (u->mac[0] & 1) != 0)
 		abort();
 	if (spec_build(conf, secret, u, &uuid, &s, NULL) != ERR_OK)
 		abort();
@@ -111,7 +115,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_line(&units[n], line, len, n + 1);
 		at += len + 1;
 	}
-	if (mapping_set_add_units(set, &conf->zones[0], units, n, &r) == ERR_OK && mapping_set_finish(set, &r) == ERR_OK) {
+	if (mapping_set_add_units(set, &conf->zones[0], units, n, &r) == ERR_OK &&
+	    mapping_set_finish(set, &r) == ERR_OK) {
 		for (uint32_t i = 0; i < n; i++)
 			check(conf, &secret, mapping_zone_unit(set, &conf->zones[0], i));
 	} else if (r.nerrors == 0 || mapping_set_units(set) != 0) {

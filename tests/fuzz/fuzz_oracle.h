@@ -1,8 +1,10 @@
 /*
- * fuzz_oracle: what a set of small zones must answer, worked out the slow and plain way from lists of ldns records.
+ * fuzz_oracle: what a set of small zones must answer, worked out the slow and plain way from lists
+ * of ldns records.
  *
- * Names are text as ldns prints it, absolute and in lower case; "." is the root.  Records are compared as lines of text, so neither the compiler
- * nor the answer code nor their view of a name is used here.
+ * Names are text as ldns prints it, absolute and in lower case; "." is the root.  Records are
+ * compared as lines of text, so neither the compiler nor the answer code nor their view of a name
+ * is used here.
  */
 #ifndef TESTS_FUZZ_ORACLE_H
 #define TESTS_FUZZ_ORACLE_H
@@ -187,7 +189,10 @@ oracle_exists(const struct oracle_zone *z, const char *name)
 	return false;
 }
 
-/* The highest delegation or DNAME above the name (with `at`, a delegation at the name counts too); NULL when there is none. */
+/*
+ * The highest delegation or DNAME above the name (with `at`, a delegation at the name counts too);
+ * NULL when there is none.
+ */
 static inline const char *
 oracle_above(const struct oracle_zone *z, const char *name, bool at)
 {
@@ -196,7 +201,8 @@ oracle_above(const struct oracle_zone *z, const char *name, bool at)
 	for (const char *a = name; a != NULL; a = name_parent(a)) {
 		bool apex = strcmp(a, z->origin) == 0;
 
-		if ((!apex && (a != name || at) && oracle_find(z, a, DNS_T_NS) != NULL) || (a != name && oracle_find(z, a, DNS_T_DNAME) != NULL))
+		if ((!apex && (a != name || at) && oracle_find(z, a, DNS_T_NS) != NULL) ||
+		    (a != name && oracle_find(z, a, DNS_T_DNAME) != NULL))
 			highest = a;
 		if (apex)
 			break;
@@ -216,7 +222,8 @@ oracle_add(struct oracle_zone *z, const char *line)
 {
 	ldns_rdf *origin = ldns_dname_new_frm_str(z->origin), *prev = NULL;
 	struct oracle_record r = { .covers = 0 };
-	bool ok = z->n < ORACLE_RECORDS && ldns_rr_new_frm_str(&r.rr, line, ORACLE_TTL, origin, &prev) == LDNS_STATUS_OK;
+	bool ok = z->n < ORACLE_RECORDS &&
+	    ldns_rr_new_frm_str(&r.rr, line, ORACLE_TTL, origin, &prev) == LDNS_STATUS_OK;
 
 	ldns_rdf_deep_free(prev);
 	ldns_rdf_deep_free(origin);
@@ -230,12 +237,14 @@ oracle_add(struct oracle_zone *z, const char *line)
 	for (size_t i = 0; i < ldns_rr_rd_count(r.rr); i++)
 		if (ldns_rdf_get_type(ldns_rr_rdf(r.rr, i)) == LDNS_RDF_TYPE_DNAME)
 			ok = ok && ldns_rdf_size(ldns_rr_rdf(r.rr, i)) <= 255;
-	for (unsigned i = 0; i < z->n && ok && r.type != DNS_T_RRSIG && r.type != DNS_T_NSEC && r.type != DNS_T_NSEC3; i++) {
+	for (unsigned i = 0; i < z->n && ok && r.type != DNS_T_RRSIG && r.type != DNS_T_NSEC &&
+	    r.type != DNS_T_NSEC3; i++) {
 		const struct oracle_record *o = &z->records[i];
 
 		if (strcmp(o->owner, r.owner) != 0)
 			continue;
-		if (r.type == DNS_T_CNAME || o->type == DNS_T_CNAME || (r.type == DNS_T_DNAME && o->type == DNS_T_DNAME) ||
+		if (r.type == DNS_T_CNAME || o->type == DNS_T_CNAME ||
+		    (r.type == DNS_T_DNAME && o->type == DNS_T_DNAME) ||
 		    ldns_rr_compare(r.rr, o->rr) == 0)
 			ok = false;
 	}
@@ -262,14 +271,16 @@ rrset_ttl(const struct oracle_zone *z, const char *owner, uint16_t type)
 	uint32_t ttl = UINT32_MAX;
 
 	for (unsigned i = 0; i < z->n; i++)
-		if (z->records[i].type == type && strcmp(z->records[i].owner, owner) == 0 && ldns_rr_ttl(z->records[i].rr) < ttl)
+		if (z->records[i].type == type && strcmp(z->records[i].owner, owner) == 0 &&
+		    ldns_rr_ttl(z->records[i].rr) < ttl)
 			ttl = ldns_rr_ttl(z->records[i].rr);
 	return ttl;
 }
 
 /* A RRset, with `sigs` its signatures too, as if it stood at `name`. */
 static inline void
-put_rrset(struct lines *l, const struct oracle_zone *z, const char *owner, uint16_t type, const char *name, bool sigs, uint32_t most_ttl)
+put_rrset(struct lines *l, const struct oracle_zone *z, const char *owner, uint16_t type,
+    const char *name, bool sigs, uint32_t most_ttl)
 {
 	uint32_t ttl = rrset_ttl(z, owner, type);
 
@@ -277,7 +288,8 @@ put_rrset(struct lines *l, const struct oracle_zone *z, const char *owner, uint1
 		const struct oracle_record *r = &z->records[i];
 		ldns_rr *rr;
 
-		if (strcmp(r->owner, owner) != 0 || !(r->type == type || (sigs && r->type == DNS_T_RRSIG && r->covers == type)))
+		if (strcmp(r->owner, owner) != 0 ||
+		    !(r->type == type || (sigs && r->type == DNS_T_RRSIG && r->covers == type)))
 			continue;
 		rr = ldns_rr_clone(r->rr);
 		ldns_rdf_deep_free(ldns_rr_owner(rr));
@@ -316,7 +328,8 @@ struct walk {
 };
 
 static inline void
-need_proof(struct walk *w, enum proof_kind kind, const char *name, const char *encloser, uint16_t type)
+need_proof(struct walk *w, enum proof_kind kind, const char *name, const char *encloser,
+    uint16_t type)
 {
 	struct oracle_proof *p = &w->e->proofs[w->e->nproofs];
 
@@ -337,7 +350,8 @@ walk_negative(struct walk *w, enum proof_kind kind, const char *encloser)
 
 	if (kind == PROOF_NXDOMAIN)
 		w->e->rcode = DNS_R_NXDOMAIN;
-	put_rrset(&w->e->authority, w->z, w->z->origin, DNS_T_SOA, w->z->origin, w->dnssec, dns_get32(minimum));
+	put_rrset(&w->e->authority, w->z, w->z->origin, DNS_T_SOA, w->z->origin, w->dnssec,
+	    dns_get32(minimum));
 	need_proof(w, kind, w->name, encloser, w->qtype);
 }
 
@@ -362,7 +376,10 @@ walk_refer(struct walk *w, const char *cut)
 	}
 }
 
-/* Goes on at another name, unless it has been there or the chain is long enough; false: the answer is complete. */
+/*
+ * Goes on at another name, unless it has been there or the chain is long enough; false: the answer
+ * is complete.
+ */
 static inline bool
 walk_go(struct walk *w, const char *name)
 {
@@ -403,7 +420,8 @@ walk_dname(struct walk *w, const char *at)
 
 	put_new(w, at, DNS_T_DNAME, at);
 	oracle_name(ldns_rr_rdf(r->rr, 0), target);
-	snprintf(name, sizeof(name), "%.*s%s", (int)prefix, w->name, strcmp(target, ".") == 0 ? "" : target);
+	snprintf(name, sizeof(name), "%.*s%s", (int)prefix, w->name,
+	    strcmp(target, ".") == 0 ? "" : target);
 	rdf = ldns_dname_new_frm_str(name);
 	fits = rdf != NULL && ldns_rdf_size(rdf) <= 255;
 	ldns_rdf_deep_free(rdf);
@@ -420,7 +438,8 @@ static inline bool
 has_any(const struct oracle_zone *z, const char *node)
 {
 	for (unsigned i = 0; i < z->n; i++)
-		if (z->records[i].type != DNS_T_RRSIG && z->records[i].type != DNS_T_NSEC3 && strcmp(z->records[i].owner, node) == 0)
+		if (z->records[i].type != DNS_T_RRSIG && z->records[i].type != DNS_T_NSEC3 &&
+		    strcmp(z->records[i].owner, node) == 0)
 			return true;
 	return false;
 }
@@ -430,7 +449,9 @@ static inline void
 walk_some(struct walk *w, const char *node)
 {
 	struct expected *e = w->e;
-	bool secure = w->dnssec && (oracle_find(w->z, w->z->origin, DNS_T_NSEC) != NULL || oracle_find(w->z, w->z->origin, DNS_T_NSEC3PARAM) != NULL);
+	bool secure = w->dnssec &&
+	    (oracle_find(w->z, w->z->origin, DNS_T_NSEC) != NULL ||
+	    oracle_find(w->z, w->z->origin, DNS_T_NSEC3PARAM) != NULL);
 
 	if (w->qtype == DNS_T_ANY && strcmp(node, w->z->unit) == 0 && !secure) {
 		e->hinfo = true;
@@ -440,12 +461,14 @@ walk_some(struct walk *w, const char *node)
 	for (unsigned i = 0; i < w->z->n; i++) {
 		const struct oracle_record *r = &w->z->records[i];
 
-		if (strcmp(r->owner, node) == 0 && !in_hash_space(r) && (r->type == DNS_T_RRSIG || w->qtype == DNS_T_ANY)) {
+		if (strcmp(r->owner, node) == 0 && !in_hash_space(r) &&
+		    (r->type == DNS_T_RRSIG || w->qtype == DNS_T_ANY)) {
 			ldns_rr *rr = ldns_rr_clone(r->rr);
 
 			ldns_rdf_deep_free(ldns_rr_owner(rr));
 			ldns_rr_set_owner(rr, ldns_dname_new_frm_str(w->name));
-			ldns_rr_set_ttl(rr, rrset_ttl(w->z, node, r->type == DNS_T_RRSIG ? r->covers : r->type));
+			ldns_rr_set_ttl(rr,
+			    rrset_ttl(w->z, node, r->type == DNS_T_RRSIG ? r->covers : r->type));
 			lines_add(&e->answer, ldns_rr2str(rr));
 			ldns_rr_free(rr);
 		}
@@ -456,11 +479,13 @@ walk_some(struct walk *w, const char *node)
 static inline bool
 walk_node(struct walk *w, const char *node, const char *encloser)
 {
-	bool wild = strcmp(node, w->name) != 0, some = w->qtype == DNS_T_ANY || w->qtype == DNS_T_RRSIG;
+	bool wild = strcmp(node, w->name) != 0,
+	    some = w->qtype == DNS_T_ANY || w->qtype == DNS_T_RRSIG;
 	const struct oracle_record *cname = oracle_find(w->z, node, DNS_T_CNAME);
 	char target[ORACLE_NAME];
 
-	if (some ? (w->qtype == DNS_T_ANY ? !has_any(w->z, node) : oracle_find(w->z, node, DNS_T_RRSIG) == NULL) :
+	if (some ? (w->qtype == DNS_T_ANY ?
+	    !has_any(w->z, node) : oracle_find(w->z, node, DNS_T_RRSIG) == NULL) :
 	    (cname == NULL && oracle_find(w->z, node, w->qtype) == NULL)) {
 		walk_negative(w, wild ? PROOF_WILD_NODATA : PROOF_NODATA, encloser);
 		return false;
@@ -474,7 +499,8 @@ walk_node(struct walk *w, const char *node, const char *encloser)
 	if (oracle_find(w->z, node, w->qtype) != NULL) {
 		put_new(w, node, w->qtype, w->name);
 		w->e->unit = strcmp(node, w->z->unit) == 0 &&
-		    (w->qtype == DNS_T_A || w->qtype == DNS_T_AAAA || w->qtype == DNS_T_HTTPS || w->qtype == DNS_T_SVCB);
+		    (w->qtype == DNS_T_A || w->qtype == DNS_T_AAAA || w->qtype == DNS_T_HTTPS ||
+		    w->qtype == DNS_T_SVCB);
 		return false;
 	}
 	put_rrset(&w->e->answer, w->z, node, DNS_T_CNAME, w->name, w->dnssec, UINT32_MAX);
@@ -518,7 +544,8 @@ walk_step(struct walk *w)
 }
 
 static inline void
-oracle_ask(const struct oracle *o, const char *name, uint16_t qtype, bool dnssec, struct expected *e)
+oracle_ask(const struct oracle *o, const char *name, uint16_t qtype, bool dnssec,
+    struct expected *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
 

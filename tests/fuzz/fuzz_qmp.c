@@ -1,4 +1,4 @@
-/* fuzz_qmp: what a QEMU that its guest took over may send, in pieces whose size is the first byte. */
+/* fuzz_qmp: what a QEMU that its guest took over sends, in pieces whose size is the first byte. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* fuzz_query: a client's bytes through parser and answers; whatever comes out must be a message that ldns reads. */
+/*
+ * fuzz_query: a client's bytes through parser and answers; whatever comes out must be a message
+ * that ldns reads.
+ */
 #include <ldns/packet.h>
 #include <ldns/wire2host.h>
 #include <stdio.h>
@@ -25,7 +28,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	if (dns_mapped_open(fd, false, &map, &m) != ERR_OK || dns_zoneset_new(&map, 1, &row, 1, numbers, FUZZ_UNITS, &set, &m) != ERR_OK)
+	if (dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
+	    dns_zoneset_new(&map, 1, &row, 1, numbers, FUZZ_UNITS, &set, &m) != ERR_OK)
 		abort();
 	dns_mapped_unref(map);
 	close(fd);
@@ -38,7 +42,8 @@ check_reply(const struct dns_query *q, const struct dns_reply *r, size_t limit)
 {
 	ldns_pkt *p = NULL;
 
-	if (r->len < 12 || r->len > limit || (r->buf[2] & 0x80) == 0 || memcmp(r->buf, q->wire, 2) != 0)
+	if (r->len < 12 || r->len > limit || (r->buf[2] & 0x80) == 0 ||
+	    memcmp(r->buf, q->wire, 2) != 0)
 		abort();
 	if (ldns_wire2pkt(&p, r->buf, r->len) != LDNS_STATUS_OK)
 		abort();

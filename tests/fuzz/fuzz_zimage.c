@@ -1,7 +1,8 @@
 /*
  * fuzz_zimage: damaged images: what zimage_check accepts must be safe to answer from.
  *
- * The input is a list of edits of a good image, four bytes each: where (two bytes), how, and a value; so that seeds do not age with the format.
+ * The input is a list of edits of a good image, four bytes each: where (two bytes), how, and a
+ * value; so that seeds do not age with the format.
  */
 #include <sys/mman.h>
 
@@ -62,14 +63,17 @@ edit(uint8_t *image, size_t good_size, const uint8_t *data, size_t size)
 static void
 ask_all(const uint8_t *image)
 {
-	static const char *const labels[] = { "", "\1w", "\2ns", "\1a", "\1l", "\1q\1c", "\1q\1t", "\1n\1t", "\1q\1d", "\1q\4self",
-		"\1q\1g", "\1q\1s", "\2ns\1s", "\1q\2ns\1x", "\1x", "\1q\1q" };
+	static const char *const labels[] = { "", "\1w", "\2ns", "\1a", "\1l", "\1q\1c", "\1q\1t",
+	    "\1n\1t", "\1q\1d", "\1q\4self", "\1q\1g", "\1q\1s", "\2ns\1s", "\1q\2ns\1x", "\1x",
+	    "\1q\1q" };
 	static const uint16_t types[] = { 1, 2, 5, 6, 15, 28, 43, 46, 65, 255 };
 	const struct dns_reply_conf conf = { .udp_payload = 512 };
 	static uint8_t buf[DNS_MESSAGE_MAX];
 	struct dns_zone zone = { .head = zimage_zone(image, 0) };
-	uint32_t slots[2] = { 1, 0 }, *numbers = calloc((size_t)zone.head->nunits + 1, sizeof(*numbers));
-	struct dns_zoneset set = { .zones = &zone, .nzones = 1, .slots = slots, .nslots = 2, .max_labels = 127, .numbers = numbers,
+	uint32_t slots[2] = { 1, 0 };
+	uint32_t *numbers = calloc((size_t)zone.head->nunits + 1, sizeof(*numbers));
+	struct dns_zoneset set = { .zones = &zone, .nzones = 1, .slots = slots, .nslots = 2,
+	    .max_labels = 127, .numbers = numbers,
 		.nnumbers = zone.head->nunits };
 	struct dns_labels l;
 	uint64_t h = 0;
@@ -79,7 +83,8 @@ ask_all(const uint8_t *image)
 		h = zhash_label(h, zone_origin(zone.head) + l.off[k]);
 	slots[0] = 0;
 	slots[zhash_slot(h, 2)] = 1;
-	for (size_t i = 0; numbers != NULL && i < sizeof(labels) / sizeof(labels[0]) * sizeof(types) / sizeof(types[0]); i++) {
+	for (size_t i = 0; numbers != NULL &&
+	    i < sizeof(labels) / sizeof(labels[0]) * sizeof(types) / sizeof(types[0]); i++) {
 		const char *label = labels[i / (sizeof(types) / sizeof(types[0]))];
 		uint8_t wire[300] = { 0, 0, 0, 0, 0, 1 };
 		size_t at = 12 + strlen(label), len = at + zone.head->origin_len + 4;
@@ -98,7 +103,8 @@ ask_all(const uint8_t *image)
 			continue;
 		for (int how = 0; how < 4; how++) {
 			q.edns.present = q.edns.dnssec_ok = how % 2;
-			(void)dns_answer_build(&set, &q, how / 2, &conf, &r);   /* only its safety is of interest */
+			/* only its safety is of interest */
+			(void)dns_answer_build(&set, &q, how / 2, &conf, &r);
 		}
 	}
 	free(numbers);

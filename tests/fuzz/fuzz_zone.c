@@ -1,6 +1,6 @@
 /*
- * fuzz_zone: a master file's bytes through the compiler; an image that comes out must pass the check,
- * and what is printed of it must compile to the same.
+ * fuzz_zone: a master file's bytes through the compiler; an image that comes out must pass the
+ * check, and what is printed of it must compile to the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static void
 print_and_compare(int image)
 {
 	char *once = printed(image), *twice;
-	struct zcompile c = { .origin = "z", .path = "printed", .units_fd = -1, .include = no_include };
+	struct zcompile c = { .origin = "z", .path = "printed", .units_fd = -1,
+	    .include = no_include };
 	struct report r;
 	struct errmsg m;
 	struct zout o;
@@ -79,7 +80,8 @@ print_and_compare(int image)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct zcompile c = { .origin = "z", .path = "zone", .units_path = "units", .fd = -1, .units_fd = -1, .include = no_include };
+	struct zcompile c = { .origin = "z", .path = "zone", .units_path = "units", .fd = -1,
+	    .units_fd = -1, .include = no_include };
 	struct zout o;
 	struct report r;
 	struct errmsg m;
@@ -95,7 +97,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	report_init(&r);
 	r.wants_zone_warnings = true;
 	if (zcompile_zone(&c, &o, &r) == ERR_OK) {
-		if (r.nerrors > 0 || zout_finish(&o, &image, &m) != ERR_OK || memfd_map_sealed(image, &map, &len, &m) != ERR_OK ||
+		if (r.nerrors > 0 || zout_finish(&o, &image, &m) != ERR_OK ||
+		    memfd_map_sealed(image, &map, &len, &m) != ERR_OK ||
 		    zimage_check(map, len, &m) != ERR_OK)
 			abort();
 		(void)munmap((void *)(uintptr_t)map, len);   /* cannot fail for a mapping of ours */

@@ -27,11 +27,14 @@ fuzz_write(char *path, const char *text)
 static inline void
 fuzz_write_chain(char *text, size_t size)
 {
-	const struct nsec3_param param = { .salt = (const uint8_t *)"\xab", .salt_len = 1, .iterations = 2 };
+	const struct nsec3_param param = { .salt = (const uint8_t *)"\xab", .salt_len = 1,
+	    .iterations = 2 };
 	uint8_t label[NSEC3_LABEL];
 
 	nsec3_label(&param, (const uint8_t *)"\1z", 3, label);
-	snprintf(text, size, "@ NSEC3PARAM 1 0 2 AB\n%.32s NSEC3 1 1 2 AB %.32s NS SOA\n0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 2 AB %.32s A\n",
+	snprintf(text, size,
+	    "@ NSEC3PARAM 1 0 2 AB\n%.32s NSEC3 1 1 2 AB %.32s NS SOA\n"
+	    "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0 2 AB %.32s A\n",
 	    label + 1, "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom", label + 1);
 }
 
@@ -40,10 +43,12 @@ static inline int
 fuzz_zone_compile(bool nsec3)
 {
 	static const char zone[] =
-	    "$TTL 60\n@ SOA ns h.elsewhere.org. 1 2 3 4 30\n@ NS ns\n@ NS ns2.elsewhere.org.\n@ NSEC a A\nns A 10.0.0.1\n"
-	    "w A 10.0.0.2\nw AAAA fd00::2\nw HTTPS 1 . alpn=h2\nw RRSIG A 8 2 60 20300101000000 20200101000000 1 z. AAAA\n"
-	    "a CNAME w\nl CNAME m\nm CNAME l\n*.c CNAME a\n*.t TXT x\ne.n.t A 10.0.0.3\nd DNAME t\nself DNAME self\ng DNAME x.g\n"
-	    "s NS ns.s\ns NS ns.o.org.\nns.s A 10.0.0.4\ns DS 1 8 200 00\n*.ns.x MX 5 mx.x\nx MX 1 mail.o.org.\nx MX 2 m.o.org.\n";
+	    "$TTL 60\n@ SOA ns h.elsewhere.org. 1 2 3 4 30\n@ NS ns\n@ NS ns2.elsewhere.org.\n"
+	    "@ NSEC a A\nns A 10.0.0.1\nw A 10.0.0.2\nw AAAA fd00::2\nw HTTPS 1 . alpn=h2\n"
+	    "w RRSIG A 8 2 60 20300101000000 20200101000000 1 z. AAAA\na CNAME w\nl CNAME m\n"
+	    "m CNAME l\n*.c CNAME a\n*.t TXT x\ne.n.t A 10.0.0.3\nd DNAME t\nself DNAME self\n"
+	    "g DNAME x.g\ns NS ns.s\ns NS ns.o.org.\nns.s A 10.0.0.4\ns DS 1 8 200 00\n"
+	    "*.ns.x MX 5 mx.x\nx MX 1 mail.o.org.\nx MX 2 m.o.org.\n";
 	char text[2048], chain[512] = "";
 	char path[] = "/tmp/jitsu-fuzz-XXXXXX", units[] = "/tmp/jitsu-fuzz-XXXXXX";
 	struct report r;

@@ -2,7 +2,9 @@
  *
  *   catch PID NAME   says `ready`, waits for a child of PID whose argv[0] is NAME, and says its pid
  *
- * The child has been executed, has not run an instruction since, and is stopped (SIGSTOP).  A poll for the child would race its work. */
+ * The child has been executed, has not run an instruction since, and is stopped (SIGSTOP).  A poll
+ * for the child would race its work.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -29,7 +31,8 @@ seize_threads(const char *pid)
 	if (!d)
 		return false;
 	while ((e = readdir(d)))
-		if (e->d_name[0] != '.' && ptrace(PTRACE_SEIZE, (pid_t)atoi(e->d_name), NULL, FOLLOW) == 0)
+		if (e->d_name[0] != '.' &&
+		    ptrace(PTRACE_SEIZE, (pid_t)atoi(e->d_name), NULL, FOLLOW) == 0)
 			n++;
 	(void)closedir(d);
 	return n > 0;

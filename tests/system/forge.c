@@ -7,8 +7,9 @@
  *     forge PID wake UNIT COUNT      somebody asked for the unit
  *     forge PID log LEVEL COUNT      a line for the log
  *
- * The channel is taken out of the process with pidfd_getfd(2); what the warden answers is read and thrown away.  Prints how many messages it
- * could send before the warden had enough.  Exit status: 0; 2 for trouble.
+ * The channel is taken out of the process with pidfd_getfd(2); what the warden answers is read and
+ * thrown away.  Prints how many messages it could send before the warden had enough.  Exit status:
+ * 0; 2 for trouble.
  */
 #include <errno.h>
 #include <poll.h>
@@ -70,7 +71,8 @@ wake(struct msg *m, uint32_t unit)
 {
 	m->type = MSG_WAKE;
 	m->unit = unit;
-	m->time_ns = UINT64_MAX;   /* what was asked for before the end of the last wake begins no other */
+	/* what was asked for before the end of the last wake begins no other */
+	m->time_ns = UINT64_MAX;
 }
 
 static void
@@ -84,8 +86,8 @@ line(struct msg *m, uint32_t level)
 static const struct {
 	const char *name;
 	void (*make)(struct msg *m, uint32_t number);
-} kinds[] = { { "expired", expired }, { "nothing", nothing }, { "include", include }, { "wake", wake },
-	{ "log", line } };
+} kinds[] = { { "expired", expired }, { "nothing", nothing }, { "include", include },
+    { "wake", wake }, { "log", line } };
 
 /* Empties the channel of messages; descriptors beside them are not taken. */
 static void

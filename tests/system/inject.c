@@ -2,11 +2,13 @@
  * inject: makes another process do one system call of our choice, as an attacker in it would.
  *
  *     inject PID|TID CALL            into that thread
- *     inject child PPID COMM CALL    into the first confined child of PPID with that name, as soon as there is one
+ *     inject child PPID COMM CALL    into the first confined child of PPID with that name, as soon
+ *                                    as there is one
  *     inject list                    the calls
  *
- * It stops the thread (ptrace), writes a `syscall` instruction where it stands, fills the registers and steps over it.  Exit status: 0 when the
- * process was killed by SIGSYS; 3 when the call returned, whose result is printed (everything is put back then); 2 for trouble.
+ * It stops the thread (ptrace), writes a `syscall` instruction where it stands, fills the registers
+ * and steps over it.  Exit status: 0 when the process was killed by SIGSYS; 3 when the call
+ * returned, whose result is printed (everything is put back then); 2 for trouble.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,7 +44,8 @@ static const struct call {
 	const char *data;
 	size_t data_len;
 } calls[] = {
-	{ "getpid", SYS_getpid, { 0 }, false, NULL, 0 },   /* allowed: shows that the injection works */
+	/* allowed: shows that the injection works */
+	{ "getpid", SYS_getpid, { 0 }, false, NULL, 0 },
 	{ "open", SYS_open, { DATA, O_RDONLY }, false, "/", 2 },
 	{ "openat", SYS_openat, { (uint64_t)AT_FDCWD, DATA, O_RDONLY }, false, "/", 2 },
 	{ "creat", SYS_creat, { DATA, 0600 }, false, "/x", 3 },
@@ -51,7 +54,8 @@ static const struct call {
 	/* UNIX socket "x", of any descriptor: the filter decides before the kernel looks at it */
 	{ "connect", SYS_connect, { 0, DATA, 3 }, false, "\1\0x", 3 },
 	{ "bind", SYS_bind, { 0, DATA, 3 }, false, "\1\0x", 3 },
-	{ "sendto-address", SYS_sendto, { 0, DATA, 1, 0, DATA, 16 }, false, "\2\0\0\65\177\0\0\1\0\0\0\0\0\0\0\0", 16 },
+	{ "sendto-address", SYS_sendto, { 0, DATA, 1, 0, DATA, 16 }, false,
+	    "\2\0\0\65\177\0\0\1\0\0\0\0\0\0\0\0", 16 },
 	{ "fork", SYS_fork, { 0 }, false, NULL, 0 },
 	{ "clone", SYS_clone, { SIGCHLD, 0, 0, 0, 0 }, false, NULL, 0 },
 	{ "kill", SYS_kill, { 1, 0 }, false, NULL, 0 },
@@ -142,7 +146,8 @@ child_await(pid_t parent, const char *comm)
 	(void)fflush(stdout);
 	while ((pid = child_find(parent, comm)) == 0)
 		if (time(NULL) > end)
-			trouble("process %d has no confined child %s after %d s", (int)parent, comm, WAIT_S);
+			trouble("process %d has no confined child %s after %d s", (int)parent, comm,
+			    WAIT_S);
 	return pid;
 }
 
@@ -204,7 +209,8 @@ step(pid_t tid, struct user_regs_struct *r)
 {
 	int status;
 
-	if (ptrace(PTRACE_SETREGS, tid, NULL, r) != 0 || ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) != 0)
+	if (ptrace(PTRACE_SETREGS, tid, NULL, r) != 0 ||
+	    ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) != 0)
 		trouble("registers of %d: %s", (int)tid, strerror(errno));
 	if (waitpid(tid, &status, __WALL) != tid)
 		trouble("%d: %s", (int)tid, strerror(errno));
@@ -244,7 +250,8 @@ inject(pid_t tid, const struct call *c)
 	}
 	printf("returned %lld\n", (long long)r.rax);
 	poke(tid, saved.rip, &text, sizeof(text));
-	if (ptrace(PTRACE_SETREGS, tid, NULL, &saved) != 0 || ptrace(PTRACE_DETACH, tid, NULL, NULL) != 0)
+	if (ptrace(PTRACE_SETREGS, tid, NULL, &saved) != 0 ||
+	    ptrace(PTRACE_DETACH, tid, NULL, NULL) != 0)
 		trouble("%d cannot be let go: %s", (int)tid, strerror(errno));
 	return EXIT_SURVIVED;
 }
