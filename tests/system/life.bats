@@ -9,7 +9,7 @@ page() { in_ns curl -s -S --max-time 30 "http://${1:-10.77.0.10}/"; }
 # For how many seconds the guest has been up, by its own clock.
 booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 
-# bats test_tags=kvm
+# bats test_tags=kvm,quick
 @test "dig wakes the unit, and curl works at its first connection" {
 	start_jitsud
 	is_state www.example.test dormant
