@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "dns/dns.h"
-#include "src/load/check.h"
+#include "src/load/load.h"
 #include "src/process/process.h"
 #include "src/warden/warden.h"
 #include "vm/vm.h"

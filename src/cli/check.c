@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
-#include "src/load/check.h"
+#include "src/load/load.h"
 #include "src/cli/cli.h"
 
 static json_t *

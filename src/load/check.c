@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "dns/dns.h"
+#include "src/config/config.h"
 #include "src/load/check_host.h"
 #include "src/load/check_impl.h"
-#include "src/config/config.h"
-#include "src/process/process.h"
 #include "src/load/hostnet.h"
+#include "src/process/process.h"
 #include "src/units/units.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */

@@ -1,6 +1,6 @@
 /*
- * check_holds: what the holds of addresses (holds.h) would refuse, looked at without the daemon's
- * loop: the daemon that runs tells its table, or the database of one that does not run is read.
+ * check_holds: which claims of addresses would be refused, looked at without the daemon's loop: a
+ * daemon that runs tells its table of holds, and the database of one that does not run is read.
  */
 #include <errno.h>
 #include <limits.h>
@@ -10,14 +10,15 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "base/addr.h"
-#include "src/load/check_impl.h"
 #include "src/control/control.h"
-#include "src/warden/holds.h"
+#include "src/load/check_impl.h"
+#include "src/load/claims.h"
 #include "src/store/store.h"
 
 static enum err
@@ -87,6 +88,22 @@ add_rows(struct store_addresses *t, const json_t *rows)
 	return ERR_OK;
 }
 
+static void
+judge(struct store_addresses *t, const struct config *conf, const struct mapping_set *set,
+    struct report *r)
+{
+	struct claims c = { .conf = conf, .set = set, .r = r };
+	uint64_t now_s = (uint64_t)time(NULL);
+	enum err e;
+
+	store_addresses_sort(t, now_s);
+	claims_make(&c);
+	e = store_addresses_judge(t, c.list, c.n, now_s, &c.names);
+	if (e != ERR_OK)
+		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));   /* ERR_PARSE */
+	claims_clear(&c);
+}
+
 void
 check_holds(const struct config *conf, const struct mapping_set *set, struct report *r)
 {
@@ -104,7 +121,7 @@ check_holds(const struct config *conf, const struct mapping_set *set, struct rep
 		e = store_db_addresses_peek(path, add_row, t, &m);
 	json_decref(rows);
 	if (e == ERR_OK)
-		holds_check(t, conf, set, r);
+		judge(t, conf, set, r);
 	else
 		report_warn(r, conf->path, 0,
 		    "addresses that are held for others were not looked at: %s", m.text);

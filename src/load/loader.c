@@ -1,11 +1,13 @@
 /*
  * loader: from configuration files to a new generation, without stopping to serve.
  *
- *     prepare.c: configuration, what has changed → compiled images are looked for on disk → the zones process compiles the others,
- *     a thread checks what it made → generation.c: on another, mappings are checked → swap
+ *     prepare.c   reads the configuration and looks at what has changed
+ *     zjob.c      finds zimages on disk
+ *     loader.c    has the zones process compile the others, in batches; zjob.c checks each zimage
+ *     build.c     checks mappings and makes the generation, which the caller gets
  *
- * Until the swap nothing of the running generation changes; an error before it leaves everything as it was.  A zone that fails keeps its
- * old contents and says why.
+ * Nothing of the running generation changes; an error leaves everything as it was.  A zone that
+ * fails keeps its old contents and says why.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,95 +16,50 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/zonefile.h"
-#include "src/load/zjob.h"
 #include "src/load/loader.h"
-#include "src/warden/record.h"
-#include "src/warden/warden.h"
-
-static void
-finish(struct loader *l, enum err e)
-{
-	struct warden *w = l->w;
-	load_done_cb done = l->done;
-	void *arg = l->arg;
-	struct report report = l->report;
-
-	report_init(&l->report);
-	loader_cancel(w);
-	if (e == ERR_OK)
-		keep_images(w);
-	done(w, e, &report, arg);
-	report_clear(&report);
-}
-
-/* Who asked for the load is told when its zones are served: the DNS process says so, or ends, or is given up on. */
-static void
-on_finish_later(evutil_socket_t fd, short what, void *arg)
-{
-	struct timeval most = { LIMIT_SERVED_S, 0 };
-	struct loader *l = arg;
-
-	(void)fd;
-	(void)what;
-	if (l->result == ERR_OK && !l->waits && l->w->dns.chan != NULL && l->w->dns.confined) {
-		l->waits = true;
-		if (l->w->served < l->w->gen->number && event_add(l->ev_over, &most) == 0)
-			return;
-	}
-	finish(l, l->result);
-}
 
 void
-loader_served(struct warden *w)
+loader_free(struct loader *l)
 {
-	if (w->loader != NULL && w->loader->waits)
-		event_active(w->loader->ev_over, EV_TIMEOUT, 0);
-}
-
-/* The child whose callback we are in must not be freed under it. */
-static void
-finish_later(struct loader *l, enum err e)
-{
-	struct timeval now = { 0, 0 };
-
-	if (l->over)
-		return;
-	l->over = true;
-	l->result = e;
-	if (event_add(l->ev_over, &now) != 0)
-		fatal("load: %s", err_str(ERR_NOMEM));
-}
-
-void
-loader_cancel(struct warden *w)
-{
-	struct loader *l = w->loader;
-
 	if (l == NULL)
 		return;
-	w->loader = NULL;
 	(void)prepare_end(l);
 	child_clear(&l->zones);
-	if (l->ev_over != NULL)
-		event_free(l->ev_over);
-	if (l->ev_late != NULL)
-		event_free(l->ev_late);
-	image_unref(l->image);
+	event_free(l->ev_late);
+	served_zimage_unref(l->zimage);
 	imagejob_free(l->job);
-	for (unsigned i = 0; l->todo != NULL && i < l->ntodo; i++) {
+	for (unsigned i = 0; i < l->ntodo; i++) {
 		inputs_clear(&l->todo[i].inputs);
-		image_unref(l->todo[i].image);
+		served_zimage_unref(l->todo[i].zimage);
 		free(l->todo[i].error);
 	}
 	free(l->todo);
 	free(l->admins);
 	if (l->gen != NULL)
-		generation_free(w, l->gen);
+		generation_free(l->gen);
 	else
 		config_free(l->conf);
 	report_clear(&l->report);
 	free(l);
+}
+
+static void
+finish(struct loader *l)
+{
+	struct generation *g = l->gen;
+	struct report report = l->report;
+	loader_done_cb done = l->done;
+	void *arg = l->arg;
+
+	report_init(&l->report);
+	l->gen = NULL;
+	if (g != NULL)
+		l->conf = NULL;
+	loader_free(l);
+	done(g, &report, arg);
+	report_clear(&report);
 }
 
 void
@@ -203,8 +160,8 @@ send_zones(struct chan *chan, void *arg)
 	struct loader *l = ((struct child *)arg)->arg;
 	struct msg m = { .type = MSG_COMPILE };
 
-	if (l->over || l->building)
-		return;   /* the configuration may be the generation's by now */
+	if (l->building)
+		return;
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
 		if (is_due(l, l->sent))
 			send_zone(l, l->sent);
@@ -282,23 +239,9 @@ next_batch(struct loader *l)
 	return false;
 }
 
-static struct image *
-image_new(struct loader *l, int fd, struct dns_image *view)
-{
-	struct image *img = calloc(1, sizeof(*img));
-
-	if (img == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
-	img->id = l->w->next_image++;
-	img->refs = 1;
-	img->fd = fd;
-	img->view = view;
-	return img;
-}
-
 /* An image of a zone that was compiled alone holds this zone and no other. */
 static enum err
-check_alone(const struct loader *l, const struct image *img, struct errmsg *m)
+check_alone(const struct loader *l, const struct served_zimage *img, struct errmsg *m)
 {
 	struct dns_zone_info info;
 	enum err e;
@@ -323,13 +266,11 @@ static void
 on_built(evutil_socket_t fd, short what, void *arg)
 {
 	struct loader *l = arg;
-	enum err e = prepare_end(l);
 
 	(void)fd;
 	(void)what;
-	if (e == ERR_OK)
-		loader_swap(l);
-	finish_later(l, e);
+	(void)prepare_end(l);   /* without a generation its error is in the report */
+	finish(l);
 }
 
 /* Every zone is there, or will not be. */
@@ -337,7 +278,7 @@ static void
 build(struct loader *l)
 {
 	l->building = true;
-	prepare_start(l, loader_build, on_built);
+	prepare_start(l, build_generation, on_built);
 }
 
 /* The batch is done with: the next child is started when this one has ended. */
@@ -356,12 +297,12 @@ on_checked(struct imagejob *j, void *arg)
 	struct loader *l = arg;
 	struct imagejob_row *row = imagejob_row(j, 0);
 	struct errmsg why = row->why;
-	struct image *img = NULL;
+	struct served_zimage *img = NULL;
 	enum err e = row->result;
 	char text[400];
 
 	if (e == ERR_OK) {
-		img = image_new(l, row->fd, row->view);
+		img = served_zimage_new(row->fd, row->view);
 		row->fd = -1;
 		row->view = NULL;
 		if (l->batch != LOADER_ALL)
@@ -370,9 +311,9 @@ on_checked(struct imagejob *j, void *arg)
 	imagejob_free(j);
 	l->job = NULL;
 	if (e == ERR_OK) {
-		*(l->batch == LOADER_ALL ? &l->image : &l->todo[l->batch].image) = img;
+		*(l->batch == LOADER_ALL ? &l->zimage : &l->todo[l->batch].zimage) = img;
 	} else {
-		image_unref(img);
+		served_zimage_unref(img);
 		child_kill(&l->zones, why.text);
 		(void)snprintf(
 		    text, sizeof(text), "the zones process made a bad image: %.300s", why.text);
@@ -404,8 +345,6 @@ on_late(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (l->over)
-		return;
 	if (!l->late && event_add(l->ev_late, &more) == 0) {
 		l->late = true;
 		return;
@@ -426,7 +365,7 @@ on_compiled(struct loader *l, const int *fds, unsigned nfds)
 		batch_over(l);
 		return;
 	}
-	l->job = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_checked, l);
+	l->job = imagejob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_checked, l);
 	if (l->job == NULL || imagejob_add_image(l->job, fds[0], l->batch) == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	imagejob_check(l->job);
@@ -437,7 +376,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	struct loader *l = c->arg;
 
-	if (l->over || l->building || l->batch_done) {
+	if (l->building || l->batch_done) {
 		chan_close_fds(fds, nfds);
 		return;
 	}
@@ -465,7 +404,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 static void
 batch_lost(struct loader *l, const char *why)
 {
-	bool none = l->compiling == LOADER_NONE, first = l->w->gen == NULL;
+	bool none = l->compiling == LOADER_NONE, first = l->from.running == NULL;
 	bool all =
 	    none ? !first || ++l->starts >= LIMIT_ZONES_STARTS : ++l->lost >= LIMIT_ZONES_LOST;
 	unsigned left = 0;
@@ -497,7 +436,7 @@ on_gone(struct child *c, const char *why)
 	struct loader *l = c->arg;
 
 	(void)event_del(l->ev_late);   /* cannot fail */
-	if (l->over || l->building)
+	if (l->building)
 		return;
 	if (!l->batch_done)
 		batch_lost(l, why);
@@ -563,7 +502,7 @@ on_found(struct imagejob *j, void *arg)
 		if (row->view == NULL)
 			continue;
 		z->how = LOADER_FROM_DISK;
-		z->image = image_new(l, row->fd, row->view);
+		z->zimage = served_zimage_new(row->fd, row->view);
 		inputs_move(&z->inputs, &row->inputs);
 		row->fd = -1;
 		row->view = NULL;
@@ -579,7 +518,7 @@ find_large(struct loader *l)
 {
 	unsigned large = 0;
 
-	l->job = imagejob_new(l->w->base, l->w->images_dir, l->w->secret.key, on_found, l);
+	l->job = imagejob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_found, l);
 	if (l->job == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
@@ -609,31 +548,21 @@ on_prepared(evutil_socket_t fd, short what, void *arg)
 	if (e == ERR_OK)
 		find_large(l);
 	else
-		finish_later(l, e);
+		finish(l);
 }
 
-enum err
-loader_start(struct warden *w, bool force, load_done_cb done, void *arg)
+struct loader *
+loader_start(const struct loader_conf *conf, loader_done_cb done, void *arg)
 {
-	struct loader *l;
+	struct loader *l = mem_zero(1, sizeof(*l));
 
-	if (w->loader != NULL)
-		return ERR_STATE;
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
-	w->loader = l;
-	l->w = w;
-	l->force = force;
+	l->from = *conf;
 	l->done = done;
 	l->arg = arg;
 	report_init(&l->report);
-	child_init(&l->zones, ROLE_ZONES, w->base, &w->child_conf, &ops, l);
+	child_init(&l->zones, ROLE_ZONES, l->from.base, l->from.children, &ops, l);
 	l->zones.restart = false;
-	l->ev_over = evtimer_new(w->base, on_finish_later, l);
-	l->ev_late = evtimer_new(w->base, on_late, l);
-	if (l->ev_over == NULL || l->ev_late == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	l->ev_late = mem_must(evtimer_new(l->from.base, on_late, l));
 	prepare_start(l, prepare_read, on_prepared);
-	return ERR_OK;
+	return l;
 }

@@ -2,9 +2,9 @@
  * prepare: the part of a load that may block: a configuration of twenty thousand zones takes seconds to parse, a user database or a file system may
  * be anywhere.
  *
- * It runs on a thread of its own and hands over when it is done, as does what takes long once all is compiled (generation.c).  Until then it alone has the
- * loader's conf, todo, report, cookies, admins and gen, and counts references to images; of the
- * warden it reads what nobody changes during a load: the running generation, the configuration at the start and its path.
+ * A thread does that and hands over when it is done; another does what takes long once all is
+ * compiled (build.c).  Until then the thread alone has the loader's conf, todo, report, cookies,
+ * admins and gen, and counts references to zimages; what `from` points to nobody changes.
  */
 #include <errno.h>
 #include <pwd.h>
@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "src/config/config.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
-#include "src/config/config.h"
 
 #define PASSWD_BYTES 16384
 
@@ -27,7 +27,7 @@ read_files(struct loader *l)
 	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
 	struct errmsg m;
 
-	l->cookies = l->w->cookies_random;
+	l->cookies = *l->from.cookies;
 	if (path == NULL || cookie_secrets_read(path, &l->cookies, &m) == ERR_OK)
 		return ERR_OK;
 	return report_add(&l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
@@ -38,11 +38,11 @@ static bool
 reuse_zone(struct loader *l, unsigned i)
 {
 	const struct config_zone *z = &l->conf->zones[i], *before;
-	struct served_zone *old = loader_old_zone(l->w, z->origin);
+	struct served_zone *old = generation_zone(l->from.running, z->origin);
 
-	if (old == NULL || old->image == NULL || old->error != NULL)
+	if (old == NULL || old->zimage == NULL || old->error != NULL)
 		return false;
-	before = &l->w->gen->conf->zones[old - l->w->gen->zones];
+	before = &l->from.running->conf->zones[old - l->from.running->zones];
 	if (strcmp(before->file, z->file) != 0 || (before->units == NULL) != (z->units == NULL) ||
 	    (z->units != NULL && strcmp(before->units, z->units) != 0) || !inputs_unchanged(&old->inputs))
 		return false;
@@ -96,17 +96,17 @@ find_admins(struct loader *l)
 enum err
 prepare_read(struct loader *l)
 {
-	const struct warden *w = l->w;
-	enum err e = config_load(w->conf_path, &l->conf, &l->report);
+	const struct generation *running = l->from.running;
+	enum err e = config_load(l->from.conf_path, &l->conf, &l->report);
 
-	if (e == ERR_OK && w->gen != NULL && !l->force)
-		e = config_check_loss(w->gen->conf, l->conf, &l->report);
+	if (e == ERR_OK && running != NULL && !l->from.force)
+		e = config_check_loss(running->conf, l->conf, &l->report);
 	if (e == ERR_OK)
 		e = read_files(l);
 	if (e != ERR_OK)
 		return e;
-	if (w->gen != NULL)
-		(void)config_needs_restart(w->started, l->conf, &l->report);   /* findings, no reason not to load */
+	if (running != NULL)
+		(void)config_needs_restart(l->from.started, l->conf, &l->report);   /* findings, no reason not to load */
 	config_check_xl(l->conf, &l->report);
 	config_report_strays(l->conf, &l->report);   /* each is a zone that is not served */
 	hostnet_check(l->conf, &l->report);
@@ -130,7 +130,7 @@ prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callba
 {
 	struct prepare *p = &l->prepare;
 
-	p->ev_done = event_new(l->w->base, -1, EV_PERSIST, on_done, l);
+	p->ev_done = event_new(l->from.base, -1, EV_PERSIST, on_done, l);
 	p->work = work;
 	if (p->ev_done == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));

@@ -23,8 +23,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
+#include "src/warden/links.h"
+#include "src/warden/wake.h"
 
 struct found {
 	struct vm_uuid uuid;
@@ -37,7 +40,8 @@ struct found {
 };
 
 struct adoption {
-	struct adopt_row *rows;
+	void (*done)(struct warden *w);
+	struct unit_row *rows;
 	size_t nrows;
 	struct found *found;
 	size_t nfound;
@@ -49,7 +53,7 @@ static void
 on_row(const struct store_unit *s, void *arg)
 {
 	struct adoption *a = arg;
-	struct adopt_row *grown = reallocarray(a->rows, a->nrows + 1, sizeof(*grown)), *r;
+	struct unit_row *grown = reallocarray(a->rows, a->nrows + 1, sizeof(*grown)), *r;
 
 	if (grown == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
@@ -80,96 +84,12 @@ on_row(const struct store_unit *s, void *arg)
 }
 
 static struct found *
-find_vm(const struct adoption *a, const struct adopt_row *r)
+find_vm(const struct adoption *a, const struct unit_row *r)
 {
 	for (size_t i = 0; r->has_uuid && i < a->nfound; i++)
 		if (memcmp(&a->found[i].uuid, &r->uuid, sizeof(r->uuid)) == 0)
 			return &a->found[i];
 	return NULL;
-}
-
-static enum life_found
-life_found_of(enum vm_found_state state, enum life_state was)
-{
-	switch (state) {
-	case VM_FOUND_RUNNING:
-		return LIFE_FOUND_RUNNING;
-	case VM_FOUND_FROZEN:
-		return LIFE_FOUND_FROZEN;
-	case VM_FOUND_SAVED:
-		return LIFE_FOUND_SAVED;
-	case VM_FOUND_SILENT:
-		return was == LIFE_FROZEN ? LIFE_FOUND_FROZEN : LIFE_FOUND_RUNNING;
-	case VM_FOUND_BROKEN:
-		break;
-	}
-	return LIFE_FOUND_BROKEN;
-}
-
-/* While nobody looked its unit may have moved; its guest would go on with addresses that it has no more. */
-static bool
-has_moved(const struct unit *u, const struct adopt_row *r)
-{
-	char now[RECORD_IDENTITY];
-
-	record_identity(u->conf, now);
-	return r->identity[0] != '\0' && strcmp(r->identity, now) != 0;
-}
-
-bool
-adopt_join(struct warden *w, struct unit *u, const struct adopt_row *r,
-    const enum vm_found_state *vm, const char *why)
-{
-	bool moved = vm != NULL && *vm != VM_FOUND_BROKEN && has_moved(u, r);
-	bool whole = vm != NULL && *vm != VM_FOUND_BROKEN && !moved;
-	struct life_event ev = { .kind = LIFE_EV_ADOPT, .now_ms = clock_now_ms() };
-
-	u->boots = r->boots;
-	u->crashes = r->crashes;
-	u->last_boot_ms = r->last_boot_ms;
-	u->last_use_ns = r->last_activity_ns;
-	unit_error_set(u, r->last_error);
-	unit_console_set(u, r->console, r->console != NULL ? strlen(r->console) : 0);
-	if (u->run != NULL)
-		unit_boot_begin(u);   /* they are of an earlier one */
-	if (vm == NULL && (r->state == LIFE_DORMANT || !r->this_boot) && r->failures == 0)
-		return false;   /* asleep, as it was */
-	if (vm != NULL) {
-		unit_uuid_set(&w->units, u, &r->uuid);
-		unit_run(u)->awake_since_ns = *vm == VM_FOUND_RUNNING || *vm == VM_FOUND_SILENT ?
-		    r->awake_since_ns : 0;
-		unit_run(u)->trace.answer_ns = clock_now_ns();   /* its wake is history */
-	}
-	if (whole) {
-		w->totals.adopted++;
-		wake_count(w, u, &r->uuid);
-		record_event(w, u->name, "adopted", why);
-		if (*vm == VM_FOUND_SILENT)
-			log_warn("%s: its VM is kept as it was, %s: %s", u->name, life_state_text(r->state), why);
-	}
-	if (moved)
-		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its VM is stopped", u->name);
-	ev.adopt.found = LIFE_FOUND_NONE;
-	if (vm != NULL)
-		ev.adopt.found = whole ? life_found_of(*vm, r->state) : LIFE_FOUND_BROKEN;
-	ev.adopt.was = r->state;
-	ev.adopt.awake_since_ms = r->awake_since_ns / NS_PER_MS;
-	ev.adopt.last_use_ms = r->last_activity_ns / NS_PER_MS;
-	ev.adopt.backoff_until_ms = r->backoff_until_ns / NS_PER_MS;
-	ev.adopt.failures = (uint8_t)(r->failures > UINT8_MAX ? UINT8_MAX : r->failures);
-	wake_step(w, u, &ev);
-	return whole;
-}
-
-void
-adopt_row_clear(struct adopt_row *r)
-{
-	free(r->owner);
-	free(r->driver);
-	free(r->image);
-	free(r->last_error);
-	free(r->console);
-	memset(r, 0, sizeof(*r));
 }
 
 static void
@@ -211,7 +131,7 @@ destroy_all(struct warden *w)
 
 /* What the store would say, had it not been lost, or full when this VM began. */
 static void
-row_renew(struct adopt_row *r, const struct found *f)
+row_renew(struct unit_row *r, const struct found *f)
 {
 	static const enum life_state states[] = {
 		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
@@ -259,7 +179,7 @@ renew_rows(struct adoption *a)
 }
 
 static void
-settle_row(struct warden *w, struct adopt_row *r)
+settle_row(struct warden *w, struct unit_row *r)
 {
 	struct adoption *a = w->adoption;
 	struct unit *u = unit_by_name(&w->units, r->owner);
@@ -269,9 +189,9 @@ settle_row(struct warden *w, struct adopt_row *r)
 	if (u != NULL) {
 		if (f != NULL)
 			f->settled = true;
-		a->adopted += adopt_join(w, u, r, f != NULL ? &f->state : NULL,
+		a->adopted += row_join(w, u, r, f != NULL ? &f->state : NULL,
 		    f != NULL && f->state == VM_FOUND_SILENT ? f->why : "its VM was running when jitsud started");
-	} else if (aside_because(w, r->owner, why, sizeof(why))) {
+	} else if (generation_hides(w->gen, r->owner, why, sizeof(why))) {
 		bool keep = f != NULL && f->state != VM_FOUND_BROKEN;
 
 		if (keep)
@@ -297,9 +217,9 @@ destroy(struct warden *w, const struct found *f, const char *why)
 }
 
 static void
-row_of(const struct found *f, struct adopt_row *r)
+row_of(const struct found *f, struct unit_row *r)
 {
-	*r = (struct adopt_row){ .owner = strdup(f->unit), .image = strdup("") };
+	*r = (struct unit_row){ .owner = strdup(f->unit), .image = strdup("") };
 	if (r->owner == NULL || r->image == NULL)
 		fatal("adoption: %s", err_str(ERR_NOMEM));
 	row_renew(r, f);
@@ -310,7 +230,7 @@ settle_unclaimed(struct warden *w, struct found *f)
 {
 	struct unit *u = f->unit[0] != '\0' ? unit_by_name(&w->units, f->unit) : NULL;
 	struct adoption *a = w->adoption;
-	struct adopt_row r;
+	struct unit_row r;
 	char why[LIMIT_ASIDE_WHY];
 
 	if (f->state == VM_FOUND_BROKEN) {
@@ -318,7 +238,7 @@ settle_unclaimed(struct warden *w, struct found *f)
 	} else if (u != NULL && (unit_has_vm(u) || life_state(&u->life) != LIFE_DORMANT)) {
 		destroy(w, f, "its unit has another one");
 	} else if (u == NULL && f->unit[0] != '\0' &&
-	    !aside_because(w, f->unit, why, sizeof(why))) {
+	    !generation_hides(w->gen, f->unit, why, sizeof(why))) {
 		destroy(w, f, "belongs to no unit");
 	} else {
 		row_of(f, &r);
@@ -326,9 +246,9 @@ settle_unclaimed(struct warden *w, struct found *f)
 			r.boots = u->boots;
 			r.crashes = u->crashes;
 			r.last_boot_ms = u->last_boot_ms;
-			a->adopted += adopt_join(w, u, &r, &f->state,
+			a->adopted += row_join(w, u, &r, &f->state,
 			    f->state == VM_FOUND_SILENT ? f->why : "its VM was running, and the store did not know it");
-			adopt_row_clear(&r);
+			row_clear(&r);
 		} else {
 			a->aside++;
 			aside_add(w, &r, &f->state, f->said);
@@ -357,6 +277,7 @@ on_found(const struct vm_found *f, void *arg)
 {
 	struct warden *w = arg;
 	struct adoption *a = w->adoption;
+	void (*done)(struct warden *w);
 
 	if (a == NULL)
 		return;
@@ -382,11 +303,12 @@ on_found(const struct vm_found *f, void *arg)
 	if (a->aside > 0)
 		log_warn("`jitsu aside` lists the VMs that are kept aside, `jitsu destroy NAME` "
 		         "ends one of them");
+	done = a->done;
 	adopt_free(w);
 	w->adopted = true;
 	holds_settle(w, NULL);   /* errors of units are the store's by now */
 	links_review(w);
-	warden_serve(w);
+	done(w);
 }
 
 void
@@ -394,20 +316,17 @@ adopt_destroy(struct warden *w)
 {
 	if (w->adoption != NULL)
 		return;   /* on_found sees that we stop */
-	w->adoption = calloc(1, sizeof(*w->adoption));
-	if (w->adoption == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
+	w->adoption = mem_zero(1, sizeof(*w->adoption));
 	vm_adopt(w->vms, on_found, w);
 }
 
 void
-adopt_start(struct warden *w)
+adopt_start(struct warden *w, void (*done)(struct warden *w))
 {
 	struct errmsg m;
 
-	w->adoption = calloc(1, sizeof(*w->adoption));
-	if (w->adoption == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
+	w->adoption = mem_zero(1, sizeof(*w->adoption));
+	w->adoption->done = done;
 	if (store_units_load(w->store, on_row, w->adoption, &m) != ERR_OK)
 		fatal("%s", m.text);
 	vm_adopt(w->vms, on_found, w);
@@ -421,7 +340,7 @@ adopt_free(struct warden *w)
 	if (a == NULL)
 		return;
 	for (size_t i = 0; i < a->nrows; i++)
-		adopt_row_clear(&a->rows[i]);
+		row_clear(&a->rows[i]);
 	for (size_t i = 0; i < a->nfound; i++) {
 		free(a->found[i].unit);
 		free(a->found[i].said);

@@ -1,33 +1,16 @@
-/*
- * adopt: what the store remembers of a unit, as adoption hands it on.  For adopt.c and aside.c;
- * the rest is in warden.h.
- */
+/* adopt: joins what runs to what the store remembers; for the first generation, once. */
 #ifndef SRC_WARDEN_ADOPT_H
 #define SRC_WARDEN_ADOPT_H
 
-#include "src/warden/record.h"
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
-struct adopt_row {
-	char *owner;               /* "" = not known */
-	char *driver, *image;
-	char *last_error, *console;   /* NULL = none */
-	struct vm_uuid uuid;
-	bool has_uuid;
-	bool this_boot;            /* else the times are 0 */
-	enum life_state state;
-	uint64_t awake_since_ns, last_activity_ns, backoff_until_ns, boots;
-	uint32_t crashes, failures, last_boot_ms;
-	char identity[RECORD_IDENTITY];   /* "" = not known */
-};
-
-void adopt_row_clear(struct adopt_row *r);
-
+/* `done` is called when that is done; never when w->stopping. */
+void adopt_start(struct warden *w, void (*done)(struct warden *w));
 /*
- * Makes a row what the unit is: dormant so far, without a VM.  `vm` is how the row's VM was found;
- * NULL: it has none (any more).  `why` is for the event.  True when its VM goes on.
+ * Instead, or while it goes on, when w->stopping: destroys every VM of ours and breaks the loop when
+ * that is done.
  */
-bool adopt_join(struct warden *w, struct unit *u, const struct adopt_row *r,
-    const enum vm_found_state *vm, const char *why);
+void adopt_destroy(struct warden *w);
+void adopt_free(struct warden *w);
 
 #endif

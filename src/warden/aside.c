@@ -8,11 +8,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "src/warden/show.h"
+#include "src/warden/wake.h"
 
 struct aside {
 	LIST_ENTRY(aside) link;
 	struct warden *w;
-	struct adopt_row row;
+	struct unit_row row;
 	bool has_vm;               /* row.uuid, in state `vm` */
 	bool ending;               /* it is being destroyed */
 	enum vm_found_state vm;
@@ -33,60 +36,11 @@ vm_word(const struct aside *a)
 	return a->ending ? "stopping" : words[a->vm];
 }
 
-/* ---- why ---- */
-
-const struct config_zone_section *
-aside_empty_section(const struct config *conf)
-{
-	const struct config_zone_section *empty = NULL;
-	bool *used = calloc(conf->nsections + 1, sizeof(*used));
-
-	for (unsigned z = 0; used != NULL && z < conf->nzones; z++)
-		used[conf->zones[z].section - conf->sections] = true;
-	for (unsigned s = 0; used != NULL && empty == NULL && s < conf->nsections; s++)
-		if (!used[s] && strcmp(conf->sections[s].origin, "*") == 0)
-			empty = &conf->sections[s];
-	free(used);
-	return empty;
-}
-
-/* The same for a generation that is not yet the warden's. */
-static bool
-because(const struct generation *g, const char *owner, char *why, size_t size)
-{
-	const struct config *conf = g->conf;
-	const struct config_zone *zone = config_zone_above(conf, owner);
-	const struct served_zone *z = zone != NULL ? &g->zones[zone->index] : NULL;
-
-	if (z != NULL && z->image == NULL)
-		snprintf(why, size, "zone %s is not served: %s", z->origin,
-		    z->error != NULL ? z->error : "it could not be loaded");
-	else if (z != NULL && mapping_unit_refused(g->mappings, owner))
-		snprintf(why, size,
-		    "it does not fit the configuration any more, and zone %s has its old "
-		    "contents: %s",
-		    z->origin, z->error != NULL ? z->error : "it could not be loaded");
-	else if (zone == NULL && g->empty != NULL)
-		snprintf(why, size, "%s:%u: zone \"*\": no file matches \"%s\"", conf->path,
-		    g->empty->line, g->empty->file);
-	else if (conf->nzones == 0)
-		snprintf(why, size, "%s: there is no zone at all", conf->path);
-	else
-		return false;
-	return true;
-}
-
-bool
-aside_because(const struct warden *w, const char *owner, char *why, size_t size)
-{
-	return because(w->gen, owner, why, size);
-}
-
 static void
 why_text(const struct aside *a, char *why, size_t size)
 {
 	if (a->row.owner[0] != '\0') {
-		if (!aside_because(a->w, a->row.owner, why, size))
+		if (!generation_hides(a->w->gen, a->row.owner, why, size))
 			snprintf(why, size, "its unit is no longer in the configuration");
 		return;
 	}
@@ -102,7 +56,7 @@ entry_free(struct aside *a)
 {
 	LIST_REMOVE(a, link);
 	admit_release(&a->w->admit, &a->admit);
-	adopt_row_clear(&a->row);
+	row_clear(&a->row);
 	free(a->said);
 	free(a);
 }
@@ -111,7 +65,7 @@ static void
 row_store(struct aside *a)
 {
 	char uuid[VM_UUID_TEXT] = "";
-	const struct adopt_row *r = &a->row;
+	const struct unit_row *r = &a->row;
 	struct store_unit row = { .owner = r->owner, .state = life_state_text(r->state),
 		.uuid = uuid,
 		.driver = r->driver, .image = r->image, .awake_since_ns = r->awake_since_ns,
@@ -146,7 +100,7 @@ aside_uuid(const struct aside *a)
 
 /* As aside_add; `why` "" = as what is known now says. */
 static void
-add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said,
+add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const char *said,
     uint64_t memory_bytes, char why[LIMIT_ASIDE_WHY])
 {
 	struct aside *a = calloc(1, sizeof(*a));
@@ -174,7 +128,7 @@ add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const 
 }
 
 void
-aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm, const char *said)
+aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const char *said)
 {
 	const struct config_image *im = config_image_find(w->gen->conf, r->image);
 	char why[LIMIT_ASIDE_WHY] = "";
@@ -194,9 +148,9 @@ copy(const char *text)
 
 /* What the store would say of the unit. */
 static void
-row_of(const struct warden *w, const struct unit *u, struct adopt_row *r)
+row_of(const struct warden *w, const struct unit *u, struct unit_row *r)
 {
-	*r = (struct adopt_row){ .this_boot = true, .state = life_state(&u->life),
+	*r = (struct unit_row){ .this_boot = true, .state = life_state(&u->life),
 		.last_activity_ns = wake_last_use_ns(w, u),
 		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS };
 	r->owner = copy(u->name);
@@ -242,11 +196,11 @@ aside_leave(struct warden *w, const struct generation *g, struct unit *u)
 {
 	char why[LIMIT_ASIDE_WHY];
 	enum vm_found_state vm;
-	struct adopt_row r;
+	struct unit_row r;
 	bool rests = vm_rests(u, &vm);
 
 	if ((!rests && life_state(&u->life) != LIFE_DORMANT) ||
-	    !because(g, u->name, why, sizeof(why)))
+	    !generation_hides(g, u->name, why, sizeof(why)))
 		return;
 	row_of(w, u, &r);
 	if (rests) {
@@ -381,7 +335,7 @@ give_back(struct warden *w, struct aside *a, struct unit *u)
 	if (a->req != NULL)
 		control_fail(a->req, "%s: its unit is served again", a->row.owner);
 	admit_release(&w->admit, &a->admit);
-	(void)adopt_join(w, u, &a->row, a->has_vm ? &vm : NULL,
+	(void)row_join(w, u, &a->row, a->has_vm ? &vm : NULL,
 	    "its VM was kept aside, and its zone is served again");
 	entry_free(a);
 }
@@ -400,7 +354,7 @@ aside_review(struct warden *w)
 			give_back(w, a, u);
 			continue;
 		}
-		if (a->row.owner[0] == '\0' || aside_because(w, a->row.owner, why, sizeof(why)))
+		if (a->row.owner[0] == '\0' || generation_hides(w->gen, a->row.owner, why, sizeof(why)))
 			continue;
 		store_unit_delete(w->store, a->row.owner, NULL, NULL);
 		a->row.owner[0] = '\0';
@@ -477,7 +431,7 @@ aside_show_json(const struct warden *w, const struct aside *a)
 	(void)w;
 	more = json_pack("{s:I, s:I, s:o, s:o}", "crashes", (json_int_t)a->row.crashes, "failures",
 	    (json_int_t)a->row.failures, "since_s", since_json(a), "last_error",
-	    record_text_json(a->row.last_error));
+	    show_text(a->row.last_error));
 	if (j != NULL && (more == NULL || json_object_update(j, more) != 0)) {
 		json_decref(j);
 		j = NULL;

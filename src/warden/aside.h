@@ -15,13 +15,10 @@
 
 #include <jansson.h>
 
-#include "src/warden/adopt.h"
-
-/* May `owner` be a unit, although there is none now?  Then `why` says what hides it. */
-bool aside_because(const struct warden *w, const char *owner, char *why, size_t size);
+#include "src/warden/row.h"
 
 /* Takes over the row's strings.  `vm`: how its VM was found, NULL = none; `said`: of vm_found. */
-void aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state *vm,
+void aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm,
     const char *said);
 
 /*
@@ -29,9 +26,6 @@ void aside_add(struct warden *w, struct adopt_row *r, const enum vm_found_state 
  * remembered of it is set aside, with its VM.
  */
 void aside_leave(struct warden *w, const struct generation *g, struct unit *u);
-
-/* A section with origin "*" of which nothing is left: a directory that is not mounted, for one. */
-const struct config_zone_section *aside_empty_section(const struct config *conf);
 
 /* After a reload: what its zone says by now. */
 void aside_review(struct warden *w);

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
 json_t *counters_json(const struct warden *w);
 

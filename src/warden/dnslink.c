@@ -1,4 +1,6 @@
-/* dnslink: the warden's end of the channel to the DNS process. */
+/* dnslink: messages to the DNS process. */
+#include "src/warden/dnslink.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -6,8 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memfd.h"
-#include "src/warden/record.h"
-#include "src/warden/warden.h"
 
 static void
 send_conf(struct warden *w, const struct config *conf)
@@ -30,12 +30,12 @@ dnslink_tune(struct warden *w)
 {
 	struct msg m = { .type = MSG_DNS_TUNE };
 
-	_Static_assert(sizeof(m.dns_tune.cookie_secret) == sizeof(w->cookies.secret), "the same secrets");
+	_Static_assert(sizeof(m.dns_tune.cookie_secret) == sizeof(w->gen->cookies.secret), "the same secrets");
 	if (w->gen == NULL || w->dns.chan == NULL)
 		return;
 	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
-	m.dns_tune.cookie_secrets = w->cookies.n;
-	memcpy(m.dns_tune.cookie_secret, w->cookies.secret, sizeof(m.dns_tune.cookie_secret));
+	m.dns_tune.cookie_secrets = w->gen->cookies.n;
+	memcpy(m.dns_tune.cookie_secret, w->gen->cookies.secret, sizeof(m.dns_tune.cookie_secret));
 	for (unsigned i = 0; i < w->gen->conf->nproxies && i < LIMIT_PROXIES; i++) {
 		m.dns_tune.proxy[i].first = w->gen->conf->proxies[i].first;
 		m.dns_tune.proxy[i].last = w->gen->conf->proxies[i].last;
@@ -83,39 +83,36 @@ wakes_unheard(struct warden *w)
 	}
 }
 
-static enum err
-setup(struct child *c, struct errmsg *m)
+void
+dnslink_setup(struct warden *w)
 {
-	struct warden *w = c->arg;
 	struct msg board = { .type = MSG_BOARD };
 	int fds[3];
 
-	(void)m;
 	wakes_unheard(w);
 	send_conf(w, w->gen->conf);
 	dnslink_tune(w);
 	board_fds(&w->board, fds);
 	board.board.capacity = w->board.capacity;
-	child_send(c, &board, fds, 3);
+	child_send(&w->dns, &board, fds, 3);
 	send_sockets(w);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
-		if (w->gen->zones[i].image != NULL)
-			w->gen->zones[i].image->sent = false;
+		if (w->gen->zones[i].zimage != NULL)
+			w->gen->zones[i].zimage->sent = false;
 	dnslink_commit(w);
-	return ERR_OK;
 }
 
 static void
-send_image(struct warden *w, struct image *img)
+send_zimage(struct warden *w, struct served_zimage *z)
 {
 	struct msg m = { .type = MSG_IMAGE };
 
-	if (img->sent)
+	if (z->sent)
 		return;
-	m.image.id = img->id;
-	m.image.zones = dns_image_zones(img->view);
-	child_send(&w->dns, &m, &img->fd, 1);
-	img->sent = true;
+	m.image.id = z->id;
+	m.image.zones = dns_image_zones(z->view);
+	child_send(&w->dns, &m, &z->fd, 1);
+	z->sent = true;
 }
 
 /* The unit number behind entry `i` of a zone's unit table; aliases lead to what they stand for. */
@@ -140,15 +137,15 @@ fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		if (z->image == NULL)
+		if (z->zimage == NULL)
 			continue;
-		*b++ = (struct msg_binding){ .image = z->image->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
+		*b++ = (struct msg_binding){ .image = z->zimage->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
 		for (uint32_t k = 0; k < z->nunits; k++)
 			numbers[next++] = unit_number(w, &w->gen->conf->zones[i], k);
 	}
 	absent = (char *)(numbers + next);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
-		if (w->gen->zones[i].image == NULL)
+		if (w->gen->zones[i].zimage == NULL)
 			absent = stpcpy(absent, w->gen->zones[i].origin) + 1;
 	return ERR_OK;
 }
@@ -162,7 +159,7 @@ make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why
 	enum err e;
 
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
-		if (w->gen->zones[i].image == NULL) {
+		if (w->gen->zones[i].zimage == NULL) {
 			absent += (uint32_t)strlen(w->gen->zones[i].origin) + 1;
 			continue;
 		}
@@ -228,8 +225,8 @@ dnslink_commit(struct warden *w)
 	if (w->gen == NULL || w->dns.chan == NULL)
 		return;
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
-		if (w->gen->zones[i].image != NULL)
-			send_image(w, w->gen->zones[i].image);
+		if (w->gen->zones[i].zimage != NULL)
+			send_zimage(w, w->gen->zones[i].zimage);
 	if (make_bindings(w, &m, &fd, &why) != ERR_OK) {
 		log_err("generation %llu is not served yet: %s", (unsigned long long)w->gen->number, why.text);
 		commit_later(w);
@@ -250,88 +247,4 @@ dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsi
 	m.woken.result = (uint32_t)result;
 	m.woken.ede = ede;
 	child_send(&w->dns, &m, NULL, 0);
-}
-
-static void
-on_wake(struct warden *w, const struct msg *m)
-{
-	struct unit *u = unit_by_number(&w->units, m->unit);
-
-	if (u == NULL || u->leaving) {
-		dnslink_woken(w, m->unit, WAKE_GONE, 0);
-		return;
-	}
-	if (w->stopping) {   /* with on-exit = "stop" the loop still runs */
-		dnslink_woken(w, m->unit, WAKE_REFUSED, MSG_EDE_NOT_READY);
-		return;
-	}
-	/* It crossed the end of its wake, which answers it; a query that is held is asked for again and again. */
-	if (m->time_ns != 0 && board_wake_over(&w->board, m->unit, m->time_ns))
-		return;
-	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
-}
-
-static void
-on_answered(struct warden *w, const struct msg *m)
-{
-	struct unit *u = unit_by_number(&w->units, m->unit);
-
-	if (m->answered.answers == 0 || m->answered.expired > 1 || m->answered.first_query_ns > m->time_ns || m->time_ns > clock_now_ns())
-		child_kill(&w->dns, "it answered nothing, or before it was asked");
-	else if (u != NULL)
-		wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers, m->answered.expired != 0);
-}
-
-static void
-on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
-{
-	struct warden *w = c->arg;
-
-	chan_close_fds(fds, nfds);   /* it has no descriptors to give */
-	if (m->type != MSG_COMMITTED && m->unit >= w->units.next) {
-		child_kill(c, "it named a unit that never was");
-		return;
-	}
-	switch (m->type) {
-	case MSG_WAKE:
-		on_wake(w, m);
-		break;
-	case MSG_ANSWERED:
-		on_answered(w, m);
-		break;
-	case MSG_COMMITTED:
-		log_debug("generation %llu is served", (unsigned long long)m->commit.generation);
-		w->served = m->commit.generation;
-		if (w->gen != NULL && w->served >= w->gen->number)
-			loader_served(w);
-		break;
-	default:
-		child_kill(c, "a message that is not for the warden");
-		break;
-	}
-}
-
-static void
-on_running(struct child *c)
-{
-	warden_child_runs(c->arg);
-}
-
-static void
-on_gone(struct child *c, const char *why)
-{
-	struct warden *w = c->arg;
-
-	warden_child_gone(w, c);
-	if (!w->stopping && c->told)
-		record_event(w, "", "restart", why);
-	loader_served(w);
-}
-
-static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
-
-void
-dnslink_init(struct warden *w)
-{
-	child_init(&w->dns, ROLE_DNS, w->base, &w->child_conf, &ops, w);
 }

@@ -1,6 +1,4 @@
-/*
- * holds: claims of a generation's units, judged by the store's table; and what operators are told.
- */
+/* holds: claims of the generation's units, judged by the store's table; and what operators are told. */
 #include "src/warden/holds.h"
 
 #include <stdlib.h>
@@ -8,94 +6,28 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "src/warden/aside.h"
 #include "src/warden/record.h"
-#include "src/store/store.h"
-#include "src/warden/warden.h"
 
 /* ---- claims ---- */
 
-/* One judgement: of the warden's generation, or of what a check has read. */
-struct judgement {
-	struct warden *w;              /* NULL: a check */
-	const struct config *conf;
-	const struct mapping_set *set;
-	struct report *r;              /* NULL: nobody reads it */
-	uint64_t now_s;
-};
-
-static const char *
-unit_of(const char *name, void *arg)
-{
-	const struct judgement *j = arg;
-	const struct unit_conf *uc = mapping_unit_find(j->set, name);
-
-	return uc != NULL ? mapping_unit_target(uc)->name : NULL;
-}
-
-static bool
-hidden(const char *name, void *arg)
-{
-	const struct judgement *j = arg;
-	char why[LIMIT_ASIDE_WHY];
-	const struct config_zone *zone;
-
-	if (j->w != NULL)
-		return mapping_unit_find(j->set, name) == NULL &&
-		    aside_because(j->w, name, why, sizeof(why));
-	zone = config_zone_above(j->conf, name);
-	return zone != NULL && !mapping_zone_added(j->set, zone);
-}
-
 static void
-held(const struct store_address *claim, const char *why, void *arg)
+held(const char *unit, const char *why, void *arg)
 {
-	struct judgement *j = arg;
-	const struct unit_conf *uc = mapping_unit_find(j->set, claim->owner);
-	struct unit *u = j->w != NULL ? unit_by_name(&j->w->units, claim->owner) : NULL;
+	struct warden *w = arg;
+	struct unit *u = unit_by_name(&w->units, unit);
 
-	if (j->r != NULL && uc != NULL)
-		(void)report_add(j->r, uc->file, uc->line, "%s: %s", uc->name, why);
 	if (u == NULL || u->refused)
 		return;
 	u->refused = true;
-	j->w->refused_units++;
+	w->refused_units++;
 	unit_error_set(u, why);
-}
-
-/* Every address of every unit.  *list is the caller's. */
-static enum err
-claims_list(const struct config *conf, const struct mapping_set *set, struct store_address **list,
-    size_t *n)
-{
-	size_t room = 0;
-
-	for (unsigned z = 0; z < conf->nzones; z++)
-		for (uint32_t i = 0; i < mapping_zone_units(set, &conf->zones[z]); i++)
-			room += mapping_zone_unit(set, &conf->zones[z], i)->naddrs;
-	*list = calloc(room + 1, sizeof(**list));
-	*n = 0;
-	for (unsigned z = 0; *list != NULL && z < conf->nzones; z++) {
-		for (uint32_t i = 0; i < mapping_zone_units(set, &conf->zones[z]); i++) {
-			const struct unit_conf *uc = mapping_zone_unit(set, &conf->zones[z], i);
-
-			for (unsigned k = 0; uc->target == NULL && !uc->refused && k < uc->naddrs;
-			     k++)
-				(*list)[(*n)++] =
-				    (struct store_address){ .addr = uc->addrs[k], .owner = uc->name };
-		}
-	}
-	return *list != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 void
 holds_settle(struct warden *w, struct report *r)
 {
-	struct judgement j = { .w = w, .conf = w->gen->conf, .set = w->gen->mappings, .r = r,
-		.now_s = (uint64_t)time(NULL) };
-	struct store_names names = { unit_of, hidden, held, &j };
-	struct store_address *list;
-	size_t n;
+	struct claims c = { .conf = w->gen->conf, .set = w->gen->mappings, .g = w->gen, .r = r,
+		.held = held, .arg = w };
 	enum err e;
 
 	holds_note_use(w);
@@ -109,31 +41,11 @@ holds_settle(struct warden *w, struct report *r)
 		unit_error_set(u, NULL);
 	}
 	w->refused_units = 0;
-	e = claims_list(j.conf, j.set, &list, &n);
-	if (e == ERR_OK)
-		e = store_addresses_set(w->store, list, n, j.now_s, &names);
+	claims_make(&c);
+	e = store_addresses_set(w->store, c.list, c.n, (uint64_t)time(NULL), &c.names);
 	if (e != ERR_OK)
 		log_warn("addresses in use could not be noted: %s", err_str(e));
-	free(list);
-}
-
-void
-holds_check(struct store_addresses *t, const struct config *conf, const struct mapping_set *set,
-    struct report *r)
-{
-	struct judgement j = { .conf = conf, .set = set, .r = r, .now_s = (uint64_t)time(NULL) };
-	struct store_names names = { unit_of, hidden, held, &j };
-	struct store_address *list;
-	size_t n;
-	enum err e;
-
-	store_addresses_sort(t, j.now_s);
-	e = claims_list(conf, set, &list, &n);
-	if (e == ERR_OK)
-		e = store_addresses_judge(t, list, n, j.now_s, &names);
-	if (e != ERR_OK)
-		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));   /* ERR_PARSE */
-	free(list);
+	claims_clear(&c);
 }
 
 /* ---- at a wake ---- */

@@ -5,12 +5,7 @@
 #ifndef SRC_WARDEN_HOLDS_H
 #define SRC_WARDEN_HOLDS_H
 
-#include "src/control/control.h"
-#include "src/units/units.h"
-#include "src/store/store.h"
-
-struct warden;
-struct unit;
+#include "src/warden/state.h"
 
 /*
  * The table follows the generation: what its units claim is theirs, as far as it is not held.  A
@@ -25,14 +20,6 @@ bool holds_refuse(struct warden *w, struct unit *u);
 void holds_handed_out(struct warden *w, struct unit *u);
 /* The same for every unit that the DNS process answered for. */
 void holds_note_use(struct warden *w);
-
-/*
- * For a check: what would be refused, in `r`, when `rows` (struct store_address_row) are what the
- * store has.  Both need the table's other half: see check_holds.c.
- */
-struct store_addresses;
-void holds_check(struct store_addresses *t, const struct config *conf,
-    const struct mapping_set *set, struct report *r);
 
 /* Verbs (control.h). */
 void holds_verb_list(struct control_request *req, json_t *args, void *arg);

@@ -1,12 +1,12 @@
 /* keep: after a load, large zones that were compiled are kept on disk, one job at a time. */
+#include "src/warden/keep.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/load/zjob.h"
-#include "src/warden/warden.h"
 
 static void
 on_kept(struct imagejob *j, void *arg)
@@ -18,7 +18,7 @@ on_kept(struct imagejob *j, void *arg)
 	if (!w->keep_again)
 		return;
 	w->keep_again = false;
-	keep_images(w);
+	keep_zimages(w);
 }
 
 /* Only what is whole: the newest version of a zone that a process compiled alone. */
@@ -31,12 +31,12 @@ add_row(struct imagejob *j, const struct config_zone *zone, struct served_zone *
 	row = imagejob_add(j, &(struct imagecache_zone){ .origin = zone->origin, .file = zone->file, .units = zone->units }, i);
 	if (row == NULL || inputs_copy(&row->inputs, &z->inputs) != ERR_OK)
 		return ERR_NOMEM;
-	row->fd = fcntl(z->image->fd, F_DUPFD_CLOEXEC, 0);
+	row->fd = fcntl(z->zimage->fd, F_DUPFD_CLOEXEC, 0);
 	return row->fd >= 0 ? ERR_OK : ERR_NOMEM;
 }
 
 void
-keep_images(struct warden *w)
+keep_zimages(struct warden *w)
 {
 	const struct generation *g = w->gen;
 	enum err e = ERR_OK;
@@ -45,13 +45,13 @@ keep_images(struct warden *w)
 		w->keep_again = true;
 		return;
 	}
-	w->keeping = imagejob_new(w->base, w->images_dir, w->secret.key, on_kept, w);
+	w->keeping = imagejob_new(w->base, w->zimages_dir, w->secret.key, on_kept, w);
 	if (w->keeping == NULL)
 		fatal("load: %s", err_str(ERR_NOMEM));
 	for (unsigned i = 0; i < g->conf->nzones && e == ERR_OK; i++) {
 		struct served_zone *z = &g->zones[i];
 
-		if (z->alone && !z->kept && z->error == NULL && z->image != NULL && z->inputs.n > 0)
+		if (z->alone && !z->kept && z->error == NULL && z->zimage != NULL && z->inputs.n > 0)
 			e = add_row(w->keeping, &g->conf->zones[i], z, i);
 		else if (z->alone || z->error != NULL)
 			e = imagejob_stay(w->keeping, g->conf->zones[i].origin);

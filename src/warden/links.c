@@ -18,14 +18,18 @@
  * asked: what was heard only tells whom to look at, so events that were lost (VM_LINK_LOST) cost a
  * look at all.  The first look is at the VMs that were adopted.
  */
+#include "src/warden/links.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/warden/record.h"
 #include "src/units/units.h"
-#include "src/warden/warden.h"
+#include "src/warden/dnslink.h"
+#include "src/warden/probelink.h"
+#include "src/warden/record.h"
+#include "src/warden/wake.h"
 
 /* unit_run.links; from LINK_LOST on nobody can reach it. */
 enum link_state { LINK_ON = 0, LINK_ELSEWHERE, LINK_LOST, LINK_GONE };

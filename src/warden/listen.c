@@ -1,4 +1,6 @@
 /* listen: the sockets of the DNS process, bound by the warden and kept by it. */
+#include "src/warden/listen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/warden/warden.h"
 
 #define LISTEN_UDP_BUFFER (4 << 20)
 #define LISTEN_TCP_BACKLOG 256

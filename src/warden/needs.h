@@ -1,5 +1,6 @@
 /*
- * needs: units that must be awake before another one boots (`needs=`).
+ * needs: units that must be awake before another one boots (`needs=`): the questions; wake_needs.c
+ * has what is done.
  *
  * A unit that is woken wakes what it needs, and asks for its own slot, or is thawed, when all that is
  * awake; so do the needed ones in turn.  Until then it waits, and holds no slot.  When a needed one
@@ -12,46 +13,28 @@
 
 #include <stdbool.h>
 
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
-/* ADMIT and THAW, with that ticket: at once, or when what it needs is awake. */
-void needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
+/* The unit behind the i-th of `u`'s needs; NULL: there is none (any more). */
+struct unit *needs_unit(const struct warden *w, const struct unit *u, unsigned i);
 
-/* It does not wait for them any more, or its slot is given back. */
-void needs_leave(struct unit *u);
+/* Does any unit need `u`?  Most are needed by none, and for these no unit is looked at. */
+bool needs_anybody(const struct unit *u);
 
-/* A step of its life cycle is done: it may have gone on without waiting. */
-void needs_stepped(struct warden *w, struct unit *u);
+/* Does `u` need `other`? */
+bool needs_this(const struct unit *u, const struct unit *other);
 
-/* Wakes what `u` needs. */
-void needs_wake(struct warden *w, struct unit *u, enum life_cause cause);
-
-/* Is everything that `u` needs awake? */
+/* Is everything that `u` needs awake?  The first that is not; NULL: all are. */
 bool needs_met(const struct warden *w, const struct unit *u);
-
-/* Does it wait for that?  The first that is not awake; NULL: all are. */
-bool needs_waits(const struct unit *u);
 const struct unit *needs_first(const struct warden *w, const struct unit *u);
+
+/* Does a wake of `u` wait for that? */
+bool needs_waits(const struct unit *u);
 
 /* May something that `u` needs never boot (wake_is_unsure)? */
 bool needs_unsure(const struct warden *w, const struct unit *u);
 
-/* `u` has become awake: those that waited for it alone go on. */
-void needs_release(struct warden *w, const struct unit *u);
-
-/* A wake of `u` has failed, or was refused: so do those of the units that need it. */
-void needs_failed(struct warden *w, const struct unit *u, const char *why);
-
-/* Whether `u` may never boot has changed: the board of those that need it follows. */
-void needs_board(struct warden *w, const struct unit *u);
-
-/* After a reload: what a unit waits for may be others now. */
-void needs_review(struct warden *w);
-
 /* Does a unit that is up, or boots, need `u`? */
 bool needs_used(const struct warden *w, const struct unit *u);
-
-/* The error of a unit that needs `u`. */
-void needs_say(const struct unit *u, const char *why, char *buf, size_t size);
 
 #endif

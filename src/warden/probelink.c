@@ -1,4 +1,6 @@
-/* probelink: the warden's end of the channel to the sentinel: networks and readiness probes. */
+/* probelink: messages to the sentinel: networks and readiness probes. */
+#include "src/warden/probelink.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +8,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/warden/record.h"
 #include "src/units/units.h"
-#include "src/warden/warden.h"
+#include "src/warden/wake.h"
 
 /* The bridge's own address in the subnet of `guest`; family 0 when it has none. */
 static struct msg_addr
@@ -172,14 +173,6 @@ probelink_networks(struct warden *w)
 	}
 }
 
-static enum err
-setup(struct child *c, struct errmsg *m)
-{
-	(void)m;
-	probelink_networks(c->arg);
-	return ERR_OK;
-}
-
 #define EVERY_NETWORK UINT_MAX
 
 static void
@@ -213,61 +206,4 @@ probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
 	if (!is_told(w, network, br) && send_network(w, network, br, &m) != ERR_OK)
 		log_warn("network %s: %s", w->gen->conf->networks[network].name, m.text);
 	probe_again(w, network);
-}
-
-/* A sentinel that was replaced must learn of the probes that its predecessor had. */
-static void
-on_running(struct child *c)
-{
-	probelink_probe_all(c->arg);
-	warden_child_runs(c->arg);
-}
-
-static void
-on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
-{
-	struct warden *w = c->arg;
-	struct unit *u;
-
-	chan_close_fds(fds, nfds);
-	if (m->unit >= w->units.next || m->probed.seen_ns > clock_now_ns()) {
-		child_kill(c, "it named a unit that never was, or a time that is not yet");
-		return;
-	}
-	u = unit_by_number(&w->units, m->unit);
-	switch (m->type) {
-	case MSG_ALIVE:
-		if (u != NULL)
-			wake_alive(w, u, m->probed.seen_ns);
-		break;
-	case MSG_READY:
-		if (u != NULL)
-			wake_ready(w, u, m->probed.seen_ns);
-		break;
-	case MSG_SIGN:
-		if (!wake_why_sign(u, m))
-			child_kill(c, "a sign that does not exist");
-		break;
-	default:
-		child_kill(c, "a message that is not for the warden");
-		break;
-	}
-}
-
-static void
-on_gone(struct child *c, const char *why)
-{
-	struct warden *w = c->arg;
-
-	warden_child_gone(w, c);
-	if (!w->stopping && c->told)
-		record_event(w, "", "restart", why);
-}
-
-static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
-
-void
-probelink_init(struct warden *w)
-{
-	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &ops, w);
 }

@@ -1,10 +1,8 @@
 /*
- * record: what happened to a unit, told to all who want to know: the log, the store, followers of `jitsu events`; and a unit as JSON.
+ * record: what happened to a unit, told to all who want to know: the log, the store, followers of `jitsu events`.
  */
 #ifndef SRC_WARDEN_RECORD_H
 #define SRC_WARDEN_RECORD_H
-
-#include <jansson.h>
 
 #include "src/life/life.h"
 #include "src/store/store.h"
@@ -32,17 +30,6 @@ void record_event(struct warden *w, const char *unit, const char *kind, const ch
 
 /* Writes the unit's row now; `done` may be NULL. */
 void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
-
-/* JSON as control.h describes; NULL when out of memory. */
-/* What somebody else wrote, as a string (utf8.h). */
-json_t *record_bytes_json(const char *bytes, size_t len);
-json_t *record_event_json(const struct store_event *ev);
-json_t *record_list_json(const struct warden *w, const struct unit *u);
-json_t *record_show_json(const struct warden *w, const struct unit *u);
-json_t *record_woken_json(const struct warden *w, const struct unit *u);
-
-/* A string, escaped where it is no UTF-8; null when it is NULL or empty. */
-json_t *record_text_json(const char *text);
 
 #define RECORD_IDENTITY VM_IDENTITY
 /*

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
 /*
  * A cleaner may be at it still; and where something could not be made, how soon it is tried again.

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/addr.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/utf8.h"
 #include "base/siphash.h"
-#include "base/addr.h"
+#include "base/utf8.h"
 
 #define NAMES_LEAST 1024   /* buckets; doubled when there are more names than that */
 #define UUID_BITS 10       /* only units with a VM are in this one */

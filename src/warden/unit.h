@@ -17,8 +17,8 @@
 #include <event2/event.h>
 
 #include "base/err.h"
-#include "src/life/life.h"
 #include "src/control/control.h"
+#include "src/life/life.h"
 #include "src/units/units.h"
 #include "vm/vm.h"
 

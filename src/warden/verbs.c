@@ -1,4 +1,6 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
+#include "src/warden/verbs.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +12,9 @@
 #include "src/warden/aside.h"
 #include "src/warden/counters.h"
 #include "src/warden/holds.h"
-#include "src/warden/record.h"
-#include "src/warden/warden.h"
+#include "src/warden/reload.h"
+#include "src/warden/show.h"
+#include "src/warden/wake.h"
 
 #define EVENTS_DEFAULT 100
 
@@ -51,7 +54,7 @@ verb_list(struct control_request *req, json_t *args, void *arg)
 		const struct unit *u = w->units.by_number[i];
 
 		if (u != NULL && !u->leaving)
-			(void)json_array_append_new(all, record_list_json(w, u));
+			(void)json_array_append_new(all, show_row(w, u));
 	}
 	aside_list_json(w, all);
 	control_reply(req, all);
@@ -71,13 +74,13 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct shown *s = arg;
 	struct unit *u = unit_by_name(&s->w->units, s->name);
 	const struct aside *aside = aside_find(s->w, s->name);
-	json_t *text = res->err == ERR_OK ? record_bytes_json(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
+	json_t *text = res->err == ERR_OK ? show_bytes(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
 
 	(void)uuid;
 	/* One that has not said a word yet: what the one before it said, when its boot failed, is not lost by that. */
 	if (text != NULL && res->detail_len == 0 && u != NULL && aside == NULL && u->run != NULL && u->run->console != NULL) {
 		json_decref(text);
-		text = record_bytes_json(u->run->console, strlen(u->run->console));
+		text = show_bytes(u->run->console, strlen(u->run->console));
 	}
 	if (s->console_only) {
 		if (text != NULL)
@@ -88,7 +91,7 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		json_decref(text);
 		control_fail(s->req, "%s: it has just left the configuration", s->name);
 	} else {
-		j = aside != NULL ? aside_show_json(s->w, aside) : record_show_json(s->w, u);
+		j = aside != NULL ? aside_show_json(s->w, aside) : show_unit(s->w, u);
 		if (j != NULL && text != NULL)
 			(void)json_object_set(j, "console", text);
 		json_decref(text);
@@ -99,7 +102,7 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 
 /* Answers when the VM's console has been read. */
 static void
-show_vm(struct warden *w, struct control_request *req, const char *name, const struct vm_uuid *uuid,
+answer_vm(struct warden *w, struct control_request *req, const char *name, const struct vm_uuid *uuid,
     bool console_only)
 {
 	struct shown *s = calloc(1, sizeof(*s));
@@ -117,19 +120,19 @@ show_vm(struct warden *w, struct control_request *req, const char *name, const s
 
 /* Answers from the running VM's console, or from what is remembered of the last one. */
 static void
-show_unit(struct warden *w, struct control_request *req, struct unit *u, bool console_only)
+answer_unit(struct warden *w, struct control_request *req, struct unit *u, bool console_only)
 {
 	enum life_state state = life_state(&u->life);
 
 	if (unit_has_vm(u) && (state == LIFE_AWAKE || state == LIFE_BOOTING)) {
-		show_vm(w, req, u->name, &u->run->uuid, console_only);
+		answer_vm(w, req, u->name, &u->run->uuid, console_only);
 		return;
 	}
 	if (!console_only) {
-		control_reply(req, record_show_json(w, u));
+		control_reply(req, show_unit(w, u));
 	} else if (u->run != NULL && u->run->console != NULL) {
 		control_reply(req, json_pack("{s:s, s:o}", "name", u->name, "text",
-		    record_bytes_json(u->run->console, strlen(u->run->console))));
+		    show_bytes(u->run->console, strlen(u->run->console))));
 	} else {
 		control_fail(req, "%s is %s: it has no console", u->name, life_state_text(state));
 	}
@@ -147,9 +150,9 @@ show(struct warden *w, struct control_request *req, json_t *args, bool console_o
 	if (given != NULL && control_name_normalize(given, name, NULL) == ERR_OK)
 		aside = aside_find(w, name);
 	if (aside != NULL)
-		show_vm(w, req, name, aside_uuid(aside), console_only);
+		answer_vm(w, req, name, aside_uuid(aside), console_only);
 	else if ((u = arg_unit(w, req, args)) != NULL)
-		show_unit(w, req, u, console_only);
+		answer_unit(w, req, u, console_only);
 }
 
 static void
@@ -204,7 +207,7 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) || (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
 		ev.sleep.tier = (enum life_tier)policy.sleep;
 	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
-		control_reply(req, record_woken_json(w, u));
+		control_reply(req, show_woken(w, u));
 		return;
 	}
 	log_info("%s: sleep asked for by uid %u", u->name, (unsigned)control_request_uid(req));
@@ -234,7 +237,7 @@ events_read(enum err e, const char *why, const struct store_event *evs, size_t n
 	json_t *all = json_array();
 
 	for (size_t i = 0; e == ERR_OK && i < n; i++)
-		(void)json_array_append_new(all, record_event_json(&evs[i]));
+		(void)json_array_append_new(all, show_event(&evs[i]));
 	if (e != ERR_OK) {
 		json_decref(all);
 		control_fail(q->req, "events: %s", why);
@@ -302,11 +305,11 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
 	struct control_request *req = arg;
 	json_t *warnings = json_array();
-	struct warden_zones n;
+	struct generation_zones n;
 	char line[1200];
 
-	warden_reloaded(w, "jitsu", e, r);
-	warden_zones(w, &n);
+	reload_ended(w, "jitsu", e, r);
+	generation_zones_count(w->gen, &n);
 	for (size_t i = 0; i < r->nlines; i++) {
 		report_format(r, i, line, sizeof(line));
 		(void)json_array_append_new(warnings, json_string(line));
@@ -333,7 +336,7 @@ verb_reload(struct control_request *req, json_t *args, void *arg)
 		return;
 	}
 	log_info("reload asked for by uid %u%s", (unsigned)control_request_uid(req), force ? ", also of a file that seems cut short" : "");
-	if (loader_start(w, force != 0, reload_done, req) != ERR_OK)
+	if (reload_start(w, force != 0, reload_done, req) != ERR_OK)
 		control_fail(req, "a reload is running already: try again when it is done");
 }
 
@@ -342,8 +345,8 @@ zone_json(const struct warden *w, unsigned i)
 {
 	const struct served_zone *z = &w->gen->zones[i];
 
-	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state", z->image == NULL ? "failed" : z->error != NULL ? "old" : "ok",
-	    "serial", z->image != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
+	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state", z->zimage == NULL ? "failed" : z->error != NULL ? "old" : "ok",
+	    "serial", z->zimage != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
 	    "error", z->error != NULL ? json_string(z->error) : json_null());
 }
 
@@ -385,11 +388,11 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 
 		if (strcmp(z->origin, name) != 0)
 			continue;
-		if (z->image == NULL)
-			control_fail(req, "zone %s is not served: %s", name, z->error != NULL ? z->error : "it could not be loaded");
+		if (z->zimage == NULL)
+			control_fail(req, "zone %s is not served: %s", name, served_zone_error(z));
 		else
 			control_reply_fd(req, json_pack("{s:s, s:I, s:I}", "name", z->origin, "serial", (json_int_t)z->serial, "index",
-			    (json_int_t)z->index), z->image->fd);
+			    (json_int_t)z->index), z->zimage->fd);
 		return;
 	}
 	control_fail_unknown(req, "zone", name, "status");
@@ -432,21 +435,21 @@ state_json(const struct warden *w)
 
 	store_stats_get(w->store, &st);
 	if (w->store_note[0] != '\0' || st.failing[0] == '\0')
-		return record_text_json(w->store_note);
+		return show_text(w->store_note);
 	snprintf(text, sizeof(text), "NOT SAVED, tried again with every change: %s", st.failing);
-	return record_text_json(text);
+	return show_text(text);
 }
 
 static void
 verb_status(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
-	struct warden_zones n;
+	struct generation_zones n;
 	json_t *aside = json_array(), *all;
 	int bad = 0;
 
 	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* all of them, when it is something else */
-	warden_zones(w, &n);
+	generation_zones_count(w->gen, &n);
 	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o}", "version", JITSU_VERSION, "pid",
 	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
 	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
@@ -481,19 +484,12 @@ static const struct control_verb verbs[] = {
 	{ NULL, false, NULL },
 };
 
-void
-verbs_admins(struct warden *w)
-{
-	if (w->control != NULL && control_set_admins(w->control, w->gen->admins, w->gen->nadmins) != ERR_OK)
-		log_warn("admins: %s", err_str(ERR_NOMEM));
-}
-
 enum err
 verbs_open(struct warden *w, struct errmsg *m)
 {
 	enum err e = control_new(w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
 
 	if (e == ERR_OK)
-		verbs_admins(w);
+		e = control_set_admins(w->control, w->gen->admins, w->gen->nadmins);
 	return e;
 }

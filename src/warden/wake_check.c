@@ -6,9 +6,10 @@
  * is at its idle deadline.  A hypervisor that hangs is ended by the host (vm_check), which is told as the end of
  * the VM.
  */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include "base/log.h"
+#include "src/warden/wake_impl.h"
 
 static void
 on_due(evutil_socket_t fd, short what, void *arg)

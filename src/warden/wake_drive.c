@@ -2,53 +2,19 @@
  * wake_drive: the life cycle's operations on store, driver and counters; each ends in an event with
  * the ticket of its action.
  */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/warden/needs.h"
-#include "src/warden/record.h"
 #include "src/units/units.h"
-
-struct wake_op *
-wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_event_kind ends_with)
-{
-	struct wake_op *op = malloc(sizeof(*op));
-
-	if (op == NULL)
-		fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
-	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket, .ends_with = ends_with };
-	return op;
-}
-
-void
-wake_op_done(struct wake_op *op, enum err result, const char *why)
-{
-	struct warden *w = op->w;
-	struct unit *u = unit_by_number(&w->units, op->unit);
-	struct life_event ev = { .kind = op->ends_with, .now_ms = clock_now_ms(), .ticket = op->ticket, .result = result };
-
-	struct errmsg m = { "" };
-
-	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED || ev.kind == LIFE_EV_SAVED)
-		ev.kept = op->kept;
-	free(op);
-	if (u == NULL)
-		return;
-	/* Nothing to stop is no failure; a kernel that is missing is one. */
-	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
-		bool failing = u->run != NULL && u->run->failing && u->run->error != NULL;
-
-		/* What made a boot fail is not forgotten over what followed. */
-		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "", failing ? "; then: " : "",
-		    ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
-		unit_error_set(u, m.text);
-	}
-	wake_step(w, u, &ev);
-}
+#include "src/warden/links.h"
+#include "src/warden/needs.h"
+#include "src/warden/probelink.h"
+#include "src/warden/record.h"
+#include "src/warden/wake_impl.h"
 
 /*
  * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/host/owner.h),

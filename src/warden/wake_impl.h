@@ -1,16 +1,17 @@
 /*
- * wake_impl: what the files of wake share.  Included by src/wake*.c only; what others may call is in
- * warden.h.
+ * wake_impl: what the files of wake share; what others may call is in wake.h.
  *
- *     wake.c        events, steps, the table of actions, timers, answers
- *     wake_slot.c   slots for boots and VMs           wake_drive.c  store, driver and counters
- *     wake_ready.c  readiness                         wake_wait.c   operators who wait
- *     wake_check.c  does the hypervisor live?         wake_why.c    why a boot failed
+ *     wake.c        the engine             wake_ask.c    how wakes come in
+ *     wake_do.c     the table of actions   wake_drive.c  store, driver and counters
+ *     wake_slot.c   slots for boots, VMs   wake_needs.c  what units need
+ *     wake_ready.c  readiness              wake_wait.c   operators who wait
+ *     wake_check.c  does a VM hang?        wake_why.c    why a boot failed
+ *     wake_policy.c what the life cycle and the board are told of a unit
  */
 #ifndef SRC_WARDEN_WAKE_IMPL_H
 #define SRC_WARDEN_WAKE_IMPL_H
 
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
 /* An operation under way: what its completion needs to find the unit again. */
 struct wake_op {
@@ -33,6 +34,28 @@ void wake_op_done(struct wake_op *op, enum err result, const char *why);
 void wake_post(struct warden *w, const struct unit *u, const struct life_event *ev);
 void wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind kind,
     uint32_t ticket, enum err result);
+
+/* ---- wake_do.c ---- */
+
+/* Begins one action; false when the unit is gone. */
+bool wake_do(struct warden *w, struct unit *u, const struct life_action *a);
+
+/* ---- wake_needs.c ---- */
+
+/* ADMIT and THAW, with that ticket: at once, or when what it needs is awake. */
+void wake_needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
+/* It does not wait for them any more, or its slot is given back. */
+void wake_needs_leave(struct unit *u);
+/* A step of its life cycle is done: it may have gone on without waiting. */
+void wake_needs_stepped(struct warden *w, struct unit *u);
+/* Wakes what `u` needs. */
+void wake_needs_wake(struct warden *w, struct unit *u, enum life_cause cause);
+/* `u` has become awake: those that waited for it alone go on. */
+void wake_needs_release(struct warden *w, const struct unit *u);
+/* A wake of `u` has failed, or was refused: so do those of the units that need it. */
+void wake_needs_failed(struct warden *w, const struct unit *u, const char *why);
+/* Whether `u` may never boot has changed: the board of those that need it follows. */
+void wake_needs_board(struct warden *w, const struct unit *u);
 
 /* ---- wake_slot.c ---- */
 

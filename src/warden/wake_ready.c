@@ -1,11 +1,13 @@
 /* wake_ready: readiness: its probes, their end, and when the waiting queries were answered. */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "src/warden/needs.h"
+#include "src/warden/probelink.h"
 #include "src/warden/record.h"
+#include "src/warden/wake_impl.h"
 
 static void
 on_delay(evutil_socket_t fd, short what, void *arg)
@@ -101,7 +103,7 @@ wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
 	w->ready_held++;
 	/* Its own boot is done, and the other one's may be waiting for that slot. */
 	admit_boot_done(&w->admit, &u->admit);
-	needs_wake(w, u, LIFE_BY_QUERY);
+	wake_needs_wake(w, u, LIFE_BY_QUERY);
 	wake_admit(w);
 }
 

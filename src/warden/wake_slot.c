@@ -1,5 +1,5 @@
 /* wake_slot: slots for boots and VMs, asked for and given, and what a wake waits for. */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "src/warden/needs.h"
 #include "src/warden/record.h"
+#include "src/warden/wake_impl.h"
 
 static struct unit *
 unit_of(struct admit_waiter *x)

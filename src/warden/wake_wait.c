@@ -1,10 +1,11 @@
 /* wake_wait: operators who wait for a wake or a sleep to end. */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "src/warden/record.h"
+#include "src/warden/show.h"
+#include "src/warden/wake_impl.h"
 
 static struct unit_waiter *
 waiter_add(struct unit *u, struct control_request *req, bool for_sleep)
@@ -115,7 +116,7 @@ wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char
 		if (failed != NULL)
 			control_fail(x->req, "%s: %s", u->name, failed);
 		else
-			control_reply(x->req, record_woken_json(w, u));
+			control_reply(x->req, show_woken(w, u));
 		free(x);
 	}
 }

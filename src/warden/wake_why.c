@@ -5,7 +5,7 @@
  * is made in the first, when all that explains it is still there, and is told after the last, with the
  * console's end (record.h).
  */
-#include "src/warden/wake_impl.h"
+#include "src/warden/wake.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "src/warden/needs.h"
+#include "src/warden/wake_impl.h"
 
 #define WHY_TEXT 900   /* below LIMIT_STORE_TEXT, with the words of a reason before it */
 

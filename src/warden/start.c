@@ -1,11 +1,12 @@
 /*
- * warden: start, signals and end of the privileged process.
+ * start: start, signals and end of the privileged process.
  *
- *     configuration → users, directories → sockets, store, boards, driver host → first load → adoption → children, control socket, READY
+ *     configuration → users, directories → sockets, store, boards, driver host → first load →
+ *     adoption → children, control socket, READY
  *
  * Everything that can fail on an operator's mistake happens before READY and says what to mend.
  */
-#include "src/warden/warden.h"
+#include "src/warden/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,13 +28,22 @@
 #include "base/clock.h"
 #include "base/crash.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/siphash.h"
-#include "src/warden/aside.h"
 #include "src/process/process.h"
+#include "src/warden/adopt.h"
+#include "src/warden/aside.h"
 #include "src/warden/holds.h"
-#include "src/load/zjob.h"
+#include "src/warden/inbox.h"
+#include "src/warden/links.h"
+#include "src/warden/listen.h"
 #include "src/warden/record.h"
+#include "src/warden/reload.h"
 #include "src/warden/rundir.h"
+#include "src/warden/swap.h"
+#include "src/warden/verbs.h"
+#include "src/warden/wake.h"
+#include "src/warden/warden.h"
 
 /* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
 #define WARDEN_NICE (-10)
@@ -55,9 +65,8 @@ set_up_directories(struct warden *w, const struct config *conf)
 	surroundings_directory("state", conf->state, 0755);
 	snprintf(path, sizeof(path), "%s/empty", conf->run_dir);
 	surroundings_directory("run-dir", path, 0755);
-	w->empty_root = strdup(path);
-	if (w->empty_root == NULL || asprintf(&w->images_dir, "%s/images", conf->state) < 0)
-		fatal("%s", err_str(ERR_NOMEM));
+	w->empty_root = mem_text(path);
+	w->zimages_dir = mem_format("%s/images", conf->state);
 }
 
 /* An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold. */
@@ -143,215 +152,32 @@ set_up(struct warden *w, const struct config *conf)
 		fatal("%s", m.text);
 	open_store(w, conf);
 	open_vms(w, conf);
-	generation_prepare(w, conf);   /* while the zones are loaded */
-	dnslink_init(w);
-	probelink_init(w);
+	swap_prepare(w, conf);   /* while the zones are loaded */
+	inbox_dns_init(w);
+	inbox_sentinel_init(w);
 }
 
-/* ---- reload ---- */
-
-/* A load needs far more memory than what stays of it; when it is all freed and stored, the rest goes back. */
-static void
-on_trim(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg;
-	(void)malloc_trim(0);
-}
-
-static void reload_again(struct warden *w);
-
-void
-warden_zones(const struct warden *w, struct warden_zones *n)
-{
-	const struct config *conf = w->gen->conf;
-
-	*n = (struct warden_zones){ .all = conf->nzones + conf->nstrays, .failed = conf->nstrays };
-	for (unsigned i = 0; i < conf->nzones; i++) {
-		n->failed += w->gen->zones[i].image == NULL;
-		n->old += w->gen->zones[i].image != NULL && w->gen->zones[i].error != NULL;
-	}
-}
-
-/* ", 2 of them not served and 1 with its old contents", or nothing. */
-static void
-zones_text(const struct warden_zones *n, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	if (n->failed > 0 || n->old > 0)
-		snprintf(buf, size, ", %u of them not served and %u with old contents", n->failed, n->old);
-}
-
-/* Each zone that is not served as its file says, by name. */
-static void
-log_zones(const struct warden *w)
-{
-	unsigned lines = 0, more = 0;
-
-	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
-		const struct served_zone *z = &w->gen->zones[i];
-
-		if (served_zone_ok(z))
-			continue;
-		if (lines == LIMIT_REPORT_LINES)
-			more++;
-		else if (++lines > 0)
-			log_err("zone %s %s: %s", z->origin, z->image == NULL ? "is not served" : "keeps its old contents",
-			    z->error != NULL ? z->error : "it could not be loaded");
-	}
-	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
-		if (++lines > LIMIT_REPORT_LINES)
-			more++;
-		else
-			log_err("zone %s is not served: %s", s->name, s->why);
-	}
-	if (more > 0)
-		log_err("and %u zones more", more);
-}
-
-/* The state that `systemctl status` shows. */
-static void
-tell_ready(const struct warden *w)
-{
-	struct warden_zones n;
-	char bad[100], text[200];
-
-	warden_zones(w, &n);
-	zones_text(&n, bad, sizeof(bad));
-	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
-	notify_send(text);
-}
-
-/* For `jitsu status`: who sent SIGHUP got no answer. */
-static void
-remember_reload(struct warden *w, const char *by, enum err e, const struct report *r)
-{
-	struct timespec now;
-	char line[1200];
-	size_t i = 0;
-
-	clock_gettime(CLOCK_REALTIME, &now);   /* cannot fail */
-	free(w->reload.error);
-	w->reload.error = NULL;
-	w->reload.time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-	w->reload.by = by;
-	w->reload.refused = e != ERR_OK;
-	while (i < r->nlines && r->lines[i].warning)
-		i++;
-	if (i == r->nlines)
-		return;
-	report_format(r, i, line, sizeof(line));
-	w->reload.error = strdup(line);   /* without memory it is in the log alone */
-}
-
-void
-warden_reloaded(struct warden *w, const char *by, enum err e, const struct report *r)
-{
-	static const struct timeval soon = { 1, 0 };
-	char line[1200];
-
-	if (by != NULL)
-		remember_reload(w, by, e, r);
-	for (size_t i = 0; i < r->nlines; i++) {
-		report_format(r, i, line, sizeof(line));
-		log_warn("%s", line);
-	}
-	if (r->nerrors > r->nlines)
-		log_warn("and %zu findings more", r->nerrors - r->nlines);
-	if (e == ERR_OK) {
-		log_zones(w);
-		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
-		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
-	} else {
-		log_err("the configuration was not loaded, the old one stays");
-	}
-	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
-	if (w->control != NULL)
-		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
-	if (w->ready && !w->reload_again)
-		tell_ready(w);
-	reload_again(w);
-}
-
-static void
-hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
-{
-	(void)arg;
-	warden_reloaded(w, "SIGHUP", e, r);
-}
-
-/* SIGHUP came while a load was running. */
-static void
-reload_again(struct warden *w)
-{
-	if (!w->reload_again || w->stopping)
-		return;
-	w->reload_again = false;
-	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
-		w->reload_again = true;
-}
+/* ---- the first load ---- */
 
 static void
 on_hup(evutil_socket_t sig, short what, void *arg)
 {
-	struct warden *w = arg;
-
 	(void)sig;
 	(void)what;
-	if (w->stopping)
-		return;
-	notify_reloading();
-	/* One that runs may have read its files already, so it is not the one that was asked for. */
-	if (loader_start(w, false, hup_done, NULL) != ERR_OK)
-		w->reload_again = true;
+	reload_hup(arg);
 }
 
-/* ---- start ---- */
-
-/* Whoever started us may go on: both are confined, and queries are answered. */
+/* The first generation is loaded and adoption is done: starts the children that serve. */
 static void
-serve_begun(struct warden *w)
-{
-	struct warden_zones n;
-	char bad[100];
-
-	w->ready = true;
-	record_event(w, "", "start", JITSU_VERSION);
-	daemonize_ready();
-	if (!w->foreground)
-		log_init("warden", LOG_TO_SYSLOG, (enum log_level)w->child_conf.log_level);
-	tell_ready(w);
-	warden_zones(w, &n);
-	zones_text(&n, bad, sizeof(bad));
-	log_info("jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
-}
-
-void
-warden_child_runs(struct warden *w)
-{
-	if (!w->ready && w->dns.ran && w->sentinel.ran)
-		serve_begun(w);
-}
-
-void
-warden_child_gone(struct warden *w, const struct child *c)
-{
-	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
-		fatal("the %s process ended %u times before it served, as said above: jitsud does not start",
-		    c->name, c->restarts + 1);
-}
-
-void
-warden_serve(struct warden *w)
+serve(struct warden *w)
 {
 	struct errmsg m;
 
 	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
 	rundir_watch(w);
-	w->ev_hup = evsignal_new(w->base, SIGHUP, on_hup, w);
-	if (w->ev_hup == NULL || event_add(w->ev_hup, NULL) != 0)
+	w->ev_hup = mem_must(evsignal_new(w->base, SIGHUP, on_hup, w));
+	if (event_add(w->ev_hup, NULL) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 }
 
@@ -359,10 +185,10 @@ static void
 first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
 	(void)arg;
-	warden_reloaded(w, NULL, e, r);
+	reload_ended(w, NULL, e, r);
 	if (e != ERR_OK)
 		fatal("nothing to serve: see the lines above (`jitsud -n` checks the configuration)");
-	adopt_start(w);
+	adopt_start(w, serve);
 }
 
 /* ---- end ---- */
@@ -494,11 +320,11 @@ tear_down(struct warden *w)
 	if (stop && w->adopted) {
 		stop_all_vms(w);
 	} else if (stop) {
-		loader_cancel(w);
+		reload_cancel(w);
 		adopt_destroy(w);
 		run_for(w, WARDEN_STOP_S);
 	}
-	loader_cancel(w);
+	reload_cancel(w);
 	imagejob_free(w->keeping);
 	adopt_free(w);
 	aside_clear(w);
@@ -518,12 +344,12 @@ tear_down(struct warden *w)
 	vm_host_free(w->vms);
 	store_close(w->store);
 	unit_table_clear(&w->units);
-	generation_free(w, w->gen);
+	generation_free(w->gen);
 	config_free(w->started);
 	board_clear(&w->board);
 	listen_close(&w->sockets);
 	free(w->empty_root);
-	free(w->images_dir);
+	free(w->zimages_dir);
 	free(w->reload.error);
 	if (w->ev_hup != NULL)
 		event_free(w->ev_hup);
@@ -584,7 +410,6 @@ warden_main(const struct warden_options *opt)
 	STAILQ_INIT(&w.pending);
 	LIST_INIT(&w.asides);
 	w.started_ns = clock_now_ns();
-	w.next_image = 1;
 	w.next_generation = 1;
 	set_up(&w, conf);
 	w.ev_term = evsignal_new(w.base, SIGTERM, on_term, &w);
@@ -593,8 +418,7 @@ warden_main(const struct warden_options *opt)
 		fatal("%s", err_str(ERR_NOMEM));
 	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
 	w.started = conf;
-	if (loader_start(&w, false, first_load_done, NULL) != ERR_OK)
-		fatal("load: %s", err_str(ERR_STATE));
+	(void)reload_start(&w, false, first_load_done, NULL);   /* no other runs */
 	event_base_dispatch(w.base);
 	tear_down(&w);
 	log_info("stopped");

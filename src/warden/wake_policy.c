@@ -1,9 +1,10 @@
-/* policy: what the life cycle and the board are told of a unit's settings and use. */
+/* wake_policy: what the life cycle and the board are told of a unit's settings and use. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "src/warden/needs.h"
-#include "src/warden/warden.h"
+#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 /* A VM that was awake for so long makes former failures forgotten. */
 #define WAKE_STEADY_MS 60000
@@ -103,7 +104,7 @@ wake_board(struct warden *w, struct unit *u)
 	atomic_store_explicit(&b->ede, wake_ede(u), memory_order_relaxed);
 	was = atomic_exchange_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
 	if ((was == BOARD_UNSURE) != (a == BOARD_UNSURE))
-		needs_board(w, u);
+		wake_needs_board(w, u);
 }
 
 uint64_t

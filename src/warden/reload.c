@@ -1,0 +1,231 @@
+/*
+ * reload: one load at a time: asked for, made (src/load), swapped in, served, told.
+ */
+#include "src/warden/reload.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "src/process/process.h"
+#include "src/warden/keep.h"
+#include "src/warden/ready.h"
+#include "src/warden/record.h"
+#include "src/warden/swap.h"
+
+struct reload {
+	struct warden *w;
+	struct loader *loader;     /* NULL: its generation is the warden's, and waits to be served */
+	struct report report;
+	struct event *ev_served;
+	reload_done_cb done;
+	void *arg;
+};
+
+/* ---- a load ---- */
+
+void
+reload_cancel(struct warden *w)
+{
+	struct reload *rl = w->reloading;
+
+	if (rl == NULL)
+		return;
+	w->reloading = NULL;
+	loader_free(rl->loader);
+	event_free(rl->ev_served);
+	report_clear(&rl->report);
+	free(rl);
+}
+
+static void
+finish(struct reload *rl, enum err e)
+{
+	struct warden *w = rl->w;
+	struct report report = rl->report;
+	reload_done_cb done = rl->done;
+	void *arg = rl->arg;
+
+	report_init(&rl->report);
+	reload_cancel(w);
+	if (e == ERR_OK)
+		keep_zimages(w);
+	done(w, e, &report, arg);
+	report_clear(&report);
+}
+
+/* The DNS process serves it, or ended, or is given up on. */
+static void
+on_served(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	finish(arg, ERR_OK);
+}
+
+void
+reload_served(struct warden *w)
+{
+	if (w->reloading != NULL && w->reloading->loader == NULL)
+		event_active(w->reloading->ev_served, EV_TIMEOUT, 0);
+}
+
+static void
+on_loaded(struct generation *g, struct report *r, void *arg)
+{
+	static const struct timeval most = { LIMIT_SERVED_S, 0 };
+	struct reload *rl = arg;
+	struct warden *w = rl->w;
+
+	rl->loader = NULL;
+	rl->report = *r;
+	report_init(r);
+	if (g == NULL) {
+		finish(rl, ERR_PARSE);
+		return;
+	}
+	swap_generation(w, g, &rl->report);
+	if (w->dns.chan == NULL || !w->dns.confined || w->served >= g->number ||
+	    event_add(rl->ev_served, &most) != 0)
+		finish(rl, ERR_OK);
+}
+
+enum err
+reload_start(struct warden *w, bool force, reload_done_cb done, void *arg)
+{
+	const struct loader_conf conf = { .base = w->base, .conf_path = w->conf_path, .force = force,
+		.number = w->next_generation, .running = w->gen, .started = w->started,
+		.children = &w->child_conf, .zimages_dir = w->zimages_dir, .secret = &w->secret,
+		.cookies = &w->cookies_random };
+	struct reload *rl;
+
+	if (w->reloading != NULL)
+		return ERR_STATE;
+	rl = mem_zero(1, sizeof(*rl));
+	rl->w = w;
+	rl->done = done;
+	rl->arg = arg;
+	report_init(&rl->report);
+	rl->ev_served = mem_must(evtimer_new(w->base, on_served, rl));
+	w->reloading = rl;
+	rl->loader = loader_start(&conf, on_loaded, rl);
+	return ERR_OK;
+}
+
+/* ---- SIGHUP ---- */
+
+static void
+hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
+{
+	(void)arg;
+	reload_ended(w, "SIGHUP", e, r);
+}
+
+/* A load that runs may have read its files already, so it is not the one that was asked for. */
+static void
+hup_start(struct warden *w)
+{
+	w->reload_again = reload_start(w, false, hup_done, NULL) != ERR_OK;
+}
+
+void
+reload_hup(struct warden *w)
+{
+	if (w->stopping)
+		return;
+	notify_reloading();
+	hup_start(w);
+}
+
+/* ---- what is said of a load ---- */
+
+/* A load needs far more memory than what stays of it; when it is all freed and stored, the rest goes back. */
+static void
+on_trim(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	(void)malloc_trim(0);
+}
+
+/* Each zone that is not served as its file says, by name. */
+static void
+log_zones(const struct warden *w)
+{
+	unsigned lines = 0, more = 0;
+
+	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
+		const struct served_zone *z = &w->gen->zones[i];
+
+		if (served_zone_ok(z))
+			continue;
+		if (lines == LIMIT_REPORT_LINES)
+			more++;
+		else if (++lines > 0)
+			log_err("zone %s %s: %s", z->origin, z->zimage == NULL ? "is not served" : "keeps its old contents",
+			    served_zone_error(z));
+	}
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
+		if (++lines > LIMIT_REPORT_LINES)
+			more++;
+		else
+			log_err("zone %s is not served: %s", s->name, s->why);
+	}
+	if (more > 0)
+		log_err("and %u zones more", more);
+}
+
+/* For `jitsu status`: who sent SIGHUP got no answer. */
+static void
+remember_reload(struct warden *w, const char *by, enum err e, const struct report *r)
+{
+	struct timespec now;
+	char line[1200];
+	size_t i = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);   /* cannot fail */
+	free(w->reload.error);
+	w->reload.error = NULL;
+	w->reload.time = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	w->reload.by = by;
+	w->reload.refused = e != ERR_OK;
+	while (i < r->nlines && r->lines[i].warning)
+		i++;
+	if (i == r->nlines)
+		return;
+	report_format(r, i, line, sizeof(line));
+	w->reload.error = mem_text(line);
+}
+
+void
+reload_ended(struct warden *w, const char *by, enum err e, const struct report *r)
+{
+	static const struct timeval soon = { 1, 0 };
+	char line[1200];
+
+	if (by != NULL)
+		remember_reload(w, by, e, r);
+	for (size_t i = 0; i < r->nlines; i++) {
+		report_format(r, i, line, sizeof(line));
+		log_warn("%s", line);
+	}
+	if (r->nerrors > r->nlines)
+		log_warn("and %zu findings more", r->nerrors - r->nlines);
+	if (e == ERR_OK) {
+		log_zones(w);
+		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
+		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
+	} else {
+		log_err("the configuration was not loaded, the old one stays");
+	}
+	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
+	if (w->control != NULL)
+		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
+	if (w->ready && !w->reload_again)
+		ready_tell(w);
+	if (w->reload_again && !w->stopping)
+		hup_start(w);
+}

@@ -1,0 +1,27 @@
+/* reload: loads, from what causes them to the word that they are served. */
+#ifndef SRC_WARDEN_RELOAD_H
+#define SRC_WARDEN_RELOAD_H
+
+#include "src/warden/state.h"
+
+/*
+ * How a load ended.  `r` has the findings of zones that were refused, too, when the load as a whole
+ * worked.
+ */
+typedef void (*reload_done_cb)(struct warden *w, enum err e, const struct report *r, void *arg);
+
+/*
+ * Reads the configuration and all zones and makes them the new generation; without `force` not one
+ * that seems to be cut short (config_check_loss).  `done` is called when that is served.  One at a
+ * time: ERR_STATE while another runs.
+ */
+enum err reload_start(struct warden *w, bool force, reload_done_cb done, void *arg);
+void reload_cancel(struct warden *w);
+/* SIGHUP; while a load runs, another follows. */
+void reload_hup(struct warden *w);
+/* Logs and remembers how a load went that `by` (a literal) asked for; NULL: the one at the start. */
+void reload_ended(struct warden *w, const char *by, enum err e, const struct report *r);
+/* The DNS process serves w->served, or ended: a load that waits for that is done. */
+void reload_served(struct warden *w);
+
+#endif

@@ -1,0 +1,30 @@
+/* row: what the store remembers of a unit, as adoption hands it on; adopt.c and aside.c share it. */
+#ifndef SRC_WARDEN_ROW_H
+#define SRC_WARDEN_ROW_H
+
+#include "src/warden/record.h"
+#include "src/warden/state.h"
+
+struct unit_row {
+	char *owner;               /* "" = not known */
+	char *driver, *image;
+	char *last_error, *console;   /* NULL = none */
+	struct vm_uuid uuid;
+	bool has_uuid;
+	bool this_boot;            /* else the times are 0 */
+	enum life_state state;
+	uint64_t awake_since_ns, last_activity_ns, backoff_until_ns, boots;
+	uint32_t crashes, failures, last_boot_ms;
+	char identity[RECORD_IDENTITY];   /* "" = not known */
+};
+
+void row_clear(struct unit_row *r);
+
+/*
+ * Makes a row what the unit is: dormant so far, without a VM.  `vm` is how the row's VM was found;
+ * NULL: it has none (any more).  `why` is for the event.  True when its VM goes on.
+ */
+bool row_join(struct warden *w, struct unit *u, const struct unit_row *r,
+    const enum vm_found_state *vm, const char *why);
+
+#endif

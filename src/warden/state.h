@@ -1,0 +1,126 @@
+/*
+ * state: the warden's one structure, which its files pass around, and who works on it.
+ *
+ *     start.c     start, signals, end              reload.c    a load, from its cause to its answer
+ *     ready.c     what the starter is told         swap.c      from one generation to the next
+ *     unit.c      the table of units               listen.c    the sockets of the DNS process
+ *     wake*.c     life-cycle actions carried out   needs.c     units that need others: questions
+ *     dnslink.c   to the DNS process               inbox.c     what it sends
+ *     probelink.c to the sentinel                  inbox_sentinel.c   what that sends
+ *     adopt.c     VMs that a former warden left    aside.c     VMs whose units are not known
+ *     links.c     bridges and taps that change     holds.c     addresses that are held for others
+ *     record.c    log, events, rows                show.c      units as JSON
+ *     verbs.c     what `jitsu` asks                counters.c  counts of all workers
+ *     rundir.c    the run directory, kept whole    keep.c      zimages for the next start
+ *
+ * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
+ * src/load (threads of their own).
+ */
+#ifndef SRC_WARDEN_STATE_H
+#define SRC_WARDEN_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "base/board.h"
+#include "base/err.h"
+#include "base/msg.h"
+#include "src/config/config.h"
+#include "src/control/control.h"
+#include "src/life/life.h"
+#include "src/load/load.h"
+#include "src/process/process.h"
+#include "src/store/store.h"
+#include "src/units/units.h"
+#include "src/warden/unit.h"
+#include "vm/vm.h"
+
+struct adoption;
+struct aside;
+struct reload;
+struct rundir;
+struct wake_pending;
+
+struct sockets {
+	int *fds;                  /* [worker][i]: UDP and TCP of each listening address */
+	uint8_t *kinds, *wildcards;
+	unsigned per_worker, workers;
+};
+
+struct warden {
+	struct event_base *base;
+	const char *conf_path;
+	bool foreground;
+	bool stopping;
+	bool ready;                    /* both children ran, and whoever started us knows */
+	bool reload_again;             /* SIGHUP came while a load was running */
+	bool commit_again;             /* the DNS process is told of the generation soon: it could not be yet */
+	struct child_conf child_conf;
+	struct child dns, sentinel;
+	struct probed {
+		unsigned ifindex;
+		uint8_t mac[6];
+	} probed[LIMIT_NETWORKS];      /* by network: the bridge that the sentinel has a socket of, as it was told; 0 = none */
+	struct sockets sockets;
+	struct board board;
+	struct store *store;
+	char store_note[STORE_NOTE];   /* what was wrong with it at the start; "" = nothing */
+	struct vm_host *vms;
+	struct vm_links *links;        /* NULL: the kernel does not tell of interfaces */
+	struct event *ev_links;        /* ... what it told is looked at */
+	struct event *ev_lost;         /* ... VMs that cannot be reached are put to sleep */
+	struct link_bridge {
+		char name[16];             /* as the configuration had it; "" = not known yet */
+		unsigned ifindex;          /* 0: there is none */
+		bool up;
+		uint8_t mac[6];
+		bool doubt;                /* something was heard of it: it is looked at */
+	} bridges[LIMIT_NETWORKS];     /* by network */
+	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
+	struct control *control;
+	struct admit admit;
+	struct mapping_secret secret;
+	struct cookie_secrets cookies_random;  /* for configurations without a file of them */
+	struct config *started;        /* as it was at the start: what no reload changes is still so */
+	struct generation *gen;        /* NULL until the first load is done */
+	struct reload *reloading;      /* a load in progress (reload.c) */
+	uint64_t served;               /* the newest generation that the DNS process has confirmed */
+	struct imagejob *keeping;      /* zimages on their way to the disk */
+	bool keep_again;               /* when that is done: a load was done meanwhile */
+	char *zimages_dir;
+	struct adoption *adoption;     /* until every VM that was found is dealt with */
+	bool adopted;                  /* ... which is done */
+	LIST_HEAD(, aside) asides;     /* aside.h */
+	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
+	struct unit_table units;
+	unsigned refused_units;        /* units with refused (holds.h) */
+	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
+	bool stepping;
+	unsigned ready_held;           /* units with ready_held */
+	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
+	LIST_HEAD(, unit) needing;     /* units with needing, by run->needs_link */
+	LIST_HEAD(, unit_waiter) told; /* who is told what its unit waits for */
+	bool tell_soon;                /* ... which is under way */
+	uint64_t next_generation;
+	struct {
+		double time;               /* of its end, s since 1970; 0 = none since the start */
+		const char *by;            /* who asked for it; a literal */
+		bool refused;
+		char *error;               /* the first of its errors, or NULL */
+	} reload;                      /* the last one */
+	uint64_t started_ns;
+	struct flood *flood;           /* what was said in this minute */
+	struct {
+		uint64_t wakes, boots, failures, crashes, refused, queued, adopted, left_out;
+	} totals;
+	struct event *ev_hup, *ev_term, *ev_int;
+	struct rundir *rundir;         /* rundir.h */
+	char *empty_root;
+	char tag[16];                  /* of this instance, from its run directory */
+	unsigned wait_stop;            /* VMs still to be stopped before the end (on-exit = "stop") */
+};
+
+#endif

@@ -1,0 +1,150 @@
+/* swap: from one generation to the next: units, limits, and everybody who must know. */
+#include "src/warden/swap.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "src/warden/aside.h"
+#include "src/warden/dnslink.h"
+#include "src/warden/holds.h"
+#include "src/warden/links.h"
+#include "src/warden/probelink.h"
+#include "src/warden/wake.h"
+
+/* ---- units ---- */
+
+/* May a running VM of `old` go on as `fresh`?  What its guest was told must still hold. */
+static bool
+same_identity(const struct unit_conf *old, const struct unit_conf *fresh)
+{
+	if (old->naddrs != fresh->naddrs || memcmp(old->mac, fresh->mac, sizeof(old->mac)) != 0 ||
+	    strcmp(old->image->network->name, fresh->image->network->name) != 0 ||
+	    strcmp(old->image->network->bridge, fresh->image->network->bridge) != 0)
+		return false;
+	for (unsigned i = 0; i < old->naddrs; i++)
+		if (addr_cmp(&old->addrs[i], &fresh->addrs[i]) != 0)
+			return false;
+	return true;
+}
+
+static enum err
+update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, struct errmsg *m)
+{
+	struct unit *u = unit_by_name(&w->units, uc->name);
+
+	if (u != NULL && !same_identity(u->conf, uc)) {
+		wake_leave(w, u);
+		u = NULL;
+	}
+	if (u == NULL && (u = unit_new(&w->units, uc, m)) == NULL)
+		return ERR_LIMIT;
+	if (u->life.timer_ms == 0)
+		life_init(&u->life);
+	unit_conf_set(u, uc);
+	u->generation = generation;
+	return ERR_OK;
+}
+
+/* Points every unit to its new settings; those that have none leave. */
+static void
+update_units(struct warden *w, const struct generation *g, struct report *r)
+{
+	struct errmsg m;
+
+	for (unsigned z = 0; z < g->conf->nzones; z++) {
+		const struct config_zone *zone = &g->conf->zones[z];
+		uint32_t n = g->zones[z].zimage != NULL ? mapping_zone_units(g->mappings, zone) : 0;
+
+		for (uint32_t i = 0; i < n; i++) {
+			const struct unit_conf *uc = mapping_zone_unit(g->mappings, zone, i);
+
+			if (uc->target == NULL && !uc->refused && update_unit(w, uc, g->number, &m) != ERR_OK)
+				(void)report_add(r, uc->file, uc->line, "%s", m.text);
+		}
+	}
+	for (uint32_t i = 0; i < w->units.next; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+
+		if (u == NULL || u->leaving || u->generation == g->number)
+			continue;
+		aside_leave(w, g, u);
+		wake_leave(w, u);
+	}
+}
+
+/* After the swap: the end of what left, boards, and policies of what is not asleep. */
+static void
+settle_units(struct warden *w)
+{
+	uint32_t n = w->units.next;
+
+	wake_drain(w);
+	for (uint32_t i = 0; i < n; i++) {
+		struct unit *u = unit_by_number(&w->units, i);
+		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
+
+		if (u == NULL)
+			continue;
+		wake_board(w, u);
+		if (!u->leaving && life_state(&u->life) != LIFE_DORMANT)
+			wake_step(w, u, &ev);
+	}
+}
+
+static void
+limits_of(const struct config *conf, struct admit_limits *al)
+{
+	al->boots = conf->limits.boots;
+	al->vms = conf->limits.vms;
+	al->memory_bytes = conf->limits.memory_bytes;
+	al->queue = conf->limits.queue;
+	al->wakes_per_min = conf->limits.wakes_per_minute;
+	al->wakes_per_min_all = conf->limits.wakes_per_minute_total;
+}
+
+void
+swap_prepare(struct warden *w, const struct config *conf)
+{
+	for (unsigned i = 0; i < conf->nimages; i++)
+		vm_prepare(w->vms, conf->images[i].driver_name, (enum vm_accel)conf->images[i].accel);
+}
+
+void
+swap_generation(struct warden *w, struct generation *g, struct report *r)
+{
+	struct generation *old = w->gen;
+	struct admit_limits al;
+
+	w->next_generation++;
+	update_units(w, g, r);
+	limits_of(g->conf, &al);
+	if (old == NULL) {
+		admit_init(&w->admit, &al);
+		admit_watch(&w->admit, wake_slot_sure, w);
+	} else {
+		admit_limits_set(&w->admit, &al);
+	}
+	vm_host_limits(w->vms, al.boots, g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
+	swap_prepare(w, g->conf);
+	w->gen = g;
+	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
+	dnslink_tune(w);
+	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
+	dnslink_commit(w);
+	if (old != NULL)
+		wake_slot_review(w);
+	settle_units(w);
+	holds_settle(w, r);
+	if (old != NULL) {
+		links_reload(w);
+		probelink_networks(w);
+		probelink_probe_all(w);
+		aside_review(w);
+		wake_needs_review(w);
+		wake_admit(w);
+	}
+	if (w->control != NULL && control_set_admins(w->control, g->admins, g->nadmins) != ERR_OK)
+		log_warn("admins: %s", err_str(ERR_NOMEM));
+	generation_free(old);
+}
