@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/mem.h"
+
 #define CHUNK_LEAST 4096u
 #define CHUNK_MOST (256u * 1024u)
 
@@ -48,10 +51,8 @@ chunk_add(struct arena *a, size_t size)
 	if (room < size)
 		room = size;
 	if (room > SIZE_MAX - sizeof(*c))
-		return NULL;
-	c = calloc(1, sizeof(*c) + room);
-	if (c == NULL)
-		return NULL;
+		fatal("out of memory: %zu bytes were needed", room);
+	c = mem_zero(1, sizeof(*c) + room);
 	c->size = room;
 	c->next = a->chunks;
 	a->chunks = c;
@@ -67,8 +68,6 @@ take(struct arena *a, size_t size, size_t align)
 
 	if (c == NULL || at > c->size || c->size - at < size) {
 		c = chunk_add(a, size);
-		if (c == NULL)
-			return NULL;
 		at = 0;
 	}
 	c->used = at + size;
@@ -84,18 +83,18 @@ arena_alloc(struct arena *a, size_t size)
 void *
 arena_array(struct arena *a, size_t n, size_t size)
 {
-	if (size != 0 && n > SIZE_MAX / size)
-		return NULL;
-	return arena_alloc(a, n * size);
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		fatal("out of memory: %zu times %zu bytes were needed", n, size);
+	return arena_alloc(a, bytes);
 }
 
 char *
 arena_strndup(struct arena *a, const char *s, size_t len)
 {
-	char *copy = len == SIZE_MAX ? NULL : take(a, len + 1, 1);
+	char *copy = take(a, len + 1, 1);
 
-	if (copy == NULL)
-		return NULL;
 	memcpy(copy, s, len);
 	copy[len] = '\0';
 	return copy;
@@ -118,10 +117,8 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	len = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	if (len < 0)
-		return NULL;
+		fatal("out of memory: text of \"%s\"", fmt);
 	out = take(a, (size_t)len + 1, 1);
-	if (out == NULL)
-		return NULL;
 	va_start(ap, fmt);
 	vsnprintf(out, (size_t)len + 1, fmt, ap);
 	va_end(ap);

@@ -1,4 +1,7 @@
-/* arena: memory that is allocated piece by piece and freed at once: one per loaded configuration, one per set of units. */
+/*
+ * arena: memory that is allocated piece by piece and freed at once: one per loaded configuration,
+ * one per set of units.  Lack of memory is fatal, as in mem.h.
+ */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -14,12 +17,13 @@ struct arena {
 void arena_init(struct arena *a);
 void arena_clear(struct arena *a);
 
-/* Zeroed and aligned to 8 bytes; NULL when out of memory.  `size` 0 gives a valid pointer. */
-void *arena_alloc(struct arena *a, size_t size);
-/* n * size, NULL on overflow too. */
-void *arena_array(struct arena *a, size_t n, size_t size);
-char *arena_strndup(struct arena *a, const char *s, size_t len);
-char *arena_strdup(struct arena *a, const char *s);
-char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Zeroed and aligned to 8 bytes.  `size` 0 gives a valid pointer. */
+void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
+/* n * size bytes. */
+void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
+char *arena_strndup(struct arena *a, const char *s, size_t len) __attribute__((returns_nonnull));
+char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
+char *arena_printf(struct arena *a, const char *fmt, ...)
+    __attribute__((returns_nonnull, format(printf, 2, 3)));
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/siphash.h"
 
 void
@@ -45,36 +46,30 @@ index_find(const struct index *x, const void *key, size_t len)
 	return probe(x, key, len, (uint32_t)siphash24(x->secret, key, len))->value;
 }
 
-static bool
+static void
 grow(struct index *x)
 {
 	struct index_slot *old = x->slots;
 	size_t old_size = x->size, size = old_size == 0 ? 64 : 2 * old_size;
 
-	x->slots = calloc(size, sizeof(*x->slots));
-	if (x->slots == NULL) {
-		x->slots = old;
-		return false;
-	}
+	x->slots = mem_zero(size, sizeof(*x->slots));
 	x->size = size;
 	for (size_t i = 0; i < old_size; i++) {
 		if (old[i].value != NULL)
 			*probe(x, old[i].key, old[i].len, old[i].hash) = old[i];
 	}
 	free(old);
-	return true;
 }
 
-bool
+void
 index_add(struct index *x, const void *key, size_t len, void *value)
 {
 	uint32_t hash = (uint32_t)siphash24(x->secret, key, len);
 
-	if (x->used >= x->size / 4 * 3 && !grow(x))
-		return false;
+	if (x->used >= x->size / 4 * 3)
+		grow(x);
 	*probe(x, key, len, hash) = (struct index_slot){ key, (uint32_t)len, hash, value };
 	x->used++;
-	return true;
 }
 
 size_t

@@ -1,4 +1,7 @@
-/* index: a hash table from bytes to a pointer; keyed, so that who writes zones cannot aim at collisions.  Entries are not removed one by one. */
+/*
+ * index: a hash table from bytes to a pointer; keyed, so that who writes zones cannot aim at
+ * collisions.  Entries are not removed one by one.  Lack of memory is fatal, as in mem.h.
+ */
 #ifndef BASE_INDEX_H
 #define BASE_INDEX_H
 
@@ -22,8 +25,8 @@ void index_init(struct index *x, const uint8_t secret[16]);
 /* Forgets every entry and frees. */
 void index_clear(struct index *x);
 void *index_find(const struct index *x, const void *key, size_t len);
-/* Adds an entry that is not there; `key` must outlive it, `value` is not NULL.  false: out of memory. */
-bool index_add(struct index *x, const void *key, size_t len, void *value);
+/* Adds an entry that is not there; `key` must outlive the table, `value` is not NULL. */
+void index_add(struct index *x, const void *key, size_t len, void *value);
 size_t index_bytes(const struct index *x);
 
 #endif

@@ -245,9 +245,7 @@ generation_new(struct loader *l)
 	g->conf = l->conf;
 	g->zones = mem_zero(g->conf->nzones + 1, sizeof(*g->zones));
 	g->mappings = mapping_set_new(g->conf, l->from.secret, host.addrs, host.naddrs);
-	if (g->mappings == NULL ||
-	    mapping_set_host_macs(g->mappings, host.macs, host.nmacs) != ERR_OK)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	mapping_set_host_macs(g->mappings, host.macs, host.nmacs);
 	hostnet_clear(&host);
 	for (unsigned i = 0; i < g->conf->nzones; i++)
 		g->zones[i].origin = mem_text(g->conf->zones[i].origin);

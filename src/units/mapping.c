@@ -5,32 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/siphash.h"
+#include "base/mem.h"
 #include "src/units/mapping_impl.h"
 
+void
+mapping_enter(struct index *x, const void *key, size_t len, void *value)
+{
+	if (index_find(x, key, len) == NULL)
+		index_add(x, key, len, value);
+}
+
 /* Two interfaces may have one address. */
-static bool
+static void
 host_addrs_enter(struct mapping_set *set, const struct msg_addr *host, unsigned n)
 {
 	struct msg_addr *own = arena_array(&set->arena, n, sizeof(*own));
 
-	for (unsigned i = 0; own != NULL && i < n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		size_t len = host[i].family == 4 ? 4 : 16;
 
 		own[i] = host[i];
-		if (index_find(&set->host_addrs, own[i].bytes, len) == NULL && !index_add(&set->host_addrs, own[i].bytes, len, &own[i]))
-			return false;
+		mapping_enter(&set->host_addrs, own[i].bytes, len, &own[i]);
 	}
-	return own != NULL;
 }
 
 struct mapping_set *
-mapping_set_new(const struct config *conf, const struct mapping_secret *secret, const struct msg_addr *host, unsigned nhost)
+mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
+    const struct msg_addr *host, unsigned nhost)
 {
-	struct mapping_set *set = calloc(1, sizeof(*set));
+	struct mapping_set *set = mem_zero(1, sizeof(*set));
 
-	if (set == NULL)
-		return NULL;
 	arena_init(&set->arena);
 	set->conf = conf;
 	set->secret = *secret;
@@ -42,25 +46,19 @@ mapping_set_new(const struct config *conf, const struct mapping_secret *secret, 
 	index_init(&set->host_addrs, secret->key);
 	index_init(&set->host_macs, secret->key);
 	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));
-	if (set->zones == NULL || !host_addrs_enter(set, host, nhost)) {
-		mapping_set_free(set);
-		return NULL;
-	}
+	host_addrs_enter(set, host, nhost);
 	return set;
 }
 
-enum err
+void
 mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, unsigned n)
 {
 	struct vm_host_mac *own = arena_array(&set->arena, n, sizeof(*own));
 
-	for (unsigned i = 0; own != NULL && i < n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		own[i] = macs[i];
-		if (index_find(&set->host_macs, own[i].mac, sizeof(own[i].mac)) == NULL &&
-		    !index_add(&set->host_macs, own[i].mac, sizeof(own[i].mac), &own[i]))
-			return ERR_NOMEM;
+		mapping_enter(&set->host_macs, own[i].mac, sizeof(own[i].mac), &own[i]);
 	}
-	return own != NULL ? ERR_OK : ERR_NOMEM;
 }
 
 static void
@@ -116,7 +114,7 @@ take_units(struct mapping_set *set, const struct config_zone *zone, struct mappi
 	struct dns_unit d;
 	struct errmsg m;
 
-	for (uint32_t i = 0; i < mz->n && !set->nomem; i++) {
+	for (uint32_t i = 0; i < mz->n; i++) {
 		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
 		size_t before = r->nerrors;
 
@@ -143,19 +141,15 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 	*mz = (struct mapping_zone){ .n = n, .kept = keep };
 	mz->units = arena_array(&set->arena, n, sizeof(*mz->units));
 	mz->heights = arena_array(&set->arena, n, 1);
-	set->nomem = mz->units == NULL || mz->heights == NULL;
-	if (!set->nomem)
-		take_units(set, zone, mz, src, r);
-	if (!set->nomem && (keep || r->nerrors == before)) {
+	take_units(set, zone, mz, src, r);
+	if (keep || r->nerrors == before) {
 		mz->added = true;
 		set->total += n;
 		return ERR_OK;
 	}
 	*mz = (struct mapping_zone){ 0 };
-	if (set->nomem)
-		(void)report_add(r, zone->file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
 	mapping_set_rebuild(set);
-	return set->nomem ? ERR_NOMEM : ERR_PARSE;
+	return ERR_PARSE;
 }
 
 static enum err

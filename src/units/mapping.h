@@ -16,11 +16,12 @@
 
 #include "src/units/types.h"
 
-/* `host` are the host's own addresses, refused to units; copied.  NULL when out of memory. */
+/* `host` are the host's own addresses, refused to units; copied. */
 struct mapping_set *mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
     const struct msg_addr *host, unsigned nhost);
-/* The host's own MACs, refused to units; copied.  ERR_NOMEM. */
-enum err mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, unsigned n);
+/* The host's own MACs, refused to units; copied. */
+void mapping_set_host_macs(
+    struct mapping_set *set, const struct vm_host_mac *macs, unsigned n);
 void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
 
 /*
@@ -32,7 +33,7 @@ enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone
 
 /*
  * Keeps the contents of a zone that mapping_set_add, or mapping_set_finish, has refused.  A unit whose image section is gone goes on with that of `before`, the
- * running set, unless that is NULL.  Findings about units that are refused alone are in `r`.  ERR_NOMEM or ERR_PARSE: the zone could not be kept.
+ * running set, unless that is NULL.  Findings about units that are refused alone are in `r`.  ERR_PARSE: the zone could not be kept.
  */
 enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
     const struct dns_image *img, uint32_t image_zone, struct report *r);

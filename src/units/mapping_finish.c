@@ -93,10 +93,6 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 		n += *p == ',';
 	u->nneeds = 0;
 	u->needs = arena_array(&set->arena, n, sizeof(*u->needs));
-	if (u->needs == NULL) {
-		set->nomem = true;
-		return;
-	}
 	for (; n > 0; n--) {
 		size_t len = strcspn(text, ",");
 		struct unit_conf *need = find(set, r, u, "needs", text, len);
@@ -211,15 +207,12 @@ mapping_set_finish(struct mapping_set *set, struct report *r)
 	size_t before = r->nerrors;
 	bool again;
 
-	set->nomem = false;
 	do {
 		for (unsigned z = 0; z < set->conf->nzones; z++) {
 			if (set->zones[z].n > 0)
 				memset(set->zones[z].heights, HEIGHT_UNKNOWN, set->zones[z].n);
 		}
 		again = round_over(set, r, alias_one) || round_over(set, r, needs_one) || round_over(set, r, measure_one);
-	} while (again && !set->nomem);
-	if (set->nomem)
-		(void)report_add(r, set->conf->path, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
-	return set->nomem ? ERR_NOMEM : r->nerrors != before ? ERR_PARSE : ERR_OK;
+	} while (again);
+	return r->nerrors != before ? ERR_PARSE : ERR_OK;
 }

@@ -42,9 +42,10 @@ struct mapping_set {
 	struct mapping_kept *kept;
 	const struct mapping_set *before;   /* during mapping_set_keep */
 	uint32_t total;                /* units in added zones, aliases included */
-	bool nomem;
 };
 
+/* Adds an entry, unless there is one of that key. */
+void mapping_enter(struct index *x, const void *key, size_t len, void *value);
 /* Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone is refused then. */
 void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, struct unit_conf *u, const struct dns_unit *d,
     struct report *r);
@@ -54,7 +55,7 @@ void mapping_unit_enter(struct mapping_set *set, struct unit_conf *u);
 void mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The unit is none any more. */
 void mapping_unit_refuse(struct unit_conf *u);
-/* The section that a unit of a kept zone had, made part of this set; NULL: there is none, or no memory (set->nomem). */
+/* The section that a unit of a kept zone had, made part of this set; NULL: there is none. */
 const struct config_image *mapping_image_keep(struct mapping_set *set, const char *name);
 void mapping_kept_clear(struct mapping_set *set);
 /* Drops zones that are not `added` any more from the indexes. */

@@ -18,15 +18,14 @@ find(const struct mapping_set *set, const char *name)
 	return k;
 }
 
-/* Its networks under the names that they had; false: one is gone too, or there is no memory. */
+/* Its networks under the names that they had; false: one is gone too. */
 static bool
 move_networks(struct mapping_set *set, struct config_image *im)
 {
 	const struct config_network **nics = arena_array(&set->arena, im->nnics, sizeof(*nics));
 
 	im->network = config_network_find(set->conf, im->network->name);
-	set->nomem |= nics == NULL;
-	if (nics == NULL || im->network == NULL)
+	if (im->network == NULL)
 		return false;
 	for (unsigned i = 0; i < im->nnics; i++)
 		if ((nics[i] = config_network_find(set->conf, im->nics[i]->name)) == NULL)
@@ -47,9 +46,6 @@ mapping_image_keep(struct mapping_set *set, const char *name)
 	if (im == NULL)
 		return NULL;
 	k = arena_alloc(&set->arena, sizeof(*k));
-	set->nomem |= k == NULL;
-	if (k == NULL)
-		return NULL;
 	k->image = *im;
 	if (!move_networks(set, &k->image))
 		return NULL;

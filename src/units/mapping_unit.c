@@ -245,10 +245,6 @@ copy_addrs(struct job *j)
 	}
 	u->naddrs = (uint8_t)j->d->naddrs;
 	u->addrs = arena_array(&j->set->arena, u->naddrs, sizeof(*u->addrs));
-	if (u->addrs == NULL) {
-		j->set->nomem = true;
-		return false;
-	}
 	memcpy(u->addrs, j->d->addrs, u->naddrs * sizeof(*u->addrs));
 	return true;
 }
@@ -370,13 +366,6 @@ check_templates(struct job *j)
 /* ---- entering ---- */
 
 static void
-enter(struct mapping_set *set, struct index *x, const void *key, size_t len, struct unit_conf *u)
-{
-	if (index_find(x, key, len) == NULL && !index_add(x, key, len, u))
-		set->nomem = true;
-}
-
-static void
 enter_disks(struct mapping_set *set, struct unit_conf *u)
 {
 	struct unit_text text;
@@ -388,18 +377,13 @@ enter_disks(struct mapping_set *set, struct unit_conf *u)
 		const struct config_disk *disk = &u->image->disks[i];
 		struct index *x = disk->readonly || u->image->overlay ? &set->disks_read : &set->disks_written;
 		char path[LIMIT_CMDLINE];
-		const char *key;
 		size_t len;
 
 		/* A path with {uuid} is another one for every VM. */
 		if (template_fill(disk->path, &text.v, path, sizeof(path), &len, NULL) != ERR_OK || strstr(disk->path, "{uuid}") != NULL ||
 		    index_find(x, path, len) != NULL)
 			continue;
-		key = arena_strndup(&set->arena, path, len);
-		if (key == NULL)
-			set->nomem = true;
-		else
-			enter(set, x, key, len, u);
+		mapping_enter(x, arena_strndup(&set->arena, path, len), len, u);
 	}
 }
 
@@ -408,21 +392,17 @@ mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 {
 	if (u->refused)
 		return;
-	enter(set, &set->names, u->name, strlen(u->name), u);
+	mapping_enter(&set->names, u->name, strlen(u->name), u);
 	if (u->image == NULL)
 		return;   /* an alias has nothing of its own */
 	for (unsigned i = 0; i < u->naddrs; i++)
-		enter(set, &set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16, u);
-	enter(set, &set->macs, u->mac, sizeof(u->mac), u);
+		mapping_enter(&set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16, u);
+	mapping_enter(&set->macs, u->mac, sizeof(u->mac), u);
 	for (unsigned nic = 1; nic <= u->image->nnics; nic++) {
-		uint8_t mac[6], *key;
+		uint8_t mac[6];
 
 		unit_addr_mac(&set->secret, u->name, nic, mac);
-		key = (uint8_t *)arena_strndup(&set->arena, (const char *)mac, sizeof(mac));
-		if (key == NULL)
-			set->nomem = true;
-		else
-			enter(set, &set->macs, key, sizeof(mac), u);
+		mapping_enter(&set->macs, arena_strndup(&set->arena, (const char *)mac, sizeof(mac)), sizeof(mac), u);
 	}
 	enter_disks(set, u);
 }
@@ -442,15 +422,11 @@ add_reference(struct job *j, const char *alias, const char *needs)
 	struct mapping_zone *mz = &j->set->zones[j->zone->index];
 	struct mapping_reference *ref = arena_alloc(&j->set->arena, sizeof(*ref));
 
-	if (ref != NULL) {
-		ref->unit = j->u;
-		ref->alias = alias == NULL ? NULL : arena_strdup(&j->set->arena, alias);
-		ref->needs = needs == NULL ? NULL : arena_strdup(&j->set->arena, needs);
-		ref->next = mz->references;
-		mz->references = ref;
-	}
-	if (ref == NULL || (alias != NULL && ref->alias == NULL) || (needs != NULL && ref->needs == NULL))
-		j->set->nomem = true;
+	ref->unit = j->u;
+	ref->alias = alias == NULL ? NULL : arena_strdup(&j->set->arena, alias);
+	ref->needs = needs == NULL ? NULL : arena_strdup(&j->set->arena, needs);
+	ref->next = mz->references;
+	mz->references = ref;
 }
 
 static void
@@ -464,10 +440,6 @@ start(struct job *j)
 	u->line = j->d->line;
 	u->name = arena_strdup(&j->set->arena, j->d->owner);
 	u->file = before != NULL && strcmp(before->file, file) == 0 ? before->file : arena_strdup(&j->set->arena, file);
-	if (u->name == NULL || u->file == NULL) {
-		u->name = u->file = "";
-		j->set->nomem = true;
-	}
 }
 
 void
@@ -498,6 +470,6 @@ mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, stru
 		check_mac(&j);
 		check_templates(&j);
 	}
-	if (!set->nomem && r->nerrors == before)
+	if (r->nerrors == before)
 		mapping_unit_enter(set, u);
 }

@@ -5,23 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
 /* kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and overlay */
 #define STRINGS_MOST (8 + 2 * LIMIT_DISKS + LIMIT_ARGS)
 
-/* Keeps a copy of `text`. */
-static enum err
-keep(struct spec *s, const char *text, const char **out, struct errmsg *m)
+/* A copy of `text`, NULL of NULL. */
+static const char *
+keep(struct spec *s, const char *text)
 {
-	char *copy = strdup(text);
-
-	if (copy == NULL)
-		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
-	s->strings[s->nstrings++] = copy;
-	*out = copy;
-	return ERR_OK;
+	return text == NULL ? NULL : (s->strings[s->nstrings++] = mem_text(text));
 }
 
 /* NULL stays NULL. */
@@ -38,7 +33,8 @@ keep_filled(struct spec *s, const struct unit_text *t, const char *template, con
 	e = template_fill(template, &t->v, buf, sizeof(buf), &len, &why);
 	if (e != ERR_OK)
 		return err_set(m, e, "%s: %s", t->v.values[TEMPLATE_NAME], why.text);
-	return keep(s, buf, out, m);
+	*out = keep(s, buf);
+	return ERR_OK;
 }
 
 static enum err
@@ -58,9 +54,7 @@ fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
 		if (from->readonly || !u->image->overlay)
 			continue;
 		snprintf(overlay, sizeof(overlay), "%s/overlay/%s.%u.qcow2", conf->state, u->name, i);
-		e = keep(s, overlay, &to->overlay, m);
-		if (e != ERR_OK)
-			return e;
+		to->overlay = keep(s, overlay);
 	}
 	return ERR_OK;
 }
@@ -105,22 +99,17 @@ static enum err
 fill_texts(struct spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
 {
 	const struct config_image *im = u->image;
-	enum err e = keep(s, u->name, &s->vm.unit, m);
+	enum err e;
 
-	if (e == ERR_OK)
-		e = keep(s, im->driver_name, &s->vm.driver, m);
-	if (e == ERR_OK && im->kernel != NULL)
-		e = keep(s, im->kernel, &s->vm.kernel, m);
-	if (e == ERR_OK)
-		e = keep_filled(s, t, im->initrd, &s->vm.initrd, m);
+	s->vm.unit = keep(s, u->name);
+	s->vm.driver = keep(s, im->driver_name);
+	s->vm.kernel = keep(s, im->kernel);
+	s->vm.xl = keep(s, im->xl);
+	s->vm.vif_script = keep(s, im->vif_script);
+	s->vm.ready_key = keep(s, im->ready.key);
+	e = keep_filled(s, t, im->initrd, &s->vm.initrd, m);
 	if (e == ERR_OK)
 		e = keep_filled(s, t, im->cmdline, &s->vm.cmdline, m);
-	if (e == ERR_OK && im->xl != NULL)
-		e = keep(s, im->xl, &s->vm.xl, m);
-	if (e == ERR_OK && im->vif_script != NULL)
-		e = keep(s, im->vif_script, &s->vm.vif_script, m);
-	if (e == ERR_OK && im->ready.key != NULL)
-		e = keep(s, im->ready.key, &s->vm.ready_key, m);
 	return e;
 }
 
@@ -133,9 +122,7 @@ spec_build(const struct config *conf, const struct mapping_secret *secret, const
 	enum err e;
 
 	memset(s, 0, sizeof(*s));
-	s->strings = calloc(STRINGS_MOST, sizeof(*s->strings));
-	if (s->strings == NULL)
-		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	s->strings = mem_zero(STRINGS_MOST, sizeof(*s->strings));
 	unit_text_init(&text, u, uuid);
 	s->vm.uuid = *uuid;
 	s->vm.memory_bytes = u->policy.memory_bytes;
