@@ -21,7 +21,7 @@
 
 /*
  * Loads and checks `path`.  Every finding goes to `r` as `file:line: ...`; a syntax error ends the search, anything else does not.  On success *conf is the
- * caller's (config_free); on ERR_PARSE, ERR_IO and ERR_NOMEM it is NULL and `r` says why.  Touches no file but `path` and the directories that globs name.
+ * caller's (config_free); on ERR_PARSE, ERR_IO, ERR_PERM and ERR_RANGE it is NULL and `r` says why.  Touches no file but `path` and the directories that globs name.
  */
 enum err config_load(const char *path, struct config **conf, struct report *r);
 /* The same from memory; `path` is for messages and relative paths. */
@@ -47,9 +47,6 @@ enum err config_check_files(const struct config *conf, struct report *r);
 
 /* Adds a warning for each key of xl files that nothing is done about. */
 void config_check_xl(const struct config *conf, struct report *r);
-
-/* Writes a configuration that loads to the same values, defaults spelled out. */
-void config_print(const struct config *conf, FILE *f);
 
 /*
  * What a running daemon cannot change: adds a line for each top-level option and limit that differs and needs a restart.  Returns true when there is one.

@@ -1,9 +1,13 @@
-/* image: images, their devices and templates. */
+/* image: images, their devices and templates; and the files that they need. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/config/config.h"
 #include "src/config/impl.h"
-#include "src/config/template.h"
 
 /* Names of what exists, for a message. */
 static void
@@ -39,10 +43,6 @@ build_networks(struct config_loader *l, const struct config_raw *raw, struct con
 	if (im->network != NULL && im->network->nunits == 0 && im->network->units_text.n == 0)
 		config_found(l, config_line(raw, "network"), "network: \"%s\" has no units, so that no unit could have an address there", im->network_name);
 	im->nics = arena_array(&l->arena, text->n, sizeof(*im->nics));
-	if (im->nics == NULL) {
-		l->nomem = true;
-		return;
-	}
 	for (unsigned i = 0; i < text->n; i++) {
 		im->nics[im->nnics] = find_network(l, "nics", text->items[i], text->lines[i]);
 		im->nnics += im->nics[im->nnics] != NULL;
@@ -55,21 +55,14 @@ build_disks(struct config_loader *l, struct config_image *im)
 	const struct config_list *text = &im->disks_text;
 
 	im->disks = arena_array(&l->arena, text->n, sizeof(*im->disks));
-	if (im->disks == NULL) {
-		l->nomem = true;
-		return;
-	}
 	for (unsigned i = 0; i < text->n; i++) {
 		struct config_disk *disk = &im->disks[im->ndisks];
-		const char *path;
 		size_t len;
 		bool qcow2;
 
 		if (!option_parse_disk(text->items[i], &len, &qcow2, &disk->readonly))
 			continue;
-		path = arena_strndup(&l->arena, text->items[i], len);
-		disk->path = path == NULL ? NULL : config_path(l, path);
-		l->nomem |= disk->path == NULL;
+		disk->path = config_path(l, arena_strndup(&l->arena, text->items[i], len));
 		disk->format = qcow2 ? VM_DISK_QCOW2 : VM_DISK_RAW;
 		disk->line = text->lines[i];
 		im->ndisks++;
@@ -102,7 +95,7 @@ is_set(const struct config_raw *raw, const char *name)
 	return raw->set[option_row(option_find(OPTION_IMAGE, name, strlen(name)))];
 }
 
-/* A printed configuration has every option. */
+/* What says no more than the default is no mistake. */
 static bool
 is_default(const struct config_raw *raw, const char *name)
 {
@@ -168,21 +161,15 @@ check_image(struct config_loader *l, const struct config_raw *raw, const struct 
 static void
 build_image(struct config_loader *l, struct config_raw *raw)
 {
-	static const struct config_option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
 	struct config_image *im = &l->conf->images[l->conf->nimages];
 	unsigned word = 0;
 	uint32_t n = 0;
-	uint64_t unused;
-	struct errmsg m;
 
 	im->name = raw->title;
 	im->line = raw->line;
 	im->index = l->conf->nimages++;
-	if (option_parse(&title, raw->title, &unused, &m) != ERR_OK)
-		config_found(l, raw->line, "title of section image: %s", m.text);
+	config_check_title(l, raw);
 	config_store(l, raw, OPTION_IMAGE, im, im->lines);
-	if (l->nomem)
-		return;
 	im->driver_name = option_drivers[im->driver];
 	if (option_parse_ready(im->ready_text, &word, &n)) {
 		im->ready.kind = (enum config_ready_kind)word;
@@ -191,8 +178,6 @@ build_image(struct config_loader *l, struct config_raw *raw)
 		im->ready.key = im->ready.kind == CONFIG_READY_XENSTORE ? im->ready_text + n : NULL;
 	}
 	build_disks(l, im);
-	if (l->nomem)
-		return;
 	scan_templates(l, raw, im);
 	if (raw->bad)
 		return;
@@ -207,11 +192,7 @@ void
 config_build_images(struct config_loader *l)
 {
 	l->conf->images = arena_array(&l->arena, config_count(l, OPTION_IMAGE), sizeof(*l->conf->images));
-	if (l->conf->images == NULL) {
-		l->nomem = true;
-		return;
-	}
-	for (struct config_raw *raw = l->raws; raw != NULL && !l->nomem; raw = raw->next) {
+	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
 		if (raw->section == OPTION_IMAGE)
 			build_image(l, raw);
 	}
@@ -225,4 +206,44 @@ config_image_find(const struct config *conf, const char *name)
 			return &conf->images[i];
 	}
 	return NULL;
+}
+
+/* Paths with placeholders differ from unit to unit and are left to the wake. */
+static bool
+check_file(const struct config *conf, const struct config_image *im, const char *key, const char *path, unsigned line, struct report *r)
+{
+	struct stat st;
+
+	if (path == NULL || strchr(path, '{') != NULL)
+		return true;
+	if (stat(path, &st) == -1 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == -1)
+		return report_add(r, conf->path, line, "image \"%s\": %s \"%s\" cannot be read: %s", im->name, key, path, strerror(errno)) == ERR_OK;
+	if (S_ISDIR(st.st_mode))
+		return report_add(r, conf->path, line, "image \"%s\": %s \"%s\" is a directory; a file is needed", im->name, key, path) == ERR_OK;
+	return true;
+}
+
+void
+config_check_xl(const struct config *conf, struct report *r)
+{
+	for (unsigned i = 0; i < conf->nimages; i++)
+		if (conf->images[i].xl != NULL && strcmp(conf->images[i].driver_name, "xen") == 0)
+			vm_xl_check(conf->images[i].xl, r);
+}
+
+enum err
+config_check_files(const struct config *conf, struct report *r)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < conf->nimages; i++) {
+		const struct config_image *im = &conf->images[i];
+		unsigned kernel = option_row(option_find(OPTION_IMAGE, "kernel", 6)), initrd = option_row(option_find(OPTION_IMAGE, "initrd", 6));
+
+		good = check_file(conf, im, "kernel", im->kernel, im->lines[kernel], r) && good;
+		good = check_file(conf, im, "initrd", im->initrd, im->lines[initrd], r) && good;
+		for (unsigned d = 0; d < im->ndisks; d++)
+			good = check_file(conf, im, "disk", im->disks[d].path, im->disks[d].line, r) && good;
+	}
+	return good ? ERR_OK : ERR_PARSE;
 }

@@ -29,15 +29,21 @@ struct config_loader {
 	struct config_raw *raws, **tail;   /* in the order of the file */
 	struct config_raw *last;           /* the one being read */
 	struct config_raw *single[2];      /* top level and limits */
-	bool nomem;
 };
 
 /* Adds a finding about the file being loaded. */
 void config_found(struct config_loader *l, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* false: out of memory. */
-bool config_list_add(struct arena *a, struct config_list *list, const char *text, unsigned line);
-/* `text` made absolute; NULL when out of memory. */
+void config_list_add(struct arena *a, struct config_list *list, const char *text, unsigned line);
+/* `text` made absolute. */
 const char *config_path(struct config_loader *l, const char *text);
+
+/* Titles are quoted in messages and, of networks and images, in zones. */
+void config_check_title(struct config_loader *l, const struct config_raw *raw);
+
+/* What libconfuse must not see. */
+void config_scan(struct config_loader *l, const char *text, size_t len);
+/* From the text to raw sections; false: its syntax is wrong, so that sections are missing. */
+bool config_read(struct config_loader *l, const char *text);
 
 /* From raw sections to l->conf: defaults, values, checks.  Findings go to the report. */
 void config_build(struct config_loader *l);

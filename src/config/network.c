@@ -15,17 +15,13 @@ subnet_of(const struct config_network *net, const struct msg_addr *a)
 	return NULL;
 }
 
-static bool
+static void
 parse_lists(struct config_loader *l, struct config_network *net)
 {
 	net->subnets = arena_array(&l->arena, net->subnets_text.n, sizeof(*net->subnets));
 	net->gateways = arena_array(&l->arena, net->gateway_text.n, sizeof(*net->gateways));
 	net->probes = arena_array(&l->arena, net->probe_text.n, sizeof(*net->probes));
 	net->units = arena_array(&l->arena, net->units_text.n, sizeof(*net->units));
-	if (net->subnets == NULL || net->gateways == NULL || net->probes == NULL || net->units == NULL) {
-		l->nomem = true;
-		return false;
-	}
 	/* The texts were checked when they were read. */
 	for (unsigned i = 0; i < net->subnets_text.n; i++)
 		net->nsubnets += addr_parse_prefix(net->subnets_text.items[i], &net->subnets[net->nsubnets]);
@@ -35,7 +31,6 @@ parse_lists(struct config_loader *l, struct config_network *net)
 		net->nprobes += addr_parse(net->probe_text.items[i], &net->probes[net->nprobes]);
 	for (unsigned i = 0; i < net->units_text.n; i++)
 		net->nunits += addr_parse_range(net->units_text.items[i], &net->units[net->nunits]);
-	return true;
 }
 
 /* Gateways or probe sources: each inside a subnet, outside `units`, and at most one per subnet. */
@@ -117,18 +112,6 @@ check_bridge(struct config_loader *l, const struct config_raw *raw, unsigned ind
 	}
 }
 
-/* Titles are quoted in messages and, of networks and images, in zones. */
-static void
-check_title(struct config_loader *l, const struct config_raw *raw)
-{
-	static const struct config_option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
-	struct errmsg m;
-	uint64_t unused;
-
-	if (option_parse(&title, raw->title, &unused, &m) != ERR_OK)
-		config_found(l, raw->line, "title of section %s: %s", option_section_name(raw->section), m.text);
-}
-
 static void
 build_network(struct config_loader *l, struct config_raw *raw)
 {
@@ -137,9 +120,10 @@ build_network(struct config_loader *l, struct config_raw *raw)
 	net->name = raw->title;
 	net->line = raw->line;
 	net->index = l->conf->nnetworks++;
-	check_title(l, raw);
+	config_check_title(l, raw);
 	config_store(l, raw, OPTION_NETWORK, net, NULL);
-	if (l->nomem || !parse_lists(l, net) || raw->bad)
+	parse_lists(l, net);
+	if (raw->bad)
 		return;
 	check_bridge(l, raw, net->index);
 	check_subnets(l, net->index);
@@ -154,11 +138,7 @@ config_build_networks(struct config_loader *l)
 	unsigned n = config_count(l, OPTION_NETWORK);
 
 	l->conf->networks = arena_array(&l->arena, n, sizeof(*l->conf->networks));
-	if (l->conf->networks == NULL) {
-		l->nomem = true;
-		return;
-	}
-	for (struct config_raw *raw = l->raws; raw != NULL && !l->nomem; raw = raw->next) {
+	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
 		if (raw->section != OPTION_NETWORK)
 			continue;
 		if (l->conf->nnetworks == LIMIT_NETWORKS) {

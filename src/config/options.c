@@ -252,22 +252,3 @@ option_keys(char *buf, size_t size)
 		}
 	}
 }
-
-void
-options_print(FILE *f)
-{
-	enum option_section last = OPTION_SECTIONS;
-
-	for (unsigned i = 0; i < options_count; i++) {
-		const struct config_option *o = &options[i];
-		char accepts[256];
-
-		if (o->section != last)
-			fprintf(f, "%s%s\n", i > 0 ? "\n" : "", o->section == OPTION_TOP ? "top level" : option_section_name(o->section));
-		last = o->section;
-		option_accepts(o, accepts, sizeof(accepts));
-		fprintf(f, "  %-22s %s\n", o->name, o->help);
-		fprintf(f, "  %-22s %s%s%s%s\n", "", (o->flags & OPTION_LIST) != 0 ? "list: " : "", accepts,
-		    o->def != NULL ? "; default " : "", o->def != NULL ? o->def : "");
-	}
-}

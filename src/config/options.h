@@ -1,8 +1,8 @@
 /*
  * options: the one table of everything that jitsu.conf and mappings may say.
  *
- * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser of jitsu.conf (config.c), the checks of mappings
- * (mapping.c), config_print, the printed list of options and the tests of the man pages all read this table, so that none can disagree.
+ * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser of jitsu.conf (read.c), the checks of mappings
+ * (mapping_unit.c) and the tests of the man pages all read this table, so that none can disagree.
  */
 #ifndef SRC_CONFIG_OPTIONS_H
 #define SRC_CONFIG_OPTIONS_H
@@ -92,18 +92,16 @@ unsigned option_row(const struct config_option *o);
 void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
 void option_keys(char *buf, size_t size);
-/* For people: every option with its type, bounds, default and help. */
-void options_print(FILE *f);
 
 /*
  * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other types it is untouched.  The message says what is
  * wrong and what is accepted, without the option's name.
  */
 enum err option_parse(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
-/* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
-void option_accepts(const struct config_option *o, char *buf, size_t size);
 /* Number to text such that option_parse gives it back. */
 void option_format(const struct config_option *o, uint64_t number, char *buf, size_t size);
+/* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
+void option_accepts(const struct config_option *o, char *buf, size_t size);
 
 /* `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port, or milliseconds, or where the key begins. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);

@@ -17,12 +17,6 @@ static const char *const names[TEMPLATE_SLOTS] = {
 
 #define ACCEPTED "{name}, {address}, {address6}, {prefixlen}, {prefixlen6}, {gateway}, {gateway6}, {mac}, {uuid}, and {{ for a brace"
 
-const char *
-template_slot_name(enum template_slot slot)
-{
-	return names[slot];
-}
-
 /* A piece of a text: literal bytes, or a placeholder. */
 struct piece {
 	const char *literal;

@@ -29,9 +29,6 @@ struct template_values {
 	const char *values[TEMPLATE_SLOTS];
 };
 
-/* `address6`, without braces. */
-const char *template_slot_name(enum template_slot slot);
-
 /* Which slots a text uses: bits 1 << slot are added to *used.  ERR_PARSE: an unknown placeholder or a brace without its other one; the message says which. */
 enum err template_scan(const char *text, unsigned *used, struct errmsg *m);
 

@@ -319,6 +319,26 @@ static const char *const text_accepts[OPTION_TYPES] = {
 };
 
 void
+option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
+{
+	const struct suffix *s = suffixes(o->type), *best = s;
+
+	if ((o->flags & OPTION_AUTO) != 0 && number == OPTION_AUTO_64) {
+		snprintf(buf, size, "auto");
+	} else if (o->type == OPTION_BOOL) {
+		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
+	} else if (o->type == OPTION_WORD) {
+		snprintf(buf, size, "%s", o->words[number]);
+	} else {
+		for (; s->text != NULL; s++) {
+			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
+				best = s;
+		}
+		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
+	}
+}
+
+void
 option_accepts(const struct config_option *o, char *buf, size_t size)
 {
 	static const char *const what[] = {
@@ -343,25 +363,5 @@ option_accepts(const struct config_option *o, char *buf, size_t size)
 		snprintf(buf, size, "%s", text_accepts[o->type]);
 	} else {
 		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type], o->most);
-	}
-}
-
-void
-option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
-{
-	const struct suffix *s = suffixes(o->type), *best = s;
-
-	if ((o->flags & OPTION_AUTO) != 0 && number == OPTION_AUTO_64) {
-		snprintf(buf, size, "auto");
-	} else if (o->type == OPTION_BOOL) {
-		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
-	} else if (o->type == OPTION_WORD) {
-		snprintf(buf, size, "%s", o->words[number]);
-	} else {
-		for (; s->text != NULL; s++) {
-			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
-				best = s;
-		}
-		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
 	}
 }

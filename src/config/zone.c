@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/zonefile.h"
 #include "src/config/config.h"
 #include "src/config/impl.h"
@@ -50,10 +51,6 @@ build_images(struct config_loader *l, struct config_zone_section *sec)
 	const struct config_list *text = &sec->images_text;
 
 	sec->images = arena_array(&l->arena, text->n, sizeof(*sec->images));
-	if (sec->images == NULL) {
-		l->nomem = true;
-		return;
-	}
 	for (unsigned i = 0; i < text->n; i++) {
 		const struct config_image *im = config_image_find(l->conf, text->items[i]);
 
@@ -103,14 +100,13 @@ build_section(struct config_loader *l, struct config_raw *raw)
 		sec->origin = "*";
 	} else if (copy_origin(origin, sizeof(origin), raw->title, strlen(raw->title))) {
 		sec->origin = arena_strdup(&l->arena, origin);
-		l->nomem |= sec->origin == NULL;
 	} else {
 		config_found(l, raw->line, "title of section zone: \"%.200s\" is no domain name; accepted are names such as \"example.test\", and \"*\"",
 		    raw->title);
 		return false;
 	}
 	config_store(l, raw, OPTION_ZONE, sec, NULL);
-	if (l->nomem || raw->bad || sec->file == NULL)
+	if (raw->bad || sec->file == NULL)
 		return false;
 	build_images(l, sec);
 	if (sec->units != NULL && !check_glob(l, raw, "units", sec->units, glob))
@@ -128,25 +124,15 @@ struct candidate {
 
 struct zones {
 	struct candidate *at;          /* malloc'd while it grows */
-	unsigned n, room;
+	unsigned n;
+	size_t room;
 };
 
 static void
-zones_add(struct config_loader *l, struct zones *zs, const struct candidate *c)
+zones_add(struct zones *zs, const struct candidate *c)
 {
-	if (zs->n == zs->room) {
-		unsigned room = zs->room == 0 ? 64 : zs->room * 2;
-		struct candidate *grown = reallocarray(zs->at, room, sizeof(*grown));
-
-		if (grown == NULL) {
-			l->nomem = true;
-			return;
-		}
-		zs->at = grown;
-		zs->room = room;
-	}
+	zs->at = mem_room(zs->at, zs->n, &zs->room, sizeof(*zs->at));
 	zs->at[zs->n++] = *c;
-	l->nomem |= c->zone.origin == NULL || c->zone.file == NULL;
 }
 
 static void __attribute__((format(printf, 5, 6)))
@@ -159,12 +145,8 @@ stray_add(struct config_loader *l, const char *file, const char *name, unsigned 
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	if (s != NULL)
-		*s = (struct config_stray){ .next = l->conf->strays, .name = arena_strdup(&l->arena, name), .file = file, .line = line,
-			.why = arena_strdup(&l->arena, why) };
-	l->nomem |= s == NULL || file == NULL || s->name == NULL || s->why == NULL;
-	if (l->nomem)
-		return;
+	*s = (struct config_stray){ .next = l->conf->strays, .name = arena_strdup(&l->arena, name), .file = file, .line = line,
+		.why = arena_strdup(&l->arena, why) };
 	l->conf->strays = s;
 	l->conf->nstrays++;
 }
@@ -181,10 +163,8 @@ static const char *
 fill_star(struct config_loader *l, const char *pattern, const char *text, size_t len)
 {
 	const char *star = strchr(pattern, '*');
-	const char *path = arena_printf(&l->arena, "%.*s%.*s%s", (int)(star - pattern), pattern, (int)len, text, star + 1);
 
-	l->nomem |= path == NULL;
-	return path;
+	return arena_printf(&l->arena, "%.*s%.*s%s", (int)(star - pattern), pattern, (int)len, text, star + 1);
 }
 
 /* One file of the directory: is it a zone of this section? */
@@ -210,7 +190,7 @@ glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_sec
 	c.exact = strlen(origin) == len && memcmp(origin, name, len) == 0;
 	c.zone.origin = arena_strdup(&l->arena, origin);
 	c.zone.units = sec->units == NULL ? NULL : fill_star(l, sec->units, name, len);
-	zones_add(l, zs, &c);
+	zones_add(zs, &c);
 }
 
 static void
@@ -220,10 +200,9 @@ glob_section(struct config_loader *l, struct zones *zs, const struct config_zone
 	char *dir = arena_strndup(&l->arena, sec->file, len == 0 ? 1 : len);
 	struct dirent *entry;
 	struct errmsg m = { .text = "" };
-	int fd = dir == NULL ? -1 : zonefile_open_dir(dir, &m);
+	int fd = zonefile_open_dir(dir, &m);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 
-	l->nomem |= dir == NULL || (fd >= 0 && d == NULL);
 	if (d == NULL) {
 		config_found(l, line, "file: \"%s\": the directory cannot be read: it %s",
 		    sec->file, m.text);
@@ -231,7 +210,7 @@ glob_section(struct config_loader *l, struct zones *zs, const struct config_zone
 			close(fd);
 		return;
 	}
-	while (!l->nomem && (entry = readdir(d)) != NULL)
+	while ((entry = readdir(d)) != NULL)
 		glob_one(l, zs, sec, line, entry->d_name);
 	closedir(d);
 }
@@ -275,10 +254,6 @@ merge(struct config_loader *l, struct zones *zs)
 	if (zs->n > 0)
 		qsort(zs->at, zs->n, sizeof(*zs->at), compare);
 	c->zones = arena_array(&l->arena, zs->n, sizeof(*c->zones));
-	if (c->zones == NULL) {
-		l->nomem = true;
-		return;
-	}
 	for (unsigned i = 0; i < zs->n; i++) {
 		const struct candidate *z = &zs->at[i];
 		const struct config_zone *last = c->nzones > 0 ? &c->zones[c->nzones - 1] : NULL;
@@ -299,8 +274,7 @@ config_build_zones(struct config_loader *l)
 	struct zones zs = { 0 };
 
 	l->conf->sections = arena_array(&l->arena, config_count(l, OPTION_ZONE), sizeof(*l->conf->sections));
-	l->nomem |= l->conf->sections == NULL;
-	for (struct config_raw *raw = l->raws; raw != NULL && !l->nomem; raw = raw->next) {
+	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
 		const struct config_zone_section *sec;
 
 		if (raw->section != OPTION_ZONE || !build_section(l, raw))
@@ -309,10 +283,9 @@ config_build_zones(struct config_loader *l)
 		if (strcmp(sec->origin, "*") == 0)
 			glob_section(l, &zs, sec, config_line(raw, "file"));
 		else
-			zones_add(l, &zs, &(struct candidate){ .zone = { .origin = sec->origin, .file = sec->file, .units = sec->units, .section = sec } });
+			zones_add(&zs, &(struct candidate){ .zone = { .origin = sec->origin, .file = sec->file, .units = sec->units, .section = sec } });
 	}
-	if (!l->nomem)
-		merge(l, &zs);
+	merge(l, &zs);
 	free(zs.at);
 }
 

@@ -203,35 +203,20 @@ environment_is_never_read(void **state)
 	config_free(c);
 }
 
-static char *
-print(const struct config *c)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	config_print(c, f);
-	fclose(f);
-	return text;
-}
-
 static void
-what_is_printed_loads_to_the_same(void **state)
+what_is_loaded_twice_is_the_same(void **state)
 {
-	struct config *c = load("nsid = 'a\"b\\\\c${d}' admins = { x, y } workers = 3 limits { boots = auto memory = 3G }\n" NET
-	    "image i { kernel = k network = lan overlay = yes cmdline = 'a=\"{name}\"' idle = auto hold = 1500ms cpu = 120% args = { 'x\\'y', z } }\n"
-	    "zone . { file = root }\n"), *again;
-	char *text = print(c), *second;
+	static const char text[] =
+	    "nsid = 'a\"b\\\\c${d}' admins = { x, y } workers = 3 limits { boots = auto memory = 3G }\n" NET
+	    "image i { kernel = k network = lan overlay = yes cmdline = 'a=\"{name}\"' idle = auto\n"
+	    "hold = 1500ms cpu = 120% args = { 'x\\'y', z } }\n"
+	    "zone . { file = root }\n";
+	struct config *c = load(text), *again = load(text);
 
 	(void)state;
-	again = load(text);
-	second = print(again);
-	assert_string_equal(text, second);
 	assert_string_equal(again->nsid, c->nsid);
 	assert_int_equal(again->images[0].policy.idle_ms, UINT32_MAX);
 	assert_false(config_needs_restart(c, again, NULL));
-	free(text);
-	free(second);
 	config_free(c);
 	config_free(again);
 }
@@ -524,7 +509,7 @@ main(void)
 		cmocka_unit_test(every_error_is_reported),
 		cmocka_unit_test(one_error_each),
 		cmocka_unit_test(environment_is_never_read),
-		cmocka_unit_test(what_is_printed_loads_to_the_same),
+		cmocka_unit_test(what_is_loaded_twice_is_the_same),
 		cmocka_unit_test(restart_is_asked_for),
 		cmocka_unit_test(an_asterisk_may_be_a_label),
 		cmocka_unit_test(globs_find_zones),

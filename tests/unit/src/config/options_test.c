@@ -326,21 +326,6 @@ man_pages_agree(void **state)
 	free(zone);
 }
 
-static void
-printed_list_names_all(void **state)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
-
-	(void)state;
-	options_print(f);
-	fclose(f);
-	for (unsigned i = 0; i < options_count; i++)
-		assert_non_null(strstr(text, options[i].name));
-	free(text);
-}
-
 int
 main(void)
 {
@@ -352,7 +337,6 @@ main(void)
 		cmocka_unit_test(ready_and_disks),
 		cmocka_unit_test(keys_of_a_mapping),
 		cmocka_unit_test(man_pages_agree),
-		cmocka_unit_test(printed_list_names_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
