@@ -69,9 +69,6 @@ def cold(table, quick):
             wake(label)
         times = in_turn(list(servers), count, wake)
         compare(table, f'cold wake of hello, {count} times', times, 'ms')
-        times = in_turn(list(servers), count, wake)
-        compare(table, f'cold wake of hello, {count} times', times, 'ms')
-        shares = {label: [(d['spawn'] + d['answer']) / 1000 for d in s.answered('www', count)]
         shares = {label: [(d['spawn'] + d['answer']) / 1000 for d in s.answered('www', count)]
                   for label, s in servers.items()}
         compare(table, 'our own share of these', shares, 'ms')
