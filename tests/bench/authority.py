@@ -1,7 +1,8 @@
 """authority: jitsud as a name server like others, side by side with NSD and Knot.
 
-One worker each, pinned to one processor; the load comes from another.  Rounds alternate, and what counts are medians of the ratios
-within a round, because the same program differs by a third between one minute and the next on a machine that others use.
+One worker each, pinned to one processor; the load comes from another.  Rounds alternate, and what
+counts are medians of the ratios within a round, because the same program differs by a third between
+one minute and the next on a machine that others use.
 """
 import os
 import re
@@ -60,10 +61,11 @@ class Servers:
 
 
 def flood(server, *args, prefix='n', count=FEW, ms=500):
-    """(sent, answered, good, seconds, CPU of all the server's processes in microseconds per answer)."""
+    """(sent, answered, good, seconds, CPU of all the server's processes in us per answer)."""
     pids = server.pids()
     before = lab.cpu_ns(pids)
-    out = output(lab.FLOOD, '-s', ADDRESS, '-p', str(server.port), '-c', str(LOAD_CPU), '-d', str(ms), *args, prefix, str(count), 'example.test')
+    out = output(lab.FLOOD, '-s', ADDRESS, '-p', str(server.port), '-c', str(LOAD_CPU),
+                 '-d', str(ms), *args, prefix, str(count), 'example.test')
     sent, answered, good, seconds = (float(x) for x in out.split())
     if answered == 0:
         raise BenchError(f'{type(server).__name__} answered none of {sent:.0f} queries')
@@ -84,7 +86,8 @@ def cpu_rounds(servers, quick, *args, good=True, **kw):
     def measure(label):
         sent, answered, fine, _, us = flood(servers.all[label], *args, **kw)
         if label != 'echo' and good != (fine == answered):
-            raise BenchError(f'{label}: {answered - fine:.0f} of {answered:.0f} answers are not what they should be')
+            raise BenchError(f'{label}: {answered - fine:.0f} of {answered:.0f} answers '
+                             'are not what they should be')
         lost[label] = lost.get(label, 0) + sent - answered
         return us
     lost = {}
@@ -113,26 +116,30 @@ def judge(table, figure, got, unit, *bars):
         low, high = interval(r)
         said.append(f'{median(r):.2f} ({low:.2f} to {high:.2f}) of {others.replace("|", ", ")}')
         ok = ok or median(r) <= most
-    table.add(figure, f'{text} {unit}; {"; ".join(said)}', ' or '.join(f'{most:.2f} x {others}' for others, most in bars), ok)
+    table.add(figure, f'{text} {unit}; {"; ".join(said)}',
+              ' or '.join(f'{most:.2f} x {others}' for others, most in bars), ok)
 
 
 # ---- processor time per query ----
 
 def udp(table, quick):
     with Servers(names(FEW), echo=True) as servers:
-        judge(table, 'UDP, 100 names', cpu_rounds(servers, quick, '-w', str(WINDOW)), 'us', ('echo', 1.10), ('NSD', 0.97))
+        judge(table, 'UDP, 100 names', cpu_rounds(servers, quick, '-w', str(WINDOW)), 'us',
+              ('echo', 1.10), ('NSD', 0.97))
 
 
 def tcp(table, quick):
     with Servers(names(FEW), echo=True) as servers:
         for each, text in ((1, 'one query at a time'), (5, 'up to 5 on the way')):
             got = cpu_rounds(servers, quick, '-t', str(TCP_CONNECTIONS), '-w', str(each))
-            judge(table, f'TCP, 100 names, {TCP_CONNECTIONS} connections, {text}', got, 'us', ('echo', 1.15), ('Knot', 0.90))
+            judge(table, f'TCP, 100 names, {TCP_CONNECTIONS} connections, {text}', got, 'us',
+                  ('echo', 1.15), ('Knot', 0.90))
 
 
 def million(table, quick):
     with Servers(names(MANY)) as servers:
-        judge(table, 'UDP, 1,000,000 names', cpu_rounds(servers, quick, '-w', str(WINDOW), count=MANY, ms=1000), 'us', ('NSD|Knot', 0.75))
+        got = cpu_rounds(servers, quick, '-w', str(WINDOW), count=MANY, ms=1000)
+        judge(table, 'UDP, 1,000,000 names', got, 'us', ('NSD|Knot', 0.75))
 
 
 def sign():
@@ -143,13 +150,15 @@ def sign():
             f.write(lab.ZONE + names(SIGNED))
 
         def run(*args):
-            p = subprocess.run(args, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            p = subprocess.run(args, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
             if p.returncode != 0:
                 raise BenchError(f'{args[0]}: {p.stderr.strip()}')
             return p.stdout.strip()
 
         run('dnssec-keygen', '-q', '-f', 'KSK', '-a', 'ECDSAP256SHA256', 'example.test')
-        run('dnssec-signzone', '-q', '-S', '-z', '-O', 'full', '-o', 'example.test', '-f', 'signed', 'zone')
+        run('dnssec-signzone', '-q', '-S', '-z', '-O', 'full', '-o', 'example.test',
+            '-f', 'signed', 'zone')
         return lab.read(directory + '/signed').decode()
     finally:
         shutil.rmtree(directory)
@@ -158,7 +167,8 @@ def sign():
 def signed(table, quick):
     with Servers(sign(), head='') as servers:
         for prefix, text in (('n', 'names that exist'), ('x', 'names that do not')):
-            got = cpu_rounds(servers, quick, '-o', '-w', str(WINDOW), prefix=prefix, count=SIGNED, good=prefix == 'n')
+            got = cpu_rounds(servers, quick, '-o', '-w', str(WINDOW), prefix=prefix, count=SIGNED,
+                             good=prefix == 'n')
             judge(table, f'signed, DO, {text}', got, 'us', ('NSD|Knot', 0.95))
 
 
@@ -174,7 +184,8 @@ def kept(jitsud):
     """Waits until the compiled zone is on disk, which happens behind the first answers."""
     directory = jitsud.dir + '/state/images'
     deadline = time.monotonic() + 30
-    while not os.path.isdir(directory) or not os.listdir(directory) or any(f.endswith('.new') for f in os.listdir(directory)):
+    while (not os.path.isdir(directory) or not os.listdir(directory)
+           or any(f.endswith('.new') for f in os.listdir(directory))):
         if time.monotonic() > deadline:
             raise BenchError('the compiled zone was not kept')
         time.sleep(0.05)
@@ -182,13 +193,15 @@ def kept(jitsud):
 
 def compiled(jitsud, before):
     """Was the zone found compiled, or read anew, as this round has it?"""
-    said = re.findall(r'(\d+) were read anew and (\d+) were found compiled', lab.read(jitsud.dir + '/out').decode())
+    said = re.findall(r'(\d+) were read anew and (\d+) were found compiled',
+                      lab.read(jitsud.dir + '/out').decode())
     if not said or said[-1] != (('0', '1') if before else ('1', '0')):
         raise BenchError(f'the zone was {"not " if before else ""}found compiled: {said[-1:]}')
 
 
 def load(table, quick):
-    """From exec to the first answer; the second start of jitsud finds what the first one left in its state directory."""
+    """From exec to the first answer; the second start of jitsud finds what the first one left in
+    its state directory."""
     zone = names(MANY)
     kinds = {'jitsud': lab.Jitsud, 'NSD': lab.Nsd, 'Knot': lab.Knot}
     cached = {'jitsud': []}
@@ -220,13 +233,15 @@ def load(table, quick):
         for server in made.values():
             server.stop()
     judge(table, 'load of 1,000,000 names, parsed', got, 's', ('NSD', 1.0))
-    judge(table, 'load of 1,000,000 names, from the cache', dict(got, **cached), 's', ('Knot', 0.25))
+    judge(table, 'load of 1,000,000 names, from the cache', dict(got, **cached), 's',
+          ('Knot', 0.25))
 
 
 def memory(table, quick):
     with Servers(names(MANY)) as servers:
         for s in servers.all.values():
-            flood(s, '-w', str(WINDOW), count=MANY, ms=1000)   # what is only read when it is asked for
+            # What is only read when it is asked for.
+            flood(s, '-w', str(WINDOW), count=MANY, ms=1000)
         got = {label: [lab.pss_bytes(s.pids()) / 2**20] for label, s in servers.all.items()}
     judge(table, 'memory for 1,000,000 names (PSS)', got, 'MiB', ('Knot', 0.6))
 
@@ -237,13 +252,15 @@ def reload(table, quick):
     sent, lost, took = 0, 0, []
     try:
         # The best of several: the machine has other work too.
-        rate = int(max(answered / s for _, answered, _, s, _ in
-                       (flood(jitsud, '-w', str(4 * WINDOW), count=MANY, ms=500) for _ in range(5))) / 2)
+        best = max(answered / s for _, answered, _, s, _ in
+                   (flood(jitsud, '-w', str(4 * WINDOW), count=MANY, ms=500) for _ in range(5)))
+        rate = int(best / 2)
         for i in range(1 if quick else 3):
             with open(jitsud.dir + '/example.zone', 'a') as f:
                 f.write(f'added{i} A 192.0.2.{i}\n')
             result = []
-            client = threading.Thread(target=lambda: result.append(flood(jitsud, '-w', '100000', '-r', str(rate), count=MANY, ms=8000)))
+            client = threading.Thread(target=lambda: result.append(
+                flood(jitsud, '-w', '100000', '-r', str(rate), count=MANY, ms=8000)))
             client.start()
             time.sleep(1.5)      # the generator builds its queries first
             took.append(seconds(lambda: jitsud.jitsu('reload')))
@@ -255,8 +272,10 @@ def reload(table, quick):
             lost += result[0][0] - result[0][2]
     finally:
         jitsud.stop()
-    table.add('reload of 1,000,000 names under half load', f'{lost:.0f} of {sent:.0f} queries lost at {rate} a second; reloads took '
-              f'{median(took):.1f} s', 'none lost', lost == 0)
+    table.add('reload of 1,000,000 names under half load',
+              f'{lost:.0f} of {sent:.0f} queries lost at {rate} a second; '
+              f'reloads took {median(took):.1f} s', 'none lost', lost == 0)
 
 
-PARTS = {'udp': udp, 'tcp': tcp, 'million': million, 'signed': signed, 'load': load, 'memory': memory, 'reload': reload}
+PARTS = {'udp': udp, 'tcp': tcp, 'million': million, 'signed': signed, 'load': load,
+         'memory': memory, 'reload': reload}

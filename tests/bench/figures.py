@@ -32,7 +32,8 @@ def bare_command(jitsud, name):
     jitsud.sleep(name)
     # The first boot filled the page cache; its record is left out.
     user = pwd.getpwuid(vm_uid())
-    return [lab.BARE, BRIDGE, shown['mac'], shown['addresses'][0], ADDRESS, str(user.pw_uid), str(user.pw_gid), '--'] + argv, shown
+    return [lab.BARE, BRIDGE, shown['mac'], shown['addresses'][0], ADDRESS, str(user.pw_uid),
+            str(user.pw_gid), '--'] + argv, shown
 
 
 def vm_uid():
@@ -60,19 +61,24 @@ def pairs(table, jitsud, name, label, count):
     share = [s['spawn'] + s['answer'] for s in steps]
     table.add(f'{label}: bare, spawn to SYN-ACK, {count} times', spread(bare))
     table.add(f'{label}: query to answer, tcp:80, {count} times', spread(cold))
-    table.add(f'{label}: difference of the pairs', f'{median(differences) / 1000:+.2f} ms (95 %: {low / 1000:+.2f} to {high / 1000:+.2f})')
+    table.add(f'{label}: difference of the pairs',
+              f'{median(differences) / 1000:+.2f} ms '
+              f'(95 %: {low / 1000:+.2f} to {high / 1000:+.2f})')
     table.add(f'{label}: query to exec', spread([s['spawn'] for s in steps]))
-    table.add(f'{label}: exec to first frame, to SYN-ACK', f'{spread([s["alive"] for s in steps if "alive" in s] or [0])}, '
+    table.add(f'{label}: exec to first frame, to SYN-ACK',
+              f'{spread([s["alive"] for s in steps if "alive" in s] or [0])}, '
               f'{spread([s["ready"] for s in steps])}')
     table.add(f'{label}: SYN-ACK to answer', spread([s['answer'] for s in steps]))
-    table.add(f'{label}: our own share of a wake', f'{median(share) / 1000:.2f} ms, p95 {percentile(share, 95) / 1000:.2f} ms',
+    table.add(f'{label}: our own share of a wake',
+              f'{median(share) / 1000:.2f} ms, p95 {percentile(share, 95) / 1000:.2f} ms',
               'median at most 2 ms', median(share) <= SHARE_BAR_US)
 
 
 def cold(table, quick):
     jitsud = lab.Jitsud(lab.unit('www', '10.77.1.1'))
     try:
-        dig = output('dig', f'@{ADDRESS}', '-p', str(lab.PORT), '+tries=1', '+time=5', '+stats', full('www'))
+        dig = output('dig', f'@{ADDRESS}', '-p', str(lab.PORT), '+tries=1', '+time=5', '+stats',
+                     full('www'))
         asleep = re.search(r'Query time: (\d+) msec', dig)
         if not asleep or '10.77.1.1' not in dig:
             raise BenchError(f'dig got no address: {dig}')
@@ -107,7 +113,8 @@ def linux_prepare():
 def linux(table, quick):
     directory = LINUX_DIR
     units = lab.unit('lin', '10.77.1.2', 'linux').replace('"idle', '"hold=30s" "idle')
-    jitsud = lab.Jitsud(units, more=LINUX_IMAGE, images=(directory + '/vmlinuz', directory + '/initrd.gz'))
+    jitsud = lab.Jitsud(units, more=LINUX_IMAGE,
+                        images=(directory + '/vmlinuz', directory + '/initrd.gz'))
     try:
         start = time.monotonic()
         cold_once(jitsud, 'lin', wait=60)
@@ -129,18 +136,21 @@ def curl(table, quick):
         for _ in range(count):
             cold_once(jitsud, 'www')
             before = lab.retransmissions()
-            got = subprocess.run(['curl', '-sS', '--connect-timeout', '0.8', '--max-time', '3', '-o', '/dev/null', '-w', '%{http_code}',
-                                  'http://10.77.1.1/'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            got = subprocess.run(['curl', '-sS', '--connect-timeout', '0.8', '--max-time', '3',
+                                  '-o', '/dev/null', '-w', '%{http_code}', 'http://10.77.1.1/'],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             sent_again = lab.retransmissions() - before
             again += sent_again
             if got.returncode == 0 and got.stdout == '200' and sent_again == 0:
                 first += 1
             else:
-                problems.add(got.stderr.strip() or f'status {got.stdout}, {sent_again} segments sent again')
+                problems.add(got.stderr.strip()
+                             or f'status {got.stdout}, {sent_again} segments sent again')
             jitsud.sleep('www')
     finally:
         jitsud.stop()
-    table.add('first curl after a cold answer', f'{first} of {count}, {again} segments sent again', f'{count} of {count}, none again',
+    table.add('first curl after a cold answer', f'{first} of {count}, {again} segments sent again',
+              f'{count} of {count}, none again',
               first == count and again == 0)
     for p in sorted(problems):
         print(f'  curl: {p}')
@@ -152,7 +162,9 @@ def burst(table, quick):
     try:
         rows = ask('www', times=200)
         boots = jitsud.boots()[full('www')]
-        table.add('200 queries at once, one sleeping name', f'{len(good(rows))} answers, {boots} boots, last after {max(good(rows)) / 1000:.0f} ms',
+        table.add('200 queries at once, one sleeping name',
+                  f'{len(good(rows))} answers, {boots} boots, '
+                  f'last after {max(good(rows)) / 1000:.0f} ms',
                   '200 answers, 1 boot', len(good(rows)) == 200 and boots == 1)
         jitsud.sleep('www')
         for label in ('20 sleeping names at once', 'the same once more'):
@@ -163,8 +175,10 @@ def burst(table, quick):
             boots = sum(after[full(n)] - before[full(n)] for n in names)
             events = jitsud.json('events', '-n', '400')
             early = sum(e['kind'] == 'expired' for e in events)
-            text = f'{len(good(rows))} answers, {boots} boots, last after {max(good(rows)) / 1000:.0f} ms'
-            table.add(label, text + (f', {early} before the VM was ready' if early else ''), '20 answers, 20 boots',
+            text = (f'{len(good(rows))} answers, {boots} boots, '
+                    f'last after {max(good(rows)) / 1000:.0f} ms')
+            table.add(label, text + (f', {early} before the VM was ready' if early else ''),
+                      '20 answers, 20 boots',
                       len(good(rows)) == 20 and boots == 20)
             jitsud.sleep(*names)
     finally:
@@ -173,14 +187,16 @@ def burst(table, quick):
 
 def paced(port, names, jitsud):
     """Latencies in microseconds of warm queries while these names boot."""
-    client = subprocess.Popen([lab.ASK, '-p', str(port), '-w', '2', '-r', '2000', '-d', '2000', full('www')], stdout=subprocess.PIPE, text=True)
+    client = subprocess.Popen([lab.ASK, '-p', str(port), '-w', '2', '-r', '2000', '-d', '2000',
+                               full('www')], stdout=subprocess.PIPE, text=True)
     time.sleep(0.2)
     start = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     rows = ask(*names)
     end = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     out, _ = client.communicate(timeout=30)
     if len(good(rows)) != len(names):
-        raise BenchError(f'{len(good(rows))} of {len(names)} names answered while warm names were asked')
+        raise BenchError(f'{len(good(rows))} of {len(names)} names answered '
+                         'while warm names were asked')
     samples = [line.split() for line in out.splitlines()]
     window = [us for sent, us in samples if start <= int(sent) <= end]
     lost = window.count('-')
@@ -213,9 +229,12 @@ def warm(table, quick):
     ratio = [a / b for a, b in p99s]
     low, high = interval(ratio)
     for label, values, dropped in (('jitsud', ours, lost[0]), ('NSD', theirs, lost[1])):
-        table.add(f'{label}: warm answers while 10 others boot', f'p50 {median(values) / 1000:.3f}, p99 {percentile(values, 99) / 1000:.2f}, '
+        table.add(f'{label}: warm answers while 10 others boot',
+                  f'p50 {median(values) / 1000:.3f}, p99 {percentile(values, 99) / 1000:.2f}, '
                   f'worst {max(values) / 1000:.1f} ms of {len(values)}, {dropped} lost')
-    table.add('p99, jitsud to NSD, median of the rounds', f'{median(ratio):.2f} (95 %: {low:.2f} to {high:.2f})', 'not above NSD (1.00)', low <= 1)
+    table.add('p99, jitsud to NSD, median of the rounds',
+              f'{median(ratio):.2f} (95 %: {low:.2f} to {high:.2f})',
+              'not above NSD (1.00)', low <= 1)
 
 
 def idle(table, quick):
@@ -234,11 +253,13 @@ def idle(table, quick):
         finally:
             jitsud.stop()
     woken = {k: n - before.get(k, 0) for k, n in after.items() if n != before.get(k, 0)}
-    table.add(f'wake-ups in {seconds} s, {count} dormant units, {len(after)} threads', str(sum(woken.values())), 'none', not woken)
+    table.add(f'wake-ups in {seconds} s, {count} dormant units, {len(after)} threads',
+              str(sum(woken.values())), 'none', not woken)
     for (pid, tid, name), n in woken.items():
         print(f'  thread {name} ({pid}/{tid}): {n}')
     per = (sizes[count] - sizes[1]) / (count - 1)
-    table.add('memory per dormant unit (PSS of all processes)', f'{per:.0f} bytes; {sizes[1] / 2**20:.1f} MiB with one unit', 'below 1,024 bytes',
+    table.add('memory per dormant unit (PSS of all processes)',
+              f'{per:.0f} bytes; {sizes[1] / 2**20:.1f} MiB with one unit', 'below 1,024 bytes',
               per < UNIT_BAR_BYTES)
 
 
@@ -257,16 +278,19 @@ def cpu(table, quick):
             for label, server, port in order if i % 2 == 0 else order[::-1]:
                 pids = server.pids()
                 before = lab.cpu_ns(pids)
-                out = output('dnsperf', '-s', ADDRESS, '-p', str(port), '-d', jitsud.dir + '/queries', '-l', '1', '-c', '8')
+                out = output('dnsperf', '-s', ADDRESS, '-p', str(port), '-d',
+                             jitsud.dir + '/queries', '-l', '1', '-c', '8')
                 done = int(re.search(r'Queries completed:\s*(\d+)', out).group(1))
                 got[label].append((lab.cpu_ns(pids) - before) / 1000 / done)
     finally:
         if nsd:
             nsd.stop()
         jitsud.stop()
-    low, high = interval([a / b for a, b in zip(got['jitsud'], got['nsd'])])
-    table.add('warm UDP, processor time per query', f'jitsud {median(got["jitsud"]):.2f} us, NSD {median(got["nsd"]):.2f} us, '
-              f'ratio {median([a / b for a, b in zip(got["jitsud"], got["nsd"])]):.2f} (95 %: {low:.2f} to {high:.2f})')
+    ratio = [a / b for a, b in zip(got['jitsud'], got['nsd'])]
+    low, high = interval(ratio)
+    table.add('warm UDP, processor time per query',
+              f'jitsud {median(got["jitsud"]):.2f} us, NSD {median(got["nsd"]):.2f} us, '
+              f'ratio {median(ratio):.2f} (95 %: {low:.2f} to {high:.2f})')
 
 
 CAPTURED = re.compile(r'^(\d+\.\d+) +(?:(\S+) +(In|Out|B|M|P) +)?IP (\S+) > (\S+): (.*)')
@@ -280,9 +304,11 @@ def capture(table, quick):
         cold_once(jitsud, 'www')
         jitsud.sleep('www')
         # Not `any`: it ends when a tap goes.  The length keeps the ring's slots small and many.
-        dumps = [subprocess.Popen(['tcpdump', '-i', interface, '-n', '-tt', '-l', '-s', '200', '--immediate-mode',
-                                   '--time-stamp-precision=nano', packets], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-                 for interface, packets in (('lo', f'udp port {lab.PORT}'), (BRIDGE, 'src host 10.77.1.1 and tcp src port 80'))]
+        dumps = [subprocess.Popen(['tcpdump', '-i', interface, '-n', '-tt', '-l', '-s', '200',
+                                   '--immediate-mode', '--time-stamp-precision=nano', packets],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                 for interface, packets in (('lo', f'udp port {lab.PORT}'),
+                                            (BRIDGE, 'src host 10.77.1.1 and tcp src port 80'))]
         time.sleep(1)
         for _ in range(rounds):
             cold_once(jitsud, 'www')
@@ -301,11 +327,15 @@ def capture(table, quick):
     share = [a - s for q, s, a in seen]
     ours = [sum(x.values()) for x in steps]
     table.add('capture: query to answer', f'{spread(whole)}, recorded {spread(ours)}')
-    table.add('capture: SYN-ACK to answer', f'{spread(share)}, recorded {spread([x["answer"] for x in steps])}')
-    # The daemon's times are those of its reads; what lies between a packet and its read is a wait for a processor.
+    table.add('capture: SYN-ACK to answer',
+              f'{spread(share)}, recorded {spread([x["answer"] for x in steps])}')
+    # The daemon's times are those of its reads; what lies between a packet and its read is a wait
+    # for a processor.
+    after = [x['answer'] for x in steps]
     for label, apart in (('query to answer', [abs(a - b) for a, b in zip(whole, ours)]),
-                         ('SYN-ACK to answer', [abs(a - x['answer']) for a, x in zip(share, steps)])):
-        table.add(f'capture: disagreement, {label}', f'median {median(apart) / 1000:.2f} ms, worst {max(apart) / 1000:.2f} ms',
+                         ('SYN-ACK to answer', [abs(a - b) for a, b in zip(share, after)])):
+        table.add(f'capture: disagreement, {label}',
+                  f'median {median(apart) / 1000:.2f} ms, worst {max(apart) / 1000:.2f} ms',
                   'median at most 0.5 ms', median(apart) <= 500)
 
 
@@ -329,4 +359,5 @@ def captured(text):
     return wakes
 
 
-PARTS = {'cold': cold, 'linux': linux, 'curl': curl, 'burst': burst, 'warm': warm, 'idle': idle, 'cpu': cpu}
+PARTS = {'cold': cold, 'linux': linux, 'curl': curl, 'burst': burst, 'warm': warm, 'idle': idle,
+         'cpu': cpu}

@@ -102,7 +102,8 @@ class BenchError(Exception):
 
 
 def output(*args, check=True, timeout=120):
-    p = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+    p = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                       timeout=timeout)
     if check and p.returncode != 0:
         raise BenchError(f'{" ".join(args)[:300]}: status {p.returncode}: {p.stderr.strip()}')
     return p.stdout
@@ -114,7 +115,8 @@ def read(path):
 
 
 class Netns:
-    """Entered for the whole process; /sys stays as it is, unlike with `ip netns exec`, so that cgroups can be seen."""
+    """Entered for the whole process; /sys stays as it is, unlike with `ip netns exec`, so that
+    cgroups can be seen."""
 
     def __init__(self):
         self.name = f'jitsu-bench-{os.getpid()}'
@@ -129,13 +131,15 @@ class Netns:
         if libc.unshare(CLONE_NEWNS) != 0:
             raise BenchError(f'unshare: {os.strerror(ctypes.get_errno())}')
         output('mount', '--make-rprivate', '/')
-        for command in ('link set lo up', f'link add {BRIDGE} address 02:00:00:00:77:01 type bridge',
+        for command in ('link set lo up',
+                        f'link add {BRIDGE} address 02:00:00:00:77:01 type bridge',
                         f'addr add {ADDRESS}/16 dev {BRIDGE}', f'link set {BRIDGE} up'):
             output('ip', *command.split())
 
     def remove(self):
         # The mount of /run/netns/NAME that this process sees is a copy.
-        output('nsenter', f'--mount=/proc/{os.getpid()}/fd/{self.outside}', 'ip', 'netns', 'del', self.name, check=False)
+        output('nsenter', f'--mount=/proc/{os.getpid()}/fd/{self.outside}', 'ip', 'netns', 'del',
+               self.name, check=False)
 
 
 def unit(name, address, image='hello'):
@@ -144,7 +148,8 @@ def unit(name, address, image='hello'):
 
 def many(count, prefix='u', third=2):
     """Units prefix1 ... prefixN from 10.77.third.1 on, 250 per /24."""
-    return ''.join(unit(f'{prefix}{i + 1}', f'10.77.{third + i // 250}.{i % 250 + 1}') for i in range(count))
+    return ''.join(unit(f'{prefix}{i + 1}', f'10.77.{third + i // 250}.{i % 250 + 1}')
+                   for i in range(count))
 
 
 class Jitsud:
@@ -162,13 +167,15 @@ class Jitsud:
         os.mkdir(self.dir + '/run', 0o755)
         # A run-dir is below /run, and that is a tmpfs on every Debian, but not in every container.
         output('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', self.dir + '/run')
-        self.write('jitsu.conf', CONF.format(address=ADDRESS, port=self.port, workers=workers, dir=self.dir, bridge=BRIDGE, more=more))
+        self.write('jitsu.conf', CONF.format(address=ADDRESS, port=self.port, workers=workers,
+                                             dir=self.dir, bridge=BRIDGE, more=more))
         self.write('example.zone', head + units)
         self.log = open(self.dir + '/out', 'w')
         self.start()
 
     def start(self):
-        self.process = pinned(self.cpu, [self.build + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf'], self.log)
+        command = [self.build + '/jitsud', '-f', '-c', self.dir + '/jitsu.conf']
+        self.process = pinned(self.cpu, command, self.log)
         try:
             first_answer(self)
         except BenchError:
@@ -199,7 +206,8 @@ class Jitsud:
         found = [d for d in every if 'spawn' in d]
         if len(found) < count:
             kinds = sorted({e['kind'] for e in events})
-            raise BenchError(f'{name}: {len(found)} recorded wakes instead of {count}, {len(every) - len(found)} without a start; events: {kinds}')
+            raise BenchError(f'{name}: {len(found)} recorded wakes instead of {count}, '
+                             f'{len(every) - len(found)} without a start; events: {kinds}')
         return found[-count:]
 
     def pids(self):
@@ -258,7 +266,8 @@ class Other:
         self.dir = tempfile.mkdtemp(prefix=f'jitsu-bench-{self.name}.', dir='/tmp')
         self.cpu = cpu
         with open(f'{self.dir}/{self.name}.conf', 'w') as f:
-            f.write(self.conf.format(address=ADDRESS, port=self.port, workers=workers, dir=self.dir))
+            f.write(self.conf.format(address=ADDRESS, port=self.port, workers=workers,
+                                     dir=self.dir))
         with open(f'{self.dir}/{self.name}.zone', 'w') as f:
             f.write(head + re.sub(r'^_jitsu.*\n', '', names, flags=re.M))
         self.start()
@@ -312,20 +321,23 @@ class Echo(Other):
 
 def pinned(cpu, command, log):
     """Starts a process, on one processor if one is given; its children inherit that."""
+    pin = None if cpu is None else lambda: os.sched_setaffinity(0, {cpu})
     return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                            preexec_fn=(lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None)
+                            preexec_fn=pin)
 
 
 def first_answer(server, name='ns', timeout=120):
     """Waits until a server answers for a name without an error."""
     question = b''.join(bytes([len(x)]) + x for x in full(name).encode().split(b'.'))
-    query = b'\x12\x34' + bytes([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + question + b'\0' + bytes([0, 1, 0, 1])
+    query = (b'\x12\x34' + bytes([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]) + question + b'\0'
+             + bytes([0, 1, 0, 1]))
     end = time.monotonic() + timeout
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(0.005)
         while time.monotonic() < end:
             if server.process.poll() is not None:
-                raise BenchError(f'{type(server).__name__} ended: ' + read(server.dir + '/out').decode(errors='replace')[-2000:])
+                raise BenchError(f'{type(server).__name__} ended: '
+                                 + read(server.dir + '/out').decode(errors='replace')[-2000:])
             try:
                 s.sendto(query, (ADDRESS, server.port))
                 answer = s.recv(4096)
@@ -351,7 +363,8 @@ def ask(*names, times=1, port=PORT, wait=10):
     rows = []
     for line in out.splitlines():
         name, us, rcode, answers = line.split()
-        rows.append((name, None, None, 0) if us == '-' else (name, float(us), int(rcode), int(answers)))
+        rows.append((name, None, None, 0) if us == '-'
+                    else (name, float(us), int(rcode), int(answers)))
     return rows
 
 
@@ -361,7 +374,8 @@ def good(rows):
 
 def retransmissions():
     """Segments that this namespace's TCP sent again, SYNs included."""
-    rows = [line.split() for line in read('/proc/thread-self/net/snmp').decode().splitlines() if line.startswith('Tcp:')]
+    rows = [line.split() for line in read('/proc/thread-self/net/snmp').decode().splitlines()
+            if line.startswith('Tcp:')]
     return int(rows[1][rows[0].index('RetransSegs')])
 
 
@@ -377,8 +391,10 @@ def switches(pids):
 
 
 def pss_bytes(pids):
-    return sum(1024 * int(re.search(r'^Pss:\s*(\d+)', read(f'/proc/{p}/smaps_rollup').decode(), re.M).group(1)) for p in pids)
+    rollups = [read(f'/proc/{p}/smaps_rollup').decode() for p in pids]
+    return sum(1024 * int(re.search(r'^Pss:\s*(\d+)', r, re.M).group(1)) for r in rollups)
 
 
 def cpu_ns(pids):
-    return sum(int(read(f'/proc/{p}/task/{t}/schedstat').split()[0]) for p in pids for t in os.listdir(f'/proc/{p}/task'))
+    return sum(int(read(f'/proc/{p}/task/{t}/schedstat').split()[0]) for p in pids
+               for t in os.listdir(f'/proc/{p}/task'))

@@ -20,7 +20,8 @@ def interval(values):
 
 
 def spread(values, scale=1000, unit='ms'):
-    return f'{median(values) / scale:.1f} {unit} ({min(values) / scale:.1f} to {max(values) / scale:.1f})'
+    return (f'{median(values) / scale:.1f} {unit} '
+            f'({min(values) / scale:.1f} to {max(values) / scale:.1f})')
 
 
 class Table:
@@ -31,7 +32,8 @@ class Table:
         """ok: None where there is no bar."""
         mark = '' if ok is None else 'ok' if ok else 'SHORT'
         self.rows.append((figure, value, bar, mark))
-        print(f'  {figure}: {value}{"; bar: " + bar if bar else ""}{"  " + mark if mark else ""}', flush=True)
+        print(f'  {figure}: {value}{"; bar: " + bar if bar else ""}{"  " + mark if mark else ""}',
+              flush=True)
 
     def show(self):
         head = ('figure', 'measured', 'bar', '')

@@ -2,8 +2,9 @@
 """ask.py unpack DIR            write DIR/zones/<id>.zone and DIR/zones.tsv (origin <tab> file)
 ask.py HOST PORT [MISSES]    ask every case over UDP (TCP when truncated) and print 'N agree of M'
 
-Needs Debian's python3-dnspython and /usr/bin/python3. Compared: rcode, AA, TC, the answer RRset and the authority
-section without TTLs; NS records at the zone's own apex in the authority section are optional."""
+Needs Debian's python3-dnspython and /usr/bin/python3. Compared: rcode, AA, TC, the answer RRset and
+the authority section without TTLs; NS records at the zone's own apex in the authority section are
+optional."""
 import gzip, json, os, select, socket, struct, sys, time
 here = os.path.dirname(os.path.abspath(__file__))
 
@@ -28,10 +29,12 @@ def normal(wire, origin):
         m = dns.message.from_wire(wire)
     except dns.exception.DNSException as e:
         return ['unparsable ' + type(e).__name__]
-    rrs = lambda section: sorted([rs.name.to_text().lower(), dns.rdatatype.to_text(rs.rdtype), rd.to_text().lower()]
+    rrs = lambda section: sorted([rs.name.to_text().lower(), dns.rdatatype.to_text(rs.rdtype),
+                                  rd.to_text().lower()]
                                  for rs in section for rd in rs)
     apex_ns = lambda rr: rr[1] == 'NS' and rr[0] == origin.lower()
-    return [dns.rcode.to_text(m.rcode()), int(bool(m.flags & dns.flags.AA)), int(bool(m.flags & dns.flags.TC)),
+    return [dns.rcode.to_text(m.rcode()), int(bool(m.flags & dns.flags.AA)),
+            int(bool(m.flags & dns.flags.TC)),
             rrs(m.answer), [rr for rr in rrs(m.authority) if not apex_ns(rr)]]
 
 
@@ -52,7 +55,8 @@ def ask(host, port, misses):
         while todo and len(waiting) < 32:
             i, tries = todo.pop()
             number = (number + 1) & 0xffff
-            q = struct.pack('>6H', number, 0, 1, 0, 0, 0) + dns.name.from_text(cases[i][2]).to_wire() \
+            q = struct.pack('>6H', number, 0, 1, 0, 0, 0) \
+                + dns.name.from_text(cases[i][2]).to_wire() \
                 + struct.pack('>2H', dns.rdatatype.from_text(cases[i][3]), 1)
             waiting[number] = (i, tries + 1, time.monotonic(), q)
             s.send(q)
@@ -85,4 +89,5 @@ if __name__ == '__main__':
     if sys.argv[1] == 'unpack':
         unpack(sys.argv[2])
     else:
-        sys.exit(ask(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else 'misses.txt'))
+        sys.exit(ask(sys.argv[1], int(sys.argv[2]),
+                     sys.argv[3] if len(sys.argv) > 3 else 'misses.txt'))

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""offline.py ORACLE [MISSES]    ask every case of the suite through a pipe to ORACLE (build/tests/conformance/oracle)
+"""offline.py ORACLE [MISSES]    ask every case of the suite through a pipe to ORACLE, which is
+                              build/tests/conformance/oracle
 
-The comparison is ask.py's; no server and no socket are involved.  Prints 'N agree of M', exits 0 when all agree."""
+The comparison is ask.py's; no server and no socket are involved.  Prints 'N agree of M', exits 0
+when all agree."""
 import gzip, json, os, struct, subprocess, sys, tempfile
 import dns.name, dns.rdatatype
 
@@ -24,11 +26,14 @@ def replies(oracle, listing, queries):
 def main():
     cases = [line.rstrip('\n').split('\t') for line in gzip.open(here + '/cases.tsv.gz', 'rt')]
     queries = [struct.pack('>6H', i & 0xffff, 0, 1, 0, 0, 0) + dns.name.from_text(case[2]).to_wire()
-               + struct.pack('>2H', dns.rdatatype.from_text(case[3]), 1) for i, case in enumerate(cases)]
+               + struct.pack('>2H', dns.rdatatype.from_text(case[3]), 1)
+               for i, case in enumerate(cases)]
     agree = 0
-    with tempfile.TemporaryDirectory() as tmp, open(sys.argv[2] if len(sys.argv) > 2 else os.devnull, 'w') as misses:
+    path = sys.argv[2] if len(sys.argv) > 2 else os.devnull
+    with tempfile.TemporaryDirectory() as tmp, open(path, 'w') as misses:
         ask.unpack(tmp)
-        for case, wire in zip(cases, replies(sys.argv[1], tmp + '/zones.tsv', queries), strict=True):
+        for case, wire in zip(cases, replies(sys.argv[1], tmp + '/zones.tsv', queries),
+                              strict=True):
             got, want = ask.normal(wire, case[1]), json.loads(case[4])
             agree += got == want
             if got != want:

@@ -1,6 +1,6 @@
 /*
- * mute.S: a PVH guest that does nothing at all, and answers nothing: no suspend request, no shutdown
- * request.  With the command line "x" it ends at once.
+ * mute.S: a PVH guest that does nothing at all, and answers nothing: no suspend request, no
+ * shutdown request.  With the command line "x" it ends at once.
  */
     .section .note.Xen, "a", @note
     .balign 4

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""compare.py ORIGIN=ZONEFILE... -- HOST@PORT HOST@PORT...: asks servers the same with DO, and prints where the first differs from all others.
+"""compare.py ORIGIN=ZONEFILE... -- HOST@PORT HOST@PORT...: asks servers the same with DO, and
+prints where the first differs from all others.
 
-Asked is every owner name of the files, names beside and below each, and their parents, for a dozen types. Compared: rcode, AA, TC, answer
-and authority sections as sets with TTLs. The servers must have the same signed zones. NS of the apex in the authority section is optional."""
+Asked is every owner name of the files, names beside and below each, and their parents, for a dozen
+types. Compared: rcode, AA, TC, answer and authority sections as sets with TTLs. The servers must
+have the same signed zones. NS of the apex in the authority section is optional."""
 import sys
 import dns.edns
 import dns.flags
@@ -35,17 +37,21 @@ def names(files):
 
 def sections(m, apexes):
     def rrs(section):
-        return sorted((rs.name.to_text().lower(), dns.rdatatype.to_text(rs.rdtype), rs.ttl, rd.to_text().lower())
+        return sorted((rs.name.to_text().lower(), dns.rdatatype.to_text(rs.rdtype), rs.ttl,
+                       rd.to_text().lower())
                       for rs in section for rd in rs)
 
     def apex_ns(rr):
-        return (rr[1] == "NS" or "rrsig ns " in rr[3] or rr[3].startswith("ns ")) and rr[0] in apexes
-    return (dns.rcode.to_text(m.rcode()), bool(m.flags & dns.flags.AA), bool(m.flags & dns.flags.TC), rrs(m.answer),
+        return (rr[1] == "NS" or "rrsig ns " in rr[3]
+                or rr[3].startswith("ns ")) and rr[0] in apexes
+    return (dns.rcode.to_text(m.rcode()), bool(m.flags & dns.flags.AA),
+            bool(m.flags & dns.flags.TC), rrs(m.answer),
             [rr for rr in rrs(m.authority) if not apex_ns(rr)])
 
 
 def short(rrs, without):
-    return [f"{rr[0]} {rr[2]} {rr[1]} {rr[3][:40]}" for rr in rrs if rr not in without and rr[1] != "RRSIG"] or len(set(rrs) - set(without))
+    shown = [rr for rr in rrs if rr not in without and rr[1] != "RRSIG"]
+    return [f"{rr[0]} {rr[2]} {rr[1]} {rr[3][:40]}" for rr in shown] or len(set(rrs) - set(without))
 
 
 def main():
@@ -56,7 +62,9 @@ def main():
     for name in names(files):
         for rdtype in TYPES:
             q = dns.message.make_query(name, rdtype, want_dnssec=True, payload=4096)
-            got = [sections(dns.query.tcp(q, w.split("@")[0], port=int(w.split("@")[1]), timeout=30), apexes) for w in where]
+            got = []
+            for host, port in (w.split("@") for w in where):
+                got.append(sections(dns.query.tcp(q, host, port=int(port), timeout=30), apexes))
             asked += 1
             if got[0] in got[1:]:
                 continue
@@ -67,7 +75,8 @@ def main():
             for other in got[1:]:
                 print("  other:", other[:3])
                 for i in (3, 4):
-                    print("    only the first:", short(got[0][i], other[i]), " only the other:", short(other[i], got[0][i]))
+                    print("    only the first:", short(got[0][i], other[i]), " only the other:",
+                          short(other[i], got[0][i]))
     print(f"{asked} asked, {differ} differ")
     return 0 if differ == 0 and asked > 500 else 1
 

@@ -27,7 +27,8 @@ def opt(size=1232, ext=0, version=0, flags=0, options=b"", owner=b"\0"):
 
 
 def query(qname, qtype=A, qid=0x1234, edns=True, flags=0):
-    return header(qid, flags, ar=1 if edns else 0) + question(qname, qtype) + (opt() if edns else b"")
+    return (header(qid, flags, ar=1 if edns else 0) + question(qname, qtype)
+            + (opt() if edns else b""))
 
 
 def udp(dst="10.77.0.1", port=PORT, src=None):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""reorder.py: an HTTP client with a TCP of its own, that sends its request in small segments, in a wrong order, some twice.
+"""reorder.py: an HTTP client with a TCP of its own, that sends its request in small segments, in a
+wrong order, some twice.
 
 usage: reorder.py SOURCE DESTINATION PORT SEED
 
-It loses every third segment of the reply once. The kernel must not answer for it: RSTs from PORT are to be dropped.
-Prints the reply; exit 1 after 60 s without all of it."""
+It loses every third segment of the reply once. The kernel must not answer for it: RSTs from PORT
+are to be dropped.  Prints the reply; exit 1 after 60 s without all of it."""
 import random
 import socket
 import struct
@@ -12,7 +13,8 @@ import sys
 import time
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
-REQUEST = b"GET / HTTP/1.1\r\nHost: www.example.test\r\nX-Long: " + b"x" * 300 + b"\r\nConnection: close\r\n\r\n"
+REQUEST = (b"GET / HTTP/1.1\r\nHost: www.example.test\r\nX-Long: " + b"x" * 300
+           + b"\r\nConnection: close\r\n\r\n")
 
 
 def checksum(data):
@@ -33,10 +35,12 @@ class Client:
         self.seq, self.ack = 0xFFFFFFFF - 50, 0  # wraps within the request
 
     def send(self, seq, flags, data=b"", options=b""):
-        head = struct.pack("!HHIIBBHHH", self.port, 80, seq & 0xFFFFFFFF, self.ack, (20 + len(options)) // 4 << 4, flags, 64000, 0, 0)
+        head = struct.pack("!HHIIBBHHH", self.port, 80, seq & 0xFFFFFFFF, self.ack,
+                           (20 + len(options)) // 4 << 4, flags, 64000, 0, 0)
         segment = head + options + data
         total = checksum(self.pseudo + struct.pack("!HH", 6, len(segment)) + segment)
-        self.raw.sendto(segment[:16] + struct.pack("!H", total) + segment[18:], (self.destination, 0))
+        self.raw.sendto(segment[:16] + struct.pack("!H", total) + segment[18:],
+                        (self.destination, 0))
 
     def receive(self):
         """The next segment for our port as (sequence, flags, data), or None after a while."""

@@ -1,4 +1,5 @@
-"""xenstore: as much of a xenstored as jitsu-xen-vif needs: `xenstore.py SOCKET DIRECTORY`, each key a file there, slashes as percent signs."""
+"""xenstore: as much of a xenstored as jitsu-xen-vif needs: `xenstore.py SOCKET DIRECTORY`, each key
+a file there, slashes as percent signs."""
 import os
 import socket
 import struct
