@@ -31,11 +31,11 @@ enum msg_type {
 	MSG_SOCKETS,     /* .sockets; n descriptors */
 	MSG_BOARD,       /* .board; descriptors: board state (read), board use (write), counters (write) */
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
-	/* warden → dns: zones.  Images and bindings of one generation, then the commit that swaps them in. */
-	MSG_IMAGE,       /* .image; 1 descriptor: a sealed zone image */
+	/* warden → dns: zones.  Zimages and bindings of one generation, then the commit that swaps them in. */
+	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
 	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed file of bindings, unit numbers, and names of zones that are not loaded */
 	/* dns → warden */
-	MSG_COMMITTED,   /* .commit: the generation is served; older images are unmapped */
+	MSG_COMMITTED,   /* .commit: the generation is served; older zimages are unmapped */
 	MSG_WAKE,        /* .wake: somebody asked for a unit that is not awake */
 	MSG_ANSWERED,    /* .answered: the held queries of a wake were answered */
 	/* warden → dns */
@@ -60,7 +60,7 @@ enum msg_type {
 	MSG_WANT_INCLUDE,/* .include: open this file for me */
 	MSG_COMPILING,   /* .compiling: this zone is next, whatever becomes of it */
 	MSG_FINDING,     /* .finding: an error in a zone */
-	MSG_COMPILED,    /* .compiled; 1 descriptor: the image of the zones that loaded (none when all failed) */
+	MSG_COMPILED,    /* .compiled; 1 descriptor: the zimage of the zones that loaded (none when all failed) */
 
 	/* any child → warden: shown to an operator, escaped and cut; never parsed */
 	MSG_LOG,         /* .log */
@@ -115,10 +115,10 @@ enum msg_sign {
 	SIGN_COUNT
 };
 
-/* One row of a commit: zone `zone` of image `image` is served; its units are number[first_unit + its own index].  */
+/* One row of a commit: zone `zone` of zimage `zimage` is served; its units are number[first_unit + its own index].  */
 struct msg_binding {
-	uint32_t image;      /* id given by MSG_IMAGE */
-	uint32_t zone;       /* index within the image */
+	uint32_t zimage;     /* id given by MSG_ZIMAGE */
+	uint32_t zone;       /* index within the zimage */
 	uint32_t nunits;     /* length of the zone's unit table, for the check */
 	uint32_t first_unit; /* index into the array of unit numbers behind the bindings; see MSG_COMMIT */
 };
@@ -165,7 +165,7 @@ struct msg {
 		struct {
 			uint32_t id;
 			uint32_t zones;
-		} image;
+		} zimage;
 		struct {
 			uint64_t generation;
 			uint32_t bindings;       /* rows of struct msg_binding at offset 0 of the descriptor */

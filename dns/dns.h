@@ -2,8 +2,8 @@
  * dns: everything that knows DNS, behind one header.
  *
  * Two children live here: `zones`, which parses master files and compiles them into a sealed zone
- * image, and `dns`, which answers queries from images and asks the warden for units.  The warden
- * itself never parses DNS data; it reads only the unit table of an image, through the functions
+ * zimage, and `dns`, which answers queries from zimages and asks the warden for units.  The warden
+ * itself never parses DNS data; it reads only the unit table of a zimage, through the functions
  * below, which check every offset because the compiler's input is not ours.
  *
  * Errors: enum err with a message; findings in zone files go to a struct report with file and line.
@@ -29,7 +29,7 @@ int zones_main(int fd);
 
 /*
  * Compiles one zone in this process, for `jitsud -n` and `jitsu check` (the caller's own privileges, $INCLUDE resolved against the
- * file's directory and confined to it).  `origin` is text; `units_path` may be NULL (mappings stand in the zone itself).  *image_fd is a sealed image
+ * file's directory and confined to it).  `origin` is text; `units_path` may be NULL (mappings stand in the zone itself).  *zimage_fd is a sealed zimage
  * with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
  */
 struct dns_zone_limits {
@@ -38,17 +38,17 @@ struct dns_zone_limits {
 };
 
 enum err dns_compile_within(const char *origin, const char *path, const char *units_path,
-    const struct dns_zone_limits *limits, int *image_fd, struct report *r);
+    const struct dns_zone_limits *limits, int *zimage_fd, struct report *r);
 /* The same without limits. */
-enum err dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r);
+enum err dns_compile_file(const char *origin, const char *path, const char *units_path, int *zimage_fd, struct report *r);
 
-/* ---- the warden's view of an image ---- */
+/* ---- the warden's view of a zimage ---- */
 
-struct dns_image;
+struct dns_zimage;
 
-/* Maps and checks an image; the descriptor may be closed afterwards. */
-enum err dns_image_open(int fd, struct dns_image **img, struct errmsg *m);
-void dns_image_close(struct dns_image *img);   /* NULL is allowed */
+/* Maps and checks a zimage; the descriptor may be closed afterwards. */
+enum err dns_zimage_open(int fd, struct dns_zimage **zimage, struct errmsg *m);
+void dns_zimage_close(struct dns_zimage *zimage);   /* NULL is allowed */
 
 struct dns_zone_info {
 	char origin[LIMIT_NAME_TEXT];   /* lower case, no final dot; "." for the root */
@@ -57,8 +57,8 @@ struct dns_zone_info {
 	uint32_t names, records, units;
 };
 
-uint32_t dns_image_zones(const struct dns_image *img);
-enum err dns_image_zone(const struct dns_image *img, uint32_t zone, struct dns_zone_info *info, struct errmsg *m);
+uint32_t dns_zimage_zones(const struct dns_zimage *zimage);
+enum err dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info, struct errmsg *m);
 
 /* One mapping: the TXT record at _jitsu.<owner>, and the addresses at <owner>. */
 #define DNS_UNIT_STRINGS 32
@@ -70,7 +70,7 @@ struct dns_unit {
 	uint32_t ttl;                     /* the smallest of the address RRsets' TTLs, in seconds; the mapping's own when there are none */
 	unsigned nstrings;
 	struct {
-		const char *data;             /* points into the image; not terminated */
+		const char *data;             /* points into the zimage; not terminated */
 		uint8_t len;
 	} strings[DNS_UNIT_STRINGS];      /* `key=value`, as written; RFC 6763 section 6.3 */
 	char file[256];                   /* where the mapping stands */
@@ -78,12 +78,12 @@ struct dns_unit {
 };
 
 /* Fills in unit `i` of zone `zone`; the owner is any name that DNS allows: which names a unit may have is the caller's check. */
-enum err dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m);
+enum err dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m);
 
 /*
- * Prints zone `zone` of a sealed image as a master file: what is served, the SOA first, every name in full; mappings are not among it.
+ * Prints zone `zone` of a sealed zimage as a master file: what is served, the SOA first, every name in full; mappings are not among it.
  * Whether it could be written, ferror(f) says.
  */
-enum err dns_image_print(int fd, uint32_t zone, FILE *f, struct errmsg *m);
+enum err dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m);
 
 #endif

@@ -218,7 +218,7 @@ refer(struct answer *a, const struct znode *n)
 	if (a->parts != REPLY_DATA && !put_ds(a, n, &cut))
 		return truncated(a);
 	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
-		size_t len = zname_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
+		size_t len = zimage_name_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
 
 		dns_name_lower(target, stored, len);
 		if (!put_glue(a, &cut, target, len))
@@ -254,7 +254,7 @@ follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *
 
 	if (!put_match(a, l, set))
 		return truncated(a);
-	len = zname_expand(set->wire + ZRR_FIXED, owner, owner_len, target, &used);
+	len = zimage_name_expand(set->wire + ZRR_FIXED, owner, owner_len, target, &used);
 	return go_to(a, target, len);
 }
 

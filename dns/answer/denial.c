@@ -94,7 +94,7 @@ nsec_cover(struct proof *p, const uint8_t *name, const struct dns_labels *labels
 	const uint64_t *keys = zone_at(p->z, p->z->order_keys);
 	uint32_t low = 0, high = p->z->norder;   /* low is at or before the name: the apex is first */
 	unsigned n = labels->n - p->z->origin_labels;
-	uint64_t key = n > 0 ? zorder_key(name + labels->off[n - 1]) : 0;
+	uint64_t key = n > 0 ? zimage_order_key(name + labels->off[n - 1]) : 0;
 
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;

@@ -147,7 +147,7 @@ put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *sto
 			return put_bytes(w, stored, labels) && put_pointer(w, DNS_MESSAGE_HEADER + w->q->qname_len - suffix);
 		}
 	}
-	len = zname_expand(stored, o->stored, o->stored_len, name, used);
+	len = zimage_name_expand(stored, o->stored, o->stored_len, name, used);
 	return put_name(w, name, len);
 }
 

@@ -1,4 +1,4 @@
-/* zimages: zone images by id, and sets of zones made from them. */
+/* zimages: zone zimages by id, and sets of zones made from them. */
 #include "dns/answer/zimages.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "base/memfd.h"
 
 static void
-drop_unused(struct images *im)
+drop_unused(struct zimages *im)
 {
 	uint32_t kept = 0;
 
@@ -21,8 +21,8 @@ drop_unused(struct images *im)
 	im->n = kept;
 }
 
-static struct images_row *
-find(struct images *im, uint32_t id)
+static struct zimages_row *
+find(struct zimages *im, uint32_t id)
 {
 	for (uint32_t i = 0; i < im->n; i++)
 		if (im->rows[i].id == id)
@@ -31,38 +31,38 @@ find(struct images *im, uint32_t id)
 }
 
 enum err
-images_add(struct images *im, uint32_t id, int fd, struct errmsg *m)
+zimages_add(struct zimages *im, uint32_t id, int fd, struct errmsg *m)
 {
-	struct images_row *grown;
+	struct zimages_row *grown;
 	struct dns_mapped *map = NULL;
 	enum err e;
 
 	if (find(im, id) != NULL)
-		return err_set(m, ERR_EXISTS, "image %u is here already", id);
+		return err_set(m, ERR_EXISTS, "zimage %u is here already", id);
 	grown = realloc(im->rows, (im->n + 1) * sizeof(*grown));
 	if (grown == NULL)
-		return err_set(m, ERR_NOMEM, "image %u: out of memory", id);
+		return err_set(m, ERR_NOMEM, "zimage %u: out of memory", id);
 	im->rows = grown;
 	if ((e = dns_mapped_open(fd, true, &map, m)) != ERR_OK)
 		return e;
-	im->rows[im->n++] = (struct images_row){ .id = id, .map = map };
+	im->rows[im->n++] = (struct zimages_row){ .id = id, .map = map };
 	return ERR_OK;
 }
 
-/* Translates image ids into indices, and checks unit numbers, which index the board. */
+/* Translates zimage ids into indices, and checks unit numbers, which index the board. */
 static enum err
-bindings_check(struct images *im, struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
+bindings_check(struct zimages *im, struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
     uint32_t capacity, struct errmsg *m)
 {
 	for (uint32_t i = 0; i < im->n; i++)
 		im->rows[i].used = false;
 	for (uint32_t i = 0; i < nrows; i++) {
-		struct images_row *row = find(im, rows[i].image);
+		struct zimages_row *row = find(im, rows[i].zimage);
 
 		if (row == NULL)
-			return err_set(m, ERR_PROTO, "binding %u names image %u, which was not sent", i, rows[i].image);
+			return err_set(m, ERR_PROTO, "binding %u names zimage %u, which was not sent", i, rows[i].zimage);
 		row->used = true;
-		rows[i].image = (uint32_t)(row - im->rows);
+		rows[i].zimage = (uint32_t)(row - im->rows);
 	}
 	for (uint32_t i = 0; i < nnumbers; i++)
 		if (numbers[i] >= capacity && numbers[i] != MSG_UNIT_NONE)
@@ -71,7 +71,7 @@ bindings_check(struct images *im, struct msg_binding *rows, uint32_t nrows, cons
 }
 
 static enum err
-set_make(struct images *im, const struct msg *commit, const void *data, size_t size, uint32_t capacity,
+set_make(struct zimages *im, const struct msg *commit, const void *data, size_t size, uint32_t capacity,
     struct dns_zoneset **set, struct errmsg *m)
 {
 	size_t rows_size = (size_t)commit->commit.bindings * sizeof(struct msg_binding);
@@ -109,7 +109,7 @@ out:
 }
 
 enum err
-images_set_make(struct images *im, const struct msg *commit, int fd, uint32_t capacity, struct dns_zoneset **set,
+zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t capacity, struct dns_zoneset **set,
     struct errmsg *m)
 {
 	static const uint32_t nothing;
@@ -128,7 +128,7 @@ images_set_make(struct images *im, const struct msg *commit, int fd, uint32_t ca
 }
 
 void
-images_settle(struct images *im, bool accepted)
+zimages_settle(struct zimages *im, bool accepted)
 {
 	for (uint32_t i = 0; i < im->n; i++) {
 		if (accepted)
@@ -140,10 +140,10 @@ images_settle(struct images *im, bool accepted)
 }
 
 void
-images_clear(struct images *im)
+zimages_clear(struct zimages *im)
 {
 	for (uint32_t i = 0; i < im->n; i++)
 		dns_mapped_unref(im->rows[i].map);
 	free(im->rows);
-	*im = (struct images){ .rows = NULL };
+	*im = (struct zimages){ .rows = NULL };
 }

@@ -24,7 +24,7 @@ dns_mapped_open(int fd, bool checked, struct dns_mapped **out, struct errmsg *m)
 
 	*out = NULL;
 	if (map == NULL)
-		return err_set(m, ERR_NOMEM, "zone image");
+		return err_set(m, ERR_NOMEM, "zimage");
 	atomic_init(&map->refs, 1);
 	e = memfd_map_sealed(fd, &map->map, &map->size, m);
 	if (e == ERR_OK)
@@ -84,9 +84,9 @@ set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, str
 {
 	const struct zone_head *z;
 
-	if (row->image >= set->nmaps || row->zone >= zimage_zones(set->maps[row->image]->map))
-		return err_set(m, ERR_PROTO, "binding %u: image %u has no zone %u", i, row->image, row->zone);
-	z = zimage_zone(set->maps[row->image]->map, row->zone);
+	if (row->zimage >= set->nmaps || row->zone >= zimage_zones(set->maps[row->zimage]->map))
+		return err_set(m, ERR_PROTO, "binding %u: zimage %u has no zone %u", i, row->zimage, row->zone);
+	z = zimage_zone(set->maps[row->zimage]->map, row->zone);
 	if (row->nunits != z->nunits || row->first_unit > set->nnumbers || row->nunits > set->nnumbers - row->first_unit)
 		return err_set(m, ERR_PROTO, "binding %u: %u units from %u on do not fit %u units and %u numbers", i,
 		    row->nunits, row->first_unit, z->nunits, set->nnumbers);

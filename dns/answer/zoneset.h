@@ -39,7 +39,7 @@ struct dns_zoneset {
 
 /*
  * Maps a sealed zimage and checks all of it, so that nothing on the answer path needs to check an
- * offset again.  With `checked` the warden has done that (dns_image_open, of the same sealed file)
+ * offset again.  With `checked` the warden has done that (dns_zimage_open, of the same sealed file)
  * and only its head is looked at: the check of a million names takes some 50 ms, in which nobody is
  * answered.
  */
@@ -47,7 +47,7 @@ enum err dns_mapped_open(int fd, bool checked, struct dns_mapped **map, struct e
 void dns_mapped_unref(struct dns_mapped *map);
 
 /*
- * A new set from bindings: rows[i].image indexes `maps` (nmaps of them).  Takes its own references.
+ * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them).  Takes its own references.
  * numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
  */
 enum err dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps,

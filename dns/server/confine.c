@@ -12,7 +12,7 @@ static const struct sandbox_call calls[] = {
 	SANDBOX_CALL(accept4, "TCP connections"),
 	SANDBOX_CALL(recvfrom, "TCP queries"),
 	SANDBOX_CALL_IF(sendto, 4, 0, "TCP replies, which name no address"),
-	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "the seals of a handed-over zone image"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "the seals of a handed-over zimage"),
 };
 
 enum err

@@ -103,7 +103,7 @@ stop(struct server *s)
 		worker_clear(&s->workers[i]);
 	free(s->workers);
 	dns_zoneset_free(s->set);
-	images_clear(&s->images);
+	zimages_clear(&s->zimages);
 	board_clear(&s->board);
 }
 

@@ -110,7 +110,7 @@ struct server {
 	struct board board;
 	struct worker *workers;
 	pthread_barrier_t gate;                         /* until the process is confined */
-	struct images images;
+	struct zimages zimages;
 	struct dns_zoneset *set;                        /* the newest */
 };
 

@@ -77,9 +77,9 @@ static enum err
 commit(struct server *s, const struct msg *msg, int fd, struct errmsg *m)
 {
 	struct dns_zoneset *set = NULL;
-	enum err e = images_set_make(&s->images, msg, fd, s->board.capacity, &set, m);
+	enum err e = zimages_set_make(&s->zimages, msg, fd, s->board.capacity, &set, m);
 
-	images_settle(&s->images, e == ERR_OK);
+	zimages_settle(&s->zimages, e == ERR_OK);
 	if (e != ERR_OK)
 		return e;
 	if (s->run) {
@@ -207,13 +207,13 @@ on_board(struct server *s, const struct letter *l, struct errmsg *m)
 }
 
 static enum err
-on_image(struct server *s, const struct letter *l, struct errmsg *m)
+on_zimage(struct server *s, const struct letter *l, struct errmsg *m)
 {
-	uint32_t id = l->msg->image.id;
+	uint32_t id = l->msg->zimage.id;
 
 	if (l->nfds != 1)
-		return err_set(m, ERR_PROTO, "image %u came with %u descriptors", id, l->nfds);
-	return images_add(&s->images, id, l->fds[0], m);
+		return err_set(m, ERR_PROTO, "zimage %u came with %u descriptors", id, l->nfds);
+	return zimages_add(&s->zimages, id, l->fds[0], m);
 }
 
 static enum err
@@ -261,7 +261,7 @@ static const struct {
 	[MSG_SOCKETS] = { on_sockets, true, false },
 	[MSG_BOARD] = { on_board, true, false },
 	[MSG_RUN] = { on_run, true, false },
-	[MSG_IMAGE] = { on_image, true, true },
+	[MSG_ZIMAGE] = { on_zimage, true, true },
 	[MSG_COMMIT] = { on_commit, true, true },
 	[MSG_WOKEN] = { on_woken, false, true },
 };

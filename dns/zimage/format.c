@@ -1,4 +1,4 @@
-/* format: names in stored RDATA, and the check of a whole image. */
+/* format: names in stored RDATA, and the check of a whole zimage. */
 #include "dns/zimage/format.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #define POINTER_BASE 12        /* where the question's name begins in a message */
 
 size_t
-zname_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
+zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
 {
 	size_t labels = 0, off;
 
@@ -28,7 +28,7 @@ zname_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint
 }
 
 size_t
-zname_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
+zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
 {
 	size_t labels = 0, off, at = 0;
 
@@ -48,7 +48,7 @@ zname_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t ow
 		if (at != off || at + 1 >= owner_len || labels + owner_len - off > DNS_WIRE_NAME)
 			return 0;
 	}
-	return zname_expand(stored, owner, owner_len, name, used);
+	return zimage_name_expand(stored, owner, owner_len, name, used);
 }
 
 /* ---- checks ---- */
@@ -65,7 +65,7 @@ struct check {
 static enum err
 bad(const struct check *c, const void *at, const char *what)
 {
-	return err_set(c->m, ERR_PROTO, "zone image: %s at byte %zu", what, (size_t)((const uint8_t *)at - c->base));
+	return err_set(c->m, ERR_PROTO, "zimage: %s at byte %zu", what, (size_t)((const uint8_t *)at - c->base));
 }
 
 /* Do `count` elements of `size` bytes at `ref` lie within the zone? */
@@ -93,7 +93,7 @@ check_record(const struct check *c, const uint8_t *rr, size_t avail, uint16_t ty
 	if (layout.names > 0)
 		owner_len = znode_owner(c->z, node, owner);
 	for (unsigned i = 0; i < layout.names; i++, done += used)
-		if (zname_check(rr + done, rdlen - done, owner, owner_len, name, &used) == 0)
+		if (zimage_name_check(rr + done, rdlen - done, owner, owner_len, name, &used) == 0)
 			return bad(c, rr + done, "malformed name");
 	if ((type == DNS_T_CNAME && done != rdlen) || (type == DNS_T_DNAME && (rdlen == 0 || dns_name_len(rr, rdlen) != rdlen)))
 		return bad(c, rr, "malformed alias");
@@ -365,7 +365,7 @@ check_zone(const struct zone_head *z, struct errmsg *m)
 		return bad(&c, z, "wrong number of labels in the origin");
 	c.starts = calloc((z->nodes_end - z->nodes) / 64 + 1, sizeof(*c.starts));
 	if (c.starts == NULL)
-		return err_set(m, ERR_NOMEM, "checking a zone image");
+		return err_set(m, ERR_NOMEM, "checking a zimage");
 	e = check_negative(&c);
 	if (e == ERR_OK)
 		e = check_nodes(&c);
@@ -385,11 +385,11 @@ zimage_check_head(const void *map, size_t size, struct errmsg *m)
 	const struct zimage_head *h = map;
 
 	if (size < sizeof(*h) || h->magic != ZIMAGE_MAGIC)
-		return err_set(m, ERR_PROTO, "zone image: not one");
+		return err_set(m, ERR_PROTO, "zimage: not one");
 	if (h->version != ZIMAGE_VERSION)
-		return err_set(m, ERR_PROTO, "zone image: version %u, this program reads %u", h->version, ZIMAGE_VERSION);
+		return err_set(m, ERR_PROTO, "zimage: version %u, this program reads %u", h->version, ZIMAGE_VERSION);
 	if (h->size != size || h->dir % 8 != 0 || h->dir > size || h->nzones > (size - h->dir) / sizeof(struct zimage_dir))
-		return err_set(m, ERR_PROTO, "zone image: damaged or cut (%zu bytes, written as %llu)", size,
+		return err_set(m, ERR_PROTO, "zimage: damaged or cut (%zu bytes, written as %llu)", size,
 		    (unsigned long long)h->size);
 	return ERR_OK;
 }
@@ -408,10 +408,10 @@ zimage_check(const void *map, size_t size, struct errmsg *m)
 		const struct zone_head *z;
 
 		if (d[i].offset % 8 != 0 || d[i].offset > size || d[i].size > size - d[i].offset || d[i].size < sizeof(*z))
-			return err_set(m, ERR_PROTO, "zone image: zone %u lies outside of it", i);
+			return err_set(m, ERR_PROTO, "zimage: zone %u lies outside of it", i);
 		z = zimage_zone(map, i);
 		if (z->size != d[i].size)
-			return err_set(m, ERR_PROTO, "zone image: zone %u is cut", i);
+			return err_set(m, ERR_PROTO, "zimage: zone %u is cut", i);
 		if ((e = check_zone(z, m)) != ERR_OK)
 			return e;
 	}

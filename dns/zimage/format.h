@@ -1,9 +1,9 @@
 /*
  * format: the format of compiled zones.
  *
- * An image file is a head, zones one behind the other, and a directory.  A zone is position independent by itself: whatever it refers to is
- * a zref, counted in 4-byte words from its own beginning, so that zones of several images are served side by side and one can be
- * recompiled alone.  Host byte order: an image never leaves the machine.
+ * A zimage file is a head, zones one behind the other, and a directory.  A zone is position independent by itself: whatever it refers to is
+ * a zref, counted in 4-byte words from its own beginning, so that zones of several zimages are served side by side and one can be
+ * recompiled alone.  Host byte order: a zimage never leaves the machine.
  *
  *     zone_head  origin  nodes ...  slots  negative SOA  units  strings  order  order keys
  *
@@ -46,7 +46,7 @@ struct zimage_dir {
 	uint64_t offset, size;                 /* of a zone, in bytes; multiples of 8 */
 };
 
-enum zone_flag { ZONE_NSEC = 1, ZONE_NSEC3 = 2, ZONE_ABSENT = 4 /* configured, but not loaded: never in an image */ };
+enum zone_flag { ZONE_NSEC = 1, ZONE_NSEC3 = 2, ZONE_ABSENT = 4 /* configured, but not loaded: never in a zimage */ };
 
 struct zone_head {
 	uint32_t magic, version;
@@ -66,7 +66,7 @@ struct zone_head {
 	zref strings, strings_end;             /* file names and mapping strings */
 	uint32_t norder;
 	zref order;                            /* zref[norder]: owners of NSEC, or of NSEC3, in canonical order */
-	zref order_keys;                       /* uint64_t[norder]: zorder_key of each */
+	zref order_keys;                       /* uint64_t[norder]: zimage_order_key of each */
 	uint16_t nsec3_iterations;
 	uint8_t nsec3_algorithm, nsec3_salt_len;
 	zref nsec3_salt;
@@ -189,7 +189,7 @@ znode_order(const struct znode *n)
  * order of their keys; those with equal ones have to be compared.
  */
 static inline uint64_t
-zorder_key(const uint8_t *label)
+zimage_order_key(const uint8_t *label)
 {
 	unsigned n = label[0] < 8 ? label[0] : 8;
 	uint64_t key = 0;
@@ -241,18 +241,18 @@ zhash_slot(uint64_t h, uint32_t nslots)
 
 /*
  * A name as it stands in an RRset's RDATA: labels, then the root or a pointer 12 + offset into `owner`.  Writes it in full, in its
- * own case, and returns the length; *used is what it took in the RDATA.  For checked images only.
+ * own case, and returns the length; *used is what it took in the RDATA.  For checked zimages only.
  */
-size_t zname_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used);
+size_t zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used);
 
 /* The same for data that nobody checked: 0 when it leaves stored[0..avail), does not point at a label of `owner`, or is too long. */
-size_t zname_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME],
+size_t zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME],
     size_t *used);
 
 /* Everything that readers rely on.  The file may come from a confined child that was captured. */
 enum err zimage_check(const void *map, size_t size, struct errmsg *m);
 
-/* That alone of it which tells an image of ours, whole, from anything else. */
+/* That alone of it which tells a zimage of ours, whole, from anything else. */
 enum err zimage_check_head(const void *map, size_t size, struct errmsg *m);
 
 static inline uint32_t

@@ -1,4 +1,4 @@
-/* view: the warden's view of a zone image. */
+/* view: the warden's view of a zimage. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -8,60 +8,60 @@
 #include "dns/zimage/rdata.h"
 #include "dns/zimage/format.h"
 
-struct dns_image {
+struct dns_zimage {
 	const void *map;
 	size_t size;
 };
 
 enum err
-dns_image_open(int fd, struct dns_image **out, struct errmsg *m)
+dns_zimage_open(int fd, struct dns_zimage **out, struct errmsg *m)
 {
-	struct dns_image *img = calloc(1, sizeof(*img));
+	struct dns_zimage *zimage = calloc(1, sizeof(*zimage));
 	enum err e;
 
 	*out = NULL;
-	if (img == NULL)
-		return err_set(m, ERR_NOMEM, "zone image");
-	if ((e = memfd_map_sealed(fd, &img->map, &img->size, m)) == ERR_OK)
-		e = zimage_check(img->map, img->size, m);
+	if (zimage == NULL)
+		return err_set(m, ERR_NOMEM, "zimage");
+	if ((e = memfd_map_sealed(fd, &zimage->map, &zimage->size, m)) == ERR_OK)
+		e = zimage_check(zimage->map, zimage->size, m);
 	if (e != ERR_OK) {
-		dns_image_close(img);
+		dns_zimage_close(zimage);
 		return e;
 	}
-	*out = img;
+	*out = zimage;
 	return ERR_OK;
 }
 
 void
-dns_image_close(struct dns_image *img)
+dns_zimage_close(struct dns_zimage *zimage)
 {
-	if (img == NULL)
+	if (zimage == NULL)
 		return;
-	if (img->map != NULL)
-		(void)munmap((void *)(uintptr_t)img->map, img->size);   /* cannot fail for a mapping of ours */
-	free(img);
+	if (zimage->map != NULL)
+		(void)munmap((void *)(uintptr_t)zimage->map, zimage->size);   /* cannot fail for a mapping of ours */
+	free(zimage);
 }
 
 uint32_t
-dns_image_zones(const struct dns_image *img)
+dns_zimage_zones(const struct dns_zimage *zimage)
 {
-	return zimage_zones(img->map);
+	return zimage_zones(zimage->map);
 }
 
 static enum err
-zone_get(const struct dns_image *img, uint32_t zone, const struct zone_head **z, struct errmsg *m)
+zone_get(const struct dns_zimage *zimage, uint32_t zone, const struct zone_head **z, struct errmsg *m)
 {
-	if (zone >= zimage_zones(img->map))
-		return err_set(m, ERR_RANGE, "the image has %u zones, there is no zone %u", zimage_zones(img->map), zone);
-	*z = zimage_zone(img->map, zone);
+	if (zone >= zimage_zones(zimage->map))
+		return err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u", zimage_zones(zimage->map), zone);
+	*z = zimage_zone(zimage->map, zone);
 	return ERR_OK;
 }
 
 enum err
-dns_image_zone(const struct dns_image *img, uint32_t zone, struct dns_zone_info *info, struct errmsg *m)
+dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info, struct errmsg *m)
 {
 	const struct zone_head *z = NULL;
-	enum err e = zone_get(img, zone, &z, m);
+	enum err e = zone_get(zimage, zone, &z, m);
 
 	if (e != ERR_OK)
 		return e;
@@ -95,7 +95,7 @@ unit_addrs(struct dns_unit *u, const struct znode *n, uint16_t type, uint8_t fam
 }
 
 enum err
-dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m)
+dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m)
 {
 	const struct zone_head *z = NULL;
 	const struct zunit *zu;
@@ -103,7 +103,7 @@ dns_image_unit(const struct dns_image *img, uint32_t zone, uint32_t i, struct dn
 	const uint8_t *strings;
 	uint8_t owner[DNS_WIRE_NAME];
 	bool has4, has6;
-	enum err e = zone_get(img, zone, &z, m);
+	enum err e = zone_get(zimage, zone, &z, m);
 
 	if (e != ERR_OK)
 		return e;

@@ -23,7 +23,7 @@
 
 /* Memory, time, the channel and exit are added by sandbox_filter. */
 static const struct sandbox_call calls[] = {
-	SANDBOX_CALL(ftruncate, "the image grows"),
+	SANDBOX_CALL(ftruncate, "the zimage grows"),
 	SANDBOX_CALL(getrandom, "a seed for each zone's hash table; malloc's own"),
 	SANDBOX_CALL(lseek, "libc ends its streams"),
 	SANDBOX_CALL(sysinfo, "qsort of more than a kilobyte asks how much memory there is"),

@@ -145,7 +145,7 @@ check_unit(struct ztree *t, struct tunit *u)
 }
 
 enum err
-ztree_check(struct ztree *t)
+zcheck_tree(struct ztree *t)
 {
 	if (t->nomem) {
 		if (t->budget == NULL || t->budget->spent == ZBUDGET_LEFT)

@@ -1,4 +1,4 @@
-/* zcompile: one zone from open files into an image, and dns_compile_file, which opens them. */
+/* zcompile: one zone from open files into a zimage, and dns_compile_file, which opens them. */
 #include "dns/zone/zcompile.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "dns/dns.h"
 #include "dns/zone/ztree.h"
 
-/* What the tree left of the budget is for the image. */
+/* What the tree left of the budget is for the zimage. */
 static enum err
 write_within(struct ztree *t, struct zout *o, const struct zcompile *c, struct errmsg *m)
 {
@@ -17,7 +17,7 @@ write_within(struct ztree *t, struct zout *o, const struct zcompile *c, struct e
 	o->budget = c->budget;
 	if (c->budget != NULL && c->budget->most_bytes != 0)
 		o->most = c->budget->most_bytes - c->budget->memory;
-	e = ztree_write(t, o, c->index, m);
+	e = zwrite_tree(t, o, c->index, m);
 	o->budget = NULL;
 	o->most = SIZE_MAX;
 	return e;
@@ -49,10 +49,10 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 		found = ERR_PARSE;
 	/* Of a zone that was not read to its end, nothing else can be said. */
 	if (c->budget == NULL || c->budget->spent == ZBUDGET_LEFT)
-		e = ztree_check(&t);
+		e = zcheck_tree(&t);
 	c->lone_sigs = t.lone_sigs;
 	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
-		ztree_lint(&t);
+		zlint_tree(&t);
 	if (e == ERR_OK && found == ERR_OK)
 		e = write_within(&t, o, c, &m);
 	ztree_clear(&t);
@@ -103,14 +103,14 @@ open_files(struct zcompile *c, struct includer *in, struct report *r)
 }
 
 enum err
-dns_compile_file(const char *origin, const char *path, const char *units_path, int *image_fd, struct report *r)
+dns_compile_file(const char *origin, const char *path, const char *units_path, int *zimage_fd, struct report *r)
 {
-	return dns_compile_within(origin, path, units_path, NULL, image_fd, r);
+	return dns_compile_within(origin, path, units_path, NULL, zimage_fd, r);
 }
 
 enum err
 dns_compile_within(const char *origin, const char *path, const char *units_path,
-    const struct dns_zone_limits *limits, int *image_fd, struct report *r)
+    const struct dns_zone_limits *limits, int *zimage_fd, struct report *r)
 {
 	struct includer in = { .zone_file = path };
 	struct zbudget budget;
@@ -120,14 +120,14 @@ dns_compile_within(const char *origin, const char *path, const char *units_path,
 	struct errmsg m = { "" };
 	enum err e;
 
-	*image_fd = -1;
+	*zimage_fd = -1;
 	zbudget_init(&budget, origin, limits != NULL ? limits->memory_bytes : 0,
 	    limits != NULL ? limits->time_ms : 0);
 	c.budget = &budget;
 	if ((e = open_files(&c, &in, r)) != ERR_OK)
 		goto out;
 	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)
-		e = zout_finish(&o, image_fd, &m);
+		e = zout_finish(&o, zimage_fd, &m);
 	if (m.text[0] != '\0')
 		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
 out:

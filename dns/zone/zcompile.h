@@ -1,4 +1,4 @@
-/* zcompile: one zone from open files into an image. */
+/* zcompile: one zone from open files into a zimage. */
 #ifndef DNS_ZONE_ZCOMPILE_H
 #define DNS_ZONE_ZCOMPILE_H
 
@@ -22,7 +22,7 @@ struct zcompile {
 	struct zbudget *budget;    /* NULL: none */
 };
 
-/* On any error the image is as it was, and findings are in `r`. */
+/* On any error the zimage is as it was, and findings are in `r`. */
 enum err zcompile_zone(struct zcompile *c, struct zout *o, struct report *r);
 
 #endif

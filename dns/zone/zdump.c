@@ -1,4 +1,4 @@
-/* zdump: a zone of an image as a master file. */
+/* zdump: a zone of a zimage as a master file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ expand(struct dump *d, const uint8_t *rr, size_t *len)
 		at = done = layout.fixed;
 	}
 	for (unsigned i = 0; i < layout.names; i++, done += used)
-		at += zname_expand(rr + done, d->owner, d->owner_len, d->rdata + at, &used);
+		at += zimage_name_expand(rr + done, d->owner, d->owner_len, d->rdata + at, &used);
 	memcpy(d->rdata + at, rr + done, rdlen - done);
 	*len = at + rdlen - done;
 }
@@ -114,7 +114,7 @@ print_zone(const struct zone_head *z, FILE *f, struct errmsg *m)
 }
 
 enum err
-dns_image_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
+dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
 {
 	const void *map = NULL;
 	size_t size = 0;
@@ -124,7 +124,7 @@ dns_image_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
 		return e;
 	e = zimage_check(map, size, m);
 	if (e == ERR_OK && zone >= zimage_zones(map))
-		e = err_set(m, ERR_RANGE, "the image has %u zones, there is no zone %u", zimage_zones(map), zone);
+		e = err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u", zimage_zones(map), zone);
 	if (e == ERR_OK)
 		e = print_zone(zimage_zone(map, zone), f, m);
 	(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */

@@ -287,7 +287,7 @@ lint_nsec3(struct ztree *t)
 }
 
 void
-ztree_lint(struct ztree *t)
+zlint_tree(struct ztree *t)
 {
 	lint_nsec3(t);
 	for (const struct tnode *n = t->first; n != NULL; n = n->next) {

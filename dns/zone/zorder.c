@@ -99,7 +99,7 @@ star_between(const struct tnode *n, const struct tnode *next)
 }
 
 enum err
-ztree_order(struct ztree *t, struct torder *o, struct errmsg *m)
+zorder_tree(struct ztree *t, struct torder *o, struct errmsg *m)
 {
 	const struct trec *param = nsec3_param(t);
 

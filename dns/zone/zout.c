@@ -1,4 +1,4 @@
-/* zout: a zone image while it is written. */
+/* zout: a zimage while it is written. */
 #include "dns/zone/zout.h"
 
 #include <stdlib.h>
@@ -21,9 +21,9 @@ zout_open(struct zout *o, struct errmsg *m)
 	if ((e = memfd_create_open("jitsu-zones", &o->fd, m)) != ERR_OK)
 		return e;
 	if (ftruncate(o->fd, FIRST_SIZE) != 0)
-		e = err_sys(m, "zone image: size %u", FIRST_SIZE);
+		e = err_sys(m, "zimage: size %u", FIRST_SIZE);
 	else if ((o->map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0)) == MAP_FAILED)
-		e = err_sys(m, "zone image: mmap");
+		e = err_sys(m, "zimage: mmap");
 	if (e != ERR_OK) {
 		o->map = NULL;
 		zout_close(o);
@@ -55,10 +55,10 @@ grow(struct zout *o, size_t need, struct errmsg *m)
 	while (cap < need)
 		cap *= 2;
 	if (ftruncate(o->fd, (off_t)cap) != 0)
-		return err_sys(m, "zone image: size %zu", cap);
+		return err_sys(m, "zimage: size %zu", cap);
 	map = mremap(o->map, o->cap, cap, MREMAP_MAYMOVE);
 	if (map == MAP_FAILED)
-		return err_sys(m, "zone image: mremap %zu", cap);
+		return err_sys(m, "zimage: mremap %zu", cap);
 	o->map = map;
 	o->cap = cap;
 	return ERR_OK;
@@ -120,7 +120,7 @@ zout_zone_end(struct zout *o, struct errmsg *m)
 	enum err e;
 
 	if (grown == NULL)
-		return err_set(m, ERR_NOMEM, "zone image");
+		return err_set(m, ERR_NOMEM, "zimage");
 	o->zones = grown;
 	if ((e = take_bytes(o, 0, 8, &end, m)) != ERR_OK)
 		return e;
@@ -152,7 +152,7 @@ zout_finish(struct zout *o, int *fd, struct errmsg *m)
 	(void)munmap(o->map, o->cap);   /* cannot fail; no writable mapping may be left when the file is sealed */
 	o->map = NULL;
 	if (ftruncate(o->fd, (off_t)o->len) != 0)
-		e = err_sys(m, "zone image: size %zu", o->len);
+		e = err_sys(m, "zimage: size %zu", o->len);
 	else
 		e = memfd_seal_all(o->fd, m);
 	if (e == ERR_OK) {

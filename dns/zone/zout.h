@@ -1,4 +1,4 @@
-/* zout: a zone image while it is written: a memory file that grows, and zones one behind the other in it. */
+/* zout: a zimage while it is written: a memory file that grows, and zones one behind the other in it. */
 #ifndef DNS_ZONE_ZOUT_H
 #define DNS_ZONE_ZOUT_H
 

@@ -422,8 +422,8 @@ parse_scope(struct scope *s, int fd)
 		found(s, "%s", err_str(ERR_NOMEM));
 		return ERR_NOMEM;
 	}
-	zreader_init(r, fd, s->p->ops->budget);
-	while ((got = zreader_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
+	zread_init(r, fd, s->p->ops->budget);
+	while ((got = zread_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
 		if (is_spent(s))
 			break;
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)

@@ -12,7 +12,7 @@
 static const char NO_END_QUOTE[] = "quote without its end on the line";
 
 void
-zreader_init(struct zreader *r, int fd, struct zbudget *budget)
+zread_init(struct zreader *r, int fd, struct zbudget *budget)
 {
 	r->budget = budget;
 	r->fd = fd;
@@ -200,7 +200,7 @@ read_entry(struct zreader *r, struct entry *e, unsigned *line, const char **why)
 }
 
 enum zread
-zreader_next(struct zreader *r, char *text, size_t cap, size_t *len, unsigned *line, const char **why)
+zread_next(struct zreader *r, char *text, size_t cap, size_t *len, unsigned *line, const char **why)
 {
 	struct entry e = { .text = text, .cap = cap };
 

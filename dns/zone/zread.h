@@ -28,9 +28,9 @@ enum zread {
 	ZREAD_BAD              /* `why` says what; reading goes on behind it */
 };
 
-void zreader_init(struct zreader *r, int fd, struct zbudget *budget);
+void zread_init(struct zreader *r, int fd, struct zbudget *budget);
 
 /* The next entry, terminated, into entry[cap]; *line is where it begins, or where a quote or parenthesis without end was opened. */
-enum zread zreader_next(struct zreader *r, char *entry, size_t cap, size_t *len, unsigned *line, const char **why);
+enum zread zread_next(struct zreader *r, char *entry, size_t cap, size_t *len, unsigned *line, const char **why);
 
 #endif

@@ -45,7 +45,7 @@ struct tnode {
 
 struct tunit {
 	struct tunit *next;
-	struct tnode *node;        /* resolved by ztree_check */
+	struct tnode *node;        /* resolved by zcheck_tree */
 	uint32_t index;            /* in the file's order */
 	const char *file;
 	unsigned line;
@@ -79,7 +79,7 @@ struct ztree {
 	uint32_t nunits, names, records;
 	bool units_apart;          /* mappings come from a units file: the zone may hold none */
 	bool is_signed;            /* has NSEC, NSEC3 or RRSIG records */
-	uint32_t lone_sigs;        /* RRSIG records that sign nothing in the zone; by ztree_check */
+	uint32_t lone_sigs;        /* RRSIG records that sign nothing in the zone; by zcheck_tree */
 	size_t nerrors;
 	bool nomem;
 };
@@ -95,10 +95,10 @@ void ztree_add_record(void *arg, const struct zparse_rr *rr);
 void ztree_add_mapping(void *arg, const struct zparse_rr *rr);
 
 /* Checks what only the whole shows, and sets the nodes' flags. ERR_PARSE when the tree has findings, of here or of before. */
-enum err ztree_check(struct ztree *t);
+enum err zcheck_tree(struct ztree *t);
 
-/* Warns of what can be served but will disappoint (zlint.c); ztree_check was successful. */
-void ztree_lint(struct ztree *t);
+/* Warns of what can be served but will disappoint (zlint.c); zcheck_tree was successful. */
+void zlint_tree(struct ztree *t);
 
 struct trrset *tnode_find(const struct tnode *n, uint16_t type, uint16_t covers);
 struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
@@ -111,8 +111,8 @@ void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fm
 /* A relative name as text, with the origin. */
 void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT]);
 
-/* Writes the tree as a zone of the image; ztree_check was successful. */
-enum err ztree_write(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m);
+/* Writes the tree as a zone of the zimage; zcheck_tree was successful. */
+enum err zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m);
 
 /* Orders the owners of NSEC or NSEC3 records; *order is in the arena. */
 struct torder {
@@ -122,6 +122,6 @@ struct torder {
 	const uint8_t *param;      /* RDATA of the NSEC3PARAM that holds; NULL without */
 };
 
-enum err ztree_order(struct ztree *t, struct torder *o, struct errmsg *m);
+enum err zorder_tree(struct ztree *t, struct torder *o, struct errmsg *m);
 
 #endif

@@ -1,4 +1,4 @@
-/* zwrite: a checked tree as a zone of an image. */
+/* zwrite: a checked tree as a zone of a zimage. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,7 +282,7 @@ order_key(const struct tnode *n)
 
 	for (size_t i = 0; i < n->name_len; i += 1u + n->name[i])
 		last = i;
-	return n->name_len > 0 ? zorder_key(n->name + last) : 0;
+	return n->name_len > 0 ? zimage_order_key(n->name + last) : 0;
 }
 
 static enum err
@@ -316,7 +316,7 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order, struc
 }
 
 enum err
-ztree_write(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
+zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
 {
 	struct zone_head h = {
 		.magic = ZONE_MAGIC, .version = ZIMAGE_VERSION, .seed = t->seed, .index = index, .records = t->records,
@@ -327,7 +327,7 @@ ztree_write(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
 	zref head;
 	void *p;
 
-	if ((e = ztree_order(t, &order, m)) != ERR_OK || (e = zout_zone_begin(o, m)) != ERR_OK)
+	if ((e = zorder_tree(t, &order, m)) != ERR_OK || (e = zout_zone_begin(o, m)) != ERR_OK)
 		return e;
 	if ((e = zout_take(o, sizeof(h) + t->origin_len, 8, &head, &p, m)) != ERR_OK)
 		goto drop;

@@ -77,23 +77,23 @@ print_text(const struct cli *cli, const struct report *r, const struct check_cou
 static void
 check_zone(const struct cli *cli, struct report *r, struct check_counts *n)
 {
-	struct dns_image *img = NULL;
+	struct dns_zimage *img = NULL;
 	struct dns_zone_info info;
 	struct errmsg m = { .text = "" };
 	int fd = -1;
 	enum err e = dns_compile_file(cli->origin, cli->arg, NULL, &fd, r);
 
 	if (e == ERR_OK)
-		e = dns_image_open(fd, &img, &m);
+		e = dns_zimage_open(fd, &img, &m);
 	if (e == ERR_OK)
-		e = dns_image_zone(img, 0, &info, &m);
+		e = dns_zimage_zone(img, 0, &info, &m);
 	if (e == ERR_OK) {
 		n->zones = 1;
 		n->units = info.units;
 	} else if (r->nerrors == 0) {
 		(void)report_add(r, cli->arg, 0, "%s", m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
 	}
-	dns_image_close(img);
+	dns_zimage_close(img);
 	if (fd >= 0)
 		close(fd);
 }

@@ -18,7 +18,7 @@ print_json(json_t *data, int fd, uint32_t index)
 
 	if (f == NULL)
 		return cli_fail("out of memory");
-	e = dns_image_print(fd, index, f, &m);
+	e = dns_zimage_print(fd, index, f, &m);
 	if (fclose(f) != 0)
 		e = err_set(&m, ERR_NOMEM, "out of memory");
 	if (e != ERR_OK)
@@ -52,7 +52,7 @@ cli_dump(const struct cli *cli)
 		    cli->socket);
 	else if (cli->json)
 		status = print_json(data, fd, (uint32_t)index);
-	else if (dns_image_print(fd, (uint32_t)index, stdout, &m) != ERR_OK)
+	else if (dns_zimage_print(fd, (uint32_t)index, stdout, &m) != ERR_OK)
 		status = cli_fail("%s", m.text);
 	else
 		status = cli_flush();

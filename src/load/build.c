@@ -115,7 +115,7 @@ add_alone(struct loader *l, struct generation *g)
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		struct served_zimage *zi = l->todo[i].zimage;
 
-		if (zi == NULL || dns_image_zone(zi->view, 0, &info, &m) != ERR_OK)
+		if (zi == NULL || dns_zimage_zone(zi->view, 0, &info, &m) != ERR_OK)
 			continue;
 		g->zones[i].alone = true;
 		g->zones[i].kept = l->todo[i].how == LOADER_FROM_DISK;
@@ -131,7 +131,7 @@ add_alone(struct loader *l, struct generation *g)
 static void
 add_zones(struct loader *l, struct generation *g)
 {
-	uint32_t n = l->zimage != NULL ? dns_image_zones(l->zimage->view) : 0;
+	uint32_t n = l->zimage != NULL ? dns_zimage_zones(l->zimage->view) : 0;
 	struct dns_zone_info info;
 	struct errmsg m;
 
@@ -148,7 +148,7 @@ add_zones(struct loader *l, struct generation *g)
 	}
 	for (uint32_t k = 0; k < n; k++) {
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the loader's own reference keeps the image */
-		if (dns_image_zone(l->zimage->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
+		if (dns_zimage_zone(l->zimage->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
 			continue;
 		if (l->todo[info.index].how != LOADER_TOGETHER)
 			continue;   /* this child was not asked for it */

@@ -34,7 +34,7 @@ check_zone(struct mapping_set *set, const struct config *conf, const struct conf
 {
 	const struct dns_zone_limits limits = config_zone_limits(conf);
 	size_t before = r->nerrors;
-	struct dns_image *img = NULL;
+	struct dns_zimage *img = NULL;
 	struct errmsg m = { .text = "" };
 	int fd = -1;
 	enum err e;
@@ -42,12 +42,12 @@ check_zone(struct mapping_set *set, const struct config *conf, const struct conf
 	counts->zones++;
 	e = dns_compile_within(zone->origin, zone->file, zone->units, &limits, &fd, r);
 	if (e == ERR_OK)
-		e = dns_image_open(fd, &img, &m);
+		e = dns_zimage_open(fd, &img, &m);
 	if (e == ERR_OK)
 		e = mapping_set_add(set, zone, img, 0, r);
 	if (e != ERR_OK && r->nerrors == before)
 		(void)report_add(r, zone->file, 0, "zone %s: %s", zone->origin, m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
-	dns_image_close(img);
+	dns_zimage_close(img);
 	if (fd >= 0)
 		close(fd);
 }

@@ -246,9 +246,9 @@ check_alone(const struct loader *l, const struct served_zimage *img, struct errm
 	struct dns_zone_info info;
 	enum err e;
 
-	if (dns_image_zones(img->view) != 1)
-		return err_set(m, ERR_PROTO, "it has %u zones instead of one", dns_image_zones(img->view));
-	if ((e = dns_image_zone(img->view, 0, &info, m)) != ERR_OK)
+	if (dns_zimage_zones(img->view) != 1)
+		return err_set(m, ERR_PROTO, "it has %u zones instead of one", dns_zimage_zones(img->view));
+	if ((e = dns_zimage_zone(img->view, 0, &info, m)) != ERR_OK)
 		return e;
 	return strcmp(info.origin, l->conf->zones[l->batch].origin) == 0 ? ERR_OK : err_set(m, ERR_PROTO, "it has another zone");
 }

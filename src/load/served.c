@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 struct served_zimage *
-served_zimage_new(int fd, struct dns_image *view)
+served_zimage_new(int fd, struct dns_zimage *view)
 {
 	static uint32_t next_id = 1;
 	struct served_zimage *z = mem_zero(1, sizeof(*z));
@@ -25,7 +25,7 @@ served_zimage_unref(struct served_zimage *z)
 {
 	if (z == NULL || --z->refs > 0)
 		return;
-	dns_image_close(z->view);
+	dns_zimage_close(z->view);
 	if (z->fd >= 0)
 		close(z->fd);
 	free(z);

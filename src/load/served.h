@@ -22,13 +22,13 @@
 struct served_zimage {
 	uint32_t id;               /* never reused */
 	int fd;
-	struct dns_image *view;
+	struct dns_zimage *view;
 	bool sent;                 /* the running DNS process has it */
 	unsigned refs;
 };
 
 /* With one reference, the caller's; owns `fd` and `view` from now on.  Not for threads. */
-struct served_zimage *served_zimage_new(int fd, struct dns_image *view);
+struct served_zimage *served_zimage_new(int fd, struct dns_zimage *view);
 void served_zimage_unref(struct served_zimage *z);   /* NULL is allowed */
 
 /* What is served for one zone of the configuration. */

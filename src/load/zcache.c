@@ -404,22 +404,22 @@ copy_image(const struct imagecache *c, int from, const struct head *h, int *fd, 
 
 /* The full check, and that it is the zone that was asked for. */
 static enum err
-view_image(const struct imagecache_zone *z, int fd, struct dns_image **view, struct errmsg *m)
+view_image(const struct imagecache_zone *z, int fd, struct dns_zimage **view, struct errmsg *m)
 {
 	struct dns_zone_info info;
-	enum err e = dns_image_open(fd, view, m);
+	enum err e = dns_zimage_open(fd, view, m);
 
 	if (e != ERR_OK)
 		return e;
-	if (dns_image_zones(*view) != 1)
-		return err_set(m, ERR_PARSE, "holds %u zones", dns_image_zones(*view));
-	if ((e = dns_image_zone(*view, 0, &info, m)) == ERR_OK && strcmp(info.origin, z->origin) != 0)
+	if (dns_zimage_zones(*view) != 1)
+		return err_set(m, ERR_PARSE, "holds %u zones", dns_zimage_zones(*view));
+	if ((e = dns_zimage_zone(*view, 0, &info, m)) == ERR_OK && strcmp(info.origin, z->origin) != 0)
 		e = err_set(m, ERR_PARSE, "holds another zone");
 	return e;
 }
 
 enum err
-imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int *fd, struct dns_image **view, struct inputs *in,
+imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int *fd, struct dns_zimage **view, struct inputs *in,
     struct errmsg *m)
 {
 	char name[IMAGECACHE_NAME], *head = NULL, *now = NULL;
@@ -447,7 +447,7 @@ imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int
 		inputs_move(in, &noted);
 out:
 	if (e != ERR_OK) {
-		dns_image_close(*view);
+		dns_zimage_close(*view);
 		*view = NULL;
 		if (*fd >= 0)
 			close(*fd);

@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "src/load/inputs.h"
 
-struct dns_image;
+struct dns_zimage;
 
 struct imagecache {
 	const char *dir;               /* made when the first entry is written */
@@ -42,7 +42,7 @@ void imagecache_name(const struct imagecache *c, const char *origin, char name[I
  * Finds the entry of a zone: *fd is a sealed memory file of its own and *view the checked image in it, both the caller's; `in` gets the files that it was
  * made of.  ERR_MISSING: there is none.  ERR_STATE: it is of other contents, or we were cancelled.  Any other error: `m` says what is wrong with it.
  */
-enum err imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int *fd, struct dns_image **view, struct inputs *in,
+enum err imagecache_find(const struct imagecache *c, const struct imagecache_zone *z, int *fd, struct dns_zimage **view, struct inputs *in,
     struct errmsg *m);
 
 /*

@@ -167,7 +167,7 @@ check_thread(void *arg)
 	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel); i++) {
 		struct imagejob_row *row = &j->rows[i];
 
-		row->result = dns_image_open(row->fd, &row->view, &row->why);
+		row->result = dns_zimage_open(row->fd, &row->view, &row->why);
 	}
 	event_active(j->ev, EV_READ, 0);
 	return NULL;
@@ -226,7 +226,7 @@ imagejob_free(struct imagejob *j)
 		free(j->rows[i].file);
 		free(j->rows[i].units);
 		inputs_clear(&j->rows[i].inputs);
-		dns_image_close(j->rows[i].view);
+		dns_zimage_close(j->rows[i].view);
 		if (j->rows[i].fd >= 0)
 			close(j->rows[i].fd);
 	}

@@ -17,8 +17,8 @@ struct imagejob_row {
 	unsigned zone;                 /* the owner's own number for it */
 	struct inputs inputs;          /* to find: what the entry was made of, afterwards; to keep: what the image was compiled from */
 	int fd;                        /* the image: to find, afterwards, -1 when there is none; to keep, the job's copy; to check, the job's */
-	struct dns_image *view;        /* to find and to check, afterwards: NULL when there is none; who takes them puts -1 and NULL in their place */
-	enum err result;               /* to check, afterwards: of dns_image_open, and what it said */
+	struct dns_zimage *view;        /* to find and to check, afterwards: NULL when there is none; who takes them puts -1 and NULL in their place */
+	enum err result;               /* to check, afterwards: of dns_zimage_open, and what it said */
 	struct errmsg why;
 };
 

@@ -102,7 +102,7 @@ mapping_set_rebuild(struct mapping_set *set)
 
 /* Where the units of a zone come from. */
 struct source {
-	const struct dns_image *img;
+	const struct dns_zimage *img;
 	uint32_t zone;
 	const struct dns_unit *units;  /* or an array */
 };
@@ -118,7 +118,7 @@ take_units(struct mapping_set *set, const struct config_zone *zone, struct mappi
 		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
 		size_t before = r->nerrors;
 
-		if (src->units == NULL && dns_image_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
+		if (src->units == NULL && dns_zimage_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
 			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
 			return;
 		}
@@ -153,20 +153,20 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 }
 
 static enum err
-add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone, bool keep,
+add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone, bool keep,
     struct report *r)
 {
 	struct source src = { img, image_zone, NULL };
 	struct dns_zone_info info;
 	struct errmsg m;
 
-	if (dns_image_zone(img, image_zone, &info, &m) != ERR_OK)
+	if (dns_zimage_zone(img, image_zone, &info, &m) != ERR_OK)
 		return report_add(r, zone->file, 0, "%s", m.text);
 	return add_zone(set, zone, &src, info.units, keep, r);
 }
 
 enum err
-mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img, uint32_t image_zone,
+mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,
     struct report *r)
 {
 	return add_image(set, zone, img, image_zone, false, r);
@@ -174,7 +174,7 @@ mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const s
 
 enum err
 mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
-    const struct dns_image *img, uint32_t image_zone, struct report *r)
+    const struct dns_zimage *img, uint32_t image_zone, struct report *r)
 {
 	enum err e;
 

@@ -1,8 +1,8 @@
 /*
- * mapping: from the TXT records of zone images to units: which image, network, addresses, MAC and policy.
+ * mapping: from the TXT records of zimages to units: which image, network, addresses, MAC and policy.
  *
  * Zone data is data: only keys that options.h marks may be set here.  One mapping_set holds the units of all zones that a configuration serves; addresses,
- * MACs and writable disks are checked across all of them.  It points into the configuration, which must outlive it; it copies what it needs from zone images.
+ * MACs and writable disks are checked across all of them.  It points into the configuration, which must outlive it; it copies what it needs from zimages.
  *
  * A zone is taken as a whole or not at all: the caller adds each zone's image.  For a zone that was refused it may keep the image that was served before,
  * which is never refused as a whole, whatever the configuration has become: a unit that does not fit any more is refused alone.  Then
@@ -28,7 +28,7 @@ void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_c
  * Adds zone `image_zone` of `img` as the contents of `zone`.  ERR_PARSE: refused, findings are in `r`, the set is as if it had not been called.
  * ERR_EXISTS: the zone was added already.  The image may be closed afterwards.
  */
-enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_image *img,
+enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img,
     uint32_t image_zone, struct report *r);
 
 /*
@@ -36,7 +36,7 @@ enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone
  * running set, unless that is NULL.  Findings about units that are refused alone are in `r`.  ERR_PARSE: the zone could not be kept.
  */
 enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
-    const struct dns_image *img, uint32_t image_zone, struct report *r);
+    const struct dns_zimage *img, uint32_t image_zone, struct report *r);
 
 /* As mapping_set_add, from an array: for tests. */
 enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n,
@@ -49,7 +49,7 @@ enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone
 enum err mapping_set_finish(struct mapping_set *set, struct report *r);
 bool mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone);
 
-/* The unit table of a zone, aliases included, in the order of the image: entry i is dns_image_unit's i.  Valid after mapping_set_finish. */
+/* The unit table of a zone, aliases included, in the order of the image: entry i is dns_zimage_unit's i.  Valid after mapping_set_finish. */
 uint32_t mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone);
 const struct unit_conf *mapping_zone_unit(const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
 

@@ -105,12 +105,12 @@ dnslink_setup(struct warden *w)
 static void
 send_zimage(struct warden *w, struct served_zimage *z)
 {
-	struct msg m = { .type = MSG_IMAGE };
+	struct msg m = { .type = MSG_ZIMAGE };
 
 	if (z->sent)
 		return;
-	m.image.id = z->id;
-	m.image.zones = dns_image_zones(z->view);
+	m.zimage.id = z->id;
+	m.zimage.zones = dns_zimage_zones(z->view);
 	child_send(&w->dns, &m, &z->fd, 1);
 	z->sent = true;
 }
@@ -139,7 +139,7 @@ fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 
 		if (z->zimage == NULL)
 			continue;
-		*b++ = (struct msg_binding){ .image = z->zimage->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
+		*b++ = (struct msg_binding){ .zimage = z->zimage->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
 		for (uint32_t k = 0; k < z->nunits; k++)
 			numbers[next++] = unit_number(w, &w->gen->conf->zones[i], k);
 	}

@@ -1,7 +1,7 @@
 /*
- * fuzz_zimage: damaged images: what zimage_check accepts must be safe to answer from.
+ * fuzz_zimage: damaged zimages: what zimage_check accepts must be safe to answer from.
  *
- * The input is a list of edits of a good image, four bytes each: where (two bytes), how, and a
+ * The input is a list of edits of a good zimage, four bytes each: where (two bytes), how, and a
  * value; so that seeds do not age with the format.
  */
 #include <sys/mman.h>
@@ -14,7 +14,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct {
-	const uint8_t *image;
+	const uint8_t *zimage;
 	size_t size;
 } good[2];   /* with NSEC and with NSEC3 */
 
@@ -31,17 +31,17 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 		if (memfd_map_sealed(fd, &map, &good[i].size, &m) != ERR_OK)
 			abort();
-		good[i].image = map;
+		good[i].zimage = map;
 		close(fd);
 	}
 	return 0;
 }
 
 static void
-edit(uint8_t *image, size_t good_size, const uint8_t *data, size_t size)
+edit(uint8_t *zimage, size_t good_size, const uint8_t *data, size_t size)
 {
 	for (; size >= 4; size -= 4, data += 4) {
-		uint8_t *at = image + (data[0] << 8 | data[1]) % good_size;
+		uint8_t *at = zimage + (data[0] << 8 | data[1]) % good_size;
 
 		switch (data[2] % 4) {
 		case 0:
@@ -54,14 +54,14 @@ edit(uint8_t *image, size_t good_size, const uint8_t *data, size_t size)
 			*at = (uint8_t)(*at + data[3]);
 			break;
 		default:
-			memmove(at, image + data[3], (size_t)(image + good_size - at) < 4 ? 1 : 4);
+			memmove(at, zimage + data[3], (size_t)(zimage + good_size - at) < 4 ? 1 : 4);
 		}
 	}
 }
 
 /* A set of the first zone alone, in this memory, so that a sanitizer sees its ends. */
 static void
-ask_all(const uint8_t *image)
+ask_all(const uint8_t *zimage)
 {
 	static const char *const labels[] = { "", "\1w", "\2ns", "\1a", "\1l", "\1q\1c", "\1q\1t",
 	    "\1n\1t", "\1q\1d", "\1q\4self", "\1q\1g", "\1q\1s", "\2ns\1s", "\1q\2ns\1x", "\1x",
@@ -69,7 +69,7 @@ ask_all(const uint8_t *image)
 	static const uint16_t types[] = { 1, 2, 5, 6, 15, 28, 43, 46, 65, 255 };
 	const struct dns_reply_conf conf = { .udp_payload = 512 };
 	static uint8_t buf[DNS_MESSAGE_MAX];
-	struct dns_zone zone = { .head = zimage_zone(image, 0) };
+	struct dns_zone zone = { .head = zimage_zone(zimage, 0) };
 	uint32_t slots[2] = { 1, 0 };
 	uint32_t *numbers = calloc((size_t)zone.head->nunits + 1, sizeof(*numbers));
 	struct dns_zoneset set = { .zones = &zone, .nzones = 1, .slots = slots, .nslots = 2,
@@ -115,15 +115,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int which = size % 4 == 1;
 	size_t good_size = good[which].size;
-	uint8_t *image = malloc(good_size);
+	uint8_t *zimage = malloc(good_size);
 	struct errmsg m;
 
-	if (image == NULL)
+	if (zimage == NULL)
 		return 0;
-	memcpy(image, good[which].image, good_size);
-	edit(image, good_size, data, size);
-	if (zimage_check(image, good_size, &m) == ERR_OK && zimage_zones(image) > 0)
-		ask_all(image);
-	free(image);
+	memcpy(zimage, good[which].zimage, good_size);
+	edit(zimage, good_size, data, size);
+	if (zimage_check(zimage, good_size, &m) == ERR_OK && zimage_zones(zimage) > 0)
+		ask_all(zimage);
+	free(zimage);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * fuzz_zone: a master file's bytes through the compiler; an image that comes out must pass the
+ * fuzz_zone: a master file's bytes through the compiler; a zimage that comes out must pass the
  * check, and what is printed of it must compile to the same.
  */
 #include <stdio.h>
@@ -34,23 +34,23 @@ text_fd(const uint8_t *data, size_t size)
 }
 
 static char *
-printed(int image)
+printed(int zimage)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 	struct errmsg m;
 
-	if (f == NULL || dns_image_print(image, 0, f, &m) != ERR_OK || fclose(f) != 0)
+	if (f == NULL || dns_zimage_print(zimage, 0, f, &m) != ERR_OK || fclose(f) != 0)
 		abort();
 	return text;
 }
 
-/* What is printed of an image compiles to the same. */
+/* What is printed of a zimage compiles to the same. */
 static void
-print_and_compare(int image)
+print_and_compare(int zimage)
 {
-	char *once = printed(image), *twice;
+	char *once = printed(zimage), *twice;
 	struct zcompile c = { .origin = "z", .path = "printed", .units_fd = -1,
 	    .include = no_include };
 	struct report r;
@@ -87,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct errmsg m;
 	const void *map;
 	size_t len;
-	int image = -1;
+	int zimage = -1;
 
 	if (size < 1 || zout_open(&o, &m) != ERR_OK)
 		return 0;
@@ -97,13 +97,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	report_init(&r);
 	r.wants_zone_warnings = true;
 	if (zcompile_zone(&c, &o, &r) == ERR_OK) {
-		if (r.nerrors > 0 || zout_finish(&o, &image, &m) != ERR_OK ||
-		    memfd_map_sealed(image, &map, &len, &m) != ERR_OK ||
+		if (r.nerrors > 0 || zout_finish(&o, &zimage, &m) != ERR_OK ||
+		    memfd_map_sealed(zimage, &map, &len, &m) != ERR_OK ||
 		    zimage_check(map, len, &m) != ERR_OK)
 			abort();
 		(void)munmap((void *)(uintptr_t)map, len);   /* cannot fail for a mapping of ours */
-		print_and_compare(image);
-		close(image);
+		print_and_compare(zimage);
+		close(zimage);
 	} else if (r.nerrors == 0 || o.nzones != 0) {
 		abort();
 	}

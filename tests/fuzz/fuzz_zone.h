@@ -38,7 +38,7 @@ fuzz_write_chain(char *text, size_t size)
 	    label + 1, "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom", label + 1);
 }
 
-/* A sealed image; with an NSEC chain, or an NSEC3 chain that opts out. */
+/* A sealed zimage; with an NSEC chain, or an NSEC3 chain that opts out. */
 static inline int
 fuzz_zone_compile(bool nsec3)
 {
@@ -52,7 +52,7 @@ fuzz_zone_compile(bool nsec3)
 	char text[2048], chain[512] = "";
 	char path[] = "/tmp/jitsu-fuzz-XXXXXX", units[] = "/tmp/jitsu-fuzz-XXXXXX";
 	struct report r;
-	int image = -1;
+	int zimage = -1;
 
 	if (nsec3)
 		fuzz_write_chain(chain, sizeof(chain));
@@ -60,12 +60,12 @@ fuzz_zone_compile(bool nsec3)
 	fuzz_write(path, text);
 	fuzz_write(units, "_jitsu.w TXT image=x\n");
 	report_init(&r);
-	if (dns_compile_file("z", path, units, &image, &r) != ERR_OK)
+	if (dns_compile_file("z", path, units, &zimage, &r) != ERR_OK)
 		abort();
 	report_clear(&r);
 	unlink(path);
 	unlink(units);
-	return image;
+	return zimage;
 }
 
 #endif

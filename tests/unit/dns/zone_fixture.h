@@ -92,17 +92,17 @@ fixture_add(struct fixture *f, const char *origin, const char *text)
 	char found[4096];
 	int fd = fixture_compile(origin, text, NULL, found, sizeof(found));
 	struct dns_zone_info info;
-	struct dns_image *img;
+	struct dns_zimage *zimage;
 	struct errmsg m;
 
 	if (fd < 0)
 		fail_msg("%s: %s", origin, found);
-	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
-	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
-	dns_image_close(img);
+	assert_int_equal(dns_zimage_open(fd, &zimage, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zone(zimage, 0, &info, &m), ERR_OK);
+	dns_zimage_close(zimage);
 	assert_int_equal(dns_mapped_open(fd, false, &f->maps[f->n], &m), ERR_OK);
 	close(fd);
-	f->rows[f->n] = (struct msg_binding){ .image = f->n, .nunits = info.units };
+	f->rows[f->n] = (struct msg_binding){ .zimage = f->n, .nunits = info.units };
 	f->n++;
 	dns_zoneset_free(f->set);
 	for (uint32_t i = 0; i < 16; i++)

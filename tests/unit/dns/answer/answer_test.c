@@ -223,7 +223,7 @@ units(void **state)
 	ASK("alias.example.test", DNS_T_CNAME, NULL);
 }
 
-/* A second zone of another image, whose units are numbered from elsewhere in the array. */
+/* A second zone of another zimage, whose units are numbered from elsewhere in the array. */
 static void
 zones(void **state)
 {

@@ -42,7 +42,7 @@ static int
 zone_compile(uint32_t serial)
 {
 	char path[] = "/tmp/jitsu-zone-XXXXXX";
-	int fd = mkstemp(path), image = -1;
+	int fd = mkstemp(path), zimage = -1;
 	struct report r;
 	char line[1100];
 	FILE *f;
@@ -57,33 +57,33 @@ zone_compile(uint32_t serial)
 		fprintf(f, "big TXT \"%u %0200u\"\n", i, i);
 	assert_int_equal(fclose(f), 0);
 	report_init(&r);
-	if (dns_compile_file("example.test", path, NULL, &image, &r) != ERR_OK) {
+	if (dns_compile_file("example.test", path, NULL, &zimage, &r) != ERR_OK) {
 		report_format(&r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
 	report_clear(&r);
 	assert_int_equal(unlink(path), 0);
-	return image;
+	return zimage;
 }
 
-/* u<n> has number FIRST_NUMBER + n, in whatever order the image has them. */
+/* u<n> has number FIRST_NUMBER + n, in whatever order the zimage has them. */
 static void
-zone_numbers(int image, uint32_t numbers[UNITS])
+zone_numbers(int fd, uint32_t numbers[UNITS])
 {
-	struct dns_image *img = NULL;
+	struct dns_zimage *zimage = NULL;
 	struct dns_zone_info info;
 	struct errmsg m;
 
-	assert_int_equal(dns_image_open(image, &img, &m), ERR_OK);
-	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &zimage, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zone(zimage, 0, &info, &m), ERR_OK);
 	assert_int_equal(info.units, UNITS);
 	for (uint32_t i = 0; i < UNITS; i++) {
 		struct dns_unit u;
 
-		assert_int_equal(dns_image_unit(img, 0, i, &u, &m), ERR_OK);
+		assert_int_equal(dns_zimage_unit(zimage, 0, i, &u, &m), ERR_OK);
 		numbers[i] = fixture_unit(u.owner);
 	}
-	dns_image_close(img);
+	dns_zimage_close(zimage);
 }
 
 uint32_t
@@ -96,7 +96,7 @@ fixture_unit(const char *owner)
 void
 fixture_commit(struct fixture *f, uint32_t serial)
 {
-	struct msg image = { .type = MSG_IMAGE }, commit = { .type = MSG_COMMIT };
+	struct msg zimage = { .type = MSG_ZIMAGE }, commit = { .type = MSG_COMMIT };
 	struct {
 		struct msg_binding row;
 		uint32_t numbers[UNITS];
@@ -104,9 +104,9 @@ fixture_commit(struct fixture *f, uint32_t serial)
 	int fd = zone_compile(serial), bindings;
 	struct errmsg m;
 
-	image.image.id = f->next_image++;
-	image.image.zones = 1;
-	rows.row = (struct msg_binding){ .image = image.image.id, .zone = 0, .nunits = UNITS, .first_unit = 0 };
+	zimage.zimage.id = f->next_zimage++;
+	zimage.zimage.zones = 1;
+	rows.row = (struct msg_binding){ .zimage = zimage.zimage.id, .zone = 0, .nunits = UNITS, .first_unit = 0 };
 	zone_numbers(fd, rows.numbers);
 	assert_int_equal(memfd_create_open("bindings", &bindings, &m), ERR_OK);
 	assert_int_equal(write(bindings, &rows, sizeof(rows)), sizeof(rows));
@@ -114,7 +114,7 @@ fixture_commit(struct fixture *f, uint32_t serial)
 	commit.commit.generation = ++f->generation;
 	commit.commit.bindings = 1;
 	commit.commit.units = UNITS;
-	assert_int_equal(chan_send_blocking(f->chan, &image, &fd, 1, &m), ERR_OK);
+	assert_int_equal(chan_send_blocking(f->chan, &zimage, &fd, 1, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &commit, &bindings, 1, &m), ERR_OK);
 	close(fd);
 	close(bindings);

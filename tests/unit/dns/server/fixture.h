@@ -33,7 +33,7 @@ struct fixture {
 	int chan;
 	struct board board;
 	uint16_t port;             /* the same for UDP and TCP, IPv4 and IPv6 */
-	uint32_t next_image;
+	uint32_t next_zimage;
 	uint64_t generation;
 	char root[32];             /* the empty directory when `uid` is set */
 	struct fixture_wake {

@@ -1,4 +1,4 @@
-/* format_test: damaged images are refused, or at least harmless. */
+/* format_test: damaged zimages are refused, or at least harmless. */
 #include <sys/mman.h>
 
 #include "base/memfd.h"
@@ -14,13 +14,13 @@ static const char *const names[] = {
 	"ns.sub.example.test", "a.b.w.example.test", "none.example.test", "example.test",
 };
 
-struct image {
+struct zimage {
 	uint8_t *bytes;            /* a copy */
 	size_t size;
 };
 
 static void
-image_make(struct image *img)
+zimage_make(struct zimage *zimage)
 {
 	char found[1024];
 	int fd = fixture_compile("example.test", zone_text, "_jitsu.www TXT k=v\n", found, sizeof(found));
@@ -28,11 +28,11 @@ image_make(struct image *img)
 	struct errmsg m;
 
 	assert_true(fd >= 0);
-	assert_int_equal(memfd_map_sealed(fd, &map, &img->size, &m), ERR_OK);
+	assert_int_equal(memfd_map_sealed(fd, &map, &zimage->size, &m), ERR_OK);
 	close(fd);
-	img->bytes = malloc(img->size);
-	memcpy(img->bytes, map, img->size);
-	munmap((void *)(uintptr_t)map, img->size);
+	zimage->bytes = malloc(zimage->size);
+	memcpy(zimage->bytes, map, zimage->size);
+	munmap((void *)(uintptr_t)map, zimage->size);
 }
 
 /* Opens a copy of exactly `size` bytes as a sealed file. */
@@ -81,32 +81,32 @@ static void
 whole(void **state)
 {
 	struct dns_mapped *map;
-	struct image img;
+	struct zimage zimage;
 	struct errmsg m;
 
 	(void)state;
-	image_make(&img);
-	assert_int_equal(open_copy(img.bytes, img.size, &map, &m), ERR_OK);
+	zimage_make(&zimage);
+	assert_int_equal(open_copy(zimage.bytes, zimage.size, &map, &m), ERR_OK);
 	ask_all(map);
 	dns_mapped_unref(map);
-	free(img.bytes);
+	free(zimage.bytes);
 }
 
 static void
 cut(void **state)
 {
 	struct dns_mapped *map;
-	struct image img;
+	struct zimage zimage;
 	struct errmsg m;
 
 	(void)state;
-	image_make(&img);
-	for (size_t size = 1; size < img.size; size += 7)
-		assert_int_equal(open_copy(img.bytes, size, &map, &m), ERR_PROTO);
-	img.bytes[8]++;
-	assert_int_equal(open_copy(img.bytes, img.size, &map, &m), ERR_PROTO);
+	zimage_make(&zimage);
+	for (size_t size = 1; size < zimage.size; size += 7)
+		assert_int_equal(open_copy(zimage.bytes, size, &map, &m), ERR_PROTO);
+	zimage.bytes[8]++;
+	assert_int_equal(open_copy(zimage.bytes, zimage.size, &map, &m), ERR_PROTO);
 	assert_non_null(strstr(m.text, "version 3, this program reads 2"));
-	free(img.bytes);
+	free(zimage.bytes);
 }
 
 /* Every byte changed, in three ways: refused, or answers come out of it all the same. */
@@ -116,25 +116,25 @@ damaged(void **state)
 	static const uint8_t changes[] = { 0x01, 0x80, 0xff };
 	unsigned refused = 0, accepted = 0;
 	struct dns_mapped *map;
-	struct image img;
+	struct zimage zimage;
 	struct errmsg m;
 
 	(void)state;
-	image_make(&img);
-	for (size_t i = 0; i < img.size; i++)
+	zimage_make(&zimage);
+	for (size_t i = 0; i < zimage.size; i++)
 		for (unsigned c = 0; c < 3; c++) {
-			img.bytes[i] ^= changes[c];
-			if (open_copy(img.bytes, img.size, &map, &m) == ERR_OK) {
+			zimage.bytes[i] ^= changes[c];
+			if (open_copy(zimage.bytes, zimage.size, &map, &m) == ERR_OK) {
 				ask_all(map);
 				dns_mapped_unref(map);
 				accepted++;
 			} else {
 				refused++;
 			}
-			img.bytes[i] ^= changes[c];
+			zimage.bytes[i] ^= changes[c];
 		}
 	assert_true(refused > 1000 && accepted > 100);
-	free(img.bytes);
+	free(zimage.bytes);
 }
 
 int

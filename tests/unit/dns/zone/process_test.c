@@ -129,7 +129,7 @@ compiles(void **state)
 {
 	struct msg msg = { .type = MSG_COMPILE };
 	struct dns_zone_info info;
-	struct dns_image *img;
+	struct dns_zimage *zimage;
 	struct dns_unit u;
 	struct child c;
 	struct errmsg m;
@@ -155,17 +155,17 @@ compiles(void **state)
 	assert_int_equal(msg.compiled.loaded, 2);
 	assert_int_equal(msg.compiled.failed, 1);
 	child_end(&c, 0);
-	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &zimage, &m), ERR_OK);
 	close(fd);
-	assert_int_equal(dns_image_zones(img), 2);
-	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zones(zimage), 2);
+	assert_int_equal(dns_zimage_zone(zimage, 0, &info, &m), ERR_OK);
 	assert_int_equal(info.index, 5);
-	assert_int_equal(dns_image_zone(img, 1, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zone(zimage, 1, &info, &m), ERR_OK);
 	assert_int_equal(info.index, 7);
 	assert_string_equal(info.origin, "two.test");
-	assert_int_equal(dns_image_unit(img, 1, 0, &u, &m), ERR_OK);
+	assert_int_equal(dns_zimage_unit(zimage, 1, 0, &u, &m), ERR_OK);
 	assert_string_equal(u.file, "two.test.zone (units)");
-	dns_image_close(img);
+	dns_zimage_close(zimage);
 }
 
 /* Zones that were named early, an include that is granted and one that is not, another zone named in between. */
@@ -245,7 +245,7 @@ every_type(void **state)
 	child_end(&c, 0);
 }
 
-/* None loads: no image.  And a flood of findings is cut, but counted. */
+/* None loads: no zimage.  And a flood of findings is cut, but counted. */
 static void
 all_fail(void **state)
 {

@@ -278,22 +278,22 @@ units(void **state)
 	    HEAD "www 30 A 10.0.0.2\nwww 40 AAAA fd00::2\nwww 30 A 10.0.0.3\n\n_jitsu.www TXT \"image=hello\" \"idle=2m\"\n"
 	    "blog A 10.0.0.2\n_jitsu.blog TXT unit=www\n@ A 10.0.0.4\n_jitsu TXT image=apex\n", NULL, found, sizeof(found));
 	struct dns_zone_info info;
-	struct dns_image *img;
+	struct dns_zimage *zimage;
 	struct dns_unit u;
 	struct errmsg m;
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &zimage, &m), ERR_OK);
 	close(fd);
-	assert_int_equal(dns_image_zones(img), 1);
-	assert_int_equal(dns_image_zone(img, 0, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zones(zimage), 1);
+	assert_int_equal(dns_zimage_zone(zimage, 0, &info, &m), ERR_OK);
 	assert_string_equal(info.origin, "example.test");
 	assert_int_equal(info.serial, 7);
 	assert_int_equal(info.names, 4);      /* no _jitsu among them */
 	assert_int_equal(info.records, 8);
 	assert_int_equal(info.units, 3);
-	assert_int_equal(dns_image_unit(img, 0, 0, &u, &m), ERR_OK);
+	assert_int_equal(dns_zimage_unit(zimage, 0, 0, &u, &m), ERR_OK);
 	assert_string_equal(u.owner, "www.example.test");
 	assert_int_equal(u.naddrs, 3);
 	assert_int_equal(u.addrs[0].family, 4);
@@ -304,13 +304,13 @@ units(void **state)
 	assert_non_null(strstr(u.file, "/zone"));
 	assert_int_equal(u.nstrings, 2);
 	assert_memory_equal(u.strings[1].data, "idle=2m", u.strings[1].len);
-	assert_int_equal(dns_image_unit(img, 0, 1, &u, &m), ERR_OK);
+	assert_int_equal(dns_zimage_unit(zimage, 0, 1, &u, &m), ERR_OK);
 	assert_string_equal(u.owner, "blog.example.test");
-	assert_int_equal(dns_image_unit(img, 0, 2, &u, &m), ERR_OK);
+	assert_int_equal(dns_zimage_unit(zimage, 0, 2, &u, &m), ERR_OK);
 	assert_string_equal(u.owner, "example.test");
-	assert_int_equal(dns_image_unit(img, 0, 3, &u, &m), ERR_RANGE);
-	assert_int_equal(dns_image_zone(img, 1, &info, &m), ERR_RANGE);
-	dns_image_close(img);
+	assert_int_equal(dns_zimage_unit(zimage, 0, 3, &u, &m), ERR_RANGE);
+	assert_int_equal(dns_zimage_zone(zimage, 1, &info, &m), ERR_RANGE);
+	dns_zimage_close(zimage);
 }
 
 /* $INCLUDE: origin and last owner come back, lines are the included file's, and nothing outside of the directory is read. */

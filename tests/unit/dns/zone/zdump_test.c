@@ -31,9 +31,9 @@ printed(const char *text)
 	if (fd < 0)
 		fail_msg("%s\n%s", found, text);
 	assert_non_null(f);
-	if (dns_image_print(fd, 0, f, &m) != ERR_OK)
+	if (dns_zimage_print(fd, 0, f, &m) != ERR_OK)
 		fail_msg("%s", m.text);
-	assert_int_equal(dns_image_print(fd, 1, f, &m), ERR_RANGE);
+	assert_int_equal(dns_zimage_print(fd, 1, f, &m), ERR_RANGE);
 	assert_int_equal(fclose(f), 0);
 	close(fd);
 	return out;
@@ -191,7 +191,7 @@ what_is_no_image_is_refused(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	assert_int_not_equal(dns_image_print(fileno(f), 0, stdout, &m), ERR_OK);
+	assert_int_not_equal(dns_zimage_print(fileno(f), 0, stdout, &m), ERR_OK);
 	fclose(f);
 }
 

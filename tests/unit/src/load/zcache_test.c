@@ -92,7 +92,7 @@ static enum err
 find(const struct rig *r, const struct imagecache_zone *z)
 {
 	struct inputs in = { .rows = NULL };
-	struct dns_image *view = NULL;
+	struct dns_zimage *view = NULL;
 	struct dns_zone_info info;
 	struct errmsg m = { "" };
 	int fd = -1;
@@ -100,12 +100,12 @@ find(const struct rig *r, const struct imagecache_zone *z)
 
 	assert_true((e == ERR_OK) == (fd >= 0 && view != NULL && in.n == 2));
 	if (e == ERR_OK) {
-		assert_int_equal(dns_image_zone(view, 0, &info, &m), ERR_OK);
+		assert_int_equal(dns_zimage_zone(view, 0, &info, &m), ERR_OK);
 		assert_string_equal(info.origin, "cached.test");
 		assert_int_equal(fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 		close(fd);
 	}
-	dns_image_close(view);
+	dns_zimage_close(view);
 	inputs_clear(&in);
 	return e;
 }

@@ -125,7 +125,7 @@ good_and_bad(void **state)
 		assert_true((row->view != NULL) == (i == 0));
 		assert_true((row->why.text[0] == '\0') == (i == 0));
 	}
-	assert_int_equal(dns_image_zone(imagejob_row(j, 0)->view, 0, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zone(imagejob_row(j, 0)->view, 0, &info, &m), ERR_OK);
 	assert_string_equal(info.origin, "job.test");
 	assert_int_equal(info.names, 5);
 	imagejob_free(j);
@@ -164,7 +164,7 @@ taken(void **state)
 	struct loop l = { .base = event_base_new() };
 	struct imagejob *j = imagejob_new(l.base, "/nonexistent", key, on_done, &l);
 	struct imagejob_row *row = imagejob_add_image(j, compile(0), 0);
-	struct dns_image *view;
+	struct dns_zimage *view;
 	int fd = row->fd;
 
 	(void)state;
@@ -175,9 +175,9 @@ taken(void **state)
 	row->view = NULL;
 	row->fd = -1;
 	imagejob_free(j);
-	assert_int_equal(dns_image_zones(view), 1);
+	assert_int_equal(dns_zimage_zones(view), 1);
 	assert_true(is_open(fd));
-	dns_image_close(view);
+	dns_zimage_close(view);
 	close(fd);
 	event_base_free(l.base);
 }

@@ -549,7 +549,7 @@ the_example_has_its_units(void **state)
 	struct fixture *f = *state;
 	struct config *conf;
 	struct mapping_set *set;
-	struct dns_image *img;
+	struct dns_zimage *img;
 	const struct unit_conf *app;
 	char line[1024];
 	int fd = -1;
@@ -559,14 +559,14 @@ the_example_has_its_units(void **state)
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
-	assert_int_equal(dns_image_open(fd, &img, NULL), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &img, NULL), ERR_OK);
 	close(fd);
 	set = mapping_set_new(conf, &secret, NULL, 0);
 	if (mapping_set_add(set, &conf->zones[0], img, 0, &f->r) != ERR_OK || mapping_set_finish(set, &f->r) != ERR_OK) {
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
-	dns_image_close(img);
+	dns_zimage_close(img);
 	assert_int_equal(mapping_set_units(set), 3);
 	assert_int_equal(mapping_zone_units(set, &conf->zones[0]), 4);
 	assert_string_equal(mapping_unit_target(mapping_unit_find(set, "blog.example.test"))->name, "www.example.test");
@@ -660,11 +660,11 @@ secret_has_a_copy(void **state)
 
 /* ---- zones that keep their old contents ---- */
 
-static struct dns_image *
+static struct dns_zimage *
 compiled(const char *text)
 {
 	char path[] = "/tmp/mapping_test.XXXXXX";
-	struct dns_image *img = NULL;
+	struct dns_zimage *img = NULL;
 	struct report r;
 	struct errmsg m;
 	int file = mkstemp(path), fd = -1;
@@ -674,7 +674,7 @@ compiled(const char *text)
 	close(file);
 	report_init(&r);
 	assert_int_equal(dns_compile_file("a.test", path, NULL, &fd, &r), ERR_OK);
-	assert_int_equal(dns_image_open(fd, &img, &m), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &img, &m), ERR_OK);
 	report_clear(&r);
 	close(fd);
 	unlink(path);
@@ -731,7 +731,7 @@ static void
 a_kept_zone_is_whole_whatever_became_of_the_configuration(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_image *img = compiled(kept_text);
+	struct dns_zimage *img = compiled(kept_text);
 
 	assert_int_equal(mapping_set_add(f->set, f->a, img, 0, &f->r), ERR_OK);
 	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
@@ -752,7 +752,7 @@ a_kept_zone_is_whole_whatever_became_of_the_configuration(void **state)
 		config_free(old);
 		what_was_kept(f->set, f->conf);
 	}
-	dns_image_close(img);
+	dns_zimage_close(img);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
