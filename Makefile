@@ -168,5 +168,5 @@ FORCE:
 
 .PHONY: all tests install uninstall clean FORCE
 .SECONDARY:
-# Not of the disks that the rigs make below build/.
+# Dependencies, but none of the disks that the rigs make below build/.
 -include $(shell find $(BUILD) -path '*/tmp.*' -prune -o -type f -name '*.d' -print 2>/dev/null)

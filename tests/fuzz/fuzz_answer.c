@@ -423,7 +423,7 @@ is_proof(const char *line)
 	    strstr(line, "\trrsig\tnsec ") != NULL || strstr(line, "\trrsig\tnsec3 ") != NULL;
 }
 
-/* One RRset of those that will do, and nothing else. */
+/* The answer is one RRset of those that will do, and nothing else. */
 static bool
 some_ok(const struct parsed *p, const struct expected *e)
 {

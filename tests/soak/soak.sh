@@ -203,7 +203,7 @@ descriptors() {
 	find "/proc/$JITSUD/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | sed 's/:\[[0-9]*\]$//' |
 	    sort
 }
-# One that was killed is back: each has a pidfd and a channel.
+# A child that was killed is back: each child has a pidfd and a channel.
 whole() { jitsu --json status | jq -e '[.children[].pid] | all(. != null)' >/dev/null; }
 few_descriptors() { [ "$(descriptors | wc -l)" -le $(($(wc -l <"$DIR/descriptors") + 2)) ]; }
 settled() {

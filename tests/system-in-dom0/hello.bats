@@ -193,7 +193,7 @@ alone() {
 		wait_for 30 ping -c 1 -W 1 10.79.0.99
 		after=$(uptime_of 10.79.0.99)
 		[ "$(xl domid alone)" != "$id" ]
-		# Neither begun anew nor with the time in the file, of which a save takes 10 s here.
+		# The uptime neither began anew nor counts the time in the file; a save takes 10 s.
 		echo "# uptime $before ms before, $after ms after"
 		[ "$after" -gt "$before" ]
 		page "[fd79::99]" | grep -q 'seconds ago'

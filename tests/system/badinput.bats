@@ -187,7 +187,7 @@ initrd|initrd */nosuch.gz does not exist'
 	[ "$(ask +short u2.example.test A)" = 10.77.0.21 ]
 	in_ns curl -s --max-time 30 http://10.77.0.21/ | grep -q u2.example.test
 	goes_on
-	# One that is awake now and of which the database has no trace.
+	# A unit that is awake now and of which the database has no trace.
 	jitsu sleep u1.example.test
 	jitsu wake u1.example.test
 	local pids

@@ -67,7 +67,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())"
 	[ "$(stat -c %a "$DIR/run/control")" -ge 600 ]
 	[ "$(readlink "/proc/$JITSUD/cwd")" = / ]
 	whole_life
-	# Neither do those that it starts.
+	# The processes that jitsud starts ignore and block no signal either.
 	for pid in $(child_pid dns) $(child_pid sentinel) $(qemus); do
 		# QEMU blocks some itself.
 		grep -q qemu "/proc/$pid/comm" ||

@@ -10,7 +10,7 @@ teardown() { [ -z "$AGENT" ] || kill "$AGENT" 2>/dev/null || true; teardown_jits
 	start_jitsud
 	ask +short www.example.test A
 	pid=$(qemus)
-	# One that lives may be asked for ever.
+	# A QEMU that lives may be asked for ever.
 	for i in 1 2 3 4 5 6; do ask +short www.example.test A; sleep 0.5; done
 	[ "$(qemus)" = "$pid" ]
 	kill -STOP "$pid"
@@ -46,7 +46,7 @@ teardown() { [ -z "$AGENT" ] || kill "$AGENT" 2>/dev/null || true; teardown_jits
 	[ "$(qemus)" = "$pid" ]
 	curl_page() { in_ns curl -s --max-time 10 http://10.77.0.10/; }
 	curl_page | grep -q www.example.test
-	# It is as any other when that program has gone.
+	# When that program has gone the VM is as any other.
 	kill "$AGENT"
 	sleeps() { jitsu sleep www.example.test && is_state www.example.test frozen; }
 	wait_for 30 sleeps

@@ -70,7 +70,7 @@ ms() {
 	[[ "$output" == *"status: SERVFAIL"* &&
 	    "$output" == *"EDE: "*"(the service failed to start"* ]]
 	[ "$took" -lt $((9000 * SLOW)) ]   # far less than its hold
-	# Not held, so other types and names are not touched.
+	# Other types and names wake nothing, and are answered at once.
 	run ask bad.example.test AAAA
 	[[ "$output" == *"status: NOERROR"* ]]
 	run jitsu wake bad.example.test
@@ -437,7 +437,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	[[ "$(error_of two.example.test)" == *"queue-timeout"* ]]
 	jitsu events two.example.test | grep -q 'queued .*waits for a slot, number 1 (vms)'
 	jitsu --json status | jq -e '.counters | .queued == 1 and .refused == 1' >/dev/null
-	# One that gets its slot in time boots.
+	# A unit that gets its slot in time boots.
 	jitsu wake three.example.test >"$DIR/three" 2>&1 3>&- 4>&- &
 	wait_for 30 placed three.example.test 1
 	wait_for 30 grep -q 'jitsu: three.example.test waits for a slot, number 1 (vms)' \
@@ -497,7 +497,7 @@ dns_process() { pgrep -P "$JITSUD" -f '^jitsud: dns'; }
 	jitsu events n32.example.test |
 	    grep '1 held query answered with SERVFAIL, since the unit waits for a slot,' |
 	    grep -q 'number [12] (vms)'
-	# Nor do those who ask later, at once, nor where `answer` says at once.
+	# Who asks later has no address either, nor where `answer` says at once.
 	ask n35.example.test A | grep -q 'EDE: 14 (Not Ready)'
 	ask now.example.test A >/dev/null
 	wait_for 30 is_state now.example.test booting

@@ -116,7 +116,7 @@ refused() {
 	wait "$JITSUD" || status=$?
 	JITSUD=
 	rm -rf "${DIR:?}"/{bin,dev}
-	# And what is wrong with a file is followed by the file's name.
+	# One error, or two where the second names the file that is wrong.
 	[ "$status" -eq 1 ] && [ "$(grep -c ': error: ' "$DIR/log")" -le 2 ] &&
 	    grep ': error: ' "$DIR/log" | head -1 | grep -qF -- "$2"
 }

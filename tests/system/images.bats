@@ -209,9 +209,9 @@ second_bridge() {
 	run jitsu sleep lin.example.test
 	[ "$status" -eq 0 ]
 	[ "$(qemu_count)" -eq 0 ]
-	# It heard the button, and the deadline was not needed.
+	# The guest heard the button, and the deadline was not needed.
 	jitsu --json console lin.example.test | jq -r .text | grep -q "power button"
-	# What it wrote is its own, and stays.
+	# What the guest wrote is in its overlay, and stays.
 	[ "$(cat "$DIR/raw.img" "$DIR/q.qcow2" | sha256sum)" = "$sum" ]
 	run jitsu wake lin.example.test
 	[ "$status" -eq 0 ]

@@ -128,7 +128,7 @@ one_qemu() { [ "$(qemu_count)" -eq 1 ]; }
 	start_jitsud
 	cmp "$DIR/state/secret" "$DIR/run/secret"
 	found_again
-	# Whose a VM is stands nowhere any more: it is kept until somebody decides.
+	# No file says any more whose a VM is: the VM is kept until somebody decides.
 	stop_jitsud TERM
 	rm -r "$DIR"/state/jitsu.db* "$DIR/state/owners" "$DIR/run/owners"
 	start_jitsud
@@ -167,7 +167,7 @@ found_again() {
 	[ "$(jitsu --json aside | jq -c '[.[].name] | sort')" = \
 	    '["a.other.test","b.other.test","www.example.test"]' ]
 	[ "$(qemus | sort)" = "$PIDS" ]
-	# One ends by itself, and one by its operator.
+	# A VM ends by itself, another by its operator.
 	kill -9 "$(jitsu --json show b.other.test | jq .pid)"
 	gone() { [ "$(jitsu --json aside | jq length)" -eq "$1" ]; }
 	wait_for 30 gone 2

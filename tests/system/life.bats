@@ -200,7 +200,7 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	jitsu wake www.example.test
 	[ "$(booted)" -ge 2 ]
 	[ "$(find "$DIR/state/saved" -type f | wc -l)" -eq 0 ]
-	# One that is not whole: a cold boot, and the log says why.
+	# A state that is not whole: a cold boot, and the log says why.
 	jitsu sleep www.example.test
 	truncate -s 1000 "$DIR"/state/saved/*.state
 	local begin=$SECONDS

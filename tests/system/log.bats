@@ -95,7 +95,7 @@ background() {
 	in_world "$BUILD/jitsud" -c "$DIR/jitsu.conf" 3>&- 4>&-
 	JITSUD=$(pgrep -f "^$BUILD/jitsud -c $DIR/jitsu.conf")
 }
-# It is not our child.
+# stop_background: polls, since that jitsud is no child of this shell.
 stop_background() {
 	local pid=$JITSUD
 	JITSUD=

@@ -118,7 +118,7 @@ hup() {
 	run jitsu list
 	[ "$status" -eq 0 ]
 	[[ "$output" == *'zone b (copy).test is not served: '* ]]
-	# One is wrong, two are new.
+	# One zone is wrong, two are new.
 	echo 'nonsense here' >>"$DIR/zones/a.test.zone"
 	sed -i 's/192.0.2.1/192.0.2.2/' "$DIR/zones/b.test.zone"
 	sed -i 's/192.0.2.1/192.0.2.3/' "$DIR/zones/c.test.zone"

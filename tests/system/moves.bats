@@ -177,7 +177,7 @@ never_two() {
 	wait_for 30 logged "moved.example.test: waits: $former is not gone yet"
 	is_state moved.example.test booting
 	jitsu show moved.example.test | grep -q 'is not gone yet'
-	# It is one of those that wait, and who waits for it is told so.
+	# The unit counts as one that waits, and whoever waits for it is told so.
 	jitsu list | grep -q 'moved.example.test .*booting (waits for former)'
 	jitsu events moved.example.test | grep -q 'queued .*the VM of the former www.example.test'
 	jitsu --json status | jq -e '.counters.queued == 1' >/dev/null
@@ -185,7 +185,7 @@ never_two() {
 	    'jitsu: moved.example.test waits: the VM of the former www.example.test' "$DIR/wake"
 	wait_for 60 is_state moved.example.test awake
 	wait_for 30 one_qemu
-	# And back under the same name.
+	# The VM comes back under the same name.
 	wait_for 30 answers moved.example.test
 	jitsu sleep moved.example.test &
 	wait_for 30 is_state moved.example.test stopping

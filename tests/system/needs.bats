@@ -70,7 +70,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	run jitsu wake app.example.test
 	[ "$status" -eq 0 ]
 	is_state db.example.test awake
-	# And it was all that top waited for.
+	# The back-off of db was all that top waited for.
 	is_state top.example.test dormant
 	[ "$(ask +short top.example.test A)" = 10.77.0.33 ]
 	is_state top.example.test awake

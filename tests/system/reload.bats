@@ -56,7 +56,7 @@ teardown() { teardown_jitsu; }
 		wait $!
 		[ "$(serial z1.test)" = "$i" ]
 	done
-	# One that dies is not waited for.
+	# A DNS process that dies is not waited for.
 	zone_text 7 >"$DIR/zones/z1.test.zone"
 	kill -STOP "$dns"
 	jitsu reload >"$DIR/reload" 2>&1 3>&- &

@@ -105,7 +105,7 @@ start_unbound() {
 	start unbound unbound -d -p -c "$DIR/unbound.conf"
 }
 
-# It listens on addresses of interfaces only.
+# named listens on addresses of interfaces only.
 start_named() {
 	ip -n "$NS" addr add "${AT[named]}/8" dev lo
 	cat >"$DIR/named.conf" <<-EOF2
@@ -169,8 +169,8 @@ in_files() {
 		exec "$@"' sh "$@"
 }
 
-# It is unpacked, not installed, since its package takes over /etc/resolv.conf.  It has its settings
-# and its user at fixed places, and looks for D-Bus until it finds one.
+# systemd-resolved is unpacked, not installed, since its package takes over /etc/resolv.conf.  Its
+# settings and its user are at fixed places, and it looks for D-Bus until it finds one.
 start_resolved() {
 	local program=$RESOLVED/lib/systemd/systemd-resolved
 	if [ ! -x "$program" ]; then

@@ -159,7 +159,7 @@ twice_loaded() { [ "$(grep -c 'generation 1:' "$DIR/log")" -eq 2 ]; }
 	ask +short u2.example.test A
 	stop_jitsud KILL
 	[ "$(qemu_count)" -eq 2 ]
-	# One that does not answer holds the adoption up.
+	# A QEMU that does not answer holds the adoption up.
 	kill -STOP "$(qemus | head -1)"
 	ended_while 30 twice_loaded
 	grep -q '2 VMs of the jitsud before are destroyed' "$DIR/log"

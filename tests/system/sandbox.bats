@@ -28,7 +28,7 @@ confined() { grep -q '^Seccomp:.*2' "/proc/$1/status"; }
 dies() {
 	local old
 	old=$(child_pid "$1")
-	# One that was just started is not yet.
+	# A process that was just started is not confined yet.
 	wait_for 30 confined "${3:-$old}"
 	run "$BUILD/tests/system/inject" "${3:-$old}" "$2"
 	echo "$1 $2: $output"
@@ -70,7 +70,7 @@ dies() {
 	is_state www.example.test awake
 	in_ns curl -s --max-time 30 http://10.77.0.10/ | grep -q www.example.test
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
-	# Both are whole: a cold wake needs them.
+	# DNS process and sentinel are whole: a cold wake needs them.
 	jitsu sleep www.example.test
 	[ "$(ask +short www.example.test A)" = 10.77.0.10 ]
 	is_state www.example.test awake

@@ -361,7 +361,7 @@ teardown() { log_on_failure; }
 	    s = tcp()
 	    s.sendall(data)
 	    stuck.append(s)
-	# One that asks and asks and never reads.
+	# A client that asks and asks and never reads.
 	s = tcp()
 	s.setblocking(False)
 	wire, sent = framed(query("large.example.test", qid=3)), 0
@@ -371,7 +371,7 @@ teardown() { log_on_failure; }
 	except BlockingIOError:
 	    pass
 	stuck.append(s)
-	# Neither does the kernel keep megabytes for it.
+	# The kernel does not keep megabytes for that client either.
 	def most_kept():
 	    shown = subprocess.run(["ss", "-tmnH", "sport = :5300"],
 	                           capture_output=True, text=True).stdout

@@ -17,11 +17,11 @@ BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 ACCEL=${JITSU_ACCEL:-tcg}
 SLOW=${JITSU_SLOW:-1}
 
-# Not `ip netns exec`, which hides the cgroups behind a new /sys.
+# `ip netns exec` would hide the cgroups behind a new /sys.
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=$((15 * SLOW)) "$@"; }
-# Not from the JSON: it is asked often, and jq takes long to start.
+# state_of UNIT: from the table, since tests ask often and jq takes long to start.
 state_of() {
 	local name state rest
 	while read -r name state rest; do
@@ -40,10 +40,10 @@ wait_for() {
 }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
-# PIDs of the QEMUs of this instance.
-# Not other pgreps, which have this in their command lines, too.
+# PIDs of the QEMUs of this instance; the pattern leaves out other pgreps, whose command lines have
+# the directory too.
 qemus() { pgrep -f "^[^ ]*qemu-system-x86_64 .*$DIR/" || true; }
-# Whether it has a CPU in the kernel's KVM.
+# in_kvm PID: whether that QEMU has a CPU in the kernel's KVM.
 in_kvm() { ls -l "/proc/$1/fd" | grep -q 'anon_inode:kvm-vcpu'; }
 qemu_count() { qemus | wc -l; }
 
