@@ -1,6 +1,6 @@
 /*
- * fuzz_config: any text is a configuration or gets findings; what is loaded once loads again, to the
- * same.
+ * fuzz_config: any text is a configuration or gets findings; what is loaded once loads again, to
+ * the same.
  */
 #include <stdint.h>
 #include <stdio.h>
