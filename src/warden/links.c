@@ -237,8 +237,10 @@ static bool
 mark(struct warden *w, const char *bridge, const char *port)
 {
 	bool any = false;
+	struct unit *u;
+	size_t at = 0;
 
-	for (struct unit *u = unit_vm_next(&w->units, NULL); u != NULL; u = unit_vm_next(&w->units, u)) {
+	while ((u = unit_vm_next(&w->units, &at)) != NULL) {
 		bool is_meant = port == NULL && bridge == NULL;
 		struct vm_ids ids;
 
@@ -290,14 +292,15 @@ static void
 on_settled(evutil_socket_t fd, short what, void *arg)
 {
 	struct warden *w = arg;
+	struct unit *u;
+	size_t at = 0;
 
 	(void)fd;
 	(void)what;
 	for (unsigned i = 0; w->gen != NULL && i < w->gen->conf->nnetworks; i++)
 		if (w->bridges[i].doubt || !is_known(w, i))
 			look_at_bridge(w, i);
-	for (struct unit *u = unit_vm_next(&w->units, NULL), *next; u != NULL; u = next) {
-		next = unit_vm_next(&w->units, u);
+	while ((u = unit_vm_next(&w->units, &at)) != NULL) {
 		if (!u->run->link_changed || is_busy(u))
 			continue;
 		u->run->link_changed = false;

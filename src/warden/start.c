@@ -144,10 +144,9 @@ set_up(struct warden *w, const struct config *conf)
 	w->child_conf.empty_root = w->empty_root;
 	raise_priority();
 	identify(w, conf);
-	if ((w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w)) == NULL)
-		fatal("%s", err_str(ERR_NOMEM));
+	w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w);
 	w->child_conf.flood = w->flood;
-	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK || unit_table_init(&w->units, &m) != ERR_OK ||
+	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK ||
 	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
 		fatal("%s", m.text);
 	open_store(w, conf);

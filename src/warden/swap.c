@@ -37,11 +37,12 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 		wake_leave(w, u);
 		u = NULL;
 	}
-	if (u == NULL && (u = unit_new(&w->units, uc, m)) == NULL)
+	if (u != NULL)
+		unit_conf_set(&w->units, u, uc);
+	else if ((u = unit_new(&w->units, uc, m)) == NULL)
 		return ERR_LIMIT;
 	if (u->life.timer_ms == 0)
 		life_init(&u->life);
-	unit_conf_set(u, uc);
 	u->generation = generation;
 	return ERR_OK;
 }

@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include "base/err.h"
+#include "base/table.h"
 #include "src/control/control.h"
 #include "src/life/life.h"
 #include "src/units/units.h"
@@ -123,8 +124,6 @@ struct unit {
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */
 	struct unit_left *left;    /* while leaving; else NULL */
-	struct unit *next_name;    /* hash chains */
-	struct unit *next_uuid;
 	struct life life;
 	struct admit_waiter admit;
 	struct unit_run *run;      /* NULL: nothing to remember */
@@ -135,25 +134,23 @@ struct unit {
 	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
 };
 
+/* All zero at first. */
 struct unit_table {
 	struct unit **by_number;   /* [0 .. next) ; NULL = gone */
 	uint32_t next, room;
-	struct unit **by_name, **by_uuid;   /* hash chains */
-	size_t names;              /* buckets of by_name; a power of two */
+	struct table by_name, by_uuid;
 	uint32_t count;            /* with a name */
 	LIST_HEAD(, unit_left) left, gone;   /* of leaving units: that may have a VM; that have none */
-	uint8_t key[16];           /* of the hash, random */
 };
 
-enum err unit_table_init(struct unit_table *t, struct errmsg *m);
 void unit_table_clear(struct unit_table *t);
 
-/* A new dormant unit.  NULL: out of memory or of numbers (*m says). */
+/* A new dormant unit.  NULL: out of numbers (*m says). */
 struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
 /* Takes it out of the table and frees it; the callers have stopped its VM and answered its waiters. */
 void unit_free(struct unit_table *t, struct unit *u);
 /* Its settings in a new generation; the same name. */
-void unit_conf_set(struct unit *u, const struct unit_conf *conf);
+void unit_conf_set(struct unit_table *t, struct unit *u, const struct unit_conf *conf);
 /* It left the configuration: the name is free for another. */
 void unit_leave(struct unit_table *t, struct unit *u);
 /* Nothing is left of it that another unit could meet; it may be freed at any time. */
@@ -164,8 +161,8 @@ struct unit *unit_by_name(const struct unit_table *t, const char *name);
 /* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
 const struct unit *unit_before(const struct unit_table *t, const struct unit *u);
 struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);
-/* The first unit whose VM has an identity, or the one after `u`; NULL: there are no more. */
-struct unit *unit_vm_next(const struct unit_table *t, const struct unit *u);
+/* Every unit whose VM has an identity, as table_next. */
+struct unit *unit_vm_next(const struct unit_table *t, size_t *at);
 
 /* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */
 struct unit_run *unit_run(struct unit *u);

@@ -14,14 +14,13 @@
 static void
 found_by_everything(void **state)
 {
-	struct unit_table t;
+	struct unit_table t = { 0 };
 	struct unit_conf a = { .name = "a.test" }, b = { .name = "b.test" };
 	struct vm_uuid one = { { 1 } }, two = { { 2 } };
 	struct unit *ua, *ub;
 	struct errmsg m;
 
 	(void)state;
-	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
 	ua = unit_new(&t, &a, &m);
 	ub = unit_new(&t, &b, &m);
 	assert_ptr_equal(unit_by_number(&t, 0), ua);
@@ -42,14 +41,13 @@ found_by_everything(void **state)
 static void
 a_leaving_unit_frees_its_name_but_not_its_number(void **state)
 {
-	struct unit_table t;
+	struct unit_table t = { 0 };
 	struct unit_conf a = { .name = "a.test" };
 	struct unit *first, *second;
 	struct vm_uuid one = { { 1 } };
 	struct errmsg m;
 
 	(void)state;
-	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
 	first = unit_new(&t, &a, &m);
 	unit_uuid_set(&t, first, &one);
 	unit_leave(&t, first);
@@ -73,11 +71,10 @@ many_units(void **state)
 	enum { N = 20000 };
 	static char names[N][16];
 	static struct unit_conf conf[N];
-	struct unit_table t;
+	struct unit_table t = { 0 };
 	struct errmsg m;
 
 	(void)state;
-	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
 	for (int i = 0; i < N; i++) {
 		snprintf(names[i], sizeof(names[i]), "u%d.test", i);
 		conf[i].name = names[i];
@@ -100,13 +97,12 @@ many_leave_at_once(void **state)
 	enum { N = 300000 };
 	char (*names)[16] = calloc(2 * N, sizeof(*names));
 	struct unit_conf *conf = calloc(2 * N, sizeof(*conf));
-	struct unit_table t;
+	struct unit_table t = { 0 };
 	struct errmsg m;
 
 	(void)state;
 	assert_non_null(names);
 	assert_non_null(conf);
-	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
 	(void)alarm(60);
 	for (int i = 0; i < 2 * N; i++) {
 		snprintf(names[i], sizeof(names[i]), "u%d.test", i);
@@ -140,11 +136,10 @@ a_leaving_unit_is_before_those_that_it_would_collide_with(void **state)
 	struct unit_conf addr = { .name = "c.test", .mac = { 2, 3 }, .addrs = &four, .naddrs = 1 };
 	struct unit_conf none = { .name = "d.test", .mac = { 2, 4 }, .addrs = &other, .naddrs = 1 };
 	struct unit *first, *u[4];
-	struct unit_table t;
+	struct unit_table t = { 0 };
 	struct errmsg m;
 
 	(void)state;
-	assert_int_equal(unit_table_init(&t, &m), ERR_OK);
 	first = unit_new(&t, &gone, &m);
 	assert_null(unit_before(&t, first));
 	unit_leave(&t, first);
