@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -243,21 +244,10 @@ job_lane(const struct host_job *j)
 
 /* ---- entries ---- */
 
-static unsigned
-bucket(const struct vm_uuid *u)
-{
-	return (unsigned)(u->bytes[0] | u->bytes[1] << 8) % HOST_BUCKETS;
-}
-
 struct entry *
 host_entry_find(struct vm_host *h, const struct vm_uuid *u)
 {
-	struct entry *e;
-
-	LIST_FOREACH(e, &h->buckets[bucket(u)], link)
-		if (memcmp(&e->uuid, u, sizeof(*u)) == 0)
-			return e;
-	return NULL;
+	return table_find(&h->entries, u->bytes, sizeof(u->bytes));
 }
 
 static void
@@ -276,7 +266,7 @@ host_entry_free(struct entry *e)
 	entry_unwatch(e);
 	if (e->timer != NULL)
 		event_free(e->timer);
-	LIST_REMOVE(e, link);
+	(void)table_remove(&e->host->entries, e->uuid.bytes, sizeof(e->uuid.bytes));   /* e */
 	free(e);
 }
 
@@ -341,17 +331,15 @@ host_entry_owes(struct entry *e)
 struct entry *
 host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
 {
-	struct entry *e = calloc(1, sizeof(*e));
+	struct entry *e = mem_zero(1, sizeof(*e));
 
-	if (e == NULL)
-		fatal("out of memory for a VM");
 	e->host = h;
 	e->uuid = *u;
 	e->driver = driver;
 	e->state = ENTRY_NEW;
 	STAILQ_INIT(&e->queue);
 	e->timer = evtimer_new(h->base, timer_cb, e);
-	LIST_INSERT_HEAD(&h->buckets[bucket(u)], e, link);
+	table_set(&h->entries, e->uuid.bytes, sizeof(e->uuid.bytes), e);
 	return e;
 }
 

@@ -230,6 +230,8 @@ void
 vm_run_dir_keep(struct vm_host *h)
 {
 	struct errmsg m;
+	struct entry *e;
+	size_t at = 0;
 
 	for (unsigned i = 0; i < h->ndrivers; i++) {
 		const struct host_driver *d = &h->drivers[i];
@@ -238,13 +240,9 @@ vm_run_dir_keep(struct vm_host *h)
 			log_err("run directory: %s", m.text);
 	}
 	owner_dirs_keep(&h->owners, h->run_dir);
-	for (unsigned i = 0; i < HOST_BUCKETS; i++) {
-		struct entry *e;
-
-		LIST_FOREACH(e, &h->buckets[i], link)
+	while ((e = table_next(&h->entries, &at)) != NULL)
 		if (e->vm != NULL && !e->busy && e->vm->driver->keep_vm(e->vm, &m) != ERR_OK)
 			log_err("%s: run directory: %s", e->vm->unit, m.text);
-	}
 }
 
 void
@@ -463,24 +461,24 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 static void
 entries_free(struct vm_host *h)
 {
-	for (unsigned i = 0; i < HOST_BUCKETS; i++) {
-		struct entry *e;
+	struct entry *e;
+	size_t at = 0;
 
-		while ((e = LIST_FIRST(&h->buckets[i])) != NULL) {
-			struct host_job *j;
+	while ((e = table_next(&h->entries, &at)) != NULL) {
+		struct host_job *j;
 
-			while ((j = STAILQ_FIRST(&e->queue)) != NULL) {
-				STAILQ_REMOVE_HEAD(&e->queue, link);
-				host_job_free(j);
-			}
-			if (e->waiting != NULL)
-				host_job_free(e->waiting);
-			if (e->vm != NULL)
-				e->vm->driver->free(e->vm);
-			e->vm = NULL;
-			host_entry_free(e);
+		while ((j = STAILQ_FIRST(&e->queue)) != NULL) {
+			STAILQ_REMOVE_HEAD(&e->queue, link);
+			host_job_free(j);
 		}
+		if (e->waiting != NULL)
+			host_job_free(e->waiting);
+		if (e->vm != NULL)
+			e->vm->driver->free(e->vm);
+		e->vm = NULL;
+		host_entry_free(e);
 	}
+	table_clear(&h->entries);
 }
 
 void

@@ -4,12 +4,12 @@
 
 #include <sys/queue.h>
 
+#include "base/table.h"
 #include "vm/driver.h"
 #include "vm/host/owner.h"
 #include "vm/host/pool.h"
 
 #define HOST_DRIVERS 8
-#define HOST_BUCKETS 1024
 
 /* Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that are known to hang, so that nobody else waits for them. */
 enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG };
@@ -77,7 +77,6 @@ struct entry {
 	struct host_job *waiting;  /* a shutdown that the guest was asked for */
 	struct event *watch_ev, *death_ev, *timer;
 	STAILQ_HEAD(, host_job) queue;
-	LIST_ENTRY(entry) link;
 };
 
 struct adopted {
@@ -111,7 +110,7 @@ struct vm_host {
 	struct vm_reporter reporter;
 	struct host_driver drivers[HOST_DRIVERS];
 	unsigned ndrivers;
-	LIST_HEAD(, entry) buckets[HOST_BUCKETS];
+	struct table entries;      /* by UUID */
 };
 
 /* ---- host_entry.c ---- */
