@@ -24,7 +24,6 @@ enum store_cmd_kind {
 
 struct store_cmd {
 	STAILQ_ENTRY(store_cmd) link;
-	LIST_ENTRY(store_cmd) hash;   /* touches that wait for the timer */
 	enum store_cmd_kind kind;
 	store_done_cb done;
 	store_events_cb read_done;

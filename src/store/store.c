@@ -21,22 +21,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "base/thread.h"
 #include "src/store/db.h"
 
 #define FLUSH_MS 1000
-#define TOUCH_BUCKETS 256
 #define EVENTS_BATCH 256          /* events that wait for the timer; with more, it is high time */
-
-LIST_HEAD(touch_bucket, store_cmd);
 
 struct store {
 	/* the loop's */
 	struct event_base *base;
 	struct event *timer, *wakeup;
 	struct store_addresses *addresses;
-	struct touch_bucket touches[TOUCH_BUCKETS];
-	size_t ntouches;
+	struct table touches;         /* by owner */
 	struct store_cmds events;
 	size_t nevents;
 	uint64_t dropped;
@@ -306,15 +303,12 @@ static void
 flush(struct store *s)
 {
 	struct store_cmds list = STAILQ_HEAD_INITIALIZER(list);
-	size_t n = s->nevents + s->ntouches;
+	size_t n = s->nevents + s->touches.count, at = 0;
 	struct store_cmd *c;
 
-	for (size_t i = 0; s->ntouches > 0 && i < TOUCH_BUCKETS; i++)
-		while ((c = LIST_FIRST(&s->touches[i])) != NULL) {
-			LIST_REMOVE(c, hash);
-			STAILQ_INSERT_TAIL(&list, c, link);
-			s->ntouches--;
-		}
+	while ((c = table_next(&s->touches, &at)) != NULL)
+		STAILQ_INSERT_TAIL(&list, c, link);
+	table_clear(&s->touches);
 	STAILQ_CONCAT(&list, &s->events);
 	s->nevents = 0;
 	(void)evtimer_del(s->timer);   /* fails only for an event that was never made */
@@ -338,37 +332,13 @@ arm(struct store *s)
 		flush(s);
 }
 
-static size_t
-bucket_of(const char *owner)
-{
-	uint32_t h = 2166136261u;   /* FNV-1a */
-
-	for (const char *p = owner; *p != '\0'; p++)
-		h = (h ^ (unsigned char)*p) * 16777619u;
-	return h % TOUCH_BUCKETS;
-}
-
-static struct store_cmd *
-touch_find(struct store *s, const char *owner)
-{
-	struct store_cmd *c;
-
-	LIST_FOREACH(c, &s->touches[bucket_of(owner)], hash)
-		if (strcmp(c->unit.owner, owner) == 0)
-			return c;
-	return NULL;
-}
-
 static void
 touch_drop(struct store *s, const char *owner)
 {
-	struct store_cmd *c = touch_find(s, owner);
+	struct store_cmd *c = table_remove(&s->touches, owner, strlen(owner));
 
-	if (c == NULL)
-		return;
-	LIST_REMOVE(c, hash);
-	s->ntouches--;
-	store_cmd_free(c);
+	if (c != NULL)
+		store_cmd_free(c);
 }
 
 /* A command with copies of `n` strings, which *strings[i] are set to; NULL becomes "". */
@@ -446,7 +416,7 @@ post_one(struct store *s, struct store_cmd *c, store_done_cb done, void *arg)
 	STAILQ_INSERT_TAIL(&s->events, c, link);
 	s->nevents = 0;
 	post_all(s, &s->events, n);
-	if (s->ntouches == 0)
+	if (s->touches.count == 0)
 		(void)evtimer_del(s->timer);   /* fails only for an event that was never made */
 }
 
@@ -470,7 +440,7 @@ store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, 
 void
 store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns)
 {
-	struct store_cmd *c = touch_find(s, owner);
+	struct store_cmd *c = table_find(&s->touches, owner, strlen(owner));
 	const char *copy = owner;
 	const char **strings[] = { &copy };
 
@@ -481,12 +451,11 @@ store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, 
 			return;
 		}
 		c->unit.owner = copy;
-		LIST_INSERT_HEAD(&s->touches[bucket_of(copy)], c, hash);
-		s->ntouches++;
+		table_set(&s->touches, copy, strlen(copy), c);
 	}
 	c->unit.last_activity_ns = last_activity_ns;
 	c->unit.deadline_ns = deadline_ns;
-	if (s->ntouches >= LIMIT_STORE_PENDING)
+	if (s->touches.count >= LIMIT_STORE_PENDING)
 		flush(s);
 	else
 		arm(s);
@@ -658,7 +627,7 @@ store_stats_get(struct store *s, struct store_stats *st)
 	*st = s->stats;
 	st->pending = s->nqueued;
 	pthread_mutex_unlock(&s->lock);
-	st->pending += s->nevents + s->ntouches;
+	st->pending += s->nevents + s->touches.count;
 }
 
 static enum err
@@ -680,8 +649,6 @@ store_alloc(struct event_base *base)
 		return NULL;
 	s->base = base;
 	s->efd = -1;
-	for (size_t i = 0; i < TOUCH_BUCKETS; i++)
-		LIST_INIT(&s->touches[i]);
 	STAILQ_INIT(&s->events);
 	STAILQ_INIT(&s->queue);
 	STAILQ_INIT(&s->done);
