@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/mem.h"
+#include "base/table.h"
 
 struct kind {
 	char text[FLOOD_KIND_TEXT];
@@ -17,9 +19,10 @@ struct kind {
 
 /* How often a kind was said of one unit. */
 struct count {
-	uint32_t unit;
-	uint16_t kind;
-	uint16_t said;            /* 0: the place is free */
+	struct about {
+		uint32_t unit, kind;
+	} about;
+	unsigned said;
 };
 
 struct flood {
@@ -31,10 +34,10 @@ struct flood {
 	unsigned nkinds, ncounts;
 	struct kind kinds[LIMIT_FLOOD_KINDS];
 	struct count counts[LIMIT_FLOOD_COUNTS];
+	struct table by_unit;     /* the counts by what they are about */
 };
 
-_Static_assert((LIMIT_FLOOD_COUNTS & (LIMIT_FLOOD_COUNTS - 1)) == 0, "places are found by a mask");
-_Static_assert(LIMIT_FLOOD_UNIT < UINT16_MAX && LIMIT_FLOOD_KINDS < UINT16_MAX, "as wide as struct count has them");
+_Static_assert(sizeof(struct about) == 2 * sizeof(uint32_t), "a key has no bytes between");
 
 /* Ends the window: everything may be said again. */
 static void
@@ -44,7 +47,7 @@ window_end(struct flood *f)
 
 	(void)evtimer_del(f->timer);   /* fails only for an event that was never made */
 	f->nkinds = f->ncounts = 0;
-	memset(f->counts, 0, sizeof(f->counts));
+	table_clear(&f->by_unit);
 	f->since_ms = clock_now_ms();
 	for (unsigned i = 0; i < n; i++)
 		if (f->kinds[i].over > 0)
@@ -62,15 +65,9 @@ on_window(evutil_socket_t fd, short what, void *arg)
 struct flood *
 flood_new(struct event_base *base, unsigned window_ms, flood_tell_cb tell, void *arg)
 {
-	struct flood *f = calloc(1, sizeof(*f));
+	struct flood *f = mem_zero(1, sizeof(*f));
 
-	if (f == NULL)
-		return NULL;
-	f->timer = evtimer_new(base, on_window, f);
-	if (f->timer == NULL) {
-		free(f);
-		return NULL;
-	}
+	f->timer = mem_must(evtimer_new(base, on_window, f));
 	f->tell = tell;
 	f->arg = arg;
 	f->window_ms = window_ms;
@@ -110,21 +107,14 @@ kind_find(struct flood *f, const char *text)
 static struct count *
 count_find(struct flood *f, uint32_t unit, unsigned kind)
 {
-	uint32_t at = (unit * 2654435761u) ^ (kind * 40503u);
-	struct count *c;
+	struct about about = { unit, kind };
+	struct count *c = table_find(&f->by_unit, &about, sizeof(about));
 
-	for (;; at++) {
-		c = &f->counts[at & (LIMIT_FLOOD_COUNTS - 1)];
-		if (c->said == 0)
-			break;
-		if (c->unit == unit && c->kind == kind)
-			return c;
-	}
-	if (f->ncounts >= LIMIT_FLOOD_COUNTS / 4 * 3)
-		return NULL;
-	f->ncounts++;
-	c->unit = unit;
-	c->kind = (uint16_t)kind;
+	if (c != NULL || f->ncounts == LIMIT_FLOOD_COUNTS)
+		return c;
+	c = &f->counts[f->ncounts++];
+	*c = (struct count){ .about = about };
+	table_set(&f->by_unit, &c->about, sizeof(c->about), c);
 	return c;
 }
 

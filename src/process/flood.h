@@ -21,7 +21,7 @@ struct flood;
 /* `more` of this kind were left out; `unit` is FLOOD_NO_UNIT unless they were all of one. */
 typedef void (*flood_tell_cb)(const char *kind, unsigned more, uint32_t unit, void *arg);
 
-/* NULL when out of memory.  `window_ms` is LIMIT_FLOOD_WINDOW_MS but in tests. */
+/* `window_ms` is LIMIT_FLOOD_WINDOW_MS but in tests. */
 struct flood *flood_new(struct event_base *base, unsigned window_ms, flood_tell_cb tell, void *arg);
 
 /* Tells what was left out so far.  NULL is allowed. */
