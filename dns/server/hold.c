@@ -7,7 +7,10 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-/* Unit numbers are dense, so their low bits are a perfect hash until more than this many wake at once. */
+/*
+ * Unit numbers are dense: their low bits are a perfect hash until more than this many wake at once.
+ * No base/table, since each held query looks here, and lack of memory must not end a worker.
+ */
 #define BUCKETS 4096u
 
 TAILQ_HEAD(hold_list, hold_query);

@@ -96,6 +96,8 @@ ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text
 
 /* ---- names ---- */
 
+/* Not a base/table: the hash is that of the compiled zone, and the budget counts the slots. */
+
 static enum err
 slots_grow(struct ztree *t)
 {

@@ -24,7 +24,11 @@
 #include "vm/sentinel/frame.h"
 #include "vm/vm.h"
 
-#define BUCKETS 1024   /* a power of two; the units that boot or run at once on one host are of this order */
+/*
+ * A power of two; the units that boot or run at once on one host are of this order.  No base/table,
+ * since several probes may have one MAC or address, and lack of memory must not end the sentinel.
+ */
+#define BUCKETS 1024
 #define PROBE_PORTS (VM_PROBE_PORT_LAST - VM_PROBE_PORT_FIRST + 1)
 
 enum probe_state { PROBE_SILENT, PROBE_ALIVE, PROBE_READY };
