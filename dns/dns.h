@@ -21,16 +21,18 @@
 #include "base/msg.h"
 
 /*
- * The children's main functions: `fd` is the channel to the warden (msg.h).  They receive MSG_HELLO and the set-up, confine themselves
- * at MSG_RUN, send MSG_RUNNING and serve until the channel closes.  Return the exit status.
+ * The children's main functions: `fd` is the channel to the warden (msg.h).  They receive MSG_HELLO
+ * and the set-up, confine themselves at MSG_RUN, send MSG_RUNNING and serve until the channel
+ * closes.  Return the exit status.
  */
 int dns_main(int fd);
 int zones_main(int fd);
 
 /*
- * Compiles one zone in this process, for `jitsud -n` and `jitsu check` (the caller's own privileges, $INCLUDE resolved against the
- * file's directory and confined to it).  `origin` is text; `units_path` may be NULL (mappings stand in the zone itself).  *zimage_fd is a sealed zimage
- * with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
+ * Compiles one zone in this process, for `jitsud -n` and `jitsu check` (the caller's own
+ * privileges, $INCLUDE resolved against the file's directory and confined to it).  `origin` is
+ * text; `units_path` may be NULL (mappings stand in the zone itself).  *zimage_fd is a sealed
+ * zimage with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
  */
 struct dns_zone_limits {
 	uint64_t memory_bytes;         /* 0: any */
@@ -40,7 +42,8 @@ struct dns_zone_limits {
 enum err dns_compile_within(const char *origin, const char *path, const char *units_path,
     const struct dns_zone_limits *limits, int *zimage_fd, struct report *r);
 /* The same without limits. */
-enum err dns_compile_file(const char *origin, const char *path, const char *units_path, int *zimage_fd, struct report *r);
+enum err dns_compile_file(const char *origin, const char *path, const char *units_path,
+    int *zimage_fd, struct report *r);
 
 /* ---- the warden's view of a zimage ---- */
 
@@ -58,7 +61,8 @@ struct dns_zone_info {
 };
 
 uint32_t dns_zimage_zones(const struct dns_zimage *zimage);
-enum err dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info, struct errmsg *m);
+enum err dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info,
+    struct errmsg *m);
 
 /* One mapping: the TXT record at _jitsu.<owner>, and the addresses at <owner>. */
 #define DNS_UNIT_STRINGS 32
@@ -67,7 +71,8 @@ struct dns_unit {
 	char owner[LIMIT_NAME_TEXT];      /* absolute, lower case, no final dot */
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
 	unsigned naddrs;                  /* A records first, in the file's order; prefixlen 0 */
-	uint32_t ttl;                     /* the smallest of the address RRsets' TTLs, in seconds; the mapping's own when there are none */
+	/* seconds: the smallest of the addresses', or without any the mapping's own */
+	uint32_t ttl;
 	unsigned nstrings;
 	struct {
 		const char *data;             /* points into the zimage; not terminated */
@@ -77,12 +82,15 @@ struct dns_unit {
 	uint32_t line;
 };
 
-/* Fills in unit `i` of zone `zone`; the owner is any name that DNS allows: which names a unit may have is the caller's check. */
-enum err dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m);
+/*
+ * Fills in unit `i` of zone `zone`.  Its owner is any name: which ones may be units, callers check.
+ */
+enum err dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i,
+    struct dns_unit *u, struct errmsg *m);
 
 /*
- * Prints zone `zone` of a sealed zimage as a master file: what is served, the SOA first, every name in full; mappings are not among it.
- * Whether it could be written, ferror(f) says.
+ * Prints zone `zone` of a sealed zimage as a master file: what is served, the SOA first, every name
+ * in full; mappings are not among it.  Whether it could be written, ferror(f) says.
  */
 enum err dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m);
 

@@ -8,7 +8,7 @@
 #include "dns/zimage/rdata.h"
 
 #define ARCOUNT 10             /* where it stands in the header */
-#define UDP_LEAST 512          /* RFC 1035 section 2.3.4, and RFC 6891 section 6.2.5 for smaller announcements */
+#define UDP_LEAST 512          /* RFC 1035 section 2.3.4; also for less announced (RFC 6891) */
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
 
 /* RFC 8914 section 4. */
@@ -22,7 +22,7 @@ struct answer {
 	const struct dns_query *q;
 	struct reply w;
 	struct reply_end end;
-	unsigned parts;                    /* enum reply_part: with DO, signatures beside what they cover */
+	unsigned parts;                    /* enum reply_part; with DO, signatures too */
 	uint32_t unit;
 	/* where the search is: the question's name, or where a CNAME or DNAME led */
 	const struct dns_zone *zone;
@@ -94,8 +94,9 @@ wild_remember(struct answer *a, const struct znode *n)
 	if (!secure(a) || a->nwild == LIMIT_CNAME_STEPS)
 		return;
 	memcpy(a->wild[a->nwild].name, a->name, a->len);
-	a->wild[a->nwild].proof = (struct denial){ .kind = DENIAL_WILDCARD, .z = a->zone->head, .node = n,
-		.name = a->wild[a->nwild].name, .len = a->len, .in_question = a->steps == 0 };
+	a->wild[a->nwild].proof = (struct denial){ .kind = DENIAL_WILDCARD, .z = a->zone->head,
+		.node = n, .name = a->wild[a->nwild].name, .len = a->len,
+		.in_question = a->steps == 0 };
 	a->nwild++;
 }
 
@@ -110,16 +111,18 @@ wild_put(struct answer *a)
 }
 
 static bool
-put_denial(struct answer *a, enum denial_kind kind, const struct znode *n, const uint8_t *name, size_t len)
+put_denial(struct answer *a, enum denial_kind kind, const struct znode *n, const uint8_t *name,
+    size_t len)
 {
-	const struct denial d = { .kind = kind, .z = a->zone->head, .node = n, .name = name, .len = len, .in_question = a->steps == 0 };
+	const struct denial d = { .kind = kind, .z = a->zone->head, .node = n, .name = name,
+		.len = len, .in_question = a->steps == 0 };
 
 	return !secure(a) || denial_put(&a->w, &a->denied, &d);
 }
 
 /* ---- answers and negative answers ---- */
 
-/* Has a step on the way here given this node's DNAME already?  What a wildcard makes of it has another owner. */
+/* Is this node's DNAME in the answer already?  What a wildcard makes of it has another owner. */
 static bool
 dname_given(const struct answer *a, enum dns_found found, const struct znode *n)
 {
@@ -170,7 +173,7 @@ put_negative(struct answer *a, const struct dns_lookup *l)
 
 /* ---- delegations ---- */
 
-/* Addresses of one name server.  False when a glue record that the client cannot do without does not fit (RFC 9471). */
+/* Addresses of one name server; false when glue that the client needs does not fit (RFC 9471). */
 static bool
 put_glue(struct answer *a, const struct reply_owner *cut, const uint8_t *target, size_t len)
 {
@@ -181,14 +184,15 @@ put_glue(struct answer *a, const struct reply_owner *cut, const uint8_t *target,
 	for (unsigned i = 0; n != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
 		const struct zrrset *set = znode_find(n, types[i]);
 
-		if (set != NULL && set->len > 0 && !reply_put(&a->w, REPLY_ADDITIONAL, &o, set, REPLY_DATA) &&
+		if (set != NULL && set->len > 0 &&
+		    !reply_put(&a->w, REPLY_ADDITIONAL, &o, set, REPLY_DATA) &&
 		    dns_name_under(target, len, cut->name, cut->len))
 			return false;
 	}
 	return true;
 }
 
-/* The DS of a delegation, or that it has none.  What belongs into the authority section is complete then. */
+/* The DS of a delegation, or that it has none: the last of the authority section. */
 static bool
 put_ds(struct answer *a, const struct znode *n, const struct reply_owner *cut)
 {
@@ -218,7 +222,8 @@ refer(struct answer *a, const struct znode *n)
 	if (a->parts != REPLY_DATA && !put_ds(a, n, &cut))
 		return truncated(a);
 	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
-		size_t len = zimage_name_expand(ns->wire + i + ZRR_FIXED, cut.stored, cut.stored_len, stored, &used);
+		size_t len = zimage_name_expand(ns->wire + i + ZRR_FIXED, cut.stored,
+		    cut.stored_len, stored, &used);
 
 		dns_name_lower(target, stored, len);
 		if (!put_glue(a, &cut, target, len))
@@ -229,7 +234,7 @@ refer(struct answer *a, const struct znode *n)
 
 /* ---- aliases ---- */
 
-/* The search goes on at another name, unless it was there before: a loop, and all of it is in the answer. */
+/* The search goes on at another name, but not where it was before: a loop is answered once. */
 static enum step
 go_to(struct answer *a, const uint8_t *name, size_t len)
 {
@@ -260,7 +265,8 @@ follow_cname(struct answer *a, const struct dns_lookup *l, const struct zrrset *
 
 /* The DNAME, once: a chain may pass it several times. */
 static bool
-put_dname(struct answer *a, const struct znode *n, const struct reply_owner *o, const struct zrrset *set)
+put_dname(struct answer *a, const struct znode *n, const struct reply_owner *o,
+    const struct zrrset *set)
 {
 	if (dname_given(a, DNS_FOUND_NODE, n))
 		return true;
@@ -286,7 +292,8 @@ follow_dname(struct answer *a, const struct znode *n)
 	}
 	memcpy(name, a->name, prefix);
 	memcpy(name + prefix, set->wire + ZRR_FIXED, suffix);
-	if (!reply_put_cname(&a->w, a->name, a->len, dns_get32(set->wire + 6), name, prefix + suffix))
+	if (!reply_put_cname(&a->w, a->name, a->len, dns_get32(set->wire + 6), name,
+	    prefix + suffix))
 		return truncated(a);
 	return a->q->qtype == DNS_T_CNAME ? STEP_DONE : go_to(a, name, prefix + suffix);
 }
@@ -306,7 +313,8 @@ answer_rrsig(struct answer *a, const struct dns_lookup *l)
 		set = zrrset_next(set);
 	if (i == l->node->nrrsets)
 		return put_negative(a, l);
-	if (set->type == DNS_T_DNAME && (a->parts & REPLY_SIGS) != 0 && dname_given(a, l->found, l->node))
+	if (set->type == DNS_T_DNAME && (a->parts & REPLY_SIGS) != 0 &&
+	    dname_given(a, l->found, l->node))
 		return STEP_DONE;
 	if (l->found == DNS_FOUND_WILDCARD)
 		wild_remember(a, l->node);
@@ -317,15 +325,16 @@ static bool
 put_hinfo(struct answer *a)
 {
 	static const char rfc8482[] = "\7RFC8482";   /* the CPU; its terminator is the empty OS */
-	const struct reply_made hinfo = { .type = DNS_T_HINFO, .class = DNS_CLASS_IN, .ttl = ANY_TTL, .rdata = rfc8482,
-		.rdlen = sizeof(rfc8482) };
+	const struct reply_made hinfo = { .type = DNS_T_HINFO, .class = DNS_CLASS_IN,
+		.ttl = ANY_TTL, .rdata = rfc8482, .rdlen = sizeof(rfc8482) };
 
 	return reply_put_made(&a->w, a->name, a->len, &hinfo);
 }
 
 /*
- * RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a made-up HINFO.  A validator would refuse that in a signed
- * zone: there it is the NSEC, or failing that signatures.
+ * RFC 8482: one RRset, or at a unit, whose address goes out to those alone who ask for it, a
+ * made-up HINFO.  A validator would refuse that in a signed zone: there it is the NSEC, or failing
+ * that signatures.
  */
 static enum step
 answer_any(struct answer *a, const struct dns_lookup *l)
@@ -352,7 +361,8 @@ answer_any(struct answer *a, const struct dns_lookup *l)
 static bool
 wakes(uint16_t qtype)
 {
-	return qtype == DNS_T_A || qtype == DNS_T_AAAA || qtype == DNS_T_HTTPS || qtype == DNS_T_SVCB;
+	return qtype == DNS_T_A || qtype == DNS_T_AAAA || qtype == DNS_T_HTTPS ||
+	    qtype == DNS_T_SVCB;
 }
 
 static enum step
@@ -381,7 +391,7 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 	return STEP_DONE;
 }
 
-/* The zone is ours and could not be loaded: others must ask another server for it.  A chain that leads there ends. */
+/* A zone of ours that could not be loaded: another server may have it.  A chain into it ends. */
 static enum step
 absent(struct answer *a)
 {
@@ -401,7 +411,8 @@ answer_step(struct answer *a)
 	struct dns_lookup l;
 
 	a->zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, a->q->qtype == DNS_T_DS);
-	if (a->zone == NULL && a->q->qtype == DNS_T_DS)   /* no parent here: the child itself says NODATA */
+	/* no parent here: the child itself says NODATA */
+	if (a->zone == NULL && a->q->qtype == DNS_T_DS)
 		a->zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, false);
 	if (a->zone == NULL) {
 		if (a->steps == 0) {
@@ -429,19 +440,24 @@ answer_step(struct answer *a)
 }
 
 static size_t
-reply_limit(const struct dns_query *q, bool tcp, const struct dns_reply_conf *conf, const struct dns_reply *r)
+reply_limit(const struct dns_query *q, bool tcp, const struct dns_reply_conf *conf,
+    const struct dns_reply *r)
 {
 	size_t limit = DNS_MESSAGE_MAX;
 
 	if (!tcp) {
-		limit = q->edns.present && q->edns.udp_payload > UDP_LEAST ? q->edns.udp_payload : UDP_LEAST;
+		limit = q->edns.present && q->edns.udp_payload > UDP_LEAST
+		    ? q->edns.udp_payload : UDP_LEAST;
 		if (limit > conf->udp_payload && conf->udp_payload >= UDP_LEAST)
 			limit = conf->udp_payload;
 	}
 	return limit < r->cap ? limit : r->cap;
 }
 
-/* Nobody may transfer a zone.  RFC 5936: over UDP there is no AXFR (section 4.2), and what is no zone of ours is NOTAUTH (section 2.2.1). */
+/*
+ * Nobody may transfer a zone.  RFC 5936: over UDP there is no AXFR (section 4.2), and what is no
+ * zone of ours is NOTAUTH (section 2.2.1).
+ */
 static struct reply_end
 no_transfer(const struct answer *a, bool tcp)
 {
@@ -454,7 +470,10 @@ no_transfer(const struct answer *a, bool tcp)
 	return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_PROHIBITED };
 }
 
-/* What we do not serve at all; NOERROR when the zones are to be asked.  What is true in all classes is nobody's to say: no AA (RFC 1035 section 6.2). */
+/*
+ * What we do not serve at all; NOERROR when the zones are to be asked.  What is true in all classes
+ * is nobody's to say: no AA (RFC 1035 section 6.2).
+ */
 static struct reply_end
 refusal(const struct answer *a, bool tcp)
 {
@@ -464,10 +483,11 @@ refusal(const struct answer *a, bool tcp)
 		return (struct reply_end){ .rcode = DNS_R_REFUSED, .ede = EDE_NOT_AUTHORITATIVE };
 	if (qtype == DNS_T_AXFR || qtype == DNS_T_IXFR)
 		return no_transfer(a, tcp);
-	return (struct reply_end){ .rcode = DNS_R_NOERROR, .aa = qclass == DNS_CLASS_IN, .ede = -1 };
+	return (struct reply_end){ .rcode = DNS_R_NOERROR, .aa = qclass == DNS_CLASS_IN,
+	    .ede = -1 };
 }
 
-/* Which server this is, for who cannot ask with NSID (RFC 4892).  False: it is asked for something else, or must not say. */
+/* Which server this is (RFC 4892).  False: the question is another, or the server must not say. */
 static bool
 put_identity(struct answer *a, const struct dns_reply_conf *conf)
 {
@@ -476,19 +496,22 @@ put_identity(struct answer *a, const struct dns_reply_conf *conf)
 	    (a->len == sizeof(hostname_bind) && memcmp(a->name, hostname_bind, a->len) == 0);
 	size_t len = conf->nsid != NULL ? strlen(conf->nsid) : 0;
 	uint8_t rdata[256];
-	const struct reply_made txt = { .type = DNS_T_TXT, .class = DNS_CLASS_CH, .rdata = rdata, .rdlen = len + 1 };
+	const struct reply_made txt = { .type = DNS_T_TXT, .class = DNS_CLASS_CH, .rdata = rdata,
+		.rdlen = len + 1 };
 
-	if (!asked || a->q->qclass != DNS_CLASS_CH || (a->q->qtype != DNS_T_TXT && a->q->qtype != DNS_T_ANY) || len == 0 || len > 255)
+	if (!asked || a->q->qclass != DNS_CLASS_CH ||
+	    (a->q->qtype != DNS_T_TXT && a->q->qtype != DNS_T_ANY) || len == 0 || len > 255)
 		return false;
 	rdata[0] = (uint8_t)len;
 	memcpy(rdata + 1, conf->nsid, len);
-	a->end = (struct reply_end){ .rcode = DNS_R_NOERROR, .ede = -1, .tc = !reply_put_made(&a->w, a->name, a->len, &txt) };
+	a->end = (struct reply_end){ .rcode = DNS_R_NOERROR, .ede = -1,
+	    .tc = !reply_put_made(&a->w, a->name, a->len, &txt) };
 	return true;
 }
 
 uint32_t
-dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool tcp, const struct dns_reply_conf *conf,
-    struct dns_reply *r)
+dns_answer_build(const struct dns_zoneset *set, const struct dns_query *q, bool tcp,
+    const struct dns_reply_conf *conf, struct dns_reply *r)
 {
 	struct answer a;
 
@@ -538,7 +561,8 @@ dns_error_build(const struct dns_query *q, bool tcp, uint16_t rcode, struct dns_
 }
 
 void
-dns_truncated_build(const struct dns_query *q, const struct dns_reply_conf *conf, struct dns_reply *r)
+dns_truncated_build(const struct dns_query *q, const struct dns_reply_conf *conf,
+    struct dns_reply *r)
 {
 	struct reply_end end = { .aa = true, .tc = true, .ede = -1 };
 	struct reply w;

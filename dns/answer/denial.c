@@ -22,7 +22,8 @@ put_index(struct proof *p, uint32_t index)
 {
 	const zref *order = zone_at(p->z, p->z->order);
 	const struct znode *n = zone_at(p->z, order[index]);
-	const struct zrrset *set = znode_find(n, (p->z->flags & ZONE_NSEC3) != 0 ? DNS_T_NSEC3 : DNS_T_NSEC);
+	bool nsec3 = (p->z->flags & ZONE_NSEC3) != 0;
+	const struct zrrset *set = znode_find(n, nsec3 ? DNS_T_NSEC3 : DNS_T_NSEC);
 	uint8_t buf[DNS_WIRE_NAME];
 	size_t len = znode_owner(p->z, n, buf);
 	struct reply_owner o = { .name = buf, .len = len, .stored = buf, .stored_len = len,
@@ -65,7 +66,7 @@ wildcard(const struct proof *p, unsigned depth, uint8_t name[DNS_WIRE_NAME + 2])
 
 /* ---- NSEC ---- */
 
-/* The canonical order (RFC 4034 section 6.1) of a name, of which `n` labels are below the origin, and a node. */
+/* Canonical order (RFC 4034 section 6.1): a name, `n` labels of it below the origin, and a node. */
 static int
 compare(const uint8_t *name, const struct dns_labels *labels, unsigned n, const struct znode *node)
 {
@@ -92,14 +93,16 @@ nsec_cover(struct proof *p, const uint8_t *name, const struct dns_labels *labels
 {
 	const zref *order = zone_at(p->z, p->z->order);
 	const uint64_t *keys = zone_at(p->z, p->z->order_keys);
-	uint32_t low = 0, high = p->z->norder;   /* low is at or before the name: the apex is first */
+	/* low is at or before the name: the apex is first */
+	uint32_t low = 0, high = p->z->norder;
 	unsigned n = labels->n - p->z->origin_labels;
 	uint64_t key = n > 0 ? zimage_order_key(name + labels->off[n - 1]) : 0;
 
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (key != keys[mid] ? key < keys[mid] : compare(name, labels, n, zone_at(p->z, order[mid])) < 0)
+		if (key != keys[mid] ? key < keys[mid]
+		    : compare(name, labels, n, zone_at(p->z, order[mid])) < 0)
 			high = mid;
 		else
 			low = mid;
@@ -114,7 +117,8 @@ nsec_cover_node(struct proof *p, const struct znode *n, bool star)
 	uint8_t name[DNS_WIRE_NAME + 2] = { 1, '*' };
 	struct dns_labels labels;
 
-	(void)znode_owner(p->z, n, name + (star ? 2 : 0));   /* the wildcard is not longer than the name that was asked for */
+	/* the wildcard is not longer than the name that was asked for */
+	(void)znode_owner(p->z, n, name + (star ? 2 : 0));
 	dns_name_labels(name, &labels);
 	return nsec_cover(p, name, &labels);
 }
@@ -128,14 +132,19 @@ nsec_put(struct proof *p)
 	switch (d->kind) {
 	case DENIAL_NODATA:
 		/* An empty non-terminal has none of its own: the one before it leads past it. */
-		return own ? put_index(p, znode_order(d->node)) : nsec_cover(p, d->name, &p->labels);
+		if (own)
+			return put_index(p, znode_order(d->node));
+		return nsec_cover(p, d->name, &p->labels);
 	case DENIAL_NXDOMAIN:
 		/* Few names sort between an encloser and its asterisk. */
-		return nsec_cover(p, d->name, &p->labels) &&
-		    ((d->node->flags & ZNODE_STAR) != 0 && own ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, true));
+		if (!nsec_cover(p, d->name, &p->labels))
+			return false;
+		return (d->node->flags & ZNODE_STAR) != 0 && own
+		    ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, true);
 	case DENIAL_WILDCARD_NODATA:
 		/* An asterisk in the middle of longer names has none either. */
-		return nsec_cover(p, d->name, &p->labels) && (own ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, false));
+		return nsec_cover(p, d->name, &p->labels) &&
+		    (own ? put_index(p, znode_order(d->node)) : nsec_cover_node(p, d->node, false));
 	case DENIAL_WILDCARD:
 		break;
 	}
@@ -149,8 +158,8 @@ static bool
 nsec3_cover(struct proof *p, const uint8_t *name, size_t len)
 {
 	const struct zone_head *z = p->z;
-	const struct nsec3_param param = { .salt = zone_at(z, z->nsec3_salt), .salt_len = z->nsec3_salt_len,
-		.iterations = z->nsec3_iterations };
+	const struct nsec3_param param = { .salt = zone_at(z, z->nsec3_salt),
+		.salt_len = z->nsec3_salt_len, .iterations = z->nsec3_iterations };
 	const zref *order = zone_at(z, z->order);
 	uint32_t low = 0, high = z->norder;      /* everything from high on is behind the hash */
 	uint8_t label[NSEC3_LABEL];
@@ -178,8 +187,9 @@ nsec3_cover_suffix(struct proof *p, unsigned depth)
 }
 
 /*
- * Closest provable encloser proof (section 7.2.1): the closest ancestor with an NSEC3, at `depth` or above, and that the next closer name has
- * none.  With opt-out the closest encloser itself may have none.  *depth becomes that of the ancestor.
+ * Closest provable encloser proof (section 7.2.1): the closest ancestor with an NSEC3, at `depth`
+ * or above, and that the next closer name has none.  With opt-out the closest encloser itself may
+ * have none.  *depth becomes that of the ancestor.
  */
 static bool
 nsec3_encloser(struct proof *p, unsigned *depth)

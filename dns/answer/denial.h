@@ -10,10 +10,10 @@
 #include "dns/answer/reply.h"
 
 enum denial_kind {
-	DENIAL_NXDOMAIN,           /* neither the name nor a wildcard for it exists; `node` is the closest encloser */
-	DENIAL_NODATA,             /* `node` has the name, and lacks the type: also a delegation without DS */
-	DENIAL_WILDCARD_NODATA,    /* `node` is the wildcard that stands for the name, and lacks the type */
-	DENIAL_WILDCARD            /* the data of the wildcard `node` was given, since nothing is closer to the name */
+	DENIAL_NXDOMAIN,           /* no name, no wildcard for it; `node`: the closest encloser */
+	DENIAL_NODATA,             /* `node` has the name, not the type; or no DS at a delegation */
+	DENIAL_WILDCARD_NODATA,    /* `node` is the name's wildcard, and lacks the type */
+	DENIAL_WILDCARD            /* the wildcard `node` answered: nothing is closer to the name */
 };
 
 struct denial {
@@ -36,7 +36,7 @@ struct denial_seen {
 	} at[DENIAL_SEEN];
 };
 
-/* Puts the proof into the authority section; false when it does not fit.  A zone without a chain has none to give. */
+/* Puts the proof, if the zone has a chain, into the authority section; false: no room. */
 bool denial_put(struct reply *w, struct denial_seen *seen, const struct denial *d);
 
 #endif

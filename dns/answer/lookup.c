@@ -45,7 +45,8 @@ path_node(const struct path *p, unsigned k)
 }
 
 static void
-path_init(struct path *p, const struct zone_head *z, const uint8_t *name, size_t len, const struct dns_labels *labels)
+path_init(struct path *p, const struct zone_head *z, const uint8_t *name, size_t len,
+    const struct dns_labels *labels)
 {
 	p->z = z;
 	p->name = name;
@@ -58,8 +59,9 @@ path_init(struct path *p, const struct zone_head *z, const uint8_t *name, size_t
 }
 
 /*
- * The closest encloser of a name that does not exist.  Empty non-terminals are nodes, so existence is monotonous along
- * the path and the search may halve it: a query of 127 labels costs seven probes.
+ * The closest encloser of a name that does not exist.  Empty non-terminals are nodes, so existence
+ * is monotonous along the path and the search may halve it: a query of 127 labels costs seven
+ * probes.
  */
 static const struct znode *
 path_encloser(const struct path *p, unsigned *depth)
@@ -104,8 +106,8 @@ found_above(struct dns_lookup *out, const struct znode *n)
 }
 
 void
-dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len, const struct dns_labels *labels, uint16_t qtype,
-    struct dns_lookup *out)
+dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len,
+    const struct dns_labels *labels, uint16_t qtype, struct dns_lookup *out)
 {
 	static const uint8_t star[2] = { 1, '*' };
 	const struct znode *n;
@@ -157,7 +159,8 @@ dns_probe_slot(const struct dns_zoneset *set, const uint8_t *wire, size_t len, s
 	struct dns_labels labels;
 	const struct dns_zone *zone;
 	struct path path;
-	size_t name_len = len > DNS_MESSAGE_HEADER ? dns_name_len(wire + DNS_MESSAGE_HEADER, len - DNS_MESSAGE_HEADER) : 0;
+	size_t name_len = len > DNS_MESSAGE_HEADER
+	    ? dns_name_len(wire + DNS_MESSAGE_HEADER, len - DNS_MESSAGE_HEADER) : 0;
 
 	p->z = NULL;
 	if (name_len == 0)
@@ -169,7 +172,8 @@ dns_probe_slot(const struct dns_zoneset *set, const uint8_t *wire, size_t len, s
 		return;
 	path_init(&path, zone->head, name, name_len, &labels);
 	p->z = zone->head;
-	p->slot = (const struct zslot *)zone_at(p->z, p->z->slots) + zhash_slot(path.hash[path.n], p->z->nslots);
+	p->slot = (const struct zslot *)zone_at(p->z, p->z->slots) +
+	    zhash_slot(path.hash[path.n], p->z->nslots);
 	p->tag = (uint32_t)path.hash[path.n];
 	__builtin_prefetch(p->slot);
 }

@@ -7,7 +7,7 @@
 #include "dns/answer/zoneset.h"
 
 enum dns_found {
-	DNS_FOUND_NODE,        /* the name itself, authoritative; a cut too when its DS is asked for */
+	DNS_FOUND_NODE,        /* the name itself, authoritative; or a cut whose DS is asked for */
 	DNS_FOUND_WILDCARD,    /* `node` is the wildcard (source of synthesis) */
 	DNS_FOUND_CUT,         /* at or below the delegation `node` */
 	DNS_FOUND_DNAME,       /* below the DNAME at `node` */

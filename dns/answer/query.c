@@ -180,7 +180,8 @@ dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q, uint16_t *
 		if (!parse_additional(&c, q, rcode))
 			break;
 	/* RFC 7873 section 5.4: without a question, a cookie is asked for. */
-	if (additional > 0 || c.p != c.end || (questions == 0 && *rcode == DNS_R_NOERROR && q->edns.cookie_len == 0))
+	if (additional > 0 || c.p != c.end ||
+	    (questions == 0 && *rcode == DNS_R_NOERROR && q->edns.cookie_len == 0))
 		*rcode = DNS_R_FORMERR;
 	return *rcode == DNS_R_NOERROR && questions == 1 ? DNS_PARSED_OK : DNS_PARSED_ERROR;
 }

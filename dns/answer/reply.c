@@ -12,7 +12,8 @@
 #define KEEPALIVE_LEN 6
 #define NSID_MOST (sizeof(((struct msg *)NULL)->dns_conf.nsid) - 1)
 
-_Static_assert(DNS_MESSAGE_HEADER + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST + COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
+_Static_assert(DNS_MESSAGE_HEADER + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST +
+    COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
     "whatever is asked with, a RRset that was compiled can be answered");
 
 void
@@ -126,11 +127,13 @@ put_name(struct reply *w, const uint8_t *name, size_t len)
 }
 
 /*
- * A name as it stands in an RRset.  When it ends in a pointer to what the question has too, and the set's names share no more than that, it is copied
- * with a new pointer; else it is written out and compressed anew.
+ * A name as it stands in an RRset.  When it ends in a pointer to what the question has too, and the
+ * set's names share no more than that, it is copied with a new pointer; else it is written out and
+ * compressed anew.
  */
 static bool
-put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *stored, bool rewrite, size_t *used)
+put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *stored, bool rewrite,
+    size_t *used)
 {
 	uint8_t name[DNS_WIRE_NAME];
 	size_t labels = 0, suffix, len;
@@ -138,13 +141,15 @@ put_stored_name(struct reply *w, const struct reply_owner *o, const uint8_t *sto
 	while (stored[labels] != 0 && stored[labels] < 0xc0)
 		labels += 1u + stored[labels];
 	if (stored[labels] != 0 && !rewrite) {
-		suffix = o->stored_len - ((dns_get16(stored + labels) & POINTER_MAX) - DNS_MESSAGE_HEADER);
+		suffix = o->stored_len + DNS_MESSAGE_HEADER -
+		    (dns_get16(stored + labels) & POINTER_MAX);
 		if (suffix <= o->shared) {
 			*used = labels + 2;
 			names_prepare(w);
 			for (size_t i = 0; i < labels; i += 1u + stored[i])
 				name_remember(w, w->len + i, labels - i + suffix);
-			return put_bytes(w, stored, labels) && put_pointer(w, DNS_MESSAGE_HEADER + w->q->qname_len - suffix);
+			return put_bytes(w, stored, labels) &&
+			    put_pointer(w, DNS_MESSAGE_HEADER + w->q->qname_len - suffix);
 		}
 	}
 	len = zimage_name_expand(stored, o->stored, o->stored_len, name, used);
@@ -158,15 +163,16 @@ put_owner(struct reply *w, const uint8_t *name, size_t len)
 {
 	const struct dns_query *q = w->q;
 
-	if (len <= q->qname_len && q->question_len > 0 && memcmp(name, q->qname + q->qname_len - len, len) == 0 &&
+	if (len <= q->qname_len && q->question_len > 0 &&
+	    memcmp(name, q->qname + q->qname_len - len, len) == 0 &&
 	    dns_name_under(q->qname, q->qname_len, name, len) && len > 1)
 		return put_pointer(w, DNS_MESSAGE_HEADER + q->qname_len - len);
 	return put_name(w, name, len);
 }
 
 /*
- * Two names that end alike, behind their first a_len and b_len bytes: how many bytes of the second go before all labels that they share.
- * Both are lower case.
+ * Two names that end alike, behind their first a_len and b_len bytes: how many bytes of the second
+ * go before all labels that they share.  Both are lower case.
  */
 static size_t
 shared_extend(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
@@ -178,14 +184,15 @@ shared_extend(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 		ao[an++] = (uint8_t)i;
 	for (size_t i = 0; i < b_len; i += 1u + b[i])
 		bo[bn++] = (uint8_t)i;
-	while (an > 0 && bn > 0 && a[ao[an - 1]] == b[bo[bn - 1]] && memcmp(a + ao[an - 1], b + bo[bn - 1], 1u + a[ao[an - 1]]) == 0) {
+	while (an > 0 && bn > 0 && a[ao[an - 1]] == b[bo[bn - 1]] &&
+	    memcmp(a + ao[an - 1], b + bo[bn - 1], 1u + a[ao[an - 1]]) == 0) {
 		an--;
 		b_len = bo[--bn];
 	}
 	return b_len;
 }
 
-/* One stored record, owner and all, under its new owner.  Returns its stored size, 0 when it does not fit. */
+/* One stored record under its new owner.  Returns its stored size, 0 when it does not fit. */
 static size_t
 put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr, bool rewrite)
 {
@@ -212,7 +219,7 @@ put_record(struct reply *w, const struct reply_owner *o, const uint8_t *rr, bool
 	return ZRR_FIXED + rdlen;
 }
 
-/* The owner of the first record of a RRset; *pointer is what stands for it in the next ones, 0 when it stands too far behind. */
+/* The owner of a RRset's first record; *pointer is for the next ones, 0 where none can reach it. */
 static bool
 put_first_owner(struct reply *w, const struct reply_owner *o, uint16_t *pointer)
 {
@@ -220,26 +227,33 @@ put_first_owner(struct reply *w, const struct reply_owner *o, uint16_t *pointer)
 	size_t at = w->len;
 
 	if (o->name == o->stored && o->shared > 1 && q->question_len > 0) {
-		size_t own = shared_extend(q->qname, q->qname_len - o->shared, o->name, o->len - o->shared);
+		size_t own = shared_extend(q->qname, q->qname_len - o->shared, o->name,
+		    o->len - o->shared);
 
-		if (!put_bytes(w, o->name, own) || !put_pointer(w, DNS_MESSAGE_HEADER + q->qname_len - (o->len - own)))
+		if (!put_bytes(w, o->name, own) ||
+		    !put_pointer(w, DNS_MESSAGE_HEADER + q->qname_len - (o->len - own)))
 			return false;
 	} else if (!put_owner(w, o->name, o->len)) {
 		return false;
 	}
-	*pointer = (w->buf[at] & 0xc0) == 0xc0 ? dns_get16(w->buf + at) : at <= POINTER_MAX ? (uint16_t)(0xc000 | at) : 0;
+	if ((w->buf[at] & 0xc0) == 0xc0)
+		*pointer = dns_get16(w->buf + at);
+	else
+		*pointer = at <= POINTER_MAX ? (uint16_t)(0xc000 | at) : 0;
 	return true;
 }
 
 /* Records without names in them: what is behind the owner is copied. */
 static bool
-put_plain(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+put_plain(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin,
+    size_t end, uint16_t *count)
 {
 	uint16_t pointer = 0;
 
 	for (size_t i = begin, n; i < end; i += n, (*count)++) {
 		n = ZRR_FIXED + (size_t)dns_get16(set->wire + i + 10);
-		if (!(pointer != 0 ? put_pointer(w, pointer & POINTER_MAX) : put_first_owner(w, o, &pointer)) ||
+		if (!(pointer != 0 ? put_pointer(w, pointer & POINTER_MAX)
+		    : put_first_owner(w, o, &pointer)) ||
 		    !put_bytes(w, set->wire + i + 2, n - 2))
 			return false;
 	}
@@ -258,16 +272,18 @@ move_name(uint8_t *p, size_t by)
 	return p + 2;
 }
 
-/* A RRset whose owner is what the question's name ends in: a copy, in which all pointers move by the same. */
+/* A RRset whose owner the question's name ends in: a copy; all its pointers move by the same. */
 static bool
-put_moved(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+put_moved(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin,
+    size_t end, uint16_t *count)
 {
 	size_t by = w->q->qname_len - o->len;
 	uint8_t *p = w->buf + w->len, *rdata;
 
 	if (!put_bytes(w, set->wire + begin, end - begin))
 		return false;
-	for (const uint8_t *stop = w->buf + w->len; p < stop; p = rdata + dns_get16(rdata - 2), (*count)++) {
+	for (const uint8_t *stop = w->buf + w->len; p < stop;
+	    p = rdata + dns_get16(rdata - 2), (*count)++) {
 		struct dns_layout layout = dns_rdata_layout(dns_get16(p + 2));
 		uint8_t *name;
 
@@ -281,13 +297,15 @@ put_moved(struct reply *w, const struct reply_owner *o, const struct zrrset *set
 }
 
 static bool
-put_records(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin, size_t end, uint16_t *count)
+put_records(struct reply *w, const struct reply_owner *o, const struct zrrset *set, size_t begin,
+    size_t end, uint16_t *count)
 {
-	bool plain = dns_rdata_layout(set->type).names == 0, rewrite = (set->count & ZRRSET_REWRITE) != 0;
+	bool plain = dns_rdata_layout(set->type).names == 0,
+	    rewrite = (set->count & ZRRSET_REWRITE) != 0;
 
 	/* Of NS and the like names are remembered, for those of glue. */
-	if ((plain || set->type == DNS_T_SOA) && !rewrite && o->name == o->stored && o->shared == o->len &&
-	    o->len > 1 && w->q->question_len > 0)
+	if ((plain || set->type == DNS_T_SOA) && !rewrite && o->name == o->stored &&
+	    o->shared == o->len && o->len > 1 && w->q->question_len > 0)
 		return put_moved(w, o, set, begin, end, count);
 	if (plain)
 		return put_plain(w, o, set, begin, end, count);
@@ -309,7 +327,8 @@ count_records(const uint8_t *wire, size_t len)
 }
 
 bool
-reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o, const struct zrrset *set, unsigned parts)
+reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o,
+    const struct zrrset *set, unsigned parts)
 {
 	size_t begin = (parts & REPLY_DATA) != 0 ? 0 : set->len, start = w->len;
 	size_t end = set->len + ((parts & REPLY_SIGS) != 0 ? set->sig_len : 0u);
@@ -338,13 +357,15 @@ reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts)
 		return false;
 	w->count[REPLY_ANSWER] += set->count & ZRRSET_COUNT;
 	if (n > set->len)
-		w->count[REPLY_ANSWER] += (uint16_t)count_records(set->wire + set->len, set->sig_len);
+		w->count[REPLY_ANSWER] += (uint16_t)count_records(set->wire + set->len,
+		    set->sig_len);
 	return true;
 }
 
 /* Owner and fixed part of a record made up here; *at is where its RDLENGTH goes. */
 static bool
-put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made, size_t *at)
+put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made,
+    size_t *at)
 {
 	uint8_t fixed[10];
 
@@ -359,7 +380,8 @@ put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, const struct 
 }
 
 bool
-reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl, const uint8_t *target, size_t target_len)
+reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl,
+    const uint8_t *target, size_t target_len)
 {
 	const struct reply_made made = { .type = DNS_T_CNAME, .class = DNS_CLASS_IN, .ttl = ttl };
 	size_t start = w->len, at;
@@ -378,7 +400,8 @@ reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_
 }
 
 bool
-reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made)
+reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len,
+    const struct reply_made *made)
 {
 	size_t start = w->len, at;
 	unsigned names;
@@ -409,11 +432,13 @@ reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf)
 
 	if (!q->edns.present)
 		return 0;
-	return OPT_LEN + (nsid > 0 ? 4 + nsid : 0) + (q->edns.cookie_reply ? COOKIE_LEN : 0) + (q->edns.keepalive ? KEEPALIVE_LEN : 0);
+	return OPT_LEN + (nsid > 0 ? 4 + nsid : 0) + (q->edns.cookie_reply ? COOKIE_LEN : 0) +
+	    (q->edns.keepalive ? KEEPALIVE_LEN : 0);
 }
 
 static void
-put_option(struct reply *w, uint16_t code, const void *head, size_t head_len, const char *text, size_t text_len)
+put_option(struct reply *w, uint16_t code, const void *head, size_t head_len, const char *text,
+    size_t text_len)
 {
 	uint8_t *p = w->buf + w->len;
 
@@ -463,7 +488,8 @@ put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_con
 }
 
 void
-reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf, struct dns_reply *r)
+reply_finish(struct reply *w, const struct reply_end *end, const struct dns_reply_conf *conf,
+    struct dns_reply *r)
 {
 	const struct dns_query *q = w->q;
 	uint8_t *h = w->buf;
@@ -471,7 +497,8 @@ reply_finish(struct reply *w, const struct reply_end *end, const struct dns_repl
 	if (q->edns.present)
 		put_opt(w, end, conf);
 	dns_put16(h, q->id);
-	h[2] = (uint8_t)(0x80 | q->opcode << 3 | (end->aa ? 0x04 : 0) | (end->tc ? 0x02 : 0) | (q->rd ? 0x01 : 0));
+	h[2] = (uint8_t)(0x80 | q->opcode << 3 | (end->aa ? 0x04 : 0) | (end->tc ? 0x02 : 0) |
+	    (q->rd ? 0x01 : 0));
 	/* RA, AD and CD are clear: no recursion, nothing validated (RFC 4035 section 3.1.6). */
 	h[3] = (uint8_t)(end->rcode & 0x0f);
 	dns_put16(h + 4, q->question_len > 0 ? 1 : 0);

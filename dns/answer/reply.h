@@ -34,7 +34,7 @@ struct reply {
 	uint16_t count[3];         /* answer, authority, additional */
 	bool names_ready;          /* the tables below are filled in when first needed */
 	unsigned nnames;
-	uint8_t by_len[256];       /* length of a suffix → 1 + index of the newest of that length */
+	uint8_t by_len[256];       /* a suffix's length → 1 + index of the newest of it */
 	struct {
 		uint16_t at;       /* where in the message */
 		uint8_t older;     /* 1 + index of the next older name of the same length */
@@ -47,10 +47,9 @@ enum reply_section { REPLY_ANSWER, REPLY_AUTHORITY, REPLY_ADDITIONAL };
 struct reply_owner {
 	const uint8_t *name;       /* as it is to be called */
 	size_t len;
-	const uint8_t *stored;     /* owner of the node it comes from, which its RDATA's pointers refer
-	                              to; differs from `name` for wildcards */
+	const uint8_t *stored;     /* the node's own, for pointers in RDATA; a wildcard's differs */
 	size_t stored_len;
-	size_t shared;             /* so many last bytes of `stored` end the question's name as well */
+	size_t shared;             /* last bytes of `stored` that the question's name has as well */
 };
 
 /*

@@ -23,7 +23,8 @@ name_expand(const uint8_t *wire, size_t wire_len, const uint8_t *at, uint8_t nam
 		if ((*at & 0xc0) == 0xc0) {
 			size_t to = 0;
 
-			if (end - at < 2 || (to = dns_get16(at) & 0x3fffu) >= (size_t)(before - wire))
+			if (end - at < 2 ||
+			    (to = dns_get16(at) & 0x3fffu) >= (size_t)(before - wire))
 				return 0;   /* only backwards, so that it ends */
 			before = at = wire + to;
 			continue;
@@ -47,7 +48,7 @@ tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *o
 	size_t rdlen = dns_get16(fixed + 8), algorithm = dns_name_len(rdata, rdlen), mac, other;
 	uint8_t name[DNS_WIRE_NAME];
 
-	/* RFC 8945 section 4.2; a compressed algorithm is malformed, a compressed owner is a name. */
+	/* RFC 8945 section 4.2: the owner may be compressed, the algorithm may not. */
 	if (dns_get16(fixed + 2) != DNS_CLASS_ANY || dns_get32(fixed + 4) != 0)
 		return false;
 	if (algorithm == 0 || rdlen < algorithm + HEAD_LEN + TAIL_LEN)
@@ -86,7 +87,7 @@ tsig_reply_put(const struct dns_tsig *t, const uint8_t *wire, size_t len, uint8_
 	dns_put32(p + 4, 0);
 	dns_put16(p + 8, (uint16_t)(algorithm + HEAD_LEN + TAIL_LEN));
 	p += FIXED_LEN;
-	/* RFC 8945 section 5.3.2: without a MAC.  The algorithm, the time and the fudge are the client's. */
+	/* RFC 8945 section 5.3.2: without a MAC; algorithm, time and fudge are the client's. */
 	memcpy(p, t->rdata, algorithm + TIME_LEN + 2);
 	p += algorithm + TIME_LEN + 2;
 	dns_put16(p, 0);

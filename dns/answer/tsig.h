@@ -2,8 +2,8 @@
  * tsig: TSIG as an authority without keys meets it (RFC 8945): every key is unknown.
  *
  * So a record that can be read is answered NOTAUTH with the error BADKEY in a TSIG record of ours,
- * unsigned, and anything else is FORMERR.  Signatures, times and truncated MACs are looked at with a
- * key that is known, and never here.
+ * unsigned, and anything else is FORMERR.  Signatures, times and truncated MACs are looked at with
+ * a key that is known, and never here.
  */
 #ifndef DNS_ANSWER_TSIG_H
 #define DNS_ANSWER_TSIG_H
@@ -18,8 +18,8 @@ struct dns_tsig {
 };
 
 /*
- * The record at `owner` of the message wire[0..len); `fixed` is what stands between its name and its
- * RDATA.  Fills in *t; false: it cannot be read.
+ * The record at `owner` of the message wire[0..len); `fixed` is what stands between its name and
+ * its RDATA.  Fills in *t; false: it cannot be read.
  */
 bool tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *owner,
     const uint8_t *fixed);

@@ -51,8 +51,8 @@ zimages_add(struct zimages *im, uint32_t id, int fd, struct errmsg *m)
 
 /* Translates zimage ids into indices, and checks unit numbers, which index the board. */
 static enum err
-bindings_check(struct zimages *im, struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
-    uint32_t capacity, struct errmsg *m)
+bindings_check(struct zimages *im, struct msg_binding *rows, uint32_t nrows,
+    const uint32_t *numbers, uint32_t nnumbers, uint32_t capacity, struct errmsg *m)
 {
 	for (uint32_t i = 0; i < im->n; i++)
 		im->rows[i].used = false;
@@ -60,22 +60,25 @@ bindings_check(struct zimages *im, struct msg_binding *rows, uint32_t nrows, con
 		struct zimages_row *row = find(im, rows[i].zimage);
 
 		if (row == NULL)
-			return err_set(m, ERR_PROTO, "binding %u names zimage %u, which was not sent", i, rows[i].zimage);
+			return err_set(m, ERR_PROTO,
+			    "binding %u names zimage %u, which was not sent", i, rows[i].zimage);
 		row->used = true;
 		rows[i].zimage = (uint32_t)(row - im->rows);
 	}
 	for (uint32_t i = 0; i < nnumbers; i++)
 		if (numbers[i] >= capacity && numbers[i] != MSG_UNIT_NONE)
-			return err_set(m, ERR_PROTO, "unit number %u is beyond the board", numbers[i]);
+			return err_set(m, ERR_PROTO, "unit number %u is beyond the board",
+			    numbers[i]);
 	return ERR_OK;
 }
 
 static enum err
-set_make(struct zimages *im, const struct msg *commit, const void *data, size_t size, uint32_t capacity,
-    struct dns_zoneset **set, struct errmsg *m)
+set_make(struct zimages *im, const struct msg *commit, const void *data, size_t size,
+    uint32_t capacity, struct dns_zoneset **set, struct errmsg *m)
 {
 	size_t rows_size = (size_t)commit->commit.bindings * sizeof(struct msg_binding);
-	size_t units_size = (size_t)commit->commit.units * sizeof(uint32_t), want = rows_size + units_size + commit->commit.absent;
+	size_t units_size = (size_t)commit->commit.units * sizeof(uint32_t),
+	    want = rows_size + units_size + commit->commit.absent;
 	const uint32_t *numbers;
 	struct msg_binding *rows;
 	struct dns_mapped **maps;
@@ -93,11 +96,14 @@ set_make(struct zimages *im, const struct msg *commit, const void *data, size_t 
 	memcpy(rows, data, rows_size);
 	for (uint32_t i = 0; i < im->n; i++)
 		maps[i] = im->rows[i].map;
-	e = bindings_check(im, rows, commit->commit.bindings, numbers, commit->commit.units, capacity, m);
+	e = bindings_check(im, rows, commit->commit.bindings, numbers, commit->commit.units,
+	    capacity, m);
 	if (e == ERR_OK)
-		e = dns_zoneset_new(maps, im->n, rows, commit->commit.bindings, numbers, commit->commit.units, set, m);
+		e = dns_zoneset_new(maps, im->n, rows, commit->commit.bindings, numbers,
+		    commit->commit.units, set, m);
 	if (e == ERR_OK)
-		e = dns_zoneset_absent(*set, (const char *)data + rows_size + units_size, commit->commit.absent, m);
+		e = dns_zoneset_absent(*set, (const char *)data + rows_size + units_size,
+		    commit->commit.absent, m);
 	if (e != ERR_OK) {
 		dns_zoneset_free(*set);
 		*set = NULL;
@@ -109,8 +115,8 @@ out:
 }
 
 enum err
-zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t capacity, struct dns_zoneset **set,
-    struct errmsg *m)
+zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t capacity,
+    struct dns_zoneset **set, struct errmsg *m)
 {
 	static const uint32_t nothing;
 	const void *data = NULL;
@@ -119,7 +125,8 @@ zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t 
 
 	*set = NULL;
 	if (commit->commit.bindings == 0 && commit->commit.absent == 0)
-		return set_make(im, commit, &nothing, 0, capacity, set, m);   /* no zones: all queries are refused */
+		/* no zones: all queries are refused */
+		return set_make(im, commit, &nothing, 0, capacity, set, m);
 	if ((e = memfd_map_sealed(fd, &data, &size, m)) != ERR_OK)
 		return e;
 	e = set_make(im, commit, data, size, capacity, set, m);

@@ -1,4 +1,4 @@
-/* zimages: the zone zimages that the warden has sent, by their ids, and the sets of zones made from them. */
+/* zimages: what the warden has sent, by their ids, and the sets of zones made from them. */
 #ifndef DNS_ANSWER_ZIMAGES_H
 #define DNS_ANSWER_ZIMAGES_H
 
@@ -23,13 +23,13 @@ struct zimages {
 enum err zimages_add(struct zimages *im, uint32_t id, int fd, struct errmsg *m);
 
 /*
- * MSG_COMMIT: makes a set from the bindings in `fd` (a sealed memory file, the caller's).  Unit numbers must be below `capacity`.  zimages_settle
- * must follow, whatever the outcome.
+ * MSG_COMMIT: makes a set from the bindings in `fd` (a sealed memory file, the caller's).  Unit
+ * numbers must be below `capacity`.  zimages_settle must follow, whatever the outcome.
  */
-enum err zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t capacity, struct dns_zoneset **set,
-    struct errmsg *m);
+enum err zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t capacity,
+    struct dns_zoneset **set, struct errmsg *m);
 
-/* The set was accepted: zimages that it does not use are forgotten.  Or it was not: only those that are served stay. */
+/* Forgets the zimages that the new set does not use, or if it was not accepted, the old one. */
 void zimages_settle(struct zimages *im, bool accepted);
 
 void zimages_clear(struct zimages *im);

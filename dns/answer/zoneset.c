@@ -28,7 +28,8 @@ dns_mapped_open(int fd, bool checked, struct dns_mapped **out, struct errmsg *m)
 	atomic_init(&map->refs, 1);
 	e = memfd_map_sealed(fd, &map->map, &map->size, m);
 	if (e == ERR_OK)
-		e = checked ? zimage_check_head(map->map, map->size, m) : zimage_check(map->map, map->size, m);
+		e = checked ? zimage_check_head(map->map, map->size, m)
+		    : zimage_check(map->map, map->size, m);
 	if (e != ERR_OK) {
 		dns_mapped_unref(map);
 		return e;
@@ -43,7 +44,8 @@ dns_mapped_unref(struct dns_mapped *map)
 	if (map == NULL || atomic_fetch_sub(&map->refs, 1) != 1)
 		return;
 	if (map->map != NULL)
-		(void)munmap((void *)(uintptr_t)map->map, map->size);   /* cannot fail for a mapping of ours */
+		/* cannot fail for a mapping of ours */
+		(void)munmap((void *)(uintptr_t)map->map, map->size);
 	free(map);
 }
 
@@ -73,7 +75,8 @@ set_enter(struct dns_zoneset *set, uint32_t i)
 	for (; set->slots[slot] != 0; slot = slot + 1 == set->nslots ? 0 : slot + 1) {
 		const struct zone_head *other = set->zones[set->slots[slot] - 1].head;
 
-		if (other->origin_len == z->origin_len && memcmp(zone_origin(other), zone_origin(z), z->origin_len) == 0)
+		if (other->origin_len == z->origin_len &&
+		    memcmp(zone_origin(other), zone_origin(z), z->origin_len) == 0)
 			return;
 	}
 	set->slots[slot] = i + 1;
@@ -89,10 +92,13 @@ set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, str
 	const struct zone_head *z;
 
 	if (row->zimage >= set->nmaps || row->zone >= zimage_zones(set->maps[row->zimage]->map))
-		return err_set(m, ERR_PROTO, "binding %u: zimage %u has no zone %u", i, row->zimage, row->zone);
+		return err_set(m, ERR_PROTO, "binding %u: zimage %u has no zone %u", i, row->zimage,
+		    row->zone);
 	z = zimage_zone(set->maps[row->zimage]->map, row->zone);
-	if (row->nunits != z->nunits || row->first_unit > set->nnumbers || row->nunits > set->nnumbers - row->first_unit)
-		return err_set(m, ERR_PROTO, "binding %u: %u units from %u on do not fit %u units and %u numbers", i,
+	if (row->nunits != z->nunits || row->first_unit > set->nnumbers ||
+	    row->nunits > set->nnumbers - row->first_unit)
+		return err_set(m, ERR_PROTO,
+		    "binding %u: %u units from %u on do not fit %u units and %u numbers", i,
 		    row->nunits, row->first_unit, z->nunits, set->nnumbers);
 	set->zones[i] = (struct dns_zone){ .head = z, .first_unit = row->first_unit };
 	set->bytes += z->size;
@@ -101,8 +107,9 @@ set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, str
 }
 
 enum err
-dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg_binding *rows, uint32_t nrows,
-    const uint32_t *numbers, uint32_t nnumbers, struct dns_zoneset **out, struct errmsg *m)
+dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg_binding *rows,
+    uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers, struct dns_zoneset **out,
+    struct errmsg *m)
 {
 	struct dns_zoneset *set = calloc(1, sizeof(*set));
 	enum err e = ERR_OK;
@@ -154,7 +161,8 @@ absent_head(const char *name, uint8_t *at)
 		ldns_rdf_deep_free(rdf);
 		return false;
 	}
-	*z = (struct zone_head){ .magic = ZONE_MAGIC, .version = ZIMAGE_VERSION, .flags = ZONE_ABSENT, .origin_len = (uint8_t)len };
+	*z = (struct zone_head){ .magic = ZONE_MAGIC, .version = ZIMAGE_VERSION,
+	    .flags = ZONE_ABSENT, .origin_len = (uint8_t)len };
 	dns_name_lower(at + sizeof(*z), ldns_rdf_data(rdf), len);
 	dns_name_labels(at + sizeof(*z), &labels);
 	z->origin_labels = (uint8_t)labels.n;
@@ -203,7 +211,8 @@ dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struc
 }
 
 const struct dns_zone *
-dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len, const struct dns_labels *labels, bool above)
+dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len,
+    const struct dns_labels *labels, bool above)
 {
 	uint64_t hash[DNS_WIRE_LABELS + 1];
 	unsigned most = labels->n, skip = above && labels->n > 0 ? 1 : 0;
@@ -220,7 +229,8 @@ dns_zoneset_find(const struct dns_zoneset *set, const uint8_t *name, size_t len,
 		for (; set->slots[slot] != 0; slot = slot + 1 == set->nslots ? 0 : slot + 1) {
 			const struct dns_zone *z = &set->zones[set->slots[slot] - 1];
 
-			if (z->head->origin_len == len - off && memcmp(zone_origin(z->head), name + off, len - off) == 0)
+			if (z->head->origin_len == len - off &&
+			    memcmp(zone_origin(z->head), name + off, len - off) == 0)
 				return z;
 		}
 	}

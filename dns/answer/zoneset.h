@@ -47,8 +47,8 @@ enum err dns_mapped_open(int fd, bool checked, struct dns_mapped **map, struct e
 void dns_mapped_unref(struct dns_mapped *map);
 
 /*
- * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them).  Takes its own references.
- * numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
+ * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them).  Takes its own
+ * references.  numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
  */
 enum err dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps,
     const struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,

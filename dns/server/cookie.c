@@ -13,10 +13,10 @@
 #define RENEW_S 1800
 #define FUTURE_S 300
 
-/* The hash of what is in front of it: client cookie, the first half of the server cookie; and the address. */
+/* The hash at the end of a cookie: of what stands before it, and the client's address. */
 static void
-hash(const uint8_t secret[MSG_COOKIE_SECRET], const uint8_t head[DNS_COOKIE_CLIENT + HASH_AT], const struct msg_addr *client,
-    uint8_t out[8])
+hash(const uint8_t secret[MSG_COOKIE_SECRET], const uint8_t head[DNS_COOKIE_CLIENT + HASH_AT],
+    const struct msg_addr *client, uint8_t out[8])
 {
 	uint8_t data[DNS_COOKIE_CLIENT + HASH_AT + 16];
 	size_t addr_len = client->family == 4 ? 4 : 16;
@@ -42,7 +42,8 @@ equal(const uint8_t *a, const uint8_t *b, size_t len)
 
 /* *own: made with the secret that makes cookies now. */
 static bool
-valid(const struct dns_cookie_secrets *s, const uint8_t *cookie, const struct msg_addr *client, int32_t age_s, bool *own)
+valid(const struct dns_cookie_secrets *s, const uint8_t *cookie, const struct msg_addr *client,
+    int32_t age_s, bool *own)
 {
 	uint8_t want[8];
 
@@ -59,12 +60,13 @@ valid(const struct dns_cookie_secrets *s, const uint8_t *cookie, const struct ms
 }
 
 bool
-dns_cookie_check(const struct dns_cookie_secrets *s, const uint8_t *cookie, size_t len, const struct msg_addr *client,
-    uint32_t now_s, uint8_t reply[DNS_COOKIE_LEN])
+dns_cookie_check(const struct dns_cookie_secrets *s, const uint8_t *cookie, size_t len,
+    const struct msg_addr *client, uint32_t now_s, uint8_t reply[DNS_COOKIE_LEN])
 {
-	int32_t age_s = len == DNS_COOKIE_LEN ? (int32_t)(now_s - dns_get32(cookie + DNS_COOKIE_CLIENT + 4)) : 0;
-	bool own = false, ok = len == DNS_COOKIE_LEN && valid(s, cookie, client, age_s, &own);
+	bool whole = len == DNS_COOKIE_LEN, own = false, ok;
+	int32_t age_s = whole ? (int32_t)(now_s - dns_get32(cookie + DNS_COOKIE_CLIENT + 4)) : 0;
 
+	ok = whole && valid(s, cookie, client, age_s, &own);
 	if (ok && own && age_s <= RENEW_S) {
 		memcpy(reply, cookie, DNS_COOKIE_LEN);
 		return true;

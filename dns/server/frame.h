@@ -1,4 +1,4 @@
-/* frame: DNS messages in a TCP stream: two bytes of length, then the message (RFC 1035 section 4.2.2). */
+/* frame: DNS messages in a TCP stream: two bytes of length, then each (RFC 1035 section 4.2.2). */
 #ifndef DNS_SERVER_FRAME_H
 #define DNS_SERVER_FRAME_H
 
@@ -11,13 +11,13 @@
 #define FRAME_HEAD 2
 #define FRAME_MAX (FRAME_HEAD + 65535)
 
-/* Takes the next whole message out of buf[*pos..len): false when there is none yet, and *pos stays.  *msg points into buf. */
+/* The next whole message in buf[*pos..len), and *pos behind it; false when there is none yet. */
 bool frame_next(const uint8_t *buf, size_t len, size_t *pos, const uint8_t **msg, size_t *msg_len);
 
-/* Writes the length in front of a message of `msg_len` bytes at buf + FRAME_HEAD; returns the frame's size. */
+/* Writes the length before a message that stands at buf + FRAME_HEAD; returns the frame's size. */
 size_t frame_seal(uint8_t *buf, size_t msg_len);
 
-/* Bytes kept between two turns: the beginning of a message, or replies that the socket did not take. */
+/* Bytes kept between two turns: a message's beginning, or replies that the socket did not take. */
 struct frame_kept {
 	uint8_t *data;     /* NULL when there are none */
 	size_t len;

@@ -8,7 +8,8 @@ static void
 answer(void *arg, const struct hold_query *q, int ede, bool expired)
 {
 	struct worker *w = arg;
-	uint64_t now_ns = clock_now_ns(), age_ns = now_ns > q->arrived_ns ? now_ns - q->arrived_ns : 0;
+	uint64_t now_ns = clock_now_ns();
+	uint64_t age_ns = now_ns > q->arrived_ns ? now_ns - q->arrived_ns : 0;
 
 	if (expired) {
 		count_add(&w->count->held_expired, 1);

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 /*
- * Unit numbers are dense: their low bits are a perfect hash until more than this many wake at once.
+ * Unit numbers are dense: their low bits are a perfect hash for up to so many at once.
  * No base/table, since each held query looks here, and lack of memory must not end a worker.
  */
 #define BUCKETS 4096u
@@ -26,8 +26,8 @@ struct hold_unit {
 	uint64_t first_ns;          /* arrival of the first query of this wake; 0 = none yet */
 	uint32_t answers;           /* since the last report */
 	bool expired;               /* one of these was answered too early */
-	bool reported;              /* an expiry of this wake was reported; the rest waits for its end */
-	bool owed;                  /* its turn to be asked for has not come yet, by then perhaps without queries: */
+	bool reported;              /* an expiry of this wake was; the rest waits for its end */
+	bool owed;                  /* its turn to be asked for comes later, for this wake: */
 	struct hold_wake owes;
 	struct dns_peer owes_peer;
 };
@@ -164,8 +164,8 @@ unit_hasten(struct hold *h, struct hold_unit *u)
 static void
 unit_report(struct hold *h, struct hold_unit *u)
 {
-	struct hold_report r = { .unit = u->unit, .answers = u->answers, .first_query_ns = u->first_ns,
-		.expired = u->expired };
+	struct hold_report r = { .unit = u->unit, .answers = u->answers,
+		.first_query_ns = u->first_ns, .expired = u->expired };
 
 	if (u->answers == 0)
 		return;
@@ -189,8 +189,8 @@ unit_drop(struct hold *h, struct hold_unit *u)
 }
 
 /*
- * Asks the warden, unless it was asked lately.  A flood of names must not fill the channel: beyond LIMIT_WAKES_WINDOW the unit's turn comes
- * with the next window.
+ * Asks the warden, unless it was asked lately.  A flood of names must not fill the channel: beyond
+ * LIMIT_WAKES_WINDOW the unit's turn comes with the next window.
  */
 static void
 unit_ask(struct hold *h, struct hold_unit *u, uint64_t now_ns, const struct hold_wake *w)
@@ -269,7 +269,7 @@ query_copy(const struct hold_request *r, struct hold_unit *u, uint64_t deadline_
 	return q;
 }
 
-/* Beyond a bound the oldest is answered: it has waited longest, and its client is nearest to giving up. */
+/* Beyond a bound the oldest query is answered: its client is nearest to giving up. */
 static void
 evict(struct hold *h, struct hold_unit *u)
 {
@@ -283,7 +283,7 @@ evict(struct hold *h, struct hold_unit *u)
 	q = TAILQ_FIRST(&h->all);
 	other = q->unit;
 	query_answer(h, q, -1, true);
-	/* Records without queries only keep us from asking twice; they must not outgrow the queries. */
+	/* Records without queries keep us from asking twice, but must not outgrow the queries. */
 	if (other->count == 0 && h->nunits > h->total)
 		unit_drop(h, other);
 }
@@ -319,7 +319,8 @@ hold_free(struct hold *h)
 enum err
 hold_add(struct hold *h, const struct hold_request *r)
 {
-	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns, .peer = r->peer };
+	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns,
+		.peer = r->peer };
 	struct hold_unit *u = unit_find(h, r->unit);
 	uint64_t deadline_ns = wake_deadline_ns(r, u);
 	struct hold_query *q;
@@ -354,7 +355,8 @@ hold_add(struct hold *h, const struct hold_request *r)
 void
 hold_ask(struct hold *h, const struct hold_request *r)
 {
-	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns, .peer = r->peer };
+	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns,
+		.peer = r->peer };
 	struct hold_unit *u = unit_find(h, r->unit);
 
 	if (u == NULL && h->nunits <= h->total)
@@ -403,7 +405,8 @@ unit_tick(struct hold *h, struct hold_unit *u, uint64_t now_ns)
 	}
 	q = TAILQ_FIRST(&u->queries);
 	if (q != NULL) {
-		struct hold_wake w = { .unit = u->unit, .qtype = q->qtype, .arrived_ns = q->arrived_ns, .peer = &q->peer };
+		struct hold_wake w = { .unit = u->unit, .qtype = q->qtype,
+			.arrived_ns = q->arrived_ns, .peer = &q->peer };
 
 		unit_ask(h, u, now_ns, &w);
 	} else if (u->owed) {

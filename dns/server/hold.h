@@ -1,15 +1,17 @@
 /*
  * hold: the queries that wait for their unit, of one worker.
  *
- * No I/O and no clock of its own: every call says what time it is, and what is to be done comes back through three callbacks.  They run inside
- * the call and must not call into the table.  All work per query is O(1); only the first query of a unit costs O(log units).
+ * No I/O and no clock of its own: every call says what time it is, and what is to be done comes
+ * back through three callbacks.  They run inside the call and must not call into the table.  All
+ * work per query is O(1); only the first query of a unit costs O(log units).
  *
  * The deadline is the wake's: `hold_ms` after its first query, for all its queries.  Resolvers ask
  * again while they wait, each time with a new id and port, and drop what comes late: if each
  * retransmission waited anew, nobody would listen to its answer any more.
  *
- * Invariants: a query in the table has a deadline at which hold_tick answers it; a unit has at most `per_unit` queries and the table at most
- * `total`, beyond which the oldest is answered; a unit with queries was asked for, and is asked for again every HOLD_ASK_AGAIN_NS.
+ * Invariants: a query in the table has a deadline at which hold_tick answers it; a unit has at most
+ * `per_unit` queries and the table at most `total`, beyond which the oldest is answered; a unit
+ * with queries was asked for, and is asked for again every HOLD_ASK_AGAIN_NS.
  */
 #ifndef DNS_SERVER_HOLD_H
 #define DNS_SERVER_HOLD_H
@@ -23,7 +25,7 @@
 #include "base/err.h"
 #include "dns/server/peer.h"
 
-/* A wake that brought no answer for so long is asked for again: the warden or this process may be a new one. */
+/* After so long without an answer, a wake is asked for again: the warden may be a new one. */
 #define HOLD_ASK_AGAIN_NS NS_PER_S
 
 /* Nothing is due. */
@@ -48,7 +50,7 @@ struct hold_query {
 /* What hold_add is told. */
 struct hold_request {
 	uint32_t unit;
-	uint32_t hold_ms;      /* a shorter time than the last one's takes effect when the unit's queue is empty */
+	uint32_t hold_ms;      /* a shorter time takes effect when the unit's queue is empty */
 	uint64_t first_ns;     /* arrival of the wake's first query, in any worker; 0 = not known */
 	uint64_t now_ns;
 	uint16_t qtype;
@@ -75,8 +77,9 @@ struct hold_report {
 
 struct hold_ops {
 	/*
-	 * Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.  It is
-	 * freed afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is below 0.
+	 * Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.
+	 * It is freed afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is
+	 * below 0.
 	 */
 	void (*answer)(void *arg, const struct hold_query *q, int ede, bool expired);
 	void (*wake)(void *arg, const struct hold_wake *w);
@@ -107,13 +110,13 @@ void hold_ask(struct hold *h, const struct hold_request *r);
 /* Would a query for the unit make us ask for it now, or does a wake go on already? */
 bool hold_would_ask(const struct hold *h, uint32_t unit, uint64_t now_ns);
 
-/* The wake ended: answers everything that waits for the unit, with the zone's data (`ede` below 0) or SERVFAIL. */
+/* The wake ended: answers all that wait, with the zone's data (`ede` below 0) or SERVFAIL. */
 void hold_woken(struct hold *h, uint32_t unit, int ede);
 
-/* Answers what has waited long enough, asks again for what is overdue, forgets what nobody waits for. */
+/* Answers what has waited long enough, asks again for what is overdue, forgets the rest. */
 void hold_tick(struct hold *h, uint64_t now_ns);
 
-/* When hold_tick should be called at the latest, or HOLD_NEVER.  It may be too early, never too late. */
+/* When hold_tick is due at the latest, or HOLD_NEVER; perhaps too early, never too late. */
 uint64_t hold_next_ns(const struct hold *h);
 
 /* Queries held now; units with a record. */

@@ -120,7 +120,8 @@ dns_main(int fd)
 	(void)mallopt(M_ARENA_MAX, 1);       /* arenas of threads would need mprotect */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);   /* with fewer, fewer TCP clients are served */
+		/* with fewer, fewer TCP clients are served */
+		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	if (start(s, fd, &m) != ERR_OK) {
 		/* Threads may wait at the gate; nothing is worth tidying up. */

@@ -8,12 +8,12 @@
 #include "base/msg.h"
 
 struct dns_peer {
-	uint8_t tcp;           /* 1: `conn` and `conn_gen` say which connection; 0: `socket` says which UDP socket */
+	uint8_t tcp;           /* 1: over connection `conn`; 0: over the UDP socket `socket` */
 	uint8_t socket;        /* index among the worker's UDP sockets */
-	uint8_t proxied;       /* a listed proxy said who the client is: `client`; replies go to the proxy at `addr` */
-	uint8_t unproven;      /* nothing has proven the client's address: UDP, also where a proxy made TCP of it */
+	uint8_t proxied;       /* `client` is what a listed proxy said; it gets replies at `addr` */
+	uint8_t unproven;      /* the client's address is: UDP, also where a proxy made TCP of it */
 	struct msg_addr client;
-	uint8_t local_family;  /* AF_INET or AF_INET6 when `local` is known (wildcard sockets), else 0 */
+	uint8_t local_family;  /* of `local`, if that is known (wildcard sockets), else 0 */
 	uint32_t conn;         /* slot of the connection */
 	uint32_t conn_gen;     /* a slot is used again; this tells the connections apart */
 	uint32_t local_ifindex;

@@ -18,7 +18,7 @@
 #define ADDRS_INET6 36
 #define ADDRS_UNIX 216
 
-static const uint8_t signature[12] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a };
+static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 /* The client's address; false: the header contradicts itself. */
 static bool
@@ -82,7 +82,8 @@ proxy_listed(const struct proxy_list *list, const struct msg_addr *a)
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct msg_range *r = &list->range[i];
 
-		if (r->first.family == a->family && memcmp(r->first.bytes, a->bytes, len) <= 0 && memcmp(a->bytes, r->last.bytes, len) <= 0)
+		if (r->first.family == a->family && memcmp(r->first.bytes, a->bytes, len) <= 0 &&
+		    memcmp(a->bytes, r->last.bytes, len) <= 0)
 			return true;
 	}
 	return false;

@@ -1,8 +1,9 @@
 /*
- * proxy: the header of PROXY protocol version 2, with which a listed load balancer says who its client is.
+ * proxy: the header of PROXY protocol version 2, with which a listed load balancer says who its
+ * client is.
  *
- * Source: haproxy's "The PROXY protocol", section 2.2.  Over UDP it stands in front of each query, over TCP once at the beginning.  A listed
- * source must send it; from others it is not understood.
+ * Source: haproxy's "The PROXY protocol", section 2.2.  Over UDP it stands in front of each query,
+ * over TCP once at the beginning.  A listed source must send it; from others it is not understood.
  */
 #ifndef DNS_SERVER_PROXY_H
 #define DNS_SERVER_PROXY_H
@@ -21,7 +22,7 @@ enum proxy_parsed {
 
 struct proxy_header {
 	size_t len;            /* bytes of the header, what it carries beside addresses included */
-	struct msg_addr client;   /* family 0: the proxy asks for itself (LOCAL), or the address is of no IP family */
+	struct msg_addr client;   /* family 0: LOCAL, the proxy itself asks, or no IP address */
 	bool stream;           /* the client asked over TCP */
 };
 

@@ -18,6 +18,7 @@ rate_take(struct rate *r, uint64_t now_ns)
 		next_ns = (due_ns > now_ns ? due_ns : now_ns) + step_ns;
 		if (next_ns > now_ns + step_ns * per_minute)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&r->due_ns, &due_ns, next_ns, memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&r->due_ns, &due_ns, next_ns,
+	    memory_order_relaxed, memory_order_relaxed));
 	return true;
 }

@@ -1,5 +1,6 @@
 /*
- * rate: how often something may happen, for all threads together (the generic cell rate algorithm: one number, one compare-and-swap).
+ * rate: how often something may happen, for all threads together (the generic cell rate algorithm:
+ * one number, one compare-and-swap).
  *
  * `per_minute` may happen at once after a quiet minute, and evenly from then on.
  */

@@ -1,8 +1,9 @@
 /*
  * serve: what happens to one query.
  *
- * A reply that gives a unit's address leaves at once when the unit board says so, waits in the hold table when the unit
- * sleeps, and is SERVFAIL with an EDE code (RFC 8914) when it cannot be woken.  Everything else leaves at once.
+ * A reply that gives a unit's address leaves at once when the unit board says so, waits in the hold
+ * table when the unit sleeps, and is SERVFAIL with an EDE code (RFC 8914) when it cannot be woken.
+ * Everything else leaves at once.
  */
 #include "dns/server/server.h"
 
@@ -89,8 +90,8 @@ reply_servfail(struct worker *w, const struct dns_query *q, bool tcp, struct dns
 
 /*
  * A wake that an unproven address asks for counts, since the address may be spoofed; beyond the
- * limit that client has to come again over TCP, which proves its address.  A query that joins a wake
- * costs nothing.
+ * limit that client has to come again over TCP, which proves its address.  A query that joins a
+ * wake costs nothing.
  */
 static bool
 wake_allowed(struct worker *w, uint32_t unit, bool proven, uint64_t now_ns)
@@ -113,28 +114,31 @@ reply_truncated(struct worker *w, const struct dns_query *q, struct dns_reply *r
 int
 serve_unheld_ede(struct worker *w, uint32_t unit)
 {
-	if (atomic_load_explicit(&w->board->state[unit].answer, memory_order_relaxed) != BOARD_UNSURE)
+	if (atomic_load_explicit(&w->board->state[unit].answer, memory_order_relaxed) !=
+	    BOARD_UNSURE)
 		return -1;
 	count_add(&w->count->not_ready, 1);
 	return EDE_NOT_READY;
 }
 
 static enum serve
-reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tcp, struct dns_reply *r)
+reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tcp,
+    struct dns_reply *r)
 {
 	int ede = serve_unheld_ede(w, unit);
 
 	return ede < 0 ? reply_count(w, r) : reply_servfail(w, q, tcp, ede_with_phrase(ede), r);
 }
 
-/* The reply in `r` gives the address of `unit`: may it leave?  `proven`: the client's address is not spoofed. */
+/* May `r`, which gives the address of `unit`, leave?  `proven`: the client's is not spoofed. */
 static enum serve
-unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer, bool proven, uint64_t *now_ns,
-    struct dns_reply *r)
+unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer,
+    bool proven, uint64_t *now_ns, struct dns_reply *r)
 {
 	struct board_state *state = &w->board->state[unit];
 	struct board_use *use = &w->board->use[unit];
-	struct hold_request req = { .unit = unit, .qtype = q->qtype, .peer = peer, .wire = q->wire, .len = q->len };
+	struct hold_request req = { .unit = unit, .qtype = q->qtype, .peer = peer, .wire = q->wire,
+		.len = q->len };
 
 	if (*now_ns == 0)
 		*now_ns = clock_now_ns();
@@ -178,9 +182,10 @@ now_s(void)
 	return (uint32_t)ts.tv_sec;
 }
 
-/* What of a query's EDNS depends on who sent it, and over what: cookie and keepalive.  True: the client's address is proven. */
+/* What of EDNS depends on the client and the transport.  True: the client's address is proven. */
 static bool
-edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *peer, uint16_t *rcode, enum dns_parsed *parsed)
+edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *peer,
+    uint16_t *rcode, enum dns_parsed *parsed)
 {
 	struct dns_edns *e = &q->edns;
 	struct msg_addr client;
@@ -196,15 +201,16 @@ edns_settle(const struct worker *w, struct dns_query *q, const struct dns_peer *
 	if (e->cookie_len == 0 || w->tune.cookies.n == 0)
 		return proven;
 	dns_peer_client(peer, &client);
-	proven |= dns_cookie_check(&w->tune.cookies, e->cookie, e->cookie_len, &client, now_s(), reply);
+	proven |= dns_cookie_check(&w->tune.cookies, e->cookie, e->cookie_len, &client, now_s(),
+	    reply);
 	memcpy(e->cookie, reply, sizeof(reply));
 	e->cookie_reply = true;
 	return proven;
 }
 
 enum serve
-serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer, uint64_t *now_ns,
-    struct dns_reply *r)
+serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer,
+    uint64_t *now_ns, struct dns_reply *r)
 {
 	static const struct dns_ede no_zones = { EDE_NOT_READY, "no zones are loaded yet" };
 	struct dns_query q;
@@ -239,12 +245,14 @@ serve_held(struct worker *w, const struct hold_query *held, int ede, struct dns_
 	uint16_t rcode = 0;
 	enum dns_parsed parsed = dns_query_parse(held->wire, held->len, &q, &rcode);
 
-	/* Parsed and answered a second time: the zones may have been swapped since the query came. */
+	/* Parsed and answered again: the zones may have been swapped since the query came. */
 	if (parsed != DNS_PARSED_OK)
 		return false;   /* cannot happen: the bytes are those that were parsed before */
 	(void)edns_settle(w, &q, &held->peer, &rcode, &parsed);
 	if (ede >= 0)
-		return reply_servfail(w, &q, held->peer.tcp, ede_with_phrase(ede), r) == SERVE_REPLY;
-	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);   /* its unit has been decided upon */
+		return reply_servfail(w, &q, held->peer.tcp, ede_with_phrase(ede), r) ==
+		    SERVE_REPLY;
+	/* its unit has been decided upon */
+	(void)dns_answer_build(w->set, &q, held->peer.tcp, &w->conf, r);
 	return reply_count(w, r) == SERVE_REPLY;
 }

@@ -1,17 +1,17 @@
 /*
  * server: the parts of the DNS process among themselves; nothing outside dns/ includes this.
  *
- * main.c     the process's beginning and end: workers, confinement
- * uplink.c   the channel to the warden, the swap of zone sets
- * worker.c   one event loop and its mailbox
- * serve.c    what happens to one query: answer, hold, fail
- * udp.c, tcp.c   transports
- * hold.c     the table of held queries; held.c does what the table says
- * confine.c  the system calls that are left
+ * main.c       the process's beginning and end: workers, confinement
+ * uplink.c     the channel to the warden, the swap of zone sets
+ * worker.c     one event loop and its mailbox
+ * serve.c      what happens to one query: answer, hold, fail
+ * udp.c tcp.c  transports
+ * hold.c       the table of held queries; held.c does what the table says
+ * confine.c    the system calls that are left
  *
- * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is locked
- * per query.  Worker 0 is the main thread, which has the channel.  The others hear from the main
- * thread through their mailboxes, and the main thread from them through its own.
+ * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is
+ * locked per query.  Worker 0 is the main thread, which has the channel.  The others hear from the
+ * main thread through their mailboxes, and the main thread from them through its own.
  */
 #ifndef DNS_SERVER_SERVER_H
 #define DNS_SERVER_SERVER_H
@@ -59,7 +59,7 @@ struct post {
 	struct swap *swap;
 	struct server_tune tune;
 	uint32_t unit;
-	int ede;                   /* POST_WOKEN: below 0 the address, else SERVFAIL with this code */
+	int ede;                   /* POST_WOKEN: below 0 the address, else a SERVFAIL's code */
 };
 
 STAILQ_HEAD(post_list, post);
@@ -189,8 +189,8 @@ enum serve serve_query(struct worker *w, const uint8_t *wire, size_t len,
     const struct dns_peer *peer, uint64_t *now_ns, struct dns_reply *r);
 
 /*
- * How a query is answered that cannot be held, or not any longer (counted): below 0 with the address,
- * since the boot goes on; with SERVFAIL and this code when it may never begin.
+ * How a query is answered that cannot be held, or not any longer (counted): below 0 with the
+ * address, since the boot goes on; with SERVFAIL and this code when it may never begin.
  */
 int serve_unheld_ede(struct worker *w, uint32_t unit);
 

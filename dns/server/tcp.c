@@ -1,12 +1,16 @@
 /*
- * tcp: connections with pipelined queries; replies leave when they are ready, held ones later than others.
+ * tcp: connections with pipelined queries; replies leave when they are ready, held ones later than
+ * others.
  *
- * A connection is read only while nothing of it is unsent, fewer than LIMIT_TCP_HELD of its queries wait, and no whole query is left over: that bounds
- * what a client can make us keep; what the kernel keeps for it is bounded by its buffers' sizes.  Connections stand in two lists, least recently active first: idle ones, which a timer closes, and those with
- * held queries, which it leaves alone.  Activity is a whole query or bytes that the client took, so that a trickle of bytes holds nothing open.
- * Beyond the bound on connections the longest idle one is closed.
+ * A connection is read only while nothing of it is unsent, fewer than LIMIT_TCP_HELD of its queries
+ * wait, and no whole query is left over: that bounds what a client can make us keep; what the
+ * kernel keeps for it is bounded by its buffers' sizes.  Connections stand in two lists, least
+ * recently active first: idle ones, which a timer closes, and those with held queries, which it
+ * leaves alone.  Activity is a whole query or bytes that the client took, so that a trickle of
+ * bytes holds nothing open.  Beyond the bound on connections the longest idle one is closed.
  *
- * A callback of this file may close a connection at any time, except the one whose queries are being read (`current`), which is marked dead instead.
+ * A callback of this file may close a connection at any time, except the one whose queries are
+ * being read (`current`), which is marked dead instead.
  */
 #include "dns/server/server.h"
 
@@ -62,7 +66,7 @@ struct tcp {
 	struct tcp_conn *current;
 	uint32_t nslots;
 	struct tcp_conn *slots;
-	/* scratch: one chunk behind a message that began earlier; replies of one turn; the reply to a held query */
+	/* scratch: a chunk behind a message's beginning; replies of a turn; to a held query */
 	uint8_t in[FRAME_MAX + LIMIT_TCP_CHUNK];
 	uint8_t out[FRAME_MAX + LIMIT_TCP_CHUNK];
 	size_t out_len;
@@ -119,7 +123,7 @@ conn_close(struct tcp_conn *c)
 	TAILQ_INSERT_HEAD(&t->free, c, in_list);
 }
 
-/* Sends, keeps what the socket does not take.  False: the connection is gone or its client does not read. */
+/* Sends, keeps what the socket does not take; false: the client has gone, or does not read. */
 static bool
 conn_send(struct tcp_conn *c, const uint8_t *bytes, size_t len)
 {
@@ -161,7 +165,8 @@ conn_settle(struct tcp_conn *c)
 		return;
 	}
 	if (conn_open(c) && whole)
-		event_active(&c->read_ev, EV_READ, 0);   /* goes on in the next turn, when nothing else is being done */
+		/* goes on in the next turn, when nothing else is being done */
+		event_active(&c->read_ev, EV_READ, 0);
 	else if (!conn_open(c) || c->eof)
 		event_del(&c->read_ev);
 	else if (event_add(&c->read_ev, NULL) != 0)
@@ -201,7 +206,7 @@ conn_query(struct tcp_conn *c, const uint8_t *msg, size_t len, uint64_t *now_ns)
 	}
 }
 
-/* Deals with whole queries in t->in[0..len) as long as the connection may go on; returns how much is done. */
+/* Deals with whole queries in t->in[0..len) while the connection may; returns how much is done. */
 static size_t
 conn_queries(struct tcp_conn *c, size_t len, uint64_t *now_ns)
 {
@@ -215,7 +220,7 @@ conn_queries(struct tcp_conn *c, size_t len, uint64_t *now_ns)
 	return pos;
 }
 
-/* Takes the proxy's header off the front of t->in[0..len); returns its size, 0 as long as it is not complete. */
+/* Reads the proxy's header at the front of t->in[0..len): its size, or 0 while it is not whole. */
 static size_t
 conn_proxy(struct tcp_conn *c, size_t len)
 {
@@ -381,7 +386,8 @@ accept_failed(struct tcp *t)
 	case ENOBUFS:
 	case ENOMEM:
 		if (now_ns - t->complained_ns >= TCP_COMPLAIN_NS || t->complained_ns == 0) {
-			log_warn("TCP: accept: %s; the longest idle connections are closed", strerror(errno));
+			log_warn("TCP: accept: %s; the longest idle connections are closed",
+			    strerror(errno));
 			t->complained_ns = now_ns;
 		}
 		make_room(t);
@@ -466,7 +472,8 @@ listener_open(struct tcp *t, int fd, struct errmsg *m)
 	*l = (struct tcp_listener){ .tcp = t, .fd = fd };
 	t->nlisteners++;
 	/* Accepted sockets inherit them, and setsockopt is not among the calls that are left. */
-	if (evutil_make_socket_nonblocking(fd) != 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
+	if (evutil_make_socket_nonblocking(fd) != 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) != 0)
 		return err_sys(m, "TCP socket %u", t->nlisteners - 1);

@@ -1,8 +1,8 @@
 /*
  * udp: queries and replies in batches, from buffers that are allocated once.
  *
- * Sockets bound to a concrete address reply from it by themselves; on wildcard sockets every query brings the address that was asked (IP_PKTINFO,
- * IPV6_PKTINFO) and the reply carries it back.
+ * Sockets bound to a concrete address reply from it by themselves; on wildcard sockets every query
+ * brings the address that was asked (IP_PKTINFO, IPV6_PKTINFO) and the reply carries it back.
  */
 #include "dns/server/server.h"
 
@@ -20,12 +20,12 @@
 /* Batches read from one socket before the loop looks at the others. */
 #define UDP_TURNS 4
 
-/* Zones of this size do not fit into a processor's own cache; smaller ones stay there by themselves. */
+/* Zones from this size on do not fit into a processor's own cache. */
 #define PROBE_BYTES (1u << 20)
 
 #define CONTROL_SIZE CMSG_SPACE(sizeof(struct in6_pktinfo))
 
-/* Buffers lie an odd number of cache lines apart, so that their beginnings do not share a cache set. */
+/* Buffers lie an odd number of cache lines apart, so that not all begin in one cache set. */
 #define STRIDE(n) ((((n) + 63u) / 64u | 1u) * 64u)
 
 union udp_control {
@@ -79,7 +79,7 @@ udp_flush(struct udp *u)
 		}
 		if (errno == EINTR)
 			continue;
-		/* This one cannot be sent (a full queue, a firewall, no route): UDP is allowed to lose it; the rest is tried. */
+		/* This one cannot be sent (a full queue, a firewall, no route): UDP may lose it. */
 		count_add(&u->w->count->dropped, 1);
 		done++;
 	}
@@ -113,7 +113,8 @@ slot_control(struct msghdr *h, const struct dns_peer *peer)
 		memcpy(CMSG_DATA(c), &info, sizeof(info));
 		h->msg_controllen = CMSG_SPACE(sizeof(info));
 	} else {
-		struct in6_pktinfo info = { .ipi6_addr = peer->local.in6, .ipi6_ifindex = peer->local_ifindex };
+		struct in6_pktinfo info = { .ipi6_addr = peer->local.in6,
+			.ipi6_ifindex = peer->local_ifindex };
 
 		c->cmsg_level = IPPROTO_IPV6;
 		c->cmsg_type = IPV6_PKTINFO;
@@ -171,8 +172,9 @@ peer_local(struct dns_peer *peer, struct msghdr *h)
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			peer->local_family = AF_INET6;
 			peer->local.in6 = info.ipi6_addr;
-			/* Only link-local addresses need an interface; for others routing decides. */
-			peer->local_ifindex = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr) ? info.ipi6_ifindex : 0;
+			/* Link-local addresses need an interface; for others routing decides. */
+			peer->local_ifindex = IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)
+			    ? info.ipi6_ifindex : 0;
 		}
 	}
 }
@@ -191,7 +193,8 @@ batch_receive(struct udp *u, const struct udp_socket *s)
 }
 
 /*
- * The query behind the header of a listed proxy, and whose it is; others' as it came.  False: a listed proxy must send a header.
+ * The query behind the header of a listed proxy, and whose it is; others' as it came.  False: a
+ * listed proxy must send a header.
  */
 static bool
 proxy_open(const struct udp *u, struct dns_peer *peer, const uint8_t **wire, size_t *len)
@@ -215,7 +218,9 @@ proxy_open(const struct udp *u, struct dns_peer *peer, const uint8_t **wire, siz
 	return true;
 }
 
-/* Brings what the answers of a batch need closer, before the first of them is made.  Headers of proxies hide the question. */
+/*
+ * Fetches what a batch's answers need before the first is made.  Proxies' headers hide questions.
+ */
 static void
 batch_probe(const struct udp *u, unsigned n)
 {
@@ -295,9 +300,11 @@ buffers_new(struct udp *u)
 	u->buffers = p;
 	for (unsigned i = 0; i < LIMIT_UDP_BATCH; i++) {
 		u->in_iov[i] = (struct iovec){ .iov_base = p + i * in, .iov_len = LIMIT_UDP_QUERY };
-		u->in[i].msg_hdr = (struct msghdr){ .msg_name = &u->in_peer[i].addr, .msg_iov = &u->in_iov[i], .msg_iovlen = 1 };
+		u->in[i].msg_hdr = (struct msghdr){ .msg_name = &u->in_peer[i].addr,
+		    .msg_iov = &u->in_iov[i], .msg_iovlen = 1 };
 		u->out_iov[i].iov_base = p + LIMIT_UDP_BATCH * in + i * out;
-		u->out[i].msg_hdr = (struct msghdr){ .msg_name = &u->out_addr[i], .msg_iov = &u->out_iov[i], .msg_iovlen = 1 };
+		u->out[i].msg_hdr = (struct msghdr){ .msg_name = &u->out_addr[i],
+		    .msg_iov = &u->out_iov[i], .msg_iovlen = 1 };
 	}
 }
 
@@ -309,7 +316,8 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 	socklen_t len = sizeof(ss);
 	int on = 1, rc = 0;
 
-	*s = (struct udp_socket){ .udp = u, .fd = fd, .index = (uint8_t)u->nsockets, .wildcard = wildcard };
+	*s = (struct udp_socket){ .udp = u, .fd = fd, .index = (uint8_t)u->nsockets,
+	    .wildcard = wildcard };
 	u->nsockets++;
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
 		return err_sys(m, "UDP socket %u", s->index);
@@ -321,7 +329,8 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 	else if (wildcard)
 		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	if (rc != 0)
-		return err_sys(m, "UDP socket %u: asking for the local address of packets", s->index);
+		return err_sys(m, "UDP socket %u: asking for the local address of packets",
+		    s->index);
 	s->ev = mem_must(event_new(u->w->base, fd, EV_READ | EV_PERSIST, readable_cb, s));
 	if (event_add(s->ev, NULL) != 0)
 		return err_sys(m, "UDP socket %u: event", s->index);

@@ -66,7 +66,7 @@ set_post(struct server *s, struct dns_zoneset *set, uint64_t generation)
 	swap->generation = generation;
 	atomic_init(&swap->left, s->conf.workers);
 	s->set = set;
-	s->workers[0].set = set;   /* a callback of this loop runs, so no query of it is being answered */
+	s->workers[0].set = set;   /* a callback of this loop runs: no query is being answered */
 	post_others(s, &(struct post){ .kind = POST_SWAP, .swap = swap });
 	if (atomic_fetch_sub(&swap->left, 1) == 1)
 		uplink_swapped(s, swap);
@@ -104,7 +104,8 @@ static enum err
 on_hello(struct server *s, const struct letter *l, struct errmsg *m)
 {
 	if (s->have_hello || l->msg->hello.role != ROLE_DNS)
-		return err_set(m, ERR_PROTO, "hello for role %u, or a second one", l->msg->hello.role);
+		return err_set(m, ERR_PROTO, "hello for role %u, or a second one",
+		    l->msg->hello.role);
 	s->hello = *l->msg;
 	s->hello.hello.empty_root[sizeof(s->hello.hello.empty_root) - 1] = '\0';
 	s->have_hello = true;

@@ -41,7 +41,8 @@ mail_read(struct worker *w, const struct post *p)
 	switch (p->kind) {
 	case POST_SWAP:
 		w->set = p->swap->set;
-		if (atomic_fetch_sub(&p->swap->left, 1) == 1)   /* the last one: to the main thread */
+		/* the last one: to the main thread */
+		if (atomic_fetch_sub(&p->swap->left, 1) == 1)
 			worker_post(w - w->index,
 			    &(struct post){ .kind = POST_SWAPPED, .swap = p->swap });
 		break;

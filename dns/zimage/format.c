@@ -9,7 +9,8 @@
 #define POINTER_BASE 12        /* where the question's name begins in a message */
 
 size_t
-zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
+zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len,
+    uint8_t name[DNS_WIRE_NAME], size_t *used)
 {
 	size_t labels = 0, off;
 
@@ -28,7 +29,8 @@ zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len
 }
 
 size_t
-zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used)
+zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len,
+    uint8_t name[DNS_WIRE_NAME], size_t *used)
 {
 	size_t labels = 0, off, at = 0;
 
@@ -65,7 +67,8 @@ struct check {
 static enum err
 bad(const struct check *c, const void *at, const char *what)
 {
-	return err_set(c->m, ERR_PROTO, "zimage: %s at byte %zu", what, (size_t)((const uint8_t *)at - c->base));
+	return err_set(c->m, ERR_PROTO, "zimage: %s at byte %zu", what,
+	    (size_t)((const uint8_t *)at - c->base));
 }
 
 /* Do `count` elements of `size` bytes at `ref` lie within the zone? */
@@ -74,17 +77,20 @@ area_ok(const struct zone_head *z, zref ref, uint64_t count, size_t size)
 {
 	uint64_t begin = (uint64_t)ref * 4;
 
-	return begin >= sizeof(*z) + z->origin_len && begin <= z->size && count <= (z->size - begin) / size;
+	return begin >= sizeof(*z) + z->origin_len && begin <= z->size &&
+	    count <= (z->size - begin) / size;
 }
 
 static enum err
-check_record(const struct check *c, const uint8_t *rr, size_t avail, uint16_t type, const struct znode *node, size_t *size)
+check_record(const struct check *c, const uint8_t *rr, size_t avail, uint16_t type,
+    const struct znode *node, size_t *size)
 {
 	struct dns_layout layout = dns_rdata_layout(type);
 	uint8_t owner[DNS_WIRE_NAME], name[DNS_WIRE_NAME];
 	size_t rdlen, owner_len = 0, done = layout.fixed, used;
 
-	if (avail < ZRR_FIXED || dns_get16(rr) != 0xc00c || dns_get16(rr + 2) != type || dns_get16(rr + 4) != DNS_CLASS_IN)
+	if (avail < ZRR_FIXED || dns_get16(rr) != 0xc00c || dns_get16(rr + 2) != type ||
+	    dns_get16(rr + 4) != DNS_CLASS_IN)
 		return bad(c, rr, "malformed record");
 	rdlen = dns_get16(rr + 10);
 	if (avail - ZRR_FIXED < rdlen || (layout.names > 0 && rdlen < done))
@@ -95,15 +101,17 @@ check_record(const struct check *c, const uint8_t *rr, size_t avail, uint16_t ty
 	for (unsigned i = 0; i < layout.names; i++, done += used)
 		if (zimage_name_check(rr + done, rdlen - done, owner, owner_len, name, &used) == 0)
 			return bad(c, rr + done, "malformed name");
-	if ((type == DNS_T_CNAME && done != rdlen) || (type == DNS_T_DNAME && (rdlen == 0 || dns_name_len(rr, rdlen) != rdlen)))
+	if ((type == DNS_T_CNAME && done != rdlen) ||
+	    (type == DNS_T_DNAME && (rdlen == 0 || dns_name_len(rr, rdlen) != rdlen)))
 		return bad(c, rr, "malformed alias");
-	if ((type == DNS_T_A && rdlen != 4) || (type == DNS_T_AAAA && rdlen != 16) || (type == DNS_T_SOA && rdlen - done != 20))
+	if ((type == DNS_T_A && rdlen != 4) || (type == DNS_T_AAAA && rdlen != 16) ||
+	    (type == DNS_T_SOA && rdlen - done != 20))
 		return bad(c, rr, "wrong length of data");
 	*size = ZRR_FIXED + rdlen;
 	return ERR_OK;
 }
 
-/* Most of a large zone: are these whole records of `rdlen` bytes and without names?  check_record says what is wrong. */
+/* Most of a large zone: are these whole records of addresses?  check_record says what is wrong. */
 static bool
 addresses_ok(const struct zrrset *s, uint16_t rdlen)
 {
@@ -118,25 +126,30 @@ addresses_ok(const struct zrrset *s, uint16_t rdlen)
 	return p == end;
 }
 
-/* The RRset of a node (whose name is checked) at s, of which at most `avail` bytes are there; *size is what it takes. */
+/* A RRset of at most `avail` bytes, of a node whose name is checked; *size is what it takes. */
 static enum err
-check_rrset(const struct check *c, const struct zrrset *s, size_t avail, const struct znode *node, size_t *size)
+check_rrset(const struct check *c, const struct zrrset *s, size_t avail, const struct znode *node,
+    size_t *size)
 {
+	const uint8_t *sigs;
 	unsigned count = 0;
 	size_t i, n = 0;
 	enum err e;
 
 	if (avail < sizeof(*s) || avail < (*size = zrrset_size(s)))
 		return bad(c, s, "RRset leaves its area");
-	if (s->sig_len == 0 && ((s->type == DNS_T_A && addresses_ok(s, 4)) || (s->type == DNS_T_AAAA && addresses_ok(s, 16))))
+	if (s->sig_len == 0 && ((s->type == DNS_T_A && addresses_ok(s, 4)) ||
+	    (s->type == DNS_T_AAAA && addresses_ok(s, 16))))
 		return ERR_OK;
 	for (i = 0; i < s->len; i += n, count++)
 		if ((e = check_record(c, s->wire + i, s->len - i, s->type, node, &n)) != ERR_OK)
 			return e;
-	if (count != (s->count & ZRRSET_COUNT) || ((s->type == DNS_T_CNAME || s->type == DNS_T_DNAME) && count > 1))
+	if (count != (s->count & ZRRSET_COUNT) ||
+	    ((s->type == DNS_T_CNAME || s->type == DNS_T_DNAME) && count > 1))
 		return bad(c, s, "wrong number of records");
+	sigs = s->wire + s->len;
 	for (i = 0; i < s->sig_len; i += n)
-		if ((e = check_record(c, s->wire + s->len + i, s->sig_len - i, DNS_T_RRSIG, node, &n)) != ERR_OK)
+		if ((e = check_record(c, sigs + i, s->sig_len - i, DNS_T_RRSIG, node, &n)))
 			return e;
 	return ERR_OK;
 }
@@ -162,7 +175,8 @@ flags_ok(const struct check *c, const struct znode *n)
 	static const struct {
 		uint16_t flag, type;
 	} promises[] = {
-		{ ZNODE_CUT, DNS_T_NS }, { ZNODE_DNAME, DNS_T_DNAME }, { ZNODE_CNAME, DNS_T_CNAME }, { ZNODE_APEX, DNS_T_SOA },
+		{ ZNODE_CUT, DNS_T_NS }, { ZNODE_DNAME, DNS_T_DNAME },
+		{ ZNODE_CNAME, DNS_T_CNAME }, { ZNODE_APEX, DNS_T_SOA },
 	};
 
 	if (n->flags == 0)
@@ -190,14 +204,16 @@ check_node(const struct check *c, const struct znode *n, size_t avail, size_t *s
 
 	if (avail < sizeof(*n) || avail < (head = (size_t)n->rrsets * 4))
 		return bad(c, n, "node leaves its area");
-	if (head < sizeof(*n) + n->name_len + ((n->flags & ZNODE_UNIT) != 0 ? 4u : 0) + ((n->flags & ZNODE_ORDER) != 0 ? 4u : 0))
+	if (head < sizeof(*n) + n->name_len + ((n->flags & ZNODE_UNIT) != 0 ? 4u : 0) +
+	    ((n->flags & ZNODE_ORDER) != 0 ? 4u : 0))
 		return bad(c, n, "node without room for its name");
 	if ((e = check_node_name(c, n)) != ERR_OK)
 		return e;
 	for (done = head, one = 0; one < n->nrrsets; one++) {
 		size_t len = 0;
 
-		e = check_rrset(c, (const void *)((const uint8_t *)n + done), avail - done, n, &len);
+		e = check_rrset(c, (const void *)((const uint8_t *)n + done), avail - done, n,
+		    &len);
 		if (e != ERR_OK)
 			return e;
 		done += len;
@@ -211,7 +227,8 @@ check_node(const struct check *c, const struct znode *n, size_t avail, size_t *s
 static enum err
 check_nodes(struct check *c)
 {
-	const uint8_t *begin = zone_at(c->z, c->z->nodes), *end = zone_at(c->z, c->z->nodes_end), *p = begin;
+	const uint8_t *begin = zone_at(c->z, c->z->nodes), *end = zone_at(c->z, c->z->nodes_end),
+	    *p = begin;
 	size_t size = 0, word;
 	enum err e;
 
@@ -233,7 +250,8 @@ node_at(const struct check *c, zref ref)
 {
 	size_t word = ref - c->z->nodes;
 
-	if (ref < c->z->nodes || ref >= c->z->nodes_end || (c->starts[word / 64] >> word % 64 & 1) == 0)
+	if (ref < c->z->nodes || ref >= c->z->nodes_end ||
+	    (c->starts[word / 64] >> word % 64 & 1) == 0)
 		return NULL;
 	return zone_at(c->z, ref);
 }
@@ -297,13 +315,15 @@ check_units(const struct check *c)
 
 		if (node_at(c, u->node) == NULL)
 			return bad(c, u, "unit without a node");
-		if (u->strings < z->strings || u->strings > z->strings_end || (size_t)(end - s) < u->strings_len)
+		if (u->strings < z->strings || u->strings > z->strings_end ||
+		    (size_t)(end - s) < u->strings_len)
 			return bad(c, u, "unit's strings leave their area");
 		for (; at < u->strings_len; at += 1u + s[at])
 			n++;
 		if (at != u->strings_len || n != u->nstrings)
 			return bad(c, u, "malformed strings of a unit");
-		if (u->file < z->strings || u->file >= z->strings_end || memchr(file, 0, (size_t)(end - file)) == NULL)
+		if (u->file < z->strings || u->file >= z->strings_end ||
+		    memchr(file, 0, (size_t)(end - file)) == NULL)
 			return bad(c, u, "unit's file name leaves its area");
 	}
 	return ERR_OK;
@@ -316,22 +336,25 @@ check_head(const struct check *c)
 
 	if (z->magic != ZONE_MAGIC || z->version != ZIMAGE_VERSION)
 		return bad(c, z, "not a zone of this version");
-	if (z->size > (uint64_t)UINT32_MAX * 4 || sizeof(*z) + z->origin_len > z->size || z->origin_len == 0 ||
-	    dns_name_len(zone_origin(z), z->origin_len) != z->origin_len)
+	if (z->size > (uint64_t)UINT32_MAX * 4 || sizeof(*z) + z->origin_len > z->size ||
+	    z->origin_len == 0 || dns_name_len(zone_origin(z), z->origin_len) != z->origin_len)
 		return bad(c, z, "malformed origin");
 	for (unsigned i = 0; i < z->origin_len; i++)
 		if (dns_lower(zone_origin(z)[i]) != zone_origin(z)[i])
 			return bad(c, z, "origin not in lower case");
 	if (z->nodes > z->nodes_end || !area_ok(z, z->nodes, z->nodes_end - z->nodes, 4))
 		return bad(c, z, "nodes outside of the zone");
-	if (z->nslots == 0 || z->slots % 2 != 0 || !area_ok(z, z->slots, z->nslots, sizeof(struct zslot)))
+	if (z->nslots == 0 || z->slots % 2 != 0 ||
+	    !area_ok(z, z->slots, z->nslots, sizeof(struct zslot)))
 		return bad(c, z, "slots outside of the zone");
-	if (!area_ok(z, z->units, z->nunits, sizeof(struct zunit)) || z->nunits > LIMIT_UNIT_NUMBERS)
+	if (!area_ok(z, z->units, z->nunits, sizeof(struct zunit)) ||
+	    z->nunits > LIMIT_UNIT_NUMBERS)
 		return bad(c, z, "units outside of the zone");
 	if (z->strings > z->strings_end || !area_ok(z, z->strings, z->strings_end - z->strings, 4))
 		return bad(c, z, "strings outside of the zone");
 	if (!area_ok(z, z->order, z->norder, sizeof(zref)) || z->order_keys % 2 != 0 ||
-	    !area_ok(z, z->order_keys, z->norder, sizeof(uint64_t)) || !area_ok(z, z->nsec3_salt, z->nsec3_salt_len, 1))
+	    !area_ok(z, z->order_keys, z->norder, sizeof(uint64_t)) ||
+	    !area_ok(z, z->nsec3_salt, z->nsec3_salt_len, 1))
 		return bad(c, z, "order outside of the zone");
 	if ((z->flags & ZONE_ABSENT) != 0 || !area_ok(z, z->negative, 1, sizeof(struct zrrset)))
 		return bad(c, z, "negative SOA outside of the zone");
@@ -387,10 +410,12 @@ zimage_check_head(const void *map, size_t size, struct errmsg *m)
 	if (size < sizeof(*h) || h->magic != ZIMAGE_MAGIC)
 		return err_set(m, ERR_PROTO, "zimage: not one");
 	if (h->version != ZIMAGE_VERSION)
-		return err_set(m, ERR_PROTO, "zimage: version %u, this program reads %u", h->version, ZIMAGE_VERSION);
-	if (h->size != size || h->dir % 8 != 0 || h->dir > size || h->nzones > (size - h->dir) / sizeof(struct zimage_dir))
-		return err_set(m, ERR_PROTO, "zimage: damaged or cut (%zu bytes, written as %llu)", size,
-		    (unsigned long long)h->size);
+		return err_set(m, ERR_PROTO, "zimage: version %u, this program reads %u",
+		    h->version, ZIMAGE_VERSION);
+	if (h->size != size || h->dir % 8 != 0 || h->dir > size ||
+	    h->nzones > (size - h->dir) / sizeof(struct zimage_dir))
+		return err_set(m, ERR_PROTO, "zimage: damaged or cut (%zu bytes, written as %llu)",
+		    size, (unsigned long long)h->size);
 	return ERR_OK;
 }
 
@@ -407,7 +432,8 @@ zimage_check(const void *map, size_t size, struct errmsg *m)
 	for (uint32_t i = 0; i < h->nzones; i++) {
 		const struct zone_head *z;
 
-		if (d[i].offset % 8 != 0 || d[i].offset > size || d[i].size > size - d[i].offset || d[i].size < sizeof(*z))
+		if (d[i].offset % 8 != 0 || d[i].offset > size || d[i].size > size - d[i].offset ||
+		    d[i].size < sizeof(*z))
 			return err_set(m, ERR_PROTO, "zimage: zone %u lies outside of it", i);
 		z = zimage_zone(map, i);
 		if (z->size != d[i].size)

@@ -1,21 +1,25 @@
 /*
  * format: the format of compiled zones.
  *
- * A zimage file is a head, zones one behind the other, and a directory.  A zone is position independent by itself: whatever it refers to is
- * a zref, counted in 4-byte words from its own beginning, so that zones of several zimages are served side by side and one can be
- * recompiled alone.  Host byte order: a zimage never leaves the machine.
+ * A zimage file is a head, zones one behind the other, and a directory.  A zone is position
+ * independent by itself: whatever it refers to is a zref, counted in 4-byte words from its own
+ * beginning, so that zones of several zimages are served side by side and one can be recompiled
+ * alone.  Host byte order: a zimage never leaves the machine.
  *
  *     zone_head  origin  nodes ...  slots  negative SOA  units  strings  order  order keys
  *
- * A lookup hashes the labels between origin and name, from the right (so every ancestor's hash falls out on the way), and touches one slot
- * and one node.  A node has its RRsets inside, as they go into a message whose question is that node: owner C00C, and names in RDATA compressed
- * against the owner's suffixes alone, as pointers to 12 + offset in the owner.  For any other place in a message they are rewritten.
+ * A lookup hashes the labels between origin and name, from the right (so every ancestor's hash
+ * falls out on the way), and touches one slot and one node.  A node has its RRsets inside, as they
+ * go into a message whose question is that node: owner C00C, and names in RDATA compressed against
+ * the owner's suffixes alone, as pointers to 12 + offset in the owner.  For any other place in a
+ * message they are rewritten.
  *
- *     znode | labels relative to the origin, no root | pad | [order index] | [unit index] | zrrset ...
+ *     znode | labels relative to the origin | pad | [order index] | [unit index] | zrrset ...
  *     zrrset | RRs | RRSIGs covering them | pad
  *
- * NSEC3 records are nodes as well, reachable through `order` alone: their names do not exist (RFC 5155 section 7.2.8).
- * zimage_check verifies everything that a reader relies on; after it no reader checks an offset again.
+ * NSEC3 records are nodes as well, reachable through `order` alone: their names do not exist (RFC
+ * 5155 section 7.2.8).  zimage_check verifies everything that a reader relies on; after it no
+ * reader checks an offset again.
  */
 #ifndef DNS_ZIMAGE_FORMAT_H
 #define DNS_ZIMAGE_FORMAT_H
@@ -46,7 +50,11 @@ struct zimage_dir {
 	uint64_t offset, size;                 /* of a zone, in bytes; multiples of 8 */
 };
 
-enum zone_flag { ZONE_NSEC = 1, ZONE_NSEC3 = 2, ZONE_ABSENT = 4 /* configured, but not loaded: never in a zimage */ };
+enum zone_flag {
+	ZONE_NSEC = 1,
+	ZONE_NSEC3 = 2,
+	ZONE_ABSENT = 4            /* configured, but not loaded: never in a zimage */
+};
 
 struct zone_head {
 	uint32_t magic, version;
@@ -60,12 +68,14 @@ struct zone_head {
 	zref slots;
 	zref apex;
 	zref nodes, nodes_end;
-	zref negative;                         /* zrrset: the SOA with the negative TTL of RFC 2308, its signatures behind it */
+	/* zrrset: the SOA with the negative TTL of RFC 2308, its signatures behind it */
+	zref negative;
 	uint32_t nunits;
 	zref units;
 	zref strings, strings_end;             /* file names and mapping strings */
 	uint32_t norder;
-	zref order;                            /* zref[norder]: owners of NSEC, or of NSEC3, in canonical order */
+	/* zref[norder]: owners of NSEC, or of NSEC3, in canonical order */
+	zref order;
 	zref order_keys;                       /* uint64_t[norder]: zimage_order_key of each */
 	uint16_t nsec3_iterations;
 	uint8_t nsec3_algorithm, nsec3_salt_len;
@@ -91,7 +101,8 @@ enum znode_flag {
 	ZNODE_DNAME = 16,
 	ZNODE_CNAME = 32,
 	ZNODE_UNIT = 64,           /* has a unit index */
-	ZNODE_ORDER = 128,         /* has an index into `order`: its own NSEC, or the NSEC3 that matches it */
+	/* has an index into `order`: its own NSEC, or the NSEC3 that matches it */
+	ZNODE_ORDER = 128,
 	ZNODE_NSEC3 = 256,         /* an NSEC3 owner, not in the hash table */
 	ZNODE_STAR = 512           /* its NSEC covers the wildcard below it */
 };
@@ -117,13 +128,18 @@ struct zrrset {
 	uint8_t wire[];
 };
 
-_Static_assert(sizeof(struct znode) == 8 && sizeof(struct zrrset) == 8, "a name with one A record takes about 52 bytes");
+_Static_assert(sizeof(struct znode) == 8 && sizeof(struct zrrset) == 8,
+    "a name with one A record takes about 52 bytes");
 
 #define ZRR_FIXED 12           /* C00C, type, class, TTL, RDLENGTH */
 
 struct zunit {
 	zref node;
-	zref file, strings;        /* in the strings area; file is NUL-terminated, strings are character-strings as in a TXT record */
+	/*
+	 * In the strings area; file is NUL-terminated, strings are character-strings as in a TXT
+	 * record.
+	 */
+	zref file, strings;
 	uint32_t line;
 	uint32_t ttl;              /* of the mapping itself */
 	uint16_t strings_len;
@@ -181,12 +197,15 @@ znode_unit(const struct znode *n)
 static inline uint32_t
 znode_order(const struct znode *n)
 {
-	return ((const uint32_t *)(const void *)znode_rrsets(n))[(n->flags & ZNODE_UNIT) != 0 ? -2 : -1];
+	const uint32_t *rrsets = (const void *)znode_rrsets(n);
+
+	return rrsets[(n->flags & ZNODE_UNIT) != 0 ? -2 : -1];
 }
 
 /*
- * A number for the place of a name in canonical order: of the label right below the origin the first bytes.  Names with different keys are in the
- * order of their keys; those with equal ones have to be compared.
+ * A number for the place of a name in canonical order: of the label right below the origin the
+ * first bytes.  Names with different keys are in the order of their keys; those with equal ones
+ * have to be compared.
  */
 static inline uint64_t
 zimage_order_key(const uint8_t *label)
@@ -208,7 +227,7 @@ znode_owner(const struct zone_head *z, const struct znode *n, uint8_t owner[DNS_
 	return (size_t)n->name_len + z->origin_len;
 }
 
-/* Hash of a name from that of its parent; the origin's is the zone's seed.  `label` begins with its length octet. */
+/* Hash of a name from its parent's; the origin's is the zone's seed.  `label` has its length. */
 static inline uint64_t
 zhash_label(uint64_t h, const uint8_t *label)
 {
@@ -240,14 +259,19 @@ zhash_slot(uint64_t h, uint32_t nslots)
 }
 
 /*
- * A name as it stands in an RRset's RDATA: labels, then the root or a pointer 12 + offset into `owner`.  Writes it in full, in its
- * own case, and returns the length; *used is what it took in the RDATA.  For checked zimages only.
+ * A name as it stands in an RRset's RDATA: labels, then the root or a pointer 12 + offset into
+ * `owner`.  Writes it in full, in its own case, and returns the length; *used is what it took in
+ * the RDATA.  For checked zimages only.
  */
-size_t zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used);
+size_t zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len,
+    uint8_t name[DNS_WIRE_NAME], size_t *used);
 
-/* The same for data that nobody checked: 0 when it leaves stored[0..avail), does not point at a label of `owner`, or is too long. */
-size_t zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, size_t owner_len, uint8_t name[DNS_WIRE_NAME],
-    size_t *used);
+/*
+ * The same for data that nobody checked: 0 when it leaves stored[0..avail), does not point at a
+ * label of `owner`, or is too long.
+ */
+size_t zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner,
+    size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used);
 
 /* Everything that readers rely on.  The file may come from a confined child that was captured. */
 enum err zimage_check(const void *map, size_t size, struct errmsg *m);

@@ -34,12 +34,15 @@ dns_name_labels(const uint8_t *name, struct dns_labels *l)
 	l->n = n;
 }
 
-/* dns_lower of eight octets at once: bit 7 of each says whether it is at least 'A', and beyond 'Z'. */
+/*
+ * dns_lower of eight octets at once: bit 7 of each says whether it is at least 'A', and beyond 'Z'.
+ */
 static uint64_t
 lower_eight(uint64_t w)
 {
 	const uint64_t ones = 0x0101010101010101ull;
-	uint64_t low = w & 0x7f * ones, from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x7f - 'Z') * ones;
+	uint64_t low = w & 0x7f * ones, from_a = low + (0x80 - 'A') * ones,
+	    beyond_z = low + (0x7f - 'Z') * ones;
 
 	return w | (from_a & ~beyond_z & ~w & 0x80 * ones) >> 2;
 }
@@ -90,7 +93,8 @@ dns_name_text(const uint8_t *name, char text[LIMIT_NAME_TEXT])
 			uint8_t c = label[i];
 
 			if (c <= 0x20 || c >= 0x7f) {
-				used += (size_t)snprintf(text + used, LIMIT_NAME_TEXT - used, "\\%03u", c);
+				used += (size_t)snprintf(text + used, LIMIT_NAME_TEXT - used,
+				    "\\%03u", c);
 				continue;
 			}
 			if (strchr(".;\\\"()@$", c) != NULL)

@@ -1,8 +1,8 @@
 /*
  * name: domain names in wire format.
  *
- * Unless said otherwise a name is absolute, uncompressed, at most DNS_NAME_MAX bytes with its root label, and lower case;
- * its length counts the root label.
+ * Unless said otherwise a name is absolute, uncompressed, at most DNS_NAME_MAX bytes with its root
+ * label, and lower case; its length counts the root label.
  */
 #ifndef DNS_ZIMAGE_NAME_H
 #define DNS_ZIMAGE_NAME_H
@@ -28,7 +28,10 @@ dns_lower(uint8_t c)
 	return (uint8_t)(c - 'A') < 26 ? (uint8_t)(c + ('a' - 'A')) : c;
 }
 
-/* Length of the uncompressed name at p, or 0 when it is malformed, compressed, or longer than `avail` or than 255 bytes.  Any case. */
+/*
+ * Length of the uncompressed name at p, or 0 when it is malformed, compressed, or longer than
+ * `avail` or than 255 bytes.  Any case.
+ */
 size_t dns_name_len(const uint8_t *p, size_t avail);
 
 void dns_name_labels(const uint8_t *name, struct dns_labels *l);
@@ -38,7 +41,9 @@ void dns_name_lower(uint8_t *dst, const uint8_t *src, size_t len);
 /* Is `name` equal to `origin` or below it? */
 bool dns_name_under(const uint8_t *name, size_t len, const uint8_t *origin, size_t origin_len);
 
-/* Presentation format without the final dot ("." for the root), every octet that needs it escaped. */
+/*
+ * Presentation format without the final dot ("." for the root), every octet that needs it escaped.
+ */
 void dns_name_text(const uint8_t *name, char text[LIMIT_NAME_TEXT]);
 
 #endif

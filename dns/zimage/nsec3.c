@@ -13,14 +13,17 @@ base32(const uint8_t hash[LDNS_SHA1_DIGEST_LENGTH], uint8_t label[NSEC3_LABEL])
 
 	label[0] = NSEC3_LABEL - 1;
 	for (unsigned i = 0; i < NSEC3_LABEL - 1; i++) {
-		unsigned bit = i * 5, v = (unsigned)hash[bit / 8] << 8 | (bit / 8 + 1 < LDNS_SHA1_DIGEST_LENGTH ? hash[bit / 8 + 1] : 0);
+		unsigned bit = i * 5, at = bit / 8;
+		unsigned low = at + 1 < LDNS_SHA1_DIGEST_LENGTH ? hash[at + 1] : 0;
+		unsigned v = (unsigned)hash[at] << 8 | low;
 
 		label[1 + i] = (uint8_t)digits[v >> (11 - bit % 8) & 31];
 	}
 }
 
 void
-nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len, uint8_t label[NSEC3_LABEL])
+nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len,
+    uint8_t label[NSEC3_LABEL])
 {
 	uint8_t data[DNS_WIRE_NAME + 255], hash[LDNS_SHA1_DIGEST_LENGTH];
 
@@ -28,7 +31,8 @@ nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len, uint8_
 	for (unsigned i = 0; i <= p->iterations; i++) {
 		if (p->salt_len > 0)
 			memcpy(data + len, p->salt, p->salt_len);
-		(void)ldns_sha1(data, (unsigned)(len + p->salt_len), hash);   /* returns its argument */
+		/* returns its argument */
+		(void)ldns_sha1(data, (unsigned)(len + p->salt_len), hash);
 		memcpy(data, hash, sizeof(hash));
 		len = sizeof(hash);
 	}

@@ -8,7 +8,7 @@
 #define NSEC3_SHA1 1             /* the only algorithm there is */
 #define NSEC3_LABEL 33           /* length octet and base32hex of 20 bytes */
 
-/* RFC 9276: resolvers take a zone with more for unsigned, and each answer would cost us as many hashes. */
+/* With more, resolvers take a zone for unsigned (RFC 9276); each answer costs as many hashes. */
 #define NSEC3_ITERATIONS_MOST 500
 
 struct nsec3_param {
@@ -17,7 +17,8 @@ struct nsec3_param {
 	uint8_t salt_len;
 };
 
-/* The first label of the NSEC3 record that matches `name` (absolute, lower case), itself in lower case. */
-void nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len, uint8_t label[NSEC3_LABEL]);
+/* The first label, lower case, of the NSEC3 record that matches `name` (absolute, lower case). */
+void nsec3_label(const struct nsec3_param *p, const uint8_t *name, size_t len,
+    uint8_t label[NSEC3_LABEL]);
 
 #endif

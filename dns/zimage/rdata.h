@@ -1,5 +1,6 @@
 /*
- * rdata: record types that we treat specially, and where names stand in RDATA that may be compressed.
+ * rdata: record types that we treat specially, and where names stand in RDATA that may be
+ * compressed.
  */
 #ifndef DNS_ZIMAGE_RDATA_H
 #define DNS_ZIMAGE_RDATA_H
@@ -13,15 +14,17 @@
 #define DNS_CLASS_ANY 255
 
 enum dns_type {
-	DNS_T_A = 1, DNS_T_NS = 2, DNS_T_CNAME = 5, DNS_T_SOA = 6, DNS_T_PTR = 12, DNS_T_HINFO = 13, DNS_T_MX = 15, DNS_T_TXT = 16,
-	DNS_T_AAAA = 28, DNS_T_SRV = 33, DNS_T_DNAME = 39, DNS_T_OPT = 41, DNS_T_DS = 43, DNS_T_RRSIG = 46, DNS_T_NSEC = 47, DNS_T_DNSKEY = 48,
-	DNS_T_NSEC3 = 50, DNS_T_NSEC3PARAM = 51, DNS_T_TLSA = 52, DNS_T_SVCB = 64, DNS_T_HTTPS = 65, DNS_T_TSIG = 250, DNS_T_IXFR = 251,
-	DNS_T_AXFR = 252, DNS_T_ANY = 255
+	DNS_T_A = 1, DNS_T_NS = 2, DNS_T_CNAME = 5, DNS_T_SOA = 6, DNS_T_PTR = 12, DNS_T_HINFO = 13,
+	DNS_T_MX = 15, DNS_T_TXT = 16, DNS_T_AAAA = 28, DNS_T_SRV = 33, DNS_T_DNAME = 39,
+	DNS_T_OPT = 41, DNS_T_DS = 43, DNS_T_RRSIG = 46, DNS_T_NSEC = 47, DNS_T_DNSKEY = 48,
+	DNS_T_NSEC3 = 50, DNS_T_NSEC3PARAM = 51, DNS_T_TLSA = 52, DNS_T_SVCB = 64,
+	DNS_T_HTTPS = 65, DNS_T_TSIG = 250, DNS_T_IXFR = 251, DNS_T_AXFR = 252, DNS_T_ANY = 255
 };
 
 enum dns_rcode {
-	DNS_R_NOERROR = 0, DNS_R_FORMERR = 1, DNS_R_SERVFAIL = 2, DNS_R_NXDOMAIN = 3, DNS_R_NOTIMP = 4, DNS_R_REFUSED = 5,
-	DNS_R_YXDOMAIN = 6, DNS_R_NOTAUTH = 9, DNS_R_BADVERS = 16
+	DNS_R_NOERROR = 0, DNS_R_FORMERR = 1, DNS_R_SERVFAIL = 2, DNS_R_NXDOMAIN = 3,
+	DNS_R_NOTIMP = 4, DNS_R_REFUSED = 5, DNS_R_YXDOMAIN = 6, DNS_R_NOTAUTH = 9,
+	DNS_R_BADVERS = 16
 };
 
 /* Fixed bytes before the names, and how many names follow; anything may follow them. */
@@ -30,7 +33,7 @@ struct dns_layout {
 	uint8_t names;
 };
 
-/* RFC 3597 section 4: only names in the types of RFC 1035 may be compressed; for the others names is 0. */
+/* RFC 3597 section 4: names in other types than RFC 1035's are not compressed: names is 0. */
 static inline struct dns_layout
 dns_rdata_layout(uint16_t type)
 {

@@ -38,7 +38,8 @@ dns_zimage_close(struct dns_zimage *zimage)
 	if (zimage == NULL)
 		return;
 	if (zimage->map != NULL)
-		(void)munmap((void *)(uintptr_t)zimage->map, zimage->size);   /* cannot fail for a mapping of ours */
+		/* cannot fail for a mapping of ours */
+		(void)munmap((void *)(uintptr_t)zimage->map, zimage->size);
 	free(zimage);
 }
 
@@ -49,16 +50,19 @@ dns_zimage_zones(const struct dns_zimage *zimage)
 }
 
 static enum err
-zone_get(const struct dns_zimage *zimage, uint32_t zone, const struct zone_head **z, struct errmsg *m)
+zone_get(const struct dns_zimage *zimage, uint32_t zone, const struct zone_head **z,
+    struct errmsg *m)
 {
 	if (zone >= zimage_zones(zimage->map))
-		return err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u", zimage_zones(zimage->map), zone);
+		return err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u",
+		    zimage_zones(zimage->map), zone);
 	*z = zimage_zone(zimage->map, zone);
 	return ERR_OK;
 }
 
 enum err
-dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info, struct errmsg *m)
+dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info,
+    struct errmsg *m)
 {
 	const struct zone_head *z = NULL;
 	enum err e = zone_get(zimage, zone, &z, m);
@@ -95,7 +99,8 @@ unit_addrs(struct dns_unit *u, const struct znode *n, uint16_t type, uint8_t fam
 }
 
 enum err
-dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, struct dns_unit *u, struct errmsg *m)
+dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, struct dns_unit *u,
+    struct errmsg *m)
 {
 	const struct zone_head *z = NULL;
 	const struct zunit *zu;
@@ -108,11 +113,13 @@ dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, stru
 	if (e != ERR_OK)
 		return e;
 	if (i >= z->nunits)
-		return err_set(m, ERR_RANGE, "zone %u has %u units, there is no unit %u", zone, z->nunits, i);
+		return err_set(m, ERR_RANGE, "zone %u has %u units, there is no unit %u", zone,
+		    z->nunits, i);
 	zu = (const struct zunit *)zone_at(z, z->units) + i;
 	n = zone_at(z, zu->node);
 	if (zu->nstrings > DNS_UNIT_STRINGS)
-		return err_set(m, ERR_PROTO, "unit %u of zone %u has %u strings", i, zone, zu->nstrings);
+		return err_set(m, ERR_PROTO, "unit %u of zone %u has %u strings", i, zone,
+		    zu->nstrings);
 	memset(u, 0, sizeof(*u));
 	(void)znode_owner(z, n, owner);   /* the text ends where the name does */
 	dns_name_text(owner, u->owner);
@@ -126,7 +133,8 @@ dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, stru
 		u->strings[u->nstrings].data = (const char *)strings + 1;
 		u->strings[u->nstrings].len = strings[0];
 	}
-	(void)snprintf(u->file, sizeof(u->file), "%s", (const char *)zone_at(z, zu->file));   /* cut when it is too long */
+	/* cut when it is too long */
+	(void)snprintf(u->file, sizeof(u->file), "%s", (const char *)zone_at(z, zu->file));
 	u->line = zu->line;
 	return ERR_OK;
 }

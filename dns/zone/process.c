@@ -1,7 +1,9 @@
 /*
- * process: the child that lives for one load: it parses what people wrote, so it is confined before it reads a byte of it.
+ * process: the child that lives for one load: it parses what people wrote, so it is confined before
+ * it reads a byte of it.
  *
- * Zones are compiled as they are named once the child is confined, so that their descriptors do not pile up.
+ * Zones are compiled as they are named once the child is confined, so that their descriptors do not
+ * pile up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,7 +83,8 @@ on_hello(struct zones *z, const struct msg *m)
 	/* Zones that are named before MSG_RUN wait with their files open. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &files);   /* fewer zones fit at once then, and recvmsg tells */
+		/* fewer zones fit at once then, and recvmsg tells */
+		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	return ERR_OK;
 }
@@ -95,8 +98,10 @@ on_run(struct zones *z)
 
 	if (!z->greeted || z->confined)
 		return ERR_PROTO;
-	if ((e = sandbox_enter(z->hello.hello.empty_root, z->hello.hello.uid, z->hello.hello.gid, &why)) != ERR_OK ||
-	    (e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), &why)) != ERR_OK) {
+	e = sandbox_enter(z->hello.hello.empty_root, z->hello.hello.uid, z->hello.hello.gid, &why);
+	if (e == ERR_OK)
+		e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), &why);
+	if (e != ERR_OK) {
 		log_err("%s", why.text);
 		return e;
 	}
@@ -166,7 +171,8 @@ include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 
 	m.include.index = in->index;
 	if (in->lost != ERR_OK || strlen(path) >= sizeof(m.include.path)) {
-		(void)err_set(why, ERR_RANGE, "its name is longer than %zu bytes", sizeof(m.include.path) - 1);
+		(void)err_set(why, ERR_RANGE, "its name is longer than %zu bytes",
+		    sizeof(m.include.path) - 1);
 		return -1;
 	}
 	memcpy(m.include.path, path, strlen(path) + 1);
@@ -193,7 +199,9 @@ include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 
 /* ---- zones ---- */
 
-/* One finding; more than a person reads are left out, but for the first of a zone, which is shown with it. */
+/*
+ * One finding.  Too many are left out, but for the first of a zone, which is shown with the zone.
+ */
 static enum err
 send_finding(struct zones *z, uint32_t index, const struct report_line *l, bool first)
 {
@@ -204,8 +212,9 @@ send_finding(struct zones *z, uint32_t index, const struct report_line *l, bool 
 	z->findings++;
 	m.finding.index = index;
 	m.finding.line = l->line;
-	(void)snprintf(m.finding.file, sizeof(m.finding.file), "%s", l->file != NULL ? l->file : "");   /* cut where too long */
-	(void)snprintf(m.finding.text, sizeof(m.finding.text), "%s", l->text != NULL ? l->text : "");
+	/* cut where too long */
+	(void)snprintf(m.finding.file, sizeof(m.finding.file), "%s", l->file ? l->file : "");
+	(void)snprintf(m.finding.text, sizeof(m.finding.text), "%s", l->text ? l->text : "");
 	return send_msg(z, &m, NULL, 0);
 }
 
@@ -236,8 +245,9 @@ compile_one(struct zones *z, const struct named *n)
 	struct includer in = { .z = z, .index = n->msg.zone.index };
 	char units[sizeof(n->msg.zone.path) + 16];
 	struct zcompile c = {
-		.origin = n->msg.zone.origin, .path = n->msg.zone.path, .units_path = units, .fd = n->fd,
-		.units_fd = n->units_fd, .index = n->msg.zone.index, .include = include_ask, .arg = &in,
+		.origin = n->msg.zone.origin, .path = n->msg.zone.path, .units_path = units,
+		.fd = n->fd, .units_fd = n->units_fd, .index = n->msg.zone.index,
+		.include = include_ask, .arg = &in,
 		.shown = n->msg.zone.shown != 0, .units_shown = n->msg.zone.units_shown != 0,
 	};
 	struct msg compiling = { .type = MSG_COMPILING };
@@ -329,7 +339,9 @@ zones_main(int fd)
 	unsigned nfds;
 	enum err e;
 
-	/* The warden goes before others; a load, which may take seconds of a processor, does not. */
+	/*
+	 * The warden goes before others; a load, which may take seconds of a processor, does not.
+	 */
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		(void)setpriority(PRIO_PROCESS, 0, 0);
 	go_first();

@@ -123,7 +123,8 @@ param_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t para
 const char *
 svcb_fault(const uint8_t *rdata, size_t len)
 {
-	size_t name = len > 2 ? dns_name_len(rdata + 2, len - 2) : 0, params = 2 + name, at = params;
+	size_t name = len > 2 ? dns_name_len(rdata + 2, len - 2) : 0;
+	size_t params = 2 + name, at = params;
 	const char *fault = NULL;
 	struct param p;
 	int last = -1;

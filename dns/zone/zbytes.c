@@ -180,7 +180,7 @@ const struct zfield zfield_base64 = {
 	.read = bytes_read, .span = bytes_span, .print = base64_print, .bytes = 1
 };
 
-/* ---- KEY (RFC 2535 section 3.1.2): both of the highest bits of its flags say that there is no key ---- */
+/* ---- KEY (RFC 2535 section 3.1.2): the two highest bits of its flags say that it has none ---- */
 
 #define KEY_NONE 0xc0
 

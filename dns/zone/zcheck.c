@@ -1,4 +1,4 @@
-/* zcheck: what only the whole of a zone shows: apex, aliases, occlusion, and where the mappings point. */
+/* zcheck: what only the whole zone shows: apex, aliases, occlusion, and where mappings point. */
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
@@ -26,7 +26,8 @@ check_apex(struct ztree *t)
 static bool
 beside_cname(uint16_t type)
 {
-	return type == DNS_T_CNAME || type == DNS_T_RRSIG || type == DNS_T_NSEC || type == TYPE_KEY || type == TYPE_NXT;
+	return type == DNS_T_CNAME || type == DNS_T_RRSIG || type == DNS_T_NSEC ||
+	    type == TYPE_KEY || type == TYPE_NXT;
 }
 
 static void
@@ -37,11 +38,13 @@ check_cname(struct ztree *t, const struct tnode *n, const struct trrset *cname)
 
 	ztree_name_text(t, n->name, n->name_len, text);
 	if (cname->n > 1)
-		ztree_found(t, cname->file, cname->line, "%s has %u CNAME records, it may have one", text, cname->n);
+		ztree_found(t, cname->file, cname->line, "%s has %u CNAME records, it may have one",
+		    text, cname->n);
 	for (s = n->sets; s != NULL && beside_cname(s->type); s = s->next)
 		;
 	if (s != NULL)
-		ztree_found(t, cname->file, cname->line, "%s has a CNAME and other data (%s:%u)", text, s->file, s->line);
+		ztree_found(t, cname->file, cname->line, "%s has a CNAME and other data (%s:%u)",
+		    text, s->file, s->line);
 }
 
 static void
@@ -52,7 +55,8 @@ check_dname(struct ztree *t, const struct tnode *n, const struct trrset *dname)
 	if (dname->n <= 1)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);
-	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text, dname->n);
+	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text,
+	    dname->n);
 }
 
 /* They are never served: an RRSIG is part of the answer with what it signs. */
@@ -68,7 +72,7 @@ found_lone_sigs(struct ztree *t, const struct tnode *n, const struct trrset *sig
 	    owner, ztype_text(sigs->covers, type));
 }
 
-/* Who asks with DO gets both in one message.  A set that is too large by itself was found when it was read. */
+/* With DO both go into one message.  A set that is too large by itself was found before. */
 static void
 check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 {
@@ -77,11 +81,13 @@ check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 
 	if (set == NULL)
 		found_lone_sigs(t, n, sigs);
-	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE || set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
+	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE ||
+	    set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);
-	ztree_found(t, set->file, set->line, "%s: records of one type (%u bytes) and their signatures (%u) do not fit into an answer (%d bytes)", text, set->wire,
-	    sigs->wire, LIMIT_RRSET_WIRE);
+	ztree_found(t, set->file, set->line,
+	    "%s: records of one type (%u bytes) and their signatures (%u) do not fit into an "
+	    "answer (%d bytes)", text, set->wire, sigs->wire, LIMIT_RRSET_WIRE);
 }
 
 static bool
@@ -93,7 +99,8 @@ is_wildcard(const uint8_t *rel, size_t len)
 static void
 check_node(struct ztree *t, struct tnode *n)
 {
-	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0), *dname = tnode_find(n, DNS_T_DNAME, 0);
+	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0),
+	    *dname = tnode_find(n, DNS_T_DNAME, 0);
 
 	if (cname != NULL) {
 		n->flags |= ZNODE_CNAME;
@@ -129,13 +136,17 @@ check_unit(struct ztree *t, struct tunit *u)
 
 	ztree_name_text(t, u->name, u->name_len, text);
 	if (is_wildcard(u->name, u->name_len))
-		ztree_found(t, u->file, u->line, "_jitsu: %s is a wildcard; only a name of its own can be a unit", text);
+		ztree_found(t, u->file, u->line,
+		    "_jitsu: %s is a wildcard; only a name of its own can be a unit", text);
 	else if (n != NULL && (n->flags & (ZNODE_CUT | ZNODE_OCCLUDED)) != 0)
-		ztree_found(t, u->file, u->line, "_jitsu: %s is delegated to others, or below a DNAME", text);
-	else if (n == NULL || (tnode_find(n, DNS_T_A, 0) == NULL && tnode_find(n, DNS_T_AAAA, 0) == NULL))
+		ztree_found(t, u->file, u->line,
+		    "_jitsu: %s is delegated to others, or below a DNAME", text);
+	else if (n == NULL ||
+	    (tnode_find(n, DNS_T_A, 0) == NULL && tnode_find(n, DNS_T_AAAA, 0) == NULL))
 		ztree_found(t, u->file, u->line, "_jitsu: %s has no A or AAAA record", text);
 	else if (n->unit != NULL)
-		ztree_found(t, u->file, u->line, "_jitsu: %s has a mapping already (%s:%u); put all strings into one TXT record",
+		ztree_found(t, u->file, u->line,
+		    "_jitsu: %s has a mapping already (%s:%u); put all strings into one TXT record",
 		    text, n->unit->file, n->unit->line);
 	else {
 		n->unit = u;
@@ -164,8 +175,8 @@ zcheck_tree(struct ztree *t)
 		check_occluded(n);
 	if (t->is_signed && !t->units_apart && t->units != NULL)
 		ztree_found(t, t->units->file, t->units->line,
-		    "_jitsu: this zone is signed, and its signatures would name the mappings; put them into a file of their own "
-		    "(units = \"FILE\" in the zone's section)");
+		    "_jitsu: this zone is signed, and its signatures would name the mappings; put "
+		    "them into a file of their own (units = \"FILE\" in the zone's section)");
 	for (struct tunit *u = t->units; u != NULL; u = u->next)
 		check_unit(t, u);
 	return t->nerrors > 0 ? ERR_PARSE : ERR_OK;

@@ -77,7 +77,8 @@ include_file(void *arg, const char *path, bool *shown, struct errmsg *why)
 	struct zonefile f;
 	char *full;
 
-	(void)zonefile_open_include(&f, in->zone_file, path, &in->writers, &full, why);   /* f.fd tells */
+	/* f.fd tells */
+	(void)zonefile_open_include(&f, in->zone_file, path, &in->writers, &full, why);
 	free(full);
 	*shown = f.shown;
 	return f.fd;
@@ -103,7 +104,8 @@ open_files(struct zcompile *c, struct includer *in, struct report *r)
 }
 
 enum err
-dns_compile_file(const char *origin, const char *path, const char *units_path, int *zimage_fd, struct report *r)
+dns_compile_file(const char *origin, const char *path, const char *units_path, int *zimage_fd,
+    struct report *r)
 {
 	return dns_compile_within(origin, path, units_path, NULL, zimage_fd, r);
 }

@@ -12,7 +12,8 @@
 /* The registries of digests, and what RDATA calls their numbers. */
 enum registry { OF_DS, OF_SSHFP, OF_ZONEMD };
 
-static const char *const fields[] = { [OF_DS] = "digest type", [OF_SSHFP] = "fingerprint type", [OF_ZONEMD] = "hash algorithm" };
+static const char *const fields[] = { [OF_DS] = "digest type", [OF_SSHFP] = "fingerprint type",
+	[OF_ZONEMD] = "hash algorithm" };
 
 /* Where that number stands; the digest begins behind it. */
 static const struct place {
@@ -28,7 +29,7 @@ static const struct place {
 	{ TYPE_ZONEMD, 5, OF_ZONEMD, "ZONEMD" },
 };
 
-/* RFC 3658, RFC 4509, RFC 6605; RFC 4255, RFC 6594; RFC 8976.  CDS and DLV are as DS (RFC 7344, RFC 4431). */
+/* RFC 3658, 4509, 6605; RFC 4255, 6594; RFC 8976.  CDS and DLV are as DS (RFC 7344, 4431). */
 static const struct digest {
 	enum registry registry;
 	uint8_t number, bytes;
@@ -47,16 +48,20 @@ static bool
 check_length(const struct place *p, const uint8_t *rdata, size_t len, char *why, size_t size)
 {
 	if (len <= p->at) {
-		snprintf(why, size, "%s needs at least %u bytes, not %zu", p->name, p->at + 1u, len);
+		snprintf(why, size, "%s needs at least %u bytes, not %zu", p->name, p->at + 1u,
+		    len);
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
 		const struct digest *d = &digests[i];
 
-		if (d->registry != p->registry || d->number != rdata[p->at] || len == p->at + 1u + d->bytes)
+		if (d->registry != p->registry || d->number != rdata[p->at] ||
+		    len == p->at + 1u + d->bytes)
 			continue;
-		snprintf(why, size, "%s with %s %u (%s) needs a digest of %u bytes (%u hex digits), not of %zu", p->name, fields[p->registry], d->number,
-		    d->name, d->bytes, 2u * d->bytes, len - p->at - 1);
+		snprintf(why, size,
+		    "%s with %s %u (%s) needs a digest of %u bytes (%u hex digits), not of %zu",
+		    p->name, fields[p->registry], d->number, d->name, d->bytes, 2u * d->bytes,
+		    len - p->at - 1);
 		return false;
 	}
 	return true;

@@ -64,14 +64,16 @@ print_records(struct dump *d, const uint8_t *wire, size_t len, struct errmsg *m)
 {
 	enum err e = ERR_OK;
 
-	for (size_t i = 0; i < len && e == ERR_OK; i += ZRR_FIXED + (size_t)dns_get16(wire + i + 10))
+	for (size_t i = 0; i < len && e == ERR_OK;
+	    i += ZRR_FIXED + (size_t)dns_get16(wire + i + 10))
 		e = print_record(d, wire + i, m);
 	return e;
 }
 
 /* All of a node, or with `soa` its SOA alone, or what is left then. */
 static enum err
-print_node(struct dump *d, const struct zone_head *z, const struct znode *n, bool soa, struct errmsg *m)
+print_node(struct dump *d, const struct zone_head *z, const struct znode *n, bool soa,
+    struct errmsg *m)
 {
 	const struct zrrset *s = znode_rrsets(n);
 	enum err e = ERR_OK;
@@ -97,7 +99,8 @@ print_zone(const struct zone_head *z, FILE *f, struct errmsg *m)
 	dns_name_text(zone_origin(z), origin);
 	d->f = f;
 	d->origin = origin;
-	fprintf(f, "; zone %s, serial %u, %u names, %u records\n", origin, z->serial, z->names, z->records);
+	fprintf(f, "; zone %s, serial %u, %u names, %u records\n", origin, z->serial, z->names,
+	    z->records);
 	e = print_node(d, z, zone_at(z, z->apex), true, m);
 	while (p < end && e == ERR_OK) {
 		const struct znode *n = (const void *)p;
@@ -124,7 +127,8 @@ dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
 		return e;
 	e = zimage_check(map, size, m);
 	if (e == ERR_OK && zone >= zimage_zones(map))
-		e = err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u", zimage_zones(map), zone);
+		e = err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u",
+		    zimage_zones(map), zone);
 	if (e == ERR_OK)
 		e = print_zone(zimage_zone(map, zone), f, m);
 	(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */

@@ -1,18 +1,18 @@
-/* zlint: what can be served but will disappoint: targets without addresses, missing glue, data that nobody can see. */
+/* zlint: what can be served but will disappoint: lost targets, missing glue, data nobody sees. */
 #include <string.h>
 
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
-/* The types whose targets are hosts (RFC 2181 section 10.3), and where the name stands in their data. */
+/* The types whose targets are hosts (RFC 2181 section 10.3), and where the target stands. */
 static const struct {
 	uint16_t type;
 	uint8_t at;
 	const char *name;
 } hosts[] = { { DNS_T_NS, 0, "NS" }, { DNS_T_MX, 2, "MX" }, { DNS_T_SRV, 6, "SRV" } };
 
-/* The nearest existing name above `rel`, and where its part begins in *at.  Of the apex itself: the apex. */
+/* The nearest existing name above `rel`, which begins at *at; of the apex, the apex. */
 static const struct tnode *
 encloser(const struct ztree *t, const uint8_t *rel, size_t len, size_t *at)
 {
@@ -25,7 +25,7 @@ encloser(const struct ztree *t, const uint8_t *rel, size_t len, size_t *at)
 	return n != NULL ? n : t->apex;
 }
 
-/* What answers for a name of the zone: its node, or that of the wildcard that stands for it; NULL when nothing does. */
+/* What answers for a name of the zone: its node, its wildcard's, or NULL. */
 static const struct tnode *
 node_for(const struct ztree *t, const uint8_t *rel, size_t len)
 {
@@ -61,7 +61,7 @@ has_address(const struct tnode *n)
 	return tnode_find(n, DNS_T_A, 0) != NULL || tnode_find(n, DNS_T_AAAA, 0) != NULL;
 }
 
-/* Four labels of digits, and then nothing or the zone: an address that somebody wrote where a name belongs. */
+/* Four labels of digits, then nothing or the zone: an address where a name belongs. */
 static bool
 looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
 {
@@ -74,19 +74,22 @@ looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
 			if (name[at + i] < '0' || name[at + i] > '9')
 				return false;
 	}
-	return name[at] == 0 || (len - at == t->origin_len && memcmp(name + at, t->origin, t->origin_len) == 0);
+	return name[at] == 0 || (len - at == t->origin_len &&
+	    memcmp(name + at, t->origin, t->origin_len) == 0);
 }
 
 /* A host that the data of a record names. */
 static void
-lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec, unsigned row)
+lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec,
+    unsigned row)
 {
 	const char *type = hosts[row].name;
 	const uint8_t *rdata = rec->rdata + hosts[row].at;
 	unsigned line = s->line + rec->below;
 	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
 	uint8_t name[DNS_WIRE_NAME];
-	size_t len = rec->rdlen > hosts[row].at ? dns_name_len(rdata, rec->rdlen - hosts[row].at) : 0, rel;
+	size_t at = hosts[row].at, rel;
+	size_t len = rec->rdlen > at ? dns_name_len(rdata, rec->rdlen - at) : 0;
 	const struct tnode *cut, *target;
 
 	if (len <= 1)
@@ -95,7 +98,9 @@ lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const 
 	ztree_name_text(t, n->name, n->name_len, owner);
 	dns_name_text(name, text);
 	if (looks_like_address(name, len, t)) {
-		ztree_warn(t, s->file, line, "%s: its %s record names %s, which looks like an address; it needs a host's name", owner, type, text);
+		ztree_warn(t, s->file, line,
+		    "%s: its %s record names %s, which looks like an address; it needs a host's "
+		    "name", owner, type, text);
 		return;
 	}
 	if (!dns_name_under(name, len, t->origin, t->origin_len))
@@ -106,10 +111,15 @@ lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const 
 	if (cut != NULL && (cut != n || s->type != DNS_T_NS))
 		return;   /* the other zone has its addresses */
 	if (target != NULL && tnode_find(target, DNS_T_CNAME, 0) != NULL)
-		ztree_warn(t, s->file, line, "%s: its %s record names %s, which is an alias (CNAME); it needs a host with addresses", owner, type, text);
+		ztree_warn(t, s->file, line,
+		    "%s: its %s record names %s, which is an alias (CNAME); it needs a host with "
+		    "addresses", owner, type, text);
 	else if (target == NULL || !has_address(target))
-		ztree_warn(t, s->file, line, cut != NULL ? "%s: its %s record names %s, which is inside of the delegation and has no A or AAAA record here; "
-		    "nobody can find that server" : "%s: its %s record names %s, which has no A or AAAA record", owner, type, text);
+		ztree_warn(t, s->file, line, cut != NULL
+		    ? "%s: its %s record names %s, which is inside of the delegation and has no A "
+		      "or AAAA record here; nobody can find that server"
+		    : "%s: its %s record names %s, which has no A or AAAA record",
+		    owner, type, text);
 }
 
 static void
@@ -118,7 +128,7 @@ lint_hosts(struct ztree *t, const struct tnode *n)
 	for (unsigned i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
 		const struct trrset *s = tnode_find(n, hosts[i].type, 0);
 
-		for (const struct trec *rec = s != NULL ? s->first : NULL; rec != NULL; rec = rec->next)
+		for (const struct trec *rec = s ? s->first : NULL; rec != NULL; rec = rec->next)
 			lint_host(t, n, s, rec, i);
 	}
 }
@@ -245,7 +255,7 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 
 /* ---- places ---- */
 
-/* Records that are there in vain: below a DNAME, a delegation at a wildcard, a mapping that is none. */
+/* Records in vain: below a DNAME, a delegation at a wildcard, a mapping that is none. */
 static void
 lint_place(struct ztree *t, const struct tnode *n)
 {
@@ -264,11 +274,15 @@ lint_place(struct ztree *t, const struct tnode *n)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);
 	if (up != NULL)
-		ztree_warn(t, s->file, s->line, "%s is below a DNAME and never served (RFC 6672 section 2.4)", text);
+		ztree_warn(t, s->file, s->line,
+		    "%s is below a DNAME and never served (RFC 6672 section 2.4)", text);
 	if (cut_at_wildcard)
-		ztree_warn(t, s->file, s->line, "%s is a delegation at a wildcard, which RFC 4592 section 4.2 leaves undefined", text);
+		ztree_warn(t, s->file, s->line,
+		    "%s is a delegation at a wildcard, which RFC 4592 section 4.2 leaves undefined",
+		    text);
 	if (mapping)
-		ztree_warn(t, s->file, s->line, "%s: a mapping is a TXT record; this one is served and maps nothing", text);
+		ztree_warn(t, s->file, s->line,
+		    "%s: a mapping is a TXT record; this one is served and maps nothing", text);
 }
 
 /* Without NSEC3PARAM nobody knows which chain of NSEC3 records is whole (RFC 5155 section 4). */

@@ -1,7 +1,8 @@
 /*
  * zloc: LOC (RFC 1876 section 3):
  *
- *     DEGREES [MINUTES [SECONDS]] N|S  DEGREES [MINUTES [SECONDS]] E|W  ALTITUDE[m] [SIZE[m] [HORIZONTAL[m] [VERTICAL[m]]]]
+ *     DEGREES [MINUTES [SECONDS]] N|S  DEGREES [MINUTES [SECONDS]] E|W
+ *         ALTITUDE[m] [SIZE[m] [HORIZONTAL[m] [VERTICAL[m]]]]
  */
 #include <ctype.h>
 #include <stdint.h>
@@ -63,7 +64,9 @@ parse_number(const char *t, size_t len, const struct number *f, int64_t *value)
 	*value = 0;
 	if (f->metres && len > i && t[len - 1] == 'm')
 		len--;
-	for (; i < len && digits <= DIGITS_MAX && (isdigit((unsigned char)t[i]) || (t[i] == '.' && !point)); i++) {
+	for (; i < len && digits <= DIGITS_MAX; i++) {
+		if (!isdigit((unsigned char)t[i]) && (t[i] != '.' || point))
+			break;
 		point |= t[i] == '.';
 		if (t[i] == '.')
 			continue;

@@ -46,7 +46,8 @@ in_chain(const struct tnode *n, const struct trec *param)
 	const struct trrset *s = tnode_find(n, DNS_T_NSEC3, 0);
 
 	for (const struct trec *r = s != NULL ? s->first : NULL; r != NULL; r = r->next)
-		if (r->rdata[0] == param->rdata[0] && memcmp(r->rdata + 2, param->rdata + 2, 3u + param->rdata[4]) == 0)
+		if (r->rdata[0] == param->rdata[0] &&
+		    memcmp(r->rdata + 2, param->rdata + 2, 3u + param->rdata[4]) == 0)
 			return true;
 	return false;
 }
@@ -55,8 +56,10 @@ static bool
 belongs(const struct tnode *n, const struct trec *param)
 {
 	if (param != NULL)
-		return (n->flags & ZNODE_NSEC3) != 0 && n->name_len == NSEC3_LABEL && n->labels == 1 && in_chain(n, param);
-	return (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0 && tnode_find(n, DNS_T_NSEC, 0) != NULL;
+		return (n->flags & ZNODE_NSEC3) != 0 && n->name_len == NSEC3_LABEL &&
+		    n->labels == 1 && in_chain(n, param);
+	return (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0 &&
+	    tnode_find(n, DNS_T_NSEC, 0) != NULL;
 }
 
 /* Every name learns which NSEC3 matches it. */
@@ -64,7 +67,8 @@ static void
 match_nsec3(struct ztree *t, const struct torder *o)
 {
 	_Alignas(struct tnode) uint8_t wanted[sizeof(struct tnode) + NSEC3_LABEL] = { 0 };
-	const struct nsec3_param param = { .iterations = dns_get16(o->param + 2), .salt_len = o->param[4], .salt = o->param + 5 };
+	const struct nsec3_param param = { .iterations = dns_get16(o->param + 2),
+		.salt_len = o->param[4], .salt = o->param + 5 };
 	struct tnode **found, *key = (void *)wanted;
 	uint8_t name[DNS_WIRE_NAME];
 
@@ -89,7 +93,8 @@ star_between(const struct tnode *n, const struct tnode *next)
 {
 	size_t at = 0;
 
-	if (next->labels <= n->labels || memcmp(next->name + next->name_len - n->name_len, n->name, n->name_len) != 0)
+	if (next->labels <= n->labels ||
+	    memcmp(next->name + next->name_len - n->name_len, n->name, n->name_len) != 0)
 		return true;   /* nothing below n is in the chain */
 	for (unsigned i = next->labels - n->labels; i > 1; i--)
 		at += 1u + next->name[at];

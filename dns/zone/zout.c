@@ -22,10 +22,13 @@ zout_open(struct zout *o, struct errmsg *m)
 		return e;
 	if (ftruncate(o->fd, FIRST_SIZE) != 0)
 		e = err_sys(m, "zimage: size %u", FIRST_SIZE);
-	else if ((o->map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0)) == MAP_FAILED)
+	else
+		o->map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+	if (o->map == MAP_FAILED) {
 		e = err_sys(m, "zimage: mmap");
-	if (e != ERR_OK) {
 		o->map = NULL;
+	}
+	if (e != ERR_OK) {
 		zout_close(o);
 		return e;
 	}
@@ -138,7 +141,8 @@ zout_zone_drop(struct zout *o)
 enum err
 zout_finish(struct zout *o, int *fd, struct errmsg *m)
 {
-	struct zimage_head h = { .magic = ZIMAGE_MAGIC, .version = ZIMAGE_VERSION, .nzones = o->nzones };
+	struct zimage_head h = { .magic = ZIMAGE_MAGIC, .version = ZIMAGE_VERSION,
+		.nzones = o->nzones };
 	size_t dir, bytes = o->nzones * sizeof(*o->zones);
 	enum err e = take_bytes(o, bytes, 8, &dir, m);
 
@@ -149,7 +153,8 @@ zout_finish(struct zout *o, int *fd, struct errmsg *m)
 	h.size = o->len;
 	h.dir = dir;
 	memcpy(o->map, &h, sizeof(h));
-	(void)munmap(o->map, o->cap);   /* cannot fail; no writable mapping may be left when the file is sealed */
+	/* cannot fail; no writable mapping may be left when the file is sealed */
+	(void)munmap(o->map, o->cap);
 	o->map = NULL;
 	if (ftruncate(o->fd, (off_t)o->len) != 0)
 		e = err_sys(m, "zimage: size %zu", o->len);

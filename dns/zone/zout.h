@@ -1,4 +1,4 @@
-/* zout: a zimage while it is written: a memory file that grows, and zones one behind the other in it. */
+/* zout: a zimage while it is written: a memory file that grows, with one zone behind the other. */
 #ifndef DNS_ZONE_ZOUT_H
 #define DNS_ZONE_ZOUT_H
 
@@ -25,7 +25,10 @@ enum err zout_zone_begin(struct zout *o, struct errmsg *m);
 enum err zout_zone_end(struct zout *o, struct errmsg *m);
 void zout_zone_drop(struct zout *o);
 
-/* `size` bytes, zeroed, at a multiple of `align` (4 or 8); *at is the reference within the zone, *p is valid until the next call. */
+/*
+ * `size` bytes, zeroed, at a multiple of `align` (4 or 8); *at is the reference within the zone, *p
+ * is valid until the next call.
+ */
 enum err zout_take(struct zout *o, size_t size, size_t align, zref *at, void **p, struct errmsg *m);
 void *zout_at(const struct zout *o, zref at);
 

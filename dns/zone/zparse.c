@@ -90,7 +90,8 @@ found_text(struct scope *s, const char *plain, const char *fmt, ...)
 }
 
 struct zparse *
-zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m)
+zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len,
+    struct errmsg *m)
 {
 	struct zparse *p = calloc(1, sizeof(*p));
 	char why[200];
@@ -149,8 +150,8 @@ keep_file(struct zparse *p, const char *file)
 static bool
 is_class(const char *t)
 {
-	return ztoken_is(t, "IN") || ztoken_is(t, "CH") || ztoken_is(t, "HS") || ztoken_is(t, "CS") ||
-	    (strncasecmp(t, "CLASS", 5) == 0 && isdigit((unsigned char)t[5]));
+	return ztoken_is(t, "IN") || ztoken_is(t, "CH") || ztoken_is(t, "HS") ||
+	    ztoken_is(t, "CS") || (strncasecmp(t, "CLASS", 5) == 0 && isdigit((unsigned char)t[5]));
 }
 
 static void
@@ -189,7 +190,8 @@ static void
 directive_ttl(struct scope *s, char *argv[2])
 {
 	if (!ztoken_ttl(argv[0], strlen(argv[0]), TTL_MAX, &s->ttl))
-		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u seconds in all", argv[0], TTL_MAX);
+		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u "
+		    "seconds in all", argv[0], TTL_MAX);
 }
 
 /* Takes quotes off, in place. */
@@ -206,7 +208,7 @@ unquote(char *t)
 
 static enum err parse_scope(struct scope *s, int fd);
 
-/* The included file has its own origin and last owner; $TTL goes on, as a file's text put in its place would have it. */
+/* The included file has its own origin and last owner; $TTL goes on into it and stays. */
 static void
 directive_include(struct scope *s, char *argv[2])
 {
@@ -217,8 +219,8 @@ directive_include(struct scope *s, char *argv[2])
 
 	unquote(argv[0]);
 	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
-		found(s, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does it include itself?", argv[0],
-		    LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
+		found(s, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does "
+		    "it include itself?", argv[0], LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
 		return;
 	}
 	if (argv[1] != NULL && !directive_name(s, argv[1], &origin))
@@ -265,7 +267,8 @@ parse_directive(struct scope *s, char *entry)
 		    (int)ztoken_len(entry), entry);
 		return;
 	}
-	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t), argc++) {
+	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most;
+	    t = ztoken_next(t), argc++) {
 		size_t n = ztoken_len(t);
 
 		if (argc == d->most || n >= sizeof(words[0])) {
@@ -423,11 +426,13 @@ parse_scope(struct scope *s, int fd)
 		return ERR_NOMEM;
 	}
 	zread_init(r, fd, s->p->ops->budget);
-	while ((got = zread_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why)) != ZREAD_END) {
-		if (is_spent(s))
+	for (;;) {
+		got = zread_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why);
+		if (got == ZREAD_END || is_spent(s))
 			break;
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-			found(s, "the file begins with a byte order mark, which is not part of a master file; save it as UTF-8 without one");
+			found(s, "the file begins with a byte order mark, which is not part of a "
+			    "master file; save it as UTF-8 without one");
 		else if (got == ZREAD_BAD)
 			found_text(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')

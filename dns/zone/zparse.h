@@ -40,8 +40,12 @@ struct zparse_ops {
 
 struct zparse;
 
-/* `origin` is text, absolute or relative to the root; wire receives it in lower case. NULL when it is no name or memory is out (m says). */
-struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len, struct errmsg *m);
+/*
+ * `origin` is text, absolute or relative to the root; wire receives it in lower case. NULL when it
+ * is no name or memory is out (m says).
+ */
+struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME],
+    size_t *len, struct errmsg *m);
 void zparse_free(struct zparse *p);
 
 /*

@@ -18,7 +18,8 @@ is_digit(char c)
 static bool
 is_plain(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' ||
+	    c == '_';
 }
 
 /* The owner at the beginning of *t, and the blank behind it. */
@@ -34,7 +35,8 @@ read_owner(const char **t, const uint8_t *origin, size_t origin_len, struct zqui
 
 		while (n <= LABEL_MAX && is_plain(p[n]))
 			n++;
-		if (n == 0 || n > LABEL_MAX || at + 1 + n + 1 > DNS_WIRE_NAME || (p[n] != '.' && p[n] != ' '))
+		if (n == 0 || n > LABEL_MAX || at + 1 + n + 1 > DNS_WIRE_NAME ||
+		    (p[n] != '.' && p[n] != ' '))
 			return false;
 		q->owner[at] = (uint8_t)n;
 		for (size_t i = 0; i < n; i++)
@@ -95,7 +97,8 @@ read_ipv4(const char *t, uint8_t out[4])
 }
 
 bool
-zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_t ttl, struct zquick *q)
+zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_t ttl,
+    struct zquick *q)
 {
 	const char *t = entry;
 

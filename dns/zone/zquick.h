@@ -20,9 +20,12 @@ struct zquick {
 };
 
 /*
- * Reads `OWNER [TTL] [IN] A|AAAA ADDRESS`, as zread_next gives it.  OWNER is letters, digits, `-` and `_`, and relative names stand below
- * origin[0..origin_len), which is lower-case; TTL is seconds, else it is `ttl`.  False for everything else, right or wrong: that is for the general parser.
+ * Reads `OWNER [TTL] [IN] A|AAAA ADDRESS`, as zread_next gives it.  OWNER is letters, digits, `-`
+ * and `_`, and relative names stand below origin[0..origin_len), which is lower-case; TTL is
+ * seconds, else it is `ttl`.  False for everything else, right or wrong: that is for the general
+ * parser.
  */
-bool zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_t ttl, struct zquick *q);
+bool zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_t ttl,
+    struct zquick *q);
 
 #endif

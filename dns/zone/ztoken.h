@@ -1,4 +1,4 @@
-/* ztoken: the words of an entry as zread makes it: single blanks between them, quotes and backslashes kept. */
+/* ztoken: the words of an entry as zread makes it: single blanks between, quotes kept. */
 #ifndef DNS_ZONE_ZTOKEN_H
 #define DNS_ZONE_ZTOKEN_H
 
@@ -21,7 +21,7 @@ bool ztoken_is(const char *t, const char *word);
 /* Is it a number of nothing but digits, and at most `most`?  *n is undefined if not. */
 bool ztoken_number(const char *t, size_t len, uint64_t most, uint64_t *n);
 
-/* Seconds, or a sum of numbers with s, m, h, d or w behind them; false for anything else, and for more than `most`. */
+/* Seconds, or a sum of numbers with s, m, h, d or w; false for anything else, or beyond `most`. */
 bool ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl);
 
 #endif

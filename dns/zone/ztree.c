@@ -11,7 +11,7 @@
 
 #define CHUNK_SIZE (1u << 20)
 #define FIRST_SLOTS 64
-#define NSEC3_SALT 0x5bd1e995cafef00dull   /* keeps the names of NSEC3 records apart from the zone's */
+#define NSEC3_SALT 0x5bd1e995cafef00dull   /* keeps NSEC3 records apart from the zone's names */
 
 struct tchunk {
 	struct tchunk *next;
@@ -131,7 +131,8 @@ slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 	for (; t->slots[at].node != NULL; at = (at + 1) & (t->nslots - 1)) {
 		const struct tnode *n = t->slots[at].node;
 
-		if (t->slots[at].hash == hash && n->name_len == len && memcmp(n->name, rel, len) == 0)
+		if (t->slots[at].hash == hash && n->name_len == len &&
+		    memcmp(n->name, rel, len) == 0)
 			break;
 	}
 	return &t->slots[at];
@@ -139,7 +140,8 @@ slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 
 /* `slot` is where slot_find ended without finding it. */
 static struct tnode *
-node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel, size_t len, unsigned labels)
+node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel, size_t len,
+    unsigned labels)
 {
 	struct tnode *n;
 
@@ -166,9 +168,12 @@ node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel,
 	return n;
 }
 
-/* The labels of a relative name and the hash of each suffix; hash[k] belongs to the last k labels. */
+/*
+ * The labels of a relative name and the hash of each suffix; hash[k] belongs to the last k labels.
+ */
 static unsigned
-rel_hash(const struct ztree *t, const uint8_t *rel, size_t len, uint8_t off[DNS_WIRE_LABELS], uint64_t hash[DNS_WIRE_LABELS + 1])
+rel_hash(const struct ztree *t, const uint8_t *rel, size_t len, uint8_t off[DNS_WIRE_LABELS],
+    uint64_t hash[DNS_WIRE_LABELS + 1])
 {
 	unsigned n = 0;
 
@@ -192,7 +197,8 @@ node_get(struct ztree *t, const uint8_t *rel, size_t len, bool nsec3)
 	if (nsec3) {
 		struct tslot *slot = slot_find(t, hash[n] ^ NSEC3_SALT, rel, len);
 
-		node = slot->node != NULL ? slot->node : node_new(t, slot, hash[n] ^ NSEC3_SALT, rel, len, n);
+		node = slot->node != NULL ? slot->node
+		    : node_new(t, slot, hash[n] ^ NSEC3_SALT, rel, len, n);
 		if (node != NULL)
 			node->flags |= ZNODE_NSEC3;
 		return node;
@@ -230,8 +236,8 @@ ztree_find(const struct ztree *t, const uint8_t *rel, size_t len)
 }
 
 enum err
-ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart, struct report *r,
-    struct errmsg *m)
+ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart,
+    struct report *r, struct errmsg *m)
 {
 	struct dns_labels labels;
 
@@ -278,7 +284,8 @@ rrset_get(struct ztree *t, struct tnode *n, const struct zparse_rr *rr, uint16_t
 		if ((*at)->type == rr->type && (*at)->covers == covers)
 			return *at;
 	if (count >= LIMIT_NODE_RRSETS) {
-		ztree_found(t, rr->file, rr->line, "more than %d types of records at one name", LIMIT_NODE_RRSETS);
+		ztree_found(t, rr->file, rr->line, "more than %d types of records at one name",
+		    LIMIT_NODE_RRSETS);
 		return NULL;
 	}
 	if ((s = ztree_alloc(t, sizeof(*s))) == NULL)
@@ -307,7 +314,9 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 			return;   /* RFC 2181 section 5: duplicates are one record */
 	if (s->wire + ZRR_FIXED + rr->rdlen > LIMIT_RRSET_WIRE) {
 		if (s->wire <= LIMIT_RRSET_WIRE)
-			ztree_found(t, rr->file, rr->line, "more records of one name and type than fit into an answer (%d bytes)", LIMIT_RRSET_WIRE);
+			ztree_found(t, rr->file, rr->line,
+			    "more records of one name and type than fit into an answer (%d bytes)",
+			    LIMIT_RRSET_WIRE);
 		s->wire = LIMIT_RRSET_WIRE + 1;
 		return;
 	}
@@ -315,7 +324,8 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 		return;
 	rec->next = NULL;
 	rec->rdlen = (uint16_t)rr->rdlen;
-	rec->below = rr->file == s->file && rr->line > s->line && rr->line - s->line <= UINT16_MAX ? (uint16_t)(rr->line - s->line) : 0;
+	rec->below = rr->file == s->file && rr->line > s->line && rr->line - s->line <= UINT16_MAX
+	    ? (uint16_t)(rr->line - s->line) : 0;
 	memcpy(rec->rdata, rr->rdata, rr->rdlen);
 	if (s->last != NULL)
 		s->last->next = rec;
@@ -325,8 +335,9 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 	s->n++;
 	s->wire += (uint32_t)(ZRR_FIXED + rr->rdlen);
 	if (rr->ttl != s->ttl)
-		ztree_warn(t, rr->file, rr->line, "TTL %u, where records of the same name and type before it have %u; all are served with %u", rr->ttl, s->ttl,
-		    rr->ttl < s->ttl ? rr->ttl : s->ttl);
+		ztree_warn(t, rr->file, rr->line,
+		    "TTL %u, where records of the same name and type before it have %u; all are "
+		    "served with %u", rr->ttl, s->ttl, rr->ttl < s->ttl ? rr->ttl : s->ttl);
 	if (rr->ttl < s->ttl)
 		s->ttl = rr->ttl;
 	t->records++;
@@ -353,12 +364,14 @@ strings_ok(struct ztree *t, const struct zparse_rr *rr, unsigned *count)
 		while (key < len && s[key] != '=' && s[key] >= 0x20 && s[key] < 0x7f)
 			key++;
 		if (key == 0 || key == len || s[key] != '=') {
-			ztree_found(t, rr->file, rr->line, "_jitsu: \"%.*s\" is not \"key=value\"", (int)len, (const char *)s);
+			ztree_found(t, rr->file, rr->line, "_jitsu: \"%.*s\" is not \"key=value\"",
+			    (int)len, (const char *)s);
 			return false;
 		}
 	}
 	if (n > DNS_UNIT_STRINGS) {
-		ztree_found(t, rr->file, rr->line, "_jitsu: %u strings, at most %d are accepted", n, DNS_UNIT_STRINGS);
+		ztree_found(t, rr->file, rr->line, "_jitsu: %u strings, at most %d are accepted", n,
+		    DNS_UNIT_STRINGS);
 		return false;
 	}
 	*count = n;
@@ -375,10 +388,12 @@ add_mapping(struct ztree *t, const struct zparse_rr *rr)
 	if (!strings_ok(t, rr, &nstrings))
 		return;
 	if (t->nunits >= LIMIT_UNIT_NUMBERS) {
-		ztree_found(t, rr->file, rr->line, "_jitsu: more than %u mappings in one zone", LIMIT_UNIT_NUMBERS);
+		ztree_found(t, rr->file, rr->line, "_jitsu: more than %u mappings in one zone",
+		    LIMIT_UNIT_NUMBERS);
 		return;
 	}
-	if ((u = ztree_alloc(t, sizeof(*u))) == NULL || (u->name = ztree_alloc(t, len + rr->rdlen)) == NULL)
+	if ((u = ztree_alloc(t, sizeof(*u))) == NULL ||
+	    (u->name = ztree_alloc(t, len + rr->rdlen)) == NULL)
 		return;
 	u->next = NULL;
 	u->node = NULL;
@@ -408,7 +423,9 @@ record_ok(struct ztree *t, const struct zparse_rr *rr)
 	if (!dns_name_under(rr->owner, rr->owner_len, t->origin, t->origin_len)) {
 		dns_name_text(rr->owner, text);
 		dns_name_text(t->origin, origin);
-		ztree_found(t, rr->file, rr->line, "%s is outside of the zone %s; is a final dot missing or too much?", text, origin);
+		ztree_found(t, rr->file, rr->line,
+		    "%s is outside of the zone %s; is a final dot missing or too much?", text,
+		    origin);
 		return false;
 	}
 	if (rr->type == 0 || rr->type == DNS_T_OPT || (rr->type >= 128 && rr->type <= 255)) {
@@ -429,7 +446,9 @@ ztree_add_record(void *arg, const struct zparse_rr *rr)
 		return;
 	if (rr->type == DNS_T_TXT && is_mapping_name(rr) && rr->owner_len >= t->origin_len + 7) {
 		if (t->units_apart)
-			ztree_found(t, rr->file, rr->line, "_jitsu: this zone's mappings stand in its units file, none may be here");
+			ztree_found(t, rr->file, rr->line,
+			    "_jitsu: this zone's mappings stand in its units file, none may be "
+			    "here");
 		else
 			add_mapping(t, rr);
 		return;
@@ -441,8 +460,10 @@ ztree_add_record(void *arg, const struct zparse_rr *rr)
 	}
 	if (rr->type == DNS_T_RRSIG || rr->type == DNS_T_NSEC || rr->type == DNS_T_NSEC3)
 		t->is_signed = true;
-	nsec3 = rr->type == DNS_T_NSEC3 || (rr->type == DNS_T_RRSIG && dns_get16(rr->rdata) == DNS_T_NSEC3);
-	if (nsec3 || t->recent == NULL || t->recent->name_len != len || memcmp(t->recent->name, rr->owner, len) != 0) {
+	nsec3 = rr->type == DNS_T_NSEC3 ||
+	    (rr->type == DNS_T_RRSIG && dns_get16(rr->rdata) == DNS_T_NSEC3);
+	if (nsec3 || t->recent == NULL || t->recent->name_len != len ||
+	    memcmp(t->recent->name, rr->owner, len) != 0) {
 		struct tnode *n = node_get(t, rr->owner, len, nsec3);
 
 		if (n == NULL)
@@ -464,7 +485,8 @@ ztree_add_mapping(void *arg, const struct zparse_rr *rr)
 	if (!record_ok(t, rr))
 		return;
 	if (rr->type != DNS_T_TXT || !is_mapping_name(rr) || rr->owner_len < t->origin_len + 7)
-		ztree_found(t, rr->file, rr->line, "a units file holds TXT records at _jitsu names and nothing else");
+		ztree_found(t, rr->file, rr->line,
+		    "a units file holds TXT records at _jitsu names and nothing else");
 	else
 		add_mapping(t, rr);
 }

@@ -1,7 +1,8 @@
 /*
  * ztree: one zone in memory while it is compiled: names, their RRsets, and the mappings.
  *
- * Everything lives in one arena and dies with the tree.  Names are kept relative to the origin, lower case, without a root label.
+ * Everything lives in one arena and dies with the tree.  Names are kept relative to the origin,
+ * lower case, without a root label.
  */
 #ifndef DNS_ZONE_ZTREE_H
 #define DNS_ZONE_ZTREE_H
@@ -15,7 +16,8 @@
 struct trec {
 	struct trec *next;
 	uint16_t rdlen;
-	uint16_t below;            /* lines below its RRset's first record; 0 when that is unknown: another file, or too far */
+	/* lines below its RRset's first record; 0 when that is unknown: another file, or too far */
+	uint16_t below;
 	uint8_t rdata[];           /* uncompressed */
 };
 
@@ -24,9 +26,11 @@ struct trrset {
 	struct trec *first, *last; /* in the file's order */
 	const char *file;          /* where the first record stands */
 	unsigned line;
-	uint32_t ttl;              /* the lowest of its records' (RFC 2181 section 5.2 wants them equal) */
+	/* the lowest of its records' (RFC 2181 section 5.2 wants them equal) */
+	uint32_t ttl;
 	uint32_t wire;             /* bytes, uncompressed */
-	uint16_t type, covers;     /* covers: of RRSIG, which are one RRset per type that they sign */
+	/* covers: of RRSIG, which are one RRset per type that they sign */
+	uint16_t type, covers;
 	uint16_t n;
 };
 
@@ -85,8 +89,8 @@ struct ztree {
 };
 
 /* The origin is in lower case and is copied. */
-enum err ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart, struct report *r,
-    struct errmsg *m);
+enum err ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file,
+    bool units_apart, struct report *r, struct errmsg *m);
 void ztree_clear(struct ztree *t);
 
 /* For zparse: `arg` is the tree.  Findings go to its report. */
@@ -94,7 +98,7 @@ void ztree_add_record(void *arg, const struct zparse_rr *rr);
 /* The same for a units file. */
 void ztree_add_mapping(void *arg, const struct zparse_rr *rr);
 
-/* Checks what only the whole shows, and sets the nodes' flags. ERR_PARSE when the tree has findings, of here or of before. */
+/* Checks what only the whole shows, sets the nodes' flags.  ERR_PARSE: findings, also earlier. */
 enum err zcheck_tree(struct ztree *t);
 
 /* Warns of what can be served but will disappoint (zlint.c); zcheck_tree was successful. */
@@ -105,11 +109,14 @@ struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
 void *ztree_alloc(struct ztree *t, size_t size);
 
 /* A finding. */
-void ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void ztree_found(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A warning, if the report wants them. */
-void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* A relative name as text, with the origin. */
-void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT]);
+void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len,
+    char text[LIMIT_NAME_TEXT]);
 
 /* Writes the tree as a zone of the zimage; zcheck_tree was successful. */
 enum err zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m);

@@ -6,7 +6,7 @@
 #include "dns/zone/ztree.h"
 
 #define POINTER_BASE 12
-#define COMPARED_NAMES 8        /* of one RRset, when looking for names that share a suffix among themselves */
+#define COMPARED_NAMES 8        /* of one RRset, for suffixes that they share */
 
 _Static_assert(LIMIT_RRSET_WIRE / ZRR_FIXED <= ZRRSET_COUNT, "records can be counted");
 _Static_assert(LIMIT_RRSET_WIRE <= UINT16_MAX, "lengths fit into struct zrrset");
@@ -40,16 +40,18 @@ label_equal(const uint8_t *a, const uint8_t *b)
 
 /* How many labels two names share at their ends. */
 static unsigned
-shared_labels(const uint8_t *a, const struct dns_labels *al, const uint8_t *b, const struct dns_labels *bl)
+shared_labels(const uint8_t *a, const struct dns_labels *al, const uint8_t *b,
+    const struct dns_labels *bl)
 {
 	unsigned k = 0;
 
-	while (k < al->n && k < bl->n && label_equal(a + al->off[al->n - k - 1], b + bl->off[bl->n - k - 1]))
+	while (k < al->n && k < bl->n &&
+	    label_equal(a + al->off[al->n - k - 1], b + bl->off[bl->n - k - 1]))
 		k++;
 	return k;
 }
 
-/* Writes a name with a pointer into the owner where they share labels; returns the length, *shared the labels. */
+/* Writes a name, its end a pointer where it shares *shared labels with the owner; the length. */
 static size_t
 put_name(uint8_t *dst, const uint8_t *name, const struct owner *o, unsigned *shared)
 {
@@ -65,7 +67,8 @@ put_name(uint8_t *dst, const uint8_t *name, const struct owner *o, unsigned *sha
 		dst[len] = 0;
 		return len + 1;
 	}
-	dns_put16(dst + len, (uint16_t)(0xc000 | (POINTER_BASE + o->labels.off[o->labels.n - *shared])));
+	dns_put16(dst + len,
+	    (uint16_t)(0xc000 | (POINTER_BASE + o->labels.off[o->labels.n - *shared])));
 	return len + 2;
 }
 
@@ -85,7 +88,8 @@ seen_add(struct seen *s, const uint8_t *name, unsigned shared)
 	dns_name_labels(name, &a);
 	for (unsigned i = 0; i < s->n && !s->related; i++) {
 		dns_name_labels(s->name[i], &b);
-		s->related = shared_labels(name, &a, s->name[i], &b) > (shared > s->shared[i] ? shared : s->shared[i]);
+		s->related = shared_labels(name, &a, s->name[i], &b) >
+		    (shared > s->shared[i] ? shared : s->shared[i]);
 	}
 	if (s->n < COMPARED_NAMES) {
 		s->name[s->n] = name;
@@ -94,7 +98,8 @@ seen_add(struct seen *s, const uint8_t *name, unsigned shared)
 }
 
 static size_t
-put_record(uint8_t *dst, const struct trrset *set, uint32_t ttl, const struct trec *rec, const struct owner *o, struct seen *seen)
+put_record(uint8_t *dst, const struct trrset *set, uint32_t ttl, const struct trec *rec,
+    const struct owner *o, struct seen *seen)
 {
 	struct dns_layout layout = dns_rdata_layout(set->type);
 	uint8_t *p = dst + ZRR_FIXED;
@@ -123,11 +128,12 @@ put_record(uint8_t *dst, const struct trrset *set, uint32_t ttl, const struct tr
 
 /* A RRset and its signatures. */
 static enum err
-put_rrset(struct zout *o, const struct tnode *n, const struct trrset *set, uint32_t ttl, const struct owner *owner, zref *ref,
-    struct errmsg *m)
+put_rrset(struct zout *o, const struct tnode *n, const struct trrset *set, uint32_t ttl,
+    const struct owner *owner, zref *ref, struct errmsg *m)
 {
 	const struct trrset *sigs = tnode_find(n, DNS_T_RRSIG, set->type);
-	size_t most = sizeof(struct zrrset) + set->wire + (sigs != NULL ? sigs->wire : 0), at, begin;
+	size_t most = sizeof(struct zrrset) + set->wire + (sigs != NULL ? sigs->wire : 0);
+	size_t at, begin;
 	struct seen seen = { .n = 0 };
 	struct zrrset *out;
 	enum err e;
@@ -239,7 +245,8 @@ put_negative(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg
 
 	h->serial = dns_get32(fixed);
 	owner_set(&owner, t, t->apex);
-	return put_rrset(o, t->apex, soa, minimum < soa->ttl ? minimum : soa->ttl, &owner, &h->negative, m);
+	return put_rrset(o, t->apex, soa, minimum < soa->ttl ? minimum : soa->ttl, &owner,
+	    &h->negative, m);
 }
 
 static enum err
@@ -252,8 +259,8 @@ put_units(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m
 	void *p;
 
 	h->nunits = t->nunits;
-	if ((e = zout_take(o, (size_t)t->nunits * sizeof(struct zunit), 4, &h->units, &p, m)) != ERR_OK ||
-	    (e = zout_take(o, 0, 4, &h->strings, &p, m)) != ERR_OK)
+	e = zout_take(o, (size_t)t->nunits * sizeof(struct zunit), 4, &h->units, &p, m);
+	if (e != ERR_OK || (e = zout_take(o, 0, 4, &h->strings, &p, m)) != ERR_OK)
 		return e;
 	for (const struct tunit *u = t->units; u != NULL; u = u->next) {
 		if (u->file != last_file) {
@@ -266,8 +273,9 @@ put_units(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m
 			return e;
 		memcpy(p, u->strings, u->strings_len);
 		unit = (struct zunit *)zout_at(o, h->units) + u->index;
-		*unit = (struct zunit){ .node = u->node->ref, .file = file, .strings = ref, .line = u->line, .ttl = u->ttl,
-			.strings_len = u->strings_len, .nstrings = u->nstrings };
+		*unit = (struct zunit){ .node = u->node->ref, .file = file, .strings = ref,
+			.line = u->line, .ttl = u->ttl, .strings_len = u->strings_len,
+			.nstrings = u->nstrings };
 	}
 	e = zout_take(o, 0, 4, &end, &p, m);
 	h->strings_end = end;
@@ -299,7 +307,8 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order, struc
 	refs = p;
 	for (uint32_t i = 0; i < order->n; i++)
 		refs[i] = order->nodes[i]->ref;
-	if ((e = zout_take(o, (size_t)order->n * sizeof(uint64_t), 8, &h->order_keys, &p, m)) != ERR_OK)
+	e = zout_take(o, (size_t)order->n * sizeof(uint64_t), 8, &h->order_keys, &p, m);
+	if (e != ERR_OK)
 		return e;
 	for (uint32_t i = 0; i < order->n; i++)
 		((uint64_t *)p)[i] = order_key(order->nodes[i]);
@@ -311,7 +320,8 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order, struc
 	if ((e = zout_take(o, h->nsec3_salt_len, 4, &h->nsec3_salt, &p, m)) != ERR_OK)
 		return e;
 	if (h->nsec3_salt_len > 0)
-		memcpy(p, order->param + 5, h->nsec3_salt_len);   /* NOLINT(clang-analyzer-core.NonNullParamChecker): zout_take set it */
+		/* NOLINT(clang-analyzer-core.NonNullParamChecker): zout_take set it */
+		memcpy(p, order->param + 5, h->nsec3_salt_len);
 	return ERR_OK;
 }
 
@@ -319,8 +329,9 @@ enum err
 zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
 {
 	struct zone_head h = {
-		.magic = ZONE_MAGIC, .version = ZIMAGE_VERSION, .seed = t->seed, .index = index, .records = t->records,
-		.origin_len = (uint8_t)t->origin_len, .origin_labels = (uint8_t)t->origin_labels,
+		.magic = ZONE_MAGIC, .version = ZIMAGE_VERSION, .seed = t->seed, .index = index,
+		.records = t->records, .origin_len = (uint8_t)t->origin_len,
+		.origin_labels = (uint8_t)t->origin_labels,
 	};
 	struct torder order;
 	enum err e;
