@@ -1,4 +1,4 @@
-/* build: from compiled zones to a generation: which version of each zone is taken, and its units. */
+/* build: from compiled zones to a generation: which version of each zone is taken. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,8 @@
 
 /* Makes `z` what is served for a zone. */
 static void
-take(struct served_zone *z, struct served_zimage *zi, uint32_t index, const struct dns_zone_info *info)
+take(struct served_zone *z, struct served_zimage *zi, uint32_t index,
+    const struct dns_zone_info *info)
 {
 	served_zimage_unref(z->zimage);
 	z->zimage = zi;
@@ -34,8 +35,9 @@ is_known(const struct report *r, const struct report_line *line)
 	for (size_t i = 0; i < r->nlines; i++) {
 		const struct report_line *l = &r->lines[i];
 
-		if (l->line == line->line && l->file != NULL && line->file != NULL && strcmp(l->file, line->file) == 0 && l->text != NULL &&
-		    line->text != NULL && strcmp(l->text, line->text) == 0)
+		if (l->line == line->line && l->file != NULL && line->file != NULL &&
+		    strcmp(l->file, line->file) == 0 && l->text != NULL && line->text != NULL &&
+		    strcmp(l->text, line->text) == 0)
 			return true;
 	}
 	return false;
@@ -45,10 +47,13 @@ is_known(const struct report *r, const struct report_line *line)
 static void
 hand_on(struct loader *l, const struct config_zone *zone, const struct report *found)
 {
-	for (size_t k = 0; k < found->nlines; k++)
-		if (!is_known(&l->report, &found->lines[k]))
-			loader_zone_error(l, zone, found->lines[k].file != NULL ? found->lines[k].file : "", found->lines[k].line,
-			    found->lines[k].text != NULL ? found->lines[k].text : "");
+	for (size_t k = 0; k < found->nlines; k++) {
+		const struct report_line *line = &found->lines[k];
+
+		if (!is_known(&l->report, line))
+			loader_zone_error(l, zone, line->file != NULL ? line->file : "", line->line,
+			    line->text != NULL ? line->text : "");
+	}
 }
 
 /* Falls back to what was served before; false when there is nothing. */
@@ -66,9 +71,11 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 	}
 	z->alone = old->alone;
 	z->kept = true;   /* what is on disk, if anything, is this version */
-	take(z, old->zimage, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
+	take(z, old->zimage, old->index,
+	    &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
 	report_init(&found);
-	ok = mapping_set_keep(g->mappings, l->from.running->mappings, &g->conf->zones[i], z->zimage->view, z->index, &found) == ERR_OK;
+	ok = mapping_set_keep(g->mappings, l->from.running->mappings, &g->conf->zones[i],
+	    z->zimage->view, z->index, &found) == ERR_OK;
 	hand_on(l, &g->conf->zones[i], &found);
 	if (!ok)
 		drop(z);
@@ -81,12 +88,17 @@ static void
 remember_error(const struct loader *l, unsigned i, struct served_zone *z)
 {
 	if (z->error == NULL)
-		z->error = strdup(l->todo[i].error != NULL ? l->todo[i].error : "could not be loaded");
+		z->error = mem_text(
+		    l->todo[i].error != NULL ? l->todo[i].error : "could not be loaded");
 }
 
-/* Takes zone `k` of an image for zone `i` of the configuration, or what was served before when its mappings are refused. */
+/*
+ * Takes zone `k` of a zimage for zone `i` of the configuration, or, when its mappings are refused,
+ * what was served before.
+ */
 static void
-add_zone(struct loader *l, struct generation *g, unsigned i, struct served_zimage *zi, uint32_t k, const struct dns_zone_info *info)
+add_zone(struct loader *l, struct generation *g, unsigned i, struct served_zimage *zi, uint32_t k,
+    const struct dns_zone_info *info)
 {
 	const struct config_zone *zone = &g->conf->zones[i];
 	struct served_zone *z = &g->zones[i];
@@ -105,7 +117,7 @@ add_zone(struct loader *l, struct generation *g, unsigned i, struct served_zimag
 	(void)take_old(l, g, i);
 }
 
-/* Zones with images of their own, from disk or just compiled. */
+/* Zones with zimages of their own, from disk or just compiled. */
 static void
 add_alone(struct loader *l, struct generation *g)
 {
@@ -127,28 +139,35 @@ add_alone(struct loader *l, struct generation *g)
 	}
 }
 
-/* Adds every zone, those that have not changed first; those with errors fall back to their old contents. */
+/* Zones whose files have not changed. */
 static void
-add_zones(struct loader *l, struct generation *g)
+add_reused(struct loader *l, struct generation *g)
+{
+	for (unsigned i = 0; i < g->conf->nzones; i++) {
+		const struct served_zone *old = l->todo[i].reused;
+
+		if (old == NULL)
+			continue;
+		inputs_copy(&l->todo[i].inputs, &old->inputs);
+		g->zones[i].alone = old->alone;
+		g->zones[i].kept = old->kept;
+		add_zone(l, g, i, old->zimage, old->index,
+		    &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
+	}
+}
+
+/* Zones that were compiled together; a child may have put others into their zimage. */
+static void
+add_together(struct loader *l, struct generation *g)
 {
 	uint32_t n = l->zimage != NULL ? dns_zimage_zones(l->zimage->view) : 0;
 	struct dns_zone_info info;
 	struct errmsg m;
 
-	for (unsigned i = 0; i < g->conf->nzones; i++) {
-		struct served_zone *old = l->todo[i].reused;
-
-		if (old == NULL)
-			continue;
-		if (inputs_copy(&l->todo[i].inputs, &old->inputs) != ERR_OK)
-			inputs_clear(&l->todo[i].inputs);   /* it is read again next time */
-		g->zones[i].alone = old->alone;
-		g->zones[i].kept = old->kept;
-		add_zone(l, g, i, old->zimage, old->index, &(struct dns_zone_info){ .serial = old->serial, .units = old->nunits });
-	}
 	for (uint32_t k = 0; k < n; k++) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the loader's own reference keeps the image */
-		if (dns_zimage_zone(l->zimage->view, k, &info, &m) != ERR_OK || info.index >= g->conf->nzones)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the loader's reference keeps it */
+		if (dns_zimage_zone(l->zimage->view, k, &info, &m) != ERR_OK ||
+		    info.index >= g->conf->nzones)
 			continue;
 		if (l->todo[info.index].how != LOADER_TOGETHER)
 			continue;   /* this child was not asked for it */
@@ -157,6 +176,14 @@ add_zones(struct loader *l, struct generation *g)
 		add_zone(l, g, info.index, l->zimage, k, &info);
 		g->compiled++;
 	}
+}
+
+/* Adds every zone; one that is not there falls back to its old contents. */
+static void
+add_zones(struct loader *l, struct generation *g)
+{
+	add_reused(l, g);
+	add_together(l, g);
 	add_alone(l, g);
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		if (g->zones[i].zimage != NULL || g->zones[i].error != NULL)
@@ -168,7 +195,8 @@ add_zones(struct loader *l, struct generation *g)
 
 /* Of findings about references, whichever zone they are in: the first in a file of this one. */
 static void
-remember_reference_error(const struct config_zone *zone, struct served_zone *z, const struct report *found)
+remember_reference_error(const struct config_zone *zone, struct served_zone *z,
+    const struct report *found)
 {
 	char text[1400] = "could not be loaded";
 	size_t pick = 0;
@@ -176,16 +204,20 @@ remember_reference_error(const struct config_zone *zone, struct served_zone *z, 
 	for (size_t k = found->nlines; k-- > 0;) {
 		const char *file = found->lines[k].file;
 
-		if (file != NULL && (strcmp(file, zone->file) == 0 || (zone->units != NULL && strcmp(file, zone->units) == 0)))
+		if (file != NULL && (strcmp(file, zone->file) == 0 ||
+		    (zone->units != NULL && strcmp(file, zone->units) == 0)))
 			pick = k;
 	}
 	if (found->nlines > 0)
 		report_format(found, pick, text, sizeof(text));
 	if (z->error == NULL)
-		z->error = strdup(text);
+		z->error = mem_text(text);
 }
 
-/* Resolves names of other units; zones that it refuses fall back, which may make others fail: until nothing changes. */
+/*
+ * Resolves names of other units.  Zones that are refused for that fall back, which may make others
+ * fail: until nothing changes.
+ */
 static void
 finish_mappings(struct loader *l, struct generation *g)
 {
@@ -199,9 +231,11 @@ finish_mappings(struct loader *l, struct generation *g)
 		if (mapping_set_finish(g->mappings, &found) == ERR_OK)
 			break;
 		for (size_t k = 0; k < found.nlines; k++)
-			(void)report_add(&l->report, found.lines[k].file, found.lines[k].line, "%s", found.lines[k].text != NULL ? found.lines[k].text : "");
+			(void)report_add(&l->report, found.lines[k].file, found.lines[k].line, "%s",
+			    found.lines[k].text != NULL ? found.lines[k].text : "");
 		for (unsigned i = 0; i < g->conf->nzones; i++) {
-			if (g->zones[i].zimage == NULL || mapping_zone_added(g->mappings, &g->conf->zones[i]))
+			if (g->zones[i].zimage == NULL ||
+			    mapping_zone_added(g->mappings, &g->conf->zones[i]))
 				continue;
 			remember_reference_error(&g->conf->zones[i], &g->zones[i], &found);
 			(void)take_old(l, g, i);

@@ -14,14 +14,15 @@
 #include "src/process/process.h"
 #include "src/units/units.h"
 
-/* The secret that is there, so that MACs collide as they would; else any: a check makes no files. */
+/* The secret that is there, so that MACs collide as they would; else any: no file is made. */
 static void
 host_secret(const struct config *conf, struct mapping_secret *secret)
 {
 	char path[4096];
 
 	memset(secret, 0, sizeof(*secret));
-	if (snprintf(path, sizeof(path), "%s/secret", conf->state) >= (int)sizeof(path) || access(path, R_OK) != 0)
+	if (snprintf(path, sizeof(path), "%s/secret", conf->state) >= (int)sizeof(path) ||
+	    access(path, R_OK) != 0)
 		return;
 	if (mapping_secret_load(conf->state, secret, NULL) != ERR_OK)
 		memset(secret, 0, sizeof(*secret));
@@ -34,7 +35,7 @@ check_zone(struct mapping_set *set, const struct config *conf, const struct conf
 {
 	const struct dns_zone_limits limits = config_zone_limits(conf);
 	size_t before = r->nerrors;
-	struct dns_zimage *img = NULL;
+	struct dns_zimage *view = NULL;
 	struct errmsg m = { .text = "" };
 	int fd = -1;
 	enum err e;
@@ -42,12 +43,13 @@ check_zone(struct mapping_set *set, const struct config *conf, const struct conf
 	counts->zones++;
 	e = dns_compile_within(zone->origin, zone->file, zone->units, &limits, &fd, r);
 	if (e == ERR_OK)
-		e = dns_zimage_open(fd, &img, &m);
+		e = dns_zimage_open(fd, &view, &m);
 	if (e == ERR_OK)
-		e = mapping_set_add(set, zone, img, 0, r);
+		e = mapping_set_add(set, zone, view, 0, r);
 	if (e != ERR_OK && r->nerrors == before)
-		(void)report_add(r, zone->file, 0, "zone %s: %s", zone->origin, m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
-	dns_zimage_close(img);
+		(void)report_add(r, zone->file, 0, "zone %s: %s", zone->origin,
+		    m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
+	dns_zimage_close(view);
 	if (fd >= 0)
 		close(fd);
 }
@@ -81,8 +83,9 @@ check_shadowed(const struct config *conf, const struct mapping_set *set,
 		const struct config_zone *z = zone_for(conf, u->name, zone);
 
 		if (z != zone)
-			report_warn(r, u->file, u->line, "_jitsu: %s is in zone %s, which is served here, "
-			    "too, and answers for it: no query wakes this unit; its mapping belongs there",
+			report_warn(r, u->file, u->line,
+			    "_jitsu: %s is in zone %s, which is served here, too, and answers for "
+			    "it: no query wakes this unit; its mapping belongs there",
 			    u->name, z->origin);
 	}
 }
@@ -90,14 +93,14 @@ check_shadowed(const struct config *conf, const struct mapping_set *set,
 static void
 check_zones(const struct config *conf, struct report *r, struct check_counts *counts)
 {
-	struct mapping_set *set = NULL;
+	struct mapping_set *set;
 	struct mapping_secret secret;
 	struct hostnet host;
 	struct errmsg m;
 
 	if (hostnet_read(&host, &m) != ERR_OK) {
 		(void)report_add(r, conf->path, 0, "%s", m.text);   /* always ERR_PARSE */
-		goto out;
+		return;
 	}
 	host_secret(conf, &secret);
 	set = mapping_set_new(conf, &secret, host.addrs, host.naddrs);
@@ -109,7 +112,6 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 	for (unsigned i = 0; i < conf->nzones; i++)
 		check_shadowed(conf, set, &conf->zones[i], r);
 	check_holds(conf, set, r);
-out:
 	mapping_set_free(set);
 	hostnet_clear(&host);
 }
@@ -121,8 +123,10 @@ check_cookies(const struct config *conf, struct report *r)
 	struct cookie_secrets s;
 	struct errmsg m;
 
-	if (conf->cookie_secret_file != NULL && cookie_secrets_read(conf->cookie_secret_file, &s, &m) != ERR_OK)
-		(void)report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s", m.text);   /* always ERR_PARSE */
+	if (conf->cookie_secret_file != NULL &&
+	    cookie_secrets_read(conf->cookie_secret_file, &s, &m) != ERR_OK)
+		(void)report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s",
+		    m.text);   /* always ERR_PARSE */
 }
 
 enum err

@@ -100,7 +100,8 @@ judge(struct store_addresses *t, const struct config *conf, const struct mapping
 	claims_make(&c);
 	e = store_addresses_judge(t, c.list, c.n, now_s, &c.names);
 	if (e != ERR_OK)
-		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));   /* ERR_PARSE */
+		/* ERR_PARSE */
+		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));
 	claims_clear(&c);
 }
 

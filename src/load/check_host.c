@@ -25,9 +25,11 @@ check_user(const struct config *conf, const char *key, const char *name, struct 
 		    "%s: there is no user \"%s\" on this host: scripts/users makes it", key, name);
 	else if (pw == NULL)
 		/* Always ERR_PARSE, as below. */
-		(void)report_add(r, conf->path, line, "%s: there is no user \"%s\" on this host", key, name);
+		(void)report_add(
+		    r, conf->path, line, "%s: there is no user \"%s\" on this host", key, name);
 	else if (pw->pw_uid == 0)
-		(void)report_add(r, conf->path, line, "%s: must not be root, which \"%s\" is", key, name);
+		(void)report_add(
+		    r, conf->path, line, "%s: must not be root, which \"%s\" is", key, name);
 }
 
 /* A bind tells what a list of addresses does not: all of 127.0.0.0/8, ip_nonlocal_bind. */
@@ -35,6 +37,7 @@ static void
 check_listen(const struct config *conf, unsigned i, struct report *r)
 {
 	const struct config_listen *l = &conf->listen[i];
+	unsigned line = i < conf->listen_text.n ? conf->listen_text.lines[i] : 0;
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
 	bool is_v4 = l->addr.family == 4;
@@ -43,7 +46,7 @@ check_listen(const struct config *conf, unsigned i, struct report *r)
 
 	addr_text(&l->addr, text);
 	if (fd < 0 && errno == EAFNOSUPPORT)
-		report_warn(r, conf->path, i < conf->listen_text.n ? conf->listen_text.lines[i] : 0,
+		report_warn(r, conf->path, line,
 		    "listen: %s is left out: this kernel has no %s", text, is_v4 ? "IPv4" : "IPv6");
 	if (fd < 0)
 		return;
@@ -52,8 +55,9 @@ check_listen(const struct config *conf, unsigned i, struct report *r)
 	rc = is_v4 ? bind(fd, (struct sockaddr *)&in, sizeof(in)) :
 	    bind(fd, (struct sockaddr *)&in6, sizeof(in6));
 	if (rc != 0 && errno == EADDRNOTAVAIL)
-		report_warn(r, conf->path, i < conf->listen_text.n ? conf->listen_text.lines[i] : 0,
-		    "listen: %s is not an address of this host; queries are answered once it is", text);
+		report_warn(r, conf->path, line,
+		    "listen: %s is not an address of this host; queries are answered once it is",
+		    text);
 	close(fd);
 }
 
@@ -78,7 +82,8 @@ check_driver(const struct config *conf, unsigned i, struct report *r)
 		if (conf->images[k].driver == im->driver && conf->images[k].machine == im->machine)
 			return;
 	if (vm_host_check(im->driver_name, (enum vm_machine)im->machine, &m) == ERR_MISSING)
-		report_warn(r, conf->path, im->line, "image \"%s\": %s; its units cannot boot", im->name, m.text);
+		report_warn(r, conf->path, im->line, "image \"%s\": %s; its units cannot boot",
+		    im->name, m.text);
 }
 
 void

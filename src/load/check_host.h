@@ -5,8 +5,8 @@
 #include "src/config/config.h"
 
 /*
- * Users, addresses to listen on, bridges, and the programs of the drivers that images name.  What refuses a start whenever
- * that is tried is an error; what may come later, or only fails the boots, a warning.
+ * Users, addresses to listen on, bridges, and the programs of the drivers that images name.  What
+ * refuses every start is an error; what may come later, or only fails the boots, a warning.
  */
 void check_host(const struct config *conf, struct report *r);
 

@@ -9,7 +9,7 @@ struct claims {
 	const struct config *conf;
 	const struct mapping_set *set;
 	const struct generation *g;    /* what has them; NULL: a check */
-	struct report *r;              /* a line for each claim that is held; NULL: nobody reads it */
+	struct report *r;              /* a line for each claim that is held; or NULL */
 	/* The same, told to the owner of the claims; NULL: nobody is told. */
 	void (*held)(const char *unit, const char *why, void *arg);
 	void *arg;

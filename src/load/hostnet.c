@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "src/config/config.h"
 
 static bool
@@ -18,7 +19,8 @@ addr_take(struct msg_addr *to, const struct sockaddr *from)
 		memcpy(to->bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
 	} else if (from != NULL && from->sa_family == AF_INET6) {
 		to->family = 6;
-		memcpy(to->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+		memcpy(
+		    to->bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
 	}
 	return to->family != 0;
 }
@@ -33,11 +35,11 @@ addrs_read(struct hostnet *h, struct errmsg *m)
 		return err_sys(m, "this host's own addresses, which no unit may have");
 	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
 		room++;
-	h->addrs = calloc(room + 1, sizeof(*h->addrs));
-	for (const struct ifaddrs *i = list; h->addrs != NULL && i != NULL; i = i->ifa_next)
+	h->addrs = mem_zero(room + 1, sizeof(*h->addrs));
+	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
 		h->naddrs += addr_take(&h->addrs[h->naddrs], i->ifa_addr);
 	freeifaddrs(list);
-	return h->addrs != NULL ? ERR_OK : err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	return ERR_OK;
 }
 
 enum err
@@ -71,7 +73,8 @@ hastiest(const struct config *conf, const struct config_network *net)
 	for (unsigned i = 0; i < conf->nimages; i++) {
 		const struct config_image *im = &conf->images[i];
 
-		if (im->network == net && (found == NULL || im->boot_timeout_ms < found->boot_timeout_ms))
+		if (im->network == net &&
+		    (found == NULL || im->boot_timeout_ms < found->boot_timeout_ms))
 			found = im;
 	}
 	return found;
@@ -90,9 +93,14 @@ hostnet_check(const struct config *conf, struct report *r)
 		if (vm_bridge_get(net->bridge, &br, NULL) != ERR_OK || br.stp_wait_ms == 0)
 			continue;
 		if (im != NULL && im->boot_timeout_ms <= br.stp_wait_ms)
-			snprintf(fails, sizeof(fails), ", so that every boot of image \"%.200s\" fails (boot-timeout)", im->name);
-		report_warn(r, conf->path, net->line, "network \"%s\": bridge %s runs the kernel's spanning tree protocol: a VM's port forwards nothing for the "
-		    "first %u s%s; turn it off (ip link set %s type bridge stp_state 0), or make its delay shorter (forward_delay 200 makes that 4 s)",
+			snprintf(fails, sizeof(fails),
+			    ", so that every boot of image \"%.200s\" fails (boot-timeout)",
+			    im->name);
+		report_warn(r, conf->path, net->line,
+		    "network \"%s\": bridge %s runs the kernel's spanning tree protocol: a VM's "
+		    "port forwards nothing for the first %u s%s; turn it off (ip link set %s type "
+		    "bridge stp_state 0), or make its delay shorter (forward_delay 200 makes that "
+		    "4 s)",
 		    net->name, net->bridge, (br.stp_wait_ms + 999) / 1000, fails, net->bridge);
 	}
 }

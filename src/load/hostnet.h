@@ -1,4 +1,7 @@
-/* hostnet: what this host has in its networks itself: addresses and MACs that no unit may have, and bridges on which units cannot be as expected. */
+/*
+ * hostnet: what this host has in its networks itself: addresses and MACs that no unit may have, and
+ * bridges that keep units waiting.
+ */
 #ifndef SRC_LOAD_HOSTNET_H
 #define SRC_LOAD_HOSTNET_H
 
@@ -14,7 +17,7 @@ struct hostnet {
 	unsigned nmacs;
 };
 
-/* ERR_IO, ERR_NOMEM: the kernel does not tell; nothing is owned then. */
+/* ERR_IO: the kernel does not tell; nothing is owned then. */
 enum err hostnet_read(struct hostnet *h, struct errmsg *m);
 void hostnet_clear(struct hostnet *h);
 

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/mem.h"
+
 #define RACY_MS 2000
 #define TICKS_MS 40           /* at least two ticks of the slowest kernel clock */
 
@@ -15,7 +17,7 @@ struct input {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime, ctime;
-	int64_t age_ms;              /* how long before it was noted it was changed last */
+	int64_t age_ms;              /* from its last change to the note */
 };
 
 static int64_t
@@ -30,7 +32,6 @@ age_ms(const struct timespec *changed)
 enum err
 inputs_add(struct inputs *in, const char *path, int fd)
 {
-	struct input *grown, *row;
 	int64_t written, altered;
 	struct stat st;
 
@@ -38,16 +39,10 @@ inputs_add(struct inputs *in, const char *path, int fd)
 		return ERR_IO;
 	written = age_ms(&st.st_mtim);
 	altered = age_ms(&st.st_ctim);
-	grown = realloc(in->rows, (in->n + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return ERR_NOMEM;
-	in->rows = grown;
-	row = &grown[in->n];
-	*row = (struct input){ .path = strdup(path), .dev = st.st_dev, .ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim,
-		.ctime = st.st_ctim, .age_ms = written < altered ? written : altered };
-	if (row->path == NULL)
-		return ERR_NOMEM;
-	in->n++;
+	in->rows = mem_resize(in->rows, in->n + 1, sizeof(*in->rows));
+	in->rows[in->n++] = (struct input){ .path = mem_text(path), .dev = st.st_dev,
+		.ino = st.st_ino, .size = st.st_size, .mtime = st.st_mtim, .ctime = st.st_ctim,
+		.age_ms = written < altered ? written : altered };
 	return ERR_OK;
 }
 
@@ -64,7 +59,8 @@ same_files(const struct inputs *in, int64_t age)
 		const struct input *row = &in->rows[i];
 		struct stat st;
 
-		if (row->age_ms < age || stat(row->path, &st) != 0 || st.st_dev != row->dev || st.st_ino != row->ino || st.st_size != row->size ||
+		if (row->age_ms < age || stat(row->path, &st) != 0 || st.st_dev != row->dev ||
+		    st.st_ino != row->ino || st.st_size != row->size ||
 		    !same_time(&st.st_mtim, &row->mtime) || !same_time(&st.st_ctim, &row->ctime))
 			return false;
 	}
@@ -106,19 +102,11 @@ inputs_move(struct inputs *to, struct inputs *from)
 	*from = (struct inputs){ .rows = NULL };
 }
 
-enum err
+void
 inputs_copy(struct inputs *to, const struct inputs *from)
 {
-	*to = (struct inputs){ .rows = calloc(from->n + 1, sizeof(*to->rows)) };
-	if (to->rows == NULL)
-		return ERR_NOMEM;
-	for (; to->n < from->n; to->n++) {
-		to->rows[to->n] = from->rows[to->n];
-		to->rows[to->n].path = strdup(from->rows[to->n].path);
-		if (to->rows[to->n].path == NULL) {
-			inputs_clear(to);
-			return ERR_NOMEM;
-		}
-	}
-	return ERR_OK;
+	*to = (struct inputs){ .rows = mem_copy(from->rows, from->n * sizeof(*from->rows)),
+		.n = from->n };
+	for (unsigned i = 0; i < to->n; i++)
+		to->rows[i].path = mem_text(from->rows[i].path);
 }

@@ -1,8 +1,9 @@
 /*
  * inputs: the files that a zone was read from, and whether they are still the same.
  *
- * What is compared is what the kernel says of a file (device, inode, size, times), as make and git do it.  A file that was changed less than two
- * seconds before it was read counts as changed: a write in the same tick of the file system's clock would not show.
+ * What is compared is what the kernel says of a file (device, inode, size, times), as make and git
+ * do it.  A file that was changed less than two seconds before it was read counts as changed: a
+ * write in the same tick of the file system's clock would not show.
  */
 #ifndef SRC_LOAD_INPUTS_H
 #define SRC_LOAD_INPUTS_H
@@ -19,17 +20,17 @@ struct inputs {
 	unsigned n;
 };
 
-/* Notes the open file `fd` under its path, which is copied.  On an error the inputs are as before; forget them then. */
+/* Notes the open file `fd` under its path, which is copied.  ERR_IO: fstat(2) fails. */
 enum err inputs_add(struct inputs *in, const char *path, int fd);
 /* False as well when there are none. */
 bool inputs_unchanged(const struct inputs *in);
-/* The same for one who has read the files in full since they were noted: a few ticks of that clock are enough then. */
+/* The same for who has read the files in full since: a few ticks of the clock are enough. */
 bool inputs_same(const struct inputs *in);
 const char *inputs_path(const struct inputs *in, unsigned i);
 void inputs_clear(struct inputs *in);
 /* `to` gets what `from` has; both were initialized. */
 void inputs_move(struct inputs *to, struct inputs *from);
 /* `to`, which is empty, gets the same. */
-enum err inputs_copy(struct inputs *to, const struct inputs *from);
+void inputs_copy(struct inputs *to, const struct inputs *from);
 
 #endif

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/zonefile.h"
@@ -29,7 +28,7 @@ loader_free(struct loader *l)
 	child_clear(&l->zones);
 	event_free(l->ev_late);
 	served_zimage_unref(l->zimage);
-	imagejob_free(l->job);
+	zjob_free(l->job);
 	for (unsigned i = 0; i < l->ntodo; i++) {
 		inputs_clear(&l->todo[i].inputs);
 		served_zimage_unref(l->todo[i].zimage);
@@ -63,7 +62,8 @@ finish(struct loader *l)
 }
 
 void
-loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text)
+loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line,
+    const char *text)
 {
 	struct report one;
 	char said[1400];
@@ -79,7 +79,7 @@ loader_zone_error(struct loader *l, const struct config_zone *zone, const char *
 	(void)report_add(&one, file, line, "%s", text);
 	if (one.nlines > 0) {
 		report_format(&one, 0, said, sizeof(said));
-		l->todo[zone->index].error = strdup(said);
+		l->todo[zone->index].error = mem_text(said);
 	}
 	report_clear(&one);
 }
@@ -188,7 +188,8 @@ on_want_include(struct loader *l, const struct msg *m)
 	struct errmsg why = { .text = "" };
 	struct zonefile f;
 
-	if (++l->todo[m->include.index].includes > 2 * LIMIT_INCLUDES) {   /* of the zone's file and of its units' */
+	/* The zone's file may have as many as its units' file. */
+	if (++l->todo[m->include.index].includes > 2 * LIMIT_INCLUDES) {
 		child_kill(&l->zones, "it wants more files included than a zone may have");
 		return;
 	}
@@ -216,10 +217,11 @@ on_finding(struct loader *l, const struct msg *m)
 
 	memcpy(file, m->finding.file, sizeof(m->finding.file));
 	memcpy(text, m->finding.text, sizeof(m->finding.text));
-	loader_zone_error(l, zone, config_zone_file(zone, file, sizeof(m->finding.file) - 1), m->finding.line, text);
+	loader_zone_error(l, zone, config_zone_file(zone, file, sizeof(m->finding.file) - 1),
+	    m->finding.line, text);
 }
 
-/* Chooses what is compiled next: many small zones first, then each large one.  False when all is done. */
+/* Chooses what is compiled next: all small zones, then each large one.  False: all is done. */
 static bool
 next_batch(struct loader *l)
 {
@@ -239,18 +241,21 @@ next_batch(struct loader *l)
 	return false;
 }
 
-/* An image of a zone that was compiled alone holds this zone and no other. */
+/* The zimage of a zone that was compiled alone holds this zone and no other. */
 static enum err
-check_alone(const struct loader *l, const struct served_zimage *img, struct errmsg *m)
+check_alone(const struct loader *l, const struct served_zimage *zi, struct errmsg *m)
 {
 	struct dns_zone_info info;
 	enum err e;
 
-	if (dns_zimage_zones(img->view) != 1)
-		return err_set(m, ERR_PROTO, "it has %u zones instead of one", dns_zimage_zones(img->view));
-	if ((e = dns_zimage_zone(img->view, 0, &info, m)) != ERR_OK)
+	if (dns_zimage_zones(zi->view) != 1)
+		return err_set(
+		    m, ERR_PROTO, "it has %u zones instead of one", dns_zimage_zones(zi->view));
+	if ((e = dns_zimage_zone(zi->view, 0, &info, m)) != ERR_OK)
 		return e;
-	return strcmp(info.origin, l->conf->zones[l->batch].origin) == 0 ? ERR_OK : err_set(m, ERR_PROTO, "it has another zone");
+	if (strcmp(info.origin, l->conf->zones[l->batch].origin) != 0)
+		return err_set(m, ERR_PROTO, "it has another zone");
+	return ERR_OK;
 }
 
 /* Nothing of the batch is taken any more, for a reason that is no zone's. */
@@ -292,31 +297,31 @@ batch_over(struct loader *l)
 }
 
 static void
-on_checked(struct imagejob *j, void *arg)
+on_checked(struct zjob *j, void *arg)
 {
 	struct loader *l = arg;
-	struct imagejob_row *row = imagejob_row(j, 0);
+	struct zjob_row *row = zjob_row(j, 0);
 	struct errmsg why = row->why;
-	struct served_zimage *img = NULL;
+	struct served_zimage *zi = NULL;
 	enum err e = row->result;
 	char text[400];
 
 	if (e == ERR_OK) {
-		img = served_zimage_new(row->fd, row->view);
+		zi = served_zimage_new(row->fd, row->view);
 		row->fd = -1;
 		row->view = NULL;
 		if (l->batch != LOADER_ALL)
-			e = check_alone(l, img, &why);
+			e = check_alone(l, zi, &why);
 	}
-	imagejob_free(j);
+	zjob_free(j);
 	l->job = NULL;
 	if (e == ERR_OK) {
-		*(l->batch == LOADER_ALL ? &l->zimage : &l->todo[l->batch].zimage) = img;
+		*(l->batch == LOADER_ALL ? &l->zimage : &l->todo[l->batch].zimage) = zi;
 	} else {
-		served_zimage_unref(img);
+		served_zimage_unref(zi);
 		child_kill(&l->zones, why.text);
 		(void)snprintf(
-		    text, sizeof(text), "the zones process made a bad image: %.300s", why.text);
+		    text, sizeof(text), "the zones process made a bad zimage: %.300s", why.text);
 		batch_refuse(l, text);
 	}
 	batch_over(l);
@@ -365,10 +370,9 @@ on_compiled(struct loader *l, const int *fds, unsigned nfds)
 		batch_over(l);
 		return;
 	}
-	l->job = imagejob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_checked, l);
-	if (l->job == NULL || imagejob_add_image(l->job, fds[0], l->batch) == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
-	imagejob_check(l->job);
+	l->job = zjob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_checked, l);
+	(void)zjob_add_zimage(l->job, fds[0], l->batch);   /* its row is read when it is checked */
+	zjob_check(l->job);
 }
 
 static void
@@ -479,7 +483,7 @@ static const struct child_ops ops = {
 	.setup = on_setup, .message = on_message, .running = on_running, .gone = on_gone
 };
 
-/* ---- compiled images on disk ---- */
+/* ---- zimages on disk ---- */
 
 static void
 compile(struct loader *l)
@@ -491,12 +495,12 @@ compile(struct loader *l)
 }
 
 static void
-on_found(struct imagejob *j, void *arg)
+on_found(struct zjob *j, void *arg)
 {
 	struct loader *l = arg;
 
-	for (unsigned k = 0; k < imagejob_rows(j); k++) {
-		struct imagejob_row *row = imagejob_row(j, k);
+	for (unsigned k = 0; k < zjob_rows(j); k++) {
+		struct zjob_row *row = zjob_row(j, k);
 		struct loader_zone *z = &l->todo[row->zone];
 
 		if (row->view == NULL)
@@ -507,7 +511,7 @@ on_found(struct imagejob *j, void *arg)
 		row->fd = -1;
 		row->view = NULL;
 	}
-	imagejob_free(j);
+	zjob_free(j);
 	l->job = NULL;
 	compile(l);
 }
@@ -518,21 +522,18 @@ find_large(struct loader *l)
 {
 	unsigned large = 0;
 
-	l->job = imagejob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_found, l);
-	if (l->job == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	l->job = zjob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_found, l);
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
 		const struct config_zone *z = &l->conf->zones[i];
 
 		if (l->todo[i].how != LOADER_ALONE)
 			continue;
 		large++;
-		if (imagejob_add(l->job, &(struct imagecache_zone){ .origin = z->origin, .file = z->file, .units = z->units }, i) == NULL)
-			fatal("load: %s", err_str(ERR_NOMEM));
+		(void)zjob_add(l->job, &(struct zcache_zone){ z->origin, z->file, z->units }, i);
 	}
-	if (large > 0 && imagejob_find(l->job) == ERR_OK)
+	if (large > 0 && zjob_find(l->job) == ERR_OK)
 		return;
-	imagejob_free(l->job);
+	zjob_free(l->job);
 	l->job = NULL;
 	compile(l);
 }

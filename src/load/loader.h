@@ -1,4 +1,4 @@
-/* loader: a load in progress, as loader.c, prepare.c and build.c share it; load.h has what others may call. */
+/* loader: a load in progress, as loader.c, prepare.c and build.c share it; the door is load.h. */
 #ifndef SRC_LOAD_LOADER_H
 #define SRC_LOAD_LOADER_H
 
@@ -10,7 +10,7 @@
 /* Where the zimage of a zone comes from. */
 enum loader_how {
 	LOADER_TOGETHER,               /* a child compiles the zone with others */
-	/* A child compiles this large zone and no other: no other zone's author shapes what is kept. */
+	/* Large, and kept: a child compiles no other zone, whose author could shape it. */
 	LOADER_ALONE,
 	LOADER_FROM_DISK,
 	LOADER_REUSED                  /* the running generation: the files have not changed */
@@ -33,21 +33,21 @@ struct loader {
 	loader_done_cb done;
 	void *arg;
 	struct prepare prepare;        /* while it runs, what is marked (p) is its thread's */
-	struct config *conf;           /* (p) the new one; the generation's as soon as there is one */
+	struct config *conf;           /* (p) the new one; then the generation's */
 	struct generation *gen;        /* (p) the new one */
 	struct report report;          /* (p) */
 	struct child zones;
 	struct cookie_secrets cookies; /* (p) */
 	uid_t *admins;                 /* (p) until the generation takes them */
 	size_t nadmins;
-	struct served_zimage *zimage;  /* of the zones that were compiled together; NULL: none was */
-	struct imagejob *job;          /* finds zimages on disk, or checks one that a child made */
+	struct served_zimage *zimage;  /* of zones that were compiled together; or NULL */
+	struct zjob *job;          /* finds zimages on disk, or checks one that a child made */
 
 	unsigned batch;                /* what the child compiles: one zone, or LOADER_ALL */
 	unsigned next;                 /* the zone to look at for the next batch */
 	bool together_done;            /* the batch of many was looked at */
-	bool batch_done;               /* its zimage has come: that is checked, and the child ends */
-	unsigned sent;                 /* zones looked at: named to the child, or not of its batch */
+	bool batch_done;               /* its zimage is being checked, and the child ends */
+	unsigned sent;                 /* zones named to the child, or not of its batch */
 	struct loader_zone {
 		struct inputs inputs;
 		struct writers writers; /* who had a say in what its files are */
@@ -57,11 +57,11 @@ struct loader {
 		enum loader_how how;
 		struct served_zone *reused;     /* with LOADER_REUSED */
 		struct served_zimage *zimage;   /* with LOADER_FROM_DISK and LOADER_ALONE */
-		char *error;           /* the first that loader_zone_error was told, as a line; or NULL */
+		char *error;           /* the first of loader_zone_error, as a line; or NULL */
 	} *todo;                       /* (p) parallel to conf->zones */
 	unsigned ntodo;
 	bool told;                     /* MSG_COMPILE is sent */
-	unsigned compiling;            /* the zone that the child is at; LOADER_NONE before the first */
+	unsigned compiling;            /* where the child is; LOADER_NONE before the first */
 	unsigned lost;                 /* zones that no child survived */
 	unsigned starts;               /* children that ended before they came to a zone */
 	bool late;                     /* ev_late came once */
@@ -69,7 +69,10 @@ struct loader {
 	bool building;                 /* nothing is compiled any more: the generation is made */
 };
 
-/* Starts a thread that does `work`; `on_done` is called on the loop.  Without a thread the work is done at once. */
+/*
+ * Starts a thread that does `work`; `on_done` is called on the loop.  Without a thread the work is
+ * done at once.
+ */
 void prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callback_fn on_done);
 /* Waits for the thread, and takes its result. */
 enum err prepare_end(struct loader *l);
@@ -77,8 +80,9 @@ enum err prepare_end(struct loader *l);
 /* Work: reads the configuration and looks at every file that it names. */
 enum err prepare_read(struct loader *l);
 
-/* A finding that keeps a zone from being taken: a line of the report; the first is the zone's `error`. */
-void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line, const char *text);
+/* A finding that keeps a zone from being taken: a line of the report; the first is `error`. */
+void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file,
+    unsigned line, const char *text);
 
 /* Work, when everything is compiled: checks mappings and makes l->gen of what is whole. */
 enum err build_generation(struct loader *l);

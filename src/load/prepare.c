@@ -1,6 +1,6 @@
 /*
- * prepare: the part of a load that may block: a configuration of twenty thousand zones takes seconds to parse, a user database or a file system may
- * be anywhere.
+ * prepare: the part of a load that may block: a configuration of twenty thousand zones takes
+ * seconds to parse; a user database or a file system may be anywhere.
  *
  * A thread does that and hands over when it is done; another does what takes long once all is
  * compiled (build.c).  Until then the thread alone has the loader's conf, todo, report, cookies,
@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/config/config.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
@@ -30,7 +31,8 @@ read_files(struct loader *l)
 	l->cookies = *l->from.cookies;
 	if (path == NULL || cookie_secrets_read(path, &l->cookies, &m) == ERR_OK)
 		return ERR_OK;
-	return report_add(&l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
+	return report_add(
+	    &l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
 }
 
 /* A zone whose files are as they were is served as it is; one that was refused is tried again. */
@@ -44,7 +46,8 @@ reuse_zone(struct loader *l, unsigned i)
 		return false;
 	before = &l->from.running->conf->zones[old - l->from.running->zones];
 	if (strcmp(before->file, z->file) != 0 || (before->units == NULL) != (z->units == NULL) ||
-	    (z->units != NULL && strcmp(before->units, z->units) != 0) || !inputs_unchanged(&old->inputs))
+	    (z->units != NULL && strcmp(before->units, z->units) != 0) ||
+	    !inputs_unchanged(&old->inputs))
 		return false;
 	l->todo[i].how = LOADER_REUSED;
 	l->todo[i].reused = old;
@@ -59,11 +62,10 @@ plan(struct loader *l)
 	struct stat st;
 
 	l->ntodo = l->conf->nzones;
-	l->todo = calloc(l->ntodo + 1, sizeof(*l->todo));
-	if (l->todo == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	l->todo = mem_zero(l->ntodo + 1, sizeof(*l->todo));
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
-		if (reuse_zone(l, i) || large == LIMIT_CACHED_ZONES || stat(l->conf->zones[i].file, &st) != 0 || st.st_size < LIMIT_CACHED_ZONE)
+		if (reuse_zone(l, i) || large == LIMIT_CACHED_ZONES ||
+		    stat(l->conf->zones[i].file, &st) != 0 || st.st_size < LIMIT_CACHED_ZONE)
 			continue;
 		l->todo[i].how = LOADER_ALONE;
 		large++;
@@ -74,23 +76,22 @@ static void
 find_admins(struct loader *l)
 {
 	const struct config_list *names = &l->conf->admins;
-	char *buf = malloc(PASSWD_BYTES);
+	char buf[PASSWD_BYTES];
 
-	l->admins = calloc(names->n + 1, sizeof(*l->admins));
-	if (buf == NULL || l->admins == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	l->admins = mem_zero(names->n + 1, sizeof(*l->admins));
 	for (unsigned i = 0; i < names->n; i++) {
 		struct passwd pw, *found = NULL;
-		int rc = getpwnam_r(names->items[i], &pw, buf, PASSWD_BYTES, &found);
+		int rc = getpwnam_r(names->items[i], &pw, buf, sizeof(buf), &found);
 
 		if (found != NULL)
 			l->admins[l->nadmins++] = pw.pw_uid;
 		else if (rc != 0)
-			log_warn("%s:%u: admins: user '%s': %s", l->conf->path, names->lines[i], names->items[i], strerror(rc));
+			log_warn("%s:%u: admins: user '%s': %s", l->conf->path, names->lines[i],
+			    names->items[i], strerror(rc));
 		else
-			log_warn("%s:%u: admins: there is no user '%s'", l->conf->path, names->lines[i], names->items[i]);
+			log_warn("%s:%u: admins: there is no user '%s'", l->conf->path,
+			    names->lines[i], names->items[i]);
 	}
-	free(buf);
 }
 
 enum err
@@ -106,7 +107,8 @@ prepare_read(struct loader *l)
 	if (e != ERR_OK)
 		return e;
 	if (running != NULL)
-		(void)config_needs_restart(l->from.started, l->conf, &l->report);   /* findings, no reason not to load */
+		/* Findings, and no reason not to load. */
+		(void)config_needs_restart(l->from.started, l->conf, &l->report);
 	config_check_xl(l->conf, &l->report);
 	config_report_strays(l->conf, &l->report);   /* each is a zone that is not served */
 	hostnet_check(l->conf, &l->report);
@@ -130,10 +132,8 @@ prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callba
 {
 	struct prepare *p = &l->prepare;
 
-	p->ev_done = event_new(l->from.base, -1, EV_PERSIST, on_done, l);
+	p->ev_done = mem_must(event_new(l->from.base, -1, EV_PERSIST, on_done, l));
 	p->work = work;
-	if (p->ev_done == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
 	p->running = pthread_create(&p->thread, NULL, prepare_thread, l) == 0;
 	if (!p->running)
 		(void)prepare_thread(l);   /* no result but the one in *p */

@@ -62,7 +62,8 @@ generation_zones_count(const struct generation *g, struct generation_zones *n)
 {
 	const struct config *conf = g->conf;
 
-	*n = (struct generation_zones){ .all = conf->nzones + conf->nstrays, .failed = conf->nstrays };
+	*n = (struct generation_zones){ .failed = conf->nstrays };
+	n->all = conf->nzones + conf->nstrays;
 	for (unsigned i = 0; i < conf->nzones; i++) {
 		n->failed += g->zones[i].zimage == NULL;
 		n->old += g->zones[i].zimage != NULL && g->zones[i].error != NULL;

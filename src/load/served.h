@@ -75,7 +75,7 @@ struct generation {
 
 void generation_free(struct generation *g);   /* NULL is allowed */
 
-/* What it has for a zone of the configuration, whole or not; NULL: no such zone, or no generation. */
+/* What it has for a zone, whole or not; NULL: no such zone, or no generation. */
 struct served_zone *generation_zone(const struct generation *g, const char *origin);
 
 /* Zones of the configuration: all, not served at all, and served with former contents. */

@@ -1,4 +1,4 @@
-/* zjob: a thread that finds, keeps or checks compiled images. */
+/* zjob: a thread that finds, keeps or checks zimages. */
 #include "src/load/zjob.h"
 
 #include <errno.h>
@@ -10,120 +10,101 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "dns/dns.h"
 
 /* Writing waits for whoever serves. */
 #define KEEP_NICE 10
 
-struct imagejob {
-	struct imagecache cache;
+struct zjob {
+	struct zcache cache;
 	char *dir;
 	atomic_bool cancel;
 	struct event *ev;
 	pthread_t thread;
 	bool running;
-	imagejob_done_cb done;
+	zjob_done_cb done;
 	void *arg;
-	struct imagejob_row *rows;
+	struct zjob_row *rows;
+	size_t room;
 	unsigned nrows;
-	char (*stay)[IMAGECACHE_NAME];
+	char (*stay)[ZCACHE_NAME];
+	size_t stay_room;
 	unsigned nstay;
 };
 
 static void
 on_done(evutil_socket_t fd, short what, void *arg)
 {
-	struct imagejob *j = arg;
+	struct zjob *j = arg;
 
 	(void)fd;
 	(void)what;
 	j->done(j, j->arg);
 }
 
-struct imagejob *
-imagejob_new(struct event_base *base, const char *dir, const uint8_t key[16], imagejob_done_cb done, void *arg)
+struct zjob *
+zjob_new(struct event_base *base, const char *dir, const uint8_t key[16], zjob_done_cb done,
+    void *arg)
 {
-	struct imagejob *j = calloc(1, sizeof(*j));
+	struct zjob *j = mem_zero(1, sizeof(*j));
 
-	if (j == NULL)
-		return NULL;
-	j->dir = strdup(dir);
-	j->ev = event_new(base, -1, 0, on_done, j);
-	if (j->dir == NULL || j->ev == NULL) {
-		imagejob_free(j);
-		return NULL;
-	}
-	j->cache = (struct imagecache){ .dir = j->dir, .cancel = &j->cancel };
+	j->dir = mem_text(dir);
+	j->ev = mem_must(event_new(base, -1, 0, on_done, j));
+	j->cache = (struct zcache){ .dir = j->dir, .cancel = &j->cancel };
 	memcpy(j->cache.key, key, sizeof(j->cache.key));
 	j->done = done;
 	j->arg = arg;
 	return j;
 }
 
-struct imagejob_row *
-imagejob_add_image(struct imagejob *j, int fd, unsigned zone)
+struct zjob_row *
+zjob_add_zimage(struct zjob *j, int fd, unsigned zone)
 {
-	struct imagejob_row *grown = realloc(j->rows, (j->nrows + 1) * sizeof(*grown)), *row;
+	j->rows = mem_room(j->rows, j->nrows, &j->room, sizeof(*j->rows));
+	j->rows[j->nrows] = (struct zjob_row){ .zone = zone, .fd = fd };
+	return &j->rows[j->nrows++];
+}
 
-	if (grown == NULL)
-		return NULL;
-	j->rows = grown;
-	row = &grown[j->nrows++];
-	*row = (struct imagejob_row){ .zone = zone, .fd = fd };
+struct zjob_row *
+zjob_add(struct zjob *j, const struct zcache_zone *z, unsigned zone)
+{
+	struct zjob_row *row = zjob_add_zimage(j, -1, zone);
+
+	row->origin = mem_text(z->origin);
+	row->file = mem_text(z->file);
+	row->units = z->units != NULL ? mem_text(z->units) : NULL;
+	zjob_stay(j, z->origin);
 	return row;
 }
 
-struct imagejob_row *
-imagejob_add(struct imagejob *j, const struct imagecache_zone *z, unsigned zone)
+void
+zjob_stay(struct zjob *j, const char *origin)
 {
-	struct imagejob_row *row = imagejob_add_image(j, -1, zone);
-
-	if (row == NULL)
-		return NULL;
-	row->origin = strdup(z->origin);
-	row->file = strdup(z->file);
-	row->units = z->units != NULL ? strdup(z->units) : NULL;
-	if (row->origin == NULL || row->file == NULL || (z->units != NULL && row->units == NULL) || imagejob_stay(j, z->origin) != ERR_OK) {
-		j->nrows--;
-		free(row->origin);
-		free(row->file);
-		free(row->units);
-		return NULL;
-	}
-	return row;
+	j->stay = mem_room(j->stay, j->nstay, &j->stay_room, sizeof(*j->stay));
+	zcache_name(&j->cache, origin, j->stay[j->nstay++]);
 }
 
-enum err
-imagejob_stay(struct imagejob *j, const char *origin)
+static struct zcache_zone
+zone_of(const struct zjob_row *row)
 {
-	char (*grown)[IMAGECACHE_NAME] = realloc(j->stay, (j->nstay + 1) * sizeof(*grown));
-
-	if (grown == NULL)
-		return ERR_NOMEM;
-	j->stay = grown;
-	imagecache_name(&j->cache, origin, grown[j->nstay++]);
-	return ERR_OK;
-}
-
-static struct imagecache_zone
-zone_of(const struct imagejob_row *row)
-{
-	return (struct imagecache_zone){ .origin = row->origin, .file = row->file, .units = row->units };
+	return (struct zcache_zone){ row->origin, row->file, row->units };
 }
 
 static void *
 find_thread(void *arg)
 {
-	struct imagejob *j = arg;
+	struct zjob *j = arg;
 
 	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel); i++) {
-		struct imagejob_row *row = &j->rows[i];
-		struct imagecache_zone z = zone_of(row);
+		struct zjob_row *row = &j->rows[i];
+		struct zcache_zone z = zone_of(row);
 		struct errmsg m;
-		enum err e = imagecache_find(&j->cache, &z, &row->fd, &row->view, &row->inputs, &m);
+		enum err e = zcache_find(&j->cache, &z, &row->fd, &row->view, &row->inputs, &m);
 
 		if (e != ERR_OK && e != ERR_MISSING && e != ERR_STATE)
-			log_warn("zone %s: its compiled image in %s %s; it is compiled again", row->origin, j->dir, m.text);
+			log_warn("zone %s: its zimage in %s %s; it is compiled again", row->origin,
+			    j->dir, m.text);
 	}
 	event_active(j->ev, EV_READ, 0);
 	return NULL;
@@ -132,28 +113,33 @@ find_thread(void *arg)
 static void *
 keep_thread(void *arg)
 {
-	struct imagejob *j = arg;
+	struct zjob *j = arg;
 	uint64_t total = 0;
-	enum err e = ERR_OK;
 
-	(void)setpriority(PRIO_PROCESS, 0, KEEP_NICE);   /* of this thread; without it, it is only less polite */
-	imagecache_evict(&j->cache, (const char (*)[IMAGECACHE_NAME])j->stay, j->nstay, &total);
-	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel) && (e == ERR_OK || e == ERR_STATE); i++) {
-		struct imagejob_row *row = &j->rows[i];
-		struct imagecache_zone z = zone_of(row);
+	(void)setpriority(PRIO_PROCESS, 0, KEEP_NICE);   /* of this thread; nothing depends on it */
+	zcache_evict(&j->cache, (const char (*)[ZCACHE_NAME])j->stay, j->nstay, &total);
+	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel); i++) {
+		struct zjob_row *row = &j->rows[i];
+		struct zcache_zone z = zone_of(row);
 		struct errmsg m;
 		uint64_t size = 0;
+		enum err e;
 
 		if (total > LIMIT_CACHED_BYTES) {
-			log_warn("%s: is full (%llu bytes); zone %s is compiled at the next start", j->dir, (unsigned long long)total, row->origin);
+			log_warn("%s: is full (%llu bytes); zone %s is compiled at the next start",
+			    j->dir, (unsigned long long)total, row->origin);
 			break;
 		}
-		e = imagecache_keep(&j->cache, &z, &row->inputs, row->fd, &size, &m);
+		e = zcache_keep(&j->cache, &z, &row->inputs, row->fd, &size, &m);
 		total += size;
 		if (e == ERR_OK)
-			log_debug("zone %s: its compiled image is kept (%llu bytes)", row->origin, (unsigned long long)size);
-		else if (e != ERR_STATE)
-			log_warn("zone %s: its compiled image is not kept in %s: %s; it is compiled at the next start", row->origin, j->dir, m.text);
+			log_debug("zone %s: its zimage is kept (%llu bytes)", row->origin,
+			    (unsigned long long)size);
+		if (e == ERR_OK || e == ERR_STATE)
+			continue;
+		log_warn("zone %s: its zimage is not kept in %s: %s; it is compiled at the next "
+		    "start", row->origin, j->dir, m.text);
+		break;
 	}
 	event_active(j->ev, EV_READ, 0);
 	return NULL;
@@ -162,10 +148,10 @@ keep_thread(void *arg)
 static void *
 check_thread(void *arg)
 {
-	struct imagejob *j = arg;
+	struct zjob *j = arg;
 
 	for (unsigned i = 0; i < j->nrows && !atomic_load(&j->cancel); i++) {
-		struct imagejob_row *row = &j->rows[i];
+		struct zjob_row *row = &j->rows[i];
 
 		row->result = dns_zimage_open(row->fd, &row->view, &row->why);
 	}
@@ -174,7 +160,7 @@ check_thread(void *arg)
 }
 
 static enum err
-start(struct imagejob *j, void *(*run)(void *))
+start(struct zjob *j, void *(*run)(void *))
 {
 	if (pthread_create(&j->thread, NULL, run, j) != 0)
 		return ERR_NOMEM;
@@ -183,38 +169,38 @@ start(struct imagejob *j, void *(*run)(void *))
 }
 
 enum err
-imagejob_find(struct imagejob *j)
+zjob_find(struct zjob *j)
 {
 	return start(j, find_thread);
 }
 
 enum err
-imagejob_keep(struct imagejob *j)
+zjob_keep(struct zjob *j)
 {
 	return start(j, keep_thread);
 }
 
 void
-imagejob_check(struct imagejob *j)
+zjob_check(struct zjob *j)
 {
 	if (start(j, check_thread) != ERR_OK)
 		(void)check_thread(j);   /* no result but those in the rows */
 }
 
 unsigned
-imagejob_rows(const struct imagejob *j)
+zjob_rows(const struct zjob *j)
 {
 	return j->nrows;
 }
 
-struct imagejob_row *
-imagejob_row(struct imagejob *j, unsigned i)
+struct zjob_row *
+zjob_row(struct zjob *j, unsigned i)
 {
 	return &j->rows[i];
 }
 
 void
-imagejob_free(struct imagejob *j)
+zjob_free(struct zjob *j)
 {
 	if (j == NULL)
 		return;
@@ -232,8 +218,7 @@ imagejob_free(struct imagejob *j)
 	}
 	free(j->rows);
 	free(j->stay);
-	if (j->ev != NULL)
-		event_free(j->ev);
+	event_free(j->ev);
 	free(j->dir);
 	free(j);
 }

@@ -1,7 +1,9 @@
 /*
- * zjob: a thread that finds or keeps compiled images (imagecache.h), or checks one, since none of that is for a loop that others wait for.
+ * zjob: a thread that finds or keeps zimages (zcache.h), or checks one: nothing for a loop that
+ * others wait for.
  *
- * A job is made, gets its rows, and is started; `done` is called on the loop, where the owner reads the rows and frees the job.
+ * A job is made, gets its rows, and is started; `done` is called on the loop, where the owner reads
+ * the rows and frees the job.
  */
 #ifndef SRC_LOAD_ZJOB_H
 #define SRC_LOAD_ZJOB_H
@@ -10,42 +12,49 @@
 
 #include "src/load/zcache.h"
 
-struct imagejob;
+struct zjob;
 
-struct imagejob_row {
+struct zjob_row {
 	char *origin, *file, *units;   /* the job's copies; NULL to check */
-	unsigned zone;                 /* the owner's own number for it */
-	struct inputs inputs;          /* to find: what the entry was made of, afterwards; to keep: what the image was compiled from */
-	int fd;                        /* the image: to find, afterwards, -1 when there is none; to keep, the job's copy; to check, the job's */
-	struct dns_zimage *view;        /* to find and to check, afterwards: NULL when there is none; who takes them puts -1 and NULL in their place */
-	enum err result;               /* to check, afterwards: of dns_zimage_open, and what it said */
+	unsigned zone;                 /* the owner's own number for the zone */
+	/* To find: afterwards, what the entry was made of; to keep: what was compiled. */
+	struct inputs inputs;
+	int fd;                        /* the job's; to find: afterwards, -1 for none */
+	/* To find and to check: afterwards, or NULL; who takes view and fd puts NULL and -1. */
+	struct dns_zimage *view;
+	enum err result;               /* to check: afterwards, and what was said */
 	struct errmsg why;
 };
 
-typedef void (*imagejob_done_cb)(struct imagejob *j, void *arg);
+typedef void (*zjob_done_cb)(struct zjob *j, void *arg);
 
-/* `dir` and `key` as in struct imagecache.  NULL when memory is short. */
-struct imagejob *imagejob_new(struct event_base *base, const char *dir, const uint8_t key[16], imagejob_done_cb done, void *arg);
+/* `dir` and `key` as in struct zcache. */
+struct zjob *zjob_new(struct event_base *base, const char *dir, const uint8_t key[16],
+    zjob_done_cb done, void *arg);
 
-/* A row with copies of the names; NULL when memory is short. */
-struct imagejob_row *imagejob_add(struct imagejob *j, const struct imagecache_zone *z, unsigned zone);
+/* A row with copies of the names. */
+struct zjob_row *zjob_add(struct zjob *j, const struct zcache_zone *z, unsigned zone);
 
-/* A zone whose entry, if it has one, stays when the images are kept; those that have rows need no such word. */
-enum err imagejob_stay(struct imagejob *j, const char *origin);
+/* A zone without a row whose entry, if there is one, stays when zimages are kept. */
+void zjob_stay(struct zjob *j, const char *origin);
 
-/* A row for an image whose names nobody needs; the job has `fd` then.  NULL when memory is short: it is still the caller's. */
-struct imagejob_row *imagejob_add_image(struct imagejob *j, int fd, unsigned zone);
+/* A row for a zimage whose names nobody needs; the job owns `fd` then. */
+struct zjob_row *zjob_add_zimage(struct zjob *j, int fd, unsigned zone);
 
-enum err imagejob_find(struct imagejob *j);
-/* Keeps the rows' images, and removes the entries of zones that were neither added nor named to stay. */
-enum err imagejob_keep(struct imagejob *j);
-/* Checks the rows' images in full; without a thread at once, and `done` is called on the loop all the same. */
-void imagejob_check(struct imagejob *j);
+/* ERR_NOMEM: there is no thread for it. */
+enum err zjob_find(struct zjob *j);
+/* Keeps the rows' zimages, and removes the entries of zones neither added nor named to stay. */
+enum err zjob_keep(struct zjob *j);
+/* Checks the rows' zimages in full; without a thread at once: `done` is called later, too. */
+void zjob_check(struct zjob *j);
 
-unsigned imagejob_rows(const struct imagejob *j);
-struct imagejob_row *imagejob_row(struct imagejob *j, unsigned i);
+unsigned zjob_rows(const struct zjob *j);
+struct zjob_row *zjob_row(struct zjob *j, unsigned i);
 
-/* Ends the thread if it runs: it notices within a chunk, or when an image is checked (some 50 ms for a million names).  NULL is allowed. */
-void imagejob_free(struct imagejob *j);
+/*
+ * Ends the thread if it runs, which notices within a chunk, or when a zimage is checked (some 50 ms
+ * for a million names).  NULL is allowed.
+ */
+void zjob_free(struct zjob *j);
 
 #endif

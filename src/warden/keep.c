@@ -1,4 +1,4 @@
-/* keep: after a load, large zones that were compiled are kept on disk, one job at a time. */
+/* keep: after a load, zimages of large zones are kept on disk, one job at a time. */
 #include "src/warden/keep.h"
 
 #include <fcntl.h>
@@ -9,11 +9,11 @@
 #include "base/log.h"
 
 static void
-on_kept(struct imagejob *j, void *arg)
+on_kept(struct zjob *j, void *arg)
 {
 	struct warden *w = arg;
 
-	imagejob_free(j);
+	zjob_free(j);
 	w->keeping = NULL;
 	if (!w->keep_again)
 		return;
@@ -21,18 +21,18 @@ on_kept(struct imagejob *j, void *arg)
 	keep_zimages(w);
 }
 
-/* Only what is whole: the newest version of a zone that a process compiled alone. */
+/* The newest version of a zone that a process compiled alone; ERR_LIMIT: too many open files. */
 static enum err
-add_row(struct imagejob *j, const struct config_zone *zone, struct served_zone *z, unsigned i)
+add_row(struct zjob *j, const struct config_zone *zone, struct served_zone *z, unsigned i)
 {
-	struct imagejob_row *row;
+	const struct zcache_zone names = { .origin = zone->origin, .file = zone->file,
+		.units = zone->units };
+	struct zjob_row *row = zjob_add(j, &names, i);
 
 	z->kept = true;   /* or tried: it is not tried again before the zone changes */
-	row = imagejob_add(j, &(struct imagecache_zone){ .origin = zone->origin, .file = zone->file, .units = zone->units }, i);
-	if (row == NULL || inputs_copy(&row->inputs, &z->inputs) != ERR_OK)
-		return ERR_NOMEM;
+	inputs_copy(&row->inputs, &z->inputs);
 	row->fd = fcntl(z->zimage->fd, F_DUPFD_CLOEXEC, 0);
-	return row->fd >= 0 ? ERR_OK : ERR_NOMEM;
+	return row->fd >= 0 ? ERR_OK : ERR_LIMIT;
 }
 
 void
@@ -45,22 +45,20 @@ keep_zimages(struct warden *w)
 		w->keep_again = true;
 		return;
 	}
-	w->keeping = imagejob_new(w->base, w->zimages_dir, w->secret.key, on_kept, w);
-	if (w->keeping == NULL)
-		fatal("load: %s", err_str(ERR_NOMEM));
+	w->keeping = zjob_new(w->base, w->zimages_dir, w->secret.key, on_kept, w);
 	for (unsigned i = 0; i < g->conf->nzones && e == ERR_OK; i++) {
 		struct served_zone *z = &g->zones[i];
 
-		if (z->alone && !z->kept && z->error == NULL && z->zimage != NULL && z->inputs.n > 0)
+		if (z->alone && !z->kept && served_zone_ok(z) && z->inputs.n > 0)
 			e = add_row(w->keeping, &g->conf->zones[i], z, i);
 		else if (z->alone || z->error != NULL)
-			e = imagejob_stay(w->keeping, g->conf->zones[i].origin);
+			zjob_stay(w->keeping, g->conf->zones[i].origin);
 	}
 	if (e == ERR_OK)
-		e = imagejob_keep(w->keeping);
+		e = zjob_keep(w->keeping);
 	if (e == ERR_OK)
 		return;
-	log_warn("compiled images are not kept: %s", err_str(e));
-	imagejob_free(w->keeping);
+	log_warn("zimages are not kept: %s", err_str(e));
+	zjob_free(w->keeping);
 	w->keeping = NULL;
 }

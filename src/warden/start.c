@@ -324,7 +324,7 @@ tear_down(struct warden *w)
 		run_for(w, WARDEN_STOP_S);
 	}
 	reload_cancel(w);
-	imagejob_free(w->keeping);
+	zjob_free(w->keeping);
 	adopt_free(w);
 	aside_clear(w);
 	if (w->gen != NULL)

@@ -88,7 +88,7 @@ struct warden {
 	struct generation *gen;        /* NULL until the first load is done */
 	struct reload *reloading;      /* a load in progress (reload.c) */
 	uint64_t served;               /* the newest generation that the DNS process has confirmed */
-	struct imagejob *keeping;      /* zimages on their way to the disk */
+	struct zjob *keeping;      /* zimages on their way to the disk */
 	bool keep_again;               /* when that is done: a load was done meanwhile */
 	char *zimages_dir;
 	struct adoption *adoption;     /* until every VM that was found is dealt with */

@@ -37,7 +37,7 @@ run_jitsud() {
 }
 restart() { stop_jitsud; run_jitsud; }
 # kept ZONE: by a job of this daemon that is newer than the last call to forget.
-kept() { sed -n "$((SEEN + 1)),\$p" "$DIR/log" | grep -q "zone $1: its compiled image is kept"; }
+kept() { sed -n "$((SEEN + 1)),\$p" "$DIR/log" | grep -q "zone $1: its zimage is kept"; }
 forget() { SEEN=$(wc -l <"$DIR/log"); }
 # came READ FOUND: of the last load.
 came() { [ "$(field zones_read)" -eq "$1" ] && [ "$(field zones_from_disk)" -eq "$2" ]; }
@@ -92,7 +92,7 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 	came 2 1
 	[ "$(serial a.test)" = 2 ]
 	[ "$(serial b.test)" = 1 ]
-	wait_for 30 grep -q 'zone a.test: its compiled image is kept' "$DIR/log"
+	wait_for 30 grep -q 'zone a.test: its zimage is kept' "$DIR/log"
 	restart
 	came 1 2
 	[ "$(serial a.test)" = 2 ]
@@ -120,10 +120,10 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 	printf '\xee' | dd of="$entry" bs=1 seek=1000003 conv=notrunc status=none
 	run_jitsud
 	came 2 1
-	grep -q 'its compiled image in .* is damaged; it is compiled again' "$DIR/log"
+	grep -q 'its zimage in .* is damaged; it is compiled again' "$DIR/log"
 	[ "$(query name-39999-of-many.a.test A)" = 192.0.2.250 ]
 	[ "$(query name-39999-of-many.b.test A)" = 192.0.2.250 ]
-	wait_for 30 grep -q 'its compiled image is kept' "$DIR/log"
+	wait_for 30 grep -q 'its zimage is kept' "$DIR/log"
 	restart
 	came 1 2
 
@@ -160,7 +160,7 @@ teardown_state() { ! mountpoint -q "$DIR/state" || { stop_jitsud; umount "$DIR/s
 	mkdir "$DIR/state"
 	mount -t tmpfs -o size=3m,mode=755 tmpfs "$DIR/state"
 	run_jitsud
-	wait_for 30 grep -q 'its compiled image is not kept in .*No space left' "$DIR/log"
+	wait_for 30 grep -q 'its zimage is not kept in .*No space left' "$DIR/log"
 	[ "$(grep -c 'is not kept in' "$DIR/log")" -eq 1 ]
 	[ "$(serial a.test)" = 1 ]
 	[ -z "$(find "$DIR/state/images" -name '*.new')" ]

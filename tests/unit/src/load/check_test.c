@@ -39,7 +39,8 @@ static const char conf_text[] =
 
 static const char example_text[] =
     "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 1 1h 15m 1w 30\n NS ns\nns A 10.254.77.2\n"
-    "www A 10.254.77.10\n_jitsu.www TXT \"image=hello\" \"idle=2m\"\nblog A 10.254.77.10\n_jitsu.blog TXT \"unit=www\"\n";
+    "www A 10.254.77.10\n_jitsu.www TXT \"image=hello\" \"idle=2m\"\n"
+    "blog A 10.254.77.10\n_jitsu.blog TXT \"unit=www\"\n";
 
 static const char other_text[] =
     "$ORIGIN other.test.\n$TTL 60\n@ SOA ns hostmaster 1 1h 15m 1w 30\n NS ns\nns A 10.254.77.2\n"
@@ -101,7 +102,8 @@ found(const struct bench *b, const char *file, unsigned line, const char *part)
 	for (size_t i = 0; i < b->report.nlines; i++) {
 		const struct report_line *l = &b->report.lines[i];
 
-		if (l->file != NULL && strstr(l->file, file) != NULL && l->line == line && strstr(l->text, part) != NULL)
+		if (l->file != NULL && strstr(l->file, file) != NULL && l->line == line &&
+		    strstr(l->text, part) != NULL)
 			return;
 		report_format(&b->report, i, row, sizeof(row));
 		if (used < sizeof(all))
@@ -170,7 +172,8 @@ test_zones(void **state)
 
 	snprintf(text, sizeof(text), "%sbad A 10.1\n", other_text);
 	put(b, "other.zone", text);
-	snprintf(text, sizeof(text), "%sx A 10.254.77.12\n_jitsu.x TXT \"image=hallo\"\n", example_text);
+	snprintf(text, sizeof(text),
+	    "%sx A 10.254.77.12\n_jitsu.x TXT \"image=hallo\"\n", example_text);
 	put(b, "example.zone", text);
 	assert_int_equal(check(b), ERR_PARSE);
 	found(b, "other.zone", 8, "10.1");
@@ -184,7 +187,8 @@ test_across_zones(void **state)
 	struct bench *b = *state;
 	char text[1024];
 
-	snprintf(text, sizeof(text), "%sx A 10.254.77.10\n_jitsu.x TXT \"image=hello\"\n", other_text);
+	snprintf(text, sizeof(text),
+	    "%sx A 10.254.77.10\n_jitsu.x TXT \"image=hello\"\n", other_text);
 	put(b, "other.zone", text);
 	assert_int_equal(check(b), ERR_PARSE);
 	found(b, "other.zone", 9, "10.254.77.10");
@@ -197,11 +201,14 @@ test_host_address(void **state)
 
 	/* Every host has 127.0.0.1. */
 	put(b, "jitsu.conf",
-	    "network \"lo\" {\n bridge = \"b0\"\n subnets = { \"127.0.0.0/24\" }\n gateway = { \"127.0.0.254\" }\n units = { \"127.0.0.1-127.0.0.9\" }\n}\n"
+	    "network \"lo\" {\n bridge = \"b0\"\n subnets = { \"127.0.0.0/24\" }\n "
+	    "gateway = { \"127.0.0.254\" }\n units = { \"127.0.0.1-127.0.0.9\" }\n}\n"
 	    "zone \"example.test\" { file = \"example.zone\" }\n"
-	    "image \"hello\" {\n driver = \"qemu\"\n kernel = \"hello.elf\"\n memory = \"16M\"\n network = \"lo\"\n ready = \"arp\"\n}\n");
+	    "image \"hello\" {\n driver = \"qemu\"\n kernel = \"hello.elf\"\n memory = \"16M\"\n "
+	    "network = \"lo\"\n ready = \"arp\"\n}\n");
 	put(b, "example.zone",
-	    "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 1 1h 15m 1w 30\n NS ns\nns A 10.254.77.2\n"
+	    "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster 1 1h 15m 1w 30\n NS ns\n"
+	    "ns A 10.254.77.2\n"
 	    "www A 127.0.0.1\n_jitsu.www TXT \"image=hello\"\n");
 	assert_int_equal(check(b), ERR_PARSE);
 	found(b, "example.zone", 7, "127.0.0.1");

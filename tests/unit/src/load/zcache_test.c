@@ -23,8 +23,8 @@
 /* A directory with a zone, its include, and a cache; everything is made anew for each test. */
 struct rig {
 	char dir[64], zone[96], part[96], images[96], entry[160];
-	struct imagecache cache;
-	struct imagecache_zone z;
+	struct zcache cache;
+	struct zcache_zone z;
 };
 
 static void
@@ -81,7 +81,7 @@ keep(const struct rig *r)
 	note(&in, r->zone);
 	note(&in, r->part);
 	fd = compile(r);
-	e = imagecache_keep(&r->cache, &r->z, &in, fd, &size, &m);
+	e = zcache_keep(&r->cache, &r->z, &in, fd, &size, &m);
 	assert_true((e == ERR_OK) == (size > 0));
 	close(fd);
 	inputs_clear(&in);
@@ -89,20 +89,22 @@ keep(const struct rig *r)
 }
 
 static enum err
-find(const struct rig *r, const struct imagecache_zone *z)
+find(const struct rig *r, const struct zcache_zone *z)
 {
 	struct inputs in = { .rows = NULL };
 	struct dns_zimage *view = NULL;
 	struct dns_zone_info info;
 	struct errmsg m = { "" };
 	int fd = -1;
-	enum err e = imagecache_find(&r->cache, z, &fd, &view, &in, &m);
+	enum err e = zcache_find(&r->cache, z, &fd, &view, &in, &m);
 
 	assert_true((e == ERR_OK) == (fd >= 0 && view != NULL && in.n == 2));
 	if (e == ERR_OK) {
 		assert_int_equal(dns_zimage_zone(view, 0, &info, &m), ERR_OK);
 		assert_string_equal(info.origin, "cached.test");
-		assert_int_equal(fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+		assert_int_equal(
+		    fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW),
+		    F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
 		close(fd);
 	}
 	dns_zimage_close(view);
@@ -114,19 +116,19 @@ static int
 setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	char name[IMAGECACHE_NAME];
+	char name[ZCACHE_NAME];
 
 	assert_non_null(r);
-	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/jitsu-imagecache-XXXXXX");
+	(void)snprintf(r->dir, sizeof(r->dir), "/tmp/jitsu-zcache-XXXXXX");
 	assert_non_null(mkdtemp(r->dir));
 	(void)snprintf(r->zone, sizeof(r->zone), "%s/zone", r->dir);
 	(void)snprintf(r->part, sizeof(r->part), "%s/part", r->dir);
 	(void)snprintf(r->images, sizeof(r->images), "%s/images", r->dir);
 	put_file(r->zone, ZONE);
 	put_file(r->part, "inc A 192.0.2.2\n");
-	r->cache = (struct imagecache){ .dir = r->images, .key = "0123456789abcde" };
-	r->z = (struct imagecache_zone){ .origin = "cached.test", .file = r->zone };
-	imagecache_name(&r->cache, "cached.test", name);
+	r->cache = (struct zcache){ .dir = r->images, .key = "0123456789abcde" };
+	r->z = (struct zcache_zone){ .origin = "cached.test", .file = r->zone };
+	zcache_name(&r->cache, "cached.test", name);
 	(void)snprintf(r->entry, sizeof(r->entry), "%s/%s", r->images, name);
 	*state = r;
 	return 0;
@@ -138,7 +140,7 @@ teardown(void **state)
 	struct rig *r = *state;
 	uint64_t size;
 
-	imagecache_evict(&r->cache, NULL, 0, &size);
+	zcache_evict(&r->cache, NULL, 0, &size);
 	assert_int_equal(size, 0);
 	(void)rmdir(r->images);
 	(void)unlink(r->part);
@@ -166,8 +168,8 @@ static void
 changes_show(void **state)
 {
 	const struct rig *r = *state;
-	struct imagecache_zone other = r->z;
-	struct imagecache key = r->cache;
+	struct zcache_zone other = r->z;
+	struct zcache key = r->cache;
 
 	assert_int_equal(keep(r), ERR_OK);
 	put_file(r->zone, ZONE "x A 192.0.2.3\n");
@@ -188,7 +190,7 @@ changes_show(void **state)
 	/* with a units file that it had not */
 	other.units = r->part;
 	assert_int_equal(find(r, &other), ERR_STATE);
-	other = (struct imagecache_zone){ .origin = "other.test", .file = r->zone };
+	other = (struct zcache_zone){ .origin = "other.test", .file = r->zone };
 	assert_int_equal(find(r, &other), ERR_MISSING);
 	key.key[3] ^= 1;
 	assert_int_not_equal(find(&(struct rig){ .cache = key }, &r->z), ERR_OK);
@@ -199,11 +201,11 @@ static void
 entry_of_another(void **state)
 {
 	const struct rig *r = *state;
-	const struct imagecache_zone other = { .origin = "other.test", .file = r->zone };
-	char name[IMAGECACHE_NAME], path[160];
+	const struct zcache_zone other = { .origin = "other.test", .file = r->zone };
+	char name[ZCACHE_NAME], path[160];
 
 	assert_int_equal(keep(r), ERR_OK);
-	imagecache_name(&r->cache, "other.test", name);
+	zcache_name(&r->cache, "other.test", name);
 	(void)snprintf(path, sizeof(path), "%s/%s", r->images, name);
 	assert_int_equal(rename(r->entry, path), 0);
 	assert_int_equal(find(r, &other), ERR_STATE);
@@ -222,7 +224,7 @@ changed_while_compiled(void **state)
 	note(&in, r->zone);
 	fd = compile(r);
 	put_file(r->zone, ZONE ";\n");
-	assert_int_equal(imagecache_keep(&r->cache, &r->z, &in, fd, &size, &m), ERR_STATE);
+	assert_int_equal(zcache_keep(&r->cache, &r->z, &in, fd, &size, &m), ERR_STATE);
 	close(fd);
 	inputs_clear(&in);
 	assert_int_equal(find(r, &r->z), ERR_MISSING);
@@ -308,7 +310,7 @@ full_disk(void **state)
 		note(&in, r->part);
 		fd = compile(r);
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-		assert_int_equal(imagecache_keep(&r->cache, &r->z, &in, fd, &size, &m), ERR_IO);
+		assert_int_equal(zcache_keep(&r->cache, &r->z, &in, fd, &size, &m), ERR_IO);
 		assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 		assert_int_equal(size, 0);
 		assert_non_null(strstr(m.text, "cannot be written"));
@@ -325,20 +327,20 @@ static void
 eviction(void **state)
 {
 	const struct rig *r = *state;
-	char names[1][IMAGECACHE_NAME], stray[200];
+	char names[1][ZCACHE_NAME], stray[200];
 	struct stat st;
 	uint64_t size;
 
 	assert_int_equal(keep(r), ERR_OK);
 	(void)snprintf(stray, sizeof(stray), "%s.new", r->entry);
 	put_file(stray, "left by a crash");
-	imagecache_name(&r->cache, "cached.test", names[0]);
-	imagecache_evict(&r->cache, (const char (*)[IMAGECACHE_NAME])names, 1, &size);
+	zcache_name(&r->cache, "cached.test", names[0]);
+	zcache_evict(&r->cache, (const char (*)[ZCACHE_NAME])names, 1, &size);
 	assert_int_not_equal(access(stray, F_OK), 0);
 	assert_int_equal(stat(r->entry, &st), 0);
 	assert_int_equal(size, st.st_size);
-	imagecache_name(&r->cache, "other.test", names[0]);
-	imagecache_evict(&r->cache, (const char (*)[IMAGECACHE_NAME])names, 1, &size);
+	zcache_name(&r->cache, "other.test", names[0]);
+	zcache_evict(&r->cache, (const char (*)[ZCACHE_NAME])names, 1, &size);
 	assert_int_equal(size, 0);
 	assert_int_equal(find(r, &r->z), ERR_MISSING);
 }
@@ -362,8 +364,9 @@ cancel(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(found_again), TEST(changes_show), TEST(entry_of_another), TEST(changed_while_compiled),
-		TEST(damage_shows), TEST(only_ours), TEST(full_disk), TEST(eviction), TEST(cancel) };
+	const struct CMUnitTest tests[] = { TEST(found_again), TEST(changes_show),
+		TEST(entry_of_another), TEST(changed_while_compiled), TEST(damage_shows),
+		TEST(only_ours), TEST(full_disk), TEST(eviction), TEST(cancel) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,7 @@ static const uint8_t key[16] = "0123456789abcde";
 static int
 compile(unsigned names)
 {
-	char path[] = "/tmp/jitsu-imagejob-XXXXXX";
+	char path[] = "/tmp/jitsu-zjob-XXXXXX";
 	int fd = mkstemp(path), image = -1;
 	struct report report;
 	FILE *f = fdopen(fd, "w");
@@ -72,7 +72,7 @@ struct loop {
 };
 
 static void
-on_done(struct imagejob *j, void *arg)
+on_done(struct zjob *j, void *arg)
 {
 	struct loop *l = arg;
 
@@ -101,23 +101,24 @@ static void
 good_and_bad(void **state)
 {
 	struct loop l = { .base = event_base_new() };
-	struct imagejob *j = imagejob_new(l.base, "/nonexistent", key, on_done, &l);
-	int good = compile(3), fds[3] = { good, memory("no image, but sealed", 20, true), copy_unsealed(good) };
+	struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
+	int good = compile(3),
+	    fds[3] = { good, memory("no image, but sealed", 20, true), copy_unsealed(good) };
 	struct dns_zone_info info;
 	struct errmsg m;
 
 	(void)state;
 	assert_non_null(j);
 	for (unsigned i = 0; i < 3; i++)
-		assert_non_null(imagejob_add_image(j, fds[i], 40 + i));
-	imagejob_check(j);
+		assert_non_null(zjob_add_zimage(j, fds[i], 40 + i));
+	zjob_check(j);
 	assert_int_equal(l.done, 0);   /* the loop has not run */
 	run(&l);
 	assert_int_equal(l.done, 1);
 
-	assert_int_equal(imagejob_rows(j), 3);
+	assert_int_equal(zjob_rows(j), 3);
 	for (unsigned i = 0; i < 3; i++) {
-		const struct imagejob_row *row = imagejob_row(j, i);
+		const struct zjob_row *row = zjob_row(j, i);
 
 		assert_int_equal(row->zone, 40 + i);
 		assert_int_equal(row->fd, fds[i]);
@@ -125,10 +126,10 @@ good_and_bad(void **state)
 		assert_true((row->view != NULL) == (i == 0));
 		assert_true((row->why.text[0] == '\0') == (i == 0));
 	}
-	assert_int_equal(dns_zimage_zone(imagejob_row(j, 0)->view, 0, &info, &m), ERR_OK);
+	assert_int_equal(dns_zimage_zone(zjob_row(j, 0)->view, 0, &info, &m), ERR_OK);
 	assert_string_equal(info.origin, "job.test");
 	assert_int_equal(info.names, 5);
-	imagejob_free(j);
+	zjob_free(j);
 	for (unsigned i = 0; i < 3; i++)
 		assert_false(is_open(fds[i]));
 	event_base_free(l.base);
@@ -142,15 +143,16 @@ given_up(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < 20; round++) {
-		struct imagejob *j = imagejob_new(l.base, "/nonexistent", key, on_done, &l);
+		struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
 		int fd = fcntl(image, F_DUPFD_CLOEXEC, 0);
 
 		assert_non_null(j);
-		assert_non_null(imagejob_add_image(j, fd, 0));
-		imagejob_check(j);
-		imagejob_free(j);
+		assert_non_null(zjob_add_zimage(j, fd, 0));
+		zjob_check(j);
+		zjob_free(j);
 		assert_false(is_open(fd));
-		assert_int_equal(event_base_loop(l.base, EVLOOP_NONBLOCK), 1);   /* nothing is left to wait for */
+		/* nothing is left to wait for */
+		assert_int_equal(event_base_loop(l.base, EVLOOP_NONBLOCK), 1);
 	}
 	assert_int_equal(l.done, 0);
 	close(image);
@@ -162,19 +164,19 @@ static void
 taken(void **state)
 {
 	struct loop l = { .base = event_base_new() };
-	struct imagejob *j = imagejob_new(l.base, "/nonexistent", key, on_done, &l);
-	struct imagejob_row *row = imagejob_add_image(j, compile(0), 0);
+	struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
+	struct zjob_row *row = zjob_add_zimage(j, compile(0), 0);
 	struct dns_zimage *view;
 	int fd = row->fd;
 
 	(void)state;
-	imagejob_check(j);
+	zjob_check(j);
 	run(&l);
 	assert_int_equal(l.done, 1);
 	view = row->view;
 	row->view = NULL;
 	row->fd = -1;
-	imagejob_free(j);
+	zjob_free(j);
 	assert_int_equal(dns_zimage_zones(view), 1);
 	assert_true(is_open(fd));
 	dns_zimage_close(view);
@@ -185,7 +187,8 @@ taken(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(good_and_bad), cmocka_unit_test(given_up), cmocka_unit_test(taken) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(good_and_bad),
+		cmocka_unit_test(given_up), cmocka_unit_test(taken) };
 
 	/* The loop is told by a thread: without locks it may sleep on. */
 	if (evthread_use_pthreads() != 0)

@@ -129,7 +129,8 @@ many_leave_at_once(void **state)
 static void
 a_leaving_unit_is_before_those_that_it_would_collide_with(void **state)
 {
-	struct msg_addr four = { .family = 4, .bytes = { 10, 77, 0, 10 } }, other = { .family = 4, .bytes = { 10, 77, 0, 11 } };
+	struct msg_addr four = { .family = 4, .bytes = { 10, 77, 0, 10 } },
+			other = { .family = 4, .bytes = { 10, 77, 0, 11 } };
 	struct unit_conf gone = { .name = "a.test", .mac = { 2, 1 }, .addrs = &four, .naddrs = 1 };
 	struct unit_conf name = { .name = "a.test", .mac = { 2, 2 }, .addrs = &other, .naddrs = 1 };
 	struct unit_conf mac = { .name = "b.test", .mac = { 2, 1 }, .addrs = &other, .naddrs = 1 };
