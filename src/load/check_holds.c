@@ -21,12 +21,6 @@
 #include "src/load/claims.h"
 #include "src/store/store.h"
 
-static enum err
-add_row(const struct store_address_row *row, void *arg)
-{
-	return store_addresses_add(arg, row);
-}
-
 /* The daemon's answer to `held`; NULL: there is no daemon, or none that says so. */
 static json_t *
 ask_daemon(const char *path)
@@ -66,7 +60,7 @@ ask_daemon(const char *path)
 	return data;
 }
 
-static enum err
+static void
 add_rows(struct store_addresses *t, const json_t *rows)
 {
 	const json_t *j;
@@ -82,10 +76,8 @@ add_rows(struct store_addresses *t, const json_t *rows)
 			continue;
 		row.removed_at = json_integer_value(json_object_get(j, "removed"));
 		snprintf(row.text, sizeof(row.text), "%s", text);
-		if (store_addresses_add(t, &row) != ERR_OK)
-			return ERR_NOMEM;
+		store_addresses_add(t, &row);
 	}
-	return ERR_OK;
 }
 
 static void
@@ -94,14 +86,10 @@ judge(struct store_addresses *t, const struct config *conf, const struct mapping
 {
 	struct claims c = { .conf = conf, .set = set, .r = r };
 	uint64_t now_s = (uint64_t)time(NULL);
-	enum err e;
 
 	store_addresses_sort(t, now_s);
 	claims_make(&c);
-	e = store_addresses_judge(t, c.list, c.n, now_s, &c.names);
-	if (e != ERR_OK)
-		/* ERR_PARSE */
-		(void)report_add(r, conf->path, 0, "held addresses: %s", err_str(e));
+	store_addresses_judge(t, c.list, c.n, now_s, &c.names);
 	claims_clear(&c);
 }
 
@@ -112,14 +100,14 @@ check_holds(const struct config *conf, const struct mapping_set *set, struct rep
 	char path[PATH_MAX];
 	struct errmsg m;
 	json_t *rows;
-	enum err e = t != NULL ? ERR_OK : err_set(&m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+	enum err e = ERR_OK;
 
 	snprintf(path, sizeof(path), "%s/jitsu.db", conf->state);
-	rows = e == ERR_OK ? ask_daemon(conf->control) : NULL;
+	rows = ask_daemon(conf->control);
 	if (rows != NULL)
-		e = add_rows(t, rows);
-	else if (e == ERR_OK && (access(path, F_OK) == 0 || errno != ENOENT))
-		e = store_db_addresses_peek(path, add_row, t, &m);
+		add_rows(t, rows);
+	else if (access(path, F_OK) == 0 || errno != ENOENT)
+		e = store_db_addresses_peek(path, t, &m);
 	json_decref(rows);
 	if (e == ERR_OK)
 		judge(t, conf, set, r);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/addr.h"
+#include "base/mem.h"
 #include "src/store/cmd.h"
 
 struct entry {
@@ -19,17 +20,16 @@ struct entry {
 
 struct store_addresses {
 	struct entry *rows;    /* by address */
-	size_t n;
+	size_t n, room;
 	uint32_t hold_s;
 };
 
 struct store_addresses *
 store_addresses_new(uint32_t hold_s)
 {
-	struct store_addresses *t = calloc(1, sizeof(*t));
+	struct store_addresses *t = mem_zero(1, sizeof(*t));
 
-	if (t != NULL)
-		t->hold_s = hold_s;
+	t->hold_s = hold_s;
 	return t;
 }
 
@@ -56,23 +56,17 @@ entry_cmp(const void *a, const void *b)
 	return addr_cmp(&((const struct entry *)a)->addr, &((const struct entry *)b)->addr);
 }
 
-enum err
+void
 store_addresses_add(struct store_addresses *t, const struct store_address_row *row)
 {
-	struct entry *grown, e = { .used = row->used };
+	struct entry e = { .used = row->used };
 
 	if (!addr_parse(row->text, &e.addr))
-		return ERR_OK;   /* not written by us; of no use, and no reason not to start */
-	grown = realloc(t->rows, (t->n + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return ERR_NOMEM;
-	t->rows = grown;
+		return;   /* not written by us; of no use, and no reason not to start */
 	e.removed_at = row->removed_at < 0 ? 0 : (uint64_t)row->removed_at;
-	e.owner = strdup(row->owner);
-	if (e.owner == NULL)
-		return ERR_NOMEM;
+	e.owner = mem_text(row->owner);
+	t->rows = mem_room(t->rows, t->n, &t->room, sizeof(*t->rows));
 	t->rows[t->n++] = e;
-	return ERR_OK;
 }
 
 /* 0 means "in use": for a clock that begins with 1970. */
@@ -153,15 +147,14 @@ store_addresses_check(struct store_addresses *t, const struct msg_addr *addr, co
 	return refusal(t, e, e->removed_at, owner, m);
 }
 
-static struct store_cmd *
-row_cmd(enum store_cmd_kind kind, const struct entry *e)
+/* A change, for the database. */
+static void
+note(struct store_cmds *out, enum store_cmd_kind kind, const struct entry *e)
 {
 	size_t len = strlen(e->owner) + 1;
-	struct store_cmd *c = calloc(1, sizeof(*c) + len);
+	struct store_cmd *c = mem_zero(1, sizeof(*c) + len);
 	char text[ADDR_TEXT];
 
-	if (c == NULL)
-		return NULL;
 	c->kind = kind;
 	memcpy(c + 1, e->owner, len);
 	c->address.owner = (const char *)(c + 1);
@@ -169,39 +162,22 @@ row_cmd(enum store_cmd_kind kind, const struct entry *e)
 	c->address.used = e->used;
 	addr_text(&e->addr, text);
 	snprintf(c->address.text, sizeof(c->address.text), "%s", text);
-	return c;
-}
-
-static enum err
-note(struct store_cmds *out, enum store_cmd_kind kind, const struct entry *e)
-{
-	struct store_cmd *c = row_cmd(kind, e);
-
-	if (c == NULL)
-		return ERR_NOMEM;
 	STAILQ_INSERT_TAIL(out, c, link);
-	return ERR_OK;
 }
 
 /* ---- claims ---- */
 
 /* A sorted copy of the caller's list; of an address that is listed twice the first counts. */
-static enum err
-list_copy(const struct store_address *list, size_t n, struct entry **rows, size_t *nrows)
+static struct entry *
+list_copy(const struct store_address *list, size_t n, size_t *nrows)
 {
-	struct entry *e = calloc(n + 1, sizeof(*e));
+	struct entry *e = mem_zero(n, sizeof(*e));
 	size_t kept = 0;
 
-	if (e == NULL)
-		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++) {
 		e[i].addr = list[i].addr;
 		e[i].addr.prefixlen = 0;
-		e[i].owner = strdup(list[i].owner);
-		if (e[i].owner == NULL) {
-			rows_free(e, i);
-			return ERR_NOMEM;
-		}
+		e[i].owner = mem_text(list[i].owner);
 	}
 	if (n > 0)
 		qsort(e, n, sizeof(*e), entry_cmp);
@@ -211,9 +187,8 @@ list_copy(const struct store_address *list, size_t n, struct entry **rows, size_
 		else
 			e[kept++] = e[i];
 	}
-	*rows = e;
 	*nrows = kept;
-	return ERR_OK;
+	return e;
 }
 
 enum verdict { CLAIM_TAKEN, CLAIM_INHERITED /* in caches under the claimant's name */, CLAIM_HELD };
@@ -228,7 +203,6 @@ struct trial {
 	enum verdict *verdicts;    /* of the claims, where there is a row */
 	struct entry **owned;      /* rows in use, by owner; made when somebody asks */
 	size_t nowned;
-	bool nomem;
 };
 
 static int
@@ -244,11 +218,7 @@ owned_find(struct trial *j, const char *owner)
 	size_t low = 0, high;
 
 	if (j->owned == NULL) {
-		j->owned = calloc(j->t->n + 1, sizeof(struct entry *));
-		if (j->owned == NULL) {
-			j->nomem = true;
-			return NULL;
-		}
+		j->owned = mem_zero(j->t->n, sizeof(struct entry *));
 		for (size_t i = 0; i < j->t->n; i++)
 			if (j->t->rows[i].removed_at == 0)
 				j->owned[j->nowned++] = &j->t->rows[i];
@@ -332,15 +302,12 @@ tell_held(const struct trial *j, const struct entry *row, const struct entry *cl
 }
 
 /* Judges every claim, before anything changes. */
-static enum err
+static void
 trial_hold(struct trial *j, const struct store_address *list, size_t n)
 {
-	enum err e = list_copy(list, n, &j->fresh, &j->nfresh);
-
-	if (e != ERR_OK)
-		return e;
-	j->verdicts = calloc(j->nfresh + 1, sizeof(*j->verdicts));
-	for (size_t i = 0; j->verdicts != NULL && i < j->nfresh; i++) {
+	j->fresh = list_copy(list, n, &j->nfresh);
+	j->verdicts = mem_zero(j->nfresh, sizeof(*j->verdicts));
+	for (size_t i = 0; i < j->nfresh; i++) {
 		struct entry *row = find(j->t->rows, j->t->n, &j->fresh[i].addr);
 
 		if (row == NULL)
@@ -349,7 +316,6 @@ trial_hold(struct trial *j, const struct store_address *list, size_t n)
 		if (j->verdicts[i] == CLAIM_HELD)
 			tell_held(j, row, &j->fresh[i]);
 	}
-	return j->verdicts == NULL || j->nomem ? ERR_NOMEM : ERR_OK;
 }
 
 static void
@@ -360,20 +326,19 @@ trial_clear(struct trial *j)
 	rows_free(j->fresh, j->nfresh);
 }
 
-enum err
+void
 store_addresses_judge(struct store_addresses *t, const struct store_address *list, size_t n,
     uint64_t now_s, const struct store_names *names)
 {
 	struct trial j = { .t = t, .names = names, .now_s = now_s };
-	enum err e = trial_hold(&j, list, n);
 
+	trial_hold(&j, list, n);
 	trial_clear(&j);
-	return e;
 }
 
 /* What becomes of a row that nobody has any more: kept while it is held. */
 static bool
-row_stays(const struct trial *j, struct entry *row, struct store_cmds *out, enum err *e)
+row_stays(const struct trial *j, struct entry *row, struct store_cmds *out)
 {
 	bool was_in_use = row->removed_at == 0, stays = true;
 
@@ -382,24 +347,23 @@ row_stays(const struct trial *j, struct entry *row, struct store_cmds *out, enum
 	if (row->removed_at != 0)
 		stays = j->t->hold_s != 0 && row->used && !expired(j->t, row, j->now_s);
 	if (!stays)
-		*e = note(out, STORE_CMD_ADDRESS_FORGET, row) != ERR_OK ? ERR_NOMEM : *e;
+		note(out, STORE_CMD_ADDRESS_FORGET, row);
 	else if (row->mended || (was_in_use && row->removed_at != 0))
-		*e = note(out, STORE_CMD_ADDRESS, row) != ERR_OK ? ERR_NOMEM : *e;
+		note(out, STORE_CMD_ADDRESS, row);
 	row->mended = false;
 	return stays;
 }
 
 /* The claim's place is that of a row, or nobody's so far (NULL). */
 static void
-claim_take(
-    const struct trial *j, size_t k, const struct entry *row, struct store_cmds *out, enum err *e)
+claim_take(const struct trial *j, size_t k, const struct entry *row, struct store_cmds *out)
 {
 	struct entry *claim = &j->fresh[k];
 	bool same = row != NULL && strcmp(row->owner, claim->owner) == 0 && row->removed_at == 0;
 
 	claim->used = row != NULL && j->verdicts[k] == CLAIM_INHERITED && row->used;
-	if (!same && note(out, STORE_CMD_ADDRESS, claim) != ERR_OK)
-		*e = ERR_NOMEM;
+	if (!same)
+		note(out, STORE_CMD_ADDRESS, claim);
 }
 
 static void
@@ -409,28 +373,24 @@ move(struct entry *to, struct entry *from)
 	from->owner = NULL;
 }
 
-enum err
+void
 store_addresses_update(struct store_addresses *t, const struct store_address *list, size_t n,
     uint64_t now_s, const struct store_names *names, struct store_cmds *out)
 {
 	struct trial j = { .t = t, .names = names, .now_s = now_s };
-	enum err e = trial_hold(&j, list, n);
-	struct entry *merged = e == ERR_OK ? calloc(t->n + j.nfresh + 1, sizeof(*merged)) : NULL;
 	size_t used = 0, i = 0, k = 0;
+	struct entry *merged;
 
-	if (merged == NULL) {
-		trial_clear(&j);
-		return ERR_NOMEM;
-	}
-	/* A change that cannot be noted is only missing on disk. */
+	trial_hold(&j, list, n);
+	merged = mem_zero(t->n + j.nfresh, sizeof(*merged));
 	while (i < t->n || k < j.nfresh) {
 		int cmp = i == t->n ? 1 : k == j.nfresh ? -1 : entry_cmp(&t->rows[i], &j.fresh[k]);
 
 		if (cmp < 0 || (cmp == 0 && j.verdicts[k] == CLAIM_HELD)) {
-			if (row_stays(&j, &t->rows[i], out, &e))
+			if (row_stays(&j, &t->rows[i], out))
 				move(&merged[used++], &t->rows[i]);
 		} else {
-			claim_take(&j, k, cmp == 0 ? &t->rows[i] : NULL, out, &e);
+			claim_take(&j, k, cmp == 0 ? &t->rows[i] : NULL, out);
 			move(&merged[used++], &j.fresh[k]);
 		}
 		i += cmp <= 0;
@@ -438,38 +398,36 @@ store_addresses_update(struct store_addresses *t, const struct store_address *li
 	}
 	rows_free(t->rows, t->n);
 	t->rows = merged;
-	t->n = used;
+	t->n = t->room = used;
 	trial_clear(&j);
-	return e;
 }
 
 /* ---- single rows ---- */
 
-enum err
+void
 store_addresses_used(struct store_addresses *t, const struct msg_addr *addr, const char *owner,
     struct store_cmds *out)
 {
 	struct entry *e = find(t->rows, t->n, addr);
 
 	if (e == NULL || e->used || strcmp(e->owner, owner) != 0)
-		return ERR_OK;
+		return;
 	e->used = true;
-	return note(out, STORE_CMD_ADDRESS, e);
+	note(out, STORE_CMD_ADDRESS, e);
 }
 
 enum err
 store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out)
 {
 	struct entry *e = find(t->rows, t->n, addr);
-	enum err result;
 
 	if (e == NULL)
 		return ERR_MISSING;
-	result = note(out, STORE_CMD_ADDRESS_FORGET, e);
+	note(out, STORE_CMD_ADDRESS_FORGET, e);
 	free(e->owner);
 	memmove(e, e + 1, (size_t)(t->rows + t->n - (e + 1)) * sizeof(*e));
 	t->n--;
-	return result;
+	return ERR_OK;
 }
 
 void

@@ -28,13 +28,11 @@ void store_addresses_free(struct store_addresses *t);   /* NULL is allowed */
 /*
  * Rows as the database, or a daemon, has them; in any order, and all of them before what follows.
  */
-enum err store_addresses_add(struct store_addresses *t, const struct store_address_row *row);
-typedef enum err (*store_row_cb)(const struct store_address_row *row, void *arg);
-/* Every row of a database that nobody has open; it is only read (db.c). */
-enum err store_db_addresses_peek(
-    const char *path, store_row_cb each, void *arg, struct errmsg *m);
+void store_addresses_add(struct store_addresses *t, const struct store_address_row *row);
+/* Adds every row of a database that nobody has open; the file is only read (db.c). */
+enum err store_db_addresses_peek(const char *path, struct store_addresses *t, struct errmsg *m);
 /*
- * They are complete.  Removals in the future are the doing of a wrong clock: they count from now.
+ * All rows are there.  Removals in the future, by a clock that was ahead, count from now.
  */
 void store_addresses_sort(struct store_addresses *t, uint64_t now_s);
 
@@ -43,15 +41,16 @@ enum err store_addresses_check(struct store_addresses *t, const struct msg_addr 
     const char *owner, uint64_t now_s, struct errmsg *m);
 
 /* Calls names->held for each claim of `list` that is held; changes nothing. */
-enum err store_addresses_judge(struct store_addresses *t, const struct store_address *list,
+void store_addresses_judge(struct store_addresses *t, const struct store_address *list,
     size_t n, uint64_t now_s, const struct store_names *names);
 /* The same, and what is taken is the claimant's from now on; changes come back in `out`. */
-enum err store_addresses_update(struct store_addresses *t, const struct store_address *list,
+void store_addresses_update(struct store_addresses *t, const struct store_address *list,
     size_t n, uint64_t now_s, const struct store_names *names, struct store_cmds *out);
 
-/* It was handed out under its owner's name; of no effect where it is not `owner`'s. */
-enum err store_addresses_used(struct store_addresses *t, const struct msg_addr *addr,
+/* The address was handed out under its owner's name; no change where it is not `owner`'s. */
+void store_addresses_used(struct store_addresses *t, const struct msg_addr *addr,
     const char *owner, struct store_cmds *out);
+/* ERR_MISSING: nobody had it. */
 enum err store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr,
     struct store_cmds *out);
 

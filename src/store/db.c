@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */
@@ -124,8 +125,8 @@ code_err(int code)
 static enum err
 db_err(struct store_db *db, struct errmsg *m)
 {
-	int code = sqlite3_extended_errcode(db->sql);
-	int sys = sqlite3_system_errno(db->sql);
+	int code = sqlite3_extended_errcode(db->sql);   /* without a connection: SQLITE_NOMEM */
+	int sys = db->sql != NULL ? sqlite3_system_errno(db->sql) : 0;
 	enum err e = code_err(code);
 
 	switch (e) {
@@ -338,22 +339,17 @@ store_db_tidy(struct store_db *db, bool busy)
 /* ---- reading ---- */
 
 /* Adds the current row to c->found, and its three strings to found_text: rows_settle points to them when the block moves no more. */
-static enum err
+static void
 row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 {
 	const char *unit = column_text(st, 3), *kind = column_text(st, 4), *text = column_text(st, 9);
 	size_t need = strlen(unit) + strlen(kind) + strlen(text) + 3;
 	struct store_event *ev = &c->found[c->nfound];
-	char *grown, *at;
+	char *at;
 
-	if (c->nfound >= c->limit)
-		return ERR_LIMIT;
 	if (*used + need > *text_cap) {
-		grown = realloc(c->found_text, (*text_cap + need) * 2);
-		if (grown == NULL)
-			return ERR_NOMEM;
-		c->found_text = grown;
 		*text_cap = (*text_cap + need) * 2;
+		c->found_text = mem_resize(c->found_text, *text_cap, 1);
 	}
 	at = stpcpy(c->found_text + *used, unit) + 1;
 	at = stpcpy(at, kind) + 1;
@@ -365,7 +361,6 @@ row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 	for (int i = 0; i < STORE_STEPS; i++)
 		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ? STORE_STEP_NONE : sqlite3_column_int64(st, 5 + i);
 	c->nfound++;
-	return ERR_OK;
 }
 
 /* Points the rows to their text, and turns them round: they came newest first. */
@@ -400,20 +395,14 @@ store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m)
 	enum err e = ERR_OK;
 	int rc;
 
-	c->found = calloc(c->limit, sizeof(*c->found));
-	if (c->found == NULL)
-		return err_set(m, ERR_NOMEM, "%s: out of memory for %u events", db->path, c->limit);
+	c->found = mem_zero(c->limit, sizeof(*c->found));
 	(void)sqlite3_bind_int64(st, 1, c->limit);   /* in range */
 	if (c->unit.owner != NULL)
 		bind_text(st, 2, c->unit.owner, LIMIT_NAME_TEXT);
-	while (e == ERR_OK && (rc = sqlite3_step(st)) != SQLITE_DONE) {
-		if (rc == SQLITE_ROW)
-			e = row_copy(st, c, &used, &text_cap);
-		else
-			e = db_err(db, m);
-		if (e == ERR_NOMEM)
-			(void)err_set(m, e, "%s: out of memory for events", db->path);
-	}
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW && c->nfound < c->limit)
+		row_copy(st, c, &used, &text_cap);
+	if (rc != SQLITE_DONE)
+		e = db_err(db, m);
 	(void)sqlite3_reset(st);            /* repeats the error of the step */
 	(void)sqlite3_clear_bindings(st);   /* always SQLITE_OK */
 	if (e == ERR_OK)
@@ -477,38 +466,34 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 
 static enum err
 addresses_read(
-    struct store_db *db, sqlite3_stmt *st, store_row_cb each, void *arg, struct errmsg *m)
+    struct store_db *db, sqlite3_stmt *st, struct store_addresses *t, struct errmsg *m)
 {
 	struct store_address_row row;
 	enum err e = ERR_OK;
 	int rc;
 
-	while (e == ERR_OK && (rc = sqlite3_step(st)) != SQLITE_DONE) {
-		if (rc != SQLITE_ROW) {
-			e = db_err(db, m);
-			break;
-		}
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		snprintf(row.text, sizeof(row.text), "%s", column_text(st, 0));
 		row.owner = column_text(st, 1);
 		row.removed_at = sqlite3_column_int64(st, 2);
 		row.used = sqlite3_column_int64(st, 3) != 0;
-		e = each(&row, arg);
-		if (e != ERR_OK)
-			(void)err_set(m, e, "%s: addresses: %s", db->path, err_str(e));
+		store_addresses_add(t, &row);
 	}
+	if (rc != SQLITE_DONE)
+		e = db_err(db, m);
 	(void)sqlite3_reset(st);   /* repeats the error of the step */
 	return e;
 }
 
 enum err
-store_db_addresses(struct store_db *db, store_row_cb each, void *arg, struct errmsg *m)
+store_db_addresses(struct store_db *db, struct store_addresses *t, struct errmsg *m)
 {
-	return addresses_read(db, db->st[ST_ADDRESSES], each, arg, m);
+	return addresses_read(db, db->st[ST_ADDRESSES], t, m);
 }
 
 /* Without a log nothing but the file itself is looked at; with one SQLite must join the two. */
 enum err
-store_db_addresses_peek(const char *path, store_row_cb each, void *arg, struct errmsg *m)
+store_db_addresses_peek(const char *path, struct store_addresses *t, struct errmsg *m)
 {
 	char uri[3 * PATH_MAX + 32] = "file:", wal[PATH_MAX];
 	struct store_db db = { .path = (char *)(uintptr_t)path };
@@ -526,10 +511,9 @@ store_db_addresses_peek(const char *path, store_row_cb each, void *arg, struct e
 	if (sqlite3_open_v2(uri, &db.sql,
 		SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db.sql, ADDRESSES_SQL, -1, &st, NULL) != SQLITE_OK)
-		e = db.sql != NULL ? db_err(&db, m)
-				   : err_set(m, ERR_NOMEM, "%s: out of memory", path);
+		e = db_err(&db, m);
 	if (e == ERR_OK)
-		e = addresses_read(&db, st, each, arg, m);
+		e = addresses_read(&db, st, t, m);
 	(void)sqlite3_finalize(st);   /* repeats the error of the step */
 	(void)sqlite3_close(db.sql);  /* nothing is open any more */
 	return e;
@@ -672,14 +656,11 @@ prepare_statements(struct store_db *db, struct errmsg *m)
 enum err
 store_db_open(const char *path, uint32_t events_keep, struct store_db **out, struct errmsg *m)
 {
-	struct store_db *db = calloc(1, sizeof(*db));
+	struct store_db *db = mem_zero(1, sizeof(*db));
 	enum err e;
 
 	*out = NULL;
-	if (db == NULL || (db->path = strdup(path != NULL ? path : "state in memory")) == NULL) {
-		e = err_set(m, ERR_NOMEM, "state database: out of memory");
-		goto fail;
-	}
+	db->path = mem_text(path != NULL ? path : "state in memory");
 	db->memory = path == NULL;
 	db->events_keep = events_keep;
 	e = read_boot_id(db->boot_id, sizeof(db->boot_id), m);
@@ -689,8 +670,7 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 		goto fail;
 	if (sqlite3_open_v2(db->memory ? ":memory:" : path, &db->sql,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		e = db->sql != NULL ? db_err(db, m)
-				    : err_set(m, ERR_NOMEM, "%s: out of memory", db->path);
+		e = db_err(db, m);
 	else if (sqlite3_db_readonly(db->sql, "main") != 0)
 		e = err_set(m, ERR_PERM, "%s: the state database is read-only", path);
 	if (e == ERR_OK)
@@ -705,7 +685,7 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	return ERR_OK;
 fail:
 	/* What cannot be used is left as it was, for who looks into it. */
-	if (db != NULL && db->sql != NULL)
+	if (db->sql != NULL)
 		(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	store_db_close(db);
 	return e;
@@ -722,10 +702,4 @@ store_db_close(struct store_db *db)
 		log_warn("%s: %s", db->path, sqlite3_errmsg(db->sql));
 	free(db->path);
 	free(db);
-}
-
-const char *
-store_db_boot_id(const struct store_db *db)
-{
-	return db->boot_id;
 }

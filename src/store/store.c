@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/table.h"
 #include "base/thread.h"
 #include "src/store/db.h"
@@ -84,9 +85,7 @@ cmd_ended(struct store_cmd *c, enum err e, const struct errmsg *m)
 	c->err = e;
 	if (e == ERR_OK)
 		return;
-	c->why = malloc(sizeof(*c->why));
-	if (c->why != NULL)
-		*c->why = *m;
+	c->why = mem_copy(m, sizeof(*m));
 }
 
 /* Does somebody wait for its result?  The others are tried again. */
@@ -275,7 +274,7 @@ deliver(struct store *s)
 	STAILQ_CONCAT(&done, &s->done);
 	pthread_mutex_unlock(&s->lock);
 	while ((c = STAILQ_FIRST(&done)) != NULL) {
-		const char *why = c->why != NULL ? c->why->text : c->err != ERR_OK ? err_str(c->err) : "";
+		const char *why = c->why != NULL ? c->why->text : "";
 
 		STAILQ_REMOVE_HEAD(&done, link);
 		if (c->read_done != NULL)
@@ -351,9 +350,7 @@ cmd_new(enum store_cmd_kind kind, const char ***strings, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		size += (*strings[i] != NULL ? strlen(*strings[i]) : 0) + 1;
-	c = calloc(1, size);
-	if (c == NULL)
-		return NULL;
+	c = mem_zero(1, size);
 	c->kind = kind;
 	at = (char *)(c + 1);
 	for (size_t i = 0; i < n; i++) {
@@ -365,44 +362,16 @@ cmd_new(enum store_cmd_kind kind, const char ***strings, size_t n)
 	return c;
 }
 
-/* Out of memory for a command: its caller still gets the completion, from the loop. */
-struct lost {
-	store_done_cb done;
-	store_events_cb read_done;
-	void *arg;
-};
-
-static void
-lost_cb(evutil_socket_t fd, short what, void *arg)
+/* A command about one unit; NULL: about all. */
+static struct store_cmd *
+cmd_about(enum store_cmd_kind kind, const char *owner)
 {
-	struct lost *l = arg;
+	const char *copy = owner;
+	const char **strings[] = { &copy };
+	struct store_cmd *c = cmd_new(kind, strings, owner != NULL);
 
-	(void)fd;
-	(void)what;
-	if (l->read_done != NULL)
-		l->read_done(ERR_NOMEM, "out of memory for events", NULL, 0, l->arg);
-	else
-		l->done(ERR_NOMEM, "out of memory for the state", l->arg);
-	free(l);
-}
-
-static void
-cmd_lost(struct store *s, store_done_cb done, store_events_cb read_done, void *arg)
-{
-	static const struct timeval now = { 0, 0 };
-	struct lost *l;
-
-	log_warn("out of memory for the state");
-	if (done == NULL && read_done == NULL)
-		return;
-	l = malloc(sizeof(*l));
-	if (l == NULL)
-		fatal("out of memory for the state's completion");
-	l->done = done;
-	l->read_done = read_done;
-	l->arg = arg;
-	if (event_base_once(s->base, -1, EV_TIMEOUT, lost_cb, l, &now) != 0)
-		fatal("out of memory for the state's completion");
+	c->unit.owner = copy;
+	return c;
 }
 
 static void
@@ -425,14 +394,9 @@ store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, 
 {
 	struct store_unit copy = *u;
 	const char **strings[] = { &copy.owner, &copy.state, &copy.uuid, &copy.driver, &copy.image, &copy.last_error, &copy.console, &copy.identity };
-	struct store_cmd *c;
+	struct store_cmd *c = cmd_new(STORE_CMD_PUT, strings, sizeof(strings) / sizeof(strings[0]));
 
 	touch_drop(s, u->owner);
-	c = cmd_new(STORE_CMD_PUT, strings, sizeof(strings) / sizeof(strings[0]));
-	if (c == NULL) {
-		cmd_lost(s, done, NULL, arg);
-		return;
-	}
 	c->unit = copy;
 	post_one(s, c, done, arg);
 }
@@ -441,17 +405,10 @@ void
 store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns)
 {
 	struct store_cmd *c = table_find(&s->touches, owner, strlen(owner));
-	const char *copy = owner;
-	const char **strings[] = { &copy };
 
 	if (c == NULL) {
-		c = cmd_new(STORE_CMD_TOUCH, strings, 1);
-		if (c == NULL) {
-			cmd_lost(s, NULL, NULL, NULL);
-			return;
-		}
-		c->unit.owner = copy;
-		table_set(&s->touches, copy, strlen(copy), c);
+		c = cmd_about(STORE_CMD_TOUCH, owner);
+		table_set(&s->touches, c->unit.owner, strlen(owner), c);
 	}
 	c->unit.last_activity_ns = last_activity_ns;
 	c->unit.deadline_ns = deadline_ns;
@@ -464,18 +421,8 @@ store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, 
 void
 store_unit_delete(struct store *s, const char *owner, store_done_cb done, void *arg)
 {
-	const char *copy = owner;
-	const char **strings[] = { &copy };
-	struct store_cmd *c;
-
 	touch_drop(s, owner);
-	c = cmd_new(STORE_CMD_DELETE, strings, 1);
-	if (c == NULL) {
-		cmd_lost(s, done, NULL, arg);
-		return;
-	}
-	c->unit.owner = copy;
-	post_one(s, c, done, arg);
+	post_one(s, cmd_about(STORE_CMD_DELETE, owner), done, arg);
 }
 
 static uint64_t
@@ -503,10 +450,6 @@ store_event_add(struct store *s, const struct store_event *ev)
 	if (queued > LIMIT_STORE_PENDING)
 		return;
 	c = cmd_new(STORE_CMD_EVENT, strings, 3);
-	if (c == NULL) {
-		cmd_lost(s, NULL, NULL, NULL);
-		return;
-	}
 	c->event = copy;
 	if (c->event.time_us == 0)
 		c->event.time_us = wall_us();
@@ -522,15 +465,8 @@ store_event_add(struct store *s, const struct store_event *ev)
 void
 store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg)
 {
-	const char *copy = unit;
-	const char **strings[] = { &copy };
-	struct store_cmd *c = cmd_new(STORE_CMD_READ, strings, unit != NULL);
+	struct store_cmd *c = cmd_about(STORE_CMD_READ, unit);
 
-	if (c == NULL) {
-		cmd_lost(s, NULL, cb, arg);
-		return;
-	}
-	c->unit.owner = copy;
 	c->limit = limit == 0 ? 100 : limit < LIMIT_EVENTS_READ ? limit : LIMIT_EVENTS_READ;
 	c->read_done = cb;
 	post_one(s, c, NULL, arg);
@@ -566,15 +502,14 @@ post_changes(struct store *s, struct store_cmds *changes)
 	post_all(s, changes, n);
 }
 
-enum err
+void
 store_addresses_set(struct store *s, const struct store_address *list, size_t n, uint64_t now_s,
     const struct store_names *names)
 {
 	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
-	enum err e = store_addresses_update(s->addresses, list, n, now_s, names, &changes);
 
+	store_addresses_update(s->addresses, list, n, now_s, names, &changes);
 	post_changes(s, &changes);
-	return e;
 }
 
 void
@@ -583,8 +518,7 @@ store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, co
 	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
 
 	for (unsigned i = 0; i < n; i++)
-		if (store_addresses_used(s->addresses, &addrs[i], owner, &changes) != ERR_OK)
-			log_warn("out of memory: an address that was handed out is not noted");
+		store_addresses_used(s->addresses, &addrs[i], owner, &changes);
 	post_changes(s, &changes);
 }
 
@@ -594,10 +528,8 @@ store_address_forget(struct store *s, const struct msg_addr *addr)
 	struct store_cmds changes = STAILQ_HEAD_INITIALIZER(changes);
 	enum err e = store_addresses_forget(s->addresses, addr, &changes);
 
-	if (e == ERR_NOMEM)
-		log_warn("out of memory: a forgotten address comes back with the next start");
 	post_changes(s, &changes);
-	return e == ERR_MISSING ? e : ERR_OK;
+	return e;
 }
 
 void
@@ -606,19 +538,7 @@ store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb eac
 	store_addresses_list(s->addresses, now_s, each, arg);
 }
 
-static enum err
-address_loaded(const struct store_address_row *row, void *arg)
-{
-	return store_addresses_add(arg, row);
-}
-
 /* ---- opening and closing ---- */
-
-const char *
-store_boot_id(const struct store *s)
-{
-	return store_db_boot_id(s->db);
-}
 
 void
 store_stats_get(struct store *s, struct store_stats *st)
@@ -643,10 +563,8 @@ start_thread(struct store *s, struct errmsg *m)
 static struct store *
 store_alloc(struct event_base *base)
 {
-	struct store *s = calloc(1, sizeof(*s));
+	struct store *s = mem_zero(1, sizeof(*s));
 
-	if (s == NULL)
-		return NULL;
 	s->base = base;
 	s->efd = -1;
 	STAILQ_INIT(&s->events);
@@ -670,23 +588,21 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 	*store = NULL;
 	if (conf == NULL)
 		conf = &usual;
-	if (s == NULL)
-		return err_set(m, ERR_NOMEM, "state database: out of memory");
 	e = store_db_open(path, conf->events_keep != 0 ? conf->events_keep : STORE_EVENTS_KEEP, &s->db, m);
 	if (e != ERR_OK)
 		goto out;
 	s->addresses = store_addresses_new(conf->address_hold_s);
-	s->timer = evtimer_new(base, timer_cb, s);
+	s->timer = mem_must(evtimer_new(base, timer_cb, s));
 	s->efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->efd < 0)
+	if (s->efd < 0) {
 		e = err_sys(m, "eventfd");
-	else if ((s->wakeup = event_new(base, s->efd, EV_READ | EV_PERSIST, wakeup_cb, s)) == NULL || s->addresses == NULL ||
-	    s->timer == NULL || event_add(s->wakeup, NULL) != 0)
-		e = err_set(m, ERR_NOMEM, "state database: out of memory");
-	if (e == ERR_OK)
-		e = store_db_addresses(s->db, address_loaded, s->addresses, m);
-	if (e == ERR_OK)
-		store_addresses_sort(s->addresses, (uint64_t)time(NULL));
+		goto out;
+	}
+	s->wakeup = mem_must(event_new(base, s->efd, EV_READ | EV_PERSIST, wakeup_cb, s));
+	if (event_add(s->wakeup, NULL) != 0)
+		fatal("store: out of memory for an event");
+	e = store_db_addresses(s->db, s->addresses, m);
+	store_addresses_sort(s->addresses, (uint64_t)time(NULL));
 	if (e == ERR_OK)
 		e = start_thread(s, m);
 	if (e == ERR_OK)

@@ -106,21 +106,17 @@ enum err store_address_check(const struct store *s, const struct msg_addr *addr,
  * use and is not claimed counts as removed at now_s. `names` NULL: every owner of the list is a
  * unit, and no other.
  */
-enum err store_addresses_set(struct store *s, const struct store_address *list, size_t n,
+void store_addresses_set(struct store *s, const struct store_address *list, size_t n,
     uint64_t now_s, const struct store_names *names);
 
 /* The addresses were handed out under their owner's name. */
-void
-store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
+void store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
 
 /* Forgets that somebody had this address ("told otherwise"); ERR_MISSING: nobody had. */
 enum err store_address_forget(struct store *s, const struct msg_addr *addr);
 
 /* Each row, by address. */
 void store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb each, void *arg);
-
-/* This boot's id as in /proc/sys/kernel/random/boot_id. */
-const char *store_boot_id(const struct store *s);
 
 /* Rows and events waiting to be written, commits done and failed; for `status` and tests. */
 #define STORE_FAILING 400

@@ -28,7 +28,6 @@ holds_settle(struct warden *w, struct report *r)
 {
 	struct claims c = { .conf = w->gen->conf, .set = w->gen->mappings, .g = w->gen, .r = r,
 		.held = held, .arg = w };
-	enum err e;
 
 	holds_note_use(w);
 	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
@@ -42,9 +41,7 @@ holds_settle(struct warden *w, struct report *r)
 	}
 	w->refused_units = 0;
 	claims_make(&c);
-	e = store_addresses_set(w->store, c.list, c.n, (uint64_t)time(NULL), &c.names);
-	if (e != ERR_OK)
-		log_warn("addresses in use could not be noted: %s", err_str(e));
+	store_addresses_set(w->store, c.list, c.n, (uint64_t)time(NULL), &c.names);
 	claims_clear(&c);
 }
 
