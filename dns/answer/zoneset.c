@@ -50,8 +50,8 @@ dns_mapped_unref(struct dns_mapped *map)
 }
 
 /*
- * Not a base/table: a name's hash goes on from that of the name above, so that a query hashes each of
- * its labels once for all suffixes.
+ * Not a base/table: a name's hash goes on from that of the name above, so that a query hashes each
+ * of its labels once for all suffixes.
  */
 static uint64_t
 origin_hash(const struct dns_zoneset *set, const struct zone_head *z)

@@ -54,7 +54,8 @@ edit(uint8_t *zimage, size_t good_size, const uint8_t *data, size_t size)
 			*at = (uint8_t)(*at + data[3]);
 			break;
 		default:
-			memmove(at, zimage + data[3], (size_t)(zimage + good_size - at) < 4 ? 1 : 4);
+			memmove(at, zimage + data[3],
+			    (size_t)(zimage + good_size - at) < 4 ? 1 : 4);
 		}
 	}
 }

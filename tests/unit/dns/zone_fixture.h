@@ -1,4 +1,7 @@
-/* zone_fixture: a zone from text, compiled and bound, and answers from it as text, read back by ldns. */
+/*
+ * zone_fixture: a zone from text, compiled and bound, and answers from it as text, read back by
+ * ldns.
+ */
 #ifndef TESTS_ZONE_FIXTURE_H
 #define TESTS_ZONE_FIXTURE_H
 
@@ -49,9 +52,13 @@ fixture_dir(char dir[64])
 	assert_non_null(mkdtemp(dir));
 }
 
-/* Compiles zone text; -1 when it fails.  The findings, one per line and without the directory, are in `found`, with `warnings` those, too. */
+/*
+ * Compiles zone text; -1 when it fails.  The findings, one per line and without the directory, are
+ * in `found`, with `warnings` those, too.
+ */
 static inline int
-fixture_check(const char *origin, const char *text, const char *units, bool warnings, char *found, size_t size)
+fixture_check(const char *origin, const char *text, const char *units, bool warnings, char *found,
+    size_t size)
 {
 	char dir[64], path[128], upath[128], line[1400];
 	struct report r;
@@ -107,7 +114,8 @@ fixture_add(struct fixture *f, const char *origin, const char *text)
 	dns_zoneset_free(f->set);
 	for (uint32_t i = 0; i < 16; i++)
 		f->numbers[i] = 100 + i;
-	assert_int_equal(dns_zoneset_new(f->maps, f->n, f->rows, f->n, f->numbers, 16, &f->set, &m), ERR_OK);
+	assert_int_equal(dns_zoneset_new(f->maps, f->n, f->rows, f->n, f->numbers, 16, &f->set, &m),
+	    ERR_OK);
 }
 
 static inline void
@@ -140,7 +148,8 @@ fixture_query(uint8_t *wire, const char *name, uint16_t type)
 }
 
 static inline size_t
-fixture_put_section(char *text, size_t used, size_t size, const char *label, const ldns_rr_list *list)
+fixture_put_section(char *text, size_t used, size_t size, const char *label,
+    const ldns_rr_list *list)
 {
 	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
 		char *rr = ldns_rr2str(ldns_rr_list_rr(list, i));
@@ -158,15 +167,15 @@ fixture_put_section(char *text, size_t used, size_t size, const char *label, con
 static inline void
 fixture_text(const uint8_t *wire, size_t len, char *text, size_t size)
 {
-	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
-		"NOTAUTH" };
+	static const char *const rcodes[] = { "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+		"NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH" };
 	ldns_pkt *p = NULL;
 	size_t used;
 
 	assert_int_equal(ldns_wire2pkt(&p, wire, len), LDNS_STATUS_OK);
 	assert_true(ldns_pkt_get_rcode(p) < sizeof(rcodes) / sizeof(rcodes[0]));
-	used = (size_t)snprintf(text, size, "%s%s%s\n", rcodes[ldns_pkt_get_rcode(p)], ldns_pkt_aa(p) ? " aa" : "",
-	    ldns_pkt_tc(p) ? " tc" : "");
+	used = (size_t)snprintf(text, size, "%s%s%s\n", rcodes[ldns_pkt_get_rcode(p)],
+	    ldns_pkt_aa(p) ? " aa" : "", ldns_pkt_tc(p) ? " tc" : "");
 	used = fixture_put_section(text, used, size, "an", ldns_pkt_answer(p));
 	used = fixture_put_section(text, used, size, "ns", ldns_pkt_authority(p));
 	(void)fixture_put_section(text, used, size, "ar", ldns_pkt_additional(p));
@@ -175,7 +184,8 @@ fixture_text(const uint8_t *wire, size_t len, char *text, size_t size)
 
 /* Builds the answer to a parsed query and compares; returns the unit. */
 static inline uint32_t
-fixture_answer(struct fixture *f, bool tcp, const struct dns_query *q, const char *nsid, const char *expected)
+fixture_answer(struct fixture *f, bool tcp, const struct dns_query *q, const char *nsid,
+    const char *expected)
 {
 	static uint8_t buf[DNS_MESSAGE_MAX];
 	const struct dns_reply_conf conf = { .udp_payload = 1232, .nsid = nsid };
@@ -191,7 +201,8 @@ fixture_answer(struct fixture *f, bool tcp, const struct dns_query *q, const cha
 
 /* Asks over UDP (or TCP), perhaps with DO, and compares; returns the unit. */
 static inline uint32_t
-fixture_ask_with(struct fixture *f, bool tcp, bool dnssec_ok, const char *name, uint16_t type, const char *expected)
+fixture_ask_with(struct fixture *f, bool tcp, bool dnssec_ok, const char *name, uint16_t type,
+    const char *expected)
 {
 	uint8_t wire[300];
 	struct dns_query q;

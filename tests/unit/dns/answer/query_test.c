@@ -100,7 +100,8 @@ malformed(void **state)
 static void
 authority(void **state)
 {
-	static const uint8_t soa[] = "\300\20\0\6\0\1\0\0\0\0\0\26\0\0" "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0";
+	static const uint8_t soa[] =
+	    "\300\20\0\6\0\1\0\0\0\0\0\26\0\0" "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0";
 	uint8_t wire[512];
 	size_t len = fixture_query(wire, "example.test", DNS_T_IXFR);
 	struct dns_query q;
@@ -137,7 +138,8 @@ edns(void **state)
 	len = query_edns(wire, 0, "\0\12\0\7abcdefg", 11);
 	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* a cookie of no lawful length */
 	len = query_edns(wire, 0, "\0\12\0\20abcdefg", 11);
-	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);       /* an option that leaves the OPT */
+	/* an option that leaves the OPT */
+	expect(wire, len, DNS_PARSED_ERROR, DNS_R_FORMERR);
 	len = query_edns(wire, 0, NULL, 0);
 	memcpy(wire + len, wire + len - 11, 11);
 	wire[11] = 2;
@@ -340,7 +342,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(well_formed), cmocka_unit_test(malformed), cmocka_unit_test(authority), cmocka_unit_test(edns), cmocka_unit_test(errors),
+		cmocka_unit_test(well_formed), cmocka_unit_test(malformed),
+		cmocka_unit_test(authority), cmocka_unit_test(edns), cmocka_unit_test(errors),
 		cmocka_unit_test(tsig), cmocka_unit_test(malformed_tsig),
 		cmocka_unit_test(tsig_that_does_not_fit),
 	};

@@ -36,7 +36,8 @@ address(const char *text)
 }
 
 static bool
-check(const struct dns_cookie_secrets *s, const char *cookie, const char *client, uint32_t now_s, const char *reply)
+check(const struct dns_cookie_secrets *s, const char *cookie, const char *client, uint32_t now_s,
+    const char *reply)
 {
 	uint8_t in[40], out[DNS_COOKIE_LEN], want[DNS_COOKIE_LEN];
 	struct msg_addr a = address(client);
@@ -54,22 +55,30 @@ the_examples_of_the_rfc(void **state)
 
 	(void)state;
 	from_hex("e5e973e5a6b2a43f48e7dc849e37bfcf", s.secret[0]);
-	/* A.1: a new client; again before the cookie is old; A.2: after 40 minutes it gets a new one */
-	assert_false(check(&s, "2464c4abcf10c957", "198.51.100.100", 1559731985, "2464c4abcf10c957010000005cf79f111f8130c3eee29480"));
-	assert_true(check(&s, "2464c4abcf10c957010000005cf79f111f8130c3eee29480", "198.51.100.100", 1559733785,
+	/*
+	 * A.1: a new client; again before the cookie is old; A.2: after 40 minutes it gets a new
+	 * one
+	 */
+	assert_false(check(&s, "2464c4abcf10c957", "198.51.100.100", 1559731985,
 	    "2464c4abcf10c957010000005cf79f111f8130c3eee29480"));
-	assert_true(check(&s, "2464c4abcf10c957010000005cf79f111f8130c3eee29480", "198.51.100.100", 1559734385,
-	    "2464c4abcf10c957010000005cf7a871d4a564a1442aca77"));
-	/* A.3: reserved bits are hashed as they come; in the RFC it comes after two hours, which is too late */
-	assert_true(check(&s, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", "203.0.113.203", 1559727985,
-	    "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"));
-	assert_false(check(&s, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", "203.0.113.203", 1559734700,
-	    "fc93fc62807ddb86010000005cf7a9acf73a7810aca2381e"));
+	assert_true(check(&s, "2464c4abcf10c957010000005cf79f111f8130c3eee29480", "198.51.100.100",
+	    1559733785, "2464c4abcf10c957010000005cf79f111f8130c3eee29480"));
+	assert_true(check(&s, "2464c4abcf10c957010000005cf79f111f8130c3eee29480", "198.51.100.100",
+	    1559734385, "2464c4abcf10c957010000005cf7a871d4a564a1442aca77"));
+	/*
+	 * A.3: reserved bits are hashed as they come; in the RFC it comes after two hours, which is
+	 * too late
+	 */
+	assert_true(check(&s, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", "203.0.113.203",
+	    1559727985, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5"));
+	assert_false(check(&s, "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5", "203.0.113.203",
+	    1559734700, "fc93fc62807ddb86010000005cf7a9acf73a7810aca2381e"));
 	/* A.4: IPv6, a secret that was rolled */
 	s.n = 2;
 	from_hex("445536bcd2513298075a5d379663c962", s.secret[0]);
 	from_hex("dd3bdf9344b678b185a6f5cb60fca715", s.secret[1]);
-	assert_true(check(&s, "22681ab97d52c298010000005cf7c57926556bd0934c72f8", "2001:db8:220:1:59de:d0f4:8769:82b8", 1559741961,
+	assert_true(check(&s, "22681ab97d52c298010000005cf7c57926556bd0934c72f8",
+	    "2001:db8:220:1:59de:d0f4:8769:82b8", 1559741961,
 	    "22681ab97d52c298010000005cf7c609a6bb79d16625507a"));
 }
 

@@ -33,7 +33,8 @@
 #define OPT_EDE 15
 
 const struct fixture_conf fixture_defaults = {
-	.workers = 1, .held_per_unit = 1000, .held_total = 5000, .tcp_clients = 100, .tcp_idle_ms = 60000,
+	.workers = 1, .held_per_unit = 1000, .held_total = 5000, .tcp_clients = 100,
+	.tcp_idle_ms = 60000,
 };
 
 /* ---- the zone ---- */
@@ -50,7 +51,9 @@ zone_compile(uint32_t serial)
 	assert_true(fd >= 0);
 	f = fdopen(fd, "w");
 	assert_non_null(f);
-	fprintf(f, "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster %u 1h 15m 1w 30\n NS ns\nns A 10.77.0.1\nplain A 10.77.0.2\n", serial);
+	fprintf(f,
+	    "$ORIGIN example.test.\n$TTL 60\n@ SOA ns hostmaster %u 1h 15m 1w 30\n NS ns\n"
+	    "ns A 10.77.0.1\nplain A 10.77.0.2\n", serial);
 	for (unsigned i = 0; i < UNITS; i++)
 		fprintf(f, "u%u A 10.77.0.%u\n_jitsu.u%u TXT \"image=hello\"\n", i, 10 + i, i);
 	for (unsigned i = 0; i < 20; i++)
@@ -106,7 +109,8 @@ fixture_commit(struct fixture *f, uint32_t serial)
 
 	zimage.zimage.id = f->next_zimage++;
 	zimage.zimage.zones = 1;
-	rows.row = (struct msg_binding){ .zimage = zimage.zimage.id, .zone = 0, .nunits = UNITS, .first_unit = 0 };
+	rows.row = (struct msg_binding){ .zimage = zimage.zimage.id, .zone = 0, .nunits = UNITS,
+	    .first_unit = 0 };
 	zone_numbers(fd, rows.numbers);
 	assert_int_equal(memfd_create_open("bindings", &bindings, &m), ERR_OK);
 	assert_int_equal(write(bindings, &rows, sizeof(rows)), sizeof(rows));
@@ -151,7 +155,10 @@ bind_one(const struct fixture *f, int family, int type, bool shared)
 	return fd;
 }
 
-/* A network of our own, where it is allowed: there nobody takes a port between our choice and our use of it. */
+/*
+ * A network of our own, where it is allowed: there nobody takes a port between our choice and our
+ * use of it.
+ */
 static void
 own_network(void)
 {
@@ -241,9 +248,12 @@ fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret)
 	memset(m.dns_tune.cookie_secret[0], secret, MSG_COOKIE_SECRET);
 	if (f->conf.proxied) {
 		m.dns_tune.proxies = 2;
-		m.dns_tune.proxy[0].first = (struct msg_addr){ .family = 4, .bytes = { 127, 0, 0, 1 } };
-		m.dns_tune.proxy[0].last = (struct msg_addr){ .family = 4, .bytes = { 127, 0, 0, 2 } };
-		m.dns_tune.proxy[1].first = m.dns_tune.proxy[1].last = (struct msg_addr){ .family = 6, .bytes = { [15] = 1 } };
+		m.dns_tune.proxy[0].first = (struct msg_addr){ .family = 4,
+			.bytes = { 127, 0, 0, 1 } };
+		m.dns_tune.proxy[0].last = (struct msg_addr){ .family = 4,
+			.bytes = { 127, 0, 0, 2 } };
+		m.dns_tune.proxy[1].first = m.dns_tune.proxy[1].last =
+			(struct msg_addr){ .family = 6, .bytes = { [15] = 1 } };
 	}
 	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);
 }
@@ -251,7 +261,8 @@ fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret)
 static void
 send_setup(struct fixture *f)
 {
-	struct msg hello = { .type = MSG_HELLO }, conf = { .type = MSG_DNS_CONF }, board = { .type = MSG_BOARD };
+	struct msg hello = { .type = MSG_HELLO }, conf = { .type = MSG_DNS_CONF },
+		board = { .type = MSG_BOARD };
 	struct errmsg m;
 	int fds[3];
 
@@ -388,10 +399,12 @@ static bool
 is_repeated(struct fixture *f, const struct msg *m)
 {
 	const unsigned most = sizeof(f->wakes) / sizeof(f->wakes[0]);
-	struct fixture_wake w = { .worker = m->wake.worker, .unit = m->unit, .arrived_ns = m->time_ns };
+	struct fixture_wake w = { .worker = m->wake.worker, .unit = m->unit,
+		.arrived_ns = m->time_ns };
 
 	for (unsigned i = 0; i < f->nwakes && i < most; i++)
-		if (f->wakes[i].worker == w.worker && f->wakes[i].unit == w.unit && f->wakes[i].arrived_ns == w.arrived_ns)
+		if (f->wakes[i].worker == w.worker && f->wakes[i].unit == w.unit &&
+		    f->wakes[i].arrived_ns == w.arrived_ns)
 			return !f->repeated;
 	f->wakes[f->nwakes++ % most] = w;
 	return false;
@@ -429,7 +442,8 @@ connect_to(const struct fixture *f, const char *host, int type)
 	assert_true(fd >= 0);
 	if (six)
 		assert_int_equal(inet_pton(AF_INET6, host, &in6.sin6_addr), 1);
-	rc = six ? connect(fd, (struct sockaddr *)&in6, sizeof(in6)) : connect(fd, (struct sockaddr *)&in, sizeof(in));
+	rc = six ? connect(fd, (struct sockaddr *)&in6, sizeof(in6))
+	    : connect(fd, (struct sockaddr *)&in, sizeof(in));
 	assert_int_equal(rc, 0);
 	return fd;
 }
@@ -450,7 +464,8 @@ size_t
 fixture_query(uint8_t *buf, uint16_t id, const char *name, uint16_t qtype)
 {
 	const uint8_t tail[] = { 7, 'e', 'x', 'a', 'm', 'p', 'l', 'e', 4, 't', 'e', 's', 't', 0,
-		(uint8_t)(qtype >> 8), (uint8_t)qtype, 0, 1, 0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0 };
+		(uint8_t)(qtype >> 8), (uint8_t)qtype, 0, 1, 0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0,
+		    0 };
 	const uint8_t head[12] = { (uint8_t)(id >> 8), (uint8_t)id, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1 };
 	size_t len = strlen(name);
 
@@ -482,11 +497,13 @@ fixture_send_tcp(int fd, uint16_t id, const char *name, uint16_t qtype)
 }
 
 void
-fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code, const void *data, size_t len)
+fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code,
+    const void *data, size_t len)
 {
 	uint8_t buf[512];
 	size_t n = fixture_query(buf, id, name, qtype);
-	const uint8_t head[] = { 0, (uint8_t)(len + 4), (uint8_t)(code >> 8), (uint8_t)code, 0, (uint8_t)len };
+	const uint8_t head[] = { 0, (uint8_t)(len + 4), (uint8_t)(code >> 8), (uint8_t)code, 0,
+		(uint8_t)len };
 
 	assert_true(len < 200);
 	memcpy(buf + n - 2, head, sizeof(head));

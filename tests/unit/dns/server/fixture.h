@@ -1,7 +1,8 @@
 /*
  * fixture: a DNS process under test, and the test in the warden's place.
  *
- * The process is a fork that runs dns_main with real sockets on loopback; the zone is compiled from text.  Every failure is a cmocka failure.
+ * The process is a fork that runs dns_main with real sockets on loopback; the zone is compiled from
+ * text.  Every failure is a cmocka failure.
  */
 #ifndef TESTS_SERVER_FIXTURE_H
 #define TESTS_SERVER_FIXTURE_H
@@ -13,7 +14,10 @@
 #include "base/board.h"
 #include "base/msg.h"
 
-/* For what must come, however busy the machine is; and a hold that does not run out while a test runs. */
+/*
+ * For what must come, however busy the machine is; and a hold that does not run out while a test
+ * runs.
+ */
 #define FIXTURE_PATIENCE_MS 30000
 #define FIXTURE_HOLD_MS 60000
 
@@ -60,20 +64,28 @@ void fixture_start(struct fixture *f, const struct fixture_conf *conf);
 /* Closes the channel and expects exit 0. */
 void fixture_stop(struct fixture *f);
 
-/* Sends the settings that may change: the rate of wakes, and one cookie secret of 16 bytes `secret`. */
+/*
+ * Sends the settings that may change: the rate of wakes, and one cookie secret of 16 bytes
+ * `secret`.
+ */
 void fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret);
 
 /* Sends the zone again, with `serial`; *committed messages follow. */
 void fixture_commit(struct fixture *f, uint32_t serial);
 
-/* The number of the unit at `owner` in example.test; every unit sleeps at first with hold FIXTURE_HOLD_MS. */
+/*
+ * The number of the unit at `owner` in example.test; every unit sleeps at first with hold
+ * FIXTURE_HOLD_MS.
+ */
 uint32_t fixture_unit(const char *owner);
-void fixture_board(struct fixture *f, uint32_t unit, uint16_t answer, uint16_t ede, uint32_t hold_ms);
+void fixture_board(struct fixture *f, uint32_t unit, uint16_t answer, uint16_t ede,
+    uint32_t hold_ms);
 void fixture_woken(struct fixture *f, uint32_t unit, uint32_t result, uint32_t ede);
 
 /*
- * The next message of that type within `ms`; others are skipped and counted in *skipped (may be NULL).  False: none came.  A MSG_WAKE that repeats
- * one is skipped, too, unless f->repeated: each second brings one for what is still held.
+ * The next message of that type within `ms`; others are skipped and counted in *skipped (may be
+ * NULL).  False: none came.  A MSG_WAKE that repeats one is skipped, too, unless f->repeated: each
+ * second brings one for what is still held.
  */
 bool fixture_expect(struct fixture *f, uint16_t type, int ms, struct msg *m, unsigned *skipped);
 
@@ -85,13 +97,17 @@ int fixture_tcp(const struct fixture *f, const char *host);
 size_t fixture_query(uint8_t *buf, uint16_t id, const char *name, uint16_t qtype);
 void fixture_send(int fd, uint16_t id, const char *name, uint16_t qtype);
 /* The same with an EDNS option. */
-void fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code, const void *data, size_t len);
+void fixture_send_option(int fd, uint16_t id, const char *name, uint16_t qtype, uint16_t code,
+    const void *data, size_t len);
 /* The option of the reply, NULL when there is none; its length in *len. */
 const uint8_t *fixture_option(const struct fixture_reply *r, uint16_t code, size_t *len);
 /* The same in a TCP frame. */
 void fixture_send_tcp(int fd, uint16_t id, const char *name, uint16_t qtype);
 
-/* The sum over the process's threads of the number behind `key` in /proc/PID/task/TID/status, read in `base`; *threads may be NULL. */
+/*
+ * The sum over the process's threads of the number behind `key` in /proc/PID/task/TID/status, read
+ * in `base`; *threads may be NULL.
+ */
 uint64_t fixture_status(const struct fixture *f, const char *key, int base, unsigned *threads);
 
 /* False: none began within `ms`. */

@@ -48,7 +48,8 @@ seen_report(void *arg, const struct hold_report *r)
 	seen.report[seen.reports++ % KEPT] = *r;
 }
 
-static const struct hold_ops ops = { .answer = seen_answer, .wake = seen_wake, .report = seen_report };
+static const struct hold_ops ops = { .answer = seen_answer, .wake = seen_wake,
+	.report = seen_report };
 
 static struct hold *
 table(uint32_t per_unit, uint32_t total)
@@ -245,7 +246,9 @@ what_is_not_held_is_asked_for(void **state)
 	hold_free(h);
 }
 
-/* Without any query the table falls silent after the time in which a wake is not asked for twice. */
+/*
+ * Without any query the table falls silent after the time in which a wake is not asked for twice.
+ */
 static void
 nothing_stays_due(void **state)
 {
@@ -361,7 +364,8 @@ a_flood_of_wakes_is_paced(void **state)
 	assert_int_equal(seen.wakes, LIMIT_WAKES_WINDOW);
 	for (uint64_t now_ns = T0; now_ns < T0 + 2950 * MS; now_ns += MS) {
 		hold_tick(h, now_ns);
-		assert_true(seen.wakes <= (now_ns - T0 + 100 * MS) / (100 * MS) * LIMIT_WAKES_WINDOW);
+		assert_true(seen.wakes <=
+		    (now_ns - T0 + 100 * MS) / (100 * MS) * LIMIT_WAKES_WINDOW);
 	}
 	for (unsigned k = 0; k < seen.wakes; k++)
 		asked[seen.woken[k]] = true;
@@ -371,7 +375,9 @@ a_flood_of_wakes_is_paced(void **state)
 	hold_free(h);
 }
 
-/* Whose hold runs out before its turn comes, or who is not held at all, is asked for all the same. */
+/*
+ * Whose hold runs out before its turn comes, or who is not held at all, is asked for all the same.
+ */
 static void
 a_flood_that_is_not_held_is_asked_for(void **state)
 {
@@ -387,7 +393,8 @@ a_flood_that_is_not_held_is_asked_for(void **state)
 	assert_int_equal(seen.wakes, LIMIT_WAKES_WINDOW);
 	for (uint64_t now_ns = T0; now_ns < T0 + 950 * MS; now_ns += MS) {
 		hold_tick(h, now_ns);
-		assert_true(seen.wakes <= (now_ns - T0 + 100 * MS) / (100 * MS) * LIMIT_WAKES_WINDOW);
+		assert_true(seen.wakes <=
+		    (now_ns - T0 + 100 * MS) / (100 * MS) * LIMIT_WAKES_WINDOW);
 	}
 	assert_int_equal(seen.answers, 1000);
 	for (unsigned k = 0; k < seen.wakes; k++)
@@ -408,7 +415,8 @@ too_long_is_not_held_but_asked_for(void **state)
 	static const struct dns_peer peer;
 	static uint8_t wire[LIMIT_HELD_QUERY + 1];
 	struct hold *h = table(10, 10);
-	struct hold_request r = { .unit = 5, .hold_ms = 1000, .now_ns = T0, .peer = &peer, .wire = wire, .len = sizeof(wire) };
+	struct hold_request r = { .unit = 5, .hold_ms = 1000, .now_ns = T0, .peer = &peer,
+		.wire = wire, .len = sizeof(wire) };
 
 	(void)state;
 	assert_int_equal(hold_add(h, &r), ERR_LIMIT);
@@ -424,7 +432,10 @@ too_long_is_not_held_but_asked_for(void **state)
 	hold_free(h);
 }
 
-/* Random use against the invariants: each query is answered once, and not after its deadline's tick. */
+/*
+ * Random use against the invariants: each query is answered once, and not after its deadline's
+ * tick.
+ */
 static void
 random_use(void **state)
 {

@@ -20,7 +20,8 @@
 #define COOKIE 10
 #define PATIENCE FIXTURE_PATIENCE_MS
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
-#define V4(transport, extra) SIGNATURE "\x21" transport "\0" extra "\xc6\x33\x64\x07\xcb\0\x71\1\x12\x34\0\x35"
+#define V4(transport, extra) \
+	SIGNATURE "\x21" transport "\0" extra "\xc6\x33\x64\x07\xcb\0\x71\1\x12\x34\0\x35"
 #define V4_CLIENT "\xc6\x33\x64\x07"
 
 static struct fixture f;
@@ -45,7 +46,9 @@ parse(const char *bytes, size_t len, struct proxy_header *h)
 static void
 headers(void **state)
 {
-	static const char v6[] = SIGNATURE "\x21\x22\0\x24\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1\0\2";
+	static const char v6[] =
+	    SIGNATURE "\x21\x22\0\x24" "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x05"
+	    "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\1\0\2";
 	struct proxy_header h;
 
 	(void)state;
@@ -78,13 +81,17 @@ headers(void **state)
 		assert_int_equal(parse(copy, sizeof(v6) - 1, &h), PROXY_BAD);
 		assert_int_equal(parse(copy, len + 1, &h), len == 13 ? PROXY_MORE : PROXY_BAD);
 	}
-	assert_int_equal(PARSE(V4("\x11", "\x0b"), &h), PROXY_BAD);           /* too short for its family */
-	assert_int_equal(PARSE(V4("\x10", "\x0c"), &h), PROXY_BAD);           /* an address without a transport */
+	/* too short for its family */
+	assert_int_equal(PARSE(V4("\x11", "\x0b"), &h), PROXY_BAD);
+	/* an address without a transport */
+	assert_int_equal(PARSE(V4("\x10", "\x0c"), &h), PROXY_BAD);
 	assert_int_equal(PARSE(V4("\x01", "\x0c"), &h), PROXY_BAD);
 	assert_int_equal(PARSE(V4("\x13", "\x0c"), &h), PROXY_BAD);
 	assert_int_equal(PARSE(V4("\x41", "\x0c"), &h), PROXY_BAD);
-	assert_int_equal(PARSE(SIGNATURE "\x22\x11\0\0", &h), PROXY_BAD);     /* an unknown command */
-	assert_int_equal(PARSE(SIGNATURE "\x21\x11\xff\xff", &h), PROXY_BAD); /* longer than anybody sends */
+	/* an unknown command */
+	assert_int_equal(PARSE(SIGNATURE "\x22\x11\0\0", &h), PROXY_BAD);
+	/* longer than anybody sends */
+	assert_int_equal(PARSE(SIGNATURE "\x21\x11\xff\xff", &h), PROXY_BAD);
 }
 
 static void

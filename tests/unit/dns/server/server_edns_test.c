@@ -52,8 +52,8 @@ cookies_are_given_and_recognised(void **state)
 {
 	uint8_t cookie[DNS_COOKIE_LEN], again[DNS_COOKIE_LEN];
 	const char *hosts[] = { "127.0.0.1", "::1" };
-	const uint8_t bare[] = { 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 12, 0, COOKIE, 0, 8,
-		'c', 'l', 'i', 'e', 'n', 't', 'i', 'd' };
+	const uint8_t bare[] = { 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0,
+		0, 12, 0, COOKIE, 0, 8, 'c', 'l', 'i', 'e', 'n', 't', 'i', 'd' };
 	size_t len;
 
 	(void)state;
@@ -70,7 +70,8 @@ cookies_are_given_and_recognised(void **state)
 		fixture_send_option(fd, 3, "plain", A, COOKIE, cookie, sizeof(cookie));
 		assert_true(fixture_recv(fd, PATIENCE, &reply));
 		assert_int_equal(reply.ancount, 1);
-		assert_memory_not_equal(fixture_option(&reply, COOKIE, &len), cookie, sizeof(cookie));
+		assert_memory_not_equal(fixture_option(&reply, COOKIE, &len), cookie,
+		    sizeof(cookie));
 		/* no question: only the cookie is wanted */
 		assert_int_equal(send(fd, bare, sizeof(bare), 0), sizeof(bare));
 		assert_true(fixture_recv(fd, PATIENCE, &reply));
@@ -99,7 +100,9 @@ cookies_are_given_and_recognised(void **state)
 	fixture_stop(&f);
 }
 
-/* Six wakes a minute for all workers; then who proves no address is sent to TCP, and nobody else. */
+/*
+ * Six wakes a minute for all workers; then who proves no address is sent to TCP, and nobody else.
+ */
 static void
 too_many_wakes_send_udp_to_tcp(void **state)
 {
@@ -201,7 +204,8 @@ keepalive_is_for_tcp(void **state)
 	for (unsigned data = 0; data <= 2; data += 2) {
 		n = fixture_query(frame + 2, 3, "plain", A);
 		frame[2 + n - 1] = (uint8_t)(4 + data);   /* RDLENGTH of the OPT */
-		memcpy(frame + 2 + n, (const uint8_t[]){ 0, KEEPALIVE, 0, (uint8_t)data, 1, 1 }, 4 + data);
+		memcpy(frame + 2 + n, (const uint8_t[]){ 0, KEEPALIVE, 0, (uint8_t)data, 1, 1 },
+		    4 + data);
 		n += 4 + data;
 		frame[1] = (uint8_t)n;
 		assert_int_equal(send(fd, frame, n + 2, 0), n + 2);

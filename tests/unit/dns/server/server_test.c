@@ -155,7 +155,8 @@ holds_200(unsigned workers)
 		assert_true(m.time_ns <= clock_now_ns() && m.time_ns > begin_ns);
 		assert_true(m.wake.worker < workers);
 		/* each worker asks once, and again after a second */
-		assert_true(wakes[m.wake.worker]++ <= (clock_now_ns() - begin_ns) / HOLD_ASK_AGAIN_NS);
+		assert_true(wakes[m.wake.worker]++ <=
+		    (clock_now_ns() - begin_ns) / HOLD_ASK_AGAIN_NS);
 	} while (fixture_expect(&f, MSG_WAKE, 100, &m, NULL));
 	assert_false(fixture_recv(fds[0], 10, &reply));
 	fixture_board(&f, unit, BOARD_NOW, 0, HOLD);
@@ -345,7 +346,8 @@ reloads(unsigned workers)
 	fixture_send(fds[0], 1, "nope", A);
 	assert_true(fixture_recv(fds[0], PATIENCE, &reply));
 	assert_int_equal(reply.rcode, 3);
-	assert_non_null(memmem(reply.wire, reply.len, "\0\0\0\x15", 4));   /* serial 21 in the SOA */
+	/* serial 21 in the SOA */
+	assert_non_null(memmem(reply.wire, reply.len, "\0\0\0\x15", 4));
 	for (unsigned i = 0; i < 8; i++)
 		close(fds[i]);
 	fixture_stop(&f);
@@ -442,7 +444,10 @@ nonsense_gets_an_error_or_silence(void **state)
 	fixture_stop(&f);
 }
 
-/* Every thread has dropped everything, and the process still does its work: a reload, a held query, a connection. */
+/*
+ * Every thread has dropped everything, and the process still does its work: a reload, a held query,
+ * a connection.
+ */
 static void
 it_works_confined(void **state)
 {
@@ -477,7 +482,9 @@ it_works_confined(void **state)
 	fixture_stop(&f);
 }
 
-/* No timer stays behind: after a held query and a connection are done with, no thread runs at all. */
+/*
+ * No timer stays behind: after a held query and a connection are done with, no thread runs at all.
+ */
 static void
 an_idle_process_sleeps(void **state)
 {

@@ -220,7 +220,10 @@ an_unsure_wake_gives_no_address(void **state)
 	stop();
 }
 
-/* What counts is what the board says when a query can be held no longer, here since another takes its place. */
+/*
+ * What counts is what the board says when a query can be held no longer, here since another takes
+ * its place.
+ */
 static void
 what_is_sure_at_the_end_counts(void **state)
 {

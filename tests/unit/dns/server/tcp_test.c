@@ -145,7 +145,10 @@ wait_held(uint64_t n)
 	assert_int_equal(held(), n);
 }
 
-/* More of one connection's queries wait than it may have: the rest stays in the socket until some are answered. */
+/*
+ * More of one connection's queries wait than it may have: the rest stays in the socket until some
+ * are answered.
+ */
 static void
 held_queries_of_a_connection_are_bounded(void **state)
 {
@@ -173,7 +176,9 @@ held_queries_of_a_connection_are_bounded(void **state)
 	fixture_stop(&f);
 }
 
-/* Sends as much as goes without waiting for long; *rest bytes of the last frame could not be sent. */
+/*
+ * Sends as much as goes without waiting for long; *rest bytes of the last frame could not be sent.
+ */
 static uint32_t
 send_without_reading(int fd, uint8_t *frame, size_t len, size_t *rest)
 {
@@ -198,7 +203,10 @@ send_without_reading(int fd, uint8_t *frame, size_t len, size_t *rest)
 	}
 }
 
-/* A client that sends and does not read is stopped; when it reads, nothing is missing.  Others are served meanwhile. */
+/*
+ * A client that sends and does not read is stopped; when it reads, nothing is missing.  Others are
+ * served meanwhile.
+ */
 static void
 a_slow_reader_stops_itself_only(void **state)
 {
@@ -281,7 +289,8 @@ idle_connections_are_closed(void **state)
 	waits = fixture_tcp(&f, "127.0.0.1");
 	fixture_send_tcp(waits, 1, "u1", A);   /* for longer than that: not idle */
 	/* a trickle of bytes is no activity */
-	while (send(fd, "\1", 1, MSG_NOSIGNAL) == 1 && !is_closed(fd) && clock_now_ms() < start_ms + PATIENCE)
+	while (send(fd, "\1", 1, MSG_NOSIGNAL) == 1 && !is_closed(fd) &&
+	    clock_now_ms() < start_ms + PATIENCE)
 		(void)nanosleep(&pause, NULL);
 	assert_true(is_closed(fd));
 	assert_true(clock_now_ms() - start_ms >= 195);

@@ -6,11 +6,13 @@
 #include "tests/unit/dns/zone_fixture.h"
 
 static const char zone_text[] =
-    "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.0.1\nns NSEC www A\nwww A 10.0.0.2\nwww AAAA fd00::2\nwww MX 1 ns\n"
+    "$TTL 60\n@ SOA ns h 1 2 3 4 30\n@ NS ns\nns A 10.0.0.1\nns NSEC www A\nwww A 10.0.0.2\n"
+    "www AAAA fd00::2\nwww MX 1 ns\n"
     "alias CNAME www\nold DNAME new\nsub NS ns.sub\nns.sub A 10.0.0.3\n*.w TXT x\n";
 
 static const char *const names[] = {
-	"example.test", "ns.example.test", "www.example.test", "alias.example.test", "x.old.example.test", "x.sub.example.test",
+	"example.test", "ns.example.test", "www.example.test", "alias.example.test",
+	"x.old.example.test", "x.sub.example.test",
 	"ns.sub.example.test", "a.b.w.example.test", "none.example.test", "example.test",
 };
 
@@ -23,7 +25,8 @@ static void
 zimage_make(struct zimage *zimage)
 {
 	char found[1024];
-	int fd = fixture_compile("example.test", zone_text, "_jitsu.www TXT k=v\n", found, sizeof(found));
+	int fd = fixture_compile("example.test", zone_text, "_jitsu.www TXT k=v\n", found,
+	    sizeof(found));
 	const void *map;
 	struct errmsg m;
 
@@ -57,7 +60,8 @@ ask_all(struct dns_mapped *map)
 	struct fixture f = { .n = 0 };
 	struct errmsg m;
 	static uint8_t buf[DNS_MESSAGE_MAX];
-	static const uint16_t types[] = { DNS_T_A, DNS_T_AAAA, DNS_T_MX, DNS_T_SOA, DNS_T_NS, DNS_T_ANY, DNS_T_DS, DNS_T_RRSIG };
+	static const uint16_t types[] = { DNS_T_A, DNS_T_AAAA, DNS_T_MX, DNS_T_SOA, DNS_T_NS,
+		DNS_T_ANY, DNS_T_DS, DNS_T_RRSIG };
 	struct dns_reply_conf conf = { .udp_payload = 1232 };
 	struct dns_reply r = { .buf = buf, .cap = sizeof(buf) };
 	struct dns_query q;
@@ -140,7 +144,8 @@ damaged(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(whole), cmocka_unit_test(cut), cmocka_unit_test(damaged) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(whole), cmocka_unit_test(cut),
+		cmocka_unit_test(damaged) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

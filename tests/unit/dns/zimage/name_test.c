@@ -71,7 +71,8 @@ under(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(lower), cmocka_unit_test(length), cmocka_unit_test(under) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(lower), cmocka_unit_test(length),
+		cmocka_unit_test(under) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,7 @@
-/* process_test: the child for one load, over a real channel: confined, with includes through its parent. */
+/*
+ * process_test: the child for one load, over a real channel: confined, with includes through its
+ * parent.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -80,7 +83,8 @@ text_fd(const char *text)
 }
 
 static void
-child_zone(const struct child *c, uint32_t index, const char *origin, const char *text, const char *units)
+child_zone(const struct child *c, uint32_t index, const char *origin, const char *text,
+    const char *units)
 {
 	struct msg msg = { .type = MSG_ZONE };
 	int fds[2] = { text_fd(text), units != NULL ? text_fd(units) : -1 };
@@ -168,7 +172,10 @@ compiles(void **state)
 	dns_zimage_close(zimage);
 }
 
-/* Zones that were named early, an include that is granted and one that is not, another zone named in between. */
+/*
+ * Zones that were named early, an include that is granted and one that is not, another zone named
+ * in between.
+ */
 static void
 asks_for_includes(void **state)
 {
@@ -305,7 +312,8 @@ signed_zone(void **state)
 
 	(void)state;
 	for (int i = 0; i < 500; i++)
-		at += (size_t)snprintf(text + at, sizeof(text) - at, "n%03d A 10.0.0.2\nn%03d NSEC n%03d A NSEC\n", i, i, i + 1);
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+		    "n%03d A 10.0.0.2\nn%03d NSEC n%03d A NSEC\n", i, i, i + 1);
 	assert_true(at < sizeof(text));
 	child_start(&c);
 	child_run(&c);

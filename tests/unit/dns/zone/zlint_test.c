@@ -22,27 +22,43 @@ name_servers(void **state)
 	(void)state;
 	expect(HEAD, "");
 	expect("$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n NS ns\n",
-	    "zone:3: warning: example.test: its NS record names ns.example.test, which has no A or AAAA record\n");
-	expect("$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n NS ns\nns CNAME b\nb A 10.0.0.1\n", "zone:3: warning: example.test: its NS record names ns.example.test, "
+	    "zone:3: warning: example.test: its NS record names ns.example.test, which has no A or "
+	    "AAAA record\n");
+	expect("$TTL 60\n@ SOA ns h 1 1h 15m 1w 30\n NS ns\nns CNAME b\nb A 10.0.0.1\n",
+	    "zone:3: warning: example.test: its NS record names ns.example.test, "
 	    "which is an alias (CNAME)");
-	expect(HEAD "sub NS a\n NS ns.sub\na AAAA ::1\n", "zone:6: warning: sub.example.test: its NS record names ns.sub.example.test, which is inside of the delegation");
-	expect(HEAD "@ NS 192.0.2.1\n", "zone:5: warning: example.test: its NS record names 192.0.2.1.example.test, which looks like an address");
+	expect(HEAD "sub NS a\n NS ns.sub\na AAAA ::1\n",
+	    "zone:6: warning: sub.example.test: its NS record names ns.sub.example.test, which is "
+	    "inside of the delegation");
+	expect(HEAD "@ NS 192.0.2.1\n",
+	    "zone:5: warning: example.test: its NS record names 192.0.2.1.example.test, which "
+	    "looks like an address");
 	expect(HEAD "@ NS 192.0.2.1.\n", "names 192.0.2.1, which looks like an address");
-	expect(HEAD "*.w NS ns\n", "zone:5: warning: *.w.example.test is a delegation at a wildcard");
-	/* Glue, a name server elsewhere, one in another delegation, at a wildcard, and at the name itself. */
+	expect(HEAD "*.w NS ns\n",
+	    "zone:5: warning: *.w.example.test is a delegation at a wildcard");
+	/*
+	 * Glue, a name server elsewhere, one in another delegation, at a wildcard, and at the name
+	 * itself.
+	 */
 	expect(HEAD "sub NS ns.sub\n NS ns.elsewhere.\nNS.sub A 10.0.0.2\n", "");
 	expect(HEAD "one NS ns.two\ntwo NS NS.two\nns.two AAAA ::2\n", "");
-	expect(HEAD "sub NS a.w\n*.w A 10.0.0.2\nself NS self\nself A 10.0.0.3\n@ NS deep.self\n", "");
+	expect(HEAD "sub NS a.w\n*.w A 10.0.0.2\nself NS self\nself A 10.0.0.3\n@ NS deep.self\n",
+	    "");
 }
 
 static void
 hosts(void **state)
 {
 	(void)state;
-	expect(HEAD "a MX 10 ns\n MX 20 mail\n", "zone:6: warning: a.example.test: its MX record names mail.example.test, which has no A or AAAA record");
+	expect(HEAD "a MX 10 ns\n MX 20 mail\n",
+	    "zone:6: warning: a.example.test: its MX record names mail.example.test, which has no "
+	    "A or AAAA record");
 	expect(HEAD "a MX 10 192.0.2.1\n", "which looks like an address");
-	expect(HEAD "_s._tcp SRV 0 0 80 www\nwww CNAME ns\n", "its SRV record names www.example.test, which is an alias");
-	expect(HEAD "a MX 0 .\nb MX 1 mail.elsewhere.\nc SRV 0 0 0 .\nd MX 1 NS\ne MX 1 host.sub\nsub NS ns\n", "");
+	expect(HEAD "_s._tcp SRV 0 0 80 www\nwww CNAME ns\n",
+	    "its SRV record names www.example.test, which is an alias");
+	expect(
+	    HEAD "a MX 0 .\nb MX 1 mail.elsewhere.\nc SRV 0 0 0 .\nd MX 1 NS\ne MX 1 host.sub\n"
+	    "sub NS ns\n", "");
 	expect(HEAD "a MX 1 x.y.w\n*.w A 10.0.0.2\nb MX 1 1.2.3\n1.2.3 A 10.0.0.3\n", "");
 }
 
@@ -50,8 +66,10 @@ static void
 places(void **state)
 {
 	(void)state;
-	expect(HEAD "d DNAME elsewhere.\nx.y.d A 10.0.0.2\n", "zone:6: warning: x.y.d.example.test is below a DNAME and never served");
-	expect(HEAD "_jitsu.www CNAME ns\n", "zone:5: warning: _jitsu.www.example.test: a mapping is a TXT record");
+	expect(HEAD "d DNAME elsewhere.\nx.y.d A 10.0.0.2\n",
+	    "zone:6: warning: x.y.d.example.test is below a DNAME and never served");
+	expect(HEAD "_jitsu.www CNAME ns\n",
+	    "zone:5: warning: _jitsu.www.example.test: a mapping is a TXT record");
 	expect(HEAD "ns TXT image=a\n_jitsu.ns TXT image=a\n", "");
 }
 
@@ -123,12 +141,15 @@ static void
 ttls(void **state)
 {
 	char found[256];
-	int fd = fixture_compile("example.test", HEAD "a A 10.0.0.2\na 30 A 10.0.0.3\nb MX 1 none\n", NULL, found, sizeof(found));
+	int fd = fixture_compile("example.test",
+	    HEAD "a A 10.0.0.2\na 30 A 10.0.0.3\nb MX 1 none\n", NULL, found, sizeof(found));
 
 	(void)state;
 	close(fd);
 	assert_string_equal(found, "");   /* a load does not ask */
-	expect(HEAD "a A 10.0.0.2\na 30 A 10.0.0.3\n", "zone:6: warning: TTL 30, where records of the same name and type before it have 60; all are served with 30");
+	expect(HEAD "a A 10.0.0.2\na 30 A 10.0.0.3\n",
+	    "zone:6: warning: TTL 30, where records of the same name and type before it have 60; "
+	    "all are served with 30");
 	expect(HEAD "a A 10.0.0.2\na 90 A 10.0.0.3\n", "have 60; all are served with 60");
 	expect(HEAD "a A 10.0.0.2\na 90 TXT x\n", "");
 }

@@ -47,10 +47,14 @@ static void
 leaves(void **state)
 {
 	static const char *const entries[] = {
-		"", " ", " A 10.0.0.1", "@ A 10.0.0.1", "* A 10.0.0.1", "www", "www ", "www A", "www A ", "www A 10.0.0", "www A 10.0.0.256",
-		"www A 10.0.0.01", "www A 10.0.0.1 ", "www A 10.0.0.1 x", "www A 10.0.0.1.2", "www a 10.0.0.1", "www CH A 10.0.0.1", "www 1h A 10.0.0.1",
-		"www 9999999999 A 10.0.0.1", "www IN 60 A 10.0.0.1", "www AAAA 10.0.0.1", "www AAAA 2001:db8::1 x", "www AAAA ", "www TXT x",
-		"w\\119w A 10.0.0.1", "w..x A 10.0.0.1", ".www A 10.0.0.1", ". A 10.0.0.1", "www A \\# 4 0a000001", "www A 1000.0.0.1",
+		"", " ", " A 10.0.0.1", "@ A 10.0.0.1", "* A 10.0.0.1", "www", "www ", "www A",
+		"www A ", "www A 10.0.0", "www A 10.0.0.256",
+		"www A 10.0.0.01", "www A 10.0.0.1 ", "www A 10.0.0.1 x", "www A 10.0.0.1.2",
+		"www a 10.0.0.1", "www CH A 10.0.0.1", "www 1h A 10.0.0.1",
+		"www 9999999999 A 10.0.0.1", "www IN 60 A 10.0.0.1", "www AAAA 10.0.0.1",
+		"www AAAA 2001:db8::1 x", "www AAAA ", "www TXT x",
+		"w\\119w A 10.0.0.1", "w..x A 10.0.0.1", ".www A 10.0.0.1", ". A 10.0.0.1",
+		"www A \\# 4 0a000001", "www A 1000.0.0.1",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa A 10.0.0.1",
 	};
 	struct zquick q;
@@ -86,7 +90,8 @@ lengths(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(takes), cmocka_unit_test(leaves), cmocka_unit_test(lengths) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(takes), cmocka_unit_test(leaves),
+		cmocka_unit_test(lengths) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
