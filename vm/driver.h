@@ -1,5 +1,5 @@
 /*
- * driver: what a kind of VM must offer to the pool in host.c.  Not included outside vm/.
+ * driver: what a kind of VM must offer to vm/host.  Not included outside vm/.
  *
  * Every function but open and close runs on a driver thread and may block up to its deadline; one at a time per VM.  `struct vm` begins a
  * driver's own structure.  A driver that needs something per thread (libxl contexts) keeps it in thread-local storage and gives it
@@ -15,7 +15,7 @@
 struct vm_driver;
 struct vm_reporter;
 
-/* What host.c keeps of every VM; a driver embeds it first in its own structure.  The host reads it while no operation runs. */
+/* What vm/host keeps of every VM; a driver embeds it first in its own structure.  The host reads it while no operation runs. */
 struct vm {
 	struct vm_uuid uuid;
 	const struct vm_driver *driver;
@@ -72,8 +72,6 @@ struct vm_driver {
 	 * found out in the background; again when it is not known yet.  NULL: there is no such thing.
 	 */
 	void (*prepare)(void *ctx, enum vm_accel accel);
-	/* On the loop; opens files, starts nothing. */
-	enum err (*check)(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 	/* After an error nothing is left behind and *vm stays NULL; out->text may have the hypervisor's words. */
 	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 	/*
@@ -122,6 +120,6 @@ struct vm_driver {
 };
 
 extern const struct vm_driver vm_driver_qemu;
-extern const struct vm_driver vm_driver_xen;   /* defined where JITSU_XEN is */
+extern const struct vm_driver vm_driver_xen;   /* where JITSU_XEN is defined */
 
 #endif

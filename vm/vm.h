@@ -137,9 +137,6 @@ void vm_host_free(struct vm_host *host);
 /* Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or machine has no such driver. */
 enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps, struct errmsg *m);
 
-/* Checks what can be known without running it (kernel readable by the VM's user, accelerator, machine options): for start-up warnings and `jitsu check`. */
-enum err vm_spec_check(struct vm_host *host, const struct vm_spec *spec, struct errmsg *m);
-
 /*
  * Such VMs may be started soon: what their starts must know of this host and takes long to find out (whether KVM
  * works) is found out now, in the background, so that no wake has to.  Cheap when it is known.

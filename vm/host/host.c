@@ -1,4 +1,4 @@
-/* host: the public operations, the drivers, adoption, and messages from driver threads; host_entry.c decides what is done when. */
+/* host: the public operations, the drivers, and adoption; entry.c decides what is done when. */
 #include "vm/host/host.h"
 
 #include <stdarg.h>
@@ -18,51 +18,6 @@ static const struct vm_driver *const drivers[] = {
 #endif
 };
 _Static_assert(sizeof(drivers) / sizeof(drivers[0]) <= HOST_DRIVERS, "raise HOST_DRIVERS");
-
-/* ---- messages from driver threads ---- */
-
-struct log_job {
-	struct pool_job pj;
-	struct vm_reporter *reporter;
-	struct vm_uuid uuid;
-	char text[1024];
-};
-
-static void
-log_done(struct pool_job *pj)
-{
-	struct log_job *j = (struct log_job *)pj;
-	struct vm_host *h = j->reporter->host;
-	struct vm_event ev = { .kind = VM_EVENT_LOG, .uuid = j->uuid, .time_ns = clock_now_ns(), .text = j->text, .console = "" };
-
-	h->on_event(&ev, h->arg);
-	free(j);
-}
-
-static void
-log_drop(struct pool_job *pj)
-{
-	free(pj);
-}
-
-void
-vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...)
-{
-	struct log_job *j = calloc(1, sizeof(*j));
-	va_list ap;
-
-	if (j == NULL)
-		return;
-	j->pj.done = log_done;
-	j->pj.drop = log_drop;
-	j->reporter = r;
-	if (uuid != NULL)
-		j->uuid = *uuid;
-	va_start(ap, fmt);
-	vsnprintf(j->text, sizeof(j->text), fmt, ap);
-	va_end(ap);
-	pool_post(r->host->pool, &j->pj);
-}
 
 /* ---- the public operations ---- */
 
@@ -97,15 +52,6 @@ vm_driver_caps(struct vm_host *h, const char *name, unsigned *caps, struct errms
 
 	*caps = e == ERR_OK ? d->driver->caps : 0;
 	return e;
-}
-
-enum err
-vm_spec_check(struct vm_host *h, const struct vm_spec *spec, struct errmsg *m)
-{
-	struct host_driver *d;
-	enum err e = driver_get(h, spec->driver, &d, m);
-
-	return e == ERR_OK ? d->driver->check(d->ctx, spec, m) : e;
 }
 
 void

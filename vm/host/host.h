@@ -1,4 +1,4 @@
-/* host: what host.c and host_entry.c keep.  Only they, and activity.c for the pool, include it. */
+/* host: what the files of this folder share: the table of VMs, their jobs, the drivers. */
 #ifndef VM_HOST_HOST_H
 #define VM_HOST_HOST_H
 
@@ -113,7 +113,7 @@ struct vm_host {
 	struct table entries;      /* by UUID */
 };
 
-/* ---- host_entry.c ---- */
+/* ---- entry.c ---- */
 
 struct host_job *host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg);
 void host_job_free(struct host_job *j);

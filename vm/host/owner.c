@@ -1,40 +1,18 @@
 /* owner: one small file for each VM: the unit's name, its identity and its driver, a line each. */
 #include "vm/host/owner.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "vm/proc/dir.h"
+
 #define OWNER_TEXT (LIMIT_NAME_TEXT + VM_IDENTITY + OWNER_DRIVER + 3)
-
-static enum err
-dir_open(const char *above, int *fd, struct errmsg *m)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	*fd = -1;
-	if ((size_t)snprintf(path, sizeof(path), "%s/owners", above) >= sizeof(path))
-		return err_set(m, ERR_RANGE, "directory %s: the path is too long", above);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return err_sys(m, "directory %s", path);
-	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*fd < 0)
-		return err_sys(m, "directory %s", path);
-	if (fstat(*fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
-		return ERR_OK;
-	close(*fd);
-	*fd = -1;
-	return err_set(m, ERR_PERM,
-	    "directory %s must belong to uid %u and be writable for nobody else", path,
-	    (unsigned)geteuid());
-}
 
 void
 owner_dirs_close(struct owner_dirs *d)
@@ -147,49 +125,38 @@ owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner 
 	return text_parse(text, o);
 }
 
-static enum err
-dir_list(int dir, struct vm_uuid **list, size_t *n)
+struct uuids {
+	struct vm_uuid *list;
+	size_t n, room;
+};
+
+static void
+uuid_add(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	enum err e = d != NULL ? ERR_OK : ERR_IO;
-	struct dirent *entry;
+	struct uuids *u = arg;
 
-	if (d == NULL && fd >= 0)
-		close(fd);
-	while (e == ERR_OK && (entry = readdir(d)) != NULL) {
-		struct vm_uuid uuid, *grown;
-
-		if (!vm_uuid_parse(entry->d_name, &uuid))
-			continue;
-		grown = reallocarray(*list, *n + 1, sizeof(*grown));
-		if (grown == NULL) {
-			e = ERR_NOMEM;
-			continue;
-		}
-		*list = grown;
-		grown[(*n)++] = uuid;
-	}
-	if (d != NULL)
-		closedir(d);
-	return e;
+	if (rest[0] != '\0')
+		return;
+	u->list = mem_room(u->list, u->n, &u->room, sizeof(*u->list));
+	u->list[u->n++] = *uuid;
 }
 
 enum err
 owner_list(const struct owner_dirs *d, struct vm_uuid **list, size_t *n)
 {
+	struct uuids u = { NULL, 0, 0 };
 	enum err e = ERR_OK;
 
-	*list = NULL;
-	*n = 0;
 	if (d->state_fd >= 0)
-		e = dir_list(d->state_fd, list, n);
+		e = dir_each(d->state_fd, uuid_add, &u, NULL);
 	if (e == ERR_OK && d->run_fd >= 0)
-		e = dir_list(d->run_fd, list, n);
+		e = dir_each(d->run_fd, uuid_add, &u, NULL);
+	*list = u.list;
+	*n = u.n;
 	return e;
 }
 
-/* Copies what only one of the two has; without memory for it, or room, each has what it had. */
+/* Copies what only one of the two has; where that fails, each has what it had. */
 static void
 dirs_settle(const struct owner_dirs *d)
 {
@@ -217,8 +184,8 @@ dirs_settle(const struct owner_dirs *d)
 enum err
 owner_dirs_open(const char *state_dir, const char *run_dir, struct owner_dirs *d, struct errmsg *m)
 {
-	enum err e = dir_open(state_dir, &d->state_fd, m);
-	enum err run = dir_open(run_dir, &d->run_fd, e == ERR_OK ? m : NULL);
+	enum err e = dir_open_in(state_dir, "owners", &d->state_fd, m);
+	enum err run = dir_open_in(run_dir, "owners", &d->run_fd, e == ERR_OK ? m : NULL);
 
 	dirs_settle(d);
 	return e != ERR_OK ? e : run;
@@ -231,9 +198,8 @@ owner_dirs_keep(const struct owner_dirs *d, const char *run_dir)
 	int fd;
 
 	if (d->run_fd < 0 || (fstat(d->run_fd, &st) == 0 && st.st_nlink > 0) ||
-	    dir_open(run_dir, &fd, NULL) != ERR_OK)
+	    dir_open_in(run_dir, "owners", &fd, NULL) != ERR_OK)
 		return;
-	(void)dup3(fd, d->run_fd, O_CLOEXEC);   /* the number stays: other threads have it */
-	close(fd);
+	(void)dir_replace(d->run_fd, fd, NULL);
 	dirs_settle(d);
 }

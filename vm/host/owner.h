@@ -42,8 +42,8 @@ struct owner {
 bool owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner *o);
 
 /*
- * The UUIDs that have a file, some of them twice; *list is malloc'd.  ERR_NOMEM, ERR_IO: nothing is
- * known.
+ * The UUIDs that have a file, some of them twice; *list is malloc'd, even after an error: then not
+ * all are known.
  */
 enum err owner_list(const struct owner_dirs *d, struct vm_uuid **list, size_t *n);
 

@@ -118,15 +118,6 @@ permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, 
 	    device, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), device, device);
 }
 
-enum err
-accel_permitted(const struct vm_host_conf *conf, struct errmsg *m)
-{
-	bool has_group;
-	gid_t group;
-
-	return permitted(KVM_DEVICE, conf, &has_group, &group, m);
-}
-
 static enum err
 proof_file(bool thorough, int *fd, struct errmsg *m)
 {

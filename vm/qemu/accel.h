@@ -66,7 +66,4 @@ void accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char 
  */
 enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
 
-/* The quick part: may the VMs' user open /dev/kvm?  Nothing is started. */
-enum err accel_permitted(const struct vm_host_conf *conf, struct errmsg *m);
-
 #endif

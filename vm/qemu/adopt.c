@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "vm/qemu/args.h"
 
 #define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
@@ -42,21 +43,10 @@ search_add(struct search *s, const struct vm_uuid *uuid)
 {
 	struct found *f;
 
-	if (s->n == s->size) {
-		size_t size = s->size == 0 ? 16 : 2 * s->size;
-		struct found *grown = realloc(s->list, size * sizeof(*grown));
-
-		if (grown == NULL)
-			return NULL;
-		s->list = grown;
-		s->size = size;
-	}
-	f = &s->list[s->n];
+	s->list = mem_room(s->list, s->n, &s->size, sizeof(*s->list));
+	f = &s->list[s->n++];
 	memset(f, 0, sizeof(*f));
 	f->v = qemu_vm_new(s->ctx, uuid, "");
-	if (f->v == NULL)
-		return NULL;
-	s->n++;
 	return f;
 }
 
@@ -71,34 +61,17 @@ search_find(struct search *s, const struct vm_uuid *uuid)
 
 /* ---- directories ---- */
 
-static enum err
-find_dirs(struct search *s, struct errmsg *m)
+static void
+found_dir(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
-	int fd = openat(s->ctx->vms_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum err e = ERR_OK;
-	struct dirent *d;
-	DIR *dir;
+	struct search *s = arg;
+	char name[VM_UUID_TEXT];
 
-	if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
-		e = err_sys(m, "directory %s", s->ctx->vms_path);
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
-	while (e == ERR_OK && (d = readdir(dir)) != NULL) {
-		struct vm_uuid uuid;
-		struct found *f;
-
-		if (!vm_uuid_parse(d->d_name, &uuid))
-			continue;
-		f = search_add(s, &uuid);
-		if (f == NULL)
-			e = err_set(m, ERR_NOMEM, "adoption: out of memory");
-		else
-			f->v->dir_fd = openat(s->ctx->vms_fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	}
-	closedir(dir);
-	return e;
+	if (rest[0] != '\0')
+		return;
+	vm_uuid_text(uuid, name);
+	search_add(s, uuid)->v->dir_fd =
+	    openat(s->ctx->vms_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* ---- processes ---- */
@@ -222,12 +195,11 @@ static enum err
 by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 {
 	DIR *proc = opendir("/proc");
-	enum err e = ERR_OK;
 	struct dirent *d;
 
 	if (proc == NULL)
 		return err_sys(m, "/proc");
-	while (e == ERR_OK && (d = readdir(proc)) != NULL) {
+	while ((d = readdir(proc)) != NULL) {
 		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
 		struct vm_uuid at, named;
 		const char *text;
@@ -243,13 +215,12 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 			s->unsettled = true;
 			continue;
 		}
-		if (f == NULL && (f = search_add(s, &at)) == NULL)
-			e = err_set(m, ERR_NOMEM, "adoption: out of memory");
-		else
-			take_process(f, pid, c);
+		if (f == NULL)
+			f = search_add(s, &at);
+		take_process(f, pid, c);
 	}
 	closedir(proc);
-	return e;
+	return ERR_OK;
 }
 
 /*
@@ -260,12 +231,10 @@ static enum err
 find_processes(struct search *s, struct errmsg *m)
 {
 	uint64_t deadline = clock_now_ns() + EXEC_NS;
-	struct cmdline *c = malloc(sizeof(*c));
+	struct cmdline *c = mem_zero(1, sizeof(*c));
 	bool late;
 	enum err e;
 
-	if (c == NULL)
-		return err_set(m, ERR_NOMEM, "adoption: out of memory");
 	do {
 		late = clock_now_ns() >= deadline;
 		s->unsettled = false;
@@ -314,15 +283,13 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
  * Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others.  One that says nothing is no worse
  * for that: its connection waits where another program's is served before it.
  */
-static enum err
-await_all(struct search *s, struct errmsg *m)
+static void
+await_all(struct search *s)
 {
 	uint64_t deadline = clock_now_ns() + ADOPT_NS, now;
-	struct pollfd *fds = calloc(s->n > 0 ? s->n : 1, sizeof(*fds));
+	struct pollfd *fds = mem_zero(s->n > 0 ? s->n : 1, sizeof(*fds));
 	nfds_t n;
 
-	if (fds == NULL)
-		return err_set(m, ERR_NOMEM, "adoption: out of memory");
 	do {
 		now = clock_now_ns();
 		n = 0;
@@ -340,7 +307,6 @@ await_all(struct search *s, struct errmsg *m)
 	for (size_t i = 0; i < s->n; i++)
 		s->list[i].silent = s->list[i].why == NULL && s->list[i].v->qmp.state != QMP_READY;
 	free(fds);
-	return ERR_OK;
 }
 
 static enum vm_found_state
@@ -393,32 +359,21 @@ report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each,
 	each(&uuid, &f->v->vm, state, f->why != NULL ? f->why : "", arg);
 }
 
+struct saved_search {
+	const struct qemu_ctx *ctx;
+	vm_each_cb each;
+	void *arg;
+};
+
 static void
-report_saved(struct qemu_ctx *ctx, vm_each_cb each, void *arg)
+found_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
-	int fd = openat(ctx->saved_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *d;
+	const struct saved_search *s = arg;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		char name[VM_UUID_TEXT];
-		struct vm_uuid uuid;
-
-		if (strlen(d->d_name) < VM_UUID_TEXT)
-			continue;
-		memcpy(name, d->d_name, VM_UUID_TEXT - 1);
-		name[VM_UUID_TEXT - 1] = '\0';
-		if (!vm_uuid_parse(name, &uuid))
-			continue;
-		if (strcmp(d->d_name + VM_UUID_TEXT - 1, ".state") == 0)
-			each(&uuid, NULL, VM_FOUND_SAVED, "", arg);
-		else if (strcmp(d->d_name + VM_UUID_TEXT - 1, ".part") == 0)
-			(void)unlinkat(ctx->saved_fd, d->d_name, 0);     /* unfinished; at worst it is found again */
-	}
-	if (dir != NULL)
-		closedir(dir);
+	if (strcmp(rest, ".state") == 0)
+		s->each(uuid, NULL, VM_FOUND_SAVED, "", s->arg);
+	else if (strcmp(rest, ".part") == 0)
+		(void)qemu_saved_drop(s->ctx, uuid, rest, NULL);     /* unfinished; found again */
 }
 
 enum err
@@ -428,7 +383,7 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 	uint64_t deadline_ns;
 	enum err e, connected;
 
-	e = find_dirs(&s, m);
+	e = dir_each(s.ctx->vms_fd, found_dir, &s, m);
 	if (e == ERR_OK)
 		e = find_processes(&s, m);
 	for (size_t i = 0; i < s.n && e == ERR_OK; i++) {
@@ -444,7 +399,7 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			f->why = f->m.text;
 	}
 	if (e == ERR_OK)
-		e = await_all(&s, m);
+		await_all(&s);
 	deadline_ns = clock_now_ns() + QEMU_QMP_NS;     /* for the states of all of them */
 	for (size_t i = 0; i < s.n; i++) {
 		if (e == ERR_OK)
@@ -453,7 +408,8 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			qemu_vm_free(&s.list[i].v->vm);
 	}
 	if (e == ERR_OK)
-		report_saved(s.ctx, each, each_arg);
+		(void)dir_each(s.ctx->saved_fd, found_saved,
+		    &(struct saved_search){ s.ctx, each, each_arg }, NULL);
 	free(s.list);
 	return e;
 }

@@ -11,58 +11,21 @@
 #include <unistd.h>
 
 enum err
-qemu_dir_open(const char *path, int *fd, struct errmsg *m)
-{
-	struct stat st;
-	enum err e;
-
-	*fd = -1;
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return err_sys(m, "directory %s", path);
-	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (*fd < 0)
-		return err_sys(m, "directory %s", path);
-	if (fstat(*fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
-		return ERR_OK;
-	e = err_set(m, ERR_PERM, "directory %s must belong to uid %u and be writable for nobody else", path, (unsigned)geteuid());
-	close(*fd);
-	*fd = -1;
-	return e;
-}
-
-static bool
-is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Driver threads may be using the descriptor: it becomes another directory's at once. */
-static enum err
-replace_fd(int old, int fresh, struct errmsg *m)
-{
-	enum err e = dup3(fresh, old, O_CLOEXEC) >= 0 ? ERR_OK : err_sys(m, "directory of VMs");
-
-	close(fresh);
-	return e;
-}
-
-enum err
 qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m)
 {
-	struct stat is, ours;
 	enum err e;
 	int fd;
 
-	if (stat(ctx->vms_path, &is) == 0 && fstat(ctx->vms_fd, &ours) == 0 && is_same(&is, &ours))
+	if (dir_is_at(ctx->vms_fd, AT_FDCWD, ctx->vms_path))
 		return ERR_OK;
 	if (mkdir(ctx->env->conf->run_dir, 0755) != 0 && errno != EEXIST)
 		return err_sys(m, "directory %s", ctx->env->conf->run_dir);
-	e = qemu_dir_open(ctx->vms_path, &fd, m);
+	e = dir_open(ctx->vms_path, &fd, m);
 	if (e != ERR_OK)
 		return e;
 	vm_report_log(ctx->env->reporter, NULL, "%s was removed by somebody: it is made again",
 	    ctx->vms_path);
-	return replace_fd(ctx->vms_fd, fd, m);
+	return dir_replace(ctx->vms_fd, fd, m);
 }
 
 enum err
@@ -70,15 +33,13 @@ qemu_dir_keep(struct qemu_vm *v, struct errmsg *m)
 {
 	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX], pid[64];
 	struct qemu_ctx *ctx = v->ctx;
-	struct stat is, ours;
 	enum err e;
 	int fd;
 
 	vm_uuid_text(&v->vm.uuid, name);
 	if (v->pid <= 0)
 		return ERR_OK;
-	if (v->dir_fd >= 0 && fstatat(ctx->vms_fd, name, &is, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    fstat(v->dir_fd, &ours) == 0 && is_same(&is, &ours))
+	if (dir_is_at(v->dir_fd, ctx->vms_fd, name))
 		return ERR_OK;
 	e = qemu_dir_make(ctx, &v->vm.uuid, &fd, m);
 	if (e != ERR_OK)
@@ -91,7 +52,7 @@ qemu_dir_keep(struct qemu_vm *v, struct errmsg *m)
 	if (e == ERR_OK && v->limits[0] != '\0')
 		e = qemu_dir_write(fd, QEMU_DIR_LIMITS, v->limits, m);
 	if (v->dir_fd >= 0)
-		return replace_fd(v->dir_fd, fd, e == ERR_OK ? m : NULL) != ERR_OK && e == ERR_OK
+		return dir_replace(v->dir_fd, fd, e == ERR_OK ? m : NULL) != ERR_OK && e == ERR_OK
 		    ? ERR_IO
 		    : e;
 	v->dir_fd = fd;

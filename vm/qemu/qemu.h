@@ -1,4 +1,14 @@
-/* qemu: what the parts of the QEMU driver share: driver_qemu.c (operations), qemu_start.c, qemu_save.c, qemu_dir.c, qemu_adopt.c. */
+/*
+ * qemu: what the parts of the QEMU driver share.
+ *
+ *     driver.c  the operations, and the driver's beginning and end
+ *     vm.c      what they have in common: the control socket, the console, the end of a VM
+ *     start.c   from a specification to a running QEMU, cold or from a saved state
+ *     save.c    a VM's state in a file
+ *     adopt.c   VMs of the daemon before
+ *     dir.c     a VM's directory
+ *     handle.c  the way to a control socket without a name
+ */
 #ifndef VM_QEMU_QEMU_H
 #define VM_QEMU_QEMU_H
 
@@ -6,11 +16,13 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
-#include "vm/qemu/accel.h"
-#include "vm/proc/cgroup.h"
 #include "vm/driver.h"
-#include "vm/qemu/qmp.h"
+#include "vm/proc/cgroup.h"
+#include "vm/proc/dir.h"
+#include "vm/proc/ring.h"
 #include "vm/proc/spawn.h"
+#include "vm/qemu/accel.h"
+#include "vm/qemu/qmp.h"
 #include "vm/qemu/tsc.h"
 
 #define QEMU_QMP_NS (LIMIT_QMP_S * NS_PER_S)
@@ -44,44 +56,55 @@ struct qemu_vm {
 	bool acpi;                /* it has a power button */
 	char limits[64];          /* what QEMU_DIR_LIMITS has; "" = nothing */
 	char *shape;              /* see qemu_args_shape; NULL = unknown */
-	char *con;                /* console text read so far, at most LIMIT_CONSOLE_RING */
-	size_t con_len;
+	struct ring con;          /* what was read of its console */
 	bool reaped;
 	struct spawn_end end;
 };
 
-/* An empty one; NULL when out of memory. */
+/* ---- vm.c ---- */
+
+/* An empty one. */
 struct qemu_vm *qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit);
 void qemu_vm_free(struct vm *vm);
 
 /* Connects QMP if it is not connected. */
 enum err qemu_vm_connect(struct qemu_vm *v, struct errmsg *m);
+void qemu_vm_disconnect(struct qemu_vm *v);
+/* To be called when something came from QEMU: whatever it has said, it lives. */
+void qemu_vm_heard(struct qemu_vm *v);
 /* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
 enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m);
 /* The error of a freeze, a thaw or a save: when another program has the control socket, out->kept and the message says so. */
 enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
 enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m);
+/*
+ * Does another program have the one connection that QEMU serves?  Nobody can know on a kernel that
+ * does not tell.
+ */
+bool qemu_vm_is_taken(struct qemu_vm *v);
+enum err qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m);
+/* Reads what the guest has written since, within that time; 0: as qemu_vm_command. */
+enum err qemu_vm_console(struct qemu_vm *v, uint64_t patience_ns, struct errmsg *m);
 /* Copies console and stderr to the outcome. */
 void qemu_vm_tell(struct qemu_vm *v, struct vm_outcome *out);
 /* Kills, reaps, cleans up. */
 enum err qemu_vm_end(struct qemu_vm *v, struct errmsg *m);
 
+/* ---- start.c, save.c, adopt.c: entries of the driver ---- */
+
 enum err qemu_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 enum err qemu_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
-enum err qemu_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 enum err qemu_save(struct vm *vm, struct vm_outcome *out);
 enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
-/* ---- qemu_dir.c: run_dir/vm/UUID/ ---- */
+/* ---- dir.c: run_dir/vm/UUID/ ---- */
 
 #define QEMU_DIR_QMP "qmp"        /* the socket */
 #define QEMU_DIR_CGROUP "cgroup"  /* the cgroups, written before they are made */
 #define QEMU_DIR_LIMITS "limits"  /* of those: "MEMORY_BYTES CPU_PERCENT CPU_WEIGHT\n" */
 #define QEMU_DIR_PID "pid"        /* "PID STARTTIME\n" */
 
-/* Makes a directory that only we may enter, if need be with its parent, and opens it. */
-enum err qemu_dir_open(const char *path, int *fd, struct errmsg *m);
 /* run_dir/vm, made again where somebody has removed it, under the same descriptor. */
 enum err qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m);
 /* Likewise the directory of a VM that runs, with its files; its socket cannot be. */
@@ -96,7 +119,7 @@ enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int di
 /* When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such process. */
 unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
 
-/* ---- qemu_handle.c ---- */
+/* ---- handle.c ---- */
 
 /*
  * What QEMU is given to hold, for when the socket in that directory loses its name; -1 when there
@@ -106,10 +129,13 @@ int qemu_handle_open(int dir_fd);
 /* Connects QMP by it; ERR_MISSING: it holds none. */
 enum err qemu_handle_connect(struct qemu_vm *v, struct errmsg *m);
 
-/* ---- qemu_save.c ---- */
+/* ---- save.c ---- */
 
 /* "UUID.state" and the like. */
 void qemu_saved_name(const struct vm_uuid *uuid, const char *suffix, char *name, size_t size);
+/* Removes one file of a saved state, or all of them; what is missing is no error. */
+enum err qemu_saved_drop(const struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
+    struct errmsg *m);
 enum err qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 /* Waits until a QEMU that was started with -incoming runs. */
 enum err qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m);

@@ -19,16 +19,27 @@ qemu_saved_name(const struct vm_uuid *uuid, const char *suffix, char *name, size
 }
 
 enum err
+qemu_saved_drop(const struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
+    struct errmsg *m)
+{
+	char name[VM_UUID_TEXT + 16];
+
+	qemu_saved_name(uuid, suffix, name, sizeof(name));
+	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT
+	    ? ERR_OK
+	    : err_sys(m, "saved state %s", name);
+}
+
+enum err
 qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m)
 {
 	static const char *const suffixes[] = { ".part", ".shape", ".state" };
-	char name[VM_UUID_TEXT + 16];
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		qemu_saved_name(uuid, suffixes[i], name, sizeof(name));
-		if (unlinkat(ctx->saved_fd, name, 0) != 0 && errno != ENOENT && e == ERR_OK)
-			e = err_sys(m, "saved state %s", name);
+		enum err one = qemu_saved_drop(ctx, uuid, suffixes[i], e == ERR_OK ? m : NULL);
+
+		e = e == ERR_OK ? one : e;
 	}
 	return e;
 }

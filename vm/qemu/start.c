@@ -128,32 +128,6 @@ check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *l
 	return e;
 }
 
-enum err
-qemu_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
-{
-	struct qemu_ctx *ctx = arg;
-	const struct vm_host_conf *conf = ctx->env->conf;
-	struct qemu_run run = { .spec = spec, .qemu = ctx->qemu, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
-	int fds[2] = { -1, -1 };
-	struct qemu_args args;
-	bool linux_guest;
-	enum err e;
-
-	e = qemu_args_build(&run, &args, m);
-	if (e != ERR_OK)
-		return e;
-	qemu_args_clear(&args);
-	e = check_files(conf, spec, &linux_guest, &fds[0], &fds[1], m);
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++)
-		e = vm_bridge_check(spec->nics[i].bridge, m);
-	if (e == ERR_OK && spec->accel == VM_ACCEL_KVM)
-		e = accel_permitted(conf, m);
-	return e;
-}
-
 /* ---- the steps ---- */
 
 static enum err

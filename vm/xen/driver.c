@@ -19,13 +19,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 
 /* xenconsoled refills its pty's 4 KiB when they are read; a guest that writes all the time is cut off. */
 #define CONSOLE_PAUSE_MS 20
 #define CONSOLE_NS (300 * NS_PER_MS)
-
-/* How long a dying domain may take to give its memory back. */
-#define DYING_NS (LIMIT_XEN_DYING_S * NS_PER_S)
 
 /* For a guest to suspend itself, and for all of it. */
 #define SUSPEND_NS (LIMIT_XEN_SUSPEND_S * NS_PER_S)
@@ -33,71 +32,14 @@
 
 /* ---- the driver's own ---- */
 
-struct xen_rest {
-	struct vm_uuid uuid;
-	uint32_t domid;
-	SLIST_ENTRY(xen_rest) link;
-};
-
-static struct xen_rest *
-rest_take(struct xen_ctx *ctx)
-{
-	struct xen_rest *r;
-
-	pthread_mutex_lock(&ctx->rests_lock);
-	r = SLIST_FIRST(&ctx->rests);
-	if (r != NULL)
-		SLIST_REMOVE_HEAD(&ctx->rests, link);
-	pthread_mutex_unlock(&ctx->rests_lock);
-	return r;
-}
-
-static void
-rest_put(struct xen_ctx *ctx, struct xen_rest *r)
-{
-	pthread_mutex_lock(&ctx->rests_lock);
-	SLIST_INSERT_HEAD(&ctx->rests, r, link);
-	pthread_mutex_unlock(&ctx->rests_lock);
-}
-
-void
-xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid)
-{
-	struct xen_rest *r = calloc(1, sizeof(*r));
-
-	if (r == NULL)
-		return;
-	r->uuid = *uuid;
-	r->domid = domid;
-	rest_put(ctx, r);
-}
-
-void
-xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl)
-{
-	struct xen_rest *r;
-
-	while ((r = rest_take(ctx)) != NULL) {
-		if (xen_domain_end(xl, &r->uuid, r->domid, NULL, NULL) != ERR_OK) {
-			rest_put(ctx, r);
-			xen_log_forget();
-			return;     /* what hinders it hinders the others, too */
-		}
-		xen_mark_remove(ctx, &r->uuid);
-		free(r);
-	}
-}
-
 static void
 xen_close(void *arg)
 {
 	struct xen_ctx *ctx = arg;
-	struct xen_rest *r;
 
 	if (ctx == NULL)
 		return;
-	while ((r = rest_take(ctx)) != NULL)
-		free(r);
+	xen_rests_free(ctx);
 	pthread_mutex_destroy(&ctx->rests_lock);
 	xen_events_free(ctx->events);
 	if (ctx->marks_fd >= 0)
@@ -105,19 +47,6 @@ xen_close(void *arg)
 	if (ctx->saved_fd >= 0)
 		close(ctx->saved_fd);
 	free(ctx);
-}
-
-static enum err
-dir_open(const char *above, const char *name, int *fd, struct errmsg *m)
-{
-	char path[PATH_MAX];
-
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", above, name) >= sizeof(path))
-		return err_set(m, ERR_RANGE, "directory %s: the path is too long", above);
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return err_sys(m, "directory %s", path);
-	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return *fd >= 0 ? ERR_OK : err_sys(m, "directory %s", path);
 }
 
 /* "control_d" in capabilities is how the kernel says that this is dom0. */
@@ -165,15 +94,14 @@ child_begins(void)
 		(void)setpriority(PRIO_PROCESS, 0, 0);   /* downwards is always allowed */
 }
 
-static enum err
-children_prepare(struct errmsg *m)
+static void
+children_prepare(void)
 {
 	static bool done;
 
 	if (!done && pthread_atfork(NULL, NULL, child_begins) != 0)
-		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+		fatal("out of memory for the children of libxl");
 	done = true;
-	return ERR_OK;
 }
 
 static enum err
@@ -183,18 +111,17 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 	enum err e;
 
 	*out = NULL;
-	if ((e = is_dom0(m)) != ERR_OK || (e = may_control(m)) != ERR_OK || (e = children_prepare(m)) != ERR_OK)
+	if ((e = is_dom0(m)) != ERR_OK || (e = may_control(m)) != ERR_OK)
 		return e;
-	ctx = calloc(1, sizeof(*ctx));
-	if (ctx == NULL)
-		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
+	children_prepare();
+	ctx = mem_zero(1, sizeof(*ctx));
 	ctx->env = env;
 	ctx->marks_fd = ctx->saved_fd = -1;
 	pthread_mutex_init(&ctx->rests_lock, NULL);
 	SLIST_INIT(&ctx->rests);
-	e = dir_open(env->conf->run_dir, "xen", &ctx->marks_fd, m);
+	e = dir_open_in(env->conf->run_dir, "xen", &ctx->marks_fd, m);
 	if (e == ERR_OK)
-		e = dir_open(env->conf->state_dir, "saved", &ctx->saved_fd, m);
+		e = dir_open_in(env->conf->state_dir, "saved", &ctx->saved_fd, m);
 	if (e == ERR_OK && realpath(env->conf->run_dir, ctx->instance) == NULL)
 		e = err_sys(m, "run directory %s", env->conf->run_dir);
 	if (e == ERR_OK)
@@ -204,91 +131,6 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 	else
 		*out = ctx;
 	return e;
-}
-
-/* ---- one domain ---- */
-
-struct xen_vm *
-xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid)
-{
-	struct xen_vm *v = calloc(1, sizeof(*v));
-
-	if (v == NULL)
-		return NULL;
-	v->vm.uuid = *uuid;
-	v->vm.driver = &vm_driver_xen;
-	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
-	v->vm.watch_fd = v->vm.death_fd = -1;
-	v->vm.answered = true;
-	v->ctx = ctx;
-	v->domid = v->vm.ids.domid = domid;
-	return v;
-}
-
-void
-xen_vm_nics(struct xen_vm *v, libxl_domain_type type)
-{
-	for (unsigned i = 0; i < LIMIT_NICS && type != LIBXL_DOMAIN_TYPE_HVM; i++) {
-		char name[IFNAMSIZ];
-
-		snprintf(name, sizeof(name), "vif%u.%u", v->domid, i);
-		if (if_nametoindex(name) != 0)
-			memcpy(v->vm.ids.nics[i], name, sizeof(name));
-	}
-}
-
-void
-xen_vm_free(struct vm *vm)
-{
-	struct xen_vm *v = (struct xen_vm *)vm;
-
-	if (v == NULL)
-		return;
-	xen_watch_free(v->ctx->events, v->watch);
-	free(v->con);
-	free(v);
-}
-
-enum err
-xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info)
-{
-	int rc;
-
-	libxl_dominfo_init(info);
-	rc = libxl_domain_info(ctx, info, domid);
-	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
-		return ERR_OK;
-	libxl_dominfo_dispose(info);
-	libxl_dominfo_init(info);
-	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
-}
-
-enum err
-xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m)
-{
-	uint64_t until_ns = clock_now_ns() + DYING_NS;
-	libxl_dominfo info;
-	enum err e = xen_vm_info(ctx, uuid, domid, &info);
-	int rc;
-
-	if (e != ERR_OK)
-		return e == ERR_MISSING ? ERR_OK : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
-	if (usec_cpu != NULL)
-		*usec_cpu = (int64_t)(info.cpu_time / 1000);
-	libxl_dominfo_dispose(&info);
-	rc = libxl_domain_destroy(ctx, domid, NULL);
-	if (rc == 0 || rc == ERROR_DOMAIN_NOTFOUND)
-		return ERR_OK;
-	/* After a failed create it may have been on its way out already. */
-	while (xen_vm_info(ctx, uuid, domid, &info) == ERR_OK) {
-		bool dying = info.dying;
-
-		libxl_dominfo_dispose(&info);
-		if (!dying || clock_now_ns() > until_ns)
-			return xen_fail(m, rc, "domain %u cannot be destroyed", domid);
-		(void)poll(NULL, 0, 10);     /* nothing tells when a dying domain is gone */
-	}
-	return ERR_OK;
 }
 
 /* Every operation begins with it: a context, and the domain still being the one we know. */
@@ -312,22 +154,6 @@ begin(struct xen_vm *v, libxl_ctx **ctx, struct errmsg *m)
 
 /* ---- console ---- */
 
-/* Keeps the last LIMIT_CONSOLE_RING bytes: reading the pty consumes it. */
-static void
-console_keep(struct xen_vm *v, const char *text, size_t n)
-{
-	if (v->con == NULL && (v->con = malloc(LIMIT_CONSOLE_RING)) == NULL)
-		return;
-	if (v->con_len + n > LIMIT_CONSOLE_RING) {
-		size_t drop = v->con_len + n - LIMIT_CONSOLE_RING;
-
-		memmove(v->con, v->con + drop, v->con_len - drop);
-		v->con_len -= drop;
-	}
-	memcpy(v->con + v->con_len, text, n);
-	v->con_len += n;
-}
-
 static enum err
 console_read(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
@@ -348,23 +174,9 @@ console_read(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 	}
 	free(path);
 	while (clock_now_ns() < until_ns && poll(&p, 1, CONSOLE_PAUSE_MS) > 0 && (n = read(p.fd, text, sizeof(text))) > 0)
-		console_keep(v, text, (size_t)n);
+		ring_keep(&v->con, text, (size_t)n);
 	close(p.fd);
 	return ERR_OK;
-}
-
-static void
-console_tell(const struct xen_vm *v, struct vm_outcome *out)
-{
-	free(out->text);
-	out->text_len = 0;
-	out->text = malloc(v->con_len + 1);
-	if (out->text == NULL)
-		return;
-	if (v->con_len > 0)
-		memcpy(out->text, v->con, v->con_len);
-	out->text_len = v->con_len;
-	out->text[out->text_len] = '\0';
 }
 
 static enum err
@@ -377,7 +189,7 @@ xen_console(struct vm *vm, struct vm_outcome *out)
 	if (e == ERR_OK)
 		e = console_read(v, ctx, &out->msg);
 	if (e == ERR_OK)
-		console_tell(v, out);
+		ring_tell(&v->con, NULL, 0, out);
 	return e;
 }
 
@@ -462,7 +274,7 @@ xen_stop(struct vm *vm, struct vm_outcome *out)
 		(void)console_read(v, ctx, &unused);     /* its last words, if it had a console */
 	}
 	if (out->text == NULL)
-		console_tell(v, out);
+		ring_tell(&v->con, NULL, 0, out);
 	e = xen_domain_end(ctx, &vm->uuid, v->domid, &out->usec_cpu, &out->msg);
 	if (e != ERR_OK)
 		return e;
@@ -471,27 +283,6 @@ xen_stop(struct vm *vm, struct vm_outcome *out)
 	vm->watch_fd = -1;
 	xen_mark_remove(v->ctx, &vm->uuid);
 	return ERR_OK;
-}
-
-/* ---- saved ---- */
-
-void
-xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size)
-{
-	char text[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, text);
-	snprintf(name, size, "%s%s", text, XEN_SAVED);
-}
-
-enum err
-xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
-{
-	struct xen_ctx *ctx = arg;
-	char name[VM_UUID_TEXT + 16];
-
-	xen_saved_name(uuid, name, sizeof(name));
-	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT ? ERR_OK : err_sys(m, "saved state %s", name);
 }
 
 /* The guest goes on where it suspended itself, if it has got so far; the caller has the failure that led here. */
@@ -592,7 +383,7 @@ xen_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		snprintf(why, whylen, "%s", end_text(&news));
 		if (!news.vanished && begin(v, &ctx, &m) == ERR_OK)
 			(void)console_read(v, ctx, &m);     /* without it there are fewer last lines */
-		console_tell(v, out);
+		ring_tell(&v->con, NULL, 0, out);
 		return VM_WATCH_ENDED;
 	}
 	if (!news.ready || v->ready_told)
@@ -605,7 +396,7 @@ xen_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 static void
 xen_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 {
-	console_tell((struct xen_vm *)vm, out);
+	ring_tell(&((struct xen_vm *)vm)->con, NULL, 0, out);
 	snprintf(why, whylen, "the domain ended");
 }
 
@@ -615,7 +406,6 @@ const struct vm_driver vm_driver_xen = {
 	.open = xen_open,
 	.close = xen_close,
 	.thread_end = xen_thread_end,
-	.check = xen_check,
 	.start = xen_start,
 	.restore = xen_restore,
 	.discard = xen_discard,

@@ -1,110 +1,11 @@
-/* list: the marks of our domains, which of those that run are ours, and what dead ones left behind. */
+/* list: which of the domains that run are ours, and what dead ones left behind. */
 #include "vm/xen/xen.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- marks ---- */
-
-enum err
-xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m)
-{
-	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64];
-	enum err e = ERR_OK;
-	int fd, n;
-
-	e = xen_marks_keep(ctx, m);
-	if (e != ERR_OK)
-		return e;
-	vm_uuid_text(uuid, name);
-	n = snprintf(text, sizeof(text), "%s %u\n%s\n%s\n", mark->running ? "running" : "starting", mark->domid, mark->unit, mark->ready);
-	fd = openat(ctx->marks_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(m, "%s/xen/%s", ctx->instance, name);
-	if (pwrite(fd, text, (size_t)n, 0) != n || ftruncate(fd, n) != 0)
-		e = err_sys(m, "%s/xen/%s", ctx->instance, name);
-	close(fd);
-	return e;
-}
-
-enum err
-xen_marks_keep(void *arg, struct errmsg *m)
-{
-	struct xen_ctx *ctx = arg;
-	char path[PATH_MAX + 8];
-	struct stat is, ours;
-	enum err e = ERR_OK;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/xen", ctx->instance);
-	if (stat(path, &is) == 0 && fstat(ctx->marks_fd, &ours) == 0 && is.st_ino == ours.st_ino &&
-	    is.st_dev == ours.st_dev)
-		return ERR_OK;
-	if ((mkdir(ctx->instance, 0755) != 0 && errno != EEXIST) ||
-	    (mkdir(path, 0700) != 0 && errno != EEXIST))
-		return err_sys(m, "directory %s", path);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(m, "directory %s", path);
-	/* Driver threads may be using the descriptor: it becomes the new directory's at once. */
-	if (dup3(fd, ctx->marks_fd, O_CLOEXEC) < 0)
-		e = err_sys(m, "directory %s", path);
-	close(fd);
-	return e;
-}
-
-enum err
-xen_mark_keep(struct vm *vm, struct errmsg *m)
-{
-	struct xen_vm *v = (struct xen_vm *)vm;
-	char name[VM_UUID_TEXT];
-
-	vm_uuid_text(&vm->uuid, name);
-	if (!v->mark.running || faccessat(v->ctx->marks_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return ERR_OK;
-	return xen_mark_write(v->ctx, &vm->uuid, &v->mark, m);
-}
-
-void
-xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid)
-{
-	char name[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, name);
-	(void)unlinkat(ctx->marks_fd, name, 0);     /* at worst adoption removes it */
-}
-
-static bool
-mark_read(struct xen_ctx *ctx, const struct vm_uuid *uuid, struct xen_mark *mark)
-{
-	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word, *unit, *ready;
-	ssize_t n;
-	int fd;
-
-	memset(mark, 0, sizeof(*mark));
-	vm_uuid_text(uuid, name);
-	fd = openat(ctx->marks_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	word = strsep(&at, "\n");
-	unit = strsep(&at, "\n");
-	ready = strsep(&at, "\n");
-	mark->running = strncmp(word, "running ", 8) == 0;
-	if (strchr(word, ' ') != NULL)
-		mark->domid = (uint32_t)strtoul(strchr(word, ' '), NULL, 10);
-	snprintf(mark->unit, sizeof(mark->unit), "%s", unit != NULL ? unit : "");
-	snprintf(mark->ready, sizeof(mark->ready), "%s", ready != NULL ? ready : "");
-	return true;
-}
 
 /* ---- what a dead domain left in XenStore ---- */
 
@@ -170,29 +71,32 @@ forget_dead(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info
 	free(ids);
 }
 
+/* The domains that there are, for what is decided about each file of ours. */
+struct look {
+	struct xen_ctx *ctx;
+	const libxl_dominfo *info;
+	int n;
+	vm_each_cb each;
+	void *arg;
+};
+
+static bool
+has_uuid(const libxl_dominfo *info, const struct vm_uuid *uuid)
+{
+	return memcmp(libxl_uuid_bytearray_const(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0;
+}
+
 /* Marks of domains that are no more. */
 static void
-drop_marks(struct xen_ctx *ctx, const libxl_dominfo *info, int n)
+drop_mark(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
-	int fd = openat(ctx->marks_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *d;
+	const struct look *l = arg;
+	bool lives = false;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		struct vm_uuid uuid;
-		bool lives = false;
-
-		if (!vm_uuid_parse(d->d_name, &uuid))
-			continue;
-		for (int i = 0; i < n; i++)
-			lives = lives || memcmp(libxl_uuid_bytearray_const(&info[i].uuid), uuid.bytes, sizeof(uuid.bytes)) == 0;
-		if (!lives)
-			xen_mark_remove(ctx, &uuid);
-	}
-	if (dir != NULL)
-		closedir(dir);
+	for (int i = 0; i < l->n; i++)
+		lives = lives || has_uuid(&l->info[i], uuid);
+	if (!lives && rest[0] == '\0')
+		xen_mark_remove(l->ctx, uuid);
 }
 
 /* ---- adoption ---- */
@@ -232,7 +136,7 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	bool marked;
 
 	memcpy(uuid.bytes, libxl_uuid_bytearray_const(&info->uuid), sizeof(uuid.bytes));
-	marked = mark_read(ctx, &uuid, &mark);
+	marked = xen_mark_read(ctx, &uuid, &mark);
 	if (info->domid == 0 || (!marked && !tagged(ctx, xs, info->domid)))
 		return;
 	if (only_saved(ctx, info, &uuid)) {
@@ -244,8 +148,6 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	}
 	why = broken(info, marked, &mark);
 	v = xen_vm_new(ctx, &uuid, mark.unit, info->domid);
-	if (v == NULL)
-		return;
 	if (why == NULL && xen_watch_new(ctx->events, info->domid, mark.ready[0] != '\0' ? mark.ready : NULL, &v->watch, &m) != ERR_OK)
 		why = m.text;
 	if (v->watch != NULL)
@@ -259,39 +161,22 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 }
 
 static void
-report_saved(struct xen_ctx *ctx, const libxl_dominfo *info, int n, vm_each_cb each, void *arg)
+report_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
-	int fd = openat(ctx->saved_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *d;
+	const struct look *l = arg;
+	bool lives = false;
 
-	if (dir == NULL && fd >= 0)
-		close(fd);
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		char name[VM_UUID_TEXT];
-		struct vm_uuid uuid;
-		bool lives = false;
-
-		if (strlen(d->d_name) < VM_UUID_TEXT)
-			continue;
-		memcpy(name, d->d_name, VM_UUID_TEXT - 1);
-		name[VM_UUID_TEXT - 1] = '\0';
-		if (!vm_uuid_parse(name, &uuid))
-			continue;
-		if (strcmp(d->d_name + VM_UUID_TEXT - 1, XEN_PART) == 0)
-			(void)unlinkat(ctx->saved_fd, d->d_name, 0);     /* unfinished; at worst it is found again */
-		if (strcmp(d->d_name + VM_UUID_TEXT - 1, XEN_SAVED) != 0)
-			continue;
-		for (int i = 0; i < n; i++)
-			lives = lives || (memcmp(libxl_uuid_bytearray_const(&info[i].uuid), uuid.bytes, sizeof(uuid.bytes)) == 0 &&
-			    !only_saved(ctx, &info[i], &uuid));
-		if (lives)
-			(void)xen_discard(ctx, &uuid, NULL);     /* the domain that lives is newer, or is destroyed as broken */
-		else
-			each(&uuid, NULL, VM_FOUND_SAVED, "", arg);
-	}
-	if (dir != NULL)
-		closedir(dir);
+	if (strcmp(rest, XEN_PART) == 0)
+		(void)xen_saved_drop(l->ctx, uuid, rest, NULL);     /* unfinished; found again */
+	if (strcmp(rest, XEN_SAVED) != 0)
+		return;
+	for (int i = 0; i < l->n; i++)
+		lives = lives || (has_uuid(&l->info[i], uuid) && !only_saved(l->ctx, &l->info[i], uuid));
+	/* The domain that lives is newer, or is destroyed as broken. */
+	if (lives)
+		(void)xen_discard(l->ctx, uuid, NULL);
+	else
+		l->each(uuid, NULL, VM_FOUND_SAVED, "", l->arg);
 }
 
 enum err
@@ -301,6 +186,7 @@ xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 	libxl_ctx *xl = xen_thread_ctx(m);
 	struct xs_handle *xs;
 	libxl_dominfo *info;
+	struct look look;
 	int n = 0;
 
 	if (xl == NULL)
@@ -316,8 +202,9 @@ xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 	forget_dead(ctx, xs, info, n);
 	for (int i = 0; i < n; i++)
 		report(ctx, xs, &info[i], each, each_arg);
-	report_saved(ctx, info, n, each, each_arg);
-	drop_marks(ctx, info, n);
+	look = (struct look){ ctx, info, n, each, each_arg };
+	(void)dir_each(ctx->saved_fd, report_saved, &look, NULL);     /* found at the next start */
+	(void)dir_each(ctx->marks_fd, drop_mark, &look, NULL);
 	libxl_dominfo_list_free(info, n);
 	xs_close(xs);
 	return ERR_OK;

@@ -301,16 +301,6 @@ start_clear(struct start *s)
 		close(s->state_fd);
 }
 
-enum err
-xen_check(void *arg, const struct vm_spec *spec, struct errmsg *m)
-{
-	struct start s;
-	enum err e = start_init(&s, arg, spec, xen_thread_ctx(m), m);
-
-	start_clear(&s);
-	return e;
-}
-
 /* ---- the steps ---- */
 
 static enum err

@@ -1,13 +1,16 @@
 /*
- * xen: what the parts of the Xen driver share.  libxl and XenStore are used in vm/driver_xen*.c only.
+ * xen: what the parts of the Xen driver share.  libxl and XenStore are used in vm/xen only.
  *
- *     driver_xen.c        the operations on a domain that runs
- *     driver_xen_start.c  from a specification to a running domain, cold or from a saved state
- *     driver_xen_xl.c     xl.cfg files, read through libxlutil
- *     driver_xen_keys.c   the keys of such files
- *     driver_xen_list.c   marks, adoption, what a dead domain left in XenStore
- *     driver_xen_event.c  the thread that hears of ends and of XenStore keys
- *     driver_xen_ctx.c    libxl contexts and libxl's own words
+ *     driver.c  the operations, and the driver's beginning and end
+ *     vm.c      what they have in common: a domain's identity, its end, its saved state
+ *     start.c   from a specification to a running domain, cold or from a saved state
+ *     xl.c      xl.cfg files, read through libxlutil (none.c in a build without Xen)
+ *     keys.c    the keys of such files
+ *     mark.c    the files by which our domains are known
+ *     list.c    adoption, and what a dead domain left in XenStore
+ *     event.c   the thread that hears of ends and of XenStore keys
+ *     ctx.c     libxl contexts and libxl's own words
+ *     vif/      the helper that libxl runs for a NIC
  *
  * A domain is ours by its UUID, which stands in run_dir/xen/UUID since before the domain existed, or by a tag in XenStore that is written
  * with the domain's creation and that the guest cannot write.  Before anything is done to a domain its UUID is compared again: domain numbers are reused.
@@ -27,6 +30,8 @@
 #include <xenstore.h>
 
 #include "vm/driver.h"
+#include "vm/proc/dir.h"
+#include "vm/proc/ring.h"
 
 #define XEN_TAG "jitsu/instance"       /* below the domain's path; the value is the instance's run directory */
 #define XEN_SAVED ".xen"               /* after the UUID, in state_dir/saved */
@@ -62,11 +67,10 @@ struct xen_vm {
 	struct xen_watch *watch;       /* NULL: its end is not noticed (adoption of one that is to be destroyed) */
 	bool paused;
 	bool ready_told;
-	char *con;                     /* console text read so far, at most LIMIT_CONSOLE_RING */
-	size_t con_len;
+	struct ring con;               /* what was read of its console */
 };
 
-/* ---- driver_xen_ctx.c ---- */
+/* ---- ctx.c ---- */
 
 /* This thread's context, made when it is needed; forgets libxl's earlier words.  NULL with the reason. */
 libxl_ctx *xen_thread_ctx(struct errmsg *m);
@@ -90,7 +94,7 @@ void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
 /* As err_set, with libxl's first and last error lines of this thread behind; the code follows libxl's rc where it tells something. */
 enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* ---- driver_xen_event.c ---- */
+/* ---- event.c ---- */
 
 struct xen_news {
 	bool ended;
@@ -121,21 +125,23 @@ int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
  */
 int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns);
 
-/* ---- driver_xen_list.c ---- */
+/* ---- list.c, mark.c ---- */
 
 enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m);
 /* Their directory and a domain's mark, made again where somebody has removed them. */
 enum err xen_marks_keep(void *ctx, struct errmsg *m);
 enum err xen_mark_keep(struct vm *vm, struct errmsg *m);
 void xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid);
+/* False, and an empty mark, when there is none. */
+bool xen_mark_read(struct xen_ctx *ctx, const struct vm_uuid *uuid, struct xen_mark *mark);
 enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
-/* ---- driver_xen_xl.c ---- */
+/* ---- xl.c ---- */
 
 /* Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text. */
 enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, struct errmsg *m);
 
-/* ---- driver_xen_keys.c ---- */
+/* ---- keys.c ---- */
 
 struct xen_key {
 	const char *name;
@@ -157,13 +163,12 @@ unsigned xen_key_line(const char *text, size_t size, const char *key);
 /* Adds a warning for each key that is not understood. */
 void xen_keys_report(const char *path, const char *text, size_t size, struct report *r);
 
-/* ---- driver_xen_start.c ---- */
+/* ---- start.c ---- */
 
 enum err xen_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 enum err xen_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
-enum err xen_check(void *ctx, const struct vm_spec *spec, struct errmsg *m);
 
-/* ---- driver_xen.c ---- */
+/* ---- vm.c ---- */
 
 struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid);
 /* Notes the host's ends of its NICs, where libxl has named them: of an HVM guest's each has two, and an xl file may name them (vifname). */
@@ -176,7 +181,11 @@ enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t dom
 /* A domain that could not be destroyed after its start failed, and its mark: it is tried again by xen_rests_end, at the latest by the next daemon. */
 void xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid);
 void xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl);
+void xen_rests_free(struct xen_ctx *ctx);
 void xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size);
+/* Removes "UUID" suffix, or the saved state; what is missing is no error. */
+enum err xen_saved_drop(const struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
+    struct errmsg *m);
 enum err xen_discard(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 
 #endif

@@ -1,0 +1,258 @@
+/* vm: what all operations on a QEMU need: its structure, its control socket, its console, its end. */
+#include "vm/qemu/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/output.h"
+#include "vm/net/tap.h"
+
+struct qemu_vm *
+qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
+{
+	struct qemu_vm *v = mem_zero(1, sizeof(*v));
+
+	v->vm.uuid = *uuid;
+	v->vm.driver = &vm_driver_qemu;
+	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
+	v->vm.watch_fd = v->vm.death_fd = -1;
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		tap_name(uuid, i, v->vm.ids.nics[i]);
+	v->ctx = ctx;
+	v->dir_fd = v->output_fd = -1;
+	v->end.usec_cpu = -1;
+	qmp_init(&v->qmp);
+	return v;
+}
+
+void
+qemu_vm_free(struct vm *vm)
+{
+	struct qemu_vm *v = (struct qemu_vm *)vm;
+
+	if (v == NULL)
+		return;
+	qmp_clear(&v->qmp);
+	if (v->vm.death_fd >= 0)
+		close(v->vm.death_fd);
+	if (v->dir_fd >= 0)
+		close(v->dir_fd);
+	if (v->output_fd >= 0)
+		close(v->output_fd);
+	free(v->shape);
+	ring_clear(&v->con);
+	free(v);
+}
+
+void
+qemu_vm_disconnect(struct qemu_vm *v)
+{
+	qmp_clear(&v->qmp);
+	v->vm.watch_fd = -1;
+}
+
+enum err
+qemu_vm_connect(struct qemu_vm *v, struct errmsg *m)
+{
+	enum err e;
+
+	if (v->qmp.fd >= 0)
+		return ERR_OK;
+	if (v->dir_fd >= 0 && faccessat(v->dir_fd, QEMU_DIR_QMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		e = qmp_connect(&v->qmp, v->dir_fd, QEMU_DIR_QMP, m);
+	else
+		e = qemu_handle_connect(v, m);
+	v->vm.watch_fd = v->qmp.fd;
+	return e;
+}
+
+void
+qemu_vm_heard(struct qemu_vm *v)
+{
+	if (v->qmp.state == QMP_READY)
+		v->vm.answered = true;
+	if (v->qmp.heard)
+		v->vm.hung = v->vm.owes = v->told_taken = false;
+	v->qmp.heard = false;
+}
+
+static enum err
+command_within(struct qemu_vm *v, uint64_t patience_ns, const char *name, json_t *args,
+    json_t **ret, struct errmsg *m)
+{
+	enum err e = qemu_vm_connect(v, m);
+
+	if (e != ERR_OK) {
+		if (ret != NULL)
+			*ret = NULL;
+		json_decref(args);
+		return e;
+	}
+	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience_ns, ret, m);
+	qemu_vm_heard(v);
+	if (e == ERR_TIMEOUT)
+		v->vm.hung = true;
+	if (e == ERR_MISSING || e == ERR_IO)
+		qemu_vm_disconnect(v);
+	return e;
+}
+
+static uint64_t
+patience(const struct qemu_vm *v)
+{
+	/* Only those that this daemon started have their output here. */
+	return !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
+}
+
+enum err
+qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
+{
+	return command_within(v, patience(v), name, args, ret, m);
+}
+
+bool
+qemu_vm_is_taken(struct qemu_vm *v)
+{
+	return v->qmp.state != QMP_READY && qmp_taken(&v->qmp, v->pid) != QMP_FREE;
+}
+
+enum err
+qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m)
+{
+	char uuid[VM_UUID_TEXT];
+
+	vm_uuid_text(&v->vm.uuid, uuid);
+	return err_set(m, e, "QEMU does not answer: another program seems to be connected to its control socket %s/%s/%s (`ss -xp` shows it); the VM is kept, "
+	    "and cannot be frozen, thawed, saved or shut down until that program lets go", v->ctx->vms_path, uuid, QEMU_DIR_QMP);
+}
+
+enum err
+qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out)
+{
+	if ((e != ERR_TIMEOUT && e != ERR_LIMIT) || !qemu_vm_is_taken(v))
+		return e;
+	out->kept = true;
+	return qemu_vm_taken_error(v, e, &out->msg);
+}
+
+enum err
+qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m)
+{
+	json_t *ret = NULL;
+	const char *word;
+	size_t n = 0;
+	enum err e;
+
+	status[0] = '\0';
+	e = qemu_vm_connect(v, m);
+	if (e == ERR_OK)
+		e = qmp_command(&v->qmp, "query-status", NULL, -1, deadline_ns, &ret, m);
+	word = json_string_value(json_object_get(ret, "status"));
+	if (e == ERR_OK && word == NULL)
+		e = err_set(m, ERR_PROTO, "QEMU talks nonsense (query-status without a status)");
+	for (; e == ERR_OK && *word != '\0' && n + 1 < size; word++)
+		if ((*word >= 'a' && *word <= 'z') || *word == '-')
+			status[n++] = *word;
+	status[n] = '\0';
+	json_decref(ret);
+	return e;
+}
+
+enum err
+qemu_vm_end(struct qemu_vm *v, struct errmsg *m)
+{
+	enum err e = ERR_OK;
+
+	if (v->vm.death_fd >= 0) {
+		int64_t usec = -1;
+
+		if (qemu_dir_starttime(v->pid, &usec) == 0)
+			usec = -1;
+		e = spawn_kill(v->vm.death_fd, m);
+		if (e == ERR_OK && !v->reaped)
+			e = spawn_wait(v->vm.death_fd, QEMU_END_MS, &v->end, m);
+		if (e != ERR_OK)
+			return e;
+		v->reaped = true;
+		if (v->end.usec_cpu < 0)
+			v->end.usec_cpu = usec;
+	}
+	qemu_vm_disconnect(v);
+	return qemu_dir_clean(v->ctx, &v->vm.uuid, v->dir_fd, m);
+}
+
+/* ---- console ---- */
+
+static int
+base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decodes in place; returns the length. */
+static size_t
+base64_decode(char *text)
+{
+	unsigned bits = 0, have = 0;
+	size_t n = 0;
+
+	for (const char *p = text; *p != '\0'; p++) {
+		int value = base64_value(*p);
+
+		if (value < 0)
+			break;
+		bits = bits << 6 | (unsigned)value;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			text[n++] = (char)(bits >> have & 0xff);
+		}
+	}
+	return n;
+}
+
+enum err
+qemu_vm_console(struct qemu_vm *v, uint64_t patience_ns, struct errmsg *m)
+{
+	json_t *ret = NULL;
+	const char *encoded;
+	enum err e;
+
+	e = command_within(v, patience_ns != 0 ? patience_ns : patience(v), "ringbuf-read",
+	    json_pack("{s:s,s:i,s:s}", "device", "con", "size", LIMIT_CONSOLE_RING, "format",
+		"base64"),
+	    &ret, m);
+	if (e != ERR_OK)
+		return e;
+	encoded = json_string_value(ret);
+	if (encoded == NULL) {
+		e = err_set(m, ERR_PROTO, "QEMU talks nonsense (ringbuf-read without text)");
+	} else {
+		char *text = mem_text(encoded);
+
+		ring_keep(&v->con, text, base64_decode(text));
+		free(text);
+	}
+	json_decref(ret);
+	return e;
+}
+
+void
+qemu_vm_tell(struct qemu_vm *v, struct vm_outcome *out)
+{
+	char said[LIMIT_OUTPUT + 1];
+	size_t n = output_read(v->output_fd, said, sizeof(said));
+
+	ring_tell(&v->con, said, n, out);
+}

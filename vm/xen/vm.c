@@ -1,0 +1,190 @@
+/* vm: what all operations on a domain need: its structure, its identity, its end; and what is left. */
+#include "vm/xen/xen.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* How long a dying domain may take to give its memory back. */
+#define DYING_NS (LIMIT_XEN_DYING_S * NS_PER_S)
+
+struct xen_vm *
+xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid)
+{
+	struct xen_vm *v = mem_zero(1, sizeof(*v));
+
+	v->vm.uuid = *uuid;
+	v->vm.driver = &vm_driver_xen;
+	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
+	v->vm.watch_fd = v->vm.death_fd = -1;
+	v->vm.answered = true;
+	v->ctx = ctx;
+	v->domid = v->vm.ids.domid = domid;
+	return v;
+}
+
+void
+xen_vm_nics(struct xen_vm *v, libxl_domain_type type)
+{
+	for (unsigned i = 0; i < LIMIT_NICS && type != LIBXL_DOMAIN_TYPE_HVM; i++) {
+		char name[IFNAMSIZ];
+
+		snprintf(name, sizeof(name), "vif%u.%u", v->domid, i);
+		if (if_nametoindex(name) != 0)
+			memcpy(v->vm.ids.nics[i], name, sizeof(name));
+	}
+}
+
+void
+xen_vm_free(struct vm *vm)
+{
+	struct xen_vm *v = (struct xen_vm *)vm;
+
+	if (v == NULL)
+		return;
+	xen_watch_free(v->ctx->events, v->watch);
+	ring_clear(&v->con);
+	free(v);
+}
+
+enum err
+xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info)
+{
+	int rc;
+
+	libxl_dominfo_init(info);
+	rc = libxl_domain_info(ctx, info, domid);
+	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
+		return ERR_OK;
+	libxl_dominfo_dispose(info);
+	libxl_dominfo_init(info);
+	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
+}
+
+enum err
+xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m)
+{
+	uint64_t until_ns = clock_now_ns() + DYING_NS;
+	libxl_dominfo info;
+	enum err e = xen_vm_info(ctx, uuid, domid, &info);
+	int rc;
+
+	if (e != ERR_OK)
+		return e == ERR_MISSING ? ERR_OK : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
+	if (usec_cpu != NULL)
+		*usec_cpu = (int64_t)(info.cpu_time / 1000);
+	libxl_dominfo_dispose(&info);
+	rc = libxl_domain_destroy(ctx, domid, NULL);
+	if (rc == 0 || rc == ERROR_DOMAIN_NOTFOUND)
+		return ERR_OK;
+	/* After a failed create it may have been on its way out already. */
+	while (xen_vm_info(ctx, uuid, domid, &info) == ERR_OK) {
+		bool dying = info.dying;
+
+		libxl_dominfo_dispose(&info);
+		if (!dying || clock_now_ns() > until_ns)
+			return xen_fail(m, rc, "domain %u cannot be destroyed", domid);
+		(void)poll(NULL, 0, 10);     /* nothing tells when a dying domain is gone */
+	}
+	return ERR_OK;
+}
+
+/* ---- domains that could not be destroyed ---- */
+
+struct xen_rest {
+	struct vm_uuid uuid;
+	uint32_t domid;
+	SLIST_ENTRY(xen_rest) link;
+};
+
+static struct xen_rest *
+rest_take(struct xen_ctx *ctx)
+{
+	struct xen_rest *r;
+
+	pthread_mutex_lock(&ctx->rests_lock);
+	r = SLIST_FIRST(&ctx->rests);
+	if (r != NULL)
+		SLIST_REMOVE_HEAD(&ctx->rests, link);
+	pthread_mutex_unlock(&ctx->rests_lock);
+	return r;
+}
+
+static void
+rest_put(struct xen_ctx *ctx, struct xen_rest *r)
+{
+	pthread_mutex_lock(&ctx->rests_lock);
+	SLIST_INSERT_HEAD(&ctx->rests, r, link);
+	pthread_mutex_unlock(&ctx->rests_lock);
+}
+
+void
+xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid)
+{
+	struct xen_rest *r = mem_zero(1, sizeof(*r));
+
+	r->uuid = *uuid;
+	r->domid = domid;
+	rest_put(ctx, r);
+}
+
+void
+xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl)
+{
+	struct xen_rest *r;
+
+	while ((r = rest_take(ctx)) != NULL) {
+		if (xen_domain_end(xl, &r->uuid, r->domid, NULL, NULL) != ERR_OK) {
+			rest_put(ctx, r);
+			xen_log_forget();
+			return;     /* what hinders it hinders the others, too */
+		}
+		xen_mark_remove(ctx, &r->uuid);
+		free(r);
+	}
+}
+
+void
+xen_rests_free(struct xen_ctx *ctx)
+{
+	struct xen_rest *r;
+
+	while ((r = rest_take(ctx)) != NULL)
+		free(r);
+}
+
+/* ---- saved ---- */
+
+void
+xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size)
+{
+	char text[VM_UUID_TEXT];
+
+	vm_uuid_text(uuid, text);
+	snprintf(name, size, "%s%s", text, XEN_SAVED);
+}
+
+enum err
+xen_saved_drop(const struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
+    struct errmsg *m)
+{
+	char text[VM_UUID_TEXT], name[VM_UUID_TEXT + 16];
+
+	vm_uuid_text(uuid, text);
+	snprintf(name, sizeof(name), "%s%s", text, suffix);
+	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT
+	    ? ERR_OK
+	    : err_sys(m, "saved state %s", name);
+}
+
+enum err
+xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
+{
+	return xen_saved_drop(arg, uuid, XEN_SAVED, m);
+}
