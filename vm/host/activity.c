@@ -14,6 +14,8 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
 #include "vm/net/activity_table.h"
 #include "vm/host/host.h"
 
@@ -51,7 +53,7 @@ struct read_job {
 
 /* ---- which VMs count ---- */
 
-/* The commands that make the sets anew from the list; the caller frees them.  NULL: out of memory. */
+/* The commands that make the sets anew from the list; the caller frees them. */
 static char *
 settle_text(struct vm_activity *a)
 {
@@ -59,10 +61,8 @@ settle_text(struct vm_activity *a)
 	char *commands = NULL, element[ACTIVITY_ELEMENT];
 	struct guest *g;
 	size_t size;
-	FILE *out = open_memstream(&commands, &size);
+	FILE *out = mem_must(open_memstream(&commands, &size));
 
-	if (out == NULL)
-		return NULL;
 	pthread_mutex_lock(&a->list);
 	fprintf(out, "flush set bridge %s guests; flush set bridge %s macs", table, table);
 	LIST_FOREACH(g, &a->guests, link) {
@@ -73,10 +73,9 @@ settle_text(struct vm_activity *a)
 	}
 	a->settle = false;
 	pthread_mutex_unlock(&a->list);
-	if (fclose(out) == 0)
-		return commands;
-	free(commands);
-	return NULL;
+	if (fclose(out) != 0)
+		fatal("out of memory for the commands of a table");
+	return commands;
 }
 
 /* Is this MAC, or even this NIC, wanted?  The VM of a unit has a new UUID each time.  The list is locked. */
@@ -153,7 +152,7 @@ apply(struct vm_activity *a, struct errmsg *m)
 
 	if (must_settle(a, false)) {
 		all = settle_text(a);
-		e = all != NULL ? activity_table_run(a->table, all, m) : err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+		e = activity_table_run(a->table, all, m);
 		free(all);
 	}
 	while (e == ERR_OK && change_next(a, &c)) {
@@ -209,12 +208,10 @@ act_free(struct vm_activity *a)
 enum err
 vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out, struct errmsg *m)
 {
-	struct vm_activity *a = calloc(1, sizeof(*a));
+	struct vm_activity *a = mem_zero(1, sizeof(*a));
 	enum err e;
 
 	*out = NULL;
-	if (a == NULL)
-		return err_set(m, ERR_NOMEM, "activity: out of memory");
 	a->host = host;
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->list, NULL);
@@ -320,23 +317,27 @@ read_done(struct pool_job *pj)
 	read_drop(pj);
 }
 
+static struct read_job *
+job_new(struct vm_activity *a, void (*run)(struct pool_job *), void (*done)(struct pool_job *))
+{
+	struct read_job *j = mem_zero(1, sizeof(*j));
+
+	j->pj.run = run;
+	j->pj.done = done;
+	j->pj.drop = read_drop;
+	j->act = a;
+	a->jobs++;
+	return j;
+}
+
 void
 vm_activity_read(struct vm_activity *a, const struct vm_uuid *uuid, vm_activity_cb cb, void *arg)
 {
-	struct read_job *j = calloc(1, sizeof(*j));
+	struct read_job *j = job_new(a, read_run, read_done);
 
-	if (j == NULL) {
-		cb(ERR_NOMEM, 0, err_str(ERR_NOMEM), arg);
-		return;
-	}
-	j->pj.run = read_run;
-	j->pj.done = read_done;
-	j->pj.drop = read_drop;
-	j->act = a;
 	j->uuid = *uuid;
 	j->cb = cb;
 	j->arg = arg;
-	a->jobs++;
 	pool_submit(a->host->pool, LANE_QUICK, &j->pj);
 }
 
@@ -357,16 +358,7 @@ apply_run(struct pool_job *pj)
 static void
 apply_later(struct vm_activity *a)
 {
-	struct read_job *j = calloc(1, sizeof(*j));
-
-	if (j == NULL)
-		return;   /* as above */
-	j->pj.run = apply_run;
-	j->pj.done = read_drop;
-	j->pj.drop = read_drop;
-	j->act = a;
-	a->jobs++;
-	pool_submit(a->host->pool, LANE_QUICK, &j->pj);
+	pool_submit(a->host->pool, LANE_QUICK, &job_new(a, apply_run, read_drop)->pj);
 }
 
 /* The list is locked. */
@@ -380,9 +372,7 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 		    strcmp(g->nic.name, nic->name) == 0)
 			break;
 	if (g == NULL) {
-		g = calloc(1, sizeof(*g));
-		if (g == NULL)
-			return;   /* reading says that it does not count */
+		g = mem_zero(1, sizeof(*g));
 		g->uuid = *uuid;
 		g->nic = *nic;
 		g->since_ns = a->settled ? clock_now_ns() : 0;

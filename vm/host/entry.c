@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /* A QEMU that has not spoken to us after this time is worth a line in the log. */
 #define ANSWER_S 10
@@ -51,10 +51,8 @@ job_drop(struct pool_job *pj)
 struct host_job *
 host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 {
-	struct host_job *j = calloc(1, sizeof(*j));
+	struct host_job *j = mem_zero(1, sizeof(*j));
 
-	if (j == NULL)
-		fatal("out of memory for an operation on a VM");
 	j->host = h;
 	j->op = op;
 	j->done = done;
@@ -251,48 +249,57 @@ host_entry_find(struct vm_host *h, const struct vm_uuid *u)
 }
 
 static void
+event_drop(struct event **ev)
+{
+	if (*ev != NULL)
+		event_free(*ev);
+	*ev = NULL;
+}
+
+static void
 entry_unwatch(struct entry *e)
 {
-	if (e->watch_ev != NULL)
-		event_free(e->watch_ev);
-	if (e->death_ev != NULL)
-		event_free(e->death_ev);
-	e->watch_ev = e->death_ev = NULL;
+	event_drop(&e->watch_ev);
+	event_drop(&e->death_ev);
 }
 
 void
 host_entry_free(struct entry *e)
 {
 	entry_unwatch(e);
-	if (e->timer != NULL)
-		event_free(e->timer);
+	event_free(e->timer);
 	(void)table_remove(&e->host->entries, e->uuid.bytes, sizeof(e->uuid.bytes));   /* e */
 	free(e);
 }
 
+/* The process ended, or the control socket (or what stands for one) has something to say. */
 static void
-death_cb(evutil_socket_t fd, short what, void *arg)
+readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct entry *e = arg;
 
-	(void)fd;
 	(void)what;
-	e->dead = true;
+	if (fd == e->vm->death_fd)
+		e->dead = true;
+	else
+		e->readable = true;
 	host_entry_next(e);
 }
 
-static void
-watch_cb(evutil_socket_t fd, short what, void *arg)
+static struct event *
+event_make(struct entry *e, int fd)
 {
-	struct entry *e = arg;
+	struct event *ev = mem_must(event_new(e->host->base, fd, EV_READ, readable_cb, e));
 
-	(void)fd;
-	(void)what;
-	e->readable = true;
-	host_entry_next(e);
+	if (event_add(ev, NULL) != 0)
+		log_err("no event for a VM");
+	return ev;
 }
 
-/* The one timer of an entry: the deadline of a shutdown, or until then of the word that the hypervisor owes, or of its first. */
+/*
+ * The one timer of an entry: the deadline of a shutdown, or until then of the word that the
+ * hypervisor owes, or of its first.
+ */
 static void
 timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -302,13 +309,16 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (e->waiting != NULL) {
 		e->overdue = true;
-		host_entry_next(e);
 	} else if (e->vm != NULL && e->vm->owes) {
 		e->judge = true;
-		host_entry_next(e);
-	} else if (e->vm != NULL && !e->busy && !e->vm->answered) {
-		vm_report_log(&e->host->reporter, &e->uuid, "the VM's process has not answered on its control socket for %d s", ANSWER_S);
+	} else {
+		if (e->vm != NULL && !e->busy && !e->vm->answered)
+			vm_report_log(&e->host->reporter, &e->uuid,
+			    "the VM's process has not answered on its control socket for %d s",
+			    ANSWER_S);
+		return;
 	}
+	host_entry_next(e);
 }
 
 static void
@@ -316,7 +326,7 @@ entry_timer(struct entry *e, unsigned ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
-	if (e->timer != NULL && evtimer_add(e->timer, &tv) != 0)
+	if (evtimer_add(e->timer, &tv) != 0)
 		log_err("no timer for a VM");
 }
 
@@ -338,7 +348,7 @@ host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
 	e->driver = driver;
 	e->state = ENTRY_NEW;
 	STAILQ_INIT(&e->queue);
-	e->timer = evtimer_new(h->base, timer_cb, e);
+	e->timer = mem_must(evtimer_new(h->base, timer_cb, e));
 	table_set(&h->entries, e->uuid.bytes, sizeof(e->uuid.bytes), e);
 	return e;
 }
@@ -351,28 +361,19 @@ entry_watch(struct entry *e)
 
 	if (vm == NULL || e->state != ENTRY_RUNS)
 		return;
-	if (e->death_ev == NULL && vm->death_fd >= 0) {
-		e->death_ev = event_new(e->host->base, vm->death_fd, EV_READ, death_cb, e);
-		if (e->death_ev == NULL || event_add(e->death_ev, NULL) != 0)
-			log_err("no event for the end of a VM");
-	}
-	/* The fresh descriptor may have the old one's number, so it is made anew each time. */
-	if (e->watch_ev != NULL)
-		event_free(e->watch_ev);
-	e->watch_ev = NULL;
-	if (vm->watch_fd >= 0) {
-		e->watch_ev = event_new(e->host->base, vm->watch_fd, EV_READ, watch_cb, e);
-		if (e->watch_ev == NULL || event_add(e->watch_ev, NULL) != 0)
-			log_err("no event for a VM's control socket");
-	}
+	if (e->death_ev == NULL && vm->death_fd >= 0)
+		e->death_ev = event_make(e, vm->death_fd);
+	/* The fresh descriptor may have the old one's number, so its event is made anew. */
+	event_drop(&e->watch_ev);
+	if (vm->watch_fd >= 0)
+		e->watch_ev = event_make(e, vm->watch_fd);
 }
 
 static void
 entry_lost(struct entry *e, enum entry_state state)
 {
 	entry_unwatch(e);
-	if (e->timer != NULL)
-		(void)evtimer_del(e->timer);     /* fails only for what was not pending */
+	(void)evtimer_del(e->timer);     /* fails only for what was not pending */
 	if (e->vm != NULL)
 		e->vm->driver->free(e->vm);
 	e->vm = NULL;
@@ -390,9 +391,7 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	struct host_driver *d = &h->drivers[e->driver];
 
 	/* A job may close and replace the control socket. */
-	if (e->watch_ev != NULL)
-		event_free(e->watch_ev);
-	e->watch_ev = NULL;
+	event_drop(&e->watch_ev);
 	if (j->op == OP_STOP && !j->asking)
 		entry_unwatch(e);
 	/* Not by the threads that stop: one that hangs would keep others from being stopped. */

@@ -1,14 +1,13 @@
 /* host: the public operations, the drivers, and adoption; entry.c decides what is done when. */
 #include "vm/host/host.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "vm/host/spec.h"
 
 static const struct vm_driver *const drivers[] = {
@@ -74,8 +73,6 @@ start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb
 
 	j->uuid = spec->uuid;
 	err = driver_get(h, spec->driver, &d, &m);
-	if (err == ERR_OK && (j->spec = vm_spec_copy(spec)) == NULL)
-		err = err_set(&m, ERR_NOMEM, "out of memory for a VM's specification");
 	if (err != ERR_OK) {
 		j->out.saved = op == OP_RESTORE && e != NULL;
 		host_job_refuse(j, err, m.text);
@@ -83,6 +80,7 @@ start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb
 	}
 	if (e == NULL)
 		e = host_entry_new(h, &spec->uuid, (unsigned)(d - h->drivers));
+	j->spec = vm_spec_copy(spec);
 	j->other_driver = d != &h->drivers[e->driver];
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
 	host_entry_next(e);
@@ -221,12 +219,11 @@ static void
 adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state, const char *why, void *arg)
 {
 	struct adopt_job *j = arg;
-	struct adopted *grown = realloc(j->list, (j->n + 1) * sizeof(*grown)), *a;
+	struct adopted *a;
 
-	if (grown == NULL)
-		fatal("out of memory for the VMs that run");
-	j->list = grown;
-	a = &grown[j->n++];
+	j->list = mem_room(j->list, j->n, &j->room, sizeof(*j->list));
+	a = &j->list[j->n++];
+	memset(a, 0, sizeof(*a));
 	a->uuid = *uuid;
 	(void)owner_read(&j->host->owners, uuid, &a->owner);   /* empty when it is not known */
 	a->vm = vm;
@@ -327,10 +324,8 @@ adopt_drop(struct pool_job *pj)
 void
 vm_adopt(struct vm_host *h, vm_found_cb found, void *arg)
 {
-	struct adopt_job *j = calloc(1, sizeof(*j));
+	struct adopt_job *j = mem_zero(1, sizeof(*j));
 
-	if (j == NULL)
-		fatal("out of memory for adoption");
 	j->pj.run = adopt_run;
 	j->pj.done = adopt_done;
 	j->pj.drop = adopt_drop;
@@ -346,12 +341,10 @@ static enum err
 conf_copy(struct vm_host *h, const struct vm_host_conf *conf, struct errmsg *m)
 {
 	h->conf = *conf;
-	h->conf.run_dir = h->run_dir = strdup(conf->run_dir);
-	h->conf.state_dir = h->state_dir = strdup(conf->state_dir);
+	h->conf.run_dir = h->run_dir = mem_text(conf->run_dir);
+	h->conf.state_dir = h->state_dir = mem_text(conf->state_dir);
 	if (conf->qemu != NULL)
-		h->conf.qemu = h->qemu = strdup(conf->qemu);
-	if (h->run_dir == NULL || h->state_dir == NULL || (conf->qemu != NULL && h->qemu == NULL))
-		return err_set(m, ERR_NOMEM, "VMs: out of memory");
+		h->conf.qemu = h->qemu = mem_text(conf->qemu);
 	if (conf->run_dir[0] != '/' || conf->state_dir[0] != '/')
 		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, %s", conf->run_dir, conf->state_dir);
 	return ERR_OK;
@@ -370,13 +363,11 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 {
 	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads, [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
-	struct vm_host *h = calloc(1, sizeof(*h));
+	struct vm_host *h = mem_zero(1, sizeof(*h));
 	struct errmsg why;
 	enum err e;
 
 	*out = NULL;
-	if (h == NULL)
-		return err_set(m, ERR_NOMEM, "VMs: out of memory");
 	h->owners.state_fd = h->owners.run_fd = -1;
 	h->base = base;
 	h->on_event = on_event;

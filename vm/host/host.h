@@ -95,7 +95,7 @@ struct adopt_job {
 	void *arg;
 	unsigned driver;
 	struct adopted *list;
-	size_t n;
+	size_t n, room;
 };
 
 struct vm_host {

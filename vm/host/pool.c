@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/thread.h"
 
 STAILQ_HEAD(jobs, pool_job);
@@ -106,40 +107,35 @@ wake_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static bool
+static void
 lane_init(struct lane *lane, struct pool *pool, unsigned most)
 {
 	lane->pool = pool;
 	lane->most = most > 0 ? most : 1;
 	STAILQ_INIT(&lane->queue);
 	pthread_cond_init(&lane->work, NULL);
-	lane->threads = calloc(lane->most, sizeof(*lane->threads));
-	return lane->threads != NULL;
+	lane->threads = mem_zero(lane->most, sizeof(*lane->threads));
 }
 
 enum err
 pool_new(struct event_base *base, const unsigned most[POOL_LANES], void (*thread_end)(void), struct pool **out, struct errmsg *m)
 {
-	struct pool *pool = calloc(1, sizeof(*pool));
+	struct pool *pool = mem_zero(1, sizeof(*pool));
 	enum err e = ERR_OK;
-	bool ok = true;
 
 	*out = NULL;
-	if (pool == NULL)
-		return err_set(m, ERR_NOMEM, "driver threads: out of memory");
 	pthread_mutex_init(&pool->lock, NULL);
 	STAILQ_INIT(&pool->finished);
 	pool->thread_end = thread_end;
 	for (size_t i = 0; i < POOL_LANES; i++)
-		ok = lane_init(&pool->lanes[i], pool, most[i]) && ok;
+		lane_init(&pool->lanes[i], pool, most[i]);
 	pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!ok)
-		e = err_set(m, ERR_NOMEM, "driver threads: out of memory");
-	else if (pool->wake_fd < 0)
+	if (pool->wake_fd < 0)
 		e = err_sys(m, "eventfd");
-	else if ((pool->wake_ev = event_new(base, pool->wake_fd, EV_READ | EV_PERSIST, wake_cb, pool)) == NULL ||
-	    event_add(pool->wake_ev, NULL) != 0)
-		e = err_set(m, ERR_NOMEM, "driver threads: no event");
+	pool->wake_ev =
+	    mem_must(event_new(base, pool->wake_fd, EV_READ | EV_PERSIST, wake_cb, pool));
+	if (e == ERR_OK && event_add(pool->wake_ev, NULL) != 0)
+		fatal("driver threads: no event");
 	/* One thread per lane now: from here on a job always finds one. */
 	pthread_mutex_lock(&pool->lock);
 	for (size_t i = 0; i < POOL_LANES && e == ERR_OK; i++) {
@@ -198,17 +194,11 @@ void
 pool_lane_set(struct pool *pool, unsigned number, unsigned most)
 {
 	struct lane *lane = &pool->lanes[number];
-	pthread_t *grown;
 
 	pthread_mutex_lock(&pool->lock);
 	if (most > lane->most) {
-		grown = reallocarray(lane->threads, most, sizeof(*grown));
-		if (grown != NULL) {
-			lane->threads = grown;
-			lane->most = most;
-		} else {
-			log_warn("driver threads: out of memory for more of them");
-		}
+		lane->threads = mem_resize(lane->threads, most, sizeof(*lane->threads));
+		lane->most = most;
 	}
 	pthread_mutex_unlock(&pool->lock);
 }

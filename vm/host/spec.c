@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static size_t
 text_size(const char *s)
 {
@@ -40,9 +42,7 @@ vm_spec_copy(const struct vm_spec *spec)
 		size += text_size(spec->disks[i].path) + text_size(spec->disks[i].overlay);
 	for (size_t i = 0; i < nargs; i++)
 		size += text_size(spec->args[i]);
-	copy = malloc(size);
-	if (copy == NULL)
-		return NULL;
+	copy = mem_zero(size, 1);
 	*copy = *spec;
 	copy->nargs = (unsigned)nargs;
 	copy->ndisks = ndisks;

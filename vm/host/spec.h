@@ -4,7 +4,7 @@
 
 #include "vm/vm.h"
 
-/* One block of memory, strings included: free(3) it.  NULL when out of memory. */
+/* One block of memory, strings included: free(3) it. */
 struct vm_spec *vm_spec_copy(const struct vm_spec *spec);
 
 #endif

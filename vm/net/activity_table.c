@@ -24,6 +24,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 /* Longer than anybody may set `idle`: whether a VM was used within it is what is asked. */
 #define KEEP_S (LIMIT_IDLE_S + 24 * 3600)
@@ -153,7 +154,7 @@ rules_note(struct activity_table *t, struct errmsg *m)
 		const char *now = rules_list(t, chains[i]);
 
 		free(t->rules[i]);
-		t->rules[i] = now != NULL ? strdup(now) : NULL;
+		t->rules[i] = now != NULL ? mem_text(now) : NULL;
 		if (t->rules[i] == NULL)
 			return err_set(m, ERR_IO, "nftables: chain %s of table %s cannot be read back", chains[i], t->name);
 	}
@@ -373,9 +374,7 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	e = netfilter_there(m);
 	if (e != ERR_OK)
 		return e;
-	t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		return err_set(m, ERR_NOMEM, "activity: out of memory");
+	t = mem_zero(1, sizeof(*t));
 	snprintf(t->name, sizeof(t->name), "jitsu-%s", tag);
 	t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (hide_netfilter_sockets() >= FD_SETSIZE)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "vm/net/rtnl.h"
 
 /* Times of a bridge are in ticks of USER_HZ. */
@@ -177,26 +178,18 @@ vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m)
 
 struct macs {
 	struct vm_host_mac *list;
-	unsigned n, room;
-	bool nomem;
+	unsigned n;
+	size_t room;
 };
 
 static void
 mac_add(struct macs *to, const uint8_t mac[6], unsigned ifindex)
 {
 	static const uint8_t none[6];
-	struct vm_host_mac *grown;
 
-	if (memcmp(mac, none, sizeof(none)) == 0 || (mac[0] & 1) != 0 || to->nomem)
+	if (memcmp(mac, none, sizeof(none)) == 0 || (mac[0] & 1) != 0)
 		return;
-	if (to->n == to->room) {
-		grown = reallocarray(to->list, to->room + 64, sizeof(*grown));
-		to->nomem = grown == NULL;
-		if (to->nomem)
-			return;
-		to->list = grown;
-		to->room += 64;
-	}
+	to->list = mem_room(to->list, to->n, &to->room, sizeof(*to->list));
 	memcpy(to->list[to->n].mac, mac, sizeof(to->list[to->n].mac));
 	to->list[to->n++].ifindex = ifindex;
 }
@@ -282,8 +275,6 @@ vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m)
 		errno = macs_dump(nl, RTM_GETNEIGH, AF_BRIDGE, on_host_fdb, &all);
 	if (errno != 0)
 		e = err_sys(m, "the MAC addresses of this host's interfaces");
-	else if (all.nomem)
-		e = err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	mnl_socket_close(nl);
 	if (e != ERR_OK) {
 		free(all.list);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "vm/net/port.h"
 #include "vm/net/rtnl.h"
 
@@ -74,29 +75,24 @@ enum err
 vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **out,
     struct errmsg *m)
 {
-	struct vm_links *l = calloc(1, sizeof(*l));
-	enum err e;
+	struct vm_links *l = mem_zero(1, sizeof(*l));
 
 	*out = NULL;
-	if (l == NULL)
-		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
 	l->cb = cb;
 	l->arg = arg;
 	l->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (l->nl == NULL || mnl_socket_bind(l->nl, GROUPS, MNL_SOCKET_AUTOPID) != 0) {
-		e = err_sys(m, "netlink");
-		goto fail;
+		enum err e = err_sys(m, "netlink");
+
+		vm_links_free(l);
+		return e;
 	}
-	l->ev = event_new(base, mnl_socket_get_fd(l->nl), EV_READ | EV_PERSIST, on_readable, l);
-	if (l->ev == NULL || event_add(l->ev, NULL) != 0) {
-		e = err_set(m, ERR_NOMEM, "netlink: no event");
-		goto fail;
-	}
+	l->ev = mem_must(event_new(base, mnl_socket_get_fd(l->nl), EV_READ | EV_PERSIST,
+	    on_readable, l));
+	if (event_add(l->ev, NULL) != 0)
+		fatal("netlink: no event");
 	*out = l;
 	return ERR_OK;
-fail:
-	vm_links_free(l);
-	return e;
 }
 
 void

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/siphash.h"
 #include "vm/proc/open_as_vm.h"
 
@@ -315,9 +316,8 @@ chain_same(const struct chain *was, const struct chain *is, char *how, size_t si
 enum err
 overlay_base_note(const struct vm_host_conf *conf, const struct vm_disk *disk, struct errmsg *m)
 {
-	struct chain *c = malloc(sizeof(*c));
-	enum err e = c != NULL ? chain_look(conf, disk, true, c, m)
-			       : err_set(m, ERR_NOMEM, "overlay %s: out of memory", disk->overlay);
+	struct chain *c = mem_zero(1, sizeof(*c));
+	enum err e = chain_look(conf, disk, true, c, m);
 
 	if (e == ERR_OK)
 		e = note_write(disk->overlay, c, m);
@@ -351,9 +351,8 @@ compare(const struct vm_host_conf *conf, const struct vm_disk *disk, struct chai
 enum err
 overlay_base_check(const struct vm_host_conf *conf, const struct vm_disk *disk, struct errmsg *m)
 {
-	struct chain *was = malloc(sizeof(*was)), *is = malloc(sizeof(*is));
-	enum err e = was != NULL && is != NULL ? note_read(disk->overlay, was, m) :
-	    err_set(m, ERR_NOMEM, "overlay %s: out of memory", disk->overlay);
+	struct chain *was = mem_zero(1, sizeof(*was)), *is = mem_zero(1, sizeof(*is));
+	enum err e = note_read(disk->overlay, was, m);
 
 	if (e == ERR_MISSING)
 		e = overlay_base_note(conf, disk, m);

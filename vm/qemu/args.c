@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/log.h"
+#include "base/mem.h"
 #define MIB ((uint64_t)1024 * 1024)
 
 /*
@@ -30,8 +32,6 @@ struct builder {
 static void
 add(struct builder *b, char *arg)
 {
-	if (b->err == ERR_OK && arg == NULL)
-		b->err = err_set(b->m, ERR_NOMEM, "QEMU arguments: out of memory");
 	if (b->err == ERR_OK && b->args->n + 1 >= ARGS_MOST)
 		b->err = err_set(b->m, ERR_LIMIT, "QEMU arguments: more than %d", ARGS_MOST);
 	if (b->err != ERR_OK) {
@@ -47,10 +47,10 @@ option(struct builder *b, const char *name, const char *fmt, ...)
 	char *value = NULL;
 	va_list ap;
 
-	add(b, strdup(name));
+	add(b, mem_text(name));
 	va_start(ap, fmt);
 	if (vasprintf(&value, fmt, ap) < 0)
-		value = NULL;
+		fatal("out of memory for QEMU's arguments");
 	va_end(ap);
 	add(b, value);
 }
@@ -58,26 +58,20 @@ option(struct builder *b, const char *name, const char *fmt, ...)
 static void
 flag(struct builder *b, const char *name)
 {
-	add(b, strdup(name));
+	add(b, mem_text(name));
 }
 
 /* QEMU's option lists end a value at a comma; a doubled comma is one in the value.  malloc'd. */
 static char *
-commas(struct builder *b, const char *text)
+commas(const char *text)
 {
-	char *out = malloc(2 * strlen(text) + 1), *p = out;
+	char *out = mem_zero(2 * strlen(text) + 1, 1), *p = out;
 
-	if (out == NULL) {
-		if (b->err == ERR_OK)
-			b->err = err_set(b->m, ERR_NOMEM, "QEMU arguments: out of memory");
-		return NULL;
-	}
 	for (; *text != '\0'; text++) {
 		*p++ = *text;
 		if (*text == ',')
 			*p++ = ',';
 	}
-	*p = '\0';
 	return out;
 }
 
@@ -85,11 +79,11 @@ static void
 add_identity(struct builder *b, const struct qemu_run *run)
 {
 	char uuid[VM_UUID_TEXT];
-	char *name = commas(b, run->spec->unit);
+	char *name = commas(run->spec->unit);
 
 	vm_uuid_text(&run->spec->uuid, uuid);
-	add(b, strdup(run->qemu));
-	option(b, "-name", "guest=%s", name != NULL ? name : "");
+	add(b, mem_text(run->qemu));
+	option(b, "-name", "guest=%s", name);
 	option(b, "-uuid", "%s", uuid);
 	free(name);
 }
@@ -147,9 +141,9 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		option(b, "-initrd", "/proc/self/fd/%d", run->initrd_fd);
 	} else if (spec->initrd != NULL) {
 		/* -initrd is a list of modules for multiboot kernels, where commas are doubled as well. */
-		char *initrd = commas(b, spec->initrd);
+		char *initrd = commas(spec->initrd);
 
-		option(b, "-initrd", "%s", initrd != NULL ? initrd : "");
+		option(b, "-initrd", "%s", initrd);
 		free(initrd);
 	}
 	if (spec->kernel != NULL && run->tsc_khz != 0)
@@ -201,9 +195,9 @@ add_disks(struct builder *b, const struct qemu_run *run)
 	for (unsigned i = 0; i < spec->ndisks; i++) {
 		const struct vm_disk *d = &spec->disks[i];
 		bool qcow2 = d->overlay != NULL || d->format == VM_DISK_QCOW2;
-		char *path = commas(b, d->overlay != NULL ? d->overlay : d->path);
+		char *path = commas(d->overlay != NULL ? d->overlay : d->path);
 
-		option(b, "-drive", "if=none,id=d%u,file=%s,format=%s,readonly=%s", i, path != NULL ? path : "",
+		option(b, "-drive", "if=none,id=d%u,file=%s,format=%s,readonly=%s", i, path,
 		    qcow2 ? "qcow2" : "raw", d->readonly && d->overlay == NULL ? "on" : "off");
 		free(path);
 		if (spec->machine == VM_MACHINE_MICROVM)
@@ -240,9 +234,7 @@ qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errms
 	b.err = check(run->spec, m);
 	if (b.err != ERR_OK)
 		return b.err;
-	args->argv = calloc(ARGS_MOST, sizeof(*args->argv));
-	if (args->argv == NULL)
-		return err_set(m, ERR_NOMEM, "QEMU arguments: out of memory");
+	args->argv = mem_zero(ARGS_MOST, sizeof(*args->argv));
 	add_identity(&b, run);
 	add_machine(&b, run);
 	add_control(&b, run);
@@ -250,7 +242,7 @@ qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errms
 	add_nics(&b, run);
 	add_disks(&b, run);
 	for (unsigned i = 0; i < run->spec->nargs; i++)
-		add(&b, strdup(run->spec->args[i]));
+		add(&b, mem_text(run->spec->args[i]));
 	if (b.err != ERR_OK)
 		qemu_args_clear(args);
 	return b.err;
@@ -283,10 +275,7 @@ qemu_args_shape(const struct qemu_args *args)
 
 	for (size_t i = 0; i < args->n; i++)
 		size += strlen(args->argv[i]) + 1;
-	text = malloc(size);
-	if (text == NULL)
-		return NULL;
-	text[0] = '\0';
+	text = mem_zero(size, 1);
 	for (size_t i = 0; i < args->n; i++) {
 		if (i + 1 < args->n && is_passing(args->argv[i], args->argv[i + 1])) {
 			i++;

@@ -30,7 +30,7 @@ enum err qemu_args_build(const struct qemu_run *run, struct qemu_args *args, str
 void qemu_args_clear(struct qemu_args *args);
 
 /*
- * What a saved state depends on: the arguments without the descriptors' numbers, the UUID and the host's clock, one per line.  malloc'd; NULL when out of memory.
+ * What a saved state depends on: the arguments without the descriptors' numbers, the UUID and the host's clock, one per line.  malloc'd.
  */
 char *qemu_args_shape(const struct qemu_args *args);
 

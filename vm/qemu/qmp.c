@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/mem.h"
 
 void
 qmp_init(struct qmp *q)
@@ -139,14 +140,10 @@ keep(struct qmp *q, const char *data, size_t len, struct errmsg *m)
 		return err_set(m, ERR_PROTO, "QEMU sent a line of more than %d bytes", LIMIT_QMP_LINE);
 	if (q->buf == NULL || q->len + len > q->size) {   /* an empty first line needs one, too */
 		size_t size = q->size == 0 ? 4096 : q->size;
-		char *grown;
 
 		while (size < q->len + len)
 			size *= 2;
-		grown = realloc(q->buf, size);
-		if (grown == NULL)
-			return err_set(m, ERR_NOMEM, "QMP: out of memory");
-		q->buf = grown;
+		q->buf = mem_resize(q->buf, size, 1);
 		q->size = size;
 	}
 	memcpy(q->buf + q->len, data, len);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/output.h"
 #include "vm/proc/open_as_vm.h"
 #include "vm/proc/overlay.h"
@@ -219,8 +220,6 @@ prepare_args(struct start *s, struct errmsg *m)
 	if (e != ERR_OK)
 		return e;
 	v->shape = qemu_args_shape(&s->args);
-	if (v->shape == NULL)
-		return err_set(m, ERR_NOMEM, "QEMU arguments: out of memory");
 	return ERR_OK;
 }
 
@@ -326,7 +325,7 @@ start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, st
 	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS)
 		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS, LIMIT_DISKS);
 	s->v = qemu_vm_new(ctx, &spec->uuid, spec->unit);
-	return s->v != NULL ? ERR_OK : err_set(m, ERR_NOMEM, "VM: out of memory");
+	return ERR_OK;
 }
 
 /* Gives up: what was made is removed, in reverse. */
@@ -389,9 +388,7 @@ same_shape(struct start *s, struct errmsg *m)
 	enum err e = ERR_OK;
 	size_t size = strlen(s->v->shape) + 2;
 
-	saved = malloc(size);
-	if (saved == NULL)
-		return err_set(m, ERR_NOMEM, "saved state: out of memory");
+	saved = mem_zero(size, 1);
 	qemu_saved_name(&s->spec->uuid, ".shape", name, sizeof(name));
 	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
 		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since the state was saved: it needs a cold boot");

@@ -12,6 +12,7 @@
 #include <xentoollog.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #define KEEP_LINES 8               /* the event thread's context is shared: other domains' lines come between */
 #define SHOW_LINES 3               /* the last ones, and the first before them: of many, it is the cause and these are what follows from it */
@@ -105,13 +106,11 @@ static const libxl_event_hooks hooks = { .disaster = disaster };
 enum err
 xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 {
-	struct logger *g = calloc(1, sizeof(*g));
+	struct logger *g = mem_zero(1, sizeof(*g));
 	const char *why;
 
 	*ctx = NULL;
 	*log = NULL;
-	if (g == NULL)
-		return err_set(m, ERR_NOMEM, "libxl: out of memory");
 	pthread_mutex_init(&g->lock, NULL);
 	g->vtable.vmessage = log_message;
 	g->vtable.progress = log_progress;

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/thread.h"
 
 /* For libxl to call off what it is doing. */
@@ -160,7 +161,6 @@ prepare(struct xen_events *ev, struct pollfd **fds, int *size, int *timeout)
 {
 	for (;;) {
 		int n = *size - POLL_OWN;
-		struct pollfd *grown;
 		struct timeval now;
 		int rc;
 
@@ -171,10 +171,7 @@ prepare(struct xen_events *ev, struct pollfd **fds, int *size, int *timeout)
 			return n;
 		if (rc != ERROR_BUFFERFULL)
 			return -1;
-		grown = realloc(*fds, (size_t)(n + POLL_OWN) * sizeof(*grown));
-		if (grown == NULL)
-			return -1;
-		*fds = grown;
+		*fds = mem_resize(*fds, (size_t)(n + POLL_OWN), sizeof(**fds));
 		*size = n + POLL_OWN;
 	}
 }
@@ -195,11 +192,11 @@ events_run(void *arg)
 {
 	struct xen_events *ev = arg;
 	int size = 16, timeout, n;
-	struct pollfd *fds = calloc((size_t)size, sizeof(*fds));
+	struct pollfd *fds = mem_zero((size_t)size, sizeof(*fds));
 	struct timeval now;
 	uint64_t woken;
 
-	while (fds != NULL && !quits(ev) && !xen_ctx_broken(ev->log) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
+	while (!quits(ev) && !xen_ctx_broken(ev->log) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
 		fds[0] = (struct pollfd){ .fd = ev->wake_fd, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = xs_fileno(ev->xs), .events = POLLIN };
 		if (poll(fds, (nfds_t)(n + POLL_OWN), timeout) < 0 && errno != EINTR)
@@ -222,12 +219,10 @@ events_run(void *arg)
 enum err
 xen_events_new(struct xen_events **out, struct errmsg *m)
 {
-	struct xen_events *ev = calloc(1, sizeof(*ev));
+	struct xen_events *ev = mem_zero(1, sizeof(*ev));
 	enum err e;
 
 	*out = NULL;
-	if (ev == NULL)
-		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
 	ev->wake_fd = -1;
 	LIST_INIT(&ev->watches);
 	pthread_mutex_init(&ev->lock, NULL);
@@ -282,15 +277,13 @@ token_of(const struct xen_watch *w, char token[24])
 enum err
 xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out, struct errmsg *m)
 {
-	struct xen_watch *w = calloc(1, sizeof(*w));
+	struct xen_watch *w = mem_zero(1, sizeof(*w));
 	char token[24];
 	enum err e = ERR_OK;
 	unsigned mark = xen_log_mark(ev->log);
 	int rc;
 
 	*out = NULL;
-	if (w == NULL)
-		return err_set(m, ERR_NOMEM, "driver xen: out of memory");
 	w->domid = domid;
 	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->fd < 0) {
@@ -298,8 +291,8 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 		free(w);
 		return e;
 	}
-	if (key != NULL && asprintf(&w->path, "/local/domain/%u/%s", domid, key) < 0)
-		w->path = NULL;
+	if (key != NULL)
+		w->path = mem_format("/local/domain/%u/%s", domid, key);
 	pthread_mutex_lock(&ev->lock);
 	w->number = ++ev->next;
 	LIST_INSERT_HEAD(&ev->watches, w, link);
@@ -311,7 +304,7 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 		xen_log_borrow(ev->log, mark, domid);
 		e = xen_fail(m, rc, "domain %u: its end cannot be watched", domid);
 	}
-	if (e == ERR_OK && key != NULL && (w->path == NULL || !xs_watch(ev->xs, w->path, token)))
+	if (e == ERR_OK && key != NULL && !xs_watch(ev->xs, w->path, token))
 		e = err_sys(m, "domain %u: XenStore key %s cannot be watched", domid, key);
 	if (e != ERR_OK)
 		xen_watch_free(ev, w);
@@ -481,15 +474,11 @@ has_suspended(struct xen_events *ev, uint32_t domid)
 int
 xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns)
 {
-	struct suspend *s = calloc(1, sizeof(*s));
+	struct suspend *s = mem_zero(1, sizeof(*s));
 	libxl_asyncop_how how = { .callback = suspended, .u.for_callback = s };
 	unsigned mark = xen_log_mark(ev->log);
 	int rc;
 
-	if (s == NULL) {
-		close(fd);
-		return ERROR_NOMEM;
-	}
 	s->ev = ev;
 	s->fd = fd;
 	pthread_mutex_init(&s->lock, NULL);

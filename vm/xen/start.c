@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "vm/proc/overlay.h"
 #include "vm/net/port.h"
 
@@ -37,26 +38,14 @@ struct start {
 
 static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh", [VM_TYPE_HVM] = "hvm" };
 
-static enum err
-nomem(struct errmsg *m)
-{
-	return err_set(m, ERR_NOMEM, "domain: out of memory");
-}
-
 /* Replaces *to by a copy, unless there is nothing to copy. */
-static enum err
-override(char **to, const char *text, struct errmsg *m)
+static void
+override(char **to, const char *text)
 {
-	char *copy;
-
 	if (text == NULL)
-		return ERR_OK;
-	copy = strdup(text);
-	if (copy == NULL)
-		return nomem(m);
+		return;
 	free(*to);
-	*to = copy;
-	return ERR_OK;
+	*to = mem_text(text);
 }
 
 /* ---- the configuration ---- */
@@ -86,26 +75,21 @@ fill_create(struct start *s, struct errmsg *m)
 	if (libxl_uuid_from_string(&c->uuid, uuid) != 0)
 		return err_set(m, ERR_PARSE, "uuid %s", uuid);
 	free(c->name);
-	c->name = NULL;
-	if (asprintf(&c->name, "%.200s-%.8s", s->spec->unit, uuid) < 0) {
-		c->name = NULL;
-		return nomem(m);
-	}
+	c->name = mem_format("%.200s-%.8s", s->spec->unit, uuid);
 	/* Written into XenStore in the transaction that makes the domain's directory. */
-	c->xsdata = calloc(3, sizeof(*c->xsdata));
-	if (c->xsdata == NULL || (c->xsdata[0] = strdup(XEN_TAG)) == NULL || (c->xsdata[1] = strdup(s->ctx->instance)) == NULL)
-		return nomem(m);
+	c->xsdata = mem_zero(3, sizeof(*c->xsdata));
+	c->xsdata[0] = mem_text(XEN_TAG);
+	c->xsdata[1] = mem_text(s->ctx->instance);
 	return ERR_OK;
 }
 
-static enum err
-fill_build(struct start *s, struct errmsg *m)
+static void
+fill_build(struct start *s)
 {
 	const struct vm_spec *spec = s->spec;
 	libxl_domain_build_info *b = &s->dc.b_info;
 	uint64_t kb = spec->memory_bytes / 1024;
 	unsigned weight = spec->cpu_weight * WEIGHT_XEN / WEIGHT_CGROUP;
-	enum err e;
 
 	if (b->max_memkb == LIBXL_MEMKB_DEFAULT || b->max_memkb != kb)
 		b->max_memkb = b->target_memkb = kb;
@@ -113,7 +97,7 @@ fill_build(struct start *s, struct errmsg *m)
 	if (b->shadow_memkb == LIBXL_MEMKB_DEFAULT && s->dc.c_info.type != LIBXL_DOMAIN_TYPE_PV)
 		b->shadow_memkb = libxl_get_required_shadow_memory((unsigned long)kb, spec->vcpus) + TABLES_MORE_KB;
 	if (libxl_cpu_bitmap_alloc(s->xl, &b->avail_vcpus, b->max_vcpus) != 0)
-		return nomem(m);
+		fatal("out of memory for a domain");
 	libxl_bitmap_set_any(&b->avail_vcpus);
 	if (s->dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM)
 		libxl_defbool_set(&b->u.hvm.vnc.enable, false);     /* libxl's default is a port without a password */
@@ -121,84 +105,67 @@ fill_build(struct start *s, struct errmsg *m)
 		b->sched_params.cap = (int)spec->cpu_percent;
 	if (weight > 0 && b->sched_params.weight == LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT)
 		b->sched_params.weight = (int)(weight > 65535 ? 65535 : weight);
-	if ((e = override(&b->kernel, spec->kernel, m)) != ERR_OK || (e = override(&b->ramdisk, spec->initrd, m)) != ERR_OK)
-		return e;
-	return override(&b->cmdline, spec->cmdline, m);
+	override(&b->kernel, spec->kernel);
+	override(&b->ramdisk, spec->initrd);
+	override(&b->cmdline, spec->cmdline);
 }
 
 /* The image's NICs come first and take what the file says of NICs in the same place; further ones of the file stay as they are. */
-static enum err
-fill_nics(struct start *s, struct errmsg *m)
+static void
+fill_nics(struct start *s)
 {
 	const struct vm_spec *spec = s->spec;
 	libxl_domain_config *dc = &s->dc;
 	const char *script = spec->vif_script != NULL ? spec->vif_script : VIF_SCRIPT;
-	enum err e = ERR_OK;
 
 	if ((unsigned)dc->num_nics < spec->nnics) {
-		libxl_device_nic *grown = realloc(dc->nics, spec->nnics * sizeof(*grown));
-
-		if (grown == NULL)
-			return nomem(m);
-		dc->nics = grown;
+		dc->nics = mem_resize(dc->nics, spec->nnics, sizeof(*dc->nics));
 		while ((unsigned)dc->num_nics < spec->nnics)
 			libxl_device_nic_init(&dc->nics[dc->num_nics++]);
 	}
-	for (int i = 0; i < dc->num_nics && e == ERR_OK; i++) {
+	for (int i = 0; i < dc->num_nics; i++) {
 		libxl_device_nic *nic = &dc->nics[i];
 
 		if ((unsigned)i < spec->nnics) {
 			memcpy(nic->mac, spec->nics[i].mac, sizeof(nic->mac));
-			e = override(&nic->bridge, spec->nics[i].bridge, m);
+			override(&nic->bridge, spec->nics[i].bridge);
 		}
 		nic->devid = i;
-		if (e == ERR_OK && (nic->script == NULL || spec->vif_script != NULL))
-			e = override(&nic->script, script, m);
+		if (nic->script == NULL || spec->vif_script != NULL)
+			override(&nic->script, script);
 		/* An emulated NIC is an HVM matter; there it is what a guest without drivers boots with. */
 		if (nic->nictype == 0 && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
 			nic->nictype = LIBXL_NIC_TYPE_VIF;
 	}
-	return e;
 }
 
-static enum err
-fill_disk(const struct vm_disk *from, unsigned number, libxl_device_disk *to, struct errmsg *m)
+static void
+fill_disk(const struct vm_disk *from, unsigned number, libxl_device_disk *to)
 {
-	char vdev[8];
-	enum err e;
+	bool qcow2 = from->overlay != NULL || from->format == VM_DISK_QCOW2;
 
 	libxl_device_disk_init(to);
-	snprintf(vdev, sizeof(vdev), "xvd%c", 'a' + (int)(number % 26));
-	e = override(&to->pdev_path, from->overlay != NULL ? from->overlay : from->path, m);
-	if (e == ERR_OK)
-		e = override(&to->vdev, vdev, m);
-	to->format = from->overlay != NULL || from->format == VM_DISK_QCOW2 ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
+	to->pdev_path = mem_text(from->overlay != NULL ? from->overlay : from->path);
+	to->vdev = mem_format("xvd%c", 'a' + (int)(number % 26));
+	to->format = qcow2 ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
 	to->readwrite = !from->readonly;
-	return e;
 }
 
-static enum err
-fill_disks(struct start *s, struct errmsg *m)
+static void
+fill_disks(struct start *s)
 {
 	const struct vm_spec *spec = s->spec;
 	libxl_domain_config *dc = &s->dc;
-	enum err e = ERR_OK;
 
 	if (spec->ndisks == 0)
-		return ERR_OK;
+		return;
 	for (int i = 0; i < dc->num_disks; i++)
 		libxl_device_disk_dispose(&dc->disks[i]);
 	free(dc->disks);
-	dc->num_disks = 0;
-	dc->disks = calloc(spec->ndisks, sizeof(*dc->disks));
-	if (dc->disks == NULL)
-		return nomem(m);
-	while ((unsigned)dc->num_disks < spec->ndisks && e == ERR_OK) {
-		unsigned i = (unsigned)dc->num_disks++;
-
-		e = fill_disk(&spec->disks[i], i, &dc->disks[i], m);
-	}
-	return e;
+	dc->num_disks = (int)spec->ndisks;
+	dc->disks = mem_zero(spec->ndisks, sizeof(*dc->disks));
+	for (unsigned i = 0; i < spec->ndisks; i++)
+		fill_disk(&spec->disks[i], i, &dc->disks[i]);
 }
 
 /* Everything of the file first, then what the image itself says. */
@@ -214,9 +181,14 @@ fill(struct start *s, struct errmsg *m)
 		dc->c_info.type = type_of(s->spec);
 		libxl_domain_build_info_init_type(&dc->b_info, dc->c_info.type);
 	}
-	if (e == ERR_OK && (e = fill_create(s, m)) == ERR_OK && (e = fill_build(s, m)) == ERR_OK && (e = fill_nics(s, m)) == ERR_OK)
-		e = fill_disks(s, m);
-	return e;
+	if (e == ERR_OK)
+		e = fill_create(s, m);
+	if (e != ERR_OK)
+		return e;
+	fill_build(s);
+	fill_nics(s);
+	fill_disks(s);
+	return ERR_OK;
 }
 
 /* ---- what can be known before ---- */
@@ -357,8 +329,6 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	enum err e;
 
 	*v = xen_vm_new(s->ctx, &s->spec->uuid, s->spec->unit, s->domid);
-	if (*v == NULL)
-		return nomem(&out->msg);
 	xen_vm_nics(*v, s->dc.c_info.type);
 	e = guard_ports(s, *v, &out->msg);
 	if (e != ERR_OK)

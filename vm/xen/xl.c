@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* Guests with more would not fit XenStore's default quota either. */
 #define XL_NICS_MOST 64
 #define XL_DISKS_MOST 64
@@ -59,12 +61,11 @@ get_string(const struct reader *r, const char *key)
 }
 
 /* Replaces *to by a copy. */
-static enum err
-set_text(const struct reader *r, char **to, const char *text)
+static void
+set_text(char **to, const char *text)
 {
 	free(*to);
-	*to = text != NULL ? strdup(text) : NULL;
-	return *to == NULL && text != NULL ? err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path) : ERR_OK;
+	*to = text != NULL ? mem_text(text) : NULL;
 }
 
 /* *out stays as it is when the key is not there. */
@@ -169,22 +170,18 @@ read_size(struct reader *r)
 }
 
 /* xl joins `root` and `extra` unless there is a `cmdline`. */
-static enum err
+static void
 read_cmdline(struct reader *r)
 {
 	const char *cmdline = get_string(r, "cmdline"), *root = get_string(r, "root"), *extra = get_string(r, "extra");
-	char *joined = NULL;
-	enum err e;
 
-	if (cmdline != NULL)
-		return set_text(r, &r->dc->b_info.cmdline, cmdline);
-	if (root == NULL)
-		return extra != NULL ? set_text(r, &r->dc->b_info.cmdline, extra) : ERR_OK;
-	if (asprintf(&joined, "root=%s%s%s", root, extra != NULL ? " " : "", extra != NULL ? extra : "") < 0)
-		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
-	e = set_text(r, &r->dc->b_info.cmdline, joined);
-	free(joined);
-	return e;
+	if (cmdline != NULL || root == NULL) {
+		set_text(&r->dc->b_info.cmdline, cmdline != NULL ? cmdline : extra);
+		return;
+	}
+	free(r->dc->b_info.cmdline);
+	r->dc->b_info.cmdline = mem_format("root=%s%s%s", root, extra != NULL ? " " : "",
+	    extra != NULL ? extra : "");
 }
 
 /* A path beside the file may be relative to it. */
@@ -193,14 +190,15 @@ read_path(struct reader *r, const char *key, char **to)
 {
 	const char *text = get_string(r, key), *slash = strrchr(r->path, '/');
 	char path[PATH_MAX];
+	int dir;
 
 	if (text == NULL)
 		return ERR_OK;
-	if (text[0] == '/' || slash == NULL)
-		return set_text(r, to, text);
-	if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - r->path), r->path, text) >= sizeof(path))
+	dir = text[0] == '/' || slash == NULL ? 0 : (int)(slash + 1 - r->path);
+	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", dir, r->path, text) >= sizeof(path))
 		return bad(r, key, text, "the path is too long");
-	return set_text(r, to, path);
+	set_text(to, path);
+	return ERR_OK;
 }
 
 static enum err
@@ -209,18 +207,19 @@ read_boot(struct reader *r)
 	libxl_domain_build_info *b = &r->dc->b_info;
 	enum err e;
 
-	if ((e = read_path(r, "kernel", &b->kernel)) != ERR_OK || (e = read_path(r, "ramdisk", &b->ramdisk)) != ERR_OK ||
-	    (e = read_cmdline(r)) != ERR_OK || (e = set_text(r, &b->bootloader, get_string(r, "bootloader"))) != ERR_OK)
+	if ((e = read_path(r, "kernel", &b->kernel)) != ERR_OK ||
+	    (e = read_path(r, "ramdisk", &b->ramdisk)) != ERR_OK)
 		return e;
+	read_cmdline(r);
+	set_text(&b->bootloader, get_string(r, "bootloader"));
 	if (xlu_cfg_get_list_as_string_list(r->cfg, "bootloader_args", &b->bootloader_args, 1) == EINVAL)
 		return bad(r, "bootloader_args", "", "a list of strings");
 	if (r->dc->c_info.type == LIBXL_DOMAIN_TYPE_HVM) {
 		const char *bios = get_string(r, "bios");
 
-		e = set_text(r, &b->u.hvm.boot, get_string(r, "boot"));
-		if (e == ERR_OK)
-			e = set_text(r, &b->u.hvm.serial, get_string(r, "serial"));
-		if (e == ERR_OK && bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
+		set_text(&b->u.hvm.boot, get_string(r, "boot"));
+		set_text(&b->u.hvm.serial, get_string(r, "serial"));
+		if (bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
 			e = bad(r, "bios", bios, "seabios, rombios or ovmf");
 	}
 	if (e == ERR_OK && (e = get_bool(r, "hap", &r->dc->c_info.hap)) == ERR_OK && (e = get_bool(r, "acpi", &b->acpi)) == ERR_OK)
@@ -258,22 +257,27 @@ nic_type(const struct reader *r, libxl_device_nic *nic, const char *value)
 static enum err
 nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *value)
 {
+	const struct {
+		const char *key;
+		char **to;
+	} texts[] = {
+		{ "bridge", &nic->bridge },
+		{ "script", &nic->script },
+		{ "model", &nic->model },
+		{ "ip", &nic->ip },
+		{ "vifname", &nic->ifname },
+		{ "backend", &nic->backend_domname },
+	};
+
 	if (strcmp(key, "mac") == 0)
 		return nic_mac(r, nic, value);
 	if (strcmp(key, "type") == 0)
 		return nic_type(r, nic, value);
-	if (strcmp(key, "bridge") == 0)
-		return set_text(r, &nic->bridge, value);
-	if (strcmp(key, "script") == 0)
-		return set_text(r, &nic->script, value);
-	if (strcmp(key, "model") == 0)
-		return set_text(r, &nic->model, value);
-	if (strcmp(key, "ip") == 0)
-		return set_text(r, &nic->ip, value);
-	if (strcmp(key, "vifname") == 0)
-		return set_text(r, &nic->ifname, value);
-	if (strcmp(key, "backend") == 0)
-		return set_text(r, &nic->backend_domname, value);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strcmp(key, texts[i].key) == 0) {
+			set_text(texts[i].to, value);
+			return ERR_OK;
+		}
 	if (strcmp(key, "rate") == 0)
 		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ? ERR_OK : bad(r, "vif", value, "rate: such as 10Mb/s");
 	return bad(r, "vif", key, "mac, bridge, script, model, type, ip, vifname, backend and rate are understood");
@@ -283,11 +287,9 @@ nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *va
 static enum err
 read_nic(struct reader *r, libxl_device_nic *nic, const char *text)
 {
-	char *copy = strdup(text), *at, *item;
+	char *copy = mem_text(text), *at, *item;
 	enum err e = ERR_OK;
 
-	if (copy == NULL)
-		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
 	for (at = copy; e == ERR_OK && (item = strsep(&at, ",")) != NULL;) {
 		char *value = strchr(item, '=');
 
@@ -318,9 +320,7 @@ read_nics(struct reader *r)
 		return get_string(r, "vif") != NULL ? bad(r, "vif", get_string(r, "vif"), "a list: [ 'bridge=...' ]") : ERR_OK;
 	if (n > XL_NICS_MOST)
 		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n, XL_NICS_MOST);
-	dc->nics = calloc((size_t)n, sizeof(*dc->nics));
-	if (dc->nics == NULL)
-		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	dc->nics = mem_zero((size_t)n, sizeof(*dc->nics));
 	for (int i = 0; i < n && e == ERR_OK; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
 
@@ -341,9 +341,7 @@ read_disks(struct reader *r, FILE *report, char **said)
 		return get_string(r, "disk") != NULL ? bad(r, "disk", get_string(r, "disk"), "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") : ERR_OK;
 	if (n > XL_DISKS_MOST)
 		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n, XL_DISKS_MOST);
-	dc->disks = calloc((size_t)n, sizeof(*dc->disks));
-	if (dc->disks == NULL)
-		return err_set(r->m, ERR_NOMEM, "%s: out of memory", r->path);
+	dc->disks = mem_zero((size_t)n, sizeof(*dc->disks));
 	for (int i = 0; i < n; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
 
@@ -400,10 +398,8 @@ read_file(const char *path, char **text, size_t *len, struct errmsg *m)
 	*len = 0;
 	if (f == NULL)
 		return err_set(m, ERR_PARSE, "xl file %s: %s", path, strerror(errno));
-	*text = malloc(XL_FILE_MOST);
-	if (*text == NULL)
-		e = err_set(m, ERR_NOMEM, "%s: out of memory", path);
-	else if ((*len = fread(*text, 1, XL_FILE_MOST, f)) == XL_FILE_MOST)
+	*text = mem_zero(1, XL_FILE_MOST);
+	if ((*len = fread(*text, 1, XL_FILE_MOST, f)) == XL_FILE_MOST)
 		e = err_set(m, ERR_PARSE, "xl file %s: larger than 1 MiB", path);
 	else if (ferror(f))
 		e = err_set(m, ERR_PARSE, "xl file %s: %s", path, strerror(errno));
@@ -422,16 +418,13 @@ xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, s
 
 	if (e != ERR_OK)
 		goto out;
-	report = open_memstream(&said, &size);
-	if (report != NULL)
-		r.cfg = xlu_cfg_init(report, path);
-	e = r.cfg != NULL ? read_all(&r, report, &said) : err_set(m, ERR_NOMEM, "%s: out of memory", path);
-out:
-	if (r.cfg != NULL)
-		xlu_cfg_destroy(r.cfg);
-	if (report != NULL)
-		fclose(report);
+	report = mem_must(open_memstream(&said, &size));
+	r.cfg = mem_must(xlu_cfg_init(report, path));
+	e = read_all(&r, report, &said);
+	xlu_cfg_destroy(r.cfg);
+	fclose(report);
 	free(said);
+out:
 	free(r.text);
 	return e;
 }
