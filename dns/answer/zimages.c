@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/mem.h"
 #include "base/memfd.h"
 
 static void
@@ -33,16 +34,12 @@ find(struct zimages *im, uint32_t id)
 enum err
 zimages_add(struct zimages *im, uint32_t id, int fd, struct errmsg *m)
 {
-	struct zimages_row *grown;
 	struct dns_mapped *map = NULL;
 	enum err e;
 
 	if (find(im, id) != NULL)
 		return err_set(m, ERR_EXISTS, "zimage %u is here already", id);
-	grown = realloc(im->rows, (im->n + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return err_set(m, ERR_NOMEM, "zimage %u: out of memory", id);
-	im->rows = grown;
+	im->rows = mem_resize(im->rows, im->n + 1, sizeof(*im->rows));
 	if ((e = dns_mapped_open(fd, true, &map, m)) != ERR_OK)
 		return e;
 	im->rows[im->n++] = (struct zimages_row){ .id = id, .map = map };
@@ -87,13 +84,8 @@ set_make(struct zimages *im, const struct msg *commit, const void *data, size_t 
 	if (size < want)
 		return err_set(m, ERR_PROTO, "bindings have %zu bytes, not %zu", size, want);
 	numbers = (const uint32_t *)((const uint8_t *)data + rows_size);
-	rows = malloc(rows_size + 1);
-	maps = calloc(im->n + 1, sizeof(*maps));
-	if (rows == NULL || maps == NULL) {
-		e = err_set(m, ERR_NOMEM, "bindings: out of memory");
-		goto out;
-	}
-	memcpy(rows, data, rows_size);
+	rows = mem_copy(data, rows_size);
+	maps = mem_zero(im->n, sizeof(*maps));
 	for (uint32_t i = 0; i < im->n; i++)
 		maps[i] = im->rows[i].map;
 	e = bindings_check(im, rows, commit->commit.bindings, numbers, commit->commit.units,
@@ -108,7 +100,6 @@ set_make(struct zimages *im, const struct msg *commit, const void *data, size_t 
 		dns_zoneset_free(*set);
 		*set = NULL;
 	}
-out:
 	free(rows);
 	free(maps);
 	return e;

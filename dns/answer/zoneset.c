@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/mem.h"
 #include "base/memfd.h"
 
 #define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
@@ -19,12 +20,10 @@ struct dns_mapped {
 enum err
 dns_mapped_open(int fd, bool checked, struct dns_mapped **out, struct errmsg *m)
 {
-	struct dns_mapped *map = calloc(1, sizeof(*map));
+	struct dns_mapped *map = mem_zero(1, sizeof(*map));
 	enum err e;
 
 	*out = NULL;
-	if (map == NULL)
-		return err_set(m, ERR_NOMEM, "zimage");
 	atomic_init(&map->refs, 1);
 	e = memfd_map_sealed(fd, &map->map, &map->size, m);
 	if (e == ERR_OK)
@@ -111,24 +110,19 @@ dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg
     uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers, struct dns_zoneset **out,
     struct errmsg *m)
 {
-	struct dns_zoneset *set = calloc(1, sizeof(*set));
+	struct dns_zoneset *set;
 	enum err e = ERR_OK;
 
 	*out = NULL;
-	if (set == NULL || nrows > UINT32_MAX / 4) {
-		free(set);
-		return err_set(m, ERR_NOMEM, "a set of %u zones", nrows);
-	}
+	if (nrows > UINT32_MAX / 4)
+		return err_set(m, ERR_PROTO, "a set of %u zones", nrows);
+	set = mem_zero(1, sizeof(*set));
 	set->nslots = nrows * 2 + 1;
 	set->min_labels = DNS_WIRE_LABELS + 1;
-	set->zones = calloc((size_t)nrows + 1, sizeof(*set->zones));
-	set->slots = calloc(set->nslots, sizeof(*set->slots));
-	set->numbers = calloc((size_t)nnumbers + 1, sizeof(*set->numbers));
-	set->maps = calloc((size_t)nmaps + 1, sizeof(struct dns_mapped *));
-	if (set->zones == NULL || set->slots == NULL || set->numbers == NULL || set->maps == NULL) {
-		e = err_set(m, ERR_NOMEM, "a set of %u zones and %u units", nrows, nnumbers);
-		goto out;
-	}
+	set->zones = mem_zero(nrows, sizeof(*set->zones));
+	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
+	set->numbers = mem_zero(nnumbers, sizeof(*set->numbers));
+	set->maps = mem_zero(nmaps, sizeof(struct dns_mapped *));
 	for (; set->nmaps < nmaps; set->nmaps++) {
 		set->maps[set->nmaps] = maps[set->nmaps];
 		atomic_fetch_add(&maps[set->nmaps]->refs, 1);
@@ -140,7 +134,6 @@ dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg
 		e = set_bind(set, &rows[set->nzones], set->nzones, m);
 	for (uint32_t i = 0; i < nrows && e == ERR_OK; i++)
 		set_enter(set, i);
-out:
 	if (e != ERR_OK)
 		dns_zoneset_free(set);
 	else
@@ -173,9 +166,7 @@ absent_head(const char *name, uint8_t *at)
 enum err
 dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struct errmsg *m)
 {
-	uint32_t n = 0, nslots;
-	struct dns_zone *zones;
-	uint32_t *slots;
+	uint32_t n = 0;
 
 	if (len == 0)
 		return ERR_OK;
@@ -184,20 +175,12 @@ dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struc
 	for (size_t i = 0; i < len; i += strlen(names + i) + 1)
 		n++;
 	if (n > UINT32_MAX / 4 - set->nzones)
-		return err_set(m, ERR_NOMEM, "a set of %u zones", n);
-	nslots = (set->nzones + n) * 2 + 1;
-	zones = realloc(set->zones, ((size_t)set->nzones + n) * sizeof(*zones));
-	if (zones != NULL)
-		set->zones = zones;
-	slots = calloc(nslots, sizeof(*slots));
-	set->absent = calloc(n, ABSENT_SIZE);
-	if (zones == NULL || slots == NULL || set->absent == NULL) {
-		free(slots);
-		return err_set(m, ERR_NOMEM, "a set of %u zones", n);
-	}
+		return err_set(m, ERR_PROTO, "a set of %u zones", n);
+	set->zones = mem_resize(set->zones, (size_t)set->nzones + n, sizeof(*set->zones));
+	set->absent = mem_zero(n, ABSENT_SIZE);
 	free(set->slots);
-	set->slots = slots;
-	set->nslots = nslots;
+	set->nslots = (set->nzones + n) * 2 + 1;
+	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
 	for (uint32_t i = 0; i < n; i++, names += strlen(names) + 1) {
 		uint8_t *at = set->absent + (size_t)i * ABSENT_SIZE;
 

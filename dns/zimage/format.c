@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "dns/zimage/nsec3.h"
 #include "dns/zimage/rdata.h"
 
@@ -386,9 +387,7 @@ check_zone(const struct zone_head *z, struct errmsg *m)
 	dns_name_labels(zone_origin(z), &labels);
 	if (labels.n != z->origin_labels)
 		return bad(&c, z, "wrong number of labels in the origin");
-	c.starts = calloc((z->nodes_end - z->nodes) / 64 + 1, sizeof(*c.starts));
-	if (c.starts == NULL)
-		return err_set(m, ERR_NOMEM, "checking a zimage");
+	c.starts = mem_zero((z->nodes_end - z->nodes) / 64 + 1, sizeof(*c.starts));
 	e = check_negative(&c);
 	if (e == ERR_OK)
 		e = check_nodes(&c);

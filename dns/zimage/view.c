@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/mem.h"
 #include "base/memfd.h"
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
@@ -16,12 +17,10 @@ struct dns_zimage {
 enum err
 dns_zimage_open(int fd, struct dns_zimage **out, struct errmsg *m)
 {
-	struct dns_zimage *zimage = calloc(1, sizeof(*zimage));
+	struct dns_zimage *zimage = mem_zero(1, sizeof(*zimage));
 	enum err e;
 
 	*out = NULL;
-	if (zimage == NULL)
-		return err_set(m, ERR_NOMEM, "zimage");
 	if ((e = memfd_map_sealed(fd, &zimage->map, &zimage->size, m)) == ERR_OK)
 		e = zimage_check(zimage->map, zimage->size, m);
 	if (e != ERR_OK) {

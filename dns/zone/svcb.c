@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zfield.h"
@@ -437,13 +438,9 @@ params_span(const uint8_t *p, size_t len, const struct zfield *f)
 static void
 print_alpn(struct ztext *x, const struct param *p)
 {
-	uint8_t *list = malloc(2 * p->len + 1);
+	uint8_t *list = mem_zero(2 * p->len + 1, 1);
 	size_t n = 0;
 
-	if (list == NULL) {
-		x->nomem = true;
-		return;
-	}
 	for (size_t at = 0; at < p->len; at += 1u + p->value[at]) {
 		if (at > 0)
 			list[n++] = ',';

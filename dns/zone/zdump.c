@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/mem.h"
 #include "base/memfd.h"
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
@@ -13,7 +14,6 @@
 
 struct dump {
 	FILE *f;
-	const char *origin;
 	uint8_t owner[DNS_WIRE_NAME];
 	size_t owner_len;
 	char owner_text[LIMIT_NAME_TEXT];              /* without the final dot */
@@ -40,8 +40,8 @@ expand(struct dump *d, const uint8_t *rr, size_t *len)
 }
 
 /* OWNER TTL CLASS TYPE DATA, with tabs between. */
-static enum err
-print_record(struct dump *d, const uint8_t *rr, struct errmsg *m)
+static void
+print_record(struct dump *d, const uint8_t *rr)
 {
 	uint16_t type = dns_get16(rr + 2);
 	char name[ZTYPE_TEXT];
@@ -53,67 +53,43 @@ print_record(struct dump *d, const uint8_t *rr, struct errmsg *m)
 	    strcmp(d->owner_text, ".") != 0 ? "." : "", dns_get32(rr + 6), ztype_text(type, name));
 	zrdata_print(&d->line, type, d->rdata, len);
 	ztext_add(&d->line, "\n");
-	if (d->line.nomem)
-		return err_set(m, ERR_NOMEM, "zone %s: out of memory", d->origin);
 	fputs(d->line.buf, d->f);   /* ferror tells the caller */
-	return ERR_OK;
 }
 
-static enum err
-print_records(struct dump *d, const uint8_t *wire, size_t len, struct errmsg *m)
-{
-	enum err e = ERR_OK;
-
-	for (size_t i = 0; i < len && e == ERR_OK;
-	    i += ZRR_FIXED + (size_t)dns_get16(wire + i + 10))
-		e = print_record(d, wire + i, m);
-	return e;
-}
-
-/* All of a node, or with `soa` its SOA alone, or what is left then. */
-static enum err
-print_node(struct dump *d, const struct zone_head *z, const struct znode *n, bool soa,
-    struct errmsg *m)
+/* All of a node, or with `soa` its SOA alone, or what is left then; returns the place behind it. */
+static const void *
+print_node(struct dump *d, const struct zone_head *z, const struct znode *n, bool soa)
 {
 	const struct zrrset *s = znode_rrsets(n);
-	enum err e = ERR_OK;
 
 	d->owner_len = znode_owner(z, n, d->owner);
 	dns_name_text(d->owner, d->owner_text);
-	for (unsigned i = 0; i < n->nrrsets && e == ERR_OK; i++, s = zrrset_next(s))
-		if (soa == (s->type == DNS_T_SOA))
-			e = print_records(d, s->wire, (size_t)s->len + s->sig_len, m);
-	return e;
+	for (unsigned i = 0; i < n->nrrsets; i++, s = zrrset_next(s)) {
+		size_t len = soa == (s->type == DNS_T_SOA) ? (size_t)s->len + s->sig_len : 0;
+
+		for (const uint8_t *rr = s->wire, *end = rr + len; rr < end;
+		    rr += ZRR_FIXED + dns_get16(rr + 10))
+			print_record(d, rr);
+	}
+	return s;
 }
 
-static enum err
-print_zone(const struct zone_head *z, FILE *f, struct errmsg *m)
+static void
+print_zone(const struct zone_head *z, FILE *f)
 {
 	const uint8_t *p = zone_at(z, z->nodes), *end = zone_at(z, z->nodes_end);
-	struct dump *d = calloc(1, sizeof(*d));
+	struct dump *d = mem_zero(1, sizeof(*d));
 	char origin[LIMIT_NAME_TEXT];
-	enum err e;
 
-	if (d == NULL)
-		return err_set(m, ERR_NOMEM, "out of memory");
 	dns_name_text(zone_origin(z), origin);
 	d->f = f;
-	d->origin = origin;
 	fprintf(f, "; zone %s, serial %u, %u names, %u records\n", origin, z->serial, z->names,
 	    z->records);
-	e = print_node(d, z, zone_at(z, z->apex), true, m);
-	while (p < end && e == ERR_OK) {
-		const struct znode *n = (const void *)p;
-		const struct zrrset *s = znode_rrsets(n);
-
-		for (unsigned i = 0; i < n->nrrsets; i++)
-			s = zrrset_next(s);
-		e = print_node(d, z, n, false, m);
-		p = (const void *)s;
-	}
+	(void)print_node(d, z, zone_at(z, z->apex), true);
+	while (p < end)
+		p = print_node(d, z, (const void *)p, false);
 	free(d->line.buf);
 	free(d);
-	return e;
 }
 
 enum err
@@ -130,7 +106,7 @@ dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
 		e = err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u",
 		    zimage_zones(map), zone);
 	if (e == ERR_OK)
-		e = print_zone(zimage_zone(map, zone), f, m);
+		print_zone(zimage_zone(map, zone), f);
 	(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */
 	return e;
 }

@@ -3,32 +3,23 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "base/mem.h"
 #include "dns/zimage/name.h"
 
 #define FIRST_CAP 4096
 
-static bool
+static void
 reserve(struct ztext *x, size_t more)
 {
 	size_t cap = x->cap > 0 ? x->cap : FIRST_CAP;
-	char *grown;
 
-	if (x->nomem)
-		return false;
 	while (cap - x->len <= more)
 		cap *= 2;
 	if (cap == x->cap)
-		return true;
-	if ((grown = realloc(x->buf, cap)) == NULL) {
-		x->nomem = true;
-		return false;
-	}
-	x->buf = grown;
+		return;
+	x->buf = mem_resize(x->buf, cap, 1);
 	x->cap = cap;
-	return true;
 }
 
 void
@@ -55,8 +46,9 @@ ztext_add(struct ztext *x, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n < 0 || !reserve(x, (size_t)n))
+	if (n < 0)
 		return;
+	reserve(x, (size_t)n);
 	va_start(ap, fmt);
 	(void)vsnprintf(x->buf + x->len, x->cap - x->len, fmt, ap);   /* fits */
 	va_end(ap);
@@ -77,8 +69,7 @@ ztext_add_quoted(struct ztext *x, const uint8_t *p, size_t len)
 {
 	size_t i, n;
 
-	if (!reserve(x, 4 * len + 2))
-		return;
+	reserve(x, 4 * len + 2);
 	n = x->len;
 	x->buf[n++] = '"';
 	for (i = 0; i < len; i++) {
@@ -101,8 +92,7 @@ add_digits(struct ztext *x, const uint8_t *p, size_t len, unsigned bits, const c
 {
 	size_t total = len * 8, at = 0;
 
-	if (!reserve(x, total / bits + 1))
-		return;
+	reserve(x, total / bits + 1);
 	for (; at < total; at += bits) {
 		unsigned two = (unsigned)p[at / 8] << 8 | (at / 8 + 1 < len ? p[at / 8 + 1] : 0u);
 

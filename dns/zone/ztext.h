@@ -5,18 +5,13 @@
 #ifndef DNS_ZONE_ZTEXT_H
 #define DNS_ZONE_ZTEXT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/*
- * All zero is the empty text.  After `nomem` nothing is added any more; the owner looks at the end,
- * and frees buf.
- */
+/* All zero is the empty text; the owner frees buf. */
 struct ztext {
 	char *buf;             /* terminated */
 	size_t len, cap;
-	bool nomem;
 };
 
 void ztext_clear(struct ztext *x);   /* to the empty text; keeps the buffer */
