@@ -1,9 +1,10 @@
 /*
  * driver: what a kind of VM must offer to vm/host.  Not included outside vm/.
  *
- * Every function but open and close runs on a driver thread and may block up to its deadline; one at a time per VM.  `struct vm` begins a
- * driver's own structure.  A driver that needs something per thread (libxl contexts) keeps it in thread-local storage and gives it
- * back in thread_end.  Drivers do not call back into the host, except through vm_report_log, which is thread-safe.
+ * Every function but open and close runs on a driver thread and may block up to its deadline; one
+ * at a time per VM.  `struct vm` begins a driver's own structure.  A driver that needs something
+ * per thread (libxl contexts) keeps it in thread-local storage and gives it back in thread_end.
+ * Drivers do not call back into the host, except through vm_report_log, which is thread-safe.
  */
 #ifndef VM_DRIVER_H
 #define VM_DRIVER_H
@@ -15,16 +16,26 @@
 struct vm_driver;
 struct vm_reporter;
 
-/* What vm/host keeps of every VM; a driver embeds it first in its own structure.  The host reads it while no operation runs. */
+/*
+ * What vm/host keeps of every VM; a driver embeds it first in its own structure.  The host reads it
+ * while no operation runs.
+ */
 struct vm {
 	struct vm_uuid uuid;
 	const struct vm_driver *driver;
 	char unit[LIMIT_NAME_TEXT];
-	struct vm_ids ids;         /* set by the driver before the host sees the VM, and the same from then on */
-	int watch_fd;              /* readable when driver->watched must be called; -1 = none.  Watched while no operation runs */
+	/* set by the driver before the host sees the VM, and the same from then on */
+	struct vm_ids ids;
+	/*
+	 * readable when driver->watched must be called; -1 = none.  Watched while no operation runs
+	 */
+	int watch_fd;
 	int death_fd;              /* pidfd: readable when the process ended; -1 = none.  Always watched */
 	bool answered;             /* its control socket has spoken to us */
-	bool hung;                 /* it did not answer lately: what is done to it keeps no other VM waiting; until it speaks */
+	/*
+	 * it did not answer lately: what is done to it keeps no other VM waiting; until it speaks
+	 */
+	bool hung;
 	bool owes;                 /* it was asked whether it lives, and has not said a word since */
 };
 
@@ -35,8 +46,10 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 	char *text;                /* malloc'd: console text; the host frees it */
 	size_t text_len;
 	int64_t usec_cpu;
-	bool saved;                /* restore, after an error: it could not be tried, and the saved state is still there */
-	bool kept;                 /* freeze, thaw, save, after an error: it could not be tried, and the VM is as before */
+	/* restore, after an error: it could not be tried, and the saved state is still there */
+	bool saved;
+	/* freeze, thaw, save, after an error: it could not be tried, and the VM is as before */
+	bool kept;
 };
 
 enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_READY /* spec.ready_key; once */, VM_WATCH_ENDED };
@@ -55,15 +68,20 @@ vm_saved_may_open_later(int error)
 }
 
 /* uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
-void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Adoption: ownership of vm passes to the callee; it is NULL for VM_FOUND_SAVED. */
-typedef void (*vm_each_cb)(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state, const char *why, void *arg);
+typedef void (*vm_each_cb)(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,
+    const char *why, void *arg);
 
 struct vm_driver {
 	const char *name;
 	unsigned caps;
-	/* On the loop, once: is there such a hypervisor here?  The message says what is missing.  *ctx goes to the functions below. */
+	/*
+	 * On the loop, once: is there such a hypervisor here?  The message says what is missing.
+	 * *ctx goes to the functions below.
+	 */
 	enum err (*open)(const struct vm_env *env, void **ctx, struct errmsg *m);
 	void (*close)(void *ctx);
 	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
@@ -72,16 +90,23 @@ struct vm_driver {
 	 * found out in the background; again when it is not known yet.  NULL: there is no such thing.
 	 */
 	void (*prepare)(void *ctx, enum vm_accel accel);
-	/* After an error nothing is left behind and *vm stays NULL; out->text may have the hypervisor's words. */
+	/*
+	 * After an error nothing is left behind and *vm stays NULL; out->text may have the
+	 * hypervisor's words.
+	 */
 	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 	/*
-	 * As start, from the saved state of spec->uuid.  The state is removed when it was used or is useless.  It stays (out->saved) when the restore
-	 * failed for want of what a cold boot needs as well: a file, a bridge, memory, a process.
+	 * As start, from the saved state of spec->uuid.  The state is removed when it was used or
+	 * is useless.  It stays (out->saved) when the restore failed for want of what a cold boot
+	 * needs as well: a file, a bridge, memory, a process.
 	 */
 	enum err (*restore)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
 	/* Removes a saved state. */
 	enum err (*discard)(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
-	/* Asks the guest to shut down and does not wait: the end comes by watch_fd or death_fd.  ERR_UNSUPPORTED: it cannot be asked. */
+	/*
+	 * Asks the guest to shut down and does not wait: the end comes by watch_fd or death_fd.
+	 * ERR_UNSUPPORTED: it cannot be asked.
+	 */
 	enum err (*ask)(struct vm *vm, struct vm_outcome *out);
 	/*
 	 * NULL, or: reads the console once more before a stop, into out->text, and gives up soon when the
@@ -95,16 +120,22 @@ struct vm_driver {
 	/* State into a file; afterwards the VM is stopped and cleaned up.  After an error it runs on. */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
-	/* watch_fd was readable: consume what came.  On VM_WATCH_ENDED, why[] and out->text (console) are filled in; the host then calls stop. */
+	/*
+	 * watch_fd was readable: consume what came.  On VM_WATCH_ENDED, why[] and out->text
+	 * (console) are filled in; the host then calls stop.
+	 */
 	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	/*
-	 * As watched, for what has come already; then asks the hypervisor for a word and does not wait for it: `owes` until `watched` sees one.
-	 * NULL, as judge then: there is nobody to ask.
+	 * As watched, for what has come already; then asks the hypervisor for a word and does not
+	 * wait for it: `owes` until `watched` sees one.  NULL, as judge then: there is nobody to
+	 * ask.
 	 */
-	enum vm_watch_verdict (*ask_alive)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
+	enum vm_watch_verdict (
+	    *ask_alive)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	/*
-	 * conf.hang_ms passed and it still owes: VM_WATCH_ENDED when it hangs, with why[] and out->text as of watched; the host then calls stop.
-	 * VM_WATCH_ALIVE when it has spoken, or when nobody can know: it is waited for.
+	 * conf.hang_ms passed and it still owes: VM_WATCH_ENDED when it hangs, with why[] and
+	 * out->text as of watched; the host then calls stop.  VM_WATCH_ALIVE when it has spoken, or
+	 * when nobody can know: it is waited for.
 	 */
 	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	/* The process ended by itself (death_fd): says how, as far as known; the host then calls stop. */

@@ -1,15 +1,19 @@
 /*
  * vm: everything that knows hypervisors and frames, behind one header.
  *
- * The warden sees VMs through this file only.  Every operation is asynchronous: it is queued to a pool of driver threads, because what
- * it does may block (libxl blocks for most of a create, closing a tap takes 15 ms), and its result comes back on the warden's loop.
- * One operation at a time runs for one VM, in the order of the calls; operations of different VMs run side by side.  Start-like operations and
- * stop-like operations have threads of their own, so that boots that hang do not keep anything from being stopped.
+ * The warden sees VMs through this file only.  Every operation is asynchronous: it is queued to a
+ * pool of driver threads, because what it does may block (libxl blocks for most of a create,
+ * closing a tap takes 15 ms), and its result comes back on the warden's loop.  One operation at a
+ * time runs for one VM, in the order of the calls; operations of different VMs run side by side.
+ * Start-like operations and stop-like operations have threads of their own, so that boots that hang
+ * do not keep anything from being stopped.
  *
- * A VM is known by the UUID that the warden gave it before it existed (intent first).  A VM belongs to us if it carries our
- * instance's mark (run directory and UUID); what is not ours is never touched.
+ * A VM is known by the UUID that the warden gave it before it existed (intent first).  A VM belongs
+ * to us if it carries our instance's mark (run directory and UUID); what is not ours is never
+ * touched.
  *
- * Errors: enum err and a message with the hypervisor's own last lines.  All callbacks run on the loop given to vm_host_new.
+ * Errors: enum err and a message with the hypervisor's own last lines.  All callbacks run on the
+ * loop given to vm_host_new.
  */
 #ifndef VM_VM_H
 #define VM_VM_H
@@ -52,12 +56,14 @@ struct vm_disk {
 	const char *path;
 	enum vm_disk_format format;
 	bool readonly;
-	const char *overlay;       /* NULL, or the path of this unit's qcow2 on top of `path`; made when it is missing */
+	/* NULL, or the path of this unit's qcow2 on top of `path`; made when it is missing */
+	const char *overlay;
 };
 
 /*
- * What to run, with every placeholder filled in.  Read during the call to vm_start or vm_restore only: the module copies what it needs.
- * Paths are absolute.  A string that is optional is NULL when absent.
+ * What to run, with every placeholder filled in.  Read during the call to vm_start or vm_restore
+ * only: the module copies what it needs.  Paths are absolute.  A string that is optional is NULL
+ * when absent.
  */
 struct vm_spec {
 	struct vm_uuid uuid;
@@ -80,7 +86,8 @@ struct vm_spec {
 	enum vm_type type;         /* what follows is the xen driver's */
 	const char *xl;            /* an xl.cfg file that says what is not said here; optional */
 	const char *vif_script;    /* hotplug script of the NICs; NULL = our helper */
-	const char *ready_key;     /* a XenStore key below the domain's path whose appearance is VM_EVENT_READY; optional */
+	/* a XenStore key below the domain's path whose appearance is VM_EVENT_READY; optional */
+	const char *ready_key;
 	unsigned cpu_percent;      /* CPU limit of its cgroup, 100 = one core; 0 = none */
 	unsigned cpu_weight;       /* cgroup v2 weight 1..10000; the daemon has 100 */
 };
@@ -96,21 +103,27 @@ enum vm_stop_how {
 #define VM_CAN_SHUTDOWN 0x4u
 #define VM_CAN_CONSOLE  0x8u
 #define VM_CAN_CHECK    0x20u  /* vm_check */
-#define VM_RUNS_LATE    0x10u  /* the guest runs only when the start is done, which takes most of the time: nobody answers before */
+/*
+ * The guest runs only when the start is done, which takes most of the time: nobody answers before.
+ */
+#define VM_RUNS_LATE    0x10u
 
 struct vm_host_conf {
-	const char *run_dir;       /* absolute; VMs live in run_dir/vm/UUID/, made by vm_host_new as needed */
+	/* absolute; VMs live in run_dir/vm/UUID/, made by vm_host_new as needed */
+	const char *run_dir;
 	const char *state_dir;     /* saved states and overlays */
 	uid_t vm_uid;              /* who the VM processes run as; 0 = as we do (tests) */
 	gid_t vm_gid;
 	unsigned start_threads;    /* how many boots at once; >= 1 */
-	unsigned hang_ms;          /* a hypervisor that owes an answer for so long hangs (vm_check); 0 = LIMIT_HANG_S */
+	/* a hypervisor that owes an answer for so long hangs (vm_check); 0 = LIMIT_HANG_S */
+	unsigned hang_ms;
 	const char *qemu;          /* the QEMU binary; NULL = look in PATH */
 	bool use_cgroups;          /* false: never; true: where they are writable */
 };
 
 enum vm_event_kind {
-	VM_EVENT_DIED,             /* the VM ended without being told to: crash, guest's own poweroff, killed */
+	/* the VM ended without being told to: crash, guest's own poweroff, killed */
+	VM_EVENT_DIED,
 	VM_EVENT_READY,            /* spec.ready_key is there; once */
 	VM_EVENT_LOG               /* something an operator should read; text */
 };
@@ -120,32 +133,44 @@ struct vm_event {
 	struct vm_uuid uuid;
 	uint64_t time_ns;
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
-	const char *console;       /* last lines, escaped for nothing, NULs too: the reader escapes; never NULL */
+	/* last lines, escaped for nothing, NULs too: the reader escapes; never NULL */
+	const char *console;
 	size_t console_len;
 };
 
 struct vm_host;
 
-/* Events come as long as the VM is not stopped by us; after VM_EVENT_DIED everything the VM left behind has been cleaned up. */
+/*
+ * Events come as long as the VM is not stopped by us; after VM_EVENT_DIED everything the VM left
+ * behind has been cleaned up.
+ */
 typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
 
-enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event, void *arg,
-    struct vm_host **host, struct errmsg *m);
-/* Waits for running operations, forgets the VMs and leaves them running.  Callbacks that have not come yet never come.  Not from a callback. */
+enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
+    void *arg, struct vm_host **host, struct errmsg *m);
+/*
+ * Waits for running operations, forgets the VMs and leaves them running.  Callbacks that have not
+ * come yet never come.  Not from a callback.
+ */
 void vm_host_free(struct vm_host *host);
 
-/* Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or machine has no such driver. */
+/*
+ * Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or
+ * machine has no such driver.
+ */
 enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps, struct errmsg *m);
 
 /*
- * Such VMs may be started soon: what their starts must know of this host and takes long to find out (whether KVM
- * works) is found out now, in the background, so that no wake has to.  Cheap when it is known.
+ * Such VMs may be started soon: what their starts must know of this host and takes long to find out
+ * (whether KVM works) is found out now, in the background, so that no wake has to.  Cheap when it
+ * is known.
  */
 void vm_prepare(struct vm_host *host, const char *driver, enum vm_accel accel);
 
 /*
  * Whether this host has what a driver's images need besides their own files: ERR_MISSING and a
- * sentence for a program, or its firmware, that is not there.  Executes the program; for `jitsud -n`.
+ * sentence for a program, or its firmware, that is not there.  Executes the program; for `jitsud
+ * -n`.
  */
 #define VM_QEMU_PROGRAM "qemu-system-x86_64"
 enum err vm_host_check(const char *driver, enum vm_machine machine, struct errmsg *m);
@@ -153,33 +178,50 @@ enum err vm_host_check(const char *driver, enum vm_machine machine, struct errms
 /* How an operation ended. */
 struct vm_result {
 	enum err err;
-	const char *text;          /* the message when err is not 0; "" otherwise; valid during the callback */
-	uint64_t exec_ns;          /* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
+	const char
+	    *text; /* the message when err is not 0; "" otherwise; valid during the callback */
+	/* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
+	uint64_t exec_ns;
 	const char *detail;        /* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
 	size_t detail_len;
-	const char *console;       /* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
+	/* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
+	const char *console;
 	size_t console_len;
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
-	bool saved;                /* vm_restore, after an error: it could not be tried (and a cold boot neither), and the state is there as before */
-	bool kept;                 /* vm_freeze, vm_thaw, vm_save, after an error: it could not be tried, and the VM is as before */
+	/*
+	 * vm_restore, after an error: it could not be tried (and a cold boot neither), and the
+	 * state is there as before
+	 */
+	bool saved;
+	/*
+	 * vm_freeze, vm_thaw, vm_save, after an error: it could not be tried, and the VM is as
+	 * before
+	 */
+	bool kept;
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
 /*
- * The operations.  `done` is called once, on the loop, never from inside the call.  A call that is not possible now (unknown UUID,
- * wrong state) is reported through `done` as well.
+ * The operations.  `done` is called once, on the loop, never from inside the call.  A call that is
+ * not possible now (unknown UUID, wrong state) is reported through `done` as well.
  *
- * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of the VM is left.
- * vm_stop: done when the VM and everything it left (tap, directory, cgroup) are gone; of a saved VM: when its state is removed; of one that does
- *     not run: ERR_MISSING.  A machine without a power button (microvm without ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying
+ * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of
+ * the VM is left.  vm_stop: done when the VM and everything it left (tap, directory, cgroup) are
+ * gone; of a saved VM: when its state is removed; of one that does
+ *     not run: ERR_MISSING.  A machine without a power button (microvm without ACPI) is destroyed
+ *                            at once, and a VM_EVENT_LOG says so; destroying
  *     does not wait for a shutdown that was asked for before.
- * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state directory, then the process ends.
- * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The file is removed when it worked or is useless
- *     (damaged, or the image's settings changed: ERR_STATE); when something that a cold boot would need as well was missing, it stays (result: saved).
- * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading does not consume it.
+ * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state
+ * directory, then the process ends.  vm_restore: vm_start from that file, with the same UUID; done
+ * when the guest runs again.  The file is removed when it worked or is useless
+ *     (damaged, or the image's settings changed: ERR_STATE); when something that a cold boot would
+ *     need as well was missing, it stays (result: saved).
+ * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading
+ * does not consume it.
  */
 void vm_start(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
-void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how, unsigned deadline_ms, vm_done_cb done, void *arg);
+void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
+    unsigned deadline_ms, vm_done_cb done, void *arg);
 void vm_freeze(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
@@ -187,8 +229,9 @@ void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb don
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
 /*
- * Asks whether the VM's hypervisor is alive, and does not wait: one that says nothing for conf.hang_ms is ended, and that is a VM_EVENT_DIED.
- * Harmless for a VM that cannot be asked, or does not run.
+ * Asks whether the VM's hypervisor is alive, and does not wait: one that says nothing for
+ * conf.hang_ms is ended, and that is a VM_EVENT_DIED. Harmless for a VM that cannot be asked, or
+ * does not run.
  */
 void vm_check(struct vm_host *host, const struct vm_uuid *uuid);
 
@@ -198,7 +241,10 @@ void vm_host_limits(struct vm_host *host, unsigned start_threads, unsigned hang_
 /* Does what was asked of this VM still wait for a driver thread? */
 bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
 
-/* How the host's own tools name a VM: the process that is it, or a Xen domain; 0 where there is none. */
+/*
+ * How the host's own tools name a VM: the process that is it, or a Xen domain; 0 where there is
+ * none.
+ */
 struct vm_ids {
 	pid_t pid;
 	uint32_t domid;
@@ -214,8 +260,8 @@ void vm_run_dir_keep(struct vm_host *host);
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 
 /*
- * Ends a VM that runs and is of no use any more, as a crash: a VM_EVENT_DIED with `why`.  Harmless for
- * one that is being stopped or has ended.
+ * Ends a VM that runs and is of no use any more, as a crash: a VM_EVENT_DIED with `why`.  Harmless
+ * for one that is being stopped or has ended.
  */
 void vm_end(struct vm_host *host, const struct vm_uuid *uuid, const char *why);
 
@@ -233,25 +279,32 @@ struct vm_link {
 struct vm_links;
 typedef void (*vm_link_cb)(const struct vm_link *link, void *arg);
 /* Calls `cb` on the loop for each.  vm_links_free: NULL is allowed. */
-enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **links, struct errmsg *m);
+enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct vm_links **links,
+    struct errmsg *m);
 void vm_links_free(struct vm_links *links);
 
 /*
  * The host's end of a VM's NIC is to be an up port of `bridge`, which is up: THERE; BACK: it was
- * not and is now; ELSEWHERE: there is no such bridge, and it is on another that is up (which may be the
- * same by another name); GONE: it was deleted, nothing brings it back; LOST: it cannot be one.  `m`
- * says why for ELSEWHERE and LOST.
+ * not and is now; ELSEWHERE: there is no such bridge, and it is on another that is up (which may be
+ * the same by another name); GONE: it was deleted, nothing brings it back; LOST: it cannot be one.
+ * `m` says why for ELSEWHERE and LOST.
  */
 enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_ELSEWHERE, VM_PORT_GONE, VM_PORT_LOST };
-enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m);
+enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6],
+    struct errmsg *m);
 
 /*
- * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called on the loop for each, then with NULL.
- * After it a found VM is in the module's table as if it had been started here (events, stop, console, ...).
+ * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called
+ * on the loop for each, then with NULL. After it a found VM is in the module's table as if it had
+ * been started here (events, stop, console, ...).
  */
 enum vm_found_state {
 	VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED,
-	VM_FOUND_SILENT,           /* its process is whole, but has not answered yet: another program may be connected to it, or it hangs (vm_check) */
+	/*
+	 * its process is whole, but has not answered yet: another program may be connected to it,
+	 * or it hangs (vm_check)
+	 */
+	VM_FOUND_SILENT,
 	VM_FOUND_BROKEN            /* half-made or ended: stop it */
 };
 struct vm_found {
@@ -277,7 +330,10 @@ struct vm_xl {
 	bool boots;                /* it has a kernel or a disk */
 };
 
-/* Reads and checks the file; ERR_PARSE with file and text.  ERR_UNSUPPORTED: this build has no Xen, or the file wants what we do not do. */
+/*
+ * Reads and checks the file; ERR_PARSE with file and text.  ERR_UNSUPPORTED: this build has no Xen,
+ * or the file wants what we do not do.
+ */
 enum err vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m);
 /* Adds a warning for each key of a good file that the driver does nothing about. */
 void vm_xl_check(const char *path, struct report *r);
@@ -285,40 +341,54 @@ void vm_xl_check(const char *path, struct report *r);
 /* ---- payload activity, for idle ---- */
 
 /*
- * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last passed: unicast, not ARP or neighbour discovery,
- * not our readiness probes, and only on the interfaces of a VM that is watched.  Set up once per instance; nothing is read until asked.
- * The table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per instance.
+ * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last
+ * passed: unicast, not ARP or neighbour discovery, not our readiness probes, and only on the
+ * interfaces of a VM that is watched.  Set up once per instance; nothing is read until asked.  The
+ * table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per
+ * instance.
  */
 struct vm_activity;
 struct vm_activity_nic {
 	char name[IFNAMSIZ];       /* the host's end; "" = not known: its MAC counts on any interface */
 	uint8_t mac[6];
 };
-enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act, struct errmsg *m);
+enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act,
+    struct errmsg *m);
 void vm_activity_free(struct vm_activity *act, bool remove_table);
 /*
- * The packets of a VM's NICs (at most LIMIT_NICS) count from soon on (the call does not wait), until unwatch; another call replaces the NICs.  Settle, once
- * after adoption: what a former daemon watched and nobody has watched since does not count any more.
+ * The packets of a VM's NICs (at most LIMIT_NICS) count from soon on (the call does not wait),
+ * until unwatch; another call replaces the NICs.  Settle, once after adoption: what a former daemon
+ * watched and nobody has watched since does not count any more.
  */
-void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid, const struct vm_activity_nic *nics, unsigned n);
+void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid,
+    const struct vm_activity_nic *nics, unsigned n);
 void vm_activity_unwatch(struct vm_activity *act, const struct vm_uuid *uuid);
 void vm_activity_settle(struct vm_activity *act);
 /*
- * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never.  After an error nothing is known; ERR_MISSING: somebody changed the rules or
- * emptied a set, all is in place again and counts from now on, and for VMs that were watched before, that moment is when they were used last; ERR_STATE: it
- * was not watched.
+ * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never.  After an error
+ * nothing is known; ERR_MISSING: somebody changed the rules or emptied a set, all is in place again
+ * and counts from now on, and for VMs that were watched before, that moment is when they were used
+ * last; ERR_STATE: it was not watched.
  */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
-void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_activity_cb cb, void *arg);
+void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_activity_cb cb,
+    void *arg);
 
 /* ---- networks ---- */
 
-/* What the sentinel and the checks need to know of a bridge.  ERR_MISSING: there is no such interface; ERR_UNSUPPORTED: it is no bridge. */
+/*
+ * What the sentinel and the checks need to know of a bridge.  ERR_MISSING: there is no such
+ * interface; ERR_UNSUPPORTED: it is no bridge.
+ */
 struct vm_bridge {
 	unsigned ifindex;
 	uint8_t mac[6];
 	bool up;
-	uint32_t stp_wait_ms;      /* how long the kernel's spanning tree protocol keeps a new port from forwarding; 0 = not at all */
+	/*
+	 * how long the kernel's spanning tree protocol keeps a new port from forwarding; 0 = not at
+	 * all
+	 */
+	uint32_t stp_wait_ms;
 	struct msg_addr addrs[LIMIT_NETWORK_RANGES];   /* its own addresses with their prefix lengths */
 	unsigned naddrs;
 };
@@ -328,22 +398,28 @@ enum err vm_bridge_up(const char *name, const struct vm_bridge *br, struct errms
 /* Both errors, for who wants no more than them. */
 enum err vm_bridge_check(const char *name, struct errmsg *m);
 /*
- * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins: neighbours forget it, and answers to
- * probes go astray.  Needs CAP_NET_ADMIN.
+ * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins:
+ * neighbours forget it, and answers to probes go astray.  Needs CAP_NET_ADMIN.
  */
 enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
-/* MACs that this host has itself, which no guest may have: of its interfaces, and local forwarding entries of its bridges.  *list is the caller's. */
+/*
+ * MACs that this host has itself, which no guest may have: of its interfaces, and local forwarding
+ * entries of its bridges.  *list is the caller's.
+ */
 struct vm_host_mac {
 	uint8_t mac[6];
 	unsigned ifindex;
 };
 enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
-/* A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs CAP_NET_RAW. */
+/*
+ * A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs
+ * CAP_NET_RAW.
+ */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
 /*
- * Readiness probes bear this mark (SO_MARK) on their way to the guest, by which payload counts leave them out: their ports and their identifier may be a
- * client's as well.
+ * Readiness probes bear this mark (SO_MARK) on their way to the guest, by which payload counts
+ * leave them out: their ports and their identifier may be a client's as well.
  */
 #define VM_PROBE_MARK 0x6a697473
 /* TCP source ports of readiness probes: outside the kernel's default ephemeral range. */

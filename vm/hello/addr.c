@@ -58,7 +58,8 @@ addr_link_local(const uint8_t mac[MAC_BYTES])
 struct addr
 addr_solicited_node(const struct addr *a)
 {
-	return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13], a->b[14], a->b[15] } };
+	return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13],
+				  a->b[14], a->b[15] } };
 }
 
 void

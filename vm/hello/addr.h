@@ -1,7 +1,10 @@
-/* addr.h: Internet addresses of both families in one shape
+/*
+ * addr.h: Internet addresses of both families in one shape
  *
- * An IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that tables need one kind of key. Such an
- * address never comes from an IPv6 packet: ip.c drops it. All zeroes means "none". */
+ * An IPv4 address is kept as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so that tables need one
+ * kind of key. Such an address never comes from an IPv6 packet: ip.c drops it. All zeroes means
+ * "none".
+ */
 #ifndef HELLO_ADDR_H
 #define HELLO_ADDR_H
 
@@ -24,7 +27,10 @@ bool addr_is_v4(const struct addr *a);
 bool addr_is_set(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
-/* Neither none, 0.0.0.0, multicast, the limited broadcast nor loopback: what a packet may come from. */
+/*
+ * Neither none, 0.0.0.0, multicast, the limited broadcast nor loopback: what a packet may come
+ * from.
+ */
 bool addr_is_unicast(const struct addr *a);
 
 /* fe80::/64 with the EUI-64 of the MAC (RFC 4291 appendix A). */

@@ -11,8 +11,8 @@ static const uint8_t broadcast[MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
 static const uint8_t unknown[MAC_BYTES];
 
 static void
-arp_send(struct net *net, uint16_t op, const uint8_t to[MAC_BYTES], const uint8_t target_mac[MAC_BYTES],
-    const uint8_t target[4])
+arp_send(struct net *net, uint16_t op, const uint8_t to[MAC_BYTES],
+    const uint8_t target_mac[MAC_BYTES], const uint8_t target[4])
 {
 	struct wire_out w = wire_out(net->out + NET_ETHER_BYTES, sizeof(net->out) - NET_ETHER_BYTES);
 
@@ -67,7 +67,8 @@ arp_input(struct net *net, struct wire_in w)
 	wire_copy(&w, sender, sizeof(sender));
 	(void)wire_take(&w, MAC_BYTES);
 	wire_copy(&w, target, sizeof(target));
-	if (w.bad || hw != ARP_HW_ETHERNET || proto != NET_IP4 || hw_len != MAC_BYTES || proto_len != 4 || (mac[0] & 1))
+	if (w.bad || hw != ARP_HW_ETHERNET || proto != NET_IP4 || hw_len != MAC_BYTES ||
+	    proto_len != 4 || (mac[0] & 1))
 		return;
 	if (!addr_is_set(&net->address4) || memcmp(mac, net->mac, MAC_BYTES) == 0)
 		return;

@@ -1,4 +1,7 @@
-/* clock.h: time since boot from the time stamp counter, calibrated against the local APIC while the image boots */
+/*
+ * clock.h: time since boot from the time stamp counter, calibrated against the local APIC while the
+ * image boots
+ */
 #ifndef HELLO_CLOCK_H
 #define HELLO_CLOCK_H
 
@@ -7,7 +10,9 @@
 /* Takes the present as boot and starts comparing counters. */
 void clock_start(void);
 
-/* Ends the comparison, which lasts a fifth of a millisecond at least; the clock runs from here on. */
+/*
+ * Ends the comparison, which lasts a fifth of a millisecond at least; the clock runs from here on.
+ */
 void clock_calibrate(void);
 
 uint64_t clock_us(void);

@@ -18,7 +18,8 @@ set_name(struct config *config, struct value v)
 	for (size_t i = 0; i < v.len; i++) {
 		char c = v.at[i], letter = (char)(c | 32);
 
-		if (!(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '.')
+		if (!(letter >= 'a' && letter <= 'z') && !(c >= '0' && c <= '9') && c != '-' &&
+		    c != '_' && c != '.')
 			return false;
 	}
 	memcpy(config->name, v.at, v.len);
@@ -47,7 +48,8 @@ set_ip(struct config *config, struct value v)
 	if (slash == v.len || !addr_parse(v.at, slash, &a) || !addr_is_unicast(&a))
 		return false;
 	family = family_of(&a);
-	used = text_parse_dec(v.at + slash + 1, v.len - slash - 1, family == CONFIG_V4 ? 32 : 128, &prefix_len);
+	used = text_parse_dec(v.at + slash + 1, v.len - slash - 1, family == CONFIG_V4 ? 32 : 128,
+	    &prefix_len);
 	if (used == 0 || used != v.len - slash - 1 || addr_is_set(&config->address[family]))
 		return false;
 	config->address[family] = a;
@@ -60,7 +62,8 @@ set_gw(struct config *config, struct value v)
 {
 	struct addr a;
 
-	if (!addr_parse(v.at, v.len, &a) || !addr_is_unicast(&a) || addr_is_set(&config->gateway[family_of(&a)]))
+	if (!addr_parse(v.at, v.len, &a) || !addr_is_unicast(&a) ||
+	    addr_is_set(&config->gateway[family_of(&a)]))
 		return false;
 	config->gateway[family_of(&a)] = a;
 	return true;
@@ -128,7 +131,8 @@ quote(struct value word, void (*complain)(void *, const char *), void *arg)
 }
 
 void
-config_parse(struct config *config, const char *line, void (*complain)(void *, const char *), void *arg)
+config_parse(struct config *config, const char *line, void (*complain)(void *, const char *),
+    void *arg)
 {
 	*config = (struct config){ .name = "hello" };
 	for (;;) {

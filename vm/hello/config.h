@@ -1,9 +1,12 @@
-/* config.h: what the kernel command line tells the image
+/*
+ * config.h: what the kernel command line tells the image
  *
  *   name=NAME ip=ADDRESS/LEN gw=ADDRESS [ip=ADDRESS6/LEN gw=ADDRESS6] [delay=MS] [crash=MS]
  *
- * Words that are not ours are skipped: QEMU and boot loaders add some. A value of ours that cannot be read is reported
- * and left out; what remains is used. An empty value counts as absent, since one template serves units of either family. */
+ * Words that are not ours are skipped: QEMU and boot loaders add some. A value of ours that cannot
+ * be read is reported and left out; what remains is used. An empty value counts as absent, since
+ * one template serves units of either family.
+ */
 #ifndef HELLO_CONFIG_H
 #define HELLO_CONFIG_H
 
@@ -27,7 +30,11 @@ struct config {
 	bool crash;
 };
 
-/* Reads the line; complaints, one sentence each and without a line end, go to `complain` with its argument. */
-void config_parse(struct config *config, const char *line, void (*complain)(void *, const char *), void *arg);
+/*
+ * Reads the line; complaints, one sentence each and without a line end, go to `complain` with its
+ * argument.
+ */
+void config_parse(struct config *config, const char *line, void (*complain)(void *, const char *),
+    void *arg);
 
 #endif

@@ -60,7 +60,10 @@ cpu_tsc(void)
 	return v;
 }
 
-/* Sleeps until an interrupt; one that is pending ends it at once. Interrupts are off everywhere else. In entry.S. */
+/*
+ * Sleeps until an interrupt; one that is pending ends it at once. Interrupts are off everywhere
+ * else. In entry.S.
+ */
 void cpu_sleep(void);
 
 /* Keeps the compiler from moving memory accesses across. */

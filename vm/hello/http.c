@@ -5,10 +5,14 @@
 #include "vm/hello/tcp.h"
 #include "vm/hello/text.h"
 
-/* "Booted 1.234 seconds ago" is filled up to a constant length: load generators count a page of another length as a failure. */
+/*
+ * "Booted 1.234 seconds ago" is filled up to a constant length: load generators count a page of
+ * another length as a failure.
+ */
 #define BOOTED_CHARS 32
 
-_Static_assert(2 * LIMIT_NAME_CHARS + 300 <= LIMIT_HTTP_REPLY_BYTES / 2, "the page fits, whatever the name and address");
+_Static_assert(2 * LIMIT_NAME_CHARS + 300 <= LIMIT_HTTP_REPLY_BYTES / 2,
+    "the page fits, whatever the name and address");
 
 struct word {
 	const char *at;
@@ -47,7 +51,10 @@ phrase_of(enum http_status status)
 	return phrases[i].phrase;
 }
 
-/* The first failure is the one to report; after one the rest of the request cannot be trusted to be what it seems. */
+/*
+ * The first failure is the one to report; after one the rest of the request cannot be trusted to be
+ * what it seems.
+ */
 static void
 fail(struct http *h, enum http_status status)
 {
@@ -137,8 +144,8 @@ is_page(struct word target)
 static bool
 is_version(struct word w)
 {
-	return w.len == 8 && is((struct word){ w.at, 5 }, "HTTP/") && w.at[5] >= '0' && w.at[5] <= '9' && w.at[6] == '.' &&
-	    w.at[7] >= '0' && w.at[7] <= '9';
+	return w.len == 8 && is((struct word){ w.at, 5 }, "HTTP/") && w.at[5] >= '0' &&
+	    w.at[5] <= '9' && w.at[6] == '.' && w.at[7] >= '0' && w.at[7] <= '9';
 }
 
 static void
@@ -234,7 +241,9 @@ reply(const struct net *net, struct tcp_conn *c)
 	if (h->version_1_1 && !h->has_host)
 		fail(h, HTTP_BAD_REQUEST);
 	phrase = phrase_of(h->status);
-	h->keep = h->keep && (h->status == HTTP_OK || h->status == HTTP_NOT_FOUND || h->status == HTTP_METHOD_NOT_ALLOWED);
+	h->keep = h->keep &&
+	    (h->status == HTTP_OK || h->status == HTTP_NOT_FOUND ||
+		h->status == HTTP_METHOD_NOT_ALLOWED);
 	if (h->status == HTTP_OK) {
 		page(&b, net, c);
 	} else {
@@ -243,7 +252,9 @@ reply(const struct net *net, struct tcp_conn *c)
 	}
 	text_str(&t, "HTTP/1.1 ");
 	text_str(&t, phrase);
-	text_str(&t, h->status == HTTP_OK ? "\r\nContent-Type: text/html; charset=utf-8" : "\r\nContent-Type: text/plain");
+	text_str(&t,
+	    h->status == HTTP_OK ? "\r\nContent-Type: text/html; charset=utf-8" :
+				   "\r\nContent-Type: text/plain");
 	if (h->status == HTTP_METHOD_NOT_ALLOWED)
 		text_str(&t, "\r\nAllow: GET, HEAD");
 	text_str(&t, "\r\nCache-Control: no-store\r\nContent-Length: ");

@@ -1,8 +1,10 @@
-/* http.h: an HTTP/1.1 server of one page (RFC 9110, RFC 9112)
+/*
+ * http.h: an HTTP/1.1 server of one page (RFC 9110, RFC 9112)
  *
- * GET and HEAD of "/" give the page; the rest is 400, 404, 405, 414, 431 or 505. Requests may be pipelined and come in any
- * pieces: they are parsed byte by byte, and only while the reply is sure to fit. Bodies are not read: a request with one is
- * the last. */
+ * GET and HEAD of "/" give the page; the rest is 400, 404, 405, 414, 431 or 505. Requests may be
+ * pipelined and come in any pieces: they are parsed byte by byte, and only while the reply is sure
+ * to fit. Bodies are not read: a request with one is the last.
+ */
 #ifndef HELLO_HTTP_H
 #define HELLO_HTTP_H
 
@@ -40,7 +42,10 @@ struct http {
 
 void http_init(struct http *h);
 
-/* Reads what has come and writes the replies, as far as there is room; closes the connection when it is done. */
+/*
+ * Reads what has come and writes the replies, as far as there is room; closes the connection when
+ * it is done.
+ */
 void http_run(struct net *net, struct tcp_conn *c);
 
 #endif

@@ -55,8 +55,8 @@ ip_checksum(const uint8_t *bytes, size_t len)
 }
 
 uint16_t
-ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto, const uint8_t *bytes,
-    size_t len)
+ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto,
+    const uint8_t *bytes, size_t len)
 {
 	size_t skip = addr_is_v4(dst) ? ADDR_V4_OFFSET : 0;
 	uint32_t sum = proto + (uint32_t)len;
@@ -86,7 +86,8 @@ ip4_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w)
 	wire_copy(&w, dst, sizeof(dst));
 	if (w.bad || version_ihl >> 4 != 4 || header_len < IP4_BYTES || total < header_len)
 		return;
-	if (total - IP4_BYTES > w.left || ip_checksum(header, header_len) != 0 || (fragment & IP4_FRAGMENT))
+	if (total - IP4_BYTES > w.left || ip_checksum(header, header_len) != 0 ||
+	    (fragment & IP4_FRAGMENT))
 		return;
 	w.left = total - IP4_BYTES; /* Ethernet pads short frames */
 	(void)wire_take(&w, header_len - IP4_BYTES);
@@ -142,7 +143,8 @@ is_joined(const struct net *net, const struct addr *group)
 {
 	static const struct addr all_nodes = { .b = { 0xff, 2, [15] = 1 } };
 
-	return addr_equal(group, &all_nodes) || is_group_of(group, &net->link_local) || is_group_of(group, &net->global6);
+	return addr_equal(group, &all_nodes) || is_group_of(group, &net->link_local) ||
+	    is_group_of(group, &net->global6);
 }
 
 void
@@ -230,7 +232,8 @@ ip_send(struct net *net, const struct ip_route *route, const struct wire_out *pa
 struct ip_route
 ip_reply_route(const struct ip_packet *packet)
 {
-	struct ip_route route = { .src = packet->dst, .dst = packet->src, .proto = packet->proto, .hop_limit = IP_HOP_LIMIT };
+	struct ip_route route = { .src = packet->dst, .dst = packet->src, .proto = packet->proto,
+		.hop_limit = IP_HOP_LIMIT };
 
 	memcpy(route.mac, packet->mac, MAC_BYTES);
 	return route;

@@ -1,7 +1,9 @@
-/* ip.h: IPv4 and IPv6 packets in and out
+/*
+ * ip.h: IPv4 and IPv6 packets in and out
  *
- * Fragments are dropped: nothing that is served here needs them. IPv4 goes out with DF clear and IPv6 data within 1,280
- * bytes, so no path MTU discovery is needed either. */
+ * Fragments are dropped: nothing that is served here needs them. IPv4 goes out with DF clear and
+ * IPv6 data within 1,280 bytes, so no path MTU discovery is needed either.
+ */
 #ifndef HELLO_IP_H
 #define HELLO_IP_H
 
@@ -16,9 +18,13 @@ enum ip_proto { IP_HOP_BY_HOP = 0,
 	IP_DEST_OPTIONS = 60 };
 
 #define IP_HOP_LIMIT 64
-#define IP_HOP_LOCAL 255 /* a packet that no router forwarded still has it (RFC 4861 section 6.1.1) */
+/* A packet that no router forwarded still has it (RFC 4861 section 6.1.1). */
+#define IP_HOP_LOCAL 255
 
-/* A received packet as the protocols above see it. Its source is a unicast address, or for neighbour discovery none. */
+/*
+ * A received packet as the protocols above see it. Its source is a unicast address, or for
+ * neighbour discovery none.
+ */
 struct ip_packet {
 	uint8_t mac[MAC_BYTES]; /* of the frame's sender */
 	struct addr src, dst;
@@ -53,7 +59,7 @@ struct ip_route ip_reply_route(const struct ip_packet *packet);
 uint16_t ip_checksum(const uint8_t *bytes, size_t len);
 
 /* The same with the pseudo header in front (RFC 9293 section 3.1, RFC 8200 section 8.1). */
-uint16_t ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto, const uint8_t *bytes,
-    size_t len);
+uint16_t ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto,
+    const uint8_t *bytes, size_t len);
 
 #endif

@@ -24,7 +24,10 @@
 #define LAPIC_DIVIDE_16     3
 #define TIMER_PER_MS        (1000000 / 16)
 
-/* Where the microvm machine wires slot i: pin 5 + i plainly, pin 16 + i with ACPI, pin i of the second IOAPIC if that is on. */
+/*
+ * Where the microvm machine wires slot i: pin 5 + i plainly, pin 16 + i with ACPI, pin i of the
+ * second IOAPIC if that is on.
+ */
 #define IOAPIC             0xfec00000
 #define IOAPIC_SECOND      0xfec10000
 #define IOAPIC_DATA        0x10
@@ -33,8 +36,10 @@
 #define PIN_PLAIN          5
 #define PIN_ACPI           16
 
-_Static_assert(IRQ_VECTOR_EVENT > VECTOR_WAKE && IRQ_VECTOR_EVENT < VECTOR_SPURIOUS, "each vector has one meaning");
-_Static_assert((uint64_t)IRQ_TIMER_MOST_MS *TIMER_PER_MS <= UINT32_MAX, "the timer's count has 32 bits");
+_Static_assert(IRQ_VECTOR_EVENT > VECTOR_WAKE && IRQ_VECTOR_EVENT < VECTOR_SPURIOUS,
+    "each vector has one meaning");
+_Static_assert((uint64_t)IRQ_TIMER_MOST_MS *TIMER_PER_MS <= UINT32_MAX,
+    "the timer's count has 32 bits");
 
 struct gate {
 	uint16_t offset_low, selector;
@@ -113,7 +118,10 @@ ioapic_write(uintptr_t base, uint32_t reg, uint32_t v)
 	cpu_write32(base + IOAPIC_DATA, v);
 }
 
-/* Edge triggered: the main loop acknowledges at the device before it looks for work, so no edge is lost. */
+/*
+ * Edge triggered: the main loop acknowledges at the device before it looks for work, so no edge is
+ * lost.
+ */
 static void
 ioapic_route(uintptr_t base, unsigned pin)
 {

@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a nanosecond. */
+/*
+ * The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a
+ * nanosecond.
+ */
 #define IRQ_TIMER_MOST_MS 60000
 
 /* The interrupt that needs no acknowledgement at an APIC: Xen's events. */
@@ -19,7 +22,9 @@ void irq_lapic_start(void);
 /* Routes the interrupt of a virtio-mmio slot of QEMU's microvm. */
 void irq_route_slot(unsigned slot);
 
-/* Free-running count of nanoseconds, downwards from 2^32 - 1; ends with the first irq_timer_set(). */
+/*
+ * Free-running count of nanoseconds, downwards from 2^32 - 1; ends with the first irq_timer_set().
+ */
 void irq_counter_start(void);
 uint32_t irq_counter(void);
 

@@ -33,8 +33,10 @@ struct machine {
 	/* Finds and starts the card. Returns NULL, or why there is none. */
 	const char *(*card_start)(uint8_t mac[MAC_BYTES]);
 
-	/* Eight bytes that another cannot easily guess. RDRAND would be better, but stops a guest that runs through KVM's instruction
-	 * emulator. */
+	/*
+	 * Eight bytes that another cannot easily guess. RDRAND would be better, but stops a guest
+	 * that runs through KVM's instruction emulator.
+	 */
 	void (*seed)(uint8_t seed[8]);
 
 	/* Before it has been called the clock may stand still. */
@@ -46,8 +48,11 @@ struct machine {
 	/* Ends cpu_sleep() in so many milliseconds, at most MACHINE_TIMER_MOST_MS; 0 for never. */
 	void (*timer_set)(uint32_t ms);
 
-	/* To be called after cpu_sleep() and before looking for work: sees to interrupts and to what the machine itself is asked for.
-	 * True when the link is new: timers must be set and the network announced again. */
+	/*
+	 * To be called after cpu_sleep() and before looking for work: sees to interrupts and to
+	 * what the machine itself is asked for.  True when the link is new: timers must be set and
+	 * the network announced again.
+	 */
 	bool (*attend)(void);
 
 	/* Prints what fits. */

@@ -23,7 +23,10 @@ attend(void)
 	return false;
 }
 
-/* With interrupts off: other machines than microvm have a timer that ticks from the start, and no handler here. */
+/*
+ * With interrupts off: other machines than microvm have a timer that ticks from the start, and no
+ * handler here.
+ */
 static void
 idle(void)
 {

@@ -21,7 +21,8 @@ static const struct addr all_mld2_routers = { .b = { 0xff, 2, [15] = 0x16 } };
 static struct ip_route
 route_to_group(const struct addr *src, const struct addr *group)
 {
-	struct ip_route route = { .src = *src, .dst = *group, .proto = IP_ICMP6, .hop_limit = IP_HOP_LOCAL };
+	struct ip_route route = { .src = *src, .dst = *group, .proto = IP_ICMP6,
+		.hop_limit = IP_HOP_LOCAL };
 
 	addr_multicast_mac(group, route.mac);
 	return route;
@@ -78,7 +79,10 @@ advertise(struct net *net, const struct ip_route *route, const struct addr *targ
 	message_send(net, route, &w);
 }
 
-/* One report for the groups of both addresses; a bridge that snoops would otherwise keep solicitations from us. */
+/*
+ * One report for the groups of both addresses; a bridge that snoops would otherwise keep
+ * solicitations from us.
+ */
 static void
 report_groups(struct net *net, uint8_t record)
 {
@@ -107,7 +111,9 @@ report_groups(struct net *net, uint8_t record)
 		records++;
 	}
 	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 6, records);
-	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2, ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6, w.start + HOP_BY_HOP_BYTES, w.len - HOP_BY_HOP_BYTES));
+	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2,
+	    ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6, w.start + HOP_BY_HOP_BYTES,
+		w.len - HOP_BY_HOP_BYTES));
 	route.proto = IP_HOP_BY_HOP;
 	route.hop_limit = 1;
 	ip_send(net, &route, &w);
@@ -139,7 +145,10 @@ own_address(struct net *net, const struct addr *target)
 	return addr_equal(target, &net->global6) ? &net->global6 : NULL;
 }
 
-/* Another claims the address. It is given up while its uniqueness is being asked for, kept and reported later. */
+/*
+ * Another claims the address. It is given up while its uniqueness is being asked for, kept and
+ * reported later.
+ */
 static void
 conflict(struct net *net, struct addr *own)
 {
@@ -202,7 +211,8 @@ solicited(struct net *net, const struct ip_packet *packet, struct addr *own, str
 }
 
 static void
-advertised(struct net *net, const struct ip_packet *packet, struct addr *own, struct wire_in options)
+advertised(struct net *net, const struct ip_packet *packet, struct addr *own,
+    struct wire_in options)
 {
 	uint8_t mac[MAC_BYTES];
 	bool bad;

@@ -8,8 +8,8 @@
 #include "vm/hello/wire.h"
 
 void
-net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES], const uint8_t seed[8],
-    const struct net_ops *ops, void *arg)
+net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES],
+    const uint8_t seed[8], const struct net_ops *ops, void *arg)
 {
 	net->config = config;
 	net->ops = ops;
@@ -32,7 +32,8 @@ net_announce(struct net *net)
 }
 
 void
-net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset, size_t len)
+net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset,
+    size_t len)
 {
 	struct wire_out w;
 

@@ -1,9 +1,11 @@
-/* net.h: the network stack's state and its edges: frames and time in, frames and complaints out
+/*
+ * net.h: the network stack's state and its edges: frames and time in, frames and complaints out
  *
- * The stack does no I/O, allocates nothing and takes its clock as an argument; the guest and the tests on the host drive it
- * alike. It only ever answers: each reply goes to the MAC that the request came from. That is right on the link and, through
- * the router that forwarded the request, off the link, so the image keeps no neighbour cache and never needs to resolve its
- * gateway. */
+ * The stack does no I/O, allocates nothing and takes its clock as an argument; the guest and the
+ * tests on the host drive it alike. It only ever answers: each reply goes to the MAC that the
+ * request came from. That is right on the link and, through the router that forwarded the request,
+ * off the link, so the image keeps no neighbour cache and never needs to resolve its gateway.
+ */
 #ifndef HELLO_NET_H
 #define HELLO_NET_H
 
@@ -24,7 +26,10 @@ enum net_ether_type { NET_IP4 = 0x0800,
 	NET_ARP = 0x0806,
 	NET_IP6 = 0x86dd };
 
-/* What the stack calls; `arg` is handed through. The frame is only valid during the call and may be dropped. */
+/*
+ * What the stack calls; `arg` is handed through. The frame is only valid during the call and may be
+ * dropped.
+ */
 struct net_ops {
 	void (*send)(void *arg, const uint8_t *frame, size_t len);
 	void (*report)(void *arg, const char *line);
@@ -45,11 +50,17 @@ struct net {
 	uint8_t out[NET_HEADROOM + LIMIT_IP_BYTES];
 };
 
-/* Makes the stack ready; `seed` is secret and as random as can be had. Memory may hold anything before. */
-void net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES], const uint8_t seed[8],
-    const struct net_ops *ops, void *arg);
+/*
+ * Makes the stack ready; `seed` is secret and as random as can be had. Memory may hold anything
+ * before.
+ */
+void net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES],
+    const uint8_t seed[8], const struct net_ops *ops, void *arg);
 
-/* Tells the link who has come: ARP announcement, duplicate address detection, multicast memberships. */
+/*
+ * Tells the link who has come: ARP announcement, duplicate address detection, multicast
+ * memberships.
+ */
 void net_announce(struct net *net);
 
 /* Takes one received Ethernet frame. */
@@ -58,8 +69,12 @@ void net_input(struct net *net, const uint8_t *frame, size_t len, uint64_t now_m
 /* Does what is due; returns when to call again, in milliseconds since boot, or NET_NEVER. */
 uint64_t net_run_timers(struct net *net, uint64_t now_ms);
 
-/* For the protocols: puts the Ethernet header in front of len bytes that stand at net->out + offset, and sends. */
-void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset, size_t len);
+/*
+ * For the protocols: puts the Ethernet header in front of len bytes that stand at net->out +
+ * offset, and sends.
+ */
+void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset,
+    size_t len);
 void net_report(struct net *net, const char *line);
 
 #endif

@@ -5,7 +5,8 @@
 
 #define NEVER_SOON 0x40000000u /* an index so far ahead raises no event */
 
-_Static_assert(LIMIT_NETIF_RX <= NETIF_RING_SLOTS && LIMIT_NETIF_TX <= NETIF_RING_SLOTS, "all slots fit into a ring");
+_Static_assert(LIMIT_NETIF_RX <= NETIF_RING_SLOTS && LIMIT_NETIF_TX <= NETIF_RING_SLOTS,
+    "all slots fit into a ring");
 _Static_assert((LIMIT_NETIF_RX & (LIMIT_NETIF_RX - 1)) == 0, "indices wrap");
 
 static uint32_t
@@ -80,9 +81,11 @@ rx_good(struct netif_rx *rx, const struct netif_rx_response *rsp, unsigned slot)
 	}
 	rx->in_chain = rsp->flags & NETIF_RX_MORE;
 	rx->extras = !in_chain && (rsp->flags & NETIF_RX_EXTRA);
-	if (in_chain || rx->in_chain || rx->extras || rsp->id != slot || (rsp->flags & NETIF_RX_BLANK_CHECKSUM))
+	if (in_chain || rx->in_chain || rx->extras || rsp->id != slot ||
+	    (rsp->flags & NETIF_RX_BLANK_CHECKSUM))
 		return false;
-	return rsp->status > 0 && rsp->offset < XEN_PAGE_BYTES && rsp->status <= XEN_PAGE_BYTES - rsp->offset;
+	return rsp->status > 0 && rsp->offset < XEN_PAGE_BYTES &&
+	    rsp->status <= XEN_PAGE_BYTES - rsp->offset;
 }
 
 bool
@@ -90,7 +93,9 @@ netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame)
 {
 	while (rx_has(rx)) {
 		/* Once: the backend can change it at any time. */
-		struct netif_rx_response rsp = *(volatile struct netif_rx_response *)&rx->page->slots[rx->rsp_cons % NETIF_RING_SLOTS].rsp;
+		struct netif_rx_response rsp = *(volatile struct netif_rx_response *)&rx->page
+						    ->slots[rx->rsp_cons % NETIF_RING_SLOTS]
+						    .rsp;
 		unsigned slot = rx_slot(rx->rsp_cons);
 
 		if (rx_good(rx, &rsp, slot)) {
@@ -175,7 +180,9 @@ netif_tx_put(struct netif_tx *tx, unsigned slot, uint32_t grant, uint16_t offset
 {
 	struct netif_tx_request *req = &tx->page->slots[tx->req_prod % NETIF_RING_SLOTS].req;
 
-	*req = (struct netif_tx_request){ .grant = grant, .offset = offset, .id = (uint16_t)slot, .size = len };
+	*req = (struct netif_tx_request){
+		.grant = grant, .offset = offset, .id = (uint16_t)slot, .size = len
+	};
 	tx->out[slot] = true;
 	tx->req_prod++;
 }

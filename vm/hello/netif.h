@@ -1,7 +1,11 @@
-/* netif.h: the two rings of a Xen network interface, from the guest's side (xen/include/public/io/netif.h)
+/*
+ * netif.h: the two rings of a Xen network interface, from the guest's side
+ * (xen/include/public/io/netif.h)
  *
- * Only the shared pages are touched here; buffers and grants are the caller's, who knows them by slot: LIMIT_NETIF_RX to receive
- * into, LIMIT_NETIF_TX to send from. What the backend writes is checked: whatever it says, slots and lengths stay in bounds. */
+ * Only the shared pages are touched here; buffers and grants are the caller's, who knows them by
+ * slot: LIMIT_NETIF_RX to receive into, LIMIT_NETIF_TX to send from. What the backend writes is
+ * checked: whatever it says, slots and lengths stay in bounds.
+ */
 #ifndef HELLO_NETIF_H
 #define HELLO_NETIF_H
 
@@ -40,8 +44,10 @@ struct netif_frame {
 void netif_rx_init(struct netif_rx *rx, struct netif_rx_page *page, uint32_t first_grant);
 void netif_tx_init(struct netif_tx *tx, struct netif_tx_page *page);
 
-/* The oldest frame, which stays until it is released. Frames that are damaged, in pieces or without checksum, none of which a backend
- * sends that knows what we asked for, are skipped. */
+/*
+ * The oldest frame, which stays until it is released. Frames that are damaged, in pieces or without
+ * checksum, none of which a backend sends that knows what we asked for, are skipped.
+ */
 bool netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame);
 void netif_rx_release(struct netif_rx *rx);
 
@@ -52,7 +58,8 @@ bool netif_rx_wait(struct netif_rx *rx);
 unsigned netif_tx_take(struct netif_tx *tx);
 
 /* Queues the taken slot's frame. */
-void netif_tx_put(struct netif_tx *tx, unsigned slot, uint32_t grant, uint16_t offset, uint16_t len);
+void netif_tx_put(struct netif_tx *tx, unsigned slot, uint32_t grant, uint16_t offset,
+    uint16_t len);
 
 /* Publish what was queued and released; true when the backend wants an event for it. */
 bool netif_rx_push(struct netif_rx *rx);

@@ -19,7 +19,8 @@ pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void))
 	do {
 		uint64_t then, ticks;
 
-		version = __atomic_load_n(&info->version, __ATOMIC_ACQUIRE) & ~1u; /* an odd one never equals what is read below */
+		/* an odd one never equals what is read below */
+		version = __atomic_load_n(&info->version, __ATOMIC_ACQUIRE) & ~1u;
 		then = now->tsc_timestamp;
 		ticks = tsc();
 		ticks = ticks > then ? ticks - then : 0;

@@ -1,4 +1,7 @@
-/* pvclock.h: Xen's system time from the time stamp counter (xen/include/public/xen.h, vcpu_time_info) */
+/*
+ * pvclock.h: Xen's system time from the time stamp counter (xen/include/public/xen.h,
+ * vcpu_time_info)
+ */
 #ifndef HELLO_PVCLOCK_H
 #define HELLO_PVCLOCK_H
 

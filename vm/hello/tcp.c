@@ -1,4 +1,5 @@
-/* tcp.c: what a received segment does to a connection
+/*
+ * tcp.c: what a received segment does to a connection
  *
  *                  SYN /                ACK                FIN
  *        FREE ──────────> SYN_RCVD ──────────> ESTABLISHED ──────────> CLOSE_WAIT
@@ -9,12 +10,13 @@
  *                          v            FIN        v
  *                      TIME_WAIT <─────────── FIN_WAIT_2
  *
- * FIN and ACK of FIN in one segment take both steps. To FREE lead, from everywhere: a RST with exactly the expected sequence
- * number, the last retry, being replaced by a newer connection, and for TIME_WAIT a new SYN or time.
- * Done by: SYN accept(); ACK acknowledged() and ack_advance(); FIN tcp_receive(); "closed" is tcp_close() by HTTP, its FIN
- * goes out in tcp_output().
- * Invariants: snd_una <= snd_nxt <= snd_max; tx holds the bytes from snd_una on; a timer runs exactly while data or a FIN is
- * unacknowledged or unsent. */
+ * FIN and ACK of FIN in one segment take both steps. To FREE lead, from everywhere: a RST with
+ * exactly the expected sequence number, the last retry, being replaced by a newer connection, and
+ * for TIME_WAIT a new SYN or time.  Done by: SYN accept(); ACK acknowledged() and ack_advance();
+ * FIN tcp_receive(); "closed" is tcp_close() by HTTP, its FIN goes out in tcp_output().
+ * Invariants: snd_una <= snd_nxt <= snd_max; tx holds the bytes from snd_una on; a timer runs
+ * exactly while data or a FIN is unacknowledged or unsent.
+ */
 #include "vm/hello/tcp_impl.h"
 
 #include "vm/hello/mem.h"
@@ -184,7 +186,8 @@ ack_advance(struct net *net, struct tcp_conn *c, uint32_t ack)
 static void
 duplicate_ack(struct net *net, struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	if (c->snd_una == c->snd_max || seg->ack != c->snd_una || seg->data.left || seg->window != c->snd_wnd || c->snd_wnd == 0)
+	if (c->snd_una == c->snd_max || seg->ack != c->snd_una || seg->data.left ||
+	    seg->window != c->snd_wnd || c->snd_wnd == 0)
 		return;
 	if (++c->dup_acks == DUP_ACKS)
 		tcp_resend(net, c);
@@ -193,7 +196,8 @@ duplicate_ack(struct net *net, struct tcp_conn *c, const struct tcp_segment *seg
 static void
 update_window(struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	if (!tcp_before(c->snd_wl1, seg->seq) && !(c->snd_wl1 == seg->seq && tcp_upto(c->snd_wl2, seg->ack)))
+	if (!tcp_before(c->snd_wl1, seg->seq) &&
+	    !(c->snd_wl1 == seg->seq && tcp_upto(c->snd_wl2, seg->ack)))
 		return;
 	if (c->snd_wnd == 0 && seg->window > 0) {
 		c->snd_nxt = c->snd_una; /* a probe that the closed window swallowed counts as unsent */
@@ -209,7 +213,8 @@ update_window(struct tcp_conn *c, const struct tcp_segment *seg)
 
 /* False when the segment goes no further. */
 static bool
-acknowledged(struct net *net, struct tcp_conn *c, const struct ip_packet *packet, const struct tcp_segment *seg)
+acknowledged(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
+    const struct tcp_segment *seg)
 {
 	if (c->state == TCP_SYN_RCVD) {
 		if (seg->ack != c->snd_max) {
@@ -219,7 +224,8 @@ acknowledged(struct net *net, struct tcp_conn *c, const struct ip_packet *packet
 		c->state = TCP_ESTABLISHED;
 		c->snd_wl1 = seg->seq - 1;
 		c->snd_wl2 = seg->ack;
-	} else if (tcp_before(c->snd_max, seg->ack) || tcp_before(seg->ack, c->snd_una - c->snd_wnd_most)) {
+	} else if (tcp_before(c->snd_max, seg->ack) ||
+	    tcp_before(seg->ack, c->snd_una - c->snd_wnd_most)) {
 		challenge(net, c);
 		return false;
 	}
@@ -234,7 +240,10 @@ acknowledged(struct net *net, struct tcp_conn *c, const struct ip_packet *packet
 	return c->state != TCP_FREE;
 }
 
-/* Tells a peer that was left with a small window when HTTP has made room again (RFC 9293 section 3.8.6.2.2). */
+/*
+ * Tells a peer that was left with a small window when HTTP has made room again (RFC 9293 section
+ * 3.8.6.2.2).
+ */
 static void
 run_http(struct net *net, struct tcp_conn *c)
 {
@@ -246,7 +255,8 @@ run_http(struct net *net, struct tcp_conn *c)
 }
 
 static void
-arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet, const struct tcp_segment *seg)
+arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
+    const struct tcp_segment *seg)
 {
 	if (!in_window(c, seg)) {
 		out_of_window(net, c, seg);
@@ -297,7 +307,10 @@ tcp_input(struct net *net, const struct ip_packet *packet)
 	}
 	opens = (seg.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	c = tcp_find(net, packet, seg.src_port);
-	/* RFC 9293 section 3.10.7.4: a SYN beyond all that was received reopens a connection in TIME_WAIT. */
+	/*
+	 * RFC 9293 section 3.10.7.4: a SYN beyond all that was received reopens a connection in
+	 * TIME_WAIT.
+	 */
 	if (c && c->state == TCP_TIME_WAIT && opens && tcp_before(c->rcv_nxt, seg.seq)) {
 		tcp_free(c);
 		c = NULL;

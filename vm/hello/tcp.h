@@ -1,13 +1,16 @@
-/* tcp.h: TCP for a server of one port (RFC 9293), with a fixed table of connections
+/*
+ * tcp.h: TCP for a server of one port (RFC 9293), with a fixed table of connections
  *
- * In brief: out-of-order data is reassembled; RTT is measured and lost segments are resent with back-off (RFC 6298), the
- * first also after three duplicate ACKs (RFC 5681); blind attacks meet challenge ACKs (RFC 5961) and unpredictable initial
- * sequence numbers (RFC 6528). No options but MSS: what we send never exceeds an initial congestion window, so there is no
- * congestion control beyond resending one segment after a time-out.
+ * In brief: out-of-order data is reassembled; RTT is measured and lost segments are resent with
+ * back-off (RFC 6298), the first also after three duplicate ACKs (RFC 5681); blind attacks meet
+ * challenge ACKs (RFC 5961) and unpredictable initial sequence numbers (RFC 6528). No options but
+ * MSS: what we send never exceeds an initial congestion window, so there is no congestion control
+ * beyond resending one segment after a time-out.
  *
- * When the table is full, a SYN takes the entry that is missed least: closed ones first, then half-open, then idle ones,
- * each kind by age. Entries that merely linger (TIME-WAIT, FIN-WAIT-2, idle keep-alive) therefore need no timers, and an
- * idle guest sleeps. */
+ * When the table is full, a SYN takes the entry that is missed least: closed ones first, then
+ * half-open, then idle ones, each kind by age. Entries that merely linger (TIME-WAIT, FIN-WAIT-2,
+ * idle keep-alive) therefore need no timers, and an idle guest sleeps.
+ */
 #ifndef HELLO_TCP_H
 #define HELLO_TCP_H
 
@@ -59,21 +62,25 @@ struct tcp_conn {
 	uint64_t rtt_start_ms;
 	bool rtt_timing;
 	uint32_t srtt_ms, rttvar_ms, rto_ms;
-	uint64_t timer_ms;                             /* resend or probe then; NET_NEVER when there is nothing to wait for */
+	/* resend or probe then; NET_NEVER when there is nothing to wait for */
+	uint64_t timer_ms;
 	uint64_t active_ms;                            /* last segment of the peer that belonged here */
 	uint64_t challenge_ms;                         /* no challenge ACK before then */
-	struct tcp_range ranges[LIMIT_TCP_RANGES + 1]; /* one more for what is in order, until it is taken */
+	/* one more for what is in order, until it is taken */
+	struct tcp_range ranges[LIMIT_TCP_RANGES + 1];
 	uint8_t range_count;
 	struct http http;
 	uint16_t rx_head, rx_len;       /* bytes in order; later ones stand behind them, see ranges */
 	uint16_t tx_head, tx_len;       /* bytes from snd_una on */
-	uint8_t rx[LIMIT_TCP_RX_BYTES]; /* both are rings; the last two members: not cleared for a new connection */
+	/* both are rings; the last two members: not cleared for a new connection */
+	uint8_t rx[LIMIT_TCP_RX_BYTES];
 	uint8_t tx[LIMIT_TCP_TX_BYTES];
 };
 
 struct tcp {
 	uint32_t key[2];  /* of the initial sequence numbers */
-	uint64_t next_ms; /* no timer is due before; it may be early, since ACKs stop timers all the time */
+	/* no timer is due before; it may be early, since ACKs stop timers all the time */
+	uint64_t next_ms;
 	struct tcp_conn conns[LIMIT_TCP_CONNS];
 };
 

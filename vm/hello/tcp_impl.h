@@ -46,10 +46,13 @@ struct tcp_conn *tcp_take(struct net *net, const struct ip_packet *packet, uint1
 void tcp_free(struct tcp_conn *c);
 /* Puts n bytes, at most the ring's size, at that place, which wraps. */
 void tcp_ring_put(uint8_t *ring, size_t size, size_t at, const uint8_t *bytes, size_t n);
-uint32_t tcp_initial_seq(const struct net *net, const struct ip_packet *packet, uint16_t remote_port);
+uint32_t tcp_initial_seq(const struct net *net, const struct ip_packet *packet,
+    uint16_t remote_port);
 
-/* tcp_output.c. Sends what the windows allow, at most so many segments, or the ACK that is owed, and sets the timer.
- * With `force` one byte goes into a closed window. */
+/*
+ * tcp_output.c. Sends what the windows allow, at most so many segments, or the ACK that is owed,
+ * and sets the timer.  With `force` one byte goes into a closed window.
+ */
 void tcp_output(struct net *net, struct tcp_conn *c, unsigned segments, bool force);
 void tcp_send_syn_ack(struct net *net, struct tcp_conn *c);
 void tcp_send_ack(struct net *net, struct tcp_conn *c);

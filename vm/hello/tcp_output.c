@@ -9,15 +9,16 @@
 static struct ip_route
 route_of(const struct tcp_conn *c)
 {
-	struct ip_route route = { .src = c->local, .dst = c->remote, .proto = IP_TCP, .hop_limit = IP_HOP_LIMIT };
+	struct ip_route route = { .src = c->local, .dst = c->remote, .proto = IP_TCP,
+		.hop_limit = IP_HOP_LIMIT };
 
 	memcpy(route.mac, c->mac, MAC_BYTES);
 	return route;
 }
 
 static struct wire_out
-header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t flags, uint32_t window,
-    unsigned options)
+header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t flags,
+    uint32_t window, unsigned options)
 {
 	struct wire_out w = ip_payload(net);
 
@@ -35,7 +36,8 @@ header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t f
 static void
 segment_send(struct net *net, const struct ip_route *route, struct wire_out *w)
 {
-	wire_patch_u16(w, CHECKSUM_OFFSET, ip_pseudo_checksum(&route->src, &route->dst, IP_TCP, w->start, w->len));
+	wire_patch_u16(w, CHECKSUM_OFFSET,
+	    ip_pseudo_checksum(&route->src, &route->dst, IP_TCP, w->start, w->len));
 	ip_send(net, route, w);
 }
 
@@ -75,7 +77,8 @@ void
 tcp_send_syn_ack(struct net *net, struct tcp_conn *c)
 {
 	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, c->snd_una, c->rcv_nxt, TCP_SYN | TCP_ACK, tcp_window(c), 4);
+	struct wire_out w = header_begin(net, c->remote_port, c->snd_una, c->rcv_nxt,
+	    TCP_SYN | TCP_ACK, tcp_window(c), 4);
 
 	wire_put_u8(&w, OPTION_MSS);
 	wire_put_u8(&w, 4);
@@ -109,8 +112,9 @@ tcp_refuse(struct net *net, const struct ip_packet *packet, const struct tcp_seg
 void
 tcp_rtt_sample(struct tcp_conn *c, uint64_t now_ms)
 {
-	uint32_t rtt_ms = now_ms - c->rtt_start_ms < LIMIT_TCP_RTO_MOST_MS ? (uint32_t)(now_ms - c->rtt_start_ms)
-									   : LIMIT_TCP_RTO_MOST_MS;
+	uint32_t rtt_ms = now_ms - c->rtt_start_ms < LIMIT_TCP_RTO_MOST_MS ?
+	    (uint32_t)(now_ms - c->rtt_start_ms) :
+	    LIMIT_TCP_RTO_MOST_MS;
 
 	if (c->srtt_ms == 0) {
 		c->srtt_ms = rtt_ms ? rtt_ms : 1;
@@ -132,7 +136,8 @@ static void
 data_send(struct net *net, struct tcp_conn *c, uint32_t offset, uint32_t len, uint8_t flags)
 {
 	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, c->snd_nxt, c->rcv_nxt, flags, tcp_window(c), 0);
+	struct wire_out w = header_begin(net, c->remote_port, c->snd_nxt, c->rcv_nxt, flags,
+	    tcp_window(c), 0);
 	uint32_t at = (c->tx_head + offset) % LIMIT_TCP_TX_BYTES, to_end = LIMIT_TCP_TX_BYTES - at;
 
 	wire_put(&w, c->tx + at, len < to_end ? len : to_end);
@@ -141,7 +146,9 @@ data_send(struct net *net, struct tcp_conn *c, uint32_t offset, uint32_t len, ui
 	c->ack_now = false;
 }
 
-/* Books what was sent: only first transmissions are timed (Karn's algorithm, RFC 6298 section 3). */
+/*
+ * Books what was sent: only first transmissions are timed (Karn's algorithm, RFC 6298 section 3).
+ */
 static void
 sent(struct net *net, struct tcp_conn *c, uint32_t len, bool fin)
 {
@@ -159,7 +166,10 @@ sent(struct net *net, struct tcp_conn *c, uint32_t len, bool fin)
 		c->state = TCP_LAST_ACK;
 }
 
-/* One segment; false when there is nothing to send or no window for it. A FIN alone goes out whatever the window. */
+/*
+ * One segment; false when there is nothing to send or no window for it. A FIN alone goes out
+ * whatever the window.
+ */
 static bool
 send_next(struct net *net, struct tcp_conn *c, bool force)
 {

@@ -1,8 +1,10 @@
-/* tcp_receive.c: putting received data in order
+/*
+ * tcp_receive.c: putting received data in order
  *
- * The receive ring holds the bytes that HTTP has not taken yet, then the window. A segment is copied to its place in the
- * window whether or not those before it have come; `ranges`, sorted and apart from each other, say where there is data
- * beyond rcv_nxt. */
+ * The receive ring holds the bytes that HTTP has not taken yet, then the window. A segment is
+ * copied to its place in the window whether or not those before it have come; `ranges`, sorted and
+ * apart from each other, say where there is data beyond rcv_nxt.
+ */
 #include "vm/hello/tcp_impl.h"
 
 #include "vm/hello/mem.h"
@@ -13,7 +15,10 @@ tcp_window(const struct tcp_conn *c)
 	return LIMIT_TCP_RX_BYTES - c->rx_len;
 }
 
-/* Adds a range, joining those that it touches. False when it would be one too many; never for data in order. */
+/*
+ * Adds a range, joining those that it touches. False when it would be one too many; never for data
+ * in order.
+ */
 static bool
 range_add(struct tcp_conn *c, uint32_t from, uint32_t to)
 {
@@ -69,7 +74,8 @@ take_data(struct tcp_conn *c, uint32_t seq, struct wire_in data)
 		data.left = right - seq;
 	if (!range_add(c, seq, seq + (uint32_t)data.left))
 		return;
-	tcp_ring_put(c->rx, LIMIT_TCP_RX_BYTES, c->rx_head + c->rx_len + (seq - c->rcv_nxt), data.at, data.left);
+	tcp_ring_put(c->rx, LIMIT_TCP_RX_BYTES, c->rx_head + c->rx_len + (seq - c->rcv_nxt),
+	    data.at, data.left);
 	range_advance(c);
 }
 

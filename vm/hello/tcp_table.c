@@ -1,4 +1,7 @@
-/* tcp_table.c: the fixed table of TCP connections: finding, replacing, initial sequence numbers, buffers */
+/*
+ * tcp_table.c: the fixed table of TCP connections: finding, replacing, initial sequence numbers,
+ * buffers
+ */
 #include "vm/hello/tcp_impl.h"
 
 #include "vm/hello/mem.h"
@@ -36,7 +39,8 @@ tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 }
 
 /* How much an entry would be missed. */
-enum worth { WORTH_FREE, WORTH_TIME_WAIT, WORTH_FIN_WAIT_2, WORTH_HALF_OPEN, WORTH_IDLE, WORTH_BUSY };
+enum worth { WORTH_FREE, WORTH_TIME_WAIT, WORTH_FIN_WAIT_2, WORTH_HALF_OPEN, WORTH_IDLE,
+	WORTH_BUSY };
 
 static enum worth
 worth(const struct tcp_conn *c)
@@ -127,7 +131,9 @@ static void
 sip_bytes(uint32_t v[4], const uint8_t *bytes, size_t words)
 {
 	for (; words; words--, bytes += 4)
-		sip_word(v, (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24);
+		sip_word(v,
+		    (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+			(uint32_t)bytes[3] << 24);
 }
 
 /* RFC 6528: a clock of 4 microseconds' ticks plus HalfSipHash-2-4 of the peer under our secret. */

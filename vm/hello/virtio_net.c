@@ -1,4 +1,7 @@
-/* virtio_net.c: the first network card in the virtio-mmio window of QEMU's microvm (virtio 1.1, no offloads) */
+/*
+ * virtio_net.c: the first network card in the virtio-mmio window of QEMU's microvm (virtio 1.1, no
+ * offloads)
+ */
 #include "vm/hello/virtio_net.h"
 
 #include "vm/hello/cpu.h"
@@ -218,7 +221,10 @@ virtio_net_release(void)
 	q->to_notify = true;
 }
 
-/* A frame's slot follows from its place in the ring: the card takes frames in order, so unless all are out the next one is free. */
+/*
+ * A frame's slot follows from its place in the ring: the card takes frames in order, so unless all
+ * are out the next one is free.
+ */
 void
 virtio_net_send(const uint8_t *frame, size_t len)
 {

@@ -1,4 +1,7 @@
-/* virtio_net.h: the first network card in the virtio-mmio window of QEMU's microvm (virtio 1.1, no offloads) */
+/*
+ * virtio_net.h: the first network card in the virtio-mmio window of QEMU's microvm (virtio 1.1, no
+ * offloads)
+ */
 #ifndef HELLO_VIRTIO_NET_H
 #define HELLO_VIRTIO_NET_H
 

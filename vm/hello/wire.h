@@ -1,7 +1,9 @@
-/* wire.h: bounds-checked cursors, the only way to touch bytes of a packet
+/*
+ * wire.h: bounds-checked cursors, the only way to touch bytes of a packet
  *
- * A cursor that is asked for more than is left sets `bad`, yields zeroes and writes nothing from then on: code reads or
- * writes a whole header and looks at `bad` once. */
+ * A cursor that is asked for more than is left sets `bad`, yields zeroes and writes nothing from
+ * then on: code reads or writes a whole header and looks at `bad` once.
+ */
 #ifndef HELLO_WIRE_H
 #define HELLO_WIRE_H
 

@@ -82,8 +82,8 @@ xen_start(void)
 
 	cpu_write_msr(hypercall_msr, address(hypercall_page));
 	/* The parameter also tells Xen that the shared page is laid out for 32 bits. */
-	if (hypercall(XEN_HVM_OP, XEN_HVM_SET_PARAM, address(&callback), 0) != 0 || !map(XEN_MAP_SHARED_INFO, &shared) ||
-	    !map(XEN_MAP_GRANT_TABLE, grants))
+	if (hypercall(XEN_HVM_OP, XEN_HVM_SET_PARAM, address(&callback), 0) != 0 ||
+	    !map(XEN_MAP_SHARED_INFO, &shared) || !map(XEN_MAP_GRANT_TABLE, grants))
 		(void)xen_shutdown(XEN_SHUTDOWN_CRASH);
 	memset(shared.info.mask, 0, sizeof(shared.info.mask));
 	if (!bind_timer())
@@ -105,13 +105,16 @@ xen_event_alloc(uint16_t remote_domid)
 {
 	struct xen_alloc_unbound alloc = { XEN_DOMID_SELF, remote_domid, 0 };
 
-	return hypercall(XEN_EVENT_CHANNEL_OP, XEN_ALLOC_UNBOUND, address(&alloc), 0) == 0 ? alloc.port : 0;
+	return hypercall(XEN_EVENT_CHANNEL_OP, XEN_ALLOC_UNBOUND, address(&alloc), 0) == 0 ?
+	    alloc.port :
+	    0;
 }
 
 void
 xen_event_send(uint32_t port)
 {
-	(void)hypercall(XEN_EVENT_CHANNEL_OP, XEN_EVENT_SEND, address(&port), 0); /* a peer that is gone needs no event */
+	/* a peer that is gone needs no event */
+	(void)hypercall(XEN_EVENT_CHANNEL_OP, XEN_EVENT_SEND, address(&port), 0);
 }
 
 void
@@ -137,7 +140,8 @@ xen_grant(uint32_t reference, uint16_t domid, const void *page, bool readonly)
 
 	grant->domid = domid;
 	grant->frame = address(page) / XEN_PAGE_BYTES;
-	__atomic_store_n(&grant->flags, (uint16_t)(XEN_GRANT_ACCESS | (readonly ? XEN_GRANT_READONLY : 0)), __ATOMIC_RELEASE);
+	__atomic_store_n(&grant->flags,
+	    (uint16_t)(XEN_GRANT_ACCESS | (readonly ? XEN_GRANT_READONLY : 0)), __ATOMIC_RELEASE);
 }
 
 /* ---- time and the end */
@@ -154,7 +158,8 @@ xen_timer_set(uint64_t at_ns)
 	struct xen_singleshot_timer timer = { .at_ns = at_ns };
 
 	if (at_ns)
-		(void)hypercall(XEN_VCPU_OP, XEN_SET_SINGLESHOT_TIMER, 0, address(&timer)); /* fails for other processors alone */
+		/* fails for other processors alone */
+		(void)hypercall(XEN_VCPU_OP, XEN_SET_SINGLESHOT_TIMER, 0, address(&timer));
 	else
 		(void)hypercall(XEN_VCPU_OP, XEN_STOP_SINGLESHOT_TIMER, 0, 0);
 }

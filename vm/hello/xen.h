@@ -13,21 +13,29 @@
 /* True when Xen is underneath. */
 bool xen_detect(void);
 
-/* Maps the shared pages and has events delivered; once more after a resume, when event channels and grants are gone.
- * Ends the domain as crashed when Xen refuses. */
+/*
+ * Maps the shared pages and has events delivered; once more after a resume, when event channels and
+ * grants are gone.  Ends the domain as crashed when Xen refuses.
+ */
 void xen_start(void);
 
 /* A number from the toolstack: the frame or the event channel of the store or the console. */
 uint32_t xen_param(enum xen_param index);
 
-/* Event channels. Each event ends cpu_sleep(); which one it was nobody needs to know. 0 when there is none to be had. */
+/*
+ * Event channels. Each event ends cpu_sleep(); which one it was nobody needs to know. 0 when there
+ * is none to be had.
+ */
 uint32_t xen_event_alloc(uint16_t remote_domid);
 void xen_event_send(uint32_t port);
 
 /* Forgets the events so far: to be called before looking for work. */
 void xen_events_clear(void);
 
-/* Lets the domain map or copy the page at that address; the reference stays valid until the next xen_start(). */
+/*
+ * Lets the domain map or copy the page at that address; the reference stays valid until the next
+ * xen_start().
+ */
 void xen_grant(uint32_t reference, uint16_t domid, const void *page, bool readonly);
 
 /* System time in nanoseconds, of no particular origin; it jumps when the domain is resumed. */

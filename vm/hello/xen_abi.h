@@ -1,8 +1,11 @@
-/* xen_abi.h: what a 32-bit PVH guest and Xen exchange, as far as the image needs it
+/*
+ * xen_abi.h: what a 32-bit PVH guest and Xen exchange, as far as the image needs it
  *
- * Numbers and layouts are those of Xen's public headers, xen/include/public/, named at each part; layouts that depend on the size of
- * a long are those of 32 bits. The guest is built where no Xen is installed, so they are written down here once more; a test
- * compares them where the headers are. */
+ * Numbers and layouts are those of Xen's public headers, xen/include/public/, named at each part;
+ * layouts that depend on the size of a long are those of 32 bits. The guest is built where no Xen
+ * is installed, so they are written down here once more; a test compares them where the headers
+ * are.
+ */
 #ifndef HELLO_XEN_ABI_H
 #define HELLO_XEN_ABI_H
 
@@ -12,7 +15,10 @@
 #define XEN_PAGE_BYTES 4096
 #define XEN_DOMID_SELF 0x7ff0
 
-/* arch-x86/cpuid.h: the signature is in EBX, ECX and EDX of the first leaf, the hypercall page's MSR in EBX of the third. */
+/*
+ * arch-x86/cpuid.h: the signature is in EBX, ECX and EDX of the first leaf, the hypercall page's
+ * MSR in EBX of the third.
+ */
 #define XEN_CPUID_FIRST   0x40000000u
 #define XEN_CPUID_VIRIDIAN 0x40000100u /* the first leaf where Hyper-V's come before Xen's */
 #define XEN_SIGNATURE_EBX 0x566e6558u
@@ -58,7 +64,8 @@ struct xen_shared_info {
 };
 
 _Static_assert(sizeof(struct xen_time_info) == 32, "xen.h: vcpu_time_info");
-_Static_assert(sizeof(struct xen_vcpu_info) == 64 && offsetof(struct xen_vcpu_info, time) == 32, "xen.h: vcpu_info");
+_Static_assert(sizeof(struct xen_vcpu_info) == 64 && offsetof(struct xen_vcpu_info, time) == 32,
+    "xen.h: vcpu_info");
 _Static_assert(offsetof(struct xen_shared_info, pending) == 2048, "xen.h: shared_info");
 
 /* memory.h */
@@ -172,7 +179,8 @@ struct xenstore_header {
 	uint32_t type, request, transaction, len;
 };
 
-_Static_assert(offsetof(struct xenstore_page, rsp_prod) == 2060, "io/xs_wire.h: xenstore_domain_interface");
+_Static_assert(offsetof(struct xenstore_page, rsp_prod) == 2060,
+    "io/xs_wire.h: xenstore_domain_interface");
 
 /* io/ring.h, io/netif.h */
 #define NETIF_RING_SLOTS 256 /* in one page, of either ring */
@@ -224,8 +232,11 @@ struct netif_rx_page {
 };
 
 _Static_assert(sizeof(struct netif_indices) == 64, "io/ring.h: DEFINE_RING_TYPES");
-_Static_assert(sizeof(struct netif_tx_request) == 12 && sizeof(struct netif_rx_request) == 8, "io/netif.h: requests");
-_Static_assert(sizeof(struct netif_tx_page) <= XEN_PAGE_BYTES && sizeof(struct netif_rx_page) <= XEN_PAGE_BYTES, "a ring is a page");
+_Static_assert(sizeof(struct netif_tx_request) == 12 && sizeof(struct netif_rx_request) == 8,
+    "io/netif.h: requests");
+_Static_assert(sizeof(struct netif_tx_page) <= XEN_PAGE_BYTES &&
+	sizeof(struct netif_rx_page) <= XEN_PAGE_BYTES,
+    "a ring is a page");
 
 /* io/xenbus.h */
 enum xenbus_state { XENBUS_INITIALISING = 1,

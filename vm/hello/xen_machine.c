@@ -1,6 +1,9 @@
-/* xen_machine.c: a PVH domain on Xen as a machine, with what its toolstack may ask of it
+/*
+ * xen_machine.c: a PVH domain on Xen as a machine, with what its toolstack may ask of it
  *
- * A resume is a second start in the same memory: Xen has made a new domain, and only what stands in our own pages is left of the old one. */
+ * A resume is a second start in the same memory: Xen has made a new domain, and only what stands in
+ * our own pages is left of the old one.
+ */
 #include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
 #include "vm/hello/machine.h"
@@ -98,7 +101,9 @@ begin(uint64_t us)
 	clock_begin(us);
 	console_frame = xen_param(XEN_PARAM_CONSOLE_FRAME);
 	console_port = xen_param(XEN_PARAM_CONSOLE_PORT);
-	console = console_frame ? (struct xencons_page *)(uintptr_t)(console_frame * XEN_PAGE_BYTES) : NULL;
+	console = console_frame ?
+	    (struct xencons_page *)(uintptr_t)(console_frame * XEN_PAGE_BYTES) :
+	    NULL;
 	xs_port = xen_param(XEN_PARAM_STORE_PORT);
 	xs = (struct xenstore){ .port = &port };
 	xs.page = (struct xenstore_page *)(uintptr_t)(xen_param(XEN_PARAM_STORE_FRAME) * XEN_PAGE_BYTES);
@@ -121,7 +126,8 @@ control_start(void)
 		{ .type = XENSTORE_WATCH, .path = CONTROL, .token = TOKEN_CONTROL },
 	};
 
-	(void)xenstore_run(&xs, ops, sizeof(ops) / sizeof(ops[0])); /* a toolstack without these keys asks for nothing */
+	/* a toolstack without these keys asks for nothing */
+	(void)xenstore_run(&xs, ops, sizeof(ops) / sizeof(ops[0]));
 }
 
 static const char *
@@ -167,7 +173,8 @@ control_changed(void)
 		{ "suspend", NULL, XEN_SHUTDOWN_SUSPEND },
 	};
 	char word[16];
-	struct xenstore_op read = { .type = XENSTORE_READ, .path = CONTROL, .out = word, .cap = sizeof(word) };
+	struct xenstore_op read = { .type = XENSTORE_READ, .path = CONTROL, .out = word,
+		.cap = sizeof(word) };
 	struct xenstore_op acknowledge = { .type = XENSTORE_WRITE, .path = CONTROL, .value = "" };
 
 	if (!xenstore_run(&xs, &read, 1) || !read.ok)
@@ -194,7 +201,10 @@ attend(void)
 	for (;;) {
 		uint32_t fired;
 
-		/* Again after each answer that was waited for: the wait has taken the notice of what came behind it. */
+		/*
+		 * Again after each answer that was waited for: the wait has taken the notice of
+		 * what came behind it.
+		 */
 		xenstore_poll(&xs);
 		fired = xs.fired;
 		if (!fired || xs.broken)

@@ -1,6 +1,9 @@
-/* xen_net.c: the first network interface of a domain on Xen
+/*
+ * xen_net.c: the first network interface of a domain on Xen
  *
- * All buffers are granted to the backend once and for ever: it copies into a page of the ring's, and maps those that we send. */
+ * All buffers are granted to the backend once and for ever: it copies into a page of the ring's,
+ * and maps those that we send.
+ */
 #include "vm/hello/xen_net.h"
 
 #include "vm/hello/limits.h"
@@ -109,7 +112,8 @@ xen_net_start(struct xenstore *xs, unsigned token, uint8_t mac[MAC_BYTES])
 		return "no network: XenStore does not keep to its protocol";
 	if (!ops[0].ok)
 		return "no network: the domain has no vif";
-	if (!text_parse_dec(id_text, text_length(id_text), UINT16_MAX, &id) || !addr_mac_parse(mac_text, mac))
+	if (!text_parse_dec(id_text, text_length(id_text), UINT16_MAX, &id) ||
+	    !addr_mac_parse(mac_text, mac))
 		return "no network: XenStore has no backend or no MAC for the vif";
 	text_str(&t, path);
 	text_str(&t, STATE_SUFFIX);
@@ -127,7 +131,8 @@ bool
 xen_net_changed(struct xenstore *xs)
 {
 	char text[8];
-	struct xenstore_op read = { .type = XENSTORE_READ, .path = backend_state, .out = text, .cap = sizeof(text) };
+	struct xenstore_op read = { .type = XENSTORE_READ, .path = backend_state, .out = text,
+		.cap = sizeof(text) };
 	struct xenstore_op closed = { .type = XENSTORE_WRITE, .path = FRONTEND "state", .value = "6" };
 	bool before = connected;
 	uint32_t state;

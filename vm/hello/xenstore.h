@@ -1,7 +1,10 @@
-/* xenstore.h: a client of XenStore over the page that is shared with it (Xen's docs/misc/xenstore.txt)
+/*
+ * xenstore.h: a client of XenStore over the page that is shared with it (Xen's
+ * docs/misc/xenstore.txt)
  *
- * No I/O of its own: how to wake the store and how to wait for it come with the page. Requests are sent several at once, which
- * spares a boot the round trips. Watches fire as bits. */
+ * No I/O of its own: how to wake the store and how to wait for it come with the page. Requests are
+ * sent several at once, which spares a boot the round trips. Watches fire as bits.
+ */
 #ifndef HELLO_XENSTORE_H
 #define HELLO_XENSTORE_H
 
@@ -25,7 +28,8 @@ struct xenstore {
 	const struct xenstore_port *port;
 	uint32_t next_request;
 	uint32_t fired;                     /* watches by token; the reader clears them */
-	bool broken;                        /* the store does not keep to the protocol: nothing works any more */
+	/* the store does not keep to the protocol: nothing works any more */
+	bool broken;
 	struct xenstore_header header;      /* of the message that is coming */
 	size_t have;                        /* bytes of it, header included */
 	char body[LIMIT_XENSTORE_BODY + 1]; /* what is longer is cut off */

@@ -1,11 +1,14 @@
 /*
- * activity: when a payload packet of a VM last passed a bridge, remembered by the kernel, for longer than any unit may be idle.
+ * activity: when a payload packet of a VM last passed a bridge, remembered by the kernel, for
+ * longer than any unit may be idle.
  *
- * Only packets of VMs that are watched count, on the interfaces of their NICs.  A guest that sends from other addresses fills nothing and keeps
- * nobody awake.  It works while no daemon runs.  Rules and sets are activity_table.c's.
+ * Only packets of VMs that are watched count, on the interfaces of their NICs.  A guest that sends
+ * from other addresses fills nothing and keeps nobody awake.  It works while no daemon runs.  Rules
+ * and sets are activity_table.c's.
  *
- * What others do to the table is noticed at the next reading.  Then nothing is known of the time before, for any VM: as far as the readings tell, each
- * that was watched then was used at that moment.
+ * What others do to the table is noticed at the next reading.  Then nothing is known of the time
+ * before, for any VM: as far as the readings tell, each that was watched then was used at that
+ * moment.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -78,7 +81,10 @@ settle_text(struct vm_activity *a)
 	return commands;
 }
 
-/* Is this MAC, or even this NIC, wanted?  The VM of a unit has a new UUID each time.  The list is locked. */
+/*
+ * Is this MAC, or even this NIC, wanted?  The VM of a unit has a new UUID each time.  The list is
+ * locked.
+ */
 static void
 is_wanted(const struct vm_activity *a, const struct vm_activity_nic *nic, bool *mac, bool *same)
 {
@@ -100,7 +106,10 @@ struct change {
 	uint8_t mac[6];
 };
 
-/* The next NIC whose element is not as it is wanted; false when there is none.  Those that are forgotten and gone are dropped. */
+/*
+ * The next NIC whose element is not as it is wanted; false when there is none.  Those that are
+ * forgotten and gone are dropped.
+ */
 static bool
 change_next(struct vm_activity *a, struct change *c)
 {
@@ -113,8 +122,9 @@ change_next(struct vm_activity *a, struct change *c)
 		after = LIST_NEXT(g, link);
 		if (g->wanted != g->applied) {
 			activity_table_element(&g->nic, element);
-			snprintf(c->command, sizeof(c->command), "%s element bridge %s %s { %s }", g->wanted ? "add" : "delete",
-			    activity_table_name(a->table), activity_table_set(&g->nic), element);
+			snprintf(c->command, sizeof(c->command), "%s element bridge %s %s { %s }",
+			    g->wanted ? "add" : "delete", activity_table_name(a->table),
+			    activity_table_set(&g->nic), element);
 			is_wanted(a, &g->nic, &mac, &same);
 			c->add = g->wanted;
 			c->remove = !same;
@@ -169,7 +179,8 @@ apply(struct vm_activity *a, struct errmsg *m)
 
 /* Its NICs that count; how many, and whether all that are wanted do. */
 static unsigned
-nics_of(struct vm_activity *a, const struct vm_uuid *uuid, struct vm_activity_nic nics[LIMIT_NICS], uint64_t *since_ns, bool *all)
+nics_of(struct vm_activity *a, const struct vm_uuid *uuid, struct vm_activity_nic nics[LIMIT_NICS],
+    uint64_t *since_ns, bool *all)
 {
 	const struct guest *g;
 	unsigned n = 0;
@@ -254,7 +265,8 @@ fill_again(struct vm_activity *a, struct errmsg *m)
 
 /* `lock` is held. */
 static enum err
-read_nics(struct vm_activity *a, const struct vm_activity_nic *nics, unsigned n, uint64_t since_ns, uint64_t *last_ns, struct errmsg *m)
+read_nics(struct vm_activity *a, const struct vm_activity_nic *nics, unsigned n, uint64_t since_ns,
+    uint64_t *last_ns, struct errmsg *m)
 {
 	enum err e = ERR_OK;
 
@@ -368,7 +380,8 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 	struct guest *g;
 
 	LIST_FOREACH(g, &a->guests, link)
-		if (memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0 && memcmp(g->nic.mac, nic->mac, sizeof(nic->mac)) == 0 &&
+		if (memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0 &&
+		    memcmp(g->nic.mac, nic->mac, sizeof(nic->mac)) == 0 &&
 		    strcmp(g->nic.name, nic->name) == 0)
 			break;
 	if (g == NULL) {
@@ -382,7 +395,8 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 }
 
 void
-vm_activity_watch(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_activity_nic *nics, unsigned n)
+vm_activity_watch(struct vm_activity *a, const struct vm_uuid *uuid,
+    const struct vm_activity_nic *nics, unsigned n)
 {
 	struct guest *g;
 

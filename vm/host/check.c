@@ -61,8 +61,8 @@ firmware_find(const char *qemu, const char *name, struct errmsg *m)
 		;
 	if (found || where[0] == '\0')
 		return ERR_OK;
-	return err_set(m, ERR_MISSING, "QEMU's firmware %s is not in %s: install seabios and qemu-system-data",
-	    name, where);
+	return err_set(m, ERR_MISSING,
+	    "QEMU's firmware %s is not in %s: install seabios and qemu-system-data", name, where);
 }
 
 enum err

@@ -7,10 +7,12 @@
  *                 stop, the VM's own end   |  +---------- restore -------+
  *                        ENTRY_GONE <------+<------- stop (discard) -----+
  *
- * Each VM has a queue of operations; at most one job of a VM is with the pool (`busy`).  Between jobs its descriptors are looked at first: a VM
- * that ended by itself is buried before anything else is done to it.  A shutdown is two jobs, the asking and the destroying, and in
- * between nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers that want
- * time for the guest's last words.  An entry lives until it is GONE, idle and its queue is empty.
+ * Each VM has a queue of operations; at most one job of a VM is with the pool (`busy`).  Between
+ * jobs its descriptors are looked at first: a VM that ended by itself is buried before anything
+ * else is done to it.  A shutdown is two jobs, the asking and the destroying, and in between
+ * nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers
+ * that want time for the guest's last words.  An entry lives until it is GONE, idle and its queue
+ * is empty.
  */
 #include "vm/host/host.h"
 
@@ -117,7 +119,9 @@ restore_useless(struct host_job *j)
 
 	if (j->driver->discard(j->ctx, &j->uuid, &m) != ERR_OK)
 		vm_report_log(&j->host->reporter, &j->uuid, "%s", m.text);
-	return err_set(&j->out.msg, ERR_STATE, "the state was saved by driver %s, and the image has driver %s now", j->driver->name, j->spec->driver);
+	return err_set(&j->out.msg, ERR_STATE,
+	    "the state was saved by driver %s, and the image has driver %s now", j->driver->name,
+	    j->spec->driver);
 }
 
 /*
@@ -145,7 +149,10 @@ job_owner_settle(struct host_job *j)
 		owner_remove(&j->host->owners, &j->uuid);
 }
 
-/* One that ends by itself takes its NICs with it, before its process has ended: then that is no reason, but what follows from one. */
+/*
+ * One that ends by itself takes its NICs with it, before its process has ended: then that is no
+ * reason, but what follows from one.
+ */
 static bool
 ends_itself(const struct vm *vm)
 {
@@ -441,7 +448,8 @@ op_fits(const struct entry *e, const struct host_job *j, enum err *err, const ch
 		*err = starts ? ERR_EXISTS : ERR_STATE;
 		return !starts;
 	case ENTRY_SAVED:
-		*why = j->op == OP_START ? "this VM has a saved state: restore or stop it" : "this VM is saved, it does not run";
+		*why = j->op == OP_START ? "this VM has a saved state: restore or stop it" :
+		    "this VM is saved, it does not run";
 		*err = j->op == OP_START ? ERR_EXISTS : ERR_STATE;
 		return j->op == OP_RESTORE || j->op == OP_STOP;
 	case ENTRY_NEW:
@@ -529,7 +537,8 @@ buried(struct entry *e, struct host_job *j)
 	struct host_job *w = e->waiting;
 
 	if (j->err != ERR_OK)
-		vm_report_log(&e->host->reporter, &e->uuid, "cleaning up after a VM that ended: %s", j->out.msg.text);
+		vm_report_log(&e->host->reporter, &e->uuid, "cleaning up after a VM that ended: %s",
+		    j->out.msg.text);
 	entry_lost(e, ENTRY_GONE);
 	e->waiting = NULL;
 	if (w != NULL) {

@@ -116,7 +116,8 @@ vm_restore(struct vm_host *h, const struct vm_spec *spec, vm_done_cb done, void 
 }
 
 void
-vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, unsigned deadline_ms, vm_done_cb done, void *arg)
+vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, unsigned deadline_ms,
+    vm_done_cb done, void *arg)
 {
 	struct host_job *j = host_job_new(h, OP_STOP, done, arg);
 
@@ -159,7 +160,8 @@ vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
 {
 	const struct entry *e = host_entry_find(h, uuid);
 
-	return e != NULL && (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->pj.begun)));
+	return e != NULL &&
+	    (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->pj.begun)));
 }
 
 struct vm_ids
@@ -216,7 +218,8 @@ vm_console(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void 
 /* ---- adoption ---- */
 
 static void
-adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state, const char *why, void *arg)
+adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state, const char *why,
+    void *arg)
 {
 	struct adopt_job *j = arg;
 	struct adopted *a;
@@ -346,7 +349,9 @@ conf_copy(struct vm_host *h, const struct vm_host_conf *conf, struct errmsg *m)
 	if (conf->qemu != NULL)
 		h->conf.qemu = h->qemu = mem_text(conf->qemu);
 	if (conf->run_dir[0] != '/' || conf->state_dir[0] != '/')
-		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, %s", conf->run_dir, conf->state_dir);
+		return err_set(m, ERR_RANGE,
+		    "run and state directory must be absolute paths: %s, %s", conf->run_dir,
+		    conf->state_dir);
 	return ERR_OK;
 }
 
@@ -359,9 +364,11 @@ threads_end(void)
 }
 
 enum err
-vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event, void *arg, struct vm_host **out, struct errmsg *m)
+vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
+    void *arg, struct vm_host **out, struct errmsg *m)
 {
-	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads, [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
+	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads,
+		[LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
 	struct vm_host *h = mem_zero(1, sizeof(*h));
 	struct errmsg why;

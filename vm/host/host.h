@@ -11,14 +11,18 @@
 
 #define HOST_DRIVERS 8
 
-/* Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that are known to hang, so that nobody else waits for them. */
+/*
+ * Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that
+ * are known to hang, so that nobody else waits for them.
+ */
 enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG };
 
 /*
- * The last ones are the host's own: look at watch_fd; ask whether it lives; say whether it hangs; clean up after a VM that ended by itself or
- * that hangs.
+ * The last ones are the host's own: look at watch_fd; ask whether it lives; say whether it hangs;
+ * clean up after a VM that ended by itself or that hangs.
  */
-enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED, OP_CHECK, OP_JUDGE, OP_BURY };
+enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED,
+	OP_CHECK, OP_JUDGE, OP_BURY };
 
 enum entry_state { ENTRY_NEW, ENTRY_RUNS, ENTRY_SAVED, ENTRY_GONE };
 

@@ -28,7 +28,9 @@ owner_dirs_close(struct owner_dirs *d)
 static enum err
 file_write(int dir, const char *name, const char *text, size_t len)
 {
-	int fd = dir < 0 ? -1 : openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = dir < 0 ?
+	    -1 :
+	    openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	enum err e = ERR_OK;
 
 	if (fd < 0)

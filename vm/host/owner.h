@@ -1,11 +1,11 @@
 /*
  * owner: whose a VM is, in a file of its own, so that one that runs or is saved is known again by a
- * daemon whose database was lost or cannot be written.  Written before the VM is made, removed after
- * it has gone.
+ * daemon whose database was lost or cannot be written.  Written before the VM is made, removed
+ * after it has gone.
  *
- * Each file is there twice: below the state directory, where it outlives the host as a saved VM does,
- * and below the run directory, which is mostly another file system: it need not be full, read-only or
- * lost at the same time.
+ * Each file is there twice: below the state directory, where it outlives the host as a saved VM
+ * does, and below the run directory, which is mostly another file system: it need not be full,
+ * read-only or lost at the same time.
  */
 #ifndef VM_HOST_OWNER_H
 #define VM_HOST_OWNER_H
@@ -29,7 +29,8 @@ void owner_dirs_keep(const struct owner_dirs *d, const char *run_dir);
 
 /* ERR_OK when it stands in one of them. */
 enum err owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errmsg *m);
-void owner_remove(const struct owner_dirs *d, const struct vm_uuid *uuid);   /* harmless when there is none */
+/* harmless when there is none */
+void owner_remove(const struct owner_dirs *d, const struct vm_uuid *uuid);
 
 #define OWNER_DRIVER 16   /* the longest name of a driver, and more */
 

@@ -118,7 +118,8 @@ lane_init(struct lane *lane, struct pool *pool, unsigned most)
 }
 
 enum err
-pool_new(struct event_base *base, const unsigned most[POOL_LANES], void (*thread_end)(void), struct pool **out, struct errmsg *m)
+pool_new(struct event_base *base, const unsigned most[POOL_LANES], void (*thread_end)(void),
+    struct pool **out, struct errmsg *m)
 {
 	struct pool *pool = mem_zero(1, sizeof(*pool));
 	enum err e = ERR_OK;

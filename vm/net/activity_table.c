@@ -1,8 +1,10 @@
 /*
  * activity_table: rules and sets in the kernel, by libnftables.
  *
- *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is left of its life tells when the last one passed.  One
- *              element is not a guest's (mark_mac): as long as it is there, nobody has emptied the set, and its life tells since when
+ *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is
+ *              left of its life tells when the last one passed.  One
+ *              element is not a guest's (mark_mac): as long as it is there, nobody has emptied the
+ *              set, and its life tells since when
  *     guests   pairs of host interface and MAC of VMs that are watched
  *     macs     MACs of VMs whose interface is not known
  */
@@ -65,7 +67,8 @@ activity_table_run(struct activity_table *t, const char *commands, struct errmsg
 	said = nft_ctx_get_error_buffer(t->nft);
 	if (failed == 0)
 		return ERR_OK;
-	return err_set(m, ERR_IO, "nftables: %.*s", said != NULL ? (int)strcspn(said, "\n") : 0, said != NULL ? said : "");
+	return err_set(m, ERR_IO, "nftables: %.*s", said != NULL ? (int)strcspn(said, "\n") : 0,
+	    said != NULL ? said : "");
 }
 
 const char *
@@ -83,20 +86,24 @@ activity_table_since(const struct activity_table *t)
 /* ---- the rules ---- */
 
 /*
- * In order of the rules: not ARP; nobody in particular is meant; not neighbour discovery; a refusal is no use; not our readiness probes, which bear a mark,
- * and not what answers them; a VM's own.
+ * In order of the rules: not ARP; nobody in particular is meant; not neighbour discovery; a refusal
+ * is no use; not our readiness probes, which bear a mark, and not what answers them; a VM's own.
  *
- * The answers have no mark.  A SYN-ACK or an echo reply that looks like one, but answers somebody else, may be left out: what it answers was counted.
+ * The answers have no mark.  A SYN-ACK or an echo reply that looks like one, but answers somebody
+ * else, may be left out: what it answers was counted.
  *
  * One transaction, which keeps the sets: no packet passes by, and what was counted stays.
  */
 static enum err
 rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 {
-	static const char skip[] = "ether type arp return; ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 return; "
-	    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } return; "
+	static const char skip[] =
+	    "ether type arp return; ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 return; "
+	    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
+	    "nd-neighbor-advert, nd-redirect } return; "
 	    "tcp flags & rst == rst return;";
-	static const char from[] = "type filter hook prerouting priority -300; policy accept;", to[] = "type filter hook postrouting priority 300; policy accept;";
+	static const char from[] = "type filter hook prerouting priority -300; policy accept;",
+			  to[] = "type filter hook postrouting priority 300; policy accept;";
 	char commands[4096], delete[2 * (TAG_MOST + 40)] = "";
 
 	if (anew)
@@ -112,19 +119,25 @@ rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 	    "flush chain bridge %s from_guest\n"
 	    "flush chain bridge %s to_guest\n"
 	    "table bridge %s {\n"
-	    " chain from_guest { %s %s tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
+	    " chain from_guest { %s %s tcp flags & (syn | ack) == syn | ack tcp dport %d-%d "
+	    "return; "
 	    "icmp type echo-reply icmp id %d return; icmpv6 type echo-reply icmpv6 id %d return; "
-	    "iifname . ether saddr @guests update @active { ether saddr timeout %ds }; ether saddr @macs update @active { ether saddr timeout %ds }; }\n"
+	    "iifname . ether saddr @guests update @active { ether saddr timeout %ds }; ether saddr "
+	    "@macs update @active { ether saddr timeout %ds }; }\n"
 	    " chain to_guest { %s %s meta mark 0x%08x return; "
-	    "oifname . ether daddr @guests update @active { ether daddr timeout %ds }; ether daddr @macs update @active { ether daddr timeout %ds }; }\n"
+	    "oifname . ether daddr @guests update @active { ether daddr timeout %ds }; ether daddr "
+	    "@macs update @active { ether daddr timeout %ds }; }\n"
 	    "}\n",
 	    delete, t->name, SET_SIZE, SET_SIZE, SET_SIZE, from, to, t->name, t->name, t->name,
-	    from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID, VM_PROBE_ECHO_ID, KEEP_S, KEEP_S,
-	    to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
+	    from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID, VM_PROBE_ECHO_ID,
+	    KEEP_S, KEEP_S, to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
 	return activity_table_run(t, commands, m);
 }
 
-/* A chain as it is now; valid until the next command.  NULL: it is not there.  (Of two in one command nftables 1.0.6 finds one.) */
+/*
+ * A chain as it is now; valid until the next command.  NULL: it is not there.  (Of two in one
+ * command nftables 1.0.6 finds one.)
+ */
 static const char *
 rules_list(struct activity_table *t, const char *chain)
 {
@@ -156,7 +169,9 @@ rules_note(struct activity_table *t, struct errmsg *m)
 		free(t->rules[i]);
 		t->rules[i] = now != NULL ? mem_text(now) : NULL;
 		if (t->rules[i] == NULL)
-			return err_set(m, ERR_IO, "nftables: chain %s of table %s cannot be read back", chains[i], t->name);
+			return err_set(m, ERR_IO,
+			    "nftables: chain %s of table %s cannot be read back", chains[i],
+			    t->name);
 	}
 	return ERR_OK;
 }
@@ -179,12 +194,14 @@ activity_table_set(const struct vm_activity_nic *nic)
 
 /* A command about one element of one set. */
 static enum err
-element_run(struct activity_table *t, const char *verb, const char *set, const struct vm_activity_nic *nic, const char *more, struct errmsg *m)
+element_run(struct activity_table *t, const char *verb, const char *set,
+    const struct vm_activity_nic *nic, const char *more, struct errmsg *m)
 {
 	char command[ACTIVITY_ELEMENT + 200], text[ACTIVITY_ELEMENT];
 
 	activity_table_element(nic, text);
-	snprintf(command, sizeof(command), "%s element bridge %s %s { %s%s }", verb, t->name, set, text, more);
+	snprintf(command, sizeof(command), "%s element bridge %s %s { %s%s }", verb, t->name, set,
+	    text, more);
 	return activity_table_run(t, command, m);
 }
 
@@ -195,8 +212,8 @@ activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic)
 }
 
 /*
- * What is left of the one element's time, in ms, from "expires 59m59s988ms" (get element has no JSON in nftables 1.0.6); -1 when there is
- * none.
+ * What is left of the one element's time, in ms, from "expires 59m59s988ms" (get element has no
+ * JSON in nftables 1.0.6); -1 when there is none.
  */
 static int64_t
 find_expires(const char *text, int64_t most_s)
@@ -227,7 +244,8 @@ find_expires(const char *text, int64_t most_s)
 
 /* When an element of `active` was renewed; ERR_MISSING: there is none. */
 static enum err
-renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t *at_ns, struct errmsg *m)
+renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t *at_ns,
+    struct errmsg *m)
 {
 	struct vm_activity_nic nic = { .name = "" };
 	uint64_t now, ago;
@@ -246,7 +264,8 @@ renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t
 }
 
 enum err
-activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns, struct errmsg *m)
+activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns,
+    struct errmsg *m)
 {
 	enum err e = renewed(t, mac, KEEP_S, last_ns, m);
 
@@ -306,7 +325,11 @@ activity_table_lost(struct activity_table *t, struct errmsg *m)
 
 	if (e == ERR_OK && kept)
 		e = mark(t, m);
-	return e != ERR_OK ? e : err_set(m, ERR_MISSING, "the nftables table %s was changed by somebody; it is as it was and counts from now on", t->name);
+	return e != ERR_OK ? e :
+			     err_set(m, ERR_MISSING,
+				 "the nftables table %s was changed by somebody; it is as it was "
+				 "and counts from now on",
+				 t->name);
 }
 
 enum err
@@ -322,8 +345,8 @@ activity_table_check(struct activity_table *t, struct errmsg *m)
 /* ---- beginning and end ---- */
 
 /*
- * Keeps the sockets from what is executed: libnftables leaves its own open then, and libxl executes device models and scripts from this process.
- * The highest number among them.
+ * Keeps the sockets from what is executed: libnftables leaves its own open then, and libxl executes
+ * device models and scripts from this process.  The highest number among them.
  */
 static int
 hide_netfilter_sockets(void)
@@ -336,8 +359,10 @@ hide_netfilter_sockets(void)
 		int fd = atoi(d->d_name), domain = -1, protocol = -1;
 		socklen_t len = sizeof(int);
 
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_NETLINK &&
-		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == NETLINK_NETFILTER) {
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+		    domain == AF_NETLINK &&
+		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+		    protocol == NETLINK_NETFILTER) {
 			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);     /* of a descriptor that is open it cannot fail */
 			highest = fd > highest ? fd : highest;
 		}
@@ -369,8 +394,11 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	bool kept;
 
 	*out = NULL;
-	if (len == 0 || len > TAG_MOST || strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
-		return err_set(m, ERR_RANGE, "tag \"%s\" of the nftables table: 1 to %d letters, digits, - and _", tag, TAG_MOST);
+	if (len == 0 || len > TAG_MOST ||
+	    strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
+		return err_set(m, ERR_RANGE,
+		    "tag \"%s\" of the nftables table: 1 to %d letters, digits, - and _", tag,
+		    TAG_MOST);
 	e = netfilter_there(m);
 	if (e != ERR_OK)
 		return e;
@@ -378,7 +406,8 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	snprintf(t->name, sizeof(t->name), "jitsu-%s", tag);
 	t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (hide_netfilter_sockets() >= FD_SETSIZE)
-		e = err_set(m, ERR_LIMIT, "nftables needs a descriptor below %d, and all of them are in use", FD_SETSIZE);
+		e = err_set(m, ERR_LIMIT,
+		    "nftables needs a descriptor below %d, and all of them are in use", FD_SETSIZE);
 	else if (t->nft == NULL || nft_ctx_buffer_output(t->nft) != 0 || nft_ctx_buffer_error(t->nft) != 0)
 		e = err_set(m, ERR_IO, "nftables: no context");
 	if (e == ERR_OK)

@@ -1,8 +1,9 @@
 /*
- * activity_table: the nftables table of activity.c: its rules, its sets, and whether somebody else has changed them.  Included by activity*.c only.
+ * activity_table: the nftables table of activity.c: its rules, its sets, and whether somebody else
+ * has changed them.  Included by activity*.c only.
  *
- * One thread at a time.  libnftables waits with select(2), and ends the process when its socket's number is beyond what that can do; it
- * opens the socket when the table is opened.
+ * One thread at a time.  libnftables waits with select(2), and ends the process when its socket's
+ * number is beyond what that can do; it opens the socket when the table is opened.
  */
 #ifndef VM_NET_ACTIVITY_TABLE_H
 #define VM_NET_ACTIVITY_TABLE_H
@@ -15,16 +16,17 @@
 struct activity_table;
 
 /*
- * Opens or makes the table.  What a daemon before has counted is kept, if it was counted in the same way.  ERR_RANGE: a tag that cannot be part of a
- * name.
+ * Opens or makes the table.  What a daemon before has counted is kept, if it was counted in the
+ * same way.  ERR_RANGE: a tag that cannot be part of a name.
  */
 enum err activity_table_open(const char *tag, struct activity_table **table, struct errmsg *m);
 void activity_table_close(struct activity_table *t, bool remove);   /* NULL is allowed */
 const char *activity_table_name(const struct activity_table *t);
 
 /*
- * Are the rules in place, and is everything there that was counted since activity_table_since?  ERR_MISSING: not so; it is from now on, without
- * what was counted, and the sets of NICs are to be filled again.
+ * Are the rules in place, and is everything there that was counted since activity_table_since?
+ * ERR_MISSING: not so; it is from now on, without what was counted, and the sets of NICs are to be
+ * filled again.
  */
 enum err activity_table_check(struct activity_table *t, struct errmsg *m);
 /* As if that had found something missing. */
@@ -41,7 +43,8 @@ void activity_table_element(const struct vm_activity_nic *nic, char text[ACTIVIT
 bool activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic);
 
 /* When a packet of this MAC last passed; 0 = never.  ERR_PROTO: nftables does not say. */
-enum err activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns, struct errmsg *m);
+enum err activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns,
+    struct errmsg *m);
 void activity_table_forget(struct activity_table *t, const uint8_t mac[6]);
 
 #endif

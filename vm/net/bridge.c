@@ -26,7 +26,9 @@ link_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct e
 
 	errno = rtnl_link_get(nl, name, 0, &l);
 	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network",
+		return err_set(m, ERR_MISSING,
+		    "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct "
+		    "`bridge` of the network",
 		    name, name);
 	if (errno != 0)
 		return err_sys(m, "interface \"%s\"", name);
@@ -52,7 +54,8 @@ on_local(const struct nlattr *attr, void *arg)
 	struct local *l = arg;
 	int type = mnl_attr_get_type(attr);
 
-	if ((type != IFA_LOCAL && (type != IFA_ADDRESS || l->known)) || mnl_attr_get_payload_len(attr) != (l->to->family == 4 ? 4 : 16))
+	if ((type != IFA_LOCAL && (type != IFA_ADDRESS || l->known)) ||
+	    mnl_attr_get_payload_len(attr) != (l->to->family == 4 ? 4 : 16))
 		return MNL_CB_OK;
 	memcpy(l->to->bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
 	l->known = type == IFA_LOCAL;
@@ -78,7 +81,10 @@ on_addr(const struct nlmsghdr *nlh, void *arg)
 	return mnl_attr_parse(nlh, sizeof(*ifa), on_local, &l);
 }
 
-/* The kernel is asked for this link's alone: a host has an interface per VM, and this is on the way of every wake. */
+/*
+ * The kernel is asked for this link's alone: a host has an interface per VM, and this is on the way
+ * of every wake.
+ */
 static enum err
 addrs_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct errmsg *m)
 {
@@ -210,7 +216,8 @@ on_host_link(const struct nlmsghdr *nlh, void *arg)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const uint8_t *mac = NULL;
 
-	if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr, &mac) >= 0 && mac != NULL)
+	if (ifi->ifi_type == ARPHRD_ETHER &&
+	    mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr, &mac) >= 0 && mac != NULL)
 		mac_add(arg, mac, (unsigned)ifi->ifi_index);
 	return MNL_CB_OK;
 }
@@ -239,7 +246,8 @@ on_host_fdb(const struct nlmsghdr *nlh, void *arg)
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
 	struct host_entry h = { .mac = NULL };
 
-	if ((nd->ndm_state & NUD_PERMANENT) != 0 && mnl_attr_parse(nlh, sizeof(*nd), on_entry, &h) >= 0 && h.mac != NULL && h.of_bridge)
+	if ((nd->ndm_state & NUD_PERMANENT) != 0 &&
+	    mnl_attr_parse(nlh, sizeof(*nd), on_entry, &h) >= 0 && h.mac != NULL && h.of_bridge)
 		mac_add(arg, h.mac, (unsigned)nd->ndm_ifindex);
 	return MNL_CB_OK;
 }

@@ -58,7 +58,10 @@ fdb_get(const struct port *p, struct fdb_entry *f)
 	return rtnl_ask(p->nl, nlh, on_fdb, f);
 }
 
-/* A static entry: this MAC is behind this port.  0 or an errno; EEXIST: there is another entry, and `replace` is not given. */
+/*
+ * A static entry: this MAC is behind this port.  0 or an errno; EEXIST: there is another entry, and
+ * `replace` is not given.
+ */
 static int
 fdb_put(const struct port *p, bool replace)
 {
@@ -67,7 +70,8 @@ fdb_put(const struct port *p, bool replace)
 	struct ndmsg *nd;
 
 	nlh->nlmsg_type = RTM_NEWNEIGH;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK | (replace ? NLM_F_REPLACE : NLM_F_EXCL));
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK |
+	    (replace ? NLM_F_REPLACE : NLM_F_EXCL));
 	nlh->nlmsg_seq = 1;
 	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
 	nd->ndm_family = AF_BRIDGE;
@@ -87,14 +91,17 @@ fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
 	(void)if_indextoname(f->ifindex, by);          /* what has just gone has no name */
 	(void)if_indextoname(p->bridge, bridge);
 	addr_mac_text(p->mac, mac);
-	return err_set(m, ERR_EXISTS, "the MAC address %s of %s is %s %s already (bridge %s); use another mac=",
-	    mac, p->name,
-	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" : "bound by somebody to the port", by, bridge);
+	return err_set(m, ERR_EXISTS,
+	    "the MAC address %s of %s is %s %s already (bridge %s); use another mac=", mac, p->name,
+	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" :
+					      "bound by somebody to the port",
+	    by, bridge);
 }
 
 /*
- * Where frames to the guest go is known before it has spoken.  A learned entry is replaced: whoever has sent a frame with the guest's MAC makes
- * one.  An entry that somebody has set is not, and the host's own MACs least of all, which would cut the host off.
+ * Where frames to the guest go is known before it has spoken.  A learned entry is replaced: whoever
+ * has sent a frame with the guest's MAC makes one.  An entry that somebody has set is not, and the
+ * host's own MACs least of all, which would cut the host off.
  */
 static enum err
 fdb_bind(const struct port *p, struct errmsg *m)
@@ -104,7 +111,9 @@ fdb_bind(const struct port *p, struct errmsg *m)
 
 	if (error == EEXIST) {
 		error = fdb_get(p, &f);
-		if (error == 0 && ((f.state & NUD_PERMANENT) != 0 || ((f.state & NUD_NOARP) != 0 && f.ifindex != p->ifindex)))
+		if (error == 0 &&
+		    ((f.state & NUD_PERMANENT) != 0 ||
+			((f.state & NUD_NOARP) != 0 && f.ifindex != p->ifindex)))
 			return fdb_taken(p, &f, m);
 		if (error == 0 || error == ENOENT)
 			error = fdb_put(p, true);
@@ -179,7 +188,8 @@ bridge_add(int sock, const struct port *p, const struct rtnl_link *bridge, struc
 	if (ioctl(sock, SIOCBRADDIF, &ifr) == 0)
 		return ERR_OK;
 	if (errno == EXFULL)
-		return err_set(m, ERR_LIMIT, "bridge \"%s\" is full: a Linux bridge has 1,023 ports", bridge->name);
+		return err_set(m, ERR_LIMIT,
+		    "bridge \"%s\" is full: a Linux bridge has 1,023 ports", bridge->name);
 	return err_sys(m, "bridge \"%s\": cannot add port %s", bridge->name, p->name);
 }
 
@@ -196,10 +206,12 @@ port_up(int sock, const struct port *p, struct errmsg *m)
 }
 
 /*
- * The entry comes before the port is up: a guest that has one of the host's MACs never sends a frame.
+ * The entry comes before the port is up: a guest that has one of the host's MACs never sends a
+ * frame.
  *
- * A spanning tree protocol in user space decides on a new port in its own time.  A VM is an end of the network, not a way to somewhere else, so its port may
- * forward at once.  (The kernel's own protocol lets nobody decide: vm_bridge.stp_wait_ms says how long it takes.)
+ * A spanning tree protocol in user space decides on a new port in its own time.  A VM is an end of
+ * the network, not a way to somewhere else, so its port may forward at once.  (The kernel's own
+ * protocol lets nobody decide: vm_bridge.stp_wait_ms says how long it takes.)
  */
 static enum err
 join(int sock, struct port *p, const char *name, struct errmsg *m)
@@ -209,7 +221,9 @@ join(int sock, struct port *p, const char *name, struct errmsg *m)
 
 	errno = rtnl_link_get(p->nl, name, 0, &bridge);
 	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct `bridge` of the network",
+		return err_set(m, ERR_MISSING,
+		    "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct "
+		    "`bridge` of the network",
 		    name, name);
 	if (errno != 0)
 		return err_sys(m, "bridge \"%s\"", name);
@@ -224,7 +238,8 @@ join(int sock, struct port *p, const char *name, struct errmsg *m)
 	if (e == ERR_OK)
 		e = port_up(sock, p, m);
 	if (e == ERR_OK && bridge.stp == RTNL_STP_USER)
-		(void)port_set(p, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);     /* else it waits until the protocol says so */
+		/* else it waits until the protocol says so */
+		(void)port_set(p, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
 	return e;
 }
 
@@ -269,7 +284,8 @@ port_guard(const char *name, const uint8_t mac[6], struct errmsg *m)
 
 	if (e != ERR_OK)
 		return e;
-	if (rtnl_link_get(p.nl, name, 0, &self) != 0 || self.master == 0 || rtnl_link_get(p.nl, NULL, self.master, &bridge) != 0 || !bridge.is_bridge)
+	if (rtnl_link_get(p.nl, name, 0, &self) != 0 || self.master == 0 ||
+	    rtnl_link_get(p.nl, NULL, self.master, &bridge) != 0 || !bridge.is_bridge)
 		e = err_set(m, ERR_MISSING, "%s is no port of a bridge", name);
 	p.bridge = self.master;
 	if (e == ERR_OK)

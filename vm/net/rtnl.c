@@ -79,7 +79,8 @@ on_link_attr(const struct nlattr *attr, void *arg)
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_IFNAME:
 		if (mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-			snprintf(l->name, sizeof(l->name), "%.*s", mnl_attr_get_payload_len(attr), mnl_attr_get_str(attr));
+			snprintf(l->name, sizeof(l->name), "%.*s", mnl_attr_get_payload_len(attr),
+			    mnl_attr_get_str(attr));
 		break;
 	case IFLA_ADDRESS:
 		if (mnl_attr_get_payload_len(attr) == sizeof(l->mac))

@@ -1,4 +1,7 @@
-/* rtnl: one question to the kernel's tables of links, addresses and forwarding entries (rtnetlink(7)).  Not included outside vm/. */
+/*
+ * rtnl: one question to the kernel's tables of links, addresses and forwarding entries
+ * (rtnetlink(7)).  Not included outside vm/.
+ */
 #ifndef VM_NET_RTNL_H
 #define VM_NET_RTNL_H
 
@@ -16,7 +19,10 @@
 
 /* A socket for the calls below; the caller closes it (mnl_socket_close). */
 enum err rtnl_open(struct mnl_socket **nl, struct errmsg *m);
-/* One request and its answers, each given to `cb` (NULL: there is only the acknowledgement); 0, or an errno. */
+/*
+ * One request and its answers, each given to `cb` (NULL: there is only the acknowledgement); 0, or
+ * an errno.
+ */
 int rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
 
 /* What is known of an interface.  (/sys may be another network namespace's.) */

@@ -15,7 +15,10 @@
 #include "base/limits.h"
 #include "vm/proc/cgroup_find.h"
 
-/* Between two tries to remove a group that is busy: most are free at once, and the rest depends on others. */
+/*
+ * Between two tries to remove a group that is busy: most are free at once, and the rest depends on
+ * others.
+ */
 #define REMOVE_PAUSE_MS 5
 #define REMOVE_PAUSE_MOST_MS 100
 
@@ -75,7 +78,8 @@ static const struct cgroup_file v1_memory_files[] = {
 	{ LIMIT_MEMORY, "memory.limit_in_bytes", format_plain },
 };
 static const struct cgroup_file v1_cpu_files[] = {
-	{ LIMIT_CPU, "cpu.cfs_quota_us", format_quota },     /* the period is 100 ms unless somebody changed it */
+	/* the period is 100 ms unless somebody changed it */
+	{ LIMIT_CPU, "cpu.cfs_quota_us", format_quota },
 	{ LIMIT_WEIGHT, "cpu.shares", format_shares },
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -111,7 +115,8 @@ file_has_word(const char *dir, const char *file, const char *word)
 	bool found = false;
 	FILE *f;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path) || (f = fopen(path, "re")) == NULL)
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path) ||
+	    (f = fopen(path, "re")) == NULL)
 		return false;
 	if (fgets(line, sizeof(line), f) != NULL)
 		found = cgroup_has_word(line, word, " \n");
@@ -144,7 +149,10 @@ is_child(pid_t pid)
 	return ours;
 }
 
-/* A group that has controllers for its children may have no processes: we and our children move into the leaf `daemon`. */
+/*
+ * A group that has controllers for its children may have no processes: we and our children move
+ * into the leaf `daemon`.
+ */
 static bool
 move_into_leaf(const char *dir, char *why, size_t whylen)
 {
@@ -162,7 +170,10 @@ move_into_leaf(const char *dir, char *why, size_t whylen)
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
 
 		if (pid != getpid() && !is_child(pid)) {
-			snprintf(why, whylen, "process %d, which is not ours, lives in %s: start jitsud as a service with Delegate=yes", (int)pid, dir);
+			snprintf(why, whylen,
+			    "process %d, which is not ours, lives in %s: start jitsud as a service "
+			    "with Delegate=yes",
+			    (int)pid, dir);
 			ok = false;
 		}
 	}
@@ -189,16 +200,20 @@ open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 	slash = strrchr(dir, '/');
 	if (slash != NULL && strcmp(slash, "/daemon") == 0)
 		*slash = '\0';       /* we are in the leaf already */
-	if (!file_has_word(dir, "cgroup.controllers", "memory") || !file_has_word(dir, "cgroup.controllers", "cpu"))
+	if (!file_has_word(dir, "cgroup.controllers", "memory") ||
+	    !file_has_word(dir, "cgroup.controllers", "cpu"))
 		return false;
 	if (access(dir, W_OK) != 0) {
 		snprintf(why, whylen, "%s is not writable for us: a systemd unit needs Delegate=yes", dir);
 		return false;
 	}
 	if (!write_text(dir, "cgroup.subtree_control", "+memory +cpu") &&
-	    (!move_into_leaf(dir, why, whylen) || !write_text(dir, "cgroup.subtree_control", "+memory +cpu"))) {
+	    (!move_into_leaf(dir, why, whylen) ||
+		!write_text(dir, "cgroup.subtree_control", "+memory +cpu"))) {
 		if (why[0] == '\0')
-			snprintf(why, whylen, "%s: cannot pass the memory and cpu controllers on: %s", dir, strerror(errno));
+			snprintf(why, whylen,
+			    "%s: cannot pass the memory and cpu controllers on: %s", dir,
+			    strerror(errno));
 		return false;
 	}
 	snprintf(base, sizeof(h->parts[0].base), "%s/vm", dir);
@@ -235,7 +250,10 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 			continue;
 		}
 		if (strcmp(v1_tables[i].controller, "cpu") == 0) {
-			/* Beside this group are single processes, not services: half of one process for all VMs would starve them on a busy host. */
+			/*
+			 * Beside this group are single processes, not services: half of one process
+			 * for all VMs would starve them on a busy host.
+			 */
 			format_shares(shares, sizeof(shares), VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
 			/* Only a share of the processor among equals; without it the default holds. */
 			(void)write_text(base, "cpu.shares", shares);
@@ -289,7 +307,8 @@ limit_value(const struct cgroup_limits *lim, enum limit_kind kind)
 }
 
 static enum err
-set_limits(const char *dir, const struct cgroup_table *t, const struct cgroup_limits *lim, struct errmsg *m)
+set_limits(const char *dir, const struct cgroup_table *t, const struct cgroup_limits *lim,
+    struct errmsg *m)
 {
 	char text[48];
 
@@ -306,7 +325,8 @@ set_limits(const char *dir, const struct cgroup_table *t, const struct cgroup_li
 }
 
 static enum err
-make_part(const struct cgroup_host *h, unsigned part, const char *name, const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m)
+make_part(const struct cgroup_host *h, unsigned part, const char *name,
+    const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m)
 {
 	char dir[PATH_MAX], tasks[PATH_MAX + 8];
 	enum err e;
@@ -320,7 +340,10 @@ make_part(const struct cgroup_host *h, unsigned part, const char *name, const st
 	if (e != ERR_OK)
 		return e;
 	snprintf(tasks, sizeof(tasks), "%s/tasks", dir);
-	/* A child that writes "0" into `tasks` moves its one thread and waits for nobody; cgroup.procs would wait for an RCU grace period. */
+	/*
+	 * A child that writes "0" into `tasks` moves its one thread and waits for nobody;
+	 * cgroup.procs would wait for an RCU grace period.
+	 */
 	fd = h->v2 ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(m, "cgroup %s", dir);
@@ -332,7 +355,8 @@ make_part(const struct cgroup_host *h, unsigned part, const char *name, const st
 }
 
 enum err
-cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m)
+cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim,
+    struct cgroup_entry *en, struct errmsg *m)
 {
 	char made[CGROUP_PARTS * PATH_MAX];
 	enum err e = ERR_OK;
@@ -350,7 +374,8 @@ cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_l
 }
 
 enum err
-cgroup_limit(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct errmsg *m)
+cgroup_limit(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim,
+    struct errmsg *m)
 {
 	char dir[PATH_MAX];
 	enum err e = ERR_OK;

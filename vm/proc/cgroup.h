@@ -1,9 +1,10 @@
 /*
  * cgroup: one control group per VM, with memory and CPU limits, where we may make them.
  *
- * On v2 it needs a subtree that is ours (systemd: Delegate=yes): we move into its leaf `daemon`, VMs live in `vm/UUID`.  On v1 they
- * live in `jitsu-vm/UUID` below our own group of the memory and the cpu hierarchy.  Where neither is writable there are no limits, and why[]
- * says so.  Not included outside vm/.
+ * On v2 it needs a subtree that is ours (systemd: Delegate=yes): we move into its leaf `daemon`,
+ * VMs live in `vm/UUID`.  On v1 they live in `jitsu-vm/UUID` below our own group of the memory and
+ * the cpu hierarchy.  Where neither is writable there are no limits, and why[] says so.  Not
+ * included outside vm/.
  */
 #ifndef VM_PROC_CGROUP_H
 #define VM_PROC_CGROUP_H
@@ -43,19 +44,28 @@ struct cgroup_entry {
  * `self` and `mounts`: /proc/self/cgroup and /proc/self/mountinfo, or a test's.  why[] is empty
  * when limits are possible in full.
  */
-void cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen);
+void cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *why,
+    size_t whylen);
 /* Removes the parent groups if no VM is left in them. */
 void cgroup_close(struct cgroup_host *h);
 
-/* The directories that cgroup_make would make, one per line: written down before they are made, so that whoever comes later can remove them. */
+/*
+ * The directories that cgroup_make would make, one per line: written down before they are made, so
+ * that whoever comes later can remove them.
+ */
 void cgroup_describe(const struct cgroup_host *h, const char *name, char *text, size_t size);
 
 /* After an error nothing is left.  The entry's descriptors are the caller's. */
-enum err cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct cgroup_entry *en, struct errmsg *m);
+enum err cgroup_make(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim,
+    struct cgroup_entry *en, struct errmsg *m);
 void cgroup_entry_close(struct cgroup_entry *en);
 
-/* Sets the limits of a group that exists, once more: a service manager takes v2 controllers back when it restarts us, and the limits with them. */
-enum err cgroup_limit(const struct cgroup_host *h, const char *name, const struct cgroup_limits *lim, struct errmsg *m);
+/*
+ * Sets the limits of a group that exists, once more: a service manager takes v2 controllers back
+ * when it restarts us, and the limits with them.
+ */
+enum err cgroup_limit(const struct cgroup_host *h, const char *name,
+    const struct cgroup_limits *lim, struct errmsg *m);
 
 /*
  * Removes what cgroup_describe wrote; directories that are gone are no error.  Waits up to

@@ -86,7 +86,8 @@ mount_parse(char *line, struct mount *m)
 	if (behind == NULL)
 		return false;
 	*behind = '\0';
-	for (word = strtok_r(line, " ", &save); word != NULL && n < LEAST; word = strtok_r(NULL, " ", &save))
+	for (word = strtok_r(line, " ", &save); word != NULL && n < LEAST;
+	     word = strtok_r(NULL, " ", &save))
 		fields[n++] = word;
 	if (n < LEAST || sscanf(fields[DEVICE], "%u:%u", &m->major, &m->minor) != 2)
 		return false;

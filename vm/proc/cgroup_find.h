@@ -14,7 +14,8 @@
  * another nor gone.  Mounts that have our group in them are taken first, then those below
  * /sys/fs/cgroup, then the shortest path.  False: there is none.
  */
-bool cgroup_find(const char *self, const char *mounts, const char *controller, char *dir, size_t size);
+bool cgroup_find(const char *self, const char *mounts, const char *controller, char *dir,
+    size_t size);
 
 /* Is `word` one of the words in `list`, which any of `separators` separate? */
 bool cgroup_has_word(const char *list, const char *word, const char *separators);

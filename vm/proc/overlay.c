@@ -16,10 +16,12 @@
 #define CREATE_MS 30000
 
 static enum err
-run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const char *file, struct errmsg *m)
+run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const char *file,
+    struct errmsg *m)
 {
 	char program[PATH_MAX], how[80], said[256];
-	const char *const argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-F", disk->format == VM_DISK_QCOW2 ? "qcow2" : "raw",
+	const char *const argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-F",
+		disk->format == VM_DISK_QCOW2 ? "qcow2" : "raw",
 		"-b", disk->path, file, NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };

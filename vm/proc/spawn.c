@@ -42,7 +42,8 @@ struct child {
 #define STACK_FORGET(stack) ((void)(stack))
 #endif
 
-static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LC_ALL=C", NULL };
+static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+	(char *)"LC_ALL=C", NULL };
 
 void
 spawn_conf_init(struct spawn_conf *c)
@@ -52,13 +53,17 @@ spawn_conf_init(struct spawn_conf *c)
 }
 
 /*
- * The child runs on its own stack in its parent's memory: no locks, no allocation, and identities are changed by system calls,
- * because glibc's functions would change all threads of what they take for their process.
+ * The child runs on its own stack in its parent's memory: no locks, no allocation, and identities
+ * are changed by system calls, because glibc's functions would change all threads of what they take
+ * for their process.
  */
 static bool
 child_signals(void)
 {
-	/* Handlers end with exec, and until then every signal is blocked; what is ignored would stay so. */
+	/*
+	 * Handlers end with exec, and until then every signal is blocked; what is ignored would
+	 * stay so.
+	 */
 	struct sigaction sa;
 
 	for (int n = 1; n < NSIG; n++) {
@@ -150,8 +155,9 @@ child_identity(struct child *c)
 }
 
 /*
- * The cgroup and the session that it shares the processor in, and its priority: the daemon's own processes go before everybody's, a VM does
- * not.  Last, since a thread of the daemon waits until the program runs.  The kernel asks who opened `tasks`, not who writes.
+ * The cgroup and the session that it shares the processor in, and its priority: the daemon's own
+ * processes go before everybody's, a VM does not.  Last, since a thread of the daemon waits until
+ * the program runs.  The kernel asks who opened `tasks`, not who writes.
  */
 static bool
 child_yield(struct child *c)
@@ -203,7 +209,8 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 	if (waitpid(pid, NULL, 0) < 0 && errno != ECHILD)
 		return err_sys(m, "waitpid");
 	if (c->error == 0)
-		return err_set(m, ERR_IO, "%s: the child died before it could run it (at: %s)", c->conf->path, c->step);
+		return err_set(m, ERR_IO, "%s: the child died before it could run it (at: %s)",
+		    c->conf->path, c->step);
 	if (c->error == EINVAL && c->step == pass_descriptors)
 		return err_set(m, ERR_LIMIT, "%s: cannot be run: the resource limit NOFILE "
 		    "(descriptors) must be more than %d", c->conf->path, FD_PARK + SPAWN_FDS);
@@ -211,10 +218,13 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 	if (c->step != NULL)
 		return err_sys(m, "%s: cannot %s before it is run", c->conf->path, c->step);
 	if (c->error == EACCES)
-		return err_set(m, ERR_PERM, "%s: uid %u may not execute it: check the modes of the file and of the directories above",
+		return err_set(m, ERR_PERM,
+		    "%s: uid %u may not execute it: check the modes of the file and of the "
+		    "directories above",
 		    c->conf->path, (unsigned)c->conf->uid);
 	if (c->error == ENOENT)
-		return err_set(m, ERR_MISSING, "%s: no such program (or its interpreter is missing)", c->conf->path);
+		return err_set(m, ERR_MISSING,
+		    "%s: no such program (or its interpreter is missing)", c->conf->path);
 	return err_sys(m, "%s: cannot be executed", c->conf->path);
 }
 
@@ -235,13 +245,17 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 		e = err_sys(m, "/dev/null");
 		goto out;
 	}
-	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED) {
 		e = err_sys(m, "stack for %s", conf->path);
 		goto out;
 	}
 	STACK_FORGET(stack);
-	/* No handler of ours may run in the child, where it would see our memory but be another process. */
+	/*
+	 * No handler of ours may run in the child, where it would see our memory but be another
+	 * process.
+	 */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &saved);
 	s->pid = spawn_clone(child_main, &c, stack, STACK_SIZE, conf->cgroup_fd, &s->pidfd);
@@ -311,7 +325,8 @@ spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m)
 	end->known = true;
 	end->signalled = si.si_code != CLD_EXITED;
 	end->status = si.si_status;
-	end->usec_cpu = (int64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 + ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
+	end->usec_cpu = (int64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
+	    ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
 	return ERR_OK;
 }
 
@@ -350,7 +365,9 @@ spawn_find(const char *name, char *path, size_t size, struct errmsg *m)
 		dirs = "/usr/sbin:/usr/bin:/sbin:/bin";
 	for (const char *d = dirs;; d = end + 1) {
 		end = strchrnul(d, ':');
-		if (d[0] == '/' && (size_t)snprintf(path, size, "%.*s/%s", (int)(end - d), d, name) < size && is_program(path))
+		if (d[0] == '/' &&
+		    (size_t)snprintf(path, size, "%.*s/%s", (int)(end - d), d, name) < size &&
+		    is_program(path))
 			return ERR_OK;
 		if (*end == '\0')
 			return err_set(m, ERR_MISSING, "%s: not found in PATH (%s)", name, dirs);

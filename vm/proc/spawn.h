@@ -1,8 +1,10 @@
 /*
- * spawn: starts a program as another user, in another cgroup, with the descriptors it shall have and no others.
+ * spawn: starts a program as another user, in another cgroup, with the descriptors it shall have
+ * and no others.
  *
- * The child shares our memory until it executes (vfork semantics), so a large process spawns as fast as a small one, and what went
- * wrong in the child is told in memory.  Not included outside vm/.
+ * The child shares our memory until it executes (vfork semantics), so a large process spawns as
+ * fast as a small one, and what went wrong in the child is told in memory.  Not included outside
+ * vm/.
  */
 #ifndef VM_PROC_SPAWN_H
 #define VM_PROC_SPAWN_H
@@ -45,7 +47,10 @@ struct spawned {
 
 void spawn_conf_init(struct spawn_conf *c);
 
-/* Returns when the program runs.  What failed in the child is in the message; then there is no child. */
+/*
+ * Returns when the program runs.  What failed in the child is in the message; then there is no
+ * child.
+ */
 enum err spawn_run(const struct spawn_conf *c, struct spawned *s, struct errmsg *m);
 
 struct spawn_end {
@@ -55,7 +60,10 @@ struct spawn_end {
 	int64_t usec_cpu;           /* -1 when not known */
 };
 
-/* Waits until the process has ended, at most timeout_ms (ERR_TIMEOUT), and reaps it if it is our child. */
+/*
+ * Waits until the process has ended, at most timeout_ms (ERR_TIMEOUT), and reaps it if it is our
+ * child.
+ */
 enum err spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m);
 
 /* SIGKILL; a process that has gone already is no error. */
@@ -70,7 +78,11 @@ void spawn_end_text(const struct spawn_end *end, char *text, size_t size);
 /* Looks for an executable file `name` in PATH, or takes it as it is when it has a slash. */
 enum err spawn_find(const char *name, char *path, size_t size, struct errmsg *m);
 
-/* spawn_clone.c: clone3(2) with vfork semantics, a pidfd and (cgroup_fd >= 0) the cgroup; fn runs in the child on `stack` and must not return. */
-pid_t spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cgroup_fd, int *pidfd);
+/*
+ * spawn_clone.c: clone3(2) with vfork semantics, a pidfd and (cgroup_fd >= 0) the cgroup; fn runs
+ * in the child on `stack` and must not return.
+ */
+pid_t spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cgroup_fd,
+    int *pidfd);
 
 #endif

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 /*
- * Joining a v2 cgroup by clone3 costs nothing; writing cgroup.procs waits for an RCU grace period (13 ms, measured on 6.18).  glibc has
- * no wrapper that may be used with CLONE_VM: the child would return on its parent's stack.
+ * Joining a v2 cgroup by clone3 costs nothing; writing cgroup.procs waits for an RCU grace period
+ * (13 ms, measured on 6.18).  glibc has no wrapper that may be used with CLONE_VM: the child would
+ * return on its parent's stack.
  */
 #if defined(__x86_64__)
 pid_t
@@ -32,20 +33,20 @@ spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cg
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
-	__asm__ volatile(
-	    "syscall\n\t"
-	    "test %%rax, %%rax\n\t"
-	    "jnz 1f\n\t"
-	    "mov %[arg], %%rdi\n\t"
-	    "call *%[fn]\n\t"
-	    "mov %%eax, %%edi\n\t"
-	    "mov %[nr_exit], %%eax\n\t"
-	    "syscall\n\t"
-	    "hlt\n"
-	    "1:"
-	    : "=a"(ret)
-	    : "0"((long)SYS_clone3), "D"(&args), "S"(sizeof(args)), [fn] "r"(fn), [arg] "r"(arg), [nr_exit] "i"(SYS_exit)
-	    : "rcx", "r11", "memory", "cc");
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "mov %[arg], %%rdi\n\t"
+			 "call *%[fn]\n\t"
+			 "mov %%eax, %%edi\n\t"
+			 "mov %[nr_exit], %%eax\n\t"
+			 "syscall\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "0"((long)SYS_clone3), "D"(&args),
+			 "S"(sizeof(args)), [fn] "r"(fn), [arg] "r"(arg), [nr_exit] "i"(SYS_exit)
+			 : "rcx", "r11", "memory", "cc");
 	if (ret < 0) {
 		errno = (int)-ret;
 		return -1;
@@ -58,11 +59,15 @@ spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cg
 {
 	pid_t pid;
 
-	pid = clone(fn, (char *)stack + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, arg, pidfd);
+	pid = clone(fn, (char *)stack + stack_size, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+	    arg, pidfd);
 	if (pid > 0 && cgroup_fd >= 0) {
 		int procs = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 
-		/* Without the cgroup it runs without limits; the limits are no promise (writable only where delegated). */
+		/*
+		 * Without the cgroup it runs without limits; the limits are no promise (writable
+		 * only where delegated).
+		 */
 		if (procs >= 0) {
 			if (dprintf(procs, "%d", (int)pid) < 0)
 				errno = 0;

@@ -26,7 +26,10 @@
 #define LOAD_AT 0x100000
 #define CODE_PLAIN 16         /* where the code begins that only exits */
 
-/* A PVH kernel: uses what the CPU offers and a hypervisor may fail at, and writes EXIT_VALUE to the debug-exit port. */
+/*
+ * A PVH kernel: uses what the CPU offers and a hypervisor may fail at, and writes EXIT_VALUE to the
+ * debug-exit port.
+ */
 struct proof_elf {
 	Elf32_Ehdr eh;
 	Elf32_Phdr ph[2];
@@ -47,9 +50,11 @@ static const struct proof_elf proof = {
 	.ph = {
 		{ .p_type = PT_LOAD, .p_vaddr = LOAD_AT, .p_paddr = LOAD_AT, .p_filesz = sizeof(struct proof_elf),
 		  .p_memsz = sizeof(struct proof_elf), .p_flags = PF_R | PF_X, .p_align = 4 },
-		{ .p_type = PT_NOTE, .p_offset = offsetof(struct proof_elf, nh), .p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
+		{ .p_type = PT_NOTE, .p_offset = offsetof(struct proof_elf, nh),
+			.p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
 		  .p_paddr = LOAD_AT + offsetof(struct proof_elf, nh),
-		  .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_memsz = sizeof(Elf32_Nhdr) + 8, .p_flags = PF_R, .p_align = 4 },
+		  .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_memsz = sizeof(Elf32_Nhdr) + 8,
+			.p_flags = PF_R, .p_align = 4 },
 	},
 	.nh = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 /* XEN_ELFNOTE_PHYS32_ENTRY */ },
 	.owner = "Xen",
@@ -62,9 +67,13 @@ static const struct proof_elf proof = {
 		0xf4, 0xeb, 0xfd,                 /* hlt; jmp to the hlt */
 	},
 };
-_Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) + sizeof(Elf32_Nhdr) + 8, "the note has no padding");
+_Static_assert(offsetof(struct proof_elf, code) ==
+	offsetof(struct proof_elf, nh) + sizeof(Elf32_Nhdr) + 8,
+    "the note has no padding");
 
-/* In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses. */
+/*
+ * In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses.
+ */
 static const char *const cpus[] = { "host", "host,-arch-capabilities" };
 
 /* A trial that goes on; what it reads of `a` stays as it is until then. */
@@ -99,22 +108,28 @@ accel_clear(struct accel *a)
 
 /* Whether the VMs' user may open it, and whether that takes its group. */
 static enum err
-permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, gid_t *group, struct errmsg *m)
+permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, gid_t *group,
+    struct errmsg *m)
 {
 	struct stat st;
 
 	*has_group = false;
 	*group = 0;
 	if (stat(device, &st) != 0)
-		return err_set(m, ERR_UNSUPPORTED, "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the firmware or the outer hypervisor", device);
-	if (conf->vm_uid == 0 || (st.st_mode & 0006) == 0006 || (st.st_uid == conf->vm_uid && (st.st_mode & 0600) == 0600))
+		return err_set(m, ERR_UNSUPPORTED,
+		    "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the "
+		    "firmware or the outer hypervisor",
+		    device);
+	if (conf->vm_uid == 0 || (st.st_mode & 0006) == 0006 ||
+	    (st.st_uid == conf->vm_uid && (st.st_mode & 0600) == 0600))
 		return ERR_OK;
 	if ((st.st_mode & 0060) == 0060) {
 		*has_group = true;
 		*group = st.st_gid;
 		return ERR_OK;
 	}
-	return err_set(m, ERR_UNSUPPORTED, "%s is not for the VMs' user (uid %u): its mode is %04o; chgrp kvm %s && chmod 0660 %s",
+	return err_set(m, ERR_UNSUPPORTED,
+	    "%s is not for the VMs' user (uid %u): its mode is %04o; chgrp kvm %s && chmod 0660 %s",
 	    device, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), device, device);
 }
 
@@ -136,7 +151,10 @@ proof_file(bool thorough, int *fd, struct errmsg *m)
 	return e;
 }
 
-/* The guest's end shows as the end of the connection; what stopped it otherwise (an error in KVM) leaves QEMU paused, and is an event. */
+/*
+ * The guest's end shows as the end of the connection; what stopped it otherwise (an error in KVM)
+ * leaves QEMU paused, and is an event.
+ */
 static bool
 saw_trouble(const struct qmp *q)
 {
@@ -176,7 +194,8 @@ judge_end(struct accel_finding *f, const char *cpu, const struct spawn_end *end,
 		return ERR_OK;
 	spawn_end_text(end, how, sizeof(how));
 	output_last_line(output_fd, said, sizeof(said));
-	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ? ": " : "", said);
+	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how,
+	    said[0] != '\0' ? ": " : "", said);
 	return ERR_UNSUPPORTED;
 }
 
@@ -211,15 +230,20 @@ prove_end(struct trial *t, const char *cpu, int pidfd, int qmp_fd, int output_fd
 	return e == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UNSUPPORTED;
 }
 
-/* Runs the guest with this CPU.  ERR_UNSUPPORTED, ERR_TIMEOUT: it did not run through, and why[] says why; other errors, in *m: QEMU was not started. */
+/*
+ * Runs the guest with this CPU.  ERR_UNSUPPORTED, ERR_TIMEOUT: it did not run through, and why[]
+ * says why; other errors, in *m: QEMU was not started.
+ */
 static enum err
 prove(struct trial *t, const char *cpu, int kernel_fd, struct errmsg *m)
 {
-	const char *const argv[] = { t->a->qemu, "-machine", "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
-		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3", "-m", "16", "-nodefaults",
-		"-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
-		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
-		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
+	const char *const argv[] = { t->a->qemu, "-machine",
+		"microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
+		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3",
+		"-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-chardev", "socket,id=qmp,fd=4",
+		"-mon", "chardev=qmp,mode=control", "-sandbox",
+		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
 	int pair[2] = { -1, -1 };
@@ -284,7 +308,9 @@ try_kvm(struct trial *t, struct errmsg *m)
 		e = prove_some_cpu(t, false, m);
 	f->known = f->usable = e == ERR_OK;
 	if (f->usable && !f->whole)
-		snprintf(f->why, sizeof(f->why), "it starts, but does not run all that its CPU offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
+		snprintf(f->why, sizeof(f->why),
+		    "it starts, but does not run all that its CPU offers (RDRAND stops the guest), "
+		    "as paravirtual KVM (PVM) does; "
 		    "accel = \"kvm\" uses it all the same");
 	return e == ERR_UNSUPPORTED || e == ERR_TIMEOUT ? ERR_OK : e;
 }
@@ -313,7 +339,8 @@ run_trial(void *arg)
 
 /* Called with the lock held, and what permitted() said. */
 static void
-begin(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool has_group, gid_t group)
+begin(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool has_group,
+    gid_t group)
 {
 	int error;
 
@@ -336,14 +363,16 @@ accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu
 	gid_t group;
 
 	pthread_mutex_lock(&a->lock);
-	if (!a->trying && !a->finding.known && permitted(a->device, conf, &has_group, &group, NULL) == ERR_OK)
+	if (!a->trying && !a->finding.known &&
+	    permitted(a->device, conf, &has_group, &group, NULL) == ERR_OK)
 		begin(a, conf, qemu, has_group, group);
 	pthread_mutex_unlock(&a->lock);
 }
 
 /* Called with the lock held: what there is to go by.  An error when nothing was found out. */
 static enum err
-look(struct accel *a, const struct vm_host_conf *conf, const char *qemu, struct accel_choice *choice, struct accel_finding *f, struct errmsg *m)
+look(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
+    struct accel_choice *choice, struct accel_finding *f, struct errmsg *m)
 {
 	if (permitted(a->device, conf, &choice->has_group, &choice->group, m) != ERR_OK) {
 		snprintf(f->why, sizeof(f->why), "%.390s", m->text);
@@ -362,7 +391,8 @@ look(struct accel *a, const struct vm_host_conf *conf, const char *qemu, struct 
 }
 
 enum err
-accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m)
+accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want,
+    struct accel_choice *choice, struct errmsg *m)
 {
 	struct accel_finding f = { .known = false };
 	enum err e;
@@ -380,7 +410,9 @@ accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
 	} else if (want == VM_ACCEL_KVM) {
 		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s", f.why);
 	} else if (!a->told) {
-		snprintf(choice->note, sizeof(choice->note), "accel = auto takes tcg (emulation), because KVM does not work here: %s", f.why);
+		snprintf(choice->note, sizeof(choice->note),
+		    "accel = auto takes tcg (emulation), because KVM does not work here: %s",
+		    f.why);
 		a->told = true;
 	}
 	if (!choice->kvm)

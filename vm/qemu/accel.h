@@ -1,5 +1,6 @@
 /*
- * accel: KVM or TCG.  KVM counts when a guest has run with it, as the VMs' user, not when a file is there.  Not included outside vm/.
+ * accel: KVM or TCG.  KVM counts when a guest has run with it, as the VMs' user, not when a file is
+ * there.  Not included outside vm/.
  */
 #ifndef VM_QEMU_ACCEL_H
 #define VM_QEMU_ACCEL_H
@@ -51,9 +52,9 @@ void accel_init(struct accel *a);
 void accel_clear(struct accel *a);
 
 /*
- * Begins a trial in the background, on a thread of its own (it boots a guest of a few bytes, at most
- * four times, and takes up to seconds), unless one goes on or the last one came to its end.  What a
- * trial finds holds from then on.  `conf` and `qemu` outlive `a`.
+ * Begins a trial in the background, on a thread of its own (it boots a guest of a few bytes, at
+ * most four times, and takes up to seconds), unless one goes on or the last one came to its end.
+ * What a trial finds holds from then on.  `conf` and `qemu` outlive `a`.
  */
 void accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu);
 
@@ -64,6 +65,7 @@ void accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char 
  * looked at each time.  ERR_UNSUPPORTED: `kvm` was asked for and does not work here.  Other errors:
  * QEMU could not be started.
  */
-enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu, enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
+enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
+    enum vm_accel want, struct accel_choice *choice, struct errmsg *m);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * adopt: which QEMUs are ours, and how they are.
  *
- * Ours is a process that works in run_dir/vm/UUID with `-uuid UUID` and our VMs' user, or that the `pid` file of such a directory names with
- * its start time (a guest that took its QEMU over can change its directory and its command line, but not that).  Nothing else is touched.
+ * Ours is a process that works in run_dir/vm/UUID with `-uuid UUID` and our VMs' user, or that the
+ * `pid` file of such a directory names with its start time (a guest that took its QEMU over can
+ * change its directory and its command line, but not that).  Nothing else is touched.
  */
 #include "vm/qemu/qemu.h"
 
@@ -94,12 +95,14 @@ cmdline_read(pid_t pid, struct cmdline *c)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	while (have < sizeof(c->text) - 1 && (n = read(fd, c->text + have, sizeof(c->text) - 1 - have)) > 0)
+	while (have < sizeof(c->text) - 1 &&
+	    (n = read(fd, c->text + have, sizeof(c->text) - 1 - have)) > 0)
 		have += (size_t)n;
 	close(fd);
 	c->text[have] = '\0';
 	c->n = 0;
-	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]); at += strlen(c->text + at) + 1)
+	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]);
+	     at += strlen(c->text + at) + 1)
 		c->argv[c->n++] = c->text + at;
 	return c->n > 0;
 }
@@ -126,7 +129,8 @@ works_in(const struct qemu_ctx *ctx, pid_t pid, struct vm_uuid *uuid)
 	if (n < 0)
 		return false;
 	cwd[n] = '\0';     /* " (deleted)" may follow the name */
-	if (strncmp(cwd, ctx->vms_path, len) != 0 || cwd[len] != '/' || strlen(cwd + len + 1) < VM_UUID_TEXT - 1)
+	if (strncmp(cwd, ctx->vms_path, len) != 0 || cwd[len] != '/' ||
+	    strlen(cwd + len + 1) < VM_UUID_TEXT - 1)
 		return false;
 	memcpy(name, cwd + len + 1, VM_UUID_TEXT - 1);
 	name[VM_UUID_TEXT - 1] = '\0';
@@ -224,8 +228,9 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 }
 
 /*
- * One whose daemon was killed while it was being started is not yet what it will be: its user, its owner in /proc and its command line change until
- * QEMU is executed.  It is waited for; anybody else who works in such a directory is ignored after that time.
+ * One whose daemon was killed while it was being started is not yet what it will be: its user, its
+ * owner in /proc and its command line change until QEMU is executed.  It is waited for; anybody
+ * else who works in such a directory is ignored after that time.
  */
 static enum err
 find_processes(struct search *s, struct errmsg *m)
@@ -251,7 +256,10 @@ find_processes(struct search *s, struct errmsg *m)
 
 /* ---- how they are ---- */
 
-/* A restart of our service may have taken the controllers from our cgroups, and every limit with them. */
+/*
+ * A restart of our service may have taken the controllers from our cgroups, and every limit with
+ * them.
+ */
 static void
 limit_again(const struct found *f)
 {
@@ -267,7 +275,8 @@ limit_again(const struct found *f)
 		return;
 	vm_uuid_text(&f->v->vm.uuid, name);
 	if (cgroup_limit(&ctx->cg, name, &lim, &m) != ERR_OK)
-		vm_report_log(ctx->env->reporter, &f->v->vm.uuid, "%s runs without its limits: %s", f->v->vm.unit, m.text);
+		vm_report_log(ctx->env->reporter, &f->v->vm.uuid, "%s runs without its limits: %s",
+		    f->v->vm.unit, m.text);
 }
 
 static bool
@@ -280,8 +289,9 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 }
 
 /*
- * Greetings and first replies of all of them, side by side, so that one that hangs takes no time from the others.  One that says nothing is no worse
- * for that: its connection waits where another program's is served before it.
+ * Greetings and first replies of all of them, side by side, so that one that hangs takes no time
+ * from the others.  One that says nothing is no worse for that: its connection waits where another
+ * program's is served before it.
  */
 static void
 await_all(struct search *s)
@@ -303,7 +313,8 @@ await_all(struct search *s)
 			if (f->why == NULL && f->v->qmp.state != QMP_READY)
 				fds[n++] = (struct pollfd){ .fd = f->v->qmp.fd, .events = POLLIN };
 		}
-	} while (n > 0 && now < deadline && (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) >= 0 || errno == EINTR));
+	} while (n > 0 && now < deadline &&
+	    (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) >= 0 || errno == EINTR));
 	for (size_t i = 0; i < s->n; i++)
 		s->list[i].silent = s->list[i].why == NULL && s->list[i].v->qmp.state != QMP_READY;
 	free(fds);
@@ -323,7 +334,9 @@ examine(struct found *f, uint64_t deadline_ns)
 	if (f->why != NULL)
 		return VM_FOUND_BROKEN;
 	if (f->silent) {
-		(void)err_set(&f->m, ERR_TIMEOUT, "QEMU does not answer on its control socket: another program may be connected to it "
+		(void)err_set(&f->m, ERR_TIMEOUT,
+		    "QEMU does not answer on its control socket: another program may be connected "
+		    "to it "
 		    "(`ss -xp` shows it), or it hangs");
 		f->why = f->m.text;
 		f->v->vm.hung = true;
@@ -349,13 +362,15 @@ report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each,
 	enum vm_found_state state = examine(f, deadline_ns);
 	bool saved = is_saved(s->ctx, &uuid);
 
-	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved && qemu_vm_end(f->v, NULL) == ERR_OK) {
+	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved &&
+	    qemu_vm_end(f->v, NULL) == ERR_OK) {
 		/* Saved completely, or not yet restored: what is left of the process was only in the way. */
 		qemu_vm_free(&f->v->vm);
 		return;
 	}
 	if (saved)
-		(void)qemu_saved_remove(s->ctx, &uuid, NULL);     /* older than what runs; at worst it is found again */
+		/* older than what runs; at worst it is found again */
+		(void)qemu_saved_remove(s->ctx, &uuid, NULL);
 	each(&uuid, &f->v->vm, state, f->why != NULL ? f->why : "", arg);
 }
 

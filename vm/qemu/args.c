@@ -13,10 +13,11 @@
 #define MIB ((uint64_t)1024 * 1024)
 
 /*
- * virtio-mmio slots are named, or QEMU fills them from the end and the guest sees its NICs in reverse.  The first slot stays empty: its
- * interrupt is pin 0 of the second IOAPIC, which QEMU takes for the ISA timer's and raises as pin 2.  With KVM it mistakes other pins of the
- * second IOAPIC for those of the first, where a machine with ACPI has the serial port, the clock and the power button: a device in
- * one of these slots silences them.
+ * virtio-mmio slots are named, or QEMU fills them from the end and the guest sees its NICs in
+ * reverse.  The first slot stays empty: its interrupt is pin 0 of the second IOAPIC, which QEMU
+ * takes for the ISA timer's and raises as pin 2.  With KVM it mistakes other pins of the second
+ * IOAPIC for those of the first, where a machine with ACPI has the serial port, the clock and the
+ * power button: a device in one of these slots silences them.
  */
 #define SLOT_FIRST 1u
 #define SLOTS_ISA (1u << 4 | 1u << 8 | 1u << 9)
@@ -95,7 +96,9 @@ add_machine(struct builder *b, const struct qemu_run *run)
 	const char *pc = run->acpi ? "on" : "off";
 
 	if (spec->machine == VM_MACHINE_MICROVM) {
-		option(b, "-machine", "microvm,acpi=%s,pit=%s,pic=%s,rtc=%s,x-option-roms=off,isa-serial=off", pc, pc, pc, pc);
+		option(b, "-machine",
+		    "microvm,acpi=%s,pit=%s,pic=%s,rtc=%s,x-option-roms=off,isa-serial=off", pc, pc,
+		    pc, pc);
 		option(b, "-bios", "qboot.rom");
 		option(b, "-global", "virtio-mmio.force-legacy=off");
 	} else {
@@ -147,7 +150,8 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		free(initrd);
 	}
 	if (spec->kernel != NULL && run->tsc_khz != 0)
-		option(b, "-append", "%s" TSC_WORD "%u", spec->cmdline != NULL ? spec->cmdline : "", run->tsc_khz);
+		option(b, "-append", "%s" TSC_WORD "%u", spec->cmdline != NULL ? spec->cmdline : "",
+		    run->tsc_khz);
 	else if (spec->kernel != NULL && spec->cmdline != NULL)
 		option(b, "-append", "%s", spec->cmdline);
 	if (run->incoming_fd >= 0)
@@ -155,8 +159,9 @@ add_boot(struct builder *b, const struct qemu_run *run)
 }
 
 /*
- * The slot of the i-th virtio device, NICs before disks.  Guests without ACPI take slots in their order; in QEMU's ACPI tables the
- * last comes first, so there the devices are laid out from the end.
+ * The slot of the i-th virtio device, NICs before disks.  Guests without ACPI take slots in their
+ * order; in QEMU's ACPI tables the last comes first, so there the devices are laid out from the
+ * end.
  */
 static unsigned
 mmio_slot(const struct qemu_run *run, unsigned i)
@@ -181,7 +186,9 @@ add_nics(struct builder *b, const struct qemu_run *run)
 		addr_mac_text(spec->nics[i].mac, mac);
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac, mmio_slot(run, i));
+			option(b, "-device",
+			    "virtio-net-device,netdev=n%u,mac=%s,bus=virtio-mmio-bus.%u", i, mac,
+			    mmio_slot(run, i));
 		else
 			option(b, "-device", "virtio-net-pci,netdev=n%u,mac=%s,romfile=", i, mac);
 	}
@@ -201,7 +208,8 @@ add_disks(struct builder *b, const struct qemu_run *run)
 		    qcow2 ? "qcow2" : "raw", d->readonly && d->overlay == NULL ? "on" : "off");
 		free(path);
 		if (spec->machine == VM_MACHINE_MICROVM)
-			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u", i, mmio_slot(run, spec->nnics + i));
+			option(b, "-device", "virtio-blk-device,drive=d%u,bus=virtio-mmio-bus.%u",
+			    i, mmio_slot(run, spec->nnics + i));
 		else
 			option(b, "-device", "virtio-blk-pci,drive=d%u", i);
 	}
@@ -211,11 +219,13 @@ static enum err
 check(const struct vm_spec *spec, struct errmsg *m)
 {
 	if (spec->memory_bytes < MIB || spec->memory_bytes % MIB != 0)
-		return err_set(m, ERR_RANGE, "memory of %" PRIu64 " bytes: whole MiB, at least 1", spec->memory_bytes);
+		return err_set(m, ERR_RANGE, "memory of %" PRIu64 " bytes: whole MiB, at least 1",
+		    spec->memory_bytes);
 	if (spec->vcpus < 1 || spec->vcpus > 255)
 		return err_set(m, ERR_RANGE, "%u vcpus: 1 to 255", spec->vcpus);
 	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS || spec->nargs > LIMIT_ARGS)
-		return err_set(m, ERR_LIMIT, "at most %d NICs, %d disks and %d extra arguments", LIMIT_NICS, LIMIT_DISKS, LIMIT_ARGS);
+		return err_set(m, ERR_LIMIT, "at most %d NICs, %d disks and %d extra arguments",
+		    LIMIT_NICS, LIMIT_DISKS, LIMIT_ARGS);
 	if (spec->kernel == NULL && spec->machine == VM_MACHINE_MICROVM)
 		return err_set(m, ERR_RANGE, "a microvm needs a kernel; to boot from a disk use machine = q35");
 	if (spec->kernel == NULL && spec->ndisks == 0)
@@ -282,7 +292,9 @@ qemu_args_shape(const struct qemu_args *args)
 			continue;
 		}
 		/* The word of add_boot, which is the last of its argument and differs from start to start. */
-		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0 ? strstr(args->argv[i], TSC_WORD) : NULL;
+		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0 ?
+		    strstr(args->argv[i], TSC_WORD) :
+		    NULL;
 		used += (size_t)snprintf(text + used, size - used, "%.*s\n",
 		    clock != NULL ? (int)(clock - args->argv[i]) : (int)strlen(args->argv[i]), args->argv[i]);
 	}

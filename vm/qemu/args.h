@@ -1,10 +1,16 @@
-/* args: the command line of a QEMU, from a VM's specification.  Pure: opens nothing, asks nothing.  Not included outside vm/. */
+/*
+ * args: the command line of a QEMU, from a VM's specification.  Pure: opens nothing, asks nothing.
+ * Not included outside vm/.
+ */
 #ifndef VM_QEMU_ARGS_H
 #define VM_QEMU_ARGS_H
 
 #include "vm/vm.h"
 
-/* MiB of translated code QEMU may keep (TCG): Linux boots as fast with it as with the default of 1 GiB, and a memory limit can count on it. */
+/*
+ * MiB of translated code QEMU may keep (TCG): Linux boots as fast with it as with the default of 1
+ * GiB, and a memory limit can count on it.
+ */
 #define QEMU_TB_MIB 64
 
 struct qemu_run {
@@ -12,7 +18,8 @@ struct qemu_run {
 	const char *qemu;          /* argv[0] */
 	const char *cpu;           /* of -cpu; NULL = QEMU's default */
 	bool kvm;                  /* else TCG */
-	bool acpi;                 /* microvm: PC timers, clock and ACPI, which Linux needs and a unikernel does not */
+	/* microvm: PC timers, clock and ACPI, which Linux needs and a unikernel does not */
+	bool acpi;
 	unsigned tsc_khz;          /* not 0: told to a Linux on its command line, see tsc.h */
 	int qmp_fd;                /* the numbers in the child: the listening QMP socket, */
 	int tap_fd;                /* the first NIC's tap, the others follow, */
@@ -25,12 +32,15 @@ struct qemu_args {
 	size_t n;
 };
 
-/* ERR_RANGE: the specification asks for what cannot be.  After an error there is nothing to clear. */
+/*
+ * ERR_RANGE: the specification asks for what cannot be.  After an error there is nothing to clear.
+ */
 enum err qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errmsg *m);
 void qemu_args_clear(struct qemu_args *args);
 
 /*
- * What a saved state depends on: the arguments without the descriptors' numbers, the UUID and the host's clock, one per line.  malloc'd.
+ * What a saved state depends on: the arguments without the descriptors' numbers, the UUID and the
+ * host's clock, one per line.  malloc'd.
  */
 char *qemu_args_shape(const struct qemu_args *args);
 

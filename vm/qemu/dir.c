@@ -1,4 +1,7 @@
-/* dir: a VM's directory under the run directory: its socket, and what is needed to clean up after it. */
+/*
+ * dir: a VM's directory under the run directory: its socket, and what is needed to clean up after
+ * it.
+ */
 #include "vm/qemu/qemu.h"
 
 #include <dirent.h>
@@ -72,7 +75,10 @@ qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct 
 		return e;
 	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
 		if (errno == EEXIST)
-			return err_set(m, ERR_EXISTS, "%s/%s exists already: a VM of this UUID runs, or was left half-made; stop it first", ctx->vms_path, name);
+			return err_set(m, ERR_EXISTS,
+			    "%s/%s exists already: a VM of this UUID runs, or was left half-made; "
+			    "stop it first",
+			    ctx->vms_path, name);
 		return err_sys(m, "directory %s/%s", ctx->vms_path, name);
 	}
 	*fd = openat(ctx->vms_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -131,7 +137,8 @@ remove_entries(int dir_fd, struct errmsg *m)
 	}
 	rewinddir(dir);
 	while ((d = readdir(dir)) != NULL)
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && unlinkat(dir_fd, d->d_name, 0) != 0 && e == ERR_OK)
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+		    unlinkat(dir_fd, d->d_name, 0) != 0 && e == ERR_OK)
 			e = err_sys(m, "file %s of a VM", d->d_name);
 	closedir(dir);
 	return e;
@@ -168,7 +175,10 @@ qemu_dir_starttime(pid_t pid, int64_t *usec_cpu)
 		return 0;
 	/* Field 2, the name, may have spaces and parentheses: count from its end. */
 	if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL &&
-	    sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu", &user, &system, &start) != 3)
+	    sscanf(p + 1,
+		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
+		"%llu",
+		&user, &system, &start) != 3)
 		start = 0;
 	fclose(f);
 	if (usec_cpu != NULL)

@@ -59,7 +59,10 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	if (e == ERR_OK) {
 		e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m);
 		if (e == ERR_MISSING)
-			e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in PATH: install qemu-system-x86 and start jitsud again", qemu);
+			e = err_set(m, ERR_UNSUPPORTED,
+			    "driver qemu: there is no program %s in PATH: install qemu-system-x86 "
+			    "and start jitsud again",
+			    qemu);
 	}
 	if (e != ERR_OK) {
 		qemu_close(ctx);
@@ -69,7 +72,8 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 		cgroup_open(&ctx->cg, "/proc/self/cgroup", "/proc/self/mountinfo", why,
 		    sizeof(why));
 		if (why[0] != '\0')
-			vm_report_log(env->reporter, NULL, "VMs run without %s limits: %s", ctx->cg.nparts == 0 ? "memory and CPU" : "some", why);
+			vm_report_log(env->reporter, NULL, "VMs run without %s limits: %s",
+			    ctx->cg.nparts == 0 ? "memory and CPU" : "some", why);
 	}
 	*out = ctx;
 	return ERR_OK;
@@ -97,7 +101,10 @@ qemu_console(struct vm *vm, struct vm_outcome *out)
 	return e;
 }
 
-/* One that has not greeted us, or owes an answer, would not tell in time; then there is what it has told. */
+/*
+ * One that has not greeted us, or owes an answer, would not tell in time; then there is what it has
+ * told.
+ */
 static void
 qemu_words(struct vm *vm, struct vm_outcome *out)
 {
@@ -117,7 +124,9 @@ qemu_ask(struct vm *vm, struct vm_outcome *out)
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 
 	if (!v->acpi)
-		return err_set(&out->msg, ERR_UNSUPPORTED, "this machine has no power button (microvm without ACPI): it is destroyed instead of shut down");
+		return err_set(&out->msg, ERR_UNSUPPORTED,
+		    "this machine has no power button (microvm without ACPI): it is destroyed "
+		    "instead of shut down");
 	if (v->frozen) {
 		enum err e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
 
@@ -294,7 +303,8 @@ qemu_judge(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		v->told_taken = true;
 		return VM_WATCH_ALIVE;
 	}
-	snprintf(why, whylen, "QEMU hangs: it does not answer on its control socket (limits: hang-timeout)");
+	snprintf(why, whylen,
+	    "QEMU hangs: it does not answer on its control socket (limits: hang-timeout)");
 	qemu_vm_tell(v, out);
 	return VM_WATCH_ENDED;
 }

@@ -73,11 +73,16 @@ void qemu_vm_disconnect(struct qemu_vm *v);
 /* To be called when something came from QEMU: whatever it has said, it lives. */
 void qemu_vm_heard(struct qemu_vm *v);
 /* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
-enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m);
-/* The error of a freeze, a thaw or a save: when another program has the control socket, out->kept and the message says so. */
+enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
+    struct errmsg *m);
+/*
+ * The error of a freeze, a thaw or a save: when another program has the control socket, out->kept
+ * and the message says so.
+ */
 enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
-enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns, struct errmsg *m);
+enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns,
+    struct errmsg *m);
 /*
  * Does another program have the one connection that QEMU serves?  Nobody can know on a kernel that
  * does not tell.
@@ -94,7 +99,8 @@ enum err qemu_vm_end(struct qemu_vm *v, struct errmsg *m);
 /* ---- start.c, save.c, adopt.c: entries of the driver ---- */
 
 enum err qemu_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
-enum err qemu_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+enum err qemu_restore(void *ctx, const struct vm_spec *spec, struct vm **vm,
+    struct vm_outcome *out);
 enum err qemu_save(struct vm *vm, struct vm_outcome *out);
 enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
@@ -115,8 +121,12 @@ enum err qemu_dir_write(int dir_fd, const char *name, const char *text, struct e
 /* Reads a small file; false when it is missing or too long. */
 bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 /* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
-enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m);
-/* When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such process. */
+enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd,
+    struct errmsg *m);
+/*
+ * When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such
+ * process.
+ */
 unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
 
 /* ---- handle.c ---- */

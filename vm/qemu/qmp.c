@@ -40,10 +40,13 @@ nonsense(struct errmsg *m, const char *what, const char *line, size_t len)
 	char quoted[96];
 
 	text_escape(quoted, sizeof(quoted), line, len < 60 ? len : 60);
-	return err_set(m, ERR_PROTO, "QEMU talks nonsense (%s): \"%s%s\"", what, quoted, len > 60 ? "..." : "");
+	return err_set(m, ERR_PROTO, "QEMU talks nonsense (%s): \"%s%s\"", what, quoted,
+	    len > 60 ? "..." : "");
 }
 
-/* The reason goes into messages and the log, so only what QEMU's own reasons are made of is kept. */
+/*
+ * The reason goes into messages and the log, so only what QEMU's own reasons are made of is kept.
+ */
 static void
 keep_reason(struct qmp *q, const char *reason)
 {
@@ -68,7 +71,8 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 		q->events = 0;
 	}
 	if (++q->events > LIMIT_QMP_EVENTS)
-		return err_set(m, ERR_PROTO, "QEMU sent more than %d events in %d s", LIMIT_QMP_EVENTS, (int)LIMIT_QMP_EVENTS_S);
+		return err_set(m, ERR_PROTO, "QEMU sent more than %d events in %d s",
+		    LIMIT_QMP_EVENTS, (int)LIMIT_QMP_EVENTS_S);
 	if (strcmp(name, "SHUTDOWN") == 0) {
 		q->saw_shutdown = true;
 		keep_reason(q, json_string_value(json_object_get(json_object_get(obj, "data"), "reason")));
@@ -82,7 +86,8 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 		const char *status = json_string_value(json_object_get(json_object_get(obj, "data"), "status"));
 
 		q->saw_migrated = q->saw_migrated || (status != NULL && strcmp(status, "completed") == 0);
-		q->saw_migration_failed = q->saw_migration_failed || (status != NULL && strcmp(status, "failed") == 0);
+		q->saw_migration_failed = q->saw_migration_failed ||
+		    (status != NULL && strcmp(status, "failed") == 0);
 	}
 	return ERR_OK;
 }
@@ -179,7 +184,8 @@ socket_name(int dir_fd, const char *name, struct sockaddr_un *sun, struct errmsg
 {
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
-	if ((size_t)snprintf(sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", dir_fd, name) >= sizeof(sun->sun_path))
+	if ((size_t)snprintf(sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", dir_fd,
+		name) >= sizeof(sun->sun_path))
 		return err_set(m, ERR_RANGE, "socket name %s is too long", name);
 	return ERR_OK;
 }
@@ -219,7 +225,9 @@ qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m)
 	if (q->fd < 0)
 		return err_sys(m, "socket");
 	if (connect(q->fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
-		e = errno == EAGAIN ? err_set(m, ERR_LIMIT, "QMP socket: other programs wait for QEMU's answer already") :
+		e = errno == EAGAIN ?
+		    err_set(m, ERR_LIMIT,
+			"QMP socket: other programs wait for QEMU's answer already") :
 		    err_sys(m, "QMP socket");
 		qmp_clear(q);
 		return e;
@@ -230,7 +238,8 @@ qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m)
 
 /* Sends all of it by the deadline; the descriptor goes with the first byte. */
 static enum err
-send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t deadline_ns, struct errmsg *m)
+send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t deadline_ns,
+    struct errmsg *m)
 {
 	union {
 		struct cmsghdr align;
@@ -276,7 +285,8 @@ send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t dead
 }
 
 static enum err
-send_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns, struct errmsg *m)
+send_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns,
+    struct errmsg *m)
 {
 	json_t *obj = json_pack("{s:s,s:I}", "execute", name, "id", (json_int_t)(q->id + 1));
 	char *text = NULL;
@@ -324,7 +334,10 @@ qmp_pump(struct qmp *q, struct errmsg *m)
 
 	if (q->fd < 0)
 		return err_set(m, ERR_STATE, "no QMP connection");
-	/* At most one longest line per call, so that a QEMU that never stops talking does not keep the thread. */
+	/*
+	 * At most one longest line per call, so that a QEMU that never stops talking does not keep
+	 * the thread.
+	 */
 	for (size_t got = 0; got < LIMIT_QMP_LINE && e == ERR_OK;) {
 		ssize_t n = recv(q->fd, data, sizeof(data), MSG_DONTWAIT);
 
@@ -387,7 +400,8 @@ take_reply(struct qmp *q, const char *name, json_t **ret, struct errmsg *m)
 	if (error != NULL) {
 		const char *desc = json_string_value(json_object_get(error, "desc"));
 
-		e = err_set(m, ERR_STATE, "QEMU refuses %s: %.200s", name, desc != NULL ? desc : "no reason given");
+		e = err_set(m, ERR_STATE, "QEMU refuses %s: %.200s", name,
+		    desc != NULL ? desc : "no reason given");
 	} else if (ret != NULL) {
 		*ret = json_incref(json_object_get(q->reply, "return"));
 	}
@@ -397,7 +411,8 @@ take_reply(struct qmp *q, const char *name, json_t **ret, struct errmsg *m)
 }
 
 enum err
-qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns, json_t **ret, struct errmsg *m)
+qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns,
+    json_t **ret, struct errmsg *m)
 {
 	enum err e;
 

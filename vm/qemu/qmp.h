@@ -1,8 +1,9 @@
 /*
  * qmp: a client of QEMU's machine protocol, for a QEMU that its guest may have taken over.
  *
- * Lines are bounded, events are counted, every wait has a deadline.  Nonsense ends the connection (ERR_PROTO) and the message says what it
- * was; the caller ends that VM.  One thread at a time.  Not included outside vm/.
+ * Lines are bounded, events are counted, every wait has a deadline.  Nonsense ends the connection
+ * (ERR_PROTO) and the message says what it was; the caller ends that VM.  One thread at a time.
+ * Not included outside vm/.
  */
 #ifndef VM_QEMU_QMP_H
 #define VM_QEMU_QMP_H
@@ -36,33 +37,45 @@ struct qmp {
 void qmp_init(struct qmp *q);
 void qmp_clear(struct qmp *q);
 
-/* Connects to the socket `name` in the directory dir_fd; does not wait for an answer.  ERR_LIMIT: so many wait for one already. */
+/*
+ * Connects to the socket `name` in the directory dir_fd; does not wait for an answer.  ERR_LIMIT:
+ * so many wait for one already.
+ */
 enum err qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m);
 
 /* A listening socket `name` in that directory, for QEMU.  *fd is the caller's. */
 enum err qmp_listen(int dir_fd, const char *name, int *fd, struct errmsg *m);
 
-/* Reads what is there, without waiting: greeting, events, replies; sends qmp_capabilities when greeted.  ERR_MISSING: QEMU closed the connection. */
+/*
+ * Reads what is there, without waiting: greeting, events, replies; sends qmp_capabilities when
+ * greeted.  ERR_MISSING: QEMU closed the connection.
+ */
 enum err qmp_pump(struct qmp *q, struct errmsg *m);
 
 /*
- * One command; waits for the greeting first if need be, all by deadline_ns (clock.h).  `args` is taken over, may be NULL.  pass_fd travels along
- * (-1 = none).  *ret is the value of "return", the caller's; `ret` may be NULL.  QEMU's refusal is ERR_STATE with its own words.
+ * One command; waits for the greeting first if need be, all by deadline_ns (clock.h).  `args` is
+ * taken over, may be NULL.  pass_fd travels along (-1 = none).  *ret is the value of "return", the
+ * caller's; `ret` may be NULL.  QEMU's refusal is ERR_STATE with its own words.
  */
-enum err qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_t deadline_ns, json_t **ret, struct errmsg *m);
+enum err qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd,
+    uint64_t deadline_ns, json_t **ret, struct errmsg *m);
 
-/* Sends a command without arguments and does not wait for the reply, which is nobody's.  ERR_STATE: QEMU has not greeted us. */
+/*
+ * Sends a command without arguments and does not wait for the reply, which is nobody's.  ERR_STATE:
+ * QEMU has not greeted us.
+ */
 enum err qmp_ask(struct qmp *q, const char *name, struct errmsg *m);
 
 /*
- * Is another program connected to the QEMU of this process, which talks to one client at a time?  Any socket of its that has a live end which is not q->fd
- * counts.
+ * Is another program connected to the QEMU of this process, which talks to one client at a time?
+ * Any socket of its that has a live end which is not q->fd counts.
  */
 enum qmp_taken { QMP_FREE, QMP_TAKEN, QMP_UNKNOWN /* this kernel does not tell */ };
 enum qmp_taken qmp_taken(const struct qmp *q, pid_t pid);
 
 /* Pumps until `seen` says so.  ERR_TIMEOUT at the deadline. */
-enum err qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *q), uint64_t deadline_ns, struct errmsg *m);
+enum err qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *q), uint64_t deadline_ns,
+    struct errmsg *m);
 
 /* For tests and fuzzing: bytes as if they had been read. */
 enum err qmp_feed(struct qmp *q, const char *data, size_t len, struct errmsg *m);

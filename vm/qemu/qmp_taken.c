@@ -2,9 +2,9 @@
  * qmp_taken: whether another program has the connection that a QEMU serves, as the kernel tells
  * (sock_diag(7), proc(5)).
  *
- * A connection that was accepted is in the network namespace of who made it.  Those in ours are listed
- * with their other end, which has no number when it was closed; a socket of QEMU's that is not listed belongs
- * to a program in another namespace.
+ * A connection that was accepted is in the network namespace of who made it.  Those in ours are
+ * listed with their other end, which has no number when it was closed; a socket of QEMU's that is
+ * not listed belongs to a program in another namespace.
  */
 #include "vm/qemu/qmp.h"
 
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES 32768   /* one part of the kernel's list */
-#define SOCKETS_MOST 64      /* of one QEMU: its control socket, a connection, what the image's arguments add */
+/* Of one QEMU: its control socket, a connection, what the image's arguments add. */
+#define SOCKETS_MOST 64
 
 struct look {
 	uint32_t own;                     /* our end of our connection */

@@ -87,11 +87,15 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 	uint64_t deadline = clock_now_ns() + QEMU_SAVE_NS;
 	enum err e;
 
-	e = qemu_vm_command(v, "migrate-set-capabilities", json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability", "events", "state", 1), NULL, m);
+	e = qemu_vm_command(v, "migrate-set-capabilities",
+	    json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability", "events", "state", 1), NULL,
+	    m);
 	if (e == ERR_OK)
-		e = qemu_vm_command(v, "migrate-set-parameters", json_pack("{s:I}", "max-bandwidth", (json_int_t)1 << 40), NULL, m);
+		e = qemu_vm_command(v, "migrate-set-parameters",
+		    json_pack("{s:I}", "max-bandwidth", (json_int_t)1 << 40), NULL, m);
 	if (e == ERR_OK)
-		e = qmp_command(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "save"), fd, clock_now_ns() + QEMU_QMP_NS, NULL, m);
+		e = qmp_command(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "save"), fd,
+		    clock_now_ns() + QEMU_QMP_NS, NULL, m);
 	if (e == ERR_OK && v->frozen)
 		e = qemu_vm_command(v, "cont", NULL, NULL, m);
 	if (e == ERR_OK) {
@@ -101,8 +105,10 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 	if (e == ERR_OK)
 		e = qmp_wait(&v->qmp, saw_migrated, deadline, m);
 	if (e == ERR_OK && !v->qmp.saw_migrated)
-		e = err_set(m, ERR_IO, v->qmp.saw_migration_failed ? "QEMU could not write the state (is the file system full?)" :
-		    "the guest ended while its state was saved");
+		e = err_set(m, ERR_IO,
+		    v->qmp.saw_migration_failed ?
+			"QEMU could not write the state (is the file system full?)" :
+			"the guest ended while its state was saved");
 	return e;
 }
 
@@ -110,7 +116,10 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 static void
 migrate_undo(struct qemu_vm *v)
 {
-	/* Each may be refused, depending on how far the migration came; the life cycle learns the outcome from the VM itself. */
+	/*
+	 * Each may be refused, depending on how far the migration came; the life cycle learns the
+	 * outcome from the VM itself.
+	 */
 	(void)qemu_vm_command(v, "migrate_cancel", NULL, NULL, NULL);
 	(void)qemu_vm_command(v, v->frozen ? "stop" : "cont", NULL, NULL, NULL);
 	v->qmp.saw_stop = v->qmp.saw_resume = false;
@@ -129,7 +138,8 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 	qemu_saved_name(&vm->uuid, ".state", state, sizeof(state));
 	qemu_saved_name(&vm->uuid, ".shape", shape, sizeof(shape));
 	if (v->shape == NULL)
-		return err_set(&out->msg, ERR_STATE, "this VM's command line is not known, so its state could not be restored");
+		return err_set(&out->msg, ERR_STATE,
+		    "this VM's command line is not known, so its state could not be restored");
 	e = qemu_vm_connect(v, &out->msg);
 	if (e != ERR_OK)
 		return qemu_vm_untried(v, e, out);

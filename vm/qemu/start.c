@@ -20,7 +20,10 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
-/* What a QEMU needs beside its guest's memory: 15 MiB for a unikernel, 40 for Linux, measured, and the code it translates; page tables and slack. */
+/*
+ * What a QEMU needs beside its guest's memory: 15 MiB for a unikernel, 40 for Linux, measured, and
+ * the code it translates; page tables and slack.
+ */
 #define OVERHEAD_BYTES (96 * MIB)
 
 #define VM_OOM_SCORE 500       /* under memory pressure a VM goes before the daemon */
@@ -37,14 +40,16 @@ struct start {
 	int qmp_fd, handle_fd;     /* the socket; what stands for it (qemu_handle.c) */
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
-	int kernel_fd, initrd_fd;  /* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
+	/* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
+	int kernel_fd, initrd_fd;
 };
 
 /* ---- what can be known before ---- */
 
 /*
- * A file that the VMs' user may read, in a directory that it may not enter: opened here and passed on, as QEMU can open what a descriptor names
- * whatever the path is.  -1, with errno, when the file itself is closed to it.
+ * A file that the VMs' user may read, in a directory that it may not enter: opened here and passed
+ * on, as QEMU can open what a descriptor names whatever the path is.  -1, with errno, when the file
+ * itself is closed to it.
  */
 static int
 open_hidden(const struct vm_host_conf *conf, const char *path)
@@ -68,23 +73,27 @@ open_hidden(const struct vm_host_conf *conf, const char *path)
 }
 
 static enum err
-open_error(const struct vm_host_conf *conf, const char *what, const char *path, int flags, struct errmsg *m)
+open_error(const struct vm_host_conf *conf, const char *what, const char *path, int flags,
+    struct errmsg *m)
 {
 	if (errno == ENOENT)
 		return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
 	if (errno == EACCES)
-		return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and of the directories above",
+		return err_set(m, ERR_PERM,
+		    "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and "
+		    "of the directories above",
 		    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
 	return err_sys(m, "%s %s", what, path);
 }
 
 /*
- * *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202).  *hidden_fd, if not NULL: the caller's descriptor
- * when QEMU cannot open it by name, else -1.
+ * *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at
+ * 0x202).  *hidden_fd, if not NULL: the caller's descriptor when QEMU cannot open it by name, else
+ * -1.
  */
 static enum err
-check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags, bool *linux_image, int *hidden_fd,
-    struct errmsg *m)
+check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags,
+    bool *linux_image, int *hidden_fd, struct errmsg *m)
 {
 	int fd = open_as_vm(conf, path, flags), hidden = -1;
 	enum err e = ERR_OK;
@@ -98,7 +107,8 @@ check_file(const struct vm_host_conf *conf, const char *what, const char *path, 
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
 		e = err_set(m, ERR_RANGE, "%s %s is a directory", what, path);
 	if (linux_image != NULL)
-		*linux_image = pread(fd, magic, sizeof(magic), 0x202) == (ssize_t)sizeof(magic) && memcmp(magic, "HdrS", 4) == 0;
+		*linux_image = pread(fd, magic, sizeof(magic), 0x202) == (ssize_t)sizeof(magic) &&
+		    memcmp(magic, "HdrS", 4) == 0;
 	if (hidden < 0 || e != ERR_OK)
 		close(fd);
 	else
@@ -106,9 +116,13 @@ check_file(const struct vm_host_conf *conf, const char *what, const char *path, 
 	return e;
 }
 
-/* *linux_guest: it wants PC timers, a clock and ACPI.  Descriptors as check_file's, the caller's even after an error. */
+/*
+ * *linux_guest: it wants PC timers, a clock and ACPI.  Descriptors as check_file's, the caller's
+ * even after an error.
+ */
 static enum err
-check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest, int *kernel_fd, int *initrd_fd, struct errmsg *m)
+check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest,
+    int *kernel_fd, int *initrd_fd, struct errmsg *m)
 {
 	enum err e = ERR_OK;
 
@@ -122,7 +136,8 @@ check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *l
 	for (unsigned i = 0; i < spec->ndisks && e == ERR_OK; i++) {
 		const struct vm_disk *d = &spec->disks[i];
 
-		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, NULL, m);
+		e = check_file(conf, "disk", d->path,
+		    d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, NULL, m);
 		if (e == ERR_OK && d->overlay != NULL && access(d->overlay, F_OK) == 0)
 			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, NULL, m);
 	}
@@ -199,7 +214,8 @@ static enum err
 prepare_args(struct start *s, struct errmsg *m)
 {
 	struct qemu_vm *v = s->v;
-	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu, .kvm = s->accel.kvm, .acpi = v->acpi,
+	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu,
+		.kvm = s->accel.kvm, .acpi = v->acpi,
 		.incoming_fd = -1 };
 	struct spawn_conf *sc = &s->sc;
 	enum err e;
@@ -243,7 +259,10 @@ prepare_spawn(struct start *s)
 	sc->oom_score_adj = VM_OOM_SCORE;
 }
 
-/* Everything up to exec.  Order: what fails most and costs least first; the directory before what it describes. */
+/*
+ * Everything up to exec.  Order: what fails most and costs least first; the directory before what
+ * it describes.
+ */
 static enum err
 prepare(struct start *s, struct errmsg *m)
 {
@@ -275,7 +294,10 @@ prepare(struct start *s, struct errmsg *m)
 	return e;
 }
 
-/* After exec: who it is, for whoever adopts it, and the connection.  Neither is worth losing a running VM for. */
+/*
+ * After exec: who it is, for whoever adopts it, and the connection.  Neither is worth losing a
+ * running VM for.
+ */
 static void
 settle(struct start *s, const struct spawned *sp)
 {
@@ -286,7 +308,8 @@ settle(struct start *s, const struct spawned *sp)
 	v->pid = v->vm.ids.pid = sp->pid;
 	v->vm.death_fd = sp->pidfd;
 	snprintf(text, sizeof(text), "%d %llu\n", (int)sp->pid, qemu_dir_starttime(sp->pid, NULL));
-	if (qemu_dir_write(v->dir_fd, QEMU_DIR_PID, text, &m) != ERR_OK || qemu_vm_connect(v, &m) != ERR_OK)
+	if (qemu_dir_write(v->dir_fd, QEMU_DIR_PID, text, &m) != ERR_OK ||
+	    qemu_vm_connect(v, &m) != ERR_OK)
 		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "%s", m.text);
 	close(s->qmp_fd);     /* only QEMU has it now: when it ends, so does the connection */
 	s->qmp_fd = -1;
@@ -380,7 +403,10 @@ qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outc
 	return e;
 }
 
-/* ERR_STATE when the saved state was made by a VM of another shape: QEMU would refuse it, or worse, not. */
+/*
+ * ERR_STATE when the saved state was made by a VM of another shape: QEMU would refuse it, or worse,
+ * not.
+ */
 static enum err
 same_shape(struct start *s, struct errmsg *m)
 {
@@ -391,7 +417,9 @@ same_shape(struct start *s, struct errmsg *m)
 	saved = mem_zero(size, 1);
 	qemu_saved_name(&s->spec->uuid, ".shape", name, sizeof(name));
 	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
-		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since the state was saved: it needs a cold boot");
+		e = err_set(m, ERR_STATE,
+		    "the image's settings or the accelerator changed since the state was saved: it "
+		    "needs a cold boot");
 	free(saved);
 	return e;
 }
@@ -406,7 +434,8 @@ open_state(struct start *s, struct vm_outcome *out)
 	if (s->state_fd >= 0)
 		return ERR_OK;
 	out->saved = vm_saved_may_open_later(errno);
-	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state %s", name);
+	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") :
+				 err_sys(&out->msg, "saved state %s", name);
 }
 
 enum err
@@ -434,7 +463,8 @@ qemu_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_ou
 	if (e == ERR_OK)
 		e = qemu_saved_arrive(s.v, &out->msg);
 	if (!out->saved && qemu_saved_remove(ctx, &spec->uuid, NULL) != ERR_OK)
-		vm_report_log(ctx->env->reporter, &spec->uuid, "a saved state that was used or is useless could not be removed");
+		vm_report_log(ctx->env->reporter, &spec->uuid,
+		    "a saved state that was used or is useless could not be removed");
 	if (e != ERR_OK)
 		start_undo(&s, out);
 	else

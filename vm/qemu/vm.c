@@ -1,4 +1,6 @@
-/* vm: what all operations on a QEMU need: its structure, its control socket, its console, its end. */
+/*
+ * vm: what all operations on a QEMU need: its structure, its control socket, its console, its end.
+ */
 #include "vm/qemu/qemu.h"
 
 #include <errno.h>
@@ -127,8 +129,11 @@ qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m)
 	char uuid[VM_UUID_TEXT];
 
 	vm_uuid_text(&v->vm.uuid, uuid);
-	return err_set(m, e, "QEMU does not answer: another program seems to be connected to its control socket %s/%s/%s (`ss -xp` shows it); the VM is kept, "
-	    "and cannot be frozen, thawed, saved or shut down until that program lets go", v->ctx->vms_path, uuid, QEMU_DIR_QMP);
+	return err_set(m, e,
+	    "QEMU does not answer: another program seems to be connected to its control socket "
+	    "%s/%s/%s (`ss -xp` shows it); the VM is kept, "
+	    "and cannot be frozen, thawed, saved or shut down until that program lets go",
+	    v->ctx->vms_path, uuid, QEMU_DIR_QMP);
 }
 
 enum err

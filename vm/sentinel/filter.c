@@ -1,9 +1,12 @@
 /*
- * filter: the packet socket of one bridge, and the classic BPF program that decides what may wake the sentinel.
+ * filter: the packet socket of one bridge, and the classic BPF program that decides what may wake
+ * the sentinel.
  *
- * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes up; DHCP from a client; TCP to the
- * ports that probes come from; ICMP that says that a probe did not arrive; echo replies with our identifier.  Everything else, an awake guest's payload above all, is
- * dropped in the kernel before it is copied.  Loads beyond a frame's end end the program with 0, which drops the frame.
+ * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes
+ * up; DHCP from a client; TCP to the ports that probes come from; ICMP that says that a probe did
+ * not arrive; echo replies with our identifier.  Everything else, an awake guest's payload above
+ * all, is dropped in the kernel before it is copied.  Loads beyond a frame's end end the program
+ * with 0, which drops the frame.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,9 +31,13 @@
 #define ICMP6_MLDV2_REPORT 143
 #define DHCP_CLIENT_PORT 68
 #define FRAGMENT_BITS 0x3fff    /* more fragments, or an offset */
-#define PASS_BYTES 512          /* what the sentinel reads of a frame: more than any answer to a probe has */
+/* What the sentinel reads of a frame: more than any answer to a probe has. */
+#define PASS_BYTES 512
 
-/* Where a field stands in an untagged frame.  V4_X offsets are behind the IPv4 header, whose length is in X. */
+/*
+ * Where a field stands in an untagged frame.  V4_X offsets are behind the IPv4 header, whose length
+ * is in X.
+ */
 enum {
 	AT_ETHERTYPE = 12,
 	AT_V4 = 14,
@@ -59,7 +66,8 @@ enum {
 	I_V4_UDP_PORT, I_V4_UDP_PORT_IF,
 	I_V4_TCP_PORT, I_V4_TCP_PORT_GO,
 	I_V6_NEXT, I_V6_TCP, I_V6_ICMP, I_V6_HOPS,
-	I_HOPS_NEXT, I_HOPS_NEXT_IF, I_HOPS_LENGTH, I_HOPS_LENGTH_IF, I_MLD, I_MLD_V2, I_MLD_FROM, I_MLD_TO,
+	I_HOPS_NEXT, I_HOPS_NEXT_IF, I_HOPS_LENGTH, I_HOPS_LENGTH_IF, I_MLD, I_MLD_V2, I_MLD_FROM,
+	I_MLD_TO,
 	I_ICMP6, I_ICMP6_LOST_IF, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID, I_ICMP6_ID_IF,
 	I_V6_LOST_NEXT, I_V6_LOST_NEXT_IF, I_V6_LOST_PORT, I_V6_LOST_PORT_GO,
 	I_V6_TCP_PORT,
@@ -75,7 +83,10 @@ enum {
 #define GO(at, to) [at] = BPF_STMT(BPF_JMP | BPF_JA, (to) - (at) - 1)
 
 static struct sock_filter program[] = {
-	/* A tag that the NIC or the bridge took off stands beside the frame; one that is still inside is no type we pass. */
+	/*
+	 * A tag that the NIC or the bridge took off stands beside the frame; one that is still
+	 * inside is no type we pass.
+	 */
 	LOAD(I_TAG, BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
 	WHEN(I_TAG_IF, BPF_JEQ, 0, I_TYPE, I_DROP),
 
@@ -118,7 +129,10 @@ static struct sock_filter program[] = {
 	WHEN(I_V6_ICMP, BPF_JEQ, IPPROTO_ICMPV6, I_ICMP6, I_V6_HOPS),
 	WHEN(I_V6_HOPS, BPF_JEQ, IPPROTO_HOPOPTS, I_HOPS_NEXT, I_DROP),
 
-	/* MLD stands behind a hop-by-hop header of eight bytes with the router alert (RFC 3810 section 5). */
+	/*
+	 * MLD stands behind a hop-by-hop header of eight bytes with the router alert (RFC 3810
+	 * section 5).
+	 */
 	LOAD(I_HOPS_NEXT, BPF_B, AT_V6_PAYLOAD + HOPS_NEXT),
 	WHEN(I_HOPS_NEXT_IF, BPF_JEQ, IPPROTO_ICMPV6, I_HOPS_LENGTH, I_DROP),
 	LOAD(I_HOPS_LENGTH, BPF_B, AT_V6_PAYLOAD + HOPS_LENGTH),
@@ -156,13 +170,17 @@ enum err
 vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 {
 	struct sock_fprog prog = { .len = I_COUNT, .filter = program };
-	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)br->ifindex };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = (int)br->ifindex };
 	enum err e = ERR_OK;
 	uint32_t probe_mark = VM_PROBE_MARK;
 	int one = 1, s;
 
 	*fd = -1;
-	/* Protocol 0 receives nothing, so no frame slips in before the filter is attached and the socket bound. */
+	/*
+	 * Protocol 0 receives nothing, so no frame slips in before the filter is attached and the
+	 * socket bound.
+	 */
 	s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s < 0)
 		return err_sys(m, "packet socket for the bridge with index %u (needs CAP_NET_RAW)", br->ifindex);

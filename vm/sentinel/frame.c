@@ -207,7 +207,10 @@ parse_tcp(struct cursor c, struct frame *f)
 	f->kind = FRAME_TCP;
 }
 
-/* Behind eight bytes the packet that did not arrive, or its begin (RFC 792, RFC 4443 section 3.1): one of ours has no options. */
+/*
+ * Behind eight bytes the packet that did not arrive, or its begin (RFC 792, RFC 4443 section 3.1):
+ * one of ours has no options.
+ */
 static void
 parse_unreachable(struct cursor c, uint8_t family, struct frame *f)
 {
@@ -215,7 +218,9 @@ parse_unreachable(struct cursor c, uint8_t family, struct frame *f)
 
 	ip = take(&c, 8) != NULL ? take(&c, family == 4 ? 20 : 40) : NULL;
 	tcp = ip != NULL ? take(&c, 4) : NULL;
-	if (tcp == NULL || (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP : ip[0] >> 4 != 6 || ip[6] != PROTO_TCP))
+	if (tcp == NULL ||
+	    (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP :
+			   ip[0] >> 4 != 6 || ip[6] != PROTO_TCP))
 		return;
 	get_addr(&f->unreachable.dst, family, ip + (family == 4 ? 16 : 24));
 	f->unreachable.sport = get16(tcp);
@@ -393,9 +398,13 @@ begin(struct frame_out *out, const struct frame_ends *ends, uint16_t type, size_
 	return p;
 }
 
-/* Ethernet and IP headers with room for `payload` bytes behind, to which it returns a pointer; NULL when the families differ. */
+/*
+ * Ethernet and IP headers with room for `payload` bytes behind, to which it returns a pointer; NULL
+ * when the families differ.
+ */
 static uint8_t *
-begin_ip(struct frame_out *out, const struct frame_ends *ends, uint8_t proto, uint8_t ttl, size_t payload)
+begin_ip(struct frame_out *out, const struct frame_ends *ends, uint8_t proto, uint8_t ttl,
+    size_t payload)
 {
 	uint8_t *p;
 
@@ -454,7 +463,8 @@ frame_build_arp(struct frame_out *out, const struct frame_ends *ends, const stru
 }
 
 bool
-frame_build_solicit(struct frame_out *out, const struct frame_ends *ends, const struct msg_addr *target)
+frame_build_solicit(struct frame_out *out, const struct frame_ends *ends,
+    const struct msg_addr *target)
 {
 	static const uint8_t unspecified[16];
 	bool has_source = memcmp(ends->src.bytes, unspecified, 16) != 0;
@@ -474,12 +484,15 @@ frame_build_solicit(struct frame_out *out, const struct frame_ends *ends, const 
 		p[25] = 1;
 		memcpy(p + 26, ends->src_mac, 6);
 	}
-	set16(p + 2, (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
+	set16(p + 2,
+	    (uint16_t)~sum_fold(
+		sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
 	return true;
 }
 
 bool
-frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends, const struct frame_echo *echo)
+frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_echo *echo)
 {
 	bool v4 = ends->src.family == 4;
 	size_t data = echo->len < FRAME_ECHO_DATA ? echo->len : FRAME_ECHO_DATA;
@@ -492,7 +505,9 @@ frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends, c
 	set16(p + 4, echo->id);
 	set16(p + 6, echo->seq);
 	memcpy(p + 8, echo->data, data);
-	set16(p + 2, (uint16_t)~sum_fold(sum_bytes(v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
+	set16(p + 2,
+	    (uint16_t)~sum_fold(
+		sum_bytes(v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
 	return true;
 }
 
@@ -517,6 +532,8 @@ frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const stru
 		p[21] = 4;
 		set16(p + 22, ends->src.family == 4 ? TCP_MSS_V4 : TCP_MSS_V6);
 	}
-	set16(p + 16, (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_TCP, len), p, len)));
+	set16(p + 16,
+	    (uint16_t)~sum_fold(
+		sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_TCP, len), p, len)));
 	return true;
 }

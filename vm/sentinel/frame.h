@@ -1,9 +1,10 @@
 /*
- * frame: Ethernet frames as the sentinel sends and receives them: ARP, neighbour discovery, echo and TCP, over IPv4 and IPv6.
+ * frame: Ethernet frames as the sentinel sends and receives them: ARP, neighbour discovery, echo
+ * and TCP, over IPv4 and IPv6.
  *
- * Parsing believes nothing: whatever is malformed, cut short, fragmented or tagged is FRAME_OTHER, of which only the link
- * addresses mean anything.  No function allocates, and none reads or writes outside the lengths given.
- * Numbers are in host order, addresses in network order.
+ * Parsing believes nothing: whatever is malformed, cut short, fragmented or tagged is FRAME_OTHER,
+ * of which only the link addresses mean anything.  No function allocates, and none reads or writes
+ * outside the lengths given.  Numbers are in host order, addresses in network order.
  */
 #ifndef VM_SENTINEL_FRAME_H
 #define VM_SENTINEL_FRAME_H
@@ -46,7 +47,8 @@ struct frame_arp {
 struct frame_nd {
 	struct msg_addr target;
 	bool has_mac;
-	uint8_t mac[6];          /* source link-layer address of a solicitation, target's of an advertisement */
+	/* source link-layer address of a solicitation, target's of an advertisement */
+	uint8_t mac[6];
 };
 
 struct frame_echo {
@@ -80,9 +82,10 @@ struct frame {
 };
 
 /*
- * False when there is not even an Ethernet header with a unicast source, or when the frame has a VLAN tag.
- * IPv4 header, ICMP and ICMPv6 checksums are verified.  A TCP checksum counts as right, too, when only the pseudo-header is summed:
- * a virtual NIC with checksum offload hands segments over like that.  ND must have hop limit 255 (RFC 4861 section 7.1).
+ * False when there is not even an Ethernet header with a unicast source, or when the frame has a
+ * VLAN tag.  IPv4 header, ICMP and ICMPv6 checksums are verified.  A TCP checksum counts as right,
+ * too, when only the pseudo-header is summed:  a virtual NIC with checksum offload hands segments
+ * over like that.  ND must have hop limit 255 (RFC 4861 section 7.1).
  */
 bool frame_parse(const uint8_t *p, size_t len, struct frame *f);
 
@@ -98,13 +101,18 @@ struct frame_ends {
 };
 
 /*
- * Builders.  False (and out->len 0) when the addresses are not of the family that the frame needs.  A SYN carries an MSS of
- * 1460 (IPv4) or 1440 (IPv6), as a host's would.  A solicitation carries a source link-layer address option unless its source is ::.
+ * Builders.  False (and out->len 0) when the addresses are not of the family that the frame needs.
+ * A SYN carries an MSS of 1460 (IPv4) or 1440 (IPv6), as a host's would.  A solicitation carries a
+ * source link-layer address option unless its source is ::.
  */
-bool frame_build_arp(struct frame_out *out, const struct frame_ends *ends, const struct frame_arp *arp);
-bool frame_build_solicit(struct frame_out *out, const struct frame_ends *ends, const struct msg_addr *target);
-bool frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends, const struct frame_echo *echo);
-bool frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const struct frame_tcp *tcp);
+bool frame_build_arp(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_arp *arp);
+bool frame_build_solicit(struct frame_out *out, const struct frame_ends *ends,
+    const struct msg_addr *target);
+bool frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_echo *echo);
+bool frame_build_tcp(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_tcp *tcp);
 
 /* Same family and bytes; the prefix length is not compared. */
 bool frame_addr_equal(const struct msg_addr *a, const struct msg_addr *b);

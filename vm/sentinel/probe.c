@@ -2,17 +2,21 @@
  * probe: the state machine of readiness probes.
  *
  *              probe_start            first frame of the guest's MAC
- *   (none) ------------------> SILENT --------------------------------> ALIVE --+ TCP RST: new port and ISN,
- *      ^                         |        report MSG_ALIVE, schedule      |     | the first also restarts the schedule
+ *   (none) ------------------> SILENT --------------------------------> ALIVE --+ TCP RST: new port
+ *   and ISN,
+ *      ^                         |        report MSG_ALIVE, schedule      |     | the first also
+ *                                restarts the schedule
  *      |                         |        restarts (probe_alive)          | <---+
  *      | probe_stop              |                                        |
- *      | (from every state)      | that frame is the answer, too          | the answer (probe_ready): report MSG_READY
+ *      | (from every state)      | that frame is the answer, too          | the answer
+ *                                (probe_ready): report MSG_READY
  *      |                         v                                        v
  *      +----------------------- READY <-----------------------------------+
  *
- * SILENT and ALIVE probes are on the active list and send by the schedule (probe_fire); READY ones send nothing but the RST that
- * closes a connection the guest still believes in.
- * Invariants: MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0 exactly when no probe is active.
+ * SILENT and ALIVE probes are on the active list and send by the schedule (probe_fire); READY ones
+ * send nothing but the RST that closes a connection the guest still believes in.  Invariants:
+ * MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0 exactly when no
+ * probe is active.
  */
 #include "vm/sentinel/probe.h"
 
@@ -33,7 +37,10 @@
 
 enum probe_state { PROBE_SILENT, PROBE_ALIVE, PROBE_READY };
 
-/* One connection attempt: retransmissions of its SYN are identical, so the guest sees one connection. */
+/*
+ * One connection attempt: retransmissions of its SYN are identical, so the guest sees one
+ * connection.
+ */
 struct attempt {
 	uint16_t port;
 	uint32_t isn;
@@ -47,7 +54,8 @@ struct probe {
 	uint16_t port;             /* the guest's */
 	uint8_t mac[6];
 	struct msg_addr guest, source;
-	struct attempt now, before;   /* `before`: an answer to the attempt that was refused last may still be under way */
+	/* `before`: an answer to the attempt that was refused last may still be under way */
+	struct attempt now, before;
 	uint16_t signs;            /* 1 << enum msg_sign: told */
 	uint16_t echo_seq;
 	uint8_t nonce[FRAME_ECHO_DATA];
@@ -197,7 +205,10 @@ ping_send(struct probe_set *set, struct probe *p)
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
-/* To the link layer's broadcast address, or the solicited-node multicast address (RFC 4291 section 2.7.1, RFC 2464 section 7). */
+/*
+ * To the link layer's broadcast address, or the solicited-node multicast address (RFC 4291 section
+ * 2.7.1, RFC 2464 section 7).
+ */
 static void
 ends_to_all(struct frame_ends *ends)
 {
@@ -234,7 +245,9 @@ who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
-/* When the next frame is due after the one of `due_ns`; what a late tick missed is not made up for. */
+/*
+ * When the next frame is due after the one of `due_ns`; what a late tick missed is not made up for.
+ */
 static void
 schedule_next(struct probe *p, uint64_t due_ns, uint64_t now_ns)
 {
@@ -291,25 +304,32 @@ probe_check(const struct probe_set *set, const struct msg *msg, struct errmsg *m
 	uint8_t guest = msg->probe.guest.family, source = msg->probe.source.family;
 
 	if (network >= LIMIT_NETWORKS)
-		return err_set(m, ERR_RANGE, "probe of unit %u: network %u of at most %d", msg->unit, network, LIMIT_NETWORKS);
+		return err_set(m, ERR_RANGE, "probe of unit %u: network %u of at most %d",
+		    msg->unit, network, LIMIT_NETWORKS);
 	if (!set->networks[network].set)
 		return err_set(m, ERR_MISSING, "probe of unit %u: network %u is not set", msg->unit, network);
 	if (kind != PROBE_TCP && kind != PROBE_PING && kind != PROBE_ARP)
 		return err_set(m, ERR_RANGE, "probe of unit %u: unknown kind %u", msg->unit, kind);
 	if (guest != 4 && guest != 6)
-		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the guest, not 4 or 6", msg->unit, guest);
+		return err_set(m, ERR_RANGE,
+		    "probe of unit %u: address family %u of the guest, not 4 or 6", msg->unit,
+		    guest);
 	if (source != guest && !(source == 0 && kind == PROBE_ARP))
-		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the source, not %u", msg->unit, source, guest);
+		return err_set(m, ERR_RANGE,
+		    "probe of unit %u: address family %u of the source, not %u", msg->unit, source,
+		    guest);
 	if (kind == PROBE_TCP && msg->probe.port == 0)
 		return err_set(m, ERR_RANGE, "probe of unit %u: TCP port 0", msg->unit);
 	if ((msg->probe.mac[0] & 1) != 0)
-		return err_set(m, ERR_RANGE, "probe of unit %u: the guest's MAC is a multicast address", msg->unit);
+		return err_set(m, ERR_RANGE,
+		    "probe of unit %u: the guest's MAC is a multicast address", msg->unit);
 	return ERR_OK;
 }
 
 /*
- * The sender of a question that needs no answer routed: 0.0.0.0 for ARP (RFC 5227 section 1.1).  For IPv6 the bridge's link-local address, not ::, since
- * a solicitation from :: is itself a duplicate address detection, and a guest that is just checking its address would give it up.
+ * The sender of a question that needs no answer routed: 0.0.0.0 for ARP (RFC 5227 section 1.1).
+ * For IPv6 the bridge's link-local address, not ::, since a solicitation from :: is itself a
+ * duplicate address detection, and a guest that is just checking its address would give it up.
  */
 static void
 source_default(const struct probe_set *set, struct probe *p)
@@ -400,8 +420,8 @@ probe_next_ns(const struct probe_set *set)
 /* ---- signs: what a guest does that is not ready ---- */
 
 static void
-sign(struct probe_set *set, struct probe *p, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
-    uint64_t now_ns)
+sign(struct probe_set *set, struct probe *p, enum msg_sign what, const struct msg_addr *addr,
+    const uint8_t *mac, uint64_t now_ns)
 {
 	if (p->state == PROBE_READY || (p->signs & 1u << what) != 0)
 		return;
@@ -453,8 +473,9 @@ signs_of_guest(struct probe_set *set, struct probe *p, const struct frame *f, ui
 
 	if (f->kind == FRAME_DHCP && p->guest.family == 4)
 		sign(set, p, SIGN_DHCP, NULL, NULL, now_ns);
-	if (f->kind == FRAME_UNREACHABLE && p->kind == PROBE_TCP && frame_addr_equal(&f->unreachable.dst, &p->guest) &&
-	    f->unreachable.dport == p->port && (f->unreachable.sport == p->now.port || f->unreachable.sport == p->before.port))
+	if (f->kind == FRAME_UNREACHABLE && p->kind == PROBE_TCP &&
+	    frame_addr_equal(&f->unreachable.dst, &p->guest) && f->unreachable.dport == p->port &&
+	    (f->unreachable.sport == p->now.port || f->unreachable.sport == p->before.port))
 		sign(set, p, SIGN_UNREACHABLE, NULL, NULL, now_ns);
 	claim_of(f, &addr, mac);
 	if (addr.family != p->guest.family || (is_link_local(&addr) && !is_link_local(&p->guest)))
@@ -479,8 +500,8 @@ signs_of_others(struct probe_set *set, uint32_t network, const struct frame *f, 
 	if (addr.family == 0)
 		return;
 	LIST_FOREACH(p, guest_bucket(set, &addr), by_guest)
-		if (p->network == network && frame_addr_equal(&p->guest, &addr) && memcmp(p->mac, f->src_mac, 6) != 0 &&
-		    memcmp(p->mac, mac, 6) != 0)
+		if (p->network == network && frame_addr_equal(&p->guest, &addr) &&
+		    memcmp(p->mac, f->src_mac, 6) != 0 && memcmp(p->mac, mac, 6) != 0)
 			sign(set, p, SIGN_OTHER_MAC, NULL, mac, now_ns);
 }
 
@@ -555,7 +576,8 @@ probe_take(struct probe_set *set, struct probe *p, const struct frame *f, uint64
 	if (answered && p->state != PROBE_READY) {
 		p->state = PROBE_READY;
 		LIST_REMOVE(p, active);
-		set->ops.report(set->arg, p->unit, MSG_READY, now_ns);   /* before the RST: somebody waits for it */
+		/* before the RST: somebody waits for it */
+		set->ops.report(set->arg, p->unit, MSG_READY, now_ns);
 	}
 	if (answered && p->kind == PROBE_TCP)
 		tcp_send(set, p, f->tcp.dport, f->tcp.ack, FRAME_TCP_RST);
@@ -564,7 +586,8 @@ probe_take(struct probe_set *set, struct probe *p, const struct frame *f, uint64
 }
 
 void
-probe_frame(struct probe_set *set, uint32_t network, const uint8_t *bytes, size_t len, uint64_t now_ns)
+probe_frame(struct probe_set *set, uint32_t network, const uint8_t *bytes, size_t len,
+    uint64_t now_ns)
 {
 	struct frame f;
 	struct probe *p;

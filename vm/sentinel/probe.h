@@ -1,10 +1,13 @@
 /*
- * probe: when is a guest alive, and when is it ready?  The sentinel's state machine: clock as an argument, frames in, frames out, no I/O.
+ * probe: when is a guest alive, and when is it ready?  The sentinel's state machine: clock as an
+ * argument, frames in, frames out, no I/O.
  *
- * A probe belongs to one unit and asks one address: a SYN to a port, an echo request, or who has the address.
- * Its frames go straight to the guest's MAC.  What comes back counts only when source MAC, source address and the numbers that the
- * probe chose at random (acknowledgement, echo data) all fit; another frame with the guest's source MAC is a sign of life, no more.
- * What such frames, and others' claims to its address, say of the guest is told once each, for the case that it never gets ready.
+ * A probe belongs to one unit and asks one address: a SYN to a port, an echo request, or who has
+ * the address.  Its frames go straight to the guest's MAC.  What comes back counts only when source
+ * MAC, source address and the numbers that the probe chose at random (acknowledgement, echo data)
+ * all fit; another frame with the guest's source MAC is a sign of life, no more.  What such frames,
+ * and others' claims to its address, say of the guest is told once each, for the case that it never
+ * gets ready.
  */
 #ifndef VM_SENTINEL_PROBE_H
 #define VM_SENTINEL_PROBE_H
@@ -22,14 +25,17 @@
  * the first sign of life, and with the first refusal of the port, the schedule starts anew.
  */
 #define PROBE_DENSE_NS (100 * NS_PER_MS)        /* for so long ... */
-#define PROBE_FIRST_NS (1 * NS_PER_MS)          /* ... at this interval; then it doubles up to ... */
+/* ... at this interval; then it doubles up to ... */
+#define PROBE_FIRST_NS (1 * NS_PER_MS)
 #define PROBE_MOST_NS (20 * NS_PER_MS)
-#define PROBE_SILENT_NS (5 * NS_PER_S)          /* a guest that gave no sign for so long is asked less and less often, down to ... */
+/* a guest that gave no sign for so long is asked less and less often, down to ... */
+#define PROBE_SILENT_NS (5 * NS_PER_S)
 #define PROBE_SILENT_MOST_NS (100 * NS_PER_MS)
 
 /*
- * A guest that is not ready after so long is asked for its address, too, by all who hear it: whether it has its network, or another
- * has its address, is what a person wants to know.  The pause doubles.
+ * A guest that is not ready after so long is asked for its address, too, by all who hear it:
+ * whether it has its network, or another has its address, is what a person wants to know.  The
+ * pause doubles.
  */
 #define PROBE_ASK_NS (500 * NS_PER_MS)
 #define PROBE_ASK_MOST_NS (8 * NS_PER_S)
@@ -38,28 +44,41 @@
 struct probe_ops {
 	/* Send this frame into the network; a frame that is lost is sent again in time. */
 	void (*send)(void *arg, uint32_t network, const uint8_t *frame, size_t len);
-	/* Tell the warden: MSG_ALIVE (once, always first) or MSG_READY (once).  The set must not be changed from inside. */
+	/*
+	 * Tell the warden: MSG_ALIVE (once, always first) or MSG_READY (once).  The set must not be
+	 * changed from inside.
+	 */
 	void (*report)(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns);
-	/* Tell the warden of a sign; each once until MSG_READY.  addr and mac are NULL where the sign has none. */
-	void (*sign)(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
-	    uint64_t seen_ns);
+	/*
+	 * Tell the warden of a sign; each once until MSG_READY.  addr and mac are NULL where the
+	 * sign has none.
+	 */
+	void (*sign)(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr,
+	    const uint8_t *mac, uint64_t seen_ns);
 	/* 32 bits that nobody can guess. */
 	uint32_t (*random)(void *arg);
 };
 
 struct probe_set;
 
-struct probe_set *probe_set_new(const struct probe_ops *ops, void *arg);   /* NULL when out of memory; *ops is copied */
+/* NULL when out of memory; *ops is copied */
+struct probe_set *probe_set_new(const struct probe_ops *ops, void *arg);
 void probe_set_free(struct probe_set *set);                               /* NULL is allowed */
 
-/* The MAC of a network's bridge; a network that is named again is replaced.  ERR_RANGE: index beyond LIMIT_NETWORKS. */
-enum err probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6], struct errmsg *m);
+/*
+ * The MAC of a network's bridge; a network that is named again is replaced.  ERR_RANGE: index
+ * beyond LIMIT_NETWORKS.
+ */
+enum err probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6],
+    struct errmsg *m);
 
 /*
- * Starts probing as MSG_PROBE `msg` says and sends the first frame; a probe that the unit has already is replaced.  ERR_RANGE: a field of
- * the message makes no sense (the message says which), ERR_MISSING: its network is not set; the unit has no probe then.
+ * Starts probing as MSG_PROBE `msg` says and sends the first frame; a probe that the unit has
+ * already is replaced.  ERR_RANGE: a field of the message makes no sense (the message says which),
+ * ERR_MISSING: its network is not set; the unit has no probe then.
  */
-enum err probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struct errmsg *m);
+enum err probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns,
+    struct errmsg *m);
 /* Forgets the unit's probe; nothing is sent for it any more.  A unit without one is no error. */
 void probe_stop(struct probe_set *set, uint32_t unit);
 
@@ -69,6 +88,7 @@ void probe_tick(struct probe_set *set, uint64_t now_ns);
 uint64_t probe_next_ns(const struct probe_set *set);
 
 /* A frame came in. */
-void probe_frame(struct probe_set *set, uint32_t network, const uint8_t *frame, size_t len, uint64_t now_ns);
+void probe_frame(struct probe_set *set, uint32_t network, const uint8_t *frame, size_t len,
+    uint64_t now_ns);
 
 #endif

@@ -1,8 +1,10 @@
 /*
- * sentinel: the process that sees raw frames of guests and their clients, confined; here its set-up, its loop and its system calls.
+ * sentinel: the process that sees raw frames of guests and their clients, confined; here its
+ * set-up, its loop and its system calls.
  *
- * It wakes for three things: a message of the warden, a frame that passed the filter (sentinel_filter.c), and, only while probes are under way,
- * a timer with the next probe's absolute time.  What frames mean is probe.c's.
+ * It wakes for three things: a message of the warden, a frame that passed the filter
+ * (sentinel_filter.c), and, only while probes are under way, a timer with the next probe's absolute
+ * time.  What frames mean is probe.c's.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -21,7 +23,8 @@
 #include "vm/sentinel/probe.h"
 #include "vm/vm.h"
 
-#define RECV_BATCH 64      /* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */
+/* Frames per turn of the loop, so that a chatty guest does not starve the timer and the channel. */
+#define RECV_BATCH 64
 #define RANDOM_WORDS 64    /* taken from the kernel at once */
 #define READ_BYTES 2048    /* the filter passes 512 of a frame */
 
@@ -77,7 +80,10 @@ tell(struct sentinel *s, const struct msg *m)
 	if (s->chan == NULL)
 		return;
 	e = chan_send(s->chan, m, NULL, 0);
-	/* A report that is lost would leave its unit booting for ever; a new sentinel gets all probes again. */
+	/*
+	 * A report that is lost would leave its unit booting for ever; a new sentinel gets all
+	 * probes again.
+	 */
 	if (e != ERR_OK && e != ERR_IO)
 		fatal("report of unit %u: %s", m->unit, err_str(e));
 }
@@ -92,8 +98,8 @@ on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 }
 
 static void
-on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
-    uint64_t seen_ns)
+on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr,
+    const uint8_t *mac, uint64_t seen_ns)
 {
 	struct msg m = { .type = MSG_SIGN, .unit = unit, .time_ns = seen_ns };
 
@@ -126,7 +132,8 @@ static void
 timer_set(struct sentinel *s)
 {
 	uint64_t next_ns = probe_next_ns(s->probes);
-	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(next_ns / NS_PER_S), .tv_nsec = (long)(next_ns % NS_PER_S) } };
+	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(next_ns / NS_PER_S),
+		.tv_nsec = (long)(next_ns % NS_PER_S) } };
 
 	if (next_ns == s->armed_ns)
 		return;
@@ -317,8 +324,10 @@ confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
 {
 	const struct sandbox_call calls[] = {
 		SANDBOX_CALL(recvfrom, "frames"),
-		SANDBOX_CALL_IF(sendto, 4, 0, "frames, to the bridge that the socket is bound to: an address could name any interface"),
-		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd, "the channel, and not a packet socket, for the same reason"),
+		SANDBOX_CALL_IF(sendto, 4, 0,
+		"frames, to the bridge that the socket is bound to: an address could name any interface"),
+		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd,
+		"the channel, and not a packet socket, for the same reason"),
 		SANDBOX_CALL(timerfd_settime, "the next probe"),
 		SANDBOX_CALL(getrandom, "source ports, sequence numbers, echo data"),
 	};
@@ -354,7 +363,8 @@ set_up(struct sentinel *s, struct errmsg *m)
 static enum err
 sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 {
-	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign, .random = on_random };
+	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign,
+		.random = on_random };
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;

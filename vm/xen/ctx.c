@@ -14,8 +14,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define KEEP_LINES 8               /* the event thread's context is shared: other domains' lines come between */
-#define SHOW_LINES 3               /* the last ones, and the first before them: of many, it is the cause and these are what follows from it */
+/* The event thread's context is shared: other domains' lines come between. */
+#define KEEP_LINES 8
+/*
+ * The last ones, and the first before them: of many, it is the cause and these are what follows
+ * from it.
+ */
+#define SHOW_LINES 3
 #define KEEP_TEXT 320
 
 struct logger {
@@ -35,7 +40,9 @@ struct thread {
 static _Thread_local struct thread self;
 
 /* QEMUs are children of ours too: only libxl's own may be reaped by it. */
-static const libxl_childproc_hooks childproc = { .chldowner = libxl_sigchld_owner_libxl_always_selective_reap };
+static const libxl_childproc_hooks childproc = {
+	.chldowner = libxl_sigchld_owner_libxl_always_selective_reap
+};
 
 static void
 keep(struct logger *g, const char *text)
@@ -48,7 +55,8 @@ keep(struct logger *g, const char *text)
 }
 
 static void
-log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const char *context, const char *format, va_list ap)
+log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const char *context,
+    const char *format, va_list ap)
 {
 	struct logger *g = (struct logger *)l;
 	char text[KEEP_TEXT];
@@ -63,12 +71,16 @@ log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const ch
 	if (errnoval >= 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(errnoval));
 	keep(g, text);
-	/* After a critical one that is no disaster libxl ends the process, and these are the last words. */
+	/*
+	 * After a critical one that is no disaster libxl ends the process, and these are the last
+	 * words.
+	 */
 	log_at(level >= XTL_CRITICAL ? LOG_L_ERR : LOG_L_DEBUG, "libxl: %s", text);
 }
 
 static void
-log_progress(xentoollog_logger *l, const char *context, const char *doing, int percent, unsigned long done, unsigned long total)
+log_progress(xentoollog_logger *l, const char *context, const char *doing, int percent,
+    unsigned long done, unsigned long total)
 {
 	(void)l;
 	(void)context;
@@ -85,7 +97,10 @@ log_destroy(xentoollog_logger *l)
 	free(l);
 }
 
-/* What cannot be mended, such as an end of XenStore; libxl has logged it.  Without this function libxl would end the process. */
+/*
+ * What cannot be mended, such as an end of XenStore; libxl has logged it.  Without this function
+ * libxl would end the process.
+ */
 static void
 disaster(void *arg, libxl_event_type type, const char *msg, int errnoval)
 {
@@ -240,7 +255,8 @@ append_lines(const struct logger *g, char *text, size_t size)
 	if (begin > 0 && used < size)
 		used += (size_t)snprintf(text + used, size - used, ": %s%s", g->first, begin > 1 ? "; ..." : "");
 	for (unsigned i = begin; i < g->n && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? ": " : "; ", g->lines[i % KEEP_LINES]);
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? ": " : "; ",
+		    g->lines[i % KEEP_LINES]);
 }
 
 enum err

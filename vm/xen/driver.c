@@ -1,8 +1,9 @@
 /*
  * driver: the operations on a domain that runs, and the driver's own.
  *
- * The console: xenconsoled keeps what the guest wrote (at most 1 MiB) until somebody reads its pty.  We read it when it is asked for and
- * before a domain is destroyed, not in between, so that `xl console` of a person gets everything meanwhile; what we have read is kept in a bounded buffer.
+ * The console: xenconsoled keeps what the guest wrote (at most 1 MiB) until somebody reads its pty.
+ * We read it when it is asked for and before a domain is destroyed, not in between, so that `xl
+ * console` of a person gets everything meanwhile; what we have read is kept in a bounded buffer.
  */
 #include "vm/xen/xen.h"
 
@@ -22,7 +23,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* xenconsoled refills its pty's 4 KiB when they are read; a guest that writes all the time is cut off. */
+/*
+ * xenconsoled refills its pty's 4 KiB when they are read; a guest that writes all the time is cut
+ * off.
+ */
 #define CONSOLE_PAUSE_MS 20
 #define CONSOLE_NS (300 * NS_PER_MS)
 
@@ -62,8 +66,11 @@ is_dom0(struct errmsg *m)
 	if (n > 0 && strstr(text, "control_d") != NULL)
 		return ERR_OK;
 	if (access("/sys/hypervisor/type", F_OK) != 0)
-		return err_set(m, ERR_UNSUPPORTED, "driver xen: there is no Xen here: this machine did not boot under the Xen hypervisor");
-	return err_set(m, ERR_UNSUPPORTED, "driver xen: this is not Xen's dom0%s", fd < 0 ? " (or xenfs is not mounted on /proc/xen)" : "");
+		return err_set(m, ERR_UNSUPPORTED,
+		    "driver xen: there is no Xen here: this machine did not boot under the Xen "
+		    "hypervisor");
+	return err_set(m, ERR_UNSUPPORTED, "driver xen: this is not Xen's dom0%s",
+	    fd < 0 ? " (or xenfs is not mounted on /proc/xen)" : "");
 }
 
 static enum err
@@ -74,15 +81,19 @@ may_control(struct errmsg *m)
 	if (fd < 0) {
 		int saved = errno;
 
-		(void)err_set(m, ERR_PERM, "driver xen: no permission for the hypervisor: /dev/xen/privcmd: %s%s", strerror(saved),
-		    saved == ENOENT ? " (modprobe xen-privcmd)" : "");
+		(void)err_set(m, ERR_PERM,
+		    "driver xen: no permission for the hypervisor: /dev/xen/privcmd: %s%s",
+		    strerror(saved), saved == ENOENT ? " (modprobe xen-privcmd)" : "");
 		return ERR_PERM;
 	}
 	close(fd);
 	return ERR_OK;
 }
 
-/* What libxl forks (device models, hotplug scripts) has neither our priority nor the blocked signals of a driver thread: libxl ends a device model by SIGHUP. */
+/*
+ * What libxl forks (device models, hotplug scripts) has neither our priority nor the blocked
+ * signals of a driver thread: libxl ends a device model by SIGHUP.
+ */
 static void
 child_begins(void)
 {
@@ -173,7 +184,8 @@ console_read(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 		return e;
 	}
 	free(path);
-	while (clock_now_ns() < until_ns && poll(&p, 1, CONSOLE_PAUSE_MS) > 0 && (n = read(p.fd, text, sizeof(text))) > 0)
+	while (clock_now_ns() < until_ns && poll(&p, 1, CONSOLE_PAUSE_MS) > 0 &&
+	    (n = read(p.fd, text, sizeof(text))) > 0)
 		ring_keep(&v->con, text, (size_t)n);
 	close(p.fd);
 	return ERR_OK;
@@ -254,8 +266,12 @@ xen_ask(struct vm *vm, struct vm_outcome *out)
 		return e;
 	rc = xen_events_shutdown(v->ctx->events, v->domid);
 	if (rc == ERROR_NOPARAVIRT)
-		return err_set(&out->msg, ERR_UNSUPPORTED, "this guest has no paravirtual drivers that could be asked: it is destroyed instead of shut down");
-	return rc == 0 ? ERR_OK : xen_fail(&out->msg, rc, "domain %u cannot be asked to shut down", v->domid);
+		return err_set(&out->msg, ERR_UNSUPPORTED,
+		    "this guest has no paravirtual drivers that could be asked: it is destroyed "
+		    "instead of shut down");
+	return rc == 0 ?
+	    ERR_OK :
+	    xen_fail(&out->msg, rc, "domain %u cannot be asked to shut down", v->domid);
 }
 
 static enum err
@@ -285,7 +301,10 @@ xen_stop(struct vm *vm, struct vm_outcome *out)
 	return ERR_OK;
 }
 
-/* The guest goes on where it suspended itself, if it has got so far; the caller has the failure that led here. */
+/*
+ * The guest goes on where it suspended itself, if it has got so far; the caller has the failure
+ * that led here.
+ */
 static void
 go_on(struct xen_vm *v, libxl_ctx *ctx)
 {
@@ -311,8 +330,10 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 		return err_sys(m, "saved state %s", part);
 	rc = xen_events_suspend(v->ctx->events, v->domid, fd, now + SUSPEND_NS, now + SAVE_NS);
 	if (rc == ERROR_TIMEDOUT)
-		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within %llu s, or is not written within %llu s", v->domid,
-		    SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
+		e = err_set(m, ERR_TIMEOUT,
+		    "domain %u: its guest did not suspend itself within %llu s, or is not written "
+		    "within %llu s",
+		    v->domid, SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
 	else if (rc != 0)
 		e = xen_fail(m, rc, "domain %u does not let itself be suspended", v->domid);
 	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)

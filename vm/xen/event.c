@@ -1,8 +1,10 @@
 /*
  * event: one thread that hears of the ends of domains (libxl) and of keys that appear (XenStore).
  *
- * It has a libxl context of its own, on which nothing that blocks is called.  What it hears it notes in the domain's watch and makes
- * the watch's eventfd readable; the host then asks for the news on a driver thread.  Watches are found by number, so one that was freed meanwhile is only not found.
+ * It has a libxl context of its own, on which nothing that blocks is called.  What it hears it
+ * notes in the domain's watch and makes the watch's eventfd readable; the host then asks for the
+ * news on a driver thread.  Watches are found by number, so one that was freed meanwhile is only
+ * not found.
  */
 #include "vm/xen/xen.h"
 
@@ -93,7 +95,8 @@ take_event(struct xen_events *ev, const libxl_event *event)
 	pthread_mutex_lock(&ev->lock);
 	w = find(ev, event->for_user);
 	if (w != NULL && event->type == LIBXL_EVENT_TYPE_DOMAIN_SHUTDOWN) {
-		w->news.ended = w->news.ended || event->u.domain_shutdown.shutdown_reason != LIBXL_SHUTDOWN_REASON_SUSPEND;
+		w->news.ended = w->news.ended ||
+		    event->u.domain_shutdown.shutdown_reason != LIBXL_SHUTDOWN_REASON_SUSPEND;
 		w->news.reason = event->u.domain_shutdown.shutdown_reason;
 		tell(w->fd);
 	} else if (w != NULL && event->type == LIBXL_EVENT_TYPE_DOMAIN_DEATH) {
@@ -123,8 +126,9 @@ key_is(struct xen_events *ev, uint64_t number, const char *path, bool there)
 }
 
 /*
- * A watch fires once when it is set, and then at each change; what counts is that the key is there.  A guest may write its key without end: it is not heard
- * again, and what else there is to hear is not kept waiting.
+ * A watch fires once when it is set, and then at each change; what counts is that the key is there.
+ * A guest may write its key without end: it is not heard again, and what else there is to hear is
+ * not kept waiting.
  */
 static void
 take_keys(struct xen_events *ev)
@@ -210,7 +214,8 @@ events_run(void *arg)
 	}
 	free(fds);
 	if (!quits(ev))
-		log_err("driver xen: libxl's events cannot be waited for: ends of domains are not noticed until jitsud is started anew");
+		log_err("driver xen: libxl's events cannot be waited for: ends of domains are not "
+			"noticed until jitsud is started anew");
 	return NULL;
 }
 
@@ -258,7 +263,11 @@ xen_events_free(struct xen_events *ev)
 	if (ev->xs != NULL)
 		xs_close(ev->xs);
 	if (ev->suspends > 0)
-		return;     /* libxl does not let go of a context with an operation under way: it goes with the process */
+		/*
+		 * libxl does not let go of a context with an operation under way: it goes with the
+		 * process
+		 */
+		return;
 	xen_ctx_close(ev->ctx, ev->log);
 	if (ev->wake_fd >= 0)
 		close(ev->wake_fd);
@@ -275,7 +284,8 @@ token_of(const struct xen_watch *w, char token[24])
 }
 
 enum err
-xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out, struct errmsg *m)
+xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out,
+    struct errmsg *m)
 {
 	struct xen_watch *w = mem_zero(1, sizeof(*w));
 	char token[24];
@@ -394,7 +404,10 @@ xen_events_shutdown(struct xen_events *ev, uint32_t domid)
 	unsigned mark = xen_log_mark(ev->log);
 	int rc = libxl_domain_shutdown(ev->ctx, domid, &how);
 
-	/* The request stands in XenStore; waiting for the acknowledgement would hold the context for a minute, against our own end too. */
+	/*
+	 * The request stands in XenStore; waiting for the acknowledgement would hold the context
+	 * for a minute, against our own end too.
+	 */
 	if (rc == 0)
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have been acknowledged */
 	else
@@ -447,7 +460,8 @@ suspended(libxl_ctx *ctx, int rc, void *arg)
 static bool
 suspend_wait(struct suspend *s, uint64_t deadline_ns, int *rc)
 {
-	struct timespec ts = { .tv_sec = (time_t)(deadline_ns / NS_PER_S), .tv_nsec = (long)(deadline_ns % NS_PER_S) };
+	struct timespec ts = { .tv_sec = (time_t)(deadline_ns / NS_PER_S),
+		.tv_nsec = (long)(deadline_ns % NS_PER_S) };
 	bool done;
 
 	pthread_mutex_lock(&s->lock);
@@ -472,7 +486,8 @@ has_suspended(struct xen_events *ev, uint32_t domid)
 }
 
 int
-xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns)
+xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns,
+    uint64_t end_ns)
 {
 	struct suspend *s = mem_zero(1, sizeof(*s));
 	libxl_asyncop_how how = { .callback = suspended, .u.for_callback = s };
@@ -489,7 +504,8 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 	if (rc != 0) {
 		suspends_add(ev, -1);
 		s->done = true;     /* it was refused, and no callback comes */
-	} else if (!suspend_wait(s, answer_ns, &rc) && !(has_suspended(ev, domid) && suspend_wait(s, end_ns, &rc))) {
+	} else if (!suspend_wait(s, answer_ns, &rc) &&
+	    !(has_suspended(ev, domid) && suspend_wait(s, end_ns, &rc))) {
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
 		tell(ev->wake_fd);
 		if (!suspend_wait(s, clock_now_ns() + ABORT_NS, &rc) || rc == ERROR_ABORTED)

@@ -126,7 +126,8 @@ only_saved(struct xen_ctx *ctx, const libxl_dominfo *info, const struct vm_uuid 
 }
 
 static void
-report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_each_cb each, void *arg)
+report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_each_cb each,
+    void *arg)
 {
 	struct xen_mark mark;
 	struct vm_uuid uuid;
@@ -148,7 +149,9 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	}
 	why = broken(info, marked, &mark);
 	v = xen_vm_new(ctx, &uuid, mark.unit, info->domid);
-	if (why == NULL && xen_watch_new(ctx->events, info->domid, mark.ready[0] != '\0' ? mark.ready : NULL, &v->watch, &m) != ERR_OK)
+	if (why == NULL &&
+	    xen_watch_new(ctx->events, info->domid, mark.ready[0] != '\0' ? mark.ready : NULL,
+		&v->watch, &m) != ERR_OK)
 		why = m.text;
 	if (v->watch != NULL)
 		v->vm.watch_fd = xen_watch_fd(v->watch);
@@ -157,7 +160,11 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	v->mark.domid = info->domid;
 	v->paused = info->paused;
 	xen_vm_nics(v, info->domain_type);
-	each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN : VM_FOUND_RUNNING, why != NULL ? why : "", arg);
+	each(&uuid, &v->vm,
+	    why != NULL      ? VM_FOUND_BROKEN :
+		info->paused ? VM_FOUND_FROZEN :
+			       VM_FOUND_RUNNING,
+	    why != NULL ? why : "", arg);
 }
 
 static void

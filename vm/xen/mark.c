@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 enum err
-xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m)
+xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark,
+    struct errmsg *m)
 {
 	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64];
 	enum err e = ERR_OK;
@@ -20,7 +21,8 @@ xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen
 	if (e != ERR_OK)
 		return e;
 	vm_uuid_text(uuid, name);
-	n = snprintf(text, sizeof(text), "%s %u\n%s\n%s\n", mark->running ? "running" : "starting", mark->domid, mark->unit, mark->ready);
+	n = snprintf(text, sizeof(text), "%s %u\n%s\n%s\n", mark->running ? "running" : "starting",
+	    mark->domid, mark->unit, mark->ready);
 	fd = openat(ctx->marks_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(m, "%s/xen/%s", ctx->instance, name);
@@ -71,7 +73,8 @@ xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid)
 bool
 xen_mark_read(struct xen_ctx *ctx, const struct vm_uuid *uuid, struct xen_mark *mark)
 {
-	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word, *unit, *ready;
+	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word,
+										  *unit, *ready;
 	ssize_t n;
 	int fd;
 

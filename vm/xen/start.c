@@ -21,8 +21,10 @@
 #define WEIGHT_XEN 256u
 #define WEIGHT_CGROUP 100u
 
-/* Beyond what libxl reckons for page tables: that is too little to build a PVH guest of 16 MiB, or to restore one of 32 MiB, whose
- * pages come one by one ("Device or resource busy"). */
+/*
+ * Beyond what libxl reckons for page tables: that is too little to build a PVH guest of 16 MiB, or
+ * to restore one of 32 MiB, whose pages come one by one ("Device or resource busy").
+ */
 #define TABLES_MORE_KB 1024u
 
 struct start {
@@ -36,7 +38,8 @@ struct start {
 	int state_fd;              /* -1: a cold boot */
 };
 
-static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh", [VM_TYPE_HVM] = "hvm" };
+static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh",
+	[VM_TYPE_HVM] = "hvm" };
 
 /* Replaces *to by a copy, unless there is nothing to copy. */
 static void
@@ -64,7 +67,10 @@ type_of(const struct vm_spec *spec)
 	return LIBXL_DOMAIN_TYPE_PVH;
 }
 
-/* Names must be unique on the host, and a unit's last domain may still be on its way out: part of the UUID keeps them apart. */
+/*
+ * Names must be unique on the host, and a unit's last domain may still be on its way out: part of
+ * the UUID keeps them apart.
+ */
 static enum err
 fill_create(struct start *s, struct errmsg *m)
 {
@@ -95,12 +101,14 @@ fill_build(struct start *s)
 		b->max_memkb = b->target_memkb = kb;
 	b->max_vcpus = (int)spec->vcpus;
 	if (b->shadow_memkb == LIBXL_MEMKB_DEFAULT && s->dc.c_info.type != LIBXL_DOMAIN_TYPE_PV)
-		b->shadow_memkb = libxl_get_required_shadow_memory((unsigned long)kb, spec->vcpus) + TABLES_MORE_KB;
+		b->shadow_memkb = libxl_get_required_shadow_memory((unsigned long)kb, spec->vcpus) +
+		    TABLES_MORE_KB;
 	if (libxl_cpu_bitmap_alloc(s->xl, &b->avail_vcpus, b->max_vcpus) != 0)
 		fatal("out of memory for a domain");
 	libxl_bitmap_set_any(&b->avail_vcpus);
 	if (s->dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM)
-		libxl_defbool_set(&b->u.hvm.vnc.enable, false);     /* libxl's default is a port without a password */
+		/* libxl's default is a port without a password */
+		libxl_defbool_set(&b->u.hvm.vnc.enable, false);
 	if (spec->cpu_percent > 0)
 		b->sched_params.cap = (int)spec->cpu_percent;
 	if (weight > 0 && b->sched_params.weight == LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT)
@@ -110,7 +118,10 @@ fill_build(struct start *s)
 	override(&b->cmdline, spec->cmdline);
 }
 
-/* The image's NICs come first and take what the file says of NICs in the same place; further ones of the file stay as they are. */
+/*
+ * The image's NICs come first and take what the file says of NICs in the same place; further ones
+ * of the file stay as they are.
+ */
 static void
 fill_nics(struct start *s)
 {
@@ -211,8 +222,10 @@ check_config(const struct start *s, struct errmsg *m)
 
 	if (e == ERR_OK)
 		e = check_path("initrd", dc->b_info.ramdisk, R_OK, m);
-	if (e == ERR_OK && dc->b_info.kernel == NULL && dc->b_info.bootloader == NULL && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
-		e = err_set(m, ERR_MISSING, "a %s guest needs a kernel", dc->c_info.type == LIBXL_DOMAIN_TYPE_PV ? "PV" : "PVH");
+	if (e == ERR_OK && dc->b_info.kernel == NULL && dc->b_info.bootloader == NULL &&
+	    dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
+		e = err_set(m, ERR_MISSING, "a %s guest needs a kernel",
+		    dc->c_info.type == LIBXL_DOMAIN_TYPE_PV ? "PV" : "PVH");
 	for (int i = 0; i < dc->num_nics && e == ERR_OK; i++) {
 		if (dc->nics[i].bridge != NULL)
 			e = vm_bridge_check(dc->nics[i].bridge, m);
@@ -235,16 +248,20 @@ check_memory(struct start *s, struct errmsg *m)
 {
 	uint64_t need = 0, have = 0;
 
-	if (libxl_domain_need_memory(s->xl, &s->dc, (uint32_t)INVALID_DOMID, &need) != 0 || libxl_get_free_memory(s->xl, &have) != 0)
+	if (libxl_domain_need_memory(s->xl, &s->dc, (uint32_t)INVALID_DOMID, &need) != 0 ||
+	    libxl_get_free_memory(s->xl, &have) != 0)
 		return ERR_OK;     /* then the create says it */
 	if (need <= have)
 		return ERR_OK;
-	return err_set(m, ERR_LIMIT, "not enough memory: the domain needs %llu MiB and Xen has %llu MiB free (dom0_mem, `xl info`)",
+	return err_set(m, ERR_LIMIT,
+	    "not enough memory: the domain needs %llu MiB and Xen has %llu MiB free (dom0_mem, `xl "
+	    "info`)",
 	    (unsigned long long)need / 1024, (unsigned long long)have / 1024);
 }
 
 static enum err
-start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, libxl_ctx *xl, struct errmsg *m)
+start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, libxl_ctx *xl,
+    struct errmsg *m)
 {
 	enum err e;
 
@@ -260,7 +277,8 @@ start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, lib
 	if (spec->nargs > 0)
 		return err_set(m, ERR_UNSUPPORTED, "driver xen has no further `args`");
 	snprintf(s->mark.unit, sizeof(s->mark.unit), "%s", spec->unit);
-	snprintf(s->mark.ready, sizeof(s->mark.ready), "%s", spec->ready_key != NULL ? spec->ready_key : "");
+	snprintf(s->mark.ready, sizeof(s->mark.ready), "%s",
+	    spec->ready_key != NULL ? spec->ready_key : "");
 	e = fill(s, m);
 	return e == ERR_OK ? check_config(s, m) : e;
 }
@@ -306,12 +324,17 @@ create(struct start *s, struct errmsg *m)
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
 }
 
-/* Its ports, as QEMU's have it (port.h); a NIC whose interface libxl has not named, or that another script has put elsewhere, stays as it is. */
+/*
+ * Its ports, as QEMU's have it (port.h); a NIC whose interface libxl has not named, or that another
+ * script has put elsewhere, stays as it is.
+ */
 static enum err
 guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 {
 	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
-		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(v->vm.ids.nics[i], s->dc.nics[i].mac, m) : ERR_OK;
+		enum err e = v->vm.ids.nics[i][0] != '\0' ?
+		    port_guard(v->vm.ids.nics[i], s->dc.nics[i].mac, m) :
+		    ERR_OK;
 
 		if (e == ERR_EXISTS)
 			return e;
@@ -321,7 +344,10 @@ guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 	return ERR_OK;
 }
 
-/* The domain is whole and paused: from the mark on it is adopted, not destroyed, by the next daemon. */
+/*
+ * The domain is whole and paused: from the mark on it is adopted, not destroyed, by the next
+ * daemon.
+ */
 static enum err
 launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 {
@@ -343,7 +369,10 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (e != ERR_OK)
 		return e;
 	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
-	/* A restored guest goes on behind the point where it wrote the key, which has stayed with its old domain. */
+	/*
+	 * A restored guest goes on behind the point where it wrote the key, which has stayed with
+	 * its old domain.
+	 */
 	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
 		xen_watch_ready(s->ctx->events, (*v)->watch);
 	s->mark.running = true;
@@ -360,8 +389,10 @@ undo(struct start *s, struct xen_vm *v)
 
 	if (v != NULL)
 		xen_vm_free(&v->vm);
-	if (s->xl != NULL && s->domid != (uint32_t)INVALID_DOMID && xen_domain_end(s->xl, &s->spec->uuid, s->domid, NULL, &m) != ERR_OK) {
-		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "cleaning up after a failed start, which is tried again: %s", m.text);
+	if (s->xl != NULL && s->domid != (uint32_t)INVALID_DOMID &&
+	    xen_domain_end(s->xl, &s->spec->uuid, s->domid, NULL, &m) != ERR_OK) {
+		vm_report_log(s->ctx->env->reporter, &s->spec->uuid,
+		    "cleaning up after a failed start, which is tried again: %s", m.text);
 		xen_rest_add(s->ctx, &s->spec->uuid, s->domid);
 		return;     /* the mark stays, so that the next daemon finds it */
 	}
@@ -415,9 +446,11 @@ xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_out
 
 	out->saved = true;
 	xen_saved_name(&spec->uuid, name, sizeof(name));
-	if (e == ERR_OK && (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
+	if (e == ERR_OK &&
+	    (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
 		out->saved = vm_saved_may_open_later(errno);
-		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") : err_sys(&out->msg, "saved state %s", name);
+		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") :
+				      err_sys(&out->msg, "saved state %s", name);
 	}
 	if (e == ERR_OK) {
 		e = run(&s, vm, out);

@@ -1,4 +1,6 @@
-/* vm: what all operations on a domain need: its structure, its identity, its end; and what is left. */
+/*
+ * vm: what all operations on a domain need: its structure, its identity, its end; and what is left.
+ */
 #include "vm/xen/xen.h"
 
 #include <errno.h>
@@ -68,7 +70,8 @@ xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_do
 }
 
 enum err
-xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m)
+xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu,
+    struct errmsg *m)
 {
 	uint64_t until_ns = clock_now_ns() + DYING_NS;
 	libxl_dominfo info;
@@ -76,7 +79,9 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 	int rc;
 
 	if (e != ERR_OK)
-		return e == ERR_MISSING ? ERR_OK : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
+		return e == ERR_MISSING ?
+		    ERR_OK :
+		    xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
 	if (usec_cpu != NULL)
 		*usec_cpu = (int64_t)(info.cpu_time / 1000);
 	libxl_dominfo_dispose(&info);

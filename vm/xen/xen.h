@@ -12,8 +12,10 @@
  *     ctx.c     libxl contexts and libxl's own words
  *     vif/      the helper that libxl runs for a NIC
  *
- * A domain is ours by its UUID, which stands in run_dir/xen/UUID since before the domain existed, or by a tag in XenStore that is written
- * with the domain's creation and that the guest cannot write.  Before anything is done to a domain its UUID is compared again: domain numbers are reused.
+ * A domain is ours by its UUID, which stands in run_dir/xen/UUID since before the domain existed,
+ * or by a tag in XenStore that is written with the domain's creation and that the guest cannot
+ * write.  Before anything is done to a domain its UUID is compared again: domain numbers are
+ * reused.
  */
 #ifndef VM_XEN_XEN_H
 #define VM_XEN_XEN_H
@@ -33,7 +35,8 @@
 #include "vm/proc/dir.h"
 #include "vm/proc/ring.h"
 
-#define XEN_TAG "jitsu/instance"       /* below the domain's path; the value is the instance's run directory */
+/* Below the domain's path; the value is the instance's run directory. */
+#define XEN_TAG "jitsu/instance"
 #define XEN_SAVED ".xen"               /* after the UUID, in state_dir/saved */
 #define XEN_PART XEN_SAVED ".part"     /* while it is written */
 
@@ -64,7 +67,8 @@ struct xen_vm {
 	struct xen_mark mark;
 	struct xen_ctx *ctx;
 	uint32_t domid;
-	struct xen_watch *watch;       /* NULL: its end is not noticed (adoption of one that is to be destroyed) */
+	/* NULL: its end is not noticed (adoption of one that is to be destroyed) */
+	struct xen_watch *watch;
 	bool paused;
 	bool ready_told;
 	struct ring con;               /* what was read of its console */
@@ -72,27 +76,41 @@ struct xen_vm {
 
 /* ---- ctx.c ---- */
 
-/* This thread's context, made when it is needed; forgets libxl's earlier words.  NULL with the reason. */
+/*
+ * This thread's context, made when it is needed; forgets libxl's earlier words.  NULL with the
+ * reason.
+ */
 libxl_ctx *xen_thread_ctx(struct errmsg *m);
 /*
- * As xen_thread_ctx, for a driver thread that makes a domain: a context that has watched nothing yet, and the priority that everybody has from then on.
- * From the first watch on, libxenstore hands each reply through a further thread; and before xenstored has written a whole reply, a client of
- * higher priority preempts it for the reply's header.  A create asks some 500 times: each of the two costs it 4 % of its time.
+ * As xen_thread_ctx, for a driver thread that makes a domain: a context that has watched nothing
+ * yet, and the priority that everybody has from then on.  From the first watch on, libxenstore
+ * hands each reply through a further thread; and before xenstored has written a whole reply, a
+ * client of higher priority preempts it for the reply's header.  A create asks some 500 times: each
+ * of the two costs it 4 % of its time.
  */
 libxl_ctx *xen_thread_ctx_fresh(struct errmsg *m);
 void xen_thread_end(void);
 /* A context with a logger that keeps its last errors; always_selective_reap. */
 enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m);
 void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
-/* No event comes any more, and what is called may fail: such a context is only good to be closed. */
+/*
+ * No event comes any more, and what is called may fail: such a context is only good to be closed.
+ */
 bool xen_ctx_broken(xentoollog_logger *log);
 /* What libxl said on this thread so far is not about what comes now. */
 void xen_log_forget(void);
-/* For what is called on another thread's context: its lines from the mark on count as this thread's, but for those of other domains. */
+/*
+ * For what is called on another thread's context: its lines from the mark on count as this
+ * thread's, but for those of other domains.
+ */
 unsigned xen_log_mark(xentoollog_logger *log);
 void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
-/* As err_set, with libxl's first and last error lines of this thread behind; the code follows libxl's rc where it tells something. */
-enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * As err_set, with libxl's first and last error lines of this thread behind; the code follows
+ * libxl's rc where it tells something.
+ */
+enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- event.c ---- */
 
@@ -106,7 +124,8 @@ struct xen_news {
 enum err xen_events_new(struct xen_events **ev, struct errmsg *m);
 void xen_events_free(struct xen_events *ev);
 /* key: below the domain's path, or NULL.  */
-enum err xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **w, struct errmsg *m);
+enum err xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **w,
+    struct errmsg *m);
 void xen_watch_free(struct xen_events *ev, struct xen_watch *w);
 /* Readable when there is news. */
 int xen_watch_fd(const struct xen_watch *w);
@@ -120,14 +139,17 @@ void xen_watch_renew(struct xen_events *ev, struct xen_watch *w);
 /* Asks for a shutdown; does not wait for the guest. */
 int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
 /*
- * Writes the guest's state to fd, which is closed when libxl has done with it.  A guest that has not suspended itself at answer_ns, or is not written at
- * end_ns, is given up.  Returns libxl's rc; libxl's words are then this thread's.
+ * Writes the guest's state to fd, which is closed when libxl has done with it.  A guest that has
+ * not suspended itself at answer_ns, or is not written at end_ns, is given up.  Returns libxl's rc;
+ * libxl's words are then this thread's.
  */
-int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns, uint64_t end_ns);
+int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns,
+    uint64_t end_ns);
 
 /* ---- list.c, mark.c ---- */
 
-enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark, struct errmsg *m);
+enum err xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid,
+    const struct xen_mark *mark, struct errmsg *m);
 /* Their directory and a domain's mark, made again where somebody has removed them. */
 enum err xen_marks_keep(void *ctx, struct errmsg *m);
 enum err xen_mark_keep(struct vm *vm, struct errmsg *m);
@@ -138,8 +160,12 @@ enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 
 /* ---- xl.c ---- */
 
-/* Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text. */
-enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, struct errmsg *m);
+/*
+ * Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with
+ * LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text.
+ */
+enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc,
+    struct errmsg *m);
 
 /* ---- keys.c ---- */
 
@@ -158,7 +184,10 @@ struct xen_key {
 extern const struct xen_key xen_keys[];
 extern const size_t xen_keys_count;
 
-/* The line in which the text (of an xl.cfg file, accepted by libxlutil) sets a key for the last time; 0: in none. */
+/*
+ * The line in which the text (of an xl.cfg file, accepted by libxlutil) sets a key for the last
+ * time; 0: in none.
+ */
 unsigned xen_key_line(const char *text, size_t size, const char *key);
 /* Adds a warning for each key that is not understood. */
 void xen_keys_report(const char *path, const char *text, size_t size, struct report *r);
@@ -170,15 +199,27 @@ enum err xen_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, stru
 
 /* ---- vm.c ---- */
 
-struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, uint32_t domid);
-/* Notes the host's ends of its NICs, where libxl has named them: of an HVM guest's each has two, and an xl file may name them (vifname). */
+struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit,
+    uint32_t domid);
+/*
+ * Notes the host's ends of its NICs, where libxl has named them: of an HVM guest's each has two,
+ * and an xl file may name them (vifname).
+ */
 void xen_vm_nics(struct xen_vm *v, libxl_domain_type type);
 void xen_vm_free(struct vm *vm);
-/* What the hypervisor says of it; ERR_MISSING when that number is no domain or another one, ERR_IO when it does not tell. */
-enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info);
+/*
+ * What the hypervisor says of it; ERR_MISSING when that number is no domain or another one, ERR_IO
+ * when it does not tell.
+ */
+enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
+    libxl_dominfo *info);
 /* Destroys a domain of ours; of none there is nothing to do. */
-enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64_t *usec_cpu, struct errmsg *m);
-/* A domain that could not be destroyed after its start failed, and its mark: it is tried again by xen_rests_end, at the latest by the next daemon. */
+enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
+    int64_t *usec_cpu, struct errmsg *m);
+/*
+ * A domain that could not be destroyed after its start failed, and its mark: it is tried again by
+ * xen_rests_end, at the latest by the next daemon.
+ */
 void xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid);
 void xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl);
 void xen_rests_free(struct xen_ctx *ctx);

@@ -1,9 +1,10 @@
 /*
  * xl: an xl.cfg file, as far as it says how to run a guest.
  *
- * libxlutil reads the syntax and the disks; which key means what is xl's own code and not in any library, so the table is here, after xl.cfg(5).
- * Keys that need what this driver does not do (PCI devices, for instance) are an error; those that only concern xl itself (name, uuid,
- * on_poweroff, ...) are left alone; of all others the operator is told (vm_xl_check).
+ * libxlutil reads the syntax and the disks; which key means what is xl's own code and not in any
+ * library, so the table is here, after xl.cfg(5).  Keys that need what this driver does not do (PCI
+ * devices, for instance) are an error; those that only concern xl itself (name, uuid, on_poweroff,
+ * ...) are left alone; of all others the operator is told (vm_xl_check).
  */
 #include "vm/xen/xen.h"
 
@@ -35,7 +36,8 @@ struct reader {
 static enum err
 bad(const struct reader *r, const char *key, const char *text, const char *accepted)
 {
-	return err_set(r->m, ERR_PARSE, "%s:%u: %s = \"%s\": %s", r->path, xen_key_line(r->text, r->len, key), key, text, accepted);
+	return err_set(r->m, ERR_PARSE, "%s:%u: %s = \"%s\": %s", r->path,
+	    xen_key_line(r->text, r->len, key), key, text, accepted);
 }
 
 /* libxlutil's own words, on one line; or what they stand for. */
@@ -107,8 +109,10 @@ read_type(struct reader *r)
 		const char *key, *text;
 		libxl_domain_type type;
 	} words[] = {
-		{ "type", "pv", LIBXL_DOMAIN_TYPE_PV }, { "type", "pvh", LIBXL_DOMAIN_TYPE_PVH }, { "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
-		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV }, { "builder", "linux", LIBXL_DOMAIN_TYPE_PV }, { "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		{ "type", "pv", LIBXL_DOMAIN_TYPE_PV }, { "type", "pvh", LIBXL_DOMAIN_TYPE_PVH },
+			{ "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV }, { "builder", "linux",
+			LIBXL_DOMAIN_TYPE_PV }, { "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
 	};
 	libxl_domain_type type = LIBXL_DOMAIN_TYPE_PV;
 	long pvh = 0;
@@ -147,9 +151,12 @@ read_size(struct reader *r)
 	long memory = 0, most = 0, vcpus = 1, vcpus_most = 0, weight = 0, cap = -1;
 	enum err e;
 
-	if ((e = get_number(r, "memory", 1, 1l << 30, &memory)) != ERR_OK || (e = get_number(r, "maxmem", 1, 1l << 30, &most)) != ERR_OK ||
-	    (e = get_number(r, "vcpus", 1, 512, &vcpus)) != ERR_OK || (e = get_number(r, "maxvcpus", 1, 512, &vcpus_most)) != ERR_OK ||
-	    (e = get_number(r, "cpu_weight", 1, 65535, &weight)) != ERR_OK || (e = get_number(r, "cap", 0, 51200, &cap)) != ERR_OK)
+	if ((e = get_number(r, "memory", 1, 1l << 30, &memory)) != ERR_OK ||
+	    (e = get_number(r, "maxmem", 1, 1l << 30, &most)) != ERR_OK ||
+	    (e = get_number(r, "vcpus", 1, 512, &vcpus)) != ERR_OK ||
+	    (e = get_number(r, "maxvcpus", 1, 512, &vcpus_most)) != ERR_OK ||
+	    (e = get_number(r, "cpu_weight", 1, 65535, &weight)) != ERR_OK ||
+	    (e = get_number(r, "cap", 0, 51200, &cap)) != ERR_OK)
 		return e;
 	if (memory == 0)
 		memory = most;
@@ -173,7 +180,8 @@ read_size(struct reader *r)
 static void
 read_cmdline(struct reader *r)
 {
-	const char *cmdline = get_string(r, "cmdline"), *root = get_string(r, "root"), *extra = get_string(r, "extra");
+	const char *cmdline = get_string(r, "cmdline"), *root = get_string(r, "root"),
+		   *extra = get_string(r, "extra");
 
 	if (cmdline != NULL || root == NULL) {
 		set_text(&r->dc->b_info.cmdline, cmdline != NULL ? cmdline : extra);
@@ -222,7 +230,8 @@ read_boot(struct reader *r)
 		if (bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
 			e = bad(r, "bios", bios, "seabios, rombios or ovmf");
 	}
-	if (e == ERR_OK && (e = get_bool(r, "hap", &r->dc->c_info.hap)) == ERR_OK && (e = get_bool(r, "acpi", &b->acpi)) == ERR_OK)
+	if (e == ERR_OK && (e = get_bool(r, "hap", &r->dc->c_info.hap)) == ERR_OK &&
+	    (e = get_bool(r, "acpi", &b->acpi)) == ERR_OK)
 		e = get_bool(r, "apic", &b->apic);
 	return e;
 }
@@ -235,7 +244,8 @@ nic_mac(const struct reader *r, libxl_device_nic *nic, const char *value)
 	unsigned b[6];
 	char end;
 
-	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6)
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		&end) != 6)
 		return bad(r, "vif", value, "mac: six octets such as 00:16:3e:00:00:01");
 	for (int i = 0; i < 6; i++)
 		nic->mac[i] = (uint8_t)b[i];
@@ -279,8 +289,11 @@ nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *va
 			return ERR_OK;
 		}
 	if (strcmp(key, "rate") == 0)
-		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ? ERR_OK : bad(r, "vif", value, "rate: such as 10Mb/s");
-	return bad(r, "vif", key, "mac, bridge, script, model, type, ip, vifname, backend and rate are understood");
+		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ?
+		    ERR_OK :
+		    bad(r, "vif", value, "rate: such as 10Mb/s");
+	return bad(r, "vif", key,
+	    "mac, bridge, script, model, type, ip, vifname, backend and rate are understood");
 }
 
 /* `key=value,key=value`, xl-network-configuration(5). */
@@ -317,7 +330,9 @@ read_nics(struct reader *r)
 	int n = 0;
 
 	if (xlu_cfg_get_list(r->cfg, "vif", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "vif") != NULL ? bad(r, "vif", get_string(r, "vif"), "a list: [ 'bridge=...' ]") : ERR_OK;
+		return get_string(r, "vif") != NULL ?
+		    bad(r, "vif", get_string(r, "vif"), "a list: [ 'bridge=...' ]") :
+		    ERR_OK;
 	if (n > XL_NICS_MOST)
 		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n, XL_NICS_MOST);
 	dc->nics = mem_zero((size_t)n, sizeof(*dc->nics));
@@ -338,7 +353,9 @@ read_disks(struct reader *r, FILE *report, char **said)
 	int n = 0;
 
 	if (xlu_cfg_get_list(r->cfg, "disk", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "disk") != NULL ? bad(r, "disk", get_string(r, "disk"), "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") : ERR_OK;
+		return get_string(r, "disk") != NULL ?
+		    bad(r, "disk", get_string(r, "disk"), "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") :
+		    ERR_OK;
 	if (n > XL_DISKS_MOST)
 		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n, XL_DISKS_MOST);
 	dc->disks = mem_zero((size_t)n, sizeof(*dc->disks));
@@ -347,7 +364,8 @@ read_disks(struct reader *r, FILE *report, char **said)
 
 		libxl_device_disk_init(&dc->disks[dc->num_disks]);
 		if (xlu_disk_parse(r->cfg, 1, &text, &dc->disks[dc->num_disks++]) != 0)
-			return bad(r, "disk", text != NULL ? text : "", said_text(report, said, "not a disk specification of xl"));
+			return bad(r, "disk", text != NULL ? text : "",
+			    said_text(report, said, "not a disk specification of xl"));
 	}
 	return ERR_OK;
 }
@@ -363,11 +381,14 @@ check_keys(const struct reader *r)
 	for (size_t i = 0; i < xen_keys_count; i++) {
 		const struct xen_key *k = &xen_keys[i];
 		int n = 0;
-		bool listed = xlu_cfg_get_list(r->cfg, k->name, &list, &n, 1) == 0, single = get_string(r, k->name) != NULL;
+		bool listed = xlu_cfg_get_list(r->cfg, k->name, &list, &n, 1) == 0,
+		     single = get_string(r, k->name) != NULL;
 
 		if (k->kind == XEN_KEY_REFUSED && (single || n > 0))
-			return err_set(r->m, ERR_UNSUPPORTED, "%s:%u: %s: jitsu does not do this; remove it, or run this guest without jitsu", r->path,
-			    xen_key_line(r->text, r->len, k->name), k->name);
+			return err_set(r->m, ERR_UNSUPPORTED,
+			    "%s:%u: %s: jitsu does not do this; remove it, or run this guest "
+			    "without jitsu",
+			    r->path, xen_key_line(r->text, r->len, k->name), k->name);
 		if (listed && (k->kind == XEN_KEY_TEXT || k->kind == XEN_KEY_NUMBER || k->kind == XEN_KEY_BOOL))
 			return bad(r, k->name, "[...]", "one value, not a list");
 	}
@@ -381,7 +402,8 @@ read_all(struct reader *r, FILE *report, char **said)
 
 	if (xlu_cfg_readdata(r->cfg, r->text, (int)r->len) != 0)
 		return err_set(r->m, ERR_PARSE, "xl file %s", said_text(report, said, r->path));
-	if ((e = check_keys(r)) != ERR_OK || (e = read_type(r)) != ERR_OK || (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
+	if ((e = check_keys(r)) != ERR_OK || (e = read_type(r)) != ERR_OK ||
+	    (e = read_size(r)) != ERR_OK || (e = read_boot(r)) != ERR_OK ||
 	    (e = read_nics(r)) != ERR_OK)
 		return e;
 	return read_disks(r, report, said);
@@ -450,7 +472,9 @@ vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m)
 	libxl_domain_config_init(&dc);
 	e = xen_xl_load(path, LIBXL_DOMAIN_TYPE_INVALID, &dc, m);
 	if (e == ERR_OK) {
-		xl->type = dc.c_info.type == LIBXL_DOMAIN_TYPE_PV ? VM_TYPE_PV : dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM ? VM_TYPE_HVM : VM_TYPE_PVH;
+		xl->type = dc.c_info.type == LIBXL_DOMAIN_TYPE_PV ? VM_TYPE_PV :
+		    dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM       ? VM_TYPE_HVM :
+								    VM_TYPE_PVH;
 		xl->memory_bytes = dc.b_info.max_memkb != LIBXL_MEMKB_DEFAULT ? dc.b_info.max_memkb * 1024 : 0;
 		xl->vcpus = (unsigned)dc.b_info.max_vcpus;
 		xl->has_kernel = dc.b_info.kernel != NULL;

@@ -22,7 +22,8 @@ guest_addr(const char *text)
 static inline void
 guest_word_set(uint8_t *p, size_t at, uint16_t word, size_t sum_at)
 {
-	uint16_t old = (uint16_t)(p[at] << 8 | p[at + 1]), check = (uint16_t)(p[sum_at] << 8 | p[sum_at + 1]);
+	uint16_t old = (uint16_t)(p[at] << 8 | p[at + 1]),
+		 check = (uint16_t)(p[sum_at] << 8 | p[sum_at + 1]);
 	uint32_t sum = (uint32_t)(uint16_t)~check + (uint16_t)~old + word;
 
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -35,7 +36,8 @@ guest_word_set(uint8_t *p, size_t at, uint16_t word, size_t sum_at)
 
 /* An echo reply; `ends` as the guest sees them. */
 static inline bool
-guest_echo_reply(struct frame_out *out, const struct frame_ends *ends, const struct frame_echo *echo)
+guest_echo_reply(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_echo *echo)
 {
 	size_t icmp = FRAME_ETHER_BYTES + (ends->src.family == 4 ? 20 : 40);
 
@@ -45,7 +47,10 @@ guest_echo_reply(struct frame_out *out, const struct frame_ends *ends, const str
 	return true;
 }
 
-/* The neighbour advertisement for `target`: a solicitation's type plus one, and option 2 in place of 1. */
+/*
+ * The neighbour advertisement for `target`: a solicitation's type plus one, and option 2 in place
+ * of 1.
+ */
 static inline bool
 guest_advert(struct frame_out *out, const struct frame_ends *ends, const struct msg_addr *target)
 {
@@ -58,12 +63,17 @@ guest_advert(struct frame_out *out, const struct frame_ends *ends, const struct 
 	return true;
 }
 
-/* ICMP, port unreachable, about a segment that our side sent; `ends` as the guest sees them.  The sums are summed anew. */
+/*
+ * ICMP, port unreachable, about a segment that our side sent; `ends` as the guest sees them.  The
+ * sums are summed anew.
+ */
 static inline bool
-guest_unreachable(struct frame_out *out, const struct frame_ends *ends, const struct frame_tcp *lost)
+guest_unreachable(struct frame_out *out, const struct frame_ends *ends,
+    const struct frame_tcp *lost)
 {
 	bool v4 = ends->src.family == 4;
-	size_t ip = FRAME_ETHER_BYTES, head = v4 ? 20 : 40, icmp = ip + head, inner = icmp + 8, ports = inner + head;
+	size_t ip = FRAME_ETHER_BYTES, head = v4 ? 20 : 40, icmp = ip + head, inner = icmp + 8,
+	       ports = inner + head;
 	struct frame_ends sent = { .src = ends->dst, .dst = ends->src };
 	struct frame_echo echo = { .len = 0 };
 	struct frame_out syn;
@@ -76,7 +86,8 @@ guest_unreachable(struct frame_out *out, const struct frame_ends *ends, const st
 	memset(out->bytes + icmp, 0, 8);
 	out->bytes[icmp] = v4 ? 3 : 1;
 	out->bytes[icmp + 1] = v4 ? 3 : 4;
-	guest_word_set(out->bytes, ip + (v4 ? 2 : 4), (uint16_t)(out->len - ip - (v4 ? 0 : 40)), v4 ? ip + 10 : icmp + 6);
+	guest_word_set(out->bytes, ip + (v4 ? 2 : 4), (uint16_t)(out->len - ip - (v4 ? 0 : 40)),
+	    v4 ? ip + 10 : icmp + 6);
 	out->bytes[icmp + 6] = out->bytes[icmp + 7] = 0;
 	for (size_t i = v4 ? icmp : ip + 8; i < out->len; i += 2)
 		sum += (uint32_t)(out->bytes[i] << 8 | out->bytes[i + 1]);

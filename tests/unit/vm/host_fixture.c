@@ -63,7 +63,8 @@ world_slow(void)
 const char *
 world_make(struct world *w)
 {
-	static const char *const kernels[] = { "build/hello.elf", "build/san/hello.elf", "build/cov/hello.elf" };
+	static const char *const kernels[] = { "build/hello.elf", "build/san/hello.elf",
+		"build/cov/hello.elf" };
 	const char *kernel = NULL;
 
 	memset(w, 0, sizeof(*w));
@@ -78,9 +79,11 @@ world_make(struct world *w)
 		return "there is no qemu-system-x86_64";
 	if (access("/dev/net/tun", F_OK) != 0)
 		return "there is no /dev/net/tun";
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+	if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return "namespaces are not allowed here";
-	sh("ip link set lo up && ip link add %s address 02:00:00:00:00:01 type bridge && ip addr add 10.99.0.1/24 dev %s && ip link set %s up",
+	sh("ip link set lo up && ip link add %s address 02:00:00:00:00:01 type bridge && ip addr "
+	   "add 10.99.0.1/24 dev %s && ip link set %s up",
 	    BRIDGE, BRIDGE, BRIDGE);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/host_test.XXXXXX");
 	if (mkdtemp(w->dir) == NULL || chmod(w->dir, 0755) != 0)
@@ -88,9 +91,14 @@ world_make(struct world *w)
 	snprintf(w->run_dir, sizeof(w->run_dir), "%s/run", w->dir);
 	snprintf(w->state_dir, sizeof(w->state_dir), "%s/state", w->dir);
 	snprintf(w->kernel, sizeof(w->kernel), "%s/hello.elf", w->dir);
-	sh("mkdir -m 755 %s %s && cp %s %s && chmod 644 %s", w->run_dir, w->state_dir, kernel, w->kernel, w->kernel);
-	w->conf = (struct vm_host_conf){ .run_dir = w->run_dir, .state_dir = w->state_dir, .vm_uid = VM_USER, .vm_gid = VM_USER,
-		.start_threads = 2, .use_cgroups = true };
+	sh("mkdir -m 755 %s %s && cp %s %s && chmod 644 %s", w->run_dir, w->state_dir, kernel,
+	    w->kernel, w->kernel);
+	w->conf = (struct vm_host_conf){ .run_dir = w->run_dir,
+		.state_dir = w->state_dir,
+		.vm_uid = VM_USER,
+		.vm_gid = VM_USER,
+		.start_threads = 2,
+		.use_cgroups = true };
 	w->base = event_base_new();
 	return w->base != NULL ? NULL : "no event base";
 }
@@ -143,7 +151,8 @@ world_open(struct world *w)
 void
 world_kill(const struct world *w)
 {
-	(void)sh_status("for f in %s/vm/*/pid; do read -r p s <$f && kill -9 $p; done 2>/dev/null", w->run_dir);
+	(void)sh_status("for f in %s/vm/*/pid; do read -r p s <$f && kill -9 $p; done 2>/dev/null",
+	    w->run_dir);
 	(void)sh_status("for f in %s/vm/*/cgroup; do xargs rmdir <$f; done 2>/dev/null", w->run_dir);
 	(void)sh_status("rm -rf %s/vm/* %s/saved/*", w->run_dir, w->state_dir);
 }
@@ -243,8 +252,10 @@ bool
 guest_pings(unsigned host_number, unsigned seconds)
 {
 	/* A ping that is told of no route ends early. */
-	return sh_status("end=$(($(date +%%s) + %u)); until ping -q -c1 -i0.1 -w%u 10.99.0.%u >/dev/null 2>&1; do "
-	    "test $(date +%%s) -lt $end || exit 1; done", seconds * world_slow(), seconds * world_slow(), host_number) == 0;
+	return sh_status("end=$(($(date +%%s) + %u)); until ping -q -c1 -i0.1 -w%u 10.99.0.%u "
+			 ">/dev/null 2>&1; do "
+			 "test $(date +%%s) -lt $end || exit 1; done",
+		   seconds * world_slow(), seconds * world_slow(), host_number) == 0;
 }
 
 static unsigned

@@ -1,7 +1,9 @@
 /*
- * host_fixture: a world for tests that run real VMs: own network namespace with a bridge, own directories, a loop.
+ * host_fixture: a world for tests that run real VMs: own network namespace with a bridge, own
+ * directories, a loop.
  *
- * JITSU_ACCEL=kvm in the environment runs them with KVM instead of TCG; JITSU_SLOW (1) is how many times slower than usual the machine is.
+ * JITSU_ACCEL=kvm in the environment runs them with KVM instead of TCG; JITSU_SLOW (1) is how many
+ * times slower than usual the machine is.
  */
 #ifndef TESTS_HOST_FIXTURE_H
 #define TESTS_HOST_FIXTURE_H
@@ -46,7 +48,8 @@ void world_remove(struct world *w);
 void world_open(struct world *w);      /* vm_host_new */
 void world_close(struct world *w);     /* vm_host_free */
 void world_kill(const struct world *w);/* what a failed test left running */
-void world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number, char cmdline[128]);
+void world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number,
+    char cmdline[128]);
 
 /* "tcg" or "kvm": what world_spec asks for. */
 const char *world_accel(void);

@@ -1,11 +1,14 @@
 /*
- * xen-vif: the hotplug script of a Xen domain's NIC, as a program: joins the backend's interface to its bridge.
+ * xen-vif: the hotplug script of a Xen domain's NIC, as a program: joins the backend's interface to
+ * its bridge.
  *
  *     xen-vif online|offline|add|remove [type_if=vif|tap]
  *
- * libxl sets XENBUS_PATH, and vif or INTERFACE (the interface); the bridge stands in XenStore at XENBUS_PATH/bridge, and at XENBUS_PATH/vifname another
- * name that the interface is to have.  Linked statically, because what a shell script costs here (300 ms to seconds) is the largest part of a small guest's
- * boot.  A failure goes to XENBUS_PATH/hotplug-error, which libxl logs.  Going offline never fails: what is gone already need not leave.
+ * libxl sets XENBUS_PATH, and vif or INTERFACE (the interface); the bridge stands in XenStore at
+ * XENBUS_PATH/bridge, and at XENBUS_PATH/vifname another name that the interface is to have.
+ * Linked statically, because what a shell script costs here (300 ms to seconds) is the largest part
+ * of a small guest's boot.  A failure goes to XENBUS_PATH/hotplug-error, which libxl logs.  Going
+ * offline never fails: what is gone already need not leave.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -44,7 +47,8 @@ fail(struct job *j, const char *what, const char *object)
 	char text[256];
 	int saved = errno;
 
-	snprintf(text, sizeof(text), "%s %s: %s", what, object, saved == EXFULL ? "the bridge is full: it has 1,023 ports" : strerror(saved));
+	snprintf(text, sizeof(text), "%s %s: %s", what, object,
+	    saved == EXFULL ? "the bridge is full: it has 1,023 ports" : strerror(saved));
 	fprintf(stderr, "jitsu-xen-vif: %s\n", text);
 	if (j->xs != NULL && j->path != NULL) {
 		(void)store(j, "hotplug-error", text);     /* the exit status says it too */
@@ -104,7 +108,10 @@ rename_it(struct job *j)
 	return 0;
 }
 
-/* A bridge takes the least MTU of its ports, so that a common one would lower that of a bridge with a larger. */
+/*
+ * A bridge takes the least MTU of its ports, so that a common one would lower that of a bridge with
+ * a larger.
+ */
 static void
 follow_mtu(struct job *j)
 {
@@ -117,7 +124,8 @@ follow_mtu(struct job *j)
 	if (request(&ifr, j->interface) != 0)
 		return;
 	ifr.ifr_mtu = mtu;
-	(void)ioctl(j->sock, SIOCSIFMTU, &ifr);     /* then the bridge goes down to what the interface can */
+	/* then the bridge goes down to what the interface can */
+	(void)ioctl(j->sock, SIOCSIFMTU, &ifr);
 }
 
 static int
@@ -148,7 +156,8 @@ is_port(const struct job *j)
 static int
 online(struct job *j, int is_tap)
 {
-	if (!is_tap && j->name != NULL && *j->name != '\0' && strcmp(j->name, j->interface) != 0 && rename_it(j) != 0)
+	if (!is_tap && j->name != NULL && *j->name != '\0' && strcmp(j->name, j->interface) != 0 &&
+	    rename_it(j) != 0)
 		return fail(j, "cannot give the interface its name", j->name);
 	follow_mtu(j);
 	if (bridge_port(j, SIOCBRADDIF) != 0 && !(errno == EBUSY && is_port(j)))
@@ -189,14 +198,16 @@ int
 main(int argc, char **argv)
 {
 	int is_tap = argc > 2 && strcmp(argv[2], "type_if=tap") == 0, status;
-	struct job j = { .sock = -1, .path = getenv("XENBUS_PATH"), .interface = getenv(is_tap ? "INTERFACE" : "vif") };
+	struct job j = { .sock = -1, .path = getenv("XENBUS_PATH"),
+		.interface = getenv(is_tap ? "INTERFACE" : "vif") };
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: jitsu-xen-vif online|offline|add|remove [type_if=vif|tap]\n");
 		return 2;
 	}
 	if (j.path == NULL || j.interface == NULL) {
-		fprintf(stderr, "jitsu-xen-vif: XENBUS_PATH and %s must be set; libxl runs this\n", is_tap ? "INTERFACE" : "vif");
+		fprintf(stderr, "jitsu-xen-vif: XENBUS_PATH and %s must be set; libxl runs this\n",
+		    is_tap ? "INTERFACE" : "vif");
 		return 1;
 	}
 	if (strcmp(argv[1], "online") == 0 || strcmp(argv[1], "add") == 0) {

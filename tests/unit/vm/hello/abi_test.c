@@ -1,4 +1,7 @@
-/* hello_abi_test.c: the hello image's own account of Xen's interface against Xen's headers, as far as it does not depend on the size of a long */
+/*
+ * hello_abi_test.c: the hello image's own account of Xen's interface against Xen's headers, as far
+ * as it does not depend on the size of a long
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +70,8 @@ static const struct {
 	SAME(XEN_GRANT_RESERVED, GNTTAB_NR_RESERVED_ENTRIES),
 	SAME(sizeof(struct xen_time_info), sizeof(struct vcpu_time_info)),
 	SAME(offsetof(struct xen_time_info, tsc_shift), offsetof(struct vcpu_time_info, tsc_shift)),
-	SAME(offsetof(struct xenstore_page, rsp_prod), offsetof(struct xenstore_domain_interface, rsp_prod)),
+	SAME(offsetof(struct xenstore_page, rsp_prod), offsetof(struct xenstore_domain_interface,
+	rsp_prod)),
 	SAME(offsetof(struct xencons_page, out_prod), offsetof(struct xencons_interface, out_prod)),
 	SAME(XENSTORE_READ, XS_READ),
 	SAME(XENSTORE_WATCH, XS_WATCH),
@@ -93,7 +97,8 @@ test_interface(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
 		if (same[i].ours != same[i].theirs)
-			fail_msg("%s: %llu, in Xen %llu", same[i].name, (unsigned long long)same[i].ours, (unsigned long long)same[i].theirs);
+			fail_msg("%s: %llu, in Xen %llu", same[i].name,
+			    (unsigned long long)same[i].ours, (unsigned long long)same[i].theirs);
 }
 #else
 static void

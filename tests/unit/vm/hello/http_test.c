@@ -144,7 +144,8 @@ test_keep_alive(void **state)
 
 		if (closed != cases[i].closes)
 			fail_msg("closed is %d after %s", closed, cases[i].text);
-		assert_non_null(strstr(reply, closed ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n"));
+		assert_non_null(strstr(reply,
+		    closed ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n"));
 	}
 }
 
@@ -285,11 +286,16 @@ test_pipelined(void **state)
 	(void)state;
 	rig_boot_usual(false);
 	/* More than the send buffer holds at once. */
-	assert_true(ask("GET / HTTP/1.1\r\n" HOST "\r\nGET /no HTTP/1.1\r\n" HOST "\r\nHEAD / HTTP/1.1\r\n" HOST "\r\n"
-			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
-			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
-			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
-			"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"));
+	assert_true(ask(
+	    "GET / HTTP/1.1\r\n" HOST "\r\nGET /no HTTP/1.1\r\n" HOST "\r\nHEAD / HTTP/1.1\r\n" HOST
+	    "\r\n"
+	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+	    "\r\n"
+	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+	    "\r\n"
+	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+	    "\r\n"
+	    "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"));
 	assert_int_equal(count("HTTP/1.1 200 OK\r\n"), 12);
 	assert_int_equal(count("HTTP/1.1 404 "), 1);
 	assert_int_equal(count("</h1>"), 11);

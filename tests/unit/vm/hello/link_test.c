@@ -1,4 +1,7 @@
-/* hello_link_test.c: what the hello image says about itself on the link, and whom it answers: ARP, ND, MLD, echo, bad packets */
+/*
+ * hello_link_test.c: what the hello image says about itself on the link, and whom it answers: ARP,
+ * ND, MLD, echo, bad packets
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +44,10 @@ test_arp_announcement(void **state)
 	rig_boot("ip=10.77.0.10/24");
 	f = rig_take();
 	assert_int_equal(f->len, 42);
-	assert_memory_equal(f->bytes, "\xff\xff\xff\xff\xff\xff\x52\x54\0\x12\x34\x56\x08\x06\0\x01\x08\0\x06\x04\0\x01", 22);
-	assert_memory_equal(f->bytes + 22, "\x52\x54\0\x12\x34\x56\x0a\x4d\0\x0a\0\0\0\0\0\0\x0a\x4d\0\x0a", 20);
+	assert_memory_equal(f->bytes,
+	    "\xff\xff\xff\xff\xff\xff\x52\x54\0\x12\x34\x56\x08\x06\0\x01\x08\0\x06\x04\0\x01", 22);
+	assert_memory_equal(f->bytes + 22,
+	    "\x52\x54\0\x12\x34\x56\x0a\x4d\0\x0a\0\0\0\0\0\0\x0a\x4d\0\x0a", 20);
 }
 
 static void
@@ -56,7 +61,8 @@ test_arp_reply(void **state)
 	f = rig_take();
 	assert_non_null(f);
 	assert_memory_equal(f->bytes, other_mac, 6);
-	assert_memory_equal(f->bytes + 20, "\0\x02\x52\x54\0\x12\x34\x56\x0a\x4d\0\x0a\x02\0\0\0\0\x99\x0a\x4d\0\x01", 22);
+	assert_memory_equal(f->bytes + 20,
+	    "\0\x02\x52\x54\0\x12\x34\x56\x0a\x4d\0\x0a\x02\0\0\0\0\x99\x0a\x4d\0\x01", 22);
 	/* A probe comes from nobody and is answered as well; so is a unicast request. */
 	arp(broadcast, other_mac, 1, "\0\0\0\0", "\x0a\x4d\0\x0a");
 	assert_non_null(rig_take());
@@ -108,9 +114,13 @@ static const char nobody[] = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 static const char node_group[] = "\xff\x02\0\0\0\0\0\0\0\0\0\x01\xff\x0a\0\x01";
 static const char all_nodes[] = "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\x01";
 
-/* An ICMPv6 message between any addresses; `next` other than 58 puts an empty extension header in front. */
+/*
+ * An ICMPv6 message between any addresses; `next` other than 58 puts an empty extension header in
+ * front.
+ */
 static void
-icmp6(const uint8_t mac[6], const char *src, const char *dst, unsigned hops, unsigned next, const char *body, size_t len)
+icmp6(const uint8_t mac[6], const char *src, const char *dst, unsigned hops, unsigned next,
+    const char *body, size_t len)
 {
 	uint8_t f[256] = { 0 };
 	size_t skip = next == 58 ? 0 : 8;
@@ -196,7 +206,9 @@ expect_report(unsigned record)
 	assert_int_equal(f[20], 0);
 	assert_int_equal(f[21], 1);
 	assert_memory_equal(f + 54, "\x3a\0\x05\x02\0\0\x01\0\x8f\0", 10);
-	assert_int_equal(rig_checksum(f + 62, f[19] - 8u, (uint16_t)~rig_checksum(f + 22, 32, 58u + f[19] - 8u)), 0);
+	assert_int_equal(rig_checksum(f + 62, f[19] - 8u,
+			     (uint16_t)~rig_checksum(f + 22, 32, 58u + f[19] - 8u)),
+	    0);
 	assert_int_equal(f[70], record);
 	return f;
 }
@@ -257,7 +269,8 @@ test_bad_solicitations(void **state)
 	(void)state;
 	rig_boot_usual(true);
 	solicit(other_mac, neighbour, node_group, neighbour, true); /* for another */
-	solicit(other_mac, nobody, node_group, global, true);	    /* RFC 4861 section 7.1.1 forbids the option */
+	/* RFC 4861 section 7.1.1 forbids the option */
+	solicit(other_mac, nobody, node_group, global, true);
 	solicit(other_mac, nobody, global, global, false);	    /* and the unicast destination */
 	solicit(other_mac, all_nodes, node_group, global, true);
 	memcpy(body + 8, global, 16);
@@ -347,7 +360,9 @@ test_echo(void **state)
 			assert_int_equal(f->len, at + lengths[i]);
 			assert_int_equal(f->bytes[at], v6 ? 129 : 0);
 			assert_memory_equal(f->bytes + at + 4, echo + 4, lengths[i] - 4);
-			assert_int_equal(v6 ? rig_pseudo(58, f->bytes + at, lengths[i]) : rig_checksum(f->bytes + at, lengths[i], 0), 0);
+			assert_int_equal(v6 ? rig_pseudo(58, f->bytes + at, lengths[i]) :
+					      rig_checksum(f->bytes + at, lengths[i], 0),
+			    0);
 			rig_expect_silence();
 		}
 		/* Without a whole identifier and sequence number it is no echo request. */

@@ -1,4 +1,7 @@
-/* hello_netif_test.c: the hello image's side of Xen's network rings, console and clock, against a scripted other side */
+/*
+ * hello_netif_test.c: the hello image's side of Xen's network rings, console and clock, against a
+ * scripted other side
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +39,8 @@ respond(unsigned offset, int status, unsigned flags)
 	uint32_t at = rx_page.at.rsp_prod;
 	uint16_t id = rx_page.slots[at % NETIF_RING_SLOTS].req.id;
 
-	rx_page.slots[at % NETIF_RING_SLOTS].rsp = (struct netif_rx_response){ id, (uint16_t)offset, (uint16_t)flags, (int16_t)status };
+	rx_page.slots[at % NETIF_RING_SLOTS].rsp = (struct netif_rx_response){ id, (uint16_t)offset,
+		(uint16_t)flags, (int16_t)status };
 	rx_page.at.rsp_prod++;
 }
 
@@ -102,8 +106,9 @@ test_bad_frames_are_skipped(void **state)
 		unsigned offset;
 		int status;
 		unsigned flags;
-	} bad[] = { { 0, 0, 0 }, { 0, -1, 0 }, { 0, INT16_MIN, 0 }, { 0, 4097, 0 }, { 4000, 97, 0 }, { 4096, 1, 0 }, { 65535, 60, 0 },
-		{ 65535, INT16_MAX, 0 }, { 0, 60, NETIF_RX_BLANK_CHECKSUM } };
+	} bad[] = { { 0, 0, 0 }, { 0, -1, 0 }, { 0, INT16_MIN, 0 }, { 0, 4097, 0 }, { 4000, 97, 0 },
+		{ 4096, 1, 0 }, { 65535, 60, 0 }, { 65535, INT16_MAX, 0 },
+		{ 0, 60, NETIF_RX_BLANK_CHECKSUM } };
 	struct netif_frame frame;
 
 	(void)state;
@@ -177,7 +182,9 @@ setup_tx(void **state)
 static void
 complete(unsigned id)
 {
-	tx_page.slots[tx_page.at.rsp_prod % NETIF_RING_SLOTS].rsp = (struct netif_tx_response){ (uint16_t)id, 0 };
+	tx_page.slots[tx_page.at.rsp_prod % NETIF_RING_SLOTS].rsp = (struct netif_tx_response){
+		(uint16_t)id, 0
+	};
 	tx_page.at.rsp_prod++;
 }
 
@@ -208,7 +215,8 @@ test_slots_come_back_in_any_order(void **state)
 			complete(ids[i * 7 % LIMIT_NETIF_TX]);
 		memset(used, 0, sizeof(used));
 		tx_page.at.req_event = tx_page.at.req_prod + 1; /* as the backend does when it has taken all */
-		assert_true(tx_page.at.rsp_event - tx_page.at.rsp_prod > NETIF_RING_SLOTS); /* no events for these */
+		/* no events for these */
+		assert_true(tx_page.at.rsp_event - tx_page.at.rsp_prod > NETIF_RING_SLOTS);
 	}
 }
 
@@ -283,7 +291,10 @@ test_clock(void **state)
 {
 	(void)state;
 	/* 2 GHz: half a nanosecond each tick */
-	info = (struct xen_time_info){ .version = 4, .tsc_timestamp = 0, .system_time = 1, .tsc_to_system_mul = 0x80000000u };
+	info = (struct xen_time_info){ .version = 4,
+		.tsc_timestamp = 0,
+		.system_time = 1,
+		.tsc_to_system_mul = 0x80000000u };
 	now = 1002000;
 	reads = 0;
 	assert_int_equal(pvclock_ns(&info, tsc_cb), 6000);

@@ -265,7 +265,8 @@ rig_expect_silence(void)
 struct rig_segment
 rig_connect(uint16_t client_port, uint32_t isn, uint16_t mss, uint16_t window)
 {
-	struct rig_segment c = { .client_port = client_port, .seq = isn, .flags = RIG_SYN, .window = window, .mss = mss }, s;
+	struct rig_segment c = { .client_port = client_port, .seq = isn, .flags = RIG_SYN,
+		.window = window, .mss = mss }, s;
 
 	rig_segment(&c);
 	s = rig_expect_segment();
@@ -273,7 +274,11 @@ rig_connect(uint16_t client_port, uint32_t isn, uint16_t mss, uint16_t window)
 	assert_int_equal(s.ack, (uint32_t)(isn + 1));
 	assert_int_equal(s.client_port, client_port);
 	assert_int_equal(s.mss, rig.v6 ? 1220 : 1460);
-	c = (struct rig_segment){ .client_port = client_port, .seq = s.ack, .ack = s.seq + 1, .flags = RIG_ACK, .window = window };
+	c = (struct rig_segment){ .client_port = client_port,
+		.seq = s.ack,
+		.ack = s.seq + 1,
+		.flags = RIG_ACK,
+		.window = window };
 	rig_segment(&c);
 	rig_expect_silence();
 	return c;

@@ -1,6 +1,9 @@
-/* hello_rig.h: the other end of the hello image's link: builds frames for it, takes apart and checks what it sends
+/*
+ * hello_rig.h: the other end of the hello image's link: builds frames for it, takes apart and
+ * checks what it sends
  *
- * One image and one client at a time, in static memory. Time stands still until a test moves it. */
+ * One image and one client at a time, in static memory. Time stands still until a test moves it.
+ */
 #ifndef HELLO_RIG_H
 #define HELLO_RIG_H
 
@@ -75,13 +78,19 @@ void rig_segment(const struct rig_segment *s);
 struct rig_segment rig_expect_segment(void);
 void rig_expect_silence(void);
 
-/* A three-way handshake on that port; returns what the client sends next: sequence numbers, window, an ACK flag. */
+/*
+ * A three-way handshake on that port; returns what the client sends next: sequence numbers, window,
+ * an ACK flag.
+ */
 struct rig_segment rig_connect(uint16_t client_port, uint32_t isn, uint16_t mss, uint16_t window);
 
 /* Sends the text on the connection and moves its sequence number on. */
 void rig_say(struct rig_segment *c, const char *text);
 
-/* Collects data segments in order and acknowledges each, until there are none; moves c on. A FIN is acknowledged too; true when there was one. */
+/*
+ * Collects data segments in order and acknowledges each, until there are none; moves c on. A FIN is
+ * acknowledged too; true when there was one.
+ */
 bool rig_listen(struct rig_segment *c, char *text, size_t cap);
 
 #endif

@@ -1,7 +1,10 @@
-/* hello_storm_test.c: whole conversations over a link that loses, repeats and swaps frames both ways, and noise
+/*
+ * hello_storm_test.c: whole conversations over a link that loses, repeats and swaps frames both
+ * ways, and noise
  *
- * The client is a go-back-N TCP: it takes data in order only and repeats all that was not acknowledged. Everything is drawn from a
- * fixed seed, so a failure repeats itself. */
+ * The client is a go-back-N TCP: it takes data in order only and repeats all that was not
+ * acknowledged. Everything is drawn from a fixed seed, so a failure repeats itself.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,7 +62,11 @@ launch(struct rig_segment s)
 static struct rig_segment
 blank(uint8_t flags)
 {
-	return (struct rig_segment){ .client_port = cl.port, .flags = flags, .seq = cl.una, .ack = cl.rcv_nxt, .window = cl.window };
+	return (struct rig_segment){ .client_port = cl.port,
+		.flags = flags,
+		.seq = cl.una,
+		.ack = cl.rcv_nxt,
+		.window = cl.window };
 }
 
 /* Sends all that is unacknowledged, in pieces of any size. */
@@ -165,13 +172,16 @@ converse(uint32_t seed, unsigned loss)
 	for (int i = 0; i < REQUESTS - 1; i++)
 		cl.out_len += (size_t)sprintf(cl.out + cl.out_len, REQUEST);
 	cl.out_len += (size_t)sprintf(cl.out + cl.out_len, LAST);
-	for (turns = 0; turns < 30000 && !(cl.fin_sent && cl.una - cl.isn == cl.out_len + 2) && !cl.reset; turns++) {
+	for (turns = 0;
+	     turns < 30000 && !(cl.fin_sent && cl.una - cl.isn == cl.out_len + 2) && !cl.reset;
+	     turns++) {
 		if (turns % 12 == 0)
 			client_send();
 		turn();
 	}
 	if (turns == 30000 || cl.reset)
-		fail_msg("seed %u, loss %u %%: %s after %u turns", seed, loss, cl.reset ? "reset" : "stuck", turns);
+		fail_msg("seed %u, loss %u %%: %s after %u turns", seed, loss,
+		    cl.reset ? "reset" : "stuck", turns);
 	cl.in[cl.in_len] = '\0';
 	for (at = cl.in; strncmp(at, "HTTP/1.1 200 OK\r\n", 17) == 0; pages++) {
 		at = strstr(at, "\r\n\r\n");
@@ -211,7 +221,8 @@ check_whole(void)
 static void
 test_noise(void **state)
 {
-	struct rig_segment good = { .client_port = 9999, .flags = RIG_SYN, .window = 1000, .mss = 1460 }, c;
+	struct rig_segment good = { .client_port = 9999, .flags = RIG_SYN, .window = 1000,
+		.mss = 1460 }, c;
 	uint8_t bytes[200], frame[300];
 
 	(void)state;

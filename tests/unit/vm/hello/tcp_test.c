@@ -1,4 +1,7 @@
-/* tcp_test: the hello image's TCP against a client that opens and closes in every way, and swaps, repeats and forges segments */
+/*
+ * tcp_test: the hello image's TCP against a client that opens and closes in every way, and swaps,
+ * repeats and forges segments
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +82,8 @@ test_simultaneous_close(void **state)
 static void
 test_closed_ports(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .server_port = 81, .seq = ISN, .flags = RIG_SYN, .window = WINDOW }, s;
+	struct rig_segment c = { .client_port = PORT, .server_port = 81, .seq = ISN,
+		.flags = RIG_SYN, .window = WINDOW }, s;
 
 	(void)state;
 	rig_boot_usual(false);
@@ -89,7 +93,11 @@ test_closed_ports(void **state)
 	assert_int_equal(s.ack, ISN + 1);
 	assert_int_equal(s.server_port, 81);
 	/* A stray ACK to the open port. */
-	c = (struct rig_segment){ .client_port = PORT, .seq = ISN, .ack = 77, .flags = RIG_ACK, .window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT,
+		.seq = ISN,
+		.ack = 77,
+		.flags = RIG_ACK,
+		.window = WINDOW };
 	rig_segment(&c);
 	s = expect_reset();
 	assert_int_equal(s.flags, RIG_RST);
@@ -123,7 +131,8 @@ test_delay(void **state)
 static void
 test_bad_checksum_and_headers(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN, .window = WINDOW, .bad_checksum = true };
+	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
+		.window = WINDOW, .bad_checksum = true };
 	uint8_t bytes[64];
 	size_t len;
 
@@ -150,14 +159,19 @@ test_bad_checksum_and_headers(void **state)
 static void
 test_odd_options(void **state)
 {
-	/* kinds and lengths that end early, are zero or reach too far; then an MSS behind NOPs that counts */
-	static const uint8_t options[][4] = { { 2, 4, 1, 0 }, { 2, 0, 0, 0 }, { 2, 1, 0, 0 }, { 2, 9, 1, 1 }, { 0, 2, 4, 1 }, { 1, 1, 1, 2 },
-		{ 253, 4, 0, 0 }, { 2, 3, 1, 1 }, { 1, 2, 2, 1 } };
+	/*
+	 * kinds and lengths that end early, are zero or reach too far; then an MSS behind NOPs that
+	 * counts
+	 */
+	static const uint8_t options[][4] = { { 2, 4, 1, 0 }, { 2, 0, 0, 0 }, { 2, 1, 0, 0 },
+		{ 2, 9, 1, 1 }, { 0, 2, 4, 1 }, { 1, 1, 1, 2 }, { 253, 4, 0, 0 }, { 2, 3, 1, 1 },
+		{ 1, 2, 2, 1 } };
 
 	(void)state;
 	rig_boot_usual(false);
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-		struct rig_segment c = { .client_port = (uint16_t)(PORT + i), .seq = ISN, .flags = RIG_SYN, .window = WINDOW, .mss = 1 };
+		struct rig_segment c = { .client_port = (uint16_t)(PORT + i), .seq = ISN,
+			.flags = RIG_SYN, .window = WINDOW, .mss = 1 };
 		uint8_t bytes[64];
 		size_t len = rig_segment_bytes(bytes, &c);
 		uint16_t check;
@@ -179,8 +193,8 @@ test_mss(void **state)
 	static const struct {
 		bool v6;
 		uint16_t offer, most;
-	} cases[] = { { false, 0, 536 }, { false, 1460, 1460 }, { false, 9000, 1460 }, { false, 100, 100 }, { false, 1, 64 }, { true, 0, 1220 },
-		{ true, 1440, 1220 } };
+	} cases[] = { { false, 0, 536 }, { false, 1460, 1460 }, { false, 9000, 1460 },
+		{ false, 100, 100 }, { false, 1, 64 }, { true, 0, 1220 }, { true, 1440, 1220 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -222,7 +236,9 @@ test_reordered(void **state)
 	}
 }
 
-/* One byte a segment, backwards: more islands than are kept, so the client has to send some again. */
+/*
+ * One byte a segment, backwards: more islands than are kept, so the client has to send some again.
+ */
 static void
 test_backwards(void **state)
 {
@@ -335,10 +351,17 @@ test_sequence_wrap(void **state)
 		struct rig_segment c, s;
 
 		rig_boot_usual(false);
-		c = (struct rig_segment){ .client_port = PORT, .seq = 0u - back, .flags = RIG_SYN, .window = WINDOW, .mss = 1460 };
+		c = (struct rig_segment){ .client_port = PORT,
+			.seq = 0u - back,
+			.flags = RIG_SYN,
+			.window = WINDOW,
+			.mss = 1460 };
 		rig_segment(&c);
 		s = rig_expect_segment();
-		/* Initial sequence numbers follow a clock of 250 per millisecond: wait until they are about to wrap. */
+		/*
+		 * Initial sequence numbers follow a clock of 250 per millisecond: wait until they
+		 * are about to wrap.
+		 */
 		c.seq += 1000;
 		rig.now_ms += (0u - s.seq - 60) / 250;
 		c.client_port = PORT;

@@ -1,4 +1,7 @@
-/* tcp_trouble_test: the hello image's TCP when segments are lost, windows close, and its table is full */
+/*
+ * tcp_trouble_test: the hello image's TCP when segments are lost, windows close, and its table is
+ * full
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +10,8 @@
 static void
 test_lost_syn_ack(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN, .window = WINDOW, .mss = 1460 }, s;
+	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
+		.window = WINDOW, .mss = 1460 }, s;
 	uint32_t isn;
 	unsigned again = 0;
 
@@ -67,18 +71,26 @@ test_back_off(void **state)
 	rig_expect_silence();
 }
 
-/* A client 300 ms away: the time-out grows with what was measured, and repeated segments are not measured. */
+/*
+ * A client 300 ms away: the time-out grows with what was measured, and repeated segments are not
+ * measured.
+ */
 static void
 test_slow_path(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN, .window = WINDOW, .mss = 1460 }, s;
+	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
+		.window = WINDOW, .mss = 1460 }, s;
 
 	(void)state;
 	rig_boot_usual(false);
 	rig_segment(&c);
 	s = rig_expect_segment();
 	rig_advance(300);
-	c = (struct rig_segment){ .client_port = PORT, .seq = s.ack, .ack = s.seq + 1, .flags = RIG_ACK, .window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT,
+		.seq = s.ack,
+		.ack = s.seq + 1,
+		.flags = RIG_ACK,
+		.window = WINDOW };
 	rig_say(&c, GET);
 	(void)rig_expect_segment();
 	rig_advance(899);
@@ -146,7 +158,10 @@ test_zero_window(void **state)
 	assert_non_null(strstr(page, "seconds ago"));
 }
 
-/* A client that sends requests without reading replies: our window closes, and opens again when it reads. */
+/*
+ * A client that sends requests without reading replies: our window closes, and opens again when it
+ * reads.
+ */
 static void
 test_our_window_closes(void **state)
 {
@@ -254,7 +269,11 @@ test_bad_handshake_ack(void **state)
 	rig_boot_usual(false);
 	rig_segment(&c);
 	s = rig_expect_segment();
-	c = (struct rig_segment){ .client_port = PORT, .seq = ISN + 1, .ack = s.seq + 2, .flags = RIG_ACK, .window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT,
+		.seq = ISN + 1,
+		.ack = s.seq + 2,
+		.flags = RIG_ACK,
+		.window = WINDOW };
 	rig_segment(&c);
 	assert_int_equal(expect_reset().seq, c.ack);
 	c.ack = s.seq + 1;
@@ -262,7 +281,10 @@ test_bad_handshake_ack(void **state)
 	expect_page(&c, false);
 }
 
-/* The same port again: a later SYN opens, an earlier one is challenged and the client's RST clears the way. */
+/*
+ * The same port again: a later SYN opens, an earlier one is challenged and the client's RST clears
+ * the way.
+ */
 static void
 test_time_wait(void **state)
 {
@@ -280,7 +302,10 @@ test_time_wait(void **state)
 		again.flags |= RIG_FIN;
 		rig_segment(&again);
 		expect_ack(&c);
-		again = (struct rig_segment){ .client_port = PORT, .seq = later ? c.seq + 1 : c.seq - 5000, .flags = RIG_SYN, .window = WINDOW };
+		again = (struct rig_segment){ .client_port = PORT,
+			.seq = later ? c.seq + 1 : c.seq - 5000,
+			.flags = RIG_SYN,
+			.window = WINDOW };
 		if (!later) {
 			rig_segment(&again);
 			expect_ack(&c);
@@ -333,7 +358,11 @@ test_oldest_idle_gives_way(void **state)
 		rig_say(&conns[i], GET);
 		expect_page(&conns[i], false);
 	}
-	extra = (struct rig_segment){ .client_port = 5000, .seq = ISN, .flags = RIG_SYN, .window = WINDOW, .mss = 1460 };
+	extra = (struct rig_segment){ .client_port = 5000,
+		.seq = ISN,
+		.flags = RIG_SYN,
+		.window = WINDOW,
+		.mss = 1460 };
 	rig_segment(&extra);
 	assert_int_equal(expect_reset().client_port, 1024 + 7);
 	assert_int_equal(rig_expect_segment().flags, RIG_SYN | RIG_ACK);

@@ -1,4 +1,6 @@
-/* hello_xenstore_test.c: the hello image's XenStore client against a scripted store, honest and not */
+/*
+ * hello_xenstore_test.c: the hello image's XenStore client against a scripted store, honest and not
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +89,8 @@ wait_cb(void)
 static void
 honest(const struct xenstore_header *h, const char *body)
 {
-	static const char *const keys[][2] = { { "device/vif/0/mac", "00:16:3e:11:22:33" }, { "control/shutdown", "" }, { "long", NULL } };
+	static const char *const keys[][2] = { { "device/vif/0/mac", "00:16:3e:11:22:33" },
+		{ "control/shutdown", "" }, { "long", NULL } };
 	char text[600];
 
 	memset(text, 'x', sizeof(text));
@@ -97,7 +100,8 @@ honest(const struct xenstore_header *h, const char *body)
 	case XENSTORE_READ:
 		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 			if (strcmp(body, keys[i][0]) == 0) {
-				say(XENSTORE_READ, h->request, keys[i][1] ? keys[i][1] : text, keys[i][1] ? strlen(keys[i][1]) : sizeof(text));
+				say(XENSTORE_READ, h->request, keys[i][1] ? keys[i][1] : text,
+				    keys[i][1] ? strlen(keys[i][1]) : sizeof(text));
 				return;
 			}
 		say(XENSTORE_ERROR, h->request, "ENOENT", 7);
@@ -164,8 +168,10 @@ static void
 test_values_that_do_not_fit(void **state)
 {
 	char out[8], large[2048];
-	struct xenstore_op read_mac = { .type = XENSTORE_READ, .path = "device/vif/0/mac", .out = out, .cap = sizeof(out) };
-	struct xenstore_op read_long = { .type = XENSTORE_READ, .path = "long", .out = large, .cap = sizeof(large) };
+	struct xenstore_op read_mac = { .type = XENSTORE_READ, .path = "device/vif/0/mac",
+		.out = out, .cap = sizeof(out) };
+	struct xenstore_op read_long = { .type = XENSTORE_READ, .path = "long", .out = large,
+		.cap = sizeof(large) };
 
 	(void)state;
 	assert_true(xenstore_run(&store.xs, &read_mac, 1));

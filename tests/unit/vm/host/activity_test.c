@@ -1,4 +1,7 @@
-/* activity_test: what counts as payload and what does not, with real nftables on a real bridge, and bridges as vm_bridge_get sees them. */
+/*
+ * activity_test: what counts as payload and what does not, with real nftables on a real bridge, and
+ * bridges as vm_bridge_get sees them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +33,8 @@ static pid_t guest;
 static struct vm_activity *act;
 static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
 static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
-static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } }, stranger_uuid = { { 3 } };
+static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } },
+			    stranger_uuid = { { 3 } };
 
 struct reading {
 	bool done;
@@ -83,7 +87,8 @@ watch(const struct vm_uuid *uuid, const char *nic, const uint8_t mac[6])
 static void
 forget(void)
 {
-	(void)sh_status("for m in " GUEST_MAC " 02:00:00:00:00:78; do nft delete element bridge jitsu-t1 active { $m } 2>/dev/null; done");
+	(void)sh_status("for m in " GUEST_MAC " 02:00:00:00:00:78; do nft delete element bridge "
+					      "jitsu-t1 active { $m } 2>/dev/null; done");
 }
 
 static bool
@@ -129,9 +134,13 @@ setup(void **state)
 
 	(void)state;
 	guest = guest_begin();
-	sh("ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up && ip link set vact1 netns %d", BRIDGE, (int)guest);
-	sh("nsenter -t %d -n sh -c 'ip link set vact1 address " GUEST_MAC " && ip addr add 10.99.0.9/24 dev vact1"
-	    " && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'", (int)guest);
+	sh("ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up && ip "
+	   "link set vact1 netns %d",
+	    BRIDGE, (int)guest);
+	sh("nsenter -t %d -n sh -c 'ip link set vact1 address " GUEST_MAC
+	   " && ip addr add 10.99.0.9/24 dev vact1"
+	   " && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'",
+	    (int)guest);
 	sh("ip -6 addr replace fd99::1/64 dev %s nodad", BRIDGE);
 	world_open(&w);
 	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
@@ -176,7 +185,8 @@ test_counts(void **state)
 	/* Nobody said that it counts. */
 	assert_int_equal(reading(&stranger_uuid).err, ERR_STATE);
 	/* ARP alone. */
-	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE " 10.99.0.9 >/dev/null") == 0)
+	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE
+		      " 10.99.0.9 >/dev/null") == 0)
 		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE " 10.99.0.9 >/dev/null"));
 	else
 		print_message("no arping here\n");
@@ -195,7 +205,8 @@ test_counts(void **state)
 static int
 connect_from(uint16_t port, uint32_t mark)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) }, from = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) },
+		from = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct linger now = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
 
@@ -226,7 +237,10 @@ test_probes(void **state)
 
 	(void)state;
 	(void)sh_status("ping -q -c1 -W30 10.99.0.9 >/dev/null");
-	/* A closed port: a RST comes back, which is no use; what asked for it is, unless that was a probe. */
+	/*
+	 * A closed port: a RST comes back, which is no use; what asked for it is, unless that was a
+	 * probe.
+	 */
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
 		assert_true(connection_counts(ports[i], 0, -1));
 	assert_false(connection_counts(ports[0], VM_PROBE_MARK, -1));
@@ -256,23 +270,32 @@ test_probes(void **state)
 static int
 active(void)
 {
-	return sh_status("n=$(nft list set bridge jitsu-t1 active | grep -o '[^ ]* timeout [^ ]* expires' | grep -v ^00:00:00:00:00 | wc -l); exit $((n < 200 ? n : 200))");
+	return sh_status(
+	    "n=$(nft list set bridge jitsu-t1 active | grep -o '[^ ]* timeout [^ ]* expires' | "
+	    "grep -v ^00:00:00:00:00 | wc -l); exit $((n < 200 ? n : 200))");
 }
 
-/* An echo request as the sentinel sends it, answered by the guest's kernel; and one of anybody's. */
+/*
+ * An echo request as the sentinel sends it, answered by the guest's kernel; and one of anybody's.
+ */
 static void
 test_echo_probes(void **state)
 {
-	static const char ping[] = "python3 -c 'import socket, struct, sys\n"
-	    "def sum16(b): s = sum(struct.unpack(\"!%%dH\" %% (len(b) // 2), b)); s = (s >> 16) + (s & 65535); return 65535 ^ (s + (s >> 16))\n"
+	static const char ping[] =
+	    "python3 -c 'import socket, struct, sys\n"
+	    "def sum16(b): s = sum(struct.unpack(\"!%%dH\" %% (len(b) // 2), b)); s = (s >> 16) + "
+	    "(s & 65535); return 65535 ^ (s + (s >> 16))\n"
 	    "six = \":\" in sys.argv[1]\n"
-	    "s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if six else 1)\n"
+	    "s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, 58 if "
+	    "six else 1)\n"
 	    "s.settimeout(30)\n"
 	    "s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[3]))\n"
 	    "b = struct.pack(\"!BBHHH\", 128 if six else 8, 0, 0, int(sys.argv[2]), 1)\n"
-	    "s.sendto(b if six else b[:2] + struct.pack(\"!H\", sum16(b)) + b[4:], (sys.argv[1], 0))\n"
+	    "s.sendto(b if six else b[:2] + struct.pack(\"!H\", sum16(b)) + b[4:], (sys.argv[1], "
+	    "0))\n"
 	    "r = b\"\"\n"
-	    "while r[:1] != bytes([129 if six else 0]) or r[4:] != b[4:]: r = s.recv(2000)[0 if six else 20:]' %s %d %u";
+	    "while r[:1] != bytes([129 if six else 0]) or r[4:] != b[4:]: r = s.recv(2000)[0 if "
+	    "six else 20:]' %s %d %u";
 	static const char *const to[] = { "10.99.0.9", "fd99::9" };
 
 	(void)state;
@@ -296,10 +319,13 @@ test_forged_sources(void **state)
 	(void)state;
 	forget();
 	/* A hostile guest: a thousand senders that are not it, and then itself. */
-	snprintf(command, sizeof(command), "nsenter -t %d -n python3 -c 'import socket\n"
+	snprintf(command, sizeof(command),
+	    "nsenter -t %d -n python3 -c 'import socket\n"
 	    "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
 	    "s.bind((\"vact1\", 0))\n"
-	    "for i in range(1000): s.send(bytes.fromhex(\"020000000001\" + \"0200%%08x\" %% (i + 4096) + \"88b5\") + bytes(50))\n'", (int)guest);
+	    "for i in range(1000): s.send(bytes.fromhex(\"020000000001\" + \"0200%%08x\" %% (i + "
+	    "4096) + \"88b5\") + bytes(50))\n'",
+	    (int)guest);
 	assert_int_equal(sh_status("%s", command), 0);
 	assert_int_equal(active(), 0);
 	/* Another watched VM's address, from the wrong port. */
@@ -365,19 +391,23 @@ test_table_lives(void **state)
 	assert_int_equal(vm_activity_new(w.host, "t1", &act, &m), ERR_OK);
 }
 
-/* What others do to the table: what was counted before is not known any more, of no VM; and packets count again. */
+/*
+ * What others do to the table: what was counted before is not known any more, of no VM; and packets
+ * count again.
+ */
 static void
 test_tampering(void **state)
 {
 	static const char *const commands[] = {
-		"nft flush table bridge jitsu-t1",      /* the rules go, the sets stay */
+		"nft flush table bridge jitsu-t1", /* the rules go, the sets stay */
 		"nft delete table bridge jitsu-t1",
 		"nft flush ruleset",
 		"nft flush chain bridge jitsu-t1 to_guest",
 		"nft insert rule bridge jitsu-t1 from_guest accept",
 		"nft flush set bridge jitsu-t1 active",
 		"nft flush set bridge jitsu-t1 guests",
-		"nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set bridge jitsu-t1 active '{ type inet_service; }'",
+		"nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set "
+		"bridge jitsu-t1 active '{ type inet_service; }'",
 	};
 	static const struct vm_uuid late_uuid = { { 4 } };
 
@@ -424,7 +454,8 @@ test_long_ago(void **state)
 
 	(void)state;
 	forget();
-	sh("nft add element bridge jitsu-t1 active { " GUEST_MAC " timeout 31d expires 30d22h59m }");   /* 61 minutes ago */
+	/* 61 minutes ago */
+	sh("nft add element bridge jitsu-t1 active { " GUEST_MAC " timeout 31d expires 30d22h59m }");
 	r = reading(&guest_uuid);
 	assert_int_equal(r.err, ERR_OK);
 	if (now > 3660 * NS_PER_S)
@@ -433,13 +464,16 @@ test_long_ago(void **state)
 		assert_int_equal(r.last_ns, 1);
 	/* The packets' own elements live as long. */
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
-	assert_int_equal(sh_status("nft get element bridge jitsu-t1 active { " GUEST_MAC " } | grep -q 'expires 30d23h'"), 0);
+	assert_int_equal(sh_status("nft get element bridge jitsu-t1 active { " GUEST_MAC
+				   " } | grep -q 'expires 30d23h'"),
+	    0);
 }
 
 static void
 test_second_nic(void **state)
 {
-	static const struct vm_activity_nic nics[] = { { "vact9", { 2, 0, 0, 0, 0, 0x78 } }, { "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
+	static const struct vm_activity_nic nics[] = { { "vact9", { 2, 0, 0, 0, 0, 0x78 } },
+		{ "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
 
 	(void)state;
 	vm_activity_watch(act, &guest_uuid, nics, 2);
@@ -484,8 +518,12 @@ test_bridge(void **state)
 	assert_true(br.up && br.ifindex > 0);
 	assert_memory_equal(br.mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 1 }), 6);
 	for (unsigned i = 0; i < br.naddrs; i++) {
-		v4 = v4 || (br.addrs[i].family == 4 && br.addrs[i].prefixlen == 24 && memcmp(br.addrs[i].bytes, "\x0a\x63\x00\x01", 4) == 0);
-		v6 = v6 || (br.addrs[i].family == 6 && br.addrs[i].prefixlen == 64 && br.addrs[i].bytes[0] == 0xfd);
+		v4 = v4 ||
+		    (br.addrs[i].family == 4 && br.addrs[i].prefixlen == 24 &&
+			memcmp(br.addrs[i].bytes, "\x0a\x63\x00\x01", 4) == 0);
+		v6 = v6 ||
+		    (br.addrs[i].family == 6 && br.addrs[i].prefixlen == 64 &&
+			br.addrs[i].bytes[0] == 0xfd);
 	}
 	assert_true(v4 && v6);
 	assert_int_equal(vm_bridge_get("lo", &br, &m), ERR_UNSUPPORTED);

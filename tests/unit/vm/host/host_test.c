@@ -1,4 +1,7 @@
-/* host_test: the whole life of real VMs: start, console, freeze, save, stop, and every way to end that was not ordered. */
+/*
+ * host_test: the whole life of real VMs: start, console, freeze, save, stop, and every way to end
+ * that was not ordered.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +55,8 @@ stop(const struct vm_uuid *uuid, enum vm_stop_how how, unsigned ms)
 }
 
 static struct result
-simple(void (*op)(struct vm_host *, const struct vm_uuid *, vm_done_cb, void *), const struct vm_uuid *uuid)
+simple(void (*op)(struct vm_host *, const struct vm_uuid *, vm_done_cb, void *),
+    const struct vm_uuid *uuid)
 {
 	static struct result r;
 
@@ -189,13 +193,31 @@ test_cgroup_limits(void **state)
 	if (count_cgroups() == 0)
 		print_message("no writable cgroup here: %s\n", w.log_text);
 	else if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0) {
-		assert_int_equal(sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && test $(cat memory.max) = $((%u * 1048576))", uuid, mib), 0);
-		assert_int_equal(sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && grep -q '^50000 100000$' cpu.max && grep -q '^%d$' cgroup.procs",
-		    uuid, (int)pid_of(&w, &spec.uuid)), 0);
+		assert_int_equal(sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && test "
+					   "$(cat memory.max) = $((%u * 1048576))",
+				     uuid, mib),
+		    0);
+		assert_int_equal(
+		    sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && grep -q '^50000 "
+			      "100000$' cpu.max && grep -q '^%d$' cgroup.procs",
+			uuid, (int)pid_of(&w, &spec.uuid)),
+		    0);
 	} else if (access("/sys/fs/cgroup/memory", F_OK) == 0) {
-		assert_int_equal(sh_status("grep -q $((%u * 1048576)) /sys/fs/cgroup/memory/$(sed -n 's/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/memory.limit_in_bytes", mib, uuid), 0);
-		assert_int_equal(sh_status("grep -q 50000 /sys/fs/cgroup/cpu/$(sed -n 's/.*:cpu:.//p' /proc/self/cgroup)/jitsu-vm/%s/cpu.cfs_quota_us", uuid), 0);
-		assert_int_equal(sh_status("grep -q %d /sys/fs/cgroup/memory/$(sed -n 's/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/tasks", (int)pid_of(&w, &spec.uuid), uuid), 0);
+		assert_int_equal(
+		    sh_status(
+			"grep -q $((%u * 1048576)) /sys/fs/cgroup/memory/$(sed -n "
+			"'s/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/memory.limit_in_bytes",
+			mib, uuid),
+		    0);
+		assert_int_equal(
+		    sh_status("grep -q 50000 /sys/fs/cgroup/cpu/$(sed -n 's/.*:cpu:.//p' "
+			      "/proc/self/cgroup)/jitsu-vm/%s/cpu.cfs_quota_us",
+			uuid),
+		    0);
+		assert_int_equal(sh_status("grep -q %d /sys/fs/cgroup/memory/$(sed -n "
+					   "'s/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/tasks",
+				     (int)pid_of(&w, &spec.uuid), uuid),
+		    0);
 	}
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
 	assert_ok(&r);
@@ -251,7 +273,8 @@ test_save_restore(void **state)
 		t0 = clock_now_ns();
 		r = simple(vm_save, &spec.uuid);
 		assert_ok(&r);
-		print_message("save%s: %.1f ms\n", frozen ? " of a frozen VM" : "", (double)(clock_now_ns() - t0) / 1e6);
+		print_message("save%s: %.1f ms\n", frozen ? " of a frozen VM" : "",
+		    (double)(clock_now_ns() - t0) / 1e6);
 		assert_nothing_left();
 		r = simple(vm_freeze, &spec.uuid);
 		assert_int_equal(r.err, ERR_STATE);
@@ -357,7 +380,8 @@ test_restore_not_tried(void **state)
 	assert_int_not_equal(r.err, ERR_OK);
 	assert_true(r.saved);
 	/* QEMU itself cannot be executed. */
-	sh("command -v qemu-system-x86_64 >%s/qemu && mount --bind /dev/null $(cat %s/qemu)", w.dir, w.dir);
+	sh("command -v qemu-system-x86_64 >%s/qemu && mount --bind /dev/null $(cat %s/qemu)", w.dir,
+	    w.dir);
 	restore(&spec, &r);
 	sh("umount $(cat %s/qemu)", w.dir);
 	assert_int_not_equal(r.err, ERR_OK);
@@ -419,7 +443,10 @@ test_hung_keep_nobody_waiting(void **state)
 	assert_int_equal(w.died, 0);
 }
 
-/* One that hangs while nobody wants anything of it is noticed when it is asked; one that lives is left alone. */
+/*
+ * One that hangs while nobody wants anything of it is noticed when it is asked; one that lives is
+ * left alone.
+ */
 static void
 test_hang_is_noticed(void **state)
 {
@@ -547,7 +574,8 @@ test_bad_qemu(void **state)
 	(void)state;
 	world_spec(&w, &spec, 18, cmdline);
 	assert_int_equal(vm_driver_caps(w.host, "qemu", &caps, &m), ERR_OK);
-	assert_int_equal(caps, VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK);
+	assert_int_equal(caps,
+	    VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK);
 	spec.vcpus = 0;
 	r = start(&spec);
 	assert_int_equal(r.err, ERR_RANGE);
@@ -750,7 +778,9 @@ test_accel(void **state)
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
 	assert_ok(&r);
 	/* A node that nobody but root may open. */
-	sh("rm -f %s/kvm && mknod -m 600 %s/kvm c 10 232 && { test -e /dev/kvm || touch /dev/kvm; } && mount --bind %s/kvm /dev/kvm", w.dir, w.dir, w.dir);
+	sh("rm -f %s/kvm && mknod -m 600 %s/kvm c 10 232 && { test -e /dev/kvm || touch /dev/kvm; "
+	   "} && mount --bind %s/kvm /dev/kvm",
+	    w.dir, w.dir, w.dir);
 	world_close(&w);
 	world_open(&w);
 	spec.accel = VM_ACCEL_KVM;

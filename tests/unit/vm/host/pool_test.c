@@ -1,4 +1,7 @@
-/* pool_test: order within a lane, lanes beside each other, results on the loop, and the end with work under way. */
+/*
+ * pool_test: order within a lane, lanes beside each other, results on the loop, and the end with
+ * work under way.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -203,7 +206,8 @@ test_end(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_order), cmocka_unit_test(test_lanes), cmocka_unit_test(test_end) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_order),
+		cmocka_unit_test(test_lanes), cmocka_unit_test(test_end) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,9 +63,14 @@ test_identity(void **state)
 	c.gid = 65533;
 	c.groups[c.ngroups++] = 4242;
 	c.oom_score_adj = 500;
-	run_shell(&c, "id -u; id -g; id -G; cat /proc/self/oom_score_adj; ulimit -c; grep -E 'NoNewPrivs|CapEff' /proc/self/status; "
-	    "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader", 0, text, sizeof(text));
-	assert_string_equal(text, "65534\n65533\n65533 4242\n500\n0\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nleader\n");
+	run_shell(&c,
+	    "id -u; id -g; id -G; cat /proc/self/oom_score_adj; ulimit -c; grep -E "
+	    "'NoNewPrivs|CapEff' /proc/self/status; "
+	    "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader",
+	    0, text, sizeof(text));
+	assert_string_equal(text,
+	    "65534\n65533\n65533 "
+	    "4242\n500\n0\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nleader\n");
 	assert_int_equal(geteuid(), 0);
 	assert_int_equal(getegid(), 0);
 }
@@ -89,7 +94,9 @@ test_descriptors(void **state)
 	c.fds[c.nfds++] = a[1];
 	c.cwd_fd = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* No pipeline: its shell holds ends of pipes for a moment. */
-	run_shell(&c, "ls /proc/$$/fd; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second >&4; umask", 0, text, sizeof(text));
+	run_shell(&c,
+	    "ls /proc/$$/fd; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second >&4; umask",
+	    0, text, sizeof(text));
 	assert_non_null(strstr(text, "0\n1\n2\n3\n4\n/dev/null\n/usr\n"));
 	memset(text, 0, sizeof(text));
 	assert_int_equal(read(b[0], text, sizeof(text)), 6);
@@ -126,7 +133,8 @@ test_signals(void **state)
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, &old);
 	run_shell(&c, "sed -n '/Sig[BIC]/p' /proc/self/status", 0, text, sizeof(text));
-	assert_string_equal(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+	assert_string_equal(text,
+	    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
 	/* Ours are as they were. */
 	pthread_sigmask(SIG_SETMASK, &old, &set);
 	assert_true(sigismember(&set, SIGTERM));
@@ -142,7 +150,8 @@ test_output_bounded(void **state)
 
 	(void)state;
 	spawn_conf_init(&c);
-	run_shell(&c, "echo begin; trap '' PIPE; yes 2>/dev/null | head -c 100000; echo; exit 3", 3, text, sizeof(text));
+	run_shell(&c, "echo begin; trap '' PIPE; yes 2>/dev/null | head -c 100000; echo; exit 3", 3,
+	    text, sizeof(text));
 	assert_true(strlen(text) <= 16384);
 	assert_memory_equal(text, "begin\n", 6);
 	output_last_line(-1, line, sizeof(line));
@@ -222,7 +231,8 @@ test_into_cgroup(void **state)
 
 	(void)state;
 	/* Another run of this may go on beside us. */
-	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/%sspawn-test-%d", unified ? "" : "unified/", (int)getpid());
+	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/%sspawn-test-%d", unified ? "" : "unified/",
+	    (int)getpid());
 	snprintf(line, sizeof(line), "0::/spawn-test-%d\n", (int)getpid());
 	if (mkdir(dir, 0755) != 0 && errno != EEXIST) {
 		print_message("skipped: no writable v2 cgroup\n");
@@ -257,9 +267,11 @@ test_find(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_identity), cmocka_unit_test(test_descriptors), cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_output_bounded), cmocka_unit_test(test_failures), cmocka_unit_test(test_kill),
-		cmocka_unit_test(test_into_cgroup), cmocka_unit_test(test_find) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_output_bounded), cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_kill), cmocka_unit_test(test_into_cgroup),
+		cmocka_unit_test(test_find) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

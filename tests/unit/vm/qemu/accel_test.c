@@ -1,6 +1,7 @@
 /*
- * accel_test: the trial of KVM runs beside the wakes, once.  A script stands for QEMU: it counts its
- * runs, waits until the gate is open, and ends as the guest of the trial, or QEMU without KVM, would.
+ * accel_test: the trial of KVM runs beside the wakes, once.  A script stands for QEMU: it counts
+ * its runs, waits until the gate is open, and ends as the guest of the trial, or QEMU without KVM,
+ * would.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,8 +109,10 @@ setup(void **state)
 		return -1;
 	snprintf(b->qemu, sizeof(b->qemu), "%s/qemu", b->dir);
 	snprintf(b->device, sizeof(b->device), "%s/kvm", b->dir);
-	snprintf(script, sizeof(script), "#!/bin/sh\nprintf x >>%s/runs\nwhile [ ! -e %s/gate ]; do sleep 0.01; done\n"
-	    "read -r s <%s/status\nexit \"$s\"\n", b->dir, b->dir, b->dir);
+	snprintf(script, sizeof(script),
+	    "#!/bin/sh\nprintf x >>%s/runs\nwhile [ ! -e %s/gate ]; do sleep 0.01; done\n"
+	    "read -r s <%s/status\nexit \"$s\"\n",
+	    b->dir, b->dir, b->dir);
 	put(b, "qemu", script);
 	put(b, "kvm", "");
 	put(b, "gate", "");

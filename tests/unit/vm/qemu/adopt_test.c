@@ -1,4 +1,7 @@
-/* adopt_test: the next daemon finds what the last one left, in every state, and touches nothing else. */
+/*
+ * adopt_test: the next daemon finds what the last one left, in every state, and touches nothing
+ * else.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +22,8 @@
 #include "tests/unit/vm/host_fixture.h"
 #include "vm/qemu/qmp.h"
 
-enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, TAKEN, TAKEN_FROZEN, DIRLESS, HALF, GUESTLESS, LATE, COUNT };
+enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, TAKEN, TAKEN_FROZEN, DIRLESS, HALF, GUESTLESS, LATE,
+	COUNT };
 
 #define GONE "22222222-2222-4333-8444-555555555555"
 
@@ -94,7 +98,10 @@ operate(void (*op)(struct vm_host *, const struct vm_uuid *, vm_done_cb, void *)
 	assert_result(&r);
 }
 
-/* A QEMU with the same binary that is none of ours, in a directory that only looks like one of ours. */
+/*
+ * A QEMU with the same binary that is none of ours, in a directory that only looks like one of
+ * ours.
+ */
 static pid_t
 start_stranger(const char *uuid)
 {
@@ -106,7 +113,8 @@ start_stranger(const char *uuid)
 	pid = fork();
 	if (pid == 0) {
 		if (chdir(dir) == 0)
-			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-uuid", uuid, (char *)NULL);
+			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none",
+			    "-nodefaults", "-display", "none", "-uuid", uuid, (char *)NULL);
 		_exit(1);
 	}
 	return pid;
@@ -130,7 +138,9 @@ agent_connect(struct qmp *q, unsigned i)
 	assert_true(fd >= 0);
 	qmp_init(q);
 	assert_int_equal(qmp_connect(q, fd, "qmp", &m), ERR_OK);
-	assert_int_equal(qmp_command(q, "query-status", NULL, -1, clock_now_ns() + PATIENCE_MS * NS_PER_MS, NULL, &m), ERR_OK);
+	assert_int_equal(qmp_command(q, "query-status", NULL, -1,
+			     clock_now_ns() + PATIENCE_MS * NS_PER_MS, NULL, &m),
+	    ERR_OK);
 	close(fd);
 }
 
@@ -170,7 +180,10 @@ end_guest(unsigned i)
 	close(fd);
 }
 
-/* A process that works in its directory, and becomes QEMU a little later, as when its daemon was killed between the two. */
+/*
+ * A process that works in its directory, and becomes QEMU a little later, as when its daemon was
+ * killed between the two.
+ */
 static pid_t
 start_late(void)
 {
@@ -185,8 +198,10 @@ start_late(void)
 	sh("mkdir -m 700 %s", dir);
 	pid = fork();
 	if (pid == 0) {
-		if (chdir(dir) == 0 && write(ready[1], "", 1) == 1 && poll(NULL, 0, 300) == 0 && setgid(VM_USER) == 0 && setuid(VM_USER) == 0)
-			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-uuid", text, (char *)NULL);
+		if (chdir(dir) == 0 && write(ready[1], "", 1) == 1 && poll(NULL, 0, 300) == 0 &&
+		    setgid(VM_USER) == 0 && setuid(VM_USER) == 0)
+			execlp("qemu-system-x86_64", "qemu-system-x86_64", "-M", "none",
+			    "-nodefaults", "-display", "none", "-uuid", text, (char *)NULL);
 		_exit(1);
 	}
 	assert_int_equal(read(ready[0], &c, 1), 1);

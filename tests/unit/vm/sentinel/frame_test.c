@@ -105,7 +105,8 @@ test_solicit_bytes(void **state)
 static void
 test_round_trips(void **state)
 {
-	static const char *const pairs[][2] = { { "10.77.0.1", "10.77.0.10" }, { "fd77::1", "fd77::a:1" } };
+	static const char *const pairs[][2] = { { "10.77.0.1", "10.77.0.10" }, { "fd77::1",
+		"fd77::a:1" } };
 	struct frame_out out;
 	struct frame f;
 
@@ -380,7 +381,8 @@ test_fragment(void **state)
 
 	(void)state;
 	memcpy(copy, syn_v4, sizeof(copy));
-	copy[20] = 0x20;   /* more fragments instead of don't fragment; the sum of the header falls by 0x2000 */
+	/* more fragments instead of don't fragment; the sum of the header falls by 0x2000 */
+	copy[20] = 0x20;
 	copy[24] = (uint8_t)(syn_v4[24] + 0x20);
 	assert_true(parse_exact(copy, sizeof(copy), &f));
 	assert_int_equal(f.kind, FRAME_OTHER);

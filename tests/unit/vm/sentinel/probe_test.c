@@ -41,7 +41,8 @@ struct rig {
 		uint8_t mac[6];
 	} signs[8];
 	size_t nsigns;
-	size_t nasked;             /* frames to all, by which the guest's address is asked for; not in `sent` */
+	/* frames to all, by which the guest's address is asked for; not in `sent` */
+	size_t nasked;
 	struct frame asked;        /* the last of them */
 	uint32_t seed;
 };
@@ -81,8 +82,8 @@ rig_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 }
 
 static void
-rig_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr, const uint8_t *mac,
-    uint64_t seen_ns)
+rig_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr,
+    const uint8_t *mac, uint64_t seen_ns)
 {
 	struct rig *r = arg;
 
@@ -109,7 +110,8 @@ rig_random(void *arg)
 static int
 setup(void **state)
 {
-	static const struct probe_ops ops = { .send = rig_send, .report = rig_report, .sign = rig_sign, .random = rig_random };
+	static const struct probe_ops ops = { .send = rig_send, .report = rig_report,
+		.sign = rig_sign, .random = rig_random };
 
 	(void)state;
 	memset(&rig, 0, sizeof(rig));
@@ -213,7 +215,8 @@ static void
 deliver_sign(void)
 {
 	struct frame_ends ends = { .src = guest_addr("0.0.0.0") };
-	struct frame_arp arp = { .op = 1, .sender = guest_addr("0.0.0.0"), .target = guest_addr("10.9.9.9") };
+	struct frame_arp arp = { .op = 1, .sender = guest_addr("0.0.0.0"),
+		.target = guest_addr("10.9.9.9") };
 	struct frame_out out;
 
 	memset(ends.dst_mac, 0xff, 6);
@@ -253,7 +256,9 @@ test_schedule(void **state)
 	assert_int_equal(rig.sent[0].network, 3);
 }
 
-/* After five silent seconds it asks every 100 ms; a sign of life brings it back to 1 ms for 100 ms. */
+/*
+ * After five silent seconds it asks every 100 ms; a sign of life brings it back to 1 ms for 100 ms.
+ */
 static void
 test_silence_and_life(void **state)
 {
@@ -348,7 +353,10 @@ test_tcp_v6(void **state)
 	check_tcp_ready("fd77::a:1", "fd77::1");
 }
 
-/* A closed port is life, not readiness; the next round is a new connection, and old answers still count. */
+/*
+ * A closed port is life, not readiness; the next round is a new connection, and old answers still
+ * count.
+ */
 static void
 test_refused_then_open(void **state)
 {
@@ -381,7 +389,10 @@ test_refused_then_open(void **state)
 	assert_int_equal(rig.sent[n + 1].f.tcp.sport, rig.sent[12].f.tcp.sport);
 }
 
-/* The first refusal means that the guest's network is up: the schedule is dense again; a second one does not. */
+/*
+ * The first refusal means that the guest's network is up: the schedule is dense again; a second one
+ * does not.
+ */
 static void
 test_refusal_restarts_once(void **state)
 {
@@ -516,7 +527,8 @@ static void
 test_arp(void **state)
 {
 	struct frame_ends ends = { .src = guest_addr("0.0.0.0") };
-	struct frame_arp arp = { .op = 2, .sender = guest_addr("10.77.0.11"), .target = guest_addr("0.0.0.0") };
+	struct frame_arp arp = { .op = 2, .sender = guest_addr("10.77.0.11"),
+		.target = guest_addr("0.0.0.0") };
 	struct msg_addr zero = guest_addr("0.0.0.0"), guest = guest_addr("10.77.0.10");
 	struct frame_out out;
 
@@ -620,7 +632,9 @@ assert_sign(size_t i, enum msg_sign what)
 	assert_int_equal(rig.signs[i].unit, 7);
 }
 
-/* ARP or neighbour discovery of that sender: with the MAC of the frame, who says so with another. */
+/*
+ * ARP or neighbour discovery of that sender: with the MAC of the frame, who says so with another.
+ */
 static void
 deliver_claim(const uint8_t from[6], const uint8_t says[6], const char *addr)
 {
@@ -754,7 +768,8 @@ test_other_mac(void **state)
 static void
 test_ask_all(void **state)
 {
-	struct msg_addr guest = guest_addr("10.77.0.10"), guest6 = guest_addr("fd77::a:1"), all = guest_addr("ff02::1:ff0a:1");
+	struct msg_addr guest = guest_addr("10.77.0.10"), guest6 = guest_addr("fd77::a:1"),
+			all = guest_addr("ff02::1:ff0a:1");
 	static const uint8_t all_mac[6] = { 0x33, 0x33, 0xff, 0x0a, 0, 1 };
 
 	(void)state;

@@ -1,7 +1,8 @@
 /*
  * sentinel_test: the confined process and its packet socket against a real kernel's network stack.
  *
- * Two network namespaces of our own: the host's with a bridge, the guest's behind a veth.  Needs root; skips otherwise.
+ * Two network namespaces of our own: the host's with a bridge, the guest's behind a veth.  Needs
+ * root; skips otherwise.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,7 +105,8 @@ static void
 bridge_make(void)
 {
 	run("ip link add br0 type bridge && ip link set br0 address 02:00:00:00:00:11 &&"
-	    " ip addr add 10.77.0.1/24 dev br0 && ip addr add fd77::1/64 dev br0 nodad && ip link set br0 up");
+	    " ip addr add 10.77.0.1/24 dev br0 && ip addr add fd77::1/64 dev br0 nodad && ip link "
+	    "set br0 up");
 }
 
 static int
@@ -138,15 +140,18 @@ world_teardown(void **state)
 static void
 guest_make(void)
 {
-	run("ip link add v0 type veth peer name g0 address 02:00:00:00:00:aa && ip link set v0 master br0 up &&"
-	    " ip link set g0 netns /proc/%d/fd/%d", (int)getpid(), ns_guest);
+	run("ip link add v0 type veth peer name g0 address 02:00:00:00:00:aa && ip link set v0 "
+	    "master br0 up &&"
+	    " ip link set g0 netns /proc/%d/fd/%d",
+	    (int)getpid(), ns_guest);
 }
 
 static void
 guest_boot(void)
 {
 	in_guest();
-	run("ip link set lo up && ip addr add 10.77.0.10/24 dev g0 && ip addr add fd77::a:1/64 dev g0 nodad && ip link set g0 up");
+	run("ip link set lo up && ip addr add 10.77.0.10/24 dev g0 && ip addr add fd77::a:1/64 dev "
+	    "g0 nodad && ip link set g0 up");
 	in_host();
 }
 
@@ -161,7 +166,8 @@ guest_listen(int family, uint16_t port)
 	in_guest();
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	rc = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4)) : bind(fd, (struct sockaddr *)&a6, sizeof(a6));
+	rc = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4)) :
+				 bind(fd, (struct sockaddr *)&a6, sizeof(a6));
 	assert_int_equal(rc, 0);
 	assert_int_equal(listen(fd, 8), 0);
 	in_host();
@@ -482,7 +488,8 @@ test_signs(void **state)
 	if (system("command -v nft >/dev/null") != 0)
 		return;
 	in_guest();
-	run("nft 'table inet t { chain c { type filter hook input priority 0; tcp dport 80 reject with icmpx type port-unreachable; }; }'");
+	run("nft 'table inet t { chain c { type filter hook input priority 0; tcp dport 80 reject "
+	    "with icmpx type port-unreachable; }; }'");
 	in_host();
 	hear_signs("10.77.0.10", "10.77.0.1", 1u << SIGN_UNREACHABLE);
 	hear_signs("fd77::a:1", "fd77::1", 1u << SIGN_UNREACHABLE);
@@ -552,7 +559,9 @@ status_number(const char *key)
 	return n;
 }
 
-/* Payload of an awake guest, its probe still remembered, does not wake the sentinel; nor does time. */
+/*
+ * Payload of an awake guest, its probe still remembered, does not wake the sentinel; nor does time.
+ */
 static void
 test_idle(void **state)
 {
@@ -577,7 +586,10 @@ test_idle(void **state)
 	run("ping -q -f -c 500 -W 30 10.77.0.1 >/dev/null");
 	in_host();
 	assert_true(before > 0);
-	/* Router solicitations and MLD reports of a young IPv6 interface may come at any time, so a few are allowed for 2,000 frames. */
+	/*
+	 * Router solicitations and MLD reports of a young IPv6 interface may come at any time, so a
+	 * few are allowed for 2,000 frames.
+	 */
 	assert_in_range(status_number("voluntary_ctxt_switches:") - before, 0, 30);
 	close(fd);
 }
@@ -709,7 +721,8 @@ static const struct filter_case {
 	{ "a redirect", false, 6, 58, { 137 }, 0 },
 	{ "an MLD report", true, 6, 0, { 58, 0, 5, 2, 0, 0, 1, 0 }, 131 },
 	{ "an MLDv2 report", true, 6, 0, { 58, 0, 5, 2, 0, 0, 1, 0 }, 143 },
-	{ "a neighbour solicitation behind hop-by-hop options", false, 6, 0, { 58, 0, 5, 2, 0, 0, 1, 0 }, 135 },
+	{ "a neighbour solicitation behind hop-by-hop options", false, 6, 0, { 58, 0, 5, 2, 0, 0, 1,
+		0 }, 135 },
 	{ "UDP behind hop-by-hop options", false, 6, 0, { 17, 0, 5, 2, 0, 0, 1, 0 }, 131 },
 	{ "UDP over IPv6", false, 6, 17, { 0, 68, 0, 67 }, 0 },
 };
@@ -758,7 +771,8 @@ static void
 arp_make(struct frame_out *out, unsigned number)
 {
 	struct frame_ends ends = { .dst_mac = { 255, 255, 255, 255, 255, 255 } };
-	struct frame_arp arp = { .op = 1, .sender = guest_addr("10.77.0.10"), .target = guest_addr("10.77.0.77") };
+	struct frame_arp arp = { .op = 1, .sender = guest_addr("10.77.0.10"),
+		.target = guest_addr("10.77.0.77") };
 
 	memcpy(ends.src_mac, guest_mac, 6);
 	memcpy(arp.sender_mac, guest_mac, 6);
@@ -795,9 +809,13 @@ test_filter(void **state)
 	(void)state;
 	NEED_ROOT();
 	guest_boot();
-	/* Neither the host's firewall nor multicast snooping is to drop the crude frames below for what else is wrong with them. */
+	/*
+	 * Neither the host's firewall nor multicast snooping is to drop the crude frames below for
+	 * what else is wrong with them.
+	 */
 	run("ip link set br0 type bridge mcast_snooping 0;"
-	    " for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do test ! -e $f || echo 0 >$f; done");
+	    " for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do test ! -e $f || echo 0 "
+	    ">$f; done");
 	/* Frames that one processor sends stay in order. */
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
 	CPU_ZERO(&one);
@@ -844,7 +862,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp), T(test_wrong_address), T(test_signs),
+		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp),
+		T(test_wrong_address), T(test_signs),
 		T(test_unprobe), T(test_idle), T(test_confined), T(test_bridge_changes), T(test_nonsense),
 		T(test_filter), cmocka_unit_test(test_no_such_interface),
 	};
