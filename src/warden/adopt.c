@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/table.h"
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
@@ -39,30 +40,41 @@ struct found {
 	char identity[RECORD_IDENTITY];
 };
 
+/* What the store remembers of a unit. */
+struct row {
+	struct unit_row is;
+	struct found *vm;                 /* NULL: none was found */
+};
+
 struct adoption {
 	void (*done)(struct warden *w);
-	struct unit_row *rows;
-	size_t nrows;
+	struct row *rows;
+	size_t nrows, rows_room;
 	struct found *found;
-	size_t nfound;
+	size_t nfound, found_room;
 	unsigned adopted, aside, destroyed;
 	unsigned ending;                  /* VMs being destroyed because jitsud stops */
 };
+
+/* "" is NULL. */
+static char *
+copy(const char *text)
+{
+	return text[0] != '\0' ? mem_text(text) : NULL;
+}
 
 static void
 on_row(const struct store_unit *s, void *arg)
 {
 	struct adoption *a = arg;
-	struct unit_row *grown = reallocarray(a->rows, a->nrows + 1, sizeof(*grown)), *r;
+	struct unit_row *r;
 
-	if (grown == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
-	a->rows = grown;
-	r = &grown[a->nrows++];
-	memset(r, 0, sizeof(*r));
-	r->owner = strdup(s->owner);
-	r->driver = strdup(s->driver);
-	r->image = strdup(s->image);
+	a->rows = mem_room(a->rows, a->nrows, &a->rows_room, sizeof(*a->rows));
+	a->rows[a->nrows] = (struct row){ .vm = NULL };
+	r = &a->rows[a->nrows++].is;
+	r->owner = mem_text(s->owner);
+	r->driver = mem_text(s->driver);
+	r->image = mem_text(s->image);
 	r->has_uuid = vm_uuid_parse(s->uuid, &r->uuid);
 	r->this_boot = s->this_boot;
 	if (!life_state_parse(s->state, &r->state))
@@ -76,20 +88,9 @@ on_row(const struct store_unit *s, void *arg)
 	r->crashes = (uint32_t)s->crashes;
 	r->failures = s->failures;
 	r->last_boot_ms = s->last_boot_ms;
-	r->last_error = s->last_error[0] != '\0' ? strdup(s->last_error) : NULL;
-	r->console = s->console[0] != '\0' ? strdup(s->console) : NULL;
+	r->last_error = copy(s->last_error);
+	r->console = copy(s->console);
 	snprintf(r->identity, sizeof(r->identity), "%s", s->identity);
-	if (r->owner == NULL || r->driver == NULL || r->image == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
-}
-
-static struct found *
-find_vm(const struct adoption *a, const struct unit_row *r)
-{
-	for (size_t i = 0; r->has_uuid && i < a->nfound; i++)
-		if (memcmp(&a->found[i].uuid, &r->uuid, sizeof(r->uuid)) == 0)
-			return &a->found[i];
-	return NULL;
 }
 
 static void
@@ -144,12 +145,29 @@ row_renew(struct unit_row *r, const struct found *f)
 	r->failures = 0;
 	r->backoff_until_ns = 0;
 	free(r->driver);
-	r->driver = strdup(f->driver);
-	if (r->driver == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
+	r->driver = mem_text(f->driver);
 	/* Not known: nobody is to lose a VM that is used. */
 	r->awake_since_ns = r->last_activity_ns = clock_now_ns();
 	memcpy(r->identity, f->identity, sizeof(r->identity));
+}
+
+/* Each row gets the VM whose UUID it has. */
+static void
+join_by_uuid(struct adoption *a)
+{
+	struct table vms = { .slots = NULL };
+
+	for (size_t i = 0; i < a->nfound; i++)
+		(void)table_add(&vms, &a->found[i].uuid, sizeof(a->found[i].uuid), &a->found[i]);
+	for (size_t i = 0; i < a->nrows; i++) {
+		struct row *r = &a->rows[i];
+
+		if (r->is.has_uuid)
+			r->vm = table_find(&vms, &r->is.uuid, sizeof(r->is.uuid));
+		if (r->vm != NULL)
+			r->vm->claimed = true;
+	}
+	table_clear(&vms);
 }
 
 /*
@@ -157,40 +175,43 @@ row_renew(struct unit_row *r, const struct found *f)
  * with the VM is newer then.
  */
 static void
-renew_rows(struct adoption *a)
+join_by_owner(struct adoption *a)
 {
-	for (size_t i = 0; i < a->nrows; i++) {
-		struct found *f = find_vm(a, &a->rows[i]);
+	struct table owners = { .slots = NULL };
 
-		if (f != NULL)
-			f->claimed = true;
-	}
+	for (size_t i = 0; i < a->nrows; i++)
+		(void)table_add(
+		    &owners, a->rows[i].is.owner, strlen(a->rows[i].is.owner), &a->rows[i]);
 	for (size_t i = 0; i < a->nfound; i++) {
 		struct found *f = &a->found[i];
-		size_t k = 0;
+		struct row *r;
 
 		if (f->claimed || f->unit[0] == '\0' || f->state == VM_FOUND_BROKEN)
 			continue;
-		while (k < a->nrows && strcmp(a->rows[k].owner, f->unit) != 0)
-			k++;
-		if (k < a->nrows && find_vm(a, &a->rows[k]) == NULL)
-			row_renew(&a->rows[k], f);
+		r = table_find(&owners, f->unit, strlen(f->unit));
+		if (r == NULL || r->vm != NULL)
+			continue;
+		row_renew(&r->is, f);
+		r->vm = f;
 	}
+	table_clear(&owners);
 }
 
 static void
-settle_row(struct warden *w, struct unit_row *r)
+settle_row(struct warden *w, struct row *row)
 {
 	struct adoption *a = w->adoption;
+	struct unit_row *r = &row->is;
 	struct unit *u = unit_by_name(&w->units, r->owner);
-	struct found *f = find_vm(a, r);
+	struct found *f = row->vm;
 	char why[LIMIT_ASIDE_WHY];
 
 	if (u != NULL) {
 		if (f != NULL)
 			f->settled = true;
 		a->adopted += row_join(w, u, r, f != NULL ? &f->state : NULL,
-		    f != NULL && f->state == VM_FOUND_SILENT ? f->why : "its VM was running when jitsud started");
+		    f != NULL && f->state == VM_FOUND_SILENT ? f->why :
+		    "its VM was running when jitsud started");
 	} else if (generation_hides(w->gen, r->owner, why, sizeof(why))) {
 		bool keep = f != NULL && f->state != VM_FOUND_BROKEN;
 
@@ -219,9 +240,7 @@ destroy(struct warden *w, const struct found *f, const char *why)
 static void
 row_of(const struct found *f, struct unit_row *r)
 {
-	*r = (struct unit_row){ .owner = strdup(f->unit), .image = strdup("") };
-	if (r->owner == NULL || r->image == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
+	*r = (struct unit_row){ .owner = mem_text(f->unit), .image = mem_text("") };
 	row_renew(r, f);
 }
 
@@ -259,17 +278,14 @@ settle_unclaimed(struct warden *w, struct found *f)
 static void
 add_found(struct adoption *a, const struct vm_found *f)
 {
-	struct found *grown = reallocarray(a->found, a->nfound + 1, sizeof(*grown));
+	struct found *add;
 
-	if (grown == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
-	a->found = grown;
-	grown += a->nfound++;
-	*grown = (struct found){ .uuid = f->uuid, .state = f->state, .driver = f->driver,
-		.unit = strdup(f->unit), .said = strdup(f->said), .why = strdup(f->why != NULL ? f->why : "") };
-	if (grown->unit == NULL || grown->said == NULL || grown->why == NULL)
-		fatal("adoption: %s", err_str(ERR_NOMEM));
-	snprintf(grown->identity, sizeof(grown->identity), "%s", f->identity);
+	a->found = mem_room(a->found, a->nfound, &a->found_room, sizeof(*a->found));
+	add = &a->found[a->nfound++];
+	*add = (struct found){ .uuid = f->uuid, .state = f->state, .driver = f->driver,
+		.unit = mem_text(f->unit), .said = mem_text(f->said),
+		.why = mem_text(f->why != NULL ? f->why : "") };
+	snprintf(add->identity, sizeof(add->identity), "%s", f->identity);
 }
 
 static void
@@ -289,7 +305,8 @@ on_found(const struct vm_found *f, void *arg)
 		destroy_all(w);
 		return;
 	}
-	renew_rows(a);
+	join_by_uuid(a);
+	join_by_owner(a);
 	for (size_t i = 0; i < a->nrows; i++)
 		settle_row(w, &a->rows[i]);
 	for (size_t i = 0; i < a->nfound; i++)
@@ -340,7 +357,7 @@ adopt_free(struct warden *w)
 	if (a == NULL)
 		return;
 	for (size_t i = 0; i < a->nrows; i++)
-		row_clear(&a->rows[i]);
+		row_clear(&a->rows[i].is);
 	for (size_t i = 0; i < a->nfound; i++) {
 		free(a->found[i].unit);
 		free(a->found[i].said);

@@ -103,11 +103,10 @@ static void
 add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const char *said,
     uint64_t memory_bytes, char why[LIMIT_ASIDE_WHY])
 {
-	struct aside *a = calloc(1, sizeof(*a));
+	struct aside *a = mem_zero(1, sizeof(*a));
 	char uuid[VM_UUID_TEXT];
 
-	if (a == NULL || (a->said = strdup(said)) == NULL)
-		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
+	a->said = mem_text(said);
 	a->w = w;
 	a->row = *r;
 	memset(r, 0, sizeof(*r));
@@ -139,11 +138,7 @@ aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, c
 static char *
 copy(const char *text)
 {
-	char *c = text != NULL ? strdup(text) : NULL;
-
-	if (text != NULL && c == NULL)
-		fatal("VMs set aside: %s", err_str(ERR_NOMEM));
-	return c;
+	return text != NULL ? mem_text(text) : NULL;
 }
 
 /* What the store would say of the unit. */
@@ -379,9 +374,9 @@ aside_event(struct warden *w, const struct vm_event *ev)
 	record_event(w, a->row.owner, "died", ev->text);
 	a->row.crashes++;
 	free(a->row.last_error);
-	a->row.last_error = strdup(ev->text);
+	a->row.last_error = mem_text(ev->text);
 	free(a->row.console);
-	a->row.console = ev->console[0] != '\0' ? strdup(ev->console) : NULL;
+	a->row.console = ev->console[0] != '\0' ? mem_text(ev->console) : NULL;
 	vm_gone(a);
 	wake_admit(w);
 }
@@ -424,11 +419,10 @@ since_json(const struct aside *a)
 }
 
 json_t *
-aside_show_json(const struct warden *w, const struct aside *a)
+aside_show_json(const struct aside *a)
 {
 	json_t *j = entry_json(a), *more;
 
-	(void)w;
 	more = json_pack("{s:I, s:I, s:o, s:o}", "crashes", (json_int_t)a->row.crashes, "failures",
 	    (json_int_t)a->row.failures, "since_s", since_json(a), "last_error",
 	    show_text(a->row.last_error));

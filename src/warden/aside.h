@@ -45,7 +45,7 @@ const char *aside_name(const struct aside *a);   /* as `list` shows it */
 
 /* Appends to `array` what `jitsu list` shows of each VM. */
 void aside_list_json(const struct warden *w, json_t *array);
-json_t *aside_show_json(const struct warden *w, const struct aside *a);
+json_t *aside_show_json(const struct aside *a);
 
 /* Verbs (control.h). */
 void aside_verb_list(struct control_request *req, json_t *args, void *arg);

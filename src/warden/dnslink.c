@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/memfd.h"
+#include "src/warden/timer.h"
 
 static void
 send_conf(struct warden *w, const struct config *conf)
@@ -126,7 +128,7 @@ unit_number(const struct warden *w, const struct config_zone *zone, uint32_t i)
 }
 
 /* Rows of struct msg_binding, the unit numbers behind them, and the zones that are not loaded. */
-static enum err
+static void
 fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 {
 	struct msg_binding *b = (struct msg_binding *)(void *)map;
@@ -147,14 +149,38 @@ fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
 		if (w->gen->zones[i].zimage == NULL)
 			absent = stpcpy(absent, w->gen->zones[i].origin) + 1;
-	return ERR_OK;
+}
+
+/* A sealed memory file with these bytes. */
+static enum err
+write_bindings(const unsigned char *buf, size_t size, int *fd, struct errmsg *why)
+{
+	enum err e = memfd_create_open("jitsu-bindings", fd, why);
+
+	if (e != ERR_OK)
+		return e;
+	for (size_t done = 0; done < size && e == ERR_OK;) {
+		ssize_t n = write(*fd, buf + done, size - done);
+
+		if (n < 0)
+			e = err_sys(why, "bindings");
+		else
+			done += (size_t)n;
+	}
+	if (e == ERR_OK)
+		e = memfd_seal_all(*fd, why);
+	if (e != ERR_OK) {
+		close(*fd);
+		*fd = -1;
+	}
+	return e;
 }
 
 static enum err
 make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why)
 {
 	uint32_t rows = 0, units = 0, absent = 0;
-	unsigned char *buf = NULL;
+	unsigned char *buf;
 	size_t size;
 	enum err e;
 
@@ -167,26 +193,9 @@ make_bindings(const struct warden *w, struct msg *m, int *fd, struct errmsg *why
 		units += w->gen->zones[i].nunits;
 	}
 	size = rows * sizeof(struct msg_binding) + units * sizeof(uint32_t) + absent;
-	buf = calloc(1, size + 1);   /* a memory file is never empty */
-	if (buf == NULL)
-		return err_set(why, ERR_NOMEM, "bindings: %s", err_str(ERR_NOMEM));
-	(void)fill_bindings(w, buf, rows);
-	if ((e = memfd_create_open("jitsu-bindings", fd, why)) == ERR_OK) {
-		for (size_t done = 0; done < size + 1 && e == ERR_OK;) {
-			ssize_t n = write(*fd, buf + done, size + 1 - done);
-
-			if (n < 0)
-				e = err_sys(why, "bindings");
-			else
-				done += (size_t)n;
-		}
-		if (e == ERR_OK)
-			e = memfd_seal_all(*fd, why);
-		if (e != ERR_OK) {
-			close(*fd);
-			*fd = -1;
-		}
-	}
+	buf = mem_zero(1, size + 1);   /* a memory file is never empty */
+	fill_bindings(w, buf, rows);
+	e = write_bindings(buf, size + 1, fd, why);
 	free(buf);
 	m->commit.bindings = rows;
 	m->commit.units = units;
@@ -205,14 +214,13 @@ on_commit_again(evutil_socket_t fd, short what, void *arg)
 	dnslink_commit(w);
 }
 
-/* Descriptors or memory have run out: what is served meanwhile is the generation before. */
+/* Descriptors have run out: what is served meanwhile is the generation before. */
 static void
 commit_later(struct warden *w)
 {
-	static const struct timeval soon = { 1, 0 };
-
 	if (!w->commit_again)
-		w->commit_again = event_base_once(w->base, -1, EV_TIMEOUT, on_commit_again, w, &soon) == 0;
+		timer_once(w->base, 1000, on_commit_again, w);
+	w->commit_again = true;
 }
 
 void

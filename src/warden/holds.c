@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/warden/record.h"
 
 /* ---- claims ---- */
@@ -131,14 +132,12 @@ refused_cmp(const void *a, const void *b)
 }
 
 /* Every address of every unit that is refused.  l->refused is the caller's. */
-static enum err
+static void
 refused_list(struct listing *l)
 {
 	const struct warden *w = l->w;
 
-	l->refused = calloc((size_t)w->refused_units * LIMIT_UNIT_ADDRS + 1, sizeof(*l->refused));
-	if (l->refused == NULL)
-		return ERR_NOMEM;
+	l->refused = mem_zero((size_t)w->refused_units * LIMIT_UNIT_ADDRS, sizeof(*l->refused));
 	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
 		const struct unit *u = w->units.by_number[i];
 
@@ -147,7 +146,6 @@ refused_list(struct listing *l)
 			    (struct refused){ .addr = u->conf->addrs[k], .u = u };
 	}
 	qsort(l->refused, l->nrefused, sizeof(*l->refused), refused_cmp);
-	return ERR_OK;
 }
 
 static const struct unit *
@@ -184,11 +182,7 @@ holds_verb_list(struct control_request *req, json_t *args, void *arg)
 
 	(void)json_unpack(args, "{s?b}", "all", &all);   /* anything else: those that are held */
 	l.in_use = all != 0;
-	if (refused_list(&l) != ERR_OK) {
-		json_decref(l.all);
-		control_fail(req, "held addresses: %s", err_str(ERR_NOMEM));
-		return;
-	}
+	refused_list(&l);
 	store_addresses_each(l.w->store, (uint64_t)time(NULL), list_row, &l);
 	control_reply(req, l.all);
 	free(l.refused);

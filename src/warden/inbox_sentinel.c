@@ -38,7 +38,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 	switch (m->type) {
 	case MSG_ALIVE:
 		if (u != NULL)
-			wake_alive(w, u, m->probed.seen_ns);
+			wake_alive(u, m->probed.seen_ns);
 		break;
 	case MSG_READY:
 		if (u != NULL)

@@ -25,10 +25,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/units/units.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
+#include "src/warden/timer.h"
 #include "src/warden/wake.h"
 
 /* unit_run.links; from LINK_LOST on nobody can reach it. */
@@ -65,12 +67,9 @@ is_foreign(const struct unit *u)
 static void
 end_within(struct warden *w, uint64_t ns)
 {
-	struct timeval tv = { .tv_sec = (time_t)(ns / NS_PER_S) };
-
-	tv.tv_usec = (suseconds_t)(ns % NS_PER_S / 1000);
-	/* The one that is waited for is earlier. */
-	if (w->ev_lost != NULL && !evtimer_pending(w->ev_lost, NULL) && evtimer_add(w->ev_lost, &tv) != 0)
-		fatal("event loop: %s", err_str(ERR_NOMEM));
+	/* One that is pending is earlier; none is begun after links_clear. */
+	if (w->ev_lost != NULL && !evtimer_pending(w->ev_lost, NULL))
+		timer_arm(w->ev_lost, (ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
 static void
@@ -312,12 +311,9 @@ on_settled(evutil_socket_t fd, short what, void *arg)
 static void
 look_soon(struct warden *w)
 {
-	const struct timeval settle = { .tv_usec = LIMIT_LINKS_SETTLE_MS * 1000 };
-
 	/* Not put off by each further event. */
-	if (w->ev_links != NULL && !evtimer_pending(w->ev_links, NULL) &&
-	    evtimer_add(w->ev_links, &settle) != 0)
-		fatal("event loop: %s", err_str(ERR_NOMEM));
+	if (w->ev_links != NULL && !evtimer_pending(w->ev_links, NULL))
+		timer_arm(w->ev_links, LIMIT_LINKS_SETTLE_MS);
 }
 
 /* ---- what the kernel tells ---- */
@@ -423,10 +419,8 @@ links_init(struct warden *w)
 {
 	struct errmsg m;
 
-	w->ev_links = evtimer_new(w->base, on_settled, w);
-	w->ev_lost = evtimer_new(w->base, on_lost, w);
-	if (w->ev_links == NULL || w->ev_lost == NULL)
-		fatal("event loop: %s", err_str(ERR_NOMEM));
+	w->ev_links = mem_must(evtimer_new(w->base, on_settled, w));
+	w->ev_lost = mem_must(evtimer_new(w->base, on_lost, w));
 	if (vm_links_new(w->base, on_link, w, &w->links, &m) != ERR_OK)
 		log_warn("VMs whose bridge goes and comes again stay without a network: %s", m.text);
 }
@@ -435,10 +429,8 @@ void
 links_clear(struct warden *w)
 {
 	vm_links_free(w->links);
-	if (w->ev_links != NULL)
-		event_free(w->ev_links);
-	if (w->ev_lost != NULL)
-		event_free(w->ev_lost);
+	event_free(w->ev_links);
+	event_free(w->ev_lost);
 	w->links = NULL;
 	w->ev_links = NULL;
 	w->ev_lost = NULL;

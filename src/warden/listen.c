@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 
 #define LISTEN_UDP_BUFFER (4 << 20)
 #define LISTEN_TCP_BACKLOG 256
@@ -201,16 +202,9 @@ listen_open(struct sockets *s, const struct config *conf, struct errmsg *m)
 		return e;
 	s->workers = conf->workers;
 	s->per_worker = 2 * nusable;
-	s->fds = calloc((size_t)s->workers * s->per_worker, sizeof(int));
-	s->kinds = calloc(s->per_worker, 1);
-	s->wildcards = calloc(s->per_worker, 1);
-	if (s->fds == NULL || s->kinds == NULL || s->wildcards == NULL) {
-		free(s->fds);
-		free(s->kinds);
-		free(s->wildcards);
-		memset(s, 0, sizeof(*s));
-		return err_set(m, ERR_NOMEM, "sockets: %s", err_str(ERR_NOMEM));
-	}
+	s->fds = mem_zero((size_t)s->workers * s->per_worker, sizeof(int));
+	s->kinds = mem_zero(s->per_worker, 1);
+	s->wildcards = mem_zero(s->per_worker, 1);
 	for (unsigned i = 0; i < s->workers * s->per_worker; i++)
 		s->fds[i] = -1;
 	for (unsigned i = 0; i < nusable; i++) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/units/units.h"
 #include "src/warden/wake.h"
 
@@ -104,10 +105,7 @@ probelink_plan(struct warden *w, struct unit *u, struct errmsg *m)
 		e = send_network(w, msg.probe.network, &br, m);
 	if (e != ERR_OK || br.ifindex == 0)
 		return e;
-	r->probe = malloc(sizeof(msg));
-	if (r->probe == NULL)
-		return err_set(m, ERR_NOMEM, "probe: %s", err_str(ERR_NOMEM));
-	*r->probe = msg;
+	r->probe = mem_copy(&msg, sizeof(msg));
 	return ERR_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "src/process/process.h"
@@ -14,6 +15,7 @@
 #include "src/warden/ready.h"
 #include "src/warden/record.h"
 #include "src/warden/swap.h"
+#include "src/warden/timer.h"
 
 struct reload {
 	struct warden *w;
@@ -75,7 +77,6 @@ reload_served(struct warden *w)
 static void
 on_loaded(struct generation *g, struct report *r, void *arg)
 {
-	static const struct timeval most = { LIMIT_SERVED_S, 0 };
 	struct reload *rl = arg;
 	struct warden *w = rl->w;
 
@@ -87,8 +88,9 @@ on_loaded(struct generation *g, struct report *r, void *arg)
 		return;
 	}
 	swap_generation(w, g, &rl->report);
-	if (w->dns.chan == NULL || !w->dns.confined || w->served >= g->number ||
-	    event_add(rl->ev_served, &most) != 0)
+	if (w->dns.chan != NULL && w->dns.confined && w->served < g->number)
+		timer_arm(rl->ev_served, LIMIT_SERVED_S * MS_PER_S);
+	else
 		finish(rl, ERR_OK);
 }
 
@@ -203,7 +205,6 @@ remember_reload(struct warden *w, const char *by, enum err e, const struct repor
 void
 reload_ended(struct warden *w, const char *by, enum err e, const struct report *r)
 {
-	static const struct timeval soon = { 1, 0 };
 	char line[1200];
 
 	if (by != NULL)
@@ -221,7 +222,7 @@ reload_ended(struct warden *w, const char *by, enum err e, const struct report *
 	} else {
 		log_err("the configuration was not loaded, the old one stays");
 	}
-	(void)event_base_once(w->base, -1, EV_TIMEOUT, on_trim, NULL, &soon);   /* without it nothing is lost but memory */
+	timer_once(w->base, 1000, on_trim, NULL);
 	if (w->control != NULL)
 		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
 	if (w->ready && !w->reload_again)

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/warden/state.h"
+#include "src/warden/timer.h"
 
 /*
  * A cleaner may be at it still; and where something could not be made, how soon it is tried again.
@@ -59,10 +61,8 @@ lock_take(const struct rundir *d)
 void
 rundir_lock(struct warden *w, const char *run_dir)
 {
-	struct rundir *d = calloc(1, sizeof(*d));
+	struct rundir *d = mem_zero(1, sizeof(*d));
 
-	if (d == NULL)
-		fatal("%s", err_str(ERR_NOMEM));
 	d->w = w;
 	d->notify_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
@@ -156,15 +156,6 @@ watch_all(const struct rundir *d)
 }
 
 static void
-arm(struct rundir *d, unsigned ms)
-{
-	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
-
-	if (event_add(d->timer, &tv) != 0)
-		log_warn("run directory: %s", err_str(ERR_NOMEM));
-}
-
-static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct rundir *d = arg;
@@ -179,7 +170,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	whole = control_mend(w) && whole;
 	watch_all(d);
 	if (!whole)
-		arm(d, AGAIN_MS);
+		timer_arm(d->timer, AGAIN_MS);
 }
 
 /* ---- watching ---- */
@@ -196,7 +187,7 @@ on_notify(evutil_socket_t fd, short what, void *arg)
 	while (read(fd, buf, sizeof(buf)) > 0)
 		any = true;
 	if (any && !event_pending(d->timer, EV_TIMEOUT, NULL))
-		arm(d, SETTLE_MS);
+		timer_arm(d->timer, SETTLE_MS);
 }
 
 void
@@ -211,9 +202,9 @@ rundir_watch(struct warden *w)
 		    d->path, strerror(errno));
 		return;
 	}
-	d->ev = event_new(w->base, d->notify_fd, EV_READ | EV_PERSIST, on_notify, d);
-	d->timer = evtimer_new(w->base, on_timer, d);
-	if (d->ev == NULL || d->timer == NULL || event_add(d->ev, NULL) != 0)
+	d->ev = mem_must(event_new(w->base, d->notify_fd, EV_READ | EV_PERSIST, on_notify, d));
+	d->timer = mem_must(evtimer_new(w->base, on_timer, d));
+	if (event_add(d->ev, NULL) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 	watch_all(d);
 }

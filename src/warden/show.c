@@ -125,9 +125,8 @@ show_row(const struct warden *w, const struct unit *u)
 }
 
 json_t *
-show_woken(const struct warden *w, const struct unit *u)
+show_woken(const struct unit *u)
 {
-	(void)w;
 	if (u->conf == NULL || life_state(&u->life) != LIFE_AWAKE)
 		return json_pack("{s:s, s:s}", "name", u->name, "state", life_state_text(life_state(&u->life)));
 	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),

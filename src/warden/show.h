@@ -14,7 +14,7 @@ json_t *show_event(const struct store_event *ev);
 /* A unit as `list` and as `show` have it, and as who woke it is told. */
 json_t *show_row(const struct warden *w, const struct unit *u);
 json_t *show_unit(const struct warden *w, const struct unit *u);
-json_t *show_woken(const struct warden *w, const struct unit *u);
+json_t *show_woken(const struct unit *u);
 
 /* The legs of a wake: from each to the next in µs, STORE_STEP_NONE where one did not happen. */
 void show_steps(const struct unit_trace *t, int64_t steps[STORE_STEPS]);

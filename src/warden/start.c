@@ -45,7 +45,10 @@
 #include "src/warden/wake.h"
 #include "src/warden/warden.h"
 
-/* Our processes sleep nearly always and are waited for when they run: before the VMs, which start with this put back (vm/proc/spawn.c). */
+/*
+ * The processes of jitsud rarely run, and a query waits when one does: their nice value is below that
+ * of VMs, which start with 0 again (vm/proc/spawn.c).
+ */
 #define WARDEN_NICE (-10)
 
 /* VMs that are destroyed, not asked, when nothing is known of them yet. */
@@ -119,7 +122,10 @@ open_store(struct warden *w, const struct config *conf)
 	record_event(w, "", "state", w->store_note);
 }
 
-/* After a crash the confined children of the last daemon take a moment to see that it is gone; until then their sockets are in use. */
+/*
+ * After a crash the confined children of the last daemon take a moment to see that their warden has
+ * gone; until then their sockets are in use.
+ */
 static enum err
 listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
 {
@@ -156,6 +162,16 @@ set_up(struct warden *w, const struct config *conf)
 	inbox_sentinel_init(w);
 }
 
+static struct event *
+signal_new(struct warden *w, int sig, event_callback_fn fn)
+{
+	struct event *ev = mem_must(evsignal_new(w->base, sig, fn, w));
+
+	if (event_add(ev, NULL) != 0)
+		fatal("%s", err_str(ERR_NOMEM));
+	return ev;
+}
+
 /* ---- the first load ---- */
 
 static void
@@ -175,9 +191,7 @@ serve(struct warden *w)
 	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
 	rundir_watch(w);
-	w->ev_hup = mem_must(evsignal_new(w->base, SIGHUP, on_hup, w));
-	if (event_add(w->ev_hup, NULL) != 0)
-		fatal("%s", err_str(ERR_NOMEM));
+	w->ev_hup = signal_new(w, SIGHUP, on_hup);
 }
 
 static void
@@ -255,7 +269,7 @@ static void
 stop_all_vms(struct warden *w)
 {
 	static const struct timeval tick = { 0, 100000 };
-	struct event *ev = event_new(w->base, -1, EV_PERSIST, on_stop_check, w);
+	struct event *ev = mem_must(event_new(w->base, -1, EV_PERSIST, on_stop_check, w));
 	unsigned patience_s = stop_patience_s(w);
 	char text[64];
 
@@ -263,7 +277,7 @@ stop_all_vms(struct warden *w)
 	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)patience_s * 1000000);
 	notify_send(text);
 	w->wait_stop = patience_s * 10;
-	if (ev == NULL || event_add(ev, &tick) != 0)
+	if (event_add(ev, &tick) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 	for (uint32_t i = 0; i < w->units.next; i++) {
 		struct unit *u = unit_by_number(&w->units, i);
@@ -396,11 +410,15 @@ warden_main(const struct warden_options *opt)
 	fresh_limits();
 	conf = first_config(opt->conf_path);
 	surroundings_check();
-	if (opt->conf_path[0] == '/' && chdir("/") != 0)   /* where it was started is nothing that it keeps busy */
+	/* A daemon must not keep the file system busy on which it was started. */
+	if (opt->conf_path[0] == '/' && chdir("/") != 0)
 		fatal("/: %s", strerror(errno));
 	if (!opt->foreground)
 		daemonize_start();
-	/* One, for the sake of what stays small: threads with heaps of their own keep what they freed, and fork(2) copies it all for libxl. */
+	/*
+	 * Threads share one heap: with heaps of their own each would keep what it has freed, and
+	 * libxl's fork(2) copies the page tables of all.
+	 */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)signal(SIGHUP, SIG_IGN);   /* until there is something to reload */
 	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)
@@ -411,10 +429,8 @@ warden_main(const struct warden_options *opt)
 	w.started_ns = clock_now_ns();
 	w.next_generation = 1;
 	set_up(&w, conf);
-	w.ev_term = evsignal_new(w.base, SIGTERM, on_term, &w);
-	w.ev_int = evsignal_new(w.base, SIGINT, on_term, &w);
-	if (w.ev_term == NULL || w.ev_int == NULL || event_add(w.ev_term, NULL) != 0 || event_add(w.ev_int, NULL) != 0)
-		fatal("%s", err_str(ERR_NOMEM));
+	w.ev_term = signal_new(&w, SIGTERM, on_term);
+	w.ev_int = signal_new(&w, SIGINT, on_term);
 	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
 	w.started = conf;
 	(void)reload_start(&w, false, first_load_done, NULL);   /* no other runs */

@@ -57,27 +57,27 @@ struct warden {
 	bool stopping;
 	bool ready;                    /* both children ran, and whoever started us knows */
 	bool reload_again;             /* SIGHUP came while a load was running */
-	bool commit_again;             /* the DNS process is told of the generation soon: it could not be yet */
+	bool commit_again;             /* the generation is sent to the DNS process again soon */
 	struct child_conf child_conf;
 	struct child dns, sentinel;
 	struct probed {
 		unsigned ifindex;
 		uint8_t mac[6];
-	} probed[LIMIT_NETWORKS];      /* by network: the bridge that the sentinel has a socket of, as it was told; 0 = none */
+	} probed[LIMIT_NETWORKS];      /* by network: the bridge as the sentinel knows it; 0 = none */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;
 	char store_note[STORE_NOTE];   /* what was wrong with it at the start; "" = nothing */
 	struct vm_host *vms;
 	struct vm_links *links;        /* NULL: the kernel does not tell of interfaces */
-	struct event *ev_links;        /* ... what it told is looked at */
-	struct event *ev_lost;         /* ... VMs that cannot be reached are put to sleep */
+	struct event *ev_links;        /* bridges and NICs in doubt are looked at */
+	struct event *ev_lost;         /* VMs that cannot be reached are put to sleep */
 	struct link_bridge {
 		char name[16];             /* as the configuration had it; "" = not known yet */
 		unsigned ifindex;          /* 0: there is none */
 		bool up;
 		uint8_t mac[6];
-		bool doubt;                /* something was heard of it: it is looked at */
+		bool doubt;                /* may have changed: to be looked at */
 	} bridges[LIMIT_NETWORKS];     /* by network */
 	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
 	struct control *control;
@@ -88,22 +88,22 @@ struct warden {
 	struct generation *gen;        /* NULL until the first load is done */
 	struct reload *reloading;      /* a load in progress (reload.c) */
 	uint64_t served;               /* the newest generation that the DNS process has confirmed */
-	struct zjob *keeping;      /* zimages on their way to the disk */
-	bool keep_again;               /* when that is done: a load was done meanwhile */
+	struct zjob *keeping;          /* zimages on their way to the disk */
+	bool keep_again;               /* a load ended while zimages were being kept */
 	char *zimages_dir;
 	struct adoption *adoption;     /* until every VM that was found is dealt with */
-	bool adopted;                  /* ... which is done */
+	bool adopted;                  /* adoption is done */
 	LIST_HEAD(, aside) asides;     /* aside.h */
 	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
 	struct unit_table units;
 	unsigned refused_units;        /* units with refused (holds.h) */
-	STAILQ_HEAD(, wake_pending) pending;   /* events that wait until the step in progress is done */
+	STAILQ_HEAD(, wake_pending) pending;   /* events until the step in progress is done */
 	bool stepping;
 	unsigned ready_held;           /* units with ready_held */
 	LIST_HEAD(, unit) behind;      /* units with behind, by run->behind_link */
 	LIST_HEAD(, unit) needing;     /* units with needing, by run->needs_link */
 	LIST_HEAD(, unit_waiter) told; /* who is told what its unit waits for */
-	bool tell_soon;                /* ... which is under way */
+	bool tell_soon;                /* they will be */
 	uint64_t next_generation;
 	struct {
 		double time;               /* of its end, s since 1970; 0 = none since the start */

@@ -208,7 +208,7 @@ static void
 replace_text(char **where, const char *text)
 {
 	free(*where);
-	*where = text != NULL ? strdup(text) : NULL;
+	*where = text != NULL ? mem_text(text) : NULL;
 }
 
 void

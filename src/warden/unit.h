@@ -33,8 +33,8 @@ struct unit_waiter {
 	struct control_request *req;
 	uint32_t unit;
 	bool for_sleep;
-	bool told;                 /* what it waits for, when that changes; this was the last: */
-	unsigned waits_for;        /* enum wake_waits */
+	bool told;                 /* of each change of what the unit waits for */
+	unsigned waits_for;        /* enum wake_waits, as told last; */
 	unsigned place;
 };
 
@@ -73,9 +73,9 @@ struct unit_run {
 	bool has_vm;               /* uuid names a VM that runs or is being started or stopped */
 	struct event *timer;       /* the life cycle's */
 	void *timer_arg;
-	struct event *check;       /* from when on a query makes us ask whether its VM lives */
+	struct event *check;       /* makes check_due true */
 	void *check_arg;
-	bool check_due;            /* ... which is now */
+	bool check_due;            /* a query makes us ask */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
 	uint64_t waits_since_ms;   /* when it began to */
@@ -89,24 +89,24 @@ struct unit_run {
 	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */
 	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
 	uint64_t probe_sent_ns;
-	bool probe_waits;          /* for the end of the driver's start: until then there is nobody to answer */
+	bool probe_waits;          /* for the end of the driver's start: nobody could answer before */
 	bool link_changed;         /* a NIC's end on the host did something: it is looked at */
 	uint8_t links[LIMIT_NICS]; /* what became of its NICs' ends on the host (links.c), as was said */
 	uint64_t lost_ns;          /* since when it cannot be reached for that; 0 = it can */
 	bool no_network;           /* for want of which its VM was not started */
-	bool count_waits;          /* its packets are counted from when it is ready: before, everybody waits for something else */
+	bool count_waits;          /* packets are counted when it is ready: a boot needs the time */
 	struct msg *probe;         /* what will be asked of the sentinel; NULL = not planned */
 	char detail[32];           /* how it runs: "kvm", "tcg" */
-	uint64_t vm_memory_bytes;  /* what the VM was started with, whatever its settings are now; 0 = not known */
+	uint64_t vm_memory_bytes;  /* what the VM was started with; 0 = not known */
 	const char *vm_driver;     /* a literal */
 	char vm_image[64];
 	struct unit_tried tried;
-	struct unit_trace failed;  /* of the last boot that failed, as error and console: until the next READY */
+	struct unit_trace failed;  /* of the last boot that failed; kept until the next READY */
 	char *error;               /* last failure, for `jitsu show` */
 	char *console;             /* last console lines of a VM that died or failed, as text */
 	bool error_new;            /* it is of the boot under way, or came after that */
 	bool console_new;
-	bool failing;              /* the boot has failed, and its VM is being ended: then that is said */
+	bool failing;              /* the boot has failed; that is said when its VM has ended */
 	SLIST_HEAD(, unit_waiter) waiters;
 };
 
@@ -117,9 +117,9 @@ struct unit {
 	bool needing;              /* it waits, or has failed, for what it needs (needs.h; run) */
 	bool refused;              /* an address of it is held for another (holds.h): never woken */
 	bool aside;                /* it leaves, and its row in the store is aside.h's */
-	bool handed_out;           /* ... and the store knows that its addresses were */
-	bool save_failed;          /* its guest did not let itself be saved, so it is stopped instead; until the next reload */
-	bool row_behind;           /* its row in the store has not its state, which is that of a wake that will be refused */
+	bool handed_out;           /* the store knows that its addresses were */
+	bool save_failed;          /* no save worked: it is stopped instead, until the next reload */
+	bool row_behind;           /* its row in the store is older, since its wake will be refused */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */
@@ -131,7 +131,7 @@ struct unit {
 	uint32_t crashes;
 	uint32_t last_boot_ms;
 	uint64_t generation;       /* the last one that had it */
-	uint64_t last_use_ns;      /* newest use known from the store or a wake; boards may know newer */
+	uint64_t last_use_ns;      /* of the store or a wake; the board may know a newer use */
 };
 
 /* All zero at first. */
@@ -164,7 +164,7 @@ struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid
 /* Every unit whose VM has an identity, as table_next. */
 struct unit *unit_vm_next(const struct unit_table *t, size_t *at);
 
-/* What a unit remembers beside being dormant; made when it is missing.  Running out of memory here is fatal: it is small. */
+/* What a unit remembers beside being dormant; made when it is missing. */
 struct unit_run *unit_run(struct unit *u);
 /* Gives a unit's VM its identity, or takes it away (NULL). */
 void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);

@@ -91,7 +91,7 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		json_decref(text);
 		control_fail(s->req, "%s: it has just left the configuration", s->name);
 	} else {
-		j = aside != NULL ? aside_show_json(s->w, aside) : show_unit(s->w, u);
+		j = aside != NULL ? aside_show_json(aside) : show_unit(s->w, u);
 		if (j != NULL && text != NULL)
 			(void)json_object_set(j, "console", text);
 		json_decref(text);
@@ -185,7 +185,7 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 	if (progress)
 		wake_wait_told(w, u, req);
 	else
-		wake_wait(w, u, req, false);
+		wake_wait(u, req, false);
 	wake_request(w, u, LIFE_BY_OPERATOR, 0);
 }
 
@@ -207,11 +207,11 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) || (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
 		ev.sleep.tier = (enum life_tier)policy.sleep;
 	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
-		control_reply(req, show_woken(w, u));
+		control_reply(req, show_woken(u));
 		return;
 	}
 	log_info("%s: sleep asked for by uid %u", u->name, (unsigned)control_request_uid(req));
-	wake_wait(w, u, req, true);
+	wake_wait(u, req, true);
 	wake_step(w, u, &ev);
 }
 

@@ -99,7 +99,7 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 	wake_needs_stepped(w, u);
 	/* The states frozen and saved begin when the driver begins: who waits wants to know when it is done. */
 	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)
-		wake_waiters_answer(w, u, true, NULL);
+		wake_waiters_answer(u, true, NULL);
 }
 
 /* Events of steps in progress wait until those are done. */
@@ -139,8 +139,7 @@ leave_done(struct warden *w, struct unit *u)
 	wake_post(w, u, &gone);
 }
 
-/* A time-out of nothing would be due in the same turn of the loop, before anything else is looked at. */
-static const struct timeval next_turn = { 0, 1 };
+static void gone_soon(struct warden *w);
 
 static void
 on_gone(evutil_socket_t fd, short what, void *arg)
@@ -153,7 +152,17 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 		leave_done(w, LIST_FIRST(&w->units.gone)->unit);
 		wake_drain(w);
 	}
-	if (!LIST_EMPTY(&w->units.gone) && event_base_once(w->base, -1, EV_TIMEOUT, on_gone, w, &next_turn) != 0)
+	if (!LIST_EMPTY(&w->units.gone))
+		gone_soon(w);
+}
+
+/* A time-out of 0 would be due in the same turn of the loop, before any other event. */
+static void
+gone_soon(struct warden *w)
+{
+	static const struct timeval next_turn = { 0, 1 };
+
+	if (event_base_once(w->base, -1, EV_TIMEOUT, on_gone, w, &next_turn) != 0)
 		fatal("event loop: %s", err_str(ERR_NOMEM));
 }
 
@@ -175,7 +184,7 @@ wake_leave(struct warden *w, struct unit *u)
 		leave_done(w, u);
 		return;
 	}
-	if (LIST_EMPTY(&w->units.gone) && event_base_once(w->base, -1, EV_TIMEOUT, on_gone, w, &next_turn) != 0)
-		fatal("event loop: %s", err_str(ERR_NOMEM));
+	if (LIST_EMPTY(&w->units.gone))
+		gone_soon(w);
 	unit_gone(&w->units, u);
 }

@@ -15,7 +15,7 @@ turn_away(struct warden *w, struct unit *u, enum msg_wake_result result, unsigne
 	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : why;
 
 	dnslink_woken(w, u->number, result, ede);
-	wake_waiters_answer(w, u, false, error);
+	wake_waiters_answer(u, false, error);
 	wake_needs_failed(w, u, error);
 	wake_drain(w);
 }

@@ -6,6 +6,8 @@
  * is at its idle deadline.  A hypervisor that hangs is ended by the host (vm_check), which is told as the end of
  * the VM.
  */
+#include "base/mem.h"
+#include "src/warden/timer.h"
 #include "src/warden/wake.h"
 
 #include "base/log.h"
@@ -38,19 +40,15 @@ void
 wake_check_begin(struct warden *w, struct unit *u)
 {
 	struct unit_run *r = unit_run(u);
-	struct timeval tv = { 0, 0 };
 
 	r->check_due = false;
 	if (!can_check(w, u))
 		return;
 	if (r->check == NULL) {
 		r->check_arg = wake_op_new(w, u, 0, LIFE_EV_TIMER);
-		r->check = evtimer_new(w->base, on_due, r->check_arg);
+		r->check = mem_must(evtimer_new(w->base, on_due, r->check_arg));
 	}
-	tv.tv_sec = (time_t)(w->gen->conf->limits.hang_timeout_ms / 1000);
-	tv.tv_usec = (suseconds_t)(w->gen->conf->limits.hang_timeout_ms % 1000) * 1000;
-	if (r->check == NULL || event_add(r->check, &tv) != 0)
-		fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+	timer_arm(r->check, w->gen->conf->limits.hang_timeout_ms);
 }
 
 void

@@ -1,4 +1,5 @@
 /* wake_do: the table of a life cycle's actions; wake_impl.h names the files that begin them. */
+#include "src/warden/timer.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdlib.h>
@@ -30,14 +31,14 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	if (a->changed.from == LIFE_STOPPING)
 		unit_run(u)->failing = false;
 	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
-		wake_waiters_answer(w, u, true, "its VM could not be stopped");
+		wake_waiters_answer(u, true, "its VM could not be stopped");
 	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
-		wake_waiters_answer(w, u, true, "the hypervisor has not answered in time; what it does after all is kept");
+		wake_waiters_answer(u, true, "the hypervisor has not answered in time; what it does after all is kept");
 	else if (to == LIFE_AWAKE && a->changed.why == LIFE_WHY_DRIVER)
-		wake_waiters_answer(w, u, true, u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
+		wake_waiters_answer(u, true, u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
 	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
 	    (to == LIFE_BOOTING && (a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
-		wake_waiters_answer(w, u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
+		wake_waiters_answer(u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
 }
 
 static void
@@ -50,7 +51,7 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 	switch (result) {
 	case WAKE_READY:
 		dnslink_woken(w, u->number, result, 0);
-		wake_waiters_answer(w, u, false, NULL);
+		wake_waiters_answer(u, false, NULL);
 		return;
 	case WAKE_REFUSED:
 		if (u->life.why == LIFE_WHY_REFUSED) {
@@ -68,10 +69,10 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		break;
 	case WAKE_GONE:
 		dnslink_woken(w, u->number, result, 0);
-		wake_waiters_answer(w, u, false, "it is no longer in the configuration");
+		wake_waiters_answer(u, false, "it is no longer in the configuration");
 		return;   /* who needs it is looked at when the reload is done */
 	}
-	wake_waiters_answer(w, u, false, error);
+	wake_waiters_answer(u, false, error);
 	wake_needs_failed(w, u, error);
 }
 
@@ -92,8 +93,7 @@ static void
 do_timer(struct warden *w, struct unit *u, uint64_t at_ms)
 {
 	struct unit_run *r = u->run;
-	uint64_t now = clock_now_ms(), in;
-	struct timeval tv;
+	uint64_t now = clock_now_ms();
 
 	if (at_ms == LIFE_NEVER) {
 		if (r != NULL && r->timer != NULL)
@@ -105,13 +105,9 @@ do_timer(struct warden *w, struct unit *u, uint64_t at_ms)
 	r = unit_run(u);
 	if (r->timer == NULL) {
 		r->timer_arg = wake_op_new(w, u, 0, LIFE_EV_TIMER);
-		r->timer = evtimer_new(w->base, on_timer, r->timer_arg);
+		r->timer = mem_must(evtimer_new(w->base, on_timer, r->timer_arg));
 	}
-	in = at_ms > now ? at_ms - now : 0;
-	tv.tv_sec = (time_t)(in / 1000);
-	tv.tv_usec = (suseconds_t)(in % 1000) * 1000;
-	if (r->timer == NULL || event_add(r->timer, &tv) != 0)
-		fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+	timer_arm(r->timer, at_ms > now ? at_ms - now : 0);
 	r->deadline_ns = at_ms * NS_PER_MS;
 	if (life_state(&u->life) == LIFE_AWAKE)
 		store_unit_touch(w->store, u->name, wake_last_use_ns(w, u), r->deadline_ns);
@@ -122,8 +118,8 @@ do_forget(struct warden *w, struct unit *u)
 {
 	uint32_t number = u->number;
 
-	wake_waiters_answer(w, u, true, NULL);
-	wake_waiters_answer(w, u, false, "it is no longer in the configuration");
+	wake_waiters_answer(u, true, NULL);
+	wake_waiters_answer(u, false, "it is no longer in the configuration");
 	/* A unit of the same name may have come meanwhile; then the row is its. */
 	if (!u->aside && unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);

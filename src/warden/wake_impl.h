@@ -83,6 +83,8 @@ void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void
 
 /* ---- wake_ready.c ---- */
 
+/* What a unit needs is awake now: its own readiness, held back, counts. */
+void wake_ready_again(struct warden *w, struct unit *u);
 void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_probe_stop(struct warden *w, struct unit *u);
 
@@ -104,9 +106,16 @@ void wake_check_end(struct unit *u);
 /* Asks whether its hypervisor lives. */
 void wake_check(struct warden *w, struct unit *u);
 
+/* ---- wake_policy.c ---- */
+
+/* Why a wake failed, as an answer may say it: MSG_EDE_*. */
+unsigned wake_ede(const struct unit *u);
+
 /* ---- wake_wait.c ---- */
 
+/* What units wait for has changed: who is told of that is told soon. */
+void wake_waits_changed(struct warden *w);
 /* Answers those who wait for this; `failed` = NULL when it worked. */
-void wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char *failed);
+void wake_waiters_answer(struct unit *u, bool for_sleep, const char *failed);
 
 #endif

@@ -1,4 +1,5 @@
 /* wake_ready: readiness: its probes, their end, and when the waiting queries were answered. */
+#include "src/warden/timer.h"
 #include "src/warden/wake.h"
 
 #include <stdlib.h>
@@ -31,10 +32,8 @@ wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket)
 	r->probe_ticket = ticket;
 	r->probe_sent_ns = clock_now_ns();
 	if (ready->kind == CONFIG_READY_DELAY) {
-		struct timeval tv = { .tv_sec = ready->delay_ms / 1000, .tv_usec = (suseconds_t)(ready->delay_ms % 1000) * 1000 };
-
-		if (event_base_once(w->base, -1, EV_TIMEOUT, on_delay, wake_op_new(w, u, ticket, LIFE_EV_READY), &tv) != 0)
-			fatal("unit %s: %s", u->name, err_str(ERR_NOMEM));
+		timer_once(w->base, ready->delay_ms, on_delay,
+		    wake_op_new(w, u, ticket, LIFE_EV_READY));
 		return;
 	}
 	if (ready->kind == CONFIG_READY_XENSTORE)
@@ -59,9 +58,8 @@ wake_probe_stop(struct warden *w, struct unit *u)
 }
 
 void
-wake_alive(struct warden *w, struct unit *u, uint64_t seen_ns)
+wake_alive(struct unit *u, uint64_t seen_ns)
 {
-	(void)w;
 	if (u->run != NULL && u->run->probe_ticket != 0 && seen_ns >= u->run->probe_sent_ns && u->run->trace.alive_ns == 0)
 		u->run->trace.alive_ns = seen_ns;
 }

@@ -1,4 +1,5 @@
 /* wake_wait: operators who wait for a wake or a sleep to end. */
+#include "src/warden/timer.h"
 #include "src/warden/wake.h"
 
 #include <stdlib.h>
@@ -24,9 +25,8 @@ waiter_add(struct unit *u, struct control_request *req, bool for_sleep)
 }
 
 void
-wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep)
+wake_wait(struct unit *u, struct control_request *req, bool for_sleep)
 {
-	(void)w;
 	(void)waiter_add(u, req, for_sleep);   /* else the request has failed */
 }
 
@@ -77,12 +77,10 @@ on_tell(evutil_socket_t fd, short what, void *arg)
 void
 wake_waits_changed(struct warden *w)
 {
-	static const struct timeval soon = { LIMIT_TELL_MS / 1000, LIMIT_TELL_MS % 1000 * 1000 };
-
 	if (LIST_EMPTY(&w->told) || w->tell_soon)
 		return;
-	/* Without memory for it nobody is told this time. */
-	w->tell_soon = event_base_once(w->base, -1, EV_TIMEOUT, on_tell, w, &soon) == 0;
+	timer_once(w->base, LIMIT_TELL_MS, on_tell, w);
+	w->tell_soon = true;
 }
 
 void
@@ -100,7 +98,7 @@ wake_wait_told(struct warden *w, struct unit *u, struct control_request *req)
 /* ---- answers ---- */
 
 void
-wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char *failed)
+wake_waiters_answer(struct unit *u, bool for_sleep, const char *failed)
 {
 	struct unit_waiter *x, *tmp;
 
@@ -116,7 +114,7 @@ wake_waiters_answer(struct warden *w, struct unit *u, bool for_sleep, const char
 		if (failed != NULL)
 			control_fail(x->req, "%s: %s", u->name, failed);
 		else
-			control_reply(x->req, show_woken(w, u));
+			control_reply(x->req, show_woken(u));
 		free(x);
 	}
 }
@@ -129,7 +127,7 @@ wake_answer_all(struct warden *w, const char *why)
 
 		if (u == NULL)
 			continue;
-		wake_waiters_answer(w, u, true, why);
-		wake_waiters_answer(w, u, false, why);
+		wake_waiters_answer(u, true, why);
+		wake_waiters_answer(u, false, why);
 	}
 }
