@@ -1,16 +1,18 @@
 /*
  * adopt: joins what runs to what the store remembers, once, when the first generation is loaded.
  *
- *     a row with a UUID, and the VM runs whole    → the unit goes on with its clocks
- *     a row with a UUID, and the VM is silent     → goes on as the row says; its hypervisor is asked
- *                                                   again (vm_check)
- *     a row with a UUID, and its unit has moved   → destroyed; the unit is dormant
- *     a row with a UUID, and the VM is half-made  → destroyed; the unit is dormant
- *     a row without a unit, of a zone that cannot be read → set aside (aside.h), with the VM
- *     a row without a unit otherwise              → forgotten, and the VM destroyed: it was removed
- *     a VM of ours without a row                  → the store was lost: as its owner file says
- *                                                   (vm/host/owner.h); set aside when that says nothing
- *     a VM without our mark                       → not in vm_adopt's list: never touched
+ *     a row with a UUID, and the VM
+ *         runs whole                      → the unit goes on with its clocks
+ *         is silent                       → the unit goes on as the row says; its hypervisor is
+ *                                           asked again (vm_check)
+ *         has another unit's addresses    → destroyed; the unit, which has moved, is dormant
+ *         is half-made                    → destroyed; the unit is dormant
+ *     a row without a unit
+ *         of a zone that cannot be read   → set aside (aside.h), with the VM
+ *         otherwise                       → forgotten, and the VM destroyed: it was removed
+ *     a VM of ours without a row          → the store was lost: as its owner file says
+ *                                           (vm/host/owner.h), or set aside
+ *     a VM without our mark               → not in vm_adopt's list: never touched
  *
  * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed
  * instead (adopt_destroy).
@@ -135,8 +137,11 @@ static void
 row_renew(struct unit_row *r, const struct found *f)
 {
 	static const enum life_state states[] = {
-		[VM_FOUND_RUNNING] = LIFE_AWAKE, [VM_FOUND_FROZEN] = LIFE_FROZEN,
-		[VM_FOUND_SAVED] = LIFE_SAVED, [VM_FOUND_SILENT] = LIFE_AWAKE, [VM_FOUND_BROKEN] = LIFE_DORMANT,
+		[VM_FOUND_RUNNING] = LIFE_AWAKE,
+		[VM_FOUND_FROZEN] = LIFE_FROZEN,
+		[VM_FOUND_SAVED] = LIFE_SAVED,
+		[VM_FOUND_SILENT] = LIFE_AWAKE,
+		[VM_FOUND_BROKEN] = LIFE_DORMANT,
 	};
 
 	r->uuid = f->uuid;
@@ -266,7 +271,8 @@ settle_unclaimed(struct warden *w, struct found *f)
 			r.crashes = u->crashes;
 			r.last_boot_ms = u->last_boot_ms;
 			a->adopted += row_join(w, u, &r, &f->state,
-			    f->state == VM_FOUND_SILENT ? f->why : "its VM was running, and the store did not know it");
+			    f->state == VM_FOUND_SILENT ? f->why :
+			    "its VM was running, and the store did not know it");
 			row_clear(&r);
 		} else {
 			a->aside++;

@@ -349,7 +349,8 @@ aside_review(struct warden *w)
 			give_back(w, a, u);
 			continue;
 		}
-		if (a->row.owner[0] == '\0' || generation_hides(w->gen, a->row.owner, why, sizeof(why)))
+		if (a->row.owner[0] == '\0' ||
+		    generation_hides(w->gen, a->row.owner, why, sizeof(why)))
 			continue;
 		store_unit_delete(w->store, a->row.owner, NULL, NULL);
 		a->row.owner[0] = '\0';

@@ -1,4 +1,4 @@
-/* counters: statistics for `jitsu status`: those of the DNS process, summed over its workers, and the warden's own. */
+/* counters: for `jitsu status`: of the DNS process, summed over its workers, and the warden's. */
 #ifndef SRC_WARDEN_COUNTERS_H
 #define SRC_WARDEN_COUNTERS_H
 

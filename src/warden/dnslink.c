@@ -32,7 +32,8 @@ dnslink_tune(struct warden *w)
 {
 	struct msg m = { .type = MSG_DNS_TUNE };
 
-	_Static_assert(sizeof(m.dns_tune.cookie_secret) == sizeof(w->gen->cookies.secret), "the same secrets");
+	_Static_assert(
+	    sizeof(m.dns_tune.cookie_secret) == sizeof(w->gen->cookies.secret), "the same secrets");
 	if (w->gen == NULL || w->dns.chan == NULL)
 		return;
 	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
@@ -55,7 +56,8 @@ send_sockets(struct warden *w)
 	for (unsigned k = 0; k < s->workers; k++) {
 		for (unsigned done = 0; done < s->per_worker;) {
 			struct msg m = { .type = MSG_SOCKETS };
-			unsigned n = s->per_worker - done > LIMIT_MSG_FDS ? LIMIT_MSG_FDS : s->per_worker - done;
+			unsigned left = s->per_worker - done;
+			unsigned n = left > LIMIT_MSG_FDS ? LIMIT_MSG_FDS : left;
 
 			m.sockets.worker = k;
 			m.sockets.count = n;
@@ -122,8 +124,10 @@ static uint32_t
 unit_number(const struct warden *w, const struct config_zone *zone, uint32_t i)
 {
 	const struct unit_conf *uc = mapping_zone_unit(w->gen->mappings, zone, i);
-	const struct unit *u = uc != NULL && !uc->refused ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
+	const struct unit *u = NULL;
 
+	if (uc != NULL && !uc->refused)
+		u = unit_by_name(&w->units, mapping_unit_target(uc)->name);
 	return u != NULL ? u->number : MSG_UNIT_NONE;
 }
 
@@ -141,7 +145,8 @@ fill_bindings(const struct warden *w, unsigned char *map, uint32_t rows)
 
 		if (z->zimage == NULL)
 			continue;
-		*b++ = (struct msg_binding){ .zimage = z->zimage->id, .zone = z->index, .nunits = z->nunits, .first_unit = next };
+		*b++ = (struct msg_binding){ .zimage = z->zimage->id, .zone = z->index,
+			.nunits = z->nunits, .first_unit = next };
 		for (uint32_t k = 0; k < z->nunits; k++)
 			numbers[next++] = unit_number(w, &w->gen->conf->zones[i], k);
 	}
@@ -236,7 +241,8 @@ dnslink_commit(struct warden *w)
 		if (w->gen->zones[i].zimage != NULL)
 			send_zimage(w, w->gen->zones[i].zimage);
 	if (make_bindings(w, &m, &fd, &why) != ERR_OK) {
-		log_err("generation %llu is not served yet: %s", (unsigned long long)w->gen->number, why.text);
+		log_err("generation %llu is not served yet: %s", (unsigned long long)w->gen->number,
+		    why.text);
 		commit_later(w);
 		return;
 	}

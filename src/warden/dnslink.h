@@ -6,7 +6,7 @@
 
 /* Everything that a DNS process which has just been started must know. */
 void dnslink_setup(struct warden *w);
-/* Sends the current generation to the DNS process; harmless while it does not run (it gets it when it starts). */
+/* Sends the generation to the DNS process; one that does not run gets it when it starts. */
 void dnslink_commit(struct warden *w);
 /* The same for what a reload may change besides zones. */
 void dnslink_tune(struct warden *w);

@@ -1,4 +1,4 @@
-/* holds: claims of the generation's units, judged by the store's table; and what operators are told. */
+/* holds: claims of units, judged by the store's table; and what operators are told of them. */
 #include "src/warden/holds.h"
 
 #include <stdlib.h>

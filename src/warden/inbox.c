@@ -30,7 +30,7 @@ on_wake(struct warden *w, const struct msg *m)
 		dnslink_woken(w, m->unit, WAKE_REFUSED, MSG_EDE_NOT_READY);
 		return;
 	}
-	/* It crossed the end of its wake, which answers it; a query that is held is asked for again and again. */
+	/* The message crossed the end of its wake, which answers: held queries ask repeatedly. */
 	if (m->time_ns != 0 && board_wake_over(&w->board, m->unit, m->time_ns))
 		return;
 	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
@@ -41,10 +41,12 @@ on_answered(struct warden *w, const struct msg *m)
 {
 	struct unit *u = unit_by_number(&w->units, m->unit);
 
-	if (m->answered.answers == 0 || m->answered.expired > 1 || m->answered.first_query_ns > m->time_ns || m->time_ns > clock_now_ns())
+	if (m->answered.answers == 0 || m->answered.expired > 1 ||
+	    m->answered.first_query_ns > m->time_ns || m->time_ns > clock_now_ns())
 		child_kill(&w->dns, "it answered nothing, or before it was asked");
 	else if (u != NULL)
-		wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers, m->answered.expired != 0);
+		wake_answered(w, u, m->answered.first_query_ns, m->time_ns, m->answered.answers,
+		    m->answered.expired != 0);
 }
 
 static void
@@ -93,7 +95,9 @@ on_gone(struct child *c, const char *why)
 	reload_served(w);
 }
 
-static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
+static const struct child_ops ops = {
+	.setup = setup, .message = on_message, .running = on_running, .gone = on_gone
+};
 
 void
 inbox_dns_init(struct warden *w)

@@ -64,7 +64,9 @@ on_gone(struct child *c, const char *why)
 		record_event(w, "", "restart", why);
 }
 
-static const struct child_ops ops = { .setup = setup, .message = on_message, .running = on_running, .gone = on_gone };
+static const struct child_ops ops = {
+	.setup = setup, .message = on_message, .running = on_running, .gone = on_gone
+};
 
 void
 inbox_sentinel_init(struct warden *w)

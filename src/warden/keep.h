@@ -4,7 +4,7 @@
 
 #include "src/warden/state.h"
 
-/* A load has worked: large zones that it compiled are kept, entries of zones that are gone removed. */
+/* After a load: keeps large zones that it compiled, removes entries of zones that are gone. */
 void keep_zimages(struct warden *w);
 
 #endif

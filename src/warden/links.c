@@ -80,7 +80,8 @@ end_lost(struct warden *w, struct unit *u)
 
 	for (unsigned i = 0; i < LIMIT_NICS; i++) {
 		if (u->run->links[i] == LINK_GONE) {
-			vm_end(w->vms, &u->run->uuid, u->run->error != NULL ? u->run->error : GONE_TEXT);
+			vm_end(w->vms, &u->run->uuid,
+			    u->run->error != NULL ? u->run->error : GONE_TEXT);
 			return;
 		}
 	}
@@ -193,7 +194,7 @@ keep_ports(struct warden *w, struct unit *u)
 			vm_end(w->vms, &u->run->uuid, text);
 			return;
 		}
-		/* A domain that somebody destroys loses its devices first: its end tells, if it comes. */
+		/* A domain that somebody destroys loses its devices first: its end tells more. */
 		if ((now != u->run->links[i] || is_new) && now != LINK_GONE)
 			say(w, u, text);
 		if (now != LINK_ON && wrong[0] == '\0')
@@ -217,7 +218,8 @@ heal(struct warden *w, const struct config_network *net)
 		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 		bool on_it = false;
 
-		if (u == NULL || u->conf == NULL || u->run == NULL || u->life.phase != LIFE_P_FAILED)
+		if (u == NULL || u->conf == NULL || u->run == NULL ||
+		    u->life.phase != LIFE_P_FAILED)
 			continue;
 		if (!u->run->no_network && u->run->lost_ns == 0)
 			continue;
@@ -251,7 +253,8 @@ mark(struct warden *w, const char *bridge, const char *port)
 			is_meant = port != NULL ? strcmp(ids.nics[k], port) == 0 :
 			    strcmp(network_of(u, k)->bridge, bridge) == 0;
 		/* What a driver calls the ports that it makes is not known yet. */
-		u->run->link_changed = u->run->link_changed || is_meant || (port != NULL && is_busy(u));
+		u->run->link_changed = u->run->link_changed || is_meant ||
+		    (port != NULL && is_busy(u));
 		any = any || is_meant;
 	}
 	return any;
@@ -422,7 +425,8 @@ links_init(struct warden *w)
 	w->ev_links = mem_must(evtimer_new(w->base, on_settled, w));
 	w->ev_lost = mem_must(evtimer_new(w->base, on_lost, w));
 	if (vm_links_new(w->base, on_link, w, &w->links, &m) != ERR_OK)
-		log_warn("VMs whose bridge goes and comes again stay without a network: %s", m.text);
+		log_warn(
+		    "VMs whose bridge goes and comes again stay without a network: %s", m.text);
 }
 
 void

@@ -43,12 +43,12 @@ tune(int fd, int family, int type)
 	int big = LISTEN_UDP_BUFFER;
 
 	if (type == SOCK_DGRAM) {
-		/* Beyond net.core.rmem_max where we may; that default is a few milliseconds of a busy server, this is some 60. */
+		/* The default of the kernel is a few ms of a busy server, this is some 60. */
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
 			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
 		if (family == AF_INET) {
-			/* No path MTU discovery: a forged ICMP message must not make us fragment (as NSD does). */
+			/* As NSD: a forged ICMP message must not make us fragment. */
 			int omit = IP_PMTUDISC_OMIT;
 
 			(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
@@ -56,7 +56,7 @@ tune(int fd, int family, int type)
 	}
 }
 
-/* Workers times addresses may be many: the first descriptors are left to libraries that cannot do with others. */
+/* Workers times addresses may be many: the first descriptors are left to who uses select(2). */
 static int
 out_of_the_way(int fd)
 {
@@ -75,6 +75,7 @@ out_of_the_way(int fd)
 static int
 bind_early(int fd, const struct sockaddr_storage *ss, socklen_t len, bool *later)
 {
+	bool is_v6 = ss->ss_family == AF_INET6;
 	int on = 1;
 
 	*later = false;
@@ -82,8 +83,8 @@ bind_early(int fd, const struct sockaddr_storage *ss, socklen_t len, bool *later
 		return 0;
 	if (errno != EADDRNOTAVAIL)
 		return -1;
-	if (ss->ss_family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on)) != 0 :
-	    setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) != 0)
+	if (setsockopt(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_FREEBIND : IP_FREEBIND,
+	    &on, sizeof(on)) != 0)
 		return -1;
 	*later = true;
 	return bind(fd, (const struct sockaddr *)ss, len);
@@ -104,8 +105,10 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 	if (fd < 0)
 		return err_sys(m, "socket for %s", text);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
-	    (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) ||
-	    (ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)) {
+	    (type == SOCK_STREAM &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) ||
+	    (ss.ss_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)) {
 		e = err_sys(m, "socket options for %s", text);
 		goto fail;
 	}
@@ -127,9 +130,9 @@ fail:
 }
 
 /*
- * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the queries.
- * A plain bind, tried first, fails when anybody is there.  ERR_UNSUPPORTED: this kernel does not have
- * the address's family.
+ * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the
+ * queries.  A plain bind, tried first, fails when anybody is there.  ERR_UNSUPPORTED: this kernel
+ * does not have the address's family.
  */
 static enum err
 refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)
@@ -151,8 +154,10 @@ refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)
 	if (bind_early(fd, &ss, len, later) != 0) {
 		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
 		if (errno == EADDRINUSE)
-			e = err_set(m, ERR_EXISTS, "listen: %s port %u is in use by another server; stop it, or set "
-			    "`listen` or `port` differently", text, (unsigned)l->port);
+			e = err_set(m, ERR_EXISTS,
+			    "listen: %s port %u is in use by another server; stop it, or set "
+			    "`listen` or `port` differently",
+			    text, (unsigned)l->port);
 	}
 	close(fd);
 	return e;
@@ -160,7 +165,8 @@ refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)
 
 /* The addresses that can be bound: those of a family that the kernel does not have are left out. */
 static enum err
-choose(const struct config *conf, const struct config_listen **usable, unsigned *n, struct errmsg *m)
+choose(const struct config *conf, const struct config_listen **usable, unsigned *n,
+    struct errmsg *m)
 {
 	bool later[LIMIT_LISTEN] = { false };
 	struct errmsg left_out = { "" };
@@ -184,8 +190,8 @@ choose(const struct config *conf, const struct config_listen **usable, unsigned 
 	for (unsigned i = 0; i < *n; i++) {
 		addr_text(&usable[i]->addr, text);
 		if (later[i])
-			log_warn("listen: %s is not an address of this host, or not yet: queries are answered "
-			    "once it is", text);
+			log_warn("listen: %s is not an address of this host, or not yet: queries "
+			    "are answered once it is", text);
 	}
 	return ERR_OK;
 }

@@ -48,11 +48,12 @@ needs_met(const struct warden *w, const struct unit *u)
 	return needs_first(w, u) == NULL;
 }
 
-/* As its board says, since there may be as many ways up a net of needs as there are subsets of it. */
+/* As the board says: a net of needs may have as many ways up as it has subsets. */
 static bool
 is_shown_unsure(const struct warden *w, const struct unit *u)
 {
-	return atomic_load_explicit(&w->board.state[u->number].answer, memory_order_relaxed) == BOARD_UNSURE;
+	return atomic_load_explicit(&w->board.state[u->number].answer, memory_order_relaxed) ==
+	    BOARD_UNSURE;
 }
 
 bool
@@ -75,7 +76,8 @@ needs_used(const struct warden *w, const struct unit *u)
 		enum life_state s = x != NULL ? life_state(&x->life) : LIFE_DORMANT;
 
 		/* One that shuts down may have something to write there. */
-		if ((s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) && needs_this(x, u))
+		if ((s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) &&
+		    needs_this(x, u))
 			return true;
 	}
 	return false;

@@ -2,11 +2,11 @@
  * needs: units that must be awake before another one boots (`needs=`): the questions; wake_needs.c
  * has what is done.
  *
- * A unit that is woken wakes what it needs, and asks for its own slot, or is thawed, when all that is
- * awake; so do the needed ones in turn.  Until then it waits, and holds no slot.  When a needed one
- * cannot be had its wake fails, with that one's name and error, and queries do not wake it before
- * they would wake that one.  When a needed one is lost while the unit boots, its readiness is held
- * back.  And no needed one sleeps while a unit that needs it is up.
+ * A unit that is woken wakes what it needs, and asks for its own slot, or is thawed, when all that
+ * is awake; so do the needed ones in turn.  Until then it waits, and holds no slot.  When a needed
+ * one cannot be had its wake fails, with that one's name and error, and queries do not wake it
+ * before they would wake that one.  When a needed one is lost while the unit boots, its readiness
+ * is held back.  And no needed one sleeps while a unit that needs it is up.
  */
 #ifndef SRC_WARDEN_NEEDS_H
 #define SRC_WARDEN_NEEDS_H

@@ -48,11 +48,14 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 		source = bridge_source(br, &guest);
 	if (source.family == 0 && ready->kind != CONFIG_READY_ARP) {
 		addr_text(&guest, text);
-		return err_set(why, ERR_MISSING, "network %s: bridge %s has no address in the subnet of %s, from which readiness could be probed: "
-		    "give it one, or set `probe`", net->name, net->bridge, text);
+		return err_set(why, ERR_MISSING,
+		    "network %s: bridge %s has no address in the subnet of %s, from which "
+		    "readiness could be probed: give it one, or set `probe`",
+		    net->name, net->bridge, text);
 	}
 	m->probe.network = net->index;
-	m->probe.kind = ready->kind == CONFIG_READY_TCP ? PROBE_TCP : ready->kind == CONFIG_READY_PING ? PROBE_PING : PROBE_ARP;
+	m->probe.kind = ready->kind == CONFIG_READY_TCP ? PROBE_TCP :
+	    ready->kind == CONFIG_READY_PING ? PROBE_PING : PROBE_ARP;
 	m->probe.port = ready->port;
 	memcpy(m->probe.mac, u->conf->mac, sizeof(m->probe.mac));
 	m->probe.guest = guest;
@@ -85,11 +88,12 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	return ERR_OK;
 }
 
-/* False for a bridge that came, was made anew or got another MAC since the networks were sent: answers to probes would go astray. */
+/* False for a bridge that is new or has a new MAC: answers to probes would go astray. */
 static bool
 is_told(const struct warden *w, unsigned network, const struct vm_bridge *br)
 {
-	return w->probed[network].ifindex == br->ifindex && memcmp(w->probed[network].mac, br->mac, sizeof(br->mac)) == 0;
+	return w->probed[network].ifindex == br->ifindex &&
+	    memcmp(w->probed[network].mac, br->mac, sizeof(br->mac)) == 0;
 }
 
 enum err
@@ -116,7 +120,7 @@ probelink_unplan(struct unit_run *r)
 	r->probe = NULL;
 }
 
-/* Starts the readiness probe of a unit, as planned if it was.  An error says why it cannot be probed at all. */
+/* Starts the readiness probe of a unit, as planned if it was; an error says why it cannot. */
 static enum err
 send_probe(struct warden *w, struct unit *u, struct errmsg *m)
 {
@@ -139,7 +143,9 @@ probelink_start(struct warden *w, struct unit *u, bool vm_starts)
 	unsigned caps = 0;
 	struct errmsg m;
 
-	r->probe_waits = vm_starts && vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_RUNS_LATE) != 0;
+	r->probe_waits = vm_starts &&
+	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK &&
+	    (caps & VM_RUNS_LATE) != 0;
 	if (!r->probe_waits && send_probe(w, u, &m) != ERR_OK) {
 		/* The plan has found out what can be known; the boot's deadline ends this one. */
 		unit_error_set(u, m.text);
@@ -166,7 +172,8 @@ probelink_networks(struct warden *w)
 		struct vm_bridge br;
 		struct errmsg why;
 
-		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK || send_network(w, i, &br, &why) != ERR_OK)
+		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK ||
+		    send_network(w, i, &br, &why) != ERR_OK)
 			log_warn("network %s: %s", net->name, why.text);
 	}
 }
@@ -180,7 +187,8 @@ probe_again(struct warden *w, unsigned network)
 		struct unit *u = unit_by_number(&w->units, i);
 		struct errmsg m;
 
-		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
+		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 ||
+		    u->ready_held)
 			continue;
 		if (network != EVERY_NETWORK && u->conf->image->network->index != network)
 			continue;

@@ -12,7 +12,8 @@ ready_zones_text(const struct generation_zones *n, char buf[READY_ZONES])
 {
 	buf[0] = '\0';
 	if (n->failed > 0 || n->old > 0)
-		snprintf(buf, READY_ZONES, ", %u of them not served and %u with old contents", n->failed, n->old);
+		snprintf(buf, READY_ZONES, ", %u of them not served and %u with old contents",
+		    n->failed, n->old);
 }
 
 void
@@ -23,7 +24,8 @@ ready_tell(const struct warden *w)
 
 	generation_zones_count(w->gen, &n);
 	ready_zones_text(&n, bad);
-	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
+	snprintf(
+	    text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
 	notify_send(text);
 }
 
@@ -42,7 +44,8 @@ serve_begun(struct warden *w)
 	ready_tell(w);
 	generation_zones_count(w->gen, &n);
 	ready_zones_text(&n, bad);
-	log_info("jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
+	log_info(
+	    "jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
 }
 
 void
@@ -56,6 +59,7 @@ void
 ready_child_gone(struct warden *w, const struct child *c)
 {
 	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
-		fatal("the %s process ended %u times before it served, as said above: jitsud does not start",
+		fatal("the %s process ended %u times before it served, as said above: jitsud does "
+		    "not start",
 		    c->name, c->restarts + 1);
 }

@@ -51,8 +51,8 @@ steps_text(const int64_t steps[STORE_STEPS], char *buf, size_t size)
 	for (int i = 0; i < STORE_STEPS && used < size; i++) {
 		if (steps[i] == STORE_STEP_NONE)
 			continue;
-		used += (size_t)snprintf(buf + used, size - used, "%s%s %.1f ms", used == 0 ? ": " : ", ", store_step_names[i],
-		    (double)steps[i] / 1000);
+		used += (size_t)snprintf(buf + used, size - used, "%s%s %.1f ms",
+		    used == 0 ? ": " : ", ", store_step_names[i], (double)steps[i] / 1000);
 	}
 }
 
@@ -72,26 +72,29 @@ change_bound(const struct warden *w, enum life_state to, enum life_why why)
 
 /* False: it was said often enough. */
 static bool
-change_pass(struct warden *w, const struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+change_pass(struct warden *w, const struct unit *u, enum life_state from, enum life_state to,
+    enum life_why why)
 {
 	unsigned most = change_bound(w, to, why);
 	char kind[FLOOD_KIND_TEXT];
 
-	snprintf(kind, sizeof(kind), "%s -> %s (%s)", life_state_text(from), life_state_text(to), life_why_text(why));
+	snprintf(kind, sizeof(kind), "%s -> %s (%s)", life_state_text(from), life_state_text(to),
+	    life_why_text(why));
 	return flood_pass(w->flood, most == UINT_MAX ? FLOOD_NO_UNIT : u->number, kind, most);
 }
 
-/* A wake that is refused leaves the row as it was: in a flood of them it is not written twice for each. */
+/* A wake that is refused leaves the row as it was, which a flood of wakes must not write. */
 static bool
 row_stays(struct unit *u, enum life_state to, enum life_why why, bool said)
 {
-	bool back = u->row_behind && to != LIFE_FAILED && (why == LIFE_WHY_REFUSED || why == LIFE_WHY_NEEDS);
+	bool back = u->row_behind && to != LIFE_FAILED &&
+	    (why == LIFE_WHY_REFUSED || why == LIFE_WHY_NEEDS);
 
 	u->row_behind = !said && to == LIFE_BOOTING && (u->run == NULL || !u->run->has_vm);
 	return back || u->row_behind;
 }
 
-/* The end of what a guest wrote: the last lines are what a person needs; all that is kept is in `jitsu show`. */
+/* The end of what a guest wrote, which is what a person needs; `jitsu show` has more. */
 static const char *
 console_tail(const struct unit *u, char *buf, size_t size)
 {
@@ -108,10 +111,12 @@ console_tail(const struct unit *u, char *buf, size_t size)
 
 /* A failure: why, how far it came, and its guest's last lines. */
 static void
-record_failure(struct warden *w, const struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+record_failure(struct warden *w, const struct unit *u, enum life_state from, enum life_state to,
+    enum life_why why)
 {
-	const char *reason = life_why_text(why), *error = u->run->error != NULL ? u->run->error : reason;
-	bool boot = from == LIFE_BOOTING || from == LIFE_STOPPING, again = strncmp(error, reason, strlen(reason)) == 0;
+	const char *reason = life_why_text(why);
+	const char *error = u->run->error != NULL ? u->run->error : reason;
+	bool boot = from == LIFE_BOOTING || from == LIFE_STOPPING;
 	char legs[160] = "", text[1200], tail[1024];
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(LIFE_FAILED), text);
 
@@ -119,15 +124,20 @@ record_failure(struct warden *w, const struct unit *u, enum life_state from, enu
 		show_steps(&u->run->failed, ev.step_us);
 		steps_text(ev.step_us, legs, sizeof(legs));
 	}
-	snprintf(text, sizeof(text), "%s%s%s", again ? "" : to == LIFE_FAILED ? reason : "the boot failed", again ? "" : ": ", error);
+	if (strncmp(error, reason, strlen(reason)) == 0)
+		snprintf(text, sizeof(text), "%s", error);
+	else
+		snprintf(text, sizeof(text), "%s: %s",
+		    to == LIFE_FAILED ? reason : "the boot failed", error);
 	console_tail(u, tail, sizeof(tail));
-	log_warn("%s: %s -> %s (%s)%s%s%s", u->name, life_state_text(from), life_state_text(to), text, legs,
-	    boot && tail[0] != '\0' ? "; console: " : "", boot ? tail : "");
+	log_warn("%s: %s -> %s (%s)%s%s%s", u->name, life_state_text(from), life_state_text(to),
+	    text, legs, boot && tail[0] != '\0' ? "; console: " : "", boot ? tail : "");
 	emit(w, &ev);
 }
 
 void
-record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why)
+record_change(
+    struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why)
 {
 	bool said = change_pass(w, u, from, to, why), failing = u->run != NULL && u->run->failing;
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
@@ -144,9 +154,11 @@ record_change(struct warden *w, struct unit *u, enum life_state from, enum life_
 	if (said && u->run != NULL && (to == LIFE_FAILED || (failing && from == LIFE_STOPPING)))
 		record_failure(w, u, from, to, why);
 	else if (said && failing && to == LIFE_STOPPING)
-		log_debug("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to), life_why_text(why));
+		log_debug("%s: %s -> %s (%s)", u->name, life_state_text(from), life_state_text(to),
+		    life_why_text(why));
 	else if (said)
-		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to), ev.text, legs);
+		log_info("%s: %s -> %s (%s)%s", u->name, life_state_text(from), life_state_text(to),
+		    ev.text, legs);
 	if (said && to != LIFE_FAILED)
 		emit(w, &ev);
 	if (!row_stays(u, to, why, said) && !u->leaving)
@@ -159,9 +171,11 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 	char text[64];
 	struct store_event ev = STORE_EVENT(u->name, "answered", text);
 
-	if (!flood_pass(w->flood, u->number, "answered", change_bound(w, LIFE_AWAKE, LIFE_WHY_READY)))
+	if (!flood_pass(
+		w->flood, u->number, "answered", change_bound(w, LIFE_AWAKE, LIFE_WHY_READY)))
 		return;
-	snprintf(text, sizeof(text), "%u held %s answered", answers, answers == 1 ? "query" : "queries");
+	snprintf(
+	    text, sizeof(text), "%u held %s answered", answers, answers == 1 ? "query" : "queries");
 	show_steps(&u->run->trace, ev.step_us);
 	emit(w, &ev);
 }
@@ -176,10 +190,11 @@ record_expired(struct warden *w, struct unit *u, unsigned answers)
 	if (wake_waits_for(w, u) != WAITS_NOT)
 		wake_waits_say(w, u, waits, sizeof(waits));
 	if (wake_is_unsure(w, u))
-		snprintf(text, sizeof(text), "%u held %s answered with SERVFAIL, since the unit %s", answers,
-		    answers == 1 ? "query" : "queries", waits);
+		snprintf(text, sizeof(text), "%u held %s answered with SERVFAIL, since the unit %s",
+		    answers, answers == 1 ? "query" : "queries", waits);
 	else
-		snprintf(text, sizeof(text), "%u held %s answered before the unit was ready", answers, answers == 1 ? "query" : "queries");
+		snprintf(text, sizeof(text), "%u held %s answered before the unit was ready",
+		    answers, answers == 1 ? "query" : "queries");
 	record_event(w, u->name, "expired", text);
 }
 
@@ -193,14 +208,16 @@ record_died(struct warden *w, struct unit *u, const char *why)
 		return;
 	console_tail(u, tail, sizeof(tail));
 	if (!boot)   /* what makes a boot fail is said once, when that has ended */
-		log_warn("%s: the VM ended by itself: %s%s%s", u->name, why, tail[0] != '\0' ? "; console: " : "", tail);
+		log_warn("%s: the VM ended by itself: %s%s%s", u->name, why,
+		    tail[0] != '\0' ? "; console: " : "", tail);
 	record_event(w, u->name, "died", why);
 }
 
 void
 record_driver_line(struct warden *w, const struct unit *u, const char *text)
 {
-	if (flood_pass(w->flood, u != NULL ? u->number : FLOOD_NO_UNIT, "what a driver says", LIMIT_FLOOD_KIND))
+	if (flood_pass(w->flood, u != NULL ? u->number : FLOOD_NO_UNIT, "what a driver says",
+		LIMIT_FLOOD_KIND))
 		log_warn("%s: %s", u != NULL ? u->name : "driver", text);
 }
 
@@ -222,7 +239,8 @@ record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY])
 {
 	static const uint8_t key[16] = { 0 };
 	const struct config_network *net = uc->image->network;
-	char all[LIMIT_UNIT_ADDRS * ADDR_TEXT + ADDR_MAC_TEXT + 512], one[ADDR_TEXT], mac[ADDR_MAC_TEXT];
+	char all[LIMIT_UNIT_ADDRS * ADDR_TEXT + ADDR_MAC_TEXT + 512], one[ADDR_TEXT],
+	    mac[ADDR_MAC_TEXT];
 	size_t used;
 
 	addr_mac_text(uc->mac, mac);
@@ -231,7 +249,8 @@ record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY])
 		addr_text(&uc->addrs[i], one);
 		used += (size_t)snprintf(all + used, sizeof(all) - used, " %s", one);
 	}
-	snprintf(text, RECORD_IDENTITY, "%016llx", (unsigned long long)siphash24(key, all, used < sizeof(all) ? used : sizeof(all) - 1));
+	snprintf(text, RECORD_IDENTITY, "%016llx",
+	    (unsigned long long)siphash24(key, all, used < sizeof(all) ? used : sizeof(all) - 1));
 }
 
 void

@@ -1,5 +1,6 @@
 /*
- * record: what happened to a unit, told to all who want to know: the log, the store, followers of `jitsu events`.
+ * record: what happened to a unit, told to all who want to know: the log, the store, followers of
+ * `jitsu events`.
  */
 #ifndef SRC_WARDEN_RECORD_H
 #define SRC_WARDEN_RECORD_H
@@ -11,10 +12,11 @@
 struct warden;
 
 /*
- * A state changed: one log line, one event, the row at once.  A boot that failed is told when its VM has gone, with all that is
- * known of it.
+ * A state changed: one log line, one event, the row at once.  A boot that failed is told when its
+ * VM has gone, with all that is known of it.
  */
-void record_change(struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
+void record_change(
+    struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
 /* The held queries of a wake were answered: the event with all four durations. */
 void record_answered(struct warden *w, struct unit *u, unsigned answers);
 /* `hold` ran out: the address went out although the unit is not ready yet. */
@@ -33,8 +35,8 @@ void record_store(struct warden *w, struct unit *u, store_done_cb done, void *ar
 
 #define RECORD_IDENTITY VM_IDENTITY
 /*
- * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM may go on under its unit's settings only while it is the
- * same.
+ * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM
+ * may go on under its unit's settings only while it is the same.
  */
 void record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY]);
 

@@ -19,7 +19,7 @@
 
 struct reload {
 	struct warden *w;
-	struct loader *loader;     /* NULL: its generation is the warden's, and waits to be served */
+	struct loader *loader;     /* NULL: done, and the generation waits to be served */
 	struct report report;
 	struct event *ev_served;
 	reload_done_cb done;
@@ -97,9 +97,10 @@ on_loaded(struct generation *g, struct report *r, void *arg)
 enum err
 reload_start(struct warden *w, bool force, reload_done_cb done, void *arg)
 {
-	const struct loader_conf conf = { .base = w->base, .conf_path = w->conf_path, .force = force,
-		.number = w->next_generation, .running = w->gen, .started = w->started,
-		.children = &w->child_conf, .zimages_dir = w->zimages_dir, .secret = &w->secret,
+	const struct loader_conf conf = { .base = w->base, .conf_path = w->conf_path,
+		.force = force, .number = w->next_generation, .running = w->gen,
+		.started = w->started, .children = &w->child_conf,
+		.zimages_dir = w->zimages_dir, .secret = &w->secret,
 		.cookies = &w->cookies_random };
 	struct reload *rl;
 
@@ -143,7 +144,7 @@ reload_hup(struct warden *w)
 
 /* ---- what is said of a load ---- */
 
-/* A load needs far more memory than what stays of it; when it is all freed and stored, the rest goes back. */
+/* A load needs far more memory than what stays: once that is freed, the kernel has it back. */
 static void
 on_trim(evutil_socket_t fd, short what, void *arg)
 {
@@ -167,7 +168,8 @@ log_zones(const struct warden *w)
 		if (lines == LIMIT_REPORT_LINES)
 			more++;
 		else if (++lines > 0)
-			log_err("zone %s %s: %s", z->origin, z->zimage == NULL ? "is not served" : "keeps its old contents",
+			log_err("zone %s %s: %s", z->origin,
+			    z->zimage == NULL ? "is not served" : "keeps its old contents",
 			    served_zone_error(z));
 	}
 	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
@@ -217,14 +219,17 @@ reload_ended(struct warden *w, const char *by, enum err e, const struct report *
 		log_warn("and %zu findings more", r->nerrors - r->nlines);
 	if (e == ERR_OK) {
 		log_zones(w);
-		log_info("generation %llu: %u zones, of which %u were read anew and %u were found compiled, %u units", (unsigned long long)w->gen->number,
-		    w->gen->conf->nzones, w->gen->compiled, w->gen->from_disk, w->units.count);
+		log_info("generation %llu: %u zones, of which %u were read anew and %u were found "
+		    "compiled, %u units",
+		    (unsigned long long)w->gen->number, w->gen->conf->nzones, w->gen->compiled,
+		    w->gen->from_disk, w->units.count);
 	} else {
 		log_err("the configuration was not loaded, the old one stays");
 	}
 	timer_once(w->base, 1000, on_trim, NULL);
 	if (w->control != NULL)
-		record_event(w, "", "reload", e == ERR_OK ? "loaded" : "refused, the old configuration stays");
+		record_event(w, "", "reload",
+		    e == ERR_OK ? "loaded" : "refused, the old configuration stays");
 	if (w->ready && !w->reload_again)
 		ready_tell(w);
 	if (w->reload_again && !w->stopping)

@@ -19,7 +19,7 @@ enum err reload_start(struct warden *w, bool force, reload_done_cb done, void *a
 void reload_cancel(struct warden *w);
 /* SIGHUP; while a load runs, another follows. */
 void reload_hup(struct warden *w);
-/* Logs and remembers how a load went that `by` (a literal) asked for; NULL: the one at the start. */
+/* Logs and remembers how a load went that `by` (a literal) asked for; NULL: the first one. */
 void reload_ended(struct warden *w, const char *by, enum err e, const struct report *r);
 /* The DNS process serves w->served, or ended: a load that waits for that is done. */
 void reload_served(struct warden *w);

@@ -37,7 +37,7 @@ life_found_of(enum vm_found_state state, enum life_state was)
 	return LIFE_FOUND_BROKEN;
 }
 
-/* While nobody looked its unit may have moved; its guest would go on with addresses that it has no more. */
+/* The unit may have moved since; its guest would go on with addresses that it has no more. */
 static bool
 has_moved(const struct unit *u, const struct unit_row *r)
 {
@@ -76,10 +76,12 @@ row_join(struct warden *w, struct unit *u, const struct unit_row *r,
 		wake_count(w, u, &r->uuid);
 		record_event(w, u->name, "adopted", why);
 		if (*vm == VM_FOUND_SILENT)
-			log_warn("%s: its VM is kept as it was, %s: %s", u->name, life_state_text(r->state), why);
+			log_warn("%s: its VM is kept as it was, %s: %s", u->name,
+			    life_state_text(r->state), why);
 	}
 	if (moved)
-		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its VM is stopped", u->name);
+		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its "
+		    "VM is stopped", u->name);
 	ev.adopt.found = LIFE_FOUND_NONE;
 	if (vm != NULL)
 		ev.adopt.found = whole ? life_found_of(*vm, r->state) : LIFE_FOUND_BROKEN;

@@ -1,4 +1,4 @@
-/* row: what the store remembers of a unit, as adoption hands it on; adopt.c and aside.c share it. */
+/* row: what the store remembers of a unit, for adopt.c and aside.c. */
 #ifndef SRC_WARDEN_ROW_H
 #define SRC_WARDEN_ROW_H
 

@@ -53,7 +53,8 @@ steps_json(const int64_t step_us[STORE_STEPS])
 
 	for (int i = 0; i < STORE_STEPS; i++)
 		if (step_us[i] != STORE_STEP_NONE)
-			(void)json_object_set_new(steps, store_step_names[i], json_integer(step_us[i]));
+			(void)json_object_set_new(
+			    steps, store_step_names[i], json_integer(step_us[i]));
 	return steps;
 }
 
@@ -62,8 +63,9 @@ show_event(const struct store_event *ev)
 {
 	json_t *steps = steps_json(ev->step_us), *j;
 
-	j = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6, "unit", ev->unit, "kind", ev->kind,
-	    "durations_us", steps, "text", show_bytes(ev->text, strlen(ev->text)));
+	j = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6,
+	    "unit", ev->unit, "kind", ev->kind, "durations_us", steps,
+	    "text", show_bytes(ev->text, strlen(ev->text)));
 	return j;
 }
 
@@ -99,15 +101,19 @@ next_json(const struct unit *u)
 {
 	const struct unit_run *vm = vm_of(u);
 
-	if (vm == NULL || (vm->vm_memory_bytes == u->conf->policy.memory_bytes && strcmp(vm->vm_image, u->conf->image->name) == 0))
+	if (vm == NULL ||
+	    (vm->vm_memory_bytes == u->conf->policy.memory_bytes &&
+		strcmp(vm->vm_image, u->conf->image->name) == 0))
 		return json_null();
-	return json_pack("{s:I, s:s}", "memory", (json_int_t)u->conf->policy.memory_bytes, "image", u->conf->image->name);
+	return json_pack("{s:I, s:s}", "memory", (json_int_t)u->conf->policy.memory_bytes,
+	    "image", u->conf->image->name);
 }
 
 json_t *
 show_row(const struct warden *w, const struct unit *u)
 {
-	uint64_t last = wake_last_use_ns(w, u), now = clock_now_ns();   /* in this order: a query may come at any moment */
+	/* in this order: a query may come at any moment */
+	uint64_t last = wake_last_use_ns(w, u), now = clock_now_ns();
 	bool awake = life_state(&u->life) == LIFE_AWAKE;
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 
@@ -117,9 +123,11 @@ show_row(const struct warden *w, const struct unit *u)
 	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
 	    "state", life_state_text(life_state(&u->life)),
 	    "waits_for", waits != WAITS_NOT ? json_string(wake_waits_text(waits)) : json_null(),
-	    "queue_position", position != 0 ? json_integer(position) : json_null(), "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name, "driver",
-	    vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name, "addresses", addresses_json(u->conf),
-	    "boots", (json_int_t)u->boots, "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
+	    "queue_position", position != 0 ? json_integer(position) : json_null(),
+	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name,
+	    "driver", vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name,
+	    "addresses", addresses_json(u->conf), "boots", (json_int_t)u->boots,
+	    "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
 	    "idle_s", seconds_json(awake && last != 0, now - last),
 	    "sleeps_in_s", seconds_json(deadline != 0, deadline > now ? deadline - now : 0));
 }
@@ -128,9 +136,12 @@ json_t *
 show_woken(const struct unit *u)
 {
 	if (u->conf == NULL || life_state(&u->life) != LIFE_AWAKE)
-		return json_pack("{s:s, s:s}", "name", u->name, "state", life_state_text(life_state(&u->life)));
-	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name, "state", life_state_text(life_state(&u->life)),
-	    "boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(), "addresses", addresses_json(u->conf));
+		return json_pack("{s:s, s:s}", "name", u->name,
+		    "state", life_state_text(life_state(&u->life)));
+	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name,
+	    "state", life_state_text(life_state(&u->life)),
+	    "boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
+	    "addresses", addresses_json(u->conf));
 }
 
 static json_t *
@@ -154,16 +165,19 @@ aliases_json(const struct warden *w, const struct unit *u)
 static json_t *
 policy_json(const struct unit *u)
 {
-	static const char *const sleeps[] = { [CONFIG_SLEEP_STOP] = "stop", [CONFIG_SLEEP_FREEZE] = "freeze", [CONFIG_SLEEP_SAVE] = "save" };
+	static const char *const sleeps[] = { [CONFIG_SLEEP_STOP] = "stop",
+		[CONFIG_SLEEP_FREEZE] = "freeze", [CONFIG_SLEEP_SAVE] = "save" };
 	const struct unit_conf *uc = u->conf;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b}", "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms",
-	    (json_int_t)uc->policy.hold_ms, "min_up_ms", (json_int_t)uc->policy.min_up_ms, "unused_after_ms",
-	    (json_int_t)uc->policy.unused_after_ms, "ready", uc->image->ready_text, "sleep",
-	    sleeps[uc->policy.sleep], "save_failed", u->save_failed);
+	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b}",
+	    "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms", (json_int_t)uc->policy.hold_ms,
+	    "min_up_ms", (json_int_t)uc->policy.min_up_ms,
+	    "unused_after_ms", (json_int_t)uc->policy.unused_after_ms,
+	    "ready", uc->image->ready_text, "sleep", sleeps[uc->policy.sleep],
+	    "save_failed", u->save_failed);
 }
 
-/* Failed boots in a row, as people count them: the machine's own count waits until the VM is steady. */
+/* Failed boots in a row; the life cycle counts on until a VM was awake for a while. */
 static json_int_t
 failures_of(const struct unit *u)
 {
@@ -178,7 +192,8 @@ legs_json(const struct unit_run *r)
 	int64_t steps[STORE_STEPS];
 
 	if (r != NULL)
-		show_steps(memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace, steps);
+		show_steps(
+		    memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace, steps);
 	else
 		show_steps(&none, steps);
 	return steps_json(steps);
@@ -189,10 +204,12 @@ show_unit(const struct warden *w, const struct unit *u)
 {
 	json_t *j = show_row(w, u), *more;
 	const struct unit_run *r = u->run;
+	uint64_t since = r != NULL ? r->awake_since_ns : 0;
 	uint64_t now = clock_now_ns(), backoff = u->life.backoff_until_ms * NS_PER_MS;
 	struct vm_ids ids = { .pid = 0 };
 	char mac[ADDR_MAC_TEXT], uuid[VM_UUID_TEXT] = "";
-	uint64_t queries = atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
+	uint64_t queries =
+	    atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
 
 	if (j == NULL)
 		return NULL;
@@ -201,15 +218,19 @@ show_unit(const struct warden *w, const struct unit *u)
 		vm_uuid_text(&r->uuid, uuid);
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
-	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
-	    "aliases", aliases_json(w, u), "mac", mac, "uuid", show_text(uuid),
-	    "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(), "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
-	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes : u->conf->policy.memory_bytes), "next", next_json(u), "policy", policy_json(u),
-	    "crashes", (json_int_t)u->crashes, "failures", failures_of(u), "queries", (json_int_t)queries,
-	    "backoff_s", seconds_json(backoff > now, backoff - now), "durations_us", legs_json(r), "last_error", show_text(r != NULL ? r->error : NULL),
-	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file, "line", (json_int_t)u->conf->line,
-	    "accel", show_text(r != NULL ? r->detail : NULL),
-	    "since_s", seconds_json(r != NULL && r->awake_since_ns != 0, r != NULL ? now - r->awake_since_ns : 0),
+	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, "
+	    "s:o, s:s, s:I, s:o, s:o, s:s}", "aliases", aliases_json(w, u), "mac", mac,
+	    "uuid", show_text(uuid), "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(),
+	    "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
+	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes :
+	    u->conf->policy.memory_bytes),
+	    "next", next_json(u), "policy", policy_json(u), "crashes", (json_int_t)u->crashes,
+	    "failures", failures_of(u), "queries", (json_int_t)queries,
+	    "backoff_s", seconds_json(backoff > now, backoff - now), "durations_us", legs_json(r),
+	    "last_error", show_text(r != NULL ? r->error : NULL),
+	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
+	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
+	    "since_s", seconds_json(since != 0, now - since),
 	    "zone", u->conf->zone->origin);
 	if (more == NULL || json_object_update(j, more) != 0) {
 		json_decref(j);

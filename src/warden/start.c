@@ -46,8 +46,8 @@
 #include "src/warden/warden.h"
 
 /*
- * The processes of jitsud rarely run, and a query waits when one does: their nice value is below that
- * of VMs, which start with 0 again (vm/proc/spawn.c).
+ * The processes of jitsud rarely run, and a query waits when one does: their nice value is below
+ * that of VMs, which start with 0 again (vm/proc/spawn.c).
  */
 #define WARDEN_NICE (-10)
 
@@ -72,7 +72,7 @@ set_up_directories(struct warden *w, const struct config *conf)
 	w->zimages_dir = mem_format("%s/images", conf->state);
 }
 
-/* An operator's own choice stays.  Where it may not be (no CAP_SYS_NICE), cgroup weights still hold. */
+/* An operator's own choice stays.  Without CAP_SYS_NICE cgroup weights still hold. */
 static void
 raise_priority(void)
 {
@@ -85,21 +85,24 @@ identify(struct warden *w, const struct config *conf)
 {
 	static const uint8_t key[16] = { 0 };
 
-	snprintf(w->tag, sizeof(w->tag), "%08x", (unsigned)siphash24(key, conf->run_dir, strlen(conf->run_dir)));
+	snprintf(w->tag, sizeof(w->tag), "%08x",
+	    (unsigned)siphash24(key, conf->run_dir, strlen(conf->run_dir)));
 }
 
 static void
 open_vms(struct warden *w, const struct config *conf)
 {
 	struct identity vm = surroundings_user("vm-user", conf->vm_user, "jitsu-vm");
-	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state, .vm_uid = vm.uid, .vm_gid = vm.gid,
-		.start_threads = conf->limits.boots, .use_cgroups = true };
+	struct vm_host_conf hc = { .run_dir = conf->run_dir, .state_dir = conf->state,
+		.vm_uid = vm.uid, .vm_gid = vm.gid, .start_threads = conf->limits.boots,
+		.use_cgroups = true };
 	struct errmsg m;
 
 	if (vm_host_new(w->base, &hc, wake_vm_event, w, &w->vms, &m) != ERR_OK)
 		fatal("%s", m.text);
 	if (vm_activity_new(w->vms, w->tag, &w->activity, &m) != ERR_OK) {
-		log_warn("payload packets are not counted, only queries keep a unit awake: %s", m.text);
+		log_warn(
+		    "payload packets are not counted, only queries keep a unit awake: %s", m.text);
 		w->activity = NULL;
 	}
 	links_init(w);
@@ -145,14 +148,17 @@ set_up(struct warden *w, const struct config *conf)
 	struct identity user = surroundings_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
-	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level };
+	w->child_conf = (struct child_conf){
+		.uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level
+	};
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
 	raise_priority();
 	identify(w, conf);
 	w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w);
 	w->child_conf.flood = w->flood;
-	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK || board_create(&w->board, &m) != ERR_OK ||
+	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK ||
+	    board_create(&w->board, &m) != ERR_OK ||
 	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
 		fatal("%s", m.text);
 	open_store(w, conf);
@@ -188,7 +194,8 @@ serve(struct warden *w)
 {
 	struct errmsg m;
 
-	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK || child_start(&w->dns, &m) != ERR_OK)
+	if (verbs_open(w, &m) != ERR_OK || child_start(&w->sentinel, &m) != ERR_OK ||
+	    child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
 	rundir_watch(w);
 	w->ev_hup = signal_new(w, SIGHUP, on_hup);
@@ -200,7 +207,8 @@ first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 	(void)arg;
 	reload_ended(w, NULL, e, r);
 	if (e != ERR_OK)
-		fatal("nothing to serve: see the lines above (`jitsud -n` checks the configuration)");
+		fatal("nothing to serve: see the lines above (`jitsud -n` checks the "
+		    "configuration)");
 	adopt_start(w, serve);
 }
 
@@ -241,7 +249,7 @@ run_for(struct warden *w, unsigned seconds)
 	event_base_dispatch(w->base);
 }
 
-/* How long the slowest of them may take to stop: what it does now, a shutdown as its image wants it, the end. */
+/* How long the slowest VM may take to stop: what it does now, its image's shutdown, the end. */
 static unsigned
 stop_patience_s(const struct warden *w)
 {
@@ -264,7 +272,10 @@ stop_patience_s(const struct warden *w)
 	return most + 2 * LIMIT_OP_S;
 }
 
-/* on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until all are, or the last should be. */
+/*
+ * on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until
+ * all are, or the last should be.
+ */
 static void
 stop_all_vms(struct warden *w)
 {
@@ -274,7 +285,8 @@ stop_all_vms(struct warden *w)
 	char text[64];
 
 	/* systemd would end us before: its TimeoutStopSec= knows nothing of our images. */
-	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)patience_s * 1000000);
+	snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu",
+	    (unsigned long long)patience_s * 1000000);
 	notify_send(text);
 	w->wait_stop = patience_s * 10;
 	if (event_add(ev, &tick) != 0)

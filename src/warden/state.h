@@ -63,7 +63,7 @@ struct warden {
 	struct probed {
 		unsigned ifindex;
 		uint8_t mac[6];
-	} probed[LIMIT_NETWORKS];      /* by network: the bridge as the sentinel knows it; 0 = none */
+	} probed[LIMIT_NETWORKS];      /* bridges as the sentinel knows them; 0 = none */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;
@@ -84,10 +84,10 @@ struct warden {
 	struct admit admit;
 	struct mapping_secret secret;
 	struct cookie_secrets cookies_random;  /* for configurations without a file of them */
-	struct config *started;        /* as it was at the start: what no reload changes is still so */
+	struct config *started;        /* as at the start, for what no reload changes */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct reload *reloading;      /* a load in progress (reload.c) */
-	uint64_t served;               /* the newest generation that the DNS process has confirmed */
+	uint64_t served;               /* the newest generation that the DNS process serves */
 	struct zjob *keeping;          /* zimages on their way to the disk */
 	bool keep_again;               /* a load ended while zimages were being kept */
 	char *zimages_dir;
@@ -120,7 +120,7 @@ struct warden {
 	struct rundir *rundir;         /* rundir.h */
 	char *empty_root;
 	char tag[16];                  /* of this instance, from its run directory */
-	unsigned wait_stop;            /* VMs still to be stopped before the end (on-exit = "stop") */
+	unsigned wait_stop;            /* looks before VMs that do not stop are left */
 };
 
 #endif

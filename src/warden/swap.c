@@ -60,7 +60,8 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 		for (uint32_t i = 0; i < n; i++) {
 			const struct unit_conf *uc = mapping_zone_unit(g->mappings, zone, i);
 
-			if (uc->target == NULL && !uc->refused && update_unit(w, uc, g->number, &m) != ERR_OK)
+			if (uc->target == NULL && !uc->refused &&
+			    update_unit(w, uc, g->number, &m) != ERR_OK)
 				(void)report_add(r, uc->file, uc->line, "%s", m.text);
 		}
 	}
@@ -108,7 +109,8 @@ void
 swap_prepare(struct warden *w, const struct config *conf)
 {
 	for (unsigned i = 0; i < conf->nimages; i++)
-		vm_prepare(w->vms, conf->images[i].driver_name, (enum vm_accel)conf->images[i].accel);
+		vm_prepare(
+		    w->vms, conf->images[i].driver_name, (enum vm_accel)conf->images[i].accel);
 }
 
 void
@@ -126,12 +128,13 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	} else {
 		admit_limits_set(&w->admit, &al);
 	}
-	vm_host_limits(w->vms, al.boots, g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
+	vm_host_limits(w->vms, al.boots,
+	    g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
 	swap_prepare(w, g->conf);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
 	dnslink_tune(w);
-	/* The DNS process learns first, so that names of units that leave are plain data before their VMs stop. */
+	/* First: names of units that leave are plain data before their VMs stop. */
 	dnslink_commit(w);
 	if (old != NULL)
 		wake_slot_review(w);

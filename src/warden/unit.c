@@ -29,8 +29,8 @@ grow(struct unit_table *t, struct errmsg *m)
 
 	if (t->next >= LIMIT_UNIT_NUMBERS)
 		return err_set(m, ERR_LIMIT,
-		    "%u units came and went since jitsud started, more than it can number: restart it "
-		    "(VMs go on)", LIMIT_UNIT_NUMBERS);
+		    "%u units came and went since jitsud started, more than it can number: restart "
+		    "it (VMs go on)", LIMIT_UNIT_NUMBERS);
 	if (t->next < t->room)
 		return ERR_OK;
 	t->by_number = mem_resize(t->by_number, room, sizeof(*t->by_number));
@@ -193,7 +193,8 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 	struct unit_run *r = uuid != NULL ? unit_run(u) : u->run;
 
 	if (r != NULL && r->has_vm) {
-		(void)table_remove(&t->by_uuid, r->uuid.bytes, sizeof(r->uuid.bytes));   /* the unit itself */
+		/* the unit itself */
+		(void)table_remove(&t->by_uuid, r->uuid.bytes, sizeof(r->uuid.bytes));
 		r->has_vm = false;
 	}
 	if (uuid == NULL)

@@ -1,11 +1,13 @@
 /*
  * unit: the table of managed services and what the warden knows of each while it runs.
  *
- * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the store) or by the UUID of its VM (driver events).  Numbers are
- * never reused while the warden lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has gone.  No VM
- * with its MAC, its addresses or its name may start before that (unit_before).
+ * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the
+ * store) or by the UUID of its VM (driver events).  Numbers are never reused while the warden
+ * lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its
+ * VM has gone.  No VM with its MAC, its addresses or its name may start before that (unit_before).
  *
- * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping units cost little.
+ * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping
+ * units cost little.
  */
 #ifndef SRC_WARDEN_UNIT_H
 #define SRC_WARDEN_UNIT_H
@@ -47,7 +49,7 @@ struct unit_trace {
 	uint64_t answer_ns;        /* the held queries were answered */
 };
 
-/* The readiness probe of the boot under way, or of the last one, and what was seen of the guest meanwhile. */
+/* The readiness probe of the last boot, and what was seen of the guest meanwhile. */
 struct unit_tried {
 	uint64_t sent_ns;          /* when it began; 0 = nothing was probed */
 	uint8_t kind;              /* enum msg_probe_kind */
@@ -79,7 +81,7 @@ struct unit_run {
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
 	uint64_t waits_since_ms;   /* when it began to */
-	uint32_t needs_ticket;     /* of the wake that waits for what it needs; 0: it failed for want of that */
+	uint32_t needs_ticket;     /* of the wake that waits for needs; 0: it failed for them */
 	LIST_ENTRY(unit) needs_link;
 	uint32_t behind_number;    /* the leaving unit that it waits for */
 	LIST_ENTRY(unit) behind_link;
@@ -89,9 +91,9 @@ struct unit_run {
 	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */
 	uint32_t probe_ticket;     /* of the probe under way; 0 = none */
 	uint64_t probe_sent_ns;
-	bool probe_waits;          /* for the end of the driver's start: nobody could answer before */
+	bool probe_waits;          /* for the end of the driver's start */
 	bool link_changed;         /* a NIC's end on the host did something: it is looked at */
-	uint8_t links[LIMIT_NICS]; /* what became of its NICs' ends on the host (links.c), as was said */
+	uint8_t links[LIMIT_NICS]; /* enum link_state, as was said (links.c) */
 	uint64_t lost_ns;          /* since when it cannot be reached for that; 0 = it can */
 	bool no_network;           /* for want of which its VM was not started */
 	bool count_waits;          /* packets are counted when it is ready: a boot needs the time */
@@ -113,13 +115,13 @@ struct unit_run {
 struct unit {
 	uint32_t number;
 	bool leaving;
-	bool behind;               /* it has asked for a slot and waits for a leaving unit to go (run) */
+	bool behind;               /* its wake waits for a leaving unit to go (run) */
 	bool needing;              /* it waits, or has failed, for what it needs (needs.h; run) */
 	bool refused;              /* an address of it is held for another (holds.h): never woken */
 	bool aside;                /* it leaves, and its row in the store is aside.h's */
 	bool handed_out;           /* the store knows that its addresses were */
-	bool save_failed;          /* no save worked: it is stopped instead, until the next reload */
-	bool row_behind;           /* its row in the store is older, since its wake will be refused */
+	bool save_failed;          /* it is stopped instead, until the next reload */
+	bool row_behind;           /* its row in the store has the state before this wake */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */
@@ -140,14 +142,14 @@ struct unit_table {
 	uint32_t next, room;
 	struct table by_name, by_uuid;
 	uint32_t count;            /* with a name */
-	LIST_HEAD(, unit_left) left, gone;   /* of leaving units: that may have a VM; that have none */
+	LIST_HEAD(, unit_left) left, gone;   /* leaving units that may have a VM; that have none */
 };
 
 void unit_table_clear(struct unit_table *t);
 
 /* A new dormant unit.  NULL: out of numbers (*m says). */
 struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
-/* Takes it out of the table and frees it; the callers have stopped its VM and answered its waiters. */
+/* Frees a unit; the callers have stopped its VM and answered its waiters. */
 void unit_free(struct unit_table *t, struct unit *u);
 /* Its settings in a new generation; the same name. */
 void unit_conf_set(struct unit_table *t, struct unit *u, const struct unit_conf *conf);
@@ -156,7 +158,8 @@ void unit_leave(struct unit_table *t, struct unit *u);
 /* Nothing is left of it that another unit could meet; it may be freed at any time. */
 void unit_gone(struct unit_table *t, struct unit *u);
 
-struct unit *unit_by_number(const struct unit_table *t, uint32_t number);   /* NULL when there is none */
+/* NULL when there is none. */
+struct unit *unit_by_number(const struct unit_table *t, uint32_t number);
 struct unit *unit_by_name(const struct unit_table *t, const char *name);
 /* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
 const struct unit *unit_before(const struct unit_table *t, const struct unit *u);

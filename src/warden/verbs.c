@@ -74,17 +74,21 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct shown *s = arg;
 	struct unit *u = unit_by_name(&s->w->units, s->name);
 	const struct aside *aside = aside_find(s->w, s->name);
-	json_t *text = res->err == ERR_OK ? show_bytes(res->detail != NULL ? res->detail : "", res->detail_len) : NULL, *j;
+	json_t *text = NULL, *j;
 
 	(void)uuid;
-	/* One that has not said a word yet: what the one before it said, when its boot failed, is not lost by that. */
-	if (text != NULL && res->detail_len == 0 && u != NULL && aside == NULL && u->run != NULL && u->run->console != NULL) {
+	if (res->err == ERR_OK)
+		text = show_bytes(res->detail != NULL ? res->detail : "", res->detail_len);
+	/* As long as this VM has written nothing, what the former one wrote is shown. */
+	if (text != NULL && res->detail_len == 0 && u != NULL && aside == NULL && u->run != NULL &&
+	    u->run->console != NULL) {
 		json_decref(text);
 		text = show_bytes(u->run->console, strlen(u->run->console));
 	}
 	if (s->console_only) {
 		if (text != NULL)
-			control_reply(s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));
+			control_reply(
+			    s->req, json_pack("{s:s, s:o}", "name", s->name, "text", text));
 		else
 			control_fail(s->req, "%s: console: %s", s->name, res->text);
 	} else if (u == NULL && aside == NULL) {
@@ -102,8 +106,8 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 
 /* Answers when the VM's console has been read. */
 static void
-answer_vm(struct warden *w, struct control_request *req, const char *name, const struct vm_uuid *uuid,
-    bool console_only)
+answer_vm(struct warden *w, struct control_request *req, const char *name,
+    const struct vm_uuid *uuid, bool console_only)
 {
 	struct shown *s = calloc(1, sizeof(*s));
 
@@ -131,8 +135,8 @@ answer_unit(struct warden *w, struct control_request *req, struct unit *u, bool 
 	if (!console_only) {
 		control_reply(req, show_unit(w, u));
 	} else if (u->run != NULL && u->run->console != NULL) {
-		control_reply(req, json_pack("{s:s, s:o}", "name", u->name, "text",
-		    show_bytes(u->run->console, strlen(u->run->console))));
+		control_reply(req, json_pack("{s:s, s:o}", "name", u->name,
+		    "text", show_bytes(u->run->console, strlen(u->run->console))));
 	} else {
 		control_fail(req, "%s is %s: it has no console", u->name, life_state_text(state));
 	}
@@ -176,7 +180,7 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 
 	if (u == NULL)
 		return;
-	(void)json_unpack(args, "{s?b}", "progress", &progress);   /* not, when it is something else */
+	(void)json_unpack(args, "{s?b}", "progress", &progress);   /* anything else: false */
 	if (w->stopping) {
 		control_fail(req, "%s: jitsud stops", u->name);
 		return;
@@ -204,9 +208,11 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 	wake_policy(w, u, &policy);
 	ev.sleep.cause = LIFE_BY_OPERATOR;
 	ev.sleep.tier = LIFE_TIER_DORMANT;
-	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) || (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
+	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) ||
+	    (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
 		ev.sleep.tier = (enum life_tier)policy.sleep;
-	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED || (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
+	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED ||
+	    (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
 		control_reply(req, show_woken(u));
 		return;
 	}
@@ -276,7 +282,8 @@ verb_events(struct control_request *req, json_t *args, void *arg)
 		free(q);
 		return;
 	}
-	store_events_read(w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
+	store_events_read(
+	    w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
 }
 
 /* ---- reload and status ---- */
@@ -315,8 +322,10 @@ reload_done(struct warden *w, enum err e, const struct report *r, void *arg)
 		(void)json_array_append_new(warnings, json_string(line));
 	}
 	if (e == ERR_OK) {
-		control_reply(req, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all, "refused", (json_int_t)(n.failed + n.old),
-		    "failed", (json_int_t)n.failed, "old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
+		control_reply(req,
+		    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "zones", (json_int_t)n.all,
+		    "refused", (json_int_t)(n.failed + n.old), "failed", (json_int_t)n.failed,
+		    "old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
 		    "units_refused", (json_int_t)w->refused_units, "warnings", warnings));
 		return;
 	}
@@ -330,12 +339,13 @@ verb_reload(struct control_request *req, json_t *args, void *arg)
 	struct warden *w = arg;
 	int force = 0;
 
-	(void)json_unpack(args, "{s?b}", "force", &force);   /* not, when it is something else */
+	(void)json_unpack(args, "{s?b}", "force", &force);   /* anything else: false */
 	if (w->stopping) {
 		control_fail(req, "jitsud stops");
 		return;
 	}
-	log_info("reload asked for by uid %u%s", (unsigned)control_request_uid(req), force ? ", also of a file that seems cut short" : "");
+	log_info("reload asked for by uid %u%s", (unsigned)control_request_uid(req),
+	    force ? ", also of a file that seems cut short" : "");
 	if (reload_start(w, force != 0, reload_done, req) != ERR_OK)
 		control_fail(req, "a reload is running already: try again when it is done");
 }
@@ -345,8 +355,10 @@ zone_json(const struct warden *w, unsigned i)
 {
 	const struct served_zone *z = &w->gen->zones[i];
 
-	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin, "state", z->zimage == NULL ? "failed" : z->error != NULL ? "old" : "ok",
-	    "serial", z->zimage != NULL ? json_integer(z->serial) : json_null(), "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
+	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin,
+	    "state", z->zimage == NULL ? "failed" : z->error != NULL ? "old" : "ok",
+	    "serial", z->zimage != NULL ? json_integer(z->serial) : json_null(),
+	    "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
 	    "error", z->error != NULL ? json_string(z->error) : json_null());
 }
 
@@ -357,7 +369,8 @@ stray_json(const struct config_stray *s)
 	char file[4 * PATH_MAX];
 
 	text_escape(file, sizeof(file), s->file, strlen(s->file));
-	return json_pack("{s:s, s:s, s:n, s:i, s:s, s:s}", "name", s->name, "state", "failed", "serial", "units", 0, "file", file, "error", s->why);
+	return json_pack("{s:s, s:s, s:n, s:i, s:s, s:s}", "name", s->name, "state", "failed",
+	    "serial", "units", 0, "file", file, "error", s->why);
 }
 
 /* All, or those alone that are not served as their files say: twenty thousand take 100 ms. */
@@ -391,8 +404,10 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 		if (z->zimage == NULL)
 			control_fail(req, "zone %s is not served: %s", name, served_zone_error(z));
 		else
-			control_reply_fd(req, json_pack("{s:s, s:I, s:I}", "name", z->origin, "serial", (json_int_t)z->serial, "index",
-			    (json_int_t)z->index), z->zimage->fd);
+			control_reply_fd(req,
+			    json_pack("{s:s, s:I, s:I}", "name", z->origin,
+			    "serial", (json_int_t)z->serial, "index", (json_int_t)z->index),
+			    z->zimage->fd);
 		return;
 	}
 	control_fail_unknown(req, "zone", name, "status");
@@ -401,8 +416,15 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 static json_t *
 child_json(const struct child *c)
 {
-	return json_pack("{s:s, s:o, s:I}", "name", c->name, "pid", c->pid != 0 ? json_integer(c->pid) : json_null(), "restarts",
-	    (json_int_t)c->restarts);
+	return json_pack("{s:s, s:o, s:I}", "name", c->name,
+	    "pid", c->pid != 0 ? json_integer(c->pid) : json_null(),
+	    "restarts", (json_int_t)c->restarts);
+}
+
+static json_t *
+limit_json(uint64_t used, uint64_t most)
+{
+	return json_pack("{s:I, s:I}", "used", (json_int_t)used, "most", (json_int_t)most);
 }
 
 static json_t *
@@ -410,11 +432,10 @@ limits_json(const struct warden *w)
 {
 	const struct admit *a = &w->admit;
 
-	return json_pack("{s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}, s:{s:I, s:I}}",
-	    "boots", "used", (json_int_t)a->boots, "most", (json_int_t)a->limits.boots,
-	    "vms", "used", (json_int_t)a->vms, "most", (json_int_t)a->limits.vms,
-	    "memory", "used", (json_int_t)a->memory_bytes, "most", (json_int_t)a->limits.memory_bytes,
-	    "queue", "used", (json_int_t)a->waiting, "most", (json_int_t)a->limits.queue);
+	return json_pack("{s:o, s:o, s:o, s:o}", "boots", limit_json(a->boots, a->limits.boots),
+	    "vms", limit_json(a->vms, a->limits.vms),
+	    "memory", limit_json(a->memory_bytes, a->limits.memory_bytes),
+	    "queue", limit_json(a->waiting, a->limits.queue));
 }
 
 static json_t *
@@ -422,8 +443,9 @@ reload_json(const struct warden *w)
 {
 	if (w->reload.time <= 0)
 		return json_null();
-	return json_pack("{s:f, s:s, s:b, s:o}", "time", w->reload.time, "by", w->reload.by, "refused", (int)w->reload.refused, "error",
-	    w->reload.error != NULL ? json_string(w->reload.error) : json_null());
+	return json_pack("{s:f, s:s, s:b, s:o}", "time", w->reload.time, "by", w->reload.by,
+	    "refused", (int)w->reload.refused,
+	    "error", w->reload.error != NULL ? json_string(w->reload.error) : json_null());
 }
 
 /* What is wrong with the store: since the start, or now; null when nothing is. */
@@ -448,15 +470,18 @@ verb_status(struct control_request *req, json_t *args, void *arg)
 	json_t *aside = json_array(), *all;
 	int bad = 0;
 
-	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* all of them, when it is something else */
+	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* anything else: all zones */
 	generation_zones_count(w->gen, &n);
-	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, s:o, s:o}", "version", JITSU_VERSION, "pid",
-	    (json_int_t)getpid(), "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S), "generation",
-	    (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled, "zones_from_disk",
-	    (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed, "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count, "mapping_bytes",
-	    (json_int_t)mapping_set_bytes(w->gen->mappings), "zones", zones_json(w, bad != 0), "children", child_json(&w->dns),
-	    child_json(&w->sentinel), "counters", counters_json(w), "limits", limits_json(w), "reload",
-	    reload_json(w));
+	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, "
+	    "s:o, s:o}", "version", JITSU_VERSION, "pid", (json_int_t)getpid(),
+	    "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S),
+	    "generation", (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled,
+	    "zones_from_disk", (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed,
+	    "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
+	    "mapping_bytes", (json_int_t)mapping_set_bytes(w->gen->mappings),
+	    "zones", zones_json(w, bad != 0),
+	    "children", child_json(&w->dns), child_json(&w->sentinel), "counters", counters_json(w),
+	    "limits", limits_json(w), "reload", reload_json(w));
 	aside_list_json(w, aside);
 	if (json_object_set_new(all, "aside", aside) != 0 ||
 	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
@@ -487,7 +512,8 @@ static const struct control_verb verbs[] = {
 enum err
 verbs_open(struct warden *w, struct errmsg *m)
 {
-	enum err e = control_new(w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
+	enum err e = control_new(
+	    w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
 
 	if (e == ERR_OK)
 		e = control_set_admins(w->control, w->gen->admins, w->gen->nadmins);

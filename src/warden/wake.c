@@ -32,9 +32,11 @@ wake_post(struct warden *w, const struct unit *u, const struct life_event *ev)
 }
 
 void
-wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind kind, uint32_t ticket, enum err result)
+wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind kind, uint32_t ticket,
+    enum err result)
 {
-	struct life_event ev = { .kind = kind, .now_ms = clock_now_ms(), .ticket = ticket, .result = result };
+	struct life_event ev = { .kind = kind, .now_ms = clock_now_ms(), .ticket = ticket,
+		.result = result };
 
 	wake_post(w, u, &ev);
 }
@@ -46,7 +48,10 @@ wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_e
 {
 	struct wake_op *op = mem_zero(1, sizeof(*op));
 
-	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket, .ends_with = ends_with };
+	op->w = w;
+	op->unit = u->number;
+	op->ticket = ticket;
+	op->ends_with = ends_with;
 	return op;
 }
 
@@ -55,21 +60,25 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 {
 	struct warden *w = op->w;
 	struct unit *u = unit_by_number(&w->units, op->unit);
-	struct life_event ev = { .kind = op->ends_with, .now_ms = clock_now_ms(), .ticket = op->ticket, .result = result };
+	struct life_event ev = { .kind = op->ends_with, .now_ms = clock_now_ms(),
+		.ticket = op->ticket, .result = result };
 
 	struct errmsg m = { "" };
 
-	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED || ev.kind == LIFE_EV_SAVED)
+	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED ||
+	    ev.kind == LIFE_EV_SAVED)
 		ev.kept = op->kept;
 	free(op);
 	if (u == NULL)
 		return;
 	/* Nothing to stop is no failure; a kernel that is missing is one. */
-	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) && why != NULL && why[0] != '\0') {
+	if (result != ERR_OK && !(result == ERR_MISSING && ev.kind == LIFE_EV_STOPPED) &&
+	    why != NULL && why[0] != '\0') {
 		bool failing = u->run != NULL && u->run->failing && u->run->error != NULL;
 
 		/* What made a boot fail is not forgotten over what followed. */
-		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "", failing ? "; then: " : "",
+		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "",
+		    failing ? "; then: " : "",
 		    ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);
 		unit_error_set(u, m.text);
 	}
@@ -86,18 +95,20 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 
 	wake_policy(w, u, &policy);
 	if (life_step(&u->life, &policy, ev, &out) != ERR_OK) {
-		log_err("%s: event %s is not possible while %s (%s): ignored", u->name, life_event_text(ev->kind),
-		    life_state_text(life_state(&u->life)), life_phase_text(u->life.phase));
+		log_err("%s: event %s is not possible while %s (%s): ignored", u->name,
+		    life_event_text(ev->kind), life_state_text(life_state(&u->life)),
+		    life_phase_text(u->life.phase));
 		return;
 	}
 	for (unsigned i = 0; i < out.n; i++)
 		if (!wake_do(w, u, &out.actions[i]))
 			return;
 	/* Not before: it has given its boot's slot back by now, which another one may need. */
-	if (out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED && out.actions[0].changed.to == LIFE_AWAKE)
+	if (out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED &&
+	    out.actions[0].changed.to == LIFE_AWAKE)
 		wake_needs_release(w, u);
 	wake_needs_stepped(w, u);
-	/* The states frozen and saved begin when the driver begins: who waits wants to know when it is done. */
+	/* The states begin when the driver begins; who waits is answered when that is done. */
 	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)
 		wake_waiters_answer(u, true, NULL);
 }

@@ -1,4 +1,4 @@
-/* wake: a unit's life cycle (life.h) fed with events, and carried out; wake_impl.h has its files. */
+/* wake: a unit's life cycle (life.h), fed with events and carried out; see wake_impl.h. */
 #ifndef SRC_WARDEN_WAKE_H
 #define SRC_WARDEN_WAKE_H
 

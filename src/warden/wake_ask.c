@@ -10,7 +10,8 @@
 
 /* A wake that its life cycle does not hear of; `why` is said where the unit has no error. */
 static void
-turn_away(struct warden *w, struct unit *u, enum msg_wake_result result, unsigned ede, const char *why)
+turn_away(
+    struct warden *w, struct unit *u, enum msg_wake_result result, unsigned ede, const char *why)
 {
 	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : why;
 
@@ -54,7 +55,7 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 	if (u->ready_held)
 		wake_needs_wake(w, u, cause);   /* what it needs was lost while it booted */
 	wake_step(w, u, &ev);
-	/* Whether it gets a slot for which it has not asked yet is looked at each time somebody asks. */
+	/* Whether there would be a slot is looked at anew for each wake. */
 	u = unit_by_number(&w->units, number);
 	if (u != NULL && s != LIFE_AWAKE && !u->admit.queued)
 		wake_board(w, u);

@@ -1,10 +1,10 @@
 /*
  * wake_check: does the hypervisor of an awake unit live?
  *
- * Nobody polls.  For a while after the last look the board says BOARD_NOW and queries cost the warden
- * nothing; then BOARD_CHECK, and the next query comes here.  Where packets alone keep a unit awake, the look
- * is at its idle deadline.  A hypervisor that hangs is ended by the host (vm_check), which is told as the end of
- * the VM.
+ * Nobody polls.  For a while after the last look the board says BOARD_NOW and queries cost the
+ * warden nothing; then BOARD_CHECK, and the next query comes here.  Where packets alone keep a unit
+ * awake, the look is at its idle deadline.  A hypervisor that hangs is ended by the host
+ * (vm_check), which is told as the end of the VM.
  */
 #include "base/mem.h"
 #include "src/warden/timer.h"
@@ -33,7 +33,8 @@ can_check(const struct warden *w, const struct unit *u)
 	unsigned caps = 0;
 
 	return u->conf != NULL && w->gen->conf->limits.hang_timeout_ms != 0 &&
-	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK && (caps & VM_CAN_CHECK) != 0;
+	    vm_driver_caps(w->vms, u->conf->image->driver_name, &caps, NULL) == ERR_OK &&
+	    (caps & VM_CAN_CHECK) != 0;
 }
 
 void

@@ -33,12 +33,15 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
 		wake_waiters_answer(u, true, "its VM could not be stopped");
 	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
-		wake_waiters_answer(u, true, "the hypervisor has not answered in time; what it does after all is kept");
+		wake_waiters_answer(u, true,
+		    "the hypervisor has not answered in time; what it does after all is kept");
 	else if (to == LIFE_AWAKE && a->changed.why == LIFE_WHY_DRIVER)
-		wake_waiters_answer(u, true, u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
+		wake_waiters_answer(u, true,
+		    u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
 	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
-	    (to == LIFE_BOOTING && (a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
-		wake_waiters_answer(u, true, NULL);   /* it slept, even if somebody woke it meanwhile */
+	    (to == LIFE_BOOTING &&
+		(a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
+		wake_waiters_answer(u, true, NULL);   /* the unit slept, if only for a moment */
 }
 
 static void
@@ -169,10 +172,12 @@ wake_do(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_probe_stop(w, u);
 		break;
 	case LIFE_DO_FREEZE:
-		vm_freeze(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, a->ticket, LIFE_EV_FROZEN));
+		vm_freeze(w->vms, &u->run->uuid, wake_vm_done,
+		    wake_op_new(w, u, a->ticket, LIFE_EV_FROZEN));
 		break;
 	case LIFE_DO_SAVE:
-		vm_save(w->vms, &u->run->uuid, wake_vm_saved, wake_op_new(w, u, a->ticket, LIFE_EV_SAVED));
+		vm_save(w->vms, &u->run->uuid, wake_vm_saved,
+		    wake_op_new(w, u, a->ticket, LIFE_EV_SAVED));
 		break;
 	case LIFE_DO_STOP:
 		wake_vm_stop(w, u, a);

@@ -17,8 +17,9 @@
 #include "src/warden/wake_impl.h"
 
 /*
- * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own (vm/host/owner.h),
- * and with each change of its state the row is tried again.  That it is not saved is said by the store.
+ * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own
+ * (vm/host/owner.h), and with each change of its state the row is tried again.  That it is not
+ * saved is said by the store.
  */
 static void
 intent_stored(enum err e, const char *why, void *arg)
@@ -69,7 +70,8 @@ void
 wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	if (u->life.phase == LIFE_P_THAWING)
-		vm_thaw(w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, ticket, LIFE_EV_THAWED));
+		vm_thaw(
+		    w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, ticket, LIFE_EV_THAWED));
 	else
 		wake_slot_ask(w, u, ticket);
 }
@@ -83,7 +85,8 @@ wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg
 
 	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING && !res->kept) {
 		u->save_failed = true;
-		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
+		log_warn(
+		    "%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
 	}
 	wake_vm_done(uuid, res, arg);
 }
@@ -100,7 +103,8 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		u->boots++;
 		op->w->totals.boots++;
 		r->trace.exec_ns = res->exec_ns;
-		snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
+		snprintf(
+		    r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
 		r->count_waits = true;
 		if (r->probe_waits && u->conf != NULL)
 			probelink_start(op->w, u, false);
@@ -110,8 +114,8 @@ vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 }
 
 /*
- * After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost; unless the restore could not be tried, which it is again
- * after the back-off.
+ * After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost;
+ * unless the restore could not be tried, which it is again after the back-off.
  */
 static void
 vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
@@ -121,7 +125,8 @@ vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 
 	op->kept = res->saved;
 	if (u != NULL && res->err != ERR_OK && !res->saved)
-		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
+		log_warn(
+		    "%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
 	vm_started(uuid, res, arg);
 }
 
@@ -185,15 +190,16 @@ wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_post_result(w, u, LIFE_EV_STOPPED, a->ticket, ERR_MISSING);
 		return;
 	}
-	vm_stop(w->vms, &u->run->uuid, a->stop.shutdown ? VM_STOP_SHUTDOWN : VM_STOP_DESTROY, a->stop.deadline_ms, vm_stopped,
-	    wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
+	vm_stop(w->vms, &u->run->uuid, a->stop.shutdown ? VM_STOP_SHUTDOWN : VM_STOP_DESTROY,
+	    a->stop.deadline_ms, vm_stopped, wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
 }
 
 /* When the unit was used last, as the life cycle asks at a deadline. */
 static void
 fill_activity(const struct warden *w, const struct unit *u, struct life_event *ev)
 {
-	ev->activity.last_query_ms = board_last_query_ns(&w->board, u->number, clock_now_ns()) / NS_PER_MS;
+	ev->activity.last_query_ms = board_last_query_ns(&w->board, u->number, clock_now_ns()) /
+	    NS_PER_MS;
 	if (u->run != NULL)
 		ev->activity.last_packet_ms = u->run->last_packet_ns / NS_PER_MS;
 	/* One that needs it is awake: that is use, and contact. */
@@ -207,7 +213,10 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 	struct wake_op *op = arg;
 	struct warden *w = op->w;
 	struct unit *u = unit_by_number(&w->units, op->unit);
-	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = op->ticket, .result = e };
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY,
+		.now_ms = clock_now_ms(),
+		.ticket = op->ticket,
+		.result = e };
 
 	free(op);
 	if (u == NULL)
@@ -223,11 +232,14 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 void
 wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 {
-	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket };
+	struct life_event ev = {
+		.kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket
+	};
 
 	wake_check(w, u);
 	if (w->activity != NULL && u->run != NULL && u->run->has_vm) {
-		vm_activity_read(w->activity, &u->run->uuid, activity_read, wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
+		vm_activity_read(w->activity, &u->run->uuid, activity_read,
+		    wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
 		return;
 	}
 	fill_activity(w, u, &ev);

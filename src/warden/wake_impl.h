@@ -91,8 +91,8 @@ void wake_probe_stop(struct warden *w, struct unit *u);
 /* ---- wake_why.c ---- */
 
 /*
- * Its state changes: is that a boot which fails?  Then its error is made, while all is there that tells why; the end of its VM is
- * still to come when it is stopping.
+ * Its state changes: is that a boot which fails?  Then its error is made, while all is there that
+ * tells why; the end of its VM is still to come when it is stopping.
  */
 void wake_why_change(struct warden *w, struct unit *u, const struct life_action *a);
 /* A VM ended by itself; `ev` says how. */

@@ -63,8 +63,9 @@ static void
 give_up(struct warden *w, struct unit *u, uint64_t again_ms)
 {
 	bool thaws = u->life.phase == LIFE_P_THAWING;
-	struct life_event ev = { .kind = thaws ? LIFE_EV_THAWED : LIFE_EV_REFUSED, .now_ms = clock_now_ms(),
-		.ticket = u->run->needs_ticket, .result = ERR_STATE, .needs = true };
+	struct life_event ev = { .kind = thaws ? LIFE_EV_THAWED : LIFE_EV_REFUSED,
+		.now_ms = clock_now_ms(), .ticket = u->run->needs_ticket, .result = ERR_STATE,
+		.needs = true };
 
 	if (thaws)
 		ev.kept = true;
@@ -124,7 +125,8 @@ wake_needs_stepped(struct warden *w, struct unit *u)
 	if (!u->needing)
 		return;
 	/* An operation that has not begun ends at once when nobody wants it any more. */
-	if (p == LIFE_P_THAWING && needs_waits(u) && (life_state(&u->life) != LIFE_BOOTING || !u->run->has_vm))
+	if (p == LIFE_P_THAWING && needs_waits(u) &&
+	    (life_state(&u->life) != LIFE_BOOTING || !u->run->has_vm))
 		give_up(w, u, 0);
 	else if (p != LIFE_P_ADMITTING && p != LIFE_P_THAWING && p != LIFE_P_FAILED)
 		wake_needs_leave(u);
@@ -205,7 +207,8 @@ wake_needs_board(struct warden *w, const struct unit *u)
 void
 wake_needs_review(struct warden *w)
 {
-	for (uint32_t i = 0; i < w->units.next && (w->ready_held > 0 || !LIST_EMPTY(&w->needing)); i++) {
+	for (uint32_t i = 0; i < w->units.next && (w->ready_held > 0 || !LIST_EMPTY(&w->needing));
+	     i++) {
 		struct unit *u = unit_by_number(&w->units, i);
 		bool held = u != NULL && u->ready_held;
 

@@ -10,7 +10,9 @@
 #define WAKE_STEADY_MS 60000
 
 static const enum life_tier tiers[] = {
-	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT, [CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
+	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT,
+	[CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN,
+	[CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
 };
 
 /*
@@ -44,7 +46,8 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->op_ms = LIMIT_OP_S * 1000;
 	p->state_ms = LIMIT_STATE_OP_S * 1000;
 	p->needs_waits = needs_waits(u);
-	p->op_waits = u->run != NULL && u->run->has_vm && (p->needs_waits || vm_op_waits(w->vms, &u->run->uuid));
+	p->op_waits = u->run != NULL && u->run->has_vm &&
+	    (p->needs_waits || vm_op_waits(w->vms, &u->run->uuid));
 	p->sleep = LIFE_TIER_DORMANT;
 	p->frozen_then = LIFE_TIER_DORMANT;
 	p->backoff_min_ms = p->backoff_max_ms = 1000;
@@ -91,7 +94,8 @@ wake_board(struct warden *w, struct unit *u)
 	if (u->conf != NULL) {
 		bool now = u->conf->policy.answer == CONFIG_ANSWER_NOW;
 
-		atomic_store_explicit(&b->hold_ms, now ? 0 : u->conf->policy.hold_ms, memory_order_relaxed);
+		atomic_store_explicit(
+		    &b->hold_ms, now ? 0 : u->conf->policy.hold_ms, memory_order_relaxed);
 		if (now)
 			a = BOARD_WAKE_TOO;
 	}

@@ -38,7 +38,8 @@ wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket)
 	}
 	if (ready->kind == CONFIG_READY_XENSTORE)
 		return;   /* the driver tells by an event */
-	probelink_start(w, u, u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING);
+	probelink_start(
+	    w, u, u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING);
 }
 
 void
@@ -53,14 +54,15 @@ wake_probe_stop(struct warden *w, struct unit *u)
 		u->ready_held = false;
 		w->ready_held--;
 	} else {
-		probelink_unprobe(w, u);   /* even if it needs none by now: a reload may have changed that during the boot */
+		probelink_unprobe(w, u);   /* a reload may have changed that a probe is needed */
 	}
 }
 
 void
 wake_alive(struct unit *u, uint64_t seen_ns)
 {
-	if (u->run != NULL && u->run->probe_ticket != 0 && seen_ns >= u->run->probe_sent_ns && u->run->trace.alive_ns == 0)
+	if (u->run != NULL && u->run->probe_ticket != 0 && seen_ns >= u->run->probe_sent_ns &&
+	    u->run->trace.alive_ns == 0)
 		u->run->trace.alive_ns = seen_ns;
 }
 
@@ -115,7 +117,8 @@ wake_ready_again(struct warden *w, struct unit *u)
 }
 
 void
-wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns, unsigned answers, bool expired)
+wake_answered(struct warden *w, struct unit *u, uint64_t first_query_ns, uint64_t time_ns,
+    unsigned answers, bool expired)
 {
 	struct unit_run *r = u->run;
 

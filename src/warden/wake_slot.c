@@ -36,7 +36,8 @@ const char *
 wake_waits_text(enum wake_waits what)
 {
 	static const char *const texts[] = { [WAITS_NOT] = "nothing", [WAITS_BOOTS] = "boots",
-		[WAITS_VMS] = "vms", [WAITS_MEMORY] = "memory", [WAITS_FORMER] = "former", [WAITS_NEEDS] = "needs" };
+		[WAITS_VMS] = "vms", [WAITS_MEMORY] = "memory", [WAITS_FORMER] = "former",
+		[WAITS_NEEDS] = "needs" };
 
 	return texts[what];
 }
@@ -45,18 +46,22 @@ void
 wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t size)
 {
 	enum wake_waits what = wake_waits_for(w, u);
-	const struct unit *before = u->behind ? unit_by_number(&w->units, u->run->behind_number) : NULL;
+	const struct unit *before =
+	    u->behind ? unit_by_number(&w->units, u->run->behind_number) : NULL;
 	const struct unit *first = what == WAITS_NEEDS ? needs_first(w, u) : NULL;
 
 	if (what == WAITS_NOT)
 		snprintf(buf, size, "waits for nothing");
 	else if (what == WAITS_NEEDS)
-		snprintf(buf, size, "waits for %s, which it needs", first != NULL ? first->name : "nothing");
+		snprintf(buf, size, "waits for %s, which it needs",
+		    first != NULL ? first->name : "nothing");
 	else if (what != WAITS_FORMER)
-		snprintf(buf, size, "waits for a slot, number %u (%s)", admit_position(&w->admit, &u->admit),
-		    wake_waits_text(what));
+		snprintf(buf, size, "waits for a slot, number %u (%s)",
+		    admit_position(&w->admit, &u->admit), wake_waits_text(what));
 	else
-		snprintf(buf, size, "waits: the VM of the former %s, which has its name, MAC or address, is not gone yet",
+		snprintf(buf, size,
+		    "waits: the VM of the former %s, which has its name, MAC or address, is not "
+		    "gone yet",
 		    before != NULL ? before->name : "unit");
 }
 
@@ -99,8 +104,9 @@ waits_begin(struct warden *w, struct unit *u, uint32_t ticket)
 	wake_waits_say(w, u, text, sizeof(text));
 	if (u->behind)
 		unit_error_set(u, text);
-	if (!flood_pass(w->flood, u->number, u->behind ? "waits for the VM of a former unit" : "waits for a slot",
-	    LIMIT_FLOOD_KIND))
+	if (!flood_pass(w->flood, u->number,
+		u->behind ? "waits for the VM of a former unit" : "waits for a slot",
+		LIMIT_FLOOD_KIND))
 		return;
 	log_info("%s: %s", u->name, text);
 	record_event(w, u->name, "queued", text);
@@ -115,7 +121,8 @@ wake_slot_expired(struct warden *w, struct unit *u)
 	if (what == WAITS_NOT)
 		return;
 	wake_waits_say(w, u, text, sizeof(text));
-	snprintf(text + strlen(text), sizeof(text) - strlen(text), ", and nothing let it boot in time (limits: %s%squeue-timeout)",
+	snprintf(text + strlen(text), sizeof(text) - strlen(text),
+	    ", and nothing let it boot in time (limits: %s%squeue-timeout)",
 	    what != WAITS_FORMER ? wake_waits_text(what) : "", what != WAITS_FORMER ? ", " : "");
 	unit_error_set(u, text);
 	w->totals.refused++;
@@ -160,7 +167,7 @@ wake_slot_withdraw(struct warden *w, struct unit *u)
 		admit_release(&w->admit, &u->admit);
 }
 
-/* Its VM would meet another with the same MAC, address or name: it waits, at most as long as for a slot. */
+/* Does a leaving unit's VM have its MAC, address or name?  The wait is bounded as for a slot. */
 static bool
 waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 {
@@ -204,7 +211,8 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 		unit_error_set(u, "woken too often (limits: wakes-per-minute)");
 		break;
 	case ADMIT_NEVER:
-		unit_error_set(u, "needs more memory than all VMs together may have (limits: memory)");
+		unit_error_set(
+		    u, "needs more memory than all VMs together may have (limits: memory)");
 		break;
 	}
 	w->totals.refused++;

@@ -38,7 +38,8 @@ waits_json(const struct warden *w, const struct unit *u, enum wake_waits what, u
 	char text[LIMIT_NAME_TEXT + 100];
 
 	wake_waits_say(w, u, text, sizeof(text));
-	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "unit", u->name, "kind", what != WAITS_NOT ? "waits" : "boots",
+	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "unit", u->name,
+	    "kind", what != WAITS_NOT ? "waits" : "boots",
 	    "waits_for", what != WAITS_NOT ? json_string(wake_waits_text(what)) : json_null(),
 	    "queue_position", place != 0 ? json_integer(place) : json_null(),
 	    "text", what != WAITS_NOT ? text : "boots");

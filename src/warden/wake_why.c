@@ -1,9 +1,9 @@
 /*
- * wake_why: why a boot failed: what was tried, what was seen of the guest, and what it was that failed.
+ * wake_why: why a boot failed: what was tried, what was seen of the guest, and what failed.
  *
- * A boot that is given up while its VM runs fails in two steps, since the VM must be stopped: the error
- * is made in the first, when all that explains it is still there, and is told after the last, with the
- * console's end (record.h).
+ * A boot that is given up while its VM runs fails in two steps, since the VM must be stopped: the
+ * error is made in the first, when all that explains it is still there, and is told after the last,
+ * with the console's end (record.h).
  */
 #include "src/warden/wake.h"
 
@@ -32,7 +32,9 @@ say(struct why *y, const char *fmt, ...)
 	n = vsnprintf(y->text + y->used, sizeof(y->text) - y->used, fmt, ap);
 	va_end(ap);
 	if (n > 0)
-		y->used = (size_t)n < sizeof(y->text) - y->used ? y->used + (size_t)n : sizeof(y->text) - 1;
+		y->used += (size_t)n;
+	if (y->used >= sizeof(y->text))
+		y->used = sizeof(y->text) - 1;
 }
 
 /* ---- what the sentinel tells ---- */
@@ -43,7 +45,7 @@ wake_why_probed(struct unit *u, const struct msg *probe)
 	struct unit_tried *t = &unit_run(u)->tried;
 
 	if (t->sent_ns == 0)
-		t->sent_ns = probe->time_ns;   /* a new sentinel begins anew, and that is the same probe to a person */
+		t->sent_ns = probe->time_ns;   /* another sentinel goes on with the same probe */
 	t->kind = (uint8_t)probe->probe.kind;
 	t->port = probe->probe.port;
 	t->guest = probe->probe.guest;
@@ -66,9 +68,11 @@ wake_why_sign(struct unit *u, const struct msg *m)
 	bool is_address = m->sign.what == SIGN_OTHER_ADDRESS;
 	struct unit_tried *t;
 
-	if (m->sign.what >= SIGN_COUNT || (is_address && m->sign.addr.family != 4 && m->sign.addr.family != 6))
+	if (m->sign.what >= SIGN_COUNT ||
+	    (is_address && m->sign.addr.family != 4 && m->sign.addr.family != 6))
 		return false;
-	if (u == NULL || u->run == NULL || u->run->probe_ticket == 0 || m->sign.seen_ns < u->run->probe_sent_ns)
+	if (u == NULL || u->run == NULL || u->run->probe_ticket == 0 ||
+	    m->sign.seen_ns < u->run->probe_sent_ns)
 		return true;   /* of a probe that is over */
 	t = &u->run->tried;
 	if (is_address && is_own(u, &m->sign.addr))
@@ -105,7 +109,8 @@ say_signs(struct why *y, const struct unit_run *r)
 		{ SIGN_DHCP, "asked for an address by DHCP", "" },
 		{ SIGN_NEIGHBOUR, "answered ARP", "answered neighbour discovery" },
 		{ SIGN_REFUSED, "refused (RST)", "refused (RST)" },
-		{ SIGN_UNREACHABLE, "refused (ICMP: unreachable)", "refused (ICMPv6: unreachable)" },
+		{ SIGN_UNREACHABLE, "refused (ICMP: unreachable)",
+		    "refused (ICMPv6: unreachable)" },
 	};
 	const struct unit_tried *t = &r->tried;
 	char addr[ADDR_TEXT], mac[ADDR_MAC_TEXT];
@@ -113,13 +118,16 @@ say_signs(struct why *y, const struct unit_run *r)
 
 	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (is_seen(t, words[i].what))
-			say(y, "%s%s", n++ == 0 ? "it " : ", and ", t->guest.family == 4 ? words[i].v4 : words[i].v6);
+			say(y, "%s%s", n++ == 0 ? "it " : ", and ",
+			    t->guest.family == 4 ? words[i].v4 : words[i].v6);
 	if (is_seen(t, SIGN_OTHER_ADDRESS)) {
 		addr_text(&t->other, addr);
 		say(y, "%shas the address %s", n++ == 0 ? "it " : ", and ", addr);
 	}
 	if (n == 0)
-		say(y, "%s", r->trace.alive_ns != 0 ? "it sent something, but answered nothing" : "nothing answered");
+		say(y, "%s",
+		    r->trace.alive_ns != 0 ? "it sent something, but answered nothing"
+					   : "nothing answered");
 	if (is_seen(t, SIGN_OTHER_MAC)) {
 		addr_mac_text(t->other_mac, mac);
 		say(y, "; the MAC %s has that address", mac);
@@ -157,7 +165,8 @@ say_test(struct why *y, const struct warden *w, const struct unit *u)
 
 	if (missing != NULL)
 		say(y, "it was ready, but needs %s, which was not awake: %.300s", missing->name,
-		    missing->run != NULL && missing->run->error != NULL ? missing->run->error : life_state_text(life_state(&missing->life)));
+		    missing->run != NULL && missing->run->error != NULL ? missing->run->error :
+		    life_state_text(life_state(&missing->life)));
 	else if (u->run->tried.sent_ns != 0)
 		say_probe(y, u->run);
 	else if (ready != NULL && ready->kind == CONFIG_READY_DELAY)
@@ -206,7 +215,8 @@ wake_why_change(struct warden *w, struct unit *u, const struct life_action *a)
 {
 	enum life_state from = a->changed.from, to = a->changed.to;
 	enum life_why why = a->changed.why;
-	bool fails = why == LIFE_WHY_NOT_READY || why == LIFE_WHY_DIED || why == LIFE_WHY_START || why == LIFE_WHY_STORE;
+	bool fails = why == LIFE_WHY_NOT_READY || why == LIFE_WHY_DIED || why == LIFE_WHY_START ||
+	    why == LIFE_WHY_STORE;
 	bool starting = u->life.phase == LIFE_P_STARTING || u->life.phase == LIFE_P_RESTORING;
 
 	if (from == LIFE_BOOTING && fails && (to == LIFE_STOPPING || to == LIFE_FAILED)) {
