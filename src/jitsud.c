@@ -76,12 +76,14 @@ check_only(const char *path)
 	report_clear(&r);
 	if (e != ERR_OK)
 		return 1;
-	printf("%s: %u networks, %u images, %u zones, %u units: all is well\n", path, n.networks, n.images,
-	    n.zones, n.units);
+	printf("%s: %u networks, %u images, %u zones, %u units: all is well\n", path, n.networks,
+	    n.images, n.zones, n.units);
 	return printed(0);
 }
 
-/* Links stay: where they lead is looked up at each load.  NULL: it is that already, or cannot be. */
+/*
+ * Links stay: where they lead is looked up at each load.  NULL: it is that already, or cannot be.
+ */
 static char *
 absolute(const char *path)
 {

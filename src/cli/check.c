@@ -14,8 +14,8 @@ findings_json(const struct report *r)
 
 	for (size_t i = 0; list != NULL && i < r->nlines; i++) {
 		const struct report_line *l = &r->lines[i];
-		json_t *row = json_pack("{ss?sIsssb}", "file", l->file, "line", (json_int_t)l->line, "text", l->text != NULL ? l->text : "",
-		    "warning", l->warning);
+		json_t *row = json_pack("{ss?sIsssb}", "file", l->file, "line", (json_int_t)l->line,
+		    "text", l->text != NULL ? l->text : "", "warning", l->warning);
 
 		if (json_array_append_new(list, row) != 0) {
 			json_decref(list);
@@ -29,12 +29,16 @@ static int
 print_json(const struct report *r, const struct check_counts *n)
 {
 	json_t *list = findings_json(r);
-	json_t *data = list == NULL ? NULL : json_pack("{sbsIsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors", (json_int_t)r->nerrors,
-	    "warnings", (json_int_t)r->nwarnings, "findings", list, "counts", "networks", (int)n->networks, "images", (int)n->images,
-	    "zones", (int)n->zones, "units", (int)n->units);
+	json_t *data = list == NULL ?
+	    NULL :
+	    json_pack("{sbsIsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors",
+		(json_int_t)r->nerrors, "warnings", (json_int_t)r->nwarnings, "findings", list,
+		"counts", "networks", (int)n->networks, "images", (int)n->images, "zones",
+		(int)n->zones, "units", (int)n->units);
 
 	if (data == NULL)
-		return cli_fail("the findings cannot be shown as JSON: out of memory, or a file name is no UTF-8");
+		return cli_fail("the findings cannot be shown as JSON: out of memory, or a file "
+		    "name is no UTF-8");
 	cli_json(data, false);
 	json_decref(data);
 	return r->nerrors == 0 ? CLI_OK : CLI_FAILED;
@@ -59,21 +63,27 @@ print_text(const struct cli *cli, const struct report *r, const struct check_cou
 		fprintf(stderr, "%s\n", line);
 	}
 	if (r->nwarnings > 0)
-		snprintf(warned, sizeof(warned), ", %s", count(a, (unsigned)r->nwarnings, "warning"));
+		snprintf(
+		    warned, sizeof(warned), ", %s", count(a, (unsigned)r->nwarnings, "warning"));
 	if (r->nerrors == 0) {
 		if (cli->origin != NULL)
-			printf("%s: zone %s is well, %s%s\n", cli->arg, cli->origin, count(a, n->units, "mapping"), warned);
+			printf("%s: zone %s is well, %s%s\n", cli->arg, cli->origin,
+			    count(a, n->units, "mapping"), warned);
 		else
-			printf("%s is well: %s, %s, %s, %s%s\n", cli->arg, count(a, n->zones, "zone"), count(b, n->units, "unit"),
+			printf("%s is well: %s, %s, %s, %s%s\n", cli->arg,
+			    count(a, n->zones, "zone"), count(b, n->units, "unit"),
 			    count(c, n->images, "image"), count(d, n->networks, "network"), warned);
 		return CLI_OK;
 	}
 	if (left_out > 0)
-		return cli_fail("%s: %zu errors, of which the first %zu are shown", cli->arg, r->nerrors, r->nerrors - left_out);
+		return cli_fail("%s: %zu errors, of which the first %zu are shown", cli->arg,
+		    r->nerrors, r->nerrors - left_out);
 	return cli_fail("%s: %zu error%s", cli->arg, r->nerrors, r->nerrors == 1 ? "" : "s");
 }
 
-/* One zone by itself: what DNS asks of it.  Its mappings can be judged with a configuration only. */
+/*
+ * One zone by itself: what DNS asks of it.  Its mappings can be judged with a configuration only.
+ */
 static void
 check_zone(const struct cli *cli, struct report *r, struct check_counts *n)
 {
@@ -91,7 +101,8 @@ check_zone(const struct cli *cli, struct report *r, struct check_counts *n)
 		n->zones = 1;
 		n->units = info.units;
 	} else if (r->nerrors == 0) {
-		(void)report_add(r, cli->arg, 0, "%s", m.text[0] != '\0' ? m.text : err_str(e));   /* always ERR_PARSE */
+		/* always ERR_PARSE */
+		(void)report_add(r, cli->arg, 0, "%s", m.text[0] != '\0' ? m.text : err_str(e));
 	}
 	dns_zimage_close(img);
 	if (fd >= 0)

@@ -1,7 +1,8 @@
 /*
  * cli: what the files of `jitsu` share.
  *
- * Data goes to standard output, failures to standard error.  Exit status: 0 it worked, 1 it did not, 2 the command line is wrong.
+ * Data goes to standard output, failures to standard error.  Exit status: 0 it worked, 1 it did
+ * not, 2 the command line is wrong.
  */
 #ifndef SRC_CLI_CLI_H
 #define SRC_CLI_CLI_H
@@ -25,16 +26,19 @@ struct cli {
 	const struct cli_verb *verb;
 };
 
+/* How long the daemon's answer may take. */
+struct cli_wait {
+	int s;                     /* 0 = as long as it takes */
+	/* A daemon that has said nothing for so long is asked whether it lives, and waited for. */
+	bool asks;
+};
+
 struct cli_verb {
 	const char *name;
 	const char *args;          /* as usage shows them */
 	const char *options;       /* short options of its own, as getopt(3) wants them */
 	unsigned least, most;      /* arguments */
-	/*
-	 * For the daemon's answer; 0 = as long as it takes.  Below 0: a daemon that has said nothing for
-	 * so long is asked whether it lives, and waited for again.
-	 */
-	int timeout_s;
+	struct cli_wait wait;
 	int (*run)(const struct cli *cli);
 	bool (*print)(FILE *f, const json_t *data);   /* for cli_verb_plain */
 	const char *brief;         /* a line */
@@ -73,9 +77,15 @@ int cli_help(const struct cli *cli);
 
 struct cli_client;
 
-/* Connects and sends the request for `cli->verb`; takes over `request` (an object; version and verb are filled in).  NULL: said why. */
+/*
+ * Connects and sends the request for `cli->verb`; takes over `request` (an object; version and verb
+ * are filled in).  NULL: said why.
+ */
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
-/* The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon closed. */
+/*
+ * The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon
+ * closed.
+ */
 json_t *cli_client_next(struct cli_client *c);
 /* The same; *is_event says whether it is no answer yet but how it goes. */
 json_t *cli_client_next_any(struct cli_client *c, bool *is_event);

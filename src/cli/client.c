@@ -63,15 +63,17 @@ say_why_not(const char *path, int error)
 	case ENOENT:
 	case ECONNREFUSED:
 	case ENOTDIR:
-		(void)cli_fail("no jitsud listens on %s: start it with `systemctl start jitsud` (or `jitsud -f`), or name its socket with -s",
-		    path);   /* the caller returns NULL */
+		(void)cli_fail("no jitsud listens on %s: start it with `systemctl start jitsud` "
+		    "(or `jitsud -f`), or name its socket with -s",
+		    path); /* the caller returns NULL */
 		break;
 	case EACCES:
 	case EPERM:
 		pw = getpwuid(geteuid());
-		(void)cli_fail("permission denied on %s: be root, be listed in `admins` of jitsu.conf, or, to read, join the group "
-		    CONTROL_GROUP " (`adduser %s " CONTROL_GROUP "`, then log in again)",
-		    path, pw != NULL ? pw->pw_name : "YOU");   /* as above */
+		(void)cli_fail("permission denied on %s: be root, be listed in `admins` of "
+		    "jitsu.conf, or, to read, join the group " CONTROL_GROUP
+			       " (`adduser %s " CONTROL_GROUP "`, then log in again)",
+		    path, pw != NULL ? pw->pw_name : "YOU"); /* as above */
 		break;
 	default:
 		(void)cli_fail("%s: %s", path, strerror(error));   /* as above */
@@ -82,11 +84,13 @@ static int
 dial(const struct cli *cli)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct timeval tv = { .tv_sec = abs(cli->verb->timeout_s) };
+	struct timeval tv = { .tv_sec = cli->verb->wait.s };
 	int fd;
 
 	if (strlen(cli->socket) >= sizeof(sun.sun_path)) {
-		(void)cli_fail("%s: a socket's path has at most %zu characters", cli->socket, sizeof(sun.sun_path) - 1);   /* -1 says it */
+		/* -1 says it */
+		(void)cli_fail("%s: a socket's path has at most %zu characters", cli->socket,
+		    sizeof(sun.sun_path) - 1);
 		return -1;
 	}
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", cli->socket);
@@ -98,11 +102,15 @@ dial(const struct cli *cli)
 		return -1;
 	}
 	if (!cli->follow && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
-		(void)cli_fail("%s: time-out: %s", cli->socket, strerror(errno));   /* it works without */
+		/* it works without */
+		(void)cli_fail("%s: time-out: %s", cli->socket, strerror(errno));
 	return fd;
 }
 
-/* Sends the request line.  A daemon that refuses us may have answered and closed already: then its answer says why. */
+/*
+ * Sends the request line.  A daemon that refuses us may have answered and closed already: then its
+ * answer says why.
+ */
 static bool
 send_request(struct cli_client *c, int fd, json_t *request)
 {
@@ -110,11 +118,14 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	size_t len, sent = 0;
 	ssize_t n = 0;
 
-	if (request != NULL && json_object_set_new(request, "v", json_integer(CONTROL_VERSION)) == 0 &&
+	if (request != NULL &&
+	    json_object_set_new(request, "v", json_integer(CONTROL_VERSION)) == 0 &&
 	    json_object_set_new(request, "verb", json_string(c->cli->verb->name)) == 0)
 		text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (text == NULL) {
-		(void)cli_fail("the request cannot be made: out of memory, or the name is no UTF-8");   /* false says it */
+		/* false says it */
+		(void)cli_fail("the request cannot be made: out of memory, or the name is no "
+		    "UTF-8");
 		return false;
 	}
 	len = strlen(text);
@@ -129,7 +140,10 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	return true;
 }
 
-/* Nothing came for a while: is it worth while to wait on?  Any answer, also a refusal, is a sign of life. */
+/*
+ * Nothing came for a while: is it worth while to wait on?  Any answer, also a refusal, is a sign of
+ * life.
+ */
 static bool
 still_lives(struct cli_client *c)
 {
@@ -139,10 +153,10 @@ still_lives(struct cli_client *c)
 	struct cli_client *other;
 	bool lives;
 
-	if (c->cli->verb->timeout_s >= 0 || status == NULL)
+	if (!c->cli->verb->wait.asks || status == NULL)
 		return false;
 	probe = *status;
-	probe.timeout_s = -c->cli->verb->timeout_s;
+	probe.wait.s = c->cli->verb->wait.s;
 	ask.verb = &probe;
 	ask.arg = NULL;
 	other = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
@@ -154,7 +168,10 @@ still_lives(struct cli_client *c)
 	return lives;
 }
 
-/* Whoever stops us (^Z) and lets us go on ends a wait that has a time-out with EINTR; it is begun again. */
+/*
+ * Whoever stops us (^Z) and lets us go on ends a wait that has a time-out with EINTR; it is begun
+ * again.
+ */
 static ssize_t
 receive(struct cli_client *c, struct msghdr *h)
 {
@@ -264,8 +281,9 @@ answer_of(struct cli_client *c, size_t len, bool *is_event)
 		data = NULL;
 		break;
 	case ERR_UNSUPPORTED:
-		(void)cli_fail("%s: %s; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")", c->cli->socket,
-		    m.text);   /* as above */
+		(void)cli_fail("%s: %s; use the jitsu that came with that jitsud (this one "
+		    "is " JITSU_VERSION ")",
+		    c->cli->socket, m.text); /* as above */
 		break;
 	default:
 		(void)cli_fail("%s: %s", c->cli->socket, m.text);   /* as above */
@@ -279,8 +297,9 @@ say_no_answer(const struct cli_client *c, bool late)
 	if (c->told)
 		return;
 	if (late)
-		(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s", c->cli->socket, c->cli->verb->name,
-		    abs(c->cli->verb->timeout_s));   /* the caller returns NULL */
+		(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s",
+		    c->cli->socket, c->cli->verb->name,
+		    c->cli->verb->wait.s); /* the caller returns NULL */
 	else
 		(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
 		    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
@@ -316,7 +335,10 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 	} control;
 	char byte;
 	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr h = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
 	struct cmsghdr *cm;
 	ssize_t n;
 
@@ -328,10 +350,12 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 		return NULL;
 	}
 	cm = CMSG_FIRSTHDR(&h);
-	if (cm != NULL && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len == CMSG_LEN(sizeof(*fd)))
+	if (cm != NULL && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
+	    cm->cmsg_len == CMSG_LEN(sizeof(*fd)))
 		memcpy(fd, CMSG_DATA(cm), sizeof(*fd));
 	if (ungetc((unsigned char)byte, c->stream) == EOF) {
-		(void)cli_fail("%s: the answer cannot be read", c->cli->socket);   /* NULL says it */
+		/* NULL says it */
+		(void)cli_fail("%s: the answer cannot be read", c->cli->socket);
 		return NULL;
 	}
 	return cli_client_next(c);

@@ -23,8 +23,10 @@ print_json(json_t *data, int fd, uint32_t index)
 		e = err_set(&m, ERR_NOMEM, "out of memory");
 	if (e != ERR_OK)
 		status = cli_fail("%s", m.text);
-	else if (json_object_del(data, "index") != 0 || json_object_set_new(data, "text", json_stringn(text, len)) != 0)
-		status = cli_fail("the zone cannot be shown as JSON: out of memory, or a text in it is no UTF-8");
+	else if (json_object_del(data, "index") != 0 ||
+	    json_object_set_new(data, "text", json_stringn(text, len)) != 0)
+		status = cli_fail("the zone cannot be shown as JSON: out of memory, or a text in "
+		    "it is no UTF-8");
 	else {
 		cli_json(data, false);
 		status = CLI_OK;
@@ -47,8 +49,10 @@ cli_dump(const struct cli *cli)
 	client = cli_client_ask(cli, request);
 	if (client == NULL || (data = cli_client_next_fd(client, &fd)) == NULL)
 		goto out;
-	if (fd < 0 || json_unpack(data, "{s:I}", "index", &index) != 0 || index < 0 || index > UINT32_MAX)
-		status = cli_fail("%s: the answer to dump is not understood; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")",
+	if (fd < 0 || json_unpack(data, "{s:I}", "index", &index) != 0 || index < 0 ||
+	    index > UINT32_MAX)
+		status = cli_fail("%s: the answer to dump is not understood; use the jitsu that "
+		    "came with that jitsud (this one is " JITSU_VERSION ")",
 		    cli->socket);
 	else if (cli->json)
 		status = print_json(data, fd, (uint32_t)index);

@@ -61,12 +61,16 @@ join(const json_t *array, char *buf, size_t size)
 		const char *text = json_string_value(item);
 
 		if (text != NULL && used < size)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "", text);
+			used += (size_t)snprintf(
+			    buf + used, size - used, "%s%s", used > 0 ? ", " : "", text);
 	}
 	return buf;
 }
 
-/* Text of several lines: line ends stay, everything else that is not printable is escaped; each line is indented. */
+/*
+ * Text of several lines: line ends stay, everything else that is not printable is escaped; each
+ * line is indented.
+ */
 static void
 print_block(FILE *f, const char *text, int indent)
 {
@@ -79,7 +83,8 @@ print_block(FILE *f, const char *text, int indent)
 			used--;
 		fprintf(f, "%*s", indent, "");
 		for (size_t at = 0; at < used; at += 100) {
-			cli_text_safe(line, sizeof(line), text + at, used - at < 100 ? used - at : 100);
+			cli_text_safe(
+			    line, sizeof(line), text + at, used - at < 100 ? used - at : 100);
 			fputs(line, f);
 		}
 		fputc('\n', f);
@@ -114,7 +119,8 @@ queue_text(const json_t *u, char text[CLI_TEXT])
 
 	text[0] = '\0';
 	if (position > 0)
-		snprintf(text, CLI_TEXT, " (waits for %.32s, number %lld)", waits, (long long)position);
+		snprintf(
+		    text, CLI_TEXT, " (waits for %.32s, number %lld)", waits, (long long)position);
 	else if (waits[0] != '\0')
 		snprintf(text, CLI_TEXT, " (waits for %.32s)", waits);
 	return text;
@@ -125,8 +131,9 @@ queue_text(const json_t *u, char text[CLI_TEXT])
 bool
 cli_print_list(FILE *f, const json_t *data)
 {
-	static const struct cli_column columns[] = { { "NAME", false }, { "STATE", false }, { "IMAGE", false }, { "DRIVER", false },
-		{ "ADDRESSES", false }, { "BOOTS", true }, { "LAST BOOT", true }, { "IDLE", true }, { "SLEEPS IN", true }, { NULL, false } };
+	static const struct cli_column columns[] = { { "NAME", false }, { "STATE", false },
+		{ "IMAGE", false }, { "DRIVER", false }, { "ADDRESSES", false }, { "BOOTS", true },
+		{ "LAST BOOT", true }, { "IDLE", true }, { "SLEEPS IN", true }, { NULL, false } };
 	struct cli_table *t;
 	const json_t *unit;
 	char addrs[1024], queue[CLI_TEXT];
@@ -140,7 +147,8 @@ cli_print_list(FILE *f, const json_t *data)
 		cli_table_cell(t, 1, "%s%s", text_of(unit, "state"), queue_text(unit, queue));
 		cli_table_cell(t, 2, "%s", text_of(unit, "image"));
 		cli_table_cell(t, 3, "%s", text_of(unit, "driver"));
-		cli_table_cell(t, 4, "%s", join(json_object_get(unit, "addresses"), addrs, sizeof(addrs)));
+		cli_table_cell(
+		    t, 4, "%s", join(json_object_get(unit, "addresses"), addrs, sizeof(addrs)));
 		cell_number(t, 5, unit, "boots");
 		cell_time(t, 6, unit, "last_boot_ms", 1);
 		cell_time(t, 7, unit, "idle_s", 1000);
@@ -158,14 +166,17 @@ static void
 show_state(FILE *f, const json_t *u)
 {
 	char since[CLI_TEXT], idle[CLI_TEXT], sleeps[CLI_TEXT], backoff[CLI_TEXT], queue[CLI_TEXT];
-	double since_s = number_of(u, "since_s"), idle_s = number_of(u, "idle_s"), sleeps_s = number_of(u, "sleeps_in_s");
+	double since_s = number_of(u, "since_s"), idle_s = number_of(u, "idle_s"),
+	    sleeps_s = number_of(u, "sleeps_in_s");
 	double backoff_s = number_of(u, "backoff_s");
 
-	print_line(f, "state", "%s%s%s%s%s%s", text_of(u, "state"), queue_text(u, queue), since_s >= 0 ? " for " : "",
-	    since_s >= 0 ? cli_text_ms(since_s * 1000, since) : "", backoff_s > 0 ? ", may be tried again in " : "",
+	print_line(f, "state", "%s%s%s%s%s%s", text_of(u, "state"), queue_text(u, queue),
+	    since_s >= 0 ? " for " : "", since_s >= 0 ? cli_text_ms(since_s * 1000, since) : "",
+	    backoff_s > 0 ? ", may be tried again in " : "",
 	    backoff_s > 0 ? cli_text_ms(backoff_s * 1000, backoff) : "");
 	if (idle_s >= 0 || sleeps_s >= 0)
-		print_line(f, "idle", "%s%s%s", cli_text_ms(idle_s < 0 ? -1 : idle_s * 1000, idle), sleeps_s >= 0 ? ", sleeps in " : "",
+		print_line(f, "idle", "%s%s%s", cli_text_ms(idle_s < 0 ? -1 : idle_s * 1000, idle),
+		    sleeps_s >= 0 ? ", sleeps in " : "",
 		    sleeps_s >= 0 ? cli_text_ms(sleeps_s * 1000, sleeps) : "");
 }
 
@@ -174,7 +185,8 @@ show_policy(FILE *f, const json_t *p)
 {
 	static const struct {
 		const char *key, *label;
-	} times[] = { { "idle_ms", "idle" }, { "hold_ms", "hold" }, { "min_up_ms", "min-up" }, { "unused_after_ms", "unused-after" } };
+	} times[] = { { "idle_ms", "idle" }, { "hold_ms", "hold" }, { "min_up_ms", "min-up" },
+		{ "unused_after_ms", "unused-after" } };
 	char text[512] = "", ms[CLI_TEXT];
 	size_t used = 0;
 
@@ -182,13 +194,17 @@ show_policy(FILE *f, const json_t *p)
 		double v = number_of(p, times[i].key);
 
 		if (v >= 0)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s", used > 0 ? ", " : "", times[i].label, cli_text_ms(v, ms));
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
+			    used > 0 ? ", " : "", times[i].label, cli_text_ms(v, ms));
 	}
 	if (text_of(p, "ready")[0] != '\0')
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%sready %.64s", used > 0 ? ", " : "", text_of(p, "ready"));
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%sready %.64s",
+		    used > 0 ? ", " : "", text_of(p, "ready"));
 	if (text_of(p, "sleep")[0] != '\0')
-		snprintf(text + used, sizeof(text) - used, "%ssleep %.64s%s", used > 0 ? ", " : "", text_of(p, "sleep"),
-		    json_is_true(json_object_get(p, "save_failed")) ? " (it cannot be saved: stop)" : "");
+		snprintf(text + used, sizeof(text) - used, "%ssleep %.64s%s", used > 0 ? ", " : "",
+		    text_of(p, "sleep"),
+		    json_is_true(json_object_get(p, "save_failed")) ?
+			" (it cannot be saved: stop)" : "");
 	print_line(f, "policy", "%s", text);
 }
 
@@ -204,8 +220,8 @@ show_durations(FILE *f, const json_t *steps)
 		double us = number_of(steps, legs[i]);
 
 		if (us >= 0)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s", used > 0 ? ", " : "", legs[i],
-			    cli_text_ms(us / 1000, ms));
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
+			    used > 0 ? ", " : "", legs[i], cli_text_ms(us / 1000, ms));
 	}
 	if (used > 0)
 		print_line(f, "durations", "%s", text);
@@ -214,15 +230,19 @@ show_durations(FILE *f, const json_t *steps)
 static void
 show_history(FILE *f, const json_t *u)
 {
-	double boots = number_of(u, "boots"), last = number_of(u, "last_boot_ms"), crashes = number_of(u, "crashes");
+	double boots = number_of(u, "boots"), last = number_of(u, "last_boot_ms"),
+	    crashes = number_of(u, "crashes");
 	double failures = number_of(u, "failures"), queries = number_of(u, "queries");
 	char ms[CLI_TEXT];
 
 	if (boots >= 0)
-		print_line(f, "boots", "%.0f%s%s%s", boots, boots > 0 && last >= 0 ? " (the last took " : "",
-		    boots > 0 && last >= 0 ? cli_text_ms(last, ms) : "", boots > 0 && last >= 0 ? ")" : "");
+		print_line(f, "boots", "%.0f%s%s%s", boots,
+		    boots > 0 && last >= 0 ? " (the last took " : "",
+		    boots > 0 && last >= 0 ? cli_text_ms(last, ms) : "",
+		    boots > 0 && last >= 0 ? ")" : "");
 	if (crashes >= 0 || failures >= 0)
-		print_line(f, "trouble", "%.0f crashes, %.0f failed boots in a row", crashes > 0 ? crashes : 0, failures > 0 ? failures : 0);
+		print_line(f, "trouble", "%.0f crashes, %.0f failed boots in a row",
+		    crashes > 0 ? crashes : 0, failures > 0 ? failures : 0);
 	show_durations(f, json_object_get(u, "durations_us"));
 	if (queries >= 0)
 		print_line(f, "queries", "%.0f", queries);
@@ -231,7 +251,8 @@ show_history(FILE *f, const json_t *u)
 bool
 cli_print_show(FILE *f, const json_t *u)
 {
-	double memory = number_of(u, "memory"), pid = number_of(u, "pid"), domid = number_of(u, "domid"), line = number_of(u, "line");
+	double memory = number_of(u, "memory"), pid = number_of(u, "pid"),
+	    domid = number_of(u, "domid"), line = number_of(u, "line");
 	char buf[1024], bytes[CLI_TEXT];
 
 	if (!json_is_object(u) || text_of(u, "name")[0] == '\0')
@@ -242,8 +263,10 @@ cli_print_show(FILE *f, const json_t *u)
 		    text_of(u, "why"));
 	print_line(f, "aliases", "%s", join(json_object_get(u, "aliases"), buf, sizeof(buf)));
 	show_state(f, u);
-	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"), text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
-	    text_of(u, "accel")[0] != '\0' ? ", " : "", text_of(u, "accel"), text_of(u, "driver")[0] != '\0' ? ")" : "");
+	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"),
+	    text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
+	    text_of(u, "accel")[0] != '\0' ? ", " : "", text_of(u, "accel"),
+	    text_of(u, "driver")[0] != '\0' ? ")" : "");
 	print_line(f, "addresses", "%s", join(json_object_get(u, "addresses"), buf, sizeof(buf)));
 	print_line(f, "mac", "%s", text_of(u, "mac"));
 	print_line(f, "vm", "%s", text_of(u, "uuid"));
@@ -254,8 +277,10 @@ cli_print_show(FILE *f, const json_t *u)
 	if (memory >= 0)
 		print_line(f, "memory", "%s", cli_text_bytes((uint64_t)memory, bytes));
 	if (number_of(json_object_get(u, "next"), "memory") >= 0)
-		print_line(f, "next boot", "image %s, memory %s", text_of(json_object_get(u, "next"), "image"),
-		    cli_text_bytes((uint64_t)number_of(json_object_get(u, "next"), "memory"), bytes));
+		print_line(f, "next boot", "image %s, memory %s",
+		    text_of(json_object_get(u, "next"), "image"),
+		    cli_text_bytes(
+			(uint64_t)number_of(json_object_get(u, "next"), "memory"), bytes));
 	show_policy(f, json_object_get(u, "policy"));
 	show_history(f, u);
 	if (line > 0)
@@ -372,8 +397,10 @@ cli_print_wake(FILE *f, const json_t *data)
 
 	if (!json_is_object(data))
 		return false;
-	(void)join(json_object_get(data, "addresses"), addrs, sizeof(addrs));   /* its result is the buffer */
-	snprintf(line, sizeof(line), "%s is %s%s%s%s%s", text_of(data, "name"), text_of(data, "state"), addrs[0] != '\0' ? " at " : "", addrs,
+	/* its result is the buffer */
+	(void)join(json_object_get(data, "addresses"), addrs, sizeof(addrs));
+	snprintf(line, sizeof(line), "%s is %s%s%s%s%s", text_of(data, "name"),
+	    text_of(data, "state"), addrs[0] != '\0' ? " at " : "", addrs,
 	    boot > 0 ? ", after " : "", boot > 0 ? cli_text_ms(boot, ms) : "");
 	cli_text_safe(text, sizeof(text), line, strlen(line));
 	fprintf(f, "%s\n", text);
@@ -398,7 +425,8 @@ cli_print_console(FILE *f, const json_t *data)
 bool
 cli_print_reload(FILE *f, const json_t *data)
 {
-	double zones = number_of(data, "zones"), units = number_of(data, "units"), old = number_of(data, "old"), failed = number_of(data, "failed");
+	double zones = number_of(data, "zones"), units = number_of(data, "units"),
+	    old = number_of(data, "old"), failed = number_of(data, "failed");
 	const json_t *warning;
 	size_t i;
 
@@ -409,8 +437,10 @@ cli_print_reload(FILE *f, const json_t *data)
 	old = old > 0 ? old : 0;
 	failed = failed > 0 ? failed : 0;
 	if (old + failed > 0)
-		fprintf(f, "reloaded: %.0f of %.0f zones, %.0f units; %.0f zones keep their old contents, %.0f are not served\n", zones - old - failed, zones,
-		    units, old, failed);
+		fprintf(f,
+		    "reloaded: %.0f of %.0f zones, %.0f units; %.0f zones keep their old contents, "
+		    "%.0f are not served\n",
+		    zones - old - failed, zones, units, old, failed);
 	else
 		fprintf(f, "reloaded: %.0f zones, %.0f units\n", zones, units);
 	json_array_foreach(json_object_get(data, "warnings"), i, warning)
@@ -423,8 +453,9 @@ cli_print_reload(FILE *f, const json_t *data)
 static void
 status_zones(FILE *f, const json_t *zones)
 {
-	static const struct cli_column columns[] = { { "ZONE", false }, { "STATE", false }, { "SERIAL", true }, { "UNITS", true }, { "FILE", false },
-		{ "ERROR", false }, { NULL, false } };
+	static const struct cli_column columns[] = { { "ZONE", false }, { "STATE", false },
+		{ "SERIAL", true }, { "UNITS", true }, { "FILE", false }, { "ERROR", false },
+		{ NULL, false } };
 	struct cli_table *t;
 	const json_t *z;
 	size_t i;
@@ -449,7 +480,8 @@ status_zones(FILE *f, const json_t *zones)
 static void
 status_children(FILE *f, const json_t *children)
 {
-	static const struct cli_column columns[] = { { "PROCESS", false }, { "PID", true }, { "RESTARTS", true }, { NULL, false } };
+	static const struct cli_column columns[] = { { "PROCESS", false }, { "PID", true },
+		{ "RESTARTS", true }, { NULL, false } };
 	struct cli_table *t;
 	const json_t *c;
 	size_t i;
@@ -468,7 +500,10 @@ status_children(FILE *f, const json_t *children)
 	cli_table_free(t);
 }
 
-/* Counters, one row each; an object among them (rcodes) gives rows of its own, for what has happened at all. */
+/*
+ * Counters, one row each; an object among them (rcodes) gives rows of its own, for what has
+ * happened at all.
+ */
 static void
 counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 {
@@ -494,7 +529,8 @@ counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 static void
 status_counters(FILE *f, json_t *counters)
 {
-	static const struct cli_column columns[] = { { "COUNTER", false }, { "VALUE", true }, { NULL, false } };
+	static const struct cli_column columns[] = { { "COUNTER", false }, { "VALUE", true },
+		{ NULL, false } };
 	struct cli_table *t;
 
 	if (json_object_size(counters) == 0 || (t = cli_table_new(columns)) == NULL)
@@ -508,7 +544,8 @@ status_counters(FILE *f, json_t *counters)
 static void
 status_limits(FILE *f, json_t *limits)
 {
-	static const struct cli_column columns[] = { { "LIMIT", false }, { "USED", true }, { "MOST", true }, { NULL, false } };
+	static const struct cli_column columns[] = { { "LIMIT", false }, { "USED", true },
+		{ "MOST", true }, { NULL, false } };
 	struct cli_table *t;
 	const char *key;
 	char text[CLI_TEXT];
@@ -546,10 +583,12 @@ status_reload(FILE *f, const json_t *reload)
 	char stamp[32];
 	struct tm tm;
 
-	if (when <= 0 || localtime_r(&s, &tm) == NULL || strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (when <= 0 || localtime_r(&s, &tm) == NULL ||
+	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) == 0)
 		return;
 	print_line(f, "last reload", "%s, by %s: %s%s%s", stamp, text_of(reload, "by"),
-	    json_is_true(json_object_get(reload, "refused")) ? "REFUSED, nothing was changed" : "loaded",
+	    json_is_true(json_object_get(reload, "refused")) ? "REFUSED, nothing was changed" :
+	    "loaded",
 	    json_is_string(json_object_get(reload, "error")) ? ": " : "",
 	    json_is_string(json_object_get(reload, "error")) ? text_of(reload, "error") : "");
 }
@@ -557,8 +596,9 @@ status_reload(FILE *f, const json_t *reload)
 bool
 cli_print_status(FILE *f, const json_t *data)
 {
-	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid"), anew = number_of(data, "zones_read"),
-	    from_disk = number_of(data, "zones_from_disk"), failed = number_of(data, "zones_failed"), old = number_of(data, "zones_old");
+	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid"),
+	    anew = number_of(data, "zones_read"), from_disk = number_of(data, "zones_from_disk"),
+	    failed = number_of(data, "zones_failed"), old = number_of(data, "zones_old");
 	char ms[CLI_TEXT];
 
 	if (!json_is_object(data))
@@ -569,10 +609,13 @@ cli_print_status(FILE *f, const json_t *data)
 	if (up >= 0)
 		print_line(f, "uptime", "%s", cli_text_ms(up * 1000, ms));
 	if (anew >= 0 && from_disk >= 0)
-		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
+		print_line(
+		    f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
 	status_reload(f, json_object_get(data, "reload"));
 	if (failed > 0 || old > 0)
-		print_line(f, "bad zones", "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed > 0 ? failed : 0, old > 0 ? old : 0);
+		print_line(f, "bad zones",
+		    "%.0f NOT SERVED, %.0f with old contents (see ERROR below)",
+		    failed > 0 ? failed : 0, old > 0 ? old : 0);
 	print_line(f, "state", "%s", text_of(data, "state"));
 	if (number_of(data, "refused_units") > 0)
 		print_line(f, "refused",
@@ -593,8 +636,9 @@ cli_print_status(FILE *f, const json_t *data)
 struct cli_table *
 cli_events_new(void)
 {
-	static const struct cli_column columns[] = { { "TIME", false }, { "UNIT", false }, { "EVENT", false }, { "SPAWN", true },
-		{ "ALIVE", true }, { "READY", true }, { "ANSWER", true }, { "TEXT", false }, { NULL, false } };
+	static const struct cli_column columns[] = { { "TIME", false }, { "UNIT", false },
+		{ "EVENT", false }, { "SPAWN", true }, { "ALIVE", true }, { "READY", true },
+		{ "ANSWER", true }, { "TEXT", false }, { NULL, false } };
 
 	return cli_table_new(columns);
 }
@@ -610,7 +654,8 @@ event_row(struct cli_table *t, const json_t *ev)
 
 	if (!json_is_object(ev))
 		return false;
-	if (when >= 0 && localtime_r(&s, &tm) != NULL && strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
+	if (when >= 0 && localtime_r(&s, &tm) != NULL &&
+	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
 		cli_table_cell(t, 0, "%s.%03d", stamp, (int)((when - (double)s) * 1000));
 	cli_table_cell(t, 1, "%s", text_of(ev, "unit"));
 	cli_table_cell(t, 2, "%s", text_of(ev, "kind"));

@@ -13,10 +13,12 @@ cli_usage(FILE *f)
 	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++)
 		fprintf(f, "  %-8s %-23s %s\n", v->name, v->args, v->brief);
 	fputs("\n"
-	    "  -s, --socket SOCKET  the daemon's control socket (" CONTROL_PATH ", or $JITSU_SOCKET)\n"
+	    "  -s, --socket SOCKET  the daemon's control socket (" CONTROL_PATH ", or "
+	    "$JITSU_SOCKET)\n"
 	    "      --json           for programs\n"
 	    "  -h, --help           this text\n"
-	    "  -V, --version        the version\n", f);
+	    "  -V, --version        the version\n",
+	    f);
 }
 
 int

@@ -13,7 +13,8 @@
 static int
 wrong_for(const struct cli_verb *v, const char *what)
 {
-	fprintf(stderr, "jitsu: %s\nusage: jitsu %s%s%s\n", what, v->name, v->args[0] != '\0' ? " " : "", v->args);
+	fprintf(stderr, "jitsu: %s\nusage: jitsu %s%s%s\n", what, v->name,
+	    v->args[0] != '\0' ? " " : "", v->args);
 	return CLI_USAGE;
 }
 
@@ -125,7 +126,8 @@ options_verb(struct cli *cli, int argc, char **argv)
 			puts("jitsu " JITSU_VERSION);
 			return cli_flush();
 		default:
-			snprintf(text, sizeof(text), "%.64s: no such option, or its value is missing", argv[optind - 1]);
+			snprintf(text, sizeof(text),
+			    "%.64s: no such option, or its value is missing", argv[optind - 1]);
 			return wrong_for(v, text);
 		}
 	}

@@ -100,9 +100,11 @@ static void
 line_print(const struct cli_table *t, FILE *f, char *const *cells)
 {
 	for (unsigned i = 0; i < t->ncolumns; i++) {
-		const char *text = cells == NULL ? t->columns[i].title : cells[i] != NULL ? cells[i] : "-";
+		const char *text = cells == NULL ? t->columns[i].title : cells[i];
 		int width = (int)t->width[i];
 
+		if (text == NULL)
+			text = "-";
 		if (t->columns[i].right)
 			fprintf(f, "%*s", width, text);
 		else if (i + 1 < t->ncolumns)

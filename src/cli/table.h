@@ -1,8 +1,10 @@
 /*
- * table: what `jitsu` prints for people, from the JSON that the daemon answers with (control.h).  Pure: JSON in, text to a stream.
+ * table: what `jitsu` prints for people, from the JSON that the daemon answers with (control.h).
+ * Pure: JSON in, text to a stream.
  *
- * Columns are as wide as their widest cell; numbers are aligned to the right; `-` stands for nothing.  Everything that came from outside is
- * escaped, so that no guest's console writes to the reader's terminal.
+ * Columns are as wide as their widest cell; numbers are aligned to the right; `-` stands for
+ * nothing.  Everything that came from outside is escaped, so that no guest's console writes to the
+ * reader's terminal.
  */
 #ifndef SRC_CLI_TABLE_H
 #define SRC_CLI_TABLE_H
@@ -26,14 +28,18 @@ struct cli_table;
 struct cli_table *cli_table_new(const struct cli_column *columns);
 void cli_table_free(struct cli_table *t);   /* NULL is allowed */
 
-/* Sets a cell of the row that is being made, by its column; empty or NULL text shows as `-`.  Escaped and cut. */
-void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Sets a cell of the row that is being made, by its column; empty or NULL text shows as `-`.
+ * Escaped and cut.
+ */
+void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Ends the row; false when out of memory. */
 bool cli_table_row(struct cli_table *t);
 
 /*
- * Prints the rows made since the last call, with the titles before the first ones of all.  Columns keep the width they had, or
- * grow: for rows that come one by one.
+ * Prints the rows made since the last call, with the titles before the first ones of all.  Columns
+ * keep the width they had, or grow: for rows that come one by one.
  */
 void cli_table_print(struct cli_table *t, FILE *f);
 
@@ -41,7 +47,10 @@ void cli_table_print(struct cli_table *t, FILE *f);
 
 #define CLI_TEXT 64
 
-/* Copies src[0..len) with bytes outside printable ASCII written as \ooo; always terminated.  A backslash stays: nothing is parsed back. */
+/*
+ * Copies src[0..len) with bytes outside printable ASCII written as \ooo; always terminated.  A
+ * backslash stays: nothing is parsed back.
+ */
 void cli_text_safe(char *dst, size_t size, const char *src, size_t len);
 /* "35 ms", "1.2 s", "4m05s", "3h20m", "2d04h"; "-" for a negative number. */
 const char *cli_text_ms(double ms, char text[CLI_TEXT]);

@@ -7,14 +7,18 @@
 #include "src/cli/table.h"
 #include "src/control/control.h"
 
-#define READ_S 30     /* reading verbs are answered from memory: a daemon that takes longer hangs */
-#define CHANGE_S (-60)  /* a boot, a stop or a reload takes as long as is configured, which is not known here */
+#define LOCAL { 0, false }
+/* Answered from memory: a daemon that takes longer hangs. */
+#define READS { 30, false }
+/* A boot, a stop or a reload takes as long as is configured, which is not known here. */
+#define CHANGES { 60, true }
 
 void
 cli_json(const json_t *data, bool one_line)
 {
 	/* An error of the stream is told by cli_flush. */
-	(void)json_dumpf(data, stdout, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2)));
+	(void)json_dumpf(data, stdout,
+	    JSON_ENCODE_ANY | JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2)));
 	putchar('\n');
 }
 
@@ -57,7 +61,8 @@ cli_request(const struct cli *cli)
 static int
 other_version(const struct cli *cli)
 {
-	return cli_fail("%s: the answer to %s is not understood; use the jitsu that came with that jitsud (this one is " JITSU_VERSION ")",
+	return cli_fail("%s: the answer to %s is not understood; use the jitsu that came with that "
+	    "jitsud (this one is " JITSU_VERSION ")",
 	    cli->socket, cli->verb->name);
 }
 
@@ -150,11 +155,15 @@ zones_warn(const struct cli *cli)
 	client = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
 	data = client != NULL ? cli_client_next(client) : NULL;
 	json_array_foreach(json_object_get(data, "zones"), i, zone) {
-		const char *name = json_string_value(json_object_get(zone, "name")), *state = json_string_value(json_object_get(zone, "state"));
+		const char *name = json_string_value(json_object_get(zone, "name")),
+			   *state = json_string_value(json_object_get(zone, "state"));
 		const char *error = json_string_value(json_object_get(zone, "error"));
 
-		if (name != NULL && state != NULL && strcmp(state, "ok") != 0)   /* a warning: what was asked for was printed */
-			(void)cli_fail("zone %s %s: %s", name, strcmp(state, "old") == 0 ? "is served with its old contents" : "is not served",
+		/* a warning: what was asked for was printed */
+		if (name != NULL && state != NULL && strcmp(state, "ok") != 0)
+			(void)cli_fail("zone %s %s: %s", name,
+			    strcmp(state, "old") == 0 ? "is served with its old contents" :
+			    "is not served",
 			    error != NULL ? error : "it could not be loaded");
 	}
 	cli_client_free(client);
@@ -215,7 +224,8 @@ run_events(const struct cli *cli)
 	if (request == NULL || table == NULL)
 		goto out;
 	if ((cli->follow && json_object_set_new(request, "follow", json_true()) != 0) ||
-	    (cli->count > 0 && json_object_set_new(request, "limit", json_integer(cli->count)) != 0)) {
+	    (cli->count > 0 &&
+		json_object_set_new(request, "limit", json_integer(cli->count)) != 0)) {
 		status = cli_fail("out of memory");
 		goto out;
 	}
@@ -231,51 +241,67 @@ out:
 }
 
 const struct cli_verb cli_verbs[] = {
-	{ "list", "", "", 0, 0, READ_S, run_list, cli_print_list, "all units: state, image, addresses, boots, idle time",
+	{ "list", "", "", 0, 0, READS, run_list, cli_print_list,
+	    "all units: state, image, addresses, boots, idle time",
 	    "One line per unit.  SLEEPS IN is the time until it goes to sleep if nobody uses it.\n"
 	    "Zones that are not served as their files say are named on standard error." },
-	{ "show", "NAME", "", 1, 1, READ_S, run_plain, cli_print_show, "everything about one unit, with its last error and console lines",
+	{ "show", "NAME", "", 1, 1, READS, run_plain, cli_print_show,
+	    "everything about one unit, with its last error and console lines",
 	    "NAME is the unit's owner name, or that of an alias." },
-	{ "wake", "NAME", "", 1, 1, CHANGE_S, run_wake, cli_print_wake, "start a unit, and return when it is ready",
+	{ "wake", "NAME", "", 1, 1, CHANGES, run_wake, cli_print_wake,
+	    "start a unit, and return when it is ready",
 	    "Says on standard error what it waits for, if it has to wait before it boots.\n"
-	    "Fails with the reason when the boot fails or a limit forbids it.  For root and the admins of jitsu.conf." },
-	{ "sleep", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_sleep, "put a unit to sleep now, used or not",
+	    "Fails with the reason when the boot fails or a limit forbids it.  For root and the "
+	    "admins of jitsu.conf." },
+	{ "sleep", "NAME", "", 1, 1, CHANGES, run_plain, cli_print_sleep,
+	    "put a unit to sleep now, used or not",
 	    "Returns when its VM has gone or is frozen.  For root and the admins of jitsu.conf." },
-	{ "events", "[-f] [-n COUNT] [NAME]", "fn:", 0, 1, READ_S, run_events, NULL, "what happened, with the time of each step of a wake",
+	{ "events", "[-f] [-n COUNT] [NAME]", "fn:", 0, 1, READS, run_events, NULL,
+	    "what happened, with the time of each step of a wake",
 	    "  -f        go on with new events as they happen\n"
 	    "  -n COUNT  the last COUNT events (100)\n"
-	    "SPAWN, ALIVE, READY and ANSWER are the times between the steps of a wake: from the query to the start of the VM's\n"
+	    "SPAWN, ALIVE, READY and ANSWER are the times between the steps of a wake: from the "
+	    "query to the start of the VM's\n"
 	    "process, its first frame, its readiness, and the answer." },
-	{ "console", "NAME", "", 1, 1, READ_S, run_plain, cli_print_console, "what the unit's VM wrote to its console lately",
+	{ "console", "NAME", "", 1, 1, READS, run_plain, cli_print_console,
+	    "what the unit's VM wrote to its console lately",
 	    "Control characters are shown as \\ooo.  For root and the admins of jitsu.conf." },
-	{ "aside", "", "", 0, 0, READ_S, run_plain, cli_print_aside,
+	{ "aside", "", "", 0, 0, READS, run_plain, cli_print_aside,
 	    "VMs without a unit, kept until that can be known",
 	    "Their zone is not served, or the state database does not know them.  When a reload\n"
 	    "serves the zone again, the unit goes on with its VM; a VM whose unit is not in the\n"
 	    "zone any more is destroyed." },
-	{ "destroy", "NAME", "", 1, 1, CHANGE_S, run_plain, cli_print_destroy,
+	{ "destroy", "NAME", "", 1, 1, CHANGES, run_plain, cli_print_destroy,
 	    "destroy a VM that is kept aside",
 	    "NAME is the name or the UUID that `jitsu aside` shows.\n"
 	    "For root and the admins of jitsu.conf." },
-	{ "held", "", "", 0, 0, READ_S, run_plain, cli_print_held,
+	{ "held", "", "", 0, 0, READS, run_plain, cli_print_held,
 	    "addresses that are held, and the units that must wait for them",
 	    "An address that was handed out under a name stays in caches: for `address-hold` it\n"
 	    "is refused to other units." },
-	{ "release", "ADDRESS", "", 1, 1, READ_S, run_plain, cli_print_release,
+	{ "release", "ADDRESS", "", 1, 1, READS, run_plain, cli_print_release,
 	    "give a held address free for whoever claims it",
 	    "For root and the admins of jitsu.conf." },
-	{ "status", "", "", 0, 0, READ_S, run_plain, cli_print_status, "the daemon: zones, processes, counters, limits",
-	    "A zone with an error is served with its old contents, or not at all when it has none." },
-	{ "dump", "ZONE", "", 1, 1, READ_S, cli_dump, NULL, "what is served of a zone, as a master file",
+	{ "status", "", "", 0, 0, READS, run_plain, cli_print_status,
+	    "the daemon: zones, processes, counters, limits",
+	    "A zone with an error is served with its old contents, or not at all when it has "
+	    "none." },
+	{ "dump", "ZONE", "", 1, 1, READS, cli_dump, NULL,
+	    "what is served of a zone, as a master file",
 	    "Every name in full, the SOA first.  Mappings are not served and not printed." },
-	{ "reload", "[--force]", "", 0, 0, CHANGE_S, cli_reload, cli_print_reload, "read the configuration and the zones again, as SIGHUP does",
-	    "  --force  also a configuration that drops all zones or most, or seems to be cut short\n"
-	    "A wrong configuration changes nothing; a wrong zone keeps its old contents, the others are loaded.  Exit 1 in both cases.\n"
+	{ "reload", "[--force]", "", 0, 0, CHANGES, cli_reload, cli_print_reload,
+	    "read the configuration and the zones again, as SIGHUP does",
+	    "  --force  also a configuration that drops all zones or most, or seems to be cut "
+	    "short\n"
+	    "A wrong configuration changes nothing; a wrong zone keeps its old contents, the "
+	    "others are loaded.  Exit 1 in both cases.\n"
 	    "For root and the admins of jitsu.conf." },
-	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, 0, cli_check, NULL, "check a configuration and all its zones, without a daemon",
+	{ "check", "[-z ORIGIN] FILE", "z:", 1, 1, LOCAL, cli_check, NULL,
+	    "check a configuration and all its zones, without a daemon",
 	    "  -z ORIGIN  FILE is not a configuration but the zone ORIGIN\n"
-	    "Prints every error with its file and line, and warns of what can be served but will disappoint." },
-	{ "help", "[VERB]", "", 0, 1, 0, cli_help, NULL, "more about one of these",
+	    "Prints every error with its file and line, and warns of what can be served but will "
+	    "disappoint." },
+	{ "help", "[VERB]", "", 0, 1, LOCAL, cli_help, NULL, "more about one of these",
 	    "Without VERB: all verbs, a line each." },
-	{ NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL },
+	{ NULL, NULL, NULL, 0, 0, LOCAL, NULL, NULL, NULL, NULL },
 };

@@ -22,8 +22,10 @@ build_listen(struct config_loader *l)
 		if (!addr_parse_listen(c->listen_text.items[i], &listen->addr, &listen->port))
 			continue;
 		for (unsigned j = 0; j < c->nlisten; j++) {
-			if (addr_cmp(&listen->addr, &c->listen[j].addr) == 0 && listen->port == c->listen[j].port)
-				config_found(l, c->listen_text.lines[i], "listen: \"%s\" stands there twice", c->listen_text.items[i]);
+			if (addr_cmp(&listen->addr, &c->listen[j].addr) == 0 &&
+			    listen->port == c->listen[j].port)
+				config_found(l, c->listen_text.lines[i],
+				    "listen: \"%s\" stands there twice", c->listen_text.items[i]);
 		}
 		c->nlisten++;
 	}
@@ -36,7 +38,8 @@ build_proxies(struct config_loader *l)
 
 	c->proxies = arena_array(&l->arena, c->proxies_text.n, sizeof(*c->proxies));
 	for (unsigned i = 0; i < c->proxies_text.n; i++)
-		if (addr_parse_range(c->proxies_text.items[i], &c->proxies[c->nproxies]))   /* else it was reported when it was read */
+		/* else it was reported when it was read */
+		if (addr_parse_range(c->proxies_text.items[i], &c->proxies[c->nproxies]))
 			c->nproxies++;
 }
 
@@ -52,12 +55,13 @@ cores(void)
 static void
 resolve_auto(struct config *c)
 {
+	unsigned boots = 2 * cores();
 	struct sysinfo si;
 
 	if (c->workers == OPTION_AUTO_32 || c->workers == 0)
 		c->workers = cores();
 	if (c->limits.boots == OPTION_AUTO_32)
-		c->limits.boots = cores() * 2 > DEFAULT_BOOTS_LEAST ? cores() * 2 : DEFAULT_BOOTS_LEAST;
+		c->limits.boots = boots > DEFAULT_BOOTS_LEAST ? boots : DEFAULT_BOOTS_LEAST;
 	if (c->limits.memory_bytes == OPTION_AUTO_64) {
 		c->limits.memory_bytes = 1ull << 30;
 		if (sysinfo(&si) == 0)
@@ -75,26 +79,37 @@ check_top(struct config_loader *l, struct config_raw *top)
 	if (c->control == NULL) {
 		c->control = arena_printf(&l->arena, "%s/control", c->run_dir);
 	} else if (strlen(c->control) > 107) {
-		config_found(l, config_line(top, "control"), "control: \"%s\": the address of a UNIX socket has at most 107 characters", c->control);
+		config_found(l, config_line(top, "control"),
+		    "control: \"%s\": the address of a UNIX socket has at most 107 characters",
+		    c->control);
 	}
 	if (strlen(c->run_dir) > 59)
-		config_found(l, config_line(top, "run-dir"), "run-dir: \"%s\" is too long: at most 59 characters, since the sockets' "
-		    "paths begin with it", c->run_dir);
+		config_found(l, config_line(top, "run-dir"),
+		    "run-dir: \"%s\" is too long: at most 59 characters, since the sockets' paths "
+		    "begin with it",
+		    c->run_dir);
 	if (c->limits.held_per_unit > c->limits.held_total)
-		config_found(l, c->limits_lines[option_row(option_find(OPTION_LIMITS, "held-per-unit", 13))],
-		    "held-per-unit: %u is more than held-total, which is %u", c->limits.held_per_unit, c->limits.held_total);
+		config_found(l,
+		    c->limits_lines[option_row(option_find(OPTION_LIMITS, "held-per-unit", 13))],
+		    "held-per-unit: %u is more than held-total, which is %u",
+		    c->limits.held_per_unit, c->limits.held_total);
 }
 
 void
 config_build(struct config_loader *l)
 {
 	struct config *c = l->conf;
-	struct config_raw none_top = { .section = OPTION_TOP, .line = 1 }, none_limits = { .section = OPTION_LIMITS, .line = 1 };
-	struct config_raw *top = l->single[OPTION_TOP] != NULL ? l->single[OPTION_TOP] : &none_top;
+	struct config_raw none_top = { .section = OPTION_TOP, .line = 1 };
+	struct config_raw none_limits = { .section = OPTION_LIMITS, .line = 1 };
+	struct config_raw *top = l->single[OPTION_TOP], *limits = l->single[OPTION_LIMITS];
 
 	assert(c != NULL);   /* the loader made it; for the analyzer */
+	if (top == NULL)
+		top = &none_top;
+	if (limits == NULL)
+		limits = &none_limits;
 	config_store(l, top, OPTION_TOP, c, c->lines);
-	config_store(l, l->single[OPTION_LIMITS] != NULL ? l->single[OPTION_LIMITS] : &none_limits, OPTION_LIMITS, &c->limits, c->limits_lines);
+	config_store(l, limits, OPTION_LIMITS, &c->limits, c->limits_lines);
 	build_listen(l);
 	build_proxies(l);
 	resolve_auto(c);

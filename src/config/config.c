@@ -22,14 +22,17 @@ set_paths(struct config_loader *l, const char *path)
 	if (path[0] == '/')
 		c->path = arena_strdup(&l->arena, path);
 	else
-		c->path = arena_printf(&l->arena, "%s/%s", getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "", path);
+		c->path = arena_printf(
+		    &l->arena, "%s/%s", getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "", path);
 	slash = strrchr(c->path, '/');
-	c->dir = arena_strndup(&l->arena, c->path, slash == c->path ? 1 : (size_t)(slash - c->path));
+	c->dir = arena_strndup(
+	    &l->arena, c->path, slash == c->path ? 1 : (size_t)(slash - c->path));
 }
 
 /* `shown` is for messages; relative paths start where `path` is. */
 static enum err
-load_text(const char *shown, const char *path, const char *text, size_t len, struct config **conf, struct report *r)
+load_text(const char *shown, const char *path, const char *text, size_t len, struct config **conf,
+    struct report *r)
 {
 	struct config_loader l = { .report = r, .file = shown };
 	size_t before = r->nerrors;
@@ -58,7 +61,8 @@ load_text(const char *shown, const char *path, const char *text, size_t len, str
 }
 
 enum err
-config_load_text(const char *path, const char *text, size_t len, struct config **conf, struct report *r)
+config_load_text(
+    const char *path, const char *text, size_t len, struct config **conf, struct report *r)
 {
 	return load_text(path, path, text, len, conf, r);
 }
@@ -79,7 +83,8 @@ read_file(const char *path, char **text, size_t *len, struct errmsg *m)
 		goto out;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size > LIMIT_CONFIG_BYTES) {
-		e = err_set(m, ERR_RANGE, "is no regular file of at most %d bytes", LIMIT_CONFIG_BYTES);
+		e = err_set(
+		    m, ERR_RANGE, "is no regular file of at most %d bytes", LIMIT_CONFIG_BYTES);
 		goto out;
 	}
 	*text = mem_zero((size_t)st.st_size + 1, 1);
@@ -99,7 +104,10 @@ out:
 	return e;
 }
 
-/* The links of the path are followed at each load, so that what is read lies together, and what moved is seen. */
+/*
+ * The links of the path are followed at each load, so that what is read lies together, and what
+ * moved is seen.
+ */
 enum err
 config_load(const char *path, struct config **conf, struct report *r)
 {

@@ -17,7 +17,8 @@ network_names(const struct config *c, char *buf, size_t size)
 
 	snprintf(buf, size, "%s", c->nnetworks == 0 ? "no network section" : "");
 	for (unsigned i = 0; i < c->nnetworks && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s\"%s\"", i > 0 ? ", " : "", c->networks[i].name);
+		used += (size_t)snprintf(
+		    buf + used, size - used, "%s\"%s\"", i > 0 ? ", " : "", c->networks[i].name);
 }
 
 static const struct config_network *
@@ -28,7 +29,8 @@ find_network(struct config_loader *l, const char *key, const char *name, unsigne
 
 	if (net == NULL) {
 		network_names(l->conf, known, sizeof(known));
-		config_found(l, line, "%s: there is no network \"%s\"; there is %s", key, name, known);
+		config_found(
+		    l, line, "%s: there is no network \"%s\"; there is %s", key, name, known);
 	}
 	return net;
 }
@@ -39,9 +41,12 @@ build_networks(struct config_loader *l, const struct config_raw *raw, struct con
 	const struct config_list *text = &im->nics_text;
 
 	if (im->network_name != NULL)
-		im->network = find_network(l, "network", im->network_name, config_line(raw, "network"));
+		im->network = find_network(
+		    l, "network", im->network_name, config_line(raw, "network"));
 	if (im->network != NULL && im->network->nunits == 0 && im->network->units_text.n == 0)
-		config_found(l, config_line(raw, "network"), "network: \"%s\" has no units, so that no unit could have an address there", im->network_name);
+		config_found(l, config_line(raw, "network"),
+		    "network: \"%s\" has no units, so that no unit could have an address there",
+		    im->network_name);
 	im->nics = arena_array(&l->arena, text->n, sizeof(*im->nics));
 	for (unsigned i = 0; i < text->n; i++) {
 		im->nics[im->nnics] = find_network(l, "nics", text->items[i], text->lines[i]);
@@ -70,7 +75,8 @@ build_disks(struct config_loader *l, struct config_image *im)
 }
 
 static void
-scan_text(struct config_loader *l, struct config_image *im, const char *key, const char *text, unsigned line)
+scan_text(struct config_loader *l, struct config_image *im, const char *key, const char *text,
+    unsigned line)
 {
 	struct errmsg m;
 
@@ -123,7 +129,10 @@ build_xl(struct config_loader *l, const struct config_raw *raw, struct config_im
 	if (!is_set(raw, "vcpus"))
 		im->vcpus = xl.vcpus;
 	if (!xl.boots && im->kernel == NULL && im->ndisks == 0)
-		config_found(l, config_line(raw, "xl"), "xl: neither %s nor image \"%s\" has a kernel or a disk to boot from; one is needed", im->xl, im->name);
+		config_found(l, config_line(raw, "xl"),
+		    "xl: neither %s nor image \"%s\" has a kernel or a disk to boot from; one is "
+		    "needed",
+		    im->xl, im->name);
 }
 
 /* What only one driver understands. */
@@ -131,31 +140,42 @@ static void
 check_driver(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
 {
 	static const char *const xen_only[] = { "type", "xl", "vif-script" };
-	static const char *const qemu_only[] = { "machine", "accel", "args" };   /* `args` is printed only where there are some */
+	static const char *const qemu_only[] = { "machine", "accel", "args" };
 	bool xen = strcmp(im->driver_name, "xen") == 0;
 
 	for (unsigned i = 0; i < 3; i++) {
 		const char *key = xen ? qemu_only[i] : xen_only[i];
 
 		if (is_set(raw, key) && !is_default(raw, key))
-			config_found(l, config_line(raw, key), "%s: driver %s has no such thing; it is for driver %s", key, im->driver_name, xen ? "qemu" : "xen");
+			config_found(l, config_line(raw, key),
+			    "%s: driver %s has no such thing; it is for driver %s", key,
+			    im->driver_name, xen ? "qemu" : "xen");
 	}
 	if (!xen && im->ready.kind == CONFIG_READY_XENSTORE)
-		config_found(l, config_line(raw, "ready"), "ready: \"%s\": only guests of driver xen have a XenStore", im->ready_text);
+		config_found(l, config_line(raw, "ready"),
+		    "ready: \"%s\": only guests of driver xen have a XenStore", im->ready_text);
 }
 
 static void
 check_image(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
 {
 	if (im->kernel == NULL && im->ndisks == 0 && im->xl == NULL)
-		config_found(l, raw->line, "image \"%s\" has neither a kernel nor a disk to boot from; one is needed", im->name);
+		config_found(l, raw->line,
+		    "image \"%s\" has neither a kernel nor a disk to boot from; one is needed",
+		    im->name);
 	if (im->kernel == NULL && im->xl == NULL && (im->initrd != NULL || im->cmdline != NULL))
-		config_found(l, raw->line, "image \"%s\" has %s but no kernel", im->name, im->cmdline != NULL ? "a cmdline" : "an initrd");
+		config_found(l, raw->line, "image \"%s\" has %s but no kernel", im->name,
+		    im->cmdline != NULL ? "a cmdline" : "an initrd");
 	if (im->backoff_min_ms > im->backoff_max_ms)
-		config_found(l, config_line(raw, raw->set[option_row(option_find(OPTION_IMAGE, "backoff-min", 11))] ? "backoff-min" : "backoff-max"),
-		    "backoff-min: %u ms is more than backoff-max, which is %u ms", im->backoff_min_ms, im->backoff_max_ms);
+		config_found(l,
+		    config_line(raw, is_set(raw, "backoff-min") ? "backoff-min" : "backoff-max"),
+		    "backoff-min: %u ms is more than backoff-max, which is %u ms",
+		    im->backoff_min_ms, im->backoff_max_ms);
 	if (im->policy.memory_bytes > l->conf->limits.memory_bytes)
-		config_found(l, config_line(raw, "memory"), "memory: image \"%s\" needs more than memory of section limits allows to all VMs", im->name);
+		config_found(l, config_line(raw, "memory"),
+		    "memory: image \"%s\" needs more than memory of section limits allows to all "
+		    "VMs",
+		    im->name);
 }
 
 static void
@@ -191,7 +211,8 @@ build_image(struct config_loader *l, struct config_raw *raw)
 void
 config_build_images(struct config_loader *l)
 {
-	l->conf->images = arena_array(&l->arena, config_count(l, OPTION_IMAGE), sizeof(*l->conf->images));
+	l->conf->images = arena_array(
+	    &l->arena, config_count(l, OPTION_IMAGE), sizeof(*l->conf->images));
 	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
 		if (raw->section == OPTION_IMAGE)
 			build_image(l, raw);
@@ -210,16 +231,24 @@ config_image_find(const struct config *conf, const char *name)
 
 /* Paths with placeholders differ from unit to unit and are left to the wake. */
 static bool
-check_file(const struct config *conf, const struct config_image *im, const char *key, const char *path, unsigned line, struct report *r)
+check_file(const struct config *conf, const struct config_image *im, const char *key,
+    const char *path, unsigned line, struct report *r)
 {
 	struct stat st;
 
 	if (path == NULL || strchr(path, '{') != NULL)
 		return true;
-	if (stat(path, &st) == -1 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == -1)
-		return report_add(r, conf->path, line, "image \"%s\": %s \"%s\" cannot be read: %s", im->name, key, path, strerror(errno)) == ERR_OK;
-	if (S_ISDIR(st.st_mode))
-		return report_add(r, conf->path, line, "image \"%s\": %s \"%s\" is a directory; a file is needed", im->name, key, path) == ERR_OK;
+	if (stat(path, &st) == -1 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == -1) {
+		(void)report_add(r, conf->path, line, "image \"%s\": %s \"%s\" cannot be read: %s",
+		    im->name, key, path, strerror(errno));
+		return false;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		(void)report_add(r, conf->path, line,
+		    "image \"%s\": %s \"%s\" is a directory; a file is needed", im->name, key,
+		    path);
+		return false;
+	}
 	return true;
 }
 
@@ -238,12 +267,15 @@ config_check_files(const struct config *conf, struct report *r)
 
 	for (unsigned i = 0; i < conf->nimages; i++) {
 		const struct config_image *im = &conf->images[i];
-		unsigned kernel = option_row(option_find(OPTION_IMAGE, "kernel", 6)), initrd = option_row(option_find(OPTION_IMAGE, "initrd", 6));
+		unsigned kernel = option_row(option_find(OPTION_IMAGE, "kernel", 6));
+		unsigned initrd = option_row(option_find(OPTION_IMAGE, "initrd", 6));
 
 		good = check_file(conf, im, "kernel", im->kernel, im->lines[kernel], r) && good;
 		good = check_file(conf, im, "initrd", im->initrd, im->lines[initrd], r) && good;
 		for (unsigned d = 0; d < im->ndisks; d++)
-			good = check_file(conf, im, "disk", im->disks[d].path, im->disks[d].line, r) && good;
+			good = check_file(
+				   conf, im, "disk", im->disks[d].path, im->disks[d].line, r) &&
+			    good;
 	}
 	return good ? ERR_OK : ERR_PARSE;
 }

@@ -15,7 +15,8 @@ struct config_raw {
 	void *handle;                  /* the parser's */
 	const char *title;             /* NULL at the top level and for limits */
 	unsigned line;
-	bool bad;                      /* a value was refused: checks that would only repeat that are left out */
+	/* a value was refused: checks that would only repeat that are left out */
+	bool bad;
 	bool set[CONFIG_ROWS];
 	struct config_list values[CONFIG_ROWS];
 };
@@ -32,7 +33,8 @@ struct config_loader {
 };
 
 /* Adds a finding about the file being loaded. */
-void config_found(struct config_loader *l, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void config_found(struct config_loader *l, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void config_list_add(struct arena *a, struct config_list *list, const char *text, unsigned line);
 /* `text` made absolute. */
 const char *config_path(struct config_loader *l, const char *text);
@@ -51,7 +53,8 @@ void config_build_networks(struct config_loader *l);
 void config_build_images(struct config_loader *l);
 void config_build_zones(struct config_loader *l);
 /* Stores every option of a section into `base`; `lines` may be NULL. */
-void config_store(struct config_loader *l, struct config_raw *raw, enum option_section section, void *base, unsigned *lines);
+void config_store(struct config_loader *l, struct config_raw *raw, enum option_section section,
+    void *base, unsigned *lines);
 /* How many sections of a kind there are. */
 unsigned config_count(const struct config_loader *l, enum option_section section);
 /* Where an option stands, or its section. */

@@ -39,7 +39,8 @@ ends_within_a_line(const struct config *c)
 static bool
 begins_as(const struct config *old, const struct config *fresh)
 {
-	return fresh->text_len < old->text_len && memcmp(old->text, fresh->text, fresh->text_len) == 0;
+	return fresh->text_len < old->text_len &&
+	    memcmp(old->text, fresh->text, fresh->text_len) == 0;
 }
 
 enum err
@@ -48,18 +49,31 @@ config_check_loss(const struct config *old, const struct config *fresh, struct r
 	struct loss n = compare(old, fresh);
 
 	if (fresh->nzones == 0 && old->nzones > 0)
-		return report_add(r, fresh->path, 0, "it has no zone, so that all that are served, which are %u, would be dropped" IF_MEANT, old->nzones);
-	if (old->nzones >= LIMIT_LOSS_ZONES && fresh->nzones < old->nzones / 2)
-		return report_add(r, fresh->path, 0, "it has %u of the %u zones that are served, the others would be dropped" IF_MEANT, fresh->nzones,
+		return report_add(r, fresh->path, 0,
+		    "it has no zone, so that all that are served, which are %u, would be "
+		    "dropped" IF_MEANT,
 		    old->nzones);
+	if (old->nzones >= LIMIT_LOSS_ZONES && fresh->nzones < old->nzones / 2)
+		return report_add(r, fresh->path, 0,
+		    "it has %u of the %u zones that are served, the others would be "
+		    "dropped" IF_MEANT,
+		    fresh->nzones, old->nzones);
 	if (n.zones + n.networks + n.images == 0)
 		return ERR_OK;
 	if (ends_within_a_line(fresh) && !ends_within_a_line(old))
-		return report_add(r, fresh->path, 0, "it ends within a line, and %u zones, %u networks and %u images are missing that are there now: it seems "
-		    "to be cut short" IF_MEANT, n.zones, n.networks, n.images);
-	/* A last section may have been deleted; but those of one kind all at once, and nothing before them changed? */
-	if (begins_as(old, fresh) && ((fresh->nnetworks == 0 && n.networks > 0) || (fresh->nimages == 0 && n.images > 0)))
-		return report_add(r, fresh->path, 0, "it is the beginning of what is loaded, and all %u networks and %u images that are missing stand behind: "
-		    "it seems to be cut short" IF_MEANT, n.networks, n.images);
+		return report_add(r, fresh->path, 0,
+		    "it ends within a line, and %u zones, %u networks and %u images are missing "
+		    "that are there now: it seems to be cut short" IF_MEANT,
+		    n.zones, n.networks, n.images);
+	/*
+	 * A last section may have been deleted; but those of one kind all at once, and nothing
+	 * before them changed?
+	 */
+	if (begins_as(old, fresh) &&
+	    ((fresh->nnetworks == 0 && n.networks > 0) || (fresh->nimages == 0 && n.images > 0)))
+		return report_add(r, fresh->path, 0,
+		    "it is the beginning of what is loaded, and all %u networks and %u images that "
+		    "are missing stand behind: it seems to be cut short" IF_MEANT,
+		    n.networks, n.images);
 	return ERR_OK;
 }

@@ -24,9 +24,11 @@ parse_lists(struct config_loader *l, struct config_network *net)
 	net->units = arena_array(&l->arena, net->units_text.n, sizeof(*net->units));
 	/* The texts were checked when they were read. */
 	for (unsigned i = 0; i < net->subnets_text.n; i++)
-		net->nsubnets += addr_parse_prefix(net->subnets_text.items[i], &net->subnets[net->nsubnets]);
+		net->nsubnets += addr_parse_prefix(
+		    net->subnets_text.items[i], &net->subnets[net->nsubnets]);
 	for (unsigned i = 0; i < net->gateway_text.n; i++)
-		net->ngateways += addr_parse(net->gateway_text.items[i], &net->gateways[net->ngateways]);
+		net->ngateways += addr_parse(
+		    net->gateway_text.items[i], &net->gateways[net->ngateways]);
 	for (unsigned i = 0; i < net->probe_text.n; i++)
 		net->nprobes += addr_parse(net->probe_text.items[i], &net->probes[net->nprobes]);
 	for (unsigned i = 0; i < net->units_text.n; i++)
@@ -35,26 +37,30 @@ parse_lists(struct config_loader *l, struct config_network *net)
 
 /* Gateways or probe sources: each inside a subnet, outside `units`, and at most one per subnet. */
 static void
-check_hosts(struct config_loader *l, const struct config_network *net, const char *key, struct msg_addr *addrs, unsigned n,
-    const struct config_list *text)
+check_hosts(struct config_loader *l, const struct config_network *net, const char *key,
+    struct msg_addr *addrs, unsigned n, const struct config_list *text)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct msg_addr *subnet = subnet_of(net, &addrs[i]);
 
 		if (subnet == NULL) {
-			config_found(l, text->lines[i], "%s: \"%s\" is in none of the subnets of network \"%s\"", key, text->items[i], net->name);
+			config_found(l, text->lines[i],
+			    "%s: \"%s\" is in none of the subnets of network \"%s\"", key,
+			    text->items[i], net->name);
 			continue;
 		}
 		addrs[i].prefixlen = subnet->prefixlen;
 		for (unsigned j = 0; j < i; j++) {
 			if (addr_in_prefix(&addrs[j], subnet))
-				config_found(l, text->lines[i], "%s: \"%s\" and \"%s\" are in the same subnet; one is accepted", key, text->items[j],
-				    text->items[i]);
+				config_found(l, text->lines[i],
+				    "%s: \"%s\" and \"%s\" are in the same subnet; one is accepted",
+				    key, text->items[j], text->items[i]);
 		}
 		for (unsigned j = 0; j < net->nunits; j++) {
 			if (addr_in_range(&addrs[i], &net->units[j]))
-				config_found(l, text->lines[i], "%s: \"%s\" is inside \"%s\" of units; units must leave it out", key, text->items[i],
-				    net->units_text.items[j]);
+				config_found(l, text->lines[i],
+				    "%s: \"%s\" is inside \"%s\" of units; units must leave it out",
+				    key, text->items[i], net->units_text.items[j]);
 		}
 	}
 }
@@ -68,10 +74,13 @@ check_units(struct config_loader *l, const struct config_network *net)
 		const struct msg_addr *subnet = subnet_of(net, &net->units[i].first);
 
 		if (subnet == NULL || !addr_in_prefix(&net->units[i].last, subnet))
-			config_found(l, text->lines[i], "units: \"%s\" is not inside one of the subnets of network \"%s\"", text->items[i], net->name);
+			config_found(l, text->lines[i],
+			    "units: \"%s\" is not inside one of the subnets of network \"%s\"",
+			    text->items[i], net->name);
 		for (unsigned j = 0; j < i; j++) {
 			if (addr_ranges_overlap(&net->units[i], &net->units[j]))
-				config_found(l, text->lines[i], "units: \"%s\" overlaps \"%s\"", text->items[i], text->items[j]);
+				config_found(l, text->lines[i], "units: \"%s\" overlaps \"%s\"",
+				    text->items[i], text->items[j]);
 		}
 	}
 }
@@ -91,8 +100,10 @@ check_subnets(struct config_loader *l, unsigned index)
 			for (unsigned j = 0; j < (n == index ? i : with->nsubnets); j++) {
 				addr_prefix_range(&with->subnets[j], &other);
 				if (addr_ranges_overlap(&mine, &other))
-					config_found(l, net->subnets_text.lines[i], "subnets: \"%s\" overlaps \"%s\" of network \"%s\"",
-					    net->subnets_text.items[i], with->subnets_text.items[j], with->name);
+					config_found(l, net->subnets_text.lines[i],
+					    "subnets: \"%s\" overlaps \"%s\" of network \"%s\"",
+					    net->subnets_text.items[i], with->subnets_text.items[j],
+					    with->name);
 			}
 		}
 	}
@@ -107,7 +118,8 @@ check_bridge(struct config_loader *l, const struct config_raw *raw, unsigned ind
 		const struct config_network *other = &l->conf->networks[i];
 
 		if (other->bridge != NULL && strcmp(other->bridge, net->bridge) == 0)
-			config_found(l, config_line(raw, "bridge"), "bridge: \"%s\" is network \"%s\" already; put all its subnets there",
+			config_found(l, config_line(raw, "bridge"),
+			    "bridge: \"%s\" is network \"%s\" already; put all its subnets there",
 			    net->bridge, other->name);
 	}
 }
@@ -142,7 +154,9 @@ config_build_networks(struct config_loader *l)
 		if (raw->section != OPTION_NETWORK)
 			continue;
 		if (l->conf->nnetworks == LIMIT_NETWORKS) {
-			config_found(l, raw->line, "network \"%s\": at most %d networks are accepted", raw->title, LIMIT_NETWORKS);
+			config_found(l, raw->line,
+			    "network \"%s\": at most %d networks are accepted", raw->title,
+			    LIMIT_NETWORKS);
 			return;
 		}
 		build_network(l, raw);

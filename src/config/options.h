@@ -1,8 +1,9 @@
 /*
  * options: the one table of everything that jitsu.conf and mappings may say.
  *
- * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser of jitsu.conf (read.c), the checks of mappings
- * (mapping_unit.c) and the tests of the man pages all read this table, so that none can disagree.
+ * A row is an option's name, type, bounds, default, help and where its value is stored.  The parser
+ * of jitsu.conf (read.c), the checks of mappings (mapping_unit.c) and the tests of the man pages
+ * all read this table, so that none can disagree.
  */
 #ifndef SRC_CONFIG_OPTIONS_H
 #define SRC_CONFIG_OPTIONS_H
@@ -21,7 +22,8 @@ enum option_section {
 	OPTION_NETWORK,                /* struct config_network */
 	OPTION_ZONE,                   /* struct config_zone_section */
 	OPTION_IMAGE,                  /* struct config_image */
-	OPTION_MAPPING,                /* keys of a mapping that no section has; not stored by the table */
+	/* keys of a mapping that no section has; not stored by the table */
+	OPTION_MAPPING,
 	OPTION_SECTIONS
 };
 
@@ -50,7 +52,8 @@ enum option_type {
 	OPTION_TYPES
 };
 
-#define OPTION_LIST     0x01u          /* [struct config_list] of the type; list_least and list_most bound the count */
+#define OPTION_LIST \
+	0x01u /* [struct config_list] of the type; list_least and list_most bound the count */
 #define OPTION_REQUIRED 0x02u
 #define OPTION_AUTO     0x04u          /* `auto` is accepted and stored as all ones */
 #define OPTION_UNIT     0x08u          /* a mapping may set it for its unit */
@@ -68,7 +71,8 @@ struct config_option {
 	enum option_type type;
 	unsigned flags;
 	uint64_t least, most;
-	const char *def;               /* as written in jitsu.conf, items of a list separated by a space; NULL = none */
+	/* as written in jitsu.conf, items of a list separated by a space; NULL = none */
+	const char *def;
 	const char *const *words;      /* of OPTION_WORD; ends with NULL */
 	size_t offset;
 	const char *help;              /* one phrase */
@@ -88,22 +92,30 @@ const struct config_option *option_find(enum option_section s, const char *name,
 const struct config_option *option_find_key(const char *name, size_t len);
 /* Number of the row within its section. */
 unsigned option_row(const struct config_option *o);
-/* Offers the names of a section's options (for OPTION_MAPPING: of the keys; at the top level also of the sections). */
+/*
+ * Offers the names of a section's options (for OPTION_MAPPING: of the keys; at the top level also
+ * of the sections).
+ */
 void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
 void option_keys(char *buf, size_t size);
 
 /*
- * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other types it is untouched.  The message says what is
- * wrong and what is accepted, without the option's name.
+ * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other
+ * types it is untouched.  The message says what is wrong and what is accepted, without the option's
+ * name.
  */
-enum err option_parse(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
+enum err option_parse(
+    const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
 /* Number to text such that option_parse gives it back. */
 void option_format(const struct config_option *o, uint64_t number, char *buf, size_t size);
 /* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
 void option_accepts(const struct config_option *o, char *buf, size_t size);
 
-/* `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port, or milliseconds, or where the key begins. */
+/*
+ * `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port,
+ * or milliseconds, or where the key begins.
+ */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);

@@ -42,12 +42,15 @@ config_list_add(struct arena *a, struct config_list *list, const char *text, uns
 void
 config_check_title(struct config_loader *l, const struct config_raw *raw)
 {
-	static const struct config_option title = { .name = "title", .type = OPTION_NAME, .least = 1, .most = 63 };
+	static const struct config_option title = {
+		.name = "title", .type = OPTION_NAME, .least = 1, .most = 63
+	};
 	struct errmsg m;
 	uint64_t unused;
 
 	if (option_parse(&title, raw->title, &unused, &m) != ERR_OK)
-		config_found(l, raw->line, "title of section %s: %s", option_section_name(raw->section), m.text);
+		config_found(l, raw->line, "title of section %s: %s",
+		    option_section_name(raw->section), m.text);
 }
 
 const char *
@@ -98,7 +101,8 @@ store_number(const struct config_option *o, uint64_t number, void *field)
 }
 
 static void
-store_one(struct config_loader *l, const struct config_option *o, const char *text, unsigned line, void *field)
+store_one(struct config_loader *l, const struct config_option *o, const char *text, unsigned line,
+    void *field)
 {
 	uint64_t number;
 
@@ -108,9 +112,12 @@ store_one(struct config_loader *l, const struct config_option *o, const char *te
 			store_number(o, number, field);
 		return;
 	}
-	if (o->type == OPTION_PATH && (o->flags & OPTION_TEMPLATE) == 0 && strchr(text, '{') != NULL)
-		config_found(l, line, "%s: \"%.200s\": placeholders are not filled in here", o->name, text);
-	*(const char **)field = o->type == OPTION_PATH ? config_path(l, text) : arena_strdup(&l->arena, text);
+	if (o->type == OPTION_PATH && (o->flags & OPTION_TEMPLATE) == 0 &&
+	    strchr(text, '{') != NULL)
+		config_found(
+		    l, line, "%s: \"%.200s\": placeholders are not filled in here", o->name, text);
+	*(const char **)field = o->type == OPTION_PATH ? config_path(l, text) :
+	    arena_strdup(&l->arena, text);
 }
 
 /* A list's default: its items with spaces between. */
@@ -129,7 +136,8 @@ store_default_list(struct config_loader *l, const char *def, struct config_list 
 }
 
 static void
-store_option(struct config_loader *l, struct config_raw *raw, const struct config_option *o, void *field, unsigned *line)
+store_option(struct config_loader *l, struct config_raw *raw, const struct config_option *o,
+    void *field, unsigned *line)
 {
 	unsigned row = option_row(o);
 	const struct config_list *value = raw->set[row] ? &raw->values[row] : NULL;
@@ -143,10 +151,12 @@ store_option(struct config_loader *l, struct config_raw *raw, const struct confi
 		else if (o->def != NULL)
 			store_default_list(l, o->def, list);
 		if (list->n > o->most)
-			config_found(l, list->lines[o->most], "%s: \"%.200s\" is number %u; at most %u items are accepted", o->name,
+			config_found(l, list->lines[o->most],
+			    "%s: \"%.200s\" is number %u; at most %u items are accepted", o->name,
 			    list->items[o->most], (unsigned)o->most + 1, (unsigned)o->most);
 		if (list->n < o->least && !raw->bad)
-			config_found(l, raw->line, "%s: the list is empty; at least %u is needed", o->name, (unsigned)o->least);
+			config_found(l, raw->line, "%s: the list is empty; at least %u is needed",
+			    o->name, (unsigned)o->least);
 		return;
 	}
 	if (value != NULL && value->n > 0)
@@ -154,11 +164,13 @@ store_option(struct config_loader *l, struct config_raw *raw, const struct confi
 	else if (o->def != NULL)
 		store_one(l, o, o->def, 0, field);
 	else if ((o->flags & OPTION_REQUIRED) != 0 && !raw->bad)
-		config_found(l, raw->line, "%s \"%s\" has no %s, which is needed", option_section_name(o->section), raw->title, o->name);
+		config_found(l, raw->line, "%s \"%s\" has no %s, which is needed",
+		    option_section_name(o->section), raw->title, o->name);
 }
 
 void
-config_store(struct config_loader *l, struct config_raw *raw, enum option_section section, void *base, unsigned *lines)
+config_store(struct config_loader *l, struct config_raw *raw, enum option_section section,
+    void *base, unsigned *lines)
 {
 	for (unsigned i = 0; i < options_count; i++) {
 		unsigned line;

@@ -47,7 +47,10 @@ raw_get(struct config_loader *l, cfg_t *cfg)
 	return raw;
 }
 
-/* libconfuse read one value, of a list one item.  Values that are wrong are reported, and reading goes on. */
+/*
+ * libconfuse read one value, of a list one item.  Values that are wrong are reported, and reading
+ * goes on.
+ */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
@@ -62,10 +65,14 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (o == NULL)
 		return -1;
 	row = option_row(o);
-	/* The value is counted already: a first one while we know some means a second assignment. */
+	/*
+	 * The value is counted already: a first one while we know some means a second assignment.
+	 */
 	if (raw->set[row] && raw->values[row].n > 0 && opt->nvalues == 1) {
-		config_found(l, line, "%s: \"%.200s\": it was set already in line %u; one assignment is accepted%s", o->name, value,
-		    raw->values[row].lines[0], (o->flags & OPTION_LIST) != 0 ? ", more items are added by +=" : "");
+		config_found(l, line,
+		    "%s: \"%.200s\": it was set already in line %u; one assignment is accepted%s",
+		    o->name, value, raw->values[row].lines[0],
+		    (o->flags & OPTION_LIST) != 0 ? ", more items are added by +=" : "");
 		raw->bad = true;
 		return 0;
 	}
@@ -99,10 +106,12 @@ list_options(enum option_section s, char *buf, size_t size)
 	buf[0] = '\0';
 	for (unsigned i = 0; i < options_count && used < size; i++) {
 		if (options[i].section == s)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used > 0 ? ", " : "", options[i].name);
+			used += (size_t)snprintf(
+			    buf + used, size - used, "%s%s", used > 0 ? ", " : "", options[i].name);
 	}
 	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, ", %s", option_section_name((enum option_section)i));
+		used += (size_t)snprintf(
+		    buf + used, size - used, ", %s", option_section_name((enum option_section)i));
 }
 
 static void
@@ -117,11 +126,13 @@ unknown_option(struct config_loader *l, cfg_t *cfg, const char *name)
 	option_offer(s, &near);
 	guess = suggest_text(&near);
 	list_options(s, accepted, sizeof(accepted));
-	config_found(l, (unsigned)cfg->line, "unknown option \"%s\" %s%s%s", name, section_text(s), guess[0] != '\0' ? guess : "; accepted are ",
-	    guess[0] != '\0' ? "" : accepted);
+	config_found(l, (unsigned)cfg->line, "unknown option \"%s\" %s%s%s", name, section_text(s),
+	    guess[0] != '\0' ? guess : "; accepted are ", guess[0] != '\0' ? "" : accepted);
 }
 
-/* libconfuse found an error of syntax.  Its messages are quoted, but the commonest says too little. */
+/*
+ * libconfuse found an error of syntax.  Its messages are quoted, but the commonest says too little.
+ */
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -157,7 +168,9 @@ note_empty_lists(struct config_loader *l, struct config_raw *raw)
 		if (opt == NULL || opt->nvalues != 0 || (opt->flags & CFGF_MODIFIED) == 0)
 			continue;
 		if (raw->set[row])
-			config_found(l, raw->values[row].lines[0], "%s: it is set here and emptied later; one assignment is accepted", o->name);
+			config_found(l, raw->values[row].lines[0],
+			    "%s: it is set here and emptied later; one assignment is accepted",
+			    o->name);
 		raw->set[row] = true;
 	}
 }
@@ -170,22 +183,26 @@ check_unique(struct config_loader *l, const struct config_raw *raw)
 		return;
 	for (const struct config_raw *other = l->raws; other != raw; other = other->next) {
 		if (other->section == raw->section && strcmp(other->title, raw->title) == 0) {
-			config_found(l, raw->line, "there is a section %s \"%.200s\" already, in line %u; titles must differ", option_section_name(raw->section),
-			    raw->title, other->line);
+			config_found(l, raw->line,
+			    "there is a section %s \"%.200s\" already, in line %u; titles must "
+			    "differ",
+			    option_section_name(raw->section), raw->title, other->line);
 			return;
 		}
 	}
 }
 
 /*
- * A section with a title was read to its end.  We know all of it, and libconfuse compares each new title with those that it has: it forgets this one.
+ * A section with a title was read to its end.  We know all of it, and libconfuse compares each new
+ * title with those that it has: it forgets this one.
  */
 static int
 on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct config_loader *l = loading;
 	cfg_t *sec = cfg_opt_getnsec(opt, 0);
-	struct config_raw *raw = raw_get(l, sec);     /* without any value it never came to on_value */
+	/* without any value it never came to on_value */
+	struct config_raw *raw = raw_get(l, sec);
 
 	(void)cfg;
 	if (raw->title == NULL)
@@ -207,7 +224,8 @@ make_opts(enum option_section s, cfg_opt_t *out)
 			continue;
 		out[n].name = options[i].name;
 		out[n].type = CFGT_STR;
-		out[n].flags = CFGF_NODEFAULT | ((options[i].flags & OPTION_LIST) != 0 ? CFGF_LIST : CFGF_NONE);
+		out[n].flags = CFGF_NODEFAULT |
+		    ((options[i].flags & OPTION_LIST) != 0 ? CFGF_LIST : CFGF_NONE);
 		out[n].parsecb = on_value;
 		n++;
 	}

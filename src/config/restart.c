@@ -51,15 +51,21 @@ config_needs_restart(const struct config *old, const struct config *fresh, struc
 
 	for (unsigned i = 0; i < options_count; i++) {
 		const struct config_option *o = &options[i];
-		const char *a = o->section == OPTION_TOP ? (const char *)old : (const char *)&old->limits;
-		const char *b = o->section == OPTION_TOP ? (const char *)fresh : (const char *)&fresh->limits;
-		const unsigned *lines = o->section == OPTION_TOP ? fresh->lines : fresh->limits_lines;
+		const char *a = o->section == OPTION_TOP ? (const char *)old :
+		    (const char *)&old->limits;
+		const char *b = o->section == OPTION_TOP ? (const char *)fresh :
+		    (const char *)&fresh->limits;
+		const unsigned *lines = o->section == OPTION_TOP ? fresh->lines :
+		    fresh->limits_lines;
 
-		if ((o->flags & OPTION_RESTART) == 0 || options_equal(o, a + o->offset, b + o->offset))
+		if ((o->flags & OPTION_RESTART) == 0 ||
+		    options_equal(o, a + o->offset, b + o->offset))
 			continue;
 		any = true;
-		(void)report_add(r, fresh->path, lines[option_row(o)], "%s%s%s: the new value takes effect when jitsud is restarted",
-		    option_section_name(o->section), o->section == OPTION_TOP ? "" : ".", o->name);   /* always ERR_PARSE */
+		(void)report_add(r, fresh->path, lines[option_row(o)],
+		    "%s%s%s: the new value takes effect when jitsud is restarted",
+		    option_section_name(o->section), o->section == OPTION_TOP ? "" : ".",
+		    o->name); /* always ERR_PARSE */
 	}
 	return any;
 }

@@ -58,10 +58,14 @@ scan_next(const char **p, enum scan_state now)
 	}
 }
 
-/* Braces outside quotes and comments, of which libconfuse would not miss a closing one at the end of the file. */
+/*
+ * Braces outside quotes and comments, of which libconfuse would not miss a closing one at the end
+ * of the file.
+ */
 struct scan_braces {
 	unsigned depth;
-	unsigned lines[8];             /* where the outermost ones were opened; deeper ones are errors anyway */
+	/* where the outermost ones were opened; deeper ones are errors anyway */
+	unsigned lines[8];
 };
 
 static void
@@ -77,8 +81,9 @@ scan_brace(struct scan_braces *b, char c, unsigned line)
 }
 
 /*
- * libconfuse replaces ${x} from the environment, in double quotes too; what a daemon does must not depend on who started it.  An end of file inside
- * a string would confuse its lexer for the next load, and it stops reading at a NUL.  So all that is refused here.
+ * libconfuse replaces ${x} from the environment, in double quotes too; what a daemon does must not
+ * depend on who started it.  An end of file inside a string would confuse its lexer for the next
+ * load, and it stops reading at a NUL.  So all that is refused here.
  */
 void
 config_scan(struct config_loader *l, const char *text, size_t len)
@@ -91,16 +96,20 @@ config_scan(struct config_loader *l, const char *text, size_t len)
 		enum scan_state before = state;
 
 		if ((unsigned char)*p < 0x20 && strchr("\t\r\n", *p) == NULL) {
-			config_found(l, line, "control character \\%03o; only text is accepted", (unsigned char)*p);
+			config_found(l, line, "control character \\%03o; only text is accepted",
+			    (unsigned char)*p);
 			return;
 		}
 		if (*p == '\0') {
 			config_found(l, line, "a NUL byte; only text is accepted");
 			return;
 		}
-		if (p[0] == '$' && p[1] == '{' && state != SCAN_LINE_COMMENT && state != SCAN_COMMENT && state != SCAN_SINGLE)
-			config_found(l, line, "\"%.*s\": ${...} is not accepted, since it would be replaced from the environment; "
-			    "where the text is wanted, write it in single quotes", (int)strcspn(p, "\n}") + (p[strcspn(p, "\n}")] == '}'), p);
+		if (p[0] == '$' && p[1] == '{' && state != SCAN_LINE_COMMENT &&
+		    state != SCAN_COMMENT && state != SCAN_SINGLE)
+			config_found(l, line,
+			    "\"%.*s\": ${...} is not accepted, since it would be replaced from the "
+			    "environment; where the text is wanted, write it in single quotes",
+			    (int)strcspn(p, "\n}") + (p[strcspn(p, "\n}")] == '}'), p);
 		if (state <= SCAN_WORD)
 			scan_brace(&braces, *p, line);
 		state = scan_next(&p, state);
@@ -109,7 +118,9 @@ config_scan(struct config_loader *l, const char *text, size_t len)
 		line += *p == '\n';
 	}
 	if (state >= SCAN_COMMENT)
-		config_found(l, opened, "a %s begins here and has no end", state == SCAN_COMMENT ? "comment" : "string in quotes");
+		config_found(l, opened, "a %s begins here and has no end",
+		    state == SCAN_COMMENT ? "comment" : "string in quotes");
 	else if (braces.depth > 0)
-		config_found(l, braces.lines[0], "the { that is opened here is not closed; a } is missing");
+		config_found(
+		    l, braces.lines[0], "the { that is opened here is not closed; a } is missing");
 }

@@ -15,7 +15,9 @@ static const char *const names[TEMPLATE_SLOTS] = {
 	[TEMPLATE_UUID] = "uuid",
 };
 
-#define ACCEPTED "{name}, {address}, {address6}, {prefixlen}, {prefixlen6}, {gateway}, {gateway6}, {mac}, {uuid}, and {{ for a brace"
+#define ACCEPTED                                                                                   \
+	"{name}, {address}, {address6}, {prefixlen}, {prefixlen6}, {gateway}, {gateway6}, {mac}, " \
+	"{uuid}, and {{ for a brace"
 
 /* A piece of a text: literal bytes, or a placeholder. */
 struct piece {
@@ -45,7 +47,8 @@ next_piece(const char **text, struct piece *p, struct errmsg *m)
 	}
 	len = strcspn(s, "}");
 	if (s[len] == '\0')
-		return err_set(m, ERR_PARSE, "\"%.40s\": the brace is not closed; accepted are " ACCEPTED, s);
+		return err_set(
+		    m, ERR_PARSE, "\"%.40s\": the brace is not closed; accepted are " ACCEPTED, s);
 	for (unsigned i = 0; i < TEMPLATE_SLOTS; i++) {
 		if (strlen(names[i]) == len - 1 && memcmp(names[i], s + 1, len - 1) == 0) {
 			p->literal = NULL;
@@ -54,7 +57,8 @@ next_piece(const char **text, struct piece *p, struct errmsg *m)
 			return ERR_OK;
 		}
 	}
-	return err_set(m, ERR_PARSE, "unknown placeholder \"%.*s\"; accepted are " ACCEPTED, len > 40 ? 40 : (int)len + 1, s);
+	return err_set(m, ERR_PARSE, "unknown placeholder \"%.*s\"; accepted are " ACCEPTED,
+	    len > 40 ? 40 : (int)len + 1, s);
 }
 
 enum err
@@ -74,7 +78,8 @@ template_scan(const char *text, unsigned *used, struct errmsg *m)
 }
 
 enum err
-template_fill(const char *text, const struct template_values *v, char *buf, size_t size, size_t *len, struct errmsg *m)
+template_fill(const char *text, const struct template_values *v, char *buf, size_t size,
+    size_t *len, struct errmsg *m)
 {
 	const char *whole = text;
 	size_t used = 0;
@@ -88,11 +93,13 @@ template_fill(const char *text, const struct template_values *v, char *buf, size
 		if (p.literal == NULL) {
 			p.literal = v->values[p.slot];
 			if (p.literal == NULL)
-				return err_set(m, ERR_MISSING, "it has no value for {%s} in \"%.200s\"", names[p.slot], whole);
+				return err_set(m, ERR_MISSING,
+				    "it has no value for {%s} in \"%.200s\"", names[p.slot], whole);
 			p.len = strlen(p.literal);
 		}
 		if (size == 0 || p.len > size - 1 - used)
-			return err_set(m, ERR_LIMIT, "\"%.200s\" becomes longer than %zu bytes", whole, size > 0 ? size - 1 : 0);
+			return err_set(m, ERR_LIMIT, "\"%.200s\" becomes longer than %zu bytes",
+			    whole, size > 0 ? size - 1 : 0);
 		memcpy(buf + used, p.literal, p.len);
 		used += p.len;
 	}

@@ -31,13 +31,20 @@ enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE, CONFIG_SLEEP_SAVE };
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
-enum config_ready_kind { CONFIG_READY_TCP, CONFIG_READY_PING, CONFIG_READY_ARP, CONFIG_READY_DELAY, CONFIG_READY_XENSTORE };
+enum config_ready_kind {
+	CONFIG_READY_TCP,
+	CONFIG_READY_PING,
+	CONFIG_READY_ARP,
+	CONFIG_READY_DELAY,
+	CONFIG_READY_XENSTORE
+};
 
 struct config_ready {
 	enum config_ready_kind kind;
 	uint16_t port;                 /* of CONFIG_READY_TCP */
 	uint32_t delay_ms;             /* of CONFIG_READY_DELAY */
-	const char *key;               /* of CONFIG_READY_XENSTORE, below the domain's path; else NULL */
+	/* of CONFIG_READY_XENSTORE, below the domain's path; else NULL */
+	const char *key;
 };
 
 struct config_listen {
@@ -51,10 +58,12 @@ struct config_limits {
 	uint64_t memory_bytes;         /* of all VMs together; resolved, > 0 */
 	unsigned wakes_per_minute;     /* of one unit; 0 = no limit */
 	unsigned wakes_per_minute_total; /* 0 = no limit */
-	unsigned udp_wakes_per_minute; /* asked for by clients that prove no address; 0 = no limit */
+	/* asked for by clients that prove no address; 0 = no limit */
+	unsigned udp_wakes_per_minute;
 	unsigned queue;                /* wakes that wait for a limit */
 	uint32_t queue_timeout_ms;     /* ... at most so long; 0 = no limit */
-	uint32_t hang_timeout_ms;      /* a hypervisor that owes an answer for so long hangs; 0 = never */
+	/* a hypervisor that owes an answer for so long hangs; 0 = never */
+	uint32_t hang_timeout_ms;
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
 	unsigned tcp_clients;
@@ -70,13 +79,17 @@ struct config_network {
 	unsigned line;
 	unsigned index;                /* in config.networks */
 	const char *bridge;            /* shorter than IFNAMSIZ */
-	struct msg_addr *subnets;      /* with prefixlen; they do not overlap, here or with another network's */
+	/* with prefixlen; they do not overlap, here or with another network's */
+	struct msg_addr *subnets;
 	unsigned nsubnets;
-	struct msg_addr *gateways;     /* each inside a subnet, prefixlen its subnet's; at most one per subnet */
+	/* each inside a subnet, prefixlen its subnet's; at most one per subnet */
+	struct msg_addr *gateways;
 	unsigned ngateways;
-	struct addr_range *units;      /* each inside one subnet; may be empty: then the network serves `nics` only */
+	/* each inside one subnet; may be empty: then the network serves `nics` only */
+	struct addr_range *units;
 	unsigned nunits;
-	struct msg_addr *probes;       /* sources of readiness probes, prefixlen the subnet's; none: the bridge's own address */
+	/* sources of readiness probes, prefixlen the subnet's; none: the bridge's own address */
+	struct msg_addr *probes;
 	unsigned nprobes;
 	/* as written */
 	struct config_list subnets_text, gateway_text, units_text, probe_text;
@@ -93,10 +106,16 @@ struct config_disk {
  * The part of an image that a mapping may set for its unit.  All times in milliseconds.
  */
 struct config_policy {
-	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never.  In an image UINT32_MAX = auto; in a unit resolved */
+	/*
+	 * no use for so long: sleep; 0 = never.  In an image UINT32_MAX = auto; in a unit resolved
+	 */
+	uint32_t idle_ms;
 	uint32_t hold_ms;              /* a query is held at most so long */
 	uint32_t min_up_ms;            /* awake at least so long */
-	uint32_t unused_after_ms;      /* woken and never contacted since: sleep; 0 = `idle` alone decides.  UINT32_MAX as for idle */
+	/*
+	 * woken and never contacted since: sleep; 0 = `idle` alone decides.  UINT32_MAX as for idle
+	 */
+	uint32_t unused_after_ms;
 	unsigned sleep;                /* enum config_sleep */
 	unsigned answer;               /* enum config_answer */
 	uint64_t memory_bytes;
@@ -106,7 +125,8 @@ struct config_image {
 	const char *name;
 	unsigned line;
 	unsigned index;                /* in config.images */
-	unsigned driver;               /* index into option_drivers[] (options.h); name in driver_name */
+	/* index into option_drivers[] (options.h); name in driver_name */
+	unsigned driver;
 	const char *driver_name;
 	const char *kernel;            /* absolute or NULL */
 	const char *initrd;            /* a template, absolute or NULL */
@@ -115,7 +135,8 @@ struct config_image {
 	unsigned machine;              /* enum vm_machine */
 	unsigned accel;                /* enum vm_accel */
 	unsigned type;                 /* enum vm_type; driver xen, as the next two */
-	const char *xl;                /* absolute or NULL; memory, vcpus and type are its where the section does not say */
+	/* absolute or NULL; memory, vcpus and type are its where the section does not say */
+	const char *xl;
 	const char *vif_script;        /* absolute or NULL */
 	const struct config_network *network;
 	const struct config_network **nics;   /* further networks, no addresses of ours on them */
@@ -133,18 +154,21 @@ struct config_image {
 	unsigned cpu_percent;          /* 0 = no limit; 100 = one core */
 	unsigned cpu_weight;
 	struct config_policy policy;   /* defaults of its units */
-	unsigned placeholders;         /* TEMPLATE_* bits that cmdline, initrd, disks and args use */
+	/* TEMPLATE_* bits that cmdline, initrd, disks and args use */
+	unsigned placeholders;
 	/* as written */
 	const char *network_name, *ready_text;
 	struct config_list nics_text, disks_text;
-	unsigned lines[64];            /* where each option of the section stands, by its row in the section; 0 = default */
+	/* where each option of the section stands, by its row in the section; 0 = default */
+	unsigned lines[64];
 };
 
 /* A zone section as written. */
 struct config_zone_section {
 	const char *origin;            /* lower case, no final dot ("." for the root), or "*" */
 	unsigned line;
-	const char *file;              /* absolute; with origin "*" it holds one `*` in its last component */
+	/* absolute; with origin "*" it holds one `*` in its last component */
+	const char *file;
 	const char *units;             /* absolute or NULL; `*` as in file */
 	struct config_list images_text;
 	const struct config_image **images;   /* what its mappings may use; none listed = all */
@@ -155,7 +179,8 @@ struct config_zone_section {
 struct config_zone {
 	const char *origin;            /* lower case, no final dot; "." for the root */
 	unsigned index;                /* in config.zones */
-	const char *file;              /* absolute; whether it can be read is the loader's question */
+	/* absolute; whether it can be read is the loader's question */
+	const char *file;
 	const char *units;             /* absolute or NULL: mappings stand in the zone itself */
 	const struct config_zone_section *section;
 };
@@ -183,10 +208,12 @@ struct config {
 	const char *run_dir;
 	const char *user, *vm_user;
 	unsigned on_exit;              /* enum config_on_exit */
-	struct config_list admins;     /* user names; whether they exist is looked up when they are needed */
+	/* user names; whether they exist is looked up when they are needed */
+	struct config_list admins;
 	const char *nsid;              /* NULL = none */
 	const char *cookie_secret_file;   /* absolute; NULL: random */
-	uint32_t address_hold_ms;      /* a removed unit's address is refused to others for so long */
+	/* a removed unit's address is refused to others for so long */
+	uint32_t address_hold_ms;
 	unsigned log_level;            /* enum log_level */
 	struct addr_range *proxies;    /* who speaks PROXY protocol to us */
 	unsigned nproxies;
@@ -198,7 +225,8 @@ struct config {
 	unsigned nimages;
 	struct config_zone_section *sections;
 	unsigned nsections;
-	struct config_zone *zones;     /* sections with "*" expanded when the file was loaded; sorted by origin */
+	/* sections with "*" expanded when the file was loaded; sorted by origin */
+	struct config_zone *zones;
 	unsigned nzones;
 	struct config_stray *strays;
 	unsigned nstrays;

@@ -16,9 +16,8 @@ struct suffix {
 static const struct suffix durations[] = {
 	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 }
 };
-static const struct suffix sizes[] = {
-	{ "K", 1ull << 10 }, { "M", 1ull << 20 }, { "G", 1ull << 30 }, { "T", 1ull << 40 }, { NULL, 0 }
-};
+static const struct suffix sizes[] = { { "K", 1ull << 10 }, { "M", 1ull << 20 },
+	{ "G", 1ull << 30 }, { "T", 1ull << 40 }, { NULL, 0 } };
 static const struct suffix percents[] = { { "%", 1 }, { NULL, 0 } };
 static const struct suffix plain[] = { { "", 1 }, { NULL, 0 } };
 
@@ -77,7 +76,8 @@ is_word(const char *text, const char *const *words, uint64_t *n)
 static bool
 is_bool(const char *text, uint64_t *n)
 {
-	static const char *const no[] = { "no", "false", "off", NULL }, *const yes[] = { "yes", "true", "on", NULL };
+	static const char *const no[] = { "no", "false", "off", NULL };
+	static const char *const yes[] = { "yes", "true", "on", NULL };
 
 	if (is_word(text, no, n))
 		*n = 0;
@@ -113,7 +113,8 @@ is_owner(const char *text, size_t len)
 			if (label == 0)
 				return false;
 			label = 0;
-		} else if ((!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '_') || ++label > 63) {
+		} else if ((!isalnum((unsigned char)text[i]) && text[i] != '-' && text[i] != '_') ||
+		    ++label > 63) {
 			return false;
 		}
 	}
@@ -140,8 +141,10 @@ is_xenstore_key(const char *key)
 {
 	size_t len = strlen(key);
 
-	return len > 0 && len < LIMIT_XENSTORE_KEY && key[0] != '/' && key[len - 1] != '/' && strstr(key, "//") == NULL &&
-	    strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@") == len;
+	return len > 0 && len < LIMIT_XENSTORE_KEY && key[0] != '/' && key[len - 1] != '/' &&
+	    strstr(key, "//") == NULL &&
+	    strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/_@") ==
+	    len;
 }
 
 bool
@@ -227,7 +230,8 @@ parse_text(const struct config_option *o, const char *text)
 	case OPTION_DISK:
 		return option_parse_disk(text, &len, &qcow2, &readonly);
 	case OPTION_MAC:
-		return addr_parse_mac(text, mac) && (mac[0] & 1) == 0 && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
+		return addr_parse_mac(text, mac) && (mac[0] & 1) == 0 &&
+		    (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
 	case OPTION_OWNER:
 		return is_owner(text, strlen(text));
 	case OPTION_OWNERS:
@@ -299,8 +303,12 @@ accepts_words(const struct config_option *o, char *buf, size_t size)
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (unsigned i = 0; o->words[i] != NULL && used < size; i++)
-		used += (size_t)snprintf(buf + used, size - used, "%s%s", i == 0 ? "" : o->words[i + 1] == NULL ? " or " : ", ", o->words[i]);
+	for (unsigned i = 0; o->words[i] != NULL && used < size; i++) {
+		const char *between = o->words[i + 1] == NULL ? " or " : ", ";
+
+		used += (size_t)snprintf(
+		    buf + used, size - used, "%s%s", i == 0 ? "" : between, o->words[i]);
+	}
 }
 
 static const char *const text_accepts[OPTION_TYPES] = {
@@ -311,11 +319,14 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
 	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
 	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
-	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or xenstore:KEY",
+	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or "
+	    "xenstore:KEY",
 	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
-	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, digits, \"-\", \"_\" and dots",
-	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a final dot",
+	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, "
+	    "digits, \"-\", \"_\" and dots",
+	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a "
+	    "final dot",
 };
 
 void
@@ -358,10 +369,12 @@ option_accepts(const struct config_option *o, char *buf, size_t size)
 	} else if (o->type <= OPTION_PERCENT) {
 		option_format(o, o->least, least, sizeof(least));
 		option_format(o, o->most, most, sizeof(most));
-		snprintf(buf, size, "%s%s from %s to %s", (o->flags & OPTION_AUTO) != 0 ? "auto, or " : "", what[o->type], least, most);
+		snprintf(buf, size, "%s%s from %s to %s",
+		    (o->flags & OPTION_AUTO) != 0 ? "auto, or " : "", what[o->type], least, most);
 	} else if ((o->flags & OPTION_LIST) != 0 || o->least == o->most) {
 		snprintf(buf, size, "%s", text_accepts[o->type]);
 	} else {
-		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type], o->most);
+		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type],
+		    o->most);
 	}
 }

@@ -16,7 +16,8 @@
 static bool
 is_star(const char *text, size_t len, size_t i)
 {
-	return text[i] == '*' && len > 1 && (i == 0 || text[i - 1] == '.') && (i + 1 == len || text[i + 1] == '.');
+	return text[i] == '*' && len > 1 && (i == 0 || text[i - 1] == '.') &&
+	    (i + 1 == len || text[i + 1] == '.');
 }
 
 /* Copies an origin in lower case and without its final dot; false: it is no domain name. */
@@ -36,7 +37,10 @@ copy_origin(char *dst, size_t size, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c == '.' ? label == 0 : (!isalnum(c) && c != '-' && c != '_' && c != '/' && !is_star(text, len, i)) || label == 63)
+		if (c != '.' && !isalnum(c) && (c == '\0' || strchr("-_/", c) == NULL) &&
+		    !is_star(text, len, i))
+			return false;
+		if (label == (c == '.' ? 0 : 63))
 			return false;
 		label = c == '.' ? 0 : label + 1;
 		dst[i] = (char)tolower(c);
@@ -55,7 +59,8 @@ build_images(struct config_loader *l, struct config_zone_section *sec)
 		const struct config_image *im = config_image_find(l->conf, text->items[i]);
 
 		if (im == NULL)
-			config_found(l, text->lines[i], "images: there is no image \"%s\"", text->items[i]);
+			config_found(
+			    l, text->lines[i], "images: there is no image \"%s\"", text->items[i]);
 		else
 			sec->images[sec->nimages++] = im;
 	}
@@ -72,17 +77,21 @@ stars(const char *text)
 }
 
 static bool
-check_glob(struct config_loader *l, const struct config_raw *raw, const char *key, const char *path, bool glob)
+check_glob(struct config_loader *l, const struct config_raw *raw, const char *key, const char *path,
+    bool glob)
 {
 	const char *name = strrchr(path, '/') + 1;
 
 	if (!glob && stars(path) > 0) {
-		config_found(l, config_line(raw, key), "%s: \"%s\": a * is accepted only in section zone \"*\"", key, path);
+		config_found(l, config_line(raw, key),
+		    "%s: \"%s\": a * is accepted only in section zone \"*\"", key, path);
 		return false;
 	}
 	if (glob && (stars(path) != 1 || stars(name) != 1)) {
-		config_found(l, config_line(raw, key), "%s: \"%s\": in section zone \"*\", one * is needed, in the file's name; it stands for "
-		    "the zone's name", key, path);
+		config_found(l, config_line(raw, key),
+		    "%s: \"%s\": in section zone \"*\", one * is needed, in the file's name; it "
+		    "stands for the zone's name",
+		    key, path);
 		return false;
 	}
 	return true;
@@ -101,7 +110,9 @@ build_section(struct config_loader *l, struct config_raw *raw)
 	} else if (copy_origin(origin, sizeof(origin), raw->title, strlen(raw->title))) {
 		sec->origin = arena_strdup(&l->arena, origin);
 	} else {
-		config_found(l, raw->line, "title of section zone: \"%.200s\" is no domain name; accepted are names such as \"example.test\", and \"*\"",
+		config_found(l, raw->line,
+		    "title of section zone: \"%.200s\" is no domain name; accepted are names such "
+		    "as \"example.test\", and \"*\"",
 		    raw->title);
 		return false;
 	}
@@ -136,17 +147,19 @@ zones_add(struct zones *zs, const struct candidate *c)
 }
 
 static void __attribute__((format(printf, 5, 6)))
-stray_add(struct config_loader *l, const char *file, const char *name, unsigned line, const char *fmt, ...)
+stray_add(struct config_loader *l, const char *file, const char *name, unsigned line,
+    const char *fmt, ...)
 {
 	struct config_stray *s = arena_alloc(&l->arena, sizeof(*s));
+	struct arena *a = &l->arena;
 	char why[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	*s = (struct config_stray){ .next = l->conf->strays, .name = arena_strdup(&l->arena, name), .file = file, .line = line,
-		.why = arena_strdup(&l->arena, why) };
+	*s = (struct config_stray){ .next = l->conf->strays, .name = arena_strdup(a, name),
+		.file = file, .line = line, .why = arena_strdup(a, why) };
 	l->conf->strays = s;
 	l->conf->nstrays++;
 }
@@ -164,26 +177,31 @@ fill_star(struct config_loader *l, const char *pattern, const char *text, size_t
 {
 	const char *star = strchr(pattern, '*');
 
-	return arena_printf(&l->arena, "%.*s%.*s%s", (int)(star - pattern), pattern, (int)len, text, star + 1);
+	return arena_printf(
+	    &l->arena, "%.*s%.*s%s", (int)(star - pattern), pattern, (int)len, text, star + 1);
 }
 
 /* One file of the directory: is it a zone of this section? */
 static void
-glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, unsigned line, const char *name)
+glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec,
+    unsigned line, const char *name)
 {
 	const char *pattern = strrchr(sec->file, '/') + 1, *star = strchr(pattern, '*');
 	size_t head = (size_t)(star - pattern), tail = strlen(star + 1), len = strlen(name);
 	struct candidate c = { .line = line, .zone.section = sec };
 	char origin[256], shown[1024];
 
-	if (name[0] == '.' || len <= head + tail || memcmp(name, pattern, head) != 0 || strcmp(name + len - tail, star + 1) != 0)
+	if (name[0] == '.' || len <= head + tail || memcmp(name, pattern, head) != 0 ||
+	    strcmp(name + len - tail, star + 1) != 0)
 		return;
 	name += head;
 	len -= head + tail;
 	c.zone.file = fill_star(l, sec->file, name, len);
 	if (!copy_origin(origin, sizeof(origin), name, len)) {
 		text_escape(shown, sizeof(shown), name, len);
-		stray_add(l, c.zone.file, shown, line, "file: the name of \"%.*s%s%s\" matches, but \"%s\" is no domain name; rename it or narrow the pattern",
+		stray_add(l, c.zone.file, shown, line,
+		    "file: the name of \"%.*s%s%s\" matches, but \"%s\" is no domain name; rename "
+		    "it or narrow the pattern",
 		    (int)head, pattern, shown, star + 1, shown);
 		return;
 	}
@@ -194,7 +212,8 @@ glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_sec
 }
 
 static void
-glob_section(struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, unsigned line)
+glob_section(
+    struct config_loader *l, struct zones *zs, const struct config_zone_section *sec, unsigned line)
 {
 	size_t len = (size_t)(strrchr(sec->file, '/') - sec->file);
 	char *dir = arena_strndup(&l->arena, sec->file, len == 0 ? 1 : len);
@@ -216,8 +235,8 @@ glob_section(struct config_loader *l, struct zones *zs, const struct config_zone
 }
 
 /*
- * By origin; a section of its own comes before a match, of matches the section that stands first, and in its directory the file whose
- * name is spelt as the zone is served.
+ * By origin; a section of its own comes before a match, of matches the section that stands first,
+ * and in its directory the file whose name is spelt as the zone is served.
  */
 static int
 compare(const void *a, const void *b)
@@ -239,10 +258,14 @@ static void
 not_twice(struct config_loader *l, const struct config_zone *first, const struct candidate *again)
 {
 	if (again->zone.section->origin[0] != '*')
-		config_found(l, again->zone.section->line, "zone \"%s\" comes from \"%s\" and from \"%s\"", first->origin, first->file, again->zone.file);
+		config_found(l, again->zone.section->line,
+		    "zone \"%s\" comes from \"%s\" and from \"%s\"", first->origin, first->file,
+		    again->zone.file);
 	else
-		stray_add(l, again->zone.file, first->origin, again->line, "file: zone \"%s\" comes from \"%s\", and \"%s\", which has the same name, is left "
-		    "out; remove one of them", first->origin, first->file, again->zone.file);
+		stray_add(l, again->zone.file, first->origin, again->line,
+		    "file: zone \"%s\" comes from \"%s\", and \"%s\", which has the same name, is "
+		    "left out; remove one of them",
+		    first->origin, first->file, again->zone.file);
 }
 
 /* Sorts, lets sections win over matches, and reports names that two of a kind have. */
@@ -262,7 +285,8 @@ merge(struct config_loader *l, struct zones *zs)
 			c->zones[c->nzones] = z->zone;
 			c->zones[c->nzones].index = c->nzones;
 			c->nzones++;
-		} else if ((last->section->origin[0] == '*') == (z->zone.section->origin[0] == '*')) {
+		} else if ((last->section->origin[0] == '*') ==
+		    (z->zone.section->origin[0] == '*')) {
 			not_twice(l, last, z);
 		}
 	}
@@ -273,7 +297,8 @@ config_build_zones(struct config_loader *l)
 {
 	struct zones zs = { 0 };
 
-	l->conf->sections = arena_array(&l->arena, config_count(l, OPTION_ZONE), sizeof(*l->conf->sections));
+	l->conf->sections = arena_array(
+	    &l->arena, config_count(l, OPTION_ZONE), sizeof(*l->conf->sections));
 	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
 		const struct config_zone_section *sec;
 
@@ -283,7 +308,8 @@ config_build_zones(struct config_loader *l)
 		if (strcmp(sec->origin, "*") == 0)
 			glob_section(l, &zs, sec, config_line(raw, "file"));
 		else
-			zones_add(&zs, &(struct candidate){ .zone = { .origin = sec->origin, .file = sec->file, .units = sec->units, .section = sec } });
+			zones_add(&zs, &(struct candidate){ .zone = { .origin = sec->origin,
+			    .file = sec->file, .units = sec->units, .section = sec } });
 	}
 	merge(l, &zs);
 	free(zs.at);
@@ -314,10 +340,13 @@ config_zone_file(const struct config_zone *zone, const char *said, size_t most)
 	size_t len = strlen(said);
 	char units[sizeof(((struct msg *)NULL)->zone.path) + sizeof(MSG_ZONE_UNITS)];
 
-	(void)snprintf(units, sizeof(units), "%.*s" MSG_ZONE_UNITS, (int)sizeof(((struct msg *)NULL)->zone.path) - 1, zone->file);   /* fits */
+	/* fits */
+	(void)snprintf(units, sizeof(units), "%.*s" MSG_ZONE_UNITS,
+	    (int)sizeof(((struct msg *)NULL)->zone.path) - 1, zone->file);
 	if (strcmp(said, zone->file) == 0 || (len >= most && strncmp(said, zone->file, len) == 0))
 		return zone->file;
-	if (zone->units != NULL && (strcmp(said, units) == 0 || (len >= most && strncmp(said, units, len) == 0)))
+	if (zone->units != NULL &&
+	    (strcmp(said, units) == 0 || (len >= most && strncmp(said, units, len) == 0)))
 		return zone->units;
 	return said;
 }

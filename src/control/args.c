@@ -13,12 +13,15 @@ control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg 
 	if (len == 0)
 		return err_set(m, ERR_PARSE, "a name is missing, such as www.example.test");
 	if (len >= LIMIT_NAME_TEXT)
-		return err_set(m, ERR_PARSE, "a name of %zu characters is too long for a domain name", len);
+		return err_set(
+		    m, ERR_PARSE, "a name of %zu characters is too long for a domain name", len);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char ch = (unsigned char)in[i];
 
 		if (ch <= 0x20 || ch >= 0x7f)
-			return err_set(m, ERR_PARSE, "\"%.64s\" is no unit's name: letters, digits, `-`, `_` and dots are", in);
+			return err_set(m, ERR_PARSE,
+			    "\"%.64s\" is no unit's name: letters, digits, `-`, `_` and dots are",
+			    in);
 		out[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch - 'A' + 'a' : ch);
 	}
 	out[len] = '\0';
@@ -26,7 +29,8 @@ control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg 
 }
 
 bool
-control_arg_name(struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT])
+control_arg_name(
+    struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT])
 {
 	const json_t *value = json_object_get(args, "name");
 	struct errmsg m;

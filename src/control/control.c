@@ -5,12 +5,14 @@
  *
  *     READING   → a whole line came              → the verb's handler runs: PENDING
  *     PENDING   → the handler said how it goes    → PENDING (control_progress)
- *     PENDING   → the handler answered           → WRITING (it may have answered from inside: no state is visible between)
+ *     PENDING   → the handler answered           → WRITING (it may have answered from inside: no
+ *       state is visible between)
  *     WRITING   → the answer left the buffer     → READING
  *     WRITING   → `follow` was granted           → FOLLOWING, until the connection closes
  *
- * While it is not READING, input stays in the kernel and in one request's worth of buffer.  A client that shut down its sending side still gets
- * its answers; one that closed is gone at once, and the handle of its request lives on, empty, until it is answered.
+ * While it is not READING, input stays in the kernel and in one request's worth of buffer.  A
+ * client that shut down its sending side still gets its answers; one that closed is gone at once,
+ * and the handle of its request lives on, empty, until it is answered.
  */
 #include "src/control/control.h"
 
@@ -44,10 +46,12 @@ struct client {
 	bool eof;                        /* it will send no more */
 	bool closing;                    /* it broke the protocol: goes when the answer has left */
 	bool following;
-	bool follow_asked;               /* granted with the answer that is pending; events are held until then */
+	/* granted with the answer that is pending; events are held until then */
+	bool follow_asked;
 	char *follow_unit;               /* NULL = all */
 	struct evbuffer *held;
-	size_t follow_slack;             /* what the first answer left in the buffer does not count as unread events */
+	/* what the first answer left in the buffer does not count as unread events */
+	size_t follow_slack;
 };
 
 struct control_request {
@@ -148,8 +152,9 @@ refuse_uid(struct client *cl, const char *verb)
 
 	if (getpwuid_r(cl->uid, &pw, buf, sizeof(buf), &found) != 0)
 		found = NULL;
-	snprintf(text, sizeof(text), "%s is for root and the users that `admins` in jitsu.conf lists; you are %s (uid %u)", verb,
-	    found != NULL ? pw.pw_name : "neither", (unsigned)cl->uid);
+	snprintf(text, sizeof(text),
+	    "%s is for root and the users that `admins` in jitsu.conf lists; you are %s (uid %u)",
+	    verb, found != NULL ? pw.pw_name : "neither", (unsigned)cl->uid);
 	(void)client_error(cl, text);   /* whether it is still there matters to nobody here */
 }
 
@@ -169,7 +174,9 @@ control_set_admins(struct control *c, const uid_t *uids, size_t n)
 	c->admins = copy;
 	c->nadmins = n;
 	if (control_socket_admit(&c->file, uids, n, &m) != ERR_OK)
-		log_warn("%s: users that `admins` lists must also be members of the group " CONTROL_GROUP, m.text);
+		log_warn("%s: users that `admins` lists must also be members of the "
+		    "group " CONTROL_GROUP,
+		    m.text);
 	return ERR_OK;
 }
 
@@ -188,10 +195,11 @@ unknown_verb(struct client *cl, const char *verb)
 	for (v = cl->control->verbs; v->name != NULL; v++) {
 		suggest_offer(&s, v->name);
 		if (used < sizeof(all))
-			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s", used > 0 ? ", " : "", v->name);
+			used += (size_t)snprintf(
+			    all + used, sizeof(all) - used, "%s%s", used > 0 ? ", " : "", v->name);
 	}
-	(void)err_set(&m, ERR_MISSING, "unknown verb \"%.64s\"%s accepted: %s", verb, suggest_text(&s)[0] != '\0' ? suggest_text(&s) : ";",
-	    all);
+	(void)err_set(&m, ERR_MISSING, "unknown verb \"%.64s\"%s accepted: %s", verb,
+	    suggest_text(&s)[0] != '\0' ? suggest_text(&s) : ";", all);
 	(void)client_error(cl, m.text);   /* whether it is still there matters to nobody here */
 }
 
@@ -208,7 +216,8 @@ verb_run(struct client *cl, const struct control_verb *v, json_t *args)
 	}
 	req = calloc(1, sizeof(*req));
 	if (req == NULL) {
-		(void)client_error(cl, "out of memory");   /* whether it is still there matters to nobody here */
+		/* whether it is still there matters to nobody here */
+		(void)client_error(cl, "out of memory");
 		return;
 	}
 	req->client = cl;
@@ -231,7 +240,8 @@ line_run(struct client *cl, const char *line, size_t len)
 
 	if (control_request_parse(line, len, &args, &verb, &m) != ERR_OK) {
 		cl->control->stats.refused++;
-		(void)client_error(cl, m.text);   /* whether it is still there matters to nobody here */
+		/* whether it is still there matters to nobody here */
+		(void)client_error(cl, m.text);
 		return;
 	}
 	for (v = cl->control->verbs; v->name != NULL; v++)
@@ -244,7 +254,10 @@ line_run(struct client *cl, const char *line, size_t len)
 	json_decref(args);
 }
 
-/* Takes the next line out of the buffer; at the end of the input what is left is one.  NULL: there is none yet. */
+/*
+ * Takes the next line out of the buffer; at the end of the input what is left is one.  NULL: there
+ * is none yet.
+ */
 static char *
 line_take(struct client *cl, size_t *len)
 {
@@ -276,8 +289,8 @@ too_long(struct client *cl)
 }
 
 /*
- * Goes on with a client as far as it goes now.  Handlers and writes may free it, so nothing of it is touched after them: the next
- * step comes from the write callback.
+ * Goes on with a client as far as it goes now.  Handlers and writes may free it, so nothing of it
+ * is touched after them: the next step comes from the write callback.
  */
 static void
 client_work(struct client *cl)
@@ -337,7 +350,8 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	struct client *cl = arg;
 	struct pollfd p = { .fd = bufferevent_getfd(bev) };
 
-	if ((what & BEV_EVENT_EOF) == 0 || poll(&p, 1, 0) < 0 || (p.revents & (POLLHUP | POLLERR)) != 0) {
+	if ((what & BEV_EVENT_EOF) == 0 || poll(&p, 1, 0) < 0 ||
+	    (p.revents & (POLLHUP | POLLERR)) != 0) {
 		client_free(cl);
 		return;
 	}
@@ -367,7 +381,8 @@ reply(struct client *cl, json_t *data)
 	bool there;
 
 	if (line == NULL)
-		there = client_error(cl, "the answer could not be made: out of memory, or a text in it is not UTF-8");
+		there = client_error(cl,
+		    "the answer could not be made: out of memory, or a text in it is not UTF-8");
 	else
 		there = client_write(cl, line, len);
 	free(line);
@@ -399,7 +414,10 @@ control_reply(struct control_request *req, json_t *data)
 	json_decref(data);
 }
 
-/* Sends what the socket takes of a line, with the descriptor; what is left over goes through the buffer, which is empty now. */
+/*
+ * Sends what the socket takes of a line, with the descriptor; what is left over goes through the
+ * buffer, which is empty now.
+ */
 static bool
 client_write_fd(struct client *cl, const char *line, size_t len, int fd)
 {
@@ -408,7 +426,10 @@ client_write_fd(struct client *cl, const char *line, size_t len, int fd)
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control = { .buf = { 0 } };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)line, .iov_len = len };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr h = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
 	ssize_t n;
 
@@ -432,7 +453,8 @@ control_reply_fd(struct control_request *req, json_t *data, int fd)
 	char *line = data != NULL && cl != NULL ? control_line_ok(data, &len) : NULL;
 
 	if (cl != NULL && line == NULL)
-		(void)client_error(cl, "the answer could not be made: out of memory");   /* whether it is still there matters to nobody here */
+		/* whether it is still there matters to nobody here */
+		(void)client_error(cl, "the answer could not be made: out of memory");
 	else if (cl != NULL)
 		(void)client_write_fd(cl, line, len, fd);   /* as above */
 	free(line);
@@ -444,7 +466,9 @@ control_progress(struct control_request *req, json_t *event)
 {
 	struct client *cl = req->client;
 	size_t len = 0;
-	char *line = cl != NULL && client_unsent(cl) == 0 && event != NULL ? control_line_event(event, &len) : NULL;
+	char *line = cl != NULL && client_unsent(cl) == 0 && event != NULL ?
+	    control_line_event(event, &len) :
+	    NULL;
 	bool sent = line != NULL && client_write(cl, line, len);
 
 	free(line);
@@ -467,7 +491,8 @@ control_fail(struct control_request *req, const char *fmt, ...)
 	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
-		(void)client_error(cl, "out of memory");   /* whether it is still there matters to nobody here */
+		/* whether it is still there matters to nobody here */
+		(void)client_error(cl, "out of memory");
 		return;
 	}
 	for (char *p = text; *p != '\0'; p++)
@@ -478,7 +503,8 @@ control_fail(struct control_request *req, const char *fmt, ...)
 }
 
 void
-control_fail_unknown(struct control_request *req, const char *what, const char *name, const char *see)
+control_fail_unknown(
+    struct control_request *req, const char *what, const char *name, const char *see)
 {
 	struct client *cl = request_end(req);
 	char text[LIMIT_NAME_TEXT + 64];
@@ -487,7 +513,8 @@ control_fail_unknown(struct control_request *req, const char *what, const char *
 		return;
 	cl->follow_asked = false;
 	snprintf(text, sizeof(text), "no %s %s", what, name);
-	(void)client_error_see(cl, text, see);   /* whether it is still there matters to nobody here */
+	/* whether it is still there matters to nobody here */
+	(void)client_error_see(cl, text, see);
 }
 
 enum err
@@ -514,10 +541,12 @@ client_push(struct client *cl, const char *line, size_t len)
 	size_t waiting = cl->following ? client_unsent(cl) : evbuffer_get_length(cl->held);
 
 	if (waiting + len > cl->follow_slack + LIMIT_CONTROL_FOLLOW_BYTES) {
-		log_info("control: a follower (uid %u) does not read its events; disconnected", (unsigned)cl->uid);
+		log_info("control: a follower (uid %u) does not read its events; disconnected",
+		    (unsigned)cl->uid);
 		client_free(cl);
 	} else if (cl->following) {
-		(void)client_write(cl, line, len);   /* whether it is still there matters to nobody here */
+		/* whether it is still there matters to nobody here */
+		(void)client_write(cl, line, len);
 	} else if (evbuffer_add(cl->held, line, len) != 0) {
 		log_warn("control: out of memory for events");
 		client_free(cl);
@@ -540,7 +569,8 @@ control_event_push(struct control *c, const char *unit, json_t *event)
 		if (line == NULL)
 			line = control_line_event(event, &len);
 		if (line == NULL) {
-			log_warn("control: an event could not be sent to followers: out of memory, or a text in it is not UTF-8");
+			log_warn("control: an event could not be sent to followers: out of memory, "
+			    "or a text in it is not UTF-8");
 			return;
 		}
 		client_push(cl, line, len);
@@ -568,7 +598,8 @@ client_new(struct control *c, int fd, uid_t uid)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
 
-	if (cl == NULL || (cl->bev = bufferevent_socket_new(c->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL) {
+	if (cl == NULL ||
+	    (cl->bev = bufferevent_socket_new(c->base, fd, BEV_OPT_CLOSE_ON_FREE)) == NULL) {
 		log_warn("control: a client could not be taken in: %s", strerror(errno));
 		free(cl);
 		close(fd);
@@ -595,7 +626,10 @@ rank_of(const struct control *c, uid_t uid)
 	return is_admin(c, uid) ? RANK_ADMIN : RANK_READER;
 }
 
-/* Clients of this user, or (all) of no higher rank than this user's; `idle` is the one of them that has been idle longest. */
+/*
+ * Clients of this user, or (all) of no higher rank than this user's; `idle` is the one of them that
+ * has been idle longest.
+ */
 static unsigned
 clients_count(const struct control *c, uid_t uid, bool all, struct client **idle)
 {
@@ -608,15 +642,16 @@ clients_count(const struct control *c, uid_t uid, bool all, struct client **idle
 		if (all ? rank_of(c, cl->uid) > rank : cl->uid != uid)
 			continue;
 		n++;
-		if (*idle == NULL && cl->pending == NULL && !cl->following && client_unsent(cl) == 0)
+		if (*idle == NULL && cl->pending == NULL && !cl->following &&
+		    client_unsent(cl) == 0)
 			*idle = cl;
 	}
 	return n;
 }
 
 /*
- * Makes room for one more of this user: the client that has been idle longest goes, of this user when this user has too many, otherwise of
- * those of no higher rank.  Returns why there is none.
+ * Makes room for one more of this user: the client that has been idle longest goes, of this user
+ * when this user has too many, otherwise of those of no higher rank.  Returns why there is none.
  */
 static const char *
 make_room(struct control *c, uid_t uid)
@@ -631,10 +666,12 @@ make_room(struct control *c, uid_t uid)
 
 	if (rank != RANK_ROOT && clients_count(c, uid, false, &idle) >= LIMIT_CONTROL_USER) {
 		if (idle == NULL)
-			return "you have too many connections here; end one, such as a `jitsu events --follow`";
+			return "you have too many connections here; end one, such as a `jitsu "
+			    "events --follow`";
 		client_free(idle);
 	}
-	if (clients_count(c, uid, true, &idle) >= most[rank] || c->stats.clients >= LIMIT_CONTROL_CLIENTS) {
+	if (clients_count(c, uid, true, &idle) >= most[rank] ||
+	    c->stats.clients >= LIMIT_CONTROL_CLIENTS) {
 		if (idle == NULL)
 			return "too many clients are waiting for answers; try again later";
 		client_free(idle);
@@ -642,8 +679,10 @@ make_room(struct control *c, uid_t uid)
 	return NULL;
 }
 
-_Static_assert(LIMIT_CONTROL_CLIENTS > LIMIT_CONTROL_KEPT_ADMINS + LIMIT_CONTROL_USER, "one reader does not take the places of all");
-_Static_assert(LIMIT_CONTROL_KEPT_ADMINS > LIMIT_CONTROL_KEPT_ROOT, "root finds a place when admins have all of theirs");
+_Static_assert(LIMIT_CONTROL_CLIENTS > LIMIT_CONTROL_KEPT_ADMINS + LIMIT_CONTROL_USER,
+    "one reader does not take the places of all");
+_Static_assert(LIMIT_CONTROL_KEPT_ADMINS > LIMIT_CONTROL_KEPT_ROOT,
+    "root finds a place when admins have all of theirs");
 
 static void
 client_take(struct control *c, int fd)
@@ -665,7 +704,8 @@ client_take(struct control *c, int fd)
 	}
 	line = control_line_error(why, NULL, &(size_t){ 0 });
 	if (line != NULL)
-		(void)send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);   /* a courtesy; the connection ends either way */
+		/* a courtesy; the connection ends either way */
+		(void)send(fd, line, strlen(line), MSG_NOSIGNAL | MSG_DONTWAIT);
 	free(line);
 	close(fd);
 }
@@ -710,8 +750,8 @@ resume_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 enum err
-control_new(struct event_base *base, const char *path, const char *group, const struct control_verb *verbs, void *arg,
-    struct control **control, struct errmsg *m)
+control_new(struct event_base *base, const char *path, const char *group,
+    const struct control_verb *verbs, void *arg, struct control **control, struct errmsg *m)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	enum err e;
@@ -778,7 +818,7 @@ control_keep(struct control *c, struct errmsg *m)
 	c->file = file;
 	if (control_socket_admit(&c->file, c->admins, c->nadmins, &why) != ERR_OK)
 		log_warn("%s: users that `admins` lists must also be members of the "
-		         "group " CONTROL_GROUP,
+		    "group " CONTROL_GROUP,
 		    why.text);
 	return ERR_OK;
 }
@@ -791,7 +831,8 @@ control_free(struct control *c)
 	if (c == NULL)
 		return;
 	while ((cl = TAILQ_FIRST(&c->clients)) != NULL)
-		client_free(cl);   /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+		/* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+		client_free(cl);
 	if (c->accept != NULL)
 		event_free(c->accept);
 	if (c->resume != NULL)

@@ -13,17 +13,21 @@ check_version(const json_t *obj, const char *whose, struct errmsg *m)
 	const json_t *v = json_object_get(obj, "v");
 
 	if (v == NULL)
-		return err_set(m, ERR_UNSUPPORTED, "%s has no version: \"v\": %d is missing", whose, CONTROL_VERSION);
+		return err_set(m, ERR_UNSUPPORTED, "%s has no version: \"v\": %d is missing", whose,
+		    CONTROL_VERSION);
 	if (!json_is_integer(v))
-		return err_set(m, ERR_UNSUPPORTED, "%s: \"v\" must be the number %d", whose, CONTROL_VERSION);
+		return err_set(
+		    m, ERR_UNSUPPORTED, "%s: \"v\" must be the number %d", whose, CONTROL_VERSION);
 	if (json_integer_value(v) != CONTROL_VERSION)
-		return err_set(m, ERR_UNSUPPORTED, "%s is of protocol version %lld; version %d is spoken here", whose,
+		return err_set(m, ERR_UNSUPPORTED,
+		    "%s is of protocol version %lld; version %d is spoken here", whose,
 		    (long long)json_integer_value(v), CONTROL_VERSION);
 	return ERR_OK;
 }
 
 enum err
-control_request_parse(const char *line, size_t len, json_t **args, const char **verb, struct errmsg *m)
+control_request_parse(
+    const char *line, size_t len, json_t **args, const char **verb, struct errmsg *m)
 {
 	json_error_t why;
 	json_t *obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why), *v;
@@ -32,9 +36,12 @@ control_request_parse(const char *line, size_t len, json_t **args, const char **
 	*args = NULL;
 	*verb = NULL;
 	if (obj == NULL)
-		return err_set(m, ERR_PARSE, "the request is no JSON: column %d: %s", why.column, why.text);
+		return err_set(
+		    m, ERR_PARSE, "the request is no JSON: column %d: %s", why.column, why.text);
 	if (!json_is_object(obj)) {
-		e = err_set(m, ERR_PARSE, "the request must be a JSON object such as {\"v\":%d,\"verb\":\"list\"}", CONTROL_VERSION);
+		e = err_set(m, ERR_PARSE,
+		    "the request must be a JSON object such as {\"v\":%d,\"verb\":\"list\"}",
+		    CONTROL_VERSION);
 		goto fail;
 	}
 	e = check_version(obj, "the request", m);
@@ -42,7 +49,8 @@ control_request_parse(const char *line, size_t len, json_t **args, const char **
 		goto fail;
 	v = json_object_get(obj, "verb");
 	if (!json_is_string(v)) {
-		e = err_set(m, ERR_PARSE, "the request has no \"verb\" that is a string, such as \"list\"");
+		e = err_set(
+		    m, ERR_PARSE, "the request has no \"verb\" that is a string, such as \"list\"");
 		goto fail;
 	}
 	*args = obj;
@@ -81,7 +89,8 @@ response_data(const json_t *obj, json_t **data, bool *is_event, char **failure, 
 }
 
 enum err
-control_response_parse(const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m)
+control_response_parse(
+    const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m)
 {
 	json_error_t why;
 	json_t *obj = json_loadb(line, len, JSON_ALLOW_NUL, &why);
@@ -91,7 +100,8 @@ control_response_parse(const char *line, size_t len, json_t **data, bool *is_eve
 	*is_event = false;
 	*failure = NULL;
 	if (obj == NULL)
-		return err_set(m, ERR_PROTO, "the daemon's answer is no JSON: column %d: %s", why.column, why.text);
+		return err_set(m, ERR_PROTO, "the daemon's answer is no JSON: column %d: %s",
+		    why.column, why.text);
 	if (!json_is_object(obj))
 		e = err_set(m, ERR_PROTO, "the daemon's answer is no JSON object");
 	else

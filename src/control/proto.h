@@ -13,16 +13,20 @@
 #define CONTROL_VERSION 1
 
 /*
- * Parses one request line (no newline).  On success *args is the caller's and *verb points into it.  ERR_PARSE: no JSON object, no verb; ERR_UNSUPPORTED:
- * another version.
+ * Parses one request line (no newline).  On success *args is the caller's and *verb points into it.
+ * ERR_PARSE: no JSON object, no verb; ERR_UNSUPPORTED: another version.
  */
-enum err control_request_parse(const char *line, size_t len, json_t **args, const char **verb, struct errmsg *m);
+enum err control_request_parse(
+    const char *line, size_t len, json_t **args, const char **verb, struct errmsg *m);
 
 /*
- * Parses one line from the daemon.  *data is the `data` or `event` member, the caller's, and *is_event says which.  ERR_STATE: the daemon answered
- * with an error, *failure is its text (malloc'd) and *data, if not NULL, the string `see`; ERR_PROTO, ERR_UNSUPPORTED: `m` says what is wrong with the answer.
+ * Parses one line from the daemon.  *data is the `data` or `event` member, the caller's, and
+ * *is_event says which.  ERR_STATE: the daemon answered with an error, *failure is its text
+ * (malloc'd) and *data, if not NULL, the string `see`; ERR_PROTO, ERR_UNSUPPORTED: `m` says what is
+ * wrong with the answer.
  */
-enum err control_response_parse(const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m);
+enum err control_response_parse(
+    const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m);
 
 /* Lines with their newline, malloc'd; NULL when out of memory.  They take over no reference. */
 char *control_line_ok(json_t *data, size_t *len);

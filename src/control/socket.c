@@ -19,9 +19,14 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-_Static_assert(sizeof(((struct control_file *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path), "one size of path");
+_Static_assert(
+    sizeof(((struct control_file *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path),
+    "one size of path");
 
-/* Removes a socket file that nobody listens on.  ERR_EXISTS when somebody does, ERR_OK when the way is free. */
+/*
+ * Removes a socket file that nobody listens on.  ERR_EXISTS when somebody does, ERR_OK when the way
+ * is free.
+ */
 static enum err
 make_way(const struct sockaddr_un *sun, struct errmsg *m)
 {
@@ -33,7 +38,10 @@ make_way(const struct sockaddr_un *sun, struct errmsg *m)
 	if (lstat(path, &sb) != 0)
 		return errno == ENOENT ? ERR_OK : err_sys(m, "%s: control socket", path);
 	if (!S_ISSOCK(sb.st_mode))
-		return err_set(m, ERR_EXISTS, "%s: something that is no socket is in the way of the control socket; move it away", path);
+		return err_set(m, ERR_EXISTS,
+		    "%s: something that is no socket is in the way of the control socket; move it "
+		    "away",
+		    path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(m, "socket");
@@ -71,13 +79,13 @@ set_modes(const char *path, const char *group, bool *group_may, struct errmsg *m
 		return err_sys(m, "%s: mode 0600", path);
 	gid = group_find(group);
 	if (gid == 0) {
-		log_warn("there is no group %s: only root, user %u and the admins can use %s", group,
-		    (unsigned)geteuid(), path);
+		log_warn("there is no group %s: only root, user %u and the admins can use %s",
+		    group, (unsigned)geteuid(), path);
 		return ERR_OK;
 	}
 	if (chown(path, (uid_t)-1, gid) != 0) {
-		log_warn("%s cannot be given to group %s (%s): only root and user %u can use it", path, group, strerror(errno),
-		    (unsigned)geteuid());
+		log_warn("%s cannot be given to group %s (%s): only root and user %u can use it",
+		    path, group, strerror(errno), (unsigned)geteuid());
 		return ERR_OK;
 	}
 	if (chmod(path, 0660) != 0)
@@ -96,7 +104,8 @@ struct acl {
 static void
 acl_add(struct acl *acl, size_t *n, unsigned tag, unsigned perm, uint32_t id)
 {
-	acl->entries[(*n)++] = (struct posix_acl_xattr_entry){ htole16((uint16_t)tag), htole16((uint16_t)perm), htole32(id) };
+	acl->entries[(*n)++] = (struct posix_acl_xattr_entry){ htole16((uint16_t)tag),
+		htole16((uint16_t)perm), htole32(id) };
 }
 
 /* In the order that acl(5) wants; *bytes is its size.  NULL for want of memory. */
@@ -144,7 +153,8 @@ control_socket_admit(const struct control_file *file, const uid_t *uids, size_t 
 }
 
 enum err
-control_socket_listen(const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m)
+control_socket_listen(
+    const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct stat sb;
@@ -153,7 +163,8 @@ control_socket_listen(const char *path, const char *group, struct control_file *
 
 	*fd = -1;
 	if (strlen(path) >= sizeof(sun.sun_path))
-		return err_set(m, ERR_RANGE, "%s: a socket's path has at most %zu characters", path, sizeof(sun.sun_path) - 1);
+		return err_set(m, ERR_RANGE, "%s: a socket's path has at most %zu characters", path,
+		    sizeof(sun.sun_path) - 1);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
 	snprintf(file->path, sizeof(file->path), "%s", path);
 	e = make_way(&sun, m);

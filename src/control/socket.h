@@ -1,4 +1,7 @@
-/* socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its modes.  For control.c. */
+/*
+ * socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its
+ * modes.  For control.c.
+ */
 #ifndef SRC_CONTROL_SOCKET_H
 #define SRC_CONTROL_SOCKET_H
 
@@ -16,11 +19,15 @@ struct control_file {
 };
 
 /* *fd listens, non-blocking and CLOEXEC; the caller's.  Errors as control_new. */
-enum err control_socket_listen(const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m);
+enum err control_socket_listen(
+    const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m);
 
-/* Users who may connect besides the owner and the group, in place of those before: they need not be members
- * of the group.  An error when the file system has no access lists. */
-enum err control_socket_admit(const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m);
+/*
+ * Users who may connect besides the owner and the group, in place of those before: they need not be
+ * members of the group.  An error when the file system has no access lists.
+ */
+enum err control_socket_admit(
+    const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m);
 
 /* Is the file where it was made? */
 bool control_socket_there(const struct control_file *file);

@@ -35,7 +35,8 @@ within(const struct admit *a, uint64_t vms, uint64_t bytes, uint64_t more_bytes)
 static bool
 has_room(const struct admit *a, const struct admit_waiter *w)
 {
-	return within(a, (uint64_t)a->vms + a->nsure + 1, a->memory_bytes + a->sure_bytes, w->memory_bytes);
+	return within(
+	    a, (uint64_t)a->vms + a->nsure + 1, a->memory_bytes + a->sure_bytes, w->memory_bytes);
 }
 
 static void
@@ -61,7 +62,8 @@ sure_settle(struct admit *a)
 {
 	struct admit_waiter *w;
 
-	while ((w = a->last_sure) != NULL && !within(a, (uint64_t)a->vms + a->nsure, a->memory_bytes, a->sure_bytes))
+	while ((w = a->last_sure) != NULL &&
+	    !within(a, (uint64_t)a->vms + a->nsure, a->memory_bytes, a->sure_bytes))
 		sure_set(a, w, false);
 	while ((w = first_unsure(a)) != NULL && has_room(a, w))
 		sure_set(a, w, true);
@@ -160,7 +162,8 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 		return ADMIT_WAIT;
 	if (w->memory_bytes > a->limits.memory_bytes)
 		return ADMIT_NEVER;
-	if (TAILQ_EMPTY(&a->queue) ? !fits(a, w) && a->limits.queue == 0 : a->waiting >= a->limits.queue)
+	if (TAILQ_EMPTY(&a->queue) ? !fits(a, w) && a->limits.queue == 0 :
+	    a->waiting >= a->limits.queue)
 		return ADMIT_FULL;
 	if (!free_rate && (!bucket_take(&w->bucket, a->limits.wakes_per_min, now_ms) ||
 	    !bucket_take(&a->bucket, a->limits.wakes_per_min_all, now_ms)))

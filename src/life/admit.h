@@ -1,9 +1,11 @@
 /*
- * admit: the warden's budgets, so that no client can take the host down: concurrent boots, running VMs, their memory, and wakes
- * per minute, per unit and in all.  Pure bookkeeping: no I/O, the clock is an argument.
+ * admit: the warden's budgets, so that no client can take the host down: concurrent boots, running
+ * VMs, their memory, and wakes per minute, per unit and in all.  Pure bookkeeping: no I/O, the
+ * clock is an argument.
  *
- * A wake that does not fit waits in a bounded queue, first come first served; a full queue is an answer (ADMIT_FULL), not a silence.
- * Waiters are woken by whoever gives something back (admit_next).
+ * A wake that does not fit waits in a bounded queue, first come first served; a full queue is an
+ * answer (ADMIT_FULL), not a silence.  Waiters are woken by whoever gives something back
+ * (admit_next).
  *
  * A waiter is *sure* when there is room for its VM and for those of all before it, so that only its
  * turn among the boots is missing.  The sure ones are the front of the queue, and where it ends is
@@ -26,7 +28,8 @@ struct admit_limits {
 };
 
 enum admit_verdict {
-	ADMIT_NOW,                   /* a slot is taken: admit_boot_done and admit_release give it back */
+	/* a slot is taken: admit_boot_done and admit_release give it back */
+	ADMIT_NOW,
 	ADMIT_WAIT,                  /* queued: admit_next will name it */
 	ADMIT_FULL,                  /* the queue is full */
 	ADMIT_TOO_OFTEN,             /* the unit's or the global rate is used up */
@@ -77,13 +80,18 @@ void admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg);
 /* New limits apply to what comes; what is held stays held. */
 void admit_limits_set(struct admit *a, const struct admit_limits *limits);
 /* Asks for a boot of a VM of w->memory_bytes.  `free_rate` is for operators: no rate limit. */
-enum admit_verdict admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate);
-/* Its VM will have that much memory; its place in the queue stays.  Of what runs nothing changes. */
+enum admit_verdict admit_ask(
+    struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate);
+/*
+ * Its VM will have that much memory; its place in the queue stays.  Of what runs nothing changes.
+ */
 void admit_resize(struct admit *a, struct admit_waiter *w, uint64_t memory_bytes);
 /* A VM that runs already (adoption): always counted, whatever the limits say. */
 void admit_take(struct admit *a, struct admit_waiter *w);
-void admit_boot_done(struct admit *a, struct admit_waiter *w);   /* harmless when it does not boot */
-void admit_release(struct admit *a, struct admit_waiter *w);     /* leaves the queue or gives the slot back; harmless otherwise */
+/* harmless when it does not boot */
+void admit_boot_done(struct admit *a, struct admit_waiter *w);
+/* leaves the queue or gives the slot back; harmless otherwise */
+void admit_release(struct admit *a, struct admit_waiter *w);
 /* The next waiter that fits now, with its slot taken; NULL = none. */
 struct admit_waiter *admit_next(struct admit *a);
 /*
@@ -92,7 +100,10 @@ struct admit_waiter *admit_next(struct admit *a);
  */
 unsigned admit_position(const struct admit *a, const struct admit_waiter *w);
 void admit_number(struct admit *a);
-/* What a queued waiter waits for: of a sure one the boots, else what the first that is not sure lacks. */
+/*
+ * What a queued waiter waits for: of a sure one the boots, else what the first that is not sure
+ * lacks.
+ */
 enum admit_want admit_wants(const struct admit *a, const struct admit_waiter *w);
 /*
  * It is not queued: would it be sure if it gave back what it has and asked now?  A boot that has to

@@ -1,29 +1,41 @@
 /*
  * life: the state machine of one unit.
  *
- *              WAKE               ADMITTED              STORED             STARTED            READY
- *   DORMANT ─────────► ADMITTING ──────────► INTENDING ────────► STARTING ─────────► PROBING ───────► AWAKE ◄──► READING
- *      ▲      WAKE      ▲  │ │  ADMITTED (saved)  ▲    RESTORED        │                ▲      timer ──►│  ACTIVITY: used
- *      │   SAVED ───────┘  │ └──────────────► RESTORING ───────────────┤ (READY before  │               │
- *      │     ▲             │ REFUSED           failed ┘                │  STARTED: awake│               │ ACTIVITY: idle, SLEEP
- *      │     │             ▼                                           │  at once)      │               ▼
- *      │     │         DORMANT, SAVED, FAILED                          │                │           FREEZING ──► FROZEN ──► THAWING ──► AWAKE
- *      │     └── SAVING ◄── AWAKE, FROZEN                              │ given up       │ given up      │failed     │aged       │failed
- *      │                                                               ▼                ▼               ▼           ▼           ▼
- *      └──────────────────── gone ◄──────── STOPPED ──────────────── STOPPING ◄──► RETRYING (the stop failed; again at the timer)
- *                             │  │  └► ADMITTING, when somebody waits
- *                             │  └───► FAILED, after a failed boot, or a restore that could not be tried; the timer (to DORMANT, SAVED) or the operator ends it
- *                             └──────► GONE, when the unit was removed (FORGET)
+ *   DORMANT ── WAKE ──► ADMITTING ── ADMITTED ──► INTENDING ── STORED ──► STARTING
+ *   SAVED ──── WAKE ────►  │  └───── ADMITTED ──► RESTORING ── failed ──► INTENDING
+ *                          │ REFUSED  (a state is saved)
+ *                          ▼
+ *                   DORMANT, SAVED, FAILED
  *
- *   public state   phases                                             left by
- *   dormant        DORMANT                                            move_begin
- *   booting        ADMITTING INTENDING STARTING RESTORING PROBING     step_admitted step_stored step_started step_restored step_ready; expire
- *                  THAWING                                            step_thawed
- *   awake          AWAKE READING; STARTING RESTORING after READY      move_read, step_activity → move_descend
- *   frozen         FREEZING FROZEN                                    step_frozen; move_thaw, move_descend
- *   saved          SAVING SAVED                                       step_saved; move_begin, move_stop
- *   stopping       STOPPING; a phase with F_DOOM                      step_stopped; the completion → move_stop
- *   failed         FAILED; any phase with F_STUCK                     move_begin, move_rest; the completion
+ *   STARTING ─── STARTED ───► PROBING ── READY ──► AWAKE ◄── timer; ACTIVITY: used ──► READING
+ *   RESTORING ── RESTORED ──►    (READY before STARTED or RESTORED: awake at once)
+ *
+ *   AWAKE, READING ── ACTIVITY: idle, SLEEP ──► FREEZING ──► FROZEN ──► THAWING ──► AWAKE
+ *   AWAKE, FROZEN ──► SAVING ──► SAVED
+ *
+ *   STARTING, RESTORING, PROBING   given up        ─┐
+ *   AWAKE, READING                 to tier dormant ─┤
+ *   FREEZING, THAWING              failed          ─┼─► STOPPING ── STOPPED ──► gone
+ *   FROZEN                         aged            ─┘      ▲
+ *                                          the stop failed ▼ again at the timer
+ *                                                       RETRYING
+ *   gone ──► DORMANT
+ *        ──► ADMITTING, when somebody waits
+ *        ──► FAILED, after a failed boot, or a restore that could not be tried; the timer (to
+ *            DORMANT, SAVED) or the operator ends it
+ *        ──► GONE, when the unit was removed (FORGET)
+ *
+ *   public state   phases                                     left by
+ *   dormant        DORMANT                                    move_begin
+ *   booting        ADMITTING INTENDING STARTING               step_admitted step_stored
+ *                  RESTORING PROBING                          step_started step_restored
+ *                  THAWING                                    step_ready; expire; step_thawed
+ *   awake          AWAKE READING;                             move_read,
+ *                  STARTING RESTORING after READY             step_activity → move_descend
+ *   frozen         FREEZING FROZEN                            step_frozen; move_thaw, move_descend
+ *   saved          SAVING SAVED                               step_saved; move_begin, move_stop
+ *   stopping       STOPPING; a phase with F_DOOM              step_stopped; completion → move_stop
+ *   failed         FAILED; any phase with F_STUCK             move_begin, move_rest; completion
  *
  *   event          possible in
  *   WAKE TIMER SLEEP POLICY REMOVE      every phase but GONE (REMOVE once)
@@ -36,12 +48,16 @@
  *   ADOPT                               DORMANT, as the first event
  *
  * Invariants, checked in every state that tests/unit/src/life/explore_test.c reaches:
- *  - F_WAITING is set exactly while a WAKE is without its WOKEN, and then something is under way that ends in one: an operation or a timer.
- *  - At most one driver operation is under way per unit.  What must end while one runs is doomed (F_DOOM) and stopped at its completion.
- *  - A deadline of the driver ends nothing but the waiting for it (F_STUCK): a freeze, thaw or save that is not
- *    doomed and ends well after that counts.
- *  - F_SLOT is set from ADMIT or CLAIM to RELEASE or REFUSED; a phase that may have a VM has it.  F_BOOT: from ADMITTED to BOOT_DONE, within F_SLOT.
- *  - Every phase but DORMANT, GONE, and AWAKE, FROZEN and SAVED with a policy that never ends them, has a timer; or the driver hangs (F_STUCK) and nobody waits.
+ *  - F_WAITING is set exactly while a WAKE is without its WOKEN, and then something is under way
+ *    that ends in one: an operation or a timer.
+ *  - At most one driver operation is under way per unit.  What must end while one runs is doomed
+ *    (F_DOOM) and stopped at its completion.
+ *  - A deadline of the driver ends nothing but the waiting for it (F_STUCK): a freeze, thaw or
+ *    save that is not doomed and ends well after that counts.
+ *  - F_SLOT is set from ADMIT or CLAIM to RELEASE or REFUSED; a phase that may have a VM has it.
+ *    F_BOOT: from ADMITTED to BOOT_DONE, within F_SLOT.
+ *  - Every phase but DORMANT, GONE, and AWAKE, FROZEN and SAVED with a policy that never ends
+ *    them, has a timer; or the driver hangs (F_STUCK) and nobody waits.
  */
 #include "src/life/life.h"
 
@@ -71,7 +87,8 @@ step_wake(struct step *s)
 		move_woken(s, WAKE_FAILED);
 	} else if (l->phase == LIFE_P_FAILED && !operator && s->now < l->backoff_until_ms) {
 		move_woken(s, WAKE_FAILED);
-	} else if (l->phase == LIFE_P_DORMANT || l->phase == LIFE_P_SAVED || l->phase == LIFE_P_FAILED) {
+	} else if (l->phase == LIFE_P_DORMANT || l->phase == LIFE_P_SAVED ||
+	    l->phase == LIFE_P_FAILED) {
 		move_begin(s);
 	} else {
 		flag_set(s, F_WAITING);
@@ -146,7 +163,10 @@ step_started(struct step *s)
 	move_gone(s);
 }
 
-/* A cold boot would fare no better, and what the guest had in memory would be lost: it waits, and is restored by a later wake. */
+/*
+ * A cold boot would fare no better, and what the guest had in memory would be lost: it waits, and
+ * is restored by a later wake.
+ */
 static void
 restore_not_tried(struct step *s)
 {
@@ -234,8 +254,8 @@ tier_untried(struct step *s, bool frozen)
 }
 
 /*
- * The end of a freeze, a thaw or a save, of a VM that was frozen before or not; true: nothing is left to do.  What worked
- * counts, however late it comes.
+ * The end of a freeze, a thaw or a save, of a VM that was frozen before or not; true: nothing is
+ * left to do.  What worked counts, however late it comes.
  */
 static bool
 tier_done(struct step *s, bool frozen)
@@ -345,7 +365,10 @@ step_activity(struct step *s)
 	move_awake(s);
 	if (l->timer_ms > s->now)
 		return;
-	s->why = !flag_has(s, F_CONTACTED) && move_after(0, s->p->unused_after_ms) < move_after(0, s->p->idle_ms) ? LIFE_WHY_UNUSED : LIFE_WHY_IDLE;
+	s->why = !flag_has(s, F_CONTACTED) &&
+		move_after(0, s->p->unused_after_ms) < move_after(0, s->p->idle_ms) ?
+	    LIFE_WHY_UNUSED :
+	    LIFE_WHY_IDLE;
 	move_descend(s, (enum life_tier)s->p->sleep);
 }
 
@@ -402,7 +425,8 @@ expire(struct step *s)
 		move_doom(s);
 		return;
 	}
-	s->why = s->l->phase == LIFE_P_STOPPING || flag_has(s, F_DOOM) ? LIFE_WHY_STOP : LIFE_WHY_LATE;
+	s->why = s->l->phase == LIFE_P_STOPPING || flag_has(s, F_DOOM) ? LIFE_WHY_STOP :
+	    LIFE_WHY_LATE;
 	flag_set(s, F_STUCK);   /* what ends well after all is kept: tier_done */
 	s->l->timer_ms = LIFE_NEVER;
 	move_answer(s, WAKE_FAILED);
@@ -604,7 +628,9 @@ step_adopt(struct step *s)
 
 #define P(x) (1u << LIFE_P_##x)
 #define P_ANY ((1u << LIFE_P_GONE) - 1)
-#define P_VM (P(STARTING) | P(RESTORING) | P(PROBING) | P(AWAKE) | P(READING) | P(FREEZING) | P(FROZEN) | P(THAWING) | P(SAVING))
+#define P_VM                                                                             \
+	(P(STARTING) | P(RESTORING) | P(PROBING) | P(AWAKE) | P(READING) | P(FREEZING) | \
+	    P(FROZEN) | P(THAWING) | P(SAVING))
 
 static const struct {
 	void (*step)(struct step *);
@@ -643,7 +669,8 @@ report_change(struct step *s, enum life_state from)
 	l->since_ms = s->now;
 	if (s->why != LIFE_WHY_NONE)
 		l->why = (uint8_t)s->why;
-	(void)move_act(s, LIFE_DO_CHANGED);   /* makes room at the end; what it is moves to the front */
+	/* makes room at the end; what it is moves to the front */
+	(void)move_act(s, LIFE_DO_CHANGED);
 	memmove(&out->actions[1], &out->actions[0], (out->n - 1) * sizeof(out->actions[0]));
 	memset(&out->actions[0], 0, sizeof(out->actions[0]));
 	out->actions[0].kind = LIFE_DO_CHANGED;
@@ -653,10 +680,14 @@ report_change(struct step *s, enum life_state from)
 }
 
 enum err
-life_step(struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out)
+life_step(
+    struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out)
 {
-	struct step s = { .l = l, .p = p, .ev = ev, .out = out, .now = ev->now_ms, .why = LIFE_WHY_NONE };
-	uint64_t armed = ev->kind == LIFE_EV_TIMER ? LIFE_NEVER : l->timer_ms;   /* what the warden has */
+	struct step s = {
+		.l = l, .p = p, .ev = ev, .out = out, .now = ev->now_ms, .why = LIFE_WHY_NONE
+	};
+	/* what the warden has */
+	uint64_t armed = ev->kind == LIFE_EV_TIMER ? LIFE_NEVER : l->timer_ms;
 	enum life_state from = ev->kind == LIFE_EV_ADOPT ? ev->adopt.was : life_state(l);
 
 	out->n = 0;
@@ -690,11 +721,22 @@ enum life_state
 life_state(const struct life *l)
 {
 	static const uint8_t states[LIFE_PHASE_COUNT] = {
-		[LIFE_P_DORMANT] = LIFE_DORMANT, [LIFE_P_ADMITTING] = LIFE_BOOTING, [LIFE_P_INTENDING] = LIFE_BOOTING,
-		[LIFE_P_STARTING] = LIFE_BOOTING, [LIFE_P_RESTORING] = LIFE_BOOTING, [LIFE_P_PROBING] = LIFE_BOOTING,
-		[LIFE_P_AWAKE] = LIFE_AWAKE, [LIFE_P_READING] = LIFE_AWAKE, [LIFE_P_FREEZING] = LIFE_FROZEN, [LIFE_P_FROZEN] = LIFE_FROZEN,
-		[LIFE_P_THAWING] = LIFE_BOOTING, [LIFE_P_SAVING] = LIFE_SAVED, [LIFE_P_SAVED] = LIFE_SAVED,
-		[LIFE_P_STOPPING] = LIFE_STOPPING, [LIFE_P_RETRYING] = LIFE_STOPPING, [LIFE_P_FAILED] = LIFE_FAILED,
+		[LIFE_P_DORMANT] = LIFE_DORMANT,
+		[LIFE_P_ADMITTING] = LIFE_BOOTING,
+		[LIFE_P_INTENDING] = LIFE_BOOTING,
+		[LIFE_P_STARTING] = LIFE_BOOTING,
+		[LIFE_P_RESTORING] = LIFE_BOOTING,
+		[LIFE_P_PROBING] = LIFE_BOOTING,
+		[LIFE_P_AWAKE] = LIFE_AWAKE,
+		[LIFE_P_READING] = LIFE_AWAKE,
+		[LIFE_P_FREEZING] = LIFE_FROZEN,
+		[LIFE_P_FROZEN] = LIFE_FROZEN,
+		[LIFE_P_THAWING] = LIFE_BOOTING,
+		[LIFE_P_SAVING] = LIFE_SAVED,
+		[LIFE_P_SAVED] = LIFE_SAVED,
+		[LIFE_P_STOPPING] = LIFE_STOPPING,
+		[LIFE_P_RETRYING] = LIFE_STOPPING,
+		[LIFE_P_FAILED] = LIFE_FAILED,
 		[LIFE_P_GONE] = LIFE_DORMANT,
 	};
 
@@ -710,7 +752,8 @@ life_state(const struct life *l)
 uint64_t
 life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms)
 {
-	if ((l->flags & F_FAIL) != 0)   /* its VM is being stopped: the back-off begins behind that */
+	/* its VM is being stopped: the back-off begins behind that */
+	if ((l->flags & F_FAIL) != 0)
 		return now_ms + move_backoff_ms(p, l->failures + 1u);
 	return l->backoff_until_ms;
 }

@@ -1,13 +1,17 @@
 /*
- * life: the life cycle of one unit, as a pure state machine: no I/O, no clock of its own, no allocation.
+ * life: the life cycle of one unit, as a pure state machine: no I/O, no clock of its own, no
+ * allocation.
  *
- * The warden embeds a struct life in each unit, tells it what happened (life_event) and does what it answers (life_out), in order.  An event that
- * results from doing an action is delivered only after the whole list was done, never from inside it.
+ * The warden embeds a struct life in each unit, tells it what happened (life_event) and does what
+ * it answers (life_out), in order.  An event that results from doing an action is delivered only
+ * after the whole list was done, never from inside it.
  *
- * Tickets: ADMIT, INTENT, START, RESTORE, PROBE, FREEZE, THAW, SAVE, STOP and READ carry a ticket, and the event that ends them brings it back.  An
- * event with another ticket is late or doubled; it is ignored.  PROBE has the ticket of the START, RESTORE or ADOPT that it belongs to.  The channel to the sentinel has no
- * room for tickets: the glue drops a READY whose frame was seen before it sent the PROBE.  DIED has none either: the glue finds the unit by the VM's
- * UUID, which is new with each INTENT.
+ * Tickets: ADMIT, INTENT, START, RESTORE, PROBE, FREEZE, THAW, SAVE, STOP and READ carry a ticket,
+ * and the event that ends them brings it back.  An event with another ticket is late or doubled; it
+ * is ignored.  PROBE has the ticket of the START, RESTORE or ADOPT that it belongs to.  The channel
+ * to the sentinel has no room for tickets: the glue drops a READY whose frame was seen before it
+ * sent the PROBE.  DIED has none either: the glue finds the unit by the VM's UUID, which is new
+ * with each INTENT.
  *
  * Times are milliseconds of clock.h; in every field 0 or LIFE_NEVER means what is said there.
  */
@@ -24,10 +28,12 @@
 void life_init(struct life *l);
 
 /*
- * One step.  ERR_OK: do out->actions (there may be none).  ERR_STATE: the event is not possible in this phase (out is empty, nothing changed);
- * the table at the top of life.c says which are.  An event with a stale ticket is ERR_OK without actions.
+ * One step.  ERR_OK: do out->actions (there may be none).  ERR_STATE: the event is not possible in
+ * this phase (out is empty, nothing changed); the table at the top of life.c says which are.  An
+ * event with a stale ticket is ERR_OK without actions.
  */
-enum err life_step(struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out);
+enum err life_step(
+    struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out);
 
 enum life_state life_state(const struct life *l);
 /* The VM exists or may exist: it has a slot. */

@@ -23,7 +23,10 @@ move_arm(struct step *s, uint64_t ms)
 	s->l->timer_ms = s->now + ms;
 }
 
-/* Starts an operation: its completion comes back with a ticket of its own, which makes all former ones stale. */
+/*
+ * Starts an operation: its completion comes back with a ticket of its own, which makes all former
+ * ones stale.
+ */
 void
 move_operate(struct step *s, enum life_phase phase, enum life_action_kind kind)
 {
@@ -154,7 +157,8 @@ move_ended(struct step *s)
 		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
 		l->backoff_until_ms = s->now + move_backoff_ms(s->p, l->failures);
 	}
-	if (flag_has(s, F_REMOVE)) {   /* nobody waits: step_remove has answered, and so does step_wake since */
+	/* nobody waits: step_remove has answered, and so does step_wake since */
+	if (flag_has(s, F_REMOVE)) {
 		l->ticket++;
 		l->phase = LIFE_P_GONE;
 		l->timer_ms = LIFE_NEVER;
@@ -183,7 +187,8 @@ move_stop(struct step *s)
 	flag_drop(s, F_DOOM | F_READY);
 	move_operate(s, LIFE_P_STOPPING, LIFE_DO_STOP);
 	a = &s->out->actions[s->out->n - 1];
-	a->stop.shutdown = up && s->p->shutdown && s->p->can_shutdown;   /* a guest that sleeps or never came up cannot be asked */
+	/* a guest that sleeps or never came up cannot be asked */
+	a->stop.shutdown = up && s->p->shutdown && s->p->can_shutdown;
 	a->stop.deadline_ms = a->stop.shutdown ? s->p->stop_ms : 0;
 	move_arm(s, (uint64_t)a->stop.deadline_ms + s->p->op_ms);
 }
@@ -194,7 +199,10 @@ move_doom(struct step *s)
 {
 	move_boot_end(s);
 	if (!flag_has(s, F_DOOM | F_STUCK))
-		move_arm(s, s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING ? s->p->state_ms : s->p->op_ms);
+		move_arm(s,
+		    s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING ?
+			s->p->state_ms :
+			s->p->op_ms);
 	flag_set(s, F_DOOM);
 }
 

@@ -1,6 +1,6 @@
 /*
- * move: what the events of the life cycle have in common: its flags, and the movements between phases.  Included by life.c and life_move.c only;
- * the drawing and the invariants are in life.c.
+ * move: what the events of the life cycle have in common: its flags, and the movements between
+ * phases.  Included by life.c and life_move.c only; the drawing and the invariants are in life.c.
  */
 #ifndef SRC_LIFE_MOVE_H
 #define SRC_LIFE_MOVE_H
@@ -15,7 +15,10 @@ enum {
 	F_READY = 0x010,     /* READY came before STARTED or RESTORED */
 	F_DOOM = 0x020,      /* to be stopped as soon as the operation under way ends */
 	F_FAIL = 0x040,      /* the boot failed: back off once the VM is gone */
-	F_STUCK = 0x080,     /* the driver hangs or could not stop it: wakes fail at once; until it ends well after all */
+	/*
+	 * the driver hangs or could not stop it: wakes fail at once; until it ends well after all
+	 */
+	F_STUCK = 0x080,
 	F_DEAD = 0x100,      /* the VM ended while an operation was under way */
 	F_SAVED = 0x200,     /* a saved state exists */
 	F_REMOVE = 0x400,    /* left the configuration */
@@ -30,7 +33,8 @@ struct step {
 	const struct life_event *ev;
 	struct life_out *out;
 	uint64_t now;
-	enum life_why why;   /* for the change of state, if there is one; LIFE_WHY_NONE keeps the former */
+	/* for the change of state, if there is one; LIFE_WHY_NONE keeps the former */
+	enum life_why why;
 };
 
 static inline bool
@@ -54,7 +58,10 @@ flag_drop(struct step *s, unsigned flags)
 /* Appends an action. */
 struct life_action *move_act(struct step *s, enum life_action_kind kind);
 void move_arm(struct step *s, uint64_t ms);
-/* Enters `phase` with an operation, whose completion has a new ticket; completions of all former ones are stale from now on. */
+/*
+ * Enters `phase` with an operation, whose completion has a new ticket; completions of all former
+ * ones are stale from now on.
+ */
 void move_operate(struct step *s, enum life_phase phase, enum life_action_kind kind);
 /* `since_ms` + `ms`, where 0 ms is never. */
 uint64_t move_after(uint64_t since_ms, uint32_t ms);
@@ -71,21 +78,32 @@ void move_boot_end(struct step *s);  /* gives back the slot for boots, ends the 
 void move_awake(struct step *s);
 void move_read(struct step *s);
 void move_thaw(struct step *s);
-uint64_t move_sleep_due(const struct life *l, const struct life_policy *p);   /* before that, nothing is read */
+/* before that, nothing is read */
+uint64_t move_sleep_due(const struct life *l, const struct life_policy *p);
 
 /* Down. */
-uint64_t move_backoff_ms(const struct life_policy *p, unsigned failures);   /* the pause after so many in a row */
-bool move_settle(struct step *s);    /* on every way out of awake: true when it was so for long enough; that clears the record of failures */
-void move_fail(struct step *s, enum life_why why);   /* answers, and backs off once the VM is gone */
-void move_descend(struct step *s, enum life_tier tier);   /* from awake or frozen; what the driver cannot do becomes a stop */
+/* the pause after so many in a row */
+uint64_t move_backoff_ms(const struct life_policy *p, unsigned failures);
+/*
+ * on every way out of awake: true when it was so for long enough; that clears the record of
+ * failures
+ */
+bool move_settle(struct step *s);
+/* answers, and backs off once the VM is gone */
+void move_fail(struct step *s, enum life_why why);
+/* from awake or frozen; what the driver cannot do becomes a stop */
+void move_descend(struct step *s, enum life_tier tier);
 void move_down(struct step *s);      /* to nothing, whatever is going on */
-void move_doom(struct step *s);      /* at the end of the operation under way, which cannot be called back */
+/* at the end of the operation under way, which cannot be called back */
+void move_doom(struct step *s);
 void move_stop(struct step *s);
 void move_release(struct step *s);   /* slots and probe */
 
 /* Where a unit without a VM goes. */
-void move_gone(struct step *s);      /* there is no VM and no saved state (any more): up again, back-off, dormant or GONE */
-void move_ended(struct step *s);     /* the same, but a saved state may be there; not for a unit that was removed */
+/* there is no VM and no saved state (any more): up again, back-off, dormant or GONE */
+void move_gone(struct step *s);
+/* the same, but a saved state may be there; not for a unit that was removed */
+void move_ended(struct step *s);
 void move_rest(struct step *s);      /* nothing runs and nobody waits: saved, failed or dormant */
 
 #endif

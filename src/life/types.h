@@ -1,4 +1,7 @@
-/* types: the state machine of a unit: its states, events and actions (life.h says how they go together). */
+/*
+ * types: the state machine of a unit: its states, events and actions (life.h says how they go
+ * together).
+ */
 #ifndef SRC_LIFE_TYPES_H
 #define SRC_LIFE_TYPES_H
 
@@ -18,24 +21,47 @@ enum life_state {
 	LIFE_FROZEN,             /* also: freezing */
 	LIFE_SAVED,              /* also: saving */
 	LIFE_STOPPING,
-	LIFE_FAILED,             /* waits out its back-off, perhaps with a saved state, or its VM cannot be stopped: wakes fail at once */
+	/*
+	 * waits out its back-off, perhaps with a saved state, or its VM cannot be stopped: wakes
+	 * fail at once
+	 */
+	LIFE_FAILED,
 	LIFE_STATE_COUNT
 };
 
 /* What the machine waits for; drawn at the top of life.c. */
 enum life_phase {
-	LIFE_P_DORMANT = 0, LIFE_P_ADMITTING, LIFE_P_INTENDING, LIFE_P_STARTING, LIFE_P_RESTORING, LIFE_P_PROBING, LIFE_P_AWAKE, LIFE_P_READING,
-	LIFE_P_FREEZING, LIFE_P_FROZEN, LIFE_P_THAWING, LIFE_P_SAVING, LIFE_P_SAVED, LIFE_P_STOPPING, LIFE_P_RETRYING, LIFE_P_FAILED, LIFE_P_GONE,
+	LIFE_P_DORMANT = 0,
+	LIFE_P_ADMITTING,
+	LIFE_P_INTENDING,
+	LIFE_P_STARTING,
+	LIFE_P_RESTORING,
+	LIFE_P_PROBING,
+	LIFE_P_AWAKE,
+	LIFE_P_READING,
+	LIFE_P_FREEZING,
+	LIFE_P_FROZEN,
+	LIFE_P_THAWING,
+	LIFE_P_SAVING,
+	LIFE_P_SAVED,
+	LIFE_P_STOPPING,
+	LIFE_P_RETRYING,
+	LIFE_P_FAILED,
+	LIFE_P_GONE,
 	LIFE_PHASE_COUNT
 };
 
 /* Tiers of sleep, deeper ones later. */
 enum life_tier { LIFE_TIER_FROZEN, LIFE_TIER_SAVED, LIFE_TIER_DORMANT };
 
-/* Why a state changed; with CHANGED, and kept in the struct.  What merely ends (stopping → dormant or failed) keeps the reason for which it began. */
+/*
+ * Why a state changed; with CHANGED, and kept in the struct.  What merely ends (stopping → dormant
+ * or failed) keeps the reason for which it began.
+ */
 enum life_why {
 	LIFE_WHY_NONE = 0,
-	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,   /* woken or sent to sleep by; the same order as enum life_cause */
+	/* woken or sent to sleep by; the same order as enum life_cause */
+	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,
 	LIFE_WHY_PRESSURE,       /* memory is wanted by others */
 	LIFE_WHY_UNREACHABLE,    /* its network is gone */
 	LIFE_WHY_AGAIN,          /* a wake had come while it went down */
@@ -54,15 +80,20 @@ enum life_why {
 	LIFE_WHY_DIED,           /* the VM ended by itself */
 	LIFE_WHY_DRIVER,         /* freeze, thaw or save failed */
 	LIFE_WHY_STOP,           /* the VM could not be stopped */
-	LIFE_WHY_LATE,           /* the driver takes longer than it may; or it has ended after all */
+	/* the driver takes longer than it may; or it has ended after all */
+	LIFE_WHY_LATE,
 	LIFE_WHY_COUNT
 };
 
-/* From the configuration and the driver; may be another at every step (send POLICY after a reload). */
+/*
+ * From the configuration and the driver; may be another at every step (send POLICY after a reload).
+ */
 struct life_policy {
 	uint32_t idle_ms;          /* asleep when not used for so long; 0 = never */
-	uint32_t unused_after_ms;  /* ... when no payload packet came for so long after the last query; 0 = off */
-	uint32_t min_up_ms;        /* awake at least so long (operator, pressure and removal excepted) */
+	/* ... when no payload packet came for so long after the last query; 0 = off */
+	uint32_t unused_after_ms;
+	/* awake at least so long (operator, pressure and removal excepted) */
+	uint32_t min_up_ms;
 	uint32_t boot_ms;          /* from ADMITTED to READY */
 	uint32_t queue_ms;         /* the longest wait for a slot; 0 = as long as it takes */
 	uint32_t frozen_ms;        /* a frozen VM goes on to frozen_then after this; 0 = never */
@@ -71,20 +102,30 @@ struct life_policy {
 	uint32_t backoff_max_ms;   /* ... up to this */
 	uint32_t steady_ms;        /* a VM that was awake so long makes former failures forgotten */
 	uint32_t stop_ms;          /* deadline of a shutdown, after which the driver destroys */
-	uint32_t op_ms;            /* a driver that takes longer over a freeze, a thaw or a stop counts as hung */
+	/* a driver that takes longer over a freeze, a thaw or a stop counts as hung */
+	uint32_t op_ms;
 	uint32_t state_ms;         /* ... over a save or a restore */
 	uint8_t sleep;             /* enum life_tier when idle */
 	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
 	bool shutdown;             /* stop by asking the guest first */
-	bool can_freeze, can_save, can_shutdown;   /* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
-	bool queue_sure;           /* only its turn among the boots is missing, or what it needs: its wait begins anew */
+	/* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
+	bool can_freeze, can_save, can_shutdown;
+	/* only its turn among the boots is missing, or what it needs: its wait begins anew */
+	bool queue_sure;
 	bool needs_waits;          /* ADMIT or THAW has not begun: what it needs is not awake */
-	bool op_waits;             /* the operation under way has not begun yet: its deadline begins anew */
+	/* the operation under way has not begun yet: its deadline begins anew */
+	bool op_waits;
 };
 
-/* life_init makes it dormant.  Outside life.c only read; times below are worth storing for adoption. */
+/*
+ * life_init makes it dormant.  Outside life.c only read; times below are worth storing for
+ * adoption.
+ */
 struct life {
-	uint64_t timer_ms;         /* when the TIMER event is due; LIFE_NEVER when none.  While awake: when sleep is considered */
+	/*
+	 * when the TIMER event is due; LIFE_NEVER when none.  While awake: when sleep is considered
+	 */
+	uint64_t timer_ms;
 	uint64_t since_ms;         /* when the state last changed */
 	uint64_t awake_since_ms;   /* 0 before the first time */
 	uint64_t last_use_ms;      /* newest query, wake or packet that the machine knows of */
@@ -100,16 +141,21 @@ _Static_assert(sizeof(struct life) <= 56, "a dormant unit is cheap");
 
 enum life_event_kind {
 	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */
-	LIFE_EV_ADMITTED,   /* ticket: the slot is held from now on, and one of the slots for concurrent boots */
+	/* ticket: the slot is held from now on, and one of the slots for concurrent boots */
+	LIFE_EV_ADMITTED,
 	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full; or .needs, .again_ms */
-	LIFE_EV_STORED,     /* ticket, result: the intent is on disk, or cannot be and is tried again */
+	/* ticket, result: the intent is on disk, or cannot be and is tried again */
+	LIFE_EV_STORED,
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
-	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
+	/* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
+	LIFE_EV_RESTORED,
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
 	LIFE_EV_FROZEN,     /* ticket, result, .kept */
 	LIFE_EV_THAWED,     /* ticket, result, .kept; after an error perhaps .needs */
-	LIFE_EV_SAVED,      /* ticket, result, .kept: after success the process is gone and the file is there */
-	LIFE_EV_STOPPED,    /* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
+	/* ticket, result, .kept: after success the process is gone and the file is there */
+	LIFE_EV_SAVED,
+	/* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
+	LIFE_EV_STOPPED,
 	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
 	LIFE_EV_DIED,       /* the unit's VM ended by itself and was cleaned up */
 	LIFE_EV_TIMER,      /* life.timer_ms is reached; too early or late is allowed */
@@ -125,41 +171,77 @@ enum life_cause {
 	LIFE_BY_UNREACHABLE
 };
 
-enum life_found { LIFE_FOUND_NONE, LIFE_FOUND_RUNNING, LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN };
+enum life_found {
+	LIFE_FOUND_NONE,
+	LIFE_FOUND_RUNNING,
+	LIFE_FOUND_FROZEN,
+	LIFE_FOUND_SAVED,
+	LIFE_FOUND_BROKEN
+};
 
 struct life_event {
 	enum life_event_kind kind;
 	uint64_t now_ms;
 	uint32_t ticket;
 	enum err result;
-	bool needs;                            /* REFUSED THAWED: a unit that it needs could not be had */
+	/* REFUSED THAWED: a unit that it needs could not be had */
+	bool needs;
 	union {
-		uint64_t again_ms;             /* REFUSED with needs: queries do not boot it before, as they do not boot that unit; 0 = at once */
+		/*
+		 * REFUSED with needs: queries do not boot it before, as they do not boot that unit;
+		 * 0 = at once
+		 */
+		uint64_t again_ms;
 		enum life_cause cause;         /* WAKE: query, packet or operator */
-		bool kept;                     /* RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or saved state are as before */
+		/*
+		 * RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or
+		 * saved state are as before
+		 */
+		bool kept;
 		struct {
 			enum life_cause cause;     /* operator, pressure or unreachable */
-			enum life_tier tier;       /* at least so deep; what is deeper already stays */
+			/* at least so deep; what is deeper already stays */
+			enum life_tier tier;
 		} sleep;
 		struct {
-			uint64_t last_query_ms;    /* from the board; 0 = never; the future counts as now */
-			uint64_t last_packet_ms;   /* payload, from the kernel's counters; 0 = never */
+			/* from the board; 0 = never; the future counts as now */
+			uint64_t last_query_ms;
+			/* payload, from the kernel's counters; 0 = never */
+			uint64_t last_packet_ms;
 		} activity;
 		struct {
-			enum life_found found;     /* the VM or file with the UUID of the unit's row.  (VMs of ours with any other UUID are the glue's to destroy) */
+			/*
+			 * the VM or file with the UUID of the unit's row.  (VMs of ours with any
+			 * other UUID are the glue's to destroy)
+			 */
+			enum life_found found;
 			enum life_state was;       /* as stored */
-			uint64_t awake_since_ms, last_use_ms, backoff_until_ms;   /* as stored; zeros when the row is of another boot of the host */
+			/* as stored; zeros when the row is of another boot of the host */
+			uint64_t awake_since_ms, last_use_ms, backoff_until_ms;
 			uint8_t failures;
 		} adopt;
 	};
 };
 
 enum life_action_kind {
-	LIFE_DO_CHANGED = 0, /* .changed: board, store, event, log line.  Always the first of its list, so that the board is right when WOKEN leaves */
-	LIFE_DO_ADMIT,       /* ticket: have what it needs, then ask for a slot → ADMITTED or REFUSED, or nothing for as long as it queues */
+	/*
+	 * .changed: board, store, event, log line.  Always the first of its list, so that the board
+	 * is right when WOKEN leaves
+	 */
+	LIFE_DO_CHANGED = 0,
+	/*
+	 * ticket: have what it needs, then ask for a slot → ADMITTED or REFUSED, or nothing for as
+	 * long as it queues
+	 */
+	LIFE_DO_ADMIT,
 	LIFE_DO_CLAIM,       /* an adopted VM: count its slot without asking */
-	LIFE_DO_RELEASE,     /* give the slot back, or leave the queue.  Once for each ADMIT that was not refused, and each CLAIM */
-	LIFE_DO_BOOT_DONE,   /* give the boot's slot back; once for each ADMITTED, before its RELEASE */
+	/*
+	 * give the slot back, or leave the queue.  Once for each ADMIT that was not refused, and
+	 * each CLAIM
+	 */
+	LIFE_DO_RELEASE,
+	/* give the boot's slot back; once for each ADMITTED, before its RELEASE */
+	LIFE_DO_BOOT_DONE,
 	LIFE_DO_INTENT,      /* ticket: make a new UUID and store it, with state booting → STORED */
 	LIFE_DO_START,       /* ticket: vm_start with the stored UUID → STARTED */
 	LIFE_DO_RESTORE,     /* ticket: vm_restore of the stored UUID → RESTORED */
@@ -172,7 +254,8 @@ enum life_action_kind {
 	LIFE_DO_READ,        /* ticket: read board and packet counters → ACTIVITY */
 	LIFE_DO_WOKEN,       /* .woken: answers every WAKE since the last WOKEN */
 	LIFE_DO_TIMER,       /* .at_ms: the unit's only timer; LIFE_NEVER takes it away */
-	LIFE_DO_FORGET,      /* the removed unit may be freed, its row deleted; the last action of all */
+	/* the removed unit may be freed, its row deleted; the last action of all */
+	LIFE_DO_FORGET,
 	LIFE_ACTION_COUNT
 };
 

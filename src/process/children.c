@@ -53,7 +53,8 @@ spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errm
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	posix_spawnattr_setflags(
+	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	rc = posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDOUT_FILENO);
@@ -75,8 +76,8 @@ spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errm
 }
 
 void
-child_init(struct child *c, enum msg_role role, struct event_base *base, const struct child_conf *conf,
-    const struct child_ops *ops, void *arg)
+child_init(struct child *c, enum msg_role role, struct event_base *base,
+    const struct child_conf *conf, const struct child_ops *ops, void *arg)
 {
 	memset(c, 0, sizeof(*c));
 	c->role = role;
@@ -101,7 +102,8 @@ describe_exit(const siginfo_t *si, char *buf, size_t size)
 	else if (si->si_status == SIGSYS)
 		snprintf(buf, size, "killed by its sandbox (SIGSYS)");
 	else
-		snprintf(buf, size, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
+		snprintf(
+		    buf, size, "killed by signal %d (%s)", si->si_status, strsignal(si->si_status));
 }
 
 /* Whether more of this kind ("ends", of this child) may be said; what may not is counted. */
@@ -167,7 +169,10 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* What it said before counts, unless it was ended for that; the loop reads that and comes again. */
+	/*
+	 * What it said before counts, unless it was ended for that; the loop reads that and comes
+	 * again.
+	 */
 	if (c->why[0] == '\0' && c->chan != NULL && chan_unread(c->chan))
 		return;
 	/* Somebody else may have reaped it; that it ended is certain then, too. */
@@ -194,7 +199,10 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 		c->ops->gone(c, c->why);
 }
 
-/* What a child has to say, escaped; no more lines a minute than a person reads, as it may be captured. */
+/*
+ * What a child has to say, escaped; no more lines a minute than a person reads, as it may be
+ * captured.
+ */
 static void
 child_log(struct child *c, const struct msg *m)
 {
@@ -203,7 +211,8 @@ child_log(struct child *c, const struct msg *m)
 	if (!may_say(c, "lines", LIMIT_CHILD_LOG_LINES))
 		return;
 	text_escape(text, sizeof(text), m->log.text, strnlen(m->log.text, sizeof(m->log.text)));
-	log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN, "%s process: %s", c->name, text);
+	log_at(m->log.level <= LOG_L_DEBUG ? (enum log_level)m->log.level : LOG_L_WARN,
+	    "%s process: %s", c->name, text);
 }
 
 static void
@@ -254,7 +263,8 @@ end(struct child *c, const char *prefix, const char *why)
 		return;
 	snprintf(c->why, sizeof(c->why), "%s%s", prefix, why);
 	if (syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
-		log_err("the %s process (pid %d) cannot be ended: %s", c->name, (int)c->pid, strerror(errno));
+		log_err("the %s process (pid %d) cannot be ended: %s", c->name, (int)c->pid,
+		    strerror(errno));
 }
 
 void
@@ -304,7 +314,9 @@ introduce(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
-/* The process was started but cannot be looked after: it is ended here, and nothing of it is left. */
+/*
+ * The process was started but cannot be looked after: it is ended here, and nothing of it is left.
+ */
 static void
 abandon(struct child *c)
 {
@@ -314,7 +326,10 @@ abandon(struct child *c)
 	forget(c);
 }
 
-/* Watches the process that was just started, its end and its channel, which is closed after an error. */
+/*
+ * Watches the process that was just started, its end and its channel, which is closed after an
+ * error.
+ */
 static enum err
 watch(struct child *c, int chan_fd, struct errmsg *m)
 {
@@ -381,13 +396,15 @@ on_restart(evutil_socket_t fd, short what, void *arg)
 static void
 restart_later(struct child *c)
 {
-	struct timeval tv = { .tv_sec = c->backoff_ms / 1000, .tv_usec = (suseconds_t)(c->backoff_ms % 1000) * 1000 };
+	struct timeval tv = { .tv_sec = c->backoff_ms / 1000,
+		.tv_usec = (suseconds_t)(c->backoff_ms % 1000) * 1000 };
 
 	if (c->ev_restart == NULL)
 		c->ev_restart = evtimer_new(c->base, on_restart, c);
 	if (c->ev_restart == NULL || event_add(c->ev_restart, &tv) != 0)
 		fatal("%s process: restart: %s", c->name, err_str(ERR_NOMEM));
-	c->backoff_ms = c->backoff_ms * 2 > CHILD_BACKOFF_MAX_MS ? CHILD_BACKOFF_MAX_MS : c->backoff_ms * 2;
+	c->backoff_ms = c->backoff_ms * 2 > CHILD_BACKOFF_MAX_MS ? CHILD_BACKOFF_MAX_MS :
+	    c->backoff_ms * 2;
 }
 
 void

@@ -1,11 +1,13 @@
 /*
  * children: starts, watches and replaces the confined processes of the warden.
  *
- * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel (descriptor 3), stdin from /dev/null
- * and a memory file (output.h) as stdout and stderr, for what it says before it can log through its channel, and for what libc says of its end; the
- * file is logged, escaped, when it has ended.  A child that ends, or that breaks the protocol (child_kill), is logged and started again after a back-off that doubles from
- * CHILD_BACKOFF_MIN_MS to CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for CHILD_LIVED_MS.
- * Of a child that ends again and again the first ends of each minute are logged, the others counted.
+ * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel
+ * (descriptor 3), stdin from /dev/null and a memory file (output.h) as stdout and stderr, for what
+ * it says before it can log through its channel, and for what libc says of its end; the file is
+ * logged, escaped, when it has ended.  A child that ends, or that breaks the protocol (child_kill),
+ * is logged and started again after a back-off that doubles from CHILD_BACKOFF_MIN_MS to
+ * CHILD_BACKOFF_MAX_MS and starts afresh when the child lived for CHILD_LIVED_MS.  Of a child that
+ * ends again and again the first ends of each minute are logged, the others counted.
  */
 #ifndef SRC_PROCESS_CHILDREN_H
 #define SRC_PROCESS_CHILDREN_H
@@ -21,8 +23,8 @@
 #include "base/msg.h"
 
 /*
- * While the DNS process is away nobody is answered: with its start, of some 30 ms of CPU, the longest
- * is well under a second, and one that ends at each start takes some 5 % of a CPU.
+ * While the DNS process is away nobody is answered: with its start, of some 30 ms of CPU, the
+ * longest is well under a second, and one that ends at each start takes some 5 % of a CPU.
  */
 #define CHILD_BACKOFF_MIN_MS 50
 #define CHILD_BACKOFF_MAX_MS 500
@@ -32,12 +34,18 @@ struct child;
 struct flood;
 
 struct child_ops {
-	/* The channel is open: send MSG_HELLO is done; send the set-up messages.  MSG_RUN follows.  An error stops this attempt. */
+	/*
+	 * The channel is open: send MSG_HELLO is done; send the set-up messages.  MSG_RUN follows.
+	 * An error stops this attempt.
+	 */
 	enum err (*setup)(struct child *c, struct errmsg *m);
-	/* A checked message other than MSG_RUNNING and MSG_LOG.  The descriptors are the callee's. */
+	/*
+	 * A checked message other than MSG_RUNNING and MSG_LOG.  The descriptors are the callee's.
+	 */
 	void (*message)(struct child *c, const struct msg *m, int *fds, unsigned nfds);
 	void (*running)(struct child *c);                /* confined and serving; may be NULL */
-	void (*gone)(struct child *c, const char *why);  /* ended; it will be restarted if c->restart; may be NULL */
+	/* ended; it will be restarted if c->restart; may be NULL */
+	void (*gone)(struct child *c, const char *why);
 };
 
 struct child_conf {
@@ -57,7 +65,8 @@ struct child {
 	struct event_base *base;
 	bool restart;                   /* keep it running */
 	bool confined;                  /* MSG_RUNNING came */
-	bool ran;                       /* MSG_RUNNING came once, of this process or one before it */
+	/* MSG_RUNNING came once, of this process or one before it */
+	bool ran;
 	bool told;                      /* its last end was logged, and not only counted */
 	pid_t pid;                      /* 0 = not running */
 	int pidfd;
@@ -71,8 +80,8 @@ struct child {
 };
 
 /* Embedded: `child_init`, then child_start; child_clear kills and reaps it. */
-void child_init(struct child *c, enum msg_role role, struct event_base *base, const struct child_conf *conf,
-    const struct child_ops *ops, void *arg);
+void child_init(struct child *c, enum msg_role role, struct event_base *base,
+    const struct child_conf *conf, const struct child_ops *ops, void *arg);
 enum err child_start(struct child *c, struct errmsg *m);
 void child_clear(struct child *c);
 

@@ -23,16 +23,22 @@ parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, 
 
 		next = at + n + 1;
 		line++;
-		while (n > 0 && (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' || text[at + n - 1] == '\r'))
+		while (n > 0 &&
+		    (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' ||
+			text[at + n - 1] == '\r'))
 			n--;
 		if (n == 0 || text[at] == '#')
 			continue;
 		/* What stands there is secret: it is not quoted. */
 		if (s->n == MSG_COOKIE_SECRETS)
-			return err_set(m, ERR_PARSE, "%s:%u: one more secret; at most %d are accepted", path, line, MSG_COOKIE_SECRETS);
-		if (n != 2 * MSG_COOKIE_SECRET || !hex_read(text + at, s->secret[s->n], MSG_COOKIE_SECRET))
-			return err_set(m, ERR_PARSE, "%s:%u: this is no secret: %d hexadecimal digits are accepted", path, line,
-			    2 * MSG_COOKIE_SECRET);
+			return err_set(m, ERR_PARSE,
+			    "%s:%u: one more secret; at most %d are accepted", path, line,
+			    MSG_COOKIE_SECRETS);
+		if (n != 2 * MSG_COOKIE_SECRET ||
+		    !hex_read(text + at, s->secret[s->n], MSG_COOKIE_SECRET))
+			return err_set(m, ERR_PARSE,
+			    "%s:%u: this is no secret: %d hexadecimal digits are accepted", path,
+			    line, 2 * MSG_COOKIE_SECRET);
 		s->n++;
 	}
 	return s->n > 0 ? ERR_OK : err_set(m, ERR_PARSE, "%s: there is no secret in it", path);
@@ -55,7 +61,9 @@ cookie_secrets_read(const char *path, struct cookie_secrets *s, struct errmsg *m
 	else if (!S_ISREG(st.st_mode))
 		e = err_set(m, ERR_PARSE, "%s: is not a regular file", path);
 	else if ((st.st_mode & 07) != 0)
-		e = err_set(m, ERR_PARSE, "%s: others than its owner and group have access to it: chmod o= %s", path, path);
+		e = err_set(m, ERR_PARSE,
+		    "%s: others than its owner and group have access to it: chmod o= %s", path,
+		    path);
 	else if ((n = read(fd, text, sizeof(text))) < 0)
 		e = err_sys(m, "%s", path);
 	else if (n == (ssize_t)sizeof(text))

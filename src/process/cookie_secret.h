@@ -1,4 +1,6 @@
-/* cookie_secret: the secrets of DNS cookies, from a file that several servers may share, or random. */
+/*
+ * cookie_secret: the secrets of DNS cookies, from a file that several servers may share, or random.
+ */
 #ifndef SRC_PROCESS_COOKIE_SECRET_H
 #define SRC_PROCESS_COOKIE_SECRET_H
 

@@ -51,7 +51,8 @@ window_end(struct flood *f)
 	f->since_ms = clock_now_ms();
 	for (unsigned i = 0; i < n; i++)
 		if (f->kinds[i].over > 0)
-			f->tell(f->kinds[i].text, f->kinds[i].over, f->kinds[i].units ? FLOOD_NO_UNIT : f->kinds[i].unit, f->arg);
+			f->tell(f->kinds[i].text, f->kinds[i].over,
+			    f->kinds[i].units ? FLOOD_NO_UNIT : f->kinds[i].unit, f->arg);
 }
 
 static void
@@ -99,7 +100,8 @@ kind_find(struct flood *f, const char *text)
 		return i - 1;
 	k = &f->kinds[f->nkinds++];
 	memset(k, 0, sizeof(*k));
-	snprintf(k->text, sizeof(k->text), "%s", i == LIMIT_FLOOD_KINDS - 1 ? "other things" : text);
+	snprintf(
+	    k->text, sizeof(k->text), "%s", i == LIMIT_FLOOD_KINDS - 1 ? "other things" : text);
 	return i;
 }
 
@@ -123,14 +125,16 @@ left_out(struct flood *f, struct kind *k, uint32_t unit)
 {
 	uint64_t now = clock_now_ms(), end = f->since_ms + f->window_ms;
 	uint64_t left = end > now ? end - now : 0;
-	struct timeval tv = { .tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000) };
+	struct timeval tv = { .tv_sec = (time_t)(left / 1000),
+		.tv_usec = (suseconds_t)(left % 1000 * 1000) };
 
 	if (k->over++ == 0)
 		k->unit = unit;
 	else if (k->unit != unit)
 		k->units = true;
 	if (!evtimer_pending(f->timer, NULL))
-		(void)evtimer_add(f->timer, &tv);   /* without memory for it the next line ends the window */
+		/* without memory for it the next line ends the window */
+		(void)evtimer_add(f->timer, &tv);
 }
 
 bool

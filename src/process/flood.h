@@ -28,8 +28,8 @@ struct flood *flood_new(struct event_base *base, unsigned window_ms, flood_tell_
 void flood_free(struct flood *f);
 
 /*
- * May this be said?  `kind` is words for a person, cut at FLOOD_KIND_TEXT; at most `most` of it of all
- * units in a window, and of one unit LIMIT_FLOOD_UNIT.  With `f` NULL everything may.
+ * May this be said?  `kind` is words for a person, cut at FLOOD_KIND_TEXT; at most `most` of it of
+ * all units in a window, and of one unit LIMIT_FLOOD_UNIT.  With `f` NULL everything may.
  */
 bool flood_pass(struct flood *f, uint32_t unit, const char *kind, unsigned most);
 

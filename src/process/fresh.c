@@ -20,7 +20,10 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-/* Ignored for good: a reader that left, a file at its limit, a terminal with `tostop` are errors of a write, and no more. */
+/*
+ * Ignored for good: a reader that left, a file at its limit, a terminal with `tostop` are errors of
+ * a write, and no more.
+ */
 static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU };
 
 /* What is read: where programs are, and systemd's. */
@@ -62,7 +65,8 @@ fresh_standard_descriptors(void)
 		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) >= 0 &&
 		    fcntl(STDOUT_FILENO, F_GETFD) < 0 ? O_RDONLY : O_RDWR);
 		if (fd < 0)
-			fd = open("/", O_PATH);   /* no /dev: nothing can be read or written there either */
+			/* no /dev: nothing can be read or written there either */
+			fd = open("/", O_PATH);
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
@@ -108,13 +112,17 @@ reset_environment(void)
 	(void)clearenv();   /* it can only succeed */
 	for (size_t i = 0; i < n; i++) {
 		if (kept[i] != NULL)
-			(void)setenv(environment[i], kept[i], 1);   /* without memory for it, as if it had not been there */
+			/* without memory for it, as if it had not been there */
+			(void)setenv(environment[i], kept[i], 1);
 		free(kept[i]);
 	}
 	(void)setenv("PATH", DEFAULT_PATH, 0);
 }
 
-/* A caller that is to be killed before all others, as in some containers, does not mean its DNS server. */
+/*
+ * A caller that is to be killed before all others, as in some containers, does not mean its DNS
+ * server.
+ */
 static void
 reset_oom_score(void)
 {
@@ -124,7 +132,8 @@ reset_oom_score(void)
 	if (fd < 0)
 		return;
 	if (read(fd, text, sizeof(text) - 1) > 0 && atoi(text) > 0 && write(fd, "0", 1) != 1)
-		log_warn("the OOM score, %d, which was inherited, cannot be set to 0: %s", atoi(text), strerror(errno));
+		log_warn("the OOM score, %d, which was inherited, cannot be set to 0: %s",
+		    atoi(text), strerror(errno));
 	close(fd);
 }
 
@@ -135,20 +144,24 @@ reset_scheduling(void)
 	static const struct sched_param none;
 	int policy = sched_getscheduler(0);
 
-	if (policy >= 0 && (policy & ~SCHED_RESET_ON_FORK) != SCHED_OTHER && sched_setscheduler(0, SCHED_OTHER, &none) != 0)
-		log_warn("the scheduling policy, %d, which was inherited, cannot be changed: %s", policy, strerror(errno));
+	if (policy >= 0 && (policy & ~SCHED_RESET_ON_FORK) != SCHED_OTHER &&
+	    sched_setscheduler(0, SCHED_OTHER, &none) != 0)
+		log_warn("the scheduling policy, %d, which was inherited, cannot be changed: %s",
+		    policy, strerror(errno));
 }
 
 void
 fresh_start(void)
 {
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);   /* a kernel before 5.9 is none that we run on */
+	/* a kernel before 5.9 is none that we run on */
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
 	reset_signals();
 	reset_timers();
 	reset_environment();
 	(void)umask(022);
 	if (personality(0xffffffff) != PER_LINUX)
-		(void)personality(PER_LINUX);   /* another one is meant for a debugger, and runs, too */
+		/* another one is meant for a debugger, and runs, too */
+		(void)personality(PER_LINUX);
 }
 
 static void
@@ -169,11 +182,13 @@ raise_limit(size_t i)
 	rl.rlim_cur = rl.rlim_max;
 	(void)setrlimit(limits[i].resource, &rl);
 	if (rl.rlim_max < limits[i].must)
-		fatal("the resource limit %s is %llu bytes and cannot be raised: it must be at least %llu",
+		fatal("the resource limit %s is %llu bytes and cannot be raised: it must be at "
+		    "least %llu",
 		    limits[i].name, (unsigned long long)rl.rlim_max,
 		    (unsigned long long)limits[i].must);
 	if (rl.rlim_max < limits[i].least)
-		log_warn("the resource limit %s is %llu and cannot be raised: with large zones or many VMs something will fail",
+		log_warn("the resource limit %s is %llu and cannot be raised: with large zones or "
+		    "many VMs something will fail",
 		    limits[i].name, (unsigned long long)rl.rlim_max);
 }
 

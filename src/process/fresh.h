@@ -1,14 +1,17 @@
 /*
- * fresh: the daemon begins in a known state, whatever started it had closed, opened, blocked, ignored or
- * limited; what it executes later inherits that state.
+ * fresh: the daemon begins in a known state, whatever started it had closed, opened, blocked,
+ * ignored or limited; what it executes later inherits that state.
  *
- * What an operator chooses for a daemon stays: a priority, processors, a negative OOM score, a signal
- * at the parent's death, hard limits where they cannot be raised.
+ * What an operator chooses for a daemon stays: a priority, processors, a negative OOM score, a
+ * signal at the parent's death, hard limits where they cannot be raised.
  */
 #ifndef SRC_PROCESS_FRESH_H
 #define SRC_PROCESS_FRESH_H
 
-/* Descriptors 0 to 2 are open: a file of ours never becomes somebody's standard error.  For every way to run. */
+/*
+ * Descriptors 0 to 2 are open: a file of ours never becomes somebody's standard error.  For every
+ * way to run.
+ */
 void fresh_standard_descriptors(void);
 
 /*
@@ -17,7 +20,9 @@ void fresh_standard_descriptors(void);
  */
 void fresh_start(void);
 
-/* When the log is open: raises resource limits, and says which are too small and cannot be raised. */
+/*
+ * When the log is open: raises resource limits, and says which are too small and cannot be raised.
+ */
 void fresh_limits(void);
 
 #endif

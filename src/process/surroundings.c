@@ -45,7 +45,7 @@ check_privileges(void)
 			fatal("root has not all privileges here, as in a container: %s is missing",
 			    needed_caps[i].name);
 		fatal("must be started by root, or with capabilities: %s is missing (`jitsud -n` "
-		      "runs as anybody)", needed_caps[i].name);
+		    "runs as anybody)", needed_caps[i].name);
 	}
 }
 
@@ -64,7 +64,7 @@ check_files(void)
 		fatal("/dev/null: %s: make it with: mknod -m 666 /dev/null c 1 3", strerror(errno));
 	if (fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode))
 		fatal("/dev/null is no device, but something that was put in its place: "
-		      "rm /dev/null && mknod -m 666 /dev/null c 1 3");
+		    "rm /dev/null && mknod -m 666 /dev/null c 1 3");
 	close(fd);
 }
 
@@ -76,8 +76,9 @@ surroundings_check(void)
 }
 
 /*
- * A default user that nobody made, on a machine where jitsud was just unpacked: an id of its own from the range that systemd keeps for such
- * users, always the same for a name, that no entry of the user database has.
+ * A default user that nobody made, on a machine where jitsud was just unpacked: an id of its own
+ * from the range that systemd keeps for such users, always the same for a name, that no entry of
+ * the user database has.
  */
 static struct identity
 transient_user(const char *key, const char *name)
@@ -88,7 +89,8 @@ transient_user(const char *key, const char *name)
 
 	while (getpwuid(id) != NULL)
 		id = id < TRANSIENT_UID_LAST ? id + 1 : TRANSIENT_UID_FIRST;
-	log_warn("%s = \"%s\": there is no such user; uid %u is taken instead (useradd --system --no-create-home --shell /usr/sbin/nologin %s makes it)",
+	log_warn("%s = \"%s\": there is no such user; uid %u is taken instead (useradd --system "
+	    "--no-create-home --shell /usr/sbin/nologin %s makes it)",
 	    key, name, (unsigned)id, name);
 	return (struct identity){ .uid = id, .gid = id };
 }
@@ -101,8 +103,9 @@ surroundings_user(const char *key, const char *name, const char *def)
 	if (pw == NULL && strcmp(name, def) == 0)
 		return transient_user(key, name);
 	if (pw == NULL)
-		fatal("%s = \"%s\": there is no such user; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin %s", key,
-		    name, name);
+		fatal("%s = \"%s\": there is no such user; create it with: useradd --system "
+		    "--no-create-home --shell /usr/sbin/nologin %s",
+		    key, name, name);
 	if (pw->pw_uid == 0)
 		fatal("%s = \"%s\": must not be root", key, name);
 	return (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };
@@ -124,5 +127,5 @@ surroundings_directory(const char *key, const char *path, mode_t mode)
 		fatal("%s: %s is not a directory", key, path);
 	if (st.st_uid != geteuid() || (st.st_mode & 022) != 0)
 		fatal("%s: directory %s: must belong to the user that runs jitsud and be writable "
-		      "by nobody else", key, path);
+		    "by nobody else", key, path);
 }

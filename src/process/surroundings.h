@@ -1,6 +1,6 @@
 /*
- * surroundings: what the host must have for jitsud to start: privileges, /proc and /dev/null, users,
- * directories.  What is missing ends the start with what to mend; nothing was done by then.
+ * surroundings: what the host must have for jitsud to start: privileges, /proc and /dev/null,
+ * users, directories.  What is missing ends the start with what to mend; nothing was done by then.
  */
 #ifndef SRC_PROCESS_SURROUNDINGS_H
 #define SRC_PROCESS_SURROUNDINGS_H

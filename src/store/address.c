@@ -417,7 +417,8 @@ store_addresses_used(struct store_addresses *t, const struct msg_addr *addr, con
 }
 
 enum err
-store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out)
+store_addresses_forget(
+    struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out)
 {
 	struct entry *e = find(t->rows, t->n, addr);
 

@@ -1,8 +1,8 @@
 /*
  * cmd: between the loop's side of the store (store.c, address.c) and the database (db.c).
  *
- * A command is one allocation; its strings lie behind it.  It is made on the loop, carried out by the store's thread, and comes back to the loop, where
- * its callback is called and it is freed.
+ * A command is one allocation; its strings lie behind it.  It is made on the loop, carried out by
+ * the store's thread, and comes back to the loop, where its callback is called and it is freed.
  */
 #ifndef SRC_STORE_CMD_H
 #define SRC_STORE_CMD_H
@@ -35,7 +35,8 @@ struct store_cmd {
 	size_t nfound;
 	char *found_text;
 	union {
-		struct store_unit unit;       /* PUT; TOUCH uses owner and two times; DELETE and READ the owner */
+		/* PUT; TOUCH uses owner and two times; DELETE and READ the owner */
+		struct store_unit unit;
 		struct store_event event;
 		struct store_address_row address;
 	};

@@ -1,8 +1,9 @@
 /*
  * db: the database: opening, schema, statements, transactions.  The only file that knows SQLite.
  *
- * One connection in EXCLUSIVE locking mode: a second daemon on the same file is refused, and the WAL index lives in our own memory.
- * Commits do not sync (WAL, synchronous=NORMAL) and checkpoints are made by store_db_tidy, not by a commit that something waits for.
+ * One connection in EXCLUSIVE locking mode: a second daemon on the same file is refused, and the
+ * WAL index lives in our own memory.  Commits do not sync (WAL, synchronous=NORMAL) and checkpoints
+ * are made by store_db_tidy, not by a commit that something waits for.
  */
 #include "src/store/db.h"
 
@@ -22,25 +23,35 @@
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */
-#define CHECKPOINT_PAGES_BUSY (8 * CHECKPOINT_PAGES)   /* while commands wait: the sync of a checkpoint takes milliseconds */
+#define CHECKPOINT_PAGES_BUSY \
+	(8 *                  \
+	    CHECKPOINT_PAGES) /* while commands wait: the sync of a checkpoint takes milliseconds */
 #define PRUNE_BATCH 1000          /* events deleted in one transaction */
 
 const char *const store_step_names[STORE_STEPS] = { "spawn", "alive", "ready", "answer" };
 
-/* migrations[i] brings schema version i to i + 1.  Never change one that was released: add the next. */
+/*
+ * migrations[i] brings schema version i to i + 1.  Never change one that was released: add the
+ * next.
+ */
 static const char *const migrations[] = {
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE unit ("
-	"  owner TEXT PRIMARY KEY, state TEXT NOT NULL, uuid TEXT NOT NULL, driver TEXT NOT NULL, image TEXT NOT NULL,"
-	"  boot_id TEXT NOT NULL, awake_since INTEGER NOT NULL, last_activity INTEGER NOT NULL, deadline INTEGER NOT NULL,"
-	"  backoff_until INTEGER NOT NULL, boots INTEGER NOT NULL, crashes INTEGER NOT NULL, failures INTEGER NOT NULL,"
-	"  last_boot_ms INTEGER NOT NULL, last_error TEXT NOT NULL, console BLOB NOT NULL) WITHOUT ROWID;"
+	"  owner TEXT PRIMARY KEY, state TEXT NOT NULL, uuid TEXT NOT NULL, driver TEXT NOT NULL,"
+	"  image TEXT NOT NULL, boot_id TEXT NOT NULL, awake_since INTEGER NOT NULL,"
+	"  last_activity INTEGER NOT NULL, deadline INTEGER NOT NULL,"
+	"  backoff_until INTEGER NOT NULL, boots INTEGER NOT NULL, crashes INTEGER NOT NULL,"
+	"  failures INTEGER NOT NULL, last_boot_ms INTEGER NOT NULL, last_error TEXT NOT NULL,"
+	"  console BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE events ("
-	"  id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, mono_ns INTEGER NOT NULL, boot_id TEXT NOT NULL, unit TEXT NOT NULL,"
-	"  kind TEXT NOT NULL, spawn_us INTEGER, alive_us INTEGER, ready_us INTEGER, answer_us INTEGER, text TEXT NOT NULL);"
+	"  id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, mono_ns INTEGER NOT NULL,"
+	"  boot_id TEXT NOT NULL, unit TEXT NOT NULL, kind TEXT NOT NULL, spawn_us INTEGER,"
+	"  alive_us INTEGER, ready_us INTEGER, answer_us INTEGER, text TEXT NOT NULL);"
 	"CREATE INDEX events_unit ON events (unit, id);",
 
-	"CREATE TABLE address (address TEXT PRIMARY KEY, owner TEXT NOT NULL, removed_at INTEGER NOT NULL) WITHOUT ROWID;",
+	"CREATE TABLE address ("
+	"  address TEXT PRIMARY KEY, owner TEXT NOT NULL, removed_at INTEGER NOT NULL)"
+	"  WITHOUT ROWID;",
 
 	"ALTER TABLE unit ADD COLUMN identity TEXT NOT NULL DEFAULT '';",
 
@@ -52,28 +63,41 @@ static const char *const migrations[] = {
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 enum statement {
-	ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_PUT, ST_TOUCH, ST_DELETE, ST_EVENT, ST_ADDRESS, ST_ADDRESS_FORGET,
+	ST_BEGIN,
+	ST_COMMIT,
+	ST_ROLLBACK,
+	ST_PUT,
+	ST_TOUCH,
+	ST_DELETE,
+	ST_EVENT,
+	ST_ADDRESS,
+	ST_ADDRESS_FORGET,
 	ST_READ_ALL, ST_READ_UNIT, ST_UNITS, ST_ADDRESSES, ST_RANGE, ST_PRUNE, ST_COUNT
 };
 
 #define ADDRESSES_SQL "SELECT address, owner, removed_at, used FROM address ORDER BY address"
-#define EVENT_COLUMNS "id, time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text"
+#define EVENT_COLUMNS \
+	"id, time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text"
 
 static const char *const statements[ST_COUNT] = {
 	[ST_BEGIN] = "BEGIN IMMEDIATE",
 	[ST_COMMIT] = "COMMIT",
 	[ST_ROLLBACK] = "ROLLBACK",
-	[ST_PUT] = "INSERT OR REPLACE INTO unit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+	[ST_PUT] = "INSERT OR REPLACE INTO unit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+	    "?11, ?12, ?13, ?14, ?15, ?16, ?17)",
 	[ST_TOUCH] = "UPDATE unit SET last_activity = ?2, deadline = ?3 WHERE owner = ?1",
 	[ST_DELETE] = "DELETE FROM unit WHERE owner = ?1",
-	[ST_EVENT] = "INSERT INTO events (time_us, mono_ns, unit, kind, spawn_us, alive_us, ready_us, answer_us, text, boot_id)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[ST_EVENT] = "INSERT INTO events (time_us, mono_ns, unit, kind, spawn_us, alive_us, "
+	    "ready_us, answer_us, text, boot_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+	    "?9, ?10)",
 	[ST_ADDRESS] = "INSERT OR REPLACE INTO address VALUES (?1, ?2, ?3, ?4)",
 	[ST_ADDRESS_FORGET] = "DELETE FROM address WHERE address = ?1",
 	[ST_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT ?1",
-	[ST_READ_UNIT] = "SELECT " EVENT_COLUMNS " FROM events WHERE unit = ?2 ORDER BY id DESC LIMIT ?1",
-	[ST_UNITS] = "SELECT owner, state, uuid, driver, image, boot_id, awake_since, last_activity, deadline, backoff_until, boots,"
-	    " crashes, failures, last_boot_ms, last_error, console, identity FROM unit ORDER BY owner",
+	[ST_READ_UNIT] = "SELECT " EVENT_COLUMNS " FROM events WHERE unit = ?2 ORDER BY id DESC "
+	    "LIMIT ?1",
+	[ST_UNITS] = "SELECT owner, state, uuid, driver, image, boot_id, awake_since, "
+	    "last_activity, deadline, backoff_until, boots, crashes, failures, "
+	    "last_boot_ms, last_error, console, identity FROM unit ORDER BY owner",
 	[ST_ADDRESSES] = ADDRESSES_SQL,
 	[ST_RANGE] = "SELECT min(id), max(id) FROM events",
 	[ST_PRUNE] = "DELETE FROM events WHERE id < ?1",
@@ -131,7 +155,8 @@ db_err(struct store_db *db, struct errmsg *m)
 
 	switch (e) {
 	case ERR_EXISTS:
-		return err_set(m, e, "%s: another jitsud uses this state (the database is locked)", db->path);
+		return err_set(
+		    m, e, "%s: another jitsud uses this state (the database is locked)", db->path);
 	case ERR_PARSE:
 		return err_set(m, e, "%s: the state database is damaged (%s)", db->path,
 		    sqlite3_errmsg(db->sql));
@@ -139,7 +164,8 @@ db_err(struct store_db *db, struct errmsg *m)
 		return err_set(m, ERR_STATE, "%s: the statement did not run", db->path);
 	default:
 		if ((code & 0xff) == SQLITE_IOERR && sys != 0)
-			return err_set(m, e, "%s: %s: %s", db->path, sqlite3_errmsg(db->sql), strerror(sys));
+			return err_set(
+			    m, e, "%s: %s: %s", db->path, sqlite3_errmsg(db->sql), strerror(sys));
 		return err_set(m, e, "%s: %s", db->path, sqlite3_errmsg(db->sql));
 	}
 }
@@ -149,14 +175,19 @@ db_err(struct store_db *db, struct errmsg *m)
 static void
 bind_text(sqlite3_stmt *st, int i, const char *text, size_t most)
 {
-	/* Binding can only fail when out of memory or out of range; then the column stays NULL, and NOT NULL refuses the row. */
-	(void)sqlite3_bind_text(st, i, text != NULL ? text : "", text != NULL ? (int)strnlen(text, most) : 0, SQLITE_STATIC);
+	/*
+	 * Binding can only fail when out of memory or out of range; then the column stays NULL, and
+	 * NOT NULL refuses the row.
+	 */
+	(void)sqlite3_bind_text(st, i, text != NULL ? text : "",
+	    text != NULL ? (int)strnlen(text, most) : 0, SQLITE_STATIC);
 }
 
 static void
 bind_u64(sqlite3_stmt *st, int i, uint64_t v)
 {
-	(void)sqlite3_bind_int64(st, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);   /* as bind_text */
+	/* as bind_text */
+	(void)sqlite3_bind_int64(st, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
 }
 
 /* Runs a statement that returns nothing, and resets it. */
@@ -233,7 +264,8 @@ event_put(struct store_db *db, const struct store_event *ev, struct errmsg *m)
 	bind_text(st, 4, ev->kind, LIMIT_STORE_TEXT);
 	for (int i = 0; i < STORE_STEPS; i++)
 		if (ev->step_us[i] >= 0)
-			(void)sqlite3_bind_int64(st, 5 + i, ev->step_us[i]);   /* unbound is NULL, which is allowed here */
+			/* unbound is NULL, which is allowed here */
+			(void)sqlite3_bind_int64(st, 5 + i, ev->step_us[i]);
 	bind_text(st, 9, ev->text, LIMIT_STORE_TEXT);
 	bind_text(st, 10, db->boot_id, sizeof(db->boot_id));
 	return run(db, ST_EVENT, m);
@@ -330,7 +362,8 @@ store_db_tidy(struct store_db *db, bool busy)
 	if (db->wal_pages < CHECKPOINT_PAGES)
 		return;
 	db->wal_pages = 0;   /* when it fails: again after as many pages */
-	if (sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK) {
+	if (sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) !=
+	    SQLITE_OK) {
 		(void)db_err(db, &m);   /* for its text */
 		log_warn("checkpoint: %s", m.text);
 	}
@@ -338,11 +371,15 @@ store_db_tidy(struct store_db *db, bool busy)
 
 /* ---- reading ---- */
 
-/* Adds the current row to c->found, and its three strings to found_text: rows_settle points to them when the block moves no more. */
+/*
+ * Adds the current row to c->found, and its three strings to found_text: rows_settle points to them
+ * when the block moves no more.
+ */
 static void
 row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 {
-	const char *unit = column_text(st, 3), *kind = column_text(st, 4), *text = column_text(st, 9);
+	const char *unit = column_text(st, 3), *kind = column_text(st, 4),
+		   *text = column_text(st, 9);
 	size_t need = strlen(unit) + strlen(kind) + strlen(text) + 3;
 	struct store_event *ev = &c->found[c->nfound];
 	char *at;
@@ -359,7 +396,9 @@ row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 	ev->time_us = column_u64(st, 1);
 	ev->mono_ns = column_u64(st, 2);
 	for (int i = 0; i < STORE_STEPS; i++)
-		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ? STORE_STEP_NONE : sqlite3_column_int64(st, 5 + i);
+		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ?
+		    STORE_STEP_NONE :
+		    sqlite3_column_int64(st, 5 + i);
 	c->nfound++;
 }
 
@@ -413,7 +452,8 @@ store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m)
 }
 
 static void
-unit_row(sqlite3_stmt *st, const char *boot_id, struct store_unit *u, char console[LIMIT_CONSOLE_TAIL + 1])
+unit_row(sqlite3_stmt *st, const char *boot_id, struct store_unit *u,
+    char console[LIMIT_CONSOLE_TAIL + 1])
 {
 	const void *blob = sqlite3_column_blob(st, 15);
 	size_t len = (size_t)sqlite3_column_bytes(st, 15);
@@ -531,12 +571,14 @@ exec(struct store_db *db, const char *sql, struct errmsg *m)
 
 /* The first column of the first row, as a number or text. */
 static enum err
-query_one(struct store_db *db, const char *sql, int64_t *number, char *text, size_t size, struct errmsg *m)
+query_one(struct store_db *db, const char *sql, int64_t *number, char *text, size_t size,
+    struct errmsg *m)
 {
 	sqlite3_stmt *st = NULL;
 	enum err e = ERR_OK;
 
-	if (sqlite3_prepare_v2(db->sql, sql, -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW) {
+	if (sqlite3_prepare_v2(db->sql, sql, -1, &st, NULL) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_ROW) {
 		e = db_err(db, m);
 	} else {
 		if (number != NULL)
@@ -562,13 +604,17 @@ migrate(struct store_db *db, struct errmsg *m)
 		    "%s: written by a newer jitsud (schema %" PRId64 ", this one knows up to %d)",
 		    db->path, version, SCHEMA_VERSION);
 	if (version < 0)
-		return err_set(m, ERR_PARSE, "%s: this is no state database of jitsud (schema %" PRId64 ")", db->path, version);
+		return err_set(m, ERR_PARSE,
+		    "%s: this is no state database of jitsud (schema %" PRId64 ")", db->path,
+		    version);
 	for (int i = (int)version; e == ERR_OK && i < SCHEMA_VERSION; i++) {
 		e = exec(db, "BEGIN IMMEDIATE", m);
 		if (e == ERR_OK)
 			e = exec(db, migrations[i], m);
-		snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO meta VALUES ('schema', '%d'), ('jitsu', '%s');"
-		    "PRAGMA user_version = %d; COMMIT", i + 1, JITSU_VERSION, i + 1);
+		snprintf(sql, sizeof(sql),
+		    "INSERT OR REPLACE INTO meta VALUES ('schema', '%d'), ('jitsu', '%s');PRAGMA "
+		    "user_version = %d; COMMIT",
+		    i + 1, JITSU_VERSION, i + 1);
 		if (e == ERR_OK)
 			e = exec(db, sql, m);
 	}
@@ -591,7 +637,10 @@ prepare_file(struct store_db *db, struct errmsg *m)
 		e = err_set(m, ERR_IO, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"",
 		    db->path, text);
 	if (e == ERR_OK)
-		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
+		e = exec(db,
+		    "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA "
+		    "wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY",
+		    m);
 	if (e == ERR_OK)
 		e = query_one(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text), m);
 	if (e == ERR_OK && strcmp(text, "ok") != 0)
@@ -599,7 +648,10 @@ prepare_file(struct store_db *db, struct errmsg *m)
 	return e;
 }
 
-/* Makes the file with our mode, since SQLite would use 0644; opening tells more about a failure than SQLite would, too. */
+/*
+ * Makes the file with our mode, since SQLite would use 0644; opening tells more about a failure
+ * than SQLite would, too.
+ */
 static enum err
 make_file(const char *path, struct errmsg *m)
 {
@@ -641,7 +693,8 @@ prepare_statements(struct store_db *db, struct errmsg *m)
 	sqlite3_stmt *st;
 
 	for (int i = 0; i < ST_COUNT; i++)
-		if (sqlite3_prepare_v3(db->sql, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &db->st[i], NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(db->sql, statements[i], -1, SQLITE_PREPARE_PERSISTENT,
+			&db->st[i], NULL) != SQLITE_OK)
 			return db_err(db, m);
 	st = db->st[ST_RANGE];
 	if (sqlite3_step(st) != SQLITE_ROW)

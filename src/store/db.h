@@ -7,7 +7,8 @@
 
 struct store_db;
 
-enum err store_db_open(const char *path, uint32_t events_keep, struct store_db **db, struct errmsg *m);
+enum err store_db_open(
+    const char *path, uint32_t events_keep, struct store_db **db, struct errmsg *m);
 void store_db_close(struct store_db *db);
 
 /* Carries out all writing commands of `cmds` in one transaction: all or nothing. */
@@ -16,7 +17,10 @@ enum err store_db_write(struct store_db *db, struct store_cmds *cmds, struct err
 /* Carries out one STORE_CMD_READ, filling in found, nfound and found_text. */
 enum err store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m);
 
-/* Checkpoint and pruning, when they are due: after a group's completions have left, and rather not while others wait (`busy`). */
+/*
+ * Checkpoint and pruning, when they are due: after a group's completions have left, and rather not
+ * while others wait (`busy`).
+ */
 void store_db_tidy(struct store_db *db, bool busy);
 
 enum err store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg *m);

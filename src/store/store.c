@@ -5,8 +5,8 @@
  *     thread:                    carry + queue → one transaction → reads → done ─┐
  *     loop:                                          eventfd → completions ──────┘
  *
- * `carry` holds what a failed transaction could not write and nobody waits for; it goes before the next commands, so that the order
- * of the calls stays the order of the writes.
+ * `carry` holds what a failed transaction could not write and nobody waits for; it goes before the
+ * next commands, so that the order of the calls stays the order of the writes.
  */
 #include "src/store/store.h"
 
@@ -210,7 +210,10 @@ group_run(struct store *s, struct store_cmds *group)
 	pthread_mutex_unlock(&s->db_lock);
 }
 
-/* The next group: all that is queued, but nothing behind a read, which must see what was added before it and no more. */
+/*
+ * The next group: all that is queued, but nothing behind a read, which must see what was added
+ * before it and no more.
+ */
 static void
 group_take(struct store *s, struct store_cmds *group)
 {
@@ -381,7 +384,10 @@ post_one(struct store *s, struct store_cmd *c, store_done_cb done, void *arg)
 
 	c->done = done;
 	c->arg = arg;
-	/* Events that were added before go with it, in one commit; touches of other rows can wait for their second. */
+	/*
+	 * Events that were added before go with it, in one commit; touches of other rows can wait
+	 * for their second.
+	 */
 	STAILQ_INSERT_TAIL(&s->events, c, link);
 	s->nevents = 0;
 	post_all(s, &s->events, n);
@@ -393,7 +399,8 @@ void
 store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, void *arg)
 {
 	struct store_unit copy = *u;
-	const char **strings[] = { &copy.owner, &copy.state, &copy.uuid, &copy.driver, &copy.image, &copy.last_error, &copy.console, &copy.identity };
+	const char **strings[] = { &copy.owner, &copy.state, &copy.uuid, &copy.driver, &copy.image,
+		&copy.last_error, &copy.console, &copy.identity };
 	struct store_cmd *c = cmd_new(STORE_CMD_PUT, strings, sizeof(strings) / sizeof(strings[0]));
 
 	touch_drop(s, u->owner);
@@ -402,7 +409,8 @@ store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, 
 }
 
 void
-store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns)
+store_unit_touch(
+    struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns)
 {
 	struct store_cmd *c = table_find(&s->touches, owner, strlen(owner));
 
@@ -486,7 +494,8 @@ store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *
 /* ---- addresses ---- */
 
 enum err
-store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner, uint64_t now_s, struct errmsg *m)
+store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner,
+    uint64_t now_s, struct errmsg *m)
 {
 	return store_addresses_check(s->addresses, addr, owner, now_s, m);
 }
@@ -579,7 +588,8 @@ store_alloc(struct event_base *base)
 }
 
 enum err
-store_open(struct event_base *base, const char *path, const struct store_conf *conf, struct store **store, struct errmsg *m)
+store_open(struct event_base *base, const char *path, const struct store_conf *conf,
+    struct store **store, struct errmsg *m)
 {
 	static const struct store_conf usual = { STORE_EVENTS_KEEP, STORE_ADDRESS_HOLD_S };
 	struct store *s = store_alloc(base);
@@ -588,7 +598,8 @@ store_open(struct event_base *base, const char *path, const struct store_conf *c
 	*store = NULL;
 	if (conf == NULL)
 		conf = &usual;
-	e = store_db_open(path, conf->events_keep != 0 ? conf->events_keep : STORE_EVENTS_KEEP, &s->db, m);
+	e = store_db_open(
+	    path, conf->events_keep != 0 ? conf->events_keep : STORE_EVENTS_KEEP, &s->db, m);
 	if (e != ERR_OK)
 		goto out;
 	s->addresses = store_addresses_new(conf->address_hold_s);

@@ -1,19 +1,24 @@
 /*
  * store: what must survive the daemon, in SQLite, behind a thread of its own.
  *
- * Three tables: `unit` (one row per unit that was ever woken), `events` (what happened, bounded) and `address` (who has or had an
- * address).  The caller lives on a libevent loop and is never made to wait: calls copy what they are given, post a command and return; results
- * come back on the loop through an eventfd.  Commands are carried out in the order of the calls; what is queued when the thread gets to
- * work goes into one transaction (group commit).  With nothing dirty no timer is armed and the thread sleeps.
+ * Three tables: `unit` (one row per unit that was ever woken), `events` (what happened, bounded)
+ * and `address` (who has or had an address).  The caller lives on a libevent loop and is never made
+ * to wait: calls copy what they are given, post a command and return; results come back on the loop
+ * through an eventfd.  Commands are carried out in the order of the calls; what is queued when the
+ * thread gets to work goes into one transaction (group commit).  With nothing dirty no timer is
+ * armed and the thread sleeps.
  *
- * Durability: a row is safe from our own death when its completion has been called (WAL, synchronous=NORMAL: a power cut may take the last commits
- * with it, but then the VMs died as well).
+ * Durability: a row is safe from our own death when its completion has been called (WAL,
+ * synchronous=NORMAL: a power cut may take the last commits with it, but then the VMs died as
+ * well).
  *
- * Errors: a full disk, a read-only or failing file system reach the completion as ERR_IO with SQLite's words and the file's name; the store stays usable, and
- * what was only touched or logged is kept (bounded) and written with the next command that succeeds.
+ * Errors: a full disk, a read-only or failing file system reach the completion as ERR_IO with
+ * SQLite's words and the file's name; the store stays usable, and what was only touched or logged
+ * is kept (bounded) and written with the next command that succeeds.
  *
- * Times ending in _ns are CLOCK_MONOTONIC (clock.h), which means something only within one boot of the host: rows carry its boot id, and a
- * row of another boot is loaded with this_boot = false and these times 0.  Wall-clock times are seconds or microseconds since 1970.
+ * Times ending in _ns are CLOCK_MONOTONIC (clock.h), which means something only within one boot of
+ * the host: rows carry its boot id, and a row of another boot is loaded with this_boot = false and
+ * these times 0.  Wall-clock times are seconds or microseconds since 1970.
  *
  * All functions are for the loop's thread.
  */
@@ -34,14 +39,16 @@
 struct store;
 
 /*
- * Opens or creates the database (mode 0600; the directory must exist) and brings its schema up to date.  Blocking, for the start.
+ * Opens or creates the database (mode 0600; the directory must exist) and brings its schema up to
+ * date.  Blocking, for the start.
  *   ERR_EXISTS       another process has it open
  *   ERR_PARSE        it is damaged or no database of ours; nothing was changed or deleted
  *   ERR_UNSUPPORTED  a newer jitsud wrote it
  *   ERR_IO, ERR_PERM, ERR_NOMEM
  * `conf` may be NULL.  Without a `path` the store is in memory and ends with us.
  */
-enum err store_open(struct event_base *base, const char *path, const struct store_conf *conf, struct store **store, struct errmsg *m);
+enum err store_open(struct event_base *base, const char *path, const struct store_conf *conf,
+    struct store **store, struct errmsg *m);
 
 /*
  * The same for who must start: a database that is damaged, or a newer jitsud's, is set aside
@@ -54,8 +61,8 @@ enum err store_open_anyhow(struct event_base *base, const char *path, const stru
     struct store **store, char note[STORE_NOTE], struct errmsg *m);
 
 /*
- * Writes everything that is pending, calls the completions that are outstanding (from inside this call), closes.  NULL is allowed.  Not to be called from a
- * completion.
+ * Writes everything that is pending, calls the completions that are outstanding (from inside this
+ * call), closes.  NULL is allowed.  Not to be called from a completion.
  */
 void store_close(struct store *s);
 
@@ -63,27 +70,34 @@ void store_close(struct store *s);
 enum err store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *m);
 
 /*
- * Inserts or replaces a row at once: for changes of state.  `done` (may be NULL) is called on the loop after the commit, never from inside this call: a spawn
- * waits for it (intent first).  Replaces an earlier touch of the same owner that is still pending.
+ * Inserts or replaces a row at once: for changes of state.  `done` (may be NULL) is called on the
+ * loop after the commit, never from inside this call: a spawn waits for it (intent first).
+ * Replaces an earlier touch of the same owner that is still pending.
  */
 void store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, void *arg);
 
-/* Notes two times of a row that exists, to be written within a second, together with whatever else was touched. */
-void store_unit_touch(struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns);
+/*
+ * Notes two times of a row that exists, to be written within a second, together with whatever else
+ * was touched.
+ */
+void store_unit_touch(
+    struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns);
 
 void store_unit_delete(struct store *s, const char *owner, store_done_cb done, void *arg);
 
 /*
- * Adds an event.  It is written within a second, or with the next store_unit_put if that comes earlier: add the event of a state
- * change first, then put the row, and both are in one commit.
+ * Adds an event.  It is written within a second, or with the next store_unit_put if that comes
+ * earlier: add the event of a state change first, then put the row, and both are in one commit.
  */
 void store_event_add(struct store *s, const struct store_event *ev);
 
 /*
- * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit` is NULL; oldest of them first.
- * Sees every event that was added before the call, and none that was added later.  `evs` is valid during the callback.
+ * The newest `limit` events (0 = 100, at most LIMIT_EVENTS_READ) of a unit, or of all when `unit`
+ * is NULL; oldest of them first.  Sees every event that was added before the call, and none that
+ * was added later.  `evs` is valid during the callback.
  */
-void store_events_read(struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
+void store_events_read(
+    struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
 
 /* ---- addresses ---- */
 
@@ -99,7 +113,8 @@ void store_events_read(struct store *s, const char *unit, uint32_t limit, store_
  * May `owner` have this address now?  ERR_EXISTS: no; the message says who had it, until when it
  * is held, and how that is ended.
  */
-enum err store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner, uint64_t now_s, struct errmsg *m);
+enum err store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner,
+    uint64_t now_s, struct errmsg *m);
 
 /*
  * These and no others are claimed from now on.  What is not held is its claimant's; what was in
@@ -110,7 +125,8 @@ void store_addresses_set(struct store *s, const struct store_address *list, size
     uint64_t now_s, const struct store_names *names);
 
 /* The addresses were handed out under their owner's name. */
-void store_address_used(struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
+void store_address_used(
+    struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
 
 /* Forgets that somebody had this address ("told otherwise"); ERR_MISSING: nobody had. */
 enum err store_address_forget(struct store *s, const struct msg_addr *addr);

@@ -10,7 +10,9 @@
 #include "base/limits.h"
 #include "base/msg.h"
 
-/* Strings are read during the call (put) or valid during the callback (load); NULL is stored as "". */
+/*
+ * Strings are read during the call (put) or valid during the callback (load); NULL is stored as "".
+ */
 struct store_unit {
 	const char *owner;            /* absolute, lower case, no final dot; the key */
 	const char *state;            /* the life cycle's word: "booting", "awake", ... */
@@ -19,14 +21,17 @@ struct store_unit {
 	const char *image;
 	uint64_t awake_since_ns;      /* 0 = none, here and below */
 	uint64_t last_activity_ns;
-	uint64_t deadline_ns;         /* the next thing to happen by itself: going to sleep, the end of a boot's patience */
+	/* the next thing to happen by itself: going to sleep, the end of a boot's patience */
+	uint64_t deadline_ns;
 	uint64_t backoff_until_ns;
 	uint64_t boots, crashes;
 	uint32_t failures;            /* in a row */
 	uint32_t last_boot_ms;        /* from the wake to ready */
 	const char *last_error;
-	const char *identity;         /* what a guest was told and cannot unlearn; "" = not known, or there is none */
-	const char *console;          /* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
+	/* what a guest was told and cannot unlearn; "" = not known, or there is none */
+	const char *identity;
+	/* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
+	const char *console;
 	bool this_boot;               /* load only: the row is of this boot of the host */
 };
 
@@ -48,19 +53,26 @@ struct store_event {
 	uint64_t time_us;             /* wall clock; 0 in store_event_add = now */
 	uint64_t mono_ns;             /* 0 in store_event_add = now */
 	const char *unit;             /* "" = the daemon itself */
-	const char *kind;             /* one word: "wake", "ready", "sleep", "died", "failed", "adopted", ... */
+	/* one word: "wake", "ready", "sleep", "died", "failed", "adopted", ... */
+	const char *kind;
 	int64_t step_us[STORE_STEPS];
 	const char *text;
 };
 
 /* An event without durations; text is printf-like in the caller's hands. */
-#define STORE_EVENT(u, k, t)                                                                                       \
-	((struct store_event){ .unit = (u), .kind = (k), .text = (t),                                                  \
+#define STORE_EVENT(u, k, t)                \
+	((struct store_event){ .unit = (u), \
+	    .kind = (k),                    \
+	    .text = (t),                    \
 	    .step_us = { STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE, STORE_STEP_NONE } })
 
 struct store_conf {
 	uint32_t events_keep;         /* newest events kept; 0 = STORE_EVENTS_KEEP */
-	uint32_t address_hold_s;      /* how long a removed unit's address is refused to others; STORE_ADDRESS_HOLD_S is usual, 0 = never */
+	/*
+	 * how long a removed unit's address is refused to others; STORE_ADDRESS_HOLD_S is usual, 0
+	 * = never
+	 */
+	uint32_t address_hold_s;
 };
 
 /* How a command ended; `why` is "" when e is ERR_OK, and valid during the callback. */
@@ -68,7 +80,8 @@ typedef void (*store_done_cb)(enum err e, const char *why, void *arg);
 
 typedef void (*store_unit_cb)(const struct store_unit *u, void *arg);
 
-typedef void (*store_events_cb)(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
+typedef void (*store_events_cb)(
+    enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
 
 #define STORE_ADDRESS_TEXT 50   /* as ADDR_TEXT */
 

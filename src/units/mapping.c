@@ -107,9 +107,12 @@ struct source {
 	const struct dns_unit *units;  /* or an array */
 };
 
-/* Makes mz->units from the source; the verdict is in the report's count, unless the zone is kept. */
+/*
+ * Makes mz->units from the source; the verdict is in the report's count, unless the zone is kept.
+ */
 static void
-take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz, const struct source *src, struct report *r)
+take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz,
+    const struct source *src, struct report *r)
 {
 	struct dns_unit d;
 	struct errmsg m;
@@ -118,7 +121,8 @@ take_units(struct mapping_set *set, const struct config_zone *zone, struct mappi
 		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
 		size_t before = r->nerrors;
 
-		if (src->units == NULL && dns_zimage_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
+		if (src->units == NULL &&
+		    dns_zimage_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
 			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
 			return;
 		}
@@ -129,7 +133,8 @@ take_units(struct mapping_set *set, const struct config_zone *zone, struct mappi
 }
 
 static enum err
-add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src, uint32_t n, bool keep, struct report *r)
+add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src,
+    uint32_t n, bool keep, struct report *r)
 {
 	struct mapping_zone *mz = &set->zones[zone->index];
 	size_t before = r->nerrors;
@@ -137,7 +142,9 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 	if (mz->added)
 		return ERR_EXISTS;
 	if (n > LIMIT_UNIT_NUMBERS - set->total)
-		return report_add(r, zone->file, 0, "zone \"%s\" has %u units; with it there would be more than %u", zone->origin, n, LIMIT_UNIT_NUMBERS);
+		return report_add(r, zone->file, 0,
+		    "zone \"%s\" has %u units; with it there would be more than %u", zone->origin,
+		    n, LIMIT_UNIT_NUMBERS);
 	*mz = (struct mapping_zone){ .n = n, .kept = keep };
 	mz->units = arena_array(&set->arena, n, sizeof(*mz->units));
 	mz->heights = arena_array(&set->arena, n, 1);
@@ -153,8 +160,8 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 }
 
 static enum err
-add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone, bool keep,
-    struct report *r)
+add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img,
+    uint32_t image_zone, bool keep, struct report *r)
 {
 	struct source src = { img, image_zone, NULL };
 	struct dns_zone_info info;
@@ -166,15 +173,16 @@ add_image(struct mapping_set *set, const struct config_zone *zone, const struct 
 }
 
 enum err
-mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,
-    struct report *r)
+mapping_set_add(struct mapping_set *set, const struct config_zone *zone,
+    const struct dns_zimage *img, uint32_t image_zone, struct report *r)
 {
 	return add_image(set, zone, img, image_zone, false, r);
 }
 
 enum err
-mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
-    const struct dns_zimage *img, uint32_t image_zone, struct report *r)
+mapping_set_keep(struct mapping_set *set, const struct mapping_set *before,
+    const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,
+    struct report *r)
 {
 	enum err e;
 
@@ -185,7 +193,8 @@ mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, cons
 }
 
 enum err
-mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n, struct report *r)
+mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone,
+    const struct dns_unit *units, uint32_t n, struct report *r)
 {
 	static const struct dns_unit none;
 	struct source src = { NULL, 0, units != NULL ? units : &none };
@@ -246,6 +255,7 @@ mapping_set_units(const struct mapping_set *set)
 size_t
 mapping_set_bytes(const struct mapping_set *set)
 {
-	return sizeof(*set) + set->arena.bytes + index_bytes(&set->names) + index_bytes(&set->addrs) + index_bytes(&set->macs) +
-	    index_bytes(&set->disks_written) + index_bytes(&set->disks_read);
+	return sizeof(*set) + set->arena.bytes + index_bytes(&set->names) +
+	    index_bytes(&set->addrs) + index_bytes(&set->macs) + index_bytes(&set->disks_written) +
+	    index_bytes(&set->disks_read);
 }

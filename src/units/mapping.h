@@ -1,12 +1,17 @@
 /*
- * mapping: from the TXT records of zimages to units: which image, network, addresses, MAC and policy.
+ * mapping: from the TXT records of zimages to units: which image, network, addresses, MAC and
+ * policy.
  *
- * Zone data is data: only keys that options.h marks may be set here.  One mapping_set holds the units of all zones that a configuration serves; addresses,
- * MACs and writable disks are checked across all of them.  It points into the configuration, which must outlive it; it copies what it needs from zimages.
+ * Zone data is data: only keys that options.h marks may be set here.  One mapping_set holds the
+ * units of all zones that a configuration serves; addresses, MACs and writable disks are checked
+ * across all of them.  It points into the configuration, which must outlive it; it copies what it
+ * needs from zimages.
  *
- * A zone is taken as a whole or not at all: the caller adds each zone's image.  For a zone that was refused it may keep the image that was served before,
- * which is never refused as a whole, whatever the configuration has become: a unit that does not fit any more is refused alone.  Then
- * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further zones; those too may be kept, and finished again.
+ * A zone is taken as a whole or not at all: the caller adds each zone's image.  For a zone that was
+ * refused it may keep the image that was served before, which is never refused as a whole, whatever
+ * the configuration has become: a unit that does not fit any more is refused alone.  Then
+ * mapping_set_finish resolves what names other units (`unit`, `needs`), which may refuse further
+ * zones; those too may be kept, and finished again.
  */
 #ifndef SRC_UNITS_MAPPING_H
 #define SRC_UNITS_MAPPING_H
@@ -25,33 +30,40 @@ void mapping_set_host_macs(
 void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
 
 /*
- * Adds zone `image_zone` of `img` as the contents of `zone`.  ERR_PARSE: refused, findings are in `r`, the set is as if it had not been called.
- * ERR_EXISTS: the zone was added already.  The image may be closed afterwards.
+ * Adds zone `image_zone` of `img` as the contents of `zone`.  ERR_PARSE: refused, findings are in
+ * `r`, the set is as if it had not been called.  ERR_EXISTS: the zone was added already.  The image
+ * may be closed afterwards.
  */
-enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img,
-    uint32_t image_zone, struct report *r);
-
-/*
- * Keeps the contents of a zone that mapping_set_add, or mapping_set_finish, has refused.  A unit whose image section is gone goes on with that of `before`, the
- * running set, unless that is NULL.  Findings about units that are refused alone are in `r`.  ERR_PARSE: the zone could not be kept.
- */
-enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before, const struct config_zone *zone,
+enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone,
     const struct dns_zimage *img, uint32_t image_zone, struct report *r);
 
-/* As mapping_set_add, from an array: for tests. */
-enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone, const struct dns_unit *units, uint32_t n,
+/*
+ * Keeps the contents of a zone that mapping_set_add, or mapping_set_finish, has refused.  A unit
+ * whose image section is gone goes on with that of `before`, the running set, unless that is NULL.
+ * Findings about units that are refused alone are in `r`.  ERR_PARSE: the zone could not be kept.
+ */
+enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before,
+    const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,
     struct report *r);
 
+/* As mapping_set_add, from an array: for tests. */
+enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone,
+    const struct dns_unit *units, uint32_t n, struct report *r);
+
 /*
- * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set (mapping_zone_added says which), or units of zones that were kept; the
- * others are whole.
+ * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set
+ * (mapping_zone_added says which), or units of zones that were kept; the others are whole.
  */
 enum err mapping_set_finish(struct mapping_set *set, struct report *r);
 bool mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone);
 
-/* The unit table of a zone, aliases included, in the order of the image: entry i is dns_zimage_unit's i.  Valid after mapping_set_finish. */
+/*
+ * The unit table of a zone, aliases included, in the order of the image: entry i is
+ * dns_zimage_unit's i.  Valid after mapping_set_finish.
+ */
 uint32_t mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone);
-const struct unit_conf *mapping_zone_unit(const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
+const struct unit_conf *mapping_zone_unit(
+    const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
 
 /* By owner (lower case, no final dot), aliases included; NULL when there is none.  O(1). */
 const struct unit_conf *mapping_unit_find(const struct mapping_set *set, const char *owner);
@@ -64,12 +76,13 @@ uint32_t mapping_set_units(const struct mapping_set *set);
 size_t mapping_set_bytes(const struct mapping_set *set);
 
 /* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
-enum err mapping_secret_load(const char *state_dir, struct mapping_secret *secret, struct errmsg *m);
+enum err mapping_secret_load(
+    const char *state_dir, struct mapping_secret *secret, struct errmsg *m);
 /*
- * The same for the daemon, which keeps a copy in its run directory: when the state directory is lost
- * while VMs run, their MAC addresses stay.
+ * The same for the daemon, which keeps a copy in its run directory: when the state directory is
+ * lost while VMs run, their MAC addresses stay.
  */
-enum err mapping_secret_keep(const char *state_dir, const char *run_dir, struct mapping_secret *secret,
-    struct errmsg *m);
+enum err mapping_secret_keep(
+    const char *state_dir, const char *run_dir, struct mapping_secret *secret, struct errmsg *m);
 
 #endif

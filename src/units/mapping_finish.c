@@ -1,8 +1,8 @@
 /*
  * mapping_finish: names of other units, once all zones are in: aliases and needs.
  *
- * Each round resolves every reference anew; zones with a reference that leads nowhere leave the set, which may take what others refer to, so
- * rounds go on until nothing leaves.
+ * Each round resolves every reference anew; zones with a reference that leads nowhere leave the
+ * set, which may take what others refer to, so rounds go on until nothing leaves.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ absolute(char *dst, size_t size, const char *text, size_t len, const struct conf
 }
 
 static struct unit_conf *
-find(struct mapping_set *set, struct report *r, const struct unit_conf *from, const char *key, const char *text, size_t len)
+find(struct mapping_set *set, struct report *r, const struct unit_conf *from, const char *key,
+    const char *text, size_t len)
 {
 	char name[LIMIT_NAME_TEXT];
 	struct unit_conf *u;
@@ -57,7 +58,8 @@ has_addr(const struct unit_conf *u, const struct msg_addr *a)
 static void
 resolve_alias(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
 {
-	struct unit_conf *u = ref->unit, *target = find(set, r, u, "unit", ref->alias, strlen(ref->alias));
+	struct unit_conf *u = ref->unit,
+			 *target = find(set, r, u, "unit", ref->alias, strlen(ref->alias));
 	const struct config_zone_section *sec = u->zone->section;
 	bool allowed = sec->nimages == 0;
 
@@ -65,19 +67,23 @@ resolve_alias(struct mapping_set *set, struct report *r, const struct mapping_re
 	if (target == NULL)
 		return;
 	if (target->image == NULL) {
-		mapping_found(r, u, "unit=%s: %s is an alias itself; name the unit it stands for", ref->alias, target->name);
+		mapping_found(r, u, "unit=%s: %s is an alias itself; name the unit it stands for",
+		    ref->alias, target->name);
 		return;
 	}
 	for (unsigned i = 0; i < sec->nimages; i++)
 		allowed = allowed || sec->images[i] == target->image;
 	if (!allowed)
-		mapping_found(r, u, "unit=%s: zone \"%s\" may not use image \"%s\", which that unit has", ref->alias, u->zone->origin, target->image->name);
+		mapping_found(r, u,
+		    "unit=%s: zone \"%s\" may not use image \"%s\", which that unit has",
+		    ref->alias, u->zone->origin, target->image->name);
 	for (unsigned i = 0; i < u->naddrs; i++) {
 		char text[ADDR_TEXT];
 
 		addr_text(&u->addrs[i], text);
 		if (!has_addr(target, &u->addrs[i]))
-			mapping_found(r, u, "unit=%s: %s is not an address of %s", ref->alias, text, target->name);
+			mapping_found(r, u, "unit=%s: %s is not an address of %s", ref->alias, text,
+			    target->name);
 	}
 	u->target = target;
 }
@@ -97,7 +103,10 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 		size_t len = strcspn(text, ",");
 		struct unit_conf *need = find(set, r, u, "needs", text, len);
 
-		/* An alias that leads nowhere is its own zone's fault and has been reported, or will be. */
+		/*
+		 * An alias that leads nowhere is its own zone's fault and has been reported, or
+		 * will be.
+		 */
 		if (need != NULL && need->target != NULL)
 			need = need->target;
 		if (need != NULL && need->image != NULL) {
@@ -116,7 +125,10 @@ height(struct mapping_set *set, const struct unit_conf *u)
 	return &mz->heights[u - mz->units];
 }
 
-/* 1 for a unit without needs, one more for each level; 0 when there is a circle or it is too deep.  `above`: levels above `u`. */
+/*
+ * 1 for a unit without needs, one more for each level; 0 when there is a circle or it is too deep.
+ * `above`: levels above `u`.
+ */
 static unsigned
 measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 {
@@ -143,11 +155,12 @@ measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 }
 
 /*
- * Runs `each` over the references of all zones and drops the zones for which something was reported, or the units alone of a zone that was kept.  Returns
- * whether one was dropped.
+ * Runs `each` over the references of all zones and drops the zones for which something was
+ * reported, or the units alone of a zone that was kept.  Returns whether one was dropped.
  */
 static bool
-round_over(struct mapping_set *set, struct report *r, void (*each)(struct mapping_set *, struct report *, const struct mapping_reference *))
+round_over(struct mapping_set *set, struct report *r,
+    void (*each)(struct mapping_set *, struct report *, const struct mapping_reference *))
 {
 	bool dropped = false;
 
@@ -155,7 +168,8 @@ round_over(struct mapping_set *set, struct report *r, void (*each)(struct mappin
 		struct mapping_zone *mz = &set->zones[z];
 		size_t before = r->nerrors;
 
-		for (const struct mapping_reference *ref = mz->references; ref != NULL && mz->added; ref = ref->next) {
+		for (const struct mapping_reference *ref = mz->references; ref != NULL && mz->added;
+		     ref = ref->next) {
 			size_t errors = r->nerrors;
 
 			if (ref->unit->refused)
@@ -198,7 +212,9 @@ static void
 measure_one(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
 {
 	if (ref->needs != NULL && measure(set, ref->unit, 0) == 0)
-		mapping_found(r, ref->unit, "needs=%s: units that need each other in a circle, or more than %d deep", ref->needs, LIMIT_NEEDS_DEPTH);
+		mapping_found(r, ref->unit,
+		    "needs=%s: units that need each other in a circle, or more than %d deep",
+		    ref->needs, LIMIT_NEEDS_DEPTH);
 }
 
 enum err
@@ -212,7 +228,8 @@ mapping_set_finish(struct mapping_set *set, struct report *r)
 			if (set->zones[z].n > 0)
 				memset(set->zones[z].heights, HEIGHT_UNKNOWN, set->zones[z].n);
 		}
-		again = round_over(set, r, alias_one) || round_over(set, r, needs_one) || round_over(set, r, measure_one);
+		again = round_over(set, r, alias_one) || round_over(set, r, needs_one) ||
+		    round_over(set, r, measure_one);
 	} while (again);
 	return r->nerrors != before ? ERR_PARSE : ERR_OK;
 }

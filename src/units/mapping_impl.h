@@ -1,4 +1,6 @@
-/* mapping_impl: what mapping.c, mapping_unit.c and mapping_finish.c share; not included elsewhere. */
+/*
+ * mapping_impl: what mapping.c, mapping_unit.c and mapping_finish.c share; not included elsewhere.
+ */
 #ifndef SRC_UNITS_MAPPING_IMPL_H
 #define SRC_UNITS_MAPPING_IMPL_H
 
@@ -46,13 +48,17 @@ struct mapping_set {
 
 /* Adds an entry, unless there is one of that key. */
 void mapping_enter(struct index *x, const void *key, size_t len, void *value);
-/* Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone is refused then. */
-void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, struct unit_conf *u, const struct dns_unit *d,
-    struct report *r);
+/*
+ * Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone
+ * is refused then.
+ */
+void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone,
+    struct unit_conf *u, const struct dns_unit *d, struct report *r);
 /* Enters a unit that was accepted before into empty indexes. */
 void mapping_unit_enter(struct mapping_set *set, struct unit_conf *u);
 /* A finding about `u`, at its line. */
-void mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The unit is none any more. */
 void mapping_unit_refuse(struct unit_conf *u);
 /* The section that a unit of a kept zone had, made part of this set; NULL: there is none. */

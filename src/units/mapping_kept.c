@@ -1,5 +1,6 @@
 /*
- * mapping_kept: image sections that a configuration has lost, for zones that keep their old contents.
+ * mapping_kept: image sections that a configuration has lost, for zones that keep their old
+ * contents.
  *
  * What a section says lives in the configuration that had it, so that is held; networks are the new
  * configuration's, which knows their numbers.
@@ -37,8 +38,10 @@ move_networks(struct mapping_set *set, struct config_image *im)
 const struct config_image *
 mapping_image_keep(struct mapping_set *set, const char *name)
 {
-	const struct mapping_kept *here = find(set, name), *there = here == NULL ? find(set->before, name) : NULL;
-	const struct config_image *im = there != NULL ? &there->image : config_image_find(set->before->conf, name);
+	const struct mapping_kept *here = find(set, name);
+	const struct mapping_kept *there = here == NULL ? find(set->before, name) : NULL;
+	const struct config_image *im = there != NULL ? &there->image :
+	    config_image_find(set->before->conf, name);
 	struct mapping_kept *k;
 
 	if (here != NULL)

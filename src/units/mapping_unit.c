@@ -1,4 +1,7 @@
-/* mapping_unit: one unit from its strings and addresses, with every check that needs no other unit's name. */
+/*
+ * mapping_unit: one unit from its strings and addresses, with every check that needs no other
+ * unit's name.
+ */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,7 +84,8 @@ take_string(struct job *j, const char *data, size_t len)
 		suggest_init(&near, name);
 		option_offer(OPTION_MAPPING, &near);
 		option_keys(accepted, sizeof(accepted));
-		mapping_found(j->r, j->u, "\"%s\": unknown key%s (accepted are %s)", shown, suggest_text(&near), accepted);
+		mapping_found(j->r, j->u, "\"%s\": unknown key%s (accepted are %s)", shown,
+		    suggest_text(&near), accepted);
 		return;
 	}
 	if (key_text(k, o->name) != NULL) {
@@ -108,12 +112,15 @@ take_string(struct job *j, const char *data, size_t len)
 static bool
 check_owner(struct job *j)
 {
-	static const struct config_option owner = { .name = "owner", .type = OPTION_OWNER, .least = 1, .most = 253 };
+	static const struct config_option owner = {
+		.name = "owner", .type = OPTION_OWNER, .least = 1, .most = 253
+	};
 	uint64_t unused;
 
 	if (option_parse(&owner, j->d->owner, &unused, NULL) == ERR_OK)
 		return true;
-	mapping_found(j->r, j->u, "a unit's name consists of letters, digits, \"-\" and \"_\" and is no wildcard");
+	mapping_found(j->r, j->u,
+	    "a unit's name consists of letters, digits, \"-\" and \"_\" and is no wildcard");
 	return false;
 }
 
@@ -123,7 +130,8 @@ check_name(struct job *j)
 	const struct unit_conf *other = index_find(&j->set->names, j->u->name, strlen(j->u->name));
 
 	if (other != NULL)
-		mapping_found(j->r, j->u, "is a unit of zone \"%s\" already (%s:%u)", other->zone->origin, other->file, other->line);
+		mapping_found(j->r, j->u, "is a unit of zone \"%s\" already (%s:%u)",
+		    other->zone->origin, other->file, other->line);
 	return other == NULL;
 }
 
@@ -136,7 +144,8 @@ pick_image(struct job *j)
 	bool allowed = sec->nimages == 0;
 
 	if (name == NULL) {
-		mapping_found(j->r, j->u, "the mapping has neither image= nor unit=; one of them is needed");
+		mapping_found(
+		    j->r, j->u, "the mapping has neither image= nor unit=; one of them is needed");
 		return false;
 	}
 	im = config_image_find(j->set->conf, name);
@@ -144,13 +153,16 @@ pick_image(struct job *j)
 		allowed = allowed || sec->images[i] == im;
 	if (im == NULL && j->set->before != NULL) {
 		im = mapping_image_keep(j->set, name);
-		allowed = true;   /* a list cannot name what is gone, and the zone was checked when it was not */
+		/* a list cannot name what is gone, and the zone was checked when it was not */
+		allowed = true;
 	}
 	if (im == NULL)
-		mapping_found(j->r, j->u, "image=%s: there is no section image \"%s\" in %s", name, name, j->set->conf->path);
+		mapping_found(j->r, j->u, "image=%s: there is no section image \"%s\" in %s", name,
+		    name, j->set->conf->path);
 	else if (!allowed)
-		mapping_found(j->r, j->u, "image=%s: zone \"%s\" may not use it; add it to images in %s:%u", name, j->zone->origin,
-		    j->set->conf->path, sec->line);
+		mapping_found(j->r, j->u,
+		    "image=%s: zone \"%s\" may not use it; add it to images in %s:%u", name,
+		    j->zone->origin, j->set->conf->path, sec->line);
 	j->u->image = im;
 	return im != NULL && allowed;
 }
@@ -177,8 +189,9 @@ set_policy(struct job *j)
 		if (o->section != OPTION_IMAGE)
 			continue;
 		if ((o->flags & OPTION_DOWN) != 0 && n > image->memory_bytes)
-			mapping_found(j->r, j->u, "%s=%s is more than image \"%s\" has; a mapping may only lower it", o->name, j->keys.at[i].text,
-			    j->u->image->name);
+			mapping_found(j->r, j->u,
+			    "%s=%s is more than image \"%s\" has; a mapping may only lower it",
+			    o->name, j->keys.at[i].text, j->u->image->name);
 		if (o->type == OPTION_SIZE)
 			*(uint64_t *)(void *)field = n;
 		else if (o->type == OPTION_DURATION)
@@ -199,7 +212,10 @@ set_policy(struct job *j)
 		p->unused_after_ms = clamp(ttl_ms, UNUSED_LEAST_MS, AUTO_MOST_MS);
 }
 
-/* The first address of a subnet is nobody's, in IPv4 the last neither (but see RFC 3021 for /31 and RFC 6164 for /127). */
+/*
+ * The first address of a subnet is nobody's, in IPv4 the last neither (but see RFC 3021 for /31 and
+ * RFC 6164 for /127).
+ */
 static bool
 is_reserved(const struct msg_addr *a, const struct msg_addr *subnet)
 {
@@ -240,7 +256,8 @@ copy_addrs(struct job *j)
 	struct unit_conf *u = j->u;
 
 	if (j->d->naddrs == 0) {
-		mapping_found(j->r, u, "has a mapping but no address; an A or AAAA record is needed at that name");
+		mapping_found(j->r, u,
+		    "has a mapping but no address; an A or AAAA record is needed at that name");
 		return false;
 	}
 	u->naddrs = (uint8_t)j->d->naddrs;
@@ -256,17 +273,21 @@ check_addrs(struct job *j)
 
 	for (unsigned i = 0; i < u->naddrs; i++) {
 		const char *fault = address_fault(j, &u->addrs[i]);
-		const struct unit_conf *other = index_find(&j->set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16);
+		const struct unit_conf *other = index_find(
+		    &j->set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16);
 		char text[ADDR_TEXT];
 
 		if (fault == NULL && (other == NULL || other == u))
 			continue;
 		addr_text(&u->addrs[i], text);
 		if (fault != NULL)
-			mapping_found(j->r, u, "%s %s \"%s\"", text, fault, u->image->network->name);
+			mapping_found(
+			    j->r, u, "%s %s \"%s\"", text, fault, u->image->network->name);
 		if (other != NULL && other != u)
-			mapping_found(j->r, u, "%s belongs to the unit %s (%s:%u) already; a second name for it says unit=%s", text, other->name,
-			    other->file, other->line, other->name);
+			mapping_found(j->r, u,
+			    "%s belongs to the unit %s (%s:%u) already; a second name for it says "
+			    "unit=%s",
+			    text, other->name, other->file, other->line, other->name);
 	}
 }
 
@@ -293,19 +314,24 @@ check_mac(struct job *j)
 		other = index_find(&j->set->macs, mac, sizeof(mac));
 		addr_mac_text(mac, shown);
 		if (own != NULL)
-			mapping_found(j->r, u, "the MAC address %s of NIC %u is this host's own (%s); %s", shown, nic,
-			    if_indextoname(own->ifindex, ifname) != NULL ? ifname : "an interface", text != NULL ? "use another mac=" : "set a mac=");
+			mapping_found(j->r, u,
+			    "the MAC address %s of NIC %u is this host's own (%s); %s", shown, nic,
+			    if_indextoname(own->ifindex, ifname) != NULL ? ifname : "an interface",
+			    text != NULL ? "use another mac=" : "set a mac=");
 		if (other == NULL)
 			continue;
-		mapping_found(j->r, u, "the MAC address %s of NIC %u is that of %s (%s:%u) already; %s", shown, nic, other->name, other->file,
-		    other->line, text != NULL ? "use another mac=" : "set a mac= for one of them");
+		mapping_found(j->r, u,
+		    "the MAC address %s of NIC %u is that of %s (%s:%u) already; %s", shown, nic,
+		    other->name, other->file, other->line,
+		    text != NULL ? "use another mac=" : "set a mac= for one of them");
 	}
 }
 
 /* ---- templates ---- */
 
 static void
-check_text(struct job *j, const struct template_values *v, const char *key, const char *template, size_t most)
+check_text(struct job *j, const struct template_values *v, const char *key, const char *template,
+    size_t most)
 {
 	char buf[LIMIT_CMDLINE];
 	struct errmsg m;
@@ -342,8 +368,11 @@ check_disks(struct job *j, const struct template_values *v)
 			continue;
 		other = disk_rival(j->set, j->u, path, !disk->readonly && !im->overlay);
 		if (other != NULL)
-			mapping_found(j->r, j->u, "disk \"%s\" of image \"%s\" is used by %s (%s:%u) too, and one of them writes to it; accepted are readonly, "
-			    "overlay = yes, or a path with {name}", path, im->name, other->name, other->file, other->line);
+			mapping_found(j->r, j->u,
+			    "disk \"%s\" of image \"%s\" is used by %s (%s:%u) too, and one of "
+			    "them writes to it; accepted are readonly, overlay = yes, or a path "
+			    "with {name}",
+			    path, im->name, other->name, other->file, other->line);
 	}
 }
 
@@ -375,13 +404,14 @@ enter_disks(struct mapping_set *set, struct unit_conf *u)
 	unit_text_init(&text, u, NULL);
 	for (unsigned i = 0; i < u->image->ndisks; i++) {
 		const struct config_disk *disk = &u->image->disks[i];
-		struct index *x = disk->readonly || u->image->overlay ? &set->disks_read : &set->disks_written;
+		struct index *x = disk->readonly || u->image->overlay ? &set->disks_read :
+		    &set->disks_written;
 		char path[LIMIT_CMDLINE];
 		size_t len;
 
 		/* A path with {uuid} is another one for every VM. */
-		if (template_fill(disk->path, &text.v, path, sizeof(path), &len, NULL) != ERR_OK || strstr(disk->path, "{uuid}") != NULL ||
-		    index_find(x, path, len) != NULL)
+		if (template_fill(disk->path, &text.v, path, sizeof(path), &len, NULL) != ERR_OK ||
+		    strstr(disk->path, "{uuid}") != NULL || index_find(x, path, len) != NULL)
 			continue;
 		mapping_enter(x, arena_strndup(&set->arena, path, len), len, u);
 	}
@@ -402,7 +432,8 @@ mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 		uint8_t mac[6];
 
 		unit_addr_mac(&set->secret, u->name, nic, mac);
-		mapping_enter(&set->macs, arena_strndup(&set->arena, (const char *)mac, sizeof(mac)), sizeof(mac), u);
+		mapping_enter(&set->macs,
+		    arena_strndup(&set->arena, (const char *)mac, sizeof(mac)), sizeof(mac), u);
 	}
 	enter_disks(set, u);
 }
@@ -439,11 +470,14 @@ start(struct job *j)
 	u->zone = j->zone;
 	u->line = j->d->line;
 	u->name = arena_strdup(&j->set->arena, j->d->owner);
-	u->file = before != NULL && strcmp(before->file, file) == 0 ? before->file : arena_strdup(&j->set->arena, file);
+	u->file = before != NULL && strcmp(before->file, file) == 0 ?
+	    before->file :
+	    arena_strdup(&j->set->arena, file);
 }
 
 void
-mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, struct unit_conf *u, const struct dns_unit *d, struct report *r)
+mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, struct unit_conf *u,
+    const struct dns_unit *d, struct report *r)
 {
 	struct job j = { .set = set, .zone = zone, .u = u, .d = d, .r = r };
 	const char *alias, *needs;
@@ -459,7 +493,8 @@ mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, stru
 	alias = key_text(&j.keys, "unit");
 	needs = key_text(&j.keys, "needs");
 	if (alias != NULL && j.keys.n > 1)
-		mapping_found(r, u, "unit=%s makes this name an alias; it accepts no other key", alias);
+		mapping_found(
+		    r, u, "unit=%s makes this name an alias; it accepts no other key", alias);
 	if (alias == NULL && !pick_image(&j))
 		return;
 	if (alias != NULL || needs != NULL)

@@ -1,4 +1,6 @@
-/* secret: the host's secret in the state directory, made once, and its copy in the run directory. */
+/*
+ * secret: the host's secret in the state directory, made once, and its copy in the run directory.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +24,8 @@ write_secret(int dir, const char *path, const struct mapping_secret *secret, str
 
 	if (fd == -1)
 		return err_sys(m, "%s/" NAME_NEW ": cannot be made", path);
-	if (write(fd, secret->key, sizeof(secret->key)) != (ssize_t)sizeof(secret->key) || fsync(fd) == -1)
+	if (write(fd, secret->key, sizeof(secret->key)) != (ssize_t)sizeof(secret->key) ||
+	    fsync(fd) == -1)
 		e = err_sys(m, "%s/" NAME_NEW ": cannot be written", path);
 	/* link fails where another process was first; its secret counts. */
 	else if (linkat(dir, NAME_NEW, dir, NAME, 0) == -1 && errno != EEXIST)
@@ -48,12 +51,17 @@ read_secret(int dir, const char *state_dir, struct mapping_secret *secret, struc
 	enum err e = ERR_OK;
 
 	if (fd == -1)
-		return errno == ENOENT ? ERR_MISSING : err_sys(m, "%s/" NAME ": cannot be read", state_dir);
+		return errno == ENOENT ? ERR_MISSING :
+		    err_sys(m, "%s/" NAME ": cannot be read", state_dir);
 	if (fstat(fd, &st) == -1)
 		e = err_sys(m, "%s/" NAME, state_dir);
-	else if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(secret->key) || (st.st_mode & 077) != 0)
-		e = err_set(m, ERR_PARSE, "%s/" NAME ": must be a file of %zu bytes that only its owner may read; remove it to get back "
-		    "its copy from the run directory or, where there is none, a new one, which changes the MAC addresses", state_dir, sizeof(secret->key));
+	else if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(secret->key) ||
+	    (st.st_mode & 077) != 0)
+		e = err_set(m, ERR_PARSE,
+		    "%s/" NAME ": must be a file of %zu bytes that only its owner may read; remove "
+		    "it to get back its copy from the run directory or, where there is "
+		    "none, a new one, which changes the MAC addresses",
+		    state_dir, sizeof(secret->key));
 	else if (read(fd, secret->key, sizeof(secret->key)) != (ssize_t)sizeof(secret->key))
 		e = err_sys(m, "%s/" NAME ": cannot be read", state_dir);
 	close(fd);
@@ -85,9 +93,11 @@ copy_keep(int run, const char *run_dir, const struct mapping_secret *secret)
 	struct mapping_secret copy;
 	struct errmsg m;
 
-	if (read_secret(run, run_dir, &copy, NULL) == ERR_OK && memcmp(&copy, secret, sizeof(copy)) == 0)
+	if (read_secret(run, run_dir, &copy, NULL) == ERR_OK &&
+	    memcmp(&copy, secret, sizeof(copy)) == 0)
 		return;
-	(void)unlinkat(run, NAME, 0);   /* what cannot be removed cannot be written either, which is said */
+	/* what cannot be removed cannot be written either, which is said */
+	(void)unlinkat(run, NAME, 0);
 	if (write_secret(run, run_dir, secret, &m) != ERR_OK)
 		log_warn("a copy of the host secret is missing: %s", m.text);
 }
@@ -103,12 +113,14 @@ mapping_secret_keep(const char *state_dir, const char *run_dir, struct mapping_s
 
 	e = state != -1 ? read_secret(state, state_dir, secret, m) : ERR_MISSING;
 	if (e == ERR_MISSING && run != -1 && read_secret(run, run_dir, secret, NULL) == ERR_OK) {
-		log_warn("%s/" NAME " is lost, the copy of this boot is taken: MAC addresses stay as they were",
+		log_warn("%s/" NAME " is lost, the copy of this boot is taken: MAC addresses stay "
+		    "as they were",
 		    state_dir);
 		e = state != -1 ? write_secret(state, state_dir, secret, &why) :
 		    err_set(&why, ERR_MISSING, "%s: cannot be opened", state_dir);
 		if (e != ERR_OK)
-			log_warn("it is not stored, and MAC addresses will change with the next boot of this host: %s",
+			log_warn("it is not stored, and MAC addresses will change with the next "
+			    "boot of this host: %s",
 			    why.text);
 		e = ERR_OK;
 	} else if (e == ERR_MISSING) {

@@ -9,7 +9,10 @@
 #include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
-/* kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and overlay */
+/*
+ * kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and
+ * overlay
+ */
 #define STRINGS_MOST (8 + 2 * LIMIT_DISKS + LIMIT_ARGS)
 
 /* A copy of `text`, NULL of NULL. */
@@ -21,7 +24,8 @@ keep(struct spec *s, const char *text)
 
 /* NULL stays NULL. */
 static enum err
-keep_filled(struct spec *s, const struct unit_text *t, const char *template, const char **out, struct errmsg *m)
+keep_filled(struct spec *s, const struct unit_text *t, const char *template, const char **out,
+    struct errmsg *m)
 {
 	char buf[LIMIT_CMDLINE];
 	struct errmsg why;
@@ -38,7 +42,8 @@ keep_filled(struct spec *s, const struct unit_text *t, const char *template, con
 }
 
 static enum err
-fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
+    const struct unit_text *t, struct errmsg *m)
 {
 	for (unsigned i = 0; i < u->image->ndisks; i++) {
 		const struct config_disk *from = &u->image->disks[i];
@@ -53,14 +58,16 @@ fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
 		s->vm.ndisks = i + 1;
 		if (from->readonly || !u->image->overlay)
 			continue;
-		snprintf(overlay, sizeof(overlay), "%s/overlay/%s.%u.qcow2", conf->state, u->name, i);
+		snprintf(
+		    overlay, sizeof(overlay), "%s/overlay/%s.%u.qcow2", conf->state, u->name, i);
 		to->overlay = keep(s, overlay);
 	}
 	return ERR_OK;
 }
 
 static void
-nic_mac(const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic, uint8_t mac[6])
+nic_mac(
+    const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic, uint8_t mac[6])
 {
 	if (nic == 0)
 		memcpy(mac, u->mac, sizeof(u->mac));
@@ -73,7 +80,8 @@ fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit
 {
 	s->vm.nnics = 1 + u->image->nnics;
 	for (unsigned i = 0; i < s->vm.nnics; i++) {
-		const struct config_network *net = i == 0 ? u->image->network : u->image->nics[i - 1];
+		const struct config_network *net = i == 0 ? u->image->network :
+		    u->image->nics[i - 1];
 		struct vm_nic *nic = &s->vm.nics[i];
 
 		snprintf(nic->bridge, sizeof(nic->bridge), "%s", net->bridge);
@@ -114,8 +122,8 @@ fill_texts(struct spec *s, const struct unit_conf *u, const struct unit_text *t,
 }
 
 enum err
-spec_build(const struct config *conf, const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_uuid *uuid,
-    struct spec *s, struct errmsg *m)
+spec_build(const struct config *conf, const struct mapping_secret *secret,
+    const struct unit_conf *u, const struct vm_uuid *uuid, struct spec *s, struct errmsg *m)
 {
 	const struct config_image *im = u->image;
 	struct unit_text text;
@@ -153,7 +161,8 @@ spec_clear(struct spec *s)
 }
 
 unsigned
-spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_ids *ids, struct vm_activity_nic nics[LIMIT_NICS])
+spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const struct vm_ids *ids,
+    struct vm_activity_nic nics[LIMIT_NICS])
 {
 	unsigned n = 1 + u->image->nnics;
 
@@ -167,7 +176,8 @@ spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const 
 bool
 spec_probes(const struct unit_conf *u)
 {
-	return u->image->ready.kind != CONFIG_READY_DELAY && u->image->ready.kind != CONFIG_READY_XENSTORE;
+	return u->image->ready.kind != CONFIG_READY_DELAY &&
+	    u->image->ready.kind != CONFIG_READY_XENSTORE;
 }
 
 bool

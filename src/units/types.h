@@ -18,17 +18,24 @@ struct mapping_secret {
 };
 
 struct unit_conf {
-	const char *name;              /* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
+	/* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
+	const char *name;
 	const struct config_zone *zone;
 	const struct config_image *image;
-	struct unit_conf *target;      /* an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is empty then */
+	/*
+	 * an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is
+	 * empty then
+	 */
+	struct unit_conf *target;
 	struct unit_conf **needs;      /* units to be awake first */
 	const char *file;              /* where the mapping stands */
 	uint32_t line;
 	uint16_t nneeds;
 	uint8_t naddrs;                /* 1..LIMIT_UNIT_ADDRS; IPv4 first */
-	bool needed;                   /* another unit needs it, or did when the set was finished before */
-	bool refused;                  /* alone, in a zone that was kept: no unit, its name is plain data */
+	/* another unit needs it, or did when the set was finished before */
+	bool needed;
+	/* alone, in a zone that was kept: no unit, its name is plain data */
+	bool refused;
 	uint8_t mac[6];
 	struct msg_addr *addrs;        /* prefixlen is its subnet's */
 	struct config_policy policy;   /* resolved: nothing in it means "default" any more */

@@ -7,7 +7,8 @@
 #include "src/units/unit_addr.h"
 
 #define NO_UUID "00000000-0000-0000-0000-000000000000"
-_Static_assert(sizeof(NO_UUID) == VM_UUID_TEXT, "what is checked at a load is as long as what is used");
+_Static_assert(
+    sizeof(NO_UUID) == VM_UUID_TEXT, "what is checked at a load is as long as what is used");
 
 /* IPv4 is 0, IPv6 is 1; absent ones stay NULL. */
 static void

@@ -1,4 +1,7 @@
-/* cli_test: the verbs of `jitsu` against a real control socket with invented answers, and against none. */
+/*
+ * cli_test: the verbs of `jitsu` against a real control socket with invented answers, and against
+ * none.
+ */
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -60,8 +63,9 @@ static void
 fake_events(struct control_request *req, json_t *args, void *arg)
 {
 	const json_t *limit = json_object_get(args, "limit");
-	json_t *ev = json_pack("{sfsssssIs{si}}", "time", 1.5, "unit", "a.test", "kind", "wake", "limit",
-	    (json_int_t)(limit != NULL ? json_integer_value(limit) : 0), "durations_us", "spawn", 900);
+	json_t *ev = json_pack("{sfsssssIs{si}}", "time", 1.5, "unit", "a.test", "kind", "wake",
+	    "limit", (json_int_t)(limit != NULL ? json_integer_value(limit) : 0), "durations_us",
+	    "spawn", 900);
 
 	(void)arg;
 	if (!json_is_true(json_object_get(args, "follow"))) {
@@ -98,9 +102,12 @@ fake_wake(struct control_request *req, json_t *args, void *arg)
 		return;
 	}
 	if (json_is_true(json_object_get(args, "progress"))) {
-		assert_true(control_progress(req, json_pack("{ssssss}", "unit", name, "kind", "waits", "text", "waits for a slot, number 3 (vms)")));
+		assert_true(control_progress(req,
+		    json_pack("{ssssss}", "unit", name, "kind", "waits", "text",
+			"waits for a slot, number 3 (vms)")));
 		/* What came before has not left yet: this is not sent. */
-		assert_false(control_progress(req, json_pack("{ssssss}", "unit", name, "kind", "waits", "text", "too soon")));
+		assert_false(control_progress(
+		    req, json_pack("{ssssss}", "unit", name, "kind", "waits", "text", "too soon")));
 	}
 	assert_int_equal(event_base_once(base, -1, EV_TIMEOUT, on_awake, req, &late), 0);
 }
@@ -116,12 +123,16 @@ fake_hang(struct control_request *req, json_t *args, void *arg)
 static void
 serve(const char *path, int ready)
 {
-	static const struct control_verb verbs[] = { { "list", false, fake_list }, { "show", false, fake_show }, { "status", false, fake_status },
-		{ "events", false, fake_events }, { "wake", true, fake_wake }, { "console", false, fake_hang }, { NULL, false, NULL } };
+	static const struct control_verb verbs[] = { { "list", false, fake_list },
+		{ "show", false, fake_show }, { "status", false, fake_status },
+		{ "events", false, fake_events }, { "wake", true, fake_wake },
+		{ "console", false, fake_hang }, { NULL, false, NULL } };
 	struct errmsg m;
 
 	base = event_base_new();
-	if (base == NULL || control_new(base, path, "no-such-group", verbs, NULL, &control, &m) != ERR_OK || write(ready, "x", 1) != 1)
+	if (base == NULL ||
+	    control_new(base, path, "no-such-group", verbs, NULL, &control, &m) != ERR_OK ||
+	    write(ready, "x", 1) != 1)
 		_exit(1);
 	event_base_dispatch(base);
 	_exit(0);
@@ -179,7 +190,10 @@ slurp(int fd, char *buf, size_t size)
 	buf[used] = '\0';
 }
 
-/* Runs cli.verb in a child, with its output in b->out and b->err (small enough for the pipes).  Followers are killed when they have printed. */
+/*
+ * Runs cli.verb in a child, with its output in b->out and b->err (small enough for the pipes).
+ * Followers are killed when they have printed.
+ */
 static int
 run_verb(struct bench *b, struct cli cli)
 {
@@ -273,12 +287,12 @@ test_patience(void **state)
 	struct cli_verb verb = *cli_verb_find("wake");
 	struct cli cli = { .verb = &verb, .arg = "late.test" };
 
-	assert_true(verb.timeout_s < 0);
-	verb.timeout_s = -PATIENCE_S;
+	assert_true(verb.wait.asks);
+	verb.wait.s = PATIENCE_S;
 	assert_int_equal(run_verb(b, cli), 0);
 	assert_string_equal(b->out, "late.test is awake\n");
 	assert_string_equal(b->err, "jitsu: late.test waits for a slot, number 3 (vms)\n");
-	verb.timeout_s = -1;
+	verb.wait.s = 1;
 	assert_int_equal(kill(b->daemon, SIGSTOP), 0);
 	assert_int_equal(run_verb(b, cli), 1);
 	assert_string_equal(b->out, "");
@@ -308,12 +322,14 @@ test_failures(void **state)
 
 	assert_int_equal(run(b, "show", (struct cli){ .arg = "ww.example.test" }), 1);
 	assert_string_equal(b->out, "");
-	assert_string_equal(b->err, "jitsu: no unit ww.example.test; did you mean www.example.test?\n");
+	assert_string_equal(
+	    b->err, "jitsu: no unit ww.example.test; did you mean www.example.test?\n");
 	assert_int_equal(run(b, "show", (struct cli){ .arg = "two words" }), 1);
 	has(b->err, "is no unit's name");
 	assert_int_equal(run(b, "status", (struct cli){ .json = false }), 1);
 	has(b->err, "is not understood");
-	assert_int_equal(run(b, "sleep", (struct cli){ .arg = "x" }), 1);   /* the fake has no such verb */
+	/* the fake has no such verb */
+	assert_int_equal(run(b, "sleep", (struct cli){ .arg = "x" }), 1);
 	has(b->err, "unknown verb \"sleep\"");
 
 	snprintf(path, sizeof(path), "%s/none", b->dir);
@@ -368,9 +384,12 @@ run_against(struct bench *b, const char *answer)
 		char buf[512];
 		int peer = accept(fd, NULL, NULL);
 
-		_exit(read(peer, buf, sizeof(buf)) > 0 && write(peer, answer, strlen(answer)) >= 0 ? 0 : 1);
+		_exit(read(peer, buf, sizeof(buf)) > 0 && write(peer, answer, strlen(answer)) >= 0 ?
+			0 :
+			1);
 	}
-	status = run(b, "events", (struct cli){ .socket = sun.sun_path });   /* one request, where list makes two */
+	/* one request, where list makes two */
+	status = run(b, "events", (struct cli){ .socket = sun.sun_path });
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	close(fd);
 	assert_int_equal(unlink(sun.sun_path), 0);
@@ -383,12 +402,15 @@ test_strangers(void **state)
 	struct bench *b = *state;
 
 	assert_int_equal(run_against(b, "{\"v\":2,\"ok\":true,\"data\":[]}\n"), 1);
-	has(b->err, "protocol version 2; version 1 is spoken here; use the jitsu that came with that jitsud");
+	has(b->err,
+	    "protocol version 2; version 1 is spoken here; use the jitsu that came with that "
+	    "jitsud");
 	assert_int_equal(run_against(b, "220 mail\n"), 1);
 	has(b->err, "is no JSON");
 	assert_int_equal(run_against(b, ""), 1);
 	has(b->err, "closed the connection without an answer");
-	assert_int_equal(run_against(b, "{\"v\":1,\"ok\":true,\"data\":[]}"), 0);   /* the last newline is not missed */
+	/* the last newline is not missed */
+	assert_int_equal(run_against(b, "{\"v\":1,\"ok\":true,\"data\":[]}"), 0);
 }
 
 /* A person may stop it (^Z) while it waits, and let it go on. */

@@ -38,13 +38,21 @@ test_list(void **state)
 {
 	(void)state;
 	assert_string_equal(printed(cli_print_list,
-	    "[{\"name\":\"www.example.test\",\"state\":\"awake\",\"image\":\"hello\",\"driver\":\"qemu\",\"addresses\":[\"10.77.0.10\",\"fd77::a:1\"],"
-	    "\"boots\":12,\"last_boot_ms\":35,\"idle_s\":5,\"sleeps_in_s\":115},"
-	    "{\"name\":\"b.test\",\"state\":\"dormant\",\"image\":\"hello\",\"driver\":\"qemu\",\"addresses\":[\"10.77.0.11\"],\"boots\":0,"
-	    "\"last_boot_ms\":null}]", true),
-	    "NAME              STATE    IMAGE  DRIVER  ADDRESSES              BOOTS  LAST BOOT   IDLE  SLEEPS IN\n"
-	    "www.example.test  awake    hello  qemu    10.77.0.10, fd77::a:1     12      35 ms  5.0 s      1m55s\n"
-	    "b.test            dormant  hello  qemu    10.77.0.11                 0          -      -          -\n");
+				"[{\"name\":\"www.example.test\",\"state\":\"awake\",\"image\":"
+				"\"hello\",\"driver\":\"qemu\",\"addresses\":[\"10.77.0.10\","
+				"\"fd77::a:1\"],"
+				"\"boots\":12,\"last_boot_ms\":35,\"idle_s\":5,\"sleeps_in_s\":115}"
+				","
+				"{\"name\":\"b.test\",\"state\":\"dormant\",\"image\":\"hello\","
+				"\"driver\":\"qemu\",\"addresses\":[\"10.77.0.11\"],\"boots\":0,"
+				"\"last_boot_ms\":null}]",
+				true),
+	    "NAME              STATE    IMAGE  DRIVER  ADDRESSES              BOOTS  LAST BOOT   "
+	    "IDLE  SLEEPS IN\n"
+	    "www.example.test  awake    hello  qemu    10.77.0.10, fd77::a:1     12      35 ms  "
+	    "5.0 s      1m55s\n"
+	    "b.test            dormant  hello  qemu    10.77.0.11                 0          -     "
+	    " -          -\n");
 	/* Nothing to show is a table too, and only as wide as its titles. */
 	assert_string_equal(printed(cli_print_list, "[]", true),
 	    "NAME  STATE  IMAGE  DRIVER  ADDRESSES  BOOTS  LAST BOOT  IDLE  SLEEPS IN\n");
@@ -58,11 +66,21 @@ test_show(void **state)
 {
 	(void)state;
 	assert_string_equal(printed(cli_print_show,
-	    "{\"name\":\"www.example.test\",\"aliases\":[\"blog.example.test\"],\"state\":\"failed\",\"since_s\":75,\"backoff_s\":4,\"image\":\"hello\","
-	    "\"driver\":\"qemu\",\"addresses\":[\"10.77.0.10\"],\"mac\":\"02:00:5e:10:00:0a\",\"uuid\":\"u-u\",\"pid\":42,\"memory\":16777216,"
-	    "\"policy\":{\"idle_ms\":120000,\"hold_ms\":1000,\"min_up_ms\":0,\"unused_after_ms\":30000,\"ready\":\"tcp:80\",\"sleep\":\"stop\"},"
-	    "\"boots\":3,\"last_boot_ms\":35.5,\"crashes\":1,\"failures\":2,\"queries\":9,\"durations_us\":{\"alive\":20500,\"spawn\":3000},\"file\":\"/etc/z\",\"line\":8,"
-	    "\"last_error\":\"kernel \\u001b[31mred\\nsecond\",\"console\":\"Hello\\r\\n\\u0007bell\\\\\\n\"}", true),
+				"{\"name\":\"www.example.test\",\"aliases\":[\"blog.example.test\"]"
+				",\"state\":\"failed\",\"since_s\":75,\"backoff_s\":4,\"image\":"
+				"\"hello\","
+				"\"driver\":\"qemu\",\"addresses\":[\"10.77.0.10\"],\"mac\":\"02:"
+				"00:5e:10:00:0a\",\"uuid\":\"u-u\",\"pid\":42,\"memory\":16777216,"
+				"\"policy\":{\"idle_ms\":120000,\"hold_ms\":1000,\"min_up_ms\":0,"
+				"\"unused_after_ms\":30000,\"ready\":\"tcp:80\",\"sleep\":\"stop\"}"
+				","
+				"\"boots\":3,\"last_boot_ms\":35.5,\"crashes\":1,\"failures\":2,"
+				"\"queries\":9,\"durations_us\":{\"alive\":20500,\"spawn\":3000},"
+				"\"file\":\"/etc/z\",\"line\":8,"
+				"\"last_error\":\"kernel "
+				"\\u001b[31mred\\nsecond\",\"console\":"
+				"\"Hello\\r\\n\\u0007bell\\\\\\n\"}",
+				true),
 	    "name        www.example.test\n"
 	    "aliases     blog.example.test\n"
 	    "state       failed for 1m15s, may be tried again in 4.0 s\n"
@@ -72,7 +90,8 @@ test_show(void **state)
 	    "vm          u-u\n"
 	    "pid         42\n"
 	    "memory      16 MiB\n"
-	    "policy      idle 2m00s, hold 1.0 s, min-up 0 s, unused-after 30 s, ready tcp:80, sleep stop\n"
+	    "policy      idle 2m00s, hold 1.0 s, min-up 0 s, unused-after 30 s, ready tcp:80, "
+	    "sleep stop\n"
 	    "boots       3 (the last took 36 ms)\n"
 	    "trouble     1 crashes, 2 failed boots in a row\n"
 	    "durations   spawn 3.0 ms, alive 20 ms\n"
@@ -84,9 +103,12 @@ test_show(void **state)
 	    "console\n"
 	    "    Hello\n"
 	    "    \\007bell\\\n");
-	assert_string_equal(printed(cli_print_show, "{\"name\":\"x\",\"state\":\"awake\",\"pid\":null,\"domid\":7}", true),
+	assert_string_equal(
+	    printed(cli_print_show, "{\"name\":\"x\",\"state\":\"awake\",\"pid\":null,\"domid\":7}",
+		true),
 	    "name        x\nstate       awake\ndomain      7\n");
-	assert_string_equal(printed(cli_print_show, "{\"name\":\"x\",\"state\":\"dormant\"}", true), "name        x\nstate       dormant\n");
+	assert_string_equal(printed(cli_print_show, "{\"name\":\"x\",\"state\":\"dormant\"}", true),
+	    "name        x\nstate       dormant\n");
 	(void)printed(cli_print_show, "{}", false);
 	(void)printed(cli_print_show, "[]", false);
 }
@@ -95,11 +117,20 @@ static void
 test_small_answers(void **state)
 {
 	(void)state;
-	assert_string_equal(printed(cli_print_wake, "{\"name\":\"w\",\"state\":\"awake\",\"boot_ms\":33,\"addresses\":[\"10.0.0.1\"]}", true),
+	assert_string_equal(printed(cli_print_wake,
+				"{\"name\":\"w\",\"state\":\"awake\",\"boot_ms\":33,\"addresses\":["
+				"\"10.0.0.1\"]}",
+				true),
 	    "w is awake at 10.0.0.1, after 33 ms\n");
-	assert_string_equal(printed(cli_print_sleep, "{\"name\":\"w\",\"state\":\"dormant\"}", true), "w is dormant\n");
-	assert_string_equal(printed(cli_print_console, "{\"name\":\"w\",\"text\":\"a\\tb\\n\\u009bZ\\n\"}", true), "a\\011b\n\\302\\233Z\n");
-	assert_string_equal(printed(cli_print_reload, "{\"zones\":2,\"units\":5,\"warnings\":[\"port needs a restart\"]}", true),
+	assert_string_equal(
+	    printed(cli_print_sleep, "{\"name\":\"w\",\"state\":\"dormant\"}", true),
+	    "w is dormant\n");
+	assert_string_equal(
+	    printed(cli_print_console, "{\"name\":\"w\",\"text\":\"a\\tb\\n\\u009bZ\\n\"}", true),
+	    "a\\011b\n\\302\\233Z\n");
+	assert_string_equal(
+	    printed(cli_print_reload,
+		"{\"zones\":2,\"units\":5,\"warnings\":[\"port needs a restart\"]}", true),
 	    "reloaded: 2 zones, 5 units\nport needs a restart\n");
 	(void)printed(cli_print_wake, "7", false);
 	(void)printed(cli_print_console, "[]", false);
@@ -111,19 +142,27 @@ test_status(void **state)
 {
 	(void)state;
 	assert_string_equal(printed(cli_print_status,
-	    "{\"version\":\"0.1.0\",\"pid\":7,\"uptime_s\":93784,\"zones_failed\":1,\"zones_old\":0,"
-	    "\"zones\":[{\"name\":\"example.test\",\"state\":\"ok\",\"serial\":1,\"units\":2,\"file\":\"/z\","
-	    "\"error\":null}],\"children\":[{\"name\":\"dns\",\"pid\":8,\"restarts\":0}],\"counters\":{\"queries\":100,\"rcodes\":{\"NOERROR\":99}},"
-	    "\"limits\":{\"boots\":{\"used\":1,\"most\":2},\"memory\":{\"used\":16777216,\"most\":1610612736}}}", true),
+				"{\"version\":\"0.1.0\",\"pid\":7,\"uptime_s\":93784,\"zones_"
+				"failed\":1,\"zones_old\":0,"
+				"\"zones\":[{\"name\":\"example.test\",\"state\":\"ok\",\"serial\":"
+				"1,\"units\":2,\"file\":\"/z\","
+				"\"error\":null}],\"children\":[{\"name\":\"dns\",\"pid\":8,"
+				"\"restarts\":0}],\"counters\":{\"queries\":100,\"rcodes\":{"
+				"\"NOERROR\":99}},"
+				"\"limits\":{\"boots\":{\"used\":1,\"most\":2},\"memory\":{"
+				"\"used\":16777216,\"most\":1610612736}}}",
+				true),
 	    "version     0.1.0\npid         7\nuptime      1d02h\n"
 	    "bad zones   1 NOT SERVED, 0 with old contents (see ERROR below)\n"
-	    "\nZONE          STATE  SERIAL  UNITS  FILE  ERROR\nexample.test  ok          1      2  /z    -\n"
+	    "\nZONE          STATE  SERIAL  UNITS  FILE  ERROR\nexample.test  ok          1      2 "
+	    " /z    -\n"
 	    "\nPROCESS  PID  RESTARTS\ndns        8         0\n"
 	    "\nCOUNTER         VALUE\nqueries           100\nrcodes NOERROR     99\n"
 	    "\nLIMIT     USED     MOST\nboots        1        2\nmemory  16 MiB  1.5 GiB\n");
 	assert_string_equal(printed(cli_print_status, "{}", true), "");
 	(void)printed(cli_print_status, "[]", false);
-	(void)printed(cli_print_status, "{\"zones\":7,\"children\":{},\"counters\":[],\"limits\":{\"x\":1}}", true);
+	(void)printed(cli_print_status,
+	    "{\"zones\":7,\"children\":{},\"counters\":[],\"limits\":{\"x\":1}}", true);
 }
 
 static struct cli_table *events;
@@ -143,13 +182,21 @@ test_events(void **state)
 	events = cli_events_new();
 	assert_non_null(events);
 	assert_string_equal(printed(print_events,
-	    "[{\"time\":1795224000.25,\"unit\":\"www.example.test\",\"kind\":\"ready\",\"durations_us\":{\"spawn\":900,\"alive\":27000,\"ready\":1200},"
-	    "\"text\":\"\"}]", true),
-	    "TIME                     UNIT              EVENT   SPAWN  ALIVE   READY  ANSWER  TEXT\n"
+				"[{\"time\":1795224000.25,\"unit\":\"www.example.test\",\"kind\":"
+				"\"ready\",\"durations_us\":{\"spawn\":900,\"alive\":27000,"
+				"\"ready\":1200},"
+				"\"text\":\"\"}]",
+				true),
+	    "TIME                     UNIT              EVENT   SPAWN  ALIVE   READY  ANSWER  "
+	    "TEXT\n"
 	    "2026-11-21 01:20:00.250  www.example.test  ready  0.9 ms  27 ms  1.2 ms       -  -\n");
 	/* One that comes later keeps the columns, and has no titles. */
-	assert_string_equal(printed(print_events, "{\"time\":1795224001.0,\"unit\":\"b\",\"kind\":\"sleep\",\"text\":\"idle\"}", true),
-	    "2026-11-21 01:20:01.000  b                 sleep       -      -       -       -  idle\n");
+	assert_string_equal(printed(print_events,
+				"{\"time\":1795224001.0,\"unit\":\"b\",\"kind\":\"sleep\",\"text\":"
+				"\"idle\"}",
+				true),
+	    "2026-11-21 01:20:01.000  b                 sleep       -      -       -       -  "
+	    "idle\n");
 	(void)printed(print_events, "7", false);
 	(void)printed(print_events, "[[]]", false);
 	cli_table_free(events);
@@ -161,8 +208,10 @@ test_values(void **state)
 	static const struct {
 		double ms;
 		const char *text;
-	} rows[] = { { -1, "-" }, { 0, "0 s" }, { 0.25, "0.2 ms" }, { 9.94, "9.9 ms" }, { 35.4, "35 ms" }, { 999, "999 ms" }, { 1200, "1.2 s" },
-		{ 12345, "12 s" }, { 60000, "1m00s" }, { 3599000, "59m59s" }, { 3600000, "1h00m" }, { 86400000, "1d00h" } };
+	} rows[] = { { -1, "-" }, { 0, "0 s" }, { 0.25, "0.2 ms" }, { 9.94, "9.9 ms" },
+		{ 35.4, "35 ms" }, { 999, "999 ms" }, { 1200, "1.2 s" }, { 12345, "12 s" },
+		{ 60000, "1m00s" }, { 3599000, "59m59s" }, { 3600000, "1h00m" },
+		{ 86400000, "1d00h" } };
 	char text[CLI_TEXT];
 
 	(void)state;

@@ -1,4 +1,7 @@
-/* options_test: every row of the table has a value that is accepted and one that is not, and a paragraph in its man page. */
+/*
+ * options_test: every row of the table has a value that is accepted and one that is not, and a
+ * paragraph in its man page.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +26,8 @@ static const struct sample samples[] = {
 	{ OPTION_TOP, "workers", "0", "65" },
 	{ OPTION_TOP, "control", "c", "" },
 	{ OPTION_TOP, "state", "/s", "" },
-	{ OPTION_TOP, "run-dir", "/r", "/123456789/123456789/123456789/123456789/123456789/123456789" },
+	{ OPTION_TOP, "run-dir", "/r",
+	    "/123456789/123456789/123456789/123456789/123456789/123456789" },
 	{ OPTION_TOP, "user", "nobody", "no body" },
 	{ OPTION_TOP, "vm-user", "vm_1", "a:b" },
 	{ OPTION_TOP, "on-exit", "stop", "kill" },
@@ -102,7 +106,8 @@ every_row_has_a_passing_and_a_failing_value(void **state)
 	(void)state;
 	assert_int_equal(NSAMPLES, options_count);
 	for (unsigned i = 0; i < NSAMPLES; i++) {
-		const struct config_option *o = option_find(samples[i].section, samples[i].name, strlen(samples[i].name));
+		const struct config_option *o = option_find(
+		    samples[i].section, samples[i].name, strlen(samples[i].name));
 		struct errmsg m;
 		uint64_t n;
 
@@ -128,10 +133,13 @@ every_row_reports_its_line(void **state)
 
 		if (s->section == OPTION_MAPPING || strpbrk(s->bad, "\001") != NULL)
 			continue;
-		snprintf(text, sizeof(text), "%s%s%s\n\n%s = \"%s\"\n%s", option_section_name(s->section), s->section > OPTION_LIMITS ? " \"t\"" : "",
-		    s->section == OPTION_TOP ? "" : " {", s->name, s->bad, s->section == OPTION_TOP ? "" : "}\n");
+		snprintf(text, sizeof(text), "%s%s%s\n\n%s = \"%s\"\n%s",
+		    option_section_name(s->section), s->section > OPTION_LIMITS ? " \"t\"" : "",
+		    s->section == OPTION_TOP ? "" : " {", s->name, s->bad,
+		    s->section == OPTION_TOP ? "" : "}\n");
 		report_init(&r);
-		assert_int_equal(config_load_text("/c/jitsu.conf", text, strlen(text), &conf, &r), ERR_PARSE);
+		assert_int_equal(
+		    config_load_text("/c/jitsu.conf", text, strlen(text), &conf, &r), ERR_PARSE);
 		assert_null(conf);
 		assert_true(r.nlines > 0);
 		report_format(&r, 0, line, sizeof(line));
@@ -165,8 +173,10 @@ defaults_are_accepted_and_come_back(void **state)
 static void
 quantities(void **state)
 {
-	const struct config_option *idle = option_find_key("idle", 4), *memory = option_find_key("memory", 6);
-	static const char *const bad[] = { "", "s", "1", "1.5s", " 1s", "1s ", "+1s", "1S", "1ms1s", "99999999999999999999s", "auto " };
+	const struct config_option *idle = option_find_key("idle", 4),
+				   *memory = option_find_key("memory", 6);
+	static const char *const bad[] = { "", "s", "1", "1.5s", " 1s", "1s ", "+1s", "1S", "1ms1s",
+		"99999999999999999999s", "auto " };
 	char text[64];
 	uint64_t n;
 
@@ -230,7 +240,8 @@ keys_of_a_mapping(void **state)
 
 	(void)state;
 	option_keys(text, sizeof(text));
-	assert_string_equal(text, "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer");
+	assert_string_equal(text,
+	    "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");
@@ -254,7 +265,10 @@ slurp(const char *path)
 	return text;
 }
 
-/* The paragraph `.It Ic NAME` behind the heading `heading`, up to the next item; NULL when there is none. */
+/*
+ * The paragraph `.It Ic NAME` behind the heading `heading`, up to the next item; NULL when there is
+ * none.
+ */
 static char *
 paragraph(const char *page, const char *heading, const char *name)
 {
@@ -269,7 +283,8 @@ paragraph(const char *page, const char *heading, const char *name)
 	if (item == NULL || (end != NULL && item > end))
 		return NULL;
 	end = strstr(item + 1, "\n.It ");
-	return end == NULL ? strndup(item, strcspn(item + 1, "\0")) : strndup(item, (size_t)(end - item));
+	return end == NULL ? strndup(item, strcspn(item + 1, "\0")) :
+	    strndup(item, (size_t)(end - item));
 }
 
 static void
@@ -282,16 +297,19 @@ check_paragraph(const char *page, const char *heading, const struct config_optio
 	if (o->def != NULL) {
 		snprintf(want, sizeof(want), "Default: %s.", o->def);
 		if (strstr(text, want) == NULL)
-			fail_msg("the paragraph of %s does not say \"%s\": %s", o->name, want, text);
+			fail_msg(
+			    "the paragraph of %s does not say \"%s\": %s", o->name, want, text);
 	}
-	if (o->type <= OPTION_PERCENT && o->type != OPTION_WORD && o->type != OPTION_BOOL && (o->flags & OPTION_LIST) == 0) {
+	if (o->type <= OPTION_PERCENT && o->type != OPTION_WORD && o->type != OPTION_BOOL &&
+	    (o->flags & OPTION_LIST) == 0) {
 		char least[32], most[32];
 
 		option_format(o, o->least, least, sizeof(least));
 		option_format(o, o->most, most, sizeof(most));
 		snprintf(want, sizeof(want), "%s to %s", least, most);
 		if (strstr(text, want) == NULL)
-			fail_msg("the paragraph of %s does not give its bounds \"%s\": %s", o->name, want, text);
+			fail_msg("the paragraph of %s does not give its bounds \"%s\": %s", o->name,
+			    want, text);
 	}
 	for (unsigned i = 0; o->words != NULL && o->words[i] != NULL; i++) {
 		if (strstr(text, o->words[i]) == NULL)
@@ -303,9 +321,9 @@ check_paragraph(const char *page, const char *heading, const struct config_optio
 static void
 man_pages_agree(void **state)
 {
-	static const char *const headings[OPTION_SECTIONS] = {
-		"\n.Ss Top level", "\n.Ss Section limits", "\n.Ss Section network", "\n.Ss Section zone", "\n.Ss Section image", NULL
-	};
+	static const char *const headings[OPTION_SECTIONS] = { "\n.Ss Top level",
+		"\n.Ss Section limits", "\n.Ss Section network", "\n.Ss Section zone",
+		"\n.Ss Section image", NULL };
 	char *conf = slurp("man/jitsu.conf.5"), *zone = slurp("man/jitsu.zone.5");
 
 	(void)state;

@@ -37,7 +37,8 @@ fills(void **state)
 		char buf[64];
 		size_t len;
 
-		assert_int_equal(template_fill(cases[i].text, &values, buf, sizeof(buf), &len, NULL), ERR_OK);
+		assert_int_equal(
+		    template_fill(cases[i].text, &values, buf, sizeof(buf), &len, NULL), ERR_OK);
 		assert_string_equal(buf, cases[i].want);
 		assert_int_equal(len, strlen(buf));
 	}
@@ -46,7 +47,8 @@ fills(void **state)
 static void
 refuses(void **state)
 {
-	static const char *const bad[] = { "{", "{name", "{nam}", "{}", "{name }", "{Name}", "{address66}", "x{{{" };
+	static const char *const bad[] = { "{", "{name", "{nam}", "{}", "{name }", "{Name}",
+		"{address66}", "x{{{" };
 	struct errmsg m;
 	unsigned used = 0;
 	char buf[64];
@@ -56,7 +58,8 @@ refuses(void **state)
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(template_scan(bad[i], &used, &m), ERR_PARSE);
 		assert_non_null(strstr(m.text, "{prefixlen6}"));
-		assert_int_equal(template_fill(bad[i], &values, buf, sizeof(buf), &len, NULL), ERR_PARSE);
+		assert_int_equal(
+		    template_fill(bad[i], &values, buf, sizeof(buf), &len, NULL), ERR_PARSE);
 	}
 }
 
@@ -68,7 +71,8 @@ missing_values_are_named(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(template_fill("a {address6} b", &values, buf, sizeof(buf), &len, &m), ERR_MISSING);
+	assert_int_equal(
+	    template_fill("a {address6} b", &values, buf, sizeof(buf), &len, &m), ERR_MISSING);
 	assert_string_equal(m.text, "it has no value for {address6} in \"a {address6} b\"");
 }
 

@@ -102,8 +102,14 @@ verb_null(struct control_request *req, json_t *args, void *arg)
 }
 
 static const struct control_verb verbs[] = {
-	{ "echo", false, verb_echo }, { "later", false, verb_later }, { "fail", false, verb_fail }, { "name", false, verb_name },
-	{ "big", false, verb_big }, { "events", false, verb_events }, { "null", false, verb_null }, { "wake", true, verb_echo },
+	{ "echo", false, verb_echo },
+	{ "later", false, verb_later },
+	{ "fail", false, verb_fail },
+	{ "name", false, verb_name },
+	{ "big", false, verb_big },
+	{ "events", false, verb_events },
+	{ "null", false, verb_null },
+	{ "wake", true, verb_echo },
 	{ NULL, false, NULL },
 };
 
@@ -120,7 +126,8 @@ setup(void **state)
 	snprintf(b->path, sizeof(b->path), "%s/control", b->dir);
 	b->base = event_base_new();
 	assert_non_null(b->base);
-	assert_int_equal(control_new(b->base, b->path, "no-such-group-here", verbs, b, &b->control, &m), ERR_OK);
+	assert_int_equal(
+	    control_new(b->base, b->path, "no-such-group-here", verbs, b, &b->control, &m), ERR_OK);
 	*state = b;
 	return 0;
 }
@@ -169,7 +176,10 @@ tell(int fd, const char *text)
 	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* Reads what has come, with the loop running beside it; "" when nothing, "EOF" appended when it was closed. */
+/*
+ * Reads what has come, with the loop running beside it; "" when nothing, "EOF" appended when it was
+ * closed.
+ */
 static const char *
 hear(struct bench *b, int fd)
 {
@@ -249,7 +259,8 @@ test_bad_requests(void **state)
 		{ "{\"v\":\"1\",\"verb\":\"echo\"}\n", "must be the number 1" },
 		{ "{\"v\":1}\n", "no \\\"verb\\\"" },
 		{ "{\"v\":1,\"verb\":7}\n", "no \\\"verb\\\"" },
-		{ "{\"v\":1,\"verb\":\"ecco\"}\n", "unknown verb \\\"ecco\\\"; did you mean echo? accepted: echo, later" },
+		{ "{\"v\":1,\"verb\":\"ecco\"}\n",
+		    "unknown verb \\\"ecco\\\"; did you mean echo? accepted: echo, later" },
 		{ "{\"v\":1,\"verb\":\"xyzzy\"}\n", "unknown verb \\\"xyzzy\\\"; accepted: echo" },
 		{ "{\"v\":1,\"v\":1,\"verb\":\"echo\"}\n", "no JSON" },
 		{ "{\"v\":1,\"verb\":\"echo\"} x\n", "no JSON" },
@@ -300,7 +311,9 @@ test_pipelined(void **state)
 	struct bench *b = *state;
 	int fd = dial(b);
 
-	tell(fd, "{\"v\":1,\"verb\":\"echo\",\"say\":1}\n{\"v\":1,\"verb\":\"later\"}\n{\"v\":1,\"verb\":\"echo\",\"say\":3}\n");
+	tell(fd,
+	    "{\"v\":1,\"verb\":\"echo\",\"say\":1}\n{\"v\":1,\"verb\":\"later\"}\n{\"v\":1,"
+	    "\"verb\":\"echo\",\"say\":3}\n");
 	expect(b, fd, "{\"v\":1,\"ok\":true,\"data\":1}\n");
 	assert_int_equal(b->nlater, 1);
 	assert_int_equal(b->calls, 1);   /* the third waits for the second */
@@ -329,7 +342,10 @@ test_client_leaves(void **state)
 	control_stats_get(b->control, &st);
 	assert_int_equal(st.clients, 0);
 
-	/* Half closed, as `printf ... | nc -U` does: still answered, the last line without its newline too. */
+	/*
+	 * Half closed, as `printf ... | nc -U` does: still answered, the last line without its
+	 * newline too.
+	 */
 	fd = dial(b);
 	tell(fd, "{\"v\":1,\"verb\":\"later\"}\n{\"v\":1,\"verb\":\"echo\",\"say\":4}");
 	assert_int_equal(shutdown(fd, SHUT_WR), 0);
@@ -337,7 +353,8 @@ test_client_leaves(void **state)
 	assert_false(control_request_gone(b->later[0]));
 	b->nlater = 0;
 	control_fail(b->later[0], "x");
-	expect(b, fd, "{\"v\":1,\"ok\":false,\"error\":\"x\"}\n{\"v\":1,\"ok\":true,\"data\":4}\nEOF");
+	expect(
+	    b, fd, "{\"v\":1,\"ok\":false,\"error\":\"x\"}\n{\"v\":1,\"ok\":true,\"data\":4}\nEOF");
 	close(fd);
 	control_stats_get(b->control, &st);
 	assert_int_equal(st.clients, 0);
@@ -361,7 +378,10 @@ test_free_with_requests(void **state)
 
 #define CANNOT_CONNECT 3
 
-/* Sends a request as another user, in a child: 0 when `part` is in the answer, CANNOT_CONNECT, or another exit status. */
+/*
+ * Sends a request as another user, in a child: 0 when `part` is in the answer, CANNOT_CONNECT, or
+ * another exit status.
+ */
 static int
 as_user(struct bench *b, uid_t uid, const char *request, const char *part)
 {
@@ -378,7 +398,8 @@ as_user(struct bench *b, uid_t uid, const char *request, const char *part)
 		int fd;
 
 		close(ends[1]);
-		if (read(ends[0], &go, 1) != 0 || setgroups(0, NULL) != 0 || setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
+		if (read(ends[0], &go, 1) != 0 || setgroups(0, NULL) != 0 ||
+		    setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0)
 			_exit(2);
 		if (access(b->path, R_OK | W_OK) != 0)
 			_exit(CANNOT_CONNECT);
@@ -423,7 +444,10 @@ test_permission(void **state)
 	assert_int_equal(as_user(b, 4711, wake, "wake is for root"), 0);
 }
 
-/* Users that the configuration lists reach the socket without being members of its group; nobody else does. */
+/*
+ * Users that the configuration lists reach the socket without being members of its group; nobody
+ * else does.
+ */
 static void
 test_admins_connect(void **state)
 {
@@ -477,7 +501,9 @@ test_followers(void **state)
 	push(b, "b", 2);
 	push(b, NULL, 3);
 	tell(one, "{\"v\":1,\"verb\":\"echo\",\"say\":1}\n");   /* not read any more */
-	expect(b, all, "{\"v\":1,\"event\":{\"i\":1}}\n{\"v\":1,\"event\":{\"i\":2}}\n{\"v\":1,\"event\":{\"i\":3}}\n");
+	expect(b, all,
+	    "{\"v\":1,\"event\":{\"i\":1}}\n{\"v\":1,\"event\":{\"i\":2}}\n{\"v\":1,\"event\":{"
+	    "\"i\":3}}\n");
 	expect(b, one, "{\"v\":1,\"event\":{\"i\":1}}\n");
 
 	/* What happens before the answer comes behind it. */
@@ -487,7 +513,8 @@ test_followers(void **state)
 	expect(b, slow, "");
 	b->nlater = 0;
 	control_reply(b->later[0], json_string("history"));
-	expect(b, slow, "{\"v\":1,\"ok\":true,\"data\":\"history\"}\n{\"v\":1,\"event\":{\"i\":4}}\n");
+	expect(
+	    b, slow, "{\"v\":1,\"ok\":true,\"data\":\"history\"}\n{\"v\":1,\"event\":{\"i\":4}}\n");
 
 	close(one);
 	spin(b);
@@ -593,7 +620,8 @@ followers(struct bench *b, uid_t uid, unsigned n, int *fds)
 
 	for (unsigned i = 0; i < n; i++) {
 		fds[i] = dial_as(b, uid);
-		(void)send(fds[i], "{\"v\":1,\"verb\":\"events\"}\n", 24, MSG_NOSIGNAL);   /* it may have been told to go */
+		/* it may have been told to go */
+		(void)send(fds[i], "{\"v\":1,\"verb\":\"events\"}\n", 24, MSG_NOSIGNAL);
 		spin(b);
 		good += strstr(hear(b, fds[i]), "\"ok\":true") != NULL;
 	}
@@ -636,7 +664,8 @@ test_places(void **state)
 	served(b, 0);
 	/* Many readers leave what is kept. */
 	for (uid_t uid = 5002; uid < 5005; uid++)
-		n += followers(b, uid, LIMIT_CONTROL_USER, fds + (uid - 5001) * LIMIT_CONTROL_CLIENTS);
+		n += followers(
+		    b, uid, LIMIT_CONTROL_USER, fds + (uid - 5001) * LIMIT_CONTROL_CLIENTS);
 	assert_int_equal(n, LIMIT_CONTROL_CLIENTS - LIMIT_CONTROL_KEPT_ADMINS - LIMIT_CONTROL_USER);
 	fd = dial_as(b, 5009);
 	expect_part(b, fd, "too many clients are waiting");
@@ -646,7 +675,8 @@ test_places(void **state)
 	/* Admins, too. */
 	n = 0;
 	for (unsigned i = 0; i < 2; i++)
-		n += followers(b, admins[i], LIMIT_CONTROL_USER, fds + (4 + i) * LIMIT_CONTROL_CLIENTS);
+		n += followers(
+		    b, admins[i], LIMIT_CONTROL_USER, fds + (4 + i) * LIMIT_CONTROL_CLIENTS);
 	assert_int_equal(n, LIMIT_CONTROL_KEPT_ADMINS - LIMIT_CONTROL_KEPT_ROOT);
 	fd = dial_as(b, 4713);
 	expect_part(b, fd, "too many clients are waiting");
@@ -662,7 +692,10 @@ test_places(void **state)
 	served(b, 5001);
 }
 
-/* A client that only holds a connection gives its place to the next one of its user, and to one of a higher rank. */
+/*
+ * A client that only holds a connection gives its place to the next one of its user, and to one of
+ * a higher rank.
+ */
 static void
 test_idle_places(void **state)
 {
@@ -749,7 +782,9 @@ test_socket_file(void **state)
 	}
 	assert_true(wait(NULL) > 0);
 	assert_int_equal(access(b->path, F_OK), 0);
-	assert_int_equal(control_new(b->base, b->path, getegid() == 0 ? "daemon" : "x", verbs, b, &b->control, &m), ERR_OK);
+	assert_int_equal(control_new(b->base, b->path, getegid() == 0 ? "daemon" : "x", verbs, b,
+			     &b->control, &m),
+	    ERR_OK);
 	if (geteuid() == 0) {
 		assert_int_equal(stat(b->path, &sb), 0);
 		assert_int_equal(sb.st_mode & 07777, 0660);
@@ -804,7 +839,9 @@ test_responses(void **state)
 		bool is_event;
 		struct errmsg m;
 
-		assert_int_equal(control_response_parse(rows[i].line, strlen(rows[i].line), &data, &is_event, &failure, &m), rows[i].want);
+		assert_int_equal(control_response_parse(rows[i].line, strlen(rows[i].line), &data,
+				     &is_event, &failure, &m),
+		    rows[i].want);
 		assert_int_equal(is_event, rows[i].is_event);
 		assert_int_equal(data != NULL, rows[i].want == ERR_OK);
 		assert_int_equal(failure != NULL, rows[i].want == ERR_STATE);
@@ -827,13 +864,16 @@ nearest(const char *wanted, const char *const *names)
 static void
 test_suggest(void **state)
 {
-	static const char *const names[] = { "www.example.test", "blog.example.test", "mail.example.test", NULL };
+	static const char *const names[] = { "www.example.test", "blog.example.test",
+		"mail.example.test", NULL };
 
 	(void)state;
 	assert_string_equal(nearest("ww.example.test", names), "; did you mean www.example.test?");
-	assert_string_equal(nearest("blgo.example.test", names), "; did you mean blog.example.test?");
+	assert_string_equal(
+	    nearest("blgo.example.test", names), "; did you mean blog.example.test?");
 	assert_string_equal(nearest("mail", names), "; did you mean mail.example.test?");
-	assert_string_equal(nearest("mail.exmaple.org", names), "; did you mean mail.example.test?");
+	assert_string_equal(
+	    nearest("mail.exmaple.org", names), "; did you mean mail.example.test?");
 	assert_string_equal(nearest("entirely.different.name", names), "");
 	assert_string_equal(nearest("", names), "");
 }

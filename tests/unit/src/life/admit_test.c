@@ -10,7 +10,9 @@
 
 #define MIB (1024u * 1024u)
 
-static const struct admit_limits roomy = { .boots = 2, .vms = 4, .memory_bytes = 64 * MIB, .queue = 2 };
+static const struct admit_limits roomy = {
+	.boots = 2, .vms = 4, .memory_bytes = 64 * MIB, .queue = 2
+};
 
 static void
 init_waiters(struct admit_waiter *w, size_t n, uint64_t bytes)
@@ -34,7 +36,8 @@ boots_are_bounded_and_wait_in_order(void **state)
 	assert_int_equal(admit_ask(&a, &w[2], 1, false), ADMIT_WAIT);
 	assert_int_equal(admit_ask(&a, &w[3], 1, false), ADMIT_WAIT);
 	assert_int_equal(admit_ask(&a, &w[4], 1, false), ADMIT_FULL);
-	assert_int_equal(admit_ask(&a, &w[2], 1, false), ADMIT_WAIT);   /* asking twice queues once */
+	/* asking twice queues once */
+	assert_int_equal(admit_ask(&a, &w[2], 1, false), ADMIT_WAIT);
 	assert_int_equal(admit_position(&a, &w[0]), 0);
 	assert_int_equal(admit_position(&a, &w[2]), 1);
 	assert_int_equal(admit_position(&a, &w[3]), 2);
@@ -111,7 +114,8 @@ who_is_sure_and_what_the_others_want(void **state)
 	l.queue = CROWD;
 	crowd_init(&c, &l, MIB);
 	for (int i = 0; i < 6; i++)
-		assert_int_equal(admit_ask(&c.a, &c.w[i], 1, false), i < 2 ? ADMIT_NOW : ADMIT_WAIT);
+		assert_int_equal(
+		    admit_ask(&c.a, &c.w[i], 1, false), i < 2 ? ADMIT_NOW : ADMIT_WAIT);
 	/* Two of four VMs boot, two boot when these have; the others wait for the end of a VM. */
 	assert_true(c.w[2].sure && c.w[3].sure && c.told[2] && c.told[3]);
 	assert_false(c.w[4].sure || c.w[5].sure || c.w[0].sure);
@@ -144,11 +148,15 @@ who_is_sure_and_what_the_others_want(void **state)
 	assert_int_equal(admit_position(&c.a, &c.w[5]), 3);
 }
 
-/* Whatever happens in whatever order, the sure ones are those of the definition, and were told so. */
+/*
+ * Whatever happens in whatever order, the sure ones are those of the definition, and were told so.
+ */
 static void
 who_is_sure_is_kept_right(void **state)
 {
-	struct admit_limits l = { .boots = 2, .vms = 4, .memory_bytes = 16 * MIB, .queue = CROWD - 2 };
+	struct admit_limits l = {
+		.boots = 2, .vms = 4, .memory_bytes = 16 * MIB, .queue = CROWD - 2
+	};
 	uint32_t seed = 4711;
 	struct crowd c;
 

@@ -1,9 +1,12 @@
 /*
- * explore_test: drives the real life_step through every interleaving of a small world (model.h), breadth first.
+ * explore_test: drives the real life_step through every interleaving of a small world (model.h),
+ * breadth first.
  *
- * In every world reached the invariants of model.c hold; besides, from every world three deterministic futures are followed: everything goes
- * well, everything fails, the driver never answers again.  In each, every owed answer is given within a bounded number of events; in the first the unit comes to rest, and can be
- * woken from there.  Then deliberate faults are put between the machine and the world, and each must be found.
+ * In every world reached the invariants of model.c hold; besides, from every world three
+ * deterministic futures are followed: everything goes well, everything fails, the driver never
+ * answers again.  In each, every owed answer is given within a bounded number of events; in the
+ * first the unit comes to rest, and can be woken from there.  Then deliberate faults are put
+ * between the machine and the world, and each must be found.
  *
  * explore_test          all systems, then all faults
  * explore_test -v NAME  one system, with the shortest way to the first violation
@@ -135,7 +138,10 @@ owes(const struct system *sys, const struct world *w)
 	return false;
 }
 
-/* What must be true when everything has gone well for long enough: removed units are forgotten, unused VMs sleep, and a wake succeeds. */
+/*
+ * What must be true when everything has gone well for long enough: removed units are forgotten,
+ * unused VMs sleep, and a wake succeeds.
+ */
 static void
 check_rest(const struct system *sys, struct world *w, bool endless)
 {
@@ -157,13 +163,15 @@ check_rest(const struct system *sys, struct world *w, bool endless)
 static void
 check_futures(const struct system *sys, const struct world *from)
 {
-	static const char *const unanswered[DRAIN_COUNT] = { "unanswered, though all goes well", "unanswered when all fails", "unanswered when the driver hangs" };
+	static const char *const unanswered[DRAIN_COUNT] = { "unanswered, though all goes well",
+		"unanswered when all fails", "unanswered when the driver hangs" };
 
 	for (unsigned how = DRAIN_COUNT; how-- > 0 && model_wrong == NULL;) {
 		struct world w = *from;
 		unsigned n = 0;
 
-		while (n < DRAIN_STEPS && (owes(sys, &w) || how == DRAIN_FAIR) && model_wrong == NULL && model_drain(sys, &w, (enum drain)how))
+		while (n < DRAIN_STEPS && (owes(sys, &w) || how == DRAIN_FAIR) &&
+		    model_wrong == NULL && model_drain(sys, &w, (enum drain)how))
 			n++;
 		if (model_wrong == NULL && owes(sys, &w))
 			model_wrong = unanswered[how];
@@ -175,7 +183,8 @@ check_futures(const struct system *sys, const struct world *from)
 static void
 search_start(struct search *s)
 {
-	static const enum life_found founds[] = { LIFE_FOUND_NONE, LIFE_FOUND_RUNNING, LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN };
+	static const enum life_found founds[] = { LIFE_FOUND_NONE, LIFE_FOUND_RUNNING,
+		LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN };
 	struct world w;
 
 	model_init(&w);
@@ -193,7 +202,8 @@ trace(const struct search *s, size_t at, bool first)
 	const struct node *n = &s->nodes[at];
 
 	if (n->parent == UINT32_MAX) {
-		printf("    start: found %u, was %s\n", n->unit, life_state_text((enum life_state)n->move));
+		printf("    start: found %u, was %s\n", n->unit,
+		    life_state_text((enum life_state)n->move));
 		return;
 	}
 	trace(s, n->parent, false);
@@ -206,7 +216,9 @@ explore(const struct system *sys, size_t most, bool show, struct search *s)
 {
 	size_t at = 0;
 
-	*s = (struct search){ .sys = sys, .mask = (1u << 16) - 1, .cap = 1u << 14, .ring = 1u << 12 };
+	*s = (struct search){
+		.sys = sys, .mask = (1u << 16) - 1, .cap = 1u << 14, .ring = 1u << 12
+	};
 	s->table = grow(NULL, s->mask + 1, sizeof(*s->table));
 	memset(s->table, 0, (s->mask + 1) * sizeof(*s->table));
 	s->nodes = grow(NULL, s->cap, sizeof(*s->nodes));
@@ -229,7 +241,8 @@ explore(const struct system *sys, size_t most, bool show, struct search *s)
 			} else if (show) {
 				printf("  %s, after:\n", model_wrong);
 				trace(s, at, true);
-				printf("    unit %u: %s\n", m / MOVE_COUNT, model_move_names[m % MOVE_COUNT]);
+				printf("    unit %u: %s\n", m / MOVE_COUNT,
+				    model_move_names[m % MOVE_COUNT]);
 			}
 		}
 		if (model_wrong != NULL && show) {
@@ -246,21 +259,36 @@ explore(const struct system *sys, size_t most, bool show, struct search *s)
 
 /* ---- the systems ---- */
 
-#define TIMES .boot_ms = 3, .queue_ms = 3, .min_up_ms = 1, .backoff_min_ms = 1, .backoff_max_ms = 3, .steady_ms = 2, .stop_ms = 1, .op_ms = 2, .state_ms = 2
+#define TIMES                                                                                  \
+	.boot_ms = 3, .queue_ms = 3, .min_up_ms = 1, .backoff_min_ms = 1, .backoff_max_ms = 3, \
+	.steady_ms = 2, .stop_ms = 1, .op_ms = 2, .state_ms = 2
 #define CAN .can_freeze = true, .can_save = true, .can_shutdown = true
 #define BIT(m) (1u << (m))
 
 static struct system systems[] = {
-	{ "stop", 1, 1, { { TIMES, CAN, .idle_ms = 3, .unused_after_ms = 2, .sleep = LIFE_TIER_DORMANT },
-	    { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT, .shutdown = true } }, 0, false, MUTANT_NONE, 0 },
-	{ "freeze", 1, 1, { { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_FROZEN, .frozen_then = LIFE_TIER_SAVED, .frozen_ms = 2, .saved_ms = 2 },
-	    { TIMES, .idle_ms = 2, .sleep = LIFE_TIER_FROZEN, .frozen_then = LIFE_TIER_DORMANT } }, 0, false, MUTANT_NONE, 0 },
-	{ "save", 1, 1, { { TIMES, CAN, .idle_ms = 2, .unused_after_ms = 1, .sleep = LIFE_TIER_SAVED, .saved_ms = 3 },
-	    { TIMES, CAN, .sleep = LIFE_TIER_SAVED } }, 0, false, MUTANT_NONE, 0 },
-	{ "two units, one slot", 2, 1, { { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT }, { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT } },
-	    BIT(MOVE_WAKE_PACKET) | BIT(MOVE_POLICY) | BIT(MOVE_SLEEP_FROZEN) | BIT(MOVE_SLEEP_SAVED) | BIT(MOVE_SLEEP_DORMANT) |
-	    BIT(MOVE_KILL_LATE) | BIT(MOVE_KILL_HALF) | BIT(MOVE_TIMER_EARLY) | BIT(MOVE_READ_QUERY) | BIT(MOVE_READ_FAILS) |
-	    BIT(MOVE_WRITE_FAILS) | BIT(MOVE_OP_FAILS), true, MUTANT_NONE, 0 },
+	{ "stop", 1, 1,
+	    { { TIMES, CAN, .idle_ms = 3, .unused_after_ms = 2, .sleep = LIFE_TIER_DORMANT },
+		{ TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT, .shutdown = true } },
+	    0, false, MUTANT_NONE, 0 },
+	{ "freeze", 1, 1,
+	    { { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_FROZEN, .frozen_then = LIFE_TIER_SAVED,
+		  .frozen_ms = 2, .saved_ms = 2 },
+		{ TIMES, .idle_ms = 2, .sleep = LIFE_TIER_FROZEN,
+		    .frozen_then = LIFE_TIER_DORMANT } },
+	    0, false, MUTANT_NONE, 0 },
+	{ "save", 1, 1,
+	    { { TIMES, CAN, .idle_ms = 2, .unused_after_ms = 1, .sleep = LIFE_TIER_SAVED,
+		  .saved_ms = 3 },
+		{ TIMES, CAN, .sleep = LIFE_TIER_SAVED } },
+	    0, false, MUTANT_NONE, 0 },
+	{ "two units, one slot", 2, 1,
+	    { { TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT },
+		{ TIMES, CAN, .idle_ms = 2, .sleep = LIFE_TIER_DORMANT } },
+	    BIT(MOVE_WAKE_PACKET) | BIT(MOVE_POLICY) | BIT(MOVE_SLEEP_FROZEN) |
+		BIT(MOVE_SLEEP_SAVED) | BIT(MOVE_SLEEP_DORMANT) | BIT(MOVE_KILL_LATE) |
+		BIT(MOVE_KILL_HALF) | BIT(MOVE_TIMER_EARLY) | BIT(MOVE_READ_QUERY) |
+		BIT(MOVE_READ_FAILS) | BIT(MOVE_WRITE_FAILS) | BIT(MOVE_OP_FAILS),
+	    true, MUTANT_NONE, 0 },
 };
 
 #define NSYSTEMS (sizeof(systems) / sizeof(systems[0]))
@@ -283,12 +311,14 @@ all_worlds_are_right(void **state)
 		struct search s;
 		const char *wrong = explore(&systems[i], MOST_WORLDS, true, &s);
 
-		printf("  %-20s %9zu worlds %11llu transitions\n", systems[i].name, s.nnodes, (unsigned long long)s.transitions);
+		printf("  %-20s %9zu worlds %11llu transitions\n", systems[i].name, s.nnodes,
+		    (unsigned long long)s.transitions);
 		assert_string_equal(wrong == NULL ? "nothing" : wrong, "nothing");
 		worlds += s.nnodes;
 		transitions += s.transitions;
 	}
-	printf("  %-20s %9llu worlds %11llu transitions\n", "together", (unsigned long long)worlds, (unsigned long long)transitions);
+	printf("  %-20s %9llu worlds %11llu transitions\n", "together", (unsigned long long)worlds,
+	    (unsigned long long)transitions);
 }
 
 /* A fault is caught when some system finds a violation. */
@@ -312,16 +342,22 @@ caught(enum mutant_kind mutant, unsigned kind, const char *what, const char *obj
 static void
 faults_are_caught(void **state)
 {
-	static const enum life_event_kind deaf[] = { LIFE_EV_WAKE, LIFE_EV_REFUSED, LIFE_EV_STORED, LIFE_EV_DIED, LIFE_EV_TIMER, LIFE_EV_STOPPED, LIFE_EV_REMOVE,
-	    LIFE_EV_ADOPT, LIFE_EV_READY };
+	static const enum life_event_kind deaf[] = { LIFE_EV_WAKE, LIFE_EV_REFUSED, LIFE_EV_STORED,
+		LIFE_EV_DIED, LIFE_EV_TIMER, LIFE_EV_STOPPED, LIFE_EV_REMOVE, LIFE_EV_ADOPT,
+		LIFE_EV_READY };
 	unsigned missed = 0;
 
 	(void)state;
 	for (unsigned k = 0; k < LIFE_ACTION_COUNT; k++) {
-		missed += !caught(MUTANT_DROP, k, "dropped", life_action_text((enum life_action_kind)k));
-		/* to be told a timer twice is no fault, and a second READ is what a lost first one leads to */
+		missed += !caught(
+		    MUTANT_DROP, k, "dropped", life_action_text((enum life_action_kind)k));
+		/*
+		 * to be told a timer twice is no fault, and a second READ is what a lost first one
+		 * leads to
+		 */
 		if (k != LIFE_DO_TIMER && k != LIFE_DO_READ)
-			missed += !caught(MUTANT_DOUBLE, k, "doubled", life_action_text((enum life_action_kind)k));
+			missed += !caught(MUTANT_DOUBLE, k, "doubled",
+			    life_action_text((enum life_action_kind)k));
 	}
 	for (unsigned k = 0; k < sizeof(deaf) / sizeof(deaf[0]); k++)
 		missed += !caught(MUTANT_DEAF, deaf[k], "deaf to", life_event_text(deaf[k]));
@@ -345,7 +381,8 @@ main(int argc, char **argv)
 			if (strcmp(systems[i].name, argv[2]) != 0)
 				continue;
 			wrong = explore(&systems[i], MOST_WORLDS, true, &s);
-			printf("%zu worlds, %llu transitions: %s\n", s.nnodes, (unsigned long long)s.transitions, wrong != NULL ? wrong : "all right");
+			printf("%zu worlds, %llu transitions: %s\n", s.nnodes,
+			    (unsigned long long)s.transitions, wrong != NULL ? wrong : "all right");
 			return wrong != NULL;
 		}
 		fprintf(stderr, "there is no system '%s'\n", argv[2]);

@@ -1,4 +1,7 @@
-/* life_test: the rules of waking, failing, idling and stopping, one scenario each; the interleavings are explore_test's. */
+/*
+ * life_test: the rules of waking, failing, idling and stopping, one scenario each; the
+ * interleavings are explore_test's.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,17 +52,21 @@ events_are_possible_as_listed(void **state)
 	for (unsigned ph = 0; ph < LIFE_PHASE_COUNT; ph++)
 		for (unsigned k = 0; k < LIFE_EVENT_COUNT; k++) {
 			struct rig r = rig_in_phase((enum life_phase)ph);
-			bool fresh = ph == LIFE_P_DORMANT && k == LIFE_EV_ADOPT;   /* no event was before */
-			bool want = fresh || listed(possible[ph], life_event_text((enum life_event_kind)k));
+			/* no event was before */
+			bool fresh = ph == LIFE_P_DORMANT && k == LIFE_EV_ADOPT;
+			bool want = fresh ||
+			    listed(possible[ph], life_event_text((enum life_event_kind)k));
 			struct life before = r.l;
-			struct life_event ev = { .kind = (enum life_event_kind)k, .ticket = r.l.ticket };
+			struct life_event ev = { .kind = (enum life_event_kind)k,
+				.ticket = r.l.ticket };
 			enum err e;
 
 			if (k == LIFE_EV_WAKE)
 				ev.cause = LIFE_BY_QUERY;
 			e = rig_step(&r, ev);
 			if (e != (want ? ERR_OK : ERR_STATE))
-				fail_msg("%s while %s: %s", life_event_text(ev.kind), life_phase_text((enum life_phase)ph), err_str(e));
+				fail_msg("%s while %s: %s", life_event_text(ev.kind),
+				    life_phase_text((enum life_phase)ph), err_str(e));
 			if (!want) {
 				assert_int_equal(r.out.n, 0);
 				assert_memory_equal(&before, &r.l, sizeof(before));
@@ -75,7 +82,8 @@ unknown_events_are_refused(void **state)
 	(void)state;
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EVENT_COUNT }), ERR_STATE);
 	rig_wake(&r, LIFE_BY_QUERY);
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT }), ERR_STATE);   /* only ever the first */
+	/* only ever the first */
+	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT }), ERR_STATE);
 	rig_event(&r, LIFE_EV_REFUSED, ERR_LIMIT);
 	is(&r, LIFE_DORMANT);
 	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT }), ERR_STATE);
@@ -94,8 +102,10 @@ stale_completions_are_ignored(void **state)
 	rig_event(&r, LIFE_EV_STOPPED, ERR_OK);
 	rig_starting(&r);
 	before = r.l;
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_STARTED, .ticket = first }), ERR_OK);
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_READY, .ticket = first }), ERR_OK);
+	assert_int_equal(
+	    rig_step(&r, (struct life_event){ .kind = LIFE_EV_STARTED, .ticket = first }), ERR_OK);
+	assert_int_equal(
+	    rig_step(&r, (struct life_event){ .kind = LIFE_EV_READY, .ticket = first }), ERR_OK);
 	assert_int_equal(r.out.n, 0);
 	assert_memory_equal(&before, &r.l, sizeof(before));
 }
@@ -506,7 +516,8 @@ a_unit_that_was_never_contacted_goes_early(void **state)
 	assert_int_equal(r.l.timer_ms, r.now + 15 * S);
 	rig_timer(&r);
 	query = r.now - S;
-	rig_activity(&r, query, 0);   /* a new client got the address a second ago: it has its time too */
+	/* a new client got the address a second ago: it has its time too */
+	rig_activity(&r, query, 0);
 	assert_int_equal(r.l.timer_ms, query + 15 * S);
 	rig_timer(&r);
 	rig_activity(&r, 0, 0);
@@ -529,7 +540,8 @@ a_unit_that_was_contacted_gets_its_idle_time(void **state)
 	assert_int_equal(r.l.timer_ms, since + 61 * S);
 	r = rig_new();
 	r.p.unused_after_ms = 15 * S;
-	rig_wake(&r, LIFE_BY_PACKET);   /* a held SYN is a contact; the counters do not see it when it is injected */
+	/* a held SYN is a contact; the counters do not see it when it is injected */
+	rig_wake(&r, LIFE_BY_PACKET);
 	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
 	rig_event(&r, LIFE_EV_STORED, ERR_OK);
 	rig_event(&r, LIFE_EV_STARTED, ERR_OK);
@@ -697,7 +709,8 @@ the_operator_gives_up_a_boot(void **state)
 		assert_true(life_state(&r.l) != LIFE_BOOTING);
 		if (ph != LIFE_P_STARTING)
 			continue;
-		rig_event(&r, LIFE_EV_STARTED, ERR_IO);   /* which would have been a failure, had anybody wanted it */
+		/* which would have been a failure, had anybody wanted it */
+		rig_event(&r, LIFE_EV_STARTED, ERR_IO);
 		is(&r, LIFE_DORMANT);
 		assert_int_equal(r.l.failures, 0);
 		assert_int_equal(r.l.why, LIFE_WHY_OPERATOR);

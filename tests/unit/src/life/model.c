@@ -1,4 +1,7 @@
-/* model: the world around a unit, what it makes of the machine's actions, and what must be true of it; see model.h. */
+/*
+ * model: the world around a unit, what it makes of the machine's actions, and what must be true of
+ * it; see model.h.
+ */
 #include "tests/unit/src/life/model.h"
 
 #include <string.h>
@@ -35,7 +38,8 @@ store_write(struct model_unit *u, enum life_state state, bool intent, uint32_t t
 {
 	if (u->nwrites == MODEL_WRITES)
 		model_store_apply(u);
-	u->writes[u->nwrites] = (struct row){ .state = (uint8_t)state, .current = u->nwrites > 0 ? u->writes[u->nwrites - 1].current : u->row.current };
+	u->writes[u->nwrites] = (struct row){ .state = (uint8_t)state,
+		.current = u->nwrites > 0 ? u->writes[u->nwrites - 1].current : u->row.current };
 	if (intent) {
 		/* a new UUID: all rows so far have an old one */
 		for (unsigned i = 0; i < u->nwrites; i++)
@@ -107,7 +111,8 @@ perform_slots(struct model_unit *u, const struct life_action *a)
 static void
 perform_probe(struct model_unit *u, const struct life_action *a)
 {
-	model_expect(u->probe == (a->kind == LIFE_DO_UNPROBE), "PROBE while probing, or UNPROBE while not");
+	model_expect(
+	    u->probe == (a->kind == LIFE_DO_UNPROBE), "PROBE while probing, or UNPROBE while not");
 	u->probe = a->kind == LIFE_DO_PROBE;
 	u->probe_ticket = u->probe ? a->ticket : 0;
 }
@@ -118,7 +123,8 @@ perform(struct model_unit *u, const struct life_action *a)
 	model_expect(!u->forgotten, "an action after FORGET");
 	switch (a->kind) {
 	case LIFE_DO_CHANGED:
-		model_expect(a->changed.from == u->board && a->changed.to != u->board, "CHANGED does not continue the last one");
+		model_expect(a->changed.from == u->board && a->changed.to != u->board,
+		    "CHANGED does not continue the last one");
 		u->board = (uint8_t)a->changed.to;
 		store_write(u, a->changed.to, false, 0);
 		break;
@@ -137,13 +143,16 @@ perform(struct model_unit *u, const struct life_action *a)
 		perform_probe(u, a);
 		break;
 	case LIFE_DO_READ:
-		u->reading = true;   /* an older one that never reported is beyond caring: its ticket is stale */
+		/* an older one that never reported is beyond caring: its ticket is stale */
+		u->reading = true;
 		u->read_ticket = a->ticket;
 		break;
 	case LIFE_DO_WOKEN:
 		model_expect(u->owed, "WOKEN for nobody");
-		model_expect((a->woken == WAKE_READY) == (u->board == LIFE_AWAKE), "WOKEN(ready) and the board disagree");
-		model_expect((a->woken == WAKE_GONE) == u->removed, "WOKEN(gone) of a unit that is there");
+		model_expect((a->woken == WAKE_READY) == (u->board == LIFE_AWAKE),
+		    "WOKEN(ready) and the board disagree");
+		model_expect(
+		    (a->woken == WAKE_GONE) == u->removed, "WOKEN(gone) of a unit that is there");
 		u->owed = false;
 		u->answer = (uint8_t)a->woken;
 		break;
@@ -163,7 +172,8 @@ perform(struct model_unit *u, const struct life_action *a)
 /* ---- life_step, with faults ---- */
 
 static enum err
-step(const struct system *sys, struct world *w, struct model_unit *u, struct life_event *ev, struct life_out *out)
+step(const struct system *sys, struct world *w, struct model_unit *u, struct life_event *ev,
+    struct life_out *out)
 {
 	struct life_out real;
 	enum err e;
@@ -194,15 +204,18 @@ model_deliver(const struct system *sys, struct world *w, struct model_unit *u, s
 	struct life_out out;
 
 	ev.now_ms = MODEL_NOW;
-	model_expect(step(sys, w, u, &ev, &out) == ERR_OK, "an event of the world was refused as impossible");
+	model_expect(step(sys, w, u, &ev, &out) == ERR_OK,
+	    "an event of the world was refused as impossible");
 	for (unsigned i = 0; i < out.n; i++)
 		perform(u, &out.actions[i]);
 }
 
 void
-model_deliver_kind(const struct system *sys, struct world *w, struct model_unit *u, enum life_event_kind kind, uint32_t ticket, enum err result)
+model_deliver_kind(const struct system *sys, struct world *w, struct model_unit *u,
+    enum life_event_kind kind, uint32_t ticket, enum err result)
 {
-	model_deliver(sys, w, u, (struct life_event){ .kind = kind, .ticket = ticket, .result = result });
+	model_deliver(
+	    sys, w, u, (struct life_event){ .kind = kind, .ticket = ticket, .result = result });
 }
 
 /* ---- invariants ---- */
@@ -211,7 +224,8 @@ static void
 check_slots(const struct model_unit *u)
 {
 	enum life_phase p = (enum life_phase)u->life.phase;
-	bool none = p == LIFE_P_DORMANT || p == LIFE_P_FAILED || p == LIFE_P_SAVED || p == LIFE_P_GONE;
+	bool none = p == LIFE_P_DORMANT || p == LIFE_P_FAILED || p == LIFE_P_SAVED ||
+	    p == LIFE_P_GONE;
 
 	model_expect(!none || u->slot == 0, "a slot is kept by a unit without a VM");
 	model_expect(u->vm == VM_NONE || u->slot == 2, "a VM has no slot");
@@ -224,14 +238,19 @@ check_vm(const struct model_unit *u)
 {
 	enum life_phase p = (enum life_phase)u->life.phase;
 
-	model_expect(u->board != LIFE_AWAKE || p == LIFE_P_AWAKE || p == LIFE_P_READING || p == LIFE_P_STARTING || p == LIFE_P_RESTORING, "shown as awake, but it is not");
+	model_expect(u->board != LIFE_AWAKE || p == LIFE_P_AWAKE || p == LIFE_P_READING ||
+		p == LIFE_P_STARTING || p == LIFE_P_RESTORING,
+	    "shown as awake, but it is not");
 	model_expect(u->vm == VM_NONE || life_has_vm(&u->life), "a VM is forgotten");
 	model_expect(u->vm == VM_NONE || u->row.current, "a VM that the store does not know");
-	model_expect(!u->file || (p >= LIFE_P_SAVING && p <= LIFE_P_RETRYING) || p == LIFE_P_ADMITTING || p == LIFE_P_RESTORING ||
-	    p == LIFE_P_FAILED, "a saved state is forgotten");
+	model_expect(!u->file || (p >= LIFE_P_SAVING && p <= LIFE_P_RETRYING) ||
+		p == LIFE_P_ADMITTING || p == LIFE_P_RESTORING || p == LIFE_P_FAILED,
+	    "a saved state is forgotten");
 	if (u->died)
 		return;
-	model_expect((p != LIFE_P_AWAKE && p != LIFE_P_READING && p != LIFE_P_PROBING) || u->vm == VM_RUNNING, "taken for running, but it is not");
+	model_expect((p != LIFE_P_AWAKE && p != LIFE_P_READING && p != LIFE_P_PROBING) ||
+		u->vm == VM_RUNNING,
+	    "taken for running, but it is not");
 	model_expect(p != LIFE_P_FROZEN || u->vm == VM_PAUSED, "taken for frozen, but it is not");
 	model_expect(p != LIFE_P_SAVED || u->file, "taken for saved, but it is not");
 	model_expect(p != LIFE_P_PROBING || u->probe, "waits for a readiness that nobody probes");
@@ -241,21 +260,35 @@ check_vm(const struct model_unit *u)
 static void
 check_progress(const struct model_unit *u)
 {
-	static const enum life_action_kind ops[LIFE_PHASE_COUNT] = { [LIFE_P_STARTING] = LIFE_DO_START, [LIFE_P_RESTORING] = LIFE_DO_RESTORE,
-	    [LIFE_P_FREEZING] = LIFE_DO_FREEZE, [LIFE_P_THAWING] = LIFE_DO_THAW, [LIFE_P_SAVING] = LIFE_DO_SAVE, [LIFE_P_STOPPING] = LIFE_DO_STOP };
+	static const enum life_action_kind ops[LIFE_PHASE_COUNT] = {
+		[LIFE_P_STARTING] = LIFE_DO_START,
+		[LIFE_P_RESTORING] = LIFE_DO_RESTORE,
+		[LIFE_P_FREEZING] = LIFE_DO_FREEZE,
+		[LIFE_P_THAWING] = LIFE_DO_THAW,
+		[LIFE_P_SAVING] = LIFE_DO_SAVE,
+		[LIFE_P_STOPPING] = LIFE_DO_STOP
+	};
 	const struct life *l = &u->life;
 	bool intent = u->stored && u->stored_ticket == l->ticket;
 
 	for (unsigned i = 0; i < u->nwrites; i++)
 		intent |= u->intent[i] && u->write_ticket[i] == l->ticket;
-	model_expect(l->phase != LIFE_P_ADMITTING || (u->slot == 1 && u->slot_ticket == l->ticket), "waits for a slot without having asked");
-	model_expect(l->phase != LIFE_P_INTENDING || intent, "waits for an intent that nobody writes");
-	model_expect(l->phase != LIFE_P_READING || (u->reading && u->read_ticket == l->ticket), "waits for a reading that nobody does");
-	model_expect(u->op == ops[l->phase], "the driver does something else than the unit waits for");
-	model_expect(u->op == 0 || u->op_ticket == l->ticket, "the driver's report will be taken for stale");
+	model_expect(l->phase != LIFE_P_ADMITTING || (u->slot == 1 && u->slot_ticket == l->ticket),
+	    "waits for a slot without having asked");
+	model_expect(
+	    l->phase != LIFE_P_INTENDING || intent, "waits for an intent that nobody writes");
+	model_expect(l->phase != LIFE_P_READING || (u->reading && u->read_ticket == l->ticket),
+	    "waits for a reading that nobody does");
+	model_expect(
+	    u->op == ops[l->phase], "the driver does something else than the unit waits for");
+	model_expect(
+	    u->op == 0 || u->op_ticket == l->ticket, "the driver's report will be taken for stale");
 }
 
-/* A phase that waits without end may do so only if its policy says so, or because the driver hangs and nobody is owed anything. */
+/*
+ * A phase that waits without end may do so only if its policy says so, or because the driver hangs
+ * and nobody is owed anything.
+ */
 static bool
 may_wait_forever(const struct model_unit *u, const struct life_policy *p)
 {
@@ -281,10 +314,13 @@ check(const struct system *sys, const struct world *w, const struct model_unit *
 
 	model_expect(u->board == life_state(l), "the board does not show the state");
 	model_expect(u->timer_ms == l->timer_ms, "the warden's timer is not the unit's");
-	model_expect(u->timer_ms != LIFE_NEVER || may_wait_forever(u, &sys->policy[w->policy]), "waits without a timer");
+	model_expect(u->timer_ms != LIFE_NEVER || may_wait_forever(u, &sys->policy[w->policy]),
+	    "waits without a timer");
 	model_expect(!u->owed || u->timer_ms != LIFE_NEVER, "owes an answer, and no timer runs");
 	model_expect(u->forgotten == (l->phase == LIFE_P_GONE), "gone, but not forgotten");
-	model_expect(!u->forgotten || (u->vm == VM_NONE && !u->file && u->op == 0 && !u->owed && !u->probe), "forgotten with something left");
+	model_expect(
+	    !u->forgotten || (u->vm == VM_NONE && !u->file && u->op == 0 && !u->owed && !u->probe),
+	    "forgotten with something left");
 	model_expect(u->nwrites > 0 || u->row.state == u->board, "the store has another state");
 	check_slots(u);
 	check_progress(u);
@@ -295,8 +331,9 @@ check(const struct system *sys, const struct world *w, const struct model_unit *
 static void
 check_stale(const struct system *sys, const struct world *w, const struct model_unit *u)
 {
-	static const enum life_event_kind kinds[] = { LIFE_EV_ADMITTED, LIFE_EV_REFUSED, LIFE_EV_STORED, LIFE_EV_STARTED, LIFE_EV_RESTORED, LIFE_EV_READY,
-	    LIFE_EV_FROZEN, LIFE_EV_THAWED, LIFE_EV_SAVED, LIFE_EV_STOPPED, LIFE_EV_ACTIVITY };
+	static const enum life_event_kind kinds[] = { LIFE_EV_ADMITTED, LIFE_EV_REFUSED,
+		LIFE_EV_STORED, LIFE_EV_STARTED, LIFE_EV_RESTORED, LIFE_EV_READY, LIFE_EV_FROZEN,
+		LIFE_EV_THAWED, LIFE_EV_SAVED, LIFE_EV_STOPPED, LIFE_EV_ACTIVITY };
 	struct life_out out;
 	struct life l = u->life;
 
@@ -304,7 +341,8 @@ check_stale(const struct system *sys, const struct world *w, const struct model_
 		struct life_event ev = { .kind = kinds[i], .now_ms = MODEL_NOW, .ticket = 1 };
 		enum err e = life_step(&l, &sys->policy[w->policy], &ev, &out);
 
-		model_expect(e == ERR_OK && out.n == 0 && memcmp(&l, &u->life, sizeof(l)) == 0, "a stale completion had an effect");
+		model_expect(e == ERR_OK && out.n == 0 && memcmp(&l, &u->life, sizeof(l)) == 0,
+		    "a stale completion had an effect");
 	}
 }
 
@@ -326,7 +364,8 @@ static void
 canonical(struct model_unit *u)
 {
 	struct life *l = &u->life;
-	bool up = life_state(l) == LIFE_AWAKE || l->phase == LIFE_P_STARTING || l->phase == LIFE_P_RESTORING;
+	bool up = life_state(l) == LIFE_AWAKE || l->phase == LIFE_P_STARTING ||
+	    l->phase == LIFE_P_RESTORING;
 	bool asleep = l->phase == LIFE_P_FROZEN || l->phase == LIFE_P_SAVED;
 	uint32_t present = l->ticket;
 
@@ -385,15 +424,21 @@ put_unit(uint8_t *k, const struct model_unit *u)
 	*k++ = (uint8_t)(l->flags >> 8);
 	*k++ = l->phase;
 	*k++ = (uint8_t)(l->failures << 4 | u->board);
-	*k++ = (uint8_t)(u->slot | u->stored << 2 | u->nwrites << 4 | u->row.current << 6 | u->boot << 7);
+	*k++ = (uint8_t)(u->slot | u->stored << 2 | u->nwrites << 4 | u->row.current << 6 |
+	    u->boot << 7);
 	*k++ = (uint8_t)(u->row.state | u->vm << 4 | u->file << 6 | u->died << 7);
 	*k++ = (uint8_t)(u->op | u->stage << 5);
-	*k++ = (uint8_t)(u->owed | u->removed << 1 | u->forgotten << 2 | u->probe << 3 | u->ready << 4 | u->reading << 5 | u->lost << 6);
+	*k++ = (uint8_t)(u->owed | u->removed << 1 | u->forgotten << 2 | u->probe << 3 |
+	    u->ready << 4 | u->reading << 5 | u->lost << 6);
 	for (unsigned i = 0; i < u->nwrites; i++)
-		*k++ = (uint8_t)(u->writes[i].state | u->writes[i].current << 4 | u->intent[i] << 5 | (u->write_ticket[i] == MODEL_TICKET) << 6);
-	bits |= (uint32_t)(u->slot_ticket == MODEL_TICKET) | (uint32_t)(u->stored_ticket == MODEL_TICKET) << 1 |
-	    (uint32_t)(u->op_ticket == MODEL_TICKET) << 2 | (uint32_t)(u->probe_ticket == MODEL_TICKET) << 3 |
-	    (uint32_t)(u->ready_ticket == MODEL_TICKET) << 4 | (uint32_t)(u->read_ticket == MODEL_TICKET) << 5;
+		*k++ = (uint8_t)(u->writes[i].state | u->writes[i].current << 4 |
+		    u->intent[i] << 5 | (u->write_ticket[i] == MODEL_TICKET) << 6);
+	bits |= (uint32_t)(u->slot_ticket == MODEL_TICKET) |
+	    (uint32_t)(u->stored_ticket == MODEL_TICKET) << 1 |
+	    (uint32_t)(u->op_ticket == MODEL_TICKET) << 2 |
+	    (uint32_t)(u->probe_ticket == MODEL_TICKET) << 3 |
+	    (uint32_t)(u->ready_ticket == MODEL_TICKET) << 4 |
+	    (uint32_t)(u->read_ticket == MODEL_TICKET) << 5;
 	*k++ = (uint8_t)bits;
 	return k;
 }
@@ -402,8 +447,10 @@ unsigned
 model_key(const struct system *sys, const struct world *w, uint8_t key[MODEL_KEY])
 {
 	uint8_t a[MODEL_KEY / 2], b[MODEL_KEY / 2], *k = key;
-	size_t na = (size_t)(put_unit(a, &w->u[0]) - a), nb = sys->units > 1 ? (size_t)(put_unit(b, &w->u[1]) - b) : 0;
-	bool swap = nb > 0 && (na > nb || (na == nb && memcmp(a, b, na) > 0));   /* which of two units is the first does not matter */
+	size_t na = (size_t)(put_unit(a, &w->u[0]) - a),
+	       nb = sys->units > 1 ? (size_t)(put_unit(b, &w->u[1]) - b) : 0;
+	/* which of two units is the first does not matter */
+	bool swap = nb > 0 && (na > nb || (na == nb && memcmp(a, b, na) > 0));
 
 	*k++ = w->policy;
 	memcpy(k, swap ? b : a, swap ? nb : na);

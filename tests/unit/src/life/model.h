@@ -1,9 +1,11 @@
 /*
- * model: the world around one or two units, for the explorer: clients, admission, store, driver, guest, timer, reloads, SIGKILL.
+ * model: the world around one or two units, for the explorer: clients, admission, store, driver,
+ * guest, timer, reloads, SIGKILL.
  *
- * The world is small and canonical: the present is always MODEL_NOW, times are kept relative to it and clamped where older ones make no
- * difference, and tickets are renumbered, so that the reachable worlds are finitely many.  What happens is one of enum move; each calls the real life_step
- * and performs its actions, and complains about every action that is not possible.
+ * The world is small and canonical: the present is always MODEL_NOW, times are kept relative to it
+ * and clamped where older ones make no difference, and tickets are renumbered, so that the
+ * reachable worlds are finitely many.  What happens is one of enum move; each calls the real
+ * life_step and performs its actions, and complains about every action that is not possible.
  */
 #ifndef TESTS_LIFE_MODEL_H
 #define TESTS_LIFE_MODEL_H
@@ -67,10 +69,38 @@ struct world {
 };
 
 enum move {
-	MOVE_WAKE_QUERY, MOVE_WAKE_PACKET, MOVE_WAKE_OPERATOR, MOVE_ADMIT, MOVE_REFUSE, MOVE_WRITE, MOVE_WRITE_FAILS, MOVE_STORED,
-	MOVE_OP_WORKS, MOVE_OP_FAILS, MOVE_OP_LOSES_VM, MOVE_OP_NOT_TRIED, MOVE_OP_REPORT, MOVE_GUEST_READY, MOVE_READY, MOVE_DIE, MOVE_DIED,
-	MOVE_READ_FAILS, MOVE_READ_NOTHING, MOVE_READ_QUERY, MOVE_READ_PACKET, MOVE_TIMER, MOVE_TIMER_EARLY, MOVE_TICK,
-	MOVE_SLEEP_FROZEN, MOVE_SLEEP_SAVED, MOVE_SLEEP_DORMANT, MOVE_POLICY, MOVE_REMOVE, MOVE_KILL, MOVE_KILL_LATE, MOVE_KILL_HALF,
+	MOVE_WAKE_QUERY,
+	MOVE_WAKE_PACKET,
+	MOVE_WAKE_OPERATOR,
+	MOVE_ADMIT,
+	MOVE_REFUSE,
+	MOVE_WRITE,
+	MOVE_WRITE_FAILS,
+	MOVE_STORED,
+	MOVE_OP_WORKS,
+	MOVE_OP_FAILS,
+	MOVE_OP_LOSES_VM,
+	MOVE_OP_NOT_TRIED,
+	MOVE_OP_REPORT,
+	MOVE_GUEST_READY,
+	MOVE_READY,
+	MOVE_DIE,
+	MOVE_DIED,
+	MOVE_READ_FAILS,
+	MOVE_READ_NOTHING,
+	MOVE_READ_QUERY,
+	MOVE_READ_PACKET,
+	MOVE_TIMER,
+	MOVE_TIMER_EARLY,
+	MOVE_TICK,
+	MOVE_SLEEP_FROZEN,
+	MOVE_SLEEP_SAVED,
+	MOVE_SLEEP_DORMANT,
+	MOVE_POLICY,
+	MOVE_REMOVE,
+	MOVE_KILL,
+	MOVE_KILL_LATE,
+	MOVE_KILL_HALF,
 	MOVE_COUNT
 };
 
@@ -84,7 +114,8 @@ struct system {
 	uint32_t without;                /* moves that are left out, as bits */
 	bool prompt;                     /* store and driver take effect and report in one move */
 	enum mutant_kind mutant;
-	unsigned mutant_kind;            /* enum life_action_kind, or for MUTANT_DEAF enum life_event_kind */
+	/* enum life_action_kind, or for MUTANT_DEAF enum life_event_kind */
+	unsigned mutant_kind;
 };
 
 /* NULL, or what was violated first; reset by the caller. */
@@ -93,18 +124,28 @@ extern const char *const model_move_names[MOVE_COUNT];
 
 void model_init(struct world *w);
 /* A start of the daemon that finds `found` for a unit whose row says `was`. */
-void model_adopt(const struct system *sys, struct world *w, enum life_found found, enum life_state was, bool late);
-/* Does the move for unit `i` if it is possible; false if not.  Leaves the world canonical and checked (model_wrong). */
+void model_adopt(const struct system *sys, struct world *w, enum life_found found,
+    enum life_state was, bool late);
+/*
+ * Does the move for unit `i` if it is possible; false if not.  Leaves the world canonical and
+ * checked (model_wrong).
+ */
 bool model_move(const struct system *sys, struct world *w, unsigned i, enum move m);
-/* The next thing that happens when everything goes its way (fair), or everything fails, or the driver never answers; false: nothing more will. */
+/*
+ * The next thing that happens when everything goes its way (fair), or everything fails, or the
+ * driver never answers; false: nothing more will.
+ */
 enum drain { DRAIN_FAIR, DRAIN_FAILS, DRAIN_HANGS, DRAIN_COUNT };
 bool model_drain(const struct system *sys, struct world *w, enum drain how);
 
 /* Between model.c and moves.c. */
 void model_expect(bool ok, const char *what);
-void model_deliver(const struct system *sys, struct world *w, struct model_unit *u, struct life_event ev);
-void model_deliver_kind(const struct system *sys, struct world *w, struct model_unit *u, enum life_event_kind kind, uint32_t ticket, enum err result);
-void model_store_apply(struct model_unit *u);                  /* the oldest write reaches the disk */
+void model_deliver(
+    const struct system *sys, struct world *w, struct model_unit *u, struct life_event ev);
+void model_deliver_kind(const struct system *sys, struct world *w, struct model_unit *u,
+    enum life_event_kind kind, uint32_t ticket, enum err result);
+/* the oldest write reaches the disk */
+void model_store_apply(struct model_unit *u);
 void model_settle(const struct system *sys, struct world *w);   /* checks, and makes canonical */
 
 #define MODEL_KEY 96

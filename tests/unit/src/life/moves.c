@@ -4,10 +4,38 @@
 #include <string.h>
 
 const char *const model_move_names[MOVE_COUNT] = {
-	"wake by query", "wake by packet", "wake by operator", "admit", "refuse", "store writes", "store fails", "stored is reported",
-	"operation works", "operation fails", "operation fails and loses the VM", "operation cannot be tried", "operation is reported", "guest is ready", "ready is reported", "VM dies", "death is reported",
-	"read fails", "read: nothing", "read: a query", "read: a packet", "timer", "timer too early", "tick",
-	"sleep frozen", "sleep saved", "sleep dormant", "policy", "remove", "kill", "kill, late times", "kill, half-made",
+	"wake by query",
+	"wake by packet",
+	"wake by operator",
+	"admit",
+	"refuse",
+	"store writes",
+	"store fails",
+	"stored is reported",
+	"operation works",
+	"operation fails",
+	"operation fails and loses the VM",
+	"operation cannot be tried",
+	"operation is reported",
+	"guest is ready",
+	"ready is reported",
+	"VM dies",
+	"death is reported",
+	"read fails",
+	"read: nothing",
+	"read: a query",
+	"read: a packet",
+	"timer",
+	"timer too early",
+	"tick",
+	"sleep frozen",
+	"sleep saved",
+	"sleep dormant",
+	"policy",
+	"remove",
+	"kill",
+	"kill, late times",
+	"kill, half-made",
 };
 
 static bool
@@ -20,11 +48,15 @@ move_wake(const struct system *sys, struct world *w, struct model_unit *u, enum 
 	return true;
 }
 
-/* Under the second policy what refuses is a unit that it needs, which waits out a back-off of its own. */
+/*
+ * Under the second policy what refuses is a unit that it needs, which waits out a back-off of its
+ * own.
+ */
 static bool
 move_admit(const struct system *sys, struct world *w, struct model_unit *u, bool admit)
 {
-	struct life_event ev = { .kind = admit ? LIFE_EV_ADMITTED : LIFE_EV_REFUSED, .ticket = u->slot_ticket };
+	struct life_event ev = { .kind = admit ? LIFE_EV_ADMITTED : LIFE_EV_REFUSED,
+		.ticket = u->slot_ticket };
 	unsigned held = 0;
 
 	for (unsigned i = 0; i < sys->units; i++)
@@ -49,17 +81,22 @@ move_store(const struct system *sys, struct world *w, struct model_unit *u, enum
 	if (m == MOVE_STORED) {
 		u->stored = 0;
 		if (report != 0)
-			model_deliver_kind(sys, w, u, LIFE_EV_STORED, u->stored_ticket, report == 1 ? ERR_OK : ERR_IO);
+			model_deliver_kind(sys, w, u, LIFE_EV_STORED, u->stored_ticket,
+			    report == 1 ? ERR_OK : ERR_IO);
 		return report != 0;
 	}
-	if (u->nwrites == 0 || (u->intent[0] && u->stored) || (m == MOVE_WRITE_FAILS && !u->intent[0]))
+	if (u->nwrites == 0 || (u->intent[0] && u->stored) ||
+	    (m == MOVE_WRITE_FAILS && !u->intent[0]))
 		return false;
 	if (m == MOVE_WRITE_FAILS) {
 		/* the row stays as it was; later rows have the new UUID all the same */
 		struct row kept = u->row;
 
 		model_store_apply(u);
-		kept.state = u->row.state;   /* what the model checks at rest: the state of the intent is the state shown already */
+		/*
+		 * what the model checks at rest: the state of the intent is the state shown already
+		 */
+		kept.state = u->row.state;
 		u->row = kept;
 		u->stored = 2;
 	} else {
@@ -114,15 +151,24 @@ op_effect(struct model_unit *u, enum move m)
 static bool
 move_op(const struct system *sys, struct world *w, struct model_unit *u, enum move m)
 {
-	static const enum life_event_kind ends[LIFE_ACTION_COUNT] = { [LIFE_DO_START] = LIFE_EV_STARTED, [LIFE_DO_RESTORE] = LIFE_EV_RESTORED,
-	    [LIFE_DO_FREEZE] = LIFE_EV_FROZEN, [LIFE_DO_THAW] = LIFE_EV_THAWED, [LIFE_DO_SAVE] = LIFE_EV_SAVED, [LIFE_DO_STOP] = LIFE_EV_STOPPED };
-	bool needs_vm = u->op == LIFE_DO_FREEZE || u->op == LIFE_DO_THAW;   /* a VM that is saved may die when its file is complete */
+	static const enum life_event_kind ends[LIFE_ACTION_COUNT] = {
+		[LIFE_DO_START] = LIFE_EV_STARTED,
+		[LIFE_DO_RESTORE] = LIFE_EV_RESTORED,
+		[LIFE_DO_FREEZE] = LIFE_EV_FROZEN,
+		[LIFE_DO_THAW] = LIFE_EV_THAWED,
+		[LIFE_DO_SAVE] = LIFE_EV_SAVED,
+		[LIFE_DO_STOP] = LIFE_EV_STOPPED
+	};
+	/* a VM that is saved may die when its file is complete */
+	bool needs_vm = u->op == LIFE_DO_FREEZE || u->op == LIFE_DO_THAW;
 	struct life_event ev = { .kind = ends[u->op], .ticket = u->op_ticket };
 	enum err result;
 
 	if (m != MOVE_OP_REPORT) {
-		if (u->stage != OP_BEGUN || (m == MOVE_OP_WORKS && needs_vm && u->vm == VM_NONE) || (m == MOVE_OP_LOSES_VM && u->op != LIFE_DO_SAVE) ||
-		    (m == MOVE_OP_NOT_TRIED && u->op != LIFE_DO_RESTORE && !needs_vm && u->op != LIFE_DO_SAVE))
+		if (u->stage != OP_BEGUN || (m == MOVE_OP_WORKS && needs_vm && u->vm == VM_NONE) ||
+		    (m == MOVE_OP_LOSES_VM && u->op != LIFE_DO_SAVE) ||
+		    (m == MOVE_OP_NOT_TRIED && u->op != LIFE_DO_RESTORE && !needs_vm &&
+			u->op != LIFE_DO_SAVE))
 			return false;
 		if (u->op == LIFE_DO_STOP && m == MOVE_OP_FAILS && u->vm == VM_NONE && !u->file)
 			return false;   /* of a VM that is gone, a stop can say nothing else */
@@ -247,14 +293,19 @@ move_operator(const struct system *sys, struct world *w, struct model_unit *u, e
 		ev.kind = LIFE_EV_REMOVE;
 	} else {
 		ev.sleep.cause = LIFE_BY_OPERATOR;
-		ev.sleep.tier = m == MOVE_SLEEP_FROZEN ? LIFE_TIER_FROZEN : m == MOVE_SLEEP_SAVED ? LIFE_TIER_SAVED : LIFE_TIER_DORMANT;
+		ev.sleep.tier = LIFE_TIER_DORMANT;
+		if (m == MOVE_SLEEP_FROZEN)
+			ev.sleep.tier = LIFE_TIER_FROZEN;
+		else if (m == MOVE_SLEEP_SAVED)
+			ev.sleep.tier = LIFE_TIER_SAVED;
 	}
 	model_deliver(sys, w, u, ev);
 	return true;
 }
 
 static void
-adopt(const struct system *sys, struct world *w, struct model_unit *u, enum life_found found, bool late)
+adopt(const struct system *sys, struct world *w, struct model_unit *u, enum life_found found,
+    bool late)
 {
 	struct life_event ev = { .kind = LIFE_EV_ADOPT };
 
@@ -271,7 +322,10 @@ adopt(const struct system *sys, struct world *w, struct model_unit *u, enum life
 		model_deliver_kind(sys, w, u, LIFE_EV_REMOVE, 0, ERR_OK);
 }
 
-/* SIGKILL, and the next daemon.  The store keeps the rows that were written; rows and VMs that do not belong together are destroyed by the glue. */
+/*
+ * SIGKILL, and the next daemon.  The store keeps the rows that were written; rows and VMs that do
+ * not belong together are destroyed by the glue.
+ */
 static bool
 move_kill(const struct system *sys, struct world *w, enum move m)
 {
@@ -284,11 +338,14 @@ move_kill(const struct system *sys, struct world *w, enum move m)
 	for (unsigned i = 0; i < sys->units; i++) {
 		struct model_unit old = w->u[i], *u = &w->u[i];
 		bool half = m == MOVE_KILL_HALF && old.stage == OP_BEGUN;
-		enum life_found found = old.vm == VM_RUNNING ? LIFE_FOUND_RUNNING : old.vm == VM_PAUSED ? LIFE_FOUND_FROZEN :
-		    old.file ? LIFE_FOUND_SAVED : LIFE_FOUND_NONE;
+		enum life_found found = old.file ? LIFE_FOUND_SAVED : LIFE_FOUND_NONE;
 
 		if (old.forgotten)
 			continue;
+		if (old.vm == VM_RUNNING)
+			found = LIFE_FOUND_RUNNING;
+		else if (old.vm == VM_PAUSED)
+			found = LIFE_FOUND_FROZEN;
 		memset(u, 0, sizeof(*u));
 		life_init(&u->life);
 		u->timer_ms = LIFE_NEVER;
@@ -301,7 +358,8 @@ move_kill(const struct system *sys, struct world *w, enum move m)
 			u->vm = VM_RUNNING;
 			u->file = 0;
 		}
-		model_expect((u->vm == VM_NONE && !u->file) || u->row.current, "after a kill the store does not know the VM");
+		model_expect((u->vm == VM_NONE && !u->file) || u->row.current,
+		    "after a kill the store does not know the VM");
 		adopt(sys, w, u, found, m == MOVE_KILL_LATE);
 	}
 	return true;
@@ -376,7 +434,8 @@ model_move(const struct system *sys, struct world *w, unsigned i, enum move m)
 	for (unsigned k = 0; sys->prompt && k < sys->units; k++) {
 		while (w->u[k].nwrites > 0 && !(w->u[k].intent[0] && w->u[k].stored))
 			model_store_apply(&w->u[k]);
-		(void)move_op(sys, w, &w->u[k], MOVE_OP_REPORT);   /* if there is anything to report */
+		/* if there is anything to report */
+		(void)move_op(sys, w, &w->u[k], MOVE_OP_REPORT);
 	}
 	model_settle(sys, w);
 	return true;
@@ -393,13 +452,18 @@ model_init(struct world *w)
 }
 
 void
-model_adopt(const struct system *sys, struct world *w, enum life_found found, enum life_state was, bool late)
+model_adopt(const struct system *sys, struct world *w, enum life_found found, enum life_state was,
+    bool late)
 {
 	struct model_unit *u = &w->u[0];
 
 	model_init(w);
 	u->row = (struct row){ .state = (uint8_t)was, .current = 1 };
-	u->vm = found == LIFE_FOUND_FROZEN ? VM_PAUSED : found == LIFE_FOUND_RUNNING || found == LIFE_FOUND_BROKEN ? VM_RUNNING : VM_NONE;
+	u->vm = VM_NONE;
+	if (found == LIFE_FOUND_FROZEN)
+		u->vm = VM_PAUSED;
+	else if (found == LIFE_FOUND_RUNNING || found == LIFE_FOUND_BROKEN)
+		u->vm = VM_RUNNING;
 	u->file = found == LIFE_FOUND_SAVED;
 	adopt(sys, w, u, found, late);
 	model_settle(sys, w);
@@ -409,9 +473,11 @@ bool
 model_drain(const struct system *sys, struct world *w, enum drain how)
 {
 	static const enum move order[DRAIN_COUNT][12] = {
-		[DRAIN_FAIR] = { MOVE_OP_WORKS, MOVE_OP_FAILS, MOVE_OP_REPORT, MOVE_DIED, MOVE_STORED, MOVE_WRITE, MOVE_ADMIT, MOVE_GUEST_READY, MOVE_READY,
+		[DRAIN_FAIR] = { MOVE_OP_WORKS, MOVE_OP_FAILS, MOVE_OP_REPORT, MOVE_DIED,
+		    MOVE_STORED, MOVE_WRITE, MOVE_ADMIT, MOVE_GUEST_READY, MOVE_READY,
 		    MOVE_READ_NOTHING, MOVE_TIMER, MOVE_COUNT },
-		[DRAIN_FAILS] = { MOVE_OP_FAILS, MOVE_OP_WORKS, MOVE_OP_REPORT, MOVE_DIED, MOVE_STORED, MOVE_WRITE_FAILS, MOVE_WRITE, MOVE_REFUSE, MOVE_READ_FAILS,
+		[DRAIN_FAILS] = { MOVE_OP_FAILS, MOVE_OP_WORKS, MOVE_OP_REPORT, MOVE_DIED,
+		    MOVE_STORED, MOVE_WRITE_FAILS, MOVE_WRITE, MOVE_REFUSE, MOVE_READ_FAILS,
 		    MOVE_TIMER, MOVE_COUNT },
 		[DRAIN_HANGS] = { MOVE_TIMER, MOVE_COUNT },
 	};
@@ -424,7 +490,8 @@ model_drain(const struct system *sys, struct world *w, enum drain how)
 			}
 	for (unsigned i = 0; i < sys->units; i++)
 		if (w->u[i].timer_ms != LIFE_NEVER) {
-			(void)move_tick(sys, w);   /* nothing is overdue, or it would have fired above */
+			/* nothing is overdue, or it would have fired above */
+			(void)move_tick(sys, w);
 			model_settle(sys, w);
 			return true;
 		}

@@ -12,11 +12,18 @@
 static void
 rig_needs(struct rig *r, uint64_t again_ms)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_REFUSED, .ticket = r->l.ticket, .result = ERR_STATE,
-	    .needs = true, .again_ms = again_ms }), ERR_OK);
+	assert_int_equal(rig_step(r,
+			     (struct life_event){ .kind = LIFE_EV_REFUSED,
+				 .ticket = r->l.ticket,
+				 .result = ERR_STATE,
+				 .needs = true,
+				 .again_ms = again_ms }),
+	    ERR_OK);
 }
 
-/* What it needs could not be had: its wake has failed, and it has a back-off only as that unit has. */
+/*
+ * What it needs could not be had: its wake has failed, and it has a back-off only as that unit has.
+ */
 static void
 what_it_needs_fails(void **state)
 {
@@ -88,8 +95,13 @@ who_waits_to_be_thawed_can_sleep_on(void **state)
 	rig_sleep_to(&r, LIFE_TIER_FROZEN);
 	rig_answered(&r, WAKE_REFUSED);
 	is(&r, LIFE_FROZEN);
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_THAWED, .ticket = ticket, .result = ERR_STATE,
-	    .kept = true, .needs = true }), ERR_OK);
+	assert_int_equal(rig_step(&r,
+			     (struct life_event){ .kind = LIFE_EV_THAWED,
+				 .ticket = ticket,
+				 .result = ERR_STATE,
+				 .kept = true,
+				 .needs = true }),
+	    ERR_OK);
 	did(&r, "");
 	rig_wake(&r, LIFE_BY_QUERY);
 	did(&r, "changed thaw timer");

@@ -12,9 +12,23 @@
 struct rig
 rig_new(void)
 {
-	struct rig r = { .now = 1000000, .p = { .idle_ms = 60 * S, .unused_after_ms = 0, .min_up_ms = 5 * S, .boot_ms = 30 * S, .queue_ms = 30 * S, .backoff_min_ms = S,
-	    .backoff_max_ms = 8 * S, .steady_ms = 10 * S, .stop_ms = 20 * S, .op_ms = 15 * S, .state_ms = 30 * S, .sleep = LIFE_TIER_DORMANT, .frozen_then = LIFE_TIER_DORMANT,
-	    .can_freeze = true, .can_save = true, .can_shutdown = true } };
+	struct rig r = { .now = 1000000,
+		.p = { .idle_ms = 60 * S,
+		    .unused_after_ms = 0,
+		    .min_up_ms = 5 * S,
+		    .boot_ms = 30 * S,
+		    .queue_ms = 30 * S,
+		    .backoff_min_ms = S,
+		    .backoff_max_ms = 8 * S,
+		    .steady_ms = 10 * S,
+		    .stop_ms = 20 * S,
+		    .op_ms = 15 * S,
+		    .state_ms = 30 * S,
+		    .sleep = LIFE_TIER_DORMANT,
+		    .frozen_then = LIFE_TIER_DORMANT,
+		    .can_freeze = true,
+		    .can_save = true,
+		    .can_shutdown = true } };
 
 	life_init(&r.l);
 	return r;
@@ -30,27 +44,38 @@ rig_step(struct rig *r, struct life_event ev)
 void
 rig_wake(struct rig *r, enum life_cause cause)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_WAKE, .cause = cause }), ERR_OK);
+	assert_int_equal(
+	    rig_step(r, (struct life_event){ .kind = LIFE_EV_WAKE, .cause = cause }), ERR_OK);
 }
 
 void
 rig_sleep_to(struct rig *r, enum life_tier tier)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_SLEEP, .sleep = { LIFE_BY_OPERATOR, tier } }), ERR_OK);
+	assert_int_equal(
+	    rig_step(r,
+		(struct life_event){ .kind = LIFE_EV_SLEEP, .sleep = { LIFE_BY_OPERATOR, tier } }),
+	    ERR_OK);
 }
 
 /* An event with the present ticket. */
 void
 rig_event(struct rig *r, enum life_event_kind kind, enum err result)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = kind, .ticket = r->l.ticket, .result = result }), ERR_OK);
+	assert_int_equal(
+	    rig_step(
+		r, (struct life_event){ .kind = kind, .ticket = r->l.ticket, .result = result }),
+	    ERR_OK);
 }
 
 void
 rig_activity(struct rig *r, uint64_t last_query_ms, uint64_t last_packet_ms)
 {
 	r->now++;
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_ACTIVITY, .ticket = r->l.ticket, .activity = { last_query_ms, last_packet_ms } }), ERR_OK);
+	assert_int_equal(rig_step(r,
+			     (struct life_event){ .kind = LIFE_EV_ACTIVITY,
+				 .ticket = r->l.ticket,
+				 .activity = { last_query_ms, last_packet_ms } }),
+	    ERR_OK);
 }
 
 void
@@ -65,8 +90,13 @@ rig_timer(struct rig *r)
 void
 rig_adopt(struct rig *r, enum life_found found, enum life_state was)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .found = found, .was = was, .awake_since_ms = r->now - 90 * S,
-	    .last_use_ms = r->now - 20 * S } }), ERR_OK);
+	assert_int_equal(rig_step(r,
+			     (struct life_event){ .kind = LIFE_EV_ADOPT,
+				 .adopt = { .found = found,
+				     .was = was,
+				     .awake_since_ms = r->now - 90 * S,
+				     .last_use_ms = r->now - 20 * S } }),
+	    ERR_OK);
 }
 
 /* The actions of the last step, in order, as words. */
@@ -77,7 +107,8 @@ rig_did_at(const struct rig *r, const char *words, int line)
 	size_t n = 0;
 
 	for (unsigned i = 0; i < r->out.n; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "", life_action_text(r->out.actions[i].kind));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "",
+		    life_action_text(r->out.actions[i].kind));
 	if (strcmp(text, words) != 0)
 		fail_msg("line %d: did '%s', not '%s'", line, text, words);
 }
@@ -86,7 +117,8 @@ void
 rig_is_at(const struct rig *r, enum life_state s, int line)
 {
 	if (life_state(&r->l) != s)
-		fail_msg("line %d: %s, not %s", line, life_state_text(life_state(&r->l)), life_state_text(s));
+		fail_msg("line %d: %s, not %s", line, life_state_text(life_state(&r->l)),
+		    life_state_text(s));
 }
 
 const struct life_action *

@@ -13,7 +13,10 @@ struct rig {
 	uint64_t now;
 };
 
-/* A dormant unit: idle 60 s, min-up 5 s, boot 30 s, back-off 1 to 8 s, steady after 10 s, shutdown 20 s, operations 15 s; the driver can do all. */
+/*
+ * A dormant unit: idle 60 s, min-up 5 s, boot 30 s, back-off 1 to 8 s, steady after 10 s, shutdown
+ * 20 s, operations 15 s; the driver can do all.
+ */
 struct rig rig_new(void);
 /* Brings a new unit into a phase. */
 struct rig rig_in_phase(enum life_phase phase);
@@ -22,8 +25,10 @@ void rig_starting(struct rig *r);
 void rig_probing(struct rig *r);
 void rig_awake(struct rig *r);
 
-/* Events; all but rig_step expect ERR_OK.  rig_event has the present ticket; rig_timer goes to the deadline; rig_activity comes 1 ms
- * later; rig_adopt: awake for 90 s, used 20 s ago. */
+/*
+ * Events; all but rig_step expect ERR_OK.  rig_event has the present ticket; rig_timer goes to the
+ * deadline; rig_activity comes 1 ms later; rig_adopt: awake for 90 s, used 20 s ago.
+ */
 enum err rig_step(struct rig *r, struct life_event ev);
 void rig_event(struct rig *r, enum life_event_kind kind, enum err result);
 void rig_wake(struct rig *r, enum life_cause cause);

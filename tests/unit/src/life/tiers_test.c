@@ -83,7 +83,11 @@ a_hanging_freeze_keeps_nobody_waiting(void **state)
 static void
 rig_kept(struct rig *r, enum life_event_kind kind)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = kind, .ticket = r->l.ticket, .result = ERR_TIMEOUT, .kept = true }), ERR_OK);
+	assert_int_equal(
+	    rig_step(r,
+		(struct life_event){
+		    .kind = kind, .ticket = r->l.ticket, .result = ERR_TIMEOUT, .kept = true }),
+	    ERR_OK);
 }
 
 /* What the driver did after its deadline is as good as before. */
@@ -134,8 +138,13 @@ what_could_not_be_tried_changes_nothing(void **state)
 	assert_int_equal(r.l.why, LIFE_WHY_DRIVER);
 	assert_true(r.l.timer_ms >= r.now + r.p.idle_ms);   /* it is tried again */
 	r = rig_in_phase(LIFE_P_THAWING);
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_THAWED, .ticket = r.l.ticket, .result = ERR_STATE,
-	    .kept = true, .needs = true }), ERR_OK);
+	assert_int_equal(rig_step(&r,
+			     (struct life_event){ .kind = LIFE_EV_THAWED,
+				 .ticket = r.l.ticket,
+				 .result = ERR_STATE,
+				 .kept = true,
+				 .needs = true }),
+	    ERR_OK);
 	assert_int_equal(r.l.why, LIFE_WHY_NEEDS);
 	is(&r, LIFE_FROZEN);
 	rig_wake(&r, LIFE_BY_QUERY);
@@ -169,8 +178,8 @@ what_could_not_be_tried_changes_nothing(void **state)
 static void
 an_operation_that_waits_for_a_thread_is_not_late(void **state)
 {
-	static const enum life_phase phases[] = { LIFE_P_STARTING, LIFE_P_RESTORING, LIFE_P_FREEZING, LIFE_P_THAWING,
-	    LIFE_P_SAVING, LIFE_P_STOPPING };
+	static const enum life_phase phases[] = { LIFE_P_STARTING, LIFE_P_RESTORING,
+		LIFE_P_FREEZING, LIFE_P_THAWING, LIFE_P_SAVING, LIFE_P_STOPPING };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
@@ -239,7 +248,8 @@ a_saved_unit_is_restored(void **state)
 	rig_event(&r, LIFE_EV_READY, ERR_OK);
 	did(&r, "changed boot-done woken timer");
 	r = rig_in_phase(LIFE_P_RESTORING);
-	rig_event(&r, LIFE_EV_RESTORED, ERR_IO);   /* a cold boot instead, for the same query and in the same slot */
+	/* a cold boot instead, for the same query and in the same slot */
+	rig_event(&r, LIFE_EV_RESTORED, ERR_IO);
 	did(&r, "unprobe intent");
 	rig_event(&r, LIFE_EV_STORED, ERR_OK);
 	did(&r, "start probe");
@@ -256,7 +266,12 @@ a_saved_unit_is_restored(void **state)
 static void
 rig_not_tried(struct rig *r)
 {
-	assert_int_equal(rig_step(r, (struct life_event){ .kind = LIFE_EV_RESTORED, .ticket = r->l.ticket, .result = ERR_LIMIT, .kept = true }), ERR_OK);
+	assert_int_equal(rig_step(r,
+			     (struct life_event){ .kind = LIFE_EV_RESTORED,
+				 .ticket = r->l.ticket,
+				 .result = ERR_LIMIT,
+				 .kept = true }),
+	    ERR_OK);
 }
 
 static void
@@ -433,13 +448,21 @@ forgotten(const struct rig *r)
 static void
 a_removed_unit_goes_from_every_phase(void **state)
 {
-	static const enum life_event_kind ends[LIFE_PHASE_COUNT] = { [LIFE_P_STARTING] = LIFE_EV_STARTED, [LIFE_P_RESTORING] = LIFE_EV_RESTORED,
-	    [LIFE_P_FREEZING] = LIFE_EV_FROZEN, [LIFE_P_THAWING] = LIFE_EV_THAWED, [LIFE_P_SAVING] = LIFE_EV_SAVED, [LIFE_P_STOPPING] = LIFE_EV_STOPPED };
+	static const enum life_event_kind ends[LIFE_PHASE_COUNT] = {
+		[LIFE_P_STARTING] = LIFE_EV_STARTED,
+		[LIFE_P_RESTORING] = LIFE_EV_RESTORED,
+		[LIFE_P_FREEZING] = LIFE_EV_FROZEN,
+		[LIFE_P_THAWING] = LIFE_EV_THAWED,
+		[LIFE_P_SAVING] = LIFE_EV_SAVED,
+		[LIFE_P_STOPPING] = LIFE_EV_STOPPED
+	};
 
 	(void)state;
 	for (unsigned ph = 0; ph < LIFE_P_GONE; ph++) {
 		struct rig r = rig_in_phase((enum life_phase)ph);
-		bool waiting = (ph >= LIFE_P_ADMITTING && ph <= LIFE_P_PROBING) || ph == LIFE_P_THAWING, done;
+		bool waiting = (ph >= LIFE_P_ADMITTING && ph <= LIFE_P_PROBING) ||
+		    ph == LIFE_P_THAWING,
+		     done;
 
 		rig_event(&r, LIFE_EV_REMOVE, ERR_OK);
 		done = forgotten(&r);
@@ -447,7 +470,9 @@ a_removed_unit_goes_from_every_phase(void **state)
 			assert_int_equal(r.l.why, LIFE_WHY_REMOVED);
 		if (waiting)
 			rig_answered(&r, WAKE_GONE);
-		assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_REMOVE }), ERR_STATE);   /* once is enough */
+		/* once is enough */
+		assert_int_equal(
+		    rig_step(&r, (struct life_event){ .kind = LIFE_EV_REMOVE }), ERR_STATE);
 		while (!done) {
 			rig_wake(&r, LIFE_BY_QUERY);   /* too late */
 			rig_answered(&r, WAKE_GONE);
@@ -472,11 +497,14 @@ adoption(void **state)
 		const char *actions;
 	} rows[] = {
 		{ LIFE_FOUND_NONE, LIFE_DORMANT, LIFE_P_DORMANT, "" },
-		{ LIFE_FOUND_NONE, LIFE_BOOTING, LIFE_P_DORMANT, "changed" },      /* killed before the spawn */
-		{ LIFE_FOUND_NONE, LIFE_AWAKE, LIFE_P_DORMANT, "changed" },        /* died while nobody looked */
+		/* killed before the spawn */
+		{ LIFE_FOUND_NONE, LIFE_BOOTING, LIFE_P_DORMANT, "changed" },
+		/* died while nobody looked */
+		{ LIFE_FOUND_NONE, LIFE_AWAKE, LIFE_P_DORMANT, "changed" },
 		{ LIFE_FOUND_NONE, LIFE_SAVED, LIFE_P_DORMANT, "changed" },
 		{ LIFE_FOUND_RUNNING, LIFE_AWAKE, LIFE_P_AWAKE, "claim timer" },
-		{ LIFE_FOUND_RUNNING, LIFE_BOOTING, LIFE_P_PROBING, "claim probe timer" },   /* killed between spawn and the first write */
+		/* killed between spawn and the first write */
+		{ LIFE_FOUND_RUNNING, LIFE_BOOTING, LIFE_P_PROBING, "claim probe timer" },
 		{ LIFE_FOUND_RUNNING, LIFE_DORMANT, LIFE_P_PROBING, "changed claim probe timer" },
 		{ LIFE_FOUND_RUNNING, LIFE_FROZEN, LIFE_P_PROBING, "changed claim probe timer" },
 		{ LIFE_FOUND_RUNNING, LIFE_SAVED, LIFE_P_PROBING, "changed claim probe timer" },
@@ -518,7 +546,12 @@ an_adopted_unit_keeps_its_clocks(void **state)
 	did(&r, "changed timer");
 	is(&r, LIFE_AWAKE);
 	r = rig_new();
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = r.now + S, .failures = 2 } }), ERR_OK);
+	assert_int_equal(rig_step(&r,
+			     (struct life_event){ .kind = LIFE_EV_ADOPT,
+				 .adopt = { .was = LIFE_FAILED,
+				     .backoff_until_ms = r.now + S,
+				     .failures = 2 } }),
+	    ERR_OK);
 	did(&r, "timer");
 	is(&r, LIFE_FAILED);
 	rig_wake(&r, LIFE_BY_OPERATOR);
@@ -526,7 +559,10 @@ an_adopted_unit_keeps_its_clocks(void **state)
 	rig_event(&r, LIFE_EV_STORED, ERR_IO);
 	assert_int_equal(r.l.timer_ms, r.now + 4 * S);   /* the third failure */
 	r = rig_new();
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .found = LIFE_FOUND_RUNNING, .was = LIFE_AWAKE } }), ERR_OK);
+	assert_int_equal(rig_step(&r,
+			     (struct life_event){ .kind = LIFE_EV_ADOPT,
+				 .adopt = { .found = LIFE_FOUND_RUNNING, .was = LIFE_AWAKE } }),
+	    ERR_OK);
 	assert_int_equal(r.l.timer_ms, r.now + 60 * S);   /* nothing is known of its past */
 	r = rig_new();
 	r.p.frozen_ms = 100 * S;
@@ -534,7 +570,11 @@ an_adopted_unit_keeps_its_clocks(void **state)
 	assert_int_equal(r.l.timer_ms, r.now + 100 * S);
 	assert_int_equal(r.l.why, LIFE_WHY_ADOPTED);
 	r = rig_new();   /* a time of another world does not keep it down for ever */
-	assert_int_equal(rig_step(&r, (struct life_event){ .kind = LIFE_EV_ADOPT, .adopt = { .was = LIFE_FAILED, .backoff_until_ms = LIFE_NEVER - 1 } }), ERR_OK);
+	assert_int_equal(
+	    rig_step(&r,
+		(struct life_event){ .kind = LIFE_EV_ADOPT,
+		    .adopt = { .was = LIFE_FAILED, .backoff_until_ms = LIFE_NEVER - 1 } }),
+	    ERR_OK);
 	assert_int_equal(r.l.timer_ms, r.now + 8 * S);
 }
 

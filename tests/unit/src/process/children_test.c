@@ -1,6 +1,6 @@
 /*
- * children_test: a child that cannot be started, or not be watched, is tried again; nothing of it is
- * left; and what it said before its end is heard.
+ * children_test: a child that cannot be started, or not be watched, is tried again; nothing of it
+ * is left; and what it said before its end is heard.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,10 @@ syscall(long nr, ...)
 	{
 		register long r10 __asm__("r10") = d;
 
-		__asm__ volatile("syscall" : "=a"(rc) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+		__asm__ volatile("syscall"
+				 : "=a"(rc)
+				 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10)
+				 : "rcx", "r11", "memory");
 	}
 #else
 	(void)a, (void)b, (void)c, (void)d;
@@ -184,7 +187,10 @@ without_descriptors(bool there)
 
 	if (there)
 		assert_int_equal(getrlimit(RLIMIT_NOFILE, &rl), 0);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ .rlim_cur = there ? 3 : rl.rlim_cur, .rlim_max = rl.rlim_max }), 0);
+	assert_int_equal(
+	    setrlimit(RLIMIT_NOFILE,
+		&(struct rlimit){ .rlim_cur = there ? 3 : rl.rlim_cur, .rlim_max = rl.rlim_max }),
+	    0);
 }
 
 static void
@@ -214,7 +220,8 @@ say_and_end(void)
 		if (chan_recv_blocking(3, &said, fds, &nfds, &m) != ERR_OK)
 			_exit(1);
 	for (unsigned i = 0; i < LAST_WORDS; i++)
-		if (chan_send_blocking(3, &(struct msg){ .type = MSG_COMPILING }, NULL, 0, &m) != ERR_OK)
+		if (chan_send_blocking(3, &(struct msg){ .type = MSG_COMPILING }, NULL, 0, &m) !=
+		    ERR_OK)
 			_exit(1);
 	_exit(0);
 }

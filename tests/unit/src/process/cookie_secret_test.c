@@ -46,7 +46,8 @@ one_or_two_are_read(void **state)
 	assert_int_equal(s.n, 1);
 	assert_int_equal(s.secret[0][0], 0xe5);
 	assert_int_equal(s.secret[0][15], 0xcf);
-	assert_int_equal(read_text("# shared with ns2\n" ONE "  \r\n\n" TWO "\n", 0640, &s, &m), ERR_OK);
+	assert_int_equal(
+	    read_text("# shared with ns2\n" ONE "  \r\n\n" TWO "\n", 0640, &s, &m), ERR_OK);
 	assert_int_equal(s.n, 2);
 	assert_int_equal(s.secret[1][0], 0x44);
 	assert_int_equal(s.secret[1][15], 0x62);

@@ -145,7 +145,8 @@ main(void)
 		cmocka_unit_test(a_kind_has_a_bound_and_leaves_room_for_others),
 		cmocka_unit_test(a_unit_has_a_bound_and_leaves_room_for_others),
 		cmocka_unit_test(more_units_and_kinds_than_there_is_room_for_are_bounded_too),
-		cmocka_unit_test(what_was_left_out_is_told_when_the_window_is_over_and_nothing_comes_any_more),
+		cmocka_unit_test(
+		    what_was_left_out_is_told_when_the_window_is_over_and_nothing_comes_any_more),
 		cmocka_unit_test(nothing_wakes_the_loop_when_nothing_was_left_out),
 	};
 

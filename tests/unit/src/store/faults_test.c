@@ -1,4 +1,7 @@
-/* faults_test: the store when something is wrong: SIGKILL, full disks, damaged, foreign and old files, a second daemon. */
+/*
+ * faults_test: the store when something is wrong: SIGKILL, full disks, damaged, foreign and old
+ * files, a second daemon.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +59,8 @@ test_kill(void **state)
 			kill_child(b, fds[1]);
 		}
 		close(fds[1]);
-		while (seen < 150u + 37u * (uint32_t)round && read(fds[0], &told, sizeof(told)) == sizeof(told))
+		while (seen < 150u + 37u * (uint32_t)round &&
+		    read(fds[0], &told, sizeof(told)) == sizeof(told))
 			seen++;
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		while (read(fds[0], &told, sizeof(told)) == sizeof(told))
@@ -103,7 +107,10 @@ test_second_daemon(void **state)
 		struct store *s;
 		struct event_base *base = event_base_new();
 
-		_exit(store_open(base, b->path, NULL, &s, &m) == ERR_EXISTS && strstr(m.text, "another jitsud") != NULL ? 0 : 1);
+		_exit(store_open(base, b->path, NULL, &s, &m) == ERR_EXISTS &&
+			    strstr(m.text, "another jitsud") != NULL ?
+			0 :
+			1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -113,7 +120,8 @@ test_second_daemon(void **state)
 static void
 test_damaged(void **state)
 {
-	static const char junk[] = "this is no database, it is a letter to my mother, who never liked them much";
+	static const char junk[] = "this is no database, it is a letter to my mother, who never "
+	    "liked them much";
 	struct bench *b = *state;
 	char buf[sizeof(junk)];
 	struct stat sb;
@@ -130,7 +138,8 @@ test_damaged(void **state)
 	/* A whole database with a hole in the middle. */
 	open_store(b, NULL);
 	for (int i = 0; i < 3000; i++)
-		store_event_add(b->store, &STORE_EVENT("u", "k", "some text to fill the pages with"));
+		store_event_add(
+		    b->store, &STORE_EVENT("u", "k", "some text to fill the pages with"));
 	close_store(b);
 	assert_int_equal(stat(b->path, &sb), 0);
 	fd = open(b->path, O_RDWR);
@@ -268,7 +277,8 @@ test_migrations(void **state)
 	put_wait(b, &www);
 	close_store(b);
 	/* Version 1 had no addresses. */
-	sql(b, "DROP TABLE address; ALTER TABLE unit DROP COLUMN identity; PRAGMA user_version = 1");
+	sql(b,
+	    "DROP TABLE address; ALTER TABLE unit DROP COLUMN identity; PRAGMA user_version = 1");
 	open_store(b, NULL);
 	load(b, &l);
 	assert_int_equal(l.n, 1);
@@ -339,7 +349,8 @@ full_child(struct bench *b)
 		struct loaded l;
 
 		load(b, &l);
-		NEED(l.n == 2 && strcmp(l.names[0], "after.test") == 0);   /* the failed put was its caller's to repeat */
+		/* the failed put was its caller's to repeat */
+		NEED(l.n == 2 && strcmp(l.names[0], "after.test") == 0);
 	}
 	close_store(b);
 	event_base_free(b->base);
@@ -383,7 +394,8 @@ run_child(struct bench *b, void (*fn)(struct bench *))
 		fn(b);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		fail_msg("the child ended with status 0x%x (line %d modulo 250)", (unsigned)status, WEXITSTATUS(status) - 1);
+		fail_msg("the child ended with status 0x%x (line %d modulo 250)", (unsigned)status,
+		    WEXITSTATUS(status) - 1);
 }
 
 static void

@@ -115,9 +115,21 @@ sql(struct bench *b, const char *text)
 }
 
 const struct store_unit www = {
-	.owner = "www.example.test", .state = "booting", .uuid = "6ba7b810-9dad-41d1-80b4-00c04fd430c8", .driver = "qemu", .image = "hello",
-	.awake_since_ns = 11, .last_activity_ns = 22, .deadline_ns = 33, .backoff_until_ns = 44, .boots = 5, .crashes = 6, .failures = 7,
-	.last_boot_ms = 88, .last_error = "it broke", .console = "Hello\n",
+	.owner = "www.example.test",
+	.state = "booting",
+	.uuid = "6ba7b810-9dad-41d1-80b4-00c04fd430c8",
+	.driver = "qemu",
+	.image = "hello",
+	.awake_since_ns = 11,
+	.last_activity_ns = 22,
+	.deadline_ns = 33,
+	.backoff_until_ns = 44,
+	.boots = 5,
+	.crashes = 6,
+	.failures = 7,
+	.last_boot_ms = 88,
+	.last_error = "it broke",
+	.console = "Hello\n",
 };
 
 void
@@ -132,7 +144,8 @@ note_events(enum err e, const char *why, const struct store_event *evs, size_t n
 	f->n = n;
 	f->kinds[0] = '\0';
 	for (size_t i = 0; i < n && used < sizeof(f->kinds) - 32; i++)
-		used += (size_t)snprintf(f->kinds + used, sizeof(f->kinds) - used, "%s ", evs[i].kind);
+		used += (size_t)snprintf(
+		    f->kinds + used, sizeof(f->kinds) - used, "%s ", evs[i].kind);
 	if (n > 0) {
 		f->first = evs[0].id;
 		f->last = evs[n - 1].id;

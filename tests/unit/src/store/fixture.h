@@ -46,7 +46,10 @@ struct found {
 /* A row with something in every field. */
 extern const struct store_unit www;
 
-/* A directory, a loop, and no store yet: *state is the struct bench.  Teardown closes and removes everything. */
+/*
+ * A directory, a loop, and no store yet: *state is the struct bench.  Teardown closes and removes
+ * everything.
+ */
 int store_setup(void **state);
 int store_teardown(void **state);
 

@@ -1,4 +1,7 @@
-/* store_test: what is stored is there again: round trips, order, events, addresses, and how long it takes. */
+/*
+ * store_test: what is stored is there again: round trips, order, events, addresses, and how long it
+ * takes.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +138,10 @@ test_order(void **state)
 	event_base_dispatch(b->base);
 	assert_int_equal(o.next, o.total);
 	load(b, &l);
-	/* Units 0..19 were last named by calls 280..299; a delete among these leaves none, a read what was before it. */
+	/*
+	 * Units 0..19 were last named by calls 280..299; a delete among these leaves none, a read
+	 * what was before it.
+	 */
 	for (int i = 280; i < 300; i++) {
 		bool there = false;
 
@@ -187,7 +193,8 @@ test_touch(void **state)
 		run_for(b, 10);   /* nobody is told */
 		store_stats_get(b->store, &st);
 	} while (st.pending > 0 && clock_now_ms() < until_ms);
-	assert_true(clock_now_ns() - begin_ns >= NS_PER_S - 20 * NS_PER_MS);   /* libevent's clock is coarse */
+	/* libevent's clock is coarse */
+	assert_true(clock_now_ns() - begin_ns >= NS_PER_S - 20 * NS_PER_MS);
 	assert_int_equal(st.commits, before.commits + 1);
 	assert_int_equal(st.pending, 0);
 	/* Nothing is dirty: the eventfd is all that is left on the loop. */
@@ -197,7 +204,9 @@ test_touch(void **state)
 	assert_int_equal(l.last.deadline_ns, 5999);
 	assert_string_equal(l.state, "booting");
 
-	/* A later put wins over a touch that waits; a touch of a row that was deleted makes none. */
+	/*
+	 * A later put wins over a touch that waits; a touch of a row that was deleted makes none.
+	 */
 	store_unit_touch(b->store, www.owner, 7, 7);
 	put_wait(b, &www);
 	store_unit_touch(b->store, "nobody.test", 7, 7);
@@ -226,7 +235,8 @@ test_events(void **state)
 	store_event_add(b->store, &ev);
 	put_wait(b, &www);
 	store_stats_get(b->store, &after);
-	assert_int_equal(after.commits, before.commits + 1);   /* a state change and its events are one commit */
+	/* a state change and its events are one commit */
+	assert_int_equal(after.commits, before.commits + 1);
 
 	f = events(b, NULL, 0);
 	assert_int_equal(f.n, 3);
@@ -274,7 +284,8 @@ test_retention(void **state)
 		store_event_add(b->store, &STORE_EVENT("u", "k", text));
 	}
 	f = events(b, NULL, 10000);
-	for (uint64_t until_ms = clock_now_ms() + PATIENCE_MS; f.n > 1500 && clock_now_ms() < until_ms;) {
+	for (uint64_t until_ms = clock_now_ms() + PATIENCE_MS;
+	     f.n > 1500 && clock_now_ms() < until_ms;) {
 		run_for(b, 10);   /* pruning waits until nothing else is to be done */
 		f = events(b, NULL, 10000);
 	}
@@ -425,8 +436,9 @@ test_addresses(void **state)
 	claim(b, 8000, NONE, NONE, "");
 	claim(b, 9000, NONE, NONE, "");
 	close_store(b);
-	sql(b, "CREATE TABLE t AS SELECT count(*) AS n FROM address; INSERT INTO meta SELECT 'n', n FROM t;"
-	    "CREATE TEMP TABLE need (x CHECK (x = 0)); INSERT INTO need SELECT n FROM t");
+	sql(b,
+	    "CREATE TABLE t AS SELECT count(*) AS n FROM address; INSERT INTO meta SELECT 'n', n "
+	    "FROM t;CREATE TEMP TABLE need (x CHECK (x = 0)); INSERT INTO need SELECT n FROM t");
 	/* Nothing is held where that is not wanted. */
 	open_store(b, &(struct store_conf){ .address_hold_s = 0 });
 	claim(b, 9000, WORDS("a"), WORDS("10.0.0.1 a"), "");
@@ -538,7 +550,10 @@ cmp_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The wake's critical path.  On a shared machine any put may be late, so the fastest tenth is bounded. */
+/*
+ * The wake's critical path.  On a shared machine any put may be late, so the fastest tenth is
+ * bounded.
+ */
 static void
 test_latency(void **state)
 {
@@ -557,9 +572,12 @@ test_latency(void **state)
 	}
 	qsort(took, ROUNDS, sizeof(took[0]), cmp_u64);
 	store_stats_get(b->store, &st);
-	print_message("put to completion: p10 %llu us, median %llu us, p90 %llu us, worst commit %llu us\n", (unsigned long long)took[ROUNDS / 10] / 1000,
+	print_message("put to completion: p10 %llu us, median %llu us, p90 %llu us, worst commit "
+	    "%llu us\n",
+	    (unsigned long long)took[ROUNDS / 10] / 1000,
 	    (unsigned long long)took[ROUNDS / 2] / 1000,
-	    (unsigned long long)took[ROUNDS * 9 / 10] / 1000, (unsigned long long)st.worst_commit_us);
+	    (unsigned long long)took[ROUNDS * 9 / 10] / 1000,
+	    (unsigned long long)st.worst_commit_us);
 	assert_true(took[ROUNDS / 10] < 20 * NS_PER_MS);
 }
 
@@ -569,7 +587,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_round_trip, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_other_boot, store_setup, store_teardown),
-		cmocka_unit_test_setup_teardown(test_console_keeps_its_end, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(
+		    test_console_keeps_its_end, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_order, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_touch, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_events, store_setup, store_teardown),

@@ -14,16 +14,22 @@
 #include "src/units/mapping.h"
 #include "src/units/unit_addr.h"
 
-static const char conf_text[] =
-    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
+static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", "
+    "\"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
     " units = { \"10.77.0.10-10.77.0.255\", \"fd77::a:0/112\" } }\n"
-    "network \"big\" { bridge = b1\n subnets = { \"10.128.0.0/9\" } units = { \"10.128.0.0/9\" } }\n"
-    "image \"hello\" { kernel = k network = lan memory = 64M cmdline = 'name={name} ip={address}/{prefixlen}' }\n"
-    "image \"six\" { kernel = k network = lan cmdline = '{address6}' }\n"
-    "image \"any\" { kernel = k network = lan idle = 5m unused-after = 0s nics = { big } }\n"
+    "network \"big\" { bridge = b1\n subnets = { \"10.128.0.0/9\" } "
+    "units = { \"10.128.0.0/9\" } }\n"
+    "image \"hello\" { kernel = k network = lan memory = 64M cmdline = "
+    "'name={name} ip={address}/{prefixlen}' }\n"
+    "image \"six\" { kernel = k network = lan cmdline = '{address6}' "
+    "}\n"
+    "image \"any\" { kernel = k network = lan idle = 5m unused-after = "
+    "0s nics = { big } }\n"
     "image \"disk\" { disks = { '/d/one' } network = lan }\n"
-    "image \"own\" { disks = { '/d/{name}', '/d/base,readonly' } network = lan }\n"
-    "image \"over\" { disks = { '/d/one2' } overlay = yes network = lan }\n"
+    "image \"own\" { disks = { '/d/{name}', '/d/base,readonly' } "
+    "network = lan }\n"
+    "image \"over\" { disks = { '/d/one2' } overlay = yes network = "
+    "lan }\n"
     "image \"base\" { disks = { '/d/base' } network = lan }\n"
     "image \"wide\" { kernel = k network = big }\n"
     "zone \"a.test\" { file = a }\n"
@@ -46,7 +52,9 @@ setup(void **state)
 
 	assert_non_null(f);
 	report_init(&f->r);
-	assert_int_equal(config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &f->conf, &f->r), ERR_OK);
+	assert_int_equal(
+	    config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &f->conf, &f->r),
+	    ERR_OK);
 	assert_true(addr_parse("10.77.0.99", &host));
 	f->set = mapping_set_new(f->conf, &secret, &host, 1);
 	f->a = config_zone_find(f->conf, "a.test");
@@ -116,7 +124,8 @@ add_one(struct fixture *f, const char *owner, const char *text)
 	struct dns_unit u = unit(owner, text, 3);
 	char line[2048];
 
-	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_OK || mapping_set_finish(f->set, &f->r) != ERR_OK) {
+	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_OK ||
+	    mapping_set_finish(f->set, &f->r) != ERR_OK) {
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
@@ -127,8 +136,9 @@ static void
 a_unit(void **state)
 {
 	struct fixture *f = *state;
-	const struct unit_conf *u = add_one(f, "www.a.test", "10.77.0.10 fd77::a:1 image=hello IDLE=90s hold=2s memory=32M answer=now sleep=freeze min-up=0s "
-	    "mac=02:00:00:00:00:aa");
+	const struct unit_conf *u = add_one(f, "www.a.test",
+	    "10.77.0.10 fd77::a:1 image=hello IDLE=90s hold=2s memory=32M answer=now sleep=freeze "
+	    "min-up=0s mac=02:00:00:00:00:aa");
 
 	assert_non_null(u);
 	assert_ptr_equal(u, mapping_zone_unit(f->set, f->a, 0));
@@ -154,7 +164,8 @@ idle_follows_the_ttl(void **state)
 {
 	static const struct {
 		uint32_t ttl, idle_ms, unused_ms;
-	} cases[] = { { 0, 60000, 30000 }, { 29, 60000, 30000 }, { 31, 62000, 31000 }, { 300, 600000, 300000 }, { 4294967295u, 600000, 600000 } };
+	} cases[] = { { 0, 60000, 30000 }, { 29, 60000, 30000 }, { 31, 62000, 31000 },
+		{ 300, 600000, 300000 }, { 4294967295u, 600000, 600000 } };
 	struct fixture *f = *state;
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -226,25 +237,36 @@ bad_mappings(void **state)
 		const char *owner, *text, *want;
 	} cases[] = {
 		{ "w.a.test", "10.77.0.10", "neither image= nor unit=" },
-		{ "w.a.test", "10.77.0.10 image", "\"image\": a mapping consists of strings key=value" },
+		{ "w.a.test", "10.77.0.10 image",
+		    "\"image\": a mapping consists of strings key=value" },
 		{ "w.a.test", "10.77.0.10 =x", "key=value" },
-		{ "w.a.test", "10.77.0.10 image=hello image=any", "\"image=any\": the key stands there twice" },
-		{ "w.a.test", "10.77.0.10 image=hello iddle=2m", "\"iddle=2m\": unknown key; did you mean idle? (accepted are image, unit, needs, mac," },
+		{ "w.a.test", "10.77.0.10 image=hello image=any",
+		    "\"image=any\": the key stands there twice" },
+		{ "w.a.test", "10.77.0.10 image=hello iddle=2m",
+		    "\"iddle=2m\": unknown key; did you mean idle? (accepted are image, unit, "
+		    "needs, mac," },
 		{ "w.a.test", "10.77.0.10 image=hello kernel=/etc/passwd", "unknown key" },
-		{ "w.a.test", "10.77.0.10 image=hello wake-on=syn", "unknown key (accepted are image, unit, needs" },
-		{ "w.a.test", "10.77.0.10 image=hello idle=2", "idle: \"2\" is not accepted: it must be auto, or a duration" },
+		{ "w.a.test", "10.77.0.10 image=hello wake-on=syn",
+		    "unknown key (accepted are image, unit, needs" },
+		{ "w.a.test", "10.77.0.10 image=hello idle=2",
+		    "idle: \"2\" is not accepted: it must be auto, or a duration" },
 		{ "w.a.test", "10.77.0.10 image=hello hold=1m", "hold: \"1m\" is not accepted" },
-		{ "w.a.test", "10.77.0.10 image=hello memory=65M", "memory=65M is more than image \"hello\" has" },
-		{ "w.a.test", "10.77.0.10 image=nope", "image=nope: there is no section image \"nope\" in /c/jitsu.conf" },
-		{ "w.a.test", "10.77.0.10 image=hello mac=ff:ff:ff:ff:ff:ff", "mac: \"ff:ff:ff:ff:ff:ff\"" },
+		{ "w.a.test", "10.77.0.10 image=hello memory=65M",
+		    "memory=65M is more than image \"hello\" has" },
+		{ "w.a.test", "10.77.0.10 image=nope",
+		    "image=nope: there is no section image \"nope\" in /c/jitsu.conf" },
+		{ "w.a.test", "10.77.0.10 image=hello mac=ff:ff:ff:ff:ff:ff",
+		    "mac: \"ff:ff:ff:ff:ff:ff\"" },
 		{ "w.a.test", "10.77.0.10 image=hello unit=x", "unit=x makes this name an alias" },
 		{ "w.a.test", "image=hello", "no address" },
-		{ "w.a.test", "10.77.0.9 image=hello", "10.77.0.9 is outside the units of network \"lan\"" },
+		{ "w.a.test", "10.77.0.9 image=hello",
+		    "10.77.0.9 is outside the units of network \"lan\"" },
 		{ "w.a.test", "10.77.0.1 image=hello", "10.77.0.1 is outside the units" },
 		{ "w.a.test", "10.77.0.255 image=hello", "10.77.0.255 is no host's address" },
 		{ "w.a.test", "10.77.0.99 image=hello", "10.77.0.99 is the address of this host" },
 		{ "w.a.test", "fd77::b:0 10.77.0.10 image=hello", "fd77::b:0 is outside" },
-		{ "w.a.test", "10.77.0.10 image=six", "cmdline of image \"six\": it has no value for {address6}" },
+		{ "w.a.test", "10.77.0.10 image=six",
+		    "cmdline of image \"six\": it has no value for {address6}" },
 		{ "*.a.test", "10.77.0.10 image=hello", "is no wildcard" },
 		{ "w\\032x.a.test", "10.77.0.10 image=hello", "a unit's name consists of" },
 		{ "w$(x).a.test", "10.77.0.10 image=hello", "a unit's name consists of" },
@@ -267,7 +289,8 @@ bytes_are_escaped(void **state)
 	u.nstrings = 2;
 	assert_int_equal(mapping_set_add_units(f->set, f->a, &u, 1, &f->r), ERR_PARSE);
 	report_format(&f->r, 0, line, sizeof(line));
-	assert_string_equal(line, "x.zone:1: w.a.test: \"idle=\\000\\033[2J\": the value has a NUL byte");
+	assert_string_equal(
+	    line, "x.zone:1: w.a.test: \"idle=\\000\\033[2J\": the value has a NUL byte");
 }
 
 static enum err
@@ -292,11 +315,13 @@ static void
 an_address_belongs_to_one_unit(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a = unit("w.a.test", "10.77.0.10 image=hello", 4), b = unit("w.b.test", "10.77.0.10 image=hello", 5);
+	struct dns_unit a = unit("w.a.test", "10.77.0.10 image=hello", 4),
+			b = unit("w.b.test", "10.77.0.10 image=hello", 5);
 
 	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
 	assert_int_equal(add(f, f->b, &b, 1), ERR_PARSE);
-	assert_finding(f, 0, "x.zone:5: w.b.test: 10.77.0.10 belongs to the unit w.a.test (x.zone:4) already");
+	assert_finding(
+	    f, 0, "x.zone:5: w.b.test: 10.77.0.10 belongs to the unit w.a.test (x.zone:4) already");
 	/* A refused zone may come again with other contents, and the first one is untouched. */
 	b = unit("w.b.test", "10.77.0.11 image=hello", 5);
 	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
@@ -308,7 +333,8 @@ static void
 a_refused_zone_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a[2] = { unit("x.a.test", "10.77.0.10 image=hello", 1), unit("y.a.test", "10.77.0.9 image=hello", 2) };
+	struct dns_unit a[2] = { unit("x.a.test", "10.77.0.10 image=hello", 1),
+		unit("y.a.test", "10.77.0.9 image=hello", 2) };
 	struct dns_unit b = unit("x.b.test", "10.77.0.10 image=hello", 3);
 
 	assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
@@ -321,10 +347,12 @@ static void
 zones_use_the_images_they_list(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a = unit("w.a.test", "10.77.0.12 image=any", 1), b = unit("w.b.test", "10.77.0.10 image=any", 5);
+	struct dns_unit a = unit("w.a.test", "10.77.0.12 image=any", 1),
+			b = unit("w.b.test", "10.77.0.10 image=any", 5);
 
 	assert_int_equal(add(f, f->b, &b, 1), ERR_PARSE);
-	assert_finding(f, 0, "image=any: zone \"b.test\" may not use it; add it to images in /c/jitsu.conf:");
+	assert_finding(
+	    f, 0, "image=any: zone \"b.test\" may not use it; add it to images in /c/jitsu.conf:");
 	/* Nor through an alias. */
 	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
 	b = unit("w.b.test", "10.77.0.12 unit=w.a.test.", 5);
@@ -340,15 +368,19 @@ static void
 macs_of_the_host(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a = unit("x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1), b = unit("y.b.test", "10.77.0.11 image=hello", 2);
+	struct dns_unit a = unit("x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1),
+			b = unit("y.b.test", "10.77.0.11 image=hello", 2);
 	struct dns_unit c = unit("z.a.test", "10.77.0.12 image=any", 3);
-	struct vm_host_mac host[4] = { { { 2, 0, 0, 0, 0, 1 }, 1 }, { { 2, 0, 0, 0, 0, 1 }, 999999 } };
+	struct vm_host_mac host[4] = { { { 2, 0, 0, 0, 0, 1 }, 1 },
+		{ { 2, 0, 0, 0, 0, 1 }, 999999 } };
 
 	unit_addr_mac(&secret, "y.b.test", 0, host[2].mac);
 	unit_addr_mac(&secret, "z.a.test", 1, host[3].mac);
 	mapping_set_host_macs(f->set, host, 4);
 	assert_int_equal(mapping_set_add_units(f->set, f->a, &a, 1, &f->r), ERR_PARSE);
-	assert_finding(f, 0, "x.zone:1: x.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is this host's own (lo); use another mac=");
+	assert_finding(f, 0,
+	    "x.zone:1: x.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is this host's own "
+	    "(lo); use another mac=");
 	assert_int_equal(mapping_set_add_units(f->set, f->b, &b, 1, &f->r), ERR_PARSE);
 	assert_finding(f, 1, "of NIC 0 is this host's own (an interface); set a mac=");
 	assert_int_equal(mapping_set_add_units(f->set, f->a, &c, 1, &f->r), ERR_PARSE);
@@ -359,13 +391,16 @@ static void
 macs(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a[2] = { unit("x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1),
-	    unit("y.a.test", "10.77.0.11 image=hello mac=02:00:00:00:00:01", 2) };
+	struct dns_unit a[2] = { unit(
+				     "x.a.test", "10.77.0.10 image=hello mac=02:00:00:00:00:01", 1),
+		unit("y.a.test", "10.77.0.11 image=hello mac=02:00:00:00:00:01", 2) };
 	struct mapping_secret other = { .key = { 9 } };
 	uint8_t m[6], n[6];
 
 	assert_int_equal(add(f, f->a, a, 2), ERR_PARSE);
-	assert_finding(f, 0, "x.zone:2: y.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is that of x.a.test (x.zone:1) already; use another mac=");
+	assert_finding(f, 0,
+	    "x.zone:2: y.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is that of x.a.test "
+	    "(x.zone:1) already; use another mac=");
 	unit_addr_mac(&secret, "x.a.test", 0, m);
 	unit_addr_mac(&secret, "x.a.test", 0, n);
 	assert_memory_equal(m, n, 6);
@@ -397,7 +432,11 @@ disks(void **state)
 		const char *first, *second;
 		bool good;
 	} cases[] = {
-		{ "disk", "disk", false }, { "own", "own", true }, { "over", "over", true }, { "own", "base", false }, { "base", "own", false },
+		{ "disk", "disk", false },
+		{ "own", "own", true },
+		{ "over", "over", true },
+		{ "own", "base", false },
+		{ "base", "own", false },
 		{ "disk", "over", true },
 	};
 	struct fixture *f = *state;
@@ -412,9 +451,11 @@ disks(void **state)
 		a[0] = unit("x.a.test", x, 1);
 		a[1] = unit("y.a.test", y, 2);
 		report_clear(&f->r);
-		assert_int_equal(mapping_set_add_units(set, f->a, a, 2, &f->r), cases[i].good ? ERR_OK : ERR_PARSE);
+		assert_int_equal(mapping_set_add_units(set, f->a, a, 2, &f->r),
+		    cases[i].good ? ERR_OK : ERR_PARSE);
 		if (!cases[i].good)
-			assert_finding(f, 0, "and one of them writes to it; accepted are readonly, overlay = yes");
+			assert_finding(f, 0,
+			    "and one of them writes to it; accepted are readonly, overlay = yes");
 		mapping_set_free(set);
 	}
 }
@@ -423,8 +464,9 @@ static void
 aliases(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a[3] = { unit("blog.a.test", "10.77.0.10 unit=WWW", 1), unit("www.a.test", "10.77.0.10 fd77::a:1 image=hello", 2),
-	    unit("other.a.test", "10.77.0.11 unit=www", 3) };
+	struct dns_unit a[3] = { unit("blog.a.test", "10.77.0.10 unit=WWW", 1),
+		unit("www.a.test", "10.77.0.10 fd77::a:1 image=hello", 2),
+		unit("other.a.test", "10.77.0.11 unit=www", 3) };
 	const struct unit_conf *u;
 
 	assert_int_equal(add(f, f->a, a, 2), ERR_OK);
@@ -439,7 +481,8 @@ aliases(void **state)
 	f->set = mapping_set_new(f->conf, &secret, NULL, 0);
 	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
 	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
-	assert_finding(f, 0, "x.zone:3: other.a.test: unit=www: 10.77.0.11 is not an address of www.a.test");
+	assert_finding(
+	    f, 0, "x.zone:3: other.a.test: unit=www: 10.77.0.11 is not an address of www.a.test");
 	a[2] = unit("other.a.test", "10.77.0.10 unit=blog", 3);
 	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
 	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_PARSE);
@@ -455,7 +498,8 @@ static void
 needs(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a[2] = { unit("web.a.test", "10.77.0.10 image=hello needs=db,x.b.test.", 1), unit("db.a.test", "10.77.0.11 image=hello", 2) };
+	struct dns_unit a[2] = { unit("web.a.test", "10.77.0.10 image=hello needs=db,x.b.test.", 1),
+		unit("db.a.test", "10.77.0.11 image=hello", 2) };
 	struct dns_unit b = unit("x.b.test", "10.77.0.12 image=hello", 3);
 	const struct unit_conf *u;
 
@@ -473,7 +517,8 @@ static void
 needs_fail_together(void **state)
 {
 	struct fixture *f = *state;
-	struct dns_unit a = unit("web.a.test", "10.77.0.10 image=hello needs=x.b.test.", 1), b = unit("x.b.test", "10.77.0.12 image=hello needs=nobody", 3);
+	struct dns_unit a = unit("web.a.test", "10.77.0.10 image=hello needs=x.b.test.", 1),
+			b = unit("x.b.test", "10.77.0.12 image=hello needs=nobody", 3);
 
 	assert_int_equal(add(f, f->a, &a, 1), ERR_OK);
 	assert_int_equal(add(f, f->b, &b, 1), ERR_OK);
@@ -508,15 +553,18 @@ needs_have_no_circles(void **state)
 		for (unsigned i = 0; i < deep; i++) {
 			snprintf(owner, sizeof(owner), "u%u.a.test", i);
 			if (i + 1 < deep)
-				snprintf(texts[i], sizeof(texts[i]), "10.77.0.%u image=hello needs=u%u", 10 + i, i + 1);
+				snprintf(texts[i], sizeof(texts[i]),
+				    "10.77.0.%u image=hello needs=u%u", 10 + i, i + 1);
 			else
-				snprintf(texts[i], sizeof(texts[i]), "10.77.0.%u image=hello", 10 + i);
+				snprintf(
+				    texts[i], sizeof(texts[i]), "10.77.0.%u image=hello", 10 + i);
 			a[i] = unit(owner, texts[i], 1);
 		}
 		mapping_set_free(f->set);
 		f->set = mapping_set_new(f->conf, &secret, NULL, 0);
 		assert_int_equal(add(f, f->a, a, deep), ERR_OK);
-		assert_int_equal(mapping_set_finish(f->set, &f->r), deep == 16 ? ERR_OK : ERR_PARSE);
+		assert_int_equal(
+		    mapping_set_finish(f->set, &f->r), deep == 16 ? ERR_OK : ERR_PARSE);
 	}
 }
 
@@ -555,21 +603,24 @@ the_example_has_its_units(void **state)
 	int fd = -1;
 
 	assert_int_equal(config_load("config/jitsu.conf", &conf, &f->r), ERR_OK);
-	if (dns_compile_file(conf->zones[0].origin, conf->zones[0].file, NULL, &fd, &f->r) != ERR_OK) {
+	if (dns_compile_file(conf->zones[0].origin, conf->zones[0].file, NULL, &fd, &f->r) !=
+	    ERR_OK) {
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
 	assert_int_equal(dns_zimage_open(fd, &img, NULL), ERR_OK);
 	close(fd);
 	set = mapping_set_new(conf, &secret, NULL, 0);
-	if (mapping_set_add(set, &conf->zones[0], img, 0, &f->r) != ERR_OK || mapping_set_finish(set, &f->r) != ERR_OK) {
+	if (mapping_set_add(set, &conf->zones[0], img, 0, &f->r) != ERR_OK ||
+	    mapping_set_finish(set, &f->r) != ERR_OK) {
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
 	dns_zimage_close(img);
 	assert_int_equal(mapping_set_units(set), 3);
 	assert_int_equal(mapping_zone_units(set, &conf->zones[0]), 4);
-	assert_string_equal(mapping_unit_target(mapping_unit_find(set, "blog.example.test"))->name, "www.example.test");
+	assert_string_equal(mapping_unit_target(mapping_unit_find(set, "blog.example.test"))->name,
+	    "www.example.test");
 	assert_int_equal(mapping_unit_find(set, "www.example.test")->policy.idle_ms, 120000);
 	app = mapping_unit_find(set, "app.example.test");
 	assert_string_equal(app->needs[0]->name, "db.example.test");
@@ -694,8 +745,9 @@ is_refused(const struct mapping_set *set, const struct config_zone *zone, const 
 	return false;
 }
 
-static const char less_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\" }\n units = { \"10.77.0.10-10.77.0.20\" } }\n"
-    "image \"own\" { kernel = k network = lan }\nzone \"a.test\" { file = a }\n";
+static const char less_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\" }\n "
+    "units = { \"10.77.0.10-10.77.0.20\" } }\nimage \"own\" { kernel = "
+    "k network = lan }\nzone \"a.test\" { file = a }\n";
 
 static const char kept_text[] = "@ 60 SOA ns h 1 2 3 4 5\n@ 60 NS ns\nns 60 A 10.77.0.1\n"
     "www 60 A 10.77.0.10\n_jitsu.www 60 TXT image=hello memory=32M\n"
@@ -709,7 +761,8 @@ static void
 what_was_kept(const struct mapping_set *set, const struct config *conf)
 {
 	/* An address that is outside now, a network that is gone, and who refers to those. */
-	static const char *const refused[] = { "far.a.test", "alias.a.test", "top.a.test", "any.a.test" };
+	static const char *const refused[] = { "far.a.test", "alias.a.test", "top.a.test",
+		"any.a.test" };
 	const struct unit_conf *u = mapping_unit_find(set, "www.a.test");
 	const struct config_zone *a = config_zone_find(conf, "a.test");
 
@@ -741,7 +794,9 @@ a_kept_zone_is_whole_whatever_became_of_the_configuration(void **state)
 		struct config *old = f->conf;
 
 		report_clear(&f->r);
-		assert_int_equal(config_load_text("/c/jitsu.conf", less_text, sizeof(less_text) - 1, &f->conf, &f->r), ERR_OK);
+		assert_int_equal(config_load_text("/c/jitsu.conf", less_text, sizeof(less_text) - 1,
+				     &f->conf, &f->r),
+		    ERR_OK);
 		f->a = config_zone_find(f->conf, "a.test");
 		f->set = mapping_set_new(f->conf, &secret, NULL, 0);
 		assert_int_equal(mapping_set_add(f->set, f->a, img, 0, &f->r), ERR_PARSE);

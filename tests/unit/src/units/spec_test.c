@@ -10,14 +10,18 @@
 
 #include "src/units/spec.h"
 
-static const char conf_text[] =
-    "state = /s\n"
-    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", \"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
-    " units = { \"10.77.0.10-10.77.0.250\", \"fd77::a:0/112\" } probe = 10.77.0.2 }\n"
+static const char conf_text[] = "state = /s\n"
+    "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", "
+    "\"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
+    " units = { \"10.77.0.10-10.77.0.250\", \"fd77::a:0/112\" } probe "
+    "= 10.77.0.2 }\n"
     "network \"back\" { bridge = b1 }\n"
-    "image \"i\" { kernel = k initrd = 'rd-{address}' network = lan nics = back memory = 64M vcpus = 2 overlay = yes\n"
-    " cmdline = 'name={name} ip={address}/{prefixlen} gw={gateway} ip={address6}/{prefixlen6} gw={gateway6} {mac} {uuid} {{x}'\n"
-    " disks = { 'd/{name}.img', '/base,readonly,format=qcow2' } args = { '-serial', 'file:/log/{name}' } ready = 'tcp:80' }\n"
+    "image \"i\" { kernel = k initrd = 'rd-{address}' network = lan "
+    "nics = back memory = 64M vcpus = 2 overlay = yes\n"
+    " cmdline = 'name={name} ip={address}/{prefixlen} gw={gateway} "
+    "ip={address6}/{prefixlen6} gw={gateway6} {mac} {uuid} {{x}'\n"
+    " disks = { 'd/{name}.img', '/base,readonly,format=qcow2' } args = "
+    "{ '-serial', 'file:/log/{name}' } ready = 'tcp:80' }\n"
     "image \"slow\" { kernel = k network = lan ready = 'delay:5' }\n"
     "zone \"a.test\" { file = a }\n";
 
@@ -39,7 +43,8 @@ a_spec(void **state)
 {
 	static const struct mapping_secret secret = { .key = { 4 } };
 	static const struct vm_uuid uuid = { .bytes = { 0x12, 0x34, [15] = 0xff } };
-	struct dns_unit units[2] = { unit("www.a.test", "10.77.0.10", "fd77::a:1", "image=i"), unit("w.a.test", "10.77.0.11", "fd77::a:2", "image=slow") };
+	struct dns_unit units[2] = { unit("www.a.test", "10.77.0.10", "fd77::a:1", "image=i"),
+		unit("w.a.test", "10.77.0.11", "fd77::a:2", "image=slow") };
 	struct config *conf;
 	struct mapping_set *set;
 	const struct unit_conf *u;
@@ -51,14 +56,16 @@ a_spec(void **state)
 
 	(void)state;
 	report_init(&r);
-	assert_int_equal(config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &conf, &r), ERR_OK);
+	assert_int_equal(
+	    config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &conf, &r), ERR_OK);
 	set = mapping_set_new(conf, &secret, NULL, 0);
 	assert_int_equal(mapping_set_add_units(set, &conf->zones[0], units, 2, &r), ERR_OK);
 	assert_int_equal(mapping_set_finish(set, &r), ERR_OK);
 	u = mapping_unit_find(set, "www.a.test");
 	memcpy(mac, u->mac, 6);
 	assert_true(spec_probe(u, &guest, &source));
-	assert_true(addr_parse("10.77.0.2", &want) && addr_cmp(&source, &want) == 0 && source.prefixlen == 24);
+	assert_true(addr_parse("10.77.0.2", &want) && addr_cmp(&source, &want) == 0 &&
+	    source.prefixlen == 24);
 	assert_true(addr_parse("10.77.0.10", &want) && addr_cmp(&guest, &want) == 0);
 	assert_false(spec_probe(mapping_unit_find(set, "w.a.test"), &guest, &source));
 	assert_int_equal(spec_build(conf, &secret, u, &uuid, &s, &m), ERR_OK);
@@ -75,8 +82,10 @@ a_spec(void **state)
 		char line[512], text[ADDR_MAC_TEXT];
 
 		addr_mac_text(mac, text);
-		snprintf(line, sizeof(line), "name=www.a.test ip=10.77.0.10/24 gw=10.77.0.1 ip=fd77::a:1/64 gw=fd77::1 %s "
-		    "12340000-0000-0000-0000-0000000000ff {x}", text);
+		snprintf(line, sizeof(line),
+		    "name=www.a.test ip=10.77.0.10/24 gw=10.77.0.1 ip=fd77::a:1/64 gw=fd77::1 %s "
+		    "12340000-0000-0000-0000-0000000000ff {x}",
+		    text);
 		assert_string_equal(s.vm.cmdline, line);
 	}
 	assert_true(s.vm.memory_bytes == 64u << 20 && s.vm.vcpus == 2 && s.vm.cpu_weight == 50);
