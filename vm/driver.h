@@ -30,13 +30,15 @@ struct vm {
 	 * readable when driver->watched must be called; -1 = none.  Watched while no operation runs
 	 */
 	int watch_fd;
-	int death_fd;              /* pidfd: readable when the process ended; -1 = none.  Always watched */
+	/* pidfd: readable when the process ended; -1 = none.  Always watched */
+	int death_fd;
 	bool answered;             /* its control socket has spoken to us */
 	/*
 	 * it did not answer lately: what is done to it keeps no other VM waiting; until it speaks
 	 */
 	bool hung;
-	bool owes;                 /* it was asked whether it lives, and has not said a word since */
+	/* it was asked whether it lives, and has not said a word since */
+	bool owes;
 };
 
 struct vm_outcome {            /* behind struct vm_result; owned by the host's job */
@@ -68,8 +70,8 @@ vm_saved_may_open_later(int error)
 }
 
 /* uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
-void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /* Adoption: ownership of vm passes to the callee; it is NULL for VM_FOUND_SAVED. */
 typedef void (*vm_each_cb)(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,
@@ -86,21 +88,24 @@ struct vm_driver {
 	void (*close)(void *ctx);
 	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
 	/*
-	 * On the loop: what starts of such VMs need to know of this host and takes long to find out is
-	 * found out in the background; again when it is not known yet.  NULL: there is no such thing.
+	 * On the loop: what starts of such VMs need to know of this host and takes long to find out
+	 * is found out in the background; again when it is not known yet.  NULL: there is no such
+	 * thing.
 	 */
 	void (*prepare)(void *ctx, enum vm_accel accel);
 	/*
 	 * After an error nothing is left behind and *vm stays NULL; out->text may have the
 	 * hypervisor's words.
 	 */
-	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm,
+	    struct vm_outcome *out);
 	/*
 	 * As start, from the saved state of spec->uuid.  The state is removed when it was used or
 	 * is useless.  It stays (out->saved) when the restore failed for want of what a cold boot
 	 * needs as well: a file, a bridge, memory, a process.
 	 */
-	enum err (*restore)(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
+	enum err (*restore)(void *ctx, const struct vm_spec *spec, struct vm **vm,
+	    struct vm_outcome *out);
 	/* Removes a saved state. */
 	enum err (*discard)(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 	/*
@@ -109,36 +114,47 @@ struct vm_driver {
 	 */
 	enum err (*ask)(struct vm *vm, struct vm_outcome *out);
 	/*
-	 * NULL, or: reads the console once more before a stop, into out->text, and gives up soon when the
-	 * hypervisor does not answer.
+	 * NULL, or: reads the console once more before a stop, into out->text, and gives up soon
+	 * when the hypervisor does not answer.
 	 */
 	void (*words)(struct vm *vm, struct vm_outcome *out);
-	/* Ends it and cleans up everything but the structure itself; out->text stays when it is there. */
+	/*
+	 * Ends it and cleans up everything but the structure itself; out->text stays when it is
+	 * there.
+	 */
 	enum err (*stop)(struct vm *vm, struct vm_outcome *out);
 	enum err (*freeze)(struct vm *vm, struct vm_outcome *out);
 	enum err (*thaw)(struct vm *vm, struct vm_outcome *out);
-	/* State into a file; afterwards the VM is stopped and cleaned up.  After an error it runs on. */
+	/*
+	 * State into a file; afterwards the VM is stopped and cleaned up.  After an error it runs
+	 * on.
+	 */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
 	/*
 	 * watch_fd was readable: consume what came.  On VM_WATCH_ENDED, why[] and out->text
 	 * (console) are filled in; the host then calls stop.
 	 */
-	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
+	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen,
+	    struct vm_outcome *out);
 	/*
 	 * As watched, for what has come already; then asks the hypervisor for a word and does not
 	 * wait for it: `owes` until `watched` sees one.  NULL, as judge then: there is nobody to
 	 * ask.
 	 */
-	enum vm_watch_verdict (
-	    *ask_alive)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
+	enum vm_watch_verdict (*ask_alive)(struct vm *vm, char *why, size_t whylen,
+	    struct vm_outcome *out);
 	/*
 	 * conf.hang_ms passed and it still owes: VM_WATCH_ENDED when it hangs, with why[] and
 	 * out->text as of watched; the host then calls stop.  VM_WATCH_ALIVE when it has spoken, or
 	 * when nobody can know: it is waited for.
 	 */
-	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
-	/* The process ended by itself (death_fd): says how, as far as known; the host then calls stop. */
+	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen,
+	    struct vm_outcome *out);
+	/*
+	 * The process ended by itself (death_fd): says how, as far as known; the host then calls
+	 * stop.
+	 */
 	void (*died)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	enum err (*list)(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
 	/*

@@ -104,7 +104,7 @@ enum vm_stop_how {
 #define VM_CAN_CONSOLE  0x8u
 #define VM_CAN_CHECK    0x20u  /* vm_check */
 /*
- * The guest runs only when the start is done, which takes most of the time: nobody answers before.
+ * the guest runs only when the start is done, which takes most of the time: nobody answers before
  */
 #define VM_RUNS_LATE    0x10u
 
@@ -178,11 +178,12 @@ enum err vm_host_check(const char *driver, enum vm_machine machine, struct errms
 /* How an operation ended. */
 struct vm_result {
 	enum err err;
-	const char
-	    *text; /* the message when err is not 0; "" otherwise; valid during the callback */
+	/* the message when err is not 0; "" otherwise; valid during the callback */
+	const char *text;
 	/* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
 	uint64_t exec_ns;
-	const char *detail;        /* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
+	/* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
+	const char *detail;
 	size_t detail_len;
 	/* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
 	const char *console;
@@ -209,13 +210,13 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * the VM is left.  vm_stop: done when the VM and everything it left (tap, directory, cgroup) are
  * gone; of a saved VM: when its state is removed; of one that does
  *     not run: ERR_MISSING.  A machine without a power button (microvm without ACPI) is destroyed
- *                            at once, and a VM_EVENT_LOG says so; destroying
+ *       at once, and a VM_EVENT_LOG says so; destroying
  *     does not wait for a shutdown that was asked for before.
  * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state
  * directory, then the process ends.  vm_restore: vm_start from that file, with the same UUID; done
  * when the guest runs again.  The file is removed when it worked or is useless
  *     (damaged, or the image's settings changed: ERR_STATE); when something that a cold boot would
- *     need as well was missing, it stays (result: saved).
+ *       need as well was missing, it stays (result: saved).
  * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading
  * does not consume it.
  */
@@ -230,7 +231,7 @@ void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb don
 
 /*
  * Asks whether the VM's hypervisor is alive, and does not wait: one that says nothing for
- * conf.hang_ms is ended, and that is a VM_EVENT_DIED. Harmless for a VM that cannot be asked, or
+ * conf.hang_ms is ended, and that is a VM_EVENT_DIED.  Harmless for a VM that cannot be asked, or
  * does not run.
  */
 void vm_check(struct vm_host *host, const struct vm_uuid *uuid);
@@ -295,7 +296,7 @@ enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint
 
 /*
  * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called
- * on the loop for each, then with NULL. After it a found VM is in the module's table as if it had
+ * on the loop for each, then with NULL.  After it a found VM is in the module's table as if it had
  * been started here (events, stop, console, ...).
  */
 enum vm_found_state {
@@ -349,7 +350,8 @@ void vm_xl_check(const char *path, struct report *r);
  */
 struct vm_activity;
 struct vm_activity_nic {
-	char name[IFNAMSIZ];       /* the host's end; "" = not known: its MAC counts on any interface */
+	/* the host's end; "" = not known: its MAC counts on any interface */
+	char name[IFNAMSIZ];
 	uint8_t mac[6];
 };
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act,
@@ -389,7 +391,8 @@ struct vm_bridge {
 	 * all
 	 */
 	uint32_t stp_wait_ms;
-	struct msg_addr addrs[LIMIT_NETWORK_RANGES];   /* its own addresses with their prefix lengths */
+	/* its own addresses with their prefix lengths */
+	struct msg_addr addrs[LIMIT_NETWORK_RANGES];
 	unsigned naddrs;
 };
 enum err vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m);

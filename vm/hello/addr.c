@@ -52,14 +52,15 @@ struct addr
 addr_link_local(const uint8_t mac[MAC_BYTES])
 {
 	return (struct addr){ .b = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-				  mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
+				  mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4],
+				      mac[5] } };
 }
 
 struct addr
 addr_solicited_node(const struct addr *a)
 {
 	return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13],
-				  a->b[14], a->b[15] } };
+	    a->b[14], a->b[15] } };
 }
 
 void
@@ -146,7 +147,8 @@ parse_v6(const char *s, size_t n, struct addr *out)
 		return count == GROUPS;
 	if (count == GROUPS)
 		return false;
-	memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap, (size_t)(2 * (count - gap)));
+	memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap,
+	    (size_t)(2 * (count - gap)));
 	memset(out->b + 2 * gap, 0, (size_t)(2 * (GROUPS - count)));
 	return true;
 }

@@ -14,7 +14,8 @@ static void
 arp_send(struct net *net, uint16_t op, const uint8_t to[MAC_BYTES],
     const uint8_t target_mac[MAC_BYTES], const uint8_t target[4])
 {
-	struct wire_out w = wire_out(net->out + NET_ETHER_BYTES, sizeof(net->out) - NET_ETHER_BYTES);
+	struct wire_out w = wire_out(net->out + NET_ETHER_BYTES,
+	    sizeof(net->out) - NET_ETHER_BYTES);
 
 	wire_put_u16(&w, ARP_HW_ETHERNET);
 	wire_put_u16(&w, NET_IP4);

@@ -71,9 +71,8 @@ clock_calibrate(void)
 	ns = first.counter - now.counter;
 	ticks = (uint32_t)(now.tsc - first.tsc);
 	us = (uint64_t)ns * 4294967u; /* 2^32 / 1000: microseconds times 2^32 */
-	us_per_tick = (uint32_t)(us >> 32) < ticks ?
-	    divide((uint32_t)(us >> 32), (uint32_t)us, ticks) :
-	    UINT32_MAX;
+	us_per_tick = (uint32_t)(us >> 32) < ticks ? divide((uint32_t)(us >> 32), (uint32_t)us,
+	    ticks) : UINT32_MAX;
 }
 
 uint64_t

@@ -21,10 +21,12 @@ enum config_family { CONFIG_V4,
 	CONFIG_FAMILIES };
 
 struct config {
-	char name[LIMIT_NAME_CHARS + 1];      /* letters, digits, '-', '_' and '.'; "hello" by default */
+	/* letters, digits, '-', '_' and '.'; "hello" by default */
+	char name[LIMIT_NAME_CHARS + 1];
 	struct addr address[CONFIG_FAMILIES]; /* all zero when absent, as the next two */
 	uint8_t prefix_len[CONFIG_FAMILIES];
-	struct addr gateway[CONFIG_FAMILIES]; /* reported only: replies go where the request came from */
+	/* reported only: replies go where the request came from */
+	struct addr gateway[CONFIG_FAMILIES];
 	uint32_t delay_ms;                    /* from boot until the port opens */
 	uint32_t crash_ms;                    /* from boot until the image dies, if it is to */
 	bool crash;

@@ -1,7 +1,7 @@
 /* entry.S: PVH entry (32-bit protected mode, no paging) and interrupt stubs */
 #include "vm/hello/layout.h"
 
-    /* Xen's note of type PHYS32_ENTRY: QEMU and Xen start the image there, with EBX at the start info. */
+    /* Xen's note PHYS32_ENTRY: where QEMU and Xen start the image, with EBX at the start info. */
     .section .note.Xen, "a", @note
     .balign 4
     .long 4, 4, 18
@@ -50,7 +50,10 @@ exception_common:
     pushl %esp
     call exception
 
-    /* void cpu_sleep(void): the only place where interrupts are on. One that came before ends HLT at once. */
+    /*
+     * void cpu_sleep(void): the only place where interrupts are on. An interrupt that came before
+     * ends HLT at once.
+     */
     .global cpu_sleep
 cpu_sleep:
     sti
@@ -60,8 +63,11 @@ awake:
     cli
     ret
 
-    /* An interrupt only ends HLT; the main loop finds out what there is to do. As it can only have come in cpu_sleep, the stub
-     * drops the frame and returns to that function's caller, interrupts off: KVM's instruction emulator has no IRET. */
+    /*
+     * An interrupt only ends HLT; the main loop finds out what there is to do. As it can only have
+     * come in cpu_sleep, the stub drops the frame and returns to that function's caller, interrupts
+     * off: KVM's instruction emulator has no IRET.
+     */
     .global interrupt_stub
 interrupt_stub:
     movl $0, LAYOUT_LAPIC + LAYOUT_LAPIC_EOI
@@ -70,9 +76,12 @@ spurious_stub:
     addl $12, %esp
     ret
 
-    /* Xen's event. It goes back to where it came from, interrupts off: under emulation Xen has been seen to deliver one while another's
-     * handler had not begun. One that came between STI and HLT, which STI's shadow forbids and emulation allows, goes behind HLT:
-     * with interrupts off that would be the end of the domain. */
+    /*
+     * Xen's event. The stub goes back to where the event came, interrupts off: under emulation Xen
+     * has been seen to deliver an event while another's handler had not begun. After an event
+     * between STI and HLT, which STI's shadow forbids and emulation allows, it goes behind HLT:
+     * with interrupts off that would be the end of the domain.
+     */
     .global event_stub
 event_stub:
     cmpl $sleeping, (%esp)

@@ -241,9 +241,8 @@ reply(const struct net *net, struct tcp_conn *c)
 	if (h->version_1_1 && !h->has_host)
 		fail(h, HTTP_BAD_REQUEST);
 	phrase = phrase_of(h->status);
-	h->keep = h->keep &&
-	    (h->status == HTTP_OK || h->status == HTTP_NOT_FOUND ||
-		h->status == HTTP_METHOD_NOT_ALLOWED);
+	h->keep = h->keep && (h->status == HTTP_OK || h->status == HTTP_NOT_FOUND ||
+	    h->status == HTTP_METHOD_NOT_ALLOWED);
 	if (h->status == HTTP_OK) {
 		page(&b, net, c);
 	} else {
@@ -252,14 +251,14 @@ reply(const struct net *net, struct tcp_conn *c)
 	}
 	text_str(&t, "HTTP/1.1 ");
 	text_str(&t, phrase);
-	text_str(&t,
-	    h->status == HTTP_OK ? "\r\nContent-Type: text/html; charset=utf-8" :
-				   "\r\nContent-Type: text/plain");
+	text_str(&t, h->status == HTTP_OK ? "\r\nContent-Type: text/html; charset=utf-8" :
+	    "\r\nContent-Type: text/plain");
 	if (h->status == HTTP_METHOD_NOT_ALLOWED)
 		text_str(&t, "\r\nAllow: GET, HEAD");
 	text_str(&t, "\r\nCache-Control: no-store\r\nContent-Length: ");
 	text_dec(&t, b.len, 0, ' ');
-	text_str(&t, h->keep ? "\r\nConnection: keep-alive\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
+	text_str(&t, h->keep ? "\r\nConnection: keep-alive\r\n\r\n" :
+	    "\r\nConnection: close\r\n\r\n");
 	tcp_write(c, head, t.len);
 	if (!h->head)
 		tcp_write(c, body, b.len);
@@ -278,7 +277,8 @@ line_done(struct http *h)
 	if (h->line_len && h->line[h->line_len - 1] == '\r')
 		h->line_len--;
 	empty = h->line_len == 0;
-	if (!h->in_fields && !empty) /* empty lines before a request are ignored (RFC 9112 section 2.2) */
+	/* empty lines before a request are ignored (RFC 9112 section 2.2) */
+	if (!h->in_fields && !empty)
 		request_line(h);
 	else if (h->in_fields && !empty)
 		field_line(h);

@@ -53,8 +53,8 @@ echo6(struct net *net, const struct ip_packet *packet, struct wire_in rest)
 	if (!addr_is_set(&route.src) || !addr_is_set(&route.dst))
 		return;
 	out = echo_begin(net, ICMP6_ECHO_REPLY, rest);
-	wire_patch_u16(&out, ICMP_CHECKSUM,
-	    ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6, out.start, out.len));
+	wire_patch_u16(&out, ICMP_CHECKSUM, ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6,
+	    out.start, out.len));
 	ip_send(net, &route, &out);
 }
 

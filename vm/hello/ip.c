@@ -168,7 +168,8 @@ ip6_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w, bool
 	packet.multicast = packet.dst.b[0] == 0xff;
 	if (addr_is_v4(&packet.src) || (addr_is_set(&packet.src) && !addr_is_unicast(&packet.src)))
 		return;
-	if (packet.multicast ? !is_joined(net, &packet.dst) : !unicast || !is_own6(net, &packet.dst))
+	if (packet.multicast ? !is_joined(net, &packet.dst) : !unicast ||
+	    !is_own6(net, &packet.dst))
 		return;
 	if (!skip_extensions(&packet))
 		return;
@@ -233,7 +234,7 @@ struct ip_route
 ip_reply_route(const struct ip_packet *packet)
 {
 	struct ip_route route = { .src = packet->dst, .dst = packet->src, .proto = packet->proto,
-		.hop_limit = IP_HOP_LIMIT };
+	    .hop_limit = IP_HOP_LIMIT };
 
 	memcpy(route.mac, packet->mac, MAC_BYTES);
 	return route;

@@ -18,7 +18,7 @@ enum ip_proto { IP_HOP_BY_HOP = 0,
 	IP_DEST_OPTIONS = 60 };
 
 #define IP_HOP_LIMIT 64
-/* A packet that no router forwarded still has it (RFC 4861 section 6.1.1). */
+/* a packet that no router forwarded still has it (RFC 4861 section 6.1.1) */
 #define IP_HOP_LOCAL 255
 
 /*

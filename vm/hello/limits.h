@@ -30,9 +30,9 @@
 #define LIMIT_TCP_HALF_OPEN     64    /* a SYN flood leaves half of the table to real clients */
 #define LIMIT_TCP_RX_BYTES      4096  /* the window; a request is seldom longer */
 #define LIMIT_TCP_TX_BYTES      4096  /* below the initial congestion window of RFC 6928 */
-/* Islands of out-of-order data; beyond them the peer resends. */
+/* islands of out-of-order data; beyond them the peer resends */
 #define LIMIT_TCP_RANGES        4
-/* What a client may send after our FIN before it gets a RST. */
+/* what a client may send after our FIN before it gets a RST */
 #define LIMIT_TCP_DISCARD_BYTES 65536
 #define LIMIT_TCP_MSS4          1460
 #define LIMIT_TCP_MSS6          1220 /* fits the least IPv6 MTU: no path MTU discovery needed */
@@ -46,7 +46,7 @@
 #define LIMIT_TCP_TIME_WAIT_MS  60000
 
 /* HTTP. */
-/* A longer target is 414; header lines are only compared up to here. */
+/* a longer target is 414; header lines are only compared up to here */
 #define LIMIT_HTTP_LINE_CHARS  512
 #define LIMIT_HTTP_HEAD_BYTES  16384 /* beyond that 431: cookies of a browser fit */
 #define LIMIT_HTTP_REPLY_BYTES 2048  /* longest reply: twice the name and an address, with room */

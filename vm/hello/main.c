@@ -154,11 +154,8 @@ main(const struct start_info *info)
 	machine = xen_detect() ? &machine_xen : &machine_microvm;
 	irq_init();
 	machine->start();
-	config_parse(&config,
-	    info->magic == START_INFO_MAGIC && info->cmdline ?
-		(const char *)(uintptr_t)info->cmdline :
-		"",
-	    complain, NULL);
+	config_parse(&config, info->magic == START_INFO_MAGIC && info->cmdline
+	    ? (const char *)(uintptr_t)info->cmdline : "", complain, NULL);
 	trouble = machine->card_start(mac);
 	if (trouble) {
 		console_line(trouble);

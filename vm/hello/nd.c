@@ -22,7 +22,7 @@ static struct ip_route
 route_to_group(const struct addr *src, const struct addr *group)
 {
 	struct ip_route route = { .src = *src, .dst = *group, .proto = IP_ICMP6,
-		.hop_limit = IP_HOP_LOCAL };
+	    .hop_limit = IP_HOP_LOCAL };
 
 	addr_multicast_mac(group, route.mac);
 	return route;
@@ -42,7 +42,8 @@ message_begin(struct net *net, uint8_t type)
 static void
 message_send(struct net *net, const struct ip_route *route, struct wire_out *w)
 {
-	wire_patch_u16(w, 2, ip_pseudo_checksum(&route->src, &route->dst, IP_ICMP6, w->start, w->len));
+	wire_patch_u16(w, 2, ip_pseudo_checksum(&route->src, &route->dst, IP_ICMP6, w->start,
+	    w->len));
 	ip_send(net, route, w);
 }
 
@@ -111,9 +112,8 @@ report_groups(struct net *net, uint8_t record)
 		records++;
 	}
 	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 6, records);
-	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2,
-	    ip_pseudo_checksum(&route.src, &route.dst, IP_ICMP6, w.start + HOP_BY_HOP_BYTES,
-		w.len - HOP_BY_HOP_BYTES));
+	wire_patch_u16(&w, HOP_BY_HOP_BYTES + 2, ip_pseudo_checksum(&route.src, &route.dst,
+	    IP_ICMP6, w.start + HOP_BY_HOP_BYTES, w.len - HOP_BY_HOP_BYTES));
 	route.proto = IP_HOP_BY_HOP;
 	route.hop_limit = 1;
 	ip_send(net, &route, &w);
@@ -157,7 +157,8 @@ conflict(struct net *net, struct addr *own)
 	bool duplicate = net->now_ms < LIMIT_DAD_MS;
 
 	addr_text(&t, own);
-	text_str(&t, duplicate ? " is in use elsewhere and was given up" : " is also claimed by another");
+	text_str(&t, duplicate ? " is in use elsewhere and was given up" :
+	    " is also claimed by another");
 	net_report(net, line);
 	if (duplicate)
 		memset(own, 0, sizeof(*own));

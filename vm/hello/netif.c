@@ -75,7 +75,10 @@ rx_good(struct netif_rx *rx, const struct netif_rx_response *rsp, unsigned slot)
 	bool in_chain = rx->in_chain;
 
 	if (rx->extras) {
-		/* An extra-info slot, laid out otherwise: in its second byte it says whether one more follows. */
+		/*
+		 * An extra-info slot, laid out otherwise: in its second byte it says whether one
+		 * more follows.
+		 */
 		rx->extras = (uint8_t)(rsp->id >> 8 & 1);
 		return false;
 	}
@@ -93,9 +96,8 @@ netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame)
 {
 	while (rx_has(rx)) {
 		/* Once: the backend can change it at any time. */
-		struct netif_rx_response rsp = *(volatile struct netif_rx_response *)&rx->page
-						    ->slots[rx->rsp_cons % NETIF_RING_SLOTS]
-						    .rsp;
+		struct netif_rx_response rsp = *(volatile struct netif_rx_response *)
+		    &rx->page->slots[rx->rsp_cons % NETIF_RING_SLOTS].rsp;
 		unsigned slot = rx_slot(rx->rsp_cons);
 
 		if (rx_good(rx, &rsp, slot)) {
@@ -156,7 +158,8 @@ tx_reclaim(struct netif_tx *tx)
 	if (tx->broken || end == tx->rsp_cons)
 		return;
 	for (; tx->rsp_cons != end; tx->rsp_cons++) {
-		unsigned slot = *(volatile uint16_t *)&tx->page->slots[tx->rsp_cons % NETIF_RING_SLOTS].rsp.id;
+		unsigned slot =
+		    *(volatile uint16_t *)&tx->page->slots[tx->rsp_cons % NETIF_RING_SLOTS].rsp.id;
 
 		if (slot >= LIMIT_NETIF_TX || !tx->out[slot])
 			continue;
@@ -180,9 +183,8 @@ netif_tx_put(struct netif_tx *tx, unsigned slot, uint32_t grant, uint16_t offset
 {
 	struct netif_tx_request *req = &tx->page->slots[tx->req_prod % NETIF_RING_SLOTS].req;
 
-	*req = (struct netif_tx_request){
-		.grant = grant, .offset = offset, .id = (uint16_t)slot, .size = len
-	};
+	*req = (struct netif_tx_request){ .grant = grant, .offset = offset, .id = (uint16_t)slot,
+	    .size = len };
 	tx->out[slot] = true;
 	tx->req_prod++;
 }

@@ -18,7 +18,8 @@
 
 struct netif_rx {
 	struct netif_rx_page *page;
-	uint32_t req_prod, pushed, rsp_cons; /* ours; the page's are what the backend has been told */
+	/* ours; the page's are what the backend has been told */
+	uint32_t req_prod, pushed, rsp_cons;
 	uint32_t first_grant;                /* slot i has this one + i */
 	bool in_chain;                       /* a frame in several pieces is being skipped */
 	uint8_t extras;                      /* slots without a frame are being skipped */

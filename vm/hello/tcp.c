@@ -118,11 +118,13 @@ challenge(struct net *net, struct tcp_conn *c)
 static bool
 in_window(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	uint32_t len = (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
+	uint32_t len = (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) +
+	    !!(seg->flags & TCP_FIN);
 	uint32_t right = c->rcv_nxt + tcp_window(c), last = seg->seq + len - 1;
 
 	if (len == 0)
-		return seg->seq == c->rcv_nxt || (tcp_upto(c->rcv_nxt, seg->seq) && tcp_before(seg->seq, right));
+		return seg->seq == c->rcv_nxt || (tcp_upto(c->rcv_nxt, seg->seq) &&
+		    tcp_before(seg->seq, right));
 	if (tcp_upto(c->rcv_nxt, seg->seq))
 		return tcp_before(seg->seq, right);
 	return tcp_upto(c->rcv_nxt, last) && tcp_before(last, right);
@@ -166,7 +168,8 @@ fin_acknowledged(struct tcp_conn *c)
 static void
 ack_advance(struct net *net, struct tcp_conn *c, uint32_t ack)
 {
-	bool fin_sent = c->state == TCP_FIN_WAIT_1 || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK;
+	bool fin_sent = c->state == TCP_FIN_WAIT_1 || c->state == TCP_CLOSING ||
+	    c->state == TCP_LAST_ACK;
 
 	if (c->rtt_timing && tcp_upto(c->rtt_seq, ack)) {
 		c->rtt_timing = false;
@@ -200,7 +203,8 @@ update_window(struct tcp_conn *c, const struct tcp_segment *seg)
 	    !(c->snd_wl1 == seg->seq && tcp_upto(c->snd_wl2, seg->ack)))
 		return;
 	if (c->snd_wnd == 0 && seg->window > 0) {
-		c->snd_nxt = c->snd_una; /* a probe that the closed window swallowed counts as unsent */
+		/* a probe that the closed window swallowed counts as unsent */
+		c->snd_nxt = c->snd_una;
 		c->backoff = 0;
 		c->timer_ms = NET_NEVER;
 	}

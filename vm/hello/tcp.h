@@ -52,8 +52,10 @@ struct tcp_conn {
 	bool fin_known;         /* the peer's FIN has been seen, at fin_seq */
 	uint8_t dup_acks;
 	uint8_t retries;                    /* time-outs since the peer was last heard */
-	uint8_t backoff;                    /* doublings of rto_ms since data was last acknowledged */
-	uint32_t snd_una, snd_nxt, snd_max; /* oldest unacknowledged, next to send, beyond all ever sent */
+	/* doublings of rto_ms since data was last acknowledged */
+	uint8_t backoff;
+	/* oldest unacknowledged, next to send, beyond all ever sent */
+	uint32_t snd_una, snd_nxt, snd_max;
 	uint32_t snd_wnd, snd_wnd_most, snd_wl1, snd_wl2;
 	uint32_t rcv_nxt;
 	uint32_t fin_seq;
@@ -64,13 +66,15 @@ struct tcp_conn {
 	uint32_t srtt_ms, rttvar_ms, rto_ms;
 	/* resend or probe then; NET_NEVER when there is nothing to wait for */
 	uint64_t timer_ms;
-	uint64_t active_ms;                            /* last segment of the peer that belonged here */
+	/* last segment of the peer that belonged here */
+	uint64_t active_ms;
 	uint64_t challenge_ms;                         /* no challenge ACK before then */
 	/* one more for what is in order, until it is taken */
 	struct tcp_range ranges[LIMIT_TCP_RANGES + 1];
 	uint8_t range_count;
 	struct http http;
-	uint16_t rx_head, rx_len;       /* bytes in order; later ones stand behind them, see ranges */
+	/* bytes in order; later ones stand behind them, see ranges */
+	uint16_t rx_head, rx_len;
 	uint16_t tx_head, tx_len;       /* bytes from snd_una on */
 	/* both are rings; the last two members: not cleared for a new connection */
 	uint8_t rx[LIMIT_TCP_RX_BYTES];

@@ -10,7 +10,7 @@ static struct ip_route
 route_of(const struct tcp_conn *c)
 {
 	struct ip_route route = { .src = c->local, .dst = c->remote, .proto = IP_TCP,
-		.hop_limit = IP_HOP_LIMIT };
+	    .hop_limit = IP_HOP_LIMIT };
 
 	memcpy(route.mac, c->mac, MAC_BYTES);
 	return route;
@@ -36,8 +36,8 @@ header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t f
 static void
 segment_send(struct net *net, const struct ip_route *route, struct wire_out *w)
 {
-	wire_patch_u16(w, CHECKSUM_OFFSET,
-	    ip_pseudo_checksum(&route->src, &route->dst, IP_TCP, w->start, w->len));
+	wire_patch_u16(w, CHECKSUM_OFFSET, ip_pseudo_checksum(&route->src, &route->dst, IP_TCP,
+	    w->start, w->len));
 	ip_send(net, route, w);
 }
 
@@ -45,7 +45,8 @@ static void
 send_empty(struct net *net, struct tcp_conn *c, uint32_t seq, uint8_t flags)
 {
 	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, seq, c->rcv_nxt, flags, tcp_window(c), 0);
+	struct wire_out w = header_begin(net, c->remote_port, seq, c->rcv_nxt, flags, tcp_window(c),
+	    0);
 
 	segment_send(net, &route, &w);
 }
@@ -68,7 +69,8 @@ timer_restart(struct net *net, struct tcp_conn *c)
 {
 	uint64_t wait_ms = (uint64_t)c->rto_ms << c->backoff;
 
-	c->timer_ms = net->now_ms + (wait_ms < LIMIT_TCP_RTO_MOST_MS ? wait_ms : LIMIT_TCP_RTO_MOST_MS);
+	c->timer_ms = net->now_ms +
+	    (wait_ms < LIMIT_TCP_RTO_MOST_MS ? wait_ms : LIMIT_TCP_RTO_MOST_MS);
 	if (c->timer_ms < net->tcp.next_ms)
 		net->tcp.next_ms = c->timer_ms;
 }
@@ -77,8 +79,8 @@ void
 tcp_send_syn_ack(struct net *net, struct tcp_conn *c)
 {
 	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, c->snd_una, c->rcv_nxt,
-	    TCP_SYN | TCP_ACK, tcp_window(c), 4);
+	struct wire_out w = header_begin(net, c->remote_port, c->snd_una, c->rcv_nxt, TCP_SYN |
+	    TCP_ACK, tcp_window(c), 4);
 
 	wire_put_u8(&w, OPTION_MSS);
 	wire_put_u8(&w, 4);
@@ -101,7 +103,8 @@ tcp_refuse(struct net *net, const struct ip_packet *packet, const struct tcp_seg
 		seq = seg->ack;
 	} else {
 		flags |= TCP_ACK;
-		ack = seg->seq + (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
+		ack = seg->seq + (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) +
+		    !!(seg->flags & TCP_FIN);
 	}
 	w = header_begin(net, seg->src_port, seq, ack, flags, 0, 0);
 	wire_patch_u16(&w, 0, seg->dst_port);
@@ -112,9 +115,9 @@ tcp_refuse(struct net *net, const struct ip_packet *packet, const struct tcp_seg
 void
 tcp_rtt_sample(struct tcp_conn *c, uint64_t now_ms)
 {
-	uint32_t rtt_ms = now_ms - c->rtt_start_ms < LIMIT_TCP_RTO_MOST_MS ?
-	    (uint32_t)(now_ms - c->rtt_start_ms) :
-	    LIMIT_TCP_RTO_MOST_MS;
+	uint32_t rtt_ms = now_ms - c->rtt_start_ms < LIMIT_TCP_RTO_MOST_MS
+	    ? (uint32_t)(now_ms - c->rtt_start_ms)
+									   : LIMIT_TCP_RTO_MOST_MS;
 
 	if (c->srtt_ms == 0) {
 		c->srtt_ms = rtt_ms ? rtt_ms : 1;
@@ -187,7 +190,8 @@ send_next(struct net *net, struct tcp_conn *c, bool force)
 	fin = last && c->closing && !fin_done && offset <= c->tx_len;
 	if (len == 0 && !fin)
 		return false;
-	data_send(net, c, offset, len, (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) | (fin ? TCP_FIN : 0)));
+	data_send(net, c, offset, len, (uint8_t)(TCP_ACK | (last ? TCP_PSH : 0) |
+	    (fin ? TCP_FIN : 0)));
 	sent(net, c, len, fin);
 	return true;
 }

@@ -29,7 +29,8 @@ tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 			continue;
 		if (!addr_equal(&c->remote, &packet->src) || !addr_equal(&c->local, &packet->dst))
 			continue;
-		if (c->state == TCP_TIME_WAIT && net->now_ms >= c->active_ms + LIMIT_TCP_TIME_WAIT_MS) {
+		if (c->state == TCP_TIME_WAIT && net->now_ms >= c->active_ms +
+		    LIMIT_TCP_TIME_WAIT_MS) {
 			tcp_free(c);
 			return NULL;
 		}
@@ -40,7 +41,7 @@ tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 
 /* How much an entry would be missed. */
 enum worth { WORTH_FREE, WORTH_TIME_WAIT, WORTH_FIN_WAIT_2, WORTH_HALF_OPEN, WORTH_IDLE,
-	WORTH_BUSY };
+    WORTH_BUSY };
 
 static enum worth
 worth(const struct tcp_conn *c)
@@ -131,9 +132,8 @@ static void
 sip_bytes(uint32_t v[4], const uint8_t *bytes, size_t words)
 {
 	for (; words; words--, bytes += 4)
-		sip_word(v,
-		    (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-			(uint32_t)bytes[3] << 24);
+		sip_word(v, (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 |
+		    (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24);
 }
 
 /* RFC 6528: a clock of 4 microseconds' ticks plus HalfSipHash-2-4 of the peer under our secret. */

@@ -103,7 +103,8 @@ find_slot(void)
 
 	for (slot = 0; slot < MMIO_SLOTS; slot++) {
 		device = MMIO_BASE + slot * MMIO_STRIDE;
-		if (reg_read(MMIO_MAGIC_VALUE) == MMIO_MAGIC && reg_read(MMIO_DEVICE_ID) == DEVICE_NET)
+		if (reg_read(MMIO_MAGIC_VALUE) == MMIO_MAGIC &&
+		    reg_read(MMIO_DEVICE_ID) == DEVICE_NET)
 			break;
 	}
 	return slot;
@@ -167,7 +168,8 @@ virtio_net_start(uint8_t mac[MAC_BYTES])
 	if (slot == MMIO_SLOTS)
 		return "no network: found no virtio-mmio network card";
 	if (reg_read(MMIO_VERSION) != 2)
-		return "no network: the card is legacy, QEMU needs -global virtio-mmio.force-legacy=off";
+		return "no network: the card is legacy, QEMU needs -global "
+		    "virtio-mmio.force-legacy=off";
 	if (!negotiate())
 		return "no network: the card does not accept virtio 1 with a MAC";
 	if (!queue_start(QUEUE_RX) || !queue_start(QUEUE_TX))
@@ -175,7 +177,8 @@ virtio_net_start(uint8_t mac[MAC_BYTES])
 	irq_route_slot(slot);
 	for (unsigned i = 0; i < MAC_BYTES; i++)
 		mac[i] = cpu_read8(device + MMIO_CONFIG + i);
-	reg_write(MMIO_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK | STATUS_DRIVER_OK);
+	reg_write(MMIO_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK |
+	    STATUS_DRIVER_OK);
 	reg_write(MMIO_QUEUE_NOTIFY, QUEUE_RX);
 	return NULL;
 }

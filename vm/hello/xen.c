@@ -49,7 +49,8 @@ xen_detect(void)
 		return false;
 	for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
 		id = cpu_id(first[i]);
-		if (id.ebx == XEN_SIGNATURE_EBX && id.ecx == XEN_SIGNATURE_ECX && id.edx == XEN_SIGNATURE_EDX) {
+		if (id.ebx == XEN_SIGNATURE_EBX && id.ecx == XEN_SIGNATURE_ECX &&
+		    id.edx == XEN_SIGNATURE_EDX) {
 			hypercall_msr = cpu_id(first[i] + 2).ebx;
 			return true;
 		}
@@ -60,7 +61,8 @@ xen_detect(void)
 static bool
 map(uint32_t space, const void *page)
 {
-	struct xen_add_to_physmap map = { XEN_DOMID_SELF, 0, space, 0, address(page) / XEN_PAGE_BYTES };
+	struct xen_add_to_physmap map = { XEN_DOMID_SELF, 0, space, 0,
+	    address(page) / XEN_PAGE_BYTES };
 
 	return hypercall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, address(&map), 0) == 0;
 }
@@ -95,7 +97,8 @@ xen_param(enum xen_param index)
 {
 	struct xen_hvm_param get = { .domid = XEN_DOMID_SELF, .index = index };
 
-	return hypercall(XEN_HVM_OP, XEN_HVM_GET_PARAM, address(&get), 0) == 0 ? (uint32_t)get.value : 0;
+	return hypercall(XEN_HVM_OP, XEN_HVM_GET_PARAM, address(&get), 0) == 0 ? (uint32_t)get.value
+	    : 0;
 }
 
 /* ---- events */
@@ -105,9 +108,8 @@ xen_event_alloc(uint16_t remote_domid)
 {
 	struct xen_alloc_unbound alloc = { XEN_DOMID_SELF, remote_domid, 0 };
 
-	return hypercall(XEN_EVENT_CHANNEL_OP, XEN_ALLOC_UNBOUND, address(&alloc), 0) == 0 ?
-	    alloc.port :
-	    0;
+	return hypercall(XEN_EVENT_CHANNEL_OP, XEN_ALLOC_UNBOUND, address(&alloc), 0) == 0
+	    ? alloc.port : 0;
 }
 
 void

@@ -235,8 +235,7 @@ _Static_assert(sizeof(struct netif_indices) == 64, "io/ring.h: DEFINE_RING_TYPES
 _Static_assert(sizeof(struct netif_tx_request) == 12 && sizeof(struct netif_rx_request) == 8,
     "io/netif.h: requests");
 _Static_assert(sizeof(struct netif_tx_page) <= XEN_PAGE_BYTES &&
-	sizeof(struct netif_rx_page) <= XEN_PAGE_BYTES,
-    "a ring is a page");
+    sizeof(struct netif_rx_page) <= XEN_PAGE_BYTES, "a ring is a page");
 
 /* io/xenbus.h */
 enum xenbus_state { XENBUS_INITIALISING = 1,

@@ -62,7 +62,8 @@ seed(uint8_t out[8])
 
 	for (int i = 0; i < SEED_ROUNDS; i++) {
 		words[i & 1] = (words[i & 1] ^ (uint32_t)cpu_tsc()) * 2654435761u;
-		words[i & 1] ^= xen_param(XEN_PARAM_STORE_PORT) + (uint32_t)cpu_tsc() + (words[i & 1] >> 15);
+		words[i & 1] ^= xen_param(XEN_PARAM_STORE_PORT) + (uint32_t)cpu_tsc() +
+		    (words[i & 1] >> 15);
 	}
 	memcpy(out, words, sizeof(words));
 }
@@ -101,12 +102,12 @@ begin(uint64_t us)
 	clock_begin(us);
 	console_frame = xen_param(XEN_PARAM_CONSOLE_FRAME);
 	console_port = xen_param(XEN_PARAM_CONSOLE_PORT);
-	console = console_frame ?
-	    (struct xencons_page *)(uintptr_t)(console_frame * XEN_PAGE_BYTES) :
-	    NULL;
+	console = console_frame ? (struct xencons_page *)(uintptr_t)(console_frame * XEN_PAGE_BYTES)
+	    : NULL;
 	xs_port = xen_param(XEN_PARAM_STORE_PORT);
 	xs = (struct xenstore){ .port = &port };
-	xs.page = (struct xenstore_page *)(uintptr_t)(xen_param(XEN_PARAM_STORE_FRAME) * XEN_PAGE_BYTES);
+	xs.page =
+	    (struct xenstore_page *)(uintptr_t)(xen_param(XEN_PARAM_STORE_FRAME) * XEN_PAGE_BYTES);
 }
 
 static void
@@ -174,7 +175,7 @@ control_changed(void)
 	};
 	char word[16];
 	struct xenstore_op read = { .type = XENSTORE_READ, .path = CONTROL, .out = word,
-		.cap = sizeof(word) };
+	    .cap = sizeof(word) };
 	struct xenstore_op acknowledge = { .type = XENSTORE_WRITE, .path = CONTROL, .value = "" };
 
 	if (!xenstore_run(&xs, &read, 1) || !read.ok)

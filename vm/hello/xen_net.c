@@ -73,7 +73,8 @@ publish(struct xenstore *xs, unsigned token)
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "event-channel", .value = port_text },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "request-rx-copy", .value = "1" },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-rx-notify", .value = "1" },
-		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-no-csum-offload", .value = "1" },
+		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-no-csum-offload", .value =
+		    "1" },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "state", .value = "4" },
 		{ .type = XENSTORE_WATCH, .path = backend_state, .token = token },
 	};
@@ -100,9 +101,12 @@ xen_net_start(struct xenstore *xs, unsigned token, uint8_t mac[MAC_BYTES])
 {
 	char path[BACKEND_PATH_CHARS + 1], id_text[8], mac_text[20];
 	struct xenstore_op ops[] = {
-		{ .type = XENSTORE_READ, .path = FRONTEND "backend", .out = path, .cap = sizeof(path) },
-		{ .type = XENSTORE_READ, .path = FRONTEND "backend-id", .out = id_text, .cap = sizeof(id_text) },
-		{ .type = XENSTORE_READ, .path = FRONTEND "mac", .out = mac_text, .cap = sizeof(mac_text) },
+		{ .type = XENSTORE_READ, .path = FRONTEND "backend", .out = path,
+		    .cap = sizeof(path) },
+		{ .type = XENSTORE_READ, .path = FRONTEND "backend-id", .out = id_text,
+		    .cap = sizeof(id_text) },
+		{ .type = XENSTORE_READ, .path = FRONTEND "mac", .out = mac_text,
+		    .cap = sizeof(mac_text) },
 	};
 	struct text t = text_init(backend_state, sizeof(backend_state));
 	uint32_t id;
@@ -132,17 +136,20 @@ xen_net_changed(struct xenstore *xs)
 {
 	char text[8];
 	struct xenstore_op read = { .type = XENSTORE_READ, .path = backend_state, .out = text,
-		.cap = sizeof(text) };
-	struct xenstore_op closed = { .type = XENSTORE_WRITE, .path = FRONTEND "state", .value = "6" };
+	    .cap = sizeof(text) };
+	struct xenstore_op closed = { .type = XENSTORE_WRITE, .path = FRONTEND "state", .value =
+	    "6" };
 	bool before = connected;
 	uint32_t state;
 
 	_Static_assert(XENBUS_CLOSED == 6, "the state that is written");
-	if (!xenstore_run(xs, &read, 1) || !text_parse_dec(text, text_length(text), UINT16_MAX, &state))
+	if (!xenstore_run(xs, &read, 1) || !text_parse_dec(text, text_length(text), UINT16_MAX,
+	    &state))
 		return false;
 	connected = state == XENBUS_CONNECTED;
 	if (state == XENBUS_CLOSING)
-		(void)xenstore_run(xs, &closed, 1); /* whoever took the interface away does not wait for ever */
+		/* whoever took the interface away does not wait for ever */
+		(void)xenstore_run(xs, &closed, 1);
 	return connected && !before;
 }
 

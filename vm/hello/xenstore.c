@@ -18,7 +18,7 @@ static void
 put(struct xenstore_page *page, uint32_t *at, const void *bytes, size_t n)
 {
 	size_t offset = *at % XENSTORE_RING_BYTES, before_end = XENSTORE_RING_BYTES - offset,
-	       first = n < before_end ? n : before_end;
+	    first = n < before_end ? n : before_end;
 
 	memcpy(page->req + offset, bytes, first);
 	memcpy(page->req, (const char *)bytes + first, n - first);
@@ -31,11 +31,12 @@ send(struct xenstore *xs, const struct xenstore_op *op, uint32_t request)
 {
 	struct xenstore_page *page = xs->page;
 	char token[2] = { (char)('0' + op->token), '\0' };
-	const char *value = op->type == XENSTORE_WATCH ? token : op->type == XENSTORE_WRITE ? op->value
+	const char *value = op->type == XENSTORE_WATCH ? token : op->type == XENSTORE_WRITE
+	    ? op->value
 	                                                                                    : "";
 	/* A value to write comes without its NUL, a token with it. */
-	size_t path_len = text_length(op->path) + 1,
-	       value_len = text_length(value) + (op->type == XENSTORE_WATCH);
+	size_t path_len = text_length(op->path) + 1, value_len = text_length(value) +
+	    (op->type == XENSTORE_WATCH);
 	struct xenstore_header header = { op->type, request, 0, (uint32_t)(path_len + value_len) };
 	uint32_t at = page->req_prod, used = at - load(&page->req_cons);
 
@@ -90,7 +91,8 @@ receive(struct xenstore *xs)
 		xs->port->notify(); /* the store waits for room */
 	if (whole) {
 		xs->have = 0;
-		xs->body[xs->header.len < LIMIT_XENSTORE_BODY ? xs->header.len : LIMIT_XENSTORE_BODY] = '\0';
+		xs->body[xs->header.len < LIMIT_XENSTORE_BODY ? xs->header.len
+		    : LIMIT_XENSTORE_BODY] = '\0';
 	}
 	return whole;
 }

@@ -4,7 +4,7 @@
  *
  * Only packets of VMs that are watched count, on the interfaces of their NICs.  A guest that sends
  * from other addresses fills nothing and keeps nobody awake.  It works while no daemon runs.  Rules
- * and sets are activity_table.c's.
+ * and sets are vm/net/activity_table's.
  *
  * What others do to the table is noticed at the next reading.  Then nothing is known of the time
  * before, for any VM: as far as the readings tell, each that was watched then was used at that
@@ -71,7 +71,8 @@ settle_text(struct vm_activity *a)
 	LIST_FOREACH(g, &a->guests, link) {
 		activity_table_element(&g->nic, element);
 		if (g->wanted)
-			fprintf(out, "; add element bridge %s %s { %s }", table, activity_table_set(&g->nic), element);
+			fprintf(out, "; add element bridge %s %s { %s }", table,
+			    activity_table_set(&g->nic), element);
 		g->applied = g->wanted;
 	}
 	a->settle = false;
@@ -123,8 +124,8 @@ change_next(struct vm_activity *a, struct change *c)
 		if (g->wanted != g->applied) {
 			activity_table_element(&g->nic, element);
 			snprintf(c->command, sizeof(c->command), "%s element bridge %s %s { %s }",
-			    g->wanted ? "add" : "delete", activity_table_name(a->table),
-			    activity_table_set(&g->nic), element);
+			    g->wanted ? "add" : "delete",
+			    activity_table_name(a->table), activity_table_set(&g->nic), element);
 			is_wanted(a, &g->nic, &mac, &same);
 			c->add = g->wanted;
 			c->remove = !same;
@@ -167,7 +168,8 @@ apply(struct vm_activity *a, struct errmsg *m)
 	}
 	while (e == ERR_OK && change_next(a, &c)) {
 		/* A deletion fails when somebody else was there before. */
-		if ((c.add || c.remove) && activity_table_run(a->table, c.command, m) != ERR_OK && c.add)
+		if ((c.add || c.remove) && activity_table_run(a->table, c.command, m) != ERR_OK &&
+		    c.add)
 			e = ERR_IO;
 		if (c.forget)
 			activity_table_forget(a->table, c.mac);
@@ -274,7 +276,8 @@ read_nics(struct vm_activity *a, const struct vm_activity_nic *nics, unsigned n,
 		uint64_t at_ns = 0;
 
 		if (!activity_table_has(a->table, &nics[i]))
-			return activity_table_lost(a->table, m) == ERR_MISSING ? fill_again(a, m) : ERR_IO;
+			return activity_table_lost(a->table, m) == ERR_MISSING ? fill_again(a, m)
+			    : ERR_IO;
 		e = activity_table_last(a->table, nics[i].mac, &at_ns, m);
 		*last_ns = at_ns > *last_ns ? at_ns : *last_ns;
 	}

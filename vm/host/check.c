@@ -53,7 +53,8 @@ firmware_find(const char *qemu, const char *name, struct errmsg *m)
 		line[strcspn(line, "\n")] = '\0';
 		snprintf(path, sizeof(path), "%s/%s", line, name);
 		found = found || access(path, F_OK) == 0;
-		snprintf(where + used, sizeof(where) - used, "%s%.200s", used > 0 ? ", " : "", line);
+		snprintf(where + used, sizeof(where) - used, "%s%.200s", used > 0 ? ", " : "",
+		    line);
 	}
 	if (f != NULL)
 		(void)fclose(f);   /* only read from */
@@ -61,8 +62,8 @@ firmware_find(const char *qemu, const char *name, struct errmsg *m)
 		;
 	if (found || where[0] == '\0')
 		return ERR_OK;
-	return err_set(m, ERR_MISSING,
-	    "QEMU's firmware %s is not in %s: install seabios and qemu-system-data", name, where);
+	return err_set(m, ERR_MISSING, "QEMU's firmware %s is not in %s: install seabios and "
+	    "qemu-system-data", name, where);
 }
 
 enum err
@@ -79,5 +80,6 @@ vm_host_check(const char *driver, enum vm_machine machine, struct errmsg *m)
 		    "there is no program " VM_QEMU_PROGRAM " in PATH: install qemu-system-x86");
 	if (e != ERR_OK)
 		return e;
-	return firmware_find(qemu, machine == VM_MACHINE_MICROVM ? "qboot.rom" : "bios-256k.bin", m);
+	return firmware_find(qemu, machine == VM_MACHINE_MICROVM ? "qboot.rom" : "bios-256k.bin",
+	    m);
 }

@@ -79,7 +79,8 @@ job_finish(struct host_job *j)
 	bool console = j->op == OP_CONSOLE && j->err == ERR_OK;
 	struct vm_result res = {
 		.err = j->err,
-		.text = j->err == ERR_OK ? "" : j->out.msg.text[0] != '\0' ? j->out.msg.text : err_str(j->err),
+		.text = j->err == ERR_OK ? "" : j->out.msg.text[0] != '\0' ? j->out.msg.text
+		    : err_str(j->err),
 		.exec_ns = j->out.exec_ns,
 		.detail = j->out.detail,
 		.detail_len = strlen(j->out.detail),
@@ -502,7 +503,8 @@ host_entry_next(struct entry *e)
 	while (e->waiting == NULL && (j = STAILQ_FIRST(&e->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->queue, link);
 		if (op_fits(e, j, &err, &why)) {
-			j->asking = j->op == OP_STOP && j->how == VM_STOP_SHUTDOWN && e->state == ENTRY_RUNS;
+			j->asking = j->op == OP_STOP && j->how == VM_STOP_SHUTDOWN &&
+			    e->state == ENTRY_RUNS;
 			entry_dispatch(e, j);
 			return;
 		}
@@ -524,7 +526,8 @@ host_entry_next(struct entry *e)
 static void
 emit(struct entry *e, enum vm_event_kind kind, const char *text, const struct vm_outcome *out)
 {
-	struct vm_event ev = { .kind = kind, .uuid = e->uuid, .time_ns = clock_now_ns(), .text = text };
+	struct vm_event ev = { .kind = kind, .uuid = e->uuid, .time_ns = clock_now_ns(),
+	    .text = text };
 
 	ev.console = tail(out, LIMIT_CONSOLE_TAIL, &ev.console_len);
 	e->host->on_event(&ev, e->host->arg);

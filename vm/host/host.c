@@ -36,7 +36,8 @@ driver_get(struct vm_host *h, const char *name, struct host_driver **d, struct e
 
 	*d = NULL;
 	if (i < 0)
-		return err_set(m, ERR_UNSUPPORTED, "this build has no driver \"%s\"", name != NULL ? name : "");
+		return err_set(m, ERR_UNSUPPORTED, "this build has no driver \"%s\"",
+		    name != NULL ? name : "");
 	if (h->drivers[i].err != ERR_OK)
 		return err_set(m, ERR_UNSUPPORTED, "%s", h->drivers[i].msg.text);
 	*d = &h->drivers[i];
@@ -272,7 +273,8 @@ adopt_run(struct pool_job *pj)
 		looked[j->driver] = d->err == ERR_OK &&
 		    d->driver->list(d->ctx, adopt_each, j, &m) == ERR_OK;
 		if (d->err == ERR_OK && !looked[j->driver])
-			vm_report_log(&j->host->reporter, NULL, "looking for running VMs: %s", m.text);
+			vm_report_log(&j->host->reporter, NULL, "looking for running VMs: %s",
+			    m.text);
 	}
 	if (known)
 		drop_owners(j, looked, owners, nowners);
@@ -349,9 +351,8 @@ conf_copy(struct vm_host *h, const struct vm_host_conf *conf, struct errmsg *m)
 	if (conf->qemu != NULL)
 		h->conf.qemu = h->qemu = mem_text(conf->qemu);
 	if (conf->run_dir[0] != '/' || conf->state_dir[0] != '/')
-		return err_set(m, ERR_RANGE,
-		    "run and state directory must be absolute paths: %s, %s", conf->run_dir,
-		    conf->state_dir);
+		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, "
+		    "%s", conf->run_dir, conf->state_dir);
 	return ERR_OK;
 }
 
@@ -368,7 +369,7 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
     void *arg, struct vm_host **out, struct errmsg *m)
 {
 	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads,
-		[LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
+	    [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
 	struct vm_host *h = mem_zero(1, sizeof(*h));
 	struct errmsg why;

@@ -22,7 +22,7 @@ enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG };
  * clean up after a VM that ended by itself or that hangs.
  */
 enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED,
-	OP_CHECK, OP_JUDGE, OP_BURY };
+    OP_CHECK, OP_JUDGE, OP_BURY };
 
 enum entry_state { ENTRY_NEW, ENTRY_RUNS, ENTRY_SAVED, ENTRY_GONE };
 

@@ -28,9 +28,8 @@ owner_dirs_close(struct owner_dirs *d)
 static enum err
 file_write(int dir, const char *name, const char *text, size_t len)
 {
-	int fd = dir < 0 ?
-	    -1 :
-	    openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = dir < 0 ? -1 : openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
 	enum err e = ERR_OK;
 
 	if (fd < 0)
@@ -39,7 +38,8 @@ file_write(int dir, const char *name, const char *text, size_t len)
 		int saved = errno;
 
 		e = ERR_IO;
-		(void)unlinkat(dir, name, 0);   /* half a file says nothing, and may be in the way */
+		/* half a file says nothing, and may be in the way */
+		(void)unlinkat(dir, name, 0);
 		errno = saved;
 	}
 	close(fd);
@@ -55,7 +55,8 @@ owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errms
 	enum err run;
 
 	if (n < 0 || (size_t)n >= sizeof(text))
-		return err_set(m, ERR_RANGE, "unit %s: its name or its addresses are too long", spec->unit);
+		return err_set(m, ERR_RANGE, "unit %s: its name or its addresses are too long",
+		    spec->unit);
 	vm_uuid_text(&spec->uuid, name);
 	run = file_write(d->run_fd, name, text, (size_t)n);
 	if (file_write(d->state_fd, name, text, (size_t)n) == ERR_OK || run == ERR_OK)

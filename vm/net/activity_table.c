@@ -4,7 +4,7 @@
  *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is
  *              left of its life tells when the last one passed.  One
  *              element is not a guest's (mark_mac): as long as it is there, nobody has emptied the
- *              set, and its life tells since when
+ *                set, and its life tells since when
  *     guests   pairs of host interface and MAC of VMs that are watched
  *     macs     MACs of VMs whose interface is not known
  */
@@ -97,17 +97,18 @@ activity_table_since(const struct activity_table *t)
 static enum err
 rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 {
-	static const char skip[] =
-	    "ether type arp return; ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 return; "
+	static const char skip[] = "ether type arp return; ether daddr & 01:00:00:00:00:00 == "
+	    "01:00:00:00:00:00 return; "
 	    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
 	    "nd-neighbor-advert, nd-redirect } return; "
 	    "tcp flags & rst == rst return;";
 	static const char from[] = "type filter hook prerouting priority -300; policy accept;",
-			  to[] = "type filter hook postrouting priority 300; policy accept;";
+	    to[] = "type filter hook postrouting priority 300; policy accept;";
 	char commands[4096], delete[2 * (TAG_MOST + 40)] = "";
 
 	if (anew)
-		snprintf(delete, sizeof(delete), "table bridge %s\ndelete table bridge %s\n", t->name, t->name);
+		snprintf(delete, sizeof(delete), "table bridge %s\ndelete table bridge %s\n",
+		    t->name, t->name);
 	snprintf(commands, sizeof(commands),
 	    "%stable bridge %s {\n"
 	    " set active { type ether_addr; flags dynamic,timeout; size %d; };\n"
@@ -144,7 +145,8 @@ rules_list(struct activity_table *t, const char *chain)
 	char command[TAG_MOST + 80];
 
 	snprintf(command, sizeof(command), "list chain bridge %s %s", t->name, chain);
-	return activity_table_run(t, command, NULL) == ERR_OK ? nft_ctx_get_output_buffer(t->nft) : NULL;
+	return activity_table_run(t, command, NULL) == ERR_OK ? nft_ctx_get_output_buffer(t->nft)
+	    : NULL;
 }
 
 static bool
@@ -221,7 +223,8 @@ find_expires(const char *text, int64_t most_s)
 	static const struct {
 		const char *unit;
 		int64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
+	    { "d", 86400000 } };
 	const char *p = text != NULL ? strstr(text, " expires ") : NULL;
 	int64_t left = 0;
 
@@ -281,7 +284,8 @@ activity_table_forget(struct activity_table *t, const uint8_t mac[6])
 	struct vm_activity_nic nic = { .name = "" };
 
 	memcpy(nic.mac, mac, sizeof(nic.mac));
-	(void)element_run(t, "delete", "active", &nic, "", NULL);     /* no packet of it may have passed */
+	/* no packet of it may have passed */
+	(void)element_run(t, "delete", "active", &nic, "", NULL);
 }
 
 /* ---- whole or not ---- */
@@ -325,11 +329,8 @@ activity_table_lost(struct activity_table *t, struct errmsg *m)
 
 	if (e == ERR_OK && kept)
 		e = mark(t, m);
-	return e != ERR_OK ? e :
-			     err_set(m, ERR_MISSING,
-				 "the nftables table %s was changed by somebody; it is as it was "
-				 "and counts from now on",
-				 t->name);
+	return e != ERR_OK ? e : err_set(m, ERR_MISSING, "the nftables table %s was changed by "
+	    "somebody; it is as it was and counts from now on", t->name);
 }
 
 enum err
@@ -363,7 +364,8 @@ hide_netfilter_sockets(void)
 		    domain == AF_NETLINK &&
 		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
 		    protocol == NETLINK_NETFILTER) {
-			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);     /* of a descriptor that is open it cannot fail */
+			/* of a descriptor that is open it cannot fail */
+			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 			highest = fd > highest ? fd : highest;
 		}
 	}
@@ -396,9 +398,8 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	*out = NULL;
 	if (len == 0 || len > TAG_MOST ||
 	    strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != len)
-		return err_set(m, ERR_RANGE,
-		    "tag \"%s\" of the nftables table: 1 to %d letters, digits, - and _", tag,
-		    TAG_MOST);
+		return err_set(m, ERR_RANGE, "tag \"%s\" of the nftables table: 1 to %d letters, "
+		    "digits, - and _", tag, TAG_MOST);
 	e = netfilter_there(m);
 	if (e != ERR_OK)
 		return e;
@@ -406,9 +407,10 @@ activity_table_open(const char *tag, struct activity_table **out, struct errmsg 
 	snprintf(t->name, sizeof(t->name), "jitsu-%s", tag);
 	t->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (hide_netfilter_sockets() >= FD_SETSIZE)
-		e = err_set(m, ERR_LIMIT,
-		    "nftables needs a descriptor below %d, and all of them are in use", FD_SETSIZE);
-	else if (t->nft == NULL || nft_ctx_buffer_output(t->nft) != 0 || nft_ctx_buffer_error(t->nft) != 0)
+		e = err_set(m, ERR_LIMIT, "nftables needs a descriptor below %d, and all of them "
+		    "are in use", FD_SETSIZE);
+	else if (t->nft == NULL || nft_ctx_buffer_output(t->nft) != 0 ||
+	    nft_ctx_buffer_error(t->nft) != 0)
 		e = err_set(m, ERR_IO, "nftables: no context");
 	if (e == ERR_OK)
 		e = make(t, &kept, m);
@@ -428,7 +430,8 @@ activity_table_close(struct activity_table *t, bool remove)
 		return;
 	if (remove) {
 		snprintf(command, sizeof(command), "delete table bridge %s", t->name);
-		(void)activity_table_run(t, command, NULL);     /* somebody else may have removed it */
+		/* somebody else may have removed it */
+		(void)activity_table_run(t, command, NULL);
 	}
 	if (t->nft != NULL)
 		nft_ctx_free(t->nft);

@@ -26,10 +26,8 @@ link_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct e
 
 	errno = rtnl_link_get(nl, name, 0, &l);
 	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING,
-		    "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct "
-		    "`bridge` of the network",
-		    name, name);
+		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add "
+		    "%s type bridge) or correct `bridge` of the network", name, name);
 	if (errno != 0)
 		return err_sys(m, "interface \"%s\"", name);
 	if (!l.is_bridge)
@@ -113,7 +111,8 @@ vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 
 	memset(br, 0, sizeof(*br));
 	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
-		return err_set(m, ERR_RANGE, "interface name \"%s\": 1 to %d characters", name, IFNAMSIZ - 1);
+		return err_set(m, ERR_RANGE, "interface name \"%s\": 1 to %d characters", name,
+		    IFNAMSIZ - 1);
 	e = rtnl_open(&nl, m);
 	if (e != ERR_OK)
 		return e;
@@ -216,8 +215,8 @@ on_host_link(const struct nlmsghdr *nlh, void *arg)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const uint8_t *mac = NULL;
 
-	if (ifi->ifi_type == ARPHRD_ETHER &&
-	    mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr, &mac) >= 0 && mac != NULL)
+	if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr,
+	    &mac) >= 0 && mac != NULL)
 		mac_add(arg, mac, (unsigned)ifi->ifi_index);
 	return MNL_CB_OK;
 }
@@ -246,8 +245,8 @@ on_host_fdb(const struct nlmsghdr *nlh, void *arg)
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
 	struct host_entry h = { .mac = NULL };
 
-	if ((nd->ndm_state & NUD_PERMANENT) != 0 &&
-	    mnl_attr_parse(nlh, sizeof(*nd), on_entry, &h) >= 0 && h.mac != NULL && h.of_bridge)
+	if ((nd->ndm_state & NUD_PERMANENT) != 0 && mnl_attr_parse(nlh, sizeof(*nd), on_entry,
+	    &h) >= 0 && h.mac != NULL && h.of_bridge)
 		mac_add(arg, h.mac, (unsigned)nd->ndm_ifindex);
 	return MNL_CB_OK;
 }

@@ -91,11 +91,10 @@ fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
 	(void)if_indextoname(f->ifindex, by);          /* what has just gone has no name */
 	(void)if_indextoname(p->bridge, bridge);
 	addr_mac_text(p->mac, mac);
-	return err_set(m, ERR_EXISTS,
-	    "the MAC address %s of %s is %s %s already (bridge %s); use another mac=", mac, p->name,
+	return err_set(m, ERR_EXISTS, "the MAC address %s of %s is %s %s already (bridge %s); use "
+	    "another mac=", mac, p->name,
 	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" :
-					      "bound by somebody to the port",
-	    by, bridge);
+	    "bound by somebody to the port", by, bridge);
 }
 
 /*
@@ -111,9 +110,8 @@ fdb_bind(const struct port *p, struct errmsg *m)
 
 	if (error == EEXIST) {
 		error = fdb_get(p, &f);
-		if (error == 0 &&
-		    ((f.state & NUD_PERMANENT) != 0 ||
-			((f.state & NUD_NOARP) != 0 && f.ifindex != p->ifindex)))
+		if (error == 0 && ((f.state & NUD_PERMANENT) != 0 || ((f.state & NUD_NOARP) != 0 &&
+		    f.ifindex != p->ifindex)))
 			return fdb_taken(p, &f, m);
 		if (error == 0 || error == ENOENT)
 			error = fdb_put(p, true);
@@ -149,7 +147,8 @@ static enum err
 port_quiet(const struct port *p, struct errmsg *m)
 {
 	errno = port_set(p, IFLA_BRPORT_UNICAST_FLOOD, 0);
-	return errno == 0 ? ERR_OK : err_sys(m, "%s: what is for others must not be sent to it", p->name);
+	return errno == 0 ? ERR_OK : err_sys(m, "%s: what is for others must not be sent to it",
+	    p->name);
 }
 
 /* ---- joining ---- */
@@ -174,7 +173,8 @@ bridge_add(int sock, const struct port *p, const struct rtnl_link *bridge, struc
 	if (self.mtu != bridge->mtu) {
 		request(&ifr, p->name);
 		ifr.ifr_mtu = (int)bridge->mtu;
-		(void)ioctl(sock, SIOCSIFMTU, &ifr);     /* then the bridge goes down to what the interface can */
+		/* then the bridge goes down to what the interface can */
+		(void)ioctl(sock, SIOCSIFMTU, &ifr);
 	}
 	if (self.master == bridge->ifindex)
 		return ERR_OK;
@@ -188,8 +188,8 @@ bridge_add(int sock, const struct port *p, const struct rtnl_link *bridge, struc
 	if (ioctl(sock, SIOCBRADDIF, &ifr) == 0)
 		return ERR_OK;
 	if (errno == EXFULL)
-		return err_set(m, ERR_LIMIT,
-		    "bridge \"%s\" is full: a Linux bridge has 1,023 ports", bridge->name);
+		return err_set(m, ERR_LIMIT, "bridge \"%s\" is full: a Linux bridge has 1,023 "
+		    "ports", bridge->name);
 	return err_sys(m, "bridge \"%s\": cannot add port %s", bridge->name, p->name);
 }
 
@@ -221,10 +221,8 @@ join(int sock, struct port *p, const char *name, struct errmsg *m)
 
 	errno = rtnl_link_get(p->nl, name, 0, &bridge);
 	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING,
-		    "bridge \"%s\" does not exist: make it (ip link add %s type bridge) or correct "
-		    "`bridge` of the network",
-		    name, name);
+		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add "
+		    "%s type bridge) or correct `bridge` of the network", name, name);
 	if (errno != 0)
 		return err_sys(m, "bridge \"%s\"", name);
 	if (!bridge.is_bridge)
@@ -260,7 +258,8 @@ port_join(const char *name, const char *bridge, const uint8_t mac[6], struct err
 	enum err e;
 
 	if (bridge[0] == '\0' || strlen(bridge) >= IFNAMSIZ)
-		return err_set(m, ERR_RANGE, "bridge name \"%s\": 1 to %d characters", bridge, IFNAMSIZ - 1);
+		return err_set(m, ERR_RANGE, "bridge name \"%s\": 1 to %d characters", bridge,
+		    IFNAMSIZ - 1);
 	e = port_init(&p, name, mac, m);
 	if (e != ERR_OK)
 		return e;

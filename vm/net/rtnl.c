@@ -37,7 +37,8 @@ rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return errno;
-		more = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb, arg);
+		more = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb,
+		    arg);
 		if (more < 0)
 			return errno;
 	} while (dump && more > MNL_CB_STOP);
@@ -51,9 +52,11 @@ on_bridge_data(const struct nlattr *attr, void *arg)
 {
 	struct rtnl_link *l = arg;
 
-	if (mnl_attr_get_type(attr) == IFLA_BR_STP_STATE && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+	if (mnl_attr_get_type(attr) == IFLA_BR_STP_STATE &&
+	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 		l->stp = mnl_attr_get_u32(attr);
-	if (mnl_attr_get_type(attr) == IFLA_BR_FORWARD_DELAY && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+	if (mnl_attr_get_type(attr) == IFLA_BR_FORWARD_DELAY &&
+	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
 		l->delay_ticks = mnl_attr_get_u32(attr);
 	return MNL_CB_OK;
 }
@@ -63,7 +66,8 @@ on_info(const struct nlattr *attr, void *arg)
 {
 	struct rtnl_link *l = arg;
 
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+	    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
 		l->is_bridge = strcmp(mnl_attr_get_str(attr), "bridge") == 0;
 	/* The kind comes first. */
 	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && l->is_bridge)

@@ -27,7 +27,8 @@ int rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg
 
 /* What is known of an interface.  (/sys may be another network namespace's.) */
 struct rtnl_link {
-	unsigned ifindex, master;      /* master: the bridge, or whatever it belongs to; 0 = nothing */
+	/* master: the bridge, or whatever it belongs to; 0 = nothing */
+	unsigned ifindex, master;
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
 	bool up;

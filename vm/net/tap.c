@@ -29,7 +29,8 @@ tap_open(const char *name, int *fd, struct errmsg *m)
 
 	*fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (*fd < 0)
-		return err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root or CAP_NET_ADMIN)");
+		return err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root or "
+		    "CAP_NET_ADMIN)");
 	memset(&ifr, 0, sizeof(ifr));
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
 	ifr.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);

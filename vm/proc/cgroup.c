@@ -143,7 +143,8 @@ is_child(pid_t pid)
 	f = fopen(path, "re");
 	if (f == NULL)
 		return true;     /* gone meanwhile */
-	if (fgets(line, sizeof(line), f) != NULL && (end = strrchr(line, ')')) != NULL && strlen(end) > 4)
+	if (fgets(line, sizeof(line), f) != NULL && (end = strrchr(line, ')')) != NULL &&
+	    strlen(end) > 4)
 		ours = strtol(end + 4, NULL, 10) == getpid();
 	fclose(f);
 	return ours;
@@ -170,10 +171,8 @@ move_into_leaf(const char *dir, char *why, size_t whylen)
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
 
 		if (pid != getpid() && !is_child(pid)) {
-			snprintf(why, whylen,
-			    "process %d, which is not ours, lives in %s: start jitsud as a service "
-			    "with Delegate=yes",
-			    (int)pid, dir);
+			snprintf(why, whylen, "process %d, which is not ours, lives in %s: start "
+			    "jitsud as a service with Delegate=yes", (int)pid, dir);
 			ok = false;
 		}
 	}
@@ -204,12 +203,13 @@ open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 	    !file_has_word(dir, "cgroup.controllers", "cpu"))
 		return false;
 	if (access(dir, W_OK) != 0) {
-		snprintf(why, whylen, "%s is not writable for us: a systemd unit needs Delegate=yes", dir);
+		snprintf(why, whylen, "%s is not writable for us: a systemd unit needs "
+		    "Delegate=yes", dir);
 		return false;
 	}
 	if (!write_text(dir, "cgroup.subtree_control", "+memory +cpu") &&
-	    (!move_into_leaf(dir, why, whylen) ||
-		!write_text(dir, "cgroup.subtree_control", "+memory +cpu"))) {
+	    (!move_into_leaf(dir, why, whylen) || !write_text(dir, "cgroup.subtree_control",
+	    "+memory +cpu"))) {
 		if (why[0] == '\0')
 			snprintf(why, whylen,
 			    "%s: cannot pass the memory and cpu controllers on: %s", dir,
@@ -241,7 +241,8 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 		char *base = h->parts[h->nparts].base;
 
 		if (!cgroup_find(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
-			snprintf(why, whylen, "no cgroup with a %s controller is mounted here", v1_tables[i].controller);
+			snprintf(why, whylen, "no cgroup with a %s controller is mounted here",
+			    v1_tables[i].controller);
 			continue;
 		}
 		snprintf(base, sizeof(h->parts[0].base), "%s/jitsu-vm", dir);
@@ -254,8 +255,11 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 			 * Beside this group are single processes, not services: half of one process
 			 * for all VMs would starve them on a busy host.
 			 */
-			format_shares(shares, sizeof(shares), VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
-			/* Only a share of the processor among equals; without it the default holds. */
+			format_shares(shares, sizeof(shares),
+			    VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+			/*
+			 * Only a share of the processor among equals; without it the default holds.
+			 */
 			(void)write_text(base, "cpu.shares", shares);
 		}
 		h->parts[h->nparts++].table = &v1_tables[i];
@@ -289,7 +293,8 @@ cgroup_describe(const struct cgroup_host *h, const char *name, char *text, size_
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < h->nparts && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s/%s\n", h->parts[i].base, name);
+		used += (size_t)snprintf(text + used, size - used, "%s/%s\n", h->parts[i].base,
+		    name);
 }
 
 static uint64_t
@@ -344,7 +349,8 @@ make_part(const struct cgroup_host *h, unsigned part, const char *name,
 	 * A child that writes "0" into `tasks` moves its one thread and waits for nobody;
 	 * cgroup.procs would wait for an RCU grace period.
 	 */
-	fd = h->v2 ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
+	fd = h->v2 ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)
+	    : open(tasks, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(m, "cgroup %s", dir);
 	if (h->v2)
@@ -415,7 +421,8 @@ remove_dir(const char *dir, uint64_t deadline_ms)
 		if (errno != EBUSY || clock_now_ms() >= deadline_ms)
 			return false;
 		(void)poll(NULL, 0, pause_ms);
-		pause_ms = pause_ms < REMOVE_PAUSE_MOST_MS / 2 ? 2 * pause_ms : REMOVE_PAUSE_MOST_MS;
+		pause_ms = pause_ms < REMOVE_PAUSE_MOST_MS / 2 ? 2 * pause_ms
+		    : REMOVE_PAUSE_MOST_MS;
 	}
 	return true;
 }

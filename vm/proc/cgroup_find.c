@@ -51,8 +51,10 @@ own_path(const char *self, const char *controller, char *path, size_t size)
 		*where++ = '\0';
 		names++;
 		where[strcspn(where, "\n")] = '\0';
-		if (controller[0] == '\0' ? names[0] == '\0' : cgroup_has_word(names, controller, ","))
-			found = (size_t)snprintf(path, size, "%s", strcmp(where, "/") == 0 ? "" : where) < size;
+		if (controller[0] == '\0' ? names[0] == '\0' : cgroup_has_word(names, controller,
+		    ","))
+			found = (size_t)snprintf(path, size, "%s", strcmp(where, "/") == 0 ?
+			    "" : where) < size;
 	}
 	fclose(f);
 	return found;
@@ -87,7 +89,7 @@ mount_parse(char *line, struct mount *m)
 		return false;
 	*behind = '\0';
 	for (word = strtok_r(line, " ", &save); word != NULL && n < LEAST;
-	     word = strtok_r(NULL, " ", &save))
+	    word = strtok_r(NULL, " ", &save))
 		fields[n++] = word;
 	if (n < LEAST || sscanf(fields[DEVICE], "%u:%u", &m->major, &m->minor) != 2)
 		return false;
@@ -169,7 +171,8 @@ cgroup_find(const char *self, const char *mounts, const char *controller, char *
 		    !group_dir(&m, path, found, sizeof(found), &ours))
 			continue;
 		rank = 2 * ours + is_usual(m.at);
-		if (rank < best || (rank == best && strlen(m.at) >= best_len) || strlen(found) >= size)
+		if (rank < best || (rank == best && strlen(m.at) >= best_len) ||
+		    strlen(found) >= size)
 			continue;
 		best = rank;
 		best_len = strlen(m.at);

@@ -21,7 +21,7 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 {
 	char program[PATH_MAX], how[80], said[256];
 	const char *const argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-F",
-		disk->format == VM_DISK_QCOW2 ? "qcow2" : "raw",
+	    disk->format == VM_DISK_QCOW2 ? "qcow2" : "raw",
 		"-b", disk->path, file, NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
@@ -47,7 +47,8 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 		} else if (!end.known || end.signalled || end.status != 0) {
 			spawn_end_text(&end, how, sizeof(how));
 			output_last_line(sc.output_fd, said, sizeof(said));
-			e = err_set(m, ERR_IO, "overlay %s: qemu-img %s: %s", disk->overlay, how, said);
+			e = err_set(m, ERR_IO, "overlay %s: qemu-img %s: %s", disk->overlay, how,
+			    said);
 		}
 		close(s.pidfd);
 	}

@@ -43,7 +43,7 @@ struct child {
 #endif
 
 static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-	(char *)"LC_ALL=C", NULL };
+    (char *)"LC_ALL=C", NULL };
 
 void
 spawn_conf_init(struct spawn_conf *c)
@@ -218,10 +218,8 @@ child_failed(const struct child *c, pid_t pid, struct errmsg *m)
 	if (c->step != NULL)
 		return err_sys(m, "%s: cannot %s before it is run", c->conf->path, c->step);
 	if (c->error == EACCES)
-		return err_set(m, ERR_PERM,
-		    "%s: uid %u may not execute it: check the modes of the file and of the "
-		    "directories above",
-		    c->conf->path, (unsigned)c->conf->uid);
+		return err_set(m, ERR_PERM, "%s: uid %u may not execute it: check the modes of the "
+		    "file and of the directories above", c->conf->path, (unsigned)c->conf->uid);
 	if (c->error == ENOENT)
 		return err_set(m, ERR_MISSING,
 		    "%s: no such program (or its interpreter is missing)", c->conf->path);
@@ -239,14 +237,15 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 	s->pid = -1;
 	s->pidfd = -1;
 	if (conf->nfds > SPAWN_FDS || conf->ngroups > SPAWN_GROUPS || conf->ntasks > SPAWN_CGROUPS)
-		return err_set(m, ERR_LIMIT, "%s: too many descriptors, groups or cgroups to pass", conf->path);
+		return err_set(m, ERR_LIMIT, "%s: too many descriptors, groups or cgroups to pass",
+		    conf->path);
 	c.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (c.null_fd < 0) {
 		e = err_sys(m, "/dev/null");
 		goto out;
 	}
-	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+	    MAP_STACK, -1, 0);
 	if (stack == MAP_FAILED) {
 		e = err_sys(m, "stack for %s", conf->path);
 		goto out;
@@ -336,7 +335,8 @@ spawn_end_text(const struct spawn_end *end, char *text, size_t size)
 	if (!end->known)
 		snprintf(text, size, "ended");
 	else if (end->signalled)
-		snprintf(text, size, "was killed by signal %d (%s)", end->status, strsignal(end->status));
+		snprintf(text, size, "was killed by signal %d (%s)", end->status,
+		    strsignal(end->status));
 	else
 		snprintf(text, size, "exited with status %d", end->status);
 }
@@ -356,7 +356,8 @@ spawn_find(const char *name, char *path, size_t size, struct errmsg *m)
 
 	if (strchr(name, '/') != NULL) {
 		if (name[0] != '/')
-			return err_set(m, ERR_RANGE, "%s: give an absolute path, or a name to look for in PATH", name);
+			return err_set(m, ERR_RANGE,
+			    "%s: give an absolute path, or a name to look for in PATH", name);
 		if ((size_t)snprintf(path, size, "%s", name) >= size || !is_program(path))
 			return err_set(m, ERR_MISSING, "%s: no such program", name);
 		return ERR_OK;
@@ -365,9 +366,8 @@ spawn_find(const char *name, char *path, size_t size, struct errmsg *m)
 		dirs = "/usr/sbin:/usr/bin:/sbin:/bin";
 	for (const char *d = dirs;; d = end + 1) {
 		end = strchrnul(d, ':');
-		if (d[0] == '/' &&
-		    (size_t)snprintf(path, size, "%.*s/%s", (int)(end - d), d, name) < size &&
-		    is_program(path))
+		if (d[0] == '/' && (size_t)snprintf(path, size, "%.*s/%s", (int)(end - d), d,
+		    name) < size && is_program(path))
 			return ERR_OK;
 		if (*end == '\0')
 			return err_set(m, ERR_MISSING, "%s: not found in PATH (%s)", name, dirs);

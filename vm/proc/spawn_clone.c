@@ -33,20 +33,21 @@ spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cg
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
-	__asm__ volatile("syscall\n\t"
-			 "test %%rax, %%rax\n\t"
-			 "jnz 1f\n\t"
-			 "mov %[arg], %%rdi\n\t"
-			 "call *%[fn]\n\t"
-			 "mov %%eax, %%edi\n\t"
-			 "mov %[nr_exit], %%eax\n\t"
-			 "syscall\n\t"
-			 "hlt\n"
-			 "1:"
-			 : "=a"(ret)
-			 : "0"((long)SYS_clone3), "D"(&args),
-			 "S"(sizeof(args)), [fn] "r"(fn), [arg] "r"(arg), [nr_exit] "i"(SYS_exit)
-			 : "rcx", "r11", "memory", "cc");
+	__asm__ volatile(
+	    "syscall\n\t"
+	    "test %%rax, %%rax\n\t"
+	    "jnz 1f\n\t"
+	    "mov %[arg], %%rdi\n\t"
+	    "call *%[fn]\n\t"
+	    "mov %%eax, %%edi\n\t"
+	    "mov %[nr_exit], %%eax\n\t"
+	    "syscall\n\t"
+	    "hlt\n"
+	    "1:"
+	    : "=a"(ret)
+	    : "0"((long)SYS_clone3), "D"(&args), "S"(sizeof(args)), [fn] "r"(fn), [arg] "r"(arg),
+	    [nr_exit] "i"(SYS_exit)
+	    : "rcx", "r11", "memory", "cc");
 	if (ret < 0) {
 		errno = (int)-ret;
 		return -1;

@@ -41,20 +41,22 @@ struct proof_elf {
 
 static const struct proof_elf proof = {
 	.eh = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB, EV_CURRENT },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS32, ELFDATA2LSB,
+		    EV_CURRENT },
 		.e_type = ET_EXEC, .e_machine = EM_386, .e_version = EV_CURRENT,
 		.e_entry = LOAD_AT + offsetof(struct proof_elf, code),
 		.e_phoff = offsetof(struct proof_elf, ph),
 		.e_ehsize = sizeof(Elf32_Ehdr), .e_phentsize = sizeof(Elf32_Phdr), .e_phnum = 2,
 	},
 	.ph = {
-		{ .p_type = PT_LOAD, .p_vaddr = LOAD_AT, .p_paddr = LOAD_AT, .p_filesz = sizeof(struct proof_elf),
+		{ .p_type = PT_LOAD, .p_vaddr = LOAD_AT, .p_paddr = LOAD_AT,
+		    .p_filesz = sizeof(struct proof_elf),
 		  .p_memsz = sizeof(struct proof_elf), .p_flags = PF_R | PF_X, .p_align = 4 },
 		{ .p_type = PT_NOTE, .p_offset = offsetof(struct proof_elf, nh),
-			.p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
+		    .p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
 		  .p_paddr = LOAD_AT + offsetof(struct proof_elf, nh),
 		  .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_memsz = sizeof(Elf32_Nhdr) + 8,
-			.p_flags = PF_R, .p_align = 4 },
+		      .p_flags = PF_R, .p_align = 4 },
 	},
 	.nh = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 /* XEN_ELFNOTE_PHYS32_ENTRY */ },
 	.owner = "Xen",
@@ -67,9 +69,8 @@ static const struct proof_elf proof = {
 		0xf4, 0xeb, 0xfd,                 /* hlt; jmp to the hlt */
 	},
 };
-_Static_assert(offsetof(struct proof_elf, code) ==
-	offsetof(struct proof_elf, nh) + sizeof(Elf32_Nhdr) + 8,
-    "the note has no padding");
+_Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) +
+    sizeof(Elf32_Nhdr) + 8, "the note has no padding");
 
 /*
  * In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses.
@@ -116,10 +117,8 @@ permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, 
 	*has_group = false;
 	*group = 0;
 	if (stat(device, &st) != 0)
-		return err_set(m, ERR_UNSUPPORTED,
-		    "there is no %s: load kvm_intel or kvm_amd, and allow virtualisation in the "
-		    "firmware or the outer hypervisor",
-		    device);
+		return err_set(m, ERR_UNSUPPORTED, "there is no %s: load kvm_intel or kvm_amd, and "
+		    "allow virtualisation in the firmware or the outer hypervisor", device);
 	if (conf->vm_uid == 0 || (st.st_mode & 0006) == 0006 ||
 	    (st.st_uid == conf->vm_uid && (st.st_mode & 0600) == 0600))
 		return ERR_OK;
@@ -128,8 +127,8 @@ permitted(const char *device, const struct vm_host_conf *conf, bool *has_group, 
 		*group = st.st_gid;
 		return ERR_OK;
 	}
-	return err_set(m, ERR_UNSUPPORTED,
-	    "%s is not for the VMs' user (uid %u): its mode is %04o; chgrp kvm %s && chmod 0660 %s",
+	return err_set(m, ERR_UNSUPPORTED, "%s is not for the VMs' user (uid %u): its mode is "
+	    "%04o; chgrp kvm %s && chmod 0660 %s",
 	    device, (unsigned)conf->vm_uid, (unsigned)(st.st_mode & 07777), device, device);
 }
 
@@ -172,7 +171,8 @@ wait_for_end(int pidfd, int qmp_fd, struct spawn_end *end, struct errmsg *m)
 	q.state = QMP_GREETING;
 	e = qmp_wait(&q, saw_trouble, clock_now_ns() + PROOF_MS * NS_PER_MS, m);
 	if (e == ERR_OK)
-		e = err_set(m, ERR_UNSUPPORTED, "the trial VM stopped: KVM cannot run what this CPU offers");
+		e = err_set(m, ERR_UNSUPPORTED,
+		    "the trial VM stopped: KVM cannot run what this CPU offers");
 	else if (e == ERR_MISSING)
 		e = spawn_wait(pidfd, PROOF_MS, end, m);
 	q.fd = -1;     /* the caller's */
@@ -194,8 +194,8 @@ judge_end(struct accel_finding *f, const char *cpu, const struct spawn_end *end,
 		return ERR_OK;
 	spawn_end_text(end, how, sizeof(how));
 	output_last_line(output_fd, said, sizeof(said));
-	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how,
-	    said[0] != '\0' ? ": " : "", said);
+	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ?
+	    ": " : "", said);
 	return ERR_UNSUPPORTED;
 }
 
@@ -238,12 +238,15 @@ static enum err
 prove(struct trial *t, const char *cpu, int kernel_fd, struct errmsg *m)
 {
 	const char *const argv[] = { t->a->qemu, "-machine",
-		"microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
+	    "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
 		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3",
-		"-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-chardev", "socket,id=qmp,fd=4",
-		"-mon", "chardev=qmp,mode=control", "-sandbox",
-		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
+		"-m", "16", "-nodefaults",
+		"-no-user-config", "-display", "none", "-no-reboot", "-device",
+		"isa-debug-exit,iobase=0xf4,iosize=1",
+		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
+		"-sandbox",
+		    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		    NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
 	int pair[2] = { -1, -1 };
@@ -308,9 +311,8 @@ try_kvm(struct trial *t, struct errmsg *m)
 		e = prove_some_cpu(t, false, m);
 	f->known = f->usable = e == ERR_OK;
 	if (f->usable && !f->whole)
-		snprintf(f->why, sizeof(f->why),
-		    "it starts, but does not run all that its CPU offers (RDRAND stops the guest), "
-		    "as paravirtual KVM (PVM) does; "
+		snprintf(f->why, sizeof(f->why), "it starts, but does not run all that its CPU "
+		    "offers (RDRAND stops the guest), as paravirtual KVM (PVM) does; "
 		    "accel = \"kvm\" uses it all the same");
 	return e == ERR_UNSUPPORTED || e == ERR_TIMEOUT ? ERR_OK : e;
 }
@@ -353,7 +355,8 @@ begin(struct accel *a, const struct vm_host_conf *conf, const char *qemu, bool h
 	error = thread_start(&a->thread, run_trial, a);
 	a->has_thread = a->trying = error == 0;
 	if (error != 0)
-		a->err = err_set(&a->msg, ERR_NOMEM, "trial of KVM: no thread: %s", strerror(error));
+		a->err = err_set(&a->msg, ERR_NOMEM, "trial of KVM: no thread: %s",
+		    strerror(error));
 }
 
 void
@@ -363,8 +366,8 @@ accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu
 	gid_t group;
 
 	pthread_mutex_lock(&a->lock);
-	if (!a->trying && !a->finding.known &&
-	    permitted(a->device, conf, &has_group, &group, NULL) == ERR_OK)
+	if (!a->trying && !a->finding.known && permitted(a->device, conf, &has_group, &group,
+	    NULL) == ERR_OK)
 		begin(a, conf, qemu, has_group, group);
 	pthread_mutex_unlock(&a->lock);
 }
@@ -408,7 +411,8 @@ accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
 		choice->kvm = true;
 		choice->cpu = f.cpu;
 	} else if (want == VM_ACCEL_KVM) {
-		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s", f.why);
+		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s",
+		    f.why);
 	} else if (!a->told) {
 		snprintf(choice->note, sizeof(choice->note),
 		    "accel = auto takes tcg (emulation), because KVM does not work here: %s",

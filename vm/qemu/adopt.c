@@ -102,7 +102,7 @@ cmdline_read(pid_t pid, struct cmdline *c)
 	c->text[have] = '\0';
 	c->n = 0;
 	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]);
-	     at += strlen(c->text + at) + 1)
+	    at += strlen(c->text + at) + 1)
 		c->argv[c->n++] = c->text + at;
 	return c->n > 0;
 }
@@ -169,7 +169,9 @@ take_process(struct found *f, pid_t pid, struct cmdline *c)
 	if (f->v->pid > 0)
 		return;
 	fd = spawn_pidfd(pid);
-	/* Once it is open the number cannot pass to another process; so it is looked at once more. */
+	/*
+	 * Once it is open the number cannot pass to another process; so it is looked at once more.
+	 */
 	if (fd < 0)
 		return;
 	if (qemu_dir_starttime(pid, NULL) == 0) {
@@ -191,7 +193,8 @@ by_pid_file(struct search *s, struct found *f, struct cmdline *c)
 	if (f->v->dir_fd < 0 || !qemu_dir_read(f->v->dir_fd, QEMU_DIR_PID, text, sizeof(text)) ||
 	    sscanf(text, "%d %llu", &pid, &start) != 2 || pid <= 0)
 		return;
-	if (qemu_dir_starttime(pid, NULL) == start && has_our_uid(s->ctx, pid) && cmdline_read(pid, c))
+	if (qemu_dir_starttime(pid, NULL) == start && has_our_uid(s->ctx, pid) &&
+	    cmdline_read(pid, c))
 		take_process(f, pid, c);
 }
 
@@ -214,8 +217,10 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 		f = search_find(s, &at);
 		if (f != NULL && f->v->pid > 0)
 			continue;
-		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid") : NULL;
-		if (text == NULL || !vm_uuid_parse(text, &named) || memcmp(&at, &named, sizeof(at)) != 0) {
+		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid")
+		    : NULL;
+		if (text == NULL || !vm_uuid_parse(text, &named) ||
+		    memcmp(&at, &named, sizeof(at)) != 0) {
 			s->unsettled = true;
 			continue;
 		}
@@ -308,7 +313,8 @@ await_all(struct search *s)
 
 			if (f->v->qmp.fd < 0)
 				continue;
-			if (f->why == NULL && f->v->qmp.state != QMP_READY && qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
+			if (f->why == NULL && f->v->qmp.state != QMP_READY &&
+			    qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
 				f->why = f->m.text;
 			if (f->why == NULL && f->v->qmp.state != QMP_READY)
 				fds[n++] = (struct pollfd){ .fd = f->v->qmp.fd, .events = POLLIN };
@@ -334,9 +340,8 @@ examine(struct found *f, uint64_t deadline_ns)
 	if (f->why != NULL)
 		return VM_FOUND_BROKEN;
 	if (f->silent) {
-		(void)err_set(&f->m, ERR_TIMEOUT,
-		    "QEMU does not answer on its control socket: another program may be connected "
-		    "to it "
+		(void)err_set(&f->m, ERR_TIMEOUT, "QEMU does not answer on its control socket: "
+		    "another program may be connected to it "
 		    "(`ss -xp` shows it), or it hangs");
 		f->why = f->m.text;
 		f->v->vm.hung = true;
@@ -364,7 +369,10 @@ report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each,
 
 	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved &&
 	    qemu_vm_end(f->v, NULL) == ERR_OK) {
-		/* Saved completely, or not yet restored: what is left of the process was only in the way. */
+		/*
+		 * Saved completely, or not yet restored: what is left of the process was only in
+		 * the way.
+		 */
 		qemu_vm_free(&f->v->vm);
 		return;
 	}
@@ -410,7 +418,8 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			f->why = "there is no process";
 		else if (f->v->dir_fd < 0 && qemu_dir_keep(f->v, &f->m) != ERR_OK)
 			f->why = f->m.text;
-		else if ((connected = qemu_vm_connect(f->v, &f->m)) != ERR_OK && connected != ERR_LIMIT)
+		else if ((connected = qemu_vm_connect(f->v, &f->m)) != ERR_OK &&
+		    connected != ERR_LIMIT)
 			f->why = f->m.text;
 	}
 	if (e == ERR_OK)

@@ -113,8 +113,12 @@ add_machine(struct builder *b, const struct qemu_run *run)
 	flag(b, "-nodefaults");
 	flag(b, "-no-user-config");
 	option(b, "-display", "none");
-	option(b, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-	/* A guest that ends by itself leaves QEMU paused, so that its last console lines can be read. */
+	option(b, "-sandbox",
+	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+	/*
+	 * A guest that ends by itself leaves QEMU paused, so that its last console lines can be
+	 * read.
+	 */
 	flag(b, "-no-reboot");
 	option(b, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
 	option(b, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
@@ -143,7 +147,10 @@ add_boot(struct builder *b, const struct qemu_run *run)
 	if (spec->initrd != NULL && run->initrd_fd >= 0) {
 		option(b, "-initrd", "/proc/self/fd/%d", run->initrd_fd);
 	} else if (spec->initrd != NULL) {
-		/* -initrd is a list of modules for multiboot kernels, where commas are doubled as well. */
+		/*
+		 * -initrd is a list of modules for multiboot kernels, where commas are doubled as
+		 * well.
+		 */
 		char *initrd = commas(spec->initrd);
 
 		option(b, "-initrd", "%s", initrd);
@@ -227,7 +234,8 @@ check(const struct vm_spec *spec, struct errmsg *m)
 		return err_set(m, ERR_LIMIT, "at most %d NICs, %d disks and %d extra arguments",
 		    LIMIT_NICS, LIMIT_DISKS, LIMIT_ARGS);
 	if (spec->kernel == NULL && spec->machine == VM_MACHINE_MICROVM)
-		return err_set(m, ERR_RANGE, "a microvm needs a kernel; to boot from a disk use machine = q35");
+		return err_set(m, ERR_RANGE, "a microvm needs a kernel; to boot from a disk use "
+		    "machine = q35");
 	if (spec->kernel == NULL && spec->ndisks == 0)
 		return err_set(m, ERR_RANGE, "neither a kernel nor a disk to boot from");
 	if (spec->kernel == NULL && spec->initrd != NULL)
@@ -291,12 +299,15 @@ qemu_args_shape(const struct qemu_args *args)
 			i++;
 			continue;
 		}
-		/* The word of add_boot, which is the last of its argument and differs from start to start. */
-		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0 ?
-		    strstr(args->argv[i], TSC_WORD) :
-		    NULL;
+		/*
+		 * The word of add_boot, which is the last of its argument and differs from start to
+		 * start.
+		 */
+		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0
+		    ? strstr(args->argv[i], TSC_WORD) : NULL;
 		used += (size_t)snprintf(text + used, size - used, "%.*s\n",
-		    clock != NULL ? (int)(clock - args->argv[i]) : (int)strlen(args->argv[i]), args->argv[i]);
+		    clock != NULL ? (int)(clock - args->argv[i]) : (int)strlen(args->argv[i]),
+		    args->argv[i]);
 	}
 	return text;
 }

@@ -75,16 +75,15 @@ qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct 
 		return e;
 	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
 		if (errno == EEXIST)
-			return err_set(m, ERR_EXISTS,
-			    "%s/%s exists already: a VM of this UUID runs, or was left half-made; "
-			    "stop it first",
-			    ctx->vms_path, name);
+			return err_set(m, ERR_EXISTS, "%s/%s exists already: a VM of this UUID "
+			    "runs, or was left half-made; stop it first", ctx->vms_path, name);
 		return err_sys(m, "directory %s/%s", ctx->vms_path, name);
 	}
 	*fd = openat(ctx->vms_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*fd < 0) {
 		e = err_sys(m, "directory %s/%s", ctx->vms_path, name);
-		(void)unlinkat(ctx->vms_fd, name, AT_REMOVEDIR);     /* the first error is the one to tell */
+		/* the first error is the one to tell */
+		(void)unlinkat(ctx->vms_fd, name, AT_REMOVEDIR);
 	}
 	return e;
 }
@@ -175,13 +174,13 @@ qemu_dir_starttime(pid_t pid, int64_t *usec_cpu)
 		return 0;
 	/* Field 2, the name, may have spaces and parentheses: count from its end. */
 	if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL &&
-	    sscanf(p + 1,
-		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d "
-		"%llu",
-		&user, &system, &start) != 3)
+	    sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
+	    "%*d %*d %llu", &user, &system, &start) != 3)
 		start = 0;
 	fclose(f);
 	if (usec_cpu != NULL)
-		*usec_cpu = (int64_t)((user + system) * 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
+		*usec_cpu =
+		    (int64_t)((user +
+		    system) * 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
 	return start;
 }

@@ -59,10 +59,8 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	if (e == ERR_OK) {
 		e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m);
 		if (e == ERR_MISSING)
-			e = err_set(m, ERR_UNSUPPORTED,
-			    "driver qemu: there is no program %s in PATH: install qemu-system-x86 "
-			    "and start jitsud again",
-			    qemu);
+			e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in "
+			    "PATH: install qemu-system-x86 and start jitsud again", qemu);
 	}
 	if (e != ERR_OK) {
 		qemu_close(ctx);
@@ -124,9 +122,8 @@ qemu_ask(struct vm *vm, struct vm_outcome *out)
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 
 	if (!v->acpi)
-		return err_set(&out->msg, ERR_UNSUPPORTED,
-		    "this machine has no power button (microvm without ACPI): it is destroyed "
-		    "instead of shut down");
+		return err_set(&out->msg, ERR_UNSUPPORTED, "this machine has no power button "
+		    "(microvm without ACPI): it is destroyed instead of shut down");
 	if (v->frozen) {
 		enum err e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
 
@@ -241,7 +238,8 @@ qemu_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		snprintf(why, whylen, "%s", m.text);
 		ended = true;
 	} else {
-		ended = (e == ERR_OK || v->qmp.saw_shutdown || v->qmp.saw_panic) && has_ended(v, why, whylen);
+		ended = (e == ERR_OK || v->qmp.saw_shutdown || v->qmp.saw_panic) &&
+		    has_ended(v, why, whylen);
 		/* The process usually follows its connection; that comes by death_fd. */
 		if (!ended && e != ERR_OK)
 			qemu_vm_disconnect(v);
@@ -292,7 +290,8 @@ qemu_judge(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		e = qmp_wait(&v->qmp, was_heard, clock_now_ns() + QEMU_QMP_NS, &m);
 	qemu_vm_heard(v);
 	if (!vm->owes || (e != ERR_OK && e != ERR_TIMEOUT && e != ERR_LIMIT)) {
-		vm->owes = false;      /* it lives, or cannot be asked any more: then death_fd tells */
+		/* it lives, or cannot be asked any more: then death_fd tells */
+		vm->owes = false;
 		return VM_WATCH_ALIVE;
 	}
 	if (qemu_vm_is_taken(v)) {
@@ -303,8 +302,8 @@ qemu_judge(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 		v->told_taken = true;
 		return VM_WATCH_ALIVE;
 	}
-	snprintf(why, whylen,
-	    "QEMU hangs: it does not answer on its control socket (limits: hang-timeout)");
+	snprintf(why, whylen, "QEMU hangs: it does not answer on its control socket (limits: "
+	    "hang-timeout)");
 	qemu_vm_tell(v, out);
 	return VM_WATCH_ENDED;
 }

@@ -40,8 +40,8 @@ nonsense(struct errmsg *m, const char *what, const char *line, size_t len)
 	char quoted[96];
 
 	text_escape(quoted, sizeof(quoted), line, len < 60 ? len : 60);
-	return err_set(m, ERR_PROTO, "QEMU talks nonsense (%s): \"%s%s\"", what, quoted,
-	    len > 60 ? "..." : "");
+	return err_set(m, ERR_PROTO, "QEMU talks nonsense (%s): \"%s%s\"", what, quoted, len > 60 ?
+	    "..." : "");
 }
 
 /*
@@ -75,7 +75,8 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 		    LIMIT_QMP_EVENTS, (int)LIMIT_QMP_EVENTS_S);
 	if (strcmp(name, "SHUTDOWN") == 0) {
 		q->saw_shutdown = true;
-		keep_reason(q, json_string_value(json_object_get(json_object_get(obj, "data"), "reason")));
+		keep_reason(q, json_string_value(json_object_get(json_object_get(obj, "data"),
+		    "reason")));
 	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
 		q->saw_panic = true;
 	} else if (strcmp(name, "STOP") == 0) {
@@ -83,9 +84,11 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 	} else if (strcmp(name, "RESUME") == 0) {
 		q->saw_resume = true;
 	} else if (strcmp(name, "MIGRATION") == 0) {
-		const char *status = json_string_value(json_object_get(json_object_get(obj, "data"), "status"));
+		const char *status = json_string_value(json_object_get(json_object_get(obj, "data"),
+		    "status"));
 
-		q->saw_migrated = q->saw_migrated || (status != NULL && strcmp(status, "completed") == 0);
+		q->saw_migrated = q->saw_migrated ||
+		    (status != NULL && strcmp(status, "completed") == 0);
 		q->saw_migration_failed = q->saw_migration_failed ||
 		    (status != NULL && strcmp(status, "failed") == 0);
 	}
@@ -102,7 +105,8 @@ on_reply(struct qmp *q, json_t *obj, struct errmsg *m)
 		return err_set(m, ERR_PROTO, "QEMU talks nonsense (a reply without our id)");
 	number = (uint64_t)json_integer_value(id);
 	if (number > q->id)
-		return err_set(m, ERR_PROTO, "QEMU talks nonsense (a reply to a command that was not sent)");
+		return err_set(m, ERR_PROTO, "QEMU talks nonsense (a reply to a command that was "
+		    "not sent)");
 	if (number < q->id)
 		return ERR_OK;     /* to a command whose deadline has passed */
 	if (q->reply != NULL)
@@ -130,7 +134,8 @@ on_line(struct qmp *q, const char *line, size_t len, struct errmsg *m)
 		e = nonsense(m, "no greeting", line, len);
 	else if (json_object_get(obj, "event") != NULL)
 		e = on_event(q, obj, m);
-	else if (json_object_get(obj, "return") != NULL || json_is_object(json_object_get(obj, "error")))
+	else if (json_object_get(obj, "return") != NULL ||
+	    json_is_object(json_object_get(obj, "error")))
 		e = on_reply(q, obj, m);
 	else
 		e = nonsense(m, "neither event nor reply", line, len);
@@ -142,7 +147,8 @@ static enum err
 keep(struct qmp *q, const char *data, size_t len, struct errmsg *m)
 {
 	if (q->len + len > LIMIT_QMP_LINE)
-		return err_set(m, ERR_PROTO, "QEMU sent a line of more than %d bytes", LIMIT_QMP_LINE);
+		return err_set(m, ERR_PROTO, "QEMU sent a line of more than %d bytes",
+		    LIMIT_QMP_LINE);
 	if (q->buf == NULL || q->len + len > q->size) {   /* an empty first line needs one, too */
 		size_t size = q->size == 0 ? 4096 : q->size;
 
@@ -185,7 +191,7 @@ socket_name(int dir_fd, const char *name, struct sockaddr_un *sun, struct errmsg
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
 	if ((size_t)snprintf(sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", dir_fd,
-		name) >= sizeof(sun->sun_path))
+	    name) >= sizeof(sun->sun_path))
 		return err_set(m, ERR_RANGE, "socket name %s is too long", name);
 	return ERR_OK;
 }
@@ -225,10 +231,8 @@ qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m)
 	if (q->fd < 0)
 		return err_sys(m, "socket");
 	if (connect(q->fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
-		e = errno == EAGAIN ?
-		    err_set(m, ERR_LIMIT,
-			"QMP socket: other programs wait for QEMU's answer already") :
-		    err_sys(m, "QMP socket");
+		e = errno == EAGAIN ? err_set(m, ERR_LIMIT, "QMP socket: other programs wait for "
+		    "QEMU's answer already") : err_sys(m, "QMP socket");
 		qmp_clear(q);
 		return e;
 	}
@@ -380,7 +384,8 @@ qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *), uint64_t deadline_ns, 
 		enum err e;
 
 		/* What has come is read also when the deadline passed while we had no processor. */
-		if (poll(&p, 1, late ? 0 : (int)((deadline_ns - now) / NS_PER_MS) + 1) < 0 && errno != EINTR)
+		if (poll(&p, 1, late ? 0 : (int)((deadline_ns - now) / NS_PER_MS) + 1) < 0 &&
+		    errno != EINTR)
 			return err_sys(m, "QMP: poll");
 		e = qmp_pump(q, m);
 		if (e == ERR_OK && late && !seen(q))
@@ -400,8 +405,8 @@ take_reply(struct qmp *q, const char *name, json_t **ret, struct errmsg *m)
 	if (error != NULL) {
 		const char *desc = json_string_value(json_object_get(error, "desc"));
 
-		e = err_set(m, ERR_STATE, "QEMU refuses %s: %.200s", name,
-		    desc != NULL ? desc : "no reason given");
+		e = err_set(m, ERR_STATE, "QEMU refuses %s: %.200s", name, desc != NULL ? desc :
+		    "no reason given");
 	} else if (ret != NULL) {
 		*ret = json_incref(json_object_get(q->reply, "return"));
 	}

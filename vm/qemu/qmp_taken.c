@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES 32768   /* one part of the kernel's list */
-/* Of one QEMU: its control socket, a connection, what the image's arguments add. */
+/* of one QEMU: its control socket, a connection, what the image's arguments add */
 #define SOCKETS_MOST 64
 
 struct look {
@@ -63,7 +63,8 @@ ask_list(int fd)
 	} ask = {
 		.nlh = { .nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX, .udiag_show = UDIAG_SHOW_PEER },
+		.req = { .sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX,
+		    .udiag_show = UDIAG_SHOW_PEER },
 	};
 
 	return send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask);

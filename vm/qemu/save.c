@@ -68,7 +68,8 @@ qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m)
 	if (e == ERR_OK && strcmp(status, "paused") == 0)
 		e = qemu_vm_command(v, "cont", NULL, NULL, m);
 	else if (e == ERR_OK && strcmp(status, "running") != 0)
-		e = err_set(m, ERR_STATE, "after the restore QEMU says \"%s\" instead of \"running\"", status);
+		e = err_set(m, ERR_STATE, "after the restore QEMU says \"%s\" instead of "
+		    "\"running\"", status);
 	v->qmp.saw_stop = v->qmp.saw_resume = false;
 	v->vm.answered = e == ERR_OK;
 	return e;
@@ -91,8 +92,8 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 	    json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability", "events", "state", 1), NULL,
 	    m);
 	if (e == ERR_OK)
-		e = qemu_vm_command(v, "migrate-set-parameters",
-		    json_pack("{s:I}", "max-bandwidth", (json_int_t)1 << 40), NULL, m);
+		e = qemu_vm_command(v, "migrate-set-parameters", json_pack("{s:I}", "max-bandwidth",
+		    (json_int_t)1 << 40), NULL, m);
 	if (e == ERR_OK)
 		e = qmp_command(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "save"), fd,
 		    clock_now_ns() + QEMU_QMP_NS, NULL, m);
@@ -105,10 +106,9 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 	if (e == ERR_OK)
 		e = qmp_wait(&v->qmp, saw_migrated, deadline, m);
 	if (e == ERR_OK && !v->qmp.saw_migrated)
-		e = err_set(m, ERR_IO,
-		    v->qmp.saw_migration_failed ?
-			"QEMU could not write the state (is the file system full?)" :
-			"the guest ended while its state was saved");
+		e = err_set(m, ERR_IO, v->qmp.saw_migration_failed ?
+		    "QEMU could not write the state (is the file system full?)" :
+		    "the guest ended while its state was saved");
 	return e;
 }
 
@@ -143,7 +143,8 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 	e = qemu_vm_connect(v, &out->msg);
 	if (e != ERR_OK)
 		return qemu_vm_untried(v, e, out);
-	fd = openat(ctx->saved_fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(ctx->saved_fd, part, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
 	if (fd < 0)
 		return err_sys(&out->msg, "saved state");
 	e = migrate(v, fd, &out->msg);
@@ -156,7 +157,8 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 		e = qemu_vm_untried(v, e, out);
 		if (!out->kept)
 			migrate_undo(v);
-		(void)qemu_saved_remove(ctx, &vm->uuid, NULL);     /* the first error is the one to tell */
+		/* the first error is the one to tell */
+		(void)qemu_saved_remove(ctx, &vm->uuid, NULL);
 		return e;
 	}
 	e = qemu_vm_end(v, &out->msg);

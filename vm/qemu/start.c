@@ -37,7 +37,7 @@ struct start {
 	struct cgroup_entry group;
 	struct qemu_args args;
 	struct spawn_conf sc;
-	int qmp_fd, handle_fd;     /* the socket; what stands for it (qemu_handle.c) */
+	int qmp_fd, handle_fd;     /* the socket; what stands for it (handle.c) */
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
 	/* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
@@ -79,9 +79,8 @@ open_error(const struct vm_host_conf *conf, const char *what, const char *path, 
 	if (errno == ENOENT)
 		return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
 	if (errno == EACCES)
-		return err_set(m, ERR_PERM,
-		    "%s %s: the VMs' user (uid %u) may not %s it: check the modes of the file and "
-		    "of the directories above",
+		return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check "
+		    "the modes of the file and of the directories above",
 		    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
 	return err_sys(m, "%s %s", what, path);
 }
@@ -136,8 +135,8 @@ check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *l
 	for (unsigned i = 0; i < spec->ndisks && e == ERR_OK; i++) {
 		const struct vm_disk *d = &spec->disks[i];
 
-		e = check_file(conf, "disk", d->path,
-		    d->readonly || d->overlay != NULL ? O_RDONLY : O_RDWR, NULL, NULL, m);
+		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY
+		    : O_RDWR, NULL, NULL, m);
 		if (e == ERR_OK && d->overlay != NULL && access(d->overlay, F_OK) == 0)
 			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, NULL, m);
 	}
@@ -151,7 +150,8 @@ prepare_group(struct start *s, struct errmsg *m)
 {
 	struct qemu_ctx *ctx = s->ctx;
 	struct cgroup_limits lim = {
-		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES + (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
+		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES +
+		    (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
 		.cpu_percent = s->spec->cpu_percent,
 		.cpu_weight = s->spec->cpu_weight,
 	};
@@ -215,7 +215,7 @@ prepare_args(struct start *s, struct errmsg *m)
 {
 	struct qemu_vm *v = s->v;
 	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu,
-		.kvm = s->accel.kvm, .acpi = v->acpi,
+	    .kvm = s->accel.kvm, .acpi = v->acpi,
 		.incoming_fd = -1 };
 	struct spawn_conf *sc = &s->sc;
 	enum err e;
@@ -346,7 +346,8 @@ start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, st
 		s->taps[i] = -1;
 	spawn_conf_init(&s->sc);
 	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS)
-		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS, LIMIT_DISKS);
+		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS,
+		    LIMIT_DISKS);
 	s->v = qemu_vm_new(ctx, &spec->uuid, spec->unit);
 	return ERR_OK;
 }
@@ -363,7 +364,8 @@ start_undo(struct start *s, struct vm_outcome *out)
 	if (v->pid > 0)
 		qemu_vm_tell(v, out);
 	if ((v->dir_fd >= 0 || v->pid > 0) && qemu_vm_end(v, &m) != ERR_OK)
-		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "cleaning up after a failed start: %s", m.text);
+		vm_report_log(s->ctx->env->reporter, &v->vm.uuid,
+		    "cleaning up after a failed start: %s", m.text);
 	qemu_vm_free(&v->vm);
 	s->v = NULL;
 }
@@ -417,9 +419,8 @@ same_shape(struct start *s, struct errmsg *m)
 	saved = mem_zero(size, 1);
 	qemu_saved_name(&s->spec->uuid, ".shape", name, sizeof(name));
 	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
-		e = err_set(m, ERR_STATE,
-		    "the image's settings or the accelerator changed since the state was saved: it "
-		    "needs a cold boot");
+		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since "
+		    "the state was saved: it needs a cold boot");
 	free(saved);
 	return e;
 }
@@ -434,8 +435,8 @@ open_state(struct start *s, struct vm_outcome *out)
 	if (s->state_fd >= 0)
 		return ERR_OK;
 	out->saved = vm_saved_may_open_later(errno);
-	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") :
-				 err_sys(&out->msg, "saved state %s", name);
+	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM")
+	    : err_sys(&out->msg, "saved state %s", name);
 }
 
 enum err

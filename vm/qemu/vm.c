@@ -129,9 +129,8 @@ qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m)
 	char uuid[VM_UUID_TEXT];
 
 	vm_uuid_text(&v->vm.uuid, uuid);
-	return err_set(m, e,
-	    "QEMU does not answer: another program seems to be connected to its control socket "
-	    "%s/%s/%s (`ss -xp` shows it); the VM is kept, "
+	return err_set(m, e, "QEMU does not answer: another program seems to be connected to its "
+	    "control socket %s/%s/%s (`ss -xp` shows it); the VM is kept, "
 	    "and cannot be frozen, thawed, saved or shut down until that program lets go",
 	    v->ctx->vms_path, uuid, QEMU_DIR_QMP);
 }

@@ -31,7 +31,7 @@
 #define ICMP6_MLDV2_REPORT 143
 #define DHCP_CLIENT_PORT 68
 #define FRAGMENT_BITS 0x3fff    /* more fragments, or an offset */
-/* What the sentinel reads of a frame: more than any answer to a probe has. */
+/* what the sentinel reads of a frame: more than any answer to a probe has */
 #define PASS_BYTES 512
 
 /*
@@ -67,8 +67,9 @@ enum {
 	I_V4_TCP_PORT, I_V4_TCP_PORT_GO,
 	I_V6_NEXT, I_V6_TCP, I_V6_ICMP, I_V6_HOPS,
 	I_HOPS_NEXT, I_HOPS_NEXT_IF, I_HOPS_LENGTH, I_HOPS_LENGTH_IF, I_MLD, I_MLD_V2, I_MLD_FROM,
-	I_MLD_TO,
-	I_ICMP6, I_ICMP6_LOST_IF, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID, I_ICMP6_ID_IF,
+	    I_MLD_TO,
+	I_ICMP6, I_ICMP6_LOST_IF, I_ICMP6_REPLY, I_ICMP6_ND_FROM, I_ICMP6_ND_TO, I_ICMP6_ID,
+	    I_ICMP6_ID_IF,
 	I_V6_LOST_NEXT, I_V6_LOST_NEXT_IF, I_V6_LOST_PORT, I_V6_LOST_PORT_GO,
 	I_V6_TCP_PORT,
 	I_PORT_FROM, I_PORT_TO,
@@ -171,7 +172,7 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 {
 	struct sock_fprog prog = { .len = I_COUNT, .filter = program };
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = (int)br->ifindex };
+	    .sll_ifindex = (int)br->ifindex };
 	enum err e = ERR_OK;
 	uint32_t probe_mark = VM_PROBE_MARK;
 	int one = 1, s;
@@ -183,10 +184,13 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 	 */
 	s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s < 0)
-		return err_sys(m, "packet socket for the bridge with index %u (needs CAP_NET_RAW)", br->ifindex);
+		return err_sys(m, "packet socket for the bridge with index %u (needs CAP_NET_RAW)",
+		    br->ifindex);
 	if (setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		e = err_sys(m, "packet socket: attach the filter");
-	/* Who holds the socket, a captured sentinel for instance, cannot take the filter off again. */
+	/*
+	 * Who holds the socket, a captured sentinel for instance, cannot take the filter off again.
+	 */
 	else if (setsockopt(s, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)) != 0)
 		e = err_sys(m, "packet socket: lock the filter");
 	/* Frames that the host sends into the bridge are not even cloned for us. */

@@ -131,7 +131,8 @@ frame_addr_link_local(struct msg_addr *a, const uint8_t mac[6])
 static void
 parse_arp(struct cursor c, struct frame *f)
 {
-	static const uint8_t fixed[] = { 0, 1, 0x08, 0x00, 6, 4 };   /* Ethernet, IPv4, their lengths */
+	/* Ethernet, IPv4, their lengths */
+	static const uint8_t fixed[] = { 0, 1, 0x08, 0x00, 6, 4 };
 	const uint8_t *p = take(&c, 28);
 
 	if (p == NULL || memcmp(p, fixed, sizeof(fixed)) != 0)
@@ -218,9 +219,8 @@ parse_unreachable(struct cursor c, uint8_t family, struct frame *f)
 
 	ip = take(&c, 8) != NULL ? take(&c, family == 4 ? 20 : 40) : NULL;
 	tcp = ip != NULL ? take(&c, 4) : NULL;
-	if (tcp == NULL ||
-	    (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP :
-			   ip[0] >> 4 != 6 || ip[6] != PROTO_TCP))
+	if (tcp == NULL || (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP : ip[0] >> 4 != 6 ||
+	    ip[6] != PROTO_TCP))
 		return;
 	get_addr(&f->unreachable.dst, family, ip + (family == 4 ? 16 : 24));
 	f->unreachable.sport = get16(tcp);
@@ -417,7 +417,8 @@ begin_ip(struct frame_out *out, const struct frame_ends *ends, uint8_t proto, ui
 			return NULL;
 		p[0] = 0x45;
 		set16(p + 2, (uint16_t)(20 + payload));
-		set16(p + 6, 0x4000);   /* don't fragment; so the identification may be 0 (RFC 6864) */
+		/* don't fragment; so the identification may be 0 (RFC 6864) */
+		set16(p + 6, 0x4000);
 		p[8] = ttl;
 		p[9] = proto;
 		memcpy(p + 12, ends->src.bytes, 4);
@@ -485,8 +486,8 @@ frame_build_solicit(struct frame_out *out, const struct frame_ends *ends,
 		memcpy(p + 26, ends->src_mac, 6);
 	}
 	set16(p + 2,
-	    (uint16_t)~sum_fold(
-		sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
+	    (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p,
+	    len)));
 	return true;
 }
 
@@ -506,8 +507,8 @@ frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends,
 	set16(p + 6, echo->seq);
 	memcpy(p + 8, echo->data, data);
 	set16(p + 2,
-	    (uint16_t)~sum_fold(
-		sum_bytes(v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p, len)));
+	    (uint16_t)~sum_fold(sum_bytes(v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6,
+	    len), p, len)));
 	return true;
 }
 
@@ -533,7 +534,7 @@ frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const stru
 		set16(p + 22, ends->src.family == 4 ? TCP_MSS_V4 : TCP_MSS_V6);
 	}
 	set16(p + 16,
-	    (uint16_t)~sum_fold(
-		sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_TCP, len), p, len)));
+	    (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_TCP, len), p,
+	    len)));
 	return true;
 }

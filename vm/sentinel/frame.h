@@ -71,7 +71,8 @@ struct frame_unreachable {   /* of the segment that did not arrive */
 struct frame {
 	uint8_t dst_mac[6], src_mac[6];
 	enum frame_kind kind;
-	struct msg_addr src, dst;   /* of the IP header; family 0 where there is none (ARP, FRAME_OTHER) */
+	/* of the IP header; family 0 where there is none (ARP, FRAME_OTHER) */
+	struct msg_addr src, dst;
 	union {
 		struct frame_arp arp;
 		struct frame_nd nd;
@@ -84,7 +85,7 @@ struct frame {
 /*
  * False when there is not even an Ethernet header with a unicast source, or when the frame has a
  * VLAN tag.  IPv4 header, ICMP and ICMPv6 checksums are verified.  A TCP checksum counts as right,
- * too, when only the pseudo-header is summed:  a virtual NIC with checksum offload hands segments
+ * too, when only the pseudo-header is summed: a virtual NIC with checksum offload hands segments
  * over like that.  ND must have hop limit 255 (RFC 4861 section 7.1).
  */
 bool frame_parse(const uint8_t *p, size_t len, struct frame *f);

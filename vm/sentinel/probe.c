@@ -3,13 +3,13 @@
  *
  *              probe_start            first frame of the guest's MAC
  *   (none) ------------------> SILENT --------------------------------> ALIVE --+ TCP RST: new port
- *   and ISN,
+ *     and ISN,
  *      ^                         |        report MSG_ALIVE, schedule      |     | the first also
  *                                restarts the schedule
  *      |                         |        restarts (probe_alive)          | <---+
  *      | probe_stop              |                                        |
  *      | (from every state)      | that frame is the answer, too          | the answer
- *                                (probe_ready): report MSG_READY
+ *        (probe_ready): report MSG_READY
  *      |                         v                                        v
  *      +----------------------- READY <-----------------------------------+
  *
@@ -119,7 +119,8 @@ probe_set_free(struct probe_set *set)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++)
 		while ((p = LIST_FIRST(&set->by_unit[i])) != NULL)
-			probe_free(p);   /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+			/* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+			probe_free(p);
 	free(set);
 }
 
@@ -127,7 +128,8 @@ enum err
 probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6], struct errmsg *m)
 {
 	if (network >= LIMIT_NETWORKS)
-		return err_set(m, ERR_RANGE, "network %u: there are at most %d", network, LIMIT_NETWORKS);
+		return err_set(m, ERR_RANGE, "network %u: there are at most %d", network,
+		    LIMIT_NETWORKS);
 	set->networks[network].set = true;
 	memcpy(set->networks[network].mac, mac, 6);
 	return ERR_OK;
@@ -136,7 +138,8 @@ probe_network_set(struct probe_set *set, uint32_t network, const uint8_t mac[6],
 static uint32_t
 hash_bytes(const uint8_t low[4])
 {
-	uint32_t v = (uint32_t)low[0] << 24 | (uint32_t)low[1] << 16 | (uint32_t)low[2] << 8 | low[3];
+	uint32_t v = (uint32_t)low[0] << 24 | (uint32_t)low[1] << 16 | (uint32_t)low[2] << 8 |
+	    low[3];
 
 	return v * 2654435761u >> 22 & (BUCKETS - 1);
 }
@@ -166,7 +169,8 @@ attempt_renew(struct probe_set *set, struct probe *p)
 {
 	p->before = p->now;
 	do
-		p->now.port = (uint16_t)(VM_PROBE_PORT_FIRST + set->ops.random(set->arg) % PROBE_PORTS);
+		p->now.port = (uint16_t)(VM_PROBE_PORT_FIRST +
+		    set->ops.random(set->arg) % PROBE_PORTS);
 	while (p->now.port == p->before.port);
 	p->now.isn = set->ops.random(set->arg);
 }
@@ -195,7 +199,8 @@ tcp_send(struct probe_set *set, const struct probe *p, uint16_t sport, uint32_t 
 static void
 ping_send(struct probe_set *set, struct probe *p)
 {
-	struct frame_echo echo = { .id = VM_PROBE_ECHO_ID, .seq = p->echo_seq++, .len = FRAME_ECHO_DATA };
+	struct frame_echo echo = { .id = VM_PROBE_ECHO_ID, .seq = p->echo_seq++,
+	    .len = FRAME_ECHO_DATA };
 	struct frame_ends ends;
 	struct frame_out out;
 
@@ -307,22 +312,21 @@ probe_check(const struct probe_set *set, const struct msg *msg, struct errmsg *m
 		return err_set(m, ERR_RANGE, "probe of unit %u: network %u of at most %d",
 		    msg->unit, network, LIMIT_NETWORKS);
 	if (!set->networks[network].set)
-		return err_set(m, ERR_MISSING, "probe of unit %u: network %u is not set", msg->unit, network);
+		return err_set(m, ERR_MISSING, "probe of unit %u: network %u is not set", msg->unit,
+		    network);
 	if (kind != PROBE_TCP && kind != PROBE_PING && kind != PROBE_ARP)
 		return err_set(m, ERR_RANGE, "probe of unit %u: unknown kind %u", msg->unit, kind);
 	if (guest != 4 && guest != 6)
-		return err_set(m, ERR_RANGE,
-		    "probe of unit %u: address family %u of the guest, not 4 or 6", msg->unit,
-		    guest);
+		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the guest, "
+		    "not 4 or 6", msg->unit, guest);
 	if (source != guest && !(source == 0 && kind == PROBE_ARP))
-		return err_set(m, ERR_RANGE,
-		    "probe of unit %u: address family %u of the source, not %u", msg->unit, source,
-		    guest);
+		return err_set(m, ERR_RANGE, "probe of unit %u: address family %u of the source, "
+		    "not %u", msg->unit, source, guest);
 	if (kind == PROBE_TCP && msg->probe.port == 0)
 		return err_set(m, ERR_RANGE, "probe of unit %u: TCP port 0", msg->unit);
 	if ((msg->probe.mac[0] & 1) != 0)
-		return err_set(m, ERR_RANGE,
-		    "probe of unit %u: the guest's MAC is a multicast address", msg->unit);
+		return err_set(m, ERR_RANGE, "probe of unit %u: the guest's MAC is a multicast "
+		    "address", msg->unit);
 	return ERR_OK;
 }
 
@@ -474,8 +478,9 @@ signs_of_guest(struct probe_set *set, struct probe *p, const struct frame *f, ui
 	if (f->kind == FRAME_DHCP && p->guest.family == 4)
 		sign(set, p, SIGN_DHCP, NULL, NULL, now_ns);
 	if (f->kind == FRAME_UNREACHABLE && p->kind == PROBE_TCP &&
-	    frame_addr_equal(&f->unreachable.dst, &p->guest) && f->unreachable.dport == p->port &&
-	    (f->unreachable.sport == p->now.port || f->unreachable.sport == p->before.port))
+	    frame_addr_equal(&f->unreachable.dst, &p->guest) &&
+	    f->unreachable.dport == p->port && (f->unreachable.sport == p->now.port ||
+	    f->unreachable.sport == p->before.port))
 		sign(set, p, SIGN_UNREACHABLE, NULL, NULL, now_ns);
 	claim_of(f, &addr, mac);
 	if (addr.family != p->guest.family || (is_link_local(&addr) && !is_link_local(&p->guest)))
@@ -541,18 +546,25 @@ tcp_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint
 static bool
 probe_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
 {
-	bool from_guest = frame_addr_equal(&f->src, &p->guest) && frame_addr_equal(&f->dst, &p->source);
+	bool from_guest = frame_addr_equal(&f->src, &p->guest) &&
+	    frame_addr_equal(&f->dst, &p->source);
 
 	switch (p->kind) {
 	case PROBE_TCP:
 		return f->kind == FRAME_TCP && from_guest && tcp_answered(set, p, f, now_ns);
 	case PROBE_PING:
-		return f->kind == FRAME_ECHO_REPLY && from_guest && f->echo.id == VM_PROBE_ECHO_ID &&
-		    f->echo.len == sizeof(p->nonce) && memcmp(f->echo.data, p->nonce, sizeof(p->nonce)) == 0;
+		return f->kind == FRAME_ECHO_REPLY && from_guest &&
+		    f->echo.id == VM_PROBE_ECHO_ID &&
+		    f->echo.len == sizeof(p->nonce) &&
+		    memcmp(f->echo.data, p->nonce, sizeof(p->nonce)) == 0;
 	case PROBE_ARP:
-		/* Any ARP that the guest sends as the owner of the address will do, an announcement too. */
+		/*
+		 * Any ARP that the guest sends as the owner of the address will do, an announcement
+		 * too.
+		 */
 		if (f->kind == FRAME_ARP)
-			return frame_addr_equal(&f->arp.sender, &p->guest) && memcmp(f->arp.sender_mac, p->mac, 6) == 0;
+			return frame_addr_equal(&f->arp.sender, &p->guest) &&
+			    memcmp(f->arp.sender_mac, p->mac, 6) == 0;
 		return f->kind == FRAME_ADVERT && frame_addr_equal(&f->nd.target, &p->guest) &&
 		    (!f->nd.has_mac || memcmp(f->nd.mac, p->mac, 6) == 0);
 	}

@@ -3,7 +3,7 @@
  * set-up, its loop and its system calls.
  *
  * It wakes for three things: a message of the warden, a frame that passed the filter
- * (sentinel_filter.c), and, only while probes are under way, a timer with the next probe's absolute
+ * (filter.c), and, only while probes are under way, a timer with the next probe's absolute
  * time.  What frames mean is probe.c's.
  */
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "vm/sentinel/probe.h"
 #include "vm/vm.h"
 
-/* Frames per turn of the loop, so that a chatty guest does not starve the timer and the channel. */
+/* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */
 #define RECV_BATCH 64
 #define RANDOM_WORDS 64    /* taken from the kernel at once */
 #define READ_BYTES 2048    /* the filter passes 512 of a frame */
@@ -68,7 +68,8 @@ on_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
 		w->troubled = false;
 	} else if (!w->troubled) {
 		w->troubled = true;
-		log_warn("network %u: a probe cannot be sent: %s; going on", network, strerror(errno));
+		log_warn("network %u: a probe cannot be sent: %s; going on", network,
+		    strerror(errno));
 	}
 }
 
@@ -133,7 +134,7 @@ timer_set(struct sentinel *s)
 {
 	uint64_t next_ns = probe_next_ns(s->probes);
 	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(next_ns / NS_PER_S),
-		.tv_nsec = (long)(next_ns % NS_PER_S) } };
+	    .tv_nsec = (long)(next_ns % NS_PER_S) } };
 
 	if (next_ns == s->armed_ns)
 		return;
@@ -178,8 +179,10 @@ on_frames(evutil_socket_t fd, short what, void *arg)
 		if (errno == ENETDOWN) {
 			log_warn("network %u: its bridge went down", w->index);
 		} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			log_err("network %u: receive: %s; not watched any more", w->index, strerror(errno));
-			(void)event_del(w->ev);   /* it was added; there is nothing that could fail */
+			log_err("network %u: receive: %s; not watched any more", w->index,
+			    strerror(errno));
+			/* it was added; there is nothing that could fail */
+			(void)event_del(w->ev);
 		}
 		break;
 	}
@@ -250,7 +253,9 @@ take_probe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why
 	(void)fds;
 	if (e == ERR_NOMEM)
 		return e;
-	/* A probe that cannot be is one unit's problem: the warden's deadline for its boot stands. */
+	/*
+	 * A probe that cannot be is one unit's problem: the warden's deadline for its boot stands.
+	 */
 	if (e != ERR_OK)
 		log_err("%s", why->text);
 	return ERR_OK;
@@ -284,7 +289,8 @@ take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct er
 	enum err e;
 
 	if (m->type >= MSG_TYPE_COUNT || verbs[m->type].take == NULL || verbs[m->type].nfds != nfds)
-		e = err_set(why, ERR_PROTO, "unexpected message of type %u with %u descriptors", m->type, nfds);
+		e = err_set(why, ERR_PROTO, "unexpected message of type %u with %u descriptors",
+		    m->type, nfds);
 	else if (!s->hello && m->type != MSG_HELLO)
 		e = err_set(why, ERR_PROTO, "message of type %u before the greeting", m->type);
 	else
@@ -324,10 +330,10 @@ confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
 {
 	const struct sandbox_call calls[] = {
 		SANDBOX_CALL(recvfrom, "frames"),
-		SANDBOX_CALL_IF(sendto, 4, 0,
-		"frames, to the bridge that the socket is bound to: an address could name any interface"),
+		SANDBOX_CALL_IF(sendto, 4, 0, "frames, to the bridge that the socket is bound to: "
+		    "an address could name any interface"),
 		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd,
-		"the channel, and not a packet socket, for the same reason"),
+		    "the channel, and not a packet socket, for the same reason"),
 		SANDBOX_CALL(timerfd_settime, "the next probe"),
 		SANDBOX_CALL(getrandom, "source ports, sequence numbers, echo data"),
 	};
@@ -364,7 +370,7 @@ static enum err
 sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 {
 	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign,
-		.random = on_random };
+	    .random = on_random };
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;

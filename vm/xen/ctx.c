@@ -14,11 +14,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* The event thread's context is shared: other domains' lines come between. */
+/* the event thread's context is shared: other domains' lines come between */
 #define KEEP_LINES 8
 /*
- * The last ones, and the first before them: of many, it is the cause and these are what follows
- * from it.
+ * the last ones, and the first before them: of many, it is the cause and these are what follows
+ * from it
  */
 #define SHOW_LINES 3
 #define KEEP_TEXT 320
@@ -40,9 +40,8 @@ struct thread {
 static _Thread_local struct thread self;
 
 /* QEMUs are children of ours too: only libxl's own may be reaped by it. */
-static const libxl_childproc_hooks childproc = {
-	.chldowner = libxl_sigchld_owner_libxl_always_selective_reap
-};
+static const libxl_childproc_hooks childproc =
+    { .chldowner = libxl_sigchld_owner_libxl_always_selective_reap };
 
 static void
 keep(struct logger *g, const char *text)
@@ -175,7 +174,8 @@ xen_thread_ctx_fresh(struct errmsg *m)
 {
 	xen_thread_end();
 	if (getpriority(PRIO_PROCESS, 0) < 0)
-		(void)setpriority(PRIO_PROCESS, 0, 0);     /* of this thread; downwards is always allowed */
+		/* of this thread; downwards is always allowed */
+		(void)setpriority(PRIO_PROCESS, 0, 0);
 	return xen_thread_ctx(m);
 }
 
@@ -253,7 +253,8 @@ append_lines(const struct logger *g, char *text, size_t size)
 	size_t used = strlen(text);
 
 	if (begin > 0 && used < size)
-		used += (size_t)snprintf(text + used, size - used, ": %s%s", g->first, begin > 1 ? "; ..." : "");
+		used += (size_t)snprintf(text + used, size - used, ": %s%s", g->first, begin > 1 ?
+		    "; ..." : "");
 	for (unsigned i = begin; i < g->n && used < size; i++)
 		used += (size_t)snprintf(text + used, size - used, "%s%s", i == 0 ? ": " : "; ",
 		    g->lines[i % KEEP_LINES]);

@@ -66,11 +66,10 @@ is_dom0(struct errmsg *m)
 	if (n > 0 && strstr(text, "control_d") != NULL)
 		return ERR_OK;
 	if (access("/sys/hypervisor/type", F_OK) != 0)
-		return err_set(m, ERR_UNSUPPORTED,
-		    "driver xen: there is no Xen here: this machine did not boot under the Xen "
-		    "hypervisor");
-	return err_set(m, ERR_UNSUPPORTED, "driver xen: this is not Xen's dom0%s",
-	    fd < 0 ? " (or xenfs is not mounted on /proc/xen)" : "");
+		return err_set(m, ERR_UNSUPPORTED, "driver xen: there is no Xen here: this machine "
+		    "did not boot under the Xen hypervisor");
+	return err_set(m, ERR_UNSUPPORTED, "driver xen: this is not Xen's dom0%s", fd < 0 ?
+	    " (or xenfs is not mounted on /proc/xen)" : "");
 }
 
 static enum err
@@ -81,9 +80,9 @@ may_control(struct errmsg *m)
 	if (fd < 0) {
 		int saved = errno;
 
-		(void)err_set(m, ERR_PERM,
-		    "driver xen: no permission for the hypervisor: /dev/xen/privcmd: %s%s",
-		    strerror(saved), saved == ENOENT ? " (modprobe xen-privcmd)" : "");
+		(void)err_set(m, ERR_PERM, "driver xen: no permission for the hypervisor: "
+		    "/dev/xen/privcmd: %s%s", strerror(saved),
+		    saved == ENOENT ? " (modprobe xen-privcmd)" : "");
 		return ERR_PERM;
 	}
 	close(fd);
@@ -158,7 +157,8 @@ begin(struct xen_vm *v, libxl_ctx **ctx, struct errmsg *m)
 	if (e == ERR_MISSING)
 		return err_set(m, e, "domain %u of %s is gone", v->domid, v->vm.unit);
 	if (e != ERR_OK)
-		return xen_fail(m, ERROR_FAIL, "domain %u of %s cannot be looked at", v->domid, v->vm.unit);
+		return xen_fail(m, ERROR_FAIL, "domain %u of %s cannot be looked at", v->domid,
+		    v->vm.unit);
 	libxl_dominfo_dispose(&info);
 	return ERR_OK;
 }
@@ -210,7 +210,8 @@ xen_console(struct vm *vm, struct vm_outcome *out)
 static enum err
 unpause(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
-	int rc = libxl_domain_unpause(ctx, v->domid, NULL);     /* of one that runs it does nothing */
+	/* of one that runs it does nothing */
+	int rc = libxl_domain_unpause(ctx, v->domid, NULL);
 
 	if (rc != 0)
 		return xen_fail(m, rc, "domain %u cannot be unpaused", v->domid);
@@ -266,12 +267,10 @@ xen_ask(struct vm *vm, struct vm_outcome *out)
 		return e;
 	rc = xen_events_shutdown(v->ctx->events, v->domid);
 	if (rc == ERROR_NOPARAVIRT)
-		return err_set(&out->msg, ERR_UNSUPPORTED,
-		    "this guest has no paravirtual drivers that could be asked: it is destroyed "
-		    "instead of shut down");
-	return rc == 0 ?
-	    ERR_OK :
-	    xen_fail(&out->msg, rc, "domain %u cannot be asked to shut down", v->domid);
+		return err_set(&out->msg, ERR_UNSUPPORTED, "this guest has no paravirtual drivers "
+		    "that could be asked: it is destroyed instead of shut down");
+	return rc == 0 ? ERR_OK : xen_fail(&out->msg, rc, "domain %u cannot be asked to shut down",
+	    v->domid);
 }
 
 static enum err
@@ -325,15 +324,15 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 	xen_saved_name(&v->vm.uuid, name, sizeof(name));
 	vm_uuid_text(&v->vm.uuid, text);
 	snprintf(part, sizeof(part), "%s" XEN_PART, text);
-	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
 	if (fd < 0)
 		return err_sys(m, "saved state %s", part);
 	rc = xen_events_suspend(v->ctx->events, v->domid, fd, now + SUSPEND_NS, now + SAVE_NS);
 	if (rc == ERROR_TIMEDOUT)
-		e = err_set(m, ERR_TIMEOUT,
-		    "domain %u: its guest did not suspend itself within %llu s, or is not written "
-		    "within %llu s",
-		    v->domid, SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
+		e = err_set(m, ERR_TIMEOUT, "domain %u: its guest did not suspend itself within "
+		    "%llu s, or is not written within %llu s", v->domid,
+		    SUSPEND_NS / NS_PER_S, SAVE_NS / NS_PER_S);
 	else if (rc != 0)
 		e = xen_fail(m, rc, "domain %u does not let itself be suspended", v->domid);
 	else if (renameat(v->ctx->saved_fd, part, v->ctx->saved_fd, name) != 0)
@@ -403,7 +402,8 @@ xen_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	if (news.ended) {
 		snprintf(why, whylen, "%s", end_text(&news));
 		if (!news.vanished && begin(v, &ctx, &m) == ERR_OK)
-			(void)console_read(v, ctx, &m);     /* without it there are fewer last lines */
+			/* without it there are fewer last lines */
+			(void)console_read(v, ctx, &m);
 		ring_tell(&v->con, NULL, 0, out);
 		return VM_WATCH_ENDED;
 	}

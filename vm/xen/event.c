@@ -48,7 +48,8 @@ struct xen_events {
 	pthread_t thread;
 	bool started;
 	int wake_fd;
-	pthread_mutex_t lock;          /* what follows; never held while libxl or XenStore are called */
+	/* what follows; never held while libxl or XenStore are called */
+	pthread_mutex_t lock;
 	bool quit;
 	uint64_t next;
 	unsigned suspends;             /* under way in libxl */
@@ -140,9 +141,11 @@ take_keys(struct xen_events *ev)
 		uint64_t number = strtoull(v[XS_WATCH_TOKEN], NULL, 10);
 		const char *path = v[XS_WATCH_PATH];
 
-		value = key_is(ev, number, path, false) ? xs_read(ev->xs, XBT_NULL, path, &len) : NULL;
+		value = key_is(ev, number, path, false) ? xs_read(ev->xs, XBT_NULL, path, &len)
+		    : NULL;
 		if (value != NULL && key_is(ev, number, path, true))
-			(void)xs_unwatch(ev->xs, path, v[XS_WATCH_TOKEN]);     /* it may be gone already */
+			/* it may be gone already */
+			(void)xs_unwatch(ev->xs, path, v[XS_WATCH_TOKEN]);
 		free(value);
 		free(v);
 	}
@@ -200,13 +203,15 @@ events_run(void *arg)
 	struct timeval now;
 	uint64_t woken;
 
-	while (!quits(ev) && !xen_ctx_broken(ev->log) && (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
+	while (!quits(ev) && !xen_ctx_broken(ev->log) &&
+	    (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
 		fds[0] = (struct pollfd){ .fd = ev->wake_fd, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = xs_fileno(ev->xs), .events = POLLIN };
 		if (poll(fds, (nfds_t)(n + POLL_OWN), timeout) < 0 && errno != EINTR)
 			break;
 		if ((fds[0].revents & POLLIN) != 0)
-			(void)!read(ev->wake_fd, &woken, sizeof(woken));     /* only to make it unreadable */
+			/* only to make it unreadable */
+			(void)!read(ev->wake_fd, &woken, sizeof(woken));
 		gettimeofday(&now, NULL);
 		libxl_osevent_afterpoll(ev->ctx, n, fds + POLL_OWN, now);
 		take_events(ev);
@@ -215,7 +220,7 @@ events_run(void *arg)
 	free(fds);
 	if (!quits(ev))
 		log_err("driver xen: libxl's events cannot be waited for: ends of domains are not "
-			"noticed until jitsud is started anew");
+		    "noticed until jitsud is started anew");
 	return NULL;
 }
 
@@ -337,7 +342,8 @@ xen_watch_free(struct xen_events *ev, struct xen_watch *w)
 		libxl_evdisable_domain_death(ev->ctx, w->evgen);
 	token_of(w, token);
 	if (w->path != NULL)
-		(void)xs_unwatch(ev->xs, w->path, token);     /* a watch that was not set is none to remove */
+		/* a watch that was not set is none to remove */
+		(void)xs_unwatch(ev->xs, w->path, token);
 	close(w->fd);
 	free(w->path);
 	free(w);
@@ -461,7 +467,7 @@ static bool
 suspend_wait(struct suspend *s, uint64_t deadline_ns, int *rc)
 {
 	struct timespec ts = { .tv_sec = (time_t)(deadline_ns / NS_PER_S),
-		.tv_nsec = (long)(deadline_ns % NS_PER_S) };
+	    .tv_nsec = (long)(deadline_ns % NS_PER_S) };
 	bool done;
 
 	pthread_mutex_lock(&s->lock);
@@ -504,8 +510,8 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 	if (rc != 0) {
 		suspends_add(ev, -1);
 		s->done = true;     /* it was refused, and no callback comes */
-	} else if (!suspend_wait(s, answer_ns, &rc) &&
-	    !(has_suspended(ev, domid) && suspend_wait(s, end_ns, &rc))) {
+	} else if (!suspend_wait(s, answer_ns, &rc) && !(has_suspended(ev, domid) &&
+	    suspend_wait(s, end_ns, &rc))) {
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have ended just now */
 		tell(ev->wake_fd);
 		if (!suspend_wait(s, clock_now_ns() + ABORT_NS, &rc) || rc == ERROR_ABORTED)

@@ -111,27 +111,29 @@ xen_keys_report(const char *path, const char *text, size_t size, struct report *
 const struct xen_key xen_keys[] = {
 	{ "type", XEN_KEY_TEXT }, { "builder", XEN_KEY_TEXT }, { "pvh", XEN_KEY_NUMBER },
 	{ "memory", XEN_KEY_NUMBER }, { "maxmem", XEN_KEY_NUMBER }, { "vcpus", XEN_KEY_NUMBER },
-		{ "maxvcpus", XEN_KEY_NUMBER },
+	{ "maxvcpus", XEN_KEY_NUMBER },
 	{ "cpu_weight", XEN_KEY_NUMBER }, { "cap", XEN_KEY_NUMBER },
 	{ "kernel", XEN_KEY_TEXT }, { "ramdisk", XEN_KEY_TEXT }, { "cmdline", XEN_KEY_TEXT },
-		{ "root", XEN_KEY_TEXT }, { "extra", XEN_KEY_TEXT },
+	{ "root", XEN_KEY_TEXT }, { "extra", XEN_KEY_TEXT },
 	{ "bootloader", XEN_KEY_TEXT }, { "bootloader_args", XEN_KEY_LIST },
 	{ "boot", XEN_KEY_TEXT }, { "bios", XEN_KEY_TEXT }, { "serial", XEN_KEY_TEXT },
 	{ "hap", XEN_KEY_BOOL }, { "acpi", XEN_KEY_BOOL }, { "apic", XEN_KEY_BOOL },
 	{ "vif", XEN_KEY_LIST }, { "disk", XEN_KEY_LIST },
-	/* A unit has its own name and UUID, and jitsud decides what becomes of a domain that ended. */
+	/*
+	 * A unit has its own name and UUID, and jitsud decides what becomes of a domain that ended.
+	 */
 	{ "name", XEN_KEY_XL }, { "uuid", XEN_KEY_XL }, { "on_poweroff", XEN_KEY_XL },
-		{ "on_reboot", XEN_KEY_XL }, { "on_watchdog", XEN_KEY_XL },
+	{ "on_reboot", XEN_KEY_XL }, { "on_watchdog", XEN_KEY_XL },
 	{ "on_crash", XEN_KEY_XL }, { "on_soft_reset", XEN_KEY_XL },
 	/* Without what they hand to the guest it would be another guest. */
 	{ "pci", XEN_KEY_REFUSED }, { "vtpm", XEN_KEY_REFUSED }, { "usbdev", XEN_KEY_REFUSED },
-		{ "usbctrl", XEN_KEY_REFUSED },
+	{ "usbctrl", XEN_KEY_REFUSED },
 	{ "dtdev", XEN_KEY_REFUSED }, { "rdm", XEN_KEY_REFUSED }, { "channel", XEN_KEY_REFUSED },
-		{ "p9", XEN_KEY_REFUSED },
+	{ "p9", XEN_KEY_REFUSED },
 	{ "pvcalls", XEN_KEY_REFUSED }, { "vdispl", XEN_KEY_REFUSED }, { "vsnd", XEN_KEY_REFUSED },
-		{ "viridian", XEN_KEY_REFUSED },
-	{ "device_tree", XEN_KEY_REFUSED }, { "irqs", XEN_KEY_REFUSED }, { "ioports",
-		XEN_KEY_REFUSED }, { "iomem", XEN_KEY_REFUSED },
+	{ "viridian", XEN_KEY_REFUSED },
+	{ "device_tree", XEN_KEY_REFUSED }, { "irqs", XEN_KEY_REFUSED },
+	{ "ioports", XEN_KEY_REFUSED }, { "iomem", XEN_KEY_REFUSED },
 	{ "vnuma", XEN_KEY_REFUSED }, { "numa", XEN_KEY_REFUSED }, { "altp2m", XEN_KEY_REFUSED },
 };
 const size_t xen_keys_count = sizeof(xen_keys) / sizeof(xen_keys[0]);

@@ -83,7 +83,8 @@ struct look {
 static bool
 has_uuid(const libxl_dominfo *info, const struct vm_uuid *uuid)
 {
-	return memcmp(libxl_uuid_bytearray_const(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0;
+	return memcmp(libxl_uuid_bytearray_const(&info->uuid), uuid->bytes,
+	    sizeof(uuid->bytes)) == 0;
 }
 
 /* Marks of domains that are no more. */
@@ -149,9 +150,8 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	}
 	why = broken(info, marked, &mark);
 	v = xen_vm_new(ctx, &uuid, mark.unit, info->domid);
-	if (why == NULL &&
-	    xen_watch_new(ctx->events, info->domid, mark.ready[0] != '\0' ? mark.ready : NULL,
-		&v->watch, &m) != ERR_OK)
+	if (why == NULL && xen_watch_new(ctx->events, info->domid,
+	    mark.ready[0] != '\0' ? mark.ready : NULL, &v->watch, &m) != ERR_OK)
 		why = m.text;
 	if (v->watch != NULL)
 		v->vm.watch_fd = xen_watch_fd(v->watch);
@@ -160,11 +160,8 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	v->mark.domid = info->domid;
 	v->paused = info->paused;
 	xen_vm_nics(v, info->domain_type);
-	each(&uuid, &v->vm,
-	    why != NULL      ? VM_FOUND_BROKEN :
-		info->paused ? VM_FOUND_FROZEN :
-			       VM_FOUND_RUNNING,
-	    why != NULL ? why : "", arg);
+	each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN
+	    : VM_FOUND_RUNNING, why != NULL ? why : "", arg);
 }
 
 static void
@@ -178,7 +175,8 @@ report_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 	if (strcmp(rest, XEN_SAVED) != 0)
 		return;
 	for (int i = 0; i < l->n; i++)
-		lives = lives || (has_uuid(&l->info[i], uuid) && !only_saved(l->ctx, &l->info[i], uuid));
+		lives = lives || (has_uuid(&l->info[i], uuid) &&
+		    !only_saved(l->ctx, &l->info[i], uuid));
 	/* The domain that lives is newer, or is destroyed as broken. */
 	if (lives)
 		(void)xen_discard(l->ctx, uuid, NULL);

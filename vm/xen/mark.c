@@ -74,7 +74,7 @@ bool
 xen_mark_read(struct xen_ctx *ctx, const struct vm_uuid *uuid, struct xen_mark *mark)
 {
 	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word,
-										  *unit, *ready;
+	    *unit, *ready;
 	ssize_t n;
 	int fd;
 

@@ -14,7 +14,7 @@
 #include "vm/proc/overlay.h"
 #include "vm/net/port.h"
 
-/* Our helper, vm/xen-vif. */
+/* Our helper, vm/xen/vif. */
 #define VIF_SCRIPT PREFIX "/libexec/jitsu/jitsu-xen-vif"
 
 /* Xen's schedulers have 256 where cgroups have 100. */
@@ -39,7 +39,7 @@ struct start {
 };
 
 static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh",
-	[VM_TYPE_HVM] = "hvm" };
+    [VM_TYPE_HVM] = "hvm" };
 
 /* Replaces *to by a copy, unless there is nothing to copy. */
 static void
@@ -144,7 +144,10 @@ fill_nics(struct start *s)
 		nic->devid = i;
 		if (nic->script == NULL || spec->vif_script != NULL)
 			override(&nic->script, script);
-		/* An emulated NIC is an HVM matter; there it is what a guest without drivers boots with. */
+		/*
+		 * An emulated NIC is an HVM matter; there it is what a guest without drivers boots
+		 * with.
+		 */
 		if (nic->nictype == 0 && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
 			nic->nictype = LIBXL_NIC_TYPE_VIF;
 	}
@@ -234,7 +237,8 @@ check_config(const struct start *s, struct errmsg *m)
 	}
 	for (int i = 0; i < dc->num_disks && e == ERR_OK; i++) {
 		/* An overlay is made by the start. */
-		const char *path = s->spec->ndisks > 0 ? s->spec->disks[i].path : dc->disks[i].pdev_path;
+		const char *path = s->spec->ndisks > 0 ? s->spec->disks[i].path
+		    : dc->disks[i].pdev_path;
 
 		if (path != NULL && path[0] == '/')
 			e = check_path("disk", path, R_OK, m);
@@ -253,9 +257,8 @@ check_memory(struct start *s, struct errmsg *m)
 		return ERR_OK;     /* then the create says it */
 	if (need <= have)
 		return ERR_OK;
-	return err_set(m, ERR_LIMIT,
-	    "not enough memory: the domain needs %llu MiB and Xen has %llu MiB free (dom0_mem, `xl "
-	    "info`)",
+	return err_set(m, ERR_LIMIT, "not enough memory: the domain needs %llu MiB and Xen has "
+	    "%llu MiB free (dom0_mem, `xl info`)",
 	    (unsigned long long)need / 1024, (unsigned long long)have / 1024);
 }
 
@@ -318,7 +321,8 @@ create(struct start *s, struct errmsg *m)
 	}
 	libxl_domain_restore_params_init(&params);
 	params.stream_version = 2;
-	rc = libxl_domain_create_restore(s->xl, &s->dc, &s->domid, s->state_fd, -1, &params, NULL, NULL);
+	rc = libxl_domain_create_restore(s->xl, &s->dc, &s->domid, s->state_fd, -1, &params, NULL,
+	    NULL);
 	libxl_domain_restore_params_dispose(&params);
 	s->useless = rc != 0;
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
@@ -332,14 +336,14 @@ static enum err
 guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 {
 	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
-		enum err e = v->vm.ids.nics[i][0] != '\0' ?
-		    port_guard(v->vm.ids.nics[i], s->dc.nics[i].mac, m) :
-		    ERR_OK;
+		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(v->vm.ids.nics[i],
+		    s->dc.nics[i].mac, m) : ERR_OK;
 
 		if (e == ERR_EXISTS)
 			return e;
 		if (e != ERR_OK && e != ERR_MISSING)
-			vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "NIC %d: %s", i, m->text);
+			vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "NIC %d: %s", i,
+			    m->text);
 	}
 	return ERR_OK;
 }
@@ -449,15 +453,16 @@ xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_out
 	if (e == ERR_OK &&
 	    (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
 		out->saved = vm_saved_may_open_later(errno);
-		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM") :
-				      err_sys(&out->msg, "saved state %s", name);
+		e = errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM")
+		    : err_sys(&out->msg, "saved state %s", name);
 	}
 	if (e == ERR_OK) {
 		e = run(&s, vm, out);
 		out->saved = !s.useless;
 	}
 	if (!out->saved && xen_discard(ctx, &spec->uuid, NULL) != ERR_OK)
-		vm_report_log(ctx->env->reporter, &spec->uuid, "the saved state %s could not be removed", name);
+		vm_report_log(ctx->env->reporter, &spec->uuid,
+		    "the saved state %s could not be removed", name);
 	start_clear(&s);
 	return e;
 }

@@ -62,7 +62,8 @@ xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_do
 
 	libxl_dominfo_init(info);
 	rc = libxl_domain_info(ctx, info, domid);
-	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes, sizeof(uuid->bytes)) == 0)
+	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes,
+	    sizeof(uuid->bytes)) == 0)
 		return ERR_OK;
 	libxl_dominfo_dispose(info);
 	libxl_dominfo_init(info);
@@ -79,9 +80,8 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 	int rc;
 
 	if (e != ERR_OK)
-		return e == ERR_MISSING ?
-		    ERR_OK :
-		    xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
+		return e == ERR_MISSING ? ERR_OK
+		    : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
 	if (usec_cpu != NULL)
 		*usec_cpu = (int64_t)(info.cpu_time / 1000);
 	libxl_dominfo_dispose(&info);

@@ -35,7 +35,7 @@
 #include "vm/proc/dir.h"
 #include "vm/proc/ring.h"
 
-/* Below the domain's path; the value is the instance's run directory. */
+/* below the domain's path; the value is the instance's run directory */
 #define XEN_TAG "jitsu/instance"
 #define XEN_SAVED ".xen"               /* after the UUID, in state_dir/saved */
 #define XEN_PART XEN_SAVED ".part"     /* while it is written */
@@ -52,7 +52,8 @@ struct xen_ctx {
 	int saved_fd;                  /* state_dir/saved */
 	struct xen_events *events;
 	pthread_mutex_t rests_lock;
-	SLIST_HEAD(, xen_rest) rests;  /* domains of failed starts that could not be destroyed then */
+	/* domains of failed starts that could not be destroyed then */
+	SLIST_HEAD(, xen_rest) rests;
 };
 
 struct xen_mark {
@@ -109,8 +110,8 @@ void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
  * As err_set, with libxl's first and last error lines of this thread behind; the code follows
  * libxl's rc where it tells something.
  */
-enum err xen_fail(struct errmsg *m, int rc, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+enum err xen_fail(struct errmsg *m, int rc, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- event.c ---- */
 

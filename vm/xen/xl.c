@@ -110,9 +110,10 @@ read_type(struct reader *r)
 		libxl_domain_type type;
 	} words[] = {
 		{ "type", "pv", LIBXL_DOMAIN_TYPE_PV }, { "type", "pvh", LIBXL_DOMAIN_TYPE_PVH },
-			{ "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
-		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV }, { "builder", "linux",
-			LIBXL_DOMAIN_TYPE_PV }, { "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		{ "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV },
+		{ "builder", "linux", LIBXL_DOMAIN_TYPE_PV },
+		{ "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
 	};
 	libxl_domain_type type = LIBXL_DOMAIN_TYPE_PV;
 	long pvh = 0;
@@ -128,7 +129,8 @@ read_type(struct reader *r)
 				known = true;
 			}
 		if (!known)
-			return bad(r, key, text, i == 0 ? "generic, linux or hvm" : "pv, pvh or hvm");
+			return bad(r, key, text, i == 0 ? "generic, linux or hvm" :
+			    "pv, pvh or hvm");
 	}
 	e = get_number(r, "pvh", 0, 1, &pvh);
 	if (e == ERR_OK) {
@@ -181,7 +183,7 @@ static void
 read_cmdline(struct reader *r)
 {
 	const char *cmdline = get_string(r, "cmdline"), *root = get_string(r, "root"),
-		   *extra = get_string(r, "extra");
+	    *extra = get_string(r, "extra");
 
 	if (cmdline != NULL || root == NULL) {
 		set_text(&r->dc->b_info.cmdline, cmdline != NULL ? cmdline : extra);
@@ -220,7 +222,8 @@ read_boot(struct reader *r)
 		return e;
 	read_cmdline(r);
 	set_text(&b->bootloader, get_string(r, "bootloader"));
-	if (xlu_cfg_get_list_as_string_list(r->cfg, "bootloader_args", &b->bootloader_args, 1) == EINVAL)
+	if (xlu_cfg_get_list_as_string_list(r->cfg, "bootloader_args", &b->bootloader_args,
+	    1) == EINVAL)
 		return bad(r, "bootloader_args", "", "a list of strings");
 	if (r->dc->c_info.type == LIBXL_DOMAIN_TYPE_HVM) {
 		const char *bios = get_string(r, "bios");
@@ -245,7 +248,7 @@ nic_mac(const struct reader *r, libxl_device_nic *nic, const char *value)
 	char end;
 
 	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-		&end) != 6)
+	    &end) != 6)
 		return bad(r, "vif", value, "mac: six octets such as 00:16:3e:00:00:01");
 	for (int i = 0; i < 6; i++)
 		nic->mac[i] = (uint8_t)b[i];
@@ -289,11 +292,10 @@ nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *va
 			return ERR_OK;
 		}
 	if (strcmp(key, "rate") == 0)
-		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ?
-		    ERR_OK :
-		    bad(r, "vif", value, "rate: such as 10Mb/s");
-	return bad(r, "vif", key,
-	    "mac, bridge, script, model, type, ip, vifname, backend and rate are understood");
+		return xlu_vif_parse_rate(r->cfg, value, nic) == 0 ? ERR_OK
+		    : bad(r, "vif", value, "rate: such as 10Mb/s");
+	return bad(r, "vif", key, "mac, bridge, script, model, type, ip, vifname, backend and rate "
+	    "are understood");
 }
 
 /* `key=value,key=value`, xl-network-configuration(5). */
@@ -330,11 +332,11 @@ read_nics(struct reader *r)
 	int n = 0;
 
 	if (xlu_cfg_get_list(r->cfg, "vif", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "vif") != NULL ?
-		    bad(r, "vif", get_string(r, "vif"), "a list: [ 'bridge=...' ]") :
-		    ERR_OK;
+		return get_string(r, "vif") != NULL ? bad(r, "vif", get_string(r, "vif"),
+		    "a list: [ 'bridge=...' ]") : ERR_OK;
 	if (n > XL_NICS_MOST)
-		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n, XL_NICS_MOST);
+		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n,
+		    XL_NICS_MOST);
 	dc->nics = mem_zero((size_t)n, sizeof(*dc->nics));
 	for (int i = 0; i < n && e == ERR_OK; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
@@ -353,11 +355,11 @@ read_disks(struct reader *r, FILE *report, char **said)
 	int n = 0;
 
 	if (xlu_cfg_get_list(r->cfg, "disk", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "disk") != NULL ?
-		    bad(r, "disk", get_string(r, "disk"), "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") :
-		    ERR_OK;
+		return get_string(r, "disk") != NULL ? bad(r, "disk", get_string(r, "disk"),
+		    "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") : ERR_OK;
 	if (n > XL_DISKS_MOST)
-		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n, XL_DISKS_MOST);
+		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n,
+		    XL_DISKS_MOST);
 	dc->disks = mem_zero((size_t)n, sizeof(*dc->disks));
 	for (int i = 0; i < n; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
@@ -382,14 +384,14 @@ check_keys(const struct reader *r)
 		const struct xen_key *k = &xen_keys[i];
 		int n = 0;
 		bool listed = xlu_cfg_get_list(r->cfg, k->name, &list, &n, 1) == 0,
-		     single = get_string(r, k->name) != NULL;
+		    single = get_string(r, k->name) != NULL;
 
 		if (k->kind == XEN_KEY_REFUSED && (single || n > 0))
-			return err_set(r->m, ERR_UNSUPPORTED,
-			    "%s:%u: %s: jitsu does not do this; remove it, or run this guest "
-			    "without jitsu",
-			    r->path, xen_key_line(r->text, r->len, k->name), k->name);
-		if (listed && (k->kind == XEN_KEY_TEXT || k->kind == XEN_KEY_NUMBER || k->kind == XEN_KEY_BOOL))
+			return err_set(r->m, ERR_UNSUPPORTED, "%s:%u: %s: jitsu does not do this; "
+			    "remove it, or run this guest without jitsu", r->path,
+			    xen_key_line(r->text, r->len, k->name), k->name);
+		if (listed && (k->kind == XEN_KEY_TEXT || k->kind == XEN_KEY_NUMBER ||
+		    k->kind == XEN_KEY_BOOL))
 			return bad(r, k->name, "[...]", "one value, not a list");
 	}
 	return ERR_OK;
@@ -472,10 +474,10 @@ vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m)
 	libxl_domain_config_init(&dc);
 	e = xen_xl_load(path, LIBXL_DOMAIN_TYPE_INVALID, &dc, m);
 	if (e == ERR_OK) {
-		xl->type = dc.c_info.type == LIBXL_DOMAIN_TYPE_PV ? VM_TYPE_PV :
-		    dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM       ? VM_TYPE_HVM :
-								    VM_TYPE_PVH;
-		xl->memory_bytes = dc.b_info.max_memkb != LIBXL_MEMKB_DEFAULT ? dc.b_info.max_memkb * 1024 : 0;
+		xl->type = dc.c_info.type == LIBXL_DOMAIN_TYPE_PV ? VM_TYPE_PV
+		    : dc.c_info.type == LIBXL_DOMAIN_TYPE_HVM ? VM_TYPE_HVM : VM_TYPE_PVH;
+		xl->memory_bytes = dc.b_info.max_memkb != LIBXL_MEMKB_DEFAULT
+		    ? dc.b_info.max_memkb * 1024 : 0;
 		xl->vcpus = (unsigned)dc.b_info.max_vcpus;
 		xl->has_kernel = dc.b_info.kernel != NULL;
 		xl->boots = xl->has_kernel || dc.num_disks > 0;

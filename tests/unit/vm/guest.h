@@ -23,7 +23,7 @@ static inline void
 guest_word_set(uint8_t *p, size_t at, uint16_t word, size_t sum_at)
 {
 	uint16_t old = (uint16_t)(p[at] << 8 | p[at + 1]),
-		 check = (uint16_t)(p[sum_at] << 8 | p[sum_at + 1]);
+	    check = (uint16_t)(p[sum_at] << 8 | p[sum_at + 1]);
 	uint32_t sum = (uint32_t)(uint16_t)~check + (uint16_t)~old + word;
 
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -73,7 +73,7 @@ guest_unreachable(struct frame_out *out, const struct frame_ends *ends,
 {
 	bool v4 = ends->src.family == 4;
 	size_t ip = FRAME_ETHER_BYTES, head = v4 ? 20 : 40, icmp = ip + head, inner = icmp + 8,
-	       ports = inner + head;
+	    ports = inner + head;
 	struct frame_ends sent = { .src = ends->dst, .dst = ends->src };
 	struct frame_echo echo = { .len = 0 };
 	struct frame_out syn;

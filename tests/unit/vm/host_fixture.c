@@ -64,7 +64,7 @@ const char *
 world_make(struct world *w)
 {
 	static const char *const kernels[] = { "build/hello.elf", "build/san/hello.elf",
-		"build/cov/hello.elf" };
+	    "build/cov/hello.elf" };
 	const char *kernel = NULL;
 
 	memset(w, 0, sizeof(*w));
@@ -83,8 +83,7 @@ world_make(struct world *w)
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return "namespaces are not allowed here";
 	sh("ip link set lo up && ip link add %s address 02:00:00:00:00:01 type bridge && ip addr "
-	   "add 10.99.0.1/24 dev %s && ip link set %s up",
-	    BRIDGE, BRIDGE, BRIDGE);
+	    "add 10.99.0.1/24 dev %s && ip link set %s up", BRIDGE, BRIDGE, BRIDGE);
 	snprintf(w->dir, sizeof(w->dir), "/tmp/host_test.XXXXXX");
 	if (mkdtemp(w->dir) == NULL || chmod(w->dir, 0755) != 0)
 		return strerror(errno);
@@ -93,12 +92,9 @@ world_make(struct world *w)
 	snprintf(w->kernel, sizeof(w->kernel), "%s/hello.elf", w->dir);
 	sh("mkdir -m 755 %s %s && cp %s %s && chmod 644 %s", w->run_dir, w->state_dir, kernel,
 	    w->kernel, w->kernel);
-	w->conf = (struct vm_host_conf){ .run_dir = w->run_dir,
-		.state_dir = w->state_dir,
-		.vm_uid = VM_USER,
-		.vm_gid = VM_USER,
-		.start_threads = 2,
-		.use_cgroups = true };
+	w->conf = (struct vm_host_conf){ .run_dir = w->run_dir, .state_dir = w->state_dir,
+	    .vm_uid = VM_USER, .vm_gid = VM_USER,
+		.start_threads = 2, .use_cgroups = true };
 	w->base = event_base_new();
 	return w->base != NULL ? NULL : "no event base";
 }
@@ -151,9 +147,10 @@ world_open(struct world *w)
 void
 world_kill(const struct world *w)
 {
-	(void)sh_status("for f in %s/vm/*/pid; do read -r p s <$f && kill -9 $p; done 2>/dev/null",
+	(void)sh_status("for f in %s/vm/*/pid; do read -r p s <$f && kill -9 $p; done "
+	    "2>/dev/null", w->run_dir);
+	(void)sh_status("for f in %s/vm/*/cgroup; do xargs rmdir <$f; done 2>/dev/null",
 	    w->run_dir);
-	(void)sh_status("for f in %s/vm/*/cgroup; do xargs rmdir <$f; done 2>/dev/null", w->run_dir);
 	(void)sh_status("rm -rf %s/vm/* %s/saved/*", w->run_dir, w->state_dir);
 }
 
@@ -171,7 +168,8 @@ world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number, ch
 	vm_uuid_make(&spec->uuid);
 	if (nmade < MADE_MOST)
 		made[nmade++] = spec->uuid;
-	snprintf(cmdline, 128, "name=test%u ip=10.99.0.%u/24 gw=10.99.0.1", host_number, host_number);
+	snprintf(cmdline, 128, "name=test%u ip=10.99.0.%u/24 gw=10.99.0.1", host_number,
+	    host_number);
 	spec->unit = "unit.example.test";
 	spec->driver = "qemu";
 	spec->kernel = w->kernel;
@@ -253,9 +251,9 @@ guest_pings(unsigned host_number, unsigned seconds)
 {
 	/* A ping that is told of no route ends early. */
 	return sh_status("end=$(($(date +%%s) + %u)); until ping -q -c1 -i0.1 -w%u 10.99.0.%u "
-			 ">/dev/null 2>&1; do "
-			 "test $(date +%%s) -lt $end || exit 1; done",
-		   seconds * world_slow(), seconds * world_slow(), host_number) == 0;
+	    ">/dev/null 2>&1; do "
+	    "test $(date +%%s) -lt $end || exit 1; done", seconds * world_slow(),
+	    seconds * world_slow(), host_number) == 0;
 }
 
 static unsigned

@@ -47,8 +47,8 @@ fail(struct job *j, const char *what, const char *object)
 	char text[256];
 	int saved = errno;
 
-	snprintf(text, sizeof(text), "%s %s: %s", what, object,
-	    saved == EXFULL ? "the bridge is full: it has 1,023 ports" : strerror(saved));
+	snprintf(text, sizeof(text), "%s %s: %s", what, object, saved == EXFULL ?
+	    "the bridge is full: it has 1,023 ports" : strerror(saved));
 	fprintf(stderr, "jitsu-xen-vif: %s\n", text);
 	if (j->xs != NULL && j->path != NULL) {
 		(void)store(j, "hotplug-error", text);     /* the exit status says it too */
@@ -199,10 +199,11 @@ main(int argc, char **argv)
 {
 	int is_tap = argc > 2 && strcmp(argv[2], "type_if=tap") == 0, status;
 	struct job j = { .sock = -1, .path = getenv("XENBUS_PATH"),
-		.interface = getenv(is_tap ? "INTERFACE" : "vif") };
+	    .interface = getenv(is_tap ? "INTERFACE" : "vif") };
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: jitsu-xen-vif online|offline|add|remove [type_if=vif|tap]\n");
+		fprintf(stderr, "usage: jitsu-xen-vif online|offline|add|remove "
+		    "[type_if=vif|tap]\n");
 		return 2;
 	}
 	if (j.path == NULL || j.interface == NULL) {

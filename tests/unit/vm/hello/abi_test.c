@@ -1,5 +1,5 @@
 /*
- * hello_abi_test.c: the hello image's own account of Xen's interface against Xen's headers, as far
+ * abi_test: the hello image's own account of Xen's interface against Xen's headers, as far
  * as it does not depend on the size of a long
  */
 #include <setjmp.h>
@@ -71,7 +71,7 @@ static const struct {
 	SAME(sizeof(struct xen_time_info), sizeof(struct vcpu_time_info)),
 	SAME(offsetof(struct xen_time_info, tsc_shift), offsetof(struct vcpu_time_info, tsc_shift)),
 	SAME(offsetof(struct xenstore_page, rsp_prod), offsetof(struct xenstore_domain_interface,
-	rsp_prod)),
+	    rsp_prod)),
 	SAME(offsetof(struct xencons_page, out_prod), offsetof(struct xencons_interface, out_prod)),
 	SAME(XENSTORE_READ, XS_READ),
 	SAME(XENSTORE_WATCH, XS_WATCH),
@@ -82,7 +82,8 @@ static const struct {
 	SAME(XENBUS_CLOSING, XenbusStateClosing),
 	SAME(XENBUS_CLOSED, XenbusStateClosed),
 	SAME(offsetof(struct netif_rx_page, slots), offsetof(struct netif_rx_sring, ring)),
-	SAME(offsetof(struct netif_tx_page, at.rsp_event), offsetof(struct netif_tx_sring, rsp_event)),
+	SAME(offsetof(struct netif_tx_page, at.rsp_event), offsetof(struct netif_tx_sring,
+	    rsp_event)),
 	SAME(sizeof(((struct netif_tx_page *)0)->slots[0]), sizeof(union netif_tx_sring_entry)),
 	SAME(sizeof(((struct netif_rx_page *)0)->slots[0]), sizeof(union netif_rx_sring_entry)),
 	SAME(offsetof(struct our_netif_rx_response, status), offsetof(netif_rx_response_t, status)),

@@ -1,4 +1,4 @@
-/* hello_config_test.c: text, addresses and the command line of the hello image */
+/* config_test: text, addresses and the command line of the hello image */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -86,13 +86,13 @@ static void
 test_addresses(void **state)
 {
 	static const char *const good[] = { "::", "::1", "1::", "fd77::a:1", "2001:db8::1:0:0:1",
-		"2001:db8:0:1:1:1:1:1",
+	    "2001:db8:0:1:1:1:1:1",
 		"fe80::5054:ff:fe12:3456", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8",
-		"ABCD::EF", "1:0:0:2::", "0:0:1::" };
+		    "ABCD::EF", "1:0:0:2::", "0:0:1::" };
 	static const char *const bad[] = { "", ":", ":::", "1", "1:", ":1", "1::2::3",
-		"1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
+	    "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9",
 		"1:2:3:4:5:6:7:8::", "12345::", "g::", "1.2.3", "1.2.3.256", "1.2.3.4.5", "1..2.3",
-		"1.2.3.4 ", "0001.2.3.4", "::1/64" };
+		    "1.2.3.4 ", "0001.2.3.4", "::1/64" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -118,7 +118,7 @@ static void
 test_macs(void **state)
 {
 	static const char *const bad[] = { "", "00:16:3e:11:22", "00:16:3e:11:22:3",
-		"00:16:3e:11:22:33:", "00:16:3e:11:22:33:44", "00-16-3e-11-22-33",
+	    "00:16:3e:11:22:33:", "00:16:3e:11:22:33:44", "00-16-3e-11-22-33",
 		"00:16:3e:11:22:3g", "0016:3e:11:22:33:0", ":::::", "00:16:3e:11:22:333" };
 	uint8_t mac[MAC_BYTES];
 
@@ -135,7 +135,7 @@ test_address_kinds(void **state)
 {
 	static const char *const hosts[] = { "10.0.0.1", "223.1.1.1", "fd77::1", "fe80::1" };
 	static const char *const others[] = { "0.0.0.0", "127.0.0.1", "224.0.0.1",
-		"255.255.255.255", "::", "::1", "ff02::1" };
+	    "255.255.255.255", "::", "::1", "ff02::1" };
 	struct addr a;
 
 	(void)state;
@@ -157,7 +157,7 @@ static void
 test_full_line(void **state)
 {
 	struct config c = parsed("name=www.example-1.test ip=10.77.0.10/24  gw=10.77.0.1 "
-				 "ip=fd77::a:1/64\tgw=fd77::1 delay=250 "
+	    "ip=fd77::a:1/64\tgw=fd77::1 delay=250 "
 				 "crash=0 quiet virtio_mmio.device=512@0xfeb00e00:12\n");
 
 	(void)state;
@@ -194,10 +194,11 @@ static void
 test_bad_values(void **state)
 {
 	static const char *const lines[] = { "name=<b>", "name=a/b", "ip=10.0.0.1",
-		"ip=10.0.0.1/33", "ip=10.0.0.1/", "ip=10.0.0/8",
+	    "ip=10.0.0.1/33", "ip=10.0.0.1/", "ip=10.0.0/8",
 		"ip=10.0.0.1/2x", "ip=fd77::1/129", "ip=224.0.0.1/4", "ip=::1/128", "gw=nowhere",
 		"gw=0.0.0.0", "delay=soon", "delay=1s",
-		"delay=4294967296", "crash=-1", "ip=1.2.3.4/8 ip=1.2.3.5/8", "gw=1.2.3.4 gw=1.2.3.5" };
+		"delay=4294967296", "crash=-1", "ip=1.2.3.4/8 ip=1.2.3.5/8",
+		    "gw=1.2.3.4 gw=1.2.3.5" };
 	char longest[600] = "name=";
 
 	(void)state;

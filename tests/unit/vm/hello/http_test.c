@@ -1,4 +1,4 @@
-/* hello_http_test.c: the hello image's HTTP: requests whole, cut, pipelined and wrong */
+/* http_test: the hello image's HTTP: requests whole, cut, pipelined and wrong */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,8 @@ ask(const char *text)
 static bool
 is_status(const char *status)
 {
-	return strncmp(reply, "HTTP/1.1 ", 9) == 0 && strncmp(reply + 9, status, strlen(status)) == 0;
+	return strncmp(reply, "HTTP/1.1 ", 9) == 0 &&
+	    strncmp(reply + 9, status, strlen(status)) == 0;
 }
 
 static const char *
@@ -144,8 +145,8 @@ test_keep_alive(void **state)
 
 		if (closed != cases[i].closes)
 			fail_msg("closed is %d after %s", closed, cases[i].text);
-		assert_non_null(strstr(reply,
-		    closed ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n"));
+		assert_non_null(strstr(reply, closed ? "\r\nConnection: close\r\n" :
+		    "\r\nConnection: keep-alive\r\n"));
 	}
 }
 
@@ -188,7 +189,8 @@ test_status(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		(void)ask(cases[i].text);
 		if (!is_status(cases[i].status))
-			fail_msg("'%.20s' instead of %s after %s", reply, cases[i].status, cases[i].text);
+			fail_msg("'%.20s' instead of %s after %s", reply, cases[i].status,
+			    cases[i].text);
 		assert_int_equal(strlen(body()), content_length());
 		if (cases[i].status[2] == '5' && cases[i].status[0] == '4')
 			assert_non_null(strstr(reply, "\r\nAllow: GET, HEAD\r\n"));
@@ -286,16 +288,16 @@ test_pipelined(void **state)
 	(void)state;
 	rig_boot_usual(false);
 	/* More than the send buffer holds at once. */
-	assert_true(ask(
-	    "GET / HTTP/1.1\r\n" HOST "\r\nGET /no HTTP/1.1\r\n" HOST "\r\nHEAD / HTTP/1.1\r\n" HOST
-	    "\r\n"
-	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
-	    "\r\n"
-	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
-	    "\r\n"
-	    "GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
-	    "\r\n"
-	    "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n"));
+	assert_true(ask("GET / HTTP/1.1\r\n" HOST "\r\nGET /no HTTP/1.1\r\n" HOST
+	    "\r\nHEAD / HTTP/1.1\r\n" HOST "\r\n"
+			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+			    "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
+			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+			    "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
+			"GET / HTTP/1.1\r\n" HOST "\r\nGET / HTTP/1.1\r\n" HOST
+			    "\r\nGET / HTTP/1.1\r\n" HOST "\r\n"
+			"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\nGET / HTTP/1.1\r\n" HOST
+			    "\r\n"));
 	assert_int_equal(count("HTTP/1.1 200 OK\r\n"), 12);
 	assert_int_equal(count("HTTP/1.1 404 "), 1);
 	assert_int_equal(count("</h1>"), 11);

@@ -1,5 +1,5 @@
 /*
- * hello_link_test.c: what the hello image says about itself on the link, and whom it answers: ARP,
+ * link_test: what the hello image says about itself on the link, and whom it answers: ARP,
  * ND, MLD, echo, bad packets
  */
 #include <setjmp.h>
@@ -206,9 +206,8 @@ expect_report(unsigned record)
 	assert_int_equal(f[20], 0);
 	assert_int_equal(f[21], 1);
 	assert_memory_equal(f + 54, "\x3a\0\x05\x02\0\0\x01\0\x8f\0", 10);
-	assert_int_equal(rig_checksum(f + 62, f[19] - 8u,
-			     (uint16_t)~rig_checksum(f + 22, 32, 58u + f[19] - 8u)),
-	    0);
+	assert_int_equal(rig_checksum(f + 62, f[19] - 8u, (uint16_t)~rig_checksum(f + 22, 32,
+	    58u + f[19] - 8u)), 0);
 	assert_int_equal(f[70], record);
 	return f;
 }
@@ -271,7 +270,8 @@ test_bad_solicitations(void **state)
 	solicit(other_mac, neighbour, node_group, neighbour, true); /* for another */
 	/* RFC 4861 section 7.1.1 forbids the option */
 	solicit(other_mac, nobody, node_group, global, true);
-	solicit(other_mac, nobody, global, global, false);	    /* and the unicast destination */
+	/* and the unicast destination */
+	solicit(other_mac, nobody, global, global, false);
 	solicit(other_mac, all_nodes, node_group, global, true);
 	memcpy(body + 8, global, 16);
 	icmp6(other_mac, neighbour, global, 254, 58, body, 24); /* came through a router */
@@ -303,8 +303,10 @@ test_duplicate_address(void **state)
 	solicit(other_mac, neighbour, node_group, global, true);
 	rig_expect_silence();
 	/* Two that ask at the same time give up both. */
-	solicit(other_mac, nobody, "\xff\x02\0\0\0\0\0\0\0\0\0\x01\xff\x12\x34\x56", link_local, false);
-	assert_string_equal(rig.report, "fe80::5054:ff:fe12:3456 is in use elsewhere and was given up");
+	solicit(other_mac, nobody, "\xff\x02\0\0\0\0\0\0\0\0\0\x01\xff\x12\x34\x56", link_local,
+	    false);
+	assert_string_equal(rig.report, "fe80::5054:ff:fe12:3456 is in use elsewhere and was given "
+	    "up");
 	/* Later it is only reported. */
 	rig_boot_usual(true);
 	advertise(other_mac, global);
@@ -360,9 +362,8 @@ test_echo(void **state)
 			assert_int_equal(f->len, at + lengths[i]);
 			assert_int_equal(f->bytes[at], v6 ? 129 : 0);
 			assert_memory_equal(f->bytes + at + 4, echo + 4, lengths[i] - 4);
-			assert_int_equal(v6 ? rig_pseudo(58, f->bytes + at, lengths[i]) :
-					      rig_checksum(f->bytes + at, lengths[i], 0),
-			    0);
+			assert_int_equal(v6 ? rig_pseudo(58, f->bytes + at,
+			    lengths[i]) : rig_checksum(f->bytes + at, lengths[i], 0), 0);
 			rig_expect_silence();
 		}
 		/* Without a whole identifier and sequence number it is no echo request. */

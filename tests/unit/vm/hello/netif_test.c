@@ -1,5 +1,5 @@
 /*
- * hello_netif_test.c: the hello image's side of Xen's network rings, console and clock, against a
+ * netif_test: the hello image's side of Xen's network rings, console and clock, against a
  * scripted other side
  */
 #include <setjmp.h>
@@ -40,7 +40,7 @@ respond(unsigned offset, int status, unsigned flags)
 	uint16_t id = rx_page.slots[at % NETIF_RING_SLOTS].req.id;
 
 	rx_page.slots[at % NETIF_RING_SLOTS].rsp = (struct netif_rx_response){ id, (uint16_t)offset,
-		(uint16_t)flags, (int16_t)status };
+	    (uint16_t)flags, (int16_t)status };
 	rx_page.at.rsp_prod++;
 }
 
@@ -107,8 +107,8 @@ test_bad_frames_are_skipped(void **state)
 		int status;
 		unsigned flags;
 	} bad[] = { { 0, 0, 0 }, { 0, -1, 0 }, { 0, INT16_MIN, 0 }, { 0, 4097, 0 }, { 4000, 97, 0 },
-		{ 4096, 1, 0 }, { 65535, 60, 0 }, { 65535, INT16_MAX, 0 },
-		{ 0, 60, NETIF_RX_BLANK_CHECKSUM } };
+	    { 4096, 1, 0 }, { 65535, 60, 0 },
+		{ 65535, INT16_MAX, 0 }, { 0, 60, NETIF_RX_BLANK_CHECKSUM } };
 	struct netif_frame frame;
 
 	(void)state;
@@ -140,7 +140,9 @@ test_pieces_and_extras_are_skipped(void **state)
 	assert_true(netif_rx_peek(&rx, &frame));
 	assert_int_equal(frame.len, 61);
 	netif_rx_release(&rx);
-	/* A frame with two extra slots, the first saying that one more follows, and a second piece. */
+	/*
+	 * A frame with two extra slots, the first saying that one more follows, and a second piece.
+	 */
 	respond(0, 1000, NETIF_RX_MORE | NETIF_RX_EXTRA);
 	respond(0, 1000, 0);
 	rx_page.slots[(rx_page.at.rsp_prod - 1) % NETIF_RING_SLOTS].rsp.id = 1 | 1 << 8;
@@ -183,8 +185,7 @@ static void
 complete(unsigned id)
 {
 	tx_page.slots[tx_page.at.rsp_prod % NETIF_RING_SLOTS].rsp = (struct netif_tx_response){
-		(uint16_t)id, 0
-	};
+	    (uint16_t)id, 0 };
 	tx_page.at.rsp_prod++;
 }
 
@@ -214,7 +215,8 @@ test_slots_come_back_in_any_order(void **state)
 		for (unsigned i = 0; i < LIMIT_NETIF_TX; i++)
 			complete(ids[i * 7 % LIMIT_NETIF_TX]);
 		memset(used, 0, sizeof(used));
-		tx_page.at.req_event = tx_page.at.req_prod + 1; /* as the backend does when it has taken all */
+		/* as the backend does when it has taken all */
+		tx_page.at.req_event = tx_page.at.req_prod + 1;
 		/* no events for these */
 		assert_true(tx_page.at.rsp_event - tx_page.at.rsp_prod > NETIF_RING_SLOTS);
 	}
@@ -291,10 +293,8 @@ test_clock(void **state)
 {
 	(void)state;
 	/* 2 GHz: half a nanosecond each tick */
-	info = (struct xen_time_info){ .version = 4,
-		.tsc_timestamp = 0,
-		.system_time = 1,
-		.tsc_to_system_mul = 0x80000000u };
+	info = (struct xen_time_info){ .version = 4, .tsc_timestamp = 0, .system_time = 1,
+	    .tsc_to_system_mul = 0x80000000u };
 	now = 1002000;
 	reads = 0;
 	assert_int_equal(pvclock_ns(&info, tsc_cb), 6000);

@@ -1,4 +1,4 @@
-/* hello_rig.c: the other end of the hello image's link */
+/* rig: the other end of the hello image's link */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,7 +117,8 @@ uint16_t
 rig_pseudo(uint8_t proto, const uint8_t *payload, size_t len)
 {
 	size_t skip = rig.v6 ? 0 : 12;
-	uint16_t head = (uint16_t)~rig_checksum(rig.client.b + skip, 16 - skip, proto + (uint32_t)len);
+	uint16_t head = (uint16_t)~rig_checksum(rig.client.b + skip, 16 - skip,
+	    proto + (uint32_t)len);
 
 	head = (uint16_t)~rig_checksum(rig.server.b + skip, 16 - skip, head);
 	return rig_checksum(payload, len, head);
@@ -240,8 +241,10 @@ rig_expect_segment(void)
 	assert_int_equal(rig.v6 ? ip[6] : ip[9], 6);
 	if (!rig.v6)
 		assert_int_equal(rig_checksum(ip, 20, 0), 0);
-	assert_memory_equal(rig.v6 ? ip + 8 : ip + 12, rig.server.b + (rig.v6 ? 0 : 12), rig.v6 ? 16 : 4);
-	assert_memory_equal(rig.v6 ? ip + 24 : ip + 16, rig.client.b + (rig.v6 ? 0 : 12), rig.v6 ? 16 : 4);
+	assert_memory_equal(rig.v6 ? ip + 8 : ip + 12, rig.server.b + (rig.v6 ? 0 : 12),
+	    rig.v6 ? 16 : 4);
+	assert_memory_equal(rig.v6 ? ip + 24 : ip + 16, rig.client.b + (rig.v6 ? 0 : 12),
+	    rig.v6 ? 16 : 4);
 	assert_int_equal(rig_pseudo(6, tcp, len), 0);
 	tcp_head = (size_t)(tcp[12] >> 4) * 4;
 	s.server_port = (uint16_t)get16(tcp);
@@ -266,7 +269,7 @@ struct rig_segment
 rig_connect(uint16_t client_port, uint32_t isn, uint16_t mss, uint16_t window)
 {
 	struct rig_segment c = { .client_port = client_port, .seq = isn, .flags = RIG_SYN,
-		.window = window, .mss = mss }, s;
+	    .window = window, .mss = mss }, s;
 
 	rig_segment(&c);
 	s = rig_expect_segment();
@@ -274,11 +277,8 @@ rig_connect(uint16_t client_port, uint32_t isn, uint16_t mss, uint16_t window)
 	assert_int_equal(s.ack, (uint32_t)(isn + 1));
 	assert_int_equal(s.client_port, client_port);
 	assert_int_equal(s.mss, rig.v6 ? 1220 : 1460);
-	c = (struct rig_segment){ .client_port = client_port,
-		.seq = s.ack,
-		.ack = s.seq + 1,
-		.flags = RIG_ACK,
-		.window = window };
+	c = (struct rig_segment){ .client_port = client_port, .seq = s.ack, .ack = s.seq + 1,
+	    .flags = RIG_ACK, .window = window };
 	rig_segment(&c);
 	rig_expect_silence();
 	return c;

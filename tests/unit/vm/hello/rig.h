@@ -1,5 +1,5 @@
 /*
- * hello_rig.h: the other end of the hello image's link: builds frames for it, takes apart and
+ * rig: the other end of the hello image's link: builds frames for it, takes apart and
  * checks what it sends
  *
  * One image and one client at a time, in static memory. Time stands still until a test moves it.

@@ -1,5 +1,5 @@
 /*
- * hello_storm_test.c: whole conversations over a link that loses, repeats and swaps frames both
+ * storm_test: whole conversations over a link that loses, repeats and swaps frames both
  * ways, and noise
  *
  * The client is a go-back-N TCP: it takes data in order only and repeats all that was not
@@ -62,11 +62,8 @@ launch(struct rig_segment s)
 static struct rig_segment
 blank(uint8_t flags)
 {
-	return (struct rig_segment){ .client_port = cl.port,
-		.flags = flags,
-		.seq = cl.una,
-		.ack = cl.rcv_nxt,
-		.window = cl.window };
+	return (struct rig_segment){ .client_port = cl.port, .flags = flags, .seq = cl.una,
+	    .ack = cl.rcv_nxt, .window = cl.window };
 }
 
 /* Sends all that is unacknowledged, in pieces of any size. */
@@ -172,16 +169,15 @@ converse(uint32_t seed, unsigned loss)
 	for (int i = 0; i < REQUESTS - 1; i++)
 		cl.out_len += (size_t)sprintf(cl.out + cl.out_len, REQUEST);
 	cl.out_len += (size_t)sprintf(cl.out + cl.out_len, LAST);
-	for (turns = 0;
-	     turns < 30000 && !(cl.fin_sent && cl.una - cl.isn == cl.out_len + 2) && !cl.reset;
-	     turns++) {
+	for (turns = 0; turns < 30000 && !(cl.fin_sent && cl.una - cl.isn == cl.out_len + 2) &&
+	    !cl.reset; turns++) {
 		if (turns % 12 == 0)
 			client_send();
 		turn();
 	}
 	if (turns == 30000 || cl.reset)
-		fail_msg("seed %u, loss %u %%: %s after %u turns", seed, loss,
-		    cl.reset ? "reset" : "stuck", turns);
+		fail_msg("seed %u, loss %u %%: %s after %u turns", seed, loss, cl.reset ? "reset" :
+		    "stuck", turns);
 	cl.in[cl.in_len] = '\0';
 	for (at = cl.in; strncmp(at, "HTTP/1.1 200 OK\r\n", 17) == 0; pages++) {
 		at = strstr(at, "\r\n\r\n");
@@ -207,13 +203,15 @@ test_conversations(void **state)
 static void
 check_whole(void)
 {
-	for (const struct tcp_conn *c = rig.net.tcp.conns; c < rig.net.tcp.conns + LIMIT_TCP_CONNS; c++) {
+	for (const struct tcp_conn *c = rig.net.tcp.conns; c < rig.net.tcp.conns + LIMIT_TCP_CONNS;
+	    c++) {
 		if (c->state == TCP_FREE)
 			continue;
 		assert_in_range(c->state, TCP_FREE, TCP_TIME_WAIT);
 		assert_true(c->rx_len <= LIMIT_TCP_RX_BYTES && c->tx_len <= LIMIT_TCP_TX_BYTES);
 		assert_true(c->range_count <= LIMIT_TCP_RANGES);
-		assert_true((int32_t)(c->snd_nxt - c->snd_una) >= 0 && (int32_t)(c->snd_max - c->snd_nxt) >= 0);
+		assert_true((int32_t)(c->snd_nxt - c->snd_una) >= 0 &&
+		    (int32_t)(c->snd_max - c->snd_nxt) >= 0);
 	}
 }
 
@@ -222,7 +220,7 @@ static void
 test_noise(void **state)
 {
 	struct rig_segment good = { .client_port = 9999, .flags = RIG_SYN, .window = 1000,
-		.mss = 1460 }, c;
+	    .mss = 1460 }, c;
 	uint8_t bytes[200], frame[300];
 
 	(void)state;
@@ -234,8 +232,10 @@ test_noise(void **state)
 			rig_boot_usual(draw(2));
 		good.client_port = (uint16_t)(9000 + draw(4));
 		good.flags = (uint8_t)draw(32);
-		good.seq = draw(5) ? rig.net.tcp.conns[draw(4)].rcv_nxt + draw(9) - 4 : draw(UINT32_MAX);
-		good.ack = draw(5) ? rig.net.tcp.conns[draw(4)].snd_nxt + draw(9) - 4 : draw(UINT32_MAX);
+		good.seq = draw(5) ? rig.net.tcp.conns[draw(4)].rcv_nxt + draw(9) - 4
+		    : draw(UINT32_MAX);
+		good.ack = draw(5) ? rig.net.tcp.conns[draw(4)].snd_nxt + draw(9) - 4
+		    : draw(UINT32_MAX);
 		good.mss = draw(2) ? 1460 : 0;
 		good.data = (const uint8_t *)REQUEST;
 		good.len = draw(3) ? draw(sizeof(REQUEST)) : 0;

@@ -83,7 +83,7 @@ static void
 test_closed_ports(void **state)
 {
 	struct rig_segment c = { .client_port = PORT, .server_port = 81, .seq = ISN,
-		.flags = RIG_SYN, .window = WINDOW }, s;
+	    .flags = RIG_SYN, .window = WINDOW }, s;
 
 	(void)state;
 	rig_boot_usual(false);
@@ -93,11 +93,8 @@ test_closed_ports(void **state)
 	assert_int_equal(s.ack, ISN + 1);
 	assert_int_equal(s.server_port, 81);
 	/* A stray ACK to the open port. */
-	c = (struct rig_segment){ .client_port = PORT,
-		.seq = ISN,
-		.ack = 77,
-		.flags = RIG_ACK,
-		.window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT, .seq = ISN, .ack = 77, .flags = RIG_ACK,
+	    .window = WINDOW };
 	rig_segment(&c);
 	s = expect_reset();
 	assert_int_equal(s.flags, RIG_RST);
@@ -114,7 +111,8 @@ test_closed_ports(void **state)
 static void
 test_delay(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN, .window = WINDOW };
+	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
+	    .window = WINDOW };
 
 	(void)state;
 	rig_boot_usual(false);
@@ -132,7 +130,7 @@ static void
 test_bad_checksum_and_headers(void **state)
 {
 	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
-		.window = WINDOW, .bad_checksum = true };
+	    .window = WINDOW, .bad_checksum = true };
 	uint8_t bytes[64];
 	size_t len;
 
@@ -164,14 +162,14 @@ test_odd_options(void **state)
 	 * counts
 	 */
 	static const uint8_t options[][4] = { { 2, 4, 1, 0 }, { 2, 0, 0, 0 }, { 2, 1, 0, 0 },
-		{ 2, 9, 1, 1 }, { 0, 2, 4, 1 }, { 1, 1, 1, 2 }, { 253, 4, 0, 0 }, { 2, 3, 1, 1 },
-		{ 1, 2, 2, 1 } };
+	    { 2, 9, 1, 1 }, { 0, 2, 4, 1 }, { 1, 1, 1, 2 },
+		{ 253, 4, 0, 0 }, { 2, 3, 1, 1 }, { 1, 2, 2, 1 } };
 
 	(void)state;
 	rig_boot_usual(false);
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		struct rig_segment c = { .client_port = (uint16_t)(PORT + i), .seq = ISN,
-			.flags = RIG_SYN, .window = WINDOW, .mss = 1 };
+		    .flags = RIG_SYN, .window = WINDOW, .mss = 1 };
 		uint8_t bytes[64];
 		size_t len = rig_segment_bytes(bytes, &c);
 		uint16_t check;
@@ -194,7 +192,8 @@ test_mss(void **state)
 		bool v6;
 		uint16_t offer, most;
 	} cases[] = { { false, 0, 536 }, { false, 1460, 1460 }, { false, 9000, 1460 },
-		{ false, 100, 100 }, { false, 1, 64 }, { true, 0, 1220 }, { true, 1440, 1220 } };
+	    { false, 100, 100 }, { false, 1, 64 }, { true, 0, 1220 },
+		{ true, 1440, 1220 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -351,11 +350,8 @@ test_sequence_wrap(void **state)
 		struct rig_segment c, s;
 
 		rig_boot_usual(false);
-		c = (struct rig_segment){ .client_port = PORT,
-			.seq = 0u - back,
-			.flags = RIG_SYN,
-			.window = WINDOW,
-			.mss = 1460 };
+		c = (struct rig_segment){ .client_port = PORT, .seq = 0u - back, .flags = RIG_SYN,
+		    .window = WINDOW, .mss = 1460 };
 		rig_segment(&c);
 		s = rig_expect_segment();
 		/*

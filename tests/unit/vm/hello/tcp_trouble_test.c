@@ -11,7 +11,7 @@ static void
 test_lost_syn_ack(void **state)
 {
 	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
-		.window = WINDOW, .mss = 1460 }, s;
+	    .window = WINDOW, .mss = 1460 }, s;
 	uint32_t isn;
 	unsigned again = 0;
 
@@ -79,18 +79,15 @@ static void
 test_slow_path(void **state)
 {
 	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
-		.window = WINDOW, .mss = 1460 }, s;
+	    .window = WINDOW, .mss = 1460 }, s;
 
 	(void)state;
 	rig_boot_usual(false);
 	rig_segment(&c);
 	s = rig_expect_segment();
 	rig_advance(300);
-	c = (struct rig_segment){ .client_port = PORT,
-		.seq = s.ack,
-		.ack = s.seq + 1,
-		.flags = RIG_ACK,
-		.window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT, .seq = s.ack, .ack = s.seq + 1,
+	    .flags = RIG_ACK, .window = WINDOW };
 	rig_say(&c, GET);
 	(void)rig_expect_segment();
 	rig_advance(899);
@@ -263,17 +260,15 @@ test_syn_and_ack_in_connection(void **state)
 static void
 test_bad_handshake_ack(void **state)
 {
-	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN, .window = WINDOW }, s;
+	struct rig_segment c = { .client_port = PORT, .seq = ISN, .flags = RIG_SYN,
+	    .window = WINDOW }, s;
 
 	(void)state;
 	rig_boot_usual(false);
 	rig_segment(&c);
 	s = rig_expect_segment();
-	c = (struct rig_segment){ .client_port = PORT,
-		.seq = ISN + 1,
-		.ack = s.seq + 2,
-		.flags = RIG_ACK,
-		.window = WINDOW };
+	c = (struct rig_segment){ .client_port = PORT, .seq = ISN + 1, .ack = s.seq + 2,
+	    .flags = RIG_ACK, .window = WINDOW };
 	rig_segment(&c);
 	assert_int_equal(expect_reset().seq, c.ack);
 	c.ack = s.seq + 1;
@@ -302,14 +297,13 @@ test_time_wait(void **state)
 		again.flags |= RIG_FIN;
 		rig_segment(&again);
 		expect_ack(&c);
-		again = (struct rig_segment){ .client_port = PORT,
-			.seq = later ? c.seq + 1 : c.seq - 5000,
-			.flags = RIG_SYN,
-			.window = WINDOW };
+		again = (struct rig_segment){ .client_port = PORT, .seq = later ? c.seq +
+		    1 : c.seq - 5000, .flags = RIG_SYN, .window = WINDOW };
 		if (!later) {
 			rig_segment(&again);
 			expect_ack(&c);
-			again = (struct rig_segment){ .client_port = PORT, .seq = c.seq, .flags = RIG_RST };
+			again = (struct rig_segment){ .client_port = PORT, .seq = c.seq,
+			    .flags = RIG_RST };
 			rig_segment(&again);
 		}
 		(void)rig_connect(PORT, later ? c.seq + 1 : c.seq - 5000, 1460, WINDOW);
@@ -358,11 +352,8 @@ test_oldest_idle_gives_way(void **state)
 		rig_say(&conns[i], GET);
 		expect_page(&conns[i], false);
 	}
-	extra = (struct rig_segment){ .client_port = 5000,
-		.seq = ISN,
-		.flags = RIG_SYN,
-		.window = WINDOW,
-		.mss = 1460 };
+	extra = (struct rig_segment){ .client_port = 5000, .seq = ISN, .flags = RIG_SYN,
+	    .window = WINDOW, .mss = 1460 };
 	rig_segment(&extra);
 	assert_int_equal(expect_reset().client_port, 1024 + 7);
 	assert_int_equal(rig_expect_segment().flags, RIG_SYN | RIG_ACK);

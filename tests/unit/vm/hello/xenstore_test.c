@@ -1,5 +1,5 @@
 /*
- * hello_xenstore_test.c: the hello image's XenStore client against a scripted store, honest and not
+ * xenstore_test: the hello image's XenStore client against a scripted store, honest and not
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +47,8 @@ take_requests(void)
 
 	while (store.page.req_cons != store.page.req_prod) {
 		assert_true(store.sent_len < sizeof(store.sent));
-		store.sent[store.sent_len++] = store.page.req[store.page.req_cons++ % XENSTORE_RING_BYTES];
+		store.sent[store.sent_len++] =
+		    store.page.req[store.page.req_cons++ % XENSTORE_RING_BYTES];
 	}
 	while (store.sent_len - at >= sizeof(h)) {
 		memcpy(&h, store.sent + at, sizeof(h));
@@ -66,7 +67,8 @@ put_replies(void)
 	for (size_t n = 0; n < store.chunk && store.reply_at < store.reply_len; n++) {
 		if (store.page.rsp_prod - store.page.rsp_cons == XENSTORE_RING_BYTES)
 			return;
-		store.page.rsp[store.page.rsp_prod++ % XENSTORE_RING_BYTES] = store.reply[store.reply_at++];
+		store.page.rsp[store.page.rsp_prod++ % XENSTORE_RING_BYTES] =
+		    store.reply[store.reply_at++];
 	}
 }
 
@@ -90,7 +92,7 @@ static void
 honest(const struct xenstore_header *h, const char *body)
 {
 	static const char *const keys[][2] = { { "device/vif/0/mac", "00:16:3e:11:22:33" },
-		{ "control/shutdown", "" }, { "long", NULL } };
+	    { "control/shutdown", "" }, { "long", NULL } };
 	char text[600];
 
 	memset(text, 'x', sizeof(text));
@@ -144,11 +146,13 @@ test_requests_in_one_go(void **state)
 {
 	char mac[20], none[8] = "x", empty[8] = "x";
 	struct xenstore_op ops[] = {
-		{ .type = XENSTORE_READ, .path = "device/vif/0/mac", .out = mac, .cap = sizeof(mac) },
+		{ .type = XENSTORE_READ, .path = "device/vif/0/mac", .out = mac,
+		    .cap = sizeof(mac) },
 		{ .type = XENSTORE_WRITE, .path = "device/vif/0/state", .value = "4" },
 		{ .type = XENSTORE_READ, .path = "nothing", .out = none, .cap = sizeof(none) },
 		{ .type = XENSTORE_WATCH, .path = "control/shutdown", .token = 3 },
-		{ .type = XENSTORE_READ, .path = "control/shutdown", .out = empty, .cap = sizeof(empty) },
+		{ .type = XENSTORE_READ, .path = "control/shutdown", .out = empty,
+		    .cap = sizeof(empty) },
 	};
 
 	(void)state;
@@ -169,9 +173,9 @@ test_values_that_do_not_fit(void **state)
 {
 	char out[8], large[2048];
 	struct xenstore_op read_mac = { .type = XENSTORE_READ, .path = "device/vif/0/mac",
-		.out = out, .cap = sizeof(out) };
+	    .out = out, .cap = sizeof(out) };
 	struct xenstore_op read_long = { .type = XENSTORE_READ, .path = "long", .out = large,
-		.cap = sizeof(large) };
+	    .cap = sizeof(large) };
 
 	(void)state;
 	assert_true(xenstore_run(&store.xs, &read_mac, 1));
@@ -194,7 +198,8 @@ test_more_requests_than_the_ring_holds(void **state)
 	memset(path, 'p', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
 	for (size_t i = 0; i < 40; i++)
-		ops[i] = (struct xenstore_op){ .type = XENSTORE_WRITE, .path = path, .value = "value" };
+		ops[i] = (struct xenstore_op){ .type = XENSTORE_WRITE, .path = path, .value =
+		    "value" };
 	assert_true(xenstore_run(&store.xs, ops, 40));
 	for (size_t i = 0; i < 40; i++)
 		assert_true(ops[i].ok);
@@ -231,7 +236,8 @@ static void
 test_strange_replies_are_skipped(void **state)
 {
 	char out[8];
-	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out, .cap = sizeof(out) };
+	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out,
+	    .cap = sizeof(out) };
 
 	(void)state;
 	store.on_request = wrong_ids;
@@ -254,7 +260,8 @@ static void
 test_reply_of_another_type(void **state)
 {
 	char out[8] = "x";
-	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out, .cap = sizeof(out) };
+	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out,
+	    .cap = sizeof(out) };
 
 	(void)state;
 	store.on_request = other_type;
@@ -277,7 +284,8 @@ static void
 test_a_message_too_long_breaks(void **state)
 {
 	char out[8];
-	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out, .cap = sizeof(out) };
+	struct xenstore_op op = { .type = XENSTORE_READ, .path = "x", .out = out,
+	    .cap = sizeof(out) };
 
 	(void)state;
 	store.on_request = endless;

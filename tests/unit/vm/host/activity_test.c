@@ -34,7 +34,7 @@ static struct vm_activity *act;
 static const uint8_t guest_mac[6] = { 2, 0, 0, 0, 0, 0x77 };
 static const uint8_t nobody_mac[6] = { 2, 0, 0, 0, 0, 0x78 };
 static const struct vm_uuid guest_uuid = { { 1 } }, nobody_uuid = { { 2 } },
-			    stranger_uuid = { { 3 } };
+    stranger_uuid = { { 3 } };
 
 struct reading {
 	bool done;
@@ -88,7 +88,7 @@ static void
 forget(void)
 {
 	(void)sh_status("for m in " GUEST_MAC " 02:00:00:00:00:78; do nft delete element bridge "
-					      "jitsu-t1 active { $m } 2>/dev/null; done");
+	    "jitsu-t1 active { $m } 2>/dev/null; done");
 }
 
 static bool
@@ -135,12 +135,10 @@ setup(void **state)
 	(void)state;
 	guest = guest_begin();
 	sh("ip link add vact0 type veth peer name vact1 && ip link set vact0 master %s up && ip "
-	   "link set vact1 netns %d",
-	    BRIDGE, (int)guest);
+	    "link set vact1 netns %d", BRIDGE, (int)guest);
 	sh("nsenter -t %d -n sh -c 'ip link set vact1 address " GUEST_MAC
-	   " && ip addr add 10.99.0.9/24 dev vact1"
-	   " && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'",
-	    (int)guest);
+	    " && ip addr add 10.99.0.9/24 dev vact1"
+	    " && ip -6 addr add fd99::9/64 dev vact1 nodad && ip link set vact1 up'", (int)guest);
 	sh("ip -6 addr replace fd99::1/64 dev %s nodad", BRIDGE);
 	world_open(&w);
 	if (vm_activity_new(w.host, "t1", &act, &m) != ERR_OK)
@@ -186,8 +184,9 @@ test_counts(void **state)
 	assert_int_equal(reading(&stranger_uuid).err, ERR_STATE);
 	/* ARP alone. */
 	if (sh_status("command -v busybox >/dev/null && busybox arping -q -c1 -w1 -I " BRIDGE
-		      " 10.99.0.9 >/dev/null") == 0)
-		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE " 10.99.0.9 >/dev/null"));
+	    " 10.99.0.9 >/dev/null") == 0)
+		assert_false(counted("busybox arping -q -c2 -w2 -I " BRIDGE
+		    " 10.99.0.9 >/dev/null"));
 	else
 		print_message("no arping here\n");
 	/* Time passes. */
@@ -206,7 +205,7 @@ static int
 connect_from(uint16_t port, uint32_t mark)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) },
-		from = { .sin_family = AF_INET, .sin_port = htons(port) };
+	    from = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct linger now = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
 
@@ -250,7 +249,8 @@ test_probes(void **state)
 		char pid[16];
 
 		snprintf(pid, sizeof(pid), "%d", (int)guest);
-		execlp("nsenter", "nsenter", "-t", pid, "-n", "python3", "-c", "import socket, time\n"
+		execlp("nsenter", "nsenter", "-t", pid, "-n", "python3", "-c",
+		    "import socket, time\n"
 		    "s = socket.create_server((\"10.99.0.9\", 9999))\n"
 		    "time.sleep(600)\n", (char *)NULL);
 		_exit(127);
@@ -270,9 +270,8 @@ test_probes(void **state)
 static int
 active(void)
 {
-	return sh_status(
-	    "n=$(nft list set bridge jitsu-t1 active | grep -o '[^ ]* timeout [^ ]* expires' | "
-	    "grep -v ^00:00:00:00:00 | wc -l); exit $((n < 200 ? n : 200))");
+	return sh_status("n=$(nft list set bridge jitsu-t1 active | grep -o '[^ ]* timeout [^ ]* "
+	    "expires' | grep -v ^00:00:00:00:00 | wc -l); exit $((n < 200 ? n : 200))");
 }
 
 /*
@@ -281,8 +280,7 @@ active(void)
 static void
 test_echo_probes(void **state)
 {
-	static const char ping[] =
-	    "python3 -c 'import socket, struct, sys\n"
+	static const char ping[] = "python3 -c 'import socket, struct, sys\n"
 	    "def sum16(b): s = sum(struct.unpack(\"!%%dH\" %% (len(b) // 2), b)); s = (s >> 16) + "
 	    "(s & 65535); return 65535 ^ (s + (s >> 16))\n"
 	    "six = \":\" in sys.argv[1]\n"
@@ -319,13 +317,11 @@ test_forged_sources(void **state)
 	(void)state;
 	forget();
 	/* A hostile guest: a thousand senders that are not it, and then itself. */
-	snprintf(command, sizeof(command),
-	    "nsenter -t %d -n python3 -c 'import socket\n"
+	snprintf(command, sizeof(command), "nsenter -t %d -n python3 -c 'import socket\n"
 	    "s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)\n"
 	    "s.bind((\"vact1\", 0))\n"
 	    "for i in range(1000): s.send(bytes.fromhex(\"020000000001\" + \"0200%%08x\" %% (i + "
-	    "4096) + \"88b5\") + bytes(50))\n'",
-	    (int)guest);
+	    "4096) + \"88b5\") + bytes(50))\n'", (int)guest);
 	assert_int_equal(sh_status("%s", command), 0);
 	assert_int_equal(active(), 0);
 	/* Another watched VM's address, from the wrong port. */
@@ -399,7 +395,7 @@ static void
 test_tampering(void **state)
 {
 	static const char *const commands[] = {
-		"nft flush table bridge jitsu-t1", /* the rules go, the sets stay */
+		"nft flush table bridge jitsu-t1",      /* the rules go, the sets stay */
 		"nft delete table bridge jitsu-t1",
 		"nft flush ruleset",
 		"nft flush chain bridge jitsu-t1 to_guest",
@@ -407,7 +403,7 @@ test_tampering(void **state)
 		"nft flush set bridge jitsu-t1 active",
 		"nft flush set bridge jitsu-t1 guests",
 		"nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set "
-		"bridge jitsu-t1 active '{ type inet_service; }'",
+		    "bridge jitsu-t1 active '{ type inet_service; }'",
 	};
 	static const struct vm_uuid late_uuid = { { 4 } };
 
@@ -455,25 +451,26 @@ test_long_ago(void **state)
 	(void)state;
 	forget();
 	/* 61 minutes ago */
-	sh("nft add element bridge jitsu-t1 active { " GUEST_MAC " timeout 31d expires 30d22h59m }");
+	sh("nft add element bridge jitsu-t1 active { " GUEST_MAC
+	    " timeout 31d expires 30d22h59m }");
 	r = reading(&guest_uuid);
 	assert_int_equal(r.err, ERR_OK);
 	if (now > 3660 * NS_PER_S)
-		assert_true(r.last_ns + 3600 * NS_PER_S <= now && r.last_ns + 3720 * NS_PER_S >= now);
+		assert_true(r.last_ns + 3600 * NS_PER_S <= now &&
+		    r.last_ns + 3720 * NS_PER_S >= now);
 	else
 		assert_int_equal(r.last_ns, 1);
 	/* The packets' own elements live as long. */
 	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
 	assert_int_equal(sh_status("nft get element bridge jitsu-t1 active { " GUEST_MAC
-				   " } | grep -q 'expires 30d23h'"),
-	    0);
+	    " } | grep -q 'expires 30d23h'"), 0);
 }
 
 static void
 test_second_nic(void **state)
 {
 	static const struct vm_activity_nic nics[] = { { "vact9", { 2, 0, 0, 0, 0, 0x78 } },
-		{ "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
+	    { "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
 
 	(void)state;
 	vm_activity_watch(act, &guest_uuid, nics, 2);
@@ -498,7 +495,8 @@ test_nothing_for_others(void **state)
 		int domain = -1;
 		socklen_t len = sizeof(domain);
 
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 || domain != AF_NETLINK)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) != 0 ||
+		    domain != AF_NETLINK)
 			continue;
 		n++;
 		assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -518,12 +516,10 @@ test_bridge(void **state)
 	assert_true(br.up && br.ifindex > 0);
 	assert_memory_equal(br.mac, ((uint8_t[]){ 2, 0, 0, 0, 0, 1 }), 6);
 	for (unsigned i = 0; i < br.naddrs; i++) {
-		v4 = v4 ||
-		    (br.addrs[i].family == 4 && br.addrs[i].prefixlen == 24 &&
-			memcmp(br.addrs[i].bytes, "\x0a\x63\x00\x01", 4) == 0);
-		v6 = v6 ||
-		    (br.addrs[i].family == 6 && br.addrs[i].prefixlen == 64 &&
-			br.addrs[i].bytes[0] == 0xfd);
+		v4 = v4 || (br.addrs[i].family == 4 && br.addrs[i].prefixlen == 24 &&
+		    memcmp(br.addrs[i].bytes, "\x0a\x63\x00\x01", 4) == 0);
+		v6 = v6 || (br.addrs[i].family == 6 && br.addrs[i].prefixlen == 64 &&
+		    br.addrs[i].bytes[0] == 0xfd);
 	}
 	assert_true(v4 && v6);
 	assert_int_equal(vm_bridge_get("lo", &br, &m), ERR_UNSUPPORTED);

@@ -194,30 +194,19 @@ test_cgroup_limits(void **state)
 		print_message("no writable cgroup here: %s\n", w.log_text);
 	else if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0) {
 		assert_int_equal(sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && test "
-					   "$(cat memory.max) = $((%u * 1048576))",
-				     uuid, mib),
-		    0);
-		assert_int_equal(
-		    sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && grep -q '^50000 "
-			      "100000$' cpu.max && grep -q '^%d$' cgroup.procs",
-			uuid, (int)pid_of(&w, &spec.uuid)),
-		    0);
+		    "$(cat memory.max) = $((%u * 1048576))", uuid, mib), 0);
+		assert_int_equal(sh_status("cd $(find /sys/fs/cgroup -type d -name %s) && grep -q "
+		    "'^50000 100000$' cpu.max && grep -q '^%d$' cgroup.procs",
+		    uuid, (int)pid_of(&w, &spec.uuid)), 0);
 	} else if (access("/sys/fs/cgroup/memory", F_OK) == 0) {
-		assert_int_equal(
-		    sh_status(
-			"grep -q $((%u * 1048576)) /sys/fs/cgroup/memory/$(sed -n "
-			"'s/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/memory.limit_in_bytes",
-			mib, uuid),
-		    0);
-		assert_int_equal(
-		    sh_status("grep -q 50000 /sys/fs/cgroup/cpu/$(sed -n 's/.*:cpu:.//p' "
-			      "/proc/self/cgroup)/jitsu-vm/%s/cpu.cfs_quota_us",
-			uuid),
-		    0);
+		assert_int_equal(sh_status("grep -q $((%u * 1048576)) /sys/fs/cgroup/memory/$(sed "
+		    "-n 's/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/memory.limit_in_bytes",
+		    mib, uuid), 0);
+		assert_int_equal(sh_status("grep -q 50000 /sys/fs/cgroup/cpu/$(sed -n "
+		    "'s/.*:cpu:.//p' /proc/self/cgroup)/jitsu-vm/%s/cpu.cfs_quota_us", uuid), 0);
 		assert_int_equal(sh_status("grep -q %d /sys/fs/cgroup/memory/$(sed -n "
-					   "'s/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/tasks",
-				     (int)pid_of(&w, &spec.uuid), uuid),
-		    0);
+		    "'s/.*memory:.//p' /proc/self/cgroup)/jitsu-vm/%s/tasks",
+		    (int)pid_of(&w, &spec.uuid), uuid), 0);
 	}
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
 	assert_ok(&r);
@@ -574,8 +563,8 @@ test_bad_qemu(void **state)
 	(void)state;
 	world_spec(&w, &spec, 18, cmdline);
 	assert_int_equal(vm_driver_caps(w.host, "qemu", &caps, &m), ERR_OK);
-	assert_int_equal(caps,
-	    VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK);
+	assert_int_equal(caps, VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE |
+	    VM_CAN_CHECK);
 	spec.vcpus = 0;
 	r = start(&spec);
 	assert_int_equal(r.err, ERR_RANGE);
@@ -666,10 +655,14 @@ test_order(void **state)
 	assert_true(spin(&w, &r[3].done, PATIENCE_MS));
 	for (int i = 0; i < 4; i++)
 		assert_ok(&r[i]);
-	/* And the end of the host in the middle of it leaves the VM running; the next host finds it. */
+	/*
+	 * And the end of the host in the middle of it leaves the VM running; the next host finds
+	 * it.
+	 */
 	memset(r, 0, sizeof(r));
 	vm_start(w.host, &spec, result_cb, &r[0]);
-	for (uint64_t end = clock_now_ms() + PATIENCE_MS; count_dirs(&w) == 0 && clock_now_ms() < end;)
+	for (uint64_t end = clock_now_ms() + PATIENCE_MS; count_dirs(&w) == 0 &&
+	    clock_now_ms() < end;)
 		spin_ms(&w, 1);
 	world_close(&w);
 	world_open(&w);
@@ -779,8 +772,7 @@ test_accel(void **state)
 	assert_ok(&r);
 	/* A node that nobody but root may open. */
 	sh("rm -f %s/kvm && mknod -m 600 %s/kvm c 10 232 && { test -e /dev/kvm || touch /dev/kvm; "
-	   "} && mount --bind %s/kvm /dev/kvm",
-	    w.dir, w.dir, w.dir);
+	    "} && mount --bind %s/kvm /dev/kvm", w.dir, w.dir, w.dir);
 	world_close(&w);
 	world_open(&w);
 	spec.accel = VM_ACCEL_KVM;

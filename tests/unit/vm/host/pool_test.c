@@ -207,7 +207,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_order),
-		cmocka_unit_test(test_lanes), cmocka_unit_test(test_end) };
+	    cmocka_unit_test(test_lanes), cmocka_unit_test(test_end) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

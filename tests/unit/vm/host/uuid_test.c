@@ -35,7 +35,7 @@ static void
 test_bad(void **state)
 {
 	static const char *const bad[] = { "", "1", "00000000-0000-4000-8000-00000000000",
-		"00000000-0000-4000-8000-0000000000000",
+	    "00000000-0000-4000-8000-0000000000000",
 		"00000000+0000-4000-8000-000000000000", "0000000000000000000000000000000000000",
 		"g0000000-0000-4000-8000-000000000000",
 		"00000000-0000-4000-8000-00000000000 ", "../../../../../../../../../../../etc" };
@@ -54,7 +54,8 @@ test_bad(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round), cmocka_unit_test(test_bad) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_round),
+	    cmocka_unit_test(test_bad) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,18 +56,18 @@ test_join(void **state)
 	(void)state;
 	join("jtest1");
 	assert_true(has("ip -o link show vport0 | grep -q 'master jtest1' && ip -o link show "
-			"vport0 | grep -q '[<,]UP'"));
-	assert_true(has(
-	    "bridge fdb show br jtest1 | grep -q '^" GUEST " dev vport0 master jtest1 static'"));
+	    "vport0 | grep -q '[<,]UP'"));
+	assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
+	    " dev vport0 master jtest1 static'"));
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
 	/* What others have undone is done again. */
 	sh("ip link set vport0 down && bridge fdb del " GUEST
-	   " dev vport0 master && bridge link set dev vport0 flood on");
+	    " dev vport0 master && bridge link set dev vport0 flood on");
 	join("jtest1");
-	assert_true(has(
-	    "bridge fdb show br jtest1 | grep -q '^" GUEST " dev vport0 master jtest1 static'"));
+	assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
+	    " dev vport0 master jtest1 static'"));
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off' && ip -o link show "
-			"vport0 | grep -q '[<,]UP'"));
+	    "vport0 | grep -q '[<,]UP'"));
 	sh("ip link set vport0 nomaster");
 	join("jtest1");
 	sh("ip link set vport0 master " BRIDGE);
@@ -76,8 +76,8 @@ test_join(void **state)
 	/* Somebody else has joined it. */
 	sh("ip link set vport0 nomaster && ip link set vport0 master jtest1");
 	assert_int_equal(port_guard("vport0", guest, NULL), ERR_OK);
-	assert_true(has(
-	    "bridge fdb show br jtest1 | grep -q '^" GUEST " dev vport0 master jtest1 static'"));
+	assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
+	    " dev vport0 master jtest1 static'"));
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
 	sh("ip link set vport0 nomaster");
 	assert_int_equal(port_guard("vport0", guest, NULL), ERR_MISSING);
@@ -101,11 +101,11 @@ test_mtu(void **state)
 {
 	(void)state;
 	sh("ip link add vother0 mtu 9000 type veth peer name vother1 mtu 9000 && ip link set "
-	   "vother0 master jtest1 up && ip link set vother1 up");
+	    "vother0 master jtest1 up && ip link set vother1 up");
 	assert_true(has("ip -o link show jtest1 | grep -q 'mtu 9000'"));   /* it follows */
 	join("jtest1");
 	assert_true(has("ip -o link show vport0 | grep -q 'mtu 9000' && ip -o link show jtest1 | "
-			"grep -q 'mtu 9000'"));
+	    "grep -q 'mtu 9000'"));
 }
 
 /* The MAC is refused, the message names what has it, and the bridge's entries are as before. */
@@ -120,7 +120,8 @@ refused(const char *mac, const char *name)
 	uint8_t bytes[6];
 	enum err e;
 
-	assert_int_equal(sscanf(mac, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]), 6);
+	assert_int_equal(sscanf(mac, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]),
+	    6);
 	for (int i = 0; i < 6; i++)
 		bytes[i] = (uint8_t)b[i];
 	sh(dump, w.dir, 1);
@@ -137,13 +138,15 @@ test_macs_of_others(void **state)
 {
 	(void)state;
 	sh("ip link add vother0 address 02:00:00:00:00:88 type veth peer name vother1 && ip link "
-	   "set vother0 master jtest1 up && ip link set vother1 up");
+	    "set vother0 master jtest1 up && ip link set vother1 up");
 	sh("bridge fdb add 02:00:00:00:00:99 dev vother0 master static && bridge fdb add "
-	   "02:00:00:00:00:aa dev jtest1 self local");
+	    "02:00:00:00:00:aa dev jtest1 self local");
 	for (int vlans = 0; vlans < 2; vlans++) {
-		if (vlans == 1 && sh_status("ip link set jtest1 type bridge vlan_filtering 1 2>/dev/null") != 0)
+		if (vlans == 1 && sh_status("ip link set jtest1 type bridge vlan_filtering 1 "
+		    "2>/dev/null") != 0)
 			break;   /* a kernel without them */
-		refused("02:00:00:00:01:01", "jtest1");      /* the bridge's own: the host would be cut off */
+		/* the bridge's own: the host would be cut off */
+		refused("02:00:00:00:01:01", "jtest1");
 		refused("02:00:00:00:00:88", "vother0");     /* a port's */
 		refused("02:00:00:00:00:aa", "jtest1");      /* what somebody made local */
 		refused("02:00:00:00:00:99", "vother0");     /* what somebody put elsewhere */
@@ -151,7 +154,7 @@ test_macs_of_others(void **state)
 		sh("bridge fdb replace " GUEST " dev vother0 master dynamic");
 		join("jtest1");
 		assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
-				" dev vport0 master jtest1 static'"));
+		    " dev vport0 master jtest1 static'"));
 		assert_false(has("bridge fdb show br jtest1 | grep -q '^" GUEST " .*dev vother0'"));
 		sh("ip link set vport0 nomaster");
 	}

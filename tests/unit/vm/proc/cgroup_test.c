@@ -107,7 +107,8 @@ teardown(void **state)
 static void
 test_v2(void **state)
 {
-	struct cgroup_limits lim = { .memory_bytes = 123456789, .cpu_percent = 150, .cpu_weight = 40 };
+	struct cgroup_limits lim = { .memory_bytes = 123456789, .cpu_percent = 150,
+	    .cpu_weight = 40 };
 	struct cgroup_host h;
 	struct cgroup_entry en;
 	struct errmsg m;
@@ -378,7 +379,8 @@ test_busy(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(test_v2, setup, teardown),
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(test_v2, setup,
+	    teardown),
 		cmocka_unit_test_setup_teardown(test_v1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_mounts, setup, teardown),

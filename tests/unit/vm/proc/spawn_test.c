@@ -63,11 +63,9 @@ test_identity(void **state)
 	c.gid = 65533;
 	c.groups[c.ngroups++] = 4242;
 	c.oom_score_adj = 500;
-	run_shell(&c,
-	    "id -u; id -g; id -G; cat /proc/self/oom_score_adj; ulimit -c; grep -E "
+	run_shell(&c, "id -u; id -g; id -G; cat /proc/self/oom_score_adj; ulimit -c; grep -E "
 	    "'NoNewPrivs|CapEff' /proc/self/status; "
-	    "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader",
-	    0, text, sizeof(text));
+	    "test $(cut -d' ' -f6 /proc/$$/stat) = $$ && echo leader", 0, text, sizeof(text));
 	assert_string_equal(text,
 	    "65534\n65533\n65533 "
 	    "4242\n500\n0\nCapEff:\t0000000000000000\nNoNewPrivs:\t1\nleader\n");
@@ -94,9 +92,8 @@ test_descriptors(void **state)
 	c.fds[c.nfds++] = a[1];
 	c.cwd_fd = open("/usr", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* No pipeline: its shell holds ends of pipes for a moment. */
-	run_shell(&c,
-	    "ls /proc/$$/fd; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second >&4; umask",
-	    0, text, sizeof(text));
+	run_shell(&c, "ls /proc/$$/fd; readlink /proc/$$/fd/0; pwd; echo first >&3; echo second "
+	    ">&4; umask", 0, text, sizeof(text));
 	assert_non_null(strstr(text, "0\n1\n2\n3\n4\n/dev/null\n/usr\n"));
 	memset(text, 0, sizeof(text));
 	assert_int_equal(read(b[0], text, sizeof(text)), 6);
@@ -268,10 +265,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_signals),
+	    cmocka_unit_test(test_descriptors), cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_output_bounded), cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_kill), cmocka_unit_test(test_into_cgroup),
-		cmocka_unit_test(test_find) };
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_into_cgroup), cmocka_unit_test(test_find) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

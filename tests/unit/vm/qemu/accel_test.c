@@ -109,10 +109,9 @@ setup(void **state)
 		return -1;
 	snprintf(b->qemu, sizeof(b->qemu), "%s/qemu", b->dir);
 	snprintf(b->device, sizeof(b->device), "%s/kvm", b->dir);
-	snprintf(script, sizeof(script),
-	    "#!/bin/sh\nprintf x >>%s/runs\nwhile [ ! -e %s/gate ]; do sleep 0.01; done\n"
-	    "read -r s <%s/status\nexit \"$s\"\n",
-	    b->dir, b->dir, b->dir);
+	snprintf(script, sizeof(script), "#!/bin/sh\nprintf x >>%s/runs\nwhile [ ! -e %s/gate ]; "
+	    "do sleep 0.01; done\n"
+	    "read -r s <%s/status\nexit \"$s\"\n", b->dir, b->dir, b->dir);
 	put(b, "qemu", script);
 	put(b, "kvm", "");
 	put(b, "gate", "");
@@ -174,7 +173,8 @@ a_wake_waits_for_the_trial_that_the_start_began(void **state)
 	accel_prepare(&b->a, &b->conf, b->qemu);   /* returns although the gate is closed */
 	until_runs(b, 1);
 	accel_prepare(&b->a, &b->conf, b->qemu);
-	assert_int_equal(choose(b, VM_ACCEL_TCG, &c), ERR_OK);   /* what needs no KVM does not wait */
+	/* what needs no KVM does not wait */
+	assert_int_equal(choose(b, VM_ACCEL_TCG, &c), ERR_OK);
 	assert_false(c.kvm);
 	assert_int_equal(pthread_create(&thread, NULL, wake, &k), 0);
 	put(b, "gate", "");
@@ -287,11 +287,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_wake_waits_for_the_trial_that_the_start_began, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_wake_waits_for_a_trial_that_is_repeated, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_wake_waits_for_the_trial_that_the_start_began,
+		    setup, teardown),
+		cmocka_unit_test_setup_teardown(no_wake_waits_for_a_trial_that_is_repeated, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(who_reloads_has_it_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_device_is_looked_at_each_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(qemu_that_cannot_be_run_is_no_finding, setup, teardown),
+		cmocka_unit_test_setup_teardown(qemu_that_cannot_be_run_is_no_finding, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(the_end_ends_a_trial, setup, teardown),
 	};
 

@@ -23,7 +23,7 @@
 #include "vm/qemu/qmp.h"
 
 enum { RUNNING, FROZEN, SAVED, KILLED, HUNG, TAKEN, TAKEN_FROZEN, DIRLESS, HALF, GUESTLESS, LATE,
-	COUNT };
+    COUNT };
 
 #define GONE "22222222-2222-4333-8444-555555555555"
 
@@ -138,9 +138,8 @@ agent_connect(struct qmp *q, unsigned i)
 	assert_true(fd >= 0);
 	qmp_init(q);
 	assert_int_equal(qmp_connect(q, fd, "qmp", &m), ERR_OK);
-	assert_int_equal(qmp_command(q, "query-status", NULL, -1,
-			     clock_now_ns() + PATIENCE_MS * NS_PER_MS, NULL, &m),
-	    ERR_OK);
+	assert_int_equal(qmp_command(q, "query-status", NULL, -1, clock_now_ns() +
+	    PATIENCE_MS * NS_PER_MS, NULL, &m), ERR_OK);
 	close(fd);
 }
 
@@ -171,7 +170,8 @@ end_guest(unsigned i)
 	while (!ended && clock_now_ns() < deadline) {
 		json_t *ret = NULL;
 
-		assert_int_equal(qmp_command(&q, "query-status", NULL, -1, deadline, &ret, &m), ERR_OK);
+		assert_int_equal(qmp_command(&q, "query-status", NULL, -1, deadline, &ret, &m),
+		    ERR_OK);
 		ended = strcmp(json_string_value(json_object_get(ret, "status")), "shutdown") == 0;
 		json_decref(ret);
 	}
@@ -308,7 +308,9 @@ test_adopt(void **state)
 	assert_non_null(strstr(s.why[GUESTLESS], "shutdown"));
 	assert_int_equal(s.state[LATE], VM_FOUND_BROKEN);
 
-	/* One that hangs is ended after a while; one that somebody else talks to is kept, and said. */
+	/*
+	 * One that hangs is ended after a while; one that somebody else talks to is kept, and said.
+	 */
 	assert_true(spin_count(&w, &w.died, 1, PATIENCE_MS));
 	assert_non_null(strstr(w.died_text, "QEMU hangs"));
 	assert_true(spin_count(&w, &w.logs, 1, PATIENCE_MS));

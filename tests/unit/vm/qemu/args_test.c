@@ -16,8 +16,8 @@
 static struct vm_spec
 base_spec(void)
 {
-	struct vm_spec s = { .unit = "www.example.test", .driver = "qemu",
-		.kernel = "/k/hello,1.elf", .memory_bytes = 16 << 20, .vcpus = 1,
+	struct vm_spec s = { .unit = "www.example.test", .driver = "qemu", .kernel =
+	    "/k/hello,1.elf", .memory_bytes = 16 << 20, .vcpus = 1,
 		.cmdline = "name=www,x ip=10.0.0.2/24" };
 
 	assert_true(vm_uuid_parse("01234567-89ab-4def-8123-456789abcdef", &s.uuid));
@@ -48,7 +48,7 @@ static void
 test_microvm(void **state)
 {
 	static const char *const want[] = { "/usr/bin/qemu", "-name", "guest=www.example.test",
-		"-uuid", "01234567-89ab-4def-8123-456789abcdef",
+	    "-uuid", "01234567-89ab-4def-8123-456789abcdef",
 		"-machine",
 		"microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
 		"-bios", "qboot.rom",
@@ -56,14 +56,16 @@ test_microvm(void **state)
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-sandbox", SANDBOX, "-no-reboot", "-action",
 		"reboot=shutdown,shutdown=pause,panic=pause", "-m", "16M", "-smp", "1",
-		"-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
+		"-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon",
+		"chardev=qmp,mode=control",
 		"-chardev", "ringbuf,id=con,size=65536", "-device", "isa-serial,chardev=con",
 		"-kernel", "/k/hello,1.elf", "-append", "name=www,x ip=10.0.0.2/24",
 		"-netdev", "tap,id=n0,fd=4", "-device",
-		"virtio-net-device,netdev=n0,mac=02:00:00:00:00:0a,bus=virtio-mmio-bus.1", NULL };
+		    "virtio-net-device,netdev=n0,mac=02:00:00:00:00:0a,bus=virtio-mmio-bus.1",
+		    NULL };
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "/usr/bin/qemu", .qmp_fd = 3, .tap_fd = 4,
-		.incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
+	    .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 
 	(void)state;
 	s.nnics = 1;
@@ -75,17 +77,20 @@ static void
 test_q35(void **state)
 {
 	static const char *const want[] = { "q", "-name", "guest=a,,b", "-uuid",
-		"01234567-89ab-4def-8123-456789abcdef",
+	    "01234567-89ab-4def-8123-456789abcdef",
 		"-machine", "q35,vmport=off,usb=off", "-accel", "kvm", "-cpu", "host",
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-sandbox", SANDBOX, "-no-reboot", "-action",
 		"reboot=shutdown,shutdown=pause,panic=pause", "-m", "2048M", "-smp", "4",
-		"-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control",
+		"-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon",
+		"chardev=qmp,mode=control",
 		"-chardev", "ringbuf,id=con,size=65536", "-device", "isa-serial,chardev=con",
 		"-kernel", "/k/bz,Image", "-initrd", "/k/init,,rd", "-append", "console=ttyS0",
 		"-incoming", "fd:6",
-		"-netdev", "tap,id=n0,fd=4", "-device", "virtio-net-pci,netdev=n0,mac=02:00:00:00:00:0a,romfile=",
-		"-netdev", "tap,id=n1,fd=5", "-device", "virtio-net-pci,netdev=n1,mac=02:00:00:00:00:0b,romfile=",
+		"-netdev", "tap,id=n0,fd=4", "-device",
+		"virtio-net-pci,netdev=n0,mac=02:00:00:00:00:0a,romfile=",
+		"-netdev", "tap,id=n1,fd=5", "-device",
+		"virtio-net-pci,netdev=n1,mac=02:00:00:00:00:0b,romfile=",
 		"-drive", "if=none,id=d0,file=/d/a,,b.raw,format=raw,readonly=on", "-device",
 		"virtio-blk-pci,drive=d0",
 		"-drive", "if=none,id=d1,file=/d/c.qcow2,format=qcow2,readonly=off", "-device",
@@ -96,7 +101,7 @@ test_q35(void **state)
 	const char *extra[] = { "-cpu", "max,-x", "--weird,arg" };
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "q", .cpu = "host", .kvm = true, .acpi = true,
-		.qmp_fd = 3, .tap_fd = 4, .incoming_fd = 6,
+	    .qmp_fd = 3, .tap_fd = 4, .incoming_fd = 6,
 		.kernel_fd = -1, .initrd_fd = -1 };
 
 	(void)state;
@@ -125,7 +130,7 @@ test_most(void **state)
 	const char *extra[LIMIT_ARGS];
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "q", .acpi = true, .qmp_fd = 3, .tap_fd = 4,
-		.incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
+	    .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 	bool acpi = false, first = false, last = false;
@@ -144,10 +149,10 @@ test_most(void **state)
 		acpi = acpi || strstr(args.argv[i], "microvm,acpi=on,pit=on,pic=on,rtc=on") != NULL;
 		/* With ACPI the slots are taken from the end. */
 		first = first || strstr(args.argv[i], "virtio-net-device,netdev=n0,mac=") != NULL;
-		first = first &&
-		    (strstr(args.argv[i], "netdev=n0,mac=") == NULL ||
-			strstr(args.argv[i], ",bus=virtio-mmio-bus.19") != NULL);
-		last = last || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.1") == 0;
+		first = first && (strstr(args.argv[i], "netdev=n0,mac=") == NULL ||
+		    strstr(args.argv[i], ",bus=virtio-mmio-bus.19") != NULL);
+		last = last ||
+		    strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.1") == 0;
 		/* Those of the serial port, the clock and the power button. */
 		assert_null(strstr(args.argv[i], ",bus=virtio-mmio-bus.4"));
 		assert_null(strstr(args.argv[i], ",bus=virtio-mmio-bus.8"));
@@ -159,7 +164,8 @@ test_most(void **state)
 	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
 	last = false;
 	for (size_t i = 0; i < args.n; i++)
-		last = last || strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.16") == 0;
+		last = last ||
+		    strcmp(args.argv[i], "virtio-blk-device,drive=d7,bus=virtio-mmio-bus.16") == 0;
 	assert_true(last);
 	qemu_args_clear(&args);
 }
@@ -169,17 +175,18 @@ test_refused(void **state)
 {
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "q", .incoming_fd = -1, .kernel_fd = -1,
-		.initrd_fd = -1 };
+	    .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 
 	(void)state;
-#define REFUSED(change, code, words) do { \
-	s = base_spec(); \
-	change; \
-	assert_int_equal(qemu_args_build(&run, &args, &m), code); \
-	assert_non_null(strstr(m.text, words)); \
-} while (0)
+#define REFUSED(change, code, words) \
+	do { \
+		s = base_spec(); \
+		change; \
+		assert_int_equal(qemu_args_build(&run, &args, &m), code); \
+		assert_non_null(strstr(m.text, words)); \
+	} while (0)
 	REFUSED(s.memory_bytes = 0, ERR_RANGE, "memory");
 	REFUSED(s.memory_bytes = (1 << 20) + 1, ERR_RANGE, "memory");
 	REFUSED(s.vcpus = 0, ERR_RANGE, "vcpus");
@@ -187,8 +194,7 @@ test_refused(void **state)
 	REFUSED(s.kernel = NULL, ERR_RANGE, "microvm needs a kernel");
 	REFUSED((s.kernel = NULL, s.machine = VM_MACHINE_Q35), ERR_RANGE, "boot from");
 	REFUSED((s.kernel = NULL, s.machine = VM_MACHINE_Q35, s.ndisks = 1, s.disks[0].path = "/d",
-		    s.initrd = "/i"),
-	    ERR_RANGE, "initrd");
+	    s.initrd = "/i"), ERR_RANGE, "initrd");
 	REFUSED(s.nnics = LIMIT_NICS + 1, ERR_LIMIT, "NICs");
 	REFUSED(s.nargs = LIMIT_ARGS + 1, ERR_LIMIT, "arguments");
 }
@@ -198,7 +204,7 @@ test_shape(void **state)
 {
 	struct vm_spec s = base_spec();
 	struct qemu_run run = { .spec = &s, .qemu = "q", .qmp_fd = 3, .tap_fd = 4,
-		.incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
+	    .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
 	struct qemu_args args;
 	struct errmsg m;
 	char *a, *b;
@@ -224,7 +230,8 @@ test_shape(void **state)
 	b = qemu_args_shape(&args);
 	for (size_t i = 0; i + 1 < args.n; i++)
 		if (strcmp(args.argv[i], "-append") == 0)
-			assert_string_equal(args.argv[i + 1], "name=www,x ip=10.0.0.2/24 tsc_early_khz=2596120");
+			assert_string_equal(args.argv[i + 1],
+			    "name=www,x ip=10.0.0.2/24 tsc_early_khz=2596120");
 	qemu_args_clear(&args);
 	assert_string_equal(a, b);
 	free(b);
@@ -241,7 +248,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_microvm),
-		cmocka_unit_test(test_q35), cmocka_unit_test(test_most),
+	    cmocka_unit_test(test_q35), cmocka_unit_test(test_most),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_shape) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,8 +29,8 @@ feed(struct qmp *q, const char *text, struct errmsg *m)
 static void
 test_fragments(void **state)
 {
-	static const char all[] = GREETING
-	    "{\"return\": {}, \"id\": 1}\n{\"event\": \"STOP\", \"timestamp\": {}}\n"
+	static const char all[] = GREETING "{\"return\": {}, \"id\": 1}\n{\"event\": \"STOP\", "
+	    "\"timestamp\": {}}\n"
 	    "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": true, \"reason\": "
 	    "\"guest-reset\"}}\n{\"event\": \"OTHER\"}\n";
 	struct errmsg m;
@@ -58,11 +58,11 @@ static void
 test_nonsense(void **state)
 {
 	static const char *const bad[] = { "hello\n", "[]\n", "{}\n", "{\"QMP\": {}}\n",
-		"{\"return\": {}}\n", "{\"return\": {}, \"id\": 2}\n",
+	    "{\"return\": {}}\n", "{\"return\": {}, \"id\": 2}\n",
 		"{\"return\": {}, \"id\": 0}\n", "{\"return\": {}, \"id\": \"1\"}\n",
 		"{\"event\": 7}\n", "{\"error\": 1, \"id\": 1}\n",
 		"{\"return\": {}, \"id\": 1}\n{\"return\": {}, \"id\": 1}\n", "\x80\xff\n",
-		"{\"event\": \"a\\u0000b\"}\n", "{\"event\"\n" };
+		    "{\"event\": \"a\\u0000b\"}\n", "{\"event\"\n" };
 	struct errmsg m;
 	struct qmp q;
 
@@ -137,9 +137,10 @@ play(void *arg)
 	s->received_fd = -1;
 	for (int i = 0; s->lines[i] != NULL; i++) {
 		char control[64];
-		struct iovec iov = { .iov_base = i > 0 ? s->got[i - 1] : NULL, .iov_len = sizeof(s->got[0]) - 1 };
+		struct iovec iov = { .iov_base = i > 0 ? s->got[i - 1] : NULL,
+		    .iov_len = sizeof(s->got[0]) - 1 };
 		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			.msg_controllen = sizeof(control) };
+		    .msg_controllen = sizeof(control) };
 
 		if (i > 0) {
 			if (recvmsg(s->fd, &mh, 0) <= 0)
@@ -150,7 +151,8 @@ play(void *arg)
 			while (strchr(s->got[i - 1], '\n') == NULL) {
 				size_t n = strlen(s->got[i - 1]);
 
-				if (recv(s->fd, s->got[i - 1] + n, sizeof(s->got[0]) - 1 - n, 0) <= 0)
+				if (recv(s->fd, s->got[i - 1] + n, sizeof(s->got[0]) - 1 - n,
+				    0) <= 0)
 					return NULL;
 			}
 		}
@@ -190,7 +192,8 @@ test_command(void **state)
 {
 	struct script s = { .lines = { GREETING, "{\"return\": {}, \"id\": 1}\n",
 		"{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \"running\"}, \"id\": 2}\n",
-		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such fd\"}, \"id\": 3}\n" } };
+		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such fd\"}, \"id\": 3}\n"
+		    } };
 	json_t *ret = NULL;
 	pthread_t thread;
 	struct errmsg m;
@@ -205,8 +208,7 @@ test_command(void **state)
 	assert_true(q.saw_resume);
 	assert_int_equal(q.state, QMP_READY);
 	assert_int_equal(qmp_command(&q, "getfd", json_pack("{s:s}", "fdname", "x"), STDERR_FILENO,
-			     deadline, NULL, &m),
-	    ERR_STATE);
+	    deadline, NULL, &m), ERR_STATE);
 	assert_non_null(strstr(m.text, "refuses getfd: no such fd"));
 	end(&s, &q, thread);
 	assert_non_null(strstr(s.got[0], "\"execute\":\"qmp_capabilities\""));
@@ -218,9 +220,9 @@ static void
 test_silence(void **state)
 {
 	struct script mute = { .lines = { "" } }, gone = { .lines = { GREETING }, .hang_up = true },
-		mad = { .lines = { GREETING, "what?\n" } },
+	    mad = { .lines = { GREETING, "what?\n" } },
 		late = { .lines = { GREETING, "{\"return\": {}, \"id\": 1}\n",
-			"{\"return\": 0, \"id\": 2}\n", "{\"event\": \"X\"}\n",
+		    "{\"return\": 0, \"id\": 2}\n", "{\"event\": \"X\"}\n",
 		    "{\"return\": 1, \"id\": 3}\n{\"return\": 2, \"id\": 4}\n" } };
 	json_t *ret = NULL;
 	pthread_t thread;
@@ -231,7 +233,8 @@ test_silence(void **state)
 	(void)state;
 	converse(&mute, &q, &thread);
 	t0 = clock_now_ns();
-	assert_int_equal(qmp_command(&q, "stop", NULL, -1, t0 + 100 * NS_PER_MS, NULL, &m), ERR_TIMEOUT);
+	assert_int_equal(qmp_command(&q, "stop", NULL, -1, t0 + 100 * NS_PER_MS, NULL, &m),
+	    ERR_TIMEOUT);
 	assert_true(clock_now_ns() - t0 >= 100 * NS_PER_MS);
 	end(&mute, &q, thread);
 
@@ -250,9 +253,9 @@ test_silence(void **state)
 	assert_int_equal(qmp_command(&q, "zero", NULL, -1, clock_now_ns() + PATIENCE_NS, NULL, &m),
 	    ERR_OK);
 	assert_int_equal(qmp_command(&q, "one", NULL, -1, clock_now_ns() + 100 * NS_PER_MS, NULL,
-			     &m),
-	    ERR_TIMEOUT);
-	assert_int_equal(qmp_command(&q, "two", NULL, -1, clock_now_ns() + PATIENCE_NS, &ret, &m), ERR_OK);
+	    &m), ERR_TIMEOUT);
+	assert_int_equal(qmp_command(&q, "two", NULL, -1, clock_now_ns() + PATIENCE_NS, &ret, &m),
+	    ERR_OK);
 	assert_int_equal(json_integer_value(ret), 2);
 	json_decref(ret);
 	end(&late, &q, thread);
@@ -266,7 +269,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_fragments),
-		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_huge),
+	    cmocka_unit_test(test_nonsense), cmocka_unit_test(test_huge),
 		cmocka_unit_test(test_command), cmocka_unit_test(test_silence) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static void
 test_syn_bytes(void **state)
 {
 	struct frame_ends ends = ends_of("10.77.0.1", "10.77.0.10");
-	struct frame_tcp tcp = { .sport = 61234, .dport = 80, .seq = 0x01020304, .flags = FRAME_TCP_SYN };
+	struct frame_tcp tcp = { .sport = 61234, .dport = 80, .seq = 0x01020304,
+	    .flags = FRAME_TCP_SYN };
 	struct frame_out out;
 	struct frame f;
 
@@ -105,15 +106,16 @@ test_solicit_bytes(void **state)
 static void
 test_round_trips(void **state)
 {
-	static const char *const pairs[][2] = { { "10.77.0.1", "10.77.0.10" }, { "fd77::1",
-		"fd77::a:1" } };
+	static const char *const pairs[][2] = { { "10.77.0.1", "10.77.0.10" },
+	    { "fd77::1", "fd77::a:1" } };
 	struct frame_out out;
 	struct frame f;
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct frame_ends ends = ends_of(pairs[i][0], pairs[i][1]);
-		struct frame_echo echo = { .id = 0x6a74, .seq = 65535, .data = "0123456789abcde", .len = 16 };
+		struct frame_echo echo = { .id = 0x6a74, .seq = 65535, .data = "0123456789abcde",
+		    .len = 16 };
 		struct frame_tcp tcp = { .sport = 1, .dport = 65535, .seq = UINT32_MAX, .ack = 7,
 			.flags = FRAME_TCP_RST | FRAME_TCP_ACK };
 
@@ -231,7 +233,8 @@ test_cut(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		for (size_t len = 0; len < frames[i].len; len++) {
-			assert_int_equal(parse_exact(frames[i].p, len, &f), len >= FRAME_ETHER_BYTES);
+			assert_int_equal(parse_exact(frames[i].p, len, &f),
+			    len >= FRAME_ETHER_BYTES);
 			assert_int_equal(f.kind, FRAME_OTHER);
 		}
 	}

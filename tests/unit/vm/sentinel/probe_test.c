@@ -111,7 +111,7 @@ static int
 setup(void **state)
 {
 	static const struct probe_ops ops = { .send = rig_send, .report = rig_report,
-		.sign = rig_sign, .random = rig_random };
+	    .sign = rig_sign, .random = rig_random };
 
 	(void)state;
 	memset(&rig, 0, sizeof(rig));
@@ -216,7 +216,7 @@ deliver_sign(void)
 {
 	struct frame_ends ends = { .src = guest_addr("0.0.0.0") };
 	struct frame_arp arp = { .op = 1, .sender = guest_addr("0.0.0.0"),
-		.target = guest_addr("10.9.9.9") };
+	    .target = guest_addr("10.9.9.9") };
 	struct frame_out out;
 
 	memset(ends.dst_mac, 0xff, 6);
@@ -330,7 +330,9 @@ check_tcp_ready(const char *guest, const char *source)
 	assert_int_equal(rig.sent[6].f.tcp.sport, rig.sent[0].f.tcp.sport);
 	assert_int_equal(rig.sent[6].f.tcp.seq, rig.sent[0].f.tcp.seq + 1);
 	assert_int_equal(probe_next_ns(rig.set), 0);
-	/* The guest's own retransmission, or its answer to another SYN: closed again, told no more. */
+	/*
+	 * The guest's own retransmission, or its answer to another SYN: closed again, told no more.
+	 */
 	deliver_tcp(0, SYNACK);
 	assert_int_equal(rig.ntold, 2);
 	assert_int_equal(rig.nsent, 8);
@@ -370,7 +372,8 @@ test_refused_then_open(void **state)
 	assert_int_equal(rig.told[0].what, MSG_ALIVE);
 	assert_int_equal(rig.nsent, 11);   /* no ping-pong: the next one waits for its time */
 	for (size_t i = 1; i < 11; i++)
-		deliver_tcp(i, REFUSAL);   /* all the retransmissions that were queued for the guest */
+		/* all the retransmissions that were queued for the guest */
+		deliver_tcp(i, REFUSAL);
 	assert_int_equal(rig.nsent, 11);
 	run_to_ms(12);
 	assert_int_equal(rig.nsent, 13);
@@ -528,7 +531,7 @@ test_arp(void **state)
 {
 	struct frame_ends ends = { .src = guest_addr("0.0.0.0") };
 	struct frame_arp arp = { .op = 2, .sender = guest_addr("10.77.0.11"),
-		.target = guest_addr("0.0.0.0") };
+	    .target = guest_addr("0.0.0.0") };
 	struct msg_addr zero = guest_addr("0.0.0.0"), guest = guest_addr("10.77.0.10");
 	struct frame_out out;
 
@@ -719,7 +722,8 @@ static void
 test_other_address(void **state)
 {
 	struct msg_addr other = guest_addr("10.77.0.99"), other6 = guest_addr("fd77::a:9");
-	struct frame_ends ends = { .src = guest_addr("0.0.0.0"), .dst = guest_addr("255.255.255.255") };
+	struct frame_ends ends = { .src = guest_addr("0.0.0.0"),
+	    .dst = guest_addr("255.255.255.255") };
 	struct frame_out out;
 
 	(void)state;
@@ -769,7 +773,7 @@ static void
 test_ask_all(void **state)
 {
 	struct msg_addr guest = guest_addr("10.77.0.10"), guest6 = guest_addr("fd77::a:1"),
-			all = guest_addr("ff02::1:ff0a:1");
+	    all = guest_addr("ff02::1:ff0a:1");
 	static const uint8_t all_mac[6] = { 0x33, 0x33, 0xff, 0x0a, 0, 1 };
 
 	(void)state;
@@ -809,7 +813,8 @@ test_refused_messages(void **state)
 		case 6: m.probe.port = 0; break;
 		case 7: m.probe.mac[0] |= 1; break;
 		}
-		assert_int_equal(probe_start(rig.set, &m, rig.now_ns, &why), what == 1 ? ERR_MISSING : ERR_RANGE);
+		assert_int_equal(probe_start(rig.set, &m, rig.now_ns, &why),
+		    what == 1 ? ERR_MISSING : ERR_RANGE);
 		assert_non_null(strstr(why.text, "unit 7"));
 	}
 	m = probe_msg(7, PROBE_TCP, "10.77.0.10", NULL);
@@ -825,11 +830,14 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_schedule), T(test_silence_and_life), T(test_late_tick),
-		T(test_tcp_v4), T(test_tcp_v6), T(test_refused_then_open), T(test_refusal_restarts_once),
+		T(test_tcp_v4), T(test_tcp_v6), T(test_refused_then_open),
+		T(test_refusal_restarts_once),
 		T(test_spoofed_tcp), T(test_foreign_mac_is_no_life),
-		T(test_ping_v4), T(test_ping_v6), T(test_arp), T(test_arp_with_source), T(test_solicit),
+		T(test_ping_v4), T(test_ping_v6), T(test_arp), T(test_arp_with_source),
+		T(test_solicit),
 		T(test_stop), T(test_restart), T(test_refused_messages),
-		T(test_signs_of_tcp), T(test_unreachable_v4), T(test_unreachable_v6), T(test_other_address),
+		T(test_signs_of_tcp), T(test_unreachable_v4), T(test_unreachable_v6),
+		T(test_other_address),
 		T(test_other_mac), T(test_ask_all),
 	};
 

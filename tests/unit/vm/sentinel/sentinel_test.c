@@ -142,8 +142,7 @@ guest_make(void)
 {
 	run("ip link add v0 type veth peer name g0 address 02:00:00:00:00:aa && ip link set v0 "
 	    "master br0 up &&"
-	    " ip link set g0 netns /proc/%d/fd/%d",
-	    (int)getpid(), ns_guest);
+	    " ip link set g0 netns /proc/%d/fd/%d", (int)getpid(), ns_guest);
 }
 
 static void
@@ -166,8 +165,8 @@ guest_listen(int family, uint16_t port)
 	in_guest();
 	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	rc = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4)) :
-				 bind(fd, (struct sockaddr *)&a6, sizeof(a6));
+	rc = family == AF_INET ? bind(fd, (struct sockaddr *)&a4, sizeof(a4))
+	    : bind(fd, (struct sockaddr *)&a6, sizeof(a6));
 	assert_int_equal(rc, 0);
 	assert_int_equal(listen(fd, 8), 0);
 	in_host();
@@ -395,7 +394,8 @@ check_tcp(int family, const char *guest, const char *source)
 	assert_int_equal(m.unit, UNIT);
 	assert_true(m.probed.seen_ns <= heard_ns && m.probed.seen_ns > closed_ns);
 	print_message("listen to ready %.2f ms, frame to report %.3f ms\n",
-	    ((double)heard_ns - (double)listening_ns) / 1e6, (double)(heard_ns - m.probed.seen_ns) / 1e6);
+	    ((double)heard_ns - (double)listening_ns) / 1e6,
+	    (double)(heard_ns - m.probed.seen_ns) / 1e6);
 	close(fd);
 	assert_int_equal(sentinel_end(), 0);
 }
@@ -721,8 +721,8 @@ static const struct filter_case {
 	{ "a redirect", false, 6, 58, { 137 }, 0 },
 	{ "an MLD report", true, 6, 0, { 58, 0, 5, 2, 0, 0, 1, 0 }, 131 },
 	{ "an MLDv2 report", true, 6, 0, { 58, 0, 5, 2, 0, 0, 1, 0 }, 143 },
-	{ "a neighbour solicitation behind hop-by-hop options", false, 6, 0, { 58, 0, 5, 2, 0, 0, 1,
-		0 }, 135 },
+	{ "a neighbour solicitation behind hop-by-hop options", false, 6, 0,
+	    { 58, 0, 5, 2, 0, 0, 1, 0 }, 135 },
 	{ "UDP behind hop-by-hop options", false, 6, 0, { 17, 0, 5, 2, 0, 0, 1, 0 }, 131 },
 	{ "UDP over IPv6", false, 6, 17, { 0, 68, 0, 67 }, 0 },
 };
@@ -760,7 +760,8 @@ came(int fd, int ms, const uint8_t *wanted, size_t len, const struct frame_out *
 
 		if (n == (ssize_t)len && memcmp(buf, wanted, len) == 0)
 			return true;
-		if (last != NULL && n == (ssize_t)last->len && memcmp(buf, last->bytes, last->len) == 0)
+		if (last != NULL && n == (ssize_t)last->len &&
+		    memcmp(buf, last->bytes, last->len) == 0)
 			break;
 	}
 	return false;
@@ -772,7 +773,7 @@ arp_make(struct frame_out *out, unsigned number)
 {
 	struct frame_ends ends = { .dst_mac = { 255, 255, 255, 255, 255, 255 } };
 	struct frame_arp arp = { .op = 1, .sender = guest_addr("10.77.0.10"),
-		.target = guest_addr("10.77.0.77") };
+	    .target = guest_addr("10.77.0.77") };
 
 	memcpy(ends.src_mac, guest_mac, 6);
 	memcpy(arp.sender_mac, guest_mac, 6);
@@ -833,7 +834,9 @@ test_filter(void **state)
 	for (size_t i = 0; i < sizeof(filter_cases) / sizeof(filter_cases[0]); i++)
 		check_filter(raw, fd, i);
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
-	/* What the host sends does not come back: its own ARP is passed by the filter but outgoing. */
+	/*
+	 * What the host sends does not come back: its own ARP is passed by the filter but outgoing.
+	 */
 	run("ping -q -c 1 -W 1 10.77.0.78 >/dev/null || true");
 	while (recv(fd, frame, sizeof(frame), 0) >= 0)
 		assert_memory_not_equal(frame + 6, bridge_mac, 6);
@@ -864,7 +867,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp),
 		T(test_wrong_address), T(test_signs),
-		T(test_unprobe), T(test_idle), T(test_confined), T(test_bridge_changes), T(test_nonsense),
+		T(test_unprobe), T(test_idle), T(test_confined), T(test_bridge_changes),
+		T(test_nonsense),
 		T(test_filter), cmocka_unit_test(test_no_such_interface),
 	};
 

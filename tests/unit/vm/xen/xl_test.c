@@ -39,12 +39,11 @@ what_builds_write_is_read(void **state)
 	} cases[] = {
 		/* as MirageOS writes them */
 		{ "name = 'www'\nkernel = '/x/www.xen'\ntype = \"pvh\"\nmemory = 32\non_crash = "
-		  "'preserve'\nvif = [ 'bridge=br0' ]\n",
+		    "'preserve'\nvif = [ 'bridge=br0' ]\n",
 		    { VM_TYPE_PVH, 32u << 20, 1, true, true } },
-		{ "kernel='/k'\nbuilder = "
-		  "'linux'\nmemory=16\nmaxmem=64\nvcpus=2\nroot='/dev/xvda'\nextra='quiet'\n"
-		  "disk=['/dev/vg/a,raw,xvda,rw']\nvif=['mac=00:16:3e:00:00:01, "
-		  "bridge=br0,model=e1000,rate=10Mb/s','']\n",
+		{ "kernel='/k'\nbuilder = 'linux'\nmemory=16\nmaxmem=64\nvcpus=2\n"
+		    "root='/dev/xvda'\nextra='quiet'\ndisk=['/dev/vg/a,raw,xvda,rw']\n"
+		    "vif=['mac=00:16:3e:00:00:01, bridge=br0,model=e1000,rate=10Mb/s','']\n",
 		    { VM_TYPE_PV, 64u << 20, 2, true, true } },
 		{ "builder='hvm'\nmemory=128\nboot='c'\ndisk=['/a.qcow2,qcow2,hda,w']\n",
 		    { VM_TYPE_HVM, 128u << 20, 1, false, true } },
@@ -81,8 +80,8 @@ a_bad_file_is_refused_with_its_text(void **state)
 		{ "memory = [ 16 ]\n", "one value, not a list", ERR_PARSE },
 		{ "kernel = [ '/k' ]\n", "one value, not a list", ERR_PARSE },
 		{ "name = 'memory = 1 # \\' memory = 2'\n# memory = 3\nvif = [ '',\n "
-		  "'mac=00:16:3e:00:00:01' ]\nmemory = 4; memory = 0x0\n",
-		    ":5: memory = \"0x0\"", ERR_PARSE },
+		    "'mac=00:16:3e:00:00:01' ]\nmemory = 4; memory = 0x0\n", ":5: memory = \"0x0\"",
+		    ERR_PARSE },
 		{ "\nhap = 'maybe'\n", ":2: hap = \"maybe\": 0 or 1", ERR_PARSE },
 		{ "type = 'xen'\n", "pv, pvh or hvm", ERR_PARSE },
 		{ "vif = [ 'brdge=br0' ]\n", "brdge", ERR_PARSE },
@@ -109,10 +108,10 @@ static void
 of_keys_that_do_nothing_the_operator_hears(void **state)
 {
 	static const char text[] = "name = 'a'\nmemory = 8 # vnc = 1\ncpus = \"1-3\"\nextra = "
-				   "'serial = 1\\' tsc_mode = 0'\npci = []\n"
+	    "'serial = 1\\' tsc_mode = 0'\npci = []\n"
 				   "vif = [ 'bridge=br0',\n  '' ]; memmory = 0x10\nlocaltime=1";
 	static const char *const says[] = { ":3: warning: cpus: ", ":7: warning: memmory: ",
-		":8: warning: localtime: " };
+	    ":8: warning: localtime: " };
 	char path[] = "/tmp/jitsu-xl.XXXXXX", line[512];
 	int fd = mkstemp(path);
 	struct report r;
