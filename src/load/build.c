@@ -83,7 +83,7 @@ take_old(struct loader *l, struct generation *g, unsigned i)
 	return ok;
 }
 
-/* What was said first about a zone that is not taken. */
+/* A zone that is not taken has the first finding as its error. */
 static void
 remember_error(const struct loader *l, unsigned i, struct served_zone *z)
 {
@@ -193,7 +193,7 @@ add_zones(struct loader *l, struct generation *g)
 	}
 }
 
-/* Of findings about references, whichever zone they are in: the first in a file of this one. */
+/* The first finding about references that is in a file of this zone, or else the first of all. */
 static void
 remember_reference_error(const struct config_zone *zone, struct served_zone *z,
     const struct report *found)

@@ -12,7 +12,7 @@
 #include "src/config/config.h"
 #include "vm/vm.h"
 
-/* As the start does (need_user): a default user that is not there is replaced by a number. */
+/* A start replaces a default user that does not exist by a number (surroundings_user). */
 static void
 check_user(const struct config *conf, const char *key, const char *name, struct report *r)
 {

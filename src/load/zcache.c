@@ -41,7 +41,7 @@ struct head {
 	uint64_t sum;              /* of head and texts, this as 0 */
 };
 
-/* What stands in the texts for each file, before its path. */
+/* Stands before the path of each file in the texts. */
 struct input_mark {
 	uint64_t size, digest;
 };

@@ -132,7 +132,7 @@ destroy_all(struct warden *w)
 
 /* ---- rows ---- */
 
-/* What the store would say, had it not been lost, or full when this VM began. */
+/* What a store that was neither lost nor full would say of the VM's unit. */
 static void
 row_renew(struct unit_row *r, const struct found *f)
 {

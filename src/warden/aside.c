@@ -81,8 +81,9 @@ row_store(struct aside *a)
 	store_unit_put(a->w->store, &row, NULL, NULL);
 }
 
-const char *
-aside_name(const struct aside *a)
+/* As `list` shows it. */
+static const char *
+name_of(const struct aside *a)
 {
 	static char text[VM_UUID_TEXT];
 
@@ -98,7 +99,7 @@ aside_uuid(const struct aside *a)
 	return &a->row.uuid;
 }
 
-/* As aside_add; `why` "" = as what is known now says. */
+/* aside_add with a reason; `why` "": the one that is known now. */
 static void
 add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const char *said,
     uint64_t memory_bytes, char why[LIMIT_ASIDE_WHY])
@@ -121,7 +122,7 @@ add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const c
 	if (why[0] == '\0')
 		why_text(a, why, LIMIT_ASIDE_WHY);
 	vm_uuid_text(&a->row.uuid, uuid);
-	log_warn("%s: its VM %s (%s) is kept aside: %s", aside_name(a), uuid, vm_word(a), why);
+	log_warn("%s: its VM %s (%s) is kept aside: %s", name_of(a), uuid, vm_word(a), why);
 	record_event(w, a->row.owner, "aside", why);
 	row_store(a);
 }
@@ -286,9 +287,9 @@ destroyed(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	if (!gone)
 		log_err("VM %s, which was kept aside, cannot be destroyed: %s", text, res->text);
 	if (req != NULL && gone)
-		control_reply(req, json_pack("{s:s, s:s}", "name", aside_name(a), "uuid", text));
+		control_reply(req, json_pack("{s:s, s:s}", "name", name_of(a), "uuid", text));
 	else if (req != NULL)
-		control_fail(req, "%s: it cannot be destroyed: %s", aside_name(a), res->text);
+		control_fail(req, "%s: it cannot be destroyed: %s", name_of(a), res->text);
 	if (a == NULL)
 		return;   /* a reload gave it to its unit meanwhile */
 	a->req = NULL;
@@ -319,7 +320,7 @@ aside_stop_all(struct warden *w)
 			destroy(a);
 }
 
-/* Its unit is there.  Nobody counted its packets meanwhile, so it counts as used now. */
+/* The unit is served again.  No packets were counted meanwhile, so the VM counts as used now. */
 static void
 give_back(struct warden *w, struct aside *a, struct unit *u)
 {
@@ -359,7 +360,7 @@ aside_review(struct warden *w)
 			continue;
 		}
 		log_warn("VM %s, which was kept aside, belongs to no unit any more: destroyed",
-		    aside_name(a));
+		    name_of(a));
 		destroy(a);
 	}
 }
@@ -371,7 +372,7 @@ aside_event(struct warden *w, const struct vm_event *ev)
 
 	if (a == NULL)
 		return;
-	log_warn("%s: its VM, which was kept aside, has ended: %s", aside_name(a), ev->text);
+	log_warn("%s: its VM, which was kept aside, has ended: %s", name_of(a), ev->text);
 	record_event(w, a->row.owner, "died", ev->text);
 	a->row.crashes++;
 	free(a->row.last_error);
@@ -393,7 +394,7 @@ entry_json(const struct aside *a)
 	vm_uuid_text(&a->row.uuid, uuid);
 	why_text(a, why, sizeof(why));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:[], s:I, s:o, s:n, s:n, s:s, s:o, s:o, s:s}",
-	    "name", aside_name(a), "state", "aside", "vm", vm_word(a), "image", a->row.image,
+	    "name", name_of(a), "state", "aside", "vm", vm_word(a), "image", a->row.image,
 	    "driver", a->row.driver, "addresses", "boots", (json_int_t)a->row.boots, "last_boot_ms",
 	    a->row.last_boot_ms != 0 ? json_integer(a->row.last_boot_ms) : json_null(), "idle_s",
 	    "sleeps_in_s", "uuid", uuid, "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(),

@@ -41,7 +41,6 @@ void aside_clear(struct warden *w);
 /* By the unit's name or the VM's UUID in text; with a VM only.  NULL when there is none. */
 struct aside *aside_find(const struct warden *w, const char *name);
 const struct vm_uuid *aside_uuid(const struct aside *a);
-const char *aside_name(const struct aside *a);   /* as `list` shows it */
 
 /* Appends to `array` what `jitsu list` shows of each VM. */
 void aside_list_json(const struct warden *w, json_t *array);

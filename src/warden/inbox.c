@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/ready.h"
-#include "src/warden/record.h"
 #include "src/warden/reload.h"
 #include "src/warden/wake.h"
 
@@ -89,9 +88,7 @@ on_gone(struct child *c, const char *why)
 {
 	struct warden *w = c->arg;
 
-	ready_child_gone(w, c);
-	if (!w->stopping && c->told)
-		record_event(w, "", "restart", why);
+	ready_child_gone(w, c, why);
 	reload_served(w);
 }
 

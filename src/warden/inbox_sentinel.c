@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "src/warden/probelink.h"
 #include "src/warden/ready.h"
-#include "src/warden/record.h"
 #include "src/warden/wake.h"
 
 static enum err
@@ -57,11 +56,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 static void
 on_gone(struct child *c, const char *why)
 {
-	struct warden *w = c->arg;
-
-	ready_child_gone(w, c);
-	if (!w->stopping && c->told)
-		record_event(w, "", "restart", why);
+	ready_child_gone(c->arg, c, why);
 }
 
 static const struct child_ops ops = {

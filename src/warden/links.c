@@ -55,7 +55,7 @@ is_busy(const struct unit *u)
 	    (p == LIFE_P_STARTING || p == LIFE_P_RESTORING || p == LIFE_P_SAVING);
 }
 
-/* Its network is somebody else's business. */
+/* An xl.cfg or a vif script of the operator makes its network. */
 static bool
 is_foreign(const struct unit *u)
 {
@@ -67,7 +67,7 @@ is_foreign(const struct unit *u)
 static void
 end_within(struct warden *w, uint64_t ns)
 {
-	/* One that is pending is earlier; none is begun after links_clear. */
+	/* A pending timer is due earlier; after links_clear there is none. */
 	if (w->ev_lost != NULL && !evtimer_pending(w->ev_lost, NULL))
 		timer_arm(w->ev_lost, (ns + NS_PER_MS - 1) / NS_PER_MS);
 }
@@ -116,7 +116,7 @@ on_lost(evutil_socket_t fd, short what, void *arg)
 		end_within(w, next);
 }
 
-/* What became of its NICs is known. */
+/* Follows what is known of a unit's NICs. */
 static void
 settle_unit(struct warden *w, struct unit *u)
 {
@@ -136,7 +136,7 @@ settle_unit(struct warden *w, struct unit *u)
 
 /* ---- ports ---- */
 
-/* What became of a NIC, and what is to be said of it; *is_new: that cannot have been said. */
+/* The state of a NIC, and its text for people; *is_new: the text cannot have been said yet. */
 static enum link_state
 look(const struct unit *u, unsigned nic, const struct vm_activity_nic *port, char text[TEXT],
     bool *is_new)
@@ -209,7 +209,7 @@ keep_ports(struct warden *w, struct unit *u)
 
 /* ---- bridges ---- */
 
-/* Its bridge is back, or has what was missing: what failed for want of it may be tried at once. */
+/* A bridge is back, or complete: boots that failed for want of that may be tried at once. */
 static void
 heal(struct warden *w, const struct config_network *net)
 {
@@ -252,7 +252,7 @@ mark(struct warden *w, const char *bridge, const char *port)
 		for (unsigned k = 0; !is_meant && k < 1 + u->conf->image->nnics; k++)
 			is_meant = port != NULL ? strcmp(ids.nics[k], port) == 0 :
 			    strcmp(network_of(u, k)->bridge, bridge) == 0;
-		/* What a driver calls the ports that it makes is not known yet. */
+		/* Names of ports that a driver is making are not known yet. */
 		u->run->link_changed = u->run->link_changed || is_meant ||
 		    (port != NULL && is_busy(u));
 		any = any || is_meant;
@@ -321,7 +321,7 @@ look_soon(struct warden *w)
 
 /* ---- what the kernel tells ---- */
 
-/* May the bridge of a network not be any more what it was? */
+/* May a network have another bridge now, or a changed one? */
 static bool
 concerns(const struct link_bridge *b, const char *bridge, const struct vm_link *link)
 {
@@ -330,7 +330,7 @@ concerns(const struct link_bridge *b, const char *bridge, const struct vm_link *
 
 	switch (link->kind) {
 	case VM_LINK_IS:
-		/* One that is what it was says so whenever a port joins. */
+		/* The kernel repeats what a bridge is whenever a port joins. */
 		return is_named != is_same || (is_same &&
 		    (b->up != link->up || memcmp(b->mac, link->mac, sizeof(b->mac)) != 0));
 	case VM_LINK_GONE:

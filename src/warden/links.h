@@ -13,11 +13,11 @@ void links_clear(struct warden *w);
 /* Every VM and every network is looked at soon; after a reload, networks only. */
 void links_review(struct warden *w);
 void links_reload(struct warden *w);
-/* Have its NICs bridges that are up?  On the way of every wake: what is known is not asked for. */
+/* Are the bridges of a unit's NICs up?  Each wake asks: the kernel only when that is not known. */
 enum err links_check(const struct warden *w, const struct unit *u, struct errmsg *m);
-/* Its VM was started: what happened to its NICs meanwhile is looked at. */
+/* A VM was started: events of its NICs from before are looked at. */
 void links_started(struct warden *w, const struct unit *u);
-/* It is awake (again): when it is known that nobody can reach it, not for long. */
+/* A unit is awake (again): one that nobody can reach is put to sleep soon. */
 void links_awake(struct warden *w, struct unit *u);
 
 #endif

@@ -75,7 +75,7 @@ needs_used(const struct warden *w, const struct unit *u)
 		const struct unit *x = unit_by_number(&w->units, i);
 		enum life_state s = x != NULL ? life_state(&x->life) : LIFE_DORMANT;
 
-		/* One that shuts down may have something to write there. */
+		/* A unit that shuts down may have something to write there. */
 		if ((s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) &&
 		    needs_this(x, u))
 			return true;

@@ -7,12 +7,15 @@
 #include "src/process/process.h"
 #include "src/warden/record.h"
 
-void
-ready_zones_text(const struct generation_zones *n, char buf[READY_ZONES])
+#define ZONES_TEXT 100
+
+/* ", 2 of them not served and 1 with old contents", or nothing. */
+static void
+zones_text(const struct generation_zones *n, char buf[ZONES_TEXT])
 {
 	buf[0] = '\0';
 	if (n->failed > 0 || n->old > 0)
-		snprintf(buf, READY_ZONES, ", %u of them not served and %u with old contents",
+		snprintf(buf, ZONES_TEXT, ", %u of them not served and %u with old contents",
 		    n->failed, n->old);
 }
 
@@ -20,10 +23,10 @@ void
 ready_tell(const struct warden *w)
 {
 	struct generation_zones n;
-	char bad[READY_ZONES], text[200];
+	char bad[ZONES_TEXT], text[200];
 
 	generation_zones_count(w->gen, &n);
-	ready_zones_text(&n, bad);
+	zones_text(&n, bad);
 	snprintf(
 	    text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
 	notify_send(text);
@@ -34,7 +37,7 @@ static void
 serve_begun(struct warden *w)
 {
 	struct generation_zones n;
-	char bad[READY_ZONES];
+	char bad[ZONES_TEXT];
 
 	w->ready = true;
 	record_event(w, "", "start", JITSU_VERSION);
@@ -43,7 +46,7 @@ serve_begun(struct warden *w)
 		log_init("warden", LOG_TO_SYSLOG, (enum log_level)w->child_conf.log_level);
 	ready_tell(w);
 	generation_zones_count(w->gen, &n);
-	ready_zones_text(&n, bad);
+	zones_text(&n, bad);
 	log_info(
 	    "jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
 }
@@ -56,10 +59,12 @@ ready_child_runs(struct warden *w)
 }
 
 void
-ready_child_gone(struct warden *w, const struct child *c)
+ready_child_gone(struct warden *w, const struct child *c, const char *why)
 {
 	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
 		fatal("the %s process ended %u times before it served, as said above: jitsud does "
 		    "not start",
 		    c->name, c->restarts + 1);
+	if (!w->stopping && c->told)
+		record_event(w, "", "restart", why);
 }

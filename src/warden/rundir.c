@@ -175,7 +175,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- watching ---- */
 
-/* What went does not matter: everything is looked at. */
+/* The events are only counted: everything is looked at. */
 static void
 on_notify(evutil_socket_t fd, short what, void *arg)
 {

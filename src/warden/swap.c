@@ -14,7 +14,7 @@
 
 /* ---- units ---- */
 
-/* May a running VM of `old` go on as `fresh`?  What its guest was told must still hold. */
+/* May a running VM of `old` go on as `fresh`?  Its guest knows addresses, MAC and network. */
 static bool
 same_identity(const struct unit_conf *old, const struct unit_conf *fresh)
 {

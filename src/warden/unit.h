@@ -151,9 +151,9 @@ void unit_table_clear(struct unit_table *t);
 struct unit *unit_new(struct unit_table *t, const struct unit_conf *conf, struct errmsg *m);
 /* Frees a unit; the callers have stopped its VM and answered its waiters. */
 void unit_free(struct unit_table *t, struct unit *u);
-/* Its settings in a new generation; the same name. */
+/* Gives a unit its settings in a new generation; the name is the same. */
 void unit_conf_set(struct unit_table *t, struct unit *u, const struct unit_conf *conf);
-/* It left the configuration: the name is free for another. */
+/* The unit has left the configuration: its name is free for another. */
 void unit_leave(struct unit_table *t, struct unit *u);
 /* Nothing is left of it that another unit could meet; it may be freed at any time. */
 void unit_gone(struct unit_table *t, struct unit *u);
@@ -171,7 +171,7 @@ struct unit *unit_vm_next(const struct unit_table *t, size_t *at);
 struct unit_run *unit_run(struct unit *u);
 /* Gives a unit's VM its identity, or takes it away (NULL). */
 void unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid);
-/* Its VM is made (anew), and nothing has happened to its NICs yet. */
+/* A VM is made (anew): nothing has happened to its NICs yet. */
 void unit_links_reset(struct unit *u);
 
 static inline bool
@@ -180,7 +180,7 @@ unit_has_vm(const struct unit *u)
 	return u->run != NULL && u->run->has_vm;
 }
 
-/* Its guest runs, or boots in a VM that is whole. */
+/* Does its guest run, or boot in a VM that is whole? */
 static inline bool
 unit_runs(const struct unit *u)
 {
@@ -192,7 +192,7 @@ unit_runs(const struct unit *u)
 	    p == LIFE_P_FREEZING || p == LIFE_P_FROZEN || p == LIFE_P_THAWING);
 }
 
-/* It does, and it is known that nobody can reach it. */
+/* Does its guest run where nobody can reach it, as far as is known? */
 static inline bool
 unit_unreachable(const struct unit *u)
 {

@@ -387,7 +387,7 @@ zones_json(const struct warden *w, bool bad)
 	return all;
 }
 
-/* What is served for a zone: its image, which the client prints. */
+/* The zimage of a zone, which the client prints. */
 static void
 verb_dump(struct control_request *req, json_t *args, void *arg)
 {

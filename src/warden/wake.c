@@ -76,7 +76,7 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 	    why != NULL && why[0] != '\0') {
 		bool failing = u->run != NULL && u->run->failing && u->run->error != NULL;
 
-		/* What made a boot fail is not forgotten over what followed. */
+		/* The reason of a failed boot stays in front of what followed. */
 		(void)err_set(&m, result, "%.600s%s%s%s", failing ? u->run->error : "",
 		    failing ? "; then: " : "",
 		    ev.kind == LIFE_EV_RESTORED && ev.kept ? "it stays saved: " : "", why);

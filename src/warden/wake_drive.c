@@ -76,7 +76,7 @@ wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
 		wake_slot_ask(w, u, ticket);
 }
 
-/* What a guest did not do once it will not do next time: that wait is spared, and said. */
+/* A guest that did not let itself be saved once is not asked again until a reload. */
 void
 wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
@@ -202,7 +202,7 @@ fill_activity(const struct warden *w, const struct unit *u, struct life_event *e
 	    NS_PER_MS;
 	if (u->run != NULL)
 		ev->activity.last_packet_ms = u->run->last_packet_ns / NS_PER_MS;
-	/* One that needs it is awake: that is use, and contact. */
+	/* A unit that needs this one is awake: that counts as use, and as contact. */
 	if (needs_used(w, u))
 		ev->activity.last_packet_ms = ev->now_ms;
 }

@@ -44,7 +44,7 @@ bool wake_do(struct warden *w, struct unit *u, const struct life_action *a);
 
 /* ADMIT and THAW, with that ticket: at once, or when what it needs is awake. */
 void wake_needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
-/* It does not wait for them any more, or its slot is given back. */
+/* The wake of `u` waits for no needs any more. */
 void wake_needs_leave(struct unit *u);
 /* A step of its life cycle is done: it may have gone on without waiting. */
 void wake_needs_stepped(struct warden *w, struct unit *u);
@@ -60,17 +60,17 @@ void wake_needs_board(struct warden *w, const struct unit *u);
 /* ---- wake_slot.c ---- */
 
 void wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket);
-/* Its wake is refused while it waits: that is its error, and counted. */
+/* A wake is refused that waits for a slot: the unit gets that as its error. */
 void wake_slot_expired(struct warden *w, struct unit *u);
-/* It waits for no slot, and not for a leaving unit to go. */
+/* `u` waits for no slot any more, nor for a leaving unit to go. */
 void wake_slot_withdraw(struct warden *w, struct unit *u);
-/* It waits for no leaving unit any more, or that one (by its number) is gone: others ask again. */
+/* `u` waits for no leaving unit any more; the leaving unit `number` is gone: others ask again. */
 void wake_behind_leave(struct unit *u);
 void wake_behind_gone(struct warden *w, uint32_t number);
 
 /* ---- wake_drive.c ---- */
 
-/* What it needs is awake: ADMIT and THAW begin. */
+/* All that `u` needs is awake: ADMIT and THAW begin. */
 void wake_go_on(struct warden *w, struct unit *u, uint32_t ticket);
 
 void wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket);
@@ -83,7 +83,7 @@ void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void
 
 /* ---- wake_ready.c ---- */
 
-/* What a unit needs is awake now: its own readiness, held back, counts. */
+/* All that `u` needs is awake: its own readiness, which was held back, counts now. */
 void wake_ready_again(struct warden *w, struct unit *u);
 void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_probe_stop(struct warden *w, struct unit *u);

@@ -134,7 +134,7 @@ wake_needs_stepped(struct warden *w, struct unit *u)
 
 /* ---- what becomes of the needed ones ---- */
 
-/* It waits, or has failed, for this one. */
+/* `x` waits for a unit that has become awake, or has failed for want of it. */
 static void
 release(struct warden *w, struct unit *x)
 {

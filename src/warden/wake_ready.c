@@ -101,7 +101,7 @@ wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
 	}
 	u->ready_held = true;
 	w->ready_held++;
-	/* Its own boot is done, and the other one's may be waiting for that slot. */
+	/* The boot is done, and the needed unit may wait for its slot. */
 	admit_boot_done(&w->admit, &u->admit);
 	wake_needs_wake(w, u, LIFE_BY_QUERY);
 	wake_admit(w);

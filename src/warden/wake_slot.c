@@ -76,7 +76,7 @@ wake_is_unsure(const struct warden *w, const struct unit *u)
 		return !u->admit.sure;
 	if (u->life.phase == LIFE_P_ADMITTING)
 		return u->behind || !admit_would_be_sure(&w->admit, &u->admit);
-	/* It gives its slot back first, and whoever waits already has it then. */
+	/* The slot is given back first, and goes to a unit that waits already. */
 	if (s == LIFE_STOPPING || u->life.phase == LIFE_P_SAVING)
 		return !admit_would_be_sure(&w->admit, &u->admit);
 	return false;

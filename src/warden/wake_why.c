@@ -225,7 +225,7 @@ wake_why_change(struct warden *w, struct unit *u, const struct life_action *a)
 	}
 	if (to == LIFE_FAILED || (from == LIFE_STOPPING && u->run != NULL && u->run->failing)) {
 		w->totals.failures++;
-		/* That of a former boot would be taken for this one's. */
+		/* The console of a former boot would be taken for that of this boot. */
 		if (!unit_run(u)->console_new)
 			unit_console_set(u, NULL, 0);
 	}
@@ -236,7 +236,7 @@ wake_why_change(struct warden *w, struct unit *u, const struct life_action *a)
 void
 wake_why_died(struct unit *u, const struct vm_event *ev)
 {
-	/* What made its boot fail came first. */
+	/* A boot that fails has its error already. */
 	if (u->run == NULL || !u->run->failing)
 		unit_error_set(u, ev->text);
 	if (u->run == NULL || !u->run->failing || ev->console_len > 0)
