@@ -338,4 +338,28 @@ _Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_X
 #define LIMIT_LINKS_LOST_S 10
 _Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return is seen");
 
+/* Of each socket for queries: 60 ms of a busy server over UDP, and connections not yet accepted. */
+#define LIMIT_LISTEN_UDP_BYTES (4 << 20)
+#define LIMIT_LISTEN_BACKLOG 256
+/* How long sockets of a server that ends are waited for at the start, and how often. */
+#define LIMIT_LISTEN_START_S 3
+#define LIMIT_LISTEN_RETRY_MS 20
+
+/* A cleaner of the run directory has its time to end; what cannot be made is tried again. */
+#define LIMIT_RUNDIR_SETTLE_MS 200
+#define LIMIT_RUNDIR_AGAIN_MS 10000
+
+/* A VM that was awake for so long makes former failures forgotten. */
+#define LIMIT_STEADY_MS 60000
+
+/* At the end, when adoption is not done: VMs are destroyed, not asked. */
+#define LIMIT_END_S (2 * LIMIT_OP_S)
+
+/*
+ * A file that changed so shortly before it was read may change again in the same tick of its file
+ * system's clock; and two ticks of the kernel's slowest clock.
+ */
+#define LIMIT_INPUT_RACY_MS 2000
+#define LIMIT_INPUT_TICKS_MS 40
+
 #endif

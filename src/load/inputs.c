@@ -6,10 +6,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
-
-#define RACY_MS 2000
-#define TICKS_MS 40           /* at least two ticks of the slowest kernel clock */
 
 struct input {
 	char *path;
@@ -70,13 +68,13 @@ same_files(const struct inputs *in, int64_t age)
 bool
 inputs_unchanged(const struct inputs *in)
 {
-	return same_files(in, RACY_MS);
+	return same_files(in, LIMIT_INPUT_RACY_MS);
 }
 
 bool
 inputs_same(const struct inputs *in)
 {
-	return same_files(in, TICKS_MS);
+	return same_files(in, LIMIT_INPUT_TICKS_MS);
 }
 
 const char *

@@ -13,9 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define LISTEN_UDP_BUFFER (4 << 20)
-#define LISTEN_TCP_BACKLOG 256
-
 static socklen_t
 fill_sockaddr(const struct config_listen *l, struct sockaddr_storage *ss)
 {
@@ -40,10 +37,9 @@ fill_sockaddr(const struct config_listen *l, struct sockaddr_storage *ss)
 static void
 tune(int fd, int family, int type)
 {
-	int big = LISTEN_UDP_BUFFER;
+	int big = LIMIT_LISTEN_UDP_BYTES;
 
 	if (type == SOCK_DGRAM) {
-		/* The default of the kernel is a few ms of a busy server, this is some 60. */
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
 			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
@@ -118,7 +114,7 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 		    type == SOCK_DGRAM ? "UDP" : "TCP");
 		goto fail;
 	}
-	if (type == SOCK_STREAM && listen(fd, LISTEN_TCP_BACKLOG) != 0) {
+	if (type == SOCK_STREAM && listen(fd, LIMIT_LISTEN_BACKLOG) != 0) {
 		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
 		goto fail;
 	}

@@ -17,12 +17,6 @@
 #include "src/warden/state.h"
 #include "src/warden/timer.h"
 
-/*
- * A cleaner may be at it still; and where something could not be made, how soon it is tried again.
- */
-#define SETTLE_MS 200
-#define AGAIN_MS 10000
-
 #define SEEN (IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
 
 struct rundir {
@@ -170,7 +164,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	whole = control_mend(w) && whole;
 	watch_all(d);
 	if (!whole)
-		timer_arm(d->timer, AGAIN_MS);
+		timer_arm(d->timer, LIMIT_RUNDIR_AGAIN_MS);
 }
 
 /* ---- watching ---- */
@@ -187,7 +181,7 @@ on_notify(evutil_socket_t fd, short what, void *arg)
 	while (read(fd, buf, sizeof(buf)) > 0)
 		any = true;
 	if (any && !event_pending(d->timer, EV_TIMEOUT, NULL))
-		timer_arm(d->timer, SETTLE_MS);
+		timer_arm(d->timer, LIMIT_RUNDIR_SETTLE_MS);
 }
 
 void

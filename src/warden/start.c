@@ -51,13 +51,6 @@
  */
 #define WARDEN_NICE (-10)
 
-/* VMs that are destroyed, not asked, when nothing is known of them yet. */
-#define WARDEN_STOP_S (2 * LIMIT_OP_S)
-
-/* How long another server's sockets are waited for at the start, and how often it is tried. */
-#define LISTEN_START_NS (3 * NS_PER_S)
-#define LISTEN_RETRY_NS (20 * NS_PER_MS)
-
 static void
 set_up_directories(struct warden *w, const struct config *conf)
 {
@@ -132,8 +125,8 @@ open_store(struct warden *w, const struct config *conf)
 static enum err
 listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
 {
-	static const struct timespec pause = { .tv_nsec = LISTEN_RETRY_NS };
-	uint64_t until_ns = clock_now_ns() + LISTEN_START_NS;
+	static const struct timespec pause = { .tv_nsec = LIMIT_LISTEN_RETRY_MS * NS_PER_MS };
+	uint64_t until_ns = clock_now_ns() + LIMIT_LISTEN_START_S * NS_PER_S;
 	enum err e;
 
 	while ((e = listen_open(s, conf, m)) == ERR_EXISTS && clock_now_ns() < until_ns)
@@ -347,7 +340,7 @@ tear_down(struct warden *w)
 	} else if (stop) {
 		reload_cancel(w);
 		adopt_destroy(w);
-		run_for(w, WARDEN_STOP_S);
+		run_for(w, LIMIT_END_S);
 	}
 	reload_cancel(w);
 	zjob_free(w->keeping);

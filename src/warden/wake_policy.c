@@ -6,9 +6,6 @@
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
-/* A VM that was awake for so long makes former failures forgotten. */
-#define WAKE_STEADY_MS 60000
-
 static const enum life_tier tiers[] = {
 	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT,
 	[CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN,
@@ -42,7 +39,7 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	unsigned caps = 0;
 
 	memset(p, 0, sizeof(*p));
-	p->steady_ms = WAKE_STEADY_MS;
+	p->steady_ms = LIMIT_STEADY_MS;
 	p->op_ms = LIMIT_OP_S * 1000;
 	p->state_ms = LIMIT_STATE_OP_S * 1000;
 	p->needs_waits = needs_waits(u);
