@@ -10,7 +10,7 @@
  *     adopt.c     VMs that a former warden left    aside.c     VMs whose units are not known
  *     links.c     bridges and taps that change     holds.c     addresses that are held for others
  *     record.c    log, events, rows                show.c      units as JSON
- *     verbs.c     what `jitsu` asks                counters.c  counts of all workers
+ *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    keep.c      zimages for the next start
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and

@@ -1,19 +1,17 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
 #include "src/warden/verbs.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/aside.h"
-#include "src/warden/counters.h"
 #include "src/warden/holds.h"
 #include "src/warden/reload.h"
 #include "src/warden/show.h"
+#include "src/warden/status.h"
 #include "src/warden/wake.h"
 
 #define EVENTS_DEFAULT 100
@@ -286,7 +284,7 @@ verb_events(struct control_request *req, json_t *args, void *arg)
 	    w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
 }
 
-/* ---- reload and status ---- */
+/* ---- reload and zones ---- */
 
 /* The request fails with one line per finding. */
 static void
@@ -350,43 +348,6 @@ verb_reload(struct control_request *req, json_t *args, void *arg)
 		control_fail(req, "a reload is running already: try again when it is done");
 }
 
-static json_t *
-zone_json(const struct warden *w, unsigned i)
-{
-	const struct served_zone *z = &w->gen->zones[i];
-
-	return json_pack("{s:s, s:s, s:o, s:I, s:s, s:o}", "name", z->origin,
-	    "state", z->zimage == NULL ? "failed" : z->error != NULL ? "old" : "ok",
-	    "serial", z->zimage != NULL ? json_integer(z->serial) : json_null(),
-	    "units", (json_int_t)z->nunits, "file", w->gen->conf->zones[i].file,
-	    "error", z->error != NULL ? json_string(z->error) : json_null());
-}
-
-/* A file is named by its bytes, which are any. */
-static json_t *
-stray_json(const struct config_stray *s)
-{
-	char file[4 * PATH_MAX];
-
-	text_escape(file, sizeof(file), s->file, strlen(s->file));
-	return json_pack("{s:s, s:s, s:n, s:i, s:s, s:s}", "name", s->name, "state", "failed",
-	    "serial", "units", 0, "file", file, "error", s->why);
-}
-
-/* All, or those alone that are not served as their files say: twenty thousand take 100 ms. */
-static json_t *
-zones_json(const struct warden *w, bool bad)
-{
-	json_t *all = json_array();
-
-	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
-		if (!bad || !served_zone_ok(&w->gen->zones[i]))
-			(void)json_array_append_new(all, zone_json(w, i));
-	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next)
-		(void)json_array_append_new(all, stray_json(s));
-	return all;
-}
-
 /* The zimage of a zone, which the client prints. */
 static void
 verb_dump(struct control_request *req, json_t *args, void *arg)
@@ -413,90 +374,11 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 	control_fail_unknown(req, "zone", name, "status");
 }
 
-static json_t *
-child_json(const struct child *c)
-{
-	return json_pack("{s:s, s:o, s:I}", "name", c->name,
-	    "pid", c->pid != 0 ? json_integer(c->pid) : json_null(),
-	    "restarts", (json_int_t)c->restarts);
-}
-
-static json_t *
-limit_json(uint64_t used, uint64_t most)
-{
-	return json_pack("{s:I, s:I}", "used", (json_int_t)used, "most", (json_int_t)most);
-}
-
-static json_t *
-limits_json(const struct warden *w)
-{
-	const struct admit *a = &w->admit;
-
-	return json_pack("{s:o, s:o, s:o, s:o}", "boots", limit_json(a->boots, a->limits.boots),
-	    "vms", limit_json(a->vms, a->limits.vms),
-	    "memory", limit_json(a->memory_bytes, a->limits.memory_bytes),
-	    "queue", limit_json(a->waiting, a->limits.queue));
-}
-
-static json_t *
-reload_json(const struct warden *w)
-{
-	if (w->reload.time <= 0)
-		return json_null();
-	return json_pack("{s:f, s:s, s:b, s:o}", "time", w->reload.time, "by", w->reload.by,
-	    "refused", (int)w->reload.refused,
-	    "error", w->reload.error != NULL ? json_string(w->reload.error) : json_null());
-}
-
-/* What is wrong with the store: since the start, or now; null when nothing is. */
-static json_t *
-state_json(const struct warden *w)
-{
-	struct store_stats st;
-	char text[STORE_FAILING + 64];
-
-	store_stats_get(w->store, &st);
-	if (w->store_note[0] != '\0' || st.failing[0] == '\0')
-		return show_text(w->store_note);
-	snprintf(text, sizeof(text), "NOT SAVED, tried again with every change: %s", st.failing);
-	return show_text(text);
-}
-
-static void
-verb_status(struct control_request *req, json_t *args, void *arg)
-{
-	struct warden *w = arg;
-	struct generation_zones n;
-	json_t *aside = json_array(), *all;
-	int bad = 0;
-
-	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* anything else: all zones */
-	generation_zones_count(w->gen, &n);
-	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, "
-	    "s:o, s:o}", "version", JITSU_VERSION, "pid", (json_int_t)getpid(),
-	    "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S),
-	    "generation", (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled,
-	    "zones_from_disk", (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed,
-	    "zones_old", (json_int_t)n.old, "units", (json_int_t)w->units.count,
-	    "mapping_bytes", (json_int_t)mapping_set_bytes(w->gen->mappings),
-	    "zones", zones_json(w, bad != 0),
-	    "children", child_json(&w->dns), child_json(&w->sentinel), "counters", counters_json(w),
-	    "limits", limits_json(w), "reload", reload_json(w));
-	aside_list_json(w, aside);
-	if (json_object_set_new(all, "aside", aside) != 0 ||
-	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
-	    json_object_set_new(all, "state", state_json(w)) != 0) {
-		json_decref(all);
-		all = NULL;
-	}
-	control_reply(req, all);
-}
-
 static const struct control_verb verbs[] = {
 	{ "list", false, verb_list },
 	{ "show", false, verb_show },
 	{ "events", false, verb_events },
-	{ "status", false, verb_status },
+	{ "status", false, status_verb },
 	{ "aside", false, aside_verb_list },
 	{ "destroy", true, aside_verb_destroy },
 	{ "held", false, holds_verb_list },

@@ -23,10 +23,8 @@ wake_needs_wake(struct warden *w, struct unit *u, enum life_cause cause)
 }
 
 /*
- * ---- waiting ----
- *
- * w->needing has units that wait, with a ticket, and without one those whose wake has failed for
- * want of what they need: they go on when that comes up.
+ * w->needing has units that wait, with a ticket, and units whose wake has failed for want of what
+ * they need, without a ticket: these go on, too, when that comes up.
  */
 
 static void
