@@ -77,13 +77,13 @@ static void
 wakes_unheard(struct warden *w)
 {
 	uint64_t now_ns = clock_now_ns();
+	const struct unit *u;
 
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-		enum life_state s = u != NULL ? life_state(&u->life) : LIFE_BOOTING;
+	UNIT_FOREACH(u, &w->units) {
+		enum life_state s = life_state(&u->life);
 
 		if (s != LIFE_BOOTING && s != LIFE_STOPPING)
-			board_wake_end(&w->board, i, now_ns);
+			board_wake_end(&w->board, u->number, now_ns);
 	}
 }
 

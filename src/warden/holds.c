@@ -29,16 +29,13 @@ holds_settle(struct warden *w, struct report *r)
 {
 	struct claims c = { .conf = w->gen->conf, .set = w->gen->mappings, .g = w->gen, .r = r,
 		.held = held, .arg = w };
+	struct unit *u;
 
 	holds_note_use(w);
-	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-
-		if (u == NULL || !u->refused)
-			continue;
+	UNIT_FOREACH(u, &w->units) {
+		if (u->refused)
+			unit_error_set(u, NULL);
 		u->refused = false;
-		w->refused_units--;
-		unit_error_set(u, NULL);
 	}
 	w->refused_units = 0;
 	claims_make(&c);
@@ -79,37 +76,15 @@ holds_handed_out(struct warden *w, struct unit *u)
 void
 holds_note_use(struct warden *w)
 {
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = w->units.by_number[i];
+	struct unit *u;
 
-		if (u != NULL && !u->handed_out && !u->refused &&
-		    atomic_load_explicit(&w->board.use[i].queries, memory_order_relaxed) > 0)
+	UNIT_FOREACH(u, &w->units)
+		if (!u->handed_out && !u->refused && atomic_load_explicit(
+		    &w->board.use[u->number].queries, memory_order_relaxed) > 0)
 			holds_handed_out(w, u);
-	}
 }
 
 /* ---- verbs ---- */
-
-/* An address of it is held for another; NULL is allowed. */
-static bool
-is_refused(const struct unit *u)
-{
-	return u != NULL && u->refused && !u->leaving;
-}
-
-/* The unit that is refused because of this address; NULL = none. */
-static const struct unit *
-refused_unit(const struct warden *w, const struct msg_addr *addr)
-{
-	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
-		const struct unit *u = w->units.by_number[i];
-
-		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
-			if (addr_cmp(&u->conf->addrs[k], addr) == 0)
-				return u;
-	}
-	return NULL;
-}
 
 /* An address that is refused to a unit. */
 struct refused {
@@ -136,15 +111,13 @@ static void
 refused_list(struct listing *l)
 {
 	const struct warden *w = l->w;
+	const struct unit *u;
 
 	l->refused = mem_zero((size_t)w->refused_units * LIMIT_UNIT_ADDRS, sizeof(*l->refused));
-	for (uint32_t i = 0; i < w->units.next && w->refused_units > 0; i++) {
-		const struct unit *u = w->units.by_number[i];
-
-		for (unsigned k = 0; is_refused(u) && k < u->conf->naddrs; k++)
+	UNIT_FOREACH(u, &w->units)
+		for (unsigned k = 0; u->refused && !u->leaving && k < u->conf->naddrs; k++)
 			l->refused[l->nrefused++] =
 			    (struct refused){ .addr = u->conf->addrs[k], .u = u };
-	}
 	qsort(l->refused, l->nrefused, sizeof(*l->refused), refused_cmp);
 }
 
@@ -213,6 +186,7 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 	struct warden *w = arg;
 	const char *given = json_string_value(json_object_get(args, "name"));
 	struct wanted x = { .found = false };
+	struct listing l = { .w = w };
 	const struct unit *u;
 	char text[ADDR_TEXT], what[LIMIT_NAME_TEXT + ADDR_TEXT + 32];
 
@@ -222,7 +196,9 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 	}
 	addr_text(&x.addr, text);
 	store_addresses_each(w->store, (uint64_t)time(NULL), look_for, &x);
-	u = refused_unit(w, &x.addr);
+	refused_list(&l);
+	u = refused_find(&l, &x.addr);
+	free(l.refused);
 	if (!x.found) {
 		control_fail(
 		    req, "address %s is not held (`jitsu held` lists those that are)", text);

@@ -99,13 +99,12 @@ on_lost(evutil_socket_t fd, short what, void *arg)
 	const uint64_t most = LIMIT_LINKS_LOST_S * NS_PER_S;
 	uint64_t now = clock_now_ns(), next = UINT64_MAX;
 	struct warden *w = arg;
+	struct unit *u;
 
 	(void)fd;
 	(void)what;
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-
-		if (u == NULL || !unit_unreachable(u))
+	UNIT_FOREACH(u, &w->units) {
+		if (!unit_unreachable(u))
 			continue;
 		if (u->run->lost_ns + most <= now)
 			end_lost(w, u);
@@ -213,13 +212,13 @@ keep_ports(struct warden *w, struct unit *u)
 static void
 heal(struct warden *w, const struct config_network *net)
 {
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
+	struct unit *u;
+
+	UNIT_FOREACH(u, &w->units) {
 		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 		bool on_it = false;
 
-		if (u == NULL || u->conf == NULL || u->run == NULL ||
-		    u->life.phase != LIFE_P_FAILED)
+		if (u->conf == NULL || u->run == NULL || u->life.phase != LIFE_P_FAILED)
 			continue;
 		if (!u->run->no_network && u->run->lost_ns == 0)
 			continue;

@@ -71,9 +71,12 @@ needs_unsure(const struct warden *w, const struct unit *u)
 bool
 needs_used(const struct warden *w, const struct unit *u)
 {
-	for (uint32_t i = 0; i < w->units.next && needs_anybody(u); i++) {
-		const struct unit *x = unit_by_number(&w->units, i);
-		enum life_state s = x != NULL ? life_state(&x->life) : LIFE_DORMANT;
+	const struct unit *x;
+
+	if (!needs_anybody(u))
+		return false;
+	UNIT_FOREACH(x, &w->units) {
+		enum life_state s = life_state(&x->life);
 
 		/* A unit that shuts down may have something to write there. */
 		if ((s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) &&

@@ -183,12 +183,11 @@ probelink_networks(struct warden *w)
 static void
 probe_again(struct warden *w, unsigned network)
 {
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-		struct errmsg m;
+	struct errmsg m;
+	struct unit *u;
 
-		if (u == NULL || u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 ||
-		    u->ready_held)
+	UNIT_FOREACH(u, &w->units) {
+		if (u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
 		if (network != EVERY_NETWORK && u->conf->image->network->index != network)
 			continue;

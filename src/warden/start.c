@@ -210,14 +210,13 @@ first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 static bool
 all_asleep(const struct warden *w)
 {
+	const struct unit *u;
+
 	if (aside_vms(w) > 0)
 		return false;
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		const struct unit *u = w->units.by_number[i];
-
-		if (u != NULL && life_has_vm(&u->life))
+	UNIT_FOREACH(u, &w->units)
+		if (life_has_vm(&u->life))
 			return false;
-	}
 	return true;
 }
 
@@ -246,14 +245,14 @@ run_for(struct warden *w, unsigned seconds)
 static unsigned
 stop_patience_s(const struct warden *w)
 {
+	const struct unit *u;
 	unsigned most = 0;
 
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		const struct unit *u = w->units.by_number[i];
+	UNIT_FOREACH(u, &w->units) {
 		struct life_policy p;
 		unsigned s = 0;
 
-		if (u == NULL || !life_has_vm(&u->life))
+		if (!life_has_vm(&u->life))
 			continue;
 		wake_policy(w, u, &p);
 		if (u->life.phase == LIFE_P_SAVING || u->life.phase == LIFE_P_RESTORING)
@@ -275,6 +274,7 @@ stop_all_vms(struct warden *w)
 	static const struct timeval tick = { 0, 100000 };
 	struct event *ev = mem_must(event_new(w->base, -1, EV_PERSIST, on_stop_check, w));
 	unsigned patience_s = stop_patience_s(w);
+	struct unit *u;
 	char text[64];
 
 	/* systemd would end us before: its TimeoutStopSec= knows nothing of our images. */
@@ -284,13 +284,12 @@ stop_all_vms(struct warden *w)
 	w->wait_stop = patience_s * 10;
 	if (event_add(ev, &tick) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
+	UNIT_FOREACH(u, &w->units) {
 		struct life_event down = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
 
 		down.sleep.cause = LIFE_BY_OPERATOR;
 		down.sleep.tier = LIFE_TIER_DORMANT;
-		if (u != NULL && life_state(&u->life) != LIFE_DORMANT)
+		if (life_state(&u->life) != LIFE_DORMANT)
 			wake_step(w, u, &down);
 	}
 	aside_stop_all(w);
@@ -321,13 +320,14 @@ on_term(evutil_socket_t sig, short what, void *arg)
 static void
 end_backoffs(struct warden *w)
 {
-	for (uint32_t i = 0; w->adopted && i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
+	struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
+	struct unit *u;
 
-		if (u != NULL && u->conf != NULL && u->life.phase == LIFE_P_FAILED)
+	if (!w->adopted)
+		return;
+	UNIT_FOREACH(u, &w->units)
+		if (u->conf != NULL && u->life.phase == LIFE_P_FAILED)
 			wake_step(w, u, &ev);
-	}
 }
 
 static void

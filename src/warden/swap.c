@@ -52,6 +52,7 @@ static void
 update_units(struct warden *w, const struct generation *g, struct report *r)
 {
 	struct errmsg m;
+	struct unit *u;
 
 	for (unsigned z = 0; z < g->conf->nzones; z++) {
 		const struct config_zone *zone = &g->conf->zones[z];
@@ -65,10 +66,8 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 				(void)report_add(r, uc->file, uc->line, "%s", m.text);
 		}
 	}
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-
-		if (u == NULL || u->leaving || u->generation == g->number)
+	UNIT_FOREACH(u, &w->units) {
+		if (u->leaving || u->generation == g->number)
 			continue;
 		aside_leave(w, g, u);
 		wake_leave(w, u);
@@ -79,15 +78,12 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 static void
 settle_units(struct warden *w)
 {
-	uint32_t n = w->units.next;
+	struct unit *u;
 
 	wake_drain(w);
-	for (uint32_t i = 0; i < n; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
+	UNIT_FOREACH(u, &w->units) {
 		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 
-		if (u == NULL)
-			continue;
 		wake_board(w, u);
 		if (!u->leaving && life_state(&u->life) != LIFE_DORMANT)
 			wake_step(w, u, &ev);

@@ -129,6 +129,15 @@ unit_by_number(const struct unit_table *t, uint32_t number)
 }
 
 struct unit *
+unit_next(const struct unit_table *t, uint32_t *at)
+{
+	while (*at < t->next)
+		if (t->by_number[(*at)++] != NULL)
+			return t->by_number[*at - 1];
+	return NULL;
+}
+
+struct unit *
 unit_by_name(const struct unit_table *t, const char *name)
 {
 	return table_find(&t->by_name, name, strlen(name));

@@ -161,6 +161,10 @@ void unit_gone(struct unit_table *t, struct unit *u);
 /* NULL when there is none. */
 struct unit *unit_by_number(const struct unit_table *t, uint32_t number);
 struct unit *unit_by_name(const struct unit_table *t, const char *name);
+/* The next unit by number; *at is 0 at first.  NULL: there are no more. */
+struct unit *unit_next(const struct unit_table *t, uint32_t *at);
+/* Each unit in `u`, which may be freed meanwhile. */
+#define UNIT_FOREACH(u, t) for (uint32_t at_ = 0; ((u) = unit_next(t, &at_)) != NULL;)
 /* A leaving unit that has the name, the MAC or an address of this one; NULL when there is none. */
 const struct unit *unit_before(const struct unit_table *t, const struct unit *u);
 struct unit *unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid);

@@ -45,15 +45,13 @@ verb_list(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
 	json_t *all = json_array();
+	const struct unit *u;
 
 	(void)args;
 	admit_number(&w->admit);
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		const struct unit *u = w->units.by_number[i];
-
-		if (u != NULL && !u->leaving)
+	UNIT_FOREACH(u, &w->units)
+		if (!u->leaving)
 			(void)json_array_append_new(all, show_row(w, u));
-	}
 	aside_list_json(w, all);
 	control_reply(req, all);
 }

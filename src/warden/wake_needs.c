@@ -159,11 +159,11 @@ wake_needs_release(struct warden *w, const struct unit *u)
 		if (needs_this(x, u))
 			release(w, x);
 	}
-	for (uint32_t i = 0; i < w->units.next && w->ready_held > 0; i++) {
-		x = unit_by_number(&w->units, i);
-		if (x != NULL && x->ready_held && needs_this(x, u) && needs_met(w, x))
+	if (w->ready_held == 0)
+		return;
+	UNIT_FOREACH(x, &w->units)
+		if (x->ready_held && needs_this(x, u) && needs_met(w, x))
 			wake_ready_again(w, x);
-	}
 }
 
 void
@@ -192,25 +192,26 @@ wake_needs_failed(struct warden *w, const struct unit *u, const char *why)
 void
 wake_needs_board(struct warden *w, const struct unit *u)
 {
+	struct unit *x;
+
 	if (!needs_anybody(u))
 		return;
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *x = unit_by_number(&w->units, i);
-
-		if (x != NULL && life_state(&x->life) == LIFE_BOOTING && needs_this(x, u))
+	UNIT_FOREACH(x, &w->units)
+		if (life_state(&x->life) == LIFE_BOOTING && needs_this(x, u))
 			wake_board(w, x);
-	}
 }
 
 void
 wake_needs_review(struct warden *w)
 {
-	for (uint32_t i = 0; i < w->units.next && (w->ready_held > 0 || !LIST_EMPTY(&w->needing));
-	     i++) {
-		struct unit *u = unit_by_number(&w->units, i);
-		bool held = u != NULL && u->ready_held;
+	struct unit *u;
 
-		if (u == NULL || u->conf == NULL || (!held && !needs_waits(u)))
+	if (w->ready_held == 0 && LIST_EMPTY(&w->needing))
+		return;
+	UNIT_FOREACH(u, &w->units) {
+		bool held = u->ready_held;
+
+		if (u->conf == NULL || (!held && !needs_waits(u)))
 			continue;
 		if (!needs_met(w, u))
 			wake_needs_wake(w, u, LIFE_BY_QUERY);

@@ -123,11 +123,9 @@ wake_waiters_answer(struct unit *u, bool for_sleep, const char *failed)
 void
 wake_answer_all(struct warden *w, const char *why)
 {
-	for (uint32_t i = 0; i < w->units.next; i++) {
-		struct unit *u = unit_by_number(&w->units, i);
+	struct unit *u;
 
-		if (u == NULL)
-			continue;
+	UNIT_FOREACH(u, &w->units) {
 		wake_waiters_answer(u, true, why);
 		wake_waiters_answer(u, false, why);
 	}
