@@ -65,21 +65,21 @@ void
 loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file, unsigned line,
     const char *text)
 {
+	struct loader_zone *z = &l->todo[zone->index];
 	struct report one;
 	char said[1400];
 
 	if (file[0] == '\0')
 		file = zone->file;
 	(void)report_add(&l->report, file, line, "%s", text);
-	if (l->todo != NULL)
-		l->todo[zone->index].refused = true;
-	if (l->todo == NULL || l->todo[zone->index].error != NULL)
+	z->refused = true;
+	if (z->error != NULL)
 		return;
 	report_init(&one);   /* the line as the report has it, which may be full */
 	(void)report_add(&one, file, line, "%s", text);
 	if (one.nlines > 0) {
 		report_format(&one, 0, said, sizeof(said));
-		l->todo[zone->index].error = mem_text(said);
+		z->error = mem_text(said);
 	}
 	report_clear(&one);
 }

@@ -5,7 +5,7 @@
  *         runs whole                      → the unit goes on with its clocks
  *         is silent                       → the unit goes on as the row says; its hypervisor is
  *                                           asked again (vm_check)
- *         has another unit's addresses    → destroyed; the unit, which has moved, is dormant
+ *         has what its unit was before    → (addresses, MAC) destroyed; the unit is dormant
  *         is half-made                    → destroyed; the unit is dormant
  *     a row without a unit
  *         of a zone that cannot be read   → set aside (aside.h), with the VM
