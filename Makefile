@@ -29,7 +29,8 @@ VERSION := 0.1.0
 PACKAGES := ldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables \
             libseccomp libcap-ng
 
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+# Callbacks have parameters that one of them does not need.
+WARN    := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wimplicit-fallthrough -Wformat=2
 ifeq ($(WERROR),yes)
 WARN    += -Werror

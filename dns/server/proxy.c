@@ -14,8 +14,7 @@
 #define FAMILY_UNIX 3
 #define TRANSPORT_STREAM 1
 #define TRANSPORT_DGRAM 2
-#define ADDRS_INET 12          /* two addresses and two ports */
-#define ADDRS_INET6 36
+#define PORTS 4                /* two, behind two addresses */
 #define ADDRS_UNIX 216
 
 static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
@@ -25,24 +24,20 @@ static bool
 parse_client(const uint8_t *bytes, size_t body, struct proxy_header *h)
 {
 	unsigned family = bytes[13] >> 4, transport = bytes[13] & 15;
+	size_t len;
 
 	if (family > FAMILY_UNIX || transport > TRANSPORT_DGRAM)
 		return false;
 	h->stream = transport == TRANSPORT_STREAM;
 	switch (family) {
 	case FAMILY_INET:
-		if (body < ADDRS_INET || transport == 0)
-			return false;
-		h->client.family = 4;
-		h->client.prefixlen = 32;
-		memcpy(h->client.bytes, bytes + FIXED, 4);
-		return true;
 	case FAMILY_INET6:
-		if (body < ADDRS_INET6 || transport == 0)
+		len = family == FAMILY_INET ? 4 : 16;
+		if (body < 2 * len + PORTS || transport == 0)
 			return false;
-		h->client.family = 6;
-		h->client.prefixlen = 128;
-		memcpy(h->client.bytes, bytes + FIXED, 16);
+		h->client.family = family == FAMILY_INET ? 4 : 6;
+		h->client.prefixlen = (uint8_t)(8 * len);
+		memcpy(h->client.bytes, bytes + FIXED, len);
 		return true;
 	case FAMILY_UNIX:
 		return body >= ADDRS_UNIX;

@@ -399,7 +399,6 @@ params_read(struct zrdata_in *in, const struct zfield *f)
 	struct value v;
 	int last = -1;
 
-	(void)f;
 	while (in->t[0] != '\0') {
 		size_t len = ztoken_len(in->t), n;
 		const char *t = in->t, *equals = memchr(t, '=', len);
@@ -427,7 +426,6 @@ params_span(const uint8_t *p, size_t len, const struct zfield *f)
 	struct param param;
 	size_t at = 0;
 
-	(void)f;
 	while (at < len)
 		if (!param_next(p, len, &at, &param))
 			return -1;
@@ -505,7 +503,6 @@ params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfi
 	struct param p;
 	size_t at = 0;
 
-	(void)f;
 	while (at < len) {
 		if (at > 0)
 			ztext_add(x, " ");
@@ -516,6 +513,4 @@ params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfi
 	return true;
 }
 
-const struct zfield zfield_params = {
-	.read = params_read, .span = params_span, .print = params_print
-};
+const struct zfield zfield_params = ZFIELD(params_read, params_span, params_print, 0);

@@ -99,7 +99,6 @@ name_read(struct zrdata_in *in, const struct zfield *f)
 	size_t len = ztoken_len(in->t), n;
 	uint8_t name[DNS_WIRE_NAME];
 
-	(void)f;
 	if (len == 0)
 		return zfield_lacks(in, "a name");
 	if ((n = zfield_parse_name(
@@ -114,15 +113,12 @@ name_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t n = dns_name_len(p, len);
 
-	(void)f;
 	return n > 0 ? (ssize_t)n : -1;
 }
 
 static bool
 name_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)len;
-	(void)f;
 	ztext_add_name(x, p);
 	return true;
 }
@@ -130,9 +126,7 @@ name_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 const struct zfield zfield_name = {
 	.read = name_read, .span = name_span, .print = name_print, .folds = true
 };
-const struct zfield zfield_exact_name = {
-	.read = name_read, .span = name_span, .print = name_print
-};
+const struct zfield zfield_exact_name = ZFIELD(name_read, name_span, name_print, 0);
 
 /* ---- addresses ---- */
 
@@ -157,31 +151,19 @@ address_read(struct zrdata_in *in, const struct zfield *f)
 	    family == AF_INET ? "IPv4" : "IPv6");
 }
 
-static ssize_t
-fixed_span(const uint8_t *p, size_t len, const struct zfield *f)
-{
-	(void)p;
-	return len >= f->bytes ? (ssize_t)f->bytes : -1;
-}
-
 static bool
 address_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	(void)len;
 	if (inet_ntop(f->bytes == 4 ? AF_INET : AF_INET6, p, text, sizeof(text)) == NULL)
 		return false;
 	ztext_add(x, "%s", text);
 	return true;
 }
 
-const struct zfield zfield_a = {
-	.read = address_read, .span = fixed_span, .print = address_print, .bytes = 4
-};
-const struct zfield zfield_aaaa = {
-	.read = address_read, .span = fixed_span, .print = address_print, .bytes = 16
-};
+const struct zfield zfield_a = ZFIELD(address_read, zfield_span_fixed, address_print, 4);
+const struct zfield zfield_aaaa = ZFIELD(address_read, zfield_span_fixed, address_print, 16);
 
 /* ---- groups of hexadecimal digits: hh-hh-..., and hhhh:hhhh:hhhh:hhhh ---- */
 
@@ -224,12 +206,6 @@ groups_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield 
 	return true;
 }
 
-const struct zfield zfield_eui48 = {
-	.read = groups_read, .span = fixed_span, .print = groups_print, .bytes = 6
-};
-const struct zfield zfield_eui64 = {
-	.read = groups_read, .span = fixed_span, .print = groups_print, .bytes = 8
-};
-const struct zfield zfield_locator = {
-	.read = groups_read, .span = fixed_span, .print = groups_print, .bytes = 8
-};
+const struct zfield zfield_eui48 = ZFIELD(groups_read, zfield_span_fixed, groups_print, 6);
+const struct zfield zfield_eui64 = ZFIELD(groups_read, zfield_span_fixed, groups_print, 8);
+const struct zfield zfield_locator = ZFIELD(groups_read, zfield_span_fixed, groups_print, 8);

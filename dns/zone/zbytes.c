@@ -149,14 +149,12 @@ bytes_read(struct zrdata_in *in, const struct zfield *f)
 static ssize_t
 bytes_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)p;
 	return len >= f->bytes ? (ssize_t)len : -1;
 }
 
 static bool
 hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add_hex(x, p, len);
 	return true;
 }
@@ -164,21 +162,14 @@ hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 base64_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add_base64(x, p, len);
 	return true;
 }
 
-const struct zfield zfield_hex = {
-	.read = bytes_read, .span = bytes_span, .print = hex_print, .bytes = 1
-};
+const struct zfield zfield_hex = ZFIELD(bytes_read, bytes_span, hex_print, 1);
 /* RFC 8976 section 2.2.4: at least 12. */
-const struct zfield zfield_digest = {
-	.read = bytes_read, .span = bytes_span, .print = hex_print, .bytes = 12
-};
-const struct zfield zfield_base64 = {
-	.read = bytes_read, .span = bytes_span, .print = base64_print, .bytes = 1
-};
+const struct zfield zfield_digest = ZFIELD(bytes_read, bytes_span, hex_print, 12);
+const struct zfield zfield_base64 = ZFIELD(bytes_read, bytes_span, base64_print, 1);
 
 /* ---- KEY (RFC 2535 section 3.1.2): the two highest bits of its flags say that it has none ---- */
 
@@ -189,7 +180,6 @@ key_read(struct zrdata_in *in, const struct zfield *f)
 {
 	if (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE)
 		return true;
-	(void)f;
 	return zfield_base64.read(in, &zfield_base64);
 }
 
@@ -200,20 +190,9 @@ key_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 	return len > 0 && base64_print(x, p, len, f);
 }
 
-const struct zfield zfield_key = { .read = key_read, .span = bytes_span, .print = key_print };
+const struct zfield zfield_key = ZFIELD(key_read, bytes_span, key_print, 0);
 
-/*
- * ---- a fingerprint (RFC 4255): none has no text, but is taken by other servers as unknown data
- * ----
- */
-
-static ssize_t
-any_span(const uint8_t *p, size_t len, const struct zfield *f)
-{
-	(void)p;
-	(void)f;
-	return (ssize_t)len;
-}
+/* ---- a fingerprint (RFC 4255), perhaps empty: other servers take that as unknown data ---- */
 
 static bool
 fingerprint_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
@@ -221,9 +200,7 @@ fingerprint_print(struct ztext *x, const uint8_t *p, size_t len, const struct zf
 	return len > 0 && hex_print(x, p, len, f);
 }
 
-const struct zfield zfield_fingerprint = {
-	.read = bytes_read, .span = any_span, .print = fingerprint_print, .bytes = 1
-};
+const struct zfield zfield_fingerprint = ZFIELD(bytes_read, zfield_span_rest, fingerprint_print, 1);
 
 /* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
 
@@ -235,7 +212,6 @@ nsap_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
-	(void)f;
 	if (!zfield_token(in, "an address", &t, &len))
 		return false;
 	good = len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
@@ -255,15 +231,12 @@ nsap_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 nsap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add(x, "0x");
 	ztext_add_hex(x, p, len);
 	return true;
 }
 
-const struct zfield zfield_nsap = {
-	.read = nsap_read, .span = bytes_span, .print = nsap_print, .bytes = 1
-};
+const struct zfield zfield_nsap = ZFIELD(nsap_read, bytes_span, nsap_print, 1);
 
 /* ---- a length and so many bytes: NSEC3 (RFC 5155 section 3.3) ---- */
 
@@ -281,7 +254,6 @@ salt_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
-	(void)f;
 	if (!zfield_token(in, "a salt", &t, &len))
 		return false;
 	if (!(len == 1 && t[0] == '-') && (n = zfield_parse_hex(t, len, salt, sizeof(salt))) < 0)
@@ -294,7 +266,6 @@ salt_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 salt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	if (len == 1)
 		ztext_add(x, "-");
 	ztext_add_hex(x, p + 1, len - 1);
@@ -309,7 +280,6 @@ hash_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
-	(void)f;
 	if (!zfield_token(in, "a hash", &t, &len))
 		return false;
 	digits =
@@ -325,12 +295,9 @@ hash_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 hash_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add_base32hex(x, p + 1, len - 1);
 	return true;
 }
 
-const struct zfield zfield_salt = { .read = salt_read, .span = counted_span, .print = salt_print };
-const struct zfield zfield_hash = {
-	.read = hash_read, .span = counted_span, .print = hash_print, .bytes = 1
-};
+const struct zfield zfield_salt = ZFIELD(salt_read, counted_span, salt_print, 0);
+const struct zfield zfield_hash = ZFIELD(hash_read, counted_span, hash_print, 1);

@@ -48,6 +48,9 @@ struct zfield {
 	bool folds;                   /* the case of its letters does not count (RFC 4034, 6.2) */
 };
 
+/* A kind by its functions; `n` bytes. */
+#define ZFIELD(read_, span_, print_, n) { .read = read_, .span = span_, .print = print_, .bytes = n }
+
 /* znumber.c */
 extern const struct zfield zfield_u8, zfield_u16, zfield_u32, zfield_u64, zfield_period,
     zfield_algorithm, zfield_digest_type, zfield_cert_type, zfield_usage, zfield_selector,
@@ -68,6 +71,10 @@ extern const struct zfield zfield_bitmap, zfield_bitmap_maybe, zfield_nxt, zfiel
 extern const struct zfield zfield_loc, zfield_params;
 
 /* ---- what the kinds share ---- */
+
+/* The span of a kind that always has f->bytes, and of one that takes all that is left. */
+ssize_t zfield_span_fixed(const uint8_t *p, size_t len, const struct zfield *f);
+ssize_t zfield_span_rest(const uint8_t *p, size_t len, const struct zfield *f);
 
 /* Sets `why`; always false. */
 bool zfield_fail(struct zrdata_in *in, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -33,25 +33,47 @@ bitmap_put(struct zrdata_in *in, const uint8_t (*map)[WINDOW_BYTES])
 	return true;
 }
 
+/* Types up to the end of the entry, a bit of `map` for each; `range` says what is allowed. */
 static bool
-bitmap_read(struct zrdata_in *in, const struct zfield *f)
+types_read(struct zrdata_in *in, uint8_t *map, unsigned most, const char *range)
 {
-	uint8_t map[WINDOWS][WINDOW_BYTES] = { { 0 } };
 	uint16_t type;
 	const char *t;
 	size_t len;
 
-	if (in->t[0] == '\0' && f->bytes > 0)
-		return zfield_lacks(in, "types");
 	while (in->t[0] != '\0') {
 		if (!zfield_token(in, "a type", &t, &len))
 			return false;
-		if (!ztype_number(t, len, &type) || type == 0)
-			return zfield_fail(
-			    in, "there is no record type \"%.*s\"", ztoken_shown(len), t);
-		map[type >> 8][(type & 0xff) / 8] |= (uint8_t)(0x80 >> type % 8);
+		if (!ztype_number(t, len, &type) || type == 0 || type > most)
+			return zfield_fail(in, "there is no record type \"%.*s\"%s",
+			    ztoken_shown(len), t, range);
+		map[type / 8] |= (uint8_t)(0x80 >> type % 8);
 	}
-	return bitmap_put(in, map);
+	return true;
+}
+
+/* The types in so many bytes of bits, from type `first` on, with blanks between them. */
+static void
+types_print(struct ztext *x, const uint8_t *bits, size_t bytes, unsigned first, const char **blank)
+{
+	char buf[ZTYPE_TEXT];
+
+	for (unsigned bit = 0; bit < 8 * bytes; bit++) {
+		if ((bits[bit / 8] & 0x80 >> bit % 8) == 0)
+			continue;
+		ztext_add(x, "%s%s", *blank, ztype_text((uint16_t)(first + bit), buf));
+		*blank = " ";
+	}
+}
+
+static bool
+bitmap_read(struct zrdata_in *in, const struct zfield *f)
+{
+	uint8_t map[WINDOWS][WINDOW_BYTES] = { { 0 } };
+
+	if (in->t[0] == '\0' && f->bytes > 0)
+		return zfield_lacks(in, "types");
+	return types_read(in, map[0], UINT16_MAX, "") && bitmap_put(in, map);
 }
 
 static ssize_t
@@ -70,30 +92,16 @@ static bool
 bitmap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
 	const char *blank = "";
-	char buf[ZTYPE_TEXT];
 
-	(void)f;
-	for (size_t at = 0; at < len; at += 2u + p[at + 1]) {
-		for (unsigned bit = 0; bit < p[at + 1] * 8u; bit++) {
-			uint16_t type = (uint16_t)(p[at] << 8 | bit);
-
-			if ((p[at + 2 + bit / 8] & 0x80 >> bit % 8) == 0)
-				continue;
-			if (type == 0)
-				return false;   /* no name of a type is read as 0 */
-			ztext_add(x, "%s%s", blank, ztype_text(type, buf));
-			blank = " ";
-		}
-	}
+	if (len > 0 && p[0] == 0 && (p[2] & 0x80) != 0)
+		return false;   /* no name of a type is read as 0 */
+	for (size_t at = 0; at < len; at += 2u + p[at + 1])
+		types_print(x, p + at + 2, p[at + 1], p[at] * 256u, &blank);
 	return true;
 }
 
-const struct zfield zfield_bitmap = {
-	.read = bitmap_read, .span = bitmap_span, .print = bitmap_print, .bytes = 1
-};
-const struct zfield zfield_bitmap_maybe = {
-	.read = bitmap_read, .span = bitmap_span, .print = bitmap_print
-};
+const struct zfield zfield_bitmap = ZFIELD(bitmap_read, bitmap_span, bitmap_print, 1);
+const struct zfield zfield_bitmap_maybe = ZFIELD(bitmap_read, bitmap_span, bitmap_print, 0);
 
 /* ---- the same of NXT (RFC 2535 section 5.2): bits of the types from 1 to 127 ---- */
 
@@ -103,21 +111,12 @@ static bool
 nxt_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint8_t map[NXT_BYTES] = { 0 };
-	size_t n = NXT_BYTES, len;
-	uint16_t type;
-	const char *t;
+	size_t n = NXT_BYTES;
 
-	(void)f;
 	if (in->t[0] == '\0')
 		return zfield_lacks(in, "types");
-	while (in->t[0] != '\0') {
-		if (!zfield_token(in, "a type", &t, &len))
-			return false;
-		if (!ztype_number(t, len, &type) || type == 0 || type >= 8 * NXT_BYTES)
-			return zfield_fail(in, "there is no record type \"%.*s\" from 1 to 127",
-			    ztoken_shown(len), t);
-		map[type / 8] |= (uint8_t)(0x80 >> type % 8);
-	}
+	if (!types_read(in, map, 8 * NXT_BYTES - 1, " from 1 to 127"))
+		return false;
 	while (map[n - 1] == 0)
 		n--;
 	return zfield_put(in, map, n);
@@ -126,28 +125,19 @@ nxt_read(struct zrdata_in *in, const struct zfield *f)
 static ssize_t
 nxt_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
-	return len > 0 && len <= NXT_BYTES && (p[0] & 0x80) == 0 && p[len - 1] != 0 ? (ssize_t)len
-	                                                                            : -1;
+	bool ok = len > 0 && len <= NXT_BYTES && (p[0] & 0x80) == 0 && p[len - 1] != 0;
+
+	return ok ? (ssize_t)len : -1;
 }
 
 static bool
 nxt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	const char *blank = "";
-	char buf[ZTYPE_TEXT];
-
-	(void)f;
-	for (unsigned type = 1; type < 8 * len; type++) {
-		if ((p[type / 8] & 0x80 >> type % 8) == 0)
-			continue;
-		ztext_add(x, "%s%s", blank, ztype_text((uint16_t)type, buf));
-		blank = " ";
-	}
+	types_print(x, p, len, 0, &(const char *){ "" });
 	return true;
 }
 
-const struct zfield zfield_nxt = { .read = nxt_read, .span = nxt_span, .print = nxt_print };
+const struct zfield zfield_nxt = ZFIELD(nxt_read, nxt_span, nxt_print, 0);
 
 /* ---- prefixes (RFC 3123): [!]FAMILY:ADDRESS/PREFIX ---- */
 
@@ -191,7 +181,6 @@ apl_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
-	(void)f;
 	while (in->t[0] != '\0') {
 		if (!zfield_token(in, "a prefix", &t, &len))
 			return false;
@@ -211,7 +200,6 @@ apl_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = 0;
 
-	(void)f;
 	while (at < len) {
 		unsigned family, n, most;
 
@@ -231,7 +219,6 @@ apl_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 apl_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	for (size_t at = 0; at < len; at += 4u + (p[at + 3] & ~(unsigned)APL_NOT)) {
 		unsigned family = dns_get16(p + at);
 		uint8_t address[16] = { 0 };
@@ -249,7 +236,7 @@ apl_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 	return true;
 }
 
-const struct zfield zfield_apl = { .read = apl_read, .span = apl_span, .print = apl_print };
+const struct zfield zfield_apl = ZFIELD(apl_read, apl_span, apl_print, 0);
 
 /* ---- a gateway or relay: none, written as `.', an address or a name (RFC 4025, RFC 8777) ---- */
 
@@ -316,7 +303,6 @@ ipseckey_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint64_t precedence, type, algorithm;
 
-	(void)f;
 	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &type) ||
 	    !zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, precedence, 1) ||
 	    !zfield_put_number(in, type, 1) || !zfield_put_number(in, algorithm, 1) ||
@@ -333,7 +319,6 @@ ipseckey_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	ssize_t n = len >= 3 ? gateway_span(p + 3, len - 3, p[1]) : -1;
 
-	(void)f;
 	/* A key that algorithm 0 denies is nobody's harm, and other servers take it, but as text.
 	 */
 	return n >= 0 && (p[2] == 0 || (size_t)n + 3 < len) ? (ssize_t)len : -1;
@@ -344,7 +329,6 @@ ipseckey_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 {
 	size_t n = 3 + (size_t)gateway_span(p + 3, len - 3, p[1]);
 
-	(void)f;
 	ztext_add(x, "%u %u %u ", p[0], p[1], p[2]);
 	if (!gateway_print(x, p + 3, p[1]) || (p[2] == 0 && n < len))
 		return false;
@@ -355,9 +339,7 @@ ipseckey_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 	return true;
 }
 
-const struct zfield zfield_ipseckey = {
-	.read = ipseckey_read, .span = ipseckey_span, .print = ipseckey_print
-};
+const struct zfield zfield_ipseckey = ZFIELD(ipseckey_read, ipseckey_span, ipseckey_print, 0);
 
 /* PRECEDENCE DISCOVERY-OPTIONAL TYPE RELAY: the second is the high bit of the type's octet. */
 static bool
@@ -365,7 +347,6 @@ amtrelay_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint64_t precedence, optional, type;
 
-	(void)f;
 	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &optional))
 		return false;
 	if (optional > 1)
@@ -382,7 +363,6 @@ amtrelay_span(const uint8_t *p, size_t len, const struct zfield *f)
 	unsigned type = len >= 2 ? p[1] & 0x7fu : 0;
 	ssize_t n = len >= 2 ? gateway_span(p + 2, len - 2, type) : -1;
 
-	(void)f;
 	if (type > 3)
 		return (ssize_t)len;   /* of what follows nothing is known */
 	return n >= 0 && (size_t)n + 2 == len ? (ssize_t)len : -1;
@@ -393,15 +373,11 @@ amtrelay_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 {
 	unsigned type = p[1] & 0x7fu;
 
-	(void)len;
-	(void)f;
 	ztext_add(x, "%u %u %u ", p[0], p[1] >> 7, type);
 	return type <= 3 && gateway_print(x, p + 2, type);
 }
 
-const struct zfield zfield_amtrelay = {
-	.read = amtrelay_read, .span = amtrelay_span, .print = amtrelay_print
-};
+const struct zfield zfield_amtrelay = ZFIELD(amtrelay_read, amtrelay_span, amtrelay_print, 0);
 
 /* ---- HIP (RFC 8005 section 6): ALGORITHM HIT KEY [SERVER ...]; the wire has both's lengths ----
  */
@@ -416,7 +392,6 @@ hip_read(struct zrdata_in *in, const struct zfield *f)
 	ssize_t n;
 	const char *t;
 
-	(void)f;
 	if (!zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, 0, HIP_HEAD) ||
 	    !zfield_token(in, "a host identity tag", &t, &len))
 		return false;
@@ -445,7 +420,6 @@ hip_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = len >= HIP_HEAD ? (size_t)HIP_HEAD + p[0] + dns_get16(p + 2) : 0, n;
 
-	(void)f;
 	if (at == 0 || at > len || p[0] == 0 || dns_get16(p + 2) == 0)
 		return -1;
 	for (; at < len; at += n)
@@ -459,7 +433,6 @@ hip_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t hit = p[0], key = dns_get16(p + 2), at = HIP_HEAD + hit + key;
 
-	(void)f;
 	ztext_add(x, "%u ", p[1]);
 	ztext_add_hex(x, p + HIP_HEAD, hit);
 	ztext_add(x, " ");
@@ -471,4 +444,4 @@ hip_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 	return true;
 }
 
-const struct zfield zfield_hip = { .read = hip_read, .span = hip_span, .print = hip_print };
+const struct zfield zfield_hip = ZFIELD(hip_read, hip_span, hip_print, 0);

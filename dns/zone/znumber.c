@@ -98,11 +98,16 @@ number_read(struct zrdata_in *in, const struct zfield *f)
 	return zfield_number(in, f->bytes, f->names, &n) && zfield_put_number(in, n, f->bytes);
 }
 
-static ssize_t
-number_span(const uint8_t *p, size_t len, const struct zfield *f)
+ssize_t
+zfield_span_fixed(const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)p;
 	return len >= f->bytes ? (ssize_t)f->bytes : -1;
+}
+
+ssize_t
+zfield_span_rest(const uint8_t *p, size_t len, const struct zfield *f)
+{
+	return (ssize_t)len;
 }
 
 static bool
@@ -110,7 +115,6 @@ number_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield 
 {
 	uint64_t n = 0;
 
-	(void)f;
 	for (size_t i = 0; i < len; i++)
 		n = n << 8 | p[i];
 	ztext_add(x, "%llu", (unsigned long long)n);
@@ -171,11 +175,8 @@ static const struct zfield_name matchings[] = { { "Full", 0 }, { "SHA2-256", 1 }
 
 static const struct zfield_name schemes[] = { { "NOTIFY", 1 }, { NULL, 0 } };
 
-#define NUMBER(size, list)                                                                         \
-	{                                                                                          \
-		.read = number_read, .span = number_span, .print = number_print, .bytes = (size),  \
-		.names = (list)                                                                    \
-	}
+#define NUMBER(size, list) { .read = number_read, .span = zfield_span_fixed, \
+	.print = number_print, .bytes = size, .names = list }
 
 const struct zfield zfield_u8 = NUMBER(1, NULL);
 const struct zfield zfield_u16 = NUMBER(2, NULL);
@@ -208,9 +209,7 @@ period_read(struct zrdata_in *in, const struct zfield *f)
 	return zfield_put_number(in, seconds, f->bytes);
 }
 
-const struct zfield zfield_period = {
-	.read = period_read, .span = number_span, .print = number_print, .bytes = 4
-};
+const struct zfield zfield_period = ZFIELD(period_read, zfield_span_fixed, number_print, 4);
 
 static unsigned
 two_digits(const char *t)
@@ -276,8 +275,6 @@ time_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 {
 	unsigned at = dns_get32(p), days = at / 86400, year = EPOCH_YEAR, month = 1;
 
-	(void)len;
-	(void)f;
 	for (; days >= (is_leap(year) ? 366u : 365u); year++)
 		days -= is_leap(year) ? 366 : 365;
 	for (; days >= days_of_month(year, month); month++)
@@ -287,9 +284,7 @@ time_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 	return true;
 }
 
-const struct zfield zfield_time = {
-	.read = time_read, .span = number_span, .print = time_print, .bytes = 4
-};
+const struct zfield zfield_time = ZFIELD(time_read, zfield_span_fixed, time_print, 4);
 
 /* ---- types of records ---- */
 
@@ -312,12 +307,8 @@ type_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 {
 	char buf[ZTYPE_TEXT];
 
-	(void)len;
-	(void)f;
 	ztext_add(x, "%s", ztype_text(dns_get16(p), buf));
 	return true;
 }
 
-const struct zfield zfield_type = {
-	.read = type_read, .span = number_span, .print = type_print, .bytes = 2
-};
+const struct zfield zfield_type = ZFIELD(type_read, zfield_span_fixed, type_print, 2);

@@ -32,8 +32,8 @@ struct name {
 struct zparse {
 	struct report *report;
 	struct name origin;        /* of the zone */
-	char *entry;               /* LIMIT_RECORD_TEXT */
-	uint8_t *rdata;            /* ZRDATA_MAX */
+	char entry[LIMIT_RECORD_TEXT];
+	uint8_t rdata[ZRDATA_MAX];
 	char **files;              /* names that were parsed, for findings */
 	unsigned nfiles;
 	const struct zparse_ops *ops;
@@ -96,13 +96,11 @@ zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], si
 	struct zparse *p = calloc(1, sizeof(*p));
 	char why[200];
 
-	if (p == NULL)
-		goto nomem;
+	if (p == NULL) {
+		(void)err_set(m, ERR_NOMEM, "parsing %s", origin);
+		return NULL;
+	}
 	p->report = r;
-	p->entry = malloc(LIMIT_RECORD_TEXT);
-	p->rdata = malloc(ZRDATA_MAX);
-	if (p->entry == NULL || p->rdata == NULL)
-		goto nomem;
 	p->origin.len = zfield_parse_name(
 	    origin, strlen(origin), (const uint8_t *)"", 1, p->origin.wire, why, sizeof(why));
 	if (p->origin.len == 0) {
@@ -113,22 +111,14 @@ zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], si
 	*len = p->origin.len;
 	dns_name_lower(wire, p->origin.wire, *len);
 	return p;
-nomem:
-	(void)err_set(m, ERR_NOMEM, "parsing %s", origin);
-	zparse_free(p);
-	return NULL;
 }
 
 void
 zparse_free(struct zparse *p)
 {
-	if (p == NULL)
-		return;
 	for (unsigned i = 0; i < p->nfiles; i++)
 		free(p->files[i]);
 	free(p->files);
-	free(p->rdata);
-	free(p->entry);
 	free(p);
 }
 

@@ -60,7 +60,6 @@ string_read(struct zrdata_in *in, const struct zfield *f)
 	uint8_t wire[1 + STRING_MAX];
 	size_t len;
 
-	(void)f;
 	if (!string_parse(in, "a string", wire + 1, STRING_MAX, &len))
 		return false;
 	wire[0] = (uint8_t)len;
@@ -70,21 +69,17 @@ string_read(struct zrdata_in *in, const struct zfield *f)
 static ssize_t
 string_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	return len > 0 && len > p[0] ? (ssize_t)p[0] + 1 : -1;
 }
 
 static bool
 string_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add_quoted(x, p + 1, len - 1);
 	return true;
 }
 
-const struct zfield zfield_string = {
-	.read = string_read, .span = string_span, .print = string_print
-};
+const struct zfield zfield_string = ZFIELD(string_read, string_span, string_print, 0);
 
 /* ---- to the end: some strings, or perhaps one ---- */
 
@@ -103,7 +98,6 @@ strings_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = 0;
 
-	(void)f;
 	while (at < len)
 		at += 1u + p[at];
 	return len > 0 && at == len ? (ssize_t)len : -1;
@@ -112,7 +106,6 @@ strings_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 strings_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	for (size_t at = 0; at < len; at += 1u + p[at]) {
 		if (at > 0)
 			ztext_add(x, " ");
@@ -139,12 +132,8 @@ maybe_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *
 	return len == 0 || string_print(x, p, len, f);
 }
 
-const struct zfield zfield_strings = {
-	.read = strings_read, .span = strings_span, .print = strings_print
-};
-const struct zfield zfield_string_maybe = {
-	.read = maybe_read, .span = maybe_span, .print = maybe_print
-};
+const struct zfield zfield_strings = ZFIELD(strings_read, strings_span, strings_print, 0);
+const struct zfield zfield_string_maybe = ZFIELD(maybe_read, maybe_span, maybe_print, 0);
 
 /* ---- strings of certain characters ---- */
 
@@ -177,9 +166,7 @@ digits_span(const uint8_t *p, size_t len, const struct zfield *f)
 	return n > 4 && all_are(p + 1, p[0], isdigit) ? n : -1;
 }
 
-const struct zfield zfield_digits = {
-	.read = digits_read, .span = digits_span, .print = string_print
-};
+const struct zfield zfield_digits = ZFIELD(digits_read, digits_span, string_print, 0);
 
 /* RFC 8659 section 4.1: letters and digits, at least one. */
 static bool
@@ -188,7 +175,6 @@ tag_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
-	(void)f;
 	if (!zfield_token(in, "a tag", &t, &len))
 		return false;
 	if (len > STRING_MAX || !all_are((const uint8_t *)t, len, isalnum))
@@ -208,12 +194,11 @@ tag_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 tag_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)f;
 	ztext_add(x, "%.*s", (int)len - 1, (const char *)p + 1);
 	return true;
 }
 
-const struct zfield zfield_tag = { .read = tag_read, .span = tag_span, .print = tag_print };
+const struct zfield zfield_tag = ZFIELD(tag_read, tag_span, tag_print, 0);
 
 /* ---- one text of any length, without a length octet, to the end of the data ---- */
 
@@ -233,15 +218,6 @@ rest_read(struct zrdata_in *in, const struct zfield *f)
 	return true;
 }
 
-static ssize_t
-rest_span(const uint8_t *p, size_t len, const struct zfield *f)
-{
-	(void)p;
-	(void)f;
-	return (ssize_t)
-	    len; /* none of it has no text of URI, but is taken by other servers as unknown data */
-}
-
 static bool
 rest_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
@@ -249,8 +225,7 @@ rest_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 	return len >= f->bytes;
 }
 
-const struct zfield zfield_rest = { .read = rest_read, .span = rest_span, .print = rest_print };
+/* An empty text has no form that URI allows, but other servers take that as unknown data. */
+const struct zfield zfield_rest = ZFIELD(rest_read, zfield_span_rest, rest_print, 0);
 /* RFC 7553 sections 4.4 and 4.5: in quotes, and never empty. */
-const struct zfield zfield_rest_quoted = {
-	.read = rest_read, .span = rest_span, .print = rest_print, .bytes = 1
-};
+const struct zfield zfield_rest_quoted = ZFIELD(rest_read, zfield_span_rest, rest_print, 1);
