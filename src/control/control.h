@@ -62,28 +62,9 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "src/control/proto.h"     /* its lines, for both ends */
+#include "src/control/types.h"     /* verbs and requests */
 
 #define CONTROL_PATH "/run/jitsu/control"
-#define CONTROL_GROUP "jitsu-admin"
-
-struct control;
-
-/*
- * One request.  It belongs to the handler until it is answered, exactly once, with control_reply or
- * control_fail, from inside the handler or at any time later; that frees it.  When the client has
- * left meanwhile, answering just frees it.  After control_free outstanding requests must still be
- * answered (they are freed then).
- */
-struct control_request;
-
-typedef void (*control_verb_fn)(struct control_request *req, json_t *args, void *arg);
-
-struct control_verb {
-	const char *name;
-	bool admin_only;
-	/* args: the whole request object, borrowed, valid during the call */
-	control_verb_fn fn;
-};
 
 /*
  * Listens on `path`: mode 0660 and group `group`; if there is no such group, or its owner may not
@@ -107,7 +88,7 @@ enum err control_keep(struct control *c, struct errmsg *m);
 void control_free(struct control *c);
 
 /* Who may use admin_only verbs besides root and our own user; copied. */
-enum err control_set_admins(struct control *c, const uid_t *uids, size_t n);
+void control_set_admins(struct control *c, const uid_t *uids, size_t n);
 
 /*
  * Answers; takes over the reference to `data` (NULL, as from a failed json_pack, becomes "out of
@@ -168,10 +149,6 @@ uid_t control_request_uid(const struct control_request *req);
 /* the client left: the answer will reach nobody */
 bool control_request_gone(const struct control_request *req);
 
-struct control_stats {
-	unsigned clients, followers;
-	unsigned long requests, refused;
-};
 void control_stats_get(const struct control *c, struct control_stats *st);
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 _Static_assert(
     sizeof(((struct control_file *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path),
@@ -108,16 +109,14 @@ acl_add(struct acl *acl, size_t *n, unsigned tag, unsigned perm, uint32_t id)
 		htole16((uint16_t)perm), htole32(id) };
 }
 
-/* In the order that acl(5) wants; *bytes is its size.  NULL for want of memory. */
+/* In the order that acl(5) wants; *bytes is its size.  */
 static struct acl *
 acl_make(const uid_t *uids, size_t nuids, bool group_may, size_t *bytes)
 {
 	const unsigned use = ACL_READ | ACL_WRITE;
-	struct acl *acl = calloc(1, sizeof(*acl) + (nuids + 4) * sizeof(acl->entries[0]));
+	struct acl *acl = mem_zero(1, sizeof(*acl) + (nuids + 4) * sizeof(acl->entries[0]));
 	size_t n = 0;
 
-	if (acl == NULL)
-		return NULL;
 	acl->head.a_version = htole32(POSIX_ACL_XATTR_VERSION);
 	acl_add(acl, &n, ACL_USER_OBJ, use, (uint32_t)ACL_UNDEFINED_ID);
 	for (size_t i = 0; i < nuids; i++)
@@ -145,8 +144,6 @@ control_socket_admit(const struct control_file *file, const uid_t *uids, size_t 
 		return ERR_OK;
 	}
 	acl = acl_make(uids, n, file->group_may, &bytes);
-	if (acl == NULL)
-		return err_set(m, ERR_NOMEM, "%s: access list: %s", file->path, err_str(ERR_NOMEM));
 	rc = lsetxattr(file->path, name, acl, bytes, 0);
 	free(acl);
 	return rc == 0 ? ERR_OK : err_sys(m, "%s: access list", file->path);

@@ -144,7 +144,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		wake_needs_review(w);
 		wake_admit(w);
 	}
-	if (w->control != NULL && control_set_admins(w->control, g->admins, g->nadmins) != ERR_OK)
-		log_warn("admins: %s", err_str(ERR_NOMEM));
+	if (w->control != NULL)
+		control_set_admins(w->control, g->admins, g->nadmins);
 	generation_free(old);
 }

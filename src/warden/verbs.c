@@ -396,6 +396,6 @@ verbs_open(struct warden *w, struct errmsg *m)
 	    w->base, w->gen->conf->control, CONTROL_GROUP, verbs, w, &w->control, m);
 
 	if (e == ERR_OK)
-		e = control_set_admins(w->control, w->gen->admins, w->gen->nadmins);
+		control_set_admins(w->control, w->gen->admins, w->gen->nadmins);
 	return e;
 }

@@ -1,0 +1,69 @@
+/* impl: what the files of the control socket share; not included elsewhere. */
+#ifndef SRC_CONTROL_IMPL_H
+#define SRC_CONTROL_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+#include "src/control/proto.h"
+#include "src/control/socket.h"
+#include "src/control/types.h"
+
+struct client {
+	TAILQ_ENTRY(client) link;        /* least recently active first */
+	struct control *control;
+	struct bufferevent *bev;
+	struct control_request *pending;
+	uid_t uid;
+	bool eof;                        /* it will send no more */
+	bool closing;                    /* it broke the protocol: goes when the answer has left */
+	bool following;
+	/* granted with the answer that is pending; events are held until then */
+	bool follow_asked;
+	char *follow_unit;               /* NULL = all */
+	struct evbuffer *held;
+	/* what the first answer left in the buffer does not count as unread events */
+	size_t follow_slack;
+};
+
+struct control_request {
+	struct client *client;           /* NULL: it left */
+	uid_t uid;
+};
+
+struct control {
+	struct event_base *base;
+	struct event *accept, *resume;
+	const struct control_verb *verbs;
+	void *arg;
+	int fd;
+	const char *group;
+	struct control_file file;
+	TAILQ_HEAD(, client) clients;
+	uid_t *admins;
+	size_t nadmins;
+	struct control_stats stats;
+};
+
+/* Takes over `fd`, a connection of this user. */
+void control_client_new(struct control *c, int fd, uid_t uid);
+void control_client_free(struct client *cl);
+/* Queues bytes; false when the client had to go. */
+bool control_client_write(struct client *cl, const char *line, size_t len);
+/* Queues an error with the verb that has the names that there are, or NULL; false as above. */
+bool control_client_error(struct client *cl, const char *text, const char *see);
+/* The same where it does not matter whether the client is still there. */
+void control_client_refuse(struct client *cl, const char *text);
+/* Bytes of answers that wait. */
+size_t control_client_unsent(const struct client *cl);
+
+/* May this user use verbs that are for admins only? */
+bool control_is_admin(const struct control *c, uid_t uid);
+
+#endif

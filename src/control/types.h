@@ -1,0 +1,38 @@
+/* types: verbs of the control socket, and its counters. */
+#ifndef SRC_CONTROL_TYPES_H
+#define SRC_CONTROL_TYPES_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+
+#define CONTROL_GROUP "jitsu-admin"
+
+struct control;
+
+/*
+ * One request.  It belongs to the handler until it is answered, exactly once, with control_reply or
+ * control_fail, from inside the handler or at any time later; that frees it.  When the client has
+ * left meanwhile, answering just frees it.  After control_free outstanding requests must still be
+ * answered (they are freed then).
+ */
+struct control_request;
+
+typedef void (*control_verb_fn)(struct control_request *req, json_t *args, void *arg);
+
+struct control_verb {
+	const char *name;
+	bool admin_only;
+	/* args: the whole request object, borrowed, valid during the call */
+	control_verb_fn fn;
+};
+
+struct control_stats {
+	unsigned clients, followers;
+	unsigned long requests, refused;
+};
+
+#endif
