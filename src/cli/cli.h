@@ -51,7 +51,7 @@ extern const struct cli_verb cli_verbs[];
 /* Writes "jitsu: ..." to standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes "jitsu: ..." to standard error: no failure, but no data either. */
+/* The same where nothing is returned. */
 void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints JSON to standard output, indented, or on one line. */
@@ -63,7 +63,7 @@ json_t *cli_request(const struct cli *cli);
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
 
-/* ---- help, cli_help.c ---- */
+/* ---- help, help.c ---- */
 
 /* NULL: there is none. */
 const struct cli_verb *cli_verb_find(const char *name);
@@ -73,7 +73,7 @@ int cli_wrong(const char *what, const char *text);
 int cli_verb_unknown(const char *name);
 int cli_help(const struct cli *cli);
 
-/* ---- asking the daemon, cli_client.c ---- */
+/* ---- asking the daemon, client.c ---- */
 
 struct cli_client;
 
@@ -93,15 +93,15 @@ json_t *cli_client_next_any(struct cli_client *c, bool *is_event);
 json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */
 
-/* ---- dump, cli_dump.c ---- */
+/* ---- dump.c ---- */
 
 int cli_dump(const struct cli *cli);
 
-/* ---- reload, cli_verbs.c ---- */
+/* ---- verbs.c ---- */
 
 int cli_reload(const struct cli *cli);
 
-/* ---- check, cli_check.c ---- */
+/* ---- check.c ---- */
 
 int cli_check(const struct cli *cli);
 

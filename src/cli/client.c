@@ -1,7 +1,6 @@
 /* client: one connection to the daemon, blocking, and what to say when there is none. */
 #include <errno.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "base/suggest.h"
 #include "src/cli/cli.h"
 #include "src/control/control.h"
-#include "base/suggest.h"
 
 struct cli_client {
 	const struct cli *cli;
@@ -23,37 +23,6 @@ struct cli_client {
 	bool told;             /* why there is no answer */
 };
 
-static void __attribute__((format(printf, 1, 0)))
-say(const char *fmt, va_list ap)
-{
-	/* What was printed before comes before. */
-	(void)fflush(stdout);   /* cli_flush tells of errors */
-	fputs("jitsu: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-}
-
-int
-cli_fail(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(fmt, ap);
-	va_end(ap);
-	return CLI_FAILED;
-}
-
-void
-cli_note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(fmt, ap);
-	va_end(ap);
-}
-
 static void
 say_why_not(const char *path, int error)
 {
@@ -63,20 +32,20 @@ say_why_not(const char *path, int error)
 	case ENOENT:
 	case ECONNREFUSED:
 	case ENOTDIR:
-		(void)cli_fail("no jitsud listens on %s: start it with `systemctl start jitsud` "
+		cli_note("no jitsud listens on %s: start it with `systemctl start jitsud` "
 		    "(or `jitsud -f`), or name its socket with -s",
-		    path); /* the caller returns NULL */
+		    path);
 		break;
 	case EACCES:
 	case EPERM:
 		pw = getpwuid(geteuid());
-		(void)cli_fail("permission denied on %s: be root, be listed in `admins` of "
+		cli_note("permission denied on %s: be root, be listed in `admins` of "
 		    "jitsu.conf, or, to read, join the group " CONTROL_GROUP
 			       " (`adduser %s " CONTROL_GROUP "`, then log in again)",
-		    path, pw != NULL ? pw->pw_name : "YOU"); /* as above */
+		    path, pw != NULL ? pw->pw_name : "YOU");
 		break;
 	default:
-		(void)cli_fail("%s: %s", path, strerror(error));   /* as above */
+		cli_note("%s: %s", path, strerror(error));
 	}
 }
 
@@ -88,8 +57,7 @@ dial(const struct cli *cli)
 	int fd;
 
 	if (strlen(cli->socket) >= sizeof(sun.sun_path)) {
-		/* -1 says it */
-		(void)cli_fail("%s: a socket's path has at most %zu characters", cli->socket,
+		cli_note("%s: a socket's path has at most %zu characters", cli->socket,
 		    sizeof(sun.sun_path) - 1);
 		return -1;
 	}
@@ -103,7 +71,7 @@ dial(const struct cli *cli)
 	}
 	if (!cli->follow && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
 		/* it works without */
-		(void)cli_fail("%s: time-out: %s", cli->socket, strerror(errno));
+		cli_note("%s: time-out: %s", cli->socket, strerror(errno));
 	return fd;
 }
 
@@ -123,8 +91,7 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	    json_object_set_new(request, "verb", json_string(c->cli->verb->name)) == 0)
 		text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (text == NULL) {
-		/* false says it */
-		(void)cli_fail("the request cannot be made: out of memory, or the name is no "
+		cli_note("the request cannot be made: out of memory, or the name is no "
 		    "UTF-8");
 		return false;
 	}
@@ -134,7 +101,7 @@ send_request(struct cli_client *c, int fd, json_t *request)
 		sent += (size_t)n;
 	free(text);
 	if (sent < len && errno != EPIPE && errno != ECONNRESET) {
-		(void)cli_fail("%s: %s", c->cli->socket, strerror(errno));   /* false says it */
+		cli_note("%s: %s", c->cli->socket, strerror(errno));
 		return false;
 	}
 	return true;
@@ -196,20 +163,16 @@ struct cli_client *
 cli_client_ask(const struct cli *cli, json_t *request)
 {
 	static const cookie_io_functions_t reader = { .read = stream_read };
-	struct cli_client *c = calloc(1, sizeof(*c));
+	struct cli_client *c = mem_zero(1, sizeof(*c));
 	bool ok = false;
 
-	if (c == NULL) {
-		(void)cli_fail("out of memory");   /* NULL says it */
-		goto out;
-	}
 	c->cli = cli;
 	c->fd = dial(cli);
 	if (c->fd < 0 || !send_request(c, c->fd, request))
 		goto out;
 	c->stream = fopencookie(c, "r", reader);
 	if (c->stream == NULL)
-		(void)cli_fail("%s: %s", cli->socket, strerror(errno));   /* NULL says it */
+		cli_note("%s: %s", cli->socket, strerror(errno));
 	else
 		ok = true;
 out:
@@ -249,7 +212,7 @@ say_failure(const struct cli_client *c, const char *failure, const json_t *see)
 
 	if (v == NULL || v->least > 0 || ask.arg == NULL ||
 	    control_name_normalize(ask.arg, name, &m) != ERR_OK) {
-		(void)cli_fail("%s", failure);   /* the caller returns NULL */
+		cli_note("%s", failure);
 		return;
 	}
 	ask.verb = v;
@@ -259,7 +222,7 @@ say_failure(const struct cli_client *c, const char *failure, const json_t *see)
 	other = cli_client_ask(&ask, json_object());
 	data = other != NULL ? cli_client_next(other) : NULL;
 	offer_names(&s, data);
-	(void)cli_fail("%s%s", failure, suggest_text(&s));   /* as above */
+	cli_note("%s%s", failure, suggest_text(&s));
 	json_decref(data);
 	cli_client_free(other);
 }
@@ -281,12 +244,12 @@ answer_of(struct cli_client *c, size_t len, bool *is_event)
 		data = NULL;
 		break;
 	case ERR_UNSUPPORTED:
-		(void)cli_fail("%s: %s; use the jitsu that came with that jitsud (this one "
+		cli_note("%s: %s; use the jitsu that came with that jitsud (this one "
 		    "is " JITSU_VERSION ")",
 		    c->cli->socket, m.text); /* as above */
 		break;
 	default:
-		(void)cli_fail("%s: %s", c->cli->socket, m.text);   /* as above */
+		cli_note("%s: %s", c->cli->socket, m.text);
 	}
 	return data;
 }
@@ -297,12 +260,12 @@ say_no_answer(const struct cli_client *c, bool late)
 	if (c->told)
 		return;
 	if (late)
-		(void)cli_fail("jitsud on %s does not answer: no reply to %s within %d s",
+		cli_note("jitsud on %s does not answer: no reply to %s within %d s",
 		    c->cli->socket, c->cli->verb->name,
-		    c->cli->verb->wait.s); /* the caller returns NULL */
+		    c->cli->verb->wait.s);
 	else
-		(void)cli_fail("jitsud on %s closed the connection%s", c->cli->socket,
-		    c->cli->follow ? "" : " without an answer: see its log");   /* as above */
+		cli_note("jitsud on %s closed the connection%s", c->cli->socket,
+		    c->cli->follow ? "" : " without an answer: see its log");
 }
 
 json_t *
@@ -354,8 +317,7 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 	    cm->cmsg_len == CMSG_LEN(sizeof(*fd)))
 		memcpy(fd, CMSG_DATA(cm), sizeof(*fd));
 	if (ungetc((unsigned char)byte, c->stream) == EOF) {
-		/* NULL says it */
-		(void)cli_fail("%s: the answer cannot be read", c->cli->socket);
+		cli_note("%s: the answer cannot be read", c->cli->socket);
 		return NULL;
 	}
 	return cli_client_next(c);

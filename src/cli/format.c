@@ -126,38 +126,144 @@ queue_text(const json_t *u, char text[CLI_TEXT])
 	return text;
 }
 
-/* ---- list ---- */
-
-bool
-cli_print_list(FILE *f, const json_t *data)
+/* "2026-12-02 04:30:00", in local time; "" when there is no time. */
+static const char *
+date_text(double when, char text[CLI_TEXT])
 {
-	static const struct cli_column columns[] = { { "NAME", false }, { "STATE", false },
-		{ "IMAGE", false }, { "DRIVER", false }, { "ADDRESSES", false }, { "BOOTS", true },
-		{ "LAST BOOT", true }, { "IDLE", true }, { "SLEEPS IN", true }, { NULL, false } };
+	time_t s = (time_t)when;
+	struct tm tm;
+
+	if (when <= 0 || localtime_r(&s, &tm) == NULL ||
+	    strftime(text, CLI_TEXT, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+		text[0] = '\0';
+	return text;
+}
+
+/* ---- rows ---- */
+
+typedef void (*cell_fn)(struct cli_table *t, unsigned column, const json_t *obj, const char *key);
+
+/* A column, and which member of an object stands in it, how. */
+struct field {
+	const char *title;
+	bool right;
+	const char *key;
+	cell_fn cell;
+};
+
+#define FIELDS_MOST 10   /* with the end */
+
+static void
+cell_text(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	cli_table_cell(t, column, "%s", text_of(obj, key));
+}
+
+static void
+cell_texts(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	char buf[1024];
+
+	cli_table_cell(t, column, "%s", join(json_object_get(obj, key), buf, sizeof(buf)));
+}
+
+static void
+cell_state(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	char queue[CLI_TEXT];
+
+	cli_table_cell(t, column, "%s%s", text_of(obj, key), queue_text(obj, queue));
+}
+
+static void
+cell_ms(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	cell_time(t, column, obj, key, 1);
+}
+
+static void
+cell_s(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	cell_time(t, column, obj, key, 1000);
+}
+
+static void
+cell_date(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	char text[CLI_TEXT];
+
+	cli_table_cell(t, column, "%s", date_text(number_of(obj, key), text));
+}
+
+/* A row for each object of an array; false: there is none, or another thing in it. */
+static bool
+print_rows(FILE *f, const json_t *rows, const struct field fields[])
+{
+	struct cli_column columns[FIELDS_MOST] = { { NULL, false } };
 	struct cli_table *t;
-	const json_t *unit;
-	char addrs[1024], queue[CLI_TEXT];
+	const json_t *row;
 	bool ok = true;
 	size_t i;
 
-	if (!json_is_array(data) || (t = cli_table_new(columns)) == NULL)
+	if (!json_is_array(rows))
 		return false;
-	json_array_foreach(data, i, unit) {
-		cli_table_cell(t, 0, "%s", text_of(unit, "name"));
-		cli_table_cell(t, 1, "%s%s", text_of(unit, "state"), queue_text(unit, queue));
-		cli_table_cell(t, 2, "%s", text_of(unit, "image"));
-		cli_table_cell(t, 3, "%s", text_of(unit, "driver"));
-		cli_table_cell(
-		    t, 4, "%s", join(json_object_get(unit, "addresses"), addrs, sizeof(addrs)));
-		cell_number(t, 5, unit, "boots");
-		cell_time(t, 6, unit, "last_boot_ms", 1);
-		cell_time(t, 7, unit, "idle_s", 1000);
-		cell_time(t, 8, unit, "sleeps_in_s", 1000);
-		ok = cli_table_row(t) && json_is_object(unit) && ok;
+	for (i = 0; fields[i].title != NULL; i++)
+		columns[i] = (struct cli_column){ fields[i].title, fields[i].right };
+	t = cli_table_new(columns);
+	json_array_foreach(rows, i, row) {
+		for (unsigned c = 0; fields[c].title != NULL; c++)
+			fields[c].cell(t, c, row, fields[c].key);
+		cli_table_row(t);
+		ok = ok && json_is_object(row);
 	}
 	cli_table_print(t, f);
 	cli_table_free(t);
 	return ok;
+}
+
+bool
+cli_print_list(FILE *f, const json_t *data)
+{
+	static const struct field fields[FIELDS_MOST] = {
+		{ "NAME", false, "name", cell_text },
+		{ "STATE", false, "state", cell_state },
+		{ "IMAGE", false, "image", cell_text },
+		{ "DRIVER", false, "driver", cell_text },
+		{ "ADDRESSES", false, "addresses", cell_texts },
+		{ "BOOTS", true, "boots", cell_number },
+		{ "LAST BOOT", true, "last_boot_ms", cell_ms },
+		{ "IDLE", true, "idle_s", cell_s },
+		{ "SLEEPS IN", true, "sleeps_in_s", cell_s },
+	};
+
+	return print_rows(f, data, fields);
+}
+
+bool
+cli_print_aside(FILE *f, const json_t *data)
+{
+	static const struct field fields[FIELDS_MOST] = {
+		{ "NAME", false, "name", cell_text },
+		{ "VM", false, "vm", cell_text },
+		{ "DRIVER", false, "driver", cell_text },
+		{ "UUID", false, "uuid", cell_text },
+		{ "WHY", false, "why", cell_text },
+	};
+
+	return print_rows(f, data, fields);
+}
+
+bool
+cli_print_held(FILE *f, const json_t *data)
+{
+	static const struct field fields[FIELDS_MOST] = {
+		{ "ADDRESS", false, "address", cell_text },
+		{ "OF", false, "owner", cell_text },
+		{ "UNTIL", false, "until", cell_date },
+		{ "REFUSED TO", false, "refused_to", cell_text },
+	};
+
+	return print_rows(f, data, fields);
 }
 
 /* ---- show ---- */
@@ -298,32 +404,7 @@ cli_print_show(FILE *f, const json_t *u)
 	return true;
 }
 
-/* ---- aside, destroy ---- */
-
-bool
-cli_print_aside(FILE *f, const json_t *data)
-{
-	static const struct cli_column columns[] = { { "NAME", false }, { "VM", false },
-		{ "DRIVER", false }, { "UUID", false }, { "WHY", false }, { NULL, false } };
-	struct cli_table *t;
-	const json_t *vm;
-	bool ok = true;
-	size_t i;
-
-	if (!json_is_array(data) || (t = cli_table_new(columns)) == NULL)
-		return false;
-	json_array_foreach(data, i, vm) {
-		cli_table_cell(t, 0, "%s", text_of(vm, "name"));
-		cli_table_cell(t, 1, "%s", text_of(vm, "vm"));
-		cli_table_cell(t, 2, "%s", text_of(vm, "driver"));
-		cli_table_cell(t, 3, "%s", text_of(vm, "uuid"));
-		cli_table_cell(t, 4, "%s", text_of(vm, "why"));
-		ok = cli_table_row(t) && json_is_object(vm) && ok;
-	}
-	cli_table_print(t, f);
-	cli_table_free(t);
-	return ok;
-}
+/* ---- destroy, release ---- */
 
 bool
 cli_print_destroy(FILE *f, const json_t *data)
@@ -332,46 +413,6 @@ cli_print_destroy(FILE *f, const json_t *data)
 		return false;
 	print_line(f, "destroyed", "%s (%s)", text_of(data, "uuid"), text_of(data, "name"));
 	return true;
-}
-
-/* ---- held, release ---- */
-
-/* "2026-12-02 04:30:00" */
-static void
-cell_date(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	double when = number_of(obj, key);
-	time_t s = (time_t)when;
-	char stamp[32];
-	struct tm tm;
-
-	if (when > 0 && localtime_r(&s, &tm) != NULL &&
-	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
-		cli_table_cell(t, column, "%s", stamp);
-}
-
-bool
-cli_print_held(FILE *f, const json_t *data)
-{
-	static const struct cli_column columns[] = { { "ADDRESS", false }, { "OF", false },
-		{ "UNTIL", false }, { "REFUSED TO", false }, { NULL, false } };
-	struct cli_table *t;
-	const json_t *row;
-	bool ok = true;
-	size_t i;
-
-	if (!json_is_array(data) || (t = cli_table_new(columns)) == NULL)
-		return false;
-	json_array_foreach(data, i, row) {
-		cli_table_cell(t, 0, "%s", text_of(row, "address"));
-		cli_table_cell(t, 1, "%s", text_of(row, "owner"));
-		cell_date(t, 2, row, "until");
-		cli_table_cell(t, 3, "%s", text_of(row, "refused_to"));
-		ok = cli_table_row(t) && json_is_object(row) && ok;
-	}
-	cli_table_print(t, f);
-	cli_table_free(t);
-	return ok;
 }
 
 bool
@@ -453,51 +494,34 @@ cli_print_reload(FILE *f, const json_t *data)
 static void
 status_zones(FILE *f, const json_t *zones)
 {
-	static const struct cli_column columns[] = { { "ZONE", false }, { "STATE", false },
-		{ "SERIAL", true }, { "UNITS", true }, { "FILE", false }, { "ERROR", false },
-		{ NULL, false } };
-	struct cli_table *t;
-	const json_t *z;
-	size_t i;
+	static const struct field fields[FIELDS_MOST] = {
+		{ "ZONE", false, "name", cell_text },
+		{ "STATE", false, "state", cell_text },
+		{ "SERIAL", true, "serial", cell_number },
+		{ "UNITS", true, "units", cell_number },
+		{ "FILE", false, "file", cell_text },
+		{ "ERROR", false, "error", cell_text },
+	};
 
-	if (json_array_size(zones) == 0 || (t = cli_table_new(columns)) == NULL)
+	if (json_array_size(zones) == 0)
 		return;
-	json_array_foreach(zones, i, z) {
-		cli_table_cell(t, 0, "%s", text_of(z, "name"));
-		cli_table_cell(t, 1, "%s", text_of(z, "state"));
-		cell_number(t, 2, z, "serial");
-		cell_number(t, 3, z, "units");
-		cli_table_cell(t, 4, "%s", text_of(z, "file"));
-		cli_table_cell(t, 5, "%s", text_of(z, "error"));
-		if (!cli_table_row(t))
-			break;
-	}
 	fputc('\n', f);
-	cli_table_print(t, f);
-	cli_table_free(t);
+	(void)print_rows(f, zones, fields);   /* what is no object is an empty row */
 }
 
 static void
 status_children(FILE *f, const json_t *children)
 {
-	static const struct cli_column columns[] = { { "PROCESS", false }, { "PID", true },
-		{ "RESTARTS", true }, { NULL, false } };
-	struct cli_table *t;
-	const json_t *c;
-	size_t i;
+	static const struct field fields[FIELDS_MOST] = {
+		{ "PROCESS", false, "name", cell_text },
+		{ "PID", true, "pid", cell_number },
+		{ "RESTARTS", true, "restarts", cell_number },
+	};
 
-	if (json_array_size(children) == 0 || (t = cli_table_new(columns)) == NULL)
+	if (json_array_size(children) == 0)
 		return;
-	json_array_foreach(children, i, c) {
-		cli_table_cell(t, 0, "%s", text_of(c, "name"));
-		cell_number(t, 1, c, "pid");
-		cell_number(t, 2, c, "restarts");
-		if (!cli_table_row(t))
-			break;
-	}
 	fputc('\n', f);
-	cli_table_print(t, f);
-	cli_table_free(t);
+	(void)print_rows(f, children, fields);   /* as above */
 }
 
 /*
@@ -521,8 +545,7 @@ counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 		cli_table_cell(t, 0, "%s%s%s", prefix, prefix[0] != '\0' ? " " : "", key);
 		if (json_is_number(v))
 			cli_table_cell(t, 1, "%.0f", json_number_value(v));
-		if (!cli_table_row(t))
-			return;
+		cli_table_row(t);
 	}
 }
 
@@ -533,8 +556,9 @@ status_counters(FILE *f, json_t *counters)
 		{ NULL, false } };
 	struct cli_table *t;
 
-	if (json_object_size(counters) == 0 || (t = cli_table_new(columns)) == NULL)
+	if (json_object_size(counters) == 0)
 		return;
+	t = cli_table_new(columns);
 	counter_rows(t, "", counters);
 	fputc('\n', f);
 	cli_table_print(t, f);
@@ -551,8 +575,9 @@ status_limits(FILE *f, json_t *limits)
 	char text[CLI_TEXT];
 	json_t *v;
 
-	if (json_object_size(limits) == 0 || (t = cli_table_new(columns)) == NULL)
+	if (json_object_size(limits) == 0)
 		return;
+	t = cli_table_new(columns);
 	json_object_foreach(limits, key, v) {
 		bool memory = strstr(key, "memory") != NULL;
 		double used = number_of(v, "used"), most = number_of(v, "most");
@@ -566,8 +591,7 @@ status_limits(FILE *f, json_t *limits)
 			cli_table_cell(t, 2, "%s", cli_text_bytes((uint64_t)most, text));
 		else
 			cell_number(t, 2, v, "most");
-		if (!cli_table_row(t))
-			break;
+		cli_table_row(t);
 	}
 	fputc('\n', f);
 	cli_table_print(t, f);
@@ -578,13 +602,9 @@ status_limits(FILE *f, json_t *limits)
 static void
 status_reload(FILE *f, const json_t *reload)
 {
-	double when = number_of(reload, "time");
-	time_t s = (time_t)when;
-	char stamp[32];
-	struct tm tm;
+	char stamp[CLI_TEXT];
 
-	if (when <= 0 || localtime_r(&s, &tm) == NULL ||
-	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+	if (date_text(number_of(reload, "time"), stamp)[0] == '\0')
 		return;
 	print_line(f, "last reload", "%s, by %s: %s%s%s", stamp, text_of(reload, "by"),
 	    json_is_true(json_object_get(reload, "refused")) ? "REFUSED, nothing was changed" :
@@ -648,21 +668,19 @@ event_row(struct cli_table *t, const json_t *ev)
 {
 	static const char *const steps[] = { "spawn", "alive", "ready", "answer" };
 	double when = number_of(ev, "time");
-	time_t s = (time_t)when;
-	char stamp[32];
-	struct tm tm;
+	char stamp[CLI_TEXT];
 
 	if (!json_is_object(ev))
 		return false;
-	if (when >= 0 && localtime_r(&s, &tm) != NULL &&
-	    strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm) > 0)
-		cli_table_cell(t, 0, "%s.%03d", stamp, (int)((when - (double)s) * 1000));
+	if (date_text(when, stamp)[0] != '\0')
+		cli_table_cell(t, 0, "%s.%03d", stamp, (int)((when - (double)(time_t)when) * 1000));
 	cli_table_cell(t, 1, "%s", text_of(ev, "unit"));
 	cli_table_cell(t, 2, "%s", text_of(ev, "kind"));
 	for (unsigned i = 0; i < 4; i++)
 		cell_time(t, 3 + i, json_object_get(ev, "durations_us"), steps[i], 0.001);
 	cli_table_cell(t, 7, "%s", text_of(ev, "text"));
-	return cli_table_row(t);
+	cli_table_row(t);
+	return true;
 }
 
 bool

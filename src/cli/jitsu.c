@@ -52,49 +52,41 @@ count_parse(const char *text, int *count)
 	return true;
 }
 
-/* Options before the verb.  -1: go on; else the exit status. */
+/* What is wrong with an option before the verb (`v` NULL), or behind it. */
 static int
-options_global(struct cli *cli, int argc, char **argv)
+misplaced(const struct cli_verb *v, const char *option, const char *verb)
 {
-	int ch;
+	char text[64];
 
-	while ((ch = getopt_long(argc, argv, "+s:hV", long_options, NULL)) != -1) {
-		switch (ch) {
-		case 's':
-			cli->socket = optarg;
-			break;
-		case OPT_JSON:
-			cli->json = true;
-			break;
-		case 'h':
-			return help(NULL);
-		case 'V':
-			puts("jitsu " JITSU_VERSION);
-			return cli_flush();
-		case 'f':
-			return cli_wrong("--follow belongs behind ", "`events`");
-		case OPT_FORCE:
-			return cli_wrong("--force belongs behind ", "`reload`");
-		default:
-			cli_usage(stderr);
-			return CLI_USAGE;
-		}
+	if (v == NULL) {
+		snprintf(text, sizeof(text), "%s belongs behind ", option);
+		return cli_wrong(text, verb);
 	}
-	return -1;
+	snprintf(text, sizeof(text), "%s belongs to %s", option, verb);
+	return wrong_for(v, text);
 }
 
-/* Options and arguments behind the verb.  -1: go on; else the exit status. */
 static int
-options_verb(struct cli *cli, int argc, char **argv)
+unknown_option(const struct cli_verb *v, const char *option)
+{
+	char text[128];
+
+	if (v == NULL) {
+		cli_usage(stderr);
+		return CLI_USAGE;
+	}
+	snprintf(
+	    text, sizeof(text), "%.64s: no such option, or its value is missing", option);
+	return wrong_for(v, text);
+}
+
+/* Options before the verb, or those behind cli->verb.  -1: go on; else the exit status. */
+static int
+scan_options(struct cli *cli, const char *shorts, int argc, char **argv)
 {
 	const struct cli_verb *v = cli->verb;
-	char shorts[32], text[128];
-	const char *last;
 	int ch;
 
-	snprintf(shorts, sizeof(shorts), "s:hV%s", v->options);
-	optind = 0;   /* a second scan, GNU's way */
-	opterr = 0;   /* it would call the verb a program */
 	while ((ch = getopt_long(argc, argv, shorts, long_options, NULL)) != -1) {
 		switch (ch) {
 		case 's':
@@ -104,15 +96,18 @@ options_verb(struct cli *cli, int argc, char **argv)
 			cli->json = true;
 			break;
 		case 'h':
-			return help(v->name);
+			return help(v != NULL ? v->name : NULL);
+		case 'V':
+			puts("jitsu " JITSU_VERSION);
+			return cli_flush();
 		case 'f':
-			if (strchr(v->options, 'f') == NULL)
-				return wrong_for(v, "--follow belongs to `events`");
+			if (v == NULL || strchr(v->options, 'f') == NULL)
+				return misplaced(v, "--follow", "`events`");
 			cli->follow = true;
 			break;
 		case OPT_FORCE:
-			if (v->run != cli_reload)
-				return wrong_for(v, "--force belongs to `reload`");
+			if (v == NULL || v->run != cli_reload)
+				return misplaced(v, "--force", "`reload`");
 			cli->force = true;
 			break;
 		case 'n':
@@ -122,15 +117,28 @@ options_verb(struct cli *cli, int argc, char **argv)
 		case 'z':
 			cli->origin = optarg;
 			break;
-		case 'V':
-			puts("jitsu " JITSU_VERSION);
-			return cli_flush();
 		default:
-			snprintf(text, sizeof(text),
-			    "%.64s: no such option, or its value is missing", argv[optind - 1]);
-			return wrong_for(v, text);
+			return unknown_option(v, argv[optind - 1]);
 		}
 	}
+	return -1;
+}
+
+/* Options and arguments behind the verb, as scan_options. */
+static int
+scan_verb(struct cli *cli, int argc, char **argv)
+{
+	const struct cli_verb *v = cli->verb;
+	char shorts[32], text[128];
+	const char *last;
+	int status;
+
+	snprintf(shorts, sizeof(shorts), "s:hV%s", v->options);
+	optind = 0;   /* a second scan, GNU's way */
+	opterr = 0;   /* it would call the verb a program */
+	status = scan_options(cli, shorts, argc, argv);
+	if (status >= 0)
+		return status;
 	if (argc - optind < (int)v->least) {
 		last = strrchr(v->args, ' ');
 		snprintf(text, sizeof(text), "%s is missing", last != NULL ? last + 1 : v->args);
@@ -152,7 +160,7 @@ main(int argc, char **argv)
 	fresh_standard_descriptors();
 	if (cli.socket == NULL || cli.socket[0] == '\0')
 		cli.socket = CONTROL_PATH;
-	status = options_global(&cli, argc, argv);
+	status = scan_options(&cli, "+s:hV", argc, argv);
 	if (status >= 0)
 		return status;
 	if (optind >= argc) {
@@ -164,7 +172,7 @@ main(int argc, char **argv)
 		return cli_verb_unknown(argv[optind]);
 	argc -= optind;
 	argv += optind;
-	status = options_verb(&cli, argc, argv);
+	status = scan_verb(&cli, argc, argv);
 	if (status >= 0)
 		return status;
 	status = cli.verb->run(&cli);

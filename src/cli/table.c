@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #define CELL 1280    /* an escaped error text */
 #define COLUMNS 16
 #define GAP 2
@@ -22,10 +24,8 @@ struct cli_table {
 struct cli_table *
 cli_table_new(const struct cli_column *columns)
 {
-	struct cli_table *t = calloc(1, sizeof(*t));
+	struct cli_table *t = mem_zero(1, sizeof(*t));
 
-	if (t == NULL)
-		return NULL;
 	t->columns = columns;
 	while (t->ncolumns < COLUMNS && columns[t->ncolumns].title != NULL) {
 		t->width[t->ncolumns] = strlen(columns[t->ncolumns].title);
@@ -72,17 +72,13 @@ cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
 	va_end(ap);
 	cli_text_safe(text, sizeof(text), raw, strlen(raw));
 	if (text[0] != '\0')
-		t->next[column] = strdup(text);
+		t->next[column] = mem_text(text);
 }
 
-bool
+void
 cli_table_row(struct cli_table *t)
 {
-	char **grown = realloc(t->cells, (t->nrows + 1) * t->ncolumns * sizeof(*grown));
-
-	if (grown == NULL)
-		return false;
-	t->cells = grown;
+	t->cells = mem_resize(t->cells, (t->nrows + 1) * t->ncolumns, sizeof(*t->cells));
 	for (unsigned i = 0; i < t->ncolumns; i++) {
 		size_t len = t->next[i] != NULL ? strlen(t->next[i]) : 1;
 
@@ -92,7 +88,6 @@ cli_table_row(struct cli_table *t)
 		t->next[i] = NULL;
 	}
 	t->nrows++;
-	return true;
 }
 
 /* Nothing is padded behind the last cell of a line. */

@@ -24,7 +24,7 @@ struct cli_column {
 
 struct cli_table;
 
-/* `columns` ends with a NULL title and must outlive the table.  NULL when out of memory. */
+/* `columns` ends with a NULL title and must outlive the table. */
 struct cli_table *cli_table_new(const struct cli_column *columns);
 void cli_table_free(struct cli_table *t);   /* NULL is allowed */
 
@@ -34,8 +34,8 @@ void cli_table_free(struct cli_table *t);   /* NULL is allowed */
  */
 void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Ends the row; false when out of memory. */
-bool cli_table_row(struct cli_table *t);
+/* Ends the row. */
+void cli_table_row(struct cli_table *t);
 
 /*
  * Prints the rows made since the last call, with the titles before the first ones of all.  Columns
@@ -72,7 +72,7 @@ bool cli_print_console(FILE *f, const json_t *data);
 bool cli_print_reload(FILE *f, const json_t *data);
 bool cli_print_status(FILE *f, const json_t *data);
 
-/* An events table, for cli_events_print; NULL when out of memory. */
+/* An events table, for cli_events_print. */
 struct cli_table *cli_events_new(void);
 /* Prints one event (an object) or many (an array). */
 bool cli_events_print(struct cli_table *t, FILE *f, const json_t *data);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "src/cli/cli.h"
 #include "src/cli/table.h"
 #include "src/control/control.h"
@@ -13,26 +14,12 @@
 /* A boot, a stop or a reload takes as long as is configured, which is not known here. */
 #define CHANGES { 60, true }
 
-void
-cli_json(const json_t *data, bool one_line)
+/* The values are words, numbers and checked names: what cannot be set lacks memory. */
+static void
+request_set(json_t *req, const char *key, json_t *value)
 {
-	/* An error of the stream is told by cli_flush. */
-	(void)json_dumpf(data, stdout,
-	    JSON_ENCODE_ANY | JSON_ENSURE_ASCII | (one_line ? JSON_COMPACT : JSON_INDENT(2)));
-	putchar('\n');
-}
-
-int
-cli_flush(void)
-{
-	static bool told;
-
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return CLI_OK;
-	if (!told)
-		(void)cli_fail("standard output: %s", strerror(errno));   /* as below */
-	told = true;
-	return CLI_FAILED;
+	if (json_object_set_new(req, key, value) != 0)
+		(void)mem_must(NULL);
 }
 
 json_t *
@@ -40,22 +27,17 @@ cli_request(const struct cli *cli)
 {
 	char name[LIMIT_NAME_TEXT];
 	struct errmsg m;
-	json_t *req = json_object();
+	json_t *req = mem_must(json_object());
 
-	if (req == NULL)
-		(void)cli_fail("out of memory");   /* NULL says it */
-	if (req == NULL || cli->arg == NULL)
+	if (cli->arg == NULL)
 		return req;
 	if (control_name_normalize(cli->arg, name, &m) != ERR_OK) {
-		(void)cli_fail("%s", m.text);   /* as above */
+		cli_note("%s", m.text);
 		json_decref(req);
 		return NULL;
 	}
-	if (json_object_set_new(req, "name", json_string(name)) == 0)
-		return req;
-	(void)cli_fail("out of memory");   /* as above */
-	json_decref(req);
-	return NULL;
+	request_set(req, "name", json_string(name));
+	return req;
 }
 
 static int
@@ -130,8 +112,8 @@ run_wake(const struct cli *cli)
 {
 	json_t *request = cli_request(cli);
 
-	if (request != NULL)   /* without it the wait is silent */
-		(void)json_object_set_new(request, "progress", json_true());
+	if (request != NULL)
+		request_set(request, "progress", json_true());
 	return run_request(cli, request);
 }
 
@@ -155,13 +137,13 @@ zones_warn(const struct cli *cli)
 	client = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
 	data = client != NULL ? cli_client_next(client) : NULL;
 	json_array_foreach(json_object_get(data, "zones"), i, zone) {
-		const char *name = json_string_value(json_object_get(zone, "name")),
-			   *state = json_string_value(json_object_get(zone, "state"));
+		const char *name = json_string_value(json_object_get(zone, "name"));
+		const char *state = json_string_value(json_object_get(zone, "state"));
 		const char *error = json_string_value(json_object_get(zone, "error"));
 
 		/* a warning: what was asked for was printed */
 		if (name != NULL && state != NULL && strcmp(state, "ok") != 0)
-			(void)cli_fail("zone %s %s: %s", name,
+			cli_note("zone %s %s: %s", name,
 			    strcmp(state, "old") == 0 ? "is served with its old contents" :
 			    "is not served",
 			    error != NULL ? error : "it could not be loaded");
@@ -216,25 +198,22 @@ events_loop(const struct cli *cli, struct cli_client *client, struct cli_table *
 static int
 run_events(const struct cli *cli)
 {
-	struct cli_client *client = NULL;
-	struct cli_table *table = cli_events_new();
 	json_t *request = cli_request(cli);
-	int status = CLI_FAILED;
+	struct cli_client *client;
+	struct cli_table *table;
+	int status;
 
-	if (request == NULL || table == NULL)
-		goto out;
-	if ((cli->follow && json_object_set_new(request, "follow", json_true()) != 0) ||
-	    (cli->count > 0 &&
-		json_object_set_new(request, "limit", json_integer(cli->count)) != 0)) {
-		status = cli_fail("out of memory");
-		goto out;
-	}
+	if (request == NULL)
+		return CLI_FAILED;
+	if (cli->follow)
+		request_set(request, "follow", json_true());
+	if (cli->count > 0)
+		request_set(request, "limit", json_integer(cli->count));
 	client = cli_client_ask(cli, request);
-	request = NULL;
-	if (client != NULL)
-		status = events_loop(cli, client, table);
-out:
-	json_decref(request);
+	if (client == NULL)
+		return CLI_FAILED;
+	table = cli_events_new();
+	status = events_loop(cli, client, table);
 	cli_client_free(client);
 	cli_table_free(table);
 	return status;
