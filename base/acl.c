@@ -11,6 +11,9 @@
 #define ATTRIBUTE "system.posix_acl_access"
 #define OWN_ENTRIES 4              /* owner, group, mask, others */
 
+_Static_assert(ACL_MAY_SEARCH == ACL_EXECUTE && ACL_MAY_WRITE == ACL_WRITE &&
+    ACL_MAY_READ == ACL_READ && ACL_MAY_READ == S_IROTH, "one set of bits");
+
 struct text {
 	struct posix_acl_xattr_header head;
 	struct posix_acl_xattr_entry e[LIMIT_ACL + OWN_ENTRIES];

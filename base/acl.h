@@ -11,10 +11,17 @@
 
 #include "base/limits.h"
 
+/* Bits as in a mode (stat(2), the last three) and in the kernel's lists. */
+enum acl_may {
+	ACL_MAY_SEARCH = 1,        /* a directory */
+	ACL_MAY_WRITE = 2,
+	ACL_MAY_READ = 4
+};
+
 struct acl_entry {
 	bool is_group;
 	uint32_t id;
-	unsigned may;              /* 4 read, 2 write, 1 search; the mask is applied */
+	unsigned may;              /* the mask is applied */
 };
 
 struct acl {

@@ -44,7 +44,7 @@ writers_add_owner(struct writers *w, const struct stat *st)
 void
 writers_add(struct writers *w, const struct stat *st, const struct acl *acl)
 {
-	bool by_group = (acl->group & WRITERS_WRITE) != 0;
+	bool by_group = (acl->group & ACL_MAY_WRITE) != 0;
 
 	if ((st->st_mode & S_IWOTH) != 0 || (acl->unknown && (st->st_mode & S_IWGRP) != 0))
 		w->anybody = true;
@@ -53,7 +53,7 @@ writers_add(struct writers *w, const struct stat *st, const struct acl *acl)
 	else
 		writers_add_owner(w, st);
 	for (unsigned i = 0; i < acl->n; i++)
-		if ((acl->at[i].may & WRITERS_WRITE) != 0 &&
+		if ((acl->at[i].may & ACL_MAY_WRITE) != 0 &&
 		    (acl->at[i].is_group || !is_trusted(acl->at[i].id)))
 			add(w, acl->at[i].is_group, acl->at[i].id);
 }
@@ -150,7 +150,7 @@ writer_may(const struct writer *x, const struct stat *st, const struct acl *acl,
 
 int
 writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,
-    enum writers_use use)
+    enum acl_may use)
 {
 	for (unsigned i = 0; i < w->n; i++)
 		if (!writer_may(&w->at[i], st, acl, use))

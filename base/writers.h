@@ -28,12 +28,6 @@ struct writers {
 	bool anybody;              /* each user of the machine, or more writers than fit */
 };
 
-enum writers_use {
-	WRITERS_SEARCH = 1,        /* a directory */
-	WRITERS_WRITE = 2,
-	WRITERS_READ = 4
-};
-
 #define WRITERS_ANYBODY LIMIT_WRITERS
 #define WRITERS_TEXT 32            /* of a writer's name in a message */
 
@@ -52,7 +46,7 @@ void writers_merge(struct writers *w, const struct writers *from);
 
 /* The first of them that may not use it so; WRITERS_ANYBODY for everybody; -1: all of them may. */
 int writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,
-    enum writers_use use);
+    enum acl_may use);
 
 /* What it is called in a message; i as of writers_first_denied. */
 void writers_text(const struct writers *w, int i, char text[WRITERS_TEXT]);

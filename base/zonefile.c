@@ -98,7 +98,7 @@ deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
 /* Are those who had a say allowed to use it? */
 static enum err
 check_use(
-    const struct walk *k, int fd, const struct stat *st, enum writers_use use, struct errmsg *m)
+    const struct walk *k, int fd, const struct stat *st, enum acl_may use, struct errmsg *m)
 {
 	struct acl acl;
 	int i;
@@ -109,7 +109,7 @@ check_use(
 	i = writers_first_denied(&k->writers, st, &acl, use);
 	if (i < 0)
 		return ERR_OK;
-	return deny(k, i, use == WRITERS_READ ? "read" : "search", fd, m);
+	return deny(k, i, use == ACL_MAY_READ ? "read" : "search", fd, m);
 }
 
 /* Notes why those that the walk knows more than `before` are there. */
@@ -269,7 +269,7 @@ walk_name(struct walk *k, const char *name, struct errmsg *m)
 
 	if (fstat(k->dir, &st) != 0)
 		return err_sys(m, "cannot be opened");
-	if ((e = check_use(k, k->dir, &st, WRITERS_SEARCH, m)) != ERR_OK)
+	if ((e = check_use(k, k->dir, &st, ACL_MAY_SEARCH, m)) != ERR_OK)
 		return e;
 	if ((st.st_mode & S_IXGRP) == 0 || (st.st_mode & S_IXOTH) == 0)
 		k->open_to_all = false;
@@ -356,7 +356,7 @@ open_end(struct walk *k, struct zonefile *f, struct writers *w, struct errmsg *m
 		return err_sys(m, "cannot be opened");
 	if (!S_ISREG(st.st_mode))
 		return err_set(m, ERR_PARSE, "is not a regular file");
-	if ((e = check_use(k, k->file, &st, WRITERS_READ, m)) != ERR_OK)
+	if ((e = check_use(k, k->file, &st, ACL_MAY_READ, m)) != ERR_OK)
 		return e;
 	fd_path(k->file, path);
 	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -449,7 +449,7 @@ zonefile_open_dir(const char *path, struct errmsg *m)
 		e = err_sys(m, "cannot be opened");
 	}
 	if (e == ERR_OK && fstat(k->dir, &st) == 0 &&
-	    check_use(k, k->dir, &st, WRITERS_READ, m) == ERR_OK) {
+	    check_use(k, k->dir, &st, ACL_MAY_READ, m) == ERR_OK) {
 		fd = openat(k->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
 			(void)err_sys(m, "cannot be opened");

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/output.h"
 #include "src/process/flood.h"
 
@@ -340,10 +341,10 @@ watch(struct child *c, int chan_fd, struct errmsg *m)
 		close(chan_fd);
 		return e;
 	}
-	c->chan = chan_new(c->base, chan_fd, on_message, on_lost, c);
-	c->ev_exit = event_new(c->base, c->pidfd, EV_READ | EV_PERSIST, on_exit_cb, c);
-	if (c->chan == NULL || c->ev_exit == NULL || event_add(c->ev_exit, NULL) != 0)
-		return err_set(m, ERR_NOMEM, "%s process: %s", c->name, err_str(ERR_NOMEM));
+	c->chan = mem_must(chan_new(c->base, chan_fd, on_message, on_lost, c));
+	c->ev_exit = mem_must(event_new(c->base, c->pidfd, EV_READ | EV_PERSIST, on_exit_cb, c));
+	if (event_add(c->ev_exit, NULL) != 0)
+		fatal("%s process: %s", c->name, err_str(ERR_NOMEM));
 	return ERR_OK;
 }
 
@@ -400,8 +401,8 @@ restart_later(struct child *c)
 		.tv_usec = (suseconds_t)(c->backoff_ms % 1000) * 1000 };
 
 	if (c->ev_restart == NULL)
-		c->ev_restart = evtimer_new(c->base, on_restart, c);
-	if (c->ev_restart == NULL || event_add(c->ev_restart, &tv) != 0)
+		c->ev_restart = mem_must(evtimer_new(c->base, on_restart, c));
+	if (event_add(c->ev_restart, &tv) != 0)
 		fatal("%s process: restart: %s", c->name, err_str(ERR_NOMEM));
 	c->backoff_ms = c->backoff_ms * 2 > CHILD_BACKOFF_MAX_MS ? CHILD_BACKOFF_MAX_MS :
 	    c->backoff_ms * 2;

@@ -19,6 +19,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /*
  * Ignored for good: a reader that left, a file at its limit, a terminal with `tostop` are errors of
@@ -107,7 +108,7 @@ reset_environment(void)
 	for (size_t i = 0; i < n; i++) {
 		const char *value = getenv(environment[i]);
 
-		kept[i] = value != NULL ? strdup(value) : NULL;
+		kept[i] = value != NULL ? mem_text(value) : NULL;
 	}
 	(void)clearenv();   /* it can only succeed */
 	for (size_t i = 0; i < n; i++) {
