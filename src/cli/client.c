@@ -70,7 +70,7 @@ dial(const struct cli *cli)
 		return -1;
 	}
 	if (!cli->follow && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) != 0)
-		/* it works without */
+		/* the wait has no end then */
 		cli_note("%s: time-out: %s", cli->socket, strerror(errno));
 	return fd;
 }
@@ -246,7 +246,7 @@ answer_of(struct cli_client *c, size_t len, bool *is_event)
 	case ERR_UNSUPPORTED:
 		cli_note("%s: %s; use the jitsu that came with that jitsud (this one "
 		    "is " JITSU_VERSION ")",
-		    c->cli->socket, m.text); /* as above */
+		    c->cli->socket, m.text);
 		break;
 	default:
 		cli_note("%s: %s", c->cli->socket, m.text);

@@ -438,7 +438,7 @@ cli_print_wake(FILE *f, const json_t *data)
 
 	if (!json_is_object(data))
 		return false;
-	/* its result is the buffer */
+	/* join returns the buffer */
 	(void)join(json_object_get(data, "addresses"), addrs, sizeof(addrs));
 	snprintf(line, sizeof(line), "%s is %s%s%s%s%s", text_of(data, "name"),
 	    text_of(data, "state"), addrs[0] != '\0' ? " at " : "", addrs,
@@ -521,7 +521,7 @@ status_children(FILE *f, const json_t *children)
 	if (json_array_size(children) == 0)
 		return;
 	fputc('\n', f);
-	(void)print_rows(f, children, fields);   /* as above */
+	(void)print_rows(f, children, fields);   /* what is no object is an empty row */
 }
 
 /*

@@ -135,7 +135,7 @@ scan_verb(struct cli *cli, int argc, char **argv)
 
 	snprintf(shorts, sizeof(shorts), "s:hV%s", v->options);
 	optind = 0;   /* a second scan, GNU's way */
-	opterr = 0;   /* it would call the verb a program */
+	opterr = 0;   /* getopt would call the verb a program */
 	status = scan_options(cli, shorts, argc, argv);
 	if (status >= 0)
 		return status;

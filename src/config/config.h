@@ -61,9 +61,9 @@ void config_check_xl(const struct config *conf, struct report *r);
 bool config_needs_restart(const struct config *old, const struct config *fresh, struct report *r);
 
 /*
- * Would `fresh` take so much away from `old` that it is more likely a file that was cut short, or
- * not written to its end?  ERR_PARSE, and what to do in `r`: no zone is left, or less than half of
- * some; or its end is missing and a section with it.
+ * Is `fresh` probably a damaged file: cut short, or not written to the end?  ERR_PARSE, with what
+ * to do in `r`, when no zone of `old` is left, or less than half of LIMIT_LOSS_ZONES or more; or
+ * when the end of the file is missing, and a section with it.
  */
 enum err config_check_loss(const struct config *old, const struct config *fresh, struct report *r);
 

@@ -66,8 +66,8 @@ config_check_loss(const struct config *old, const struct config *fresh, struct r
 		    "that are there now: it seems to be cut short" IF_MEANT,
 		    n.zones, n.networks, n.images);
 	/*
-	 * A last section may have been deleted; but those of one kind all at once, and nothing
-	 * before them changed?
+	 * Who deletes sections at the end of the file rarely deletes all of one kind and nothing
+	 * before them: such a file was cut short.
 	 */
 	if (begins_as(old, fresh) &&
 	    ((fresh->nnetworks == 0 && n.networks > 0) || (fresh->nimages == 0 && n.images > 0)))

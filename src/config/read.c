@@ -193,8 +193,8 @@ check_unique(struct config_loader *l, const struct config_raw *raw)
 }
 
 /*
- * A section with a title was read to its end.  We know all of it, and libconfuse compares each new
- * title with those that it has: it forgets this one.
+ * A section with a title was read to its end and is kept as a raw section.  libconfuse compares
+ * each new title with all that it has, so its copy goes.
  */
 static int
 on_section(cfg_t *cfg, cfg_opt_t *opt)

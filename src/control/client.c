@@ -266,7 +266,7 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 		control_client_free(cl);
 		return;
 	}
-	cl->eof = true;   /* it may still read: half closed */
+	cl->eof = true;   /* half closed: the client may still read */
 	client_work(cl);
 }
 

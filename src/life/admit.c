@@ -79,7 +79,7 @@ queue_add(struct admit *a, struct admit_waiter *w)
 	sure_settle(a);
 }
 
-/* It leaves the queue; the caller settles what that changes. */
+/* A waiter leaves the queue; the caller settles what that changes. */
 static void
 queue_remove(struct admit *a, struct admit_waiter *w)
 {

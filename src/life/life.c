@@ -207,7 +207,7 @@ static void
 step_ready(struct step *s)
 {
 	if (!flag_has(s, F_PROBE))
-		return;   /* it crossed our UNPROBE */
+		return;   /* READY crossed our UNPROBE */
 	s->why = LIFE_WHY_READY;
 	flag_drop(s, F_PROBE);
 	move_boot_end(s);
@@ -528,7 +528,7 @@ step_sleep(struct step *s)
 			move_down(s);
 			break;
 		}
-		s->l->ticket++;   /* its thaw does not begin */
+		s->l->ticket++;   /* the thaw under way does not begin */
 		rest_frozen(s);
 		if (tier > LIFE_TIER_FROZEN)
 			move_descend(s, tier);
@@ -752,7 +752,7 @@ life_state(const struct life *l)
 uint64_t
 life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms)
 {
-	/* its VM is being stopped: the back-off begins behind that */
+	/* The VM is being stopped: the back-off begins behind that. */
 	if ((l->flags & F_FAIL) != 0)
 		return now_ms + move_backoff_ms(p, l->failures + 1u);
 	return l->backoff_until_ms;

@@ -62,7 +62,7 @@ move_boot_end(struct step *s)
 	if (flag_has(s, F_PROBE))
 		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
 	if (flag_has(s, F_BOOT))
-		(void)move_act(s, LIFE_DO_BOOT_DONE); /* nor has this one */
+		(void)move_act(s, LIFE_DO_BOOT_DONE); /* has no parameters */
 	flag_drop(s, F_PROBE | F_BOOT);
 }
 
@@ -230,7 +230,7 @@ move_down(struct step *s)
 		break;
 	case LIFE_P_AWAKE:
 	case LIFE_P_READING:
-		(void)move_settle(s);   /* it goes down either way */
+		(void)move_settle(s);   /* the unit goes down either way */
 		/* FALLTHROUGH */
 	case LIFE_P_PROBING:
 	case LIFE_P_FROZEN:
@@ -252,12 +252,12 @@ move_descend(struct step *s, enum life_tier tier)
 	bool up = s->l->phase == LIFE_P_AWAKE || s->l->phase == LIFE_P_READING;
 
 	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
-		(void)move_settle(s);   /* it goes down either way */
+		(void)move_settle(s);   /* the unit goes down either way */
 		move_operate(s, LIFE_P_FREEZING, LIFE_DO_FREEZE);
 		move_arm(s, s->p->op_ms);
 	} else if (tier == LIFE_TIER_SAVED && s->p->can_save) {
 		if (up)
-			(void)move_settle(s);   /* as above */
+			(void)move_settle(s);   /* the unit goes down either way */
 		else
 			flag_set(s, F_FROZEN);
 		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);

@@ -1,6 +1,6 @@
 /*
  * move: what the events of the life cycle have in common: its flags, and the movements between
- * phases.  Included by life.c and life_move.c only; the drawing and the invariants are in life.c.
+ * phases.  Included by life.c and move.c only; the drawing and the invariants are in life.c.
  */
 #ifndef SRC_LIFE_MOVE_H
 #define SRC_LIFE_MOVE_H

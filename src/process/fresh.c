@@ -110,7 +110,7 @@ reset_environment(void)
 
 		kept[i] = value != NULL ? mem_text(value) : NULL;
 	}
-	(void)clearenv();   /* it can only succeed */
+	(void)clearenv();   /* clearenv can only succeed */
 	for (size_t i = 0; i < n; i++) {
 		if (kept[i] != NULL)
 			/* without memory for it, as if it had not been there */

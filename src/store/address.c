@@ -14,7 +14,7 @@ struct entry {
 	struct msg_addr addr;
 	uint64_t removed_at;   /* wall clock, s; 0 = in use */
 	bool used;
-	bool mended;           /* its stamp is not the one on disk */
+	bool mended;           /* the stamp on disk is another */
 	char *owner;           /* owned */
 };
 

@@ -390,7 +390,7 @@ row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 	}
 	at = stpcpy(c->found_text + *used, unit) + 1;
 	at = stpcpy(at, kind) + 1;
-	(void)stpcpy(at, text);   /* its end is not needed */
+	(void)stpcpy(at, text);   /* the end of the text is not needed */
 	*used += need;
 	ev->id = sqlite3_column_int64(st, 0);
 	ev->time_us = column_u64(st, 1);

@@ -580,7 +580,7 @@ store_alloc(struct event_base *base)
 	STAILQ_INIT(&s->queue);
 	STAILQ_INIT(&s->done);
 	STAILQ_INIT(&s->carry);
-	/* With default attributes these cannot fail on Linux. */
+	/* Mutexes and conditions with default attributes cannot fail on Linux. */
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_mutex_init(&s->db_lock, NULL);
 	(void)pthread_cond_init(&s->work, NULL);
@@ -635,7 +635,7 @@ store_close(struct store *s)
 		s->closing = true;
 		pthread_cond_signal(&s->work);
 		pthread_mutex_unlock(&s->lock);
-		(void)pthread_join(s->thread, NULL);   /* it is ours and joinable */
+		(void)pthread_join(s->thread, NULL);   /* the thread is ours and joinable */
 		deliver(s);
 	}
 	if (s->ncarry > 0)

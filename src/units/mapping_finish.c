@@ -13,7 +13,7 @@
 #include "src/units/mapping_impl.h"
 
 #define HEIGHT_UNKNOWN 0
-#define HEIGHT_OPEN 255        /* its needs are being looked at */
+#define HEIGHT_OPEN 255        /* the needs of this unit are being looked at */
 
 /* `text` relative to the zone, or absolute with a final dot, as an owner name. */
 static void

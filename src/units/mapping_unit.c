@@ -213,8 +213,8 @@ set_policy(struct job *j)
 }
 
 /*
- * The first address of a subnet is nobody's, in IPv4 the last neither (but see RFC 3021 for /31 and
- * RFC 6164 for /127).
+ * The network address of a subnet and, in IPv4, the broadcast address are no host's; /31 (RFC 3021)
+ * and /127 (RFC 6164) have neither.
  */
 static bool
 is_reserved(const struct msg_addr *a, const struct msg_addr *subnet)
