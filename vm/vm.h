@@ -25,6 +25,7 @@
 
 #include <event2/event.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/msg.h"
@@ -61,11 +62,13 @@ struct vm_disk {
 };
 
 /*
- * What to run, with every placeholder filled in.  Read during the call to vm_start or vm_restore
- * only: the module copies what it needs.  Paths are absolute.  A string that is optional is NULL
- * when absent.
+ * What to run, with every placeholder filled in.  vm_start and vm_restore take the strings over,
+ * with the memory that they lie in.  Paths are absolute.  A string that is optional is NULL when
+ * absent.
  */
 struct vm_spec {
+	/* of the strings; empty: they live until the operation is done */
+	struct arena memory;
 	struct vm_uuid uuid;
 	const char *unit;          /* owner name, for messages and `-name`; printable */
 	const char *identity;      /* comes back in vm_found; shorter than VM_IDENTITY; optional */
@@ -220,13 +223,13 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading
  * does not consume it.
  */
-void vm_start(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
+void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
     unsigned deadline_ms, vm_done_cb done, void *arg);
 void vm_freeze(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
-void vm_restore(struct vm_host *host, const struct vm_spec *spec, vm_done_cb done, void *arg);
+void vm_restore(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
 /*

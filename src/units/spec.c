@@ -2,29 +2,21 @@
 #include "src/units/spec.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
-/*
- * kernel, initrd, cmdline, unit, driver, xl, vif-script, readiness key, and per disk its path and
- * overlay
- */
-#define STRINGS_MOST (8 + 2 * LIMIT_DISKS + LIMIT_ARGS)
-
 /* A copy of `text`, NULL of NULL. */
 static const char *
-keep(struct spec *s, const char *text)
+keep(struct vm_spec *s, const char *text)
 {
-	return text == NULL ? NULL : (s->strings[s->nstrings++] = mem_text(text));
+	return text == NULL ? NULL : arena_strdup(&s->memory, text);
 }
 
 /* NULL stays NULL. */
 static enum err
-keep_filled(struct spec *s, const struct unit_text *t, const char *template, const char **out,
+keep_filled(struct vm_spec *s, const struct unit_text *t, const char *template, const char **out,
     struct errmsg *m)
 {
 	char buf[LIMIT_CMDLINE];
@@ -42,12 +34,12 @@ keep_filled(struct spec *s, const struct unit_text *t, const char *template, con
 }
 
 static enum err
-fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
+fill_disks(struct vm_spec *s, const struct config *conf, const struct unit_conf *u,
     const struct unit_text *t, struct errmsg *m)
 {
 	for (unsigned i = 0; i < u->image->ndisks; i++) {
 		const struct config_disk *from = &u->image->disks[i];
-		struct vm_disk *to = &s->vm.disks[i];
+		struct vm_disk *to = &s->disks[i];
 		char overlay[LIMIT_CMDLINE];
 		enum err e = keep_filled(s, t, from->path, &to->path, m);
 
@@ -55,7 +47,7 @@ fill_disks(struct spec *s, const struct config *conf, const struct unit_conf *u,
 			return e;
 		to->format = from->format;
 		to->readonly = from->readonly;
-		s->vm.ndisks = i + 1;
+		s->ndisks = i + 1;
 		if (from->readonly || !u->image->overlay)
 			continue;
 		snprintf(
@@ -76,13 +68,13 @@ nic_mac(
 }
 
 static void
-fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit_conf *u)
+fill_nics(struct vm_spec *s, const struct mapping_secret *secret, const struct unit_conf *u)
 {
-	s->vm.nnics = 1 + u->image->nnics;
-	for (unsigned i = 0; i < s->vm.nnics; i++) {
+	s->nnics = 1 + u->image->nnics;
+	for (unsigned i = 0; i < s->nnics; i++) {
 		const struct config_network *net = i == 0 ? u->image->network :
 		    u->image->nics[i - 1];
-		struct vm_nic *nic = &s->vm.nics[i];
+		struct vm_nic *nic = &s->nics[i];
 
 		snprintf(nic->bridge, sizeof(nic->bridge), "%s", net->bridge);
 		nic_mac(secret, u, i, nic->mac);
@@ -90,56 +82,59 @@ fill_nics(struct spec *s, const struct mapping_secret *secret, const struct unit
 }
 
 static enum err
-fill_args(struct spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+fill_args(struct vm_spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
 {
+	const char **args = arena_array(&s->memory, u->image->args.n, sizeof(*args));
+
 	for (unsigned i = 0; i < u->image->args.n; i++) {
-		enum err e = keep_filled(s, t, u->image->args.items[i], &s->args[i], m);
+		enum err e = keep_filled(s, t, u->image->args.items[i], &args[i], m);
 
 		if (e != ERR_OK)
 			return e;
-		s->vm.nargs = i + 1;
+		s->nargs = i + 1;
 	}
-	s->vm.args = s->args;
+	s->args = args;
 	return ERR_OK;
 }
 
 static enum err
-fill_texts(struct spec *s, const struct unit_conf *u, const struct unit_text *t, struct errmsg *m)
+fill_texts(struct vm_spec *s, const struct unit_conf *u, const struct unit_text *t,
+    struct errmsg *m)
 {
 	const struct config_image *im = u->image;
 	enum err e;
 
-	s->vm.unit = keep(s, u->name);
-	s->vm.driver = keep(s, im->driver_name);
-	s->vm.kernel = keep(s, im->kernel);
-	s->vm.xl = keep(s, im->xl);
-	s->vm.vif_script = keep(s, im->vif_script);
-	s->vm.ready_key = keep(s, im->ready.key);
-	e = keep_filled(s, t, im->initrd, &s->vm.initrd, m);
+	s->unit = keep(s, u->name);
+	s->driver = keep(s, im->driver_name);
+	s->kernel = keep(s, im->kernel);
+	s->xl = keep(s, im->xl);
+	s->vif_script = keep(s, im->vif_script);
+	s->ready_key = keep(s, im->ready.key);
+	e = keep_filled(s, t, im->initrd, &s->initrd, m);
 	if (e == ERR_OK)
-		e = keep_filled(s, t, im->cmdline, &s->vm.cmdline, m);
+		e = keep_filled(s, t, im->cmdline, &s->cmdline, m);
 	return e;
 }
 
 enum err
 spec_build(const struct config *conf, const struct mapping_secret *secret,
-    const struct unit_conf *u, const struct vm_uuid *uuid, struct spec *s, struct errmsg *m)
+    const struct unit_conf *u, const struct vm_uuid *uuid, struct vm_spec *s, struct errmsg *m)
 {
 	const struct config_image *im = u->image;
 	struct unit_text text;
 	enum err e;
 
 	memset(s, 0, sizeof(*s));
-	s->strings = mem_zero(STRINGS_MOST, sizeof(*s->strings));
+	arena_init(&s->memory);
 	unit_text_init(&text, u, uuid);
-	s->vm.uuid = *uuid;
-	s->vm.memory_bytes = u->policy.memory_bytes;
-	s->vm.vcpus = im->vcpus;
-	s->vm.machine = (enum vm_machine)im->machine;
-	s->vm.accel = (enum vm_accel)im->accel;
-	s->vm.type = (enum vm_type)im->type;
-	s->vm.cpu_percent = im->cpu_percent;
-	s->vm.cpu_weight = im->cpu_weight;
+	s->uuid = *uuid;
+	s->memory_bytes = u->policy.memory_bytes;
+	s->vcpus = im->vcpus;
+	s->machine = (enum vm_machine)im->machine;
+	s->accel = (enum vm_accel)im->accel;
+	s->type = (enum vm_type)im->type;
+	s->cpu_percent = im->cpu_percent;
+	s->cpu_weight = im->cpu_weight;
 	fill_nics(s, secret, u);
 	e = fill_texts(s, u, &text, m);
 	if (e == ERR_OK)
@@ -147,17 +142,8 @@ spec_build(const struct config *conf, const struct mapping_secret *secret,
 	if (e == ERR_OK)
 		e = fill_args(s, u, &text, m);
 	if (e != ERR_OK)
-		spec_clear(s);
+		arena_clear(&s->memory);
 	return e;
-}
-
-void
-spec_clear(struct spec *s)
-{
-	for (unsigned i = 0; i < s->nstrings; i++)
-		free(s->strings[i]);
-	free(s->strings);
-	memset(s, 0, sizeof(*s));
 }
 
 unsigned

@@ -1,6 +1,5 @@
 /*
- * spec: from a unit to what the VM module is asked to run: every placeholder filled in, strings
- * owned here.
+ * spec: from a unit to what the VM module is asked to run, with every placeholder filled in.
  */
 #ifndef SRC_UNITS_SPEC_H
 #define SRC_UNITS_SPEC_H
@@ -9,21 +8,12 @@
 #include "src/units/mapping.h"
 #include "vm/vm.h"
 
-struct spec {
-	struct vm_spec vm;             /* points into the rest */
-	char **strings;                /* owned */
-	unsigned nstrings;
-	const char *args[LIMIT_ARGS];
-};
-
 /*
- * Fills in `s` for a VM of unit `u` (not an alias) that will carry `uuid`.  Does not depend on `u`
- * or its configuration afterwards, so that a VM's spec may outlive a reload.  After an error
- * nothing is owned.
+ * Fills in `s` for a VM of unit `u` (not an alias) that will carry `uuid`.  All strings lie in
+ * s->memory, so that a VM's specification may outlive a reload.  After an error nothing is owned.
  */
 enum err spec_build(const struct config *conf, const struct mapping_secret *secret,
-    const struct unit_conf *u, const struct vm_uuid *uuid, struct spec *s, struct errmsg *m);
-void spec_clear(struct spec *s);
+    const struct unit_conf *u, const struct vm_uuid *uuid, struct vm_spec *s, struct errmsg *m);
 
 /* The NICs of the unit's VM, by which its packets are known; how many. */
 unsigned spec_nics(const struct mapping_secret *secret, const struct unit_conf *u,

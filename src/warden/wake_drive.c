@@ -136,7 +136,7 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	enum life_event_kind kind = restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED;
 	char identity[RECORD_IDENTITY];
 	struct errmsg m;
-	struct spec spec;
+	struct vm_spec spec;
 	enum err e = links_check(w, u, &m);
 
 	unit_links_reset(u);
@@ -158,12 +158,11 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 		return;
 	}
 	record_identity(u->conf, identity);
-	spec.vm.identity = identity;
+	spec.identity = arena_strdup(&spec.memory, identity);
 	if (restore)
-		vm_restore(w->vms, &spec.vm, vm_restored, wake_op_new(w, u, ticket, kind));
+		vm_restore(w->vms, &spec, vm_restored, wake_op_new(w, u, ticket, kind));
 	else
-		vm_start(w->vms, &spec.vm, vm_started, wake_op_new(w, u, ticket, kind));
-	spec_clear(&spec);
+		vm_start(w->vms, &spec, vm_started, wake_op_new(w, u, ticket, kind));
 }
 
 static void

@@ -80,7 +80,7 @@ static void
 check(const struct config *conf, const struct mapping_secret *secret, const struct unit_conf *u)
 {
 	static const struct vm_uuid uuid;
-	struct spec s;
+	struct vm_spec s;
 
 	if (u->target != NULL) {
 		if (u->target->image == NULL)
@@ -94,7 +94,7 @@ check(const struct config *conf, const struct mapping_secret *secret, const stru
 		abort();
 	if (spec_build(conf, secret, u, &uuid, &s, NULL) != ERR_OK)
 		abort();
-	spec_clear(&s);
+	arena_clear(&s.memory);
 }
 
 int

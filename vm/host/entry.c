@@ -33,7 +33,7 @@
 void
 host_job_free(struct host_job *j)
 {
-	free(j->spec);
+	arena_clear(&j->spec.memory);
 	free(j->out.text);
 	free(j);
 }
@@ -122,7 +122,7 @@ restore_useless(struct host_job *j)
 		vm_report_log(&j->host->reporter, &j->uuid, "%s", m.text);
 	return err_set(&j->out.msg, ERR_STATE,
 	    "the state was saved by driver %s, and the image has driver %s now", j->driver->name,
-	    j->spec->driver);
+	    j->spec.driver);
 }
 
 /*
@@ -134,10 +134,10 @@ job_owner_note(struct host_job *j)
 {
 	struct errmsg m;
 
-	if (owner_write(&j->host->owners, j->spec, &m) != ERR_OK)
+	if (owner_write(&j->host->owners, &j->spec, &m) != ERR_OK)
 		vm_report_log(&j->host->reporter, &j->uuid,
 		    "%s: if the state database is lost, its VM will not be known: %s",
-		    j->spec->unit, m.text);
+		    j->spec.unit, m.text);
 }
 
 static void
@@ -174,13 +174,13 @@ job_run(struct pool_job *pj)
 		job_owner_note(j);
 	switch (j->op) {
 	case OP_START:
-		j->err = d->start(j->ctx, j->spec, &j->vm, &j->out);
+		j->err = d->start(j->ctx, &j->spec, &j->vm, &j->out);
 		break;
 	case OP_RESTORE:
 		if (j->other_driver)
 			j->err = restore_useless(j);
 		else
-			j->err = d->restore(j->ctx, j->spec, &j->vm, &j->out);
+			j->err = d->restore(j->ctx, &j->spec, &j->vm, &j->out);
 		break;
 	case OP_STOP:
 		if (vm == NULL)

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "vm/host/spec.h"
 
 static const struct vm_driver *const drivers[] = {
 	&vm_driver_qemu,
@@ -64,7 +63,7 @@ vm_prepare(struct vm_host *h, const char *driver, enum vm_accel accel)
 }
 
 static void
-start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb done, void *arg)
+start_like(struct vm_host *h, struct vm_spec *spec, enum op op, vm_done_cb done, void *arg)
 {
 	struct host_job *j = host_job_new(h, op, done, arg);
 	struct entry *e = host_entry_find(h, &spec->uuid);
@@ -73,6 +72,8 @@ start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb
 	enum err err;
 
 	j->uuid = spec->uuid;
+	j->spec = *spec;
+	arena_init(&spec->memory);
 	err = driver_get(h, spec->driver, &d, &m);
 	if (err != ERR_OK) {
 		j->out.saved = op == OP_RESTORE && e != NULL;
@@ -81,7 +82,6 @@ start_like(struct vm_host *h, const struct vm_spec *spec, enum op op, vm_done_cb
 	}
 	if (e == NULL)
 		e = host_entry_new(h, &spec->uuid, (unsigned)(d - h->drivers));
-	j->spec = vm_spec_copy(spec);
 	j->other_driver = d != &h->drivers[e->driver];
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
 	host_entry_next(e);
@@ -105,13 +105,13 @@ operate(struct vm_host *h, const struct vm_uuid *uuid, struct host_job *j)
 }
 
 void
-vm_start(struct vm_host *h, const struct vm_spec *spec, vm_done_cb done, void *arg)
+vm_start(struct vm_host *h, struct vm_spec *spec, vm_done_cb done, void *arg)
 {
 	start_like(h, spec, OP_START, done, arg);
 }
 
 void
-vm_restore(struct vm_host *h, const struct vm_spec *spec, vm_done_cb done, void *arg)
+vm_restore(struct vm_host *h, struct vm_spec *spec, vm_done_cb done, void *arg)
 {
 	start_like(h, spec, OP_RESTORE, done, arg);
 }

@@ -43,7 +43,7 @@ struct host_job {
 	struct entry *entry;
 	struct vm_uuid uuid;
 	enum op op;
-	struct vm_spec *spec;      /* owned; start and restore */
+	struct vm_spec spec;       /* start and restore */
 	enum vm_stop_how how;
 	unsigned deadline_ms;
 	bool asking;               /* the first half of a shutdown */

@@ -50,7 +50,7 @@ a_spec(void **state)
 	const struct unit_conf *u;
 	struct report r;
 	struct errmsg m;
-	struct spec s;
+	struct vm_spec s;
 	struct msg_addr guest, source, want;
 	uint8_t mac[6];
 
@@ -74,10 +74,10 @@ a_spec(void **state)
 	config_free(conf);
 	report_clear(&r);
 
-	assert_string_equal(s.vm.unit, "www.a.test");
-	assert_string_equal(s.vm.driver, "qemu");
-	assert_string_equal(s.vm.kernel, "/c/k");
-	assert_string_equal(s.vm.initrd, "/c/rd-10.77.0.10");
+	assert_string_equal(s.unit, "www.a.test");
+	assert_string_equal(s.driver, "qemu");
+	assert_string_equal(s.kernel, "/c/k");
+	assert_string_equal(s.initrd, "/c/rd-10.77.0.10");
 	{
 		char line[512], text[ADDR_MAC_TEXT];
 
@@ -86,21 +86,21 @@ a_spec(void **state)
 		    "name=www.a.test ip=10.77.0.10/24 gw=10.77.0.1 ip=fd77::a:1/64 gw=fd77::1 %s "
 		    "12340000-0000-0000-0000-0000000000ff {x}",
 		    text);
-		assert_string_equal(s.vm.cmdline, line);
+		assert_string_equal(s.cmdline, line);
 	}
-	assert_true(s.vm.memory_bytes == 64u << 20 && s.vm.vcpus == 2 && s.vm.cpu_weight == 50);
-	assert_int_equal(s.vm.nnics, 2);
-	assert_string_equal(s.vm.nics[1].bridge, "b1");
-	assert_memory_equal(s.vm.nics[0].mac, mac, 6);
-	assert_memory_not_equal(s.vm.nics[1].mac, mac, 6);
-	assert_int_equal(s.vm.ndisks, 2);
-	assert_string_equal(s.vm.disks[0].path, "/c/d/www.a.test.img");
-	assert_string_equal(s.vm.disks[0].overlay, "/s/overlay/www.a.test.0.qcow2");
-	assert_null(s.vm.disks[1].overlay);
-	assert_true(s.vm.disks[1].readonly && s.vm.disks[1].format == VM_DISK_QCOW2);
-	assert_int_equal(s.vm.nargs, 2);
-	assert_string_equal(s.vm.args[1], "file:/log/www.a.test");
-	spec_clear(&s);
+	assert_true(s.memory_bytes == 64u << 20 && s.vcpus == 2 && s.cpu_weight == 50);
+	assert_int_equal(s.nnics, 2);
+	assert_string_equal(s.nics[1].bridge, "b1");
+	assert_memory_equal(s.nics[0].mac, mac, 6);
+	assert_memory_not_equal(s.nics[1].mac, mac, 6);
+	assert_int_equal(s.ndisks, 2);
+	assert_string_equal(s.disks[0].path, "/c/d/www.a.test.img");
+	assert_string_equal(s.disks[0].overlay, "/s/overlay/www.a.test.0.qcow2");
+	assert_null(s.disks[1].overlay);
+	assert_true(s.disks[1].readonly && s.disks[1].format == VM_DISK_QCOW2);
+	assert_int_equal(s.nargs, 2);
+	assert_string_equal(s.args[1], "file:/log/www.a.test");
+	arena_clear(&s.memory);
 }
 
 int

@@ -34,7 +34,7 @@ wait_for(struct result *r)
 }
 
 static struct result
-start(const struct vm_spec *spec)
+start(struct vm_spec *spec)
 {
 	static struct result r;
 
@@ -335,7 +335,7 @@ test_restore_refused(void **state)
 }
 
 static void
-restore(const struct vm_spec *spec, struct result *r)
+restore(struct vm_spec *spec, struct result *r)
 {
 	memset(r, 0, sizeof(*r));
 	vm_restore(w.host, spec, result_cb, r);
