@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/hex.h"
 #include "dns/zone/zfield.h"
 #include "dns/zone/ztoken.h"
@@ -47,18 +48,6 @@ base32hex_digit(int c)
 	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
 }
 
-static int
-base64_digit(int c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static ssize_t
 decode(const char *t, size_t len, unsigned bits, int (*digit)(int), uint8_t *out, size_t cap)
 {
@@ -95,7 +84,7 @@ zfield_parse_base64(const char *t, size_t len, uint8_t *out, size_t cap)
 {
 	ssize_t n = unpadded(t, len, 4);
 
-	return n >= 0 ? decode(t, (size_t)n, 6, base64_digit, out, cap) : -1;
+	return n >= 0 ? decode(t, (size_t)n, 6, base64_value, out, cap) : -1;
 }
 
 /* ---- to the end of the data, in any number of tokens ---- */

@@ -225,27 +225,14 @@ job_run(struct pool_job *pj)
 static unsigned
 job_lane(const struct host_job *j)
 {
+	static const unsigned lanes[] = { [OP_START] = LANE_START, [OP_RESTORE] = LANE_START,
+		[OP_STOP] = LANE_STOP, [OP_FREEZE] = LANE_QUICK, [OP_THAW] = LANE_QUICK,
+		[OP_SAVE] = LANE_SAVE, [OP_CONSOLE] = LANE_QUICK, [OP_WATCHED] = LANE_QUICK,
+		[OP_CHECK] = LANE_QUICK, [OP_JUDGE] = LANE_QUICK, [OP_BURY] = LANE_STOP };
+	unsigned lane = j->asking || j->reading ? LANE_QUICK : lanes[j->op];
 	bool hung = j->vm != NULL && j->vm->hung;
 
-	switch (j->op) {
-	case OP_START:
-	case OP_RESTORE:
-		return LANE_START;
-	case OP_SAVE:
-		return hung ? LANE_HUNG : LANE_SAVE;
-	case OP_BURY:
-		return LANE_STOP;
-	case OP_STOP:
-		return !j->asking && !j->reading ? LANE_STOP : hung ? LANE_HUNG : LANE_QUICK;
-	case OP_FREEZE:
-	case OP_THAW:
-	case OP_CONSOLE:
-	case OP_WATCHED:
-	case OP_CHECK:
-	case OP_JUDGE:
-		break;
-	}
-	return hung ? LANE_HUNG : LANE_QUICK;
+	return hung && (lane == LANE_QUICK || lane == LANE_SAVE) ? LANE_HUNG : lane;
 }
 
 /* ---- entries ---- */
@@ -587,33 +574,15 @@ asked(struct entry *e, struct host_job *j)
 static void
 settle(struct entry *e, struct host_job *j)
 {
-	switch (j->op) {
-	case OP_START:
-	case OP_RESTORE:
+	if (j->op == OP_START || j->op == OP_RESTORE) {
 		e->vm = j->vm;
-		if (j->err == ERR_OK) {
-			e->state = ENTRY_RUNS;
+		e->state = j->err == ERR_OK ? ENTRY_RUNS : j->out.saved ? ENTRY_SAVED : ENTRY_GONE;
+		if (j->err == ERR_OK)
 			entry_timer(e, ANSWER_S * 1000);
-		} else {
-			e->state = j->out.saved ? ENTRY_SAVED : ENTRY_GONE;
-		}
-		break;
-	case OP_STOP:
-		if (j->err == ERR_OK)
-			entry_lost(e, ENTRY_GONE);
-		break;
-	case OP_SAVE:
-		if (j->err == ERR_OK)
-			entry_lost(e, ENTRY_SAVED);
-		break;
-	case OP_FREEZE:
-	case OP_THAW:
-	case OP_CONSOLE:
-	case OP_WATCHED:
-	case OP_CHECK:
-	case OP_JUDGE:
-	case OP_BURY:
-		break;
+	} else if (j->op == OP_STOP && j->err == ERR_OK) {
+		entry_lost(e, ENTRY_GONE);
+	} else if (j->op == OP_SAVE && j->err == ERR_OK) {
+		entry_lost(e, ENTRY_SAVED);
 	}
 }
 

@@ -83,3 +83,21 @@ dir_each(int fd, dir_each_cb each, void *arg, struct errmsg *m)
 	closedir(dir);
 	return ERR_OK;
 }
+
+void
+dir_name(const struct vm_uuid *uuid, const char *suffix, char name[DIR_NAME])
+{
+	char text[VM_UUID_TEXT];
+
+	vm_uuid_text(uuid, text);
+	snprintf(name, DIR_NAME, "%s%s", text, suffix);
+}
+
+enum err
+dir_drop(int fd, const struct vm_uuid *uuid, const char *suffix, struct errmsg *m)
+{
+	char name[DIR_NAME];
+
+	dir_name(uuid, suffix, name);
+	return unlinkat(fd, name, 0) == 0 || errno == ENOENT ? ERR_OK : err_sys(m, "file %s", name);
+}

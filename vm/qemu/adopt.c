@@ -287,9 +287,9 @@ limit_again(const struct found *f)
 static bool
 is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 {
-	char name[VM_UUID_TEXT + 16];
+	char name[DIR_NAME];
 
-	qemu_saved_name(uuid, ".state", name, sizeof(name));
+	dir_name(uuid, ".state", name);
 	return faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -396,7 +396,8 @@ found_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 	if (strcmp(rest, ".state") == 0)
 		s->each(uuid, NULL, VM_FOUND_SAVED, "", s->arg);
 	else if (strcmp(rest, ".part") == 0)
-		(void)qemu_saved_drop(s->ctx, uuid, rest, NULL);     /* unfinished; found again */
+		/* unfinished; found again */
+		(void)dir_drop(s->ctx->saved_fd, uuid, rest, NULL);
 }
 
 enum err

@@ -147,28 +147,32 @@ qemu_stop(struct vm *vm, struct vm_outcome *out)
 	return e;
 }
 
+/* Pauses the guest, or lets it run. */
+static enum err
+freeze_or_thaw(struct qemu_vm *v, bool freeze, struct vm_outcome *out)
+{
+	enum err e = qemu_vm_command(v, freeze ? "stop" : "cont", NULL, NULL, &out->msg);
+
+	/* The event of what was ordered is no news. */
+	if (freeze)
+		v->qmp.saw_stop = false;
+	else
+		v->qmp.saw_resume = false;
+	if (e == ERR_OK)
+		v->frozen = freeze;
+	return qemu_vm_untried(v, e, out);
+}
+
 static enum err
 qemu_freeze(struct vm *vm, struct vm_outcome *out)
 {
-	struct qemu_vm *v = (struct qemu_vm *)vm;
-	enum err e = qemu_vm_command(v, "stop", NULL, NULL, &out->msg);
-
-	v->qmp.saw_stop = false;
-	if (e == ERR_OK)
-		v->frozen = true;
-	return qemu_vm_untried(v, e, out);
+	return freeze_or_thaw((struct qemu_vm *)vm, true, out);
 }
 
 static enum err
 qemu_thaw(struct vm *vm, struct vm_outcome *out)
 {
-	struct qemu_vm *v = (struct qemu_vm *)vm;
-	enum err e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
-
-	v->qmp.saw_resume = false;
-	if (e == ERR_OK)
-		v->frozen = false;
-	return qemu_vm_untried(v, e, out);
+	return freeze_or_thaw((struct qemu_vm *)vm, false, out);
 }
 
 static enum err

@@ -142,11 +142,7 @@ enum err qemu_handle_connect(struct qemu_vm *v, struct errmsg *m);
 
 /* ---- save.c ---- */
 
-/* "UUID.state" and the like. */
-void qemu_saved_name(const struct vm_uuid *uuid, const char *suffix, char *name, size_t size);
-/* Removes one file of a saved state, or all of them; what is missing is no error. */
-enum err qemu_saved_drop(const struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
-    struct errmsg *m);
+/* Removes all files of a saved state. */
 enum err qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 /* Waits until a QEMU that was started with -incoming runs. */
 enum err qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m);

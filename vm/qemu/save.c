@@ -9,27 +9,6 @@
 
 #include "base/clock.h"
 
-void
-qemu_saved_name(const struct vm_uuid *uuid, const char *suffix, char *name, size_t size)
-{
-	char text[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, text);
-	snprintf(name, size, "%s%s", text, suffix);
-}
-
-enum err
-qemu_saved_drop(const struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
-    struct errmsg *m)
-{
-	char name[VM_UUID_TEXT + 16];
-
-	qemu_saved_name(uuid, suffix, name, sizeof(name));
-	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT
-	    ? ERR_OK
-	    : err_sys(m, "saved state %s", name);
-}
-
 enum err
 qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m)
 {
@@ -37,7 +16,7 @@ qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errms
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		enum err one = qemu_saved_drop(ctx, uuid, suffixes[i], e == ERR_OK ? m : NULL);
+		enum err one = dir_drop(ctx->saved_fd, uuid, suffixes[i], e == ERR_OK ? m : NULL);
 
 		e = e == ERR_OK ? one : e;
 	}
@@ -130,13 +109,13 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 	struct qemu_ctx *ctx = v->ctx;
-	char part[VM_UUID_TEXT + 16], state[VM_UUID_TEXT + 16], shape[VM_UUID_TEXT + 16];
+	char part[DIR_NAME], state[DIR_NAME], shape[DIR_NAME];
 	int fd = -1;
 	enum err e;
 
-	qemu_saved_name(&vm->uuid, ".part", part, sizeof(part));
-	qemu_saved_name(&vm->uuid, ".state", state, sizeof(state));
-	qemu_saved_name(&vm->uuid, ".shape", shape, sizeof(shape));
+	dir_name(&vm->uuid, ".part", part);
+	dir_name(&vm->uuid, ".state", state);
+	dir_name(&vm->uuid, ".shape", shape);
 	if (v->shape == NULL)
 		return err_set(&out->msg, ERR_STATE,
 		    "this VM's command line is not known, so its state could not be restored");

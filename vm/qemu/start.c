@@ -412,12 +412,12 @@ qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outc
 static enum err
 same_shape(struct start *s, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT + 16], *saved;
+	char name[DIR_NAME], *saved;
 	enum err e = ERR_OK;
 	size_t size = strlen(s->v->shape) + 2;
 
 	saved = mem_zero(size, 1);
-	qemu_saved_name(&s->spec->uuid, ".shape", name, sizeof(name));
+	dir_name(&s->spec->uuid, ".shape", name);
 	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
 		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since "
 		    "the state was saved: it needs a cold boot");
@@ -428,9 +428,9 @@ same_shape(struct start *s, struct errmsg *m)
 static enum err
 open_state(struct start *s, struct vm_outcome *out)
 {
-	char name[VM_UUID_TEXT + 16];
+	char name[DIR_NAME];
 
-	qemu_saved_name(&s->spec->uuid, ".state", name, sizeof(name));
+	dir_name(&s->spec->uuid, ".state", name);
 	s->state_fd = openat(s->ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->state_fd >= 0)
 		return ERR_OK;

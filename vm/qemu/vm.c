@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/mem.h"
 #include "base/output.h"
 #include "vm/net/tap.h"
@@ -192,18 +193,6 @@ qemu_vm_end(struct qemu_vm *v, struct errmsg *m)
 
 /* ---- console ---- */
 
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Decodes in place; returns the length. */
 static size_t
 base64_decode(char *text)
@@ -212,7 +201,7 @@ base64_decode(char *text)
 	size_t n = 0;
 
 	for (const char *p = text; *p != '\0'; p++) {
-		int value = base64_value(*p);
+		int value = base64_value((unsigned char)*p);
 
 		if (value < 0)
 			break;

@@ -316,14 +316,13 @@ go_on(struct xen_vm *v, libxl_ctx *ctx)
 static enum err
 save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT + 16], part[VM_UUID_TEXT + 16], text[VM_UUID_TEXT];
+	char name[DIR_NAME], part[DIR_NAME];
 	enum err e = ERR_OK;
 	uint64_t now = clock_now_ns();
 	int fd, rc;
 
-	xen_saved_name(&v->vm.uuid, name, sizeof(name));
-	vm_uuid_text(&v->vm.uuid, text);
-	snprintf(part, sizeof(part), "%s" XEN_PART, text);
+	dir_name(&v->vm.uuid, XEN_SAVED, name);
+	dir_name(&v->vm.uuid, XEN_PART, part);
 	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 	    0600);
 	if (fd < 0)
@@ -345,11 +344,18 @@ save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 }
 
 static enum err
+xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
+{
+	const struct xen_ctx *ctx = arg;
+
+	return dir_drop(ctx->saved_fd, uuid, XEN_SAVED, m);
+}
+
+static enum err
 xen_save(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
 	libxl_ctx *ctx;
-	struct errmsg m = { "" };
 	enum err e = begin(v, &ctx, &out->msg);
 
 	if (e == ERR_OK && v->paused)     /* it could not suspend itself */
@@ -362,7 +368,7 @@ xen_save(struct vm *vm, struct vm_outcome *out)
 	if (e == ERR_OK)
 		return ERR_OK;
 	/* Saved, and still there: one of the two must go. */
-	(void)xen_discard(v->ctx, &vm->uuid, &m);
+	(void)dir_drop(v->ctx->saved_fd, &vm->uuid, XEN_SAVED, NULL);
 	go_on(v, ctx);
 	return e;
 }

@@ -119,9 +119,9 @@ broken(const libxl_dominfo *info, bool marked, const struct xen_mark *mark)
 static bool
 only_saved(struct xen_ctx *ctx, const libxl_dominfo *info, const struct vm_uuid *uuid)
 {
-	char name[VM_UUID_TEXT + 16];
+	char name[DIR_NAME];
 
-	xen_saved_name(uuid, name, sizeof(name));
+	dir_name(uuid, XEN_SAVED, name);
 	return info->shutdown && info->shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND &&
 	    faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
@@ -171,7 +171,8 @@ report_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 	bool lives = false;
 
 	if (strcmp(rest, XEN_PART) == 0)
-		(void)xen_saved_drop(l->ctx, uuid, rest, NULL);     /* unfinished; found again */
+		/* unfinished; found again */
+		(void)dir_drop(l->ctx->saved_fd, uuid, rest, NULL);
 	if (strcmp(rest, XEN_SAVED) != 0)
 		return;
 	for (int i = 0; i < l->n; i++)
@@ -179,7 +180,7 @@ report_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 		    !only_saved(l->ctx, &l->info[i], uuid));
 	/* The domain that lives is newer, or is destroyed as broken. */
 	if (lives)
-		(void)xen_discard(l->ctx, uuid, NULL);
+		(void)dir_drop(l->ctx->saved_fd, uuid, XEN_SAVED, NULL);
 	else
 		l->each(uuid, NULL, VM_FOUND_SAVED, "", l->arg);
 }

@@ -444,12 +444,12 @@ enum err
 xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct xen_ctx *ctx = arg;
-	char name[VM_UUID_TEXT + 16];
+	char name[DIR_NAME];
 	struct start s;
 	enum err e = start_init(&s, ctx, spec, xen_thread_ctx_fresh(&out->msg), &out->msg);
 
 	out->saved = true;
-	xen_saved_name(&spec->uuid, name, sizeof(name));
+	dir_name(&spec->uuid, XEN_SAVED, name);
 	if (e == ERR_OK &&
 	    (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
 		out->saved = vm_saved_may_open_later(errno);
@@ -460,7 +460,7 @@ xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_out
 		e = run(&s, vm, out);
 		out->saved = !s.useless;
 	}
-	if (!out->saved && xen_discard(ctx, &spec->uuid, NULL) != ERR_OK)
+	if (!out->saved && dir_drop(ctx->saved_fd, &spec->uuid, XEN_SAVED, NULL) != ERR_OK)
 		vm_report_log(ctx->env->reporter, &spec->uuid,
 		    "the saved state %s could not be removed", name);
 	start_clear(&s);

@@ -163,33 +163,3 @@ xen_rests_free(struct xen_ctx *ctx)
 	while ((r = rest_take(ctx)) != NULL)
 		free(r);
 }
-
-/* ---- saved ---- */
-
-void
-xen_saved_name(const struct vm_uuid *uuid, char *name, size_t size)
-{
-	char text[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, text);
-	snprintf(name, size, "%s%s", text, XEN_SAVED);
-}
-
-enum err
-xen_saved_drop(const struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *suffix,
-    struct errmsg *m)
-{
-	char text[VM_UUID_TEXT], name[VM_UUID_TEXT + 16];
-
-	vm_uuid_text(uuid, text);
-	snprintf(name, sizeof(name), "%s%s", text, suffix);
-	return unlinkat(ctx->saved_fd, name, 0) == 0 || errno == ENOENT
-	    ? ERR_OK
-	    : err_sys(m, "saved state %s", name);
-}
-
-enum err
-xen_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
-{
-	return xen_saved_drop(arg, uuid, XEN_SAVED, m);
-}
