@@ -210,18 +210,18 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * not possible now (unknown UUID, wrong state) is reported through `done` as well.
  *
  * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of
- * the VM is left.  vm_stop: done when the VM and everything it left (tap, directory, cgroup) are
- * gone; of a saved VM: when its state is removed; of one that does
- *     not run: ERR_MISSING.  A machine without a power button (microvm without ACPI) is destroyed
- *       at once, and a VM_EVENT_LOG says so; destroying
+ *     the VM is left.
+ * vm_stop: done when the VM and all that it left (tap, directory, cgroup) are gone; of a saved VM,
+ *     when its state is removed.  ERR_MISSING: there is no such VM.  A machine without a power
+ *     button (microvm without ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying
  *     does not wait for a shutdown that was asked for before.
- * vm_freeze/vm_thaw: pause and resume in memory.  vm_save: state into a file of the state
- * directory, then the process ends.  vm_restore: vm_start from that file, with the same UUID; done
- * when the guest runs again.  The file is removed when it worked or is useless
- *     (damaged, or the image's settings changed: ERR_STATE); when something that a cold boot would
- *       need as well was missing, it stays (result: saved).
- * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; reading
- * does not consume it.
+ * vm_freeze, vm_thaw: pause and resume in memory.
+ * vm_save: the state goes into a file of the state directory, then the process ends.
+ * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The
+ *     file is removed when it was used or is useless (damaged, or the image's settings changed:
+ *     ERR_STATE), and stays (result: saved) when what a cold boot needs as well was missing.
+ * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; the text
+ *     can be read again.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
@@ -233,7 +233,7 @@ void vm_restore(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, voi
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
 /*
- * Asks whether the VM's hypervisor is alive, and does not wait: one that says nothing for
+ * Asks whether the VM's hypervisor is alive, and does not wait: a hypervisor that says nothing for
  * conf.hang_ms is ended, and that is a VM_EVENT_DIED.  Harmless for a VM that cannot be asked, or
  * does not run.
  */
@@ -246,8 +246,7 @@ void vm_host_limits(struct vm_host *host, unsigned start_threads, unsigned hang_
 bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
 
 /*
- * How the host's own tools name a VM: the process that is it, or a Xen domain; 0 where there is
- * none.
+ * How the host's own tools name a VM: its process, or its Xen domain; 0 where there is none.
  */
 struct vm_ids {
 	pid_t pid;
@@ -265,7 +264,7 @@ struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 
 /*
  * Ends a VM that runs and is of no use any more, as a crash: a VM_EVENT_DIED with `why`.  Harmless
- * for one that is being stopped or has ended.
+ * for a VM that is being stopped or has ended.
  */
 void vm_end(struct vm_host *host, const struct vm_uuid *uuid, const char *why);
 
@@ -288,10 +287,11 @@ enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct 
 void vm_links_free(struct vm_links *links);
 
 /*
- * The host's end of a VM's NIC is to be an up port of `bridge`, which is up: THERE; BACK: it was
- * not and is now; ELSEWHERE: there is no such bridge, and it is on another that is up (which may be
- * the same by another name); GONE: it was deleted, nothing brings it back; LOST: it cannot be one.
- * `m` says why for ELSEWHERE and LOST.
+ * The host's end of a VM's NIC is to be an up port of `bridge`, which is up.
+ *
+ * THERE: so it is.  BACK: it was not, and is now.  ELSEWHERE: no bridge has that name, and the NIC
+ * is on another that is up (perhaps the same by another name).  GONE: the NIC was deleted, nothing
+ * brings it back.  LOST: it cannot be a port.  `m` says why for ELSEWHERE and LOST.
  */
 enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_ELSEWHERE, VM_PORT_GONE, VM_PORT_LOST };
 enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6],
@@ -305,8 +305,8 @@ enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint
 enum vm_found_state {
 	VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED,
 	/*
-	 * its process is whole, but has not answered yet: another program may be connected to it,
-	 * or it hangs (vm_check)
+	 * The process is whole, but has not answered yet: another program may be connected to it,
+	 * or it hangs (vm_check).
 	 */
 	VM_FOUND_SILENT,
 	VM_FOUND_BROKEN            /* half-made or ended: stop it */
@@ -325,7 +325,9 @@ void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);
 
 /* ---- xl.cfg files ---- */
 
-/* What the configuration needs to know of one: memory and virtual CPUs count for limits. */
+/*
+ * What an xl.cfg file says that the configuration needs: memory and virtual CPUs count for limits.
+ */
 struct vm_xl {
 	enum vm_type type;
 	uint64_t memory_bytes;     /* 0: it does not say */

@@ -18,9 +18,12 @@
 
 struct netif_rx {
 	struct netif_rx_page *page;
-	/* ours; the page's are what the backend has been told */
+	/*
+	 * Counters of our own, which the backend cannot change: requests written, requests told to
+	 * the backend (the page's req_prod), responses read.
+	 */
 	uint32_t req_prod, pushed, rsp_cons;
-	uint32_t first_grant;                /* slot i has this one + i */
+	uint32_t first_grant;                /* slot i has grant first_grant + i */
 	bool in_chain;                       /* a frame in several pieces is being skipped */
 	uint8_t extras;                      /* slots without a frame are being skipped */
 	bool broken;

@@ -2,9 +2,8 @@
  * activity_table: rules and sets in the kernel, by libnftables.
  *
  *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is
- *              left of its life tells when the last one passed.  One
- *              element is not a guest's (mark_mac): as long as it is there, nobody has emptied the
- *                set, and its life tells since when
+ *              left of its life tells when the last packet passed.  The element mark_mac is no
+ *              guest's: while it is there, nobody has emptied the set, and its life tells how long
  *     guests   pairs of host interface and MAC of VMs that are watched
  *     macs     MACs of VMs whose interface is not known
  */

@@ -1,22 +1,19 @@
 /*
  * probe: the state machine of readiness probes.
  *
- *              probe_start            first frame of the guest's MAC
- *   (none) ------------------> SILENT --------------------------------> ALIVE --+ TCP RST: new port
- *     and ISN,
- *      ^                         |        report MSG_ALIVE, schedule      |     | the first also
- *                                restarts the schedule
- *      |                         |        restarts (probe_alive)          | <---+
- *      | probe_stop              |                                        |
- *      | (from every state)      | that frame is the answer, too          | the answer
- *        (probe_ready): report MSG_READY
- *      |                         v                                        v
- *      +----------------------- READY <-----------------------------------+
+ *          probe_start         first frame of the guest's MAC
+ *   (none) ------------> SILENT ------------------------------> ALIVE --+ TCP RST: a new port,
+ *      ^                   |     report MSG_ALIVE, schedule       |     | a new ISN; the first
+ *      |                   |     restarts (probe_alive)           | <---+ restarts the schedule
+ *      | probe_stop        |                                      |
+ *      | (from every       | that frame is the                    | the answer (probe_ready):
+ *      | state)            v answer, too                          v report MSG_READY
+ *      +---------------- READY <----------------------------------+
  *
  * SILENT and ALIVE probes are on the active list and send by the schedule (probe_fire); READY ones
- * send nothing but the RST that closes a connection the guest still believes in.  Invariants:
- * MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0 exactly when no
- * probe is active.
+ * send nothing but the RST that closes a connection the guest still believes in.
+ * Invariants: MSG_ALIVE and MSG_READY are reported once each, in this order; probe_next_ns is 0
+ * exactly when no probe is active.
  */
 #include "vm/sentinel/probe.h"
 

@@ -14,11 +14,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* the event thread's context is shared: other domains' lines come between */
+/*
+ * Lines of libxl that are kept: the event thread's context is shared, so that lines of other
+ * domains come between those of ours.
+ */
 #define KEEP_LINES 8
 /*
- * the last ones, and the first before them: of many, it is the cause and these are what follows
- * from it
+ * Lines that an error shows, the last ones, which tell what followed; the first line, mostly the
+ * cause, goes before them.
  */
 #define SHOW_LINES 3
 #define KEEP_TEXT 320
