@@ -3,7 +3,8 @@
  *
  *     prepare.c   reads the configuration and looks at what has changed
  *     zjob.c      finds zimages on disk
- *     loader.c    has the zones process compile the others, in batches; zjob.c checks each zimage
+ *     loader.c    has the zones process compile the others, in batches; files.c opens their files
+ *                 for that, zjob.c checks each zimage
  *     build.c     checks mappings and makes the generation, which the caller gets
  *
  * Nothing of the running generation changes; an error leaves everything as it was.  A zone that
@@ -12,11 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/zonefile.h"
 #include "src/load/loader.h"
 
 void
@@ -88,52 +87,6 @@ static void start_batch(struct loader *l);
 
 /* ---- the zones process ---- */
 
-/* When it cannot be noted, the zone is only read again next time. */
-static void
-note_input(struct loader *l, unsigned i, const char *path, int fd)
-{
-	if (l->todo[i].unknown || inputs_add(&l->todo[i].inputs, path, fd) == ERR_OK)
-		return;
-	l->todo[i].unknown = true;
-	inputs_clear(&l->todo[i].inputs);
-}
-
-static void
-send_zone(struct loader *l, unsigned i)
-{
-	const struct config_zone *z = &l->conf->zones[i];
-	struct writers *w = &l->todo[i].writers;
-	struct msg m = { .type = MSG_ZONE };
-	struct zonefile zone, units;
-	struct errmsg why;
-	int fds[2];
-	unsigned n = 1;
-
-	*w = (struct writers){ .n = 0 };
-	if (zonefile_open(&zone, z->file, w, &why) != ERR_OK) {
-		loader_zone_error(l, z, z->file, 0, why.text);
-		return;
-	}
-	fds[0] = zone.fd;
-	m.zone.shown = zone.shown;
-	if (z->units != NULL) {
-		if (zonefile_open(&units, z->units, w, &why) != ERR_OK) {
-			loader_zone_error(l, z, z->units, 0, why.text);
-			close(fds[0]);
-			return;
-		}
-		fds[n++] = units.fd;
-		m.zone.units_shown = units.shown;
-		note_input(l, i, z->units, units.fd);
-	}
-	note_input(l, i, z->file, zone.fd);
-	m.zone.index = i;
-	strncpy(m.zone.origin, z->origin, sizeof(m.zone.origin) - 1);
-	strncpy(m.zone.path, z->file, sizeof(m.zone.path) - 1);
-	child_send(&l->zones, &m, fds, n);
-	chan_close_fds(fds, n);
-}
-
 /* Is this zone the running child's business? */
 static bool
 in_batch(const struct loader *l, unsigned i)
@@ -164,7 +117,7 @@ send_zones(struct chan *chan, void *arg)
 		return;
 	for (; l->sent < l->conf->nzones && chan_queued(chan) == 0; l->sent++)
 		if (is_due(l, l->sent))
-			send_zone(l, l->sent);
+			files_send(l, l->sent);
 	if (l->sent == l->conf->nzones && !l->told) {
 		l->told = true;
 		child_send(&l->zones, &m, NULL, 0);
@@ -176,37 +129,6 @@ on_running(struct child *c)
 {
 	chan_on_drained(c->chan, send_zones);
 	send_zones(c->chan, c);
-}
-
-/* A file that a zone includes: below the zone file's directory, or it is not opened. */
-static void
-on_want_include(struct loader *l, const struct msg *m)
-{
-	struct msg reply = { .type = MSG_INCLUDE };
-	const struct config_zone *z = &l->conf->zones[m->include.index];
-	char path[sizeof(m->include.path)], *full = NULL;
-	struct errmsg why = { .text = "" };
-	struct zonefile f;
-
-	/* The zone's file may have as many as its units' file. */
-	if (++l->todo[m->include.index].includes > 2 * LIMIT_INCLUDES) {
-		child_kill(&l->zones, "it wants more files included than a zone may have");
-		return;
-	}
-	memcpy(path, m->include.path, sizeof(path));
-	path[sizeof(path) - 1] = '\0';
-	(void)zonefile_open_include(
-	    &f, z->file, path, &l->todo[m->include.index].writers, &full, &why);   /* f.fd tells */
-	if (full != NULL)
-		note_input(l, m->include.index, full, f.fd);
-	reply.include.index = m->include.index;
-	reply.include.shown = f.shown;
-	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.*s",
-	    (int)sizeof(reply.include.path) - 1, f.fd >= 0 ? path : why.text);
-	child_send(&l->zones, &reply, &f.fd, f.fd >= 0 ? 1 : 0);
-	if (f.fd >= 0)
-		close(f.fd);
-	free(full);
 }
 
 static void
@@ -393,7 +315,7 @@ on_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 		l->compiling = m->compiling.index;
 		watch_time(l);
 	} else if (m->type == MSG_WANT_INCLUDE && in_batch(l, m->include.index))
-		on_want_include(l, m);
+		files_include(l, m);
 	else if (m->type == MSG_FINDING && in_batch(l, m->finding.index))
 		on_finding(l, m);
 	else

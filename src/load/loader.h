@@ -84,6 +84,11 @@ enum err prepare_read(struct loader *l);
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file,
     unsigned line, const char *text);
 
+/* Sends the zones process the open files of a zone, or gives the zone an error. */
+void files_send(struct loader *l, unsigned zone);
+/* Opens a file that a zone includes: below the zone file's directory, or not at all. */
+void files_include(struct loader *l, const struct msg *m);
+
 /* Work, when everything is compiled: checks mappings and makes l->gen of what is whole. */
 enum err build_generation(struct loader *l);
 
