@@ -44,7 +44,7 @@ struct vm_activity {
 };
 
 struct read_job {
-	struct pool_job pj;        /* first */
+	struct work_job work;
 	struct vm_activity *act;
 	struct vm_uuid uuid;
 	vm_activity_cb cb;
@@ -287,9 +287,9 @@ read_nics(struct vm_activity *a, const struct vm_activity_nic *nics, unsigned n,
 }
 
 static void
-read_run(struct pool_job *pj)
+read_run(void *arg)
 {
-	struct read_job *j = (struct read_job *)pj;
+	struct read_job *j = arg;
 	struct vm_activity *a = j->act;
 	struct vm_activity_nic nics[LIMIT_NICS];
 	uint64_t since_ns;
@@ -312,9 +312,9 @@ read_run(struct pool_job *pj)
 }
 
 static void
-read_drop(struct pool_job *pj)
+read_drop(void *arg)
 {
-	struct read_job *j = (struct read_job *)pj;
+	struct read_job *j = arg;
 	struct vm_activity *a = j->act;
 
 	free(j);
@@ -323,23 +323,24 @@ read_drop(struct pool_job *pj)
 }
 
 static void
-read_done(struct pool_job *pj)
+read_done(void *arg)
 {
-	struct read_job *j = (struct read_job *)pj;
+	struct read_job *j = arg;
 
 	if (!j->act->closed)
 		j->cb(j->err, j->last_ns, j->m.text, j->arg);
-	read_drop(pj);
+	read_drop(j);
 }
 
 static struct read_job *
-job_new(struct vm_activity *a, void (*run)(struct pool_job *), void (*done)(struct pool_job *))
+job_new(struct vm_activity *a, void (*run)(void *), void (*done)(void *))
 {
 	struct read_job *j = mem_zero(1, sizeof(*j));
 
-	j->pj.run = run;
-	j->pj.done = done;
-	j->pj.drop = read_drop;
+	j->work.run = run;
+	j->work.done = done;
+	j->work.drop = read_drop;
+	j->work.arg = j;
 	j->act = a;
 	a->jobs++;
 	return j;
@@ -353,15 +354,15 @@ vm_activity_read(struct vm_activity *a, const struct vm_uuid *uuid, vm_activity_
 	j->uuid = *uuid;
 	j->cb = cb;
 	j->arg = arg;
-	pool_submit(a->host->pool, LANE_QUICK, &j->pj);
+	work_submit(a->host->work, LANE_QUICK, &j->work);
 }
 
 /* ---- watching ---- */
 
 static void
-apply_run(struct pool_job *pj)
+apply_run(void *arg)
 {
-	struct read_job *j = (struct read_job *)pj;
+	struct read_job *j = arg;
 
 	pthread_mutex_lock(&j->act->lock);
 	/* What does not work is tried again, and told, when the unit's deadline asks. */
@@ -373,7 +374,7 @@ apply_run(struct pool_job *pj)
 static void
 apply_later(struct vm_activity *a)
 {
-	pool_submit(a->host->pool, LANE_QUICK, &job_new(a, apply_run, read_drop)->pj);
+	work_submit(a->host->work, LANE_QUICK, &job_new(a, apply_run, read_drop)->work);
 }
 
 /* The list is locked. */

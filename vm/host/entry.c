@@ -7,7 +7,7 @@
  *                 stop, the VM's own end   |  +---------- restore -------+
  *                        ENTRY_GONE <------+<------- stop (discard) -----+
  *
- * Each VM has a queue of operations; at most one job of a VM is with the pool (`busy`).  Between
+ * Each VM has a queue of operations; at most one job of a VM is with the threads (`busy`).  Between
  * jobs its descriptors are looked at first: a VM that ended by itself is buried before anything
  * else is done to it.  A shutdown is two jobs, the asking and the destroying, and in between
  * nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers
@@ -38,11 +38,11 @@ host_job_free(struct host_job *j)
 	free(j);
 }
 
-/* The pool ended first. */
+/* The host ended first. */
 static void
-job_drop(struct pool_job *pj)
+job_drop(void *arg)
 {
-	struct host_job *j = (struct host_job *)pj;
+	struct host_job *j = arg;
 
 	/* A VM that was started just now, and that no entry knows yet. */
 	if (j->entry != NULL && j->entry->vm == NULL && j->vm != NULL)
@@ -59,7 +59,8 @@ host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 	j->op = op;
 	j->done = done;
 	j->arg = arg;
-	j->pj.drop = job_drop;
+	j->work.drop = job_drop;
+	j->work.arg = j;
 	j->out.usec_cpu = -1;
 	return j;
 }
@@ -98,9 +99,9 @@ job_finish(struct host_job *j)
 }
 
 static void
-refused_done(struct pool_job *pj)
+refused_done(void *arg)
 {
-	job_finish((struct host_job *)pj);
+	job_finish(arg);
 }
 
 /* Fails it, from the loop's next round. */
@@ -108,8 +109,8 @@ void
 host_job_refuse(struct host_job *j, enum err e, const char *why)
 {
 	j->err = err_set(&j->out.msg, e, "%s", why);
-	j->pj.done = refused_done;
-	pool_post(j->host->pool, &j->pj);
+	j->work.done = refused_done;
+	work_post(j->host->work, &j->work);
 }
 
 /* The image has another driver by now, which makes nothing of it. */
@@ -164,9 +165,9 @@ ends_itself(const struct vm *vm)
 
 /* On a driver thread. */
 static void
-job_run(struct pool_job *pj)
+job_run(void *arg)
 {
-	struct host_job *j = (struct host_job *)pj;
+	struct host_job *j = arg;
 	const struct vm_driver *d = j->driver;
 	struct vm *vm = j->vm;
 
@@ -377,7 +378,7 @@ entry_lost(struct entry *e, enum entry_state state)
 	e->state = state;
 }
 
-static void op_done(struct pool_job *pj);
+static void op_done(void *arg);
 
 static void
 entry_dispatch(struct entry *e, struct host_job *j)
@@ -393,7 +394,7 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	j->reading = j->op == OP_STOP && !j->asking && !j->has_read && e->vm != NULL &&
 	    d->driver->words != NULL;
 	j->has_read = j->has_read || j->reading;
-	atomic_store(&j->pj.begun, false);
+	atomic_store(&j->work.begun, false);
 	e->busy = true;
 	e->job = j;
 	j->entry = e;
@@ -401,9 +402,9 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	j->driver = d->driver;
 	j->ctx = d->ctx;
 	j->vm = e->vm;
-	j->pj.run = job_run;
-	j->pj.done = op_done;
-	pool_submit(h->pool, job_lane(j), &j->pj);
+	j->work.run = job_run;
+	j->work.done = op_done;
+	work_submit(h->work, job_lane(j), &j->work);
 }
 
 static void
@@ -605,9 +606,9 @@ looked(struct entry *e, struct host_job *j)
 }
 
 static void
-op_done(struct pool_job *pj)
+op_done(void *arg)
 {
-	struct host_job *j = (struct host_job *)pj;
+	struct host_job *j = arg;
 	struct entry *e = j->entry;
 
 	e->job = NULL;

@@ -153,7 +153,7 @@ void
 vm_host_limits(struct vm_host *h, unsigned start_threads, unsigned hang_ms)
 {
 	h->conf.hang_ms = hang_ms;
-	pool_lane_set(h->pool, LANE_START, start_threads);
+	work_lane_set(h->work, LANE_START, start_threads);
 }
 
 bool
@@ -162,7 +162,7 @@ vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
 	const struct entry *e = host_entry_find(h, uuid);
 
 	return e != NULL &&
-	    (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->pj.begun)));
+	    (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->work.begun)));
 }
 
 struct vm_ids
@@ -258,9 +258,9 @@ drop_owners(const struct adopt_job *j, const bool looked[HOST_DRIVERS], const st
 }
 
 static void
-adopt_run(struct pool_job *pj)
+adopt_run(void *arg)
 {
-	struct adopt_job *j = (struct adopt_job *)pj;
+	struct adopt_job *j = arg;
 	struct vm_uuid *owners = NULL;
 	size_t nowners = 0;
 	bool looked[HOST_DRIVERS] = { false };
@@ -282,9 +282,9 @@ adopt_run(struct pool_job *pj)
 }
 
 static void
-adopt_done(struct pool_job *pj)
+adopt_done(void *arg)
 {
-	struct adopt_job *j = (struct adopt_job *)pj;
+	struct adopt_job *j = arg;
 	struct vm_host *h = j->host;
 
 	for (size_t i = 0; i < j->n; i++) {
@@ -315,9 +315,9 @@ adopt_done(struct pool_job *pj)
 }
 
 static void
-adopt_drop(struct pool_job *pj)
+adopt_drop(void *arg)
 {
-	struct adopt_job *j = (struct adopt_job *)pj;
+	struct adopt_job *j = arg;
 
 	for (size_t i = 0; i < j->n; i++)
 		if (j->list[i].vm != NULL)
@@ -331,13 +331,14 @@ vm_adopt(struct vm_host *h, vm_found_cb found, void *arg)
 {
 	struct adopt_job *j = mem_zero(1, sizeof(*j));
 
-	j->pj.run = adopt_run;
-	j->pj.done = adopt_done;
-	j->pj.drop = adopt_drop;
+	j->work.run = adopt_run;
+	j->work.done = adopt_done;
+	j->work.drop = adopt_drop;
+	j->work.arg = j;
 	j->host = h;
 	j->found = found;
 	j->arg = arg;
-	pool_submit(h->pool, LANE_STOP, &j->pj);
+	work_submit(h->work, LANE_STOP, &j->work);
 }
 
 /* ---- begin and end ---- */
@@ -368,7 +369,7 @@ enum err
 vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
     void *arg, struct vm_host **out, struct errmsg *m)
 {
-	const unsigned threads[POOL_LANES] = { [LANE_START] = conf->start_threads,
+	const unsigned threads[LANES] = { [LANE_START] = conf->start_threads,
 	    [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
 	struct vm_host *h = mem_zero(1, sizeof(*h));
@@ -385,12 +386,11 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	/* VMs run without it as well. */
 	if (e == ERR_OK && owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
 		log_warn("whose the VMs are is noted once, not twice: %s", why.text);
-	if (e == ERR_OK)
-		e = pool_new(base, threads, threads_end, &h->pool, m);
 	if (e != ERR_OK) {
 		vm_host_free(h);
 		return e;
 	}
+	h->work = work_new(base, threads, LANES, threads_end);
 	h->env.conf = &h->conf;
 	h->env.reporter = &h->reporter;
 	for (; h->ndrivers < sizeof(drivers) / sizeof(drivers[0]); h->ndrivers++) {
@@ -431,7 +431,7 @@ vm_host_free(struct vm_host *h)
 {
 	if (h == NULL)
 		return;
-	pool_free(h->pool);
+	work_free(h->work);
 	entries_free(h);
 	for (unsigned i = 0; i < h->ndrivers; i++)
 		if (h->drivers[i].err == ERR_OK)

@@ -5,9 +5,9 @@
 #include <sys/queue.h>
 
 #include "base/table.h"
+#include "base/work.h"
 #include "vm/driver.h"
 #include "vm/host/owner.h"
-#include "vm/host/pool.h"
 
 #define HOST_DRIVERS 8
 
@@ -15,7 +15,7 @@
  * Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that
  * are known to hang, so that nobody else waits for them.
  */
-enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG };
+enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANES };
 
 /*
  * The last ones are the host's own: look at watch_fd; ask whether it lives; say whether it hangs;
@@ -38,7 +38,7 @@ struct vm_reporter {
 };
 
 struct host_job {
-	struct pool_job pj;        /* first */
+	struct work_job work;
 	struct vm_host *host;
 	struct entry *entry;
 	struct vm_uuid uuid;
@@ -71,7 +71,7 @@ struct entry {
 	unsigned driver;
 	enum entry_state state;
 	struct vm *vm;
-	bool busy;                 /* a job is with the pool */
+	bool busy;                 /* a job is with the threads */
 	struct host_job *job;      /* ... this one; NULL once it is done */
 	bool dead, readable;       /* what the events said, to be looked at when not busy */
 	bool overdue;              /* the deadline of `waiting` has passed */
@@ -93,7 +93,7 @@ struct adopted {
 };
 
 struct adopt_job {
-	struct pool_job pj;        /* first */
+	struct work_job work;
 	struct vm_host *host;
 	vm_found_cb found;
 	void *arg;
@@ -109,7 +109,7 @@ struct vm_host {
 	struct owner_dirs owners;
 	vm_event_cb on_event;
 	void *arg;
-	struct pool *pool;
+	struct work *work;
 	struct vm_env env;
 	struct vm_reporter reporter;
 	struct host_driver drivers[HOST_DRIVERS];

@@ -8,27 +8,21 @@
 #include "vm/host/host.h"
 
 struct log_job {
-	struct pool_job pj;        /* first */
+	struct work_job work;
 	struct vm_host *host;
 	struct vm_uuid uuid;
 	char text[1024];
 };
 
 static void
-log_done(struct pool_job *pj)
+log_done(void *arg)
 {
-	struct log_job *j = (struct log_job *)pj;
+	struct log_job *j = arg;
 	struct vm_event ev = { .kind = VM_EVENT_LOG, .uuid = j->uuid, .time_ns = clock_now_ns(),
 		.text = j->text, .console = "" };
 
 	j->host->on_event(&ev, j->host->arg);
 	free(j);
-}
-
-static void
-log_drop(struct pool_job *pj)
-{
-	free(pj);
 }
 
 void
@@ -37,13 +31,14 @@ vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt
 	struct log_job *j = mem_zero(1, sizeof(*j));
 	va_list ap;
 
-	j->pj.done = log_done;
-	j->pj.drop = log_drop;
+	j->work.done = log_done;
+	j->work.drop = free;
+	j->work.arg = j;
 	j->host = r->host;
 	if (uuid != NULL)
 		j->uuid = *uuid;
 	va_start(ap, fmt);
 	vsnprintf(j->text, sizeof(j->text), fmt, ap);
 	va_end(ap);
-	pool_post(j->host->pool, &j->pj);
+	work_post(j->host->work, &j->work);
 }

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <event2/thread.h>
+
 #include "base/clock.h"
 
 int
@@ -95,7 +97,7 @@ world_make(struct world *w)
 	w->conf = (struct vm_host_conf){ .run_dir = w->run_dir, .state_dir = w->state_dir,
 	    .vm_uid = VM_USER, .vm_gid = VM_USER,
 		.start_threads = 2, .use_cgroups = true };
-	w->base = event_base_new();
+	w->base = evthread_use_pthreads() == 0 ? event_base_new() : NULL;
 	return w->base != NULL ? NULL : "no event base";
 }
 

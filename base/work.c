@@ -1,0 +1,212 @@
+/* work: lanes of threads, and an event that brings results to the loop. */
+#include "base/work.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+STAILQ_HEAD(jobs, work_job);
+
+struct lane {
+	struct work *work;
+	struct jobs queue;
+	pthread_cond_t more;
+	pthread_t *threads;
+	unsigned nthreads, idle, most;
+};
+
+struct work {
+	pthread_mutex_t lock;        /* everything below but the event */
+	struct lane *lanes;
+	unsigned nlanes;
+	struct jobs finished;
+	bool stopping;
+	struct event *ev;
+	void (*thread_end)(void);
+};
+
+/* Called with the lock held. */
+static void
+finish(struct work *w, struct work_job *job)
+{
+	STAILQ_INSERT_TAIL(&w->finished, job, link);
+	event_active(w->ev, EV_READ, 0);
+}
+
+static void *
+lane_thread(void *arg)
+{
+	struct lane *lane = arg;
+	struct work *w = lane->work;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping) {
+		struct work_job *job = STAILQ_FIRST(&lane->queue);
+
+		if (job == NULL) {
+			lane->idle++;
+			pthread_cond_wait(&lane->more, &w->lock);
+			lane->idle--;
+			continue;
+		}
+		STAILQ_REMOVE_HEAD(&lane->queue, link);
+		pthread_mutex_unlock(&w->lock);
+		atomic_store(&job->begun, true);
+		job->run(job->arg);
+		pthread_mutex_lock(&w->lock);
+		finish(w, job);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (w->thread_end != NULL)
+		w->thread_end();
+	return NULL;
+}
+
+/* One job at a time, since its `done` may free the work. */
+static void
+on_finished(evutil_socket_t fd, short what, void *arg)
+{
+	struct work *w = arg;
+	struct work_job *job;
+
+	(void)fd;
+	(void)what;
+	pthread_mutex_lock(&w->lock);
+	job = STAILQ_FIRST(&w->finished);
+	if (job != NULL)
+		STAILQ_REMOVE_HEAD(&w->finished, link);
+	if (!STAILQ_EMPTY(&w->finished))
+		event_active(w->ev, EV_READ, 0);
+	pthread_mutex_unlock(&w->lock);
+	if (job != NULL)
+		job->done(job->arg);
+}
+
+struct work *
+work_new(struct event_base *base, const unsigned most[], unsigned lanes, void (*thread_end)(void))
+{
+	struct work *w = mem_zero(1, sizeof(*w));
+
+	/* With default attributes these cannot fail on Linux. */
+	(void)pthread_mutex_init(&w->lock, NULL);
+	STAILQ_INIT(&w->finished);
+	w->ev = mem_must(event_new(base, -1, 0, on_finished, w));
+	w->thread_end = thread_end;
+	w->nlanes = lanes;
+	w->lanes = mem_zero(lanes, sizeof(*w->lanes));
+	for (unsigned i = 0; i < lanes; i++) {
+		w->lanes[i].work = w;
+		STAILQ_INIT(&w->lanes[i].queue);
+		(void)pthread_cond_init(&w->lanes[i].more, NULL);
+		work_lane_set(w, i, most[i] > 0 ? most[i] : 1);
+	}
+	return w;
+}
+
+static void
+drop_all(struct jobs *jobs)
+{
+	struct work_job *job;
+
+	while ((job = STAILQ_FIRST(jobs)) != NULL) {
+		STAILQ_REMOVE_HEAD(jobs, link);
+		if (job->drop != NULL)
+			job->drop(job->arg);
+	}
+}
+
+void
+work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	for (unsigned i = 0; i < w->nlanes; i++)
+		pthread_cond_broadcast(&w->lanes[i].more);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->nlanes; i++) {
+		struct lane *lane = &w->lanes[i];
+
+		for (unsigned t = 0; t < lane->nthreads; t++)
+			pthread_join(lane->threads[t], NULL);
+		drop_all(&lane->queue);
+		free(lane->threads);
+		pthread_cond_destroy(&lane->more);
+	}
+	drop_all(&w->finished);
+	event_free(w->ev);
+	pthread_mutex_destroy(&w->lock);
+	free(w->lanes);
+	free(w);
+}
+
+void
+work_lane_set(struct work *w, unsigned number, unsigned most)
+{
+	struct lane *lane = &w->lanes[number];
+
+	pthread_mutex_lock(&w->lock);
+	if (most > lane->most) {
+		lane->threads = mem_resize(lane->threads, most, sizeof(*lane->threads));
+		lane->most = most;
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Makes a thread for what none is idle for; 0, or an errno.  Called with the lock held. */
+static int
+lane_grow(struct lane *lane)
+{
+	struct work_job *job;
+	unsigned waiting = 0;
+	int error;
+
+	STAILQ_FOREACH(job, &lane->queue, link)
+		if (++waiting > lane->idle)
+			break;
+	if (waiting <= lane->idle || lane->nthreads == lane->most)
+		return 0;
+	error = thread_start(&lane->threads[lane->nthreads], lane_thread, lane);
+	if (error == 0)
+		lane->nthreads++;
+	return error;
+}
+
+void
+work_submit(struct work *w, unsigned number, struct work_job *job)
+{
+	struct lane *lane = &w->lanes[number];
+	bool alone;
+	int error;
+
+	pthread_mutex_lock(&w->lock);
+	STAILQ_INSERT_TAIL(&lane->queue, job, link);
+	error = lane_grow(lane);
+	alone = lane->nthreads == 0;
+	if (alone)
+		STAILQ_REMOVE_HEAD(&lane->queue, link);
+	pthread_cond_signal(&lane->more);
+	pthread_mutex_unlock(&w->lock);
+	/* If no further thread can be made, those that are there take longer. */
+	if (error != 0)
+		log_warn("no further thread: %s", strerror(error));
+	if (!alone)
+		return;
+	atomic_store(&job->begun, true);
+	job->run(job->arg);
+	work_post(w, job);
+}
+
+void
+work_post(struct work *w, struct work_job *job)
+{
+	pthread_mutex_lock(&w->lock);
+	finish(w, job);
+	pthread_mutex_unlock(&w->lock);
+}
