@@ -1,6 +1,6 @@
 /*
- * table: a hash table from bytes to a pointer; keyed at random, so that who chooses the bytes cannot
- * aim at collisions.  An empty table is all zero.  Lack of memory is fatal, as in mem.h.
+ * table: a hash table from bytes to a pointer; keyed at random, so that who chooses the bytes
+ * cannot aim at collisions.  An empty table is all zero.  Lack of memory is fatal, as in mem.h.
  */
 #ifndef BASE_TABLE_H
 #define BASE_TABLE_H

@@ -1,9 +1,9 @@
 /*
  * work: what may block runs on a thread, and comes back to the loop.
  *
- * Jobs begin in the order of submission within a lane, as many at once as the lane has threads, which
- * are made when they are needed; lanes do not wait for each other.  When a job has run, its `done` is
- * called on the loop.  The loop's base must be one that threads may wake (evthread_use_pthreads).
+ * Jobs begin in the order of submission within a lane, as many at once as the lane has threads,
+ * which are made when they are needed; lanes do not wait for each other.  When a job has run, its
+ * `done` is called on the loop, whose base threads must be able to wake (evthread_use_pthreads).
  * Lack of memory is fatal, as in mem.h; without any thread a job runs where it is submitted.
  */
 #ifndef BASE_WORK_H
@@ -18,7 +18,7 @@
 struct work_job {
 	void (*run)(void *arg);        /* on a thread of the lane */
 	void (*done)(void *arg);       /* on the loop; may submit again, or free the work */
-	void (*drop)(void *arg);       /* instead of `done` when the work ends before; may be NULL */
+	void (*drop)(void *arg);       /* instead of `done` when the work ends; may be NULL */
 	void *arg;
 	atomic_bool begun;             /* a thread has taken it */
 	STAILQ_ENTRY(work_job) link;
@@ -26,13 +26,16 @@ struct work_job {
 
 struct work;
 
-/* most[i]: the threads that lane i may have, at least 1.  `thread_end`, or NULL, is called by each at its end. */
+/*
+ * most[i]: the threads that lane i may have, at least 1.  `thread_end`, or NULL, is called by each
+ * thread at its end.
+ */
 struct work *work_new(struct event_base *base, const unsigned most[], unsigned lanes,
     void (*thread_end)(void));
 
 /*
- * Waits for the jobs that run.  Those that have not run, and those whose `done` has not been called,
- * are dropped.  NULL is allowed.
+ * Waits for the jobs that run.  Those that have not run, and those whose `done` has not been
+ * called, are dropped.  NULL is allowed.
  */
 void work_free(struct work *w);
 

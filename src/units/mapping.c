@@ -8,14 +8,7 @@
 #include "base/mem.h"
 #include "src/units/mapping_impl.h"
 
-void
-mapping_enter(struct index *x, const void *key, size_t len, void *value)
-{
-	if (index_find(x, key, len) == NULL)
-		index_add(x, key, len, value);
-}
-
-/* Two interfaces may have one address. */
+/* Two interfaces may have one address: the first stays. */
 static void
 host_addrs_enter(struct mapping_set *set, const struct msg_addr *host, unsigned n)
 {
@@ -25,7 +18,7 @@ host_addrs_enter(struct mapping_set *set, const struct msg_addr *host, unsigned 
 		size_t len = host[i].family == 4 ? 4 : 16;
 
 		own[i] = host[i];
-		mapping_enter(&set->host_addrs, own[i].bytes, len, &own[i]);
+		(void)table_add(&set->host_addrs, own[i].bytes, len, &own[i]);
 	}
 }
 
@@ -38,13 +31,6 @@ mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
 	arena_init(&set->arena);
 	set->conf = conf;
 	set->secret = *secret;
-	index_init(&set->names, secret->key);
-	index_init(&set->addrs, secret->key);
-	index_init(&set->macs, secret->key);
-	index_init(&set->disks_written, secret->key);
-	index_init(&set->disks_read, secret->key);
-	index_init(&set->host_addrs, secret->key);
-	index_init(&set->host_macs, secret->key);
 	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));
 	host_addrs_enter(set, host, nhost);
 	return set;
@@ -57,18 +43,18 @@ mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, u
 
 	for (unsigned i = 0; i < n; i++) {
 		own[i] = macs[i];
-		mapping_enter(&set->host_macs, own[i].mac, sizeof(own[i].mac), &own[i]);
+		(void)table_add(&set->host_macs, own[i].mac, sizeof(own[i].mac), &own[i]);
 	}
 }
 
 static void
 clear_indexes(struct mapping_set *set)
 {
-	index_clear(&set->names);
-	index_clear(&set->addrs);
-	index_clear(&set->macs);
-	index_clear(&set->disks_written);
-	index_clear(&set->disks_read);
+	table_clear(&set->names);
+	table_clear(&set->addrs);
+	table_clear(&set->macs);
+	table_clear(&set->disks_written);
+	table_clear(&set->disks_read);
 }
 
 void
@@ -78,8 +64,8 @@ mapping_set_free(struct mapping_set *set)
 		return;
 	clear_indexes(set);
 	mapping_kept_clear(set);
-	index_clear(&set->host_addrs);
-	index_clear(&set->host_macs);
+	table_clear(&set->host_addrs);
+	table_clear(&set->host_macs);
 	arena_clear(&set->arena);
 	free(set);
 }
@@ -225,7 +211,7 @@ mapping_zone_unit(const struct mapping_set *set, const struct config_zone *zone,
 const struct unit_conf *
 mapping_unit_find(const struct mapping_set *set, const char *owner)
 {
-	return index_find(&set->names, owner, strlen(owner));
+	return table_find(&set->names, owner, strlen(owner));
 }
 
 bool
@@ -255,7 +241,7 @@ mapping_set_units(const struct mapping_set *set)
 size_t
 mapping_set_bytes(const struct mapping_set *set)
 {
-	return sizeof(*set) + set->arena.bytes + index_bytes(&set->names) +
-	    index_bytes(&set->addrs) + index_bytes(&set->macs) + index_bytes(&set->disks_written) +
-	    index_bytes(&set->disks_read);
+	return sizeof(*set) + set->arena.bytes + table_bytes(&set->names) +
+	    table_bytes(&set->addrs) + table_bytes(&set->macs) + table_bytes(&set->disks_written) +
+	    table_bytes(&set->disks_read);
 }

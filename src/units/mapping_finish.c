@@ -39,7 +39,7 @@ find(struct mapping_set *set, struct report *r, const struct unit_conf *from, co
 	struct unit_conf *u;
 
 	absolute(name, sizeof(name), text, len, from->zone);
-	u = index_find(&set->names, name, strlen(name));
+	u = table_find(&set->names, name, strlen(name));
 	if (u == NULL)
 		mapping_found(r, from, "%s=%.*s: there is no unit %s", key, (int)len, text, name);
 	return u;

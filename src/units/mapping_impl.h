@@ -5,7 +5,7 @@
 #define SRC_UNITS_MAPPING_IMPL_H
 
 #include "base/arena.h"
-#include "base/index.h"
+#include "base/table.h"
 #include "src/units/types.h"
 
 /* Names of other units as written, for mapping_set_finish. */
@@ -36,18 +36,16 @@ struct mapping_set {
 	struct arena arena;
 	const struct config *conf;
 	struct mapping_secret secret;
-	struct index host_addrs;       /* to struct msg_addr */
-	struct index host_macs;        /* to struct vm_host_mac */
+	struct table host_addrs;       /* to struct msg_addr */
+	struct table host_macs;        /* to struct vm_host_mac */
 	struct mapping_zone *zones;    /* by config_zone.index */
-	struct index names, addrs, macs;   /* to struct unit_conf */
-	struct index disks_written, disks_read;
+	struct table names, addrs, macs;   /* to struct unit_conf */
+	struct table disks_written, disks_read;
 	struct mapping_kept *kept;
 	const struct mapping_set *before;   /* during mapping_set_keep */
 	uint32_t total;                /* units in added zones, aliases included */
 };
 
-/* Adds an entry, unless there is one of that key. */
-void mapping_enter(struct index *x, const void *key, size_t len, void *value);
 /*
  * Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone
  * is refused then.

@@ -127,7 +127,7 @@ check_owner(struct job *j)
 static bool
 check_name(struct job *j)
 {
-	const struct unit_conf *other = index_find(&j->set->names, j->u->name, strlen(j->u->name));
+	const struct unit_conf *other = table_find(&j->set->names, j->u->name, strlen(j->u->name));
 
 	if (other != NULL)
 		mapping_found(j->r, j->u, "is a unit of zone \"%s\" already (%s:%u)",
@@ -244,7 +244,7 @@ address_fault(const struct job *j, struct msg_addr *a)
 		return "is outside the units of network";
 	if (is_reserved(a, subnet))
 		return "is no host's address (it stands for a whole subnet) in network";
-	if (index_find(&j->set->host_addrs, a->bytes, a->family == 4 ? 4 : 16) != NULL)
+	if (table_find(&j->set->host_addrs, a->bytes, a->family == 4 ? 4 : 16) != NULL)
 		return "is the address of this host, on network";
 	a->prefixlen = subnet->prefixlen;
 	return NULL;
@@ -273,7 +273,7 @@ check_addrs(struct job *j)
 
 	for (unsigned i = 0; i < u->naddrs; i++) {
 		const char *fault = address_fault(j, &u->addrs[i]);
-		const struct unit_conf *other = index_find(
+		const struct unit_conf *other = table_find(
 		    &j->set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16);
 		char text[ADDR_TEXT];
 
@@ -310,8 +310,8 @@ check_mac(struct job *j)
 			memcpy(mac, u->mac, sizeof(mac));
 		else
 			unit_addr_mac(&j->set->secret, u->name, nic, mac);
-		own = index_find(&j->set->host_macs, mac, sizeof(mac));
-		other = index_find(&j->set->macs, mac, sizeof(mac));
+		own = table_find(&j->set->host_macs, mac, sizeof(mac));
+		other = table_find(&j->set->macs, mac, sizeof(mac));
 		addr_mac_text(mac, shown);
 		if (own != NULL)
 			mapping_found(j->r, u,
@@ -345,10 +345,10 @@ check_text(struct job *j, const struct template_values *v, const char *key, cons
 static const struct unit_conf *
 disk_rival(const struct mapping_set *set, const struct unit_conf *u, const char *path, bool written)
 {
-	const struct unit_conf *other = index_find(&set->disks_written, path, strlen(path));
+	const struct unit_conf *other = table_find(&set->disks_written, path, strlen(path));
 
 	if ((other == NULL || other == u) && written)
-		other = index_find(&set->disks_read, path, strlen(path));
+		other = table_find(&set->disks_read, path, strlen(path));
 	return other == u ? NULL : other;
 }
 
@@ -404,16 +404,16 @@ enter_disks(struct mapping_set *set, struct unit_conf *u)
 	unit_text_init(&text, u, NULL);
 	for (unsigned i = 0; i < u->image->ndisks; i++) {
 		const struct config_disk *disk = &u->image->disks[i];
-		struct index *x = disk->readonly || u->image->overlay ? &set->disks_read :
+		struct table *x = disk->readonly || u->image->overlay ? &set->disks_read :
 		    &set->disks_written;
 		char path[LIMIT_CMDLINE];
 		size_t len;
 
 		/* A path with {uuid} is another one for every VM. */
 		if (template_fill(disk->path, &text.v, path, sizeof(path), &len, NULL) != ERR_OK ||
-		    strstr(disk->path, "{uuid}") != NULL || index_find(x, path, len) != NULL)
+		    strstr(disk->path, "{uuid}") != NULL || table_find(x, path, len) != NULL)
 			continue;
-		mapping_enter(x, arena_strndup(&set->arena, path, len), len, u);
+		(void)table_add(x, arena_strndup(&set->arena, path, len), len, u);
 	}
 }
 
@@ -422,17 +422,18 @@ mapping_unit_enter(struct mapping_set *set, struct unit_conf *u)
 {
 	if (u->refused)
 		return;
-	mapping_enter(&set->names, u->name, strlen(u->name), u);
+	(void)table_add(&set->names, u->name, strlen(u->name), u);
 	if (u->image == NULL)
 		return;   /* an alias has nothing of its own */
 	for (unsigned i = 0; i < u->naddrs; i++)
-		mapping_enter(&set->addrs, u->addrs[i].bytes, u->addrs[i].family == 4 ? 4 : 16, u);
-	mapping_enter(&set->macs, u->mac, sizeof(u->mac), u);
+		(void)table_add(&set->addrs, u->addrs[i].bytes,
+		    u->addrs[i].family == 4 ? 4 : 16, u);
+	(void)table_add(&set->macs, u->mac, sizeof(u->mac), u);
 	for (unsigned nic = 1; nic <= u->image->nnics; nic++) {
 		uint8_t mac[6];
 
 		unit_addr_mac(&set->secret, u->name, nic, mac);
-		mapping_enter(&set->macs,
+		(void)table_add(&set->macs,
 		    arena_strndup(&set->arena, (const char *)mac, sizeof(mac)), sizeof(mac), u);
 	}
 	enter_disks(set, u);
