@@ -35,7 +35,8 @@ parse_number(const char *text, unsigned long most, unsigned long *n)
 {
 	char *end;
 
-	if (text[0] < '0' || text[0] > '9' || (text[0] == '0' && text[1] != '\0') || strlen(text) > 6)
+	if (text[0] < '0' || text[0] > '9' || (text[0] == '0' && text[1] != '\0') ||
+	    strlen(text) > 6)
 		return false;
 	*n = strtoul(text, &end, 10);
 	return *end == '\0' && *n <= most;
@@ -122,7 +123,8 @@ addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port)
 	} else {
 		end = text + strlen(text);
 	}
-	if (!cut(buf, text, (size_t)(end - text)) || !addr_parse(buf, &out) || (bracket && out.family != 6))
+	if (!cut(buf, text, (size_t)(end - text)) || !addr_parse(buf, &out) ||
+	    (bracket && out.family != 6))
 		return false;
 	if (digits != NULL && (!parse_number(digits, 65535, &n) || n == 0))
 		return false;
@@ -150,7 +152,8 @@ addr_parse_mac(const char *text, uint8_t mac[6])
 void
 addr_text(const struct msg_addr *a, char text[ADDR_TEXT])
 {
-	if (a->family == 0 || inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, ADDR_TEXT) == NULL)
+	if (a->family == 0 ||
+	    inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, ADDR_TEXT) == NULL)
 		snprintf(text, ADDR_TEXT, "none");
 }
 
@@ -207,13 +210,15 @@ addr_in_prefix(const struct msg_addr *a, const struct msg_addr *prefix)
 bool
 addr_in_range(const struct msg_addr *a, const struct addr_range *r)
 {
-	return a->family == r->first.family && addr_cmp(a, &r->first) >= 0 && addr_cmp(a, &r->last) <= 0;
+	return a->family == r->first.family && addr_cmp(a, &r->first) >= 0 &&
+	    addr_cmp(a, &r->last) <= 0;
 }
 
 bool
 addr_ranges_overlap(const struct addr_range *a, const struct addr_range *b)
 {
-	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 && addr_cmp(&b->first, &a->last) <= 0;
+	return a->first.family == b->first.family && addr_cmp(&a->first, &b->last) <= 0 &&
+	    addr_cmp(&b->first, &a->last) <= 0;
 }
 
 void

@@ -1,8 +1,9 @@
 /*
- * addr: IP addresses, prefixes and ranges as configuration and zones write them.  Addresses are struct msg_addr (base/msg.h).
+ * addr: IP addresses, prefixes and ranges as configuration and zones write them.  Addresses are
+ * struct msg_addr (base/msg.h).
  *
- * Nothing here resolves names.  Functions that parse return false for what they do not accept and say nothing: the caller
- * knows file and line.
+ * Nothing here resolves names.  Functions that parse return false for what they do not accept and
+ * say nothing: the caller knows file and line.
  */
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
@@ -28,7 +29,10 @@ bool addr_parse(const char *text, struct msg_addr *a);
 bool addr_parse_prefix(const char *text, struct msg_addr *p);
 /* `A-B` with A not above B, a prefix, or one address. */
 bool addr_parse_range(const char *text, struct addr_range *r);
-/* `ADDRESS`, `ADDRESS@PORT`, `[ADDRESS]:PORT` or `IPV4:PORT`; *port stays untouched when none is written. */
+/*
+ * `ADDRESS`, `ADDRESS@PORT`, `[ADDRESS]:PORT` or `IPV4:PORT`; *port stays untouched when none is
+ * written.
+ */
 bool addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port);
 /* `02:00:5e:10:00:0a`, six octets in hexadecimal. */
 bool addr_parse_mac(const char *text, uint8_t mac[6]);

@@ -47,7 +47,8 @@ board_create(struct board *b, struct errmsg *m)
 
 	board_reset(b);
 	b->capacity = LIMIT_UNIT_NUMBERS;
-	if ((e = memfd_create_sized("jitsu-state", n * sizeof(*b->state), &b->state_fd, m)) != ERR_OK ||
+	if ((e = memfd_create_sized("jitsu-state", n * sizeof(*b->state), &b->state_fd, m)) !=
+	    ERR_OK ||
 	    (e = memfd_map_write(b->state_fd, &map, &size, m)) != ERR_OK)
 		goto fail;
 	b->state = map;
@@ -58,7 +59,8 @@ board_create(struct board *b, struct errmsg *m)
 	    (e = memfd_map_read(b->use_fd, (const void **)&map, &size, m)) != ERR_OK)
 		goto fail;
 	b->use = map;
-	if ((e = memfd_create_sized("jitsu-counters", COUNTERS_SIZE, &b->counters_fd, m)) != ERR_OK ||
+	if ((e = memfd_create_sized("jitsu-counters", COUNTERS_SIZE, &b->counters_fd, m)) !=
+	    ERR_OK ||
 	    (e = memfd_map_read(b->counters_fd, (const void **)&map, &size, m)) != ERR_OK)
 		goto fail;
 	b->counters = map;
@@ -76,14 +78,18 @@ board_fds(const struct board *b, int fds[3])
 	fds[2] = b->counters_fd;
 }
 
-/* Maps a file that must have exactly `want` bytes, so that what is unmapped later is what was mapped. */
+/*
+ * Maps a file that must have exactly `want` bytes, so that what is unmapped later is what was
+ * mapped.
+ */
 static enum err
 map_exactly(int fd, bool writable, size_t want, const char *what, void **map, struct errmsg *m)
 {
 	const void *ro = NULL;
 	void *rw = NULL;
 	size_t size = 0;
-	enum err e = writable ? memfd_map_write(fd, &rw, &size, m) : memfd_map_read(fd, &ro, &size, m);
+	enum err e =
+	    writable ? memfd_map_write(fd, &rw, &size, m) : memfd_map_read(fd, &ro, &size, m);
 
 	if (e != ERR_OK)
 		return e;

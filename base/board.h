@@ -1,17 +1,19 @@
 /*
  * board: what the warden and the DNS process share about every unit, without messages.
  *
- * Two memory files, both arrays indexed by unit number.  The *state* board is written by the warden and only read by
- * the DNS process; the *use* board is the other way round.  Each reader's descriptor is sealed against new writable
- * mappings (F_SEAL_FUTURE_WRITE).  All accesses are relaxed atomics: a value may be a moment old, which is why a wake is asked for
- * again, and a time in the future counts as now.
+ * Two memory files, both arrays indexed by unit number.  The *state* board is written by the warden
+ * and only read by the DNS process; the *use* board is the other way round.  Each reader's
+ * descriptor is sealed against new writable mappings (F_SEAL_FUTURE_WRITE).  All accesses are
+ * relaxed atomics: a value may be a moment old, which is why a wake is asked for again, and a time
+ * in the future counts as now.
  *
  * Held queries of a wake wait from its first query on.  The DNS process writes that query's time
  * when it asks for the wake, the warden writes when the last wake ended: a first query that is not
  * newer belongs to a wake that is over.  So no worker resets anything, and a DNS process that is
  * replaced during a wake keeps to its deadline.
  *
- * On the hot path one relaxed load of board_state.state decides whether a name may be answered at once.
+ * On the hot path one relaxed load of board_state.state decides whether a name may be answered at
+ * once.
  */
 #ifndef BASE_BOARD_H
 #define BASE_BOARD_H
@@ -24,11 +26,17 @@
 
 enum board_answer {
 	BOARD_HOLD = 0,   /* not awake: ask the warden (MSG_WAKE) and hold */
-	BOARD_NOW = 1,    /* awake, or the unit has answer=now: answer; with BOARD_WAKE_TOO ask for a wake as well */
+	/* awake, or the unit has answer=now: answer; with BOARD_WAKE_TOO ask for a wake as well */
+	BOARD_NOW = 1,
 	BOARD_WAKE_TOO = 2,
-	BOARD_FAIL = 3,   /* in back-off after a failed boot, or without network: SERVFAIL, EDE in `ede` */
-	BOARD_CHECK = 4,  /* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
-	/* as BOARD_HOLD, but no limit may ever let it boot: whom it was held for too long for gets SERVFAIL */
+	/* in back-off after a failed boot, or without network: SERVFAIL, EDE in `ede` */
+	BOARD_FAIL = 3,
+	/* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
+	BOARD_CHECK = 4,
+	/*
+	 * as BOARD_HOLD, but no limit may ever let it boot: whom it was held for too long for gets
+	 * SERVFAIL
+	 */
 	BOARD_UNSURE = 5,
 };
 
@@ -52,8 +60,9 @@ _Static_assert(sizeof(struct board_use) == 32, "two units per cache line");
 
 /* Query types that are counted each; the others together. */
 enum board_type {
-	BOARD_TYPE_A, BOARD_TYPE_NS, BOARD_TYPE_CNAME, BOARD_TYPE_SOA, BOARD_TYPE_PTR, BOARD_TYPE_MX, BOARD_TYPE_TXT, BOARD_TYPE_AAAA,
-	BOARD_TYPE_SRV, BOARD_TYPE_DS, BOARD_TYPE_DNSKEY, BOARD_TYPE_TLSA, BOARD_TYPE_SVCB, BOARD_TYPE_HTTPS, BOARD_TYPE_ANY,
+	BOARD_TYPE_A, BOARD_TYPE_NS, BOARD_TYPE_CNAME, BOARD_TYPE_SOA, BOARD_TYPE_PTR,
+	BOARD_TYPE_MX, BOARD_TYPE_TXT, BOARD_TYPE_AAAA, BOARD_TYPE_SRV, BOARD_TYPE_DS,
+	BOARD_TYPE_DNSKEY, BOARD_TYPE_TLSA, BOARD_TYPE_SVCB, BOARD_TYPE_HTTPS, BOARD_TYPE_ANY,
 	BOARD_TYPE_OTHER, BOARD_TYPE_COUNT
 };
 
@@ -77,24 +86,31 @@ struct board_counters {
 	_Atomic uint64_t held_for[BOARD_HELD_BUCKETS];
 	_Atomic uint64_t rcode[24];
 	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
-	_Atomic uint64_t wakes_deferred;     /* UDP clients sent to TCP because too many wakes were asked for */
-	_Atomic uint64_t not_ready;          /* SERVFAIL since the unit waits for a limit, perhaps in vain */
+	/* UDP clients sent to TCP because too many wakes were asked for */
+	_Atomic uint64_t wakes_deferred;
+	/* SERVFAIL since the unit waits for a limit, perhaps in vain */
+	_Atomic uint64_t not_ready;
 	_Atomic uint64_t reserved[6];
 };
 
 struct board {
 	int state_fd, use_fd, counters_fd;   /* -1 when not held here */
-	struct board_state *state;           /* the DNS process casts away nothing: its mapping is read-only */
+	/* the DNS process casts away nothing: its mapping is read-only */
+	struct board_state *state;
 	struct board_use *use;
 	struct board_counters *counters;     /* LIMIT_WORKERS rows */
 	uint32_t capacity;
 };
 
-/* The warden's side: creates the three files for LIMIT_UNIT_NUMBERS units (sparse: untouched pages cost nothing). */
+/*
+ * The warden's side: creates the three files for LIMIT_UNIT_NUMBERS units (sparse: untouched pages
+ * cost nothing).
+ */
 enum err board_create(struct board *b, struct errmsg *m);
 /*
- * Descriptors for the DNS process in the order of MSG_BOARD.  They stay the board's.  The state file is sealed against new
- * writable mappings by board_create already; the use and counter files cannot be (the reader is the warden, who made them).
+ * Descriptors for the DNS process in the order of MSG_BOARD.  They stay the board's.  The state
+ * file is sealed against new writable mappings by board_create already; the use and counter files
+ * cannot be (the reader is the warden, who made them).
  */
 void board_fds(const struct board *b, int fds[3]);
 /* The DNS process's side: maps what MSG_BOARD brought and closes the descriptors. */

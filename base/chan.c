@@ -34,7 +34,8 @@ struct chan {
 	chan_lost_cb on_lost;
 	chan_drained_cb on_drained;
 	void *arg;
-	bool busy, dead;               /* in a callback; freed meanwhile, so that the loop below it frees the memory */
+	/* in a callback; freed meanwhile, so that the loop below it frees the memory */
+	bool busy, dead;
 	pthread_mutex_t lock;          /* over the queue and the order of sends */
 	STAILQ_HEAD(, queued) queue;
 	unsigned queue_len;
@@ -88,7 +89,10 @@ send_once(int fd, const struct msg *m, const int *fds, unsigned nfds, int flags)
 	return n < 0 ? errno : 0;
 }
 
-/* Takes the descriptors out of a received message; what does not fit has been closed by the kernel (MSG_CTRUNC). */
+/*
+ * Takes the descriptors out of a received message; what does not fit has been closed by the kernel
+ * (MSG_CTRUNC).
+ */
 static unsigned
 take_fds(struct msghdr *hdr, int *fds)
 {
@@ -113,7 +117,10 @@ take_fds(struct msghdr *hdr, int *fds)
 	return n;
 }
 
-/* One recvmsg into `m`.  Returns 0, EAGAIN, or another errno; `*why` explains a peer that talks nonsense (EPROTO) or is gone (EPIPE). */
+/*
+ * One recvmsg into `m`.  Returns 0, EAGAIN, or another errno; `*why` explains a peer that talks
+ * nonsense (EPROTO) or is gone (EPIPE).
+ */
 static int
 recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 {
@@ -122,7 +129,8 @@ recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 		char buf[CMSG_SPACE(LIMIT_MSG_FDS * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
 	ssize_t n;
 
 	*nfds = 0;
@@ -130,7 +138,10 @@ recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0) {
-		/* ECONNRESET: the peer ended before it had read everything, which is an end like any other. */
+		/*
+		 * ECONNRESET: the peer ended before it had read everything, which is an end like
+		 * any other.
+		 */
 		*why = errno == ECONNRESET ? "closed" : strerror(errno);
 		return errno;
 	}
@@ -297,7 +308,8 @@ log_sink(enum log_level level, const char *text)
 	dropped = atomic_exchange(&log_dropped, 0);
 	if (dropped == 0)
 		return;
-	snprintf(m.log.text, sizeof(m.log.text), "%u lines before this one were dropped: the warden did not read them", dropped);
+	snprintf(m.log.text, sizeof(m.log.text),
+	    "%u lines before this one were dropped: the warden did not read them", dropped);
 	if (chan_send(c, &m, NULL, 0) != ERR_OK)
 		atomic_fetch_add(&log_dropped, dropped);
 }

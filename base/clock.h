@@ -1,8 +1,8 @@
 /*
  * clock: the one clock of the project, CLOCK_MONOTONIC.
  *
- * It is the same in every process of one boot, so times may be compared across channels, boards and,
- * together with the kernel's boot id, across restarts of the daemon.
+ * It is the same in every process of one boot, so times may be compared across channels, boards
+ * and, together with the kernel's boot id, across restarts of the daemon.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H

@@ -22,10 +22,17 @@ static const struct {
 	int number;
 	const char *name;
 } signals[] = {
-	{ SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGILL, "SIGILL" }, { SIGFPE, "SIGFPE" }, { SIGABRT, "SIGABRT" },
+	{ SIGSEGV, "SIGSEGV" },
+	{ SIGBUS, "SIGBUS" },
+	{ SIGILL, "SIGILL" },
+	{ SIGFPE, "SIGFPE" },
+	{ SIGABRT, "SIGABRT" },
 };
 
-/* What is mapped, as found at the start: the handler must not ask the linker, which may be what broke. */
+/*
+ * What is mapped, as found at the start: the handler must not ask the linker, which may be what
+ * broke.
+ */
 static struct module {
 	uintptr_t base, first, end;
 	char name[24];
@@ -194,7 +201,8 @@ static uintptr_t
 registers(const ucontext_t *uc, uintptr_t *caller)
 {
 #if defined(__x86_64__)
-	uintptr_t sp = (uintptr_t)uc->uc_mcontext.gregs[REG_RSP], pc = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+	uintptr_t sp = (uintptr_t)uc->uc_mcontext.gregs[REG_RSP];
+	uintptr_t pc = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
 
 	*caller = sp;
 #elif defined(__aarch64__)
@@ -259,7 +267,10 @@ crash_thread(void *stack)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		(void)sigaddset(&set, signals[i].number);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);   /* cannot fail with a valid set */
-	/* Without one the handler runs where the thread does, which is enough for most.  A sanitizer has its own. */
+	/*
+	 * Without one the handler runs where the thread does, which is enough for most.  A
+	 * sanitizer has its own.
+	 */
 	if (sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE) != 0)
 		(void)sigaltstack(&ss, NULL);
 }
@@ -281,8 +292,9 @@ no_frame(struct _Unwind_Context *context, void *arg)
 void
 crash_init(const char *process, void (*out)(const char *line))
 {
-	struct sigaction sa = { .sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND }, old;
-
+	struct sigaction sa = { .sa_sigaction = on_crash,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND };
+	struct sigaction old;
 	char exe[PATH_MAX] = "";
 
 	process_name = process;
@@ -292,11 +304,13 @@ crash_init(const char *process, void (*out)(const char *line))
 	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)
 		memcpy(exe, "jitsud", sizeof("jitsud"));
 	(void)dl_iterate_phdr(add_module, exe);   /* the program comes first */
-	(void)_Unwind_Backtrace(no_frame, NULL);   /* what it loads or binds at its first call is there now */
+	/* what it loads or binds at its first call is there now */
+	(void)_Unwind_Backtrace(no_frame, NULL);
 	crash_thread(main_stack);
 	(void)sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (sigaction(signals[i].number, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 &&
+		if (sigaction(signals[i].number, NULL, &old) == 0 &&
+		    (old.sa_flags & SA_SIGINFO) == 0 &&
 		    (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN))
 			(void)sigaction(signals[i].number, &sa, NULL);   /* cannot fail for these */
 }

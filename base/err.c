@@ -89,7 +89,8 @@ enum err
 err_sys(struct errmsg *m, const char *fmt, ...)
 {
 	int saved = errno;
-	enum err e = saved == ENOMEM ? ERR_NOMEM : saved == EPERM || saved == EACCES ? ERR_PERM : ERR_IO;
+	enum err e = saved == ENOMEM ? ERR_NOMEM :
+	    saved == EPERM || saved == EACCES ? ERR_PERM : ERR_IO;
 	va_list ap;
 	size_t used;
 
@@ -122,7 +123,8 @@ report_clear(struct report *r)
 }
 
 static void __attribute__((format(printf, 4, 0)))
-add_line(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap, bool warning)
+add_line(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap,
+    bool warning)
 {
 	char text[1024];
 	struct report_line *grown;

@@ -1,9 +1,9 @@
 /*
  * err: one error enum for the whole project, and messages made where the facts are.
  *
- * Every fallible function returns an `enum err`; 0 is success.  What a person needs in order to mend it
- * (file, line, object, the offending text, what would be right) is written once, by the function that
- * knows it, into the caller's `struct errmsg`, and passed up unchanged.
+ * Every fallible function returns an `enum err`; 0 is success.  What a person needs in order to
+ * mend it (file, line, object, the offending text, what would be right) is written once, by the
+ * function that knows it, into the caller's `struct errmsg`, and passed up unchanged.
  */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
@@ -37,15 +37,23 @@ struct errmsg {
 	char text[1024];
 };
 
-/* Writes the line and returns `e`, so that `return err_set(m, ERR_IO, "...")` is the idiom.  `m` may be NULL. */
-enum err err_set(struct errmsg *m, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Writes the line and returns `e`, so that `return err_set(m, ERR_IO, "...")` is the idiom.  `m`
+ * may be NULL.
+ */
+enum err err_set(struct errmsg *m, enum err e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* As err_set, with ": " and strerror(errno) behind; ERR_NOMEM for ENOMEM, ERR_PERM for EPERM and EACCES, else ERR_IO. */
+/*
+ * As err_set, with ": " and strerror(errno) behind; ERR_NOMEM for ENOMEM, ERR_PERM for EPERM and
+ * EACCES, else ERR_IO.
+ */
 enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * Many findings of one run (a configuration, a zone): each is one line `file:line: text`.  Reporting never
- * fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings make nothing wrong.
+ * Many findings of one run (a configuration, a zone): each is one line `file:line: text`.
+ * Reporting never fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings make nothing
+ * wrong.
  */
 struct report_line {
 	char *file;      /* owned; NULL when there is none */
@@ -66,24 +74,34 @@ struct report {
 void report_init(struct report *r);
 void report_clear(struct report *r);
 
-/* Adds a finding; control characters in it are escaped.  Returns ERR_PARSE, for `return report_add(...)`. */
+/*
+ * Adds a finding; control characters in it are escaped.  Returns ERR_PARSE, for `return
+ * report_add(...)`.
+ */
 enum err report_add(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
 /* Adds a warning. */
-void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 void report_vwarn(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
 /* Errors that are not among the lines. */
 size_t report_errors_left_out(const struct report *r);
 
-/* Formats line `i` as `file:line: text` into buf, the text with `warning: ' before it when it is one. */
+/*
+ * Formats line `i` as `file:line: text` into buf, the text with `warning: ' before it when it is
+ * one.
+ */
 void report_format(const struct report *r, size_t i, char *buf, size_t size);
 
-/* Copies `src` into dst[size], with bytes outside printable ASCII, and `\`, written as \ooo; always terminated. */
+/*
+ * Copies `src` into dst[size], with bytes outside printable ASCII, and `\`, written as \ooo; always
+ * terminated.
+ */
 void text_escape(char *dst, size_t size, const char *src, size_t len);
 /* The same, `\` as it is: for what is escaped already. */
 void text_show(char *dst, size_t size, const char *src, size_t len);

@@ -1,4 +1,7 @@
-/* limits: every fixed bound of the project, each with its reason.  What an operator may change is an option instead. */
+/*
+ * limits: every fixed bound of the project, each with its reason.  What an operator may change is
+ * an option instead.
+ */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
@@ -7,7 +10,10 @@
 /* Warnings among them, so that they leave room for errors. */
 #define LIMIT_REPORT_WARNINGS 100
 
-/* Unit numbers are never reused while a process lives; the boards are sparse, so a large bound costs nothing. */
+/*
+ * Unit numbers are never reused while a process lives; the boards are sparse, so a large bound
+ * costs nothing.
+ */
 #define LIMIT_UNIT_NUMBERS (1u << 20)
 
 /* Descriptors in one channel message; the kernel's SCM_MAX_FD is 253. */
@@ -21,13 +27,21 @@
 #define LIMIT_CRASH_FRAMES 40
 #define LIMIT_CRASH_LINE 480
 
-/* Units without a VM that are forgotten in one turn of the loop after a reload: some milliseconds. */
+/*
+ * Units without a VM that are forgotten in one turn of the loop after a reload: some milliseconds.
+ */
 #define LIMIT_GONE_SLICE 500
 
-/* Zones from which on a reload that leaves less than half is asked about: fewer come and go by hand. */
+/*
+ * Zones from which on a reload that leaves less than half is asked about: fewer come and go by
+ * hand.
+ */
 #define LIMIT_LOSS_ZONES 4
 
-/* Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is replaced. */
+/*
+ * Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is
+ * replaced.
+ */
 #define LIMIT_CHAN_QUEUE 4096
 
 /* The configuration file: ten thousand zone sections take 1 MB. */
@@ -36,7 +50,10 @@
 /* A line of the log with its process and level; longer ones are cut. */
 #define LIMIT_LOG_LINE 2048
 
-/* Lines of the log that wait for a reader of stderr or /dev/log who does not read: a thousand lines and more, all of a bad minute. */
+/*
+ * Lines of the log that wait for a reader of stderr or /dev/log who does not read: a thousand lines
+ * and more, all of a bad minute.
+ */
 #define LIMIT_LOG_QUEUE_BYTES (256 * 1024)
 /* How long the end of a process waits for that reader. */
 #define LIMIT_LOG_EXIT_MS 1000
@@ -50,20 +67,25 @@
  */
 #define LIMIT_CHILD_FIRST_STARTS 3
 
-/* Its ends per minute that are logged, with what it wrote: the first say why, the others how often. */
+/*
+ * Its ends per minute that are logged, with what it wrote: the first say why, the others how often.
+ */
 #define LIMIT_CHILD_ENDS 5
 
 /* A line of it, before it is escaped. */
 #define LIMIT_CHILD_LINE 400
 
-/* Lines of what it wrote to stderr that are logged when it ends: the longest reports of libc and sanitizers. */
+/*
+ * Lines of what it wrote to stderr that are logged when it ends: the longest reports of libc and
+ * sanitizers.
+ */
 #define LIMIT_CHILD_OUTPUT_LINES 100
 
 /*
- * Lines and events within a minute, so that nobody fills the disk or pushes everything else out of the
- * events: of one kind of one unit, which at most boots LIMIT_FLOOD_UNIT / 2 times where nobody changed
- * wakes-per-minute; and of one kind of all units, where its cause costs nothing.  What a wake that
- * passed the limits causes may be said as often as there may be such wakes.
+ * Lines and events within a minute, so that nobody fills the disk or pushes everything else out of
+ * the events: of one kind of one unit, which at most boots LIMIT_FLOOD_UNIT / 2 times where nobody
+ * changed wakes-per-minute; and of one kind of all units, where its cause costs nothing.  What a
+ * wake that passed the limits causes may be said as often as there may be such wakes.
  */
 #define LIMIT_FLOOD_WINDOW_MS 60000
 #define LIMIT_FLOOD_UNIT 60
@@ -72,7 +94,10 @@
 #define LIMIT_FLOOD_KINDS 64
 #define LIMIT_FLOOD_COUNTS 8192
 
-/* "expired" events of all units among them: they say that a boot is slow, which a captured DNS process may say for nothing. */
+/*
+ * "expired" events of all units among them: they say that a boot is slow, which a captured DNS
+ * process may say for nothing.
+ */
 #define LIMIT_EXPIRED_EVENTS 60
 
 /*
@@ -94,10 +119,16 @@
 /* Workers of the DNS process; one per core is the most that helps. */
 #define LIMIT_WORKERS 64
 
-/* A query that can be held: the longest name, EDNS with cookie and padding; a longer one is answered at once. */
+/*
+ * A query that can be held: the longest name, EDNS with cookie and padding; a longer one is
+ * answered at once.
+ */
 #define LIMIT_HELD_QUERY 1232
 
-/* Wakes that one worker asks for in a window: half of what a channel queues, so that a flood of sleeping names never fills it. */
+/*
+ * Wakes that one worker asks for in a window: half of what a channel queues, so that a flood of
+ * sleeping names never fills it.
+ */
 #define LIMIT_WAKES_WINDOW 256
 #define LIMIT_WAKES_WINDOW_MS 100
 
@@ -107,14 +138,21 @@
 /* A UDP query; real ones stay below 512 bytes. */
 #define LIMIT_UDP_QUERY 2048
 
-/* Our EDNS buffer size: least as RFC 6891 has it, most what an operator may want on a private network. */
+/*
+ * Our EDNS buffer size: least as RFC 6891 has it, most what an operator may want on a private
+ * network.
+ */
 #define LIMIT_UDP_PAYLOAD_MIN 512
 #define LIMIT_UDP_PAYLOAD_MAX 4096
 
-/* Ranges of addresses that speak PROXY protocol: a pair of load balancers in each of some networks. */
+/*
+ * Ranges of addresses that speak PROXY protocol: a pair of load balancers in each of some networks.
+ */
 #define LIMIT_PROXIES 12
 
-/* A PROXY protocol header behind its fixed part: addresses, and room for what load balancers add. */
+/*
+ * A PROXY protocol header behind its fixed part: addresses, and room for what load balancers add.
+ */
 #define LIMIT_PROXY_BODY 1024
 
 /* Queries of one TCP connection that may wait for units; then we stop reading from it. */
@@ -123,14 +161,22 @@
 /* Bytes read from a TCP connection at once, and after which replies to one are sent. */
 #define LIMIT_TCP_CHUNK 16384
 
-/* Unsent replies of one TCP connection, for clients that do not read: at least one message and a chunk. */
+/*
+ * Unsent replies of one TCP connection, for clients that do not read: at least one message and a
+ * chunk.
+ */
 #define LIMIT_TCP_UNSENT (128 * 1024)
 
-/* Kernel buffers of one TCP connection, which it doubles: left alone they grow to megabytes (tcp_rmem, tcp_wmem) for who asks and does not read. */
+/*
+ * Kernel buffers of one TCP connection, which it doubles: left alone they grow to megabytes
+ * (tcp_rmem, tcp_wmem) for who asks and does not read.
+ */
 #define LIMIT_TCP_RCVBUF (64 * 1024)
 #define LIMIT_TCP_SNDBUF (128 * 1024)
 
-/* For how long the end of a load waits until the DNS process serves it, which takes milliseconds. */
+/*
+ * For how long the end of a load waits until the DNS process serves it, which takes milliseconds.
+ */
 #define LIMIT_SERVED_S 5
 
 /* Time before accept is tried again when descriptors or memory have run out. */
@@ -145,7 +191,10 @@
 /* Addresses of one unit; of each family one is usual. */
 #define LIMIT_UNIT_ADDRS 8
 
-/* The longest `idle`, in seconds: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
+/*
+ * The longest `idle`, in seconds: 30 days.  Packets are remembered for longer
+ * (vm/net/activity_table.c).
+ */
 #define LIMIT_IDLE_S (30 * 24 * 3600)
 
 /* Descriptors below it are for libraries that wait with select(2), which does no more. */
@@ -179,26 +228,36 @@
 /* Files that a disk lies on, one on top of the other; more is a chain that nobody looks after. */
 #define LIMIT_BACKING_CHAIN 16
 
-/* QMP events of one VM within so many seconds; QEMU itself sends a handful in a VM's life and throttles the rest to one a second. */
+/*
+ * QMP events of one VM within so many seconds; QEMU itself sends a handful in a VM's life and
+ * throttles the rest to one a second.
+ */
 #define LIMIT_QMP_EVENTS 1000
 #define LIMIT_QMP_EVENTS_S 10ull
 
 /*
- * What a VM's process, or a confined process of ours, writes to stderr, kept for the message when it fails; QEMU's complaints are a line or two, a
- * sanitizer's report some hundred.
+ * What a VM's process, or a confined process of ours, writes to stderr, kept for the message when
+ * it fails; QEMU's complaints are a line or two, a sanitizer's report some hundred.
  */
 #define LIMIT_OUTPUT 16384
 
-/* Threads that stop VMs, made when needed: a kill and a wait of some 15 ms; as many that save, which is the disk's work. */
+/*
+ * Threads that stop VMs, made when needed: a kill and a wait of some 15 ms; as many that save,
+ * which is the disk's work.
+ */
 #define LIMIT_VM_THREADS 8
 
 /*
- * Threads that freeze, thaw and look after VMs, made when needed: so many hypervisors may stop to answer at the same moment before
- * another VM waits for them.  Those that are known to hang have LIMIT_VM_THREADS of their own.
+ * Threads that freeze, thaw and look after VMs, made when needed: so many hypervisors may stop to
+ * answer at the same moment before another VM waits for them.  Those that are known to hang have
+ * LIMIT_VM_THREADS of their own.
  */
 #define LIMIT_VM_QUICK_THREADS 128
 
-/* A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE in it. */
+/*
+ * A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE
+ * in it.
+ */
 #define LIMIT_PROC_CMDLINE 65536
 
 /* A XenStore key below a domain's path; XenStore's own bound for a relative path is 2,048 bytes. */
@@ -207,8 +266,8 @@
 /* Clients of the control socket; a person and some monitoring. */
 #define LIMIT_CONTROL_CLIENTS 64
 /*
- * Of these, those that root and admins find free whatever readers do, and root whatever admins do; and
- * what one user may have, so that who forgets its `events --follow` shuts nobody else out.
+ * Of these, those that root and admins find free whatever readers do, and root whatever admins do;
+ * and what one user may have, so that who forgets its `events --follow` shuts nobody else out.
  */
 #define LIMIT_CONTROL_KEPT_ADMINS 24
 #define LIMIT_CONTROL_KEPT_ROOT 8
@@ -218,12 +277,16 @@
 #define LIMIT_CONTROL_REQUEST 4096
 
 /*
- * What a wake waits for is told to who waits for it at most so often, and not before: most waits are
- * shorter, and every place in a queue of a thousand changes with each boot, which nobody can read.
+ * What a wake waits for is told to who waits for it at most so often, and not before: most waits
+ * are shorter, and every place in a queue of a thousand changes with each boot, which nobody can
+ * read.
  */
 #define LIMIT_TELL_MS 500
 
-/* Unread events queued for one follower; a reader that is a thousand events behind has gone for a walk. */
+/*
+ * Unread events queued for one follower; a reader that is a thousand events behind has gone for a
+ * walk.
+ */
 #define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
 
 /* How long `jitsud -n` waits for the daemon's word: it answers from memory. */
@@ -235,10 +298,15 @@
 /* Admins by uid in the configuration. */
 #define LIMIT_ADMINS 64
 
-/* Events given in one reply; a person reads the last ones, a program asks for what it has not seen. */
+/*
+ * Events given in one reply; a person reads the last ones, a program asks for what it has not seen.
+ */
 #define LIMIT_EVENTS_READ 10000
 
-/* Touched rows and events kept while the disk is full; about 2 MB, beyond it the oldest are dropped. */
+/*
+ * Touched rows and events kept while the disk is full; about 2 MB, beyond it the oldest are
+ * dropped.
+ */
 #define LIMIT_STORE_PENDING 10000
 
 /* An event's or error's text in the store. */
@@ -250,10 +318,15 @@
 /* $INCLUDE within $INCLUDE; deeper is a file that includes itself. */
 #define LIMIT_INCLUDE_DEPTH 8
 
-/* One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner. */
+/*
+ * One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner.
+ */
 #define LIMIT_RECORD_TEXT (4 * 65536)
 
-/* Files that one zone's file, or its units', may include: a person's zone has a few; a program's needs no $INCLUDE.  A child that asks for more is killed. */
+/*
+ * Files that one zone's file, or its units', may include: a person's zone has a few; a program's
+ * needs no $INCLUDE.  A child that asks for more is killed.
+ */
 #define LIMIT_INCLUDES 4096
 
 /* Symbolic links on the way to a file of a zone: the kernel's own bound, where a circle ends. */
@@ -278,29 +351,41 @@
  */
 #define LIMIT_ZONE_GRACE_S 2
 
-/* A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to start the process that compiles it alone. */
+/*
+ * A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to
+ * start the process that compiles it alone.
+ */
 #define LIMIT_CACHED_ZONE (1024 * 1024)
 
-/* Zones that are kept: each has a process of its own when it changes, and a descriptor for its image; and what all may take on disk. */
+/*
+ * Zones that are kept: each has a process of its own when it changes, and a descriptor for its
+ * image; and what all may take on disk.
+ */
 #define LIMIT_CACHED_ZONES 256
 #define LIMIT_CACHED_BYTES (16ull << 30)
 
 /* What an entry on disk says of a zone's files: LIMIT_INCLUDES paths of the usual length. */
 #define LIMIT_CACHE_HEAD (1024 * 1024)
 
-/* One RRset in wire format with its signatures: over TCP they fit into one message (65,535 bytes) beside the longest question and EDNS with all options. */
+/*
+ * One RRset in wire format with its signatures: over TCP they fit into one message (65,535 bytes)
+ * beside the longest question and EDNS with all options.
+ */
 #define LIMIT_RRSET_WIRE 65000
 
 /* RRsets of one name: they are searched one after the other. */
 #define LIMIT_NODE_RRSETS 256
 
 /*
- * Deadlines that lie within each other, in seconds: who waits is more patient than what is waited for, or
- * what ends well but late is thrown away.  The life cycle's count from when a driver thread begins.
+ * Deadlines that lie within each other, in seconds: who waits is more patient than what is waited
+ * for, or what ends well but late is thrown away.  The life cycle's count from when a driver thread
+ * begins.
  */
 #define LIMIT_QMP_S 2              /* a QEMU that takes longer for a simple command hangs */
-#define LIMIT_QMP_FIRST_S 10       /* for the first word of one that was started just now, among many */
-#define LIMIT_QMP_LAST_S 2         /* for the console, before its end: a QEMU that hangs is to go soon */
+/* for the first word of one that was started just now, among many */
+#define LIMIT_QMP_FIRST_S 10
+/* for the console, before its end: a QEMU that hangs is to go soon */
+#define LIMIT_QMP_LAST_S 2
 #define LIMIT_VM_SAVE_S 60         /* QEMU writes a state: gigabytes, to a slow disk */
 #define LIMIT_VM_RESTORE_S 60      /* ... and reads it */
 #define LIMIT_VM_END_S 10          /* from SIGKILL to the end of the process */
@@ -308,10 +393,14 @@
 #define LIMIT_XEN_SUSPEND_S 15     /* a guest suspends itself */
 #define LIMIT_XEN_SAVE_S 50        /* ... and its state is written */
 #define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
-#define LIMIT_XEN_DYING_S 5        /* a dying domain gives its memory back; gigabytes take a second */
-#define LIMIT_KVM_PROOF_S 10       /* KVM is tried; nested virtualisation on a busy machine takes seconds */
-#define LIMIT_HANG_S 30            /* without a word of an answer a hypervisor hangs (limits: hang-timeout) */
-#define LIMIT_OP_S 30              /* the life cycle: a freeze, a thaw, a stop, a reading of counters */
+/* a dying domain gives its memory back; gigabytes take a second */
+#define LIMIT_XEN_DYING_S 5
+/* KVM is tried; nested virtualisation on a busy machine takes seconds */
+#define LIMIT_KVM_PROOF_S 10
+/* without a word of an answer a hypervisor hangs (limits: hang-timeout) */
+#define LIMIT_HANG_S 30
+/* the life cycle: a freeze, a thaw, a stop, a reading of counters */
+#define LIMIT_OP_S 30
 #define LIMIT_STATE_OP_S 150       /* the life cycle: a save or a restore */
 
 _Static_assert(LIMIT_HANG_S > LIMIT_QMP_FIRST_S, "a QEMU that is slow does not hang");
@@ -324,12 +413,19 @@ _Static_assert(LIMIT_OP_S > 2 * LIMIT_XEN_DYING_S, "Xen: stop");
 /* Four commands before the state and two to undo it, or the end of the process. */
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S +
     LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: save");
-/* The proof of KVM and the end of its process, the state, a last command, and the end of what did not arrive. */
+/*
+ * The proof of KVM and the end of its process, the state, a last command, and the end of what did
+ * not arrive.
+ */
 _Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S +
     LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: restore");
-_Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S, "Xen: save");
+_Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S,
+    "Xen: save");
 
-/* Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its end comes first. */
+/*
+ * Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its
+ * end comes first.
+ */
 #define LIMIT_LINKS_SETTLE_MS 200
 /*
  * A VM that cannot be reached for so long is put to sleep: tools that make a bridge anew take a few

@@ -54,7 +54,8 @@ emit(enum log_level level, const char *fmt, va_list ap)
 
 	if (level > threshold)
 		return;
-	n = divert != NULL ? 0 : (size_t)snprintf(line, sizeof(line), "%s: %s: ", process_name, levels[level].word);
+	n = divert != NULL ? 0 :
+	    (size_t)snprintf(line, sizeof(line), "%s: %s: ", process_name, levels[level].word);
 	vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	for (char *p = line; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)

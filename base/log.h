@@ -1,8 +1,10 @@
 /*
- * log: one line per event, with the level and the process's name, to stderr (-f), where the journal is told the priority, or to syslog.
+ * log: one line per event, with the level and the process's name, to stderr (-f), where the journal
+ * is told the priority, or to syslog.
  *
- * Levels as OpenBSD has them: what an operator must act on is `warn`, what stopped us is `err`, one line per
- * VM state change is `info`.  Control characters are replaced here.  Thread-safe, and never waits for a reader (log_out.h).
+ * Levels as OpenBSD has them: what an operator must act on is `warn`, what stopped us is `err`, one
+ * line per VM state change is `info`.  Control characters are replaced here.  Thread-safe, and
+ * never waits for a reader (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -11,7 +13,9 @@ enum log_level { LOG_L_ERR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
 
 enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
 
-/* `process` is a literal such as "warden"; the destinations are opened now, before any confinement. */
+/*
+ * `process` is a literal such as "warden"; the destinations are opened now, before any confinement.
+ */
 void log_init(const char *process, unsigned to, enum log_level most);
 
 /* Before an exit: waits for slow readers, for a moment. */
@@ -25,12 +29,16 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * From now on lines go to `sink`, without the process's name and the level; for confined processes, where syslog(3), which reads
- * files and connects again, would be fatal.  Thread-safe is what the sink is.
+ * From now on lines go to `sink`, without the process's name and the level; for confined processes,
+ * where syslog(3), which reads files and connects again, would be fatal.  Thread-safe is what the
+ * sink is.
  */
 void log_divert(void (*sink)(enum log_level level, const char *text));
 
-/* Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client or a file did. */
+/*
+ * Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client
+ * or a file did.
+ */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

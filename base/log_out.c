@@ -34,14 +34,16 @@ struct line {
 /* How a destination is written to without waiting. */
 enum manner {
 	MANNER_NONE,                  /* not open */
-	MANNER_WRITE,                 /* write(2): a file, or a description of our own that is non-blocking */
+	/* write(2): a file, or a description of our own that is non-blocking */
+	MANNER_WRITE,
 	MANNER_SEND,                  /* send(2): a socket */
 	MANNER_THREAD,                /* write(2) may wait, so only the thread may call it */
 };
 
 struct outlet {
 	enum manner manner;
-	int fd;                       /* -1: nobody listens to syslog now, which is tried again with the next line */
+	/* -1: nobody listens to syslog now, which is tried again with the next line */
+	int fd;
 	bool journal;                 /* the journal reads "<priority>" in front of a line */
 	bool stream;                  /* syslog's socket: lines end with NUL */
 	bool waiting;                 /* a thread has been started for what is queued */
@@ -51,7 +53,8 @@ struct outlet {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct outlet standard = { .fd = STDERR_FILENO, .queue = STAILQ_HEAD_INITIALIZER(standard.queue) };
+static struct outlet standard = { .fd = STDERR_FILENO,
+	.queue = STAILQ_HEAD_INITIALIZER(standard.queue) };
 static struct outlet system_log = { .fd = -1, .queue = STAILQ_HEAD_INITIALIZER(system_log.queue) };
 
 static int format(const struct outlet *o, int priority, const char *line, char *buf, size_t size);
@@ -65,7 +68,8 @@ is_journal(const struct stat *st)
 	const char *env = getenv("JOURNAL_STREAM");
 	unsigned long long dev, ino;
 
-	return env != NULL && sscanf(env, "%llu:%llu", &dev, &ino) == 2 && st->st_dev == (dev_t)dev && st->st_ino == (ino_t)ino;
+	return env != NULL && sscanf(env, "%llu:%llu", &dev, &ino) == 2 &&
+	    st->st_dev == (dev_t)dev && st->st_ino == (ino_t)ino;
 }
 
 /* A non-blocking description of the same pipe or terminal takes the number. */
@@ -88,8 +92,12 @@ make_own(int fd)
 static enum manner
 standard_manner(void)
 {
-	/* The socket is the service's alone; what libraries write there themselves waits no longer than this. */
-	static const struct timeval patience = { LIMIT_LOG_EXIT_MS / 1000, LIMIT_LOG_EXIT_MS % 1000 * 1000 };
+	/*
+	 * The socket is the service's alone; what libraries write there themselves waits no longer
+	 * than this.
+	 */
+	static const struct timeval patience = { LIMIT_LOG_EXIT_MS / 1000,
+		LIMIT_LOG_EXIT_MS % 1000 * 1000 };
 	struct stat st;
 
 	standard.journal = false;
@@ -98,10 +106,14 @@ standard_manner(void)
 	if (S_ISSOCK(st.st_mode)) {
 		standard.journal = is_journal(&st);
 		if (standard.journal)
-			(void)setsockopt(STDERR_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+			(void)setsockopt(
+			    STDERR_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		return MANNER_SEND;
 	}
-	/* A description of its own would have a position of its own, at which the others would write, too; a disk is not waited for for long. */
+	/*
+	 * A description of its own would have a position of its own, at which the others would
+	 * write, too; a disk is not waited for for long.
+	 */
 	if (S_ISREG(st.st_mode))
 		return MANNER_WRITE;
 	return make_own(STDERR_FILENO) ? MANNER_WRITE : MANNER_THREAD;
@@ -169,7 +181,8 @@ log_out_open(bool to_stderr, bool to_syslog)
 	static bool prepared;
 
 	if (!prepared)
-		(void)pthread_atfork(fork_prepare, fork_parent, fork_child);   /* without memory for it: lines of a fork may be lost */
+		/* without memory for it: lines of a fork may be lost */
+		(void)pthread_atfork(fork_prepare, fork_parent, fork_child);
 	prepared = true;
 	pthread_mutex_lock(&lock);
 	if (!to_stderr)
@@ -192,7 +205,10 @@ log_out_open(bool to_stderr, bool to_syslog)
 
 /* ---- writing ---- */
 
-/* What was taken of `len` bytes; -1 with EAGAIN when it must wait, with another error when nobody will ever read it. */
+/*
+ * What was taken of `len` bytes; -1 with EAGAIN when it must wait, with another error when nobody
+ * will ever read it.
+ */
 static ssize_t
 try_once(const struct outlet *o, const char *text, size_t len)
 {
@@ -200,7 +216,9 @@ try_once(const struct outlet *o, const char *text, size_t len)
 	ssize_t n;
 
 	do {
-		n = o->manner == MANNER_SEND ? send(o->fd, text, len - cut, MSG_DONTWAIT | MSG_NOSIGNAL) : write(o->fd, text, len);
+		n = o->manner == MANNER_SEND ?
+		    send(o->fd, text, len - cut, MSG_DONTWAIT | MSG_NOSIGNAL) :
+		    write(o->fd, text, len);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? n : n + (ssize_t)cut;
 }
@@ -227,7 +245,8 @@ try_line(struct outlet *o, const char *text, size_t len)
 static void
 keep(struct outlet *o, const char *text, size_t len, size_t sent, unsigned long count)
 {
-	struct line *l = o->queued_bytes + len > LIMIT_LOG_QUEUE_BYTES ? NULL : malloc(sizeof(*l) + len);
+	struct line *l =
+	    o->queued_bytes + len > LIMIT_LOG_QUEUE_BYTES ? NULL : malloc(sizeof(*l) + len);
 
 	if (l == NULL) {
 		o->dropped += count > 0 ? count : 1;
@@ -251,7 +270,9 @@ keep_count(struct outlet *o)
 
 	if (count == 0)
 		return;
-	snprintf(text, sizeof(text), "log: warning: %lu lines were dropped here: nobody read them, or they could not be written",
+	snprintf(text, sizeof(text),
+	    "log: warning: %lu lines were dropped here: nobody read them, or they "
+	    "could not be written",
 	    count);
 	n = format(o, LOG_WARNING, text, buf, sizeof(buf));
 	o->dropped = 0;
@@ -267,7 +288,10 @@ line_lost(struct outlet *o, const struct line *l, ssize_t n)
 	return n < 0;
 }
 
-/* Sends what waits; true when nothing does any more.  Called with the lock held, which is let go of where a write may wait. */
+/*
+ * Sends what waits; true when nothing does any more.  Called with the lock held, which is let go of
+ * where a write may wait.
+ */
 static bool
 drain(struct outlet *o)
 {
@@ -297,7 +321,10 @@ drain(struct outlet *o)
 	}
 }
 
-/* The one writer of a destination whose writes may wait: nobody else takes lines off its queue, unless it is closed. */
+/*
+ * The one writer of a destination whose writes may wait: nobody else takes lines off its queue,
+ * unless it is closed.
+ */
 static void
 drain_waiting(struct outlet *o)
 {
@@ -336,7 +363,10 @@ wait_for_reader(void *arg)
 		if (drain(o))
 			break;
 		pthread_mutex_unlock(&lock);
-		/* An error shows in the write.  What said that it had room, and had none for this line, is not asked at once. */
+		/*
+		 * An error shows in the write.  What said that it had room, and had none for this
+		 * line, is not asked at once.
+		 */
 		ready = poll(&p, ready ? 0 : 1, ready ? PAUSE_MS : -1) > 0;
 		pthread_mutex_lock(&lock);
 	}
@@ -367,13 +397,15 @@ format(const struct outlet *o, int priority, const char *line, char *buf, size_t
 	int n;
 
 	if (o != &system_log) {
-		n = o->journal ? snprintf(buf, size, "<%d>%s\n", priority, line) : snprintf(buf, size, "%s\n", line);
+		n = o->journal ? snprintf(buf, size, "<%d>%s\n", priority, line) :
+		    snprintf(buf, size, "%s\n", line);
 		return n < (int)size ? n : (int)size - 1;
 	}
 	now = time(NULL);
 	if (localtime_r(&now, &tm) == NULL || strftime(stamp, sizeof(stamp), "%h %e %T", &tm) == 0)
 		stamp[0] = '\0';
-	n = snprintf(buf, size, "<%d>%s jitsud[%d]: %s", LOG_DAEMON | priority, stamp, (int)getpid(), line);
+	n = snprintf(buf, size, "<%d>%s jitsud[%d]: %s", LOG_DAEMON | priority, stamp,
+	    (int)getpid(), line);
 	return n < (int)size ? n + 1 : (int)size;
 }
 
@@ -432,7 +464,10 @@ log_out_flush(void)
 		p[0].fd = empty[0] ? -1 : standard.fd;
 		p[1].fd = empty[1] ? -1 : system_log.fd;
 		pthread_mutex_unlock(&lock);
-		/* Where the thread writes there is nothing to be waited for but the thread: it is looked at again soon. */
+		/*
+		 * Where the thread writes there is nothing to be waited for but the thread: it is
+		 * looked at again soon.
+		 */
 		(void)poll(p, thread ? 0 : 2, thread ? PAUSE_MS : (int)(end - now));
 		pthread_mutex_lock(&lock);
 	}

@@ -1,11 +1,14 @@
 /*
- * log_out: where log lines go: standard error, the journal, syslog; without ever waiting for who reads them.
+ * log_out: where log lines go: standard error, the journal, syslog; without ever waiting for who
+ * reads them.
  *
- * A line that cannot leave now is kept (LIMIT_LOG_QUEUE_BYTES for each destination) and leaves as soon as somebody reads again; lines beyond that are
- * counted, and the count is the next line.  A thread waits for the reader, and there is one only while there is something to wait for.
+ * A line that cannot leave now is kept (LIMIT_LOG_QUEUE_BYTES for each destination) and leaves as
+ * soon as somebody reads again; lines beyond that are counted, and the count is the next line.  A
+ * thread waits for the reader, and there is one only while there is something to wait for.
  *
- * Standard error may be anybody's pipe or terminal, whose O_NONBLOCK would be seen by all who share it: descriptor 2 becomes an open file
- * description of our own, which is non-blocking, so that what a library or libc itself says there cannot stop us either.
+ * Standard error may be anybody's pipe or terminal, whose O_NONBLOCK would be seen by all who share
+ * it: descriptor 2 becomes an open file description of our own, which is non-blocking, so that what
+ * a library or libc itself says there cannot stop us either.
  *
  * Not included outside base/.  Thread-safe.
  */
@@ -15,8 +18,8 @@
 #include <stdbool.h>
 
 /*
- * Opens what is to be used and closes the rest; descriptor 2 is looked at anew.  Lines that wait for
- * a destination that is closed are lost.
+ * Opens what is to be used and closes the rest; descriptor 2 is looked at anew.  Lines that wait
+ * for a destination that is closed are lost.
  */
 void log_out_open(bool to_stderr, bool to_syslog);
 

@@ -1,10 +1,10 @@
 /*
  * mem: memory, where its lack is the end.
  *
- * The warden, the start of every process and the command-line tool cannot go on without the few bytes
- * that they ask for: each function logs what was asked for and ends the process, so callers check
- * nothing; VMs run on and are adopted by the next start.  The confined processes use calloc(3) and
- * errors, for what one query, one client or one zone asks for.
+ * The warden, the start of every process and the command-line tool cannot go on without the few
+ * bytes that they ask for: each function logs what was asked for and ends the process, so callers
+ * check nothing; VMs run on and are adopted by the next start.  The confined processes use
+ * calloc(3) and errors, for what one query, one client or one zone asks for.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H

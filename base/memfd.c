@@ -59,7 +59,8 @@ map_checked(int fd, int need, int prot, void **map, size_t *size, struct errmsg 
 	if (seals < 0)
 		return err_set(m, ERR_PROTO, "descriptor %d is not a sealable memory file", fd);
 	if ((seals & need) != need)
-		return err_set(m, ERR_PROTO, "memory file has seals 0x%x, needs 0x%x", (unsigned)seals, (unsigned)need);
+		return err_set(m, ERR_PROTO, "memory file has seals 0x%x, needs 0x%x",
+		    (unsigned)seals, (unsigned)need);
 	if (fstat(fd, &st) != 0)
 		return err_sys(m, "fstat");
 	if (st.st_size <= 0)
@@ -77,7 +78,8 @@ enum err
 memfd_map_sealed(int fd, const void **map, size_t *size, struct errmsg *m)
 {
 	void *p;
-	enum err e = map_checked(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, PROT_READ, &p, size, m);
+	enum err e =
+	    map_checked(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, PROT_READ, &p, size, m);
 
 	*map = p;
 	return e;

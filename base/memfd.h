@@ -1,8 +1,8 @@
 /*
  * memfd: anonymous files that processes share, sealed before they are handed over.
  *
- * A received descriptor is believed only after memfd_map_* has checked its seals and size: a process that
- * could still shrink a mapped file could kill its reader with SIGBUS.
+ * A received descriptor is believed only after memfd_map_* has checked its seals and size: a
+ * process that could still shrink a mapped file could kill its reader with SIGBUS.
  */
 #ifndef BASE_MEMFD_H
 #define BASE_MEMFD_H
@@ -11,21 +11,30 @@
 
 #include "base/err.h"
 
-/* A new file of `size` bytes, zero, sealed against shrinking and growing but still writable; *fd is the caller's. */
+/*
+ * A new file of `size` bytes, zero, sealed against shrinking and growing but still writable; *fd is
+ * the caller's.
+ */
 enum err memfd_create_sized(const char *name, size_t size, int *fd, struct errmsg *m);
 
-/* A new empty file that may grow; for writers that do not know the size.  Seal it with memfd_seal_all. */
+/*
+ * A new empty file that may grow; for writers that do not know the size.  Seal it with
+ * memfd_seal_all.
+ */
 enum err memfd_create_open(const char *name, int *fd, struct errmsg *m);
 
 /* Seals against every change.  No writable mapping may exist. */
 enum err memfd_seal_all(int fd, struct errmsg *m);
 
-/* Forbids further writable mappings and writes through descriptors; mappings that exist keep writing. */
+/*
+ * Forbids further writable mappings and writes through descriptors; mappings that exist keep
+ * writing.
+ */
 enum err memfd_seal_future_write(int fd, struct errmsg *m);
 
 /*
- * Maps the whole file after checking that it is a memfd sealed against SHRINK and GROW, and for memfd_map_sealed
- * against WRITE too.  The caller unmaps (munmap).  *size is the file's.
+ * Maps the whole file after checking that it is a memfd sealed against SHRINK and GROW, and for
+ * memfd_map_sealed against WRITE too.  The caller unmaps (munmap).  *size is the file's.
  */
 enum err memfd_map_sealed(int fd, const void **map, size_t *size, struct errmsg *m);
 enum err memfd_map_read(int fd, const void **map, size_t *size, struct errmsg *m);

@@ -1,12 +1,13 @@
 /*
  * msg: what the warden and its children say to each other, over one SOCK_SEQPACKET pair per child.
  *
- * Every message has one fixed size and begins with a version; descriptors travel beside it (SCM_RIGHTS).  The warden believes nothing: a
- * message of another size, version or type, an unknown unit or an impossible value means that the child is broken or captured,
- * and it is killed and replaced.  Children believe the warden.
+ * Every message has one fixed size and begins with a version; descriptors travel beside it
+ * (SCM_RIGHTS).  The warden believes nothing: a message of another size, version or type, an
+ * unknown unit or an impossible value means that the child is broken or captured, and it is killed
+ * and replaced.  Children believe the warden.
  *
- * Units are named by number; a number is never reused while the warden lives.  Bulk data travels in sealed memory
- * files (memfd.h), not in messages.
+ * Units are named by number; a number is never reused while the warden lives.  Bulk data travels in
+ * sealed memory files (memfd.h), not in messages.
  */
 #ifndef BASE_MSG_H
 #define BASE_MSG_H
@@ -29,11 +30,19 @@ enum msg_type {
 	/* warden → dns: setup */
 	MSG_DNS_CONF,    /* .dns_conf */
 	MSG_SOCKETS,     /* .sockets; n descriptors */
-	MSG_BOARD,       /* .board; descriptors: board state (read), board use (write), counters (write) */
+	/* .board; descriptors: board state (read), board use (write), counters (write) */
+	MSG_BOARD,
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
-	/* warden → dns: zones.  Zimages and bindings of one generation, then the commit that swaps them in. */
+	/*
+	 * warden → dns: zones.  Zimages and bindings of one generation, then the commit that swaps
+	 * them in.
+	 */
 	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
-	MSG_COMMIT,      /* .commit; 1 descriptor: a sealed file of bindings, unit numbers, and names of zones that are not loaded */
+	/*
+	 * .commit; 1 descriptor: a sealed file of bindings, unit numbers, and names of zones that
+	 * are not loaded
+	 */
+	MSG_COMMIT,
 	/* dns → warden */
 	MSG_COMMITTED,   /* .commit: the generation is served; older zimages are unmapped */
 	MSG_WAKE,        /* .wake: somebody asked for a unit that is not awake */
@@ -49,18 +58,24 @@ enum msg_type {
 	/* sentinel → warden */
 	MSG_ALIVE,       /* .probed: the first frame of the guest was seen */
 	MSG_READY,       /* .probed: the readiness test succeeded */
-	MSG_SIGN,        /* .sign: what else was seen of the guest, each once per probe; not after MSG_READY */
+	/* .sign: what else was seen of the guest, each once per probe; not after MSG_READY */
+	MSG_SIGN,
 
 	/* warden → zones */
-	MSG_ZONE,        /* .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file */
-	MSG_INCLUDE,     /* .include; 1 descriptor, or none when it may not be opened (text says why) */
+	/*
+	 * .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file
+	 */
+	MSG_ZONE,
+	/* .include; 1 descriptor, or none when it may not be opened (text says why) */
+	MSG_INCLUDE,
 	MSG_COMPILE,     /* all zones were named: compile */
 	MSG_ZONE_LIMITS, /* .zone_limits, before MSG_RUN: what one zone may take */
 	/* zones → warden */
 	MSG_WANT_INCLUDE,/* .include: open this file for me */
 	MSG_COMPILING,   /* .compiling: this zone is next, whatever becomes of it */
 	MSG_FINDING,     /* .finding: an error in a zone */
-	MSG_COMPILED,    /* .compiled; 1 descriptor: the zimage of the zones that loaded (none when all failed) */
+	/* .compiled; 1 descriptor: the zimage of the zones that loaded (none when all failed) */
+	MSG_COMPILED,
 
 	/* any child → warden: shown to an operator, escaped and cut; never parsed */
 	MSG_LOG,         /* .log */
@@ -75,7 +90,10 @@ struct msg_addr {
 	uint8_t bytes[16];   /* network order; IPv4 in the first four */
 };
 
-/* Cookie secrets: the one in use, and the one before or after it while they are rolled (RFC 9018 section 5). */
+/*
+ * Cookie secrets: the one in use, and the one before or after it while they are rolled (RFC 9018
+ * section 5).
+ */
 #define MSG_COOKIE_SECRETS 2
 #define MSG_COOKIE_SECRET 16
 
@@ -90,8 +108,10 @@ enum msg_socket { MSG_SOCKET_UDP = 1, MSG_SOCKET_TCP };
 enum msg_wake_result {
 	WAKE_READY = 1,      /* answer with the address */
 	WAKE_FAILED,         /* the boot failed: SERVFAIL, EDE "the service failed to start" */
-	WAKE_REFUSED,        /* a limit was reached or the unit waits out its back-off: SERVFAIL with EDE */
-	WAKE_GONE            /* the unit left the configuration: answer from the zone as it is now */
+	/* a limit was reached or the unit waits out its back-off: SERVFAIL with EDE */
+	WAKE_REFUSED,
+	/* the unit left the configuration: answer from the zone as it is now */
+	WAKE_GONE
 };
 
 /* RFC 8914 INFO-CODEs that say why there is no address. */
@@ -115,15 +135,20 @@ enum msg_sign {
 	SIGN_COUNT
 };
 
-/* One row of a commit: zone `zone` of zimage `zimage` is served; its units are number[first_unit + its own index].  */
+/*
+ * One row of a commit: zone `zone` of zimage `zimage` is served; its units are number[first_unit +
+ * its own index].
+ */
 struct msg_binding {
 	uint32_t zimage;     /* id given by MSG_ZIMAGE */
 	uint32_t zone;       /* index within the zimage */
 	uint32_t nunits;     /* length of the zone's unit table, for the check */
-	uint32_t first_unit; /* index into the array of unit numbers behind the bindings; see MSG_COMMIT */
+	/* index into the array of unit numbers behind the bindings; see MSG_COMMIT */
+	uint32_t first_unit;
 };
 
-#define MSG_UNIT_NONE UINT32_MAX   /* in the array of unit numbers: this mapping was refused; serve the name as plain data */
+/* in the array of unit numbers: this mapping was refused; serve the name as plain data */
+#define MSG_UNIT_NONE UINT32_MAX
 
 struct msg {
 	uint16_t version;
@@ -133,13 +158,15 @@ struct msg {
 	union {
 		struct {
 			uint32_t role;
-			uint32_t uid, gid;       /* to become; 0 = stay (only with -f by an unprivileged tester) */
+			/* to become; 0 = stay (only with -f by an unprivileged tester) */
+			uint32_t uid, gid;
 			uint32_t log_level;
 			char empty_root[256];    /* to chroot into */
 		} hello;
 		struct {
 			uint32_t workers;
-			uint32_t held_per_unit;  /* held queries; beyond it the oldest is answered */
+			/* held queries; beyond it the oldest is answered */
+			uint32_t held_per_unit;
 			uint32_t held_total;
 			uint32_t tcp_clients;    /* connections in all */
 			uint32_t tcp_idle_ms;
@@ -147,7 +174,8 @@ struct msg {
 			char nsid[64];           /* empty = none */
 		} dns_conf;
 		struct {
-			uint32_t udp_wakes;      /* per minute, by UDP from addresses that nothing proves; 0 = no limit */
+			/* per minute, by UDP from addresses that nothing proves; 0 = no limit */
+			uint32_t udp_wakes;
 			uint32_t cookie_secrets;
 			uint8_t cookie_secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
 			uint32_t proxies;        /* who speaks PROXY protocol to us */
@@ -155,7 +183,8 @@ struct msg {
 		} dns_tune;
 		struct {
 			uint32_t count;
-			uint32_t worker;         /* which worker's: every worker has its own set (SO_REUSEPORT) */
+			/* which worker's: every worker has its own set (SO_REUSEPORT) */
+			uint32_t worker;
 			uint8_t kind[64];        /* enum msg_socket, per descriptor */
 			uint8_t wildcard[64];    /* 1 when bound to the unspecified address */
 		} sockets;
@@ -168,9 +197,14 @@ struct msg {
 		} zimage;
 		struct {
 			uint64_t generation;
-			uint32_t bindings;       /* rows of struct msg_binding at offset 0 of the descriptor */
+			/* rows of struct msg_binding at offset 0 of the descriptor */
+			uint32_t bindings;
 			uint32_t units;          /* uint32_t unit numbers behind them */
-			uint32_t absent;         /* bytes of names behind those, each terminated: configured zones that could not be loaded */
+			/*
+			 * bytes of names behind those, each terminated: configured zones that could
+			 * not be loaded
+			 */
+			uint32_t absent;
 		} commit;
 		struct {
 			uint32_t worker;
@@ -184,7 +218,8 @@ struct msg {
 		struct {
 			uint32_t answers;        /* how many held queries were answered */
 			uint64_t first_query_ns; /* when the first of them came in */
-			uint8_t expired;         /* 1: `hold` ran out, the address went out before the unit was ready */
+			/* 1: `hold` ran out, the address went out before the unit was ready */
+			uint8_t expired;
 		} answered;
 		struct {
 			uint32_t index;          /* of the network; MSG_PROBE refers to it */
@@ -197,7 +232,11 @@ struct msg {
 			uint16_t port;           /* of PROBE_TCP */
 			uint8_t mac[6];          /* the guest's */
 			struct msg_addr guest;
-			struct msg_addr source;  /* the bridge's own address in that subnet; family 0: none is needed (PROBE_ARP) */
+			/*
+			 * the bridge's own address in that subnet; family 0: none is needed
+			 * (PROBE_ARP)
+			 */
+			struct msg_addr source;
 		} probe;
 		struct {
 			uint64_t seen_ns;        /* when the deciding frame was read */
@@ -212,12 +251,19 @@ struct msg {
 			uint32_t index;          /* the loader's own numbering */
 			uint8_t shown, units_shown; /* 1: the text of the file is no secret */
 			char origin[256];        /* text, absolute, or relative to the root */
-			char path[224];          /* for messages only; the descriptor is what is read.  Its units file is called `path` with MSG_ZONE_UNITS */
+			/*
+			 * for messages only; the descriptor is what is read.  Its units file is
+			 * called `path` with MSG_ZONE_UNITS
+			 */
+			char path[224];
 		} zone;
 		struct {
 			uint32_t index;          /* of the zone that includes it */
 			uint8_t shown;           /* MSG_INCLUDE: as in .zone */
-			char path[MSG_TEXT];     /* as in the file; the warden resolves it against the zone file's directory */
+			/*
+			 * as in the file; the warden resolves it against the zone file's directory
+			 */
+			char path[MSG_TEXT];
 		} include;
 		struct {
 			uint32_t index;

@@ -1,4 +1,7 @@
-/* output: a sealed memory file instead of a pipe: nobody has to drain it, and its writer can neither fill memory nor block. */
+/*
+ * output: a sealed memory file instead of a pipe: nobody has to drain it, and its writer can
+ * neither fill memory nor block.
+ */
 #include "base/output.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
-/* output: what a program wrote to stderr, in a memory file that takes the first LIMIT_OUTPUT bytes and refuses the rest. */
+/*
+ * output: what a program wrote to stderr, in a memory file that takes the first LIMIT_OUTPUT bytes
+ * and refuses the rest.
+ */
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 

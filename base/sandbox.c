@@ -39,7 +39,8 @@ static const struct sandbox_call common_calls[] = {
 	SANDBOX_CALL(epoll_pwait, "libevent"),
 	SANDBOX_CALL(epoll_ctl, "libevent"),
 	SANDBOX_CALL(fstat, "the size of a received memory file"),
-	SANDBOX_CALL(newfstatat, "the size of a received memory file, as glibc asks; the root is empty"),
+	SANDBOX_CALL(newfstatat,
+	    "the size of a received memory file, as glibc asks; the root is empty"),
 	SANDBOX_CALL(fcntl, "seals of a received memory file, non-blocking mode"),
 #ifdef JITSU_SAN
 	SANDBOX_CALL(mprotect, "sanitizers"),
@@ -70,10 +71,12 @@ check_empty(const char *root, struct errmsg *m)
 	if (fstat(dirfd(dir), &st) != 0)
 		e = err_sys(m, "empty root %s", root);
 	else if (st.st_uid != 0 || (st.st_mode & 022) != 0)
-		e = err_set(m, ERR_PERM, "empty root %s: must belong to root and be writable by nobody else", root);
+		e = err_set(m, ERR_PERM,
+		    "empty root %s: must belong to root and be writable by nobody else", root);
 	while (e == ERR_OK && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			e = err_set(m, ERR_STATE, "empty root %s: is not empty, it holds '%s'", root, d->d_name);
+			e = err_set(m, ERR_STATE, "empty root %s: is not empty, it holds '%s'",
+			    root, d->d_name);
 	closedir(dir);
 	return e;
 }
@@ -108,7 +111,8 @@ sandbox_enter(const char *root, uid_t uid, gid_t gid, struct errmsg *m)
 		/* The bounding set can only be emptied while CAP_SETPCAP is held. */
 		capng_clear(CAPNG_SELECT_BOTH);
 		if (capng_apply(CAPNG_SELECT_BOUNDS) != 0)
-			return err_set(m, ERR_PERM, "the capability bounding set cannot be emptied");
+			return err_set(m, ERR_PERM,
+			    "the capability bounding set cannot be emptied");
 		if ((e = drop_ids(uid, gid, m)) != ERR_OK)
 			return e;
 	}
@@ -130,7 +134,8 @@ has_call(const struct sandbox_call *calls, size_t n, int nr)
 
 /* Adds the rules for calls that `instead` does not rule itself. */
 static int
-add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n, const struct sandbox_call *instead, size_t ninstead)
+add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n,
+    const struct sandbox_call *instead, size_t ninstead)
 {
 	for (size_t i = 0; i < n; i++) {
 		int rc;
@@ -141,7 +146,8 @@ add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n, const
 			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0);
 		else
 			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 1,
-			    SCMP_CMP64((unsigned)calls[i].cmp_arg, SCMP_CMP_EQ, calls[i].cmp_value));
+			    SCMP_CMP64((unsigned)calls[i].cmp_arg, SCMP_CMP_EQ,
+			    calls[i].cmp_value));
 		if (rc != 0)
 			return rc;
 	}
@@ -157,16 +163,21 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 	if (ctx == NULL)
 		return err_set(m, ERR_NOMEM, "seccomp: %s", err_str(ERR_NOMEM));
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	/* The default for calls of another architecture ends one thread only, and the process would hang without it. */
+	/*
+	 * The default for calls of another architecture ends one thread only, and the process would
+	 * hang without it.
+	 */
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (rc == 0)
-		rc = add_calls(ctx, common_calls, sizeof(common_calls) / sizeof(common_calls[0]), calls, n);
+		rc = add_calls(ctx, common_calls, sizeof(common_calls) / sizeof(common_calls[0]),
+		    calls, n);
 	if (rc == 0)
 		rc = add_calls(ctx, calls, n, NULL, 0);
 	/* A signal to ourselves: abort, and a crash that ends as it began (crash.c). */
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid()));
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+		    SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)getpid()));
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -2,7 +2,8 @@
  * sandbox: how a child confines itself after exec and hand-over, in this order: empty root, groups,
  * uid, no_new_privs, seccomp.  What cannot be dropped is fatal.
  *
- * A filter is an allow-list; each call stands beside its reason.  A call that is not on the list kills the process.
+ * A filter is an allow-list; each call stands beside its reason.  A call that is not on the list
+ * kills the process.
  */
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
@@ -26,14 +27,16 @@ struct sandbox_call {
 #define SANDBOX_CALL_IF(name, arg, value, why) { SCMP_SYS(name), why, arg, value }
 
 /*
- * Changes the root to the empty directory `root` (refused when it is not empty, or writable by anyone but root), drops all supplementary groups,
- * becomes gid and uid for good, and sets no_new_privs.  With uid 0 in `uid` (an unprivileged tester) only no_new_privs is set.
+ * Changes the root to the empty directory `root` (refused when it is not empty, or writable by
+ * anyone but root), drops all supplementary groups, becomes gid and uid for good, and sets
+ * no_new_privs.  With uid 0 in `uid` (an unprivileged tester) only no_new_privs is set.
  */
 enum err sandbox_enter(const char *root, uid_t uid, gid_t gid, struct errmsg *m);
 
 /*
- * Loads the allow-list for the whole process (all threads).  Common calls (memory, time, exit, signals' return) are added by this function,
- * unless `calls` has a rule of its own for the same call, which may be narrower.
+ * Loads the allow-list for the whole process (all threads).  Common calls (memory, time, exit,
+ * signals' return) are added by this function, unless `calls` has a rule of its own for the same
+ * call, which may be narrower.
  */
 enum err sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m);
 

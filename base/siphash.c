@@ -53,9 +53,8 @@ siphash24(const uint8_t key[16], const void *data, size_t len)
 {
 	const uint8_t *p = data;
 	uint64_t k0 = load64(key), k1 = load64(key + 8), last = (uint64_t)len << 56;
-	uint64_t v[4] = {
-		k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull, k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull
-	};
+	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull,
+		k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull };
 
 	for (; len >= 8; p += 8, len -= 8) {
 		uint64_t word = load64(p);

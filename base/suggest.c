@@ -1,4 +1,7 @@
-/* suggest: the nearest match by edits (Levenshtein), with a kind eye on names whose first label is right. */
+/*
+ * suggest: the nearest match by edits (Levenshtein), with a kind eye on names whose first label is
+ * right.
+ */
 #include "base/suggest.h"
 
 #include <stdio.h>
@@ -24,8 +27,9 @@ least(unsigned a, unsigned b, unsigned c)
 }
 
 /*
- * Edits from a to b (a letter more, less, another, or two exchanged), or any number >= bound as soon as it is clear that there are as many.
- * Three rows of the table: the one being made, the one before it and the one before that.
+ * Edits from a to b (a letter more, less, another, or two exchanged), or any number >= bound as
+ * soon as it is clear that there are as many. Three rows of the table: the one being made, the one
+ * before it and the one before that.
  */
 static unsigned
 edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound)
@@ -41,8 +45,10 @@ edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound)
 		unsigned smallest = row[0] = (unsigned)i;
 
 		for (size_t j = 1; j <= lb; j++) {
-			row[j] = least(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j])
+			row[j] = least(last[j] + 1, row[j - 1] + 1,
+			    last[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < row[j])
 				row[j] = before[j - 2] + 1;
 			if (row[j] < smallest)
 				smallest = row[j];
@@ -64,7 +70,8 @@ suggest_offer(struct suggest *s, const char *candidate)
 	size_t label = strcspn(s->wanted, ".");
 	unsigned n = edits(s->wanted, lw, candidate, lc, s->best);
 
-	if (n > 1 && label > 0 && label < lc && strncmp(s->wanted, candidate, label) == 0 && candidate[label] == '.')
+	if (n > 1 && label > 0 && label < lc && strncmp(s->wanted, candidate, label) == 0 &&
+	    candidate[label] == '.')
 		n = 1;
 	if (n >= s->best)
 		return;

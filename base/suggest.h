@@ -1,5 +1,6 @@
 /*
- * suggest: the nearest match for a word that was not found: "no unit ww.example.test; did you mean www.example.test?"
+ * suggest: the nearest match for a word that was not found: "no unit ww.example.test; did you mean
+ * www.example.test?"
  *
  *     struct suggest s;
  *     suggest_init(&s, wanted);
@@ -22,7 +23,10 @@ struct suggest {
 void suggest_init(struct suggest *s, const char *wanted);
 void suggest_offer(struct suggest *s, const char *candidate);
 
-/* "; did you mean CANDIDATE?", or "" when nothing is near enough (a third of the letters, or a first label that is equal). */
+/*
+ * "; did you mean CANDIDATE?", or "" when nothing is near enough (a third of the letters, or a
+ * first label that is equal).
+ */
 const char *suggest_text(struct suggest *s);
 
 #endif

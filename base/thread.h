@@ -5,14 +5,15 @@
 #include <pthread.h>
 
 /*
- * Enough for libxl, which has buffers on its stack, and for jansson, which recurses up to 2,048 levels deep in what a QEMU sends (300 KiB).
- * Small stacks lie close together and need few page tables, each of which fork(2) copies.
+ * Enough for libxl, which has buffers on its stack, and for jansson, which recurses up to 2,048
+ * levels deep in what a QEMU sends (300 KiB). Small stacks lie close together and need few page
+ * tables, each of which fork(2) copies.
  */
 #define THREAD_STACK_BYTES (1024u * 1024)
 
 /*
- * As pthread_create(3), with that stack, and with all signals blocked but those of a crash: they are
- * the loop's.  0, or an errno.
+ * As pthread_create(3), with that stack, and with all signals blocked but those of a crash: they
+ * are the loop's.  0, or an errno.
  */
 int thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 

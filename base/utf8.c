@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first byte, the bounds of the second, and how many follow; those that follow it are 80 to BF. */
+/*
+ * The first byte, the bounds of the second, and how many follow; those that follow it are 80 to BF.
+ */
 static const struct {
 	uint8_t first, last, second_first, second_last, more;
 } sequences[] = {
@@ -30,7 +32,8 @@ character(const uint8_t *p, size_t len)
 
 		if (p[0] < sequences[i].first || p[0] > sequences[i].last)
 			continue;
-		if (more >= len || (more > 0 && (p[1] < sequences[i].second_first || p[1] > sequences[i].second_last)))
+		if (more >= len || (more > 0 &&
+		    (p[1] < sequences[i].second_first || p[1] > sequences[i].second_last)))
 			return 0;
 		for (size_t k = 2; k <= more; k++)
 			if (p[k] < 0x80 || p[k] > 0xbf)

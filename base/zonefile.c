@@ -28,7 +28,8 @@ struct walk {
 	unsigned depth;            /* below that */
 	unsigned links;
 	char rest[PATH_MAX];       /* to go; walk_name takes from it */
-	char why[LIMIT_WRITERS + 1][WHY_TEXT];   /* they are among the writers; "": before the walk */
+	/* they are among the writers; "": before the walk */
+	char why[LIMIT_WRITERS + 1][WHY_TEXT];
 };
 
 static void
@@ -90,9 +91,9 @@ deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
 	writers_text(&k->writers, i, who);
 	real_path(fd, path, sizeof(path));
 	return err_set(m, ERR_PERM,
-	    "is not opened, as %s %s and so can choose what is read here, but may not %s %s; change "
-	    "owner, group or mode of one of them", who,
-	    k->why[i][0] != '\0' ? k->why[i] : "may write a file of this zone", verb, path);
+	    "is not opened, as %s %s and so can choose what is read here, but may not %s %s; "
+	    "change owner, group or mode of one of them",
+	    who, k->why[i][0] != '\0' ? k->why[i] : "may write a file of this zone", verb, path);
 }
 
 /* Are those who had a say allowed to use it? */

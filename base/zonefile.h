@@ -14,7 +14,8 @@
 
 struct zonefile {
 	int fd;
-	bool shown;                /* any user may read it, or this process is not root's: its text is no secret */
+	/* any user may read it, or this process is not root's: its text is no secret */
+	bool shown;
 };
 
 /*

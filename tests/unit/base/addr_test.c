@@ -12,7 +12,8 @@
 static void
 round_trips(void **state)
 {
-	static const char *const same[] = { "0.0.0.0", "255.255.255.255", "::", "fd77::1", "2001:db8::a:b" };
+	static const char *const same[] = { "0.0.0.0", "255.255.255.255", "::", "fd77::1",
+		"2001:db8::a:b" };
 	char text[ADDR_TEXT];
 	struct msg_addr a;
 
@@ -30,11 +31,16 @@ round_trips(void **state)
 static void
 refused(void **state)
 {
-	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "1.2.3.256", "fe80::1%eth0", "[::1]", "1.2.3.4 ", "::g" };
-	static const char *const prefixes[] = { "10.0.0.0", "10.0.0.0/33", "10.0.0.1/24", "fd00::1/64", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "/8" };
-	static const char *const ranges[] = { "10.0.0.9-10.0.0.1", "10.0.0.1-fd00::1", "10.0.0.1-", "-10.0.0.1", "10.0.0.1-10.0.0.2-10.0.0.3" };
-	static const char *const listens[] = { "", "localhost", "1.2.3.4@", "1.2.3.4@0", "1.2.3.4@65536", "[1.2.3.4]:53", "[::1", "[::1]53", "::1@053" };
-	static const char *const macs[] = { "", "02:00:00:00:00", "02:00:00:00:00:0", "02-00-00-00-00-00", "02:00:00:00:00:0g", "02:00:00:00:00:00:00" };
+	static const char *const bad[] = { "", "1.2.3", "1.2.3.4.5", "1.2.3.256", "fe80::1%eth0",
+		"[::1]", "1.2.3.4 ", "::g" };
+	static const char *const prefixes[] = { "10.0.0.0", "10.0.0.0/33", "10.0.0.1/24",
+		"fd00::1/64", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "/8" };
+	static const char *const ranges[] = { "10.0.0.9-10.0.0.1", "10.0.0.1-fd00::1", "10.0.0.1-",
+		"-10.0.0.1", "10.0.0.1-10.0.0.2-10.0.0.3" };
+	static const char *const listens[] = { "", "localhost", "1.2.3.4@", "1.2.3.4@0",
+		"1.2.3.4@65536", "[1.2.3.4]:53", "[::1", "[::1]53", "::1@053" };
+	static const char *const macs[] = { "", "02:00:00:00:00", "02:00:00:00:00:0",
+		"02-00-00-00-00-00", "02:00:00:00:00:0g", "02:00:00:00:00:00:00" };
 	struct addr_range r;
 	struct msg_addr a;
 	uint16_t port;
@@ -61,7 +67,8 @@ listen_forms(void **state)
 
 	(void)state;
 	assert_true(addr_parse_listen("::1", &a, &port) && a.family == 6 && port == 53);
-	assert_true(addr_parse_listen("192.0.2.1@5300", &a, &port) && a.family == 4 && port == 5300);
+	assert_true(
+	    addr_parse_listen("192.0.2.1@5300", &a, &port) && a.family == 4 && port == 5300);
 	assert_true(addr_parse_listen("fd00::1@5301", &a, &port) && a.family == 6 && port == 5301);
 	assert_true(addr_parse_listen("[fd00::1]:5302", &a, &port) && port == 5302);
 	assert_true(addr_parse_listen("192.0.2.1:5303", &a, &port) && port == 5303);
@@ -80,13 +87,16 @@ ranges(void **state)
 	assert_true(addr_in_range(&in, &r) && !addr_in_range(&out, &r));
 	addr_range_text(&r, text);
 	assert_string_equal(text, "fd77::a:0-fd77::a:ffff");
-	assert_true(addr_parse_range("10.0.0.250-10.0.1.5", &r) && addr_parse_range("10.0.1.5", &s));
+	assert_true(
+	    addr_parse_range("10.0.0.250-10.0.1.5", &r) && addr_parse_range("10.0.1.5", &s));
 	assert_true(addr_ranges_overlap(&r, &s));
 	assert_true(addr_parse_range("10.0.1.6-10.0.1.7", &s) && !addr_ranges_overlap(&r, &s));
-	assert_true(addr_parse_prefix("0.0.0.0/0", &p) && addr_parse("255.1.2.3", &in) && addr_in_prefix(&in, &p));
+	assert_true(addr_parse_prefix("0.0.0.0/0", &p) && addr_parse("255.1.2.3", &in) &&
+	    addr_in_prefix(&in, &p));
 	assert_true(addr_parse("::1", &in) && !addr_in_prefix(&in, &p));
 	assert_true(addr_parse_prefix("10.1.2.128/25", &p));
-	assert_true(addr_parse("10.1.2.128", &in) && addr_in_prefix(&in, &p) && addr_parse("10.1.2.127", &out) && !addr_in_prefix(&out, &p));
+	assert_true(addr_parse("10.1.2.128", &in) && addr_in_prefix(&in, &p) &&
+	    addr_parse("10.1.2.127", &out) && !addr_in_prefix(&out, &p));
 }
 
 static void

@@ -60,7 +60,8 @@ test_both_ways(void **state)
 	assert_int_equal(warden.use[last].last_query_ns, 77);
 	assert_int_equal(warden.counters[LIMIT_WORKERS - 1].tcp_connections, 9);
 	assert_int_equal(board_last_query_ns(&warden, last, 100), 77);
-	assert_int_equal(board_last_query_ns(&warden, last, 76), 76);   /* the future counts as now */
+	/* the future counts as now */
+	assert_int_equal(board_last_query_ns(&warden, last, 76), 76);
 	board_clear(&dns);
 	board_clear(&warden);
 	board_clear(&warden);
@@ -85,7 +86,8 @@ test_state_is_read_only(void **state)
 	assert_int_equal(mprotect(dns.state, 4096, PROT_READ | PROT_WRITE), -1);
 	assert_int_equal(pwrite(fds[0], "x", 1, 0), -1);
 	assert_int_equal(ftruncate(fds[0], 4096), -1);
-	assert_int_equal(fallocate(fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
+	assert_int_equal(
+	    fallocate(fds[0], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), -1);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[0]);
 	again = open(path, O_RDWR | O_CLOEXEC);
 	if (again >= 0) {
@@ -152,7 +154,9 @@ test_refused(void **state)
 
 		for (int j = 0; j < 3; j++) {
 			if (rows[i].sealed) {
-				assert_int_equal(memfd_create_sized("test", rows[i].sizes[j], &fds[j], &m), ERR_OK);
+				assert_int_equal(
+				    memfd_create_sized("test", rows[i].sizes[j], &fds[j], &m),
+				    ERR_OK);
 			} else {
 				assert_int_equal(memfd_create_open("test", &fds[j], &m), ERR_OK);
 				assert_int_equal(ftruncate(fds[j], (off_t)rows[i].sizes[j]), 0);

@@ -1,4 +1,6 @@
-/* chan_test: order, partial queues, descriptors, peers that talk nonsense or die, threads, the log. */
+/*
+ * chan_test: order, partial queues, descriptors, peers that talk nonsense or die, threads, the log.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -39,7 +41,8 @@ struct end {
 
 static struct end end;
 static int peer = -1;
-static int standard_error = STDERR_FILENO;   /* to send; the pair's own ends would keep each other alive */
+/* to send; the pair's own ends would keep each other alive */
+static int standard_error = STDERR_FILENO;
 static unsigned fds_before;
 
 static void
@@ -168,7 +171,8 @@ test_round_trip(void **state)
 	for (int i = 0; i < 9; i++)
 		nine[i] = peer;
 	assert_int_equal(chan_send(end.chan, &m, nine, 9), ERR_OK);
-	assert_int_equal(fcntl(peer, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);   /* they stay the caller's */
+	/* they stay the caller's */
+	assert_int_equal(fcntl(peer, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 	assert_true(peer_hears(&got, &nfds));
 	assert_int_equal(nfds, 9);
 	m.version = MSG_VERSION;
@@ -180,7 +184,10 @@ test_round_trip(void **state)
 	assert_int_equal(end.nfds, 9);
 }
 
-/* More than the socket takes: queued, and sent in order when the reader has room; the descriptors were duplicated. */
+/*
+ * More than the socket takes: queued, and sent in order when the reader has room; the descriptors
+ * were duplicated.
+ */
 static void
 test_partial_queue(void **state)
 {
@@ -195,7 +202,8 @@ test_partial_queue(void **state)
 
 		assert_true(fd >= 0);
 		m = numbered(0, i);
-		assert_int_equal(chan_send(end.chan, &m, i % 10 == 0 ? &fd : NULL, i % 10 == 0), ERR_OK);
+		assert_int_equal(
+		    chan_send(end.chan, &m, i % 10 == 0 ? &fd : NULL, i % 10 == 0), ERR_OK);
 		close(fd);
 	}
 	for (int rounds = 0; rounds < 10000 && n < N; rounds++) {
@@ -223,7 +231,8 @@ test_queue_limit(void **state)
 	enum err e;
 
 	(void)state;
-	while ((e = chan_send(end.chan, &m, sent % 100 == 0 ? &standard_error : NULL, sent % 100 == 0)) == ERR_OK)
+	while ((e = chan_send(end.chan, &m, sent % 100 == 0 ? &standard_error : NULL,
+		    sent % 100 == 0)) == ERR_OK)
 		assert_true(++sent < 100000);
 	assert_int_equal(e, ERR_LIMIT);
 	assert_in_range(sent, LIMIT_CHAN_QUEUE, LIMIT_CHAN_QUEUE + 10000);
@@ -333,10 +342,14 @@ static void
 test_fd_flood(void **state)
 {
 	(void)state;
-	check_nonsense(sizeof(struct msg), MSG_VERSION, MSG_RUNNING, LIMIT_MSG_FDS + 1, "descriptors");
+	check_nonsense(
+	    sizeof(struct msg), MSG_VERSION, MSG_RUNNING, LIMIT_MSG_FDS + 1, "descriptors");
 }
 
-/* A message before the end is delivered before the end is told; a send to a dead peer is an error and no signal. */
+/*
+ * A message before the end is delivered before the end is told; a send to a dead peer is an error
+ * and no signal.
+ */
 static void
 test_peer_death(void **state)
 {
@@ -353,7 +366,10 @@ test_peer_death(void **state)
 	assert_string_equal(end.lost, "closed");
 }
 
-/* The peer dies with a message unread, which the kernel reports as a reset: no violation of the protocol. */
+/*
+ * The peer dies with a message unread, which the kernel reports as a reset: no violation of the
+ * protocol.
+ */
 static void
 test_peer_death_unread(void **state)
 {
@@ -376,7 +392,9 @@ test_peer_death_with_queue(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(chan_send(end.chan, &m, i % 50 == 0 ? &standard_error : NULL, i % 50 == 0), ERR_OK);
+		assert_int_equal(
+		    chan_send(end.chan, &m, i % 50 == 0 ? &standard_error : NULL, i % 50 == 0),
+		    ERR_OK);
 	close(peer);
 	peer = -1;
 	for (int i = 0; i < 5; i++)
@@ -428,7 +446,10 @@ reader(void *arg)
 	return NULL;
 }
 
-/* Several threads send while the loop empties the queue: nothing is lost, and each thread's order is kept. */
+/*
+ * Several threads send while the loop empties the queue: nothing is lost, and each thread's order
+ * is kept.
+ */
 static void
 test_threads(void **state)
 {
@@ -488,7 +509,10 @@ test_blocking(void **state)
 	assert_int_equal(chan_send_blocking(peer, &m, NULL, 0, &why), ERR_IO);
 }
 
-/* The log of a confined process goes to its peer; after the channel is gone nothing happens, and nothing breaks. */
+/*
+ * The log of a confined process goes to its peer; after the channel is gone nothing happens, and
+ * nothing breaks.
+ */
 static void
 test_log(void **state)
 {
@@ -522,10 +546,24 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_pair), T(test_round_trip), T(test_partial_queue), T(test_queue_limit), T(test_too_many_fds),
-		T(test_short), T(test_long), T(test_version), T(test_type_zero), T(test_type_unknown), T(test_fd_flood),
-		T(test_peer_death), T(test_peer_death_unread), T(test_peer_death_with_queue), T(test_free_in_message), T(test_threads),
-		T(test_blocking), T(test_log),
+		T(test_pair),
+		T(test_round_trip),
+		T(test_partial_queue),
+		T(test_queue_limit),
+		T(test_too_many_fds),
+		T(test_short),
+		T(test_long),
+		T(test_version),
+		T(test_type_zero),
+		T(test_type_unknown),
+		T(test_fd_flood),
+		T(test_peer_death),
+		T(test_peer_death_unread),
+		T(test_peer_death_with_queue),
+		T(test_free_in_message),
+		T(test_threads),
+		T(test_blocking),
+		T(test_log),
 	};
 
 	if (evthread_use_pthreads() != 0)

@@ -1,4 +1,7 @@
-/* crash_test: a process that breaks off says where, in whatever way and wherever, and ends by the same signal. */
+/*
+ * crash_test: a process that breaks off says where, in whatever way and wherever, and ends by the
+ * same signal.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -182,7 +185,8 @@ a_call_to_nowhere(void **state)
 	(void)state;
 	SKIP_SAN();
 	crash(call_nowhere, SIGSEGV, said, sizeof(said));
-	assert_non_null(strstr(said, "test: error: crashed: SIGSEGV at address 0x0 in 0x0, build "));
+	assert_non_null(
+	    strstr(said, "test: error: crashed: SIGSEGV at address 0x0 in 0x0, build "));
 	assert_non_null(strstr(said, "crash_test+0x"));
 }
 
@@ -233,7 +237,9 @@ a_thread(void **state)
 static void
 within_a_seccomp_filter(void **state)
 {
-	void (*const all[])(void) = { write_nowhere, kill_itself, use_up_the_stack, abort, break_heap };
+	void (*const all[])(void) = {
+		write_nowhere, kill_itself, use_up_the_stack, abort, break_heap
+	};
 	char said[16384];
 
 	(void)state;

@@ -52,7 +52,8 @@ test_sys(void **state)
 	static const struct {
 		int number;
 		enum err e;
-	} rows[] = { { ENOENT, ERR_IO }, { ENOMEM, ERR_NOMEM }, { EPERM, ERR_PERM }, { EACCES, ERR_PERM }, { EAGAIN, ERR_IO } };
+	} rows[] = { { ENOENT, ERR_IO }, { ENOMEM, ERR_NOMEM }, { EPERM, ERR_PERM },
+		{ EACCES, ERR_PERM }, { EAGAIN, ERR_IO } };
 	struct errmsg m;
 	char want[200];
 

@@ -1,4 +1,7 @@
-/* log_test: in forked children: nobody who does not read the log stops who writes it, and what was dropped is counted. */
+/*
+ * log_test: in forked children: nobody who does not read the log stops who writes it, and what was
+ * dropped is counted.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +33,10 @@
 #define LINES 20000
 #define PATIENCE_S 30
 
-/* A child that logs LINES lines, says so on `done`, logs one more when told to, and ends when told again. */
+/*
+ * A child that logs LINES lines, says so on `done`, logs one more when told to, and ends when told
+ * again.
+ */
 struct writer {
 	pid_t pid;
 	int done, go;
@@ -126,7 +132,10 @@ seen_line(struct seen *s, const char *line)
 	}
 }
 
-/* Reads until every line of the flood is accounted for, or the last one comes.  A datagram is a line. */
+/*
+ * Reads until every line of the flood is accounted for, or the last one comes.  A datagram is a
+ * line.
+ */
 static void
 seen_all(struct seen *s, int fd, bool datagrams, bool last)
 {
@@ -189,7 +198,8 @@ a_pipe_that_nobody_reads_stops_nobody(void **state)
 static bool
 hide_proc(void)
 {
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return unshare(CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	    mount("none", "/proc", "tmpfs", 0, NULL) == 0;
 }
 
@@ -243,7 +253,8 @@ own_dev(void)
 	static bool done;
 
 	if (!done)
-		done = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		done = unshare(CLONE_NEWNS) == 0 &&
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 		    mount("none", "/dev", "tmpfs", 0, NULL) == 0;
 	return done;
 }
@@ -293,7 +304,8 @@ syslogd_comes_goes_and_comes_back(void **state)
 
 		assert_true(n > 0);
 		buf[n] = '\0';
-		assert_non_null(strstr(buf, i == 0 ? "]: test: error: before" : "]: test: warning: while"));
+		assert_non_null(
+		    strstr(buf, i == 0 ? "]: test: error: before" : "]: test: warning: while"));
 		assert_memory_equal(buf, i == 0 ? "<27>" : "<28>", 4);
 	}
 	close(fd);
@@ -325,7 +337,8 @@ syslogd_comes_goes_and_comes_back(void **state)
 static void
 the_journal_is_told_the_priority(void **state)
 {
-	static const char all[] = "<3>test: error: e\n<4>test: warning: w\n<6>test: info: i\n<3>crashed\n";
+	static const char all[] =
+	    "<3>test: error: e\n<4>test: warning: w\n<6>test: info: i\n<3>crashed\n";
 	char env[64], buf[4096];
 	int fds[2], saved = dup(STDERR_FILENO);
 	struct stat st;
@@ -334,7 +347,8 @@ the_journal_is_told_the_priority(void **state)
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
 	assert_int_equal(fstat(fds[1], &st), 0);
-	snprintf(env, sizeof(env), "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	snprintf(env, sizeof(env), "%llu:%llu", (unsigned long long)st.st_dev,
+	    (unsigned long long)st.st_ino);
 	assert_int_equal(setenv("JOURNAL_STREAM", env, 1), 0);
 	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
 	log_init("test", LOG_TO_STDERR, LOG_L_INFO);
@@ -388,7 +402,9 @@ a_file_that_takes_no_more_is_told_what_is_missing(void **state)
 	log_init("test", LOG_TO_STDERR, LOG_L_INFO);
 	n = pread(fd, buf, sizeof(buf) - 1, 0);
 	assert_true(n > 0);
-	assert_string_equal(buf, "log: warning: 2 lines were dropped here: nobody read them, or they could not be written\n"
+	assert_string_equal(buf,
+	    "log: warning: 2 lines were dropped here: nobody read them, or they "
+	    "could not be written\n"
 	    "test: warning: there is room again\n");
 	close(fd);
 	close(saved);

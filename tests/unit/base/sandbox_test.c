@@ -1,4 +1,7 @@
-/* sandbox_test: in forked children: what was dropped stays dropped, and what is not on the list kills. */
+/*
+ * sandbox_test: in forked children: what was dropped stays dropped, and what is not on the list
+ * kills.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,13 +109,15 @@ child_dropped(void)
 		if (caps[i].effective != 0 || caps[i].permitted != 0 || caps[i].inheritable != 0)
 			return 6;
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 0 ||
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
 			return 7;
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
 		return 8;
 	if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
 		return 9;
-	if (open("/etc/passwd", O_RDONLY) >= 0 || open("/proc/self/status", O_RDONLY) >= 0 || open("../../etc/passwd", O_RDONLY) >= 0)
+	if (open("/etc/passwd", O_RDONLY) >= 0 || open("/proc/self/status", O_RDONLY) >= 0 ||
+	    open("../../etc/passwd", O_RDONLY) >= 0)
 		return 10;
 	if (open("/here", O_CREAT | O_WRONLY, 0600) >= 0 || mkdir("/there", 0700) == 0)
 		return 11;
@@ -259,7 +264,8 @@ confine(void)
 {
 	struct errmsg m;
 
-	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0 || dup2(pair[0], 200) != 200)
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+	    dup2(pair[0], 200) != 200)
 		return false;
 	if (sandbox_enter(empty_root, geteuid() == 0 ? NOBODY : 0, NOBODY, &m) != ERR_OK)
 		return false;
@@ -293,9 +299,11 @@ child_allowed(void)
 		return 1;
 	}
 	free(more);
-	if (clock_now_ns() == 0 || message_on(200) != 0 || recv(pair[1], &byte, 1, 0) != 1 || byte != 1)
+	if (clock_now_ns() == 0 || message_on(200) != 0 || recv(pair[1], &byte, 1, 0) != 1 ||
+	    byte != 1)
 		return 2;
-	if (send(pair[0], "x", 1, 0) != 1 || recv(pair[1], &byte, 1, 0) != 1 || write(pair[0], "y", 1) != 1)
+	if (send(pair[0], "x", 1, 0) != 1 || recv(pair[1], &byte, 1, 0) != 1 ||
+	    write(pair[0], "y", 1) != 1)
 		return 3;
 	return 0;
 }
@@ -398,14 +406,20 @@ do_bpf(void)
 	return (int)syscall(SYS_bpf, 0, NULL, 0);
 }
 
-/* A system call of the 32-bit table, by its own number: open(2) is 5 there, fstat(2), which is allowed, here. */
+/*
+ * A system call of the 32-bit table, by its own number: open(2) is 5 there, fstat(2), which is
+ * allowed, here.
+ */
 static int
 do_compat(void)
 {
 #ifdef __x86_64__
 	long rc;
 
-	__asm__ volatile("int $0x80" : "=a"(rc) : "a"(5), "b"(0), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+	__asm__ volatile("int $0x80"
+			 : "=a"(rc)
+			 : "a"(5), "b"(0), "c"(0), "d"(0)
+			 : "memory", "r8", "r9", "r10", "r11");
 	return (int)rc;
 #else
 	return do_openat();
@@ -419,10 +433,19 @@ test_kills(void **state)
 		const char *what;
 		int (*deed)(void);
 	} rows[] = {
-		{ "openat", do_openat }, { "execve", do_execve }, { "socket", do_socket }, { "connect", do_connect },
-		{ "fork", do_fork }, { "kill", do_kill }, { "ptrace", do_ptrace }, { "setsockopt", do_setsockopt },
-		{ "sendto with an address", do_sendto_address }, { "sendmsg on another descriptor", do_sendmsg_elsewhere },
-		{ "unshare", do_unshare }, { "bpf", do_bpf }, { "a 32-bit system call", do_compat },
+		{ "openat", do_openat },
+		{ "execve", do_execve },
+		{ "socket", do_socket },
+		{ "connect", do_connect },
+		{ "fork", do_fork },
+		{ "kill", do_kill },
+		{ "ptrace", do_ptrace },
+		{ "setsockopt", do_setsockopt },
+		{ "sendto with an address", do_sendto_address },
+		{ "sendmsg on another descriptor", do_sendmsg_elsewhere },
+		{ "unshare", do_unshare },
+		{ "bpf", do_bpf },
+		{ "a 32-bit system call", do_compat },
 	};
 
 	(void)state;
@@ -432,7 +455,8 @@ test_kills(void **state)
 		deed = rows[i].deed;
 		how = run_child(child_deed);
 		if (how != KILLED)
-			fail_msg("%s: the child ended with %d instead of SIGSYS", rows[i].what, how);
+			fail_msg(
+			    "%s: the child ended with %d instead of SIGSYS", rows[i].what, how);
 	}
 }
 

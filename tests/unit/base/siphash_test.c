@@ -14,8 +14,11 @@ reference_vectors(void **state)
 		size_t len;
 		uint64_t hash;
 	} want[] = {
-		{ 0, 0x726fdb47dd0e0e31ull }, { 1, 0x74f839c593dc67fdull }, { 7, 0xab0200f58b01d137ull },
-		{ 8, 0x93f5f5799a932462ull }, { 15, 0xa129ca6149be45e5ull },
+		{ 0, 0x726fdb47dd0e0e31ull },
+		{ 1, 0x74f839c593dc67fdull },
+		{ 7, 0xab0200f58b01d137ull },
+		{ 8, 0x93f5f5799a932462ull },
+		{ 15, 0xa129ca6149be45e5ull },
 	};
 	uint8_t key[16], data[16];
 

@@ -114,7 +114,8 @@ churn(void **state)
 	for (unsigned i = 0; i < MANY; i++) {
 		assert_true(add(&t, i));
 		if (i >= 4)
-			assert_ptr_equal(table_remove(&t, keys[i - 4], strlen(keys[i - 4])), keys[i - 4]);
+			assert_ptr_equal(
+			    table_remove(&t, keys[i - 4], strlen(keys[i - 4])), keys[i - 4]);
 	}
 	assert_int_equal(t.count, 4);
 	assert_true(t.size <= 32);

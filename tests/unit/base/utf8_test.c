@@ -29,8 +29,10 @@ what_is_valid_stays(void **state)
 	(void)state;
 	BECOMES("", "");
 	BECOMES("a line\r\n\tand \033[31mred\177\n", "a line\r\n\tand \033[31mred\177\n");
-	BECOMES("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",
-	    "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf");
+	BECOMES("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf "
+		"\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf",
+	    "\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbf "
+	    "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf");
 }
 
 static void
@@ -61,7 +63,8 @@ json_takes_everything(void **state)
 
 		for (size_t i = 0; i < len; i++) {
 			seed = seed * 1664525 + 1013904223;
-			bytes[i] = (char)(n < 65536 ? n >> (8 * i) : (seed >> 24) | (i % 2 ? 0x80 : 0));
+			bytes[i] =
+			    (char)(n < 65536 ? n >> (8 * i) : (seed >> 24) | (i % 2 ? 0x80 : 0));
 		}
 		text = utf8_from_bytes(bytes, len);
 		assert_non_null(text);

@@ -1,4 +1,7 @@
-/* work_test: order within a lane, lanes beside each other, results on the loop, and the end with work under way. */
+/*
+ * work_test: order within a lane, lanes beside each other, results on the loop, and the end with
+ * work under way.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -164,7 +164,8 @@ directory_of_root(void **state)
 	/* of who made a link there once, root is not the master */
 	make_link("zones/link-old", "../key", BOB);
 	refused("zones/link-old", "user 4001 made the link");
-	refused("zones/link-old", "zones/link-old and so can choose what is read here, but may not read");
+	refused("zones/link-old",
+	    "zones/link-old and so can choose what is read here, but may not read");
 	make_link("zones/link-old-open", "../public", BOB);
 	opens("zones/link-old-open", true);
 }
@@ -263,7 +264,9 @@ directories_of_many(void **state)
 	give("zones", 0, 0, 0755);
 }
 
-/* The mode's group bits become a mask: EVE may do `eve`, the group `group`, and no others anything. */
+/*
+ * The mode's group bits become a mask: EVE may do `eve`, the group `group`, and no others anything.
+ */
 static bool
 give_acl(const char *name, uint16_t group, uint16_t eve)
 {
