@@ -83,6 +83,7 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
 	child_send(&w->sentinel, &m, &fd, 1);
 	close(fd);
+	w->probed[index].failed = false;
 	w->probed[index].ifindex = br->ifindex;
 	memcpy(w->probed[index].mac, br->mac, sizeof(br->mac));
 	return ERR_OK;
@@ -161,6 +162,15 @@ probelink_unprobe(struct warden *w, const struct unit *u)
 	child_send(&w->sentinel, &m, NULL, 0);
 }
 
+/* Every change of the bridge tries again; the reason is said once. */
+static void
+say_failed(struct warden *w, unsigned index, const struct errmsg *why)
+{
+	if (!w->probed[index].failed)
+		log_warn("network %s: %s", w->gen->conf->networks[index].name, why->text);
+	w->probed[index].failed = true;
+}
+
 void
 probelink_networks(struct warden *w)
 {
@@ -168,13 +178,12 @@ probelink_networks(struct warden *w)
 
 	memset(w->probed, 0, sizeof(w->probed));
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
-		const struct config_network *net = &conf->networks[i];
 		struct vm_bridge br;
 		struct errmsg why;
 
-		if (vm_bridge_get(net->bridge, &br, &why) != ERR_OK ||
+		if (vm_bridge_get(conf->networks[i].bridge, &br, &why) != ERR_OK ||
 		    send_network(w, i, &br, &why) != ERR_OK)
-			log_warn("network %s: %s", net->name, why.text);
+			say_failed(w, i, &why);
 	}
 }
 
@@ -209,6 +218,6 @@ probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
 	struct errmsg m;
 
 	if (!is_told(w, network, br) && send_network(w, network, br, &m) != ERR_OK)
-		log_warn("network %s: %s", w->gen->conf->networks[network].name, m.text);
+		say_failed(w, network, &m);
 	probe_again(w, network);
 }

@@ -63,6 +63,7 @@ struct warden {
 	struct probed {
 		unsigned ifindex;
 		uint8_t mac[6];
+		bool failed;               /* its socket; said once */
 	} probed[LIMIT_NETWORKS];      /* bridges as the sentinel knows them; 0 = none */
 	struct sockets sockets;
 	struct board board;
