@@ -62,7 +62,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (;;) {
 		n = mnl_socket_recvfrom(l->nl, buf, sizeof(buf));
-		/* A damaged message is skipped; too many, or one too long, mean that some is lost. */
+		/* A damaged message is skipped; too many, or too long ones, are a loss. */
 		if (n > 0)
 			(void)mnl_cb_run(buf, (size_t)n, 0, 0, on_link, l);
 		else if (n < 0 && (errno == ENOBUFS || errno == ENOSPC))
