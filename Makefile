@@ -70,7 +70,6 @@ VM_SRC   := $(filter-out vm/xen/%,$(VM_SRC)) vm/xen/none.c
 else
 VM_SRC   := $(filter-out vm/xen/none.c,$(VM_SRC))
 LDLIBS_XEN := -lxenlight -lxlutil -lxenstore -lxentoollog
-CPPFLAGS += -DJITSU_XEN
 endif
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -79,10 +78,11 @@ LIBS := $(BUILD)/libsrc.a $(BUILD)/libdns.a $(BUILD)/libvm.a $(BUILD)/libbase.a
 all: $(BUILD)/jitsud $(BUILD)/jitsu $(BUILD)/hello.elf
 
 # What was built with other flags is built again: a stamp is written when its text is another.
-FLAGS := $(strip $(CC) $(CPPFLAGS) $(JCFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS) $(LDLIBS_XEN))
+FLAGS := $(strip $(CC) $(CPPFLAGS) $(JCFLAGS) $(CFLAGS) $(LDFLAGS) $(LDLIBS))
 $(BUILD)/flags: export STAMP := $(FLAGS)
 $(BUILD)/prefix: export STAMP := $(PREFIX)
-$(BUILD)/flags $(BUILD)/prefix:
+$(BUILD)/with-xen: export STAMP := $(XEN)
+$(BUILD)/flags $(BUILD)/prefix $(BUILD)/with-xen:
 	@mkdir -p $(@D) && printf '%s\n' "$$STAMP" >$@
 ifneq ($(FLAGS),$(strip $(file <$(BUILD)/flags)))
 $(BUILD)/flags: FORCE
@@ -90,11 +90,22 @@ endif
 ifneq ($(strip $(PREFIX)),$(strip $(file <$(BUILD)/prefix)))
 $(BUILD)/prefix: FORCE
 endif
+ifneq ($(strip $(XEN)),$(strip $(file <$(BUILD)/with-xen)))
+$(BUILD)/with-xen: FORCE
+endif
 
 # The only one that knows where things are installed.
 PREFIX_OBJ := $(BUILD)/vm/xen/start.o $(BUILD)/fuzz/vm/xen/start.o
 $(PREFIX_OBJ): CPPFLAGS += -DPREFIX='"$(PREFIX)"'
 $(PREFIX_OBJ): $(BUILD)/prefix
+
+# The only ones that know whether there is a Xen driver; the others are the same with and without.
+XEN_OBJ := $(addprefix $(BUILD)/,vm/host/host.o fuzz/vm/host/host.o \
+           tests/unit/vm/hello/abi_test.o tests/unit/vm/xen/xl_test.o)
+ifeq ($(XEN),yes)
+$(XEN_OBJ): CPPFLAGS += -DJITSU_XEN
+endif
+$(XEN_OBJ): $(BUILD)/with-xen
 
 $(BUILD)/libbase.a: $(call obj,$(BASE_SRC))
 $(BUILD)/libdns.a: $(call obj,$(DNS_SRC))

@@ -8,7 +8,8 @@ setup() {
 	DIR=$(mktemp -d /tmp/jitsu-test.XXXXXX)
 	local from=${JITSU_BUILD:-$PWD/build} f
 	mkdir "$DIR/build"
-	for f in base dns vm src guest flags prefix jitsud jitsu hello.elf jitsu-xen-vif; do
+	for f in base dns vm src guest flags prefix with-xen jitsud jitsu hello.elf \
+	    jitsu-xen-vif; do
 		[ ! -e "$from/$f" ] || cp -a "$from/$f" "$DIR/build/"
 	done
 	cp -a "$from"/*.a "$DIR/build/"
