@@ -329,7 +329,7 @@ check(const struct system *sys, const struct world *w, const struct model_unit *
 
 /* Whatever is said with an old ticket, and whatever is refused, changes nothing. */
 static void
-check_stale(const struct system *sys, const struct world *w, const struct model_unit *u)
+check_unit_stale(const struct system *sys, const struct world *w, const struct model_unit *u)
 {
 	static const enum life_event_kind kinds[] = { LIFE_EV_ADMITTED, LIFE_EV_REFUSED,
 		LIFE_EV_STORED, LIFE_EV_STARTED, LIFE_EV_RESTORED, LIFE_EV_READY, LIFE_EV_FROZEN,
@@ -397,8 +397,14 @@ model_settle(const struct system *sys, struct world *w)
 	for (unsigned i = 0; i < sys->units; i++) {
 		check(sys, w, &w->u[i]);
 		canonical(&w->u[i]);
-		check_stale(sys, w, &w->u[i]);
 	}
+}
+
+void
+model_check_stale(const struct system *sys, const struct world *w)
+{
+	for (unsigned i = 0; i < sys->units; i++)
+		check_unit_stale(sys, w, &w->u[i]);
 }
 
 static uint8_t *

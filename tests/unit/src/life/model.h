@@ -138,6 +138,9 @@ bool model_move(const struct system *sys, struct world *w, unsigned i, enum move
 enum drain { DRAIN_FAIR, DRAIN_FAILS, DRAIN_HANGS, DRAIN_COUNT };
 bool model_drain(const struct system *sys, struct world *w, enum drain how);
 
+/* Checks what is too dear for every move: once for each world is enough. */
+void model_check_stale(const struct system *sys, const struct world *w);
+
 /* Between model.c and moves.c. */
 void model_expect(bool ok, const char *what);
 void model_deliver(

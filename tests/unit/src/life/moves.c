@@ -486,6 +486,7 @@ model_drain(const struct system *sys, struct world *w, enum drain how)
 		for (unsigned i = 0; i < sys->units; i++)
 			if (move_any(sys, w, i, order[how][k])) {
 				model_settle(sys, w);
+				model_check_stale(sys, w);
 				return true;
 			}
 	for (unsigned i = 0; i < sys->units; i++)
@@ -493,6 +494,7 @@ model_drain(const struct system *sys, struct world *w, enum drain how)
 			/* nothing is overdue, or it would have fired above */
 			(void)move_tick(sys, w);
 			model_settle(sys, w);
+			model_check_stale(sys, w);
 			return true;
 		}
 	return false;
