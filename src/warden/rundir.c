@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ struct rundir {
 	int notify_fd;
 	struct event *ev, *timer;
 };
+
+#define LOCK_TRIES 60
+#define LOCK_PAUSE_MS 50
 
 static void
 lock_path(const struct rundir *d, char path[PATH_MAX + 8])
@@ -61,6 +65,11 @@ rundir_lock(struct warden *w, const char *run_dir)
 	d->notify_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
 	d->lock_fd = lock_take(d);
+	/* A child that has not executed its program yet has a killed warden's lock, for a moment. */
+	for (unsigned i = 0; d->lock_fd < 0 && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
+		(void)poll(NULL, 0, LOCK_PAUSE_MS);
+		d->lock_fd = lock_take(d);
+	}
 	if (d->lock_fd < 0 && errno == EWOULDBLOCK)
 		fatal("another jitsud uses %s: stop it, or give this one a `run-dir` of its own",
 		    run_dir);
