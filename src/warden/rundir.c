@@ -65,7 +65,7 @@ rundir_lock(struct warden *w, const char *run_dir)
 	d->notify_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
 	d->lock_fd = lock_take(d);
-	/* A child that has not executed its program yet has a killed warden's lock, for a moment. */
+	/* Between fork and exec, a killed warden's child has the lock still, for a moment. */
 	for (unsigned i = 0; d->lock_fd < 0 && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
 		(void)poll(NULL, 0, LOCK_PAUSE_MS);
 		d->lock_fd = lock_take(d);
