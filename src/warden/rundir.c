@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,26 +26,27 @@ struct rundir {
 	struct event *ev, *timer;
 };
 
-#define LOCK_TRIES 60
-#define LOCK_PAUSE_MS 50
-
 static void
 lock_path(const struct rundir *d, char path[PATH_MAX + 8])
 {
 	snprintf(path, PATH_MAX + 8, "%s/lock", d->path);
 }
 
-/* -1 with errno; EWOULDBLOCK: another jitsud has it. */
+/*
+ * -1 with errno; EAGAIN: another jitsud has it.  The lock is the process's (fcntl(2)), not the open
+ * file's: between fork and exec, a child of a killed warden would keep that from the next one.
+ */
 static int
 lock_take(const struct rundir *d)
 {
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[PATH_MAX + 8];
 	int fd;
 
 	lock_path(d, path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		int saved = errno;
+	if (fd >= 0 && fcntl(fd, F_SETLK, &whole) != 0) {
+		int saved = errno == EACCES ? EAGAIN : errno;   /* POSIX allows both */
 
 		close(fd);
 		errno = saved;
@@ -65,12 +64,7 @@ rundir_lock(struct warden *w, const char *run_dir)
 	d->notify_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
 	d->lock_fd = lock_take(d);
-	/* Between fork and exec, a killed warden's child has the lock still, for a moment. */
-	for (unsigned i = 0; d->lock_fd < 0 && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
-		(void)poll(NULL, 0, LOCK_PAUSE_MS);
-		d->lock_fd = lock_take(d);
-	}
-	if (d->lock_fd < 0 && errno == EWOULDBLOCK)
+	if (d->lock_fd < 0 && errno == EAGAIN)
 		fatal("another jitsud uses %s: stop it, or give this one a `run-dir` of its own",
 		    run_dir);
 	if (d->lock_fd < 0)
@@ -108,8 +102,8 @@ lock_mend(struct rundir *d)
 	fd = lock_take(d);
 	if (fd < 0) {
 		log_err("%s was removed by somebody, and %s", path,
-		    errno == EWOULDBLOCK ? "another jitsud has it now: stop one of the two"
-					 : strerror(errno));
+		    errno == EAGAIN ? "another jitsud has it now: stop one of the two" :
+		    strerror(errno));
 		return false;
 	}
 	log_warn("%s was removed by somebody: it is made again", path);
