@@ -67,6 +67,17 @@ lane_thread(void *arg)
 	return NULL;
 }
 
+/* 0, or an errno.  Called with the lock held. */
+static int
+lane_grow(struct lane *lane)
+{
+	int error = thread_start(&lane->threads[lane->nthreads], lane_thread, lane);
+
+	if (error == 0)
+		lane->nthreads++;
+	return error;
+}
+
 /* One job at a time, since its `done` may free the work. */
 static void
 on_finished(evutil_socket_t fd, short what, void *arg)
@@ -105,6 +116,15 @@ work_new(struct event_base *base, const unsigned most[], unsigned lanes, void (*
 		(void)pthread_cond_init(&w->lanes[i].more, NULL);
 		work_lane_set(w, i, most[i] > 0 ? most[i] : 1);
 	}
+	/* One thread for each lane now: from here on a job always finds one. */
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < lanes; i++) {
+		int error = lane_grow(&w->lanes[i]);
+
+		if (error != 0)
+			fatal("threads beside the loop: %s", strerror(error));
+	}
+	pthread_mutex_unlock(&w->lock);
 	return w;
 }
 
@@ -159,48 +179,26 @@ work_lane_set(struct work *w, unsigned number, unsigned most)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* Makes a thread for what none is idle for; 0, or an errno.  Called with the lock held. */
-static int
-lane_grow(struct lane *lane)
-{
-	struct work_job *job;
-	unsigned waiting = 0;
-	int error;
-
-	STAILQ_FOREACH(job, &lane->queue, link)
-		if (++waiting > lane->idle)
-			break;
-	if (waiting <= lane->idle || lane->nthreads == lane->most)
-		return 0;
-	error = thread_start(&lane->threads[lane->nthreads], lane_thread, lane);
-	if (error == 0)
-		lane->nthreads++;
-	return error;
-}
-
 void
 work_submit(struct work *w, unsigned number, struct work_job *job)
 {
 	struct lane *lane = &w->lanes[number];
-	bool alone;
-	int error;
+	struct work_job *queued;
+	unsigned waiting = 0;
+	int error = 0;
 
 	pthread_mutex_lock(&w->lock);
 	STAILQ_INSERT_TAIL(&lane->queue, job, link);
-	error = lane_grow(lane);
-	alone = lane->nthreads == 0;
-	if (alone)
-		STAILQ_REMOVE_HEAD(&lane->queue, link);
+	STAILQ_FOREACH(queued, &lane->queue, link)
+		if (++waiting > lane->idle)
+			break;
+	/* If no further thread can be made, those that are there take longer. */
+	if (waiting > lane->idle && lane->nthreads < lane->most)
+		error = lane_grow(lane);
 	pthread_cond_signal(&lane->more);
 	pthread_mutex_unlock(&w->lock);
-	/* If no further thread can be made, those that are there take longer. */
 	if (error != 0)
 		log_warn("no further thread: %s", strerror(error));
-	if (!alone)
-		return;
-	atomic_store(&job->begun, true);
-	job->run(job->arg);
-	work_post(w, job);
 }
 
 void

@@ -1,10 +1,10 @@
 /*
  * work: what may block runs on a thread, and comes back to the loop.
  *
- * Jobs begin in the order of submission within a lane, as many at once as the lane has threads,
- * which are made when they are needed; lanes do not wait for each other.  When a job has run, its
- * `done` is called on the loop, whose base threads must be able to wake (evthread_use_pthreads).
- * Lack of memory is fatal, as in mem.h; without any thread a job runs where it is submitted.
+ * Jobs begin in the order of submission within a lane, as many at once as the lane has threads:
+ * one from the start, more when they are needed; lanes do not wait for each other.  When a job has
+ * run, its `done` is called on the loop, whose base threads must be able to wake
+ * (evthread_use_pthreads).  Lack of memory is fatal, as in mem.h, and so is that of a first thread.
  */
 #ifndef BASE_WORK_H
 #define BASE_WORK_H
