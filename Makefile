@@ -29,8 +29,7 @@ VERSION := 0.1.0
 PACKAGES := ldns libevent libevent_pthreads libconfuse sqlite3 jansson libmnl libnftables \
             libseccomp libcap-ng
 
-# Callbacks have parameters that one of them does not need.
-WARN    := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wimplicit-fallthrough -Wformat=2
 ifeq ($(WERROR),yes)
 WARN    += -Werror

@@ -69,6 +69,8 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
 
+	(void)fd;
+	(void)what;
 	w->held_armed_ns = HOLD_NEVER;
 	hold_tick(w->held, clock_now_ns());
 	udp_flush(w->udp);

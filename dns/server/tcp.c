@@ -298,6 +298,8 @@ conn_read(struct tcp_conn *c)
 static void
 readable_cb(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd;
+	(void)what;
 	conn_read(arg);
 }
 
@@ -307,6 +309,7 @@ writable_cb(evutil_socket_t fd, short what, void *arg)
 	struct tcp_conn *c = arg;
 	ssize_t n = send(fd, c->out.data, c->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
+	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -354,6 +357,8 @@ listeners_enable(struct tcp *t, bool on)
 static void
 pause_cb(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd;
+	(void)what;
 	listeners_enable(arg, true);
 }
 
@@ -428,6 +433,7 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct tcp_listener *l = arg;
 
+	(void)what;
 	for (int i = 0; i < TCP_ACCEPTS; i++) {
 		struct dns_peer peer = { .addr_len = sizeof(peer.addr) };
 		int conn = accept4(fd, &peer.addr.sa, &peer.addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -447,6 +453,8 @@ idle_cb(evutil_socket_t fd, short what, void *arg)
 	uint64_t now_ns = clock_now_ns();
 	struct tcp_conn *c;
 
+	(void)fd;
+	(void)what;
 	t->idle_armed = false;
 	while ((c = TAILQ_FIRST(&t->idle)) != NULL && now_ns - c->active_ns >= t->idle_ns)
 		conn_close(c);

@@ -274,6 +274,8 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct udp_socket *s = arg;
 
+	(void)fd;
+	(void)what;
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
 		int n = batch_receive(s->udp, s);
 

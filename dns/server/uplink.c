@@ -244,6 +244,7 @@ on_woken(struct server *s, const struct letter *l, struct errmsg *m)
 static enum err
 on_run(struct server *s, const struct letter *l, struct errmsg *m)
 {
+	(void)l;
 	if (!s->have_hello || !s->have_conf || !s->have_board)
 		return err_set(m, ERR_PROTO, "run before hello, configuration and board");
 	s->run = true;
@@ -289,6 +290,7 @@ on_msg(struct chan *c, const struct msg *msg, int *fds, unsigned nfds, void *arg
 {
 	struct errmsg m;
 
+	(void)c;
 	/* A bug of the warden: what is served stays served. */
 	if (dispatch(arg, &(struct letter){ msg, fds, nfds }, &m) != ERR_OK)
 		log_err("warden: %s", m.text);
@@ -299,6 +301,7 @@ on_lost(struct chan *c, const char *why, void *arg)
 {
 	struct server *s = arg;
 
+	(void)c;
 	/* The channel is freed when the workers have stopped. */
 	log_debug("channel: %s", why);
 	event_base_loopbreak(s->workers[0].base);

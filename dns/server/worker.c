@@ -68,6 +68,7 @@ mail_cb(evutil_socket_t fd, short what, void *arg)
 	struct post *p;
 	uint64_t n;
 
+	(void)what;
 	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
 		return;   /* nothing new */
 	while ((p = mail_take(w)) != NULL) {

@@ -399,6 +399,7 @@ params_read(struct zrdata_in *in, const struct zfield *f)
 	struct value v;
 	int last = -1;
 
+	(void)f;
 	while (in->t[0] != '\0') {
 		size_t len = ztoken_len(in->t), n;
 		const char *t = in->t, *equals = memchr(t, '=', len);
@@ -426,6 +427,7 @@ params_span(const uint8_t *p, size_t len, const struct zfield *f)
 	struct param param;
 	size_t at = 0;
 
+	(void)f;
 	while (at < len)
 		if (!param_next(p, len, &at, &param))
 			return -1;
@@ -503,6 +505,7 @@ params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfi
 	struct param p;
 	size_t at = 0;
 
+	(void)f;
 	while (at < len) {
 		if (at > 0)
 			ztext_add(x, " ");

@@ -99,6 +99,7 @@ name_read(struct zrdata_in *in, const struct zfield *f)
 	size_t len = ztoken_len(in->t), n;
 	uint8_t name[DNS_WIRE_NAME];
 
+	(void)f;
 	if (len == 0)
 		return zfield_lacks(in, "a name");
 	if ((n = zfield_parse_name(
@@ -113,12 +114,15 @@ name_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t n = dns_name_len(p, len);
 
+	(void)f;
 	return n > 0 ? (ssize_t)n : -1;
 }
 
 static bool
 name_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)len;
+	(void)f;
 	ztext_add_name(x, p);
 	return true;
 }
@@ -156,6 +160,7 @@ address_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield
 {
 	char text[INET6_ADDRSTRLEN];
 
+	(void)len;
 	if (inet_ntop(f->bytes == 4 ? AF_INET : AF_INET6, p, text, sizeof(text)) == NULL)
 		return false;
 	ztext_add(x, "%s", text);

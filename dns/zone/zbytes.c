@@ -138,12 +138,14 @@ bytes_read(struct zrdata_in *in, const struct zfield *f)
 static ssize_t
 bytes_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)p;
 	return len >= f->bytes ? (ssize_t)len : -1;
 }
 
 static bool
 hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add_hex(x, p, len);
 	return true;
 }
@@ -151,6 +153,7 @@ hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 base64_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add_base64(x, p, len);
 	return true;
 }
@@ -167,6 +170,7 @@ const struct zfield zfield_base64 = ZFIELD(bytes_read, bytes_span, base64_print,
 static bool
 key_read(struct zrdata_in *in, const struct zfield *f)
 {
+	(void)f;
 	if (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE)
 		return true;
 	return zfield_base64.read(in, &zfield_base64);
@@ -201,6 +205,7 @@ nsap_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
+	(void)f;
 	if (!zfield_token(in, "an address", &t, &len))
 		return false;
 	good = len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
@@ -220,6 +225,7 @@ nsap_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 nsap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add(x, "0x");
 	ztext_add_hex(x, p, len);
 	return true;
@@ -243,6 +249,7 @@ salt_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
+	(void)f;
 	if (!zfield_token(in, "a salt", &t, &len))
 		return false;
 	if (!(len == 1 && t[0] == '-') && (n = zfield_parse_hex(t, len, salt, sizeof(salt))) < 0)
@@ -255,6 +262,7 @@ salt_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 salt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	if (len == 1)
 		ztext_add(x, "-");
 	ztext_add_hex(x, p + 1, len - 1);
@@ -269,6 +277,7 @@ hash_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
+	(void)f;
 	if (!zfield_token(in, "a hash", &t, &len))
 		return false;
 	digits =
@@ -284,6 +293,7 @@ hash_read(struct zrdata_in *in, const struct zfield *f)
 static bool
 hash_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add_base32hex(x, p + 1, len - 1);
 	return true;
 }

@@ -93,6 +93,7 @@ bitmap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield 
 {
 	const char *blank = "";
 
+	(void)f;
 	if (len > 0 && p[0] == 0 && (p[2] & 0x80) != 0)
 		return false;   /* no name of a type is read as 0 */
 	for (size_t at = 0; at < len; at += 2u + p[at + 1])
@@ -113,6 +114,7 @@ nxt_read(struct zrdata_in *in, const struct zfield *f)
 	uint8_t map[NXT_BYTES] = { 0 };
 	size_t n = NXT_BYTES;
 
+	(void)f;
 	if (in->t[0] == '\0')
 		return zfield_lacks(in, "types");
 	if (!types_read(in, map, 8 * NXT_BYTES - 1, " from 1 to 127"))
@@ -127,12 +129,14 @@ nxt_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	bool ok = len > 0 && len <= NXT_BYTES && (p[0] & 0x80) == 0 && p[len - 1] != 0;
 
+	(void)f;
 	return ok ? (ssize_t)len : -1;
 }
 
 static bool
 nxt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	types_print(x, p, len, 0, &(const char *){ "" });
 	return true;
 }
@@ -181,6 +185,7 @@ apl_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
+	(void)f;
 	while (in->t[0] != '\0') {
 		if (!zfield_token(in, "a prefix", &t, &len))
 			return false;
@@ -200,6 +205,7 @@ apl_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = 0;
 
+	(void)f;
 	while (at < len) {
 		unsigned family, n, most;
 
@@ -219,6 +225,7 @@ apl_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 apl_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	for (size_t at = 0; at < len; at += 4u + (p[at + 3] & ~(unsigned)APL_NOT)) {
 		unsigned family = dns_get16(p + at);
 		uint8_t address[16] = { 0 };
@@ -303,6 +310,7 @@ ipseckey_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint64_t precedence, type, algorithm;
 
+	(void)f;
 	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &type) ||
 	    !zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, precedence, 1) ||
 	    !zfield_put_number(in, type, 1) || !zfield_put_number(in, algorithm, 1) ||
@@ -319,6 +327,7 @@ ipseckey_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	ssize_t n = len >= 3 ? gateway_span(p + 3, len - 3, p[1]) : -1;
 
+	(void)f;
 	/* A key that algorithm 0 denies is nobody's harm, and other servers take it, but as text.
 	 */
 	return n >= 0 && (p[2] == 0 || (size_t)n + 3 < len) ? (ssize_t)len : -1;
@@ -329,6 +338,7 @@ ipseckey_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 {
 	size_t n = 3 + (size_t)gateway_span(p + 3, len - 3, p[1]);
 
+	(void)f;
 	ztext_add(x, "%u %u %u ", p[0], p[1], p[2]);
 	if (!gateway_print(x, p + 3, p[1]) || (p[2] == 0 && n < len))
 		return false;
@@ -347,6 +357,7 @@ amtrelay_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint64_t precedence, optional, type;
 
+	(void)f;
 	if (!zfield_number(in, 1, NULL, &precedence) || !zfield_number(in, 1, NULL, &optional))
 		return false;
 	if (optional > 1)
@@ -363,6 +374,7 @@ amtrelay_span(const uint8_t *p, size_t len, const struct zfield *f)
 	unsigned type = len >= 2 ? p[1] & 0x7fu : 0;
 	ssize_t n = len >= 2 ? gateway_span(p + 2, len - 2, type) : -1;
 
+	(void)f;
 	if (type > 3)
 		return (ssize_t)len;   /* of what follows nothing is known */
 	return n >= 0 && (size_t)n + 2 == len ? (ssize_t)len : -1;
@@ -373,6 +385,8 @@ amtrelay_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfiel
 {
 	unsigned type = p[1] & 0x7fu;
 
+	(void)len;
+	(void)f;
 	ztext_add(x, "%u %u %u ", p[0], p[1] >> 7, type);
 	return type <= 3 && gateway_print(x, p + 2, type);
 }
@@ -392,6 +406,7 @@ hip_read(struct zrdata_in *in, const struct zfield *f)
 	ssize_t n;
 	const char *t;
 
+	(void)f;
 	if (!zfield_number(in, 1, NULL, &algorithm) || !zfield_put_number(in, 0, HIP_HEAD) ||
 	    !zfield_token(in, "a host identity tag", &t, &len))
 		return false;
@@ -420,6 +435,7 @@ hip_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = len >= HIP_HEAD ? (size_t)HIP_HEAD + p[0] + dns_get16(p + 2) : 0, n;
 
+	(void)f;
 	if (at == 0 || at > len || p[0] == 0 || dns_get16(p + 2) == 0)
 		return -1;
 	for (; at < len; at += n)
@@ -433,6 +449,7 @@ hip_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t hit = p[0], key = dns_get16(p + 2), at = HIP_HEAD + hit + key;
 
+	(void)f;
 	ztext_add(x, "%u ", p[1]);
 	ztext_add_hex(x, p + HIP_HEAD, hit);
 	ztext_add(x, " ");

@@ -152,6 +152,7 @@ loc_read(struct zrdata_in *in, const struct zfield *f)
 	uint32_t at[2] = { 0 };
 	int64_t value = 0;
 
+	(void)f;
 	for (unsigned i = 0; i < 2; i++)
 		if (!read_coordinate(in, &coordinates[i], &at[i]))
 			return false;
@@ -184,6 +185,7 @@ from_zero(uint32_t coordinate)
 static ssize_t
 loc_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	if (len > 0 && p[0] != 0)
 		return (ssize_t)len;
 	if (len != LOC_BYTES)
@@ -212,6 +214,8 @@ loc_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
 	int64_t cm;
 
+	(void)len;
+	(void)f;
 	if (p[0] != 0)
 		return false;
 	print_coordinate(x, dns_get32(p + 4), &coordinates[0]);

@@ -101,12 +101,15 @@ number_read(struct zrdata_in *in, const struct zfield *f)
 ssize_t
 zfield_span_fixed(const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)p;
 	return len >= f->bytes ? (ssize_t)f->bytes : -1;
 }
 
 ssize_t
 zfield_span_rest(const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)p;
+	(void)f;
 	return (ssize_t)len;
 }
 
@@ -115,6 +118,7 @@ number_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield 
 {
 	uint64_t n = 0;
 
+	(void)f;
 	for (size_t i = 0; i < len; i++)
 		n = n << 8 | p[i];
 	ztext_add(x, "%llu", (unsigned long long)n);
@@ -275,6 +279,8 @@ time_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 {
 	unsigned at = dns_get32(p), days = at / 86400, year = EPOCH_YEAR, month = 1;
 
+	(void)len;
+	(void)f;
 	for (; days >= (is_leap(year) ? 366u : 365u); year++)
 		days -= is_leap(year) ? 366 : 365;
 	for (; days >= days_of_month(year, month); month++)
@@ -307,6 +313,8 @@ type_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 {
 	char buf[ZTYPE_TEXT];
 
+	(void)len;
+	(void)f;
 	ztext_add(x, "%s", ztype_text(dns_get16(p), buf));
 	return true;
 }

@@ -60,6 +60,7 @@ string_read(struct zrdata_in *in, const struct zfield *f)
 	uint8_t wire[1 + STRING_MAX];
 	size_t len;
 
+	(void)f;
 	if (!string_parse(in, "a string", wire + 1, STRING_MAX, &len))
 		return false;
 	wire[0] = (uint8_t)len;
@@ -69,12 +70,14 @@ string_read(struct zrdata_in *in, const struct zfield *f)
 static ssize_t
 string_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	return len > 0 && len > p[0] ? (ssize_t)p[0] + 1 : -1;
 }
 
 static bool
 string_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add_quoted(x, p + 1, len - 1);
 	return true;
 }
@@ -98,6 +101,7 @@ strings_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	size_t at = 0;
 
+	(void)f;
 	while (at < len)
 		at += 1u + p[at];
 	return len > 0 && at == len ? (ssize_t)len : -1;
@@ -106,6 +110,7 @@ strings_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 strings_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	for (size_t at = 0; at < len; at += 1u + p[at]) {
 		if (at > 0)
 			ztext_add(x, " ");
@@ -175,6 +180,7 @@ tag_read(struct zrdata_in *in, const struct zfield *f)
 	const char *t;
 	size_t len;
 
+	(void)f;
 	if (!zfield_token(in, "a tag", &t, &len))
 		return false;
 	if (len > STRING_MAX || !all_are((const uint8_t *)t, len, isalnum))
@@ -194,6 +200,7 @@ tag_span(const uint8_t *p, size_t len, const struct zfield *f)
 static bool
 tag_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
 {
+	(void)f;
 	ztext_add(x, "%.*s", (int)len - 1, (const char *)p + 1);
 	return true;
 }

@@ -194,6 +194,8 @@ on_built(evutil_socket_t fd, short what, void *arg)
 {
 	struct loader *l = arg;
 
+	(void)fd;
+	(void)what;
 	(void)prepare_end(l);   /* without a generation its error is in the report */
 	finish(l);
 }
@@ -268,6 +270,8 @@ on_late(evutil_socket_t fd, short what, void *arg)
 	struct loader *l = arg;
 	char why[100];
 
+	(void)fd;
+	(void)what;
 	if (!l->late && event_add(l->ev_late, &more) == 0) {
 		l->late = true;
 		return;
@@ -462,6 +466,8 @@ on_prepared(evutil_socket_t fd, short what, void *arg)
 	struct loader *l = arg;
 	enum err e = prepare_end(l);
 
+	(void)fd;
+	(void)what;
 	if (e == ERR_OK)
 		find_large(l);
 	else

@@ -38,6 +38,8 @@ on_done(evutil_socket_t fd, short what, void *arg)
 {
 	struct zjob *j = arg;
 
+	(void)fd;
+	(void)what;
 	j->done(j, j->arg);
 }
 

@@ -100,6 +100,7 @@ destroyed(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	char text[VM_UUID_TEXT];
 
+	(void)arg;
 	vm_uuid_text(uuid, text);
 	if (res->err != ERR_OK && res->err != ERR_MISSING)
 		log_err("VM %s, which no unit knows, cannot be destroyed: %s", text, res->text);

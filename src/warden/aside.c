@@ -441,6 +441,7 @@ aside_verb_list(struct control_request *req, json_t *args, void *arg)
 {
 	json_t *all = json_array();
 
+	(void)args;
 	aside_list_json(arg, all);
 	control_reply(req, all);
 }

@@ -213,6 +213,8 @@ on_commit_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct warden *w = arg;
 
+	(void)fd;
+	(void)what;
 	w->commit_again = false;
 	dnslink_commit(w);
 }

@@ -11,6 +11,7 @@
 static enum err
 setup(struct child *c, struct errmsg *m)
 {
+	(void)m;
 	dnslink_setup(c->arg);
 	return ERR_OK;
 }

@@ -9,6 +9,7 @@
 static enum err
 setup(struct child *c, struct errmsg *m)
 {
+	(void)m;
 	probelink_networks(c->arg);
 	return ERR_OK;
 }

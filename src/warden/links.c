@@ -101,6 +101,8 @@ on_lost(evutil_socket_t fd, short what, void *arg)
 	struct warden *w = arg;
 	struct unit *u;
 
+	(void)fd;
+	(void)what;
 	UNIT_FOREACH(u, &w->units) {
 		if (!unit_unreachable(u))
 			continue;
@@ -294,6 +296,8 @@ on_settled(evutil_socket_t fd, short what, void *arg)
 	struct unit *u;
 	size_t at = 0;
 
+	(void)fd;
+	(void)what;
 	for (unsigned i = 0; w->gen != NULL && i < w->gen->conf->nnetworks; i++)
 		if (w->bridges[i].doubt || !is_known(w, i))
 			look_at_bridge(w, i);

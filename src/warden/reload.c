@@ -62,6 +62,8 @@ finish(struct reload *rl, enum err e)
 static void
 on_served(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd;
+	(void)what;
 	finish(arg, ERR_OK);
 }
 
@@ -120,6 +122,7 @@ reload_start(struct warden *w, bool force, reload_done_cb done, void *arg)
 static void
 hup_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
+	(void)arg;
 	reload_ended(w, "SIGHUP", e, r);
 }
 
@@ -145,6 +148,9 @@ reload_hup(struct warden *w)
 static void
 on_trim(evutil_socket_t fd, short what, void *arg)
 {
+	(void)fd;
+	(void)what;
+	(void)arg;
 	(void)malloc_trim(0);
 }
 

@@ -159,6 +159,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct warden *w = d->w;
 	bool whole = directory_mend(d->path);
 
+	(void)fd;
+	(void)what;
 	whole = directory_mend(w->empty_root) && whole;
 	whole = lock_mend(d) && whole;
 	vm_run_dir_keep(w->vms);
@@ -178,6 +180,7 @@ on_notify(evutil_socket_t fd, short what, void *arg)
 	char buf[4096];
 	bool any = false;
 
+	(void)what;
 	while (read(fd, buf, sizeof(buf)) > 0)
 		any = true;
 	if (any && !event_pending(d->timer, EV_TIMEOUT, NULL))

@@ -176,6 +176,8 @@ signal_new(struct warden *w, int sig, event_callback_fn fn)
 static void
 on_hup(evutil_socket_t sig, short what, void *arg)
 {
+	(void)sig;
+	(void)what;
 	reload_hup(arg);
 }
 
@@ -195,6 +197,7 @@ serve(struct warden *w)
 static void
 first_load_done(struct warden *w, enum err e, const struct report *r, void *arg)
 {
+	(void)arg;
 	reload_ended(w, NULL, e, r);
 	if (e != ERR_OK)
 		fatal("nothing to serve: see the lines above (`jitsud -n` checks the "
@@ -222,6 +225,8 @@ on_stop_check(evutil_socket_t fd, short what, void *arg)
 {
 	struct warden *w = arg;
 
+	(void)fd;
+	(void)what;
 	if (all_asleep(w) || --w->wait_stop == 0)
 		event_base_loopbreak(w->base);
 }
@@ -298,6 +303,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 {
 	struct warden *w = arg;
 
+	(void)what;
 	if (w->stopping)
 		return;
 	log_info("signal %d: stopping", (int)sig);

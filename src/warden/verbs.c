@@ -47,6 +47,7 @@ verb_list(struct control_request *req, json_t *args, void *arg)
 	json_t *all = json_array();
 	const struct unit *u;
 
+	(void)args;
 	admit_number(&w->admit);
 	UNIT_FOREACH(u, &w->units)
 		if (!u->leaving)
@@ -71,6 +72,7 @@ console_read(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	const struct aside *aside = aside_find(s->w, s->name);
 	json_t *text = NULL, *j;
 
+	(void)uuid;
 	if (res->err == ERR_OK)
 		text = show_bytes(res->detail != NULL ? res->detail : "", res->detail_len);
 	/* As long as this VM has written nothing, what the former one wrote is shown. */

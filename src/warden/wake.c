@@ -157,6 +157,8 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 {
 	struct warden *w = arg;
 
+	(void)fd;
+	(void)what;
 	for (unsigned i = 0; i < LIMIT_GONE_SLICE && !LIST_EMPTY(&w->units.gone); i++) {
 		leave_done(w, LIST_FIRST(&w->units.gone)->unit);
 		wake_drain(w);

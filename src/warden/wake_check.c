@@ -19,6 +19,8 @@ on_due(evutil_socket_t fd, short what, void *arg)
 	struct wake_op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
+	(void)fd;
+	(void)what;
 	if (u == NULL || u->run == NULL || life_state(&u->life) != LIFE_AWAKE)
 		return;
 	u->run->check_due = true;

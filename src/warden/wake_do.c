@@ -86,6 +86,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 	struct life_event ev = { .kind = LIFE_EV_TIMER, .now_ms = clock_now_ms() };
 
+	(void)fd;
+	(void)what;
 	if (u != NULL)
 		wake_step(op->w, u, &ev);
 }

@@ -45,6 +45,7 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	struct wake_op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
+	(void)uuid;
 	op->kept = op->kept || res->kept;
 	if (u != NULL && res->kept)
 		log_warn("%s: %s", u->name, res->text);

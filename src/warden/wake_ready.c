@@ -16,6 +16,8 @@ on_delay(evutil_socket_t fd, short what, void *arg)
 	struct wake_op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
 
+	(void)fd;
+	(void)what;
 	if (u != NULL && u->run != NULL && u->run->probe_ticket == op->ticket)
 		wake_ready(op->w, u, clock_now_ns());
 	free(op);

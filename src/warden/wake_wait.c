@@ -66,6 +66,8 @@ on_tell(evutil_socket_t fd, short what, void *arg)
 	struct warden *w = arg;
 	struct unit_waiter *x;
 
+	(void)fd;
+	(void)what;
 	w->tell_soon = false;
 	if (!LIST_EMPTY(&w->told))
 		admit_number(&w->admit);
