@@ -291,7 +291,7 @@ no_memory_for_saved() {
 @test "a state that its disk has no room for: the reason is said, the guest goes on, and may end" {
 	local start
 	end_jitsud TERM
-	mount -t tmpfs -o size=1m none "$DIR/state/saved"
+	mount -t tmpfs -o size=1m,mode=0700 none "$DIR/state/saved"
 	start_jitsud
 	jitsu wake full.example.test
 	start=$SECONDS
