@@ -13,31 +13,21 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <stddef.h>
-#include <string.h>
+#include <netinet/ip_icmp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "vm/vm.h"
 
-#define ICMP_UNREACHABLE 3
-#define ICMP6_UNREACHABLE 1
-#define ICMP6_ECHO_REPLY 129
-#define ICMP6_MLD_FIRST 130     /* query, report, done */
-#define ICMP6_MLD_LAST 132
-#define ICMP6_ND_FIRST 133      /* router solicitation and advertisement, neighbour ditto */
-#define ICMP6_ND_LAST 136
 #define ICMP6_MLDV2_REPORT 143
 #define DHCP_CLIENT_PORT 68
 #define FRAGMENT_BITS 0x3fff    /* more fragments, or an offset */
 /* what the sentinel reads of a frame: more than any answer to a probe has */
 #define PASS_BYTES 512
 
-/*
- * Where a field stands in an untagged frame.  V4_X offsets are behind the IPv4 header, whose length
- * is in X.
- */
+/* Where a field stands in an untagged frame; what LOAD_V4 loads, behind the IPv4 header. */
 enum {
 	AT_ETHERTYPE = 12,
 	AT_V4 = 14,
@@ -84,10 +74,7 @@ enum {
 #define GO(at, to) [at] = BPF_STMT(BPF_JMP | BPF_JA, (to) - (at) - 1)
 
 static struct sock_filter program[] = {
-	/*
-	 * A tag that the NIC or the bridge took off stands beside the frame; one that is still
-	 * inside is no type we pass.
-	 */
+	/* A tag that the NIC or the bridge took off; a tag inside the frame is no type we pass. */
 	LOAD(I_TAG, BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT),
 	WHEN(I_TAG_IF, BPF_JEQ, 0, I_TYPE, I_DROP),
 
@@ -106,12 +93,12 @@ static struct sock_filter program[] = {
 	WHEN(I_V4_ICMP, BPF_JEQ, IPPROTO_ICMP, I_V4_ICMP_TYPE, I_DROP),
 
 	LOAD_V4(I_V4_ICMP_TYPE, BPF_B, 0),
-	WHEN(I_V4_ICMP_TYPE_IF, BPF_JEQ, 0, I_V4_ICMP_ID, I_V4_LOST_IF),   /* echo reply */
+	WHEN(I_V4_ICMP_TYPE_IF, BPF_JEQ, ICMP_ECHOREPLY, I_V4_ICMP_ID, I_V4_LOST_IF),
 	LOAD_V4(I_V4_ICMP_ID, BPF_H, ECHO_ID),
 	WHEN(I_V4_ICMP_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
 
 	/* A SYN of ours, which has no options, that did not arrive. */
-	WHEN(I_V4_LOST_IF, BPF_JEQ, ICMP_UNREACHABLE, I_V4_LOST_HEADER, I_DROP),
+	WHEN(I_V4_LOST_IF, BPF_JEQ, ICMP_UNREACH, I_V4_LOST_HEADER, I_DROP),
 	LOAD_V4(I_V4_LOST_HEADER, BPF_B, ICMP_HEADER),
 	WHEN(I_V4_LOST_HEADER_IF, BPF_JEQ, 0x45, I_V4_LOST_PROTO, I_DROP),
 	LOAD_V4(I_V4_LOST_PROTO, BPF_B, ICMP_HEADER + 9),
@@ -130,24 +117,21 @@ static struct sock_filter program[] = {
 	WHEN(I_V6_ICMP, BPF_JEQ, IPPROTO_ICMPV6, I_ICMP6, I_V6_HOPS),
 	WHEN(I_V6_HOPS, BPF_JEQ, IPPROTO_HOPOPTS, I_HOPS_NEXT, I_DROP),
 
-	/*
-	 * MLD stands behind a hop-by-hop header of eight bytes with the router alert (RFC 3810
-	 * section 5).
-	 */
+	/* MLD stands behind a hop-by-hop header of eight bytes (RFC 3810 section 5). */
 	LOAD(I_HOPS_NEXT, BPF_B, AT_V6_PAYLOAD + HOPS_NEXT),
 	WHEN(I_HOPS_NEXT_IF, BPF_JEQ, IPPROTO_ICMPV6, I_HOPS_LENGTH, I_DROP),
 	LOAD(I_HOPS_LENGTH, BPF_B, AT_V6_PAYLOAD + HOPS_LENGTH),
 	WHEN(I_HOPS_LENGTH_IF, BPF_JEQ, 0, I_MLD, I_DROP),
 	LOAD(I_MLD, BPF_B, AT_V6_PAYLOAD + HOPS_BYTES),
 	WHEN(I_MLD_V2, BPF_JEQ, ICMP6_MLDV2_REPORT, I_PASS, I_MLD_FROM),
-	WHEN(I_MLD_FROM, BPF_JGE, ICMP6_MLD_FIRST, I_MLD_TO, I_DROP),
-	WHEN(I_MLD_TO, BPF_JGT, ICMP6_MLD_LAST, I_DROP, I_PASS),
+	WHEN(I_MLD_FROM, BPF_JGE, MLD_LISTENER_QUERY, I_MLD_TO, I_DROP),
+	WHEN(I_MLD_TO, BPF_JGT, MLD_LISTENER_REDUCTION, I_DROP, I_PASS),
 
 	LOAD(I_ICMP6, BPF_B, AT_V6_PAYLOAD),
-	WHEN(I_ICMP6_LOST_IF, BPF_JEQ, ICMP6_UNREACHABLE, I_V6_LOST_NEXT, I_ICMP6_REPLY),
+	WHEN(I_ICMP6_LOST_IF, BPF_JEQ, ICMP6_DST_UNREACH, I_V6_LOST_NEXT, I_ICMP6_REPLY),
 	WHEN(I_ICMP6_REPLY, BPF_JEQ, ICMP6_ECHO_REPLY, I_ICMP6_ID, I_ICMP6_ND_FROM),
-	WHEN(I_ICMP6_ND_FROM, BPF_JGE, ICMP6_ND_FIRST, I_ICMP6_ND_TO, I_DROP),
-	WHEN(I_ICMP6_ND_TO, BPF_JGT, ICMP6_ND_LAST, I_DROP, I_PASS),
+	WHEN(I_ICMP6_ND_FROM, BPF_JGE, ND_ROUTER_SOLICIT, I_ICMP6_ND_TO, I_DROP),
+	WHEN(I_ICMP6_ND_TO, BPF_JGT, ND_NEIGHBOR_ADVERT, I_DROP, I_PASS),
 	LOAD(I_ICMP6_ID, BPF_H, AT_V6_PAYLOAD + ECHO_ID),
 	WHEN(I_ICMP6_ID_IF, BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
 
@@ -178,19 +162,14 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 	int one = 1, s;
 
 	*fd = -1;
-	/*
-	 * Protocol 0 receives nothing, so no frame slips in before the filter is attached and the
-	 * socket bound.
-	 */
+	/* Protocol 0 receives nothing: no frame slips in before the filter is attached. */
 	s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (s < 0)
 		return err_sys(m, "packet socket for the bridge with index %u (needs CAP_NET_RAW)",
 		    br->ifindex);
 	if (setsockopt(s, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) != 0)
 		e = err_sys(m, "packet socket: attach the filter");
-	/*
-	 * Who holds the socket, a captured sentinel for instance, cannot take the filter off again.
-	 */
+	/* Who holds the socket, a captured sentinel for instance, cannot take the filter off. */
 	else if (setsockopt(s, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one)) != 0)
 		e = err_sys(m, "packet socket: lock the filter");
 	/* Frames that the host sends into the bridge are not even cloned for us. */
@@ -200,10 +179,9 @@ vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m)
 		e = err_sys(m, "packet socket: mark (needs CAP_NET_ADMIN)");
 	else if (bind(s, (const struct sockaddr *)&at, sizeof(at)) != 0)
 		e = err_sys(m, "packet socket: bind to the interface with index %u", br->ifindex);
-	if (e != ERR_OK) {
+	if (e == ERR_OK)
+		*fd = s;
+	else
 		close(s);
-		return e;
-	}
-	*fd = s;
-	return ERR_OK;
+	return e;
 }

@@ -1,34 +1,17 @@
 /* frame: bounds-checked parsing and building of Ethernet frames. */
 #include "vm/sentinel/frame.h"
 
+#include <linux/if_ether.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <string.h>
-
-#define ETHERTYPE_V4 0x0800
-#define ETHERTYPE_ARP 0x0806
-#define ETHERTYPE_V6 0x86dd
-#define ETHERTYPE_VLAN 0x8100
-#define ETHERTYPE_QINQ 0x88a8
-
-#define PROTO_ICMP 1
-#define PROTO_TCP 6
-#define PROTO_UDP 17
-#define PROTO_ICMP6 58
-
-#define ICMP_REPLY 0
-#define ICMP_UNREACHABLE 3
-#define ICMP_REQUEST 8
-#define ICMP6_UNREACHABLE 1
-#define ICMP6_REQUEST 128
-#define ICMP6_REPLY 129
-#define ICMP6_SOLICIT 135
-#define ICMP6_ADVERT 136
 
 #define DHCP_CLIENT_PORT 68
 #define DHCP_SERVER_PORT 67
 
-#define ND_OPT_SOURCE_MAC 1
-#define ND_OPT_TARGET_MAC 2
 #define ND_HOP_LIMIT 255
+#define FRAGMENT 0x3fff   /* more fragments, or an offset */
 
 #define TCP_MSS_V4 1460
 #define TCP_MSS_V6 1440
@@ -65,12 +48,17 @@ get32(const uint8_t *p)
 	return (uint32_t)get16(p) << 16 | get16(p + 2);
 }
 
+static size_t
+addr_bytes(uint8_t family)
+{
+	return family == 4 ? 4 : 16;
+}
+
 static void
 get_addr(struct msg_addr *a, uint8_t family, const uint8_t *p)
 {
-	memset(a, 0, sizeof(*a));
-	a->family = family;
-	memcpy(a->bytes, p, family == 4 ? 4 : 16);
+	*a = (struct msg_addr){ .family = family };
+	memcpy(a->bytes, p, addr_bytes(family));
 }
 
 /* The one's complement sum of RFC 1071, not folded; an odd last byte is padded with zero. */
@@ -96,46 +84,35 @@ sum_fold(uint32_t sum)
 static uint32_t
 sum_pseudo(const struct msg_addr *src, const struct msg_addr *dst, uint8_t proto, size_t len)
 {
-	size_t n = src->family == 4 ? 4 : 16;
-	uint32_t sum = sum_bytes(0, src->bytes, n);
+	size_t n = addr_bytes(src->family);
+	uint32_t sum = proto + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff);
 
-	sum = sum_bytes(sum, dst->bytes, n);
-	return sum + proto + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff);
+	return sum_bytes(sum_bytes(sum, src->bytes, n), dst->bytes, n);
 }
 
 bool
 frame_addr_equal(const struct msg_addr *a, const struct msg_addr *b)
 {
-	if (a->family != b->family)
-		return false;
-	if (a->family == 4)
-		return memcmp(a->bytes, b->bytes, 4) == 0;
-	return a->family == 6 && memcmp(a->bytes, b->bytes, 16) == 0;
+	return a->family == b->family && (a->family == 4 || a->family == 6) &&
+	    memcmp(a->bytes, b->bytes, addr_bytes(a->family)) == 0;
 }
 
 void
 frame_addr_link_local(struct msg_addr *a, const uint8_t mac[6])
 {
-	memset(a, 0, sizeof(*a));
-	a->family = 6;
-	a->prefixlen = 64;
-	a->bytes[0] = 0xfe;
-	a->bytes[1] = 0x80;
-	memcpy(a->bytes + 8, mac, 3);
-	a->bytes[8] ^= 0x02;
-	a->bytes[11] = 0xff;
-	a->bytes[12] = 0xfe;
-	memcpy(a->bytes + 13, mac + 3, 3);
+	*a = (struct msg_addr){ .family = 6, .prefixlen = 64, .bytes = { 0xfe, 0x80, [8] =
+	    mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
 }
+
+/* Ethernet, IPv4, the lengths of their addresses */
+static const uint8_t arp_fixed[] = { 0, 1, 0x08, 0x00, 6, 4 };
 
 static void
 parse_arp(struct cursor c, struct frame *f)
 {
-	/* Ethernet, IPv4, their lengths */
-	static const uint8_t fixed[] = { 0, 1, 0x08, 0x00, 6, 4 };
 	const uint8_t *p = take(&c, 28);
 
-	if (p == NULL || memcmp(p, fixed, sizeof(fixed)) != 0)
+	if (p == NULL || memcmp(p, arp_fixed, sizeof(arp_fixed)) != 0)
 		return;
 	f->arp.op = get16(p + 6);
 	memcpy(f->arp.sender_mac, p + 8, 6);
@@ -162,7 +139,7 @@ parse_echo(struct cursor c, enum frame_kind kind, struct frame *f)
 static void
 parse_nd(struct cursor c, enum frame_kind kind, struct frame *f)
 {
-	uint8_t wanted = kind == FRAME_SOLICIT ? ND_OPT_SOURCE_MAC : ND_OPT_TARGET_MAC;
+	uint8_t wanted = kind == FRAME_SOLICIT ? ND_OPT_SOURCE_LINKADDR : ND_OPT_TARGET_LINKADDR;
 	const uint8_t *p = take(&c, 24);
 
 	if (p == NULL || p[1] != 0 || p[8] == 0xff)
@@ -188,7 +165,7 @@ parse_nd(struct cursor c, enum frame_kind kind, struct frame *f)
 static void
 parse_tcp(struct cursor c, struct frame *f)
 {
-	uint32_t pseudo = sum_pseudo(&f->src, &f->dst, PROTO_TCP, c.left);
+	uint32_t pseudo = sum_pseudo(&f->src, &f->dst, IPPROTO_TCP, c.left);
 	uint16_t whole = sum_fold(sum_bytes(pseudo, c.p, c.left));
 	const uint8_t *p = take(&c, 20);
 	size_t header_bytes;
@@ -208,21 +185,17 @@ parse_tcp(struct cursor c, struct frame *f)
 	f->kind = FRAME_TCP;
 }
 
-/*
- * Behind eight bytes the packet that did not arrive, or its begin (RFC 792, RFC 4443 section 3.1):
- * one of ours has no options.
- */
+/* Behind eight bytes the begin of what did not arrive (RFC 792, RFC 4443): ours has no options. */
 static void
-parse_unreachable(struct cursor c, uint8_t family, struct frame *f)
+parse_unreachable(struct cursor c, struct frame *f)
 {
-	const uint8_t *ip, *tcp;
+	bool v4 = f->src.family == 4;
+	const uint8_t *ip = take(&c, 8) != NULL ? take(&c, v4 ? 20 : 40) : NULL;
+	const uint8_t *tcp = ip != NULL ? take(&c, 4) : NULL;
 
-	ip = take(&c, 8) != NULL ? take(&c, family == 4 ? 20 : 40) : NULL;
-	tcp = ip != NULL ? take(&c, 4) : NULL;
-	if (tcp == NULL || (family == 4 ? ip[0] != 0x45 || ip[9] != PROTO_TCP : ip[0] >> 4 != 6 ||
-	    ip[6] != PROTO_TCP))
+	if (tcp == NULL || (v4 ? ip[0] != 0x45 : ip[0] >> 4 != 6) || ip[v4 ? 9 : 6] != IPPROTO_TCP)
 		return;
-	get_addr(&f->unreachable.dst, family, ip + (family == 4 ? 16 : 24));
+	get_addr(&f->unreachable.dst, f->src.family, ip + (v4 ? 16 : 24));
 	f->unreachable.sport = get16(tcp);
 	f->unreachable.dport = get16(tcp + 2);
 	f->kind = FRAME_UNREACHABLE;
@@ -238,6 +211,35 @@ parse_udp(struct cursor c, struct frame *f)
 }
 
 static void
+parse_icmp(struct cursor c, uint8_t hop_limit, struct frame *f)
+{
+	static const struct {
+		uint8_t family, type;
+		enum frame_kind kind;
+	} kinds[] = {
+		{ 4, ICMP_ECHO, FRAME_ECHO_REQUEST }, { 6, ICMP6_ECHO_REQUEST, FRAME_ECHO_REQUEST },
+		{ 4, ICMP_ECHOREPLY, FRAME_ECHO_REPLY }, { 6, ICMP6_ECHO_REPLY, FRAME_ECHO_REPLY },
+		{ 4, ICMP_UNREACH, FRAME_UNREACHABLE }, { 6, ICMP6_DST_UNREACH, FRAME_UNREACHABLE },
+		{ 6, ND_NEIGHBOR_SOLICIT, FRAME_SOLICIT }, { 6, ND_NEIGHBOR_ADVERT, FRAME_ADVERT },
+	};
+	bool v4 = f->src.family == 4;
+	uint32_t sum = v4 ? 0 : sum_pseudo(&f->src, &f->dst, IPPROTO_ICMPV6, c.left);
+	enum frame_kind kind = FRAME_OTHER;
+
+	if (c.left < 1 || sum_fold(sum_bytes(sum, c.p, c.left)) != 0xffff)
+		return;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i].family == f->src.family && kinds[i].type == c.p[0])
+			kind = kinds[i].kind;
+	if (kind == FRAME_UNREACHABLE)
+		parse_unreachable(c, f);
+	else if (kind == FRAME_ECHO_REQUEST || kind == FRAME_ECHO_REPLY)
+		parse_echo(c, kind, f);
+	else if (kind != FRAME_OTHER && hop_limit == ND_HOP_LIMIT)
+		parse_nd(c, kind, f);
+}
+
+static void
 parse_v4(struct cursor c, struct frame *f)
 {
 	const uint8_t *p = take(&c, 20);
@@ -247,59 +249,20 @@ parse_v4(struct cursor c, struct frame *f)
 		return;
 	header_bytes = (size_t)(p[0] & 0xf) * 4;
 	total = get16(p + 2);
-	if (header_bytes < 20 || total < header_bytes || take(&c, header_bytes - 20) == NULL)
-		return;
-	if (total - header_bytes > c.left)
+	if (header_bytes < 20 || total < header_bytes || take(&c, header_bytes - 20) == NULL ||
+	    total - header_bytes > c.left)
 		return;
 	c.left = total - header_bytes;   /* what follows is Ethernet padding */
-	if (sum_fold(sum_bytes(0, p, header_bytes)) != 0xffff)
-		return;
-	if ((get16(p + 6) & 0x3fff) != 0)   /* a fragment */
+	if (sum_fold(sum_bytes(0, p, header_bytes)) != 0xffff || (get16(p + 6) & FRAGMENT) != 0)
 		return;
 	get_addr(&f->src, 4, p + 12);
 	get_addr(&f->dst, 4, p + 16);
-	if (p[9] == PROTO_TCP)
+	if (p[9] == IPPROTO_TCP)
 		parse_tcp(c, f);
-	if (p[9] == PROTO_UDP)
+	else if (p[9] == IPPROTO_UDP)
 		parse_udp(c, f);
-	if (p[9] != PROTO_ICMP || c.left < 1 || sum_fold(sum_bytes(0, c.p, c.left)) != 0xffff)
-		return;
-	if (c.p[0] == ICMP_REPLY)
-		parse_echo(c, FRAME_ECHO_REPLY, f);
-	else if (c.p[0] == ICMP_REQUEST)
-		parse_echo(c, FRAME_ECHO_REQUEST, f);
-	else if (c.p[0] == ICMP_UNREACHABLE)
-		parse_unreachable(c, 4, f);
-}
-
-static void
-parse_icmp6(struct cursor c, uint8_t hop_limit, struct frame *f)
-{
-	uint32_t sum = sum_pseudo(&f->src, &f->dst, PROTO_ICMP6, c.left);
-
-	if (c.left < 1 || sum_fold(sum_bytes(sum, c.p, c.left)) != 0xffff)
-		return;
-	switch (c.p[0]) {
-	case ICMP6_UNREACHABLE:
-		parse_unreachable(c, 6, f);
-		break;
-	case ICMP6_REQUEST:
-		parse_echo(c, FRAME_ECHO_REQUEST, f);
-		break;
-	case ICMP6_REPLY:
-		parse_echo(c, FRAME_ECHO_REPLY, f);
-		break;
-	case ICMP6_SOLICIT:
-		if (hop_limit == ND_HOP_LIMIT)
-			parse_nd(c, FRAME_SOLICIT, f);
-		break;
-	case ICMP6_ADVERT:
-		if (hop_limit == ND_HOP_LIMIT)
-			parse_nd(c, FRAME_ADVERT, f);
-		break;
-	default:
-		break;
-	}
+	else if (p[9] == IPPROTO_ICMP)
+		parse_icmp(c, p[8], f);
 }
 
 static void
@@ -317,10 +280,10 @@ parse_v6(struct cursor c, struct frame *f)
 	get_addr(&f->src, 6, p + 8);
 	get_addr(&f->dst, 6, p + 24);
 	/* Nothing that is waited for has extension headers. */
-	if (p[6] == PROTO_TCP)
+	if (p[6] == IPPROTO_TCP)
 		parse_tcp(c, f);
-	else if (p[6] == PROTO_ICMP6)
-		parse_icmp6(c, p[7], f);
+	else if (p[6] == IPPROTO_ICMPV6)
+		parse_icmp(c, p[7], f);
 }
 
 bool
@@ -334,37 +297,22 @@ frame_parse(const uint8_t *bytes, size_t len, struct frame *f)
 	if (p == NULL || (p[6] & 1) != 0)
 		return false;
 	type = get16(p + 12);
-	if (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ)
+	if (type == ETH_P_8021Q || type == ETH_P_8021AD)
 		return false;
 	memcpy(f->dst_mac, p, 6);
 	memcpy(f->src_mac, p + 6, 6);
-	if (type == ETHERTYPE_ARP)
+	if (type == ETH_P_ARP)
 		parse_arp(c, f);
-	else if (type == ETHERTYPE_V4)
+	else if (type == ETH_P_IP)
 		parse_v4(c, f);
-	else if (type == ETHERTYPE_V6)
+	else if (type == ETH_P_IPV6)
 		parse_v6(c, f);
-	if (f->kind == FRAME_OTHER) {
-		memset(&f->src, 0, sizeof(f->src));
-		memset(&f->dst, 0, sizeof(f->dst));
-	}
+	if (f->kind == FRAME_OTHER)
+		f->src = f->dst = (struct msg_addr){ 0 };
 	return true;
 }
 
 /* ---- building ---- */
-
-/* Reserves n zero bytes, or NULL when they do not fit. */
-static uint8_t *
-put(struct frame_out *out, size_t n)
-{
-	uint8_t *p = out->bytes + out->len;
-
-	if (n > sizeof(out->bytes) - out->len)
-		return NULL;
-	memset(p, 0, n);
-	out->len += n;
-	return p;
-}
 
 static void
 set16(uint8_t *p, uint16_t v)
@@ -380,64 +328,55 @@ set32(uint8_t *p, uint32_t v)
 	set16(p + 2, (uint16_t)v);
 }
 
+/* Writes the checksum of `len` bytes at p, which begins with `sum`, to p + at. */
+static void
+set_sum(uint8_t *p, size_t len, size_t at, uint32_t sum)
+{
+	set16(p + at, (uint16_t)~sum_fold(sum_bytes(sum, p, len)));
+}
+
+/* The Ethernet header; returns `payload` zero bytes behind, or NULL when they do not fit. */
 static uint8_t *
 begin(struct frame_out *out, const struct frame_ends *ends, uint16_t type, size_t payload)
 {
-	uint8_t *p;
-
 	out->len = 0;
-	p = put(out, FRAME_ETHER_BYTES);
-	if (p == NULL)
+	if (payload > sizeof(out->bytes) - FRAME_ETHER_BYTES)
 		return NULL;
-	memcpy(p, ends->dst_mac, 6);
-	memcpy(p + 6, ends->src_mac, 6);
-	set16(p + 12, type);
-	p = put(out, payload);
-	if (p == NULL)
-		out->len = 0;
-	return p;
+	out->len = FRAME_ETHER_BYTES + payload;
+	memset(out->bytes, 0, out->len);
+	memcpy(out->bytes, ends->dst_mac, 6);
+	memcpy(out->bytes + 6, ends->src_mac, 6);
+	set16(out->bytes + 12, type);
+	return out->bytes + FRAME_ETHER_BYTES;
 }
 
-/*
- * Ethernet and IP headers with room for `payload` bytes behind, to which it returns a pointer; NULL
- * when the families differ.
- */
+/* As begin, with an IP header before the payload; NULL also when the families differ. */
 static uint8_t *
 begin_ip(struct frame_out *out, const struct frame_ends *ends, uint8_t proto, uint8_t ttl,
     size_t payload)
 {
+	bool v4 = ends->src.family == 4;
+	size_t header = v4 ? 20 : 40, n = addr_bytes(ends->src.family);
 	uint8_t *p;
 
 	out->len = 0;
-	if (ends->src.family != ends->dst.family)
+	if (ends->src.family != ends->dst.family || (!v4 && ends->src.family != 6))
 		return NULL;
-	if (ends->src.family == 4) {
-		p = begin(out, ends, ETHERTYPE_V4, 20 + payload);
-		if (p == NULL)
-			return NULL;
-		p[0] = 0x45;
-		set16(p + 2, (uint16_t)(20 + payload));
-		/* don't fragment; so the identification may be 0 (RFC 6864) */
-		set16(p + 6, 0x4000);
-		p[8] = ttl;
-		p[9] = proto;
-		memcpy(p + 12, ends->src.bytes, 4);
-		memcpy(p + 16, ends->dst.bytes, 4);
-		set16(p + 10, (uint16_t)~sum_fold(sum_bytes(0, p, 20)));
-		return p + 20;
-	}
-	if (ends->src.family != 6)
-		return NULL;
-	p = begin(out, ends, ETHERTYPE_V6, 40 + payload);
+	p = begin(out, ends, v4 ? ETH_P_IP : ETH_P_IPV6, header + payload);
 	if (p == NULL)
 		return NULL;
-	p[0] = 0x60;
-	set16(p + 4, (uint16_t)payload);
-	p[6] = proto;
-	p[7] = ttl;
-	memcpy(p + 8, ends->src.bytes, 16);
-	memcpy(p + 24, ends->dst.bytes, 16);
-	return p + 40;
+	p[0] = v4 ? 0x45 : 0x60;
+	set16(p + (v4 ? 2 : 4), (uint16_t)(v4 ? header + payload : payload));
+	p[v4 ? 9 : 6] = proto;
+	p[v4 ? 8 : 7] = ttl;
+	memcpy(p + header - 2 * n, ends->src.bytes, n);
+	memcpy(p + header - n, ends->dst.bytes, n);
+	if (v4) {
+		/* don't fragment; so the identification may be 0 (RFC 6864) */
+		set16(p + 6, 0x4000);
+		set_sum(p, header, 10, 0);
+	}
+	return p + header;
 }
 
 bool
@@ -448,13 +387,10 @@ frame_build_arp(struct frame_out *out, const struct frame_ends *ends, const stru
 	out->len = 0;
 	if (arp->sender.family != 4 || arp->target.family != 4)
 		return false;
-	p = begin(out, ends, ETHERTYPE_ARP, 28);
+	p = begin(out, ends, ETH_P_ARP, 28);
 	if (p == NULL)
 		return false;
-	set16(p, 1);
-	set16(p + 2, ETHERTYPE_V4);
-	p[4] = 6;
-	p[5] = 4;
+	memcpy(p, arp_fixed, sizeof(arp_fixed));
 	set16(p + 6, arp->op);
 	memcpy(p + 8, arp->sender_mac, 6);
 	memcpy(p + 14, arp->sender.bytes, 4);
@@ -475,19 +411,17 @@ frame_build_solicit(struct frame_out *out, const struct frame_ends *ends,
 	out->len = 0;
 	if (ends->src.family != 6 || target->family != 6)
 		return false;
-	p = begin_ip(out, ends, PROTO_ICMP6, ND_HOP_LIMIT, len);
+	p = begin_ip(out, ends, IPPROTO_ICMPV6, ND_HOP_LIMIT, len);
 	if (p == NULL)
 		return false;
-	p[0] = ICMP6_SOLICIT;
+	p[0] = ND_NEIGHBOR_SOLICIT;
 	memcpy(p + 8, target->bytes, 16);
 	if (has_source) {
-		p[24] = ND_OPT_SOURCE_MAC;
+		p[24] = ND_OPT_SOURCE_LINKADDR;
 		p[25] = 1;
 		memcpy(p + 26, ends->src_mac, 6);
 	}
-	set16(p + 2,
-	    (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6, len), p,
-	    len)));
+	set_sum(p, len, 2, sum_pseudo(&ends->src, &ends->dst, IPPROTO_ICMPV6, len));
 	return true;
 }
 
@@ -498,17 +432,15 @@ frame_build_echo_request(struct frame_out *out, const struct frame_ends *ends,
 	bool v4 = ends->src.family == 4;
 	size_t data = echo->len < FRAME_ECHO_DATA ? echo->len : FRAME_ECHO_DATA;
 	size_t len = 8 + data;
-	uint8_t *p = begin_ip(out, ends, v4 ? PROTO_ICMP : PROTO_ICMP6, 64, len);
+	uint8_t *p = begin_ip(out, ends, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 64, len);
 
 	if (p == NULL)
 		return false;
-	p[0] = v4 ? ICMP_REQUEST : ICMP6_REQUEST;
+	p[0] = v4 ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
 	set16(p + 4, echo->id);
 	set16(p + 6, echo->seq);
 	memcpy(p + 8, echo->data, data);
-	set16(p + 2,
-	    (uint16_t)~sum_fold(sum_bytes(v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, PROTO_ICMP6,
-	    len), p, len)));
+	set_sum(p, len, 2, v4 ? 0 : sum_pseudo(&ends->src, &ends->dst, IPPROTO_ICMPV6, len));
 	return true;
 }
 
@@ -517,7 +449,7 @@ frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const stru
 {
 	bool syn = (tcp->flags & FRAME_TCP_SYN) != 0;
 	size_t len = syn ? 24 : 20;
-	uint8_t *p = begin_ip(out, ends, PROTO_TCP, 64, len);
+	uint8_t *p = begin_ip(out, ends, IPPROTO_TCP, 64, len);
 
 	if (p == NULL)
 		return false;
@@ -533,8 +465,6 @@ frame_build_tcp(struct frame_out *out, const struct frame_ends *ends, const stru
 		p[21] = 4;
 		set16(p + 22, ends->src.family == 4 ? TCP_MSS_V4 : TCP_MSS_V6);
 	}
-	set16(p + 16,
-	    (uint16_t)~sum_fold(sum_bytes(sum_pseudo(&ends->src, &ends->dst, PROTO_TCP, len), p,
-	    len)));
+	set_sum(p, len, 16, sum_pseudo(&ends->src, &ends->dst, IPPROTO_TCP, len));
 	return true;
 }

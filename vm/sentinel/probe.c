@@ -26,18 +26,15 @@
 #include "vm/vm.h"
 
 /*
- * A power of two; the units that boot or run at once on one host are of this order.  No base/table,
- * since several probes may have one MAC or address, and lack of memory must not end the sentinel.
+ * A power of two, of the order of the units that run at once on one host.  No base/table: several
+ * probes may have one MAC or address, and lack of memory must not end the sentinel.
  */
 #define BUCKETS 1024
 #define PROBE_PORTS (VM_PROBE_PORT_LAST - VM_PROBE_PORT_FIRST + 1)
 
 enum probe_state { PROBE_SILENT, PROBE_ALIVE, PROBE_READY };
 
-/*
- * One connection attempt: retransmissions of its SYN are identical, so the guest sees one
- * connection.
- */
+/* A connection attempt: all its SYNs are identical, so that the guest sees one connection. */
 struct attempt {
 	uint16_t port;
 	uint32_t isn;
@@ -81,18 +78,12 @@ struct probe_set {
 struct probe_set *
 probe_set_new(const struct probe_ops *ops, void *arg)
 {
-	struct probe_set *set = calloc(1, sizeof(*set));
+	struct probe_set *set = calloc(1, sizeof(*set));     /* a list of zeros is empty */
 
-	if (set == NULL)
-		return NULL;
-	set->ops = *ops;
-	set->arg = arg;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		LIST_INIT(&set->by_mac[i]);
-		LIST_INIT(&set->by_guest[i]);
-		LIST_INIT(&set->by_unit[i]);
+	if (set != NULL) {
+		set->ops = *ops;
+		set->arg = arg;
 	}
-	LIST_INIT(&set->active);
 	return set;
 }
 
@@ -153,12 +144,6 @@ guest_bucket(struct probe_set *set, const struct msg_addr *guest)
 	return &set->by_guest[hash_bytes(guest->bytes + (guest->family == 4 ? 0 : 12))];
 }
 
-static struct probe_list *
-unit_bucket(struct probe_set *set, uint32_t unit)
-{
-	return &set->by_unit[unit & (BUCKETS - 1)];
-}
-
 /* ---- sending ---- */
 
 static void
@@ -172,23 +157,23 @@ attempt_renew(struct probe_set *set, struct probe *p)
 	p->now.isn = set->ops.random(set->arg);
 }
 
-static void
-ends_fill(const struct probe_set *set, const struct probe *p, struct frame_ends *ends)
+static struct frame_ends
+ends_of(const struct probe_set *set, const struct probe *p)
 {
-	memcpy(ends->src_mac, set->networks[p->network].mac, 6);
-	memcpy(ends->dst_mac, p->mac, 6);
-	ends->src = p->source;
-	ends->dst = p->guest;
+	struct frame_ends ends = { .src = p->source, .dst = p->guest };
+
+	memcpy(ends.src_mac, set->networks[p->network].mac, 6);
+	memcpy(ends.dst_mac, p->mac, 6);
+	return ends;
 }
 
 static void
 tcp_send(struct probe_set *set, const struct probe *p, uint16_t sport, uint32_t seq, uint8_t flags)
 {
 	struct frame_tcp tcp = { .sport = sport, .dport = p->port, .seq = seq, .flags = flags };
-	struct frame_ends ends;
+	struct frame_ends ends = ends_of(set, p);
 	struct frame_out out;
 
-	ends_fill(set, p, &ends);
 	if (frame_build_tcp(&out, &ends, &tcp))
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
@@ -198,19 +183,15 @@ ping_send(struct probe_set *set, struct probe *p)
 {
 	struct frame_echo echo = { .id = VM_PROBE_ECHO_ID, .seq = p->echo_seq++,
 	    .len = FRAME_ECHO_DATA };
-	struct frame_ends ends;
+	struct frame_ends ends = ends_of(set, p);
 	struct frame_out out;
 
 	memcpy(echo.data, p->nonce, sizeof(echo.data));
-	ends_fill(set, p, &ends);
 	if (frame_build_echo_request(&out, &ends, &echo))
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
-/*
- * To the link layer's broadcast address, or the solicited-node multicast address (RFC 4291 section
- * 2.7.1, RFC 2464 section 7).
- */
+/* To broadcast, or the solicited-node multicast address (RFC 4291 section 2.7.1, RFC 2464). */
 static void
 ends_to_all(struct frame_ends *ends)
 {
@@ -228,11 +209,10 @@ ends_to_all(struct frame_ends *ends)
 static void
 who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 {
-	struct frame_ends ends;
+	struct frame_ends ends = ends_of(set, p);
 	struct frame_out out;
 	bool built;
 
-	ends_fill(set, p, &ends);
 	if (to_all)
 		ends_to_all(&ends);
 	if (p->guest.family == 4) {
@@ -247,11 +227,9 @@ who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
-/*
- * When the next frame is due after the one of `due_ns`; what a late tick missed is not made up for.
- */
+/* Puts next_ns after the frame that was due then; what a late tick missed is not made up for. */
 static void
-schedule_next(struct probe *p, uint64_t due_ns, uint64_t now_ns)
+schedule_next(struct probe *p, uint64_t now_ns)
 {
 	bool given_up = p->state == PROBE_SILENT && now_ns - p->begun_ns >= PROBE_SILENT_NS;
 	uint64_t most = given_up ? PROBE_SILENT_MOST_NS : PROBE_MOST_NS;
@@ -261,7 +239,7 @@ schedule_next(struct probe *p, uint64_t due_ns, uint64_t now_ns)
 		if (p->interval_ns > most)
 			p->interval_ns = most;
 	}
-	p->next_ns = due_ns + p->interval_ns;
+	p->next_ns += p->interval_ns;
 	if (p->next_ns <= now_ns)
 		p->next_ns = now_ns + p->interval_ns;
 }
@@ -294,7 +272,7 @@ probe_fire(struct probe_set *set, struct probe *p, uint64_t now_ns)
 		if (p->ask_pause_ns < PROBE_ASK_MOST_NS)
 			p->ask_pause_ns *= 2;
 	}
-	schedule_next(p, p->next_ns, now_ns);
+	schedule_next(p, now_ns);
 }
 
 /* ---- starting and stopping ---- */
@@ -373,7 +351,7 @@ probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struc
 	}
 	LIST_INSERT_HEAD(mac_bucket(set, p->mac), p, by_mac);
 	LIST_INSERT_HEAD(guest_bucket(set, &p->guest), p, by_guest);
-	LIST_INSERT_HEAD(unit_bucket(set, p->unit), p, by_unit);
+	LIST_INSERT_HEAD(&set->by_unit[p->unit % BUCKETS], p, by_unit);
 	LIST_INSERT_HEAD(&set->active, p, active);
 	p->begun_ns = now_ns;
 	p->ask_ns = now_ns + PROBE_ASK_NS;
@@ -388,7 +366,7 @@ probe_stop(struct probe_set *set, uint32_t unit)
 {
 	struct probe *p;
 
-	LIST_FOREACH(p, unit_bucket(set, unit), by_unit) {
+	LIST_FOREACH(p, &set->by_unit[unit % BUCKETS], by_unit) {
 		if (p->unit == unit) {
 			probe_free(p);
 			return;   /* a unit has one at most: probe_start stops the one before */
@@ -555,10 +533,7 @@ probe_answered(struct probe_set *set, struct probe *p, const struct frame *f, ui
 		    f->echo.len == sizeof(p->nonce) &&
 		    memcmp(f->echo.data, p->nonce, sizeof(p->nonce)) == 0;
 	case PROBE_ARP:
-		/*
-		 * Any ARP that the guest sends as the owner of the address will do, an announcement
-		 * too.
-		 */
+		/* Any ARP of the guest as the address's owner will do, an announcement too. */
 		if (f->kind == FRAME_ARP)
 			return frame_addr_equal(&f->arp.sender, &p->guest) &&
 			    memcmp(f->arp.sender_mac, p->mac, 6) == 0;

@@ -2,9 +2,8 @@
  * sentinel: the process that sees raw frames of guests and their clients, confined; here its
  * set-up, its loop and its system calls.
  *
- * It wakes for three things: a message of the warden, a frame that passed the filter
- * (filter.c), and, only while probes are under way, a timer with the next probe's absolute
- * time.  What frames mean is probe.c's.
+ * It wakes for a message of the warden, a frame that passed the filter (filter.c), and, only while
+ * probes are under way, a timer with the next probe's time.  What frames mean is probe.c's.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -27,8 +26,6 @@
 #define RECV_BATCH 64
 #define RANDOM_WORDS 64    /* taken from the kernel at once */
 #define READ_BYTES 2048    /* the filter passes 512 of a frame */
-
-struct sentinel;
 
 struct watched {
 	struct sentinel *s;
@@ -81,10 +78,7 @@ tell(struct sentinel *s, const struct msg *m)
 	if (s->chan == NULL)
 		return;
 	e = chan_send(s->chan, m, NULL, 0);
-	/*
-	 * A report that is lost would leave its unit booting for ever; a new sentinel gets all
-	 * probes again.
-	 */
+	/* A lost report would leave its unit booting; a new sentinel gets all probes again. */
 	if (e != ERR_OK && e != ERR_IO)
 		fatal("report of unit %u: %s", m->unit, err_str(e));
 }
@@ -92,9 +86,9 @@ tell(struct sentinel *s, const struct msg *m)
 static void
 on_report(void *arg, uint32_t unit, enum msg_type what, uint64_t seen_ns)
 {
-	struct msg m = { .type = (uint16_t)what, .unit = unit, .time_ns = seen_ns };
+	struct msg m = { .type = (uint16_t)what, .unit = unit, .time_ns = seen_ns,
+	    .probed.seen_ns = seen_ns };
 
-	m.probed.seen_ns = seen_ns;
 	tell(arg, &m);
 }
 
@@ -102,10 +96,9 @@ static void
 on_sign(void *arg, uint32_t unit, enum msg_sign what, const struct msg_addr *addr,
     const uint8_t *mac, uint64_t seen_ns)
 {
-	struct msg m = { .type = MSG_SIGN, .unit = unit, .time_ns = seen_ns };
+	struct msg m = { .type = MSG_SIGN, .unit = unit, .time_ns = seen_ns,
+	    .sign = { .seen_ns = seen_ns, .what = what } };
 
-	m.sign.seen_ns = seen_ns;
-	m.sign.what = what;
 	if (addr != NULL)
 		m.sign.addr = *addr;
 	if (mac != NULL)
@@ -253,9 +246,7 @@ take_probe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why
 	(void)fds;
 	if (e == ERR_NOMEM)
 		return e;
-	/*
-	 * A probe that cannot be is one unit's problem: the warden's deadline for its boot stands.
-	 */
+	/* A probe that cannot be is one unit's problem, whose boot has its deadline. */
 	if (e != ERR_OK)
 		log_err("%s", why->text);
 	return ERR_OK;
@@ -288,7 +279,7 @@ take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct er
 {
 	enum err e;
 
-	if (m->type >= MSG_TYPE_COUNT || verbs[m->type].take == NULL || verbs[m->type].nfds != nfds)
+	if (m->type >= MSG_TYPE_COUNT || !verbs[m->type].take || verbs[m->type].nfds != nfds)
 		e = err_set(why, ERR_PROTO, "unexpected message of type %u with %u descriptors",
 		    m->type, nfds);
 	else if (!s->hello && m->type != MSG_HELLO)
