@@ -1,17 +1,15 @@
-/* svcb: the parameters of SVCB and HTTPS records. */
-#include "dns/zone/svcb.h"
-
+/*
+ * svcb: the parameters of SVCB and HTTPS records (RFC 9460): as text, in wire format, and whether
+ * they are well-formed.
+ */
 #include <arpa/inet.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
 
 /* RFC 9460 section 14.3.2, RFC 9461 (dohpath), RFC 9540 (ohttp) */
 enum key {
@@ -23,7 +21,8 @@ enum key {
 	KEY_ECH = 5,
 	KEY_IPV6HINT = 6,
 	KEY_DOHPATH = 7,
-	KEY_OHTTP = 8
+	KEY_OHTTP = 8,
+	KEY_OPAQUE = 65535         /* reserved: its value has no form */
 };
 
 struct param {
@@ -109,11 +108,10 @@ param_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t para
 		return p->len > 0 ? NULL : "ech needs a value";
 	case KEY_DOHPATH:
 		return p->len > 0 && p->value[0] == '/' &&
-		        memmem(p->value, p->len, "{?", 2) != NULL &&
-		        memmem(p->value, p->len, "dns", 3) != NULL
-		    ? NULL
+		    memmem(p->value, p->len, "{?", 2) != NULL &&
+		    memmem(p->value, p->len, "dns", 3) != NULL ? NULL
 		    : "dohpath needs a relative URI template with the variable dns, such as "
-		      "/dns-query{?dns}";
+		    "/dns-query{?dns}";
 	case KEY_OHTTP:
 		return p->len == 0 ? NULL : "ohttp takes no value";
 	default:
@@ -150,18 +148,10 @@ svcb_fault(const uint8_t *rdata, size_t len)
 #define KEY_TEXT 32
 #define KEY_MOST 65535
 
-static const struct zfield_name keys[] = {
-	{ "mandatory", KEY_MANDATORY },
-	{ "alpn", KEY_ALPN },
-	{ "no-default-alpn", KEY_NO_DEFAULT_ALPN },
-	{ "port", KEY_PORT },
-	{ "ipv4hint", KEY_IPV4HINT },
-	{ "ech", KEY_ECH },
-	{ "ipv6hint", KEY_IPV6HINT },
-	{ "dohpath", KEY_DOHPATH },
-	{ "ohttp", KEY_OHTTP },
-	{ NULL, 0 },
-};
+static const struct zfield_name keys[] = { { "mandatory", KEY_MANDATORY }, { "alpn", KEY_ALPN },
+	{ "no-default-alpn", KEY_NO_DEFAULT_ALPN }, { "port", KEY_PORT },
+	{ "ipv4hint", KEY_IPV4HINT }, { "ech", KEY_ECH }, { "ipv6hint", KEY_IPV6HINT },
+	{ "dohpath", KEY_DOHPATH }, { "ohttp", KEY_OHTTP }, { NULL, 0 } };
 
 /* A key by its name, or as key0 to key65535 without zeros in front. */
 static bool
@@ -175,8 +165,7 @@ key_number(const char *t, size_t len, uint16_t *key)
 			return true;
 		}
 	}
-	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): `len` bytes are there
-	 */
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): `len` are there */
 	if (len < 4 || memcmp(t, "key", 3) != 0 || (t[3] == '0' && len > 4) ||
 	    !ztoken_number(t + 3, len - 3, KEY_MOST, &n))
 		return false;
@@ -228,26 +217,26 @@ value_alpn(struct zrdata_in *in, struct value *v)
 	return true;
 }
 
+static size_t
+item_len(uint16_t key)
+{
+	return key == KEY_MANDATORY ? 2 : key == KEY_IPV4HINT ? 4 : 16;
+}
+
 /* One item of a list; false when it is none, or does not fit. */
 static bool
 value_item(struct value *v, uint16_t key, const char *t, size_t len)
 {
-	char text[INET6_ADDRSTRLEN];
 	uint8_t wire[16];
 	uint16_t number;
-	size_t n = key == KEY_MANDATORY ? 2 : key == KEY_IPV4HINT ? 4 : 16;
+	size_t n = item_len(key);
 
 	if (key == KEY_MANDATORY) {
 		if (!key_number(t, len, &number))
 			return false;
 		dns_put16(wire, number);
-	} else {
-		if (len >= sizeof(text))
-			return false;
-		memcpy(text, t, len);
-		text[len] = '\0';
-		if (inet_pton(key == KEY_IPV4HINT ? AF_INET : AF_INET6, text, wire) != 1)
-			return false;
+	} else if (!zfield_parse_ip(t, len, key == KEY_IPV4HINT ? AF_INET : AF_INET6, wire)) {
+		return false;
 	}
 	if (n > sizeof(v->wire) - v->len)
 		return false;
@@ -265,19 +254,17 @@ by_key(const void *a, const void *b)
 static bool
 value_list(struct zrdata_in *in, struct value *v, uint16_t key)
 {
-	const char *t = (const char *)v->raw, *end = t + v->raw_len;
+	const char *t = (const char *)v->raw, *end = t + v->raw_len, *comma;
 	char name[KEY_TEXT];
 
-	for (;; t++) {
-		const char *comma = memchr(t, ',', (size_t)(end - t));
-		size_t len = (size_t)((comma != NULL ? comma : end) - t);
-
-		if (!value_item(v, key, t, len))
-			return zfield_fail(in, "`%.*s' among the values of %s", ztoken_shown(len),
-			    t, key_text(key, name));
-		t += len;
+	for (; t <= end; t = comma + 1) {
+		comma = memchr(t, ',', (size_t)(end - t));
 		if (comma == NULL)
-			break;
+			comma = end;
+		in->token = t;
+		in->token_len = (size_t)(comma - t);
+		if (!value_item(v, key, t, in->token_len))
+			return zfield_wrong(in, " among the values of %s", key_text(key, name));
 	}
 	if (key == KEY_MANDATORY)
 		qsort(v->wire, v->len / 2, 2, by_key);   /* written in any order (section 8) */
@@ -289,9 +276,8 @@ value_port(struct zrdata_in *in, struct value *v)
 {
 	uint64_t n;
 
-	if (!ztoken_number((const char *)v->raw, v->raw_len, UINT16_MAX, &n))
-		return zfield_fail(in, "`%.*s' is not a number from 0 to 65535",
-		    ztoken_shown(v->raw_len), (const char *)v->raw);
+	if (!ztoken_number(in->token, in->token_len, UINT16_MAX, &n))
+		return zfield_wrong(in, " is not a number from 0 to 65535");
 	dns_put16(v->wire, (uint16_t)n);
 	v->len = 2;
 	return true;
@@ -300,11 +286,10 @@ value_port(struct zrdata_in *in, struct value *v)
 static bool
 value_ech(struct zrdata_in *in, struct value *v)
 {
-	ssize_t n = zfield_parse_base64((const char *)v->raw, v->raw_len, v->wire, sizeof(v->wire));
+	ssize_t n = zfield_parse_base64(in->token, in->token_len, v->wire, sizeof(v->wire));
 
 	if (n < 0)
-		return zfield_fail(in, "`%.*s' is not base64, whole and with its padding",
-		    ztoken_shown(v->raw_len), (const char *)v->raw);
+		return zfield_wrong(in, " is not base64, whole and with its padding");
 	v->len = (size_t)n;
 	return true;
 }
@@ -317,49 +302,44 @@ static bool
 value_encode(struct zrdata_in *in, uint16_t key, bool generic, struct value *v)
 {
 	v->len = 0;
-	if (v->raw_len == 0)
+	in->token = (const char *)v->raw;
+	in->token_len = v->raw_len;
+	switch (v->raw_len == 0 || generic ? KEY_OPAQUE : key) {
+	case KEY_ALPN:
+		return value_alpn(in, v);
+	case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
+		return value_list(in, v, key);
+	case KEY_PORT:
+		return value_port(in, v);
+	case KEY_ECH:
+		return value_ech(in, v);
+	default:
+		memcpy(v->wire, v->raw, v->raw_len);
+		v->len = v->raw_len;
 		return true;
-	if (!generic) {
-		switch (key) {
-		case KEY_ALPN:
-			return value_alpn(in, v);
-		case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
-			return value_list(in, v, key);
-		case KEY_PORT:
-			return value_port(in, v);
-		case KEY_ECH:
-			return value_ech(in, v);
-		default:
-			break;
-		}
 	}
-	memcpy(v->wire, v->raw, v->raw_len);
-	v->len = v->raw_len;
-	return true;
 }
 
-/* The character-string t[0..len), perhaps in quotes, as the value's raw text. */
+/* The character-string in->token, perhaps in quotes, as the value's raw text. */
 static bool
-value_unquote(struct zrdata_in *in, const char *t, size_t len, struct value *v)
+value_unquote(struct zrdata_in *in, struct value *v)
 {
-	bool quoted = len > 0 && t[0] == '"';
+	const char *t = in->token;
+	bool quoted = in->token_len > 0 && t[0] == '"';
 	size_t i = quoted;
 	int c;
 
 	v->raw_len = 0;
-	while (i < len && t[i] != '"') {
-		if ((c = zfield_unescape(t, len, &i)) < 0)
-			return zfield_fail(in,
-			    "`%.*s': behind a backslash, three digits say a number up to 255",
-			    ztoken_shown(len), t);
+	while (i < in->token_len && t[i] != '"') {
+		if ((c = zfield_unescape(t, in->token_len, &i)) < 0)
+			return zfield_wrong(in, ZFIELD_ESCAPE);
 		if (v->raw_len == ZRDATA_MAX)
 			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
 		v->raw[v->raw_len++] = (uint8_t)c;
 	}
 	v->raw[v->raw_len] = '\0';
-	return i + quoted == len ||
-	    zfield_fail(in, "`%.*s': a value stands in quotes as a whole, or has none",
-	        ztoken_shown(len), t);
+	return i + quoted == in->token_len ||
+	    zfield_wrong(in, ": a value stands in quotes as a whole, or has none");
 }
 
 /*
@@ -393,41 +373,39 @@ param_insert(struct zrdata_in *in, size_t first, uint16_t key, const struct valu
 }
 
 static bool
-params_read(struct zrdata_in *in, const struct zfield *f)
+params_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
 	const size_t first = in->len;
 	struct value v;
 	int last = -1;
 
-	(void)f;
 	while (in->t[0] != '\0') {
-		size_t len = ztoken_len(in->t), n;
-		const char *t = in->t, *equals = memchr(t, '=', len);
+		const char *t = in->t, *end = t + ztoken_len(t);
+		const char *equals = memchr(t, '=', (size_t)(end - t));
 		uint16_t key;
 
-		n = equals != NULL ? (size_t)(equals - t) : len;
-		if (!key_number(t, n, &key))
-			return zfield_fail(in,
-			    "`%.*s' is not the key of a parameter; any can be written as key0 to "
-			    "key%d",
-			    ztoken_shown(n), t, KEY_MOST);
-		if (!value_unquote(in, equals != NULL ? equals + 1 : "",
-		        equals != NULL ? len - n - 1 : 0, &v) ||
+		in->token = t;
+		in->token_len = (size_t)((equals != NULL ? equals : end) - t);
+		if (!key_number(t, in->token_len, &key))
+			return zfield_wrong(in, " is not the key of a parameter; any can be "
+			    "written as key0 to key%d", KEY_MOST);
+		in->token = equals != NULL ? equals + 1 : end;
+		in->token_len = (size_t)(end - in->token);
+		if (!value_unquote(in, &v) ||
 		    !value_encode(in, key, memcmp(t, "key", 3) == 0, &v) ||
 		    !param_insert(in, first, key, &v, &last))
 			return false;
-		in->t += len + (in->t[len] == ' ');
+		in->t = end + (*end == ' ');
 	}
 	return true;
 }
 
 static ssize_t
-params_span(const uint8_t *p, size_t len, const struct zfield *f)
+params_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	struct param param;
 	size_t at = 0;
 
-	(void)f;
 	while (at < len)
 		if (!param_next(p, len, &at, &param))
 			return -1;
@@ -457,18 +435,16 @@ print_alpn(struct ztext *x, const struct param *p)
 static void
 print_list(struct ztext *x, const struct param *p)
 {
-	size_t each = p->key == KEY_MANDATORY ? 2 : p->key == KEY_IPV4HINT ? 4 : 16;
-	char text[INET6_ADDRSTRLEN];
+	char text[KEY_TEXT];
 
-	for (size_t at = 0; at < p->len; at += each) {
-		const char *item = text;
-
+	for (size_t at = 0; at < p->len; at += item_len(p->key)) {
+		if (at > 0)
+			ztext_add(x, ",");
 		if (p->key == KEY_MANDATORY)
-			item = key_text(dns_get16(p->value + at), text);
-		else if (inet_ntop(p->key == KEY_IPV4HINT ? AF_INET : AF_INET6, p->value + at, text,
-		             sizeof(text)) == NULL)
-			item = "";   /* cannot happen: the text has room */
-		ztext_add(x, "%s%s", at > 0 ? "," : "", item);
+			ztext_add(x, "%s", key_text(dns_get16(p->value + at), text));
+		else
+			ztext_add_ip(x, p->key == KEY_IPV4HINT ? AF_INET : AF_INET6,
+			    p->value + at);
 	}
 }
 
@@ -500,12 +476,11 @@ print_param(struct ztext *x, const struct param *p)
 }
 
 static bool
-params_print(struct ztext *x, const uint8_t *rdata, size_t len, const struct zfield *f)
+params_print(struct ztext *x, const uint8_t *rdata, size_t len, UNUSED const struct zfield *f)
 {
 	struct param p;
 	size_t at = 0;
 
-	(void)f;
 	while (at < len) {
 		if (at > 0)
 			ztext_add(x, " ");

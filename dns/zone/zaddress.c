@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dns/zimage/name.h"
 #include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
 
 #define LABEL_MAX 63
 
@@ -31,98 +29,94 @@ zfield_unescape(const char *t, size_t len, size_t *at)
 
 /* ---- names ---- */
 
-static size_t
-not_a_name(const char *t, size_t len, const char *reason, char *why, size_t size)
-{
-	(void)snprintf(why, size, "`%.*s' is not a domain name: %s", ztoken_shown(len), t,
-	    reason); /* cut where too long */
-	return 0;
-}
-
-size_t
-zfield_parse_name(const char *t, size_t len, const uint8_t *origin, size_t origin_len,
-    uint8_t name[], char *why, size_t size)
+/* What is wrong with a name of two characters or more, or NULL; it then has *n bytes. */
+static const char *
+parse_labels(const char *t, size_t len, const uint8_t *origin, size_t origin_len, uint8_t name[],
+    size_t *n)
 {
 	size_t i = 0, at = 1, label = 0;
 	int c;
 
-	if (len == 1 && t[0] == '@') {
-		memcpy(name, origin, origin_len);
-		return origin_len;
-	}
-	if (len == 0)
-		return not_a_name(t, len, "nothing is there", why, size);
-	if (t[0] == '@')
-		return not_a_name(t, len,
-		    "one that begins with @ is written with a backslash before it", why, size);
-	if (len == 1 && t[0] == '.') {
-		name[0] = 0;
-		return 1;
-	}
 	while (i < len) {
 		if (t[i] == '.') {
 			if (at == label + 1)
-				return not_a_name(t, len, "a label of it is empty", why, size);
+				return "a label of it is empty";
 			name[label] = (uint8_t)(at - label - 1);
 			label = at++;
 			i++;
 			continue;
 		}
 		if (t[i] == '"')
-			return not_a_name(t, len, "names are written without quotes", why, size);
+			return "names are written without quotes";
 		if ((c = zfield_unescape(t, len, &i)) < 0)
-			return not_a_name(t, len,
-			    "behind a backslash, three digits say a number up to 255", why, size);
+			return "behind a backslash, three digits say a number up to 255";
 		if (at - label > LABEL_MAX)
-			return not_a_name(
-			    t, len, "a label of it is longer than 63 bytes", why, size);
+			return "a label of it is longer than 63 bytes";
 		if (at >= DNS_WIRE_NAME)
-			return not_a_name(t, len, "it is longer than 255 bytes", why, size);
+			return "it is longer than 255 bytes";
 		name[at++] = (uint8_t)c;
 	}
-	if (at == label + 1) {          /* it ended in a dot */
-		name[label] = 0;
-		return at <= DNS_WIRE_NAME
-		    ? at
-		    : not_a_name(t, len, "it is longer than 255 bytes", why, size);
-	}
 	name[label] = (uint8_t)(at - label - 1);
+	*n = at;
+	if (name[label] == 0)          /* it ended in a dot */
+		return at <= DNS_WIRE_NAME ? NULL : "it is longer than 255 bytes";
 	if (at + origin_len > DNS_WIRE_NAME)
-		return not_a_name(t, len, "with the origin it is longer than 255 bytes", why, size);
+		return "with the origin it is longer than 255 bytes";
 	memcpy(name + at, origin, origin_len);
-	return at + origin_len;
+	*n += origin_len;
+	return NULL;
+}
+
+size_t
+zfield_parse_name(const char *t, size_t len, const uint8_t *origin, size_t origin_len,
+    uint8_t name[], char *why, size_t size)
+{
+	const char *fault = NULL;
+	size_t n = 1;
+
+	if (len == 1 && t[0] == '.') {
+		name[0] = 0;
+	} else if (len == 1 && t[0] == '@') {
+		memcpy(name, origin, origin_len);
+		n = origin_len;
+	} else if (len == 0) {
+		fault = "nothing is there";
+	} else if (t[0] == '@') {
+		fault = "one that begins with @ is written with a backslash before it";
+	} else {
+		fault = parse_labels(t, len, origin, origin_len, name, &n);
+	}
+	if (fault == NULL)
+		return n;
+	/* cut where too long */
+	(void)snprintf(why, size, "`%.*s' is not a domain name: %s", ztoken_shown(len), t, fault);
+	return 0;
 }
 
 static bool
-name_read(struct zrdata_in *in, const struct zfield *f)
+name_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
 	size_t len = ztoken_len(in->t), n;
 	uint8_t name[DNS_WIRE_NAME];
 
-	(void)f;
 	if (len == 0)
 		return zfield_lacks(in, "a name");
-	if ((n = zfield_parse_name(
-	         in->t, len, in->origin, in->origin_len, name, in->why, in->size)) == 0)
-		return false;
+	n = zfield_parse_name(in->t, len, in->origin, in->origin_len, name, in->why, in->size);
 	in->t += len + (in->t[len] == ' ');
-	return zfield_put(in, name, n);
+	return n > 0 && zfield_put(in, name, n);
 }
 
 static ssize_t
-name_span(const uint8_t *p, size_t len, const struct zfield *f)
+name_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	size_t n = dns_name_len(p, len);
 
-	(void)f;
 	return n > 0 ? (ssize_t)n : -1;
 }
 
 static bool
-name_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+name_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, UNUSED const struct zfield *f)
 {
-	(void)len;
-	(void)f;
 	ztext_add_name(x, p);
 	return true;
 }
@@ -137,33 +131,31 @@ const struct zfield zfield_exact_name = ZFIELD(name_read, name_span, name_print,
 static bool
 address_read(struct zrdata_in *in, const struct zfield *f)
 {
-	int family = f->bytes == 4 ? AF_INET : AF_INET6;
-	char text[INET6_ADDRSTRLEN];
+	bool v4 = f->bytes == 4;
 	uint8_t wire[16];
-	const char *t;
-	size_t len;
 
-	if (!zfield_token(in, family == AF_INET ? "an IPv4 address" : "an IPv6 address", &t, &len))
-		return false;
-	if (len < sizeof(text)) {
-		memcpy(text, t, len);
-		text[len] = '\0';
-		if (inet_pton(family, text, wire) == 1)
-			return zfield_put(in, wire, f->bytes);
-	}
-	return zfield_fail(in, "`%.*s' is not an %s address", ztoken_shown(len), t,
-	    family == AF_INET ? "IPv4" : "IPv6");
+	return zfield_token(in, v4 ? "an IPv4 address" : "an IPv6 address") &&
+	    (zfield_parse_ip(in->token, in->token_len, v4 ? AF_INET : AF_INET6, wire)
+	    ? zfield_put(in, wire, f->bytes)
+	    : zfield_wrong(in, " is not an %s address", v4 ? "IPv4" : "IPv6"));
 }
 
-static bool
-address_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+bool
+zfield_parse_ip(const char *t, size_t len, int family, uint8_t *wire)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	(void)len;
-	if (inet_ntop(f->bytes == 4 ? AF_INET : AF_INET6, p, text, sizeof(text)) == NULL)
+	if (len >= sizeof(text))
 		return false;
-	ztext_add(x, "%s", text);
+	memcpy(text, t, len);
+	text[len] = '\0';
+	return inet_pton(family, text, wire) == 1;
+}
+
+static bool
+address_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, const struct zfield *f)
+{
+	ztext_add_ip(x, f->bytes == 4 ? AF_INET : AF_INET6, p);
 	return true;
 }
 
@@ -176,26 +168,22 @@ static bool
 groups_read(struct zrdata_in *in, const struct zfield *f)
 {
 	bool locator = f == &zfield_locator;
-	size_t each = locator ? 4 : 2, n = 2 * f->bytes / each, len;
+	size_t each = locator ? 4 : 2, n = 2 * f->bytes / each, i = 0;
+	char between = locator ? ':' : '-';
 	uint8_t wire[8];
-	const char *t;
 
-	if (!zfield_token(in, "groups of hexadecimal digits", &t, &len))
+	if (!zfield_token(in, "groups of hexadecimal digits"))
 		return false;
-	for (size_t i = 0; len == n * (each + 1) - 1 && i < n; i++) {
-		const char *group = t + i * (each + 1);
+	for (; in->token_len == n * (each + 1) - 1 && i < n; i++) {
+		const char *group = in->token + i * (each + 1);
 
-		if ((i + 1 < n && group[each] != (locator ? ':' : '-')) ||
-		    zfield_parse_hex(group, each, wire + i * each / 2, each / 2) !=
-		        (ssize_t)each / 2)
+		if ((i + 1 < n && group[each] != between) ||
+		    zfield_parse_hex(group, each, wire + i * each / 2, each / 2) < 0)
 			break;
-		if (i + 1 == n)
-			return zfield_put(in, wire, f->bytes);
 	}
-	return zfield_fail(in,
-	    "`%.*s' is not what %s needs: %zu groups of %zu hexadecimal digits with `%c' between "
-	    "them",
-	    ztoken_shown(len), t, in->type, n, each, locator ? ':' : '-');
+	return i == n ? zfield_put(in, wire, f->bytes)
+	    : zfield_wrong(in, " is not what %s needs: %zu groups of %zu hexadecimal digits with "
+	    "`%c' between them", in->type, n, each, between);
 }
 
 static bool

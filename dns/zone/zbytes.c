@@ -5,9 +5,8 @@
 #include "base/base64.h"
 #include "base/hex.h"
 #include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
 
-#define SALT_MAX 255
+#define COUNTED_MAX 255
 
 /* Digits of a base that is a power of two, on their way to bytes. */
 struct decoder {
@@ -32,13 +31,6 @@ decoder_add(struct decoder *d, unsigned digit, unsigned bits)
 	return true;
 }
 
-/* Are there whole bytes, and nothing but zeros behind them that are less than one digit? */
-static bool
-decoder_whole(const struct decoder *d, unsigned bits)
-{
-	return d->bits < bits && (d->word & ((1u << d->bits) - 1)) == 0;
-}
-
 static int
 base32hex_digit(int c)
 {
@@ -48,6 +40,7 @@ base32hex_digit(int c)
 	return c >= 'a' && c <= 'v' ? c - 'a' + 10 : -1;
 }
 
+/* The number of bytes; -1 for other digits, or when what fills no byte is a digit, or not zero. */
 static ssize_t
 decode(const char *t, size_t len, unsigned bits, int (*digit)(int), uint8_t *out, size_t cap)
 {
@@ -59,7 +52,7 @@ decode(const char *t, size_t len, unsigned bits, int (*digit)(int), uint8_t *out
 		if (v < 0 || !decoder_add(&d, (unsigned)v, bits))
 			return -1;
 	}
-	return decoder_whole(&d, bits) ? (ssize_t)d.len : -1;
+	return d.bits < bits && (d.word & ((1u << d.bits) - 1)) == 0 ? (ssize_t)d.len : -1;
 }
 
 ssize_t
@@ -89,71 +82,55 @@ zfield_parse_base64(const char *t, size_t len, uint8_t *out, size_t cap)
 
 /* ---- to the end of the data, in any number of tokens ---- */
 
-/*
- * What is left of the entry without its blanks, in `out`, which has room for it; false with `why`.
- */
-static bool
-join_tokens(struct zrdata_in *in, const char *what, char *out, size_t cap, size_t *len)
-{
-	*len = 0;
-	while (in->t[0] != '\0') {
-		const char *t;
-		size_t n;
-
-		if (!zfield_token(in, what, &t, &n))
-			return false;
-		if (n > cap - *len)
-			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
-		memcpy(out + *len, t, n);
-		*len += n;
-	}
-	return true;
-}
-
 static bool
 bytes_read(struct zrdata_in *in, const struct zfield *f)
 {
 	bool hex = f->print != zfield_base64.print;
+	const char *what = hex ? "hexadecimal digits" : "base64";
 	char text[2 * ZRDATA_MAX + 1];
+	size_t len = 0;
 	ssize_t n;
-	size_t len;
 
-	if (!join_tokens(in, hex ? "hexadecimal digits" : "base64", text, sizeof(text), &len))
-		return false;
-	n = hex ? zfield_parse_hex(text, len, in->out + in->len, ZRDATA_MAX - in->len) :
-	    zfield_parse_base64(text, len, in->out + in->len, ZRDATA_MAX - in->len);
+	while (in->t[0] != '\0') {
+		if (!zfield_token(in, what))
+			return false;
+		if (in->token_len > sizeof(text) - len)
+			return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
+		memcpy(text + len, in->token, in->token_len);
+		len += in->token_len;
+	}
+	in->token = text;
+	in->token_len = len;
+	n = (hex ? zfield_parse_hex : zfield_parse_base64)(text, len, in->out + in->len,
+	    ZRDATA_MAX - in->len);
 	if (n < 0)
-		return zfield_fail(in, "`%.*s' is not %s", ztoken_shown(len), text,
-		    hex ? "hexadecimal, two digits for each byte"
-		        : "base64, whole and with its padding");
-	if ((size_t)n < f->bytes && n == 0)
-		return zfield_lacks(in, hex ? "hexadecimal digits" : "base64");
+		return zfield_wrong(in, " is not %s", hex ? "hexadecimal, two digits for each byte"
+		    : "base64, whole and with its padding");
+	if (n == 0 && f->bytes > 0)
+		return zfield_lacks(in, what);
 	if ((size_t)n < f->bytes)
-		return zfield_fail(
-		    in, "%s needs %u bytes or more there, not %zd", in->type, f->bytes, n);
+		return zfield_fail(in, "%s needs %u bytes or more there, not %zd", in->type,
+		    f->bytes, n);
 	in->len += (size_t)n;
 	return true;
 }
 
 static ssize_t
-bytes_span(const uint8_t *p, size_t len, const struct zfield *f)
+bytes_span(UNUSED const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)p;
 	return len >= f->bytes ? (ssize_t)len : -1;
 }
 
 static bool
-hex_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+hex_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add_hex(x, p, len);
 	return true;
 }
 
 static bool
-base64_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+base64_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add_base64(x, p, len);
 	return true;
 }
@@ -168,12 +145,10 @@ const struct zfield zfield_base64 = ZFIELD(bytes_read, bytes_span, base64_print,
 #define KEY_NONE 0xc0
 
 static bool
-key_read(struct zrdata_in *in, const struct zfield *f)
+key_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
-	(void)f;
-	if (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE)
-		return true;
-	return zfield_base64.read(in, &zfield_base64);
+	return (in->t[0] == '\0' && (in->out[0] & KEY_NONE) == KEY_NONE) ||
+	    bytes_read(in, &zfield_base64);
 }
 
 /* Without a key only the flags' reader knows whether that is right: then it has no text. */
@@ -198,34 +173,31 @@ const struct zfield zfield_fingerprint = ZFIELD(bytes_read, zfield_span_rest, fi
 /* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
 
 static bool
-nsap_read(struct zrdata_in *in, const struct zfield *f)
+nsap_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
 	struct decoder d = { .out = in->out + in->len, .cap = ZRDATA_MAX - in->len };
-	bool good;
 	const char *t;
-	size_t len;
+	bool good;
 
-	(void)f;
-	if (!zfield_token(in, "an address", &t, &len))
+	if (!zfield_token(in, "an address"))
 		return false;
-	good = len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
-	for (size_t i = 2; i < len && good; i++) {
+	t = in->token;
+	good = in->token_len > 2 && t[0] == '0' && tolower((unsigned char)t[1]) == 'x';
+	for (size_t i = 2; i < in->token_len && good; i++) {
 		int v = hex_value((unsigned char)t[i]);
 
 		good = t[i] == '.' || (v >= 0 && decoder_add(&d, (unsigned)v, 4));
 	}
 	if (!good || d.bits != 0 || d.len == 0)
-		return zfield_fail(in,
-		    "`%.*s' is not what NSAP needs: 0x and hexadecimal digits, two for each byte",
-		    ztoken_shown(len), t);
+		return zfield_wrong(in,
+		    " is not what NSAP needs: 0x and hexadecimal digits, two for each byte");
 	in->len += d.len;
 	return true;
 }
 
 static bool
-nsap_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+nsap_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add(x, "0x");
 	ztext_add_hex(x, p, len);
 	return true;
@@ -242,27 +214,22 @@ counted_span(const uint8_t *p, size_t len, const struct zfield *f)
 }
 
 static bool
-salt_read(struct zrdata_in *in, const struct zfield *f)
+salt_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
-	uint8_t salt[SALT_MAX];
+	uint8_t salt[COUNTED_MAX];
 	ssize_t n = 0;
-	const char *t;
-	size_t len;
 
-	(void)f;
-	if (!zfield_token(in, "a salt", &t, &len))
+	if (!zfield_token(in, "a salt"))
 		return false;
-	if (!(len == 1 && t[0] == '-') && (n = zfield_parse_hex(t, len, salt, sizeof(salt))) < 0)
-		return zfield_fail(in,
-		    "`%.*s' is not a salt: `-', or up to 255 bytes of two hexadecimal digits",
-		    ztoken_shown(len), t);
-	return zfield_put_number(in, (uint64_t)n, 1) && zfield_put(in, salt, (size_t)n);
+	if (!(in->token_len == 1 && in->token[0] == '-'))
+		n = zfield_parse_hex(in->token, in->token_len, salt, sizeof(salt));
+	return n >= 0 ? zfield_put_counted(in, salt, (size_t)n) : zfield_wrong(in,
+	    " is not a salt: `-', or up to 255 bytes of two hexadecimal digits");
 }
 
 static bool
-salt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+salt_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	if (len == 1)
 		ztext_add(x, "-");
 	ztext_add_hex(x, p + 1, len - 1);
@@ -270,30 +237,25 @@ salt_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f
 }
 
 static bool
-hash_read(struct zrdata_in *in, const struct zfield *f)
+hash_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
-	uint8_t hash[255];
+	uint8_t hash[COUNTED_MAX];
 	ssize_t n = -1, digits;
-	const char *t;
-	size_t len;
 
-	(void)f;
-	if (!zfield_token(in, "a hash", &t, &len))
+	if (!zfield_token(in, "a hash"))
 		return false;
-	digits =
-	    memchr(t, '=', len) != NULL ? unpadded(t, len, 8) : (ssize_t)len; /* some writers pad */
+	digits = (ssize_t)in->token_len;
+	if (memchr(in->token, '=', in->token_len) != NULL)   /* some writers pad */
+		digits = unpadded(in->token, in->token_len, 8);
 	if (digits > 0)
-		n = decode(t, (size_t)digits, 5, base32hex_digit, hash, sizeof(hash));
-	if (n <= 0)
-		return zfield_fail(in, "`%.*s' is not a hash in base32hex, of up to 255 bytes",
-		    ztoken_shown(len), t);
-	return zfield_put_number(in, (uint64_t)n, 1) && zfield_put(in, hash, (size_t)n);
+		n = decode(in->token, (size_t)digits, 5, base32hex_digit, hash, sizeof(hash));
+	return n > 0 ? zfield_put_counted(in, hash, (size_t)n)
+	    : zfield_wrong(in, " is not a hash in base32hex, of up to 255 bytes");
 }
 
 static bool
-hash_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+hash_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add_base32hex(x, p + 1, len - 1);
 	return true;
 }

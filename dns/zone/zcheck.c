@@ -2,7 +2,7 @@
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
-#include "dns/zone/ztype.h"
+#include "dns/zone/zrdata.h"
 
 #define TYPE_KEY 25
 #define TYPE_NXT 30

@@ -10,7 +10,6 @@
 #include "dns/zimage/rdata.h"
 #include "dns/zimage/format.h"
 #include "dns/zone/zrdata.h"
-#include "dns/zone/ztype.h"
 
 struct dump {
 	FILE *f;
@@ -48,7 +47,7 @@ print_record(struct dump *d, const uint8_t *rr)
 	size_t len;
 
 	expand(d, rr, &len);
-	ztext_clear(&d->line);
+	ztext_cut(&d->line, 0);
 	ztext_add(&d->line, "%s%s\t%u\tIN\t%s\t", d->owner_text,
 	    strcmp(d->owner_text, ".") != 0 ? "." : "", dns_get32(rr + 6), ztype_text(type, name));
 	zrdata_print(&d->line, type, d->rdata, len);

@@ -14,13 +14,61 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "dns/zone/ztext.h"
+#include "dns/zimage/name.h"
 
 #define ZRDATA_MAX 65535
+
+/* A parameter of struct zfield's functions that this kind has no use for. */
+#define UNUSED __attribute__((unused))
+
+/* ---- ztoken.c: the words of an entry of zread: single blanks between, quotes kept ---- */
+
+/* The length of the token at t; quoted and escaped blanks belong to it. */
+size_t ztoken_len(const char *t);
+
+/* How much of a text of `len` characters a message shows, as the precision of %.*s. */
+int ztoken_shown(size_t len);
+
+/* The token behind the one at t; at the end the empty text. */
+char *ztoken_next(char *t);
+
+/* Is the token at t this word, in any letter case? */
+bool ztoken_is(const char *t, const char *word);
+
+/* Is it a number of nothing but digits, and at most `most`?  *n is undefined if not. */
+bool ztoken_number(const char *t, size_t len, uint64_t most, uint64_t *n);
+
+/* Seconds, or a sum of numbers with s, m, h, d or w; false for anything else, or beyond `most`. */
+bool ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl);
+
+/* ---- ztext.c: a growing text, and how master files write bytes, names and strings ---- */
+
+/* All zero is the empty text; the owner frees buf. */
+struct ztext {
+	char *buf;                    /* terminated */
+	size_t len, cap;
+};
+
+void ztext_cut(struct ztext *x, size_t len);   /* to its first characters; keeps the buffer */
+void ztext_add(struct ztext *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An absolute name in wire format, with its final dot. */
+void ztext_add_name(struct ztext *x, const uint8_t *name);
+/* An address of this family (AF_INET, AF_INET6). */
+void ztext_add_ip(struct ztext *x, int family, const uint8_t *p);
+/* In quotes, whatever the bytes are. */
+void ztext_add_quoted(struct ztext *x, const uint8_t *p, size_t len);
+void ztext_add_hex(struct ztext *x, const uint8_t *p, size_t len);
+void ztext_add_base64(struct ztext *x, const uint8_t *p, size_t len);
+/* RFC 4648 section 7, without padding and in lower case. */
+void ztext_add_base32hex(struct ztext *x, const uint8_t *p, size_t len);
+
+/* ---- fields ---- */
 
 /* RDATA on its way from text to wire format. */
 struct zrdata_in {
 	const char *t;                /* what is left of an entry of zread's; "" at the end */
+	const char *token;            /* what is read, for messages: its text, not terminated */
+	size_t token_len;
 	const uint8_t *origin;        /* of relative names, absolute and in wire format */
 	size_t origin_len;
 	const char *type;             /* its name, for messages */
@@ -71,6 +119,12 @@ extern const struct zfield zfield_bitmap, zfield_bitmap_maybe, zfield_nxt, zfiel
 /* zloc.c, svcb.c */
 extern const struct zfield zfield_loc, zfield_params;
 
+/*
+ * svcb.c: what is wrong with the RDATA of SVCB or HTTPS (RFC 9460), a phrase; NULL when it is
+ * well-formed.  Clients throw the whole RRset away if not.
+ */
+const char *svcb_fault(const uint8_t *rdata, size_t len);
+
 /* ---- what the kinds share ---- */
 
 /* The span of a kind that always has f->bytes, and of one that takes all that is left. */
@@ -80,24 +134,30 @@ ssize_t zfield_span_rest(const uint8_t *p, size_t len, const struct zfield *f);
 /* Sets `why`; always false. */
 bool zfield_fail(struct zrdata_in *in, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The same, with the token in quotes before the text; such a text for zfield_unescape's -1. */
+#define ZFIELD_ESCAPE ": behind a backslash, three digits say a number up to 255"
+bool zfield_wrong(struct zrdata_in *in, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* The same for a record that ends before `what`. */
 bool zfield_lacks(struct zrdata_in *in, const char *what);
 
 /*
- * The next token, which is not quoted and moves the input; false at the end (the record then lacks
- * `what`) or when there is a quote.
+ * Takes the next token, which is not quoted, into in->token; false at the end (the record then
+ * lacks `what`) or when there is a quote.
  */
-bool zfield_token(struct zrdata_in *in, const char *what, const char **t, size_t *len);
+bool zfield_token(struct zrdata_in *in, const char *what);
 
 /* Appends bytes; false when the record has no room for them. */
 bool zfield_put(struct zrdata_in *in, const void *p, size_t len);
 bool zfield_put_number(struct zrdata_in *in, uint64_t n, unsigned bytes);
+/* The same behind their number, which is one octet. */
+bool zfield_put_counted(struct zrdata_in *in, const void *p, size_t len);
 
 /* A number of so many bytes in a token, or one of the names for such; false with `why`. */
-bool zfield_number(
-    struct zrdata_in *in, unsigned bytes, const struct zfield_name *names, uint64_t *n);
+bool zfield_number(struct zrdata_in *in, unsigned bytes, const struct zfield_name *names,
+    uint64_t *n);
 
-/* The name in a token of a master file, relative to the origin. 0 with `why` when it is none. */
+/* The name in a token of a master file, relative to the origin.  0 with `why` when it is none. */
 size_t zfield_parse_name(const char *t, size_t len, const uint8_t *origin, size_t origin_len,
     uint8_t name[], char *why, size_t size);
 
@@ -107,9 +167,10 @@ size_t zfield_parse_name(const char *t, size_t len, const uint8_t *origin, size_
  */
 int zfield_unescape(const char *t, size_t len, size_t *at);
 
-/* Hexadecimal digits, two for each byte; -1 when they are not. */
+/* An address of this family (AF_INET, AF_INET6); false when it is none. */
+bool zfield_parse_ip(const char *t, size_t len, int family, uint8_t *wire);
+/* Hexadecimal digits, two for each byte, or base64 with its padding; -1 when t is not that. */
 ssize_t zfield_parse_hex(const char *t, size_t len, uint8_t *out, size_t cap);
-/* Base64 with its padding; -1 when it is not. */
 ssize_t zfield_parse_base64(const char *t, size_t len, uint8_t *out, size_t cap);
 
 #endif

@@ -5,13 +5,10 @@
  *         ALTITUDE[m] [SIZE[m] [HORIZONTAL[m] [VERTICAL[m]]]]
  */
 #include <ctype.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
 
 #define DIGITS_MAX 12          /* more do not fit any field */
 #define LOC_BYTES 16
@@ -47,8 +44,8 @@ static const struct {
 	struct number number;
 	int64_t otherwise;
 } precisions[] = {
-	{ { "a size, from 0 to 90000000m", 2, 0, 9000000099, true },
-	    100 }, /* one digit of it is kept: the decimals of such a number are not */
+	/* One digit is kept, of such a number none of the decimals. */
+	{ { "a size, from 0 to 90000000m", 2, 0, 9000000099, true }, 100 },
 	{ { "a horizontal precision, from 0 to 90000000m", 2, 0, 9000000099, true }, 1000000 },
 	{ { "a vertical precision, from 0 to 90000000m", 2, 0, 9000000099, true }, 1000 },
 };
@@ -86,16 +83,23 @@ parse_number(const char *t, size_t len, const struct number *f, int64_t *value)
 static bool
 read_number(struct zrdata_in *in, const struct number *f, int64_t *value)
 {
-	const char *t = in->t;
-	size_t len = ztoken_len(t);
+	size_t len = ztoken_len(in->t);
 
+	in->token = in->t;
+	in->token_len = len;
 	if (len == 0)
 		return zfield_fail(in, "LOC needs %s", f->expected);
-	if (!parse_number(t, len, f, value))
-		return zfield_fail(
-		    in, "`%.*s' where LOC needs %s", ztoken_shown(len), t, f->expected);
+	if (!parse_number(in->t, len, f, value))
+		return zfield_wrong(in, " where LOC needs %s", f->expected);
 	in->t += len + (in->t[len] == ' ');
 	return true;
+}
+
+/* Is the next token one of these letters? */
+static bool
+is_letter(const struct zrdata_in *in, const char *letters)
+{
+	return ztoken_len(in->t) == 1 && strchr(letters, in->t[0]) != NULL;
 }
 
 /*
@@ -106,29 +110,24 @@ read_coordinate(struct zrdata_in *in, const struct coordinate *c, uint32_t *valu
 {
 	const struct number *parts[] = { &c->degrees, &minutes, &seconds };
 	const int64_t scale[] = { 3600000, 60000, 1 };
-	int64_t sum = 0, part = 0, most = c->degrees.most * scale[0];
-	const char *t;
+	int64_t sum = 0, part = 0;
+	bool positive, negative;
 	unsigned i = 0;
 
 	do {
-		t = in->t;
 		if (!read_number(in, parts[i], &part))
 			return false;
 		sum += part * scale[i];
-		if (sum > most)
-			return zfield_fail(
-			    in, "`%.*s' behind it: %s", ztoken_shown(ztoken_len(t)), t, c->end);
-		i++;
-	} while (i < 3 &&
-	    !(ztoken_len(in->t) == 1 &&
-	        (strchr(c->positive, in->t[0]) != NULL || strchr(c->negative, in->t[0]) != NULL)));
-	t = in->t;
-	if (ztoken_len(t) != 1 ||
-	    (strchr(c->positive, t[0]) == NULL && strchr(c->negative, t[0]) == NULL))
+		if (sum > c->degrees.most * scale[0])
+			return zfield_wrong(in, " behind it: %s", c->end);
+		positive = is_letter(in, c->positive);
+		negative = is_letter(in, c->negative);
+	} while (++i < 3 && !positive && !negative);
+	if (!positive && !negative)
 		return zfield_fail(in, "`%.*s' where LOC needs %c or %c",
-		    ztoken_shown(ztoken_len(t)), t, c->positive[0], c->negative[0]);
-	*value = (uint32_t)(strchr(c->positive, t[0]) != NULL ? EQUATOR + sum : EQUATOR - sum);
-	in->t += 1 + (t[1] == ' ');
+		    ztoken_shown(ztoken_len(in->t)), in->t, c->positive[0], c->negative[0]);
+	*value = (uint32_t)(positive ? EQUATOR + sum : EQUATOR - sum);
+	in->t += 1 + (in->t[1] == ' ');
 	return true;
 }
 
@@ -146,13 +145,12 @@ precision_octet(int64_t centimetres)
 }
 
 static bool
-loc_read(struct zrdata_in *in, const struct zfield *f)
+loc_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
 	uint8_t wire[LOC_BYTES] = { 0 };
 	uint32_t at[2] = { 0 };
 	int64_t value = 0;
 
-	(void)f;
 	for (unsigned i = 0; i < 2; i++)
 		if (!read_coordinate(in, &coordinates[i], &at[i]))
 			return false;
@@ -167,9 +165,6 @@ loc_read(struct zrdata_in *in, const struct zfield *f)
 			return false;
 		wire[1 + i] = precision_octet(value);
 	}
-	if (in->t[0] != '\0')
-		return zfield_fail(in, "`%.*s' behind the last field of LOC",
-		    ztoken_shown(ztoken_len(in->t)), in->t);
 	return zfield_put(in, wire, sizeof(wire));
 }
 
@@ -183,9 +178,8 @@ from_zero(uint32_t coordinate)
 
 /* Of a version that is not 0 nothing is known (section 2). */
 static ssize_t
-loc_span(const uint8_t *p, size_t len, const struct zfield *f)
+loc_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	if (len > 0 && p[0] != 0)
 		return (ssize_t)len;
 	if (len != LOC_BYTES)
@@ -194,9 +188,7 @@ loc_span(const uint8_t *p, size_t len, const struct zfield *f)
 		if (p[i] >> 4 > 9 || (p[i] & 0x0f) > 9)
 			return -1;
 	return from_zero(dns_get32(p + 4)) <= 90 * 3600000ll &&
-	        from_zero(dns_get32(p + 8)) <= 180 * 3600000ll
-	    ? LOC_BYTES
-	    : -1;
+	    from_zero(dns_get32(p + 8)) <= 180 * 3600000ll ? LOC_BYTES : -1;
 }
 
 static void
@@ -210,12 +202,10 @@ print_coordinate(struct ztext *x, uint32_t value, const struct coordinate *c)
 }
 
 static bool
-loc_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+loc_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, UNUSED const struct zfield *f)
 {
 	int64_t cm;
 
-	(void)len;
-	(void)f;
 	if (p[0] != 0)
 		return false;
 	print_coordinate(x, dns_get32(p + 4), &coordinates[0]);

@@ -2,12 +2,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "dns/zimage/rdata.h"
-#include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
-#include "dns/zone/ztype.h"
+#include "dns/zone/zrdata.h"
 
 #define EPOCH_YEAR 1970
 #define TIME_DIGITS 14         /* YYYYMMDDHHmmSS, RFC 4034 section 3.2 */
@@ -24,22 +21,38 @@ zfield_fail(struct zrdata_in *in, const char *fmt, ...)
 }
 
 bool
+zfield_wrong(struct zrdata_in *in, const char *fmt, ...)
+{
+	size_t n = (size_t)snprintf(in->why, in->size, "`%.*s'", ztoken_shown(in->token_len),
+	    in->token);
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (n < in->size)
+		(void)vsnprintf(in->why + n, in->size - n, fmt, ap);   /* cut where too long */
+	va_end(ap);
+	return false;
+}
+
+bool
 zfield_lacks(struct zrdata_in *in, const char *what)
 {
 	return zfield_fail(in, "value expected: %s lacks %s", in->type, what);
 }
 
 bool
-zfield_token(struct zrdata_in *in, const char *what, const char **t, size_t *len)
+zfield_token(struct zrdata_in *in, const char *what)
 {
-	*t = in->t;
-	*len = ztoken_len(in->t);
-	if (*len == 0)
+	size_t len = ztoken_len(in->t);
+
+	in->token = in->t;
+	in->token_len = len;
+	if (len == 0)
 		return zfield_lacks(in, what);
-	if (memchr(*t, '"', *len) != NULL)
-		return zfield_fail(in, "`%.*s' where %s has %s, which is written without quotes",
-		    ztoken_shown(*len), *t, in->type, what);
-	in->t += *len + (in->t[*len] == ' ');
+	if (memchr(in->t, '"', len) != NULL)
+		return zfield_wrong(in, " where %s has %s, which is written without quotes",
+		    in->type, what);
+	in->t += len + (in->t[len] == ' ');
 	return true;
 }
 
@@ -64,30 +77,27 @@ zfield_put_number(struct zrdata_in *in, uint64_t n, unsigned bytes)
 	return zfield_put(in, wire, bytes);
 }
 
-static uint64_t
-most_of(unsigned bytes)
+bool
+zfield_put_counted(struct zrdata_in *in, const void *p, size_t len)
 {
-	return UINT64_MAX >> (64 - 8 * bytes);
+	return zfield_put_number(in, len, 1) && zfield_put(in, p, len);
 }
 
 bool
 zfield_number(struct zrdata_in *in, unsigned bytes, const struct zfield_name *names, uint64_t *n)
 {
-	const char *t;
-	size_t len;
+	uint64_t most = UINT64_MAX >> (64 - 8 * bytes);
 
-	if (!zfield_token(in, "a number", &t, &len))
+	if (!zfield_token(in, "a number"))
 		return false;
 	for (; names != NULL && names->name != NULL; names++) {
-		if (strlen(names->name) == len && strncasecmp(names->name, t, len) == 0) {
+		if (ztoken_is(in->token, names->name)) {
 			*n = names->number;
 			return true;
 		}
 	}
-	if (ztoken_number(t, len, most_of(bytes), n))
-		return true;
-	return zfield_fail(in, "`%.*s' is not a number from 0 to %llu", ztoken_shown(len), t,
-	    (unsigned long long)most_of(bytes));
+	return ztoken_number(in->token, in->token_len, most, n) ||
+	    zfield_wrong(in, " is not a number from 0 to %llu", (unsigned long long)most);
 }
 
 static bool
@@ -99,26 +109,22 @@ number_read(struct zrdata_in *in, const struct zfield *f)
 }
 
 ssize_t
-zfield_span_fixed(const uint8_t *p, size_t len, const struct zfield *f)
+zfield_span_fixed(UNUSED const uint8_t *p, size_t len, const struct zfield *f)
 {
-	(void)p;
 	return len >= f->bytes ? (ssize_t)f->bytes : -1;
 }
 
 ssize_t
-zfield_span_rest(const uint8_t *p, size_t len, const struct zfield *f)
+zfield_span_rest(UNUSED const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)p;
-	(void)f;
 	return (ssize_t)len;
 }
 
 static bool
-number_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+number_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	uint64_t n = 0;
 
-	(void)f;
 	for (size_t i = 0; i < len; i++)
 		n = n << 8 | p[i];
 	ztext_add(x, "%llu", (unsigned long long)n);
@@ -126,48 +132,20 @@ number_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield 
 }
 
 /* RFC 4034 appendix A.1 and the registry since then; some have two spellings. */
-static const struct zfield_name algorithms[] = {
-	{ "DELETE", 0 },
-	{ "RSAMD5", 1 },
-	{ "DH", 2 },
-	{ "DSA", 3 },
-	{ "ECC", 4 },
-	{ "RSASHA1", 5 },
-	{ "DSA-NSEC3-SHA1", 6 },
-	{ "NSEC3DSA", 6 },
-	{ "RSASHA1-NSEC3-SHA1", 7 },
-	{ "NSEC3RSASHA1", 7 },
-	{ "RSASHA256", 8 },
-	{ "RSASHA512", 10 },
-	{ "ECC-GOST", 12 },
-	{ "ECCGOST", 12 },
-	{ "ECDSAP256SHA256", 13 },
-	{ "ECDSAP384SHA384", 14 },
-	{ "ED25519", 15 },
-	{ "ED448", 16 },
-	{ "INDIRECT", 252 },
-	{ "PRIVATEDNS", 253 },
-	{ "PRIVATEOID", 254 },
-	{ NULL, 0 },
-};
+static const struct zfield_name algorithms[] = { { "DELETE", 0 }, { "RSAMD5", 1 }, { "DH", 2 },
+	{ "DSA", 3 }, { "ECC", 4 }, { "RSASHA1", 5 }, { "DSA-NSEC3-SHA1", 6 }, { "NSEC3DSA", 6 },
+	{ "RSASHA1-NSEC3-SHA1", 7 }, { "NSEC3RSASHA1", 7 }, { "RSASHA256", 8 }, { "RSASHA512", 10 },
+	{ "ECC-GOST", 12 }, { "ECCGOST", 12 }, { "ECDSAP256SHA256", 13 }, { "ECDSAP384SHA384", 14 },
+	{ "ED25519", 15 }, { "ED448", 16 }, { "INDIRECT", 252 }, { "PRIVATEDNS", 253 },
+	{ "PRIVATEOID", 254 }, { NULL, 0 } };
 
 static const struct zfield_name digest_types[] = { { "SHA-1", 1 }, { "SHA-256", 2 }, { "GOST", 3 },
 	{ "SHA-384", 4 }, { NULL, 0 } };
 
 /* RFC 4398 section 2.1 */
-static const struct zfield_name cert_types[] = {
-	{ "PKIX", 1 },
-	{ "SPKI", 2 },
-	{ "PGP", 3 },
-	{ "IPKIX", 4 },
-	{ "ISPKI", 5 },
-	{ "IPGP", 6 },
-	{ "ACPKIX", 7 },
-	{ "IACPKIX", 8 },
-	{ "URI", 253 },
-	{ "OID", 254 },
-	{ NULL, 0 },
-};
+static const struct zfield_name cert_types[] = { { "PKIX", 1 }, { "SPKI", 2 }, { "PGP", 3 },
+	{ "IPKIX", 4 }, { "ISPKI", 5 }, { "IPGP", 6 }, { "ACPKIX", 7 }, { "IACPKIX", 8 },
+	{ "URI", 253 }, { "OID", 254 }, { NULL, 0 } };
 
 /* RFC 7218 */
 static const struct zfield_name usages[] = { { "PKIX-TA", 0 }, { "PKIX-EE", 1 }, { "DANE-TA", 2 },
@@ -200,16 +178,12 @@ static bool
 period_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint32_t seconds;
-	const char *t;
-	size_t len;
 
-	if (!zfield_token(in, "a time", &t, &len))
+	if (!zfield_token(in, "a time"))
 		return false;
-	if (!ztoken_ttl(t, len, UINT32_MAX, &seconds))
-		return zfield_fail(in,
-		    "`%.*s' is no time: expected seconds, or numbers with s, m, h, d or w, up to "
-		    "%u seconds in all",
-		    ztoken_shown(len), t, UINT32_MAX);
+	if (!ztoken_ttl(in->token, in->token_len, UINT32_MAX, &seconds))
+		return zfield_wrong(in, " is no time: expected seconds, or numbers with s, m, h, d "
+		    "or w, up to %u seconds in all", UINT32_MAX);
 	return zfield_put_number(in, seconds, f->bytes);
 }
 
@@ -240,10 +214,10 @@ days_of_month(unsigned year, unsigned month)
 static bool
 read_date(const char *t, uint64_t *seconds)
 {
-	unsigned year = two_digits(t) * 100 + two_digits(t + 2), month = two_digits(t + 4),
-	         day = two_digits(t + 6);
-	unsigned hour = two_digits(t + 8), minute = two_digits(t + 10), second = two_digits(t + 12);
-	uint64_t days = 0;
+	unsigned year = two_digits(t) * 100 + two_digits(t + 2), month = two_digits(t + 4);
+	unsigned day = two_digits(t + 6), hour = two_digits(t + 8), minute = two_digits(t + 10);
+	unsigned second = two_digits(t + 12);
+	uint64_t days = day - 1u;
 
 	if (year < EPOCH_YEAR || month < 1 || month > 12 || day < 1 ||
 	    day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 59)
@@ -252,35 +226,32 @@ read_date(const char *t, uint64_t *seconds)
 		days += is_leap(y) ? 366 : 365;
 	for (unsigned m = 1; m < month; m++)
 		days += days_of_month(year, m);
-	*seconds = (days + day - 1) * 86400 + hour * 3600 + minute * 60 + second;
+	*seconds = days * 86400 + hour * 3600 + minute * 60 + second;
 	return true;
 }
 
+/* Seconds on a circle of 2^32 (RFC 4034 section 3.1.5). */
 static bool
 time_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint64_t seconds;
-	const char *t;
-	size_t len;
+	bool date;
 
-	if (!zfield_token(in, "a time", &t, &len))
+	if (!zfield_token(in, "a time"))
 		return false;
-	if (!ztoken_number(t, len, len == TIME_DIGITS ? UINT64_MAX / 10 : UINT32_MAX, &seconds) ||
-	    (len == TIME_DIGITS && !read_date(t, &seconds)))
-		return zfield_fail(in,
-		    "`%.*s' is no time: expected YYYYMMDDHHmmSS, or seconds since 1970",
-		    ztoken_shown(len), t);
-	return zfield_put_number(in, (uint32_t)seconds,
-	    f->bytes); /* on a circle of 2^32 seconds (RFC 4034 section 3.1.5) */
+	date = in->token_len == TIME_DIGITS;
+	if (!ztoken_number(in->token, in->token_len, date ? UINT64_MAX / 10 : UINT32_MAX,
+	    &seconds) || (date && !read_date(in->token, &seconds)))
+		return zfield_wrong(in,
+		    " is no time: expected YYYYMMDDHHmmSS, or seconds since 1970");
+	return zfield_put_number(in, (uint32_t)seconds, f->bytes);
 }
 
 static bool
-time_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+time_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, UNUSED const struct zfield *f)
 {
 	unsigned at = dns_get32(p), days = at / 86400, year = EPOCH_YEAR, month = 1;
 
-	(void)len;
-	(void)f;
 	for (; days >= (is_leap(year) ? 366u : 365u); year++)
 		days -= is_leap(year) ? 366 : 365;
 	for (; days >= days_of_month(year, month); month++)
@@ -298,23 +269,20 @@ static bool
 type_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint16_t type;
-	const char *t;
-	size_t len;
 
-	if (!zfield_token(in, "a type", &t, &len))
+	if (!zfield_token(in, "a type"))
 		return false;
-	if (!ztype_number(t, len, &type))
-		return zfield_fail(in, "there is no record type \"%.*s\"", ztoken_shown(len), t);
+	if (!ztype_number(in->token, in->token_len, &type))
+		return zfield_fail(in, "there is no record type \"%.*s\"",
+		    ztoken_shown(in->token_len), in->token);
 	return zfield_put_number(in, type, f->bytes);
 }
 
 static bool
-type_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+type_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, UNUSED const struct zfield *f)
 {
 	char buf[ZTYPE_TEXT];
 
-	(void)len;
-	(void)f;
 	ztext_add(x, "%s", ztype_text(dns_get16(p), buf));
 	return true;
 }

@@ -7,18 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/limits.h"
+#include "base/arena.h"
+#include "base/mem.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zbudget.h"
-#include "dns/zone/zhint.h"
-#include "dns/zone/zquick.h"
 #include "dns/zone/zrdata.h"
 #include "dns/zone/zread.h"
-#include "dns/zone/ztoken.h"
-#include "dns/zone/ztype.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
 #define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
+#define TYPE_CAA 257
 #define QUOTE_MAX 120           /* of an offending record in a finding */
 #define NOT_SHOWN \
 	"the text is not shown, as not everybody may read the file and no line before it was right"
@@ -34,7 +32,7 @@ struct zparse {
 	struct name origin;        /* of the zone */
 	char entry[LIMIT_RECORD_TEXT];
 	uint8_t rdata[ZRDATA_MAX];
-	char **files;              /* names that were parsed, for findings */
+	struct arena files;        /* names that were parsed, for findings */
 	unsigned nfiles;
 	const struct zparse_ops *ops;
 	bool spent;                /* the budget, and that was said */
@@ -93,16 +91,12 @@ struct zparse *
 zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], size_t *len,
     struct errmsg *m)
 {
-	struct zparse *p = calloc(1, sizeof(*p));
+	struct zparse *p = mem_zero(1, sizeof(*p));
 	char why[200];
 
-	if (p == NULL) {
-		(void)err_set(m, ERR_NOMEM, "parsing %s", origin);
-		return NULL;
-	}
 	p->report = r;
-	p->origin.len = zfield_parse_name(
-	    origin, strlen(origin), (const uint8_t *)"", 1, p->origin.wire, why, sizeof(why));
+	p->origin.len = zfield_parse_name(origin, strlen(origin), (const uint8_t *)"", 1,
+	    p->origin.wire, why, sizeof(why));
 	if (p->origin.len == 0) {
 		(void)err_set(m, ERR_PARSE, "%s", why);
 		zparse_free(p);
@@ -116,23 +110,16 @@ zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME], si
 void
 zparse_free(struct zparse *p)
 {
-	for (unsigned i = 0; i < p->nfiles; i++)
-		free(p->files[i]);
-	free(p->files);
+	arena_clear(&p->files);
 	free(p);
 }
 
-/* A copy of a file's name that lives as long as the parser; NULL without memory. */
+/* A copy of a file's name that lives as long as the parser. */
 static const char *
 keep_file(struct zparse *p, const char *file)
 {
-	char **grown = realloc(p->files, (p->nfiles + 1) * sizeof(*grown));
-
-	if (grown == NULL)
-		return NULL;
-	p->files = grown;
-	p->files[p->nfiles] = strdup(file);
-	return p->files[p->nfiles] != NULL ? p->files[p->nfiles++] : NULL;
+	p->nfiles++;
+	return arena_strdup(&p->files, file);
 }
 
 /* ---- tokens ---- */
@@ -205,7 +192,7 @@ directive_include(struct scope *s, char *argv[2])
 	struct scope inner = { .p = s->p, .depth = s->depth + 1, .ttl = s->ttl };
 	struct name origin = s->origin;
 	struct errmsg why = { "" };
-	int fd = -1;
+	int fd;
 
 	unquote(argv[0]);
 	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
@@ -217,10 +204,8 @@ directive_include(struct scope *s, char *argv[2])
 		return;
 	set_origin(&inner, &origin);
 	inner.last = inner.origin_low;
-	if (s->p->ops->include == NULL || (inner.file = keep_file(s->p, argv[0])) == NULL)
-		(void)err_set(&why, ERR_UNSUPPORTED, "not possible here");
-	else
-		fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &inner.shown, &why);
+	inner.file = keep_file(s->p, argv[0]);
+	fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &inner.shown, &why);
 	if (fd < 0) {
 		found(s, "$INCLUDE %s: %s", argv[0], why.text);
 		return;
@@ -257,8 +242,7 @@ parse_directive(struct scope *s, char *entry)
 		    (int)ztoken_len(entry), entry);
 		return;
 	}
-	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most;
-	    t = ztoken_next(t), argc++) {
+	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t)) {
 		size_t n = ztoken_len(t);
 
 		if (argc == d->most || n >= sizeof(words[0])) {
@@ -268,6 +252,7 @@ parse_directive(struct scope *s, char *entry)
 		memcpy(words[argc], t, n);
 		words[argc][n] = '\0';
 		argv[argc] = words[argc];
+		argc++;
 	}
 	s->shown = true;   /* nothing but a master file has this word here */
 	if (argc < d->least || argc > d->most)
@@ -282,19 +267,13 @@ parse_directive(struct scope *s, char *entry)
 static bool
 parse_quickly(struct scope *s, const char *entry)
 {
-	struct zparse_rr out = { .file = s->file, .line = s->line };
-	struct zquick q;
+	struct zparse_rr out = { .file = s->file, .line = s->line, .ttl = s->ttl };
+	uint8_t rdata[16];
 
-	if (!zquick_read(entry, s->origin_low.wire, s->origin_low.len, s->ttl, &q))
+	if (!zquick_read(entry, s->origin_low.wire, s->origin_low.len, &out, rdata))
 		return false;
-	memcpy(s->last.wire, q.owner, q.owner_len);
-	s->last.len = q.owner_len;
-	memcpy(out.owner, q.owner, q.owner_len);
-	out.owner_len = q.owner_len;
-	out.type = q.type;
-	out.ttl = q.ttl;
-	out.rdata = q.rdata;
-	out.rdlen = q.rdlen;
+	memcpy(s->last.wire, out.owner, out.owner_len);
+	s->last.len = out.owner_len;
 	s->shown = true;
 	s->p->ops->record(s->p->ops->record_arg, &out);
 	return true;
@@ -351,11 +330,50 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 	}
 }
 
+/* What the types need that people write by hand. */
+static const struct {
+	uint16_t type;
+	const char *needs;
+} hints[] = {
+	{ DNS_T_A, "A needs an IPv4 address, such as 192.0.2.1" },
+	{ DNS_T_AAAA, "AAAA needs an IPv6 address, such as 2001:db8::1" },
+	{ TYPE_CAA, "CAA needs flags, a tag and a value, such as 0 issue \"ca.example.net\"" },
+	{ DNS_T_CNAME, "CNAME needs one name" },
+	{ DNS_T_DNAME, "DNAME needs one name" },
+	{ DNS_T_HTTPS, "HTTPS needs a priority, a name and parameters, such as 1 . alpn=h2" },
+	{ DNS_T_MX, "MX needs a preference and a name, such as 10 mail" },
+	{ DNS_T_NS, "NS needs one name" },
+	{ DNS_T_PTR, "PTR needs one name" },
+	{ DNS_T_SOA, "SOA needs two names and five numbers: primary, mailbox, serial, refresh, "
+	    "retry, expire, negative TTL" },
+	{ DNS_T_SRV, "SRV needs three numbers and a name: priority, weight, port, target" },
+	{ DNS_T_SVCB, "SVCB needs a priority, a name and parameters, such as 1 . alpn=h2" },
+	{ DNS_T_TXT, "TXT needs texts of at most 255 characters each, with blanks in quotes" },
+};
+
+/* Data that its type does not have. */
+static void
+found_data(struct scope *s, uint16_t type, const char *why, const char *entry)
+{
+	const char *needs = NULL;
+	char name[ZTYPE_TEXT], other[200];
+
+	(void)snprintf(other, sizeof(other),   /* fits */
+	    "this is no data of type %s; any data can be written as \\# LENGTH HEX",
+	    ztype_text(type, name));
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (hints[i].type == type)
+			needs = hints[i].needs;
+	if (needs == NULL)
+		needs = other;
+	found_text(s, needs, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, needs);
+}
+
 static void
 parse_record(struct scope *s, char *entry)
 {
 	struct zparse_rr out = { .file = s->file, .line = s->line, .ttl = s->ttl };
-	char *t = *entry == ' ' ? entry + 1 : ztoken_next(entry), why[200], hint[200];
+	char *t = *entry == ' ' ? entry + 1 : ztoken_next(entry), why[200];
 
 	if (!parse_owner(s, entry) || !parse_ttl_class(s, &t, &out.ttl, entry))
 		return;
@@ -373,8 +391,7 @@ parse_record(struct scope *s, char *entry)
 	}
 	if (!zrdata_read(out.type, ztoken_next(t), s->origin.wire, s->origin.len, s->p->rdata,
 	        &out.rdlen, why, sizeof(why))) {
-		zhint(out.type, hint, sizeof(hint));
-		found_text(s, hint, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, hint);
+		found_data(s, out.type, why, entry);
 		return;
 	}
 	memcpy(out.owner, s->last.wire, s->last.len);
@@ -405,16 +422,12 @@ is_spent(struct scope *s)
 static enum err
 parse_scope(struct scope *s, int fd)
 {
-	struct zreader *r = malloc(sizeof(*r));
+	struct zreader *r = mem_zero(1, sizeof(*r));
 	bool first = true;
 	const char *why;
 	enum zread got;
 	size_t len;
 
-	if (r == NULL) {
-		found(s, "%s", err_str(ERR_NOMEM));
-		return ERR_NOMEM;
-	}
 	zread_init(r, fd, s->p->ops->budget);
 	for (;;) {
 		got = zread_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why);
@@ -437,17 +450,12 @@ parse_scope(struct scope *s, int fd)
 }
 
 enum err
-zparse_file(
-    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops)
+zparse_file(struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops)
 {
-	struct scope s = { .p = p, .ttl = DEFAULT_TTL, .shown = shown };
+	struct scope s = { .p = p, .file = keep_file(p, file), .ttl = DEFAULT_TTL, .shown = shown };
 
 	p->ops = ops;
 	set_origin(&s, &p->origin);
 	s.last = s.origin_low;
-	s.file = keep_file(p, file);
-	if (s.file != NULL)
-		return parse_scope(&s, fd);
-	(void)report_add(p->report, file, 0, "%s", err_str(ERR_NOMEM));   /* always ERR_PARSE */
-	return ERR_NOMEM;
+	return parse_scope(&s, fd);
 }

@@ -17,8 +17,8 @@ struct zparse_rr {
 	size_t owner_len;
 	uint16_t type;
 	uint32_t ttl;
-	const uint8_t *rdata; /* wire format, names uncompressed and in the file's case; what the
-	                         type needs (zrdata_check) */
+	/* wire format, names uncompressed and in the file's case; what the type needs */
+	const uint8_t *rdata;
 	size_t rdlen;
 	const char *file;                  /* lives as long as the struct zparse */
 	unsigned line;
@@ -35,7 +35,7 @@ struct zparse_ops {
 	 */
 	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
 	void *include_arg;
-	struct zbudget *budget; /* when it is spent, parsing ends with one finding; NULL: none */
+	struct zbudget *budget;    /* spent: parsing ends with one finding; NULL: none */
 };
 
 struct zparse;
@@ -53,7 +53,16 @@ void zparse_free(struct zparse *p);
  * that is no secret (shown), else behind its first record or directive.  ERR_PARSE when something
  * was found in it.
  */
-enum err zparse_file(
-    struct zparse *p, int fd, const char *file, bool shown, const struct zparse_ops *ops);
+enum err zparse_file(struct zparse *p, int fd, const char *file, bool shown,
+    const struct zparse_ops *ops);
+
+/*
+ * zquick.c: reads `OWNER [TTL] [IN] A|AAAA ADDRESS`, as zread_next gives it, into *rr, whose TTL is
+ * that of records without.  OWNER is letters, digits, `-` and `_`, and relative names stand below
+ * origin[0..origin_len), which is lower case; TTL is seconds.  False for everything else, right or
+ * wrong: that is for the general parser.
+ */
+bool zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, struct zparse_rr *rr,
+    uint8_t rdata[16]);
 
 #endif

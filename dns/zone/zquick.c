@@ -1,10 +1,9 @@
-/* zquick: `OWNER [TTL] [IN] A|AAAA ADDRESS`. */
-#include "dns/zone/zquick.h"
-
+/* zquick: the commonest lines of large zones, addresses, without the general parser. */
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "dns/zimage/rdata.h"
+#include "dns/zone/zparse.h"
 
 #define TTL_DIGITS 9           /* never more than RFC 2181 allows */
 #define LABEL_MAX 63
@@ -24,7 +23,7 @@ is_plain(char c)
 
 /* The owner at the beginning of *t, and the blank behind it. */
 static bool
-read_owner(const char **t, const uint8_t *origin, size_t origin_len, struct zquick *q)
+read_owner(const char **t, const uint8_t *origin, size_t origin_len, struct zparse_rr *q)
 {
 	const char *p = *t;
 	size_t at = 0;
@@ -97,12 +96,10 @@ read_ipv4(const char *t, uint8_t out[4])
 }
 
 bool
-zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_t ttl,
-    struct zquick *q)
+zquick_read(const char *t, const uint8_t *origin, size_t origin_len, struct zparse_rr *q,
+    uint8_t rdata[16])
 {
-	const char *t = entry;
-
-	q->ttl = ttl;
+	q->rdata = rdata;
 	if (!read_owner(&t, origin, origin_len, q) || !read_ttl(&t, &q->ttl))
 		return false;
 	if (strncmp(t, "IN ", 3) == 0)
@@ -110,12 +107,9 @@ zquick_read(const char *entry, const uint8_t *origin, size_t origin_len, uint32_
 	if (strncmp(t, "A ", 2) == 0) {
 		q->type = DNS_T_A;
 		q->rdlen = 4;
-		return read_ipv4(t + 2, q->rdata);
+		return read_ipv4(t + 2, rdata);
 	}
-	if (strncmp(t, "AAAA ", 5) == 0) {
-		q->type = DNS_T_AAAA;
-		q->rdlen = 16;
-		return inet_pton(AF_INET6, t + 5, q->rdata) == 1;
-	}
-	return false;
+	q->type = DNS_T_AAAA;
+	q->rdlen = 16;
+	return strncmp(t, "AAAA ", 5) == 0 && inet_pton(AF_INET6, t + 5, rdata) == 1;
 }

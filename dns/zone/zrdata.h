@@ -1,6 +1,6 @@
 /*
- * zrdata: RDATA of every type that has a name, from the text of master files into wire format and
- * back.
+ * zrdata: the types of records, and the RDATA of those that have a name: from the text of master
+ * files into wire format and back.
  *
  * Data in the form of RFC 3597 (`\# LENGTH HEX`) is held to what its type needs as well (section 5
  * there).
@@ -8,11 +8,30 @@
 #ifndef DNS_ZONE_ZRDATA_H
 #define DNS_ZONE_ZRDATA_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "dns/zone/zfield.h"
+
+/* ---- ztype.c ---- */
+
+#define ZTYPE_FIELDS 9
+#define ZTYPE_TEXT 16          /* the longest name of a type, or TYPE65535, and its end */
+
+struct ztype {
+	uint16_t number;
+	const char *name;
+	/* ends with NULL, or is full; without any, only RFC 3597's form is read and printed */
+	const struct zfield *fields[ZTYPE_FIELDS];
+};
+
+/* NULL for a type that has no name here. */
+const struct ztype *ztype_find(uint16_t number);
+
+/* The type that t[0..len) names, in any case, or as TYPE0 to TYPE65535. */
+bool ztype_number(const char *t, size_t len, uint16_t *number);
+
+/* A type's name, or TYPEnnn. */
+const char *ztype_text(uint16_t number, char buf[ZTYPE_TEXT]);
+
+/* ---- zrdata.c ---- */
 
 /*
  * Reads what stands behind the type in an entry of zread's into out[ZRDATA_MAX]; false with a

@@ -5,11 +5,9 @@
  * begins or ends, the next string begins, as other servers have it: `a"b c"d` are three.
  */
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "dns/zone/zfield.h"
-#include "dns/zone/ztoken.h"
 
 #define STRING_MAX 255
 
@@ -31,21 +29,20 @@ string_parse(struct zrdata_in *in, const char *what, uint8_t *out, size_t cap, s
 {
 	bool quoted = in->t[0] == '"';
 	const char *begin = in->t + quoted, *end = string_end(begin, quoted);
-	size_t text = (size_t)(end - begin), at = 0, n = 0;
+	size_t at = 0, n = 0;
 	int c;
 
+	in->token = begin;
+	in->token_len = (size_t)(end - begin);
 	if (in->t[0] == '\0')
 		return zfield_lacks(in, what);
 	if (quoted && *end != '"')
 		return zfield_fail(in, "a quote without its end");
-	while (at < text) {
-		if ((c = zfield_unescape(begin, text, &at)) < 0)
-			return zfield_fail(in,
-			    "`%.*s': behind a backslash, three digits say a number up to 255",
-			    ztoken_shown(text), begin);
+	while (at < in->token_len) {
+		if ((c = zfield_unescape(begin, in->token_len, &at)) < 0)
+			return zfield_wrong(in, ZFIELD_ESCAPE);
 		if (n >= cap)
-			return zfield_fail(in, "`%.*s' is longer than %zu characters",
-			    ztoken_shown(text), begin, cap);
+			return zfield_wrong(in, " is longer than %zu characters", cap);
 		out[n++] = (uint8_t)c;
 	}
 	*len = n;
@@ -55,29 +52,24 @@ string_parse(struct zrdata_in *in, const char *what, uint8_t *out, size_t cap, s
 }
 
 static bool
-string_read(struct zrdata_in *in, const struct zfield *f)
+string_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
-	uint8_t wire[1 + STRING_MAX];
-	size_t len;
+	uint8_t string[STRING_MAX];
+	size_t len = 0;
 
-	(void)f;
-	if (!string_parse(in, "a string", wire + 1, STRING_MAX, &len))
-		return false;
-	wire[0] = (uint8_t)len;
-	return zfield_put(in, wire, 1 + len);
+	return string_parse(in, "a string", string, sizeof(string), &len) &&
+	    zfield_put_counted(in, string, len);
 }
 
 static ssize_t
-string_span(const uint8_t *p, size_t len, const struct zfield *f)
+string_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	return len > 0 && len > p[0] ? (ssize_t)p[0] + 1 : -1;
 }
 
 static bool
-string_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+string_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add_quoted(x, p + 1, len - 1);
 	return true;
 }
@@ -97,20 +89,18 @@ strings_read(struct zrdata_in *in, const struct zfield *f)
 }
 
 static ssize_t
-strings_span(const uint8_t *p, size_t len, const struct zfield *f)
+strings_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	size_t at = 0;
 
-	(void)f;
 	while (at < len)
 		at += 1u + p[at];
 	return len > 0 && at == len ? (ssize_t)len : -1;
 }
 
 static bool
-strings_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+strings_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	for (size_t at = 0; at < len; at += 1u + p[at]) {
 		if (at > 0)
 			ztext_add(x, " ");
@@ -175,18 +165,14 @@ const struct zfield zfield_digits = ZFIELD(digits_read, digits_span, string_prin
 
 /* RFC 8659 section 4.1: letters and digits, at least one. */
 static bool
-tag_read(struct zrdata_in *in, const struct zfield *f)
+tag_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 {
-	const char *t;
-	size_t len;
-
-	(void)f;
-	if (!zfield_token(in, "a tag", &t, &len))
+	if (!zfield_token(in, "a tag"))
 		return false;
-	if (len > STRING_MAX || !all_are((const uint8_t *)t, len, isalnum))
-		return zfield_fail(in, "`%.*s' is not a tag: it needs letters and digits alone",
-		    ztoken_shown(len), t);
-	return zfield_put_number(in, len, 1) && zfield_put(in, t, len);
+	if (in->token_len > STRING_MAX ||
+	    !all_are((const uint8_t *)in->token, in->token_len, isalnum))
+		return zfield_wrong(in, " is not a tag: it needs letters and digits alone");
+	return zfield_put_counted(in, in->token, in->token_len);
 }
 
 static ssize_t
@@ -198,9 +184,8 @@ tag_span(const uint8_t *p, size_t len, const struct zfield *f)
 }
 
 static bool
-tag_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
+tag_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	(void)f;
 	ztext_add(x, "%.*s", (int)len - 1, (const char *)p + 1);
 	return true;
 }

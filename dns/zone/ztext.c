@@ -1,11 +1,11 @@
 /* ztext: a growing text. */
-#include "dns/zone/ztext.h"
+#include "dns/zone/zfield.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "dns/zimage/name.h"
 
 #define FIRST_CAP 4096
 
@@ -20,12 +20,6 @@ reserve(struct ztext *x, size_t more)
 		return;
 	x->buf = mem_resize(x->buf, cap, 1);
 	x->cap = cap;
-}
-
-void
-ztext_clear(struct ztext *x)
-{
-	ztext_cut(x, 0);
 }
 
 void
@@ -65,14 +59,23 @@ ztext_add_name(struct ztext *x, const uint8_t *name)
 }
 
 void
+ztext_add_ip(struct ztext *x, int family, const uint8_t *p)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	(void)inet_ntop(family, p, text, sizeof(text));   /* cannot fail: the text has room */
+	ztext_add(x, "%s", text);
+}
+
+void
 ztext_add_quoted(struct ztext *x, const uint8_t *p, size_t len)
 {
-	size_t i, n;
+	size_t n;
 
 	reserve(x, 4 * len + 2);
 	n = x->len;
 	x->buf[n++] = '"';
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		if (p[i] < 0x20 || p[i] >= 0x7f) {
 			n += (size_t)snprintf(x->buf + n, 5, "\\%03u", p[i]);
 			continue;

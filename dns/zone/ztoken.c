@@ -1,5 +1,5 @@
 /* ztoken: the words of an entry of a master file. */
-#include "dns/zone/ztoken.h"
+#include "dns/zone/zfield.h"
 
 #include <ctype.h>
 #include <string.h>

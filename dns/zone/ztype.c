@@ -2,13 +2,11 @@
  * ztype: the types of records, their names and fields; each field is what its RFC says, in the
  * order of the wire.
  */
-#include "dns/zone/ztype.h"
+#include "dns/zone/zrdata.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#include "dns/zone/ztoken.h"
 
 #define U8 &zfield_u8
 #define U16 &zfield_u16
@@ -20,6 +18,10 @@
 #define ALG &zfield_algorithm
 #define HEX &zfield_hex
 #define BASE64 &zfield_base64
+#define TYPE &zfield_type
+#define TIME &zfield_time
+#define PERIOD &zfield_period
+#define DIGEST &zfield_digest_type
 
 /* In the order of their numbers. */
 static const struct ztype types[] = {
@@ -28,8 +30,7 @@ static const struct ztype types[] = {
 	{ 3, "MD", { NAME } },
 	{ 4, "MF", { NAME } },
 	{ 5, "CNAME", { NAME } },
-	{ 6, "SOA",
-	    { NAME, NAME, U32, &zfield_period, &zfield_period, &zfield_period, &zfield_period } },
+	{ 6, "SOA", { NAME, NAME, U32, PERIOD, PERIOD, PERIOD, PERIOD } },
 	{ 7, "MB", { NAME } },
 	{ 8, "MG", { NAME } },
 	{ 9, "MR", { NAME } },
@@ -47,11 +48,8 @@ static const struct ztype types[] = {
 	{ 21, "RT", { U16, NAME } },
 	{ 22, "NSAP", { &zfield_nsap } }, /* RFC 1706 */
 	{ 23, "NSAP-PTR", { NAME } },
-	{ 24, "SIG",
-	    { &zfield_type, ALG, U8, U32, &zfield_time, &zfield_time, U16, NAME, BASE64 } },
-	{ 25, "KEY",
-	    { U16, U8, ALG,
-	        &zfield_key } }, /* RFC 2535: flags may say that there is no key */
+	{ 24, "SIG", { TYPE, ALG, U8, U32, TIME, TIME, U16, NAME, BASE64 } },
+	{ 25, "KEY", { U16, U8, ALG, &zfield_key } }, /* RFC 2535: its flags may deny a key */
 	{ 26, "PX", { U16, NAME, NAME } },
 	{ 27, "GPOS", { STRING, STRING, STRING } },
 	{ 28, "AAAA", { &zfield_aaaa } },
@@ -69,11 +67,10 @@ static const struct ztype types[] = {
 	{ 40, "SINK", { NULL } },
 	{ 41, "OPT", { NULL } },
 	{ 42, "APL", { &zfield_apl } },
-	{ 43, "DS", { U16, ALG, &zfield_digest_type, HEX } },
+	{ 43, "DS", { U16, ALG, DIGEST, HEX } },
 	{ 44, "SSHFP", { U8, U8, &zfield_fingerprint } },
 	{ 45, "IPSECKEY", { &zfield_ipseckey } },
-	{ 46, "RRSIG",
-	    { &zfield_type, ALG, U8, U32, &zfield_time, &zfield_time, U16, EXACT, BASE64 } },
+	{ 46, "RRSIG", { TYPE, ALG, U8, U32, TIME, TIME, U16, EXACT, BASE64 } },
 	{ 47, "NSEC", { EXACT, &zfield_bitmap } },
 	{ 48, "DNSKEY", { U16, U8, ALG, BASE64 } },
 	{ 49, "DHCID", { BASE64 } },
@@ -85,14 +82,14 @@ static const struct ztype types[] = {
 	{ 56, "NINFO", { STRINGS } },
 	{ 57, "RKEY", { U16, U8, ALG, BASE64 } },
 	{ 58, "TALINK", { EXACT, EXACT } },
-	{ 59, "CDS", { U16, ALG, &zfield_digest_type, HEX } },
+	{ 59, "CDS", { U16, ALG, DIGEST, HEX } },
 	{ 60, "CDNSKEY", { U16, U8, ALG, BASE64 } },
 	{ 61, "OPENPGPKEY", { BASE64 } },
 	{ 62, "CSYNC", { U32, U16, &zfield_bitmap_maybe } },
 	{ 63, "ZONEMD", { U32, U8, U8, &zfield_digest } }, /* RFC 8976 */
 	{ 64, "SVCB", { U16, EXACT, &zfield_params } }, /* RFC 9460 */
 	{ 65, "HTTPS", { U16, EXACT, &zfield_params } },
-	{ 66, "DSYNC", { &zfield_type, &zfield_scheme, U16, EXACT } }, /* RFC 9859 */
+	{ 66, "DSYNC", { TYPE, &zfield_scheme, U16, EXACT } }, /* RFC 9859 */
 	{ 67, "HHIT", { BASE64 } }, /* RFC 9886 */
 	{ 68, "BRID", { BASE64 } },
 	{ 99, "SPF", { STRINGS } },
@@ -123,8 +120,8 @@ static const struct ztype types[] = {
 	{ 262, "WALLET", { STRINGS } },
 	{ 263, "CLA", { STRINGS } },
 	{ 264, "IPN", { &zfield_u64 } },
-	{ 32768, "TA", { U16, ALG, &zfield_digest_type, HEX } },
-	{ 32769, "DLV", { U16, ALG, &zfield_digest_type, HEX } },
+	{ 32768, "TA", { U16, ALG, DIGEST, HEX } },
+	{ 32769, "DLV", { U16, ALG, DIGEST, HEX } },
 };
 
 #define NTYPES (sizeof(types) / sizeof(types[0]))

@@ -10,7 +10,6 @@
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zrdata.h"
-#include "dns/zone/ztype.h"
 
 struct rdata_random {
 	uint64_t state;

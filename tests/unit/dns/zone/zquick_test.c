@@ -9,20 +9,23 @@
 #include <string.h>
 
 #include "dns/zimage/rdata.h"
-#include "dns/zone/zquick.h"
+#include "dns/zone/zparse.h"
 
 static const uint8_t origin[] = "\7example\4test";
 
 static bool
-read_it(const char *entry, struct zquick *q)
+read_it(const char *entry, struct zparse_rr *q)
 {
-	return zquick_read(entry, origin, sizeof(origin), 60, q);
+	static uint8_t rdata[16];
+
+	q->ttl = 60;
+	return zquick_read(entry, origin, sizeof(origin), q, rdata);
 }
 
 static void
 takes(void **state)
 {
-	struct zquick q;
+	struct zparse_rr q;
 
 	(void)state;
 	assert_true(read_it("Www A 192.0.2.7", &q));
@@ -57,7 +60,7 @@ leaves(void **state)
 		"www A \\# 4 0a000001", "www A 1000.0.0.1",
 		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa A 10.0.0.1",
 	};
-	struct zquick q;
+	struct zparse_rr q;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
@@ -70,7 +73,7 @@ static void
 lengths(void **state)
 {
 	char entry[400];
-	struct zquick q;
+	struct zparse_rr q;
 	size_t at = 0;
 
 	(void)state;

@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include "dns/zone/zrdata.h"
-#include "dns/zone/ztoken.h"
-#include "dns/zone/ztype.h"
 #include "tests/unit/dns/zone/rdata_random.h"
 
 static const uint8_t origin[] = "\6Origin\4test";
@@ -29,7 +27,7 @@ read_text(const char *text)
 
 	(void)snprintf(entry, sizeof(entry), "%s", text);
 	assert_true(ztype_number(entry, ztoken_len(entry), &type));
-	ztext_clear(&hex);
+	ztext_cut(&hex, 0);
 	if (zrdata_read(
 	        type, ztoken_next(entry), origin, sizeof(origin), wire, &len, why, sizeof(why)))
 		ztext_add_hex(&hex, wire, len);
@@ -302,7 +300,7 @@ is_written_as_people_know_it(void **state)
 			assert_null(rows[i].printed);
 			continue;
 		}
-		ztext_clear(&x);
+		ztext_cut(&x, 0);
 		zrdata_print(&x, type, wire, len);
 		assert_string_equal(x.buf, rows[i].printed);
 	}
@@ -360,7 +358,7 @@ what_is_written_is_read_back(void **state)
 				continue;
 			if (!zrdata_check((uint16_t)type, wire, len, why, sizeof(why)))
 				fail_msg("type %u: the generator's data is refused: %s", type, why);
-			ztext_clear(&x);
+			ztext_cut(&x, 0);
 			zrdata_print(&x, (uint16_t)type, wire, len);
 			if (!zrdata_read((uint16_t)type, x.buf, origin, sizeof(origin), back, &n,
 			        why, sizeof(why)))
