@@ -37,8 +37,7 @@ static const struct option long_options[] = {
 static void
 usage(FILE *f)
 {
-	fprintf(f, "usage: jitsud [-fhnV] [-c FILE]\n"
-	    "  -c FILE  configuration (default %s)\n"
+	fprintf(f, "usage: jitsud [-fhnV] [-c FILE]\n  -c FILE  configuration (default %s)\n"
 	    "  -f       stay in the foreground and log to stderr\n"
 	    "  -n       check the configuration and every zone, then exit 0 or 1\n"
 	    "  -V       print the version\n"

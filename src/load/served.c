@@ -82,8 +82,7 @@ generation_hides(const struct generation *g, const char *owner, char *why, size_
 	else if (z != NULL && mapping_unit_refused(g->mappings, owner))
 		snprintf(why, size,
 		    "it does not fit the configuration any more, and zone %s has its old "
-		    "contents: %s",
-		    z->origin, served_zone_error(z));
+		    "contents: %s", z->origin, served_zone_error(z));
 	else if (zone == NULL && g->empty != NULL)
 		snprintf(why, size, "%s:%u: zone \"*\": no file matches \"%s\"", conf->path,
 		    g->empty->line, g->empty->file);

@@ -23,8 +23,7 @@ parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, 
 
 		next = at + n + 1;
 		line++;
-		while (n > 0 &&
-		    (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' ||
+		while (n > 0 && (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' ||
 			text[at + n - 1] == '\r'))
 			n--;
 		if (n == 0 || text[at] == '#')

@@ -184,8 +184,7 @@ raise_limit(size_t i)
 	(void)setrlimit(limits[i].resource, &rl);
 	if (rl.rlim_max < limits[i].must)
 		fatal("the resource limit %s is %llu bytes and cannot be raised: it must be at "
-		    "least %llu",
-		    limits[i].name, (unsigned long long)rl.rlim_max,
+		    "least %llu", limits[i].name, (unsigned long long)rl.rlim_max,
 		    (unsigned long long)limits[i].must);
 	if (rl.rlim_max < limits[i].least)
 		log_warn("the resource limit %s is %llu and cannot be raised: with large zones or "

@@ -104,8 +104,7 @@ surroundings_user(const char *key, const char *name, const char *def)
 		return transient_user(key, name);
 	if (pw == NULL)
 		fatal("%s = \"%s\": there is no such user; create it with: useradd --system "
-		    "--no-create-home --shell /usr/sbin/nologin %s",
-		    key, name, name);
+		    "--no-create-home --shell /usr/sbin/nologin %s", key, name, name);
 	if (pw->pw_uid == 0)
 		fatal("%s = \"%s\": must not be root", key, name);
 	return (struct identity){ .uid = pw->pw_uid, .gid = pw->pw_gid };

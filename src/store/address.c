@@ -122,8 +122,7 @@ refusal(const struct store_addresses *t, const struct entry *e, uint64_t removed
 	if (removed_at == 0)
 		return err_set(m, ERR_EXISTS,
 		    "address %s is that of %s, whose zone cannot be read now; "
-		    "`jitsu release %s` gives it to %s",
-		    text, e->owner, text, claimant);
+		    "`jitsu release %s` gives it to %s", text, e->owner, text, claimant);
 	if (gmtime_r(&end, &tm) == NULL ||
 	    strftime(until, sizeof(until), "%Y-%m-%d %H:%M UTC", &tm) == 0)
 		snprintf(until, sizeof(until), "later");

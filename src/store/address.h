@@ -31,9 +31,7 @@ void store_addresses_free(struct store_addresses *t);   /* NULL is allowed */
 void store_addresses_add(struct store_addresses *t, const struct store_address_row *row);
 /* Adds every row of a database that nobody has open; the file is only read (db.c). */
 enum err store_db_addresses_peek(const char *path, struct store_addresses *t, struct errmsg *m);
-/*
- * All rows are there.  Removals in the future, by a clock that was ahead, count from now.
- */
+/* All rows are there.  Removals in the future, by a clock that was ahead, count from now. */
 void store_addresses_sort(struct store_addresses *t, uint64_t now_s);
 
 /* ERR_EXISTS: `owner` may not have it now; the message says why, and until when. */

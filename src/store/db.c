@@ -88,8 +88,7 @@ static const char *const statements[ST_COUNT] = {
 	[ST_TOUCH] = "UPDATE unit SET last_activity = ?2, deadline = ?3 WHERE owner = ?1",
 	[ST_DELETE] = "DELETE FROM unit WHERE owner = ?1",
 	[ST_EVENT] = "INSERT INTO events (time_us, mono_ns, unit, kind, spawn_us, alive_us, "
-	    "ready_us, answer_us, text, boot_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-	    "?9, ?10)",
+	    "ready_us, answer_us, text, boot_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
 	[ST_ADDRESS] = "INSERT OR REPLACE INTO address VALUES (?1, ?2, ?3, ?4)",
 	[ST_ADDRESS_FORGET] = "DELETE FROM address WHERE address = ?1",
 	[ST_READ_ALL] = "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT ?1",
@@ -396,8 +395,7 @@ row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
 	ev->time_us = column_u64(st, 1);
 	ev->mono_ns = column_u64(st, 2);
 	for (int i = 0; i < STORE_STEPS; i++)
-		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ?
-		    STORE_STEP_NONE :
+		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ? STORE_STEP_NONE :
 		    sqlite3_column_int64(st, 5 + i);
 	c->nfound++;
 }
@@ -505,8 +503,7 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 }
 
 static enum err
-addresses_read(
-    struct store_db *db, sqlite3_stmt *st, struct store_addresses *t, struct errmsg *m)
+addresses_read(struct store_db *db, sqlite3_stmt *st, struct store_addresses *t, struct errmsg *m)
 {
 	struct store_address_row row;
 	enum err e = ERR_OK;
@@ -613,8 +610,7 @@ migrate(struct store_db *db, struct errmsg *m)
 			e = exec(db, migrations[i], m);
 		snprintf(sql, sizeof(sql),
 		    "INSERT OR REPLACE INTO meta VALUES ('schema', '%d'), ('jitsu', '%s');PRAGMA "
-		    "user_version = %d; COMMIT",
-		    i + 1, JITSU_VERSION, i + 1);
+		    "user_version = %d; COMMIT", i + 1, JITSU_VERSION, i + 1);
 		if (e == ERR_OK)
 			e = exec(db, sql, m);
 	}
@@ -637,10 +633,8 @@ prepare_file(struct store_db *db, struct errmsg *m)
 		e = err_set(m, ERR_IO, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"",
 		    db->path, text);
 	if (e == ERR_OK)
-		e = exec(db,
-		    "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA "
-		    "wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY",
-		    m);
+		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA "
+		    "wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
 	if (e == ERR_OK)
 		e = query_one(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text), m);
 	if (e == ERR_OK && strcmp(text, "ok") != 0)
