@@ -61,7 +61,7 @@ ask_daemon(const char *path)
 }
 
 static void
-add_rows(struct store_addresses *t, const json_t *rows)
+add_rows(struct addresses *t, const json_t *rows)
 {
 	const json_t *j;
 	size_t i;
@@ -76,27 +76,27 @@ add_rows(struct store_addresses *t, const json_t *rows)
 			continue;
 		row.removed_at = json_integer_value(json_object_get(j, "removed"));
 		snprintf(row.text, sizeof(row.text), "%s", text);
-		store_addresses_add(t, &row);
+		addresses_add(t, &row);
 	}
 }
 
 static void
-judge(struct store_addresses *t, const struct config *conf, const struct mapping_set *set,
+judge(struct addresses *t, const struct config *conf, const struct mapping_set *set,
     struct report *r)
 {
 	struct claims c = { .conf = conf, .set = set, .r = r };
 	uint64_t now_s = (uint64_t)time(NULL);
 
-	store_addresses_sort(t, now_s);
+	addresses_sort(t, now_s);
 	claims_make(&c);
-	store_addresses_judge(t, c.list, c.n, now_s, &c.names);
+	addresses_judge(t, c.list, c.n, now_s, &c.names);
 	claims_clear(&c);
 }
 
 void
 check_holds(const struct config *conf, const struct mapping_set *set, struct report *r)
 {
-	struct store_addresses *t = store_addresses_new(conf->address_hold_ms / 1000);
+	struct addresses *t = addresses_new(conf->address_hold_ms / 1000, NULL, NULL);
 	char path[PATH_MAX];
 	struct errmsg m;
 	json_t *rows;
@@ -114,5 +114,5 @@ check_holds(const struct config *conf, const struct mapping_set *set, struct rep
 	else
 		report_warn(r, conf->path, 0,
 		    "addresses that are held for others were not looked at: %s", m.text);
-	store_addresses_free(t);
+	addresses_free(t);
 }

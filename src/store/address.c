@@ -18,18 +18,24 @@ struct entry {
 	char *owner;           /* owned */
 };
 
-struct store_addresses {
+struct addresses {
 	struct entry *rows;    /* by address */
 	size_t n, room;
 	uint32_t hold_s;
+	addresses_save_cb save;
+	void *arg;
+	struct store_cmds changes;   /* not saved yet */
 };
 
-struct store_addresses *
-store_addresses_new(uint32_t hold_s)
+struct addresses *
+addresses_new(uint32_t hold_s, addresses_save_cb save, void *arg)
 {
-	struct store_addresses *t = mem_zero(1, sizeof(*t));
+	struct addresses *t = mem_zero(1, sizeof(*t));
 
 	t->hold_s = hold_s;
+	t->save = save;
+	t->arg = arg;
+	STAILQ_INIT(&t->changes);
 	return t;
 }
 
@@ -42,10 +48,8 @@ rows_free(struct entry *rows, size_t n)
 }
 
 void
-store_addresses_free(struct store_addresses *t)
+addresses_free(struct addresses *t)
 {
-	if (t == NULL)
-		return;
 	rows_free(t->rows, t->n);
 	free(t);
 }
@@ -57,7 +61,7 @@ entry_cmp(const void *a, const void *b)
 }
 
 void
-store_addresses_add(struct store_addresses *t, const struct store_address_row *row)
+addresses_add(struct addresses *t, const struct store_address_row *row)
 {
 	struct entry e = { .used = row->used };
 
@@ -87,7 +91,7 @@ stamp_mend(struct entry *e, uint64_t now_s)
 }
 
 void
-store_addresses_sort(struct store_addresses *t, uint64_t now_s)
+addresses_sort(struct addresses *t, uint64_t now_s)
 {
 	if (t->n > 0)
 		qsort(t->rows, t->n, sizeof(*t->rows), entry_cmp);
@@ -104,14 +108,14 @@ find(const struct entry *rows, size_t n, const struct msg_addr *addr)
 }
 
 static bool
-expired(const struct store_addresses *t, const struct entry *e, uint64_t now_s)
+expired(const struct addresses *t, const struct entry *e, uint64_t now_s)
 {
 	return e->removed_at != 0 && e->removed_at <= now_s && now_s - e->removed_at >= t->hold_s;
 }
 
 /* Why a claim is refused.  removed_at 0: the owner has it, as far as anybody can know. */
 static enum err
-refusal(const struct store_addresses *t, const struct entry *e, uint64_t removed_at,
+refusal(const struct addresses *t, const struct entry *e, uint64_t removed_at,
     const char *claimant, struct errmsg *m)
 {
 	char text[ADDR_TEXT], until[32];
@@ -133,7 +137,7 @@ refusal(const struct store_addresses *t, const struct entry *e, uint64_t removed
 }
 
 enum err
-store_addresses_check(struct store_addresses *t, const struct msg_addr *addr, const char *owner,
+addresses_check(struct addresses *t, const struct msg_addr *addr, const char *owner,
     uint64_t now_s, struct errmsg *m)
 {
 	struct entry *e = find(t->rows, t->n, addr);
@@ -148,7 +152,7 @@ store_addresses_check(struct store_addresses *t, const struct msg_addr *addr, co
 
 /* A change, for the database. */
 static void
-note(struct store_cmds *out, enum store_cmd_kind kind, const struct entry *e)
+note(struct addresses *t, enum store_cmd_kind kind, const struct entry *e)
 {
 	size_t len = strlen(e->owner) + 1;
 	struct store_cmd *c = mem_zero(1, sizeof(*c) + len);
@@ -161,7 +165,7 @@ note(struct store_cmds *out, enum store_cmd_kind kind, const struct entry *e)
 	c->address.used = e->used;
 	addr_text(&e->addr, text);
 	snprintf(c->address.text, sizeof(c->address.text), "%s", text);
-	STAILQ_INSERT_TAIL(out, c, link);
+	STAILQ_INSERT_TAIL(&t->changes, c, link);
 }
 
 /* ---- claims ---- */
@@ -194,7 +198,7 @@ enum verdict { CLAIM_TAKEN, CLAIM_INHERITED /* in caches under the claimant's na
 
 /* One look at a table and at what claims its addresses. */
 struct trial {
-	struct store_addresses *t;
+	struct addresses *t;
 	const struct store_names *names;
 	uint64_t now_s;
 	struct entry *fresh;       /* the claims, by address */
@@ -237,18 +241,7 @@ owned_find(struct trial *j, const char *owner)
 static bool
 is_hidden(const struct trial *j, const struct entry *row)
 {
-	return j->names != NULL && j->names->hidden(row->owner, j->names->arg);
-}
-
-static const char *
-unit_of(const struct trial *j, const char *name)
-{
-	if (j->names != NULL)
-		return j->names->unit_of(name, j->names->arg);
-	for (size_t i = 0; i < j->nfresh; i++)
-		if (strcmp(j->fresh[i].owner, name) == 0)
-			return j->fresh[i].owner;
-	return NULL;
+	return j->names->hidden(row->owner, j->names->arg);
 }
 
 /* The row's owner has gone, and the claimant came with all of its addresses and had none before. */
@@ -280,7 +273,7 @@ verdict_of(struct trial *j, struct entry *row, const struct entry *claim)
 		return CLAIM_TAKEN;
 	if (is_hidden(j, row))
 		return CLAIM_HELD;
-	now = unit_of(j, row->owner);
+	now = j->names->unit_of(row->owner, j->names->arg);
 	if (now != NULL)
 		return strcmp(now, claim->owner) == 0 ? CLAIM_INHERITED : CLAIM_HELD;
 	return is_renamed(j, row, claim) ? CLAIM_INHERITED : CLAIM_HELD;
@@ -294,8 +287,6 @@ tell_held(const struct trial *j, const struct entry *row, const struct entry *cl
 									: stamp(j->now_s);
 	struct errmsg m;
 
-	if (j->names == NULL)
-		return;
 	(void)refusal(j->t, row, removed_at, claim->owner, &m);   /* for its text */
 	j->names->held(&a, m.text, j->names->arg);
 }
@@ -326,7 +317,7 @@ trial_clear(struct trial *j)
 }
 
 void
-store_addresses_judge(struct store_addresses *t, const struct store_address *list, size_t n,
+addresses_judge(struct addresses *t, const struct store_address *list, size_t n,
     uint64_t now_s, const struct store_names *names)
 {
 	struct trial j = { .t = t, .names = names, .now_s = now_s };
@@ -337,7 +328,7 @@ store_addresses_judge(struct store_addresses *t, const struct store_address *lis
 
 /* What becomes of a row that nobody has any more: kept while it is held. */
 static bool
-row_stays(const struct trial *j, struct entry *row, struct store_cmds *out)
+row_stays(const struct trial *j, struct entry *row)
 {
 	bool was_in_use = row->removed_at == 0, stays = true;
 
@@ -346,23 +337,23 @@ row_stays(const struct trial *j, struct entry *row, struct store_cmds *out)
 	if (row->removed_at != 0)
 		stays = j->t->hold_s != 0 && row->used && !expired(j->t, row, j->now_s);
 	if (!stays)
-		note(out, STORE_CMD_ADDRESS_FORGET, row);
+		note(j->t, STORE_CMD_ADDRESS_FORGET, row);
 	else if (row->mended || (was_in_use && row->removed_at != 0))
-		note(out, STORE_CMD_ADDRESS, row);
+		note(j->t, STORE_CMD_ADDRESS, row);
 	row->mended = false;
 	return stays;
 }
 
 /* The claim's place is that of a row, or nobody's so far (NULL). */
 static void
-claim_take(const struct trial *j, size_t k, const struct entry *row, struct store_cmds *out)
+claim_take(const struct trial *j, size_t k, const struct entry *row)
 {
 	struct entry *claim = &j->fresh[k];
 	bool same = row != NULL && strcmp(row->owner, claim->owner) == 0 && row->removed_at == 0;
 
 	claim->used = row != NULL && j->verdicts[k] == CLAIM_INHERITED && row->used;
 	if (!same)
-		note(out, STORE_CMD_ADDRESS, claim);
+		note(j->t, STORE_CMD_ADDRESS, claim);
 }
 
 static void
@@ -373,8 +364,8 @@ move(struct entry *to, struct entry *from)
 }
 
 void
-store_addresses_update(struct store_addresses *t, const struct store_address *list, size_t n,
-    uint64_t now_s, const struct store_names *names, struct store_cmds *out)
+addresses_set(struct addresses *t, const struct store_address *list, size_t n, uint64_t now_s,
+    const struct store_names *names)
 {
 	struct trial j = { .t = t, .names = names, .now_s = now_s };
 	size_t used = 0, i = 0, k = 0;
@@ -386,10 +377,10 @@ store_addresses_update(struct store_addresses *t, const struct store_address *li
 		int cmp = i == t->n ? 1 : k == j.nfresh ? -1 : entry_cmp(&t->rows[i], &j.fresh[k]);
 
 		if (cmp < 0 || (cmp == 0 && j.verdicts[k] == CLAIM_HELD)) {
-			if (row_stays(&j, &t->rows[i], out))
+			if (row_stays(&j, &t->rows[i]))
 				move(&merged[used++], &t->rows[i]);
 		} else {
-			claim_take(&j, k, cmp == 0 ? &t->rows[i] : NULL, out);
+			claim_take(&j, k, cmp == 0 ? &t->rows[i] : NULL);
 			move(&merged[used++], &j.fresh[k]);
 		}
 		i += cmp <= 0;
@@ -399,40 +390,42 @@ store_addresses_update(struct store_addresses *t, const struct store_address *li
 	t->rows = merged;
 	t->n = t->room = used;
 	trial_clear(&j);
+	t->save(&t->changes, t->arg);
 }
 
 /* ---- single rows ---- */
 
 void
-store_addresses_used(struct store_addresses *t, const struct msg_addr *addr, const char *owner,
-    struct store_cmds *out)
+addresses_used(struct addresses *t, const struct msg_addr *addrs, unsigned n, const char *owner)
 {
-	struct entry *e = find(t->rows, t->n, addr);
+	for (unsigned i = 0; i < n; i++) {
+		struct entry *e = find(t->rows, t->n, &addrs[i]);
 
-	if (e == NULL || e->used || strcmp(e->owner, owner) != 0)
-		return;
-	e->used = true;
-	note(out, STORE_CMD_ADDRESS, e);
+		if (e == NULL || e->used || strcmp(e->owner, owner) != 0)
+			continue;
+		e->used = true;
+		note(t, STORE_CMD_ADDRESS, e);
+	}
+	t->save(&t->changes, t->arg);
 }
 
 enum err
-store_addresses_forget(
-    struct store_addresses *t, const struct msg_addr *addr, struct store_cmds *out)
+addresses_forget(struct addresses *t, const struct msg_addr *addr)
 {
 	struct entry *e = find(t->rows, t->n, addr);
 
 	if (e == NULL)
 		return ERR_MISSING;
-	note(out, STORE_CMD_ADDRESS_FORGET, e);
+	note(t, STORE_CMD_ADDRESS_FORGET, e);
 	free(e->owner);
 	memmove(e, e + 1, (size_t)(t->rows + t->n - (e + 1)) * sizeof(*e));
 	t->n--;
+	t->save(&t->changes, t->arg);
 	return ERR_OK;
 }
 
 void
-store_addresses_list(
-    const struct store_addresses *t, uint64_t now_s, store_address_cb each, void *arg)
+addresses_list(const struct addresses *t, uint64_t now_s, store_address_cb each, void *arg)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct entry *e = &t->rows[i];

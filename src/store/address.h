@@ -19,40 +19,47 @@
 #include "base/err.h"
 #include "src/store/types.h"
 
-struct store_addresses;
+struct addresses;
 struct store_cmds;
 
-struct store_addresses *store_addresses_new(uint32_t hold_s);
-void store_addresses_free(struct store_addresses *t);   /* NULL is allowed */
+/* Takes over the commands of `changes`, which may be none. */
+typedef void (*addresses_save_cb)(struct store_cmds *changes, void *arg);
+
+/* `hold_s` 0: nothing is held.  `save` NULL: the table is only filled, and asked. */
+struct addresses *addresses_new(uint32_t hold_s, addresses_save_cb save, void *arg);
+void addresses_free(struct addresses *t);
+
+/* Rows as the database, or a daemon, has them; in any order, and all of them before what follows. */
+void addresses_add(struct addresses *t, const struct store_address_row *row);
+/* Adds every row of a database that nobody has open; the file is only read (db.c). */
+enum err store_db_addresses_peek(const char *path, struct addresses *t, struct errmsg *m);
+/* All rows are there.  Removals in the future, by a clock that was ahead, count from now. */
+void addresses_sort(struct addresses *t, uint64_t now_s);
 
 /*
- * Rows as the database, or a daemon, has them; in any order, and all of them before what follows.
+ * May `owner` have this address now?  ERR_EXISTS: no; the message says who had it, until when it is
+ * held, and how that is ended.
  */
-void store_addresses_add(struct store_addresses *t, const struct store_address_row *row);
-/* Adds every row of a database that nobody has open; the file is only read (db.c). */
-enum err store_db_addresses_peek(const char *path, struct store_addresses *t, struct errmsg *m);
-/* All rows are there.  Removals in the future, by a clock that was ahead, count from now. */
-void store_addresses_sort(struct store_addresses *t, uint64_t now_s);
-
-/* ERR_EXISTS: `owner` may not have it now; the message says why, and until when. */
-enum err store_addresses_check(struct store_addresses *t, const struct msg_addr *addr,
-    const char *owner, uint64_t now_s, struct errmsg *m);
+enum err addresses_check(struct addresses *t, const struct msg_addr *addr, const char *owner,
+    uint64_t now_s, struct errmsg *m);
 
 /* Calls names->held for each claim of `list` that is held; changes nothing. */
-void store_addresses_judge(struct store_addresses *t, const struct store_address *list,
-    size_t n, uint64_t now_s, const struct store_names *names);
-/* The same, and what is taken is the claimant's from now on; changes come back in `out`. */
-void store_addresses_update(struct store_addresses *t, const struct store_address *list,
-    size_t n, uint64_t now_s, const struct store_names *names, struct store_cmds *out);
+void addresses_judge(struct addresses *t, const struct store_address *list, size_t n,
+    uint64_t now_s, const struct store_names *names);
+/*
+ * The same, and these and no others are claimed from now on: what is not held is its claimant's;
+ * what was in use and is not claimed counts as removed at now_s.
+ */
+void addresses_set(struct addresses *t, const struct store_address *list, size_t n, uint64_t now_s,
+    const struct store_names *names);
 
-/* The address was handed out under its owner's name; no change where it is not `owner`'s. */
-void store_addresses_used(struct store_addresses *t, const struct msg_addr *addr,
-    const char *owner, struct store_cmds *out);
-/* ERR_MISSING: nobody had it. */
-enum err store_addresses_forget(struct store_addresses *t, const struct msg_addr *addr,
-    struct store_cmds *out);
+/* The addresses were handed out under their owner's name; no change where one is another's. */
+void addresses_used(
+    struct addresses *t, const struct msg_addr *addrs, unsigned n, const char *owner);
+/* Forgets that somebody had this address ("told otherwise"); ERR_MISSING: nobody had. */
+enum err addresses_forget(struct addresses *t, const struct msg_addr *addr);
 
-void store_addresses_list(
-    const struct store_addresses *t, uint64_t now_s, store_address_cb each, void *arg);
+/* Each row, by address. */
+void addresses_list(const struct addresses *t, uint64_t now_s, store_address_cb each, void *arg);
 
 #endif

@@ -503,7 +503,7 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 }
 
 static enum err
-addresses_read(struct store_db *db, sqlite3_stmt *st, struct store_addresses *t, struct errmsg *m)
+addresses_read(struct store_db *db, sqlite3_stmt *st, struct addresses *t, struct errmsg *m)
 {
 	struct store_address_row row;
 	enum err e = ERR_OK;
@@ -514,7 +514,7 @@ addresses_read(struct store_db *db, sqlite3_stmt *st, struct store_addresses *t,
 		row.owner = column_text(st, 1);
 		row.removed_at = sqlite3_column_int64(st, 2);
 		row.used = sqlite3_column_int64(st, 3) != 0;
-		store_addresses_add(t, &row);
+		addresses_add(t, &row);
 	}
 	if (rc != SQLITE_DONE)
 		e = db_err(db, m);
@@ -523,14 +523,14 @@ addresses_read(struct store_db *db, sqlite3_stmt *st, struct store_addresses *t,
 }
 
 enum err
-store_db_addresses(struct store_db *db, struct store_addresses *t, struct errmsg *m)
+store_db_addresses(struct store_db *db, struct addresses *t, struct errmsg *m)
 {
 	return addresses_read(db, db->st[ST_ADDRESSES], t, m);
 }
 
 /* Without a log nothing but the file itself is looked at; with one SQLite must join the two. */
 enum err
-store_db_addresses_peek(const char *path, struct store_addresses *t, struct errmsg *m)
+store_db_addresses_peek(const char *path, struct addresses *t, struct errmsg *m)
 {
 	char uri[3 * PATH_MAX + 32] = "file:", wal[PATH_MAX];
 	struct store_db db = { .path = (char *)(uintptr_t)path };

@@ -24,6 +24,6 @@ enum err store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *
 void store_db_tidy(struct store_db *db, bool busy);
 
 enum err store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg *m);
-enum err store_db_addresses(struct store_db *db, struct store_addresses *t, struct errmsg *m);
+enum err store_db_addresses(struct store_db *db, struct addresses *t, struct errmsg *m);
 
 #endif

@@ -4,9 +4,9 @@
  * Three tables: `unit` (one row per unit that was ever woken), `events` (what happened, bounded)
  * and `address` (who has or had an address).  The caller lives on a libevent loop and is never made
  * to wait: calls copy what they are given, post a command and return; results come back on the loop
- * through an eventfd.  Commands are carried out in the order of the calls; what is queued when the
- * thread gets to work goes into one transaction (group commit).  With nothing dirty no timer is
- * armed and the thread sleeps.
+ * (base/work.h).  Commands are carried out in the order of the calls; what is queued when the thread
+ * gets to work goes into one transaction (group commit).  With nothing dirty no timer is armed and
+ * the thread sleeps.
  *
  * Durability: a row is safe from our own death when its completion has been called (WAL,
  * synchronous=NORMAL: a power cut may take the last commits with it, but then the VMs died as
@@ -99,40 +99,11 @@ void store_event_add(struct store *s, const struct store_event *ev);
 void store_events_read(
     struct store *s, const char *unit, uint32_t limit, store_events_cb cb, void *arg);
 
-/* ---- addresses ---- */
-
-/*
- * An address that was handed out stays in caches, so it is held: refused to others for a while,
- * when its owner is gone or has another (address.h).  The table is in memory (loaded by
- * store_open) and written on change.
- */
 #define STORE_ADDRESS_HOLD_S (3 * 24 * 3600)
 #define STORE_EVENTS_KEEP 100000
 
-/*
- * May `owner` have this address now?  ERR_EXISTS: no; the message says who had it, until when it
- * is held, and how that is ended.
- */
-enum err store_address_check(const struct store *s, const struct msg_addr *addr, const char *owner,
-    uint64_t now_s, struct errmsg *m);
-
-/*
- * These and no others are claimed from now on.  What is not held is its claimant's; what was in
- * use and is not claimed counts as removed at now_s. `names` NULL: every owner of the list is a
- * unit, and no other.
- */
-void store_addresses_set(struct store *s, const struct store_address *list, size_t n,
-    uint64_t now_s, const struct store_names *names);
-
-/* The addresses were handed out under their owner's name. */
-void store_address_used(
-    struct store *s, const struct msg_addr *addrs, unsigned n, const char *owner);
-
-/* Forgets that somebody had this address ("told otherwise"); ERR_MISSING: nobody had. */
-enum err store_address_forget(struct store *s, const struct msg_addr *addr);
-
-/* Each row, by address. */
-void store_addresses_each(const struct store *s, uint64_t now_s, store_address_cb each, void *arg);
+/* The table of addresses (address.h), which store_open has loaded; its changes are written. */
+struct addresses *store_addresses(struct store *s);
 
 /* Rows and events waiting to be written, commits done and failed; for `status` and tests. */
 #define STORE_FAILING 400
@@ -142,6 +113,6 @@ struct store_stats {
 	size_t pending;
 	char failing[STORE_FAILING];   /* why changes are not saved now; "" when they are */
 };
-void store_stats_get(struct store *s, struct store_stats *st);
+void store_stats_get(const struct store *s, struct store_stats *st);
 
 #endif

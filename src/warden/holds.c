@@ -39,7 +39,7 @@ holds_settle(struct warden *w, struct report *r)
 	}
 	w->refused_units = 0;
 	claims_make(&c);
-	store_addresses_set(w->store, c.list, c.n, (uint64_t)time(NULL), &c.names);
+	addresses_set(store_addresses(w->store), c.list, c.n, (uint64_t)time(NULL), &c.names);
 	claims_clear(&c);
 }
 
@@ -48,11 +48,11 @@ holds_settle(struct warden *w, struct report *r)
 bool
 holds_refuse(struct warden *w, struct unit *u)
 {
+	struct addresses *t = store_addresses(w->store);
 	struct errmsg m;
 
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->naddrs; i++) {
-		if (store_address_check(
-			w->store, &u->conf->addrs[i], u->name, (uint64_t)time(NULL), &m) == ERR_OK)
+		if (addresses_check(t, &u->conf->addrs[i], u->name, (uint64_t)time(NULL), &m) == ERR_OK)
 			continue;
 		unit_error_set(u, m.text);
 		return true;
@@ -64,13 +64,15 @@ holds_refuse(struct warden *w, struct unit *u)
 void
 holds_handed_out(struct warden *w, struct unit *u)
 {
+	struct addresses *t = store_addresses(w->store);
+
 	if (u->handed_out)
 		return;
 	u->handed_out = true;
 	if (u->leaving)
-		store_address_used(w->store, u->left->addrs, u->left->naddrs, u->name);
+		addresses_used(t, u->left->addrs, u->left->naddrs, u->name);
 	else
-		store_address_used(w->store, u->conf->addrs, u->conf->naddrs, u->name);
+		addresses_used(t, u->conf->addrs, u->conf->naddrs, u->name);
 }
 
 void
@@ -156,7 +158,7 @@ holds_verb_list(struct control_request *req, json_t *args, void *arg)
 	(void)json_unpack(args, "{s?b}", "all", &all);   /* anything else: those that are held */
 	l.in_use = all != 0;
 	refused_list(&l);
-	store_addresses_each(l.w->store, (uint64_t)time(NULL), list_row, &l);
+	addresses_list(store_addresses(l.w->store), (uint64_t)time(NULL), list_row, &l);
 	control_reply(req, l.all);
 	free(l.refused);
 }
@@ -195,7 +197,7 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 		return;
 	}
 	addr_text(&x.addr, text);
-	store_addresses_each(w->store, (uint64_t)time(NULL), look_for, &x);
+	addresses_list(store_addresses(w->store), (uint64_t)time(NULL), look_for, &x);
 	refused_list(&l);
 	u = refused_find(&l, &x.addr);
 	free(l.refused);
@@ -212,7 +214,7 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 	    (unsigned)control_request_uid(req));
 	snprintf(what, sizeof(what), "%s, which was that of %s", text, x.owner);
 	record_event(w, u != NULL ? u->name : "", "released", what);
-	(void)store_address_forget(w->store, &x.addr);   /* it is there */
+	(void)addresses_forget(store_addresses(w->store), &x.addr);   /* it is there */
 	holds_settle(w, NULL);
 	control_reply(req,
 	    json_pack("{s:s, s:s, s:o}", "address", text, "owner", x.owner, "unit",

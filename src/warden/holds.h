@@ -1,6 +1,6 @@
 /*
  * holds: addresses that were handed out under another name lately, and the units that must wait for
- * them (store_address.h).  Such a unit is in its zone and in the table; it is not woken.
+ * them (src/store/address.h).  Such a unit is in its zone and in the table; it is not woken.
  */
 #ifndef SRC_WARDEN_HOLDS_H
 #define SRC_WARDEN_HOLDS_H

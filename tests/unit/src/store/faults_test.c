@@ -271,6 +271,7 @@ test_migrations(void **state)
 {
 	struct bench *b = *state;
 	struct store_address a = { .owner = "www.example.test" };
+	const struct store_names names = { .arg = NULL };   /* nobody had it, so nobody asks */
 	struct loaded l;
 
 	open_store(b, NULL);
@@ -283,7 +284,7 @@ test_migrations(void **state)
 	load(b, &l);
 	assert_int_equal(l.n, 1);
 	assert_true(addr_parse("10.77.0.10", &a.addr));
-	store_addresses_set(b->store, &a, 1, 100, NULL);
+	addresses_set(store_addresses(b->store), &a, 1, 100, &names);
 	close_store(b);
 	sql(b, "PRAGMA user_version = 99");
 	expect_refusal(b, ERR_UNSUPPORTED, "newer jitsud");

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <event2/thread.h>
 #include <sqlite3.h>
 
 int
@@ -17,6 +18,7 @@ store_setup(void **state)
 	snprintf(b->dir, sizeof(b->dir), "/tmp/store_test.XXXXXX");
 	assert_non_null(mkdtemp(b->dir));
 	snprintf(b->path, sizeof(b->path), "%s/jitsu.db", b->dir);
+	assert_int_equal(evthread_use_pthreads(), 0);
 	b->base = event_base_new();
 	assert_non_null(b->base);
 	*state = b;
@@ -74,7 +76,7 @@ put_wait(struct bench *b, const struct store_unit *u)
 
 	store_unit_put(b->store, u, note_done, &o);
 	assert_false(o.called);   /* never from inside the call */
-	event_base_dispatch(b->base);
+	event_base_loop(b->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	assert_true(o.called);
 	return o;
 }
@@ -162,7 +164,7 @@ events(struct bench *b, const char *unit, uint32_t limit)
 
 	store_events_read(b->store, unit, limit, note_events, &f);
 	assert_false(f.called);
-	event_base_dispatch(b->base);
+	event_base_loop(b->base, EVLOOP_NO_EXIT_ON_EMPTY);
 	assert_true(f.called);
 	return f;
 }
