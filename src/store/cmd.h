@@ -9,6 +9,7 @@
 
 #include <sys/queue.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "src/store/types.h"
 
@@ -31,9 +32,9 @@ struct store_cmd {
 	enum err err;              /* how it ended */
 	struct errmsg *why;        /* owned; NULL when it worked */
 	uint32_t limit;            /* of a read */
-	struct store_event *found; /* of a read: owned, with their strings in `found_text` */
+	struct store_event *found; /* of a read: in `arena` */
 	size_t nfound;
-	char *found_text;
+	struct arena arena;
 	union {
 		/* PUT; TOUCH uses owner and two times; DELETE and READ the owner */
 		struct store_unit unit;

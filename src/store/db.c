@@ -7,9 +7,7 @@
  */
 #include "src/store/db.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -23,9 +21,10 @@
 
 #define BUSY_TIMEOUT_MS 200       /* a predecessor that is just going */
 #define CHECKPOINT_PAGES 1000     /* 4 MB of WAL */
-#define CHECKPOINT_PAGES_BUSY \
-	(8 *                  \
-	    CHECKPOINT_PAGES) /* while commands wait: the sync of a checkpoint takes milliseconds */
+/* While commands wait: the sync of a checkpoint takes milliseconds. */
+#define CHECKPOINT_PAGES_BUSY (8 * CHECKPOINT_PAGES)
+#define QUERY_TEXT 256
+#define BOOT_ID 40                /* a UUID in text */
 #define PRUNE_BATCH 1000          /* events deleted in one transaction */
 
 const char *const store_step_names[STORE_STEPS] = { "spawn", "alive", "ready", "answer" };
@@ -63,16 +62,9 @@ static const char *const migrations[] = {
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 enum statement {
-	ST_BEGIN,
-	ST_COMMIT,
-	ST_ROLLBACK,
-	ST_PUT,
-	ST_TOUCH,
-	ST_DELETE,
-	ST_EVENT,
-	ST_ADDRESS,
-	ST_ADDRESS_FORGET,
-	ST_READ_ALL, ST_READ_UNIT, ST_UNITS, ST_ADDRESSES, ST_RANGE, ST_PRUNE, ST_COUNT
+	ST_BEGIN, ST_COMMIT, ST_ROLLBACK, ST_PUT, ST_TOUCH, ST_DELETE, ST_EVENT, ST_ADDRESS,
+	ST_ADDRESS_FORGET, ST_READ_ALL, ST_READ_UNIT, ST_UNITS, ST_ADDRESSES, ST_RANGE, ST_PRUNE,
+	ST_COUNT
 };
 
 #define ADDRESSES_SQL "SELECT address, owner, removed_at, used FROM address ORDER BY address"
@@ -107,7 +99,7 @@ struct store_db {
 	sqlite3_stmt *st[ST_COUNT];
 	char *path;
 	bool memory;                  /* there is no file */
-	char boot_id[40];
+	char boot_id[BOOT_ID];
 	int64_t events_keep;
 	int64_t oldest, newest;       /* ids of events; 0 = none */
 	int wal_pages;
@@ -189,18 +181,22 @@ bind_u64(sqlite3_stmt *st, int i, uint64_t v)
 	(void)sqlite3_bind_int64(st, i, v > INT64_MAX ? INT64_MAX : (int64_t)v);
 }
 
-/* Runs a statement that returns nothing, and resets it. */
+/* Resets a statement; its last step must have said that it is done. */
 static enum err
-run(struct store_db *db, enum statement which, struct errmsg *m)
+end(struct store_db *db, sqlite3_stmt *st, int step, struct errmsg *m)
 {
-	sqlite3_stmt *st = db->st[which];
-	enum err e = ERR_OK;
+	enum err e = step == SQLITE_DONE ? ERR_OK : db_err(db, m);
 
-	if (sqlite3_step(st) != SQLITE_DONE)
-		e = db_err(db, m);
 	(void)sqlite3_reset(st);            /* repeats the error of the step */
 	(void)sqlite3_clear_bindings(st);   /* always SQLITE_OK */
 	return e;
+}
+
+/* Runs a statement that returns nothing. */
+static enum err
+run(struct store_db *db, enum statement which, struct errmsg *m)
+{
+	return end(db, db->st[which], sqlite3_step(db->st[which]), m);
 }
 
 static const char *
@@ -370,81 +366,38 @@ store_db_tidy(struct store_db *db, bool busy)
 
 /* ---- reading ---- */
 
-/*
- * Adds the current row to c->found, and its three strings to found_text: rows_settle points to them
- * when the block moves no more.
- */
-static void
-row_copy(sqlite3_stmt *st, struct store_cmd *c, size_t *used, size_t *text_cap)
+static struct store_event
+event_row(sqlite3_stmt *st, struct arena *a)
 {
-	const char *unit = column_text(st, 3), *kind = column_text(st, 4),
-		   *text = column_text(st, 9);
-	size_t need = strlen(unit) + strlen(kind) + strlen(text) + 3;
-	struct store_event *ev = &c->found[c->nfound];
-	char *at;
+	struct store_event ev = { .id = sqlite3_column_int64(st, 0), .time_us = column_u64(st, 1),
+		.mono_ns = column_u64(st, 2), .unit = arena_strdup(a, column_text(st, 3)),
+		.kind = arena_strdup(a, column_text(st, 4)),
+		.text = arena_strdup(a, column_text(st, 9)) };
 
-	if (*used + need > *text_cap) {
-		*text_cap = (*text_cap + need) * 2;
-		c->found_text = mem_resize(c->found_text, *text_cap, 1);
-	}
-	at = stpcpy(c->found_text + *used, unit) + 1;
-	at = stpcpy(at, kind) + 1;
-	(void)stpcpy(at, text);   /* the end of the text is not needed */
-	*used += need;
-	ev->id = sqlite3_column_int64(st, 0);
-	ev->time_us = column_u64(st, 1);
-	ev->mono_ns = column_u64(st, 2);
 	for (int i = 0; i < STORE_STEPS; i++)
-		ev->step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ? STORE_STEP_NONE :
+		ev.step_us[i] = sqlite3_column_type(st, 5 + i) == SQLITE_NULL ? STORE_STEP_NONE :
 		    sqlite3_column_int64(st, 5 + i);
-	c->nfound++;
-}
-
-/* Points the rows to their text, and turns them round: they came newest first. */
-static void
-rows_settle(struct store_cmd *c)
-{
-	char *at = c->found_text;
-
-	for (size_t i = 0; i < c->nfound; i++) {
-		struct store_event *ev = &c->found[i];
-
-		ev->unit = at;
-		at += strlen(at) + 1;
-		ev->kind = at;
-		at += strlen(at) + 1;
-		ev->text = at;
-		at += strlen(at) + 1;
-	}
-	for (size_t i = 0; i < c->nfound / 2; i++) {
-		struct store_event swap = c->found[i];
-
-		c->found[i] = c->found[c->nfound - 1 - i];
-		c->found[c->nfound - 1 - i] = swap;
-	}
+	return ev;
 }
 
 enum err
 store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m)
 {
 	sqlite3_stmt *st = db->st[c->unit.owner != NULL ? ST_READ_UNIT : ST_READ_ALL];
-	size_t used = 0, text_cap = 0;
-	enum err e = ERR_OK;
+	enum err e;
 	int rc;
 
-	c->found = mem_zero(c->limit, sizeof(*c->found));
+	/* They come newest first. */
+	c->found = (struct store_event *)arena_array(&c->arena, c->limit, sizeof(*c->found)) + c->limit;
 	(void)sqlite3_bind_int64(st, 1, c->limit);   /* in range */
 	if (c->unit.owner != NULL)
 		bind_text(st, 2, c->unit.owner, LIMIT_NAME_TEXT);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW && c->nfound < c->limit)
-		row_copy(st, c, &used, &text_cap);
-	if (rc != SQLITE_DONE)
-		e = db_err(db, m);
-	(void)sqlite3_reset(st);            /* repeats the error of the step */
-	(void)sqlite3_clear_bindings(st);   /* always SQLITE_OK */
-	if (e == ERR_OK)
-		rows_settle(c);
-	else
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW && c->nfound < c->limit) {
+		*--c->found = event_row(st, &c->arena);
+		c->nfound++;
+	}
+	e = end(db, st, rc, m);
+	if (e != ERR_OK)
 		c->nfound = 0;
 	return e;
 }
@@ -456,31 +409,24 @@ unit_row(sqlite3_stmt *st, const char *boot_id, struct store_unit *u,
 	const void *blob = sqlite3_column_blob(st, 15);
 	size_t len = (size_t)sqlite3_column_bytes(st, 15);
 
-	memset(u, 0, sizeof(*u));
-	u->owner = column_text(st, 0);
-	u->state = column_text(st, 1);
-	u->uuid = column_text(st, 2);
-	u->driver = column_text(st, 3);
-	u->image = column_text(st, 4);
-	u->this_boot = strcmp(column_text(st, 5), boot_id) == 0;
+	*u = (struct store_unit){ .owner = column_text(st, 0), .state = column_text(st, 1),
+		.uuid = column_text(st, 2), .driver = column_text(st, 3),
+		.image = column_text(st, 4), .boots = column_u64(st, 10),
+		.crashes = column_u64(st, 11), .failures = (uint32_t)column_u64(st, 12),
+		.last_boot_ms = (uint32_t)column_u64(st, 13), .last_error = column_text(st, 14),
+		.console = console, .identity = column_text(st, 16),
+		.this_boot = strcmp(column_text(st, 5), boot_id) == 0 };
 	if (u->this_boot) {
 		u->awake_since_ns = column_u64(st, 6);
 		u->last_activity_ns = column_u64(st, 7);
 		u->deadline_ns = column_u64(st, 8);
 		u->backoff_until_ns = column_u64(st, 9);
 	}
-	u->boots = column_u64(st, 10);
-	u->crashes = column_u64(st, 11);
-	u->failures = (uint32_t)column_u64(st, 12);
-	u->last_boot_ms = (uint32_t)column_u64(st, 13);
-	u->last_error = column_text(st, 14);
 	if (len > LIMIT_CONSOLE_TAIL)
 		len = LIMIT_CONSOLE_TAIL;
 	if (len > 0)
 		memcpy(console, blob, len);
 	console[len] = '\0';
-	u->console = console;
-	u->identity = column_text(st, 16);
 }
 
 enum err
@@ -489,24 +435,19 @@ store_db_units(struct store_db *db, store_unit_cb each, void *arg, struct errmsg
 	char console[LIMIT_CONSOLE_TAIL + 1];
 	sqlite3_stmt *st = db->st[ST_UNITS];
 	struct store_unit u;
-	enum err e = ERR_OK;
 	int rc;
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		unit_row(st, db->boot_id, &u, console);
 		each(&u, arg);
 	}
-	if (rc != SQLITE_DONE)
-		e = db_err(db, m);
-	(void)sqlite3_reset(st);   /* repeats the error of the step */
-	return e;
+	return end(db, st, rc, m);
 }
 
 static enum err
 addresses_read(struct store_db *db, sqlite3_stmt *st, struct addresses *t, struct errmsg *m)
 {
 	struct store_address_row row;
-	enum err e = ERR_OK;
 	int rc;
 
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
@@ -516,10 +457,7 @@ addresses_read(struct store_db *db, sqlite3_stmt *st, struct addresses *t, struc
 		row.used = sqlite3_column_int64(st, 3) != 0;
 		addresses_add(t, &row);
 	}
-	if (rc != SQLITE_DONE)
-		e = db_err(db, m);
-	(void)sqlite3_reset(st);   /* repeats the error of the step */
-	return e;
+	return end(db, st, rc, m);
 }
 
 enum err
@@ -566,23 +504,18 @@ exec(struct store_db *db, const char *sql, struct errmsg *m)
 	return ERR_OK;
 }
 
-/* The first column of the first row, as a number or text. */
+/* The first column of the first row. */
 static enum err
-query_one(struct store_db *db, const char *sql, int64_t *number, char *text, size_t size,
-    struct errmsg *m)
+query_one(struct store_db *db, const char *sql, char text[QUERY_TEXT], struct errmsg *m)
 {
 	sqlite3_stmt *st = NULL;
 	enum err e = ERR_OK;
 
 	if (sqlite3_prepare_v2(db->sql, sql, -1, &st, NULL) != SQLITE_OK ||
-	    sqlite3_step(st) != SQLITE_ROW) {
+	    sqlite3_step(st) != SQLITE_ROW)
 		e = db_err(db, m);
-	} else {
-		if (number != NULL)
-			*number = sqlite3_column_int64(st, 0);
-		if (text != NULL)
-			snprintf(text, size, "%s", column_text(st, 0));
-	}
+	else
+		snprintf(text, QUERY_TEXT, "%s", column_text(st, 0));
 	(void)sqlite3_finalize(st);   /* repeats the error of the step */
 	return e;
 }
@@ -590,21 +523,21 @@ query_one(struct store_db *db, const char *sql, int64_t *number, char *text, siz
 static enum err
 migrate(struct store_db *db, struct errmsg *m)
 {
-	int64_t version;
-	char sql[256];
-	enum err e = query_one(db, "PRAGMA user_version", &version, NULL, 0, m);
+	char sql[256], text[QUERY_TEXT];
+	enum err e = query_one(db, "PRAGMA user_version", text, m);
+	int version;
 
 	if (e != ERR_OK)
 		return e;
+	version = atoi(text);   /* 32 bits, SQLite's own */
 	if (version > SCHEMA_VERSION)
 		return err_set(m, ERR_UNSUPPORTED,
-		    "%s: written by a newer jitsud (schema %" PRId64 ", this one knows up to %d)",
-		    db->path, version, SCHEMA_VERSION);
+		    "%s: written by a newer jitsud (schema %d, this one knows up to %d)", db->path,
+		    version, SCHEMA_VERSION);
 	if (version < 0)
 		return err_set(m, ERR_PARSE,
-		    "%s: this is no state database of jitsud (schema %" PRId64 ")", db->path,
-		    version);
-	for (int i = (int)version; e == ERR_OK && i < SCHEMA_VERSION; i++) {
+		    "%s: this is no state database of jitsud (schema %d)", db->path, version);
+	for (int i = version; e == ERR_OK && i < SCHEMA_VERSION; i++) {
 		e = exec(db, "BEGIN IMMEDIATE", m);
 		if (e == ERR_OK)
 			e = exec(db, migrations[i], m);
@@ -622,13 +555,13 @@ migrate(struct store_db *db, struct errmsg *m)
 static enum err
 prepare_file(struct store_db *db, struct errmsg *m)
 {
-	char text[256];
+	char text[QUERY_TEXT];
 	enum err e;
 
 	(void)sqlite3_busy_timeout(db->sql, BUSY_TIMEOUT_MS);   /* always SQLITE_OK */
 	e = exec(db, "PRAGMA locking_mode = EXCLUSIVE", m);
 	if (e == ERR_OK)
-		e = query_one(db, "PRAGMA journal_mode = WAL", NULL, text, sizeof(text), m);
+		e = query_one(db, "PRAGMA journal_mode = WAL", text, m);
 	if (e == ERR_OK && strcmp(text, db->memory ? "memory" : "wal") != 0)
 		e = err_set(m, ERR_IO, "%s: SQLite keeps journal mode \"%s\" here, need \"wal\"",
 		    db->path, text);
@@ -636,7 +569,7 @@ prepare_file(struct store_db *db, struct errmsg *m)
 		e = exec(db, "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -256; PRAGMA "
 		    "wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY", m);
 	if (e == ERR_OK)
-		e = query_one(db, "PRAGMA quick_check(1)", NULL, text, sizeof(text), m);
+		e = query_one(db, "PRAGMA quick_check(1)", text, m);
 	if (e == ERR_OK && strcmp(text, "ok") != 0)
 		e = err_set(m, ERR_PARSE, "%s: the state database is damaged (%s)", db->path, text);
 	return e;
@@ -664,21 +597,17 @@ make_file(const char *path, struct errmsg *m)
 }
 
 static enum err
-read_boot_id(char *id, size_t size, struct errmsg *m)
+read_boot_id(char id[BOOT_ID], struct errmsg *m)
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
+	FILE *f = fopen(path, "re");
+	bool ok = f != NULL && fgets(id, BOOT_ID, f) != NULL;
+	enum err e = ok ? ERR_OK : err_sys(m, "%s", path);
 
-	if (fd >= 0) {
-		n = read(fd, id, size - 1);
-		close(fd);
-	}
-	if (n <= 0)
-		return err_sys(m, "%s", path);
-	id[n] = '\0';
-	id[strcspn(id, "\n")] = '\0';
-	return ERR_OK;
+	if (f != NULL)
+		(void)fclose(f);   /* only read from */
+	id[ok ? strcspn(id, "\n") : 0] = '\0';
+	return e;
 }
 
 static enum err
@@ -710,7 +639,7 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	db->path = mem_text(path != NULL ? path : "state in memory");
 	db->memory = path == NULL;
 	db->events_keep = events_keep;
-	e = read_boot_id(db->boot_id, sizeof(db->boot_id), m);
+	e = read_boot_id(db->boot_id, m);
 	if (e == ERR_OK && path != NULL)
 		e = make_file(path, m);
 	if (e != ERR_OK)

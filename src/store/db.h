@@ -14,7 +14,7 @@ void store_db_close(struct store_db *db);
 /* Carries out all writing commands of `cmds` in one transaction: all or nothing. */
 enum err store_db_write(struct store_db *db, struct store_cmds *cmds, struct errmsg *m);
 
-/* Carries out one STORE_CMD_READ, filling in found, nfound and found_text. */
+/* Carries out one STORE_CMD_READ, filling in found and nfound. */
 enum err store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m);
 
 /*

@@ -53,8 +53,7 @@ void
 store_cmd_free(struct store_cmd *c)
 {
 	free(c->why);
-	free(c->found);
-	free(c->found_text);
+	arena_clear(&c->arena);
 	free(c);
 }
 
