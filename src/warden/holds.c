@@ -49,10 +49,11 @@ bool
 holds_refuse(struct warden *w, struct unit *u)
 {
 	struct addresses *t = store_addresses(w->store);
+	uint64_t now_s = (uint64_t)time(NULL);
 	struct errmsg m;
 
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->naddrs; i++) {
-		if (addresses_check(t, &u->conf->addrs[i], u->name, (uint64_t)time(NULL), &m) == ERR_OK)
+		if (addresses_check(t, &u->conf->addrs[i], u->name, now_s, &m) == ERR_OK)
 			continue;
 		unit_error_set(u, m.text);
 		return true;
