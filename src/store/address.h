@@ -29,7 +29,7 @@ typedef void (*addresses_save_cb)(struct store_cmds *changes, void *arg);
 struct addresses *addresses_new(uint32_t hold_s, addresses_save_cb save, void *arg);
 void addresses_free(struct addresses *t);
 
-/* Rows as the database, or a daemon, has them; in any order, and all of them before what follows. */
+/* A row as the database, or a daemon, has it; in any order, and all of them before what follows. */
 void addresses_add(struct addresses *t, const struct store_address_row *row);
 /* Adds every row of a database that nobody has open; the file is only read (db.c). */
 enum err store_db_addresses_peek(const char *path, struct addresses *t, struct errmsg *m);

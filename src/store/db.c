@@ -387,8 +387,8 @@ store_db_read(struct store_db *db, struct store_cmd *c, struct errmsg *m)
 	enum err e;
 	int rc;
 
-	/* They come newest first. */
-	c->found = (struct store_event *)arena_array(&c->arena, c->limit, sizeof(*c->found)) + c->limit;
+	c->found = arena_array(&c->arena, c->limit, sizeof(*c->found));
+	c->found += c->limit;   /* from the end: the newest comes first */
 	(void)sqlite3_bind_int64(st, 1, c->limit);   /* in range */
 	if (c->unit.owner != NULL)
 		bind_text(st, 2, c->unit.owner, LIMIT_NAME_TEXT);

@@ -2,11 +2,11 @@
  * store: what must survive the daemon, in SQLite, behind a thread of its own.
  *
  * Three tables: `unit` (one row per unit that was ever woken), `events` (what happened, bounded)
- * and `address` (who has or had an address).  The caller lives on a libevent loop and is never made
- * to wait: calls copy what they are given, post a command and return; results come back on the loop
- * (base/work.h).  Commands are carried out in the order of the calls; what is queued when the thread
- * gets to work goes into one transaction (group commit).  With nothing dirty no timer is armed and
- * the thread sleeps.
+ * and `address` (who has or had an address).  The caller lives on a libevent loop and never waits:
+ * calls copy what they are given, post a command and return; results come back on the loop.
+ * Commands are carried out in the order of the calls; what is queued when the thread gets to work
+ * goes into one transaction (group commit).  With nothing dirty no timer is armed and the thread
+ * sleeps.
  *
  * Durability: a row is safe from our own death when its completion has been called (WAL,
  * synchronous=NORMAL: a power cut may take the last commits with it, but then the VMs died as
