@@ -5,6 +5,8 @@
 
 #define GROUPS 8 /* of 16 bits in an IPv6 address */
 
+const struct addr addr_none, addr_all_nodes = { .b = { 0xff, 2, [15] = 1 } };
+
 static const uint8_t mapped[ADDR_V4_OFFSET] = { [10] = 0xff, [11] = 0xff };
 
 struct addr
@@ -26,9 +28,7 @@ addr_is_v4(const struct addr *a)
 bool
 addr_is_set(const struct addr *a)
 {
-	static const struct addr none;
-
-	return !addr_equal(a, &none);
+	return !addr_equal(a, &addr_none);
 }
 
 bool
@@ -51,16 +51,14 @@ addr_is_unicast(const struct addr *a)
 struct addr
 addr_link_local(const uint8_t mac[MAC_BYTES])
 {
-	return (struct addr){ .b = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-				  mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4],
-				      mac[5] } };
+	return (struct addr){ .b = { 0xfe, 0x80, [8] = mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe,
+	    mac[3], mac[4], mac[5] } };
 }
 
 struct addr
 addr_solicited_node(const struct addr *a)
 {
-	return (struct addr){ .b = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a->b[13],
-	    a->b[14], a->b[15] } };
+	return (struct addr){ .b = { 0xff, 2, [11] = 1, 0xff, a->b[13], a->b[14], a->b[15] } };
 }
 
 void
@@ -73,84 +71,21 @@ addr_multicast_mac(const struct addr *group, uint8_t mac[MAC_BYTES])
 static bool
 parse_v4(const char *s, size_t n, uint8_t out[4])
 {
+	const char *end = s + n;
+
 	for (int i = 0; i < 4; i++) {
 		uint32_t value;
 		size_t used;
 
-		if (i > 0) {
-			if (n == 0 || *s != '.')
-				return false;
-			s++;
-			n--;
-		}
-		used = text_parse_dec(s, n, 255, &value);
+		if (i > 0 && (s == end || *s++ != '.'))
+			return false;
+		used = text_parse_dec(s, (size_t)(end - s), 255, &value);
 		if (used == 0 || used > 3)
 			return false;
 		out[i] = (uint8_t)value;
 		s += used;
-		n -= used;
 	}
-	return n == 0;
-}
-
-static size_t
-parse_group(const char *s, size_t n, uint16_t *value)
-{
-	uint32_t v = 0;
-	size_t i;
-
-	for (i = 0; i < n && i < 4; i++) {
-		if (s[i] >= '0' && s[i] <= '9')
-			v = v << 4 | (uint32_t)(s[i] - '0');
-		else if ((s[i] | 32) >= 'a' && (s[i] | 32) <= 'f')
-			v = v << 4 | (uint32_t)((s[i] | 32) - 'a' + 10);
-		else
-			break;
-	}
-	*value = (uint16_t)v;
-	return i;
-}
-
-/* Groups before a "::" are filled from the left, those after it are moved to the right end. */
-static bool
-parse_v6(const char *s, size_t n, struct addr *out)
-{
-	int count = 0, gap = -1;
-
-	memset(out, 0, sizeof(*out));
-	while (n) {
-		uint16_t value;
-		size_t used;
-
-		if (gap < 0 && n >= 2 && s[0] == ':' && s[1] == ':') {
-			gap = count;
-			s += 2;
-			n -= 2;
-			continue;
-		}
-		if (count > 0 && count != gap) {
-			if (*s != ':')
-				return false;
-			s++;
-			n--;
-		}
-		used = parse_group(s, n, &value);
-		if (used == 0 || count == GROUPS)
-			return false;
-		out->b[2 * count] = (uint8_t)(value >> 8);
-		out->b[2 * count + 1] = (uint8_t)value;
-		count++;
-		s += used;
-		n -= used;
-	}
-	if (gap < 0)
-		return count == GROUPS;
-	if (count == GROUPS)
-		return false;
-	memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap,
-	    (size_t)(2 * (count - gap)));
-	memset(out->b + 2 * gap, 0, (size_t)(2 * (GROUPS - count)));
-	return true;
+	return s == end;
 }
 
 /* The value of a hexadecimal digit; 16 for what is none. */
@@ -161,6 +96,54 @@ digit(char c)
 		return (unsigned)(c - '0');
 	c |= 0x20;
 	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+static size_t
+parse_group(const char *s, size_t n, uint16_t *value)
+{
+	size_t i;
+
+	*value = 0;
+	for (i = 0; i < n && i < 4 && digit(s[i]) < 16; i++)
+		*value = (uint16_t)(*value << 4 | digit(s[i]));
+	return i;
+}
+
+/* Groups before a "::" are filled from the left, those after it are moved to the right end. */
+static bool
+parse_v6(const char *s, size_t n, struct addr *out)
+{
+	const char *end = s + n;
+	int count = 0, gap = -1;
+
+	*out = addr_none;
+	while (s < end) {
+		uint16_t value;
+		size_t used;
+
+		if (gap < 0 && end - s >= 2 && s[0] == ':' && s[1] == ':') {
+			gap = count;
+			s += 2;
+			continue;
+		}
+		if (count > 0 && count != gap && *s++ != ':')
+			return false;
+		used = parse_group(s, (size_t)(end - s), &value);
+		if (used == 0 || count == GROUPS)
+			return false;
+		out->b[2 * count] = (uint8_t)(value >> 8);
+		out->b[2 * count + 1] = (uint8_t)value;
+		count++;
+		s += used;
+	}
+	if (gap < 0)
+		return count == GROUPS;
+	if (count == GROUPS)
+		return false;
+	memmove(out->b + ADDR_BYTES - 2 * (count - gap), out->b + 2 * gap,
+	    (size_t)(2 * (count - gap)));
+	memset(out->b + 2 * gap, 0, (size_t)(2 * (GROUPS - count)));
+	return true;
 }
 
 bool

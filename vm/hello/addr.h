@@ -22,15 +22,14 @@ struct addr {
 	uint8_t b[ADDR_BYTES];
 };
 
+extern const struct addr addr_none, addr_all_nodes; /* the latter is ff02::1 */
+
 struct addr addr_v4(const uint8_t bytes[4]);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_set(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 
-/*
- * Neither none, 0.0.0.0, multicast, the limited broadcast nor loopback: what a packet may come
- * from.
- */
+/* What a packet may come from: not none, 0.0.0.0, multicast, limited broadcast or loopback. */
 bool addr_is_unicast(const struct addr *a);
 
 /* fe80::/64 with the EUI-64 of the MAC (RFC 4291 appendix A). */

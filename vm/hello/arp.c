@@ -1,7 +1,5 @@
 /* arp.c: address resolution for IPv4, with announcement and defence */
-#include "vm/hello/arp.h"
-
-#include "vm/hello/mem.h"
+#include "vm/hello/net.h"
 
 #define ARP_HW_ETHERNET 1
 #define ARP_REQUEST     1
@@ -69,9 +67,8 @@ arp_input(struct net *net, struct wire_in w)
 	(void)wire_take(&w, MAC_BYTES);
 	wire_copy(&w, target, sizeof(target));
 	if (w.bad || hw != ARP_HW_ETHERNET || proto != NET_IP4 || hw_len != MAC_BYTES ||
-	    proto_len != 4 || (mac[0] & 1))
-		return;
-	if (!addr_is_set(&net->address4) || memcmp(mac, net->mac, MAC_BYTES) == 0)
+	    proto_len != 4 || (mac[0] & 1) || !addr_is_set(&net->address4) ||
+	    memcmp(mac, net->mac, MAC_BYTES) == 0)
 		return;
 	if (memcmp(sender, own, 4) == 0)
 		arp_conflict(net, mac);

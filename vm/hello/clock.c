@@ -1,16 +1,10 @@
-/*
- * clock.c: time since boot from the time stamp counter, calibrated against the local APIC while the
- * image boots
- */
-#include "vm/hello/clock.h"
-
+/* clock.c: time since boot from the time stamp counter, calibrated against the local APIC */
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
-#include "vm/hello/mem.h"
+#include "vm/hello/microvm.h"
 
-#define LEAST_NS    200000u
-#define SAMPLES     5
-#define SEED_ROUNDS 8
+#define LEAST_NS 200000u
+#define SAMPLES  5
 
 struct sample {
 	uint64_t tsc;
@@ -51,10 +45,7 @@ clock_start(void)
 static uint32_t
 divide(uint32_t high, uint32_t low, uint32_t divisor)
 {
-	__asm__("divl %2"
-		: "+a"(low), "+d"(high)
-		: "r"(divisor)
-		: "cc");
+	__asm__("divl %2" : "+a"(low), "+d"(high) : "r"(divisor) : "cc");
 	return low;
 }
 
@@ -62,7 +53,7 @@ void
 clock_calibrate(void)
 {
 	struct sample now;
-	uint32_t ns, ticks;
+	uint32_t ns, ticks, high;
 	uint64_t us;
 
 	do
@@ -71,8 +62,8 @@ clock_calibrate(void)
 	ns = first.counter - now.counter;
 	ticks = (uint32_t)(now.tsc - first.tsc);
 	us = (uint64_t)ns * 4294967u; /* 2^32 / 1000: microseconds times 2^32 */
-	us_per_tick = (uint32_t)(us >> 32) < ticks ? divide((uint32_t)(us >> 32), (uint32_t)us,
-	    ticks) : UINT32_MAX;
+	high = (uint32_t)(us >> 32);
+	us_per_tick = high < ticks ? divide(high, (uint32_t)us, ticks) : UINT32_MAX;
 }
 
 uint64_t
@@ -81,16 +72,4 @@ clock_us(void)
 	uint64_t ticks = cpu_tsc() - first.tsc;
 
 	return (ticks >> 32) * us_per_tick + ((ticks & UINT32_MAX) * us_per_tick >> 32);
-}
-
-void
-clock_seed(uint8_t seed[8])
-{
-	uint32_t words[2] = { 0, 0 };
-
-	for (int i = 0; i < SEED_ROUNDS; i++) {
-		words[i & 1] = (words[i & 1] ^ (uint32_t)cpu_tsc()) * 2654435761u;
-		words[i & 1] ^= irq_counter() + (words[i & 1] >> 15);
-	}
-	memcpy(seed, words, sizeof(words));
 }

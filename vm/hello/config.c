@@ -84,8 +84,7 @@ set_delay(struct config *config, struct value v)
 static bool
 set_crash(struct config *config, struct value v)
 {
-	config->crash = parse_ms(v, &config->crash_ms);
-	return config->crash;
+	return config->crash = parse_ms(v, &config->crash_ms);
 }
 
 static const struct {

@@ -16,26 +16,19 @@
 #include "vm/hello/addr.h"
 #include "vm/hello/limits.h"
 
-enum config_family { CONFIG_V4,
-	CONFIG_V6,
-	CONFIG_FAMILIES };
+enum config_family { CONFIG_V4, CONFIG_V6, CONFIG_FAMILIES };
 
 struct config {
-	/* letters, digits, '-', '_' and '.'; "hello" by default */
-	char name[LIMIT_NAME_CHARS + 1];
+	char name[LIMIT_NAME_CHARS + 1]; /* letters, digits, '-', '_', '.'; "hello" by default */
 	struct addr address[CONFIG_FAMILIES]; /* all zero when absent, as the next two */
 	uint8_t prefix_len[CONFIG_FAMILIES];
-	/* reported only: replies go where the request came from */
-	struct addr gateway[CONFIG_FAMILIES];
+	struct addr gateway[CONFIG_FAMILIES]; /* only reported: replies go back as requests came */
 	uint32_t delay_ms;                    /* from boot until the port opens */
 	uint32_t crash_ms;                    /* from boot until the image dies, if it is to */
 	bool crash;
 };
 
-/*
- * Reads the line; complaints, one sentence each and without a line end, go to `complain` with its
- * argument.
- */
+/* Reads the line; each complaint, a sentence without a line end, goes to `complain`. */
 void config_parse(struct config *config, const char *line, void (*complain)(void *, const char *),
     void *arg);
 

@@ -1,6 +1,4 @@
 /* console.c: the image's own words, one line each */
-#include "vm/hello/console.h"
-
 #include "vm/hello/limits.h"
 #include "vm/hello/machine.h"
 #include "vm/hello/text.h"

@@ -10,9 +10,7 @@
 static inline void
 cpu_out8(uint16_t port, uint8_t v)
 {
-	__asm__ volatile("outb %0, %1"
-			 :
-			 : "a"(v), "Nd"(port));
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
 }
 
 static inline uint8_t
@@ -20,9 +18,7 @@ cpu_in8(uint16_t port)
 {
 	uint8_t v;
 
-	__asm__ volatile("inb %1, %0"
-			 : "=a"(v)
-			 : "Nd"(port));
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 
@@ -35,19 +31,15 @@ cpu_id(uint32_t leaf)
 {
 	struct cpu_id id;
 
-	__asm__ volatile("cpuid"
-			 : "=a"(id.eax), "=b"(id.ebx), "=c"(id.ecx), "=d"(id.edx)
-			 : "0"(leaf), "2"(0));
+	__asm__ volatile("cpuid" : "=a"(id.eax), "=b"(id.ebx), "=c"(id.ecx), "=d"(id.edx)
+	    : "0"(leaf), "2"(0));
 	return id;
 }
 
 static inline void
 cpu_write_msr(uint32_t msr, uint32_t low)
 {
-	__asm__ volatile("wrmsr"
-			 :
-			 : "c"(msr), "a"(low), "d"(0)
-			 : "memory");
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"(low), "d"(0) : "memory");
 }
 
 static inline uint64_t
@@ -55,35 +47,25 @@ cpu_tsc(void)
 {
 	uint64_t v;
 
-	__asm__ volatile("rdtsc"
-			 : "=A"(v));
+	__asm__ volatile("rdtsc" : "=A"(v));
 	return v;
 }
 
-/*
- * Sleeps until an interrupt; one that is pending ends it at once. Interrupts are off everywhere
- * else. In entry.S.
- */
+/* entry.S: sleeps until an interrupt, also a pending one. Elsewhere interrupts are off. */
 void cpu_sleep(void);
 
 /* Keeps the compiler from moving memory accesses across. */
 static inline void
 cpu_compiler_barrier(void)
 {
-	__asm__ volatile(""
-			 :
-			 :
-			 : "memory");
+	__asm__ volatile("" : : : "memory");
 }
 
-/* Keeps the processor from doing so: a store before it is seen before a load after it happens. */
+/* Keeps the processor from doing so: stores before are seen before loads behind happen. */
 static inline void
 cpu_full_barrier(void)
 {
-	__asm__ volatile("lock; addl $0, (%%esp)"
-			 :
-			 :
-			 : "memory", "cc");
+	__asm__ volatile("lock; addl $0, (%%esp)" : : : "memory", "cc");
 }
 
 static inline uint32_t
@@ -121,9 +103,7 @@ cpu_die(void)
 		uint32_t base;
 	} no_idt;
 
-	__asm__ volatile("lidt %0; int3"
-			 :
-			 : "m"(no_idt));
+	__asm__ volatile("lidt %0; int3" : : "m"(no_idt));
 	__builtin_unreachable();
 }
 

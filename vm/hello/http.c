@@ -1,14 +1,7 @@
 /* http.c: an HTTP/1.1 server of one page */
-#include "vm/hello/http.h"
-
 #include "vm/hello/net.h"
-#include "vm/hello/tcp.h"
-#include "vm/hello/text.h"
 
-/*
- * "Booted 1.234 seconds ago" is filled up to a constant length: load generators count a page of
- * another length as a failure.
- */
+/* "Booted 1.234 seconds ago", filled up: load generators want pages of one length. */
 #define BOOTED_CHARS 32
 
 _Static_assert(2 * LIMIT_NAME_CHARS + 300 <= LIMIT_HTTP_REPLY_BYTES / 2,
@@ -35,10 +28,8 @@ static const struct {
 void
 http_init(struct http *h)
 {
+	memset(h, 0, offsetof(struct http, line));
 	h->status = HTTP_OK;
-	h->head_bytes = 0;
-	h->in_fields = h->head = h->version_1_1 = h->has_host = h->keep = h->line_long = false;
-	h->line_len = 0;
 }
 
 static const char *
@@ -51,10 +42,7 @@ phrase_of(enum http_status status)
 	return phrases[i].phrase;
 }
 
-/*
- * The first failure is the one to report; after one the rest of the request cannot be trusted to be
- * what it seems.
- */
+/* The first failure counts: behind it the request need not be what it seems. */
 static void
 fail(struct http *h, enum http_status status)
 {
@@ -65,14 +53,11 @@ fail(struct http *h, enum http_status status)
 static bool
 is_token_char(char c)
 {
-	static const char others[] = "!#$%&'*+-.^_`|~";
+	const char *other = "!#$%&'*+-.^_`|~";
 
-	if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'))
-		return true;
-	for (const char *o = others; *o; o++)
-		if (c == *o)
-			return true;
-	return false;
+	while (*other && *other != c)
+		other++;
+	return *other || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
 }
 
 static bool
@@ -87,11 +72,7 @@ is_token(struct word w)
 static bool
 is(struct word w, const char *s)
 {
-	size_t i = 0;
-
-	while (i < w.len && s[i] && w.at[i] == s[i])
-		i++;
-	return i == w.len && !s[i];
+	return w.len == text_length(s) && memcmp(w.at, s, w.len) == 0;
 }
 
 /* The characters up to `end`, which is stepped over. */
@@ -234,6 +215,7 @@ static void
 reply(const struct net *net, struct tcp_conn *c)
 {
 	struct http *h = &c->http;
+	bool ok;
 	const char *phrase;
 	char head[LIMIT_HTTP_REPLY_BYTES / 2], body[LIMIT_HTTP_REPLY_BYTES / 2];
 	struct text t = text_init(head, sizeof(head)), b = text_init(body, sizeof(body));
@@ -241,9 +223,10 @@ reply(const struct net *net, struct tcp_conn *c)
 	if (h->version_1_1 && !h->has_host)
 		fail(h, HTTP_BAD_REQUEST);
 	phrase = phrase_of(h->status);
-	h->keep = h->keep && (h->status == HTTP_OK || h->status == HTTP_NOT_FOUND ||
+	ok = h->status == HTTP_OK;
+	h->keep = h->keep && (ok || h->status == HTTP_NOT_FOUND ||
 	    h->status == HTTP_METHOD_NOT_ALLOWED);
-	if (h->status == HTTP_OK) {
+	if (ok) {
 		page(&b, net, c);
 	} else {
 		text_str(&b, phrase);
@@ -251,14 +234,14 @@ reply(const struct net *net, struct tcp_conn *c)
 	}
 	text_str(&t, "HTTP/1.1 ");
 	text_str(&t, phrase);
-	text_str(&t, h->status == HTTP_OK ? "\r\nContent-Type: text/html; charset=utf-8" :
-	    "\r\nContent-Type: text/plain");
+	text_str(&t, "\r\nContent-Type: ");
+	text_str(&t, ok ? "text/html; charset=utf-8" : "text/plain");
 	if (h->status == HTTP_METHOD_NOT_ALLOWED)
 		text_str(&t, "\r\nAllow: GET, HEAD");
 	text_str(&t, "\r\nCache-Control: no-store\r\nContent-Length: ");
 	text_dec(&t, b.len, 0, ' ');
-	text_str(&t, h->keep ? "\r\nConnection: keep-alive\r\n\r\n" :
-	    "\r\nConnection: close\r\n\r\n");
+	text_str(&t, "\r\nConnection: ");
+	text_str(&t, h->keep ? "keep-alive\r\n\r\n" : "close\r\n\r\n");
 	tcp_write(c, head, t.len);
 	if (!h->head)
 		tcp_write(c, body, b.len);
@@ -272,18 +255,15 @@ reply(const struct net *net, struct tcp_conn *c)
 static bool
 line_done(struct http *h)
 {
-	bool empty;
-
 	if (h->line_len && h->line[h->line_len - 1] == '\r')
 		h->line_len--;
-	empty = h->line_len == 0;
 	/* empty lines before a request are ignored (RFC 9112 section 2.2) */
-	if (!h->in_fields && !empty)
-		request_line(h);
-	else if (h->in_fields && !empty)
-		field_line(h);
-	else if (h->in_fields)
+	if (h->line_len == 0 && h->in_fields)
 		return true;
+	if (h->line_len > 0 && h->in_fields)
+		field_line(h);
+	else if (h->line_len > 0)
+		request_line(h);
 	h->line_len = 0;
 	h->line_long = false;
 	return false;

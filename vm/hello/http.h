@@ -42,10 +42,7 @@ struct http {
 
 void http_init(struct http *h);
 
-/*
- * Reads what has come and writes the replies, as far as there is room; closes the connection when
- * it is done.
- */
+/* Reads what has come, writes the replies that there is room for; closes what is done. */
 void http_run(struct net *net, struct tcp_conn *c);
 
 #endif

@@ -1,44 +1,16 @@
 /* ip.c: IPv4 and IPv6 packets in and out */
 #include "vm/hello/ip.h"
 
-#include "vm/hello/icmp.h"
-#include "vm/hello/mem.h"
-#include "vm/hello/nd.h"
-
 #define IP4_BYTES      20
 #define IP4_FRAGMENT   0x3fff /* more fragments, or an offset */
 #define IP6_EXTENSIONS 4      /* headers that are skipped, at most */
 
 static uint32_t
-read_u32(const uint8_t **bytes)
-{
-	uint32_t big_endian;
-
-	__builtin_memcpy(&big_endian, *bytes, sizeof(big_endian));
-	*bytes += sizeof(big_endian);
-	return __builtin_bswap32(big_endian);
-}
-
-static uint32_t
 sum_bytes(uint32_t sum, const uint8_t *bytes, size_t len)
 {
-	uint32_t wide = 0;
-
-	/* Four bytes at a time, a carry coming in again at the right; RFC 1071 section 2 (C). */
-	for (; len > 3; len -= 4) {
-		uint32_t word = read_u32(&bytes);
-
-		wide += word;
-		wide += wide < word;
-	}
-	sum += (wide >> 16) + (wide & 0xffff);
-	if (len > 1) {
+	for (; len > 1; len -= 2, bytes += 2)
 		sum += (uint32_t)(bytes[0] << 8 | bytes[1]);
-		bytes += 2;
-	}
-	if (len & 1)
-		sum += (uint32_t)bytes[0] << 8;
-	return sum;
+	return len ? sum + ((uint32_t)bytes[0] << 8) : sum;
 }
 
 static uint16_t
@@ -84,9 +56,8 @@ ip4_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w)
 	(void)wire_u16(&w);
 	wire_copy(&w, src, sizeof(src));
 	wire_copy(&w, dst, sizeof(dst));
-	if (w.bad || version_ihl >> 4 != 4 || header_len < IP4_BYTES || total < header_len)
-		return;
-	if (total - IP4_BYTES > w.left || ip_checksum(header, header_len) != 0 ||
+	if (w.bad || version_ihl >> 4 != 4 || header_len < IP4_BYTES || total < header_len ||
+	    total - IP4_BYTES > w.left || ip_checksum(header, header_len) != 0 ||
 	    (fragment & IP4_FRAGMENT))
 		return;
 	w.left = total - IP4_BYTES; /* Ethernet pads short frames */
@@ -141,9 +112,7 @@ is_group_of(const struct addr *group, const struct addr *own)
 static bool
 is_joined(const struct net *net, const struct addr *group)
 {
-	static const struct addr all_nodes = { .b = { 0xff, 2, [15] = 1 } };
-
-	return addr_equal(group, &all_nodes) || is_group_of(group, &net->link_local) ||
+	return addr_equal(group, &addr_all_nodes) || is_group_of(group, &net->link_local) ||
 	    is_group_of(group, &net->global6);
 }
 
@@ -228,6 +197,17 @@ ip_send(struct net *net, const struct ip_route *route, const struct wire_out *pa
 		send4(net, route, payload->len);
 	else
 		send6(net, route, payload->len);
+}
+
+void
+ip_send_summed(struct net *net, const struct ip_route *route, struct wire_out *payload,
+    size_t offset)
+{
+	wire_patch_u16(payload, offset, route->proto == IP_ICMP
+	    ? ip_checksum(payload->start, payload->len)
+	    : ip_pseudo_checksum(&route->src, &route->dst, route->proto, payload->start,
+	    payload->len));
+	ip_send(net, route, payload);
 }
 
 struct ip_route

@@ -3,7 +3,6 @@
 
 #include <stddef.h>
 
-#include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
 #include "vm/hello/layout.h"
 #include "vm/hello/machine.h"
@@ -24,10 +23,7 @@
 #define LAPIC_DIVIDE_16     3
 #define TIMER_PER_MS        (1000000 / 16)
 
-/*
- * Where the microvm machine wires slot i: pin 5 + i plainly, pin 16 + i with ACPI, pin i of the
- * second IOAPIC if that is on.
- */
+/* microvm wires slot i to pin 5 + i; with ACPI to pin 16 + i, or pin i of the second IOAPIC. */
 #define IOAPIC             0xfec00000
 #define IOAPIC_SECOND      0xfec10000
 #define IOAPIC_DATA        0x10
@@ -100,9 +96,7 @@ irq_init(void)
 	gate_set(VECTOR_WAKE, interrupt_stub);
 	gate_set(IRQ_VECTOR_EVENT, event_stub);
 	gate_set(VECTOR_SPURIOUS, spurious_stub);
-	__asm__ volatile("lidt %0"
-			 :
-			 : "m"(pointer));
+	__asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
 void
@@ -118,10 +112,7 @@ ioapic_write(uintptr_t base, uint32_t reg, uint32_t v)
 	cpu_write32(base + IOAPIC_DATA, v);
 }
 
-/*
- * Edge triggered: the main loop acknowledges at the device before it looks for work, so no edge is
- * lost.
- */
+/* Edge triggered: no edge is lost, as the main loop acknowledges before it looks for work. */
 static void
 ioapic_route(uintptr_t base, unsigned pin)
 {

@@ -4,10 +4,6 @@
 
 #include <stdint.h>
 
-/*
- * The timer counts the bus clock, 1 GHz in QEMU with TCG and with KVM alike, so a count is a
- * nanosecond.
- */
 #define IRQ_TIMER_MOST_MS 60000
 
 /* The interrupt that needs no acknowledgement at an APIC: Xen's events. */
@@ -23,7 +19,8 @@ void irq_lapic_start(void);
 void irq_route_slot(unsigned slot);
 
 /*
- * Free-running count of nanoseconds, downwards from 2^32 - 1; ends with the first irq_timer_set().
+ * Counts nanoseconds, downwards from 2^32 - 1, until the first irq_timer_set(): the timer counts
+ * the bus clock, which QEMU has at 1 GHz with TCG and with KVM alike.
  */
 void irq_counter_start(void);
 uint32_t irq_counter(void);

@@ -18,9 +18,7 @@
 #define LIMIT_POLL_FRAMES 64 /* frames handled before timers have their turn */
 #define LIMIT_BUSY_ROUNDS 64 /* of so many frames, before the machine itself has its turn */
 
-/*
- * Xen. Values that the image reads are paths and numbers; of longer messages the rest is skipped.
- */
+/* Xen. The image reads paths and numbers; of longer messages the rest is skipped. */
 #define LIMIT_XENSTORE_BODY 511
 #define LIMIT_NETIF_RX      64 /* frames that can wait for us, a page each; a power of two */
 #define LIMIT_NETIF_TX      64 /* frames that the backend may hold, two to a page */
@@ -30,10 +28,8 @@
 #define LIMIT_TCP_HALF_OPEN     64    /* a SYN flood leaves half of the table to real clients */
 #define LIMIT_TCP_RX_BYTES      4096  /* the window; a request is seldom longer */
 #define LIMIT_TCP_TX_BYTES      4096  /* below the initial congestion window of RFC 6928 */
-/* islands of out-of-order data; beyond them the peer resends */
-#define LIMIT_TCP_RANGES        4
-/* what a client may send after our FIN before it gets a RST */
-#define LIMIT_TCP_DISCARD_BYTES 65536
+#define LIMIT_TCP_RANGES        4     /* pieces out of order; beyond them the peer resends */
+#define LIMIT_TCP_DISCARD_BYTES 65536 /* what a client may send after our FIN before a RST */
 #define LIMIT_TCP_MSS4          1460
 #define LIMIT_TCP_MSS6          1220 /* fits the least IPv6 MTU: no path MTU discovery needed */
 #define LIMIT_TCP_MSS_LEAST     64   /* a smaller offer only serves to multiply packets */
@@ -46,15 +42,11 @@
 #define LIMIT_TCP_TIME_WAIT_MS  60000
 
 /* HTTP. */
-/* a longer target is 414; header lines are only compared up to here */
-#define LIMIT_HTTP_LINE_CHARS  512
+#define LIMIT_HTTP_LINE_CHARS  512   /* a longer target is 414; fields are compared up to here */
 #define LIMIT_HTTP_HEAD_BYTES  16384 /* beyond that 431: cookies of a browser fit */
 #define LIMIT_HTTP_REPLY_BYTES 2048  /* longest reply: twice the name and an address, with room */
 
-/*
- * IPv6: how long after boot another's claim to our address counts as a failed duplicate address
- * detection.
- */
+/* IPv6: so long after boot another's claim to our address is a duplicate, which takes it away. */
 #define LIMIT_DAD_MS 1000
 /* RFC 5227 section 2.4: an address is defended once in ten seconds. */
 #define LIMIT_ARP_DEFEND_MS 10000

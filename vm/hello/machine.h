@@ -8,13 +8,15 @@
 
 #include "vm/hello/addr.h"
 
+#define MACHINE_TIMER_MOST_MS 60000
+
 /* The network card, once it is started. */
 struct machine_card {
 	/* The next received frame, or NULL; it is the caller's until it is released. */
 	const uint8_t *(*receive)(size_t *len);
 	void (*release)(void);
 
-	/* Whether there is one; if not, the next one ends cpu_sleep(). */
+	/* Whether there is a frame; if not, the next one ends cpu_sleep(). */
 	bool (*has_frame)(void);
 
 	/* Queues a frame; drops it when the queue is full. */
@@ -33,11 +35,8 @@ struct machine {
 	/* Finds and starts the card. Returns NULL, or why there is none. */
 	const char *(*card_start)(uint8_t mac[MAC_BYTES]);
 
-	/*
-	 * Eight bytes that another cannot easily guess. RDRAND would be better, but stops a guest
-	 * that runs through KVM's instruction emulator.
-	 */
-	void (*seed)(uint8_t seed[8]);
+	/* A reading that takes a time which nobody can foresee. */
+	uint32_t (*jitter)(void);
 
 	/* Before it has been called the clock may stand still. */
 	void (*clock_calibrate)(void);
@@ -58,18 +57,19 @@ struct machine {
 	/* Prints what fits. */
 	void (*print)(const char *bytes, size_t n);
 
-	/* For a guest without a card; does not return. */
+	/* For a guest without a card: waits until something happens, or for ever. */
 	void (*idle)(void);
 
 	/* As a guest that crashed; does not return. */
 	void (*die)(void);
 };
 
-#define MACHINE_TIMER_MOST_MS 60000
-
 extern const struct machine machine_microvm, machine_xen;
 
 /* The one of the two that this is; main() sets it before anything else. */
 extern const struct machine *machine;
+
+/* console.c: prints "hello: ", the line and a line end. */
+void console_line(const char *line);
 
 #endif

@@ -1,12 +1,11 @@
 /* main.c: the order of boot, and the loop that waits for frames and time */
-#include "vm/hello/config.h"
-#include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
 #include "vm/hello/machine.h"
 #include "vm/hello/net.h"
-#include "vm/hello/text.h"
 #include "vm/hello/xen.h"
+
+#define SEED_ROUNDS 16
 
 /* What the PVH boot protocol leaves at EBX (xen/include/public/arch-x86/hvm/start_info.h). */
 struct start_info {
@@ -43,6 +42,22 @@ clock_ms(void)
 	uint16_t rest;
 
 	return text_divide(machine->clock_us(), 1000, &rest);
+}
+
+/*
+ * Eight bytes that another cannot easily guess. RDRAND would be better, but stops a guest that runs
+ * through KVM's instruction emulator.
+ */
+static void
+seed_make(uint8_t seed[8])
+{
+	uint32_t words[2] = { 0, 0 };
+
+	for (int i = 0; i < SEED_ROUNDS; i++) {
+		words[i & 1] = (words[i & 1] ^ (uint32_t)cpu_tsc()) * 2654435761u;
+		words[i & 1] ^= machine->jitter() + (uint32_t)cpu_tsc() + (words[i & 1] >> 15);
+	}
+	memcpy(seed, words, sizeof(words));
 }
 
 static void
@@ -96,13 +111,13 @@ set_timer(uint64_t deadline_ms)
 
 	if (deadline_ms == armed_ms && deadline_ms > now_ms)
 		return;
-	armed_ms = deadline_ms;
 	if (deadline_ms == NET_NEVER)
 		wait_ms = 0;
 	if (wait_ms > MACHINE_TIMER_MOST_MS) {
 		wait_ms = MACHINE_TIMER_MOST_MS;
-		armed_ms = now_ms + wait_ms;
+		deadline_ms = now_ms + wait_ms;
 	}
+	armed_ms = deadline_ms;
 	machine->timer_set((uint32_t)wait_ms);
 }
 
@@ -162,7 +177,7 @@ main(const struct start_info *info)
 		for (;;)
 			machine->idle();
 	}
-	machine->seed(seed);
+	seed_make(seed);
 	net_init(&net, &config, mac, seed, &ops, NULL);
 	net_announce(&net);
 	machine->card->flush();

@@ -9,15 +9,9 @@ memcpy(void *restrict to, const void *restrict from, size_t n)
 	void *at = to;
 	size_t words = n / 4;
 
-	__asm__ volatile("rep movsl"
-			 : "+D"(at), "+S"(from), "+c"(words)
-			 :
-			 : "memory");
+	__asm__ volatile("rep movsl" : "+D"(at), "+S"(from), "+c"(words) : : "memory");
 	n %= 4;
-	__asm__ volatile("rep movsb"
-			 : "+D"(at), "+S"(from), "+c"(n)
-			 :
-			 : "memory");
+	__asm__ volatile("rep movsb" : "+D"(at), "+S"(from), "+c"(n) : : "memory");
 	return to;
 }
 
@@ -39,16 +33,11 @@ memset(void *to, int byte, size_t n)
 {
 	void *at = to;
 	size_t words = n / 4;
+	uint32_t word = (byte & 0xff) * 0x01010101u;
 
-	__asm__ volatile("rep stosl"
-			 : "+D"(at), "+c"(words)
-			 : "a"((byte & 0xff) * 0x01010101u)
-			 : "memory");
+	__asm__ volatile("rep stosl" : "+D"(at), "+c"(words) : "a"(word) : "memory");
 	n %= 4;
-	__asm__ volatile("rep stosb"
-			 : "+D"(at), "+c"(n)
-			 : "a"(byte)
-			 : "memory");
+	__asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(word) : "memory");
 	return to;
 }
 
@@ -57,14 +46,6 @@ memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 
-	for (; n >= 4; n -= 4, x += 4, y += 4) {
-		uint32_t v, w;
-
-		__builtin_memcpy(&v, x, 4);
-		__builtin_memcpy(&w, y, 4);
-		if (v != w)
-			break;
-	}
 	for (; n; n--, x++, y++)
 		if (*x != *y)
 			return *x - *y;

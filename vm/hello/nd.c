@@ -1,7 +1,5 @@
 /* nd.c: neighbour discovery, duplicate address detection and listener reports */
-#include "vm/hello/nd.h"
-
-#include "vm/hello/mem.h"
+#include "vm/hello/ip.h"
 
 #define ND_SOLICIT       135
 #define ND_ADVERT        136
@@ -15,7 +13,6 @@
 #define MLD2_IS_EXCLUDE  2 /* the record that answers a query */
 #define HOP_BY_HOP_BYTES 8
 
-static const struct addr all_nodes = { .b = { 0xff, 2, [15] = 1 } };
 static const struct addr all_mld2_routers = { .b = { 0xff, 2, [15] = 0x16 } };
 
 static struct ip_route
@@ -28,62 +25,33 @@ route_to_group(const struct addr *src, const struct addr *group)
 	return route;
 }
 
-static struct wire_out
-message_begin(struct net *net, uint8_t type)
-{
-	struct wire_out w = ip_payload(net);
-
-	wire_put_u8(&w, type);
-	wire_put_u8(&w, 0);
-	wire_put_u16(&w, 0);
-	return w;
-}
-
-static void
-message_send(struct net *net, const struct ip_route *route, struct wire_out *w)
-{
-	wire_patch_u16(w, 2, ip_pseudo_checksum(&route->src, &route->dst, IP_ICMP6, w->start,
-	    w->len));
-	ip_send(net, route, w);
-}
-
-static void
-put_mac_option(struct wire_out *w, uint8_t option, const uint8_t mac[MAC_BYTES])
-{
-	wire_put_u8(w, option);
-	wire_put_u8(w, 1); /* in units of eight bytes */
-	wire_put(w, mac, MAC_BYTES);
-}
-
 /* Duplicate address detection: from nobody, to whoever may hold the address. */
 static void
 solicit(struct net *net, const struct addr *target)
 {
-	static const struct addr none;
 	struct addr group = addr_solicited_node(target);
-	struct ip_route route = route_to_group(&none, &group);
-	struct wire_out w = message_begin(net, ND_SOLICIT);
+	struct ip_route route = route_to_group(&addr_none, &group);
+	struct wire_out w = icmp_payload(net, ND_SOLICIT);
 
 	wire_put_u32(&w, 0);
 	wire_put(&w, target->b, ADDR_BYTES);
-	message_send(net, &route, &w);
+	ip_send_summed(net, &route, &w, ICMP_CHECKSUM);
 }
 
 static void
 advertise(struct net *net, const struct ip_route *route, const struct addr *target, uint32_t flags)
 {
-	struct wire_out w = message_begin(net, ND_ADVERT);
+	struct wire_out w = icmp_payload(net, ND_ADVERT);
 
 	wire_put_u32(&w, flags);
 	wire_put(&w, target->b, ADDR_BYTES);
-	put_mac_option(&w, ND_OPTION_TARGET, net->mac);
-	message_send(net, route, &w);
+	wire_put_u8(&w, ND_OPTION_TARGET);
+	wire_put_u8(&w, 1); /* in units of eight bytes */
+	wire_put(&w, net->mac, MAC_BYTES);
+	ip_send_summed(net, route, &w, ICMP_CHECKSUM);
 }
 
-/*
- * One report for the groups of both addresses; a bridge that snoops would otherwise keep
- * solicitations from us.
- */
+/* One report for both addresses' groups: bridges that snoop would keep solicitations from us. */
 static void
 report_groups(struct net *net, uint8_t record)
 {
@@ -126,7 +94,7 @@ nd_announce(struct net *net)
 
 	report_groups(net, MLD2_TO_EXCLUDE);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		struct ip_route route = route_to_group(own[i], &all_nodes);
+		struct ip_route route = route_to_group(own[i], &addr_all_nodes);
 
 		if (!addr_is_set(own[i]))
 			continue;
@@ -145,10 +113,7 @@ own_address(struct net *net, const struct addr *target)
 	return addr_equal(target, &net->global6) ? &net->global6 : NULL;
 }
 
-/*
- * Another claims the address. It is given up while its uniqueness is being asked for, kept and
- * reported later.
- */
+/* Another claims the address: given up while its uniqueness is being asked for, later kept. */
 static void
 conflict(struct net *net, struct addr *own)
 {
@@ -202,7 +167,7 @@ solicited(struct net *net, const struct ip_packet *packet, struct addr *own, str
 			conflict(net, own);
 			return;
 		}
-		route = route_to_group(own, &all_nodes);
+		route = route_to_group(own, &addr_all_nodes);
 		advertise(net, &route, own, ND_OVERRIDE);
 		return;
 	}

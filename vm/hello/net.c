@@ -1,11 +1,5 @@
 /* net.c: Ethernet, and what starts the protocols above it */
-#include "vm/hello/net.h"
-
-#include "vm/hello/arp.h"
 #include "vm/hello/ip.h"
-#include "vm/hello/mem.h"
-#include "vm/hello/nd.h"
-#include "vm/hello/wire.h"
 
 void
 net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES],
@@ -68,20 +62,12 @@ net_input(struct net *net, const uint8_t *frame, size_t len, uint64_t now_ms)
 	/* A bridge also floods what is for others; a group address as the sender is forged. */
 	if (w.bad || (!unicast && !(to[0] & 1)) || (from[0] & 1))
 		return;
-	switch (type) {
-	case NET_ARP:
+	if (type == NET_ARP)
 		arp_input(net, w);
-		break;
-	case NET_IP4:
-		if (unicast)
-			ip4_input(net, from, w);
-		break;
-	case NET_IP6:
+	else if (type == NET_IP4 && unicast)
+		ip4_input(net, from, w);
+	else if (type == NET_IP6)
 		ip6_input(net, from, w, unicast);
-		break;
-	default:
-		break;
-	}
 }
 
 uint64_t

@@ -16,20 +16,16 @@
 #include "vm/hello/config.h"
 #include "vm/hello/limits.h"
 #include "vm/hello/tcp.h"
+#include "vm/hello/wire.h"
 
 #define NET_ETHER_BYTES 14
 #define NET_IP6_BYTES   40
 #define NET_HEADROOM    (NET_ETHER_BYTES + NET_IP6_BYTES)
 #define NET_NEVER       UINT64_MAX /* no deadline */
 
-enum net_ether_type { NET_IP4 = 0x0800,
-	NET_ARP = 0x0806,
-	NET_IP6 = 0x86dd };
+enum net_ether_type { NET_IP4 = 0x0800, NET_ARP = 0x0806, NET_IP6 = 0x86dd };
 
-/*
- * What the stack calls; `arg` is handed through. The frame is only valid during the call and may be
- * dropped.
- */
+/* What the stack calls; `arg` is handed through. A frame may be dropped, and ends with the call. */
 struct net_ops {
 	void (*send)(void *arg, const uint8_t *frame, size_t len);
 	void (*report)(void *arg, const char *line);
@@ -50,17 +46,11 @@ struct net {
 	uint8_t out[NET_HEADROOM + LIMIT_IP_BYTES];
 };
 
-/*
- * Makes the stack ready; `seed` is secret and as random as can be had. Memory may hold anything
- * before.
- */
+/* Makes the stack ready, in memory that may hold anything; `seed` is secret and random. */
 void net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES],
     const uint8_t seed[8], const struct net_ops *ops, void *arg);
 
-/*
- * Tells the link who has come: ARP announcement, duplicate address detection, multicast
- * memberships.
- */
+/* Tells the link who has come: ARP announcement, duplicate address detection, groups. */
 void net_announce(struct net *net);
 
 /* Takes one received Ethernet frame. */
@@ -69,12 +59,16 @@ void net_input(struct net *net, const uint8_t *frame, size_t len, uint64_t now_m
 /* Does what is due; returns when to call again, in milliseconds since boot, or NET_NEVER. */
 uint64_t net_run_timers(struct net *net, uint64_t now_ms);
 
-/*
- * For the protocols: puts the Ethernet header in front of len bytes that stand at net->out +
- * offset, and sends.
- */
+/* For the protocols: sends len bytes at net->out + offset, an Ethernet header put in front. */
 void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset,
     size_t len);
 void net_report(struct net *net, const char *line);
+
+/*
+ * arp.c: address resolution (RFC 826) with announcement and defence (RFC 5227). Broadcasts an
+ * announcement of the IPv4 address, if there is one; takes the payload of an ARP frame.
+ */
+void arp_announce(struct net *net);
+void arp_input(struct net *net, struct wire_in w);
 
 #endif

@@ -9,12 +9,6 @@ _Static_assert(LIMIT_NETIF_RX <= NETIF_RING_SLOTS && LIMIT_NETIF_TX <= NETIF_RIN
     "all slots fit into a ring");
 _Static_assert((LIMIT_NETIF_RX & (LIMIT_NETIF_RX - 1)) == 0, "indices wrap");
 
-static uint32_t
-load(const uint32_t *index)
-{
-	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
-}
-
 /* Makes requests up to `now` visible; true when the backend asked for an event at one of them. */
 static bool
 publish(struct netif_indices *at, uint32_t *pushed, uint32_t now)
@@ -23,10 +17,10 @@ publish(struct netif_indices *at, uint32_t *pushed, uint32_t now)
 
 	if (old == now)
 		return false;
-	__atomic_store_n(&at->req_prod, now, __ATOMIC_RELEASE);
+	xen_store(&at->req_prod, now);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* it looks for requests after it asked */
 	*pushed = now;
-	return now - load(&at->req_event) < now - old;
+	return now - xen_load(&at->req_event) < now - old;
 }
 
 /* ---- receiving */
@@ -61,7 +55,7 @@ netif_rx_init(struct netif_rx *rx, struct netif_rx_page *page, uint32_t first_gr
 static bool
 rx_has(struct netif_rx *rx)
 {
-	uint32_t there = load(&rx->page->at.rsp_prod) - rx->rsp_cons;
+	uint32_t there = xen_load(&rx->page->at.rsp_prod) - rx->rsp_cons;
 
 	if (there > rx->pushed - rx->rsp_cons)
 		rx->broken = true;
@@ -75,10 +69,7 @@ rx_good(struct netif_rx *rx, const struct netif_rx_response *rsp, unsigned slot)
 	bool in_chain = rx->in_chain;
 
 	if (rx->extras) {
-		/*
-		 * An extra-info slot, laid out otherwise: in its second byte it says whether one
-		 * more follows.
-		 */
+		/* A slot with extra info says in its second byte whether another follows. */
 		rx->extras = (uint8_t)(rsp->id >> 8 & 1);
 		return false;
 	}
@@ -121,7 +112,7 @@ netif_rx_wait(struct netif_rx *rx)
 {
 	if (rx_has(rx))
 		return true;
-	__atomic_store_n(&rx->page->at.rsp_event, rx->rsp_cons + 1, __ATOMIC_RELEASE);
+	xen_store(&rx->page->at.rsp_event, rx->rsp_cons + 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return rx_has(rx);
 }
@@ -151,7 +142,7 @@ netif_tx_init(struct netif_tx *tx, struct netif_tx_page *page)
 static void
 tx_reclaim(struct netif_tx *tx)
 {
-	uint32_t end = load(&tx->page->at.rsp_prod);
+	uint32_t end = xen_load(&tx->page->at.rsp_prod);
 
 	if (end - tx->rsp_cons > tx->pushed - tx->rsp_cons)
 		tx->broken = true;

@@ -18,10 +18,7 @@
 
 struct netif_rx {
 	struct netif_rx_page *page;
-	/*
-	 * Counters of our own, which the backend cannot change: requests written, requests told to
-	 * the backend (the page's req_prod), responses read.
-	 */
+	/* Of our own, out of the backend's reach: requests written, told to it, responses read. */
 	uint32_t req_prod, pushed, rsp_cons;
 	uint32_t first_grant;                /* slot i has grant first_grant + i */
 	bool in_chain;                       /* a frame in several pieces is being skipped */
@@ -49,8 +46,8 @@ void netif_rx_init(struct netif_rx *rx, struct netif_rx_page *page, uint32_t fir
 void netif_tx_init(struct netif_tx *tx, struct netif_tx_page *page);
 
 /*
- * The oldest frame, which stays until it is released. Frames that are damaged, in pieces or without
- * checksum, none of which a backend sends that knows what we asked for, are skipped.
+ * The oldest frame, which stays until it is released. Frames in pieces or without checksum, which
+ * we have told the backend that we do not take, and damaged ones are skipped.
  */
 bool netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame);
 void netif_rx_release(struct netif_rx *rx);

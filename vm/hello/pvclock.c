@@ -1,5 +1,5 @@
 /* pvclock.c: Xen's system time from the time stamp counter */
-#include "vm/hello/pvclock.h"
+#include "vm/hello/xen.h"
 
 /* ticks * 2^shift * mul / 2^32 without a product of more than 64 bits */
 static uint64_t
@@ -20,12 +20,12 @@ pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void))
 		uint64_t then, ticks;
 
 		/* an odd one never equals what is read below */
-		version = __atomic_load_n(&info->version, __ATOMIC_ACQUIRE) & ~1u;
+		version = xen_load(&info->version) & ~1u;
 		then = now->tsc_timestamp;
 		ticks = tsc();
 		ticks = ticks > then ? ticks - then : 0;
 		ns = now->system_time + scale(ticks, now->tsc_shift, now->tsc_to_system_mul);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	} while (version != __atomic_load_n(&info->version, __ATOMIC_ACQUIRE));
+	} while (version != xen_load(&info->version));
 	return ns;
 }

@@ -1,9 +1,6 @@
 /* serial.c: the first serial port, if there is one */
-#include "vm/hello/serial.h"
-
-#include <stdbool.h>
-
 #include "vm/hello/cpu.h"
+#include "vm/hello/microvm.h"
 
 #define UART_DATA         0x3f8
 #define UART_LINE_CONTROL 0x3fb

@@ -19,13 +19,8 @@
  */
 #include "vm/hello/tcp_impl.h"
 
-#include "vm/hello/mem.h"
-
 #define ALL_SEGMENTS UINT32_MAX
 #define DUP_ACKS     3 /* RFC 5681 section 3.2 */
-#define OPTION_END   0
-#define OPTION_NOP   1
-#define OPTION_MSS   2
 
 /* An option that is cut off ends the list: the rest means nothing. */
 static uint16_t
@@ -35,15 +30,15 @@ parse_mss(struct wire_in w)
 		uint8_t kind = wire_u8(&w), len;
 		struct wire_in body;
 
-		if (kind == OPTION_END)
+		if (kind == TCP_OPTION_END)
 			break;
-		if (kind == OPTION_NOP)
+		if (kind == TCP_OPTION_NOP)
 			continue;
 		len = wire_u8(&w);
 		if (len < 2)
 			break;
 		body = wire_in(wire_take(&w, len - 2u), len - 2u);
-		if (!w.bad && kind == OPTION_MSS && len == 4)
+		if (!w.bad && kind == TCP_OPTION_MSS && len == 4)
 			return wire_u16(&body);
 	}
 	return 0;
@@ -118,8 +113,7 @@ challenge(struct net *net, struct tcp_conn *c)
 static bool
 in_window(const struct tcp_conn *c, const struct tcp_segment *seg)
 {
-	uint32_t len = (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) +
-	    !!(seg->flags & TCP_FIN);
+	uint32_t len = tcp_segment_length(seg);
 	uint32_t right = c->rcv_nxt + tcp_window(c), last = seg->seq + len - 1;
 
 	if (len == 0)
@@ -244,10 +238,7 @@ acknowledged(struct net *net, struct tcp_conn *c, const struct ip_packet *packet
 	return c->state != TCP_FREE;
 }
 
-/*
- * Tells a peer that was left with a small window when HTTP has made room again (RFC 9293 section
- * 3.8.6.2.2).
- */
+/* Tells a peer whose window was small that HTTP has made room (RFC 9293 section 3.8.6.2.2). */
 static void
 run_http(struct net *net, struct tcp_conn *c)
 {
@@ -266,14 +257,11 @@ arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
 		out_of_window(net, c, seg);
 		return;
 	}
-	if (seg->flags & TCP_RST) {
-		if (seg->seq == c->rcv_nxt)
-			tcp_free(c);
-		else
-			challenge(net, c);
+	if ((seg->flags & TCP_RST) && seg->seq == c->rcv_nxt) {
+		tcp_free(c);
 		return;
 	}
-	if (seg->flags & TCP_SYN) {
+	if (seg->flags & (TCP_RST | TCP_SYN)) {
 		challenge(net, c);
 		return;
 	}
@@ -290,12 +278,6 @@ arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
 	tcp_output(net, c, ALL_SEGMENTS, false);
 }
 
-static bool
-port_is_open(const struct net *net, uint16_t port)
-{
-	return port == TCP_PORT && net->now_ms >= net->config->delay_ms;
-}
-
 void
 tcp_input(struct net *net, const struct ip_packet *packet)
 {
@@ -305,16 +287,13 @@ tcp_input(struct net *net, const struct ip_packet *packet)
 
 	if (!parse(packet, &seg))
 		return;
-	if (!port_is_open(net, seg.dst_port)) {
+	if (seg.dst_port != TCP_PORT || net->now_ms < net->config->delay_ms) {
 		tcp_refuse(net, packet, &seg);
 		return;
 	}
 	opens = (seg.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
 	c = tcp_find(net, packet, seg.src_port);
-	/*
-	 * RFC 9293 section 3.10.7.4: a SYN beyond all that was received reopens a connection in
-	 * TIME_WAIT.
-	 */
+	/* RFC 9293 section 3.10.7.4: a SYN beyond all that was received reopens from TIME_WAIT. */
 	if (c && c->state == TCP_TIME_WAIT && opens && tcp_before(c->rcv_nxt, seg.seq)) {
 		tcp_free(c);
 		c = NULL;

@@ -51,11 +51,9 @@ struct tcp_conn {
 	bool closing;           /* HTTP is done: FIN follows the data */
 	bool fin_known;         /* the peer's FIN has been seen, at fin_seq */
 	uint8_t dup_acks;
-	uint8_t retries;                    /* time-outs since the peer was last heard */
-	/* doublings of rto_ms since data was last acknowledged */
-	uint8_t backoff;
-	/* oldest unacknowledged, next to send, beyond all ever sent */
-	uint32_t snd_una, snd_nxt, snd_max;
+	uint8_t retries;        /* time-outs since the peer was last heard */
+	uint8_t backoff;        /* doublings of rto_ms since data was last acknowledged */
+	uint32_t snd_una, snd_nxt, snd_max; /* not acknowledged, not sent, never sent: the first */
 	uint32_t snd_wnd, snd_wnd_most, snd_wl1, snd_wl2;
 	uint32_t rcv_nxt;
 	uint32_t fin_seq;
@@ -64,18 +62,14 @@ struct tcp_conn {
 	uint64_t rtt_start_ms;
 	bool rtt_timing;
 	uint32_t srtt_ms, rttvar_ms, rto_ms;
-	/* resend or probe then; NET_NEVER when there is nothing to wait for */
-	uint64_t timer_ms;
-	/* last segment of the peer that belonged here */
-	uint64_t active_ms;
-	uint64_t challenge_ms;                         /* no challenge ACK before then */
-	/* one more for what is in order, until it is taken */
-	struct tcp_range ranges[LIMIT_TCP_RANGES + 1];
+	uint64_t timer_ms;        /* resend or probe then; NET_NEVER: nothing to wait for */
+	uint64_t active_ms;       /* last segment of the peer that belonged here */
+	uint64_t challenge_ms;    /* no challenge ACK before then */
+	struct tcp_range ranges[LIMIT_TCP_RANGES + 1]; /* and one in order, until it is taken */
 	uint8_t range_count;
 	struct http http;
-	/* bytes in order; later ones stand behind them, see ranges */
-	uint16_t rx_head, rx_len;
-	uint16_t tx_head, tx_len;       /* bytes from snd_una on */
+	uint16_t rx_head, rx_len; /* bytes in order; later ones stand behind, see ranges */
+	uint16_t tx_head, tx_len; /* bytes from snd_una on */
 	/* both are rings; the last two members: not cleared for a new connection */
 	uint8_t rx[LIMIT_TCP_RX_BYTES];
 	uint8_t tx[LIMIT_TCP_TX_BYTES];

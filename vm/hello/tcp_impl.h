@@ -9,11 +9,9 @@
 #define TCP_PORT         80
 #define TCP_HEADER_BYTES 20
 
-enum tcp_flag { TCP_FIN = 1,
-	TCP_SYN = 2,
-	TCP_RST = 4,
-	TCP_PSH = 8,
-	TCP_ACK = 16 };
+enum tcp_flag { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+
+enum tcp_option { TCP_OPTION_END = 0, TCP_OPTION_NOP = 1, TCP_OPTION_MSS = 2 };
 
 /* A received segment, checked and taken apart. */
 struct tcp_segment {
@@ -38,20 +36,25 @@ tcp_upto(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) <= 0;
 }
 
+/* What it takes of the sequence: its data, SYN and FIN. */
+static inline uint32_t
+tcp_segment_length(const struct tcp_segment *seg)
+{
+	return (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
+}
+
 /* tcp_table.c */
 struct tcp_conn *tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
 
 /* An entry for a new peer, which may cost another its own; all members but the buffers are zero. */
 struct tcp_conn *tcp_take(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
 void tcp_free(struct tcp_conn *c);
-/* Puts n bytes, at most the ring's size, at that place, which wraps. */
-void tcp_ring_put(uint8_t *ring, size_t size, size_t at, const uint8_t *bytes, size_t n);
 uint32_t tcp_initial_seq(const struct net *net, const struct ip_packet *packet,
     uint16_t remote_port);
 
 /*
- * tcp_output.c. Sends what the windows allow, at most so many segments, or the ACK that is owed,
- * and sets the timer.  With `force` one byte goes into a closed window.
+ * tcp_output.c. Sends what the windows allow, at most so many segments, or the ACK that is owed;
+ * sets the timer.  With `force` one byte goes into a closed window.
  */
 void tcp_output(struct net *net, struct tcp_conn *c, unsigned segments, bool force);
 void tcp_send_syn_ack(struct net *net, struct tcp_conn *c);

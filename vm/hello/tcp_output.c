@@ -1,20 +1,7 @@
 /* tcp_output.c: sending segments, and the timer that sends them again */
 #include "vm/hello/tcp_impl.h"
 
-#include "vm/hello/mem.h"
-
-#define OPTION_MSS      2
 #define CHECKSUM_OFFSET 16
-
-static struct ip_route
-route_of(const struct tcp_conn *c)
-{
-	struct ip_route route = { .src = c->local, .dst = c->remote, .proto = IP_TCP,
-	    .hop_limit = IP_HOP_LIMIT };
-
-	memcpy(route.mac, c->mac, MAC_BYTES);
-	return route;
-}
 
 static struct wire_out
 header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t flags,
@@ -33,35 +20,38 @@ header_begin(struct net *net, uint16_t to, uint32_t seq, uint32_t ack, uint8_t f
 	return w;
 }
 
-static void
-segment_send(struct net *net, const struct ip_route *route, struct wire_out *w)
+static struct wire_out
+segment_begin(struct net *net, const struct tcp_conn *c, uint32_t seq, uint8_t flags,
+    unsigned options)
 {
-	wire_patch_u16(w, CHECKSUM_OFFSET, ip_pseudo_checksum(&route->src, &route->dst, IP_TCP,
-	    w->start, w->len));
-	ip_send(net, route, w);
+	return header_begin(net, c->remote_port, seq, c->rcv_nxt, flags, tcp_window(c), options);
 }
 
 static void
-send_empty(struct net *net, struct tcp_conn *c, uint32_t seq, uint8_t flags)
+segment_send(struct net *net, const struct tcp_conn *c, struct wire_out *w)
 {
-	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, seq, c->rcv_nxt, flags, tcp_window(c),
-	    0);
+	struct ip_route route = { .src = c->local, .dst = c->remote, .proto = IP_TCP,
+	    .hop_limit = IP_HOP_LIMIT };
 
-	segment_send(net, &route, &w);
+	memcpy(route.mac, c->mac, MAC_BYTES);
+	ip_send_summed(net, &route, w, CHECKSUM_OFFSET);
 }
 
 void
 tcp_send_ack(struct net *net, struct tcp_conn *c)
 {
+	struct wire_out w = segment_begin(net, c, c->snd_max, TCP_ACK, 0);
+
 	c->ack_now = false;
-	send_empty(net, c, c->snd_max, TCP_ACK);
+	segment_send(net, c, &w);
 }
 
 void
 tcp_send_reset(struct net *net, struct tcp_conn *c)
 {
-	send_empty(net, c, c->snd_nxt, TCP_RST | TCP_ACK);
+	struct wire_out w = segment_begin(net, c, c->snd_nxt, TCP_RST | TCP_ACK, 0);
+
+	segment_send(net, c, &w);
 }
 
 static void
@@ -78,14 +68,12 @@ timer_restart(struct net *net, struct tcp_conn *c)
 void
 tcp_send_syn_ack(struct net *net, struct tcp_conn *c)
 {
-	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, c->snd_una, c->rcv_nxt, TCP_SYN |
-	    TCP_ACK, tcp_window(c), 4);
+	struct wire_out w = segment_begin(net, c, c->snd_una, TCP_SYN | TCP_ACK, 4);
 
-	wire_put_u8(&w, OPTION_MSS);
+	wire_put_u8(&w, TCP_OPTION_MSS);
 	wire_put_u8(&w, 4);
 	wire_put_u16(&w, addr_is_v4(&c->local) ? LIMIT_TCP_MSS4 : LIMIT_TCP_MSS6);
-	segment_send(net, &route, &w);
+	segment_send(net, c, &w);
 	timer_restart(net, c);
 }
 
@@ -103,21 +91,20 @@ tcp_refuse(struct net *net, const struct ip_packet *packet, const struct tcp_seg
 		seq = seg->ack;
 	} else {
 		flags |= TCP_ACK;
-		ack = seg->seq + (uint32_t)seg->data.left + !!(seg->flags & TCP_SYN) +
-		    !!(seg->flags & TCP_FIN);
+		ack = seg->seq + tcp_segment_length(seg);
 	}
 	w = header_begin(net, seg->src_port, seq, ack, flags, 0, 0);
 	wire_patch_u16(&w, 0, seg->dst_port);
-	segment_send(net, &route, &w);
+	ip_send_summed(net, &route, &w, CHECKSUM_OFFSET);
 }
 
 /* RFC 6298 section 2. */
 void
 tcp_rtt_sample(struct tcp_conn *c, uint64_t now_ms)
 {
-	uint32_t rtt_ms = now_ms - c->rtt_start_ms < LIMIT_TCP_RTO_MOST_MS
-	    ? (uint32_t)(now_ms - c->rtt_start_ms)
-									   : LIMIT_TCP_RTO_MOST_MS;
+	uint64_t took_ms = now_ms - c->rtt_start_ms;
+	uint32_t rtt_ms = took_ms < LIMIT_TCP_RTO_MOST_MS ? (uint32_t)took_ms :
+	    LIMIT_TCP_RTO_MOST_MS;
 
 	if (c->srtt_ms == 0) {
 		c->srtt_ms = rtt_ms ? rtt_ms : 1;
@@ -138,20 +125,16 @@ tcp_rtt_sample(struct tcp_conn *c, uint64_t now_ms)
 static void
 data_send(struct net *net, struct tcp_conn *c, uint32_t offset, uint32_t len, uint8_t flags)
 {
-	struct ip_route route = route_of(c);
-	struct wire_out w = header_begin(net, c->remote_port, c->snd_nxt, c->rcv_nxt, flags,
-	    tcp_window(c), 0);
+	struct wire_out w = segment_begin(net, c, c->snd_nxt, flags, 0);
 	uint32_t at = (c->tx_head + offset) % LIMIT_TCP_TX_BYTES, to_end = LIMIT_TCP_TX_BYTES - at;
 
 	wire_put(&w, c->tx + at, len < to_end ? len : to_end);
 	wire_put(&w, c->tx, len < to_end ? 0 : len - to_end);
-	segment_send(net, &route, &w);
+	segment_send(net, c, &w);
 	c->ack_now = false;
 }
 
-/*
- * Books what was sent: only first transmissions are timed (Karn's algorithm, RFC 6298 section 3).
- */
+/* Books what was sent; only first transmissions are timed (Karn, RFC 6298 section 3). */
 static void
 sent(struct net *net, struct tcp_conn *c, uint32_t len, bool fin)
 {
@@ -169,10 +152,7 @@ sent(struct net *net, struct tcp_conn *c, uint32_t len, bool fin)
 		c->state = TCP_LAST_ACK;
 }
 
-/*
- * One segment; false when there is nothing to send or no window for it. A FIN alone goes out
- * whatever the window.
- */
+/* One segment; false when there is none, or no window for it: a FIN alone needs none. */
 static bool
 send_next(struct net *net, struct tcp_conn *c, bool force)
 {

@@ -7,18 +7,13 @@
  */
 #include "vm/hello/tcp_impl.h"
 
-#include "vm/hello/mem.h"
-
 uint32_t
 tcp_window(const struct tcp_conn *c)
 {
 	return LIMIT_TCP_RX_BYTES - c->rx_len;
 }
 
-/*
- * Adds a range, joining those that it touches. False when it would be one too many; never for data
- * in order.
- */
+/* Adds a range, joining those that touch; false: one too many, which data in order never is. */
 static bool
 range_add(struct tcp_conn *c, uint32_t from, uint32_t to)
 {
@@ -74,7 +69,7 @@ take_data(struct tcp_conn *c, uint32_t seq, struct wire_in data)
 		data.left = right - seq;
 	if (!range_add(c, seq, seq + (uint32_t)data.left))
 		return;
-	tcp_ring_put(c->rx, LIMIT_TCP_RX_BYTES, c->rx_head + c->rx_len + (seq - c->rcv_nxt),
+	wire_ring_put(c->rx, LIMIT_TCP_RX_BYTES, c->rx_head + c->rx_len + (seq - c->rcv_nxt),
 	    data.at, data.left);
 	range_advance(c);
 }

@@ -1,10 +1,5 @@
-/*
- * tcp_table.c: the fixed table of TCP connections: finding, replacing, initial sequence numbers,
- * buffers
- */
+/* tcp_table.c: the table of TCP connections: entries, initial sequence numbers, buffers */
 #include "vm/hello/tcp_impl.h"
-
-#include "vm/hello/mem.h"
 
 void
 tcp_init(struct tcp *tcp, const uint8_t seed[8])
@@ -25,9 +20,8 @@ struct tcp_conn *
 tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 {
 	for (struct tcp_conn *c = net->tcp.conns; c < net->tcp.conns + LIMIT_TCP_CONNS; c++) {
-		if (c->state == TCP_FREE || c->remote_port != remote_port)
-			continue;
-		if (!addr_equal(&c->remote, &packet->src) || !addr_equal(&c->local, &packet->dst))
+		if (c->state == TCP_FREE || c->remote_port != remote_port ||
+		    !addr_equal(&c->remote, &packet->src) || !addr_equal(&c->local, &packet->dst))
 			continue;
 		if (c->state == TCP_TIME_WAIT && net->now_ms >= c->active_ms +
 		    LIMIT_TCP_TIME_WAIT_MS) {
@@ -152,16 +146,6 @@ tcp_initial_seq(const struct net *net, const struct ip_packet *packet, uint16_t 
 	return (v[1] ^ v[3]) + (uint32_t)net->now_ms * 250;
 }
 
-void
-tcp_ring_put(uint8_t *ring, size_t size, size_t at, const uint8_t *bytes, size_t n)
-{
-	size_t to_end = size - at % size;
-
-	memcpy(ring + at % size, bytes, n < to_end ? n : to_end);
-	if (n > to_end)
-		memcpy(ring, bytes + to_end, n - to_end);
-}
-
 size_t
 tcp_peek(const struct tcp_conn *c, const uint8_t **bytes)
 {
@@ -189,7 +173,7 @@ tcp_write(struct tcp_conn *c, const char *bytes, size_t n)
 {
 	if (n > tcp_room(c))
 		n = tcp_room(c);
-	tcp_ring_put(c->tx, LIMIT_TCP_TX_BYTES, c->tx_head + c->tx_len, (const uint8_t *)bytes, n);
+	wire_ring_put(c->tx, LIMIT_TCP_TX_BYTES, c->tx_head + c->tx_len, bytes, n);
 	c->tx_len = (uint16_t)(c->tx_len + n);
 }
 

@@ -33,10 +33,7 @@ void text_seconds(struct text *t, uint64_t ms);
 /* The n characters at s are the word, whatever the case of ASCII letters. */
 bool text_is_nocase(const char *s, size_t n, const char *word);
 
-/*
- * Length of the decimal number that s starts with, into *value; 0 when there is none or it passes
- * `most`.
- */
+/* Length of the decimal number that s starts with, into *value; 0: there is none up to `most`. */
 size_t text_parse_dec(const char *s, size_t n, uint32_t most, uint32_t *value);
 
 /* n / d and the rest without a 64-bit division, which 32-bit x86 has only in libgcc. d is not 0. */

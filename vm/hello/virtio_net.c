@@ -1,13 +1,9 @@
-/*
- * virtio_net.c: the first network card in the virtio-mmio window of QEMU's microvm (virtio 1.1, no
- * offloads)
- */
-#include "vm/hello/virtio_net.h"
-
+/* virtio_net.c: the first network card in microvm's virtio-mmio window (virtio 1.1, no offloads) */
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
 #include "vm/hello/limits.h"
 #include "vm/hello/mem.h"
+#include "vm/hello/microvm.h"
 
 #define MMIO_BASE   0xfeb00000u
 #define MMIO_STRIDE 512
@@ -183,25 +179,26 @@ virtio_net_start(uint8_t mac[MAC_BYTES])
 	return NULL;
 }
 
-void
-virtio_net_acknowledge(void)
+bool
+virtio_net_attend(void)
 {
 	reg_write(MMIO_INTERRUPT_ACK, INTERRUPT_ALL);
+	return false;
 }
 
-bool
-virtio_net_has_frame(void)
+static bool
+has_frame(void)
 {
 	return queues[QUEUE_RX].seen != queues[QUEUE_RX].used.idx;
 }
 
-const uint8_t *
-virtio_net_receive(size_t *len)
+static const uint8_t *
+receive(size_t *len)
 {
 	struct queue *q = &queues[QUEUE_RX];
 	unsigned at = q->seen % LIMIT_QUEUE_SLOTS, id;
 
-	if (!virtio_net_has_frame())
+	if (!has_frame())
 		return NULL;
 	cpu_compiler_barrier();
 	id = q->used.ring[at].id % LIMIT_QUEUE_SLOTS;
@@ -211,8 +208,8 @@ virtio_net_receive(size_t *len)
 	return buffers[QUEUE_RX][id] + HEADER_BYTES;
 }
 
-void
-virtio_net_release(void)
+static void
+release(void)
 {
 	struct queue *q = &queues[QUEUE_RX];
 	unsigned at = q->seen % LIMIT_QUEUE_SLOTS;
@@ -224,12 +221,9 @@ virtio_net_release(void)
 	q->to_notify = true;
 }
 
-/*
- * A frame's slot follows from its place in the ring: the card takes frames in order, so unless all
- * are out the next one is free.
- */
-void
-virtio_net_send(const uint8_t *frame, size_t len)
+/* Slots follow from places in the ring: the card takes frames in order, the next slot is free. */
+static void
+send(const uint8_t *frame, size_t len)
 {
 	struct queue *q = &queues[QUEUE_TX];
 	unsigned slot = q->avail.idx % LIMIT_QUEUE_SLOTS;
@@ -245,8 +239,8 @@ virtio_net_send(const uint8_t *frame, size_t len)
 	q->to_notify = true;
 }
 
-void
-virtio_net_flush(void)
+static void
+flush(void)
 {
 	cpu_full_barrier();
 	for (unsigned i = 0; i < QUEUES; i++) {
@@ -255,3 +249,11 @@ virtio_net_flush(void)
 		queues[i].to_notify = false;
 	}
 }
+
+const struct machine_card virtio_net_card = {
+	.receive = receive,
+	.release = release,
+	.has_frame = has_frame,
+	.send = send,
+	.flush = flush,
+};

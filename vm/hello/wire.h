@@ -120,6 +120,16 @@ wire_put_u32(struct wire_out *w, uint32_t v)
 	wire_put_u16(w, (uint16_t)v);
 }
 
+/* Puts n bytes, at most the ring's size, at that place, which wraps. */
+static inline void
+wire_ring_put(uint8_t *ring, size_t size, size_t at, const void *bytes, size_t n)
+{
+	size_t to_end = size - at % size, first = n < to_end ? n : to_end;
+
+	memcpy(ring + at % size, bytes, first);
+	memcpy(ring, (const uint8_t *)bytes + first, n - first);
+}
+
 /* Overwrites two bytes that were written before: a checksum that is known last. */
 static inline void
 wire_patch_u16(struct wire_out *w, size_t offset, uint16_t v)

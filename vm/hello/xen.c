@@ -4,7 +4,6 @@
 #include "vm/hello/cpu.h"
 #include "vm/hello/irq.h"
 #include "vm/hello/mem.h"
-#include "vm/hello/pvclock.h"
 
 #define CPUID_FEATURES    1
 #define CPUID_HYPERVISOR  (1u << 31) /* of ECX */

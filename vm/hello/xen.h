@@ -1,11 +1,10 @@
-/* xen.h: hypercalls, event channels, grants and the domain's own end, for a PVH guest on Xen */
+/* xen.h: what a PVH domain on Xen has: hypercalls, events, grants, a clock, a console, a vif */
 #ifndef HELLO_XEN_H
 #define HELLO_XEN_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
+#include "vm/hello/machine.h"
 #include "vm/hello/xen_abi.h"
+#include "vm/hello/xenstore.h"
 
 /* Memory that is shared by the page. */
 #define XEN_PAGE __attribute__((aligned(XEN_PAGE_BYTES), section(".bss.noinit")))
@@ -23,19 +22,14 @@ void xen_start(void);
 uint32_t xen_param(enum xen_param index);
 
 /*
- * Event channels. Each event ends cpu_sleep(); which one it was nobody needs to know. 0 when there
- * is none to be had.
+ * Event channels; 0 when there is none to be had. Each event ends cpu_sleep(); which it was nobody
+ * needs to know. xen_events_clear() forgets the events so far, and comes before looking for work.
  */
 uint32_t xen_event_alloc(uint16_t remote_domid);
 void xen_event_send(uint32_t port);
-
-/* Forgets the events so far: to be called before looking for work. */
 void xen_events_clear(void);
 
-/*
- * Lets the domain map or copy the page at that address; the reference stays valid until the next
- * xen_start().
- */
+/* Lets the domain map or copy the page; the reference stays valid until the next xen_start(). */
 void xen_grant(uint32_t reference, uint16_t domid, const void *page, bool readonly);
 
 /* System time in nanoseconds, of no particular origin; it jumps when the domain is resumed. */
@@ -46,5 +40,26 @@ void xen_timer_set(uint64_t at_ns);
 
 /* Returns only from a suspend: false in a restored domain, true when it was called off. */
 bool xen_shutdown(enum xen_shutdown_reason reason);
+
+/* pvclock.c: system time at the present, which tsc() reads (vcpu_time_info of xen.h). */
+uint64_t pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void));
+
+/*
+ * xencons.c: writes as many of the bytes as the console's page has room for (io/console.h); returns
+ * how many. Input is thrown away.
+ */
+size_t xencons_write(struct xencons_page *page, const char *bytes, size_t n);
+
+/*
+ * xen_net.c: the front half of the domain's first network interface, whose other half is in a
+ * driver domain. Connects, or connects anew after a resume; `token` is for the watch on the
+ * backend. Returns NULL, or why there is no network.
+ */
+const char *xen_net_start(struct xenstore *xs, unsigned token, uint8_t mac[MAC_BYTES]);
+
+/* The backend's watch has fired. True when frames go through from now on. */
+bool xen_net_changed(struct xenstore *xs);
+
+extern const struct machine_card xen_net_card;
 
 #endif

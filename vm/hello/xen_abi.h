@@ -15,10 +15,7 @@
 #define XEN_PAGE_BYTES 4096
 #define XEN_DOMID_SELF 0x7ff0
 
-/*
- * arch-x86/cpuid.h: the signature is in EBX, ECX and EDX of the first leaf, the hypercall page's
- * MSR in EBX of the third.
- */
+/* arch-x86/cpuid.h: the signature is in the first leaf, the hypercall page's MSR in the third. */
 #define XEN_CPUID_FIRST   0x40000000u
 #define XEN_CPUID_VIRIDIAN 0x40000100u /* the first leaf where Hyper-V's come before Xen's */
 #define XEN_SIGNATURE_EBX 0x566e6558u
@@ -26,13 +23,8 @@
 #define XEN_SIGNATURE_EDX 0x4d4d566eu
 
 /* xen.h */
-enum xen_hypercall {
-	XEN_MEMORY_OP = 12,
-	XEN_VCPU_OP = 24,
-	XEN_SCHED_OP = 29,
-	XEN_EVENT_CHANNEL_OP = 32,
-	XEN_HVM_OP = 34
-};
+enum xen_hypercall { XEN_MEMORY_OP = 12, XEN_VCPU_OP = 24, XEN_SCHED_OP = 29,
+    XEN_EVENT_CHANNEL_OP = 32, XEN_HVM_OP = 34 };
 
 #define XEN_VIRQ_TIMER 0
 #define XEN_VCPUS      32 /* with room in the shared page */
@@ -82,10 +74,8 @@ _Static_assert(sizeof(struct xen_add_to_physmap) == 16, "memory.h: xen_add_to_ph
 
 /* sched.h */
 #define XEN_SHUTDOWN_OP 2
-enum xen_shutdown_reason { XEN_SHUTDOWN_POWEROFF,
-	XEN_SHUTDOWN_REBOOT,
-	XEN_SHUTDOWN_SUSPEND,
-	XEN_SHUTDOWN_CRASH };
+enum xen_shutdown_reason { XEN_SHUTDOWN_POWEROFF, XEN_SHUTDOWN_REBOOT, XEN_SHUTDOWN_SUSPEND,
+    XEN_SHUTDOWN_CRASH };
 
 /* vcpu.h */
 #define XEN_SET_SINGLESHOT_TIMER  8
@@ -125,11 +115,8 @@ struct xen_hvm_param {
 
 _Static_assert(sizeof(struct xen_hvm_param) == 16, "hvm/hvm_op.h: xen_hvm_param");
 
-enum xen_param { XEN_PARAM_CALLBACK = 0,
-	XEN_PARAM_STORE_FRAME = 1,
-	XEN_PARAM_STORE_PORT = 2,
-	XEN_PARAM_CONSOLE_FRAME = 17,
-	XEN_PARAM_CONSOLE_PORT = 18 };
+enum xen_param { XEN_PARAM_CALLBACK = 0, XEN_PARAM_STORE_FRAME = 1, XEN_PARAM_STORE_PORT = 2,
+    XEN_PARAM_CONSOLE_FRAME = 17, XEN_PARAM_CONSOLE_PORT = 18 };
 
 #define XEN_CALLBACK_VECTOR (2ull << 56) /* the low byte is an interrupt vector */
 
@@ -169,11 +156,8 @@ struct xenstore_page {
 	uint32_t req_cons, req_prod, rsp_cons, rsp_prod;
 };
 
-enum xenstore_type { XENSTORE_READ = 2,
-	XENSTORE_WATCH = 4,
-	XENSTORE_WRITE = 11,
-	XENSTORE_EVENT = 15,
-	XENSTORE_ERROR = 16 };
+enum xenstore_type { XENSTORE_READ = 2, XENSTORE_WATCH = 4, XENSTORE_WRITE = 11,
+    XENSTORE_EVENT = 15, XENSTORE_ERROR = 16 };
 
 struct xenstore_header {
 	uint32_t type, request, transaction, len;
@@ -185,9 +169,7 @@ _Static_assert(offsetof(struct xenstore_page, rsp_prod) == 2060,
 /* io/ring.h, io/netif.h */
 #define NETIF_RING_SLOTS 256 /* in one page, of either ring */
 
-enum netif_rx_flag { NETIF_RX_BLANK_CHECKSUM = 2,
-	NETIF_RX_MORE = 4,
-	NETIF_RX_EXTRA = 8 };
+enum netif_rx_flag { NETIF_RX_BLANK_CHECKSUM = 2, NETIF_RX_MORE = 4, NETIF_RX_EXTRA = 8 };
 
 struct netif_tx_request {
 	uint32_t grant;
@@ -238,11 +220,19 @@ _Static_assert(sizeof(struct netif_tx_page) <= XEN_PAGE_BYTES &&
     sizeof(struct netif_rx_page) <= XEN_PAGE_BYTES, "a ring is a page");
 
 /* io/xenbus.h */
-enum xenbus_state { XENBUS_INITIALISING = 1,
-	XENBUS_INIT_WAIT,
-	XENBUS_INITIALISED,
-	XENBUS_CONNECTED,
-	XENBUS_CLOSING,
-	XENBUS_CLOSED };
+enum xenbus_state { XENBUS_CONNECTED = 4, XENBUS_CLOSING = 5, XENBUS_CLOSED = 6 };
+
+/* An index of a ring that the other side moves, and ours: what stands before it is seen first. */
+static inline uint32_t
+xen_load(const uint32_t *index)
+{
+	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+xen_store(uint32_t *index, uint32_t value)
+{
+	__atomic_store_n(index, value, __ATOMIC_RELEASE);
+}
 
 #endif

@@ -4,20 +4,12 @@
  * A resume is a second start in the same memory: Xen has made a new domain, and only what stands in
  * our own pages is left of the old one.
  */
-#include "vm/hello/console.h"
 #include "vm/hello/cpu.h"
-#include "vm/hello/machine.h"
-#include "vm/hello/mem.h"
-#include "vm/hello/text.h"
 #include "vm/hello/xen.h"
-#include "vm/hello/xen_net.h"
-#include "vm/hello/xencons.h"
-#include "vm/hello/xenstore.h"
 
-#define NS_PER_MS   1000000u
-#define NS_PER_US   1000
-#define SEED_ROUNDS 16
-#define CONTROL     "control/shutdown"
+#define NS_PER_MS 1000000u
+#define NS_PER_US 1000
+#define CONTROL   "control/shutdown"
 
 enum token { TOKEN_CONTROL, TOKEN_BACKEND };
 
@@ -37,13 +29,6 @@ clock_us(void)
 }
 
 static void
-clock_begin(uint64_t us)
-{
-	zero_ns = xen_time_ns();
-	before_us = us;
-}
-
-static void
 clock_calibrate(void)
 {
 }
@@ -54,18 +39,11 @@ timer_set(uint32_t ms)
 	xen_timer_set(ms ? xen_time_ns() + (uint64_t)ms * NS_PER_MS : 0);
 }
 
-/* How long hypercalls take, to the tick, and when. */
-static void
-seed(uint8_t out[8])
+/* A hypercall. */
+static uint32_t
+jitter(void)
 {
-	uint32_t words[2] = { 0, 0 };
-
-	for (int i = 0; i < SEED_ROUNDS; i++) {
-		words[i & 1] = (words[i & 1] ^ (uint32_t)cpu_tsc()) * 2654435761u;
-		words[i & 1] ^= xen_param(XEN_PARAM_STORE_PORT) + (uint32_t)cpu_tsc() +
-		    (words[i & 1] >> 15);
-	}
-	memcpy(out, words, sizeof(words));
+	return xen_param(XEN_PARAM_STORE_PORT);
 }
 
 /* ---- start */
@@ -92,28 +70,24 @@ store_wait(void)
 	xen_events_clear();
 }
 
-static void
-begin(uint64_t us)
+/* The page that the toolstack shares with us; NULL without one. */
+static void *
+page_of(enum xen_param frame)
 {
-	static const struct xenstore_port port = { store_notify, store_wait };
-	uint32_t console_frame;
-
-	xen_start();
-	clock_begin(us);
-	console_frame = xen_param(XEN_PARAM_CONSOLE_FRAME);
-	console_port = xen_param(XEN_PARAM_CONSOLE_PORT);
-	console = console_frame ? (struct xencons_page *)(uintptr_t)(console_frame * XEN_PAGE_BYTES)
-	    : NULL;
-	xs_port = xen_param(XEN_PARAM_STORE_PORT);
-	xs = (struct xenstore){ .port = &port };
-	xs.page =
-	    (struct xenstore_page *)(uintptr_t)(xen_param(XEN_PARAM_STORE_FRAME) * XEN_PAGE_BYTES);
+	return (void *)(uintptr_t)(xen_param(frame) * XEN_PAGE_BYTES);
 }
 
 static void
 start(void)
 {
-	begin(0);
+	static const struct xenstore_port port = { store_notify, store_wait };
+
+	xen_start();
+	zero_ns = xen_time_ns();
+	console = page_of(XEN_PARAM_CONSOLE_FRAME);
+	console_port = xen_param(XEN_PARAM_CONSOLE_PORT);
+	xs = (struct xenstore){ .port = &port, .page = page_of(XEN_PARAM_STORE_FRAME) };
+	xs_port = xen_param(XEN_PARAM_STORE_PORT);
 }
 
 /* Says what may be asked of us. */
@@ -154,7 +128,8 @@ suspend(void)
 		console_line("the suspend was called off");
 		return false;
 	}
-	begin(us);
+	start();
+	before_us = us;
 	trouble = card_start(mac); /* the same as before: it belongs to the unit */
 	console_line(trouble ? trouble : "resumed");
 	return true;
@@ -199,17 +174,10 @@ attend(void)
 	bool is_new = false;
 
 	xen_events_clear();
-	for (;;) {
-		uint32_t fired;
+	/* Again after each answer: the wait for it took the notice of what came behind it. */
+	for (xenstore_poll(&xs); xs.fired && !xs.broken; xenstore_poll(&xs)) {
+		uint32_t fired = xs.fired;
 
-		/*
-		 * Again after each answer that was waited for: the wait has taken the notice of
-		 * what came behind it.
-		 */
-		xenstore_poll(&xs);
-		fired = xs.fired;
-		if (!fired || xs.broken)
-			break;
 		xs.fired = 0;
 		if (fired & 1u << TOKEN_CONTROL)
 			is_new |= control_changed();
@@ -222,10 +190,8 @@ attend(void)
 static void
 idle(void)
 {
-	for (;;) {
-		cpu_sleep();
-		(void)attend();
-	}
+	cpu_sleep();
+	(void)attend();
 }
 
 static void
@@ -238,7 +204,7 @@ const struct machine machine_xen = {
 	.card = &xen_net_card,
 	.start = start,
 	.card_start = card_start,
-	.seed = seed,
+	.jitter = jitter,
 	.clock_calibrate = clock_calibrate,
 	.clock_us = clock_us,
 	.timer_set = timer_set,

@@ -4,12 +4,8 @@
  * All buffers are granted to the backend once and for ever: it copies into a page of the ring's,
  * and maps those that we send.
  */
-#include "vm/hello/xen_net.h"
-
-#include "vm/hello/limits.h"
 #include "vm/hello/mem.h"
 #include "vm/hello/netif.h"
-#include "vm/hello/text.h"
 #include "vm/hello/xen.h"
 
 #define FRONTEND "device/vif/0/"
@@ -62,6 +58,14 @@ grant_all(uint16_t backend)
 	xen_grant(GRANT_TX_RING, backend, &tx_ring, false);
 }
 
+static void
+number(char text[12], uint32_t n)
+{
+	struct text t = text_init(text, 12);
+
+	text_dec(&t, n, 0, ' ');
+}
+
 /* Tells the backend where everything is, the state last. */
 static bool
 publish(struct xenstore *xs, unsigned token)
@@ -73,27 +77,22 @@ publish(struct xenstore *xs, unsigned token)
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "event-channel", .value = port_text },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "request-rx-copy", .value = "1" },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-rx-notify", .value = "1" },
-		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-no-csum-offload", .value =
-		    "1" },
+		{ .type = XENSTORE_WRITE, .path = FRONTEND "feature-no-csum-offload",
+		    .value = "1" },
 		{ .type = XENSTORE_WRITE, .path = FRONTEND "state", .value = "4" },
 		{ .type = XENSTORE_WATCH, .path = backend_state, .token = token },
 	};
 	unsigned count = sizeof(ops) / sizeof(ops[0]);
-	struct text t;
+	bool ok;
 
 	_Static_assert(XENBUS_CONNECTED == 4, "the state that is written");
-	t = text_init(rx_text, sizeof(rx_text));
-	text_dec(&t, GRANT_RX_RING, 0, ' ');
-	t = text_init(tx_text, sizeof(tx_text));
-	text_dec(&t, GRANT_TX_RING, 0, ' ');
-	t = text_init(port_text, sizeof(port_text));
-	text_dec(&t, port, 0, ' ');
-	if (!xenstore_run(xs, ops, count))
-		return false;
+	number(rx_text, GRANT_RX_RING);
+	number(tx_text, GRANT_TX_RING);
+	number(port_text, port);
+	ok = xenstore_run(xs, ops, count);
 	for (unsigned i = 0; i < count; i++)
-		if (!ops[i].ok)
-			return false;
-	return true;
+		ok = ok && ops[i].ok;
+	return ok;
 }
 
 const char *
@@ -137,8 +136,8 @@ xen_net_changed(struct xenstore *xs)
 	char text[8];
 	struct xenstore_op read = { .type = XENSTORE_READ, .path = backend_state, .out = text,
 	    .cap = sizeof(text) };
-	struct xenstore_op closed = { .type = XENSTORE_WRITE, .path = FRONTEND "state", .value =
-	    "6" };
+	struct xenstore_op closed = { .type = XENSTORE_WRITE, .path = FRONTEND "state",
+	    .value = "6" };
 	bool before = connected;
 	uint32_t state;
 

@@ -1,27 +1,17 @@
 /* xenstore.c: a client of XenStore over the page that is shared with it */
 #include "vm/hello/xenstore.h"
 
-#include "vm/hello/mem.h"
 #include "vm/hello/text.h"
+#include "vm/hello/wire.h"
 
 #define HEADER_BYTES sizeof(struct xenstore_header)
-
-static uint32_t
-load(const uint32_t *index)
-{
-	return __atomic_load_n(index, __ATOMIC_ACQUIRE);
-}
 
 /* ---- sending */
 
 static void
 put(struct xenstore_page *page, uint32_t *at, const void *bytes, size_t n)
 {
-	size_t offset = *at % XENSTORE_RING_BYTES, before_end = XENSTORE_RING_BYTES - offset,
-	    first = n < before_end ? n : before_end;
-
-	memcpy(page->req + offset, bytes, first);
-	memcpy(page->req, (const char *)bytes + first, n - first);
+	wire_ring_put((uint8_t *)page->req, XENSTORE_RING_BYTES, *at, bytes, n);
 	*at += (uint32_t)n;
 }
 
@@ -31,14 +21,12 @@ send(struct xenstore *xs, const struct xenstore_op *op, uint32_t request)
 {
 	struct xenstore_page *page = xs->page;
 	char token[2] = { (char)('0' + op->token), '\0' };
-	const char *value = op->type == XENSTORE_WATCH ? token : op->type == XENSTORE_WRITE
-	    ? op->value
-	                                                                                    : "";
+	bool watch = op->type == XENSTORE_WATCH;
+	const char *value = watch ? token : op->type == XENSTORE_WRITE ? op->value : "";
 	/* A value to write comes without its NUL, a token with it. */
-	size_t path_len = text_length(op->path) + 1, value_len = text_length(value) +
-	    (op->type == XENSTORE_WATCH);
+	size_t path_len = text_length(op->path) + 1, value_len = text_length(value) + watch;
 	struct xenstore_header header = { op->type, request, 0, (uint32_t)(path_len + value_len) };
-	uint32_t at = page->req_prod, used = at - load(&page->req_cons);
+	uint32_t at = page->req_prod, used = at - xen_load(&page->req_cons);
 
 	if (used > XENSTORE_RING_BYTES) {
 		xs->broken = true;
@@ -49,7 +37,7 @@ send(struct xenstore *xs, const struct xenstore_op *op, uint32_t request)
 	put(page, &at, &header, sizeof(header));
 	put(page, &at, op->path, path_len);
 	put(page, &at, value, value_len);
-	__atomic_store_n(&page->req_prod, at, __ATOMIC_RELEASE);
+	xen_store(&page->req_prod, at);
 	return true;
 }
 
@@ -71,7 +59,7 @@ static bool
 receive(struct xenstore *xs)
 {
 	struct xenstore_page *page = xs->page;
-	uint32_t at = page->rsp_cons, there = load(&page->rsp_prod) - at;
+	uint32_t at = page->rsp_cons, there = xen_load(&page->rsp_prod) - at;
 	bool whole = false, was_full = there == XENSTORE_RING_BYTES;
 
 	if (there > XENSTORE_RING_BYTES)
@@ -86,13 +74,14 @@ receive(struct xenstore *xs)
 		}
 		whole = xs->have >= HEADER_BYTES && xs->have == HEADER_BYTES + xs->header.len;
 	}
-	__atomic_store_n(&page->rsp_cons, at, __ATOMIC_RELEASE);
+	xen_store(&page->rsp_cons, at);
 	if (was_full)
 		xs->port->notify(); /* the store waits for room */
 	if (whole) {
+		uint32_t len = xs->header.len;
+
 		xs->have = 0;
-		xs->body[xs->header.len < LIMIT_XENSTORE_BODY ? xs->header.len
-		    : LIMIT_XENSTORE_BODY] = '\0';
+		xs->body[len < LIMIT_XENSTORE_BODY ? len : LIMIT_XENSTORE_BODY] = '\0';
 	}
 	return whole;
 }

@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "vm/hello/netif.h"
-#include "vm/hello/pvclock.h"
-#include "vm/hello/xencons.h"
+#include "vm/hello/xen.h"
 
 #define FIRST_GRANT 100
 
