@@ -1,24 +1,15 @@
 /* admit: budgets for boots, VMs, memory and wakes. */
 #include "src/life/admit.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #define MINUTE_MS 60000u
 
 void
-admit_init(struct admit *a, const struct admit_limits *limits)
+admit_init(struct admit *a, const struct admit_limits *limits, admit_sure_cb on_sure, void *arg)
 {
-	memset(a, 0, sizeof(*a));
-	a->limits = *limits;
+	*a = (struct admit){ .limits = *limits, .numbered = true, .on_sure = on_sure, .arg = arg };
 	TAILQ_INIT(&a->queue);
-	a->numbered = true;
-}
-
-void
-admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg)
-{
-	a->on_sure = on_sure;
-	a->arg = arg;
 }
 
 /* ---- where the sure ones end ---- */

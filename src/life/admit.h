@@ -28,8 +28,7 @@ struct admit_limits {
 };
 
 enum admit_verdict {
-	/* a slot is taken: admit_boot_done and admit_release give it back */
-	ADMIT_NOW,
+	ADMIT_NOW,                   /* a slot is taken, until admit_boot_done and admit_release */
 	ADMIT_WAIT,                  /* queued: admit_next will name it */
 	ADMIT_FULL,                  /* the queue is full */
 	ADMIT_TOO_OFTEN,             /* the unit's or the global rate is used up */
@@ -74,41 +73,30 @@ struct admit {
 	void *arg;
 };
 
-void admit_init(struct admit *a, const struct admit_limits *limits);
-/* Also called for a waiter that becomes sure as it is queued. */
-void admit_watch(struct admit *a, admit_sure_cb on_sure, void *arg);
+/* `on_sure` (may be NULL) is also called for a waiter that becomes sure as it is queued. */
+void admit_init(
+    struct admit *a, const struct admit_limits *limits, admit_sure_cb on_sure, void *arg);
 /* New limits apply to what comes; what is held stays held. */
 void admit_limits_set(struct admit *a, const struct admit_limits *limits);
 /* Asks for a boot of a VM of w->memory_bytes.  `free_rate` is for operators: no rate limit. */
 enum admit_verdict admit_ask(
     struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate);
-/*
- * Its VM will have that much memory; its place in the queue stays.  Of what runs nothing changes.
- */
+/* Its VM will have so much memory; its place in the queue stays.  What runs stays as it is. */
 void admit_resize(struct admit *a, struct admit_waiter *w, uint64_t memory_bytes);
 /* A VM that runs already (adoption): always counted, whatever the limits say. */
 void admit_take(struct admit *a, struct admit_waiter *w);
-/* harmless when it does not boot */
+/* Gives back the boot's slot, if it has any. */
 void admit_boot_done(struct admit *a, struct admit_waiter *w);
-/* leaves the queue or gives the slot back; harmless otherwise */
+/* Leaves the queue or gives the slots back, if it has any. */
 void admit_release(struct admit *a, struct admit_waiter *w);
 /* The next waiter that fits now, with its slot taken; NULL = none. */
 struct admit_waiter *admit_next(struct admit *a);
-/*
- * Its place in the queue, from 1 on; 0: it does not wait.  One place takes as long as the queue is,
- * after admit_number all of them together.
- */
+/* Its place, from 1 on; 0: it is not queued.  Costs a walk, or after admit_number nothing. */
 unsigned admit_position(const struct admit *a, const struct admit_waiter *w);
 void admit_number(struct admit *a);
-/*
- * What a queued waiter waits for: of a sure one the boots, else what the first that is not sure
- * lacks.
- */
+/* What a queued waiter waits for: boots if it is sure, else what the first lacks that is not. */
 enum admit_want admit_wants(const struct admit *a, const struct admit_waiter *w);
-/*
- * It is not queued: would it be sure if it gave back what it has and asked now?  A boot that has to
- * wait for an end is as sure as that.
- */
+/* It is not queued: would it be sure if it gave back what it has, and asked now? */
 bool admit_would_be_sure(const struct admit *a, const struct admit_waiter *w);
 
 #endif

@@ -30,7 +30,7 @@
  *   booting        ADMITTING INTENDING STARTING               step_admitted step_stored
  *                  RESTORING PROBING                          step_started step_restored
  *                  THAWING                                    step_ready; expire; step_thawed
- *   awake          AWAKE READING;                             move_read,
+ *   awake          AWAKE READING;                             step_timer,
  *                  STARTING RESTORING after READY             step_activity → move_descend
  *   frozen         FREEZING FROZEN                            step_frozen; move_thaw, move_descend
  *   saved          SAVING SAVED                               step_saved; move_begin, move_stop
@@ -81,11 +81,9 @@ step_wake(struct step *s)
 		move_woken(s, WAKE_GONE);
 	} else if (life_state(l) == LIFE_AWAKE) {
 		move_woken(s, WAKE_READY);
-	} else if (flag_has(s, F_STUCK)) {
-		move_woken(s, WAKE_FAILED);
-	} else if (flag_has(s, F_FAIL) && !operator && !flag_has(s, F_WAITING)) {
-		move_woken(s, WAKE_FAILED);
-	} else if (l->phase == LIFE_P_FAILED && !operator && s->now < l->backoff_until_ms) {
+	} else if (flag_has(s, F_STUCK) ||
+	    (flag_has(s, F_FAIL) && !operator && !flag_has(s, F_WAITING)) ||
+	    (l->phase == LIFE_P_FAILED && !operator && s->now < l->backoff_until_ms)) {
 		move_woken(s, WAKE_FAILED);
 	} else if (l->phase == LIFE_P_DORMANT || l->phase == LIFE_P_SAVED ||
 	    l->phase == LIFE_P_FAILED) {
@@ -107,7 +105,6 @@ step_admitted(struct step *s)
 		move_arm(s, s->p->state_ms);
 	} else {
 		move_intend(s);
-		move_arm(s, s->p->boot_ms);
 	}
 }
 
@@ -163,10 +160,7 @@ step_started(struct step *s)
 	move_gone(s);
 }
 
-/*
- * A cold boot would fare no better, and what the guest had in memory would be lost: it waits, and
- * is restored by a later wake.
- */
+/* A cold boot would fare no better and lose the guest's memory, which a later wake restores. */
 static void
 restore_not_tried(struct step *s)
 {
@@ -195,7 +189,6 @@ step_restored(struct step *s)
 		(void)move_act(s, LIFE_DO_UNPROBE);   /* has no parameters */
 		flag_drop(s, F_PROBE);
 		move_intend(s);   /* a cold boot */
-		move_arm(s, s->p->boot_ms);
 		return;
 	}
 	step_started(s);
@@ -253,10 +246,7 @@ tier_untried(struct step *s, bool frozen)
 	}
 }
 
-/*
- * The end of a freeze, a thaw or a save, of a VM that was frozen before or not; true: nothing is
- * left to do.  What worked counts, however late it comes.
- */
+/* A freeze, thaw or save has ended; true: the rest is done.  What worked counts, even if late. */
 static bool
 tier_done(struct step *s, bool frozen)
 {
@@ -365,10 +355,10 @@ step_activity(struct step *s)
 	move_awake(s);
 	if (l->timer_ms > s->now)
 		return;
-	s->why = !flag_has(s, F_CONTACTED) &&
-		move_after(0, s->p->unused_after_ms) < move_after(0, s->p->idle_ms) ?
-	    LIFE_WHY_UNUSED :
-	    LIFE_WHY_IDLE;
+	s->why = LIFE_WHY_IDLE;
+	if (!flag_has(s, F_CONTACTED) &&
+	    move_after(0, s->p->unused_after_ms) < move_after(0, s->p->idle_ms))
+		s->why = LIFE_WHY_UNUSED;
 	move_descend(s, (enum life_tier)s->p->sleep);
 }
 
@@ -466,7 +456,8 @@ step_timer(struct step *s)
 		expire_boot(s);
 		break;
 	case LIFE_P_AWAKE:
-		move_read(s);
+		move_operate(s, LIFE_P_READING, LIFE_DO_READ);
+		move_arm(s, s->p->op_ms);
 		break;
 	case LIFE_P_READING:
 		l->last_use_ms = s->now;   /* the counters do not answer: as an error */
@@ -591,8 +582,7 @@ adopt_vm(struct step *s)
 	if (unwanted || s->ev->adopt.found == LIFE_FOUND_BROKEN) {
 		move_stop(s);
 	} else if (s->ev->adopt.found == LIFE_FOUND_FROZEN) {
-		l->phase = LIFE_P_FROZEN;
-		l->timer_ms = move_after(s->now, s->p->frozen_ms);
+		rest_frozen(s);
 	} else if (s->ev->adopt.was == LIFE_AWAKE) {
 		if (l->awake_since_ms == 0)
 			l->awake_since_ms = s->now;
@@ -633,35 +623,42 @@ step_adopt(struct step *s)
 	    P(FROZEN) | P(THAWING) | P(SAVING))
 
 static const struct {
+	const char *word;
 	void (*step)(struct step *);
 	unsigned phases;   /* in which the event is possible */
 	bool ticket;
 } rules[LIFE_EVENT_COUNT] = {
-	[LIFE_EV_WAKE] = { step_wake, P_ANY, false },
-	[LIFE_EV_ADMITTED] = { step_admitted, P(ADMITTING), true },
-	[LIFE_EV_REFUSED] = { step_refused, P(ADMITTING), true },
-	[LIFE_EV_STORED] = { step_stored, P(INTENDING), true },
-	[LIFE_EV_STARTED] = { step_started, P(STARTING), true },
-	[LIFE_EV_RESTORED] = { step_restored, P(RESTORING), true },
-	[LIFE_EV_READY] = { step_ready, P(STARTING) | P(RESTORING) | P(PROBING), true },
-	[LIFE_EV_FROZEN] = { step_frozen, P(FREEZING), true },
-	[LIFE_EV_THAWED] = { step_thawed, P(THAWING), true },
-	[LIFE_EV_SAVED] = { step_saved, P(SAVING), true },
-	[LIFE_EV_STOPPED] = { step_stopped, P(STOPPING), true },
-	[LIFE_EV_ACTIVITY] = { step_activity, P(READING), true },
-	[LIFE_EV_DIED] = { step_died, P_VM | P(STOPPING) | P(RETRYING), false },
-	[LIFE_EV_TIMER] = { step_timer, P_ANY, false },
-	[LIFE_EV_SLEEP] = { step_sleep, P_ANY, false },
-	[LIFE_EV_POLICY] = { step_policy, P_ANY, false },
-	[LIFE_EV_REMOVE] = { step_remove, P_ANY, false },
-	[LIFE_EV_ADOPT] = { step_adopt, P(DORMANT), false },
+	[LIFE_EV_WAKE] = { "wake", step_wake, P_ANY, false },
+	[LIFE_EV_ADMITTED] = { "admitted", step_admitted, P(ADMITTING), true },
+	[LIFE_EV_REFUSED] = { "refused", step_refused, P(ADMITTING), true },
+	[LIFE_EV_STORED] = { "stored", step_stored, P(INTENDING), true },
+	[LIFE_EV_STARTED] = { "started", step_started, P(STARTING), true },
+	[LIFE_EV_RESTORED] = { "restored", step_restored, P(RESTORING), true },
+	[LIFE_EV_READY] = { "ready", step_ready, P(STARTING) | P(RESTORING) | P(PROBING), true },
+	[LIFE_EV_FROZEN] = { "frozen", step_frozen, P(FREEZING), true },
+	[LIFE_EV_THAWED] = { "thawed", step_thawed, P(THAWING), true },
+	[LIFE_EV_SAVED] = { "saved", step_saved, P(SAVING), true },
+	[LIFE_EV_STOPPED] = { "stopped", step_stopped, P(STOPPING), true },
+	[LIFE_EV_ACTIVITY] = { "activity", step_activity, P(READING), true },
+	[LIFE_EV_DIED] = { "died", step_died, P_VM | P(STOPPING) | P(RETRYING), false },
+	[LIFE_EV_TIMER] = { "timer", step_timer, P_ANY, false },
+	[LIFE_EV_SLEEP] = { "sleep", step_sleep, P_ANY, false },
+	[LIFE_EV_POLICY] = { "policy", step_policy, P_ANY, false },
+	[LIFE_EV_REMOVE] = { "remove", step_remove, P_ANY, false },
+	[LIFE_EV_ADOPT] = { "adopt", step_adopt, P(DORMANT), false },
 };
+
+const char *
+life_event_text(enum life_event_kind k)
+{
+	return (unsigned)k < LIFE_EVENT_COUNT ? rules[k].word : "unknown";
+}
 
 /* Puts CHANGED in front: the board must be right before any WOKEN leaves. */
 static void
 report_change(struct step *s, enum life_state from)
 {
-	struct life_out *out = s->out;
+	struct life_action *first = &s->out->actions[0];
 	struct life *l = s->l;
 
 	if (life_state(l) == from)
@@ -669,25 +666,18 @@ report_change(struct step *s, enum life_state from)
 	l->since_ms = s->now;
 	if (s->why != LIFE_WHY_NONE)
 		l->why = (uint8_t)s->why;
-	/* makes room at the end; what it is moves to the front */
-	(void)move_act(s, LIFE_DO_CHANGED);
-	memmove(&out->actions[1], &out->actions[0], (out->n - 1) * sizeof(out->actions[0]));
-	memset(&out->actions[0], 0, sizeof(out->actions[0]));
-	out->actions[0].kind = LIFE_DO_CHANGED;
-	out->actions[0].changed.from = from;
-	out->actions[0].changed.to = life_state(l);
-	out->actions[0].changed.why = (enum life_why)l->why;
+	(void)move_act(s, LIFE_DO_CHANGED);   /* room at the end for what moves */
+	memmove(first + 1, first, (s->out->n - 1) * sizeof(*first));
+	*first = (struct life_action){ .kind = LIFE_DO_CHANGED,
+		.changed = { from, life_state(l), (enum life_why)l->why } };
 }
 
 enum err
 life_step(
     struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out)
 {
-	struct step s = {
-		.l = l, .p = p, .ev = ev, .out = out, .now = ev->now_ms, .why = LIFE_WHY_NONE
-	};
-	/* what the warden has */
-	uint64_t armed = ev->kind == LIFE_EV_TIMER ? LIFE_NEVER : l->timer_ms;
+	struct step s = { .l = l, .p = p, .ev = ev, .out = out, .now = ev->now_ms };
+	uint64_t armed = ev->kind == LIFE_EV_TIMER ? LIFE_NEVER : l->timer_ms;   /* by the warden */
 	enum life_state from = ev->kind == LIFE_EV_ADOPT ? ev->adopt.was : life_state(l);
 
 	out->n = 0;
@@ -695,11 +685,9 @@ life_step(
 		return ERR_STATE;
 	if (rules[ev->kind].ticket && ev->ticket != l->ticket)
 		return ERR_OK;
-	if ((rules[ev->kind].phases & (1u << l->phase)) == 0)
-		return ERR_STATE;
-	if (ev->kind == LIFE_EV_REMOVE && flag_has(&s, F_REMOVE))
-		return ERR_STATE;
-	if (ev->kind == LIFE_EV_ADOPT && l->ticket != 0)
+	if ((rules[ev->kind].phases & (1u << l->phase)) == 0 ||
+	    (ev->kind == LIFE_EV_REMOVE && flag_has(&s, F_REMOVE)) ||
+	    (ev->kind == LIFE_EV_ADOPT && l->ticket != 0))
 		return ERR_STATE;
 	rules[ev->kind].step(&s);
 	report_change(&s, from);
@@ -717,36 +705,43 @@ life_init(struct life *l)
 	l->timer_ms = LIFE_NEVER;
 }
 
+static const struct {
+	const char *word;
+	enum life_state state;
+} phases[LIFE_PHASE_COUNT] = {
+	[LIFE_P_DORMANT] = { "dormant", LIFE_DORMANT },
+	[LIFE_P_ADMITTING] = { "admitting", LIFE_BOOTING },
+	[LIFE_P_INTENDING] = { "intending", LIFE_BOOTING },
+	[LIFE_P_STARTING] = { "starting", LIFE_BOOTING },
+	[LIFE_P_RESTORING] = { "restoring", LIFE_BOOTING },
+	[LIFE_P_PROBING] = { "probing", LIFE_BOOTING },
+	[LIFE_P_AWAKE] = { "awake", LIFE_AWAKE },
+	[LIFE_P_READING] = { "reading", LIFE_AWAKE },
+	[LIFE_P_FREEZING] = { "freezing", LIFE_FROZEN },
+	[LIFE_P_FROZEN] = { "frozen", LIFE_FROZEN },
+	[LIFE_P_THAWING] = { "thawing", LIFE_BOOTING },
+	[LIFE_P_SAVING] = { "saving", LIFE_SAVED },
+	[LIFE_P_SAVED] = { "saved", LIFE_SAVED },
+	[LIFE_P_STOPPING] = { "stopping", LIFE_STOPPING },
+	[LIFE_P_RETRYING] = { "retrying", LIFE_STOPPING },
+	[LIFE_P_FAILED] = { "failed", LIFE_FAILED },
+	[LIFE_P_GONE] = { "gone", LIFE_DORMANT },
+};
+
+const char *
+life_phase_text(enum life_phase p)
+{
+	return (unsigned)p < LIFE_PHASE_COUNT ? phases[p].word : "unknown";
+}
+
 enum life_state
 life_state(const struct life *l)
 {
-	static const uint8_t states[LIFE_PHASE_COUNT] = {
-		[LIFE_P_DORMANT] = LIFE_DORMANT,
-		[LIFE_P_ADMITTING] = LIFE_BOOTING,
-		[LIFE_P_INTENDING] = LIFE_BOOTING,
-		[LIFE_P_STARTING] = LIFE_BOOTING,
-		[LIFE_P_RESTORING] = LIFE_BOOTING,
-		[LIFE_P_PROBING] = LIFE_BOOTING,
-		[LIFE_P_AWAKE] = LIFE_AWAKE,
-		[LIFE_P_READING] = LIFE_AWAKE,
-		[LIFE_P_FREEZING] = LIFE_FROZEN,
-		[LIFE_P_FROZEN] = LIFE_FROZEN,
-		[LIFE_P_THAWING] = LIFE_BOOTING,
-		[LIFE_P_SAVING] = LIFE_SAVED,
-		[LIFE_P_SAVED] = LIFE_SAVED,
-		[LIFE_P_STOPPING] = LIFE_STOPPING,
-		[LIFE_P_RETRYING] = LIFE_STOPPING,
-		[LIFE_P_FAILED] = LIFE_FAILED,
-		[LIFE_P_GONE] = LIFE_DORMANT,
-	};
-
 	if ((l->flags & F_STUCK) != 0)
 		return LIFE_FAILED;
 	if ((l->flags & F_DOOM) != 0)
 		return LIFE_STOPPING;
-	if ((l->flags & F_READY) != 0)
-		return LIFE_AWAKE;
-	return (enum life_state)states[l->phase];
+	return (l->flags & F_READY) != 0 ? LIFE_AWAKE : phases[l->phase].state;
 }
 
 uint64_t

@@ -47,6 +47,5 @@ bool life_state_parse(const char *text, enum life_state *s);
 const char *life_phase_text(enum life_phase p);
 const char *life_why_text(enum life_why w);
 const char *life_event_text(enum life_event_kind k);
-const char *life_action_text(enum life_action_kind k);
 
 #endif

@@ -23,10 +23,6 @@ move_arm(struct step *s, uint64_t ms)
 	s->l->timer_ms = s->now + ms;
 }
 
-/*
- * Starts an operation: its completion comes back with a ticket of its own, which makes all former
- * ones stale.
- */
 void
 move_operate(struct step *s, enum life_phase phase, enum life_action_kind kind)
 {
@@ -55,7 +51,6 @@ move_probe(struct step *s)
 	flag_set(s, F_PROBE);
 }
 
-/* The boot phase is over, one way or the other. */
 void
 move_boot_end(struct step *s)
 {
@@ -93,7 +88,6 @@ move_backoff_ms(const struct life_policy *p, unsigned failures)
 	return ms < p->backoff_max_ms ? ms : p->backoff_max_ms;
 }
 
-/* A VM that was awake for long enough clears the record of former failures. */
 bool
 move_settle(struct step *s)
 {
@@ -111,7 +105,6 @@ move_after(uint64_t since_ms, uint32_t ms)
 	return ms == 0 ? LIFE_NEVER : since_ms + ms;
 }
 
-/* Nothing runs and nobody waits. */
 void
 move_rest(struct step *s)
 {
@@ -129,7 +122,6 @@ move_rest(struct step *s)
 	l->timer_ms = flag_has(s, F_SAVED) ? move_after(s->now, s->p->saved_ms) : LIFE_NEVER;
 }
 
-/* Somebody wants it up: ask for a slot. */
 void
 move_begin(struct step *s)
 {
@@ -154,7 +146,7 @@ move_ended(struct step *s)
 	flag_drop(s, F_READY | F_DOOM | F_STUCK | F_DEAD);
 	if (flag_has(s, F_FAIL)) {
 		flag_drop(s, F_FAIL);
-		l->failures = l->failures < UINT8_MAX ? (uint8_t)(l->failures + 1) : UINT8_MAX;
+		l->failures += l->failures < UINT8_MAX;
 		l->backoff_until_ms = s->now + move_backoff_ms(s->p, l->failures);
 	}
 	/* nobody waits: step_remove has answered, and so does step_wake since */
@@ -187,26 +179,23 @@ move_stop(struct step *s)
 	flag_drop(s, F_DOOM | F_READY);
 	move_operate(s, LIFE_P_STOPPING, LIFE_DO_STOP);
 	a = &s->out->actions[s->out->n - 1];
-	/* a guest that sleeps or never came up cannot be asked */
+	/* A guest that sleeps or never came up cannot be asked. */
 	a->stop.shutdown = up && s->p->shutdown && s->p->can_shutdown;
 	a->stop.deadline_ms = a->stop.shutdown ? s->p->stop_ms : 0;
 	move_arm(s, (uint64_t)a->stop.deadline_ms + s->p->op_ms);
 }
 
-/* An operation is under way and cannot be called back. */
 void
 move_doom(struct step *s)
 {
+	bool has_state = s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING;
+
 	move_boot_end(s);
 	if (!flag_has(s, F_DOOM | F_STUCK))
-		move_arm(s,
-		    s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING ?
-			s->p->state_ms :
-			s->p->op_ms);
+		move_arm(s, has_state ? s->p->state_ms : s->p->op_ms);
 	flag_set(s, F_DOOM);
 }
 
-/* Down to nothing, whatever is going on. */
 void
 move_down(struct step *s)
 {
@@ -245,7 +234,6 @@ move_down(struct step *s)
 	}
 }
 
-/* From awake or frozen to a deeper tier; what the driver cannot do becomes a stop. */
 void
 move_descend(struct step *s, enum life_tier tier)
 {
@@ -277,7 +265,6 @@ move_thaw(struct step *s)
 	move_arm(s, s->p->op_ms);
 }
 
-/* When sleep has to be considered; before that nothing is read. */
 uint64_t
 move_sleep_due(const struct life *l, const struct life_policy *p)
 {
@@ -300,14 +287,8 @@ move_awake(struct step *s)
 }
 
 void
-move_read(struct step *s)
-{
-	move_operate(s, LIFE_P_READING, LIFE_DO_READ);
-	move_arm(s, s->p->op_ms);
-}
-
-void
 move_intend(struct step *s)
 {
 	move_operate(s, LIFE_P_INTENDING, LIFE_DO_INTENT);
+	move_arm(s, s->p->boot_ms);
 }

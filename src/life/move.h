@@ -15,10 +15,7 @@ enum {
 	F_READY = 0x010,     /* READY came before STARTED or RESTORED */
 	F_DOOM = 0x020,      /* to be stopped as soon as the operation under way ends */
 	F_FAIL = 0x040,      /* the boot failed: back off once the VM is gone */
-	/*
-	 * the driver hangs or could not stop it: wakes fail at once; until it ends well after all
-	 */
-	F_STUCK = 0x080,
+	F_STUCK = 0x080,     /* the driver hangs or could not stop it: wakes fail at once */
 	F_DEAD = 0x100,      /* the VM ended while an operation was under way */
 	F_SAVED = 0x200,     /* a saved state exists */
 	F_REMOVE = 0x400,    /* left the configuration */
@@ -33,8 +30,7 @@ struct step {
 	const struct life_event *ev;
 	struct life_out *out;
 	uint64_t now;
-	/* for the change of state, if there is one; LIFE_WHY_NONE keeps the former */
-	enum life_why why;
+	enum life_why why;   /* of the change of state, if any; LIFE_WHY_NONE keeps the former */
 };
 
 static inline bool
@@ -58,10 +54,7 @@ flag_drop(struct step *s, unsigned flags)
 /* Appends an action. */
 struct life_action *move_act(struct step *s, enum life_action_kind kind);
 void move_arm(struct step *s, uint64_t ms);
-/*
- * Enters `phase` with an operation, whose completion has a new ticket; completions of all former
- * ones are stale from now on.
- */
+/* Enters `phase` with an operation under a new ticket; completions of former ones are stale. */
 void move_operate(struct step *s, enum life_phase phase, enum life_action_kind kind);
 /* `since_ms` + `ms`, where 0 ms is never. */
 uint64_t move_after(uint64_t since_ms, uint32_t ms);
@@ -76,33 +69,28 @@ void move_intend(struct step *s);
 void move_probe(struct step *s);
 void move_boot_end(struct step *s);  /* gives back the slot for boots, ends the probe */
 void move_awake(struct step *s);
-void move_read(struct step *s);
 void move_thaw(struct step *s);
-/* before that, nothing is read */
+/* When sleep has to be considered; before that nothing is read. */
 uint64_t move_sleep_due(const struct life *l, const struct life_policy *p);
 
 /* Down. */
-/* the pause after so many in a row */
+/* The pause after so many failures in a row. */
 uint64_t move_backoff_ms(const struct life_policy *p, unsigned failures);
-/*
- * on every way out of awake: true when it was so for long enough; that clears the record of
- * failures
- */
+/* On every way out of awake: true, and failures are forgotten, when the VM was up for steady_ms. */
 bool move_settle(struct step *s);
-/* answers, and backs off once the VM is gone */
+/* Answers, and backs off once the VM is gone. */
 void move_fail(struct step *s, enum life_why why);
-/* from awake or frozen; what the driver cannot do becomes a stop */
+/* From awake or frozen; what the driver cannot do becomes a stop. */
 void move_descend(struct step *s, enum life_tier tier);
 void move_down(struct step *s);      /* to nothing, whatever is going on */
-/* at the end of the operation under way, which cannot be called back */
-void move_doom(struct step *s);
+void move_doom(struct step *s);      /* when the operation under way ends: nobody can recall that */
 void move_stop(struct step *s);
 void move_release(struct step *s);   /* slots and probe */
 
 /* Where a unit without a VM goes. */
-/* there is no VM and no saved state (any more): up again, back-off, dormant or GONE */
+/* No VM and no saved state is left: up again, back-off, dormant or GONE. */
 void move_gone(struct step *s);
-/* the same, but a saved state may be there; not for a unit that was removed */
+/* The same, but a saved state may be there; not for a unit that was removed. */
 void move_ended(struct step *s);
 void move_rest(struct step *s);      /* nothing runs and nobody waits: saved, failed or dormant */
 

@@ -1,7 +1,4 @@
-/*
- * types: the state machine of a unit: its states, events and actions (life.h says how they go
- * together).
- */
+/* types: the states, events and actions of a unit; life.h says how they go together. */
 #ifndef SRC_LIFE_TYPES_H
 #define SRC_LIFE_TYPES_H
 
@@ -21,11 +18,7 @@ enum life_state {
 	LIFE_FROZEN,             /* also: freezing */
 	LIFE_SAVED,              /* also: saving */
 	LIFE_STOPPING,
-	/*
-	 * waits out its back-off, perhaps with a saved state, or its VM cannot be stopped: wakes
-	 * fail at once
-	 */
-	LIFE_FAILED,
+	LIFE_FAILED,             /* backs off, or its VM cannot be stopped: wakes fail at once */
 	LIFE_STATE_COUNT
 };
 
@@ -54,10 +47,7 @@ enum life_phase {
 /* Tiers of sleep, deeper ones later. */
 enum life_tier { LIFE_TIER_FROZEN, LIFE_TIER_SAVED, LIFE_TIER_DORMANT };
 
-/*
- * Why a state changed; with CHANGED, and kept in the struct.  What merely ends (stopping → dormant
- * or failed) keeps the reason for which it began.
- */
+/* Why a state changed.  What merely ends (stopping → dormant or failed) keeps the first reason. */
 enum life_why {
 	LIFE_WHY_NONE = 0,
 	/* woken or sent to sleep by; the same order as enum life_cause */
@@ -80,20 +70,15 @@ enum life_why {
 	LIFE_WHY_DIED,           /* the VM ended by itself */
 	LIFE_WHY_DRIVER,         /* freeze, thaw or save failed */
 	LIFE_WHY_STOP,           /* the VM could not be stopped */
-	/* the driver takes longer than it may; or it has ended after all */
-	LIFE_WHY_LATE,
+	LIFE_WHY_LATE,           /* the driver takes too long, or has ended after all */
 	LIFE_WHY_COUNT
 };
 
-/*
- * From the configuration and the driver; may be another at every step (send POLICY after a reload).
- */
+/* From configuration and driver; each step may bring another (send POLICY after a reload). */
 struct life_policy {
 	uint32_t idle_ms;          /* asleep when not used for so long; 0 = never */
-	/* ... when no payload packet came for so long after the last query; 0 = off */
-	uint32_t unused_after_ms;
-	/* awake at least so long (operator, pressure and removal excepted) */
-	uint32_t min_up_ms;
+	uint32_t unused_after_ms;  /* the same, while no packet came since the wake; 0 = off */
+	uint32_t min_up_ms;        /* awake at least so long, unless SLEEP or REMOVE comes */
 	uint32_t boot_ms;          /* from ADMITTED to READY */
 	uint32_t queue_ms;         /* the longest wait for a slot; 0 = as long as it takes */
 	uint32_t frozen_ms;        /* a frozen VM goes on to frozen_then after this; 0 = never */
@@ -102,30 +87,21 @@ struct life_policy {
 	uint32_t backoff_max_ms;   /* ... up to this */
 	uint32_t steady_ms;        /* a VM that was awake so long makes former failures forgotten */
 	uint32_t stop_ms;          /* deadline of a shutdown, after which the driver destroys */
-	/* a driver that takes longer over a freeze, a thaw or a stop counts as hung */
-	uint32_t op_ms;
-	uint32_t state_ms;         /* ... over a save or a restore */
+	uint32_t op_ms;            /* a driver counts as hung after this: freeze, thaw, stop */
+	uint32_t state_ms;         /* ... save, restore */
 	uint8_t sleep;             /* enum life_tier when idle */
 	uint8_t frozen_then;       /* LIFE_TIER_SAVED or LIFE_TIER_DORMANT */
 	bool shutdown;             /* stop by asking the guest first */
-	/* the driver; what it cannot do falls back to a stop, a shutdown to destroy */
+	/* What the driver cannot do becomes a stop; a shutdown becomes a destroy. */
 	bool can_freeze, can_save, can_shutdown;
-	/* only its turn among the boots is missing, or what it needs: its wait begins anew */
-	bool queue_sure;
-	bool needs_waits;          /* ADMIT or THAW has not begun: what it needs is not awake */
-	/* the operation under way has not begun yet: its deadline begins anew */
-	bool op_waits;
+	bool queue_sure;           /* only its turn, or a needed unit, is missing: wait on */
+	bool needs_waits;          /* ADMIT or THAW has not begun: a needed unit is not awake */
+	bool op_waits;             /* the operation under way has not begun: its deadline moves */
 };
 
-/*
- * life_init makes it dormant.  Outside life.c only read; times below are worth storing for
- * adoption.
- */
+/* life_init makes it dormant.  Outside life.c only read; the times are stored for adoption. */
 struct life {
-	/*
-	 * when the TIMER event is due; LIFE_NEVER when none.  While awake: when sleep is considered
-	 */
-	uint64_t timer_ms;
+	uint64_t timer_ms;         /* TIMER is due, while awake to consider sleep; or LIFE_NEVER */
 	uint64_t since_ms;         /* when the state last changed */
 	uint64_t awake_since_ms;   /* 0 before the first time */
 	uint64_t last_use_ms;      /* newest query, wake or packet that the machine knows of */
@@ -141,21 +117,16 @@ _Static_assert(sizeof(struct life) <= 56, "a dormant unit is cheap");
 
 enum life_event_kind {
 	LIFE_EV_WAKE = 0,   /* .cause; answered by exactly one WOKEN, perhaps of this very step */
-	/* ticket: the slot is held from now on, and one of the slots for concurrent boots */
-	LIFE_EV_ADMITTED,
+	LIFE_EV_ADMITTED,   /* ticket: a slot is held from now on, and a slot for boots */
 	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full; or .needs, .again_ms */
-	/* ticket, result: the intent is on disk, or cannot be and is tried again */
-	LIFE_EV_STORED,
+	LIFE_EV_STORED,     /* ticket, result: the intent is on disk, or is tried again */
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
-	/* ticket, result, .kept: as STARTED; the saved state is used up, unless it is kept */
-	LIFE_EV_RESTORED,
+	LIFE_EV_RESTORED,   /* ticket, result, .kept: the saved state is gone unless kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
 	LIFE_EV_FROZEN,     /* ticket, result, .kept */
 	LIFE_EV_THAWED,     /* ticket, result, .kept; after an error perhaps .needs */
-	/* ticket, result, .kept: after success the process is gone and the file is there */
-	LIFE_EV_SAVED,
-	/* ticket, result: ERR_OK and ERR_MISSING both mean that nothing is left */
-	LIFE_EV_STOPPED,
+	LIFE_EV_SAVED,      /* ticket, result, .kept: after success the file is there, no process */
+	LIFE_EV_STOPPED,    /* ticket, result: ERR_OK and ERR_MISSING: nothing is left */
 	LIFE_EV_ACTIVITY,   /* ticket, result, .activity; an error counts as use just now */
 	LIFE_EV_DIED,       /* the unit's VM ended by itself and was cleaned up */
 	LIFE_EV_TIMER,      /* life.timer_ms is reached; too early or late is allowed */
@@ -172,11 +143,7 @@ enum life_cause {
 };
 
 enum life_found {
-	LIFE_FOUND_NONE,
-	LIFE_FOUND_RUNNING,
-	LIFE_FOUND_FROZEN,
-	LIFE_FOUND_SAVED,
-	LIFE_FOUND_BROKEN
+	LIFE_FOUND_NONE, LIFE_FOUND_RUNNING, LIFE_FOUND_FROZEN, LIFE_FOUND_SAVED, LIFE_FOUND_BROKEN
 };
 
 struct life_event {
@@ -184,39 +151,24 @@ struct life_event {
 	uint64_t now_ms;
 	uint32_t ticket;
 	enum err result;
-	/* REFUSED THAWED: a unit that it needs could not be had */
-	bool needs;
+	bool needs;                            /* REFUSED THAWED: a unit that it needs is missing */
 	union {
-		/*
-		 * REFUSED with needs: queries do not boot it before, as they do not boot that unit;
-		 * 0 = at once
-		 */
-		uint64_t again_ms;
+		uint64_t again_ms;             /* REFUSED, needs: no query boots it before */
 		enum life_cause cause;         /* WAKE: query, packet or operator */
-		/*
-		 * RESTORED FROZEN THAWED SAVED, after an error: it could not be tried, and VM or
-		 * saved state are as before
-		 */
+		/* RESTORED FROZEN THAWED SAVED failed: not tried, all is as before. */
 		bool kept;
 		struct {
-			enum life_cause cause;     /* operator, pressure or unreachable */
-			/* at least so deep; what is deeper already stays */
-			enum life_tier tier;
+			enum life_cause cause; /* operator, pressure or unreachable */
+			enum life_tier tier;   /* at least so deep; what is deeper already stays */
 		} sleep;
 		struct {
-			/* from the board; 0 = never; the future counts as now */
-			uint64_t last_query_ms;
-			/* payload, from the kernel's counters; 0 = never */
-			uint64_t last_packet_ms;
+			/* From the board, and of payload from the kernel; 0 = never. */
+			uint64_t last_query_ms, last_packet_ms;
 		} activity;
 		struct {
-			/*
-			 * the VM or file with the UUID of the unit's row.  (VMs of ours with any
-			 * other UUID are the glue's to destroy)
-			 */
-			enum life_found found;
-			enum life_state was;       /* as stored */
-			/* as stored; zeros when the row is of another boot of the host */
+			enum life_found found; /* the VM or file with the UUID of the unit's row */
+			enum life_state was;   /* as stored */
+			/* As stored; zeros when the row is of another boot of the host. */
 			uint64_t awake_since_ms, last_use_ms, backoff_until_ms;
 			uint8_t failures;
 		} adopt;
@@ -224,24 +176,11 @@ struct life_event {
 };
 
 enum life_action_kind {
-	/*
-	 * .changed: board, store, event, log line.  Always the first of its list, so that the board
-	 * is right when WOKEN leaves
-	 */
-	LIFE_DO_CHANGED = 0,
-	/*
-	 * ticket: have what it needs, then ask for a slot → ADMITTED or REFUSED, or nothing for as
-	 * long as it queues
-	 */
-	LIFE_DO_ADMIT,
+	LIFE_DO_CHANGED = 0, /* .changed: first of all, for WOKEN needs the board right */
+	LIFE_DO_ADMIT,       /* ticket: have what it needs, ask for a slot → ADMITTED or REFUSED */
 	LIFE_DO_CLAIM,       /* an adopted VM: count its slot without asking */
-	/*
-	 * give the slot back, or leave the queue.  Once for each ADMIT that was not refused, and
-	 * each CLAIM
-	 */
-	LIFE_DO_RELEASE,
-	/* give the boot's slot back; once for each ADMITTED, before its RELEASE */
-	LIFE_DO_BOOT_DONE,
+	LIFE_DO_RELEASE,     /* end slot or queueing: once for each CLAIM, or ADMIT not refused */
+	LIFE_DO_BOOT_DONE,   /* the boot's slot: once for each ADMITTED, before its RELEASE */
 	LIFE_DO_INTENT,      /* ticket: make a new UUID and store it, with state booting → STORED */
 	LIFE_DO_START,       /* ticket: vm_start with the stored UUID → STARTED */
 	LIFE_DO_RESTORE,     /* ticket: vm_restore of the stored UUID → RESTORED */
@@ -254,8 +193,7 @@ enum life_action_kind {
 	LIFE_DO_READ,        /* ticket: read board and packet counters → ACTIVITY */
 	LIFE_DO_WOKEN,       /* .woken: answers every WAKE since the last WOKEN */
 	LIFE_DO_TIMER,       /* .at_ms: the unit's only timer; LIFE_NEVER takes it away */
-	/* the removed unit may be freed, its row deleted; the last action of all */
-	LIFE_DO_FORGET,
+	LIFE_DO_FORGET,      /* the removed unit may be freed, its row deleted; the last of all */
 	LIFE_ACTION_COUNT
 };
 

@@ -118,12 +118,10 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	w->next_generation++;
 	update_units(w, g, r);
 	limits_of(g->conf, &al);
-	if (old == NULL) {
-		admit_init(&w->admit, &al);
-		admit_watch(&w->admit, wake_slot_sure, w);
-	} else {
+	if (old == NULL)
+		admit_init(&w->admit, &al, wake_slot_sure, w);
+	else
 		admit_limits_set(&w->admit, &al);
-	}
 	vm_host_limits(w->vms, al.boots,
 	    g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
 	swap_prepare(w, g->conf);

@@ -29,7 +29,7 @@ boots_are_bounded_and_wait_in_order(void **state)
 	struct admit_waiter w[5];
 
 	(void)state;
-	admit_init(&a, &roomy);
+	admit_init(&a, &roomy, NULL, NULL);
 	init_waiters(w, 5, MIB);
 	assert_int_equal(admit_ask(&a, &w[0], 1, false), ADMIT_NOW);
 	assert_int_equal(admit_ask(&a, &w[1], 1, false), ADMIT_NOW);
@@ -81,8 +81,7 @@ static void
 crowd_init(struct crowd *c, const struct admit_limits *l, uint64_t bytes)
 {
 	memset(c, 0, sizeof(*c));
-	admit_init(&c->a, l);
-	admit_watch(&c->a, told, c);
+	admit_init(&c->a, l, told, c);
 	init_waiters(c->w, CROWD, bytes);
 }
 
@@ -208,7 +207,7 @@ memory_is_bounded(void **state)
 	struct admit_waiter w[3];
 
 	(void)state;
-	admit_init(&a, &roomy);
+	admit_init(&a, &roomy, NULL, NULL);
 	init_waiters(w, 3, 40 * MIB);
 	assert_int_equal(admit_ask(&a, &w[0], 1, false), ADMIT_NOW);
 	admit_boot_done(&a, &w[0]);
@@ -227,7 +226,7 @@ a_small_one_does_not_overtake_forever(void **state)
 	struct admit_waiter w[3];
 
 	(void)state;
-	admit_init(&a, &roomy);
+	admit_init(&a, &roomy, NULL, NULL);
 	init_waiters(w, 3, 40 * MIB);
 	w[2].memory_bytes = MIB;
 	assert_int_equal(admit_ask(&a, &w[0], 1, false), ADMIT_NOW);
@@ -247,7 +246,7 @@ rates_are_bounded_and_come_back(void **state)
 
 	(void)state;
 	l.wakes_per_min = 2;
-	admit_init(&a, &l);
+	admit_init(&a, &l, NULL, NULL);
 	init_waiters(&w, 1, MIB);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(admit_ask(&a, &w, 1000, false), ADMIT_NOW);
@@ -272,7 +271,7 @@ the_global_rate_counts_all(void **state)
 
 	(void)state;
 	l.wakes_per_min_all = 2;
-	admit_init(&a, &l);
+	admit_init(&a, &l, NULL, NULL);
 	init_waiters(w, 3, MIB);
 	assert_int_equal(admit_ask(&a, &w[0], 5, false), ADMIT_NOW);
 	admit_boot_done(&a, &w[0]);
@@ -290,7 +289,7 @@ adopted_vms_count_beyond_the_limit(void **state)
 
 	(void)state;
 	l.vms = 1;
-	admit_init(&a, &l);
+	admit_init(&a, &l, NULL, NULL);
 	init_waiters(w, 3, MIB);
 	admit_take(&a, &w[0]);
 	admit_take(&a, &w[1]);

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/src/life/model.h"
+#include "tests/unit/src/life/words.h"
 
 #define DRAIN_STEPS 300
 
@@ -369,14 +370,14 @@ faults_are_caught(void **state)
 	(void)state;
 	for (unsigned k = 0; k < LIFE_ACTION_COUNT; k++) {
 		missed += !caught(
-		    MUTANT_DROP, k, "dropped", life_action_text((enum life_action_kind)k));
+		    MUTANT_DROP, k, "dropped", action_text((enum life_action_kind)k));
 		/*
 		 * to be told a timer twice is no fault, and a second READ is what a lost first one
 		 * leads to
 		 */
 		if (k != LIFE_DO_TIMER && k != LIFE_DO_READ)
 			missed += !caught(MUTANT_DOUBLE, k, "doubled",
-			    life_action_text((enum life_action_kind)k));
+			    action_text((enum life_action_kind)k));
 	}
 	for (unsigned k = 0; k < sizeof(deaf) / sizeof(deaf[0]); k++)
 		missed += !caught(MUTANT_DEAF, deaf[k], "deaf to", life_event_text(deaf[k]));

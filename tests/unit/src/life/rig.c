@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/src/life/words.h"
+
 struct rig
 rig_new(void)
 {
@@ -108,7 +110,7 @@ rig_did_at(const struct rig *r, const char *words, int line)
 
 	for (unsigned i = 0; i < r->out.n; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 0 ? " " : "",
-		    life_action_text(r->out.actions[i].kind));
+		    action_text(r->out.actions[i].kind));
 	if (strcmp(text, words) != 0)
 		fail_msg("line %d: did '%s', not '%s'", line, text, words);
 }
@@ -127,7 +129,7 @@ rig_action(const struct rig *r, enum life_action_kind kind)
 	for (unsigned i = 0; i < r->out.n; i++)
 		if (r->out.actions[i].kind == kind)
 			return &r->out.actions[i];
-	fail_msg("no %s", life_action_text(kind));
+	fail_msg("no %s", action_text(kind));
 	return NULL;
 }
 
