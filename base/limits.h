@@ -1,111 +1,58 @@
 /*
  * limits: every fixed bound of the project, each with its reason.  What an operator may change is
- * an option instead.
+ * an option instead.  Bounds that depend on each other are asserted where they stand.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+/* ---- processes, messages, log ---- */
+
 /* Findings kept of one load; a person reads the first screens, not the ten thousandth line. */
 #define LIMIT_REPORT_LINES 200
-/* Warnings among them, so that they leave room for errors. */
+/* Warnings among them; the rest is for errors. */
 #define LIMIT_REPORT_WARNINGS 100
+_Static_assert(LIMIT_REPORT_WARNINGS < LIMIT_REPORT_LINES, "errors find room behind warnings");
 
-/*
- * Unit numbers are never reused while a process lives; the boards are sparse, so a large bound
- * costs nothing.
- */
+/* Unit numbers are never reused while a process lives; the boards are sparse: no bound is dear. */
 #define LIMIT_UNIT_NUMBERS (1u << 20)
 
 /* Descriptors in one channel message; the kernel's SCM_MAX_FD is 253. */
 #define LIMIT_MSG_FDS 64
-
-/*
- * What a crash says: the program and its libraries (forty with Xen's), frames enough to tell who
- * called, and a line that a message of the channel and a datagram to syslog hold.
- */
-#define LIMIT_CRASH_MODULES 96
-#define LIMIT_CRASH_FRAMES 40
-#define LIMIT_CRASH_LINE 480
-
-/*
- * Units without a VM that are forgotten in one turn of the loop after a reload: some milliseconds.
- */
-#define LIMIT_GONE_SLICE 500
-
-/*
- * Zones from which on a reload that leaves less than half is asked about: fewer come and go by
- * hand.
- */
-#define LIMIT_LOSS_ZONES 4
-
-/*
- * Messages queued on a channel whose reader is slow; beyond it the reader is taken for hung and is
- * replaced.
- */
+/* Messages queued on a channel; a reader beyond that counts as hung and is replaced. */
 #define LIMIT_CHAN_QUEUE 4096
 
-/* The configuration file: ten thousand zone sections take 1 MB. */
-#define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
+/* A crash: the program and its libraries (forty with Xen's), and frames that tell who called. */
+#define LIMIT_CRASH_MODULES 96
+#define LIMIT_CRASH_FRAMES 40
+/* A line of a crash, which a message of the channel and a datagram to syslog hold. */
+#define LIMIT_CRASH_LINE 480
 
 /* A line of the log with its process and level; longer ones are cut. */
 #define LIMIT_LOG_LINE 2048
-
-/*
- * Lines of the log that wait for a reader of stderr or /dev/log who does not read: a thousand lines
- * and more, all of a bad minute.
- */
+/* Lines that wait for the reader of stderr or /dev/log: all of a bad minute. */
 #define LIMIT_LOG_QUEUE_BYTES (256 * 1024)
 /* How long the end of a process waits for that reader. */
 #define LIMIT_LOG_EXIT_MS 1000
 
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
-
-/*
- * Starts of a confined process that never ran: what ends the first, such as a privilege that is
- * missing, mostly ends each; one may have been killed by somebody.
- */
+/* Starts that never ran: what ends the first mostly ends each; one may have been killed. */
 #define LIMIT_CHILD_FIRST_STARTS 3
-
-/*
- * Its ends per minute that are logged, with what it wrote: the first say why, the others how often.
- */
+/* Ends per minute that are logged, with stderr: the first say why, the others how often. */
 #define LIMIT_CHILD_ENDS 5
-
-/* A line of it, before it is escaped. */
+/* A line of its stderr, before the line is escaped. */
 #define LIMIT_CHILD_LINE 400
-
-/*
- * Lines of what it wrote to stderr that are logged when it ends: the longest reports of libc and
- * sanitizers.
- */
+/* Lines of its stderr that are logged at its end: the longest reports of libc and sanitizers. */
 #define LIMIT_CHILD_OUTPUT_LINES 100
+/* stderr of a VM's or confined process, kept for the message when that process fails. */
+#define LIMIT_OUTPUT 16384
 
-/*
- * Lines and events within a minute, so that nobody fills the disk or pushes everything else out of
- * the events: of one kind of one unit, which at most boots LIMIT_FLOOD_UNIT / 2 times where nobody
- * changed wakes-per-minute; and of one kind of all units, where its cause costs nothing.  What a
- * wake that passed the limits causes may be said as often as there may be such wakes.
- */
-#define LIMIT_FLOOD_WINDOW_MS 60000
-#define LIMIT_FLOOD_UNIT 60
-#define LIMIT_FLOOD_KIND 600
-/* Kinds, of which there are some forty, and units of which something was said in a window. */
-#define LIMIT_FLOOD_KINDS 64
-#define LIMIT_FLOOD_COUNTS 8192
-
-/*
- * "expired" events of all units among them: they say that a boot is slow, which a captured DNS
- * process may say for nothing.
- */
-#define LIMIT_EXPIRED_EVENTS 60
-
-/*
- * Resource limits that the daemon gives itself.  Descriptors: fs.nr_open by default; fewer than the
- * second number do not do for a spawn, which parks some from 256 on, beside zones and workers.
- */
+/* Descriptors that the daemon gives itself: fs.nr_open by default. */
 #define LIMIT_DESCRIPTORS (1024 * 1024)
+/* Fewer do not do for a spawn, which parks some from 256 on, beside zones and workers. */
 #define LIMIT_DESCRIPTORS_LEAST 1024
+/* Descriptors below it are for libraries that wait with select(2), which does no more. */
+#define LIMIT_SELECT_FDS 1024
 /* Processes of one user: threads of the DNS process, and of QEMUs. */
 #define LIMIT_PROCESSES_LEAST 4096
 /* The main thread's stack, as usual: its frames hold names and paths. */
@@ -113,268 +60,179 @@
 /* Four times what libnftables and the widest of our frames were seen to take. */
 #define LIMIT_STACK_LEAST (512 * 1024)
 
-/* Listening addresses; each costs one UDP and one TCP socket per worker. */
-#define LIMIT_LISTEN 64
+/* Lines and events of one kind: nobody fills the disk or pushes out all other events. */
+#define LIMIT_FLOOD_WINDOW_MS 60000
+/* Of one unit, which boots at most half as often where nobody changed wakes-per-minute. */
+#define LIMIT_FLOOD_UNIT 60
+/* Of all units where the cause costs nothing; wakes that passed the limits are told of in full. */
+#define LIMIT_FLOOD_KIND 600
+/* Kinds, of which there are some forty, and units of which something was said in a window. */
+#define LIMIT_FLOOD_KINDS 64
+#define LIMIT_FLOOD_COUNTS 8192
+/* "expired" events: a boot is slow, which a captured DNS process may say for nothing. */
+#define LIMIT_EXPIRED_EVENTS 60
 
-/* Workers of the DNS process; one per core is the most that helps. */
-#define LIMIT_WORKERS 64
+/* ---- configuration, names, addresses ---- */
 
-/*
- * A query that can be held: the longest name, EDNS with cookie and padding; a longer one is
- * answered at once.
- */
-#define LIMIT_HELD_QUERY 1232
+/* The configuration file: ten thousand zone sections take 1 MB. */
+#define LIMIT_CONFIG_BYTES (16 * 1024 * 1024)
+/* A reload that leaves less than half of so many zones is asked about: fewer go by hand. */
+#define LIMIT_LOSS_ZONES 4
+/* A file that changed shortly before it was read may change in the same tick of its clock. */
+#define LIMIT_INPUT_RACY_MS 2000
+/* Two ticks of the kernel's slowest clock. */
+#define LIMIT_INPUT_TICKS_MS 40
 
-/*
- * Wakes that one worker asks for in a window: half of what a channel queues, so that a flood of
- * sleeping names never fills it.
- */
-#define LIMIT_WAKES_WINDOW 256
-#define LIMIT_WAKES_WINDOW_MS 100
+/* The path of a UNIX socket (sun_path), without its NUL. */
+#define LIMIT_SOCKET_PATH 107
+/* `run-dir`. */
+#define LIMIT_RUN_DIR 59
+_Static_assert(LIMIT_RUN_DIR + 4 + 36 + 1 + 7 <= LIMIT_SOCKET_PATH,
+    "a VM's socket, with a name of 7, lies in run-dir/vm/UUID/");
 
-/* Datagrams per recvmmsg; more gains nothing measurable. */
-#define LIMIT_UDP_BATCH 64
-
-/* A UDP query; real ones stay below 512 bytes. */
-#define LIMIT_UDP_QUERY 2048
-
-/*
- * Our EDNS buffer size: least as RFC 6891 has it, most what an operator may want on a private
- * network.
- */
-#define LIMIT_UDP_PAYLOAD_MIN 512
-#define LIMIT_UDP_PAYLOAD_MAX 4096
-
-/*
- * Ranges of addresses that speak PROXY protocol: a pair of load balancers in each of some networks.
- */
-#define LIMIT_PROXIES 12
-
-/*
- * A PROXY protocol header behind its fixed part: addresses, and room for what load balancers add.
- */
-#define LIMIT_PROXY_BODY 1024
-
-/* Queries of one TCP connection that may wait for units; then we stop reading from it. */
-#define LIMIT_TCP_HELD 128
-
-/* Bytes read from a TCP connection at once, and after which replies to one are sent. */
-#define LIMIT_TCP_CHUNK 16384
-
-/*
- * Unsent replies of one TCP connection, for clients that do not read: at least one message and a
- * chunk.
- */
-#define LIMIT_TCP_UNSENT (128 * 1024)
-
-/*
- * Kernel buffers of one TCP connection, which it doubles: left alone they grow to megabytes
- * (tcp_rmem, tcp_wmem) for who asks and does not read.
- */
-#define LIMIT_TCP_RCVBUF (64 * 1024)
-#define LIMIT_TCP_SNDBUF (128 * 1024)
-
-/*
- * For how long the end of a load waits until the DNS process serves it, which takes milliseconds.
- */
-#define LIMIT_SERVED_S 5
-
-/* Time before accept is tried again when descriptors or memory have run out. */
-#define LIMIT_ACCEPT_PAUSE_MS 100
+/* A domain name in text, every octet escaped as \DDD: 4 * 255 and the end. */
+#define LIMIT_NAME_TEXT 1024
+/* Users that `admins` lists. */
+#define LIMIT_ADMINS 64
 
 /* Networks; each has one packet socket in the sentinel. */
 #define LIMIT_NETWORKS 64
-
 /* Subnets, gateways or unit ranges of one network. */
 #define LIMIT_NETWORK_RANGES 32
-
 /* Addresses of one unit; of each family one is usual. */
 #define LIMIT_UNIT_ADDRS 8
-
-/*
- * The longest `idle`, in seconds: 30 days.  Packets are remembered for longer
- * (vm/net/activity_table.c).
- */
-#define LIMIT_IDLE_S (30 * 24 * 3600)
-
-/* Descriptors below it are for libraries that wait with select(2), which does no more. */
-#define LIMIT_SELECT_FDS 1024
-
 /* How deep `needs` may go: each level adds a boot to the first answer. */
 #define LIMIT_NEEDS_DEPTH 16
+/* The longest `idle`: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
+#define LIMIT_IDLE_S (30 * 24 * 3600)
 
 /* NICs and disks of one image: what virtio-mmio on microvm offers with room for a console. */
 #define LIMIT_NICS 8
 #define LIMIT_DISKS 8
-
 /* Extra arguments of one image. */
 #define LIMIT_ARGS 64
-
 /* A kernel command line: x86 Linux reads 2,048 bytes. */
 #define LIMIT_CMDLINE 2048
 
-/* A domain name in text, every octet escaped as \DDD: 4 * 255 and the end. */
-#define LIMIT_NAME_TEXT 1024
+/* ---- the DNS process ---- */
 
-/* Console text kept for `jitsu show` and the log after a VM died. */
-#define LIMIT_CONSOLE_TAIL 4096
+/* Listening addresses; each costs one UDP and one TCP socket per worker. */
+#define LIMIT_LISTEN 64
+/* Workers; one per core is the most that helps. */
+#define LIMIT_WORKERS 64
+/* Of each socket: 60 ms of a busy server over UDP, and connections not yet accepted. */
+#define LIMIT_LISTEN_UDP_BYTES (4 << 20)
+#define LIMIT_LISTEN_BACKLOG 256
+/* How long sockets of a server that ends are waited for at the start, and how often. */
+#define LIMIT_LISTEN_START_S 3
+#define LIMIT_LISTEN_RETRY_MS 20
+/* How long the end of a load waits until the DNS process serves it, which takes milliseconds. */
+#define LIMIT_SERVED_S 5
 
-/* The ring inside QEMU; a power of two, as -chardev ringbuf asks. */
-#define LIMIT_CONSOLE_RING 65536
+/* A query that can be held: the longest name, EDNS with cookie and padding; a longer one cannot. */
+#define LIMIT_HELD_QUERY 1232
+/* Wakes that one worker asks for in a window: a flood of sleeping names fills no channel. */
+#define LIMIT_WAKES_WINDOW 256
+#define LIMIT_WAKES_WINDOW_MS 100
+_Static_assert(LIMIT_WAKES_WINDOW <= LIMIT_CHAN_QUEUE / 2, "wakes leave room in a channel");
 
-/* One QMP message; the longest replies we ask for are the console's. */
-#define LIMIT_QMP_LINE (4 * LIMIT_CONSOLE_RING)
+/* Datagrams per recvmmsg; more gains nothing measurable. */
+#define LIMIT_UDP_BATCH 64
+/* A UDP query; real ones stay below 512 bytes. */
+#define LIMIT_UDP_QUERY 2048
+_Static_assert(LIMIT_HELD_QUERY <= LIMIT_UDP_QUERY, "what can be held can be read");
+/* `udp-payload`: from what RFC 6891 has to what an operator may want on a private network. */
+#define LIMIT_UDP_PAYLOAD_MIN 512
+#define LIMIT_UDP_PAYLOAD_MAX 4096
 
-/* Files that a disk lies on, one on top of the other; more is a chain that nobody looks after. */
-#define LIMIT_BACKING_CHAIN 16
+/* Ranges of PROXY protocol's senders: a pair of load balancers in each of some networks. */
+#define LIMIT_PROXIES 12
+/* A PROXY header behind its fixed part: addresses, and room for what load balancers add. */
+#define LIMIT_PROXY_BODY 1024
 
-/*
- * QMP events of one VM within so many seconds; QEMU itself sends a handful in a VM's life and
- * throttles the rest to one a second.
- */
-#define LIMIT_QMP_EVENTS 1000
-#define LIMIT_QMP_EVENTS_S 10ull
-
-/*
- * What a VM's process, or a confined process of ours, writes to stderr, kept for the message when
- * it fails; QEMU's complaints are a line or two, a sanitizer's report some hundred.
- */
-#define LIMIT_OUTPUT 16384
-
-/*
- * Threads that stop VMs, made when needed: a kill and a wait of some 15 ms; as many that save,
- * which is the disk's work.
- */
-#define LIMIT_VM_THREADS 8
-
-/*
- * Threads that freeze, thaw and look after VMs, made when needed: so many hypervisors may stop to
- * answer at the same moment before another VM waits for them.  Those that are known to hang have
- * LIMIT_VM_THREADS of their own.
- */
-#define LIMIT_VM_QUICK_THREADS 128
-
-/*
- * A command line in /proc when looking for VMs to adopt: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE
- * in it.
- */
-#define LIMIT_PROC_CMDLINE 65536
-
-/* A XenStore key below a domain's path; XenStore's own bound for a relative path is 2,048 bytes. */
-#define LIMIT_XENSTORE_KEY 256
-
-/* Clients of the control socket; a person and some monitoring. */
-#define LIMIT_CONTROL_CLIENTS 64
-/*
- * Of these, those that root and admins find free whatever readers do, and root whatever admins do;
- * and what one user may have, so that who forgets its `events --follow` shuts nobody else out.
- */
-#define LIMIT_CONTROL_KEPT_ADMINS 24
-#define LIMIT_CONTROL_KEPT_ROOT 8
-#define LIMIT_CONTROL_USER 16
-
-/* A request on the control socket; the longest is a name and a verb. */
-#define LIMIT_CONTROL_REQUEST 4096
-
-/*
- * What a wake waits for is told to who waits for it at most so often, and not before: most waits
- * are shorter, and every place in a queue of a thousand changes with each boot, which nobody can
- * read.
- */
-#define LIMIT_TELL_MS 500
-
-/*
- * Unread events queued for one follower; a reader that is a thousand events behind has gone for a
- * walk.
- */
-#define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
-
-/* How long `jitsud -n` waits for the daemon's word: it answers from memory. */
-#define LIMIT_CHECK_ASK_S 5
-
-/* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */
-#define LIMIT_ASIDE_WHY 2048
-
-/* Admins by uid in the configuration. */
-#define LIMIT_ADMINS 64
-
-/*
- * Events given in one reply; a person reads the last ones, a program asks for what it has not seen.
- */
-#define LIMIT_EVENTS_READ 10000
-
-/*
- * Touched rows and events kept while the disk is full; about 2 MB, beyond it the oldest are
- * dropped.
- */
-#define LIMIT_STORE_PENDING 10000
-
-/* An event's or error's text in the store. */
-#define LIMIT_STORE_TEXT 1024
+/* Queries of one TCP connection that may wait for units; then we stop reading from it. */
+#define LIMIT_TCP_HELD 128
+/* Bytes read from a TCP connection at once, and after which replies to one are sent. */
+#define LIMIT_TCP_CHUNK 16384
+/* Unsent replies of one TCP connection, for clients that do not read. */
+#define LIMIT_TCP_UNSENT (128 * 1024)
+_Static_assert(LIMIT_TCP_UNSENT >= 65535 + 2 + LIMIT_TCP_CHUNK, "one message and a chunk");
+/* Kernel buffers of one TCP connection, doubled there: left alone they grow to megabytes. */
+#define LIMIT_TCP_RCVBUF (64 * 1024)
+#define LIMIT_TCP_SNDBUF (128 * 1024)
+/* Time before accept is tried again when descriptors or memory have run out. */
+#define LIMIT_ACCEPT_PAUSE_MS 100
 
 /* CNAME and DNAME steps in one answer; resolvers give up earlier. */
 #define LIMIT_CNAME_STEPS 16
 
+/* ---- zones ---- */
+
 /* $INCLUDE within $INCLUDE; deeper is a file that includes itself. */
 #define LIMIT_INCLUDE_DEPTH 8
-
-/*
- * One record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner.
- */
-#define LIMIT_RECORD_TEXT (4 * 65536)
-
-/*
- * Files that one zone's file, or its units', may include: a person's zone has a few; a program's
- * needs no $INCLUDE.  A child that asks for more is killed.
- */
+/* Files that a zone's file, or its units', may include; a child that asks for more is killed. */
 #define LIMIT_INCLUDES 4096
-
 /* Symbolic links on the way to a file of a zone: the kernel's own bound, where a circle ends. */
 #define LIMIT_PATH_LINKS 40
-
 /* Users and groups that may write what leads to one zone's files; more count as everybody. */
 #define LIMIT_WRITERS 16
-
 /* Users and groups that the ACL of one of these files names; of more, the rest is not known. */
 #define LIMIT_ACL 32
 
-/*
- * Zones that a zones process may not survive in one load, and processes that end before they come
- * to a zone at the start: each time the others are compiled anew, and a load must come to an end.
- */
-#define LIMIT_ZONES_LOST 32
-#define LIMIT_ZONES_STARTS 3
+/* A record in text, parentheses joined: the longest RDATA as hex digits, spaced, and its owner. */
+#define LIMIT_RECORD_TEXT (4 * 65536)
+/* An RRset with its signatures: fits a TCP message beside the longest question and all of EDNS. */
+#define LIMIT_RRSET_WIRE 65000
+/* RRsets of one name: they are searched one after the other. */
+#define LIMIT_NODE_RRSETS 256
 
+/* Zones that processes may not survive in one load: each time the others are compiled anew. */
+#define LIMIT_ZONES_LOST 32
+/* Zones processes that end before they come to a zone: a load must come to an end. */
+#define LIMIT_ZONES_STARTS 3
 /*
- * What a zone may take beyond zone-time before its process is given up, twice: it looks at the
- * clock while it reads alone, and its word may lie unread while the warden does something else.
+ * What a zone may take beyond zone-time before its process is given up, twice: the process looks
+ * at the clock while it reads alone, and its word may lie unread while the warden is busy.
  */
 #define LIMIT_ZONE_GRACE_S 2
 
-/*
- * A zone file from which on the compiled zone is kept on disk: it takes longer to compile than to
- * start the process that compiles it alone.
- */
+/* A zone file from which on the compiled zone is kept: compiling takes longer than a process. */
 #define LIMIT_CACHED_ZONE (1024 * 1024)
-
-/*
- * Zones that are kept: each has a process of its own when it changes, and a descriptor for its
- * image; and what all may take on disk.
- */
+/* Zones that are kept: each has a process of its own when it changes, and a descriptor. */
 #define LIMIT_CACHED_ZONES 256
+/* All that is kept, on disk. */
 #define LIMIT_CACHED_BYTES (16ull << 30)
-
 /* What an entry on disk says of a zone's files: LIMIT_INCLUDES paths of the usual length. */
 #define LIMIT_CACHE_HEAD (1024 * 1024)
 
-/*
- * One RRset in wire format with its signatures: over TCP they fit into one message (65,535 bytes)
- * beside the longest question and EDNS with all options.
- */
-#define LIMIT_RRSET_WIRE 65000
+/* ---- VMs ---- */
 
-/* RRsets of one name: they are searched one after the other. */
-#define LIMIT_NODE_RRSETS 256
+/* Threads that stop VMs, and as many that save, made when needed: some 15 ms; the disk's work. */
+#define LIMIT_VM_THREADS 8
+/*
+ * Threads that freeze, thaw and look after VMs, made when needed: so many hypervisors may stop to
+ * answer at the same moment before another VM waits.  Those that hang have LIMIT_VM_THREADS.
+ */
+#define LIMIT_VM_QUICK_THREADS 128
+
+/* Console text kept for `jitsu show` and the log after a VM died. */
+#define LIMIT_CONSOLE_TAIL 4096
+/* The ring inside QEMU; a power of two, as -chardev ringbuf asks. */
+#define LIMIT_CONSOLE_RING 65536
+_Static_assert((LIMIT_CONSOLE_RING & (LIMIT_CONSOLE_RING - 1)) == 0, "a power of two");
+_Static_assert(LIMIT_CONSOLE_TAIL <= LIMIT_CONSOLE_RING, "the tail is in the ring");
+/* One QMP message; the longest replies we ask for are the console's. */
+#define LIMIT_QMP_LINE (4 * LIMIT_CONSOLE_RING)
+/* QMP events of one VM within so many seconds; QEMU sends a handful, and throttles the rest. */
+#define LIMIT_QMP_EVENTS 1000
+#define LIMIT_QMP_EVENTS_S 10ull
+
+/* Files that a disk lies on, one on top of the other; more is a chain that nobody looks after. */
+#define LIMIT_BACKING_CHAIN 16
+/* A command line in /proc: QEMU's, with LIMIT_ARGS and LIMIT_CMDLINE in it. */
+#define LIMIT_PROC_CMDLINE 65536
+/* A XenStore key below a domain's path; XenStore's own bound for a relative path is 2,048 bytes. */
+#define LIMIT_XENSTORE_KEY 256
 
 /*
  * Deadlines that lie within each other, in seconds: who waits is more patient than what is waited
@@ -382,10 +240,8 @@
  * begins.
  */
 #define LIMIT_QMP_S 2              /* a QEMU that takes longer for a simple command hangs */
-/* for the first word of one that was started just now, among many */
-#define LIMIT_QMP_FIRST_S 10
-/* for the console, before its end: a QEMU that hangs is to go soon */
-#define LIMIT_QMP_LAST_S 2
+#define LIMIT_QMP_FIRST_S 10       /* the first word of one just started, among many */
+#define LIMIT_QMP_LAST_S 2         /* the console, before its end: one that hangs is to go soon */
 #define LIMIT_VM_SAVE_S 60         /* QEMU writes a state: gigabytes, to a slow disk */
 #define LIMIT_VM_RESTORE_S 60      /* ... and reads it */
 #define LIMIT_VM_END_S 10          /* from SIGKILL to the end of the process */
@@ -393,15 +249,11 @@
 #define LIMIT_XEN_SUSPEND_S 15     /* a guest suspends itself */
 #define LIMIT_XEN_SAVE_S 50        /* ... and its state is written */
 #define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
-/* a dying domain gives its memory back; gigabytes take a second */
-#define LIMIT_XEN_DYING_S 5
-/* KVM is tried; nested virtualisation on a busy machine takes seconds */
-#define LIMIT_KVM_PROOF_S 10
-/* without a word of an answer a hypervisor hangs (limits: hang-timeout) */
-#define LIMIT_HANG_S 30
-/* the life cycle: a freeze, a thaw, a stop, a reading of counters */
-#define LIMIT_OP_S 30
-#define LIMIT_STATE_OP_S 150       /* the life cycle: a save or a restore */
+#define LIMIT_XEN_DYING_S 5        /* a dying domain gives its memory back; gigabytes: a second */
+#define LIMIT_KVM_PROOF_S 10       /* KVM is tried; nested, on a busy machine: seconds */
+#define LIMIT_HANG_S 30            /* a hypervisor owes an answer (limits: hang-timeout) */
+#define LIMIT_OP_S 30              /* life cycle: a freeze, thaw, stop, reading of counters */
+#define LIMIT_STATE_OP_S 150       /* life cycle: a save or a restore */
 
 _Static_assert(LIMIT_HANG_S > LIMIT_QMP_FIRST_S, "a QEMU that is slow does not hang");
 _Static_assert(LIMIT_VM_RESTORE_S >= LIMIT_VM_SAVE_S, "what could be saved can be restored");
@@ -413,49 +265,58 @@ _Static_assert(LIMIT_OP_S > 2 * LIMIT_XEN_DYING_S, "Xen: stop");
 /* Four commands before the state and two to undo it, or the end of the process. */
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_QMP_FIRST_S + 6 * LIMIT_QMP_S + LIMIT_VM_SAVE_S +
     LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: save");
-/*
- * The proof of KVM and the end of its process, the state, a last command, and the end of what did
- * not arrive.
- */
+/* The proof of KVM and its end, the state, a last command, the end of what did not arrive. */
 _Static_assert(LIMIT_STATE_OP_S > 2 * LIMIT_KVM_PROOF_S + LIMIT_VM_RESTORE_S + LIMIT_QMP_FIRST_S +
     LIMIT_VM_END_S + LIMIT_VM_GROUP_S, "QEMU: restore");
 _Static_assert(LIMIT_STATE_OP_S > LIMIT_XEN_SAVE_S + LIMIT_XEN_ABORT_S + LIMIT_XEN_DYING_S,
     "Xen: save");
+/* At the end, when adoption is not done: VMs are destroyed, not asked. */
+#define LIMIT_END_S (2 * LIMIT_OP_S)
 
-/*
- * Until what happened to interfaces is looked at: a VM that ends takes its taps with it, and its
- * end comes first.
- */
+/* Until what happened to interfaces is looked at: a VM's end comes before that of its taps. */
 #define LIMIT_LINKS_SETTLE_MS 200
-/*
- * A VM that cannot be reached for so long is put to sleep: tools that make a bridge anew take a few
- * seconds, and what is known to be of no use shall not keep memory and a slot.
- */
+/* A VM that cannot be reached sleeps after so long: a bridge is made anew within a few seconds. */
 #define LIMIT_LINKS_LOST_S 10
 _Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return is seen");
 
-/* Of each socket for queries: 60 ms of a busy server over UDP, and connections not yet accepted. */
-#define LIMIT_LISTEN_UDP_BYTES (4 << 20)
-#define LIMIT_LISTEN_BACKLOG 256
-/* How long sockets of a server that ends are waited for at the start, and how often. */
-#define LIMIT_LISTEN_START_S 3
-#define LIMIT_LISTEN_RETRY_MS 20
+/* ---- the warden ---- */
 
+/* A VM that was awake for so long makes former failures forgotten. */
+#define LIMIT_STEADY_MS 60000
+/* Units without a VM that one turn of the loop forgets after a reload: some milliseconds. */
+#define LIMIT_GONE_SLICE 500
+/* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */
+#define LIMIT_ASIDE_WHY 2048
 /* A cleaner of the run directory has its time to end; what cannot be made is tried again. */
 #define LIMIT_RUNDIR_SETTLE_MS 200
 #define LIMIT_RUNDIR_AGAIN_MS 10000
 
-/* A VM that was awake for so long makes former failures forgotten. */
-#define LIMIT_STEADY_MS 60000
+/* Events given in one reply; a person reads the last ones, a program what it has not seen. */
+#define LIMIT_EVENTS_READ 10000
+/* Touched rows and events kept while the disk is full, some 2 MB; then the oldest go. */
+#define LIMIT_STORE_PENDING 10000
+/* An event's or error's text in the store. */
+#define LIMIT_STORE_TEXT 1024
 
-/* At the end, when adoption is not done: VMs are destroyed, not asked. */
-#define LIMIT_END_S (2 * LIMIT_OP_S)
-
-/*
- * A file that changed so shortly before it was read may change again in the same tick of its file
- * system's clock; and two ticks of the kernel's slowest clock.
- */
-#define LIMIT_INPUT_RACY_MS 2000
-#define LIMIT_INPUT_TICKS_MS 40
+/* Clients of the control socket; a person and some monitoring. */
+#define LIMIT_CONTROL_CLIENTS 64
+/* Places that root and admins find free whatever readers do, and root whatever admins do. */
+#define LIMIT_CONTROL_KEPT_ADMINS 24
+#define LIMIT_CONTROL_KEPT_ROOT 8
+/* Places of one user: a forgotten `events --follow` shuts nobody else out. */
+#define LIMIT_CONTROL_USER 16
+_Static_assert(LIMIT_CONTROL_CLIENTS > LIMIT_CONTROL_KEPT_ADMINS + LIMIT_CONTROL_USER,
+    "one reader does not take the places of all");
+_Static_assert(LIMIT_CONTROL_KEPT_ADMINS > LIMIT_CONTROL_KEPT_ROOT,
+    "root finds a place when admins have all of theirs");
+/* A request on the control socket; the longest is a name and a verb. */
+#define LIMIT_CONTROL_REQUEST 4096
+_Static_assert(LIMIT_CONTROL_REQUEST > 2 * LIMIT_NAME_TEXT, "a request holds any name");
+/* Unread events queued for one follower; a thousand behind, a reader does not read. */
+#define LIMIT_CONTROL_FOLLOW_BYTES (256 * 1024)
+/* How often, and how late, who waits for a wake is told why: most waits are shorter. */
+#define LIMIT_TELL_MS 500
+/* How long `jitsud -n` waits for the daemon's word: it answers from memory. */
+#define LIMIT_CHECK_ASK_S 5
 
 #endif

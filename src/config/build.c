@@ -21,12 +21,11 @@ build_listen(struct config_loader *l)
 		listen->port = (uint16_t)c->port;
 		if (!addr_parse_listen(c->listen_text.items[i], &listen->addr, &listen->port))
 			continue;
-		for (unsigned j = 0; j < c->nlisten; j++) {
+		for (unsigned j = 0; j < c->nlisten; j++)
 			if (addr_cmp(&listen->addr, &c->listen[j].addr) == 0 &&
 			    listen->port == c->listen[j].port)
 				config_found(l, c->listen_text.lines[i],
 				    "listen: \"%s\" stands there twice", c->listen_text.items[i]);
-		}
 		c->nlisten++;
 	}
 }
@@ -78,16 +77,16 @@ check_top(struct config_loader *l, struct config_raw *top)
 
 	if (c->control == NULL) {
 		c->control = arena_printf(&l->arena, "%s/control", c->run_dir);
-	} else if (strlen(c->control) > 107) {
+	} else if (strlen(c->control) > LIMIT_SOCKET_PATH) {
 		config_found(l, config_line(top, "control"),
-		    "control: \"%s\": the address of a UNIX socket has at most 107 characters",
-		    c->control);
+		    "control: \"%s\": the address of a UNIX socket has at most %d characters",
+		    c->control, LIMIT_SOCKET_PATH);
 	}
-	if (strlen(c->run_dir) > 59)
+	if (strlen(c->run_dir) > LIMIT_RUN_DIR)
 		config_found(l, config_line(top, "run-dir"),
-		    "run-dir: \"%s\" is too long: at most 59 characters, since the sockets' paths "
+		    "run-dir: \"%s\" is too long: at most %d characters, since the sockets' paths "
 		    "begin with it",
-		    c->run_dir);
+		    c->run_dir, LIMIT_RUN_DIR);
 	if (c->limits.held_per_unit > c->limits.held_total)
 		config_found(l,
 		    c->limits_lines[option_row(option_find(OPTION_LIMITS, "held-per-unit", 13))],
@@ -99,17 +98,13 @@ void
 config_build(struct config_loader *l)
 {
 	struct config *c = l->conf;
-	struct config_raw none_top = { .section = OPTION_TOP, .line = 1 };
-	struct config_raw none_limits = { .section = OPTION_LIMITS, .line = 1 };
+	struct config_raw none = { .section = OPTION_LIMITS, .line = 1 };
 	struct config_raw *top = l->single[OPTION_TOP], *limits = l->single[OPTION_LIMITS];
 
-	assert(c != NULL);   /* the loader made it; for the analyzer */
-	if (top == NULL)
-		top = &none_top;
-	if (limits == NULL)
-		limits = &none_limits;
+	assert(c != NULL && top != NULL);   /* the loader made them */
 	config_store(l, top, OPTION_TOP, c, c->lines);
-	config_store(l, limits, OPTION_LIMITS, &c->limits, c->limits_lines);
+	config_store(l, limits != NULL ? limits : &none, OPTION_LIMITS, &c->limits,
+	    c->limits_lines);
 	build_listen(l);
 	build_proxies(l);
 	resolve_auto(c);

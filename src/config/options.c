@@ -15,10 +15,8 @@
 #define GIB (1024 * MIB)
 #define TIB (1024 * GIB)
 
-/* One more `run-dir`/vm/UUID/NAME must fit into a UNIX socket's address of 107 bytes. */
-#define RUN_DIR_MOST 59
-#define SOCKET_PATH_MOST 107
 #define PATH_MOST 1023
+#define NSID_MOST 63
 /* `xenstore:` and a key. */
 #define READY_MOST (9 + LIMIT_XENSTORE_KEY - 1)
 
@@ -64,6 +62,8 @@ _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer
 #define KEY(name, type, least, most, help) \
 	{ OPTION_MAPPING, name, type, OPTION_UNIT, least, most, NULL, NULL, 0, help }
 
+_Static_assert(sizeof(((struct msg *)NULL)->dns_conf.nsid) > NSID_MOST, "a message holds it");
+
 /* For lists, least and most bound the number of items. */
 const struct config_option options[] = {
 	TOP("listen", OPTION_LISTEN, OPTION_LIST | OPTION_RESTART, 1, LIMIT_LISTEN,
@@ -72,11 +72,11 @@ const struct config_option options[] = {
 	TOP("port", OPTION_INT, OPTION_RESTART, 1, 65535, "53", NULL, port, "UDP and TCP port"),
 	TOP("workers", OPTION_INT, OPTION_AUTO | OPTION_RESTART, 0, LIMIT_WORKERS, "auto", NULL,
 	    workers, "threads that answer queries; auto and 0: one per core"),
-	TOP("control", OPTION_PATH, OPTION_RESTART, 1, SOCKET_PATH_MOST, NULL, NULL, control,
+	TOP("control", OPTION_PATH, OPTION_RESTART, 1, LIMIT_SOCKET_PATH, NULL, NULL, control,
 	    "path of the control socket; by default control in run-dir"),
 	TOP("state", OPTION_PATH, OPTION_RESTART, 1, PATH_MOST, "/var/lib/jitsu", NULL, state,
 	    "directory for what must survive: units' states, saved VMs, overlays, the host secret"),
-	TOP("run-dir", OPTION_PATH, OPTION_RESTART, 1, RUN_DIR_MOST, "/run/jitsu", NULL, run_dir,
+	TOP("run-dir", OPTION_PATH, OPTION_RESTART, 1, LIMIT_RUN_DIR, "/run/jitsu", NULL, run_dir,
 	    "directory for sockets; it also names this instance, whose VMs are known by it"),
 	TOP("user", OPTION_NAME, OPTION_RESTART, 1, 31, "jitsu", NULL, user,
 	    "whom the confined processes run as"),
@@ -84,9 +84,9 @@ const struct config_option options[] = {
 	    "whom the VMs run as"),
 	TOP("on-exit", OPTION_WORD, 0, 0, 0, "leave", words_on_exit, on_exit,
 	    "what becomes of the VMs when the daemon ends"),
-	TOP("admins", OPTION_NAME, OPTION_LIST, 0, 64, NULL, NULL, admins,
+	TOP("admins", OPTION_NAME, OPTION_LIST, 0, LIMIT_ADMINS, NULL, NULL, admins,
 	    "users besides root who may change things by jitsu(1)"),
-	TOP("nsid", OPTION_STRING, OPTION_RESTART, 1, 63, NULL, NULL, nsid,
+	TOP("nsid", OPTION_STRING, OPTION_RESTART, 1, NSID_MOST, NULL, NULL, nsid,
 	    "server identifier for who asks for it (RFC 5001)"),
 	TOP("cookie-secret-file", OPTION_PATH, 0, 1, PATH_MOST, NULL, NULL, cookie_secret_file,
 	    "file with the secrets of DNS cookies, to be shared by servers of one address; by "
@@ -126,7 +126,8 @@ const struct config_option options[] = {
 	    "TCP connections at the same time"),
 	LIMIT("tcp-idle", OPTION_DURATION, OPTION_RESTART, 100, HOUR, "10s", tcp_idle_ms,
 	    "a TCP connection without a query for so long is closed"),
-	LIMIT("udp-payload", OPTION_INT, OPTION_RESTART, 512, 4096, "1232", udp_payload,
+	LIMIT("udp-payload", OPTION_INT, OPTION_RESTART, LIMIT_UDP_PAYLOAD_MIN,
+	    LIMIT_UDP_PAYLOAD_MAX, "1232", udp_payload,
 	    "bytes of the largest UDP answer and of the EDNS buffer size announced"),
 	LIMIT("zone-memory", OPTION_SIZE, 0, 4 * MIB, TIB, "1G", zone_memory_bytes,
 	    "memory of one zone while it is compiled, and bytes of its files with what they "
@@ -255,20 +256,18 @@ is_key(const struct config_option *o)
 const struct config_option *
 option_find(enum option_section s, const char *name, size_t len)
 {
-	for (unsigned i = 0; i < options_count; i++) {
+	for (unsigned i = 0; i < options_count; i++)
 		if (options[i].section == s && named(&options[i], name, len))
 			return &options[i];
-	}
 	return NULL;
 }
 
 const struct config_option *
 option_find_key(const char *name, size_t len)
 {
-	for (unsigned i = 0; i < options_count; i++) {
+	for (unsigned i = 0; i < options_count; i++)
 		if (is_key(&options[i]) && named(&options[i], name, len))
 			return &options[i];
-	}
 	return NULL;
 }
 
@@ -285,10 +284,9 @@ option_row(const struct config_option *o)
 void
 option_offer(enum option_section s, struct suggest *to)
 {
-	for (unsigned i = 0; i < options_count; i++) {
+	for (unsigned i = 0; i < options_count; i++)
 		if (s == OPTION_MAPPING ? is_key(&options[i]) : options[i].section == s)
 			suggest_offer(to, options[i].name);
-	}
 	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
 		suggest_offer(to, section_names[i]);
 }
@@ -296,19 +294,10 @@ option_offer(enum option_section s, struct suggest *to)
 void
 option_keys(char *buf, size_t size)
 {
-	size_t used = 0;
-
-	if (size == 0)
-		return;
 	buf[0] = '\0';
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < options_count; i++) {
-			if (!is_key(&options[i]) ||
-			    (options[i].section == OPTION_MAPPING) == (pass == 1))
-				continue;
-			if (used < size)
-				used += (size_t)snprintf(buf + used, size - used, "%s%s",
-				    used > 0 ? ", " : "", options[i].name);
-		}
-	}
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned i = 0; i < options_count; i++)
+			if (is_key(&options[i]) &&
+			    (options[i].section == OPTION_MAPPING) == (pass == 0))
+				text_join(buf, size, ", ", "%s", options[i].name);
 }

@@ -55,10 +55,7 @@ rank_of(const struct control *c, uid_t uid)
 	return control_is_admin(c, uid) ? RANK_ADMIN : RANK_READER;
 }
 
-/*
- * Clients of this user, or (all) of no higher rank than this user's; `idle` is the one of them that
- * has been idle longest.
- */
+/* Clients of this user, or all of no higher rank; `idle`: of them, idle for longest, or NULL. */
 static unsigned
 clients_count(const struct control *c, uid_t uid, bool all, struct client **idle)
 {
@@ -100,18 +97,13 @@ make_room(struct control *c, uid_t uid)
 		control_client_free(idle);
 	}
 	if (clients_count(c, uid, true, &idle) >= most[rank] ||
-	    c->stats.clients >= LIMIT_CONTROL_CLIENTS) {
+	    c->nclients >= LIMIT_CONTROL_CLIENTS) {
 		if (idle == NULL)
 			return "too many clients are waiting for answers; try again later";
 		control_client_free(idle);
 	}
 	return NULL;
 }
-
-_Static_assert(LIMIT_CONTROL_CLIENTS > LIMIT_CONTROL_KEPT_ADMINS + LIMIT_CONTROL_USER,
-    "one reader does not take the places of all");
-_Static_assert(LIMIT_CONTROL_KEPT_ADMINS > LIMIT_CONTROL_KEPT_ROOT,
-    "root finds a place when admins have all of theirs");
 
 static void
 client_take(struct control *c, int fd)
@@ -268,10 +260,4 @@ control_free(struct control *c)
 	}
 	free(c->admins);
 	free(c);
-}
-
-void
-control_stats_get(const struct control *c, struct control_stats *st)
-{
-	*st = c->stats;
 }

@@ -16,7 +16,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -24,10 +23,7 @@ _Static_assert(
     sizeof(((struct control_file *)0)->path) == sizeof(((struct sockaddr_un *)0)->sun_path),
     "one size of path");
 
-/*
- * Removes a socket file that nobody listens on.  ERR_EXISTS when somebody does, ERR_OK when the way
- * is free.
- */
+/* Removes a socket file that nobody listens on; ERR_EXISTS when somebody does. */
 static enum err
 make_way(const struct sockaddr_un *sun, struct errmsg *m)
 {

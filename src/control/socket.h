@@ -1,7 +1,4 @@
-/*
- * socket: the listening UNIX socket's file: replaced only when nobody listens on it, with its
- * modes.  For control.c.
- */
+/* socket: the listening UNIX socket's file and modes; replaced only when nobody listens on it. */
 #ifndef SRC_CONTROL_SOCKET_H
 #define SRC_CONTROL_SOCKET_H
 
@@ -10,9 +7,10 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 
 struct control_file {
-	char path[108];            /* as sun_path is */
+	char path[LIMIT_SOCKET_PATH + 1];
 	dev_t dev;
 	ino_t ino;
 	bool group_may;            /* the group was given the file */
