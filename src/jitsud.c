@@ -16,16 +16,12 @@
 #include "vm/vm.h"
 
 #define DEFAULT_CONF "/etc/jitsu/jitsu.conf"
-#define CHANNEL_FD 3
 
-/* A child is this binary with its role as argv[0] (children.c). */
-static const struct role {
-	const char *title, *comm;
-	int (*run)(int fd);
-} roles[] = {
-	{ "jitsud: dns", "jitsud-dns", dns_main },
-	{ "jitsud: sentinel", "jitsud-sentinel", sentinel_main },
-	{ "jitsud: zones", "jitsud-zones", zones_main },
+/* A child is this binary with its role's title as argv[0] (children.c). */
+static int (*const roles[ROLE_COUNT])(int fd) = {
+	[ROLE_DNS] = dns_main,
+	[ROLE_SENTINEL] = sentinel_main,
+	[ROLE_ZONES] = zones_main,
 };
 
 static const struct option long_options[] = {
@@ -102,10 +98,10 @@ main(int argc, char **argv)
 	char *path;
 	int c, status;
 
-	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-		if (argc == 1 && strcmp(argv[0], roles[i].title) == 0) {
-			(void)prctl(PR_SET_NAME, roles[i].comm);
-			return roles[i].run(CHANNEL_FD);
+	for (unsigned i = 0; argc == 1 && i < ROLE_COUNT; i++) {
+		if (roles[i] != NULL && strcmp(argv[0], child_names[i].title) == 0) {
+			(void)prctl(PR_SET_NAME, child_names[i].comm);
+			return roles[i](CHILD_CHANNEL_FD);
 		}
 	}
 	fresh_standard_descriptors();

@@ -18,23 +18,22 @@
 #include "base/output.h"
 #include "src/process/flood.h"
 
-#define CHANNEL_FD 3
+#define NAMES(name) { name, "jitsud: " name, "jitsud-" name }
 
-static const char *const role_names[ROLE_COUNT] = {
-	[ROLE_WARDEN] = "warden",
-	[ROLE_DNS] = "dns",
-	[ROLE_SENTINEL] = "sentinel",
-	[ROLE_ZONES] = "zones",
+const struct child_names child_names[ROLE_COUNT] = {
+	[ROLE_WARDEN] = NAMES("warden"),
+	[ROLE_DNS] = NAMES("dns"),
+	[ROLE_SENTINEL] = NAMES("sentinel"),
+	[ROLE_ZONES] = NAMES("zones"),
 };
 
 static void restart_later(struct child *c);
 
-/* posix_spawn of ourselves; *pid is set.  The role is argv[0], which is also what ps(1) shows. */
+/* posix_spawn of ourselves; *pid is set. */
 static enum err
-spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errmsg *m)
+spawn_role(enum msg_role role, int chan_fd, int output_fd, pid_t *pid, struct errmsg *m)
 {
-	char title[64];
-	char *argv[] = { title, NULL };
+	char *argv[] = { (char *)(uintptr_t)child_names[role].title, NULL };
 #ifdef JITSU_SAN
 	/* The leak checker wants ptrace at exit, which a confined process has not. */
 	static char sanitizer[] = "ASAN_OPTIONS=detect_leaks=0";
@@ -47,7 +46,6 @@ spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errm
 	sigset_t none, all;
 	int rc;
 
-	snprintf(title, sizeof(title), "jitsud: %s", name);
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawn_file_actions_init(&fa);
@@ -62,16 +60,16 @@ spawn_role(const char *name, int chan_fd, int output_fd, pid_t *pid, struct errm
 	if (rc == 0)
 		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDERR_FILENO);
 	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&fa, chan_fd, CHANNEL_FD);
+		rc = posix_spawn_file_actions_adddup2(&fa, chan_fd, CHILD_CHANNEL_FD);
 	if (rc == 0)
-		rc = posix_spawn_file_actions_addclosefrom_np(&fa, CHANNEL_FD + 1);
+		rc = posix_spawn_file_actions_addclosefrom_np(&fa, CHILD_CHANNEL_FD + 1);
 	if (rc == 0)
 		rc = posix_spawn(pid, "/proc/self/exe", &fa, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&fa);
 	if (rc != 0) {
 		errno = rc;
-		return err_sys(m, "start of the %s process", name);
+		return err_sys(m, "start of the %s process", child_names[role].name);
 	}
 	return ERR_OK;
 }
@@ -82,7 +80,7 @@ child_init(struct child *c, enum msg_role role, struct event_base *base,
 {
 	memset(c, 0, sizeof(*c));
 	c->role = role;
-	c->name = role_names[role];
+	c->name = child_names[role].name;
 	c->base = base;
 	c->conf = conf;
 	c->ops = ops;
@@ -359,7 +357,7 @@ child_start(struct child *c, struct errmsg *m)
 	c->why[0] = '\0';
 	c->started_ms = clock_now_ms();
 	if ((e = output_new(&c->output_fd, m)) == ERR_OK)
-		e = spawn_role(c->name, fds[1], c->output_fd, &c->pid, m);
+		e = spawn_role(c->role, fds[1], c->output_fd, &c->pid, m);
 	close(fds[1]);
 	if (e != ERR_OK) {
 		close(fds[0]);

@@ -1,8 +1,8 @@
 /*
  * children: starts, watches and replaces the confined processes of the warden.
  *
- * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel
- * (descriptor 3), stdin from /dev/null and a memory file (output.h) as stdout and stderr, for what
+ * A child is the same binary, executed anew with its role as argv[0] and nothing but its channel,
+ * stdin from /dev/null and a memory file (output.h) as stdout and stderr, for what
  * it says before it can log through its channel, and for what libc says of its end; the file is
  * logged, escaped, when it has ended.  A child that ends, or that breaks the protocol (child_kill),
  * is logged and started again after a back-off that doubles from CHILD_BACKOFF_MIN_MS to
@@ -29,6 +29,13 @@
 #define CHILD_BACKOFF_MIN_MS 50
 #define CHILD_BACKOFF_MAX_MS 500
 #define CHILD_LIVED_MS 10000
+
+#define CHILD_CHANNEL_FD 3         /* a child's end of the channel */
+
+/* Of a role: in messages; argv[0], by which jitsud knows what to be; and for ps(1). */
+extern const struct child_names {
+	const char *name, *title, *comm;
+} child_names[ROLE_COUNT];
 
 struct child;
 struct flood;
