@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/passfd.h"
 
 /* Messages handled per turn of the loop, so that a chatty peer does not starve the rest. */
 #define CHAN_BATCH 64
@@ -59,112 +60,42 @@ chan_pair(int fds[2], struct errmsg *m)
 	return ERR_OK;
 }
 
-/* One sendmsg; returns 0 or errno. */
+/* 0 or errno. */
 static int
 send_once(int fd, const struct msg *m, const int *fds, unsigned nfds, int flags)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(LIMIT_MSG_FDS * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)m, .iov_len = sizeof(*m) };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (nfds > 0) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof(control));
-		hdr.msg_control = control.buf;
-		hdr.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		c = CMSG_FIRSTHDR(&hdr);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
-	}
-	do {
-		n = sendmsg(fd, &hdr, flags | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? errno : 0;
+	return passfd_send(fd, m, sizeof(*m), fds, nfds, flags) < 0 ? errno : 0;
 }
 
-/*
- * Takes the descriptors out of a received message; what does not fit has been closed by the kernel
- * (MSG_CTRUNC).
- */
-static unsigned
-take_fds(struct msghdr *hdr, int *fds)
-{
-	unsigned n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(hdr); c != NULL; c = CMSG_NXTHDR(hdr, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (n < LIMIT_MSG_FDS)
-				fds[n++] = fd;
-			else
-				close(fd);
-		}
-	}
-	return n;
-}
-
-/*
- * One recvmsg into `m`.  Returns 0, EAGAIN, or another errno; `*why` explains a peer that talks
- * nonsense (EPROTO) or is gone (EPIPE).
- */
+/* 0, EAGAIN, or another errno: *why says how a peer talks nonsense (EPROTO), or left (EPIPE). */
 static int
 recv_once(int fd, struct msg *m, int *fds, unsigned *nfds, const char **why)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(LIMIT_MSG_FDS * sizeof(int))];
-	} control;
-	struct iovec iov = { .iov_base = m, .iov_len = sizeof(*m) };
-	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	int flags = 0;
 	ssize_t n;
 
-	*nfds = 0;
-	do {
-		n = recvmsg(fd, &hdr, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	*nfds = LIMIT_MSG_FDS;
+	*why = NULL;
+	n = passfd_recv(fd, m, sizeof(*m), fds, nfds, &flags);
 	if (n < 0) {
-		/*
-		 * ECONNRESET: the peer ended before it had read everything, which is an end like
-		 * any other.
-		 */
+		/* ECONNRESET: the peer ended before it had read everything: an end as any other. */
 		*why = errno == ECONNRESET ? "closed" : strerror(errno);
 		return errno;
 	}
-	*nfds = take_fds(&hdr, fds);
-	if (n == 0) {
+	if (n == 0)
 		*why = "closed";
-		chan_close_fds(fds, *nfds);
-		return EPIPE;
-	}
-	*why = NULL;
-	if ((size_t)n != sizeof(*m) || (hdr.msg_flags & MSG_TRUNC) != 0)
+	else if ((size_t)n != sizeof(*m) || (flags & MSG_TRUNC) != 0)
 		*why = "message of a wrong size";
-	else if ((hdr.msg_flags & MSG_CTRUNC) != 0)
+	else if ((flags & MSG_CTRUNC) != 0)
 		*why = "descriptors of a message were lost: too many, or too many are open here";
 	else if (m->version != MSG_VERSION)
 		*why = "message of another version";
 	else if (m->type == 0 || m->type >= MSG_TYPE_COUNT)
 		*why = "message of an unknown type";
-	if (*why != NULL) {
-		chan_close_fds(fds, *nfds);
-		return EPROTO;
-	}
-	return 0;
+	if (*why == NULL)
+		return 0;
+	chan_close_fds(fds, *nfds);
+	return n == 0 ? EPIPE : EPROTO;
 }
 
 static void
@@ -196,7 +127,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		const char *why;
 		int rc = recv_once(fd, &m, fds, &nfds, &why);
 
-		if (rc == EAGAIN || rc == EWOULDBLOCK)
+		if (rc == EAGAIN)
 			break;
 		if (rc != 0) {
 			lost(c, why);
@@ -226,7 +157,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		c->queue_len--;
 		queued_free(q);
 	}
-	if (q == NULL || (rc != EAGAIN && rc != EWOULDBLOCK))
+	if (q == NULL || rc != EAGAIN)
 		event_del(c->ev_write);
 	pthread_mutex_unlock(&c->lock);
 	/* A broken peer is reported by the reading side, which sees the end of file. */
@@ -384,7 +315,7 @@ chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned nfds)
 	copy.version = MSG_VERSION;
 	pthread_mutex_lock(&c->lock);
 	rc = c->queue_len > 0 ? EAGAIN : send_once(c->fd, &copy, fds, nfds, MSG_DONTWAIT);
-	if (rc == EAGAIN || rc == EWOULDBLOCK)
+	if (rc == EAGAIN)
 		e = enqueue(c, &copy, fds, nfds);
 	else if (rc != 0)
 		e = ERR_IO;
@@ -392,30 +323,35 @@ chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned nfds)
 	return e;
 }
 
-enum err
-chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why)
+static enum err
+set_blocking(int fd, struct errmsg *why)
 {
-	const char *text;
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
 		return err_sys(why, "channel");
-	if (recv_once(fd, m, fds, nfds, &text) != 0)
-		return err_set(why, ERR_IO, "channel: %s", text);
 	return ERR_OK;
+}
+
+enum err
+chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why)
+{
+	const char *text;
+	enum err e = set_blocking(fd, why);
+
+	if (e == ERR_OK && recv_once(fd, m, fds, nfds, &text) != 0)
+		e = err_set(why, ERR_IO, "channel: %s", text);
+	return e;
 }
 
 enum err
 chan_send_blocking(int fd, const struct msg *m, const int *fds, unsigned nfds, struct errmsg *why)
 {
 	struct msg copy = *m;
-	int flags = fcntl(fd, F_GETFL), rc;
+	enum err e = set_blocking(fd, why);
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0)
-		return err_sys(why, "channel");
 	copy.version = MSG_VERSION;
-	rc = send_once(fd, &copy, fds, nfds, 0);
-	if (rc != 0)
-		return err_set(why, ERR_IO, "channel: %s", strerror(rc));
-	return ERR_OK;
+	if (e == ERR_OK && send_once(fd, &copy, fds, nfds, 0) != 0)
+		e = err_sys(why, "channel");
+	return e;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/passfd.h"
 #include "base/suggest.h"
 #include "src/cli/cli.h"
 #include "src/control/control.h"
@@ -75,10 +76,7 @@ dial(const struct cli *cli)
 	return fd;
 }
 
-/*
- * Sends the request line.  A daemon that refuses us may have answered and closed already: then its
- * answer says why.
- */
+/* Sends the request.  A daemon that refuses us may have closed: then its answer says why. */
 static bool
 send_request(struct cli_client *c, int fd, json_t *request)
 {
@@ -107,10 +105,7 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	return true;
 }
 
-/*
- * Nothing came for a while: is it worth while to wait on?  Any answer, also a refusal, is a sign of
- * life.
- */
+/* Nothing came for a while: is it worth waiting?  Any answer, also a refusal, is a sign of life. */
 static bool
 still_lives(struct cli_client *c)
 {
@@ -135,28 +130,24 @@ still_lives(struct cli_client *c)
 	return lives;
 }
 
-/*
- * Whoever stops us (^Z) and lets us go on ends a wait that has a time-out with EINTR; it is begun
- * again.
- */
+/* As passfd_recv, whose wait goes on after a stop (^Z); begun again while the daemon lives. */
 static ssize_t
-receive(struct cli_client *c, struct msghdr *h)
+receive(struct cli_client *c, void *bytes, size_t len, int *fd, unsigned nfds)
 {
-	ssize_t n;
+	unsigned n;
+	ssize_t got;
 
 	do {
-		n = recvmsg(c->fd, h, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && (errno == EINTR || (errno == EAGAIN && still_lives(c))));
-	return n;
+		n = nfds;
+		got = passfd_recv(c->fd, bytes, len, fd, &n, NULL);
+	} while (got < 0 && errno == EAGAIN && still_lives(c));
+	return got;
 }
 
 static ssize_t
 stream_read(void *arg, char *buf, size_t size)
 {
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	return receive(arg, &h);
+	return receive(arg, buf, size, NULL, 0);
 }
 
 struct cli_client *
@@ -277,7 +268,7 @@ cli_client_next_any(struct cli_client *c, bool *is_event)
 	n = getline(&c->line, &c->size, c->stream);
 	if (n >= 0)
 		return answer_of(c, (size_t)n, is_event);
-	say_no_answer(c, ferror(c->stream) && (errno == EAGAIN || errno == EWOULDBLOCK));
+	say_no_answer(c, ferror(c->stream) && errno == EAGAIN);
 	return NULL;
 }
 
@@ -292,30 +283,16 @@ cli_client_next(struct cli_client *c)
 json_t *
 cli_client_next_fd(struct cli_client *c, int *fd)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
 	char byte;
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr h = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *cm;
 	ssize_t n;
 
 	*fd = -1;
 	/* The descriptor comes with the first byte; the rest of the line is read as ever. */
-	n = receive(c, &h);
+	n = receive(c, &byte, 1, fd, 1);
 	if (n != 1) {
-		say_no_answer(c, n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
+		say_no_answer(c, n < 0 && errno == EAGAIN);
 		return NULL;
 	}
-	cm = CMSG_FIRSTHDR(&h);
-	if (cm != NULL && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS &&
-	    cm->cmsg_len == CMSG_LEN(sizeof(*fd)))
-		memcpy(fd, CMSG_DATA(cm), sizeof(*fd));
 	if (ungetc((unsigned char)byte, c->stream) == EOF) {
 		cli_note("%s: the answer cannot be read", c->cli->socket);
 		return NULL;

@@ -1,11 +1,11 @@
 /* answer: what handlers say to who asked, and what followers are told. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/passfd.h"
 #include "src/control/control.h"
 #include "src/control/impl.h"
 
@@ -44,7 +44,7 @@ follow_start(struct client *cl)
 {
 	cl->follow_asked = false;
 	cl->following = true;
-	cl->control->stats.followers++;
+	cl->control->nfollowers++;
 	if (bufferevent_write_buffer(cl->bev, cl->held) != 0) {
 		log_warn("control: out of memory for events");
 		control_client_free(cl);
@@ -63,32 +63,12 @@ control_reply(struct control_request *req, json_t *data)
 	json_decref(data);
 }
 
-/*
- * Sends what the socket takes of a line, with the descriptor; what is left over goes through the
- * buffer, which is empty now.
- */
+/* Sends what the socket takes of a line, with the descriptor; the rest goes through the buffer. */
 static bool
 client_write_fd(struct client *cl, const char *line, size_t len, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control = { .buf = { 0 } };
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)line, .iov_len = len };
-	struct msghdr h = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-	ssize_t n;
+	ssize_t n = passfd_send(bufferevent_getfd(cl->bev), line, len, &fd, 1, MSG_DONTWAIT);
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	do {
-		n = sendmsg(bufferevent_getfd(cl->bev), &h, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return control_client_error(cl, "the answer could not be sent", NULL);
 	return control_client_write(cl, line + n, len - (size_t)n);
@@ -102,7 +82,7 @@ control_reply_fd(struct control_request *req, json_t *data, int fd)
 	char *line = data != NULL && cl != NULL ? control_line_ok(data, &len) : NULL;
 
 	if (cl != NULL && line == NULL)
-		control_client_refuse(cl, "the answer could not be made: out of memory");
+		(void)control_client_error(cl, "the answer could not be made: out of memory", NULL);
 	else if (cl != NULL)
 		(void)client_write_fd(cl, line, len, fd);   /* a client that left needs none */
 	free(line);
@@ -139,13 +119,13 @@ control_fail(struct control_request *req, const char *fmt, ...)
 	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
-		control_client_refuse(cl, "out of memory");
+		(void)control_client_error(cl, "out of memory", NULL);
 		return;
 	}
 	for (char *p = text; *p != '\0'; p++)
 		if (((unsigned char)*p < 0x20 && *p != '\n') || (unsigned char)*p >= 0x7f)
 			*p = '?';
-	control_client_refuse(cl, text);
+	(void)control_client_error(cl, text, NULL);
 	free(text);
 }
 
@@ -229,7 +209,7 @@ control_has_followers(const struct control *c)
 {
 	const struct client *cl;
 
-	if (c->stats.followers > 0)
+	if (c->nfollowers > 0)
 		return true;
 	TAILQ_FOREACH(cl, &c->clients, link)
 		if (cl->follow_asked)
@@ -241,10 +221,4 @@ uid_t
 control_request_uid(const struct control_request *req)
 {
 	return req->uid;
-}
-
-bool
-control_request_gone(const struct control_request *req)
-{
-	return req->client == NULL;
 }

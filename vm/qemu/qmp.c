@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/passfd.h"
 
 void
 qmp_init(struct qmp *q)
@@ -245,31 +246,11 @@ static enum err
 send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t deadline_ns,
     struct errmsg *m)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int))];
-	} control;
-
 	while (len > 0) {
-		struct iovec iov = { .iov_base = (char *)(uintptr_t)data, .iov_len = len };
-		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 		struct pollfd p = { .fd = q->fd, .events = POLLOUT };
 		uint64_t now = clock_now_ns();
-		ssize_t n;
+		ssize_t n = passfd_send(q->fd, data, len, &pass_fd, pass_fd >= 0, MSG_DONTWAIT);
 
-		if (pass_fd >= 0) {
-			struct cmsghdr *c;
-
-			memset(&control, 0, sizeof(control));
-			mh.msg_control = control.buf;
-			mh.msg_controllen = sizeof(control.buf);
-			c = CMSG_FIRSTHDR(&mh);
-			c->cmsg_level = SOL_SOCKET;
-			c->cmsg_type = SCM_RIGHTS;
-			c->cmsg_len = CMSG_LEN(sizeof(int));
-			memcpy(CMSG_DATA(c), &pass_fd, sizeof(int));
-		}
-		n = sendmsg(q->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0) {
 			pass_fd = -1;
 			data += n;
@@ -278,7 +259,7 @@ send_all(struct qmp *q, const char *data, size_t len, int pass_fd, uint64_t dead
 		}
 		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
 			return err_set(m, ERR_MISSING, "QEMU closed its QMP connection");
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+		if (n < 0 && errno != EAGAIN)
 			return err_sys(m, "QMP: send");
 		if (now >= deadline_ns)
 			return err_set(m, ERR_TIMEOUT, "QEMU does not read its QMP socket");
