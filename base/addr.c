@@ -57,7 +57,7 @@ bool
 addr_parse_prefix(const char *text, struct msg_addr *p)
 {
 	const char *slash = strchr(text, '/');
-	struct msg_addr out, first;
+	struct msg_addr out;
 	struct addr_range r;
 	char buf[ADDR_TEXT];
 	unsigned long len;
@@ -67,8 +67,7 @@ addr_parse_prefix(const char *text, struct msg_addr *p)
 		return false;
 	out.prefixlen = (uint8_t)len;
 	addr_prefix_range(&out, &r);
-	first = r.first;
-	if (addr_cmp(&first, &out) != 0)
+	if (addr_cmp(&r.first, &out) != 0)
 		return false;
 	*p = out;
 	return true;
@@ -141,10 +140,9 @@ addr_parse_mac(const char *text, uint8_t mac[6])
 
 	if (strlen(text) != 17)
 		return false;
-	for (unsigned i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++)
 		if (!hex_read(text + 3 * i, &out[i], 1) || (i < 5 && text[3 * i + 2] != ':'))
 			return false;
-	}
 	memcpy(mac, out, 6);
 	return true;
 }
@@ -155,29 +153,6 @@ addr_text(const struct msg_addr *a, char text[ADDR_TEXT])
 	if (a->family == 0 ||
 	    inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, ADDR_TEXT) == NULL)
 		snprintf(text, ADDR_TEXT, "none");
-}
-
-void
-addr_prefix_text(const struct msg_addr *p, char text[ADDR_TEXT])
-{
-	size_t used;
-
-	addr_text(p, text);
-	used = strlen(text);
-	snprintf(text + used, ADDR_TEXT - used, "/%u", p->prefixlen);
-}
-
-void
-addr_range_text(const struct addr_range *r, char text[ADDR_RANGE_TEXT])
-{
-	char first[ADDR_TEXT], last[ADDR_TEXT];
-
-	addr_text(&r->first, first);
-	addr_text(&r->last, last);
-	if (addr_cmp(&r->first, &r->last) == 0)
-		snprintf(text, ADDR_RANGE_TEXT, "%s", first);
-	else
-		snprintf(text, ADDR_RANGE_TEXT, "%s-%s", first, last);
 }
 
 void

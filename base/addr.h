@@ -1,6 +1,6 @@
 /*
- * addr: IP addresses, prefixes and ranges as configuration and zones write them.  Addresses are
- * struct msg_addr (base/msg.h).
+ * addr: IP addresses, prefixes and ranges as configuration and zones write them (base/msg.h has
+ * their types).
  *
  * Nothing here resolves names.  Functions that parse return false for what they do not accept and
  * say nothing: the caller knows file and line.
@@ -15,13 +15,7 @@
 #include "base/msg.h"
 
 #define ADDR_TEXT 50             /* an IPv6 address, `/128` and the end */
-#define ADDR_RANGE_TEXT (2 * ADDR_TEXT)
 #define ADDR_MAC_TEXT 18
-
-/* All addresses from `first` to `last`, both included; one family. */
-struct addr_range {
-	struct msg_addr first, last;
-};
 
 /* `10.0.0.1` or `fd00::1`; prefixlen becomes 0.  No zone index, no brackets, no spaces. */
 bool addr_parse(const char *text, struct msg_addr *a);
@@ -29,18 +23,13 @@ bool addr_parse(const char *text, struct msg_addr *a);
 bool addr_parse_prefix(const char *text, struct msg_addr *p);
 /* `A-B` with A not above B, a prefix, or one address. */
 bool addr_parse_range(const char *text, struct addr_range *r);
-/*
- * `ADDRESS`, `ADDRESS@PORT`, `[ADDRESS]:PORT` or `IPV4:PORT`; *port stays untouched when none is
- * written.
- */
+/* `ADDRESS`, `ADDRESS@PORT`, `[ADDRESS]:PORT` or `IPV4:PORT`; without a port *port stays. */
 bool addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port);
 /* `02:00:5e:10:00:0a`, six octets in hexadecimal. */
 bool addr_parse_mac(const char *text, uint8_t mac[6]);
 
-/* Text without the prefix length (addr_text) and with it (addr_prefix_text); RFC 5952 for IPv6. */
+/* Without the prefix length; RFC 5952 for IPv6. */
 void addr_text(const struct msg_addr *a, char text[ADDR_TEXT]);
-void addr_prefix_text(const struct msg_addr *p, char text[ADDR_TEXT]);
-void addr_range_text(const struct addr_range *r, char text[ADDR_RANGE_TEXT]);
 void addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT]);
 
 /* Order by family, then numerically; prefixlen does not count. */

@@ -19,7 +19,6 @@ void arena_clear(struct arena *a);
 
 /* Zeroed and aligned to 8 bytes.  `size` 0 gives a valid pointer. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
-/* n * size bytes. */
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
 char *arena_strndup(struct arena *a, const char *s, size_t len) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));

@@ -4,8 +4,8 @@
  * Two memory files, both arrays indexed by unit number.  The *state* board is written by the warden
  * and only read by the DNS process; the *use* board is the other way round.  Each reader's
  * descriptor is sealed against new writable mappings (F_SEAL_FUTURE_WRITE).  All accesses are
- * relaxed atomics: a value may be a moment old, which is why a wake is asked for again, and a time
- * in the future counts as now.
+ * relaxed atomics: a value may be a moment old, so a wake is asked for again, and a time in the
+ * future counts as now.
  *
  * Held queries of a wake wait from its first query on.  The DNS process writes that query's time
  * when it asks for the wake, the warden writes when the last wake ended: a first query that is not
@@ -33,10 +33,7 @@ enum board_answer {
 	BOARD_FAIL = 3,
 	/* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
 	BOARD_CHECK = 4,
-	/*
-	 * as BOARD_HOLD, but no limit may ever let it boot: whom it was held for too long for gets
-	 * SERVFAIL
-	 */
+	/* as BOARD_HOLD, but no limit may ever let it boot: a query held too long: SERVFAIL */
 	BOARD_UNSURE = 5,
 };
 
@@ -93,28 +90,27 @@ struct board_counters {
 	_Atomic uint64_t reserved[6];
 };
 
+#define BOARD_FILES 3   /* state, use, counters */
+
 struct board {
-	int state_fd, use_fd, counters_fd;   /* -1 when not held here */
-	/* the DNS process casts away nothing: its mapping is read-only */
-	struct board_state *state;
+	int fds[BOARD_FILES];                /* in the order of MSG_BOARD; -1 when not held here */
+	struct board_state *state;           /* read-only in the DNS process; the others here */
 	struct board_use *use;
 	struct board_counters *counters;     /* LIMIT_WORKERS rows */
 	uint32_t capacity;
 };
 
+/* No files and no mappings, as board_clear leaves it. */
+void board_init(struct board *b);
 /*
- * The warden's side: creates the three files for LIMIT_UNIT_NUMBERS units (sparse: untouched pages
- * cost nothing).
+ * The warden's side: creates the files, for LIMIT_UNIT_NUMBERS units (sparse: untouched pages cost
+ * nothing).  The state is sealed against new writable mappings; the others cannot be, since their
+ * reader made them.
  */
 enum err board_create(struct board *b, struct errmsg *m);
-/*
- * Descriptors for the DNS process in the order of MSG_BOARD.  They stay the board's.  The state
- * file is sealed against new writable mappings by board_create already; the use and counter files
- * cannot be (the reader is the warden, who made them).
- */
-void board_fds(const struct board *b, int fds[3]);
 /* The DNS process's side: maps what MSG_BOARD brought and closes the descriptors. */
-enum err board_map(struct board *b, const int fds[3], uint32_t capacity, struct errmsg *m);
+enum err board_map(
+    struct board *b, const int fds[BOARD_FILES], uint32_t capacity, struct errmsg *m);
 void board_clear(struct board *b);
 
 /* The warden ends a wake, before it tells the DNS process how it ended. */

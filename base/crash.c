@@ -29,10 +29,7 @@ static const struct {
 	{ SIGABRT, "SIGABRT" },
 };
 
-/*
- * What is mapped, as found at the start: the handler must not ask the linker, which may be what
- * broke.
- */
+/* What is mapped at the start: the handler must not ask the linker, which may be what broke. */
 static struct module {
 	uintptr_t base, first, end;
 	char name[24];
@@ -104,29 +101,17 @@ put(struct line *l, const char *text)
 	l->text[l->len] = '\0';
 }
 
+/* In base 10 or 16. */
 static void
-put_hex(struct line *l, uintptr_t n)
-{
-	char digits[2 * sizeof(n) + 3], *p = digits + sizeof(digits) - 1;
-
-	*p = '\0';
-	do {
-		*--p = "0123456789abcdef"[n & 15];
-	} while ((n >>= 4) != 0);
-	*--p = 'x';
-	*--p = '0';
-	put(l, p);
-}
-
-static void
-put_decimal(struct line *l, unsigned long n)
+put_number(struct line *l, uintptr_t n, unsigned base)
 {
 	char digits[24], *p = digits + sizeof(digits) - 1;
 
 	*p = '\0';
 	do {
-		*--p = (char)('0' + n % 10);
-	} while ((n /= 10) != 0);
+		*--p = "0123456789abcdef"[n % base];
+	} while ((n /= base) != 0);
+	put(l, base == 16 ? "0x" : "");
 	put(l, p);
 }
 
@@ -138,10 +123,10 @@ put_address(struct line *l, uintptr_t at)
 			continue;
 		put(l, modules[i].name);
 		put(l, "+");
-		put_hex(l, at - modules[i].base);
+		put_number(l, at - modules[i].base, 16);
 		return;
 	}
-	put_hex(l, at);
+	put_number(l, at, 16);
 }
 
 static void
@@ -233,10 +218,10 @@ on_crash(int number, siginfo_t *si, void *context)
 	put(&w.line, name);
 	if (si->si_code > 0) {
 		put(&w.line, " at address ");
-		put_hex(&w.line, (uintptr_t)si->si_addr);
+		put_number(&w.line, (uintptr_t)si->si_addr, 16);
 	} else if (si->si_pid != getpid()) {
 		put(&w.line, " from process ");
-		put_decimal(&w.line, (unsigned long)si->si_pid);
+		put_number(&w.line, (uintptr_t)si->si_pid, 10);
 	}
 	put(&w.line, " in ");
 	put_address(&w.line, w.pc);
@@ -267,10 +252,7 @@ crash_thread(void *stack)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		(void)sigaddset(&set, signals[i].number);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);   /* cannot fail with a valid set */
-	/*
-	 * Without one the handler runs where the thread does, which is enough for most.  A
-	 * sanitizer has its own.
-	 */
+	/* Without, the handler runs on the thread's own stack.  Sanitizers have one. */
 	if (sigaltstack(NULL, &old) == 0 && (old.ss_flags & SS_DISABLE) != 0)
 		(void)sigaltstack(&ss, NULL);
 }

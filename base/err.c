@@ -27,13 +27,11 @@ static const char *const phrases[ERR_COUNT] = {
 const char *
 err_str(enum err e)
 {
-	if ((unsigned)e >= ERR_COUNT)
-		return "unknown error";
-	return phrases[e];
+	return (unsigned)e < ERR_COUNT ? phrases[e] : "unknown error";
 }
 
 static void
-escape(char *dst, size_t size, const char *src, size_t len, int backslash)
+escape(char *dst, size_t size, const char *src, size_t len, bool backslash)
 {
 	size_t used = 0;
 
@@ -53,13 +51,28 @@ escape(char *dst, size_t size, const char *src, size_t len, int backslash)
 void
 text_escape(char *dst, size_t size, const char *src, size_t len)
 {
-	escape(dst, size, src, len, 1);
+	escape(dst, size, src, len, true);
 }
 
 void
 text_show(char *dst, size_t size, const char *src, size_t len)
 {
-	escape(dst, size, src, len, 0);
+	escape(dst, size, src, len, false);
+}
+
+void
+text_join(char *dst, size_t size, const char *between, const char *fmt, ...)
+{
+	size_t used = strlen(dst);
+	va_list ap;
+
+	if (used > 0)
+		used += (size_t)snprintf(dst + used, size - used, "%s", between);
+	if (used >= size)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(dst + used, size - used, fmt, ap);
+	va_end(ap);
 }
 
 /* Messages may quote input, so they are made printable here, once. */
@@ -69,7 +82,7 @@ vformat(char *dst, size_t size, const char *fmt, va_list ap)
 	char raw[1024];
 
 	vsnprintf(raw, sizeof(raw), fmt, ap);
-	escape(dst, size, raw, strlen(raw), 0);
+	escape(dst, size, raw, strlen(raw), false);
 }
 
 enum err
@@ -89,8 +102,8 @@ enum err
 err_sys(struct errmsg *m, const char *fmt, ...)
 {
 	int saved = errno;
-	enum err e = saved == ENOMEM ? ERR_NOMEM :
-	    saved == EPERM || saved == EACCES ? ERR_PERM : ERR_IO;
+	bool denied = saved == EPERM || saved == EACCES;
+	enum err e = saved == ENOMEM ? ERR_NOMEM : denied ? ERR_PERM : ERR_IO;
 	va_list ap;
 	size_t used;
 
@@ -136,11 +149,8 @@ add_line(struct report *r, const char *file, unsigned line, const char *fmt, va_
 		return;
 	r->lines = grown;
 	vformat(text, sizeof(text), fmt, ap);
-	grown[r->nlines].file = file != NULL ? strdup(file) : NULL;
-	grown[r->nlines].line = line;
-	grown[r->nlines].text = strdup(text);
-	grown[r->nlines].warning = warning;
-	r->nlines++;
+	grown[r->nlines++] = (struct report_line){ .file = file != NULL ? strdup(file) : NULL,
+		.line = line, .text = strdup(text), .warning = warning };
 }
 
 enum err
@@ -195,13 +205,13 @@ report_format(const struct report *r, size_t i, char *buf, size_t size)
 {
 	const struct report_line *l = &r->lines[i];
 	const char *text = l->text != NULL ? l->text : err_str(ERR_NOMEM);
-
 	const char *kind = l->warning ? "warning: " : "";
+	char line[16] = "";
 
-	if (l->file != NULL && l->line > 0)
-		snprintf(buf, size, "%s:%u: %s%s", l->file, l->line, kind, text);
-	else if (l->file != NULL)
-		snprintf(buf, size, "%s: %s%s", l->file, kind, text);
+	if (l->line > 0)
+		snprintf(line, sizeof(line), ":%u", l->line);
+	if (l->file != NULL)
+		snprintf(buf, size, "%s%s: %s%s", l->file, line, kind, text);
 	else
 		snprintf(buf, size, "%s%s", kind, text);
 }

@@ -37,17 +37,11 @@ struct errmsg {
 	char text[1024];
 };
 
-/*
- * Writes the line and returns `e`, so that `return err_set(m, ERR_IO, "...")` is the idiom.  `m`
- * may be NULL.
- */
+/* Writes the line and returns `e`: `return err_set(m, ERR_IO, "...")`.  `m` may be NULL. */
 enum err err_set(struct errmsg *m, enum err e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/*
- * As err_set, with ": " and strerror(errno) behind; ERR_NOMEM for ENOMEM, ERR_PERM for EPERM and
- * EACCES, else ERR_IO.
- */
+/* As err_set, with ": " and strerror(errno) behind; ERR_NOMEM, ERR_PERM, else ERR_IO, by errno. */
 enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
@@ -72,18 +66,15 @@ struct report {
 };
 
 void report_init(struct report *r);
-void report_clear(struct report *r);
+void report_clear(struct report *r);   /* frees the lines; it is empty again */
 
-/*
- * Adds a finding; control characters in it are escaped.  Returns ERR_PARSE, for `return
- * report_add(...)`.
- */
+/* Adds an error; control characters in it are escaped.  ERR_PARSE: `return report_add(...)`. */
 enum err report_add(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
 
-/* Adds a warning. */
+/* Adds a warning, likewise. */
 void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void report_vwarn(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
@@ -92,18 +83,15 @@ void report_vwarn(struct report *r, const char *file, unsigned line, const char 
 /* Errors that are not among the lines. */
 size_t report_errors_left_out(const struct report *r);
 
-/*
- * Formats line `i` as `file:line: text` into buf, the text with `warning: ' before it when it is
- * one.
- */
+/* Formats line `i` as `file:line: text`; of a warning the text begins with `warning: `. */
 void report_format(const struct report *r, size_t i, char *buf, size_t size);
 
-/*
- * Copies `src` into dst[size], with bytes outside printable ASCII, and `\`, written as \ooo; always
- * terminated.
- */
+/* Copies `src` into dst[size]; what is not printable ASCII, and `\`, becomes \ooo; terminated. */
 void text_escape(char *dst, size_t size, const char *src, size_t len);
-/* The same, `\` as it is: for what is escaped already. */
+/* Likewise, `\` as it is: for what is escaped already, or only shown. */
 void text_show(char *dst, size_t size, const char *src, size_t len);
+/* Adds an item to the list in dst[size], behind `between` unless it is the first; cut at `size`. */
+void text_join(char *dst, size_t size, const char *between, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

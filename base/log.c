@@ -66,48 +66,24 @@ emit(enum log_level level, const char *fmt, va_list ap)
 		log_out_line(levels[level].priority, line);
 }
 
-#define EMIT(level)               \
-	do {                          \
-		va_list ap;               \
-		va_start(ap, fmt);        \
-		emit((level), fmt, ap);   \
-		va_end(ap);               \
-	} while (0)
-
 void
 log_at(enum log_level level, const char *fmt, ...)
 {
-	EMIT(level);
-}
+	va_list ap;
 
-void
-log_err(const char *fmt, ...)
-{
-	EMIT(LOG_L_ERR);
-}
-
-void
-log_warn(const char *fmt, ...)
-{
-	EMIT(LOG_L_WARN);
-}
-
-void
-log_info(const char *fmt, ...)
-{
-	EMIT(LOG_L_INFO);
-}
-
-void
-log_debug(const char *fmt, ...)
-{
-	EMIT(LOG_L_DEBUG);
+	va_start(ap, fmt);
+	emit(level, fmt, ap);
+	va_end(ap);
 }
 
 void
 fatal(const char *fmt, ...)
 {
-	EMIT(LOG_L_ERR);
+	va_list ap;
+
+	va_start(ap, fmt);
+	emit(LOG_L_ERR, fmt, ap);
+	va_end(ap);
 	log_flush();
 	exit(1);
 }

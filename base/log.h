@@ -13,32 +13,25 @@ enum log_level { LOG_L_ERR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
 
 enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
 
-/*
- * `process` is a literal such as "warden"; the destinations are opened now, before any confinement.
- */
+/* `process` is a literal such as "warden"; opens the destinations, before any confinement. */
 void log_init(const char *process, unsigned to, enum log_level most);
 
 /* Before an exit: waits for slow readers, for a moment. */
 void log_flush(void);
 
-void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_err(...) log_at(LOG_L_ERR, __VA_ARGS__)
+#define log_warn(...) log_at(LOG_L_WARN, __VA_ARGS__)
+#define log_info(...) log_at(LOG_L_INFO, __VA_ARGS__)
+#define log_debug(...) log_at(LOG_L_DEBUG, __VA_ARGS__)
 
 /*
- * From now on lines go to `sink`, without the process's name and the level; for confined processes,
- * where syslog(3), which reads files and connects again, would be fatal.  Thread-safe is what the
- * sink is.
+ * From now on lines go to `sink`, which is thread-safe, without the process's name and the level;
+ * for confined processes, where syslog(3), which reads files and connects again, would be fatal.
  */
 void log_divert(void (*sink)(enum log_level level, const char *text));
 
-/*
- * Logs at `err` and exits with 1: for start-up, and for broken invariants; never for what a client
- * or a file did.
- */
+/* Logs at `err` and exits with 1: at the start, or a broken invariant; not for clients or files. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 #endif

@@ -34,8 +34,7 @@ struct line {
 /* How a destination is written to without waiting. */
 enum manner {
 	MANNER_NONE,                  /* not open */
-	/* write(2): a file, or a description of our own that is non-blocking */
-	MANNER_WRITE,
+	MANNER_WRITE,                 /* write(2): a file, or our own non-blocking description */
 	MANNER_SEND,                  /* send(2): a socket */
 	MANNER_THREAD,                /* write(2) may wait, so only the thread may call it */
 };
@@ -56,8 +55,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet standard = { .fd = STDERR_FILENO,
 	.queue = STAILQ_HEAD_INITIALIZER(standard.queue) };
 static struct outlet system_log = { .fd = -1, .queue = STAILQ_HEAD_INITIALIZER(system_log.queue) };
-
-static int format(const struct outlet *o, int priority, const char *line, char *buf, size_t size);
 
 /* ---- opening ---- */
 
@@ -92,10 +89,7 @@ make_own(int fd)
 static enum manner
 standard_manner(void)
 {
-	/*
-	 * The socket is the service's alone; what libraries write there themselves waits no longer
-	 * than this.
-	 */
+	/* The socket is the service's alone; what libraries write there waits no longer. */
 	static const struct timeval patience = { LIMIT_LOG_EXIT_MS / 1000,
 		LIMIT_LOG_EXIT_MS % 1000 * 1000 };
 	struct stat st;
@@ -110,10 +104,7 @@ standard_manner(void)
 			    STDERR_FILENO, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		return MANNER_SEND;
 	}
-	/*
-	 * A description of its own would have a position of its own, at which the others would
-	 * write, too; a disk is not waited for for long.
-	 */
+	/* Another description would have a position of its own; a disk is not waited for long. */
 	if (S_ISREG(st.st_mode))
 		return MANNER_WRITE;
 	return make_own(STDERR_FILENO) ? MANNER_WRITE : MANNER_THREAD;
@@ -141,16 +132,26 @@ syslog_connect(bool *stream)
 	return -1;
 }
 
+/* Takes the first line off a queue, if there is one: the caller's. */
+static struct line *
+queue_take(struct outlet *o)
+{
+	struct line *l = STAILQ_FIRST(&o->queue);
+
+	if (l != NULL) {
+		STAILQ_REMOVE_HEAD(&o->queue, next);
+		o->queued_bytes -= sizeof(*l) + l->len;
+	}
+	return l;
+}
+
 static void
 outlet_clear(struct outlet *o)
 {
 	struct line *l;
 
-	while ((l = STAILQ_FIRST(&o->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&o->queue, next);
+	while ((l = queue_take(o)) != NULL)
 		free(l);
-	}
-	o->queued_bytes = 0;
 	o->dropped = 0;
 	o->manner = MANNER_NONE;
 }
@@ -205,10 +206,7 @@ log_out_open(bool to_stderr, bool to_syslog)
 
 /* ---- writing ---- */
 
-/*
- * What was taken of `len` bytes; -1 with EAGAIN when it must wait, with another error when nobody
- * will ever read it.
- */
+/* What was taken of `len` bytes; -1: EAGAIN, later; another error, nobody will ever read them. */
 static ssize_t
 try_once(const struct outlet *o, const char *text, size_t len)
 {
@@ -260,6 +258,28 @@ keep(struct outlet *o, const char *text, size_t len, size_t sent, unsigned long 
 	o->queued_bytes += sizeof(*l) + len;
 }
 
+/* The line as this destination wants it, syslog's with its NUL; its length. */
+static int
+format(const struct outlet *o, int priority, const char *line, char *buf, size_t size)
+{
+	char stamp[32];
+	struct tm tm;
+	time_t now;
+	int n;
+
+	if (o != &system_log) {
+		n = o->journal ? snprintf(buf, size, "<%d>%s\n", priority, line) :
+		    snprintf(buf, size, "%s\n", line);
+		return n < (int)size ? n : (int)size - 1;
+	}
+	now = time(NULL);
+	if (localtime_r(&now, &tm) == NULL || strftime(stamp, sizeof(stamp), "%h %e %T", &tm) == 0)
+		stamp[0] = '\0';
+	n = snprintf(buf, size, "<%d>%s jitsud[%d]: %s", LOG_DAEMON | priority, stamp,
+	    (int)getpid(), line);
+	return n < (int)size ? n + 1 : (int)size;
+}
+
 /* "4711 lines were dropped": behind those that were kept. */
 static void
 keep_count(struct outlet *o)
@@ -288,10 +308,7 @@ line_lost(struct outlet *o, const struct line *l, ssize_t n)
 	return n < 0;
 }
 
-/*
- * Sends what waits; true when nothing does any more.  Called with the lock held, which is let go of
- * where a write may wait.
- */
+/* Sends what waits; true when nothing does any more.  Called with the lock held. */
 static bool
 drain(struct outlet *o)
 {
@@ -315,25 +332,18 @@ drain(struct outlet *o)
 			continue;
 		}
 		lost = line_lost(o, l, n);
-		STAILQ_REMOVE_HEAD(&o->queue, next);
-		o->queued_bytes -= sizeof(*l) + l->len;
-		free(l);
+		free(queue_take(o));
 	}
 }
 
-/*
- * The one writer of a destination whose writes may wait: nobody else takes lines off its queue,
- * unless it is closed.
- */
+/* Writes may wait here: nobody else takes lines off the queue, unless the destination closes. */
 static void
 drain_waiting(struct outlet *o)
 {
 	struct line *l;
 	ssize_t n;
 
-	while (o->manner == MANNER_THREAD && (l = STAILQ_FIRST(&o->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&o->queue, next);
-		o->queued_bytes -= sizeof(*l) + l->len;
+	while (o->manner == MANNER_THREAD && (l = queue_take(o)) != NULL) {
 		pthread_mutex_unlock(&lock);
 		do {
 			n = write(o->fd, l->text + l->sent, l->len - l->sent);
@@ -363,10 +373,7 @@ wait_for_reader(void *arg)
 		if (drain(o))
 			break;
 		pthread_mutex_unlock(&lock);
-		/*
-		 * An error shows in the write.  What said that it had room, and had none for this
-		 * line, is not asked at once.
-		 */
+		/* An error shows in the write.  What had room, if not enough, is given time. */
 		ready = poll(&p, ready ? 0 : 1, ready ? PAUSE_MS : -1) > 0;
 		pthread_mutex_lock(&lock);
 	}
@@ -385,28 +392,6 @@ start_waiting(struct outlet *o)
 		return;
 	o->waiting = true;
 	(void)pthread_detach(thread);
-}
-
-/* The line as this destination wants it, syslog's with its NUL; its length. */
-static int
-format(const struct outlet *o, int priority, const char *line, char *buf, size_t size)
-{
-	char stamp[32];
-	struct tm tm;
-	time_t now;
-	int n;
-
-	if (o != &system_log) {
-		n = o->journal ? snprintf(buf, size, "<%d>%s\n", priority, line) :
-		    snprintf(buf, size, "%s\n", line);
-		return n < (int)size ? n : (int)size - 1;
-	}
-	now = time(NULL);
-	if (localtime_r(&now, &tm) == NULL || strftime(stamp, sizeof(stamp), "%h %e %T", &tm) == 0)
-		stamp[0] = '\0';
-	n = snprintf(buf, size, "<%d>%s jitsud[%d]: %s", LOG_DAEMON | priority, stamp,
-	    (int)getpid(), line);
-	return n < (int)size ? n + 1 : (int)size;
 }
 
 static void
@@ -464,10 +449,7 @@ log_out_flush(void)
 		p[0].fd = empty[0] ? -1 : standard.fd;
 		p[1].fd = empty[1] ? -1 : system_log.fd;
 		pthread_mutex_unlock(&lock);
-		/*
-		 * Where the thread writes there is nothing to be waited for but the thread: it is
-		 * looked at again soon.
-		 */
+		/* Where the thread writes, nothing can be waited for: look again soon. */
 		(void)poll(p, thread ? 0 : 2, thread ? PAUSE_MS : (int)(end - now));
 		pthread_mutex_lock(&lock);
 	}

@@ -17,10 +17,7 @@
 
 #include <stdbool.h>
 
-/*
- * Opens what is to be used and closes the rest; descriptor 2 is looked at anew.  Lines that wait
- * for a destination that is closed are lost.
- */
+/* Opens what is used, descriptor 2 anew, and closes the rest, whose waiting lines are lost. */
 void log_out_open(bool to_stderr, bool to_syslog);
 
 /* One line of text for each destination; the priority is syslog(3)'s. */
@@ -30,8 +27,8 @@ void log_out_line(int priority, const char *line);
 void log_out_flush(void);
 
 /*
- * For a handler of a fatal signal: a whole line without its newline, at most LIMIT_CRASH_LINE, goes
- * out at once or not at all; async-signal-safe.
+ * For a handler of a fatal signal: a line without its newline, at most LIMIT_CRASH_LINE, goes out
+ * at once or not at all; async-signal-safe.
  */
 void log_out_crash(const char *line);
 

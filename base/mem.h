@@ -17,10 +17,7 @@
 void *mem_zero(size_t n, size_t size) __attribute__((malloc, alloc_size(1, 2), returns_nonnull));
 /* As realloc(3); what is new is not zeroed. */
 void *mem_resize(void *p, size_t n, size_t size) __attribute__((returns_nonnull));
-/*
- * Room for one more in an array of `n` elements with room for *room: grown by half, at least to 8.
- * What is new is not zeroed.
- */
+/* Room for one more in an array of n with *room: grown by half, at least to 8; not zeroed. */
 void *mem_room(void *array, size_t n, size_t *room, size_t size) __attribute__((returns_nonnull));
 /* A copy of n bytes. */
 void *mem_copy(const void *p, size_t n) __attribute__((malloc, returns_nonnull));

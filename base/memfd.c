@@ -2,9 +2,12 @@
 #include "base/memfd.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SIZE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
 enum err
 memfd_create_open(const char *name, int *fd, struct errmsg *m)
@@ -24,7 +27,7 @@ memfd_create_sized(const char *name, size_t size, int *fd, struct errmsg *m)
 		return e;
 	if (ftruncate(*fd, (off_t)size) != 0)
 		e = err_sys(m, "%s: size %zu", name, size);
-	else if (fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0)
+	else if (fcntl(*fd, F_ADD_SEALS, SIZE_SEALS) != 0)
 		e = err_sys(m, "%s: seal", name);
 	if (e != ERR_OK) {
 		close(*fd);
@@ -36,21 +39,21 @@ memfd_create_sized(const char *name, size_t size, int *fd, struct errmsg *m)
 enum err
 memfd_seal_all(int fd, struct errmsg *m)
 {
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0)
-		return err_sys(m, "seal");
-	return ERR_OK;
+	int seals = SIZE_SEALS | F_SEAL_WRITE | F_SEAL_SEAL;
+
+	return fcntl(fd, F_ADD_SEALS, seals) == 0 ? ERR_OK : err_sys(m, "seal");
 }
 
 enum err
 memfd_seal_future_write(int fd, struct errmsg *m)
 {
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0)
-		return err_sys(m, "seal");
-	return ERR_OK;
+	int seals = F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+
+	return fcntl(fd, F_ADD_SEALS, seals) == 0 ? ERR_OK : err_sys(m, "seal");
 }
 
 static enum err
-map_checked(int fd, int need, int prot, void **map, size_t *size, struct errmsg *m)
+map_checked(int fd, int need, int prot, const void **map, size_t *size, struct errmsg *m)
 {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -67,36 +70,30 @@ map_checked(int fd, int need, int prot, void **map, size_t *size, struct errmsg 
 		return err_set(m, ERR_PROTO, "memory file is empty");
 	*size = (size_t)st.st_size;
 	*map = mmap(NULL, *size, prot, MAP_SHARED, fd, 0);
-	if (*map == MAP_FAILED) {
-		*map = NULL;
-		return err_sys(m, "mmap %zu bytes", *size);
-	}
-	return ERR_OK;
+	if (*map != MAP_FAILED)
+		return ERR_OK;
+	*map = NULL;
+	return err_sys(m, "mmap %zu bytes", *size);
 }
 
 enum err
 memfd_map_sealed(int fd, const void **map, size_t *size, struct errmsg *m)
 {
-	void *p;
-	enum err e =
-	    map_checked(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE, PROT_READ, &p, size, m);
-
-	*map = p;
-	return e;
+	return map_checked(fd, SIZE_SEALS | F_SEAL_WRITE, PROT_READ, map, size, m);
 }
 
 enum err
 memfd_map_read(int fd, const void **map, size_t *size, struct errmsg *m)
 {
-	void *p;
-	enum err e = map_checked(fd, F_SEAL_SHRINK | F_SEAL_GROW, PROT_READ, &p, size, m);
-
-	*map = p;
-	return e;
+	return map_checked(fd, SIZE_SEALS, PROT_READ, map, size, m);
 }
 
 enum err
 memfd_map_write(int fd, void **map, size_t *size, struct errmsg *m)
 {
-	return map_checked(fd, F_SEAL_SHRINK | F_SEAL_GROW, PROT_READ | PROT_WRITE, map, size, m);
+	const void *p;
+	enum err e = map_checked(fd, SIZE_SEALS, PROT_READ | PROT_WRITE, &p, size, m);
+
+	*map = (void *)(uintptr_t)p;
+	return e;
 }

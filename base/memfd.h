@@ -11,25 +11,16 @@
 
 #include "base/err.h"
 
-/*
- * A new file of `size` bytes, zero, sealed against shrinking and growing but still writable; *fd is
- * the caller's.
- */
+/* A new file of `size` zero bytes, writable, sealed against SHRINK and GROW; *fd: the caller's. */
 enum err memfd_create_sized(const char *name, size_t size, int *fd, struct errmsg *m);
 
-/*
- * A new empty file that may grow; for writers that do not know the size.  Seal it with
- * memfd_seal_all.
- */
+/* A new empty file that may grow, for writers that do not know the size; then memfd_seal_all. */
 enum err memfd_create_open(const char *name, int *fd, struct errmsg *m);
 
 /* Seals against every change.  No writable mapping may exist. */
 enum err memfd_seal_all(int fd, struct errmsg *m);
 
-/*
- * Forbids further writable mappings and writes through descriptors; mappings that exist keep
- * writing.
- */
+/* Forbids new writable mappings and write(2); mappings that exist keep writing. */
 enum err memfd_seal_future_write(int fd, struct errmsg *m);
 
 /*

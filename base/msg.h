@@ -33,15 +33,9 @@ enum msg_type {
 	/* .board; descriptors: board state (read), board use (write), counters (write) */
 	MSG_BOARD,
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
-	/*
-	 * warden → dns: zones.  Zimages and bindings of one generation, then the commit that swaps
-	 * them in.
-	 */
+	/* warden → dns: the zimages of one generation, then the commit that swaps them in */
 	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
-	/*
-	 * .commit; 1 descriptor: a sealed file of bindings, unit numbers, and names of zones that
-	 * are not loaded
-	 */
+	/* .commit; 1 descriptor: sealed bindings, unit numbers, names of zones not loaded */
 	MSG_COMMIT,
 	/* dns → warden */
 	MSG_COMMITTED,   /* .commit: the generation is served; older zimages are unmapped */
@@ -62,9 +56,7 @@ enum msg_type {
 	MSG_SIGN,
 
 	/* warden → zones */
-	/*
-	 * .zone: one zone to load; 1 descriptor: its open master file; 2: and its open units file
-	 */
+	/* .zone: one zone to load; descriptors: its open master file, its open units file if any */
 	MSG_ZONE,
 	/* .include; 1 descriptor, or none when it may not be opened (text says why) */
 	MSG_INCLUDE,
@@ -90,15 +82,12 @@ struct msg_addr {
 	uint8_t bytes[16];   /* network order; IPv4 in the first four */
 };
 
-/*
- * Cookie secrets: the one in use, and the one before or after it while they are rolled (RFC 9018
- * section 5).
- */
+/* Cookie secrets: the current, and while they are rolled its neighbour (RFC 9018 section 5). */
 #define MSG_COOKIE_SECRETS 2
 #define MSG_COOKIE_SECRET 16
 
-/* Addresses from first to last, of one family. */
-struct msg_range {
+/* All addresses from `first` to `last`, both included; one family. */
+struct addr_range {
 	struct msg_addr first, last;
 };
 
@@ -135,10 +124,7 @@ enum msg_sign {
 	SIGN_COUNT
 };
 
-/*
- * One row of a commit: zone `zone` of zimage `zimage` is served; its units are number[first_unit +
- * its own index].
- */
+/* A row of a commit: this zone is served; its unit i has the number at first_unit + i. */
 struct msg_binding {
 	uint32_t zimage;     /* id given by MSG_ZIMAGE */
 	uint32_t zone;       /* index within the zimage */
@@ -147,7 +133,7 @@ struct msg_binding {
 	uint32_t first_unit;
 };
 
-/* in the array of unit numbers: this mapping was refused; serve the name as plain data */
+/* Among the unit numbers: the mapping was refused, its name is served as plain data. */
 #define MSG_UNIT_NONE UINT32_MAX
 
 struct msg {
@@ -179,14 +165,14 @@ struct msg {
 			uint32_t cookie_secrets;
 			uint8_t cookie_secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
 			uint32_t proxies;        /* who speaks PROXY protocol to us */
-			struct msg_range proxy[LIMIT_PROXIES];
+			struct addr_range proxy[LIMIT_PROXIES];
 		} dns_tune;
 		struct {
 			uint32_t count;
 			/* which worker's: every worker has its own set (SO_REUSEPORT) */
 			uint32_t worker;
-			uint8_t kind[64];        /* enum msg_socket, per descriptor */
-			uint8_t wildcard[64];    /* 1 when bound to the unspecified address */
+			uint8_t kind[LIMIT_MSG_FDS];       /* enum msg_socket, per descriptor */
+			uint8_t wildcard[LIMIT_MSG_FDS];   /* 1: of the unspecified address */
 		} sockets;
 		struct {
 			uint32_t capacity;       /* units that fit */
@@ -200,10 +186,7 @@ struct msg {
 			/* rows of struct msg_binding at offset 0 of the descriptor */
 			uint32_t bindings;
 			uint32_t units;          /* uint32_t unit numbers behind them */
-			/*
-			 * bytes of names behind those, each terminated: configured zones that could
-			 * not be loaded
-			 */
+			/* bytes of names behind those, each terminated: zones not loaded */
 			uint32_t absent;
 		} commit;
 		struct {
@@ -232,10 +215,7 @@ struct msg {
 			uint16_t port;           /* of PROBE_TCP */
 			uint8_t mac[6];          /* the guest's */
 			struct msg_addr guest;
-			/*
-			 * the bridge's own address in that subnet; family 0: none is needed
-			 * (PROBE_ARP)
-			 */
+			/* the bridge's address in that subnet; family 0: none (PROBE_ARP) */
 			struct msg_addr source;
 		} probe;
 		struct {
@@ -251,18 +231,13 @@ struct msg {
 			uint32_t index;          /* the loader's own numbering */
 			uint8_t shown, units_shown; /* 1: the text of the file is no secret */
 			char origin[256];        /* text, absolute, or relative to the root */
-			/*
-			 * for messages only; the descriptor is what is read.  Its units file is
-			 * called `path` with MSG_ZONE_UNITS
-			 */
+			/* for messages; of the units file with MSG_ZONE_UNITS behind */
 			char path[224];
 		} zone;
 		struct {
 			uint32_t index;          /* of the zone that includes it */
 			uint8_t shown;           /* MSG_INCLUDE: as in .zone */
-			/*
-			 * as in the file; the warden resolves it against the zone file's directory
-			 */
+			/* as in the file: relative to the zone file's directory */
 			char path[MSG_TEXT];
 		} include;
 		struct {
@@ -289,6 +264,7 @@ struct msg {
 	};
 };
 
+_Static_assert(LIMIT_CRASH_LINE <= MSG_TEXT, "the warden hears of a crash");
 _Static_assert(sizeof(struct msg) <= 512, "a message stays well below the socket buffer");
 _Static_assert(sizeof(struct msg_binding) == 16, "an array of bindings has no padding");
 

@@ -1,7 +1,4 @@
-/*
- * output: a sealed memory file instead of a pipe: nobody has to drain it, and its writer can
- * neither fill memory nor block.
- */
+/* output: not a pipe: nobody has to drain a file, and its writer cannot fill memory nor block. */
 #include "base/output.h"
 
 #include <string.h>

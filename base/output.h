@@ -1,7 +1,4 @@
-/*
- * output: what a program wrote to stderr, in a memory file that takes the first LIMIT_OUTPUT bytes
- * and refuses the rest.
- */
+/* output: a program's stderr, a memory file that takes LIMIT_OUTPUT bytes and refuses the rest. */
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 

@@ -137,21 +137,17 @@ static int
 add_calls(scmp_filter_ctx ctx, const struct sandbox_call *calls, size_t n,
     const struct sandbox_call *instead, size_t ninstead)
 {
-	for (size_t i = 0; i < n; i++) {
-		int rc;
+	int rc = 0;
 
-		if (has_call(instead, ninstead, calls[i].nr))
-			continue;
-		if (calls[i].cmp_arg < 0)
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 0);
-		else
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].nr, 1,
-			    SCMP_CMP64((unsigned)calls[i].cmp_arg, SCMP_CMP_EQ,
-			    calls[i].cmp_value));
-		if (rc != 0)
-			return rc;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct scmp_arg_cmp arg = { .arg = (unsigned)calls[i].cmp_arg, .op = SCMP_CMP_EQ,
+			.datum_a = calls[i].cmp_value };
+
+		if (!has_call(instead, ninstead, calls[i].nr))
+			rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, calls[i].nr,
+			    calls[i].cmp_arg >= 0, &arg);
 	}
-	return 0;
+	return rc;
 }
 
 enum err
@@ -163,10 +159,7 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 	if (ctx == NULL)
 		return err_set(m, ERR_NOMEM, "seccomp: %s", err_str(ERR_NOMEM));
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
-	/*
-	 * The default for calls of another architecture ends one thread only, and the process would
-	 * hang without it.
-	 */
+	/* The default for calls of another architecture ends one thread; its process would hang. */
 	if (rc == 0)
 		rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (rc == 0)

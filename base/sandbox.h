@@ -34,9 +34,8 @@ struct sandbox_call {
 enum err sandbox_enter(const char *root, uid_t uid, gid_t gid, struct errmsg *m);
 
 /*
- * Loads the allow-list for the whole process (all threads).  Common calls (memory, time, exit,
- * signals' return) are added by this function, unless `calls` has a rule of its own for the same
- * call, which may be narrower.
+ * Loads the allow-list for all threads of the process.  Common calls (memory, time, exit, signals'
+ * return) are added, unless `calls` has a rule for the same call, which may be narrower.
  */
 enum err sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m);
 

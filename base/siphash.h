@@ -1,7 +1,4 @@
-/*
- * siphash: SipHash-2-4 (Aumasson and Bernstein, 2012), a keyed 64-bit hash; whoever does not know
- * the key cannot aim at a value.
- */
+/* siphash: SipHash-2-4 (Aumasson, Bernstein 2012): who has not the key cannot aim at a value. */
 #ifndef BASE_SIPHASH_H
 #define BASE_SIPHASH_H
 

@@ -1,7 +1,4 @@
-/*
- * suggest: the nearest match by edits (Levenshtein), with a kind eye on names whose first label is
- * right.
- */
+/* suggest: the nearest match by edits (Levenshtein); an equal first label counts as one edit. */
 #include "base/suggest.h"
 
 #include <stdio.h>

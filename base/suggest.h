@@ -23,10 +23,7 @@ struct suggest {
 void suggest_init(struct suggest *s, const char *wanted);
 void suggest_offer(struct suggest *s, const char *candidate);
 
-/*
- * "; did you mean CANDIDATE?", or "" when nothing is near enough (a third of the letters, or a
- * first label that is equal).
- */
+/* "; did you mean CANDIDATE?"; "": none is near (a third of the letters, or the first label). */
 const char *suggest_text(struct suggest *s);
 
 #endif

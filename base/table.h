@@ -27,13 +27,10 @@ void table_clear(struct table *t);
 
 void *table_find(const struct table *t, const void *key, size_t len);
 
-/*
- * Adds an entry; false when there is one of that key, which stays.  `key` lives as long as the
- * entry, `value` is not NULL.
- */
+/* Adds an entry; `key` lives as long, `value` is not NULL.  False: that key's entry stays. */
 bool table_add(struct table *t, const void *key, size_t len, void *value);
 
-/* Adds an entry, or gives the one of that key this value, and these bytes as its key. */
+/* Adds an entry, or replaces value and key bytes of that key's entry. */
 void table_set(struct table *t, const void *key, size_t len, void *value);
 
 /* Removes an entry and returns its value; NULL when there is none. */
@@ -41,7 +38,7 @@ void *table_remove(struct table *t, const void *key, size_t len);
 
 /*
  * Every entry once, in any order: *at is 0 at first; NULL at the end.  Meanwhile entries may be
- * removed; where some are added, others may be left out or come twice.
+ * removed; an addition may leave entries out or repeat them.
  */
 void *table_next(const struct table *t, size_t *at);
 

@@ -11,10 +11,7 @@
  */
 #define THREAD_STACK_BYTES (1024u * 1024)
 
-/*
- * As pthread_create(3), with that stack, and with all signals blocked but those of a crash: they
- * are the loop's.  0, or an errno.
- */
+/* As pthread_create(3), with that stack, and no signals but those of a crash.  0, or an errno. */
 int thread_start(pthread_t *thread, void *(*run)(void *arg), void *arg);
 
 #endif

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The first byte, the bounds of the second, and how many follow; those that follow it are 80 to BF.
- */
+/* Bounds of the first and second byte; `more` follow the first, from the third on 80 to BF. */
 static const struct {
 	uint8_t first, last, second_first, second_last, more;
 } sequences[] = {

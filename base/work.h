@@ -26,17 +26,11 @@ struct work_job {
 
 struct work;
 
-/*
- * most[i]: the threads that lane i may have, at least 1.  `thread_end`, or NULL, is called by each
- * thread at its end.
- */
+/* most[i]: the threads of lane i, at least 1; each calls `thread_end`, unless NULL, at its end. */
 struct work *work_new(struct event_base *base, const unsigned most[], unsigned lanes,
     void (*thread_end)(void));
 
-/*
- * Waits for the jobs that run.  Those that have not run, and those whose `done` has not been
- * called, are dropped.  NULL is allowed.
- */
+/* Waits for jobs that run; drops those that did not, or were not `done`.  NULL is allowed. */
 void work_free(struct work *w);
 
 /* From now on the lane may have so many threads; those that there are stay. */

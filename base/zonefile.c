@@ -28,29 +28,35 @@ struct walk {
 	unsigned depth;            /* below that */
 	unsigned links;
 	char rest[PATH_MAX];       /* to go; walk_name takes from it */
-	/* they are among the writers; "": before the walk */
+	/* why writer i is among them; "": was before the walk */
 	char why[LIMIT_WRITERS + 1][WHY_TEXT];
 };
 
-static void
-walk_init(struct walk *k)
+/* NULL: out of memory, as `m` says. */
+static struct walk *
+walk_new(struct errmsg *m)
 {
+	struct walk *k = calloc(1, sizeof(*k));
+
+	if (k == NULL) {
+		(void)err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
+		return NULL;
+	}
 	k->dir = k->file = -1;
-	k->writers = (struct writers){ .n = 0 };
 	k->open_to_all = true;
-	k->beneath = false;
-	k->depth = k->links = 0;
-	memset(k->why, 0, sizeof(k->why));
+	return k;
 }
 
 static void
-walk_clear(struct walk *k)
+walk_free(struct walk *k)
 {
+	if (k == NULL)
+		return;
 	if (k->dir >= 0)
 		close(k->dir);
 	if (k->file >= 0)
 		close(k->file);
-	k->dir = k->file = -1;
+	free(k);
 }
 
 static void
@@ -98,8 +104,7 @@ deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
 
 /* Are those who had a say allowed to use it? */
 static enum err
-check_use(
-    const struct walk *k, int fd, const struct stat *st, enum acl_may use, struct errmsg *m)
+check_use(const struct walk *k, int fd, const struct stat *st, enum acl_may use, struct errmsg *m)
 {
 	struct acl acl;
 	int i;
@@ -376,18 +381,13 @@ open_end(struct walk *k, struct zonefile *f, struct writers *w, struct errmsg *m
 enum err
 zonefile_open(struct zonefile *f, const char *path, struct writers *w, struct errmsg *m)
 {
-	struct walk *k = malloc(sizeof(*k));
-	enum err e;
+	struct walk *k = walk_new(m);
+	enum err e = k == NULL ? ERR_NOMEM : walk(k, path, m);
 
 	*f = (struct zonefile){ .fd = -1 };
-	if (k == NULL)
-		return err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
-	walk_init(k);
-	e = walk(k, path, m);
 	if (e == ERR_OK)
 		e = open_end(k, f, w, m);
-	walk_clear(k);
-	free(k);
+	walk_free(k);
 	return e;
 }
 
@@ -396,7 +396,7 @@ zonefile_open_include(struct zonefile *f, const char *zone_file, const char *pat
     struct writers *w, char **full, struct errmsg *m)
 {
 	char *copy = strdup(zone_file), *base;
-	struct walk *k = malloc(sizeof(*k));
+	struct walk *k = walk_new(m);
 	const char *rel = path;
 	enum err e = ERR_NOMEM;
 	size_t len;
@@ -411,7 +411,6 @@ zonefile_open_include(struct zonefile *f, const char *zone_file, const char *pat
 	len = strlen(base);
 	if (strncmp(path, base, len) == 0 && path[len] == '/')
 		rel = path + len + 1;
-	walk_init(k);
 	if ((e = walk(k, base, m)) == ERR_OK && k->file >= 0)
 		e = err_set(m, ERR_IO, "the zone file's directory cannot be opened");
 	if (e == ERR_OK) {
@@ -424,9 +423,8 @@ zonefile_open_include(struct zonefile *f, const char *zone_file, const char *pat
 		e = open_end(k, f, w, m);
 	if (e == ERR_OK && asprintf(full, "%s/%s", base, rel) < 0)
 		*full = NULL;   /* asprintf leaves it undefined */
-	walk_clear(k);
 out:
-	free(k);
+	walk_free(k);
 	free(copy);
 	return e;
 }
@@ -434,17 +432,11 @@ out:
 int
 zonefile_open_dir(const char *path, struct errmsg *m)
 {
-	struct walk *k = malloc(sizeof(*k));
+	struct walk *k = walk_new(m);
 	struct stat st;
 	int fd = -1;
-	enum err e;
+	enum err e = k == NULL ? ERR_NOMEM : walk(k, path, m);
 
-	if (k == NULL) {
-		(void)err_set(m, ERR_NOMEM, "%s", err_str(ERR_NOMEM));
-		return -1;
-	}
-	walk_init(k);
-	e = walk(k, path, m);
 	if (e == ERR_OK && k->file >= 0) {
 		errno = ENOTDIR;
 		e = err_sys(m, "cannot be opened");
@@ -455,7 +447,6 @@ zonefile_open_dir(const char *path, struct errmsg *m)
 		if (fd < 0)
 			(void)err_sys(m, "cannot be opened");
 	}
-	walk_clear(k);
-	free(k);
+	walk_free(k);
 	return fd;
 }

@@ -115,7 +115,7 @@ dns_main(int fd)
 	struct rlimit files;
 	struct errmsg m;
 
-	s->board.state_fd = s->board.use_fd = s->board.counters_fd = -1;
+	board_init(&s->board);
 	(void)signal(SIGPIPE, SIG_IGN);      /* fails only for a wrong number */
 	(void)mallopt(M_ARENA_MAX, 1);       /* arenas of threads would need mprotect */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

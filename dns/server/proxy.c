@@ -75,7 +75,7 @@ proxy_listed(const struct proxy_list *list, const struct msg_addr *a)
 	size_t len = a->family == 4 ? 4 : 16;
 
 	for (uint32_t i = 0; i < list->n; i++) {
-		const struct msg_range *r = &list->range[i];
+		const struct addr_range *r = &list->range[i];
 
 		if (r->first.family == a->family && memcmp(r->first.bytes, a->bytes, len) <= 0 &&
 		    memcmp(a->bytes, r->last.bytes, len) <= 0)

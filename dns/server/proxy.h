@@ -30,7 +30,7 @@ enum proxy_parsed proxy_parse(const uint8_t *bytes, size_t len, struct proxy_hea
 
 struct proxy_list {
 	uint32_t n;
-	struct msg_range range[LIMIT_PROXIES];
+	struct addr_range range[LIMIT_PROXIES];
 };
 
 bool proxy_listed(const struct proxy_list *list, const struct msg_addr *a);

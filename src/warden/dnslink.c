@@ -39,11 +39,8 @@ dnslink_tune(struct warden *w)
 	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
 	m.dns_tune.cookie_secrets = w->gen->cookies.n;
 	memcpy(m.dns_tune.cookie_secret, w->gen->cookies.secret, sizeof(m.dns_tune.cookie_secret));
-	for (unsigned i = 0; i < w->gen->conf->nproxies && i < LIMIT_PROXIES; i++) {
-		m.dns_tune.proxy[i].first = w->gen->conf->proxies[i].first;
-		m.dns_tune.proxy[i].last = w->gen->conf->proxies[i].last;
-		m.dns_tune.proxies++;
-	}
+	for (unsigned i = 0; i < w->gen->conf->nproxies && i < LIMIT_PROXIES; i++)
+		m.dns_tune.proxy[m.dns_tune.proxies++] = w->gen->conf->proxies[i];
 	child_send(&w->dns, &m, NULL, 0);
 	explicit_bzero(&m, sizeof(m));
 }
@@ -91,14 +88,12 @@ void
 dnslink_setup(struct warden *w)
 {
 	struct msg board = { .type = MSG_BOARD };
-	int fds[3];
 
 	wakes_unheard(w);
 	send_conf(w, w->gen->conf);
 	dnslink_tune(w);
-	board_fds(&w->board, fds);
 	board.board.capacity = w->board.capacity;
-	child_send(&w->dns, &board, fds, 3);
+	child_send(&w->dns, &board, w->board.fds, BOARD_FILES);
 	send_sockets(w);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
 		if (w->gen->zones[i].zimage != NULL)

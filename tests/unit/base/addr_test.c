@@ -79,14 +79,16 @@ ranges(void **state)
 {
 	struct msg_addr in, out, p;
 	struct addr_range r, s;
-	char text[ADDR_RANGE_TEXT];
+	char text[ADDR_TEXT];
 
 	(void)state;
 	assert_true(addr_parse_range("fd77::a:0/112", &r));
 	assert_true(addr_parse("fd77::a:ffff", &in) && addr_parse("fd77::b:0", &out));
 	assert_true(addr_in_range(&in, &r) && !addr_in_range(&out, &r));
-	addr_range_text(&r, text);
-	assert_string_equal(text, "fd77::a:0-fd77::a:ffff");
+	addr_text(&r.first, text);
+	assert_string_equal(text, "fd77::a:0");
+	addr_text(&r.last, text);
+	assert_string_equal(text, "fd77::a:ffff");
 	assert_true(
 	    addr_parse_range("10.0.0.250-10.0.1.5", &r) && addr_parse_range("10.0.1.5", &s));
 	assert_true(addr_ranges_overlap(&r, &s));

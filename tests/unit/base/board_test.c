@@ -26,12 +26,11 @@ static void
 both(struct board *warden, struct board *dns)
 {
 	struct errmsg m;
-	int fds[3], dups[3];
+	int dups[3];
 
 	assert_int_equal(board_create(warden, &m), ERR_OK);
-	board_fds(warden, fds);
 	for (int i = 0; i < 3; i++) {
-		dups[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		dups[i] = fcntl(warden->fds[i], F_DUPFD_CLOEXEC, 3);
 		assert_true(dups[i] >= 0);
 	}
 	if (board_map(dns, dups, warden->capacity, &m) != ERR_OK)
@@ -74,12 +73,12 @@ test_state_is_read_only(void **state)
 {
 	struct board warden, dns;
 	char path[64];
-	int fds[3], again;
+	const int *fds = warden.fds;
+	int again;
 	void *p;
 
 	(void)state;
 	both(&warden, &dns);
-	board_fds(&warden, fds);
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
 	assert_ptr_equal(p, MAP_FAILED);
 	assert_int_equal(errno, EPERM);
@@ -115,10 +114,10 @@ test_sparse(void **state)
 	(void)state;
 	assert_int_equal(board_create(&b, &m), ERR_OK);
 	b.state[5].answer = BOARD_NOW;
-	assert_int_equal(fstat(b.state_fd, &st), 0);
+	assert_int_equal(fstat(b.fds[0], &st), 0);
 	assert_int_equal(st.st_size, (off_t)sizeof(struct board_state) * LIMIT_UNIT_NUMBERS);
 	assert_true(st.st_blocks * 512 <= 4 * 4096);
-	assert_int_equal(fstat(b.use_fd, &st), 0);
+	assert_int_equal(fstat(b.fds[1], &st), 0);
 	assert_int_equal(st.st_blocks, 0);
 	board_clear(&b);
 }

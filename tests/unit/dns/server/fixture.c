@@ -264,7 +264,6 @@ send_setup(struct fixture *f)
 	struct msg hello = { .type = MSG_HELLO }, conf = { .type = MSG_DNS_CONF },
 		board = { .type = MSG_BOARD };
 	struct errmsg m;
-	int fds[3];
 
 	hello.hello.role = ROLE_DNS;
 	hello.hello.log_level = 1;
@@ -277,10 +276,10 @@ send_setup(struct fixture *f)
 	conf.dns_conf.tcp_idle_ms = f->conf.tcp_idle_ms;
 	conf.dns_conf.udp_payload = 1232;
 	board.board.capacity = f->board.capacity;
-	board_fds(&f->board, fds);
 	assert_int_equal(chan_send_blocking(f->chan, &hello, NULL, 0, &m), ERR_OK);
 	assert_int_equal(chan_send_blocking(f->chan, &conf, NULL, 0, &m), ERR_OK);
-	assert_int_equal(chan_send_blocking(f->chan, &board, fds, 3, &m), ERR_OK);
+	assert_int_equal(
+	    chan_send_blocking(f->chan, &board, f->board.fds, BOARD_FILES, &m), ERR_OK);
 	fixture_tune(f, f->conf.udp_wakes, 1);
 	choose_port(f);
 	for (uint32_t i = 0; i < f->conf.workers; i++)
