@@ -34,9 +34,8 @@ control_client_free(struct client *cl)
 	if (cl->pending != NULL)
 		cl->pending->client = NULL;
 	TAILQ_REMOVE(&c->clients, cl, link);
-	c->stats.clients--;
-	if (cl->following)
-		c->stats.followers--;
+	c->nclients--;
+	c->nfollowers -= cl->following;
 	bufferevent_free(cl->bev);
 	if (cl->held != NULL)
 		evbuffer_free(cl->held);
@@ -67,12 +66,6 @@ control_client_error(struct client *cl, const char *text, const char *see)
 	return there;
 }
 
-void
-control_client_refuse(struct client *cl, const char *text)
-{
-	(void)control_client_error(cl, text, NULL);   /* a client that left needs none */
-}
-
 size_t
 control_client_unsent(const struct client *cl)
 {
@@ -92,7 +85,7 @@ refuse_uid(struct client *cl, const char *verb)
 	snprintf(text, sizeof(text),
 	    "%s is for root and the users that `admins` in jitsu.conf lists; you are %s (uid %u)",
 	    verb, found != NULL ? pw.pw_name : "neither", (unsigned)cl->uid);
-	control_client_refuse(cl, text);
+	(void)control_client_error(cl, text, NULL);
 }
 
 static void
@@ -102,18 +95,15 @@ unknown_verb(struct client *cl, const char *verb)
 	struct errmsg m;
 	struct suggest s;
 	char all[512] = "";
-	size_t used = 0;
 
 	suggest_init(&s, verb);
 	for (v = cl->control->verbs; v->name != NULL; v++) {
 		suggest_offer(&s, v->name);
-		if (used < sizeof(all))
-			used += (size_t)snprintf(
-			    all + used, sizeof(all) - used, "%s%s", used > 0 ? ", " : "", v->name);
+		text_join(all, sizeof(all), ", ", "%s", v->name);
 	}
 	(void)err_set(&m, ERR_MISSING, "unknown verb \"%.64s\"%s accepted: %s", verb,
 	    suggest_text(&s)[0] != '\0' ? suggest_text(&s) : ";", all);
-	control_client_refuse(cl, m.text);
+	(void)control_client_error(cl, m.text, NULL);
 }
 
 static void
@@ -123,19 +113,17 @@ verb_run(struct client *cl, const struct control_verb *v, json_t *args)
 	struct control_request *req;
 
 	if (v->admin_only && !control_is_admin(c, cl->uid)) {
-		c->stats.refused++;
 		refuse_uid(cl, v->name);
 		return;
 	}
 	req = calloc(1, sizeof(*req));
 	if (req == NULL) {
-		control_client_refuse(cl, "out of memory");
+		(void)control_client_error(cl, "out of memory", NULL);
 		return;
 	}
 	req->client = cl;
 	req->uid = cl->uid;
 	cl->pending = req;
-	c->stats.requests++;
 	if (v->admin_only)
 		log_info("control: %s, asked by uid %u", v->name, (unsigned)cl->uid);
 	v->fn(req, args, c->arg);
@@ -151,8 +139,7 @@ line_run(struct client *cl, const char *line, size_t len)
 	struct errmsg m;
 
 	if (control_request_parse(line, len, &args, &verb, &m) != ERR_OK) {
-		cl->control->stats.refused++;
-		control_client_refuse(cl, m.text);
+		(void)control_client_error(cl, m.text, NULL);
 		return;
 	}
 	for (v = cl->control->verbs; v->name != NULL; v++)
@@ -165,10 +152,7 @@ line_run(struct client *cl, const char *line, size_t len)
 	json_decref(args);
 }
 
-/*
- * Takes the next line out of the buffer; at the end of the input what is left is one.  NULL: there
- * is none yet.
- */
+/* Takes the next line, at the end of the input the rest; NULL: there is none yet. */
 static char *
 line_take(struct client *cl, size_t *len)
 {
@@ -193,10 +177,9 @@ too_long(struct client *cl)
 	char text[96];
 
 	snprintf(text, sizeof(text), "the request is longer than %d bytes", LIMIT_CONTROL_REQUEST);
-	cl->control->stats.refused++;
 	cl->closing = true;
 	(void)bufferevent_disable(cl->bev, EV_READ);   /* cannot fail for a socket */
-	control_client_refuse(cl, text);
+	(void)control_client_error(cl, text, NULL);
 }
 
 /*
@@ -287,7 +270,7 @@ control_client_new(struct control *c, int fd, uid_t uid)
 	cl->control = c;
 	cl->uid = uid;
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
-	c->stats.clients++;
+	c->nclients++;
 	bufferevent_setcb(cl->bev, read_cb, write_cb, event_cb, cl);
 	bufferevent_setwatermark(cl->bev, EV_READ, 0, LIMIT_CONTROL_REQUEST);
 	if (bufferevent_enable(cl->bev, EV_READ | EV_WRITE) != 0)

@@ -78,10 +78,7 @@ enum err control_new(struct event_base *base, const char *path, const char *grou
 
 /* Where it listens. */
 const char *control_path(const struct control *c);
-/*
- * Makes the socket file again where somebody has removed it; connections go on.  Errors as
- * control_new.
- */
+/* Makes a socket file that somebody removed again; connections go on.  Errors as control_new. */
 enum err control_keep(struct control *c, struct errmsg *m);
 
 /* Closes every connection and removes the socket file if it is still ours.  NULL is allowed. */
@@ -90,10 +87,7 @@ void control_free(struct control *c);
 /* Who may use admin_only verbs besides root and our own user; copied. */
 void control_set_admins(struct control *c, const uid_t *uids, size_t n);
 
-/*
- * Answers; takes over the reference to `data` (NULL, as from a failed json_pack, becomes "out of
- * memory").
- */
+/* Answers; takes over `data`: NULL, as from a failed json_pack, becomes "out of memory". */
 void control_reply(struct control_request *req, json_t *data);
 /* The same with a descriptor beside it (SCM_RIGHTS), which stays the caller's. */
 void control_reply_fd(struct control_request *req, json_t *data, int fd);
@@ -120,10 +114,7 @@ void control_fail_unknown(
  */
 enum err control_follow(struct control_request *req, const char *unit);
 
-/*
- * Sends an event to the followers of `unit` and of all; `event` stays the caller's.  A follower
- * that does not read is disconnected.
- */
+/* Sends the caller's event to followers of `unit` and of all; who does not read is disconnected. */
 void control_event_push(struct control *c, const char *unit, json_t *event);
 
 /* Is anybody following?  Saves making the JSON. */
@@ -139,16 +130,9 @@ bool control_has_followers(const struct control *c);
 bool control_arg_name(
     struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT]);
 
-/*
- * Lower case, the final dot off unless it is all (the root); ERR_PARSE when it is empty, too long
- * or has characters that are not printable.
- */
+/* Lower case, no final dot but the root's; ERR_PARSE: empty, too long, or not printable. */
 enum err control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg *m);
 
 uid_t control_request_uid(const struct control_request *req);
-/* the client left: the answer will reach nobody */
-bool control_request_gone(const struct control_request *req);
-
-void control_stats_get(const struct control *c, struct control_stats *st);
 
 #endif

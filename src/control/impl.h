@@ -48,7 +48,7 @@ struct control {
 	TAILQ_HEAD(, client) clients;
 	uid_t *admins;
 	size_t nadmins;
-	struct control_stats stats;
+	unsigned nclients, nfollowers;
 };
 
 /* Takes over `fd`, a connection of this user. */
@@ -56,10 +56,8 @@ void control_client_new(struct control *c, int fd, uid_t uid);
 void control_client_free(struct client *cl);
 /* Queues bytes; false when the client had to go. */
 bool control_client_write(struct client *cl, const char *line, size_t len);
-/* Queues an error with the verb that has the names that there are, or NULL; false as above. */
+/* Queues an error, with the verb that has the names that there are or NULL; false likewise. */
 bool control_client_error(struct client *cl, const char *text, const char *see);
-/* The same where it does not matter whether the client is still there. */
-void control_client_refuse(struct client *cl, const char *text);
 /* Bytes of answers that wait. */
 size_t control_client_unsent(const struct client *cl);
 

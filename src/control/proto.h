@@ -1,6 +1,4 @@
-/*
- * proto: the lines of the control socket (control.h), for both of its ends.
- */
+/* proto: the lines of the control socket (control.h), for both of its ends. */
 #ifndef SRC_CONTROL_PROTO_H
 #define SRC_CONTROL_PROTO_H
 

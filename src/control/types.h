@@ -30,9 +30,4 @@ struct control_verb {
 	control_verb_fn fn;
 };
 
-struct control_stats {
-	unsigned clients, followers;
-	unsigned long requests, refused;
-};
-
 #endif

@@ -17,7 +17,6 @@ static void
 test_followers(void **state)
 {
 	struct bench *b = *state;
-	struct control_stats st;
 	int all = bench_dial(b), one = bench_dial(b), slow = bench_dial(b);
 
 	assert_false(control_has_followers(b->control));
@@ -48,8 +47,7 @@ test_followers(void **state)
 
 	close(one);
 	bench_spin(b);
-	control_stats_get(b->control, &st);
-	assert_int_equal(st.followers, 2);
+	assert_int_equal(b->control->nfollowers, 2);
 	/* Who does not read goes; the others stay. */
 	for (int i = 0; i < 40000; i++) {
 		push(b, "b", i);
@@ -57,8 +55,7 @@ test_followers(void **state)
 			(void)bench_hear(b, all);
 	}
 	bench_spin(b);
-	control_stats_get(b->control, &st);
-	assert_int_equal(st.followers, 1);
+	assert_int_equal(b->control->nfollowers, 1);
 	(void)bench_hear(b, all);
 	push(b, "b", 7);
 	bench_expect(b, all, "{\"v\":1,\"event\":{\"i\":7}}\n");

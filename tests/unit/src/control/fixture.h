@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "src/control/control.h"
+#include "src/control/impl.h"
 
 struct bench {
 	char dir[64], path[100];
