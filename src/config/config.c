@@ -29,17 +29,14 @@ set_paths(struct config_loader *l, const char *path)
 	    &l->arena, c->path, slash == c->path ? 1 : (size_t)(slash - c->path));
 }
 
-/* `shown` is for messages; relative paths start where `path` is. */
-static enum err
-load_text(const char *shown, const char *path, const char *text, size_t len, struct config **conf,
-    struct report *r)
+enum err
+config_load_text(const char *path, const char *shown, const char *text, size_t len,
+    struct config **conf, struct report *r)
 {
-	struct config_loader l = { .report = r, .file = shown };
+	struct config_loader l = { .report = r, .file = shown != NULL ? shown : path };
 	size_t before = r->nerrors;
 	char *copy;
 
-	arena_init(&l.arena);
-	arena_init(&l.scratch);
 	l.tail = &l.raws;
 	l.conf = arena_alloc(&l.arena, sizeof(*l.conf));
 	set_paths(&l, path);
@@ -58,13 +55,6 @@ load_text(const char *shown, const char *path, const char *text, size_t len, str
 	l.conf->arena = mem_copy(&l.arena, sizeof(l.arena));
 	*conf = l.conf;
 	return ERR_OK;
-}
-
-enum err
-config_load_text(
-    const char *path, const char *text, size_t len, struct config **conf, struct report *r)
-{
-	return load_text(path, path, text, len, conf, r);
 }
 
 /* The whole of a regular file, malloc'd. */
@@ -104,10 +94,7 @@ out:
 	return e;
 }
 
-/*
- * The links of the path are followed at each load, so that what is read lies together, and what
- * moved is seen.
- */
+/* Follows the links of the path at each load: what is read lies together, what moved is seen. */
 enum err
 config_load(const char *path, struct config **conf, struct report *r)
 {
@@ -122,7 +109,7 @@ config_load(const char *path, struct config **conf, struct report *r)
 	if (e != ERR_OK)
 		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
 	else
-		e = load_text(path, at, text, len, conf, r);
+		e = config_load_text(at, path, text, len, conf, r);
 	free(text);
 	free(real);
 	return e;

@@ -26,9 +26,9 @@
  * directories that globs name.
  */
 enum err config_load(const char *path, struct config **conf, struct report *r);
-/* The same from memory; `path` is for messages and relative paths. */
-enum err config_load_text(
-    const char *path, const char *text, size_t len, struct config **conf, struct report *r);
+/* Likewise from memory; `shown` is what messages call the file, NULL: `path`. */
+enum err config_load_text(const char *path, const char *shown, const char *text, size_t len,
+    struct config **conf, struct report *r);
 void config_free(struct config *conf);   /* NULL is allowed */
 /* One more holder, who calls config_free. */
 struct config *config_ref(const struct config *conf);
@@ -37,16 +37,14 @@ struct config *config_ref(const struct config *conf);
 struct dns_zone_limits config_zone_limits(const struct config *conf);
 
 /*
- * The file that the zones process means: it has only the zone's path, cut to what a message holds,
- * calls its units file `PATH (units)', and cuts both at `most` bytes.  A path of the configuration,
- * or `said` itself for a file that the zone includes.
+ * The file that a zones process says: a path of the configuration, cut at `most` bytes, the units
+ * file as `PATH (units)`; or `said` itself for a file that the zone includes.
  */
 const char *config_zone_file(const struct config_zone *zone, const char *said, size_t most);
 
 /*
- * Checks the files that a running daemon needs only when a unit wakes: kernels, initrds and disks
- * whose paths have no placeholders.  For `jitsud -n` and `jitsu check`; at run time only the unit
- * fails.  ERR_PARSE when something was found.
+ * Checks the files that units need to wake: kernels, initrds and disks whose paths have no
+ * placeholders.  ERR_PARSE when something was found.
  */
 enum err config_check_files(const struct config *conf, struct report *r);
 
@@ -54,9 +52,8 @@ enum err config_check_files(const struct config *conf, struct report *r);
 void config_check_xl(const struct config *conf, struct report *r);
 
 /*
- * What a running daemon cannot change: adds a line for each top-level option and limit that differs
- * and needs a restart.  Returns true when there is one.  The caller goes on with the old values of
- * those and the new values of everything else (network sections may come and go).
+ * Adds a line for each top-level option and limit that differs and needs a restart; true when there
+ * is one.  The caller keeps the old values of those.
  */
 bool config_needs_restart(const struct config *old, const struct config *fresh, struct report *r);
 

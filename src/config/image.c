@@ -13,12 +13,9 @@
 static void
 network_names(const struct config *c, char *buf, size_t size)
 {
-	size_t used = 0;
-
 	snprintf(buf, size, "%s", c->nnetworks == 0 ? "no network section" : "");
-	for (unsigned i = 0; i < c->nnetworks && used < size; i++)
-		used += (size_t)snprintf(
-		    buf + used, size - used, "%s\"%s\"", i > 0 ? ", " : "", c->networks[i].name);
+	for (unsigned i = 0; i < c->nnetworks; i++)
+		text_join(buf, size, ", ", "\"%s\"", c->networks[i].name);
 }
 
 static const struct config_network *
@@ -213,19 +210,17 @@ config_build_images(struct config_loader *l)
 {
 	l->conf->images = arena_array(
 	    &l->arena, config_count(l, OPTION_IMAGE), sizeof(*l->conf->images));
-	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
+	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next)
 		if (raw->section == OPTION_IMAGE)
 			build_image(l, raw);
-	}
 }
 
 const struct config_image *
 config_image_find(const struct config *conf, const char *name)
 {
-	for (unsigned i = 0; i < conf->nimages; i++) {
+	for (unsigned i = 0; i < conf->nimages; i++)
 		if (strcmp(conf->images[i].name, name) == 0)
 			return &conf->images[i];
-	}
 	return NULL;
 }
 

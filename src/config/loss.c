@@ -65,10 +65,7 @@ config_check_loss(const struct config *old, const struct config *fresh, struct r
 		    "it ends within a line, and %u zones, %u networks and %u images are missing "
 		    "that are there now: it seems to be cut short" IF_MEANT,
 		    n.zones, n.networks, n.images);
-	/*
-	 * Who deletes sections at the end of the file rarely deletes all of one kind and nothing
-	 * before them: such a file was cut short.
-	 */
+	/* Who deletes sections by hand rarely deletes all of one kind and nothing before. */
 	if (begins_as(old, fresh) &&
 	    ((fresh->nnetworks == 0 && n.networks > 0) || (fresh->nimages == 0 && n.images > 0)))
 		return report_add(r, fresh->path, 0,

@@ -8,10 +8,9 @@
 static const struct msg_addr *
 subnet_of(const struct config_network *net, const struct msg_addr *a)
 {
-	for (unsigned i = 0; i < net->nsubnets; i++) {
+	for (unsigned i = 0; i < net->nsubnets; i++)
 		if (addr_in_prefix(a, &net->subnets[i]))
 			return &net->subnets[i];
-	}
 	return NULL;
 }
 
@@ -50,18 +49,16 @@ check_hosts(struct config_loader *l, const struct config_network *net, const cha
 			continue;
 		}
 		addrs[i].prefixlen = subnet->prefixlen;
-		for (unsigned j = 0; j < i; j++) {
+		for (unsigned j = 0; j < i; j++)
 			if (addr_in_prefix(&addrs[j], subnet))
 				config_found(l, text->lines[i],
 				    "%s: \"%s\" and \"%s\" are in the same subnet; one is accepted",
 				    key, text->items[j], text->items[i]);
-		}
-		for (unsigned j = 0; j < net->nunits; j++) {
+		for (unsigned j = 0; j < net->nunits; j++)
 			if (addr_in_range(&addrs[i], &net->units[j]))
 				config_found(l, text->lines[i],
 				    "%s: \"%s\" is inside \"%s\" of units; units must leave it out",
 				    key, text->items[i], net->units_text.items[j]);
-		}
 	}
 }
 
@@ -77,11 +74,10 @@ check_units(struct config_loader *l, const struct config_network *net)
 			config_found(l, text->lines[i],
 			    "units: \"%s\" is not inside one of the subnets of network \"%s\"",
 			    text->items[i], net->name);
-		for (unsigned j = 0; j < i; j++) {
+		for (unsigned j = 0; j < i; j++)
 			if (addr_ranges_overlap(&net->units[i], &net->units[j]))
 				config_found(l, text->lines[i], "units: \"%s\" overlaps \"%s\"",
 				    text->items[i], text->items[j]);
-		}
 	}
 }
 
@@ -166,9 +162,8 @@ config_build_networks(struct config_loader *l)
 const struct config_network *
 config_network_find(const struct config *conf, const char *name)
 {
-	for (unsigned i = 0; i < conf->nnetworks; i++) {
+	for (unsigned i = 0; i < conf->nnetworks; i++)
 		if (strcmp(conf->networks[i].name, name) == 0)
 			return &conf->networks[i];
-	}
 	return NULL;
 }

@@ -22,8 +22,7 @@ enum option_section {
 	OPTION_NETWORK,                /* struct config_network */
 	OPTION_ZONE,                   /* struct config_zone_section */
 	OPTION_IMAGE,                  /* struct config_image */
-	/* keys of a mapping that no section has; not stored by the table */
-	OPTION_MAPPING,
+	OPTION_MAPPING,                /* keys of mappings only; not stored by the table */
 	OPTION_SECTIONS
 };
 
@@ -52,8 +51,7 @@ enum option_type {
 	OPTION_TYPES
 };
 
-#define OPTION_LIST \
-	0x01u /* [struct config_list] of the type; list_least and list_most bound the count */
+#define OPTION_LIST     0x01u          /* [struct config_list]; least and most bound its length */
 #define OPTION_REQUIRED 0x02u
 #define OPTION_AUTO     0x04u          /* `auto` is accepted and stored as all ones */
 #define OPTION_UNIT     0x08u          /* a mapping may set it for its unit */
@@ -71,8 +69,7 @@ struct config_option {
 	enum option_type type;
 	unsigned flags;
 	uint64_t least, most;
-	/* as written in jitsu.conf, items of a list separated by a space; NULL = none */
-	const char *def;
+	const char *def;               /* as written, a list with spaces between; NULL = none */
 	const char *const *words;      /* of OPTION_WORD; ends with NULL */
 	size_t offset;
 	const char *help;              /* one phrase */
@@ -92,18 +89,14 @@ const struct config_option *option_find(enum option_section s, const char *name,
 const struct config_option *option_find_key(const char *name, size_t len);
 /* Number of the row within its section. */
 unsigned option_row(const struct config_option *o);
-/*
- * Offers the names of a section's options (for OPTION_MAPPING: of the keys; at the top level also
- * of the sections).
- */
+/* Offers the options of a section (of a mapping its keys); at the top level the sections, too. */
 void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
 void option_keys(char *buf, size_t size);
 
 /*
- * Checks `text` against the row (one item of a list).  Numbers are stored in *number; for the other
- * types it is untouched.  The message says what is wrong and what is accepted, without the option's
- * name.
+ * Checks `text`, of a list one item, against the row; sets *number where the type is a number.  The
+ * message says what is wrong and what is accepted, without the option's name.
  */
 enum err option_parse(
     const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
@@ -112,10 +105,7 @@ void option_format(const struct config_option *o, uint64_t number, char *buf, si
 /* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
 void option_accepts(const struct config_option *o, char *buf, size_t size);
 
-/*
- * `tcp:PORT`, `ping`, `arp`, `delay:MS`, `xenstore:KEY`.  *word: 0..4 in that order; *n: the port,
- * or milliseconds, or where the key begins.
- */
+/* tcp:PORT, ping, arp, delay:MS, xenstore:KEY are *word 0..4; *n: port, MS, or the key's place. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);

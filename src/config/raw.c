@@ -1,7 +1,4 @@
-/*
- * raw: what the builders of a configuration share: findings, raw sections, and their options stored
- * as values.
- */
+/* raw: what the builders share: findings, raw sections, and their options stored as values. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,13 +35,10 @@ config_list_add(struct arena *a, struct config_list *list, const char *text, uns
 	list->n++;
 }
 
-/* Titles are quoted in messages and, of networks and images, in zones. */
 void
 config_check_title(struct config_loader *l, const struct config_raw *raw)
 {
-	static const struct config_option title = {
-		.name = "title", .type = OPTION_NAME, .least = 1, .most = 63
-	};
+	static const struct config_option title = { .type = OPTION_NAME, .least = 1, .most = 63 };
 	struct errmsg m;
 	uint64_t unused;
 

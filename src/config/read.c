@@ -7,20 +7,16 @@
 #include "base/mem.h"
 #include "src/config/impl.h"
 
-/*
- * libconfuse has no pointer for its callbacks' use, and its lexer is global anyway: one load at a
- * time, on one thread.
- */
+/* libconfuse has one global lexer and no argument for callbacks: one load at a time. */
 static struct config_loader *loading;
 static cfg_t *root;
 
 static enum option_section
 section_of(const cfg_t *cfg)
 {
-	for (int s = OPTION_LIMITS; s < OPTION_MAPPING; s++) {
+	for (int s = OPTION_LIMITS; s < OPTION_MAPPING; s++)
 		if (strcmp(cfg->name, option_section_name((enum option_section)s)) == 0)
 			return (enum option_section)s;
-	}
 	return OPTION_TOP;
 }
 
@@ -47,10 +43,7 @@ raw_get(struct config_loader *l, cfg_t *cfg)
 	return raw;
 }
 
-/*
- * libconfuse read one value, of a list one item.  Values that are wrong are reported, and reading
- * goes on.
- */
+/* libconfuse read a value, of a list one item.  A wrong value is reported, and reading goes on. */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
@@ -65,9 +58,7 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (o == NULL)
 		return -1;
 	row = option_row(o);
-	/*
-	 * The value is counted already: a first one while we know some means a second assignment.
-	 */
+	/* The value is counted already: a first one is a second assignment if some are known. */
 	if (raw->set[row] && raw->values[row].n > 0 && opt->nvalues == 1) {
 		config_found(l, line,
 		    "%s: \"%.200s\": it was set already in line %u; one assignment is accepted%s",
@@ -97,21 +88,16 @@ section_text(enum option_section s)
 	return text;
 }
 
-/* At most `size`; every option and, at the top level, every section that may stand there. */
+/* Every option and, at the top level, every section that may stand there. */
 static void
 list_options(enum option_section s, char *buf, size_t size)
 {
-	size_t used = 0;
-
 	buf[0] = '\0';
-	for (unsigned i = 0; i < options_count && used < size; i++) {
+	for (unsigned i = 0; i < options_count; i++)
 		if (options[i].section == s)
-			used += (size_t)snprintf(
-			    buf + used, size - used, "%s%s", used > 0 ? ", " : "", options[i].name);
-	}
-	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING && used < size; i++)
-		used += (size_t)snprintf(
-		    buf + used, size - used, ", %s", option_section_name((enum option_section)i));
+			text_join(buf, size, ", ", "%s", options[i].name);
+	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
+		text_join(buf, size, ", ", "%s", option_section_name((enum option_section)i));
 }
 
 static void
@@ -130,9 +116,7 @@ unknown_option(struct config_loader *l, cfg_t *cfg, const char *name)
 	    guess[0] != '\0' ? guess : "; accepted are ", guess[0] != '\0' ? "" : accepted);
 }
 
-/*
- * libconfuse found an error of syntax.  Its messages are quoted, but the commonest says too little.
- */
+/* An error of syntax: libconfuse's messages are quoted, but the commonest says too little. */
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {

@@ -23,10 +23,9 @@ lists_equal(const struct config_list *a, const struct config_list *b)
 {
 	if (a->n != b->n)
 		return false;
-	for (unsigned i = 0; i < a->n; i++) {
+	for (unsigned i = 0; i < a->n; i++)
 		if (strcmp(a->items[i], b->items[i]) != 0)
 			return false;
-	}
 	return true;
 }
 
@@ -51,21 +50,18 @@ config_needs_restart(const struct config *old, const struct config *fresh, struc
 
 	for (unsigned i = 0; i < options_count; i++) {
 		const struct config_option *o = &options[i];
-		const char *a = o->section == OPTION_TOP ? (const char *)old :
-		    (const char *)&old->limits;
-		const char *b = o->section == OPTION_TOP ? (const char *)fresh :
-		    (const char *)&fresh->limits;
-		const unsigned *lines = o->section == OPTION_TOP ? fresh->lines :
-		    fresh->limits_lines;
+		bool top = o->section == OPTION_TOP;
+		size_t at = o->offset + (top ? 0 : offsetof(struct config, limits));
 
 		if ((o->flags & OPTION_RESTART) == 0 ||
-		    options_equal(o, a + o->offset, b + o->offset))
+		    options_equal(o, (const char *)old + at, (const char *)fresh + at))
 			continue;
 		any = true;
-		(void)report_add(r, fresh->path, lines[option_row(o)],
+		(void)report_add(r, fresh->path,
+		    (top ? fresh->lines : fresh->limits_lines)[option_row(o)],
 		    "%s%s%s: the new value takes effect when jitsud is restarted",
-		    option_section_name(o->section), o->section == OPTION_TOP ? "" : ".",
-		    o->name); /* always ERR_PARSE */
+		    option_section_name(o->section), top ? "" : ".",
+		    o->name);   /* always ERR_PARSE */
 	}
 	return any;
 }

@@ -58,10 +58,7 @@ scan_next(const char **p, enum scan_state now)
 	}
 }
 
-/*
- * Braces outside quotes and comments, of which libconfuse would not miss a closing one at the end
- * of the file.
- */
+/* Braces outside quotes and comments; libconfuse would not miss a closing one at the end. */
 struct scan_braces {
 	unsigned depth;
 	/* where the outermost ones were opened; deeper ones are errors anyway */

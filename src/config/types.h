@@ -1,7 +1,4 @@
-/*
- * types: a configuration in memory, as the daemon uses it: every default filled in, every path
- * absolute.
- */
+/* types: a configuration as the daemon uses it: defaults filled in, paths absolute. */
 #ifndef SRC_CONFIG_TYPES_H
 #define SRC_CONFIG_TYPES_H
 
@@ -43,8 +40,7 @@ struct config_ready {
 	enum config_ready_kind kind;
 	uint16_t port;                 /* of CONFIG_READY_TCP */
 	uint32_t delay_ms;             /* of CONFIG_READY_DELAY */
-	/* of CONFIG_READY_XENSTORE, below the domain's path; else NULL */
-	const char *key;
+	const char *key;               /* of CONFIG_READY_XENSTORE, below the domain's path */
 };
 
 struct config_listen {
@@ -58,12 +54,10 @@ struct config_limits {
 	uint64_t memory_bytes;         /* of all VMs together; resolved, > 0 */
 	unsigned wakes_per_minute;     /* of one unit; 0 = no limit */
 	unsigned wakes_per_minute_total; /* 0 = no limit */
-	/* asked for by clients that prove no address; 0 = no limit */
-	unsigned udp_wakes_per_minute;
+	unsigned udp_wakes_per_minute; /* of clients that prove no address; 0 = no limit */
 	unsigned queue;                /* wakes that wait for a limit */
 	uint32_t queue_timeout_ms;     /* ... at most so long; 0 = no limit */
-	/* a hypervisor that owes an answer for so long hangs; 0 = never */
-	uint32_t hang_timeout_ms;
+	uint32_t hang_timeout_ms;      /* a hypervisor that owes an answer hangs; 0 = never */
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
 	unsigned tcp_clients;
@@ -79,8 +73,7 @@ struct config_network {
 	unsigned line;
 	unsigned index;                /* in config.networks */
 	const char *bridge;            /* shorter than IFNAMSIZ */
-	/* with prefixlen; they do not overlap, here or with another network's */
-	struct msg_addr *subnets;
+	struct msg_addr *subnets;      /* with prefixlen; no two overlap, of all networks */
 	unsigned nsubnets;
 	/* each inside a subnet, prefixlen its subnet's; at most one per subnet */
 	struct msg_addr *gateways;
@@ -102,20 +95,12 @@ struct config_disk {
 	unsigned line;
 };
 
-/*
- * The part of an image that a mapping may set for its unit.  All times in milliseconds.
- */
+/* The part of an image that a mapping may set for its unit; UINT32_MAX: auto, in a unit never. */
 struct config_policy {
-	/*
-	 * no use for so long: sleep; 0 = never.  In an image UINT32_MAX = auto; in a unit resolved
-	 */
-	uint32_t idle_ms;
+	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never */
 	uint32_t hold_ms;              /* a query is held at most so long */
 	uint32_t min_up_ms;            /* awake at least so long */
-	/*
-	 * woken and never contacted since: sleep; 0 = `idle` alone decides.  UINT32_MAX as for idle
-	 */
-	uint32_t unused_after_ms;
+	uint32_t unused_after_ms;      /* woken, never contacted: sleep; 0 = `idle` decides */
 	unsigned sleep;                /* enum config_sleep */
 	unsigned answer;               /* enum config_answer */
 	uint64_t memory_bytes;
@@ -125,8 +110,7 @@ struct config_image {
 	const char *name;
 	unsigned line;
 	unsigned index;                /* in config.images */
-	/* index into option_drivers[] (options.h); name in driver_name */
-	unsigned driver;
+	unsigned driver;               /* index into option_drivers[] (options.h) */
 	const char *driver_name;
 	const char *kernel;            /* absolute or NULL */
 	const char *initrd;            /* a template, absolute or NULL */
@@ -135,8 +119,7 @@ struct config_image {
 	unsigned machine;              /* enum vm_machine */
 	unsigned accel;                /* enum vm_accel */
 	unsigned type;                 /* enum vm_type; driver xen, as the next two */
-	/* absolute or NULL; memory, vcpus and type are its where the section does not say */
-	const char *xl;
+	const char *xl;                /* absolute or NULL; says memory, vcpus, type by default */
 	const char *vif_script;        /* absolute or NULL */
 	const struct config_network *network;
 	const struct config_network **nics;   /* further networks, no addresses of ours on them */
@@ -154,21 +137,18 @@ struct config_image {
 	unsigned cpu_percent;          /* 0 = no limit; 100 = one core */
 	unsigned cpu_weight;
 	struct config_policy policy;   /* defaults of its units */
-	/* TEMPLATE_* bits that cmdline, initrd, disks and args use */
-	unsigned placeholders;
+	unsigned placeholders;         /* TEMPLATE_* bits of cmdline, initrd, disks and args */
 	/* as written */
 	const char *network_name, *ready_text;
 	struct config_list nics_text, disks_text;
-	/* where each option of the section stands, by its row in the section; 0 = default */
-	unsigned lines[64];
+	unsigned lines[64];            /* of the section's options, by row; 0 = default */
 };
 
 /* A zone section as written. */
 struct config_zone_section {
 	const char *origin;            /* lower case, no final dot ("." for the root), or "*" */
 	unsigned line;
-	/* absolute; with origin "*" it holds one `*` in its last component */
-	const char *file;
+	const char *file;              /* absolute; of origin "*" with a `*` in its name */
 	const char *units;             /* absolute or NULL; `*` as in file */
 	struct config_list images_text;
 	const struct config_image **images;   /* what its mappings may use; none listed = all */
@@ -179,8 +159,7 @@ struct config_zone_section {
 struct config_zone {
 	const char *origin;            /* lower case, no final dot; "." for the root */
 	unsigned index;                /* in config.zones */
-	/* absolute; whether it can be read is the loader's question */
-	const char *file;
+	const char *file;              /* absolute; may be unreadable */
 	const char *units;             /* absolute or NULL: mappings stand in the zone itself */
 	const struct config_zone_section *section;
 };
@@ -208,12 +187,10 @@ struct config {
 	const char *run_dir;
 	const char *user, *vm_user;
 	unsigned on_exit;              /* enum config_on_exit */
-	/* user names; whether they exist is looked up when they are needed */
-	struct config_list admins;
+	struct config_list admins;     /* user names, which may not exist */
 	const char *nsid;              /* NULL = none */
 	const char *cookie_secret_file;   /* absolute; NULL: random */
-	/* a removed unit's address is refused to others for so long */
-	uint32_t address_hold_ms;
+	uint32_t address_hold_ms;      /* a removed unit's address is refused to others */
 	unsigned log_level;            /* enum log_level */
 	struct addr_range *proxies;    /* who speaks PROXY protocol to us */
 	unsigned nproxies;
@@ -225,8 +202,7 @@ struct config {
 	unsigned nimages;
 	struct config_zone_section *sections;
 	unsigned nsections;
-	/* sections with "*" expanded when the file was loaded; sorted by origin */
-	struct config_zone *zones;
+	struct config_zone *zones;     /* with what "*" matched at the load; sorted by origin */
 	unsigned nzones;
 	struct config_stray *strays;
 	unsigned nstrays;

@@ -50,42 +50,31 @@ parse_quantity(const char *text, const struct suffix *s, uint64_t *n)
 	}
 	if (p == text)
 		return false;
-	for (; s->text != NULL; s++) {
-		if (strcmp(p, s->text) == 0) {
-			if (value > (UINT64_MAX - 1) / s->factor)
-				return false;
-			*n = value * s->factor;
-			return true;
-		}
-	}
-	return false;
+	while (s->text != NULL && strcmp(p, s->text) != 0)
+		s++;
+	if (s->text == NULL || value > (UINT64_MAX - 1) / s->factor)
+		return false;
+	*n = value * s->factor;
+	return true;
 }
 
 static bool
 is_word(const char *text, const char *const *words, uint64_t *n)
 {
-	for (unsigned i = 0; words[i] != NULL; i++) {
-		if (strcmp(text, words[i]) == 0) {
-			*n = i;
+	for (*n = 0; words[*n] != NULL; (*n)++)
+		if (strcmp(text, words[*n]) == 0)
 			return true;
-		}
-	}
 	return false;
 }
 
 static bool
 is_bool(const char *text, uint64_t *n)
 {
-	static const char *const no[] = { "no", "false", "off", NULL };
-	static const char *const yes[] = { "yes", "true", "on", NULL };
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", NULL };
+	bool found = is_word(text, words, n);
 
-	if (is_word(text, no, n))
-		*n = 0;
-	else if (is_word(text, yes, n))
-		*n = 1;
-	else
-		return false;
-	return true;
+	*n %= 2;
+	return found;
 }
 
 static bool
@@ -93,10 +82,9 @@ is_name(const char *text)
 {
 	if (text[0] == '\0' || text[0] == '-' || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return false;
-	for (; *text != '\0'; text++) {
+	for (; *text != '\0'; text++)
 		if (!isalnum((unsigned char)*text) && strchr("._-", *text) == NULL)
 			return false;
-	}
 	return true;
 }
 
@@ -150,30 +138,33 @@ is_xenstore_key(const char *key)
 bool
 option_parse_ready(const char *text, unsigned *word, uint32_t *n)
 {
+	static const char *const forms[] = { "tcp:", "ping", "arp", "delay:", "xenstore:" };
 	uint64_t value = 0;
+	size_t len = 0;
+	bool ok;
 
-	if (strncmp(text, "tcp:", 4) == 0) {
-		*word = 0;
-		if (!parse_quantity(text + 4, plain, &value) || value == 0 || value > 65535)
-			return false;
-	} else if (strcmp(text, "ping") == 0) {
-		*word = 1;
-	} else if (strcmp(text, "arp") == 0) {
-		*word = 2;
-	} else if (strncmp(text, "delay:", 6) == 0) {
-		*word = 3;
-		if (!parse_quantity(text + 6, plain, &value) || value > 3600000)
-			return false;
-	} else if (strncmp(text, "xenstore:", 9) == 0) {
-		*word = 4;
-		value = 9;
-		if (!is_xenstore_key(text + 9))
-			return false;
-	} else {
-		return false;
+	for (*word = 0; *word < 5; (*word)++) {
+		len = strlen(forms[*word]);
+		if (strncmp(text, forms[*word], len) == 0)
+			break;
+	}
+	text += len;
+	switch (*word) {
+	case 0:
+		ok = parse_quantity(text, plain, &value) && value > 0 && value <= 65535;
+		break;
+	case 3:
+		ok = parse_quantity(text, plain, &value) && value <= 3600000;
+		break;
+	case 4:
+		ok = is_xenstore_key(text);
+		value = len;
+		break;
+	default:
+		ok = *word < 5 && *text == '\0';
 	}
 	*n = (uint32_t)value;
-	return true;
+	return ok;
 }
 
 bool
@@ -244,10 +235,9 @@ parse_text(const struct config_option *o, const char *text)
 static bool
 has_control(const char *text)
 {
-	for (; *text != '\0'; text++) {
+	for (; *text != '\0'; text++)
 		if (iscntrl((unsigned char)*text))
 			return true;
-	}
 	return false;
 }
 
@@ -263,21 +253,21 @@ refuse(const struct config_option *o, const char *text, enum err e, struct errms
 static enum err
 parse_number(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m)
 {
-	uint64_t n = 0;
+	bool quantity = o->type != OPTION_WORD && o->type != OPTION_BOOL, ok;
+	uint64_t n = OPTION_AUTO_64;
 
 	if ((o->flags & OPTION_AUTO) != 0 && strcmp(text, "auto") == 0) {
-		*number = OPTION_AUTO_64;
+		*number = n;
 		return ERR_OK;
 	}
-	if (o->type == OPTION_WORD || o->type == OPTION_BOOL) {
-		if (o->type == OPTION_BOOL ? !is_bool(text, &n) : !is_word(text, o->words, &n))
-			return refuse(o, text, ERR_PARSE, m);
-	} else {
-		if (!parse_quantity(text, suffixes(o->type), &n))
-			return refuse(o, text, ERR_PARSE, m);
-		if (n < o->least || n > o->most)
-			return refuse(o, text, ERR_RANGE, m);
-	}
+	if (quantity)
+		ok = parse_quantity(text, suffixes(o->type), &n);
+	else
+		ok = o->type == OPTION_BOOL ? is_bool(text, &n) : is_word(text, o->words, &n);
+	if (!ok)
+		return refuse(o, text, ERR_PARSE, m);
+	if (quantity && (n < o->least || n > o->most))
+		return refuse(o, text, ERR_RANGE, m);
 	*number = n;
 	return ERR_OK;
 }
@@ -300,15 +290,9 @@ option_parse(const struct config_option *o, const char *text, uint64_t *number, 
 static void
 accepts_words(const struct config_option *o, char *buf, size_t size)
 {
-	size_t used = 0;
-
 	buf[0] = '\0';
-	for (unsigned i = 0; o->words[i] != NULL && used < size; i++) {
-		const char *between = o->words[i + 1] == NULL ? " or " : ", ";
-
-		used += (size_t)snprintf(
-		    buf + used, size - used, "%s%s", i == 0 ? "" : between, o->words[i]);
-	}
+	for (unsigned i = 0; o->words[i] != NULL; i++)
+		text_join(buf, size, o->words[i + 1] == NULL ? " or " : ", ", "%s", o->words[i]);
 }
 
 static const char *const text_accepts[OPTION_TYPES] = {
@@ -341,10 +325,9 @@ option_format(const struct config_option *o, uint64_t number, char *buf, size_t 
 	} else if (o->type == OPTION_WORD) {
 		snprintf(buf, size, "%s", o->words[number]);
 	} else {
-		for (; s->text != NULL; s++) {
+		for (; s->text != NULL; s++)
 			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
 				best = s;
-		}
 		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
 	}
 }
@@ -360,8 +343,6 @@ option_accepts(const struct config_option *o, char *buf, size_t size)
 	};
 	char least[32], most[32];
 
-	if (size == 0)
-		return;
 	if (o->type == OPTION_BOOL) {
 		snprintf(buf, size, "yes or no");
 	} else if (o->type == OPTION_WORD) {

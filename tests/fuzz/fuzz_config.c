@@ -20,7 +20,7 @@ load(const char *text, size_t len)
 
 	report_init(&r);
 	/* A directory that does not exist: globs find nothing. */
-	e = config_load_text("/nonexistent/jitsu.conf", text, len, &conf, &r);
+	e = config_load_text("/nonexistent/jitsu.conf", NULL, text, len, &conf, &r);
 	if ((e == ERR_OK) != (conf != NULL) || (e == ERR_OK) != (r.nerrors == 0))
 		abort();
 	report_clear(&r);

@@ -32,8 +32,8 @@ configuration(void)
 	struct report r;
 
 	report_init(&r);
-	if (conf == NULL && config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1,
-	    &conf, &r) != ERR_OK)
+	if (conf == NULL && config_load_text("/c/jitsu.conf", NULL, conf_text,
+	    sizeof(conf_text) - 1, &conf, &r) != ERR_OK)
 		abort();
 	report_clear(&r);
 	return conf;

@@ -25,7 +25,7 @@ load(const char *text)
 	char line[2048];
 
 	report_init(&r);
-	if (config_load_text("/c/jitsu.conf", text, strlen(text), &conf, &r) != ERR_OK) {
+	if (config_load_text("/c/jitsu.conf", NULL, text, strlen(text), &conf, &r) != ERR_OK) {
 		report_format(&r, 0, line, sizeof(line));
 		fail_msg("%s", line);
 	}
@@ -45,7 +45,7 @@ findings(const char *text)
 	FILE *f = open_memstream(&out, &len);
 
 	report_init(&r);
-	if (config_load_text("/c/jitsu.conf", text, strlen(text), &conf, &r) != ERR_PARSE)
+	if (config_load_text("/c/jitsu.conf", NULL, text, strlen(text), &conf, &r) != ERR_PARSE)
 		fail_msg("this is accepted:\n%s", text);
 	assert_null(conf);
 	for (size_t i = 0; i < r.nlines; i++) {

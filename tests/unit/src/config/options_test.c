@@ -139,7 +139,8 @@ every_row_reports_its_line(void **state)
 		    s->section == OPTION_TOP ? "" : "}\n");
 		report_init(&r);
 		assert_int_equal(
-		    config_load_text("/c/jitsu.conf", text, strlen(text), &conf, &r), ERR_PARSE);
+		    config_load_text("/c/jitsu.conf", NULL, text, strlen(text), &conf, &r),
+		    ERR_PARSE);
 		assert_null(conf);
 		assert_true(r.nlines > 0);
 		report_format(&r, 0, line, sizeof(line));

@@ -52,8 +52,8 @@ setup(void **state)
 
 	assert_non_null(f);
 	report_init(&f->r);
-	assert_int_equal(
-	    config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &f->conf, &f->r),
+	assert_int_equal(config_load_text("/c/jitsu.conf", NULL, conf_text, sizeof(conf_text) - 1,
+			     &f->conf, &f->r),
 	    ERR_OK);
 	assert_true(addr_parse("10.77.0.99", &host));
 	f->set = mapping_set_new(f->conf, &secret, &host, 1);
@@ -714,8 +714,8 @@ a_kept_zone_is_whole_whatever_became_of_the_configuration(void **state)
 		struct config *old = f->conf;
 
 		report_clear(&f->r);
-		assert_int_equal(config_load_text("/c/jitsu.conf", less_text, sizeof(less_text) - 1,
-				     &f->conf, &f->r),
+		assert_int_equal(config_load_text("/c/jitsu.conf", NULL, less_text,
+				     sizeof(less_text) - 1, &f->conf, &f->r),
 		    ERR_OK);
 		f->a = config_zone_find(f->conf, "a.test");
 		f->set = mapping_set_new(f->conf, &secret, NULL, 0);

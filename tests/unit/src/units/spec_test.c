@@ -57,7 +57,8 @@ a_spec(void **state)
 	(void)state;
 	report_init(&r);
 	assert_int_equal(
-	    config_load_text("/c/jitsu.conf", conf_text, sizeof(conf_text) - 1, &conf, &r), ERR_OK);
+	    config_load_text("/c/jitsu.conf", NULL, conf_text, sizeof(conf_text) - 1, &conf, &r),
+	    ERR_OK);
 	set = mapping_set_new(conf, &secret, NULL, 0);
 	assert_int_equal(mapping_set_add_units(set, &conf->zones[0], units, 2, &r), ERR_OK);
 	assert_int_equal(mapping_set_finish(set, &r), ERR_OK);
