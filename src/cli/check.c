@@ -81,9 +81,7 @@ print_text(const struct cli *cli, const struct report *r, const struct check_cou
 	return cli_fail("%s: %zu error%s", cli->arg, r->nerrors, r->nerrors == 1 ? "" : "s");
 }
 
-/*
- * One zone by itself: what DNS asks of it.  Its mappings can be judged with a configuration only.
- */
+/* One zone by itself: what DNS asks of it; mappings cannot be judged without a configuration. */
 static void
 check_zone(const struct cli *cli, struct report *r, struct check_counts *n)
 {

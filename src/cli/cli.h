@@ -51,14 +51,17 @@ extern const struct cli_verb cli_verbs[];
 /* Writes "jitsu: ..." to standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same where nothing is returned. */
-void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Likewise, where nothing is returned. */
+#define cli_note(...) ((void)cli_fail(__VA_ARGS__))
 
 /* Prints JSON to standard output, indented, or on one line. */
 void cli_json(const json_t *data, bool one_line);
 
 /* The request's arguments; NULL when the name is none, which was said then. */
 json_t *cli_request(const struct cli *cli);
+
+/* The answer to the verb is not understood; CLI_FAILED. */
+int cli_other_version(const struct cli *cli);
 
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
@@ -77,15 +80,9 @@ int cli_help(const struct cli *cli);
 
 struct cli_client;
 
-/*
- * Connects and sends the request for `cli->verb`; takes over `request` (an object; version and verb
- * are filled in).  NULL: said why.
- */
+/* Connects and sends `request`, taken over, for `cli->verb`; NULL: said why. */
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
-/*
- * The next answer or event, the caller's; NULL: it failed and was said, or (for events) the daemon
- * closed.
- */
+/* The next answer or event, the caller's; NULL: it failed, as was said, or the daemon closed. */
 json_t *cli_client_next(struct cli_client *c);
 /* The same; *is_event says whether it is no answer yet but how it goes. */
 json_t *cli_client_next_any(struct cli_client *c, bool *is_event);
@@ -93,16 +90,10 @@ json_t *cli_client_next_any(struct cli_client *c, bool *is_event);
 json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */
 
-/* ---- dump.c ---- */
+/* ---- verbs: dump.c, verbs.c, check.c ---- */
 
 int cli_dump(const struct cli *cli);
-
-/* ---- verbs.c ---- */
-
 int cli_reload(const struct cli *cli);
-
-/* ---- check.c ---- */
-
 int cli_check(const struct cli *cli);
 
 #endif

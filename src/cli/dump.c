@@ -51,9 +51,7 @@ cli_dump(const struct cli *cli)
 		goto out;
 	if (fd < 0 || json_unpack(data, "{s:I}", "index", &index) != 0 || index < 0 ||
 	    index > UINT32_MAX)
-		status = cli_fail("%s: the answer to dump is not understood; use the jitsu that "
-		    "came with that jitsud (this one is " JITSU_VERSION ")",
-		    cli->socket);
+		status = cli_other_version(cli);
 	else if (cli->json)
 		status = print_json(data, fd, (uint32_t)index);
 	else if (dns_zimage_print(fd, (uint32_t)index, stdout, &m) != ERR_OK)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/err.h"
+
 #define LABEL 12   /* width of the first column of a page */
 
 /* ---- members of objects ---- */
@@ -28,6 +30,28 @@ number_of(const json_t *obj, const char *key)
 	return json_is_number(v) ? json_number_value(v) : -1;
 }
 
+/* 0 when it is absent, no number, or less. */
+static double
+count_of(const json_t *obj, const char *key)
+{
+	double v = number_of(obj, key);
+
+	return v > 0 ? v : 0;
+}
+
+/* A time of `unit_ms` milliseconds each, behind `before`; "" when it is absent. */
+static const char *
+time_of(const json_t *obj, const char *key, double unit_ms, const char *before, char text[CLI_TEXT])
+{
+	double v = number_of(obj, key);
+	char ms[CLI_TEXT];
+
+	text[0] = '\0';
+	if (v >= 0)
+		snprintf(text, CLI_TEXT, "%s%s", before, cli_text_ms(v * unit_ms, ms));
+	return text;
+}
+
 /* Whole numbers in a cell; nothing when it is absent. */
 static void
 cell_number(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
@@ -43,38 +67,29 @@ static void
 cell_time(struct cli_table *t, unsigned column, const json_t *obj, const char *key, double unit_ms)
 {
 	char text[CLI_TEXT];
-	double v = number_of(obj, key);
 
-	if (v >= 0)
-		cli_table_cell(t, column, "%s", cli_text_ms(v * unit_ms, text));
+	cli_table_cell(t, column, "%s", time_of(obj, key, unit_ms, "", text));
 }
 
 /* The strings of an array, joined with ", ". */
 static const char *
 join(const json_t *array, char *buf, size_t size)
 {
-	size_t used = 0, i;
+	size_t i;
 	json_t *item;
 
 	buf[0] = '\0';
-	json_array_foreach(array, i, item) {
-		const char *text = json_string_value(item);
-
-		if (text != NULL && used < size)
-			used += (size_t)snprintf(
-			    buf + used, size - used, "%s%s", used > 0 ? ", " : "", text);
-	}
+	json_array_foreach(array, i, item)
+		if (json_is_string(item))
+			text_join(buf, size, ", ", "%s", json_string_value(item));
 	return buf;
 }
 
-/*
- * Text of several lines: line ends stay, everything else that is not printable is escaped; each
- * line is indented.
- */
+/* Lines of text, indented: their ends stay, what else is not printable is escaped. */
 static void
 print_block(FILE *f, const char *text, int indent)
 {
-	char line[512];
+	char part[512];
 
 	while (*text != '\0') {
 		size_t len = strcspn(text, "\n"), used = len;
@@ -83,14 +98,11 @@ print_block(FILE *f, const char *text, int indent)
 			used--;
 		fprintf(f, "%*s", indent, "");
 		for (size_t at = 0; at < used; at += 100) {
-			cli_text_safe(
-			    line, sizeof(line), text + at, used - at < 100 ? used - at : 100);
-			fputs(line, f);
+			text_show(part, sizeof(part), text + at, used - at < 100 ? used - at : 100);
+			fputs(part, f);
 		}
 		fputc('\n', f);
-		text += len;
-		if (*text == '\n')
-			text++;
+		text += len + (text[len] == '\n');
 	}
 }
 
@@ -106,11 +118,11 @@ print_line(FILE *f, const char *label, const char *fmt, ...)
 	va_end(ap);
 	if (raw[0] == '\0')
 		return;
-	cli_text_safe(text, sizeof(text), raw, strlen(raw));
+	text_show(text, sizeof(text), raw, strlen(raw));
 	fprintf(f, "%-*s%s\n", LABEL, label, text);
 }
 
-/* What it waits for before it boots, if it does, and its place in the queue. */
+/* What a unit waits for before its boot, and its place in the queue; "" when for nothing. */
 static const char *
 queue_text(const json_t *u, char text[CLI_TEXT])
 {
@@ -185,6 +197,16 @@ static void
 cell_s(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
 {
 	cell_time(t, column, obj, key, 1000);
+}
+
+static void
+cell_bytes(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+{
+	double v = number_of(obj, key);
+	char text[CLI_TEXT];
+
+	if (v >= 0)
+		cli_table_cell(t, column, "%s", cli_text_bytes((uint64_t)v, text));
 }
 
 static void
@@ -271,94 +293,90 @@ cli_print_held(FILE *f, const json_t *data)
 static void
 show_state(FILE *f, const json_t *u)
 {
-	char since[CLI_TEXT], idle[CLI_TEXT], sleeps[CLI_TEXT], backoff[CLI_TEXT], queue[CLI_TEXT];
-	double since_s = number_of(u, "since_s"), idle_s = number_of(u, "idle_s"),
-	    sleeps_s = number_of(u, "sleeps_in_s");
-	double backoff_s = number_of(u, "backoff_s");
+	char since[CLI_TEXT], idle[CLI_TEXT], sleeps[CLI_TEXT], backoff[CLI_TEXT] = "";
+	char queue[CLI_TEXT];
 
-	print_line(f, "state", "%s%s%s%s%s%s", text_of(u, "state"), queue_text(u, queue),
-	    since_s >= 0 ? " for " : "", since_s >= 0 ? cli_text_ms(since_s * 1000, since) : "",
-	    backoff_s > 0 ? ", may be tried again in " : "",
-	    backoff_s > 0 ? cli_text_ms(backoff_s * 1000, backoff) : "");
-	if (idle_s >= 0 || sleeps_s >= 0)
-		print_line(f, "idle", "%s%s%s", cli_text_ms(idle_s < 0 ? -1 : idle_s * 1000, idle),
-		    sleeps_s >= 0 ? ", sleeps in " : "",
-		    sleeps_s >= 0 ? cli_text_ms(sleeps_s * 1000, sleeps) : "");
+	if (number_of(u, "backoff_s") > 0)
+		time_of(u, "backoff_s", 1000, ", may be tried again in ", backoff);
+	print_line(f, "state", "%s%s%s%s", text_of(u, "state"), queue_text(u, queue),
+	    time_of(u, "since_s", 1000, " for ", since), backoff);
+	time_of(u, "idle_s", 1000, "", idle);
+	time_of(u, "sleeps_in_s", 1000, ", sleeps in ", sleeps);
+	print_line(f, "idle", "%s%s", idle[0] == '\0' && sleeps[0] != '\0' ? "-" : idle, sleeps);
+}
+
+/* A list of times that there are, each behind its label. */
+static void
+join_times(const json_t *obj, const char *const keys[], const char *const labels[], double unit_ms,
+    char *buf, size_t size)
+{
+	char text[CLI_TEXT];
+
+	buf[0] = '\0';
+	for (unsigned i = 0; keys[i] != NULL; i++)
+		if (time_of(obj, keys[i], unit_ms, "", text)[0] != '\0')
+			text_join(buf, size, ", ", "%s %s", labels[i], text);
 }
 
 static void
 show_policy(FILE *f, const json_t *p)
 {
-	static const struct {
-		const char *key, *label;
-	} times[] = { { "idle_ms", "idle" }, { "hold_ms", "hold" }, { "min_up_ms", "min-up" },
-		{ "unused_after_ms", "unused-after" } };
-	char text[512] = "", ms[CLI_TEXT];
-	size_t used = 0;
+	static const char *const keys[] = {
+		"idle_ms", "hold_ms", "min_up_ms", "unused_after_ms", NULL
+	};
+	static const char *const labels[] = { "idle", "hold", "min-up", "unused-after" };
+	char text[512];
 
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		double v = number_of(p, times[i].key);
-
-		if (v >= 0)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
-			    used > 0 ? ", " : "", times[i].label, cli_text_ms(v, ms));
-	}
+	join_times(p, keys, labels, 1, text, sizeof(text));
 	if (text_of(p, "ready")[0] != '\0')
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%sready %.64s",
-		    used > 0 ? ", " : "", text_of(p, "ready"));
+		text_join(text, sizeof(text), ", ", "ready %.64s", text_of(p, "ready"));
 	if (text_of(p, "sleep")[0] != '\0')
-		snprintf(text + used, sizeof(text) - used, "%ssleep %.64s%s", used > 0 ? ", " : "",
-		    text_of(p, "sleep"),
+		text_join(text, sizeof(text), ", ", "sleep %.64s%s", text_of(p, "sleep"),
 		    json_is_true(json_object_get(p, "save_failed")) ?
-			" (it cannot be saved: stop)" : "");
+		    " (it cannot be saved: stop)" : "");
 	print_line(f, "policy", "%s", text);
 }
 
 /* The legs of a wake, in the order in which they happen. */
-static void
-show_durations(FILE *f, const json_t *steps)
-{
-	static const char *const legs[] = { "spawn", "alive", "ready", "answer" };
-	char text[256] = "", ms[CLI_TEXT];
-	size_t used = 0;
-
-	for (size_t i = 0; i < sizeof(legs) / sizeof(legs[0]); i++) {
-		double us = number_of(steps, legs[i]);
-
-		if (us >= 0)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %s",
-			    used > 0 ? ", " : "", legs[i], cli_text_ms(us / 1000, ms));
-	}
-	if (used > 0)
-		print_line(f, "durations", "%s", text);
-}
+static const char *const legs[] = { "spawn", "alive", "ready", "answer", NULL };
 
 static void
 show_history(FILE *f, const json_t *u)
 {
-	double boots = number_of(u, "boots"), last = number_of(u, "last_boot_ms"),
-	    crashes = number_of(u, "crashes");
-	double failures = number_of(u, "failures"), queries = number_of(u, "queries");
-	char ms[CLI_TEXT];
+	double boots = number_of(u, "boots"), queries = number_of(u, "queries");
+	char last[CLI_TEXT] = "", durations[256];
 
+	if (boots > 0)
+		time_of(u, "last_boot_ms", 1, " (the last took ", last);
 	if (boots >= 0)
-		print_line(f, "boots", "%.0f%s%s%s", boots,
-		    boots > 0 && last >= 0 ? " (the last took " : "",
-		    boots > 0 && last >= 0 ? cli_text_ms(last, ms) : "",
-		    boots > 0 && last >= 0 ? ")" : "");
-	if (crashes >= 0 || failures >= 0)
+		print_line(f, "boots", "%.0f%s%s", boots, last, last[0] != '\0' ? ")" : "");
+	if (number_of(u, "crashes") >= 0 || number_of(u, "failures") >= 0)
 		print_line(f, "trouble", "%.0f crashes, %.0f failed boots in a row",
-		    crashes > 0 ? crashes : 0, failures > 0 ? failures : 0);
-	show_durations(f, json_object_get(u, "durations_us"));
+		    count_of(u, "crashes"), count_of(u, "failures"));
+	join_times(json_object_get(u, "durations_us"), legs, legs, 0.001, durations,
+	    sizeof(durations));
+	print_line(f, "durations", "%s", durations);
 	if (queries >= 0)
 		print_line(f, "queries", "%.0f", queries);
+}
+
+/* A text of several lines below its label; left out when the text is empty. */
+static void
+show_block(FILE *f, const char *label, const char *text)
+{
+	if (text[0] == '\0')
+		return;
+	fprintf(f, "%s\n", label);
+	print_block(f, text, 4);
 }
 
 bool
 cli_print_show(FILE *f, const json_t *u)
 {
-	double memory = number_of(u, "memory"), pid = number_of(u, "pid"),
-	    domid = number_of(u, "domid"), line = number_of(u, "line");
+	double memory = number_of(u, "memory"), pid = number_of(u, "pid");
+	double domid = number_of(u, "domid"), line = number_of(u, "line");
+	const json_t *next = json_object_get(u, "next");
+	double next_memory = number_of(next, "memory");
 	char buf[1024], bytes[CLI_TEXT];
 
 	if (!json_is_object(u) || text_of(u, "name")[0] == '\0')
@@ -382,25 +400,17 @@ cli_print_show(FILE *f, const json_t *u)
 		print_line(f, "domain", "%.0f", domid);
 	if (memory >= 0)
 		print_line(f, "memory", "%s", cli_text_bytes((uint64_t)memory, bytes));
-	if (number_of(json_object_get(u, "next"), "memory") >= 0)
-		print_line(f, "next boot", "image %s, memory %s",
-		    text_of(json_object_get(u, "next"), "image"),
-		    cli_text_bytes(
-			(uint64_t)number_of(json_object_get(u, "next"), "memory"), bytes));
+	if (next_memory >= 0)
+		print_line(f, "next boot", "image %s, memory %s", text_of(next, "image"),
+		    cli_text_bytes((uint64_t)next_memory, bytes));
 	show_policy(f, json_object_get(u, "policy"));
 	show_history(f, u);
 	if (line > 0)
 		print_line(f, "defined", "%s:%.0f", text_of(u, "file"), line);
 	else
 		print_line(f, "defined", "%s", text_of(u, "file"));
-	if (text_of(u, "last_error")[0] != '\0') {
-		fputs("last error\n", f);
-		print_block(f, text_of(u, "last_error"), 4);
-	}
-	if (text_of(u, "console")[0] != '\0') {
-		fputs("console\n", f);
-		print_block(f, text_of(u, "console"), 4);
-	}
+	show_block(f, "last error", text_of(u, "last_error"));
+	show_block(f, "console", text_of(u, "console"));
 	return true;
 }
 
@@ -433,25 +443,18 @@ cli_print_release(FILE *f, const json_t *data)
 bool
 cli_print_wake(FILE *f, const json_t *data)
 {
-	char addrs[1024], ms[CLI_TEXT], line[2048], text[2048];
-	double boot = number_of(data, "boot_ms");
+	char addrs[1024], after[CLI_TEXT] = "", line[2048], text[2048];
 
 	if (!json_is_object(data))
 		return false;
-	/* join returns the buffer */
-	(void)join(json_object_get(data, "addresses"), addrs, sizeof(addrs));
-	snprintf(line, sizeof(line), "%s is %s%s%s%s%s", text_of(data, "name"),
-	    text_of(data, "state"), addrs[0] != '\0' ? " at " : "", addrs,
-	    boot > 0 ? ", after " : "", boot > 0 ? cli_text_ms(boot, ms) : "");
-	cli_text_safe(text, sizeof(text), line, strlen(line));
+	join(json_object_get(data, "addresses"), addrs, sizeof(addrs));
+	if (number_of(data, "boot_ms") > 0)
+		time_of(data, "boot_ms", 1, ", after ", after);
+	snprintf(line, sizeof(line), "%s is %s%s%s%s", text_of(data, "name"),
+	    text_of(data, "state"), addrs[0] != '\0' ? " at " : "", addrs, after);
+	text_show(text, sizeof(text), line, strlen(line));
 	fprintf(f, "%s\n", text);
 	return true;
-}
-
-bool
-cli_print_sleep(FILE *f, const json_t *data)
-{
-	return cli_print_wake(f, data);
 }
 
 bool
@@ -466,17 +469,13 @@ cli_print_console(FILE *f, const json_t *data)
 bool
 cli_print_reload(FILE *f, const json_t *data)
 {
-	double zones = number_of(data, "zones"), units = number_of(data, "units"),
-	    old = number_of(data, "old"), failed = number_of(data, "failed");
+	double zones = count_of(data, "zones"), units = count_of(data, "units");
+	double old = count_of(data, "old"), failed = count_of(data, "failed");
 	const json_t *warning;
 	size_t i;
 
 	if (!json_is_object(data))
 		return false;
-	zones = zones > 0 ? zones : 0;
-	units = units > 0 ? units : 0;
-	old = old > 0 ? old : 0;
-	failed = failed > 0 ? failed : 0;
 	if (old + failed > 0)
 		fprintf(f,
 		    "reloaded: %.0f of %.0f zones, %.0f units; %.0f zones keep their old contents, "
@@ -491,43 +490,31 @@ cli_print_reload(FILE *f, const json_t *data)
 
 /* ---- status ---- */
 
-static void
-status_zones(FILE *f, const json_t *zones)
-{
-	static const struct field fields[FIELDS_MOST] = {
-		{ "ZONE", false, "name", cell_text },
-		{ "STATE", false, "state", cell_text },
-		{ "SERIAL", true, "serial", cell_number },
-		{ "UNITS", true, "units", cell_number },
-		{ "FILE", false, "file", cell_text },
-		{ "ERROR", false, "error", cell_text },
-	};
+static const struct field zone_fields[FIELDS_MOST] = {
+	{ "ZONE", false, "name", cell_text },
+	{ "STATE", false, "state", cell_text },
+	{ "SERIAL", true, "serial", cell_number },
+	{ "UNITS", true, "units", cell_number },
+	{ "FILE", false, "file", cell_text },
+	{ "ERROR", false, "error", cell_text },
+};
 
-	if (json_array_size(zones) == 0)
-		return;
-	fputc('\n', f);
-	(void)print_rows(f, zones, fields);   /* what is no object is an empty row */
-}
+static const struct field child_fields[FIELDS_MOST] = {
+	{ "PROCESS", false, "name", cell_text },
+	{ "PID", true, "pid", cell_number },
+	{ "RESTARTS", true, "restarts", cell_number },
+};
 
 static void
-status_children(FILE *f, const json_t *children)
+status_rows(FILE *f, const json_t *rows, const struct field fields[])
 {
-	static const struct field fields[FIELDS_MOST] = {
-		{ "PROCESS", false, "name", cell_text },
-		{ "PID", true, "pid", cell_number },
-		{ "RESTARTS", true, "restarts", cell_number },
-	};
-
-	if (json_array_size(children) == 0)
+	if (json_array_size(rows) == 0)
 		return;
 	fputc('\n', f);
-	(void)print_rows(f, children, fields);   /* what is no object is an empty row */
+	(void)print_rows(f, rows, fields);   /* what is no object is an empty row */
 }
 
-/*
- * Counters, one row each; an object among them (rcodes) gives rows of its own, for what has
- * happened at all.
- */
+/* Counters, one row each; of an object among them (rcodes) a row for each that is not 0. */
 static void
 counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 {
@@ -550,6 +537,14 @@ counter_rows(struct cli_table *t, const char *prefix, json_t *counters)
 }
 
 static void
+status_table(FILE *f, struct cli_table *t)
+{
+	fputc('\n', f);
+	cli_table_print(t, f);
+	cli_table_free(t);
+}
+
+static void
 status_counters(FILE *f, json_t *counters)
 {
 	static const struct cli_column columns[] = { { "COUNTER", false }, { "VALUE", true },
@@ -560,9 +555,7 @@ status_counters(FILE *f, json_t *counters)
 		return;
 	t = cli_table_new(columns);
 	counter_rows(t, "", counters);
-	fputc('\n', f);
-	cli_table_print(t, f);
-	cli_table_free(t);
+	status_table(f, t);
 }
 
 static void
@@ -572,80 +565,65 @@ status_limits(FILE *f, json_t *limits)
 		{ "MOST", true }, { NULL, false } };
 	struct cli_table *t;
 	const char *key;
-	char text[CLI_TEXT];
 	json_t *v;
 
 	if (json_object_size(limits) == 0)
 		return;
 	t = cli_table_new(columns);
 	json_object_foreach(limits, key, v) {
-		bool memory = strstr(key, "memory") != NULL;
-		double used = number_of(v, "used"), most = number_of(v, "most");
+		cell_fn cell = strstr(key, "memory") != NULL ? cell_bytes : cell_number;
 
 		cli_table_cell(t, 0, "%s", key);
-		if (memory && used >= 0)
-			cli_table_cell(t, 1, "%s", cli_text_bytes((uint64_t)used, text));
-		else
-			cell_number(t, 1, v, "used");
-		if (memory && most >= 0)
-			cli_table_cell(t, 2, "%s", cli_text_bytes((uint64_t)most, text));
-		else
-			cell_number(t, 2, v, "most");
+		cell(t, 1, v, "used");
+		cell(t, 2, v, "most");
 		cli_table_row(t);
 	}
-	fputc('\n', f);
-	cli_table_print(t, f);
-	cli_table_free(t);
+	status_table(f, t);
 }
 
 /* The last reload, which may have been SIGHUP's: that one got no answer. */
 static void
 status_reload(FILE *f, const json_t *reload)
 {
+	const char *error = text_of(reload, "error");
 	char stamp[CLI_TEXT];
 
 	if (date_text(number_of(reload, "time"), stamp)[0] == '\0')
 		return;
 	print_line(f, "last reload", "%s, by %s: %s%s%s", stamp, text_of(reload, "by"),
 	    json_is_true(json_object_get(reload, "refused")) ? "REFUSED, nothing was changed" :
-	    "loaded",
-	    json_is_string(json_object_get(reload, "error")) ? ": " : "",
-	    json_is_string(json_object_get(reload, "error")) ? text_of(reload, "error") : "");
+	    "loaded", error[0] != '\0' ? ": " : "", error);
 }
 
 bool
 cli_print_status(FILE *f, const json_t *data)
 {
-	double up = number_of(data, "uptime_s"), pid = number_of(data, "pid"),
-	    anew = number_of(data, "zones_read"), from_disk = number_of(data, "zones_from_disk"),
-	    failed = number_of(data, "zones_failed"), old = number_of(data, "zones_old");
-	char ms[CLI_TEXT];
+	double pid = number_of(data, "pid"), refused = number_of(data, "refused_units");
+	double anew = number_of(data, "zones_read"), kept = number_of(data, "zones_from_disk");
+	double failed = count_of(data, "zones_failed"), old = count_of(data, "zones_old");
+	size_t aside = json_array_size(json_object_get(data, "aside"));
+	char up[CLI_TEXT];
 
 	if (!json_is_object(data))
 		return false;
 	print_line(f, "version", "%s", text_of(data, "version"));
 	if (pid > 0)
 		print_line(f, "pid", "%.0f", pid);
-	if (up >= 0)
-		print_line(f, "uptime", "%s", cli_text_ms(up * 1000, ms));
-	if (anew >= 0 && from_disk >= 0)
-		print_line(
-		    f, "last load", "%.0f zones read anew, %.0f found compiled", anew, from_disk);
+	print_line(f, "uptime", "%s", time_of(data, "uptime_s", 1000, "", up));
+	if (anew >= 0 && kept >= 0)
+		print_line(f, "last load", "%.0f zones read anew, %.0f found compiled", anew, kept);
 	status_reload(f, json_object_get(data, "reload"));
 	if (failed > 0 || old > 0)
 		print_line(f, "bad zones",
-		    "%.0f NOT SERVED, %.0f with old contents (see ERROR below)",
-		    failed > 0 ? failed : 0, old > 0 ? old : 0);
+		    "%.0f NOT SERVED, %.0f with old contents (see ERROR below)", failed, old);
 	print_line(f, "state", "%s", text_of(data, "state"));
-	if (number_of(data, "refused_units") > 0)
+	if (refused > 0)
 		print_line(f, "refused",
-		    "%.0f units NOT WOKEN, since their addresses are held (`jitsu held`)",
-		    number_of(data, "refused_units"));
-	if (json_array_size(json_object_get(data, "aside")) > 0)
-		print_line(f, "aside", "%zu VMs KEPT ASIDE (`jitsu aside` says why)",
-		    json_array_size(json_object_get(data, "aside")));
-	status_zones(f, json_object_get(data, "zones"));
-	status_children(f, json_object_get(data, "children"));
+		    "%.0f units NOT WOKEN, since their addresses are held (`jitsu held`)", refused);
+	if (aside > 0)
+		print_line(f, "aside", "%zu VMs KEPT ASIDE (`jitsu aside` says why)", aside);
+	status_rows(f, json_object_get(data, "zones"), zone_fields);
+	status_rows(f, json_object_get(data, "children"), child_fields);
 	status_counters(f, json_object_get(data, "counters"));
 	status_limits(f, json_object_get(data, "limits"));
 	return true;
@@ -666,7 +644,6 @@ cli_events_new(void)
 static bool
 event_row(struct cli_table *t, const json_t *ev)
 {
-	static const char *const steps[] = { "spawn", "alive", "ready", "answer" };
 	double when = number_of(ev, "time");
 	char stamp[CLI_TEXT];
 
@@ -676,8 +653,8 @@ event_row(struct cli_table *t, const json_t *ev)
 		cli_table_cell(t, 0, "%s.%03d", stamp, (int)((when - (double)(time_t)when) * 1000));
 	cli_table_cell(t, 1, "%s", text_of(ev, "unit"));
 	cli_table_cell(t, 2, "%s", text_of(ev, "kind"));
-	for (unsigned i = 0; i < 4; i++)
-		cell_time(t, 3 + i, json_object_get(ev, "durations_us"), steps[i], 0.001);
+	for (unsigned i = 0; legs[i] != NULL; i++)
+		cell_time(t, 3 + i, json_object_get(ev, "durations_us"), legs[i], 0.001);
 	cli_table_cell(t, 7, "%s", text_of(ev, "text"));
 	cli_table_row(t);
 	return true;

@@ -6,35 +6,18 @@
 
 #include "src/cli/cli.h"
 
-static void __attribute__((format(printf, 1, 0)))
-say(const char *fmt, va_list ap)
-{
-	/* What was printed before comes before. */
-	(void)fflush(stdout);   /* cli_flush tells of errors */
-	fputs("jitsu: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
-}
-
 int
 cli_fail(const char *fmt, ...)
 {
 	va_list ap;
 
+	(void)fflush(stdout);   /* what was printed before; cli_flush tells of errors */
+	fputs("jitsu: ", stderr);
 	va_start(ap, fmt);
-	say(fmt, ap);
+	vfprintf(stderr, fmt, ap);
 	va_end(ap);
+	fputc('\n', stderr);
 	return CLI_FAILED;
-}
-
-void
-cli_note(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	say(fmt, ap);
-	va_end(ap);
 }
 
 void

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 #define CELL 1280    /* an escaped error text */
@@ -70,7 +71,7 @@ cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
-	cli_text_safe(text, sizeof(text), raw, strlen(raw));
+	text_show(text, sizeof(text), raw, strlen(raw));
 	if (text[0] != '\0')
 		t->next[column] = mem_text(text);
 }
@@ -121,23 +122,6 @@ cli_table_print(struct cli_table *t, FILE *f)
 	for (size_t i = 0; i < t->nrows; i++)
 		line_print(t, f, t->cells + i * t->ncolumns);
 	rows_clear(t);
-}
-
-void
-cli_text_safe(char *dst, size_t size, const char *src, size_t len)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < len && used + 5 <= size; i++) {
-		unsigned char c = (unsigned char)src[i];
-
-		if (c >= 0x20 && c < 0x7f)
-			dst[used++] = (char)c;
-		else
-			used += (size_t)snprintf(dst + used, size - used, "\\%03o", c);
-	}
-	if (size > 0)
-		dst[used] = '\0';
 }
 
 const char *

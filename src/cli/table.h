@@ -28,10 +28,7 @@ struct cli_table;
 struct cli_table *cli_table_new(const struct cli_column *columns);
 void cli_table_free(struct cli_table *t);   /* NULL is allowed */
 
-/*
- * Sets a cell of the row that is being made, by its column; empty or NULL text shows as `-`.
- * Escaped and cut.
- */
+/* Sets a cell of the row that is being made, escaped and cut; empty or NULL text shows as `-`. */
 void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Ends the row. */
@@ -47,11 +44,6 @@ void cli_table_print(struct cli_table *t, FILE *f);
 
 #define CLI_TEXT 64
 
-/*
- * Copies src[0..len) with bytes outside printable ASCII written as \ooo; always terminated.  A
- * backslash stays: nothing is parsed back.
- */
-void cli_text_safe(char *dst, size_t size, const char *src, size_t len);
 /* "35 ms", "1.2 s", "4m05s", "3h20m", "2d04h"; "-" for a negative number. */
 const char *cli_text_ms(double ms, char text[CLI_TEXT]);
 /* "16 MiB", "1.5 GiB", "512 B". */
@@ -67,7 +59,6 @@ bool cli_print_destroy(FILE *f, const json_t *data);
 bool cli_print_held(FILE *f, const json_t *data);
 bool cli_print_release(FILE *f, const json_t *data);
 bool cli_print_wake(FILE *f, const json_t *data);
-bool cli_print_sleep(FILE *f, const json_t *data);
 bool cli_print_console(FILE *f, const json_t *data);
 bool cli_print_reload(FILE *f, const json_t *data);
 bool cli_print_status(FILE *f, const json_t *data);

@@ -40,8 +40,8 @@ cli_request(const struct cli *cli)
 	return req;
 }
 
-static int
-other_version(const struct cli *cli)
+int
+cli_other_version(const struct cli *cli)
 {
 	return cli_fail("%s: the answer to %s is not understood; use the jitsu that came with that "
 	    "jitsud (this one is " JITSU_VERSION ")",
@@ -86,13 +86,10 @@ run_request(const struct cli *cli, json_t *request)
 	if (cli->json)
 		cli_json(data, false);
 	else if (!cli->verb->print(stdout, data)) {
-		status = other_version(cli);
+		status = cli_other_version(cli);
 		goto out;
 	}
-	/*
-	 * Not everything that was asked for happened: zones that keep their old contents, units
-	 * that are refused.
-	 */
+	/* Not all that was asked for: zones that keep their old contents, refused units. */
 	status = json_integer_value(json_object_get(data, "refused")) > 0 ||
 	    json_integer_value(json_object_get(data, "units_refused")) > 0 ? CLI_FAILED : CLI_OK;
 out:
@@ -188,7 +185,7 @@ events_loop(const struct cli *cli, struct cli_client *client, struct cli_table *
 			cli_json(data, true);
 		json_decref(data);
 		if (!ok)
-			return other_version(cli);
+			return cli_other_version(cli);
 		if (cli_flush() != CLI_OK)
 			return CLI_FAILED;
 	} while (cli->follow);
@@ -232,7 +229,7 @@ const struct cli_verb cli_verbs[] = {
 	    "Says on standard error what it waits for, if it has to wait before it boots.\n"
 	    "Fails with the reason when the boot fails or a limit forbids it.  For root and the "
 	    "admins of jitsu.conf." },
-	{ "sleep", "NAME", "", 1, 1, CHANGES, run_plain, cli_print_sleep,
+	{ "sleep", "NAME", "", 1, 1, CHANGES, run_plain, cli_print_wake,
 	    "put a unit to sleep now, used or not",
 	    "Returns when its VM has gone or is frozen.  For root and the admins of jitsu.conf." },
 	{ "events", "[-f] [-n COUNT] [NAME]", "fn:", 0, 1, READS, run_events, NULL,

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
 #include "src/cli/table.h"
 
 /* Runs a printer and returns what it wrote; valid until the next call. */
@@ -123,7 +124,7 @@ test_small_answers(void **state)
 				true),
 	    "w is awake at 10.0.0.1, after 33 ms\n");
 	assert_string_equal(
-	    printed(cli_print_sleep, "{\"name\":\"w\",\"state\":\"dormant\"}", true),
+	    printed(cli_print_wake, "{\"name\":\"w\",\"state\":\"dormant\"}", true),
 	    "w is dormant\n");
 	assert_string_equal(
 	    printed(cli_print_console, "{\"name\":\"w\",\"text\":\"a\\tb\\n\\u009bZ\\n\"}", true),
@@ -221,9 +222,9 @@ test_values(void **state)
 	assert_string_equal(cli_text_bytes(1023, text), "1023 B");
 	assert_string_equal(cli_text_bytes(1536, text), "1.5 KiB");
 	assert_string_equal(cli_text_bytes(1ull << 40, text), "1 TiB");
-	cli_text_safe(text, 12, "ab\x1b" "cdefgh", 9);
+	text_show(text, 12, "ab\x1b" "cdefgh", 9);
 	assert_string_equal(text, "ab\\033cd");   /* cut where an escape might not fit */
-	cli_text_safe(text, 1, "ab", 2);
+	text_show(text, 1, "ab", 2);
 	assert_string_equal(text, "");
 }
 
