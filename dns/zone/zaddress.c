@@ -56,10 +56,12 @@ parse_labels(const char *t, size_t len, const uint8_t *origin, size_t origin_len
 			return "it is longer than 255 bytes";
 		name[at++] = (uint8_t)c;
 	}
+	if (at > DNS_WIRE_NAME)
+		return "it is longer than 255 bytes";
 	name[label] = (uint8_t)(at - label - 1);
 	*n = at;
 	if (name[label] == 0)          /* it ended in a dot */
-		return at <= DNS_WIRE_NAME ? NULL : "it is longer than 255 bytes";
+		return NULL;
 	if (at + origin_len > DNS_WIRE_NAME)
 		return "with the origin it is longer than 255 bytes";
 	memcpy(name + at, origin, origin_len);

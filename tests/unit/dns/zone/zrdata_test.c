@@ -370,6 +370,28 @@ what_is_written_is_read_back(void **state)
 	free(x.buf);
 }
 
+/* A name of 256 bytes is refused before its root label is written behind the buffer. */
+static void
+names_have_255_bytes(void **state)
+{
+	uint8_t name[DNS_WIRE_NAME + 1];
+	char text[257], why[200];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	text[63] = text[127] = text[191] = '.';
+	text[253] = '.';
+	assert_int_equal(zfield_parse_name(text, 254, origin, sizeof(origin), name, why,
+	    sizeof(why)), 255);
+	memset(name, 0xaa, sizeof(name));
+	text[253] = 'a';
+	text[254] = '.';
+	assert_int_equal(zfield_parse_name(text, 255, origin, sizeof(origin), name, why,
+	    sizeof(why)), 0);
+	assert_non_null(strstr(why, "longer than 255 bytes"));
+	assert_int_equal(name[DNS_WIRE_NAME], 0xaa);
+}
+
 int
 main(void)
 {
@@ -379,6 +401,7 @@ main(void)
 		cmocka_unit_test(is_written_as_people_know_it),
 		cmocka_unit_test(equal_but_for_case),
 		cmocka_unit_test(what_is_written_is_read_back),
+		cmocka_unit_test(names_have_255_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
