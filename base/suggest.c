@@ -23,13 +23,9 @@ least(unsigned a, unsigned b, unsigned c)
 	return m < c ? m : c;
 }
 
-/*
- * Edits from a to b (a letter more, less, another, or two exchanged), or any number >= bound as
- * soon as it is clear that there are as many. Three rows of the table: the one being made, the one
- * before it and the one before that.
- */
-static unsigned
-edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound)
+/* Three rows of the table: the one being made, the one before it and the one before that. */
+unsigned
+suggest_edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound)
 {
 	unsigned rows[3][COMPARED + 1];
 	unsigned *before = rows[0], *last = rows[1], *row = rows[2], *swap;
@@ -65,7 +61,7 @@ suggest_offer(struct suggest *s, const char *candidate)
 {
 	size_t lw = strnlen(s->wanted, COMPARED), lc = strnlen(candidate, COMPARED);
 	size_t label = strcspn(s->wanted, ".");
-	unsigned n = edits(s->wanted, lw, candidate, lc, s->best);
+	unsigned n = suggest_edits(s->wanted, lw, candidate, lc, s->best);
 
 	if (n > 1 && label > 0 && label < lc && strncmp(s->wanted, candidate, label) == 0 &&
 	    candidate[label] == '.')

@@ -11,6 +11,8 @@
 #ifndef BASE_SUGGEST_H
 #define BASE_SUGGEST_H
 
+#include <stddef.h>
+
 #include "base/limits.h"
 
 struct suggest {
@@ -19,6 +21,12 @@ struct suggest {
 	char candidate[LIMIT_NAME_TEXT];
 	char text[LIMIT_NAME_TEXT + 32];
 };
+
+/*
+ * Edits from a to b (a letter more, less, another, or two exchanged), or any number >= bound as
+ * soon as it is clear that there are as many.  Texts of at most 255 octets.
+ */
+unsigned suggest_edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound);
 
 void suggest_init(struct suggest *s, const char *wanted);
 void suggest_offer(struct suggest *s, const char *candidate);

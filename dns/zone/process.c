@@ -18,7 +18,6 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
-#include "dns/zone/zbudget.h"
 #include "dns/zone/zcompile.h"
 
 #define OOM_FIRST "1000"
@@ -251,15 +250,13 @@ compile_one(struct zones *z, const struct named *n)
 		.shown = n->msg.zone.shown != 0, .units_shown = n->msg.zone.units_shown != 0,
 	};
 	struct msg compiling = { .type = MSG_COMPILING };
-	struct zbudget budget;
 	struct report r;
 	enum err e;
 
 	compiling.compiling.index = n->msg.zone.index;
 	if ((e = send_msg(z, &compiling, NULL, 0)) != ERR_OK)
 		return e;
-	zbudget_init(&budget, n->msg.zone.origin, z->limits.memory_bytes, z->limits.time_ms);
-	c.budget = &budget;
+	zbudget_init(&c.budget, c.origin, z->limits.memory_bytes, z->limits.time_ms);
 	(void)snprintf(units, sizeof(units), "%s" MSG_ZONE_UNITS, n->msg.zone.path);   /* fits */
 	report_init(&r);
 	e = zcompile_zone(&c, &z->out, &r);

@@ -1,8 +1,6 @@
 /* zbudget: what one zone may take while it is compiled. */
 #include "dns/zone/zbudget.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 
 void
@@ -42,31 +40,23 @@ zbudget_read(struct zbudget *b, uint64_t bytes)
 	return b->spent == ZBUDGET_LEFT;
 }
 
-void
-zbudget_text(const struct zbudget *b, char *buf, size_t size)
+enum err
+zbudget_err(const struct zbudget *b, struct errmsg *m)
 {
 	unsigned long long mib = b->most_bytes >> 20;
 
 	switch (b->spent) {
+	case ZBUDGET_LEFT:
+		return ERR_OK;
 	case ZBUDGET_MEMORY:
-		(void)snprintf(buf, size,
-		    "zone %s needs more memory than a zone may have, %lluM (zone-memory of section "
-		    "limits)",
-		    b->zone, mib);
-		break;
+		return err_set(m, ERR_LIMIT, "zone %s needs more memory than a zone may have, "
+		    "%lluM (zone-memory of section limits)", b->zone, mib);
 	case ZBUDGET_TEXT:
-		(void)snprintf(buf, size,
-		    "zone %s is longer than %lluM with what it includes (zone-memory of section "
-		    "limits)",
-		    b->zone, mib);
-		break;
+		return err_set(m, ERR_LIMIT, "zone %s is longer than %lluM with what it includes "
+		    "(zone-memory of section limits)", b->zone, mib);
 	case ZBUDGET_TIME:
-		(void)snprintf(buf, size,
-		    "zone %s takes longer to compile than a zone may, %u ms (zone-time of section "
-		    "limits)",
-		    b->zone, b->most_ms);
 		break;
-	default:
-		(void)snprintf(buf, size, "zone %s is within its limits", b->zone);
 	}
+	return err_set(m, ERR_LIMIT, "zone %s takes longer to compile than a zone may, %u ms "
+	    "(zone-time of section limits)", b->zone, b->most_ms);
 }

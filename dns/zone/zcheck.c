@@ -158,11 +158,6 @@ check_unit(struct ztree *t, struct tunit *u)
 enum err
 zcheck_tree(struct ztree *t)
 {
-	if (t->nomem) {
-		if (t->budget == NULL || t->budget->spent == ZBUDGET_LEFT)
-			ztree_found(t, t->file, 0, "%s", err_str(ERR_NOMEM));
-		return ERR_NOMEM;
-	}
 	check_apex(t);
 	for (struct tnode *n = t->first; n != NULL; n = n->next) {
 		for (const struct trrset *s = n->sets; s != NULL && t->is_signed; s = s->next)

@@ -8,28 +8,13 @@
 #include "dns/dns.h"
 #include "dns/zone/ztree.h"
 
-/* What the tree left of the budget is for the zimage. */
-static enum err
-write_within(struct ztree *t, struct zout *o, const struct zcompile *c, struct errmsg *m)
-{
-	enum err e;
-
-	o->budget = c->budget;
-	if (c->budget != NULL && c->budget->most_bytes != 0)
-		o->most = c->budget->most_bytes - c->budget->memory;
-	e = zwrite_tree(t, o, c->index, m);
-	o->budget = NULL;
-	o->most = SIZE_MAX;
-	return e;
-}
-
 enum err
 zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 {
 	struct ztree t;
-	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg, c->budget };
+	const struct zparse_ops zone_ops = { ztree_add_record, &t, c->include, c->arg, &c->budget };
 	const struct zparse_ops units_ops = { ztree_add_mapping, &t, c->include, c->arg,
-		c->budget };
+		&c->budget };
 	uint8_t origin[DNS_WIRE_NAME];
 	struct errmsg m = { "" };
 	struct zparse *p;
@@ -39,22 +24,21 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	p = zparse_new(c->origin, r, origin, &len, &m);
 	if (p == NULL)
 		return report_add(r, c->path, 0, "%s", m.text);
-	e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, r, &m);
+	e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, &c->budget, r, &m);
 	if (e != ERR_OK)
 		goto out;
-	t.budget = c->budget;
 	found = zparse_file(p, c->fd, c->path, c->shown, &zone_ops);
 	if (c->units_fd >= 0 &&
 	    zparse_file(p, c->units_fd, c->units_path, c->units_shown, &units_ops) != ERR_OK)
 		found = ERR_PARSE;
 	/* Of a zone that was not read to its end, nothing else can be said. */
-	if (c->budget == NULL || c->budget->spent == ZBUDGET_LEFT)
+	if (c->budget.spent == ZBUDGET_LEFT)
 		e = zcheck_tree(&t);
 	c->lone_sigs = t.lone_sigs;
 	if (e == ERR_OK && found == ERR_OK && r->wants_zone_warnings)
 		zlint_tree(&t);
 	if (e == ERR_OK && found == ERR_OK)
-		e = write_within(&t, o, c, &m);
+		e = zwrite_tree(&t, o, c->index, &m);
 	ztree_clear(&t);
 out:
 	zparse_free(p);
@@ -115,7 +99,6 @@ dns_compile_within(const char *origin, const char *path, const char *units_path,
     const struct dns_zone_limits *limits, int *zimage_fd, struct report *r)
 {
 	struct includer in = { .zone_file = path };
-	struct zbudget budget;
 	struct zcompile c = { .origin = origin, .path = path, .units_path = units_path, .fd = -1,
 		.units_fd = -1, .include = include_file, .arg = &in };
 	struct zout o = { .fd = -1 };
@@ -123,9 +106,8 @@ dns_compile_within(const char *origin, const char *path, const char *units_path,
 	enum err e;
 
 	*zimage_fd = -1;
-	zbudget_init(&budget, origin, limits != NULL ? limits->memory_bytes : 0,
+	zbudget_init(&c.budget, origin, limits != NULL ? limits->memory_bytes : 0,
 	    limits != NULL ? limits->time_ms : 0);
-	c.budget = &budget;
 	if ((e = open_files(&c, &in, r)) != ERR_OK)
 		goto out;
 	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)

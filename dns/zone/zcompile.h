@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "dns/zone/zbudget.h"
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
 
@@ -19,7 +20,7 @@ struct zcompile {
 	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
 	void *arg;
 	uint32_t lone_sigs;        /* out: RRSIG records that sign nothing and are not served */
-	struct zbudget *budget;    /* NULL: none */
+	struct zbudget budget;     /* all zero: any */
 };
 
 /* On any error the zimage is as it was, and findings are in `r`. */

@@ -1,16 +1,23 @@
 /* zlint: what can be served but will disappoint: lost targets, missing glue, data nobody sees. */
 #include <string.h>
 
-#include "dns/dns.h"
+#include "base/suggest.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
-/* The types whose targets are hosts (RFC 2181 section 10.3), and where the target stands. */
-static const struct {
+/*
+ * The types that name another node, and where the name stands: a host's, with addresses (RFC 2181
+ * section 10.3), or any that is there.
+ */
+static const struct target {
 	uint16_t type;
 	uint8_t at;
+	bool host;
 	const char *name;
-} hosts[] = { { DNS_T_NS, 0, "NS" }, { DNS_T_MX, 2, "MX" }, { DNS_T_SRV, 6, "SRV" } };
+} targets[] = { { DNS_T_NS, 0, true, "NS" }, { DNS_T_MX, 2, true, "MX" },
+	{ DNS_T_SRV, 6, true, "SRV" }, { DNS_T_CNAME, 0, false, "CNAME" },
+	{ DNS_T_DNAME, 0, false, "DNAME" }, { DNS_T_SVCB, 2, false, "SVCB" },
+	{ DNS_T_HTTPS, 2, false, "HTTPS" } };
 
 /* The nearest existing name above `rel`, which begins at *at; of the apex, the apex. */
 static const struct tnode *
@@ -78,71 +85,6 @@ looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
 	    memcmp(name + at, t->origin, t->origin_len) == 0);
 }
 
-/* A host that the data of a record names. */
-static void
-lint_host(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec,
-    unsigned row)
-{
-	const char *type = hosts[row].name;
-	const uint8_t *rdata = rec->rdata + hosts[row].at;
-	unsigned line = s->line + rec->below;
-	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
-	uint8_t name[DNS_WIRE_NAME];
-	size_t at = hosts[row].at, rel;
-	size_t len = rec->rdlen > at ? dns_name_len(rdata, rec->rdlen - at) : 0;
-	const struct tnode *cut, *target;
-
-	if (len <= 1)
-		return;   /* "." says that there is none (RFC 7505, RFC 2782) */
-	dns_name_lower(name, rdata, len);
-	ztree_name_text(t, n->name, n->name_len, owner);
-	dns_name_text(name, text);
-	if (looks_like_address(name, len, t)) {
-		ztree_warn(t, s->file, line,
-		    "%s: its %s record names %s, which looks like an address; it needs a host's "
-		    "name", owner, type, text);
-		return;
-	}
-	if (!dns_name_under(name, len, t->origin, t->origin_len))
-		return;
-	rel = len - t->origin_len;
-	cut = cut_over(t, name, rel);
-	target = node_for(t, name, rel);
-	if (cut != NULL && (cut != n || s->type != DNS_T_NS))
-		return;   /* the other zone has its addresses */
-	if (target != NULL && tnode_find(target, DNS_T_CNAME, 0) != NULL)
-		ztree_warn(t, s->file, line,
-		    "%s: its %s record names %s, which is an alias (CNAME); it needs a host with "
-		    "addresses", owner, type, text);
-	else if (target == NULL || !has_address(target))
-		ztree_warn(t, s->file, line, cut != NULL
-		    ? "%s: its %s record names %s, which is inside of the delegation and has no A "
-		      "or AAAA record here; nobody can find that server"
-		    : "%s: its %s record names %s, which has no A or AAAA record",
-		    owner, type, text);
-}
-
-static void
-lint_hosts(struct ztree *t, const struct tnode *n)
-{
-	for (unsigned i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-		const struct trrset *s = tnode_find(n, hosts[i].type, 0);
-
-		for (const struct trec *rec = s ? s->first : NULL; rec != NULL; rec = rec->next)
-			lint_host(t, n, s, rec, i);
-	}
-}
-
-/* ---- names that stand for others ---- */
-
-/* The types whose target need not be a host, but has to be there, and where it stands. */
-static const struct {
-	uint16_t type;
-	uint8_t at;
-	const char *name;
-} targets[] = { { DNS_T_CNAME, 0, "CNAME" }, { DNS_T_DNAME, 0, "DNAME" }, { DNS_T_SVCB, 2, "SVCB" },
-	{ DNS_T_HTTPS, 2, "HTTPS" } };
-
 /* Is there a DNAME above the name, which makes up what is asked for below? */
 static bool
 is_below_dname(const struct ztree *t, const uint8_t *rel, size_t len)
@@ -155,36 +97,57 @@ is_below_dname(const struct ztree *t, const uint8_t *rel, size_t len)
 	return false;
 }
 
+/* What disappoints in a name that a record of node `n` names, or NULL. */
+static const char *
+target_fault(const struct ztree *t, const struct tnode *n, const struct target *row,
+    const uint8_t *name, size_t len)
+{
+	const struct tnode *cut, *target;
+	size_t rel;
+
+	if (row->host && looks_like_address(name, len, t))
+		return "looks like an address; it needs a host's name";
+	if (!dns_name_under(name, len, t->origin, t->origin_len))
+		return NULL;
+	rel = len - t->origin_len;
+	cut = cut_over(t, name, rel);
+	target = node_for(t, name, rel);
+	if (cut != NULL && (cut != n || row->type != DNS_T_NS))
+		return NULL;   /* the other zone has its records */
+	if (row->host && target != NULL && tnode_find(target, DNS_T_CNAME, 0) != NULL)
+		return "is an alias (CNAME); it needs a host with addresses";
+	if (row->host && target != NULL && has_address(target))
+		return NULL;
+	if (row->host)
+		return cut == NULL ? "has no A or AAAA record" : "is inside of the delegation and "
+		    "has no A or AAAA record here; nobody can find that server";
+	/* What stands below a DNAME's target may be all that is meant. */
+	if ((target != NULL && (target->sets != NULL || row->type == DNS_T_DNAME)) ||
+	    is_below_dname(t, name, rel))
+		return NULL;
+	return "has no records; is a final dot missing or too much?";
+}
+
 static void
 lint_target(struct ztree *t, const struct tnode *n, const struct trrset *s, const struct trec *rec,
-    unsigned row)
+    const struct target *row)
 {
-	const uint8_t *rdata = rec->rdata + targets[row].at;
-	size_t len = rec->rdlen > targets[row].at
-	    ? dns_name_len(rdata, rec->rdlen - targets[row].at)
-	    : 0,
-	       rel;
+	const uint8_t *rdata = rec->rdata + row->at;
+	size_t len = rec->rdlen > row->at ? dns_name_len(rdata, rec->rdlen - row->at) : 0;
 	char owner[LIMIT_NAME_TEXT], text[LIMIT_NAME_TEXT];
 	uint8_t name[DNS_WIRE_NAME];
-	const struct tnode *target;
+	const char *fault;
 
+	/* "." says that there is none (RFC 7505, RFC 2782), or of SVCB the owner (RFC 9460, 2.5) */
 	if (len <= 1)
-		return; /* of SVCB: the owner itself, or that there is none (RFC 9460 section 2.5)
-		         */
-	dns_name_lower(name, rdata, len);
-	if (!dns_name_under(name, len, t->origin, t->origin_len))
 		return;
-	rel = len - t->origin_len;
-	target = node_for(t, name, rel);
-	/* What stands below a DNAME's target may be all that is meant. */
-	if ((target != NULL && (target->sets != NULL || s->type == DNS_T_DNAME)) ||
-	    cut_over(t, name, rel) != NULL || is_below_dname(t, name, rel))
+	dns_name_lower(name, rdata, len);
+	if ((fault = target_fault(t, n, row, name, len)) == NULL)
 		return;
 	ztree_name_text(t, n->name, n->name_len, owner);
 	dns_name_text(name, text);
-	ztree_warn(t, s->file, s->line + rec->below,
-	    "%s: its %s record names %s, which has no records; is a final dot missing or too much?",
-	    owner, targets[row].name, text);
+	ztree_warn(t, s->file, s->line + rec->below, "%s: its %s record names %s, which %s", owner,
+	    row->name, text, fault);
 }
 
 static void
@@ -193,9 +156,8 @@ lint_targets(struct ztree *t, const struct tnode *n)
 	for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		const struct trrset *s = tnode_find(n, targets[i].type, 0);
 
-		for (const struct trec *rec = s != NULL ? s->first : NULL; rec != NULL;
-		     rec = rec->next)
-			lint_target(t, n, s, rec, i);
+		for (const struct trec *rec = s ? s->first : NULL; rec != NULL; rec = rec->next)
+			lint_target(t, n, s, rec, &targets[i]);
 	}
 }
 
@@ -204,34 +166,6 @@ lint_targets(struct ztree *t, const struct tnode *n)
 #define MAPPING "_jitsu"
 #define MAPPING_LEN (sizeof(MAPPING) - 1)
 #define MAPPING_EDITS 2        /* letters that are left out, put in, changed or exchanged */
-
-/* Edits from a label to the mappings' own; more than MAPPING_EDITS is far. */
-static unsigned
-mapping_distance(const uint8_t *label, size_t len)
-{
-	unsigned d[MAPPING_LEN + MAPPING_EDITS + 1][MAPPING_LEN + 1];
-
-	if (len + MAPPING_EDITS < MAPPING_LEN || len > MAPPING_LEN + MAPPING_EDITS)
-		return MAPPING_EDITS + 1;
-	for (unsigned i = 0; i <= len; i++) {
-		for (unsigned k = 0; k <= MAPPING_LEN; k++) {
-			unsigned best = i + k;
-
-			if (i > 0 && k > 0 &&
-			    d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]) < best)
-				best = d[i - 1][k - 1] + (label[i - 1] != (uint8_t)MAPPING[k - 1]);
-			if (i > 0 && d[i - 1][k] + 1 < best)
-				best = d[i - 1][k] + 1;
-			if (k > 0 && d[i][k - 1] + 1 < best)
-				best = d[i][k - 1] + 1;
-			if (i > 1 && k > 1 && label[i - 1] == (uint8_t)MAPPING[k - 2] &&
-			    label[i - 2] == (uint8_t)MAPPING[k - 1] && d[i - 2][k - 2] + 1 < best)
-				best = d[i - 2][k - 2] + 1;
-			d[i][k] = best;
-		}
-	}
-	return d[len][MAPPING_LEN];
-}
 
 /* A TXT record that says key=value at a name that looks like a mapping's. */
 static void
@@ -244,7 +178,8 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 
 	if (rec == NULL || n->name_len == 0 || memchr(rec->rdata + 1, '=', rec->rdata[0]) == NULL)
 		return;
-	edits = mapping_distance(n->name + 1, n->name[0]);
+	edits = suggest_edits((const char *)n->name + 1, n->name[0], MAPPING, MAPPING_LEN,
+	    MAPPING_EDITS + 1);
 	if (edits == 0 || edits > MAPPING_EDITS)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);
@@ -310,7 +245,6 @@ zlint_tree(struct ztree *t)
 		lint_place(t, n);
 		if ((n->flags & ZNODE_OCCLUDED) != 0)
 			continue;
-		lint_hosts(t, n);
 		lint_targets(t, n);
 		lint_misspelt(t, n);
 	}

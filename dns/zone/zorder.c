@@ -117,7 +117,7 @@ zorder_tree(struct ztree *t, struct torder *o, struct errmsg *m)
 		return ERR_OK;
 	o->nodes = ztree_alloc(t, o->n * sizeof(struct tnode *));
 	if (o->nodes == NULL)
-		return err_set(m, ERR_NOMEM, "the order of %u names", o->n);
+		return zbudget_err(t->budget, m);
 	o->n = 0;
 	for (struct tnode *n = t->first; n != NULL; n = n->next)
 		if (belongs(n, param))

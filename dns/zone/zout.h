@@ -14,22 +14,24 @@ struct zout {
 	struct zimage_dir *zones;
 	uint32_t nzones;
 	size_t zone;               /* where the zone that is being written begins */
-	size_t most;               /* bytes that the zone may have; SIZE_MAX: any */
-	struct zbudget *budget;    /* that says so, with any other `most` */
+	struct zbudget *budget;    /* of the zone that is being written */
+	enum err e;                /* why something could not be written; *m says more */
+	struct errmsg *m;
 };
 
 enum err zout_open(struct zout *o, struct errmsg *m);
 void zout_close(struct zout *o);   /* with everything in it */
 
-enum err zout_zone_begin(struct zout *o, struct errmsg *m);
-enum err zout_zone_end(struct zout *o, struct errmsg *m);
+/* Begin and end a zone; false with o->e, and the message in *m, which outlives the zone. */
+bool zout_zone_begin(struct zout *o, struct zbudget *budget, struct errmsg *m);
+bool zout_zone_end(struct zout *o);
 void zout_zone_drop(struct zout *o);
 
 /*
- * `size` bytes, zeroed, at a multiple of `align` (4 or 8); *at is the reference within the zone, *p
- * is valid until the next call.
+ * `size` bytes, zeroed, at a multiple of `align` (4 or 8), valid until the next call; *ref is the
+ * reference within the zone.  NULL with o->e where they cannot be had or the budget has no more.
  */
-enum err zout_take(struct zout *o, size_t size, size_t align, zref *at, void **p, struct errmsg *m);
+void *zout_take(struct zout *o, size_t size, size_t align, zref *ref);
 void *zout_at(const struct zout *o, zref at);
 
 /* Writes head and directory and seals; *fd is the caller's, the zout is closed. */

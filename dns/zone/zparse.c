@@ -406,15 +406,15 @@ static bool
 is_spent(struct scope *s)
 {
 	const struct zbudget *b = s->p->ops->budget;
-	char why[LIMIT_NAME_TEXT + 200];
+	struct errmsg m;
 
-	if (b == NULL || b->spent == ZBUDGET_LEFT)
+	if (b->spent == ZBUDGET_LEFT)
 		return false;
 	s->nerrors++;
 	if (!s->p->spent) {
 		s->p->spent = true;
-		zbudget_text(b, why, sizeof(why));
-		found(s, "%s", why);
+		(void)zbudget_err(b, &m);
+		found(s, "%s", m.text);
 	}
 	return true;
 }

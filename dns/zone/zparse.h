@@ -35,7 +35,7 @@ struct zparse_ops {
 	 */
 	int (*include)(void *arg, const char *path, bool *shown, struct errmsg *why);
 	void *include_arg;
-	struct zbudget *budget;    /* spent: parsing ends with one finding; NULL: none */
+	struct zbudget *budget;    /* when it is spent, parsing ends with one finding */
 };
 
 struct zparse;

@@ -32,7 +32,7 @@ fill(struct zreader *r, const char **why)
 	do
 		n = read(r->fd, r->buf, sizeof(r->buf));
 	while (n < 0 && errno == EINTR);
-	if (r->budget != NULL && !zbudget_read(r->budget, n > 0 ? (uint64_t)n : 0))
+	if (!zbudget_read(r->budget, n > 0 ? (uint64_t)n : 0))
 		n = 0;
 	if (n <= 0) {
 		r->eof = true;

@@ -15,8 +15,7 @@ struct zbudget;
 struct zreader {
 	int fd;                /* not owned */
 	bool eof;
-	struct zbudget
-	    *budget; /* counts what is read, and ends the file when it is spent; may be NULL */
+	struct zbudget *budget;    /* counts what is read, and ends the file when it is spent */
 	unsigned line;         /* of the next byte */
 	size_t pos, end;
 	char buf[32768];

@@ -5,58 +5,31 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/mem.h"
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zone/zrdata.h"
 
-#define CHUNK_SIZE (1u << 20)
 #define FIRST_SLOTS 64
 #define NSEC3_SALT 0x5bd1e995cafef00dull   /* keeps NSEC3 records apart from the zone's names */
+#define MAPPING "\6_jitsu"
+#define MAPPING_LEN (sizeof(MAPPING) - 1)
 
-struct tchunk {
-	struct tchunk *next;
-	size_t used, size;
-	uint8_t data[];
-};
-
-static bool
-can_take(struct ztree *t, size_t bytes)
-{
-	return t->budget == NULL || zbudget_take(t->budget, bytes);
-}
-
+/* The budget pays for a chunk of the arena once it is there, so it is exceeded by one at most. */
 void *
 ztree_alloc(struct ztree *t, size_t size)
 {
-	struct tchunk *c = t->chunks;
-	size_t room = size > CHUNK_SIZE / 4 ? size : CHUNK_SIZE - sizeof(*c);
-	void *p;
+	size_t before = t->arena.bytes;
+	void *p = arena_alloc(&t->arena, size);
 
-	size = (size + 7) & ~(size_t)7;
-	if (c == NULL || c->size - c->used < size) {
-		room = room < size ? size : room;
-		c = can_take(t, sizeof(*c) + room) ? malloc(sizeof(*c) + room) : NULL;
-		if (c == NULL) {
-			t->nomem = true;
-			return NULL;
-		}
-		c->used = 0;
-		c->size = room;
-		c->next = t->chunks;
-		t->chunks = c;
-	}
-	p = c->data + c->used;
-	c->used += size;
-	return p;
+	return t->arena.bytes == before || zbudget_take(t->budget, t->arena.bytes - before)
+	    ? p : NULL;
 }
 
 void
 ztree_clear(struct ztree *t)
 {
-	for (struct tchunk *c = t->chunks, *next; c != NULL; c = next) {
-		next = c->next;
-		free(c);
-	}
+	arena_clear(&t->arena);
 	free(t->slots);
 	memset(t, 0, sizeof(*t));
 }
@@ -98,16 +71,16 @@ ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text
 
 /* Not a base/table: the hash is that of the compiled zone, and the budget counts the slots. */
 
-static enum err
+/* False when the budget is spent. */
+static bool
 slots_grow(struct ztree *t)
 {
 	size_t n = t->nslots * 2;
-	struct tslot *grown = can_take(t, n * sizeof(*grown)) ? calloc(n, sizeof(*grown)) : NULL;
+	struct tslot *grown;
 
-	if (grown == NULL) {
-		t->nomem = true;
-		return ERR_NOMEM;
-	}
+	if (!zbudget_take(t->budget, n * sizeof(*grown)))
+		return false;
+	grown = mem_zero(n, sizeof(*grown));
 	for (size_t i = 0; i < t->nslots; i++) {
 		size_t at = t->slots[i].hash & (n - 1);
 
@@ -120,7 +93,7 @@ slots_grow(struct ztree *t)
 	free(t->slots);
 	t->slots = grown;
 	t->nslots = n;
-	return ERR_OK;
+	return true;
 }
 
 static struct tslot *
@@ -138,33 +111,32 @@ slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 	return &t->slots[at];
 }
 
-/* `slot` is where slot_find ended without finding it. */
+/* The node of a name with this hash, made if need be; NULL when the budget is spent. */
 static struct tnode *
-node_new(struct ztree *t, struct tslot *slot, uint64_t hash, const uint8_t *rel, size_t len,
-    unsigned labels)
+node_enter(struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len, unsigned labels,
+    bool *made)
 {
-	struct tnode *n;
+	struct tslot *slot = slot_find(t, hash, rel, len);
+	struct tnode *n = slot->node;
 
+	*made = n == NULL;
+	if (n != NULL)
+		return n;
 	if (t->nnodes + 1 > t->nslots / 4 * 3) {
-		if (slots_grow(t) != ERR_OK)
+		if (!slots_grow(t))
 			return NULL;
 		slot = slot_find(t, hash, rel, len);
 	}
 	if ((n = ztree_alloc(t, sizeof(*n) + len)) == NULL)
 		return NULL;
-	memset(n, 0, sizeof(*n));
 	n->hash = hash;
 	n->name_len = (uint8_t)len;
 	n->labels = (uint8_t)labels;
 	memcpy(n->name, rel, len);
-	slot->hash = hash;
-	slot->node = n;
+	*slot = (struct tslot){ .hash = hash, .node = n };
 	t->nnodes++;
-	if (t->last != NULL)
-		t->last->next = n;
-	else
-		t->first = n;
-	t->last = n;
+	*t->tail = n;
+	t->tail = &n->next;
 	return n;
 }
 
@@ -185,42 +157,32 @@ rel_hash(const struct ztree *t, const uint8_t *rel, size_t len, uint8_t off[DNS_
 	return n;
 }
 
-/* The node of a name, made with its ancestors if need be; NULL without memory. */
+/* The node of a name, made with its ancestors if need be; NULL when the budget is spent. */
 static struct tnode *
 node_get(struct ztree *t, const uint8_t *rel, size_t len, bool nsec3)
 {
 	uint8_t off[DNS_WIRE_LABELS];
 	uint64_t hash[DNS_WIRE_LABELS + 1];
 	unsigned n = rel_hash(t, rel, len, off, hash);
-	struct tnode *node = NULL, *below = NULL;
+	struct tnode *node = NULL, *here, *below = NULL;
+	bool made = true;
 
 	if (nsec3) {
-		struct tslot *slot = slot_find(t, hash[n] ^ NSEC3_SALT, rel, len);
-
-		node = slot->node != NULL ? slot->node
-		    : node_new(t, slot, hash[n] ^ NSEC3_SALT, rel, len, n);
+		node = node_enter(t, hash[n] ^ NSEC3_SALT, rel, len, n, &made);
 		if (node != NULL)
 			node->flags |= ZNODE_NSEC3;
 		return node;
 	}
-	for (unsigned k = n + 1; k-- > 0;) {
+	for (unsigned k = n + 1; made && k-- > 0; below = here) {
 		size_t at = k > 0 ? off[n - k] : len;
-		struct tslot *slot = slot_find(t, hash[k], rel + at, len - at);
-		struct tnode *here = slot->node;
-		bool there = here != NULL;
 
-		if (!there) {
-			if ((here = node_new(t, slot, hash[k], rel + at, len - at, k)) == NULL)
-				return NULL;
-			t->names++;
-		}
+		if ((here = node_enter(t, hash[k], rel + at, len - at, k, &made)) == NULL)
+			return NULL;
+		t->names += made;
 		if (k == n)
 			node = here;
 		else
 			below->parent = here;
-		if (there)
-			break;
-		below = here;
 	}
 	return node;
 }
@@ -237,11 +199,12 @@ ztree_find(const struct ztree *t, const uint8_t *rel, size_t len)
 
 enum err
 ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file, bool units_apart,
-    struct report *r, struct errmsg *m)
+    struct zbudget *budget, struct report *r, struct errmsg *m)
 {
 	struct dns_labels labels;
 
 	memset(t, 0, sizeof(*t));
+	t->budget = budget;
 	t->report = r;
 	t->file = file;
 	t->units_apart = units_apart;
@@ -253,10 +216,12 @@ ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file,
 	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
 		return err_sys(m, "getrandom");
 	t->nslots = FIRST_SLOTS;
-	t->slots = calloc(t->nslots, sizeof(*t->slots));
-	if (t->slots == NULL || (t->apex = node_get(t, origin, 0, false)) == NULL) {
+	t->slots = mem_zero(t->nslots, sizeof(*t->slots));
+	t->tail = &t->first;
+	t->units_tail = &t->units;
+	if ((t->apex = node_get(t, origin, 0, false)) == NULL) {
 		ztree_clear(t);
-		return err_set(m, ERR_NOMEM, "compiling %s", file);
+		return zbudget_err(budget, m);
 	}
 	t->apex->flags |= ZNODE_APEX;
 	return ERR_OK;
@@ -290,7 +255,7 @@ rrset_get(struct ztree *t, struct tnode *n, const struct zparse_rr *rr, uint16_t
 	}
 	if ((s = ztree_alloc(t, sizeof(*s))) == NULL)
 		return NULL;
-	memset(s, 0, sizeof(*s));
+	s->tail = &s->first;
 	s->type = rr->type;
 	s->covers = covers;
 	s->file = rr->file;
@@ -322,16 +287,12 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 	}
 	if ((rec = ztree_alloc(t, sizeof(*rec) + rr->rdlen)) == NULL)
 		return;
-	rec->next = NULL;
 	rec->rdlen = (uint16_t)rr->rdlen;
 	rec->below = rr->file == s->file && rr->line > s->line && rr->line - s->line <= UINT16_MAX
 	    ? (uint16_t)(rr->line - s->line) : 0;
 	memcpy(rec->rdata, rr->rdata, rr->rdlen);
-	if (s->last != NULL)
-		s->last->next = rec;
-	else
-		s->first = rec;
-	s->last = rec;
+	*s->tail = rec;
+	s->tail = &rec->next;
 	s->n++;
 	s->wire += (uint32_t)(ZRR_FIXED + rr->rdlen);
 	if (rr->ttl != s->ttl)
@@ -346,9 +307,10 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 /* ---- mappings ---- */
 
 static bool
-is_mapping_name(const struct zparse_rr *rr)
+is_mapping(const struct ztree *t, const struct zparse_rr *rr)
 {
-	return rr->owner[0] == 6 && memcmp(rr->owner + 1, "_jitsu", 6) == 0;
+	return rr->type == DNS_T_TXT && rr->owner_len >= t->origin_len + MAPPING_LEN &&
+	    memcmp(rr->owner, MAPPING, MAPPING_LEN) == 0;
 }
 
 /* RFC 6763 section 6.4: printable ASCII before the first '='; and ours always have one. */
@@ -381,7 +343,7 @@ strings_ok(struct ztree *t, const struct zparse_rr *rr, unsigned *count)
 static void
 add_mapping(struct ztree *t, const struct zparse_rr *rr)
 {
-	size_t len = rr->owner_len - t->origin_len - 7;
+	size_t len = rr->owner_len - t->origin_len - MAPPING_LEN;
 	unsigned nstrings;
 	struct tunit *u;
 
@@ -395,22 +357,17 @@ add_mapping(struct ztree *t, const struct zparse_rr *rr)
 	if ((u = ztree_alloc(t, sizeof(*u))) == NULL ||
 	    (u->name = ztree_alloc(t, len + rr->rdlen)) == NULL)
 		return;
-	u->next = NULL;
-	u->node = NULL;
 	u->file = rr->file;
 	u->line = rr->line;
 	u->ttl = rr->ttl;
 	u->name_len = (uint8_t)len;
-	memcpy(u->name, rr->owner + 7, len);
+	memcpy(u->name, rr->owner + MAPPING_LEN, len);
 	u->strings = u->name + len;
 	memcpy(u->strings, rr->rdata, rr->rdlen);
 	u->strings_len = (uint16_t)rr->rdlen;
 	u->nstrings = (uint16_t)nstrings;
-	if (t->last_unit != NULL)
-		t->last_unit->next = u;
-	else
-		t->units = u;
-	t->last_unit = u;
+	*t->units_tail = u;
+	t->units_tail = &u->next;
 	u->index = t->nunits++;
 }
 
@@ -439,12 +396,13 @@ void
 ztree_add_record(void *arg, const struct zparse_rr *rr)
 {
 	struct ztree *t = arg;
+	struct tnode *n = t->recent;
 	size_t len;
 	bool nsec3;
 
 	if (!record_ok(t, rr))
 		return;
-	if (rr->type == DNS_T_TXT && is_mapping_name(rr) && rr->owner_len >= t->origin_len + 7) {
+	if (is_mapping(t, rr)) {
 		if (t->units_apart)
 			ztree_found(t, rr->file, rr->line,
 			    "_jitsu: this zone's mappings stand in its units file, none may be "
@@ -462,19 +420,13 @@ ztree_add_record(void *arg, const struct zparse_rr *rr)
 		t->is_signed = true;
 	nsec3 = rr->type == DNS_T_NSEC3 ||
 	    (rr->type == DNS_T_RRSIG && dns_get16(rr->rdata) == DNS_T_NSEC3);
-	if (nsec3 || t->recent == NULL || t->recent->name_len != len ||
-	    memcmp(t->recent->name, rr->owner, len) != 0) {
-		struct tnode *n = node_get(t, rr->owner, len, nsec3);
-
-		if (n == NULL)
-			return;
-		if (nsec3) {
-			add_to_node(t, n, rr);
-			return;
-		}
+	if (nsec3 || n == NULL || n->name_len != len || memcmp(n->name, rr->owner, len) != 0)
+		n = node_get(t, rr->owner, len, nsec3);
+	if (n == NULL)
+		return;
+	if (!nsec3)
 		t->recent = n;
-	}
-	add_to_node(t, t->recent, rr);
+	add_to_node(t, n, rr);
 }
 
 void
@@ -484,7 +436,7 @@ ztree_add_mapping(void *arg, const struct zparse_rr *rr)
 
 	if (!record_ok(t, rr))
 		return;
-	if (rr->type != DNS_T_TXT || !is_mapping_name(rr) || rr->owner_len < t->origin_len + 7)
+	if (!is_mapping(t, rr))
 		ztree_found(t, rr->file, rr->line,
 		    "a units file holds TXT records at _jitsu names and nothing else");
 	else

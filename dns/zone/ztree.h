@@ -7,9 +7,10 @@
 #ifndef DNS_ZONE_ZTREE_H
 #define DNS_ZONE_ZTREE_H
 
+#include "base/arena.h"
 #include "base/err.h"
-#include "dns/zone/zbudget.h"
 #include "dns/zimage/format.h"
+#include "dns/zone/zbudget.h"
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
 
@@ -23,7 +24,7 @@ struct trec {
 
 struct trrset {
 	struct trrset *next;
-	struct trec *first, *last; /* in the file's order */
+	struct trec *first, **tail;    /* in the file's order */
 	const char *file;          /* where the first record stands */
 	unsigned line;
 	/* the lowest of its records' (RFC 2181 section 5.2 wants them equal) */
@@ -64,33 +65,30 @@ struct tslot {
 	struct tnode *node;
 };
 
-struct tchunk;
-
 struct ztree {
 	struct report *report;
-	struct zbudget *budget;    /* of memory; may be NULL */
+	struct zbudget *budget;
 	const char *file;          /* the zone's, for findings about the whole */
 	uint8_t origin[DNS_WIRE_NAME];
 	size_t origin_len;
 	unsigned origin_labels;
 	uint64_t seed;
-	struct tchunk *chunks;
+	struct arena arena;
 	struct tslot *slots;
 	size_t nslots, nnodes;     /* a power of two; nodes in all */
-	struct tnode *first, *last, *apex;
+	struct tnode *first, **tail, *apex;
 	struct tnode *recent;      /* owner of the last record */
-	struct tunit *units, *last_unit;
+	struct tunit *units, **units_tail;
 	uint32_t nunits, names, records;
 	bool units_apart;          /* mappings come from a units file: the zone may hold none */
 	bool is_signed;            /* has NSEC, NSEC3 or RRSIG records */
 	uint32_t lone_sigs;        /* RRSIG records that sign nothing in the zone; by zcheck_tree */
 	size_t nerrors;
-	bool nomem;
 };
 
 /* The origin is in lower case and is copied. */
 enum err ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file,
-    bool units_apart, struct report *r, struct errmsg *m);
+    bool units_apart, struct zbudget *budget, struct report *r, struct errmsg *m);
 void ztree_clear(struct ztree *t);
 
 /* For zparse: `arg` is the tree.  Findings go to its report. */
@@ -106,6 +104,7 @@ void zlint_tree(struct ztree *t);
 
 struct trrset *tnode_find(const struct tnode *n, uint16_t type, uint16_t covers);
 struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
+/* Zeroed; NULL when the budget is spent. */
 void *ztree_alloc(struct ztree *t, size_t size);
 
 /* A finding. */

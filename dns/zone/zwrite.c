@@ -127,24 +127,18 @@ put_record(uint8_t *dst, const struct trrset *set, uint32_t ttl, const struct tr
 }
 
 /* A RRset and its signatures. */
-static enum err
+static bool
 put_rrset(struct zout *o, const struct tnode *n, const struct trrset *set, uint32_t ttl,
-    const struct owner *owner, zref *ref, struct errmsg *m)
+    const struct owner *owner, zref *ref)
 {
 	const struct trrset *sigs = tnode_find(n, DNS_T_RRSIG, set->type);
-	size_t most = sizeof(struct zrrset) + set->wire + (sigs != NULL ? sigs->wire : 0);
-	size_t at, begin;
+	size_t most = sizeof(struct zrrset) + set->wire + (sigs != NULL ? sigs->wire : 0), at = 0;
+	struct zrrset *out = zout_take(o, most, 4, ref);
 	struct seen seen = { .n = 0 };
-	struct zrrset *out;
-	enum err e;
 	zref next;
-	void *p;
 
-	if ((e = zout_take(o, most, 4, ref, &p, m)) != ERR_OK)
-		return e;
-	out = p;
-	begin = (size_t)((uint8_t *)p - o->map);
-	at = 0;
+	if (out == NULL)
+		return false;
 	for (const struct trec *r = set->first; r != NULL; r = r->next)
 		at += put_record(out->wire + at, set, ttl, r, owner, &seen);
 	out->type = set->type;
@@ -154,33 +148,29 @@ put_rrset(struct zout *o, const struct tnode *n, const struct trrset *set, uint3
 		at += put_record(out->wire + at, sigs, ttl, r, owner, &seen);
 	out->sig_len = (uint16_t)(at - out->len);
 	/* Compression made it shorter than was taken. */
-	o->len = begin + sizeof(*out) + at;
-	return zout_take(o, 0, 4, &next, &p, m);
+	o->len = (size_t)(out->wire + at - o->map);
+	return zout_take(o, 0, 4, &next) != NULL;
 }
 
-static enum err
-put_node(struct ztree *t, struct zout *o, struct tnode *n, struct errmsg *m)
+static bool
+put_node(struct ztree *t, struct zout *o, struct tnode *n)
 {
 	unsigned extra = ((n->flags & ZNODE_ORDER) != 0) + ((n->flags & ZNODE_UNIT) != 0);
 	size_t head = ((sizeof(struct znode) + n->name_len + 3) & ~(size_t)3) + 4 * extra;
+	struct znode *out = zout_take(o, head, 4, &n->ref);
 	struct owner owner;
-	struct znode *out;
 	uint32_t *word;
-	uint16_t nrrsets = 0;
 	zref ref;
-	enum err e;
-	void *p;
 
+	if (out == NULL)
+		return false;
 	owner_set(&owner, t, n);
-	if ((e = zout_take(o, head, 4, &n->ref, &p, m)) != ERR_OK)
-		return e;
-	out = p;
 	out->flags = n->flags;
 	out->name_len = n->name_len;
 	out->labels = n->labels;
 	out->rrsets = (uint8_t)(head / 4);
 	memcpy(out->name, n->name, n->name_len);
-	word = (uint32_t *)p + head / 4;
+	word = (uint32_t *)(void *)out + head / 4;
 	if ((n->flags & ZNODE_UNIT) != 0)
 		*--word = n->unit->index;
 	if ((n->flags & ZNODE_ORDER) != 0)
@@ -188,41 +178,33 @@ put_node(struct ztree *t, struct zout *o, struct tnode *n, struct errmsg *m)
 	for (const struct trrset *s = n->sets; s != NULL; s = s->next) {
 		if (s->type == DNS_T_RRSIG)
 			continue;
-		if ((e = put_rrset(o, n, s, s->ttl, &owner, &ref, m)) != ERR_OK)
-			return e;
-		nrrsets++;
+		if (!put_rrset(o, n, s, s->ttl, &owner, &ref))
+			return false;
+		((struct znode *)zout_at(o, n->ref))->nrrsets++;
 	}
-	((struct znode *)zout_at(o, n->ref))->nrrsets = nrrsets;
-	return ERR_OK;
+	return true;
 }
 
-static enum err
-put_nodes(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m)
+static bool
+put_nodes(struct ztree *t, struct zout *o, struct zone_head *h)
 {
-	enum err e;
-	void *p;
-
-	if ((e = zout_take(o, 0, 4, &h->nodes, &p, m)) != ERR_OK)
-		return e;
+	if (zout_take(o, 0, 4, &h->nodes) == NULL)
+		return false;
 	for (struct tnode *n = t->first; n != NULL; n = n->next)
-		if ((e = put_node(t, o, n, m)) != ERR_OK)
-			return e;
-	return zout_take(o, 0, 4, &h->nodes_end, &p, m);
+		if (!put_node(t, o, n))
+			return false;
+	return zout_take(o, 0, 4, &h->nodes_end) != NULL;
 }
 
-static enum err
-put_slots(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m)
+static bool
+put_slots(struct ztree *t, struct zout *o, struct zone_head *h)
 {
 	struct zslot *slots;
-	enum err e;
-	void *p;
 
 	h->names = t->names;
 	h->nslots = t->names + t->names / 2 + 2;
-	if ((e = zout_take(o, (size_t)h->nslots * sizeof(*slots), 8, &h->slots, &p, m)) != ERR_OK)
-		return e;
-	slots = p;
-	for (const struct tnode *n = t->first; n != NULL; n = n->next) {
+	slots = zout_take(o, (size_t)h->nslots * sizeof(*slots), 8, &h->slots);
+	for (const struct tnode *n = t->first; slots != NULL && n != NULL; n = n->next) {
 		uint32_t at = zhash_slot(n->hash, h->nslots);
 
 		if ((n->flags & ZNODE_NSEC3) != 0)
@@ -231,12 +213,12 @@ put_slots(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m
 			at = at + 1 == h->nslots ? 0 : at + 1;
 		slots[at] = (struct zslot){ .tag = (uint32_t)n->hash, .node = n->ref };
 	}
-	return ERR_OK;
+	return slots != NULL;
 }
 
 /* RFC 2308 section 3: the smaller of the SOA's TTL and its last field. */
-static enum err
-put_negative(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m)
+static bool
+put_negative(struct ztree *t, struct zout *o, struct zone_head *h)
 {
 	const struct trrset *soa = tnode_find(t->apex, DNS_T_SOA, 0);
 	const uint8_t *fixed = soa->first->rdata + soa->first->rdlen - 20;
@@ -246,40 +228,37 @@ put_negative(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg
 	h->serial = dns_get32(fixed);
 	owner_set(&owner, t, t->apex);
 	return put_rrset(o, t->apex, soa, minimum < soa->ttl ? minimum : soa->ttl, &owner,
-	    &h->negative, m);
+	    &h->negative);
 }
 
-static enum err
-put_units(struct ztree *t, struct zout *o, struct zone_head *h, struct errmsg *m)
+static bool
+put_units(struct ztree *t, struct zout *o, struct zone_head *h)
 {
 	const char *last_file = NULL;
-	zref file = 0, ref, end;
+	zref file = 0, ref;
 	struct zunit *unit;
-	enum err e;
 	void *p;
 
 	h->nunits = t->nunits;
-	e = zout_take(o, (size_t)t->nunits * sizeof(struct zunit), 4, &h->units, &p, m);
-	if (e != ERR_OK || (e = zout_take(o, 0, 4, &h->strings, &p, m)) != ERR_OK)
-		return e;
+	if (zout_take(o, (size_t)t->nunits * sizeof(*unit), 4, &h->units) == NULL ||
+	    zout_take(o, 0, 4, &h->strings) == NULL)
+		return false;
 	for (const struct tunit *u = t->units; u != NULL; u = u->next) {
 		if (u->file != last_file) {
-			if ((e = zout_take(o, strlen(u->file) + 1, 4, &file, &p, m)) != ERR_OK)
-				return e;
+			if ((p = zout_take(o, strlen(u->file) + 1, 4, &file)) == NULL)
+				return false;
 			memcpy(p, u->file, strlen(u->file) + 1);
 			last_file = u->file;
 		}
-		if ((e = zout_take(o, u->strings_len, 4, &ref, &p, m)) != ERR_OK)
-			return e;
+		if ((p = zout_take(o, u->strings_len, 4, &ref)) == NULL)
+			return false;
 		memcpy(p, u->strings, u->strings_len);
 		unit = (struct zunit *)zout_at(o, h->units) + u->index;
 		*unit = (struct zunit){ .node = u->node->ref, .file = file, .strings = ref,
 			.line = u->line, .ttl = u->ttl, .strings_len = u->strings_len,
 			.nstrings = u->nstrings };
 	}
-	e = zout_take(o, 0, 4, &end, &p, m);
-	h->strings_end = end;
-	return e;
+	return zout_take(o, 0, 4, &h->strings_end) != NULL;
 }
 
 /* Of the apex it is 0, like that of the first names. */
@@ -293,36 +272,33 @@ order_key(const struct tnode *n)
 	return n->name_len > 0 ? zimage_order_key(n->name + last) : 0;
 }
 
-static enum err
-put_order(struct zout *o, struct zone_head *h, const struct torder *order, struct errmsg *m)
+static bool
+put_order(struct zout *o, struct zone_head *h, const struct torder *order)
 {
-	enum err e;
+	uint64_t *keys;
 	zref *refs;
-	void *p;
+	void *salt;
 
 	h->norder = order->n;
 	h->flags = order->flags;
-	if ((e = zout_take(o, (size_t)order->n * sizeof(zref), 4, &h->order, &p, m)) != ERR_OK)
-		return e;
-	refs = p;
+	if ((refs = zout_take(o, (size_t)order->n * sizeof(*refs), 4, &h->order)) == NULL)
+		return false;
 	for (uint32_t i = 0; i < order->n; i++)
 		refs[i] = order->nodes[i]->ref;
-	e = zout_take(o, (size_t)order->n * sizeof(uint64_t), 8, &h->order_keys, &p, m);
-	if (e != ERR_OK)
-		return e;
+	if ((keys = zout_take(o, (size_t)order->n * sizeof(*keys), 8, &h->order_keys)) == NULL)
+		return false;
 	for (uint32_t i = 0; i < order->n; i++)
-		((uint64_t *)p)[i] = order_key(order->nodes[i]);
+		keys[i] = order_key(order->nodes[i]);
 	if (order->param != NULL) {
 		h->nsec3_algorithm = order->param[0];
 		h->nsec3_iterations = dns_get16(order->param + 2);
 		h->nsec3_salt_len = order->param[4];
 	}
-	if ((e = zout_take(o, h->nsec3_salt_len, 4, &h->nsec3_salt, &p, m)) != ERR_OK)
-		return e;
+	if ((salt = zout_take(o, h->nsec3_salt_len, 4, &h->nsec3_salt)) == NULL)
+		return false;
 	if (h->nsec3_salt_len > 0)
-		/* NOLINT(clang-analyzer-core.NonNullParamChecker): zout_take set it */
-		memcpy(p, order->param + 5, h->nsec3_salt_len);
-	return ERR_OK;
+		memcpy(salt, order->param + 5, h->nsec3_salt_len);
+	return true;
 }
 
 enum err
@@ -334,24 +310,24 @@ zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
 		.origin_labels = (uint8_t)t->origin_labels,
 	};
 	struct torder order;
+	uint8_t *head;
 	enum err e;
-	zref head;
-	void *p;
+	zref ref;
 
-	if ((e = zorder_tree(t, &order, m)) != ERR_OK || (e = zout_zone_begin(o, m)) != ERR_OK)
+	if ((e = zorder_tree(t, &order, m)) != ERR_OK)
 		return e;
-	if ((e = zout_take(o, sizeof(h) + t->origin_len, 8, &head, &p, m)) != ERR_OK)
-		goto drop;
-	memcpy((uint8_t *)p + sizeof(h), t->origin, t->origin_len);
-	if ((e = put_nodes(t, o, &h, m)) != ERR_OK || (e = put_slots(t, o, &h, m)) != ERR_OK ||
-	    (e = put_negative(t, o, &h, m)) != ERR_OK || (e = put_units(t, o, &h, m)) != ERR_OK ||
-	    (e = put_order(o, &h, &order, m)) != ERR_OK)
-		goto drop;
-	h.apex = t->apex->ref;
-	memcpy(zout_at(o, head), &h, sizeof(h));
-	if ((e = zout_zone_end(o, m)) == ERR_OK)
-		return ERR_OK;
-drop:
+	if (!zout_zone_begin(o, t->budget, m))
+		return o->e;
+	if ((head = zout_take(o, sizeof(h) + t->origin_len, 8, &ref)) != NULL) {
+		memcpy(head + sizeof(h), t->origin, t->origin_len);
+		if (put_nodes(t, o, &h) && put_slots(t, o, &h) && put_negative(t, o, &h) &&
+		    put_units(t, o, &h) && put_order(o, &h, &order)) {
+			h.apex = t->apex->ref;
+			memcpy(zout_at(o, ref), &h, sizeof(h));
+			if (zout_zone_end(o))
+				return ERR_OK;
+		}
+	}
 	zout_zone_drop(o);
-	return e;
+	return o->e;
 }
