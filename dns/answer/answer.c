@@ -143,7 +143,6 @@ put_match(struct answer *a, const struct dns_lookup *l, const struct zrrset *set
 
 	if (set->type == DNS_T_DNAME && dname_given(a, l->found, l->node))
 		return true;
-
 	if (a->steps == 0 && l->found == DNS_FOUND_NODE && (set->count & ZRRSET_REWRITE) == 0)
 		return reply_put_exact(&a->w, set, a->parts);
 	o = owner_of_match(a, l, buf);
@@ -281,6 +280,8 @@ follow_dname(struct answer *a, const struct znode *n)
 	uint8_t buf[DNS_WIRE_NAME], name[2 * DNS_WIRE_NAME];
 	struct reply_owner o = owner_of(a, n, buf);
 	const struct zrrset *set = znode_find(n, DNS_T_DNAME);
+	struct reply_made cname = { .type = DNS_T_CNAME, .class = DNS_CLASS_IN, .rdata = name,
+		.is_name = true };
 	size_t prefix = a->len - o.len, suffix;
 
 	if (set == NULL || !put_dname(a, n, &o, set))
@@ -292,8 +293,9 @@ follow_dname(struct answer *a, const struct znode *n)
 	}
 	memcpy(name, a->name, prefix);
 	memcpy(name + prefix, set->wire + ZRR_FIXED, suffix);
-	if (!reply_put_cname(&a->w, a->name, a->len, dns_get32(set->wire + 6), name,
-	    prefix + suffix))
+	cname.ttl = dns_get32(set->wire + 6);
+	cname.rdlen = prefix + suffix;
+	if (!reply_put_made(&a->w, a->name, a->len, &cname))
 		return truncated(a);
 	return a->q->qtype == DNS_T_CNAME ? STEP_DONE : go_to(a, name, prefix + suffix);
 }
@@ -375,15 +377,10 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 		return answer_any(a, l);
 	if (a->q->qtype == DNS_T_RRSIG)
 		return answer_rrsig(a, l);
-	if ((n->flags & ZNODE_CNAME) != 0 && a->q->qtype != DNS_T_CNAME) {
-		set = znode_find(n, a->q->qtype);   /* what may stand beside a CNAME: NSEC, KEY */
-		if (set == NULL || set->len == 0)
-			return follow_cname(a, l, znode_find(n, DNS_T_CNAME));
-	} else {
-		set = znode_find(n, a->q->qtype);
-	}
+	set = znode_find(n, a->q->qtype);   /* beside a CNAME may stand NSEC, KEY */
 	if (set == NULL || set->len == 0)
-		return put_negative(a, l);
+		return (n->flags & ZNODE_CNAME) != 0 && a->q->qtype != DNS_T_CNAME
+		    ? follow_cname(a, l, znode_find(n, DNS_T_CNAME)) : put_negative(a, l);
 	if (!put_match(a, l, set))
 		return truncated(a);
 	if ((n->flags & ZNODE_UNIT) != 0 && wakes(a->q->qtype))
@@ -391,16 +388,12 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 	return STEP_DONE;
 }
 
-/* A zone of ours that could not be loaded: another server may have it.  A chain into it ends. */
+/* There is no zone to ask, which only who asked for a name in it is told: a chain ends. */
 static enum step
-absent(struct answer *a)
+no_zone(struct answer *a, uint16_t rcode, int ede, const char *text)
 {
-	if (a->steps == 0) {
-		a->end.rcode = DNS_R_SERVFAIL;
-		a->end.ede = EDE_NOT_READY;
-		a->end.ede_text = "the zone could not be loaded";
-		a->end.aa = false;
-	}
+	if (a->steps == 0)
+		a->end = (struct reply_end){ .rcode = rcode, .ede = ede, .ede_text = text };
 	return STEP_DONE;
 }
 
@@ -414,20 +407,14 @@ answer_step(struct answer *a)
 	/* no parent here: the child itself says NODATA */
 	if (a->zone == NULL && a->q->qtype == DNS_T_DS)
 		a->zone = dns_zoneset_find(a->set, a->name, a->len, &a->labels, false);
-	if (a->zone == NULL) {
-		if (a->steps == 0) {
-			a->end.rcode = DNS_R_REFUSED;
-			a->end.ede = EDE_NOT_AUTHORITATIVE;
-			a->end.aa = false;
-		}
-		return STEP_DONE;
-	}
+	if (a->zone == NULL)
+		return no_zone(a, DNS_R_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
+	/* A zone of ours that could not be loaded: another server may have it. */
 	if ((a->zone->head->flags & ZONE_ABSENT) != 0)
-		return absent(a);
+		return no_zone(a, DNS_R_SERVFAIL, EDE_NOT_READY, "the zone could not be loaded");
 	dns_zone_lookup(a->zone->head, a->name, a->len, &a->labels, a->q->qtype, &l);
 	switch (l.found) {
-	case DNS_FOUND_NODE:
-	case DNS_FOUND_WILDCARD:
+	case DNS_FOUND_NODE: case DNS_FOUND_WILDCARD:
 		return answer_node(a, &l);
 	case DNS_FOUND_CUT:
 		return refer(a, l.node);

@@ -66,27 +66,6 @@ wildcard(const struct proof *p, unsigned depth, uint8_t name[DNS_WIRE_NAME + 2])
 
 /* ---- NSEC ---- */
 
-/* Canonical order (RFC 4034 section 6.1): a name, `n` labels of it below the origin, and a node. */
-static int
-compare(const uint8_t *name, const struct dns_labels *labels, unsigned n, const struct znode *node)
-{
-	uint8_t off[DNS_WIRE_LABELS];
-	unsigned k = 0;
-
-	for (unsigned i = 0; i < node->name_len; i += 1u + node->name[i])
-		off[k++] = (uint8_t)i;
-	while (n > 0 && k > 0) {
-		const uint8_t *l = name + labels->off[--n], *r = node->name + off[--k];
-		int c = l[1] - r[1];   /* mostly decides; labels are not empty */
-
-		if (c == 0)
-			c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
-		if (c != 0 || l[0] != r[0])
-			return c != 0 ? c : l[0] - r[0];
-	}
-	return (n > 0) - (k > 0);
-}
-
 /* The record whose owner is the name or the last one before it. */
 static bool
 nsec_cover(struct proof *p, const uint8_t *name, const struct dns_labels *labels)
@@ -100,9 +79,10 @@ nsec_cover(struct proof *p, const uint8_t *name, const struct dns_labels *labels
 
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
+		const struct znode *node = zone_at(p->z, order[mid]);
 
 		if (key != keys[mid] ? key < keys[mid]
-		    : compare(name, labels, n, zone_at(p->z, order[mid])) < 0)
+		    : dns_name_compare(name, labels->off, n, node->name, node->name_len) < 0)
 			high = mid;
 		else
 			low = mid;

@@ -6,8 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dns/answer/tsig.h"
-
 #define DNS_MESSAGE_MAX 65535
 #define DNS_MESSAGE_HEADER 12
 #define DNS_NAME_MAX 255
@@ -16,6 +14,29 @@
 #define DNS_COOKIE_CLIENT 8
 #define DNS_COOKIE_SERVER 16
 #define DNS_COOKIE_LEN (DNS_COOKIE_CLIENT + DNS_COOKIE_SERVER)
+
+/*
+ * TSIG as an authority without keys meets it (RFC 8945): every key is unknown.  So a record that
+ * can be read is answered NOTAUTH with the error BADKEY in a TSIG record of ours, unsigned, and
+ * anything else is FORMERR.  Signatures, times and truncated MACs are looked at with a key that is
+ * known, and never here.
+ */
+struct dns_tsig {
+	const uint8_t *owner, *rdata;   /* in the wire of the record's message; NULL = none */
+};
+
+/*
+ * tsig.c: the record at `owner` of the message wire[0..len); `fixed` is what stands between its
+ * name and its RDATA.  Fills in *t; false: it cannot be read.
+ */
+bool tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *owner,
+    const uint8_t *fixed);
+
+/* Bytes of the record that answers *t, of the same message, or 0 where there is none. */
+size_t tsig_reply_len(const struct dns_tsig *t, const uint8_t *wire, size_t len);
+
+/* Writes the record to `p`, where tsig_reply_len bytes are free. */
+void tsig_reply_put(const struct dns_tsig *t, const uint8_t *wire, size_t len, uint8_t *p);
 
 /* Codes of EDNS options. */
 enum dns_option {

@@ -362,57 +362,31 @@ reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts)
 	return true;
 }
 
-/* Owner and fixed part of a record made up here; *at is where its RDLENGTH goes. */
-static bool
-put_fixed(struct reply *w, const uint8_t *owner, size_t owner_len, const struct reply_made *made,
-    size_t *at)
-{
-	uint8_t fixed[10];
-
-	dns_put16(fixed, made->type);
-	dns_put16(fixed + 2, made->class);
-	dns_put32(fixed + 4, made->ttl);
-	dns_put16(fixed + 8, (uint16_t)made->rdlen);
-	if (!put_owner(w, owner, owner_len) || !put_bytes(w, fixed, sizeof(fixed)))
-		return false;
-	*at = w->len - 2;
-	return true;
-}
-
-bool
-reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl,
-    const uint8_t *target, size_t target_len)
-{
-	const struct reply_made made = { .type = DNS_T_CNAME, .class = DNS_CLASS_IN, .ttl = ttl };
-	size_t start = w->len, at;
-	unsigned names;
-
-	names_prepare(w);
-	names = w->nnames;
-	if (!put_fixed(w, owner, owner_len, &made, &at) || !put_name(w, target, target_len)) {
-		names_forget(w, names);
-		w->len = start;
-		return false;
-	}
-	dns_put16(w->buf + at, (uint16_t)(w->len - at - 2));
-	w->count[REPLY_ANSWER]++;
-	return true;
-}
-
 bool
 reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len,
     const struct reply_made *made)
 {
 	size_t start = w->len, at;
 	unsigned names;
+	uint8_t fixed[10];
+	bool fits;
 
 	names_prepare(w);
 	names = w->nnames;
-	if (!put_fixed(w, owner, owner_len, made, &at) || !put_bytes(w, made->rdata, made->rdlen)) {
+	dns_put16(fixed, made->type);
+	dns_put16(fixed + 2, made->class);
+	dns_put32(fixed + 4, made->ttl);
+	fits = put_owner(w, owner, owner_len) && put_bytes(w, fixed, sizeof(fixed));
+	at = w->len;
+	if (fits)
+		fits = made->is_name ? put_name(w, made->rdata, made->rdlen)
+		    : put_bytes(w, made->rdata, made->rdlen);
+	if (!fits) {
 		names_forget(w, names);
 		w->len = start;
 		return false;
 	}
+	dns_put16(w->buf + at - 2, (uint16_t)(w->len - at));
 	w->count[REPLY_ANSWER]++;
 	return true;
 }

@@ -70,16 +70,13 @@ bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *
  */
 bool reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts);
 
-/* A CNAME made up here, for the answer section; its target is compressed. */
-bool reply_put_cname(struct reply *w, const uint8_t *owner, size_t owner_len, uint32_t ttl,
-    const uint8_t *target, size_t target_len);
-
-/* A record made up here, for the answer section, without names in its data. */
+/* A record made up here, for the answer section. */
 struct reply_made {
 	uint16_t type, class;
 	uint32_t ttl;
 	const void *rdata;
 	size_t rdlen;
+	bool is_name;              /* the data is a name, and compressed */
 };
 
 bool reply_put_made(struct reply *w, const uint8_t *owner, size_t owner_len,

@@ -1,8 +1,7 @@
 /* tsig: reads TSIG records, and says that the key is not known. */
-#include "dns/answer/tsig.h"
-
 #include <string.h>
 
+#include "dns/answer/query.h"
 #include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/memfd.h"
+#include "dns/dns.h"
 
 static void
 drop_unused(struct zimages *im)
@@ -17,7 +18,7 @@ drop_unused(struct zimages *im)
 		if (im->rows[i].used)
 			im->rows[kept++] = im->rows[i];
 		else
-			dns_mapped_unref(im->rows[i].map);
+			dns_zimage_close(im->rows[i].map);
 	}
 	im->n = kept;
 }
@@ -34,13 +35,13 @@ find(struct zimages *im, uint32_t id)
 enum err
 zimages_add(struct zimages *im, uint32_t id, int fd, struct errmsg *m)
 {
-	struct dns_mapped *map = NULL;
+	struct dns_zimage *map = NULL;
 	enum err e;
 
 	if (find(im, id) != NULL)
 		return err_set(m, ERR_EXISTS, "zimage %u is here already", id);
 	im->rows = mem_resize(im->rows, im->n + 1, sizeof(*im->rows));
-	if ((e = dns_mapped_open(fd, true, &map, m)) != ERR_OK)
+	if ((e = dns_zimage_open_checked(fd, &map, m)) != ERR_OK)
 		return e;
 	im->rows[im->n++] = (struct zimages_row){ .id = id, .map = map };
 	return ERR_OK;
@@ -78,7 +79,7 @@ set_make(struct zimages *im, const struct msg *commit, const void *data, size_t 
 	    want = rows_size + units_size + commit->commit.absent;
 	const uint32_t *numbers;
 	struct msg_binding *rows;
-	struct dns_mapped **maps;
+	struct dns_zimage **maps;
 	enum err e;
 
 	if (size < want)
@@ -141,7 +142,7 @@ void
 zimages_clear(struct zimages *im)
 {
 	for (uint32_t i = 0; i < im->n; i++)
-		dns_mapped_unref(im->rows[i].map);
+		dns_zimage_close(im->rows[i].map);
 	free(im->rows);
 	*im = (struct zimages){ .rows = NULL };
 }

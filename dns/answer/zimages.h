@@ -9,7 +9,7 @@
 
 struct zimages_row {
 	uint32_t id;
-	struct dns_mapped *map;   /* a set of zones holds references of its own */
+	struct dns_zimage *map;   /* a set of zones holds references of its own */
 	bool used;                /* by the set that is being made */
 	bool served;              /* by the newest accepted set */
 };

@@ -2,51 +2,12 @@
 #include "dns/answer/zoneset.h"
 
 #include <ldns/dname.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
-#include "base/memfd.h"
+#include "dns/dns.h"
 
 #define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
-
-struct dns_mapped {
-	atomic_uint refs;
-	const void *map;
-	size_t size;
-};
-
-enum err
-dns_mapped_open(int fd, bool checked, struct dns_mapped **out, struct errmsg *m)
-{
-	struct dns_mapped *map = mem_zero(1, sizeof(*map));
-	enum err e;
-
-	*out = NULL;
-	atomic_init(&map->refs, 1);
-	e = memfd_map_sealed(fd, &map->map, &map->size, m);
-	if (e == ERR_OK)
-		e = checked ? zimage_check_head(map->map, map->size, m)
-		    : zimage_check(map->map, map->size, m);
-	if (e != ERR_OK) {
-		dns_mapped_unref(map);
-		return e;
-	}
-	*out = map;
-	return ERR_OK;
-}
-
-void
-dns_mapped_unref(struct dns_mapped *map)
-{
-	if (map == NULL || atomic_fetch_sub(&map->refs, 1) != 1)
-		return;
-	if (map->map != NULL)
-		/* cannot fail for a mapping of ours */
-		(void)munmap((void *)(uintptr_t)map->map, map->size);
-	free(map);
-}
 
 /*
  * Not a base/table: a name's hash goes on from that of the name above, so that a query hashes each
@@ -106,7 +67,7 @@ set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, str
 }
 
 enum err
-dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg_binding *rows,
+dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps, const struct msg_binding *rows,
     uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers, struct dns_zoneset **out,
     struct errmsg *m)
 {
@@ -122,7 +83,7 @@ dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps, const struct msg
 	set->zones = mem_zero(nrows, sizeof(*set->zones));
 	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
 	set->numbers = mem_zero(nnumbers, sizeof(*set->numbers));
-	set->maps = mem_zero(nmaps, sizeof(struct dns_mapped *));
+	set->maps = mem_zero(nmaps, sizeof(struct dns_zimage *));
 	for (; set->nmaps < nmaps; set->nmaps++) {
 		set->maps[set->nmaps] = maps[set->nmaps];
 		atomic_fetch_add(&maps[set->nmaps]->refs, 1);
@@ -226,7 +187,7 @@ dns_zoneset_free(struct dns_zoneset *set)
 	if (set == NULL)
 		return;
 	for (uint32_t i = 0; i < set->nmaps; i++)
-		dns_mapped_unref(set->maps[i]);
+		dns_zimage_close(set->maps[i]);
 	free(set->absent);
 	free(set->maps);
 	free(set->numbers);

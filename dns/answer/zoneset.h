@@ -15,8 +15,6 @@
 #include "base/msg.h"
 #include "dns/zimage/format.h"
 
-struct dns_mapped;             /* one mapped zimage, counted by the sets that use it */
-
 struct dns_zone {
 	const struct zone_head *head;
 	uint32_t first_unit;       /* into the set's numbers */
@@ -32,25 +30,16 @@ struct dns_zoneset {
 	uint64_t seed;
 	uint32_t *numbers;
 	uint32_t nnumbers;
-	struct dns_mapped **maps;
+	struct dns_zimage **maps;
 	uint32_t nmaps;
 	uint8_t *absent;           /* heads of zones with ZONE_ABSENT, which have only an origin */
 };
 
 /*
- * Maps a sealed zimage and checks all of it, so that nothing on the answer path needs to check an
- * offset again.  With `checked` the warden has done that (dns_zimage_open, of the same sealed file)
- * and only its head is looked at: the check of a million names takes some 50 ms, in which nobody is
- * answered.
+ * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them, which are counted).
+ * numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
  */
-enum err dns_mapped_open(int fd, bool checked, struct dns_mapped **map, struct errmsg *m);
-void dns_mapped_unref(struct dns_mapped *map);
-
-/*
- * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them).  Takes its own
- * references.  numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
- */
-enum err dns_zoneset_new(struct dns_mapped *const *maps, uint32_t nmaps,
+enum err dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps,
     const struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,
     struct dns_zoneset **set, struct errmsg *m);
 void dns_zoneset_free(struct dns_zoneset *set);

@@ -38,12 +38,17 @@ void dns_name_labels(const uint8_t *name, struct dns_labels *l);
 
 void dns_name_lower(uint8_t *dst, const uint8_t *src, size_t len);
 
+/*
+ * Canonical order (RFC 4034 section 6.1) of two lower-case names without their common origin: `a`,
+ * whose n labels begin at a_off, and b[0..b_len).  As memcmp.
+ */
+int dns_name_compare(const uint8_t *a, const uint8_t *a_off, unsigned n, const uint8_t *b,
+    size_t b_len);
+
 /* Is `name` equal to `origin` or below it? */
 bool dns_name_under(const uint8_t *name, size_t len, const uint8_t *origin, size_t origin_len);
 
-/*
- * Presentation format without the final dot ("." for the root), every octet that needs it escaped.
- */
+/* As text without the final dot ("." for the root), every octet that needs it escaped. */
 void dns_name_text(const uint8_t *name, char text[LIMIT_NAME_TEXT]);
 
 #endif

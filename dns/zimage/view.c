@@ -9,32 +9,40 @@
 #include "dns/zimage/rdata.h"
 #include "dns/zimage/format.h"
 
-struct dns_zimage {
-	const void *map;
-	size_t size;
-};
-
-enum err
-dns_zimage_open(int fd, struct dns_zimage **out, struct errmsg *m)
+static enum err
+open_with(enum err (*check)(const void *, size_t, struct errmsg *), int fd,
+    struct dns_zimage **out, struct errmsg *m)
 {
 	struct dns_zimage *zimage = mem_zero(1, sizeof(*zimage));
 	enum err e;
 
 	*out = NULL;
+	atomic_init(&zimage->refs, 1);
 	if ((e = memfd_map_sealed(fd, &zimage->map, &zimage->size, m)) == ERR_OK)
-		e = zimage_check(zimage->map, zimage->size, m);
-	if (e != ERR_OK) {
+		e = check(zimage->map, zimage->size, m);
+	if (e == ERR_OK)
+		*out = zimage;
+	else
 		dns_zimage_close(zimage);
-		return e;
-	}
-	*out = zimage;
-	return ERR_OK;
+	return e;
+}
+
+enum err
+dns_zimage_open(int fd, struct dns_zimage **zimage, struct errmsg *m)
+{
+	return open_with(zimage_check, fd, zimage, m);
+}
+
+enum err
+dns_zimage_open_checked(int fd, struct dns_zimage **zimage, struct errmsg *m)
+{
+	return open_with(zimage_check_head, fd, zimage, m);
 }
 
 void
 dns_zimage_close(struct dns_zimage *zimage)
 {
-	if (zimage == NULL)
+	if (zimage == NULL || atomic_fetch_sub(&zimage->refs, 1) != 1)
 		return;
 	if (zimage->map != NULL)
 		/* cannot fail for a mapping of ours */
@@ -48,8 +56,8 @@ dns_zimage_zones(const struct dns_zimage *zimage)
 	return zimage_zones(zimage->map);
 }
 
-static enum err
-zone_get(const struct dns_zimage *zimage, uint32_t zone, const struct zone_head **z,
+enum err
+dns_zimage_head(const struct dns_zimage *zimage, uint32_t zone, const struct zone_head **z,
     struct errmsg *m)
 {
 	if (zone >= zimage_zones(zimage->map))
@@ -64,17 +72,13 @@ dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_
     struct errmsg *m)
 {
 	const struct zone_head *z = NULL;
-	enum err e = zone_get(zimage, zone, &z, m);
+	enum err e = dns_zimage_head(zimage, zone, &z, m);
 
 	if (e != ERR_OK)
 		return e;
-	memset(info, 0, sizeof(*info));
+	*info = (struct dns_zone_info){ .index = z->index, .serial = z->serial,
+		.names = z->names, .records = z->records, .units = z->nunits };
 	dns_name_text(zone_origin(z), info->origin);
-	info->index = z->index;
-	info->serial = z->serial;
-	info->names = z->names;
-	info->records = z->records;
-	info->units = z->nunits;
 	return ERR_OK;
 }
 
@@ -107,7 +111,7 @@ dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, stru
 	const uint8_t *strings;
 	uint8_t owner[DNS_WIRE_NAME];
 	bool has4, has6;
-	enum err e = zone_get(zimage, zone, &z, m);
+	enum err e = dns_zimage_head(zimage, zone, &z, m);
 
 	if (e != ERR_OK)
 		return e;

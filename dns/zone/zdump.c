@@ -2,10 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
-#include "base/memfd.h"
 #include "dns/dns.h"
 #include "dns/zimage/rdata.h"
 #include "dns/zimage/format.h"
@@ -94,18 +92,12 @@ print_zone(const struct zone_head *z, FILE *f)
 enum err
 dns_zimage_print(int fd, uint32_t zone, FILE *f, struct errmsg *m)
 {
-	const void *map = NULL;
-	size_t size = 0;
-	enum err e = memfd_map_sealed(fd, &map, &size, m);
+	struct dns_zimage *zimage;
+	const struct zone_head *z;
+	enum err e = dns_zimage_open(fd, &zimage, m);
 
-	if (e != ERR_OK)
-		return e;
-	e = zimage_check(map, size, m);
-	if (e == ERR_OK && zone >= zimage_zones(map))
-		e = err_set(m, ERR_RANGE, "the zimage has %u zones, there is no zone %u",
-		    zimage_zones(map), zone);
-	if (e == ERR_OK)
-		print_zone(zimage_zone(map, zone), f);
-	(void)munmap((void *)(uintptr_t)map, size);   /* cannot fail for a mapping of ours */
+	if (e == ERR_OK && (e = dns_zimage_head(zimage, zone, &z, m)) == ERR_OK)
+		print_zone(z, f);
+	dns_zimage_close(zimage);
 	return e;
 }

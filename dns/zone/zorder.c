@@ -6,26 +6,16 @@
 #include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
-/* RFC 4034 section 6.1, for relative lower-case names of one zone. */
 static int
 compare_canonical(const void *a, const void *b)
 {
 	const struct tnode *x = *(struct tnode *const *)a, *y = *(struct tnode *const *)b;
-	uint8_t xo[DNS_WIRE_LABELS], yo[DNS_WIRE_LABELS];
-	unsigned nx = 0, ny = 0;
+	uint8_t off[DNS_WIRE_LABELS];
+	unsigned n = 0;
 
 	for (size_t i = 0; i < x->name_len; i += 1u + x->name[i])
-		xo[nx++] = (uint8_t)i;
-	for (size_t i = 0; i < y->name_len; i += 1u + y->name[i])
-		yo[ny++] = (uint8_t)i;
-	while (nx > 0 && ny > 0) {
-		const uint8_t *l = x->name + xo[--nx], *r = y->name + yo[--ny];
-		int c = memcmp(l + 1, r + 1, l[0] < r[0] ? l[0] : r[0]);
-
-		if (c != 0 || l[0] != r[0])
-			return c != 0 ? c : l[0] - r[0];
-	}
-	return (nx > 0) - (ny > 0);
+		off[n++] = (uint8_t)i;
+	return dns_name_compare(x->name, off, n, y->name, y->name_len);
 }
 
 static const struct trec *

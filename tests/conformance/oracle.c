@@ -15,6 +15,7 @@
 
 #include "dns/answer/answer.h"
 #include "dns/zimage/rdata.h"
+#include "dns/dns.h"
 #include "dns/zone/zcompile.h"
 
 #define UDP_PAYLOAD 1232
@@ -56,7 +57,7 @@ bind_all(struct zout *o)
 {
 	struct msg_binding *rows = calloc(o->nzones + 1u, sizeof(*rows));
 	uint32_t n = o->nzones, numbers[1] = { MSG_UNIT_NONE };
-	struct dns_mapped *map = NULL;
+	struct dns_zimage *map = NULL;
 	struct dns_zoneset *set = NULL;
 	struct errmsg m = { "" };
 	int fd = -1;
@@ -64,14 +65,14 @@ bind_all(struct zout *o)
 	for (uint32_t i = 0; rows != NULL && i < n; i++)
 		rows[i].zone = i;
 	if (rows == NULL || zout_finish(o, &fd, &m) != ERR_OK ||
-	    dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
+	    dns_zimage_open(fd, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, rows, n, numbers, 0, &set, &m) != ERR_OK) {
 		fprintf(stderr, "%s\n", m.text);
 		exit(2);
 	}
 	free(rows);
 	close(fd);
-	dns_mapped_unref(map);
+	dns_zimage_close(map);
 	return set;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dns/answer/answer.h"
+#include "dns/dns.h"
 #include "dns/zone/zcompile.h"
 #include "fuzz_chain.h"
 
@@ -224,7 +225,7 @@ make_set(void)
 	struct msg_binding rows[ORACLE_ZONES];
 	uint32_t numbers[ORACLE_ZONES], nunits = 0;
 	struct dns_zoneset *set;
-	struct dns_mapped *map;
+	struct dns_zimage *map;
 	struct errmsg m;
 	struct zout o;
 	int fd;
@@ -238,10 +239,10 @@ make_set(void)
 		if (rows[i].nunits > 0)
 			numbers[nunits++] = UNIT;
 	}
-	if (zout_finish(&o, &fd, &m) != ERR_OK || dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
+	if (zout_finish(&o, &fd, &m) != ERR_OK || dns_zimage_open(fd, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, rows, oracle.nzones, numbers, nunits, &set, &m) != ERR_OK)
 		abort();
-	dns_mapped_unref(map);
+	dns_zimage_close(map);
 	close(fd);
 	zout_close(&o);
 	return set;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dns/answer/lookup.h"
+#include "dns/dns.h"
 #include "fuzz_zone.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -22,16 +23,16 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct msg_binding row = { .nunits = FUZZ_UNITS };
 	uint32_t numbers[FUZZ_UNITS] = { 7 };
-	struct dns_mapped *map;
+	struct dns_zimage *map;
 	struct errmsg m;
 	int fd = fuzz_zone_compile(false);
 
 	(void)argc;
 	(void)argv;
-	if (dns_mapped_open(fd, false, &map, &m) != ERR_OK ||
+	if (dns_zimage_open(fd, &map, &m) != ERR_OK ||
 	    dns_zoneset_new(&map, 1, &row, 1, numbers, FUZZ_UNITS, &set, &m) != ERR_OK)
 		abort();
-	dns_mapped_unref(map);
+	dns_zimage_close(map);
 	close(fd);
 	return 0;
 }

@@ -31,7 +31,7 @@ extern char *ldns_rr2str(const ldns_rr *rr);
 
 struct fixture {
 	char dir[64];
-	struct dns_mapped *maps[4];
+	struct dns_zimage *maps[4];
 	struct msg_binding rows[4];
 	unsigned n;
 	uint32_t numbers[16];
@@ -107,7 +107,7 @@ fixture_add(struct fixture *f, const char *origin, const char *text)
 	assert_int_equal(dns_zimage_open(fd, &zimage, &m), ERR_OK);
 	assert_int_equal(dns_zimage_zone(zimage, 0, &info, &m), ERR_OK);
 	dns_zimage_close(zimage);
-	assert_int_equal(dns_mapped_open(fd, false, &f->maps[f->n], &m), ERR_OK);
+	assert_int_equal(dns_zimage_open(fd, &f->maps[f->n], &m), ERR_OK);
 	close(fd);
 	f->rows[f->n] = (struct msg_binding){ .zimage = f->n, .nunits = info.units };
 	f->n++;
@@ -123,7 +123,7 @@ fixture_clear(struct fixture *f)
 {
 	dns_zoneset_free(f->set);
 	for (unsigned i = 0; i < f->n; i++)
-		dns_mapped_unref(f->maps[i]);
+		dns_zimage_close(f->maps[i]);
 	memset(f, 0, sizeof(*f));
 }
 

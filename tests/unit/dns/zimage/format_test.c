@@ -3,6 +3,7 @@
 
 #include "base/memfd.h"
 #include "dns/answer/lookup.h"
+#include "dns/dns.h"
 #include "tests/unit/dns/zone_fixture.h"
 
 static const char zone_text[] =
@@ -40,7 +41,7 @@ zimage_make(struct zimage *zimage)
 
 /* Opens a copy of exactly `size` bytes as a sealed file. */
 static enum err
-open_copy(const uint8_t *bytes, size_t size, struct dns_mapped **map, struct errmsg *m)
+open_copy(const uint8_t *bytes, size_t size, struct dns_zimage **map, struct errmsg *m)
 {
 	enum err e;
 	int fd = -1;
@@ -48,13 +49,13 @@ open_copy(const uint8_t *bytes, size_t size, struct dns_mapped **map, struct err
 	assert_int_equal(memfd_create_open("test", &fd, m), ERR_OK);
 	assert_int_equal(write(fd, bytes, size), size);
 	assert_int_equal(memfd_seal_all(fd, m), ERR_OK);
-	e = dns_mapped_open(fd, false, map, m);
+	e = dns_zimage_open(fd, map, m);
 	close(fd);
 	return e;
 }
 
 static void
-ask_all(struct dns_mapped *map)
+ask_all(struct dns_zimage *map)
 {
 	struct msg_binding row = { 0 };
 	struct fixture f = { .n = 0 };
@@ -84,7 +85,7 @@ ask_all(struct dns_mapped *map)
 static void
 whole(void **state)
 {
-	struct dns_mapped *map;
+	struct dns_zimage *map;
 	struct zimage zimage;
 	struct errmsg m;
 
@@ -92,14 +93,14 @@ whole(void **state)
 	zimage_make(&zimage);
 	assert_int_equal(open_copy(zimage.bytes, zimage.size, &map, &m), ERR_OK);
 	ask_all(map);
-	dns_mapped_unref(map);
+	dns_zimage_close(map);
 	free(zimage.bytes);
 }
 
 static void
 cut(void **state)
 {
-	struct dns_mapped *map;
+	struct dns_zimage *map;
 	struct zimage zimage;
 	struct errmsg m;
 
@@ -119,7 +120,7 @@ damaged(void **state)
 {
 	static const uint8_t changes[] = { 0x01, 0x80, 0xff };
 	unsigned refused = 0, accepted = 0;
-	struct dns_mapped *map;
+	struct dns_zimage *map;
 	struct zimage zimage;
 	struct errmsg m;
 
@@ -130,7 +131,7 @@ damaged(void **state)
 			zimage.bytes[i] ^= changes[c];
 			if (open_copy(zimage.bytes, zimage.size, &map, &m) == ERR_OK) {
 				ask_all(map);
-				dns_mapped_unref(map);
+				dns_zimage_close(map);
 				accepted++;
 			} else {
 				refused++;
