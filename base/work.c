@@ -22,6 +22,7 @@ struct lane {
 
 struct work {
 	pthread_mutex_t lock;        /* everything below but the event */
+	pthread_cond_t ended;        /* a job has run */
 	struct lane *lanes;
 	unsigned nlanes;
 	struct jobs finished;
@@ -34,7 +35,9 @@ struct work {
 static void
 finish(struct work *w, struct work_job *job)
 {
+	job->state = WORK_ENDED;
 	STAILQ_INSERT_TAIL(&w->finished, job, link);
+	pthread_cond_broadcast(&w->ended);
 	event_active(w->ev, EV_READ, 0);
 }
 
@@ -55,6 +58,7 @@ lane_thread(void *arg)
 			continue;
 		}
 		STAILQ_REMOVE_HEAD(&lane->queue, link);
+		job->state = WORK_RUNS;
 		pthread_mutex_unlock(&w->lock);
 		atomic_store(&job->begun, true);
 		job->run(job->arg);
@@ -89,8 +93,10 @@ on_finished(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	pthread_mutex_lock(&w->lock);
 	job = STAILQ_FIRST(&w->finished);
-	if (job != NULL)
+	if (job != NULL) {
 		STAILQ_REMOVE_HEAD(&w->finished, link);
+		job->state = WORK_IDLE;
+	}
 	if (!STAILQ_EMPTY(&w->finished))
 		event_active(w->ev, EV_READ, 0);
 	pthread_mutex_unlock(&w->lock);
@@ -105,6 +111,7 @@ work_new(struct event_base *base, const unsigned most[], unsigned lanes, void (*
 
 	/* With default attributes these cannot fail on Linux. */
 	(void)pthread_mutex_init(&w->lock, NULL);
+	(void)pthread_cond_init(&w->ended, NULL);
 	STAILQ_INIT(&w->finished);
 	w->ev = mem_must(event_new(base, -1, 0, on_finished, w));
 	w->thread_end = thread_end;
@@ -135,6 +142,7 @@ drop_all(struct jobs *jobs)
 
 	while ((job = STAILQ_FIRST(jobs)) != NULL) {
 		STAILQ_REMOVE_HEAD(jobs, link);
+		job->state = WORK_IDLE;
 		if (job->drop != NULL)
 			job->drop(job->arg);
 	}
@@ -161,6 +169,7 @@ work_free(struct work *w)
 	}
 	drop_all(&w->finished);
 	event_free(w->ev);
+	pthread_cond_destroy(&w->ended);
 	pthread_mutex_destroy(&w->lock);
 	free(w->lanes);
 	free(w);
@@ -188,6 +197,7 @@ work_submit(struct work *w, unsigned number, struct work_job *job)
 	int error = 0;
 
 	pthread_mutex_lock(&w->lock);
+	job->state = WORK_QUEUED;
 	STAILQ_INSERT_TAIL(&lane->queue, job, link);
 	STAILQ_FOREACH(queued, &lane->queue, link)
 		if (++waiting > lane->idle)
@@ -199,6 +209,20 @@ work_submit(struct work *w, unsigned number, struct work_job *job)
 	pthread_mutex_unlock(&w->lock);
 	if (error != 0)
 		log_warn("no further thread: %s", strerror(error));
+}
+
+void
+work_cancel(struct work *w, unsigned number, struct work_job *job)
+{
+	pthread_mutex_lock(&w->lock);
+	while (job->state == WORK_RUNS)
+		pthread_cond_wait(&w->ended, &w->lock);
+	if (job->state == WORK_QUEUED)
+		STAILQ_REMOVE(&w->lanes[number].queue, job, work_job, link);
+	if (job->state == WORK_ENDED)
+		STAILQ_REMOVE(&w->finished, job, work_job, link);
+	job->state = WORK_IDLE;
+	pthread_mutex_unlock(&w->lock);
 }
 
 void

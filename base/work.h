@@ -21,6 +21,7 @@ struct work_job {
 	void (*drop)(void *arg);       /* instead of `done` when the work ends; may be NULL */
 	void *arg;
 	atomic_bool begun;             /* a thread has taken it */
+	enum { WORK_IDLE, WORK_QUEUED, WORK_RUNS, WORK_ENDED } state;   /* work.c's own */
 	STAILQ_ENTRY(work_job) link;
 };
 
@@ -37,6 +38,9 @@ void work_free(struct work *w);
 void work_lane_set(struct work *w, unsigned lane, unsigned most);
 
 void work_submit(struct work *w, unsigned lane, struct work_job *job);
+
+/* Takes a job back: waits if it runs; neither `done` nor `drop` is called.  For the loop. */
+void work_cancel(struct work *w, unsigned lane, struct work_job *job);
 
 /* Calls only `done`, on the loop and soon; from any thread. */
 void work_post(struct work *w, struct work_job *job);

@@ -263,44 +263,24 @@ empty_section(const struct config *conf)
 	return empty;
 }
 
-/* NULL when the host does not tell what it has: the report says why. */
-static struct generation *
-generation_new(struct loader *l)
+void
+build_generation(void *loader)
 {
-	struct hostnet host;
+	struct loader *l = loader;
+	struct mapping_set *mappings = hostnet_mappings(l->conf, l->from.secret, &l->report);
 	struct generation *g;
-	struct errmsg m;
 
-	if (hostnet_read(&host, &m) != ERR_OK) {
-		(void)report_add(&l->report, l->conf->path, 0, "%s", m.text);
-		return NULL;
-	}
+	if (mappings == NULL)
+		return;
 	g = mem_zero(1, sizeof(*g));
-	g->conf = l->conf;
-	g->zones = mem_zero(g->conf->nzones + 1, sizeof(*g->zones));
-	g->mappings = mapping_set_new(g->conf, l->from.secret, host.addrs, host.naddrs);
-	mapping_set_host_macs(g->mappings, host.macs, host.nmacs);
-	hostnet_clear(&host);
-	for (unsigned i = 0; i < g->conf->nzones; i++)
-		g->zones[i].origin = mem_text(g->conf->zones[i].origin);
-	g->number = l->from.number;
-	g->admins = l->admins;
-	g->nadmins = l->nadmins;
+	*g = (struct generation){ .number = l->from.number, .conf = l->conf, .mappings = mappings,
+		.cookies = l->cookies, .admins = l->admins, .nadmins = l->nadmins,
+		.zones = mem_zero(l->conf->nzones + 1, sizeof(*g->zones)),
+		.empty = empty_section(l->conf) };
 	l->admins = NULL;
-	g->cookies = l->cookies;
-	g->empty = empty_section(g->conf);
-	return g;
-}
-
-enum err
-build_generation(struct loader *l)
-{
-	struct generation *g = generation_new(l);
-
-	if (g == NULL)
-		return ERR_IO;
+	for (unsigned i = 0; i < g->conf->nzones; i++)
+		g->zones[i].origin = g->conf->zones[i].origin;
 	l->gen = g;
 	add_zones(l, g);
 	finish_mappings(l, g);
-	return ERR_OK;
 }

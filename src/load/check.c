@@ -8,11 +8,9 @@
 
 #include "dns/dns.h"
 #include "src/config/config.h"
-#include "src/load/check_host.h"
 #include "src/load/check_impl.h"
 #include "src/load/hostnet.h"
-#include "src/process/process.h"
-#include "src/units/units.h"
+#include "src/load/loader.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: no file is made. */
 static void
@@ -95,16 +93,11 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 {
 	struct mapping_set *set;
 	struct mapping_secret secret;
-	struct hostnet host;
-	struct errmsg m;
 
-	if (hostnet_read(&host, &m) != ERR_OK) {
-		(void)report_add(r, conf->path, 0, "%s", m.text);   /* always ERR_PARSE */
-		return;
-	}
 	host_secret(conf, &secret);
-	set = mapping_set_new(conf, &secret, host.addrs, host.naddrs);
-	mapping_set_host_macs(set, host.macs, host.nmacs);
+	set = hostnet_mappings(conf, &secret, r);
+	if (set == NULL)
+		return;
 	for (unsigned i = 0; i < conf->nzones; i++)
 		check_zone(set, conf, &conf->zones[i], r, counts);
 	(void)mapping_set_finish(set, r);   /* what it found is in r */
@@ -113,25 +106,12 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 		check_shadowed(conf, set, &conf->zones[i], r);
 	check_holds(conf, set, r);
 	mapping_set_free(set);
-	hostnet_clear(&host);
-}
-
-static void
-check_cookies(const struct config *conf, struct report *r)
-{
-	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
-	struct cookie_secrets s;
-	struct errmsg m;
-
-	if (conf->cookie_secret_file != NULL &&
-	    cookie_secrets_read(conf->cookie_secret_file, &s, &m) != ERR_OK)
-		(void)report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s",
-		    m.text);   /* always ERR_PARSE */
 }
 
 enum err
 check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 {
+	struct cookie_secrets cookies;
 	struct check_counts none;
 	struct config *conf = NULL;
 	size_t before = r->nerrors;
@@ -151,7 +131,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	hostnet_check(conf, r);
 	if (r->wants_host_findings)
 		check_host(conf, r);
-	check_cookies(conf, r);
+	(void)prepare_cookies(conf, &cookies, r);    /* what it found is in r */
 	check_zones(conf, r, counts);
 	config_free(conf);
 	return r->nerrors == before ? ERR_OK : ERR_PARSE;

@@ -1,5 +1,5 @@
 /* check_host: users, addresses, bridges, programs. */
-#include "src/load/check_host.h"
+#include "src/load/check_impl.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "src/config/config.h"
 #include "vm/vm.h"
 
 /* A start replaces a default user that does not exist by a number (surroundings_user). */

@@ -1,4 +1,4 @@
-/* check_impl: what the files of check share.  Included by src/check*.c only. */
+/* check_impl: what the files of check share; included by them alone. */
 #ifndef SRC_LOAD_CHECK_IMPL_H
 #define SRC_LOAD_CHECK_IMPL_H
 
@@ -7,5 +7,12 @@
 
 /* Units of a finished set that would be refused, since their addresses are held for others. */
 void check_holds(const struct config *conf, const struct mapping_set *set, struct report *r);
+
+/*
+ * Whether a configuration can run on this host: users, addresses to listen on, bridges, and the
+ * programs of the drivers that images name.  What refuses every start is an error; what may come
+ * later, or only fails the boots, a warning.
+ */
+void check_host(const struct config *conf, struct report *r);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "src/config/config.h"
+#include "vm/vm.h"
 
 static bool
 addr_take(struct msg_addr *to, const struct sockaddr *from)
@@ -25,8 +25,9 @@ addr_take(struct msg_addr *to, const struct sockaddr *from)
 	return to->family != 0;
 }
 
+/* Of every interface, however many there are; *addrs is the caller's. */
 static enum err
-addrs_read(struct hostnet *h, struct errmsg *m)
+addrs_read(struct msg_addr **addrs, unsigned *n, struct errmsg *m)
 {
 	struct ifaddrs *list = NULL;
 	unsigned room = 0;
@@ -35,33 +36,32 @@ addrs_read(struct hostnet *h, struct errmsg *m)
 		return err_sys(m, "this host's own addresses, which no unit may have");
 	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
 		room++;
-	h->addrs = mem_zero(room + 1, sizeof(*h->addrs));
+	*addrs = mem_zero(room + 1, sizeof(**addrs));
 	for (const struct ifaddrs *i = list; i != NULL; i = i->ifa_next)
-		h->naddrs += addr_take(&h->addrs[h->naddrs], i->ifa_addr);
+		*n += addr_take(&(*addrs)[*n], i->ifa_addr);
 	freeifaddrs(list);
 	return ERR_OK;
 }
 
-enum err
-hostnet_read(struct hostnet *h, struct errmsg *m)
+struct mapping_set *
+hostnet_mappings(const struct config *conf, const struct mapping_secret *secret, struct report *r)
 {
-	enum err e;
+	struct msg_addr *addrs = NULL;
+	struct vm_host_mac *macs = NULL;
+	unsigned naddrs = 0, nmacs = 0;
+	struct mapping_set *set = NULL;
+	struct errmsg m;
 
-	memset(h, 0, sizeof(*h));
-	e = addrs_read(h, m);
-	if (e == ERR_OK)
-		e = vm_host_macs(&h->macs, &h->nmacs, m);
-	if (e != ERR_OK)
-		hostnet_clear(h);
-	return e;
-}
-
-void
-hostnet_clear(struct hostnet *h)
-{
-	free(h->addrs);
-	free(h->macs);
-	memset(h, 0, sizeof(*h));
+	if (addrs_read(&addrs, &naddrs, &m) == ERR_OK &&
+	    vm_host_macs(&macs, &nmacs, &m) == ERR_OK) {
+		set = mapping_set_new(conf, secret, addrs, naddrs);
+		mapping_set_host_macs(set, macs, nmacs);
+	} else {
+		(void)report_add(r, conf->path, 0, "%s", m.text);   /* always ERR_PARSE */
+	}
+	free(addrs);
+	free(macs);
+	return set;
 }
 
 /* The image in that network whose boot-timeout is the shortest; NULL when there is none. */

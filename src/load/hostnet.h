@@ -6,20 +6,15 @@
 #define SRC_LOAD_HOSTNET_H
 
 #include "base/err.h"
-#include "base/msg.h"
 #include "src/config/config.h"
-#include "vm/vm.h"
+#include "src/units/units.h"
 
-struct hostnet {
-	struct msg_addr *addrs;        /* of every interface, however many there are */
-	unsigned naddrs;
-	struct vm_host_mac *macs;
-	unsigned nmacs;
-};
-
-/* ERR_IO: the kernel does not tell; nothing is owned then. */
-enum err hostnet_read(struct hostnet *h, struct errmsg *m);
-void hostnet_clear(struct hostnet *h);
+/*
+ * A set for the units of `conf`, none of which may have an address or MAC of this host.  NULL: the
+ * kernel does not tell, which is a finding.
+ */
+struct mapping_set *hostnet_mappings(
+    const struct config *conf, const struct mapping_secret *secret, struct report *r);
 
 /* Warns of bridges that keep a new port waiting. */
 void hostnet_check(const struct config *conf, struct report *r);

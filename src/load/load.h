@@ -22,6 +22,7 @@
 /* What a load starts from; all that is pointed to stays as it is until the load is over. */
 struct loader_conf {
 	struct event_base *base;
+	struct work *work;         /* of ZJOB_LANES */
 	const char *conf_path;
 	bool force;                /* also what takes most of the zones away (config_check_loss) */
 	uint64_t number;           /* of the generation that is made */

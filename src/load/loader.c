@@ -23,7 +23,7 @@ loader_free(struct loader *l)
 {
 	if (l == NULL)
 		return;
-	(void)prepare_end(l);
+	work_cancel(l->from.work, ZJOB_LANE, &l->work);
 	child_clear(&l->zones);
 	event_free(l->ev_late);
 	served_zimage_unref(l->zimage);
@@ -190,14 +190,16 @@ batch_refuse(struct loader *l, const char *why)
 }
 
 static void
-on_built(evutil_socket_t fd, short what, void *arg)
+on_built(void *arg)
 {
-	struct loader *l = arg;
+	finish(arg);
+}
 
-	(void)fd;
-	(void)what;
-	(void)prepare_end(l);   /* without a generation its error is in the report */
-	finish(l);
+static void
+start_work(struct loader *l, void (*run)(void *), void (*done)(void *))
+{
+	l->work = (struct work_job){ .run = run, .done = done, .arg = l };
+	work_submit(l->from.work, ZJOB_LANE, &l->work);
 }
 
 /* Every zone is there, or will not be. */
@@ -205,7 +207,7 @@ static void
 build(struct loader *l)
 {
 	l->building = true;
-	prepare_start(l, build_generation, on_built);
+	start_work(l, build_generation, on_built);
 }
 
 /* The batch is done with: the next child is started when this one has ended. */
@@ -292,7 +294,7 @@ on_compiled(struct loader *l, const int *fds, unsigned nfds)
 		batch_over(l);
 		return;
 	}
-	l->job = zjob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_checked, l);
+	l->job = zjob_new(l->from.work, l->from.zimages_dir, l->from.secret->key, on_checked, l);
 	(void)zjob_add_zimage(l->job, fds[0], l->batch);   /* its row is read when it is checked */
 	zjob_check(l->job);
 }
@@ -444,7 +446,7 @@ find_large(struct loader *l)
 {
 	unsigned large = 0;
 
-	l->job = zjob_new(l->from.base, l->from.zimages_dir, l->from.secret->key, on_found, l);
+	l->job = zjob_new(l->from.work, l->from.zimages_dir, l->from.secret->key, on_found, l);
 	for (unsigned i = 0; i < l->conf->nzones; i++) {
 		const struct config_zone *z = &l->conf->zones[i];
 
@@ -453,22 +455,21 @@ find_large(struct loader *l)
 		large++;
 		(void)zjob_add(l->job, &(struct zcache_zone){ z->origin, z->file, z->units }, i);
 	}
-	if (large > 0 && zjob_find(l->job) == ERR_OK)
+	if (large > 0) {
+		zjob_find(l->job);
 		return;
+	}
 	zjob_free(l->job);
 	l->job = NULL;
 	compile(l);
 }
 
 static void
-on_prepared(evutil_socket_t fd, short what, void *arg)
+on_prepared(void *arg)
 {
 	struct loader *l = arg;
-	enum err e = prepare_end(l);
 
-	(void)fd;
-	(void)what;
-	if (e == ERR_OK)
+	if (l->prepared)
 		find_large(l);
 	else
 		finish(l);
@@ -486,6 +487,6 @@ loader_start(const struct loader_conf *conf, loader_done_cb done, void *arg)
 	child_init(&l->zones, ROLE_ZONES, l->from.base, l->from.children, &ops, l);
 	l->zones.restart = false;
 	l->ev_late = mem_must(evtimer_new(l->from.base, on_late, l));
-	prepare_start(l, prepare_read, on_prepared);
+	start_work(l, prepare_read, on_prepared);
 	return l;
 }

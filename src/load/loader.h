@@ -2,8 +2,6 @@
 #ifndef SRC_LOAD_LOADER_H
 #define SRC_LOAD_LOADER_H
 
-#include <pthread.h>
-
 #include "base/writers.h"
 #include "src/load/load.h"
 
@@ -19,20 +17,12 @@ enum loader_how {
 #define LOADER_ALL UINT32_MAX
 #define LOADER_NONE UINT32_MAX
 
-/* prepare.c: what may block, or takes long: a thread beside the loop. */
-struct prepare {
-	enum err (*work)(struct loader *l);
-	pthread_t thread;
-	bool running;                  /* until it is joined */
-	struct event *ev_done;
-	enum err result;
-};
-
 struct loader {
 	struct loader_conf from;
 	loader_done_cb done;
 	void *arg;
-	struct prepare prepare;        /* while it runs, what is marked (p) is its thread's */
+	struct work_job work;          /* while it runs, what is marked (p) is its thread's */
+	bool prepared;                 /* (p) prepare_read worked */
 	struct config *conf;           /* (p) the new one; then the generation's */
 	struct generation *gen;        /* (p) the new one */
 	struct report report;          /* (p) */
@@ -69,16 +59,11 @@ struct loader {
 	bool building;                 /* nothing is compiled any more: the generation is made */
 };
 
-/*
- * Starts a thread that does `work`; `on_done` is called on the loop.  Without a thread the work is
- * done at once.
- */
-void prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callback_fn on_done);
-/* Waits for the thread, and takes its result. */
-enum err prepare_end(struct loader *l);
-
 /* Work: reads the configuration and looks at every file that it names. */
-enum err prepare_read(struct loader *l);
+void prepare_read(void *loader);
+/* The secrets of cookie-secret-file; without that option *cookies stays.  ERR_PARSE: a finding. */
+enum err prepare_cookies(const struct config *conf, struct cookie_secrets *cookies,
+    struct report *r);
 
 /* A finding that keeps a zone from being taken: a line of the report; the first is `error`. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file,
@@ -89,7 +74,10 @@ void files_send(struct loader *l, unsigned zone);
 /* Opens a file that a zone includes: below the zone file's directory, or not at all. */
 void files_include(struct loader *l, const struct msg *m);
 
-/* Work, when everything is compiled: checks mappings and makes l->gen of what is whole. */
-enum err build_generation(struct loader *l);
+/*
+ * Work, when everything is compiled: checks mappings and makes l->gen of what is whole.  Without
+ * l->gen an error is in the report.
+ */
+void build_generation(void *loader);
 
 #endif

@@ -2,11 +2,10 @@
  * prepare: the part of a load that may block: a configuration of twenty thousand zones takes
  * seconds to parse; a user database or a file system may be anywhere.
  *
- * A thread does that and hands over when it is done; another does what takes long once all is
- * compiled (build.c).  Until then the thread alone has the loader's conf, todo, report, cookies,
- * admins and gen, and counts references to zimages; what `from` points to nobody changes.
+ * A thread does that; later one does what takes long once all is compiled (build.c).  Until it is
+ * done the thread alone has the loader's conf, todo, report, cookies, admins and gen, and counts
+ * references to zimages; what `from` points to nobody changes.
  */
-#include <errno.h>
 #include <pwd.h>
 #include <string.h>
 #include <stdlib.h>
@@ -20,19 +19,16 @@
 
 #define PASSWD_BYTES 16384
 
-/* Files beside the zones that the configuration names. */
-static enum err
-read_files(struct loader *l)
+enum err
+prepare_cookies(const struct config *conf, struct cookie_secrets *cookies, struct report *r)
 {
-	const char *path = l->conf->cookie_secret_file;
+	const char *path = conf->cookie_secret_file;
 	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
 	struct errmsg m;
 
-	l->cookies = *l->from.cookies;
-	if (path == NULL || cookie_secrets_read(path, &l->cookies, &m) == ERR_OK)
+	if (path == NULL || cookie_secrets_read(path, cookies, &m) == ERR_OK)
 		return ERR_OK;
-	return report_add(
-	    &l->report, l->conf->path, l->conf->lines[row], "cookie-secret-file: %s", m.text);
+	return report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s", m.text);
 }
 
 /* A zone whose files are as they were is served as it is; one that was refused is tried again. */
@@ -94,18 +90,21 @@ find_admins(struct loader *l)
 	}
 }
 
-enum err
-prepare_read(struct loader *l)
+void
+prepare_read(void *arg)
 {
+	struct loader *l = arg;
 	const struct generation *running = l->from.running;
 	enum err e = config_load(l->from.conf_path, &l->conf, &l->report);
 
+	l->cookies = *l->from.cookies;
 	if (e == ERR_OK && running != NULL && !l->from.force)
 		e = config_check_loss(running->conf, l->conf, &l->report);
 	if (e == ERR_OK)
-		e = read_files(l);
-	if (e != ERR_OK)
-		return e;
+		e = prepare_cookies(l->conf, &l->cookies, &l->report);
+	l->prepared = e == ERR_OK;
+	if (!l->prepared)
+		return;
 	if (running != NULL)
 		/* Findings, and no reason not to load. */
 		(void)config_needs_restart(l->from.started, l->conf, &l->report);
@@ -114,41 +113,4 @@ prepare_read(struct loader *l)
 	hostnet_check(l->conf, &l->report);
 	find_admins(l);
 	plan(l);
-	return ERR_OK;
-}
-
-static void *
-prepare_thread(void *arg)
-{
-	struct loader *l = arg;
-
-	l->prepare.result = l->prepare.work(l);
-	event_active(l->prepare.ev_done, EV_READ, 0);
-	return NULL;
-}
-
-void
-prepare_start(struct loader *l, enum err (*work)(struct loader *l), event_callback_fn on_done)
-{
-	struct prepare *p = &l->prepare;
-
-	p->ev_done = mem_must(event_new(l->from.base, -1, EV_PERSIST, on_done, l));
-	p->work = work;
-	p->running = pthread_create(&p->thread, NULL, prepare_thread, l) == 0;
-	if (!p->running)
-		(void)prepare_thread(l);   /* no result but the one in *p */
-}
-
-enum err
-prepare_end(struct loader *l)
-{
-	struct prepare *p = &l->prepare;
-
-	if (p->running)
-		(void)pthread_join(p->thread, NULL);   /* cannot fail for a thread of ours */
-	p->running = false;
-	if (p->ev_done != NULL)
-		event_free(p->ev_done);
-	p->ev_done = NULL;
-	return p->result;
 }

@@ -38,7 +38,6 @@ generation_free(struct generation *g)
 		return;
 	for (unsigned i = 0; i < g->conf->nzones; i++) {
 		served_zimage_unref(g->zones[i].zimage);
-		free(g->zones[i].origin);
 		free(g->zones[i].error);
 		inputs_clear(&g->zones[i].inputs);
 	}

@@ -33,7 +33,7 @@ void served_zimage_unref(struct served_zimage *z);   /* NULL is allowed */
 
 /* What is served for one zone of the configuration. */
 struct served_zone {
-	char *origin;
+	const char *origin;        /* the configuration's */
 	struct served_zimage *zimage;   /* NULL: it never loaded */
 	uint32_t index;            /* within the zimage */
 	uint32_t serial;

@@ -1,8 +1,6 @@
-/* zjob: a thread that finds, keeps or checks zimages. */
+/* zjob: finds, keeps or checks zimages on a thread. */
 #include "src/load/zjob.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,9 +18,9 @@ struct zjob {
 	struct zcache cache;
 	char *dir;
 	atomic_bool cancel;
-	struct event *ev;
-	pthread_t thread;
-	bool running;
+	struct work *work;
+	struct work_job job;
+	enum zjob_lane lane;
 	zjob_done_cb done;
 	void *arg;
 	struct zjob_row *rows;
@@ -34,23 +32,21 @@ struct zjob {
 };
 
 static void
-on_done(evutil_socket_t fd, short what, void *arg)
+on_done(void *arg)
 {
 	struct zjob *j = arg;
 
-	(void)fd;
-	(void)what;
 	j->done(j, j->arg);
 }
 
 struct zjob *
-zjob_new(struct event_base *base, const char *dir, const uint8_t key[16], zjob_done_cb done,
-    void *arg)
+zjob_new(
+    struct work *work, const char *dir, const uint8_t key[16], zjob_done_cb done, void *arg)
 {
 	struct zjob *j = mem_zero(1, sizeof(*j));
 
 	j->dir = mem_text(dir);
-	j->ev = mem_must(event_new(base, -1, 0, on_done, j));
+	j->work = work;
 	j->cache = (struct zcache){ .dir = j->dir, .cancel = &j->cancel };
 	memcpy(j->cache.key, key, sizeof(j->cache.key));
 	j->done = done;
@@ -91,8 +87,8 @@ zone_of(const struct zjob_row *row)
 	return (struct zcache_zone){ row->origin, row->file, row->units };
 }
 
-static void *
-find_thread(void *arg)
+static void
+find(void *arg)
 {
 	struct zjob *j = arg;
 
@@ -106,12 +102,10 @@ find_thread(void *arg)
 			log_warn("zone %s: its zimage in %s %s; it is compiled again", row->origin,
 			    j->dir, m.text);
 	}
-	event_active(j->ev, EV_READ, 0);
-	return NULL;
 }
 
-static void *
-keep_thread(void *arg)
+static void
+keep(void *arg)
 {
 	struct zjob *j = arg;
 	uint64_t total = 0;
@@ -141,12 +135,10 @@ keep_thread(void *arg)
 		    "start", row->origin, j->dir, m.text);
 		break;
 	}
-	event_active(j->ev, EV_READ, 0);
-	return NULL;
 }
 
-static void *
-check_thread(void *arg)
+static void
+check(void *arg)
 {
 	struct zjob *j = arg;
 
@@ -155,36 +147,32 @@ check_thread(void *arg)
 
 		row->result = dns_zimage_open(row->fd, &row->view, &row->why);
 	}
-	event_active(j->ev, EV_READ, 0);
-	return NULL;
 }
 
-static enum err
-start(struct zjob *j, void *(*run)(void *))
+static void
+start(struct zjob *j, enum zjob_lane lane, void (*run)(void *))
 {
-	if (pthread_create(&j->thread, NULL, run, j) != 0)
-		return ERR_NOMEM;
-	j->running = true;
-	return ERR_OK;
+	j->lane = lane;
+	j->job = (struct work_job){ .run = run, .done = on_done, .arg = j };
+	work_submit(j->work, lane, &j->job);
 }
 
-enum err
+void
 zjob_find(struct zjob *j)
 {
-	return start(j, find_thread);
+	start(j, ZJOB_LANE, find);
 }
 
-enum err
+void
 zjob_keep(struct zjob *j)
 {
-	return start(j, keep_thread);
+	start(j, ZJOB_LANE_KEEP, keep);
 }
 
 void
 zjob_check(struct zjob *j)
 {
-	if (start(j, check_thread) != ERR_OK)
-		(void)check_thread(j);   /* no result but those in the rows */
+	start(j, ZJOB_LANE, check);
 }
 
 unsigned
@@ -205,8 +193,7 @@ zjob_free(struct zjob *j)
 	if (j == NULL)
 		return;
 	atomic_store(&j->cancel, true);
-	if (j->running)
-		(void)pthread_join(j->thread, NULL);   /* cannot fail for a thread of ours */
+	work_cancel(j->work, j->lane, &j->job);
 	for (unsigned i = 0; i < j->nrows; i++) {
 		free(j->rows[i].origin);
 		free(j->rows[i].file);
@@ -218,7 +205,6 @@ zjob_free(struct zjob *j)
 	}
 	free(j->rows);
 	free(j->stay);
-	event_free(j->ev);
 	free(j->dir);
 	free(j);
 }

@@ -1,5 +1,5 @@
 /*
- * zjob: a thread that finds or keeps zimages (zcache.h), or checks one: nothing for a loop that
+ * zjob: finds or keeps zimages (zcache.h), or checks one, on a thread: nothing for a loop that
  * others wait for.
  *
  * A job is made, gets its rows, and is started; `done` is called on the loop, where the owner reads
@@ -8,8 +8,7 @@
 #ifndef SRC_LOAD_ZJOB_H
 #define SRC_LOAD_ZJOB_H
 
-#include <event2/event.h>
-
+#include "base/work.h"
 #include "src/load/zcache.h"
 
 struct zjob;
@@ -28,9 +27,12 @@ struct zjob_row {
 
 typedef void (*zjob_done_cb)(struct zjob *j, void *arg);
 
+/* The lanes of `work`, of one thread each; what is kept waits for nothing but the disk. */
+enum zjob_lane { ZJOB_LANE, ZJOB_LANE_KEEP, ZJOB_LANES };
+
 /* `dir` and `key` as in struct zcache. */
-struct zjob *zjob_new(struct event_base *base, const char *dir, const uint8_t key[16],
-    zjob_done_cb done, void *arg);
+struct zjob *zjob_new(
+    struct work *work, const char *dir, const uint8_t key[16], zjob_done_cb done, void *arg);
 
 /* A row with copies of the names. */
 struct zjob_row *zjob_add(struct zjob *j, const struct zcache_zone *z, unsigned zone);
@@ -41,19 +43,19 @@ void zjob_stay(struct zjob *j, const char *origin);
 /* A row for a zimage whose names nobody needs; the job owns `fd` then. */
 struct zjob_row *zjob_add_zimage(struct zjob *j, int fd, unsigned zone);
 
-/* ERR_NOMEM: there is no thread for it. */
-enum err zjob_find(struct zjob *j);
+/* Finds the rows' zimages. */
+void zjob_find(struct zjob *j);
 /* Keeps the rows' zimages, and removes the entries of zones neither added nor named to stay. */
-enum err zjob_keep(struct zjob *j);
-/* Checks the rows' zimages in full; without a thread at once: `done` is called later, too. */
+void zjob_keep(struct zjob *j);
+/* Checks the rows' zimages in full. */
 void zjob_check(struct zjob *j);
 
 unsigned zjob_rows(const struct zjob *j);
 struct zjob_row *zjob_row(struct zjob *j, unsigned i);
 
 /*
- * Ends the thread if it runs, which notices within a chunk, or when a zimage is checked (some 50 ms
- * for a million names).  NULL is allowed.
+ * Waits if it runs, which it notices within a chunk, or when a zimage is checked (some 50 ms for a
+ * million names).  NULL is allowed.
  */
 void zjob_free(struct zjob *j);
 

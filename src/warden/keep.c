@@ -45,7 +45,7 @@ keep_zimages(struct warden *w)
 		w->keep_again = true;
 		return;
 	}
-	w->keeping = zjob_new(w->base, w->zimages_dir, w->secret.key, on_kept, w);
+	w->keeping = zjob_new(w->work, w->zimages_dir, w->secret.key, on_kept, w);
 	for (unsigned i = 0; i < g->conf->nzones && e == ERR_OK; i++) {
 		struct served_zone *z = &g->zones[i];
 
@@ -54,10 +54,10 @@ keep_zimages(struct warden *w)
 		else if (z->alone || z->error != NULL)
 			zjob_stay(w->keeping, g->conf->zones[i].origin);
 	}
-	if (e == ERR_OK)
-		e = zjob_keep(w->keeping);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		zjob_keep(w->keeping);
 		return;
+	}
 	log_warn("zimages are not kept: %s", err_str(e));
 	zjob_free(w->keeping);
 	w->keeping = NULL;

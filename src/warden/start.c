@@ -344,6 +344,7 @@ tear_down(struct warden *w)
 	}
 	reload_cancel(w);
 	zjob_free(w->keeping);
+	work_free(w->work);
 	adopt_free(w);
 	aside_clear(w);
 	if (w->gen != NULL)
@@ -433,6 +434,7 @@ warden_main(const struct warden_options *opt)
 	LIST_INIT(&w.asides);
 	w.started_ns = clock_now_ns();
 	w.next_generation = 1;
+	w.work = work_new(w.base, (const unsigned[ZJOB_LANES]){ 1, 1 }, ZJOB_LANES, NULL);
 	set_up(&w, conf);
 	w.ev_term = signal_new(&w, SIGTERM, on_term);
 	w.ev_int = signal_new(&w, SIGINT, on_term);

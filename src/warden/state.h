@@ -89,6 +89,7 @@ struct warden {
 	struct generation *gen;        /* NULL until the first load is done */
 	struct reload *reloading;      /* a load in progress (reload.c) */
 	uint64_t served;               /* the newest generation that the DNS process serves */
+	struct work *work;             /* of loads, and of `keeping` */
 	struct zjob *keeping;          /* zimages on their way to the disk */
 	bool keep_again;               /* a load ended while zimages were being kept */
 	char *zimages_dir;

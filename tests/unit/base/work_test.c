@@ -212,6 +212,48 @@ test_end(void **state)
 }
 
 /* What runs alone: submits again, and frees everything at last. */
+static void *
+open_late(void *arg)
+{
+	struct test *t = arg;
+
+	while (atomic_load(&t->inside) == 0)
+		(void)usleep(1000);
+	(void)usleep(20000);
+	gate(t);
+	return NULL;
+}
+
+/* A job that is taken back has run or never will, and nobody is told. */
+static void
+test_cancel(void **state)
+{
+	static struct test t;
+	pthread_t opener;
+
+	(void)state;
+	begin(&t, 1);
+	t.jobs[0].work.run = run_gate;
+	assert_int_equal(pthread_create(&opener, NULL, open_late, &t), 0);
+	work_submit(t.work, 0, &t.jobs[0].work);
+	work_submit(t.work, 0, &t.jobs[1].work);
+	work_submit(t.work, 0, &t.jobs[2].work);
+	while (atomic_load(&t.inside) == 0)
+		(void)usleep(1000);
+	work_cancel(t.work, 0, &t.jobs[1].work);
+	work_cancel(t.work, 0, &t.jobs[0].work);
+	assert_true(atomic_load(&t.nran) >= 1);   /* the first has run */
+	work_cancel(t.work, 0, &t.jobs[0].work);
+	assert_int_equal(pthread_join(opener, NULL), 0);
+	while (atomic_load(&t.ndone) < 1)
+		event_base_loop(t.base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
+	assert_int_equal(t.done[0], 2);
+	finish(&t);
+	assert_int_equal(atomic_load(&t.nran), 2);
+	assert_int_equal(atomic_load(&t.ndone), 1);
+	assert_int_equal(atomic_load(&t.dropped), 0);
+}
+
 struct chain {
 	struct event_base *base;
 	struct work *work;
@@ -285,6 +327,7 @@ main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_done_may_submit_and_free),
 	};
 

@@ -68,8 +68,25 @@ copy_unsealed(int fd)
 
 struct loop {
 	struct event_base *base;
+	struct work *work;
 	unsigned done;
 };
+
+static struct loop
+loop_new(void)
+{
+	struct loop l = { .base = event_base_new() };
+
+	l.work = work_new(l.base, (const unsigned[ZJOB_LANES]){ 1, 1 }, ZJOB_LANES, NULL);
+	return l;
+}
+
+static void
+loop_free(struct loop *l)
+{
+	work_free(l->work);
+	event_base_free(l->base);
+}
 
 static void
 on_done(struct zjob *j, void *arg)
@@ -100,8 +117,8 @@ is_open(int fd)
 static void
 good_and_bad(void **state)
 {
-	struct loop l = { .base = event_base_new() };
-	struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
+	struct loop l = loop_new();
+	struct zjob *j = zjob_new(l.work, "/nonexistent", key, on_done, &l);
 	int good = compile(3),
 	    fds[3] = { good, memory("no image, but sealed", 20, true), copy_unsealed(good) };
 	struct dns_zone_info info;
@@ -132,18 +149,18 @@ good_and_bad(void **state)
 	zjob_free(j);
 	for (unsigned i = 0; i < 3; i++)
 		assert_false(is_open(fds[i]));
-	event_base_free(l.base);
+	loop_free(&l);
 }
 
 static void
 given_up(void **state)
 {
-	struct loop l = { .base = event_base_new() };
+	struct loop l = loop_new();
 	int image = compile(20000);
 
 	(void)state;
 	for (unsigned round = 0; round < 20; round++) {
-		struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
+		struct zjob *j = zjob_new(l.work, "/nonexistent", key, on_done, &l);
 		int fd = fcntl(image, F_DUPFD_CLOEXEC, 0);
 
 		assert_non_null(j);
@@ -151,20 +168,21 @@ given_up(void **state)
 		zjob_check(j);
 		zjob_free(j);
 		assert_false(is_open(fd));
+		assert_true(event_base_loop(l.base, EVLOOP_NONBLOCK) >= 0);
 		/* nothing is left to wait for */
 		assert_int_equal(event_base_loop(l.base, EVLOOP_NONBLOCK), 1);
 	}
 	assert_int_equal(l.done, 0);
 	close(image);
-	event_base_free(l.base);
+	loop_free(&l);
 }
 
 /* Who takes an image keeps it when the job is gone. */
 static void
 taken(void **state)
 {
-	struct loop l = { .base = event_base_new() };
-	struct zjob *j = zjob_new(l.base, "/nonexistent", key, on_done, &l);
+	struct loop l = loop_new();
+	struct zjob *j = zjob_new(l.work, "/nonexistent", key, on_done, &l);
 	struct zjob_row *row = zjob_add_zimage(j, compile(0), 0);
 	struct dns_zimage *view;
 	int fd = row->fd;
@@ -181,7 +199,7 @@ taken(void **state)
 	assert_true(is_open(fd));
 	dns_zimage_close(view);
 	close(fd);
-	event_base_free(l.base);
+	loop_free(&l);
 }
 
 int
