@@ -98,8 +98,8 @@ enum err
 reload_start(struct warden *w, bool force, reload_done_cb done, void *arg)
 {
 	const struct loader_conf conf = { .base = w->base, .work = w->work,
-		.conf_path = w->conf_path, .force = force, .number = w->next_generation, .running = w->gen,
-		.started = w->started, .children = &w->child_conf,
+		.conf_path = w->conf_path, .force = force, .number = w->next_generation,
+		.running = w->gen, .started = w->started, .children = &w->child_conf,
 		.zimages_dir = w->zimages_dir, .secret = &w->secret,
 		.cookies = &w->cookies_random };
 	struct reload *rl;
