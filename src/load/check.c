@@ -10,7 +10,6 @@
 #include "src/config/config.h"
 #include "src/load/check_impl.h"
 #include "src/load/hostnet.h"
-#include "src/load/loader.h"
 
 /* The secret that is there, so that MACs collide as they would; else any: no file is made. */
 static void
@@ -109,6 +108,18 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 }
 
 enum err
+check_cookies(const struct config *conf, struct cookie_secrets *cookies, struct report *r)
+{
+	const char *path = conf->cookie_secret_file;
+	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
+	struct errmsg m;
+
+	if (path == NULL || cookie_secrets_read(path, cookies, &m) == ERR_OK)
+		return ERR_OK;
+	return report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s", m.text);
+}
+
+enum err
 check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 {
 	struct cookie_secrets cookies;
@@ -131,7 +142,7 @@ check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 	hostnet_check(conf, r);
 	if (r->wants_host_findings)
 		check_host(conf, r);
-	(void)prepare_cookies(conf, &cookies, r);    /* what it found is in r */
+	(void)check_cookies(conf, &cookies, r);    /* what it found is in r */
 	check_zones(conf, r, counts);
 	config_free(conf);
 	return r->nerrors == before ? ERR_OK : ERR_PARSE;

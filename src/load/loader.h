@@ -61,9 +61,6 @@ struct loader {
 
 /* Work: reads the configuration and looks at every file that it names. */
 void prepare_read(void *loader);
-/* The secrets of cookie-secret-file; without that option *cookies stays.  ERR_PARSE: a finding. */
-enum err prepare_cookies(const struct config *conf, struct cookie_secrets *cookies,
-    struct report *r);
 
 /* A finding that keeps a zone from being taken: a line of the report; the first is `error`. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file,

@@ -14,22 +14,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "src/config/config.h"
+#include "src/load/check_impl.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
 
 #define PASSWD_BYTES 16384
-
-enum err
-prepare_cookies(const struct config *conf, struct cookie_secrets *cookies, struct report *r)
-{
-	const char *path = conf->cookie_secret_file;
-	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
-	struct errmsg m;
-
-	if (path == NULL || cookie_secrets_read(path, cookies, &m) == ERR_OK)
-		return ERR_OK;
-	return report_add(r, conf->path, conf->lines[row], "cookie-secret-file: %s", m.text);
-}
 
 /* A zone whose files are as they were is served as it is; one that was refused is tried again. */
 static bool
@@ -101,7 +90,7 @@ prepare_read(void *arg)
 	if (e == ERR_OK && running != NULL && !l->from.force)
 		e = config_check_loss(running->conf, l->conf, &l->report);
 	if (e == ERR_OK)
-		e = prepare_cookies(l->conf, &l->cookies, &l->report);
+		e = check_cookies(l->conf, &l->cookies, &l->report);
 	l->prepared = e == ERR_OK;
 	if (!l->prepared)
 		return;
