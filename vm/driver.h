@@ -16,26 +16,19 @@
 struct vm_driver;
 struct vm_reporter;
 
-/*
- * What vm/host keeps of every VM; a driver embeds it first in its own structure.  The host reads it
- * while no operation runs.
- */
+/* What vm/host keeps of every VM, first in a driver's own structure; read between operations. */
 struct vm {
 	struct vm_uuid uuid;
 	const struct vm_driver *driver;
 	char unit[LIMIT_NAME_TEXT];
 	/* set by the driver before the host sees the VM, and the same from then on */
 	struct vm_ids ids;
-	/*
-	 * readable when driver->watched must be called; -1 = none.  Watched while no operation runs
-	 */
+	/* readable when driver->watched is due; -1 = none; watched between operations */
 	int watch_fd;
 	/* pidfd: readable when the process ended; -1 = none.  Always watched */
 	int death_fd;
 	bool answered;             /* its control socket has spoken to us */
-	/*
-	 * it did not answer lately: what is done to it keeps no other VM waiting; until it speaks
-	 */
+	/* no answer lately, until it speaks: operations on it keep no other VM waiting */
 	bool hung;
 	/* it was asked whether it lives, and has not said a word since */
 	bool owes;
@@ -93,10 +86,7 @@ struct vm_driver {
 	 * thing.
 	 */
 	void (*prepare)(void *ctx, enum vm_accel accel);
-	/*
-	 * After an error nothing is left behind and *vm stays NULL; out->text may have the
-	 * hypervisor's words.
-	 */
+	/* After an error nothing is left and *vm is NULL; out->text: the hypervisor's words. */
 	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm,
 	    struct vm_outcome *out);
 	/*
@@ -118,17 +108,11 @@ struct vm_driver {
 	 * when the hypervisor does not answer.
 	 */
 	void (*words)(struct vm *vm, struct vm_outcome *out);
-	/*
-	 * Ends it and cleans up everything but the structure itself; out->text stays when it is
-	 * there.
-	 */
+	/* Ends it and cleans up all but the structure; keeps an out->text that is there. */
 	enum err (*stop)(struct vm *vm, struct vm_outcome *out);
 	enum err (*freeze)(struct vm *vm, struct vm_outcome *out);
 	enum err (*thaw)(struct vm *vm, struct vm_outcome *out);
-	/*
-	 * State into a file; afterwards the VM is stopped and cleaned up.  After an error it runs
-	 * on.
-	 */
+	/* Writes the state to a file, then stops and cleans up.  After an error it runs on. */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
 	/*
@@ -151,10 +135,7 @@ struct vm_driver {
 	 */
 	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen,
 	    struct vm_outcome *out);
-	/*
-	 * The process ended by itself (death_fd): says how, as far as known; the host then calls
-	 * stop.
-	 */
+	/* The process ended by itself (death_fd): says how, if known; the host then calls stop. */
 	void (*died)(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out);
 	enum err (*list)(void *ctx, vm_each_cb each, void *arg, struct errmsg *m);
 	/*

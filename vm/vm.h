@@ -106,9 +106,7 @@ enum vm_stop_how {
 #define VM_CAN_SHUTDOWN 0x4u
 #define VM_CAN_CONSOLE  0x8u
 #define VM_CAN_CHECK    0x20u  /* vm_check */
-/*
- * the guest runs only when the start is done, which takes most of the time: nobody answers before
- */
+/* the guest runs only when the start, most of the wait, is done: nobody answers before */
 #define VM_RUNS_LATE    0x10u
 
 struct vm_host_conf {
@@ -143,10 +141,7 @@ struct vm_event {
 
 struct vm_host;
 
-/*
- * Events come as long as the VM is not stopped by us; after VM_EVENT_DIED everything the VM left
- * behind has been cleaned up.
- */
+/* Until the VM is stopped by us; after VM_EVENT_DIED all it left behind has been cleaned up. */
 typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
 
 enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
@@ -157,10 +152,7 @@ enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, v
  */
 void vm_host_free(struct vm_host *host);
 
-/*
- * Capabilities of a driver (VM_CAN_*), or ERR_UNSUPPORTED with the reason when this build or
- * machine has no such driver.
- */
+/* A driver's VM_CAN_*; ERR_UNSUPPORTED, with the reason: none in this build or on this machine. */
 enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps, struct errmsg *m);
 
 /*
@@ -192,15 +184,9 @@ struct vm_result {
 	const char *console;
 	size_t console_len;
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
-	/*
-	 * vm_restore, after an error: it could not be tried (and a cold boot neither), and the
-	 * state is there as before
-	 */
+	/* vm_restore, after an error: neither it nor a cold boot could be tried; the state stays */
 	bool saved;
-	/*
-	 * vm_freeze, vm_thaw, vm_save, after an error: it could not be tried, and the VM is as
-	 * before
-	 */
+	/* vm_freeze, vm_thaw, vm_save, after an error: untried, the VM is as before */
 	bool kept;
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
@@ -245,9 +231,7 @@ void vm_host_limits(struct vm_host *host, unsigned start_threads, unsigned hang_
 /* Does what was asked of this VM still wait for a driver thread? */
 bool vm_op_waits(struct vm_host *host, const struct vm_uuid *uuid);
 
-/*
- * How the host's own tools name a VM: its process, or its Xen domain; 0 where there is none.
- */
+/* The host's own names of a VM: a process, or a Xen domain; 0 = none. */
 struct vm_ids {
 	pid_t pid;
 	uint32_t domid;
@@ -304,10 +288,7 @@ enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint
  */
 enum vm_found_state {
 	VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED,
-	/*
-	 * The process is whole, but has not answered yet: another program may be connected to it,
-	 * or it hangs (vm_check).
-	 */
+	/* whole, but without an answer yet: hung (vm_check), or another program talks to it */
 	VM_FOUND_SILENT,
 	VM_FOUND_BROKEN            /* half-made or ended: stop it */
 };
@@ -325,9 +306,7 @@ void vm_adopt(struct vm_host *host, vm_found_cb found, void *arg);
 
 /* ---- xl.cfg files ---- */
 
-/*
- * What an xl.cfg file says that the configuration needs: memory and virtual CPUs count for limits.
- */
+/* What an xl.cfg file says that limits need: memory and virtual CPUs. */
 struct vm_xl {
 	enum vm_type type;
 	uint64_t memory_bytes;     /* 0: it does not say */
@@ -391,10 +370,7 @@ struct vm_bridge {
 	unsigned ifindex;
 	uint8_t mac[6];
 	bool up;
-	/*
-	 * how long the kernel's spanning tree protocol keeps a new port from forwarding; 0 = not at
-	 * all
-	 */
+	/* how long the spanning tree keeps a new port from forwarding; 0 = not at all */
 	uint32_t stp_wait_ms;
 	/* its own addresses with their prefix lengths */
 	struct msg_addr addrs[LIMIT_NETWORK_RANGES];
@@ -419,10 +395,7 @@ struct vm_host_mac {
 	unsigned ifindex;
 };
 enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
-/*
- * A packet socket bound to the bridge with the sentinel's filter attached, for MSG_NETWORK.  Needs
- * CAP_NET_RAW.
- */
+/* A packet socket bound to the bridge, with the sentinel's filter (MSG_NETWORK).  CAP_NET_RAW. */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
 /*

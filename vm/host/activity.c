@@ -82,10 +82,7 @@ settle_text(struct vm_activity *a)
 	return commands;
 }
 
-/*
- * Is this MAC, or even this NIC, wanted?  The VM of a unit has a new UUID each time.  The list is
- * locked.
- */
+/* Is this MAC, or even this NIC, wanted?  A unit's next VM has a new UUID.  The list is locked. */
 static void
 is_wanted(const struct vm_activity *a, const struct vm_activity_nic *nic, bool *mac, bool *same)
 {

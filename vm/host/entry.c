@@ -126,10 +126,7 @@ restore_useless(struct host_job *j)
 	    j->spec.driver);
 }
 
-/*
- * Whose the VM is stands on disk from before it exists until it has gone.  Without that file it
- * runs as well.
- */
+/* Notes the owner on disk before the VM exists; without that file the VM runs as well. */
 static void
 job_owner_note(struct host_job *j)
 {

@@ -42,10 +42,7 @@ struct owner {
 /* False, and empty texts, when it is not known. */
 bool owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner *o);
 
-/*
- * The UUIDs that have a file, some of them twice; *list is malloc'd, even after an error: then not
- * all are known.
- */
+/* UUIDs that have a file, some twice; *list is malloc'd, and incomplete after an error. */
 enum err owner_list(const struct owner_dirs *d, struct vm_uuid **list, size_t *n);
 
 #endif

@@ -23,15 +23,10 @@ static enum err
 link_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct errmsg *m)
 {
 	struct rtnl_link l;
+	enum err e = rtnl_bridge_get(nl, name, "interface", &l, m);
 
-	errno = rtnl_link_get(nl, name, 0, &l);
-	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add "
-		    "%s type bridge) or correct `bridge` of the network", name, name);
-	if (errno != 0)
-		return err_sys(m, "interface \"%s\"", name);
-	if (!l.is_bridge)
-		return err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
+	if (e != ERR_OK)
+		return e;
 	br->ifindex = l.ifindex;
 	br->up = l.up;
 	memcpy(br->mac, l.mac, sizeof(br->mac));
@@ -41,65 +36,46 @@ link_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct e
 	return ERR_OK;
 }
 
-struct local {
-	struct msg_addr *to;
-	bool known;       /* IFA_LOCAL was there; with a peer, IFA_ADDRESS is the peer's */
-};
-
-static int
-on_local(const struct nlattr *attr, void *arg)
-{
-	struct local *l = arg;
-	int type = mnl_attr_get_type(attr);
-
-	if ((type != IFA_LOCAL && (type != IFA_ADDRESS || l->known)) ||
-	    mnl_attr_get_payload_len(attr) != (l->to->family == 4 ? 4 : 16))
-		return MNL_CB_OK;
-	memcpy(l->to->bytes, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr));
-	l->known = type == IFA_LOCAL;
-	return MNL_CB_OK;
-}
-
 static int
 on_addr(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct vm_bridge *br = arg;
 	struct msg_addr *to = &br->addrs[br->naddrs];
-	struct local l = { .to = to };
+	const struct nlattr *attr;
+	bool local = false;
 
-	if (ifa->ifa_index != br->ifindex || br->naddrs >= LIMIT_NETWORK_RANGES)
+	if (ifa->ifa_index != br->ifindex || br->naddrs >= LIMIT_NETWORK_RANGES ||
+	    (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6))
 		return MNL_CB_OK;
-	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
-		return MNL_CB_OK;
-	memset(to, 0, sizeof(*to));
-	to->family = ifa->ifa_family == AF_INET ? 4 : 6;
-	to->prefixlen = ifa->ifa_prefixlen;
+	*to = (struct msg_addr){ .family = ifa->ifa_family == AF_INET ? 4 : 6,
+	    .prefixlen = ifa->ifa_prefixlen };
 	br->naddrs++;
-	return mnl_attr_parse(nlh, sizeof(*ifa), on_local, &l);
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+		int type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
+
+		/* IFA_ADDRESS is the peer's, where there is one. */
+		if ((type != IFA_LOCAL && (type != IFA_ADDRESS || local)) ||
+		    len != (to->family == 4 ? 4 : 16))
+			continue;
+		memcpy(to->bytes, mnl_attr_get_payload(attr), (size_t)len);
+		local = type == IFA_LOCAL;
+	}
+	return MNL_CB_OK;
 }
 
-/*
- * The kernel is asked for this link's alone: a host has an interface per VM, and this is on the way
- * of every wake.
- */
+/* Asks the kernel for this link's alone: a host has one per VM, and each wake comes here. */
 static enum err
 addrs_get(struct mnl_socket *nl, const char *name, struct vm_bridge *br, struct errmsg *m)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifaddrmsg *ifa;
+	union rtnl_request r;
+	struct ifaddrmsg *ifa = rtnl_begin(&r, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
 	int one = 1;
 
-	nlh->nlmsg_type = RTM_GETADDR;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = 2;
-	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-	ifa->ifa_family = AF_UNSPEC;
 	/* A kernel before 4.20 sends all of them. */
 	if (mnl_socket_setsockopt(nl, NETLINK_GET_STRICT_CHK, &one, sizeof(one)) == 0)
 		ifa->ifa_index = br->ifindex;
-	errno = rtnl_ask(nl, nlh, on_addr, br);
+	errno = rtnl_ask(nl, &r, on_addr, br);
 	return errno == 0 ? ERR_OK : err_sys(m, "addresses of interface \"%s\"", name);
 }
 
@@ -107,13 +83,9 @@ enum err
 vm_bridge_get(const char *name, struct vm_bridge *br, struct errmsg *m)
 {
 	struct mnl_socket *nl;
-	enum err e;
+	enum err e = rtnl_open(&nl, m);
 
 	memset(br, 0, sizeof(*br));
-	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
-		return err_set(m, ERR_RANGE, "interface name \"%s\": 1 to %d characters", name,
-		    IFNAMSIZ - 1);
-	e = rtnl_open(&nl, m);
 	if (e != ERR_OK)
 		return e;
 	e = link_get(nl, name, br, m);
@@ -200,41 +172,14 @@ mac_add(struct macs *to, const uint8_t mac[6], unsigned ifindex)
 }
 
 static int
-on_lladdr(const struct nlattr *attr, void *arg)
-{
-	const uint8_t **mac = arg;
-
-	if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
-		*mac = mnl_attr_get_payload(attr);
-	return MNL_CB_OK;
-}
-
-static int
 on_host_link(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	const uint8_t *mac = NULL;
+	struct rtnl_link l;
 
-	if (ifi->ifi_type == ARPHRD_ETHER && mnl_attr_parse(nlh, sizeof(*ifi), on_lladdr,
-	    &mac) >= 0 && mac != NULL)
-		mac_add(arg, mac, (unsigned)ifi->ifi_index);
-	return MNL_CB_OK;
-}
-
-struct host_entry {
-	const uint8_t *mac;
-	bool of_bridge;
-};
-
-static int
-on_entry(const struct nlattr *attr, void *arg)
-{
-	struct host_entry *h = arg;
-
-	if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
-		h->mac = mnl_attr_get_payload(attr);
-	if (mnl_attr_get_type(attr) == NDA_MASTER)
-		h->of_bridge = true;
+	rtnl_link_parse(nlh, &l);
+	if (ifi->ifi_type == ARPHRD_ETHER)
+		mac_add(arg, l.mac, l.ifindex);
 	return MNL_CB_OK;
 }
 
@@ -243,27 +188,29 @@ static int
 on_host_fdb(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ndmsg *nd = mnl_nlmsg_get_payload(nlh);
-	struct host_entry h = { .mac = NULL };
+	const struct nlattr *attr;
+	const uint8_t *mac = NULL;
+	bool of_bridge = false;
 
-	if ((nd->ndm_state & NUD_PERMANENT) != 0 && mnl_attr_parse(nlh, sizeof(*nd), on_entry,
-	    &h) >= 0 && h.mac != NULL && h.of_bridge)
-		mac_add(arg, h.mac, (unsigned)nd->ndm_ifindex);
+	mnl_attr_for_each(attr, nlh, sizeof(*nd)) {
+		if (mnl_attr_get_type(attr) == NDA_LLADDR && mnl_attr_get_payload_len(attr) == 6)
+			mac = mnl_attr_get_payload(attr);
+		of_bridge = of_bridge || mnl_attr_get_type(attr) == NDA_MASTER;
+	}
+	if ((nd->ndm_state & NUD_PERMANENT) != 0 && mac != NULL && of_bridge)
+		mac_add(arg, mac, (unsigned)nd->ndm_ifindex);
 	return MNL_CB_OK;
 }
 
 static int
 macs_dump(struct mnl_socket *nl, uint16_t type, unsigned char family, mnl_cb_t cb, struct macs *to)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;     /* for entries, too: the kernel has always taken it */
+	union rtnl_request r;
+	/* For forwarding entries, too: the kernel has always taken this header. */
+	struct ifinfomsg *ifi = rtnl_begin(&r, type, NLM_F_DUMP, sizeof(*ifi));
 
-	nlh->nlmsg_type = type;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = type;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = family;
-	return rtnl_ask(nl, nlh, cb, to);
+	return rtnl_ask(nl, &r, cb, to);
 }
 
 enum err
@@ -280,14 +227,13 @@ vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m)
 	errno = macs_dump(nl, RTM_GETLINK, AF_UNSPEC, on_host_link, &all);
 	if (errno == 0)
 		errno = macs_dump(nl, RTM_GETNEIGH, AF_BRIDGE, on_host_fdb, &all);
-	if (errno != 0)
+	if (errno == 0) {
+		*list = all.list;
+		*n = all.n;
+	} else {
 		e = err_sys(m, "the MAC addresses of this host's interfaces");
-	mnl_socket_close(nl);
-	if (e != ERR_OK) {
 		free(all.list);
-		return e;
 	}
-	*list = all.list;
-	*n = all.n;
-	return ERR_OK;
+	mnl_socket_close(nl);
+	return e;
 }

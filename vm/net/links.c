@@ -17,24 +17,17 @@ struct vm_links {
 	void *arg;
 };
 
-static void
-tell_addr(struct vm_links *l, const struct nlmsghdr *nlh)
-{
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-
-	l->cb(&(struct vm_link){ .kind = VM_LINK_ADDR, .ifindex = ifa->ifa_index }, l->arg);
-}
-
 static int
 on_link(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct vm_links *l = arg;
 	struct vm_link link = { .kind = VM_LINK_IS };
 	struct rtnl_link said;
 
 	if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
-		tell_addr(l, nlh);
+		l->cb(&(struct vm_link){ .kind = VM_LINK_ADDR, .ifindex = ifa->ifa_index }, l->arg);
 	if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
 		return MNL_CB_OK;
 	rtnl_link_parse(nlh, &said);
@@ -128,32 +121,31 @@ port_stray(struct mnl_socket *nl, const struct rtnl_link *port, const char *brid
 enum vm_port_state
 vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m)
 {
-	struct vm_bridge found = { .ifindex = 0 };
 	enum vm_port_state state = VM_PORT_LOST;
 	struct rtnl_link port, br = { .ifindex = 0 };
 	struct mnl_socket *nl;
 	int error;
+	bool there;
 
 	if (rtnl_open(&nl, m) != ERR_OK)
 		return VM_PORT_LOST;
 	error = rtnl_link_get(nl, name, 0, &port);
-	if (error == ENODEV) {
+	there = error != ENODEV;
+	if (error == 0)
+		error = rtnl_link_get(nl, bridge, 0, &br);
+	if (!there)
 		state = VM_PORT_GONE;
-		goto done;
-	}
-	error = error == 0 ? rtnl_link_get(nl, bridge, 0, &br) : error;
-	found.up = br.up;
-	if (error == ENODEV)
+	else if (error == ENODEV)
 		state = port_stray(nl, &port, bridge, m);
 	else if (error != 0)
 		(void)err_set(m, ERR_IO, "%s: %s", name, strerror(error));
-	else if (br.is_bridge && vm_bridge_up(bridge, &found, m) != ERR_OK)
+	else if (br.is_bridge &&
+	    vm_bridge_up(bridge, &(struct vm_bridge){ .up = br.up }, m) != ERR_OK)
 		state = VM_PORT_LOST;   /* it is put there when the bridge is up */
 	else if (port.master == br.ifindex && port.up)
 		state = VM_PORT_THERE;
 	else if (port_join(name, bridge, mac, m) == ERR_OK)
 		state = VM_PORT_BACK;
-done:
 	mnl_socket_close(nl);
 	return state;
 }

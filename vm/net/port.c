@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/addr.h"
 #include "vm/net/rtnl.h"
 
-/* The interface, and the bridge that it is, or is to be, a port of. */
+/* An interface, and its bridge, now or soon. */
 struct port {
 	const char *name;
 	unsigned ifindex, bridge;
@@ -44,42 +43,29 @@ on_fdb(const struct nlmsghdr *nlh, void *arg)
 static int
 fdb_get(const struct port *p, struct fdb_entry *f)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ndmsg *nd;
+	union rtnl_request r;
+	struct ndmsg *nd = rtnl_begin(&r, RTM_GETNEIGH, 0, sizeof(*nd));
 
-	nlh->nlmsg_type = RTM_GETNEIGH;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = 1;
-	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
 	nd->ndm_family = AF_BRIDGE;
-	mnl_attr_put(nlh, NDA_LLADDR, 6, p->mac);
-	mnl_attr_put_u32(nlh, NDA_MASTER, p->bridge);
-	return rtnl_ask(p->nl, nlh, on_fdb, f);
+	mnl_attr_put(&r.nlh, NDA_LLADDR, 6, p->mac);
+	mnl_attr_put_u32(&r.nlh, NDA_MASTER, p->bridge);
+	return rtnl_ask(p->nl, &r, on_fdb, f);
 }
 
-/*
- * A static entry: this MAC is behind this port.  0 or an errno; EEXIST: there is another entry, and
- * `replace` is not given.
- */
+/* Adds a static entry, the MAC behind this port.  EEXIST: another is there, not to `replace`. */
 static int
 fdb_put(const struct port *p, bool replace)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ndmsg *nd;
+	union rtnl_request r;
+	struct ndmsg *nd = rtnl_begin(&r, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_ACK |
+	    (replace ? NLM_F_REPLACE : NLM_F_EXCL), sizeof(*nd));
 
-	nlh->nlmsg_type = RTM_NEWNEIGH;
-	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK |
-	    (replace ? NLM_F_REPLACE : NLM_F_EXCL));
-	nlh->nlmsg_seq = 1;
-	nd = mnl_nlmsg_put_extra_header(nlh, sizeof(*nd));
 	nd->ndm_family = AF_BRIDGE;
 	nd->ndm_state = NUD_NOARP;
 	nd->ndm_flags = NTF_MASTER;
 	nd->ndm_ifindex = (int)p->ifindex;
-	mnl_attr_put(nlh, NDA_LLADDR, 6, p->mac);
-	return rtnl_ask(p->nl, nlh, NULL, NULL);
+	mnl_attr_put(&r.nlh, NDA_LLADDR, 6, p->mac);
+	return rtnl_ask(p->nl, &r, NULL, NULL);
 }
 
 static enum err
@@ -98,9 +84,8 @@ fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
 }
 
 /*
- * Where frames to the guest go is known before it has spoken.  A learned entry is replaced: whoever
- * has sent a frame with the guest's MAC makes one.  An entry that somebody has set is not, and the
- * host's own MACs least of all, which would cut the host off.
+ * Where frames to the guest go is known before it has spoken.  Replaces a learned entry, which
+ * anybody's frame makes, but none that was set, the host's own least of all: that cuts it off.
  */
 static enum err
 fdb_bind(const struct port *p, struct errmsg *m)
@@ -126,26 +111,25 @@ fdb_bind(const struct port *p, struct errmsg *m)
 static int
 port_set(const struct port *p, uint16_t what, uint8_t value)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;
-	struct nlattr *nest;
+	union rtnl_request r;
+	struct ifinfomsg *ifi = rtnl_begin(&r, RTM_SETLINK, NLM_F_ACK, sizeof(*ifi));
+	struct nlattr *nest = mnl_attr_nest_start(&r.nlh, IFLA_PROTINFO);
 
-	nlh->nlmsg_type = RTM_SETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	nlh->nlmsg_seq = 1;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_BRIDGE;
 	ifi->ifi_index = (int)p->ifindex;
-	nest = mnl_attr_nest_start(nlh, IFLA_PROTINFO);
-	mnl_attr_put_u8(nlh, what, value);
-	mnl_attr_nest_end(nlh, nest);
-	return rtnl_ask(p->nl, nlh, NULL, NULL);
+	mnl_attr_put_u8(&r.nlh, what, value);
+	mnl_attr_nest_end(&r.nlh, nest);
+	return rtnl_ask(p->nl, &r, NULL, NULL);
 }
 
+/* Binds the MAC, and keeps away what is for others. */
 static enum err
-port_quiet(const struct port *p, struct errmsg *m)
+port_bind(const struct port *p, struct errmsg *m)
 {
+	enum err e = fdb_bind(p, m);
+
+	if (e != ERR_OK)
+		return e;
 	errno = port_set(p, IFLA_BRPORT_UNICAST_FLOOD, 0);
 	return errno == 0 ? ERR_OK : err_sys(m, "%s: what is for others must not be sent to it",
 	    p->name);
@@ -206,33 +190,22 @@ port_up(int sock, const struct port *p, struct errmsg *m)
 }
 
 /*
- * The entry comes before the port is up: a guest that has one of the host's MACs never sends a
- * frame.
+ * Binds before the port is up, so that a guest with one of the host's MACs never sends a frame.
  *
- * A spanning tree protocol in user space decides on a new port in its own time.  A VM is an end of
- * the network, not a way to somewhere else, so its port may forward at once.  (The kernel's own
- * protocol lets nobody decide: vm_bridge.stp_wait_ms says how long it takes.)
+ * A spanning tree protocol in user space decides on a new port in its own time; a VM's port, an end
+ * of the network, may forward at once.  (The kernel's own lets nobody decide: see stp_wait_ms.)
  */
 static enum err
 join(int sock, struct port *p, const char *name, struct errmsg *m)
 {
-	struct rtnl_link bridge;
-	enum err e;
+	struct rtnl_link bridge = { .ifindex = 0 };
+	enum err e = rtnl_bridge_get(p->nl, name, "bridge", &bridge, m);
 
-	errno = rtnl_link_get(p->nl, name, 0, &bridge);
-	if (errno == ENODEV)
-		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add "
-		    "%s type bridge) or correct `bridge` of the network", name, name);
-	if (errno != 0)
-		return err_sys(m, "bridge \"%s\"", name);
-	if (!bridge.is_bridge)
-		return err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
 	p->bridge = bridge.ifindex;
-	e = bridge_add(sock, p, &bridge, m);
 	if (e == ERR_OK)
-		e = fdb_bind(p, m);
+		e = bridge_add(sock, p, &bridge, m);
 	if (e == ERR_OK)
-		e = port_quiet(p, m);
+		e = port_bind(p, m);
 	if (e == ERR_OK)
 		e = port_up(sock, p, m);
 	if (e == ERR_OK && bridge.stp == RTNL_STP_USER)
@@ -255,12 +228,8 @@ port_join(const char *name, const char *bridge, const uint8_t mac[6], struct err
 {
 	struct port p;
 	int sock;
-	enum err e;
+	enum err e = port_init(&p, name, mac, m);
 
-	if (bridge[0] == '\0' || strlen(bridge) >= IFNAMSIZ)
-		return err_set(m, ERR_RANGE, "bridge name \"%s\": 1 to %d characters", bridge,
-		    IFNAMSIZ - 1);
-	e = port_init(&p, name, mac, m);
 	if (e != ERR_OK)
 		return e;
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -288,9 +257,7 @@ port_guard(const char *name, const uint8_t mac[6], struct errmsg *m)
 		e = err_set(m, ERR_MISSING, "%s is no port of a bridge", name);
 	p.bridge = self.master;
 	if (e == ERR_OK)
-		e = fdb_bind(&p, m);
-	if (e == ERR_OK)
-		e = port_quiet(&p, m);
+		e = port_bind(&p, m);
 	mnl_socket_close(p.nl);
 	return e;
 }

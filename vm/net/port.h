@@ -14,16 +14,13 @@
 #include "vm/vm.h"
 
 /*
- * Makes the interface `name` an up port of `bridge`, as above; harmless when it is one.  It takes
- * the bridge's MTU first, or the bridge would go down to its.  ERR_EXISTS: the MAC is one of the
- * host's own, or is behind another port by somebody's will; ERR_MISSING, ERR_UNSUPPORTED,
- * ERR_LIMIT: the bridge is not there, is none, is full.
+ * Makes the interface `name` such a port of `bridge`, and up; harmless when it is one.  It takes
+ * the bridge's MTU first, or the bridge would go down to its.  ERR_EXISTS: the MAC is the host's
+ * own, or was put behind another port; ERR_MISSING, ERR_UNSUPPORTED, ERR_LIMIT: the bridge is not
+ * there, is none, is full.
  */
 enum err port_join(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m);
-/*
- * The same for an interface that somebody else has joined to its bridge.  ERR_MISSING: it is on
- * none.
- */
+/* As port_join, for an interface that has joined a bridge; ERR_MISSING: it is on none. */
 enum err port_guard(const char *name, const uint8_t mac[6], struct errmsg *m);
 
 #endif

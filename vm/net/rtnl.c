@@ -23,21 +23,32 @@ rtnl_open(struct mnl_socket **nl, struct errmsg *m)
 	return e;
 }
 
+void *
+rtnl_begin(union rtnl_request *r, uint16_t type, unsigned flags, size_t size)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(r);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	nlh->nlmsg_seq = type;
+	return mnl_nlmsg_put_extra_header(nlh, size);
+}
+
 int
-rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
+rtnl_ask(struct mnl_socket *nl, const union rtnl_request *r, mnl_cb_t cb, void *arg)
 {
 	char buf[RTNL_BYTES] __attribute__((aligned(8)));
-	bool dump = (nlh->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	bool dump = (r->nlh.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 	ssize_t n;
 	int more;
 
-	if (mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0)
+	if (mnl_socket_sendto(nl, r, r->nlh.nlmsg_len) < 0)
 		return errno;
 	do {
 		n = mnl_socket_recvfrom(nl, buf, sizeof(buf));
 		if (n < 0)
 			return errno;
-		more = mnl_cb_run(buf, (size_t)n, nlh->nlmsg_seq, mnl_socket_get_portid(nl), cb,
+		more = mnl_cb_run(buf, (size_t)n, r->nlh.nlmsg_seq, mnl_socket_get_portid(nl), cb,
 		    arg);
 		if (more < 0)
 			return errno;
@@ -47,74 +58,57 @@ rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 
 /* ---- links ---- */
 
-static int
-on_bridge_data(const struct nlattr *attr, void *arg)
+/* 0 when there is no number. */
+static uint32_t
+attr_u32(const struct nlattr *attr)
 {
-	struct rtnl_link *l = arg;
-
-	if (mnl_attr_get_type(attr) == IFLA_BR_STP_STATE &&
-	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-		l->stp = mnl_attr_get_u32(attr);
-	if (mnl_attr_get_type(attr) == IFLA_BR_FORWARD_DELAY &&
-	    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-		l->delay_ticks = mnl_attr_get_u32(attr);
-	return MNL_CB_OK;
+	return mnl_attr_validate(attr, MNL_TYPE_U32) >= 0 ? mnl_attr_get_u32(attr) : 0;
 }
 
-static int
-on_info(const struct nlattr *attr, void *arg)
+static void
+info_parse(const struct nlattr *info, struct rtnl_link *l)
 {
-	struct rtnl_link *l = arg;
+	const struct nlattr *attr, *data;
 
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
-	    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-		l->is_bridge = strcmp(mnl_attr_get_str(attr), "bridge") == 0;
-	/* The kind comes first. */
-	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && l->is_bridge)
-		return mnl_attr_parse_nested(attr, on_bridge_data, arg);
-	return MNL_CB_OK;
-}
+	mnl_attr_for_each_nested(attr, info) {
+		int type = mnl_attr_get_type(attr);
 
-static int
-on_link_attr(const struct nlattr *attr, void *arg)
-{
-	struct rtnl_link *l = arg;
-
-	switch (mnl_attr_get_type(attr)) {
-	case IFLA_IFNAME:
-		if (mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-			snprintf(l->name, sizeof(l->name), "%.*s", mnl_attr_get_payload_len(attr),
-			    mnl_attr_get_str(attr));
-		break;
-	case IFLA_ADDRESS:
-		if (mnl_attr_get_payload_len(attr) == sizeof(l->mac))
-			memcpy(l->mac, mnl_attr_get_payload(attr), sizeof(l->mac));
-		break;
-	case IFLA_MASTER:
-		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-			l->master = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_MTU:
-		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-			l->mtu = mnl_attr_get_u32(attr);
-		break;
-	case IFLA_LINKINFO:
-		return mnl_attr_parse_nested(attr, on_info, arg);
-	default:
-		break;
+		if (type == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+			l->is_bridge = strcmp(mnl_attr_get_str(attr), "bridge") == 0;
+		/* The kind comes first. */
+		if (type != IFLA_INFO_DATA || !l->is_bridge)
+			continue;
+		mnl_attr_for_each_nested(data, attr) {
+			if (mnl_attr_get_type(data) == IFLA_BR_STP_STATE)
+				l->stp = attr_u32(data);
+			if (mnl_attr_get_type(data) == IFLA_BR_FORWARD_DELAY)
+				l->delay_ticks = attr_u32(data);
+		}
 	}
-	return MNL_CB_OK;
 }
 
 void
 rtnl_link_parse(const struct nlmsghdr *nlh, struct rtnl_link *l)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
 
-	memset(l, 0, sizeof(*l));
-	l->ifindex = (unsigned)ifi->ifi_index;
-	l->up = (ifi->ifi_flags & IFF_UP) != 0;
-	(void)mnl_attr_parse(nlh, sizeof(*ifi), on_link_attr, l);     /* no callback fails */
+	*l = (struct rtnl_link){ .ifindex = (unsigned)ifi->ifi_index,
+	    .up = (ifi->ifi_flags & IFF_UP) != 0 };
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
+		int type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
+
+		if (type == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+			snprintf(l->name, sizeof(l->name), "%.*s", len, mnl_attr_get_str(attr));
+		else if (type == IFLA_ADDRESS && len == sizeof(l->mac))
+			memcpy(l->mac, mnl_attr_get_payload(attr), sizeof(l->mac));
+		else if (type == IFLA_MASTER)
+			l->master = attr_u32(attr);
+		else if (type == IFLA_MTU)
+			l->mtu = attr_u32(attr);
+		else if (type == IFLA_LINKINFO)
+			info_parse(attr, l);
+	}
 }
 
 static int
@@ -127,21 +121,32 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 int
 rtnl_link_get(struct mnl_socket *nl, const char *name, unsigned ifindex, struct rtnl_link *l)
 {
-	char buf[256] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;
+	union rtnl_request r;
+	struct ifinfomsg *ifi = rtnl_begin(&r, RTM_GETLINK, 0, sizeof(*ifi));
 
 	memset(l, 0, sizeof(*l));
 	if (name != NULL && (name[0] == '\0' || strlen(name) >= IFNAMSIZ))
 		return ENODEV;
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = 1;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-	ifi->ifi_family = AF_UNSPEC;
 	if (name != NULL)
-		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+		mnl_attr_put_strz(&r.nlh, IFLA_IFNAME, name);
 	else
 		ifi->ifi_index = (int)ifindex;
-	return rtnl_ask(nl, nlh, on_link, l);
+	return rtnl_ask(nl, &r, on_link, l);
+}
+
+enum err
+rtnl_bridge_get(struct mnl_socket *nl, const char *name, const char *what, struct rtnl_link *l,
+    struct errmsg *m)
+{
+	if (name[0] == '\0' || strlen(name) >= IFNAMSIZ)
+		return err_set(m, ERR_RANGE, "%s name \"%s\": 1 to %d characters", what, name,
+		    IFNAMSIZ - 1);
+	errno = rtnl_link_get(nl, name, 0, l);
+	if (errno == ENODEV)
+		return err_set(m, ERR_MISSING, "bridge \"%s\" does not exist: make it (ip link add "
+		    "%s type bridge) or correct `bridge` of the network", name, name);
+	if (errno != 0)
+		return err_sys(m, "%s \"%s\"", what, name);
+	return l->is_bridge ? ERR_OK :
+	    err_set(m, ERR_UNSUPPORTED, "interface \"%s\" is not a bridge", name);
 }

@@ -19,11 +19,15 @@
 
 /* A socket for the calls below; the caller closes it (mnl_socket_close). */
 enum err rtnl_open(struct mnl_socket **nl, struct errmsg *m);
-/*
- * One request and its answers, each given to `cb` (NULL: there is only the acknowledgement); 0, or
- * an errno.
- */
-int rtnl_ask(struct mnl_socket *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg);
+
+union rtnl_request {
+	struct nlmsghdr nlh;
+	char room[256];
+};
+/* Begins a request; returns its own header of that size, zeroed, behind which attributes go. */
+void *rtnl_begin(union rtnl_request *r, uint16_t type, unsigned flags, size_t size);
+/* Sends it; `cb` (NULL: only an acknowledgement comes) gets each answer.  0 or an errno. */
+int rtnl_ask(struct mnl_socket *nl, const union rtnl_request *r, mnl_cb_t cb, void *arg);
 
 /* What is known of an interface.  (/sys may be another network namespace's.) */
 struct rtnl_link {
@@ -46,5 +50,8 @@ struct rtnl_link {
 void rtnl_link_parse(const struct nlmsghdr *nlh, struct rtnl_link *l);
 /* By name, or by number when it is NULL; 0 or an errno (ENODEV: there is none). */
 int rtnl_link_get(struct mnl_socket *nl, const char *name, unsigned ifindex, struct rtnl_link *l);
+/* The bridge `name`; messages call it a `what`.  ERR_MISSING, ERR_UNSUPPORTED: it is no bridge. */
+enum err rtnl_bridge_get(struct mnl_socket *nl, const char *name, const char *what,
+    struct rtnl_link *l, struct errmsg *m);
 
 #endif

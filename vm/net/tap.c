@@ -21,41 +21,28 @@ tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ])
 	snprintf(name, IFNAMSIZ, "jt%s.%u", id, nic % 100);
 }
 
-static enum err
-tap_open(const char *name, int *fd, struct errmsg *m)
+enum err
+tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, struct errmsg *m)
 {
-	struct ifreq ifr;
+	struct ifreq ifr = {
+		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL),
+	};
 	enum err e;
 
 	*fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (*fd < 0)
 		return err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root or "
 		    "CAP_NET_ADMIN)");
-	memset(&ifr, 0, sizeof(ifr));
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
-	ifr.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
 	if (ioctl(*fd, TUNSETIFF, &ifr) == 0)
-		return ERR_OK;
-	if (errno == EBUSY)
+		e = port_join(name, bridge, mac, m);
+	else if (errno == EBUSY)
 		e = err_set(m, ERR_EXISTS, "tap %s exists already", name);
 	else if (errno == ENOTTY || errno == EINVAL)
 		e = err_sys(m, "/dev/net/tun is not the device of taps (rm /dev/net/tun && mknod "
 		               "-m 600 /dev/net/tun c 10 200)");
 	else
 		e = err_sys(m, "tap %s", name);
-	close(*fd);
-	*fd = -1;
-	return e;
-}
-
-enum err
-tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, struct errmsg *m)
-{
-	enum err e = tap_open(name, fd, m);
-
-	if (e != ERR_OK)
-		return e;
-	e = port_join(name, bridge, mac, m);
 	if (e != ERR_OK) {
 		close(*fd);
 		*fd = -1;

@@ -15,10 +15,7 @@
 #include "base/limits.h"
 #include "vm/proc/cgroup_find.h"
 
-/*
- * Between two tries to remove a group that is busy: most are free at once, and the rest depends on
- * others.
- */
+/* Pauses between tries to remove a busy group: most are free at once. */
 #define REMOVE_PAUSE_MS 5
 #define REMOVE_PAUSE_MOST_MS 100
 
@@ -150,10 +147,7 @@ is_child(pid_t pid)
 	return ours;
 }
 
-/*
- * A group that has controllers for its children may have no processes: we and our children move
- * into the leaf `daemon`.
- */
+/* A group with controllers for its children has no processes: ours move to the leaf `daemon`. */
 static bool
 move_into_leaf(const char *dir, char *why, size_t whylen)
 {
@@ -257,9 +251,7 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 			 */
 			format_shares(shares, sizeof(shares),
 			    VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
-			/*
-			 * Only a share of the processor among equals; without it the default holds.
-			 */
+			/* Among equals only; without it the default holds. */
 			(void)write_text(base, "cpu.shares", shares);
 		}
 		h->parts[h->nparts++].table = &v1_tables[i];

@@ -60,10 +60,7 @@ spawn_conf_init(struct spawn_conf *c)
 static bool
 child_signals(void)
 {
-	/*
-	 * Handlers end with exec, and until then every signal is blocked; what is ignored would
-	 * stay so.
-	 */
+	/* Handlers end with exec, all signals being blocked until then; SIG_IGN would stay. */
 	struct sigaction sa;
 
 	for (int n = 1; n < NSIG; n++) {
@@ -251,10 +248,7 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 		goto out;
 	}
 	STACK_FORGET(stack);
-	/*
-	 * No handler of ours may run in the child, where it would see our memory but be another
-	 * process.
-	 */
+	/* No handler of ours may run in the child, which has our memory but is another process. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &saved);
 	s->pid = spawn_clone(child_main, &c, stack, STACK_SIZE, conf->cgroup_fd, &s->pidfd);

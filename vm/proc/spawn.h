@@ -47,10 +47,7 @@ struct spawned {
 
 void spawn_conf_init(struct spawn_conf *c);
 
-/*
- * Returns when the program runs.  What failed in the child is in the message; then there is no
- * child.
- */
+/* Returns when the program runs.  After an error there is no child; the message has its step. */
 enum err spawn_run(const struct spawn_conf *c, struct spawned *s, struct errmsg *m);
 
 struct spawn_end {
@@ -60,10 +57,7 @@ struct spawn_end {
 	int64_t usec_cpu;           /* -1 when not known */
 };
 
-/*
- * Waits until the process has ended, at most timeout_ms (ERR_TIMEOUT), and reaps it if it is our
- * child.
- */
+/* Waits at most timeout_ms for the end (ERR_TIMEOUT), and reaps a child of ours. */
 enum err spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m);
 
 /* SIGKILL; a process that has gone already is no error. */

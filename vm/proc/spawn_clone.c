@@ -65,10 +65,7 @@ spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cg
 	if (pid > 0 && cgroup_fd >= 0) {
 		int procs = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 
-		/*
-		 * Without the cgroup it runs without limits; the limits are no promise (writable
-		 * only where delegated).
-		 */
+		/* Limits are no promise: the VM runs without its cgroup as well. */
 		if (procs >= 0) {
 			if (dprintf(procs, "%d", (int)pid) < 0)
 				errno = 0;

@@ -76,9 +76,7 @@ static const struct proof_elf proof = {
 _Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) +
     sizeof(Elf32_Nhdr) + 8, "the note has no padding");
 
-/*
- * In the order of trying: paravirtual KVM (PVM) offers a host CPU that its own kernel part refuses.
- */
+/* In the order of trying: paravirtual KVM (PVM) refuses a part of the host CPU that it offers. */
 static const char *const cpus[] = { "host", "host,-arch-capabilities" };
 
 /* A trial that goes on; what it reads of `a` stays as it is until then. */

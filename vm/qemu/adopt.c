@@ -169,9 +169,7 @@ take_process(struct found *f, pid_t pid, struct cmdline *c)
 	if (f->v->pid > 0)
 		return;
 	fd = spawn_pidfd(pid);
-	/*
-	 * Once it is open the number cannot pass to another process; so it is looked at once more.
-	 */
+	/* The open pidfd keeps the number from another process, so it is checked once more. */
 	if (fd < 0)
 		return;
 	if (qemu_dir_starttime(pid, NULL) == 0) {
@@ -261,10 +259,7 @@ find_processes(struct search *s, struct errmsg *m)
 
 /* ---- how they are ---- */
 
-/*
- * A restart of our service may have taken the controllers from our cgroups, and every limit with
- * them.
- */
+/* A restart of our service may have taken the controllers, and the limits, from our cgroups. */
 static void
 limit_again(const struct found *f)
 {
@@ -369,10 +364,7 @@ report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each,
 
 	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved &&
 	    qemu_vm_end(f->v, NULL) == ERR_OK) {
-		/*
-		 * Saved completely, or not yet restored: what is left of the process was only in
-		 * the way.
-		 */
+		/* Saved completely, or not yet restored: the process is only in the way. */
 		qemu_vm_free(&f->v->vm);
 		return;
 	}

@@ -115,10 +115,7 @@ add_machine(struct builder *b, const struct qemu_run *run)
 	option(b, "-display", "none");
 	option(b, "-sandbox",
 	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
-	/*
-	 * A guest that ends by itself leaves QEMU paused, so that its last console lines can be
-	 * read.
-	 */
+	/* A guest that ends by itself leaves QEMU paused: its last console lines are read. */
 	flag(b, "-no-reboot");
 	option(b, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
 	option(b, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
@@ -147,10 +144,7 @@ add_boot(struct builder *b, const struct qemu_run *run)
 	if (spec->initrd != NULL && run->initrd_fd >= 0) {
 		option(b, "-initrd", "/proc/self/fd/%d", run->initrd_fd);
 	} else if (spec->initrd != NULL) {
-		/*
-		 * -initrd is a list of modules for multiboot kernels, where commas are doubled as
-		 * well.
-		 */
+		/* A list of modules for multiboot kernels: commas are doubled here as well. */
 		char *initrd = commas(spec->initrd);
 
 		option(b, "-initrd", "%s", initrd);
@@ -299,10 +293,7 @@ qemu_args_shape(const struct qemu_args *args)
 			i++;
 			continue;
 		}
-		/*
-		 * The word of add_boot, which is the last of its argument and differs from start to
-		 * start.
-		 */
+		/* The word of add_boot, the last of its argument, differs from start to start. */
 		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0
 		    ? strstr(args->argv[i], TSC_WORD) : NULL;
 		used += (size_t)snprintf(text + used, size - used, "%.*s\n",

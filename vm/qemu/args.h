@@ -32,9 +32,7 @@ struct qemu_args {
 	size_t n;
 };
 
-/*
- * ERR_RANGE: the specification asks for what cannot be.  After an error there is nothing to clear.
- */
+/* ERR_RANGE: an impossible specification.  After an error there is nothing to clear. */
 enum err qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errmsg *m);
 void qemu_args_clear(struct qemu_args *args);
 

@@ -1,7 +1,4 @@
-/*
- * dir: a VM's directory under the run directory: its socket, and what is needed to clean up after
- * it.
- */
+/* dir: a VM's directory under the run directory: its socket, and what cleaning up needs. */
 #include "vm/qemu/qemu.h"
 
 #include <dirent.h>

@@ -99,10 +99,7 @@ qemu_console(struct vm *vm, struct vm_outcome *out)
 	return e;
 }
 
-/*
- * One that has not greeted us, or owes an answer, would not tell in time; then there is what it has
- * told.
- */
+/* A QEMU that has not greeted us, or owes an answer, would not tell in time. */
 static void
 qemu_words(struct vm *vm, struct vm_outcome *out)
 {

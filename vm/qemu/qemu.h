@@ -76,18 +76,12 @@ void qemu_vm_heard(struct qemu_vm *v);
 /* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
 enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
     struct errmsg *m);
-/*
- * The error of a freeze, a thaw or a save: when another program has the control socket, out->kept
- * and the message says so.
- */
+/* The error of a freeze, thaw or save; if another program has the socket, with out->kept. */
 enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
 enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns,
     struct errmsg *m);
-/*
- * Does another program have the one connection that QEMU serves?  Nobody can know on a kernel that
- * does not tell.
- */
+/* Has another program QEMU's only connection?  False where the kernel does not tell. */
 bool qemu_vm_is_taken(struct qemu_vm *v);
 enum err qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m);
 /* Reads what the guest has written since, within that time; 0: as qemu_vm_command. */
@@ -124,18 +118,12 @@ bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 /* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
 enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd,
     struct errmsg *m);
-/*
- * When the process began, in clock ticks since boot (proc(5), starttime); 0 = there is no such
- * process.
- */
+/* When the process began, in clock ticks since boot (proc(5), starttime); 0 = no such process. */
 unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
 
 /* ---- handle.c ---- */
 
-/*
- * What QEMU is given to hold, for when the socket in that directory loses its name; -1 when there
- * is none.
- */
+/* The descriptor of the socket in dir_fd that QEMU is to hold; -1 = there is none. */
 int qemu_handle_open(int dir_fd);
 /* Connects QMP by it; ERR_MISSING: it holds none. */
 enum err qemu_handle_connect(struct qemu_vm *v, struct errmsg *m);

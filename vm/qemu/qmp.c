@@ -45,9 +45,7 @@ nonsense(struct errmsg *m, const char *what, const char *line, size_t len)
 	    "..." : "");
 }
 
-/*
- * The reason goes into messages and the log, so only what QEMU's own reasons are made of is kept.
- */
+/* The reason goes into messages and the log: keep only what QEMU's own are made of. */
 static void
 keep_reason(struct qmp *q, const char *reason)
 {
@@ -319,10 +317,7 @@ qmp_pump(struct qmp *q, struct errmsg *m)
 
 	if (q->fd < 0)
 		return err_set(m, ERR_STATE, "no QMP connection");
-	/*
-	 * At most one longest line per call, so that a QEMU that never stops talking does not keep
-	 * the thread.
-	 */
+	/* At most one longest line per call, or a talkative QEMU keeps the thread. */
 	for (size_t got = 0; got < LIMIT_QMP_LINE && e == ERR_OK;) {
 		ssize_t n = recv(q->fd, data, sizeof(data), MSG_DONTWAIT);
 

@@ -95,10 +95,7 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 static void
 migrate_undo(struct qemu_vm *v)
 {
-	/*
-	 * Each may be refused, depending on how far the migration came; the life cycle learns the
-	 * outcome from the VM itself.
-	 */
+	/* Each may be refused, by how far the migration came; the VM itself tells the outcome. */
 	(void)qemu_vm_command(v, "migrate_cancel", NULL, NULL, NULL);
 	(void)qemu_vm_command(v, v->frozen ? "stop" : "cont", NULL, NULL, NULL);
 	v->qmp.saw_stop = v->qmp.saw_resume = false;

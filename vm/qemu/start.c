@@ -115,10 +115,7 @@ check_file(const struct vm_host_conf *conf, const char *what, const char *path, 
 	return e;
 }
 
-/*
- * *linux_guest: it wants PC timers, a clock and ACPI.  Descriptors as check_file's, the caller's
- * even after an error.
- */
+/* *linux_guest: it wants PC timers, clock, ACPI.  Descriptors: the caller's after an error, too. */
 static enum err
 check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest,
     int *kernel_fd, int *initrd_fd, struct errmsg *m)
@@ -259,10 +256,7 @@ prepare_spawn(struct start *s)
 	sc->oom_score_adj = VM_OOM_SCORE;
 }
 
-/*
- * Everything up to exec.  Order: what fails most and costs least first; the directory before what
- * it describes.
- */
+/* Everything up to exec: what fails most and costs least first, a directory before its contents. */
 static enum err
 prepare(struct start *s, struct errmsg *m)
 {
@@ -294,10 +288,7 @@ prepare(struct start *s, struct errmsg *m)
 	return e;
 }
 
-/*
- * After exec: who it is, for whoever adopts it, and the connection.  Neither is worth losing a
- * running VM for.
- */
+/* After exec: the pid file and the connection, neither of which is worth a running VM. */
 static void
 settle(struct start *s, const struct spawned *sp)
 {
@@ -405,10 +396,7 @@ qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outc
 	return e;
 }
 
-/*
- * ERR_STATE when the saved state was made by a VM of another shape: QEMU would refuse it, or worse,
- * not.
- */
+/* ERR_STATE when a VM of another shape was saved: QEMU would refuse it, or worse, not. */
 static enum err
 same_shape(struct start *s, struct errmsg *m)
 {

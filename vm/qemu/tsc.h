@@ -17,10 +17,7 @@ struct tsc {
 
 void tsc_init(struct tsc *t);
 
-/*
- * kHz, from the first sample until now; waits until 20 ms lie between.  0 where there is no such
- * counter.
- */
+/* kHz, from the first sample until now, at least 20 ms later.  0: there is no such counter. */
 unsigned tsc_khz(const struct tsc *t);
 
 #endif

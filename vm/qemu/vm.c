@@ -1,6 +1,4 @@
-/*
- * vm: what all operations on a QEMU need: its structure, its control socket, its console, its end.
- */
+/* vm: what all operations on a QEMU need: structure, control socket, console, end. */
 #include "vm/qemu/qemu.h"
 
 #include <errno.h>
