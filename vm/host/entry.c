@@ -8,11 +8,10 @@
  *                        ENTRY_GONE <------+<------- stop (discard) -----+
  *
  * Each VM has a queue of operations; at most one job of a VM is with the threads (`busy`).  Between
- * jobs its descriptors are looked at first: a VM that ended by itself is buried before anything
- * else is done to it.  A shutdown is two jobs, the asking and the destroying, and in between
- * nothing is busy: the VM's end or the deadline decides.  Destroying is two as well, for drivers
- * that want time for the guest's last words.  An entry lives until it is GONE, idle and its queue
- * is empty.
+ * jobs its descriptors come first: a VM that ended by itself is buried before anything else is done
+ * to it.  A shutdown is two jobs, asking and destroying; between them nothing is busy, and the VM's
+ * end or the deadline decides.  Destroying is two where a driver reads the guest's last words.  An
+ * entry lives until it is GONE, idle and its queue is empty.
  */
 #include "vm/host/host.h"
 
@@ -31,7 +30,7 @@
 /* ---- jobs ---- */
 
 void
-host_job_free(struct host_job *j)
+entry_job_free(struct host_job *j)
 {
 	arena_clear(&j->spec.memory);
 	free(j->out.text);
@@ -47,21 +46,16 @@ job_drop(void *arg)
 	/* A VM that was started just now, and that no entry knows yet. */
 	if (j->entry != NULL && j->entry->vm == NULL && j->vm != NULL)
 		j->vm->driver->free(j->vm);
-	host_job_free(j);
+	entry_job_free(j);
 }
 
 struct host_job *
-host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
+entry_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg)
 {
 	struct host_job *j = mem_zero(1, sizeof(*j));
 
-	j->host = h;
-	j->op = op;
-	j->done = done;
-	j->arg = arg;
-	j->work.drop = job_drop;
-	j->work.arg = j;
-	j->out.usec_cpu = -1;
+	*j = (struct host_job){ .host = h, .op = op, .done = done, .arg = arg,
+	    .work = { .drop = job_drop, .arg = j }, .out.usec_cpu = -1 };
 	return j;
 }
 
@@ -75,9 +69,9 @@ tail(const struct vm_outcome *out, size_t most, size_t *len)
 
 /* Tells the caller, and frees the job. */
 static void
-job_finish(struct host_job *j)
+job_finish(void *arg)
 {
-	bool console = j->op == OP_CONSOLE && j->err == ERR_OK;
+	struct host_job *j = arg;
 	struct vm_result res = {
 		.err = j->err,
 		.text = j->err == ERR_OK ? "" : j->out.msg.text[0] != '\0' ? j->out.msg.text
@@ -90,26 +84,19 @@ job_finish(struct host_job *j)
 		.kept = j->err != ERR_OK && j->out.kept,
 	};
 
-	if (console)
+	if (j->op == OP_CONSOLE && j->err == ERR_OK)
 		res.detail = tail(&j->out, LIMIT_CONSOLE_RING, &res.detail_len);
 	res.console = tail(&j->out, LIMIT_CONSOLE_TAIL, &res.console_len);
 	if (j->done != NULL)
 		j->done(&j->uuid, &res, j->arg);
-	host_job_free(j);
+	entry_job_free(j);
 }
 
-static void
-refused_done(void *arg)
-{
-	job_finish(arg);
-}
-
-/* Fails it, from the loop's next round. */
 void
-host_job_refuse(struct host_job *j, enum err e, const char *why)
+entry_job_refuse(struct host_job *j, enum err e, const char *why)
 {
 	j->err = err_set(&j->out.msg, e, "%s", why);
-	j->work.done = refused_done;
+	j->work.done = job_finish;
 	work_post(j->host->work, &j->work);
 }
 
@@ -148,10 +135,7 @@ job_owner_settle(struct host_job *j)
 		owner_remove(&j->host->owners, &j->uuid);
 }
 
-/*
- * One that ends by itself takes its NICs with it, before its process has ended: then that is no
- * reason, but what follows from one.
- */
+/* A VM that ends by itself takes its NICs along before its process has ended: no reason then. */
 static bool
 ends_itself(const struct vm *vm)
 {
@@ -236,7 +220,7 @@ job_lane(const struct host_job *j)
 /* ---- entries ---- */
 
 struct entry *
-host_entry_find(struct vm_host *h, const struct vm_uuid *u)
+entry_find(struct vm_host *h, const struct vm_uuid *u)
 {
 	return table_find(&h->entries, u->bytes, sizeof(u->bytes));
 }
@@ -257,7 +241,7 @@ entry_unwatch(struct entry *e)
 }
 
 void
-host_entry_free(struct entry *e)
+entry_free(struct entry *e)
 {
 	entry_unwatch(e);
 	event_free(e->timer);
@@ -276,7 +260,7 @@ readable_cb(evutil_socket_t fd, short what, void *arg)
 		e->dead = true;
 	else
 		e->readable = true;
-	host_entry_next(e);
+	entry_next(e);
 }
 
 static struct event *
@@ -289,10 +273,7 @@ event_make(struct entry *e, int fd)
 	return ev;
 }
 
-/*
- * The one timer of an entry: the deadline of a shutdown, or until then of the word that the
- * hypervisor owes, or of its first.
- */
+/* The deadline of a shutdown, else of the word that the hypervisor owes, or of its first. */
 static void
 timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -311,7 +292,7 @@ timer_cb(evutil_socket_t fd, short what, void *arg)
 			    ANSWER_S);
 		return;
 	}
-	host_entry_next(e);
+	entry_next(e);
 }
 
 static void
@@ -324,7 +305,7 @@ entry_timer(struct entry *e, unsigned ms)
 }
 
 void
-host_entry_owes(struct entry *e)
+entry_owes(struct entry *e)
 {
 	e->vm->owes = true;
 	if (e->waiting == NULL)
@@ -332,14 +313,11 @@ host_entry_owes(struct entry *e)
 }
 
 struct entry *
-host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
+entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
 {
 	struct entry *e = mem_zero(1, sizeof(*e));
 
-	e->host = h;
-	e->uuid = *u;
-	e->driver = driver;
-	e->state = ENTRY_NEW;
+	*e = (struct entry){ .host = h, .uuid = *u, .driver = driver, .state = ENTRY_NEW };
 	STAILQ_INIT(&e->queue);
 	e->timer = mem_must(evtimer_new(h->base, timer_cb, e));
 	table_set(&h->entries, e->uuid.bytes, sizeof(e->uuid.bytes), e);
@@ -404,10 +382,11 @@ entry_dispatch(struct entry *e, struct host_job *j)
 	work_submit(h->work, job_lane(j), &j->work);
 }
 
-static void
-entry_bury(struct entry *e, bool died, const char *why, struct vm_outcome *out)
+/* The job that cleans up; `out`, unless NULL, gives its text away. */
+static struct host_job *
+bury_job(struct entry *e, bool died, const char *why, struct vm_outcome *out)
 {
-	struct host_job *j = host_job_new(e->host, OP_BURY, NULL, NULL);
+	struct host_job *j = entry_job_new(e->host, OP_BURY, NULL, NULL);
 
 	entry_unwatch(e);
 	j->died = died;
@@ -418,7 +397,7 @@ entry_bury(struct entry *e, bool died, const char *why, struct vm_outcome *out)
 		j->out.text_len = out->text_len;
 		out->text = NULL;
 	}
-	entry_dispatch(e, j);
+	return j;
 }
 
 /* Whether the operation makes sense now; if not, says why. */
@@ -447,61 +426,62 @@ op_fits(const struct entry *e, const struct host_job *j, enum err *err, const ch
 	return starts;
 }
 
-/* What is due for a VM, in the order of urgency. */
-void
-host_entry_next(struct entry *e)
+static bool
+take(bool *flag)
+{
+	bool was = *flag;
+
+	*flag = false;
+	return was;
+}
+
+/* What is due for a VM, in the order of urgency; NULL: nothing. */
+static struct host_job *
+job_due(struct entry *e)
 {
 	struct host_job *j;
 	enum err err;
 	const char *why;
 
-	if (e->busy)
-		return;
-	if (e->vm != NULL && e->dead) {
-		entry_bury(e, true, "", NULL);
-		return;
-	}
-	if (e->vm != NULL && e->end[0] != '\0' && STAILQ_EMPTY(&e->queue)) {
-		entry_bury(e, false, e->end, NULL);
-		return;
-	}
-	if (e->vm != NULL && e->waiting != NULL && e->overdue) {
+	if (e->vm != NULL && e->dead)
+		return bury_job(e, true, "", NULL);
+	if (e->vm != NULL && e->end[0] != '\0' && STAILQ_EMPTY(&e->queue))
+		return bury_job(e, false, e->end, NULL);
+	if (e->vm != NULL && e->waiting != NULL && take(&e->overdue)) {
 		j = e->waiting;
 		e->waiting = NULL;
-		e->overdue = false;
 		j->asking = false;
-		entry_dispatch(e, j);
-		return;
+		return j;
 	}
-	if (e->vm != NULL && e->readable) {
-		e->readable = false;
-		entry_dispatch(e, host_job_new(e->host, OP_WATCHED, NULL, NULL));
-		return;
-	}
-	if (e->vm != NULL && e->judge) {
-		e->judge = false;
-		if (e->vm->owes) {
-			entry_dispatch(e, host_job_new(e->host, OP_JUDGE, NULL, NULL));
-			return;
-		}
-	}
+	if (e->vm != NULL && take(&e->readable))
+		return entry_job_new(e->host, OP_WATCHED, NULL, NULL);
+	if (e->vm != NULL && take(&e->judge) && e->vm->owes)
+		return entry_job_new(e->host, OP_JUDGE, NULL, NULL);
 	while (e->waiting == NULL && (j = STAILQ_FIRST(&e->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->queue, link);
-		if (op_fits(e, j, &err, &why)) {
-			j->asking = j->op == OP_STOP && j->how == VM_STOP_SHUTDOWN &&
-			    e->state == ENTRY_RUNS;
-			entry_dispatch(e, j);
-			return;
-		}
-		host_job_refuse(j, err, why);
+		j->asking = j->op == OP_STOP && j->how == VM_STOP_SHUTDOWN &&
+		    e->state == ENTRY_RUNS;
+		if (op_fits(e, j, &err, &why))
+			return j;
+		entry_job_refuse(j, err, why);
 	}
-	if (e->vm != NULL && e->check) {
-		e->check = false;
-		entry_dispatch(e, host_job_new(e->host, OP_CHECK, NULL, NULL));
+	if (e->vm != NULL && take(&e->check))
+		return entry_job_new(e->host, OP_CHECK, NULL, NULL);
+	return NULL;
+}
+
+void
+entry_next(struct entry *e)
+{
+	struct host_job *j;
+
+	if (e->busy)
 		return;
-	}
-	if ((e->state == ENTRY_GONE || e->state == ENTRY_NEW) && e->waiting == NULL)
-		host_entry_free(e);
+	j = job_due(e);
+	if (j != NULL)
+		entry_dispatch(e, j);
+	else if ((e->state == ENTRY_GONE || e->state == ENTRY_NEW) && e->waiting == NULL)
+		entry_free(e);
 	else
 		entry_watch(e);
 }
@@ -540,17 +520,17 @@ buried(struct entry *e, struct host_job *j)
 	} else {
 		emit(e, VM_EVENT_DIED, j->why, &j->out);
 	}
-	host_job_free(j);
+	entry_job_free(j);
 }
 
 bool
-host_job_destroys(const struct host_job *j)
+entry_job_destroys(const struct host_job *j)
 {
 	return j->op == OP_STOP && j->how == VM_STOP_DESTROY;
 }
 
-/* A guest was asked to shut down; true: now its end or the deadline decides. */
-static bool
+/* A guest was asked to shut down; now its end or the deadline decides. */
+static void
 asked(struct entry *e, struct host_job *j)
 {
 	struct host_job *next;
@@ -562,10 +542,9 @@ asked(struct entry *e, struct host_job *j)
 	j->err = ERR_OK;
 	j->out.msg.text[0] = '\0';
 	STAILQ_FOREACH(next, &e->queue, link)
-		e->overdue = e->overdue || host_job_destroys(next);
+		e->overdue = e->overdue || entry_job_destroys(next);
 	if (!e->overdue)
 		entry_timer(e, j->deadline_ms);
-	return true;
 }
 
 /* What a finished operation makes of its entry. */
@@ -584,28 +563,26 @@ settle(struct entry *e, struct host_job *j)
 	}
 }
 
-/* A look at the VM has ended; true: it is over with it, and the job is used up. */
-static bool
+/* A look at the VM has ended; the job that follows, or NULL. */
+static struct host_job *
 looked(struct entry *e, struct host_job *j)
 {
+	struct host_job *next = NULL;
+
 	if (j->verdict == VM_WATCH_READY)
 		emit(e, VM_EVENT_READY, "", &(struct vm_outcome){ .text = NULL });
-	if (j->verdict == VM_WATCH_ENDED) {
-		e->busy = false;
-		entry_bury(e, false, j->why, &j->out);
-		host_job_free(j);
-		return true;
-	}
-	if (j->op == OP_CHECK && e->vm->owes)
-		host_entry_owes(e);
-	host_job_free(j);
-	return false;
+	if (j->verdict == VM_WATCH_ENDED)
+		next = bury_job(e, false, j->why, &j->out);
+	else if (j->op == OP_CHECK && e->vm->owes)
+		entry_owes(e);
+	entry_job_free(j);
+	return next;
 }
 
 static void
 op_done(void *arg)
 {
-	struct host_job *j = arg;
+	struct host_job *j = arg, *next = NULL;
 	struct entry *e = j->entry;
 
 	e->job = NULL;
@@ -613,15 +590,18 @@ op_done(void *arg)
 	if (j->op == OP_BURY) {
 		buried(e, j);
 	} else if (j->op == OP_WATCHED || j->op == OP_CHECK || j->op == OP_JUDGE) {
-		if (looked(e, j))
-			return;
+		next = looked(e, j);
 	} else if (j->reading) {
-		entry_dispatch(e, j);
-		return;
-	} else if (!(j->asking && asked(e, j))) {
+		next = j;
+	} else if (j->asking) {
+		asked(e, j);
+	} else {
 		settle(e, j);
 		job_finish(j);
 	}
 	e->busy = false;
-	host_entry_next(e);
+	if (next != NULL)
+		entry_dispatch(e, next);
+	else
+		entry_next(e);
 }

@@ -65,8 +65,8 @@ vm_prepare(struct vm_host *h, const char *driver, enum vm_accel accel)
 static void
 start_like(struct vm_host *h, struct vm_spec *spec, enum op op, vm_done_cb done, void *arg)
 {
-	struct host_job *j = host_job_new(h, op, done, arg);
-	struct entry *e = host_entry_find(h, &spec->uuid);
+	struct host_job *j = entry_job_new(h, op, done, arg);
+	struct entry *e = entry_find(h, &spec->uuid);
 	struct host_driver *d;
 	struct errmsg m;
 	enum err err;
@@ -77,31 +77,31 @@ start_like(struct vm_host *h, struct vm_spec *spec, enum op op, vm_done_cb done,
 	err = driver_get(h, spec->driver, &d, &m);
 	if (err != ERR_OK) {
 		j->out.saved = op == OP_RESTORE && e != NULL;
-		host_job_refuse(j, err, m.text);
+		entry_job_refuse(j, err, m.text);
 		return;
 	}
 	if (e == NULL)
-		e = host_entry_new(h, &spec->uuid, (unsigned)(d - h->drivers));
+		e = entry_new(h, &spec->uuid, (unsigned)(d - h->drivers));
 	j->other_driver = d != &h->drivers[e->driver];
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
-	host_entry_next(e);
+	entry_next(e);
 }
 
 static void
 operate(struct vm_host *h, const struct vm_uuid *uuid, struct host_job *j)
 {
-	struct entry *e = host_entry_find(h, uuid);
+	struct entry *e = entry_find(h, uuid);
 
 	j->uuid = *uuid;
 	if (e == NULL) {
-		host_job_refuse(j, ERR_MISSING, "this VM does not run");
+		entry_job_refuse(j, ERR_MISSING, "this VM does not run");
 		return;
 	}
 	STAILQ_INSERT_TAIL(&e->queue, j, link);
 	/* "At once" does not wait for a guest that was asked before. */
-	if (host_job_destroys(j) && e->waiting != NULL)
+	if (entry_job_destroys(j) && e->waiting != NULL)
 		e->overdue = true;
-	host_entry_next(e);
+	entry_next(e);
 }
 
 void
@@ -120,7 +120,7 @@ void
 vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, unsigned deadline_ms,
     vm_done_cb done, void *arg)
 {
-	struct host_job *j = host_job_new(h, OP_STOP, done, arg);
+	struct host_job *j = entry_job_new(h, OP_STOP, done, arg);
 
 	j->how = how;
 	j->deadline_ms = deadline_ms;
@@ -130,23 +130,23 @@ vm_stop(struct vm_host *h, const struct vm_uuid *uuid, enum vm_stop_how how, uns
 void
 vm_check(struct vm_host *h, const struct vm_uuid *uuid)
 {
-	struct entry *e = host_entry_find(h, uuid);
+	struct entry *e = entry_find(h, uuid);
 
 	if (e == NULL || e->vm == NULL || e->vm->driver->ask_alive == NULL || e->vm->owes)
 		return;
 	e->check = true;
-	host_entry_next(e);
+	entry_next(e);
 }
 
 void
 vm_end(struct vm_host *h, const struct vm_uuid *uuid, const char *why)
 {
-	struct entry *e = host_entry_find(h, uuid);
+	struct entry *e = entry_find(h, uuid);
 
 	if (e == NULL || e->vm == NULL || e->waiting != NULL)
 		return;
 	snprintf(e->end, sizeof(e->end), "%s", why);
-	host_entry_next(e);
+	entry_next(e);
 }
 
 void
@@ -159,7 +159,7 @@ vm_host_limits(struct vm_host *h, unsigned start_threads, unsigned hang_ms)
 bool
 vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
 {
-	const struct entry *e = host_entry_find(h, uuid);
+	const struct entry *e = entry_find(h, uuid);
 
 	return e != NULL &&
 	    (!STAILQ_EMPTY(&e->queue) || (e->job != NULL && !atomic_load(&e->job->work.begun)));
@@ -168,7 +168,7 @@ vm_op_waits(struct vm_host *h, const struct vm_uuid *uuid)
 struct vm_ids
 vm_ids_get(struct vm_host *h, const struct vm_uuid *uuid)
 {
-	const struct entry *e = host_entry_find(h, uuid);
+	const struct entry *e = entry_find(h, uuid);
 
 	return e != NULL && e->vm != NULL ? e->vm->ids : (struct vm_ids){ .pid = 0 };
 }
@@ -195,25 +195,25 @@ vm_run_dir_keep(struct vm_host *h)
 void
 vm_freeze(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {
-	operate(h, uuid, host_job_new(h, OP_FREEZE, done, arg));
+	operate(h, uuid, entry_job_new(h, OP_FREEZE, done, arg));
 }
 
 void
 vm_thaw(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {
-	operate(h, uuid, host_job_new(h, OP_THAW, done, arg));
+	operate(h, uuid, entry_job_new(h, OP_THAW, done, arg));
 }
 
 void
 vm_save(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {
-	operate(h, uuid, host_job_new(h, OP_SAVE, done, arg));
+	operate(h, uuid, entry_job_new(h, OP_SAVE, done, arg));
 }
 
 void
 vm_console(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
 {
-	operate(h, uuid, host_job_new(h, OP_CONSOLE, done, arg));
+	operate(h, uuid, entry_job_new(h, OP_CONSOLE, done, arg));
 }
 
 /* ---- adoption ---- */
@@ -227,19 +227,12 @@ adopt_each(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,
 
 	j->list = mem_room(j->list, j->n, &j->room, sizeof(*j->list));
 	a = &j->list[j->n++];
-	memset(a, 0, sizeof(*a));
-	a->uuid = *uuid;
+	*a = (struct adopted){ .uuid = *uuid, .vm = vm, .state = state, .driver = j->driver };
 	(void)owner_read(&j->host->owners, uuid, &a->owner);   /* empty when it is not known */
-	a->vm = vm;
-	a->state = state;
-	a->driver = j->driver;
 	snprintf(a->why, sizeof(a->why), "%s", why);
 }
 
-/*
- * Files of VMs that are no more, of those that were there before the VMs were looked for; a driver
- * that did not look says nothing.
- */
+/* Removes files, older than the search, of VMs that are no more; if their driver looked. */
 static void
 drop_owners(const struct adopt_job *j, const bool looked[HOST_DRIVERS], const struct vm_uuid *list,
     size_t n)
@@ -282,39 +275,6 @@ adopt_run(void *arg)
 }
 
 static void
-adopt_done(void *arg)
-{
-	struct adopt_job *j = arg;
-	struct vm_host *h = j->host;
-
-	for (size_t i = 0; i < j->n; i++) {
-		struct adopted *a = &j->list[i];
-		struct vm_found f = { .uuid = a->uuid, .state = a->state,
-			.driver = h->drivers[a->driver].driver->name, .why = a->why,
-			.unit = a->owner.unit, .identity = a->owner.identity,
-			.said = a->vm != NULL ? a->vm->unit : "" };
-		struct entry *e = host_entry_find(h, &a->uuid);
-
-		/* One that was started here meanwhile is known already. */
-		if (e != NULL) {
-			if (a->vm != NULL)
-				a->vm->driver->free(a->vm);
-			continue;
-		}
-		e = host_entry_new(h, &a->uuid, a->driver);
-		e->vm = a->vm;
-		e->state = a->state == VM_FOUND_SAVED ? ENTRY_SAVED : ENTRY_RUNS;
-		if (a->state == VM_FOUND_SILENT)
-			host_entry_owes(e);
-		j->found(&f, j->arg);
-		host_entry_next(e);
-	}
-	j->found(NULL, j->arg);
-	free(j->list);
-	free(j);
-}
-
-static void
 adopt_drop(void *arg)
 {
 	struct adopt_job *j = arg;
@@ -326,36 +286,46 @@ adopt_drop(void *arg)
 	free(j);
 }
 
+static void
+adopt_done(void *arg)
+{
+	struct adopt_job *j = arg;
+	struct vm_host *h = j->host;
+
+	for (size_t i = 0; i < j->n; i++) {
+		struct adopted *a = &j->list[i];
+		struct vm_found f = { .uuid = a->uuid, .state = a->state,
+			.driver = h->drivers[a->driver].driver->name, .why = a->why,
+			.unit = a->owner.unit, .identity = a->owner.identity,
+			.said = a->vm != NULL ? a->vm->unit : "" };
+		struct entry *e = entry_find(h, &a->uuid);
+
+		if (e != NULL)
+			continue;   /* started here meanwhile; adopt_drop frees what was found */
+		e = entry_new(h, &a->uuid, a->driver);
+		e->vm = a->vm;
+		a->vm = NULL;
+		e->state = a->state == VM_FOUND_SAVED ? ENTRY_SAVED : ENTRY_RUNS;
+		if (a->state == VM_FOUND_SILENT)
+			entry_owes(e);
+		j->found(&f, j->arg);
+		entry_next(e);
+	}
+	j->found(NULL, j->arg);
+	adopt_drop(j);
+}
+
 void
 vm_adopt(struct vm_host *h, vm_found_cb found, void *arg)
 {
 	struct adopt_job *j = mem_zero(1, sizeof(*j));
 
-	j->work.run = adopt_run;
-	j->work.done = adopt_done;
-	j->work.drop = adopt_drop;
-	j->work.arg = j;
-	j->host = h;
-	j->found = found;
-	j->arg = arg;
+	*j = (struct adopt_job){ .host = h, .found = found, .arg = arg,
+	    .work = { .run = adopt_run, .done = adopt_done, .drop = adopt_drop, .arg = j } };
 	work_submit(h->work, LANE_STOP, &j->work);
 }
 
 /* ---- begin and end ---- */
-
-static enum err
-conf_copy(struct vm_host *h, const struct vm_host_conf *conf, struct errmsg *m)
-{
-	h->conf = *conf;
-	h->conf.run_dir = h->run_dir = mem_text(conf->run_dir);
-	h->conf.state_dir = h->state_dir = mem_text(conf->state_dir);
-	if (conf->qemu != NULL)
-		h->conf.qemu = h->qemu = mem_text(conf->qemu);
-	if (conf->run_dir[0] != '/' || conf->state_dir[0] != '/')
-		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, "
-		    "%s", conf->run_dir, conf->state_dir);
-	return ERR_OK;
-}
 
 static void
 threads_end(void)
@@ -372,27 +342,28 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	const unsigned threads[LANES] = { [LANE_START] = conf->start_threads,
 	    [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
-	struct vm_host *h = mem_zero(1, sizeof(*h));
+	struct vm_host *h;
 	struct errmsg why;
-	enum err e;
 
 	*out = NULL;
-	h->owners.state_fd = h->owners.run_fd = -1;
+	if (conf->run_dir[0] != '/' || conf->state_dir[0] != '/')
+		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, "
+		    "%s", conf->run_dir, conf->state_dir);
+	h = mem_zero(1, sizeof(*h));
 	h->base = base;
 	h->on_event = on_event;
 	h->arg = arg;
 	h->reporter.host = h;
-	e = conf_copy(h, conf, m);
+	h->conf = *conf;
+	h->conf.run_dir = h->run_dir = mem_text(conf->run_dir);
+	h->conf.state_dir = h->state_dir = mem_text(conf->state_dir);
+	if (conf->qemu != NULL)
+		h->conf.qemu = h->qemu = mem_text(conf->qemu);
 	/* VMs run without it as well. */
-	if (e == ERR_OK && owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
+	if (owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
 		log_warn("whose the VMs are is noted once, not twice: %s", why.text);
-	if (e != ERR_OK) {
-		vm_host_free(h);
-		return e;
-	}
 	h->work = work_new(base, threads, LANES, threads_end);
-	h->env.conf = &h->conf;
-	h->env.reporter = &h->reporter;
+	h->env = (struct vm_env){ .conf = &h->conf, .reporter = &h->reporter };
 	for (; h->ndrivers < sizeof(drivers) / sizeof(drivers[0]); h->ndrivers++) {
 		struct host_driver *d = &h->drivers[h->ndrivers];
 
@@ -414,14 +385,14 @@ entries_free(struct vm_host *h)
 
 		while ((j = STAILQ_FIRST(&e->queue)) != NULL) {
 			STAILQ_REMOVE_HEAD(&e->queue, link);
-			host_job_free(j);
+			entry_job_free(j);
 		}
 		if (e->waiting != NULL)
-			host_job_free(e->waiting);
+			entry_job_free(e->waiting);
 		if (e->vm != NULL)
 			e->vm->driver->free(e->vm);
 		e->vm = NULL;
-		host_entry_free(e);
+		entry_free(e);
 	}
 	table_clear(&h->entries);
 }

@@ -11,16 +11,10 @@
 
 #define HOST_DRIVERS 8
 
-/*
- * Boots; ends, which wait for a process; saves; what takes a moment; and everything for VMs that
- * are known to hang, so that nobody else waits for them.
- */
+/* Boots; ends, which wait for a process; saves; what takes a moment; and all of VMs that hang. */
 enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANES };
 
-/*
- * The last ones are the host's own: look at watch_fd; ask whether it lives; say whether it hangs;
- * clean up after a VM that ended by itself or that hangs.
- */
+/* The last are the host's own: watch_fd, asking for a word, whether a VM hangs, cleaning up. */
 enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED,
     OP_CHECK, OP_JUDGE, OP_BURY };
 
@@ -119,26 +113,26 @@ struct vm_host {
 
 /* ---- entry.c ---- */
 
-struct host_job *host_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg);
-void host_job_free(struct host_job *j);
+struct host_job *entry_job_new(struct vm_host *h, enum op op, vm_done_cb done, void *arg);
+void entry_job_free(struct host_job *j);
 /* Fails it, from the loop's next round; the job is gone then. */
-void host_job_refuse(struct host_job *j, enum err e, const char *why);
+void entry_job_refuse(struct host_job *j, enum err e, const char *why);
 /* A stop that waits for no guest. */
-bool host_job_destroys(const struct host_job *j);
+bool entry_job_destroys(const struct host_job *j);
 
-struct entry *host_entry_find(struct vm_host *h, const struct vm_uuid *u);
-struct entry *host_entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver);
+struct entry *entry_find(struct vm_host *h, const struct vm_uuid *u);
+struct entry *entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver);
 /* Takes it off the table; its jobs and its VM are the caller's. */
-void host_entry_free(struct entry *e);
+void entry_free(struct entry *e);
 static inline unsigned
 host_hang_ms(const struct vm_host *h)
 {
 	return h->conf.hang_ms != 0 ? h->conf.hang_ms : LIMIT_HANG_S * 1000;
 }
 
-/* Its hypervisor is to say a word within host_hang_ms. */
-void host_entry_owes(struct entry *e);
+/* The hypervisor is to say a word within host_hang_ms. */
+void entry_owes(struct entry *e);
 /* Does what is due; afterwards the entry may be gone. */
-void host_entry_next(struct entry *e);
+void entry_next(struct entry *e);
 
 #endif

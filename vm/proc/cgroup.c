@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "vm/proc/cgroup_find.h"
+#include "vm/proc/spawn.h"
 
 /* Pauses between tries to remove a busy group: most are free at once. */
 #define REMOVE_PAUSE_MS 5
@@ -129,29 +130,12 @@ make_dir(const char *dir)
 
 /* ---- v2 ---- */
 
-static bool
-is_child(pid_t pid)
-{
-	char path[64], line[512], *end;
-	bool ours = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return true;     /* gone meanwhile */
-	if (fgets(line, sizeof(line), f) != NULL && (end = strrchr(line, ')')) != NULL &&
-	    strlen(end) > 4)
-		ours = strtol(end + 4, NULL, 10) == getpid();
-	fclose(f);
-	return ours;
-}
-
 /* A group with controllers for its children has no processes: ours move to the leaf `daemon`. */
 static bool
 move_into_leaf(const char *dir, char *why, size_t whylen)
 {
 	char path[PATH_MAX], leaf[PATH_MAX], line[32];
+	struct spawn_stat st;
 	bool ok = true;
 	FILE *f;
 
@@ -164,7 +148,8 @@ move_into_leaf(const char *dir, char *why, size_t whylen)
 	while (ok && fgets(line, sizeof(line), f) != NULL) {
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
 
-		if (pid != getpid() && !is_child(pid)) {
+		/* One that is gone meanwhile is not in the way. */
+		if (pid != getpid() && spawn_stat(pid, &st) && st.parent != getpid()) {
 			snprintf(why, whylen, "process %d, which is not ours, lives in %s: start "
 			    "jitsud as a service with Delegate=yes", (int)pid, dir);
 			ok = false;

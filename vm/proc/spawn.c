@@ -335,6 +335,28 @@ spawn_end_text(const struct spawn_end *end, char *text, size_t size)
 		snprintf(text, size, "exited with status %d", end->status);
 }
 
+bool
+spawn_stat(pid_t pid, struct spawn_stat *st)
+{
+	char path[64], line[1024], *p;
+	unsigned long long user = 0, system = 0;
+	FILE *f;
+
+	memset(st, 0, sizeof(*st));
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	/* Field 2, the name, may have spaces and parentheses: count from its end. */
+	if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL &&
+	    sscanf(p + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
+	    "%*d %*d %llu", &st->parent, &user, &system, &st->start_ticks) != 4)
+		memset(st, 0, sizeof(*st));
+	fclose(f);
+	st->usec_cpu = (int64_t)((user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	return st->start_ticks != 0;
+}
+
 static bool
 is_program(const char *path)
 {

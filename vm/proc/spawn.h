@@ -66,6 +66,14 @@ enum err spawn_kill(int pidfd, struct errmsg *m);
 /* pidfd_open(2). */
 int spawn_pidfd(pid_t pid);
 
+/* Of proc_pid_stat(5); false, and zeros: there is no such process. */
+struct spawn_stat {
+	pid_t parent;
+	unsigned long long start_ticks;   /* when it began, since boot */
+	int64_t usec_cpu;
+};
+bool spawn_stat(pid_t pid, struct spawn_stat *st);
+
 /* "exited with status 1", "was killed by signal 9 (Killed)", ... */
 void spawn_end_text(const struct spawn_end *end, char *text, size_t size);
 

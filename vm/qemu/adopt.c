@@ -164,6 +164,7 @@ learn(struct qemu_vm *v, struct cmdline *c)
 static void
 take_process(struct found *f, pid_t pid, struct cmdline *c)
 {
+	struct spawn_stat st;
 	int fd;
 
 	if (f->v->pid > 0)
@@ -172,7 +173,7 @@ take_process(struct found *f, pid_t pid, struct cmdline *c)
 	/* The open pidfd keeps the number from another process, so it is checked once more. */
 	if (fd < 0)
 		return;
-	if (qemu_dir_starttime(pid, NULL) == 0) {
+	if (!spawn_stat(pid, &st)) {
 		close(fd);
 		return;
 	}
@@ -186,13 +187,12 @@ by_pid_file(struct search *s, struct found *f, struct cmdline *c)
 {
 	char text[64];
 	unsigned long long start;
+	struct spawn_stat st;
 	int pid;
 
-	if (f->v->dir_fd < 0 || !qemu_dir_read(f->v->dir_fd, QEMU_DIR_PID, text, sizeof(text)) ||
-	    sscanf(text, "%d %llu", &pid, &start) != 2 || pid <= 0)
-		return;
-	if (qemu_dir_starttime(pid, NULL) == start && has_our_uid(s->ctx, pid) &&
-	    cmdline_read(pid, c))
+	if (f->v->dir_fd >= 0 && qemu_dir_read(f->v->dir_fd, QEMU_DIR_PID, text, sizeof(text)) &&
+	    sscanf(text, "%d %llu", &pid, &start) == 2 && pid > 0 && spawn_stat(pid, &st) &&
+	    st.start_ticks == start && has_our_uid(s->ctx, pid) && cmdline_read(pid, c))
 		take_process(f, pid, c);
 }
 
@@ -409,7 +409,7 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 			limit_again(f);
 		if (f->v->pid <= 0)
 			f->why = "there is no process";
-		else if (f->v->dir_fd < 0 && qemu_dir_keep(f->v, &f->m) != ERR_OK)
+		else if (f->v->dir_fd < 0 && qemu_dir_keep(&f->v->vm, &f->m) != ERR_OK)
 			f->why = f->m.text;
 		else if ((connected = qemu_vm_connect(f->v, &f->m)) != ERR_OK &&
 		    connected != ERR_LIMIT)

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 enum err
-qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m)
+qemu_dir_vms_keep(void *arg, struct errmsg *m)
 {
+	const struct qemu_ctx *ctx = arg;
 	enum err e;
 	int fd;
 
@@ -29,24 +30,22 @@ qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m)
 }
 
 enum err
-qemu_dir_keep(struct qemu_vm *v, struct errmsg *m)
+qemu_dir_keep(struct vm *vm, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX], pid[64];
+	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	struct qemu_vm *v = (struct qemu_vm *)vm;
 	struct qemu_ctx *ctx = v->ctx;
 	enum err e;
 	int fd;
 
-	vm_uuid_text(&v->vm.uuid, name);
-	if (v->pid <= 0)
+	vm_uuid_text(&vm->uuid, name);
+	if (v->pid <= 0 || dir_is_at(v->dir_fd, ctx->vms_fd, name))
 		return ERR_OK;
-	if (dir_is_at(v->dir_fd, ctx->vms_fd, name))
-		return ERR_OK;
-	e = qemu_dir_make(ctx, &v->vm.uuid, &fd, m);
+	e = qemu_dir_make(ctx, &vm->uuid, &fd, m);
 	if (e != ERR_OK)
 		return e;
-	snprintf(pid, sizeof(pid), "%d %llu\n", (int)v->pid, qemu_dir_starttime(v->pid, NULL));
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
-	e = qemu_dir_write(fd, QEMU_DIR_PID, pid, m);
+	e = qemu_dir_write_pid(fd, v->pid, m);
 	if (e == ERR_OK && ctx->cg.nparts > 0)
 		e = qemu_dir_write(fd, QEMU_DIR_CGROUP, groups, m);
 	if (e == ERR_OK && v->limits[0] != '\0')
@@ -63,11 +62,10 @@ enum err
 qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m)
 {
 	char name[VM_UUID_TEXT];
-	enum err e = ERR_OK;
+	enum err e = qemu_dir_vms_keep(ctx, m);
 
 	*fd = -1;
 	vm_uuid_text(uuid, name);
-	e = qemu_dir_vms_keep(ctx, m);
 	if (e != ERR_OK)
 		return e;
 	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
@@ -98,6 +96,17 @@ qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m)
 		e = err_sys(m, "file %s", name);
 	close(fd);
 	return e;
+}
+
+enum err
+qemu_dir_write_pid(int dir_fd, pid_t pid, struct errmsg *m)
+{
+	struct spawn_stat st;
+	char text[64];
+
+	(void)spawn_stat(pid, &st);     /* zeros when it has ended */
+	snprintf(text, sizeof(text), "%d %llu\n", (int)pid, st.start_ticks);
+	return qemu_dir_write(dir_fd, QEMU_DIR_PID, text, m);
 }
 
 bool
@@ -156,28 +165,4 @@ qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, str
 	if (e2 == ERR_OK && unlinkat(ctx->vms_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
 		e2 = err_sys(e == ERR_OK ? m : NULL, "directory %s/%s", ctx->vms_path, name);
 	return e != ERR_OK ? e : e2;
-}
-
-unsigned long long
-qemu_dir_starttime(pid_t pid, int64_t *usec_cpu)
-{
-	char path[64], line[1024], *p;
-	unsigned long long start = 0, user = 0, system = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	/* Field 2, the name, may have spaces and parentheses: count from its end. */
-	if (fgets(line, sizeof(line), f) != NULL && (p = strrchr(line, ')')) != NULL &&
-	    sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d "
-	    "%*d %*d %llu", &user, &system, &start) != 3)
-		start = 0;
-	fclose(f);
-	if (usec_cpu != NULL)
-		*usec_cpu =
-		    (int64_t)((user +
-		    system) * 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
-	return start;
 }

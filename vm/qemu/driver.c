@@ -56,12 +56,9 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	accel_init(&ctx->accel);
 	tsc_init(&ctx->tsc);
 	e = open_dirs(ctx, m);
-	if (e == ERR_OK) {
-		e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m);
-		if (e == ERR_MISSING)
-			e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in "
-			    "PATH: install qemu-system-x86 and start jitsud again", qemu);
-	}
+	if (e == ERR_OK && (e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m)) == ERR_MISSING)
+		e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in PATH: "
+		    "install qemu-system-x86 and start jitsud again", qemu);
 	if (e != ERR_OK) {
 		qemu_close(ctx);
 		return e;
@@ -170,12 +167,6 @@ static enum err
 qemu_thaw(struct vm *vm, struct vm_outcome *out)
 {
 	return freeze_or_thaw((struct qemu_vm *)vm, false, out);
-}
-
-static enum err
-qemu_discard(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
-{
-	return qemu_saved_remove(arg, uuid, m);
 }
 
 /* ---- what happens by itself ---- */
@@ -324,18 +315,6 @@ qemu_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	qemu_vm_tell(v, out);
 }
 
-static enum err
-qemu_keep(void *ctx, struct errmsg *m)
-{
-	return qemu_dir_vms_keep(ctx, m);
-}
-
-static enum err
-qemu_keep_vm(struct vm *vm, struct errmsg *m)
-{
-	return qemu_dir_keep((struct qemu_vm *)vm, m);
-}
-
 const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
@@ -344,7 +323,7 @@ const struct vm_driver vm_driver_qemu = {
 	.prepare = qemu_prepare,
 	.start = qemu_start,
 	.restore = qemu_restore,
-	.discard = qemu_discard,
+	.discard = qemu_saved_remove,
 	.ask = qemu_ask,
 	.words = qemu_words,
 	.stop = qemu_stop,
@@ -357,7 +336,7 @@ const struct vm_driver vm_driver_qemu = {
 	.judge = qemu_judge,
 	.died = qemu_died,
 	.list = qemu_list,
-	.keep = qemu_keep,
-	.keep_vm = qemu_keep_vm,
+	.keep = qemu_dir_vms_keep,
+	.keep_vm = qemu_dir_keep,
 	.free = qemu_vm_free,
 };

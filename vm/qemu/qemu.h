@@ -7,7 +7,6 @@
  *     save.c    a VM's state in a file
  *     adopt.c   VMs of the daemon before
  *     dir.c     a VM's directory
- *     handle.c  the way to a control socket without a name
  */
 #ifndef VM_QEMU_QEMU_H
 #define VM_QEMU_QEMU_H
@@ -81,7 +80,7 @@ enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */
 enum err qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_ns,
     struct errmsg *m);
-/* Has another program QEMU's only connection?  False where the kernel does not tell. */
+/* Has another program QEMU's only connection?  True also where the kernel does not tell. */
 bool qemu_vm_is_taken(struct qemu_vm *v);
 enum err qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m);
 /* Reads what the guest has written since, within that time; 0: as qemu_vm_command. */
@@ -106,32 +105,24 @@ enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 #define QEMU_DIR_LIMITS "limits"  /* of those: "MEMORY_BYTES CPU_PERCENT CPU_WEIGHT\n" */
 #define QEMU_DIR_PID "pid"        /* "PID STARTTIME\n" */
 
-/* run_dir/vm, made again where somebody has removed it, under the same descriptor. */
-enum err qemu_dir_vms_keep(struct qemu_ctx *ctx, struct errmsg *m);
+/* Makes run_dir/vm again where somebody has removed it, under the same descriptor. */
+enum err qemu_dir_vms_keep(void *ctx, struct errmsg *m);
 /* Likewise the directory of a VM that runs, with its files; its socket cannot be. */
-enum err qemu_dir_keep(struct qemu_vm *v, struct errmsg *m);
+enum err qemu_dir_keep(struct vm *vm, struct errmsg *m);
 /* A VM's own; ERR_EXISTS when it is there already. */
 enum err qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m);
 enum err qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m);
+enum err qemu_dir_write_pid(int dir_fd, pid_t pid, struct errmsg *m);
 /* Reads a small file; false when it is missing or too long. */
 bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 /* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
 enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd,
     struct errmsg *m);
-/* When the process began, in clock ticks since boot (proc(5), starttime); 0 = no such process. */
-unsigned long long qemu_dir_starttime(pid_t pid, int64_t *usec_cpu);
-
-/* ---- handle.c ---- */
-
-/* The descriptor of the socket in dir_fd that QEMU is to hold; -1 = there is none. */
-int qemu_handle_open(int dir_fd);
-/* Connects QMP by it; ERR_MISSING: it holds none. */
-enum err qemu_handle_connect(struct qemu_vm *v, struct errmsg *m);
 
 /* ---- save.c ---- */
 
 /* Removes all files of a saved state. */
-enum err qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m);
+enum err qemu_saved_remove(void *ctx, const struct vm_uuid *uuid, struct errmsg *m);
 /* Waits until a QEMU that was started with -incoming runs. */
 enum err qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m);
 

@@ -45,22 +45,22 @@ nonsense(struct errmsg *m, const char *what, const char *line, size_t len)
 	    "..." : "");
 }
 
-/* The reason goes into messages and the log: keep only what QEMU's own are made of. */
-static void
-keep_reason(struct qmp *q, const char *reason)
+void
+qmp_word(char *word, size_t size, const char *said)
 {
 	size_t n = 0;
 
-	for (; reason != NULL && *reason != '\0' && n + 1 < sizeof(q->reason); reason++)
-		if ((*reason >= 'a' && *reason <= 'z') || *reason == '-')
-			q->reason[n++] = *reason;
-	q->reason[n] = '\0';
+	for (; said != NULL && *said != '\0' && n + 1 < size; said++)
+		if ((*said >= 'a' && *said <= 'z') || *said == '-')
+			word[n++] = *said;
+	word[n] = '\0';
 }
 
 static enum err
 on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 {
-	const char *name = json_string_value(json_object_get(obj, "event"));
+	const char *name = json_string_value(json_object_get(obj, "event")), *status;
+	const json_t *data = json_object_get(obj, "data");
 	uint64_t now = clock_now_ns();
 
 	if (name == NULL)
@@ -74,8 +74,8 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 		    LIMIT_QMP_EVENTS, (int)LIMIT_QMP_EVENTS_S);
 	if (strcmp(name, "SHUTDOWN") == 0) {
 		q->saw_shutdown = true;
-		keep_reason(q, json_string_value(json_object_get(json_object_get(obj, "data"),
-		    "reason")));
+		qmp_word(q->reason, sizeof(q->reason),
+		    json_string_value(json_object_get(data, "reason")));
 	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
 		q->saw_panic = true;
 	} else if (strcmp(name, "STOP") == 0) {
@@ -83,13 +83,11 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 	} else if (strcmp(name, "RESUME") == 0) {
 		q->saw_resume = true;
 	} else if (strcmp(name, "MIGRATION") == 0) {
-		const char *status = json_string_value(json_object_get(json_object_get(obj, "data"),
-		    "status"));
-
-		q->saw_migrated = q->saw_migrated ||
-		    (status != NULL && strcmp(status, "completed") == 0);
-		q->saw_migration_failed = q->saw_migration_failed ||
-		    (status != NULL && strcmp(status, "failed") == 0);
+		status = json_string_value(json_object_get(data, "status"));
+		if (status != NULL && strcmp(status, "completed") == 0)
+			q->saw_migrated = true;
+		if (status != NULL && strcmp(status, "failed") == 0)
+			q->saw_migration_failed = true;
 	}
 	return ERR_OK;
 }
@@ -117,20 +115,21 @@ on_reply(struct qmp *q, json_t *obj, struct errmsg *m)
 static enum err
 on_line(struct qmp *q, const char *line, size_t len, struct errmsg *m)
 {
+	enum err e = ERR_OK;
 	json_error_t je;
 	json_t *obj;
-	enum err e;
+	bool greeting;
 
 	if (len == 0 || (len == 1 && line[0] == '\r'))
 		return ERR_OK;
 	obj = json_loadb(line, len, 0, &je);
+	greeting = json_is_object(json_object_get(obj, "QMP"));
 	if (!json_is_object(obj))
 		e = nonsense(m, "no JSON object", line, len);
-	else if (q->state == QMP_GREETING && json_is_object(json_object_get(obj, "QMP"))) {
-		q->state = QMP_CAPS;
-		e = ERR_OK;
-	} else if (q->state == QMP_GREETING)
+	else if (q->state == QMP_GREETING && !greeting)
 		e = nonsense(m, "no greeting", line, len);
+	else if (q->state == QMP_GREETING)
+		q->state = QMP_CAPS;
 	else if (json_object_get(obj, "event") != NULL)
 		e = on_event(q, obj, m);
 	else if (json_object_get(obj, "return") != NULL ||
@@ -149,12 +148,10 @@ keep(struct qmp *q, const char *data, size_t len, struct errmsg *m)
 		return err_set(m, ERR_PROTO, "QEMU sent a line of more than %d bytes",
 		    LIMIT_QMP_LINE);
 	if (q->buf == NULL || q->len + len > q->size) {   /* an empty first line needs one, too */
-		size_t size = q->size == 0 ? 4096 : q->size;
-
-		while (size < q->len + len)
-			size *= 2;
-		q->buf = mem_resize(q->buf, size, 1);
-		q->size = size;
+		q->size = q->size == 0 ? 4096 : q->size;
+		while (q->size < q->len + len)
+			q->size *= 2;
+		q->buf = mem_resize(q->buf, q->size, 1);
 	}
 	memcpy(q->buf + q->len, data, len);
 	q->len += len;
@@ -183,31 +180,28 @@ qmp_feed(struct qmp *q, const char *data, size_t len, struct errmsg *m)
 
 /* ---- the socket ---- */
 
-/* A directory's descriptor keeps names short: sun_path has 108 bytes. */
+/* A socket and its address.  A directory's descriptor keeps names short: sun_path has 108 bytes. */
 static enum err
-socket_name(int dir_fd, const char *name, struct sockaddr_un *sun, struct errmsg *m)
+socket_make(int dir_fd, const char *name, int flags, struct sockaddr_un *sun, int *fd,
+    struct errmsg *m)
 {
-	memset(sun, 0, sizeof(*sun));
-	sun->sun_family = AF_UNIX;
+	*fd = -1;
+	*sun = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if ((size_t)snprintf(sun->sun_path, sizeof(sun->sun_path), "/proc/self/fd/%d/%s", dir_fd,
 	    name) >= sizeof(sun->sun_path))
 		return err_set(m, ERR_RANGE, "socket name %s is too long", name);
-	return ERR_OK;
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+	return *fd >= 0 ? ERR_OK : err_sys(m, "socket");
 }
 
 enum err
 qmp_listen(int dir_fd, const char *name, int *fd, struct errmsg *m)
 {
 	struct sockaddr_un sun;
-	enum err e;
+	enum err e = socket_make(dir_fd, name, 0, &sun, fd, m);
 
-	*fd = -1;
-	e = socket_name(dir_fd, name, &sun, m);
 	if (e != ERR_OK)
 		return e;
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0)
-		return err_sys(m, "socket");
 	if (bind(*fd, (struct sockaddr *)&sun, sizeof(sun)) != 0 || listen(*fd, 4) != 0) {
 		e = err_sys(m, "QMP socket");
 		close(*fd);
@@ -223,12 +217,9 @@ qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m)
 	enum err e;
 
 	qmp_clear(q);
-	e = socket_name(dir_fd, name, &sun, m);
+	e = socket_make(dir_fd, name, SOCK_NONBLOCK, &sun, &q->fd, m);
 	if (e != ERR_OK)
 		return e;
-	q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (q->fd < 0)
-		return err_sys(m, "socket");
 	if (connect(q->fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		e = errno == EAGAIN ? err_set(m, ERR_LIMIT, "QMP socket: other programs wait for "
 		    "QEMU's answer already") : err_sys(m, "QMP socket");
@@ -291,7 +282,7 @@ send_command(struct qmp *q, const char *name, json_t *args, int pass_fd, uint64_
 	return e;
 }
 
-/* After a greeting the capabilities are asked for, after their reply the connection is ready. */
+/* Asks for the capabilities after a greeting; their reply makes the connection ready. */
 static enum err
 advance(struct qmp *q, struct errmsg *m)
 {
@@ -353,11 +344,12 @@ has_reply(const struct qmp *q)
 enum err
 qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *), uint64_t deadline_ns, struct errmsg *m)
 {
-	while (!seen(q)) {
+	enum err e = ERR_OK;
+
+	while (e == ERR_OK && !seen(q)) {
 		struct pollfd p = { .fd = q->fd, .events = POLLIN };
 		uint64_t now = clock_now_ns();
 		bool late = now >= deadline_ns;
-		enum err e;
 
 		/* What has come is read also when the deadline passed while we had no processor. */
 		if (poll(&p, 1, late ? 0 : (int)((deadline_ns - now) / NS_PER_MS) + 1) < 0 &&
@@ -366,10 +358,8 @@ qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *), uint64_t deadline_ns, 
 		e = qmp_pump(q, m);
 		if (e == ERR_OK && late && !seen(q))
 			e = err_set(m, ERR_TIMEOUT, "QEMU does not answer on its QMP socket");
-		if (e != ERR_OK)
-			return e;
 	}
-	return ERR_OK;
+	return e;
 }
 
 static enum err

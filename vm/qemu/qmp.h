@@ -37,33 +37,24 @@ struct qmp {
 void qmp_init(struct qmp *q);
 void qmp_clear(struct qmp *q);
 
-/*
- * Connects to the socket `name` in the directory dir_fd; does not wait for an answer.  ERR_LIMIT:
- * so many wait for one already.
- */
+/* Connects to dir_fd/name, without waiting.  ERR_LIMIT: too many wait for an answer already. */
 enum err qmp_connect(struct qmp *q, int dir_fd, const char *name, struct errmsg *m);
 
 /* A listening socket `name` in that directory, for QEMU.  *fd is the caller's. */
 enum err qmp_listen(int dir_fd, const char *name, int *fd, struct errmsg *m);
 
-/*
- * Reads what is there, without waiting: greeting, events, replies; sends qmp_capabilities when
- * greeted.  ERR_MISSING: QEMU closed the connection.
- */
+/* Reads what is there, without waiting, and answers a greeting.  ERR_MISSING: QEMU hung up. */
 enum err qmp_pump(struct qmp *q, struct errmsg *m);
 
 /*
- * One command; waits for the greeting first if need be, all by deadline_ns (clock.h).  `args` is
- * taken over, may be NULL.  pass_fd travels along (-1 = none).  *ret is the value of "return", the
- * caller's; `ret` may be NULL.  QEMU's refusal is ERR_STATE with its own words.
+ * One command, after the greeting, all by deadline_ns (clock.h).  `args` is taken over, may be
+ * NULL.  pass_fd travels along (-1 = none).  *ret, the value of "return", is the caller's; `ret`
+ * may be NULL.  QEMU's refusal is ERR_STATE with its own words.
  */
 enum err qmp_command(struct qmp *q, const char *name, json_t *args, int pass_fd,
     uint64_t deadline_ns, json_t **ret, struct errmsg *m);
 
-/*
- * Sends a command without arguments and does not wait for the reply, which is nobody's.  ERR_STATE:
- * QEMU has not greeted us.
- */
+/* Sends a command whose reply is nobody's, without waiting.  ERR_STATE: no greeting yet. */
 enum err qmp_ask(struct qmp *q, const char *name, struct errmsg *m);
 
 /*
@@ -76,6 +67,9 @@ enum qmp_taken qmp_taken(const struct qmp *q, pid_t pid);
 /* Pumps until `seen` says so.  ERR_TIMEOUT at the deadline. */
 enum err qmp_wait(struct qmp *q, bool (*seen)(const struct qmp *q), uint64_t deadline_ns,
     struct errmsg *m);
+
+/* Keeps of `said` (or NULL) what QEMU's own words are made of, a to z and '-': it gets logged. */
+void qmp_word(char *word, size_t size, const char *said);
 
 /* For tests and fuzzing: bytes as if they had been read. */
 enum err qmp_feed(struct qmp *q, const char *data, size_t len, struct errmsg *m);

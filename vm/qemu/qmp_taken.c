@@ -9,16 +9,14 @@
 #include "vm/qemu/qmp.h"
 
 #include <dirent.h>
-#include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES 32768   /* one part of the kernel's list */
+#include "vm/net/rtnl.h"
+
 /* of one QEMU: its control socket, a connection, what the image's arguments add */
 #define SOCKETS_MOST 64
 
@@ -54,103 +52,51 @@ find_sockets(pid_t pid, struct look *l)
 	return true;
 }
 
-static bool
-ask_list(int fd)
+static int
+look_at(const struct nlmsghdr *nlh, void *arg)
 {
-	struct {
-		struct nlmsghdr nlh;
-		struct unix_diag_req req;
-	} ask = {
-		.nlh = { .nlmsg_len = sizeof(ask), .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.req = { .sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX,
-		    .udiag_show = UDIAG_SHOW_PEER },
-	};
+	const struct unix_diag_msg *um = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	struct look *l = arg;
+	uint32_t peer = 0;     /* the number of the other end; 0 = closed, or there is none */
 
-	return send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask);
-}
-
-/* The number of the other end, 0 = it was closed or there is none. */
-static uint32_t
-peer_of(const struct nlmsghdr *nlh)
-{
-	const struct unix_diag_msg *um = NLMSG_DATA(nlh);
-	size_t left = nlh->nlmsg_len - NLMSG_LENGTH(sizeof(*um));
-	const char *at = (const char *)um + NLMSG_ALIGN(sizeof(*um));
-	uint32_t peer = 0;
-
-	while (left >= sizeof(struct nlattr)) {
-		struct nlattr a;
-		size_t len;
-
-		memcpy(&a, at, sizeof(a));
-		if (a.nla_len < NLA_HDRLEN || a.nla_len > left)
-			break;
-		if (a.nla_type == UNIX_DIAG_PEER && a.nla_len >= NLA_HDRLEN + sizeof(peer))
-			memcpy(&peer, at + NLA_HDRLEN, sizeof(peer));
-		len = NLA_ALIGN((size_t)a.nla_len);
-		at += len;
-		left = left > len ? left - len : 0;
-	}
-	return peer;
-}
-
-static void
-look_at(struct look *l, const struct nlmsghdr *nlh)
-{
-	const struct unix_diag_msg *um = NLMSG_DATA(nlh);
-	uint32_t peer;
-
-	if (nlh->nlmsg_len < NLMSG_LENGTH(sizeof(*um)))
-		return;
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*um))
+		return MNL_CB_OK;
+	mnl_attr_for_each(attr, nlh, sizeof(*um))
+		if (mnl_attr_get_type(attr) == UNIX_DIAG_PEER &&
+		    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			peer = mnl_attr_get_u32(attr);
 	for (unsigned i = 0; i < l->n; i++) {
 		if (l->inos[i] != um->udiag_ino)
 			continue;
 		l->listed[i] = true;
-		peer = peer_of(nlh);
 		l->taken = l->taken || (peer != 0 && peer != l->own);
 	}
-}
-
-static bool
-read_list(int fd, struct look *l)
-{
-	_Alignas(struct nlmsghdr) char buf[ANSWER_BYTES];
-
-	for (;;) {
-		ssize_t n = recv(fd, buf, sizeof(buf), 0);
-		const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)buf;
-
-		if (n <= 0)
-			return false;
-		for (size_t left = (size_t)n; NLMSG_OK(nlh, left); nlh = NLMSG_NEXT(nlh, left)) {
-			if (nlh->nlmsg_type == NLMSG_DONE)
-				return true;
-			if (nlh->nlmsg_type == NLMSG_ERROR)
-				return false;
-			if (nlh->nlmsg_type == SOCK_DIAG_BY_FAMILY)
-				look_at(l, nlh);
-		}
-	}
+	return MNL_CB_OK;
 }
 
 enum qmp_taken
 qmp_taken(const struct qmp *q, pid_t pid)
 {
+	union rtnl_request r;
+	struct unix_diag_req *ask = rtnl_begin(&r, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, sizeof(*ask));
 	struct look l = { .n = 0 };
+	struct mnl_socket *nl;
 	struct stat st;
 	bool known;
-	int fd;
 
 	if (pid <= 0 || !find_sockets(pid, &l))
 		return QMP_UNKNOWN;
 	if (q->fd >= 0 && fstat(q->fd, &st) == 0)
 		l.own = (uint32_t)st.st_ino;
-	fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	if (fd < 0)
+	nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	if (nl == NULL)
 		return QMP_UNKNOWN;
-	known = ask_list(fd) && read_list(fd, &l);
-	close(fd);
+	ask->sdiag_family = AF_UNIX;
+	ask->udiag_states = UINT32_MAX;
+	ask->udiag_show = UDIAG_SHOW_PEER;
+	known = rtnl_ask(nl, &r, look_at, &l) == 0;
+	mnl_socket_close(nl);
 	for (unsigned i = 0; i < l.n; i++)
 		l.taken = l.taken || !l.listed[i];
 	return !known ? QMP_UNKNOWN : l.taken ? QMP_TAKEN : QMP_FREE;

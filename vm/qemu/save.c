@@ -10,9 +10,10 @@
 #include "base/clock.h"
 
 enum err
-qemu_saved_remove(struct qemu_ctx *ctx, const struct vm_uuid *uuid, struct errmsg *m)
+qemu_saved_remove(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
 {
 	static const char *const suffixes[] = { ".part", ".shape", ".state" };
+	const struct qemu_ctx *ctx = arg;
 	enum err e = ERR_OK;
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {

@@ -37,7 +37,7 @@ struct start {
 	struct cgroup_entry group;
 	struct qemu_args args;
 	struct spawn_conf sc;
-	int qmp_fd, handle_fd;     /* the socket; what stands for it (handle.c) */
+	int qmp_fd, handle_fd;     /* the socket; what stands for it (vm.c) */
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
 	/* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
@@ -278,9 +278,10 @@ prepare(struct start *s, struct errmsg *m)
 		e = prepare_disks(s, m);
 	if (e == ERR_OK)
 		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
-	s->handle_fd = e == ERR_OK ? qemu_handle_open(v->dir_fd) : -1;
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		s->handle_fd = openat(v->dir_fd, QEMU_DIR_QMP, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 		e = output_new(&v->output_fd, m);
+	}
 	if (e == ERR_OK)
 		e = prepare_taps(s, m);
 	if (e == ERR_OK)
@@ -294,12 +295,10 @@ settle(struct start *s, const struct spawned *sp)
 {
 	struct qemu_vm *v = s->v;
 	struct errmsg m = { "" };
-	char text[64];
 
 	v->pid = v->vm.ids.pid = sp->pid;
 	v->vm.death_fd = sp->pidfd;
-	snprintf(text, sizeof(text), "%d %llu\n", (int)sp->pid, qemu_dir_starttime(sp->pid, NULL));
-	if (qemu_dir_write(v->dir_fd, QEMU_DIR_PID, text, &m) != ERR_OK ||
+	if (qemu_dir_write_pid(v->dir_fd, sp->pid, &m) != ERR_OK ||
 	    qemu_vm_connect(v, &m) != ERR_OK)
 		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "%s", m.text);
 	close(s->qmp_fd);     /* only QEMU has it now: when it ends, so does the connection */

@@ -1,11 +1,18 @@
-/* vm: what all operations on a QEMU need: structure, control socket, console, end. */
+/*
+ * vm: what all operations on a QEMU need: structure, control socket, console, end.
+ *
+ * A cleaner of temporary files may remove the socket's file, and a file that nobody links cannot be
+ * given a name again.  So each QEMU holds a descriptor of that file (O_PATH), unknowingly; through
+ * /proc one connects to what the descriptor stands for, as long as QEMU lives.
+ */
 #include "vm/qemu/qemu.h"
 
-#include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/base64.h"
@@ -57,6 +64,52 @@ qemu_vm_disconnect(struct qemu_vm *v)
 	v->vm.watch_fd = -1;
 }
 
+/* ---- the control socket ---- */
+
+#define DELETED " (deleted)"   /* what the kernel adds to the path of a file without a name */
+
+/*
+ * Is descriptor `name` of the directory `fds` our socket?  A guest that took its QEMU over can open
+ * what it likes, but nothing of ours, on our file system, that has no name.
+ */
+static bool
+is_handle(const struct qemu_vm *v, int fds, const char *name, const char *wanted)
+{
+	char target[PATH_MAX];
+	struct stat st, vms;
+	ssize_t n = readlinkat(fds, name, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	return strcmp(target, wanted) == 0 && fstatat(fds, name, &st, 0) == 0 &&
+	    fstat(v->ctx->vms_fd, &vms) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 0 &&
+	    st.st_uid == geteuid() && st.st_dev == vms.st_dev;
+}
+
+/* ERR_MISSING: QEMU holds none. */
+static enum err
+handle_connect(struct qemu_vm *v, struct errmsg *m)
+{
+	char path[64], uuid[VM_UUID_TEXT], wanted[PATH_MAX + VM_UUID_TEXT + 32];
+	enum err e = ERR_MISSING;
+	struct dirent *d;
+	DIR *dir;
+
+	vm_uuid_text(&v->vm.uuid, uuid);
+	snprintf(wanted, sizeof(wanted), "%s/%s/" QEMU_DIR_QMP DELETED, v->ctx->vms_path, uuid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)v->pid);
+	dir = v->pid > 0 ? opendir(path) : NULL;
+	while (dir != NULL && e == ERR_MISSING && (d = readdir(dir)) != NULL)
+		if (is_handle(v, dirfd(dir), d->d_name, wanted))
+			e = qmp_connect(&v->qmp, dirfd(dir), d->d_name, m);
+	if (dir != NULL)
+		closedir(dir);
+	return e == ERR_MISSING
+	    ? err_set(m, e, "the VM's directory is gone, and its QMP socket with it")
+	    : e;
+}
+
 enum err
 qemu_vm_connect(struct qemu_vm *v, struct errmsg *m)
 {
@@ -67,7 +120,7 @@ qemu_vm_connect(struct qemu_vm *v, struct errmsg *m)
 	if (v->dir_fd >= 0 && faccessat(v->dir_fd, QEMU_DIR_QMP, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		e = qmp_connect(&v->qmp, v->dir_fd, QEMU_DIR_QMP, m);
 	else
-		e = qemu_handle_connect(v, m);
+		e = handle_connect(v, m);
 	v->vm.watch_fd = v->qmp.fd;
 	return e;
 }
@@ -94,6 +147,9 @@ command_within(struct qemu_vm *v, uint64_t patience_ns, const char *name, json_t
 		json_decref(args);
 		return e;
 	}
+	/* A VM that has its output here was started by this daemon. */
+	if (patience_ns == 0)
+		patience_ns = !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
 	e = qmp_command(&v->qmp, name, args, -1, clock_now_ns() + patience_ns, ret, m);
 	qemu_vm_heard(v);
 	if (e == ERR_TIMEOUT)
@@ -103,17 +159,10 @@ command_within(struct qemu_vm *v, uint64_t patience_ns, const char *name, json_t
 	return e;
 }
 
-static uint64_t
-patience(const struct qemu_vm *v)
-{
-	/* Only those that this daemon started have their output here. */
-	return !v->vm.answered && v->output_fd >= 0 ? QEMU_FIRST_NS : QEMU_QMP_NS;
-}
-
 enum err
 qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
 {
-	return command_within(v, patience(v), name, args, ret, m);
+	return command_within(v, 0, name, args, ret, m);
 }
 
 bool
@@ -148,20 +197,14 @@ qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_n
 {
 	json_t *ret = NULL;
 	const char *word;
-	size_t n = 0;
-	enum err e;
+	enum err e = qemu_vm_connect(v, m);
 
-	status[0] = '\0';
-	e = qemu_vm_connect(v, m);
 	if (e == ERR_OK)
 		e = qmp_command(&v->qmp, "query-status", NULL, -1, deadline_ns, &ret, m);
 	word = json_string_value(json_object_get(ret, "status"));
 	if (e == ERR_OK && word == NULL)
 		e = err_set(m, ERR_PROTO, "QEMU talks nonsense (query-status without a status)");
-	for (; e == ERR_OK && *word != '\0' && n + 1 < size; word++)
-		if ((*word >= 'a' && *word <= 'z') || *word == '-')
-			status[n++] = *word;
-	status[n] = '\0';
+	qmp_word(status, size, e == ERR_OK ? word : NULL);
 	json_decref(ret);
 	return e;
 }
@@ -169,21 +212,20 @@ qemu_vm_status(struct qemu_vm *v, char *status, size_t size, uint64_t deadline_n
 enum err
 qemu_vm_end(struct qemu_vm *v, struct errmsg *m)
 {
-	enum err e = ERR_OK;
+	struct spawn_stat st;
+	enum err e;
 
 	if (v->vm.death_fd >= 0) {
-		int64_t usec = -1;
+		bool known = spawn_stat(v->pid, &st);
 
-		if (qemu_dir_starttime(v->pid, &usec) == 0)
-			usec = -1;
 		e = spawn_kill(v->vm.death_fd, m);
 		if (e == ERR_OK && !v->reaped)
 			e = spawn_wait(v->vm.death_fd, QEMU_END_MS, &v->end, m);
 		if (e != ERR_OK)
 			return e;
 		v->reaped = true;
-		if (v->end.usec_cpu < 0)
-			v->end.usec_cpu = usec;
+		if (v->end.usec_cpu < 0 && known)
+			v->end.usec_cpu = st.usec_cpu;
 	}
 	qemu_vm_disconnect(v);
 	return qemu_dir_clean(v->ctx, &v->vm.uuid, v->dir_fd, m);
@@ -220,20 +262,18 @@ qemu_vm_console(struct qemu_vm *v, uint64_t patience_ns, struct errmsg *m)
 	const char *encoded;
 	enum err e;
 
-	e = command_within(v, patience_ns != 0 ? patience_ns : patience(v), "ringbuf-read",
-	    json_pack("{s:s,s:i,s:s}", "device", "con", "size", LIMIT_CONSOLE_RING, "format",
-		"base64"),
-	    &ret, m);
+	e = command_within(v, patience_ns, "ringbuf-read", json_pack("{s:s,s:i,s:s}", "device",
+	    "con", "size", LIMIT_CONSOLE_RING, "format", "base64"), &ret, m);
 	if (e != ERR_OK)
 		return e;
 	encoded = json_string_value(ret);
-	if (encoded == NULL) {
-		e = err_set(m, ERR_PROTO, "QEMU talks nonsense (ringbuf-read without text)");
-	} else {
+	if (encoded != NULL) {
 		char *text = mem_text(encoded);
 
 		ring_keep(&v->con, text, base64_decode(text));
 		free(text);
+	} else {
+		e = err_set(m, ERR_PROTO, "QEMU talks nonsense (ringbuf-read without text)");
 	}
 	json_decref(ret);
 	return e;
