@@ -1,19 +1,15 @@
 /*
  * vm: everything that knows hypervisors and frames, behind one header.
  *
- * The warden sees VMs through this file only.  Every operation is asynchronous: it is queued to a
- * pool of driver threads, because what it does may block (libxl blocks for most of a create,
- * closing a tap takes 15 ms), and its result comes back on the warden's loop.  One operation at a
- * time runs for one VM, in the order of the calls; operations of different VMs run side by side.
- * Start-like operations and stop-like operations have threads of their own, so that boots that hang
- * do not keep anything from being stopped.
+ * Operations are asynchronous: they may block (libxl for most of a create, the last close of a tap
+ * for 15 ms), so driver threads do them, and results come back on the loop given to vm_host_new, as
+ * all callbacks.  For one VM operations run one by one, in the order of the calls; those of others
+ * side by side.  Starts and stops have threads of their own: no boot that hangs is in a stop's way.
  *
- * A VM is known by the UUID that the warden gave it before it existed (intent first).  A VM belongs
- * to us if it carries our instance's mark (run directory and UUID); what is not ours is never
- * touched.
+ * A VM is known by the UUID that the warden gave it before it existed (intent first).  Ours are
+ * those with our instance's mark (run directory and UUID); no others are touched.
  *
- * Errors: enum err and a message with the hypervisor's own last lines.  All callbacks run on the
- * loop given to vm_host_new.
+ * Errors: enum err and a message with the hypervisor's own last lines.
  */
 #ifndef VM_VM_H
 #define VM_VM_H
@@ -63,12 +59,10 @@ struct vm_disk {
 
 /*
  * What to run, with every placeholder filled in.  vm_start and vm_restore take the strings over,
- * with the memory that they lie in.  Paths are absolute.  A string that is optional is NULL when
- * absent.
+ * with their memory.  Paths are absolute.  An optional string is NULL when absent.
  */
 struct vm_spec {
-	/* of the strings; empty: they live until the operation is done */
-	struct arena memory;
+	struct arena memory;       /* of the strings; empty: they outlive the operation */
 	struct vm_uuid uuid;
 	const char *unit;          /* owner name, for messages and `-name`; printable */
 	const char *identity;      /* comes back in vm_found; shorter than VM_IDENTITY; optional */
@@ -146,26 +140,21 @@ typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
 
 enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
     void *arg, struct vm_host **host, struct errmsg *m);
-/*
- * Waits for running operations, forgets the VMs and leaves them running.  Callbacks that have not
- * come yet never come.  Not from a callback.
- */
+/* Waits for running operations and leaves VMs running; no callback comes later.  Not from one. */
 void vm_host_free(struct vm_host *host);
 
 /* A driver's VM_CAN_*; ERR_UNSUPPORTED, with the reason: none in this build or on this machine. */
 enum err vm_driver_caps(struct vm_host *host, const char *driver, unsigned *caps, struct errmsg *m);
 
 /*
- * Such VMs may be started soon: what their starts must know of this host and takes long to find out
- * (whether KVM works) is found out now, in the background, so that no wake has to.  Cheap when it
- * is known.
+ * Such VMs may be started soon: begins to find out, in the background, what takes long and their
+ * starts need (whether KVM works), so that no wake has to.  Cheap when it is known.
  */
 void vm_prepare(struct vm_host *host, const char *driver, enum vm_accel accel);
 
 /*
- * Whether this host has what a driver's images need besides their own files: ERR_MISSING and a
- * sentence for a program, or its firmware, that is not there.  Executes the program; for `jitsud
- * -n`.
+ * Whether this host has what a driver's images need besides their own files: ERR_MISSING names a
+ * program, or its firmware.  Executes the program; for `jitsud -n`.
  */
 #define VM_QEMU_PROGRAM "qemu-system-x86_64"
 enum err vm_host_check(const char *driver, enum vm_machine machine, struct errmsg *m);
@@ -173,12 +162,9 @@ enum err vm_host_check(const char *driver, enum vm_machine machine, struct errms
 /* How an operation ended. */
 struct vm_result {
 	enum err err;
-	/* the message when err is not 0; "" otherwise; valid during the callback */
-	const char *text;
-	/* vm_start, vm_restore: when the VM's process was executed (or the domain unpaused) */
-	uint64_t exec_ns;
-	/* vm_start: what was taken ("kvm", "tcg"); vm_console: the text */
-	const char *detail;
+	const char *text;          /* the message, "" without an error; during the callback */
+	uint64_t exec_ns;          /* of a start or restore: exec, or the domain's unpause */
+	const char *detail;        /* vm_start: "kvm" or "tcg"; vm_console: the text */
 	size_t detail_len;
 	/* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
 	const char *console;
@@ -192,22 +178,22 @@ struct vm_result {
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
 /*
- * The operations.  `done` is called once, on the loop, never from inside the call.  A call that is
- * not possible now (unknown UUID, wrong state) is reported through `done` as well.
+ * The operations.  `done` is called once, on the loop, never from inside the call, also when the
+ * call is not possible now (unknown UUID, wrong state).
  *
  * vm_start: done when the process runs (not when the guest is ready).  After an error nothing of
  *     the VM is left.
- * vm_stop: done when the VM and all that it left (tap, directory, cgroup) are gone; of a saved VM,
- *     when its state is removed.  ERR_MISSING: there is no such VM.  A machine without a power
- *     button (microvm without ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying
- *     does not wait for a shutdown that was asked for before.
+ * vm_stop: done when the VM and all that it left (tap, directory, cgroup), or its saved state, are
+ *     gone.  ERR_MISSING: there is no such VM.  A machine without a power button (microvm without
+ *     ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying does not wait for a
+ *     shutdown that was asked for before.
  * vm_freeze, vm_thaw: pause and resume in memory.
  * vm_save: the state goes into a file of the state directory, then the process ends.
  * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The
  *     file is removed when it was used or is useless (damaged, or the image's settings changed:
  *     ERR_STATE), and stays (result: saved) when what a cold boot needs as well was missing.
- * vm_console: what the guest wrote lately, at most LIMIT_CONSOLE_RING bytes, oldest first; the text
- *     can be read again.
+ * vm_console: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes; again
+ *     and again.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
@@ -219,9 +205,8 @@ void vm_restore(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, voi
 void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 
 /*
- * Asks whether the VM's hypervisor is alive, and does not wait: a hypervisor that says nothing for
- * conf.hang_ms is ended, and that is a VM_EVENT_DIED.  Harmless for a VM that cannot be asked, or
- * does not run.
+ * Asks, without waiting, whether the VM's hypervisor is alive: silence for conf.hang_ms ends the VM
+ * (VM_EVENT_DIED).  Harmless for a VM that cannot be asked, or does not run.
  */
 void vm_check(struct vm_host *host, const struct vm_uuid *uuid);
 
@@ -237,19 +222,13 @@ struct vm_ids {
 	uint32_t domid;
 	char nics[LIMIT_NICS][IFNAMSIZ];   /* the host's ends of its NICs; "" = not known */
 };
-/*
- * Makes again, as far as that can be, what somebody has removed of VMs' entries in the run
- * directory.  Quick; only for the loop.
- */
-void vm_run_dir_keep(struct vm_host *host);
-
 /* Zeros for a VM that does not run. */
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 
-/*
- * Ends a VM that runs and is of no use any more, as a crash: a VM_EVENT_DIED with `why`.  Harmless
- * for a VM that is being stopped or has ended.
- */
+/* Makes again what somebody has removed of the run directory, where possible.  Quick. */
+void vm_run_dir_keep(struct vm_host *host);
+
+/* Ends a VM of no more use: a VM_EVENT_DIED with `why`, unless it ends or is stopped already. */
 void vm_end(struct vm_host *host, const struct vm_uuid *uuid, const char *why);
 
 /*
@@ -273,18 +252,17 @@ void vm_links_free(struct vm_links *links);
 /*
  * The host's end of a VM's NIC is to be an up port of `bridge`, which is up.
  *
- * THERE: so it is.  BACK: it was not, and is now.  ELSEWHERE: no bridge has that name, and the NIC
- * is on another that is up (perhaps the same by another name).  GONE: the NIC was deleted, nothing
- * brings it back.  LOST: it cannot be a port.  `m` says why for ELSEWHERE and LOST.
+ * THERE: it was.  BACK: it is now.  ELSEWHERE: no bridge has that name, and the NIC is on another
+ * that is up (perhaps the same, renamed).  GONE: the NIC was deleted, for good.  LOST: it cannot be
+ * a port.  `m` says why for ELSEWHERE and LOST.
  */
 enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_ELSEWHERE, VM_PORT_GONE, VM_PORT_LOST };
 enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6],
     struct errmsg *m);
 
 /*
- * Adoption, once at start: every VM that carries our mark, whoever started it.  `found` is called
- * on the loop for each, then with NULL.  After it a found VM is in the module's table as if it had
- * been started here (events, stop, console, ...).
+ * Adoption, once at start, of every VM with our mark: `found` is called on the loop for each, then
+ * with NULL.  From then on a found VM is as if it had been started here (events, stop, ...).
  */
 enum vm_found_state {
 	VM_FOUND_RUNNING, VM_FOUND_FROZEN, VM_FOUND_SAVED,
@@ -315,10 +293,7 @@ struct vm_xl {
 	bool boots;                /* it has a kernel or a disk */
 };
 
-/*
- * Reads and checks the file; ERR_PARSE with file and text.  ERR_UNSUPPORTED: this build has no Xen,
- * or the file wants what we do not do.
- */
+/* ERR_PARSE with file and text; ERR_UNSUPPORTED: no Xen in this build, or what we do not do. */
 enum err vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m);
 /* Adds a warning for each key of a good file that the driver does nothing about. */
 void vm_xl_check(const char *path, struct report *r);
@@ -327,34 +302,29 @@ void vm_xl_check(const char *path, struct report *r);
 
 /*
  * Kernel counters (nftables, bridge family) that remember per MAC when a payload packet last
- * passed: unicast, not ARP or neighbour discovery, not our readiness probes, and only on the
- * interfaces of a VM that is watched.  Set up once per instance; nothing is read until asked.  The
- * table outlives the daemon on purpose: the next one reads it.  `tag` makes its name unique per
- * instance.
+ * passed: unicast, no ARP, neighbour discovery or readiness probe of ours, on the interfaces of a
+ * watched VM.  The table, whose name has the instance's `tag`, outlives the daemon for the next.
  */
 struct vm_activity;
 struct vm_activity_nic {
-	/* the host's end; "" = not known: its MAC counts on any interface */
-	char name[IFNAMSIZ];
+	char name[IFNAMSIZ];       /* the host's end; "" = unknown: the MAC counts on any */
 	uint8_t mac[6];
 };
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act,
     struct errmsg *m);
 void vm_activity_free(struct vm_activity *act, bool remove_table);
 /*
- * The packets of a VM's NICs (at most LIMIT_NICS) count from soon on (the call does not wait),
- * until unwatch; another call replaces the NICs.  Settle, once after adoption: what a former daemon
- * watched and nobody has watched since does not count any more.
+ * Watch: soon the packets of these NICs (at most LIMIT_NICS), and no others of the VM, count, until
+ * unwatch.  Settle, once after adoption: what only a former daemon watched counts no more.
  */
 void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid,
     const struct vm_activity_nic *nics, unsigned n);
 void vm_activity_unwatch(struct vm_activity *act, const struct vm_uuid *uuid);
 void vm_activity_settle(struct vm_activity *act);
 /*
- * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never.  After an error
- * nothing is known; ERR_MISSING: somebody changed the rules or emptied a set, all is in place again
- * and counts from now on, and for VMs that were watched before, that moment is when they were used
- * last; ERR_STATE: it was not watched.
+ * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never; unknown after an
+ * error.  ERR_STATE: it was not watched.  ERR_MISSING: somebody changed the table, which is right
+ * again from now on, and VMs that were watched count as used now.
  */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
 void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_activity_cb cb,
@@ -362,10 +332,7 @@ void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_ac
 
 /* ---- networks ---- */
 
-/*
- * What the sentinel and the checks need to know of a bridge.  ERR_MISSING: there is no such
- * interface; ERR_UNSUPPORTED: it is no bridge.
- */
+/* Of a bridge.  ERR_MISSING: there is no such interface; ERR_UNSUPPORTED: it is no bridge. */
 struct vm_bridge {
 	unsigned ifindex;
 	uint8_t mac[6];
@@ -382,14 +349,11 @@ enum err vm_bridge_up(const char *name, const struct vm_bridge *br, struct errms
 /* Both errors, for who wants no more than them. */
 enum err vm_bridge_check(const char *name, struct errmsg *m);
 /*
- * Keeps the MAC that the bridge has.  One that nobody set changes when the first port joins:
- * neighbours forget it, and answers to probes go astray.  Needs CAP_NET_ADMIN.
+ * Keeps the bridge's MAC: unless somebody set it, it changes when the first port joins, and answers
+ * to neighbours and probes go astray.  Needs CAP_NET_ADMIN.
  */
 enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
-/*
- * MACs that this host has itself, which no guest may have: of its interfaces, and local forwarding
- * entries of its bridges.  *list is the caller's.
- */
+/* MACs of this host's interfaces and bridges' local entries, for no guest; *list: the caller's. */
 struct vm_host_mac {
 	uint8_t mac[6];
 	unsigned ifindex;
@@ -399,8 +363,8 @@ enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
 /*
- * Readiness probes bear this mark (SO_MARK) on their way to the guest, by which payload counts
- * leave them out: their ports and their identifier may be a client's as well.
+ * The mark (SO_MARK) of readiness probes, which do not count as payload: their ports and their
+ * identifier may be a client's as well.
  */
 #define VM_PROBE_MARK 0x6a697473
 /* TCP source ports of readiness probes: outside the kernel's default ephemeral range. */

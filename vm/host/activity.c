@@ -1,14 +1,12 @@
 /*
- * activity: when a payload packet of a VM last passed a bridge, remembered by the kernel, for
- * longer than any unit may be idle.
+ * activity: when a payload packet of a VM last passed a bridge, remembered by the kernel, even
+ * while no daemon runs, for longer than any unit may be idle.
  *
- * Only packets of VMs that are watched count, on the interfaces of their NICs.  A guest that sends
- * from other addresses fills nothing and keeps nobody awake.  It works while no daemon runs.  Rules
- * and sets are vm/net/activity_table's.
+ * Only packets of watched VMs count, on the interfaces of their NICs: a guest that sends from other
+ * addresses fills nothing and keeps nobody awake.  vm/net/activity_table has rules and sets.
  *
- * What others do to the table is noticed at the next reading.  Then nothing is known of the time
- * before, for any VM: as far as the readings tell, each that was watched then was used at that
- * moment.
+ * A reading notices what others did to the table.  Then nothing is known of the time before: each
+ * VM that was watched counts as used at that moment.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -56,23 +54,20 @@ struct read_job {
 
 /* ---- which VMs count ---- */
 
-/* The commands that make the sets anew from the list; the caller frees them. */
+/* The commands that fill empty sets from the list, each behind a ';'; the caller frees them. */
 static char *
 settle_text(struct vm_activity *a)
 {
-	const char *table = activity_table_name(a->table);
-	char *commands = NULL, element[ACTIVITY_ELEMENT];
+	char *commands = NULL, one[ACTIVITY_COMMAND];
 	struct guest *g;
 	size_t size;
 	FILE *out = mem_must(open_memstream(&commands, &size));
 
 	pthread_mutex_lock(&a->list);
-	fprintf(out, "flush set bridge %s guests; flush set bridge %s macs", table, table);
 	LIST_FOREACH(g, &a->guests, link) {
-		activity_table_element(&g->nic, element);
+		activity_table_command(a->table, "add", &g->nic, one);
 		if (g->wanted)
-			fprintf(out, "; add element bridge %s %s { %s }", table,
-			    activity_table_set(&g->nic), element);
+			fprintf(out, "; %s", one);
 		g->applied = g->wanted;
 	}
 	a->settle = false;
@@ -98,31 +93,25 @@ is_wanted(const struct vm_activity *a, const struct vm_activity_nic *nic, bool *
 }
 
 struct change {
-	char command[ACTIVITY_ELEMENT + 160];
+	char command[ACTIVITY_COMMAND];
 	bool add, remove;
 	bool forget;               /* nobody has that MAC any more */
 	uint8_t mac[6];
 };
 
-/*
- * The next NIC whose element is not as it is wanted; false when there is none.  Those that are
- * forgotten and gone are dropped.
- */
+/* The next NIC whose element is not as it is wanted; false: none.  Drops what is forgotten. */
 static bool
 change_next(struct vm_activity *a, struct change *c)
 {
 	struct guest *g, *after;
-	char element[ACTIVITY_ELEMENT];
 	bool found = false, mac, same;
 
 	pthread_mutex_lock(&a->list);
 	for (g = LIST_FIRST(&a->guests); g != NULL && !found; g = after) {
 		after = LIST_NEXT(g, link);
 		if (g->wanted != g->applied) {
-			activity_table_element(&g->nic, element);
-			snprintf(c->command, sizeof(c->command), "%s element bridge %s %s { %s }",
-			    g->wanted ? "add" : "delete",
-			    activity_table_name(a->table), activity_table_set(&g->nic), element);
+			activity_table_command(a->table, g->wanted ? "add" : "delete", &g->nic,
+			    c->command);
 			is_wanted(a, &g->nic, &mac, &same);
 			c->add = g->wanted;
 			c->remove = !same;
@@ -160,7 +149,7 @@ apply(struct vm_activity *a, struct errmsg *m)
 
 	if (must_settle(a, false)) {
 		all = settle_text(a);
-		e = activity_table_run(a->table, all, m);
+		e = activity_table_fill(a->table, all, m);
 		free(all);
 	}
 	while (e == ERR_OK && change_next(a, &c)) {
@@ -334,10 +323,7 @@ job_new(struct vm_activity *a, void (*run)(void *), void (*done)(void *))
 {
 	struct read_job *j = mem_zero(1, sizeof(*j));
 
-	j->work.run = run;
-	j->work.done = done;
-	j->work.drop = read_drop;
-	j->work.arg = j;
+	j->work = (struct work_job){ .run = run, .done = done, .drop = read_drop, .arg = j };
 	j->act = a;
 	a->jobs++;
 	return j;
@@ -374,6 +360,12 @@ apply_later(struct vm_activity *a)
 	work_submit(a->host->work, LANE_QUICK, &job_new(a, apply_run, read_drop)->work);
 }
 
+static bool
+is_of(const struct guest *g, const struct vm_uuid *uuid)
+{
+	return memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0;
+}
+
 /* The list is locked. */
 static void
 watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_activity_nic *nic)
@@ -381,15 +373,13 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 	struct guest *g;
 
 	LIST_FOREACH(g, &a->guests, link)
-		if (memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0 &&
-		    memcmp(g->nic.mac, nic->mac, sizeof(nic->mac)) == 0 &&
+		if (is_of(g, uuid) && memcmp(g->nic.mac, nic->mac, sizeof(nic->mac)) == 0 &&
 		    strcmp(g->nic.name, nic->name) == 0)
 			break;
 	if (g == NULL) {
 		g = mem_zero(1, sizeof(*g));
-		g->uuid = *uuid;
-		g->nic = *nic;
-		g->since_ns = a->settled ? clock_now_ns() : 0;
+		*g = (struct guest){ .uuid = *uuid, .nic = *nic,
+		    .since_ns = a->settled ? clock_now_ns() : 0 };
 		LIST_INSERT_HEAD(&a->guests, g, link);
 	}
 	g->wanted = true;
@@ -399,34 +389,25 @@ void
 vm_activity_watch(struct vm_activity *a, const struct vm_uuid *uuid,
     const struct vm_activity_nic *nics, unsigned n)
 {
+	bool any = n > 0;
 	struct guest *g;
 
 	pthread_mutex_lock(&a->list);
-	LIST_FOREACH(g, &a->guests, link)
-		if (memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0)
-			g->wanted = false;
+	LIST_FOREACH(g, &a->guests, link) {
+		any = any || is_of(g, uuid);
+		g->wanted = g->wanted && !is_of(g, uuid);
+	}
 	for (unsigned i = 0; i < n; i++)
 		watch_one(a, uuid, &nics[i]);
 	pthread_mutex_unlock(&a->list);
-	apply_later(a);
+	if (any)
+		apply_later(a);
 }
 
 void
 vm_activity_unwatch(struct vm_activity *a, const struct vm_uuid *uuid)
 {
-	bool any = false;
-	struct guest *g;
-
-	pthread_mutex_lock(&a->list);
-	LIST_FOREACH(g, &a->guests, link) {
-		if (memcmp(&g->uuid, uuid, sizeof(*uuid)) == 0) {
-			g->wanted = false;
-			any = true;
-		}
-	}
-	pthread_mutex_unlock(&a->list);
-	if (any)
-		apply_later(a);
+	vm_activity_watch(a, uuid, NULL, 0);
 }
 
 void

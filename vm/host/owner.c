@@ -24,26 +24,22 @@ owner_dirs_close(struct owner_dirs *d)
 	d->state_fd = d->run_fd = -1;
 }
 
-/* With errno. */
-static enum err
+/* False: with errno. */
+static bool
 file_write(int dir, const char *name, const char *text, size_t len)
 {
 	int fd = dir < 0 ? -1 : openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	enum err e = ERR_OK;
+	    O_CLOEXEC, 0600), saved;
+	bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
 
 	if (fd < 0)
-		return ERR_IO;
-	if (write(fd, text, len) != (ssize_t)len) {
-		int saved = errno;
-
-		e = ERR_IO;
-		/* half a file says nothing, and may be in the way */
-		(void)unlinkat(dir, name, 0);
-		errno = saved;
-	}
+		return false;
+	saved = errno;
 	close(fd);
-	return e;
+	if (!ok)
+		(void)unlinkat(dir, name, 0);     /* half a file may be in the way */
+	errno = saved;
+	return ok;
 }
 
 enum err
@@ -52,14 +48,14 @@ owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errms
 	char name[VM_UUID_TEXT], text[OWNER_TEXT];
 	const char *identity = spec->identity != NULL ? spec->identity : "";
 	int n = snprintf(text, sizeof(text), "%s\n%s\n%s\n", spec->unit, identity, spec->driver);
-	enum err run;
+	bool run;
 
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return err_set(m, ERR_RANGE, "unit %s: its name or its addresses are too long",
 		    spec->unit);
 	vm_uuid_text(&spec->uuid, name);
 	run = file_write(d->run_fd, name, text, (size_t)n);
-	if (file_write(d->state_fd, name, text, (size_t)n) == ERR_OK || run == ERR_OK)
+	if (file_write(d->state_fd, name, text, (size_t)n) || run)
 		return ERR_OK;
 	return err_sys(m, "file owners/%s", name);
 }
@@ -93,39 +89,33 @@ static size_t
 file_read(int dir, const char *name, char text[OWNER_TEXT])
 {
 	int fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t n = 0;
+	ssize_t n = fd >= 0 ? read(fd, text, OWNER_TEXT - 1) : 0;
 
-	if (fd >= 0) {
-		n = read(fd, text, OWNER_TEXT - 1);
+	if (fd >= 0)
 		close(fd);
-	}
 	text[n > 0 ? n : 0] = '\0';
 	return n > 0 ? (size_t)n : 0;
-}
-
-static bool
-text_parse(const char *text, struct owner *o)
-{
-	memset(o, 0, sizeof(*o));
-	if (line_take(&text, o->unit, sizeof(o->unit)) &&
-	    line_take(&text, o->identity, sizeof(o->identity)) &&
-	    line_take(&text, o->driver, sizeof(o->driver)) && o->unit[0] != '\0')
-		return true;
-	memset(o, 0, sizeof(*o));
-	return false;
 }
 
 bool
 owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner *o)
 {
+	const int dirs[] = { d->state_fd, d->run_fd };
 	char name[VM_UUID_TEXT], text[OWNER_TEXT];
 
 	vm_uuid_text(uuid, name);
-	(void)file_read(d->state_fd, name, text);
-	if (text_parse(text, o))
-		return true;
-	(void)file_read(d->run_fd, name, text);
-	return text_parse(text, o);
+	for (size_t i = 0; i < 2; i++) {
+		const char *at = text;
+
+		memset(o, 0, sizeof(*o));
+		(void)file_read(dirs[i], name, text);
+		if (line_take(&at, o->unit, sizeof(o->unit)) &&
+		    line_take(&at, o->identity, sizeof(o->identity)) &&
+		    line_take(&at, o->driver, sizeof(o->driver)) && o->unit[0] != '\0')
+			return true;
+	}
+	memset(o, 0, sizeof(*o));
+	return false;
 }
 
 struct uuids {

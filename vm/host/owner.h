@@ -1,11 +1,9 @@
 /*
- * owner: whose a VM is, in a file of its own, so that one that runs or is saved is known again by a
- * daemon whose database was lost or cannot be written.  Written before the VM is made, removed
- * after it has gone.
+ * owner: whose a VM is, in a file of its own, for a daemon whose database was lost or cannot be
+ * written.  Written before the VM is made, removed after it has gone.
  *
  * Each file is there twice: below the state directory, where it outlives the host as a saved VM
- * does, and below the run directory, which is mostly another file system: it need not be full,
- * read-only or lost at the same time.
+ * does, and below the run directory, mostly another file system, not full, read-only or lost then.
  */
 #ifndef VM_HOST_OWNER_H
 #define VM_HOST_OWNER_H
@@ -17,10 +15,7 @@ struct owner_dirs {
 	int state_fd, run_fd;
 };
 
-/*
- * Opens `owners` below both, made where they are missing, ours alone.  An error says what is wrong
- * with one of them; the other, or none, is used then.
- */
+/* Opens, or makes, `owners` below both.  After an error, of one of them, the other is used. */
 enum err owner_dirs_open(const char *state_dir, const char *run_dir, struct owner_dirs *d,
     struct errmsg *m);
 void owner_dirs_close(struct owner_dirs *d);

@@ -25,6 +25,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* Longer than anybody may set `idle`: whether a VM was used within it is what is asked. */
@@ -68,12 +69,6 @@ activity_table_run(struct activity_table *t, const char *commands, struct errmsg
 		return ERR_OK;
 	return err_set(m, ERR_IO, "nftables: %.*s", said != NULL ? (int)strcspn(said, "\n") : 0,
 	    said != NULL ? said : "");
-}
-
-const char *
-activity_table_name(const struct activity_table *t)
-{
-	return t->name;
 }
 
 uint64_t
@@ -135,8 +130,8 @@ rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 }
 
 /*
- * A chain as it is now; valid until the next command.  NULL: it is not there.  (Of two in one
- * command nftables 1.0.6 finds one.)
+ * A chain as nftables lists it, until the next command; NULL: it is not there.  (Of two chains in
+ * one command nftables 1.0.6 finds one.)
  */
 static const char *
 rules_list(struct activity_table *t, const char *chain)
@@ -180,42 +175,56 @@ rules_note(struct activity_table *t, struct errmsg *m)
 /* ---- elements ---- */
 
 void
-activity_table_element(const struct vm_activity_nic *nic, char text[ACTIVITY_ELEMENT])
+activity_table_command(const struct activity_table *t, const char *verb,
+    const struct vm_activity_nic *nic, char command[ACTIVITY_COMMAND])
 {
-	int n = nic->name[0] != '\0' ? snprintf(text, ACTIVITY_ELEMENT, "\"%s\" . ", nic->name) : 0;
+	char mac[ADDR_MAC_TEXT];
+	int n = snprintf(command, ACTIVITY_COMMAND, "%s element bridge %s ", verb, t->name);
 
-	addr_mac_text(nic->mac, text + n);
-}
-
-const char *
-activity_table_set(const struct vm_activity_nic *nic)
-{
-	return nic->name[0] != '\0' ? "guests" : "macs";
-}
-
-/* A command about one element of one set. */
-static enum err
-element_run(struct activity_table *t, const char *verb, const char *set,
-    const struct vm_activity_nic *nic, const char *more, struct errmsg *m)
-{
-	char command[ACTIVITY_ELEMENT + 200], text[ACTIVITY_ELEMENT];
-
-	activity_table_element(nic, text);
-	snprintf(command, sizeof(command), "%s element bridge %s %s { %s%s }", verb, t->name, set,
-	    text, more);
-	return activity_table_run(t, command, m);
+	addr_mac_text(nic->mac, mac);
+	if (nic->name[0] != '\0')
+		snprintf(command + n, ACTIVITY_COMMAND - (size_t)n, "guests { \"%s\" . %s }",
+		    nic->name, mac);
+	else
+		snprintf(command + n, ACTIVITY_COMMAND - (size_t)n, "macs { %s }", mac);
 }
 
 bool
 activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic)
 {
-	return element_run(t, "get", activity_table_set(nic), nic, "", NULL) == ERR_OK;
+	char command[ACTIVITY_COMMAND];
+
+	activity_table_command(t, "get", nic, command);
+	return activity_table_run(t, command, NULL) == ERR_OK;
 }
 
-/*
- * What is left of the one element's time, in ms, from "expires 59m59s988ms" (get element has no
- * JSON in nftables 1.0.6); -1 when there is none.
- */
+enum err
+activity_table_fill(struct activity_table *t, const char *commands, struct errmsg *m)
+{
+	char *all = NULL;
+	enum err e;
+
+	if (asprintf(&all, "flush set bridge %s guests; flush set bridge %s macs%s", t->name,
+	    t->name, commands) < 0)
+		fatal("out of memory for the commands of a table");
+	e = activity_table_run(t, all, m);
+	free(all);
+	return e;
+}
+
+/* A command about an element of `active`. */
+static enum err
+active_run(struct activity_table *t, const char *verb, const uint8_t mac[6], struct errmsg *m)
+{
+	char command[ACTIVITY_COMMAND], text[ADDR_MAC_TEXT];
+
+	addr_mac_text(mac, text);
+	snprintf(command, sizeof(command), "%s element bridge %s active { %s }", verb, t->name,
+	    text);
+	return activity_table_run(t, command, m);
+}
+
+/* The ms that "expires 59m59s988ms" leaves, or -1.  (nftables 1.0.6 has no JSON for elements.) */
 static int64_t
 find_expires(const char *text, int64_t most_s)
 {
@@ -249,12 +258,10 @@ static enum err
 renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t *at_ns,
     struct errmsg *m)
 {
-	struct vm_activity_nic nic = { .name = "" };
 	uint64_t now, ago;
 	int64_t left;
 
-	memcpy(nic.mac, mac, sizeof(nic.mac));
-	if (element_run(t, "get", "active", &nic, "", m) != ERR_OK)
+	if (active_run(t, "get", mac, m) != ERR_OK)
 		return ERR_MISSING;
 	left = find_expires(nft_ctx_get_output_buffer(t->nft), life_s);
 	if (left < 0)
@@ -271,20 +278,15 @@ activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *la
 {
 	enum err e = renewed(t, mac, KEEP_S, last_ns, m);
 
-	if (e != ERR_MISSING)
-		return e;
-	*last_ns = 0;
-	return ERR_OK;
+	if (e == ERR_MISSING)
+		*last_ns = 0;
+	return e == ERR_MISSING ? ERR_OK : e;
 }
 
 void
 activity_table_forget(struct activity_table *t, const uint8_t mac[6])
 {
-	struct vm_activity_nic nic = { .name = "" };
-
-	memcpy(nic.mac, mac, sizeof(nic.mac));
-	/* no packet of it may have passed */
-	(void)element_run(t, "delete", "active", &nic, "", NULL);
+	(void)active_run(t, "delete", mac, NULL);     /* perhaps no packet of it has passed */
 }
 
 /* ---- whole or not ---- */
@@ -345,8 +347,8 @@ activity_table_check(struct activity_table *t, struct errmsg *m)
 /* ---- beginning and end ---- */
 
 /*
- * Keeps the sockets from what is executed: libnftables leaves its own open then, and libxl executes
- * device models and scripts from this process.  The highest number among them.
+ * Closes libnftables' sockets, which it leaves open, in what is executed: libxl executes device
+ * models and scripts from this process.  Returns the highest number among them.
  */
 static int
 hide_netfilter_sockets(void)

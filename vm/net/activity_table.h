@@ -21,7 +21,6 @@ struct activity_table;
  */
 enum err activity_table_open(const char *tag, struct activity_table **table, struct errmsg *m);
 void activity_table_close(struct activity_table *t, bool remove);   /* NULL is allowed */
-const char *activity_table_name(const struct activity_table *t);
 
 /*
  * Are the rules in place, and is everything there that was counted since activity_table_since?
@@ -34,12 +33,13 @@ enum err activity_table_lost(struct activity_table *t, struct errmsg *m);
 /* Since when nothing that counts was missed (clock.h). */
 uint64_t activity_table_since(const struct activity_table *t);
 
-/* Commands of nft(8), as one transaction. */
-enum err activity_table_run(struct activity_table *t, const char *commands, struct errmsg *m);
-/* The element of a NIC and its set, as nft(8) writes them: for activity_table_run. */
-#define ACTIVITY_ELEMENT 64
-const char *activity_table_set(const struct vm_activity_nic *nic);
-void activity_table_element(const struct vm_activity_nic *nic, char text[ACTIVITY_ELEMENT]);
+/* Empties the sets of NICs, then runs `commands`, in one transaction. */
+enum err activity_table_fill(struct activity_table *t, const char *commands, struct errmsg *m);
+/* The command of nft(8) that does `verb` (add, delete, get) to a NIC's element. */
+#define ACTIVITY_COMMAND 256
+void activity_table_command(const struct activity_table *t, const char *verb,
+    const struct vm_activity_nic *nic, char command[ACTIVITY_COMMAND]);
+enum err activity_table_run(struct activity_table *t, const char *command, struct errmsg *m);
 bool activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic);
 
 /* When a packet of this MAC last passed; 0 = never.  ERR_PROTO: nftables does not say. */

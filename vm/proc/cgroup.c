@@ -21,70 +21,39 @@
 #define REMOVE_PAUSE_MOST_MS 100
 
 #define PERIOD_US 100000
+#define PERIOD_TEXT "100000"
 
 /* The VMs together weigh half of what the daemon does, which needs little but needs it at once. */
-#define VMS_WEIGHT 50
+#define VMS_WEIGHT "50"
 #define VMS_WEIGHT_V1 100     /* per processor */
 
 enum limit_kind { LIMIT_MEMORY, LIMIT_CPU, LIMIT_WEIGHT };
 
+/* A limit is written as value * times / by, at least `least`, and `behind`. */
 struct cgroup_file {
+	const char *file;          /* NULL ends a table */
 	enum limit_kind kind;
-	const char *file;
-	void (*format)(char *text, size_t size, uint64_t value);
+	uint64_t times, by, least;
+	const char *behind;
 };
 
 struct cgroup_table {
 	const char *controller;    /* v1: the hierarchy */
-	const struct cgroup_file *files;
-	size_t nfiles;
+	struct cgroup_file files[4];
 };
-
-static void
-format_plain(char *text, size_t size, uint64_t value)
-{
-	snprintf(text, size, "%" PRIu64, value);
-}
-
-static void
-format_quota(char *text, size_t size, uint64_t percent)
-{
-	snprintf(text, size, "%" PRIu64, percent * PERIOD_US / 100);
-}
-
-static void
-format_max(char *text, size_t size, uint64_t percent)
-{
-	snprintf(text, size, "%" PRIu64 " %d", percent * PERIOD_US / 100, PERIOD_US);
-}
 
 /* Shares of v1: 1,024 are a weight of 100, 2 is the least. */
-static void
-format_shares(char *text, size_t size, uint64_t weight)
-{
-	uint64_t shares = weight * 1024 / 100;
+#define CPU_SHARES { "cpu.shares", LIMIT_WEIGHT, 1024, 100, 2, "" }
 
-	snprintf(text, size, "%" PRIu64, shares < 2 ? 2 : shares);
-}
-
-static const struct cgroup_file v2_files[] = {
-	{ LIMIT_MEMORY, "memory.max", format_plain },
-	{ LIMIT_CPU, "cpu.max", format_max },
-	{ LIMIT_WEIGHT, "cpu.weight", format_plain },
-};
-static const struct cgroup_file v1_memory_files[] = {
-	{ LIMIT_MEMORY, "memory.limit_in_bytes", format_plain },
-};
-static const struct cgroup_file v1_cpu_files[] = {
-	/* the period is 100 ms unless somebody changed it */
-	{ LIMIT_CPU, "cpu.cfs_quota_us", format_quota },
-	{ LIMIT_WEIGHT, "cpu.shares", format_shares },
-};
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-static const struct cgroup_table v2_table = { "", v2_files, COUNT(v2_files) };
+static const struct cgroup_table v2_table = { "", {
+	{ "memory.max", LIMIT_MEMORY, 1, 1, 0, "" },
+	{ "cpu.max", LIMIT_CPU, PERIOD_US, 100, 0, " " PERIOD_TEXT },
+	{ "cpu.weight", LIMIT_WEIGHT, 1, 1, 0, "" },
+} };
 static const struct cgroup_table v1_tables[] = {
-	{ "memory", v1_memory_files, COUNT(v1_memory_files) },
-	{ "cpu", v1_cpu_files, COUNT(v1_cpu_files) },
+	{ "memory", { { "memory.limit_in_bytes", LIMIT_MEMORY, 1, 1, 0, "" } } },
+	/* the period is 100 ms unless somebody changed it */
+	{ "cpu", { { "cpu.cfs_quota_us", LIMIT_CPU, PERIOD_US, 100, 0, "" }, CPU_SHARES } },
 };
 
 /* ---- small files ---- */
@@ -106,15 +75,31 @@ write_text(const char *dir, const char *file, const char *text)
 	return ok;
 }
 
+static FILE *
+read_begin(const char *dir, const char *file)
+{
+	char path[PATH_MAX];
+
+	return (size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) < sizeof(path)
+	    ? fopen(path, "re") : NULL;
+}
+
+static void
+format(const struct cgroup_file *f, uint64_t value, char *text, size_t size)
+{
+	uint64_t number = value * f->times / f->by;
+
+	snprintf(text, size, "%" PRIu64 "%s", number < f->least ? f->least : number, f->behind);
+}
+
 static bool
 file_has_word(const char *dir, const char *file, const char *word)
 {
-	char path[PATH_MAX], line[512];
+	char line[512];
 	bool found = false;
-	FILE *f;
+	FILE *f = read_begin(dir, file);
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file) >= sizeof(path) ||
-	    (f = fopen(path, "re")) == NULL)
+	if (f == NULL)
 		return false;
 	if (fgets(line, sizeof(line), f) != NULL)
 		found = cgroup_has_word(line, word, " \n");
@@ -134,16 +119,13 @@ make_dir(const char *dir)
 static bool
 move_into_leaf(const char *dir, char *why, size_t whylen)
 {
-	char path[PATH_MAX], leaf[PATH_MAX], line[32];
+	char leaf[PATH_MAX], line[32];
 	struct spawn_stat st;
 	bool ok = true;
 	FILE *f;
 
 	if ((size_t)snprintf(leaf, sizeof(leaf), "%s/daemon", dir) >= sizeof(leaf) ||
-	    (size_t)snprintf(path, sizeof(path), "%s/cgroup.procs", dir) >= sizeof(path))
-		return false;
-	f = fopen(path, "re");
-	if (f == NULL)
+	    (f = read_begin(dir, "cgroup.procs")) == NULL)
 		return false;
 	while (ok && fgets(line, sizeof(line), f) != NULL) {
 		pid_t pid = (pid_t)strtol(line, NULL, 10);
@@ -155,14 +137,11 @@ move_into_leaf(const char *dir, char *why, size_t whylen)
 			ok = false;
 		}
 	}
-	if (ok && make_dir(leaf)) {
-		rewind(f);
-		while (ok && fgets(line, sizeof(line), f) != NULL) {
-			line[strcspn(line, "\n")] = '\0';
-			ok = write_text(leaf, "cgroup.procs", line) || errno == ESRCH;
-		}
-	} else {
-		ok = false;
+	ok = ok && make_dir(leaf);
+	rewind(f);
+	while (ok && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		ok = write_text(leaf, "cgroup.procs", line) || errno == ESRCH;
 	}
 	fclose(f);
 	return ok;
@@ -171,7 +150,7 @@ move_into_leaf(const char *dir, char *why, size_t whylen)
 static bool
 open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen)
 {
-	char dir[PATH_MAX / 2], weight[24], *slash, *base = h->parts[0].base;
+	char dir[PATH_MAX / 2], *slash, *base = h->parts[0].base;
 
 	if (!cgroup_find(self, mounts, "", dir, sizeof(dir)))
 		return false;
@@ -201,8 +180,7 @@ open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 		return false;
 	}
 	/* Only a share of the processor among equals; without it the default of 100 holds. */
-	format_plain(weight, sizeof(weight), VMS_WEIGHT);
-	(void)write_text(base, "cpu.weight", weight);
+	(void)write_text(base, "cpu.weight", VMS_WEIGHT);
 	h->parts[0].table = &v2_table;
 	h->nparts = 1;
 	h->v2 = true;
@@ -214,14 +192,16 @@ open_v2(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 static void
 open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, size_t whylen)
 {
+	static const struct cgroup_file cpu_shares = CPU_SHARES;
 	char dir[PATH_MAX / 2], shares[24];
 
-	for (size_t i = 0; i < COUNT(v1_tables); i++) {
+	for (size_t i = 0; i < sizeof(v1_tables) / sizeof(v1_tables[0]); i++) {
+		const char *controller = v1_tables[i].controller;
 		char *base = h->parts[h->nparts].base;
 
-		if (!cgroup_find(self, mounts, v1_tables[i].controller, dir, sizeof(dir))) {
+		if (!cgroup_find(self, mounts, controller, dir, sizeof(dir))) {
 			snprintf(why, whylen, "no cgroup with a %s controller is mounted here",
-			    v1_tables[i].controller);
+			    controller);
 			continue;
 		}
 		snprintf(base, sizeof(h->parts[0].base), "%s/jitsu-vm", dir);
@@ -229,15 +209,14 @@ open_v1(struct cgroup_host *h, const char *self, const char *mounts, char *why, 
 			snprintf(why, whylen, "%s: %s", base, strerror(errno));
 			continue;
 		}
-		if (strcmp(v1_tables[i].controller, "cpu") == 0) {
-			/*
-			 * Beside this group are single processes, not services: half of one process
-			 * for all VMs would starve them on a busy host.
-			 */
-			format_shares(shares, sizeof(shares),
-			    VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
-			/* Among equals only; without it the default holds. */
-			(void)write_text(base, "cpu.shares", shares);
+		/*
+		 * Beside this group are single processes, not services: half of one process for all
+		 * VMs would starve them on a busy host.  Without the shares the default holds.
+		 */
+		if (strcmp(controller, "cpu") == 0) {
+			format(&cpu_shares, VMS_WEIGHT_V1 * (uint64_t)sysconf(_SC_NPROCESSORS_ONLN),
+			    shares, sizeof(shares));
+			(void)write_text(base, cpu_shares.file, shares);
 		}
 		h->parts[h->nparts++].table = &v1_tables[i];
 	}
@@ -248,9 +227,8 @@ cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *w
 {
 	memset(h, 0, sizeof(*h));
 	why[0] = '\0';
-	if (open_v2(h, self, mounts, why, whylen) || why[0] != '\0')
-		return;
-	open_v1(h, self, mounts, why, whylen);
+	if (!open_v2(h, self, mounts, why, whylen) && why[0] == '\0')
+		open_v1(h, self, mounts, why, whylen);
 }
 
 void
@@ -274,34 +252,20 @@ cgroup_describe(const struct cgroup_host *h, const char *name, char *text, size_
 		    name);
 }
 
-static uint64_t
-limit_value(const struct cgroup_limits *lim, enum limit_kind kind)
-{
-	switch (kind) {
-	case LIMIT_MEMORY:
-		return lim->memory_bytes;
-	case LIMIT_CPU:
-		return lim->cpu_percent;
-	case LIMIT_WEIGHT:
-		return lim->cpu_weight;
-	}
-	return 0;
-}
-
 static enum err
 set_limits(const char *dir, const struct cgroup_table *t, const struct cgroup_limits *lim,
     struct errmsg *m)
 {
+	const uint64_t values[] = { [LIMIT_MEMORY] = lim->memory_bytes,
+	    [LIMIT_CPU] = lim->cpu_percent, [LIMIT_WEIGHT] = lim->cpu_weight };
 	char text[48];
 
-	for (size_t i = 0; i < t->nfiles; i++) {
-		uint64_t value = limit_value(lim, t->files[i].kind);
-
-		if (value == 0)
+	for (const struct cgroup_file *f = t->files; f->file != NULL; f++) {
+		if (values[f->kind] == 0)
 			continue;
-		t->files[i].format(text, sizeof(text), value);
-		if (!write_text(dir, t->files[i].file, text))
-			return err_sys(m, "cgroup %s: %s = %s", dir, t->files[i].file, text);
+		format(f, values[f->kind], text, sizeof(text));
+		if (!write_text(dir, f->file, text))
+			return err_sys(m, "cgroup %s: %s = %s", dir, f->file, text);
 	}
 	return ERR_OK;
 }
@@ -312,28 +276,21 @@ make_part(const struct cgroup_host *h, unsigned part, const char *name,
 {
 	char dir[PATH_MAX], tasks[PATH_MAX + 8];
 	enum err e;
-	int fd;
+	int *fd = h->v2 ? &en->v2_fd : &en->task_fds[en->ntasks];
 
 	snprintf(dir, sizeof(dir), "%s/%s", h->parts[part].base, name);
+	snprintf(tasks, sizeof(tasks), "%s/tasks", dir);
 	/* Another instance's cgroup_close may have removed the empty parent. */
 	if (!make_dir(dir) && (errno != ENOENT || !make_dir(h->parts[part].base) || !make_dir(dir)))
 		return err_sys(m, "cgroup %s", dir);
 	e = set_limits(dir, h->parts[part].table, lim, m);
 	if (e != ERR_OK)
 		return e;
-	snprintf(tasks, sizeof(tasks), "%s/tasks", dir);
-	/*
-	 * A child that writes "0" into `tasks` moves its one thread and waits for nobody;
-	 * cgroup.procs would wait for an RCU grace period.
-	 */
-	fd = h->v2 ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)
-	    : open(tasks, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
+	/* A "0" in `tasks` moves one thread at once; cgroup.procs waits for an RCU grace period. */
+	*fd = open(h->v2 ? dir : tasks, (h->v2 ? O_PATH | O_DIRECTORY : O_WRONLY) | O_CLOEXEC);
+	if (*fd < 0)
 		return err_sys(m, "cgroup %s", dir);
-	if (h->v2)
-		en->v2_fd = fd;
-	else
-		en->task_fds[en->ntasks++] = fd;
+	en->ntasks += !h->v2;
 	return ERR_OK;
 }
 
@@ -383,9 +340,8 @@ cgroup_entry_close(struct cgroup_entry *en)
 }
 
 /*
- * A process may count for a while after its end: until the kernel has switched away from it, and
- * on older kernels until its parent has reaped it, which is not us for an adopted VM.  On a loaded
- * host that takes seconds, and only v2 has an event for it.
+ * A process may count after its end until the kernel has switched away from it, on older kernels
+ * until its parent (not us, for an adopted VM) has reaped it: seconds on a loaded host.
  */
 static bool
 remove_dir(const char *dir, uint64_t deadline_ms)

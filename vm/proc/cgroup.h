@@ -40,19 +40,13 @@ struct cgroup_entry {
 	unsigned ntasks;
 };
 
-/*
- * `self` and `mounts`: /proc/self/cgroup and /proc/self/mountinfo, or a test's.  why[] is empty
- * when limits are possible in full.
- */
+/* `self` and `mounts` as cgroup_find's; why[] is empty when limits are possible in full. */
 void cgroup_open(struct cgroup_host *h, const char *self, const char *mounts, char *why,
     size_t whylen);
 /* Removes the parent groups if no VM is left in them. */
 void cgroup_close(struct cgroup_host *h);
 
-/*
- * The directories that cgroup_make would make, one per line: written down before they are made, so
- * that whoever comes later can remove them.
- */
+/* The directories that cgroup_make makes, one a line: noted first, for whoever removes them. */
 void cgroup_describe(const struct cgroup_host *h, const char *name, char *text, size_t size);
 
 /* After an error nothing is left.  The entry's descriptors are the caller's. */
@@ -60,10 +54,7 @@ enum err cgroup_make(const struct cgroup_host *h, const char *name, const struct
     struct cgroup_entry *en, struct errmsg *m);
 void cgroup_entry_close(struct cgroup_entry *en);
 
-/*
- * Sets the limits of a group that exists, once more: a service manager takes v2 controllers back
- * when it restarts us, and the limits with them.
- */
+/* Sets limits again: with the controllers, a service manager that restarts us takes them back. */
 enum err cgroup_limit(const struct cgroup_host *h, const char *name,
     const struct cgroup_limits *lim, struct errmsg *m);
 

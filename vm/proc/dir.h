@@ -4,19 +4,13 @@
 
 #include "vm/vm.h"
 
-/*
- * Makes the directory that only we may enter where it is missing, and opens it; refuses one that
- * belongs to others or that others may write.
- */
+/* Opens a directory, made 0700 where it is missing; ERR_PERM: others own it or may write. */
 enum err dir_open(const char *path, int *fd, struct errmsg *m);
 /* Likewise above/name. */
 enum err dir_open_in(const char *above, const char *name, int *fd, struct errmsg *m);
 /* Is the directory of that descriptor the one at this path (relative to `at`, if need be)? */
 bool dir_is_at(int fd, int at, const char *path);
-/*
- * The descriptor `old`, which other threads may be using, becomes the directory of `fresh` at once;
- * `fresh` is closed.
- */
+/* Makes `old`, in use by other threads perhaps, the directory of `fresh`, which is closed. */
 enum err dir_replace(int old, int fresh, struct errmsg *m);
 
 /* Called for each entry whose name begins with a UUID; rest: the name behind the UUID. */

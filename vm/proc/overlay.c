@@ -39,24 +39,23 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 	sc.uid = conf->vm_uid;
 	sc.gid = conf->vm_gid;
 	e = spawn_run(&sc, &s, m);
-	if (e == ERR_OK) {
+	if (e == ERR_OK)
 		e = spawn_wait(s.pidfd, CREATE_MS, &end, m);
-		if (e != ERR_OK) {
-			(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
-			(void)spawn_wait(s.pidfd, CREATE_MS, &end, NULL);
-		} else if (!end.known || end.signalled || end.status != 0) {
-			spawn_end_text(&end, how, sizeof(how));
-			output_last_line(sc.output_fd, said, sizeof(said));
-			e = err_set(m, ERR_IO, "overlay %s: qemu-img %s: %s", disk->overlay, how,
-			    said);
-		}
-		close(s.pidfd);
+	if (s.pidfd >= 0 && e != ERR_OK) {
+		(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
+		(void)spawn_wait(s.pidfd, CREATE_MS, &end, NULL);
+	} else if (e == ERR_OK && (!end.known || end.signalled || end.status != 0)) {
+		spawn_end_text(&end, how, sizeof(how));
+		output_last_line(sc.output_fd, said, sizeof(said));
+		e = err_set(m, ERR_IO, "overlay %s: qemu-img %s: %s", disk->overlay, how, said);
 	}
+	if (s.pidfd >= 0)
+		close(s.pidfd);
 	close(sc.output_fd);
 	return e;
 }
 
-/* The directory it lies in, which the VMs' user may pass. */
+/* The directory of the overlay, which the VMs' user may pass. */
 static enum err
 make_directory(const char *overlay, struct errmsg *m)
 {

@@ -89,16 +89,18 @@ look(int fd, struct link *l, struct errmsg *m)
 	if (fstat(fd, &st) != 0)
 		return err_sys(m, "disk %s", l->path);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return err_set(
-		    m, ERR_RANGE, "disk %s is neither a file nor a block device", l->path);
+		return err_set(m, ERR_RANGE, "disk %s is neither a file nor a block device",
+		    l->path);
 	end = lseek(fd, 0, SEEK_END);
 	if (end < 0)
 		return err_sys(m, "disk %s", l->path);
 	l->file = S_ISREG(st.st_mode);
 	l->size = (uint64_t)end;
-	l->mtime_ns = l->file ? ns_of(&st.st_mtim) : 0;
-	l->ctime_ns = l->file ? ns_of(&st.st_ctim) : 0;
-	l->ino = l->file ? (uint64_t)st.st_ino : 0;
+	if (l->file) {
+		l->mtime_ns = ns_of(&st.st_mtim);
+		l->ctime_ns = ns_of(&st.st_ctim);
+		l->ino = (uint64_t)st.st_ino;
+	}
 	return ERR_OK;
 }
 

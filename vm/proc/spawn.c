@@ -58,11 +58,12 @@ spawn_conf_init(struct spawn_conf *c)
  * for their process.
  */
 static bool
-child_signals(void)
+child_signals(struct child *c)
 {
-	/* Handlers end with exec, all signals being blocked until then; SIG_IGN would stay. */
 	struct sigaction sa;
 
+	/* Handlers end with exec, all signals being blocked until then; SIG_IGN would stay. */
+	c->step = "reset signal handlers";
 	for (int n = 1; n < NSIG; n++) {
 		if (sigaction(n, NULL, &sa) != 0 || sa.sa_handler != SIG_IGN)
 			continue;   /* libc's own, or nothing to do */
@@ -98,6 +99,17 @@ child_place(struct child *c)
 }
 
 static bool
+park(const int *fds, unsigned n, int *parked)
+{
+	for (unsigned i = 0; i < n; i++) {
+		parked[i] = fcntl(fds[i], F_DUPFD, FD_PARK);
+		if (parked[i] < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
 child_fds(struct child *c)
 {
 	const struct spawn_conf *conf = c->conf;
@@ -105,19 +117,11 @@ child_fds(struct child *c)
 
 	c->step = pass_descriptors;
 	out = fcntl(conf->output_fd >= 0 ? conf->output_fd : c->null_fd, F_DUPFD, FD_PARK);
-	if (out < 0)
+	if (out < 0 || !park(conf->fds, conf->nfds, parked))
 		return false;
-	for (unsigned i = 0; i < conf->nfds; i++) {
-		parked[i] = fcntl(conf->fds[i], F_DUPFD, FD_PARK);
-		if (parked[i] < 0)
-			return false;
-	}
 	c->step = "join a cgroup";
-	for (unsigned i = 0; i < conf->ntasks; i++) {
-		c->tasks[i] = fcntl(conf->task_fds[i], F_DUPFD, FD_PARK);
-		if (c->tasks[i] < 0)
-			return false;
-	}
+	if (!park(conf->task_fds, conf->ntasks, c->tasks))
+		return false;
 	c->step = pass_descriptors;
 	if (dup2(c->null_fd, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		return false;
@@ -175,27 +179,27 @@ child_yield(struct child *c)
 	return syscall(SYS_close_range, SPAWN_FD_FIRST + conf->nfds, ~0u, 0) == 0;
 }
 
+static bool
+child_unblock(struct child *c)
+{
+	sigset_t none;
+
+	c->step = "reset the signal mask";
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL) == 0;
+}
+
 static int
 child_main(void *arg)
 {
 	struct child *c = arg;
-	sigset_t none;
 
-	c->step = "reset signal handlers";
-	if (!child_signals())
-		goto failed;
-	if (!child_place(c) || !child_fds(c) || !child_identity(c))
-		goto failed;
-	c->step = "reset the signal mask";
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
-		goto failed;
-	if (!child_yield(c))
-		goto failed;
-	c->step = NULL;
-	c->exec_ns = clock_now_ns();
-	execve(c->conf->path, c->conf->argv, environment);
-failed:
+	if (child_signals(c) && child_place(c) && child_fds(c) && child_identity(c) &&
+	    child_unblock(c) && child_yield(c)) {
+		c->step = NULL;
+		c->exec_ns = clock_now_ns();
+		execve(c->conf->path, c->conf->argv, environment);
+	}
 	c->error = errno;
 	_exit(127);
 }

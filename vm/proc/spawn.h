@@ -1,10 +1,9 @@
 /*
- * spawn: starts a program as another user, in another cgroup, with the descriptors it shall have
- * and no others.
+ * spawn: a program as another user, in another cgroup, with chosen descriptors and no others.  Not
+ * included outside vm/.
  *
- * The child shares our memory until it executes (vfork semantics), so a large process spawns as
- * fast as a small one, and what went wrong in the child is told in memory.  Not included outside
- * vm/.
+ * The child shares our memory until it executes (vfork semantics): a large process spawns as fast
+ * as a small one, and the child's errors are told in memory.
  */
 #ifndef VM_PROC_SPAWN_H
 #define VM_PROC_SPAWN_H
@@ -80,10 +79,7 @@ void spawn_end_text(const struct spawn_end *end, char *text, size_t size);
 /* Looks for an executable file `name` in PATH, or takes it as it is when it has a slash. */
 enum err spawn_find(const char *name, char *path, size_t size, struct errmsg *m);
 
-/*
- * spawn_clone.c: clone3(2) with vfork semantics, a pidfd and (cgroup_fd >= 0) the cgroup; fn runs
- * in the child on `stack` and must not return.
- */
+/* clone3(2) as vfork, with a pidfd, and cgroup_fd unless -1; fn, on `stack`, must not return. */
 pid_t spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cgroup_fd,
     int *pidfd);
 

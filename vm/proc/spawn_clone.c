@@ -12,9 +12,8 @@
 #include <unistd.h>
 
 /*
- * Joining a v2 cgroup by clone3 costs nothing; writing cgroup.procs waits for an RCU grace period
- * (13 ms, measured on 6.18).  glibc has no wrapper that may be used with CLONE_VM: the child would
- * return on its parent's stack.
+ * clone3 joins a v2 cgroup for nothing; writing cgroup.procs waits for an RCU grace period (13 ms,
+ * measured on 6.18).  glibc has no wrapper for CLONE_VM: the child would return on this stack.
  */
 #if defined(__x86_64__)
 pid_t
