@@ -17,7 +17,7 @@
  * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed
  * instead (adopt_destroy).
  */
-#include "src/warden/adopt.h"
+#include "src/warden/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* listen: the sockets of the DNS process, bound by the warden and kept by it. */
-#include "src/warden/listen.h"
+#include "src/warden/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* ready: READY, once both children that serve run, and the state that systemd shows. */
-#include "src/warden/ready.h"
+#include "src/warden/state.h"
 
 #include <stdio.h>
 

@@ -4,17 +4,17 @@
  *     start.c     start, signals, end              reload.c    a load, from its cause to its answer
  *     ready.c     what the starter is told         swap.c      from one generation to the next
  *     unit.c      the table of units               listen.c    the sockets of the DNS process
- *     wake*.c     life-cycle actions carried out   needs.c     units that need others: questions
- *     dnslink.c   to the DNS process               inbox.c     what it sends
- *     probelink.c to the sentinel                  inbox_sentinel.c   what that sends
+ *     wake*.c     life-cycle actions carried out (wake_impl.h)
+ *     dnslink.c   to the DNS process               inbox.c     what both children send
+ *     probelink.c to the sentinel                  timer.c     timers
  *     adopt.c     VMs that a former warden left    aside.c     VMs whose units are not known
  *     links.c     bridges and taps that change     holds.c     addresses that are held for others
  *     record.c    log, events, rows                show.c      units as JSON
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
- *     rundir.c    the run directory, kept whole    keep.c      zimages for the next start
+ *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
- * src/load (threads of their own).
+ * src/load (threads of their own).  Files with few entries have these below, and no header.
  */
 #ifndef SRC_WARDEN_STATE_H
 #define SRC_WARDEN_STATE_H
@@ -124,5 +124,36 @@ struct warden {
 	char tag[16];                  /* of this instance, from its run directory */
 	unsigned wait_stop;            /* looks before VMs that do not stop are left */
 };
+
+/* Joins what runs to what the store remembers; then calls `done`, but never when w->stopping. */
+void adopt_start(struct warden *w, void (*done)(struct warden *w));
+/* When w->stopping: destroys every VM of ours instead, and breaks the loop after that. */
+void adopt_destroy(struct warden *w);
+void adopt_free(struct warden *w);
+
+/* Make w->dns and w->sentinel, which child_start starts. */
+void inbox_dns_init(struct warden *w);
+void inbox_sentinel_init(struct warden *w);
+
+/* Binds every listening address once per worker; they stay bound as long as the warden lives. */
+enum err listen_open(struct sockets *s, const struct config *conf, struct errmsg *m);
+void listen_close(struct sockets *s);
+
+/* The state that `systemctl status` shows. */
+void ready_tell(const struct warden *w);
+/* A child is confined and runs: when both did for the first time, we are READY. */
+void ready_child_runs(struct warden *w);
+/* A child ended.  One that never ran after LIMIT_CHILD_FIRST_STARTS ends the start. */
+void ready_child_gone(struct warden *w, const struct child *c, const char *why);
+
+/* `g` is the warden's from now on, and the former one is freed; `r` has findings about units. */
+void swap_generation(struct warden *w, struct generation *g, struct report *r);
+/* Finds out in the background what the images of this configuration need to know of the host. */
+void swap_prepare(struct warden *w, const struct config *conf);
+
+/* Opens the control socket. */
+enum err verbs_open(struct warden *w, struct errmsg *m);
+/* The verb `status` (control.h). */
+void status_verb(struct control_request *req, json_t *args, void *arg);
 
 #endif

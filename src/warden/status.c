@@ -1,5 +1,5 @@
 /* status: what `jitsu status` shows: zones, children, limits, counts, the last reload. */
-#include "src/warden/status.h"
+#include "src/warden/state.h"
 
 #include <limits.h>
 #include <stdio.h>

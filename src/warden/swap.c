@@ -1,5 +1,5 @@
 /* swap: from one generation to the next: units, limits, and everybody who must know. */
-#include "src/warden/swap.h"
+#include "src/warden/state.h"
 
 #include <string.h>
 
@@ -139,7 +139,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		probelink_networks(w);
 		probelink_probe_all(w);
 		aside_review(w);
-		wake_needs_review(w);
+		needs_review(w);
 		wake_admit(w);
 	}
 	if (w->control != NULL)

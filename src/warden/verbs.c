@@ -1,5 +1,5 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
-#include "src/warden/verbs.h"
+#include "src/warden/state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,6 @@
 #include "src/warden/holds.h"
 #include "src/warden/reload.h"
 #include "src/warden/show.h"
-#include "src/warden/status.h"
 #include "src/warden/wake.h"
 
 #define EVENTS_DEFAULT 100

@@ -106,8 +106,8 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 	/* Not before: it has given its boot's slot back by now, which another one may need. */
 	if (out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED &&
 	    out.actions[0].changed.to == LIFE_AWAKE)
-		wake_needs_release(w, u);
-	wake_needs_stepped(w, u);
+		needs_release(w, u);
+	needs_stepped(w, u);
 	/* The states begin when the driver begins; who waits is answered when that is done. */
 	if (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_SAVED)
 		wake_waiters_answer(u, true, NULL);

@@ -38,7 +38,7 @@ bool wake_why_sign(struct unit *u, const struct msg *m);
 /* Boots those that wait for a slot, as far as there are any (more). */
 void wake_admit(struct warden *w);
 /* After a reload: what a unit needs may be others, and what waits for memory has new settings. */
-void wake_needs_review(struct warden *w);
+void needs_review(struct warden *w);
 void wake_slot_review(struct warden *w);
 /* admit_sure_cb */
 void wake_slot_sure(struct admit_waiter *x, void *warden);

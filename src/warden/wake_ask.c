@@ -17,7 +17,7 @@ turn_away(
 
 	dnslink_woken(w, u->number, result, ede);
 	wake_waiters_answer(u, false, error);
-	wake_needs_failed(w, u, error);
+	needs_failed(w, u, error);
 	wake_drain(w);
 }
 
@@ -53,7 +53,7 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
 		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
 	if (u->ready_held)
-		wake_needs_wake(w, u, cause);   /* what it needs was lost while it booted */
+		needs_wake(w, u, cause);   /* what it needs was lost while it booted */
 	wake_step(w, u, &ev);
 	/* Whether there would be a slot is looked at anew for each wake. */
 	u = unit_by_number(&w->units, number);

@@ -76,7 +76,7 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		return;   /* who needs it is looked at when the reload is done */
 	}
 	wake_waiters_answer(u, false, error);
-	wake_needs_failed(w, u, error);
+	needs_failed(w, u, error);
 }
 
 static void
@@ -126,7 +126,7 @@ do_forget(struct warden *w, struct unit *u)
 	/* A unit of the same name may have come meanwhile; then the row is its. */
 	if (!u->aside && unit_by_name(&w->units, u->name) == NULL)
 		store_unit_delete(w->store, u->name, NULL, NULL);
-	wake_needs_leave(u);
+	needs_leave(u);
 	unit_free(&w->units, u);
 	wake_behind_gone(w, number);
 }
@@ -140,14 +140,14 @@ wake_do(struct warden *w, struct unit *u, const struct life_action *a)
 		break;
 	case LIFE_DO_ADMIT:
 	case LIFE_DO_THAW:
-		wake_needs_ask(w, u, a->ticket);
+		needs_ask(w, u, a->ticket);
 		break;
 	case LIFE_DO_CLAIM:
 		u->admit.memory_bytes = u->conf != NULL ? u->conf->policy.memory_bytes : 0;
 		admit_take(&w->admit, &u->admit);
 		break;
 	case LIFE_DO_RELEASE:
-		wake_needs_leave(u);
+		needs_leave(u);
 		wake_behind_leave(u);
 		admit_release(&w->admit, &u->admit);
 		wake_admit(w);

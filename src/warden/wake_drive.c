@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "src/units/units.h"
 #include "src/warden/links.h"
-#include "src/warden/needs.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
 #include "src/warden/wake_impl.h"

@@ -3,7 +3,7 @@
  *
  *     wake.c        the engine             wake_ask.c    how wakes come in
  *     wake_do.c     the table of actions   wake_drive.c  store, driver and counters
- *     wake_slot.c   slots for boots, VMs   wake_needs.c  what units need
+ *     wake_slot.c   slots for boots, VMs   needs.c       what units need
  *     wake_ready.c  readiness              wake_wait.c   operators who wait
  *     wake_check.c  does a VM hang?        wake_why.c    why a boot failed
  *     wake_policy.c what the life cycle and the board are told of a unit
@@ -40,22 +40,38 @@ void wake_post_result(struct warden *w, const struct unit *u, enum life_event_ki
 /* Begins one action; false when the unit is gone. */
 bool wake_do(struct warden *w, struct unit *u, const struct life_action *a);
 
-/* ---- wake_needs.c ---- */
+/* ---- needs.c ---- */
+
+/* The unit behind the i-th of `u`'s needs; NULL: there is none (any more). */
+struct unit *needs_unit(const struct warden *w, const struct unit *u, unsigned i);
+/* Does any unit need `u`?  Most are needed by none, and for these no unit is looked at. */
+bool needs_anybody(const struct unit *u);
+/* Does `u` need `other`? */
+bool needs_this(const struct unit *u, const struct unit *other);
+/* Is everything that `u` needs awake?  The first that is not; NULL: all are. */
+bool needs_met(const struct warden *w, const struct unit *u);
+const struct unit *needs_first(const struct warden *w, const struct unit *u);
+/* Does a wake of `u` wait for that? */
+bool needs_waits(const struct unit *u);
+/* May something that `u` needs never boot (wake_is_unsure)? */
+bool needs_unsure(const struct warden *w, const struct unit *u);
+/* Does a unit that is up, or boots, need `u`? */
+bool needs_used(const struct warden *w, const struct unit *u);
 
 /* ADMIT and THAW, with that ticket: at once, or when what it needs is awake. */
-void wake_needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
+void needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
 /* The wake of `u` waits for no needs any more. */
-void wake_needs_leave(struct unit *u);
+void needs_leave(struct unit *u);
 /* A step of its life cycle is done: it may have gone on without waiting. */
-void wake_needs_stepped(struct warden *w, struct unit *u);
+void needs_stepped(struct warden *w, struct unit *u);
 /* Wakes what `u` needs. */
-void wake_needs_wake(struct warden *w, struct unit *u, enum life_cause cause);
+void needs_wake(struct warden *w, struct unit *u, enum life_cause cause);
 /* `u` has become awake: those that waited for it alone go on. */
-void wake_needs_release(struct warden *w, const struct unit *u);
+void needs_release(struct warden *w, const struct unit *u);
 /* A wake of `u` has failed, or was refused: so do those of the units that need it. */
-void wake_needs_failed(struct warden *w, const struct unit *u, const char *why);
+void needs_failed(struct warden *w, const struct unit *u, const char *why);
 /* Whether `u` may never boot has changed: the board of those that need it follows. */
-void wake_needs_board(struct warden *w, const struct unit *u);
+void needs_board(struct warden *w, const struct unit *u);
 
 /* ---- wake_slot.c ---- */
 

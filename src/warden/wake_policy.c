@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "src/warden/needs.h"
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
@@ -105,7 +104,7 @@ wake_board(struct warden *w, struct unit *u)
 	atomic_store_explicit(&b->ede, wake_ede(u), memory_order_relaxed);
 	was = atomic_exchange_explicit(&b->answer, (uint16_t)a, memory_order_relaxed);
 	if ((was == BOARD_UNSURE) != (a == BOARD_UNSURE))
-		wake_needs_board(w, u);
+		needs_board(w, u);
 }
 
 uint64_t

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "src/warden/needs.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
 #include "src/warden/wake_impl.h"
@@ -103,7 +102,7 @@ wake_ready(struct warden *w, struct unit *u, uint64_t seen_ns)
 	w->ready_held++;
 	/* The boot is done, and the needed unit may wait for its slot. */
 	admit_boot_done(&w->admit, &u->admit);
-	wake_needs_wake(w, u, LIFE_BY_QUERY);
+	needs_wake(w, u, LIFE_BY_QUERY);
 	wake_admit(w);
 }
 

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/warden/needs.h"
 #include "src/warden/record.h"
 #include "src/warden/wake_impl.h"
 

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "src/warden/needs.h"
 #include "src/warden/wake_impl.h"
 
 #define WHY_TEXT 900   /* below LIMIT_STORE_TEXT, with the words of a reason before it */
