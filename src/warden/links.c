@@ -75,20 +75,19 @@ end_within(struct warden *w, uint64_t ns)
 static void
 end_lost(struct warden *w, struct unit *u)
 {
-	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms(),
+		.sleep = { .cause = LIFE_BY_UNREACHABLE } };
 	struct life_policy p;
 
 	for (unsigned i = 0; i < LIMIT_NICS; i++) {
 		if (u->run->links[i] == LINK_GONE) {
-			vm_end(w->vms, &u->run->uuid,
-			    u->run->error != NULL ? u->run->error : GONE_TEXT);
+			vm_end(w->vms, &u->run->uuid, unit_error(u, GONE_TEXT));
 			return;
 		}
 	}
 	if (life_state(&u->life) == LIFE_FROZEN)
 		return;   /* it costs no more than it did before */
 	wake_policy(w, u, &p);
-	ev.sleep.cause = LIFE_BY_UNREACHABLE;
 	ev.sleep.tier = (enum life_tier)p.sleep;
 	wake_step(w, u, &ev);
 }
@@ -215,17 +214,15 @@ heal(struct warden *w, const struct config_network *net)
 	struct unit *u;
 
 	UNIT_FOREACH(u, &w->units) {
-		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 		bool on_it = false;
 
-		if (u->conf == NULL || u->run == NULL || u->life.phase != LIFE_P_FAILED)
-			continue;
-		if (!u->run->no_network && u->run->lost_ns == 0)
+		if (u->conf == NULL || u->run == NULL || u->life.phase != LIFE_P_FAILED ||
+		    (!u->run->no_network && u->run->lost_ns == 0))
 			continue;
 		for (unsigned k = 0; k < 1 + u->conf->image->nnics; k++)
 			on_it = on_it || network_of(u, k) == net;
 		if (on_it)
-			wake_step(w, u, &ev);
+			wake_policy_step(w, u);
 	}
 }
 

@@ -231,14 +231,12 @@ needs_stepped(struct warden *w, struct unit *u)
 static void
 release(struct warden *w, struct unit *x)
 {
-	struct life_event again = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
-
 	if (needs_waits(x)) {
 		if (needs_met(w, x))
 			go_on(w, x);
 	} else if (x->life.phase == LIFE_P_FAILED) {
 		needs_leave(x);
-		wake_post(w, x, &again);   /* its back-off is over, too */
+		wake_post_result(w, x, LIFE_EV_POLICY, 0, ERR_OK);   /* its back-off is over, too */
 	}
 }
 

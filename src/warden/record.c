@@ -42,6 +42,12 @@ record_event(struct warden *w, const char *unit, const char *kind, const char *t
 	emit(w, &ev);
 }
 
+static const char *
+queries(unsigned n)
+{
+	return n == 1 ? "query" : "queries";
+}
+
 static void
 steps_text(const int64_t steps[STORE_STEPS], char *buf, size_t size)
 {
@@ -115,7 +121,7 @@ record_failure(struct warden *w, const struct unit *u, enum life_state from, enu
     enum life_why why)
 {
 	const char *reason = life_why_text(why);
-	const char *error = u->run->error != NULL ? u->run->error : reason;
+	const char *error = unit_error(u, reason);
 	bool boot = from == LIFE_BOOTING || from == LIFE_STOPPING;
 	char legs[160] = "", text[1200], tail[1024];
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(LIFE_FAILED), text);
@@ -147,7 +153,7 @@ record_change(
 		show_steps(&u->run->trace, ev.step_us);
 		steps_text(ev.step_us, legs, sizeof(legs));
 	}
-	if (why == LIFE_WHY_NEEDS && u->run != NULL && u->run->error != NULL) {
+	if (why == LIFE_WHY_NEEDS && unit_error(u, NULL) != NULL) {
 		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), u->run->error);
 		ev.text = text;
 	}
@@ -170,12 +176,11 @@ record_answered(struct warden *w, struct unit *u, unsigned answers)
 {
 	char text[64];
 	struct store_event ev = STORE_EVENT(u->name, "answered", text);
+	unsigned most = change_bound(w, LIFE_AWAKE, LIFE_WHY_READY);
 
-	if (!flood_pass(
-		w->flood, u->number, "answered", change_bound(w, LIFE_AWAKE, LIFE_WHY_READY)))
+	if (!flood_pass(w->flood, u->number, "answered", most))
 		return;
-	snprintf(
-	    text, sizeof(text), "%u held %s answered", answers, answers == 1 ? "query" : "queries");
+	snprintf(text, sizeof(text), "%u held %s answered", answers, queries(answers));
 	show_steps(&u->run->trace, ev.step_us);
 	emit(w, &ev);
 }
@@ -191,10 +196,10 @@ record_expired(struct warden *w, struct unit *u, unsigned answers)
 		wake_waits_say(w, u, waits, sizeof(waits));
 	if (wake_is_unsure(w, u))
 		snprintf(text, sizeof(text), "%u held %s answered with SERVFAIL, since the unit %s",
-		    answers, answers == 1 ? "query" : "queries", waits);
+		    answers, queries(answers), waits);
 	else
 		snprintf(text, sizeof(text), "%u held %s answered before the unit was ready",
-		    answers, answers == 1 ? "query" : "queries");
+		    answers, queries(answers));
 	record_event(w, u->name, "expired", text);
 }
 
@@ -216,8 +221,9 @@ record_died(struct warden *w, struct unit *u, const char *why)
 void
 record_driver_line(struct warden *w, const struct unit *u, const char *text)
 {
-	if (flood_pass(w->flood, u != NULL ? u->number : FLOOD_NO_UNIT, "what a driver says",
-		LIMIT_FLOOD_KIND))
+	uint32_t number = u != NULL ? u->number : FLOOD_NO_UNIT;
+
+	if (flood_pass(w->flood, number, "what a driver says", LIMIT_FLOOD_KIND))
 		log_warn("%s: %s", u != NULL ? u->name : "driver", text);
 }
 
@@ -258,22 +264,14 @@ record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
 {
 	const struct unit_run *r = u->run;
 	char uuid[VM_UUID_TEXT] = "", identity[RECORD_IDENTITY] = "";
-	struct store_unit row = {
-		.owner = u->name,
-		.state = life_state_text(life_state(&u->life)),
-		.uuid = uuid,
-		.driver = u->conf != NULL ? u->conf->image->driver_name : "",
-		.image = u->conf != NULL ? u->conf->image->name : "",
+	struct store_unit row = { .owner = u->name,
+		.state = life_state_text(life_state(&u->life)), .uuid = uuid,
+		.driver = u->conf != NULL ? u->conf->image->driver_name : NULL,
+		.image = u->conf != NULL ? u->conf->image->name : NULL,
 		.last_activity_ns = wake_last_use_ns(w, u),
 		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS,
-		.boots = u->boots,
-		.crashes = u->crashes,
-		.failures = u->life.failures,
-		.last_boot_ms = u->last_boot_ms,
-		.last_error = "",
-		.console = "",
-		.identity = identity,
-	};
+		.boots = u->boots, .crashes = u->crashes, .failures = u->life.failures,
+		.last_boot_ms = u->last_boot_ms, .identity = identity };
 
 	if (r != NULL) {
 		if (r->has_vm)
@@ -282,10 +280,8 @@ record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
 			record_identity(u->conf, identity);
 		row.awake_since_ns = r->awake_since_ns;
 		row.deadline_ns = r->deadline_ns;
-		if (r->error != NULL)
-			row.last_error = r->error;
-		if (r->console != NULL)
-			row.console = r->console;
+		row.last_error = r->error;
+		row.console = r->console;
 	}
 	store_unit_put(w->store, &row, done, arg);
 }

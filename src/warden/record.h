@@ -1,7 +1,4 @@
-/*
- * record: what happened to a unit, told to all who want to know: the log, the store, followers of
- * `jitsu events`.
- */
+/* record: what happened to a unit, told to the log, the store and followers of `jitsu events`. */
 #ifndef SRC_WARDEN_RECORD_H
 #define SRC_WARDEN_RECORD_H
 
@@ -11,10 +8,7 @@
 
 struct warden;
 
-/*
- * A state changed: one log line, one event, the row at once.  A boot that failed is told when its
- * VM has gone, with all that is known of it.
- */
+/* A state changed: log line, event, row.  A failed boot is told in full when its VM has gone. */
 void record_change(
     struct warden *w, struct unit *u, enum life_state from, enum life_state to, enum life_why why);
 /* The held queries of a wake were answered: the event with all four durations. */

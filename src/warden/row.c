@@ -22,19 +22,11 @@ row_clear(struct unit_row *r)
 static enum life_found
 life_found_of(enum vm_found_state state, enum life_state was)
 {
-	switch (state) {
-	case VM_FOUND_RUNNING:
-		return LIFE_FOUND_RUNNING;
-	case VM_FOUND_FROZEN:
-		return LIFE_FOUND_FROZEN;
-	case VM_FOUND_SAVED:
-		return LIFE_FOUND_SAVED;
-	case VM_FOUND_SILENT:
-		return was == LIFE_FROZEN ? LIFE_FOUND_FROZEN : LIFE_FOUND_RUNNING;
-	case VM_FOUND_BROKEN:
-		break;
-	}
-	return LIFE_FOUND_BROKEN;
+	static const enum life_found found[] = { [VM_FOUND_RUNNING] = LIFE_FOUND_RUNNING,
+		[VM_FOUND_FROZEN] = LIFE_FOUND_FROZEN, [VM_FOUND_SAVED] = LIFE_FOUND_SAVED,
+		[VM_FOUND_SILENT] = LIFE_FOUND_RUNNING, [VM_FOUND_BROKEN] = LIFE_FOUND_BROKEN };
+
+	return state == VM_FOUND_SILENT && was == LIFE_FROZEN ? LIFE_FOUND_FROZEN : found[state];
 }
 
 /* The unit may have moved since; its guest would go on with addresses that it has no more. */
@@ -53,7 +45,11 @@ row_join(struct warden *w, struct unit *u, const struct unit_row *r,
 {
 	bool moved = vm != NULL && *vm != VM_FOUND_BROKEN && has_moved(u, r);
 	bool whole = vm != NULL && *vm != VM_FOUND_BROKEN && !moved;
-	struct life_event ev = { .kind = LIFE_EV_ADOPT, .now_ms = clock_now_ms() };
+	struct life_event ev = { .kind = LIFE_EV_ADOPT, .now_ms = clock_now_ms(),
+		.adopt = { .was = r->state, .awake_since_ms = r->awake_since_ns / NS_PER_MS,
+		    .last_use_ms = r->last_activity_ns / NS_PER_MS,
+		    .backoff_until_ms = r->backoff_until_ns / NS_PER_MS,
+		    .failures = (uint8_t)(r->failures > UINT8_MAX ? UINT8_MAX : r->failures) } };
 
 	u->boots = r->boots;
 	u->crashes = r->crashes;
@@ -82,14 +78,8 @@ row_join(struct warden *w, struct unit *u, const struct unit_row *r,
 	if (moved)
 		log_warn("%s: its addresses, MAC or network changed while jitsud did not run: its "
 		    "VM is stopped", u->name);
-	ev.adopt.found = LIFE_FOUND_NONE;
-	if (vm != NULL)
-		ev.adopt.found = whole ? life_found_of(*vm, r->state) : LIFE_FOUND_BROKEN;
-	ev.adopt.was = r->state;
-	ev.adopt.awake_since_ms = r->awake_since_ns / NS_PER_MS;
-	ev.adopt.last_use_ms = r->last_activity_ns / NS_PER_MS;
-	ev.adopt.backoff_until_ms = r->backoff_until_ns / NS_PER_MS;
-	ev.adopt.failures = (uint8_t)(r->failures > UINT8_MAX ? UINT8_MAX : r->failures);
+	ev.adopt.found = vm == NULL ? LIFE_FOUND_NONE :
+	    whole ? life_found_of(*vm, r->state) : LIFE_FOUND_BROKEN;
 	wake_step(w, u, &ev);
 	return whole;
 }

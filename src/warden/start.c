@@ -280,10 +280,9 @@ stop_all_vms(struct warden *w)
 	if (event_add(ev, &tick) != 0)
 		fatal("%s", err_str(ERR_NOMEM));
 	UNIT_FOREACH(u, &w->units) {
-		struct life_event down = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+		struct life_event down = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms(),
+			.sleep = { LIFE_BY_OPERATOR, LIFE_TIER_DORMANT } };
 
-		down.sleep.cause = LIFE_BY_OPERATOR;
-		down.sleep.tier = LIFE_TIER_DORMANT;
 		if (life_state(&u->life) != LIFE_DORMANT)
 			wake_step(w, u, &down);
 	}
@@ -315,14 +314,11 @@ on_term(evutil_socket_t sig, short what, void *arg)
 static void
 end_backoffs(struct warden *w)
 {
-	struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
 	struct unit *u;
 
-	if (!w->adopted)
-		return;
 	UNIT_FOREACH(u, &w->units)
-		if (u->conf != NULL && u->life.phase == LIFE_P_FAILED)
-			wake_step(w, u, &ev);
+		if (w->adopted && u->conf != NULL && u->life.phase == LIFE_P_FAILED)
+			wake_policy_step(w, u);
 }
 
 static void

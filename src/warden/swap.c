@@ -82,11 +82,9 @@ settle_units(struct warden *w)
 
 	wake_drain(w);
 	UNIT_FOREACH(u, &w->units) {
-		struct life_event ev = { .kind = LIFE_EV_POLICY, .now_ms = clock_now_ms() };
-
 		wake_board(w, u);
 		if (!u->leaving && life_state(&u->life) != LIFE_DORMANT)
-			wake_step(w, u, &ev);
+			wake_policy_step(w, u);
 	}
 }
 

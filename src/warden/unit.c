@@ -181,10 +181,8 @@ unit_by_uuid(const struct unit_table *t, const struct vm_uuid *uuid)
 struct unit_run *
 unit_run(struct unit *u)
 {
-	if (u->run == NULL) {
-		u->run = mem_zero(1, sizeof(*u->run));
-		SLIST_INIT(&u->run->waiters);
-	}
+	if (u->run == NULL)
+		u->run = mem_zero(1, sizeof(*u->run));   /* an empty list of waiters, too */
 	return u->run;
 }
 
@@ -202,8 +200,7 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 	struct unit_run *r = uuid != NULL ? unit_run(u) : u->run;
 
 	if (r != NULL && r->has_vm) {
-		/* the unit itself */
-		(void)table_remove(&t->by_uuid, r->uuid.bytes, sizeof(r->uuid.bytes));
+		(void)table_remove(&t->by_uuid, r->uuid.bytes, sizeof(r->uuid.bytes));   /* is u */
 		r->has_vm = false;
 	}
 	if (uuid == NULL)
@@ -214,20 +211,22 @@ unit_uuid_set(struct unit_table *t, struct unit *u, const struct vm_uuid *uuid)
 	table_set(&t->by_uuid, r->uuid.bytes, sizeof(r->uuid.bytes), u);
 }
 
-static void
-replace_text(char **where, const char *text)
-{
-	free(*where);
-	*where = text != NULL ? mem_text(text) : NULL;
-}
-
 void
 unit_error_set(struct unit *u, const char *text)
 {
-	if (text != NULL || u->run != NULL)
-		replace_text(&unit_run(u)->error, text);
-	if (u->run != NULL)
-		u->run->error_new = text != NULL;
+	char *copy = text != NULL ? mem_text(text) : NULL;   /* it may be the one that is freed */
+
+	if (text == NULL && u->run == NULL)
+		return;
+	free(unit_run(u)->error);
+	u->run->error = copy;
+	u->run->error_new = text != NULL;
+}
+
+const char *
+unit_error(const struct unit *u, const char *none)
+{
+	return u->run != NULL && u->run->error != NULL ? u->run->error : none;
 }
 
 void

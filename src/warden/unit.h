@@ -203,14 +203,13 @@ unit_unreachable(const struct unit *u)
 	return u->run != NULL && u->run->lost_ns != 0 && unit_runs(u);
 }
 
-/*
- * A boot begins.  What is known of the last failure stays until a boot works: only then is it of no
- * use to anybody.
- */
+/* A boot begins.  What is known of the last failure stays until a boot works. */
 void unit_boot_begin(struct unit *u);
 /* A boot worked. */
 void unit_boot_works(struct unit *u);
 void unit_error_set(struct unit *u, const char *text);       /* NULL clears */
+/* Its last failure; `none` when it has none. */
+const char *unit_error(const struct unit *u, const char *none);
 /* Bytes that the guest wrote; they are kept as text (utf8.h).  NULL: none. */
 void unit_console_set(struct unit *u, const char *bytes, size_t len);
 

@@ -193,7 +193,8 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
 	struct unit *u = arg_unit(w, req, args);
-	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms() };
+	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms(),
+		.sleep = { LIFE_BY_OPERATOR, LIFE_TIER_DORMANT } };
 	struct life_policy policy;
 	enum life_state s;
 
@@ -201,8 +202,6 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 		return;
 	s = life_state(&u->life);
 	wake_policy(w, u, &policy);
-	ev.sleep.cause = LIFE_BY_OPERATOR;
-	ev.sleep.tier = LIFE_TIER_DORMANT;
 	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) ||
 	    (policy.sleep == LIFE_TIER_SAVED && policy.can_save))
 		ev.sleep.tier = (enum life_tier)policy.sleep;

@@ -62,7 +62,6 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 	struct unit *u = unit_by_number(&w->units, op->unit);
 	struct life_event ev = { .kind = op->ends_with, .now_ms = clock_now_ms(),
 		.ticket = op->ticket, .result = result };
-
 	struct errmsg m = { "" };
 
 	if (ev.kind == LIFE_EV_RESTORED || ev.kind == LIFE_EV_FROZEN || ev.kind == LIFE_EV_THAWED ||
@@ -140,15 +139,14 @@ wake_step(struct warden *w, struct unit *u, const struct life_event *ev)
 	wake_drain(w);
 }
 
-/* ---- units that leave ---- */
-
-static void
-leave_done(struct warden *w, struct unit *u)
+void
+wake_policy_step(struct warden *w, struct unit *u)
 {
-	struct life_event gone = { .kind = LIFE_EV_REMOVE, .now_ms = clock_now_ms() };
-
-	wake_post(w, u, &gone);
+	wake_post_result(w, u, LIFE_EV_POLICY, 0, ERR_OK);
+	wake_drain(w);
 }
+
+/* ---- units that leave ---- */
 
 static void gone_soon(struct warden *w);
 
@@ -160,7 +158,7 @@ on_gone(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (unsigned i = 0; i < LIMIT_GONE_SLICE && !LIST_EMPTY(&w->units.gone); i++) {
-		leave_done(w, LIST_FIRST(&w->units.gone)->unit);
+		wake_post_result(w, LIST_FIRST(&w->units.gone)->unit, LIFE_EV_REMOVE, 0, ERR_OK);
 		wake_drain(w);
 	}
 	if (!LIST_EMPTY(&w->units.gone))
@@ -192,7 +190,7 @@ wake_leave(struct warden *w, struct unit *u)
 	wake_slot_withdraw(w, u);
 	unit_leave(&w->units, u);
 	if (life_state(&u->life) != LIFE_DORMANT) {
-		leave_done(w, u);
+		wake_post_result(w, u, LIFE_EV_REMOVE, 0, ERR_OK);
 		return;
 	}
 	if (LIST_EMPTY(&w->units.gone))

@@ -8,11 +8,10 @@
 
 /* Somebody asked for a unit.  time_ns: when; never later than now. */
 void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
-/*
- * Puts an event into a unit's life cycle and carries out what follows.  The unit may be freed when
- * the call returns (LIFE_FORGET).
- */
+/* Puts an event into a unit's life cycle and does what follows, which may free the unit. */
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
+/* The same for LIFE_EV_POLICY: settings are new, or what made boots fail may be mended. */
+void wake_policy_step(struct warden *w, struct unit *u);
 /*
  * The unit has left the configuration.  Its waits are over, and that the unit left is the next that
  * its life cycle hears: wake_drain delivers that before anything else happens to any unit.

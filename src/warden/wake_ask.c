@@ -13,7 +13,7 @@ static void
 turn_away(
     struct warden *w, struct unit *u, enum msg_wake_result result, unsigned ede, const char *why)
 {
-	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : why;
+	const char *error = unit_error(u, why);
 
 	dnslink_woken(w, u->number, result, ede);
 	wake_waiters_answer(u, false, error);

@@ -36,8 +36,7 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_waiters_answer(u, true,
 		    "the hypervisor has not answered in time; what it does after all is kept");
 	else if (to == LIFE_AWAKE && a->changed.why == LIFE_WHY_DRIVER)
-		wake_waiters_answer(u, true,
-		    u->run->error != NULL ? u->run->error : life_why_text(LIFE_WHY_DRIVER));
+		wake_waiters_answer(u, true, unit_error(u, life_why_text(LIFE_WHY_DRIVER)));
 	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
 	    (to == LIFE_BOOTING &&
 		(a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
@@ -47,7 +46,8 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 static void
 do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 {
-	const char *error = u->run != NULL && u->run->error != NULL ? u->run->error : NULL;
+	enum life_why why = (enum life_why)u->life.why;
+	const char *error;
 
 	if (result == WAKE_READY && unit_unreachable(u))
 		result = WAKE_FAILED;
@@ -57,24 +57,21 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		wake_waiters_answer(u, false, NULL);
 		return;
 	case WAKE_REFUSED:
-		if (u->life.why == LIFE_WHY_REFUSED) {
+		if (why == LIFE_WHY_REFUSED)
 			wake_slot_expired(w, u);
-			error = u->run != NULL ? u->run->error : NULL;
-		}
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
-		if (u->life.why != LIFE_WHY_REFUSED && u->life.why != LIFE_WHY_UNREACHABLE)
-			error = "it was sent to sleep";
-		error = error != NULL ? error : life_why_text((enum life_why)u->life.why);
 		break;
 	case WAKE_FAILED:
 		dnslink_woken(w, u->number, result, wake_ede(u));
-		error = error != NULL ? error : life_why_text(u->life.why);
 		break;
 	case WAKE_GONE:
 		dnslink_woken(w, u->number, result, 0);
 		wake_waiters_answer(u, false, "it is no longer in the configuration");
 		return;   /* who needs it is looked at when the reload is done */
 	}
+	error = unit_error(u, life_why_text(why));
+	if (result == WAKE_REFUSED && why != LIFE_WHY_REFUSED && why != LIFE_WHY_UNREACHABLE)
+		error = "it was sent to sleep";
 	wake_waiters_answer(u, false, error);
 	needs_failed(w, u, error);
 }

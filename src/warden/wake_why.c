@@ -164,8 +164,7 @@ say_test(struct why *y, const struct warden *w, const struct unit *u)
 
 	if (missing != NULL)
 		say(y, "it was ready, but needs %s, which was not awake: %.300s", missing->name,
-		    missing->run != NULL && missing->run->error != NULL ? missing->run->error :
-		    life_state_text(life_state(&missing->life)));
+		    unit_error(missing, life_state_text(life_state(&missing->life))));
 	else if (u->run->tried.sent_ns != 0)
 		say_probe(y, u->run);
 	else if (ready != NULL && ready->kind == CONFIG_READY_DELAY)
