@@ -93,9 +93,7 @@ struct source {
 	const struct dns_unit *units;  /* or an array */
 };
 
-/*
- * Makes mz->units from the source; the verdict is in the report's count, unless the zone is kept.
- */
+/* Makes mz->units; the verdict is in the report's count, unless the zone is kept. */
 static void
 take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz,
     const struct source *src, struct report *r)

@@ -57,10 +57,7 @@ enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone
 enum err mapping_set_finish(struct mapping_set *set, struct report *r);
 bool mapping_zone_added(const struct mapping_set *set, const struct config_zone *zone);
 
-/*
- * The unit table of a zone, aliases included, in the order of the image: entry i is
- * dns_zimage_unit's i.  Valid after mapping_set_finish.
- */
+/* A zone's units, aliases too: entry i is dns_zimage_unit's i.  After mapping_set_finish. */
 uint32_t mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone);
 const struct unit_conf *mapping_zone_unit(
     const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
@@ -78,10 +75,7 @@ size_t mapping_set_bytes(const struct mapping_set *set);
 /* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
 enum err mapping_secret_load(
     const char *state_dir, struct mapping_secret *secret, struct errmsg *m);
-/*
- * The same for the daemon, which keeps a copy in its run directory: when the state directory is
- * lost while VMs run, their MAC addresses stay.
- */
+/* The same, with a copy in the run directory: MACs stay when `state_dir` is lost while VMs run. */
 enum err mapping_secret_keep(
     const char *state_dir, const char *run_dir, struct mapping_secret *secret, struct errmsg *m);
 

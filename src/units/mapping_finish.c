@@ -103,10 +103,7 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 		size_t len = strcspn(text, ",");
 		struct unit_conf *need = find(set, r, u, "needs", text, len);
 
-		/*
-		 * An alias that leads nowhere is its own zone's fault and has been reported, or
-		 * will be.
-		 */
+		/* A dangling alias is its own zone's fault, which is reported there. */
 		if (need != NULL && need->target != NULL)
 			need = need->target;
 		if (need != NULL && need->image != NULL) {
@@ -125,10 +122,7 @@ height(struct mapping_set *set, const struct unit_conf *u)
 	return &mz->heights[u - mz->units];
 }
 
-/*
- * 1 for a unit without needs, one more for each level; 0 when there is a circle or it is too deep.
- * `above`: levels above `u`.
- */
+/* 1 without needs, one more for each level below; 0: a circle, or too deep with `above` levels. */
 static unsigned
 measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 {

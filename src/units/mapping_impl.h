@@ -46,10 +46,7 @@ struct mapping_set {
 	uint32_t total;                /* units in added zones, aliases included */
 };
 
-/*
- * Fills in `u` from `d` and enters it into the set's indexes.  What is wrong goes to `r`; the zone
- * is refused then.
- */
+/* Fills in `u` from `d` and enters it into the indexes; what is wrong goes to `r`. */
 void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone,
     struct unit_conf *u, const struct dns_unit *d, struct report *r);
 /* Enters a unit that was accepted before into empty indexes. */

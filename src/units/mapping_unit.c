@@ -212,10 +212,7 @@ set_policy(struct job *j)
 		p->unused_after_ms = clamp(ttl_ms, UNUSED_LEAST_MS, AUTO_MOST_MS);
 }
 
-/*
- * The network address of a subnet and, in IPv4, the broadcast address are no host's; /31 (RFC 3021)
- * and /127 (RFC 6164) have neither.
- */
+/* Network and broadcast address; /31 (RFC 3021) and /127 (RFC 6164) have neither. */
 static bool
 is_reserved(const struct msg_addr *a, const struct msg_addr *subnet)
 {

@@ -22,10 +22,7 @@ struct unit_conf {
 	const char *name;
 	const struct config_zone *zone;
 	const struct config_image *image;
-	/*
-	 * an alias (`unit=`): the unit it stands for; everything below but file, line and addrs is
-	 * empty then
-	 */
+	/* an alias: the unit it stands for; below, only file, line and addrs are set */
 	struct unit_conf *target;
 	struct unit_conf **needs;      /* units to be awake first */
 	const char *file;              /* where the mapping stands */

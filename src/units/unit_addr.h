@@ -10,10 +10,7 @@ const struct msg_addr *unit_addr(const struct unit_conf *u, int family);
 const struct msg_addr *unit_addr_gateway(
     const struct config_network *net, const struct msg_addr *a);
 
-/*
- * Locally administered, unicast (02:..), from the secret, the unit's name and the number of the
- * NIC: the same for ever.
- */
+/* Locally administered, unicast (02:..); the same for ever for this secret, name and NIC. */
 void unit_addr_mac(
     const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6]);
 

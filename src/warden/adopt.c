@@ -175,10 +175,7 @@ join_by_uuid(struct adoption *a)
 	table_clear(&vms);
 }
 
-/*
- * A row may be older than its unit's VM, which was begun while nothing could be saved: what stands
- * with the VM is newer then.
- */
+/* A row is older than its unit's VM when nothing could be saved: what the VM says counts. */
 static void
 join_by_owner(struct adoption *a)
 {

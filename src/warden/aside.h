@@ -21,10 +21,7 @@
 void aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm,
     const char *said);
 
-/*
- * A unit is about to leave.  Where its zone, or what became of it, cannot be read in `g`, what is
- * remembered of it is set aside, with its VM.
- */
+/* A unit leaves: where `g` cannot tell what became of it, it and its VM are set aside. */
 void aside_leave(struct warden *w, const struct generation *g, struct unit *u);
 
 /* After a reload: what its zone says by now. */

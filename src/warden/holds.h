@@ -7,10 +7,7 @@
 
 #include "src/warden/state.h"
 
-/*
- * The table follows the generation: what its units claim is theirs, as far as it is not held.  A
- * line in `r` (NULL: none is wanted) for each unit that is refused.
- */
+/* What units of the generation claim is theirs unless held; refused ones go to `r` (or NULL). */
 void holds_settle(struct warden *w, struct report *r);
 
 /* Is a unit that was refused refused still?  Then its error says why. */

@@ -226,10 +226,7 @@ heal(struct warden *w, const struct config_network *net)
 	}
 }
 
-/*
- * Units with a NIC on that bridge, or with that interface as its end; all, when both are NULL.
- * False: there are none.
- */
+/* Units with a NIC on that bridge or with that end; both NULL: all.  False: there are none. */
 static bool
 mark(struct warden *w, const char *bridge, const char *port)
 {

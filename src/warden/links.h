@@ -4,10 +4,7 @@
 
 #include "src/warden/state.h"
 
-/*
- * VMs whose NICs lose their bridge get it back; those whose NICs are gone, or whose bridge stays
- * away, are ended.
- */
+/* VMs get a bridge back that their NICs lost; without NICs, or for long without, they end. */
 void links_init(struct warden *w);
 void links_clear(struct warden *w);
 /* Every VM and every network is looked at soon; after a reload, networks only. */

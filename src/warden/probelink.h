@@ -6,16 +6,10 @@
 
 /* Networks changed: the sentinel gets a packet socket for each bridge that exists. */
 void probelink_networks(struct warden *w);
-/*
- * Can the unit be probed: is there a source address on its bridge?  The message says what to
- * configure.  What was found out is kept for probelink_start.
- */
+/* Is there a source address to probe from?  What was found out is kept for probelink_start. */
 enum err probelink_plan(struct warden *w, struct unit *u, struct errmsg *m);
 void probelink_unplan(struct unit_run *r);
-/*
- * Starts the readiness probe of a unit, as planned if it was; while its VM is being started by a
- * driver with VM_RUNS_LATE, it waits for the next call.
- */
+/* Starts the probe; one call later, where the driver that is starting the VM has VM_RUNS_LATE. */
 void probelink_start(struct warden *w, struct unit *u, bool vm_starts);
 /* Starts those under way anew: they name networks by numbers that a reload changes. */
 void probelink_probe_all(struct warden *w);

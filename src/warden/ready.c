@@ -7,28 +7,26 @@
 #include "src/process/process.h"
 #include "src/warden/record.h"
 
-#define ZONES_TEXT 100
-
-/* ", 2 of them not served and 1 with old contents", or nothing. */
+/* `lead`, then "5 zones, 2 of them not served and 1 with old contents, 7 units". */
 static void
-zones_text(const struct generation_zones *n, char buf[ZONES_TEXT])
+zones_text(const struct warden *w, char *buf, size_t size, const char *lead)
 {
-	buf[0] = '\0';
-	if (n->failed > 0 || n->old > 0)
-		snprintf(buf, ZONES_TEXT, ", %u of them not served and %u with old contents",
-		    n->failed, n->old);
+	struct generation_zones n;
+	char bad[100] = "";
+
+	generation_zones_count(w->gen, &n);
+	if (n.failed > 0 || n.old > 0)
+		snprintf(bad, sizeof(bad), ", %u of them not served and %u with old contents",
+		    n.failed, n.old);
+	snprintf(buf, size, "%s%u zones%s, %u units", lead, n.all, bad, w->units.count);
 }
 
 void
 ready_tell(const struct warden *w)
 {
-	struct generation_zones n;
-	char bad[ZONES_TEXT], text[200];
+	char text[200];
 
-	generation_zones_count(w->gen, &n);
-	zones_text(&n, bad);
-	snprintf(
-	    text, sizeof(text), "READY=1\nSTATUS=%u zones%s, %u units", n.all, bad, w->units.count);
+	zones_text(w, text, sizeof(text), "READY=1\nSTATUS=");
 	notify_send(text);
 }
 
@@ -36,8 +34,7 @@ ready_tell(const struct warden *w)
 static void
 serve_begun(struct warden *w)
 {
-	struct generation_zones n;
-	char bad[ZONES_TEXT];
+	char text[200];
 
 	w->ready = true;
 	record_event(w, "", "start", JITSU_VERSION);
@@ -45,10 +42,8 @@ serve_begun(struct warden *w)
 	if (!w->foreground)
 		log_init("warden", LOG_TO_SYSLOG, (enum log_level)w->child_conf.log_level);
 	ready_tell(w);
-	generation_zones_count(w->gen, &n);
-	zones_text(&n, bad);
-	log_info(
-	    "jitsud %s serves %u zones%s, %u units", JITSU_VERSION, n.all, bad, w->units.count);
+	zones_text(w, text, sizeof(text), "");
+	log_info("jitsud %s serves %s", JITSU_VERSION, text);
 }
 
 void

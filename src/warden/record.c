@@ -96,7 +96,7 @@ row_stays(struct unit *u, enum life_state to, enum life_why why, bool said)
 	bool back = u->row_behind && to != LIFE_FAILED &&
 	    (why == LIFE_WHY_REFUSED || why == LIFE_WHY_NEEDS);
 
-	u->row_behind = !said && to == LIFE_BOOTING && (u->run == NULL || !u->run->has_vm);
+	u->row_behind = !said && to == LIFE_BOOTING && (!unit_has_vm(u));
 	return back || u->row_behind;
 }
 

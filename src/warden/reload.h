@@ -4,10 +4,7 @@
 
 #include "src/warden/state.h"
 
-/*
- * How a load ended.  `r` has the findings of zones that were refused, too, when the load as a whole
- * worked.
- */
+/* How a load ended; where it worked, `r` has the findings of zones that were refused. */
 typedef void (*reload_done_cb)(struct warden *w, enum err e, const struct report *r, void *arg);
 
 /*

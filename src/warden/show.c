@@ -92,7 +92,7 @@ seconds_json(bool known, uint64_t ns)
 static const struct unit_run *
 vm_of(const struct unit *u)
 {
-	return u->run != NULL && u->run->has_vm && u->run->vm_memory_bytes != 0 ? u->run : NULL;
+	return unit_has_vm(u) && u->run->vm_memory_bytes != 0 ? u->run : NULL;
 }
 
 /* What a reload has changed since, for the next boot; null when it is the same. */

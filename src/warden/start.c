@@ -113,10 +113,7 @@ open_store(struct warden *w, const struct config *conf)
 	record_event(w, "", "state", w->store_note);
 }
 
-/*
- * After a crash the confined children of the last daemon take a moment to see that their warden has
- * gone; until then their sockets are in use.
- */
+/* The children of a warden that crashed keep their sockets until they see that it has gone. */
 static enum err
 listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
 {
@@ -259,10 +256,7 @@ stop_patience_s(const struct warden *w)
 	return most + 2 * LIMIT_OP_S;
 }
 
-/*
- * on-exit = "stop": every VM is sent to sleep, those on their way too, and the loop runs on until
- * all are, or the last should be.
- */
+/* on-exit = "stop": sends every VM to sleep and runs the loop until all are, or should be. */
 static void
 stop_all_vms(struct warden *w)
 {
@@ -412,10 +406,7 @@ warden_main(const struct warden_options *opt)
 		fatal("/: %s", strerror(errno));
 	if (!opt->foreground)
 		daemonize_start();
-	/*
-	 * Threads share one heap: with heaps of their own each would keep what it has freed, and
-	 * libxl's fork(2) copies the page tables of all.
-	 */
+	/* More heaps would each keep what is freed, and libxl's fork(2) copies their tables. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)signal(SIGHUP, SIG_IGN);   /* until there is something to reload */
 	if (evthread_use_pthreads() != 0 || (w.base = event_base_new()) == NULL)

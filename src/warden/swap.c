@@ -88,40 +88,31 @@ settle_units(struct warden *w)
 	}
 }
 
-static void
-limits_of(const struct config *conf, struct admit_limits *al)
-{
-	al->boots = conf->limits.boots;
-	al->vms = conf->limits.vms;
-	al->memory_bytes = conf->limits.memory_bytes;
-	al->queue = conf->limits.queue;
-	al->wakes_per_min = conf->limits.wakes_per_minute;
-	al->wakes_per_min_all = conf->limits.wakes_per_minute_total;
-}
-
 void
 swap_prepare(struct warden *w, const struct config *conf)
 {
-	for (unsigned i = 0; i < conf->nimages; i++)
-		vm_prepare(
-		    w->vms, conf->images[i].driver_name, (enum vm_accel)conf->images[i].accel);
+	for (const struct config_image *im = conf->images; im < conf->images + conf->nimages; im++)
+		vm_prepare(w->vms, im->driver_name, (enum vm_accel)im->accel);
 }
 
 void
 swap_generation(struct warden *w, struct generation *g, struct report *r)
 {
 	struct generation *old = w->gen;
-	struct admit_limits al;
+	const struct config_limits *l = &g->conf->limits;
+	const struct admit_limits al = { .boots = l->boots, .vms = l->vms,
+		.memory_bytes = l->memory_bytes, .queue = l->queue,
+		.wakes_per_min = l->wakes_per_minute,
+		.wakes_per_min_all = l->wakes_per_minute_total };
 
 	w->next_generation++;
 	update_units(w, g, r);
-	limits_of(g->conf, &al);
 	if (old == NULL)
 		admit_init(&w->admit, &al, wake_slot_sure, w);
 	else
 		admit_limits_set(&w->admit, &al);
-	vm_host_limits(w->vms, al.boots,
-	    g->conf->limits.hang_timeout_ms != 0 ? g->conf->limits.hang_timeout_ms : UINT32_MAX);
+	vm_host_limits(
+	    w->vms, l->boots, l->hang_timeout_ms != 0 ? l->hang_timeout_ms : UINT32_MAX);
 	swap_prepare(w, g->conf);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;

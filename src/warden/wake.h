@@ -12,10 +12,7 @@ void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint6
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
 /* The same for LIFE_EV_POLICY: settings are new, or what made boots fail may be mended. */
 void wake_policy_step(struct warden *w, struct unit *u);
-/*
- * The unit has left the configuration.  Its waits are over, and that the unit left is the next that
- * its life cycle hears: wake_drain delivers that before anything else happens to any unit.
- */
+/* The unit has left the configuration, which is the next that its life cycle hears (wake_drain). */
 void wake_leave(struct warden *w, struct unit *u);
 /* Delivers the events that are queued, and those that follow from them. */
 void wake_drain(struct warden *w);

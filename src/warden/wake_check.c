@@ -65,7 +65,7 @@ wake_check_end(struct unit *u)
 void
 wake_check(struct warden *w, struct unit *u)
 {
-	if (u->run == NULL || !u->run->has_vm || !can_check(w, u))
+	if (!unit_has_vm(u) || !can_check(w, u))
 		return;
 	wake_check_begin(w, u);
 	wake_board(w, u);

@@ -15,31 +15,31 @@
 static void
 do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 {
-	enum life_state to = a->changed.to;
+	enum life_state from = a->changed.from, to = a->changed.to;
+	enum life_why why = a->changed.why;
 
-	if (to == LIFE_AWAKE)
+	if (to == LIFE_AWAKE) {
 		wake_check_begin(w, u);
-	else
-		wake_check_end(u);
-	if (to == LIFE_AWAKE)
 		links_awake(w, u);
+	} else {
+		wake_check_end(u);
+	}
 	wake_board(w, u);
 	if (to == LIFE_AWAKE && unit_run(u)->awake_since_ns == 0)
 		u->run->awake_since_ns = clock_now_ns();
 	wake_why_change(w, u, a);
-	record_change(w, u, a->changed.from, to, a->changed.why);
-	if (a->changed.from == LIFE_STOPPING)
+	record_change(w, u, from, to, why);
+	if (from == LIFE_STOPPING)
 		unit_run(u)->failing = false;
-	if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_STOP)
+	if (to == LIFE_FAILED && why == LIFE_WHY_STOP)
 		wake_waiters_answer(u, true, "its VM could not be stopped");
-	else if (to == LIFE_FAILED && a->changed.why == LIFE_WHY_LATE)
+	else if (to == LIFE_FAILED && why == LIFE_WHY_LATE)
 		wake_waiters_answer(u, true,
 		    "the hypervisor has not answered in time; what it does after all is kept");
-	else if (to == LIFE_AWAKE && a->changed.why == LIFE_WHY_DRIVER)
+	else if (to == LIFE_AWAKE && why == LIFE_WHY_DRIVER)
 		wake_waiters_answer(u, true, unit_error(u, life_why_text(LIFE_WHY_DRIVER)));
-	else if (to == LIFE_DORMANT || to == LIFE_FAILED || a->changed.from == LIFE_STOPPING ||
-	    (to == LIFE_BOOTING &&
-		(a->changed.from == LIFE_FROZEN || a->changed.from == LIFE_SAVED)))
+	else if (to == LIFE_DORMANT || to == LIFE_FAILED || from == LIFE_STOPPING ||
+	    (to == LIFE_BOOTING && (from == LIFE_FROZEN || from == LIFE_SAVED)))
 		wake_waiters_answer(u, true, NULL);   /* the unit slept, if only for a moment */
 }
 

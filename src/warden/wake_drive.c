@@ -184,7 +184,7 @@ vm_stopped(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 void
 wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
 {
-	if (u->run == NULL || !u->run->has_vm) {
+	if (!unit_has_vm(u)) {
 		wake_post_result(w, u, LIFE_EV_STOPPED, a->ticket, ERR_MISSING);
 		return;
 	}
@@ -211,10 +211,8 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 	struct wake_op *op = arg;
 	struct warden *w = op->w;
 	struct unit *u = unit_by_number(&w->units, op->unit);
-	struct life_event ev = { .kind = LIFE_EV_ACTIVITY,
-		.now_ms = clock_now_ms(),
-		.ticket = op->ticket,
-		.result = e };
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(),
+		.ticket = op->ticket, .result = e };
 
 	free(op);
 	if (u == NULL)
@@ -230,12 +228,11 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 void
 wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 {
-	struct life_event ev = {
-		.kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(), .ticket = ticket
-	};
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(),
+		.ticket = ticket };
 
 	wake_check(w, u);
-	if (w->activity != NULL && u->run != NULL && u->run->has_vm) {
+	if (w->activity != NULL && unit_has_vm(u)) {
 		vm_activity_read(w->activity, &u->run->uuid, activity_read,
 		    wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
 		return;

@@ -106,10 +106,7 @@ void wake_probe_stop(struct warden *w, struct unit *u);
 
 /* ---- wake_why.c ---- */
 
-/*
- * Its state changes: is that a boot which fails?  Then its error is made, while all is there that
- * tells why; the end of its VM is still to come when it is stopping.
- */
+/* Its state changes: of a boot that fails, the error is made while all that tells why is there. */
 void wake_why_change(struct warden *w, struct unit *u, const struct life_action *a);
 /* A VM ended by itself; `ev` says how. */
 void wake_why_died(struct unit *u, const struct vm_event *ev);

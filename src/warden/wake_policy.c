@@ -1,15 +1,10 @@
 /* wake_policy: what the life cycle and the board are told of a unit's settings and use. */
-#include <string.h>
-
 #include "base/clock.h"
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
-static const enum life_tier tiers[] = {
-	[CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT,
-	[CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN,
-	[CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED,
-};
+static const enum life_tier tiers[] = { [CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT,
+	[CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED };
 
 /*
  * The timer of a wake that waits runs from its beginning, but the wait for a slot begins when what
@@ -37,17 +32,11 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	const struct config_image *img;
 	unsigned caps = 0;
 
-	memset(p, 0, sizeof(*p));
-	p->steady_ms = LIMIT_STEADY_MS;
-	p->op_ms = LIMIT_OP_S * 1000;
-	p->state_ms = LIMIT_STATE_OP_S * 1000;
-	p->needs_waits = needs_waits(u);
-	p->op_waits = u->run != NULL && u->run->has_vm &&
-	    (p->needs_waits || vm_op_waits(w->vms, &u->run->uuid));
-	p->sleep = LIFE_TIER_DORMANT;
-	p->frozen_then = LIFE_TIER_DORMANT;
-	p->backoff_min_ms = p->backoff_max_ms = 1000;
-	p->boot_ms = LIMIT_OP_S * 1000;
+	*p = (struct life_policy){ .steady_ms = LIMIT_STEADY_MS, .op_ms = LIMIT_OP_S * 1000,
+		.state_ms = LIMIT_STATE_OP_S * 1000, .boot_ms = LIMIT_OP_S * 1000,
+		.backoff_min_ms = 1000, .backoff_max_ms = 1000, .sleep = LIFE_TIER_DORMANT,
+		.frozen_then = LIFE_TIER_DORMANT, .needs_waits = needs_waits(u) };
+	p->op_waits = unit_has_vm(u) && (p->needs_waits || vm_op_waits(w->vms, &u->run->uuid));
 	if (u->conf == NULL)
 		return;   /* leaving: nothing but a stop comes */
 	img = u->conf->image;
@@ -118,4 +107,3 @@ wake_last_use_ns(const struct warden *w, const struct unit *u)
 		last = u->run->last_packet_ns;
 	return last;
 }
-

@@ -69,10 +69,10 @@ wake_alive(struct unit *u, uint64_t seen_ns)
 static void
 ready_now(struct warden *w, struct unit *u)
 {
-	struct life_event ev = { .kind = LIFE_EV_READY, .now_ms = clock_now_ms() };
 	struct unit_run *r = u->run;
+	struct life_event ev = { .kind = LIFE_EV_READY, .now_ms = clock_now_ms(),
+		.ticket = r->probe_ticket };
 
-	ev.ticket = r->probe_ticket;
 	r->probe_ticket = 0;
 	if (u->conf == NULL || u->conf->image->ready.kind != CONFIG_READY_DELAY)
 		probelink_unprobe(w, u);
@@ -80,7 +80,7 @@ ready_now(struct warden *w, struct unit *u)
 	if (r->trace.query_ns != 0 && r->trace.ready_ns > r->trace.query_ns)
 		u->last_boot_ms = (uint32_t)((r->trace.ready_ns - r->trace.query_ns) / NS_PER_MS);
 	wake_step(w, u, &ev);
-	if (u->run != NULL && u->run->has_vm && u->run->count_waits) {
+	if (unit_has_vm(u) && u->run->count_waits) {
 		u->run->count_waits = false;
 		wake_count(w, u, &u->run->uuid);
 	}
