@@ -86,42 +86,11 @@ mapping_set_rebuild(struct mapping_set *set)
 	}
 }
 
-/* Where the units of a zone come from. */
-struct source {
-	const struct dns_zimage *img;
-	uint32_t zone;
-	const struct dns_unit *units;  /* or an array */
-};
-
-/* Makes mz->units; the verdict is in the report's count, unless the zone is kept. */
-static void
-take_units(struct mapping_set *set, const struct config_zone *zone, struct mapping_zone *mz,
-    const struct source *src, struct report *r)
-{
-	struct dns_unit d;
-	struct errmsg m;
-
-	for (uint32_t i = 0; i < mz->n; i++) {
-		const struct dns_unit *unit = src->units != NULL ? &src->units[i] : &d;
-		size_t before = r->nerrors;
-
-		if (src->units == NULL &&
-		    dns_zimage_unit(src->img, src->zone, i, &d, &m) != ERR_OK) {
-			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
-			return;
-		}
-		mapping_unit_build(set, zone, &mz->units[i], unit, r);
-		if (mz->kept && r->nerrors != before)
-			mapping_unit_refuse(&mz->units[i]);
-	}
-}
-
-static enum err
-add_zone(struct mapping_set *set, const struct config_zone *zone, const struct source *src,
-    uint32_t n, bool keep, struct report *r)
+enum err
+mapping_zone_begin(struct mapping_set *set, const struct config_zone *zone, uint32_t n, bool keep,
+    struct report *r)
 {
 	struct mapping_zone *mz = &set->zones[zone->index];
-	size_t before = r->nerrors;
 
 	if (mz->added)
 		return ERR_EXISTS;
@@ -132,10 +101,17 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 	*mz = (struct mapping_zone){ .n = n, .kept = keep };
 	mz->units = arena_array(&set->arena, n, sizeof(*mz->units));
 	mz->heights = arena_array(&set->arena, n, 1);
-	take_units(set, zone, mz, src, r);
-	if (keep || r->nerrors == before) {
+	return ERR_OK;
+}
+
+enum err
+mapping_zone_end(struct mapping_set *set, const struct config_zone *zone, bool whole)
+{
+	struct mapping_zone *mz = &set->zones[zone->index];
+
+	if (mz->kept || whole) {
 		mz->added = true;
-		set->total += n;
+		set->total += mz->n;
 		return ERR_OK;
 	}
 	*mz = (struct mapping_zone){ 0 };
@@ -144,23 +120,39 @@ add_zone(struct mapping_set *set, const struct config_zone *zone, const struct s
 }
 
 static enum err
-add_image(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img,
+add_zone(struct mapping_set *set, const struct config_zone *zone, const struct dns_zimage *img,
     uint32_t image_zone, bool keep, struct report *r)
 {
-	struct source src = { img, image_zone, NULL };
+	struct mapping_zone *mz = &set->zones[zone->index];
+	size_t begun = r->nerrors;
 	struct dns_zone_info info;
+	struct dns_unit d;
 	struct errmsg m;
+	enum err e;
 
 	if (dns_zimage_zone(img, image_zone, &info, &m) != ERR_OK)
 		return report_add(r, zone->file, 0, "%s", m.text);
-	return add_zone(set, zone, &src, info.units, keep, r);
+	if ((e = mapping_zone_begin(set, zone, info.units, keep, r)) != ERR_OK)
+		return e;
+	for (uint32_t i = 0; i < mz->n; i++) {
+		size_t before = r->nerrors;
+
+		if (dns_zimage_unit(img, image_zone, i, &d, &m) != ERR_OK) {
+			(void)report_add(r, zone->file, 0, "%s", m.text);   /* always ERR_PARSE */
+			break;
+		}
+		mapping_unit_build(set, zone, &mz->units[i], &d, r);
+		if (keep && r->nerrors != before)
+			mapping_unit_refuse(&mz->units[i]);
+	}
+	return mapping_zone_end(set, zone, r->nerrors == begun);
 }
 
 enum err
 mapping_set_add(struct mapping_set *set, const struct config_zone *zone,
     const struct dns_zimage *img, uint32_t image_zone, struct report *r)
 {
-	return add_image(set, zone, img, image_zone, false, r);
+	return add_zone(set, zone, img, image_zone, false, r);
 }
 
 enum err
@@ -171,19 +163,9 @@ mapping_set_keep(struct mapping_set *set, const struct mapping_set *before,
 	enum err e;
 
 	set->before = before;
-	e = add_image(set, zone, img, image_zone, true, r);
+	e = add_zone(set, zone, img, image_zone, true, r);
 	set->before = NULL;
 	return e;
-}
-
-enum err
-mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone,
-    const struct dns_unit *units, uint32_t n, struct report *r)
-{
-	static const struct dns_unit none;
-	struct source src = { NULL, 0, units != NULL ? units : &none };
-
-	return add_zone(set, zone, &src, n, false, r);
 }
 
 bool

@@ -46,10 +46,6 @@ enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *bef
     const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,
     struct report *r);
 
-/* As mapping_set_add, from an array: for tests. */
-enum err mapping_set_add_units(struct mapping_set *set, const struct config_zone *zone,
-    const struct dns_unit *units, uint32_t n, struct report *r);
-
 /*
  * Resolves aliases and needs.  ERR_PARSE: some zones were refused and left the set
  * (mapping_zone_added says which), or units of zones that were kept; the others are whole.

@@ -58,13 +58,14 @@ has_addr(const struct unit_conf *u, const struct msg_addr *a)
 static void
 resolve_alias(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
 {
-	struct unit_conf *u = ref->unit,
-			 *target = find(set, r, u, "unit", ref->alias, strlen(ref->alias));
+	struct unit_conf *u = ref->unit, *target;
 	const struct config_zone_section *sec = u->zone->section;
 	bool allowed = sec->nimages == 0;
 
+	if (ref->alias == NULL)
+		return;
 	u->target = NULL;
-	if (target == NULL)
+	if ((target = find(set, r, u, "unit", ref->alias, strlen(ref->alias))) == NULL)
 		return;
 	if (target->image == NULL) {
 		mapping_found(r, u, "unit=%s: %s is an alias itself; name the unit it stands for",
@@ -95,6 +96,8 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 	struct unit_conf *u = ref->unit;
 	unsigned n = 1;
 
+	if (text == NULL)
+		return;
 	for (const char *p = text; *p != '\0'; p++)
 		n += *p == ',';
 	u->nneeds = 0;
@@ -189,21 +192,7 @@ round_over(struct mapping_set *set, struct report *r,
 }
 
 static void
-alias_one(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
-{
-	if (ref->alias != NULL)
-		resolve_alias(set, r, ref);
-}
-
-static void
-needs_one(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
-{
-	if (ref->needs != NULL)
-		resolve_needs(set, r, ref);
-}
-
-static void
-measure_one(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
+measure_needs(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
 {
 	if (ref->needs != NULL && measure(set, ref->unit, 0) == 0)
 		mapping_found(r, ref->unit,
@@ -222,8 +211,8 @@ mapping_set_finish(struct mapping_set *set, struct report *r)
 			if (set->zones[z].n > 0)
 				memset(set->zones[z].heights, HEIGHT_UNKNOWN, set->zones[z].n);
 		}
-		again = round_over(set, r, alias_one) || round_over(set, r, needs_one) ||
-		    round_over(set, r, measure_one);
+		again = round_over(set, r, resolve_alias) || round_over(set, r, resolve_needs) ||
+		    round_over(set, r, measure_needs);
 	} while (again);
 	return r->nerrors != before ? ERR_PARSE : ERR_OK;
 }

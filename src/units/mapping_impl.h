@@ -1,6 +1,4 @@
-/*
- * mapping_impl: what mapping.c, mapping_unit.c and mapping_finish.c share; not included elsewhere.
- */
+/* mapping_impl: what the files of mapping share. */
 #ifndef SRC_UNITS_MAPPING_IMPL_H
 #define SRC_UNITS_MAPPING_IMPL_H
 
@@ -49,6 +47,11 @@ struct mapping_set {
 /* Fills in `u` from `d` and enters it into the indexes; what is wrong goes to `r`. */
 void mapping_unit_build(struct mapping_set *set, const struct config_zone *zone,
     struct unit_conf *u, const struct dns_unit *d, struct report *r);
+/* Makes room for a zone's units, which mapping_unit_build fills in; errors of mapping_set_add. */
+enum err mapping_zone_begin(struct mapping_set *set, const struct config_zone *zone, uint32_t n,
+    bool keep, struct report *r);
+/* All are built: the zone is in, or, unless it is kept or `whole`, leaves with ERR_PARSE. */
+enum err mapping_zone_end(struct mapping_set *set, const struct config_zone *zone, bool whole);
 /* Enters a unit that was accepted before into empty indexes. */
 void mapping_unit_enter(struct mapping_set *set, struct unit_conf *u);
 /* A finding about `u`, at its line. */

@@ -303,10 +303,7 @@ check_mac(struct job *j)
 		char ifname[IFNAMSIZ];
 		uint8_t mac[6];
 
-		if (nic == 0)
-			memcpy(mac, u->mac, sizeof(mac));
-		else
-			unit_addr_mac(&j->set->secret, u->name, nic, mac);
+		unit_addr_nic_mac(&j->set->secret, u, nic, mac);
 		own = table_find(&j->set->host_macs, mac, sizeof(mac));
 		other = table_find(&j->set->macs, mac, sizeof(mac));
 		addr_mac_text(mac, shown);
@@ -327,14 +324,13 @@ check_mac(struct job *j)
 /* ---- templates ---- */
 
 static void
-check_text(struct job *j, const struct template_values *v, const char *key, const char *template,
-    size_t most)
+check_text(struct job *j, const struct template_values *v, const char *key, const char *template)
 {
 	char buf[LIMIT_CMDLINE];
 	struct errmsg m;
 	size_t len;
 
-	if (template != NULL && template_fill(template, v, buf, most, &len, &m) != ERR_OK)
+	if (template != NULL && template_fill(template, v, buf, sizeof(buf), &len, &m) != ERR_OK)
 		mapping_found(j->r, j->u, "%s of image \"%s\": %s", key, j->u->image->name, m.text);
 }
 
@@ -380,12 +376,12 @@ check_templates(struct job *j)
 	struct unit_text text;
 
 	unit_text_init(&text, j->u, NULL);
-	check_text(j, &text.v, "cmdline", im->cmdline, LIMIT_CMDLINE);
-	check_text(j, &text.v, "initrd", im->initrd, LIMIT_CMDLINE);
+	check_text(j, &text.v, "cmdline", im->cmdline);
+	check_text(j, &text.v, "initrd", im->initrd);
 	for (unsigned i = 0; i < im->ndisks; i++)
-		check_text(j, &text.v, "disks", im->disks[i].path, LIMIT_CMDLINE);
+		check_text(j, &text.v, "disks", im->disks[i].path);
 	for (unsigned i = 0; i < im->args.n; i++)
-		check_text(j, &text.v, "args", im->args.items[i], LIMIT_CMDLINE);
+		check_text(j, &text.v, "args", im->args.items[i]);
 	check_disks(j, &text.v);
 }
 

@@ -1,6 +1,4 @@
-/*
- * secret: the host's secret in the state directory, made once, and its copy in the run directory.
- */
+/* secret: the host's secret in the state directory, and its copy in the run directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,14 +31,6 @@ write_secret(int dir, const char *path, const struct mapping_secret *secret, str
 	close(fd);
 	(void)unlinkat(dir, NAME_NEW, 0);   /* at worst the next start overwrites it */
 	return e;
-}
-
-static enum err
-make(int dir, const char *path, struct mapping_secret *secret, struct errmsg *m)
-{
-	if (getrandom(secret->key, sizeof(secret->key), 0) != (ssize_t)sizeof(secret->key))
-		return err_sys(m, "getrandom");
-	return write_secret(dir, path, secret, m);
 }
 
 static enum err
@@ -78,8 +68,9 @@ mapping_secret_load(const char *state_dir, struct mapping_secret *secret, struct
 		return err_sys(m, "%s: cannot be opened", state_dir);
 	e = read_secret(dir, state_dir, secret, m);
 	if (e == ERR_MISSING) {
-		e = make(dir, state_dir, secret, m);
-		if (e == ERR_OK)
+		if (getrandom(secret->key, sizeof(secret->key), 0) != (ssize_t)sizeof(secret->key))
+			e = err_sys(m, "getrandom");
+		else if ((e = write_secret(dir, state_dir, secret, m)) == ERR_OK)
 			e = read_secret(dir, state_dir, secret, m);
 	}
 	close(dir);

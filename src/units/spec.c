@@ -7,7 +7,7 @@
 #include "src/units/unit_addr.h"
 #include "src/units/unit_text.h"
 
-/* A copy of `text`, NULL of NULL. */
+/* A copy; NULL of NULL. */
 static const char *
 keep(struct vm_spec *s, const char *text)
 {
@@ -58,16 +58,6 @@ fill_disks(struct vm_spec *s, const struct config *conf, const struct unit_conf 
 }
 
 static void
-nic_mac(
-    const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic, uint8_t mac[6])
-{
-	if (nic == 0)
-		memcpy(mac, u->mac, sizeof(u->mac));
-	else
-		unit_addr_mac(secret, u->name, nic, mac);
-}
-
-static void
 fill_nics(struct vm_spec *s, const struct mapping_secret *secret, const struct unit_conf *u)
 {
 	s->nnics = 1 + u->image->nnics;
@@ -77,7 +67,7 @@ fill_nics(struct vm_spec *s, const struct mapping_secret *secret, const struct u
 		struct vm_nic *nic = &s->nics[i];
 
 		snprintf(nic->bridge, sizeof(nic->bridge), "%s", net->bridge);
-		nic_mac(secret, u, i, nic->mac);
+		unit_addr_nic_mac(secret, u, i, nic->mac);
 	}
 }
 
@@ -154,7 +144,7 @@ spec_nics(const struct mapping_secret *secret, const struct unit_conf *u, const 
 
 	for (unsigned i = 0; i < n; i++) {
 		memcpy(nics[i].name, ids->nics[i], sizeof(nics[i].name));
-		nic_mac(secret, u, i, nics[i].mac);
+		unit_addr_nic_mac(secret, u, i, nics[i].mac);
 	}
 	return n;
 }

@@ -2,6 +2,7 @@
 #include "src/units/unit_addr.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/addr.h"
 #include "base/siphash.h"
@@ -24,6 +25,16 @@ unit_addr_gateway(const struct config_network *net, const struct msg_addr *a)
 			return &net->gateways[i];
 	}
 	return NULL;
+}
+
+void
+unit_addr_nic_mac(const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic,
+    uint8_t mac[6])
+{
+	if (nic == 0)
+		memcpy(mac, u->mac, sizeof(u->mac));
+	else
+		unit_addr_mac(secret, u->name, nic, mac);
 }
 
 void

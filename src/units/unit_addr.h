@@ -13,5 +13,8 @@ const struct msg_addr *unit_addr_gateway(
 /* Locally administered, unicast (02:..); the same for ever for this secret, name and NIC. */
 void unit_addr_mac(
     const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6]);
+/* The MAC that a NIC of the unit has: the first one's may be set. */
+void unit_addr_nic_mac(const struct mapping_secret *secret, const struct unit_conf *u, unsigned nic,
+    uint8_t mac[6]);
 
 #endif

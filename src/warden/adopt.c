@@ -58,41 +58,14 @@ struct adoption {
 	unsigned ending;                  /* VMs being destroyed because jitsud stops */
 };
 
-/* "" is NULL. */
-static char *
-copy(const char *text)
-{
-	return text[0] != '\0' ? mem_text(text) : NULL;
-}
-
 static void
 on_row(const struct store_unit *s, void *arg)
 {
 	struct adoption *a = arg;
-	struct unit_row *r;
 
 	a->rows = mem_room(a->rows, a->nrows, &a->rows_room, sizeof(*a->rows));
-	a->rows[a->nrows] = (struct row){ .vm = NULL };
-	r = &a->rows[a->nrows++].is;
-	r->owner = mem_text(s->owner);
-	r->driver = mem_text(s->driver);
-	r->image = mem_text(s->image);
-	r->has_uuid = vm_uuid_parse(s->uuid, &r->uuid);
-	r->this_boot = s->this_boot;
-	if (!life_state_parse(s->state, &r->state))
-		r->state = LIFE_DORMANT;
-	if (s->this_boot) {
-		r->awake_since_ns = s->awake_since_ns;
-		r->last_activity_ns = s->last_activity_ns;
-		r->backoff_until_ns = s->backoff_until_ns;
-	}
-	r->boots = s->boots;
-	r->crashes = (uint32_t)s->crashes;
-	r->failures = s->failures;
-	r->last_boot_ms = s->last_boot_ms;
-	r->last_error = copy(s->last_error);
-	r->console = copy(s->console);
-	snprintf(r->identity, sizeof(r->identity), "%s", s->identity);
+	a->rows[a->nrows].vm = NULL;
+	row_copy(&a->rows[a->nrows++].is, s);
 }
 
 static void

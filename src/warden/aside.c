@@ -67,12 +67,11 @@ row_store(struct aside *a)
 	char uuid[VM_UUID_TEXT] = "";
 	const struct unit_row *r = &a->row;
 	struct store_unit row = { .owner = r->owner, .state = life_state_text(r->state),
-		.uuid = uuid,
-		.driver = r->driver, .image = r->image, .awake_since_ns = r->awake_since_ns,
-		.last_activity_ns = r->last_activity_ns, .backoff_until_ns = r->backoff_until_ns,
-		.boots = r->boots, .crashes = r->crashes, .failures = r->failures,
-		.last_boot_ms = r->last_boot_ms, .last_error = r->last_error,
-		.console = r->console, .identity = r->identity };
+		.uuid = uuid, .driver = r->driver, .image = r->image, .boots = r->boots,
+		.awake_since_ns = r->awake_since_ns, .last_activity_ns = r->last_activity_ns,
+		.backoff_until_ns = r->backoff_until_ns, .crashes = r->crashes,
+		.failures = r->failures, .last_boot_ms = r->last_boot_ms,
+		.last_error = r->last_error, .console = r->console, .identity = r->identity };
 
 	if (r->owner[0] == '\0')
 		return;
@@ -136,36 +135,6 @@ aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, c
 	add(w, r, vm, said, im != NULL ? im->policy.memory_bytes : 0, why);   /* as far as known */
 }
 
-static char *
-copy(const char *text)
-{
-	return text != NULL ? mem_text(text) : NULL;
-}
-
-/* What the store would say of the unit. */
-static void
-row_of(const struct warden *w, const struct unit *u, struct unit_row *r)
-{
-	*r = (struct unit_row){ .this_boot = true, .state = life_state(&u->life),
-		.last_activity_ns = wake_last_use_ns(w, u),
-		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS };
-	r->owner = copy(u->name);
-	r->driver = copy(u->conf->image->driver_name);
-	r->image = copy(u->conf->image->name);
-	r->boots = u->boots;
-	r->crashes = u->crashes;
-	r->failures = u->life.failures;
-	r->last_boot_ms = u->last_boot_ms;
-	if (u->run == NULL)
-		return;
-	r->awake_since_ns = u->run->awake_since_ns;
-	r->last_error = copy(u->run->error);
-	r->console = copy(u->run->console);
-	r->has_uuid = u->run->has_vm;
-	r->uuid = u->run->uuid;
-	record_identity(u->conf, r->identity);
-}
-
 /* How its VM rests, if it does: what is being started, stopped or saved goes with its unit. */
 static bool
 vm_rests(const struct unit *u, enum vm_found_state *vm)
@@ -192,13 +161,16 @@ aside_leave(struct warden *w, const struct generation *g, struct unit *u)
 {
 	char why[LIMIT_ASIDE_WHY];
 	enum vm_found_state vm;
+	struct record_texts texts;
+	struct store_unit row;
 	struct unit_row r;
 	bool rests = vm_rests(u, &vm);
 
 	if ((!rests && life_state(&u->life) != LIFE_DORMANT) ||
 	    !generation_hides(g, u->name, why, sizeof(why)))
 		return;
-	row_of(w, u, &r);
+	row = record_row(w, u, &texts);
+	row_copy(&r, &row);
 	if (rests) {
 		if (w->activity != NULL)
 			vm_activity_unwatch(w->activity, &u->run->uuid);

@@ -14,14 +14,12 @@
 static void
 send_conf(struct warden *w, const struct config *conf)
 {
-	struct msg m = { .type = MSG_DNS_CONF };
+	const struct config_limits *l = &conf->limits;
+	struct msg m = { .type = MSG_DNS_CONF, .dns_conf = { .workers = w->sockets.workers,
+		.held_per_unit = l->held_per_unit, .held_total = l->held_total,
+		.tcp_clients = l->tcp_clients, .tcp_idle_ms = l->tcp_idle_ms,
+		.udp_payload = l->udp_payload } };
 
-	m.dns_conf.workers = w->sockets.workers;
-	m.dns_conf.held_per_unit = conf->limits.held_per_unit;
-	m.dns_conf.held_total = conf->limits.held_total;
-	m.dns_conf.tcp_clients = conf->limits.tcp_clients;
-	m.dns_conf.tcp_idle_ms = conf->limits.tcp_idle_ms;
-	m.dns_conf.udp_payload = conf->limits.udp_payload;
 	if (conf->nsid != NULL)
 		strncpy(m.dns_conf.nsid, conf->nsid, sizeof(m.dns_conf.nsid) - 1);
 	child_send(&w->dns, &m, NULL, 0);
@@ -104,12 +102,11 @@ dnslink_setup(struct warden *w)
 static void
 send_zimage(struct warden *w, struct served_zimage *z)
 {
-	struct msg m = { .type = MSG_ZIMAGE };
+	struct msg m = { .type = MSG_ZIMAGE,
+		.zimage = { .id = z->id, .zones = dns_zimage_zones(z->view) } };
 
 	if (z->sent)
 		return;
-	m.zimage.id = z->id;
-	m.zimage.zones = dns_zimage_zones(z->view);
 	child_send(&w->dns, &m, &z->fd, 1);
 	z->sent = true;
 }
@@ -249,11 +246,9 @@ dnslink_commit(struct warden *w)
 void
 dnslink_woken(struct warden *w, uint32_t unit, enum msg_wake_result result, unsigned ede)
 {
-	struct msg m = { .type = MSG_WOKEN, .unit = unit };
+	struct msg m = { .type = MSG_WOKEN, .unit = unit, .time_ns = clock_now_ns(),
+		.woken = { .result = (uint32_t)result, .ede = ede } };
 
-	m.time_ns = clock_now_ns();
 	board_wake_end(&w->board, unit, m.time_ns);
-	m.woken.result = (uint32_t)result;
-	m.woken.ede = ede;
 	child_send(&w->dns, &m, NULL, 0);
 }

@@ -37,19 +37,16 @@ fill_sockaddr(const struct config_listen *l, struct sockaddr_storage *ss)
 static void
 tune(int fd, int family, int type)
 {
-	int big = LIMIT_LISTEN_UDP_BYTES;
+	int big = LIMIT_LISTEN_UDP_BYTES, omit = IP_PMTUDISC_OMIT;
 
-	if (type == SOCK_DGRAM) {
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
-			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
-		if (family == AF_INET) {
-			/* As NSD: a forged ICMP message must not make us fragment. */
-			int omit = IP_PMTUDISC_OMIT;
-
-			(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
-		}
-	}
+	if (type != SOCK_DGRAM)
+		return;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &big, sizeof(big));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &big, sizeof(big));
+	/* As NSD: a forged ICMP message must not make us fragment. */
+	if (family == AF_INET)
+		(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &omit, sizeof(omit));
 }
 
 /* Workers times addresses may be many: the first descriptors are left to who uses select(2). */
@@ -94,7 +91,7 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 	char text[ADDR_TEXT];
 	int on = 1, fd;
 	bool later;
-	enum err e;
+	enum err e = ERR_OK;
 
 	addr_text(&l->addr, text);
 	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -106,22 +103,19 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 	    (ss.ss_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)) {
 		e = err_sys(m, "socket options for %s", text);
-		goto fail;
+		close(fd);
+		return e;
 	}
 	tune(fd, ss.ss_family, type);
-	if (bind_early(fd, &ss, len, &later) != 0) {
+	if (bind_early(fd, &ss, len, &later) != 0)
 		e = err_sys(m, "listen: %s port %u, %s", text, (unsigned)l->port,
 		    type == SOCK_DGRAM ? "UDP" : "TCP");
-		goto fail;
-	}
-	if (type == SOCK_STREAM && listen(fd, LIMIT_LISTEN_BACKLOG) != 0) {
+	else if (type == SOCK_STREAM && listen(fd, LIMIT_LISTEN_BACKLOG) != 0)
 		e = err_sys(m, "listen: %s port %u", text, (unsigned)l->port);
-		goto fail;
-	}
-	*out = out_of_the_way(fd);
-	return ERR_OK;
-fail:
-	close(fd);
+	if (e != ERR_OK)
+		close(fd);
+	else
+		*out = out_of_the_way(fd);
 	return e;
 }
 

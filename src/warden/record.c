@@ -259,29 +259,38 @@ record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY])
 	    (unsigned long long)siphash24(key, all, used < sizeof(all) ? used : sizeof(all) - 1));
 }
 
-void
-record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
+struct store_unit
+record_row(const struct warden *w, const struct unit *u, struct record_texts *t)
 {
 	const struct unit_run *r = u->run;
-	char uuid[VM_UUID_TEXT] = "", identity[RECORD_IDENTITY] = "";
 	struct store_unit row = { .owner = u->name,
-		.state = life_state_text(life_state(&u->life)), .uuid = uuid,
+		.state = life_state_text(life_state(&u->life)), .uuid = t->uuid,
 		.driver = u->conf != NULL ? u->conf->image->driver_name : NULL,
 		.image = u->conf != NULL ? u->conf->image->name : NULL,
 		.last_activity_ns = wake_last_use_ns(w, u),
 		.backoff_until_ns = u->life.backoff_until_ms * NS_PER_MS,
 		.boots = u->boots, .crashes = u->crashes, .failures = u->life.failures,
-		.last_boot_ms = u->last_boot_ms, .identity = identity };
+		.last_boot_ms = u->last_boot_ms, .identity = t->identity, .this_boot = true };
 
-	if (r != NULL) {
-		if (r->has_vm)
-			vm_uuid_text(&r->uuid, uuid);
-		if (r->has_vm && u->conf != NULL)
-			record_identity(u->conf, identity);
-		row.awake_since_ns = r->awake_since_ns;
-		row.deadline_ns = r->deadline_ns;
-		row.last_error = r->error;
-		row.console = r->console;
-	}
+	t->uuid[0] = t->identity[0] = '\0';
+	if (r == NULL)
+		return row;
+	if (r->has_vm)
+		vm_uuid_text(&r->uuid, t->uuid);
+	if (r->has_vm && u->conf != NULL)
+		record_identity(u->conf, t->identity);
+	row.awake_since_ns = r->awake_since_ns;
+	row.deadline_ns = r->deadline_ns;
+	row.last_error = r->error;
+	row.console = r->console;
+	return row;
+}
+
+void
+record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg)
+{
+	struct record_texts texts;
+	struct store_unit row = record_row(w, u, &texts);
+
 	store_unit_put(w->store, &row, done, arg);
 }

@@ -1,11 +1,13 @@
 /* row: what is remembered of a unit becomes what the unit is. */
 #include "src/warden/row.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "src/warden/wake.h"
 
 void
@@ -17,6 +19,32 @@ row_clear(struct unit_row *r)
 	free(r->last_error);
 	free(r->console);
 	memset(r, 0, sizeof(*r));
+}
+
+/* NULL of NULL and "". */
+static char *
+copy(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? mem_text(text) : NULL;
+}
+
+void
+row_copy(struct unit_row *r, const struct store_unit *s)
+{
+	*r = (struct unit_row){ .owner = mem_text(s->owner), .driver = mem_text(s->driver),
+		.image = mem_text(s->image), .last_error = copy(s->last_error),
+		.console = copy(s->console),
+		.this_boot = s->this_boot, .boots = s->boots, .crashes = (uint32_t)s->crashes,
+		.failures = s->failures, .last_boot_ms = s->last_boot_ms };
+	r->has_uuid = vm_uuid_parse(s->uuid, &r->uuid);
+	if (!life_state_parse(s->state, &r->state))
+		r->state = LIFE_DORMANT;
+	if (s->this_boot) {
+		r->awake_since_ns = s->awake_since_ns;
+		r->last_activity_ns = s->last_activity_ns;
+		r->backoff_until_ns = s->backoff_until_ns;
+	}
+	snprintf(r->identity, sizeof(r->identity), "%s", s->identity);
 }
 
 static enum life_found

@@ -61,12 +61,9 @@ steps_json(const int64_t step_us[STORE_STEPS])
 json_t *
 show_event(const struct store_event *ev)
 {
-	json_t *steps = steps_json(ev->step_us), *j;
-
-	j = json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6,
-	    "unit", ev->unit, "kind", ev->kind, "durations_us", steps,
+	return json_pack("{s:f, s:s, s:s, s:o, s:o}", "time", (double)ev->time_us / 1e6,
+	    "unit", ev->unit, "kind", ev->kind, "durations_us", steps_json(ev->step_us),
 	    "text", show_bytes(ev->text, strlen(ev->text)));
-	return j;
 }
 
 static json_t *
@@ -116,7 +113,6 @@ show_row(const struct warden *w, const struct unit *u)
 	uint64_t last = wake_last_use_ns(w, u), now = clock_now_ns();
 	bool awake = life_state(&u->life) == LIFE_AWAKE;
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
-
 	unsigned position = admit_position(&w->admit, &u->admit);
 	enum wake_waits waits = wake_waits_for(w, u);
 
@@ -188,14 +184,12 @@ failures_of(const struct unit *u)
 static json_t *
 legs_json(const struct unit_run *r)
 {
-	struct unit_trace none = { .query_ns = 0 };
+	const struct unit_trace none = { .query_ns = 0 }, *t = &none;
 	int64_t steps[STORE_STEPS];
 
 	if (r != NULL)
-		show_steps(
-		    memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace, steps);
-	else
-		show_steps(&none, steps);
+		t = memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace;
+	show_steps(t, steps);
 	return steps_json(steps);
 }
 
@@ -230,8 +224,7 @@ show_unit(const struct warden *w, const struct unit *u)
 	    "last_error", show_text(r != NULL ? r->error : NULL),
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
 	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
-	    "since_s", seconds_json(since != 0, now - since),
-	    "zone", u->conf->zone->origin);
+	    "since_s", seconds_json(since != 0, now - since), "zone", u->conf->zone->origin);
 	if (more == NULL || json_object_update(j, more) != 0) {
 		json_decref(j);
 		j = NULL;

@@ -69,15 +69,6 @@ raise_priority(void)
 }
 
 static void
-identify(struct warden *w, const struct config *conf)
-{
-	static const uint8_t key[16] = { 0 };
-
-	snprintf(w->tag, sizeof(w->tag), "%08x",
-	    (unsigned)siphash24(key, conf->run_dir, strlen(conf->run_dir)));
-}
-
-static void
 open_vms(struct warden *w, const struct config *conf)
 {
 	struct identity vm = surroundings_user("vm-user", conf->vm_user, "jitsu-vm");
@@ -130,16 +121,17 @@ listen_at_start(struct sockets *s, const struct config *conf, struct errmsg *m)
 static void
 set_up(struct warden *w, const struct config *conf)
 {
+	static const uint8_t no_key[16] = { 0 };
 	struct identity user = surroundings_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
-	w->child_conf = (struct child_conf){
-		.uid = user.uid, .gid = user.gid, .log_level = (int)conf->log_level
-	};
+	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid,
+		.log_level = (int)conf->log_level };
 	set_up_directories(w, conf);
 	w->child_conf.empty_root = w->empty_root;
 	raise_priority();
-	identify(w, conf);
+	snprintf(w->tag, sizeof(w->tag), "%08x",
+	    (unsigned)siphash24(no_key, conf->run_dir, strlen(conf->run_dir)));
 	w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w);
 	w->child_conf.flood = w->flood;
 	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK ||
@@ -221,16 +213,6 @@ on_stop_check(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (all_asleep(w) || --w->wait_stop == 0)
 		event_base_loopbreak(w->base);
-}
-
-static void
-run_for(struct warden *w, unsigned seconds)
-{
-	struct timeval most = { .tv_sec = seconds };
-
-	if (event_base_loopexit(w->base, &most) != 0)
-		fatal("%s", err_str(ERR_NOMEM));
-	event_base_dispatch(w->base);
 }
 
 /* How long the slowest VM may take to stop: what it does now, its image's shutdown, the end. */
@@ -318,6 +300,7 @@ end_backoffs(struct warden *w)
 static void
 tear_down(struct warden *w)
 {
+	static const struct timeval most = { .tv_sec = LIMIT_END_S };
 	bool stop = w->stop_vms;
 
 	if (stop && w->adopted) {
@@ -325,7 +308,9 @@ tear_down(struct warden *w)
 	} else if (stop) {
 		reload_cancel(w);
 		adopt_destroy(w);
-		run_for(w, LIMIT_END_S);
+		if (event_base_loopexit(w->base, &most) != 0)
+			fatal("%s", err_str(ERR_NOMEM));
+		event_base_dispatch(w->base);
 	}
 	reload_cancel(w);
 	zjob_free(w->keeping);

@@ -33,10 +33,9 @@ arg_unit(struct warden *w, struct control_request *req, json_t *args)
 	}
 	uc = mapping_unit_find(w->gen->mappings, name);
 	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
-	if (u != NULL)
-		return u;
-	control_fail_unknown(req, "unit", name, "list");
-	return NULL;
+	if (u == NULL)
+		control_fail_unknown(req, "unit", name, "list");
+	return u;
 }
 
 static void
@@ -110,9 +109,7 @@ answer_vm(struct warden *w, struct control_request *req, const char *name,
 		control_fail(req, "%s", err_str(ERR_NOMEM));
 		return;
 	}
-	s->w = w;
-	s->req = req;
-	s->console_only = console_only;
+	*s = (struct shown){ .w = w, .req = req, .console_only = console_only };
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	vm_console(w->vms, uuid, console_read, s);
 }
@@ -234,17 +231,16 @@ static void
 events_read(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg)
 {
 	struct events_query *q = arg;
-	json_t *all = json_array();
+	json_t *all;
 
-	for (size_t i = 0; e == ERR_OK && i < n; i++)
-		(void)json_array_append_new(all, show_event(&evs[i]));
 	if (e != ERR_OK) {
-		json_decref(all);
 		control_fail(q->req, "events: %s", why);
 	} else if (n == 0 && q->name[0] != '\0' && !is_known(q->w, q->name)) {
-		json_decref(all);
 		control_fail_unknown(q->req, "unit", q->name, "list");
 	} else {
+		all = json_array();
+		for (size_t i = 0; i < n; i++)
+			(void)json_array_append_new(all, show_event(&evs[i]));
 		control_reply(q->req, all);
 	}
 	free(q);

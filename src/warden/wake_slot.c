@@ -129,14 +129,6 @@ wake_slot_expired(struct warden *w, struct unit *u)
 
 /* ---- behind a leaving unit ---- */
 
-static void
-behind_join(struct warden *w, struct unit *u, const struct unit *before)
-{
-	unit_run(u)->behind_number = before->number;
-	LIST_INSERT_HEAD(&w->behind, u, run->behind_link);
-	u->behind = true;
-}
-
 void
 wake_behind_leave(struct unit *u)
 {
@@ -175,7 +167,9 @@ waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 	wake_behind_leave(u);
 	if (before == NULL)
 		return false;
-	behind_join(w, u, before);
+	unit_run(u)->behind_number = before->number;
+	LIST_INSERT_HEAD(&w->behind, u, run->behind_link);
+	u->behind = true;
 	waits_begin(w, u, ticket);
 	return true;
 }
@@ -185,37 +179,32 @@ waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 void
 wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 {
+	static const char *const refusals[] = {
+		[ADMIT_FULL] = "too many wakes are waiting (limits: queue)",
+		[ADMIT_TOO_OFTEN] = "woken too often (limits: wakes-per-minute)",
+		[ADMIT_NEVER] = "needs more memory than all VMs together may have (limits: memory)",
+	};
 	bool operator = u->life.why == LIFE_WHY_OPERATOR, was_behind = u->behind;
+	bool is_behind = waits_behind(w, u, ticket);
+	enum admit_verdict verdict;
 
-	if (waits_behind(w, u, ticket)) {
+	if (is_behind || was_behind)
 		wake_board(w, u);
+	if (is_behind)
 		return;
-	}
-	if (was_behind)
-		wake_board(w, u);
 	u->admit.memory_bytes = u->conf->policy.memory_bytes;
-	switch (admit_ask(&w->admit, &u->admit, clock_now_ms(), operator)) {
-	case ADMIT_NOW:
+	verdict = admit_ask(&w->admit, &u->admit, clock_now_ms(), operator);
+	if (verdict == ADMIT_NOW) {
 		wake_post_result(w, u, LIFE_EV_ADMITTED, ticket, ERR_OK);
 		wake_board(w, u);   /* there may have been no room when it was looked at last */
-		return;
-	case ADMIT_WAIT:
+	} else if (verdict == ADMIT_WAIT) {
 		waits_begin(w, u, ticket);
 		wake_board(w, u);
-		return;
-	case ADMIT_FULL:
-		unit_error_set(u, "too many wakes are waiting (limits: queue)");
-		break;
-	case ADMIT_TOO_OFTEN:
-		unit_error_set(u, "woken too often (limits: wakes-per-minute)");
-		break;
-	case ADMIT_NEVER:
-		unit_error_set(
-		    u, "needs more memory than all VMs together may have (limits: memory)");
-		break;
+	} else {
+		unit_error_set(u, refusals[verdict]);
+		w->totals.refused++;
+		wake_post_result(w, u, LIFE_EV_REFUSED, ticket, ERR_LIMIT);
 	}
-	w->totals.refused++;
-	wake_post_result(w, u, LIFE_EV_REFUSED, ticket, ERR_LIMIT);
 }
 
 void

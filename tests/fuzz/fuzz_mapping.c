@@ -10,6 +10,7 @@
 
 #include "src/units/mapping.h"
 #include "src/units/spec.h"
+#include "tests/unit/src/units/add_units.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -115,7 +116,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		take_line(&units[n], line, len, n + 1);
 		at += len + 1;
 	}
-	if (mapping_set_add_units(set, &conf->zones[0], units, n, &r) == ERR_OK &&
+	if (add_units(set, &conf->zones[0], units, n, &r) == ERR_OK &&
 	    mapping_set_finish(set, &r) == ERR_OK) {
 		for (uint32_t i = 0; i < n; i++)
 			check(conf, &secret, mapping_zone_unit(set, &conf->zones[0], i));

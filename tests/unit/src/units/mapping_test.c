@@ -13,6 +13,7 @@
 
 #include "src/units/mapping.h"
 #include "src/units/unit_addr.h"
+#include "tests/unit/src/units/add_units.h"
 
 static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", "
     "\"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
@@ -108,7 +109,7 @@ expect(struct fixture *f, const char *owner, const char *text, const char *want)
 	char line[2048], begin[300];
 
 	report_clear(&f->r);
-	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_PARSE)
+	if (add_units(f->set, f->a, &u, 1, &f->r) != ERR_PARSE)
 		fail_msg("%s %s is accepted", owner, text);
 	assert_false(mapping_zone_added(f->set, f->a));
 	assert_null(mapping_unit_find(f->set, owner));
@@ -124,7 +125,7 @@ add_one(struct fixture *f, const char *owner, const char *text)
 	struct dns_unit u = unit(owner, text, 3);
 	char line[2048];
 
-	if (mapping_set_add_units(f->set, f->a, &u, 1, &f->r) != ERR_OK ||
+	if (add_units(f->set, f->a, &u, 1, &f->r) != ERR_OK ||
 	    mapping_set_finish(f->set, &f->r) != ERR_OK) {
 		report_format(&f->r, 0, line, sizeof(line));
 		fail_msg("%s", line);
@@ -156,7 +157,7 @@ a_unit(void **state)
 	assert_int_equal(unit_addr(u, 6)->prefixlen, 64);
 	assert_non_null(unit_addr_gateway(u->image->network, unit_addr(u, 6)));
 	assert_int_equal(mapping_set_units(f->set), 1);
-	assert_int_equal(mapping_set_add_units(f->set, f->a, NULL, 0, &f->r), ERR_EXISTS);
+	assert_int_equal(add_units(f->set, f->a, NULL, 0, &f->r), ERR_EXISTS);
 }
 
 static void
@@ -174,7 +175,7 @@ idle_follows_the_ttl(void **state)
 		const struct unit_conf *uc;
 
 		u.ttl = cases[i].ttl;
-		assert_int_equal(mapping_set_add_units(set, f->a, &u, 1, &f->r), ERR_OK);
+		assert_int_equal(add_units(set, f->a, &u, 1, &f->r), ERR_OK);
 		uc = mapping_unit_find(set, "w.a.test");
 		assert_int_equal(uc->policy.idle_ms, cases[i].idle_ms);
 		assert_int_equal(uc->policy.unused_after_ms, cases[i].unused_ms);
@@ -210,7 +211,7 @@ a_short_idle_is_warned_of(void **state)
 		report_init(&r);
 		r.wants_zone_warnings = i % 2 == 0;   /* a load does not ask for them */
 		u.ttl = cases[i / 2].ttl;
-		assert_int_equal(mapping_set_add_units(set, f->a, &u, 1, &r), ERR_OK);
+		assert_int_equal(add_units(set, f->a, &u, 1, &r), ERR_OK);
 		assert_int_equal(r.nlines, warning != NULL);
 		if (warning != NULL) {
 			report_format(&r, 0, line, sizeof(line));
@@ -287,7 +288,7 @@ bytes_are_escaped(void **state)
 	u.strings[1].data = "idle=\0\033[2J";
 	u.strings[1].len = 10;
 	u.nstrings = 2;
-	assert_int_equal(mapping_set_add_units(f->set, f->a, &u, 1, &f->r), ERR_PARSE);
+	assert_int_equal(add_units(f->set, f->a, &u, 1, &f->r), ERR_PARSE);
 	report_format(&f->r, 0, line, sizeof(line));
 	assert_string_equal(
 	    line, "x.zone:1: w.a.test: \"idle=\\000\\033[2J\": the value has a NUL byte");
@@ -297,7 +298,7 @@ static enum err
 add(struct fixture *f, const struct config_zone *z, const struct dns_unit *units, uint32_t n)
 {
 	report_clear(&f->r);
-	return mapping_set_add_units(f->set, z, units, n, &f->r);
+	return add_units(f->set, z, units, n, &f->r);
 }
 
 static void
@@ -377,13 +378,13 @@ macs_of_the_host(void **state)
 	unit_addr_mac(&secret, "y.b.test", 0, host[2].mac);
 	unit_addr_mac(&secret, "z.a.test", 1, host[3].mac);
 	mapping_set_host_macs(f->set, host, 4);
-	assert_int_equal(mapping_set_add_units(f->set, f->a, &a, 1, &f->r), ERR_PARSE);
+	assert_int_equal(add_units(f->set, f->a, &a, 1, &f->r), ERR_PARSE);
 	assert_finding(f, 0,
 	    "x.zone:1: x.a.test: the MAC address 02:00:00:00:00:01 of NIC 0 is this host's own "
 	    "(lo); use another mac=");
-	assert_int_equal(mapping_set_add_units(f->set, f->b, &b, 1, &f->r), ERR_PARSE);
+	assert_int_equal(add_units(f->set, f->b, &b, 1, &f->r), ERR_PARSE);
 	assert_finding(f, 1, "of NIC 0 is this host's own (an interface); set a mac=");
-	assert_int_equal(mapping_set_add_units(f->set, f->a, &c, 1, &f->r), ERR_PARSE);
+	assert_int_equal(add_units(f->set, f->a, &c, 1, &f->r), ERR_PARSE);
 	assert_finding(f, 2, "of NIC 1 is this host's own (an interface); set a mac=");
 }
 
@@ -451,7 +452,7 @@ disks(void **state)
 		a[0] = unit("x.a.test", x, 1);
 		a[1] = unit("y.a.test", y, 2);
 		report_clear(&f->r);
-		assert_int_equal(mapping_set_add_units(set, f->a, a, 2, &f->r),
+		assert_int_equal(add_units(set, f->a, a, 2, &f->r),
 		    cases[i].good ? ERR_OK : ERR_PARSE);
 		if (!cases[i].good)
 			assert_finding(f, 0,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/units/spec.h"
+#include "tests/unit/src/units/add_units.h"
 
 static const char conf_text[] = "state = /s\n"
     "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", "
@@ -60,7 +61,7 @@ a_spec(void **state)
 	    config_load_text("/c/jitsu.conf", NULL, conf_text, sizeof(conf_text) - 1, &conf, &r),
 	    ERR_OK);
 	set = mapping_set_new(conf, &secret, NULL, 0);
-	assert_int_equal(mapping_set_add_units(set, &conf->zones[0], units, 2, &r), ERR_OK);
+	assert_int_equal(add_units(set, &conf->zones[0], units, 2, &r), ERR_OK);
 	assert_int_equal(mapping_set_finish(set, &r), ERR_OK);
 	u = mapping_unit_find(set, "www.a.test");
 	memcpy(mac, u->mac, 6);
