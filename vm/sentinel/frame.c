@@ -90,13 +90,6 @@ sum_pseudo(const struct msg_addr *src, const struct msg_addr *dst, uint8_t proto
 	return sum_bytes(sum_bytes(sum, src->bytes, n), dst->bytes, n);
 }
 
-bool
-frame_addr_equal(const struct msg_addr *a, const struct msg_addr *b)
-{
-	return a->family == b->family && (a->family == 4 || a->family == 6) &&
-	    memcmp(a->bytes, b->bytes, addr_bytes(a->family)) == 0;
-}
-
 void
 frame_addr_link_local(struct msg_addr *a, const uint8_t mac[6])
 {

@@ -115,9 +115,6 @@ bool frame_build_echo_request(struct frame_out *out, const struct frame_ends *en
 bool frame_build_tcp(struct frame_out *out, const struct frame_ends *ends,
     const struct frame_tcp *tcp);
 
-/* Same family and bytes; the prefix length is not compared. */
-bool frame_addr_equal(const struct msg_addr *a, const struct msg_addr *b);
-
 /* fe80::/64 with the modified EUI-64 of `mac` (RFC 4291 appendix A). */
 void frame_addr_link_local(struct msg_addr *a, const uint8_t mac[6]);
 

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/addr.h"
 #include "base/limits.h"
 #include "vm/sentinel/frame.h"
 #include "vm/vm.h"
@@ -415,14 +416,6 @@ is_link_local(const struct msg_addr *a)
 	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
 }
 
-static bool
-is_zero(const struct msg_addr *a)
-{
-	static const uint8_t zeros[16];
-
-	return memcmp(a->bytes, zeros, a->family == 4 ? 4 : 16) == 0;
-}
-
 /* Whose address the frame says the sender's is, and by which MAC; family 0: it says nothing. */
 static void
 claim_of(const struct frame *f, struct msg_addr *addr, uint8_t mac[6])
@@ -439,7 +432,7 @@ claim_of(const struct frame *f, struct msg_addr *addr, uint8_t mac[6])
 	} else if (f->kind == FRAME_SOLICIT) {
 		*addr = f->src;
 	}
-	if (addr->family != 0 && is_zero(addr))
+	if (addr->family != 0 && addr_is_any(addr))
 		addr->family = 0;   /* it looks whether the address is free */
 }
 
@@ -453,14 +446,14 @@ signs_of_guest(struct probe_set *set, struct probe *p, const struct frame *f, ui
 	if (f->kind == FRAME_DHCP && p->guest.family == 4)
 		sign(set, p, SIGN_DHCP, NULL, NULL, now_ns);
 	if (f->kind == FRAME_UNREACHABLE && p->kind == PROBE_TCP &&
-	    frame_addr_equal(&f->unreachable.dst, &p->guest) &&
+	    addr_cmp(&f->unreachable.dst, &p->guest) == 0 &&
 	    f->unreachable.dport == p->port && (f->unreachable.sport == p->now.port ||
 	    f->unreachable.sport == p->before.port))
 		sign(set, p, SIGN_UNREACHABLE, NULL, NULL, now_ns);
 	claim_of(f, &addr, mac);
 	if (addr.family != p->guest.family || (is_link_local(&addr) && !is_link_local(&p->guest)))
 		return;
-	if (!frame_addr_equal(&addr, &p->guest))
+	if (addr_cmp(&addr, &p->guest) != 0)
 		sign(set, p, SIGN_OTHER_ADDRESS, &addr, NULL, now_ns);
 	else if (memcmp(mac, p->mac, 6) == 0)
 		sign(set, p, SIGN_NEIGHBOUR, NULL, NULL, now_ns);
@@ -480,7 +473,7 @@ signs_of_others(struct probe_set *set, uint32_t network, const struct frame *f, 
 	if (addr.family == 0)
 		return;
 	LIST_FOREACH(p, guest_bucket(set, &addr), by_guest)
-		if (p->network == network && frame_addr_equal(&p->guest, &addr) &&
+		if (p->network == network && addr_cmp(&p->guest, &addr) == 0 &&
 		    memcmp(p->mac, f->src_mac, 6) != 0 && memcmp(p->mac, mac, 6) != 0)
 			sign(set, p, SIGN_OTHER_MAC, NULL, mac, now_ns);
 }
@@ -521,8 +514,8 @@ tcp_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint
 static bool
 probe_answered(struct probe_set *set, struct probe *p, const struct frame *f, uint64_t now_ns)
 {
-	bool from_guest = frame_addr_equal(&f->src, &p->guest) &&
-	    frame_addr_equal(&f->dst, &p->source);
+	bool from_guest = addr_cmp(&f->src, &p->guest) == 0 &&
+	    addr_cmp(&f->dst, &p->source) == 0;
 
 	switch (p->kind) {
 	case PROBE_TCP:
@@ -535,9 +528,9 @@ probe_answered(struct probe_set *set, struct probe *p, const struct frame *f, ui
 	case PROBE_ARP:
 		/* Any ARP of the guest as the address's owner will do, an announcement too. */
 		if (f->kind == FRAME_ARP)
-			return frame_addr_equal(&f->arp.sender, &p->guest) &&
+			return addr_cmp(&f->arp.sender, &p->guest) == 0 &&
 			    memcmp(f->arp.sender_mac, p->mac, 6) == 0;
-		return f->kind == FRAME_ADVERT && frame_addr_equal(&f->nd.target, &p->guest) &&
+		return f->kind == FRAME_ADVERT && addr_cmp(&f->nd.target, &p->guest) == 0 &&
 		    (!f->nd.has_mac || memcmp(f->nd.mac, p->mac, 6) == 0);
 	}
 	return false;

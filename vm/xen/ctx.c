@@ -14,15 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/*
- * Lines of libxl that are kept: the event thread's context is shared, so that lines of other
- * domains come between those of ours.
- */
+/* The last lines of libxl; more than are shown, as other domains' may stand between. */
 #define KEEP_LINES 8
-/*
- * Lines that an error shows, the last ones, which tell what followed; the first line, mostly the
- * cause, goes before them.
- */
+/* How many of them an error shows, behind the first line, which is mostly the cause. */
 #define SHOW_LINES 3
 #define KEEP_TEXT 320
 
@@ -43,8 +37,9 @@ struct thread {
 static _Thread_local struct thread self;
 
 /* QEMUs are children of ours too: only libxl's own may be reaped by it. */
-static const libxl_childproc_hooks childproc =
-    { .chldowner = libxl_sigchld_owner_libxl_always_selective_reap };
+static const libxl_childproc_hooks childproc = {
+	.chldowner = libxl_sigchld_owner_libxl_always_selective_reap
+};
 
 static void
 keep(struct logger *g, const char *text)
@@ -73,23 +68,8 @@ log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const ch
 	if (errnoval >= 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(errnoval));
 	keep(g, text);
-	/*
-	 * After a critical one that is no disaster libxl ends the process, and these are the last
-	 * words.
-	 */
+	/* Behind a critical line that is no disaster libxl ends the process. */
 	log_at(level >= XTL_CRITICAL ? LOG_L_ERR : LOG_L_DEBUG, "libxl: %s", text);
-}
-
-static void
-log_progress(xentoollog_logger *l, const char *context, const char *doing, int percent,
-    unsigned long done, unsigned long total)
-{
-	(void)l;
-	(void)context;
-	(void)doing;
-	(void)percent;
-	(void)done;
-	(void)total;
 }
 
 static void
@@ -99,10 +79,7 @@ log_destroy(xentoollog_logger *l)
 	free(l);
 }
 
-/*
- * What cannot be mended, such as an end of XenStore; libxl has logged it.  Without this function
- * libxl would end the process.
- */
+/* What cannot be mended, such as XenStore's end: without this libxl would end the process. */
 static void
 disaster(void *arg, libxl_event_type type, const char *msg, int errnoval)
 {
@@ -124,13 +101,11 @@ enum err
 xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 {
 	struct logger *g = mem_zero(1, sizeof(*g));
-	const char *why;
 
 	*ctx = NULL;
 	*log = NULL;
 	pthread_mutex_init(&g->lock, NULL);
 	g->vtable.vmessage = log_message;
-	g->vtable.progress = log_progress;
 	g->vtable.destroy = log_destroy;
 	if (libxl_ctx_alloc(ctx, LIBXL_VERSION, 0, &g->vtable) == 0) {
 		libxl_event_register_callbacks(*ctx, &hooks, g);
@@ -138,8 +113,8 @@ xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m)
 		*log = &g->vtable;
 		return ERR_OK;
 	}
-	why = g->n > 0 ? g->lines[(g->n - 1) % KEEP_LINES] : "no reason given";
-	(void)err_set(m, ERR_UNSUPPORTED, "driver xen: libxl does not start: %s", why);
+	(void)err_set(m, ERR_UNSUPPORTED, "driver xen: libxl does not start: %s", g->n > 0
+	    ? g->lines[(g->n - 1) % KEEP_LINES] : "no reason given");
 	log_destroy(&g->vtable);
 	*ctx = NULL;
 	return ERR_UNSUPPORTED;
@@ -176,10 +151,15 @@ libxl_ctx *
 xen_thread_ctx_fresh(struct errmsg *m)
 {
 	xen_thread_end();
-	if (getpriority(PRIO_PROCESS, 0) < 0)
-		/* of this thread; downwards is always allowed */
-		(void)setpriority(PRIO_PROCESS, 0, 0);
+	xen_priority_drop();
 	return xen_thread_ctx(m);
+}
+
+void
+xen_priority_drop(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		(void)setpriority(PRIO_PROCESS, 0, 0);     /* downwards is always allowed */
 }
 
 void

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,10 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/*
- * xenconsoled refills its pty's 4 KiB when they are read; a guest that writes all the time is cut
- * off.
- */
+/* xenconsoled refills its pty's 4 KiB when they are read; a guest that writes on is cut off. */
 #define CONSOLE_PAUSE_MS 20
 #define CONSOLE_NS (300 * NS_PER_MS)
 
@@ -77,14 +73,10 @@ may_control(struct errmsg *m)
 {
 	int fd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0) {
-		int saved = errno;
-
-		(void)err_set(m, ERR_PERM, "driver xen: no permission for the hypervisor: "
-		    "/dev/xen/privcmd: %s%s", strerror(saved),
-		    saved == ENOENT ? " (modprobe xen-privcmd)" : "");
-		return ERR_PERM;
-	}
+	if (fd < 0)
+		return err_set(m, ERR_PERM, "driver xen: no permission for the hypervisor: "
+		    "/dev/xen/privcmd: %s%s", strerror(errno),
+		    errno == ENOENT ? " (modprobe xen-privcmd)" : "");
 	close(fd);
 	return ERR_OK;
 }
@@ -100,8 +92,7 @@ child_begins(void)
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);     /* it cannot fail with these arguments */
-	if (getpriority(PRIO_PROCESS, 0) < 0)
-		(void)setpriority(PRIO_PROCESS, 0, 0);   /* downwards is always allowed */
+	xen_priority_drop();
 }
 
 static void
@@ -170,20 +161,19 @@ console_read(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
 	uint64_t until_ns = clock_now_ns() + CONSOLE_NS;
 	char *path = NULL, text[4096];
-	struct pollfd p = { .fd = -1, .events = POLLIN };
+	struct pollfd p = { .events = POLLIN };
 	int rc = libxl_primary_console_get_tty(ctx, v->domid, &path);
+	enum err e = ERR_OK;
 	ssize_t n;
 
 	if (rc != 0)
 		return xen_fail(m, rc, "domain %u has no console", v->domid);
 	p.fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (p.fd < 0) {
-		enum err e = err_sys(m, "console %s of domain %u", path, v->domid);
-
-		free(path);
-		return e;
-	}
+	if (p.fd < 0)
+		e = err_sys(m, "console %s of domain %u", path, v->domid);
 	free(path);
+	if (e != ERR_OK)
+		return e;
 	while (clock_now_ns() < until_ns && poll(&p, 1, CONSOLE_PAUSE_MS) > 0 &&
 	    (n = read(p.fd, text, sizeof(text))) > 0)
 		ring_keep(&v->con, text, (size_t)n);
@@ -300,10 +290,7 @@ xen_stop(struct vm *vm, struct vm_outcome *out)
 	return ERR_OK;
 }
 
-/*
- * The guest goes on where it suspended itself, if it has got so far; the caller has the failure
- * that led here.
- */
+/* After a failure the guest goes on where it suspended itself, if it has got so far. */
 static void
 go_on(struct xen_vm *v, libxl_ctx *ctx)
 {
@@ -378,20 +365,18 @@ xen_save(struct vm *vm, struct vm_outcome *out)
 static const char *
 end_text(const struct xen_news *news)
 {
+	static const char *const texts[] = {
+		[LIBXL_SHUTDOWN_REASON_POWEROFF] = "the guest shut down",
+		[LIBXL_SHUTDOWN_REASON_REBOOT] = "the guest wants to reboot",
+		[LIBXL_SHUTDOWN_REASON_SUSPEND] = "the guest ended",
+		[LIBXL_SHUTDOWN_REASON_CRASH] = "the guest crashed",
+		[LIBXL_SHUTDOWN_REASON_WATCHDOG] = "the guest's watchdog ended it",
+	};
+
 	if (news->vanished)
 		return "the domain was destroyed by somebody else";
-	switch (news->reason) {
-	case LIBXL_SHUTDOWN_REASON_POWEROFF:
-		return "the guest shut down";
-	case LIBXL_SHUTDOWN_REASON_REBOOT:
-		return "the guest wants to reboot";
-	case LIBXL_SHUTDOWN_REASON_CRASH:
-		return "the guest crashed";
-	case LIBXL_SHUTDOWN_REASON_WATCHDOG:
-		return "the guest's watchdog ended it";
-	default:
-		return "the guest ended";
-	}
+	return news->reason >= 0 && news->reason <= LIBXL_SHUTDOWN_REASON_WATCHDOG
+	    ? texts[news->reason] : "the guest ended";
 }
 
 static enum vm_watch_verdict

@@ -108,6 +108,14 @@ take_event(struct xen_events *ev, const libxl_event *event)
 	pthread_mutex_unlock(&ev->lock);
 }
 
+/* With the lock held: the watch's news have changed. */
+static void
+note_ready(struct xen_watch *w)
+{
+	w->news.ready = true;
+	tell(w->fd);
+}
+
 /* Is this key still waited for?  If it is `there`, not any more. */
 static bool
 key_is(struct xen_events *ev, uint64_t number, const char *path, bool there)
@@ -118,10 +126,8 @@ key_is(struct xen_events *ev, uint64_t number, const char *path, bool there)
 	pthread_mutex_lock(&ev->lock);
 	w = find(ev, number);
 	waits = w != NULL && w->path != NULL && strcmp(w->path, path) == 0 && !w->news.ready;
-	if (waits && there) {
-		w->news.ready = true;
-		tell(w->fd);
-	}
+	if (waits && there)
+		note_ready(w);
 	pthread_mutex_unlock(&ev->lock);
 	return waits;
 }
@@ -241,11 +247,8 @@ xen_events_new(struct xen_events **out, struct errmsg *m)
 		e = err_sys(m, "driver xen: XenStore");
 	if (e == ERR_OK && (ev->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
 		e = err_sys(m, "driver xen: eventfd");
-	if (e == ERR_OK) {
-		ev->started = thread_start(&ev->thread, events_run, ev) == 0;
-		if (!ev->started)
-			e = err_set(m, ERR_NOMEM, "driver xen: no thread for events");
-	}
+	if (e == ERR_OK && !(ev->started = thread_start(&ev->thread, events_run, ev) == 0))
+		e = err_set(m, ERR_NOMEM, "driver xen: no thread for events");
 	if (e != ERR_OK)
 		xen_events_free(ev);
 	else
@@ -267,11 +270,7 @@ xen_events_free(struct xen_events *ev)
 	}
 	if (ev->xs != NULL)
 		xs_close(ev->xs);
-	if (ev->suspends > 0)
-		/*
-		 * libxl does not let go of a context with an operation under way: it goes with the
-		 * process
-		 */
+	if (ev->suspends > 0)     /* libxl keeps a context with an operation under way */
 		return;
 	xen_ctx_close(ev->ctx, ev->log);
 	if (ev->wake_fd >= 0)
@@ -365,9 +364,8 @@ void
 xen_watch_ready(struct xen_events *ev, struct xen_watch *w)
 {
 	pthread_mutex_lock(&ev->lock);
-	w->news.ready = true;
+	note_ready(w);
 	pthread_mutex_unlock(&ev->lock);
-	tell(w->fd);
 }
 
 void
@@ -410,10 +408,7 @@ xen_events_shutdown(struct xen_events *ev, uint32_t domid)
 	unsigned mark = xen_log_mark(ev->log);
 	int rc = libxl_domain_shutdown(ev->ctx, domid, &how);
 
-	/*
-	 * The request stands in XenStore; waiting for the acknowledgement would hold the context
-	 * for a minute, against our own end too.
-	 */
+	/* The request stands in XenStore; waiting would hold the context, and our end, a minute. */
 	if (rc == 0)
 		(void)libxl_ao_abort(ev->ctx, &how);     /* it may have been acknowledged */
 	else

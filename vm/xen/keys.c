@@ -16,15 +16,15 @@ struct scan {
 };
 
 static bool
-within(char c, char first, char last)
+is_letter(char c)
 {
-	return c >= first && c <= last;
+	return c >= 'a' && c <= 'z';
 }
 
 static bool
 is_word(char c)
 {
-	return within(c, 'a', 'z') || within(c, '0', '9') || c == '_' || c == '.';
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.';
 }
 
 /* Behind the string that begins at s->at. */
@@ -59,7 +59,7 @@ next(struct scan *s, const char **key, size_t *len)
 				s->at++;
 			*key = word;
 			*len = (size_t)(s->at - word);
-			if (depth == 0 && within(c, 'a', 'z'))
+			if (depth == 0 && is_letter(c))
 				return true;
 		} else {
 			s->line += c == '\n';
@@ -71,6 +71,12 @@ next(struct scan *s, const char **key, size_t *len)
 	return false;
 }
 
+static bool
+is(const char *key, size_t len, const char *name)
+{
+	return strlen(name) == len && memcmp(name, key, len) == 0;
+}
+
 unsigned
 xen_key_line(const char *text, size_t size, const char *key)
 {
@@ -80,18 +86,9 @@ xen_key_line(const char *text, size_t size, const char *key)
 	size_t len;
 
 	while (next(&s, &found, &len))
-		if (len == strlen(key) && memcmp(found, key, len) == 0)
+		if (is(found, len, key))
 			line = s.line;     /* xl takes the last one, too */
 	return line;
-}
-
-static bool
-is_known(const char *key, size_t len)
-{
-	for (size_t i = 0; i < xen_keys_count; i++)
-		if (strlen(xen_keys[i].name) == len && memcmp(xen_keys[i].name, key, len) == 0)
-			return true;
-	return false;
 }
 
 void
@@ -101,11 +98,16 @@ xen_keys_report(const char *path, const char *text, size_t size, struct report *
 	const char *key;
 	size_t len;
 
-	while (next(&s, &key, &len))
-		if (!is_known(key, len))
+	while (next(&s, &key, &len)) {
+		size_t i = 0;
+
+		while (i < xen_keys_count && !is(key, len, xen_keys[i].name))
+			i++;
+		if (i == xen_keys_count)
 			report_warn(r, path, s.line,
 			    "%.*s: jitsu does not understand this key, and does nothing about it",
 			    (int)len, key);
+	}
 }
 
 const struct xen_key xen_keys[] = {
@@ -119,9 +121,7 @@ const struct xen_key xen_keys[] = {
 	{ "boot", XEN_KEY_TEXT }, { "bios", XEN_KEY_TEXT }, { "serial", XEN_KEY_TEXT },
 	{ "hap", XEN_KEY_BOOL }, { "acpi", XEN_KEY_BOOL }, { "apic", XEN_KEY_BOOL },
 	{ "vif", XEN_KEY_LIST }, { "disk", XEN_KEY_LIST },
-	/*
-	 * A unit has its own name and UUID, and jitsud decides what becomes of a domain that ended.
-	 */
+	/* A unit has its own name and UUID, and jitsud decides what becomes of ended domains. */
 	{ "name", XEN_KEY_XL }, { "uuid", XEN_KEY_XL }, { "on_poweroff", XEN_KEY_XL },
 	{ "on_reboot", XEN_KEY_XL }, { "on_watchdog", XEN_KEY_XL },
 	{ "on_crash", XEN_KEY_XL }, { "on_soft_reset", XEN_KEY_XL },

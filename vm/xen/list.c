@@ -47,15 +47,6 @@ forget(struct xs_handle *xs, uint32_t domid)
 	(void)xs_rm(xs, XBT_NULL, path);
 }
 
-static bool
-listed(const libxl_dominfo *info, int n, uint32_t domid)
-{
-	for (int i = 0; i < n; i++)
-		if (info[i].domid == domid)
-			return true;
-	return false;
-}
-
 static void
 forget_dead(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, int ninfo)
 {
@@ -64,8 +55,11 @@ forget_dead(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info
 
 	for (unsigned i = 0; ids != NULL && i < n; i++) {
 		uint32_t domid = (uint32_t)strtoul(ids[i], NULL, 10);
+		bool lives = domid == 0;
 
-		if (domid != 0 && !listed(info, ninfo, domid) && tagged(ctx, xs, domid))
+		for (int k = 0; k < ninfo; k++)
+			lives = lives || info[k].domid == domid;
+		if (!lives && tagged(ctx, xs, domid))
 			forget(xs, domid);
 	}
 	free(ids);

@@ -22,7 +22,7 @@
 #define WEIGHT_CGROUP 100u
 
 /*
- * Beyond what libxl reckons for page tables: that is too little to build a PVH guest of 16 MiB, or
+ * Beyond what libxl reckons for page tables, which is too little to build a PVH guest of 16 MiB, or
  * to restore one of 32 MiB, whose pages come one by one ("Device or resource busy").
  */
 #define TABLES_MORE_KB 1024u
@@ -38,8 +38,14 @@ struct start {
 	int state_fd;              /* -1: a cold boot */
 };
 
-static const char *const type_names[] = { [VM_TYPE_PV] = "pv", [VM_TYPE_PVH] = "pvh",
-    [VM_TYPE_HVM] = "hvm" };
+static const struct {
+	const char *name;
+	libxl_domain_type type;
+} types[] = {
+	[VM_TYPE_PV] = { "pv", LIBXL_DOMAIN_TYPE_PV },
+	[VM_TYPE_PVH] = { "pvh", LIBXL_DOMAIN_TYPE_PVH },
+	[VM_TYPE_HVM] = { "hvm", LIBXL_DOMAIN_TYPE_HVM },
+};
 
 /* Replaces *to by a copy, unless there is nothing to copy. */
 static void
@@ -53,24 +59,7 @@ override(char **to, const char *text)
 
 /* ---- the configuration ---- */
 
-static libxl_domain_type
-type_of(const struct vm_spec *spec)
-{
-	switch (spec->type) {
-	case VM_TYPE_PV:
-		return LIBXL_DOMAIN_TYPE_PV;
-	case VM_TYPE_HVM:
-		return LIBXL_DOMAIN_TYPE_HVM;
-	case VM_TYPE_PVH:
-		break;
-	}
-	return LIBXL_DOMAIN_TYPE_PVH;
-}
-
-/*
- * Names must be unique on the host, and a unit's last domain may still be on its way out: part of
- * the UUID keeps them apart.
- */
+/* Names must be unique on the host: part of the UUID tells a unit's domain from its last one. */
 static enum err
 fill_create(struct start *s, struct errmsg *m)
 {
@@ -118,10 +107,7 @@ fill_build(struct start *s)
 	override(&b->cmdline, spec->cmdline);
 }
 
-/*
- * The image's NICs come first and take what the file says of NICs in the same place; further ones
- * of the file stay as they are.
- */
+/* The image's NICs come first, each over the file's in its place; more of the file's stay. */
 static void
 fill_nics(struct start *s)
 {
@@ -144,10 +130,7 @@ fill_nics(struct start *s)
 		nic->devid = i;
 		if (nic->script == NULL || spec->vif_script != NULL)
 			override(&nic->script, script);
-		/*
-		 * An emulated NIC is an HVM matter; there it is what a guest without drivers boots
-		 * with.
-		 */
+		/* Emulated NICs are an HVM matter, for a guest that boots without drivers. */
 		if (nic->nictype == 0 && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
 			nic->nictype = LIBXL_NIC_TYPE_VIF;
 	}
@@ -187,13 +170,14 @@ static enum err
 fill(struct start *s, struct errmsg *m)
 {
 	libxl_domain_config *dc = &s->dc;
+	libxl_domain_type type = types[s->spec->type].type;
 	enum err e = ERR_OK;
 
 	if (s->spec->xl != NULL) {
-		e = xen_xl_load(s->spec->xl, type_of(s->spec), dc, m);
+		e = xen_xl_load(s->spec->xl, type, dc, m);
 	} else {
-		dc->c_info.type = type_of(s->spec);
-		libxl_domain_build_info_init_type(&dc->b_info, dc->c_info.type);
+		dc->c_info.type = type;
+		libxl_domain_build_info_init_type(&dc->b_info, type);
 	}
 	if (e == ERR_OK)
 		e = fill_create(s, m);
@@ -268,14 +252,10 @@ start_init(struct start *s, struct xen_ctx *ctx, const struct vm_spec *spec, lib
 {
 	enum err e;
 
-	memset(s, 0, sizeof(*s));
-	s->ctx = ctx;
-	s->spec = spec;
-	s->domid = (uint32_t)INVALID_DOMID;
-	s->state_fd = -1;
+	*s = (struct start){ .ctx = ctx, .spec = spec, .xl = xl, .state_fd = -1,
+	    .domid = (uint32_t)INVALID_DOMID };
 	libxl_domain_config_init(&s->dc);
-	s->xl = xl;
-	if (s->xl == NULL)
+	if (xl == NULL)
 		return ERR_UNSUPPORTED;
 	if (spec->nargs > 0)
 		return err_set(m, ERR_UNSUPPORTED, "driver xen has no further `args`");
@@ -328,10 +308,7 @@ create(struct start *s, struct errmsg *m)
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
 }
 
-/*
- * Its ports, as QEMU's have it (port.h); a NIC whose interface libxl has not named, or that another
- * script has put elsewhere, stays as it is.
- */
+/* Guards its ports (port.h); not one that libxl has not named, or another script put elsewhere. */
 static enum err
 guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 {
@@ -348,10 +325,7 @@ guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 	return ERR_OK;
 }
 
-/*
- * The domain is whole and paused: from the mark on it is adopted, not destroyed, by the next
- * daemon.
- */
+/* The domain is whole and paused; from the mark on the next daemon adopts, not destroys, it. */
 static enum err
 launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 {
@@ -373,10 +347,7 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	if (e != ERR_OK)
 		return e;
 	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
-	/*
-	 * A restored guest goes on behind the point where it wrote the key, which has stayed with
-	 * its old domain.
-	 */
+	/* A restored guest goes on behind the writing of the key, which its old domain has. */
 	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
 		xen_watch_ready(s->ctx->events, (*v)->watch);
 	s->mark.running = true;
@@ -423,7 +394,7 @@ run(struct start *s, struct vm **vm, struct vm_outcome *out)
 		undo(s, v);
 		return e;
 	}
-	snprintf(out->detail, sizeof(out->detail), "%s", type_names[s->spec->type]);
+	snprintf(out->detail, sizeof(out->detail), "%s", types[s->spec->type].name);
 	*vm = &v->vm;
 	return ERR_OK;
 }

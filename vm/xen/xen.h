@@ -42,7 +42,6 @@
 
 struct xen_events;
 struct xen_watch;
-
 struct xen_rest;
 
 struct xen_ctx {
@@ -52,8 +51,7 @@ struct xen_ctx {
 	int saved_fd;                  /* state_dir/saved */
 	struct xen_events *events;
 	pthread_mutex_t rests_lock;
-	/* domains of failed starts that could not be destroyed then */
-	SLIST_HEAD(, xen_rest) rests;
+	SLIST_HEAD(, xen_rest) rests;  /* domains of failed starts that could not be destroyed */
 };
 
 struct xen_mark {
@@ -68,8 +66,7 @@ struct xen_vm {
 	struct xen_mark mark;
 	struct xen_ctx *ctx;
 	uint32_t domid;
-	/* NULL: its end is not noticed (adoption of one that is to be destroyed) */
-	struct xen_watch *watch;
+	struct xen_watch *watch;       /* NULL: its end is not noticed, as it is to be destroyed */
 	bool paused;
 	bool ready_told;
 	struct ring con;               /* what was read of its console */
@@ -77,10 +74,7 @@ struct xen_vm {
 
 /* ---- ctx.c ---- */
 
-/*
- * This thread's context, made when it is needed; forgets libxl's earlier words.  NULL with the
- * reason.
- */
+/* This thread's context, made when needed; forgets libxl's earlier words.  NULL with the reason. */
 libxl_ctx *xen_thread_ctx(struct errmsg *m);
 /*
  * As xen_thread_ctx, for a driver thread that makes a domain: a context that has watched nothing
@@ -91,25 +85,19 @@ libxl_ctx *xen_thread_ctx(struct errmsg *m);
  */
 libxl_ctx *xen_thread_ctx_fresh(struct errmsg *m);
 void xen_thread_end(void);
+/* Of this thread: no higher than everybody's. */
+void xen_priority_drop(void);
 /* A context with a logger that keeps its last errors; always_selective_reap. */
 enum err xen_ctx_open(libxl_ctx **ctx, xentoollog_logger **log, struct errmsg *m);
 void xen_ctx_close(libxl_ctx *ctx, xentoollog_logger *log);
-/*
- * No event comes any more, and what is called may fail: such a context is only good to be closed.
- */
+/* No event comes any more, and calls may fail: such a context is only good to be closed. */
 bool xen_ctx_broken(xentoollog_logger *log);
 /* What libxl said on this thread so far is not about what comes now. */
 void xen_log_forget(void);
-/*
- * For what is called on another thread's context: its lines from the mark on count as this
- * thread's, but for those of other domains.
- */
+/* Of another thread's context: lines from the mark on count as ours, but for other domains'. */
 unsigned xen_log_mark(xentoollog_logger *log);
 void xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid);
-/*
- * As err_set, with libxl's first and last error lines of this thread behind; the code follows
- * libxl's rc where it tells something.
- */
+/* As err_set, with libxl's first and last errors of this thread; libxl's rc may set the code. */
 enum err xen_fail(struct errmsg *m, int rc, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
@@ -162,8 +150,8 @@ enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
 /* ---- xl.c ---- */
 
 /*
- * Fills an initialised configuration from an xl.cfg file; as `type`, or as the file says with
- * LIBXL_DOMAIN_TYPE_INVALID.  ERR_PARSE with file, line and text.
+ * Fills an initialised configuration from an xl.cfg file; as `type`, or with
+ * LIBXL_DOMAIN_TYPE_INVALID as the file says.  ERR_PARSE with file, line and text.
  */
 enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc,
     struct errmsg *m);
@@ -185,10 +173,7 @@ struct xen_key {
 extern const struct xen_key xen_keys[];
 extern const size_t xen_keys_count;
 
-/*
- * The line in which the text (of an xl.cfg file, accepted by libxlutil) sets a key for the last
- * time; 0: in none.
- */
+/* The last line in which the text, which libxlutil has accepted, sets a key; 0: in none. */
 unsigned xen_key_line(const char *text, size_t size, const char *key);
 /* Adds a warning for each key that is not understood. */
 void xen_keys_report(const char *path, const char *text, size_t size, struct report *r);
@@ -202,24 +187,18 @@ enum err xen_restore(void *ctx, const struct vm_spec *spec, struct vm **vm, stru
 
 struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit,
     uint32_t domid);
-/*
- * Notes the host's ends of its NICs, where libxl has named them: of an HVM guest's each has two,
- * and an xl file may name them (vifname).
- */
+/* Notes its NICs' ends that libxl has named: HVM's have two, and an xl file may name others. */
 void xen_vm_nics(struct xen_vm *v, libxl_domain_type type);
 void xen_vm_free(struct vm *vm);
-/*
- * What the hypervisor says of it; ERR_MISSING when that number is no domain or another one, ERR_IO
- * when it does not tell.
- */
+/* What the hypervisor says of it.  ERR_MISSING: no domain has both; ERR_IO: it does not tell. */
 enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
     libxl_dominfo *info);
 /* Destroys a domain of ours; of none there is nothing to do. */
 enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
     int64_t *usec_cpu, struct errmsg *m);
 /*
- * A domain that could not be destroyed after its start failed, and its mark: it is tried again by
- * xen_rests_end, at the latest by the next daemon.
+ * A domain that could not be destroyed after its start failed, and its mark: xen_rests_end tries
+ * again, at the latest the next daemon's adoption.
  */
 void xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid);
 void xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl);

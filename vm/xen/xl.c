@@ -70,6 +70,20 @@ set_text(char **to, const char *text)
 	*to = text != NULL ? mem_text(text) : NULL;
 }
 
+/* A list of at most `most` items of that form; *n = 0 when the key is not there. */
+static enum err
+get_list(const struct reader *r, const char *key, int most, const char *form,
+    XLU_ConfigList **list, int *n)
+{
+	const char *text = get_string(r, key);
+
+	*n = 0;
+	if (xlu_cfg_get_list(r->cfg, key, list, n, 1) != 0 || *n == 0)
+		return text != NULL ? bad(r, key, text, form) : ERR_OK;
+	return *n <= most ? ERR_OK : err_set(r->m, ERR_LIMIT, "%s: %s: %d of them; at most %d",
+	    r->path, key, *n, most);
+}
+
 /* *out stays as it is when the key is not there. */
 static enum err
 get_number(const struct reader *r, const char *key, long least, long most, long *out)
@@ -258,13 +272,11 @@ nic_mac(const struct reader *r, libxl_device_nic *nic, const char *value)
 static enum err
 nic_type(const struct reader *r, libxl_device_nic *nic, const char *value)
 {
-	if (strcmp(value, "vif") == 0)
-		nic->nictype = LIBXL_NIC_TYPE_VIF;
-	else if (strcmp(value, "ioemu") == 0)
-		nic->nictype = LIBXL_NIC_TYPE_VIF_IOEMU;
-	else
-		return bad(r, "vif", value, "type: vif or ioemu");
-	return ERR_OK;
+	bool vif = strcmp(value, "vif") == 0;
+
+	nic->nictype = vif ? LIBXL_NIC_TYPE_VIF : LIBXL_NIC_TYPE_VIF_IOEMU;
+	return vif || strcmp(value, "ioemu") == 0 ? ERR_OK
+	    : bad(r, "vif", value, "type: vif or ioemu");
 }
 
 static enum err
@@ -328,15 +340,11 @@ read_nics(struct reader *r)
 {
 	libxl_domain_config *dc = r->dc;
 	XLU_ConfigList *list;
-	enum err e = ERR_OK;
-	int n = 0;
+	int n;
+	enum err e = get_list(r, "vif", XL_NICS_MOST, "a list: [ 'bridge=...' ]", &list, &n);
 
-	if (xlu_cfg_get_list(r->cfg, "vif", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "vif") != NULL ? bad(r, "vif", get_string(r, "vif"),
-		    "a list: [ 'bridge=...' ]") : ERR_OK;
-	if (n > XL_NICS_MOST)
-		return err_set(r->m, ERR_LIMIT, "%s: vif: %d of them; at most %d", r->path, n,
-		    XL_NICS_MOST);
+	if (e != ERR_OK || n == 0)
+		return e;
 	dc->nics = mem_zero((size_t)n, sizeof(*dc->nics));
 	for (int i = 0; i < n && e == ERR_OK; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
@@ -352,14 +360,12 @@ read_disks(struct reader *r, FILE *report, char **said)
 {
 	libxl_domain_config *dc = r->dc;
 	XLU_ConfigList *list;
-	int n = 0;
+	int n;
+	enum err e = get_list(r, "disk", XL_DISKS_MOST, "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]",
+	    &list, &n);
 
-	if (xlu_cfg_get_list(r->cfg, "disk", &list, &n, 1) != 0 || n == 0)
-		return get_string(r, "disk") != NULL ? bad(r, "disk", get_string(r, "disk"),
-		    "a list: [ 'PATH,FORMAT,VDEV,ACCESS' ]") : ERR_OK;
-	if (n > XL_DISKS_MOST)
-		return err_set(r->m, ERR_LIMIT, "%s: disk: %d of them; at most %d", r->path, n,
-		    XL_DISKS_MOST);
+	if (e != ERR_OK || n == 0)
+		return e;
 	dc->disks = mem_zero((size_t)n, sizeof(*dc->disks));
 	for (int i = 0; i < n; i++) {
 		const char *text = xlu_cfg_get_listitem(list, i);
@@ -437,18 +443,17 @@ xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc, s
 	struct reader r = { .path = path, .type = type, .dc = dc, .m = m };
 	char *said = NULL;
 	size_t size = 0;
-	FILE *report = NULL;
 	enum err e = read_file(path, &r.text, &r.len, m);
 
-	if (e != ERR_OK)
-		goto out;
-	report = mem_must(open_memstream(&said, &size));
-	r.cfg = mem_must(xlu_cfg_init(report, path));
-	e = read_all(&r, report, &said);
-	xlu_cfg_destroy(r.cfg);
-	fclose(report);
-	free(said);
-out:
+	if (e == ERR_OK) {
+		FILE *report = mem_must(open_memstream(&said, &size));
+
+		r.cfg = mem_must(xlu_cfg_init(report, path));
+		e = read_all(&r, report, &said);
+		xlu_cfg_destroy(r.cfg);
+		fclose(report);
+		free(said);
+	}
 	free(r.text);
 	return e;
 }

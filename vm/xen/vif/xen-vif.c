@@ -108,23 +108,17 @@ rename_it(struct job *j)
 	return 0;
 }
 
-/*
- * A bridge takes the least MTU of its ports, so that a common one would lower that of a bridge with
- * a larger.
- */
+/* A bridge takes the least MTU of its ports: one of 1,500 would lower a larger. */
 static void
 follow_mtu(struct job *j)
 {
-	struct ifreq ifr;
-	int mtu;
+	struct ifreq ifr, bridge;
 
-	if (request(&ifr, j->bridge) != 0 || ioctl(j->sock, SIOCGIFMTU, &ifr) != 0)
+	if (request(&bridge, j->bridge) != 0 || ioctl(j->sock, SIOCGIFMTU, &bridge) != 0 ||
+	    request(&ifr, j->interface) != 0)
 		return;
-	mtu = ifr.ifr_mtu;
-	if (request(&ifr, j->interface) != 0)
-		return;
-	ifr.ifr_mtu = mtu;
-	/* then the bridge goes down to what the interface can */
+	ifr.ifr_mtu = bridge.ifr_mtu;
+	/* if it cannot, the bridge goes down to what the interface can */
 	(void)ioctl(j->sock, SIOCSIFMTU, &ifr);
 }
 
