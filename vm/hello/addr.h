@@ -28,25 +28,18 @@ struct addr addr_v4(const uint8_t bytes[4]);
 bool addr_is_v4(const struct addr *a);
 bool addr_is_set(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
-
 /* What a packet may come from: not none, 0.0.0.0, multicast, limited broadcast or loopback. */
 bool addr_is_unicast(const struct addr *a);
-
 /* fe80::/64 with the EUI-64 of the MAC (RFC 4291 appendix A). */
 struct addr addr_link_local(const uint8_t mac[MAC_BYTES]);
-
 /* ff02::1:ffXX:XXXX of an IPv6 address (RFC 4291 section 2.7.1). */
 struct addr addr_solicited_node(const struct addr *a);
-
 /* 33:33 and the last four bytes (RFC 2464 section 7). */
 void addr_multicast_mac(const struct addr *group, uint8_t mac[MAC_BYTES]);
-
 /* Reads six two-digit hexadecimal numbers with colons between them. */
 bool addr_mac_parse(const char *s, uint8_t mac[MAC_BYTES]);
-
 /* Reads an address of either family that fills all n characters. */
 bool addr_parse(const char *s, size_t n, struct addr *out);
-
 /* Dotted quad, or IPv6 as RFC 5952 wants it. */
 void addr_text(struct text *t, const struct addr *a);
 

@@ -10,6 +10,17 @@ struct value {
 	size_t len;
 };
 
+/* The characters before the first c; all when there is none. */
+static size_t
+before(struct value v, char c)
+{
+	size_t n = 0;
+
+	while (n < v.len && v.at[n] != c)
+		n++;
+	return n;
+}
+
 static bool
 set_name(struct config *config, struct value v)
 {
@@ -36,13 +47,11 @@ family_of(const struct addr *a)
 static bool
 set_ip(struct config *config, struct value v)
 {
-	size_t slash = 0, used;
+	size_t slash = before(v, '/'), used;
 	enum config_family family;
 	struct addr a;
 	uint32_t prefix_len;
 
-	while (slash < v.len && v.at[slash] != '/')
-		slash++;
 	if (slash == 0 && v.len <= 1)
 		return true;
 	if (slash == v.len || !addr_parse(v.at, slash, &a) || !addr_is_unicast(&a))
@@ -102,11 +111,9 @@ static const struct {
 static bool
 take_word(struct config *config, struct value word)
 {
-	size_t equals = 0;
+	size_t equals = before(word, '=');
 	struct value v;
 
-	while (equals < word.len && word.at[equals] != '=')
-		equals++;
 	if (equals + 1 >= word.len)
 		return true;
 	v = (struct value){ word.at + equals + 1, word.len - equals - 1 };

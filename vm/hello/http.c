@@ -12,34 +12,20 @@ struct word {
 	size_t len;
 };
 
-static const struct {
-	enum http_status status;
-	const char *phrase;
-} phrases[] = {
-	{ HTTP_OK, "200 OK" },
-	{ HTTP_NOT_FOUND, "404 Not Found" },
-	{ HTTP_METHOD_NOT_ALLOWED, "405 Method Not Allowed" },
-	{ HTTP_URI_TOO_LONG, "414 URI Too Long" },
-	{ HTTP_FIELDS_TOO_LARGE, "431 Request Header Fields Too Large" },
-	{ HTTP_VERSION_NOT_SUPPORTED, "505 HTTP Version Not Supported" },
-	{ HTTP_BAD_REQUEST, "400 Bad Request" },
+static const char *const phrases[] = {
+	[HTTP_OK] = "200 OK",
+	[HTTP_BAD_REQUEST] = "400 Bad Request",
+	[HTTP_NOT_FOUND] = "404 Not Found",
+	[HTTP_METHOD_NOT_ALLOWED] = "405 Method Not Allowed",
+	[HTTP_URI_TOO_LONG] = "414 URI Too Long",
+	[HTTP_FIELDS_TOO_LARGE] = "431 Request Header Fields Too Large",
+	[HTTP_VERSION_NOT_SUPPORTED] = "505 HTTP Version Not Supported",
 };
 
 void
 http_init(struct http *h)
 {
-	memset(h, 0, offsetof(struct http, line));
-	h->status = HTTP_OK;
-}
-
-static const char *
-phrase_of(enum http_status status)
-{
-	size_t i = 0;
-
-	while (phrases[i].status != status && phrases[i].status != HTTP_BAD_REQUEST)
-		i++;
-	return phrases[i].phrase;
+	memset(h, 0, offsetof(struct http, line)); /* HTTP_OK is 0 */
 }
 
 /* The first failure counts: behind it the request need not be what it seems. */
@@ -222,7 +208,7 @@ reply(const struct net *net, struct tcp_conn *c)
 
 	if (h->version_1_1 && !h->has_host)
 		fail(h, HTTP_BAD_REQUEST);
-	phrase = phrase_of(h->status);
+	phrase = phrases[h->status];
 	ok = h->status == HTTP_OK;
 	h->keep = h->keep && (ok || h->status == HTTP_NOT_FOUND ||
 	    h->status == HTTP_METHOD_NOT_ALLOWED);

@@ -16,15 +16,8 @@
 struct net;
 struct tcp_conn;
 
-enum http_status {
-	HTTP_OK = 200,
-	HTTP_BAD_REQUEST = 400,
-	HTTP_NOT_FOUND = 404,
-	HTTP_METHOD_NOT_ALLOWED = 405,
-	HTTP_URI_TOO_LONG = 414,
-	HTTP_FIELDS_TOO_LARGE = 431,
-	HTTP_VERSION_NOT_SUPPORTED = 505
-};
+enum http_status { HTTP_OK, HTTP_BAD_REQUEST, HTTP_NOT_FOUND, HTTP_METHOD_NOT_ALLOWED,
+    HTTP_URI_TOO_LONG, HTTP_FIELDS_TOO_LARGE, HTTP_VERSION_NOT_SUPPORTED };
 
 /* The request being read. */
 struct http {
@@ -41,7 +34,6 @@ struct http {
 };
 
 void http_init(struct http *h);
-
 /* Reads what has come, writes the replies that there is room for; closes what is done. */
 void http_run(struct net *net, struct tcp_conn *c);
 

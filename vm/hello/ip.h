@@ -37,23 +37,17 @@ struct ip_route {
 /* Take an IP packet out of a frame from that MAC, unicast or not. */
 void ip4_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w);
 void ip6_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w, bool unicast);
-
 /* Begins the payload of the one packet that the stack has in hand; room for 1,480 bytes. */
 struct wire_out ip_payload(struct net *net);
-
 /* Puts the headers in front of the payload and sends it; drops what is bad or too long. */
 void ip_send(struct net *net, const struct ip_route *route, const struct wire_out *payload);
-
 /* As ip_send(), with the payload's checksum, until then 0, at that offset of the payload. */
 void ip_send_summed(struct net *net, const struct ip_route *route, struct wire_out *payload,
     size_t offset);
-
 /* The way back to where the packet came from. */
 struct ip_route ip_reply_route(const struct ip_packet *packet);
-
 /* The Internet checksum (RFC 1071) of the bytes; 0 when they hold their own right one. */
 uint16_t ip_checksum(const uint8_t *bytes, size_t len);
-
 /* The same with the pseudo header in front (RFC 9293 section 3.1, RFC 8200 section 8.1). */
 uint16_t ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint8_t proto,
     const uint8_t *bytes, size_t len);
@@ -61,7 +55,6 @@ uint16_t ip_pseudo_checksum(const struct addr *src, const struct addr *dst, uint
 /* icmp.c: echo (RFC 792, RFC 4443); hands neighbour discovery and listener queries on. */
 void icmp4_input(struct net *net, const struct ip_packet *packet);
 void icmp6_input(struct net *net, const struct ip_packet *packet);
-
 /* Begins a message of that type, as ip_payload(); its checksum is at ICMP_CHECKSUM. */
 #define ICMP_CHECKSUM 2
 struct wire_out icmp_payload(struct net *net, uint8_t type);
@@ -75,7 +68,6 @@ struct wire_out icmp_payload(struct net *net, uint8_t type);
 
 /* Reports our groups, asks whether the addresses are taken, and announces them. */
 void nd_announce(struct net *net);
-
 /* Takes an ICMPv6 message that is no echo, checksum verified; `body` is behind the checksum. */
 void nd_input(struct net *net, const struct ip_packet *packet, uint8_t type, struct wire_in body);
 

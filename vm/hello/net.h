@@ -49,16 +49,12 @@ struct net {
 /* Makes the stack ready, in memory that may hold anything; `seed` is secret and random. */
 void net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYTES],
     const uint8_t seed[8], const struct net_ops *ops, void *arg);
-
 /* Tells the link who has come: ARP announcement, duplicate address detection, groups. */
 void net_announce(struct net *net);
-
 /* Takes one received Ethernet frame. */
 void net_input(struct net *net, const uint8_t *frame, size_t len, uint64_t now_ms);
-
 /* Does what is due; returns when to call again, in milliseconds since boot, or NET_NEVER. */
 uint64_t net_run_timers(struct net *net, uint64_t now_ms);
-
 /* For the protocols: sends len bytes at net->out + offset, an Ethernet header put in front. */
 void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset,
     size_t len);

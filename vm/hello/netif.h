@@ -44,24 +44,19 @@ struct netif_frame {
 /* Empty rings; all receiving slots are offered, to be pushed by the first netif_rx_push(). */
 void netif_rx_init(struct netif_rx *rx, struct netif_rx_page *page, uint32_t first_grant);
 void netif_tx_init(struct netif_tx *tx, struct netif_tx_page *page);
-
 /*
  * The oldest frame, which stays until it is released. Frames in pieces or without checksum, which
  * we have told the backend that we do not take, and damaged ones are skipped.
  */
 bool netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame);
 void netif_rx_release(struct netif_rx *rx);
-
 /* True when there is a response; otherwise the next one raises an event. */
 bool netif_rx_wait(struct netif_rx *rx);
-
 /* A free slot, or LIMIT_NETIF_TX when the backend has all. */
 unsigned netif_tx_take(struct netif_tx *tx);
-
 /* Queues the taken slot's frame. */
 void netif_tx_put(struct netif_tx *tx, unsigned slot, uint32_t grant, uint16_t offset,
     uint16_t len);
-
 /* Publish what was queued and released; true when the backend wants an event for it. */
 bool netif_rx_push(struct netif_rx *rx);
 bool netif_tx_push(struct netif_tx *tx);

@@ -83,24 +83,18 @@ struct tcp {
 };
 
 void tcp_init(struct tcp *tcp, const uint8_t seed[8]);
-
 /* Takes a TCP packet for one of our addresses. */
 void tcp_input(struct net *net, const struct ip_packet *packet);
-
 /* Resends what is due; returns the earliest deadline, or NET_NEVER. */
 uint64_t tcp_run_timers(struct net *net);
-
 /* For HTTP: how many bytes came in order and are in one piece, and where; 0 when there are none. */
 size_t tcp_peek(const struct tcp_conn *c, const uint8_t **bytes);
 void tcp_consume(struct tcp_conn *c, size_t n);
-
 /* Room for bytes to send; a write within it always succeeds. */
 size_t tcp_room(const struct tcp_conn *c);
 void tcp_write(struct tcp_conn *c, const char *bytes, size_t n);
-
 /* Sends a FIN after what was written; later data of the peer is thrown away. */
 void tcp_close(struct tcp_conn *c);
-
 /* True when the peer sends no more and all of it has been consumed. */
 bool tcp_at_end(const struct tcp_conn *c);
 

@@ -45,7 +45,6 @@ tcp_segment_length(const struct tcp_segment *seg)
 
 /* tcp_table.c */
 struct tcp_conn *tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
-
 /* An entry for a new peer, which may cost another its own; all members but the buffers are zero. */
 struct tcp_conn *tcp_take(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
 void tcp_free(struct tcp_conn *c);
@@ -60,10 +59,8 @@ void tcp_output(struct net *net, struct tcp_conn *c, unsigned segments, bool for
 void tcp_send_syn_ack(struct net *net, struct tcp_conn *c);
 void tcp_send_ack(struct net *net, struct tcp_conn *c);
 void tcp_send_reset(struct net *net, struct tcp_conn *c);
-
 /* The RST that answers a segment without a connection. */
 void tcp_refuse(struct net *net, const struct ip_packet *packet, const struct tcp_segment *seg);
-
 /* Sends the first unacknowledged segment once more. */
 void tcp_resend(struct net *net, struct tcp_conn *c);
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t now_ms);

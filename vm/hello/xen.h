@@ -11,16 +11,13 @@
 
 /* True when Xen is underneath. */
 bool xen_detect(void);
-
 /*
  * Maps the shared pages and has events delivered; once more after a resume, when event channels and
  * grants are gone.  Ends the domain as crashed when Xen refuses.
  */
 void xen_start(void);
-
 /* A number from the toolstack: the frame or the event channel of the store or the console. */
 uint32_t xen_param(enum xen_param index);
-
 /*
  * Event channels; 0 when there is none to be had. Each event ends cpu_sleep(); which it was nobody
  * needs to know. xen_events_clear() forgets the events so far, and comes before looking for work.
@@ -28,16 +25,12 @@ uint32_t xen_param(enum xen_param index);
 uint32_t xen_event_alloc(uint16_t remote_domid);
 void xen_event_send(uint32_t port);
 void xen_events_clear(void);
-
 /* Lets the domain map or copy the page; the reference stays valid until the next xen_start(). */
 void xen_grant(uint32_t reference, uint16_t domid, const void *page, bool readonly);
-
 /* System time in nanoseconds, of no particular origin; it jumps when the domain is resumed. */
 uint64_t xen_time_ns(void);
-
 /* One event at that system time; 0 for none. */
 void xen_timer_set(uint64_t at_ns);
-
 /* Returns only from a suspend: false in a restored domain, true when it was called off. */
 bool xen_shutdown(enum xen_shutdown_reason reason);
 
@@ -56,7 +49,6 @@ size_t xencons_write(struct xencons_page *page, const char *bytes, size_t n);
  * backend. Returns NULL, or why there is no network.
  */
 const char *xen_net_start(struct xenstore *xs, unsigned token, uint8_t mac[MAC_BYTES]);
-
 /* The backend's watch has fired. True when frames go through from now on. */
 bool xen_net_changed(struct xenstore *xs);
 

@@ -49,7 +49,6 @@ struct xenstore_op {
 
 /* Does all of them, in order; false when the store is broken. */
 bool xenstore_run(struct xenstore *xs, struct xenstore_op *ops, unsigned count);
-
 /* Takes what has come meanwhile, which can only be watches. */
 void xenstore_poll(struct xenstore *xs);
 

@@ -1,8 +1,6 @@
 /* ctx: a libxl context per driver thread, and what libxl said last on it. */
 #include "vm/xen/xen.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>

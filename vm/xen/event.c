@@ -11,12 +11,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -33,6 +32,7 @@
 
 struct xen_watch {
 	uint64_t number;
+	char token[24];                /* the number as XenStore has it */
 	int fd;
 	uint32_t domid;
 	char *path;                    /* of the key; NULL = none */
@@ -48,11 +48,11 @@ struct xen_events {
 	pthread_t thread;
 	bool started;
 	int wake_fd;
-	/* what follows; never held while libxl or XenStore are called */
+	atomic_bool quit;
+	atomic_uint suspends;          /* under way in libxl */
+	/* of what follows; never held while libxl or XenStore are called */
 	pthread_mutex_t lock;
-	bool quit;
 	uint64_t next;
-	unsigned suspends;             /* under way in libxl */
 	LIST_HEAD(, xen_watch) watches;
 };
 
@@ -189,17 +189,6 @@ prepare(struct xen_events *ev, struct pollfd **fds, int *size, int *timeout)
 	}
 }
 
-static bool
-quits(struct xen_events *ev)
-{
-	bool quit;
-
-	pthread_mutex_lock(&ev->lock);
-	quit = ev->quit;
-	pthread_mutex_unlock(&ev->lock);
-	return quit;
-}
-
 static void *
 events_run(void *arg)
 {
@@ -209,7 +198,7 @@ events_run(void *arg)
 	struct timeval now;
 	uint64_t woken;
 
-	while (!quits(ev) && !xen_ctx_broken(ev->log) &&
+	while (!ev->quit && !xen_ctx_broken(ev->log) &&
 	    (n = prepare(ev, &fds, &size, &timeout)) >= 0) {
 		fds[0] = (struct pollfd){ .fd = ev->wake_fd, .events = POLLIN };
 		fds[1] = (struct pollfd){ .fd = xs_fileno(ev->xs), .events = POLLIN };
@@ -224,7 +213,7 @@ events_run(void *arg)
 		take_keys(ev);
 	}
 	free(fds);
-	if (!quits(ev))
+	if (!ev->quit)
 		log_err("driver xen: libxl's events cannot be waited for: ends of domains are not "
 		    "noticed until jitsud is started anew");
 	return NULL;
@@ -262,9 +251,7 @@ xen_events_free(struct xen_events *ev)
 	if (ev == NULL)
 		return;
 	if (ev->started) {
-		pthread_mutex_lock(&ev->lock);
 		ev->quit = true;
-		pthread_mutex_unlock(&ev->lock);
 		tell(ev->wake_fd);
 		pthread_join(ev->thread, NULL);
 	}
@@ -281,44 +268,35 @@ xen_events_free(struct xen_events *ev)
 
 /* ---- watches ---- */
 
-static void
-token_of(const struct xen_watch *w, char token[24])
-{
-	snprintf(token, 24, "%" PRIu64, w->number);
-}
-
 enum err
 xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out,
     struct errmsg *m)
 {
-	struct xen_watch *w = mem_zero(1, sizeof(*w));
-	char token[24];
+	struct xen_watch *w;
 	enum err e = ERR_OK;
 	unsigned mark = xen_log_mark(ev->log);
-	int rc;
+	int rc, fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	*out = NULL;
+	if (fd < 0)
+		return err_sys(m, "eventfd");
+	w = mem_zero(1, sizeof(*w));
 	w->domid = domid;
-	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->fd < 0) {
-		e = err_sys(m, "eventfd");
-		free(w);
-		return e;
-	}
+	w->fd = fd;
 	if (key != NULL)
 		w->path = mem_format("/local/domain/%u/%s", domid, key);
 	pthread_mutex_lock(&ev->lock);
 	w->number = ++ev->next;
+	snprintf(w->token, sizeof(w->token), "%" PRIu64, w->number);
 	LIST_INSERT_HEAD(&ev->watches, w, link);
 	pthread_mutex_unlock(&ev->lock);
 	rc = libxl_evenable_domain_death(ev->ctx, domid, w->number, &w->evgen);
 	tell(ev->wake_fd);     /* the thread polls for what libxl wanted before this */
-	token_of(w, token);
 	if (rc != 0) {
 		xen_log_borrow(ev->log, mark, domid);
 		e = xen_fail(m, rc, "domain %u: its end cannot be watched", domid);
 	}
-	if (e == ERR_OK && key != NULL && !xs_watch(ev->xs, w->path, token))
+	if (e == ERR_OK && key != NULL && !xs_watch(ev->xs, w->path, w->token))
 		e = err_sys(m, "domain %u: XenStore key %s cannot be watched", domid, key);
 	if (e != ERR_OK)
 		xen_watch_free(ev, w);
@@ -330,8 +308,6 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 void
 xen_watch_free(struct xen_events *ev, struct xen_watch *w)
 {
-	char token[24];
-
 	if (w == NULL)
 		return;
 	pthread_mutex_lock(&ev->lock);
@@ -339,10 +315,9 @@ xen_watch_free(struct xen_events *ev, struct xen_watch *w)
 	pthread_mutex_unlock(&ev->lock);
 	if (w->evgen != NULL)
 		libxl_evdisable_domain_death(ev->ctx, w->evgen);
-	token_of(w, token);
 	if (w->path != NULL)
 		/* a watch that was not set is none to remove */
-		(void)xs_unwatch(ev->xs, w->path, token);
+		(void)xs_unwatch(ev->xs, w->path, w->token);
 	close(w->fd);
 	free(w->path);
 	free(w);
@@ -418,14 +393,6 @@ xen_events_shutdown(struct xen_events *ev, uint32_t domid)
 }
 
 static void
-suspends_add(struct xen_events *ev, int n)
-{
-	pthread_mutex_lock(&ev->lock);
-	ev->suspends += (unsigned)n;
-	pthread_mutex_unlock(&ev->lock);
-}
-
-static void
 suspend_unref(struct suspend *s, bool done, int rc)
 {
 	bool last;
@@ -454,7 +421,7 @@ suspended(libxl_ctx *ctx, int rc, void *arg)
 	struct suspend *s = arg;
 
 	(void)ctx;
-	suspends_add(s->ev, -1);
+	s->ev->suspends--;
 	suspend_unref(s, true, rc);
 }
 
@@ -499,11 +466,11 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 	s->fd = fd;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
-	suspends_add(ev, 1);
+	ev->suspends++;
 	rc = libxl_domain_suspend(ev->ctx, domid, fd, 0, &how);
 	tell(ev->wake_fd);
 	if (rc != 0) {
-		suspends_add(ev, -1);
+		ev->suspends--;
 		s->done = true;     /* it was refused, and no callback comes */
 	} else if (!suspend_wait(s, answer_ns, &rc) && !(has_suspended(ev, domid) &&
 	    suspend_wait(s, end_ns, &rc))) {

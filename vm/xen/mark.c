@@ -14,10 +14,9 @@ xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen
     struct errmsg *m)
 {
 	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64];
-	enum err e = ERR_OK;
+	enum err e = xen_marks_keep(ctx, m);
 	int fd, n;
 
-	e = xen_marks_keep(ctx, m);
 	if (e != ERR_OK)
 		return e;
 	vm_uuid_text(uuid, name);
