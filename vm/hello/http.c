@@ -120,18 +120,12 @@ request_line(struct http *h)
 {
 	struct word rest = { h->line, h->line_len };
 	struct word method = until(&rest, ' '), target = until(&rest, ' '), version = rest;
+	bool good = is_token(method) && target.len > 0 && is_version(version);
 
 	h->in_fields = true;
-	if (h->line_long) {
-		fail(h, HTTP_URI_TOO_LONG);
-		return;
-	}
-	if (!is_token(method) || target.len == 0 || !is_version(version)) {
-		fail(h, HTTP_BAD_REQUEST);
-		return;
-	}
-	if (version.at[5] != '1') {
-		fail(h, HTTP_VERSION_NOT_SUPPORTED);
+	if (h->line_long || !good || version.at[5] != '1') {
+		fail(h, h->line_long ? HTTP_URI_TOO_LONG : !good ? HTTP_BAD_REQUEST
+		    : HTTP_VERSION_NOT_SUPPORTED);
 		return;
 	}
 	h->version_1_1 = h->keep = version.at[7] != '0';

@@ -95,10 +95,12 @@ skip_extensions(struct ip_packet *packet)
 	return false;
 }
 
-static bool
-is_own6(const struct net *net, const struct addr *a)
+struct addr *
+ip6_own(struct net *net, const struct addr *a)
 {
-	return addr_is_set(a) && (addr_equal(a, &net->link_local) || addr_equal(a, &net->global6));
+	struct addr *own = addr_equal(a, &net->link_local) ? &net->link_local : &net->global6;
+
+	return addr_is_set(a) && addr_equal(a, own) ? own : NULL;
 }
 
 static bool
@@ -138,7 +140,7 @@ ip6_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w, bool
 	if (addr_is_v4(&packet.src) || (addr_is_set(&packet.src) && !addr_is_unicast(&packet.src)))
 		return;
 	if (packet.multicast ? !is_joined(net, &packet.dst) : !unicast ||
-	    !is_own6(net, &packet.dst))
+	    !ip6_own(net, &packet.dst))
 		return;
 	if (!skip_extensions(&packet))
 		return;

@@ -37,6 +37,8 @@ struct ip_route {
 /* Take an IP packet out of a frame from that MAC, unicast or not. */
 void ip4_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w);
 void ip6_input(struct net *net, const uint8_t from[MAC_BYTES], struct wire_in w, bool unicast);
+/* Which of our IPv6 addresses this is; NULL: none. */
+struct addr *ip6_own(struct net *net, const struct addr *a);
 /* Begins the payload of the one packet that the stack has in hand; room for 1,480 bytes. */
 struct wire_out ip_payload(struct net *net);
 /* Puts the headers in front of the payload and sends it; drops what is bad or too long. */

@@ -103,16 +103,6 @@ nd_announce(struct net *net)
 	}
 }
 
-static struct addr *
-own_address(struct net *net, const struct addr *target)
-{
-	if (!addr_is_set(target))
-		return NULL;
-	if (addr_equal(target, &net->link_local))
-		return &net->link_local;
-	return addr_equal(target, &net->global6) ? &net->global6 : NULL;
-}
-
 /* Another claims the address: given up while its uniqueness is being asked for, later kept. */
 static void
 conflict(struct net *net, struct addr *own)
@@ -129,12 +119,11 @@ conflict(struct net *net, struct addr *own)
 		memset(own, 0, sizeof(*own));
 }
 
-/* The option must be whole; only whether one of that type is there, and its MAC, matter. */
+/* The MAC of the last option of that type, if there is one; false when an option is not whole. */
 static bool
-find_mac_option(struct wire_in w, uint8_t option, uint8_t mac[MAC_BYTES], bool *bad)
+find_mac_option(struct wire_in w, uint8_t option, uint8_t mac[MAC_BYTES], bool *found)
 {
-	bool found = false;
-
+	*found = false;
 	while (w.left && !w.bad) {
 		uint8_t type = wire_u8(&w), units = wire_u8(&w);
 		struct wire_in body = wire_in(w.at, w.left);
@@ -145,10 +134,9 @@ find_mac_option(struct wire_in w, uint8_t option, uint8_t mac[MAC_BYTES], bool *
 		if (w.bad || type != option)
 			continue;
 		wire_copy(&body, mac, MAC_BYTES);
-		found = true;
+		*found = true;
 	}
-	*bad = w.bad;
-	return found;
+	return !w.bad;
 }
 
 static void
@@ -156,9 +144,9 @@ solicited(struct net *net, const struct ip_packet *packet, struct addr *own, str
 {
 	struct ip_route route = ip_reply_route(packet);
 	uint8_t mac[MAC_BYTES];
-	bool bad, has_mac = find_mac_option(options, ND_OPTION_SOURCE, mac, &bad);
+	bool has_mac;
 
-	if (bad)
+	if (!find_mac_option(options, ND_OPTION_SOURCE, mac, &has_mac))
 		return;
 	if (!addr_is_set(&packet->src)) {
 		if (has_mac || !packet->multicast || memcmp(packet->mac, net->mac, MAC_BYTES) == 0)
@@ -181,12 +169,11 @@ advertised(struct net *net, const struct ip_packet *packet, struct addr *own,
     struct wire_in options)
 {
 	uint8_t mac[MAC_BYTES];
-	bool bad;
+	bool has_mac;
 
 	/* Whoever stands in for us while we sleep advertises our own MAC: that is no conflict. */
-	if (!find_mac_option(options, ND_OPTION_TARGET, mac, &bad))
-		memcpy(mac, packet->mac, MAC_BYTES);
-	if (!bad && memcmp(mac, net->mac, MAC_BYTES) != 0)
+	if (find_mac_option(options, ND_OPTION_TARGET, mac, &has_mac) &&
+	    memcmp(has_mac ? mac : packet->mac, net->mac, MAC_BYTES) != 0)
 		conflict(net, own);
 }
 
@@ -204,7 +191,7 @@ nd_input(struct net *net, const struct ip_packet *packet, uint8_t type, struct w
 		return;
 	(void)wire_u32(&body);
 	wire_copy(&body, target.b, ADDR_BYTES);
-	own = own_address(net, &target);
+	own = ip6_own(net, &target);
 	if (body.bad || !own)
 		return;
 	if (type == ND_SOLICIT)

@@ -25,17 +25,8 @@
 struct net;
 struct ip_packet;
 
-enum tcp_state {
-	TCP_FREE,
-	TCP_SYN_RCVD,
-	TCP_ESTABLISHED,
-	TCP_CLOSE_WAIT,
-	TCP_FIN_WAIT_1,
-	TCP_FIN_WAIT_2,
-	TCP_CLOSING,
-	TCP_LAST_ACK,
-	TCP_TIME_WAIT
-};
+enum tcp_state { TCP_FREE, TCP_SYN_RCVD, TCP_ESTABLISHED, TCP_CLOSE_WAIT, TCP_FIN_WAIT_1,
+    TCP_FIN_WAIT_2, TCP_CLOSING, TCP_LAST_ACK, TCP_TIME_WAIT };
 
 struct tcp_range {
 	uint32_t from, to; /* sequence numbers, the last one not included */

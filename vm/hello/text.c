@@ -1,8 +1,6 @@
 /* text.c: building text in a bounded buffer, and comparing it */
 #include "vm/hello/text.h"
 
-#include "vm/hello/mem.h"
-
 struct text
 text_init(char *buf, size_t cap)
 {
@@ -32,13 +30,8 @@ text_length(const char *s)
 void
 text_str(struct text *t, const char *s)
 {
-	size_t n = 0, room = t->cap - t->len - 1;
-
-	while (n < room && s[n])
-		n++;
-	memcpy(t->buf + t->len, s, n);
-	t->len += n;
-	t->buf[t->len] = '\0';
+	while (*s)
+		text_char(t, *s++);
 }
 
 uint64_t
@@ -85,9 +78,8 @@ void
 text_seconds(struct text *t, uint64_t ms)
 {
 	uint16_t rest;
-	uint64_t seconds = text_divide(ms, 1000, &rest);
 
-	text_dec(t, seconds, 0, ' ');
+	text_dec(t, text_divide(ms, 1000, &rest), 0, ' ');
 	text_char(t, '.');
 	text_dec(t, rest, 3, '0');
 }

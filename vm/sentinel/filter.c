@@ -9,7 +9,6 @@
  * with 0, which drops the frame.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>

@@ -138,20 +138,16 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 static enum err
 begin(struct xen_vm *v, libxl_ctx **ctx, struct errmsg *m)
 {
-	libxl_dominfo info;
 	enum err e;
 
 	*ctx = xen_thread_ctx(m);
 	if (*ctx == NULL)
 		return ERR_UNSUPPORTED;
-	e = xen_vm_info(*ctx, &v->vm.uuid, v->domid, &info);
+	e = xen_vm_info(*ctx, &v->vm.uuid, v->domid, NULL);
 	if (e == ERR_MISSING)
 		return err_set(m, e, "domain %u of %s is gone", v->domid, v->vm.unit);
-	if (e != ERR_OK)
-		return xen_fail(m, ERROR_FAIL, "domain %u of %s cannot be looked at", v->domid,
-		    v->vm.unit);
-	libxl_dominfo_dispose(&info);
-	return ERR_OK;
+	return e == ERR_OK ? e : xen_fail(m, ERROR_FAIL, "domain %u of %s cannot be looked at",
+	    v->domid, v->vm.unit);
 }
 
 /* ---- console ---- */
@@ -197,15 +193,17 @@ xen_console(struct vm *vm, struct vm_outcome *out)
 
 /* ---- operations ---- */
 
+/* A domain that runs can be unpaused, too. */
 static enum err
-unpause(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
+set_paused(struct xen_vm *v, libxl_ctx *ctx, bool paused, struct errmsg *m)
 {
-	/* of one that runs it does nothing */
-	int rc = libxl_domain_unpause(ctx, v->domid, NULL);
+	int rc = paused ? libxl_domain_pause(ctx, v->domid, NULL)
+	    : libxl_domain_unpause(ctx, v->domid, NULL);
 
 	if (rc != 0)
-		return xen_fail(m, rc, "domain %u cannot be unpaused", v->domid);
-	v->paused = false;
+		return xen_fail(m, rc, "domain %u cannot be %s", v->domid,
+		    paused ? "paused" : "unpaused");
+	v->paused = paused;
 	return ERR_OK;
 }
 
@@ -217,7 +215,7 @@ xen_thaw(struct vm *vm, struct vm_outcome *out)
 	enum err e = begin(v, &ctx, &out->msg);
 
 	if (e == ERR_OK)
-		e = unpause(v, ctx, &out->msg);
+		e = set_paused(v, ctx, false, &out->msg);
 	if (e != ERR_OK)
 		return e;
 	v->ready_told = false;     /* who waits for readiness asks anew */
@@ -232,15 +230,8 @@ xen_freeze(struct vm *vm, struct vm_outcome *out)
 	struct xen_vm *v = (struct xen_vm *)vm;
 	libxl_ctx *ctx;
 	enum err e = begin(v, &ctx, &out->msg);
-	int rc;
 
-	if (e != ERR_OK)
-		return e;
-	rc = libxl_domain_pause(ctx, v->domid, NULL);
-	if (rc != 0)
-		return xen_fail(&out->msg, rc, "domain %u cannot be paused", v->domid);
-	v->paused = true;
-	return ERR_OK;
+	return e == ERR_OK ? set_paused(v, ctx, true, &out->msg) : e;
 }
 
 static enum err
@@ -269,15 +260,12 @@ xen_stop(struct vm *vm, struct vm_outcome *out)
 	struct xen_vm *v = (struct xen_vm *)vm;
 	libxl_ctx *ctx = xen_thread_ctx(&out->msg);
 	struct errmsg unused;
-	libxl_dominfo info;
 	enum err e;
 
 	if (ctx == NULL)
 		return ERR_UNSUPPORTED;
-	if (xen_vm_info(ctx, &vm->uuid, v->domid, &info) == ERR_OK) {
-		libxl_dominfo_dispose(&info);
+	if (xen_vm_info(ctx, &vm->uuid, v->domid, NULL) == ERR_OK)
 		(void)console_read(v, ctx, &unused);     /* its last words, if it had a console */
-	}
 	if (out->text == NULL)
 		ring_tell(&v->con, NULL, 0, out);
 	e = xen_domain_end(ctx, &vm->uuid, v->domid, &out->usec_cpu, &out->msg);
@@ -346,7 +334,7 @@ xen_save(struct vm *vm, struct vm_outcome *out)
 	enum err e = begin(v, &ctx, &out->msg);
 
 	if (e == ERR_OK && v->paused)     /* it could not suspend itself */
-		e = unpause(v, ctx, &out->msg);
+		e = set_paused(v, ctx, false, &out->msg);
 	if (e == ERR_OK)
 		e = save_to(v, ctx, &out->msg);
 	if (e != ERR_OK)

@@ -7,18 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The domains that there are, and who is told of those that are ours. */
+struct look {
+	struct xen_ctx *ctx;
+	struct xs_handle *xs;
+	const libxl_dominfo *info;
+	int n;
+	vm_each_cb each;
+	void *arg;
+};
+
 /* ---- what a dead domain left in XenStore ---- */
 
 static bool
-tagged(struct xen_ctx *ctx, struct xs_handle *xs, uint32_t domid)
+tagged(const struct look *l, uint32_t domid)
 {
 	char path[64], *value;
 	unsigned len;
 	bool ours;
 
 	snprintf(path, sizeof(path), "/local/domain/%u/" XEN_TAG, domid);
-	value = xs_read(xs, XBT_NULL, path, &len);
-	ours = value != NULL && strcmp(value, ctx->instance) == 0;
+	value = xs_read(l->xs, XBT_NULL, path, &len);
+	ours = value != NULL && strcmp(value, l->ctx->instance) == 0;
 	free(value);
 	return ours;
 }
@@ -48,31 +58,22 @@ forget(struct xs_handle *xs, uint32_t domid)
 }
 
 static void
-forget_dead(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, int ninfo)
+forget_dead(const struct look *l)
 {
 	unsigned n = 0;
-	char **ids = xs_directory(xs, XBT_NULL, "/local/domain", &n);
+	char **ids = xs_directory(l->xs, XBT_NULL, "/local/domain", &n);
 
 	for (unsigned i = 0; ids != NULL && i < n; i++) {
 		uint32_t domid = (uint32_t)strtoul(ids[i], NULL, 10);
 		bool lives = domid == 0;
 
-		for (int k = 0; k < ninfo; k++)
-			lives = lives || info[k].domid == domid;
-		if (!lives && tagged(ctx, xs, domid))
-			forget(xs, domid);
+		for (int k = 0; k < l->n; k++)
+			lives = lives || l->info[k].domid == domid;
+		if (!lives && tagged(l, domid))
+			forget(l->xs, domid);
 	}
 	free(ids);
 }
-
-/* The domains that there are, for what is decided about each file of ours. */
-struct look {
-	struct xen_ctx *ctx;
-	const libxl_dominfo *info;
-	int n;
-	vm_each_cb each;
-	void *arg;
-};
 
 static bool
 has_uuid(const libxl_dominfo *info, const struct vm_uuid *uuid)
@@ -121,9 +122,9 @@ only_saved(struct xen_ctx *ctx, const libxl_dominfo *info, const struct vm_uuid 
 }
 
 static void
-report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_each_cb each,
-    void *arg)
+report(const struct look *l, const libxl_dominfo *info)
 {
+	struct xen_ctx *ctx = l->ctx;
 	struct xen_mark mark;
 	struct vm_uuid uuid;
 	struct xen_vm *v;
@@ -133,7 +134,7 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 
 	memcpy(uuid.bytes, libxl_uuid_bytearray_const(&info->uuid), sizeof(uuid.bytes));
 	marked = xen_mark_read(ctx, &uuid, &mark);
-	if (info->domid == 0 || (!marked && !tagged(ctx, xs, info->domid)))
+	if (info->domid == 0 || (!marked && !tagged(l, info->domid)))
 		return;
 	if (only_saved(ctx, info, &uuid)) {
 		libxl_ctx *xl = xen_thread_ctx(&m);
@@ -154,8 +155,8 @@ report(struct xen_ctx *ctx, struct xs_handle *xs, const libxl_dominfo *info, vm_
 	v->mark.domid = info->domid;
 	v->paused = info->paused;
 	xen_vm_nics(v, info->domain_type);
-	each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN
-	    : VM_FOUND_RUNNING, why != NULL ? why : "", arg);
+	l->each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN
+	    : VM_FOUND_RUNNING, why != NULL ? why : "", l->arg);
 }
 
 static void
@@ -182,30 +183,26 @@ report_saved(const struct vm_uuid *uuid, const char *rest, void *arg)
 enum err
 xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 {
-	struct xen_ctx *ctx = arg;
+	struct look l = { .ctx = arg, .each = each, .arg = each_arg };
 	libxl_ctx *xl = xen_thread_ctx(m);
-	struct xs_handle *xs;
 	libxl_dominfo *info;
-	struct look look;
-	int n = 0;
 
 	if (xl == NULL)
 		return ERR_UNSUPPORTED;
-	xs = xs_open(0);
-	if (xs == NULL)
+	l.xs = xs_open(0);
+	if (l.xs == NULL)
 		return err_sys(m, "XenStore");
-	info = libxl_list_domain(xl, &n);
+	l.info = info = libxl_list_domain(xl, &l.n);
 	if (info == NULL) {
-		xs_close(xs);
+		xs_close(l.xs);
 		return xen_fail(m, ERROR_FAIL, "the domains cannot be listed");
 	}
-	forget_dead(ctx, xs, info, n);
-	for (int i = 0; i < n; i++)
-		report(ctx, xs, &info[i], each, each_arg);
-	look = (struct look){ ctx, info, n, each, each_arg };
-	(void)dir_each(ctx->saved_fd, report_saved, &look, NULL);     /* found at the next start */
-	(void)dir_each(ctx->marks_fd, drop_mark, &look, NULL);
-	libxl_dominfo_list_free(info, n);
-	xs_close(xs);
+	forget_dead(&l);
+	for (int i = 0; i < l.n; i++)
+		report(&l, &info[i]);
+	(void)dir_each(l.ctx->saved_fd, report_saved, &l, NULL);     /* found at the next start */
+	(void)dir_each(l.ctx->marks_fd, drop_mark, &l, NULL);
+	libxl_dominfo_list_free(info, l.n);
+	xs_close(l.xs);
 	return ERR_OK;
 }

@@ -47,16 +47,6 @@ static const struct {
 	[VM_TYPE_HVM] = { "hvm", LIBXL_DOMAIN_TYPE_HVM },
 };
 
-/* Replaces *to by a copy, unless there is nothing to copy. */
-static void
-override(char **to, const char *text)
-{
-	if (text == NULL)
-		return;
-	free(*to);
-	*to = mem_text(text);
-}
-
 /* ---- the configuration ---- */
 
 /* Names must be unique on the host: part of the UUID tells a unit's domain from its last one. */
@@ -102,9 +92,9 @@ fill_build(struct start *s)
 		b->sched_params.cap = (int)spec->cpu_percent;
 	if (weight > 0 && b->sched_params.weight == LIBXL_DOMAIN_SCHED_PARAM_WEIGHT_DEFAULT)
 		b->sched_params.weight = (int)(weight > 65535 ? 65535 : weight);
-	override(&b->kernel, spec->kernel);
-	override(&b->ramdisk, spec->initrd);
-	override(&b->cmdline, spec->cmdline);
+	xen_xl_override(&b->kernel, spec->kernel);
+	xen_xl_override(&b->ramdisk, spec->initrd);
+	xen_xl_override(&b->cmdline, spec->cmdline);
 }
 
 /* The image's NICs come first, each over the file's in its place; more of the file's stay. */
@@ -125,11 +115,11 @@ fill_nics(struct start *s)
 
 		if ((unsigned)i < spec->nnics) {
 			memcpy(nic->mac, spec->nics[i].mac, sizeof(nic->mac));
-			override(&nic->bridge, spec->nics[i].bridge);
+			xen_xl_override(&nic->bridge, spec->nics[i].bridge);
 		}
 		nic->devid = i;
 		if (nic->script == NULL || spec->vif_script != NULL)
-			override(&nic->script, script);
+			xen_xl_override(&nic->script, script);
 		/* Emulated NICs are an HVM matter, for a guest that boots without drivers. */
 		if (nic->nictype == 0 && dc->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
 			nic->nictype = LIBXL_NIC_TYPE_VIF;

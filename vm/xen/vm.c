@@ -3,12 +3,10 @@
  */
 #include "vm/xen/xen.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -56,17 +54,21 @@ xen_vm_free(struct vm *vm)
 }
 
 enum err
-xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, libxl_dominfo *info)
+xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, struct xen_info *info)
 {
+	libxl_dominfo said;
 	int rc;
+	bool same;
 
-	libxl_dominfo_init(info);
-	rc = libxl_domain_info(ctx, info, domid);
-	if (rc == 0 && memcmp(libxl_uuid_bytearray(&info->uuid), uuid->bytes,
-	    sizeof(uuid->bytes)) == 0)
+	libxl_dominfo_init(&said);
+	rc = libxl_domain_info(ctx, &said, domid);
+	same = rc == 0 &&
+	    memcmp(libxl_uuid_bytearray(&said.uuid), uuid->bytes, sizeof(uuid->bytes)) == 0;
+	if (info != NULL)
+		*info = (struct xen_info){ (int64_t)(said.cpu_time / 1000), said.dying };
+	libxl_dominfo_dispose(&said);
+	if (same)
 		return ERR_OK;
-	libxl_dominfo_dispose(info);
-	libxl_dominfo_init(info);
 	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
 }
 
@@ -75,7 +77,7 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
     struct errmsg *m)
 {
 	uint64_t until_ns = clock_now_ns() + DYING_NS;
-	libxl_dominfo info;
+	struct xen_info info;
 	enum err e = xen_vm_info(ctx, uuid, domid, &info);
 	int rc;
 
@@ -83,17 +85,13 @@ xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, int64
 		return e == ERR_MISSING ? ERR_OK
 		    : xen_fail(m, ERROR_FAIL, "domain %u cannot be looked at", domid);
 	if (usec_cpu != NULL)
-		*usec_cpu = (int64_t)(info.cpu_time / 1000);
-	libxl_dominfo_dispose(&info);
+		*usec_cpu = info.usec_cpu;
 	rc = libxl_domain_destroy(ctx, domid, NULL);
 	if (rc == 0 || rc == ERROR_DOMAIN_NOTFOUND)
 		return ERR_OK;
 	/* After a failed create it may have been on its way out already. */
 	while (xen_vm_info(ctx, uuid, domid, &info) == ERR_OK) {
-		bool dying = info.dying;
-
-		libxl_dominfo_dispose(&info);
-		if (!dying || clock_now_ns() > until_ns)
+		if (!info.dying || clock_now_ns() > until_ns)
 			return xen_fail(m, rc, "domain %u cannot be destroyed", domid);
 		(void)poll(NULL, 0, 10);     /* nothing tells when a dying domain is gone */
 	}

@@ -155,6 +155,8 @@ enum err xen_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m);
  */
 enum err xen_xl_load(const char *path, libxl_domain_type type, libxl_domain_config *dc,
     struct errmsg *m);
+/* Replaces *to, a text of a configuration, by a copy; NULL changes nothing. */
+void xen_xl_override(char **to, const char *text);
 
 /* ---- keys.c ---- */
 
@@ -190,9 +192,13 @@ struct xen_vm *xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const
 /* Notes its NICs' ends that libxl has named: HVM's have two, and an xl file may name others. */
 void xen_vm_nics(struct xen_vm *v, libxl_domain_type type);
 void xen_vm_free(struct vm *vm);
-/* What the hypervisor says of it.  ERR_MISSING: no domain has both; ERR_IO: it does not tell. */
+struct xen_info {
+	int64_t usec_cpu;
+	bool dying;
+};
+/* info may be NULL.  ERR_MISSING: no domain has both; ERR_IO: the hypervisor does not tell. */
 enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
-    libxl_dominfo *info);
+    struct xen_info *info);
 /* Destroys a domain of ours; of none there is nothing to do. */
 enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
     int64_t *usec_cpu, struct errmsg *m);

@@ -62,12 +62,13 @@ get_string(const struct reader *r, const char *key)
 	return text;
 }
 
-/* Replaces *to by a copy. */
-static void
-set_text(char **to, const char *text)
+void
+xen_xl_override(char **to, const char *text)
 {
+	if (text == NULL)
+		return;
 	free(*to);
-	*to = text != NULL ? mem_text(text) : NULL;
+	*to = mem_text(text);
 }
 
 /* A list of at most `most` items of that form; *n = 0 when the key is not there. */
@@ -120,31 +121,28 @@ static enum err
 read_type(struct reader *r)
 {
 	static const struct {
-		const char *key, *text;
-		libxl_domain_type type;
-	} words[] = {
-		{ "type", "pv", LIBXL_DOMAIN_TYPE_PV }, { "type", "pvh", LIBXL_DOMAIN_TYPE_PVH },
-		{ "type", "hvm", LIBXL_DOMAIN_TYPE_HVM },
-		{ "builder", "generic", LIBXL_DOMAIN_TYPE_PV },
-		{ "builder", "linux", LIBXL_DOMAIN_TYPE_PV },
-		{ "builder", "hvm", LIBXL_DOMAIN_TYPE_HVM },
+		const char *key, *accepted, *texts[3];
+		libxl_domain_type types[3];
+	} keys[] = {
+		{ "builder", "generic, linux or hvm", { "generic", "linux", "hvm" },
+		    { LIBXL_DOMAIN_TYPE_PV, LIBXL_DOMAIN_TYPE_PV, LIBXL_DOMAIN_TYPE_HVM } },
+		{ "type", "pv, pvh or hvm", { "pv", "pvh", "hvm" },
+		    { LIBXL_DOMAIN_TYPE_PV, LIBXL_DOMAIN_TYPE_PVH, LIBXL_DOMAIN_TYPE_HVM } },
 	};
 	libxl_domain_type type = LIBXL_DOMAIN_TYPE_PV;
 	long pvh = 0;
 	enum err e;
 
-	for (unsigned i = 0; i < 2; i++) {
-		const char *key = i == 0 ? "builder" : "type", *text = get_string(r, key);
-		bool known = text == NULL;
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = get_string(r, keys[i].key);
+		unsigned k = 0;
 
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]) && text != NULL; k++)
-			if (strcmp(words[k].key, key) == 0 && strcmp(words[k].text, text) == 0) {
-				type = words[k].type;
-				known = true;
-			}
-		if (!known)
-			return bad(r, key, text, i == 0 ? "generic, linux or hvm" :
-			    "pv, pvh or hvm");
+		while (text != NULL && k < 3 && strcmp(keys[i].texts[k], text) != 0)
+			k++;
+		if (k == 3)
+			return bad(r, keys[i].key, text, keys[i].accepted);
+		if (text != NULL)
+			type = keys[i].types[k];
 	}
 	e = get_number(r, "pvh", 0, 1, &pvh);
 	if (e == ERR_OK) {
@@ -200,7 +198,7 @@ read_cmdline(struct reader *r)
 	    *extra = get_string(r, "extra");
 
 	if (cmdline != NULL || root == NULL) {
-		set_text(&r->dc->b_info.cmdline, cmdline != NULL ? cmdline : extra);
+		xen_xl_override(&r->dc->b_info.cmdline, cmdline != NULL ? cmdline : extra);
 		return;
 	}
 	free(r->dc->b_info.cmdline);
@@ -221,7 +219,7 @@ read_path(struct reader *r, const char *key, char **to)
 	dir = text[0] == '/' || slash == NULL ? 0 : (int)(slash + 1 - r->path);
 	if ((size_t)snprintf(path, sizeof(path), "%.*s%s", dir, r->path, text) >= sizeof(path))
 		return bad(r, key, text, "the path is too long");
-	set_text(to, path);
+	xen_xl_override(to, path);
 	return ERR_OK;
 }
 
@@ -235,15 +233,15 @@ read_boot(struct reader *r)
 	    (e = read_path(r, "ramdisk", &b->ramdisk)) != ERR_OK)
 		return e;
 	read_cmdline(r);
-	set_text(&b->bootloader, get_string(r, "bootloader"));
+	xen_xl_override(&b->bootloader, get_string(r, "bootloader"));
 	if (xlu_cfg_get_list_as_string_list(r->cfg, "bootloader_args", &b->bootloader_args,
 	    1) == EINVAL)
 		return bad(r, "bootloader_args", "", "a list of strings");
 	if (r->dc->c_info.type == LIBXL_DOMAIN_TYPE_HVM) {
 		const char *bios = get_string(r, "bios");
 
-		set_text(&b->u.hvm.boot, get_string(r, "boot"));
-		set_text(&b->u.hvm.serial, get_string(r, "serial"));
+		xen_xl_override(&b->u.hvm.boot, get_string(r, "boot"));
+		xen_xl_override(&b->u.hvm.serial, get_string(r, "serial"));
 		if (bios != NULL && libxl_bios_type_from_string(bios, &b->u.hvm.bios) != 0)
 			e = bad(r, "bios", bios, "seabios, rombios or ovmf");
 	}
@@ -300,7 +298,7 @@ nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *va
 		return nic_type(r, nic, value);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strcmp(key, texts[i].key) == 0) {
-			set_text(texts[i].to, value);
+			xen_xl_override(texts[i].to, value);
 			return ERR_OK;
 		}
 	if (strcmp(key, "rate") == 0)

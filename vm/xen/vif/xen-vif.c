@@ -31,14 +31,23 @@ struct job {
 	int sock;
 };
 
+/* The path of a key of the NIC's; one that is too long is an error. */
+static int
+path_of(const struct job *j, const char *name, char path[256])
+{
+	if (snprintf(path, 256, "%s/%s", j->path, name) < 256)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
+}
+
 static int
 store(struct job *j, const char *name, const char *value)
 {
 	char path[256];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", j->path, name) >= sizeof(path))
-		return -1;
-	return xs_write(j->xs, XBT_NULL, path, value, (unsigned)strlen(value)) ? 0 : -1;
+	return path_of(j, name, path) == 0 &&
+	    xs_write(j->xs, XBT_NULL, path, value, (unsigned)strlen(value)) ? 0 : -1;
 }
 
 static int
@@ -63,11 +72,7 @@ read_store(struct job *j, const char *name)
 	char path[256];
 	unsigned len;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", j->path, name) >= sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return NULL;
-	}
-	return xs_read(j->xs, XBT_NULL, path, &len);
+	return path_of(j, name, path) == 0 ? xs_read(j->xs, XBT_NULL, path, &len) : NULL;
 }
 
 /* A request about `name`; cut off, it would be about another interface. */
