@@ -1,6 +1,5 @@
 /* zcheck: what only the whole zone shows: apex, aliases, occlusion, and where mappings point. */
 #include "dns/dns.h"
-#include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 #include "dns/zone/zrdata.h"
 
@@ -30,33 +29,23 @@ beside_cname(uint16_t type)
 	    type == TYPE_KEY || type == TYPE_NXT;
 }
 
+/* Aliases, of which a name has one; and beside a CNAME stands hardly anything. */
 static void
-check_cname(struct ztree *t, const struct tnode *n, const struct trrset *cname)
+check_alias(struct ztree *t, const struct tnode *n, const struct trrset *alias)
 {
+	bool cname = alias->type == DNS_T_CNAME;
+	const struct trrset *s = cname ? n->sets : NULL;
 	char text[LIMIT_NAME_TEXT];
-	const struct trrset *s;
 
 	ztree_name_text(t, n->name, n->name_len, text);
-	if (cname->n > 1)
-		ztree_found(t, cname->file, cname->line, "%s has %u CNAME records, it may have one",
-		    text, cname->n);
-	for (s = n->sets; s != NULL && beside_cname(s->type); s = s->next)
-		;
+	if (alias->n > 1)
+		ztree_found(t, alias->file, alias->line, "%s has %u %s records, it may have one",
+		    text, alias->n, cname ? "CNAME" : "DNAME");
+	while (s != NULL && beside_cname(s->type))
+		s = s->next;
 	if (s != NULL)
-		ztree_found(t, cname->file, cname->line, "%s has a CNAME and other data (%s:%u)",
+		ztree_found(t, alias->file, alias->line, "%s has a CNAME and other data (%s:%u)",
 		    text, s->file, s->line);
-}
-
-static void
-check_dname(struct ztree *t, const struct tnode *n, const struct trrset *dname)
-{
-	char text[LIMIT_NAME_TEXT];
-
-	if (dname->n <= 1)
-		return;
-	ztree_name_text(t, n->name, n->name_len, text);
-	ztree_found(t, dname->file, dname->line, "%s has %u DNAME records, it may have one", text,
-	    dname->n);
 }
 
 /* They are never served: an RRSIG is part of the answer with what it signs. */
@@ -90,29 +79,23 @@ check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 	    "answer (%d bytes)", text, set->wire, sigs->wire, LIMIT_RRSET_WIRE);
 }
 
-static bool
-is_wildcard(const uint8_t *rel, size_t len)
-{
-	return len >= 2 && rel[0] == 1 && rel[1] == '*';
-}
-
 static void
 check_node(struct ztree *t, struct tnode *n)
 {
-	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0),
-	    *dname = tnode_find(n, DNS_T_DNAME, 0);
+	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0);
+	const struct trrset *dname = tnode_find(n, DNS_T_DNAME, 0);
 
 	if (cname != NULL) {
 		n->flags |= ZNODE_CNAME;
-		check_cname(t, n, cname);
+		check_alias(t, n, cname);
 	}
 	if (dname != NULL) {
 		n->flags |= ZNODE_DNAME;
-		check_dname(t, n, dname);
+		check_alias(t, n, dname);
 	}
 	if (n != t->apex && tnode_find(n, DNS_T_NS, 0) != NULL)
 		n->flags |= ZNODE_CUT;
-	if (n->parent != NULL && is_wildcard(n->name, n->name_len))
+	if (n->parent != NULL && ztree_is_wildcard(n->name, n->name_len))
 		n->parent->flags |= ZNODE_WILD_CHILD;
 }
 
@@ -135,14 +118,13 @@ check_unit(struct ztree *t, struct tunit *u)
 	struct tnode *n = ztree_find(t, u->name, u->name_len);
 
 	ztree_name_text(t, u->name, u->name_len, text);
-	if (is_wildcard(u->name, u->name_len))
+	if (ztree_is_wildcard(u->name, u->name_len))
 		ztree_found(t, u->file, u->line,
 		    "_jitsu: %s is a wildcard; only a name of its own can be a unit", text);
 	else if (n != NULL && (n->flags & (ZNODE_CUT | ZNODE_OCCLUDED)) != 0)
 		ztree_found(t, u->file, u->line,
 		    "_jitsu: %s is delegated to others, or below a DNAME", text);
-	else if (n == NULL ||
-	    (tnode_find(n, DNS_T_A, 0) == NULL && tnode_find(n, DNS_T_AAAA, 0) == NULL))
+	else if (n == NULL || !tnode_has_address(n))
 		ztree_found(t, u->file, u->line, "_jitsu: %s has no A or AAAA record", text);
 	else if (n->unit != NULL)
 		ztree_found(t, u->file, u->line,

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/suggest.h"
-#include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
 /*
@@ -62,12 +61,6 @@ cut_over(const struct ztree *t, const uint8_t *rel, size_t len)
 	return cut;
 }
 
-static bool
-has_address(const struct tnode *n)
-{
-	return tnode_find(n, DNS_T_A, 0) != NULL || tnode_find(n, DNS_T_AAAA, 0) != NULL;
-}
-
 /* Four labels of digits, then nothing or the zone: an address where a name belongs. */
 static bool
 looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
@@ -116,7 +109,7 @@ target_fault(const struct ztree *t, const struct tnode *n, const struct target *
 		return NULL;   /* the other zone has its records */
 	if (row->host && target != NULL && tnode_find(target, DNS_T_CNAME, 0) != NULL)
 		return "is an alias (CNAME); it needs a host with addresses";
-	if (row->host && target != NULL && has_address(target))
+	if (row->host && target != NULL && tnode_has_address(target))
 		return NULL;
 	if (row->host)
 		return cut == NULL ? "has no A or AAAA record" : "is inside of the delegation and "
@@ -194,8 +187,8 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 static void
 lint_place(struct ztree *t, const struct tnode *n)
 {
-	bool cut_at_wildcard =
-	    (n->flags & ZNODE_CUT) != 0 && n->name_len >= 2 && n->name[0] == 1 && n->name[1] == '*';
+	bool cut_at_wildcard = (n->flags & ZNODE_CUT) != 0 &&
+	    ztree_is_wildcard(n->name, n->name_len);
 	bool mapping = n->name_len > MAPPING_LEN && n->name[0] == MAPPING_LEN &&
 	    memcmp(n->name + 1, MAPPING, MAPPING_LEN) == 0 && n->sets->type != DNS_T_RRSIG &&
 	    n->sets->type != DNS_T_NSEC;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "dns/zimage/nsec3.h"
-#include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
 static int

@@ -52,38 +52,22 @@ struct scope {
 	bool shown;                /* its text is no secret, or it is a zone: an entry was right */
 };
 
-static void __attribute__((format(printf, 2, 0)))
-found_va(struct scope *s, const char *fmt, va_list ap)
-{
-	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
-	s->nerrors++;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-found(struct scope *s, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	found_va(s, fmt, ap);
-	va_end(ap);
-}
-
 /*
- * A finding with text of the file in it; `plain` has none.  A file that was made a zone by mistake
- * or by a link, such as a key, does not begin with an entry that is right.
+ * A finding.  With text of the file in it, there is `plain`, which has none: a file that was made a
+ * zone by mistake or by a link, such as a key, does not begin with an entry that is right.
  */
 static void __attribute__((format(printf, 3, 4)))
-found_text(struct scope *s, const char *plain, const char *fmt, ...)
+found(struct scope *s, const char *plain, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!s->shown) {
-		found(s, "%s; " NOT_SHOWN, plain);
+	s->nerrors++;
+	if (plain != NULL && !s->shown) {
+		(void)report_add(s->p->report, s->file, s->line, "%s; " NOT_SHOWN, plain);
 		return;
 	}
 	va_start(ap, fmt);
-	found_va(s, fmt, ap);
+	(void)report_vadd(s->p->report, s->file, s->line, fmt, ap);   /* always ERR_PARSE */
 	va_end(ap);
 }
 
@@ -148,7 +132,7 @@ directive_name(struct scope *s, const char *text, struct name *name)
 	name->len = zfield_parse_name(
 	    text, strlen(text), s->origin.wire, s->origin.len, name->wire, why, sizeof(why));
 	if (name->len == 0)
-		found(s, "%s", why);
+		found(s, NULL, "%s", why);
 	return name->len > 0;
 }
 
@@ -167,7 +151,7 @@ static void
 directive_ttl(struct scope *s, char *argv[2])
 {
 	if (!ztoken_ttl(argv[0], strlen(argv[0]), TTL_MAX, &s->ttl))
-		found(s, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u "
+		found(s, NULL, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u "
 		    "seconds in all", argv[0], TTL_MAX);
 }
 
@@ -196,7 +180,7 @@ directive_include(struct scope *s, char *argv[2])
 
 	unquote(argv[0]);
 	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
-		found(s, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does "
+		found(s, NULL, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does "
 		    "it include itself?", argv[0], LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
 		return;
 	}
@@ -207,7 +191,7 @@ directive_include(struct scope *s, char *argv[2])
 	inner.file = keep_file(s->p, argv[0]);
 	fd = s->p->ops->include(s->p->ops->include_arg, argv[0], &inner.shown, &why);
 	if (fd < 0) {
-		found(s, "$INCLUDE %s: %s", argv[0], why.text);
+		found(s, NULL, "$INCLUDE %s: %s", argv[0], why.text);
 		return;
 	}
 	if (parse_scope(&inner, fd) != ERR_OK)
@@ -237,7 +221,7 @@ parse_directive(struct scope *s, char *entry)
 		if (ztoken_is(entry, directives[i].name))
 			d = &directives[i];
 	if (d == NULL) {
-		found_text(s, "unknown directive; known are $ORIGIN, $TTL and $INCLUDE",
+		found(s, "unknown directive; known are $ORIGIN, $TTL and $INCLUDE",
 		    "unknown directive `%.*s'; known are $ORIGIN, $TTL and $INCLUDE",
 		    (int)ztoken_len(entry), entry);
 		return;
@@ -256,7 +240,7 @@ parse_directive(struct scope *s, char *entry)
 	}
 	s->shown = true;   /* nothing but a master file has this word here */
 	if (argc < d->least || argc > d->most)
-		found(s, "usage: %s", d->usage);
+		found(s, NULL, "usage: %s", d->usage);
 	else
 		d->run(s, argv);
 }
@@ -291,7 +275,7 @@ parse_owner(struct scope *s, const char *entry)
 	name.len = zfield_parse_name(entry, ztoken_len(entry), s->origin_low.wire,
 	    s->origin_low.len, name.wire, why, sizeof(why));
 	if (name.len == 0) {
-		found_text(s, "the entry does not begin with a domain name", "%s", why);
+		found(s, "the entry does not begin with a domain name", "%s", why);
 		return false;
 	}
 	dns_name_lower(s->last.wire, name.wire, name.len);
@@ -313,7 +297,7 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 			has_ttl = true;
 			if (ztoken_ttl(*t, ztoken_len(*t), TTL_MAX, ttl))
 				continue;
-			found_text(s, "an owner and something that is not a TTL",
+			found(s, "an owner and something that is not a TTL",
 			    "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or "
 			    "w, up to %u seconds in all",
 			    ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
@@ -324,7 +308,7 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 		has_class = true;
 		if (ztoken_is(*t, "IN") || ztoken_is(*t, "CLASS1"))
 			continue;
-		found_text(s, "only class IN is served", "only class IN is served: `%.*s'",
+		found(s, "only class IN is served", "only class IN is served: `%.*s'",
 		    QUOTE_MAX, entry);
 		return false;
 	}
@@ -366,7 +350,7 @@ found_data(struct scope *s, uint16_t type, const char *why, const char *entry)
 			needs = hints[i].needs;
 	if (needs == NULL)
 		needs = other;
-	found_text(s, needs, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, needs);
+	found(s, needs, "%s: `%.*s'; %s", why, QUOTE_MAX, entry, needs);
 }
 
 static void
@@ -378,12 +362,12 @@ parse_record(struct scope *s, char *entry)
 	if (!parse_owner(s, entry) || !parse_ttl_class(s, &t, &out.ttl, entry))
 		return;
 	if (*t == '\0') {
-		found_text(s, "a type and its data are missing",
+		found(s, "a type and its data are missing",
 		    "a type and its data are missing: `%.*s'", QUOTE_MAX, entry);
 		return;
 	}
 	if (!ztype_number(t, ztoken_len(t), &out.type)) {
-		found_text(s, "there is no such record type",
+		found(s, "there is no such record type",
 		    "there is no record type \"%.*s\": `%.*s'; any type can be written as "
 		    "TYPE65280 \\# LENGTH HEX",
 		    ztoken_shown(ztoken_len(t)), t, QUOTE_MAX, entry);
@@ -414,7 +398,7 @@ is_spent(struct scope *s)
 	if (!s->p->spent) {
 		s->p->spent = true;
 		(void)zbudget_err(b, &m);
-		found(s, "%s", m.text);
+		found(s, NULL, "%s", m.text);
 	}
 	return true;
 }
@@ -434,10 +418,10 @@ parse_scope(struct scope *s, int fd)
 		if (got == ZREAD_END || is_spent(s))
 			break;
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-			found(s, "the file begins with a byte order mark, which is not part of a "
+			found(s, NULL, "the file begins with a byte order mark, which is not part of a "
 			    "master file; save it as UTF-8 without one");
 		else if (got == ZREAD_BAD)
-			found_text(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
+			found(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')
 			parse_directive(s, s->p->entry);
 		else if (!parse_quickly(s, s->p->entry))

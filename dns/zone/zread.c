@@ -14,9 +14,9 @@ static const char NO_END_QUOTE[] = "quote without its end on the line";
 void
 zread_init(struct zreader *r, int fd, struct zbudget *budget)
 {
-	r->budget = budget;
 	r->fd = fd;
 	r->eof = false;
+	r->budget = budget;
 	r->line = 1;
 	r->pos = r->end = 0;
 }
@@ -125,13 +125,15 @@ add_escaped(struct zreader *r, struct entry *e, const char **why)
 static bool
 add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 {
+	if (e->quoted && strchr("\n\\\"", c) == NULL) {
+		add(e, c, why);
+		return true;
+	}
 	switch (c) {
 	case '\n':
-		if (e->quoted) {
+		if (e->quoted)
 			*why = NO_END_QUOTE;
-			return false;
-		}
-		if (e->depth == 0)
+		if (e->quoted || e->depth == 0)
 			return false;
 		add_blank(e, why);
 		break;
@@ -148,16 +150,9 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 		*why = "NUL byte; is this a text file?";
 		break;
 	case ';':
-		if (e->quoted)
-			add(e, c, why);
-		else
-			skip_comment(r, why);
+		skip_comment(r, why);
 		break;
 	case '(': case ')':
-		if (e->quoted) {
-			add(e, c, why);
-			break;
-		}
 		if (c == '(' && e->depth == 0)
 			e->paren_line = r->line;
 		if (c == ')' && e->depth == 0)
@@ -167,10 +162,7 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 		add_blank(e, why);
 		break;
 	case ' ': case '\t': case '\r':
-		if (e->quoted)
-			add(e, c, why);
-		else
-			add_blank(e, why);
+		add_blank(e, why);
 		break;
 	default:
 		add(e, c, why);

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "dns/dns.h"
-#include "dns/zimage/rdata.h"
 #include "dns/zone/zrdata.h"
 
 #define FIRST_SLOTS 64

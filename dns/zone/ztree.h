@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "dns/zimage/format.h"
+#include "dns/zimage/rdata.h"
 #include "dns/zone/zbudget.h"
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
@@ -102,7 +103,21 @@ enum err zcheck_tree(struct ztree *t);
 /* Warns of what can be served but will disappoint (zlint.c); zcheck_tree was successful. */
 void zlint_tree(struct ztree *t);
 
+/* NULL for none; `covers` as in struct trrset. */
 struct trrset *tnode_find(const struct tnode *n, uint16_t type, uint16_t covers);
+
+static inline bool
+tnode_has_address(const struct tnode *n)
+{
+	return tnode_find(n, DNS_T_A, 0) != NULL || tnode_find(n, DNS_T_AAAA, 0) != NULL;
+}
+
+static inline bool
+ztree_is_wildcard(const uint8_t *rel, size_t len)
+{
+	return len >= 2 && rel[0] == 1 && rel[1] == '*';
+}
+
 struct tnode *ztree_find(const struct ztree *t, const uint8_t *rel, size_t len);
 /* Zeroed; NULL when the budget is spent. */
 void *ztree_alloc(struct ztree *t, size_t size);

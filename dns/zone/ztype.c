@@ -23,19 +23,15 @@
 #define PERIOD &zfield_period
 #define DIGEST &zfield_digest_type
 
-/* In the order of their numbers. */
+/* In the order of their numbers; neighbours that are alike share a line. */
 static const struct ztype types[] = {
 	{ 1, "A", { &zfield_a } },
 	{ 2, "NS", { NAME } },
-	{ 3, "MD", { NAME } },
-	{ 4, "MF", { NAME } },
+	{ 3, "MD", { NAME } }, { 4, "MF", { NAME } },
 	{ 5, "CNAME", { NAME } },
 	{ 6, "SOA", { NAME, NAME, U32, PERIOD, PERIOD, PERIOD, PERIOD } },
-	{ 7, "MB", { NAME } },
-	{ 8, "MG", { NAME } },
-	{ 9, "MR", { NAME } },
-	{ 10, "NULL", { NULL } },
-	{ 11, "WKS", { NULL } },
+	{ 7, "MB", { NAME } }, { 8, "MG", { NAME } }, { 9, "MR", { NAME } },
+	{ 10, "NULL", { NULL } }, { 11, "WKS", { NULL } },
 	{ 12, "PTR", { NAME } },
 	{ 13, "HINFO", { STRING, STRING } },
 	{ 14, "MINFO", { NAME, NAME } },
@@ -55,8 +51,7 @@ static const struct ztype types[] = {
 	{ 28, "AAAA", { &zfield_aaaa } },
 	{ 29, "LOC", { &zfield_loc } },
 	{ 30, "NXT", { NAME, &zfield_nxt } },
-	{ 31, "EID", { HEX } },
-	{ 32, "NIMLOC", { HEX } },
+	{ 31, "EID", { HEX } }, { 32, "NIMLOC", { HEX } },
 	{ 33, "SRV", { U16, U16, U16, NAME } },
 	{ 34, "ATMA", { NULL } },
 	{ 35, "NAPTR", { U16, U16, STRING, STRING, STRING, NAME } }, /* RFC 3403 */
@@ -64,8 +59,7 @@ static const struct ztype types[] = {
 	{ 37, "CERT", { &zfield_cert_type, U16, ALG, BASE64 } }, /* RFC 4398 */
 	{ 38, "A6", { NULL } },
 	{ 39, "DNAME", { NAME } },
-	{ 40, "SINK", { NULL } },
-	{ 41, "OPT", { NULL } },
+	{ 40, "SINK", { NULL } }, { 41, "OPT", { NULL } },
 	{ 42, "APL", { &zfield_apl } },
 	{ 43, "DS", { U16, ALG, DIGEST, HEX } },
 	{ 44, "SSHFP", { U8, U8, &zfield_fingerprint } },
@@ -104,9 +98,7 @@ static const struct ztype types[] = {
 	{ 108, "EUI48", { &zfield_eui48 } },
 	{ 109, "EUI64", { &zfield_eui64 } },
 	{ 128, "NXNAME", { NULL } },
-	{ 249, "TKEY", { NULL } },
-	{ 250, "TSIG", { NULL } },
-	{ 251, "IXFR", { NULL } },
+	{ 249, "TKEY", { NULL } }, { 250, "TSIG", { NULL } }, { 251, "IXFR", { NULL } },
 	{ 252, "AXFR", { NULL } },
 	{ 253, "MAILB", { NULL } },
 	{ 254, "MAILA", { NULL } },
@@ -120,8 +112,7 @@ static const struct ztype types[] = {
 	{ 262, "WALLET", { STRINGS } },
 	{ 263, "CLA", { STRINGS } },
 	{ 264, "IPN", { &zfield_u64 } },
-	{ 32768, "TA", { U16, ALG, DIGEST, HEX } },
-	{ 32769, "DLV", { U16, ALG, DIGEST, HEX } },
+	{ 32768, "TA", { U16, ALG, DIGEST, HEX } }, { 32769, "DLV", { U16, ALG, DIGEST, HEX } },
 };
 
 #define NTYPES (sizeof(types) / sizeof(types[0]))

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/zimage/rdata.h"
 #include "dns/zone/ztree.h"
 
 #define POINTER_BASE 12
