@@ -169,6 +169,14 @@ check_node_name(const struct check *c, const struct znode *n)
 	return ERR_OK;
 }
 
+static bool
+has_data(const struct znode *n, uint16_t type)
+{
+	const struct zrrset *s = znode_find(n, type);
+
+	return s != NULL && s->len > 0;
+}
+
 /* Data that the flags promise. */
 static bool
 flags_ok(const struct check *c, const struct znode *n)
@@ -182,15 +190,9 @@ flags_ok(const struct check *c, const struct znode *n)
 
 	if (n->flags == 0)
 		return true;
-	for (size_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
-		const struct zrrset *s;
-
-		if ((n->flags & promises[i].flag) == 0)
-			continue;
-		s = znode_find(n, promises[i].type);
-		if (s == NULL || s->len == 0)
+	for (size_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++)
+		if ((n->flags & promises[i].flag) != 0 && !has_data(n, promises[i].type))
 			return false;
-	}
 	if (((n->flags & ZNODE_UNIT) != 0 && znode_unit(n) >= c->z->nunits) ||
 	    ((n->flags & ZNODE_ORDER) != 0 && znode_order(n) >= c->z->norder))
 		return false;
@@ -213,9 +215,8 @@ check_node(const struct check *c, const struct znode *n, size_t avail, size_t *s
 	for (done = head, one = 0; one < n->nrrsets; one++) {
 		size_t len = 0;
 
-		e = check_rrset(c, (const void *)((const uint8_t *)n + done), avail - done, n,
-		    &len);
-		if (e != ERR_OK)
+		if ((e = check_rrset(c, (const void *)((const uint8_t *)n + done), avail - done, n,
+		    &len)) != ERR_OK)
 			return e;
 		done += len;
 	}
@@ -226,21 +227,17 @@ check_node(const struct check *c, const struct znode *n, size_t avail, size_t *s
 }
 
 static enum err
-check_nodes(struct check *c)
+check_nodes(const struct check *c)
 {
-	const uint8_t *begin = zone_at(c->z, c->z->nodes), *end = zone_at(c->z, c->z->nodes_end),
-	    *p = begin;
+	const uint8_t *begin = zone_at(c->z, c->z->nodes), *end = zone_at(c->z, c->z->nodes_end);
 	size_t size = 0, word;
 	enum err e;
 
-	while (p < end) {
-		const struct znode *n = (const void *)p;
-
-		if ((e = check_node(c, n, (size_t)(end - p), &size)) != ERR_OK)
+	for (const uint8_t *p = begin; p < end; p += size) {
+		if ((e = check_node(c, (const void *)p, (size_t)(end - p), &size)) != ERR_OK)
 			return e;
 		word = (size_t)(p - begin) / 4;
 		c->starts[word / 64] |= 1ull << word % 64;
-		p += size;
 	}
 	return ERR_OK;
 }
@@ -291,9 +288,8 @@ check_order(const struct check *c)
 		return bad(c, z, "order of nothing");
 	for (uint32_t i = 0; i < z->norder; i++) {
 		const struct znode *n = node_at(c, order[i]);
-		const struct zrrset *set = n != NULL ? znode_find(n, type) : NULL;
 
-		if (set == NULL || set->len == 0)
+		if (n == NULL || !has_data(n, type))
 			return bad(c, &order[i], "order without a record");
 		if (type == DNS_T_NSEC3 && (n->labels != 1 || n->name_len != NSEC3_LABEL))
 			return bad(c, &order[i], "NSEC3 without a hash");
@@ -378,6 +374,8 @@ check_negative(const struct check *c)
 static enum err
 check_zone(const struct zone_head *z, struct errmsg *m)
 {
+	static enum err (*const checks[])(const struct check *) = { check_negative, check_nodes,
+		check_refs, check_order, check_units };
 	struct check c = { .base = (const void *)z, .z = z, .m = m };
 	struct dns_labels labels;
 	enum err e = check_head(&c);
@@ -388,15 +386,8 @@ check_zone(const struct zone_head *z, struct errmsg *m)
 	if (labels.n != z->origin_labels)
 		return bad(&c, z, "wrong number of labels in the origin");
 	c.starts = mem_zero((z->nodes_end - z->nodes) / 64 + 1, sizeof(*c.starts));
-	e = check_negative(&c);
-	if (e == ERR_OK)
-		e = check_nodes(&c);
-	if (e == ERR_OK)
-		e = check_refs(&c);
-	if (e == ERR_OK)
-		e = check_order(&c);
-	if (e == ERR_OK)
-		e = check_units(&c);
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && e == ERR_OK; i++)
+		e = checks[i](&c);
 	free(c.starts);
 	return e;
 }

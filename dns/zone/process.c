@@ -16,6 +16,7 @@
 
 #include "base/chan.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/sandbox.h"
 #include "dns/dns.h"
 #include "dns/zone/zcompile.h"
@@ -34,7 +35,7 @@ static const struct sandbox_call calls[] = {
 struct named {
 	struct named *next;
 	struct msg msg;
-	int fd, units_fd;          /* -1 without */
+	int fd, units_fd;          /* units_fd is -1 without */
 };
 
 struct zones {
@@ -58,11 +59,16 @@ send_msg(const struct zones *z, const struct msg *m, const int *fds, unsigned nf
 	return e;
 }
 
+/* The first zone that was named is done with, or not wanted any more. */
 static void
-named_free(struct named *n)
+named_drop(struct zones *z)
 {
-	if (n->fd >= 0)
-		close(n->fd);
+	struct named *n = z->first;
+
+	z->first = n->next;
+	if (z->first == NULL)
+		z->last = &z->first;
+	close(n->fd);
 	if (n->units_fd >= 0)
 		close(n->units_fd);
 	free(n);
@@ -111,13 +117,13 @@ on_run(struct zones *z)
 static enum err
 on_zone(struct zones *z, const struct msg *m, int *fds, unsigned nfds)
 {
-	struct named *n = nfds == 1 || nfds == 2 ? malloc(sizeof(*n)) : NULL;
+	struct named *n;
 
-	if (n == NULL) {
+	if (nfds != 1 && nfds != 2) {
 		chan_close_fds(fds, nfds);
 		return ERR_PROTO;
 	}
-	n->next = NULL;
+	n = mem_zero(1, sizeof(*n));
 	n->msg = *m;
 	n->msg.zone.origin[sizeof(n->msg.zone.origin) - 1] = '\0';
 	n->msg.zone.path[sizeof(n->msg.zone.path) - 1] = '\0';
@@ -178,29 +184,26 @@ include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 	in->lost = send_msg(in->z, &m, NULL, 0);
 	while (in->lost == ERR_OK) {
 		in->lost = chan_recv_blocking(in->z->fd, &m, fds, &nfds, why);
-		if (in->lost != ERR_OK)
+		if (in->lost == ERR_OK && m.type == MSG_INCLUDE)
 			break;
-		if (m.type != MSG_INCLUDE) {
+		if (in->lost == ERR_OK)
 			in->lost = on_msg(in->z, &m, fds, nfds);
-			continue;
-		}
-		if (nfds == 1 && m.include.index == in->index) {
-			*shown = m.include.shown != 0;
-			return fds[0];
-		}
-		chan_close_fds(fds, nfds);
-		m.include.path[sizeof(m.include.path) - 1] = '\0';
-		(void)err_set(why, ERR_PERM, "%s", m.include.path);
-		return -1;
 	}
+	if (in->lost != ERR_OK)
+		return -1;
+	if (nfds == 1 && m.include.index == in->index) {
+		*shown = m.include.shown != 0;
+		return fds[0];
+	}
+	chan_close_fds(fds, nfds);
+	m.include.path[sizeof(m.include.path) - 1] = '\0';
+	(void)err_set(why, ERR_PERM, "%s", m.include.path);
 	return -1;
 }
 
 /* ---- zones ---- */
 
-/*
- * One finding.  Too many are left out, but for the first of a zone, which is shown with the zone.
- */
+/* One finding.  Too many are left out, but for the first of a zone, which is shown with it. */
 static enum err
 send_finding(struct zones *z, uint32_t index, const struct report_line *l, bool first)
 {
@@ -230,12 +233,11 @@ send_findings(struct zones *z, uint32_t index, const struct report *r)
 
 	for (i = 0; i < r->nlines && i < FINDINGS_PER_ZONE && e == ERR_OK; i++)
 		e = send_finding(z, index, &r->lines[i], i == 0);
-	if (e == ERR_OK && r->nerrors > i) {
-		(void)snprintf(text, sizeof(text), "and %zu more", r->nerrors - i);   /* fits */
-		more.text = text;
-		e = send_finding(z, index, &more, false);
-	}
-	return e;
+	if (e != ERR_OK || r->nerrors <= i)
+		return e;
+	(void)snprintf(text, sizeof(text), "and %zu more", r->nerrors - i);   /* fits */
+	more.text = text;
+	return send_finding(z, index, &more, false);
 }
 
 static enum err
@@ -260,10 +262,8 @@ compile_one(struct zones *z, const struct named *n)
 	(void)snprintf(units, sizeof(units), "%s" MSG_ZONE_UNITS, n->msg.zone.path);   /* fits */
 	report_init(&r);
 	e = zcompile_zone(&c, &z->out, &r);
-	if (e == ERR_OK)
-		z->loaded++;
-	else
-		z->failed++;
+	z->loaded += e == ERR_OK;
+	z->failed += e != ERR_OK;
 	/* Another zone than its signer made; but serving what there is beats serving nothing. */
 	if (e == ERR_OK && c.lone_sigs > 0)
 		log_warn("zone %s: %u RRSIG records sign nothing in the zone and are not served; "
@@ -272,23 +272,6 @@ compile_one(struct zones *z, const struct named *n)
 		in.lost = send_findings(z, c.index, &r);
 	report_clear(&r);
 	return in.lost;
-}
-
-static enum err
-compile_named(struct zones *z)
-{
-	enum err e = ERR_OK;
-
-	while (z->first != NULL && e == ERR_OK) {
-		struct named *n = z->first;
-
-		e = compile_one(z, n);
-		z->first = n->next;
-		if (z->first == NULL)
-			z->last = &z->first;
-		named_free(n);
-	}
-	return e;
 }
 
 static enum err
@@ -311,10 +294,7 @@ send_compiled(struct zones *z)
 	return e;
 }
 
-/*
- * Where memory is short, the kernel ends this process before the warden, the DNS process or a VM:
- * others can do without a load.
- */
+/* Where memory is short, the kernel ends this process first: the others can do without a load. */
 static void
 go_first(void)
 {
@@ -336,9 +316,7 @@ zones_main(int fd)
 	unsigned nfds;
 	enum err e;
 
-	/*
-	 * The warden goes before others; a load, which may take seconds of a processor, does not.
-	 */
+	/* The warden goes before others; a load, which may take seconds, does not. */
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		(void)setpriority(PRIO_PROCESS, 0, 0);
 	go_first();
@@ -348,17 +326,13 @@ zones_main(int fd)
 		if ((e = chan_recv_blocking(fd, &m, fds, &nfds, &why)) != ERR_OK)
 			break;
 		e = on_msg(&z, &m, fds, nfds);
-		if (e == ERR_OK && z.confined)
-			e = compile_named(&z);
+		for (; e == ERR_OK && z.confined && z.first != NULL; named_drop(&z))
+			e = compile_one(&z, z.first);
 	}
 	if (e == ERR_OK)
 		e = send_compiled(&z);
-	while (z.first != NULL) {
-		struct named *n = z.first;
-
-		z.first = n->next;
-		named_free(n);
-	}
+	while (z.first != NULL)
+		named_drop(&z);
 	zout_close(&z.out);
 	return e == ERR_OK ? 0 : 1;
 }

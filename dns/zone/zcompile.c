@@ -69,21 +69,15 @@ include_file(void *arg, const char *path, bool *shown, struct errmsg *why)
 }
 
 static enum err
-open_files(struct zcompile *c, struct includer *in, struct report *r)
+open_file(const char *path, struct includer *in, int *fd, bool *shown, struct report *r)
 {
 	struct zonefile f;
 	struct errmsg m;
 
-	if (zonefile_open(&f, c->path, &in->writers, &m) != ERR_OK)
-		return report_add(r, c->path, 0, "%s", m.text);
-	c->fd = f.fd;
-	c->shown = f.shown;
-	if (c->units_path == NULL)
-		return ERR_OK;
-	if (zonefile_open(&f, c->units_path, &in->writers, &m) != ERR_OK)
-		return report_add(r, c->units_path, 0, "%s", m.text);
-	c->units_fd = f.fd;
-	c->units_shown = f.shown;
+	if (zonefile_open(&f, path, &in->writers, &m) != ERR_OK)
+		return report_add(r, path, 0, "%s", m.text);
+	*fd = f.fd;
+	*shown = f.shown;
 	return ERR_OK;
 }
 
@@ -108,7 +102,10 @@ dns_compile_within(const char *origin, const char *path, const char *units_path,
 	*zimage_fd = -1;
 	zbudget_init(&c.budget, origin, limits != NULL ? limits->memory_bytes : 0,
 	    limits != NULL ? limits->time_ms : 0);
-	if ((e = open_files(&c, &in, r)) != ERR_OK)
+	e = open_file(path, &in, &c.fd, &c.shown, r);
+	if (e == ERR_OK && units_path != NULL)
+		e = open_file(units_path, &in, &c.units_fd, &c.units_shown, r);
+	if (e != ERR_OK)
 		goto out;
 	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)
 		e = zout_finish(&o, zimage_fd, &m);

@@ -122,12 +122,6 @@ zout_zone_end(struct zout *o)
 	return true;
 }
 
-void
-zout_zone_drop(struct zout *o)
-{
-	o->len = o->zone;
-}
-
 enum err
 zout_finish(struct zout *o, int *fd, struct errmsg *m)
 {

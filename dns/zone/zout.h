@@ -25,7 +25,6 @@ void zout_close(struct zout *o);   /* with everything in it */
 /* Begin and end a zone; false with o->e, and the message in *m, which outlives the zone. */
 bool zout_zone_begin(struct zout *o, struct zbudget *budget, struct errmsg *m);
 bool zout_zone_end(struct zout *o);
-void zout_zone_drop(struct zout *o);
 
 /*
  * `size` bytes, zeroed, at a multiple of `align` (4 or 8), valid until the next call; *ref is the

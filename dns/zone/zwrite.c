@@ -327,6 +327,6 @@ zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m)
 				return ERR_OK;
 		}
 	}
-	zout_zone_drop(o);
+	o->len = o->zone;   /* without this zone */
 	return o->e;
 }
