@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "dns/answer/lookup.h"
-#include "dns/zimage/nsec3.h"
 #include "dns/zimage/rdata.h"
 
 struct proof {

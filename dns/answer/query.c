@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 
 /* What is left of the message; every read is checked. */
@@ -34,7 +33,7 @@ skip_name(struct cursor *c)
 		if ((*p & 0xc0) == 0xc0)
 			return take(c, 1, &p);
 		len += 1u + *p;
-		if (*p > 63 || len >= DNS_NAME_MAX || !take(c, *p, &p))
+		if (*p > 63 || len >= DNS_WIRE_NAME || !take(c, *p, &p))
 			return false;
 	}
 	return false;

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dns/zimage/name.h"
+
 #define DNS_MESSAGE_MAX 65535
-#define DNS_MESSAGE_HEADER 12
-#define DNS_NAME_MAX 255
 
 /* Bytes of a cookie (RFC 7873): the client's part, and with the server's (RFC 9018). */
 #define DNS_COOKIE_CLIENT 8
@@ -40,10 +40,7 @@ void tsig_reply_put(const struct dns_tsig *t, const uint8_t *wire, size_t len, u
 
 /* Codes of EDNS options. */
 enum dns_option {
-	DNS_OPTION_NSID = 3,
-	DNS_OPTION_COOKIE = 10,
-	DNS_OPTION_KEEPALIVE = 11,
-	DNS_OPTION_EDE = 15
+	DNS_OPTION_NSID = 3, DNS_OPTION_COOKIE = 10, DNS_OPTION_KEEPALIVE = 11, DNS_OPTION_EDE = 15
 };
 
 struct dns_edns {
@@ -67,7 +64,7 @@ struct dns_query {
 	uint8_t opcode;
 	bool rd, cd;
 	const uint8_t *qname_wire; /* as asked, for the reply's question: case is preserved */
-	uint8_t qname[DNS_NAME_MAX];   /* wire format, lower case */
+	uint8_t qname[DNS_WIRE_NAME];   /* lower case */
 	uint8_t qname_len;         /* with the root label */
 	size_t question_len;       /* bytes of the question section */
 	struct dns_edns edns;

@@ -12,7 +12,7 @@
 #define KEEPALIVE_LEN 6
 #define NSID_MOST (sizeof(((struct msg *)NULL)->dns_conf.nsid) - 1)
 
-_Static_assert(DNS_MESSAGE_HEADER + DNS_NAME_MAX + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST +
+_Static_assert(DNS_MESSAGE_HEADER + DNS_WIRE_NAME + 4 + LIMIT_RRSET_WIRE + OPT_LEN + 4 + NSID_MOST +
     COOKIE_LEN + KEEPALIVE_LEN <= DNS_MESSAGE_MAX,
     "whatever is asked with, a RRset that was compiled can be answered");
 
@@ -81,13 +81,10 @@ name_is_at(const struct reply *w, size_t at, const uint8_t *name)
 	for (;;) {
 		while ((*p & 0xc0) == 0xc0)
 			p = w->buf + (dns_get16(p) & POINTER_MAX);
-		if (*p != *name)
+		if (!dns_label_equal(p, name))
 			return false;
 		if (*p == 0)
 			return true;
-		for (unsigned i = 1; i <= *name; i++)
-			if (dns_lower(p[i]) != dns_lower(name[i]))
-				return false;
 		p += 1u + *p;
 		name += 1u + *name;
 	}

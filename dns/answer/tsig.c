@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "dns/answer/query.h"
-#include "dns/zimage/name.h"
 #include "dns/zimage/rdata.h"
 
 #define FIXED_LEN 10

@@ -9,20 +9,6 @@
 #include "base/memfd.h"
 #include "dns/dns.h"
 
-static void
-drop_unused(struct zimages *im)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < im->n; i++) {
-		if (im->rows[i].used)
-			im->rows[kept++] = im->rows[i];
-		else
-			dns_zimage_close(im->rows[i].map);
-	}
-	im->n = kept;
-}
-
 static struct zimages_row *
 find(struct zimages *im, uint32_t id)
 {
@@ -75,8 +61,8 @@ set_make(struct zimages *im, const struct msg *commit, const void *data, size_t 
     uint32_t capacity, struct dns_zoneset **set, struct errmsg *m)
 {
 	size_t rows_size = (size_t)commit->commit.bindings * sizeof(struct msg_binding);
-	size_t units_size = (size_t)commit->commit.units * sizeof(uint32_t),
-	    want = rows_size + units_size + commit->commit.absent;
+	size_t units_size = (size_t)commit->commit.units * sizeof(uint32_t);
+	size_t want = rows_size + units_size + commit->commit.absent;
 	const uint32_t *numbers;
 	struct msg_binding *rows;
 	struct dns_zimage **maps;
@@ -129,13 +115,18 @@ zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t 
 void
 zimages_settle(struct zimages *im, bool accepted)
 {
+	uint32_t kept = 0;
+
 	for (uint32_t i = 0; i < im->n; i++) {
-		if (accepted)
-			im->rows[i].served = im->rows[i].used;
+		struct zimages_row row = im->rows[i];
+
+		row.used = row.served = accepted ? row.used : row.served;
+		if (row.used)
+			im->rows[kept++] = row;
 		else
-			im->rows[i].used = im->rows[i].served;
+			dns_zimage_close(row.map);
 	}
-	drop_unused(im);
+	im->n = kept;
 }
 
 void

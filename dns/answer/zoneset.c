@@ -46,6 +46,17 @@ set_enter(struct dns_zoneset *set, uint32_t i)
 		set->max_labels = z->origin_labels;
 }
 
+/* The table of all zones. */
+static void
+set_index(struct dns_zoneset *set)
+{
+	free(set->slots);
+	set->nslots = set->nzones * 2 + 1;
+	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
+	for (uint32_t i = 0; i < set->nzones; i++)
+		set_enter(set, i);
+}
+
 static enum err
 set_bind(struct dns_zoneset *set, const struct msg_binding *row, uint32_t i, struct errmsg *m)
 {
@@ -78,10 +89,8 @@ dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps, const struct msg
 	if (nrows > UINT32_MAX / 4)
 		return err_set(m, ERR_PROTO, "a set of %u zones", nrows);
 	set = mem_zero(1, sizeof(*set));
-	set->nslots = nrows * 2 + 1;
 	set->min_labels = DNS_WIRE_LABELS + 1;
 	set->zones = mem_zero(nrows, sizeof(*set->zones));
-	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
 	set->numbers = mem_zero(nnumbers, sizeof(*set->numbers));
 	set->maps = mem_zero(nmaps, sizeof(struct dns_zimage *));
 	for (; set->nmaps < nmaps; set->nmaps++) {
@@ -93,13 +102,13 @@ dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps, const struct msg
 	set->nnumbers = nnumbers;
 	for (; set->nzones < nrows && e == ERR_OK; set->nzones++)
 		e = set_bind(set, &rows[set->nzones], set->nzones, m);
-	for (uint32_t i = 0; i < nrows && e == ERR_OK; i++)
-		set_enter(set, i);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
 		dns_zoneset_free(set);
-	else
-		*out = set;
-	return e;
+		return e;
+	}
+	set_index(set);
+	*out = set;
+	return ERR_OK;
 }
 
 /* A head that has only an origin; false when `name` is none. */
@@ -139,9 +148,6 @@ dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struc
 		return err_set(m, ERR_PROTO, "a set of %u zones", n);
 	set->zones = mem_resize(set->zones, (size_t)set->nzones + n, sizeof(*set->zones));
 	set->absent = mem_zero(n, ABSENT_SIZE);
-	free(set->slots);
-	set->nslots = (set->nzones + n) * 2 + 1;
-	set->slots = mem_zero(set->nslots, sizeof(*set->slots));
 	for (uint32_t i = 0; i < n; i++, names += strlen(names) + 1) {
 		uint8_t *at = set->absent + (size_t)i * ABSENT_SIZE;
 
@@ -149,8 +155,7 @@ dns_zoneset_absent(struct dns_zoneset *set, const char *names, size_t len, struc
 			return err_set(m, ERR_PROTO, "a zone's name is none");
 		set->zones[set->nzones++] = (struct dns_zone){ .head = (const void *)at };
 	}
-	for (uint32_t i = 0; i < set->nzones; i++)
-		set_enter(set, i);
+	set_index(set);
 	return ERR_OK;
 }
 

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "dns/zimage/nsec3.h"
 #include "dns/zimage/rdata.h"
-
-#define POINTER_BASE 12        /* where the question's name begins in a message */
 
 size_t
 zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len,
@@ -24,7 +21,7 @@ zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t owner_len
 		return labels + 1;
 	}
 	*used = labels + 2;
-	off = (dns_get16(stored + labels) & 0x3fffu) - POINTER_BASE;
+	off = (dns_get16(stored + labels) & 0x3fffu) - DNS_MESSAGE_HEADER;
 	memcpy(name + labels, owner + off, owner_len - off);
 	return labels + owner_len - off;
 }
@@ -43,9 +40,9 @@ zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner, siz
 		if ((stored[labels] & 0xc0) != 0xc0 || labels + 2 > avail)
 			return 0;
 		off = dns_get16(stored + labels) & 0x3fffu;
-		if (off < POINTER_BASE)
+		if (off < DNS_MESSAGE_HEADER)
 			return 0;
-		off -= POINTER_BASE;
+		off -= DNS_MESSAGE_HEADER;
 		while (at < off && at < owner_len && owner[at] != 0)
 			at += 1u + owner[at];
 		if (at != off || at + 1 >= owner_len || labels + owner_len - off > DNS_WIRE_NAME)

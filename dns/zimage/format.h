@@ -79,7 +79,7 @@ struct zone_head {
 	zref order;
 	zref order_keys;                       /* uint64_t[norder]: zimage_order_key of each */
 	uint16_t nsec3_iterations;
-	uint8_t nsec3_algorithm, nsec3_salt_len;
+	uint8_t pad1, nsec3_salt_len;
 	zref nsec3_salt;
 	uint8_t flags;                         /* enum zone_flag */
 	uint8_t origin_labels, origin_len;

@@ -1,6 +1,4 @@
 /* nsec3: hashed owner names. */
-#include "dns/zimage/nsec3.h"
-
 #include <ldns/sha1.h>
 #include <ldns/util.h>
 #include <string.h>

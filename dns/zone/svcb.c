@@ -13,15 +13,8 @@
 
 /* RFC 9460 section 14.3.2, RFC 9461 (dohpath), RFC 9540 (ohttp) */
 enum key {
-	KEY_MANDATORY = 0,
-	KEY_ALPN = 1,
-	KEY_NO_DEFAULT_ALPN = 2,
-	KEY_PORT = 3,
-	KEY_IPV4HINT = 4,
-	KEY_ECH = 5,
-	KEY_IPV6HINT = 6,
-	KEY_DOHPATH = 7,
-	KEY_OHTTP = 8,
+	KEY_MANDATORY = 0, KEY_ALPN = 1, KEY_NO_DEFAULT_ALPN = 2, KEY_PORT = 3, KEY_IPV4HINT = 4,
+	KEY_ECH = 5, KEY_IPV6HINT = 6, KEY_DOHPATH = 7, KEY_OHTTP = 8,
 	KEY_OPAQUE = 65535         /* reserved: its value has no form */
 };
 
@@ -146,7 +139,6 @@ svcb_fault(const uint8_t *rdata, size_t len)
 /* ---- text ---- */
 
 #define KEY_TEXT 32
-#define KEY_MOST 65535
 
 static const struct zfield_name keys[] = { { "mandatory", KEY_MANDATORY }, { "alpn", KEY_ALPN },
 	{ "no-default-alpn", KEY_NO_DEFAULT_ALPN }, { "port", KEY_PORT },
@@ -167,7 +159,7 @@ key_number(const char *t, size_t len, uint16_t *key)
 	}
 	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): `len` are there */
 	if (len < 4 || memcmp(t, "key", 3) != 0 || (t[3] == '0' && len > 4) ||
-	    !ztoken_number(t + 3, len - 3, KEY_MOST, &n))
+	    !ztoken_number(t + 3, len - 3, KEY_OPAQUE, &n))
 		return false;
 	*key = (uint16_t)n;
 	return true;
@@ -388,7 +380,7 @@ params_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 		in->token_len = (size_t)((equals != NULL ? equals : end) - t);
 		if (!key_number(t, in->token_len, &key))
 			return zfield_wrong(in, " is not the key of a parameter; any can be "
-			    "written as key0 to key%d", KEY_MOST);
+			    "written as key0 to key%d", KEY_OPAQUE);
 		in->token = equals != NULL ? equals + 1 : end;
 		in->token_len = (size_t)(end - in->token);
 		if (!value_unquote(in, &v) ||

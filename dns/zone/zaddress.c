@@ -6,8 +6,6 @@
 
 #include "dns/zone/zfield.h"
 
-#define LABEL_MAX 63
-
 int
 zfield_unescape(const char *t, size_t len, size_t *at)
 {
@@ -50,7 +48,7 @@ parse_labels(const char *t, size_t len, const uint8_t *origin, size_t origin_len
 			return "names are written without quotes";
 		if ((c = zfield_unescape(t, len, &i)) < 0)
 			return "behind a backslash, three digits say a number up to 255";
-		if (at - label > LABEL_MAX)
+		if (at - label > DNS_WIRE_LABEL)
 			return "a label of it is longer than 63 bytes";
 		if (at >= DNS_WIRE_NAME)
 			return "it is longer than 255 bytes";

@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-#include "dns/zone/zbudget.h"
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
 

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns/zimage/nsec3.h"
 #include "dns/zone/ztree.h"
 
 static int

@@ -10,9 +10,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "dns/zimage/rdata.h"
-#include "dns/zone/zbudget.h"
 #include "dns/zone/zrdata.h"
-#include "dns/zone/zread.h"
 
 #define DEFAULT_TTL 3600        /* for a zone without $TTL, as other servers have it */
 #define TTL_MAX 0x7fffffffu     /* RFC 2181 section 8 */
@@ -151,8 +149,8 @@ static void
 directive_ttl(struct scope *s, char *argv[2])
 {
 	if (!ztoken_ttl(argv[0], strlen(argv[0]), TTL_MAX, &s->ttl))
-		found(s, NULL, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up to %u "
-		    "seconds in all", argv[0], TTL_MAX);
+		found(s, NULL, "$TTL `%s': expected seconds, or numbers with s, m, h, d or w, up "
+		    "to %u seconds in all", argv[0], TTL_MAX);
 }
 
 /* Takes quotes off, in place. */
@@ -180,8 +178,8 @@ directive_include(struct scope *s, char *argv[2])
 
 	unquote(argv[0]);
 	if (inner.depth > LIMIT_INCLUDE_DEPTH || s->p->nfiles > LIMIT_INCLUDES) {
-		found(s, NULL, "$INCLUDE %s: more than %d files deep, or more than %d files in all; does "
-		    "it include itself?", argv[0], LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
+		found(s, NULL, "$INCLUDE %s: more than %d files deep, or more than %d files in "
+		    "all; does it include itself?", argv[0], LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
 		return;
 	}
 	if (argv[1] != NULL && !directive_name(s, argv[1], &origin))
@@ -418,8 +416,8 @@ parse_scope(struct scope *s, int fd)
 		if (got == ZREAD_END || is_spent(s))
 			break;
 		if (first && strncmp(s->p->entry, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
-			found(s, NULL, "the file begins with a byte order mark, which is not part of a "
-			    "master file; save it as UTF-8 without one");
+			found(s, NULL, "the file begins with a byte order mark, which is not part "
+			    "of a master file; save it as UTF-8 without one");
 		else if (got == ZREAD_BAD)
 			found(s, why, "%s: `%.*s'", why, QUOTE_MAX, s->p->entry);
 		else if (s->p->entry[0] == '$')

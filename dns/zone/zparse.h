@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "dns/zimage/name.h"
+#include "dns/zone/zbudget.h"
 
 struct zparse_rr {
 	uint8_t owner[DNS_WIRE_NAME];      /* lower case */
@@ -23,8 +24,6 @@ struct zparse_rr {
 	const char *file;                  /* lives as long as the struct zparse */
 	unsigned line;
 };
-
-struct zbudget;
 
 struct zparse_ops {
 	void (*record)(void *arg, const struct zparse_rr *rr);
@@ -55,6 +54,31 @@ void zparse_free(struct zparse *p);
  */
 enum err zparse_file(struct zparse *p, int fd, const char *file, bool shown,
     const struct zparse_ops *ops);
+
+/*
+ * zread.c: a master file's entries, one at a time (RFC 1035 section 5.1).  Comments are gone,
+ * parentheses are joined, white space outside of strings is one blank, and a blank in front stands
+ * for "the previous owner".  Quotes and backslashes stay as they are.
+ */
+struct zreader {
+	int fd;                /* not owned */
+	bool eof;
+	struct zbudget *budget;    /* counts what is read, and ends the file when it is spent */
+	unsigned line;         /* of the next byte */
+	size_t pos, end;
+	char buf[32768];
+};
+
+enum zread { ZREAD_ENTRY, ZREAD_END, ZREAD_BAD };
+
+void zread_init(struct zreader *r, int fd, struct zbudget *budget);
+
+/*
+ * The next entry, terminated, into entry[cap]; *line is where it begins, or where a quote or
+ * parenthesis without end was opened.  ZREAD_BAD: `why` says what; reading goes on behind it.
+ */
+enum zread zread_next(struct zreader *r, char *entry, size_t cap, size_t *len, unsigned *line,
+    const char **why);
 
 /*
  * zquick.c: reads `OWNER [TTL] [IN] A|AAAA ADDRESS`, as zread_next gives it, into *rr, whose TTL is

@@ -6,7 +6,6 @@
 #include "dns/zone/zparse.h"
 
 #define TTL_DIGITS 9           /* never more than RFC 2181 allows */
-#define LABEL_MAX 63
 
 static bool
 is_digit(char c)
@@ -32,9 +31,9 @@ read_owner(const char **t, const uint8_t *origin, size_t origin_len, struct zpar
 	while (!whole) {
 		size_t n = 0;
 
-		while (n <= LABEL_MAX && is_plain(p[n]))
+		while (n <= DNS_WIRE_LABEL && is_plain(p[n]))
 			n++;
-		if (n == 0 || n > LABEL_MAX || at + 1 + n + 1 > DNS_WIRE_NAME ||
+		if (n == 0 || n > DNS_WIRE_LABEL || at + 1 + n + 1 > DNS_WIRE_NAME ||
 		    (p[n] != '.' && p[n] != ' '))
 			return false;
 		q->owner[at] = (uint8_t)n;

@@ -1,11 +1,9 @@
 /* zread: entries of a master file. */
-#include "dns/zone/zread.h"
-
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/zone/zbudget.h"
+#include "dns/zone/zparse.h"
 
 #define END_OF_FILE (-1)
 

@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "dns/zimage/format.h"
 #include "dns/zimage/rdata.h"
-#include "dns/zone/zbudget.h"
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
 

@@ -4,7 +4,6 @@
 
 #include "dns/zone/ztree.h"
 
-#define POINTER_BASE 12
 #define COMPARED_NAMES 8        /* of one RRset, for suffixes that they share */
 
 _Static_assert(LIMIT_RRSET_WIRE / ZRR_FIXED <= ZRRSET_COUNT, "records can be counted");
@@ -26,17 +25,6 @@ owner_set(struct owner *o, const struct ztree *t, const struct tnode *n)
 	dns_name_labels(o->name, &o->labels);
 }
 
-static bool
-label_equal(const uint8_t *a, const uint8_t *b)
-{
-	if (a[0] != b[0])
-		return false;
-	for (unsigned i = 1; i <= a[0]; i++)
-		if (dns_lower(a[i]) != dns_lower(b[i]))
-			return false;
-	return true;
-}
-
 /* How many labels two names share at their ends. */
 static unsigned
 shared_labels(const uint8_t *a, const struct dns_labels *al, const uint8_t *b,
@@ -45,7 +33,7 @@ shared_labels(const uint8_t *a, const struct dns_labels *al, const uint8_t *b,
 	unsigned k = 0;
 
 	while (k < al->n && k < bl->n &&
-	    label_equal(a + al->off[al->n - k - 1], b + bl->off[bl->n - k - 1]))
+	    dns_label_equal(a + al->off[al->n - k - 1], b + bl->off[bl->n - k - 1]))
 		k++;
 	return k;
 }
@@ -67,7 +55,7 @@ put_name(uint8_t *dst, const uint8_t *name, const struct owner *o, unsigned *sha
 		return len + 1;
 	}
 	dns_put16(dst + len,
-	    (uint16_t)(0xc000 | (POINTER_BASE + o->labels.off[o->labels.n - *shared])));
+	    (uint16_t)(0xc000 | (DNS_MESSAGE_HEADER + o->labels.off[o->labels.n - *shared])));
 	return len + 2;
 }
 
@@ -289,7 +277,6 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order)
 	for (uint32_t i = 0; i < order->n; i++)
 		keys[i] = order_key(order->nodes[i]);
 	if (order->param != NULL) {
-		h->nsec3_algorithm = order->param[0];
 		h->nsec3_iterations = dns_get16(order->param + 2);
 		h->nsec3_salt_len = order->param[4];
 	}

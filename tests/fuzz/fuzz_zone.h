@@ -9,7 +9,7 @@
 
 #include "dns/answer/answer.h"
 #include "dns/dns.h"
-#include "dns/zimage/nsec3.h"
+#include "dns/zimage/name.h"
 
 #define FUZZ_UNITS 1
 

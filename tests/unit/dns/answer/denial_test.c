@@ -4,7 +4,7 @@
  */
 #include "tests/unit/dns/zone_fixture.h"
 
-#include "dns/zimage/nsec3.h"
+#include "dns/zimage/name.h"
 
 #define SOA "ns s. 30 IN SOA ns.s. h.s. 1 2 3 4 30\n"
 #define NSEC(owner, next, types) "ns " owner "s. 60 IN NSEC " next "s. " types " \n"
