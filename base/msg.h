@@ -85,10 +85,21 @@ struct msg_addr {
 /* Cookie secrets: the current, and while they are rolled its neighbour (RFC 9018 section 5). */
 #define MSG_COOKIE_SECRETS 2
 #define MSG_COOKIE_SECRET 16
+struct msg_cookies {
+	uint32_t n;          /* 0: cookies are not answered */
+	/* the first makes cookies, all are accepted */
+	uint8_t secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
+};
 
 /* All addresses from `first` to `last`, both included; one family. */
 struct addr_range {
 	struct msg_addr first, last;
+};
+
+/* Who speaks PROXY protocol to us. */
+struct msg_proxies {
+	uint32_t n;
+	struct addr_range range[LIMIT_PROXIES];
 };
 
 enum msg_socket { MSG_SOCKET_UDP = 1, MSG_SOCKET_TCP };
@@ -149,7 +160,7 @@ struct msg {
 			uint32_t log_level;
 			char empty_root[256];    /* to chroot into */
 		} hello;
-		struct {
+		struct msg_dns_conf {
 			uint32_t workers;
 			/* held queries; beyond it the oldest is answered */
 			uint32_t held_per_unit;
@@ -159,13 +170,11 @@ struct msg {
 			uint32_t udp_payload;    /* EDNS buffer size announced and obeyed */
 			char nsid[64];           /* empty = none */
 		} dns_conf;
-		struct {
+		struct msg_dns_tune {
 			/* per minute, by UDP from addresses that nothing proves; 0 = no limit */
 			uint32_t udp_wakes;
-			uint32_t cookie_secrets;
-			uint8_t cookie_secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
-			uint32_t proxies;        /* who speaks PROXY protocol to us */
-			struct addr_range proxy[LIMIT_PROXIES];
+			struct msg_cookies cookies;
+			struct msg_proxies proxies;
 		} dns_tune;
 		struct {
 			uint32_t count;

@@ -42,7 +42,7 @@ equal(const uint8_t *a, const uint8_t *b, size_t len)
 
 /* *own: made with the secret that makes cookies now. */
 static bool
-valid(const struct dns_cookie_secrets *s, const uint8_t *cookie, const struct msg_addr *client,
+valid(const struct msg_cookies *s, const uint8_t *cookie, const struct msg_addr *client,
     int32_t age_s, bool *own)
 {
 	uint8_t want[8];
@@ -60,7 +60,7 @@ valid(const struct dns_cookie_secrets *s, const uint8_t *cookie, const struct ms
 }
 
 bool
-dns_cookie_check(const struct dns_cookie_secrets *s, const uint8_t *cookie, size_t len,
+dns_cookie_check(const struct msg_cookies *s, const uint8_t *cookie, size_t len,
     const struct msg_addr *client, uint32_t now_s, uint8_t reply[DNS_COOKIE_LEN])
 {
 	bool whole = len == DNS_COOKIE_LEN, own = false, ok;

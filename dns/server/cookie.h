@@ -16,18 +16,12 @@
 #include "base/msg.h"
 #include "dns/answer/query.h"   /* the cookies' lengths */
 
-struct dns_cookie_secrets {
-	uint32_t n;                                        /* 0: cookies are not answered */
-	/* the first makes cookies, all are accepted */
-	uint8_t secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
-};
-
 /*
  * Looks at the `len` bytes (8, or 16 to 40) of a client's COOKIE option and fills in the option of
  * the reply.  True when the server cookie in it is one of ours, made for this client and not more
  * than an hour ago: the client's address is not spoofed.
  */
-bool dns_cookie_check(const struct dns_cookie_secrets *s, const uint8_t *cookie, size_t len,
+bool dns_cookie_check(const struct msg_cookies *s, const uint8_t *cookie, size_t len,
     const struct msg_addr *client, uint32_t now_s, uint8_t reply[DNS_COOKIE_LEN]);
 
 #endif

@@ -28,46 +28,34 @@ frame_seal(uint8_t *buf, size_t msg_len)
 	return FRAME_HEAD + msg_len;
 }
 
-static enum err
-reserve(struct frame_kept *k, size_t need)
-{
-	uint8_t *grown;
-
-	if (need <= k->cap)
-		return ERR_OK;
-	grown = realloc(k->data, need);
-	if (grown == NULL)
-		return ERR_NOMEM;
-	k->data = grown;
-	k->cap = need;
-	return ERR_OK;
-}
-
 enum err
 frame_keep(struct frame_kept *k, const uint8_t *bytes, size_t len)
 {
-	if (len == 0) {
+	if (len == 0)
 		frame_drop(k, k->len);
-		return ERR_OK;
-	}
-	if (reserve(k, len) != ERR_OK)
-		return ERR_NOMEM;
-	memcpy(k->data, bytes, len);
-	k->len = len;
-	return ERR_OK;
+	k->len = 0;
+	return frame_keep_more(k, bytes, len, SIZE_MAX);
 }
 
 enum err
 frame_keep_more(struct frame_kept *k, const uint8_t *bytes, size_t len, size_t most)
 {
+	size_t need = k->len + len;
+
 	if (len == 0)
 		return ERR_OK;
 	if (len > most || k->len > most - len)
 		return ERR_LIMIT;
-	if (reserve(k, k->len + len) != ERR_OK)
-		return ERR_NOMEM;
+	if (need > k->cap) {
+		uint8_t *grown = realloc(k->data, need);
+
+		if (grown == NULL)
+			return ERR_NOMEM;
+		k->data = grown;
+		k->cap = need;
+	}
 	memcpy(k->data + k->len, bytes, len);
-	k->len += len;
+	k->len = need;
 	return ERR_OK;
 }
 

@@ -243,8 +243,8 @@ wake_deadline_ns(const struct hold_request *r, const struct hold_unit *u)
 	if (first == 0 && u != NULL)
 		first = u->first_ns;
 	/* Another worker may have read the clock a moment later. */
-	if (first == 0 || first > r->now_ns)
-		first = r->now_ns;
+	if (first == 0 || first > r->wake.arrived_ns)
+		first = r->wake.arrived_ns;
 	return first + r->hold_ms * NS_PER_MS;
 }
 
@@ -256,15 +256,11 @@ query_copy(const struct hold_request *r, struct hold_unit *u, uint64_t deadline_
 
 	if (q == NULL)
 		return NULL;
-	q->unit = u;
-	q->unit_number = u->unit;
-	q->arrived_ns = r->now_ns;
-	q->deadline_ns = deadline_ns;
+	*q = (struct hold_query){ .unit = u, .unit_number = u->unit,
+		.arrived_ns = r->wake.arrived_ns, .deadline_ns = deadline_ns,
+		.peer = *r->wake.peer, .qtype = r->wake.qtype, .len = (uint16_t)r->len };
 	if (last != NULL && last->deadline_ns > q->deadline_ns)
 		q->deadline_ns = last->deadline_ns;
-	q->peer = *r->peer;
-	q->qtype = r->qtype;
-	q->len = (uint16_t)r->len;
 	memcpy(q->wire, r->wire, r->len);
 	return q;
 }
@@ -319,30 +315,29 @@ hold_free(struct hold *h)
 enum err
 hold_add(struct hold *h, const struct hold_request *r)
 {
-	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns,
-		.peer = r->peer };
-	struct hold_unit *u = unit_find(h, r->unit);
+	const struct hold_wake *w = &r->wake;
+	struct hold_unit *u = unit_find(h, w->unit);
 	uint64_t deadline_ns = wake_deadline_ns(r, u);
 	struct hold_query *q;
 
-	if (deadline_ns <= r->now_ns) {
-		hold_ask(h, r);
+	if (deadline_ns <= w->arrived_ns) {
+		hold_ask(h, w);
 		return ERR_TIMEOUT;
 	}
 	if (u == NULL)
-		u = unit_make(h, r->unit);
+		u = unit_make(h, w->unit);
 	if (u == NULL) {
-		h->ops->wake(h->arg, &w);
+		h->ops->wake(h->arg, w);
 		return ERR_NOMEM;
 	}
 	q = r->len <= LIMIT_HELD_QUERY ? query_copy(r, u, deadline_ns) : NULL;
-	unit_ask(h, u, r->now_ns, &w);
+	unit_ask(h, u, w->arrived_ns, w);
 	if (q == NULL) {
 		unit_hasten(h, u);
 		return r->len <= LIMIT_HELD_QUERY ? ERR_NOMEM : ERR_LIMIT;
 	}
 	if (u->first_ns == 0)
-		u->first_ns = r->now_ns;
+		u->first_ns = w->arrived_ns;
 	TAILQ_INSERT_TAIL(&u->queries, q, in_unit);
 	TAILQ_INSERT_TAIL(&h->all, q, in_all);
 	u->count++;
@@ -353,17 +348,15 @@ hold_add(struct hold *h, const struct hold_request *r)
 }
 
 void
-hold_ask(struct hold *h, const struct hold_request *r)
+hold_ask(struct hold *h, const struct hold_wake *w)
 {
-	struct hold_wake w = { .unit = r->unit, .qtype = r->qtype, .arrived_ns = r->now_ns,
-		.peer = r->peer };
-	struct hold_unit *u = unit_find(h, r->unit);
+	struct hold_unit *u = unit_find(h, w->unit);
 
 	if (u == NULL && h->nunits <= h->total)
-		u = unit_make(h, r->unit);
+		u = unit_make(h, w->unit);
 	if (u == NULL)
 		return;
-	unit_ask(h, u, r->now_ns, &w);
+	unit_ask(h, u, w->arrived_ns, w);
 	unit_hasten(h, u);
 }
 

@@ -47,24 +47,21 @@ struct hold_query {
 	uint8_t wire[];
 };
 
-/* What hold_add is told. */
-struct hold_request {
-	uint32_t unit;
-	uint32_t hold_ms;      /* a shorter time takes effect when the unit's queue is empty */
-	uint64_t first_ns;     /* arrival of the wake's first query, in any worker; 0 = not known */
-	uint64_t now_ns;
-	uint16_t qtype;
-	const struct dns_peer *peer;
-	const uint8_t *wire;   /* copied */
-	size_t len;
-};
-
 /* MSG_WAKE: somebody waits for this unit. */
 struct hold_wake {
 	uint32_t unit;
 	uint16_t qtype;
-	uint64_t arrived_ns;
+	uint64_t arrived_ns;   /* at a call: now */
 	const struct dns_peer *peer;
+};
+
+/* What hold_add is told. */
+struct hold_request {
+	struct hold_wake wake;
+	uint32_t hold_ms;      /* a shorter time takes effect when the unit's queue is empty */
+	uint64_t first_ns;     /* arrival of the wake's first query, in any worker; 0 = not known */
+	const uint8_t *wire;   /* copied */
+	size_t len;
 };
 
 /* MSG_ANSWERED: queries of one wake were answered. */
@@ -101,11 +98,8 @@ void hold_free(struct hold *h);
  */
 enum err hold_add(struct hold *h, const struct hold_request *r);
 
-/*
- * Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS; `r` as for
- * hold_add, hold_ms, first_ns, wire and len are not used.
- */
-void hold_ask(struct hold *h, const struct hold_request *r);
+/* Asks for a unit without holding anything, at most once per HOLD_ASK_AGAIN_NS. */
+void hold_ask(struct hold *h, const struct hold_wake *w);
 
 /* Would a query for the unit make us ask for it now, or does a wake go on already? */
 bool hold_would_ask(const struct hold *h, uint32_t unit, uint64_t now_ns);

@@ -1,9 +1,11 @@
 /* main: the DNS process from its start to its end: workers, threads, confinement. */
+#include <errno.h>
 #include <event2/thread.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -12,6 +14,16 @@
 #include "base/sandbox.h"
 #include "dns/dns.h"
 #include "dns/server/server.h"
+
+/* Memory, time, locks, the channel, libevent and exit are added by sandbox_filter. */
+static const struct sandbox_call calls[] = {
+	SANDBOX_CALL(recvmmsg, "UDP queries"),
+	SANDBOX_CALL(sendmmsg, "UDP replies"),
+	SANDBOX_CALL(accept4, "TCP connections"),
+	SANDBOX_CALL(recvfrom, "TCP queries"),
+	SANDBOX_CALL_IF(sendto, 4, 0, "TCP replies, which name no address"),
+	SANDBOX_CALL_IF(fcntl, 1, F_GET_SEALS, "the seals of a handed-over zimage"),
+};
 
 static enum err
 workers_init(struct server *s, struct errmsg *m)
@@ -61,13 +73,18 @@ confine(struct server *s, struct errmsg *m)
 
 	if (e != ERR_OK)
 		return e;
-	if (pthread_barrier_init(&s->gate, NULL, s->conf.workers) != 0)
+	errno = pthread_barrier_init(&s->gate, NULL, s->conf.workers);
+	if (errno != 0)
 		return err_sys(m, "workers: barrier");
-	for (uint32_t i = 1; i < s->conf.workers; i++)
-		if (pthread_create(&s->workers[i].thread, NULL, worker_thread, &s->workers[i]) != 0)
+	for (uint32_t i = 1; i < s->conf.workers; i++) {
+		struct worker *w = &s->workers[i];
+
+		errno = pthread_create(&w->thread, NULL, worker_thread, w);
+		if (errno != 0)
 			return err_sys(m, "worker %u: thread", i);
+	}
 	pthread_barrier_wait(&s->gate);
-	if ((e = confine_dns(m)) != ERR_OK)
+	if ((e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), m)) != ERR_OK)
 		return e;
 	pthread_barrier_wait(&s->gate);
 	return ERR_OK;
@@ -112,17 +129,11 @@ dns_main(int fd)
 {
 	static struct server server;
 	struct server *s = &server;
-	struct rlimit files;
 	struct errmsg m;
 
 	board_init(&s->board);
 	(void)signal(SIGPIPE, SIG_IGN);      /* fails only for a wrong number */
 	(void)mallopt(M_ARENA_MAX, 1);       /* arenas of threads would need mprotect */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		/* with fewer, fewer TCP clients are served */
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
 	if (start(s, fd, &m) != ERR_OK) {
 		/* Threads may wait at the gate; nothing is worth tidying up. */
 		log_err("%s", m.text);

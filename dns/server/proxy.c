@@ -70,7 +70,7 @@ proxy_parse(const uint8_t *bytes, size_t len, struct proxy_header *h)
 }
 
 bool
-proxy_listed(const struct proxy_list *list, const struct msg_addr *a)
+proxy_listed(const struct msg_proxies *list, const struct msg_addr *a)
 {
 	size_t len = a->family == 4 ? 4 : 16;
 

@@ -28,11 +28,6 @@ struct proxy_header {
 
 enum proxy_parsed proxy_parse(const uint8_t *bytes, size_t len, struct proxy_header *h);
 
-struct proxy_list {
-	uint32_t n;
-	struct addr_range range[LIMIT_PROXIES];
-};
-
-bool proxy_listed(const struct proxy_list *list, const struct msg_addr *a);
+bool proxy_listed(const struct msg_proxies *list, const struct msg_addr *a);
 
 #endif

@@ -137,25 +137,25 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 {
 	struct board_state *state = &w->board->state[unit];
 	struct board_use *use = &w->board->use[unit];
-	struct hold_request req = { .unit = unit, .qtype = q->qtype, .peer = peer, .wire = q->wire,
-		.len = q->len };
+	struct hold_request req = { .wake = { .unit = unit, .qtype = q->qtype, .peer = peer },
+		.wire = q->wire, .len = q->len };
 
 	if (*now_ns == 0)
 		*now_ns = clock_now_ns();
 	atomic_store_explicit(&use->last_query_ns, *now_ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&use->queries, 1, memory_order_relaxed);
-	req.now_ns = *now_ns;
+	req.wake.arrived_ns = *now_ns;
 
 	switch (atomic_load_explicit(&state->answer, memory_order_relaxed)) {
 	case BOARD_NOW:
 		return reply_count(w, r);
 	case BOARD_CHECK:
-		hold_ask(w->held, &req);
+		hold_ask(w->held, &req.wake);
 		return reply_count(w, r);
 	case BOARD_WAKE_TOO:
 		if (!wake_allowed(w, unit, proven, *now_ns))
 			return reply_truncated(w, q, r);
-		hold_ask(w->held, &req);
+		hold_ask(w->held, &req.wake);
 		return reply_count(w, r);
 	case BOARD_FAIL:
 		return reply_servfail(w, q, peer->tcp,

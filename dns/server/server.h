@@ -7,7 +7,6 @@
  * serve.c      what happens to one query: answer, hold, fail
  * udp.c tcp.c  transports
  * hold.c       the table of held queries; held.c does what the table says
- * confine.c    the system calls that are left
  *
  * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is
  * locked per query.  Worker 0 is the main thread, which has the channel.  The others hear from the
@@ -20,11 +19,11 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "base/board.h"
 #include "base/chan.h"
 #include "base/limits.h"
+#include "base/work.h"
 #include "dns/answer/answer.h"
 #include "dns/answer/zimages.h"
 #include "dns/server/cookie.h"
@@ -46,23 +45,16 @@ struct swap {
 	_Atomic unsigned left;     /* workers that have not taken the new one */
 };
 
-/* What a reload may change (MSG_DNS_TUNE); every worker has its own copy. */
-struct server_tune {
-	struct dns_cookie_secrets cookies;
-	struct proxy_list proxies;
-};
-
 /* A letter to a worker. */
 struct post {
-	STAILQ_ENTRY(post) next;
+	struct work_job job;
+	struct worker *to;
 	enum { POST_SWAP, POST_SWAPPED, POST_WOKEN, POST_TUNE, POST_STOP } kind;
 	struct swap *swap;
-	struct server_tune tune;
+	struct msg_dns_tune tune;
 	uint32_t unit;
 	int ede;                   /* POST_WOKEN: below 0 the address, else a SERVFAIL's code */
 };
-
-STAILQ_HEAD(post_list, post);
 
 struct worker_sockets {
 	int udp[LIMIT_LISTEN], tcp[LIMIT_LISTEN];
@@ -76,7 +68,7 @@ struct worker {
 	struct event_base *base;
 	const struct dns_zoneset *set;        /* NULL before the first commit */
 	struct dns_reply_conf conf;
-	struct server_tune tune;
+	struct msg_dns_tune tune;             /* its own copy: a reload changes it */
 	struct rate *udp_wakes;               /* of all workers */
 	const struct board *board;
 	struct board_counters *count;         /* this worker's row; nobody else writes it */
@@ -87,24 +79,15 @@ struct worker {
 	struct tcp *tcp;
 
 	pthread_t thread;
-	pthread_mutex_t mail_lock;
-	struct post_list mail;
-	int mail_fd;                          /* eventfd */
-	struct event *mail_event;
-};
-
-struct server_conf {
-	uint32_t workers, held_per_unit, held_total, tcp_clients, tcp_idle_ms;
-	uint16_t udp_payload;
-	char nsid[64];
+	struct work *mail;                    /* without a thread: it brings letters to the loop */
 };
 
 struct server {
 	struct chan *chan;
 	bool have_hello, have_conf, have_board, run;
 	struct msg hello;
-	struct server_conf conf;
-	struct server_tune tune;
+	struct msg_dns_conf conf;
+	struct msg_dns_tune tune;
 	struct rate udp_wakes;
 	struct worker_sockets sockets[LIMIT_WORKERS];   /* until workers have them */
 	struct board board;
@@ -151,7 +134,7 @@ void uplink_swapped(struct server *s, struct swap *swap);
 /* ---- worker.c ---- */
 
 /* Everything a worker needs, before confinement.  `sockets` become the worker's. */
-enum err worker_init(struct worker *w, const struct server_conf *conf,
+enum err worker_init(struct worker *w, const struct msg_dns_conf *conf,
     const struct worker_sockets *sockets, struct errmsg *m);
 void worker_clear(struct worker *w);
 
@@ -211,9 +194,5 @@ enum err tcp_new(struct worker *w, const struct worker_sockets *s, uint32_t clie
     uint32_t idle_ms, struct errmsg *m);
 void tcp_free(struct tcp *t);
 void tcp_answer(struct tcp *t, const struct hold_query *q, int ede);
-
-/* ---- confine.c ---- */
-
-enum err confine_dns(struct errmsg *m);
 
 #endif

@@ -102,26 +102,18 @@ slot_open(struct udp *u, const struct udp_socket *s, struct dns_reply *r)
 static void
 slot_control(struct msghdr *h, const struct dns_peer *peer)
 {
+	const struct in_pktinfo info4 = { .ipi_spec_dst = peer->local.in };
+	const struct in6_pktinfo info6 = { .ipi6_addr = peer->local.in6,
+		.ipi6_ifindex = peer->local_ifindex };
+	bool is4 = peer->local_family == AF_INET;
+	size_t size = is4 ? sizeof(info4) : sizeof(info6);
 	struct cmsghdr *c = h->msg_control;
 
-	if (peer->local_family == AF_INET) {
-		struct in_pktinfo info = { .ipi_spec_dst = peer->local.in };
-
-		c->cmsg_level = IPPROTO_IP;
-		c->cmsg_type = IP_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		h->msg_controllen = CMSG_SPACE(sizeof(info));
-	} else {
-		struct in6_pktinfo info = { .ipi6_addr = peer->local.in6,
-			.ipi6_ifindex = peer->local_ifindex };
-
-		c->cmsg_level = IPPROTO_IPV6;
-		c->cmsg_type = IPV6_PKTINFO;
-		c->cmsg_len = CMSG_LEN(sizeof(info));
-		memcpy(CMSG_DATA(c), &info, sizeof(info));
-		h->msg_controllen = CMSG_SPACE(sizeof(info));
-	}
+	c->cmsg_level = is4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = is4 ? IP_PKTINFO : IPV6_PKTINFO;
+	c->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(c), is4 ? (const void *)&info4 : &info6, size);
+	h->msg_controllen = CMSG_SPACE(size);
 }
 
 static void
@@ -314,21 +306,17 @@ socket_open(struct udp *u, int fd, bool wildcard, struct errmsg *m)
 	struct udp_socket *s = &u->sockets[u->nsockets];
 	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(ss);
-	int on = 1, rc = 0;
+	int on = 1;
 
 	*s = (struct udp_socket){ .udp = u, .fd = fd, .index = (uint8_t)u->nsockets,
 	    .wildcard = wildcard };
 	u->nsockets++;
-	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0 ||
+	    evutil_make_socket_nonblocking(fd) != 0)
 		return err_sys(m, "UDP socket %u", s->index);
 	s->ipv6 = ss.ss_family == AF_INET6;
-	if (evutil_make_socket_nonblocking(fd) != 0)
-		return err_sys(m, "UDP socket %u", s->index);
-	if (wildcard && ss.ss_family == AF_INET)
-		rc = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
-	else if (wildcard)
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
-	if (rc != 0)
+	if (wildcard && setsockopt(fd, s->ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		s->ipv6 ? IPV6_RECVPKTINFO : IP_PKTINFO, &on, sizeof(on)) != 0)
 		return err_sys(m, "UDP socket %u: asking for the local address of packets",
 		    s->index);
 	s->ev = mem_must(event_new(u->w->base, fd, EV_READ | EV_PERSIST, readable_cb, s));

@@ -116,27 +116,20 @@ on_hello(struct server *s, const struct letter *l, struct errmsg *m)
 static enum err
 on_conf(struct server *s, const struct letter *l, struct errmsg *m)
 {
-	const struct msg *msg = l->msg;
-	struct server_conf *c = &s->conf;
+	const struct msg_dns_conf *c = &l->msg->dns_conf;
 
-	if (msg->dns_conf.workers < 1 || msg->dns_conf.workers > LIMIT_WORKERS)
-		return err_set(m, ERR_RANGE, "%u workers, not 1 to %d", msg->dns_conf.workers,
+	if (c->workers < 1 || c->workers > LIMIT_WORKERS)
+		return err_set(m, ERR_RANGE, "%u workers, not 1 to %d", c->workers,
 		    LIMIT_WORKERS);
-	if (msg->dns_conf.udp_payload < LIMIT_UDP_PAYLOAD_MIN ||
-	    msg->dns_conf.udp_payload > LIMIT_UDP_PAYLOAD_MAX)
+	if (c->udp_payload < LIMIT_UDP_PAYLOAD_MIN ||
+	    c->udp_payload > LIMIT_UDP_PAYLOAD_MAX)
 		return err_set(m, ERR_RANGE, "UDP payload of %u bytes, not %d to %d",
-		    msg->dns_conf.udp_payload, LIMIT_UDP_PAYLOAD_MIN, LIMIT_UDP_PAYLOAD_MAX);
-	if (msg->dns_conf.held_per_unit < 1 || msg->dns_conf.held_total < 1 ||
-	    msg->dns_conf.tcp_clients < 1 || msg->dns_conf.tcp_idle_ms < 1)
+		    c->udp_payload, LIMIT_UDP_PAYLOAD_MIN, LIMIT_UDP_PAYLOAD_MAX);
+	if (c->held_per_unit < 1 || c->held_total < 1 ||
+	    c->tcp_clients < 1 || c->tcp_idle_ms < 1)
 		return err_set(m, ERR_RANGE, "a bound of zero for held queries or TCP");
-	c->workers = msg->dns_conf.workers;
-	c->held_per_unit = msg->dns_conf.held_per_unit;
-	c->held_total = msg->dns_conf.held_total;
-	c->tcp_clients = msg->dns_conf.tcp_clients;
-	c->tcp_idle_ms = msg->dns_conf.tcp_idle_ms;
-	c->udp_payload = (uint16_t)msg->dns_conf.udp_payload;
-	memcpy(c->nsid, msg->dns_conf.nsid, sizeof(c->nsid));
-	c->nsid[sizeof(c->nsid) - 1] = '\0';
+	s->conf = *c;
+	s->conf.nsid[sizeof(s->conf.nsid) - 1] = '\0';
 	s->have_conf = true;
 	return ERR_OK;
 }
@@ -144,21 +137,16 @@ on_conf(struct server *s, const struct letter *l, struct errmsg *m)
 static enum err
 on_tune(struct server *s, const struct letter *l, struct errmsg *m)
 {
-	const struct msg *msg = l->msg;
-	struct server_tune *t = &s->tune;
+	const struct msg_dns_tune *t = &l->msg->dns_tune;
 
-	if (msg->dns_tune.cookie_secrets > MSG_COOKIE_SECRETS)
-		return err_set(m, ERR_RANGE, "%u cookie secrets, not 0 to %d",
-		    msg->dns_tune.cookie_secrets, MSG_COOKIE_SECRETS);
-	if (msg->dns_tune.proxies > LIMIT_PROXIES)
-		return err_set(m, ERR_RANGE, "%u ranges of proxies, not 0 to %d",
-		    msg->dns_tune.proxies, LIMIT_PROXIES);
-	atomic_store_explicit(&s->udp_wakes.per_minute, msg->dns_tune.udp_wakes,
-	    memory_order_relaxed);
-	t->cookies.n = msg->dns_tune.cookie_secrets;
-	memcpy(t->cookies.secret, msg->dns_tune.cookie_secret, sizeof(t->cookies.secret));
-	t->proxies.n = msg->dns_tune.proxies;
-	memcpy(t->proxies.range, msg->dns_tune.proxy, sizeof(t->proxies.range));
+	if (t->cookies.n > MSG_COOKIE_SECRETS)
+		return err_set(m, ERR_RANGE, "%u cookie secrets, not 0 to %d", t->cookies.n,
+		    MSG_COOKIE_SECRETS);
+	if (t->proxies.n > LIMIT_PROXIES)
+		return err_set(m, ERR_RANGE, "%u ranges of proxies, not 0 to %d", t->proxies.n,
+		    LIMIT_PROXIES);
+	atomic_store_explicit(&s->udp_wakes.per_minute, t->udp_wakes, memory_order_relaxed);
+	s->tune = *t;
 	if (!s->run)
 		return ERR_OK;   /* workers begin with these settings */
 	s->workers[0].tune = *t;

@@ -1,7 +1,5 @@
 /* worker: one event loop with its sockets, its held queries and its mailbox. */
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,35 +7,12 @@
 
 /* ---- mailbox ---- */
 
-void
-worker_post(struct worker *w, const struct post *letter)
-{
-	struct post *p = mem_copy(letter, sizeof(*letter));
-	uint64_t one = 1;
-
-	pthread_mutex_lock(&w->mail_lock);
-	STAILQ_INSERT_TAIL(&w->mail, p, next);
-	pthread_mutex_unlock(&w->mail_lock);
-	/* Fails where the counter is at its maximum: the reader has been told often enough. */
-	(void)!write(w->mail_fd, &one, sizeof(one));
-}
-
-static struct post *
-mail_take(struct worker *w)
-{
-	struct post *p;
-
-	pthread_mutex_lock(&w->mail_lock);
-	p = STAILQ_FIRST(&w->mail);
-	if (p != NULL)
-		STAILQ_REMOVE_HEAD(&w->mail, next);
-	pthread_mutex_unlock(&w->mail_lock);
-	return p;
-}
-
 static void
-mail_read(struct worker *w, const struct post *p)
+mail_read(void *arg)
 {
+	struct post *p = arg;
+	struct worker *w = p->to;
+
 	switch (p->kind) {
 	case POST_SWAP:
 		w->set = p->swap->set;
@@ -59,22 +34,27 @@ mail_read(struct worker *w, const struct post *p)
 		event_base_loopbreak(w->base);
 		break;
 	}
+	free(p);
 }
 
 static void
-mail_cb(evutil_socket_t fd, short what, void *arg)
+mail_drop(void *arg)
 {
-	struct worker *w = arg;
-	struct post *p;
-	uint64_t n;
+	struct post *p = arg;
 
-	(void)what;
-	if (read(fd, &n, sizeof(n)) != (ssize_t)sizeof(n))
-		return;   /* nothing new */
-	while ((p = mail_take(w)) != NULL) {
-		mail_read(w, p);
-		free(p);
-	}
+	if (p->kind == POST_SWAPPED)
+		uplink_swapped(p->to->server, p->swap);
+	free(p);
+}
+
+void
+worker_post(struct worker *w, const struct post *letter)
+{
+	struct post *p = mem_copy(letter, sizeof(*letter));
+
+	p->to = w;
+	p->job = (struct work_job){ .done = mail_read, .drop = mail_drop, .arg = p };
+	work_post(w->mail, &p->job);
 }
 
 /* ---- life ---- */
@@ -87,24 +67,17 @@ share(uint32_t total, uint32_t workers)
 }
 
 enum err
-worker_init(struct worker *w, const struct server_conf *conf, const struct worker_sockets *sockets,
+worker_init(struct worker *w, const struct msg_dns_conf *conf, const struct worker_sockets *sockets,
     struct errmsg *m)
 {
 	uint32_t keepalive = conf->tcp_idle_ms / 100;
 	enum err e;
 
-	STAILQ_INIT(&w->mail);
-	pthread_mutex_init(&w->mail_lock, NULL);
-	w->conf.udp_payload = conf->udp_payload;
+	w->conf.udp_payload = (uint16_t)conf->udp_payload;
 	w->conf.keepalive = (uint16_t)(keepalive < UINT16_MAX ? keepalive : UINT16_MAX);
 	w->conf.nsid = conf->nsid[0] != '\0' ? conf->nsid : NULL;
-	w->mail_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->mail_fd < 0)
-		return err_sys(m, "worker %u: eventfd", w->index);
 	w->base = mem_must(event_base_new());
-	w->mail_event = mem_must(event_new(w->base, w->mail_fd, EV_READ | EV_PERSIST, mail_cb, w));
-	if (event_add(w->mail_event, NULL) != 0)
-		return err_sys(m, "worker %u: mailbox", w->index);
+	w->mail = work_new(w->base, NULL, 0, NULL);
 	held_init(w, conf->held_per_unit, share(conf->held_total, conf->workers));
 	if ((e = udp_new(w, sockets, m)) != ERR_OK)
 		return e;
@@ -114,20 +87,11 @@ worker_init(struct worker *w, const struct server_conf *conf, const struct worke
 void
 worker_clear(struct worker *w)
 {
-	struct post *p;
-
 	udp_free(w->udp);
 	tcp_free(w->tcp);
 	held_clear(w);
-	event_free(w->mail_event);
+	work_free(w->mail);
 	event_base_free(w->base);
-	while ((p = mail_take(w)) != NULL) {
-		if (p->kind == POST_SWAPPED)
-			uplink_swapped(w->server, p->swap);
-		free(p);
-	}
-	pthread_mutex_destroy(&w->mail_lock);
-	close(w->mail_fd);
 }
 
 void

@@ -79,18 +79,10 @@ named_drop(struct zones *z)
 static enum err
 on_hello(struct zones *z, const struct msg *m)
 {
-	struct rlimit files;
-
 	z->hello = *m;
 	z->hello.hello.empty_root[sizeof(z->hello.hello.empty_root) - 1] = '\0';
 	z->greeted = true;
 	log_init("zones", LOG_TO_STDERR, (enum log_level)m->hello.log_level);
-	/* Zones that are named before MSG_RUN wait with their files open. */
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		/* fewer zones fit at once then, and recvmsg tells */
-		(void)setrlimit(RLIMIT_NOFILE, &files);
-	}
 	return ERR_OK;
 }
 

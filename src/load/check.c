@@ -108,7 +108,7 @@ check_zones(const struct config *conf, struct report *r, struct check_counts *co
 }
 
 enum err
-check_cookies(const struct config *conf, struct cookie_secrets *cookies, struct report *r)
+check_cookies(const struct config *conf, struct msg_cookies *cookies, struct report *r)
 {
 	const char *path = conf->cookie_secret_file;
 	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
@@ -122,7 +122,7 @@ check_cookies(const struct config *conf, struct cookie_secrets *cookies, struct 
 enum err
 check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 {
-	struct cookie_secrets cookies;
+	struct msg_cookies cookies;
 	struct check_counts none;
 	struct config *conf = NULL;
 	size_t before = r->nerrors;

@@ -8,7 +8,7 @@
 
 /* The secrets of cookie-secret-file; without that option *cookies stays.  ERR_PARSE: a finding. */
 enum err check_cookies(
-    const struct config *conf, struct cookie_secrets *cookies, struct report *r);
+    const struct config *conf, struct msg_cookies *cookies, struct report *r);
 
 /* Units of a finished set that would be refused, since their addresses are held for others. */
 void check_holds(const struct config *conf, const struct mapping_set *set, struct report *r);

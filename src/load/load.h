@@ -31,7 +31,7 @@ struct loader_conf {
 	const struct child_conf *children;
 	const char *zimages_dir;
 	const struct mapping_secret *secret;
-	const struct cookie_secrets *cookies;  /* for a configuration without a file of them */
+	const struct msg_cookies *cookies;  /* for a configuration without a file of them */
 };
 
 struct loader;

@@ -27,7 +27,7 @@ struct loader {
 	struct generation *gen;        /* (p) the new one */
 	struct report report;          /* (p) */
 	struct child zones;
-	struct cookie_secrets cookies; /* (p) */
+	struct msg_cookies cookies; /* (p) */
 	uid_t *admins;                 /* (p) until the generation takes them */
 	size_t nadmins;
 	struct served_zimage *zimage;  /* of zones that were compiled together; or NULL */

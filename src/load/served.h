@@ -63,7 +63,7 @@ struct generation {
 	uint64_t number;
 	struct config *conf;
 	struct mapping_set *mappings;
-	struct cookie_secrets cookies;
+	struct msg_cookies cookies;
 	uid_t *admins;             /* of the configuration's, those that exist */
 	size_t nadmins;
 	struct served_zone *zones; /* parallel to conf->zones */

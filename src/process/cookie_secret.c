@@ -12,7 +12,7 @@
 #define FILE_MOST 4096
 
 static enum err
-parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, struct errmsg *m)
+parse(const char *path, const char *text, size_t len, struct msg_cookies *s, struct errmsg *m)
 {
 	unsigned line = 0;
 
@@ -44,7 +44,7 @@ parse(const char *path, const char *text, size_t len, struct cookie_secrets *s, 
 }
 
 enum err
-cookie_secrets_read(const char *path, struct cookie_secrets *s, struct errmsg *m)
+cookie_secrets_read(const char *path, struct msg_cookies *s, struct errmsg *m)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char text[FILE_MOST];
@@ -75,7 +75,7 @@ cookie_secrets_read(const char *path, struct cookie_secrets *s, struct errmsg *m
 }
 
 enum err
-cookie_secrets_make(struct cookie_secrets *s, struct errmsg *m)
+cookie_secrets_make(struct msg_cookies *s, struct errmsg *m)
 {
 	memset(s, 0, sizeof(*s));
 	s->n = 1;

@@ -4,20 +4,13 @@
 #ifndef SRC_PROCESS_COOKIE_SECRET_H
 #define SRC_PROCESS_COOKIE_SECRET_H
 
-#include <stdint.h>
-
 #include "base/err.h"
 #include "base/msg.h"
 
-struct cookie_secrets {
-	uint32_t n;
-	uint8_t secret[MSG_COOKIE_SECRETS][MSG_COOKIE_SECRET];
-};
-
 /* Reads the file; jitsu.conf(5) says what is in it.  The message begins with path and line. */
-enum err cookie_secrets_read(const char *path, struct cookie_secrets *s, struct errmsg *m);
+enum err cookie_secrets_read(const char *path, struct msg_cookies *s, struct errmsg *m);
 
 /* One random secret. */
-enum err cookie_secrets_make(struct cookie_secrets *s, struct errmsg *m);
+enum err cookie_secrets_make(struct msg_cookies *s, struct errmsg *m);
 
 #endif

@@ -30,15 +30,12 @@ dnslink_tune(struct warden *w)
 {
 	struct msg m = { .type = MSG_DNS_TUNE };
 
-	_Static_assert(
-	    sizeof(m.dns_tune.cookie_secret) == sizeof(w->gen->cookies.secret), "the same secrets");
 	if (w->gen == NULL || w->dns.chan == NULL)
 		return;
 	m.dns_tune.udp_wakes = w->gen->conf->limits.udp_wakes_per_minute;
-	m.dns_tune.cookie_secrets = w->gen->cookies.n;
-	memcpy(m.dns_tune.cookie_secret, w->gen->cookies.secret, sizeof(m.dns_tune.cookie_secret));
+	m.dns_tune.cookies = w->gen->cookies;
 	for (unsigned i = 0; i < w->gen->conf->nproxies && i < LIMIT_PROXIES; i++)
-		m.dns_tune.proxy[m.dns_tune.proxies++] = w->gen->conf->proxies[i];
+		m.dns_tune.proxies.range[m.dns_tune.proxies.n++] = w->gen->conf->proxies[i];
 	child_send(&w->dns, &m, NULL, 0);
 	explicit_bzero(&m, sizeof(m));
 }

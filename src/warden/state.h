@@ -84,7 +84,7 @@ struct warden {
 	struct control *control;
 	struct admit admit;
 	struct mapping_secret secret;
-	struct cookie_secrets cookies_random;  /* for configurations without a file of them */
+	struct msg_cookies cookies_random;  /* for configurations without a file of them */
 	struct config *started;        /* as at the start, for what no reload changes */
 	struct generation *gen;        /* NULL until the first load is done */
 	struct reload *reloading;      /* a load in progress (reload.c) */

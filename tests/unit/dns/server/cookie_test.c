@@ -36,7 +36,7 @@ address(const char *text)
 }
 
 static bool
-check(const struct dns_cookie_secrets *s, const char *cookie, const char *client, uint32_t now_s,
+check(const struct msg_cookies *s, const char *cookie, const char *client, uint32_t now_s,
     const char *reply)
 {
 	uint8_t in[40], out[DNS_COOKIE_LEN], want[DNS_COOKIE_LEN];
@@ -51,7 +51,7 @@ check(const struct dns_cookie_secrets *s, const char *cookie, const char *client
 static void
 the_examples_of_the_rfc(void **state)
 {
-	struct dns_cookie_secrets s = { .n = 1 };
+	struct msg_cookies s = { .n = 1 };
 
 	(void)state;
 	from_hex("e5e973e5a6b2a43f48e7dc849e37bfcf", s.secret[0]);
@@ -86,7 +86,7 @@ static void
 what_is_not_ours_is_refused(void **state)
 {
 	static const char good[] = "2464c4abcf10c957010000005cf79f111f8130c3eee29480";
-	struct dns_cookie_secrets s = { .n = 1 };
+	struct msg_cookies s = { .n = 1 };
 	struct msg_addr a = address("198.51.100.100"), other = address("198.51.100.101");
 	uint8_t in[40], out[DNS_COOKIE_LEN];
 

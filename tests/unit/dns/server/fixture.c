@@ -244,15 +244,15 @@ fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret)
 	struct errmsg why;
 
 	m.dns_tune.udp_wakes = udp_wakes;
-	m.dns_tune.cookie_secrets = 1;
-	memset(m.dns_tune.cookie_secret[0], secret, MSG_COOKIE_SECRET);
+	m.dns_tune.cookies.n = 1;
+	memset(m.dns_tune.cookies.secret[0], secret, MSG_COOKIE_SECRET);
 	if (f->conf.proxied) {
-		m.dns_tune.proxies = 2;
-		m.dns_tune.proxy[0].first = (struct msg_addr){ .family = 4,
+		m.dns_tune.proxies.n = 2;
+		m.dns_tune.proxies.range[0].first = (struct msg_addr){ .family = 4,
 			.bytes = { 127, 0, 0, 1 } };
-		m.dns_tune.proxy[0].last = (struct msg_addr){ .family = 4,
+		m.dns_tune.proxies.range[0].last = (struct msg_addr){ .family = 4,
 			.bytes = { 127, 0, 0, 2 } };
-		m.dns_tune.proxy[1].first = m.dns_tune.proxy[1].last =
+		m.dns_tune.proxies.range[1].first = m.dns_tune.proxies.range[1].last =
 			(struct msg_addr){ .family = 6, .bytes = { [15] = 1 } };
 	}
 	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);

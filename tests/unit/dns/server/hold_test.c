@@ -68,8 +68,9 @@ add_joining(struct hold *h, uint32_t unit, uint32_t id, uint64_t now_ns, uint32_
 {
 	static const struct dns_peer peer;
 	uint8_t wire[40] = { 0 };
-	struct hold_request r = { .unit = unit, .hold_ms = hold_ms, .first_ns = first_ns,
-		.now_ns = now_ns, .qtype = 1, .peer = &peer, .wire = wire, .len = sizeof(wire) };
+	struct hold_request r = { .wake = { .unit = unit, .qtype = 1, .arrived_ns = now_ns,
+		.peer = &peer }, .hold_ms = hold_ms, .first_ns = first_ns, .wire = wire,
+		.len = sizeof(wire) };
 
 	memcpy(wire, &id, 4);
 	return hold_add(h, &r);
@@ -415,19 +416,19 @@ too_long_is_not_held_but_asked_for(void **state)
 	static const struct dns_peer peer;
 	static uint8_t wire[LIMIT_HELD_QUERY + 1];
 	struct hold *h = table(10, 10);
-	struct hold_request r = { .unit = 5, .hold_ms = 1000, .now_ns = T0, .peer = &peer,
-		.wire = wire, .len = sizeof(wire) };
+	struct hold_request r = { .wake = { .unit = 5, .arrived_ns = T0, .peer = &peer },
+		.hold_ms = 1000, .wire = wire, .len = sizeof(wire) };
 
 	(void)state;
 	assert_int_equal(hold_add(h, &r), ERR_LIMIT);
 	assert_int_equal(hold_count(h), 0);
 	assert_int_equal(seen.wakes, 1);
-	hold_ask(h, &r);
+	hold_ask(h, &r.wake);
 	assert_int_equal(seen.wakes, 1);
-	r.now_ns += HOLD_ASK_AGAIN_NS;
-	hold_ask(h, &r);
+	r.wake.arrived_ns += HOLD_ASK_AGAIN_NS;
+	hold_ask(h, &r.wake);
 	assert_int_equal(seen.wakes, 2);
-	hold_tick(h, r.now_ns + HOLD_ASK_AGAIN_NS);
+	hold_tick(h, r.wake.arrived_ns + HOLD_ASK_AGAIN_NS);
 	assert_int_equal(hold_units(h), 0);
 	hold_free(h);
 }

@@ -18,7 +18,7 @@
 #define TWO "445536BCD2513298075A5D379663C962"
 
 static enum err
-read_text(const char *text, mode_t mode, struct cookie_secrets *s, struct errmsg *m)
+read_text(const char *text, mode_t mode, struct msg_cookies *s, struct errmsg *m)
 {
 	char path[] = "/tmp/jitsu-cookie-XXXXXX";
 	int fd = mkstemp(path);
@@ -38,7 +38,7 @@ read_text(const char *text, mode_t mode, struct cookie_secrets *s, struct errmsg
 static void
 one_or_two_are_read(void **state)
 {
-	struct cookie_secrets s;
+	struct msg_cookies s;
 	struct errmsg m;
 
 	(void)state;
@@ -66,7 +66,7 @@ what_is_wrong_is_named(void **state)
 		{ "e5e973e5a6b2a43f48e7dc849e37bfcg", ":1: this is no secret" },
 		{ ONE "\n" TWO "\n" ONE, ":3: one more secret; at most 2" },
 	};
-	struct cookie_secrets s;
+	struct msg_cookies s;
 	struct errmsg m;
 
 	(void)state;
@@ -85,7 +85,7 @@ what_is_wrong_is_named(void **state)
 static void
 random_ones_differ(void **state)
 {
-	struct cookie_secrets a, b;
+	struct msg_cookies a, b;
 	struct errmsg m;
 
 	(void)state;
