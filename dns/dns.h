@@ -28,17 +28,17 @@
 int dns_main(int fd);
 int zones_main(int fd);
 
+struct dns_zone_limits {
+	uint64_t memory_bytes;         /* 0: any */
+	uint32_t time_ms;
+};
+
 /*
  * Compiles one zone in this process, for `jitsud -n` and `jitsu check` (the caller's own
  * privileges, $INCLUDE resolved against the file's directory and confined to it).  `origin` is
  * text; `units_path` may be NULL (mappings stand in the zone itself).  *zimage_fd is a sealed
  * zimage with one zone, the caller's to close.  On ERR_PARSE every finding is in `r`.
  */
-struct dns_zone_limits {
-	uint64_t memory_bytes;         /* 0: any */
-	uint32_t time_ms;
-};
-
 enum err dns_compile_within(const char *origin, const char *path, const char *units_path,
     const struct dns_zone_limits *limits, int *zimage_fd, struct report *r);
 /* The same without limits. */
@@ -64,9 +64,9 @@ uint32_t dns_zimage_zones(const struct dns_zimage *zimage);
 enum err dns_zimage_zone(const struct dns_zimage *zimage, uint32_t zone, struct dns_zone_info *info,
     struct errmsg *m);
 
-/* One mapping: the TXT record at _jitsu.<owner>, and the addresses at <owner>. */
 #define DNS_UNIT_STRINGS 32
 
+/* One mapping: the TXT record at _jitsu.<owner>, and the addresses at <owner>. */
 struct dns_unit {
 	char owner[LIMIT_NAME_TEXT];      /* absolute, lower case, no final dot */
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
@@ -82,9 +82,7 @@ struct dns_unit {
 	uint32_t line;
 };
 
-/*
- * Fills in unit `i` of zone `zone`.  Its owner is any name: which ones may be units, callers check.
- */
+/* Fills in unit `i` of zone `zone`.  Its owner is any name: callers check what may be a unit. */
 enum err dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i,
     struct dns_unit *u, struct errmsg *m);
 

@@ -164,10 +164,8 @@ put_negative(struct answer *a, const struct dns_lookup *l)
 		kind = DENIAL_WILDCARD_NODATA;
 	if (kind == DENIAL_NXDOMAIN)
 		a->end.rcode = DNS_R_NXDOMAIN;
-	if (!reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->parts) ||
-	    !put_denial(a, kind, l->node, a->name, a->len))
-		return truncated(a);
-	return STEP_DONE;
+	return reply_put(&a->w, REPLY_AUTHORITY, &o, zone_at(z, z->negative), a->parts) &&
+	    put_denial(a, kind, l->node, a->name, a->len) ? STEP_DONE : truncated(a);
 }
 
 /* ---- delegations ---- */
@@ -197,13 +195,9 @@ put_ds(struct answer *a, const struct znode *n, const struct reply_owner *cut)
 {
 	const struct zrrset *ds = znode_find(n, DNS_T_DS);
 
-	if (ds != NULL && ds->len > 0) {
-		if (!reply_put(&a->w, REPLY_AUTHORITY, cut, ds, a->parts))
-			return false;
-	} else if (!put_denial(a, DENIAL_NODATA, n, cut->name, cut->len)) {
-		return false;
-	}
-	return wild_put(a);
+	return (ds != NULL && ds->len > 0
+	    ? reply_put(&a->w, REPLY_AUTHORITY, cut, ds, a->parts)
+	    : put_denial(a, DENIAL_NODATA, n, cut->name, cut->len)) && wild_put(a);
 }
 
 static enum step
@@ -216,9 +210,8 @@ refer(struct answer *a, const struct znode *n)
 
 	if (a->steps == 0)
 		a->end.aa = false;
-	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, REPLY_DATA))
-		return truncated(a);
-	if (a->parts != REPLY_DATA && !put_ds(a, n, &cut))
+	if (ns == NULL || !reply_put(&a->w, REPLY_AUTHORITY, &cut, ns, REPLY_DATA) ||
+	    (a->parts != REPLY_DATA && !put_ds(a, n, &cut)))
 		return truncated(a);
 	for (size_t i = 0; i < ns->len; i += ZRR_FIXED + (size_t)dns_get16(ns->wire + i + 10)) {
 		size_t len = zimage_name_expand(ns->wire + i + ZRR_FIXED, cut.stored,

@@ -407,19 +407,16 @@ reply_opt_len(const struct dns_query *q, const struct dns_reply_conf *conf)
 	    (q->edns.keepalive ? KEEPALIVE_LEN : 0);
 }
 
-static void
-put_option(struct reply *w, uint16_t code, const void *head, size_t head_len, const char *text,
-    size_t text_len)
+/* Begins an option; its data goes to what is returned. */
+static uint8_t *
+put_option(struct reply *w, uint16_t code, size_t len)
 {
 	uint8_t *p = w->buf + w->len;
 
 	dns_put16(p, code);
-	dns_put16(p + 2, (uint16_t)(head_len + text_len));
-	if (head_len > 0)
-		memcpy(p + 4, head, head_len);
-	if (text_len > 0)
-		memcpy(p + 4 + head_len, text, text_len);
-	w->len += 4 + head_len + text_len;
+	dns_put16(p + 2, (uint16_t)len);
+	w->len += 4 + len;
+	return p + 4;
 }
 
 /* The OPT record, as far as it fits. */
@@ -429,7 +426,7 @@ put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_con
 	const size_t cap = w->end;
 	const struct dns_edns *edns = &w->q->edns;
 	size_t nsid = nsid_len(w->q, conf), start = w->len, text;
-	uint8_t *p = w->buf + start, code[2];
+	uint8_t *p = w->buf + start, *ede;
 
 	if (cap - start < OPT_LEN)
 		return;
@@ -437,22 +434,23 @@ put_opt(struct reply *w, const struct reply_end *end, const struct dns_reply_con
 	dns_put16(p + 1, DNS_T_OPT);
 	dns_put16(p + 3, conf->udp_payload);
 	p[5] = (uint8_t)(end->rcode >> 4);
-	p[7] = w->q->edns.dnssec_ok ? 0x80 : 0;
+	p[7] = edns->dnssec_ok ? 0x80 : 0;
 	w->len += OPT_LEN;
 	if (edns->cookie_reply && cap - w->len >= COOKIE_LEN)
-		put_option(w, DNS_OPTION_COOKIE, edns->cookie, DNS_COOKIE_LEN, NULL, 0);
-	if (edns->keepalive && cap - w->len >= KEEPALIVE_LEN) {
-		dns_put16(code, conf->keepalive);
-		put_option(w, DNS_OPTION_KEEPALIVE, code, sizeof(code), NULL, 0);
-	}
+		memcpy(put_option(w, DNS_OPTION_COOKIE, DNS_COOKIE_LEN), edns->cookie,
+		    DNS_COOKIE_LEN);
+	if (edns->keepalive && cap - w->len >= KEEPALIVE_LEN)
+		dns_put16(put_option(w, DNS_OPTION_KEEPALIVE, 2), conf->keepalive);
 	if (nsid > 0 && cap - w->len >= 4 + nsid)
-		put_option(w, DNS_OPTION_NSID, NULL, 0, conf->nsid, nsid);
+		memcpy(put_option(w, DNS_OPTION_NSID, nsid), conf->nsid, nsid);
 	if (end->ede >= 0 && cap - w->len >= 6) {
-		dns_put16(code, (uint16_t)end->ede);
 		text = end->ede_text != NULL ? strlen(end->ede_text) : 0;
 		if (cap - w->len < 6 + text)
 			text = 0;
-		put_option(w, DNS_OPTION_EDE, code, sizeof(code), end->ede_text, text);
+		ede = put_option(w, DNS_OPTION_EDE, 2 + text);
+		dns_put16(ede, (uint16_t)end->ede);
+		if (text > 0)
+			memcpy(ede + 2, end->ede_text, text);
 	}
 	dns_put16(p + 9, (uint16_t)(w->len - start - OPT_LEN));
 	w->count[REPLY_ADDITIONAL]++;

@@ -1,6 +1,4 @@
-/*
- * reply: writes a reply: names with compression, RRsets whole or not at all, header and OPT.
- */
+/* reply: names with compression, RRsets whole or not at all, header and OPT of a reply. */
 #ifndef DNS_ANSWER_REPLY_H
 #define DNS_ANSWER_REPLY_H
 

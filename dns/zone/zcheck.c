@@ -55,10 +55,9 @@ found_lone_sigs(struct ztree *t, const struct tnode *n, const struct trrset *sig
 	char owner[LIMIT_NAME_TEXT], type[ZTYPE_TEXT];
 
 	t->lone_sigs += sigs->n;
-	ztree_name_text(t, n->name, n->name_len, owner);
 	ztree_warn(t, sigs->file, sigs->line,
 	    "%s: the RRSIG for type %s is not served, since there are no records of that type",
-	    owner, ztype_text(sigs->covers, type));
+	    ztree_name_text(t, n->name, n->name_len, owner), ztype_text(sigs->covers, type));
 }
 
 /* With DO both go into one message.  A set that is too large by itself was found before. */
@@ -73,10 +72,10 @@ check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 	if (set == NULL || set->wire > LIMIT_RRSET_WIRE || sigs->wire > LIMIT_RRSET_WIRE ||
 	    set->wire + sigs->wire <= LIMIT_RRSET_WIRE)
 		return;
-	ztree_name_text(t, n->name, n->name_len, text);
 	ztree_found(t, set->file, set->line,
 	    "%s: records of one type (%u bytes) and their signatures (%u) do not fit into an "
-	    "answer (%d bytes)", text, set->wire, sigs->wire, LIMIT_RRSET_WIRE);
+	    "answer (%d bytes)", ztree_name_text(t, n->name, n->name_len, text), set->wire,
+	    sigs->wire, LIMIT_RRSET_WIRE);
 }
 
 static void
@@ -97,18 +96,6 @@ check_node(struct ztree *t, struct tnode *n)
 		n->flags |= ZNODE_CUT;
 	if (n->parent != NULL && ztree_is_wildcard(n->name, n->name_len))
 		n->parent->flags |= ZNODE_WILD_CHILD;
-}
-
-/* Below a delegation or a DNAME?  Such data is glue, or invisible. */
-static void
-check_occluded(struct tnode *n)
-{
-	for (const struct tnode *up = n->parent; up != NULL; up = up->parent) {
-		if ((up->flags & (ZNODE_CUT | ZNODE_DNAME)) != 0) {
-			n->flags |= ZNODE_OCCLUDED;
-			return;
-		}
-	}
 }
 
 static void
@@ -148,8 +135,11 @@ zcheck_tree(struct ztree *t)
 		if ((n->flags & ZNODE_NSEC3) == 0)
 			check_node(t, n);
 	}
+	/* Below a delegation or a DNAME data is glue, or invisible. */
 	for (struct tnode *n = t->first; n != NULL; n = n->next)
-		check_occluded(n);
+		for (const struct tnode *up = n->parent; up != NULL; up = up->parent)
+			if ((up->flags & (ZNODE_CUT | ZNODE_DNAME)) != 0)
+				n->flags |= ZNODE_OCCLUDED;
 	if (t->is_signed && !t->units_apart && t->units != NULL)
 		ztree_found(t, t->units->file, t->units->line,
 		    "_jitsu: this zone is signed, and its signatures would name the mappings; put "

@@ -137,10 +137,9 @@ lint_target(struct ztree *t, const struct tnode *n, const struct trrset *s, cons
 	dns_name_lower(name, rdata, len);
 	if ((fault = target_fault(t, n, row, name, len)) == NULL)
 		return;
-	ztree_name_text(t, n->name, n->name_len, owner);
 	dns_name_text(name, text);
-	ztree_warn(t, s->file, s->line + rec->below, "%s: its %s record names %s, which %s", owner,
-	    row->name, text, fault);
+	ztree_warn(t, s->file, s->line + rec->below, "%s: its %s record names %s, which %s",
+	    ztree_name_text(t, n->name, n->name_len, owner), row->name, text, fault);
 }
 
 static void
@@ -175,10 +174,9 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 	    MAPPING_EDITS + 1);
 	if (edits == 0 || edits > MAPPING_EDITS)
 		return;
-	ztree_name_text(t, n->name, n->name_len, text);
 	ztree_warn(t, s->file, s->line,
 	    "%s: this TXT record is served and maps nothing; a mapping's name begins with " MAPPING,
-	    text);
+	    ztree_name_text(t, n->name, n->name_len, text));
 }
 
 /* ---- places ---- */

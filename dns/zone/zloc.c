@@ -102,9 +102,7 @@ is_letter(const struct zrdata_in *in, const char *letters)
 	return ztoken_len(in->t) == 1 && strchr(letters, in->t[0]) != NULL;
 }
 
-/*
- * Latitude or longitude with the letter behind it, in thousandths of a second of arc from 2^31 on.
- */
+/* Latitude or longitude with its letter, in thousandths of a second of arc from 2^31 on. */
 static bool
 read_coordinate(struct zrdata_in *in, const struct coordinate *c, uint32_t *value)
 {

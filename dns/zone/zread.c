@@ -168,9 +168,7 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 	return true;
 }
 
-/*
- * Reads up to the end of an entry or of the file; false at the latter.  After an error *why is set.
- */
+/* Reads up to the end of an entry or, false, of the file.  After an error *why is set. */
 static bool
 read_entry(struct zreader *r, struct entry *e, unsigned *line, const char **why)
 {

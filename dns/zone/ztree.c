@@ -56,7 +56,7 @@ ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ..
 	va_end(ap);
 }
 
-void
+const char *
 ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text[LIMIT_NAME_TEXT])
 {
 	uint8_t name[DNS_WIRE_NAME];
@@ -64,6 +64,7 @@ ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text
 	memcpy(name, rel, len);
 	memcpy(name + len, t->origin, t->origin_len);
 	dns_name_text(name, text);
+	return text;
 }
 
 /* ---- names ---- */
@@ -139,9 +140,7 @@ node_enter(struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len, unsig
 	return n;
 }
 
-/*
- * The labels of a relative name and the hash of each suffix; hash[k] belongs to the last k labels.
- */
+/* The labels of a relative name and the hash of each suffix: hash[k] is of the last k labels. */
 static unsigned
 rel_hash(const struct ztree *t, const uint8_t *rel, size_t len, uint8_t off[DNS_WIRE_LABELS],
     uint64_t hash[DNS_WIRE_LABELS + 1])

@@ -127,8 +127,8 @@ void ztree_found(struct ztree *t, const char *file, unsigned line, const char *f
 /* A warning, if the report wants them. */
 void ztree_warn(struct ztree *t, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* A relative name as text, with the origin. */
-void ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len,
+/* A relative name as text, with the origin; returns `text`. */
+const char *ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len,
     char text[LIMIT_NAME_TEXT]);
 
 /* Writes the tree as a zone of the zimage; zcheck_tree was successful. */
