@@ -27,11 +27,9 @@ bool addr_parse_range(const char *text, struct addr_range *r);
 bool addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port);
 /* `02:00:5e:10:00:0a`, six octets in hexadecimal. */
 bool addr_parse_mac(const char *text, uint8_t mac[6]);
-
 /* Without the prefix length; RFC 5952 for IPv6. */
 void addr_text(const struct msg_addr *a, char text[ADDR_TEXT]);
 void addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT]);
-
 /* Order by family, then numerically; prefixlen does not count. */
 int addr_cmp(const struct msg_addr *a, const struct msg_addr *b);
 bool addr_in_prefix(const struct msg_addr *a, const struct msg_addr *prefix);

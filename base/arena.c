@@ -21,13 +21,6 @@ struct arena_chunk {
 };
 
 void
-arena_init(struct arena *a)
-{
-	a->chunks = NULL;
-	a->bytes = 0;
-}
-
-void
 arena_clear(struct arena *a)
 {
 	while (a->chunks != NULL) {

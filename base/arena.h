@@ -9,14 +9,13 @@
 
 struct arena_chunk;
 
+/* Empty when all zero. */
 struct arena {
 	struct arena_chunk *chunks;    /* newest first */
 	size_t bytes;                  /* taken from the heap */
 };
 
-void arena_init(struct arena *a);
 void arena_clear(struct arena *a);
-
 /* Zeroed and aligned to 8 bytes.  `size` 0 gives a valid pointer. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));

@@ -1,7 +1,6 @@
 /* board: creation and mapping of the unit boards. */
 #include "base/board.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -26,13 +26,10 @@
 
 enum board_answer {
 	BOARD_HOLD = 0,   /* not awake: ask the warden (MSG_WAKE) and hold */
-	/* awake, or the unit has answer=now: answer; with BOARD_WAKE_TOO ask for a wake as well */
-	BOARD_NOW = 1,
-	BOARD_WAKE_TOO = 2,
-	/* in back-off after a failed boot, or without network: SERVFAIL, EDE in `ede` */
-	BOARD_FAIL = 3,
-	/* awake: answer, and tell the warden (MSG_WAKE), who looks whether its VM lives */
-	BOARD_CHECK = 4,
+	BOARD_NOW = 1,    /* awake, or the unit has answer=now: answer */
+	BOARD_WAKE_TOO = 2,   /* likewise, and ask for a wake */
+	BOARD_FAIL = 3,   /* in back-off, or without network: SERVFAIL, EDE in `ede` */
+	BOARD_CHECK = 4,  /* awake: answer, and MSG_WAKE: the warden looks whether the VM lives */
 	/* as BOARD_HOLD, but no limit may ever let it boot: a query held too long: SERVFAIL */
 	BOARD_UNSURE = 5,
 };
@@ -83,10 +80,8 @@ struct board_counters {
 	_Atomic uint64_t held_for[BOARD_HELD_BUCKETS];
 	_Atomic uint64_t rcode[24];
 	_Atomic uint64_t held, held_expired, truncated, tcp_connections;
-	/* UDP clients sent to TCP because too many wakes were asked for */
-	_Atomic uint64_t wakes_deferred;
-	/* SERVFAIL since the unit waits for a limit, perhaps in vain */
-	_Atomic uint64_t not_ready;
+	_Atomic uint64_t wakes_deferred;     /* UDP clients sent to TCP: too many wakes */
+	_Atomic uint64_t not_ready;          /* SERVFAIL: waits for a limit, perhaps in vain */
 	_Atomic uint64_t reserved[6];
 };
 
@@ -112,7 +107,6 @@ enum err board_create(struct board *b, struct errmsg *m);
 enum err board_map(
     struct board *b, const int fds[BOARD_FILES], uint32_t capacity, struct errmsg *m);
 void board_clear(struct board *b);
-
 /* The warden ends a wake, before it tells the DNS process how it ended. */
 static inline void
 board_wake_end(const struct board *b, uint32_t unit, uint64_t now_ns)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,14 +105,6 @@ queued_free(struct queued *q)
 }
 
 static void
-lost(struct chan *c, const char *why)
-{
-	event_del(c->ev_read);
-	event_del(c->ev_write);
-	c->on_lost(c, why, c->arg);
-}
-
-static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct chan *c = arg;
@@ -130,7 +121,9 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 		if (rc == EAGAIN)
 			break;
 		if (rc != 0) {
-			lost(c, why);
+			event_del(c->ev_read);
+			event_del(c->ev_write);
+			c->on_lost(c, why, c->arg);
 			break;
 		}
 		c->on_msg(c, &m, fds, nfds, c->arg);

@@ -263,14 +263,6 @@ crash_tell(void (*tell)(const char *line))
 	told = tell;
 }
 
-static _Unwind_Reason_Code
-no_frame(struct _Unwind_Context *context, void *arg)
-{
-	(void)context;
-	(void)arg;
-	return _URC_END_OF_STACK;
-}
-
 void
 crash_init(const char *process, void (*out)(const char *line))
 {
@@ -286,8 +278,8 @@ crash_init(const char *process, void (*out)(const char *line))
 	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)
 		memcpy(exe, "jitsud", sizeof("jitsud"));
 	(void)dl_iterate_phdr(add_module, exe);   /* the program comes first */
-	/* what it loads or binds at its first call is there now */
-	(void)_Unwind_Backtrace(no_frame, NULL);
+	/* What it loads or binds at its first call is there now; no frame is at 1. */
+	(void)_Unwind_Backtrace(on_frame, &(struct walk){ .pc = 1 });
 	crash_thread(main_stack);
 	(void)sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)

@@ -31,7 +31,6 @@ enum err {
 
 /* A short fixed phrase for a code, without the particulars; never NULL. */
 const char *err_str(enum err e);
-
 /* One line for a person: no newline at the end, cut at its size, control characters escaped. */
 struct errmsg {
 	char text[1024];
@@ -40,7 +39,6 @@ struct errmsg {
 /* Writes the line and returns `e`: `return err_set(m, ERR_IO, "...")`.  `m` may be NULL. */
 enum err err_set(struct errmsg *m, enum err e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
 /* As err_set, with ": " and strerror(errno) behind; ERR_NOMEM, ERR_PERM, else ERR_IO, by errno. */
 enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -67,25 +65,20 @@ struct report {
 
 void report_init(struct report *r);
 void report_clear(struct report *r);   /* frees the lines; it is empty again */
-
 /* Adds an error; control characters in it are escaped.  ERR_PARSE: `return report_add(...)`. */
 enum err report_add(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
-
 /* Adds a warning, likewise. */
 void report_warn(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 void report_vwarn(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)
     __attribute__((format(printf, 4, 0)));
-
 /* Errors that are not among the lines. */
 size_t report_errors_left_out(const struct report *r);
-
 /* Formats line `i` as `file:line: text`; of a warning the text begins with `warning: `. */
 void report_format(const struct report *r, size_t i, char *buf, size_t size);
-
 /* Copies `src` into dst[size]; what is not printable ASCII, and `\`, becomes \ooo; terminated. */
 void text_escape(char *dst, size_t size, const char *src, size_t len);
 /* Likewise, `\` as it is: for what is escaped already, or only shown. */

@@ -8,10 +8,8 @@
 
 /* The value of a digit; -1 when `c` is none. */
 int hex_value(int c);
-
 /* Writes 2 * n digits and a NUL; returns where the NUL stands.  Async-signal-safe. */
 char *hex_write(char *text, const uint8_t *bytes, size_t n);
-
 /* Reads 2 * n digits, where a NUL is no digit; false leaves `bytes` half written. */
 bool hex_read(const char *text, uint8_t *bytes, size_t n);
 

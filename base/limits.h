@@ -89,7 +89,6 @@ _Static_assert(LIMIT_REPORT_WARNINGS < LIMIT_REPORT_LINES, "errors find room beh
 #define LIMIT_RUN_DIR 59
 _Static_assert(LIMIT_RUN_DIR + 4 + 36 + 1 + 7 <= LIMIT_SOCKET_PATH,
     "a VM's socket, with a name of 7, lies in run-dir/vm/UUID/");
-
 /* A domain name in text, every octet escaped as \DDD: 4 * 255 and the end. */
 #define LIMIT_NAME_TEXT 1024
 /* Users that `admins` lists. */

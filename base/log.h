@@ -15,7 +15,6 @@ enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
 
 /* `process` is a literal such as "warden"; opens the destinations, before any confinement. */
 void log_init(const char *process, unsigned to, enum log_level most);
-
 /* Before an exit: waits for slow readers, for a moment. */
 void log_flush(void);
 

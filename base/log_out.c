@@ -41,8 +41,7 @@ enum manner {
 
 struct outlet {
 	enum manner manner;
-	/* -1: nobody listens to syslog now, which is tried again with the next line */
-	int fd;
+	int fd;                       /* -1: nobody listens to syslog; tried with the next line */
 	bool journal;                 /* the journal reads "<priority>" in front of a line */
 	bool stream;                  /* syslog's socket: lines end with NUL */
 	bool waiting;                 /* a thread has been started for what is queued */
@@ -456,24 +455,25 @@ log_out_flush(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* `head`, the line and its end; by hand: snprintf is not async-signal-safe. */
+static void
+crash_write(const struct outlet *o, const char *head, const char *line, char end)
+{
+	char buf[LIMIT_CRASH_LINE + 16];
+	size_t n = strlen(head), len = strnlen(line, LIMIT_CRASH_LINE);
+
+	memcpy(buf, head, n);
+	memcpy(buf + n, line, len);
+	buf[n + len] = end;
+	(void)try_once(o, buf, n + len + 1);
+}
+
 void
 log_out_crash(const char *line)
 {
-	char buf[LIMIT_CRASH_LINE + 16];
-	size_t n, len = strnlen(line, LIMIT_CRASH_LINE);
-
-	/* By hand: snprintf is not async-signal-safe. */
-	if (standard.manner == MANNER_WRITE || standard.manner == MANNER_SEND) {
-		n = standard.journal ? 3 : 0;
-		memcpy(buf, "<3>", 3);   /* LOG_ERR */
-		memcpy(buf + n, line, len);
-		buf[n + len] = '\n';
-		(void)try_once(&standard, buf, n + len + 1);
-	}
-	if (system_log.manner == MANNER_SEND && system_log.fd >= 0) {
-		memcpy(buf, "<27>jitsud: ", 12);   /* LOG_DAEMON | LOG_ERR */
-		memcpy(buf + 12, line, len);
-		buf[12 + len] = '\0';
-		(void)try_once(&system_log, buf, 12 + len + 1);
-	}
+	/* 3: LOG_ERR; 27: LOG_DAEMON | LOG_ERR. */
+	if (standard.manner == MANNER_WRITE || standard.manner == MANNER_SEND)
+		crash_write(&standard, standard.journal ? "<3>" : "", line, '\n');
+	if (system_log.manner == MANNER_SEND && system_log.fd >= 0)
+		crash_write(&system_log, "<27>jitsud: ", line, '\0');
 }

@@ -19,10 +19,8 @@
 
 /* Opens what is used, descriptor 2 anew, and closes the rest, whose waiting lines are lost. */
 void log_out_open(bool to_stderr, bool to_syslog);
-
 /* One line of text for each destination; the priority is syslog(3)'s. */
 void log_out_line(int priority, const char *line);
-
 /* Before the end of the process: gives those who read slowly LIMIT_LOG_EXIT_MS. */
 void log_out_flush(void);
 

@@ -13,13 +13,10 @@
 
 /* A new file of `size` zero bytes, writable, sealed against SHRINK and GROW; *fd: the caller's. */
 enum err memfd_create_sized(const char *name, size_t size, int *fd, struct errmsg *m);
-
 /* A new empty file that may grow, for writers that do not know the size; then memfd_seal_all. */
 enum err memfd_create_open(const char *name, int *fd, struct errmsg *m);
-
 /* Seals against every change.  No writable mapping may exist. */
 enum err memfd_seal_all(int fd, struct errmsg *m);
-
 /* Forbids new writable mappings and write(2); mappings that exist keep writing. */
 enum err memfd_seal_future_write(int fd, struct errmsg *m);
 

@@ -30,8 +30,7 @@ enum msg_type {
 	/* warden → dns: setup */
 	MSG_DNS_CONF,    /* .dns_conf */
 	MSG_SOCKETS,     /* .sockets; n descriptors */
-	/* .board; descriptors: board state (read), board use (write), counters (write) */
-	MSG_BOARD,
+	MSG_BOARD,       /* .board; descriptors: state (to read), use and counters (to write) */
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
 	/* warden → dns: the zimages of one generation, then the commit that swaps them in */
 	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
@@ -52,22 +51,18 @@ enum msg_type {
 	/* sentinel → warden */
 	MSG_ALIVE,       /* .probed: the first frame of the guest was seen */
 	MSG_READY,       /* .probed: the readiness test succeeded */
-	/* .sign: what else was seen of the guest, each once per probe; not after MSG_READY */
-	MSG_SIGN,
+	MSG_SIGN,        /* .sign: what else is seen of the guest, once each, before MSG_READY */
 
 	/* warden → zones */
-	/* .zone: one zone to load; descriptors: its open master file, its open units file if any */
-	MSG_ZONE,
-	/* .include; 1 descriptor, or none when it may not be opened (text says why) */
-	MSG_INCLUDE,
+	MSG_ZONE,        /* .zone: load it; descriptors: its master file, its units file if any */
+	MSG_INCLUDE,     /* .include; 1 descriptor; none: it may not be opened, text says why */
 	MSG_COMPILE,     /* all zones were named: compile */
 	MSG_ZONE_LIMITS, /* .zone_limits, before MSG_RUN: what one zone may take */
 	/* zones → warden */
 	MSG_WANT_INCLUDE,/* .include: open this file for me */
 	MSG_COMPILING,   /* .compiling: this zone is next, whatever becomes of it */
 	MSG_FINDING,     /* .finding: an error in a zone */
-	/* .compiled; 1 descriptor: the zimage of the zones that loaded (none when all failed) */
-	MSG_COMPILED,
+	MSG_COMPILED,    /* .compiled; 1 descriptor: the zimage of what loaded; none: nothing */
 
 	/* any child → warden: shown to an operator, escaped and cut; never parsed */
 	MSG_LOG,         /* .log */
@@ -108,10 +103,8 @@ enum msg_socket { MSG_SOCKET_UDP = 1, MSG_SOCKET_TCP };
 enum msg_wake_result {
 	WAKE_READY = 1,      /* answer with the address */
 	WAKE_FAILED,         /* the boot failed: SERVFAIL, EDE "the service failed to start" */
-	/* a limit was reached or the unit waits out its back-off: SERVFAIL with EDE */
-	WAKE_REFUSED,
-	/* the unit left the configuration: answer from the zone as it is now */
-	WAKE_GONE
+	WAKE_REFUSED,        /* by a limit, or in back-off: SERVFAIL with EDE */
+	WAKE_GONE            /* no unit any more: answer from the zone as it is now */
 };
 
 /* RFC 8914 INFO-CODEs that say why there is no address. */
@@ -140,8 +133,7 @@ struct msg_binding {
 	uint32_t zimage;     /* id given by MSG_ZIMAGE */
 	uint32_t zone;       /* index within the zimage */
 	uint32_t nunits;     /* length of the zone's unit table, for the check */
-	/* index into the array of unit numbers behind the bindings; see MSG_COMMIT */
-	uint32_t first_unit;
+	uint32_t first_unit; /* index into the unit numbers behind the bindings */
 };
 
 /* Among the unit numbers: the mapping was refused, its name is served as plain data. */
@@ -155,15 +147,13 @@ struct msg {
 	union {
 		struct {
 			uint32_t role;
-			/* to become; 0 = stay (only with -f by an unprivileged tester) */
-			uint32_t uid, gid;
+			uint32_t uid, gid;       /* to become; 0 = stay: an unprivileged tester */
 			uint32_t log_level;
 			char empty_root[256];    /* to chroot into */
 		} hello;
 		struct msg_dns_conf {
 			uint32_t workers;
-			/* held queries; beyond it the oldest is answered */
-			uint32_t held_per_unit;
+			uint32_t held_per_unit;  /* held queries; then the oldest is answered */
 			uint32_t held_total;
 			uint32_t tcp_clients;    /* connections in all */
 			uint32_t tcp_idle_ms;
@@ -171,15 +161,13 @@ struct msg {
 			char nsid[64];           /* empty = none */
 		} dns_conf;
 		struct msg_dns_tune {
-			/* per minute, by UDP from addresses that nothing proves; 0 = no limit */
-			uint32_t udp_wakes;
+			uint32_t udp_wakes;      /* per minute, of unproven addresses; 0: any */
 			struct msg_cookies cookies;
 			struct msg_proxies proxies;
 		} dns_tune;
 		struct {
 			uint32_t count;
-			/* which worker's: every worker has its own set (SO_REUSEPORT) */
-			uint32_t worker;
+			uint32_t worker;         /* each has its own set (SO_REUSEPORT) */
 			uint8_t kind[LIMIT_MSG_FDS];       /* enum msg_socket, per descriptor */
 			uint8_t wildcard[LIMIT_MSG_FDS];   /* 1: of the unspecified address */
 		} sockets;
@@ -192,11 +180,9 @@ struct msg {
 		} zimage;
 		struct {
 			uint64_t generation;
-			/* rows of struct msg_binding at offset 0 of the descriptor */
-			uint32_t bindings;
+			uint32_t bindings;       /* struct msg_binding at offset 0 of the file */
 			uint32_t units;          /* uint32_t unit numbers behind them */
-			/* bytes of names behind those, each terminated: zones not loaded */
-			uint32_t absent;
+			uint32_t absent;         /* bytes of names (NUL) of zones not loaded */
 		} commit;
 		struct {
 			uint32_t worker;
@@ -210,8 +196,7 @@ struct msg {
 		struct {
 			uint32_t answers;        /* how many held queries were answered */
 			uint64_t first_query_ns; /* when the first of them came in */
-			/* 1: `hold` ran out, the address went out before the unit was ready */
-			uint8_t expired;
+			uint8_t expired;         /* 1: `hold` ran out before it was ready */
 		} answered;
 		struct {
 			uint32_t index;          /* of the network; MSG_PROBE refers to it */
@@ -224,8 +209,7 @@ struct msg {
 			uint16_t port;           /* of PROBE_TCP */
 			uint8_t mac[6];          /* the guest's */
 			struct msg_addr guest;
-			/* the bridge's address in that subnet; family 0: none (PROBE_ARP) */
-			struct msg_addr source;
+			struct msg_addr source;  /* the bridge's there; family 0: PROBE_ARP */
 		} probe;
 		struct {
 			uint64_t seen_ns;        /* when the deciding frame was read */
@@ -240,14 +224,12 @@ struct msg {
 			uint32_t index;          /* the loader's own numbering */
 			uint8_t shown, units_shown; /* 1: the text of the file is no secret */
 			char origin[256];        /* text, absolute, or relative to the root */
-			/* for messages; of the units file with MSG_ZONE_UNITS behind */
-			char path[224];
+			char path[224];          /* for messages; units file: MSG_ZONE_UNITS */
 		} zone;
 		struct {
 			uint32_t index;          /* of the zone that includes it */
 			uint8_t shown;           /* MSG_INCLUDE: as in .zone */
-			/* as in the file: relative to the zone file's directory */
-			char path[MSG_TEXT];
+			char path[MSG_TEXT];     /* as written: from the zone file's directory */
 		} include;
 		struct {
 			uint32_t index;

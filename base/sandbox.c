@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
-#include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>

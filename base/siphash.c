@@ -5,22 +5,12 @@
 #include <string.h>
 
 static uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return le64toh(v);
-}
-
-static uint64_t
-load_rest(const uint8_t *p, size_t len)
+load(const uint8_t *p, size_t len)
 {
 	uint64_t v = 0;
 
-	for (size_t i = 0; i < len; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	memcpy(&v, p, len);
+	return le64toh(v);
 }
 
 static uint64_t
@@ -52,18 +42,18 @@ uint64_t
 siphash24(const uint8_t key[16], const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t k0 = load64(key), k1 = load64(key + 8), last = (uint64_t)len << 56;
+	uint64_t k0 = load(key, 8), k1 = load(key + 8, 8), last = (uint64_t)len << 56;
 	uint64_t v[4] = { k0 ^ 0x736f6d6570736575ull, k1 ^ 0x646f72616e646f6dull,
 		k0 ^ 0x6c7967656e657261ull, k1 ^ 0x7465646279746573ull };
 
 	for (; len >= 8; p += 8, len -= 8) {
-		uint64_t word = load64(p);
+		uint64_t word = load(p, 8);
 
 		v[3] ^= word;
 		two_rounds(v);
 		v[0] ^= word;
 	}
-	last |= load_rest(p, len);
+	last |= load(p, len);
 	v[3] ^= last;
 	two_rounds(v);
 	v[0] ^= last;

@@ -30,7 +30,6 @@ unsigned suggest_edits(const char *a, size_t la, const char *b, size_t lb, unsig
 
 void suggest_init(struct suggest *s, const char *wanted);
 void suggest_offer(struct suggest *s, const char *candidate);
-
 /* "; did you mean CANDIDATE?"; "": none is near (a third of the letters, or the first label). */
 const char *suggest_text(struct suggest *s);
 

@@ -26,13 +26,10 @@ struct table {
 void table_clear(struct table *t);
 
 void *table_find(const struct table *t, const void *key, size_t len);
-
 /* Adds an entry; `key` lives as long, `value` is not NULL.  False: that key's entry stays. */
 bool table_add(struct table *t, const void *key, size_t len, void *value);
-
 /* Adds an entry, or replaces value and key bytes of that key's entry. */
 void table_set(struct table *t, const void *key, size_t len, void *value);
-
 /* Removes an entry and returns its value; NULL when there is none. */
 void *table_remove(struct table *t, const void *key, size_t len);
 

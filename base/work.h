@@ -30,18 +30,14 @@ struct work;
 /* most[i]: the threads of lane i, at least 1; each calls `thread_end`, unless NULL, at its end. */
 struct work *work_new(struct event_base *base, const unsigned most[], unsigned lanes,
     void (*thread_end)(void));
-
 /* Waits for jobs that run; drops those that did not, or were not `done`.  NULL is allowed. */
 void work_free(struct work *w);
-
 /* From now on the lane may have so many threads; those that there are stay. */
 void work_lane_set(struct work *w, unsigned lane, unsigned most);
 
 void work_submit(struct work *w, unsigned lane, struct work_job *job);
-
 /* Takes a job back: waits if it runs; neither `done` nor `drop` is called.  For the loop. */
 void work_cancel(struct work *w, unsigned lane, struct work_job *job);
-
 /* Calls only `done`, on the loop and soon; from any thread. */
 void work_post(struct work *w, struct work_job *job);
 

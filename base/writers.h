@@ -40,14 +40,11 @@ void writers_add(struct writers *w, const struct stat *st, const struct acl *acl
 
 /* Adds the owner alone. */
 void writers_add_owner(struct writers *w, const struct stat *st);
-
 /* Adds all of `from`. */
 void writers_merge(struct writers *w, const struct writers *from);
-
 /* The first of them that may not use it so; WRITERS_ANYBODY for everybody; -1: all of them may. */
 int writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,
     enum acl_may use);
-
 /* What it is called in a message; i as of writers_first_denied. */
 void writers_text(const struct writers *w, int i, char text[WRITERS_TEXT]);
 

@@ -170,15 +170,6 @@ add_writers(struct walk *k, const struct stat *dir, const struct stat *entry)
 	note_why(k, &before, "may write", "");
 }
 
-static void
-add_link_owner(struct walk *k, const struct stat *link, const char *name)
-{
-	const struct writers before = k->writers;
-
-	writers_add_owner(&k->writers, link);
-	note_why(k, &before, "made the link", name);
-}
-
 /* Puts what a link says before the rest of the path. */
 static enum err
 follow_link(struct walk *k, int link, struct errmsg *m)
@@ -240,6 +231,7 @@ walk_other(struct walk *k, const char *name, const struct stat *dir, struct errm
 {
 	int fd = openat(k->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	enum err e = ERR_OK;
+	struct writers before;
 	struct statfs fs;
 	struct stat st;
 
@@ -253,7 +245,9 @@ walk_other(struct walk *k, const char *name, const struct stat *dir, struct errm
 		fd = -1;
 		goto out;
 	}
-	add_link_owner(k, &st, name);
+	before = k->writers;
+	writers_add_owner(&k->writers, &st);
+	note_why(k, &before, "made the link", name);
 	if (fstatfs(fd, &fs) != 0) {
 		e = err_sys(m, "cannot be opened");
 		goto out;

@@ -28,7 +28,6 @@ mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
 {
 	struct mapping_set *set = mem_zero(1, sizeof(*set));
 
-	arena_init(&set->arena);
 	set->conf = conf;
 	set->secret = *secret;
 	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));

@@ -115,7 +115,6 @@ spec_build(const struct config *conf, const struct mapping_secret *secret,
 	enum err e;
 
 	memset(s, 0, sizeof(*s));
-	arena_init(&s->memory);
 	unit_text_init(&text, u, uuid);
 	s->uuid = *uuid;
 	s->memory_bytes = u->policy.memory_bytes;

@@ -73,7 +73,7 @@ start_like(struct vm_host *h, struct vm_spec *spec, enum op op, vm_done_cb done,
 
 	j->uuid = spec->uuid;
 	j->spec = *spec;
-	arena_init(&spec->memory);
+	spec->memory = (struct arena){ 0 };   /* the job has it now */
 	err = driver_get(h, spec->driver, &d, &m);
 	if (err != ERR_OK) {
 		j->out.saved = op == OP_RESTORE && e != NULL;
