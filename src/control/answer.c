@@ -63,28 +63,23 @@ control_reply(struct control_request *req, json_t *data)
 	json_decref(data);
 }
 
-/* Sends what the socket takes of a line, with the descriptor; the rest goes through the buffer. */
-static bool
-client_write_fd(struct client *cl, const char *line, size_t len, int fd)
-{
-	ssize_t n = passfd_send(bufferevent_getfd(cl->bev), line, len, &fd, 1, MSG_DONTWAIT);
-
-	if (n < 0)
-		return control_client_error(cl, "the answer could not be sent", NULL);
-	return control_client_write(cl, line + n, len - (size_t)n);
-}
-
 void
 control_reply_fd(struct control_request *req, json_t *data, int fd)
 {
 	struct client *cl = request_end(req);
 	size_t len = 0;
 	char *line = data != NULL && cl != NULL ? control_line_ok(data, &len) : NULL;
+	ssize_t n = -1;
 
+	/* The buffer takes what the socket does not.  A client that left needs none. */
+	if (line != NULL)
+		n = passfd_send(bufferevent_getfd(cl->bev), line, len, &fd, 1, MSG_DONTWAIT);
 	if (cl != NULL && line == NULL)
 		(void)control_client_error(cl, "the answer could not be made: out of memory", NULL);
+	else if (cl != NULL && n < 0)
+		(void)control_client_error(cl, "the answer could not be sent", NULL);
 	else if (cl != NULL)
-		(void)client_write_fd(cl, line, len, fd);   /* a client that left needs none */
+		(void)control_client_write(cl, line + n, len - (size_t)n);
 	free(line);
 	json_decref(data);
 }
@@ -105,7 +100,7 @@ control_progress(struct control_request *req, json_t *event)
 }
 
 void
-control_fail(struct control_request *req, const char *fmt, ...)
+control_fail_see(struct control_request *req, const char *see, const char *fmt, ...)
 {
 	struct client *cl = request_end(req);
 	char *text = NULL;
@@ -125,22 +120,8 @@ control_fail(struct control_request *req, const char *fmt, ...)
 	for (char *p = text; *p != '\0'; p++)
 		if (((unsigned char)*p < 0x20 && *p != '\n') || (unsigned char)*p >= 0x7f)
 			*p = '?';
-	(void)control_client_error(cl, text, NULL);
+	(void)control_client_error(cl, text, see);
 	free(text);
-}
-
-void
-control_fail_unknown(
-    struct control_request *req, const char *what, const char *name, const char *see)
-{
-	struct client *cl = request_end(req);
-	char text[LIMIT_NAME_TEXT + 64];
-
-	if (cl == NULL)
-		return;
-	cl->follow_asked = false;
-	snprintf(text, sizeof(text), "no %s %s", what, name);
-	(void)control_client_error(cl, text, see);   /* a client that left needs none */
 }
 
 enum err

@@ -28,18 +28,25 @@ control_is_admin(const struct control *c, uid_t uid)
 	return false;
 }
 
-void
-control_set_admins(struct control *c, const uid_t *uids, size_t n)
+/* Lets the admins connect to the socket as it is now. */
+static void
+admit(const struct control *c)
 {
 	struct errmsg m;
 
-	free(c->admins);
-	c->admins = mem_copy(uids, n * sizeof(*uids));
-	c->nadmins = n;
-	if (control_socket_admit(&c->file, uids, n, &m) != ERR_OK)
+	if (control_socket_admit(&c->file, c->admins, c->nadmins, &m) != ERR_OK)
 		log_warn("%s: users that `admins` lists must also be members of the "
 		    "group " CONTROL_GROUP,
 		    m.text);
+}
+
+void
+control_set_admins(struct control *c, const uid_t *uids, size_t n)
+{
+	free(c->admins);
+	c->admins = mem_copy(uids, n * sizeof(*uids));
+	c->nadmins = n;
+	admit(c);
 }
 
 /* ---- accepting ---- */
@@ -216,7 +223,6 @@ control_keep(struct control *c, struct errmsg *m)
 {
 	struct control_file file;
 	struct event *fresh;
-	struct errmsg why;
 	enum err e;
 	int fd;
 
@@ -233,10 +239,7 @@ control_keep(struct control *c, struct errmsg *m)
 	c->accept = fresh;
 	c->fd = fd;
 	c->file = file;
-	if (control_socket_admit(&c->file, c->admins, c->nadmins, &why) != ERR_OK)
-		log_warn("%s: users that `admins` lists must also be members of the "
-		    "group " CONTROL_GROUP,
-		    why.text);
+	admit(c);
 	return ERR_OK;
 }
 

@@ -80,13 +80,10 @@ enum err control_new(struct event_base *base, const char *path, const char *grou
 const char *control_path(const struct control *c);
 /* Makes a socket file that somebody removed again; connections go on.  Errors as control_new. */
 enum err control_keep(struct control *c, struct errmsg *m);
-
 /* Closes every connection and removes the socket file if it is still ours.  NULL is allowed. */
 void control_free(struct control *c);
-
 /* Who may use admin_only verbs besides root and our own user; copied. */
 void control_set_admins(struct control *c, const uid_t *uids, size_t n);
-
 /* Answers; takes over `data`: NULL, as from a failed json_pack, becomes "out of memory". */
 void control_reply(struct control_request *req, json_t *data);
 /* The same with a descriptor beside it (SCM_RIGHTS), which stays the caller's. */
@@ -97,14 +94,13 @@ void control_reply_fd(struct control_request *req, json_t *data, int fd);
  * out.  Only for who asked for it: others take the first line for the answer.
  */
 bool control_progress(struct control_request *req, json_t *event);
-void control_fail(struct control_request *req, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 /*
- * Fails: there is no `what` (a unit, a zone) of that name.  The client looks for what may have been
- * meant in the answer of the reading verb `see`, since comparing many names takes a while.
+ * Answers with a failure.  `see`, or NULL: the reading verb in whose answer the client looks for
+ * the name that may have been meant, since comparing many takes a while.
  */
-void control_fail_unknown(
-    struct control_request *req, const char *what, const char *name, const char *see);
+void control_fail_see(struct control_request *req, const char *see, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+#define control_fail(req, ...) control_fail_see(req, NULL, __VA_ARGS__)
 
 /*
  * Makes the connection a follower of `unit`'s events (NULL: of all) once the request is answered
@@ -116,7 +112,6 @@ enum err control_follow(struct control_request *req, const char *unit);
 
 /* Sends the caller's event to followers of `unit` and of all; who does not read is disconnected. */
 void control_event_push(struct control *c, const char *unit, json_t *event);
-
 /* Is anybody following?  Saves making the JSON. */
 bool control_has_followers(const struct control *c);
 

@@ -11,9 +11,37 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "base/err.h"
+#include "base/limits.h"
 #include "src/control/proto.h"
-#include "src/control/socket.h"
 #include "src/control/types.h"
+
+/* ---- socket.c: the listening socket's file and modes; replaced only when nobody listens ---- */
+
+struct control_file {
+	char path[LIMIT_SOCKET_PATH + 1];
+	dev_t dev;
+	ino_t ino;
+	bool group_may;            /* the group was given the file */
+};
+
+/* *fd listens, non-blocking and CLOEXEC; the caller's.  Errors as control_new. */
+enum err control_socket_listen(
+    const char *path, const char *group, struct control_file *file, int *fd, struct errmsg *m);
+
+/*
+ * Users who may connect besides the owner and the group, in place of those before: they need not be
+ * members of the group.  An error when the file system has no access lists.
+ */
+enum err control_socket_admit(
+    const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m);
+
+/* Is the file where it was made? */
+bool control_socket_there(const struct control_file *file);
+/* Removes the file unless another has taken its place. */
+void control_socket_remove(const struct control_file *file);
+
+/* ---- clients ---- */
 
 struct client {
 	TAILQ_ENTRY(client) link;        /* least recently active first */
@@ -60,7 +88,6 @@ bool control_client_write(struct client *cl, const char *line, size_t len);
 bool control_client_error(struct client *cl, const char *text, const char *see);
 /* Bytes of answers that wait. */
 size_t control_client_unsent(const struct client *cl);
-
 /* May this user use verbs that are for admins only? */
 bool control_is_admin(const struct control *c, uid_t uid);
 

@@ -1,6 +1,7 @@
 /* proto: requests and responses as lines of JSON. */
 #include "src/control/proto.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,35 +31,29 @@ control_request_parse(
     const char *line, size_t len, json_t **args, const char **verb, struct errmsg *m)
 {
 	json_error_t why;
-	json_t *obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why), *v;
-	enum err e;
+	json_t *obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
+	const json_t *v = json_object_get(obj, "verb");
+	enum err e = ERR_OK;
 
 	*args = NULL;
 	*verb = NULL;
 	if (obj == NULL)
 		return err_set(
 		    m, ERR_PARSE, "the request is no JSON: column %d: %s", why.column, why.text);
-	if (!json_is_object(obj)) {
+	if (!json_is_object(obj))
 		e = err_set(m, ERR_PARSE,
 		    "the request must be a JSON object such as {\"v\":%d,\"verb\":\"list\"}",
 		    CONTROL_VERSION);
-		goto fail;
-	}
-	e = check_version(obj, "the request", m);
-	if (e != ERR_OK)
-		goto fail;
-	v = json_object_get(obj, "verb");
-	if (!json_is_string(v)) {
+	else if ((e = check_version(obj, "the request", m)) == ERR_OK && !json_is_string(v))
 		e = err_set(
 		    m, ERR_PARSE, "the request has no \"verb\" that is a string, such as \"list\"");
-		goto fail;
+	if (e != ERR_OK) {
+		json_decref(obj);
+		return e;
 	}
 	*args = obj;
 	*verb = json_string_value(v);
 	return ERR_OK;
-fail:
-	json_decref(obj);
-	return e;
 }
 
 /* A response that is an object of our version. */
@@ -112,28 +107,17 @@ control_response_parse(
 	return e;
 }
 
-/* Takes over `obj`. */
+/* Takes over `obj`, which may be NULL: no memory. */
 static char *
 line_of(json_t *obj, size_t *len)
 {
-	char *text, *grown;
+	char *text = json_dumps(obj, DUMP_FLAGS), *line = NULL;
+	int n = text != NULL ? asprintf(&line, "%s\n", text) : -1;
 
-	*len = 0;
-	if (obj == NULL)
-		return NULL;
-	text = json_dumps(obj, DUMP_FLAGS);
 	json_decref(obj);
-	if (text == NULL)
-		return NULL;
-	*len = strlen(text);
-	grown = realloc(text, *len + 2);
-	if (grown == NULL) {
-		free(text);
-		return NULL;
-	}
-	grown[(*len)++] = '\n';
-	grown[*len] = '\0';
-	return grown;
+	free(text);
+	*len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? line : NULL;
 }
 
 char *
@@ -145,13 +129,8 @@ control_line_ok(json_t *data, size_t *len)
 char *
 control_line_error(const char *text, const char *see, size_t *len)
 {
-	json_t *obj = json_pack("{sisbss}", "v", CONTROL_VERSION, "ok", 0, "error", text);
-
-	if (obj != NULL && see != NULL && json_object_set_new(obj, "see", json_string(see)) != 0) {
-		json_decref(obj);
-		obj = NULL;
-	}
-	return line_of(obj, len);
+	return line_of(json_pack("{sisbssss*}", "v", CONTROL_VERSION, "ok", 0, "error", text, "see",
+	    see), len);
 }
 
 char *

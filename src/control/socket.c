@@ -1,5 +1,5 @@
 /* socket: binding, modes, access list, stale files. */
-#include "src/control/socket.h"
+#include "src/control/impl.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -151,7 +151,7 @@ control_socket_listen(
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct stat sb;
-	bool bound = false;
+	bool bound;
 	enum err e;
 
 	*fd = -1;
@@ -166,12 +166,9 @@ control_socket_listen(
 	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
 		return err_sys(m, "socket");
-	if (bind(*fd, (struct sockaddr *)&sun, sizeof(sun)) != 0)
-		e = err_sys(m, "%s: control socket", path);
-	else
-		bound = true;
-	if (e == ERR_OK)
-		e = set_modes(path, group, &file->group_may, m);
+	bound = bind(*fd, (struct sockaddr *)&sun, sizeof(sun)) == 0;
+	e = bound ? set_modes(path, group, &file->group_may, m) :
+	    err_sys(m, "%s: control socket", path);
 	if (e == ERR_OK && stat(path, &sb) != 0)
 		e = err_sys(m, "%s", path);
 	if (e == ERR_OK && listen(*fd, LIMIT_CONTROL_CLIENTS) != 0)

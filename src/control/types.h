@@ -1,13 +1,10 @@
-/* types: verbs of the control socket, and its counters. */
+/* types: requests and verbs of the control socket. */
 #ifndef SRC_CONTROL_TYPES_H
 #define SRC_CONTROL_TYPES_H
 
 #include <stdbool.h>
 
 #include <jansson.h>
-
-#include "base/err.h"
-#include "base/limits.h"
 
 #define CONTROL_GROUP "jitsu-admin"
 
@@ -26,8 +23,7 @@ typedef void (*control_verb_fn)(struct control_request *req, json_t *args, void 
 struct control_verb {
 	const char *name;
 	bool admin_only;
-	/* args: the whole request object, borrowed, valid during the call */
-	control_verb_fn fn;
+	control_verb_fn fn;            /* args: the whole request, valid during the call */
 };
 
 #endif

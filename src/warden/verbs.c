@@ -34,7 +34,7 @@ arg_unit(struct warden *w, struct control_request *req, json_t *args)
 	uc = mapping_unit_find(w->gen->mappings, name);
 	u = uc != NULL ? unit_by_name(&w->units, mapping_unit_target(uc)->name) : NULL;
 	if (u == NULL)
-		control_fail_unknown(req, "unit", name, "list");
+		control_fail_see(req, "list", "no unit %s", name);
 	return u;
 }
 
@@ -236,7 +236,7 @@ events_read(enum err e, const char *why, const struct store_event *evs, size_t n
 	if (e != ERR_OK) {
 		control_fail(q->req, "events: %s", why);
 	} else if (n == 0 && q->name[0] != '\0' && !is_known(q->w, q->name)) {
-		control_fail_unknown(q->req, "unit", q->name, "list");
+		control_fail_see(q->req, "list", "no unit %s", q->name);
 	} else {
 		all = json_array();
 		for (size_t i = 0; i < n; i++)
@@ -363,7 +363,7 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 			    z->zimage->fd);
 		return;
 	}
-	control_fail_unknown(req, "zone", name, "status");
+	control_fail_see(req, "status", "no zone %s", name);
 }
 
 static const struct control_verb verbs[] = {
