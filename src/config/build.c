@@ -1,6 +1,5 @@
 /* build: from raw sections to a configuration: the top level and the limits. */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -88,8 +87,7 @@ check_top(struct config_loader *l, struct config_raw *top)
 		    "begin with it",
 		    c->run_dir, LIMIT_RUN_DIR);
 	if (c->limits.held_per_unit > c->limits.held_total)
-		config_found(l,
-		    c->limits_lines[option_row(option_find(OPTION_LIMITS, "held-per-unit", 13))],
+		config_found(l, c->limits_lines[option_row_named(OPTION_LIMITS, "held-per-unit")],
 		    "held-per-unit: %u is more than held-total, which is %u",
 		    c->limits.held_per_unit, c->limits.held_total);
 }

@@ -19,11 +19,9 @@ set_paths(struct config_loader *l, const char *path)
 	struct config *c = l->conf;
 	const char *slash;
 
-	if (path[0] == '/')
-		c->path = arena_strdup(&l->arena, path);
-	else
-		c->path = arena_printf(
-		    &l->arena, "%s/%s", getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "", path);
+	if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+		cwd[0] = '\0';
+	c->path = arena_printf(&l->arena, "%s%s%s", cwd, path[0] == '/' ? "" : "/", path);
 	slash = strrchr(c->path, '/');
 	c->dir = arena_strndup(
 	    &l->arena, c->path, slash == c->path ? 1 : (size_t)(slash - c->path));
@@ -65,7 +63,7 @@ read_file(const char *path, char **text, size_t *len, struct errmsg *m)
 	enum err e = ERR_OK;
 	struct stat st;
 	size_t used = 0;
-	ssize_t n = 1;
+	ssize_t n = 0;
 
 	*text = NULL;
 	if (fd == -1 || fstat(fd, &st) == -1) {
@@ -78,13 +76,8 @@ read_file(const char *path, char **text, size_t *len, struct errmsg *m)
 		goto out;
 	}
 	*text = mem_zero((size_t)st.st_size + 1, 1);
-	while (n > 0 && used < (size_t)st.st_size) {
-		n = read(fd, *text + used, (size_t)st.st_size - used);
-		if (n == -1 && errno == EINTR)
-			n = 1;
-		else if (n > 0)
-			used += (size_t)n;
-	}
+	while ((n = TEMP_FAILURE_RETRY(read(fd, *text + used, (size_t)st.st_size - used))) > 0)
+		used += (size_t)n;
 	if (n == -1)
 		e = err_sys(m, "cannot be read");
 	*len = used;

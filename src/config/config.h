@@ -32,7 +32,6 @@ enum err config_load_text(const char *path, const char *shown, const char *text,
 void config_free(struct config *conf);   /* NULL is allowed */
 /* One more holder, who calls config_free. */
 struct config *config_ref(const struct config *conf);
-
 /* What a zone may take while it is compiled. */
 struct dns_zone_limits config_zone_limits(const struct config *conf);
 
@@ -66,7 +65,6 @@ enum err config_check_loss(const struct config *old, const struct config *fresh,
 
 /* Adds an error for each stray. */
 void config_report_strays(const struct config *conf, struct report *r);
-
 /* By name; NULL when there is none. */
 const struct config_network *config_network_find(const struct config *conf, const char *name);
 const struct config_image *config_image_find(const struct config *conf, const char *name);

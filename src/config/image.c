@@ -9,26 +9,17 @@
 #include "src/config/config.h"
 #include "src/config/impl.h"
 
-/* Names of what exists, for a message. */
-static void
-network_names(const struct config *c, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s", c->nnetworks == 0 ? "no network section" : "");
-	for (unsigned i = 0; i < c->nnetworks; i++)
-		text_join(buf, size, ", ", "\"%s\"", c->networks[i].name);
-}
-
 static const struct config_network *
 find_network(struct config_loader *l, const char *key, const char *name, unsigned line)
 {
 	const struct config_network *net = config_network_find(l->conf, name);
-	char known[256];
+	char known[256] = "";
 
-	if (net == NULL) {
-		network_names(l->conf, known, sizeof(known));
-		config_found(
-		    l, line, "%s: there is no network \"%s\"; there is %s", key, name, known);
-	}
+	for (unsigned i = 0; net == NULL && i < l->conf->nnetworks; i++)
+		text_join(known, sizeof(known), ", ", "\"%s\"", l->conf->networks[i].name);
+	if (net == NULL)
+		config_found(l, line, "%s: there is no network \"%s\"; there is %s", key, name,
+		    known[0] != '\0' ? known : "no network section");
 	return net;
 }
 
@@ -95,7 +86,7 @@ scan_templates(struct config_loader *l, const struct config_raw *raw, struct con
 static bool
 is_set(const struct config_raw *raw, const char *name)
 {
-	return raw->set[option_row(option_find(OPTION_IMAGE, name, strlen(name)))];
+	return raw->set[option_row_named(OPTION_IMAGE, name)];
 }
 
 /* What says no more than the default is no mistake. */
@@ -132,16 +123,23 @@ build_xl(struct config_loader *l, const struct config_raw *raw, struct config_im
 		    im->xl, im->name);
 }
 
+static bool
+is_xen(const struct config_image *im)
+{
+	return strcmp(im->driver_name, "xen") == 0;
+}
+
 /* What only one driver understands. */
 static void
 check_driver(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
 {
-	static const char *const xen_only[] = { "type", "xl", "vif-script" };
-	static const char *const qemu_only[] = { "machine", "accel", "args" };
-	bool xen = strcmp(im->driver_name, "xen") == 0;
+	static const char *const others[2][3] = {
+		{ "type", "xl", "vif-script" }, { "machine", "accel", "args" }
+	};
+	bool xen = is_xen(im);
 
 	for (unsigned i = 0; i < 3; i++) {
-		const char *key = xen ? qemu_only[i] : xen_only[i];
+		const char *key = others[xen][i];
 
 		if (is_set(raw, key) && !is_default(raw, key))
 			config_found(l, config_line(raw, key),
@@ -200,7 +198,7 @@ build_image(struct config_loader *l, struct config_raw *raw)
 		return;
 	build_networks(l, raw, im);
 	check_driver(l, raw, im);
-	if (im->xl != NULL && strcmp(im->driver_name, "xen") == 0)
+	if (im->xl != NULL && is_xen(im))
 		build_xl(l, raw, im);
 	check_image(l, raw, im);
 }
@@ -225,52 +223,45 @@ config_image_find(const struct config *conf, const char *name)
 }
 
 /* Paths with placeholders differ from unit to unit and are left to the wake. */
-static bool
+static void
 check_file(const struct config *conf, const struct config_image *im, const char *key,
     const char *path, unsigned line, struct report *r)
 {
 	struct stat st;
 
 	if (path == NULL || strchr(path, '{') != NULL)
-		return true;
-	if (stat(path, &st) == -1 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == -1) {
+		return;
+	if (stat(path, &st) == -1 || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == -1)
 		(void)report_add(r, conf->path, line, "image \"%s\": %s \"%s\" cannot be read: %s",
 		    im->name, key, path, strerror(errno));
-		return false;
-	}
-	if (S_ISDIR(st.st_mode)) {
+	else if (S_ISDIR(st.st_mode))
 		(void)report_add(r, conf->path, line,
 		    "image \"%s\": %s \"%s\" is a directory; a file is needed", im->name, key,
 		    path);
-		return false;
-	}
-	return true;
 }
 
 void
 config_check_xl(const struct config *conf, struct report *r)
 {
 	for (unsigned i = 0; i < conf->nimages; i++)
-		if (conf->images[i].xl != NULL && strcmp(conf->images[i].driver_name, "xen") == 0)
+		if (conf->images[i].xl != NULL && is_xen(&conf->images[i]))
 			vm_xl_check(conf->images[i].xl, r);
 }
 
 enum err
 config_check_files(const struct config *conf, struct report *r)
 {
-	bool good = true;
+	unsigned kernel = option_row_named(OPTION_IMAGE, "kernel");
+	unsigned initrd = option_row_named(OPTION_IMAGE, "initrd");
+	size_t before = r->nerrors;
 
 	for (unsigned i = 0; i < conf->nimages; i++) {
 		const struct config_image *im = &conf->images[i];
-		unsigned kernel = option_row(option_find(OPTION_IMAGE, "kernel", 6));
-		unsigned initrd = option_row(option_find(OPTION_IMAGE, "initrd", 6));
 
-		good = check_file(conf, im, "kernel", im->kernel, im->lines[kernel], r) && good;
-		good = check_file(conf, im, "initrd", im->initrd, im->lines[initrd], r) && good;
+		check_file(conf, im, "kernel", im->kernel, im->lines[kernel], r);
+		check_file(conf, im, "initrd", im->initrd, im->lines[initrd], r);
 		for (unsigned d = 0; d < im->ndisks; d++)
-			good = check_file(
-				   conf, im, "disk", im->disks[d].path, im->disks[d].line, r) &&
-			    good;
+			check_file(conf, im, "disk", im->disks[d].path, im->disks[d].line, r);
 	}
-	return good ? ERR_OK : ERR_PARSE;
+	return r->nerrors == before ? ERR_OK : ERR_PARSE;
 }

@@ -6,8 +6,6 @@
 #include "src/config/options.h"
 #include "src/config/types.h"
 
-#define CONFIG_ROWS 64                 /* options of one section */
-
 /* One section as it stands in the file; the top level is one too. */
 struct config_raw {
 	struct config_raw *next;
@@ -15,8 +13,7 @@ struct config_raw {
 	void *handle;                  /* the parser's */
 	const char *title;             /* NULL at the top level and for limits */
 	unsigned line;
-	/* a value was refused: checks that would only repeat that are left out */
-	bool bad;
+	bool bad;                      /* a value was refused: later checks would repeat that */
 	bool set[CONFIG_ROWS];
 	struct config_list values[CONFIG_ROWS];
 };
@@ -38,15 +35,12 @@ void config_found(struct config_loader *l, unsigned line, const char *fmt, ...)
 void config_list_add(struct arena *a, struct config_list *list, const char *text, unsigned line);
 /* `text` made absolute. */
 const char *config_path(struct config_loader *l, const char *text);
-
 /* Titles are quoted in messages and, of networks and images, in zones. */
 void config_check_title(struct config_loader *l, const struct config_raw *raw);
-
 /* What libconfuse must not see. */
 void config_scan(struct config_loader *l, const char *text, size_t len);
 /* From the text to raw sections; false: its syntax is wrong, so that sections are missing. */
 bool config_read(struct config_loader *l, const char *text);
-
 /* From raw sections to l->conf: defaults, values, checks.  Findings go to the report. */
 void config_build(struct config_loader *l);
 void config_build_networks(struct config_loader *l);

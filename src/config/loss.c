@@ -36,17 +36,11 @@ ends_within_a_line(const struct config *c)
 	return c->text_len > 0 && c->text[c->text_len - 1] != '\n';
 }
 
-static bool
-begins_as(const struct config *old, const struct config *fresh)
-{
-	return fresh->text_len < old->text_len &&
-	    memcmp(old->text, fresh->text, fresh->text_len) == 0;
-}
-
 enum err
 config_check_loss(const struct config *old, const struct config *fresh, struct report *r)
 {
 	struct loss n = compare(old, fresh);
+	bool shorter = fresh->text_len < old->text_len;
 
 	if (fresh->nzones == 0 && old->nzones > 0)
 		return report_add(r, fresh->path, 0,
@@ -66,7 +60,7 @@ config_check_loss(const struct config *old, const struct config *fresh, struct r
 		    "that are there now: it seems to be cut short" IF_MEANT,
 		    n.zones, n.networks, n.images);
 	/* Who deletes sections by hand rarely deletes all of one kind and nothing before. */
-	if (begins_as(old, fresh) &&
+	if (shorter && memcmp(old->text, fresh->text, fresh->text_len) == 0 &&
 	    ((fresh->nnetworks == 0 && n.networks > 0) || (fresh->nimages == 0 && n.images > 0)))
 		return report_add(r, fresh->path, 0,
 		    "it is the beginning of what is loaded, and all %u networks and %u images that "

@@ -281,6 +281,12 @@ option_row(const struct config_option *o)
 	return (unsigned)(o - first);
 }
 
+unsigned
+option_row_named(enum option_section s, const char *name)
+{
+	return option_row(option_find(s, name, strlen(name)));
+}
+
 void
 option_offer(enum option_section s, struct suggest *to)
 {

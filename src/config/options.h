@@ -87,8 +87,9 @@ const char *option_section_name(enum option_section s);
 const struct config_option *option_find(enum option_section s, const char *name, size_t len);
 /* A key of a mapping: OPTION_MAPPING rows and those of images with OPTION_UNIT. */
 const struct config_option *option_find_key(const char *name, size_t len);
-/* Number of the row within its section. */
+/* Number of the row within its section, and of the row that has this name. */
 unsigned option_row(const struct config_option *o);
+unsigned option_row_named(enum option_section s, const char *name);
 /* Offers the options of a section (of a mapping its keys); at the top level the sections, too. */
 void option_offer(enum option_section s, struct suggest *to);
 /* The keys that a mapping may set, as a sentence part: `image, unit, idle, ...`. */
@@ -102,9 +103,6 @@ enum err option_parse(
     const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m);
 /* Number to text such that option_parse gives it back. */
 void option_format(const struct config_option *o, uint64_t number, char *buf, size_t size);
-/* What the row accepts, for messages and help: `a duration such as "2m", from 1s to 30d`. */
-void option_accepts(const struct config_option *o, char *buf, size_t size);
-
 /* tcp:PORT, ping, arp, delay:MS, xenstore:KEY are *word 0..4; *n: port, MS, or the key's place. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */

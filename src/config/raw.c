@@ -70,7 +70,7 @@ config_count(const struct config_loader *l, enum option_section section)
 unsigned
 config_line(const struct config_raw *raw, const char *name)
 {
-	unsigned row = option_row(option_find(raw->section, name, strlen(name)));
+	unsigned row = option_row_named(raw->section, name);
 
 	return raw->values[row].n > 0 ? raw->values[row].lines[0] : raw->line;
 }

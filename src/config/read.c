@@ -77,43 +77,26 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
-static const char *
-section_text(enum option_section s)
-{
-	static char text[32];
-
-	if (s == OPTION_TOP)
-		return "at the top level";
-	snprintf(text, sizeof(text), "in section %s", option_section_name(s));
-	return text;
-}
-
-/* Every option and, at the top level, every section that may stand there. */
-static void
-list_options(enum option_section s, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	for (unsigned i = 0; i < options_count; i++)
-		if (options[i].section == s)
-			text_join(buf, size, ", ", "%s", options[i].name);
-	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
-		text_join(buf, size, ", ", "%s", option_section_name((enum option_section)i));
-}
-
 static void
 unknown_option(struct config_loader *l, cfg_t *cfg, const char *name)
 {
 	enum option_section s = section_of(cfg);
 	struct suggest near;
 	const char *guess;
-	char accepted[768];
+	char all[768] = "";
 
 	suggest_init(&near, name);
 	option_offer(s, &near);
 	guess = suggest_text(&near);
-	list_options(s, accepted, sizeof(accepted));
-	config_found(l, (unsigned)cfg->line, "unknown option \"%s\" %s%s%s", name, section_text(s),
-	    guess[0] != '\0' ? guess : "; accepted are ", guess[0] != '\0' ? "" : accepted);
+	for (unsigned i = 0; i < options_count; i++)
+		if (options[i].section == s)
+			text_join(all, sizeof(all), ", ", "%s", options[i].name);
+	for (int i = OPTION_LIMITS; s == OPTION_TOP && i < OPTION_MAPPING; i++)
+		text_join(all, sizeof(all), ", ", "%s",
+		    option_section_name((enum option_section)i));
+	config_found(l, (unsigned)cfg->line, "unknown option \"%s\" %s%s%s%s", name,
+	    s == OPTION_TOP ? "at the top level" : "in section ", option_section_name(s),
+	    guess[0] != '\0' ? guess : "; accepted are ", guess[0] != '\0' ? "" : all);
 }
 
 /* An error of syntax: libconfuse's messages are quoted, but the commonest says too little. */
@@ -204,14 +187,12 @@ make_opts(enum option_section s, cfg_opt_t *out)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < options_count; i++) {
-		if (options[i].section != s)
-			continue;
-		out[n].name = options[i].name;
-		out[n].type = CFGT_STR;
-		out[n].flags = CFGF_NODEFAULT |
-		    ((options[i].flags & OPTION_LIST) != 0 ? CFGF_LIST : CFGF_NONE);
-		out[n].parsecb = on_value;
-		n++;
+		bool list = (options[i].flags & OPTION_LIST) != 0;
+
+		if (options[i].section == s)
+			out[n++] = (cfg_opt_t){ .name = options[i].name, .type = CFGT_STR,
+				.flags = CFGF_NODEFAULT | (list ? CFGF_LIST : CFGF_NONE),
+				.parsecb = on_value };
 	}
 	return n;
 }
@@ -227,14 +208,13 @@ make_parser(struct opts *opts)
 	cfg_t *cfg;
 
 	for (int s = OPTION_LIMITS; s < OPTION_MAPPING; s++) {
-		cfg_opt_t *o = &opts->of[OPTION_TOP][n++];
+		bool titled = s != OPTION_LIMITS;
 
 		(void)make_opts((enum option_section)s, opts->of[s]);
-		o->name = option_section_name((enum option_section)s);
-		o->type = CFGT_SEC;
-		o->flags = s == OPTION_LIMITS ? CFGF_NONE : CFGF_MULTI | CFGF_TITLE;
-		o->validcb = s == OPTION_LIMITS ? NULL : on_section;
-		o->subopts = opts->of[s];
+		opts->of[OPTION_TOP][n++] = (cfg_opt_t){
+			.name = option_section_name((enum option_section)s), .type = CFGT_SEC,
+			.flags = titled ? CFGF_MULTI | CFGF_TITLE : CFGF_NONE,
+			.validcb = titled ? on_section : NULL, .subopts = opts->of[s] };
 	}
 	cfg = mem_must(cfg_init(opts->of[OPTION_TOP], CFGF_NONE));
 	(void)cfg_set_error_function(cfg, on_error);   /* returns the one before */

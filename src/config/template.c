@@ -33,9 +33,7 @@ next_piece(const char **text, struct piece *p, struct errmsg *m)
 	const char *s = *text;
 	size_t len = strcspn(s, "{");
 
-	p->literal = s;
-	p->len = len;
-	p->slot = TEMPLATE_SLOTS;
+	*p = (struct piece){ .literal = s, .len = len, .slot = TEMPLATE_SLOTS };
 	if (len == 0 && s[1] == '{') {
 		p->len = 1;
 		*text = s + 2;
@@ -49,14 +47,12 @@ next_piece(const char **text, struct piece *p, struct errmsg *m)
 	if (s[len] == '\0')
 		return err_set(
 		    m, ERR_PARSE, "\"%.40s\": the brace is not closed; accepted are " ACCEPTED, s);
-	for (unsigned i = 0; i < TEMPLATE_SLOTS; i++) {
+	for (unsigned i = 0; i < TEMPLATE_SLOTS; i++)
 		if (strlen(names[i]) == len - 1 && memcmp(names[i], s + 1, len - 1) == 0) {
-			p->literal = NULL;
-			p->slot = (enum template_slot)i;
+			*p = (struct piece){ .slot = (enum template_slot)i };
 			*text = s + len + 1;
 			return ERR_OK;
 		}
-	}
 	return err_set(m, ERR_PARSE, "unknown placeholder \"%.*s\"; accepted are " ACCEPTED,
 	    len > 40 ? 40 : (int)len + 1, s);
 }

@@ -13,6 +13,8 @@
 #include "base/msg.h"
 #include "vm/vm.h"
 
+#define CONFIG_ROWS 64                 /* options of one section */
+
 /* A list as written; lines[i] is where items[i] stands. */
 struct config_list {
 	const char **items;
@@ -141,7 +143,7 @@ struct config_image {
 	/* as written */
 	const char *network_name, *ready_text;
 	struct config_list nics_text, disks_text;
-	unsigned lines[64];            /* of the section's options, by row; 0 = default */
+	unsigned lines[CONFIG_ROWS];            /* of the section's options, by row; 0 = default */
 };
 
 /* A zone section as written. */
@@ -207,8 +209,8 @@ struct config {
 	struct config_stray *strays;
 	unsigned nstrays;
 	struct config_list listen_text;
-	unsigned lines[64];            /* of the top level's options, by row */
-	unsigned limits_lines[64];
+	unsigned lines[CONFIG_ROWS];            /* of the top level's options, by row */
+	unsigned limits_lines[CONFIG_ROWS];
 	void *arena;
 	unsigned refs;                 /* holders beside the first; config_free drops one */
 };

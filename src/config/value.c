@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/addr.h"
@@ -21,20 +20,12 @@ static const struct suffix sizes[] = { { "K", 1ull << 10 }, { "M", 1ull << 20 },
 static const struct suffix percents[] = { { "%", 1 }, { NULL, 0 } };
 static const struct suffix plain[] = { { "", 1 }, { NULL, 0 } };
 
-static const struct suffix *
-suffixes(enum option_type t)
-{
-	switch (t) {
-	case OPTION_DURATION:
-		return durations;
-	case OPTION_SIZE:
-		return sizes;
-	case OPTION_PERCENT:
-		return percents;
-	default:
-		return plain;
-	}
-}
+static const struct suffix *const suffixes[OPTION_TYPES] = {
+	[OPTION_INT] = plain,
+	[OPTION_DURATION] = durations,
+	[OPTION_SIZE] = sizes,
+	[OPTION_PERCENT] = percents,
+};
 
 /* Digits and one of the suffixes, no spaces, signs or fractions. */
 static bool
@@ -70,6 +61,7 @@ is_word(const char *text, const char *const *words, uint64_t *n)
 static bool
 is_bool(const char *text, uint64_t *n)
 {
+	/* The ones that say no have even numbers. */
 	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", NULL };
 	bool found = is_word(text, words, n);
 
@@ -241,13 +233,82 @@ has_control(const char *text)
 	return false;
 }
 
+static const char *const text_accepts[OPTION_TYPES] = {
+	[OPTION_STRING] = "text without control characters",
+	[OPTION_PATH] = "a path; a relative one starts at the directory of the file it stands in",
+	[OPTION_NAME] = "a name of letters, digits, \".\", \"_\" and \"-\"",
+	[OPTION_ADDRESS] = "an IPv4 or IPv6 address",
+	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
+	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
+	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
+	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or "
+	    "xenstore:KEY",
+	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
+	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
+	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, "
+	    "digits, \"-\", \"_\" and dots",
+	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a "
+	    "final dot",
+};
+
+void
+option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
+{
+	const struct suffix *s = suffixes[o->type], *best = s;
+
+	if ((o->flags & OPTION_AUTO) != 0 && number == OPTION_AUTO_64) {
+		snprintf(buf, size, "auto");
+	} else if (o->type == OPTION_BOOL) {
+		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
+	} else if (o->type == OPTION_WORD) {
+		snprintf(buf, size, "%s", o->words[number]);
+	} else {
+		for (; s->text != NULL; s++)
+			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
+				best = s;
+		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
+	}
+}
+
+/* What the row accepts, for messages: `a duration ..., from 1s to 30d`. */
+static void
+accepts(const struct config_option *o, char *buf, size_t size)
+{
+	static const char *const what[] = {
+		[OPTION_INT] = "a number",
+		[OPTION_DURATION] = "a duration with its unit (ms, s, m, h or d)",
+		[OPTION_SIZE] = "a size with its unit (K, M, G or T)",
+		[OPTION_PERCENT] = "a percentage",
+	};
+	char least[32], most[32];
+
+	buf[0] = '\0';
+	if (o->type == OPTION_BOOL) {
+		snprintf(buf, size, "yes or no");
+	} else if (o->type == OPTION_WORD) {
+		for (unsigned i = 0; o->words[i] != NULL; i++)
+			text_join(buf, size, o->words[i + 1] == NULL ? " or " : ", ", "%s",
+			    o->words[i]);
+	} else if (o->type <= OPTION_PERCENT) {
+		option_format(o, o->least, least, sizeof(least));
+		option_format(o, o->most, most, sizeof(most));
+		snprintf(buf, size, "%s%s from %s to %s",
+		    (o->flags & OPTION_AUTO) != 0 ? "auto, or " : "", what[o->type], least, most);
+	} else if ((o->flags & OPTION_LIST) != 0 || o->least == o->most) {
+		snprintf(buf, size, "%s", text_accepts[o->type]);
+	} else {
+		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type],
+		    o->most);
+	}
+}
+
 static enum err
 refuse(const struct config_option *o, const char *text, enum err e, struct errmsg *m)
 {
-	char accepts[256];
+	char wanted[256];
 
-	option_accepts(o, accepts, sizeof(accepts));
-	return err_set(m, e, "\"%.200s\" is not accepted: it must be %s", text, accepts);
+	accepts(o, wanted, sizeof(wanted));
+	return err_set(m, e, "\"%.200s\" is not accepted: it must be %s", text, wanted);
 }
 
 static enum err
@@ -261,7 +322,7 @@ parse_number(const struct config_option *o, const char *text, uint64_t *number, 
 		return ERR_OK;
 	}
 	if (quantity)
-		ok = parse_quantity(text, suffixes(o->type), &n);
+		ok = parse_quantity(text, suffixes[o->type], &n);
 	else
 		ok = o->type == OPTION_BOOL ? is_bool(text, &n) : is_word(text, o->words, &n);
 	if (!ok)
@@ -285,77 +346,4 @@ option_parse(const struct config_option *o, const char *text, uint64_t *number, 
 	if (strlen(text) > most)
 		return refuse(o, text, ERR_RANGE, m);
 	return parse_text(o, text) ? ERR_OK : refuse(o, text, ERR_PARSE, m);
-}
-
-static void
-accepts_words(const struct config_option *o, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	for (unsigned i = 0; o->words[i] != NULL; i++)
-		text_join(buf, size, o->words[i + 1] == NULL ? " or " : ", ", "%s", o->words[i]);
-}
-
-static const char *const text_accepts[OPTION_TYPES] = {
-	[OPTION_STRING] = "text without control characters",
-	[OPTION_PATH] = "a path; a relative one starts at the directory of the file it stands in",
-	[OPTION_NAME] = "a name of letters, digits, \".\", \"_\" and \"-\"",
-	[OPTION_ADDRESS] = "an IPv4 or IPv6 address",
-	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
-	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
-	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
-	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or "
-	    "xenstore:KEY",
-	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
-	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
-	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, "
-	    "digits, \"-\", \"_\" and dots",
-	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a "
-	    "final dot",
-};
-
-void
-option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
-{
-	const struct suffix *s = suffixes(o->type), *best = s;
-
-	if ((o->flags & OPTION_AUTO) != 0 && number == OPTION_AUTO_64) {
-		snprintf(buf, size, "auto");
-	} else if (o->type == OPTION_BOOL) {
-		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
-	} else if (o->type == OPTION_WORD) {
-		snprintf(buf, size, "%s", o->words[number]);
-	} else {
-		for (; s->text != NULL; s++)
-			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
-				best = s;
-		snprintf(buf, size, "%" PRIu64 "%s", number / best->factor, best->text);
-	}
-}
-
-void
-option_accepts(const struct config_option *o, char *buf, size_t size)
-{
-	static const char *const what[] = {
-		[OPTION_INT] = "a number",
-		[OPTION_DURATION] = "a duration with its unit (ms, s, m, h or d)",
-		[OPTION_SIZE] = "a size with its unit (K, M, G or T)",
-		[OPTION_PERCENT] = "a percentage",
-	};
-	char least[32], most[32];
-
-	if (o->type == OPTION_BOOL) {
-		snprintf(buf, size, "yes or no");
-	} else if (o->type == OPTION_WORD) {
-		accepts_words(o, buf, size);
-	} else if (o->type <= OPTION_PERCENT) {
-		option_format(o, o->least, least, sizeof(least));
-		option_format(o, o->most, most, sizeof(most));
-		snprintf(buf, size, "%s%s from %s to %s",
-		    (o->flags & OPTION_AUTO) != 0 ? "auto, or " : "", what[o->type], least, most);
-	} else if ((o->flags & OPTION_LIST) != 0 || o->least == o->most) {
-		snprintf(buf, size, "%s", text_accepts[o->type]);
-	} else {
-		snprintf(buf, size, "%s; at most %" PRIu64 " characters", text_accepts[o->type],
-		    o->most);
-	}
 }

@@ -80,21 +80,13 @@ static bool
 check_glob(struct config_loader *l, const struct config_raw *raw, const char *key, const char *path,
     bool glob)
 {
-	const char *name = strrchr(path, '/') + 1;
-
-	if (!glob && stars(path) > 0) {
-		config_found(l, config_line(raw, key),
-		    "%s: \"%s\": a * is accepted only in section zone \"*\"", key, path);
-		return false;
-	}
-	if (glob && (stars(path) != 1 || stars(name) != 1)) {
-		config_found(l, config_line(raw, key),
-		    "%s: \"%s\": in section zone \"*\", one * is needed, in the file's name; it "
-		    "stands for the zone's name",
-		    key, path);
-		return false;
-	}
-	return true;
+	if (glob ? stars(path) == 1 && stars(strrchr(path, '/')) == 1 : stars(path) == 0)
+		return true;
+	config_found(l, config_line(raw, key), glob ?
+	    "%s: \"%s\": in section zone \"*\", one * is needed, in the file's name; it stands for "
+	    "the zone's name" :
+	    "%s: \"%s\": a * is accepted only in section zone \"*\"", key, path);
+	return false;
 }
 
 static bool
@@ -300,11 +292,10 @@ config_build_zones(struct config_loader *l)
 	l->conf->sections = arena_array(
 	    &l->arena, config_count(l, OPTION_ZONE), sizeof(*l->conf->sections));
 	for (struct config_raw *raw = l->raws; raw != NULL; raw = raw->next) {
-		const struct config_zone_section *sec;
+		const struct config_zone_section *sec = &l->conf->sections[l->conf->nsections];
 
 		if (raw->section != OPTION_ZONE || !build_section(l, raw))
 			continue;
-		sec = &l->conf->sections[l->conf->nsections - 1];
 		if (strcmp(sec->origin, "*") == 0)
 			glob_section(l, &zs, sec, config_line(raw, "file"));
 		else
@@ -334,21 +325,26 @@ config_zone_find(const struct config *conf, const char *origin)
 	return NULL;
 }
 
+/* Is that the path, or as much of the path as fits a message? */
+static bool
+is_said(const char *said, const char *path, size_t most)
+{
+	size_t len = strlen(said);
+
+	return strcmp(said, path) == 0 || (len >= most && strncmp(said, path, len) == 0);
+}
+
 const char *
 config_zone_file(const struct config_zone *zone, const char *said, size_t most)
 {
-	size_t len = strlen(said);
 	char units[sizeof(((struct msg *)NULL)->zone.path) + sizeof(MSG_ZONE_UNITS)];
 
 	/* fits */
 	(void)snprintf(units, sizeof(units), "%.*s" MSG_ZONE_UNITS,
 	    (int)sizeof(((struct msg *)NULL)->zone.path) - 1, zone->file);
-	if (strcmp(said, zone->file) == 0 || (len >= most && strncmp(said, zone->file, len) == 0))
+	if (is_said(said, zone->file, most))
 		return zone->file;
-	if (zone->units != NULL &&
-	    (strcmp(said, units) == 0 || (len >= most && strncmp(said, units, len) == 0)))
-		return zone->units;
-	return said;
+	return zone->units != NULL && is_said(said, units, most) ? zone->units : said;
 }
 
 const struct config_zone *
