@@ -1,6 +1,5 @@
 /* check: `jitsu check`: a configuration, or one zone, looked at in this process. */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "dns/dns.h"

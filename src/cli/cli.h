@@ -50,19 +50,15 @@ extern const struct cli_verb cli_verbs[];
 
 /* Writes "jitsu: ..." to standard error; returns CLI_FAILED. */
 int cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
 /* Likewise, where nothing is returned. */
 #define cli_note(...) ((void)cli_fail(__VA_ARGS__))
 
 /* Prints JSON to standard output, indented, or on one line. */
 void cli_json(const json_t *data, bool one_line);
-
 /* The request's arguments; NULL when the name is none, which was said then. */
 json_t *cli_request(const struct cli *cli);
-
 /* The answer to the verb is not understood; CLI_FAILED. */
 int cli_other_version(const struct cli *cli);
-
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
 
@@ -72,7 +68,7 @@ int cli_flush(void);
 const struct cli_verb *cli_verb_find(const char *name);
 void cli_usage(FILE *f);
 /* They say what is wrong with the command line; CLI_USAGE. */
-int cli_wrong(const char *what, const char *text);
+int cli_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_verb_unknown(const char *name);
 int cli_help(const struct cli *cli);
 
@@ -82,13 +78,16 @@ struct cli_client;
 
 /* Connects and sends `request`, taken over, for `cli->verb`; NULL: said why. */
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
-/* The next answer or event, the caller's; NULL: it failed, as was said, or the daemon closed. */
-json_t *cli_client_next(struct cli_client *c);
-/* The same; *is_event says whether it is no answer yet but how it goes. */
-json_t *cli_client_next_any(struct cli_client *c, bool *is_event);
+/*
+ * The next answer or event, the caller's; *is_event, where asked for, says which.  NULL: it failed,
+ * as was said, or the daemon closed.
+ */
+json_t *cli_client_next(struct cli_client *c, bool *is_event);
 /* The first answer, when a descriptor comes beside it: the caller's, -1 when none came. */
 json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */
+/* Asks on a connection of its own; the answer as of cli_client_next. */
+json_t *cli_client_once(const struct cli *cli, json_t *request);
 
 /* ---- verbs: dump.c, verbs.c, check.c ---- */
 

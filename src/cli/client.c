@@ -155,23 +155,29 @@ cli_client_ask(const struct cli *cli, json_t *request)
 {
 	static const cookie_io_functions_t reader = { .read = stream_read };
 	struct cli_client *c = mem_zero(1, sizeof(*c));
-	bool ok = false;
 
 	c->cli = cli;
 	c->fd = dial(cli);
-	if (c->fd < 0 || !send_request(c, c->fd, request))
-		goto out;
-	c->stream = fopencookie(c, "r", reader);
-	if (c->stream == NULL)
-		cli_note("%s: %s", cli->socket, strerror(errno));
-	else
-		ok = true;
-out:
+	if (c->fd >= 0 && send_request(c, c->fd, request)) {
+		c->stream = fopencookie(c, "r", reader);
+		if (c->stream == NULL)
+			cli_note("%s: %s", cli->socket, strerror(errno));
+	}
 	json_decref(request);
-	if (ok)
+	if (c->stream != NULL)
 		return c;
 	cli_client_free(c);
 	return NULL;
+}
+
+json_t *
+cli_client_once(const struct cli *cli, json_t *request)
+{
+	struct cli_client *c = cli_client_ask(cli, request);
+	json_t *data = c != NULL ? cli_client_next(c, NULL) : NULL;
+
+	cli_client_free(c);
+	return data;
 }
 
 /* Every name in the answer of a reading verb: of units in an array, of zones in the status. */
@@ -196,7 +202,6 @@ say_failure(const struct cli_client *c, const char *failure, const json_t *see)
 	const struct cli_verb *v = see != NULL ? cli_verb_find(json_string_value(see)) : NULL;
 	char name[LIMIT_NAME_TEXT];
 	struct cli ask = *c->cli;
-	struct cli_client *other;
 	struct suggest s;
 	struct errmsg m;
 	json_t *data;
@@ -210,12 +215,10 @@ say_failure(const struct cli_client *c, const char *failure, const json_t *see)
 	ask.arg = NULL;
 	ask.follow = false;
 	suggest_init(&s, name);
-	other = cli_client_ask(&ask, json_object());
-	data = other != NULL ? cli_client_next(other) : NULL;
+	data = cli_client_once(&ask, json_object());
 	offer_names(&s, data);
 	cli_note("%s%s", failure, suggest_text(&s));
 	json_decref(data);
-	cli_client_free(other);
 }
 
 static json_t *
@@ -260,24 +263,17 @@ say_no_answer(const struct cli_client *c, bool late)
 }
 
 json_t *
-cli_client_next_any(struct cli_client *c, bool *is_event)
+cli_client_next(struct cli_client *c, bool *is_event)
 {
+	bool unused;
 	ssize_t n;
 
 	errno = 0;
 	n = getline(&c->line, &c->size, c->stream);
 	if (n >= 0)
-		return answer_of(c, (size_t)n, is_event);
+		return answer_of(c, (size_t)n, is_event != NULL ? is_event : &unused);
 	say_no_answer(c, ferror(c->stream) && errno == EAGAIN);
 	return NULL;
-}
-
-json_t *
-cli_client_next(struct cli_client *c)
-{
-	bool is_event;
-
-	return cli_client_next_any(c, &is_event);
 }
 
 json_t *
@@ -297,7 +293,7 @@ cli_client_next_fd(struct cli_client *c, int *fd)
 		cli_note("%s: the answer cannot be read", c->cli->socket);
 		return NULL;
 	}
-	return cli_client_next(c);
+	return cli_client_next(c, NULL);
 }
 
 void

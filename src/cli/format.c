@@ -2,7 +2,6 @@
 #include "src/cli/table.h"
 
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -50,25 +49,6 @@ time_of(const json_t *obj, const char *key, double unit_ms, const char *before, 
 	if (v >= 0)
 		snprintf(text, CLI_TEXT, "%s%s", before, cli_text_ms(v * unit_ms, ms));
 	return text;
-}
-
-/* Whole numbers in a cell; nothing when it is absent. */
-static void
-cell_number(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	double v = number_of(obj, key);
-
-	if (v >= 0)
-		cli_table_cell(t, column, "%.0f", v);
-}
-
-/* A duration given in `unit_ms` milliseconds. */
-static void
-cell_time(struct cli_table *t, unsigned column, const json_t *obj, const char *key, double unit_ms)
-{
-	char text[CLI_TEXT];
-
-	cli_table_cell(t, column, "%s", time_of(obj, key, unit_ms, "", text));
 }
 
 /* The strings of an array, joined with ", ". */
@@ -153,68 +133,59 @@ date_text(double when, char text[CLI_TEXT])
 
 /* ---- rows ---- */
 
-typedef void (*cell_fn)(struct cli_table *t, unsigned column, const json_t *obj, const char *key);
+/* How a member of an object is shown; one that is absent, or of another type, is "". */
+enum kind { TEXT, TEXTS, STATE, NUMBER, BYTES, MS, SECONDS, US, DATE };
 
-/* A column, and which member of an object stands in it, how. */
+/* A column, and which member of an object stands in it. */
 struct field {
 	const char *title;
 	bool right;
 	const char *key;
-	cell_fn cell;
+	enum kind kind;
 };
 
 #define FIELDS_MOST 10   /* with the end */
+#define VALUE 1024       /* longer ones are cut */
 
-static void
-cell_text(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	cli_table_cell(t, column, "%s", text_of(obj, key));
-}
-
-static void
-cell_texts(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	char buf[1024];
-
-	cli_table_cell(t, column, "%s", join(json_object_get(obj, key), buf, sizeof(buf)));
-}
-
-static void
-cell_state(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	char queue[CLI_TEXT];
-
-	cli_table_cell(t, column, "%s%s", text_of(obj, key), queue_text(obj, queue));
-}
-
-static void
-cell_ms(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	cell_time(t, column, obj, key, 1);
-}
-
-static void
-cell_s(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
-{
-	cell_time(t, column, obj, key, 1000);
-}
-
-static void
-cell_bytes(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+static const char *
+value_of(const json_t *obj, const char *key, enum kind kind, char text[VALUE])
 {
 	double v = number_of(obj, key);
-	char text[CLI_TEXT];
+	char queue[CLI_TEXT];
 
-	if (v >= 0)
-		cli_table_cell(t, column, "%s", cli_text_bytes((uint64_t)v, text));
+	text[0] = '\0';
+	switch (kind) {
+	case TEXT:
+		return text_of(obj, key);
+	case TEXTS:
+		return join(json_object_get(obj, key), text, VALUE);
+	case STATE:
+		snprintf(text, VALUE, "%s%s", text_of(obj, key), queue_text(obj, queue));
+		break;
+	case NUMBER:
+		if (v >= 0)
+			snprintf(text, VALUE, "%.0f", v);
+		break;
+	case BYTES:
+		return v >= 0 ? cli_text_bytes((uint64_t)v, text) : "";
+	case MS:
+		return time_of(obj, key, 1, "", text);
+	case SECONDS:
+		return time_of(obj, key, 1000, "", text);
+	case US:
+		return time_of(obj, key, 0.001, "", text);
+	case DATE:
+		return date_text(v, text);
+	}
+	return text;
 }
 
 static void
-cell_date(struct cli_table *t, unsigned column, const json_t *obj, const char *key)
+cell(struct cli_table *t, unsigned column, const json_t *obj, const char *key, enum kind kind)
 {
-	char text[CLI_TEXT];
+	char text[VALUE];
 
-	cli_table_cell(t, column, "%s", date_text(number_of(obj, key), text));
+	cli_table_cell(t, column, "%s", value_of(obj, key, kind, text));
 }
 
 /* A row for each object of an array; false: there is none, or another thing in it. */
@@ -234,7 +205,7 @@ print_rows(FILE *f, const json_t *rows, const struct field fields[])
 	t = cli_table_new(columns);
 	json_array_foreach(rows, i, row) {
 		for (unsigned c = 0; fields[c].title != NULL; c++)
-			fields[c].cell(t, c, row, fields[c].key);
+			cell(t, c, row, fields[c].key, fields[c].kind);
 		cli_table_row(t);
 		ok = ok && json_is_object(row);
 	}
@@ -247,15 +218,15 @@ bool
 cli_print_list(FILE *f, const json_t *data)
 {
 	static const struct field fields[FIELDS_MOST] = {
-		{ "NAME", false, "name", cell_text },
-		{ "STATE", false, "state", cell_state },
-		{ "IMAGE", false, "image", cell_text },
-		{ "DRIVER", false, "driver", cell_text },
-		{ "ADDRESSES", false, "addresses", cell_texts },
-		{ "BOOTS", true, "boots", cell_number },
-		{ "LAST BOOT", true, "last_boot_ms", cell_ms },
-		{ "IDLE", true, "idle_s", cell_s },
-		{ "SLEEPS IN", true, "sleeps_in_s", cell_s },
+		{ "NAME", false, "name", TEXT },
+		{ "STATE", false, "state", STATE },
+		{ "IMAGE", false, "image", TEXT },
+		{ "DRIVER", false, "driver", TEXT },
+		{ "ADDRESSES", false, "addresses", TEXTS },
+		{ "BOOTS", true, "boots", NUMBER },
+		{ "LAST BOOT", true, "last_boot_ms", MS },
+		{ "IDLE", true, "idle_s", SECONDS },
+		{ "SLEEPS IN", true, "sleeps_in_s", SECONDS },
 	};
 
 	return print_rows(f, data, fields);
@@ -265,11 +236,11 @@ bool
 cli_print_aside(FILE *f, const json_t *data)
 {
 	static const struct field fields[FIELDS_MOST] = {
-		{ "NAME", false, "name", cell_text },
-		{ "VM", false, "vm", cell_text },
-		{ "DRIVER", false, "driver", cell_text },
-		{ "UUID", false, "uuid", cell_text },
-		{ "WHY", false, "why", cell_text },
+		{ "NAME", false, "name", TEXT },
+		{ "VM", false, "vm", TEXT },
+		{ "DRIVER", false, "driver", TEXT },
+		{ "UUID", false, "uuid", TEXT },
+		{ "WHY", false, "why", TEXT },
 	};
 
 	return print_rows(f, data, fields);
@@ -279,10 +250,10 @@ bool
 cli_print_held(FILE *f, const json_t *data)
 {
 	static const struct field fields[FIELDS_MOST] = {
-		{ "ADDRESS", false, "address", cell_text },
-		{ "OF", false, "owner", cell_text },
-		{ "UNTIL", false, "until", cell_date },
-		{ "REFUSED TO", false, "refused_to", cell_text },
+		{ "ADDRESS", false, "address", TEXT },
+		{ "OF", false, "owner", TEXT },
+		{ "UNTIL", false, "until", DATE },
+		{ "REFUSED TO", false, "refused_to", TEXT },
 	};
 
 	return print_rows(f, data, fields);
@@ -305,16 +276,16 @@ show_state(FILE *f, const json_t *u)
 	print_line(f, "idle", "%s%s", idle[0] == '\0' && sleeps[0] != '\0' ? "-" : idle, sleeps);
 }
 
-/* A list of times that there are, each behind its label. */
+/* The members that there are, each behind its label. */
 static void
-join_times(const json_t *obj, const char *const keys[], const char *const labels[], double unit_ms,
-    char *buf, size_t size)
+join_values(const json_t *obj, const char *const keys[], const char *const labels[],
+    enum kind kind, char *buf, size_t size)
 {
-	char text[CLI_TEXT];
+	char text[VALUE];
 
 	buf[0] = '\0';
 	for (unsigned i = 0; keys[i] != NULL; i++)
-		if (time_of(obj, keys[i], unit_ms, "", text)[0] != '\0')
+		if (value_of(obj, keys[i], kind, text)[0] != '\0')
 			text_join(buf, size, ", ", "%s %s", labels[i], text);
 }
 
@@ -327,7 +298,7 @@ show_policy(FILE *f, const json_t *p)
 	static const char *const labels[] = { "idle", "hold", "min-up", "unused-after" };
 	char text[512];
 
-	join_times(p, keys, labels, 1, text, sizeof(text));
+	join_values(p, keys, labels, MS, text, sizeof(text));
 	if (text_of(p, "ready")[0] != '\0')
 		text_join(text, sizeof(text), ", ", "ready %.64s", text_of(p, "ready"));
 	if (text_of(p, "sleep")[0] != '\0')
@@ -343,8 +314,8 @@ static const char *const legs[] = { "spawn", "alive", "ready", "answer", NULL };
 static void
 show_history(FILE *f, const json_t *u)
 {
-	double boots = number_of(u, "boots"), queries = number_of(u, "queries");
-	char last[CLI_TEXT] = "", durations[256];
+	double boots = number_of(u, "boots");
+	char last[CLI_TEXT] = "", durations[256], queries[VALUE];
 
 	if (boots > 0)
 		time_of(u, "last_boot_ms", 1, " (the last took ", last);
@@ -353,11 +324,10 @@ show_history(FILE *f, const json_t *u)
 	if (number_of(u, "crashes") >= 0 || number_of(u, "failures") >= 0)
 		print_line(f, "trouble", "%.0f crashes, %.0f failed boots in a row",
 		    count_of(u, "crashes"), count_of(u, "failures"));
-	join_times(json_object_get(u, "durations_us"), legs, legs, 0.001, durations,
-	    sizeof(durations));
+	join_values(
+	    json_object_get(u, "durations_us"), legs, legs, US, durations, sizeof(durations));
 	print_line(f, "durations", "%s", durations);
-	if (queries >= 0)
-		print_line(f, "queries", "%.0f", queries);
+	print_line(f, "queries", "%s", value_of(u, "queries", NUMBER, queries));
 }
 
 /* A text of several lines below its label; left out when the text is empty. */
@@ -373,11 +343,11 @@ show_block(FILE *f, const char *label, const char *text)
 bool
 cli_print_show(FILE *f, const json_t *u)
 {
-	double memory = number_of(u, "memory"), pid = number_of(u, "pid");
-	double domid = number_of(u, "domid"), line = number_of(u, "line");
+	double pid = number_of(u, "pid"), domid = number_of(u, "domid");
 	const json_t *next = json_object_get(u, "next");
-	double next_memory = number_of(next, "memory");
-	char buf[1024], bytes[CLI_TEXT];
+	const char *driver = text_of(u, "driver"), *accel = text_of(u, "accel");
+	double line = number_of(u, "line");
+	char text[VALUE];
 
 	if (!json_is_object(u) || text_of(u, "name")[0] == '\0')
 		return false;
@@ -385,24 +355,20 @@ cli_print_show(FILE *f, const json_t *u)
 	if (text_of(u, "why")[0] != '\0')
 		print_line(f, "aside", "its VM is %s and kept aside: %s", text_of(u, "vm"),
 		    text_of(u, "why"));
-	print_line(f, "aliases", "%s", join(json_object_get(u, "aliases"), buf, sizeof(buf)));
+	print_line(f, "aliases", "%s", value_of(u, "aliases", TEXTS, text));
 	show_state(f, u);
-	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"),
-	    text_of(u, "driver")[0] != '\0' ? " (" : "", text_of(u, "driver"),
-	    text_of(u, "accel")[0] != '\0' ? ", " : "", text_of(u, "accel"),
-	    text_of(u, "driver")[0] != '\0' ? ")" : "");
-	print_line(f, "addresses", "%s", join(json_object_get(u, "addresses"), buf, sizeof(buf)));
+	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"), driver[0] != '\0' ? " (" : "",
+	    driver, accel[0] != '\0' ? ", " : "", accel, driver[0] != '\0' ? ")" : "");
+	print_line(f, "addresses", "%s", value_of(u, "addresses", TEXTS, text));
 	print_line(f, "mac", "%s", text_of(u, "mac"));
 	print_line(f, "vm", "%s", text_of(u, "uuid"));
 	if (pid > 0)
 		print_line(f, "pid", "%.0f", pid);
 	if (domid > 0)
 		print_line(f, "domain", "%.0f", domid);
-	if (memory >= 0)
-		print_line(f, "memory", "%s", cli_text_bytes((uint64_t)memory, bytes));
-	if (next_memory >= 0)
-		print_line(f, "next boot", "image %s, memory %s", text_of(next, "image"),
-		    cli_text_bytes((uint64_t)next_memory, bytes));
+	print_line(f, "memory", "%s", value_of(u, "memory", BYTES, text));
+	if (value_of(next, "memory", BYTES, text)[0] != '\0')
+		print_line(f, "next boot", "image %s, memory %s", text_of(next, "image"), text);
 	show_policy(f, json_object_get(u, "policy"));
 	show_history(f, u);
 	if (line > 0)
@@ -491,18 +457,18 @@ cli_print_reload(FILE *f, const json_t *data)
 /* ---- status ---- */
 
 static const struct field zone_fields[FIELDS_MOST] = {
-	{ "ZONE", false, "name", cell_text },
-	{ "STATE", false, "state", cell_text },
-	{ "SERIAL", true, "serial", cell_number },
-	{ "UNITS", true, "units", cell_number },
-	{ "FILE", false, "file", cell_text },
-	{ "ERROR", false, "error", cell_text },
+	{ "ZONE", false, "name", TEXT },
+	{ "STATE", false, "state", TEXT },
+	{ "SERIAL", true, "serial", NUMBER },
+	{ "UNITS", true, "units", NUMBER },
+	{ "FILE", false, "file", TEXT },
+	{ "ERROR", false, "error", TEXT },
 };
 
 static const struct field child_fields[FIELDS_MOST] = {
-	{ "PROCESS", false, "name", cell_text },
-	{ "PID", true, "pid", cell_number },
-	{ "RESTARTS", true, "restarts", cell_number },
+	{ "PROCESS", false, "name", TEXT },
+	{ "PID", true, "pid", NUMBER },
+	{ "RESTARTS", true, "restarts", NUMBER },
 };
 
 static void
@@ -571,11 +537,11 @@ status_limits(FILE *f, json_t *limits)
 		return;
 	t = cli_table_new(columns);
 	json_object_foreach(limits, key, v) {
-		cell_fn cell = strstr(key, "memory") != NULL ? cell_bytes : cell_number;
+		enum kind kind = strstr(key, "memory") != NULL ? BYTES : NUMBER;
 
 		cli_table_cell(t, 0, "%s", key);
-		cell(t, 1, v, "used");
-		cell(t, 2, v, "most");
+		cell(t, 1, v, "used", kind);
+		cell(t, 2, v, "most", kind);
 		cli_table_row(t);
 	}
 	status_table(f, t);
@@ -651,11 +617,11 @@ event_row(struct cli_table *t, const json_t *ev)
 		return false;
 	if (date_text(when, stamp)[0] != '\0')
 		cli_table_cell(t, 0, "%s.%03d", stamp, (int)((when - (double)(time_t)when) * 1000));
-	cli_table_cell(t, 1, "%s", text_of(ev, "unit"));
-	cli_table_cell(t, 2, "%s", text_of(ev, "kind"));
+	cell(t, 1, ev, "unit", TEXT);
+	cell(t, 2, ev, "kind", TEXT);
 	for (unsigned i = 0; legs[i] != NULL; i++)
-		cell_time(t, 3 + i, json_object_get(ev, "durations_us"), legs[i], 0.001);
-	cli_table_cell(t, 7, "%s", text_of(ev, "text"));
+		cell(t, 3 + i, json_object_get(ev, "durations_us"), legs[i], US);
+	cell(t, 7, ev, "text", TEXT);
 	cli_table_row(t);
 	return true;
 }

@@ -1,4 +1,5 @@
 /* help: usage, and what each verb does. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,9 +23,15 @@ cli_usage(FILE *f)
 }
 
 int
-cli_wrong(const char *what, const char *text)
+cli_wrong(const char *fmt, ...)
 {
-	fprintf(stderr, "jitsu: %s%s (`jitsu --help` shows what there is)\n", what, text);
+	va_list ap;
+
+	fputs("jitsu: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputs(" (`jitsu --help` shows what there is)\n", stderr);
 	return CLI_USAGE;
 }
 
@@ -43,13 +50,11 @@ int
 cli_verb_unknown(const char *name)
 {
 	struct suggest s;
-	char text[1200];
 
 	suggest_init(&s, name);
 	for (const struct cli_verb *v = cli_verbs; v->name != NULL; v++)
 		suggest_offer(&s, v->name);
-	snprintf(text, sizeof(text), "\"%.64s\"%s", name, suggest_text(&s));
-	return cli_wrong("unknown verb ", text);
+	return cli_wrong("unknown verb \"%.64s\"%s", name, suggest_text(&s));
 }
 
 int

@@ -1,7 +1,7 @@
 /* jitsu: the command-line tool: options, and the verb's function. */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +10,16 @@
 #include "src/control/control.h"
 #include "src/process/process.h"
 
-static int
-wrong_for(const struct cli_verb *v, const char *what)
+static int __attribute__((format(printf, 2, 3)))
+wrong_for(const struct cli_verb *v, const char *fmt, ...)
 {
-	fprintf(stderr, "jitsu: %s\nusage: jitsu %s%s%s\n", what, v->name,
-	    v->args[0] != '\0' ? " " : "", v->args);
+	va_list ap;
+
+	fputs("jitsu: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\nusage: jitsu %s%s%s\n", v->name, v->args[0] != '\0' ? " " : "", v->args);
 	return CLI_USAGE;
 }
 
@@ -56,28 +61,19 @@ count_parse(const char *text, int *count)
 static int
 misplaced(const struct cli_verb *v, const char *option, const char *verb)
 {
-	char text[64];
-
-	if (v == NULL) {
-		snprintf(text, sizeof(text), "%s belongs behind ", option);
-		return cli_wrong(text, verb);
-	}
-	snprintf(text, sizeof(text), "%s belongs to %s", option, verb);
-	return wrong_for(v, text);
+	if (v != NULL)
+		return wrong_for(v, "%s belongs to %s", option, verb);
+	return cli_wrong("%s belongs behind %s", option, verb);
 }
 
 static int
 unknown_option(const struct cli_verb *v, const char *option)
 {
-	char text[128];
-
-	if (v == NULL) {
-		cli_usage(stderr);
-		return CLI_USAGE;
-	}
-	snprintf(
-	    text, sizeof(text), "%.64s: no such option, or its value is missing", option);
-	return wrong_for(v, text);
+	if (v != NULL)
+		return wrong_for(
+		    v, "%.64s: no such option, or its value is missing", option);
+	cli_usage(stderr);
+	return CLI_USAGE;
 }
 
 /* Options before the verb, or those behind cli->verb.  -1: go on; else the exit status. */
@@ -112,7 +108,8 @@ scan_options(struct cli *cli, const char *shorts, int argc, char **argv)
 			break;
 		case 'n':
 			if (!count_parse(optarg, &cli->count))
-				return wrong_for(v, "-n wants a number from 1 to 10000");
+				return wrong_for(
+				    v, "-n wants a number from 1 to %d", LIMIT_EVENTS_READ);
 			break;
 		case 'z':
 			cli->origin = optarg;
@@ -129,7 +126,7 @@ static int
 scan_verb(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_verb *v = cli->verb;
-	char shorts[32], text[128];
+	char shorts[32];
 	const char *last;
 	int status;
 
@@ -141,8 +138,7 @@ scan_verb(struct cli *cli, int argc, char **argv)
 		return status;
 	if (argc - optind < (int)v->least) {
 		last = strrchr(v->args, ' ');
-		snprintf(text, sizeof(text), "%s is missing", last != NULL ? last + 1 : v->args);
-		return wrong_for(v, text);
+		return wrong_for(v, "%s is missing", last != NULL ? last + 1 : v->args);
 	}
 	if (argc - optind > (int)v->most)
 		return wrong_for(v, "too many arguments");
@@ -156,7 +152,6 @@ main(int argc, char **argv)
 	struct cli cli = { .socket = getenv("JITSU_SOCKET") };
 	int status;
 
-	_Static_assert(LIMIT_EVENTS_READ == 10000, "the message about -n says so");
 	fresh_standard_descriptors();
 	if (cli.socket == NULL || cli.socket[0] == '\0')
 		cli.socket = CONTROL_PATH;

@@ -27,7 +27,6 @@ struct cli_table;
 /* `columns` ends with a NULL title and must outlive the table. */
 struct cli_table *cli_table_new(const struct cli_column *columns);
 void cli_table_free(struct cli_table *t);   /* NULL is allowed */
-
 /* Sets a cell of the row that is being made, escaped and cut; empty or NULL text shows as `-`. */
 void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -62,7 +61,6 @@ bool cli_print_wake(FILE *f, const json_t *data);
 bool cli_print_console(FILE *f, const json_t *data);
 bool cli_print_reload(FILE *f, const json_t *data);
 bool cli_print_status(FILE *f, const json_t *data);
-
 /* An events table, for cli_events_print. */
 struct cli_table *cli_events_new(void);
 /* Prints one event (an object) or many (an array). */

@@ -1,5 +1,4 @@
 /* verbs: the subcommands of `jitsu`. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +58,7 @@ wait_answer(struct cli_client *client)
 		const char *unit, *text;
 
 		json_decref(data);
-		data = cli_client_next_any(client, &is_event);
+		data = cli_client_next(client, &is_event);
 		if (data == NULL)
 			return NULL;
 		unit = json_string_value(json_object_get(data, "unit"));
@@ -125,14 +124,12 @@ static int
 zones_warn(const struct cli *cli)
 {
 	struct cli ask = *cli;
-	struct cli_client *client;
 	json_t *data;
 	const json_t *zone;
 	size_t i;
 
 	ask.verb = cli_verb_find("status");
-	client = cli_client_ask(&ask, json_pack("{s:b}", "bad_zones", 1));
-	data = client != NULL ? cli_client_next(client) : NULL;
+	data = cli_client_once(&ask, json_pack("{s:b}", "bad_zones", 1));
 	json_array_foreach(json_object_get(data, "zones"), i, zone) {
 		const char *name = json_string_value(json_object_get(zone, "name"));
 		const char *state = json_string_value(json_object_get(zone, "state"));
@@ -145,11 +142,8 @@ zones_warn(const struct cli *cli)
 			    "is not served",
 			    error != NULL ? error : "it could not be loaded");
 	}
-	cli_client_free(client);
-	if (data == NULL)
-		return CLI_FAILED;
 	json_decref(data);
-	return CLI_OK;
+	return data != NULL ? CLI_OK : CLI_FAILED;
 }
 
 static int
@@ -168,7 +162,7 @@ events_loop(const struct cli *cli, struct cli_client *client, struct cli_table *
 	bool ok = true;
 
 	do {
-		data = cli_client_next(client);
+		data = cli_client_next(client, NULL);
 		if (data == NULL)
 			return CLI_FAILED;
 		if (!cli->json)
