@@ -98,13 +98,6 @@ path_occluder(const struct path *p, unsigned depth)
 	return zone_at(p->z, p->z->apex);
 }
 
-static void
-found_above(struct dns_lookup *out, const struct znode *n)
-{
-	out->node = n;
-	out->found = (n->flags & ZNODE_CUT) != 0 ? DNS_FOUND_CUT : DNS_FOUND_DNAME;
-}
-
 void
 dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len,
     const struct dns_labels *labels, uint16_t qtype, struct dns_lookup *out)
@@ -113,32 +106,28 @@ dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len,
 	const struct znode *n;
 	struct path p;
 	unsigned depth;
+	bool occluded;
 
 	path_init(&p, z, name, len, labels);
 	depth = p.n;
 	n = path_node(&p, depth);
-	if (n != NULL && (n->flags & (ZNODE_OCCLUDED | ZNODE_CUT)) == 0) {
-		out->found = DNS_FOUND_NODE;
-		out->node = n;
-		return;
-	}
 	if (n != NULL && (n->flags & ZNODE_OCCLUDED) == 0) {
-		out->found = qtype == DNS_T_DS ? DNS_FOUND_NODE : DNS_FOUND_CUT;
+		out->found = (n->flags & ZNODE_CUT) == 0 || qtype == DNS_T_DS
+		    ? DNS_FOUND_NODE : DNS_FOUND_CUT;
 		out->node = n;
 		return;
 	}
 	if (n == NULL)
 		n = path_encloser(&p, &depth);
-	if ((n->flags & ZNODE_OCCLUDED) != 0) {
-		found_above(out, path_occluder(&p, depth));
-		return;
-	}
-	if ((n->flags & (ZNODE_CUT | ZNODE_DNAME)) != 0) {
-		found_above(out, n);
+	occluded = (n->flags & ZNODE_OCCLUDED) != 0;
+	if (occluded)
+		n = path_occluder(&p, depth);
+	out->node = n;
+	if (occluded || (n->flags & (ZNODE_CUT | ZNODE_DNAME)) != 0) {
+		out->found = (n->flags & ZNODE_CUT) != 0 ? DNS_FOUND_CUT : DNS_FOUND_DNAME;
 		return;
 	}
 	out->found = DNS_FOUND_NOTHING;
-	out->node = n;
 	if ((n->flags & ZNODE_WILD_CHILD) != 0) {
 		uint8_t rel[DNS_WIRE_NAME + 2];
 

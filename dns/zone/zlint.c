@@ -46,19 +46,16 @@ node_for(const struct ztree *t, const uint8_t *rel, size_t len)
 	return ztree_find(t, wild, len - at + 2);
 }
 
-/* The delegation that a name is at or below; NULL in the zone itself. */
+/* The topmost node with this flag at the name, or above: a delegation, or a DNAME. */
 static const struct tnode *
-cut_over(const struct ztree *t, const uint8_t *rel, size_t len)
+flagged_over(const struct tnode *n, uint16_t flag)
 {
-	const struct tnode *n = ztree_find(t, rel, len), *cut = NULL;
-	size_t at;
+	const struct tnode *found = NULL;
 
-	if (n == NULL)
-		n = encloser(t, rel, len, &at);
 	for (; n != NULL; n = n->parent)
-		if ((n->flags & ZNODE_CUT) != 0)
-			cut = n;
-	return cut;
+		if ((n->flags & flag) != 0)
+			found = n;
+	return found;
 }
 
 /* Four labels of digits, then nothing or the zone: an address where a name belongs. */
@@ -78,32 +75,22 @@ looks_like_address(const uint8_t *name, size_t len, const struct ztree *t)
 	    memcmp(name + at, t->origin, t->origin_len) == 0);
 }
 
-/* Is there a DNAME above the name, which makes up what is asked for below? */
-static bool
-is_below_dname(const struct ztree *t, const uint8_t *rel, size_t len)
-{
-	size_t at;
-
-	for (const struct tnode *n = encloser(t, rel, len, &at); n != NULL; n = n->parent)
-		if ((n->flags & ZNODE_DNAME) != 0)
-			return true;
-	return false;
-}
-
 /* What disappoints in a name that a record of node `n` names, or NULL. */
 static const char *
 target_fault(const struct ztree *t, const struct tnode *n, const struct target *row,
     const uint8_t *name, size_t len)
 {
-	const struct tnode *cut, *target;
-	size_t rel;
+	const struct tnode *cut, *target, *above, *here;
+	size_t rel, at;
 
 	if (row->host && looks_like_address(name, len, t))
 		return "looks like an address; it needs a host's name";
 	if (!dns_name_under(name, len, t->origin, t->origin_len))
 		return NULL;
 	rel = len - t->origin_len;
-	cut = cut_over(t, name, rel);
+	here = ztree_find(t, name, rel);
+	above = encloser(t, name, rel, &at);
+	cut = flagged_over(here != NULL ? here : above, ZNODE_CUT);
 	target = node_for(t, name, rel);
 	if (cut != NULL && (cut != n || row->type != DNS_T_NS))
 		return NULL;   /* the other zone has its records */
@@ -114,9 +101,9 @@ target_fault(const struct ztree *t, const struct tnode *n, const struct target *
 	if (row->host)
 		return cut == NULL ? "has no A or AAAA record" : "is inside of the delegation and "
 		    "has no A or AAAA record here; nobody can find that server";
-	/* What stands below a DNAME's target may be all that is meant. */
+	/* What stands below a DNAME's target may be all that is meant; a DNAME makes names up. */
 	if ((target != NULL && (target->sets != NULL || row->type == DNS_T_DNAME)) ||
-	    is_below_dname(t, name, rel))
+	    flagged_over(above, ZNODE_DNAME) != NULL)
 		return NULL;
 	return "has no records; is a final dot missing or too much?";
 }
@@ -190,12 +177,10 @@ lint_place(struct ztree *t, const struct tnode *n)
 	bool mapping = n->name_len > MAPPING_LEN && n->name[0] == MAPPING_LEN &&
 	    memcmp(n->name + 1, MAPPING, MAPPING_LEN) == 0 && n->sets->type != DNS_T_RRSIG &&
 	    n->sets->type != DNS_T_NSEC;
+	const struct tnode *up = flagged_over(n->parent, ZNODE_DNAME);
 	const struct trrset *s = n->sets;
 	char text[LIMIT_NAME_TEXT];
-	const struct tnode *up;
 
-	for (up = n->parent; up != NULL && (up->flags & ZNODE_DNAME) == 0; up = up->parent)
-		;
 	if (up == NULL && !cut_at_wildcard && !mapping)
 		return;
 	ztree_name_text(t, n->name, n->name_len, text);

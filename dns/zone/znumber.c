@@ -195,7 +195,7 @@ two_digits(const char *t)
 	return (unsigned)(t[0] - '0') * 10 + (unsigned)(t[1] - '0');
 }
 
-/* The C library's functions for this open files, which is death in a confined process. */
+/* The C library's functions for this, and ldns's, open files: death in a confined process. */
 static bool
 is_leap(unsigned year)
 {
