@@ -85,8 +85,7 @@ step_wake(struct step *s)
 	    (flag_has(s, F_FAIL) && !operator && !flag_has(s, F_WAITING)) ||
 	    (l->phase == LIFE_P_FAILED && !operator && s->now < l->backoff_until_ms)) {
 		move_woken(s, WAKE_FAILED);
-	} else if (l->phase == LIFE_P_DORMANT || l->phase == LIFE_P_SAVED ||
-	    l->phase == LIFE_P_FAILED) {
+	} else if (phase_in(s, P(DORMANT) | P(SAVED) | P(FAILED))) {
 		move_begin(s);
 	} else {
 		flag_set(s, F_WAITING);
@@ -368,43 +367,32 @@ step_died(struct step *s)
 	struct life *l = s->l;
 
 	s->why = LIFE_WHY_DIED;
-	switch ((enum life_phase)l->phase) {
-	case LIFE_P_STARTING:
-	case LIFE_P_RESTORING:
+	if (phase_in(s, P(STARTING) | P(RESTORING))) {
 		if (!flag_has(s, F_DOOM))
 			move_fail(s, LIFE_WHY_DIED);
 		move_doom(s);
-		/* FALLTHROUGH */
-	case LIFE_P_FREEZING:
-	case LIFE_P_THAWING:
-	case LIFE_P_SAVING:
-	case LIFE_P_STOPPING:
-		flag_set(s, F_DEAD);   /* the operation ends soon, and by itself */
-		break;
-	case LIFE_P_PROBING:
-		move_fail(s, LIFE_WHY_DIED);
-		move_gone(s);
-		break;
-	case LIFE_P_AWAKE:
-	case LIFE_P_READING:
-		if (!move_settle(s)) {
-			if (l->failures > 0)
-				flag_set(s, F_FAIL);   /* move_gone counts it */
-			else
-				l->failures = 1;
-		}
-		/* FALLTHROUGH */
-	default:
-		move_gone(s);
-		break;
 	}
+	if (phase_in(s, P(STARTING) | P(RESTORING) | P(FREEZING) | P(THAWING) | P(SAVING) |
+	    P(STOPPING))) {
+		flag_set(s, F_DEAD);   /* the operation ends soon, and by itself */
+		return;
+	}
+	if (l->phase == LIFE_P_PROBING) {
+		move_fail(s, LIFE_WHY_DIED);
+	} else if (phase_in(s, P_UP) && !move_settle(s)) {
+		if (l->failures > 0)
+			flag_set(s, F_FAIL);   /* move_gone counts it */
+		else
+			l->failures = 1;
+	}
+	move_gone(s);
 }
 
 /* The timer went off while an operation or a boot was under way. */
 static void
 expire(struct step *s)
 {
-	bool booting = s->l->phase == LIFE_P_STARTING || s->l->phase == LIFE_P_RESTORING;
+	bool booting = phase_in(s, P(STARTING) | P(RESTORING));
 
 	if (s->p->op_waits) {
 		move_arm(s, booting ? s->p->boot_ms : s->p->op_ms);
@@ -426,19 +414,17 @@ expire(struct step *s)
 static void
 expire_boot(struct step *s)
 {
-	if (s->l->phase == LIFE_P_ADMITTING && s->p->queue_sure) {
+	if (s->l->phase != LIFE_P_ADMITTING) {
+		move_fail(s, s->l->phase == LIFE_P_INTENDING ? LIFE_WHY_STORE : LIFE_WHY_NOT_READY);
+		move_down(s);
+	} else if (s->p->queue_sure) {
 		s->l->timer_ms = move_after(s->now, s->p->queue_ms);
-		return;
-	}
-	if (s->l->phase == LIFE_P_ADMITTING) {
+	} else {
 		s->why = LIFE_WHY_REFUSED;
 		move_answer(s, WAKE_REFUSED);
 		move_release(s);
 		move_rest(s);
-		return;
 	}
-	move_fail(s, s->l->phase == LIFE_P_INTENDING ? LIFE_WHY_STORE : LIFE_WHY_NOT_READY);
-	move_down(s);
 }
 
 static void
@@ -500,19 +486,8 @@ step_sleep(struct step *s)
 		move_descend(s, tier);
 		break;
 	case LIFE_P_FREEZING:
-	case LIFE_P_FROZEN:
-		if (tier > LIFE_TIER_FROZEN && s->l->phase == LIFE_P_FROZEN)
-			move_descend(s, tier);
-		else if (tier > LIFE_TIER_FROZEN)
+		if (tier > LIFE_TIER_FROZEN)
 			move_doom(s);
-		break;
-	case LIFE_P_ADMITTING:
-		if (tier <= LIFE_TIER_SAVED) {   /* back to where it came from */
-			move_release(s);
-			move_rest(s);
-			break;
-		}
-		move_down(s);
 		break;
 	case LIFE_P_THAWING:
 		if (!s->p->needs_waits) {
@@ -521,8 +496,18 @@ step_sleep(struct step *s)
 		}
 		s->l->ticket++;   /* the thaw under way does not begin */
 		rest_frozen(s);
+		/* FALLTHROUGH */
+	case LIFE_P_FROZEN:
 		if (tier > LIFE_TIER_FROZEN)
 			move_descend(s, tier);
+		break;
+	case LIFE_P_ADMITTING:
+		if (tier > LIFE_TIER_SAVED) {
+			move_down(s);
+			break;
+		}
+		move_release(s);
+		move_rest(s);   /* back to where it came from */
 		break;
 	case LIFE_P_SAVING:
 	case LIFE_P_SAVED:
@@ -616,11 +601,9 @@ step_adopt(struct step *s)
 
 /* ---- the step ---- */
 
-#define P(x) (1u << LIFE_P_##x)
-#define P_ANY ((1u << LIFE_P_GONE) - 1)
-#define P_VM                                                                             \
-	(P(STARTING) | P(RESTORING) | P(PROBING) | P(AWAKE) | P(READING) | P(FREEZING) | \
-	    P(FROZEN) | P(THAWING) | P(SAVING))
+#define P_ANY (P(GONE) - 1)
+#define P_VM (P(STARTING) | P(RESTORING) | P(PROBING) | P_UP | P(FREEZING) | P(FROZEN) | \
+    P(THAWING) | P(SAVING))
 
 static const struct {
 	const char *word;
@@ -756,7 +739,8 @@ life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms
 bool
 life_has_vm(const struct life *l)
 {
-	bool stopping = l->phase == LIFE_P_STOPPING || l->phase == LIFE_P_RETRYING;
+	unsigned p = 1u << l->phase;
 
-	return ((1u << l->phase) & P_VM) != 0 || (stopping && (l->flags & F_SLOT) != 0);
+	return (p & P_VM) != 0 ||
+	    ((p & (P(STOPPING) | P(RETRYING))) != 0 && (l->flags & F_SLOT) != 0);
 }

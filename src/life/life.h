@@ -28,9 +28,8 @@
 void life_init(struct life *l);
 
 /*
- * One step.  ERR_OK: do out->actions (there may be none).  ERR_STATE: the event is not possible in
- * this phase (out is empty, nothing changed); the table at the top of life.c says which are.  An
- * event with a stale ticket is ERR_OK without actions.
+ * One step.  ERR_OK: do out->actions, if any; an event with a stale ticket has none.  ERR_STATE:
+ * not possible in this phase (table at the top of life.c); nothing changed.
  */
 enum err life_step(
     struct life *l, const struct life_policy *p, const struct life_event *ev, struct life_out *out);

@@ -167,8 +167,7 @@ move_ended(struct step *s)
 void
 move_stop(struct step *s)
 {
-	struct life *l = s->l;
-	bool up = l->phase == LIFE_P_AWAKE || l->phase == LIFE_P_READING;
+	bool up = phase_in(s, P_UP);
 	struct life_action *a;
 
 	if (flag_has(s, F_DEAD)) {
@@ -188,56 +187,35 @@ move_stop(struct step *s)
 void
 move_doom(struct step *s)
 {
-	bool has_state = s->l->phase == LIFE_P_SAVING || s->l->phase == LIFE_P_RESTORING;
-
 	move_boot_end(s);
 	if (!flag_has(s, F_DOOM | F_STUCK))
-		move_arm(s, has_state ? s->p->state_ms : s->p->op_ms);
+		move_arm(s, phase_in(s, P(SAVING) | P(RESTORING)) ? s->p->state_ms : s->p->op_ms);
 	flag_set(s, F_DOOM);
 }
 
 void
 move_down(struct step *s)
 {
-	switch ((enum life_phase)s->l->phase) {
-	case LIFE_P_ADMITTING:
-	case LIFE_P_DORMANT:
-	case LIFE_P_INTENDING:
-	case LIFE_P_FAILED:
+	if (phase_in(s, P(ADMITTING) | P(DORMANT) | P(INTENDING) | P(FAILED))) {
 		move_release(s);
 		if (flag_has(s, F_SAVED))
 			move_stop(s);
 		else
 			move_gone(s);
-		break;
-	case LIFE_P_STARTING:
-	case LIFE_P_RESTORING:
-	case LIFE_P_FREEZING:
-	case LIFE_P_THAWING:
-	case LIFE_P_SAVING:
+	} else if (phase_in(s,
+	    P(STARTING) | P(RESTORING) | P(FREEZING) | P(THAWING) | P(SAVING))) {
 		move_doom(s);
-		break;
-	case LIFE_P_AWAKE:
-	case LIFE_P_READING:
-		(void)move_settle(s);   /* the unit goes down either way */
-		/* FALLTHROUGH */
-	case LIFE_P_PROBING:
-	case LIFE_P_FROZEN:
-	case LIFE_P_SAVED:
+	} else if (phase_in(s, P_UP | P(PROBING) | P(FROZEN) | P(SAVED))) {
+		if (phase_in(s, P_UP))
+			(void)move_settle(s);   /* the unit goes down either way */
 		move_stop(s);
-		break;
-	case LIFE_P_STOPPING:
-	case LIFE_P_RETRYING:
-	case LIFE_P_GONE:
-	case LIFE_PHASE_COUNT:
-		break;
 	}
 }
 
 void
 move_descend(struct step *s, enum life_tier tier)
 {
-	bool up = s->l->phase == LIFE_P_AWAKE || s->l->phase == LIFE_P_READING;
+	bool up = phase_in(s, P_UP);
 
 	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
 		(void)move_settle(s);   /* the unit goes down either way */

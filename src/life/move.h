@@ -33,6 +33,16 @@ struct step {
 	enum life_why why;   /* of the change of state, if any; LIFE_WHY_NONE keeps the former */
 };
 
+/* Sets of phases. */
+#define P(x) (1u << LIFE_P_##x)
+#define P_UP (P(AWAKE) | P(READING))
+
+static inline bool
+phase_in(const struct step *s, unsigned phases)
+{
+	return ((1u << s->l->phase) & phases) != 0;
+}
+
 static inline bool
 flag_has(const struct step *s, unsigned flags)
 {

@@ -1,7 +1,6 @@
 /* mapping: the set of all units: zones come in whole or not at all. */
 #include "src/units/mapping.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

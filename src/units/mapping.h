@@ -30,9 +30,8 @@ void mapping_set_host_macs(
 void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
 
 /*
- * Adds zone `image_zone` of `img` as the contents of `zone`.  ERR_PARSE: refused, findings are in
- * `r`, the set is as if it had not been called.  ERR_EXISTS: the zone was added already.  The image
- * may be closed afterwards.
+ * Adds zone `image_zone` of `img`, which may be closed then, as the contents of `zone`.  ERR_PARSE:
+ * refused, with findings in `r`, and the set is as before.  ERR_EXISTS: it was added already.
  */
 enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone,
     const struct dns_zimage *img, uint32_t image_zone, struct report *r);

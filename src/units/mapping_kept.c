@@ -1,9 +1,7 @@
 /*
- * mapping_kept: image sections that a configuration has lost, for zones that keep their old
- * contents.
+ * mapping_kept: image sections that a configuration has lost, for zones that keep old contents.
  *
- * What a section says lives in the configuration that had it, so that is held; networks are the new
- * configuration's, which knows their numbers.
+ * Their texts are of the configuration that had them, which is held; networks are of the new one.
  */
 #include <string.h>
 

@@ -1,7 +1,4 @@
-/*
- * mapping_unit: one unit from its strings and addresses, with every check that needs no other
- * unit's name.
- */
+/* mapping_unit: one unit, with every check that needs no other unit's name. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -88,24 +85,19 @@ take_string(struct job *j, const char *data, size_t len)
 		    suggest_text(&near), accepted);
 		return;
 	}
-	if (key_text(k, o->name) != NULL) {
-		mapping_found(j->r, j->u, "\"%s\": the key stands there twice", shown);
-		return;
-	}
 	if (k->n == KEYS_MOST)
 		return;   /* there are fewer keys than that */
-	if (memchr(data, '\0', len) != NULL) {
-		mapping_found(j->r, j->u, "\"%s\": the value has a NUL byte", shown);
-		return;
-	}
 	memcpy(k->at[k->n].text, equals + 1, len - name_len - 1);
 	k->at[k->n].text[len - name_len - 1] = '\0';
 	k->at[k->n].o = o;
-	if (option_parse(o, k->at[k->n].text, &k->at[k->n].number, &m) != ERR_OK) {
+	if (key_text(k, o->name) != NULL)
+		mapping_found(j->r, j->u, "\"%s\": the key stands there twice", shown);
+	else if (memchr(data, '\0', len) != NULL)
+		mapping_found(j->r, j->u, "\"%s\": the value has a NUL byte", shown);
+	else if (option_parse(o, k->at[k->n].text, &k->at[k->n].number, &m) != ERR_OK)
 		mapping_found(j->r, j->u, "%s: %s", o->name, m.text);
-		return;
-	}
-	k->n++;
+	else
+		k->n++;
 }
 
 /* Letters, digits, `-` and `_` in every label; no wildcard, nothing escaped. */

@@ -1,7 +1,6 @@
 /* secret: the host's secret in the state directory, and its copy in the run directory. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>

@@ -1,6 +1,4 @@
-/*
- * spec: from a unit to what the VM module is asked to run, with every placeholder filled in.
- */
+/* spec: from a unit to what the VM module is asked to run, with every placeholder filled in. */
 #ifndef SRC_UNITS_SPEC_H
 #define SRC_UNITS_SPEC_H
 
@@ -20,9 +18,8 @@ unsigned spec_nics(const struct mapping_secret *secret, const struct unit_conf *
     const struct vm_ids *ids, struct vm_activity_nic nics[LIMIT_NICS]);
 
 /*
- * The readiness probe of a unit: its address (IPv4 first) and the source to probe from; family 0 in
- * `source` means: the bridge's own address in that subnet (vm_bridge_get), its prefixlen is the
- * subnet's.  False for CONFIG_READY_DELAY and CONFIG_READY_XENSTORE, which need no probe.
+ * A unit's address (IPv4 first) and the source to probe it from; family 0: the bridge's own address
+ * in that subnet, whose length is prefixlen.  False where nothing is probed (delay, xenstore).
  */
 bool spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *source);
 /* Whether its readiness is probed over the network. */

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/addr.h"
 #include "base/siphash.h"
 
 const struct msg_addr *

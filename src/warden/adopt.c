@@ -17,8 +17,6 @@
  * When jitsud is told to stop before all that, and on-exit = "stop", what is found is destroyed
  * instead (adopt_destroy).
  */
-#include "src/warden/state.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +24,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/table.h"
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
@@ -213,13 +210,6 @@ destroy(struct warden *w, const struct found *f, const char *why)
 }
 
 static void
-row_of(const struct found *f, struct unit_row *r)
-{
-	*r = (struct unit_row){ .owner = mem_text(f->unit), .image = mem_text("") };
-	row_renew(r, f);
-}
-
-static void
 settle_unclaimed(struct warden *w, struct found *f)
 {
 	struct unit *u = f->unit[0] != '\0' ? unit_by_name(&w->units, f->unit) : NULL;
@@ -235,7 +225,8 @@ settle_unclaimed(struct warden *w, struct found *f)
 	    !generation_hides(w->gen, f->unit, why, sizeof(why))) {
 		destroy(w, f, "belongs to no unit");
 	} else {
-		row_of(f, &r);
+		r = (struct unit_row){ .owner = mem_text(f->unit), .image = mem_text("") };
+		row_renew(&r, f);
 		if (u != NULL) {
 			r.boots = u->boots;
 			r.crashes = u->crashes;

@@ -139,21 +139,12 @@ aside_add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, c
 static bool
 vm_rests(const struct unit *u, enum vm_found_state *vm)
 {
-	switch (u->life.phase) {
-	case LIFE_P_AWAKE:
-	case LIFE_P_READING:
-		*vm = VM_FOUND_RUNNING;
-		break;
-	case LIFE_P_FROZEN:
-		*vm = VM_FOUND_FROZEN;
-		break;
-	case LIFE_P_SAVED:
-		*vm = VM_FOUND_SAVED;
-		break;
-	default:
-		return false;
-	}
-	return unit_has_vm(u);
+	enum life_phase p = (enum life_phase)u->life.phase;
+
+	*vm = p == LIFE_P_FROZEN ? VM_FOUND_FROZEN : p == LIFE_P_SAVED ? VM_FOUND_SAVED :
+	    VM_FOUND_RUNNING;
+	return unit_has_vm(u) && (p == LIFE_P_AWAKE || p == LIFE_P_READING ||
+	    p == LIFE_P_FROZEN || p == LIFE_P_SAVED);
 }
 
 void
@@ -367,10 +358,9 @@ entry_json(const struct aside *a)
 	why_text(a, why, sizeof(why));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:[], s:I, s:o, s:n, s:n, s:s, s:o, s:o, s:s}",
 	    "name", name_of(a), "state", "aside", "vm", vm_word(a), "image", a->row.image,
-	    "driver", a->row.driver, "addresses", "boots", (json_int_t)a->row.boots, "last_boot_ms",
-	    a->row.last_boot_ms != 0 ? json_integer(a->row.last_boot_ms) : json_null(), "idle_s",
-	    "sleeps_in_s", "uuid", uuid, "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(),
-	    "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(), "why", why);
+	    "driver", a->row.driver, "addresses", "boots", (json_int_t)a->row.boots,
+	    "last_boot_ms", show_number(a->row.last_boot_ms), "idle_s", "sleeps_in_s",
+	    "uuid", uuid, "pid", show_number(ids.pid), "domid", show_number(ids.domid), "why", why);
 }
 
 void
@@ -383,29 +373,15 @@ aside_list_json(const struct warden *w, json_t *array)
 			(void)json_array_append_new(array, entry_json(a));
 }
 
-static json_t *
-since_json(const struct aside *a)
-{
-	uint64_t now = clock_now_ns(), since = a->row.awake_since_ns;
-
-	return since != 0 && since <= now ? json_integer((json_int_t)((now - since) / NS_PER_S))
-					  : json_null();
-}
-
 json_t *
 aside_show_json(const struct aside *a)
 {
-	json_t *j = entry_json(a), *more;
+	uint64_t now = clock_now_ns(), since = a->row.awake_since_ns;
 
-	more = json_pack("{s:I, s:I, s:o, s:o}", "crashes", (json_int_t)a->row.crashes, "failures",
-	    (json_int_t)a->row.failures, "since_s", since_json(a), "last_error",
-	    show_text(a->row.last_error));
-	if (j != NULL && (more == NULL || json_object_update(j, more) != 0)) {
-		json_decref(j);
-		j = NULL;
-	}
-	json_decref(more);
-	return j;
+	return show_joined(entry_json(a), json_pack("{s:I, s:I, s:o, s:o}",
+	    "crashes", (json_int_t)a->row.crashes, "failures", (json_int_t)a->row.failures,
+	    "since_s", show_seconds(since != 0 && since <= now, now - since),
+	    "last_error", show_text(a->row.last_error)));
 }
 
 void

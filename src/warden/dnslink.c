@@ -61,10 +61,7 @@ send_sockets(struct warden *w)
 	}
 }
 
-/*
- * A DNS process that was replaced may have begun a wake of which the warden never heard: where no
- * wake goes on, none has begun.  Where one does, the new process keeps to its deadline.
- */
+/* A DNS process that was replaced may have begun wakes that the warden never heard of. */
 static void
 wakes_unheard(struct warden *w)
 {

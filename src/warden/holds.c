@@ -2,7 +2,6 @@
 #include "src/warden/holds.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/log.h"

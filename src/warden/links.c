@@ -26,7 +26,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "src/units/units.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
@@ -79,11 +78,9 @@ end_lost(struct warden *w, struct unit *u)
 		.sleep = { .cause = LIFE_BY_UNREACHABLE } };
 	struct life_policy p;
 
-	for (unsigned i = 0; i < LIMIT_NICS; i++) {
-		if (u->run->links[i] == LINK_GONE) {
-			vm_end(w->vms, &u->run->uuid, unit_error(u, GONE_TEXT));
-			return;
-		}
+	if (memchr(u->run->links, LINK_GONE, sizeof(u->run->links)) != NULL) {
+		vm_end(w->vms, &u->run->uuid, unit_error(u, GONE_TEXT));
+		return;
 	}
 	if (life_state(&u->life) == LIFE_FROZEN)
 		return;   /* it costs no more than it did before */
@@ -118,11 +115,11 @@ on_lost(evutil_socket_t fd, short what, void *arg)
 static void
 settle_unit(struct warden *w, struct unit *u)
 {
-	bool lost = u->run->links[0] >= LINK_LOST, was = u->run->lost_ns != 0;
+	/* A VM that has lost any NIC is ended all the same. */
+	bool lost = u->run->links[0] >= LINK_LOST ||
+	    memchr(u->run->links, LINK_GONE, sizeof(u->run->links)) != NULL;
 
-	for (unsigned i = 1; i < LIMIT_NICS; i++)
-		lost = lost || u->run->links[i] == LINK_GONE;   /* its VM is ended all the same */
-	if (lost == was)
+	if (lost == (u->run->lost_ns != 0))
 		return;
 	u->run->lost_ns = lost ? clock_now_ns() : 0;
 	wake_board(w, u);
@@ -165,13 +162,6 @@ look(const struct unit *u, unsigned nic, const struct vm_activity_nic *port, cha
 }
 
 static void
-say(struct warden *w, const struct unit *u, const char *text)
-{
-	log_warn("%s: %s", u->name, text);
-	record_event(w, u->name, "network", text);
-}
-
-static void
 keep_ports(struct warden *w, struct unit *u)
 {
 	struct vm_activity_nic ports[LIMIT_NICS];
@@ -193,8 +183,10 @@ keep_ports(struct warden *w, struct unit *u)
 			return;
 		}
 		/* A domain that somebody destroys loses its devices first: its end tells more. */
-		if ((now != u->run->links[i] || is_new) && now != LINK_GONE)
-			say(w, u, text);
+		if ((now != u->run->links[i] || is_new) && now != LINK_GONE) {
+			log_warn("%s: %s", u->name, text);
+			record_event(w, u->name, "network", text);
+		}
 		if (now != LINK_ON && wrong[0] == '\0')
 			memcpy(wrong, text, sizeof(wrong));
 		changed = changed || now != u->run->links[i];
@@ -304,8 +296,8 @@ on_settled(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void
-look_soon(struct warden *w)
+void
+links_look(struct warden *w)
 {
 	/* Not put off by each further event. */
 	if (w->ev_links != NULL && !evtimer_pending(w->ev_links, NULL))
@@ -321,21 +313,12 @@ concerns(const struct link_bridge *b, const char *bridge, const struct vm_link *
 	bool is_same = b->ifindex != 0 && b->ifindex == link->ifindex;
 	bool is_named = strcmp(bridge, link->name) == 0;
 
-	switch (link->kind) {
-	case VM_LINK_IS:
-		/* The kernel repeats what a bridge is whenever a port joins. */
+	/* The kernel repeats what a bridge is whenever a port joins. */
+	if (link->kind == VM_LINK_IS)
 		return is_named != is_same || (is_same &&
 		    (b->up != link->up || memcmp(b->mac, link->mac, sizeof(b->mac)) != 0));
-	case VM_LINK_GONE:
-		return is_named || is_same;
-	case VM_LINK_ADDR:
-		return is_same;
-	case VM_LINK_LOST:
-		return true;
-	case VM_LINK_LEFT:
-		break;
-	}
-	return false;
+	return link->kind == VM_LINK_LOST || (link->kind == VM_LINK_ADDR && is_same) ||
+	    (link->kind == VM_LINK_GONE && (is_named || is_same));
 }
 
 static void
@@ -348,13 +331,13 @@ on_link(const struct vm_link *link, void *arg)
 	for (unsigned i = 0; i < w->gen->conf->nnetworks; i++) {
 		if (concerns(&w->bridges[i], w->gen->conf->networks[i].bridge, link)) {
 			w->bridges[i].doubt = true;
-			look_soon(w);
+			links_look(w);
 		}
 	}
 	if (link->kind == VM_LINK_ADDR || (link->kind == VM_LINK_IS && link->up))
 		return;
 	if (mark(w, NULL, link->kind == VM_LINK_LOST ? NULL : link->name))
-		look_soon(w);
+		links_look(w);
 }
 
 /* ---- what the others ask and tell ---- */
@@ -380,7 +363,7 @@ void
 links_started(struct warden *w, const struct unit *u)
 {
 	if (u->run->link_changed)
-		look_soon(w);
+		links_look(w);
 }
 
 void
@@ -401,13 +384,7 @@ links_review(struct warden *w)
 	for (unsigned i = 0; i < w->gen->conf->nnetworks; i++)
 		w->bridges[i].doubt = true;
 	(void)mark(w, NULL, NULL);   /* the networks are looked at anyway */
-	look_soon(w);
-}
-
-void
-links_reload(struct warden *w)
-{
-	look_soon(w);   /* at bridges that are not known under these numbers */
+	links_look(w);
 }
 
 void
@@ -429,6 +406,5 @@ links_clear(struct warden *w)
 	event_free(w->ev_links);
 	event_free(w->ev_lost);
 	w->links = NULL;
-	w->ev_links = NULL;
-	w->ev_lost = NULL;
+	w->ev_links = w->ev_lost = NULL;
 }

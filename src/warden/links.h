@@ -7,9 +7,9 @@
 /* VMs get a bridge back that their NICs lost; without NICs, or for long without, they end. */
 void links_init(struct warden *w);
 void links_clear(struct warden *w);
-/* Every VM and every network is looked at soon; after a reload, networks only. */
+/* Looks soon at every VM and network, or only at what is in doubt or new, as after a reload. */
 void links_review(struct warden *w);
-void links_reload(struct warden *w);
+void links_look(struct warden *w);
 /* Are the bridges of a unit's NICs up?  Each wake asks: the kernel only when that is not known. */
 enum err links_check(const struct warden *w, const struct unit *u, struct errmsg *m);
 /* A VM was started: events of its NICs from before are looked at. */

@@ -120,9 +120,8 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 }
 
 /*
- * With SO_REUSEPORT a second jitsud of the same user could bind beside us and take half of the
- * queries.  A plain bind, tried first, fails when anybody is there.  ERR_UNSUPPORTED: this kernel
- * does not have the address's family.
+ * Another jitsud of the same user could share the port (SO_REUSEPORT) and take half of the queries:
+ * a plain bind fails then.  ERR_UNSUPPORTED: this kernel lacks the address's family.
  */
 static enum err
 refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)

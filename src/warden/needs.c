@@ -65,21 +65,15 @@ needs_met(const struct warden *w, const struct unit *u)
 	return needs_first(w, u) == NULL;
 }
 
-/* As the board says: a net of needs may have as many ways up as it has subsets. */
-static bool
-is_shown_unsure(const struct warden *w, const struct unit *u)
-{
-	return atomic_load_explicit(&w->board.state[u->number].answer, memory_order_relaxed) ==
-	    BOARD_UNSURE;
-}
-
 bool
 needs_unsure(const struct warden *w, const struct unit *u)
 {
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		const struct unit *n = needs_unit(w, u, i);
 
-		if (n != NULL && is_shown_unsure(w, n))
+		/* As the board says: a net of needs may have as many ways up as it has subsets. */
+		if (n != NULL && atomic_load_explicit(&w->board.state[n->number].answer,
+		    memory_order_relaxed) == BOARD_UNSURE)
 			return true;
 	}
 	return false;
@@ -118,8 +112,8 @@ needs_wake(struct warden *w, struct unit *u, enum life_cause cause)
 }
 
 /*
- * w->needing has units that wait, with a ticket, and units whose wake has failed for want of what
- * they need, without a ticket: these go on, too, when that comes up.
+ * w->needing: units that wait have a ticket; without are those whose wake has failed for want of
+ * a unit, and which go on, too, when that comes up.
  */
 
 static void

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "src/units/units.h"
 #include "src/warden/wake.h"
 
 /* The bridge's own address in the subnet of `guest`; family 0 when it has none. */
@@ -63,19 +62,22 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 	return ERR_OK;
 }
 
-/* Gives the sentinel a packet socket of the bridge. */
+/* Gives the sentinel a packet socket of a bridge that is new, or has a new MAC. */
 static enum err
 send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
 {
 	const struct config_network *net = &w->gen->conf->networks[index];
+	struct probed *p = &w->probed[index];
 	struct msg m = { .type = MSG_NETWORK };
 	int fd = -1;
 	enum err e;
 
+	if (p->ifindex == br->ifindex && memcmp(p->mac, br->mac, sizeof(p->mac)) == 0)
+		return ERR_OK;
 	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
 		log_warn("network %s: %s", net->name, why->text);
 	e = vm_packet_socket(br, &fd, why);
-	w->probed[index].ifindex = 0;
+	p->ifindex = 0;
 	if (e != ERR_OK)
 		return e;
 	m.network.index = index;
@@ -83,18 +85,10 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
 	child_send(&w->sentinel, &m, &fd, 1);
 	close(fd);
-	w->probed[index].failed = false;
-	w->probed[index].ifindex = br->ifindex;
-	memcpy(w->probed[index].mac, br->mac, sizeof(br->mac));
+	p->failed = false;
+	p->ifindex = br->ifindex;
+	memcpy(p->mac, br->mac, sizeof(p->mac));
 	return ERR_OK;
-}
-
-/* False for a bridge that is new or has a new MAC: answers to probes would go astray. */
-static bool
-is_told(const struct warden *w, unsigned network, const struct vm_bridge *br)
-{
-	return w->probed[network].ifindex == br->ifindex &&
-	    memcmp(w->probed[network].mac, br->mac, sizeof(br->mac)) == 0;
 }
 
 enum err
@@ -106,12 +100,11 @@ probelink_plan(struct warden *w, struct unit *u, struct errmsg *m)
 	enum err e = plan(u, &msg, &br, m);
 
 	probelink_unplan(r);
-	if (e == ERR_OK && br.ifindex != 0 && !is_told(w, msg.probe.network, &br))
+	if (e == ERR_OK && br.ifindex != 0)
 		e = send_network(w, msg.probe.network, &br, m);
-	if (e != ERR_OK || br.ifindex == 0)
-		return e;
-	r->probe = mem_copy(&msg, sizeof(msg));
-	return ERR_OK;
+	if (e == ERR_OK && br.ifindex != 0)
+		r->probe = mem_copy(&msg, sizeof(msg));
+	return e;
 }
 
 void
@@ -217,7 +210,7 @@ probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
 {
 	struct errmsg m;
 
-	if (!is_told(w, network, br) && send_network(w, network, br, &m) != ERR_OK)
+	if (send_network(w, network, br, &m) != ERR_OK)
 		say_failed(w, network, &m);
 	probe_again(w, network);
 }

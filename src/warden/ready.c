@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "src/process/process.h"
 #include "src/warden/record.h"
 
 /* `lead`, then "5 zones, 2 of them not served and 1 with old contents, 7 units". */

@@ -34,10 +34,7 @@ struct store_unit record_row(
 void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
 
 #define RECORD_IDENTITY VM_IDENTITY
-/*
- * A hash of what a running VM's guest was told and cannot unlearn: addresses, MAC, network.  A VM
- * may go on under its unit's settings only while it is the same.
- */
+/* A hash of what a guest cannot unlearn: addresses, MAC, network.  Another one ends its VM. */
 void record_identity(const struct unit_conf *uc, char text[RECORD_IDENTITY]);
 
 #endif

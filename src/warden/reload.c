@@ -1,18 +1,14 @@
-/*
- * reload: one load at a time: asked for, made (src/load), swapped in, served, told.
- */
+/* reload: one load at a time: asked for, made (src/load), swapped in, served, told. */
 #include "src/warden/reload.h"
 
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "src/process/process.h"
 #include "src/warden/record.h"
 #include "src/warden/timer.h"
 

@@ -8,9 +8,8 @@
 typedef void (*reload_done_cb)(struct warden *w, enum err e, const struct report *r, void *arg);
 
 /*
- * Reads the configuration and all zones and makes them the new generation; without `force` not one
- * that seems to be cut short (config_check_loss).  `done` is called when that is served.  One at a
- * time: ERR_STATE while another runs.
+ * Reads configuration and zones, and calls `done` when they are served.  Without `force` nothing
+ * that seems cut short (config_check_loss) is taken.  ERR_STATE: another load runs.
  */
 enum err reload_start(struct warden *w, bool force, reload_done_cb done, void *arg);
 void reload_cancel(struct warden *w);

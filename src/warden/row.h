@@ -23,8 +23,8 @@ void row_copy(struct unit_row *r, const struct store_unit *s);
 void row_clear(struct unit_row *r);
 
 /*
- * Makes a row what the unit is: dormant so far, without a VM.  `vm` is how the row's VM was found;
- * NULL: it has none (any more).  `why` is for the event.  True when its VM goes on.
+ * Makes a row what the (dormant) unit is; true when its VM goes on.  `vm`: how that was found, or
+ * NULL; `why`: for the event.
  */
 bool row_join(struct warden *w, struct unit *u, const struct unit_row *r,
     const enum vm_found_state *vm, const char *why);

@@ -20,17 +20,11 @@
 
 struct rundir {
 	struct warden *w;
-	char path[PATH_MAX];
+	char path[PATH_MAX], lock[PATH_MAX + 8];
 	int lock_fd;                   /* held, and open, as long as this process lives */
 	int notify_fd;
 	struct event *ev, *timer;
 };
-
-static void
-lock_path(const struct rundir *d, char path[PATH_MAX + 8])
-{
-	snprintf(path, PATH_MAX + 8, "%s/lock", d->path);
-}
 
 /*
  * -1 with errno; EAGAIN: another jitsud has it.  The lock is the process's (fcntl(2)), not the open
@@ -40,11 +34,8 @@ static int
 lock_take(const struct rundir *d)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char path[PATH_MAX + 8];
-	int fd;
+	int fd = open(d->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	lock_path(d, path);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0 && fcntl(fd, F_SETLK, &whole) != 0) {
 		int saved = errno == EACCES ? EAGAIN : errno;   /* POSIX allows both */
 
@@ -63,6 +54,7 @@ rundir_lock(struct warden *w, const char *run_dir)
 	d->w = w;
 	d->notify_fd = -1;
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
+	snprintf(d->lock, sizeof(d->lock), "%s/lock", d->path);
 	d->lock_fd = lock_take(d);
 	if (d->lock_fd < 0 && errno == EAGAIN)
 		fatal("another jitsud uses %s: stop it, or give this one a `run-dir` of its own",
@@ -91,22 +83,20 @@ directory_mend(const char *path)
 static bool
 lock_mend(struct rundir *d)
 {
-	char path[PATH_MAX + 8];
 	struct stat is, ours;
 	int fd;
 
-	lock_path(d, path);
-	if (lstat(path, &is) == 0 && fstat(d->lock_fd, &ours) == 0 && is.st_ino == ours.st_ino &&
+	if (lstat(d->lock, &is) == 0 && fstat(d->lock_fd, &ours) == 0 && is.st_ino == ours.st_ino &&
 	    is.st_dev == ours.st_dev)
 		return true;
 	fd = lock_take(d);
 	if (fd < 0) {
-		log_err("%s was removed by somebody, and %s", path,
+		log_err("%s was removed by somebody, and %s", d->lock,
 		    errno == EAGAIN ? "another jitsud has it now: stop one of the two" :
 		    strerror(errno));
 		return false;
 	}
-	log_warn("%s was removed by somebody: it is made again", path);
+	log_warn("%s was removed by somebody: it is made again", d->lock);
 	close(d->lock_fd);
 	d->lock_fd = fd;
 	return true;

@@ -1,9 +1,6 @@
 /*
- * rundir: the run directory while the daemon runs: what a cleaner of temporary files takes from it
- * is made again.
- *
- * Seen by inotify(7): the directory itself, its lock, the empty root of confined processes, the
- * VMs' directories (vm.h), the control socket.
+ * rundir: makes again what a cleaner of temporary files takes from the run directory: itself, its
+ * lock, the empty root of confined processes, the VMs' directories (vm.h), the control socket.
  */
 #ifndef SRC_WARDEN_RUNDIR_H
 #define SRC_WARDEN_RUNDIR_H

@@ -24,6 +24,23 @@ show_text(const char *text)
 	return text == NULL || text[0] == '\0' ? json_null() : show_bytes(text, strlen(text));
 }
 
+json_t *
+show_number(int64_t n)
+{
+	return n > 0 ? json_integer(n) : json_null();
+}
+
+json_t *
+show_joined(json_t *j, json_t *more)
+{
+	if (json_object_update(j, more) != 0) {   /* as where one is NULL */
+		json_decref(j);
+		j = NULL;
+	}
+	json_decref(more);
+	return j;
+}
+
 static int64_t
 leg_us(uint64_t from_ns, uint64_t to_ns)
 {
@@ -79,8 +96,8 @@ addresses_json(const struct unit_conf *uc)
 	return a;
 }
 
-static json_t *
-seconds_json(bool known, uint64_t ns)
+json_t *
+show_seconds(bool known, uint64_t ns)
 {
 	return known ? json_integer((json_int_t)(ns / NS_PER_S)) : json_null();
 }
@@ -119,13 +136,13 @@ show_row(const struct warden *w, const struct unit *u)
 	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
 	    "state", life_state_text(life_state(&u->life)),
 	    "waits_for", waits != WAITS_NOT ? json_string(wake_waits_text(waits)) : json_null(),
-	    "queue_position", position != 0 ? json_integer(position) : json_null(),
+	    "queue_position", show_number(position),
 	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name,
 	    "driver", vm_of(u) != NULL ? vm_of(u)->vm_driver : u->conf->image->driver_name,
 	    "addresses", addresses_json(u->conf), "boots", (json_int_t)u->boots,
-	    "last_boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
-	    "idle_s", seconds_json(awake && last != 0, now - last),
-	    "sleeps_in_s", seconds_json(deadline != 0, deadline > now ? deadline - now : 0));
+	    "last_boot_ms", show_number(u->last_boot_ms),
+	    "idle_s", show_seconds(awake && last != 0, now - last),
+	    "sleeps_in_s", show_seconds(deadline != 0, deadline > now ? deadline - now : 0));
 }
 
 json_t *
@@ -136,7 +153,7 @@ show_woken(const struct unit *u)
 		    "state", life_state_text(life_state(&u->life)));
 	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name,
 	    "state", life_state_text(life_state(&u->life)),
-	    "boot_ms", u->last_boot_ms != 0 ? json_integer(u->last_boot_ms) : json_null(),
+	    "boot_ms", show_number(u->last_boot_ms),
 	    "addresses", addresses_json(u->conf));
 }
 
@@ -196,7 +213,6 @@ legs_json(const struct unit_run *r)
 json_t *
 show_unit(const struct warden *w, const struct unit *u)
 {
-	json_t *j = show_row(w, u), *more;
 	const struct unit_run *r = u->run;
 	uint64_t since = r != NULL ? r->awake_since_ns : 0;
 	uint64_t now = clock_now_ns(), backoff = u->life.backoff_until_ms * NS_PER_MS;
@@ -205,30 +221,22 @@ show_unit(const struct warden *w, const struct unit *u)
 	uint64_t queries =
 	    atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
 
-	if (j == NULL)
-		return NULL;
 	addr_mac_text(u->conf->mac, mac);
 	if (r != NULL && r->has_vm) {
 		vm_uuid_text(&r->uuid, uuid);
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
-	more = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:o, s:o, s:o, "
-	    "s:o, s:s, s:I, s:o, s:o, s:s}", "aliases", aliases_json(w, u), "mac", mac,
-	    "uuid", show_text(uuid), "pid", ids.pid > 0 ? json_integer(ids.pid) : json_null(),
-	    "domid", ids.domid > 0 ? json_integer(ids.domid) : json_null(),
+	return show_joined(show_row(w, u), json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, "
+	    "s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+	    "aliases", aliases_json(w, u), "mac", mac, "uuid", show_text(uuid),
+	    "pid", show_number(ids.pid), "domid", show_number(ids.domid),
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes :
 	    u->conf->policy.memory_bytes),
 	    "next", next_json(u), "policy", policy_json(u), "crashes", (json_int_t)u->crashes,
 	    "failures", failures_of(u), "queries", (json_int_t)queries,
-	    "backoff_s", seconds_json(backoff > now, backoff - now), "durations_us", legs_json(r),
+	    "backoff_s", show_seconds(backoff > now, backoff - now), "durations_us", legs_json(r),
 	    "last_error", show_text(r != NULL ? r->error : NULL),
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
 	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
-	    "since_s", seconds_json(since != 0, now - since), "zone", u->conf->zone->origin);
-	if (more == NULL || json_object_update(j, more) != 0) {
-		json_decref(j);
-		j = NULL;
-	}
-	json_decref(more);
-	return j;
+	    "since_s", show_seconds(since != 0, now - since), "zone", u->conf->zone->origin));
 }

@@ -9,17 +9,13 @@
 #include "src/warden/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,7 +26,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
-#include "src/process/process.h"
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
@@ -40,10 +35,7 @@
 #include "src/warden/wake.h"
 #include "src/warden/warden.h"
 
-/*
- * The processes of jitsud rarely run, and a query waits when one does: their nice value is below
- * that of VMs, which start with 0 again (vm/proc/spawn.c).
- */
+/* A query waits when jitsud runs: its nice value is below that of VMs (vm/proc/spawn.c). */
 #define WARDEN_NICE (-10)
 
 static void
@@ -283,9 +275,8 @@ on_term(evutil_socket_t sig, short what, void *arg)
 }
 
 /*
- * Who stops jitsud may mend what made boots fail, as who reloads may.  One that was killed or
- * crashed does not come here: back-offs last then, so that boots which end jitsud are not begun
- * anew at each of its starts.
+ * Who stops jitsud may mend what made boots fail.  Back-offs outlast a crash: boots that end jitsud
+ * are not to begin anew at each start.
  */
 static void
 end_backoffs(struct warden *w)
@@ -360,7 +351,6 @@ first_config(const char *path)
 			report_format(&r, i, line, sizeof(line));
 			log_err("%s", line);
 		}
-		report_clear(&r);
 		fatal("%s: not a usable configuration", path);
 	}
 	report_clear(&r);

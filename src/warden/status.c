@@ -1,6 +1,4 @@
 /* status: what `jitsu status` shows: zones, children, limits, counts, the last reload. */
-#include "src/warden/state.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -142,8 +140,7 @@ zones_json(const struct warden *w, bool bad)
 static json_t *
 child_json(const struct child *c)
 {
-	return json_pack("{s:s, s:o, s:I}", "name", c->name,
-	    "pid", c->pid != 0 ? json_integer(c->pid) : json_null(),
+	return json_pack("{s:s, s:o, s:I}", "name", c->name, "pid", show_number(c->pid),
 	    "restarts", (json_int_t)c->restarts);
 }
 

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "src/warden/aside.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
@@ -124,7 +122,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	settle_units(w);
 	holds_settle(w, r);
 	if (old != NULL) {
-		links_reload(w);
+		links_look(w);
 		probelink_networks(w);
 		probelink_probe_all(w);
 		aside_review(w);

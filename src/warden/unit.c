@@ -1,12 +1,9 @@
 /* unit: the table of managed services. */
 #include "src/warden/unit.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/addr.h"
-#include "base/limits.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 

@@ -1,6 +1,4 @@
 /* verbs: what `jitsu` may ask of the warden (control.h says what the answers look like). */
-#include "src/warden/state.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -176,11 +176,8 @@ gone_soon(struct warden *w)
 }
 
 /*
- * A unit without settings can do nothing but go.  So nothing may be delivered between the loss and
- * the news of it: the news is queued at once, and the queue is empty outside of steps.
- *
- * To a dormant one nothing can be delivered, since nobody finds it any more; and of these there may
- * be tens of thousands, so that they go in slices.
+ * A unit without settings can only go, so the news is queued at once: the queue is empty outside of
+ * steps.  Nobody finds a dormant one any more; there may be tens of thousands, which go in slices.
  */
 void
 wake_leave(struct warden *w, struct unit *u)

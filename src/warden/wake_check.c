@@ -1,16 +1,14 @@
 /*
  * wake_check: does the hypervisor of an awake unit live?
  *
- * Nobody polls.  For a while after the last look the board says BOARD_NOW and queries cost the
- * warden nothing; then BOARD_CHECK, and the next query comes here.  Where packets alone keep a unit
- * awake, the look is at its idle deadline.  A hypervisor that hangs is ended by the host
- * (vm_check), which is told as the end of the VM.
+ * Nobody polls.  For a while after a look the board says BOARD_NOW, then BOARD_CHECK, and the next
+ * query comes here; where packets alone keep a unit awake, its idle deadline does.  A hypervisor
+ * that hangs is ended by the host (vm_check), which is told as the end of the VM.
  */
 #include "base/mem.h"
 #include "src/warden/timer.h"
 #include "src/warden/wake.h"
 
-#include "base/log.h"
 #include "src/warden/wake_impl.h"
 
 static void

@@ -2,10 +2,7 @@
 #include "src/warden/timer.h"
 #include "src/warden/wake_impl.h"
 
-#include <stdlib.h>
-
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/links.h"

@@ -1,7 +1,4 @@
-/*
- * wake_drive: the life cycle's operations on store, driver and counters; each ends in an event with
- * the ticket of its action.
- */
+/* wake_drive: operations on store, driver and counters; each ends in an event with its ticket. */
 #include "src/warden/wake.h"
 
 #include <stdio.h>
@@ -9,16 +6,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "src/units/units.h"
 #include "src/warden/links.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
 #include "src/warden/wake_impl.h"
 
 /*
- * A full or read-only disk keeps nobody asleep: whose the VM is stands in a file of its own
- * (vm/host/owner.h), and with each change of its state the row is tried again.  That it is not
- * saved is said by the store.
+ * A full disk keeps nobody asleep: whose the VM is stands in a file too (vm/host/owner.h), the row
+ * is tried again with each change, and the store says that it is not saved.
  */
 static void
 intent_stored(enum err e, const char *why, void *arg)

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "src/warden/show.h"
 #include "src/warden/wake_impl.h"
 
@@ -41,7 +40,7 @@ waits_json(const struct warden *w, const struct unit *u, enum wake_waits what, u
 	return json_pack("{s:s, s:s, s:o, s:o, s:s}", "unit", u->name,
 	    "kind", what != WAITS_NOT ? "waits" : "boots",
 	    "waits_for", what != WAITS_NOT ? json_string(wake_waits_text(what)) : json_null(),
-	    "queue_position", place != 0 ? json_integer(place) : json_null(),
+	    "queue_position", show_number(place),
 	    "text", what != WAITS_NOT ? text : "boots");
 }
 

@@ -1,7 +1,4 @@
-/*
- * warden: the door of this room: the privileged process, which has configuration, units, life
- * cycle, store, drivers and control socket, and sees no byte from the network or a guest.
- */
+/* warden: the door of this room: the privileged process, which no byte of a network reaches. */
 #ifndef SRC_WARDEN_WARDEN_H
 #define SRC_WARDEN_WARDEN_H
 
