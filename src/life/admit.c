@@ -12,8 +12,6 @@ admit_init(struct admit *a, const struct admit_limits *limits, admit_sure_cb on_
 	TAILQ_INIT(&a->queue);
 }
 
-/* ---- where the sure ones end ---- */
-
 /* So many VMs and so much memory are within the limits. */
 static bool
 within(const struct admit *a, uint64_t vms, uint64_t bytes, uint64_t more_bytes)
@@ -92,8 +90,6 @@ admit_limits_set(struct admit *a, const struct admit_limits *limits)
 	a->limits = *limits;
 	sure_settle(a);
 }
-
-/* ---- slots ---- */
 
 /* Takes a token when there is one. */
 static bool

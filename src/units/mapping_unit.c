@@ -196,8 +196,7 @@ set_policy(struct job *j)
 	    p->idle_ms < ttl_ms)
 		report_warn(j->r, j->u->file, j->u->line,
 		    "%s: idle is %u s and the TTL of its addresses %u s: who has the address from "
-		    "a cache finds it asleep",
-		    j->u->name, p->idle_ms / 1000, j->d->ttl);
+		    "a cache finds it asleep", j->u->name, p->idle_ms / 1000, j->d->ttl);
 	if (p->idle_ms == OPTION_AUTO_32)
 		p->idle_ms = clamp(2 * ttl_ms, IDLE_LEAST_MS, AUTO_MOST_MS);
 	if (p->unused_after_ms == OPTION_AUTO_32)
@@ -275,8 +274,7 @@ check_addrs(struct job *j)
 		if (other != NULL && other != u)
 			mapping_found(j->r, u,
 			    "%s belongs to the unit %s (%s:%u) already; a second name for it says "
-			    "unit=%s",
-			    text, other->name, other->file, other->line, other->name);
+			    "unit=%s", text, other->name, other->file, other->line, other->name);
 	}
 }
 
@@ -356,8 +354,7 @@ check_disks(struct job *j, const struct template_values *v)
 			mapping_found(j->r, j->u,
 			    "disk \"%s\" of image \"%s\" is used by %s (%s:%u) too, and one of "
 			    "them writes to it; accepted are readonly, overlay = yes, or a path "
-			    "with {name}",
-			    path, im->name, other->name, other->file, other->line);
+			    "with {name}", path, im->name, other->name, other->file, other->line);
 	}
 }
 

@@ -104,14 +104,12 @@ mapping_secret_keep(const char *state_dir, const char *run_dir, struct mapping_s
 	e = state != -1 ? read_secret(state, state_dir, secret, m) : ERR_MISSING;
 	if (e == ERR_MISSING && run != -1 && read_secret(run, run_dir, secret, NULL) == ERR_OK) {
 		log_warn("%s/" NAME " is lost, the copy of this boot is taken: MAC addresses stay "
-		    "as they were",
-		    state_dir);
+		    "as they were", state_dir);
 		e = state != -1 ? write_secret(state, state_dir, secret, &why) :
 		    err_set(&why, ERR_MISSING, "%s: cannot be opened", state_dir);
 		if (e != ERR_OK)
 			log_warn("it is not stored, and MAC addresses will change with the next "
-			    "boot of this host: %s",
-			    why.text);
+			    "boot of this host: %s", why.text);
 		e = ERR_OK;
 	} else if (e == ERR_MISSING) {
 		e = mapping_secret_load(state_dir, secret, m);

@@ -106,13 +106,9 @@ destroy_all(struct warden *w)
 static void
 row_renew(struct unit_row *r, const struct found *f)
 {
-	static const enum life_state states[] = {
-		[VM_FOUND_RUNNING] = LIFE_AWAKE,
-		[VM_FOUND_FROZEN] = LIFE_FROZEN,
-		[VM_FOUND_SAVED] = LIFE_SAVED,
-		[VM_FOUND_SILENT] = LIFE_AWAKE,
-		[VM_FOUND_BROKEN] = LIFE_DORMANT,
-	};
+	static const enum life_state states[] = { [VM_FOUND_RUNNING] = LIFE_AWAKE,
+		[VM_FOUND_FROZEN] = LIFE_FROZEN, [VM_FOUND_SAVED] = LIFE_SAVED,
+		[VM_FOUND_SILENT] = LIFE_AWAKE, [VM_FOUND_BROKEN] = LIFE_DORMANT };
 
 	r->uuid = f->uuid;
 	r->has_uuid = r->this_boot = true;

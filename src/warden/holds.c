@@ -7,8 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "src/warden/record.h"
-
-/* ---- claims ---- */
+#include "src/warden/show.h"
 
 static void
 held(const char *unit, const char *why, void *arg)
@@ -41,8 +40,6 @@ holds_settle(struct warden *w, struct report *r)
 	addresses_set(store_addresses(w->store), c.list, c.n, (uint64_t)time(NULL), &c.names);
 	claims_clear(&c);
 }
-
-/* ---- at a wake ---- */
 
 bool
 holds_refuse(struct warden *w, struct unit *u)
@@ -85,8 +82,6 @@ holds_note_use(struct warden *w)
 		    &w->board.use[u->number].queries, memory_order_relaxed) > 0)
 			holds_handed_out(w, u);
 }
-
-/* ---- verbs ---- */
 
 /* An address that is refused to a unit. */
 struct refused {
@@ -144,9 +139,9 @@ list_row(const struct store_address_view *v, void *arg)
 	addr_text(&v->addr, text);
 	(void)json_array_append_new(l->all,
 	    json_pack("{s:s, s:s, s:b, s:I, s:o, s:o}", "address", text, "owner", v->owner,
-		"handed_out", v->used, "removed", (json_int_t)v->removed_at, "until",
-		v->held_until != 0 ? json_integer((json_int_t)v->held_until) : json_null(),
-		"refused_to", u != NULL ? json_string(u->name) : json_null()));
+		"handed_out", v->used, "removed", (json_int_t)v->removed_at,
+		"until", show_number((int64_t)v->held_until),
+		"refused_to", show_text(u != NULL ? u->name : NULL)));
 }
 
 void
@@ -217,6 +212,6 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 	(void)addresses_forget(store_addresses(w->store), &x.addr);   /* it is there */
 	holds_settle(w, NULL);
 	control_reply(req,
-	    json_pack("{s:s, s:s, s:o}", "address", text, "owner", x.owner, "unit",
-		u != NULL ? json_string(u->name) : json_null()));
+	    json_pack("{s:s, s:s, s:s?}", "address", text, "owner", x.owner,
+		"unit", u != NULL ? u->name : NULL));
 }

@@ -16,19 +16,16 @@
 static socklen_t
 fill_sockaddr(const struct config_listen *l, struct sockaddr_storage *ss)
 {
+	struct sockaddr_in *sin = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
+
 	memset(ss, 0, sizeof(*ss));
 	if (l->addr.family == 4) {
-		struct sockaddr_in *sin = (struct sockaddr_in *)ss;
-
-		sin->sin_family = AF_INET;
-		sin->sin_port = htons(l->port);
+		*sin = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(l->port) };
 		memcpy(&sin->sin_addr, l->addr.bytes, 4);
 		return sizeof(*sin);
 	}
-	struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)ss;
-
-	sin6->sin6_family = AF_INET6;
-	sin6->sin6_port = htons(l->port);
+	*sin6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(l->port) };
 	memcpy(&sin6->sin6_addr, l->addr.bytes, 16);
 	return sizeof(*sin6);
 }
@@ -145,8 +142,7 @@ refuse_shared(const struct config_listen *l, bool *later, struct errmsg *m)
 		if (errno == EADDRINUSE)
 			e = err_set(m, ERR_EXISTS,
 			    "listen: %s port %u is in use by another server; stop it, or set "
-			    "`listen` or `port` differently",
-			    text, (unsigned)l->port);
+			    "`listen` or `port` differently", text, (unsigned)l->port);
 	}
 	close(fd);
 	return e;

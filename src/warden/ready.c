@@ -57,8 +57,7 @@ ready_child_gone(struct warden *w, const struct child *c, const char *why)
 {
 	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
 		fatal("the %s process ended %u times before it served, as said above: jitsud does "
-		    "not start",
-		    c->name, c->restarts + 1);
+		    "not start", c->name, c->restarts + 1);
 	if (!w->stopping && c->told)
 		record_event(w, "", "restart", why);
 }

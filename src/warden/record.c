@@ -13,8 +13,6 @@
 #include "src/warden/show.h"
 #include "src/warden/wake.h"
 
-/* ---- events ---- */
-
 static void
 emit(struct warden *w, struct store_event *ev)
 {

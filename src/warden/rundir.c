@@ -64,8 +64,6 @@ rundir_lock(struct warden *w, const char *run_dir)
 	w->rundir = d;
 }
 
-/* ---- what is missing ---- */
-
 static bool
 directory_mend(const char *path)
 {
@@ -159,8 +157,6 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	if (!whole)
 		timer_arm(d->timer, LIMIT_RUNDIR_AGAIN_MS);
 }
-
-/* ---- watching ---- */
 
 /* The events are only counted: everything is looked at. */
 static void

@@ -153,8 +153,7 @@ show_woken(const struct unit *u)
 		    "state", life_state_text(life_state(&u->life)));
 	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name,
 	    "state", life_state_text(life_state(&u->life)),
-	    "boot_ms", show_number(u->last_boot_ms),
-	    "addresses", addresses_json(u->conf));
+	    "boot_ms", show_number(u->last_boot_ms), "addresses", addresses_json(u->conf));
 }
 
 static json_t *

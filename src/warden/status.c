@@ -8,8 +8,6 @@
 #include "src/warden/aside.h"
 #include "src/warden/show.h"
 
-/* ---- counts ---- */
-
 static json_t *
 sum(const struct warden *w, size_t offset)
 {
@@ -97,8 +95,6 @@ counters_json(const struct warden *w)
 	    "refused", (json_int_t)w->totals.refused, "queued", (json_int_t)w->totals.queued,
 	    "left_out", (json_int_t)w->totals.left_out);
 }
-
-/* ---- the rest ---- */
 
 static json_t *
 zone_json(const struct warden *w, unsigned i)

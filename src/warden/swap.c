@@ -10,8 +10,6 @@
 #include "src/warden/probelink.h"
 #include "src/warden/wake.h"
 
-/* ---- units ---- */
-
 /* May a running VM of `old` go on as `fresh`?  Its guest knows addresses, MAC and network. */
 static bool
 same_identity(const struct unit_conf *old, const struct unit_conf *fresh)

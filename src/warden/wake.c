@@ -19,8 +19,6 @@ struct wake_pending {
 	struct life_event ev;
 };
 
-/* ---- events ---- */
-
 void
 wake_post(struct warden *w, const struct unit *u, const struct life_event *ev)
 {
@@ -40,8 +38,6 @@ wake_post_result(struct warden *w, const struct unit *u, enum life_event_kind ki
 
 	wake_post(w, u, &ev);
 }
-
-/* ---- operations under way ---- */
 
 struct wake_op *
 wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_event_kind ends_with)
@@ -83,8 +79,6 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 	}
 	wake_step(w, u, &ev);
 }
-
-/* ---- steps ---- */
 
 static void
 step_one(struct warden *w, struct unit *u, const struct life_event *ev)
@@ -145,8 +139,6 @@ wake_policy_step(struct warden *w, struct unit *u)
 	wake_post_result(w, u, LIFE_EV_POLICY, 0, ERR_OK);
 	wake_drain(w);
 }
-
-/* ---- units that leave ---- */
 
 static void gone_soon(struct warden *w);
 

@@ -154,10 +154,8 @@ wake_do(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_vm_intend(w, u, a->ticket);
 		break;
 	case LIFE_DO_START:
-		wake_vm_start(w, u, a->ticket, false);
-		break;
 	case LIFE_DO_RESTORE:
-		wake_vm_start(w, u, a->ticket, true);
+		wake_vm_start(w, u, a->ticket, a->kind == LIFE_DO_RESTORE);
 		break;
 	case LIFE_DO_PROBE:
 		wake_probe_start(w, u, a->ticket);

@@ -60,8 +60,7 @@ wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t s
 	else
 		snprintf(buf, size,
 		    "waits: the VM of the former %s, which has its name, MAC or address, is not "
-		    "gone yet",
-		    before != NULL ? before->name : "unit");
+		    "gone yet", before != NULL ? before->name : "unit");
 }
 
 bool

@@ -29,8 +29,6 @@ wake_wait(struct unit *u, struct control_request *req, bool for_sleep)
 	(void)waiter_add(u, req, for_sleep);   /* else the request has failed */
 }
 
-/* ---- what it waits for ---- */
-
 static json_t *
 waits_json(const struct warden *w, const struct unit *u, enum wake_waits what, unsigned place)
 {
@@ -51,9 +49,8 @@ tell(const struct warden *w, struct unit_waiter *x)
 	enum wake_waits what = u != NULL ? wake_waits_for(w, u) : WAITS_NOT;
 	unsigned place = u != NULL ? admit_position(&w->admit, &u->admit) : 0;
 
-	if (u == NULL || (what == x->waits_for && place == x->place))
-		return;
-	if (!control_progress(x->req, waits_json(w, u, what, place)))
+	if (u == NULL || (what == x->waits_for && place == x->place) ||
+	    !control_progress(x->req, waits_json(w, u, what, place)))
 		return;
 	x->waits_for = what;
 	x->place = place;
@@ -94,8 +91,6 @@ wake_wait_told(struct warden *w, struct unit *u, struct control_request *req)
 	LIST_INSERT_HEAD(&w->told, x, told_link);
 	wake_waits_changed(w);   /* somebody else may have woken it, and it waits already */
 }
-
-/* ---- answers ---- */
 
 void
 wake_waiters_answer(struct unit *u, bool for_sleep, const char *failed)

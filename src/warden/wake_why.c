@@ -71,11 +71,9 @@ wake_why_sign(struct unit *u, const struct msg *m)
 	    (is_address && m->sign.addr.family != 4 && m->sign.addr.family != 6))
 		return false;
 	if (u == NULL || u->run == NULL || u->run->probe_ticket == 0 ||
-	    m->sign.seen_ns < u->run->probe_sent_ns)
-		return true;   /* of a probe that is over */
+	    m->sign.seen_ns < u->run->probe_sent_ns || (is_address && is_own(u, &m->sign.addr)))
+		return true;   /* nothing new, or of a probe that is over */
 	t = &u->run->tried;
-	if (is_address && is_own(u, &m->sign.addr))
-		return true;
 	t->signs |= 1u << m->sign.what;
 	if (is_address)
 		t->other = m->sign.addr;
