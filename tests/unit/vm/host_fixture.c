@@ -1,10 +1,11 @@
 /* host_fixture: the world, and what can be seen of it from outside the module. */
-#include "tests/unit/vm/host_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmocka.h>
 #include <event2/thread.h>
 
 #include "base/clock.h"
+#include "tests/unit/vm/host_fixture.h"
 
 int
 sh_status(const char *fmt, ...)
@@ -62,7 +65,8 @@ world_slow(void)
 	return n > 0 ? (unsigned)n : 1;
 }
 
-const char *
+/* NULL, or why the tests cannot run here. */
+static const char *
 world_make(struct world *w)
 {
 	static const char *const kernels[] = { "build/hello.elf", "build/san/hello.elf",
@@ -101,7 +105,7 @@ world_make(struct world *w)
 	return w->base != NULL ? NULL : "no event base";
 }
 
-void
+static void
 world_remove(struct world *w)
 {
 	if (w->base != NULL)
@@ -114,8 +118,6 @@ world_remove(struct world *w)
 #define MADE_MOST 512
 static struct vm_uuid made[MADE_MOST];
 static unsigned nmade;
-
-/* Those of other programs are not counted. */
 
 static void
 on_event(const struct vm_event *ev, void *arg)
@@ -146,7 +148,8 @@ world_open(struct world *w)
 	}
 }
 
-void
+/* Ends what a failed test left running. */
+static void
 world_kill(const struct world *w)
 {
 	(void)sh_status("for f in %s/vm/*/pid; do read -r p s <$f && kill -9 $p; done "
@@ -161,6 +164,24 @@ world_close(struct world *w)
 {
 	vm_host_free(w->host);
 	w->host = NULL;
+}
+
+int
+world_main_tests(struct world *w, const struct CMUnitTest *tests, size_t n, void (*end)(void))
+{
+	const char *why = world_make(w);
+	int failed;
+
+	if (why != NULL) {
+		printf("skipped: %s\n", why);
+		return 0;
+	}
+	failed = _cmocka_run_group_tests("tests", tests, n, NULL, NULL);
+	if (end != NULL)
+		end();
+	world_kill(w);
+	world_remove(w);
+	return failed;
 }
 
 void

@@ -41,13 +41,17 @@ struct world {
 	char died_text[1100], died_console[5000], log_text[4096];
 };
 
-/* NULL, or why the tests cannot run here. */
-const char *world_make(struct world *w);
-void world_remove(struct world *w);
+/*
+ * The rest of main: all tests in one world, or a line that says why they are skipped.  `end`, or
+ * NULL, is called before the world is removed.
+ */
+#define world_main(w, tests, end) \
+	world_main_tests(w, tests, sizeof(tests) / sizeof((tests)[0]), end)
+struct CMUnitTest;
+int world_main_tests(struct world *w, const struct CMUnitTest *tests, size_t n, void (*end)(void));
 
 void world_open(struct world *w);      /* vm_host_new */
 void world_close(struct world *w);     /* vm_host_free */
-void world_kill(const struct world *w);/* what a failed test left running */
 void world_spec(const struct world *w, struct vm_spec *spec, unsigned host_number,
     char cmdline[128]);
 

@@ -544,14 +544,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nothing_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 	};
-	const char *why = world_make(&w);
-	int failed;
 
-	if (why != NULL) {
-		printf("skipped: %s\n", why);
-		return 0;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	world_remove(&w);
-	return failed;
+	return world_main(&w, tests, NULL);
 }

@@ -841,15 +841,6 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_disks_and_nics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_accel, setup, teardown),
 	};
-	const char *why = world_make(&w);
-	int failed;
 
-	if (why != NULL) {
-		printf("skipped: %s\n", why);
-		return 0;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	world_kill(&w);
-	world_remove(&w);
-	return failed;
+	return world_main(&w, tests, NULL);
 }

@@ -395,16 +395,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_adopt) };
-	const char *why = world_make(&w);
-	int failed;
 
-	if (why != NULL) {
-		printf("skipped: %s\n", why);
-		return 0;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	end_others();
-	world_kill(&w);
-	world_remove(&w);
-	return failed;
+	return world_main(&w, tests, end_others);
 }
