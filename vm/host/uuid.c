@@ -1,7 +1,6 @@
 /* uuid: the names that VMs have before they exist. */
 #include "vm/vm.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 

@@ -2,7 +2,6 @@
 #include "vm/vm.h"
 
 #include <errno.h>
-#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <stdio.h>

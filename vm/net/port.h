@@ -1,10 +1,8 @@
 /*
- * port: a VM's end of the host's network, a tap or a Xen vif, as a port of a bridge.  Not included
- * outside vm/.
+ * port: a VM's tap or Xen vif as a port of a bridge.  Not included outside vm/.
  *
- * A port of ours has a static forwarding entry for its guest's MAC, and nothing is sent to it that
- * is for others: frames for a guest that sleeps, whose port is gone, must not go to all the others.
- * What a guest sends from further MACs is learned as ever.
+ * A port of ours has a static forwarding entry for its guest's MAC, and gets nothing that is for
+ * others, such as frames for a guest that sleeps.  Further MACs of a guest are learned as ever.
  */
 #ifndef VM_NET_PORT_H
 #define VM_NET_PORT_H

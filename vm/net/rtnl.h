@@ -1,7 +1,4 @@
-/*
- * rtnl: one question to the kernel's tables of links, addresses and forwarding entries
- * (rtnetlink(7)).  Not included outside vm/.
- */
+/* rtnl: one question to the kernel by netlink (rtnetlink(7)).  Not included outside vm/. */
 #ifndef VM_NET_RTNL_H
 #define VM_NET_RTNL_H
 

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "vm/proc/cgroup_find.h"
 #include "vm/proc/spawn.h"
 
 /* Pauses between tries to remove a busy group: most are free at once. */

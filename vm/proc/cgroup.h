@@ -64,4 +64,19 @@ enum err cgroup_limit(const struct cgroup_host *h, const char *name,
  */
 enum err cgroup_remove(const char *description, struct errmsg *m);
 
+/* ---- cgroup_find.c ---- */
+
+/*
+ * The directory of our group in the hierarchy of `controller` ("" = v2).  `self` and `mounts` are
+ * /proc/self/cgroup and /proc/self/mountinfo, or a test's.  False: there is none.
+ *
+ * A hierarchy may be mounted many times, also for other roots (chroots, containers, backups) whose
+ * mounts come and go.  A mount counts when its path leads to it: neither hidden nor gone.  Mounts
+ * that have our group in them come first, then those below /sys/fs/cgroup, then the shortest path.
+ */
+bool cgroup_find(const char *self, const char *mounts, const char *controller, char *dir,
+    size_t size);
+/* Is `word` one of the words in `list`, which any of `separators` separate? */
+bool cgroup_has_word(const char *list, const char *word, const char *separators);
+
 #endif

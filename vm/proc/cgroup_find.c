@@ -1,7 +1,6 @@
 /* cgroup_find: reads /proc/self/cgroup and /proc/self/mountinfo (proc_pid_mountinfo(5)). */
-#include "vm/proc/cgroup_find.h"
+#include "vm/proc/cgroup.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

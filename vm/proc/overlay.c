@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/output.h"
-#include "vm/proc/overlay_base.h"
 #include "vm/proc/spawn.h"
 
 #define CREATE_MS 30000

@@ -1,5 +1,5 @@
 /* overlay_base: files of a backing chain, noted and compared. */
-#include "vm/proc/overlay_base.h"
+#include "vm/proc/overlay.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -2,8 +2,6 @@
 #include "vm/qemu/accel.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,8 +29,8 @@
  * hypervisor may fail at, and writes EXIT_VALUE to the debug-exit port.
  *
  * /dev/kvm proves nothing: paravirtual KVM (PVM) starts every guest and stops it at the first
- * RDRAND.  The trial takes 130 to 1,400 ms as it is, most of it QEMU's own start; the kernel stands
- * here, so that no file that may be missing, and no other boot, comes into it.
+ * RDRAND.  A trial takes 130 to 1,400 ms, most of it QEMU's own start.  The kernel stands here so
+ * that no file may be missing; QEMU wants the ELF and the note to enter it in 32-bit mode.
  */
 struct proof_elf {
 	Elf32_Ehdr eh;
@@ -42,6 +40,10 @@ struct proof_elf {
 	uint32_t entry;
 	uint8_t code[24];
 };
+
+#define NOTE_AT offsetof(struct proof_elf, nh)
+#define NOTE_BYTES (sizeof(Elf32_Nhdr) + 8)
+_Static_assert(offsetof(struct proof_elf, code) == NOTE_AT + NOTE_BYTES, "no padding");
 
 static const struct proof_elf proof = {
 	.eh = {
@@ -54,13 +56,11 @@ static const struct proof_elf proof = {
 	},
 	.ph = {
 		{ .p_type = PT_LOAD, .p_vaddr = LOAD_AT, .p_paddr = LOAD_AT,
-		    .p_filesz = sizeof(struct proof_elf),
-		  .p_memsz = sizeof(struct proof_elf), .p_flags = PF_R | PF_X, .p_align = 4 },
-		{ .p_type = PT_NOTE, .p_offset = offsetof(struct proof_elf, nh),
-		    .p_vaddr = LOAD_AT + offsetof(struct proof_elf, nh),
-		  .p_paddr = LOAD_AT + offsetof(struct proof_elf, nh),
-		  .p_filesz = sizeof(Elf32_Nhdr) + 8, .p_memsz = sizeof(Elf32_Nhdr) + 8,
-		      .p_flags = PF_R, .p_align = 4 },
+		    .p_filesz = sizeof(struct proof_elf), .p_memsz = sizeof(struct proof_elf),
+		    .p_flags = PF_R | PF_X, .p_align = 4 },
+		{ .p_type = PT_NOTE, .p_offset = NOTE_AT, .p_vaddr = LOAD_AT + NOTE_AT,
+		    .p_paddr = LOAD_AT + NOTE_AT, .p_filesz = NOTE_BYTES, .p_memsz = NOTE_BYTES,
+		    .p_flags = PF_R, .p_align = 4 },
 	},
 	.nh = { .n_namesz = 4, .n_descsz = 4, .n_type = 18 /* XEN_ELFNOTE_PHYS32_ENTRY */ },
 	.owner = "Xen",
@@ -73,8 +73,6 @@ static const struct proof_elf proof = {
 		0xf4, 0xeb, 0xfd,                 /* hlt; jmp to the hlt */
 	},
 };
-_Static_assert(offsetof(struct proof_elf, code) == offsetof(struct proof_elf, nh) +
-    sizeof(Elf32_Nhdr) + 8, "the note has no padding");
 
 /* In the order of trying: paravirtual KVM (PVM) refuses a part of the host CPU that it offers. */
 static const char *const cpus[] = { "host", "host,-arch-capabilities" };
@@ -152,10 +150,7 @@ proof_file(bool thorough, int *fd, struct errmsg *m)
 	return e;
 }
 
-/*
- * The guest's end shows as the end of the connection; what stopped it otherwise (an error in KVM)
- * leaves QEMU paused, and is an event.
- */
+/* The guest's end ends the connection; an error in KVM leaves QEMU paused, and is an event. */
 static bool
 saw_trouble(const struct qmp *q)
 {
@@ -186,21 +181,6 @@ wait_for_end(int pidfd, int qmp_fd, struct spawn_end *end, struct errmsg *m)
 	return e;
 }
 
-/* What QEMU's end says; when it does not say that the guest ran, why[] says what it does. */
-static enum err
-judge_end(struct accel_finding *f, const char *cpu, const struct spawn_end *end, int output_fd)
-{
-	char how[80], said[256];
-
-	if (end->known && !end->signalled && end->status == EXIT_STATUS)
-		return ERR_OK;
-	spawn_end_text(end, how, sizeof(how));
-	output_last_line(output_fd, said, sizeof(said));
-	snprintf(f->why, sizeof(f->why), "-cpu %s: the trial VM %s%s%s", cpu, how, said[0] != '\0' ?
-	    ": " : "", said);
-	return ERR_UNSUPPORTED;
-}
-
 /* So that accel_clear can end it; false: it has been called. */
 static bool
 trial_note(struct accel *a, int pidfd)
@@ -220,35 +200,37 @@ prove_end(struct trial *t, const char *cpu, int pidfd, int qmp_fd, int output_fd
 {
 	struct spawn_end end = { .known = false };
 	struct errmsg m = { "" };
+	char how[80], said[256];
 	enum err e;
 
 	if (!trial_note(t->a, pidfd))
 		(void)spawn_kill(pidfd, NULL);     /* it is waited for next */
 	e = wait_for_end(pidfd, qmp_fd, &end, &m);
 	(void)trial_note(t->a, -1);                /* prove() asks */
-	if (e == ERR_OK)
-		return judge_end(&t->f, cpu, &end, output_fd);
-	snprintf(t->f.why, sizeof(t->f.why), "-cpu %s: %.300s", cpu, m.text);
+	if (e == ERR_OK && end.known && !end.signalled && end.status == EXIT_STATUS)
+		return ERR_OK;
+	if (e == ERR_OK) {
+		spawn_end_text(&end, how, sizeof(how));
+		output_last_line(output_fd, said, sizeof(said));
+		snprintf(t->f.why, sizeof(t->f.why), "-cpu %s: the trial VM %s%s%s", cpu, how,
+		    said[0] != '\0' ? ": " : "", said);
+	} else {
+		snprintf(t->f.why, sizeof(t->f.why), "-cpu %s: %.300s", cpu, m.text);
+	}
 	return e == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_UNSUPPORTED;
 }
 
-/*
- * Runs the guest with this CPU.  ERR_UNSUPPORTED, ERR_TIMEOUT: it did not run through, and why[]
- * says why; other errors, in *m: QEMU was not started.
- */
+/* Runs the guest.  ERR_UNSUPPORTED, ERR_TIMEOUT: why[] has the reason; else QEMU did not start. */
 static enum err
 prove(struct trial *t, const char *cpu, int kernel_fd, struct errmsg *m)
 {
 	const char *const argv[] = { t->a->qemu, "-machine",
 	    "microvm,acpi=off,pit=off,pic=off,rtc=off,x-option-roms=off,isa-serial=off",
-		"-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3",
-		"-m", "16", "-nodefaults",
-		"-no-user-config", "-display", "none", "-no-reboot", "-device",
-		"isa-debug-exit,iobase=0xf4,iosize=1",
-		"-chardev", "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control",
-		"-sandbox",
-		    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
-		    NULL };
+	    "-accel", "kvm", "-cpu", cpu, "-bios", "qboot.rom", "-kernel", "/proc/self/fd/3",
+	    "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+	    "-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-chardev", "socket,id=qmp,fd=4",
+	    "-mon", "chardev=qmp,mode=control", "-sandbox",
+	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL };
 	struct spawn_conf sc;
 	struct spawned s = { .pidfd = -1 };
 	int pair[2] = { -1, -1 };
@@ -304,9 +286,8 @@ static enum err
 try_kvm(struct trial *t, struct errmsg *m)
 {
 	struct accel_finding *f = &t->f;
-	enum err e;
+	enum err e = prove_some_cpu(t, true, m);
 
-	e = prove_some_cpu(t, true, m);
 	f->whole = e == ERR_OK;
 	/* One that came too late says nothing about what the CPU offers. */
 	if (e == ERR_UNSUPPORTED)
@@ -407,15 +388,13 @@ accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
 		return ERR_OK;
 	pthread_mutex_lock(&a->lock);
 	e = look(a, conf, qemu, choice, &f, m);
-	if (e != ERR_OK) {
-		/* look's */
-	} else if (want == VM_ACCEL_KVM ? f.usable : f.whole) {
+	if (e == ERR_OK && (want == VM_ACCEL_KVM ? f.usable : f.whole)) {
 		choice->kvm = true;
 		choice->cpu = f.cpu;
-	} else if (want == VM_ACCEL_KVM) {
+	} else if (e == ERR_OK && want == VM_ACCEL_KVM) {
 		e = err_set(m, ERR_UNSUPPORTED, "accel = kvm, but KVM does not work here: %s",
 		    f.why);
-	} else if (!a->told) {
+	} else if (e == ERR_OK && !a->told) {
 		snprintf(choice->note, sizeof(choice->note),
 		    "accel = auto takes tcg (emulation), because KVM does not work here: %s",
 		    f.why);

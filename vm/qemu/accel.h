@@ -1,7 +1,4 @@
-/*
- * accel: KVM or TCG.  KVM counts when a guest has run with it, as the VMs' user, not when a file is
- * there.  Not included outside vm/.
- */
+/* accel: KVM, proven by a guest that ran as the VMs' user, or TCG.  Not included outside vm/. */
 #ifndef VM_QEMU_ACCEL_H
 #define VM_QEMU_ACCEL_H
 
@@ -52,18 +49,17 @@ void accel_init(struct accel *a);
 void accel_clear(struct accel *a);
 
 /*
- * Begins a trial in the background, on a thread of its own (it boots a guest of a few bytes, at
- * most four times, and takes up to seconds), unless one goes on or the last one came to its end.
- * What a trial finds holds from then on.  `conf` and `qemu` outlive `a`.
+ * Begins a trial on a thread of its own (at most four boots of a guest of a few bytes; up to
+ * seconds), unless one goes on or the last came to its end: what that found holds from then on.
+ * `conf` and `qemu` outlive `a`.
  */
 void accel_prepare(struct accel *a, const struct vm_host_conf *conf, const char *qemu);
 
 /*
- * Takes what the last trial found; waits for the first one, which begins here at the latest.  One
- * that QEMU did not bring to its end, for want of memory or time for instance, is repeated in the
- * background by a choice a minute later, for those that come after; and who may open /dev/kvm is
- * looked at each time.  ERR_UNSUPPORTED: `kvm` was asked for and does not work here.  Other errors:
- * QEMU could not be started.
+ * Takes what the last trial found; waits for the first, which begins here at the latest.  A choice
+ * a minute later repeats, in the background, a trial that did not come to its end, for want of
+ * memory or time for instance.  Each choice looks at who may open /dev/kvm.  ERR_UNSUPPORTED: `kvm`
+ * was asked for and does not work here.  Other errors: QEMU could not be started.
  */
 enum err accel_choose(struct accel *a, const struct vm_host_conf *conf, const char *qemu,
     enum vm_accel want, struct accel_choice *choice, struct errmsg *m);

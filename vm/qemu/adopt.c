@@ -120,21 +120,17 @@ cmdline_value(const struct cmdline *c, const char *option)
 static bool
 works_in(const struct qemu_ctx *ctx, pid_t pid, struct vm_uuid *uuid)
 {
-	char path[64], cwd[PATH_MAX], name[VM_UUID_TEXT];
+	char path[64], cwd[PATH_MAX];
 	size_t len = strlen(ctx->vms_path);
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
 	n = readlink(path, cwd, sizeof(cwd) - 1);
-	if (n < 0)
+	if (n < (ssize_t)(len + VM_UUID_TEXT) || strncmp(cwd, ctx->vms_path, len) != 0 ||
+	    cwd[len] != '/')
 		return false;
-	cwd[n] = '\0';     /* " (deleted)" may follow the name */
-	if (strncmp(cwd, ctx->vms_path, len) != 0 || cwd[len] != '/' ||
-	    strlen(cwd + len + 1) < VM_UUID_TEXT - 1)
-		return false;
-	memcpy(name, cwd + len + 1, VM_UUID_TEXT - 1);
-	name[VM_UUID_TEXT - 1] = '\0';
-	return vm_uuid_parse(name, uuid);
+	cwd[len + VM_UUID_TEXT] = '\0';     /* " (deleted)" may follow the name */
+	return vm_uuid_parse(cwd + len + 1, uuid);
 }
 
 static bool
@@ -165,14 +161,11 @@ static void
 take_process(struct found *f, pid_t pid, struct cmdline *c)
 {
 	struct spawn_stat st;
-	int fd;
+	int fd = f->v->pid > 0 ? -1 : spawn_pidfd(pid);
 
-	if (f->v->pid > 0)
-		return;
-	fd = spawn_pidfd(pid);
-	/* The open pidfd keeps the number from another process, so it is checked once more. */
 	if (fd < 0)
 		return;
+	/* The open pidfd keeps the number from another process, so it is checked once more. */
 	if (!spawn_stat(pid, &st)) {
 		close(fd);
 		return;
@@ -217,23 +210,18 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 			continue;
 		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid")
 		    : NULL;
-		if (text == NULL || !vm_uuid_parse(text, &named) ||
-		    memcmp(&at, &named, sizeof(at)) != 0) {
+		if (vm_uuid_parse(text, &named) && memcmp(&at, &named, sizeof(at)) == 0)
+			take_process(f != NULL ? f : search_add(s, &at), pid, c);
+		else
 			s->unsettled = true;
-			continue;
-		}
-		if (f == NULL)
-			f = search_add(s, &at);
-		take_process(f, pid, c);
 	}
 	closedir(proc);
 	return ERR_OK;
 }
 
 /*
- * One whose daemon was killed while it was being started is not yet what it will be: its user, its
- * owner in /proc and its command line change until QEMU is executed.  It is waited for; anybody
- * else who works in such a directory is ignored after that time.
+ * Waits for processes whose daemon was killed while it started them: user, owner in /proc and
+ * command line change until QEMU is executed.  Others who work in such a directory are ignored.
  */
 static enum err
 find_processes(struct search *s, struct errmsg *m)
@@ -289,9 +277,8 @@ is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 }
 
 /*
- * Greetings and first replies of all of them, side by side, so that one that hangs takes no time
- * from the others.  One that says nothing is no worse for that: its connection waits where another
- * program's is served before it.
+ * Awaits greetings and first replies side by side, so that a QEMU that hangs takes no time from the
+ * others.  Silence is no fault: another program's connection may be served before ours.
  */
 static void
 await_all(struct search *s)
@@ -305,54 +292,49 @@ await_all(struct search *s)
 		n = 0;
 		for (size_t i = 0; i < s->n; i++) {
 			struct found *f = &s->list[i];
+			struct qmp *q = &f->v->qmp;
 
-			if (f->v->qmp.fd < 0)
-				continue;
-			if (f->why == NULL && f->v->qmp.state != QMP_READY &&
-			    qmp_pump(&f->v->qmp, &f->m) != ERR_OK)
+			if (f->why == NULL && q->fd >= 0 && q->state != QMP_READY &&
+			    qmp_pump(q, &f->m) != ERR_OK)
 				f->why = f->m.text;
-			if (f->why == NULL && f->v->qmp.state != QMP_READY)
-				fds[n++] = (struct pollfd){ .fd = f->v->qmp.fd, .events = POLLIN };
+			f->silent = f->why == NULL && q->state != QMP_READY;
+			if (f->silent && q->fd >= 0)
+				fds[n++] = (struct pollfd){ .fd = q->fd, .events = POLLIN };
 		}
 	} while (n > 0 && now < deadline &&
 	    (poll(fds, n, (int)((deadline - now) / NS_PER_MS) + 1) >= 0 || errno == EINTR));
-	for (size_t i = 0; i < s->n; i++)
-		s->list[i].silent = s->list[i].why == NULL && s->list[i].v->qmp.state != QMP_READY;
 	free(fds);
 }
 
 static enum vm_found_state
 examine(struct found *f, uint64_t deadline_ns)
 {
+	struct qemu_vm *v = f->v;
 	char status[32];
-	enum err e = ERR_OK;
+	enum err e;
 
-	if (f->why == NULL && !f->silent)
-		e = qemu_vm_status(f->v, status, sizeof(status), deadline_ns, &f->m);
-	f->silent = f->silent || e == ERR_TIMEOUT;
-	if (f->why == NULL && e != ERR_OK && !f->silent)
-		f->why = f->m.text;
 	if (f->why != NULL)
 		return VM_FOUND_BROKEN;
-	if (f->silent) {
-		(void)err_set(&f->m, ERR_TIMEOUT, "QEMU does not answer on its control socket: "
-		    "another program may be connected to it "
-		    "(`ss -xp` shows it), or it hangs");
-		f->why = f->m.text;
-		f->v->vm.hung = true;
+	e = f->silent ? ERR_TIMEOUT
+	    : qemu_vm_status(v, status, sizeof(status), deadline_ns, &f->m);
+	f->why = f->m.text;
+	if (e == ERR_TIMEOUT) {
+		(void)err_set(&f->m, e, "QEMU does not answer on its control socket: another "
+		    "program may be connected to it (`ss -xp` shows it), or it hangs");
+		v->vm.hung = true;
 		return VM_FOUND_SILENT;
 	}
-	f->v->vm.answered = f->v->asked_status = true;
-	f->v->vm.hung = f->v->qmp.heard = false;
-	if (strcmp(status, "running") == 0)
-		return VM_FOUND_RUNNING;
-	if (strcmp(status, "paused") == 0) {
-		f->v->frozen = true;
-		return VM_FOUND_FROZEN;
+	if (e != ERR_OK)
+		return VM_FOUND_BROKEN;
+	v->vm.answered = v->asked_status = true;
+	v->vm.hung = v->qmp.heard = false;
+	v->frozen = strcmp(status, "paused") == 0;
+	if (!v->frozen && strcmp(status, "running") != 0) {
+		(void)err_set(&f->m, ERR_STATE, "QEMU's state is \"%s\"", status);
+		return VM_FOUND_BROKEN;
 	}
-	(void)err_set(&f->m, ERR_STATE, "QEMU's state is \"%s\"", status);
-	f->why = f->m.text;
-	return VM_FOUND_BROKEN;
+	f->why = NULL;
+	return v->frozen ? VM_FOUND_FROZEN : VM_FOUND_RUNNING;
 }
 
 static void
@@ -362,15 +344,14 @@ report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each,
 	enum vm_found_state state = examine(f, deadline_ns);
 	bool saved = is_saved(s->ctx, &uuid);
 
+	/* Saved completely, or not yet restored: the process is only in the way. */
 	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved &&
 	    qemu_vm_end(f->v, NULL) == ERR_OK) {
-		/* Saved completely, or not yet restored: the process is only in the way. */
 		qemu_vm_free(&f->v->vm);
 		return;
 	}
 	if (saved)
-		/* older than what runs; at worst it is found again */
-		(void)qemu_saved_remove(s->ctx, &uuid, NULL);
+		(void)qemu_saved_remove(s->ctx, &uuid, NULL);   /* older than what runs */
 	each(&uuid, &f->v->vm, state, f->why != NULL ? f->why : "", arg);
 }
 

@@ -13,11 +13,10 @@
 #define MIB ((uint64_t)1024 * 1024)
 
 /*
- * virtio-mmio slots are named, or QEMU fills them from the end and the guest sees its NICs in
- * reverse.  The first slot stays empty: its interrupt is pin 0 of the second IOAPIC, which QEMU
- * takes for the ISA timer's and raises as pin 2.  With KVM it mistakes other pins of the second
- * IOAPIC for those of the first, where a machine with ACPI has the serial port, the clock and the
- * power button: a device in one of these slots silences them.
+ * Slots of virtio-mmio are named: QEMU fills them from the end, and the guest sees its NICs in
+ * reverse.  The first stays empty: its interrupt is pin 0 of the second IOAPIC, which QEMU takes
+ * for the ISA timer's and raises as pin 2.  With KVM a device in SLOTS_ISA silences what a machine
+ * with ACPI has there, on the first IOAPIC: serial port, clock and power button.
  */
 #define SLOT_FIRST 1u
 #define SLOTS_ISA (1u << 4 | 1u << 8 | 1u << 9)
@@ -54,12 +53,6 @@ option(struct builder *b, const char *name, const char *fmt, ...)
 		fatal("out of memory for QEMU's arguments");
 	va_end(ap);
 	add(b, value);
-}
-
-static void
-flag(struct builder *b, const char *name)
-{
-	add(b, mem_text(name));
 }
 
 /* QEMU's option lists end a value at a comma; a doubled comma is one in the value.  malloc'd. */
@@ -110,13 +103,13 @@ add_machine(struct builder *b, const struct qemu_run *run)
 		option(b, "-accel", "tcg,tb-size=%d", QEMU_TB_MIB);
 	if (run->cpu != NULL)
 		option(b, "-cpu", "%s", run->cpu);
-	flag(b, "-nodefaults");
-	flag(b, "-no-user-config");
+	add(b, mem_text("-nodefaults"));
+	add(b, mem_text("-no-user-config"));
 	option(b, "-display", "none");
 	option(b, "-sandbox",
 	    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	/* A guest that ends by itself leaves QEMU paused: its last console lines are read. */
-	flag(b, "-no-reboot");
+	add(b, mem_text("-no-reboot"));
 	option(b, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
 	option(b, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
 	option(b, "-smp", "%u", spec->vcpus);
@@ -135,21 +128,19 @@ static void
 add_boot(struct builder *b, const struct qemu_run *run)
 {
 	const struct vm_spec *spec = run->spec;
+	char *initrd = commas(spec->initrd != NULL ? spec->initrd : "");
 
 	/* These are no option lists: commas stand for themselves. */
 	if (spec->kernel != NULL && run->kernel_fd >= 0)
 		option(b, "-kernel", "/proc/self/fd/%d", run->kernel_fd);
 	else if (spec->kernel != NULL)
 		option(b, "-kernel", "%s", spec->kernel);
-	if (spec->initrd != NULL && run->initrd_fd >= 0) {
+	if (spec->initrd != NULL && run->initrd_fd >= 0)
 		option(b, "-initrd", "/proc/self/fd/%d", run->initrd_fd);
-	} else if (spec->initrd != NULL) {
+	else if (spec->initrd != NULL)
 		/* A list of modules for multiboot kernels: commas are doubled here as well. */
-		char *initrd = commas(spec->initrd);
-
 		option(b, "-initrd", "%s", initrd);
-		free(initrd);
-	}
+	free(initrd);
 	if (spec->kernel != NULL && run->tsc_khz != 0)
 		option(b, "-append", "%s" TSC_WORD "%u", spec->cmdline != NULL ? spec->cmdline : "",
 		    run->tsc_khz);
@@ -160,9 +151,8 @@ add_boot(struct builder *b, const struct qemu_run *run)
 }
 
 /*
- * The slot of the i-th virtio device, NICs before disks.  Guests without ACPI take slots in their
- * order; in QEMU's ACPI tables the last comes first, so there the devices are laid out from the
- * end.
+ * The slot of the i-th virtio device, NICs before disks; with ACPI from the end, as QEMU's tables
+ * have the last slot first.
  */
 static unsigned
 mmio_slot(const struct qemu_run *run, unsigned i)

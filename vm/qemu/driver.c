@@ -54,7 +54,7 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	ctx->env = env;
 	ctx->vms_fd = ctx->saved_fd = -1;
 	accel_init(&ctx->accel);
-	tsc_init(&ctx->tsc);
+	qemu_tsc_init(&ctx->tsc);
 	e = open_dirs(ctx, m);
 	if (e == ERR_OK && (e = spawn_find(qemu, ctx->qemu, sizeof(ctx->qemu), m)) == ERR_MISSING)
 		e = err_set(m, ERR_UNSUPPORTED, "driver qemu: there is no program %s in PATH: "
@@ -114,17 +114,16 @@ static enum err
 qemu_ask(struct vm *vm, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
+	enum err e = ERR_OK;
 
 	if (!v->acpi)
 		return err_set(&out->msg, ERR_UNSUPPORTED, "this machine has no power button "
 		    "(microvm without ACPI): it is destroyed instead of shut down");
-	if (v->frozen) {
-		enum err e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
-
-		if (e != ERR_OK)
-			return e;
-		v->frozen = false;
-	}
+	if (v->frozen)
+		e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
+	if (e != ERR_OK)
+		return e;
+	v->frozen = false;
 	return qemu_vm_command(v, "system_powerdown", NULL, NULL, &out->msg);
 }
 
@@ -223,21 +222,17 @@ qemu_watched(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 	struct errmsg m = { "" };
 	enum err e = qmp_pump(&v->qmp, &m);
-	bool ended;
 
 	qemu_vm_heard(v);
 	if (e == ERR_PROTO) {
 		snprintf(why, whylen, "%s", m.text);
-		ended = true;
-	} else {
-		ended = (e == ERR_OK || v->qmp.saw_shutdown || v->qmp.saw_panic) &&
-		    has_ended(v, why, whylen);
+	} else if ((e != ERR_OK && !v->qmp.saw_shutdown && !v->qmp.saw_panic) ||
+	    !has_ended(v, why, whylen)) {
 		/* The process usually follows its connection; that comes by death_fd. */
-		if (!ended && e != ERR_OK)
+		if (e != ERR_OK)
 			qemu_vm_disconnect(v);
-	}
-	if (!ended)
 		return VM_WATCH_ALIVE;
+	}
 	if (e == ERR_OK)
 		(void)qemu_vm_console(v, 0, &m);     /* without it there are fewer last lines */
 	qemu_vm_tell(v, out);

@@ -7,6 +7,7 @@
  *     save.c    a VM's state in a file
  *     adopt.c   VMs of the daemon before
  *     dir.c     a VM's directory
+ *     tsc.c     the host's time stamp counter
  */
 #ifndef VM_QEMU_QEMU_H
 #define VM_QEMU_QEMU_H
@@ -22,7 +23,6 @@
 #include "vm/proc/spawn.h"
 #include "vm/qemu/accel.h"
 #include "vm/qemu/qmp.h"
-#include "vm/qemu/tsc.h"
 
 #define QEMU_QMP_NS (LIMIT_QMP_S * NS_PER_S)
 #define QEMU_FIRST_NS (LIMIT_QMP_FIRST_S * NS_PER_S)
@@ -30,6 +30,10 @@
 #define QEMU_RESTORE_NS (LIMIT_VM_RESTORE_S * NS_PER_S)
 #define QEMU_SAVE_NS (LIMIT_VM_SAVE_S * NS_PER_S)
 #define QEMU_END_MS (LIMIT_VM_END_S * 1000)
+
+struct qemu_tsc {
+	uint64_t ticks, ns;       /* the first sample */
+};
 
 struct qemu_ctx {
 	const struct vm_env *env;
@@ -39,7 +43,7 @@ struct qemu_ctx {
 	int saved_fd;             /* state_dir/saved */
 	struct cgroup_host cg;
 	struct accel accel;
-	struct tsc tsc;
+	struct qemu_tsc tsc;
 };
 
 struct qemu_vm {
@@ -118,6 +122,12 @@ bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 /* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
 enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd,
     struct errmsg *m);
+
+/* ---- tsc.c ---- */
+
+void qemu_tsc_init(struct qemu_tsc *t);
+/* kHz, from the first sample until now, at least 20 ms later.  0: there is no such counter. */
+unsigned qemu_tsc_khz(const struct qemu_tsc *t);
 
 /* ---- save.c ---- */
 

@@ -1,13 +1,11 @@
 /* save: a VM's state in a file, by migration to a descriptor. */
 #include "vm/qemu/qemu.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 
 enum err
 qemu_saved_remove(void *arg, const struct vm_uuid *uuid, struct errmsg *m)

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/output.h"
 #include "vm/proc/open_as_vm.h"
@@ -20,10 +19,7 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
-/*
- * What a QEMU needs beside its guest's memory: 15 MiB for a unikernel, 40 for Linux, measured, and
- * the code it translates; page tables and slack.
- */
+/* Beside the guest's memory QEMU takes 15 MiB for a unikernel, 40 for Linux (measured); slack. */
 #define OVERHEAD_BYTES (96 * MIB)
 
 #define VM_OOM_SCORE 500       /* under memory pressure a VM goes before the daemon */
@@ -47,29 +43,23 @@ struct start {
 /* ---- what can be known before ---- */
 
 /*
- * A file that the VMs' user may read, in a directory that it may not enter: opened here and passed
- * on, as QEMU can open what a descriptor names whatever the path is.  -1, with errno, when the file
- * itself is closed to it.
+ * Opens a file that the VMs' user may read, in a directory that it may not enter, for QEMU, which
+ * can open what a descriptor names.  -1, with errno, when the file itself is closed to that user.
  */
 static int
 open_hidden(const struct vm_host_conf *conf, const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), again;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), again, saved;
 	char name[32];
 
 	if (fd < 0)
 		return -1;
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	again = open_as_vm(conf, name, O_RDONLY);
-	if (again < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	close(again);
-	return fd;
+	saved = errno;
+	close(again >= 0 ? again : fd);
+	errno = saved;
+	return again >= 0 ? fd : -1;
 }
 
 static enum err
@@ -86,9 +76,8 @@ open_error(const struct vm_host_conf *conf, const char *what, const char *path, 
 }
 
 /*
- * *linux_image, if not NULL: it is a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at
- * 0x202).  *hidden_fd, if not NULL: the caller's descriptor when QEMU cannot open it by name, else
- * -1.
+ * *linux_image, if not NULL: a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202).
+ * *hidden_fd, if not NULL: the caller's descriptor when QEMU cannot open the file by name.
  */
 static enum err
 check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags,
@@ -146,6 +135,7 @@ static enum err
 prepare_group(struct start *s, struct errmsg *m)
 {
 	struct qemu_ctx *ctx = s->ctx;
+	struct qemu_vm *v = s->v;
 	struct cgroup_limits lim = {
 		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES +
 		    (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
@@ -159,12 +149,11 @@ prepare_group(struct start *s, struct errmsg *m)
 		return ERR_OK;
 	vm_uuid_text(&s->spec->uuid, name);
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
-	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_CGROUP, groups, m);
-	if (e == ERR_OK) {
-		snprintf(s->v->limits, sizeof(s->v->limits), "%" PRIu64 " %u %u\n",
-		    lim.memory_bytes, lim.cpu_percent, lim.cpu_weight);
-		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_LIMITS, s->v->limits, m);
-	}
+	snprintf(v->limits, sizeof(v->limits), "%" PRIu64 " %u %u\n", lim.memory_bytes,
+	    lim.cpu_percent, lim.cpu_weight);
+	e = qemu_dir_write(v->dir_fd, QEMU_DIR_CGROUP, groups, m);
+	if (e == ERR_OK)
+		e = qemu_dir_write(v->dir_fd, QEMU_DIR_LIMITS, v->limits, m);
 	if (e == ERR_OK)
 		e = cgroup_make(&ctx->cg, name, &lim, &s->group, m);
 	return e;
@@ -212,28 +201,25 @@ prepare_args(struct start *s, struct errmsg *m)
 {
 	struct qemu_vm *v = s->v;
 	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu,
-	    .kvm = s->accel.kvm, .acpi = v->acpi,
-		.incoming_fd = -1 };
+	    .kvm = s->accel.kvm, .acpi = v->acpi };
 	struct spawn_conf *sc = &s->sc;
 	enum err e;
 
 	if (v->acpi && !s->accel.kvm && s->spec->machine == VM_MACHINE_MICROVM &&
 	    (s->spec->cmdline == NULL || strstr(s->spec->cmdline, "tsc_early_khz=") == NULL))
-		run.tsc_khz = tsc_khz(&s->ctx->tsc);
-	run.qmp_fd = SPAWN_FD_FIRST;
-	sc->fds[sc->nfds++] = s->qmp_fd;
+		run.tsc_khz = qemu_tsc_khz(&s->ctx->tsc);
+	run.qmp_fd = pass_fd(sc, s->qmp_fd);
 	run.tap_fd = SPAWN_FD_FIRST + (int)sc->nfds;
 	for (unsigned i = 0; i < s->spec->nnics; i++)
-		sc->fds[sc->nfds++] = s->taps[i];
+		(void)pass_fd(sc, s->taps[i]);
 	run.incoming_fd = pass_fd(sc, s->state_fd);
 	run.kernel_fd = pass_fd(sc, s->kernel_fd);
 	run.initrd_fd = pass_fd(sc, s->initrd_fd);
 	(void)pass_fd(sc, s->handle_fd);   /* QEMU holds it, and need not know its number */
 	e = qemu_args_build(&run, &s->args, m);
-	if (e != ERR_OK)
-		return e;
-	v->shape = qemu_args_shape(&s->args);
-	return ERR_OK;
+	if (e == ERR_OK)
+		v->shape = qemu_args_shape(&s->args);
+	return e;
 }
 
 static void
@@ -308,19 +294,14 @@ settle(struct start *s, const struct spawned *sp)
 static void
 start_clear(struct start *s)
 {
-	if (s->qmp_fd >= 0)
-		close(s->qmp_fd);
-	if (s->handle_fd >= 0)
-		close(s->handle_fd);
+	const int fds[] = { s->qmp_fd, s->handle_fd, s->state_fd, s->kernel_fd, s->initrd_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		if (s->taps[i] >= 0)
 			close(s->taps[i]);
-	if (s->state_fd >= 0)
-		close(s->state_fd);
-	if (s->kernel_fd >= 0)
-		close(s->kernel_fd);
-	if (s->initrd_fd >= 0)
-		close(s->initrd_fd);
 	cgroup_entry_close(&s->group);
 	qemu_args_clear(&s->args);
 }
@@ -328,10 +309,8 @@ start_clear(struct start *s)
 static enum err
 start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, struct errmsg *m)
 {
-	memset(s, 0, sizeof(*s));
-	s->ctx = ctx;
-	s->spec = spec;
-	s->qmp_fd = s->handle_fd = s->state_fd = s->kernel_fd = s->initrd_fd = s->group.v2_fd = -1;
+	*s = (struct start){ .ctx = ctx, .spec = spec, .qmp_fd = -1, .handle_fd = -1,
+	    .state_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .group.v2_fd = -1 };
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		s->taps[i] = -1;
 	spawn_conf_init(&s->sc);
@@ -380,9 +359,8 @@ enum err
 qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct start s;
-	enum err e;
+	enum err e = start_init(&s, arg, spec, &out->msg);
 
-	e = start_init(&s, arg, spec, &out->msg);
 	if (e == ERR_OK)
 		e = prepare(&s, &out->msg);
 	if (e == ERR_OK)
@@ -399,11 +377,10 @@ qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outc
 static enum err
 same_shape(struct start *s, struct errmsg *m)
 {
-	char name[DIR_NAME], *saved;
-	enum err e = ERR_OK;
 	size_t size = strlen(s->v->shape) + 2;
+	char name[DIR_NAME], *saved = mem_zero(size, 1);
+	enum err e = ERR_OK;
 
-	saved = mem_zero(size, 1);
 	dir_name(&s->spec->uuid, ".shape", name);
 	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
 		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since "
@@ -431,9 +408,8 @@ qemu_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_ou
 {
 	struct qemu_ctx *ctx = arg;
 	struct start s;
-	enum err e;
+	enum err e = start_init(&s, ctx, spec, &out->msg);
 
-	e = start_init(&s, ctx, spec, &out->msg);
 	out->saved = true;
 	if (e == ERR_OK)
 		e = open_state(&s, out);

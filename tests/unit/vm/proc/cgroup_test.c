@@ -20,7 +20,6 @@
 
 #include "tests/unit/base/files.h"
 #include "vm/proc/cgroup.h"
-#include "vm/proc/cgroup_find.h"
 
 static char root[64], self[80], mounts[80];
 
