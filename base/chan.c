@@ -34,8 +34,7 @@ struct chan {
 	chan_lost_cb on_lost;
 	chan_drained_cb on_drained;
 	void *arg;
-	/* in a callback; freed meanwhile, so that the loop below it frees the memory */
-	bool busy, dead;
+	bool busy, dead;               /* in a callback; and freed there: on_readable frees it */
 	pthread_mutex_t lock;          /* over the queue and the order of sends */
 	STAILQ_HEAD(, queued) queue;
 	unsigned queue_len;

@@ -181,7 +181,7 @@ on_frame(struct _Unwind_Context *context, void *arg)
 	return _URC_NO_REASON;
 }
 
-/* Where it was, and who called what was called last, should that be no code at all. */
+/* The program counter; *caller: where the return address is, should the counter be no code. */
 static uintptr_t
 registers(const ucontext_t *uc, uintptr_t *caller)
 {
@@ -236,11 +236,11 @@ on_crash(int number, siginfo_t *si, void *context)
 		add_frame(&w, *(const uintptr_t *)caller);
 	if (!w.empty)
 		say(w.line.text);
-	/* Pending until the handler returns; then it does what it does by default. */
+	/* The signal is pending until the handler returns, and then does its default. */
 	(void)syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
 }
 
-/* ---- */
+/* ---- setting up ---- */
 
 void
 crash_thread(void *stack)
@@ -278,7 +278,7 @@ crash_init(const char *process, void (*out)(const char *line))
 	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) <= 0)
 		memcpy(exe, "jitsud", sizeof("jitsud"));
 	(void)dl_iterate_phdr(add_module, exe);   /* the program comes first */
-	/* What it loads or binds at its first call is there now; no frame is at 1. */
+	/* The first call loads and binds what the handler will need; no frame is at 1. */
 	(void)_Unwind_Backtrace(on_frame, &(struct walk){ .pc = 1 });
 	crash_thread(main_stack);
 	(void)sigemptyset(&sa.sa_mask);

@@ -26,8 +26,8 @@
 
 struct line {
 	STAILQ_ENTRY(line) next;
-	size_t len, sent;             /* part of it left: a terminal takes what fits */
-	unsigned long count;          /* the dropped lines that it tells of */
+	size_t len, sent;             /* a terminal may take a part of a line */
+	unsigned long count;          /* of dropped lines that this line tells of */
 	char text[];
 };
 
@@ -220,7 +220,7 @@ try_once(const struct outlet *o, const char *text, size_t len)
 	return n < 0 ? n : n + (ssize_t)cut;
 }
 
-/* The same, where syslog's socket may have been made anew. */
+/* As try_once; makes syslog's socket anew when nobody listens on the old one. */
 static ssize_t
 try_line(struct outlet *o, const char *text, size_t len)
 {
@@ -381,7 +381,7 @@ wait_for_reader(void *arg)
 	return NULL;
 }
 
-/* Nobody waits for a syslogd that is not there: the next line finds it when it came. */
+/* Nobody waits for a syslogd that is not there: the next line looks for one. */
 static void
 start_waiting(struct outlet *o)
 {

@@ -173,7 +173,6 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
-	if (rc != 0)
-		return err_set(m, ERR_UNSUPPORTED, "seccomp filter: %s", strerror(-rc));
-	return ERR_OK;
+	return rc == 0 ? ERR_OK :
+	    err_set(m, ERR_UNSUPPORTED, "seccomp filter: %s", strerror(-rc));
 }

@@ -81,7 +81,7 @@ resize(struct table *t)
 	free(old.slots);
 }
 
-/* The slot of a key, or where it is to go. */
+/* The slot of a key, made where there is none. */
 static struct table_slot *
 enter(struct table *t, const void *key, size_t len)
 {

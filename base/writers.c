@@ -89,7 +89,7 @@ groups_get(uid_t uid, int *n)
 	return NULL;
 }
 
-/* May the group, or all of a kind (users, groups) that the ACL names, use it so? */
+/* Do all users, or the group and all groups, that the ACL names have this right? */
 static bool
 all_may(const struct acl *acl, bool is_group, unsigned use)
 {
@@ -99,7 +99,7 @@ all_may(const struct acl *acl, bool is_group, unsigned use)
 	return !is_group || (acl->group & use) != 0;
 }
 
-/* May a group use it, by its own bits or an entry of its own? */
+/* Has a group this right, by the mode or by an entry of the ACL? */
 static bool
 group_may(const struct stat *st, const struct acl *acl, uint32_t id, unsigned use)
 {

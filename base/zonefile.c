@@ -65,7 +65,7 @@ fd_path(int fd, char path[FD_PATH])
 	(void)snprintf(path, FD_PATH, "/proc/self/fd/%d", fd);   /* fits */
 }
 
-/* Adds who may write what fd is of.  Without the mode's group bit, an ACL lets nobody write. */
+/* Adds who may write fd's file.  Without the mode's group bit, an ACL lets nobody write. */
 static void
 add_who_may_write(struct writers *w, int fd, const struct stat *st)
 {
@@ -76,7 +76,7 @@ add_who_may_write(struct writers *w, int fd, const struct stat *st)
 	writers_add(w, st, &acl);
 }
 
-/* Where it is now, for messages. */
+/* The path of what fd is open on, for messages. */
 static void
 real_path(int fd, char *text, size_t size)
 {
@@ -88,7 +88,7 @@ real_path(int fd, char *text, size_t size)
 	text[n > 0 ? n : 0] = '\0';
 }
 
-/* Writer i may not do that to what fd is of. */
+/* Refuses, since writer i may not `verb` what fd is open on. */
 static enum err
 deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
 {
@@ -102,7 +102,7 @@ deny(const struct walk *k, int i, const char *verb, int fd, struct errmsg *m)
 	    who, k->why[i][0] != '\0' ? k->why[i] : "may write a file of this zone", verb, path);
 }
 
-/* Are those who had a say allowed to use it? */
+/* May the writers use what fd is open on? */
 static enum err
 check_use(const struct walk *k, int fd, const struct stat *st, enum acl_may use, struct errmsg *m)
 {

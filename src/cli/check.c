@@ -27,13 +27,11 @@ findings_json(const struct report *r)
 static int
 print_json(const struct report *r, const struct check_counts *n)
 {
-	json_t *list = findings_json(r);
-	json_t *data = list == NULL ?
-	    NULL :
-	    json_pack("{sbsIsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors",
-		(json_int_t)r->nerrors, "warnings", (json_int_t)r->nwarnings, "findings", list,
-		"counts", "networks", (int)n->networks, "images", (int)n->images, "zones",
-		(int)n->zones, "units", (int)n->units);
+	/* NULL among the values gives NULL. */
+	json_t *data = json_pack("{sbsIsIso s{sisisisi}}", "ok", r->nerrors == 0, "errors",
+	    (json_int_t)r->nerrors, "warnings", (json_int_t)r->nwarnings, "findings",
+	    findings_json(r), "counts", "networks", (int)n->networks, "images", (int)n->images,
+	    "zones", (int)n->zones, "units", (int)n->units);
 
 	if (data == NULL)
 		return cli_fail("the findings cannot be shown as JSON: out of memory, or a file "

@@ -36,7 +36,7 @@ build_proxies(struct config_loader *l)
 
 	c->proxies = arena_array(&l->arena, c->proxies_text.n, sizeof(*c->proxies));
 	for (unsigned i = 0; i < c->proxies_text.n; i++)
-		/* else it was reported when it was read */
+		/* A range that is wrong was reported when it was read. */
 		if (addr_parse_range(c->proxies_text.items[i], &c->proxies[c->nproxies]))
 			c->nproxies++;
 }

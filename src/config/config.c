@@ -1,4 +1,4 @@
-/* config: loads jitsu.conf and gives it back. */
+/* config: a configuration is loaded, held, and freed. */
 #include "src/config/config.h"
 
 #include <errno.h>
@@ -92,7 +92,7 @@ enum err
 config_load(const char *path, struct config **conf, struct report *r)
 {
 	char *real = realpath(path, NULL);
-	const char *at = real != NULL ? real : path;   /* the error comes from opening it */
+	const char *at = real != NULL ? real : path;   /* read_file says what is wrong */
 	struct errmsg m;
 	char *text;
 	size_t len = 0;
@@ -111,7 +111,7 @@ config_load(const char *path, struct config **conf, struct report *r)
 struct config *
 config_ref(const struct config *conf)
 {
-	struct config *c = (struct config *)(uintptr_t)conf;   /* what it says stays as it is */
+	struct config *c = (struct config *)(uintptr_t)conf;   /* only `refs` changes */
 
 	c->refs++;
 	return c;

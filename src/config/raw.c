@@ -1,5 +1,4 @@
 /* raw: what the builders share: findings, raw sections, and their options stored as values. */
-#include <stdio.h>
 #include <string.h>
 
 #include "src/config/impl.h"
@@ -118,13 +117,10 @@ store_one(struct config_loader *l, const struct config_option *o, const char *te
 static void
 store_default_list(struct config_loader *l, const char *def, struct config_list *list)
 {
-	char item[64];
-
 	while (*def != '\0') {
 		size_t len = strcspn(def, " ");
 
-		snprintf(item, sizeof(item), "%.*s", (int)len, def);
-		config_list_add(&l->arena, list, item, 0);
+		config_list_add(&l->arena, list, arena_strndup(&l->scratch, def, len), 0);
 		def += len + (def[len] == ' ');
 	}
 }

@@ -168,7 +168,7 @@ on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct config_loader *l = loading;
 	cfg_t *sec = cfg_opt_getnsec(opt, 0);
-	/* without any value it never came to on_value */
+	/* a section without a value is new here */
 	struct config_raw *raw = raw_get(l, sec);
 
 	(void)cfg;

@@ -126,7 +126,7 @@ struct candidate {
 };
 
 struct zones {
-	struct candidate *at;          /* malloc'd while it grows */
+	struct candidate *at;          /* malloc'd */
 	unsigned n;
 	size_t room;
 };

@@ -253,7 +253,7 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	client_work(cl);
 }
 
-/* ---- a new one ---- */
+/* ---- a new client ---- */
 
 void
 control_client_new(struct control *c, int fd, uid_t uid)
