@@ -10,28 +10,22 @@
 #define ABSENT_SIZE ((sizeof(struct zone_head) + DNS_WIRE_NAME + 7) / 8 * 8)
 
 /*
- * Not a base/table: a name's hash goes on from that of the name above, so that a query hashes each
- * of its labels once for all suffixes.
+ * Enters zone number i; of two zones with one origin the first stays.  Not a base/table: a name's
+ * hash goes on from that of the name above, so that a query hashes each of its labels once for all
+ * suffixes.
  */
-static uint64_t
-origin_hash(const struct dns_zoneset *set, const struct zone_head *z)
-{
-	struct dns_labels labels;
-	uint64_t h = set->seed;
-
-	dns_name_labels(zone_origin(z), &labels);
-	for (unsigned k = labels.n; k-- > 0;)
-		h = zhash_label(h, zone_origin(z) + labels.off[k]);
-	return h;
-}
-
-/* Enters zone number i; of two zones with one origin the first stays. */
 static void
 set_enter(struct dns_zoneset *set, uint32_t i)
 {
 	const struct zone_head *z = set->zones[i].head;
-	uint32_t slot = zhash_slot(origin_hash(set, z), set->nslots);
+	struct dns_labels labels;
+	uint64_t hash = set->seed;
+	uint32_t slot;
 
+	dns_name_labels(zone_origin(z), &labels);
+	for (unsigned k = labels.n; k-- > 0;)
+		hash = zhash_label(hash, zone_origin(z) + labels.off[k]);
+	slot = zhash_slot(hash, set->nslots);
 	for (; set->slots[slot] != 0; slot = slot + 1 == set->nslots ? 0 : slot + 1) {
 		const struct zone_head *other = set->zones[set->slots[slot] - 1].head;
 

@@ -263,36 +263,13 @@ value_list(struct zrdata_in *in, struct value *v, uint16_t key)
 	return true;
 }
 
-static bool
-value_port(struct zrdata_in *in, struct value *v)
-{
-	uint64_t n;
-
-	if (!ztoken_number(in->token, in->token_len, UINT16_MAX, &n))
-		return zfield_wrong(in, " is not a number from 0 to 65535");
-	dns_put16(v->wire, (uint16_t)n);
-	v->len = 2;
-	return true;
-}
-
-static bool
-value_ech(struct zrdata_in *in, struct value *v)
-{
-	ssize_t n = zfield_parse_base64(in->token, in->token_len, v->wire, sizeof(v->wire));
-
-	if (n < 0)
-		return zfield_wrong(in, " is not base64, whole and with its padding");
-	v->len = (size_t)n;
-	return true;
-}
-
-/*
- * What the key makes of its value.  An empty one stays empty: svcb_fault knows which key may have
- * that.
- */
+/* What the key makes of its value; svcb_fault knows which key may have an empty one. */
 static bool
 value_encode(struct zrdata_in *in, uint16_t key, bool generic, struct value *v)
 {
+	uint64_t port;
+	ssize_t n;
+
 	v->len = 0;
 	in->token = (const char *)v->raw;
 	in->token_len = v->raw_len;
@@ -302,9 +279,17 @@ value_encode(struct zrdata_in *in, uint16_t key, bool generic, struct value *v)
 	case KEY_MANDATORY: case KEY_IPV4HINT: case KEY_IPV6HINT:
 		return value_list(in, v, key);
 	case KEY_PORT:
-		return value_port(in, v);
+		if (!ztoken_number(in->token, in->token_len, UINT16_MAX, &port))
+			return zfield_wrong(in, " is not a number from 0 to 65535");
+		dns_put16(v->wire, (uint16_t)port);
+		v->len = 2;
+		return true;
 	case KEY_ECH:
-		return value_ech(in, v);
+		n = zfield_parse_base64(in->token, in->token_len, v->wire, sizeof(v->wire));
+		if (n < 0)
+			return zfield_wrong(in, " is not base64, whole and with its padding");
+		v->len = (size_t)n;
+		return true;
 	default:
 		memcpy(v->wire, v->raw, v->raw_len);
 		v->len = v->raw_len;
@@ -334,10 +319,7 @@ value_unquote(struct zrdata_in *in, struct value *v)
 	    zfield_wrong(in, ": a value stands in quotes as a whole, or has none");
 }
 
-/*
- * Puts a parameter in its place among those from `first` on: keys are in ascending order on the
- * wire (section 2.2).
- */
+/* Puts a parameter in its place from `first` on: keys are in ascending order (section 2.2). */
 static bool
 param_insert(struct zrdata_in *in, size_t first, uint16_t key, const struct value *v, int *last)
 {

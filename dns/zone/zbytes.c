@@ -121,21 +121,24 @@ bytes_span(UNUSED const uint8_t *p, size_t len, const struct zfield *f)
 	return len >= f->bytes ? (ssize_t)len : -1;
 }
 
+/* Without bytes there is no text: that is unknown data. */
 static bool
 hex_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	ztext_add_hex(x, p, len);
-	return true;
+	return len > 0;
 }
 
 static bool
 base64_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
 	ztext_add_base64(x, p, len);
-	return true;
+	return len > 0;
 }
 
 const struct zfield zfield_hex = ZFIELD(bytes_read, bytes_span, hex_print, 1);
+/* RFC 4255: a fingerprint, perhaps empty, which other servers take as unknown data. */
+const struct zfield zfield_fingerprint = ZFIELD(bytes_read, zfield_span_rest, hex_print, 1);
 /* RFC 8976 section 2.2.4: at least 12. */
 const struct zfield zfield_digest = ZFIELD(bytes_read, bytes_span, hex_print, 12);
 const struct zfield zfield_base64 = ZFIELD(bytes_read, bytes_span, base64_print, 1);
@@ -151,24 +154,8 @@ key_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 	    bytes_read(in, &zfield_base64);
 }
 
-/* Without a key only the flags' reader knows whether that is right: then it has no text. */
-static bool
-key_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
-{
-	return len > 0 && base64_print(x, p, len, f);
-}
-
-const struct zfield zfield_key = ZFIELD(key_read, bytes_span, key_print, 0);
-
-/* ---- a fingerprint (RFC 4255), perhaps empty: other servers take that as unknown data ---- */
-
-static bool
-fingerprint_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
-{
-	return len > 0 && hex_print(x, p, len, f);
-}
-
-const struct zfield zfield_fingerprint = ZFIELD(bytes_read, zfield_span_rest, fingerprint_print, 1);
+/* Without a key only the flags' reader knows whether that is right. */
+const struct zfield zfield_key = ZFIELD(key_read, bytes_span, base64_print, 0);
 
 /* ---- NSAP: 0x, and digits with dots wherever the writer likes (RFC 1706 section 7) ---- */
 

@@ -27,27 +27,20 @@ nsec3_param(const struct ztree *t)
 	return NULL;
 }
 
-/* Does the node have an NSEC3 of this chain? */
-static bool
-in_chain(const struct tnode *n, const struct trec *param)
-{
-	const struct trrset *s = tnode_find(n, DNS_T_NSEC3, 0);
-
-	for (const struct trec *r = s != NULL ? s->first : NULL; r != NULL; r = r->next)
-		if (r->rdata[0] == param->rdata[0] &&
-		    memcmp(r->rdata + 2, param->rdata + 2, 3u + param->rdata[4]) == 0)
-			return true;
-	return false;
-}
-
+/* Is the node in the chain: of NSEC, or of the NSEC3 that have these parameters? */
 static bool
 belongs(const struct tnode *n, const struct trec *param)
 {
-	if (param != NULL)
-		return (n->flags & ZNODE_NSEC3) != 0 && n->name_len == NSEC3_LABEL &&
-		    n->labels == 1 && in_chain(n, param);
-	return (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0 &&
-	    tnode_find(n, DNS_T_NSEC, 0) != NULL;
+	const struct trrset *s = tnode_find(n, param != NULL ? DNS_T_NSEC3 : DNS_T_NSEC, 0);
+	const struct trec *r = s != NULL ? s->first : NULL;
+
+	if (param == NULL)
+		return r != NULL && (n->flags & (ZNODE_NSEC3 | ZNODE_OCCLUDED)) == 0;
+	while (r != NULL && (r->rdata[0] != param->rdata[0] ||
+	    memcmp(r->rdata + 2, param->rdata + 2, 3u + param->rdata[4]) != 0))
+		r = r->next;
+	return r != NULL && (n->flags & ZNODE_NSEC3) != 0 && n->name_len == NSEC3_LABEL &&
+	    n->labels == 1;
 }
 
 /* Every name learns which NSEC3 matches it. */

@@ -106,19 +106,6 @@ skip_comment(struct zreader *r, const char **why)
 		r->pos++;
 }
 
-static void
-add_escaped(struct zreader *r, struct entry *e, const char **why)
-{
-	int c = peek(r, why);
-
-	add(e, '\\', why);
-	if (c == END_OF_FILE || c == '\n') {
-		*why = "nothing behind the backslash";
-		return;
-	}
-	add(e, next(r, why), why);
-}
-
 /* One byte into the entry; false when it ended the entry. */
 static bool
 add_byte(struct zreader *r, struct entry *e, int c, const char **why)
@@ -136,7 +123,12 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 		add_blank(e, why);
 		break;
 	case '\\':
-		add_escaped(r, e, why);
+		add(e, c, why);
+		c = peek(r, why);
+		if (c == END_OF_FILE || c == '\n')
+			*why = "nothing behind the backslash";
+		else
+			add(e, next(r, why), why);
 		break;
 	case '"':
 		e->quoted = !e->quoted;

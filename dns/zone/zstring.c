@@ -51,32 +51,39 @@ string_parse(struct zrdata_in *in, const char *what, uint8_t *out, size_t cap, s
 	return true;
 }
 
+/* A string, which may be left out where f->bytes is 0. */
 static bool
-string_read(struct zrdata_in *in, UNUSED const struct zfield *f)
+string_read(struct zrdata_in *in, const struct zfield *f)
 {
 	uint8_t string[STRING_MAX];
 	size_t len = 0;
 
+	if (in->t[0] == '\0' && f->bytes == 0)
+		return true;
 	return string_parse(in, "a string", string, sizeof(string), &len) &&
 	    zfield_put_counted(in, string, len);
 }
 
 static ssize_t
-string_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
+string_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
-	return len > 0 && len > p[0] ? (ssize_t)p[0] + 1 : -1;
+	if (len == 0)
+		return f->bytes == 0 ? 0 : -1;
+	return len > p[0] ? (ssize_t)p[0] + 1 : -1;
 }
 
 static bool
 string_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
-	ztext_add_quoted(x, p + 1, len - 1);
+	if (len > 0)
+		ztext_add_quoted(x, p + 1, len - 1);
 	return true;
 }
 
-const struct zfield zfield_string = ZFIELD(string_read, string_span, string_print, 0);
+const struct zfield zfield_string = ZFIELD(string_read, string_span, string_print, 1);
+const struct zfield zfield_string_maybe = ZFIELD(string_read, string_span, string_print, 0);
 
-/* ---- to the end: some strings, or perhaps one ---- */
+/* ---- to the end: some strings ---- */
 
 static bool
 strings_read(struct zrdata_in *in, const struct zfield *f)
@@ -109,26 +116,7 @@ strings_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct
 	return true;
 }
 
-static bool
-maybe_read(struct zrdata_in *in, const struct zfield *f)
-{
-	return in->t[0] == '\0' || string_read(in, f);
-}
-
-static ssize_t
-maybe_span(const uint8_t *p, size_t len, const struct zfield *f)
-{
-	return len > 0 ? string_span(p, len, f) : 0;
-}
-
-static bool
-maybe_print(struct ztext *x, const uint8_t *p, size_t len, const struct zfield *f)
-{
-	return len == 0 || string_print(x, p, len, f);
-}
-
-const struct zfield zfield_strings = ZFIELD(strings_read, strings_span, strings_print, 0);
-const struct zfield zfield_string_maybe = ZFIELD(maybe_read, maybe_span, maybe_print, 0);
+const struct zfield zfield_strings = ZFIELD(strings_read, strings_span, strings_print, 1);
 
 /* ---- strings of certain characters ---- */
 
@@ -161,7 +149,7 @@ digits_span(const uint8_t *p, size_t len, const struct zfield *f)
 	return n > 4 && all_are(p + 1, p[0], isdigit) ? n : -1;
 }
 
-const struct zfield zfield_digits = ZFIELD(digits_read, digits_span, string_print, 0);
+const struct zfield zfield_digits = ZFIELD(digits_read, digits_span, string_print, 1);
 
 /* RFC 8659 section 4.1: letters and digits, at least one. */
 static bool
@@ -190,7 +178,7 @@ tag_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfi
 	return true;
 }
 
-const struct zfield zfield_tag = ZFIELD(tag_read, tag_span, tag_print, 0);
+const struct zfield zfield_tag = ZFIELD(tag_read, tag_span, tag_print, 1);
 
 /* ---- one text of any length, without a length octet, to the end of the data ---- */
 
