@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "dns/answer/denial.h"
 #include "dns/answer/lookup.h"
 #include "dns/zimage/rdata.h"
 

@@ -1,9 +1,8 @@
 /* denial: proofs of non-existence from a zone's NSEC or NSEC3 chain. */
-#include "dns/answer/denial.h"
-
 #include <string.h>
 
 #include "dns/answer/lookup.h"
+#include "dns/answer/reply.h"
 #include "dns/zimage/rdata.h"
 
 struct proof {

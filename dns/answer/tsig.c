@@ -47,9 +47,8 @@ tsig_parse(struct dns_tsig *t, const uint8_t *wire, size_t len, const uint8_t *o
 	uint8_t name[DNS_WIRE_NAME];
 
 	/* RFC 8945 section 4.2: the owner may be compressed, the algorithm may not. */
-	if (dns_get16(fixed + 2) != DNS_CLASS_ANY || dns_get32(fixed + 4) != 0)
-		return false;
-	if (algorithm == 0 || rdlen < algorithm + HEAD_LEN + TAIL_LEN)
+	if (dns_get16(fixed + 2) != DNS_CLASS_ANY || dns_get32(fixed + 4) != 0 ||
+	    algorithm == 0 || rdlen < algorithm + HEAD_LEN + TAIL_LEN)
 		return false;
 	mac = dns_get16(rdata + algorithm + TIME_LEN + 2);
 	if (rdlen < algorithm + HEAD_LEN + mac + TAIL_LEN)

@@ -88,17 +88,13 @@ dns_name_compare(const uint8_t *a, const uint8_t *a_off, unsigned n, const uint8
 bool
 dns_name_under(const uint8_t *name, size_t len, const uint8_t *origin, size_t origin_len)
 {
-	size_t skip;
+	size_t i = 0;
 
-	if (len < origin_len)
+	if (len < origin_len || memcmp(name + len - origin_len, origin, origin_len) != 0)
 		return false;
-	skip = len - origin_len;
-	if (memcmp(name + skip, origin, origin_len) != 0)
-		return false;
-	for (size_t i = 0; i <= skip; i += 1u + name[i])
-		if (i == skip)
-			return true;
-	return false;
+	while (i < len - origin_len)
+		i += 1u + name[i];
+	return i == len - origin_len;
 }
 
 void

@@ -1,7 +1,4 @@
-/*
- * rdata: record types that we treat specially, and where names stand in RDATA that may be
- * compressed.
- */
+/* rdata: record types that we treat specially, and where RDATA has names that may be compressed. */
 #ifndef DNS_ZIMAGE_RDATA_H
 #define DNS_ZIMAGE_RDATA_H
 
@@ -38,14 +35,10 @@ static inline struct dns_layout
 dns_rdata_layout(uint16_t type)
 {
 	switch (type) {
-	case DNS_T_NS:
-	case 3: case 4:           /* MD, MF */
-	case DNS_T_CNAME:
-	case 7: case 8: case 9:   /* MB, MG, MR */
-	case DNS_T_PTR:
+	case DNS_T_NS: case DNS_T_CNAME: case DNS_T_PTR:
+	case 3: case 4: case 7: case 8: case 9:   /* MD, MF, MB, MG, MR */
 		return (struct dns_layout){ 0, 1 };
-	case DNS_T_SOA:
-	case 14:                  /* MINFO */
+	case DNS_T_SOA: case 14:                  /* MINFO */
 		return (struct dns_layout){ 0, 2 };
 	case DNS_T_MX:
 		return (struct dns_layout){ 2, 1 };

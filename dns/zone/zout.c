@@ -15,24 +15,21 @@ enum err
 zout_open(struct zout *o, struct errmsg *m)
 {
 	enum err e;
-	void *map;
 
-	memset(o, 0, sizeof(*o));
-	if ((e = memfd_create_open("jitsu-zones", &o->fd, m)) != ERR_OK) {
-		o->fd = -1;
+	*o = (struct zout){ .fd = -1, .len = sizeof(struct zimage_head), .cap = FIRST_SIZE };
+	if ((e = memfd_create_open("jitsu-zones", &o->fd, m)) != ERR_OK)
 		return e;
-	}
+	o->map = MAP_FAILED;
 	if (ftruncate(o->fd, FIRST_SIZE) != 0)
 		e = err_sys(m, "zimage: size %u", FIRST_SIZE);
-	else if ((map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0)) ==
-	    MAP_FAILED)
-		e = err_sys(m, "zimage: mmap");
 	else
-		o->map = map;
-	if (e != ERR_OK)
+		o->map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+	if (e == ERR_OK && o->map == MAP_FAILED)
+		e = err_sys(m, "zimage: mmap");
+	if (o->map == MAP_FAILED) {
+		o->map = NULL;
 		zout_close(o);
-	o->cap = FIRST_SIZE;
-	o->len = sizeof(struct zimage_head);
+	}
 	return e;
 }
 
@@ -44,8 +41,7 @@ zout_close(struct zout *o)
 	if (o->fd >= 0)
 		close(o->fd);
 	free(o->zones);
-	memset(o, 0, sizeof(*o));
-	o->fd = -1;
+	*o = (struct zout){ .fd = -1 };
 }
 
 static enum err

@@ -58,31 +58,27 @@ ztoken_number(const char *t, size_t len, uint64_t most, uint64_t *n)
 bool
 ztoken_ttl(const char *t, size_t len, uint32_t most, uint32_t *ttl)
 {
-	static const struct {
-		char unit;
-		uint32_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-	uint64_t sum = 0, n;
-	size_t i = 0, u;
-	bool has_units = false;
+	static const char units[] = "smhdw";
+	static const uint32_t seconds[] = { 1, 60, 3600, 86400, 604800 };
+	const char *end = t + len, *unit = NULL;
+	uint64_t sum = 0;
 
 	if (len == 0)
 		return false;
-	while (i < len) {
-		if (!isdigit((unsigned char)t[i]))
+	while (t < end) {
+		uint64_t n = 0;
+
+		if (!isdigit((unsigned char)*t))
 			return false;
-		for (n = 0; i < len && isdigit((unsigned char)t[i]) && n <= most; i++)
-			n = n * 10 + (uint64_t)(t[i] - '0');
-		if (i < len) {
-			for (u = 0; u < 5 && units[u].unit != tolower((unsigned char)t[i]); u++)
-				;
-			if (u == 5)
-				return false;
-			n *= units[u].seconds;
-			i++;
-			has_units = true;
-		} else if (has_units) {
+		for (; t < end && isdigit((unsigned char)*t) && n <= most; t++)
+			n = n * 10 + (uint64_t)(*t - '0');
+		if (t == end && unit != NULL)
 			return false;   /* 1h30: minutes or seconds? */
+		if (t < end) {
+			unit = memchr(units, tolower((unsigned char)*t++), sizeof(units) - 1);
+			if (unit == NULL)
+				return false;
+			n *= seconds[unit - units];
 		}
 		sum += n;
 		if (sum > most)
