@@ -49,19 +49,6 @@ suffix(const struct proof *p, unsigned depth, size_t *len)
 	return p->d->name + off;
 }
 
-/* "*" in front of that suffix. */
-static size_t
-wildcard(const struct proof *p, unsigned depth, uint8_t name[DNS_WIRE_NAME + 2])
-{
-	size_t len;
-	const uint8_t *s = suffix(p, depth, &len);
-
-	name[0] = 1;
-	name[1] = '*';
-	memcpy(name + 2, s, len);
-	return len + 2;
-}
-
 /* ---- NSEC ---- */
 
 /* The record whose owner is the name or the last one before it. */
@@ -131,17 +118,30 @@ nsec_put(struct proof *p)
 
 /* ---- NSEC3 ---- */
 
-/* The record whose hash is that of the name or the last one before it; the chain is a ring. */
+/*
+ * The record whose hash is that of the name's suffix of this depth, with `star` of the asterisk
+ * below that suffix, or the last one before; the chain is a ring.
+ */
 static bool
-nsec3_cover(struct proof *p, const uint8_t *name, size_t len)
+nsec3_cover(struct proof *p, unsigned depth, bool star)
 {
 	const struct zone_head *z = p->z;
 	const struct nsec3_param param = { .salt = zone_at(z, z->nsec3_salt),
 		.salt_len = z->nsec3_salt_len, .iterations = z->nsec3_iterations };
 	const zref *order = zone_at(z, z->order);
 	uint32_t low = 0, high = z->norder;      /* everything from high on is behind the hash */
-	uint8_t label[NSEC3_LABEL];
+	uint8_t label[NSEC3_LABEL], wild[DNS_WIRE_NAME + 2];
+	size_t len;
+	const uint8_t *name = suffix(p, depth, &len);
 
+	if (star) {
+		memcpy(wild, "\1*", 2);
+		memcpy(wild + 2, name, len);
+		name = wild;
+		len += 2;
+	}
+	if (len > DNS_WIRE_NAME)
+		return true;
 	nsec3_label(&param, name, len, label);
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
@@ -153,15 +153,6 @@ nsec3_cover(struct proof *p, const uint8_t *name, size_t len)
 			high = mid;
 	}
 	return put_index(p, low > 0 ? low - 1 : z->norder - 1);
-}
-
-static bool
-nsec3_cover_suffix(struct proof *p, unsigned depth)
-{
-	size_t len;
-	const uint8_t *name = suffix(p, depth, &len);
-
-	return nsec3_cover(p, name, len);
 }
 
 /*
@@ -178,7 +169,7 @@ nsec3_encloser(struct proof *p, unsigned *depth)
 		const struct znode *n = dns_zone_node(p->z, name, len);
 
 		if (n != NULL && (n->flags & ZNODE_ORDER) != 0)
-			return put_index(p, znode_order(n)) && nsec3_cover_suffix(p, *depth + 1);
+			return put_index(p, znode_order(n)) && nsec3_cover(p, *depth + 1, false);
 		if (*depth == 0)
 			return true;   /* a chain without the apex: nothing can be proven */
 	}
@@ -188,10 +179,8 @@ static bool
 nsec3_put(struct proof *p)
 {
 	const struct denial *d = p->d;
-	uint8_t star[DNS_WIRE_NAME + 2];
 	unsigned depth = d->node->labels;
 	bool own = (d->node->flags & ZNODE_ORDER) != 0;
-	size_t len;
 
 	switch (d->kind) {
 	case DENIAL_NODATA:
@@ -200,17 +189,14 @@ nsec3_put(struct proof *p)
 		depth -= depth > 0;
 		return nsec3_encloser(p, &depth);
 	case DENIAL_NXDOMAIN:
-		if (!nsec3_encloser(p, &depth))
-			return false;
-		len = wildcard(p, depth, star);
-		return len > DNS_WIRE_NAME || nsec3_cover(p, star, len);
+		return nsec3_encloser(p, &depth) && nsec3_cover(p, depth, true);
 	case DENIAL_WILDCARD_NODATA:
 		depth--;   /* the asterisk */
 		return nsec3_encloser(p, &depth) && (!own || put_index(p, znode_order(d->node)));
 	case DENIAL_WILDCARD:
 		break;
 	}
-	return nsec3_cover_suffix(p, depth);
+	return nsec3_cover(p, depth, false);
 }
 
 bool

@@ -114,17 +114,15 @@ absent_head(const char *name, uint8_t *at)
 	struct dns_labels labels;
 	size_t len = rdf != NULL ? ldns_rdf_size(rdf) : 0;
 
-	if (len == 0 || len > DNS_WIRE_NAME) {
-		ldns_rdf_deep_free(rdf);
-		return false;
+	if (len > 0 && len <= DNS_WIRE_NAME) {
+		*z = (struct zone_head){ .magic = ZONE_MAGIC, .version = ZIMAGE_VERSION,
+		    .flags = ZONE_ABSENT, .origin_len = (uint8_t)len };
+		dns_name_lower(at + sizeof(*z), ldns_rdf_data(rdf), len);
+		dns_name_labels(at + sizeof(*z), &labels);
+		z->origin_labels = (uint8_t)labels.n;
 	}
-	*z = (struct zone_head){ .magic = ZONE_MAGIC, .version = ZIMAGE_VERSION,
-	    .flags = ZONE_ABSENT, .origin_len = (uint8_t)len };
-	dns_name_lower(at + sizeof(*z), ldns_rdf_data(rdf), len);
-	dns_name_labels(at + sizeof(*z), &labels);
-	z->origin_labels = (uint8_t)labels.n;
 	ldns_rdf_deep_free(rdf);
-	return true;
+	return len > 0 && len <= DNS_WIRE_NAME;
 }
 
 enum err

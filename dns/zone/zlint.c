@@ -142,8 +142,6 @@ lint_targets(struct ztree *t, const struct tnode *n)
 
 /* ---- mappings that are none ---- */
 
-#define MAPPING "_jitsu"
-#define MAPPING_LEN (sizeof(MAPPING) - 1)
 #define MAPPING_EDITS 2        /* letters that are left out, put in, changed or exchanged */
 
 /* A TXT record that says key=value at a name that looks like a mapping's. */
@@ -157,12 +155,13 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 
 	if (rec == NULL || n->name_len == 0 || memchr(rec->rdata + 1, '=', rec->rdata[0]) == NULL)
 		return;
-	edits = suggest_edits((const char *)n->name + 1, n->name[0], MAPPING, MAPPING_LEN,
-	    MAPPING_EDITS + 1);
+	edits = suggest_edits((const char *)n->name + 1, n->name[0], ZTREE_MAPPING,
+	    ZTREE_MAPPING_LEN - 1, MAPPING_EDITS + 1);
 	if (edits == 0 || edits > MAPPING_EDITS)
 		return;
 	ztree_warn(t, s->file, s->line,
-	    "%s: this TXT record is served and maps nothing; a mapping's name begins with " MAPPING,
+	    "%s: this TXT record is served and maps nothing; a mapping's name begins with "
+	    ZTREE_MAPPING,
 	    ztree_name_text(t, n->name, n->name_len, text));
 }
 
@@ -174,9 +173,8 @@ lint_place(struct ztree *t, const struct tnode *n)
 {
 	bool cut_at_wildcard = (n->flags & ZNODE_CUT) != 0 &&
 	    ztree_is_wildcard(n->name, n->name_len);
-	bool mapping = n->name_len > MAPPING_LEN && n->name[0] == MAPPING_LEN &&
-	    memcmp(n->name + 1, MAPPING, MAPPING_LEN) == 0 && n->sets->type != DNS_T_RRSIG &&
-	    n->sets->type != DNS_T_NSEC;
+	bool mapping = ztree_is_mapping(n->name, n->name_len) &&
+	    n->sets->type != DNS_T_RRSIG && n->sets->type != DNS_T_NSEC;
 	const struct tnode *up = flagged_over(n->parent, ZNODE_DNAME);
 	const struct trrset *s = n->sets;
 	char text[LIMIT_NAME_TEXT];

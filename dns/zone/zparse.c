@@ -127,8 +127,8 @@ directive_name(struct scope *s, const char *text, struct name *name)
 {
 	char why[200];
 
-	name->len = zfield_parse_name(
-	    text, strlen(text), s->origin.wire, s->origin.len, name->wire, why, sizeof(why));
+	name->len = zfield_parse_name(text, strlen(text), s->origin.wire, s->origin.len,
+	    name->wire, why, sizeof(why));
 	if (name->len == 0)
 		found(s, NULL, "%s", why);
 	return name->len > 0;
@@ -281,10 +281,7 @@ parse_owner(struct scope *s, const char *entry)
 	return true;
 }
 
-/*
- * TTL and class, in any order, each of them there or not; *t is then the type.  False after a
- * finding.
- */
+/* TTL and class, in any order or not there; *t is then the type.  False after a finding. */
 static bool
 parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 {
@@ -295,10 +292,9 @@ parse_ttl_class(struct scope *s, char **t, uint32_t *ttl, const char *entry)
 			has_ttl = true;
 			if (ztoken_ttl(*t, ztoken_len(*t), TTL_MAX, ttl))
 				continue;
-			found(s, "an owner and something that is not a TTL",
-			    "`%.*s' is not a TTL: expected seconds, or numbers with s, m, h, d or "
-			    "w, up to %u seconds in all",
-			    ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
+			found(s, "an owner and something that is not a TTL", "`%.*s' is not a TTL: "
+			    "expected seconds, or numbers with s, m, h, d or w, up to %u seconds "
+			    "in all", ztoken_shown(ztoken_len(*t)), *t, TTL_MAX);
 			return false;
 		}
 		if (has_class || !is_class(*t))

@@ -199,16 +199,11 @@ zrdata_equal(uint16_t type, const uint8_t *a, size_t alen, const uint8_t *b, siz
 	if (type == DNS_T_A || type == DNS_T_AAAA || (t = ztype_find(type)) == NULL)
 		return false;
 	while (field_next(t, &i, a, alen, &at, &span)) {
-		uint8_t low[2][DNS_WIRE_NAME];
+		bool folds = t->fields[i - 1]->folds;
 
-		if (!t->fields[i - 1]->folds && memcmp(a + at, b + at, (size_t)span) != 0)
-			return false;
-		if (!t->fields[i - 1]->folds)
-			continue;
-		dns_name_lower(low[0], a + at, (size_t)span);
-		dns_name_lower(low[1], b + at, (size_t)span);
-		if (memcmp(low[0], low[1], (size_t)span) != 0)
-			return false;
+		for (size_t k = at; k < at + (size_t)span; k++)
+			if (folds ? dns_lower(a[k]) != dns_lower(b[k]) : a[k] != b[k])
+				return false;
 	}
 	return span >= 0 && at == alen;
 }

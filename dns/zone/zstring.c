@@ -20,10 +20,7 @@ string_end(const char *t, bool quoted)
 	return t;
 }
 
-/*
- * The string at in->t, which moves behind it, into out[cap]; *len is what it has.  False with
- * `why`.
- */
+/* The string at in->t, which moves behind it, into out[cap]; its *len.  False with `why`. */
 static bool
 string_parse(struct zrdata_in *in, const char *what, uint8_t *out, size_t cap, size_t *len)
 {
@@ -137,19 +134,21 @@ digits_read(struct zrdata_in *in, const struct zfield *f)
 
 	if (!string_read(in, f))
 		return false;
-	return (in->out[at] >= 4 && all_are(in->out + at + 1, in->out[at], isdigit)) ||
+	return (in->out[at] >= f->bytes && all_are(in->out + at + 1, in->out[at], isdigit)) ||
 	    zfield_fail(in, "%s needs four digits or more", in->type);
 }
 
+/* A string of f->bytes such characters or more. */
 static ssize_t
-digits_span(const uint8_t *p, size_t len, const struct zfield *f)
+certain_span(const uint8_t *p, size_t len, const struct zfield *f)
 {
 	ssize_t n = string_span(p, len, f);
 
-	return n > 4 && all_are(p + 1, p[0], isdigit) ? n : -1;
+	return n > (ssize_t)f->bytes &&
+	    all_are(p + 1, p[0], f == &zfield_digits ? isdigit : isalnum) ? n : -1;
 }
 
-const struct zfield zfield_digits = ZFIELD(digits_read, digits_span, string_print, 1);
+const struct zfield zfield_digits = ZFIELD(digits_read, certain_span, string_print, 4);
 
 /* RFC 8659 section 4.1: letters and digits, at least one. */
 static bool
@@ -163,14 +162,6 @@ tag_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 	return zfield_put_counted(in, in->token, in->token_len);
 }
 
-static ssize_t
-tag_span(const uint8_t *p, size_t len, const struct zfield *f)
-{
-	ssize_t n = string_span(p, len, f);
-
-	return n > 1 && all_are(p + 1, p[0], isalnum) ? n : -1;
-}
-
 static bool
 tag_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 {
@@ -178,7 +169,7 @@ tag_print(struct ztext *x, const uint8_t *p, size_t len, UNUSED const struct zfi
 	return true;
 }
 
-const struct zfield zfield_tag = ZFIELD(tag_read, tag_span, tag_print, 1);
+const struct zfield zfield_tag = ZFIELD(tag_read, certain_span, tag_print, 1);
 
 /* ---- one text of any length, without a length octet, to the end of the data ---- */
 

@@ -11,8 +11,6 @@
 
 #define FIRST_SLOTS 64
 #define NSEC3_SALT 0x5bd1e995cafef00dull   /* keeps NSEC3 records apart from the zone's names */
-#define MAPPING "\6_jitsu"
-#define MAPPING_LEN (sizeof(MAPPING) - 1)
 
 /* The budget pays for a chunk of the arena once it is there, so it is exceeded by one at most. */
 void *
@@ -307,8 +305,8 @@ add_to_node(struct ztree *t, struct tnode *n, const struct zparse_rr *rr)
 static bool
 is_mapping(const struct ztree *t, const struct zparse_rr *rr)
 {
-	return rr->type == DNS_T_TXT && rr->owner_len >= t->origin_len + MAPPING_LEN &&
-	    memcmp(rr->owner, MAPPING, MAPPING_LEN) == 0;
+	return rr->type == DNS_T_TXT && rr->owner_len >= t->origin_len &&
+	    ztree_is_mapping(rr->owner, rr->owner_len - t->origin_len);
 }
 
 /* RFC 6763 section 6.4: printable ASCII before the first '='; and ours always have one. */
@@ -341,7 +339,7 @@ strings_ok(struct ztree *t, const struct zparse_rr *rr, unsigned *count)
 static void
 add_mapping(struct ztree *t, const struct zparse_rr *rr)
 {
-	size_t len = rr->owner_len - t->origin_len - MAPPING_LEN;
+	size_t len = rr->owner_len - t->origin_len - ZTREE_MAPPING_LEN;
 	unsigned nstrings;
 	struct tunit *u;
 
@@ -359,7 +357,7 @@ add_mapping(struct ztree *t, const struct zparse_rr *rr)
 	u->line = rr->line;
 	u->ttl = rr->ttl;
 	u->name_len = (uint8_t)len;
-	memcpy(u->name, rr->owner + MAPPING_LEN, len);
+	memcpy(u->name, rr->owner + ZTREE_MAPPING_LEN, len);
 	u->strings = u->name + len;
 	memcpy(u->strings, rr->rdata, rr->rdlen);
 	u->strings_len = (uint16_t)rr->rdlen;

@@ -14,6 +14,10 @@
 #include "dns/zone/zout.h"
 #include "dns/zone/zparse.h"
 
+/* The first label of a mapping's name, and its length with the length octet. */
+#define ZTREE_MAPPING "_jitsu"
+#define ZTREE_MAPPING_LEN sizeof(ZTREE_MAPPING)
+
 struct trec {
 	struct trec *next;
 	uint16_t rdlen;
@@ -109,6 +113,13 @@ static inline bool
 tnode_has_address(const struct tnode *n)
 {
 	return tnode_find(n, DNS_T_A, 0) != NULL || tnode_find(n, DNS_T_AAAA, 0) != NULL;
+}
+
+static inline bool
+ztree_is_mapping(const uint8_t *name, size_t len)
+{
+	return len >= ZTREE_MAPPING_LEN &&
+	    memcmp(name, "\6" ZTREE_MAPPING, ZTREE_MAPPING_LEN) == 0;
 }
 
 static inline bool

@@ -84,13 +84,10 @@ static const struct ztype types[] = {
 	{ 64, "SVCB", { U16, EXACT, &zfield_params } }, /* RFC 9460 */
 	{ 65, "HTTPS", { U16, EXACT, &zfield_params } },
 	{ 66, "DSYNC", { TYPE, &zfield_scheme, U16, EXACT } }, /* RFC 9859 */
-	{ 67, "HHIT", { BASE64 } }, /* RFC 9886 */
-	{ 68, "BRID", { BASE64 } },
+	{ 67, "HHIT", { BASE64 } }, { 68, "BRID", { BASE64 } }, /* RFC 9886 */
 	{ 99, "SPF", { STRINGS } },
-	{ 100, "UINFO", { NULL } },
-	{ 101, "UID", { NULL } },
-	{ 102, "GID", { NULL } },
-	{ 103, "UNSPEC", { NULL } },
+	{ 100, "UINFO", { NULL } }, { 101, "UID", { NULL } },
+	{ 102, "GID", { NULL } }, { 103, "UNSPEC", { NULL } },
 	{ 104, "NID", { U16, &zfield_locator } }, /* RFC 6742 */
 	{ 105, "L32", { U16, &zfield_a } },
 	{ 106, "L64", { U16, &zfield_locator } },
@@ -99,18 +96,15 @@ static const struct ztype types[] = {
 	{ 109, "EUI64", { &zfield_eui64 } },
 	{ 128, "NXNAME", { NULL } },
 	{ 249, "TKEY", { NULL } }, { 250, "TSIG", { NULL } }, { 251, "IXFR", { NULL } },
-	{ 252, "AXFR", { NULL } },
-	{ 253, "MAILB", { NULL } },
-	{ 254, "MAILA", { NULL } },
-	{ 255, "ANY", { NULL } },
+	{ 252, "AXFR", { NULL } }, { 253, "MAILB", { NULL } },
+	{ 254, "MAILA", { NULL } }, { 255, "ANY", { NULL } },
 	{ 256, "URI", { U16, U16, &zfield_rest_quoted } }, /* RFC 7553 */
 	{ 257, "CAA", { U8, &zfield_tag, &zfield_rest } }, /* RFC 8659 */
 	{ 258, "AVC", { STRINGS } },
 	{ 259, "DOA", { NULL } },
 	{ 260, "AMTRELAY", { &zfield_amtrelay } }, /* RFC 8777 */
 	{ 261, "RESINFO", { STRINGS } }, /* RFC 9606 */
-	{ 262, "WALLET", { STRINGS } },
-	{ 263, "CLA", { STRINGS } },
+	{ 262, "WALLET", { STRINGS } }, { 263, "CLA", { STRINGS } },
 	{ 264, "IPN", { &zfield_u64 } },
 	{ 32768, "TA", { U16, ALG, DIGEST, HEX } }, { 32769, "DLV", { U16, ALG, DIGEST, HEX } },
 };
