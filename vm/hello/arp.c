@@ -1,10 +1,11 @@
 /* arp.c: address resolution for IPv4, with announcement and defence */
 #include "vm/hello/net.h"
 
-#define ARP_HW_ETHERNET 1
-#define ARP_REQUEST     1
-#define ARP_REPLY       2
+#define ARP_REQUEST 1
+#define ARP_REPLY   2
 
+/* Ethernet, IPv4, the lengths of their addresses */
+static const uint8_t fixed[] = { 0, 1, 0x08, 0x00, MAC_BYTES, 4 };
 static const uint8_t broadcast[MAC_BYTES] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 static const uint8_t unknown[MAC_BYTES];
 
@@ -15,10 +16,7 @@ arp_send(struct net *net, uint16_t op, const uint8_t to[MAC_BYTES],
 	struct wire_out w = wire_out(net->out + NET_ETHER_BYTES,
 	    sizeof(net->out) - NET_ETHER_BYTES);
 
-	wire_put_u16(&w, ARP_HW_ETHERNET);
-	wire_put_u16(&w, NET_IP4);
-	wire_put_u8(&w, MAC_BYTES);
-	wire_put_u8(&w, 4);
+	wire_put(&w, fixed, sizeof(fixed));
 	wire_put_u16(&w, op);
 	wire_put(&w, net->mac, MAC_BYTES);
 	wire_put(&w, net->address4.b + ADDR_V4_OFFSET, 4);
@@ -56,8 +54,7 @@ arp_conflict(struct net *net, const uint8_t mac[MAC_BYTES])
 void
 arp_input(struct net *net, struct wire_in w)
 {
-	uint16_t hw = wire_u16(&w), proto = wire_u16(&w);
-	uint8_t hw_len = wire_u8(&w), proto_len = wire_u8(&w);
+	const uint8_t *head = wire_take(&w, sizeof(fixed));
 	uint16_t op = wire_u16(&w);
 	uint8_t mac[MAC_BYTES], sender[4], target[4];
 	const uint8_t *own = net->address4.b + ADDR_V4_OFFSET;
@@ -66,9 +63,8 @@ arp_input(struct net *net, struct wire_in w)
 	wire_copy(&w, sender, sizeof(sender));
 	(void)wire_take(&w, MAC_BYTES);
 	wire_copy(&w, target, sizeof(target));
-	if (w.bad || hw != ARP_HW_ETHERNET || proto != NET_IP4 || hw_len != MAC_BYTES ||
-	    proto_len != 4 || (mac[0] & 1) || !addr_is_set(&net->address4) ||
-	    memcmp(mac, net->mac, MAC_BYTES) == 0)
+	if (w.bad || memcmp(head, fixed, sizeof(fixed)) != 0 || (mac[0] & 1) ||
+	    !addr_is_set(&net->address4) || memcmp(mac, net->mac, MAC_BYTES) == 0)
 		return;
 	if (memcmp(sender, own, 4) == 0)
 		arp_conflict(net, mac);

@@ -50,10 +50,7 @@ exception_common:
     pushl %esp
     call exception
 
-    /*
-     * void cpu_sleep(void): the only place where interrupts are on. An interrupt that came before
-     * ends HLT at once.
-     */
+    /* void cpu_sleep(void): only here interrupts are on. One that came before ends HLT at once. */
     .global cpu_sleep
 cpu_sleep:
     sti
@@ -64,9 +61,8 @@ awake:
     ret
 
     /*
-     * An interrupt only ends HLT; the main loop finds out what there is to do. As it can only have
-     * come in cpu_sleep, the stub drops the frame and returns to that function's caller, interrupts
-     * off: KVM's instruction emulator has no IRET.
+     * An interrupt only ends HLT, and can only come in cpu_sleep: the stub drops the frame and
+     * returns to that function's caller, interrupts off. KVM's instruction emulator has no IRET.
      */
     .global interrupt_stub
 interrupt_stub:

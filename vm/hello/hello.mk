@@ -4,7 +4,7 @@
 # COVERAGE say.
 
 HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd.c net.c netif.c \
-               pvclock.c tcp.c tcp_output.c tcp_receive.c tcp_table.c text.c xencons.c xenstore.c)
+               tcp.c tcp_output.c tcp_receive.c tcp_table.c text.c xen_page.c xenstore.c)
 HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c \
                microvm.c serial.c virtio_net.c xen.c xen_machine.c xen_net.c)
 HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,$(HELLO_GUEST))))

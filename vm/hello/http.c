@@ -66,15 +66,13 @@ static struct word
 until(struct word *rest, char end)
 {
 	struct word w = { rest->at, 0 };
+	size_t step;
 
 	while (w.len < rest->len && rest->at[w.len] != end)
 		w.len++;
-	rest->at += w.len;
-	rest->len -= w.len;
-	if (rest->len) {
-		rest->at++;
-		rest->len--;
-	}
+	step = w.len < rest->len ? w.len + 1 : w.len;
+	rest->at += step;
+	rest->len -= step;
 	return w;
 }
 

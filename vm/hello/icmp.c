@@ -12,9 +12,7 @@ icmp_payload(struct net *net, uint8_t type)
 {
 	struct wire_out w = ip_payload(net);
 
-	wire_put_u8(&w, type);
-	wire_put_u8(&w, 0);
-	wire_put_u16(&w, 0);
+	wire_put_u32(&w, (uint32_t)type << 24); /* code and checksum: 0 */
 	return w;
 }
 

@@ -39,9 +39,8 @@ struct machine {
 	/* Ends cpu_sleep() in so many milliseconds, at most MACHINE_TIMER_MOST_MS; 0 for never. */
 	void (*timer_set)(uint32_t ms);
 	/*
-	 * To be called after cpu_sleep() and before looking for work: sees to interrupts and to
-	 * what the machine itself is asked for.  True when the link is new: timers must be set and
-	 * the network announced again.
+	 * Comes after cpu_sleep(), before looking for work: sees to interrupts and to what the
+	 * machine is asked for.  True: the link is new, set timers and announce the network again.
 	 */
 	bool (*attend)(void);
 	/* Prints what fits. */

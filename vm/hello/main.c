@@ -44,10 +44,7 @@ clock_ms(void)
 	return text_divide(machine->clock_us(), 1000, &rest);
 }
 
-/*
- * Eight bytes that another cannot easily guess. RDRAND would be better, but stops a guest that runs
- * through KVM's instruction emulator.
- */
+/* Not easily guessed. RDRAND, which is better, stops a guest in KVM's instruction emulator. */
 static void
 seed_make(uint8_t seed[8])
 {

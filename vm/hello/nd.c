@@ -73,9 +73,7 @@ report_groups(struct net *net, uint8_t record)
 
 		if (!addr_is_set(own[i]))
 			continue;
-		wire_put_u8(&w, record);
-		wire_put_u8(&w, 0);
-		wire_put_u16(&w, 0);
+		wire_put_u32(&w, (uint32_t)record << 24); /* no sources */
 		wire_put(&w, group.b, ADDR_BYTES);
 		records++;
 	}

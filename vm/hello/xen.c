@@ -66,20 +66,12 @@ map(uint32_t space, const void *page)
 	return hypercall(XEN_MEMORY_OP, XEN_ADD_TO_PHYSMAP, address(&map), 0) == 0;
 }
 
-static bool
-bind_timer(void)
-{
-	struct xen_bind_virq bind = { XEN_VIRQ_TIMER, 0, 0 };
-
-	return hypercall(XEN_EVENT_CHANNEL_OP, XEN_BIND_VIRQ, address(&bind), 0) == 0;
-}
-
 void
 xen_start(void)
 {
-	struct xen_hvm_param callback = { .domid = XEN_DOMID_SELF,
-		.index = XEN_PARAM_CALLBACK,
-		.value = XEN_CALLBACK_VECTOR | IRQ_VECTOR_EVENT };
+	struct xen_bind_virq bind = { XEN_VIRQ_TIMER, 0, 0 };
+	struct xen_hvm_param callback = { .domid = XEN_DOMID_SELF, .index = XEN_PARAM_CALLBACK,
+	    .value = XEN_CALLBACK_VECTOR | IRQ_VECTOR_EVENT };
 
 	cpu_write_msr(hypercall_msr, address(hypercall_page));
 	/* The parameter also tells Xen that the shared page is laid out for 32 bits. */
@@ -87,7 +79,7 @@ xen_start(void)
 	    !map(XEN_MAP_SHARED_INFO, &shared) || !map(XEN_MAP_GRANT_TABLE, grants))
 		(void)xen_shutdown(XEN_SHUTDOWN_CRASH);
 	memset(shared.info.mask, 0, sizeof(shared.info.mask));
-	if (!bind_timer())
+	if (hypercall(XEN_EVENT_CHANNEL_OP, XEN_BIND_VIRQ, address(&bind), 0) != 0)
 		(void)xen_shutdown(XEN_SHUTDOWN_CRASH);
 }
 
@@ -150,7 +142,7 @@ xen_grant(uint32_t reference, uint16_t domid, const void *page, bool readonly)
 uint64_t
 xen_time_ns(void)
 {
-	return pvclock_ns(&shared.info.vcpu[0].time, cpu_tsc);
+	return xen_page_time_ns(&shared.info.vcpu[0].time, cpu_tsc);
 }
 
 void

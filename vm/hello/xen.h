@@ -34,14 +34,10 @@ void xen_timer_set(uint64_t at_ns);
 /* Returns only from a suspend: false in a restored domain, true when it was called off. */
 bool xen_shutdown(enum xen_shutdown_reason reason);
 
-/* pvclock.c: system time at the present, which tsc() reads (vcpu_time_info of xen.h). */
-uint64_t pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void));
-
-/*
- * xencons.c: writes as many of the bytes as the console's page has room for (io/console.h); returns
- * how many. Input is thrown away.
- */
-size_t xencons_write(struct xencons_page *page, const char *bytes, size_t n);
+/* xen_page.c: system time at the present, which tsc() reads (vcpu_time_info of Xen's xen.h). */
+uint64_t xen_page_time_ns(const struct xen_time_info *info, uint64_t (*tsc)(void));
+/* Writes what the console has room for (io/console.h); returns how much. Input is thrown away. */
+size_t xen_page_print(struct xencons_page *page, const char *bytes, size_t n);
 
 /*
  * xen_net.c: the front half of the domain's first network interface, whose other half is in a

@@ -53,7 +53,7 @@ print(const char *bytes, size_t n)
 {
 	if (!console)
 		return;
-	(void)xencons_write(console, bytes, n); /* what does not fit is lost: nobody reads */
+	(void)xen_page_print(console, bytes, n); /* what does not fit is lost: nobody reads */
 	xen_event_send(console_port);
 }
 

@@ -28,8 +28,7 @@ struct xenstore {
 	const struct xenstore_port *port;
 	uint32_t next_request;
 	uint32_t fired;                     /* watches by token; the reader clears them */
-	/* the store does not keep to the protocol: nothing works any more */
-	bool broken;
+	bool broken;                        /* the store broke the protocol: nothing works now */
 	struct xenstore_header header;      /* of the message that is coming */
 	size_t have;                        /* bytes of it, header included */
 	char body[LIMIT_XENSTORE_BODY + 1]; /* what is longer is cut off */

@@ -29,19 +29,10 @@
 /* Where a field stands in an untagged frame; what LOAD_V4 loads, behind the IPv4 header. */
 enum {
 	AT_ETHERTYPE = 12,
-	AT_V4 = 14,
-	AT_V4_FRAGMENT = AT_V4 + 6,
-	AT_V4_PROTO = AT_V4 + 9,
-	AT_V6 = 14,
-	AT_V6_NEXT = AT_V6 + 6,
-	AT_V6_PAYLOAD = AT_V6 + 40,
-	PORT_SRC = 0,
-	PORT_DST = 2,
-	ECHO_ID = 4,
-	ICMP_HEADER = 8,
-	HOPS_NEXT = 0,
-	HOPS_LENGTH = 1,
-	HOPS_BYTES = 8
+	AT_V4 = 14, AT_V4_FRAGMENT = AT_V4 + 6, AT_V4_PROTO = AT_V4 + 9,
+	AT_V6 = 14, AT_V6_NEXT = AT_V6 + 6, AT_V6_PAYLOAD = AT_V6 + 40,
+	PORT_SRC = 0, PORT_DST = 2, ECHO_ID = 4, ICMP_HEADER = 8,
+	HOPS_NEXT = 0, HOPS_LENGTH = 1, HOPS_BYTES = 8
 };
 
 /* One name per instruction, so that jumps are written by name; a step is a load and a jump. */

@@ -47,8 +47,7 @@ struct frame_arp {
 struct frame_nd {
 	struct msg_addr target;
 	bool has_mac;
-	/* source link-layer address of a solicitation, target's of an advertisement */
-	uint8_t mac[6];
+	uint8_t mac[6];          /* source's of a solicitation, target's of an advertisement */
 };
 
 struct frame_echo {
@@ -83,10 +82,9 @@ struct frame {
 };
 
 /*
- * False when there is not even an Ethernet header with a unicast source, or when the frame has a
- * VLAN tag.  IPv4 header, ICMP and ICMPv6 checksums are verified.  A TCP checksum counts as right,
- * too, when only the pseudo-header is summed: a virtual NIC with checksum offload hands segments
- * over like that.  ND must have hop limit 255 (RFC 4861 section 7.1).
+ * False without an Ethernet header with a unicast source, or with a VLAN tag.  Checksums of IPv4
+ * headers, ICMP and ICMPv6 are verified; TCP's may also be the pseudo-header's alone, as a virtual
+ * NIC with checksum offload has it.  ND must have hop limit 255 (RFC 4861 section 7.1).
  */
 bool frame_parse(const uint8_t *p, size_t len, struct frame *f);
 

@@ -335,13 +335,11 @@ probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struc
 	p = calloc(1, sizeof(*p));
 	if (p == NULL)
 		return err_set(m, ERR_NOMEM, "probe of unit %u: out of memory", msg->unit);
-	p->unit = msg->unit;
-	p->network = msg->probe.network;
-	p->kind = (enum msg_probe_kind)msg->probe.kind;
-	p->port = msg->probe.port;
+	*p = (struct probe){ .unit = msg->unit, .network = msg->probe.network,
+	    .kind = (enum msg_probe_kind)msg->probe.kind, .port = msg->probe.port,
+	    .guest = msg->probe.guest, .source = msg->probe.source, .begun_ns = now_ns,
+	    .ask_ns = now_ns + PROBE_ASK_NS, .ask_pause_ns = PROBE_ASK_NS };
 	memcpy(p->mac, msg->probe.mac, 6);
-	p->guest = msg->probe.guest;
-	p->source = msg->probe.source;
 	source_default(set, p);
 	attempt_renew(set, p);
 	p->before = p->now;
@@ -354,9 +352,6 @@ probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struc
 	LIST_INSERT_HEAD(guest_bucket(set, &p->guest), p, by_guest);
 	LIST_INSERT_HEAD(&set->by_unit[p->unit % BUCKETS], p, by_unit);
 	LIST_INSERT_HEAD(&set->active, p, active);
-	p->begun_ns = now_ns;
-	p->ask_ns = now_ns + PROBE_ASK_NS;
-	p->ask_pause_ns = PROBE_ASK_NS;
 	schedule_restart(p, now_ns);
 	probe_fire(set, p, now_ns);
 	return ERR_OK;

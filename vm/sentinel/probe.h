@@ -60,9 +60,8 @@ enum err probe_network_set(struct probe_set *set, uint32_t network, const uint8_
     struct errmsg *m);
 
 /*
- * Starts probing as MSG_PROBE `msg` says and sends the first frame; a probe that the unit has
- * already is replaced.  ERR_RANGE: a field of the message makes no sense (the message says which),
- * ERR_MISSING: its network is not set; the unit has no probe then.
+ * Starts probing as MSG_PROBE `msg` says, in place of the unit's last probe, and sends a frame.  No
+ * probe after ERR_RANGE (a field makes no sense: m says which) and ERR_MISSING (network not set).
  */
 enum err probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns,
     struct errmsg *m);

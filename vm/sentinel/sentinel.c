@@ -73,11 +73,8 @@ on_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
 static void
 tell(struct sentinel *s, const struct msg *m)
 {
-	enum err e;
+	enum err e = s->chan != NULL ? chan_send(s->chan, m, NULL, 0) : ERR_OK;
 
-	if (s->chan == NULL)
-		return;
-	e = chan_send(s->chan, m, NULL, 0);
 	/* A lost report would leave its unit booting; a new sentinel gets all probes again. */
 	if (e != ERR_OK && e != ERR_IO)
 		fatal("report of unit %u: %s", m->unit, err_str(e));

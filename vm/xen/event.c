@@ -134,8 +134,7 @@ key_is(struct xen_events *ev, uint64_t number, const char *path, bool there)
 
 /*
  * A watch fires once when it is set, and then at each change; what counts is that the key is there.
- * A guest may write its key without end: it is not heard again, and what else there is to hear is
- * not kept waiting.
+ * A guest that writes its key without end is not heard again, and keeps nothing else waiting.
  */
 static void
 take_keys(struct xen_events *ev)

@@ -119,14 +119,6 @@ rest_take(struct xen_ctx *ctx)
 	return r;
 }
 
-static void
-rest_put(struct xen_ctx *ctx, struct xen_rest *r)
-{
-	pthread_mutex_lock(&ctx->rests_lock);
-	SLIST_INSERT_HEAD(&ctx->rests, r, link);
-	pthread_mutex_unlock(&ctx->rests_lock);
-}
-
 void
 xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid)
 {
@@ -134,23 +126,28 @@ xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid)
 
 	r->uuid = *uuid;
 	r->domid = domid;
-	rest_put(ctx, r);
+	pthread_mutex_lock(&ctx->rests_lock);
+	SLIST_INSERT_HEAD(&ctx->rests, r, link);
+	pthread_mutex_unlock(&ctx->rests_lock);
 }
 
 void
 xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl)
 {
+	enum err e = ERR_OK;
 	struct xen_rest *r;
 
-	while ((r = rest_take(ctx)) != NULL) {
-		if (xen_domain_end(xl, &r->uuid, r->domid, NULL, NULL) != ERR_OK) {
-			rest_put(ctx, r);
-			xen_log_forget();
-			return;     /* what hinders it hinders the others, too */
-		}
-		xen_mark_remove(ctx, &r->uuid);
+	/* What hinders the end of one hinders the others', too. */
+	while (e == ERR_OK && (r = rest_take(ctx)) != NULL) {
+		e = xen_domain_end(xl, &r->uuid, r->domid, NULL, NULL);
+		if (e == ERR_OK)
+			xen_mark_remove(ctx, &r->uuid);
+		else
+			xen_rest_add(ctx, &r->uuid, r->domid);
 		free(r);
 	}
+	if (e != ERR_OK)
+		xen_log_forget();
 }
 
 void

@@ -202,10 +202,7 @@ enum err xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
 /* Destroys a domain of ours; of none there is nothing to do. */
 enum err xen_domain_end(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid,
     int64_t *usec_cpu, struct errmsg *m);
-/*
- * A domain that could not be destroyed after its start failed, and its mark: xen_rests_end tries
- * again, at the latest the next daemon's adoption.
- */
+/* A domain whose start failed, and its end, too: xen_rests_end or the next daemon ends it. */
 void xen_rest_add(struct xen_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid);
 void xen_rests_end(struct xen_ctx *ctx, libxl_ctx *xl);
 void xen_rests_free(struct xen_ctx *ctx);

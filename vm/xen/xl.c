@@ -90,7 +90,7 @@ static enum err
 get_number(const struct reader *r, const char *key, long least, long most, long *out)
 {
 	char given[64] = "";
-	const char *text;
+	const char *text = get_string(r, key);
 	long n;
 	int rc = xlu_cfg_get_long(r->cfg, key, &n, 1);
 
@@ -100,7 +100,6 @@ get_number(const struct reader *r, const char *key, long least, long most, long 
 		*out = n;
 		return ERR_OK;
 	}
-	text = get_string(r, key);
 	snprintf(given, sizeof(given), "a number from %ld to %ld", least, most);
 	return bad(r, key, text != NULL ? text : "", given);
 }

@@ -261,14 +261,14 @@ test_console_wraps_and_fills(void **state)
 	memset(text, 'a', sizeof(text));
 	page.out_cons = page.out_prod = UINT32_MAX - 9;
 	page.in_prod = 17;
-	assert_int_equal(xencons_write(&page, "0123456789abcdef", 16), 16);
+	assert_int_equal(xen_page_print(&page, "0123456789abcdef", 16), 16);
 	assert_memory_equal(page.out + XENCONS_OUT_BYTES - 10, "0123456789", 10);
 	assert_memory_equal(page.out, "abcdef", 6);
 	assert_int_equal(page.in_cons, 17);
-	assert_int_equal(xencons_write(&page, text, sizeof(text)), XENCONS_OUT_BYTES - 16);
-	assert_int_equal(xencons_write(&page, text, sizeof(text)), 0);
+	assert_int_equal(xen_page_print(&page, text, sizeof(text)), XENCONS_OUT_BYTES - 16);
+	assert_int_equal(xen_page_print(&page, text, sizeof(text)), 0);
 	page.out_cons = page.out_prod + 5; /* nonsense */
-	assert_int_equal(xencons_write(&page, text, sizeof(text)), 0);
+	assert_int_equal(xen_page_print(&page, text, sizeof(text)), 0);
 }
 
 static struct xen_time_info info;
@@ -296,17 +296,17 @@ test_clock(void **state)
 	    .tsc_to_system_mul = 0x80000000u };
 	now = 1002000;
 	reads = 0;
-	assert_int_equal(pvclock_ns(&info, tsc_cb), 6000);
+	assert_int_equal(xen_page_time_ns(&info, tsc_cb), 6000);
 	assert_int_equal(reads, 2);
 	info.tsc_shift = 1; /* 1 GHz */
-	assert_int_equal(pvclock_ns(&info, tsc_cb), 7000);
+	assert_int_equal(xen_page_time_ns(&info, tsc_cb), 7000);
 	info.tsc_shift = -1;
-	assert_int_equal(pvclock_ns(&info, tsc_cb), 5500);
+	assert_int_equal(xen_page_time_ns(&info, tsc_cb), 5500);
 	info.tsc_shift = 0;
 	now = 1000000 + (10ull << 40); /* hours later */
-	assert_true(pvclock_ns(&info, tsc_cb) == 5000 + (5ull << 40));
+	assert_true(xen_page_time_ns(&info, tsc_cb) == 5000 + (5ull << 40));
 	now = 999999; /* a stamp from the future */
-	assert_int_equal(pvclock_ns(&info, tsc_cb), 5000);
+	assert_int_equal(xen_page_time_ns(&info, tsc_cb), 5000);
 }
 
 int

@@ -1,4 +1,4 @@
-/* pvclock.c: Xen's system time from the time stamp counter */
+/* xen_page.c: what Xen and the console's daemon write into pages of ours: system time, indices */
 #include "vm/hello/xen.h"
 
 /* ticks * 2^shift * mul / 2^32 without a product of more than 64 bits */
@@ -10,7 +10,7 @@ scale(uint64_t ticks, int shift, uint32_t mul)
 }
 
 uint64_t
-pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void))
+xen_page_time_ns(const struct xen_time_info *info, uint64_t (*tsc)(void))
 {
 	const volatile struct xen_time_info *now = info;
 	uint64_t ns;
@@ -28,4 +28,17 @@ pvclock_ns(const struct xen_time_info *info, uint64_t (*tsc)(void))
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while (version != xen_load(&info->version));
 	return ns;
+}
+
+size_t
+xen_page_print(struct xencons_page *page, const char *bytes, size_t n)
+{
+	uint32_t at = page->out_prod, used = at - xen_load(&page->out_cons);
+	size_t room = used <= XENCONS_OUT_BYTES ? XENCONS_OUT_BYTES - used : 0, i;
+
+	xen_store(&page->in_cons, xen_load(&page->in_prod));
+	for (i = 0; i < n && i < room; i++)
+		page->out[at++ % XENCONS_OUT_BYTES] = bytes[i];
+	xen_store(&page->out_prod, at);
+	return i;
 }
