@@ -5,24 +5,8 @@
 
 #define QUOTED_CHARS 64 /* of a bad word in a complaint */
 
-struct value {
-	const char *at;
-	size_t len;
-};
-
-/* The characters before the first c; all when there is none. */
-static size_t
-before(struct value v, char c)
-{
-	size_t n = 0;
-
-	while (n < v.len && v.at[n] != c)
-		n++;
-	return n;
-}
-
 static bool
-set_name(struct config *config, struct value v)
+set_name(struct config *config, struct text_word v)
 {
 	if (v.len > LIMIT_NAME_CHARS)
 		return false;
@@ -45,9 +29,9 @@ family_of(const struct addr *a)
 }
 
 static bool
-set_ip(struct config *config, struct value v)
+set_ip(struct config *config, struct text_word v)
 {
-	size_t slash = before(v, '/'), used;
+	size_t slash = text_before(v, '/'), used;
 	enum config_family family;
 	struct addr a;
 	uint32_t prefix_len;
@@ -67,7 +51,7 @@ set_ip(struct config *config, struct value v)
 }
 
 static bool
-set_gw(struct config *config, struct value v)
+set_gw(struct config *config, struct text_word v)
 {
 	struct addr a;
 
@@ -79,26 +63,26 @@ set_gw(struct config *config, struct value v)
 }
 
 static bool
-parse_ms(struct value v, uint32_t *ms)
+parse_ms(struct text_word v, uint32_t *ms)
 {
 	return text_parse_dec(v.at, v.len, UINT32_MAX, ms) == v.len;
 }
 
 static bool
-set_delay(struct config *config, struct value v)
+set_delay(struct config *config, struct text_word v)
 {
 	return parse_ms(v, &config->delay_ms);
 }
 
 static bool
-set_crash(struct config *config, struct value v)
+set_crash(struct config *config, struct text_word v)
 {
 	return config->crash = parse_ms(v, &config->crash_ms);
 }
 
 static const struct {
 	const char *key;
-	bool (*set)(struct config *config, struct value v);
+	bool (*set)(struct config *config, struct text_word v);
 } keys[] = {
 	{ "name", set_name },
 	{ "ip", set_ip },
@@ -109,14 +93,14 @@ static const struct {
 
 /* True unless the word is ours and its value is wrong. */
 static bool
-take_word(struct config *config, struct value word)
+take_word(struct config *config, struct text_word word)
 {
-	size_t equals = before(word, '=');
-	struct value v;
+	size_t equals = text_before(word, '=');
+	struct text_word v;
 
 	if (equals + 1 >= word.len)
 		return true;
-	v = (struct value){ word.at + equals + 1, word.len - equals - 1 };
+	v = (struct text_word){ word.at + equals + 1, word.len - equals - 1 };
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (text_is_nocase(word.at, equals, keys[i].key))
 			return keys[i].set(config, v);
@@ -124,7 +108,7 @@ take_word(struct config *config, struct value word)
 }
 
 static void
-quote(struct value word, void (*complain)(void *, const char *), void *arg)
+quote(struct text_word word, void (*complain)(void *, const char *), void *arg)
 {
 	char line[QUOTED_CHARS + 32];
 	struct text t = text_init(line, sizeof(line));
@@ -142,13 +126,13 @@ config_parse(struct config *config, const char *line, void (*complain)(void *, c
 {
 	*config = (struct config){ .name = "hello" };
 	for (;;) {
-		struct value word;
+		struct text_word word;
 
 		while (*line == ' ' || *line == '\t' || *line == '\n')
 			line++;
 		if (!*line)
 			return;
-		word = (struct value){ line, 0 };
+		word = (struct text_word){ line, 0 };
 		while (*line && *line != ' ' && *line != '\t' && *line != '\n') {
 			line++;
 			word.len++;

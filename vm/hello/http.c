@@ -7,11 +7,6 @@
 _Static_assert(2 * LIMIT_NAME_CHARS + 300 <= LIMIT_HTTP_REPLY_BYTES / 2,
     "the page fits, whatever the name and address");
 
-struct word {
-	const char *at;
-	size_t len;
-};
-
 static const char *const phrases[] = {
 	[HTTP_OK] = "200 OK",
 	[HTTP_BAD_REQUEST] = "400 Bad Request",
@@ -47,7 +42,7 @@ is_token_char(char c)
 }
 
 static bool
-is_token(struct word w)
+is_token(struct text_word w)
 {
 	for (size_t i = 0; i < w.len; i++)
 		if (!is_token_char(w.at[i]))
@@ -56,28 +51,25 @@ is_token(struct word w)
 }
 
 static bool
-is(struct word w, const char *s)
+is(struct text_word w, const char *s)
 {
 	return w.len == text_length(s) && memcmp(w.at, s, w.len) == 0;
 }
 
 /* The characters up to `end`, which is stepped over. */
-static struct word
-until(struct word *rest, char end)
+static struct text_word
+until(struct text_word *rest, char end)
 {
-	struct word w = { rest->at, 0 };
-	size_t step;
+	struct text_word w = { rest->at, text_before(*rest, end) };
+	size_t step = w.len < rest->len ? w.len + 1 : w.len;
 
-	while (w.len < rest->len && rest->at[w.len] != end)
-		w.len++;
-	step = w.len < rest->len ? w.len + 1 : w.len;
 	rest->at += step;
 	rest->len -= step;
 	return w;
 }
 
-static struct word
-trim(struct word w)
+static struct text_word
+trim(struct text_word w)
 {
 	while (w.len && (w.at[0] == ' ' || w.at[0] == '\t')) {
 		w.at++;
@@ -90,7 +82,7 @@ trim(struct word w)
 
 /* "/" alone, with a query, or after the scheme and authority of an absolute-form. */
 static bool
-is_page(struct word target)
+is_page(struct text_word target)
 {
 	static const char scheme[] = "http://";
 	size_t skip = sizeof(scheme) - 1;
@@ -107,17 +99,17 @@ is_page(struct word target)
 }
 
 static bool
-is_version(struct word w)
+is_version(struct text_word w)
 {
-	return w.len == 8 && is((struct word){ w.at, 5 }, "HTTP/") && w.at[5] >= '0' &&
+	return w.len == 8 && is((struct text_word){ w.at, 5 }, "HTTP/") && w.at[5] >= '0' &&
 	    w.at[5] <= '9' && w.at[6] == '.' && w.at[7] >= '0' && w.at[7] <= '9';
 }
 
 static void
 request_line(struct http *h)
 {
-	struct word rest = { h->line, h->line_len };
-	struct word method = until(&rest, ' '), target = until(&rest, ' '), version = rest;
+	struct text_word rest = { h->line, h->line_len };
+	struct text_word method = until(&rest, ' '), target = until(&rest, ' '), version = rest;
 	bool good = is_token(method) && target.len > 0 && is_version(version);
 
 	h->in_fields = true;
@@ -135,10 +127,10 @@ request_line(struct http *h)
 }
 
 static void
-connection_field(struct http *h, struct word value)
+connection_field(struct http *h, struct text_word value)
 {
 	while (value.len) {
-		struct word option = trim(until(&value, ','));
+		struct text_word option = trim(until(&value, ','));
 
 		if (text_is_nocase(option.at, option.len, "close"))
 			h->keep = false;
@@ -150,8 +142,8 @@ connection_field(struct http *h, struct word value)
 static void
 field_line(struct http *h)
 {
-	struct word value = { h->line, h->line_len };
-	struct word name = until(&value, ':');
+	struct text_word value = { h->line, h->line_len };
+	struct text_word name = until(&value, ':');
 
 	if (!is_token(name) || name.len == h->line_len) {
 		fail(h, HTTP_BAD_REQUEST);

@@ -63,9 +63,8 @@ struct wire_out icmp_payload(struct net *net, uint8_t type);
 
 /*
  * nd.c: neighbour discovery (RFC 4861), duplicate address detection (RFC 4862) and listener reports
- * (RFC 3810). Addresses are optimistic (RFC 4429): they are used while their uniqueness is still
- * being asked for, as a server that boots in milliseconds cannot wait a second for silence.
- * Another's claim within LIMIT_DAD_MS takes the address away again.
+ * (RFC 3810). Addresses are optimistic (RFC 4429): used while their uniqueness is asked for, as a
+ * wake cannot wait a second for silence. Another's claim within LIMIT_DAD_MS takes one away.
  */
 
 /* Reports our groups, asks whether the addresses are taken, and announces them. */

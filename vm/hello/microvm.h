@@ -5,9 +5,8 @@
 #include "vm/hello/machine.h"
 
 /*
- * clock.c: the time stamp counter, whose rate is taken from the local APIC's while the image boots.
- * clock_start() takes the present as boot; clock_calibrate() lasts until a fifth of a millisecond
- * of boot has passed at least, and the clock runs from there on.
+ * clock.c: the time stamp counter. clock_start() takes the present as boot; clock_calibrate() takes
+ * the rate from the local APIC, once a fifth of a millisecond of boot is over, and the clock runs.
  */
 void clock_start(void);
 void clock_calibrate(void);

@@ -12,8 +12,7 @@ net_init(struct net *net, const struct config *config, const uint8_t mac[MAC_BYT
 	net->link_local = addr_link_local(mac);
 	net->global6 = config->address[CONFIG_V6];
 	net->address4 = config->address[CONFIG_V4];
-	net->now_ms = 0;
-	net->arp_defend_ms = 0;
+	net->now_ms = net->arp_defend_ms = 0;
 	net->ip4_id = (uint16_t)(seed[0] << 8 | seed[1]);
 	tcp_init(&net->tcp, seed);
 }

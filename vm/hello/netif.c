@@ -132,10 +132,8 @@ netif_tx_init(struct netif_tx *tx, struct netif_tx_page *page)
 	memset(page, 0, sizeof(*page));
 	page->at.req_event = 1;
 	page->at.rsp_event = NEVER_SOON;
-	while (tx->free_count < LIMIT_NETIF_TX) {
-		tx->free[tx->free_count] = (uint8_t)tx->free_count;
-		tx->free_count++;
-	}
+	for (unsigned slot = 0; slot < LIMIT_NETIF_TX; slot++)
+		tx->free[tx->free_count++] = (uint8_t)slot;
 }
 
 /* Slots come back in any order. */

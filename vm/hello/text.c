@@ -27,6 +27,16 @@ text_length(const char *s)
 	return n;
 }
 
+size_t
+text_before(struct text_word w, char c)
+{
+	size_t n = 0;
+
+	while (n < w.len && w.at[n] != c)
+		n++;
+	return n;
+}
+
 void
 text_str(struct text *t, const char *s)
 {

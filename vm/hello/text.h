@@ -14,11 +14,19 @@ struct text {
 	size_t cap; /* with the NUL, at least 1 */
 };
 
+/* Characters of a longer text. */
+struct text_word {
+	const char *at;
+	size_t len;
+};
+
 struct text text_init(char *buf, size_t cap);
 void text_char(struct text *t, char c);
 void text_str(struct text *t, const char *s);
 /* Without the NUL. */
 size_t text_length(const char *s);
+/* How many characters come before the first c; all when there is none. */
+size_t text_before(struct text_word w, char c);
 /* Decimal, filled with `fill` on the left to at least `width` characters. */
 void text_dec(struct text *t, uint64_t n, unsigned width, char fill);
 /* Hexadecimal, lower case, at least `width` digits. */

@@ -40,9 +40,8 @@ uint64_t xen_page_time_ns(const struct xen_time_info *info, uint64_t (*tsc)(void
 size_t xen_page_print(struct xencons_page *page, const char *bytes, size_t n);
 
 /*
- * xen_net.c: the front half of the domain's first network interface, whose other half is in a
- * driver domain. Connects, or connects anew after a resume; `token` is for the watch on the
- * backend. Returns NULL, or why there is no network.
+ * xen_net.c: the front half of the domain's first vif. Connects, also anew after a resume; `token`
+ * is for the watch on the backend. Returns NULL, or why there is no network.
  */
 const char *xen_net_start(struct xenstore *xs, unsigned token, uint8_t mac[MAC_BYTES]);
 /* The backend's watch has fired. True when frames go through from now on. */

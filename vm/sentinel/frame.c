@@ -262,14 +262,10 @@ static void
 parse_v6(struct cursor c, struct frame *f)
 {
 	const uint8_t *p = take(&c, 40);
-	size_t payload;
 
-	if (p == NULL || p[0] >> 4 != 6)
+	if (p == NULL || p[0] >> 4 != 6 || get16(p + 4) > c.left)
 		return;
-	payload = get16(p + 4);
-	if (payload > c.left)
-		return;
-	c.left = payload;
+	c.left = get16(p + 4);
 	get_addr(&f->src, 6, p + 8);
 	get_addr(&f->dst, 6, p + 24);
 	/* Nothing that is waited for has extension headers. */

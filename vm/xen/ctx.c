@@ -27,12 +27,10 @@ struct logger {
 	unsigned n;                    /* counted on; the oldest line is overwritten */
 };
 
-struct thread {
+static _Thread_local struct {
 	libxl_ctx *ctx;
 	xentoollog_logger *log;
-};
-
-static _Thread_local struct thread self;
+} self;
 
 /* QEMUs are children of ours too: only libxl's own may be reaped by it. */
 static const libxl_childproc_hooks childproc = {

@@ -67,9 +67,7 @@ xen_vm_info(libxl_ctx *ctx, const struct vm_uuid *uuid, uint32_t domid, struct x
 	if (info != NULL)
 		*info = (struct xen_info){ (int64_t)(said.cpu_time / 1000), said.dying };
 	libxl_dominfo_dispose(&said);
-	if (same)
-		return ERR_OK;
-	return rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
+	return same ? ERR_OK : rc == 0 || rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING : ERR_IO;
 }
 
 enum err

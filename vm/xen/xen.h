@@ -128,9 +128,8 @@ void xen_watch_renew(struct xen_events *ev, struct xen_watch *w);
 /* Asks for a shutdown; does not wait for the guest. */
 int xen_events_shutdown(struct xen_events *ev, uint32_t domid);
 /*
- * Writes the guest's state to fd, which is closed when libxl has done with it.  A guest that has
- * not suspended itself at answer_ns, or is not written at end_ns, is given up.  Returns libxl's rc;
- * libxl's words are then this thread's.
+ * Writes the guest's state to fd, and closes fd in the end.  A guest that has not suspended itself
+ * at answer_ns, or is not written at end_ns, is given up.  Returns libxl's rc; borrows its words.
  */
 int xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answer_ns,
     uint64_t end_ns);
