@@ -108,7 +108,7 @@ probe_set_free(struct probe_set *set)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++)
 		while ((p = LIST_FIRST(&set->by_unit[i])) != NULL)
-			/* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it leaves the list */
 			probe_free(p);
 	free(set);
 }
