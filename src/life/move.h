@@ -1,7 +1,4 @@
-/*
- * move: what the events of the life cycle have in common: its flags, and the movements between
- * phases.  Included by life.c and move.c only; the drawing and the invariants are in life.c.
- */
+/* move: flags, and movements between phases; life.c has the drawing and the invariants. */
 #ifndef SRC_LIFE_MOVE_H
 #define SRC_LIFE_MOVE_H
 

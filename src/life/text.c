@@ -4,13 +4,9 @@
 #include <string.h>
 
 static const char *const states[LIFE_STATE_COUNT] = {
-	[LIFE_DORMANT] = "dormant",
-	[LIFE_BOOTING] = "booting",
-	[LIFE_AWAKE] = "awake",
-	[LIFE_FROZEN] = "frozen",
-	[LIFE_SAVED] = "saved",
-	[LIFE_STOPPING] = "stopping",
-	[LIFE_FAILED] = "failed",
+	[LIFE_DORMANT] = "dormant", [LIFE_BOOTING] = "booting", [LIFE_AWAKE] = "awake",
+	[LIFE_FROZEN] = "frozen", [LIFE_SAVED] = "saved",
+	[LIFE_STOPPING] = "stopping", [LIFE_FAILED] = "failed",
 };
 
 static const char *const whys[LIFE_WHY_COUNT] = {

@@ -37,9 +37,8 @@ enum err mapping_set_add(struct mapping_set *set, const struct config_zone *zone
     const struct dns_zimage *img, uint32_t image_zone, struct report *r);
 
 /*
- * Keeps the contents of a zone that mapping_set_add, or mapping_set_finish, has refused.  A unit
- * whose image section is gone goes on with that of `before`, the running set, unless that is NULL.
- * Findings about units that are refused alone are in `r`.  ERR_PARSE: the zone could not be kept.
+ * Keeps the contents of a zone that was refused; where an image section is gone, that of `before`,
+ * the running set (or NULL), goes on.  `r` has units that are refused alone.  ERR_PARSE: not kept.
  */
 enum err mapping_set_keep(struct mapping_set *set, const struct mapping_set *before,
     const struct config_zone *zone, const struct dns_zimage *img, uint32_t image_zone,

@@ -151,8 +151,8 @@ measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 }
 
 /*
- * Runs `each` over the references of all zones and drops the zones for which something was
- * reported, or the units alone of a zone that was kept.  Returns whether one was dropped.
+ * Runs `each` over all references and drops zones, or of kept zones the units alone, for which
+ * something was reported.  Returns whether it dropped any.
  */
 static bool
 round_over(struct mapping_set *set, struct report *r,

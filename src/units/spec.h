@@ -7,8 +7,8 @@
 #include "vm/vm.h"
 
 /*
- * Fills in `s` for a VM of unit `u` (not an alias) that will carry `uuid`.  All strings lie in
- * s->memory, so that a VM's specification may outlive a reload.  After an error nothing is owned.
+ * Fills in `s` for a VM `uuid` of unit `u` (no alias).  Strings lie in s->memory, so that `s` may
+ * outlive a reload; after an error nothing is owned.
  */
 enum err spec_build(const struct config *conf, const struct mapping_secret *secret,
     const struct unit_conf *u, const struct vm_uuid *uuid, struct vm_spec *s, struct errmsg *m);

@@ -117,7 +117,7 @@ sentinel_setup(struct child *c, struct errmsg *m)
 static void
 sentinel_running(struct child *c)
 {
-	probelink_probe_all(c->arg);
+	probelink_again(c->arg, PROBELINK_ALL);
 	ready_child_runs(c->arg);
 }
 

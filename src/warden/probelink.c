@@ -1,7 +1,6 @@
 /* probelink: messages to the sentinel: networks and readiness probes. */
 #include "src/warden/probelink.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,10 +179,8 @@ probelink_networks(struct warden *w)
 	}
 }
 
-#define EVERY_NETWORK UINT_MAX
-
-static void
-probe_again(struct warden *w, unsigned network)
+void
+probelink_again(struct warden *w, unsigned network)
 {
 	struct errmsg m;
 	struct unit *u;
@@ -191,18 +188,12 @@ probe_again(struct warden *w, unsigned network)
 	UNIT_FOREACH(u, &w->units) {
 		if (u->conf == NULL || u->run == NULL || u->run->probe_ticket == 0 || u->ready_held)
 			continue;
-		if (network != EVERY_NETWORK && u->conf->image->network->index != network)
+		if (network != PROBELINK_ALL && u->conf->image->network->index != network)
 			continue;
 		probelink_unplan(u->run);     /* networks may have other numbers by now */
 		if (!u->run->probe_waits && spec_probes(u->conf) && send_probe(w, u, &m) != ERR_OK)
 			log_warn("%s: %s", u->name, m.text);
 	}
-}
-
-void
-probelink_probe_all(struct warden *w)
-{
-	probe_again(w, EVERY_NETWORK);
 }
 
 void
@@ -212,5 +203,5 @@ probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
 
 	if (send_network(w, network, br, &m) != ERR_OK)
 		say_failed(w, network, &m);
-	probe_again(w, network);
+	probelink_again(w, network);
 }

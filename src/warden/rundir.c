@@ -27,8 +27,8 @@ struct rundir {
 };
 
 /*
- * -1 with errno; EAGAIN: another jitsud has it.  The lock is the process's (fcntl(2)), not the open
- * file's: between fork and exec, a child of a killed warden would keep that from the next one.
+ * -1 with errno; EAGAIN: another jitsud has it.  The lock is the process's (fcntl(2)): one of the
+ * open file would live on in a child of a killed warden, between fork and exec.
  */
 static int
 lock_take(const struct rundir *d)

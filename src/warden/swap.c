@@ -122,7 +122,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	if (old != NULL) {
 		links_look(w);
 		probelink_networks(w);
-		probelink_probe_all(w);
+		probelink_again(w, PROBELINK_ALL);
 		aside_review(w);
 		needs_review(w);
 		wake_admit(w);

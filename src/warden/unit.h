@@ -1,13 +1,12 @@
 /*
  * unit: the table of managed services and what the warden knows of each while it runs.
  *
- * A unit is found by its number (messages, boards), by its owner name (operators, reloads, the
- * store) or by the UUID of its VM (driver events).  Numbers are never reused while the warden
- * lives.  A unit that left the configuration is *leaving*: it has lost its name, and goes when its
- * VM has gone.  No VM with its MAC, its addresses or its name may start before that (unit_before).
+ * A unit is found by its number (messages, boards), by its owner name (operators, reloads, store)
+ * or by the UUID of its VM (driver events).  Numbers are never reused while the warden lives.  A
+ * unit that left the configuration is *leaving*: it has lost its name, and goes when its VM has
+ * gone.  Until then no VM with its MAC, addresses or name may start (unit_before).
  *
- * What only a unit that is not dormant needs is in struct unit_run, so that ten thousand sleeping
- * units cost little.
+ * What a dormant unit does not need is in struct unit_run: ten thousand sleeping units cost little.
  */
 #ifndef SRC_WARDEN_UNIT_H
 #define SRC_WARDEN_UNIT_H

@@ -218,13 +218,6 @@ struct events_query {
 	char name[LIMIT_NAME_TEXT];
 };
 
-/* A unit that is there, or was when events of it were kept, which the caller knows. */
-static bool
-is_known(const struct warden *w, const char *name)
-{
-	return mapping_unit_find(w->gen->mappings, name) != NULL || aside_find(w, name) != NULL;
-}
-
 static void
 events_read(enum err e, const char *why, const struct store_event *evs, size_t n, void *arg)
 {
@@ -233,7 +226,8 @@ events_read(enum err e, const char *why, const struct store_event *evs, size_t n
 
 	if (e != ERR_OK) {
 		control_fail(q->req, "events: %s", why);
-	} else if (n == 0 && q->name[0] != '\0' && !is_known(q->w, q->name)) {
+	} else if (n == 0 && q->name[0] != '\0' && aside_find(q->w, q->name) == NULL &&
+	    mapping_unit_find(q->w->gen->mappings, q->name) == NULL) {
 		control_fail_see(q->req, "list", "no unit %s", q->name);
 	} else {
 		all = json_array();

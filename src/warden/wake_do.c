@@ -168,7 +168,7 @@ wake_do(struct warden *w, struct unit *u, const struct life_action *a)
 		    wake_op_new(w, u, a->ticket, LIFE_EV_FROZEN));
 		break;
 	case LIFE_DO_SAVE:
-		vm_save(w->vms, &u->run->uuid, wake_vm_saved,
+		vm_save(w->vms, &u->run->uuid, wake_vm_done,
 		    wake_op_new(w, u, a->ticket, LIFE_EV_SAVED));
 		break;
 	case LIFE_DO_STOP:

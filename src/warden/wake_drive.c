@@ -34,21 +34,6 @@ wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket)
 }
 
 void
-wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
-{
-	struct wake_op *op = arg;
-	struct unit *u = unit_by_number(&op->w->units, op->unit);
-
-	(void)uuid;
-	op->kept = op->kept || res->kept;
-	if (u != NULL && res->kept)
-		log_warn("%s: %s", u->name, res->text);
-	if (u != NULL && res->console_len > 0 && res->err != ERR_OK)
-		unit_console_set(u, res->console, res->console_len);
-	wake_op_done(op, res->err, res->text);
-}
-
-void
 wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 {
 	struct vm_activity_nic nics[LIMIT_NICS];
@@ -70,64 +55,70 @@ wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
 		wake_slot_ask(w, u, ticket);
 }
 
-/* A guest that did not let itself be saved once is not asked again until a reload. */
-void
-wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+static void
+vm_started(struct warden *w, struct unit *u, const struct vm_result *res)
 {
-	struct wake_op *op = arg;
-	struct unit *u = unit_by_number(&op->w->units, op->unit);
+	struct unit_run *r = unit_run(u);
 
-	if (u != NULL && res->err != ERR_OK && res->err != ERR_MISSING && !res->kept) {
-		u->save_failed = true;
-		log_warn(
-		    "%s: it cannot be saved, and is stopped from now on: %s", u->name, res->text);
-	}
-	wake_vm_done(uuid, res, arg);
+	u->boots++;
+	w->totals.boots++;
+	r->trace.exec_ns = res->exec_ns;
+	snprintf(r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
+	r->count_waits = true;
+	if (r->probe_waits && u->conf != NULL)
+		probelink_start(w, u, false);
+	links_started(w, u);
 }
 
 static void
-vm_started(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+vm_stopped(
+    struct warden *w, struct unit *u, const struct vm_uuid *uuid, const struct vm_result *res)
 {
-	struct wake_op *op = arg;
-	struct unit *u = unit_by_number(&op->w->units, op->unit);
-
-	if (u != NULL && res->err == ERR_OK) {
-		struct unit_run *r = unit_run(u);
-
-		u->boots++;
-		op->w->totals.boots++;
-		r->trace.exec_ns = res->exec_ns;
-		snprintf(
-		    r->detail, sizeof(r->detail), "%s", res->detail != NULL ? res->detail : "");
-		r->count_waits = true;
-		if (r->probe_waits && u->conf != NULL)
-			probelink_start(op->w, u, false);
-		links_started(op->w, u);
-	}
-	wake_vm_done(uuid, res, arg);
+	if (res->console_len > 0)
+		unit_console_set(u, res->console, res->console_len);
+	if (w->activity != NULL)
+		vm_activity_unwatch(w->activity, uuid);
+	unit_uuid_set(&w->units, u, NULL);
+	u->run->awake_since_ns = 0;
 }
 
 /*
- * After a failure the same wake goes on with a cold boot, and what the guest had in memory is lost;
- * unless the restore could not be tried, which it is again after the back-off.
+ * After a restore that failed the wake goes on with a cold boot, unless that could not be tried.  A
+ * guest that did not let itself be saved once is not asked again until a reload.
  */
-static void
-vm_restored(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
+void
+wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 {
 	struct wake_op *op = arg;
 	struct unit *u = unit_by_number(&op->w->units, op->unit);
+	enum life_event_kind kind = op->ends_with;
+	bool worked = res->err == ERR_OK, gone = worked || res->err == ERR_MISSING;
 
-	op->kept = res->saved;
-	if (u != NULL && res->err != ERR_OK && !res->saved)
-		log_warn(
-		    "%s: its saved state is of no use, and it boots anew: %s", u->name, res->text);
-	vm_started(uuid, res, arg);
+	op->kept = res->kept || (kind == LIFE_EV_RESTORED && res->saved);
+	if (u != NULL && worked && (kind == LIFE_EV_STARTED || kind == LIFE_EV_RESTORED)) {
+		vm_started(op->w, u, res);
+	} else if (u != NULL && gone && kind == LIFE_EV_STOPPED) {
+		vm_stopped(op->w, u, uuid, res);
+	} else if (u != NULL && kind == LIFE_EV_RESTORED && !res->saved) {
+		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name,
+		    res->text);
+	} else if (u != NULL && !gone && kind == LIFE_EV_SAVED && !res->kept) {
+		u->save_failed = true;
+		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name,
+		    res->text);
+	}
+	if (u != NULL && res->kept)
+		log_warn("%s: %s", u->name, res->text);
+	if (u != NULL && res->console_len > 0 && !worked)
+		unit_console_set(u, res->console, res->console_len);
+	wake_op_done(op, res->err, res->text);
 }
 
 void
 wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 {
-	enum life_event_kind kind = restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED;
+	struct wake_op *op =
+	    wake_op_new(w, u, ticket, restore ? LIFE_EV_RESTORED : LIFE_EV_STARTED);
 	char identity[RECORD_IDENTITY];
 	struct errmsg m;
 	struct vm_spec spec;
@@ -145,8 +136,6 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	if (e == ERR_OK)
 		e = spec_build(w->gen->conf, &w->secret, u->conf, &u->run->uuid, &spec, &m);
 	if (e != ERR_OK) {
-		struct wake_op *op = wake_op_new(w, u, ticket, kind);
-
 		op->kept = restore;
 		wake_op_done(op, e, m.text);
 		return;
@@ -154,26 +143,9 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	record_identity(u->conf, identity);
 	spec.identity = arena_strdup(&spec.memory, identity);
 	if (restore)
-		vm_restore(w->vms, &spec, vm_restored, wake_op_new(w, u, ticket, kind));
+		vm_restore(w->vms, &spec, wake_vm_done, op);
 	else
-		vm_start(w->vms, &spec, vm_started, wake_op_new(w, u, ticket, kind));
-}
-
-static void
-vm_stopped(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
-{
-	struct wake_op *op = arg;
-	struct unit *u = unit_by_number(&op->w->units, op->unit);
-
-	if (u != NULL && (res->err == ERR_OK || res->err == ERR_MISSING)) {
-		if (res->console_len > 0)
-			unit_console_set(u, res->console, res->console_len);
-		if (op->w->activity != NULL)
-			vm_activity_unwatch(op->w->activity, uuid);
-		unit_uuid_set(&op->w->units, u, NULL);
-		u->run->awake_since_ns = 0;
-	}
-	wake_vm_done(uuid, res, arg);
+		vm_start(w->vms, &spec, wake_vm_done, op);
 }
 
 void
@@ -184,7 +156,7 @@ wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
 		return;
 	}
 	vm_stop(w->vms, &u->run->uuid, a->stop.shutdown ? VM_STOP_SHUTDOWN : VM_STOP_DESTROY,
-	    a->stop.deadline_ms, vm_stopped, wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
+	    a->stop.deadline_ms, wake_vm_done, wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
 }
 
 /* When the unit was used last, as the life cycle asks at a deadline. */

@@ -93,9 +93,8 @@ void wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore);
 void wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a);
 void wake_use_read(struct warden *w, struct unit *u, uint32_t ticket);
-/* Callbacks for vm_freeze, vm_thaw and vm_save; arg is the struct wake_op. */
+/* How an operation of the driver ended; arg is the struct wake_op. */
 void wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
-void wake_vm_saved(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
 /* ---- wake_ready.c ---- */
 

@@ -1,9 +1,8 @@
 /*
  * wake_why: why a boot failed: what was tried, what was seen of the guest, and what failed.
  *
- * A boot that is given up while its VM runs fails in two steps, since the VM must be stopped: the
- * error is made in the first, when all that explains it is still there, and is told after the last,
- * with the console's end (record.h).
+ * A boot that is given up while its VM runs fails in two steps: the error is made first, when all
+ * that explains it is there, and told after the VM has stopped, with the console's end.
  */
 #include "src/warden/wake.h"
 
