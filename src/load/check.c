@@ -123,13 +123,10 @@ enum err
 check_run(const char *conf_path, struct report *r, struct check_counts *counts)
 {
 	struct msg_cookies cookies;
-	struct check_counts none;
 	struct config *conf = NULL;
 	size_t before = r->nerrors;
 	enum err e;
 
-	if (counts == NULL)
-		counts = &none;
 	memset(counts, 0, sizeof(*counts));
 	e = config_load(conf_path, &conf, r);
 	if (e != ERR_OK)

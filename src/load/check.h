@@ -12,7 +12,7 @@ struct check_counts {
  * Loads the configuration at `conf_path`, compiles every zone in this process and checks every
  * mapping.  Nothing is started or written, and nobody is asked but the daemon that runs, for the
  * addresses that it holds; runs as anybody who may read the files.  Every finding is in `r`
- * (initialized by the caller); ERR_OK when there is none. `counts` may be NULL.
+ * (initialized by the caller); ERR_OK when there is none.
  */
 enum err check_run(const char *conf_path, struct report *r, struct check_counts *counts);
 

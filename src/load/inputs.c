@@ -9,15 +9,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-struct input {
-	char *path;
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime, ctime;
-	int64_t age_ms;              /* from its last change to the note */
-};
-
 static int64_t
 age_ms(const struct timespec *changed)
 {
@@ -75,12 +66,6 @@ bool
 inputs_same(const struct inputs *in)
 {
 	return same_files(in, LIMIT_INPUT_TICKS_MS);
-}
-
-const char *
-inputs_path(const struct inputs *in, unsigned i)
-{
-	return in->rows[i].path;
 }
 
 void

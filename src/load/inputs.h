@@ -10,10 +10,20 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 
-struct input;
+/* A file, as it was when it was noted. */
+struct input {
+	char *path;
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime, ctime;
+	int64_t age_ms;              /* from its last change to the note */
+};
 
 struct inputs {
 	struct input *rows;
@@ -26,7 +36,6 @@ enum err inputs_add(struct inputs *in, const char *path, int fd);
 bool inputs_unchanged(const struct inputs *in);
 /* The same for who has read the files in full since: a few ticks of the clock are enough. */
 bool inputs_same(const struct inputs *in);
-const char *inputs_path(const struct inputs *in, unsigned i);
 void inputs_clear(struct inputs *in);
 /* `to` gets what `from` has; both were initialized. */
 void inputs_move(struct inputs *to, struct inputs *from);

@@ -210,7 +210,7 @@ build(struct loader *l)
 	start_work(l, build_generation, on_built);
 }
 
-/* The batch is done with: the next child is started when this one has ended. */
+/* The batch is done with: the next child is started when this one has ended, if there is one. */
 static void
 batch_over(struct loader *l)
 {
@@ -296,7 +296,7 @@ on_compiled(struct loader *l, const int *fds, unsigned nfds)
 	}
 	l->job = zjob_new(l->from.work, l->from.zimages_dir, l->from.secret->key, on_checked, l);
 	(void)zjob_add_zimage(l->job, fds[0], l->batch);   /* its row is read when it is checked */
-	zjob_check(l->job);
+	zjob_start(l->job, ZJOB_CHECK);
 }
 
 static void
@@ -410,15 +410,6 @@ static const struct child_ops ops = {
 /* ---- zimages on disk ---- */
 
 static void
-compile(struct loader *l)
-{
-	if (next_batch(l))
-		start_batch(l);
-	else
-		build(l);
-}
-
-static void
 on_found(struct zjob *j, void *arg)
 {
 	struct loader *l = arg;
@@ -437,7 +428,7 @@ on_found(struct zjob *j, void *arg)
 	}
 	zjob_free(j);
 	l->job = NULL;
-	compile(l);
+	batch_over(l);
 }
 
 /* Large zones are looked for on disk first. */
@@ -456,12 +447,12 @@ find_large(struct loader *l)
 		(void)zjob_add(l->job, &(struct zcache_zone){ z->origin, z->file, z->units }, i);
 	}
 	if (large > 0) {
-		zjob_find(l->job);
+		zjob_start(l->job, ZJOB_FIND);
 		return;
 	}
 	zjob_free(l->job);
 	l->job = NULL;
-	compile(l);
+	batch_over(l);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,18 +219,16 @@ put_input(const struct zcache *c, const struct zcache_zone *z, const char *path,
 	return ERR_OK;
 }
 
+/* The sum of a head, which is put into it. */
 static uint64_t
-head_sum(const struct zcache *c, void *head, size_t len)
+head_sum(const struct zcache *c, char *head, size_t len)
 {
-	struct head h;
+	char *at = head + offsetof(struct head, sum);
 	uint64_t sum;
 
-	memcpy(&h, head, sizeof(h));
-	h.sum = 0;
-	memcpy(head, &h, sizeof(h));
+	memset(at, 0, sizeof(sum));
 	sum = siphash24(c->key, head, len);
-	h.sum = sum;
-	memcpy(head, &h, sizeof(h));
+	memcpy(at, &sum, sizeof(sum));
 	return sum;
 }
 
@@ -298,12 +297,10 @@ head_paths(const char *head, size_t len, const char ***paths, unsigned *n, struc
 		if (next_text(&at, end) == NULL)
 			e = ERR_PARSE;
 	for (unsigned i = 0; i < h.ninputs && e == ERR_OK; i++) {
-		if ((size_t)(end - at) <= sizeof(struct input_mark)) {
-			e = ERR_PARSE;
-			break;
-		}
-		at += sizeof(struct input_mark);
-		if (((*paths)[i] = next_text(&at, end)) == NULL)
+		bool room = (size_t)(end - at) > sizeof(struct input_mark);
+
+		at += room ? sizeof(struct input_mark) : 0;
+		if (!room || ((*paths)[i] = next_text(&at, end)) == NULL)
 			e = ERR_PARSE;
 	}
 	return e == ERR_OK ? ERR_OK : err_set(m, e, "is cut");
@@ -362,8 +359,6 @@ static enum err
 read_head(
     const struct zcache *c, int fd, uint64_t size, char **head, struct head *h, struct errmsg *m)
 {
-	uint64_t stored;
-
 	if (pread(fd, h, sizeof(*h), 0) != (ssize_t)sizeof(*h) || h->magic != MAGIC)
 		return err_set(m, ERR_PARSE, "is not a compiled zone");
 	if (h->version != VERSION)
@@ -375,8 +370,7 @@ read_head(
 	if (pread(fd, *head, h->len, 0) != (ssize_t)h->len)
 		return err_sys(m, "cannot be read");
 	memcpy(h, *head, sizeof(*h));
-	stored = h->sum;
-	if (head_sum(c, *head, h->len) != stored)
+	if (head_sum(c, *head, h->len) != h->sum)
 		return err_set(m, ERR_PARSE, "is damaged in its head");
 	return ERR_OK;
 }
@@ -526,7 +520,7 @@ zcache_keep(const struct zcache *c, const struct zcache_zone *z, const struct in
 
 	*size = 0;
 	for (unsigned i = 0; i < in->n; i++)
-		paths[i] = inputs_path(in, i);
+		paths[i] = in->rows[i].path;
 	/* What is read now was compiled only if nothing was written until the end of reading. */
 	e = inputs_same(in) ? memfd_map_sealed(fd, &map, &map_size, m) : ERR_STATE;
 	if (e == ERR_OK)

@@ -149,30 +149,15 @@ check(void *arg)
 	}
 }
 
-static void
-start(struct zjob *j, enum zjob_lane lane, void (*run)(void *))
-{
-	j->lane = lane;
-	j->job = (struct work_job){ .run = run, .done = on_done, .arg = j };
-	work_submit(j->work, lane, &j->job);
-}
-
 void
-zjob_find(struct zjob *j)
+zjob_start(struct zjob *j, enum zjob_kind kind)
 {
-	start(j, ZJOB_LANE, find);
-}
+	static void (*const runs[])(void *) = { [ZJOB_FIND] = find, [ZJOB_CHECK] = check,
+		[ZJOB_KEEP] = keep };
 
-void
-zjob_keep(struct zjob *j)
-{
-	start(j, ZJOB_LANE_KEEP, keep);
-}
-
-void
-zjob_check(struct zjob *j)
-{
-	start(j, ZJOB_LANE, check);
+	j->lane = kind == ZJOB_KEEP ? ZJOB_LANE_KEEP : ZJOB_LANE;
+	j->job = (struct work_job){ .run = runs[kind], .done = on_done, .arg = j };
+	work_submit(j->work, j->lane, &j->job);
 }
 
 unsigned

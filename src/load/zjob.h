@@ -43,12 +43,12 @@ void zjob_stay(struct zjob *j, const char *origin);
 /* A row for a zimage whose names nobody needs; the job owns `fd` then. */
 struct zjob_row *zjob_add_zimage(struct zjob *j, int fd, unsigned zone);
 
-/* Finds the rows' zimages. */
-void zjob_find(struct zjob *j);
-/* Keeps the rows' zimages, and removes the entries of zones neither added nor named to stay. */
-void zjob_keep(struct zjob *j);
-/* Checks the rows' zimages in full. */
-void zjob_check(struct zjob *j);
+enum zjob_kind {
+	ZJOB_FIND,             /* the rows' zimages on disk */
+	ZJOB_CHECK,            /* the rows' zimages in full */
+	ZJOB_KEEP              /* them; entries of zones neither added nor named to stay go */
+};
+void zjob_start(struct zjob *j, enum zjob_kind kind);
 
 unsigned zjob_rows(const struct zjob *j);
 struct zjob_row *zjob_row(struct zjob *j, unsigned i);

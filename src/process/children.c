@@ -41,6 +41,8 @@ spawn_role(enum msg_role role, int chan_fd, int output_fd, pid_t *pid, struct er
 #else
 	char *envp[] = { NULL };
 #endif
+	const int files[][2] = { { output_fd, STDOUT_FILENO }, { output_fd, STDERR_FILENO },
+		{ chan_fd, CHILD_CHANNEL_FD } };
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
@@ -55,40 +57,25 @@ spawn_role(enum msg_role role, int chan_fd, int output_fd, pid_t *pid, struct er
 	posix_spawnattr_setflags(
 	    &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
 	rc = posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDOUT_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&fa, output_fd, STDERR_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&fa, chan_fd, CHILD_CHANNEL_FD);
+	for (size_t i = 0; rc == 0 && i < sizeof(files) / sizeof(files[0]); i++)
+		rc = posix_spawn_file_actions_adddup2(&fa, files[i][0], files[i][1]);
 	if (rc == 0)
 		rc = posix_spawn_file_actions_addclosefrom_np(&fa, CHILD_CHANNEL_FD + 1);
 	if (rc == 0)
 		rc = posix_spawn(pid, "/proc/self/exe", &fa, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&fa);
-	if (rc != 0) {
-		errno = rc;
-		return err_sys(m, "start of the %s process", child_names[role].name);
-	}
-	return ERR_OK;
+	errno = rc;
+	return rc == 0 ? ERR_OK : err_sys(m, "start of the %s process", child_names[role].name);
 }
 
 void
 child_init(struct child *c, enum msg_role role, struct event_base *base,
     const struct child_conf *conf, const struct child_ops *ops, void *arg)
 {
-	memset(c, 0, sizeof(*c));
-	c->role = role;
-	c->name = child_names[role].name;
-	c->base = base;
-	c->conf = conf;
-	c->ops = ops;
-	c->arg = arg;
-	c->pidfd = -1;
-	c->output_fd = -1;
-	c->restart = true;
-	c->backoff_ms = CHILD_BACKOFF_MIN_MS;
+	*c = (struct child){ .role = role, .name = child_names[role].name, .base = base,
+		.conf = conf, .ops = ops, .arg = arg, .pidfd = -1, .output_fd = -1,
+		.restart = true, .backoff_ms = CHILD_BACKOFF_MIN_MS };
 }
 
 static void
@@ -164,7 +151,7 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 	siginfo_t si = { 0 };
 	pid_t pid = c->pid;
 	char how[sizeof(c->why)];
-	bool done;
+	bool done, other;
 
 	(void)fd;
 	(void)what;
@@ -180,13 +167,14 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 	if (si.si_pid == 0)
 		return;
 	describe_exit(&si, how, sizeof(how));
+	other = c->why[0] != '\0' && strcmp(how, c->why) != 0;
 	if (c->why[0] == '\0')
 		snprintf(c->why, sizeof(c->why), "%s", how);
 	done = !c->restart && si.si_code == CLD_EXITED && si.si_status == 0;
 	c->told = done || may_say(c, "ends", LIMIT_CHILD_ENDS);
 	if (c->told && !done)
 		log_warn("the %s process (pid %d) ended: %s%s%s", c->name, (int)pid, c->why,
-		    strcmp(how, c->why) != 0 ? "; " : "", strcmp(how, c->why) != 0 ? how : "");
+		    other ? "; " : "", other ? how : "");
 	if (clock_now_ms() - c->started_ms >= CHILD_LIVED_MS)
 		c->backoff_ms = CHILD_BACKOFF_MIN_MS;
 	if (c->told)
@@ -313,9 +301,7 @@ introduce(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
-/*
- * The process was started but cannot be looked after: it is ended here, and nothing of it is left.
- */
+/* The process was started but cannot be looked after: it is ended, and nothing of it is left. */
 static void
 abandon(struct child *c)
 {
@@ -402,8 +388,9 @@ restart_later(struct child *c)
 		c->ev_restart = mem_must(evtimer_new(c->base, on_restart, c));
 	if (event_add(c->ev_restart, &tv) != 0)
 		fatal("%s process: restart: %s", c->name, err_str(ERR_NOMEM));
-	c->backoff_ms = c->backoff_ms * 2 > CHILD_BACKOFF_MAX_MS ? CHILD_BACKOFF_MAX_MS :
-	    c->backoff_ms * 2;
+	c->backoff_ms *= 2;
+	if (c->backoff_ms > CHILD_BACKOFF_MAX_MS)
+		c->backoff_ms = CHILD_BACKOFF_MAX_MS;
 }
 
 void

@@ -8,7 +8,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
-#include "src/store/cmd.h"
+#include "src/store/db.h"
 
 struct entry {
 	struct msg_addr addr;
@@ -156,15 +156,13 @@ note(struct addresses *t, enum store_cmd_kind kind, const struct entry *e)
 {
 	size_t len = strlen(e->owner) + 1;
 	struct store_cmd *c = mem_zero(1, sizeof(*c) + len);
-	char text[ADDR_TEXT];
 
 	c->kind = kind;
 	memcpy(c + 1, e->owner, len);
 	c->address.owner = (const char *)(c + 1);
 	c->address.removed_at = (int64_t)e->removed_at;
 	c->address.used = e->used;
-	addr_text(&e->addr, text);
-	snprintf(c->address.text, sizeof(c->address.text), "%s", text);
+	addr_text(&e->addr, c->address.text);
 	STAILQ_INSERT_TAIL(&t->changes, c, link);
 }
 

@@ -283,13 +283,13 @@ apply(struct store_db *db, const struct store_cmd *c, struct errmsg *m)
 	case STORE_CMD_EVENT:
 		return event_put(db, &c->event, m);
 	case STORE_CMD_ADDRESS:
-		bind_text(db->st[ST_ADDRESS], 1, c->address.text, STORE_ADDRESS_TEXT);
+		bind_text(db->st[ST_ADDRESS], 1, c->address.text, ADDR_TEXT);
 		bind_text(db->st[ST_ADDRESS], 2, c->address.owner, LIMIT_NAME_TEXT);
 		bind_u64(db->st[ST_ADDRESS], 3, (uint64_t)c->address.removed_at);
 		bind_u64(db->st[ST_ADDRESS], 4, c->address.used);
 		return run(db, ST_ADDRESS, m);
 	case STORE_CMD_ADDRESS_FORGET:
-		bind_text(db->st[ST_ADDRESS_FORGET], 1, c->address.text, STORE_ADDRESS_TEXT);
+		bind_text(db->st[ST_ADDRESS_FORGET], 1, c->address.text, ADDR_TEXT);
 		return run(db, ST_ADDRESS_FORGET, m);
 	case STORE_CMD_READ:
 		return ERR_OK;

@@ -49,8 +49,8 @@ struct store {
 	struct store_db *db;
 };
 
-void
-store_cmd_free(struct store_cmd *c)
+static void
+cmd_free(struct store_cmd *c)
 {
 	free(c->why);
 	arena_clear(&c->arena);
@@ -64,7 +64,7 @@ cmds_free(struct store_cmds *list)
 
 	while ((c = STAILQ_FIRST(list)) != NULL) {
 		STAILQ_REMOVE_HEAD(list, link);
-		store_cmd_free(c);
+		cmd_free(c);
 	}
 }
 
@@ -192,7 +192,7 @@ group_end(void *arg)
 			cmd_ended(c, s->err, &s->why);
 			STAILQ_INSERT_TAIL(&s->done, c, link);
 		} else if (s->err == ERR_OK) {
-			store_cmd_free(c);
+			cmd_free(c);
 		} else {
 			STAILQ_INSERT_TAIL(&s->carry, c, link);
 			s->ncarry++;
@@ -205,7 +205,7 @@ group_end(void *arg)
 		s->ncarry--;
 		s->nqueued--;
 		s->stats.events_dropped++;
-		store_cmd_free(c);
+		cmd_free(c);
 	}
 }
 
@@ -224,7 +224,7 @@ deliver(struct store *s)
 			c->read_done(c->err, why, c->found, c->nfound, c->arg);
 		else
 			c->done(c->err, why, c->arg);
-		store_cmd_free(c);
+		cmd_free(c);
 	}
 }
 
@@ -286,7 +286,7 @@ touch_drop(struct store *s, const char *owner)
 	struct store_cmd *c = table_remove(&s->touches, owner, strlen(owner));
 
 	if (c != NULL)
-		store_cmd_free(c);
+		cmd_free(c);
 }
 
 /* A command with copies of `n` strings, which *strings[i] are set to; NULL becomes "". */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/msg.h"
@@ -83,11 +84,9 @@ typedef void (*store_unit_cb)(const struct store_unit *u, void *arg);
 typedef void (*store_events_cb)(
     enum err e, const char *why, const struct store_event *evs, size_t n, void *arg);
 
-#define STORE_ADDRESS_TEXT 50   /* as ADDR_TEXT */
-
 /* A row of the address table. */
 struct store_address_row {
-	char text[STORE_ADDRESS_TEXT];
+	char text[ADDR_TEXT];
 	const char *owner;
 	int64_t removed_at;        /* wall clock, s; 0 = in use */
 	bool used;                 /* it was handed out */

@@ -73,7 +73,7 @@ keep_zimages(struct warden *w)
 			zjob_stay(w->keeping, g->conf->zones[i].origin);
 	}
 	if (e == ERR_OK) {
-		zjob_keep(w->keeping);
+		zjob_start(w->keeping, ZJOB_KEEP);
 		return;
 	}
 	log_warn("zimages are not kept: %s", err_str(e));

@@ -125,7 +125,7 @@ test_good(void **state)
 	assert_int_equal(b->counts.units, 2);
 	assert_int_equal(b->counts.images, 1);
 	assert_int_equal(b->counts.networks, 1);
-	assert_int_equal(check_run(b->conf, &b->report, NULL), ERR_OK);
+	assert_int_equal(check_run(b->conf, &b->report, &b->counts), ERR_OK);
 
 	/* With a state directory that has no secret yet: a check makes none. */
 	snprintf(path, sizeof(path), "%s/state", b->dir);

@@ -128,7 +128,7 @@ good_and_bad(void **state)
 	assert_non_null(j);
 	for (unsigned i = 0; i < 3; i++)
 		assert_non_null(zjob_add_zimage(j, fds[i], 40 + i));
-	zjob_check(j);
+	zjob_start(j, ZJOB_CHECK);
 	assert_int_equal(l.done, 0);   /* the loop has not run */
 	run(&l);
 	assert_int_equal(l.done, 1);
@@ -165,7 +165,7 @@ given_up(void **state)
 
 		assert_non_null(j);
 		assert_non_null(zjob_add_zimage(j, fd, 0));
-		zjob_check(j);
+		zjob_start(j, ZJOB_CHECK);
 		zjob_free(j);
 		assert_false(is_open(fd));
 		assert_true(event_base_loop(l.base, EVLOOP_NONBLOCK) >= 0);
@@ -188,7 +188,7 @@ taken(void **state)
 	int fd = row->fd;
 
 	(void)state;
-	zjob_check(j);
+	zjob_start(j, ZJOB_CHECK);
 	run(&l);
 	assert_int_equal(l.done, 1);
 	view = row->view;
