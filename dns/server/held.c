@@ -48,11 +48,9 @@ held_arm(struct worker *w)
 	uint64_t next_ns = hold_next_ns(w->held);
 	struct timeval tv;
 
-	if (next_ns == HOLD_NEVER) {
-		if (w->held_armed_ns != HOLD_NEVER)
-			evtimer_del(w->held_timer);
+	if (next_ns == HOLD_NEVER && w->held_armed_ns != HOLD_NEVER) {
+		evtimer_del(w->held_timer);
 		w->held_armed_ns = HOLD_NEVER;
-		return;
 	}
 	if (next_ns >= w->held_armed_ns)
 		return;

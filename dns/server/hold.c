@@ -128,11 +128,10 @@ unit_make(struct hold *h, uint32_t unit)
 
 	if (heap_reserve(h) != ERR_OK)
 		return NULL;
-	u = calloc(1, sizeof(*u));
+	u = malloc(sizeof(*u));
 	if (u == NULL)
 		return NULL;
-	u->unit = unit;
-	u->next_ns = HOLD_NEVER;
+	*u = (struct hold_unit){ .unit = unit, .next_ns = HOLD_NEVER };
 	TAILQ_INIT(&u->queries);
 	SLIST_INSERT_HEAD(&h->buckets[unit % BUCKETS], u, in_bucket);
 	heap_put(h, h->nunits++, u);
@@ -291,8 +290,8 @@ hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *ops, void *ar
 
 	h->ops = ops;
 	h->arg = arg;
-	h->per_unit = per_unit > 0 ? per_unit : 1;
-	h->total = total > 0 ? total : 1;
+	h->per_unit = per_unit;
+	h->total = total;
 	TAILQ_INIT(&h->all);
 	return h;
 }

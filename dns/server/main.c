@@ -36,13 +36,9 @@ workers_init(struct server *s, struct errmsg *m)
 	for (uint32_t i = 0; i < s->conf.workers && e == ERR_OK; i++) {
 		struct worker *w = &s->workers[i];
 
-		w->server = s;
-		w->index = i;
-		w->board = &s->board;
-		w->count = &s->board.counters[i];
-		w->set = s->set;
-		w->tune = s->tune;
-		w->udp_wakes = &s->udp_wakes;
+		*w = (struct worker){ .server = s, .index = i, .board = &s->board,
+			.count = &s->board.counters[i], .set = s->set, .tune = s->tune,
+			.udp_wakes = &s->udp_wakes };
 		e = worker_init(w, &s->conf, &s->sockets[i], m);
 	}
 	return e;

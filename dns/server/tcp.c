@@ -81,11 +81,10 @@ idle_arm(struct tcp *t, uint64_t now_ns)
 	const struct tcp_conn *first = TAILQ_FIRST(&t->idle);
 	struct timeval tv;
 
-	if (t->idle_armed && first != NULL)
-		return;   /* it may come too early, and looks again */
+	if (t->idle_armed == (first != NULL))
+		return;   /* an armed timer may come too early, and looks again */
 	if (first == NULL) {
-		if (t->idle_armed)
-			evtimer_del(t->idle_timer);
+		evtimer_del(t->idle_timer);
 		t->idle_armed = false;
 		return;
 	}
@@ -225,22 +224,19 @@ static size_t
 conn_proxy(struct tcp_conn *c, size_t len)
 {
 	struct proxy_header h;
+	enum proxy_parsed parsed = proxy_parse(c->tcp->in, len, &h);
 
-	switch (proxy_parse(c->tcp->in, len, &h)) {
-	case PROXY_OK:
-		c->proxy = false;
-		c->peer.proxied = h.client.family != 0;
-		c->peer.client = h.client;
-		c->peer.unproven = c->peer.proxied && !h.stream;
-		return h.len;
-	case PROXY_MORE:
-		return 0;
-	case PROXY_BAD:
-		break;
+	if (parsed == PROXY_BAD) {
+		count_add(&c->tcp->w->count->dropped, 1);
+		c->dead = true;
 	}
-	count_add(&c->tcp->w->count->dropped, 1);
-	c->dead = true;
-	return 0;
+	if (parsed != PROXY_OK)
+		return 0;
+	c->proxy = false;
+	c->peer.proxied = h.client.family != 0;
+	c->peer.client = h.client;
+	c->peer.unproven = c->peer.proxied && !h.stream;
+	return h.len;
 }
 
 /* Drops what stands in front of t->in[0..len); returns how much is left. */
@@ -380,24 +376,18 @@ accept_failed(struct tcp *t)
 	struct timeval tv = { .tv_usec = LIMIT_ACCEPT_PAUSE_MS * 1000 };
 	uint64_t now_ns = clock_now_ns();
 
-	switch (errno) {
-	case EMFILE:
-	case ENFILE:
-	case ENOBUFS:
-	case ENOMEM:
-		if (now_ns - t->complained_ns >= TCP_COMPLAIN_NS || t->complained_ns == 0) {
-			log_warn("TCP: accept: %s; the longest idle connections are closed",
-			    strerror(errno));
-			t->complained_ns = now_ns;
-		}
-		make_room(t);
-		listeners_enable(t, false);
-		if (evtimer_add(t->pause_timer, &tv) != 0)
-			listeners_enable(t, true);
-		break;
-	default:
-		break;   /* EAGAIN: that was all; others: the client has gone meanwhile */
+	/* EAGAIN: that was all; others: the client has gone meanwhile. */
+	if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+		return;
+	if (now_ns - t->complained_ns >= TCP_COMPLAIN_NS || t->complained_ns == 0) {
+		log_warn("TCP: accept: %s; the longest idle connections are closed",
+		    strerror(errno));
+		t->complained_ns = now_ns;
 	}
+	make_room(t);
+	listeners_enable(t, false);
+	if (evtimer_add(t->pause_timer, &tv) != 0)
+		listeners_enable(t, true);
 }
 
 static void

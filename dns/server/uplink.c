@@ -13,10 +13,9 @@
 void
 uplink_wake(struct worker *w, const struct hold_wake *wake)
 {
-	struct msg m = { .type = MSG_WAKE, .unit = wake->unit, .time_ns = wake->arrived_ns };
+	struct msg m = { .type = MSG_WAKE, .unit = wake->unit, .time_ns = wake->arrived_ns,
+		.wake = { .worker = w->index, .qtype = wake->qtype } };
 
-	m.wake.worker = w->index;
-	m.wake.qtype = wake->qtype;
 	dns_peer_client(wake->peer, &m.wake.client);
 	/* A channel that cannot send reports its end; the queries wait and are asked for again. */
 	(void)chan_send(w->server->chan, &m, NULL, 0);
@@ -25,11 +24,10 @@ uplink_wake(struct worker *w, const struct hold_wake *wake)
 void
 uplink_answered(struct worker *w, const struct hold_report *r)
 {
-	struct msg m = { .type = MSG_ANSWERED, .unit = r->unit, .time_ns = clock_now_ns() };
+	struct msg m = { .type = MSG_ANSWERED, .unit = r->unit, .time_ns = clock_now_ns(),
+		.answered = { .answers = r->answers, .first_query_ns = r->first_query_ns,
+		    .expired = r->expired } };
 
-	m.answered.answers = r->answers;
-	m.answered.first_query_ns = r->first_query_ns;
-	m.answered.expired = r->expired;
 	(void)chan_send(w->server->chan, &m, NULL, 0);   /* statistics */
 }
 
@@ -46,10 +44,10 @@ post_others(struct server *s, const struct post *letter)
 void
 uplink_swapped(struct server *s, struct swap *swap)
 {
-	struct msg m = { .type = MSG_COMMITTED, .time_ns = clock_now_ns() };
+	struct msg m = { .type = MSG_COMMITTED, .time_ns = clock_now_ns(),
+		.commit = { .generation = swap->generation } };
 
 	dns_zoneset_free(swap->old);
-	m.commit.generation = swap->generation;
 	if (s->chan != NULL)
 		(void)chan_send(s->chan, &m, NULL, 0);   /* a lost channel is reported by itself */
 	free(swap);
@@ -61,9 +59,7 @@ set_post(struct server *s, struct dns_zoneset *set, uint64_t generation)
 {
 	struct swap *swap = mem_zero(1, sizeof(*swap));
 
-	swap->set = set;
-	swap->old = s->set;
-	swap->generation = generation;
+	*swap = (struct swap){ .set = set, .old = s->set, .generation = generation };
 	atomic_init(&swap->left, s->conf.workers);
 	s->set = set;
 	s->workers[0].set = set;   /* a callback of this loop runs: no query is being answered */

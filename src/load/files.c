@@ -22,7 +22,7 @@ files_send(struct loader *l, unsigned i)
 {
 	const struct config_zone *z = &l->conf->zones[i];
 	struct writers *w = &l->todo[i].writers;
-	struct msg m = { .type = MSG_ZONE };
+	struct msg m = { .type = MSG_ZONE, .zone = { .index = i } };
 	struct zonefile zone, units;
 	struct errmsg why;
 	int fds[2];
@@ -46,7 +46,6 @@ files_send(struct loader *l, unsigned i)
 		note_input(l, i, z->units, units.fd);
 	}
 	note_input(l, i, z->file, zone.fd);
-	m.zone.index = i;
 	strncpy(m.zone.origin, z->origin, sizeof(m.zone.origin) - 1);
 	strncpy(m.zone.path, z->file, sizeof(m.zone.path) - 1);
 	child_send(&l->zones, &m, fds, n);
@@ -56,7 +55,7 @@ files_send(struct loader *l, unsigned i)
 void
 files_include(struct loader *l, const struct msg *m)
 {
-	struct msg reply = { .type = MSG_INCLUDE };
+	struct msg reply = { .type = MSG_INCLUDE, .include = { .index = m->include.index } };
 	const struct config_zone *z = &l->conf->zones[m->include.index];
 	char path[sizeof(m->include.path)], *full = NULL;
 	struct errmsg why = { .text = "" };
@@ -73,7 +72,6 @@ files_include(struct loader *l, const struct msg *m)
 	    &f, z->file, path, &l->todo[m->include.index].writers, &full, &why);   /* f.fd tells */
 	if (full != NULL)
 		note_input(l, m->include.index, full, f.fd);
-	reply.include.index = m->include.index;
 	reply.include.shown = f.shown;
 	(void)snprintf(reply.include.path, sizeof(reply.include.path), "%.*s",
 	    (int)sizeof(reply.include.path) - 1, f.fd >= 0 ? path : why.text);

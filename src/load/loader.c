@@ -393,14 +393,11 @@ on_setup(struct child *c, struct errmsg *m)
 {
 	const struct loader *l = c->arg;
 	const struct dns_zone_limits limits = config_zone_limits(l->conf);
-	struct msg msg = { .type = MSG_ZONE_LIMITS };
-	enum err e;
+	struct msg msg = { .type = MSG_ZONE_LIMITS, .zone_limits = {
+		.memory_bytes = limits.memory_bytes, .time_ms = limits.time_ms } };
+	enum err e = chan_send(c->chan, &msg, NULL, 0);
 
-	msg.zone_limits.memory_bytes = limits.memory_bytes;
-	msg.zone_limits.time_ms = limits.time_ms;
-	if ((e = chan_send(c->chan, &msg, NULL, 0)) != ERR_OK)
-		return err_set(m, e, "zones process: set-up: %s", err_str(e));
-	return ERR_OK;
+	return e == ERR_OK ? ERR_OK : err_set(m, e, "zones process: set-up: %s", err_str(e));
 }
 
 static const struct child_ops ops = {
@@ -471,9 +468,7 @@ loader_start(const struct loader_conf *conf, loader_done_cb done, void *arg)
 {
 	struct loader *l = mem_zero(1, sizeof(*l));
 
-	l->from = *conf;
-	l->done = done;
-	l->arg = arg;
+	*l = (struct loader){ .from = *conf, .done = done, .arg = arg };
 	report_init(&l->report);
 	child_init(&l->zones, ROLE_ZONES, l->from.base, l->from.children, &ops, l);
 	l->zones.restart = false;

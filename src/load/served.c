@@ -13,10 +13,7 @@ served_zimage_new(int fd, struct dns_zimage *view)
 	static uint32_t next_id = 1;
 	struct served_zimage *z = mem_zero(1, sizeof(*z));
 
-	z->id = next_id++;
-	z->refs = 1;
-	z->fd = fd;
-	z->view = view;
+	*z = (struct served_zimage){ .id = next_id++, .refs = 1, .fd = fd, .view = view };
 	return z;
 }
 

@@ -47,10 +47,10 @@ zjob_new(
 
 	j->dir = mem_text(dir);
 	j->work = work;
-	j->cache = (struct zcache){ .dir = j->dir, .cancel = &j->cancel };
-	memcpy(j->cache.key, key, sizeof(j->cache.key));
 	j->done = done;
 	j->arg = arg;
+	j->cache = (struct zcache){ .dir = j->dir, .cancel = &j->cancel };
+	memcpy(j->cache.key, key, sizeof(j->cache.key));
 	return j;
 }
 

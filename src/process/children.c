@@ -284,13 +284,11 @@ child_send(struct child *c, struct msg *m, const int *fds, unsigned nfds)
 static enum err
 introduce(struct child *c, struct errmsg *m)
 {
-	struct msg hello = { .type = MSG_HELLO }, run = { .type = MSG_RUN };
+	struct msg run = { .type = MSG_RUN }, hello = { .type = MSG_HELLO, .hello = {
+		.role = (uint32_t)c->role, .uid = c->conf->uid, .gid = c->conf->gid,
+		.log_level = (uint32_t)c->conf->log_level } };
 	enum err e;
 
-	hello.hello.role = (uint32_t)c->role;
-	hello.hello.uid = c->conf->uid;
-	hello.hello.gid = c->conf->gid;
-	hello.hello.log_level = (uint32_t)c->conf->log_level;
 	snprintf(hello.hello.empty_root, sizeof(hello.hello.empty_root), "%s", c->conf->empty_root);
 	if ((e = chan_send(c->chan, &hello, NULL, 0)) != ERR_OK)
 		return err_set(m, e, "%s process: first message: %s", c->name, err_str(e));

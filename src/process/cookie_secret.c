@@ -23,8 +23,7 @@ parse(const char *path, const char *text, size_t len, struct msg_cookies *s, str
 
 		next = at + n + 1;
 		line++;
-		while (n > 0 && (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' ||
-			text[at + n - 1] == '\r'))
+		while (n > 0 && memchr(" \t\r", text[at + n - 1], 3) != NULL)
 			n--;
 		if (n == 0 || text[at] == '#')
 			continue;
@@ -77,8 +76,7 @@ cookie_secrets_read(const char *path, struct msg_cookies *s, struct errmsg *m)
 enum err
 cookie_secrets_make(struct msg_cookies *s, struct errmsg *m)
 {
-	memset(s, 0, sizeof(*s));
-	s->n = 1;
+	*s = (struct msg_cookies){ .n = 1 };
 	if (getrandom(s->secret[0], sizeof(s->secret[0]), 0) != (ssize_t)sizeof(s->secret[0]))
 		return err_sys(m, "getrandom");
 	return ERR_OK;

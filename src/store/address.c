@@ -8,7 +8,7 @@
 
 #include "base/addr.h"
 #include "base/mem.h"
-#include "src/store/db.h"
+#include "src/store/cmd.h"
 
 struct entry {
 	struct msg_addr addr;
@@ -32,9 +32,7 @@ addresses_new(uint32_t hold_s, addresses_save_cb save, void *arg)
 {
 	struct addresses *t = mem_zero(1, sizeof(*t));
 
-	t->hold_s = hold_s;
-	t->save = save;
-	t->arg = arg;
+	*t = (struct addresses){ .hold_s = hold_s, .save = save, .arg = arg };
 	STAILQ_INIT(&t->changes);
 	return t;
 }
