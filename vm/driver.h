@@ -25,8 +25,7 @@ struct vm {
 	int watch_fd;
 	int death_fd;              /* pidfd: the process ended; -1 = none.  Always watched */
 	bool answered;             /* its control socket has spoken to us */
-	/* no answer lately, until it speaks: operations on it keep no other VM waiting */
-	bool hung;
+	bool hung;                 /* no answer lately: it keeps no other VM waiting */
 	bool owes;                 /* no word since it was asked whether it lives */
 };
 
@@ -94,10 +93,7 @@ struct vm_driver {
 	/* Writes the state to a file, then stops and cleans up.  After an error it runs on. */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);
-	/*
-	 * Consumes what came at watch_fd.  On VM_WATCH_ENDED why[] and out->text, the console, are
-	 * filled in, and the host calls stop.
-	 */
+	/* Reads watch_fd.  VM_WATCH_ENDED: with why[] and out->text; the host then calls stop. */
 	enum vm_watch_verdict (*watched)(struct vm *vm, char *why, size_t whylen,
 	    struct vm_outcome *out);
 	/*
@@ -106,10 +102,7 @@ struct vm_driver {
 	 */
 	enum vm_watch_verdict (*ask_alive)(struct vm *vm, char *why, size_t whylen,
 	    struct vm_outcome *out);
-	/*
-	 * It owes since conf.hang_ms: VM_WATCH_ENDED, as of watched, when it hangs; VM_WATCH_ALIVE
-	 * when it has spoken, or nobody can know.
-	 */
+	/* As watched, of a VM that owes for hang_ms: ENDED: it hangs; ALIVE also if unknown. */
 	enum vm_watch_verdict (*judge)(struct vm *vm, char *why, size_t whylen,
 	    struct vm_outcome *out);
 	/* The process ended by itself (death_fd): says how, if known; the host then calls stop. */

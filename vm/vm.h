@@ -53,8 +53,7 @@ struct vm_disk {
 	const char *path;
 	enum vm_disk_format format;
 	bool readonly;
-	/* NULL, or the path of this unit's qcow2 on top of `path`; made when it is missing */
-	const char *overlay;
+	const char *overlay;       /* this unit's qcow2 on top, made when missing; or NULL */
 };
 
 /*
@@ -83,8 +82,7 @@ struct vm_spec {
 	enum vm_type type;         /* what follows is the xen driver's */
 	const char *xl;            /* an xl.cfg file that says what is not said here; optional */
 	const char *vif_script;    /* hotplug script of the NICs; NULL = our helper */
-	/* a XenStore key below the domain's path whose appearance is VM_EVENT_READY; optional */
-	const char *ready_key;
+	const char *ready_key;     /* key below the domain's path: VM_EVENT_READY; optional */
 	unsigned cpu_percent;      /* CPU limit of its cgroup, 100 = one core; 0 = none */
 	unsigned cpu_weight;       /* cgroup v2 weight 1..10000; the daemon has 100 */
 };
@@ -104,21 +102,18 @@ enum vm_stop_how {
 #define VM_RUNS_LATE    0x10u
 
 struct vm_host_conf {
-	/* absolute; VMs live in run_dir/vm/UUID/, made by vm_host_new as needed */
-	const char *run_dir;
+	const char *run_dir;       /* absolute; VMs live in run_dir/vm/UUID/ */
 	const char *state_dir;     /* saved states and overlays */
 	uid_t vm_uid;              /* who the VM processes run as; 0 = as we do (tests) */
 	gid_t vm_gid;
 	unsigned start_threads;    /* how many boots at once; >= 1 */
-	/* a hypervisor that owes an answer for so long hangs (vm_check); 0 = LIMIT_HANG_S */
-	unsigned hang_ms;
+	unsigned hang_ms;          /* without an answer it hangs (vm_check); 0 = LIMIT_HANG_S */
 	const char *qemu;          /* the QEMU binary; NULL = look in PATH */
 	bool use_cgroups;          /* false: never; true: where they are writable */
 };
 
 enum vm_event_kind {
-	/* the VM ended without being told to: crash, guest's own poweroff, killed */
-	VM_EVENT_DIED,
+	VM_EVENT_DIED,             /* ended untold: crash, guest's own poweroff, killed */
 	VM_EVENT_READY,            /* spec.ready_key is there; once */
 	VM_EVENT_LOG               /* something an operator should read; text */
 };
@@ -128,8 +123,7 @@ struct vm_event {
 	struct vm_uuid uuid;
 	uint64_t time_ns;
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
-	/* last lines, escaped for nothing, NULs too: the reader escapes; never NULL */
-	const char *console;
+	const char *console;       /* last lines, not escaped, with NULs; never NULL */
 	size_t console_len;
 };
 
@@ -170,10 +164,9 @@ struct vm_result {
 	const char *console;
 	size_t console_len;
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
-	/* vm_restore, after an error: neither it nor a cold boot could be tried; the state stays */
+	/* after an error: neither the restore nor a cold boot could be tried; the state stays */
 	bool saved;
-	/* vm_freeze, vm_thaw, vm_save, after an error: untried, the VM is as before */
-	bool kept;
+	bool kept;                 /* after an error: untried, the VM is as before */
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 

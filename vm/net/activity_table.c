@@ -129,10 +129,7 @@ rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 	return activity_table_run(t, commands, m);
 }
 
-/*
- * A chain as nftables lists it, until the next command; NULL: it is not there.  (Of two chains in
- * one command nftables 1.0.6 finds one.)
- */
+/* A chain as listed now, alone (of two nftables 1.0.6 finds one); NULL: it is not there. */
 static const char *
 rules_list(struct activity_table *t, const char *chain)
 {
@@ -164,10 +161,9 @@ rules_note(struct activity_table *t, struct errmsg *m)
 
 		free(t->rules[i]);
 		t->rules[i] = now != NULL ? mem_text(now) : NULL;
-		if (t->rules[i] == NULL)
-			return err_set(m, ERR_IO,
-			    "nftables: chain %s of table %s cannot be read back", chains[i],
-			    t->name);
+		if (now == NULL)
+			return err_set(m, ERR_IO, "nftables: chain %s of table %s cannot be read "
+			    "back", chains[i], t->name);
 	}
 	return ERR_OK;
 }

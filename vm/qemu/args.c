@@ -150,10 +150,7 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		option(b, "-incoming", "fd:%d", run->incoming_fd);
 }
 
-/*
- * The slot of the i-th virtio device, NICs before disks; with ACPI from the end, as QEMU's tables
- * have the last slot first.
- */
+/* The i-th device's slot, NICs first; with ACPI from the end: QEMU's tables begin there. */
 static unsigned
 mmio_slot(const struct qemu_run *run, unsigned i)
 {
@@ -279,16 +276,17 @@ qemu_args_shape(const struct qemu_args *args)
 		size += strlen(args->argv[i]) + 1;
 	text = mem_zero(size, 1);
 	for (size_t i = 0; i < args->n; i++) {
-		if (i + 1 < args->n && is_passing(args->argv[i], args->argv[i + 1])) {
+		const char *arg = args->argv[i];
+
+		if (i + 1 < args->n && is_passing(arg, args->argv[i + 1])) {
 			i++;
 			continue;
 		}
 		/* The word of add_boot, the last of its argument, differs from start to start. */
-		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0
-		    ? strstr(args->argv[i], TSC_WORD) : NULL;
+		clock = i > 0 && strcmp(args->argv[i - 1], "-append") == 0 ? strstr(arg, TSC_WORD)
+		    : NULL;
 		used += (size_t)snprintf(text + used, size - used, "%.*s\n",
-		    clock != NULL ? (int)(clock - args->argv[i]) : (int)strlen(args->argv[i]),
-		    args->argv[i]);
+		    clock != NULL ? (int)(clock - arg) : (int)strlen(arg), arg);
 	}
 	return text;
 }

@@ -55,8 +55,7 @@ struct qemu_vm {
 	int output_fd;            /* its stderr; -1 after adoption */
 	bool frozen;
 	bool asked_status;        /* once, when QMP became ready */
-	/* that another program has its control socket; until QEMU speaks */
-	bool told_taken;
+	bool told_taken;          /* that another program has its socket; until QEMU speaks */
 	bool acpi;                /* it has a power button */
 	char limits[64];          /* what QEMU_DIR_LIMITS has; "" = nothing */
 	char *shape;              /* see qemu_args_shape; NULL = unknown */

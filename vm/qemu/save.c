@@ -33,9 +33,8 @@ qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m)
 {
 	uint64_t deadline = clock_now_ns() + QEMU_RESTORE_NS;
 	char status[32] = "";
-	enum err e;
+	enum err e = qemu_vm_connect(v, m);
 
-	e = qemu_vm_connect(v, m);
 	if (e == ERR_OK)
 		e = qemu_vm_status(v, status, sizeof(status), deadline, m);
 	if (e == ERR_OK && strcmp(status, "inmigrate") == 0) {
