@@ -57,10 +57,11 @@ enum {
 #define LOAD_V4(size, offset) BPF_STMT(BPF_LD | (size) | BPF_IND, AT_V4 + (offset))
 #define WHEN(at, test, value, then, other) \
 	[at] = BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), (then) - (at) - 1, (other) - (at) - 1)
+/* NOLINTBEGIN(bugprone-macro-parentheses): a load is an initialiser in braces */
 #define STEP(at, load, test, value, then, other) \
 	[at] = load, WHEN(at##_IF, test, value, then, other)
 #define GO(at, load, to) [at] = load, [at##_IF] = BPF_STMT(BPF_JMP | BPF_JA, (to) - at##_IF - 1)
-
+/* NOLINTEND(bugprone-macro-parentheses) */
 static struct sock_filter program[] = {
 	/* A tag that the NIC or the bridge took off; a tag inside the frame is no type we pass. */
 	STEP(I_TAG, LOAD(BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT), BPF_JEQ, 0, I_TYPE, I_DROP),
