@@ -8,47 +8,76 @@ HELPER=/usr/local/libexec/jitsu/jitsu-xen-vif
 
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ask() { dig @10.77.0.1 -p 5300 +tries=1 +time=60 "$@"; }
-state_of() { jitsu --json list | jq -r ".[] | select(.name == \"$1.example.test\") | .state"; }
+# Each process that starts takes a tenth of a second and more here, and jq five; what is asked often
+# is read by the shell.
+# state_of UNIT: from the table.
+state_of() {
+	local name state rest
+	while read -r name state rest; do
+		[ "$name" != "$1.example.test" ] || echo "$state"
+	done < <(jitsu list)
+}
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
-# wait_for SECONDS COMMAND...: until it succeeds.
+# in_state STATE...: how many units are.
+in_state() {
+	local name state rest n=0
+	while read -r name state rest; do
+		[[ " $* " != *" $state "* ]] || n=$((n + 1))
+	done < <(jitsu list)
+	echo $n
+}
+# wait_for SECONDS COMMAND...: until it succeeds.  The only CPU is left to what is waited for, more
+# and more.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) pause=1
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
-		sleep 0.1
+		sleep 0.$pause
+		[ $pause -ge 8 ] || pause=$((2 * pause))
 	done
 }
 page() { curl -s -m 60 "http://$1/"; }
 
 # Domains that are not dom0 and not the foreign one, of any state.
-domains() { xl list | awk 'NR > 1 && $1 != "Domain-0" && $1 != "foreign" { print $1 }'; }
+domains() {
+	local name rest
+	while read -r name rest; do
+		case $name in Name | Domain-0 | foreign) ;; *) echo "$name" ;; esac
+	done < <(xl list)
+}
 domain_count() { domains | wc -l; }
-domid_of() { xl list | awk -v n="$1.example.test-" 'index($1, n) == 1 { print $2 }'; }
+domid_of() {
+	local name id rest
+	while read -r name id rest; do
+		[[ $name != "$1".example.test-* ]] || echo "$id"
+	done < <(xl list)
+}
 # store NAME KEY: of a unit's domain.
 store() { xenstore-read "/local/domain/$(domid_of "$1")/$2"; }
 
 # Everything of other domains than dom0 and the foreign one that anybody remembers.
 leftovers() {
-	local foreign id
+	local foreign path id file
+	read -r foreign </tmp/foreign.id || foreign=none
 	domains
-	foreign=$(xl domid foreign 2>/dev/null || echo none)
-	for id in $(xenstore-list /local/domain) $(xenstore-list /libxl 2>/dev/null); do
-		[ "$id" = 0 ] || [ "$id" = "$foreign" ] || echo "XenStore has $id"
-	done
-	for id in $(xenstore-list /local/domain/0/backend/vif 2>/dev/null) \
-	    $(xenstore-list /local/domain/0/backend/vbd 2>/dev/null)
+	xenstore-ls -f | awk -v foreign="$foreign" -F'[/ ]' '
+	    function has(id, what) {
+		if (id != "" && id != 0 && id != foreign && !seen[what, id]++)
+			print "XenStore has " what " " id
+	    }
+	    /^\/local\/domain\// { has($4, "a domain") }
+	    /^\/libxl\// { has($3, "of libxl") }
+	    /^\/local\/domain\/0\/backend\/(vif|vbd)\// { has($7, "a backend of") }
+	    /^\/vm\// && !uuid[$3]++ { vms++ }
+	    END { if (vms > (foreign == "none" ? 1 : 2)) print "XenStore has " vms " of /vm" }'
+	for file in "$DIR"/run/xen/* "$DIR"/state/saved/* /sys/class/net/vif* \
+	    /sys/block/loop*/loop/backing_file /var/lib/xen/userdata-*
 	do
-		[ "$id" = "$foreign" ] || echo "XenStore has a backend of $id"
+		[ -f "$file" ] || [ -L "$file" ] || continue
+		[[ $file != /var/lib/xen/userdata-?.@(0|"$foreign").* ]] || continue
+		echo "$file"
 	done
-	[ "$(xenstore-list /vm 2>/dev/null | wc -l)" \
-	    -le "$([ "$foreign" = none ] && echo 1 || echo 2)" ] || xenstore-list /vm
-	find "$DIR/run/xen" -type f
-	find "$DIR/state/saved" -type f
-	find /var/lib/xen -name 'userdata-*' ! -name "userdata-?.0.*" ! \
-	    -name "userdata-?.$foreign.*"
-	find /sys/class/net -name 'vif*'
-	losetup -a
 }
 nothing_left() { [ -z "$(leftovers)" ] || { leftovers >&2; return 1; }; }
 

@@ -9,7 +9,6 @@ setup_file() { LOG_LEVEL=debug setup_dom0 warm=hello q1=hello q2=hello q3=hello 
 teardown_file() { teardown_dom0 many; }
 teardown() { explain; }
 
-awake_now() { jitsu --json list | jq '[.[] | select(.state == "awake")] | length'; }
 ms() { echo "${EPOCHREALTIME/./}" | sed 's/...$//'; }
 descriptors() { find "/proc/$(cat "$DIR/pid")/fd" -mindepth 1 | wc -l; }
 log_since() { tail -n "+$((LOG_LINES + 1))" "$DIR/log"; }
@@ -65,13 +64,10 @@ all_managed() {
 	local all
 	wait_for 30 settled
 	all=$(domains)
-	[ "$(echo -n "$all" | grep -c .)" -eq "$(awake_now)" ] &&
+	[ "$(echo -n "$all" | grep -c .)" -eq "$(in_state awake)" ] &&
 	    [ -z "$(sed 's/-.*//' <<<"$all" | sort | uniq -d)" ]
 }
-settled() {
-	[ "$(jitsu --json list |
-	    jq '[.[] | select(.state == "booting" or .state == "stopping")] | length')" -eq 0 ]
-}
+settled() { [ "$(in_state booting stopping)" -eq 0 ]; }
 
 @test "SIGKILL at 20 moments of wakes and stops: none lost, none twice, none unmanaged" {
 	local i pid verb
