@@ -5,6 +5,7 @@ prints where the first differs from all others.
 Asked is every owner name of the files, names beside and below each, and their parents, for a dozen
 types. Compared: rcode, AA, TC, answer and authority sections as sets with TTLs. The servers must
 have the same signed zones. NS of the apex in the authority section is optional."""
+import socket
 import sys
 import dns.edns
 import dns.flags
@@ -49,6 +50,26 @@ def sections(m, apexes):
             [rr for rr in rrs(m.authority) if not apex_ns(rr)])
 
 
+class Server:
+    """Asked over one connection, and another when the server has closed that."""
+
+    def __init__(self, where):
+        host, port = where.split("@")
+        self.at, self.sock = (host, int(port)), None
+
+    def ask(self, q):
+        for last in (False, True):
+            try:
+                if self.sock is None:
+                    self.sock = socket.create_connection(self.at, timeout=30)
+                    self.sock.setblocking(False)
+                return dns.query.tcp(q, self.at[0], sock=self.sock, timeout=30)
+            except (EOFError, ConnectionError):
+                self.sock = None
+                if last:
+                    raise
+
+
 def short(rrs, without):
     shown = [rr for rr in rrs if rr not in without and rr[1] != "RRSIG"]
     return [f"{rr[0]} {rr[2]} {rr[1]} {rr[3][:40]}" for rr in shown] or len(set(rrs) - set(without))
@@ -56,15 +77,14 @@ def short(rrs, without):
 
 def main():
     cut = sys.argv.index("--")
-    files, where = [f.split("=") for f in sys.argv[1:cut]], sys.argv[cut + 1:]
+    files = [f.split("=") for f in sys.argv[1:cut]]
+    servers = [Server(where) for where in sys.argv[cut + 1:]]
     apexes = {origin + "." for origin, path in files}
     asked = differ = 0
     for name in names(files):
         for rdtype in TYPES:
             q = dns.message.make_query(name, rdtype, want_dnssec=True, payload=4096)
-            got = []
-            for host, port in (w.split("@") for w in where):
-                got.append(sections(dns.query.tcp(q, host, port=int(port), timeout=30), apexes))
+            got = [sections(server.ask(q), apexes) for server in servers]
             asked += 1
             if got[0] in got[1:]:
                 continue
