@@ -27,8 +27,7 @@ mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
 {
 	struct mapping_set *set = mem_zero(1, sizeof(*set));
 
-	set->conf = conf;
-	set->secret = *secret;
+	*set = (struct mapping_set){ .conf = conf, .secret = *secret };
 	set->zones = arena_array(&set->arena, conf->nzones, sizeof(*set->zones));
 	host_addrs_enter(set, host, nhost);
 	return set;
@@ -209,10 +208,9 @@ mapping_set_units(const struct mapping_set *set)
 {
 	uint32_t n = 0;
 
-	for (unsigned z = 0; z < set->conf->nzones; z++) {
+	for (unsigned z = 0; z < set->conf->nzones; z++)
 		for (uint32_t i = 0; i < set->zones[z].n; i++)
 			n += set->zones[z].units[i].image != NULL;
-	}
 	return n;
 }
 

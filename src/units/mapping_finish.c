@@ -44,16 +44,6 @@ find(struct mapping_set *set, struct report *r, const struct unit_conf *from, co
 	return u;
 }
 
-static bool
-has_addr(const struct unit_conf *u, const struct msg_addr *a)
-{
-	for (unsigned i = 0; i < u->naddrs; i++) {
-		if (addr_cmp(&u->addrs[i], a) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void
 resolve_alias(struct mapping_set *set, struct report *r, const struct mapping_reference *ref)
 {
@@ -81,7 +71,7 @@ resolve_alias(struct mapping_set *set, struct report *r, const struct mapping_re
 		char text[ADDR_TEXT];
 
 		addr_text(&u->addrs[i], text);
-		if (!has_addr(target, &u->addrs[i]))
+		if (!mapping_unit_has_addr(target, &u->addrs[i]))
 			mapping_found(r, u, "unit=%s: %s is not an address of %s", ref->alias, text,
 			    target->name);
 	}
@@ -182,10 +172,9 @@ round_over(struct mapping_set *set, struct report *r,
 	if (!dropped)
 		return false;
 	/* Only now: until the end of the round others may point there. */
-	for (unsigned z = 0; z < set->conf->nzones; z++) {
+	for (unsigned z = 0; z < set->conf->nzones; z++)
 		if (!set->zones[z].added)
 			set->zones[z] = (struct mapping_zone){ 0 };
-	}
 	mapping_set_rebuild(set);
 	return true;
 }
@@ -206,10 +195,9 @@ mapping_set_finish(struct mapping_set *set, struct report *r)
 	bool again;
 
 	do {
-		for (unsigned z = 0; z < set->conf->nzones; z++) {
+		for (unsigned z = 0; z < set->conf->nzones; z++)
 			if (set->zones[z].n > 0)
 				memset(set->zones[z].heights, HEIGHT_UNKNOWN, set->zones[z].n);
-		}
 		again = round_over(set, r, resolve_alias) || round_over(set, r, resolve_needs) ||
 		    round_over(set, r, measure_needs);
 	} while (again);

@@ -49,10 +49,9 @@ mapping_found(struct report *r, const struct unit_conf *u, const char *fmt, ...)
 static const char *
 key_text(const struct keys *k, const char *name)
 {
-	for (unsigned i = 0; i < k->n; i++) {
+	for (unsigned i = 0; i < k->n; i++)
 		if (strcmp(k->at[i].o->name, name) == 0)
 			return k->at[i].text;
-	}
 	return NULL;
 }
 
@@ -104,16 +103,15 @@ take_string(struct job *j, const char *data, size_t len)
 static bool
 check_owner(struct job *j)
 {
-	static const struct config_option owner = {
-		.name = "owner", .type = OPTION_OWNER, .least = 1, .most = 253
-	};
+	static const struct config_option owner = { .name = "owner", .type = OPTION_OWNER,
+		.least = 1, .most = 253 };
 	uint64_t unused;
+	bool good = option_parse(&owner, j->d->owner, &unused, NULL) == ERR_OK;
 
-	if (option_parse(&owner, j->d->owner, &unused, NULL) == ERR_OK)
-		return true;
-	mapping_found(j->r, j->u,
-	    "a unit's name consists of letters, digits, \"-\" and \"_\" and is no wildcard");
-	return false;
+	if (!good)
+		mapping_found(j->r, j->u, "a unit's name consists of letters, digits, \"-\" and "
+		    "\"_\" and is no wildcard");
+	return good;
 }
 
 static bool
@@ -224,10 +222,9 @@ address_fault(const struct job *j, struct msg_addr *a)
 
 	for (unsigned i = 0; i < net->nunits; i++)
 		inside = inside || addr_in_range(a, &net->units[i]);
-	for (unsigned i = 0; i < net->nsubnets; i++) {
+	for (unsigned i = 0; i < net->nsubnets; i++)
 		if (addr_in_prefix(a, &net->subnets[i]))
 			subnet = &net->subnets[i];
-	}
 	if (!inside || subnet == NULL)
 		return "is outside the units of network";
 	if (is_reserved(a, subnet))
@@ -453,8 +450,7 @@ start(struct job *j)
 	u->zone = j->zone;
 	u->line = j->d->line;
 	u->name = arena_strdup(&j->set->arena, j->d->owner);
-	u->file = before != NULL && strcmp(before->file, file) == 0 ?
-	    before->file :
+	u->file = before != NULL && strcmp(before->file, file) == 0 ? before->file :
 	    arena_strdup(&j->set->arena, file);
 }
 

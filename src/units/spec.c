@@ -114,16 +114,11 @@ spec_build(const struct config *conf, const struct mapping_secret *secret,
 	struct unit_text text;
 	enum err e;
 
-	memset(s, 0, sizeof(*s));
+	*s = (struct vm_spec){ .uuid = *uuid, .memory_bytes = u->policy.memory_bytes,
+		.vcpus = im->vcpus, .machine = (enum vm_machine)im->machine,
+		.accel = (enum vm_accel)im->accel, .type = (enum vm_type)im->type,
+		.cpu_percent = im->cpu_percent, .cpu_weight = im->cpu_weight };
 	unit_text_init(&text, u, uuid);
-	s->uuid = *uuid;
-	s->memory_bytes = u->policy.memory_bytes;
-	s->vcpus = im->vcpus;
-	s->machine = (enum vm_machine)im->machine;
-	s->accel = (enum vm_accel)im->accel;
-	s->type = (enum vm_type)im->type;
-	s->cpu_percent = im->cpu_percent;
-	s->cpu_weight = im->cpu_weight;
 	fill_nics(s, secret, u);
 	e = fill_texts(s, u, &text, m);
 	if (e == ERR_OK)
@@ -162,9 +157,8 @@ spec_probe(const struct unit_conf *u, struct msg_addr *guest, struct msg_addr *s
 
 	*guest = u->addrs[0];
 	*source = (struct msg_addr){ .prefixlen = guest->prefixlen };
-	for (unsigned i = 0; i < net->nprobes; i++) {
+	for (unsigned i = 0; i < net->nprobes; i++)
 		if (addr_in_prefix(guest, &net->probes[i]))
 			*source = net->probes[i];
-	}
 	return spec_probes(u);
 }

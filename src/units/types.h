@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/msg.h"
@@ -45,6 +46,15 @@ static inline const struct unit_conf *
 mapping_unit_target(const struct unit_conf *u)
 {
 	return u->target != NULL ? u->target : u;
+}
+
+static inline bool
+mapping_unit_has_addr(const struct unit_conf *u, const struct msg_addr *a)
+{
+	for (unsigned i = 0; i < u->naddrs; i++)
+		if (addr_cmp(&u->addrs[i], a) == 0)
+			return true;
+	return false;
 }
 
 #endif

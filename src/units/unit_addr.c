@@ -9,20 +9,18 @@
 const struct msg_addr *
 unit_addr(const struct unit_conf *u, int family)
 {
-	for (unsigned i = 0; i < u->naddrs; i++) {
+	for (unsigned i = 0; i < u->naddrs; i++)
 		if (u->addrs[i].family == family)
 			return &u->addrs[i];
-	}
 	return NULL;
 }
 
 const struct msg_addr *
 unit_addr_gateway(const struct config_network *net, const struct msg_addr *a)
 {
-	for (unsigned i = 0; i < net->ngateways; i++) {
+	for (unsigned i = 0; i < net->ngateways; i++)
 		if (addr_in_prefix(a, &net->gateways[i]))
 			return &net->gateways[i];
-	}
 	return NULL;
 }
 

@@ -80,8 +80,7 @@ unit_leave(struct unit_table *t, struct unit *u)
 	memcpy(l->name, u->name, size);
 	memcpy(l->mac, u->conf->mac, sizeof(l->mac));
 	l->naddrs = u->conf->naddrs;
-	for (unsigned i = 0; i < l->naddrs; i++)
-		l->addrs[i] = u->conf->addrs[i];
+	memcpy(l->addrs, u->conf->addrs, l->naddrs * sizeof(*l->addrs));
 	l->unit = u;
 	LIST_INSERT_HEAD(&t->left, l, next);
 	u->left = l;
@@ -145,10 +144,9 @@ is_after(const struct unit_conf *uc, const struct unit_left *l)
 {
 	if (memcmp(uc->mac, l->mac, sizeof(l->mac)) == 0 || strcmp(uc->name, l->name) == 0)
 		return true;
-	for (unsigned i = 0; i < uc->naddrs; i++)
-		for (unsigned k = 0; k < l->naddrs; k++)
-			if (addr_cmp(&uc->addrs[i], &l->addrs[k]) == 0)
-				return true;
+	for (unsigned i = 0; i < l->naddrs; i++)
+		if (mapping_unit_has_addr(uc, &l->addrs[i]))
+			return true;
 	return false;
 }
 

@@ -4,14 +4,13 @@
  * A boot that is given up while its VM runs fails in two steps: the error is made first, when all
  * that explains it is there, and told after the VM has stopped, with the console's end.
  */
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "src/warden/wake_impl.h"
 
 #define WHY_TEXT 900   /* below LIMIT_STORE_TEXT, with the words of a reason before it */
 
@@ -50,16 +49,6 @@ wake_why_probed(struct unit *u, const struct msg *probe)
 	t->source = probe->probe.source;
 }
 
-/* A second address of its own is nothing to wonder about. */
-static bool
-is_own(const struct unit *u, const struct msg_addr *addr)
-{
-	for (unsigned i = 0; u->conf != NULL && i < u->conf->naddrs; i++)
-		if (addr_cmp(&u->conf->addrs[i], addr) == 0)
-			return true;
-	return false;
-}
-
 bool
 wake_why_sign(struct unit *u, const struct msg *m)
 {
@@ -70,8 +59,10 @@ wake_why_sign(struct unit *u, const struct msg *m)
 	    (is_address && m->sign.addr.family != 4 && m->sign.addr.family != 6))
 		return false;
 	if (u == NULL || u->run == NULL || u->run->probe_ticket == 0 ||
-	    m->sign.seen_ns < u->run->probe_sent_ns || (is_address && is_own(u, &m->sign.addr)))
-		return true;   /* nothing new, or of a probe that is over */
+	    m->sign.seen_ns < u->run->probe_sent_ns)
+		return true;   /* of a probe that is over */
+	if (is_address && u->conf != NULL && mapping_unit_has_addr(u->conf, &m->sign.addr))
+		return true;   /* a second address of the unit's own */
 	t = &u->run->tried;
 	t->signs |= 1u << m->sign.what;
 	if (is_address)
@@ -82,12 +73,6 @@ wake_why_sign(struct unit *u, const struct msg *m)
 }
 
 /* ---- words ---- */
-
-static void
-say_seconds(struct why *y, uint64_t ns)
-{
-	say(y, "%.3g s", (double)ns / (double)NS_PER_S);
-}
 
 static bool
 is_seen(const struct unit_tried *t, enum msg_sign what)
@@ -142,8 +127,7 @@ say_probe(struct why *y, const struct unit_run *r)
 		say(y, "tcp:%u", t->port);
 	else
 		say(y, "%s", t->kind == PROBE_PING ? "ping" : "arp");
-	say(y, " of %s was probed for ", guest);
-	say_seconds(y, clock_now_ns() - t->sent_ns);
+	say(y, " of %s was probed for %.3g s", guest, (double)(clock_now_ns() - t->sent_ns) / 1e9);
 	if (t->source.family != 0) {
 		addr_text(&t->source, source);
 		say(y, " from %s", source);
@@ -184,11 +168,8 @@ boot_fails(const struct warden *w, struct unit *u, enum life_why why, bool start
 	r->failed = r->trace;
 	if (why == LIFE_WHY_NOT_READY) {
 		say(&y, "%s", life_why_text(why));
-		if (u->conf != NULL) {
-			say(&y, " (");
-			say_seconds(&y, u->conf->image->boot_timeout_ms * NS_PER_MS);
-			say(&y, ")");
-		}
+		if (u->conf != NULL)
+			say(&y, " (%.3g s)", u->conf->image->boot_timeout_ms / 1e3);
 		if (starting)
 			say(&y, ": the hypervisor had not started it yet");
 		if (r->error_new)
