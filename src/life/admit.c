@@ -58,16 +58,6 @@ sure_settle(struct admit *a)
 		sure_set(a, w, true);
 }
 
-static void
-queue_add(struct admit *a, struct admit_waiter *w)
-{
-	w->queued = true;
-	w->sure = false;
-	w->place = ++a->waiting;
-	TAILQ_INSERT_TAIL(&a->queue, w, link);
-	sure_settle(a);
-}
-
 /* A waiter leaves the queue; the caller settles what that changes. */
 static void
 queue_remove(struct admit *a, struct admit_waiter *w)
@@ -159,7 +149,11 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 		take_boot(a, w);
 		return ADMIT_NOW;
 	}
-	queue_add(a, w);
+	w->queued = true;
+	w->sure = false;
+	w->place = ++a->waiting;
+	TAILQ_INSERT_TAIL(&a->queue, w, link);
+	sure_settle(a);
 	return ADMIT_WAIT;
 }
 
