@@ -7,14 +7,14 @@
  * before they would wake that one.  When a needed one is lost while the unit boots, its readiness
  * is held back.  And no needed one sleeps while a unit that needs it is up.
  */
+#include "src/warden/wake_impl.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/record.h"
-#include "src/warden/wake.h"
-#include "src/warden/wake_impl.h"
 
 #define ERROR_TEXT 1024        /* of a chain of units that need each other */
 

@@ -176,10 +176,7 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 		return;
 	}
 	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
-	if (progress)
-		wake_wait_told(w, u, req);
-	else
-		wake_wait(u, req, false);
+	wake_wait(w, u, req, false, progress != 0);
 	wake_request(w, u, LIFE_BY_OPERATOR, 0);
 }
 
@@ -206,7 +203,7 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 		return;
 	}
 	log_info("%s: sleep asked for by uid %u", u->name, (unsigned)control_request_uid(req));
-	wake_wait(u, req, true);
+	wake_wait(w, u, req, true, false);
 	wake_step(w, u, &ev);
 }
 

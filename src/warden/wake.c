@@ -4,14 +4,13 @@
  * Every action is begun in wake_do.c and ends in an event that brings the action's ticket back.  An
  * event that arises while the actions of a step are begun waits in w->pending until all are.
  */
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "src/warden/wake_impl.h"
 
 struct wake_pending {
 	STAILQ_ENTRY(wake_pending) next;
@@ -24,8 +23,7 @@ wake_post(struct warden *w, const struct unit *u, const struct life_event *ev)
 {
 	struct wake_pending *p = mem_zero(1, sizeof(*p));
 
-	p->unit = u->number;
-	p->ev = *ev;
+	*p = (struct wake_pending){ .unit = u->number, .ev = *ev };
 	STAILQ_INSERT_TAIL(&w->pending, p, next);
 }
 
@@ -44,10 +42,7 @@ wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_e
 {
 	struct wake_op *op = mem_zero(1, sizeof(*op));
 
-	op->w = w;
-	op->unit = u->number;
-	op->ticket = ticket;
-	op->ends_with = ends_with;
+	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket, .ends_with = ends_with };
 	return op;
 }
 

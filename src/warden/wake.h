@@ -52,10 +52,12 @@ bool wake_is_unsure(const struct warden *w, const struct unit *u);
 
 /* ---- operators who wait ---- */
 
-/* `req` is answered when the unit is awake (or asleep), or when that failed; takes it over. */
-void wake_wait(struct unit *u, struct control_request *req, bool for_sleep);
-/* The same for a wake; `req` is told each time what the unit waits for changes. */
-void wake_wait_told(struct warden *w, struct unit *u, struct control_request *req);
+/*
+ * Answers `req`, which it takes over, when the unit is awake (or asleep), or when that failed;
+ * `told`: `req` also hears of each change of what the unit waits for.
+ */
+void wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep,
+    bool told);
 /* The end: whoever still waits is told so. */
 void wake_answer_all(struct warden *w, const char *why);
 

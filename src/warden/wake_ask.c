@@ -1,12 +1,11 @@
 /* wake_ask: how wakes and news of VMs come in: from queries, operators, units and drivers. */
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include "base/clock.h"
 #include "src/warden/aside.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
 #include "src/warden/record.h"
-#include "src/warden/wake_impl.h"
 
 /* A wake that its life cycle does not hear of; `why` is said where the unit has no error. */
 static void

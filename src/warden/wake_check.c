@@ -5,11 +5,10 @@
  * query comes here; where packets alone keep a unit awake, its idle deadline does.  A hypervisor
  * that hangs is ended by the host (vm_check), which is told as the end of the VM.
  */
+#include "src/warden/wake_impl.h"
+
 #include "base/mem.h"
 #include "src/warden/timer.h"
-#include "src/warden/wake.h"
-
-#include "src/warden/wake_impl.h"
 
 static void
 on_due(evutil_socket_t fd, short what, void *arg)

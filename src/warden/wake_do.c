@@ -1,5 +1,4 @@
 /* wake_do: the table of a life cycle's actions; wake_impl.h names the files that begin them. */
-#include "src/warden/timer.h"
 #include "src/warden/wake_impl.h"
 
 #include "base/clock.h"
@@ -7,7 +6,7 @@
 #include "src/warden/dnslink.h"
 #include "src/warden/links.h"
 #include "src/warden/record.h"
-#include "src/warden/wake.h"
+#include "src/warden/timer.h"
 
 static void
 do_changed(struct warden *w, struct unit *u, const struct life_action *a)

@@ -1,5 +1,5 @@
 /* wake_drive: operations on store, driver and counters; each ends in an event with its ticket. */
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #include "src/warden/links.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
-#include "src/warden/wake_impl.h"
 
 /*
  * A full disk keeps nobody asleep: whose the VM is stands in a file too (vm/host/owner.h), the row

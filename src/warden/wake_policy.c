@@ -1,7 +1,7 @@
 /* wake_policy: what the life cycle and the board are told of a unit's settings and use. */
-#include "base/clock.h"
-#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
+
+#include "base/clock.h"
 
 static const enum life_tier tiers[] = { [CONFIG_SLEEP_STOP] = LIFE_TIER_DORMANT,
 	[CONFIG_SLEEP_FREEZE] = LIFE_TIER_FROZEN, [CONFIG_SLEEP_SAVE] = LIFE_TIER_SAVED };

@@ -1,13 +1,12 @@
 /* wake_ready: readiness: its probes, their end, and when the waiting queries were answered. */
-#include "src/warden/timer.h"
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
-#include "src/warden/wake_impl.h"
+#include "src/warden/timer.h"
 
 static void
 on_delay(evutil_socket_t fd, short what, void *arg)

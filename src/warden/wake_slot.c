@@ -1,5 +1,5 @@
 /* wake_slot: slots for boots and VMs, asked for and given, and what a wake waits for. */
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/record.h"
-#include "src/warden/wake_impl.h"
 
 static struct unit *
 unit_of(struct admit_waiter *x)

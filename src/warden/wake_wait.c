@@ -1,32 +1,27 @@
 /* wake_wait: operators who wait for a wake or a sleep to end. */
-#include "src/warden/timer.h"
-#include "src/warden/wake.h"
+#include "src/warden/wake_impl.h"
 
 #include <stdlib.h>
 
 #include "src/warden/show.h"
-#include "src/warden/wake_impl.h"
+#include "src/warden/timer.h"
 
-static struct unit_waiter *
-waiter_add(struct unit *u, struct control_request *req, bool for_sleep)
+void
+wake_wait(struct warden *w, struct unit *u, struct control_request *req, bool for_sleep, bool told)
 {
 	struct unit_waiter *x = calloc(1, sizeof(*x));
 
 	if (x == NULL) {
 		control_fail(req, "%s", err_str(ERR_NOMEM));
-		return NULL;
+		return;
 	}
-	x->req = req;
-	x->unit = u->number;
-	x->for_sleep = for_sleep;
+	*x = (struct unit_waiter){ .req = req, .unit = u->number, .for_sleep = for_sleep,
+		.told = told };
 	SLIST_INSERT_HEAD(&unit_run(u)->waiters, x, next);
-	return x;
-}
-
-void
-wake_wait(struct unit *u, struct control_request *req, bool for_sleep)
-{
-	(void)waiter_add(u, req, for_sleep);   /* else the request has failed */
+	if (!told)
+		return;
+	LIST_INSERT_HEAD(&w->told, x, told_link);
+	wake_waits_changed(w);   /* somebody else may have woken it, and it waits already */
 }
 
 static json_t *
@@ -78,18 +73,6 @@ wake_waits_changed(struct warden *w)
 		return;
 	timer_once(w->base, LIMIT_TELL_MS, on_tell, w);
 	w->tell_soon = true;
-}
-
-void
-wake_wait_told(struct warden *w, struct unit *u, struct control_request *req)
-{
-	struct unit_waiter *x = waiter_add(u, req, false);
-
-	if (x == NULL)
-		return;
-	x->told = true;
-	LIST_INSERT_HEAD(&w->told, x, told_link);
-	wake_waits_changed(w);   /* somebody else may have woken it, and it waits already */
 }
 
 void
