@@ -80,27 +80,10 @@ dns_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 }
 
 static void
-dns_running(struct child *c)
-{
-	ready_child_runs(c->arg);
-}
-
-static void
 dns_gone(struct child *c, const char *why)
 {
-	struct warden *w = c->arg;
-
-	ready_child_gone(w, c, why);
-	reload_served(w);
-}
-
-void
-inbox_dns_init(struct warden *w)
-{
-	static const struct child_ops ops = { .setup = dns_setup, .message = dns_message,
-		.running = dns_running, .gone = dns_gone };
-
-	child_init(&w->dns, ROLE_DNS, w->base, &w->child_conf, &ops, w);
+	ready_child_gone(c, why);
+	reload_served(c->arg);
 }
 
 /* ---- the sentinel ---- */
@@ -118,7 +101,7 @@ static void
 sentinel_running(struct child *c)
 {
 	probelink_again(c->arg, PROBELINK_ALL);
-	ready_child_runs(c->arg);
+	ready_child_runs(c);
 }
 
 static void
@@ -152,17 +135,14 @@ sentinel_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 	}
 }
 
-static void
-sentinel_gone(struct child *c, const char *why)
-{
-	ready_child_gone(c->arg, c, why);
-}
-
 void
-inbox_sentinel_init(struct warden *w)
+inbox_init(struct warden *w)
 {
-	static const struct child_ops ops = { .setup = sentinel_setup, .message = sentinel_message,
-		.running = sentinel_running, .gone = sentinel_gone };
+	static const struct child_ops dns = { .setup = dns_setup, .message = dns_message,
+		.running = ready_child_runs, .gone = dns_gone };
+	static const struct child_ops sentinel = { .setup = sentinel_setup,
+		.message = sentinel_message, .running = sentinel_running, .gone = ready_child_gone };
 
-	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &ops, w);
+	child_init(&w->dns, ROLE_DNS, w->base, &w->child_conf, &dns, w);
+	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &sentinel, w);
 }

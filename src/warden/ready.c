@@ -46,15 +46,19 @@ serve_begun(struct warden *w)
 }
 
 void
-ready_child_runs(struct warden *w)
+ready_child_runs(struct child *c)
 {
+	struct warden *w = c->arg;
+
 	if (!w->ready && w->dns.ran && w->sentinel.ran)
 		serve_begun(w);
 }
 
 void
-ready_child_gone(struct warden *w, const struct child *c, const char *why)
+ready_child_gone(struct child *c, const char *why)
 {
+	struct warden *w = c->arg;
+
 	if (!c->ran && !w->stopping && c->restarts + 1 >= LIMIT_CHILD_FIRST_STARTS)
 		fatal("the %s process ended %u times before it served, as said above: jitsud does "
 		    "not start", c->name, c->restarts + 1);

@@ -133,8 +133,7 @@ set_up(struct warden *w, const struct config *conf)
 	open_store(w, conf);
 	open_vms(w, conf);
 	swap_prepare(w, conf);   /* while the zones are loaded */
-	inbox_dns_init(w);
-	inbox_sentinel_init(w);
+	inbox_init(w);
 }
 
 static struct event *

@@ -131,9 +131,8 @@ void adopt_start(struct warden *w, void (*done)(struct warden *w));
 void adopt_destroy(struct warden *w);
 void adopt_free(struct warden *w);
 
-/* Make w->dns and w->sentinel, which child_start starts. */
-void inbox_dns_init(struct warden *w);
-void inbox_sentinel_init(struct warden *w);
+/* Makes w->dns and w->sentinel, which child_start starts. */
+void inbox_init(struct warden *w);
 
 /* Binds every listening address once per worker; they stay bound as long as the warden lives. */
 enum err listen_open(struct sockets *s, const struct config *conf, struct errmsg *m);
@@ -142,9 +141,9 @@ void listen_close(struct sockets *s);
 /* The state that `systemctl status` shows. */
 void ready_tell(const struct warden *w);
 /* A child is confined and runs: when both did for the first time, we are READY. */
-void ready_child_runs(struct warden *w);
+void ready_child_runs(struct child *c);
 /* A child ended.  One that never ran after LIMIT_CHILD_FIRST_STARTS ends the start. */
-void ready_child_gone(struct warden *w, const struct child *c, const char *why);
+void ready_child_gone(struct child *c, const char *why);
 
 /* `g` is the warden's from now on, and the former one is freed; `r` has findings about units. */
 void swap_generation(struct warden *w, struct generation *g, struct report *r);
