@@ -94,17 +94,14 @@ open_one(const struct config_listen *l, int type, int *out, struct errmsg *m)
 	fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(m, "socket for %s", text);
+	tune(fd, ss.ss_family, type);
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0 ||
 	    (type == SOCK_STREAM &&
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) ||
 	    (ss.ss_family == AF_INET6 &&
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0))
 		e = err_sys(m, "socket options for %s", text);
-		close(fd);
-		return e;
-	}
-	tune(fd, ss.ss_family, type);
-	if (bind_early(fd, &ss, len, &later) != 0)
+	else if (bind_early(fd, &ss, len, &later) != 0)
 		e = err_sys(m, "listen: %s port %u, %s", text, (unsigned)l->port,
 		    type == SOCK_DGRAM ? "UDP" : "TCP");
 	else if (type == SOCK_STREAM && listen(fd, LIMIT_LISTEN_BACKLOG) != 0)
@@ -203,16 +200,11 @@ listen_open(struct sockets *s, const struct config *conf, struct errmsg *m)
 		s->kinds[2 * i + 1] = MSG_SOCKET_TCP;
 		s->wildcards[2 * i] = s->wildcards[2 * i + 1] = addr_is_any(&usable[i]->addr);
 	}
-	for (unsigned k = 0; k < s->workers; k++) {
-		for (unsigned i = 0; i < nusable; i++) {
-			if ((e = open_one(usable[i], SOCK_DGRAM, &s->fds[n++], m)) != ERR_OK ||
-			    (e = open_one(usable[i], SOCK_STREAM, &s->fds[n++], m)) != ERR_OK)
-				goto fail;
-		}
-	}
-	return ERR_OK;
-fail:
-	listen_close(s);
+	for (; n < s->workers * s->per_worker && e == ERR_OK; n++)
+		e = open_one(usable[n % s->per_worker / 2], n % 2 == 0 ? SOCK_DGRAM : SOCK_STREAM,
+		    &s->fds[n], m);
+	if (e != ERR_OK)
+		listen_close(s);
 	return e;
 }
 
