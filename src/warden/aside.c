@@ -106,9 +106,7 @@ add(struct warden *w, struct unit_row *r, const enum vm_found_state *vm, const c
 	struct aside *a = mem_zero(1, sizeof(*a));
 	char uuid[VM_UUID_TEXT];
 
-	a->said = mem_text(said);
-	a->w = w;
-	a->row = *r;
+	*a = (struct aside){ .w = w, .row = *r, .said = mem_text(said) };
 	memset(r, 0, sizeof(*r));
 	LIST_INSERT_HEAD(&w->asides, a, link);
 	if (vm == NULL)
@@ -225,10 +223,9 @@ aside_vms(const struct warden *w)
 void
 aside_clear(struct warden *w)
 {
-	struct aside *a, *next;
+	struct aside *a;
 
-	for (a = LIST_FIRST(&w->asides); a != NULL; a = next) {
-		next = LIST_NEXT(a, link);
+	while ((a = LIST_FIRST(&w->asides)) != NULL) {
 		if (a->req != NULL)
 			control_fail(a->req, "jitsud stops");
 		entry_free(a);

@@ -205,15 +205,6 @@ on_commit_again(evutil_socket_t fd, short what, void *arg)
 	dnslink_commit(w);
 }
 
-/* Descriptors have run out: what is served meanwhile is the generation before. */
-static void
-commit_later(struct warden *w)
-{
-	if (!w->commit_again)
-		timer_once(w->base, 1000, on_commit_again, w);
-	w->commit_again = true;
-}
-
 void
 dnslink_commit(struct warden *w)
 {
@@ -229,7 +220,10 @@ dnslink_commit(struct warden *w)
 	if (make_bindings(w, &m, &fd, &why) != ERR_OK) {
 		log_err("generation %llu is not served yet: %s", (unsigned long long)w->gen->number,
 		    why.text);
-		commit_later(w);
+		/* Descriptors have run out: the generation before is served meanwhile. */
+		if (!w->commit_again)
+			timer_once(w->base, 1000, on_commit_again, w);
+		w->commit_again = true;
 		return;
 	}
 	m.commit.generation = w->gen->number;

@@ -328,12 +328,11 @@ on_link(const struct vm_link *link, void *arg)
 
 	if (w->gen == NULL)
 		return;
-	for (unsigned i = 0; i < w->gen->conf->nnetworks; i++) {
+	for (unsigned i = 0; i < w->gen->conf->nnetworks; i++)
 		if (concerns(&w->bridges[i], w->gen->conf->networks[i].bridge, link)) {
 			w->bridges[i].doubt = true;
 			links_look(w);
 		}
-	}
 	if (link->kind == VM_LINK_ADDR || (link->kind == VM_LINK_IS && link->up))
 		return;
 	if (mark(w, NULL, link->kind == VM_LINK_LOST ? NULL : link->name))
@@ -345,18 +344,17 @@ on_link(const struct vm_link *link, void *arg)
 enum err
 links_check(const struct warden *w, const struct unit *u, struct errmsg *m)
 {
-	for (unsigned k = 0; k < 1 + u->conf->image->nnics && !is_foreign(u); k++) {
+	unsigned n = is_foreign(u) ? 0 : 1 + u->conf->image->nnics;
+	enum err e = ERR_OK;
+
+	for (unsigned k = 0; k < n && e == ERR_OK; k++) {
 		const struct config_network *net = network_of(u, k);
 		const struct link_bridge *b = &w->bridges[net->index];
-		enum err e;
 
-		if (w->links != NULL && is_known(w, net->index) && b->up && !b->doubt)
-			continue;
-		e = vm_bridge_check(net->bridge, m);
-		if (e != ERR_OK)
-			return e;
+		if (w->links == NULL || !is_known(w, net->index) || !b->up || b->doubt)
+			e = vm_bridge_check(net->bridge, m);
 	}
-	return ERR_OK;
+	return e;
 }
 
 void

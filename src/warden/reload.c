@@ -32,10 +32,8 @@ on_kept(struct zjob *j, void *arg)
 
 	zjob_free(j);
 	w->keeping = NULL;
-	if (!w->keep_again)
-		return;
-	w->keep_again = false;
-	keep_zimages(w);
+	if (w->keep_again)
+		keep_zimages(w);
 }
 
 /* The newest version of a zone that a process compiled alone; ERR_LIMIT: too many open files. */
@@ -59,10 +57,9 @@ keep_zimages(struct warden *w)
 	const struct generation *g = w->gen;
 	enum err e = ERR_OK;
 
-	if (w->keeping != NULL) {
-		w->keep_again = true;
+	w->keep_again = w->keeping != NULL;
+	if (w->keep_again)
 		return;
-	}
 	w->keeping = zjob_new(w->work, w->zimages_dir, w->secret.key, on_kept, w);
 	for (unsigned i = 0; i < g->conf->nzones && e == ERR_OK; i++) {
 		struct served_zone *z = &g->zones[i];
@@ -162,9 +159,7 @@ reload_start(struct warden *w, bool force, reload_done_cb done, void *arg)
 	if (w->reloading != NULL)
 		return ERR_STATE;
 	rl = mem_zero(1, sizeof(*rl));
-	rl->w = w;
-	rl->done = done;
-	rl->arg = arg;
+	*rl = (struct reload){ .w = w, .done = done, .arg = arg };
 	report_init(&rl->report);
 	rl->ev_served = mem_must(evtimer_new(w->base, on_served, rl));
 	w->reloading = rl;

@@ -51,8 +51,7 @@ rundir_lock(struct warden *w, const char *run_dir)
 {
 	struct rundir *d = mem_zero(1, sizeof(*d));
 
-	d->w = w;
-	d->notify_fd = -1;
+	*d = (struct rundir){ .w = w, .notify_fd = -1 };
 	snprintf(d->path, sizeof(d->path), "%s", run_dir);
 	snprintf(d->lock, sizeof(d->lock), "%s/lock", d->path);
 	d->lock_fd = lock_take(d);

@@ -191,8 +191,9 @@ status_verb(struct control_request *req, json_t *args, void *arg)
 
 	(void)json_unpack(args, "{s?b}", "bad_zones", &bad);   /* anything else: all zones */
 	generation_zones_count(w->gen, &n);
+	aside_list_json(w, aside);
 	all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:[o, o], s:o, "
-	    "s:o, s:o}", "version", JITSU_VERSION, "pid", (json_int_t)getpid(),
+	    "s:o, s:o, s:o, s:I, s:o}", "version", JITSU_VERSION, "pid", (json_int_t)getpid(),
 	    "uptime_s", (json_int_t)((clock_now_ns() - w->started_ns) / NS_PER_S),
 	    "generation", (json_int_t)w->gen->number, "zones_read", (json_int_t)w->gen->compiled,
 	    "zones_from_disk", (json_int_t)w->gen->from_disk, "zones_failed", (json_int_t)n.failed,
@@ -200,13 +201,7 @@ status_verb(struct control_request *req, json_t *args, void *arg)
 	    "mapping_bytes", (json_int_t)mapping_set_bytes(w->gen->mappings),
 	    "zones", zones_json(w, bad != 0),
 	    "children", child_json(&w->dns), child_json(&w->sentinel), "counters", counters_json(w),
-	    "limits", limits_json(w), "reload", reload_json(w));
-	aside_list_json(w, aside);
-	if (json_object_set_new(all, "aside", aside) != 0 ||
-	    json_object_set_new(all, "refused_units", json_integer(w->refused_units)) != 0 ||
-	    json_object_set_new(all, "state", state_json(w)) != 0) {
-		json_decref(all);
-		all = NULL;
-	}
+	    "limits", limits_json(w), "reload", reload_json(w), "aside", aside,
+	    "refused_units", (json_int_t)w->refused_units, "state", state_json(w));
 	control_reply(req, all);
 }
