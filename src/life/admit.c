@@ -133,19 +133,20 @@ take_boot(struct admit *a, struct admit_waiter *w)
 enum admit_verdict
 admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate)
 {
+	bool at_once = TAILQ_EMPTY(&a->queue) && fits(a, w);
+
 	if (w->held)
 		return ADMIT_NOW;
 	if (w->queued)
 		return ADMIT_WAIT;
 	if (w->memory_bytes > a->limits.memory_bytes)
 		return ADMIT_NEVER;
-	if (TAILQ_EMPTY(&a->queue) ? !fits(a, w) && a->limits.queue == 0 :
-	    a->waiting >= a->limits.queue)
+	if (!at_once && a->waiting >= a->limits.queue)
 		return ADMIT_FULL;
 	if (!free_rate && (!bucket_take(&w->bucket, a->limits.wakes_per_min, now_ms) ||
 	    !bucket_take(&a->bucket, a->limits.wakes_per_min_all, now_ms)))
 		return ADMIT_TOO_OFTEN;
-	if (TAILQ_EMPTY(&a->queue) && fits(a, w)) {
+	if (at_once) {
 		take_boot(a, w);
 		return ADMIT_NOW;
 	}

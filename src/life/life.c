@@ -231,10 +231,9 @@ rest_frozen(struct step *s)
 static void
 tier_untried(struct step *s, bool frozen)
 {
-	if (frozen && s->l->phase == LIFE_P_THAWING) {
-		move_answer(s, WAKE_FAILED);
-		rest_frozen(s);
-	} else if (frozen) {
+	if (frozen) {
+		if (s->l->phase == LIFE_P_THAWING)
+			move_answer(s, WAKE_FAILED);
 		rest_frozen(s);
 		if (flag_has(s, F_WAITING))
 			thaw_again(s);
@@ -456,8 +455,7 @@ step_timer(struct step *s)
 		break;
 	case LIFE_P_SAVED:
 		s->why = LIFE_WHY_AGED;
-		move_stop(s);
-		break;
+		/* FALLTHROUGH */
 	case LIFE_P_RETRYING:
 		move_stop(s);
 		break;

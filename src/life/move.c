@@ -217,14 +217,13 @@ move_descend(struct step *s, enum life_tier tier)
 {
 	bool up = phase_in(s, P_UP);
 
-	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
+	if (up)
 		(void)move_settle(s);   /* the unit goes down either way */
+	if (up && tier == LIFE_TIER_FROZEN && s->p->can_freeze) {
 		move_operate(s, LIFE_P_FREEZING, LIFE_DO_FREEZE);
 		move_arm(s, s->p->op_ms);
 	} else if (tier == LIFE_TIER_SAVED && s->p->can_save) {
-		if (up)
-			(void)move_settle(s);   /* the unit goes down either way */
-		else
+		if (!up)
 			flag_set(s, F_FROZEN);
 		move_operate(s, LIFE_P_SAVING, LIFE_DO_SAVE);
 		move_arm(s, s->p->state_ms);
