@@ -208,28 +208,21 @@ on_trim(evutil_socket_t fd, short what, void *arg)
 static void
 log_zones(const struct warden *w)
 {
-	unsigned lines = 0, more = 0;
+	unsigned lines = 0;
 
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++) {
 		const struct served_zone *z = &w->gen->zones[i];
 
-		if (served_zone_ok(z))
-			continue;
-		if (lines == LIMIT_REPORT_LINES)
-			more++;
-		else if (++lines > 0)
+		if (!served_zone_ok(z) && ++lines <= LIMIT_REPORT_LINES)
 			log_err("zone %s %s: %s", z->origin,
 			    z->zimage == NULL ? "is not served" : "keeps its old contents",
 			    served_zone_error(z));
 	}
-	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next) {
-		if (++lines > LIMIT_REPORT_LINES)
-			more++;
-		else
+	for (const struct config_stray *s = w->gen->conf->strays; s != NULL; s = s->next)
+		if (++lines <= LIMIT_REPORT_LINES)
 			log_err("zone %s is not served: %s", s->name, s->why);
-	}
-	if (more > 0)
-		log_err("and %u zones more", more);
+	if (lines > LIMIT_REPORT_LINES)
+		log_err("and %u zones more", lines - LIMIT_REPORT_LINES);
 }
 
 /* For `jitsu status`: who sent SIGHUP got no answer. */
