@@ -47,12 +47,11 @@ send_sockets(struct warden *w)
 
 	for (unsigned k = 0; k < s->workers; k++) {
 		for (unsigned done = 0; done < s->per_worker;) {
-			struct msg m = { .type = MSG_SOCKETS };
 			unsigned left = s->per_worker - done;
 			unsigned n = left > LIMIT_MSG_FDS ? LIMIT_MSG_FDS : left;
+			struct msg m = { .type = MSG_SOCKETS,
+				.sockets = { .worker = k, .count = n } };
 
-			m.sockets.worker = k;
-			m.sockets.count = n;
 			memcpy(m.sockets.kind, s->kinds + done, n);
 			memcpy(m.sockets.wildcard, s->wildcards + done, n);
 			child_send(&w->dns, &m, s->fds + k * s->per_worker + done, n);
@@ -79,12 +78,11 @@ wakes_unheard(struct warden *w)
 void
 dnslink_setup(struct warden *w)
 {
-	struct msg board = { .type = MSG_BOARD };
+	struct msg board = { .type = MSG_BOARD, .board = { .capacity = w->board.capacity } };
 
 	wakes_unheard(w);
 	send_conf(w, w->gen->conf);
 	dnslink_tune(w);
-	board.board.capacity = w->board.capacity;
 	child_send(&w->dns, &board, w->board.fds, BOARD_FILES);
 	send_sockets(w);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)

@@ -67,7 +67,8 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 {
 	const struct config_network *net = &w->gen->conf->networks[index];
 	struct probed *p = &w->probed[index];
-	struct msg m = { .type = MSG_NETWORK };
+	struct msg m = { .type = MSG_NETWORK,
+		.network = { .index = index, .ifindex = br->ifindex } };
 	int fd = -1;
 	enum err e;
 
@@ -79,13 +80,10 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	p->ifindex = 0;
 	if (e != ERR_OK)
 		return e;
-	m.network.index = index;
-	m.network.ifindex = br->ifindex;
 	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
 	child_send(&w->sentinel, &m, &fd, 1);
 	close(fd);
-	p->failed = false;
-	p->ifindex = br->ifindex;
+	*p = (struct probed){ .ifindex = br->ifindex };
 	memcpy(p->mac, br->mac, sizeof(p->mac));
 	return ERR_OK;
 }

@@ -1,4 +1,4 @@
-/* probelink: what the warden sends to the sentinel; inbox_sentinel.c has what comes back. */
+/* probelink: what the warden sends to the sentinel; inbox.c has what comes back. */
 #ifndef SRC_WARDEN_PROBELINK_H
 #define SRC_WARDEN_PROBELINK_H
 

@@ -41,14 +41,6 @@ show_joined(json_t *j, json_t *more)
 	return j;
 }
 
-static int64_t
-leg_us(uint64_t from_ns, uint64_t to_ns)
-{
-	if (from_ns == 0 || to_ns < from_ns)
-		return STORE_STEP_NONE;
-	return (int64_t)((to_ns - from_ns) / 1000);
-}
-
 /* A leg that did not happen is skipped, and the next counts from the one before. */
 void
 show_steps(const struct unit_trace *t, int64_t steps[STORE_STEPS])
@@ -57,9 +49,11 @@ show_steps(const struct unit_trace *t, int64_t steps[STORE_STEPS])
 	uint64_t from = t->query_ns;
 
 	for (int i = 0; i < STORE_STEPS; i++) {
-		steps[i] = at[i] != 0 ? leg_us(from, at[i]) : STORE_STEP_NONE;
-		if (steps[i] != STORE_STEP_NONE)
+		steps[i] = STORE_STEP_NONE;
+		if (from != 0 && at[i] >= from) {
+			steps[i] = (int64_t)((at[i] - from) / 1000);
 			from = at[i];
+		}
 	}
 }
 
@@ -189,13 +183,6 @@ policy_json(const struct unit *u)
 	    "save_failed", u->save_failed);
 }
 
-/* Failed boots in a row; the life cycle counts on until a VM was awake for a while. */
-static json_int_t
-failures_of(const struct unit *u)
-{
-	return life_state(&u->life) == LIFE_AWAKE ? 0 : (json_int_t)u->life.failures;
-}
-
 /* The legs of the last boot that failed, or else of the last wake. */
 static json_t *
 legs_json(const struct unit_run *r)
@@ -217,6 +204,8 @@ show_unit(const struct warden *w, const struct unit *u)
 	uint64_t now = clock_now_ns(), backoff = u->life.backoff_until_ms * NS_PER_MS;
 	struct vm_ids ids = { .pid = 0 };
 	char mac[ADDR_MAC_TEXT], uuid[VM_UUID_TEXT] = "";
+	/* In a row; the life cycle counts on until a VM was awake for a while. */
+	json_int_t failures = life_state(&u->life) == LIFE_AWAKE ? 0 : u->life.failures;
 	uint64_t queries =
 	    atomic_load_explicit(&w->board.use[u->number].queries, memory_order_relaxed);
 
@@ -232,7 +221,7 @@ show_unit(const struct warden *w, const struct unit *u)
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes :
 	    u->conf->policy.memory_bytes),
 	    "next", next_json(u), "policy", policy_json(u), "crashes", (json_int_t)u->crashes,
-	    "failures", failures_of(u), "queries", (json_int_t)queries,
+	    "failures", failures, "queries", (json_int_t)queries,
 	    "backoff_s", show_seconds(backoff > now, backoff - now), "durations_us", legs_json(r),
 	    "last_error", show_text(r != NULL ? r->error : NULL),
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,

@@ -115,7 +115,7 @@ struct unit {
 	uint32_t number;
 	bool leaving;
 	bool behind;               /* its wake waits for a leaving unit to go (run) */
-	bool needing;              /* it waits, or has failed, for what it needs (needs.h; run) */
+	bool needing;              /* it waits, or has failed, for what it needs (needs.c; run) */
 	bool refused;              /* an address of it is held for another (holds.h): never woken */
 	bool aside;                /* it leaves, and its row in the store is aside.h's */
 	bool handed_out;           /* the store knows that its addresses were */

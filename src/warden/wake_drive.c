@@ -159,16 +159,20 @@ wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
 }
 
 /* When the unit was used last, as the life cycle asks at a deadline. */
-static void
-fill_activity(const struct warden *w, const struct unit *u, struct life_event *ev)
+static struct life_event
+activity_event(const struct warden *w, const struct unit *u, uint32_t ticket, enum err result)
 {
-	ev->activity.last_query_ms = board_last_query_ns(&w->board, u->number, clock_now_ns()) /
+	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(),
+		.ticket = ticket, .result = result };
+
+	ev.activity.last_query_ms = board_last_query_ns(&w->board, u->number, clock_now_ns()) /
 	    NS_PER_MS;
 	if (u->run != NULL)
-		ev->activity.last_packet_ms = u->run->last_packet_ns / NS_PER_MS;
+		ev.activity.last_packet_ms = u->run->last_packet_ns / NS_PER_MS;
 	/* A unit that needs this one is awake: that counts as use, and as contact. */
 	if (needs_used(w, u))
-		ev->activity.last_packet_ms = ev->now_ms;
+		ev.activity.last_packet_ms = ev.now_ms;
+	return ev;
 }
 
 static void
@@ -177,8 +181,8 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 	struct wake_op *op = arg;
 	struct warden *w = op->w;
 	struct unit *u = unit_by_number(&w->units, op->unit);
-	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(),
-		.ticket = op->ticket, .result = e };
+	uint32_t ticket = op->ticket;
+	struct life_event ev;
 
 	free(op);
 	if (u == NULL)
@@ -187,15 +191,14 @@ activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 		log_warn("%s: payload counters: %s", u->name, why);
 	else if (last_ns > unit_run(u)->last_packet_ns)
 		u->run->last_packet_ns = last_ns;
-	fill_activity(w, u, &ev);
+	ev = activity_event(w, u, ticket, e);
 	wake_step(w, u, &ev);
 }
 
 void
 wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 {
-	struct life_event ev = { .kind = LIFE_EV_ACTIVITY, .now_ms = clock_now_ms(),
-		.ticket = ticket };
+	struct life_event ev;
 
 	wake_check(w, u);
 	if (w->activity != NULL && unit_has_vm(u)) {
@@ -203,6 +206,6 @@ wake_use_read(struct warden *w, struct unit *u, uint32_t ticket)
 		    wake_op_new(w, u, ticket, LIFE_EV_ACTIVITY));
 		return;
 	}
-	fill_activity(w, u, &ev);
+	ev = activity_event(w, u, ticket, ERR_OK);
 	wake_post(w, u, &ev);
 }
