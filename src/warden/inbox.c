@@ -141,7 +141,8 @@ inbox_init(struct warden *w)
 	static const struct child_ops dns = { .setup = dns_setup, .message = dns_message,
 		.running = ready_child_runs, .gone = dns_gone };
 	static const struct child_ops sentinel = { .setup = sentinel_setup,
-		.message = sentinel_message, .running = sentinel_running, .gone = ready_child_gone };
+		.message = sentinel_message, .running = sentinel_running,
+		.gone = ready_child_gone };
 
 	child_init(&w->dns, ROLE_DNS, w->base, &w->child_conf, &dns, w);
 	child_init(&w->sentinel, ROLE_SENTINEL, w->base, &w->child_conf, &sentinel, w);

@@ -7,6 +7,7 @@
  * before they would wake that one.  When a needed one is lost while the unit boots, its readiness
  * is held back.  And no needed one sleeps while a unit that needs it is up.
  */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * Every action is begun in wake_do.c and ends in an event that brings the action's ticket back.  An
  * event that arises while the actions of a step are begun waits in w->pending until all are.
  */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdlib.h>
@@ -42,7 +43,8 @@ wake_op_new(struct warden *w, const struct unit *u, uint32_t ticket, enum life_e
 {
 	struct wake_op *op = mem_zero(1, sizeof(*op));
 
-	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket, .ends_with = ends_with };
+	*op = (struct wake_op){ .w = w, .unit = u->number, .ticket = ticket,
+		.ends_with = ends_with };
 	return op;
 }
 

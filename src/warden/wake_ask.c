@@ -1,4 +1,5 @@
 /* wake_ask: how wakes and news of VMs come in: from queries, operators, units and drivers. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include "base/clock.h"

@@ -5,6 +5,7 @@
  * query comes here; where packets alone keep a unit awake, its idle deadline does.  A hypervisor
  * that hangs is ended by the host (vm_check), which is told as the end of the VM.
  */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include "base/mem.h"

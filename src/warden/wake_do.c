@@ -1,4 +1,5 @@
 /* wake_do: the table of a life cycle's actions; wake_impl.h names the files that begin them. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include "base/clock.h"

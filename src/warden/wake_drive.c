@@ -1,4 +1,5 @@
 /* wake_drive: operations on store, driver and counters; each ends in an event with its ticket. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #ifndef SRC_WARDEN_WAKE_IMPL_H
 #define SRC_WARDEN_WAKE_IMPL_H
 
-#include "src/warden/wake.h"
+#include "src/warden/state.h"
 
 /* An operation under way: what its completion needs to find the unit again. */
 struct wake_op {

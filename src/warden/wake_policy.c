@@ -1,4 +1,5 @@
 /* wake_policy: what the life cycle and the board are told of a unit's settings and use. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* wake_ready: readiness: its probes, their end, and when the waiting queries were answered. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* wake_slot: slots for boots and VMs, asked for and given, and what a wake waits for. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* wake_wait: operators who wait for a wake or a sleep to end. */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdlib.h>

@@ -4,6 +4,7 @@
  * A boot that is given up while its VM runs fails in two steps: the error is made first, when all
  * that explains it is there, and told after the VM has stopped, with the console's end.
  */
+#include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
 #include <stdarg.h>
