@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@ static const struct sandbox_call calls[] = {
 
 /* A zone that was named. */
 struct named {
-	struct named *next;
+	STAILQ_ENTRY(named) next;
 	struct msg msg;
 	int fd, units_fd;          /* units_fd is -1 without */
 };
@@ -41,7 +42,7 @@ struct named {
 struct zones {
 	int fd;                    /* the channel */
 	struct msg hello;
-	struct named *first, **last;
+	STAILQ_HEAD(, named) named;
 	struct zout out;
 	struct dns_zone_limits limits;
 	bool confined, compile, greeted;
@@ -63,11 +64,9 @@ send_msg(const struct zones *z, const struct msg *m, const int *fds, unsigned nf
 static void
 named_drop(struct zones *z)
 {
-	struct named *n = z->first;
+	struct named *n = STAILQ_FIRST(&z->named);
 
-	z->first = n->next;
-	if (z->first == NULL)
-		z->last = &z->first;
+	STAILQ_REMOVE_HEAD(&z->named, next);
 	close(n->fd);
 	if (n->units_fd >= 0)
 		close(n->units_fd);
@@ -116,13 +115,10 @@ on_zone(struct zones *z, const struct msg *m, int *fds, unsigned nfds)
 		return ERR_PROTO;
 	}
 	n = mem_zero(1, sizeof(*n));
-	n->msg = *m;
+	*n = (struct named){ .msg = *m, .fd = fds[0], .units_fd = nfds == 2 ? fds[1] : -1 };
 	n->msg.zone.origin[sizeof(n->msg.zone.origin) - 1] = '\0';
 	n->msg.zone.path[sizeof(n->msg.zone.path) - 1] = '\0';
-	n->fd = fds[0];
-	n->units_fd = nfds == 2 ? fds[1] : -1;
-	*z->last = n;
-	z->last = &n->next;
+	STAILQ_INSERT_TAIL(&z->named, n, next);
 	return ERR_OK;
 }
 
@@ -162,11 +158,10 @@ static int
 include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 {
 	struct includer *in = arg;
-	struct msg m = { .type = MSG_WANT_INCLUDE };
+	struct msg m = { .type = MSG_WANT_INCLUDE, .include.index = in->index };
 	int fds[LIMIT_MSG_FDS];
 	unsigned nfds;
 
-	m.include.index = in->index;
 	if (in->lost != ERR_OK || strlen(path) >= sizeof(m.include.path)) {
 		(void)err_set(why, ERR_RANGE, "its name is longer than %zu bytes",
 		    sizeof(m.include.path) - 1);
@@ -199,13 +194,11 @@ include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 static enum err
 send_finding(struct zones *z, uint32_t index, const struct report_line *l, bool first)
 {
-	struct msg m = { .type = MSG_FINDING };
+	struct msg m = { .type = MSG_FINDING, .finding = { .index = index, .line = l->line } };
 
 	if (z->findings >= LIMIT_REPORT_LINES && !first)
 		return ERR_OK;
 	z->findings++;
-	m.finding.index = index;
-	m.finding.line = l->line;
 	/* cut where too long */
 	(void)snprintf(m.finding.file, sizeof(m.finding.file), "%s", l->file ? l->file : "");
 	(void)snprintf(m.finding.text, sizeof(m.finding.text), "%s", l->text ? l->text : "");
@@ -243,11 +236,10 @@ compile_one(struct zones *z, const struct named *n)
 		.include = include_ask, .arg = &in,
 		.shown = n->msg.zone.shown != 0, .units_shown = n->msg.zone.units_shown != 0,
 	};
-	struct msg compiling = { .type = MSG_COMPILING };
+	struct msg compiling = { .type = MSG_COMPILING, .compiling.index = in.index };
 	struct report r;
 	enum err e;
 
-	compiling.compiling.index = n->msg.zone.index;
 	if ((e = send_msg(z, &compiling, NULL, 0)) != ERR_OK)
 		return e;
 	zbudget_init(&c.budget, c.origin, z->limits.memory_bytes, z->limits.time_ms);
@@ -269,7 +261,8 @@ compile_one(struct zones *z, const struct named *n)
 static enum err
 send_compiled(struct zones *z)
 {
-	struct msg m = { .type = MSG_COMPILED };
+	struct msg m = { .type = MSG_COMPILED,
+		.compiled = { .loaded = z->loaded, .failed = z->failed } };
 	struct errmsg why;
 	int fd = -1;
 	enum err e;
@@ -278,8 +271,6 @@ send_compiled(struct zones *z)
 		log_err("%s", why.text);
 		return e;
 	}
-	m.compiled.loaded = z->loaded;
-	m.compiled.failed = z->failed;
 	e = send_msg(z, &m, &fd, fd >= 0 ? 1 : 0);
 	if (fd >= 0)
 		close(fd);
@@ -312,18 +303,18 @@ zones_main(int fd)
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		(void)setpriority(PRIO_PROCESS, 0, 0);
 	go_first();
-	z.last = &z.first;
+	STAILQ_INIT(&z.named);
 	e = zout_open(&z.out, &why);
-	while (e == ERR_OK && !(z.compile && z.confined && z.first == NULL)) {
+	while (e == ERR_OK && !(z.compile && z.confined && STAILQ_EMPTY(&z.named))) {
 		if ((e = chan_recv_blocking(fd, &m, fds, &nfds, &why)) != ERR_OK)
 			break;
 		e = on_msg(&z, &m, fds, nfds);
-		for (; e == ERR_OK && z.confined && z.first != NULL; named_drop(&z))
-			e = compile_one(&z, z.first);
+		for (; e == ERR_OK && z.confined && !STAILQ_EMPTY(&z.named); named_drop(&z))
+			e = compile_one(&z, STAILQ_FIRST(&z.named));
 	}
 	if (e == ERR_OK)
 		e = send_compiled(&z);
-	while (z.first != NULL)
+	while (!STAILQ_EMPTY(&z.named))
 		named_drop(&z);
 	zout_close(&z.out);
 	return e == ERR_OK ? 0 : 1;

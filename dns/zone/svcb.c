@@ -18,6 +18,26 @@ enum key {
 	KEY_OPAQUE = 65535         /* reserved: its value has no form */
 };
 
+/* By number: the name, how many bytes a value has (a multiple of `each`), the fault of any other. */
+static const struct {
+	const char *name;
+	uint16_t least, most, each;
+	const char *fault;
+} keys[] = {
+	[KEY_MANDATORY] = { "mandatory", 2, ZRDATA_MAX, 2, "mandatory names no keys" },
+	[KEY_ALPN] = { "alpn", 1, ZRDATA_MAX, 1, "alpn has no value, or an empty one among them" },
+	[KEY_NO_DEFAULT_ALPN] = { "no-default-alpn", 0, 0, 1, "no-default-alpn takes no value" },
+	[KEY_PORT] = { "port", 2, 2, 2, "port needs a number" },
+	[KEY_IPV4HINT] = { "ipv4hint", 4, ZRDATA_MAX, 4, "ipv4hint needs IPv4 addresses" },
+	[KEY_ECH] = { "ech", 1, ZRDATA_MAX, 1, "ech needs a value" },
+	[KEY_IPV6HINT] = { "ipv6hint", 16, ZRDATA_MAX, 16, "ipv6hint needs IPv6 addresses" },
+	[KEY_DOHPATH] = { "dohpath", 1, ZRDATA_MAX, 1, "dohpath needs a relative URI template with "
+	    "the variable dns, such as /dns-query{?dns}" },
+	[KEY_OHTTP] = { "ohttp", 0, 0, 1, "ohttp takes no value" },
+};
+
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
 struct param {
 	uint16_t key;
 	size_t len;
@@ -54,8 +74,6 @@ has_key(const uint8_t *rdata, size_t len, size_t at, uint16_t key)
 static const char *
 mandatory_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t params)
 {
-	if (p->len == 0 || p->len % 2 != 0)
-		return "mandatory names no keys";
 	for (size_t i = 0; i < p->len; i += 2) {
 		uint16_t key = dns_get16(p->value + i);
 
@@ -69,44 +87,34 @@ mandatory_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t 
 	return NULL;
 }
 
-static const char *
-alpn_fault(const struct param *p)
+static bool
+alpn_whole(const struct param *p)
 {
 	size_t at = 0;
 
 	while (at < p->len && p->value[at] > 0)
 		at += 1u + p->value[at];
-	return p->len == 0 || at != p->len ? "alpn has no value, or an empty one among them" : NULL;
+	return at == p->len;
 }
 
 static const char *
 param_fault(const struct param *p, const uint8_t *rdata, size_t len, size_t params)
 {
+	if (p->key >= KEYS)
+		return NULL;
+	if (p->len < keys[p->key].least || p->len > keys[p->key].most ||
+	    p->len % keys[p->key].each != 0)
+		return keys[p->key].fault;
 	switch (p->key) {
 	case KEY_MANDATORY:
 		return mandatory_fault(p, rdata, len, params);
 	case KEY_ALPN:
-		return alpn_fault(p);
+		return alpn_whole(p) ? NULL : keys[KEY_ALPN].fault;
 	case KEY_NO_DEFAULT_ALPN:
-		if (p->len > 0)
-			return "no-default-alpn takes no value";
 		return has_key(rdata, len, params, KEY_ALPN) ? NULL : "no-default-alpn needs alpn";
-	case KEY_PORT:
-		return p->len == 2 ? NULL : "port needs a number";
-	case KEY_IPV4HINT:
-		return p->len > 0 && p->len % 4 == 0 ? NULL : "ipv4hint needs IPv4 addresses";
-	case KEY_IPV6HINT:
-		return p->len > 0 && p->len % 16 == 0 ? NULL : "ipv6hint needs IPv6 addresses";
-	case KEY_ECH:
-		return p->len > 0 ? NULL : "ech needs a value";
 	case KEY_DOHPATH:
-		return p->len > 0 && p->value[0] == '/' &&
-		    memmem(p->value, p->len, "{?", 2) != NULL &&
-		    memmem(p->value, p->len, "dns", 3) != NULL ? NULL
-		    : "dohpath needs a relative URI template with the variable dns, such as "
-		    "/dns-query{?dns}";
-	case KEY_OHTTP:
-		return p->len == 0 ? NULL : "ohttp takes no value";
+		return p->value[0] == '/' && memmem(p->value, p->len, "{?", 2) != NULL &&
+		    memmem(p->value, p->len, "dns", 3) != NULL ? NULL : keys[KEY_DOHPATH].fault;
 	default:
 		return NULL;
 	}
@@ -140,20 +148,15 @@ svcb_fault(const uint8_t *rdata, size_t len)
 
 #define KEY_TEXT 32
 
-static const struct zfield_name keys[] = { { "mandatory", KEY_MANDATORY }, { "alpn", KEY_ALPN },
-	{ "no-default-alpn", KEY_NO_DEFAULT_ALPN }, { "port", KEY_PORT },
-	{ "ipv4hint", KEY_IPV4HINT }, { "ech", KEY_ECH }, { "ipv6hint", KEY_IPV6HINT },
-	{ "dohpath", KEY_DOHPATH }, { "ohttp", KEY_OHTTP }, { NULL, 0 } };
-
 /* A key by its name, or as key0 to key65535 without zeros in front. */
 static bool
 key_number(const char *t, size_t len, uint16_t *key)
 {
 	uint64_t n;
 
-	for (const struct zfield_name *k = keys; k->name != NULL; k++) {
-		if (strlen(k->name) == len && memcmp(k->name, t, len) == 0) {
-			*key = k->number;
+	for (uint16_t i = 0; i < KEYS; i++) {
+		if (strlen(keys[i].name) == len && memcmp(keys[i].name, t, len) == 0) {
+			*key = i;
 			return true;
 		}
 	}
@@ -168,9 +171,8 @@ key_number(const char *t, size_t len, uint16_t *key)
 static const char *
 key_text(uint16_t key, char buf[KEY_TEXT])
 {
-	for (const struct zfield_name *k = keys; k->name != NULL; k++)
-		if (k->number == key)
-			return k->name;
+	if (key < KEYS)
+		return keys[key].name;
 	(void)snprintf(buf, KEY_TEXT, "key%u", key);   /* fits */
 	return buf;
 }
@@ -209,19 +211,13 @@ value_alpn(struct zrdata_in *in, struct value *v)
 	return true;
 }
 
-static size_t
-item_len(uint16_t key)
-{
-	return key == KEY_MANDATORY ? 2 : key == KEY_IPV4HINT ? 4 : 16;
-}
-
 /* One item of a list; false when it is none, or does not fit. */
 static bool
 value_item(struct value *v, uint16_t key, const char *t, size_t len)
 {
 	uint8_t wire[16];
 	uint16_t number;
-	size_t n = item_len(key);
+	size_t n = keys[key].each;
 
 	if (key == KEY_MANDATORY) {
 		if (!key_number(t, len, &number))
@@ -326,8 +322,6 @@ param_insert(struct zrdata_in *in, size_t first, uint16_t key, const struct valu
 	size_t at = in->len, tail;
 	struct param p;
 
-	if (4 + v->len > ZRDATA_MAX - in->len)
-		return zfield_fail(in, "more than %d bytes of data", ZRDATA_MAX);
 	if (key < *last) {
 		size_t next = first;
 
@@ -338,11 +332,12 @@ param_insert(struct zrdata_in *in, size_t first, uint16_t key, const struct valu
 		*last = key;
 	}
 	tail = in->len - at;
+	if (!zfield_put_number(in, 0, 4) || !zfield_put(in, v->wire, v->len))
+		return false;
 	memmove(in->out + at + 4 + v->len, in->out + at, tail);
 	dns_put16(in->out + at, key);
 	dns_put16(in->out + at + 2, (uint16_t)v->len);
 	memcpy(in->out + at + 4, v->wire, v->len);
-	in->len += 4 + v->len;
 	return true;
 }
 
@@ -411,7 +406,7 @@ print_list(struct ztext *x, const struct param *p)
 {
 	char text[KEY_TEXT];
 
-	for (size_t at = 0; at < p->len; at += item_len(p->key)) {
+	for (size_t at = 0; at < p->len; at += keys[p->key].each) {
 		if (at > 0)
 			ztext_add(x, ",");
 		if (p->key == KEY_MANDATORY)

@@ -6,8 +6,8 @@
 void
 zbudget_init(struct zbudget *b, const char *zone, uint64_t most_bytes, uint32_t most_ms)
 {
-	*b = (struct zbudget){ .zone = zone, .most_bytes = most_bytes, .most_ms = most_ms };
-	b->until_ms = clock_now_ms() + most_ms;
+	*b = (struct zbudget){ .zone = zone, .most_bytes = most_bytes, .most_ms = most_ms,
+		.until_ms = clock_now_ms() + most_ms };
 }
 
 static bool

@@ -81,16 +81,13 @@ check_signed(struct ztree *t, const struct tnode *n, const struct trrset *sigs)
 static void
 check_node(struct ztree *t, struct tnode *n)
 {
-	const struct trrset *cname = tnode_find(n, DNS_T_CNAME, 0);
-	const struct trrset *dname = tnode_find(n, DNS_T_DNAME, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct trrset *s = tnode_find(n, i == 0 ? DNS_T_CNAME : DNS_T_DNAME, 0);
 
-	if (cname != NULL) {
-		n->flags |= ZNODE_CNAME;
-		check_alias(t, n, cname);
-	}
-	if (dname != NULL) {
-		n->flags |= ZNODE_DNAME;
-		check_alias(t, n, dname);
+		if (s == NULL)
+			continue;
+		n->flags |= i == 0 ? ZNODE_CNAME : ZNODE_DNAME;
+		check_alias(t, n, s);
 	}
 	if (n != t->apex && tnode_find(n, DNS_T_NS, 0) != NULL)
 		n->flags |= ZNODE_CUT;

@@ -24,8 +24,7 @@ zcompile_zone(struct zcompile *c, struct zout *o, struct report *r)
 	p = zparse_new(c->origin, r, origin, &len, &m);
 	if (p == NULL)
 		return report_add(r, c->path, 0, "%s", m.text);
-	e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, &c->budget, r, &m);
-	if (e != ERR_OK)
+	if ((e = ztree_init(&t, origin, len, c->path, c->units_fd >= 0, &c->budget, r, &m)))
 		goto out;
 	found = zparse_file(p, c->fd, c->path, c->shown, &zone_ops);
 	if (c->units_fd >= 0 &&
@@ -105,13 +104,11 @@ dns_compile_within(const char *origin, const char *path, const char *units_path,
 	e = open_file(path, &in, &c.fd, &c.shown, r);
 	if (e == ERR_OK && units_path != NULL)
 		e = open_file(units_path, &in, &c.units_fd, &c.units_shown, r);
-	if (e != ERR_OK)
-		goto out;
-	if ((e = zout_open(&o, &m)) == ERR_OK && (e = zcompile_zone(&c, &o, r)) == ERR_OK)
+	if (e == ERR_OK && (e = zout_open(&o, &m)) == ERR_OK &&
+	    (e = zcompile_zone(&c, &o, r)) == ERR_OK)
 		e = zout_finish(&o, zimage_fd, &m);
 	if (m.text[0] != '\0')
 		(void)report_add(r, path, 0, "%s", m.text);   /* always ERR_PARSE */
-out:
 	zout_close(&o);
 	if (c.fd >= 0)
 		close(c.fd);

@@ -5,6 +5,7 @@
  *         ALTITUDE[m] [SIZE[m] [HORIZONTAL[m] [VERTICAL[m]]]]
  */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dns/zimage/rdata.h"
@@ -166,14 +167,6 @@ loc_read(struct zrdata_in *in, UNUSED const struct zfield *f)
 	return zfield_put(in, wire, sizeof(wire));
 }
 
-static int64_t
-from_zero(uint32_t coordinate)
-{
-	int64_t v = (int64_t)coordinate - EQUATOR;
-
-	return v < 0 ? -v : v;
-}
-
 /* Of a version that is not 0 nothing is known (section 2). */
 static ssize_t
 loc_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
@@ -185,40 +178,37 @@ loc_span(const uint8_t *p, size_t len, UNUSED const struct zfield *f)
 	for (unsigned i = 1; i <= 3; i++)
 		if (p[i] >> 4 > 9 || (p[i] & 0x0f) > 9)
 			return -1;
-	return from_zero(dns_get32(p + 4)) <= 90 * 3600000ll &&
-	    from_zero(dns_get32(p + 8)) <= 180 * 3600000ll ? LOC_BYTES : -1;
+	return llabs(dns_get32(p + 4) - EQUATOR) <= 90 * 3600000ll &&
+	    llabs(dns_get32(p + 8) - EQUATOR) <= 180 * 3600000ll ? LOC_BYTES : -1;
 }
 
 static void
 print_coordinate(struct ztext *x, uint32_t value, const struct coordinate *c)
 {
-	int64_t v = from_zero(value);
+	long long v = llabs(value - EQUATOR);
 
-	ztext_add(x, "%lld %lld %lld.%03lld %c ", (long long)(v / 3600000),
-	    (long long)(v / 60000 % 60), (long long)(v / 1000 % 60), (long long)(v % 1000),
-	    value >= EQUATOR ? c->positive[0] : c->negative[0]);
+	ztext_add(x, "%lld %lld %lld.%03lld %c ", v / 3600000, v / 60000 % 60, v / 1000 % 60,
+	    v % 1000, value >= EQUATOR ? c->positive[0] : c->negative[0]);
 }
 
 static bool
 loc_print(struct ztext *x, const uint8_t *p, UNUSED size_t len, UNUSED const struct zfield *f)
 {
-	int64_t cm;
+	long long cm = dns_get32(p + 12) - DATUM;
 
 	if (p[0] != 0)
 		return false;
 	print_coordinate(x, dns_get32(p + 4), &coordinates[0]);
 	print_coordinate(x, dns_get32(p + 8), &coordinates[1]);
-	cm = (int64_t)dns_get32(p + 12) - DATUM;
-	ztext_add(x, "%s%lld.%02lldm", cm < 0 ? "-" : "", (long long)((cm < 0 ? -cm : cm) / 100),
-	    (long long)((cm < 0 ? -cm : cm) % 100));
+	ztext_add(x, "%s%lld.%02lldm", cm < 0 ? "-" : "", llabs(cm) / 100, llabs(cm) % 100);
 	for (unsigned i = 1; i <= 3; i++) {
-		int64_t v = p[i] >> 4;
+		long long v = p[i] >> 4;
 
 		for (unsigned power = p[i] & 0x0f; power > 0; power--)
 			v *= 10;
 		if (precision_octet(v) != p[i])
 			return false;   /* zero with a power has no text */
-		ztext_add(x, " %lld.%02lldm", (long long)(v / 100), (long long)(v % 100));
+		ztext_add(x, " %lld.%02lldm", v / 100, v % 100);
 	}
 	return true;
 }

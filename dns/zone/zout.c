@@ -15,21 +15,20 @@ enum err
 zout_open(struct zout *o, struct errmsg *m)
 {
 	enum err e;
+	void *map;
 
 	*o = (struct zout){ .fd = -1, .len = sizeof(struct zimage_head), .cap = FIRST_SIZE };
 	if ((e = memfd_create_open("jitsu-zones", &o->fd, m)) != ERR_OK)
 		return e;
-	o->map = MAP_FAILED;
 	if (ftruncate(o->fd, FIRST_SIZE) != 0)
 		e = err_sys(m, "zimage: size %u", FIRST_SIZE);
-	else
-		o->map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
-	if (e == ERR_OK && o->map == MAP_FAILED)
+	else if ((map = mmap(NULL, FIRST_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0)) ==
+	    MAP_FAILED)
 		e = err_sys(m, "zimage: mmap");
-	if (o->map == MAP_FAILED) {
-		o->map = NULL;
+	else
+		o->map = map;
+	if (e != ERR_OK)
 		zout_close(o);
-	}
 	return e;
 }
 

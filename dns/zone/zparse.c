@@ -211,7 +211,7 @@ static const struct directive {
 static void
 parse_directive(struct scope *s, char *entry)
 {
-	char words[2][LIMIT_NAME_TEXT], *argv[2] = { NULL, NULL };
+	char *argv[2] = { NULL, NULL };
 	const struct directive *d = NULL;
 	unsigned argc = 0;
 
@@ -224,17 +224,14 @@ parse_directive(struct scope *s, char *entry)
 		    (int)ztoken_len(entry), entry);
 		return;
 	}
-	for (char *t = ztoken_next(entry); *t != '\0' && argc <= d->most; t = ztoken_next(t)) {
+	for (char *t = ztoken_next(entry), *after; *t != '\0' && argc <= d->most; t = after) {
 		size_t n = ztoken_len(t);
 
-		if (argc == d->most || n >= sizeof(words[0])) {
-			argc = d->most + 1;
-			break;
-		}
-		memcpy(words[argc], t, n);
-		words[argc][n] = '\0';
-		argv[argc] = words[argc];
-		argc++;
+		after = ztoken_next(t);
+		t[n] = '\0';
+		if (argc < d->most)
+			argv[argc] = t;
+		argc = n < LIMIT_NAME_TEXT ? argc + 1 : d->most + 1;
 	}
 	s->shown = true;   /* nothing but a master file has this word here */
 	if (argc < d->least || argc > d->most)

@@ -69,31 +69,6 @@ ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t len, char text
 
 /* Not a base/table: the hash is that of the compiled zone, and the budget counts the slots. */
 
-/* False when the budget is spent. */
-static bool
-slots_grow(struct ztree *t)
-{
-	size_t n = t->nslots * 2;
-	struct tslot *grown;
-
-	if (!zbudget_take(t->budget, n * sizeof(*grown)))
-		return false;
-	grown = mem_zero(n, sizeof(*grown));
-	for (size_t i = 0; i < t->nslots; i++) {
-		size_t at = t->slots[i].hash & (n - 1);
-
-		if (t->slots[i].node == NULL)
-			continue;
-		while (grown[at].node != NULL)
-			at = (at + 1) & (n - 1);
-		grown[at] = t->slots[i];
-	}
-	free(t->slots);
-	t->slots = grown;
-	t->nslots = n;
-	return true;
-}
-
 static struct tslot *
 slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 {
@@ -107,6 +82,25 @@ slot_find(const struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len)
 			break;
 	}
 	return &t->slots[at];
+}
+
+/* False when the budget is spent. */
+static bool
+slots_grow(struct ztree *t)
+{
+	struct tslot *old = t->slots;
+	const size_t n = t->nslots;
+
+	if (!zbudget_take(t->budget, 2 * n * sizeof(*old)))
+		return false;
+	t->nslots = 2 * n;
+	t->slots = mem_zero(t->nslots, sizeof(*t->slots));
+	for (size_t i = 0; i < n; i++)
+		if (old[i].node != NULL)
+			*slot_find(t, old[i].hash, old[i].node->name, old[i].node->name_len) =
+			    old[i];
+	free(old);
+	return true;
 }
 
 /* The node of a name with this hash, made if need be; NULL when the budget is spent. */
@@ -127,9 +121,7 @@ node_enter(struct ztree *t, uint64_t hash, const uint8_t *rel, size_t len, unsig
 	}
 	if ((n = ztree_alloc(t, sizeof(*n) + len)) == NULL)
 		return NULL;
-	n->hash = hash;
-	n->name_len = (uint8_t)len;
-	n->labels = (uint8_t)labels;
+	*n = (struct tnode){ .hash = hash, .name_len = (uint8_t)len, .labels = (uint8_t)labels };
 	memcpy(n->name, rel, len);
 	*slot = (struct tslot){ .hash = hash, .node = n };
 	t->nnodes++;
@@ -199,22 +191,15 @@ ztree_init(struct ztree *t, const uint8_t *origin, size_t len, const char *file,
 {
 	struct dns_labels labels;
 
-	memset(t, 0, sizeof(*t));
-	t->budget = budget;
-	t->report = r;
-	t->file = file;
-	t->units_apart = units_apart;
-	memcpy(t->origin, origin, len);
-	t->origin_len = len;
 	dns_name_labels(origin, &labels);
-	t->origin_labels = labels.n;
+	*t = (struct ztree){ .budget = budget, .report = r, .file = file, .origin_len = len,
+		.origin_labels = labels.n, .units_apart = units_apart, .nslots = FIRST_SLOTS,
+		.tail = &t->first, .units_tail = &t->units };
+	memcpy(t->origin, origin, len);
 	/* Whoever writes a zone must not be able to choose names that collide. */
 	if (getrandom(&t->seed, sizeof(t->seed), 0) != (ssize_t)sizeof(t->seed))
 		return err_sys(m, "getrandom");
-	t->nslots = FIRST_SLOTS;
 	t->slots = mem_zero(t->nslots, sizeof(*t->slots));
-	t->tail = &t->first;
-	t->units_tail = &t->units;
 	if ((t->apex = node_get(t, origin, 0, false)) == NULL) {
 		ztree_clear(t);
 		return zbudget_err(budget, m);
@@ -251,14 +236,9 @@ rrset_get(struct ztree *t, struct tnode *n, const struct zparse_rr *rr, uint16_t
 	}
 	if ((s = ztree_alloc(t, sizeof(*s))) == NULL)
 		return NULL;
-	s->tail = &s->first;
-	s->type = rr->type;
-	s->covers = covers;
-	s->file = rr->file;
-	s->line = rr->line;
-	s->ttl = rr->ttl;
-	*at = s;
-	return s;
+	*s = (struct trrset){ .tail = &s->first, .type = rr->type, .covers = covers,
+		.file = rr->file, .line = rr->line, .ttl = rr->ttl };
+	return *at = s;
 }
 
 static void
@@ -342,6 +322,7 @@ add_mapping(struct ztree *t, const struct zparse_rr *rr)
 	size_t len = rr->owner_len - t->origin_len - ZTREE_MAPPING_LEN;
 	unsigned nstrings;
 	struct tunit *u;
+	uint8_t *name;
 
 	if (!strings_ok(t, rr, &nstrings))
 		return;
@@ -351,20 +332,15 @@ add_mapping(struct ztree *t, const struct zparse_rr *rr)
 		return;
 	}
 	if ((u = ztree_alloc(t, sizeof(*u))) == NULL ||
-	    (u->name = ztree_alloc(t, len + rr->rdlen)) == NULL)
+	    (name = ztree_alloc(t, len + rr->rdlen)) == NULL)
 		return;
-	u->file = rr->file;
-	u->line = rr->line;
-	u->ttl = rr->ttl;
-	u->name_len = (uint8_t)len;
+	*u = (struct tunit){ .index = t->nunits++, .file = rr->file, .line = rr->line,
+		.ttl = rr->ttl, .strings_len = (uint16_t)rr->rdlen, .nstrings = (uint16_t)nstrings,
+		.name_len = (uint8_t)len, .name = name, .strings = name + len };
 	memcpy(u->name, rr->owner + ZTREE_MAPPING_LEN, len);
-	u->strings = u->name + len;
 	memcpy(u->strings, rr->rdata, rr->rdlen);
-	u->strings_len = (uint16_t)rr->rdlen;
-	u->nstrings = (uint16_t)nstrings;
 	*t->units_tail = u;
 	t->units_tail = &u->next;
-	u->index = t->nunits++;
 }
 
 /* What any record must have; false after a finding. */

@@ -139,6 +139,17 @@ put_rrset(struct zout *o, const struct tnode *n, const struct trrset *set, uint3
 	return zout_take(o, 0, 4, &next) != NULL;
 }
 
+/* A copy of bytes; false when there is no room for them. */
+static bool
+put_bytes(struct zout *o, const void *bytes, size_t len, zref *ref)
+{
+	void *p = zout_take(o, len, 4, ref);
+
+	if (p != NULL && len > 0)
+		memcpy(p, bytes, len);
+	return p != NULL;
+}
+
 static bool
 put_node(struct ztree *t, struct zout *o, struct tnode *n)
 {
@@ -224,22 +235,17 @@ put_units(struct ztree *t, struct zout *o, struct zone_head *h)
 	const char *last_file = NULL;
 	zref file = 0, ref;
 	struct zunit *unit;
-	void *p;
 
 	h->nunits = t->nunits;
 	if (zout_take(o, (size_t)t->nunits * sizeof(*unit), 4, &h->units) == NULL ||
 	    zout_take(o, 0, 4, &h->strings) == NULL)
 		return false;
 	for (const struct tunit *u = t->units; u != NULL; u = u->next) {
-		if (u->file != last_file) {
-			if ((p = zout_take(o, strlen(u->file) + 1, 4, &file)) == NULL)
-				return false;
-			memcpy(p, u->file, strlen(u->file) + 1);
-			last_file = u->file;
-		}
-		if ((p = zout_take(o, u->strings_len, 4, &ref)) == NULL)
+		if (u->file != last_file && !put_bytes(o, u->file, strlen(u->file) + 1, &file))
 			return false;
-		memcpy(p, u->strings, u->strings_len);
+		last_file = u->file;
+		if (!put_bytes(o, u->strings, u->strings_len, &ref))
+			return false;
 		unit = (struct zunit *)zout_at(o, h->units) + u->index;
 		*unit = (struct zunit){ .node = u->node->ref, .file = file, .strings = ref,
 			.line = u->line, .ttl = u->ttl, .strings_len = u->strings_len,
@@ -263,8 +269,8 @@ static bool
 put_order(struct zout *o, struct zone_head *h, const struct torder *order)
 {
 	uint64_t *keys;
+	const uint8_t *salt = NULL;
 	zref *refs;
-	void *salt;
 
 	h->norder = order->n;
 	h->flags = order->flags;
@@ -279,12 +285,9 @@ put_order(struct zout *o, struct zone_head *h, const struct torder *order)
 	if (order->param != NULL) {
 		h->nsec3_iterations = dns_get16(order->param + 2);
 		h->nsec3_salt_len = order->param[4];
+		salt = order->param + 5;
 	}
-	if ((salt = zout_take(o, h->nsec3_salt_len, 4, &h->nsec3_salt)) == NULL)
-		return false;
-	if (h->nsec3_salt_len > 0)
-		memcpy(salt, order->param + 5, h->nsec3_salt_len);
-	return true;
+	return put_bytes(o, salt, h->nsec3_salt_len, &h->nsec3_salt);
 }
 
 enum err
