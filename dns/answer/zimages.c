@@ -103,8 +103,7 @@ zimages_set_make(struct zimages *im, const struct msg *commit, int fd, uint32_t 
 
 	*set = NULL;
 	if (commit->commit.bindings == 0 && commit->commit.absent == 0)
-		/* no zones: all queries are refused */
-		return set_make(im, commit, &nothing, 0, capacity, set, m);
+		return set_make(im, commit, &nothing, 0, capacity, set, m);   /* refuses all */
 	if ((e = memfd_map_sealed(fd, &data, &size, m)) != ERR_OK)
 		return e;
 	e = set_make(im, commit, data, size, capacity, set, m);

@@ -83,17 +83,14 @@ dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps, const struct msg
 	if (nrows > UINT32_MAX / 4)
 		return err_set(m, ERR_PROTO, "a set of %u zones", nrows);
 	set = mem_zero(1, sizeof(*set));
-	set->min_labels = DNS_WIRE_LABELS + 1;
-	set->zones = mem_zero(nrows, sizeof(*set->zones));
-	set->numbers = mem_zero(nnumbers, sizeof(*set->numbers));
-	set->maps = mem_zero(nmaps, sizeof(struct dns_zimage *));
+	*set = (struct dns_zoneset){ .min_labels = DNS_WIRE_LABELS + 1,
+		.zones = mem_zero(nrows, sizeof(*set->zones)), .nnumbers = nnumbers,
+		.numbers = mem_copy(numbers, nnumbers * sizeof(*numbers)),
+		.maps = mem_zero(nmaps, sizeof(struct dns_zimage *)) };
 	for (; set->nmaps < nmaps; set->nmaps++) {
 		set->maps[set->nmaps] = maps[set->nmaps];
 		atomic_fetch_add(&maps[set->nmaps]->refs, 1);
 	}
-	if (nnumbers > 0)
-		memcpy(set->numbers, numbers, nnumbers * sizeof(*numbers));
-	set->nnumbers = nnumbers;
 	for (; set->nzones < nrows && e == ERR_OK; set->nzones++)
 		e = set_bind(set, &rows[set->nzones], set->nzones, m);
 	if (e != ERR_OK) {

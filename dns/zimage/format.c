@@ -158,9 +158,8 @@ check_node_name(const struct check *c, const struct znode *n)
 	unsigned labels = 0;
 	size_t i;
 
-	for (i = 0; i < n->name_len; i += 1u + n->name[i], labels++)
-		if (n->name[i] == 0 || n->name[i] > 63)
-			return bad(c, n, "malformed owner name");
+	for (i = 0; i < n->name_len && n->name[i] > 0 && n->name[i] <= 63; labels++)
+		i += 1u + n->name[i];
 	if (i != n->name_len || labels != n->labels || i + c->z->origin_len > DNS_WIRE_NAME)
 		return bad(c, n, "malformed owner name");
 	return ERR_OK;

@@ -123,10 +123,9 @@ dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, stru
 	if (zu->nstrings > DNS_UNIT_STRINGS)
 		return err_set(m, ERR_PROTO, "unit %u of zone %u has %u strings", i, zone,
 		    zu->nstrings);
-	memset(u, 0, sizeof(*u));
+	*u = (struct dns_unit){ .ttl = UINT32_MAX, .line = zu->line };
 	(void)znode_owner(z, n, owner);   /* the text ends where the name does */
 	dns_name_text(owner, u->owner);
-	u->ttl = UINT32_MAX;
 	has4 = unit_addrs(u, n, DNS_T_A, 4, 4);
 	has6 = unit_addrs(u, n, DNS_T_AAAA, 6, 16);
 	if (!has4 && !has6)
@@ -138,6 +137,5 @@ dns_zimage_unit(const struct dns_zimage *zimage, uint32_t zone, uint32_t i, stru
 	}
 	/* cut when it is too long */
 	(void)snprintf(u->file, sizeof(u->file), "%s", (const char *)zone_at(z, zu->file));
-	u->line = zu->line;
 	return ERR_OK;
 }

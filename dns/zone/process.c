@@ -97,12 +97,11 @@ on_run(struct zones *z)
 	e = sandbox_enter(z->hello.hello.empty_root, z->hello.hello.uid, z->hello.hello.gid, &why);
 	if (e == ERR_OK)
 		e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), &why);
-	if (e != ERR_OK) {
-		log_err("%s", why.text);
-		return e;
-	}
-	z->confined = true;
-	return send_msg(z, &running, NULL, 0);
+	z->confined = e == ERR_OK;
+	if (z->confined)
+		return send_msg(z, &running, NULL, 0);
+	log_err("%s", why.text);
+	return e;
 }
 
 static enum err
@@ -169,13 +168,10 @@ include_ask(void *arg, const char *path, bool *shown, struct errmsg *why)
 	}
 	memcpy(m.include.path, path, strlen(path) + 1);
 	in->lost = send_msg(in->z, &m, NULL, 0);
-	while (in->lost == ERR_OK) {
-		in->lost = chan_recv_blocking(in->z->fd, &m, fds, &nfds, why);
-		if (in->lost == ERR_OK && m.type == MSG_INCLUDE)
-			break;
-		if (in->lost == ERR_OK)
-			in->lost = on_msg(in->z, &m, fds, nfds);
-	}
+	while (in->lost == ERR_OK &&
+	    (in->lost = chan_recv_blocking(in->z->fd, &m, fds, &nfds, why)) == ERR_OK &&
+	    m.type != MSG_INCLUDE)
+		in->lost = on_msg(in->z, &m, fds, nfds);
 	if (in->lost != ERR_OK)
 		return -1;
 	if (nfds == 1 && m.include.index == in->index) {
@@ -306,9 +302,8 @@ zones_main(int fd)
 	STAILQ_INIT(&z.named);
 	e = zout_open(&z.out, &why);
 	while (e == ERR_OK && !(z.compile && z.confined && STAILQ_EMPTY(&z.named))) {
-		if ((e = chan_recv_blocking(fd, &m, fds, &nfds, &why)) != ERR_OK)
-			break;
-		e = on_msg(&z, &m, fds, nfds);
+		if ((e = chan_recv_blocking(fd, &m, fds, &nfds, &why)) == ERR_OK)
+			e = on_msg(&z, &m, fds, nfds);
 		for (; e == ERR_OK && z.confined && !STAILQ_EMPTY(&z.named); named_drop(&z))
 			e = compile_one(&z, STAILQ_FIRST(&z.named));
 	}

@@ -161,8 +161,7 @@ lint_misspelt(struct ztree *t, const struct tnode *n)
 		return;
 	ztree_warn(t, s->file, s->line,
 	    "%s: this TXT record is served and maps nothing; a mapping's name begins with "
-	    ZTREE_MAPPING,
-	    ztree_name_text(t, n->name, n->name_len, text));
+	    ZTREE_MAPPING, ztree_name_text(t, n->name, n->name_len, text));
 }
 
 /* ---- places ---- */

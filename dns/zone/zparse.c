@@ -403,7 +403,9 @@ parse_scope(struct scope *s, int fd)
 	enum zread got;
 	size_t len;
 
-	zread_init(r, fd, s->p->ops->budget);
+	r->fd = fd;
+	r->budget = s->p->ops->budget;
+	r->line = 1;
 	for (;;) {
 		got = zread_next(r, s->p->entry, LIMIT_RECORD_TEXT, &len, &s->line, &why);
 		if (got == ZREAD_END || is_spent(s))

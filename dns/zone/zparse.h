@@ -64,14 +64,12 @@ struct zreader {
 	int fd;                /* not owned */
 	bool eof;
 	struct zbudget *budget;    /* counts what is read, and ends the file when it is spent */
-	unsigned line;         /* of the next byte */
+	unsigned line;         /* of the next byte; 1 at first, all that follows 0 */
 	size_t pos, end;
 	char buf[32768];
 };
 
 enum zread { ZREAD_ENTRY, ZREAD_END, ZREAD_BAD };
-
-void zread_init(struct zreader *r, int fd, struct zbudget *budget);
 
 /*
  * The next entry, terminated, into entry[cap]; *line is where it begins, or where a quote or

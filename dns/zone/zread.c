@@ -9,16 +9,6 @@
 
 static const char NO_END_QUOTE[] = "quote without its end on the line";
 
-void
-zread_init(struct zreader *r, int fd, struct zbudget *budget)
-{
-	r->fd = fd;
-	r->eof = false;
-	r->budget = budget;
-	r->line = 1;
-	r->pos = r->end = 0;
-}
-
 /* An unreadable file ends there; *why then says so. */
 static int
 fill(struct zreader *r, const char **why)
