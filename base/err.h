@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A parameter that the type of a callback has, and this function has no use for. */
+#define UNUSED __attribute__((unused))
+
 enum err {
 	ERR_OK = 0,
 	ERR_NOMEM,       /* an allocation failed */

@@ -63,12 +63,10 @@ held_arm(struct worker *w)
 }
 
 static void
-timer_cb(evutil_socket_t fd, short what, void *arg)
+timer_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct worker *w = arg;
 
-	(void)fd;
-	(void)what;
 	w->held_armed_ns = HOLD_NEVER;
 	hold_tick(w->held, clock_now_ns());
 	udp_flush(w->udp);

@@ -92,20 +92,20 @@ heap_down(struct hold *h, struct hold_unit *u)
 	heap_put(h, slot, u);
 }
 
-static enum err
+/* Room for one more; false without memory. */
+static bool
 heap_reserve(struct hold *h)
 {
 	uint32_t cap = h->heap_cap == 0 ? 64 : 2 * h->heap_cap;
 	struct hold_unit **grown;
 
 	if (h->nunits < h->heap_cap)
-		return ERR_OK;
-	grown = realloc(h->heap, cap * sizeof(struct hold_unit *));
-	if (grown == NULL)
-		return ERR_NOMEM;
-	h->heap = grown;
-	h->heap_cap = cap;
-	return ERR_OK;
+		return true;
+	if ((grown = realloc(h->heap, cap * sizeof(struct hold_unit *))) != NULL) {
+		h->heap = grown;
+		h->heap_cap = cap;
+	}
+	return grown != NULL;
 }
 
 /* ---- units ---- */
@@ -124,11 +124,8 @@ unit_find(const struct hold *h, uint32_t unit)
 static struct hold_unit *
 unit_make(struct hold *h, uint32_t unit)
 {
-	struct hold_unit *u;
+	struct hold_unit *u = heap_reserve(h) ? malloc(sizeof(*u)) : NULL;
 
-	if (heap_reserve(h) != ERR_OK)
-		return NULL;
-	u = malloc(sizeof(*u));
 	if (u == NULL)
 		return NULL;
 	*u = (struct hold_unit){ .unit = unit, .next_ns = HOLD_NEVER };
@@ -288,10 +285,7 @@ hold_new(uint32_t per_unit, uint32_t total, const struct hold_ops *ops, void *ar
 {
 	struct hold *h = mem_zero(1, sizeof(*h));
 
-	h->ops = ops;
-	h->arg = arg;
-	h->per_unit = per_unit;
-	h->total = total;
+	*h = (struct hold){ .ops = ops, .arg = arg, .per_unit = per_unit, .total = total };
 	TAILQ_INIT(&h->all);
 	return h;
 }

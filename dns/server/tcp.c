@@ -131,9 +131,9 @@ conn_send(struct tcp_conn *c, const uint8_t *bytes, size_t len)
 	if (c->dead || len == 0)
 		return !c->dead;
 	if (c->out.len == 0) {
-		do {
+		do
 			n = send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		} while (n < 0 && errno == EINTR);
+		while (n < 0 && errno == EINTR);
 		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
 			return false;
 		if (n < 0)
@@ -258,8 +258,9 @@ conn_taken(struct tcp_conn *c, size_t len, uint64_t *now_ns)
 }
 
 static void
-conn_read(struct tcp_conn *c)
+readable_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
+	struct tcp_conn *c = arg;
 	struct tcp *t = c->tcp;
 	uint64_t now_ns = clock_now_ns();
 	size_t len = c->in.len;
@@ -292,20 +293,11 @@ conn_read(struct tcp_conn *c)
 }
 
 static void
-readable_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	conn_read(arg);
-}
-
-static void
-writable_cb(evutil_socket_t fd, short what, void *arg)
+writable_cb(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct tcp_conn *c = arg;
 	ssize_t n = send(fd, c->out.data, c->out.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	(void)what;
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -351,10 +343,8 @@ listeners_enable(struct tcp *t, bool on)
 }
 
 static void
-pause_cb(evutil_socket_t fd, short what, void *arg)
+pause_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
-	(void)fd;
-	(void)what;
 	listeners_enable(arg, true);
 }
 
@@ -391,23 +381,21 @@ accept_failed(struct tcp *t)
 }
 
 static void
-conn_new(struct tcp *t, int fd, const struct dns_peer *peer)
+conn_new(struct tcp *t, int fd, struct dns_peer *peer)
 {
 	struct msg_addr from;
 	struct tcp_conn *c;
-	uint32_t gen;
 
 	if (TAILQ_EMPTY(&t->free))
 		make_room(t);
 	c = TAILQ_FIRST(&t->free);
 	TAILQ_REMOVE(&t->free, c, in_list);
-	gen = c->peer.conn_gen + 1;
-	*c = (struct tcp_conn){ .tcp = t, .fd = fd, .peer = *peer, .active_ns = clock_now_ns() };
-	dns_peer_addr(&c->peer, &from);
-	c->proxy = proxy_listed(&t->w->tune.proxies, &from);
-	c->peer.tcp = 1;
-	c->peer.conn = (uint32_t)(c - t->slots);
-	c->peer.conn_gen = gen;
+	peer->tcp = 1;
+	peer->conn = (uint32_t)(c - t->slots);
+	peer->conn_gen = c->peer.conn_gen + 1;
+	dns_peer_addr(peer, &from);
+	*c = (struct tcp_conn){ .tcp = t, .fd = fd, .peer = *peer, .active_ns = clock_now_ns(),
+		.proxy = proxy_listed(&t->w->tune.proxies, &from) };
 	TAILQ_INSERT_TAIL(&t->idle, c, in_list);
 	count_add(&t->w->count->tcp_connections, 1);
 	/* Neither fails: the arguments are right. */
@@ -419,11 +407,10 @@ conn_new(struct tcp *t, int fd, const struct dns_peer *peer)
 }
 
 static void
-accept_cb(evutil_socket_t fd, short what, void *arg)
+accept_cb(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct tcp_listener *l = arg;
 
-	(void)what;
 	for (int i = 0; i < TCP_ACCEPTS; i++) {
 		struct dns_peer peer = { .addr_len = sizeof(peer.addr) };
 		int conn = accept4(fd, &peer.addr.sa, &peer.addr_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -437,14 +424,12 @@ accept_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-idle_cb(evutil_socket_t fd, short what, void *arg)
+idle_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct tcp *t = arg;
 	uint64_t now_ns = clock_now_ns();
 	struct tcp_conn *c;
 
-	(void)fd;
-	(void)what;
 	t->idle_armed = false;
 	while ((c = TAILQ_FIRST(&t->idle)) != NULL && now_ns - c->active_ns >= t->idle_ns)
 		conn_close(c);
@@ -482,10 +467,10 @@ tcp_new(struct worker *w, const struct worker_sockets *socks, uint32_t clients, 
 
 	t->w = w;
 	t->idle_ns = idle_ms * NS_PER_MS;
+	t->nslots = clients;
 	TAILQ_INIT(&t->idle);
 	TAILQ_INIT(&t->busy);
 	TAILQ_INIT(&t->free);
-	t->nslots = clients;
 	t->slots = mem_zero(clients, sizeof(*t->slots));
 	t->pause_timer = mem_must(evtimer_new(w->base, pause_cb, t));
 	t->idle_timer = mem_must(evtimer_new(w->base, idle_cb, t));

@@ -265,12 +265,10 @@ batch_serve(struct udp *u, const struct udp_socket *s, unsigned n)
 }
 
 static void
-readable_cb(evutil_socket_t fd, short what, void *arg)
+readable_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct udp_socket *s = arg;
 
-	(void)fd;
-	(void)what;
 	for (int turn = 0; turn < UDP_TURNS; turn++) {
 		int n = batch_receive(s->udp, s);
 

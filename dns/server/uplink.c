@@ -68,25 +68,6 @@ set_post(struct server *s, struct dns_zoneset *set, uint64_t generation)
 		uplink_swapped(s, swap);
 }
 
-/* A set came: before workers exist it is theirs from the start, later it is swapped in. */
-static enum err
-commit(struct server *s, const struct msg *msg, int fd, struct errmsg *m)
-{
-	struct dns_zoneset *set = NULL;
-	enum err e = zimages_set_make(&s->zimages, msg, fd, s->board.capacity, &set, m);
-
-	zimages_settle(&s->zimages, e == ERR_OK);
-	if (e != ERR_OK)
-		return e;
-	if (s->run) {
-		set_post(s, set, msg->commit.generation);
-		return ERR_OK;
-	}
-	dns_zoneset_free(s->set);
-	s->set = set;
-	return ERR_OK;
-}
-
 /* ---- from the warden ---- */
 
 /* A message with its descriptors; those that a handler keeps become -1. */
@@ -201,14 +182,27 @@ on_zimage(struct server *s, const struct letter *l, struct errmsg *m)
 	return zimages_add(&s->zimages, id, l->fds[0], m);
 }
 
+/* A set came: before workers exist it is theirs from the start, later it is swapped in. */
 static enum err
 on_commit(struct server *s, const struct letter *l, struct errmsg *m)
 {
+	int fd = l->nfds > 0 ? l->fds[0] : -1;
+	struct dns_zoneset *set = NULL;
+	enum err e;
+
 	if (l->nfds != 1 && l->msg->commit.bindings > 0)
 		return err_set(m, ERR_PROTO, "commit came with %u descriptors", l->nfds);
 	if (!s->have_board)
 		return err_set(m, ERR_PROTO, "commit before the board");
-	return commit(s, l->msg, l->nfds > 0 ? l->fds[0] : -1, m);
+	e = zimages_set_make(&s->zimages, l->msg, fd, s->board.capacity, &set, m);
+	zimages_settle(&s->zimages, e == ERR_OK);
+	if (e == ERR_OK && s->run) {
+		set_post(s, set, l->msg->commit.generation);
+	} else if (e == ERR_OK) {
+		dns_zoneset_free(s->set);
+		s->set = set;
+	}
+	return e;
 }
 
 static enum err
@@ -226,9 +220,8 @@ on_woken(struct server *s, const struct letter *l, struct errmsg *m)
 }
 
 static enum err
-on_run(struct server *s, const struct letter *l, struct errmsg *m)
+on_run(struct server *s, UNUSED const struct letter *l, struct errmsg *m)
 {
-	(void)l;
 	if (!s->have_hello || !s->have_conf || !s->have_board)
 		return err_set(m, ERR_PROTO, "run before hello, configuration and board");
 	s->run = true;
@@ -270,22 +263,20 @@ dispatch(struct server *s, const struct letter *l, struct errmsg *m)
 }
 
 static void
-on_msg(struct chan *c, const struct msg *msg, int *fds, unsigned nfds, void *arg)
+on_msg(UNUSED struct chan *c, const struct msg *msg, int *fds, unsigned nfds, void *arg)
 {
 	struct errmsg m;
 
-	(void)c;
 	/* A bug of the warden: what is served stays served. */
 	if (dispatch(arg, &(struct letter){ msg, fds, nfds }, &m) != ERR_OK)
 		log_err("warden: %s", m.text);
 }
 
 static void
-on_lost(struct chan *c, const char *why, void *arg)
+on_lost(UNUSED struct chan *c, const char *why, void *arg)
 {
 	struct server *s = arg;
 
-	(void)c;
 	/* The channel is freed when the workers have stopped. */
 	log_debug("channel: %s", why);
 	event_base_loopbreak(s->workers[0].base);

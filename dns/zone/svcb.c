@@ -18,7 +18,7 @@ enum key {
 	KEY_OPAQUE = 65535         /* reserved: its value has no form */
 };
 
-/* By number: the name, how many bytes a value has (a multiple of `each`), the fault of any other. */
+/* By number: the name, how many bytes a value has (a multiple of `each`), the fault of others. */
 static const struct {
 	const char *name;
 	uint16_t least, most, each;

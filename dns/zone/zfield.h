@@ -14,12 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/err.h"
 #include "dns/zimage/name.h"
 
 #define ZRDATA_MAX 65535
-
-/* A parameter of struct zfield's functions that this kind has no use for. */
-#define UNUSED __attribute__((unused))
 
 /* ---- ztoken.c: the words of an entry of zread: single blanks between, quotes kept ---- */
 
