@@ -11,7 +11,6 @@
 #define ANY_TTL 3600           /* of the HINFO that stands for "ask for what you want" */
 
 /* RFC 8914 section 4. */
-#define EDE_NOT_READY 14
 #define EDE_PROHIBITED 18
 #define EDE_NOT_AUTHORITATIVE 20
 #define EDE_NOT_SUPPORTED 21
@@ -403,7 +402,8 @@ answer_step(struct answer *a)
 		return no_zone(a, DNS_R_REFUSED, EDE_NOT_AUTHORITATIVE, NULL);
 	/* A zone of ours that could not be loaded: another server may have it. */
 	if ((a->zone->head->flags & ZONE_ABSENT) != 0)
-		return no_zone(a, DNS_R_SERVFAIL, EDE_NOT_READY, "the zone could not be loaded");
+		return no_zone(a, DNS_R_SERVFAIL, MSG_EDE_NOT_READY,
+		    "the zone could not be loaded");
 	dns_zone_lookup(a->zone->head, a->name, a->len, &a->labels, a->q->qtype, &l);
 	switch (l.found) {
 	case DNS_FOUND_NODE: case DNS_FOUND_WILDCARD:

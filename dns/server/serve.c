@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "dns/zimage/rdata.h"
 
-#define EDE_NOT_READY 14
 #define HEADER_TC 0x02
 
 #define COUNTED_RCODES (sizeof(((struct board_counters *)0)->rcode) / sizeof(uint64_t))
@@ -25,7 +24,7 @@ static const struct {
 	{ MSG_EDE_OTHER, "the service failed to start" },           /* Other Error */
 	{ MSG_EDE_NEEDS, "a service that this one needs failed to start" },     /* Other Error */
 	{ 13, "the service failed to start a moment ago" },         /* Cached Error */
-	{ EDE_NOT_READY, "the service is over its limits, try again later" },   /* Not Ready */
+	{ MSG_EDE_NOT_READY, "the service is over its limits, try again later" },   /* Not Ready */
 	{ 15, "the service is blocked" },                           /* Blocked */
 	{ 18, "the service may not be woken by this client" },      /* Prohibited */
 	{ 20, "the service is not run here" },                      /* Not Authoritative */
@@ -118,7 +117,7 @@ serve_unheld_ede(struct worker *w, uint32_t unit)
 	    BOARD_UNSURE)
 		return -1;
 	count_add(&w->count->not_ready, 1);
-	return EDE_NOT_READY;
+	return MSG_EDE_NOT_READY;
 }
 
 static enum serve
@@ -212,7 +211,7 @@ enum serve
 serve_query(struct worker *w, const uint8_t *wire, size_t len, const struct dns_peer *peer,
     uint64_t *now_ns, struct dns_reply *r)
 {
-	static const struct dns_ede no_zones = { EDE_NOT_READY, "no zones are loaded yet" };
+	static const struct dns_ede no_zones = { MSG_EDE_NOT_READY, "no zones are loaded yet" };
 	struct dns_query q;
 	enum dns_parsed parsed;
 	uint16_t rcode = 0;

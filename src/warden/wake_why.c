@@ -13,7 +13,8 @@
 
 #include "base/clock.h"
 
-#define WHY_TEXT 900   /* below LIMIT_STORE_TEXT, with the words of a reason before it */
+#define WHY_TEXT 900
+_Static_assert(WHY_TEXT + 100 < LIMIT_STORE_TEXT, "it is stored behind the words of a reason");
 
 struct why {
 	char text[WHY_TEXT];
