@@ -1,7 +1,4 @@
-/*
- * arena: memory that is allocated piece by piece and freed at once: one per loaded configuration,
- * one per set of units.  Lack of memory is fatal, as in mem.h.
- */
+/* arena: memory freed at once: of a configuration, of a set of units.  Lack of memory is fatal. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 

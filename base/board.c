@@ -69,8 +69,7 @@ map_files(struct board *b, bool writes_state, struct errmsg *m)
 	if (e == ERR_OK)
 		e = map_exactly(b->fds[1], !writes_state, n * sizeof(*b->use), "use", &use, m);
 	if (e == ERR_OK)
-		e = map_exactly(
-		    b->fds[2], !writes_state, COUNTERS_SIZE, "counters", &counters, m);
+		e = map_exactly(b->fds[2], !writes_state, COUNTERS_SIZE, "counters", &counters, m);
 	b->state = state;
 	b->use = use;
 	b->counters = counters;

@@ -19,7 +19,6 @@
 #define BASE_BOARD_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"

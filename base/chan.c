@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,10 +191,7 @@ chan_new(struct event_base *base, int fd, chan_msg_cb on_msg, chan_lost_cb on_lo
 		close(fd);
 		return NULL;
 	}
-	c->fd = fd;
-	c->on_msg = on_msg;
-	c->on_lost = on_lost;
-	c->arg = arg;
+	*c = (struct chan){ .fd = fd, .on_msg = on_msg, .on_lost = on_lost, .arg = arg };
 	STAILQ_INIT(&c->queue);
 	pthread_mutex_init(&c->lock, NULL);
 	c->ev_read = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);

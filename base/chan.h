@@ -10,10 +10,8 @@
 #define BASE_CHAN_H
 
 #include <event2/event.h>
-#include <stdbool.h>
 
 #include "base/err.h"
-#include "base/limits.h"
 #include "base/msg.h"
 
 struct chan;
@@ -41,7 +39,6 @@ void chan_free(struct chan *c);
  * follows).
  */
 enum err chan_send(struct chan *c, const struct msg *m, const int *fds, unsigned nfds);
-
 /* From now on this process logs to its peer (MSG_LOG), until the channel is freed; then nowhere. */
 void chan_log(struct chan *c);
 /* Has the peer, which may have ended, sent something that was not read yet and will be? */
@@ -54,7 +51,6 @@ void chan_on_drained(struct chan *c, chan_drained_cb cb);
 enum err chan_recv_blocking(int fd, struct msg *m, int *fds, unsigned *nfds, struct errmsg *why);
 enum err chan_send_blocking(int fd, const struct msg *m, const int *fds, unsigned nfds,
     struct errmsg *why);
-
 void chan_close_fds(int *fds, unsigned nfds);
 
 #endif

@@ -5,8 +5,6 @@
 #include <limits.h>
 #include <link.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -22,10 +20,7 @@ static const struct {
 	int number;
 	const char *name;
 } signals[] = {
-	{ SIGSEGV, "SIGSEGV" },
-	{ SIGBUS, "SIGBUS" },
-	{ SIGILL, "SIGILL" },
-	{ SIGFPE, "SIGFPE" },
+	{ SIGSEGV, "SIGSEGV" }, { SIGBUS, "SIGBUS" }, { SIGILL, "SIGILL" }, { SIGFPE, "SIGFPE" },
 	{ SIGABRT, "SIGABRT" },
 };
 

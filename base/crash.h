@@ -19,7 +19,6 @@
  * `out` writes one line and may do only what signal-safety(7) allows.
  */
 void crash_init(const char *process, void (*out)(const char *line));
-
 /* In a thread with blocked signals: handles a crash, on this stack of CRASH_STACK_BYTES. */
 void crash_thread(void *stack);   /* which lives as long as the thread */
 /* Called with the first line, by the handler: may do only what signal-safety(7) allows. */

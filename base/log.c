@@ -18,10 +18,8 @@ static const struct {
 	const char *word;
 	int priority;
 } levels[] = {
-	[LOG_L_ERR] = { "error", LOG_ERR },
-	[LOG_L_WARN] = { "warning", LOG_WARNING },
-	[LOG_L_INFO] = { "info", LOG_INFO },
-	[LOG_L_DEBUG] = { "debug", LOG_DEBUG },
+	[LOG_L_ERR] = { "error", LOG_ERR }, [LOG_L_WARN] = { "warning", LOG_WARNING },
+	[LOG_L_INFO] = { "info", LOG_INFO }, [LOG_L_DEBUG] = { "debug", LOG_DEBUG },
 };
 
 void

@@ -17,7 +17,6 @@ enum { LOG_TO_STDERR = 1, LOG_TO_SYSLOG = 2 };
 void log_init(const char *process, unsigned to, enum log_level most);
 /* Before an exit: waits for slow readers, for a moment. */
 void log_flush(void);
-
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_err(...) log_at(LOG_L_ERR, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_L_WARN, __VA_ARGS__)
@@ -29,7 +28,6 @@ void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(pr
  * for confined processes, where syslog(3), which reads files and connects again, would be fatal.
  */
 void log_divert(void (*sink)(enum log_level level, const char *text));
-
 /* Logs at `err` and exits with 1: at the start, or a broken invariant; not for clients or files. */
 void fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

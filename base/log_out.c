@@ -291,8 +291,7 @@ keep_count(struct outlet *o)
 		return;
 	snprintf(text, sizeof(text),
 	    "log: warning: %lu lines were dropped here: nobody read them, or they "
-	    "could not be written",
-	    count);
+	    "could not be written", count);
 	n = format(o, LOG_WARNING, text, buf, sizeof(buf));
 	o->dropped = 0;
 	keep(o, buf, (size_t)n, 0, count);

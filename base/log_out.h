@@ -24,10 +24,7 @@ void log_out_line(int priority, const char *line);
 /* Before the end of the process: gives those who read slowly LIMIT_LOG_EXIT_MS. */
 void log_out_flush(void);
 
-/*
- * For a handler of a fatal signal: a line without its newline, at most LIMIT_CRASH_LINE, goes out
- * at once or not at all; async-signal-safe.
- */
+/* In a handler: at most LIMIT_CRASH_LINE, no newline, at once or not at all; async-signal-safe. */
 void log_out_crash(const char *line);
 
 #endif

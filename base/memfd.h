@@ -7,8 +7,6 @@
 #ifndef BASE_MEMFD_H
 #define BASE_MEMFD_H
 
-#include <stddef.h>
-
 #include "base/err.h"
 
 /* A new file of `size` zero bytes, writable, sealed against SHRINK and GROW; *fd: the caller's. */

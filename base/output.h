@@ -2,8 +2,6 @@
 #ifndef BASE_OUTPUT_H
 #define BASE_OUTPUT_H
 
-#include <stddef.h>
-
 #include "base/err.h"
 
 /* *fd is the caller's. */

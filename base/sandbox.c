@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -173,6 +172,5 @@ sandbox_filter(const struct sandbox_call *calls, size_t n, struct errmsg *m)
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
-	return rc == 0 ? ERR_OK :
-	    err_set(m, ERR_UNSUPPORTED, "seccomp filter: %s", strerror(-rc));
+	return rc == 0 ? ERR_OK : err_set(m, ERR_UNSUPPORTED, "seccomp filter: %s", strerror(-rc));
 }

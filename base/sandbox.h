@@ -10,7 +10,6 @@
 
 #include <stdint.h>
 #include <seccomp.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/err.h"

@@ -27,7 +27,6 @@ struct suggest {
  * soon as it is clear that there are as many.  Texts of at most 255 octets.
  */
 unsigned suggest_edits(const char *a, size_t la, const char *b, size_t lb, unsigned bound);
-
 void suggest_init(struct suggest *s, const char *wanted);
 void suggest_offer(struct suggest *s, const char *candidate);
 /* "; did you mean CANDIDATE?"; "": none is near (a third of the letters, or the first label). */

@@ -24,7 +24,6 @@ struct table {
 
 /* Forgets every entry and frees. */
 void table_clear(struct table *t);
-
 void *table_find(const struct table *t, const void *key, size_t len);
 /* Adds an entry; `key` lives as long, `value` is not NULL.  False: that key's entry stays. */
 bool table_add(struct table *t, const void *key, size_t len, void *value);
@@ -38,7 +37,6 @@ void *table_remove(struct table *t, const void *key, size_t len);
  * removed; an addition may leave entries out or repeat them.
  */
 void *table_next(const struct table *t, size_t *at);
-
 /* Taken from the heap. */
 size_t table_bytes(const struct table *t);
 

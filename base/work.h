@@ -34,7 +34,6 @@ struct work *work_new(struct event_base *base, const unsigned most[], unsigned l
 void work_free(struct work *w);
 /* From now on the lane may have so many threads; those that there are stay. */
 void work_lane_set(struct work *w, unsigned lane, unsigned most);
-
 void work_submit(struct work *w, unsigned lane, struct work_job *job);
 /* Takes a job back: waits if it runs; neither `done` nor `drop` is called.  For the loop. */
 void work_cancel(struct work *w, unsigned lane, struct work_job *job);

@@ -10,12 +10,9 @@
 #ifndef BASE_WRITERS_H
 #define BASE_WRITERS_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/stat.h>
 
 #include "base/acl.h"
-#include "base/limits.h"
 
 struct writer {
 	bool is_group;
@@ -37,10 +34,8 @@ struct writers {
  * member.
  */
 void writers_add(struct writers *w, const struct stat *st, const struct acl *acl);
-
 /* Adds the owner alone. */
 void writers_add_owner(struct writers *w, const struct stat *st);
-/* Adds all of `from`. */
 void writers_merge(struct writers *w, const struct writers *from);
 /* The first of them that may not use it so; WRITERS_ANYBODY for everybody; -1: all of them may. */
 int writers_first_denied(const struct writers *w, const struct stat *st, const struct acl *acl,

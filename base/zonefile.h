@@ -32,7 +32,6 @@ enum err zonefile_open(struct zonefile *f, const char *path, struct writers *w, 
  */
 enum err zonefile_open_include(struct zonefile *f, const char *zone_file, const char *path,
     struct writers *w, char **full, struct errmsg *m);
-
 /* A directory of zones, to be listed; the descriptor is the caller's.  -1: `m` says why. */
 int zonefile_open_dir(const char *path, struct errmsg *m);
 
