@@ -84,8 +84,7 @@ check_top(struct config_loader *l, struct config_raw *top)
 	if (strlen(c->run_dir) > LIMIT_RUN_DIR)
 		config_found(l, config_line(top, "run-dir"),
 		    "run-dir: \"%s\" is too long: at most %d characters, since the sockets' paths "
-		    "begin with it",
-		    c->run_dir, LIMIT_RUN_DIR);
+		    "begin with it", c->run_dir, LIMIT_RUN_DIR);
 	if (c->limits.held_per_unit > c->limits.held_total)
 		config_found(l, c->limits_lines[option_row_named(OPTION_LIMITS, "held-per-unit")],
 		    "held-per-unit: %u is more than held-total, which is %u",

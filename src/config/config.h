@@ -9,11 +9,8 @@
 #ifndef SRC_CONFIG_CONFIG_H
 #define SRC_CONFIG_CONFIG_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
-#include "base/err.h"
 #include "dns/dns.h"
 #include "src/config/options.h"        /* the table of options */
 #include "src/config/template.h"       /* texts that are filled in per unit */
@@ -40,13 +37,8 @@ struct dns_zone_limits config_zone_limits(const struct config *conf);
  * file as `PATH (units)`; or `said` itself for a file that the zone includes.
  */
 const char *config_zone_file(const struct config_zone *zone, const char *said, size_t most);
-
-/*
- * Checks the files that units need to wake: kernels, initrds and disks whose paths have no
- * placeholders.  ERR_PARSE when something was found.
- */
+/* Checks kernels, initrds and disks whose paths have no placeholders.  ERR_PARSE: one is wrong. */
 enum err config_check_files(const struct config *conf, struct report *r);
-
 /* Adds a warning for each key of xl files that nothing is done about. */
 void config_check_xl(const struct config *conf, struct report *r);
 
@@ -62,7 +54,6 @@ bool config_needs_restart(const struct config *old, const struct config *fresh, 
  * when the end of the file is missing, and a section with it.
  */
 enum err config_check_loss(const struct config *old, const struct config *fresh, struct report *r);
-
 /* Adds an error for each stray. */
 void config_report_strays(const struct config *conf, struct report *r);
 /* By name; NULL when there is none. */

@@ -119,8 +119,7 @@ build_xl(struct config_loader *l, const struct config_raw *raw, struct config_im
 	if (!xl.boots && im->kernel == NULL && im->ndisks == 0)
 		config_found(l, config_line(raw, "xl"),
 		    "xl: neither %s nor image \"%s\" has a kernel or a disk to boot from; one is "
-		    "needed",
-		    im->xl, im->name);
+		    "needed", im->xl, im->name);
 }
 
 static bool
@@ -169,8 +168,7 @@ check_image(struct config_loader *l, const struct config_raw *raw, const struct 
 	if (im->policy.memory_bytes > l->conf->limits.memory_bytes)
 		config_found(l, config_line(raw, "memory"),
 		    "memory: image \"%s\" needs more than memory of section limits allows to all "
-		    "VMs",
-		    im->name);
+		    "VMs", im->name);
 }
 
 static void

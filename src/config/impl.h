@@ -2,7 +2,6 @@
 #ifndef SRC_CONFIG_IMPL_H
 #define SRC_CONFIG_IMPL_H
 
-#include "base/arena.h"
 #include "src/config/options.h"
 #include "src/config/types.h"
 

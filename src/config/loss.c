@@ -45,13 +45,11 @@ config_check_loss(const struct config *old, const struct config *fresh, struct r
 	if (fresh->nzones == 0 && old->nzones > 0)
 		return report_add(r, fresh->path, 0,
 		    "it has no zone, so that all that are served, which are %u, would be "
-		    "dropped" IF_MEANT,
-		    old->nzones);
+		    "dropped" IF_MEANT, old->nzones);
 	if (old->nzones >= LIMIT_LOSS_ZONES && fresh->nzones < old->nzones / 2)
 		return report_add(r, fresh->path, 0,
 		    "it has %u of the %u zones that are served, the others would be "
-		    "dropped" IF_MEANT,
-		    fresh->nzones, old->nzones);
+		    "dropped" IF_MEANT, fresh->nzones, old->nzones);
 	if (n.zones + n.networks + n.images == 0)
 		return ERR_OK;
 	if (ends_within_a_line(fresh) && !ends_within_a_line(old))

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/limits.h"
 #include "src/config/types.h"
 
 #define SECOND 1000ull
@@ -226,12 +225,8 @@ const struct config_option options[] = {
 const unsigned options_count = sizeof(options) / sizeof(options[0]);
 
 static const char *const section_names[OPTION_SECTIONS] = {
-	[OPTION_TOP] = "",
-	[OPTION_LIMITS] = "limits",
-	[OPTION_NETWORK] = "network",
-	[OPTION_ZONE] = "zone",
-	[OPTION_IMAGE] = "image",
-	[OPTION_MAPPING] = "mapping",
+	[OPTION_TOP] = "", [OPTION_LIMITS] = "limits", [OPTION_NETWORK] = "network",
+	[OPTION_ZONE] = "zone", [OPTION_IMAGE] = "image", [OPTION_MAPPING] = "mapping",
 };
 
 const char *

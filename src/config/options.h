@@ -8,8 +8,6 @@
 #ifndef SRC_CONFIG_OPTIONS_H
 #define SRC_CONFIG_OPTIONS_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 

@@ -152,17 +152,13 @@ check_unique(struct config_loader *l, const struct config_raw *raw)
 		if (other->section == raw->section && strcmp(other->title, raw->title) == 0) {
 			config_found(l, raw->line,
 			    "there is a section %s \"%.200s\" already, in line %u; titles must "
-			    "differ",
-			    option_section_name(raw->section), raw->title, other->line);
+			    "differ", option_section_name(raw->section), raw->title, other->line);
 			return;
 		}
 	}
 }
 
-/*
- * A section with a title was read to its end and is kept as a raw section.  libconfuse compares
- * each new title with all that it has, so its copy goes.
- */
+/* A titled section has ended: it is kept raw, and libconfuse, which compares titles, forgets it. */
 static int
 on_section(cfg_t *cfg, cfg_opt_t *opt)
 {

@@ -4,12 +4,7 @@
 #include "src/config/impl.h"
 
 enum scan_state {
-	SCAN_PLAIN,
-	SCAN_WORD,
-	SCAN_LINE_COMMENT,
-	SCAN_COMMENT,
-	SCAN_DOUBLE,
-	SCAN_SINGLE
+	SCAN_PLAIN, SCAN_WORD, SCAN_LINE_COMMENT, SCAN_COMMENT, SCAN_DOUBLE, SCAN_SINGLE
 };
 
 static enum scan_state

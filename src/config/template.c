@@ -4,15 +4,10 @@
 #include <string.h>
 
 static const char *const names[TEMPLATE_SLOTS] = {
-	[TEMPLATE_NAME] = "name",
-	[TEMPLATE_ADDRESS] = "address",
-	[TEMPLATE_ADDRESS6] = "address6",
-	[TEMPLATE_PREFIXLEN] = "prefixlen",
-	[TEMPLATE_PREFIXLEN6] = "prefixlen6",
-	[TEMPLATE_GATEWAY] = "gateway",
-	[TEMPLATE_GATEWAY6] = "gateway6",
-	[TEMPLATE_MAC] = "mac",
-	[TEMPLATE_UUID] = "uuid",
+	[TEMPLATE_NAME] = "name", [TEMPLATE_MAC] = "mac", [TEMPLATE_UUID] = "uuid",
+	[TEMPLATE_ADDRESS] = "address", [TEMPLATE_ADDRESS6] = "address6",
+	[TEMPLATE_PREFIXLEN] = "prefixlen", [TEMPLATE_PREFIXLEN6] = "prefixlen6",
+	[TEMPLATE_GATEWAY] = "gateway", [TEMPLATE_GATEWAY6] = "gateway6",
 };
 
 #define ACCEPTED                                                                                   \

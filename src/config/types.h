@@ -3,14 +3,9 @@
 #define SRC_CONFIG_TYPES_H
 
 #include <net/if.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/addr.h"
-#include "base/limits.h"
 #include "base/log.h"
-#include "base/msg.h"
 #include "vm/vm.h"
 
 #define CONFIG_ROWS 64                 /* options of one section */
@@ -31,10 +26,7 @@ enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE, CONFIG_SLEEP_SAVE };
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
 enum config_ready_kind {
-	CONFIG_READY_TCP,
-	CONFIG_READY_PING,
-	CONFIG_READY_ARP,
-	CONFIG_READY_DELAY,
+	CONFIG_READY_TCP, CONFIG_READY_PING, CONFIG_READY_ARP, CONFIG_READY_DELAY,
 	CONFIG_READY_XENSTORE
 };
 

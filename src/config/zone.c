@@ -1,7 +1,6 @@
 /* zone: zone sections, and the zones that a section "*" finds. */
 #include <ctype.h>
 #include <dirent.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,8 +103,7 @@ build_section(struct config_loader *l, struct config_raw *raw)
 	} else {
 		config_found(l, raw->line,
 		    "title of section zone: \"%.200s\" is no domain name; accepted are names such "
-		    "as \"example.test\", and \"*\"",
-		    raw->title);
+		    "as \"example.test\", and \"*\"", raw->title);
 		return false;
 	}
 	config_store(l, raw, OPTION_ZONE, sec, NULL);
@@ -116,8 +114,6 @@ build_section(struct config_loader *l, struct config_raw *raw)
 		return false;
 	return check_glob(l, raw, "file", sec->file, glob);
 }
-
-/* ---- the zones to serve ---- */
 
 struct candidate {
 	struct config_zone zone;
@@ -193,8 +189,7 @@ glob_one(struct config_loader *l, struct zones *zs, const struct config_zone_sec
 		text_escape(shown, sizeof(shown), name, len);
 		stray_add(l, c.zone.file, shown, line,
 		    "file: the name of \"%.*s%s%s\" matches, but \"%s\" is no domain name; rename "
-		    "it or narrow the pattern",
-		    (int)head, pattern, shown, star + 1, shown);
+		    "it or narrow the pattern", (int)head, pattern, shown, star + 1, shown);
 		return;
 	}
 	c.exact = strlen(origin) == len && memcmp(origin, name, len) == 0;
@@ -256,8 +251,7 @@ not_twice(struct config_loader *l, const struct config_zone *first, const struct
 	else
 		stray_add(l, again->zone.file, first->origin, again->line,
 		    "file: zone \"%s\" comes from \"%s\", and \"%s\", which has the same name, is "
-		    "left out; remove one of them",
-		    first->origin, first->file, again->zone.file);
+		    "left out; remove one of them", first->origin, first->file, again->zone.file);
 }
 
 /* Sorts, lets sections win over matches, and reports names that two of a kind have. */
@@ -306,23 +300,17 @@ config_build_zones(struct config_loader *l)
 	free(zs.at);
 }
 
+static int
+origin_cmp(const void *origin, const void *zone)
+{
+	return strcmp(origin, ((const struct config_zone *)zone)->origin);
+}
+
 const struct config_zone *
 config_zone_find(const struct config *conf, const char *origin)
 {
-	unsigned low = 0, high = conf->nzones;
-
-	while (low < high) {
-		unsigned mid = low + (high - low) / 2;
-		int order = strcmp(origin, conf->zones[mid].origin);
-
-		if (order == 0)
-			return &conf->zones[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return conf->nzones == 0 ? NULL :
+	    bsearch(origin, conf->zones, conf->nzones, sizeof(*conf->zones), origin_cmp);
 }
 
 /* Is that the path, or as much of the path as fits a message? */
