@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "dns/dns.h"
 #include "src/load/load.h"
 #include "src/cli/cli.h"
 

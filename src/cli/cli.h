@@ -61,9 +61,6 @@ json_t *cli_request(const struct cli *cli);
 int cli_other_version(const struct cli *cli);
 /* Flushes standard output; CLI_FAILED when it could not be written. */
 int cli_flush(void);
-
-/* ---- help, help.c ---- */
-
 /* NULL: there is none. */
 const struct cli_verb *cli_verb_find(const char *name);
 void cli_usage(FILE *f);
@@ -72,25 +69,17 @@ int cli_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_verb_unknown(const char *name);
 int cli_help(const struct cli *cli);
 
-/* ---- asking the daemon, client.c ---- */
-
 struct cli_client;
 
 /* Connects and sends `request`, taken over, for `cli->verb`; NULL: said why. */
 struct cli_client *cli_client_ask(const struct cli *cli, json_t *request);
-/*
- * The next answer or event, the caller's; *is_event, where asked for, says which.  NULL: it failed,
- * as was said, or the daemon closed.
- */
+/* The next answer or event (*is_event, or NULL), the caller's.  NULL: none, as was said. */
 json_t *cli_client_next(struct cli_client *c, bool *is_event);
 /* The first answer, when a descriptor comes beside it: the caller's, -1 when none came. */
 json_t *cli_client_next_fd(struct cli_client *c, int *fd);
 void cli_client_free(struct cli_client *c);   /* NULL is allowed */
 /* Asks on a connection of its own; the answer as of cli_client_next. */
 json_t *cli_client_once(const struct cli *cli, json_t *request);
-
-/* ---- verbs: dump.c, verbs.c, check.c ---- */
-
 int cli_dump(const struct cli *cli);
 int cli_reload(const struct cli *cli);
 int cli_check(const struct cli *cli);

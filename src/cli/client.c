@@ -34,8 +34,7 @@ say_why_not(const char *path, int error)
 	case ECONNREFUSED:
 	case ENOTDIR:
 		cli_note("no jitsud listens on %s: start it with `systemctl start jitsud` "
-		    "(or `jitsud -f`), or name its socket with -s",
-		    path);
+		    "(or `jitsud -f`), or name its socket with -s", path);
 		break;
 	case EACCES:
 	case EPERM:
@@ -89,8 +88,7 @@ send_request(struct cli_client *c, int fd, json_t *request)
 	    json_object_set_new(request, "verb", json_string(c->cli->verb->name)) == 0)
 		text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
 	if (text == NULL) {
-		cli_note("the request cannot be made: out of memory, or the name is no "
-		    "UTF-8");
+		cli_note("the request cannot be made: out of memory, or the name is no UTF-8");
 		return false;
 	}
 	len = strlen(text);
@@ -239,8 +237,7 @@ answer_of(struct cli_client *c, size_t len, bool *is_event)
 		break;
 	case ERR_UNSUPPORTED:
 		cli_note("%s: %s; use the jitsu that came with that jitsud (this one "
-		    "is " JITSU_VERSION ")",
-		    c->cli->socket, m.text);
+		    "is " JITSU_VERSION ")", c->cli->socket, m.text);
 		break;
 	default:
 		cli_note("%s: %s", c->cli->socket, m.text);
@@ -255,8 +252,7 @@ say_no_answer(const struct cli_client *c, bool late)
 		return;
 	if (late)
 		cli_note("jitsud on %s does not answer: no reply to %s within %d s",
-		    c->cli->socket, c->cli->verb->name,
-		    c->cli->verb->wait.s);
+		    c->cli->socket, c->cli->verb->name, c->cli->verb->wait.s);
 	else
 		cli_note("jitsud on %s closed the connection%s", c->cli->socket,
 		    c->cli->follow ? "" : " without an answer: see its log");

@@ -1,7 +1,6 @@
 /* format: the answers of the daemon's verbs as tables and pages. */
 #include "src/cli/table.h"
 
-#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 
@@ -259,8 +258,6 @@ cli_print_held(FILE *f, const json_t *data)
 	return print_rows(f, data, fields);
 }
 
-/* ---- show ---- */
-
 static void
 show_state(FILE *f, const json_t *u)
 {
@@ -380,8 +377,6 @@ cli_print_show(FILE *f, const json_t *u)
 	return true;
 }
 
-/* ---- destroy, release ---- */
-
 bool
 cli_print_destroy(FILE *f, const json_t *data)
 {
@@ -403,8 +398,6 @@ cli_print_release(FILE *f, const json_t *data)
 	    unit[0] != '\0' ? " has it now)" : "");
 	return true;
 }
-
-/* ---- wake, sleep, console, reload ---- */
 
 bool
 cli_print_wake(FILE *f, const json_t *data)
@@ -445,16 +438,13 @@ cli_print_reload(FILE *f, const json_t *data)
 	if (old + failed > 0)
 		fprintf(f,
 		    "reloaded: %.0f of %.0f zones, %.0f units; %.0f zones keep their old contents, "
-		    "%.0f are not served\n",
-		    zones - old - failed, zones, units, old, failed);
+		    "%.0f are not served\n", zones - old - failed, zones, units, old, failed);
 	else
 		fprintf(f, "reloaded: %.0f zones, %.0f units\n", zones, units);
 	json_array_foreach(json_object_get(data, "warnings"), i, warning)
 		print_block(f, json_is_string(warning) ? json_string_value(warning) : "", 0);
 	return true;
 }
-
-/* ---- status ---- */
 
 static const struct field zone_fields[FIELDS_MOST] = {
 	{ "ZONE", false, "name", TEXT },
@@ -594,8 +584,6 @@ cli_print_status(FILE *f, const json_t *data)
 	status_limits(f, json_object_get(data, "limits"));
 	return true;
 }
-
-/* ---- events ---- */
 
 struct cli_table *
 cli_events_new(void)

@@ -1,5 +1,4 @@
 /* help: usage, and what each verb does. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,8 +17,7 @@ cli_usage(FILE *f)
 	    "$JITSU_SOCKET)\n"
 	    "      --json           for programs\n"
 	    "  -h, --help           this text\n"
-	    "  -V, --version        the version\n",
-	    f);
+	    "  -V, --version        the version\n", f);
 }
 
 int

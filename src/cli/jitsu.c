@@ -1,7 +1,6 @@
 /* jitsu: the command-line tool: options, and the verb's function. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +69,7 @@ static int
 unknown_option(const struct cli_verb *v, const char *option)
 {
 	if (v != NULL)
-		return wrong_for(
-		    v, "%.64s: no such option, or its value is missing", option);
+		return wrong_for(v, "%.64s: no such option, or its value is missing", option);
 	cli_usage(stderr);
 	return CLI_USAGE;
 }

@@ -1,7 +1,6 @@
 /* table: aligned columns, and numbers as people write them. */
 #include "src/cli/table.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,8 +15,6 @@
 
 #include <jansson.h>
 
-/* ---- tables ---- */
-
 struct cli_column {
 	const char *title;
 	bool right;
@@ -30,7 +28,6 @@ void cli_table_free(struct cli_table *t);   /* NULL is allowed */
 /* Sets a cell of the row that is being made, escaped and cut; empty or NULL text shows as `-`. */
 void cli_table_cell(struct cli_table *t, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Ends the row. */
 void cli_table_row(struct cli_table *t);
 
 /*
@@ -38,8 +35,6 @@ void cli_table_row(struct cli_table *t);
  * keep the width they had, or grow: for rows that come one by one.
  */
 void cli_table_print(struct cli_table *t, FILE *f);
-
-/* ---- values ---- */
 
 #define CLI_TEXT 64
 

@@ -43,8 +43,7 @@ int
 cli_other_version(const struct cli *cli)
 {
 	return cli_fail("%s: the answer to %s is not understood; use the jitsu that came with that "
-	    "jitsud (this one is " JITSU_VERSION ")",
-	    cli->socket, cli->verb->name);
+	    "jitsud (this one is " JITSU_VERSION ")", cli->socket, cli->verb->name);
 }
 
 /* The answer; until it comes, how it goes is said. */
@@ -139,8 +138,7 @@ zones_warn(const struct cli *cli)
 		if (name != NULL && state != NULL && strcmp(state, "ok") != 0)
 			cli_note("zone %s %s: %s", name,
 			    strcmp(state, "old") == 0 ? "is served with its old contents" :
-			    "is not served",
-			    error != NULL ? error : "it could not be loaded");
+			    "is not served", error != NULL ? error : "it could not be loaded");
 	}
 	json_decref(data);
 	return data != NULL ? CLI_OK : CLI_FAILED;

@@ -90,8 +90,7 @@ control_progress(struct control_request *req, json_t *event)
 	struct client *cl = req->client;
 	size_t len = 0;
 	char *line = cl != NULL && control_client_unsent(cl) == 0 && event != NULL ?
-	    control_line_event(event, &len) :
-	    NULL;
+	    control_line_event(event, &len) : NULL;
 	bool sent = line != NULL && control_client_write(cl, line, len);
 
 	free(line);

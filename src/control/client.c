@@ -72,8 +72,6 @@ control_client_unsent(const struct client *cl)
 	return evbuffer_get_length(bufferevent_get_output(cl->bev));
 }
 
-/* ---- requests ---- */
-
 static void
 refuse_uid(struct client *cl, const char *verb)
 {
@@ -252,8 +250,6 @@ event_cb(struct bufferevent *bev, short what, void *arg)
 	cl->eof = true;   /* half closed: the client may still read */
 	client_work(cl);
 }
-
-/* ---- a new client ---- */
 
 void
 control_client_new(struct control *c, int fd, uid_t uid)

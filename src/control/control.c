@@ -15,8 +15,6 @@
 
 #define ACCEPT_PAUSE_S 1   /* descriptors ran out; a client that leaves ends the pause at once */
 
-/* ---- permission ---- */
-
 bool
 control_is_admin(const struct control *c, uid_t uid)
 {
@@ -36,8 +34,7 @@ admit(const struct control *c)
 
 	if (control_socket_admit(&c->file, c->admins, c->nadmins, &m) != ERR_OK)
 		log_warn("%s: users that `admins` lists must also be members of the "
-		    "group " CONTROL_GROUP,
-		    m.text);
+		    "group " CONTROL_GROUP, m.text);
 }
 
 void
@@ -48,8 +45,6 @@ control_set_admins(struct control *c, const uid_t *uids, size_t n)
 	c->nadmins = n;
 	admit(c);
 }
-
-/* ---- accepting ---- */
 
 /* Whose places are kept: a rank finds those free that lower ones may not have. */
 enum rank { RANK_READER, RANK_ADMIN, RANK_ROOT };
@@ -195,10 +190,7 @@ control_new(struct event_base *base, const char *path, const char *group,
 	enum err e;
 
 	*control = NULL;
-	c->base = base;
-	c->verbs = verbs;
-	c->arg = arg;
-	c->group = group;
+	*c = (struct control){ .base = base, .verbs = verbs, .arg = arg, .group = group };
 	TAILQ_INIT(&c->clients);
 	(void)signal(SIGPIPE, SIG_IGN);   /* cannot fail for SIGPIPE */
 	e = control_socket_listen(path, group, &c->file, &c->fd, m);

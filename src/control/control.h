@@ -52,14 +52,10 @@
 #ifndef SRC_CONTROL_CONTROL_H
 #define SRC_CONTROL_CONTROL_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 #include <event2/event.h>
-#include <jansson.h>
 
-#include "base/err.h"
 #include "base/limits.h"
 #include "src/control/proto.h"     /* its lines, for both ends */
 #include "src/control/types.h"     /* verbs and requests */
@@ -75,8 +71,6 @@
  */
 enum err control_new(struct event_base *base, const char *path, const char *group,
     const struct control_verb *verbs, void *arg, struct control **control, struct errmsg *m);
-
-/* Where it listens. */
 const char *control_path(const struct control *c);
 /* Makes a socket file that somebody removed again; connections go on.  Errors as control_new. */
 enum err control_keep(struct control *c, struct errmsg *m);
@@ -109,7 +103,6 @@ void control_fail_see(struct control_request *req, const char *see, const char *
  * follows have neither gap nor overlap.  ERR_NOMEM: fail the request.
  */
 enum err control_follow(struct control_request *req, const char *unit);
-
 /* Sends the caller's event to followers of `unit` and of all; who does not read is disconnected. */
 void control_event_push(struct control *c, const char *unit, json_t *event);
 /* Is anybody following?  Saves making the JSON. */
@@ -124,10 +117,8 @@ bool control_has_followers(const struct control *c);
  */
 bool control_arg_name(
     struct control_request *req, const json_t *args, bool need, char name[LIMIT_NAME_TEXT]);
-
 /* Lower case, no final dot but the root's; ERR_PARSE: empty, too long, or not printable. */
 enum err control_name_normalize(const char *in, char out[LIMIT_NAME_TEXT], struct errmsg *m);
-
 uid_t control_request_uid(const struct control_request *req);
 
 #endif

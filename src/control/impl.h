@@ -2,8 +2,6 @@
 #ifndef SRC_CONTROL_IMPL_H
 #define SRC_CONTROL_IMPL_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -11,7 +9,6 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
-#include "base/err.h"
 #include "base/limits.h"
 #include "src/control/proto.h"
 #include "src/control/types.h"
@@ -35,13 +32,10 @@ enum err control_socket_listen(
  */
 enum err control_socket_admit(
     const struct control_file *file, const uid_t *uids, size_t n, struct errmsg *m);
-
 /* Is the file where it was made? */
 bool control_socket_there(const struct control_file *file);
 /* Removes the file unless another has taken its place. */
 void control_socket_remove(const struct control_file *file);
-
-/* ---- clients ---- */
 
 struct client {
 	TAILQ_ENTRY(client) link;        /* least recently active first */

@@ -2,8 +2,6 @@
 #ifndef SRC_CONTROL_PROTO_H
 #define SRC_CONTROL_PROTO_H
 
-#include <stddef.h>
-
 #include <jansson.h>
 
 #include "base/err.h"
@@ -25,7 +23,6 @@ enum err control_request_parse(
  */
 enum err control_response_parse(
     const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m);
-
 /* Lines with their newline, malloc'd; NULL when out of memory.  They take over no reference. */
 char *control_line_ok(json_t *data, size_t *len);
 /* `see`: the reading verb whose answer has the names that there are; NULL = none. */

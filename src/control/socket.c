@@ -37,8 +37,7 @@ make_way(const struct sockaddr_un *sun, struct errmsg *m)
 	if (!S_ISSOCK(sb.st_mode))
 		return err_set(m, ERR_EXISTS,
 		    "%s: something that is no socket is in the way of the control socket; move it "
-		    "away",
-		    path);
+		    "away", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_sys(m, "socket");
@@ -90,8 +89,6 @@ set_modes(const char *path, const char *group, bool *group_may, struct errmsg *m
 	*group_may = true;
 	return ERR_OK;
 }
-
-/* ---- the access list ---- */
 
 struct acl {
 	struct posix_acl_xattr_header head;
