@@ -6,8 +6,6 @@
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"
 
-/* ---- which version of each zone is taken ---- */
-
 /* Makes `z` what is served for a zone. */
 static void
 take(struct served_zone *z, struct served_zimage *zi, uint32_t index,
@@ -92,10 +90,7 @@ remember_error(const struct loader *l, unsigned i, struct served_zone *z)
 		    l->todo[i].error != NULL ? l->todo[i].error : "could not be loaded");
 }
 
-/*
- * Takes zone `k` of a zimage for zone `i` of the configuration, or, when its mappings are refused,
- * what was served before.
- */
+/* Takes zone `k` of a zimage for zone `i`, or, if its mappings are refused, what was served. */
 static void
 add_zone(struct loader *l, struct generation *g, unsigned i, struct served_zimage *zi, uint32_t k,
     const struct dns_zone_info *info)
@@ -214,10 +209,7 @@ remember_reference_error(const struct config_zone *zone, struct served_zone *z,
 		z->error = mem_text(text);
 }
 
-/*
- * Resolves names of other units.  Zones that are refused for that fall back, which may make others
- * fail: until nothing changes.
- */
+/* Resolves names of other units.  A zone that falls back may make others fail: until none does. */
 static void
 finish_mappings(struct loader *l, struct generation *g)
 {
@@ -244,8 +236,6 @@ finish_mappings(struct loader *l, struct generation *g)
 		report_clear(&found);
 	}
 }
-
-/* ---- the generation ---- */
 
 /* A section whose origin is "*" and that has no zone left; NULL: there is none. */
 static const struct config_zone_section *

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "dns/dns.h"
-#include "src/config/config.h"
 #include "src/load/check_impl.h"
 #include "src/load/hostnet.h"
 
@@ -111,7 +109,7 @@ enum err
 check_cookies(const struct config *conf, struct msg_cookies *cookies, struct report *r)
 {
 	const char *path = conf->cookie_secret_file;
-	unsigned row = option_row(option_find(OPTION_TOP, "cookie-secret-file", 18));
+	unsigned row = option_row_named(OPTION_TOP, "cookie-secret-file");
 	struct errmsg m;
 
 	if (path == NULL || cookie_secrets_read(path, cookies, &m) == ERR_OK)

@@ -13,9 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
-#include "base/addr.h"
 #include "src/control/control.h"
 #include "src/load/check_impl.h"
 #include "src/load/claims.h"

@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "vm/vm.h"
-
 /* A start replaces a default user that does not exist by a number (surroundings_user). */
 static void
 check_user(const struct config *conf, const char *key, const char *name, struct report *r)

@@ -2,14 +2,11 @@
 #ifndef SRC_LOAD_CHECK_IMPL_H
 #define SRC_LOAD_CHECK_IMPL_H
 
-#include "src/config/config.h"
 #include "src/process/process.h"
 #include "src/units/units.h"
 
 /* The secrets of cookie-secret-file; without that option *cookies stays.  ERR_PARSE: a finding. */
-enum err check_cookies(
-    const struct config *conf, struct msg_cookies *cookies, struct report *r);
-
+enum err check_cookies(const struct config *conf, struct msg_cookies *cookies, struct report *r);
 /* Units of a finished set that would be refused, since their addresses are held for others. */
 void check_holds(const struct config *conf, const struct mapping_set *set, struct report *r);
 

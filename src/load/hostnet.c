@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "vm/vm.h"
 
 static bool
 addr_take(struct msg_addr *to, const struct sockaddr *from)

@@ -8,7 +8,6 @@
 #ifndef SRC_LOAD_INPUTS_H
 #define SRC_LOAD_INPUTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>

@@ -11,11 +11,8 @@
 #ifndef SRC_LOAD_LOAD_H
 #define SRC_LOAD_LOAD_H
 
-#include <event2/event.h>
-
 #include "src/load/check.h"
 #include "src/load/claims.h"
-#include "src/load/served.h"
 #include "src/load/zjob.h"
 #include "src/process/process.h"
 

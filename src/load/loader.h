@@ -61,20 +61,14 @@ struct loader {
 
 /* Work: reads the configuration and looks at every file that it names. */
 void prepare_read(void *loader);
-
 /* A finding that keeps a zone from being taken: a line of the report; the first is `error`. */
 void loader_zone_error(struct loader *l, const struct config_zone *zone, const char *file,
     unsigned line, const char *text);
-
 /* Sends the zones process the open files of a zone, or gives the zone an error. */
 void files_send(struct loader *l, unsigned zone);
 /* Opens a file that a zone includes: below the zone file's directory, or not at all. */
 void files_include(struct loader *l, const struct msg *m);
-
-/*
- * Work, when everything is compiled: checks mappings and makes l->gen of what is whole.  Without
- * l->gen an error is in the report.
- */
+/* Work, when all is compiled: checks mappings, makes l->gen; without l->gen the report says why. */
 void build_generation(void *loader);
 
 #endif

@@ -13,7 +13,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "src/config/config.h"
 #include "src/load/check_impl.h"
 #include "src/load/hostnet.h"
 #include "src/load/loader.h"

@@ -8,12 +8,6 @@
 #ifndef SRC_LOAD_SERVED_H
 #define SRC_LOAD_SERVED_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
-
-#include "dns/dns.h"
-#include "src/config/config.h"
 #include "src/load/inputs.h"
 #include "src/process/process.h"
 #include "src/units/units.h"
@@ -83,7 +77,6 @@ struct generation_zones {
 	unsigned all, failed, old;
 };
 void generation_zones_count(const struct generation *g, struct generation_zones *n);
-
 /* May `owner` be a unit, in a zone that cannot be read now?  Then `why` says what hides it. */
 bool generation_hides(const struct generation *g, const char *owner, char *why, size_t size);
 

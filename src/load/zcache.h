@@ -17,10 +17,7 @@
 #define SRC_LOAD_ZCACHE_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-#include "base/err.h"
 #include "src/load/inputs.h"
 
 struct dns_zimage;
@@ -56,7 +53,6 @@ enum err zcache_find(const struct zcache *c, const struct zcache_zone *z, int *f
  */
 enum err zcache_keep(const struct zcache *c, const struct zcache_zone *z, const struct inputs *in,
     int fd, uint64_t *size, struct errmsg *m);
-
 /* Removes every file that is not one of the `n` entries in `names`; *size is what stays. */
 void zcache_evict(
     const struct zcache *c, const char (*names)[ZCACHE_NAME], unsigned n, uint64_t *size);

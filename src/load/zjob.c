@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dns/dns.h"
@@ -40,15 +39,11 @@ on_done(void *arg)
 }
 
 struct zjob *
-zjob_new(
-    struct work *work, const char *dir, const uint8_t key[16], zjob_done_cb done, void *arg)
+zjob_new(struct work *work, const char *dir, const uint8_t key[16], zjob_done_cb done, void *arg)
 {
 	struct zjob *j = mem_zero(1, sizeof(*j));
 
-	j->dir = mem_text(dir);
-	j->work = work;
-	j->done = done;
-	j->arg = arg;
+	*j = (struct zjob){ .dir = mem_text(dir), .work = work, .done = done, .arg = arg };
 	j->cache = (struct zcache){ .dir = j->dir, .cancel = &j->cancel };
 	memcpy(j->cache.key, key, sizeof(j->cache.key));
 	return j;

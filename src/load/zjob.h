@@ -33,13 +33,10 @@ enum zjob_lane { ZJOB_LANE, ZJOB_LANE_KEEP, ZJOB_LANES };
 /* `dir` and `key` as in struct zcache. */
 struct zjob *zjob_new(
     struct work *work, const char *dir, const uint8_t key[16], zjob_done_cb done, void *arg);
-
 /* A row with copies of the names. */
 struct zjob_row *zjob_add(struct zjob *j, const struct zcache_zone *z, unsigned zone);
-
 /* A zone without a row whose entry, if there is one, stays when zimages are kept. */
 void zjob_stay(struct zjob *j, const char *origin);
-
 /* A row for a zimage whose names nobody needs; the job owns `fd` then. */
 struct zjob_row *zjob_add_zimage(struct zjob *j, int fd, unsigned zone);
 
@@ -49,14 +46,9 @@ enum zjob_kind {
 	ZJOB_KEEP              /* them; entries of zones neither added nor named to stay go */
 };
 void zjob_start(struct zjob *j, enum zjob_kind kind);
-
 unsigned zjob_rows(const struct zjob *j);
 struct zjob_row *zjob_row(struct zjob *j, unsigned i);
-
-/*
- * Waits if it runs, which it notices within a chunk, or when a zimage is checked (some 50 ms for a
- * million names).  NULL is allowed.
- */
+/* Waits while it runs: for a chunk, or a zimage's check (50 ms for a million names); or NULL. */
 void zjob_free(struct zjob *j);
 
 #endif

@@ -21,10 +21,8 @@
 #define NAMES(name) { name, "jitsud: " name, "jitsud-" name }
 
 const struct child_names child_names[ROLE_COUNT] = {
-	[ROLE_WARDEN] = NAMES("warden"),
-	[ROLE_DNS] = NAMES("dns"),
-	[ROLE_SENTINEL] = NAMES("sentinel"),
-	[ROLE_ZONES] = NAMES("zones"),
+	[ROLE_WARDEN] = NAMES("warden"), [ROLE_DNS] = NAMES("dns"),
+	[ROLE_SENTINEL] = NAMES("sentinel"), [ROLE_ZONES] = NAMES("zones"),
 };
 
 static void restart_later(struct child *c);
@@ -131,7 +129,6 @@ forget(struct child *c)
 {
 	if (c->output_fd >= 0)
 		close(c->output_fd);
-	c->output_fd = -1;
 	chan_free(c->chan);
 	c->chan = NULL;
 	if (c->ev_exit != NULL)
@@ -139,7 +136,7 @@ forget(struct child *c)
 	c->ev_exit = NULL;
 	if (c->pidfd >= 0)
 		close(c->pidfd);
-	c->pidfd = -1;
+	c->output_fd = c->pidfd = -1;
 	c->pid = 0;
 	c->confined = false;
 }
@@ -155,10 +152,7 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/*
-	 * What it said before counts, unless it was ended for that; the loop reads that and comes
-	 * again.
-	 */
+	/* What it said before counts, unless it was ended for that: the loop reads that first. */
 	if (c->why[0] == '\0' && c->chan != NULL && chan_unread(c->chan))
 		return;
 	/* Somebody else may have reaped it; that it ended is certain then, too. */
@@ -186,10 +180,7 @@ on_exit_cb(evutil_socket_t fd, short what, void *arg)
 		c->ops->gone(c, c->why);
 }
 
-/*
- * What a child has to say, escaped; no more lines a minute than a person reads, as it may be
- * captured.
- */
+/* What a child has to say, escaped; captured or not, no more lines a minute than people read. */
 static void
 child_log(struct child *c, const struct msg *m)
 {
@@ -309,10 +300,7 @@ abandon(struct child *c)
 	forget(c);
 }
 
-/*
- * Watches the process that was just started, its end and its channel, which is closed after an
- * error.
- */
+/* Watches the process that was just started and its channel, which is closed after an error. */
 static enum err
 watch(struct child *c, int chan_fd, struct errmsg *m)
 {

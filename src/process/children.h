@@ -12,15 +12,9 @@
 #ifndef SRC_PROCESS_CHILDREN_H
 #define SRC_PROCESS_CHILDREN_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
-#include <event2/event.h>
-
 #include "base/chan.h"
-#include "base/err.h"
-#include "base/msg.h"
 
 /*
  * While the DNS process is away nobody is answered: with its start, of some 30 ms of CPU, the
@@ -41,14 +35,9 @@ struct child;
 struct flood;
 
 struct child_ops {
-	/*
-	 * The channel is open: send MSG_HELLO is done; send the set-up messages.  MSG_RUN follows.
-	 * An error stops this attempt.
-	 */
+	/* MSG_HELLO was sent: send what comes before MSG_RUN.  An error stops this attempt. */
 	enum err (*setup)(struct child *c, struct errmsg *m);
-	/*
-	 * A checked message other than MSG_RUNNING and MSG_LOG.  The descriptors are the callee's.
-	 */
+	/* A checked message but MSG_RUNNING and MSG_LOG.  The descriptors are the callee's. */
 	void (*message)(struct child *c, const struct msg *m, int *fds, unsigned nfds);
 	void (*running)(struct child *c);                /* confined and serving; may be NULL */
 	/* ended; it will be restarted if c->restart; may be NULL */
@@ -72,8 +61,7 @@ struct child {
 	struct event_base *base;
 	bool restart;                   /* keep it running */
 	bool confined;                  /* MSG_RUNNING came */
-	/* MSG_RUNNING came once, of this process or one before it */
-	bool ran;
+	bool ran;                       /* MSG_RUNNING came once, of this process or one before */
 	bool told;                      /* its last end was logged, and not only counted */
 	pid_t pid;                      /* 0 = not running */
 	int pidfd;
@@ -91,13 +79,10 @@ void child_init(struct child *c, enum msg_role role, struct event_base *base,
     const struct child_conf *conf, const struct child_ops *ops, void *arg);
 enum err child_start(struct child *c, struct errmsg *m);
 void child_clear(struct child *c);
-
 /* For a child that talks nonsense: logs why, ends it; `gone` and the restart follow. */
 void child_kill(struct child *c, const char *why);
-
 /* The same for a child that is not wrong, but is not waited for any longer. */
 void child_give_up(struct child *c, const char *why);
-
 /* Sends; a child that cannot take it any more is killed.  Nothing is sent while it does not run. */
 void child_send(struct child *c, struct msg *m, const int *fds, unsigned nfds);
 

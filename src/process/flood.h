@@ -23,7 +23,6 @@ typedef void (*flood_tell_cb)(const char *kind, unsigned more, uint32_t unit, vo
 
 /* `window_ms` is LIMIT_FLOOD_WINDOW_MS but in tests. */
 struct flood *flood_new(struct event_base *base, unsigned window_ms, flood_tell_cb tell, void *arg);
-
 /* Tells what was left out so far.  NULL is allowed. */
 void flood_free(struct flood *f);
 

@@ -21,10 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/*
- * Ignored for good: a reader that left, a file at its limit, a terminal with `tostop` are errors of
- * a write, and no more.
- */
+/* Ignored for good: a reader that left, a file's limit, `tostop` are errors of a write, no more. */
 static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU };
 
 /* What is read: where programs are, and systemd's. */
@@ -58,10 +55,7 @@ fresh_standard_descriptors(void)
 {
 	int fd;
 
-	/*
-	 * The lowest number that is free is taken, until it is beyond these.  What is printed to a
-	 * standard output that was closed fails, as it would have.
-	 */
+	/* The lowest free number is taken.  A standard output that was closed fails, as before. */
 	do {
 		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) >= 0 &&
 		    fcntl(STDOUT_FILENO, F_GETFD) < 0 ? O_RDONLY : O_RDWR);
@@ -120,10 +114,7 @@ reset_environment(void)
 	(void)setenv("PATH", DEFAULT_PATH, 0);
 }
 
-/*
- * A caller that is to be killed before all others, as in some containers, does not mean its DNS
- * server.
- */
+/* A caller that is to be killed first, as in some containers, does not mean its DNS server. */
 static void
 reset_oom_score(void)
 {

@@ -8,10 +8,7 @@
 #ifndef SRC_PROCESS_FRESH_H
 #define SRC_PROCESS_FRESH_H
 
-/*
- * Descriptors 0 to 2 are open: a file of ours never becomes somebody's standard error.  For every
- * way to run.
- */
+/* Opens descriptors 0 to 2: no file of ours becomes a standard error.  For every way to run. */
 void fresh_standard_descriptors(void);
 
 /*
@@ -19,10 +16,7 @@ void fresh_standard_descriptors(void);
  * neither ignored nor blocked, timers are off, the environment has what we read of it alone.
  */
 void fresh_start(void);
-
-/*
- * When the log is open: raises resource limits, and says which are too small and cannot be raised.
- */
+/* When the log is open: raises resource limits; says which are too small and cannot be raised. */
 void fresh_limits(void);
 
 #endif

@@ -1,22 +1,11 @@
-/*
- * notify: tells the service manager how we are (sd_notify(3) protocol); nothing happens without
- * $NOTIFY_SOCKET.
- */
+/* notify: tells the service manager how we are (sd_notify(3)); without $NOTIFY_SOCKET nothing. */
 #ifndef SRC_PROCESS_NOTIFY_H
 #define SRC_PROCESS_NOTIFY_H
 
-/*
- * One datagram of `KEY=value` lines, for example "READY=1".  Failures are ignored: nobody could act
- * on them.
- */
+/* A datagram of `KEY=value` lines ("READY=1").  Failures are ignored: nobody could act on them. */
 void notify_send(const char *state);
-
-/*
- * The last line of a process that crashed, for `systemctl status`; async-signal-safe, for
- * crash_tell.
- */
+/* The last line of a process that crashed, for `systemctl status`; async-signal-safe. */
 void notify_crash(const char *line);
-
 /* "RELOADING=1" with the monotonic time that systemd asks for. */
 void notify_reloading(void);
 

@@ -1,6 +1,4 @@
-/*
- * process: the door of this room: the processes that the warden starts, and its own surroundings.
- */
+/* process: the door of this room: processes that the warden starts, and its own surroundings. */
 #ifndef SRC_PROCESS_PROCESS_H
 #define SRC_PROCESS_PROCESS_H
 

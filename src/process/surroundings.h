@@ -15,10 +15,8 @@ struct identity {
 
 /* Privileges, of root, too, who has not all of them in a container; /proc and /dev/null. */
 void surroundings_check(void);
-
 /* The user that option `key` names; `def`, its default, need not exist. */
 struct identity surroundings_user(const char *key, const char *name, const char *def);
-
 /* Makes the directory of option `key` unless there is one; only we may write to it. */
 void surroundings_directory(const char *key, const char *path, mode_t mode);
 

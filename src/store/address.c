@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/addr.h"
 #include "base/mem.h"
 #include "src/store/cmd.h"
 
@@ -163,8 +162,6 @@ note(struct addresses *t, enum store_cmd_kind kind, const struct entry *e)
 	addr_text(&e->addr, c->address.text);
 	STAILQ_INSERT_TAIL(&t->changes, c, link);
 }
-
-/* ---- claims ---- */
 
 /* A sorted copy of the caller's list; of an address that is listed twice the first counts. */
 static struct entry *
@@ -388,8 +385,6 @@ addresses_set(struct addresses *t, const struct store_address *list, size_t n, u
 	trial_clear(&j);
 	t->save(&t->changes, t->arg);
 }
-
-/* ---- single rows ---- */
 
 void
 addresses_used(struct addresses *t, const struct msg_addr *addrs, unsigned n, const char *owner)

@@ -1,7 +1,4 @@
-/*
- * anyhow: a database that cannot be used keeps nobody from serving names: it is set aside,
- * and a new one is begun.
- */
+/* anyhow: a database that cannot be used is set aside and a new one begun: names are served. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,10 +27,7 @@ move(const char *path, const char *to, const char *suffix, struct errmsg *m)
 	return err_sys(m, "rename %s to %s", from, dest);
 }
 
-/*
- * The write-ahead log first: beside a new database SQLite would take it for that one's.  With the
- * database under its new name sqlite3(1) finds it.
- */
+/* The log first: a new database would take it for its own.  sqlite3(1) finds both together. */
 static enum err
 set_aside(const char *path, char *to, size_t size, struct errmsg *m)
 {

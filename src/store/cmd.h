@@ -10,17 +10,12 @@
 #include <sys/queue.h>
 
 #include "base/arena.h"
-#include "base/err.h"
 #include "src/store/types.h"
 
 enum store_cmd_kind {
-	STORE_CMD_PUT,
-	STORE_CMD_TOUCH,
-	STORE_CMD_DELETE,
-	STORE_CMD_EVENT,
+	STORE_CMD_PUT, STORE_CMD_TOUCH, STORE_CMD_DELETE, STORE_CMD_EVENT,
 	STORE_CMD_ADDRESS,         /* insert or replace */
-	STORE_CMD_ADDRESS_FORGET,
-	STORE_CMD_READ,
+	STORE_CMD_ADDRESS_FORGET, STORE_CMD_READ
 };
 
 struct store_cmd {

@@ -29,10 +29,7 @@
 
 const char *const store_step_names[STORE_STEPS] = { "spawn", "alive", "ready", "answer" };
 
-/*
- * migrations[i] brings schema version i to i + 1.  Never change one that was released: add the
- * next.
- */
+/* migrations[i] brings schema version i to i + 1.  Never change a released one: add the next. */
 static const char *const migrations[] = {
 	"CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE unit ("
@@ -166,10 +163,7 @@ db_err(struct store_db *db, struct errmsg *m)
 static void
 bind_text(sqlite3_stmt *st, int i, const char *text, size_t most)
 {
-	/*
-	 * Binding can only fail when out of memory or out of range; then the column stays NULL, and
-	 * NOT NULL refuses the row.
-	 */
+	/* Without memory, or out of range, the column stays NULL, and NOT NULL refuses the row. */
 	(void)sqlite3_bind_text(st, i, text != NULL ? text : "",
 	    text != NULL ? (int)strnlen(text, most) : 0, SQLITE_STATIC);
 }
@@ -575,10 +569,7 @@ prepare_file(struct store_db *db, struct errmsg *m)
 	return e;
 }
 
-/*
- * Makes the file with our mode, since SQLite would use 0644; opening tells more about a failure
- * than SQLite would, too.
- */
+/* Makes the file with our mode (SQLite's is 0644); open(2) tells more of a failure than SQLite. */
 static enum err
 make_file(const char *path, struct errmsg *m)
 {
@@ -642,12 +633,10 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 	e = read_boot_id(db->boot_id, m);
 	if (e == ERR_OK && path != NULL)
 		e = make_file(path, m);
-	if (e != ERR_OK)
-		goto fail;
-	if (sqlite3_open_v2(db->memory ? ":memory:" : path, &db->sql,
+	if (e == ERR_OK && sqlite3_open_v2(db->memory ? ":memory:" : path, &db->sql,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		e = db_err(db, m);
-	else if (sqlite3_db_readonly(db->sql, "main") != 0)
+	if (e == ERR_OK && sqlite3_db_readonly(db->sql, "main") != 0)
 		e = err_set(m, ERR_PERM, "%s: the state database is read-only", path);
 	if (e == ERR_OK)
 		e = prepare_file(db, m);
@@ -655,11 +644,10 @@ store_db_open(const char *path, uint32_t events_keep, struct store_db **out, str
 		e = migrate(db, m);
 	if (e == ERR_OK)
 		e = prepare_statements(db, m);
-	if (e != ERR_OK)
-		goto fail;
-	*out = db;
-	return ERR_OK;
-fail:
+	if (e == ERR_OK) {
+		*out = db;
+		return ERR_OK;
+	}
 	/* What cannot be used is left as it was, for who looks into it. */
 	if (db->sql != NULL)
 		(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

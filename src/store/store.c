@@ -111,10 +111,7 @@ on_thread(void *arg)
 
 /* ---- the loop ---- */
 
-/*
- * The next group: all that is queued, but nothing behind a read, which must see what was added
- * before it and no more.  False: there is nothing.
- */
+/* The next group, up to the first read, which must see what was before and no more; or none. */
 static bool
 group_take(struct store *s)
 {
@@ -330,10 +327,7 @@ post_one(struct store *s, struct store_cmd *c, store_done_cb done, void *arg)
 
 	c->done = done;
 	c->arg = arg;
-	/*
-	 * Events that were added before go with it, in one commit; touches of other rows can wait
-	 * for their second.
-	 */
+	/* Events added before go with it, in one commit; touches of other rows can wait. */
 	STAILQ_INSERT_TAIL(&s->events, c, link);
 	s->nevents = 0;
 	post_all(s, &s->events, n);
@@ -432,8 +426,6 @@ store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *
 	pthread_mutex_unlock(&s->db_lock);
 	return e;
 }
-
-/* ---- addresses ---- */
 
 struct addresses *
 store_addresses(struct store *s)

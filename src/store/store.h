@@ -25,14 +25,8 @@
 #ifndef SRC_STORE_STORE_H
 #define SRC_STORE_STORE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include <event2/event.h>
 
-#include "base/err.h"
-#include "base/msg.h"
 #include "src/store/address.h"   /* who has or had which address */
 #include "src/store/types.h"     /* rows and events */
 
@@ -65,7 +59,6 @@ enum err store_open_anyhow(struct event_base *base, const char *path, const stru
  * call), closes.  NULL is allowed.  Not to be called from a completion.
  */
 void store_close(struct store *s);
-
 /* Every row of `unit`, in the order of names.  Blocking, for the start. */
 enum err store_units_load(struct store *s, store_unit_cb each, void *arg, struct errmsg *m);
 
@@ -75,14 +68,9 @@ enum err store_units_load(struct store *s, store_unit_cb each, void *arg, struct
  * Replaces an earlier touch of the same owner that is still pending.
  */
 void store_unit_put(struct store *s, const struct store_unit *u, store_done_cb done, void *arg);
-
-/*
- * Notes two times of a row that exists, to be written within a second, together with whatever else
- * was touched.
- */
+/* Notes two times of a row that exists: written within a second, with whatever else was touched. */
 void store_unit_touch(
     struct store *s, const char *owner, uint64_t last_activity_ns, uint64_t deadline_ns);
-
 void store_unit_delete(struct store *s, const char *owner, store_done_cb done, void *arg);
 
 /*

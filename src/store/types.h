@@ -2,18 +2,10 @@
 #ifndef SRC_STORE_TYPES_H
 #define SRC_STORE_TYPES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/addr.h"
 #include "base/err.h"
-#include "base/limits.h"
-#include "base/msg.h"
 
-/*
- * Strings are read during the call (put) or valid during the callback (load); NULL is stored as "".
- */
+/* Strings are read during the call (put) or valid during the callback (load); NULL becomes "". */
 struct store_unit {
 	const char *owner;            /* absolute, lower case, no final dot; the key */
 	const char *state;            /* the life cycle's word: "booting", "awake", ... */
@@ -31,8 +23,7 @@ struct store_unit {
 	const char *last_error;
 	/* what a guest was told and cannot unlearn; "" = not known, or there is none */
 	const char *identity;
-	/* last lines, raw; cut at LIMIT_CONSOLE_TAIL (its end is kept) */
-	const char *console;
+	const char *console;          /* last lines, raw; its end, at most LIMIT_CONSOLE_TAIL */
 	bool this_boot;               /* load only: the row is of this boot of the host */
 };
 
@@ -69,10 +60,7 @@ struct store_event {
 
 struct store_conf {
 	uint32_t events_keep;         /* newest events kept; 0 = STORE_EVENTS_KEEP */
-	/*
-	 * how long a removed unit's address is refused to others; STORE_ADDRESS_HOLD_S is usual, 0
-	 * = never
-	 */
+	/* a removed unit's address is refused to others so long; 0 = never */
 	uint32_t address_hold_s;
 };
 
