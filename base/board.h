@@ -29,8 +29,7 @@ enum board_answer {
 	BOARD_WAKE_TOO = 2,   /* likewise, and ask for a wake */
 	BOARD_FAIL = 3,   /* in back-off, or without network: SERVFAIL, EDE in `ede` */
 	BOARD_CHECK = 4,  /* awake: answer, and MSG_WAKE: the warden looks whether the VM lives */
-	/* as BOARD_HOLD, but no limit may ever let it boot: a query held too long: SERVFAIL */
-	BOARD_UNSURE = 5,
+	BOARD_UNSURE = 5, /* BOARD_HOLD, but limits may forbid a boot: held too long, SERVFAIL */
 };
 
 struct board_state {

@@ -34,8 +34,7 @@ enum msg_type {
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
 	/* warden → dns: the zimages of one generation, then the commit that swaps them in */
 	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
-	/* .commit; 1 descriptor: sealed bindings, unit numbers, names of zones not loaded */
-	MSG_COMMIT,
+	MSG_COMMIT,      /* .commit; 1 descriptor: sealed bindings, unit numbers, absent zones */
 	/* dns → warden */
 	MSG_COMMITTED,   /* .commit: the generation is served; older zimages are unmapped */
 	MSG_WAKE,        /* .wake: somebody asked for a unit that is not awake */

@@ -17,8 +17,7 @@
 struct sandbox_call {
 	int nr;              /* SCMP_SYS(...) */
 	const char *reason;
-	/* when cmp_arg >= 0, allowed only if argument number cmp_arg equals cmp_value */
-	int cmp_arg;
+	int cmp_arg;         /* >= 0: allowed only if the argument of this number is cmp_value */
 	uint64_t cmp_value;
 };
 

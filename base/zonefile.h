@@ -14,8 +14,7 @@
 
 struct zonefile {
 	int fd;
-	/* any user may read it, or this process is not root's: its text is no secret */
-	bool shown;
+	bool shown;   /* any user may read it, or we are not root: its text is no secret */
 };
 
 /*

@@ -164,8 +164,7 @@ on_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct config_loader *l = loading;
 	cfg_t *sec = cfg_opt_getnsec(opt, 0);
-	/* a section without a value is new here */
-	struct config_raw *raw = raw_get(l, sec);
+	struct config_raw *raw = raw_get(l, sec);   /* new here if the section has no value */
 
 	(void)cfg;
 	if (raw->title == NULL)

@@ -56,8 +56,7 @@ scan_next(const char **p, enum scan_state now)
 /* Braces outside quotes and comments; libconfuse would not miss a closing one at the end. */
 struct scan_braces {
 	unsigned depth;
-	/* where the outermost ones were opened; deeper ones are errors anyway */
-	unsigned lines[8];
+	unsigned lines[8];   /* where the outermost were opened; deeper ones are errors anyway */
 };
 
 static void

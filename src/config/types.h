@@ -69,17 +69,13 @@ struct config_network {
 	const char *bridge;            /* shorter than IFNAMSIZ */
 	struct msg_addr *subnets;      /* with prefixlen; no two overlap, of all networks */
 	unsigned nsubnets;
-	/* each inside a subnet, prefixlen its subnet's; at most one per subnet */
-	struct msg_addr *gateways;
+	struct msg_addr *gateways;     /* in subnets, with their prefixlen; at most one in each */
 	unsigned ngateways;
-	/* each inside one subnet; may be empty: then the network serves `nics` only */
-	struct addr_range *units;
+	struct addr_range *units;      /* each inside a subnet; none: the network serves `nics` */
 	unsigned nunits;
-	/* sources of readiness probes, prefixlen the subnet's; none: the bridge's own address */
-	struct msg_addr *probes;
+	struct msg_addr *probes;       /* sources of probes, as gateways; none: the bridge's own */
 	unsigned nprobes;
-	/* as written */
-	struct config_list subnets_text, gateway_text, units_text, probe_text;
+	struct config_list subnets_text, gateway_text, units_text, probe_text;   /* as written */
 };
 
 struct config_disk {
@@ -132,9 +128,8 @@ struct config_image {
 	unsigned cpu_weight;
 	struct config_policy policy;   /* defaults of its units */
 	unsigned placeholders;         /* TEMPLATE_* bits of cmdline, initrd, disks and args */
-	/* as written */
-	const char *network_name, *ready_text;
-	struct config_list nics_text, disks_text;
+	const char *network_name, *ready_text;      /* as written */
+	struct config_list nics_text, disks_text;   /* likewise */
 	unsigned lines[CONFIG_ROWS];            /* of the section's options, by row; 0 = default */
 };
 

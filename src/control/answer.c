@@ -151,8 +151,7 @@ client_push(struct client *cl, const char *line, size_t len)
 		    (unsigned)cl->uid);
 		control_client_free(cl);
 	} else if (cl->following) {
-		/* a client that left needs none */
-		(void)control_client_write(cl, line, len);
+		(void)control_client_write(cl, line, len);   /* a client that left needs none */
 	} else if (evbuffer_add(cl->held, line, len) != 0) {
 		log_warn("control: out of memory for events");
 		control_client_free(cl);

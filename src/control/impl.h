@@ -46,12 +46,10 @@ struct client {
 	bool eof;                        /* it will send no more */
 	bool closing;                    /* it broke the protocol: goes when the answer has left */
 	bool following;
-	/* granted with the answer that is pending; events are held until then */
-	bool follow_asked;
+	bool follow_asked;               /* granted with the pending answer; until then `held` */
 	char *follow_unit;               /* NULL = all */
 	struct evbuffer *held;
-	/* what the first answer left in the buffer does not count as unread events */
-	size_t follow_slack;
+	size_t follow_slack;             /* of the first answer: bytes that are no unread events */
 };
 
 struct control_request {

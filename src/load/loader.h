@@ -8,8 +8,7 @@
 /* Where the zimage of a zone comes from. */
 enum loader_how {
 	LOADER_TOGETHER,               /* a child compiles the zone with others */
-	/* Large, and kept: a child compiles no other zone, whose author could shape it. */
-	LOADER_ALONE,
+	LOADER_ALONE,                  /* large, and kept: no other zone's author may shape it */
 	LOADER_FROM_DISK,
 	LOADER_REUSED                  /* the running generation: the files have not changed */
 };

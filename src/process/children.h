@@ -40,8 +40,7 @@ struct child_ops {
 	/* A checked message but MSG_RUNNING and MSG_LOG.  The descriptors are the callee's. */
 	void (*message)(struct child *c, const struct msg *m, int *fds, unsigned nfds);
 	void (*running)(struct child *c);                /* confined and serving; may be NULL */
-	/* ended; it will be restarted if c->restart; may be NULL */
-	void (*gone)(struct child *c, const char *why);
+	void (*gone)(struct child *c, const char *why);  /* then comes c->restart; may be NULL */
 };
 
 struct child_conf {

@@ -14,15 +14,13 @@ struct store_unit {
 	const char *image;
 	uint64_t awake_since_ns;      /* 0 = none, here and below */
 	uint64_t last_activity_ns;
-	/* the next thing to happen by itself: going to sleep, the end of a boot's patience */
-	uint64_t deadline_ns;
+	uint64_t deadline_ns;         /* what comes next by itself: sleep, the end of a boot */
 	uint64_t backoff_until_ns;
 	uint64_t boots, crashes;
 	uint32_t failures;            /* in a row */
 	uint32_t last_boot_ms;        /* from the wake to ready */
 	const char *last_error;
-	/* what a guest was told and cannot unlearn; "" = not known, or there is none */
-	const char *identity;
+	const char *identity;         /* what a guest was told and cannot unlearn; "" = not known */
 	const char *console;          /* last lines, raw; its end, at most LIMIT_CONSOLE_TAIL */
 	bool this_boot;               /* load only: the row is of this boot of the host */
 };
@@ -45,8 +43,7 @@ struct store_event {
 	uint64_t time_us;             /* wall clock; 0 in store_event_add = now */
 	uint64_t mono_ns;             /* 0 in store_event_add = now */
 	const char *unit;             /* "" = the daemon itself */
-	/* one word: "wake", "ready", "sleep", "died", "failed", "adopted", ... */
-	const char *kind;
+	const char *kind;             /* one word: "wake", "ready", "sleep", "died", ... */
 	int64_t step_us[STORE_STEPS];
 	const char *text;
 };
