@@ -55,13 +55,10 @@ bool mapping_zone_added(const struct mapping_set *set, const struct config_zone 
 uint32_t mapping_zone_units(const struct mapping_set *set, const struct config_zone *zone);
 const struct unit_conf *mapping_zone_unit(
     const struct mapping_set *set, const struct config_zone *zone, uint32_t i);
-
 /* By owner (lower case, no final dot), aliases included; NULL when there is none.  O(1). */
 const struct unit_conf *mapping_unit_find(const struct mapping_set *set, const char *owner);
-
 /* Was it refused alone, in a zone that was kept? */
 bool mapping_unit_refused(const struct mapping_set *set, const char *owner);
-
 /* Units that are not aliases, and bytes that the set occupies (for `jitsu status`). */
 uint32_t mapping_set_units(const struct mapping_set *set);
 size_t mapping_set_bytes(const struct mapping_set *set);

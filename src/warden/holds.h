@@ -9,10 +9,8 @@
 
 /* What units of the generation claim is theirs unless held; refused ones go to `r` (or NULL). */
 void holds_settle(struct warden *w, struct report *r);
-
 /* Is a unit that was refused refused still?  Then its error says why. */
 bool holds_refuse(struct warden *w, struct unit *u);
-
 /* Somebody was told the unit's addresses, or will be. */
 void holds_handed_out(struct warden *w, struct unit *u);
 /* The same for every unit that the DNS process answered for. */

@@ -32,20 +32,20 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 {
 	const struct config_network *net = u->conf->image->network;
 	const struct config_ready *ready = &u->conf->image->ready;
-	struct msg_addr guest, source;
+	struct msg_addr *guest = &m->probe.guest, *source = &m->probe.source;
 	char text[ADDR_TEXT];
 	enum err e;
 
 	br->ifindex = 0;
-	if (!spec_probe(u->conf, &guest, &source))
+	if (!spec_probe(u->conf, guest, source))
 		return ERR_OK;
 	if ((e = vm_bridge_get(net->bridge, br, why)) != ERR_OK ||
 	    (e = vm_bridge_up(net->bridge, br, why)) != ERR_OK)
 		return e;
-	if (source.family == 0)
-		source = bridge_source(br, &guest);
-	if (source.family == 0 && ready->kind != CONFIG_READY_ARP) {
-		addr_text(&guest, text);
+	if (source->family == 0)
+		*source = bridge_source(br, guest);
+	if (source->family == 0 && ready->kind != CONFIG_READY_ARP) {
+		addr_text(guest, text);
 		return err_set(why, ERR_MISSING,
 		    "network %s: bridge %s has no address in the subnet of %s, from which "
 		    "readiness could be probed: give it one, or set `probe`",
@@ -56,8 +56,6 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 	    ready->kind == CONFIG_READY_PING ? PROBE_PING : PROBE_ARP;
 	m->probe.port = ready->port;
 	memcpy(m->probe.mac, u->conf->mac, sizeof(m->probe.mac));
-	m->probe.guest = guest;
-	m->probe.source = source;
 	return ERR_OK;
 }
 

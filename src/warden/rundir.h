@@ -9,7 +9,6 @@ struct warden;
 
 /* One daemon per run directory: ends the process where there is another. */
 void rundir_lock(struct warden *w, const char *run_dir);
-
 /* From now on; where it cannot be watched, the log says so. */
 void rundir_watch(struct warden *w);
 void rundir_clear(struct warden *w);

@@ -142,12 +142,13 @@ show_row(const struct warden *w, const struct unit *u)
 json_t *
 show_woken(const struct unit *u)
 {
-	if (u->conf == NULL || life_state(&u->life) != LIFE_AWAKE)
-		return json_pack("{s:s, s:s}", "name", u->name,
-		    "state", life_state_text(life_state(&u->life)));
-	return json_pack("{s:s, s:s, s:o, s:o}", "name", u->name,
-	    "state", life_state_text(life_state(&u->life)),
-	    "boot_ms", show_number(u->last_boot_ms), "addresses", addresses_json(u->conf));
+	enum life_state state = life_state(&u->life);
+	json_t *j = json_pack("{s:s, s:s}", "name", u->name, "state", life_state_text(state));
+
+	if (u->conf == NULL || state != LIFE_AWAKE)
+		return j;
+	return show_joined(j, json_pack("{s:o, s:o}", "boot_ms", show_number(u->last_boot_ms),
+	    "addresses", addresses_json(u->conf)));
 }
 
 static json_t *

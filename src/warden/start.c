@@ -117,15 +117,13 @@ set_up(struct warden *w, const struct config *conf)
 	struct identity user = surroundings_user("user", conf->user, "jitsu");
 	struct errmsg m;
 
-	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid,
-		.log_level = (int)conf->log_level };
 	set_up_directories(w, conf);
-	w->child_conf.empty_root = w->empty_root;
 	raise_priority();
 	snprintf(w->tag, sizeof(w->tag), "%08x",
 	    (unsigned)siphash24(no_key, conf->run_dir, strlen(conf->run_dir)));
 	w->flood = flood_new(w->base, LIMIT_FLOOD_WINDOW_MS, record_left_out, w);
-	w->child_conf.flood = w->flood;
+	w->child_conf = (struct child_conf){ .uid = user.uid, .gid = user.gid,
+		.log_level = (int)conf->log_level, .empty_root = w->empty_root, .flood = w->flood };
 	if (cookie_secrets_make(&w->cookies_random, &m) != ERR_OK ||
 	    board_create(&w->board, &m) != ERR_OK ||
 	    listen_at_start(&w->sockets, conf, &m) != ERR_OK)
@@ -366,7 +364,8 @@ early_log(const struct warden_options *opt)
 int
 warden_main(const struct warden_options *opt)
 {
-	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground };
+	struct warden w = { .conf_path = opt->conf_path, .foreground = opt->foreground,
+		.started_ns = clock_now_ns(), .next_generation = 1 };
 	struct config *conf;
 
 	fresh_start();
@@ -388,8 +387,6 @@ warden_main(const struct warden_options *opt)
 	log_init("warden", early_log(opt), conf->log_level);
 	STAILQ_INIT(&w.pending);
 	LIST_INIT(&w.asides);
-	w.started_ns = clock_now_ns();
-	w.next_generation = 1;
 	w.work = work_new(w.base, (const unsigned[ZJOB_LANES]){ 1, 1 }, ZJOB_LANES, NULL);
 	set_up(&w, conf);
 	w.ev_term = signal_new(&w, SIGTERM, on_term);
