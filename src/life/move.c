@@ -202,8 +202,7 @@ move_down(struct step *s)
 			move_stop(s);
 		else
 			move_gone(s);
-	} else if (phase_in(s,
-	    P(STARTING) | P(RESTORING) | P(FREEZING) | P(THAWING) | P(SAVING))) {
+	} else if (phase_in(s, P(STARTING) | P(RESTORING) | P(FREEZING) | P(THAWING) | P(SAVING))) {
 		move_doom(s);
 	} else if (phase_in(s, P_UP | P(PROBING) | P(FROZEN) | P(SAVED))) {
 		if (phase_in(s, P_UP))

@@ -25,8 +25,7 @@
 struct mapping_set *mapping_set_new(const struct config *conf, const struct mapping_secret *secret,
     const struct msg_addr *host, unsigned nhost);
 /* The host's own MACs, refused to units; copied. */
-void mapping_set_host_macs(
-    struct mapping_set *set, const struct vm_host_mac *macs, unsigned n);
+void mapping_set_host_macs(struct mapping_set *set, const struct vm_host_mac *macs, unsigned n);
 void mapping_set_free(struct mapping_set *set);   /* NULL is allowed; all unit_confs die */
 
 /*

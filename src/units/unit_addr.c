@@ -35,8 +35,7 @@ unit_addr_nic_mac(const struct mapping_secret *secret, const struct unit_conf *u
 }
 
 void
-unit_addr_mac(
-    const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6])
+unit_addr_mac(const struct mapping_secret *secret, const char *name, unsigned nic, uint8_t mac[6])
 {
 	char text[LIMIT_NAME_TEXT + 16];
 	int len = snprintf(text, sizeof(text), "mac %u %s", nic, name);

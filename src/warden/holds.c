@@ -211,7 +211,6 @@ holds_verb_release(struct control_request *req, json_t *args, void *arg)
 	record_event(w, u != NULL ? u->name : "", "released", what);
 	(void)addresses_forget(store_addresses(w->store), &x.addr);   /* it is there */
 	holds_settle(w, NULL);
-	control_reply(req,
-	    json_pack("{s:s, s:s, s:s?}", "address", text, "owner", x.owner,
-		"unit", u != NULL ? u->name : NULL));
+	control_reply(req, json_pack("{s:s, s:s, s:s?}", "address", text, "owner", x.owner,
+	    "unit", u != NULL ? u->name : NULL));
 }

@@ -28,8 +28,7 @@ struct record_texts {
 	char uuid[VM_UUID_TEXT], identity[VM_IDENTITY];
 };
 /* The unit's row; its strings are the unit's, or in `t`. */
-struct store_unit record_row(
-    const struct warden *w, const struct unit *u, struct record_texts *t);
+struct store_unit record_row(const struct warden *w, const struct unit *u, struct record_texts *t);
 /* Writes the unit's row now; `done` may be NULL. */
 void record_store(struct warden *w, struct unit *u, store_done_cb done, void *arg);
 

@@ -107,8 +107,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		admit_init(&w->admit, &al, wake_slot_sure, w);
 	else
 		admit_limits_set(&w->admit, &al);
-	vm_host_limits(
-	    w->vms, l->boots, l->hang_timeout_ms != 0 ? l->hang_timeout_ms : UINT32_MAX);
+	vm_host_limits(w->vms, l->boots, l->hang_timeout_ms != 0 ? l->hang_timeout_ms : UINT32_MAX);
 	swap_prepare(w, g->conf);
 	w->gen = g;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;

@@ -77,11 +77,10 @@ unit_leave(struct unit_table *t, struct unit *u)
 		return;
 	(void)table_remove(&t->by_name, u->name, size - 1);   /* the unit itself */
 	l = mem_zero(1, sizeof(*l) + size);
+	*l = (struct unit_left){ .naddrs = u->conf->naddrs, .unit = u };
 	memcpy(l->name, u->name, size);
 	memcpy(l->mac, u->conf->mac, sizeof(l->mac));
-	l->naddrs = u->conf->naddrs;
 	memcpy(l->addrs, u->conf->addrs, l->naddrs * sizeof(*l->addrs));
-	l->unit = u;
 	LIST_INSERT_HEAD(&t->left, l, next);
 	u->left = l;
 	u->name = l->name;

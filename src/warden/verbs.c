@@ -241,6 +241,7 @@ verb_events(struct control_request *req, json_t *args, void *arg)
 	struct warden *w = arg;
 	struct events_query *q = calloc(1, sizeof(*q));
 	json_int_t limit = EVENTS_DEFAULT;
+	const char *unit;
 	int follow = 0;
 
 	if (q == NULL) {
@@ -256,13 +257,13 @@ verb_events(struct control_request *req, json_t *args, void *arg)
 		limit = EVENTS_DEFAULT;
 	q->w = w;
 	q->req = req;
-	if (follow && control_follow(req, q->name[0] != '\0' ? q->name : NULL) != ERR_OK) {
+	unit = q->name[0] != '\0' ? q->name : NULL;
+	if (follow && control_follow(req, unit) != ERR_OK) {
 		control_fail(req, "%s", err_str(ERR_NOMEM));
 		free(q);
 		return;
 	}
-	store_events_read(
-	    w->store, q->name[0] != '\0' ? q->name : NULL, (uint32_t)limit, events_read, q);
+	store_events_read(w->store, unit, (uint32_t)limit, events_read, q);
 }
 
 /* ---- reload and zones ---- */

@@ -108,9 +108,8 @@ say_signs(struct why *y, const struct unit_run *r)
 		say(y, "%shas the address %s", n++ == 0 ? "it " : ", and ", addr);
 	}
 	if (n == 0)
-		say(y, "%s",
-		    r->trace.alive_ns != 0 ? "it sent something, but answered nothing"
-					   : "nothing answered");
+		say(y, "%s", r->trace.alive_ns != 0 ? "it sent something, but answered nothing" :
+		    "nothing answered");
 	if (is_seen(t, SIGN_OTHER_MAC)) {
 		addr_mac_text(t->other_mac, mac);
 		say(y, "; the MAC %s has that address", mac);
