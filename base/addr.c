@@ -155,14 +155,17 @@ addr_text(const struct msg_addr *a, char text[ADDR_TEXT])
 		snprintf(text, ADDR_TEXT, "none");
 }
 
-void
+const char *
 addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT])
 {
+	char *at = text;
+
 	for (unsigned i = 0; i < 6; i++) {
-		text = hex_write(text, &mac[i], 1);
+		at = hex_write(at, &mac[i], 1);
 		if (i < 5)
-			*text++ = ':';
+			*at++ = ':';
 	}
+	return text;
 }
 
 int

@@ -28,7 +28,9 @@ bool addr_parse_listen(const char *text, struct msg_addr *a, uint16_t *port);
 bool addr_parse_mac(const char *text, uint8_t mac[6]);
 /* Without the prefix length; RFC 5952 for IPv6. */
 void addr_text(const struct msg_addr *a, char text[ADDR_TEXT]);
-void addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT]);
+/* Returns text; ADDR_MAC_STR: text in memory of the block in which it stands. */
+const char *addr_mac_text(const uint8_t mac[6], char text[ADDR_MAC_TEXT]);
+#define ADDR_MAC_STR(mac) addr_mac_text((mac), (char[ADDR_MAC_TEXT]){ "" })
 /* Order by family, then numerically; prefixlen does not count. */
 int addr_cmp(const struct msg_addr *a, const struct msg_addr *b);
 bool addr_in_prefix(const struct msg_addr *a, const struct msg_addr *prefix);

@@ -36,7 +36,9 @@ struct vm_uuid {
 #define VM_UUID_TEXT 37   /* with the final NUL */
 #define VM_IDENTITY 17    /* of vm_spec.identity, with the final NUL */
 void vm_uuid_make(struct vm_uuid *u);                            /* random, RFC 4122 version 4 */
-void vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT]);
+/* Returns text; VM_UUID_STR: text in memory of the block in which it stands. */
+const char *vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT]);
+#define VM_UUID_STR(u) vm_uuid_text((u), (char[VM_UUID_TEXT]){ "" })
 bool vm_uuid_parse(const char *text, struct vm_uuid *u);
 
 enum vm_accel { VM_ACCEL_AUTO, VM_ACCEL_KVM, VM_ACCEL_TCG };

@@ -45,7 +45,8 @@ file_write(int dir, const char *name, const char *text, size_t len)
 enum err
 owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT], text[OWNER_TEXT];
+	char text[OWNER_TEXT];
+	const char *name = VM_UUID_STR(&spec->uuid);
 	const char *identity = spec->identity != NULL ? spec->identity : "";
 	int n = snprintf(text, sizeof(text), "%s\n%s\n%s\n", spec->unit, identity, spec->driver);
 	bool run;
@@ -53,7 +54,6 @@ owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errms
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return err_set(m, ERR_RANGE, "unit %s: its name or its addresses are too long",
 		    spec->unit);
-	vm_uuid_text(&spec->uuid, name);
 	run = file_write(d->run_fd, name, text, (size_t)n);
 	if (file_write(d->state_fd, name, text, (size_t)n) || run)
 		return ERR_OK;
@@ -63,9 +63,8 @@ owner_write(const struct owner_dirs *d, const struct vm_spec *spec, struct errms
 void
 owner_remove(const struct owner_dirs *d, const struct vm_uuid *uuid)
 {
-	char name[VM_UUID_TEXT];
+	const char *name = VM_UUID_STR(uuid);
 
-	vm_uuid_text(uuid, name);
 	(void)unlinkat(d->state_fd, name, 0);     /* at worst adoption removes them */
 	(void)unlinkat(d->run_fd, name, 0);
 }
@@ -101,14 +100,13 @@ bool
 owner_read(const struct owner_dirs *d, const struct vm_uuid *uuid, struct owner *o)
 {
 	const int dirs[] = { d->state_fd, d->run_fd };
-	char name[VM_UUID_TEXT], text[OWNER_TEXT];
+	char text[OWNER_TEXT];
 
-	vm_uuid_text(uuid, name);
 	for (size_t i = 0; i < 2; i++) {
 		const char *at = text;
 
 		memset(o, 0, sizeof(*o));
-		(void)file_read(dirs[i], name, text);
+		(void)file_read(dirs[i], VM_UUID_STR(uuid), text);
 		if (line_take(&at, o->unit, sizeof(o->unit)) &&
 		    line_take(&at, o->identity, sizeof(o->identity)) &&
 		    line_take(&at, o->driver, sizeof(o->driver)) && o->unit[0] != '\0')
@@ -160,12 +158,11 @@ dirs_settle(const struct owner_dirs *d)
 		return;
 	(void)owner_list(d, &list, &n);
 	for (size_t i = 0; i < n; i++) {
-		char name[VM_UUID_TEXT], state[OWNER_TEXT], run[OWNER_TEXT];
-		size_t in_state, in_run;
+		const char *name = VM_UUID_STR(&list[i]);
+		char state[OWNER_TEXT], run[OWNER_TEXT];
+		size_t in_state = file_read(d->state_fd, name, state);
+		size_t in_run = file_read(d->run_fd, name, run);
 
-		vm_uuid_text(&list[i], name);
-		in_state = file_read(d->state_fd, name, state);
-		in_run = file_read(d->run_fd, name, run);
 		if (in_state == 0 && in_run > 0)
 			(void)file_write(d->state_fd, name, run, in_run);
 		else if (in_run == 0 && in_state > 0)

@@ -27,7 +27,7 @@ vm_uuid_make(struct vm_uuid *u)
 	u->bytes[8] = (uint8_t)((u->bytes[8] & 0x3f) | 0x80);
 }
 
-void
+const char *
 vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT])
 {
 	char *at = text;
@@ -37,6 +37,7 @@ vm_uuid_text(const struct vm_uuid *u, char text[VM_UUID_TEXT])
 		if (group < GROUPS - 1)
 			*at++ = '-';
 	}
+	return text;
 }
 
 bool

@@ -174,10 +174,9 @@ void
 activity_table_command(const struct activity_table *t, const char *verb,
     const struct vm_activity_nic *nic, char command[ACTIVITY_COMMAND])
 {
-	char mac[ADDR_MAC_TEXT];
+	const char *mac = ADDR_MAC_STR(nic->mac);
 	int n = snprintf(command, ACTIVITY_COMMAND, "%s element bridge %s ", verb, t->name);
 
-	addr_mac_text(nic->mac, mac);
 	if (nic->name[0] != '\0')
 		snprintf(command + n, ACTIVITY_COMMAND - (size_t)n, "guests { \"%s\" . %s }",
 		    nic->name, mac);
@@ -212,11 +211,10 @@ activity_table_fill(struct activity_table *t, const char *commands, struct errms
 static enum err
 active_run(struct activity_table *t, const char *verb, const uint8_t mac[6], struct errmsg *m)
 {
-	char command[ACTIVITY_COMMAND], text[ADDR_MAC_TEXT];
+	char command[ACTIVITY_COMMAND];
 
-	addr_mac_text(mac, text);
 	snprintf(command, sizeof(command), "%s element bridge %s active { %s }", verb, t->name,
-	    text);
+	    ADDR_MAC_STR(mac));
 	return activity_table_run(t, command, m);
 }
 
@@ -291,12 +289,11 @@ activity_table_forget(struct activity_table *t, const uint8_t mac[6])
 static enum err
 mark(struct activity_table *t, struct errmsg *m)
 {
-	char command[3 * (TAG_MOST + 80)], mac[ADDR_MAC_TEXT];
+	char command[3 * (TAG_MOST + 80)];
 
-	addr_mac_text(mark_mac, mac);
 	snprintf(command, sizeof(command),
 	    "flush set bridge %s active; add element bridge %s active { %s timeout %dd }", t->name,
-	    t->name, mac, MARK_DAYS);
+	    t->name, ADDR_MAC_STR(mark_mac), MARK_DAYS);
 	t->since_ns = clock_now_ns();
 	return activity_table_run(t, command, m);
 }

@@ -72,13 +72,11 @@ static enum err
 fdb_taken(const struct port *p, const struct fdb_entry *f, struct errmsg *m)
 {
 	char by[IFNAMSIZ] = "", bridge[IFNAMSIZ] = "";
-	char mac[ADDR_MAC_TEXT];
 
 	(void)if_indextoname(f->ifindex, by);          /* what has just gone has no name */
 	(void)if_indextoname(p->bridge, bridge);
-	addr_mac_text(p->mac, mac);
 	return err_set(m, ERR_EXISTS, "the MAC address %s of %s is %s %s already (bridge %s); use "
-	    "another mac=", mac, p->name,
+	    "another mac=", ADDR_MAC_STR(p->mac), p->name,
 	    (f->state & NUD_PERMANENT) != 0 ? "the host's own, on" :
 	    "bound by somebody to the port", by, bridge);
 }

@@ -83,20 +83,17 @@ dir_each(int fd, dir_each_cb each, void *arg, struct errmsg *m)
 	return ERR_OK;
 }
 
-void
+const char *
 dir_name(const struct vm_uuid *uuid, const char *suffix, char name[DIR_NAME])
 {
-	char text[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, text);
-	snprintf(name, DIR_NAME, "%s%s", text, suffix);
+	snprintf(name, DIR_NAME, "%s%s", VM_UUID_STR(uuid), suffix);
+	return name;
 }
 
 enum err
 dir_drop(int fd, const struct vm_uuid *uuid, const char *suffix, struct errmsg *m)
 {
-	char name[DIR_NAME];
+	const char *name = DIR_FILE(uuid, suffix);
 
-	dir_name(uuid, suffix, name);
 	return unlinkat(fd, name, 0) == 0 || errno == ENOENT ? ERR_OK : err_sys(m, "file %s", name);
 }

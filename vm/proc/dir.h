@@ -17,9 +17,11 @@ enum err dir_replace(int old, int fresh, struct errmsg *m);
 typedef void (*dir_each_cb)(const struct vm_uuid *uuid, const char *rest, void *arg);
 enum err dir_each(int fd, dir_each_cb each, void *arg, struct errmsg *m);
 
-/* The name of a VM's file: its UUID and `suffix`, which is short. */
+/* Writes and returns the name of a VM's file: its UUID and `suffix`, which is short. */
 #define DIR_NAME (VM_UUID_TEXT + 16)
-void dir_name(const struct vm_uuid *uuid, const char *suffix, char name[DIR_NAME]);
+const char *dir_name(const struct vm_uuid *uuid, const char *suffix, char name[DIR_NAME]);
+/* The same in memory of the block in which it stands. */
+#define DIR_FILE(uuid, suffix) dir_name((uuid), (suffix), (char[DIR_NAME]){ "" })
 /* Removes that file; one that is missing is no error. */
 enum err dir_drop(int fd, const struct vm_uuid *uuid, const char *suffix, struct errmsg *m);
 

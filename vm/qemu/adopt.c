@@ -66,13 +66,11 @@ static void
 found_dir(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
 	struct search *s = arg;
-	char name[VM_UUID_TEXT];
 
 	if (rest[0] != '\0')
 		return;
-	vm_uuid_text(uuid, name);
-	search_add(s, uuid)->v->dir_fd =
-	    openat(s->ctx->vms_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	search_add(s, uuid)->v->dir_fd = openat(s->ctx->vms_fd, VM_UUID_STR(uuid),
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* ---- processes ---- */
@@ -252,7 +250,7 @@ static void
 limit_again(const struct found *f)
 {
 	const struct qemu_ctx *ctx = f->v->ctx;
-	char name[VM_UUID_TEXT], *text = f->v->limits;
+	char *text = f->v->limits;
 	struct cgroup_limits lim;
 	struct errmsg m;
 
@@ -261,8 +259,7 @@ limit_again(const struct found *f)
 	    sscanf(text, "%" SCNu64 " %u %u", &lim.memory_bytes, &lim.cpu_percent,
 		&lim.cpu_weight) != 3)
 		return;
-	vm_uuid_text(&f->v->vm.uuid, name);
-	if (cgroup_limit(&ctx->cg, name, &lim, &m) != ERR_OK)
+	if (cgroup_limit(&ctx->cg, VM_UUID_STR(&f->v->vm.uuid), &lim, &m) != ERR_OK)
 		vm_report_log(ctx->env->reporter, &f->v->vm.uuid, "%s runs without its limits: %s",
 		    f->v->vm.unit, m.text);
 }
@@ -270,10 +267,7 @@ limit_again(const struct found *f)
 static bool
 is_saved(const struct qemu_ctx *ctx, const struct vm_uuid *uuid)
 {
-	char name[DIR_NAME];
-
-	dir_name(uuid, ".state", name);
-	return faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(ctx->saved_fd, DIR_FILE(uuid, ".state"), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /*

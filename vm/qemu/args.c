@@ -72,13 +72,11 @@ commas(const char *text)
 static void
 add_identity(struct builder *b, const struct qemu_run *run)
 {
-	char uuid[VM_UUID_TEXT];
 	char *name = commas(run->spec->unit);
 
-	vm_uuid_text(&run->spec->uuid, uuid);
 	add(b, mem_text(run->qemu));
 	option(b, "-name", "guest=%s", name);
-	option(b, "-uuid", "%s", uuid);
+	option(b, "-uuid", "%s", VM_UUID_STR(&run->spec->uuid));
 	free(name);
 }
 
@@ -169,9 +167,8 @@ add_nics(struct builder *b, const struct qemu_run *run)
 	const struct vm_spec *spec = run->spec;
 
 	for (unsigned i = 0; i < spec->nnics; i++) {
-		char mac[ADDR_MAC_TEXT];
+		const char *mac = ADDR_MAC_STR(spec->nics[i].mac);
 
-		addr_mac_text(spec->nics[i].mac, mac);
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
 		if (spec->machine == VM_MACHINE_MICROVM)
 			option(b, "-device",

@@ -31,13 +31,13 @@ qemu_dir_vms_keep(void *arg, struct errmsg *m)
 enum err
 qemu_dir_keep(struct vm *vm, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	const char *name = VM_UUID_STR(&vm->uuid);
+	char groups[CGROUP_PARTS * PATH_MAX];
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 	struct qemu_ctx *ctx = v->ctx;
 	enum err e;
 	int fd;
 
-	vm_uuid_text(&vm->uuid, name);
 	if (v->pid <= 0 || dir_is_at(v->dir_fd, ctx->vms_fd, name))
 		return ERR_OK;
 	e = qemu_dir_make(ctx, &vm->uuid, &fd, m);
@@ -60,11 +60,10 @@ qemu_dir_keep(struct vm *vm, struct errmsg *m)
 enum err
 qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT];
+	const char *name = VM_UUID_STR(uuid);
 	enum err e = qemu_dir_vms_keep(ctx, m);
 
 	*fd = -1;
-	vm_uuid_text(uuid, name);
 	if (e != ERR_OK)
 		return e;
 	if (mkdirat(ctx->vms_fd, name, 0700) != 0) {
@@ -151,10 +150,10 @@ remove_entries(int dir_fd, struct errmsg *m)
 enum err
 qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m)
 {
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	const char *name = VM_UUID_STR(uuid);
+	char groups[CGROUP_PARTS * PATH_MAX];
 	enum err e, e2;
 
-	vm_uuid_text(uuid, name);
 	if (dir_fd < 0 || !qemu_dir_read(dir_fd, QEMU_DIR_CGROUP, groups, sizeof(groups)))
 		cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
 	e = cgroup_remove(groups, m);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 enum err
 qemu_saved_remove(void *arg, const struct vm_uuid *uuid, struct errmsg *m)
 {
@@ -104,13 +103,10 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
 	struct qemu_ctx *ctx = v->ctx;
-	char part[DIR_NAME], state[DIR_NAME], shape[DIR_NAME];
+	const char *part = DIR_FILE(&vm->uuid, ".part");
 	int fd = -1;
 	enum err e;
 
-	dir_name(&vm->uuid, ".part", part);
-	dir_name(&vm->uuid, ".state", state);
-	dir_name(&vm->uuid, ".shape", shape);
 	if (v->shape == NULL)
 		return err_set(&out->msg, ERR_STATE,
 		    "this VM's command line is not known, so its state could not be restored");
@@ -124,8 +120,9 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 	e = migrate(v, fd, &out->msg);
 	close(fd);
 	if (e == ERR_OK)
-		e = qemu_dir_write(ctx->saved_fd, shape, v->shape, &out->msg);
-	if (e == ERR_OK && renameat(ctx->saved_fd, part, ctx->saved_fd, state) != 0)
+		e = qemu_dir_write(ctx->saved_fd, DIR_FILE(&vm->uuid, ".shape"), v->shape, &out->msg);
+	if (e == ERR_OK &&
+	    renameat(ctx->saved_fd, part, ctx->saved_fd, DIR_FILE(&vm->uuid, ".state")) != 0)
 		e = err_sys(&out->msg, "saved state");
 	if (e != ERR_OK) {
 		e = qemu_vm_untried(v, e, out);

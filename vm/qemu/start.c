@@ -142,12 +142,12 @@ prepare_group(struct start *s, struct errmsg *m)
 		.cpu_percent = s->spec->cpu_percent,
 		.cpu_weight = s->spec->cpu_weight,
 	};
-	char name[VM_UUID_TEXT], groups[CGROUP_PARTS * PATH_MAX];
+	const char *name = VM_UUID_STR(&s->spec->uuid);
+	char groups[CGROUP_PARTS * PATH_MAX];
 	enum err e;
 
 	if (ctx->cg.nparts == 0)
 		return ERR_OK;
-	vm_uuid_text(&s->spec->uuid, name);
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
 	snprintf(v->limits, sizeof(v->limits), "%" PRIu64 " %u %u\n", lim.memory_bytes,
 	    lim.cpu_percent, lim.cpu_weight);
@@ -378,11 +378,11 @@ static enum err
 same_shape(struct start *s, struct errmsg *m)
 {
 	size_t size = strlen(s->v->shape) + 2;
-	char name[DIR_NAME], *saved = mem_zero(size, 1);
+	char *saved = mem_zero(size, 1);
 	enum err e = ERR_OK;
 
-	dir_name(&s->spec->uuid, ".shape", name);
-	if (!qemu_dir_read(s->ctx->saved_fd, name, saved, size) || strcmp(saved, s->v->shape) != 0)
+	if (!qemu_dir_read(s->ctx->saved_fd, DIR_FILE(&s->spec->uuid, ".shape"), saved, size) ||
+	    strcmp(saved, s->v->shape) != 0)
 		e = err_set(m, ERR_STATE, "the image's settings or the accelerator changed since "
 		    "the state was saved: it needs a cold boot");
 	free(saved);
@@ -392,9 +392,8 @@ same_shape(struct start *s, struct errmsg *m)
 static enum err
 open_state(struct start *s, struct vm_outcome *out)
 {
-	char name[DIR_NAME];
+	const char *name = DIR_FILE(&s->spec->uuid, ".state");
 
-	dir_name(&s->spec->uuid, ".state", name);
 	s->state_fd = openat(s->ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->state_fd >= 0)
 		return ERR_OK;

@@ -91,13 +91,13 @@ is_handle(const struct qemu_vm *v, int fds, const char *name, const char *wanted
 static enum err
 handle_connect(struct qemu_vm *v, struct errmsg *m)
 {
-	char path[64], uuid[VM_UUID_TEXT], wanted[PATH_MAX + VM_UUID_TEXT + 32];
+	char path[64], wanted[PATH_MAX + VM_UUID_TEXT + 32];
 	enum err e = ERR_MISSING;
 	struct dirent *d;
 	DIR *dir;
 
-	vm_uuid_text(&v->vm.uuid, uuid);
-	snprintf(wanted, sizeof(wanted), "%s/%s/" QEMU_DIR_QMP DELETED, v->ctx->vms_path, uuid);
+	snprintf(wanted, sizeof(wanted), "%s/%s/" QEMU_DIR_QMP DELETED, v->ctx->vms_path,
+	    VM_UUID_STR(&v->vm.uuid));
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)v->pid);
 	dir = v->pid > 0 ? opendir(path) : NULL;
 	while (dir != NULL && e == ERR_MISSING && (d = readdir(dir)) != NULL)
@@ -174,13 +174,10 @@ qemu_vm_is_taken(struct qemu_vm *v)
 enum err
 qemu_vm_taken_error(const struct qemu_vm *v, enum err e, struct errmsg *m)
 {
-	char uuid[VM_UUID_TEXT];
-
-	vm_uuid_text(&v->vm.uuid, uuid);
 	return err_set(m, e, "QEMU does not answer: another program seems to be connected to its "
 	    "control socket %s/%s/%s (`ss -xp` shows it); the VM is kept, "
 	    "and cannot be frozen, thawed, saved or shut down until that program lets go",
-	    v->ctx->vms_path, uuid, QEMU_DIR_QMP);
+	    v->ctx->vms_path, VM_UUID_STR(&v->vm.uuid), QEMU_DIR_QMP);
 }
 
 enum err

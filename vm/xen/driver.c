@@ -291,13 +291,12 @@ go_on(struct xen_vm *v, libxl_ctx *ctx)
 static enum err
 save_to(struct xen_vm *v, libxl_ctx *ctx, struct errmsg *m)
 {
-	char name[DIR_NAME], part[DIR_NAME];
+	const char *name = DIR_FILE(&v->vm.uuid, XEN_SAVED);
+	const char *part = DIR_FILE(&v->vm.uuid, XEN_PART);
 	enum err e = ERR_OK;
 	uint64_t now = clock_now_ns();
 	int fd, rc;
 
-	dir_name(&v->vm.uuid, XEN_SAVED, name);
-	dir_name(&v->vm.uuid, XEN_PART, part);
 	fd = openat(v->ctx->saved_fd, part, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 	    0600);
 	if (fd < 0)

@@ -114,11 +114,8 @@ broken(const libxl_dominfo *info, bool marked, const struct xen_mark *mark)
 static bool
 only_saved(struct xen_ctx *ctx, const libxl_dominfo *info, const struct vm_uuid *uuid)
 {
-	char name[DIR_NAME];
-
-	dir_name(uuid, XEN_SAVED, name);
 	return info->shutdown && info->shutdown_reason == LIBXL_SHUTDOWN_REASON_SUSPEND &&
-	    faccessat(ctx->saved_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	    faccessat(ctx->saved_fd, DIR_FILE(uuid, XEN_SAVED), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void

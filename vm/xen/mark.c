@@ -13,13 +13,13 @@ enum err
 xen_mark_write(struct xen_ctx *ctx, const struct vm_uuid *uuid, const struct xen_mark *mark,
     struct errmsg *m)
 {
-	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64];
+	char text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64];
+	const char *name = VM_UUID_STR(uuid);
 	enum err e = xen_marks_keep(ctx, m);
 	int fd, n;
 
 	if (e != ERR_OK)
 		return e;
-	vm_uuid_text(uuid, name);
 	n = snprintf(text, sizeof(text), "%s %u\n%s\n%s\n", mark->running ? "running" : "starting",
 	    mark->domid, mark->unit, mark->ready);
 	fd = openat(ctx->marks_fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -52,10 +52,9 @@ enum err
 xen_mark_keep(struct vm *vm, struct errmsg *m)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
-	char name[VM_UUID_TEXT];
 
-	vm_uuid_text(&vm->uuid, name);
-	if (!v->mark.running || faccessat(v->ctx->marks_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (!v->mark.running ||
+	    faccessat(v->ctx->marks_fd, VM_UUID_STR(&vm->uuid), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return ERR_OK;
 	return xen_mark_write(v->ctx, &vm->uuid, &v->mark, m);
 }
@@ -63,23 +62,19 @@ xen_mark_keep(struct vm *vm, struct errmsg *m)
 void
 xen_mark_remove(struct xen_ctx *ctx, const struct vm_uuid *uuid)
 {
-	char name[VM_UUID_TEXT];
-
-	vm_uuid_text(uuid, name);
-	(void)unlinkat(ctx->marks_fd, name, 0);     /* at worst adoption removes it */
+	/* at worst adoption removes it */
+	(void)unlinkat(ctx->marks_fd, VM_UUID_STR(uuid), 0);
 }
 
 bool
 xen_mark_read(struct xen_ctx *ctx, const struct vm_uuid *uuid, struct xen_mark *mark)
 {
-	char name[VM_UUID_TEXT], text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word,
-	    *unit, *ready;
+	char text[LIMIT_NAME_TEXT + LIMIT_XENSTORE_KEY + 64], *at = text, *word, *unit, *ready;
 	ssize_t n;
 	int fd;
 
 	memset(mark, 0, sizeof(*mark));
-	vm_uuid_text(uuid, name);
-	fd = openat(ctx->marks_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(ctx->marks_fd, VM_UUID_STR(uuid), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	n = read(fd, text, sizeof(text) - 1);

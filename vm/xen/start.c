@@ -54,9 +54,8 @@ static enum err
 fill_create(struct start *s, struct errmsg *m)
 {
 	libxl_domain_create_info *c = &s->dc.c_info;
-	char uuid[VM_UUID_TEXT];
+	const char *uuid = VM_UUID_STR(&s->spec->uuid);
 
-	vm_uuid_text(&s->spec->uuid, uuid);
 	if (libxl_uuid_from_string(&c->uuid, uuid) != 0)
 		return err_set(m, ERR_PARSE, "uuid %s", uuid);
 	free(c->name);
@@ -405,12 +404,11 @@ enum err
 xen_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct xen_ctx *ctx = arg;
-	char name[DIR_NAME];
+	const char *name = DIR_FILE(&spec->uuid, XEN_SAVED);
 	struct start s;
 	enum err e = start_init(&s, ctx, spec, xen_thread_ctx_fresh(&out->msg), &out->msg);
 
 	out->saved = true;
-	dir_name(&spec->uuid, XEN_SAVED, name);
 	if (e == ERR_OK &&
 	    (s.state_fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
 		out->saved = vm_saved_may_open_later(errno);
