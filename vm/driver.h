@@ -88,8 +88,8 @@ struct vm_driver {
 	void (*words)(struct vm *vm, struct vm_outcome *out);
 	/* Ends it and cleans up all but the structure; keeps an out->text that is there. */
 	enum err (*stop)(struct vm *vm, struct vm_outcome *out);
-	enum err (*freeze)(struct vm *vm, struct vm_outcome *out);
-	enum err (*thaw)(struct vm *vm, struct vm_outcome *out);
+	/* Pauses the guest, or lets it run again. */
+	enum err (*freeze)(struct vm *vm, bool freeze, struct vm_outcome *out);
 	/* Writes the state to a file, then stops and cleans up.  After an error it runs on. */
 	enum err (*save)(struct vm *vm, struct vm_outcome *out);
 	enum err (*console)(struct vm *vm, struct vm_outcome *out);

@@ -160,7 +160,7 @@ struct vm_result {
 	enum err err;
 	const char *text;          /* the message, "" without an error; during the callback */
 	uint64_t exec_ns;          /* of a start or restore: exec, or the domain's unpause */
-	const char *detail;        /* vm_start: "kvm" or "tcg"; vm_console: the text */
+	const char *detail;        /* vm_start: "kvm" or "tcg"; VM_CONSOLE: the text */
 	size_t detail_len;
 	/* last lines when a start failed or a VM was stopped, as in struct vm_event; never NULL */
 	const char *console;
@@ -182,22 +182,21 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  *     gone.  ERR_MISSING: there is no such VM.  A machine without a power button (microvm without
  *     ACPI) is destroyed at once, and a VM_EVENT_LOG says so; destroying does not wait for a
  *     shutdown that was asked for before.
- * vm_freeze, vm_thaw: pause and resume in memory.
- * vm_save: the state goes into a file of the state directory, then the process ends.
+ * VM_FREEZE, VM_THAW: pause and resume in memory.
+ * VM_SAVE: the state goes into a file of the state directory, then the process ends.
  * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The
  *     file is removed when it was used or is useless (damaged, or the image's settings changed:
  *     ERR_STATE), and stays (result: saved) when what a cold boot needs as well was missing.
- * vm_console: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes; again
+ * VM_CONSOLE: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes; again
  *     and again.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
     unsigned deadline_ms, vm_done_cb done, void *arg);
-void vm_freeze(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
-void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
-void vm_save(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
 void vm_restore(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
-void vm_console(struct vm_host *host, const struct vm_uuid *uuid, vm_done_cb done, void *arg);
+enum vm_op { VM_FREEZE, VM_THAW, VM_SAVE, VM_CONSOLE };
+void vm_do(struct vm_host *host, const struct vm_uuid *uuid, enum vm_op op, vm_done_cb done,
+    void *arg);
 
 /*
  * Asks, without waiting, whether the VM's hypervisor is alive: silence for conf.hang_ms ends the VM

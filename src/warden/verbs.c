@@ -109,7 +109,7 @@ answer_vm(struct warden *w, struct control_request *req, const char *name,
 	}
 	*s = (struct shown){ .w = w, .req = req, .console_only = console_only };
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	vm_console(w->vms, uuid, console_read, s);
+	vm_do(w->vms, uuid, VM_CONSOLE, console_read, s);
 }
 
 /* Answers from the running VM's console, or from what is remembered of the last one. */

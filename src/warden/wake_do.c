@@ -164,11 +164,11 @@ wake_do(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_probe_stop(w, u);
 		break;
 	case LIFE_DO_FREEZE:
-		vm_freeze(w->vms, &u->run->uuid, wake_vm_done,
+		vm_do(w->vms, &u->run->uuid, VM_FREEZE, wake_vm_done,
 		    wake_op_new(w, u, a->ticket, LIFE_EV_FROZEN));
 		break;
 	case LIFE_DO_SAVE:
-		vm_save(w->vms, &u->run->uuid, wake_vm_done,
+		vm_do(w->vms, &u->run->uuid, VM_SAVE, wake_vm_done,
 		    wake_op_new(w, u, a->ticket, LIFE_EV_SAVED));
 		break;
 	case LIFE_DO_STOP:

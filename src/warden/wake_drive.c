@@ -49,8 +49,8 @@ void
 wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	if (u->life.phase == LIFE_P_THAWING)
-		vm_thaw(
-		    w->vms, &u->run->uuid, wake_vm_done, wake_op_new(w, u, ticket, LIFE_EV_THAWED));
+		vm_do(w->vms, &u->run->uuid, VM_THAW, wake_vm_done,
+		    wake_op_new(w, u, ticket, LIFE_EV_THAWED));
 	else
 		wake_slot_ask(w, u, ticket);
 }

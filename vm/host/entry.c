@@ -175,10 +175,8 @@ job_run(void *arg)
 			j->err = d->stop(vm, &j->out);
 		break;
 	case OP_FREEZE:
-		j->err = d->freeze(vm, &j->out);
-		break;
 	case OP_THAW:
-		j->err = d->thaw(vm, &j->out);
+		j->err = d->freeze(vm, j->op == OP_FREEZE, &j->out);
 		break;
 	case OP_SAVE:
 		j->err = d->save(vm, &j->out);

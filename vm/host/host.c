@@ -193,27 +193,9 @@ vm_run_dir_keep(struct vm_host *h)
 }
 
 void
-vm_freeze(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
+vm_do(struct vm_host *h, const struct vm_uuid *uuid, enum vm_op op, vm_done_cb done, void *arg)
 {
-	operate(h, uuid, entry_job_new(h, OP_FREEZE, done, arg));
-}
-
-void
-vm_thaw(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
-{
-	operate(h, uuid, entry_job_new(h, OP_THAW, done, arg));
-}
-
-void
-vm_save(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
-{
-	operate(h, uuid, entry_job_new(h, OP_SAVE, done, arg));
-}
-
-void
-vm_console(struct vm_host *h, const struct vm_uuid *uuid, vm_done_cb done, void *arg)
-{
-	operate(h, uuid, entry_job_new(h, OP_CONSOLE, done, arg));
+	operate(h, uuid, entry_job_new(h, (enum op)op, done, arg));
 }
 
 /* ---- adoption ---- */

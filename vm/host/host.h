@@ -15,8 +15,8 @@
 enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANES };
 
 /* The last are the host's own: watch_fd, asking for a word, whether a VM hangs, cleaning up. */
-enum op { OP_START, OP_RESTORE, OP_STOP, OP_FREEZE, OP_THAW, OP_SAVE, OP_CONSOLE, OP_WATCHED,
-    OP_CHECK, OP_JUDGE, OP_BURY };
+enum op { OP_FREEZE = VM_FREEZE, OP_THAW = VM_THAW, OP_SAVE = VM_SAVE, OP_CONSOLE = VM_CONSOLE,
+    OP_START, OP_RESTORE, OP_STOP, OP_WATCHED, OP_CHECK, OP_JUDGE, OP_BURY };
 
 enum entry_state { ENTRY_NEW, ENTRY_RUNS, ENTRY_SAVED, ENTRY_GONE };
 

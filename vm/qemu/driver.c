@@ -140,10 +140,10 @@ qemu_stop(struct vm *vm, struct vm_outcome *out)
 	return e;
 }
 
-/* Pauses the guest, or lets it run. */
 static enum err
-freeze_or_thaw(struct qemu_vm *v, bool freeze, struct vm_outcome *out)
+qemu_freeze(struct vm *vm, bool freeze, struct vm_outcome *out)
 {
+	struct qemu_vm *v = (struct qemu_vm *)vm;
 	enum err e = qemu_vm_command(v, freeze ? "stop" : "cont", NULL, NULL, &out->msg);
 
 	/* The event of what was ordered is no news. */
@@ -154,18 +154,6 @@ freeze_or_thaw(struct qemu_vm *v, bool freeze, struct vm_outcome *out)
 	if (e == ERR_OK)
 		v->frozen = freeze;
 	return qemu_vm_untried(v, e, out);
-}
-
-static enum err
-qemu_freeze(struct vm *vm, struct vm_outcome *out)
-{
-	return freeze_or_thaw((struct qemu_vm *)vm, true, out);
-}
-
-static enum err
-qemu_thaw(struct vm *vm, struct vm_outcome *out)
-{
-	return freeze_or_thaw((struct qemu_vm *)vm, false, out);
 }
 
 /* ---- what happens by itself ---- */
@@ -323,7 +311,6 @@ const struct vm_driver vm_driver_qemu = {
 	.words = qemu_words,
 	.stop = qemu_stop,
 	.freeze = qemu_freeze,
-	.thaw = qemu_thaw,
 	.save = qemu_save,
 	.console = qemu_console,
 	.watched = qemu_watched,

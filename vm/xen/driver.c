@@ -208,15 +208,15 @@ set_paused(struct xen_vm *v, libxl_ctx *ctx, bool paused, struct errmsg *m)
 }
 
 static enum err
-xen_thaw(struct vm *vm, struct vm_outcome *out)
+xen_freeze(struct vm *vm, bool freeze, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
 	libxl_ctx *ctx;
 	enum err e = begin(v, &ctx, &out->msg);
 
 	if (e == ERR_OK)
-		e = set_paused(v, ctx, false, &out->msg);
-	if (e != ERR_OK)
+		e = set_paused(v, ctx, freeze, &out->msg);
+	if (e != ERR_OK || freeze)
 		return e;
 	v->ready_told = false;     /* who waits for readiness asks anew */
 	if (v->watch != NULL)
@@ -225,21 +225,11 @@ xen_thaw(struct vm *vm, struct vm_outcome *out)
 }
 
 static enum err
-xen_freeze(struct vm *vm, struct vm_outcome *out)
-{
-	struct xen_vm *v = (struct xen_vm *)vm;
-	libxl_ctx *ctx;
-	enum err e = begin(v, &ctx, &out->msg);
-
-	return e == ERR_OK ? set_paused(v, ctx, true, &out->msg) : e;
-}
-
-static enum err
 xen_ask(struct vm *vm, struct vm_outcome *out)
 {
 	struct xen_vm *v = (struct xen_vm *)vm;
 	libxl_ctx *ctx;
-	enum err e = v->paused ? xen_thaw(vm, out) : ERR_OK;
+	enum err e = v->paused ? xen_freeze(vm, false, out) : ERR_OK;
 	int rc;
 
 	if (e == ERR_OK)
@@ -411,7 +401,6 @@ const struct vm_driver vm_driver_xen = {
 	.ask = xen_ask,
 	.stop = xen_stop,
 	.freeze = xen_freeze,
-	.thaw = xen_thaw,
 	.save = xen_save,
 	.console = xen_console,
 	.watched = xen_watched,

@@ -55,13 +55,12 @@ stop(const struct vm_uuid *uuid, enum vm_stop_how how, unsigned ms)
 }
 
 static struct result
-simple(void (*op)(struct vm_host *, const struct vm_uuid *, vm_done_cb, void *),
-    const struct vm_uuid *uuid)
+simple(enum vm_op op, const struct vm_uuid *uuid)
 {
 	static struct result r;
 
 	memset(&r, 0, sizeof(r));
-	op(w.host, uuid, result_cb, &r);
+	vm_do(w.host, uuid, op, result_cb, &r);
 	return wait_for(&r);
 }
 
@@ -111,7 +110,7 @@ console_has(const struct vm_uuid *uuid, const char *text)
 	struct result r;
 
 	do {
-		r = simple(vm_console, uuid);
+		r = simple(VM_CONSOLE, uuid);
 		if (r.err != ERR_OK || strstr(r.detail, text) != NULL)
 			break;
 		spin_ms(&w, 10);
@@ -162,7 +161,7 @@ test_start_stop(void **state)
 	assert_true(guest_pings(10, PATIENCE_S));
 	assert_true(console_has(&spec.uuid, "test10"));
 	/* Reading does not consume. */
-	r = simple(vm_console, &spec.uuid);
+	r = simple(VM_CONSOLE, &spec.uuid);
 	assert_non_null(strstr(r.detail, "test10"));
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
 	assert_ok(&r);
@@ -226,13 +225,13 @@ test_freeze(void **state)
 	r = start(&spec);
 	assert_ok(&r);
 	assert_true(guest_pings(12, PATIENCE_S));
-	r = simple(vm_freeze, &spec.uuid);
+	r = simple(VM_FREEZE, &spec.uuid);
 	assert_ok(&r);
 	assert_false(guest_pings(12, 1));
 	spin_ms(&w, 100);
 	assert_int_equal(w.died, 0);
 	t0 = clock_now_ns();
-	r = simple(vm_thaw, &spec.uuid);
+	r = simple(VM_THAW, &spec.uuid);
 	print_message("thaw: %.2f ms\n", (double)(clock_now_ns() - t0) / 1e6);
 	assert_ok(&r);
 	assert_true(guest_pings(12, PATIENCE_S));
@@ -256,16 +255,16 @@ test_save_restore(void **state)
 		assert_ok(&r);
 		assert_true(guest_pings(13, PATIENCE_S));
 		if (frozen) {
-			r = simple(vm_freeze, &spec.uuid);
+			r = simple(VM_FREEZE, &spec.uuid);
 			assert_ok(&r);
 		}
 		t0 = clock_now_ns();
-		r = simple(vm_save, &spec.uuid);
+		r = simple(VM_SAVE, &spec.uuid);
 		assert_ok(&r);
 		print_message("save%s: %.1f ms\n", frozen ? " of a frozen VM" : "",
 		    (double)(clock_now_ns() - t0) / 1e6);
 		assert_nothing_left();
-		r = simple(vm_freeze, &spec.uuid);
+		r = simple(VM_FREEZE, &spec.uuid);
 		assert_int_equal(r.err, ERR_STATE);
 		r = start(&spec);
 		assert_int_equal(r.err, ERR_EXISTS);
@@ -300,7 +299,7 @@ test_restore_refused(void **state)
 	r = start(&spec);
 	assert_ok(&r);
 	assert_true(guest_pings(14, PATIENCE_S));
-	r = simple(vm_save, &spec.uuid);
+	r = simple(VM_SAVE, &spec.uuid);
 	assert_ok(&r);
 	spec.memory_bytes = 32 << 20;
 	memset(&r, 0, sizeof(r));
@@ -313,7 +312,7 @@ test_restore_refused(void **state)
 	r = start(&spec);
 	assert_ok(&r);
 	assert_true(guest_pings(14, PATIENCE_S));
-	r = simple(vm_save, &spec.uuid);
+	r = simple(VM_SAVE, &spec.uuid);
 	assert_ok(&r);
 	sh("f=$(ls %s/saved/*.state) && head -c 1000 $f >$f.cut && mv $f.cut $f", w.state_dir);
 	memset(&r, 0, sizeof(r));
@@ -326,7 +325,7 @@ test_restore_refused(void **state)
 	r = start(&spec);
 	assert_ok(&r);
 	assert_true(guest_pings(14, PATIENCE_S));
-	r = simple(vm_save, &spec.uuid);
+	r = simple(VM_SAVE, &spec.uuid);
 	assert_ok(&r);
 	r = stop(&spec.uuid, VM_STOP_DESTROY, 0);
 	assert_ok(&r);
@@ -355,7 +354,7 @@ test_restore_not_tried(void **state)
 	r = start(&spec);
 	assert_ok(&r);
 	assert_true(guest_pings(17, 10));
-	r = simple(vm_save, &spec.uuid);
+	r = simple(VM_SAVE, &spec.uuid);
 	assert_ok(&r);
 	sh("mv %s %s.gone", w.kernel, w.kernel);
 	restore(&spec, &r);
@@ -413,13 +412,13 @@ test_hung_keep_nobody_waiting(void **state)
 		assert_int_equal(start(&spec[i]).err, ERR_OK);
 	}
 	for (unsigned i = 0; i <= HUNG; i++)
-		assert_int_equal(simple(vm_freeze, &spec[i].uuid).err, ERR_OK);
+		assert_int_equal(simple(VM_FREEZE, &spec[i].uuid).err, ERR_OK);
 	for (unsigned i = 0; i < HUNG; i++)
 		assert_int_equal(kill(pid_of(&w, &spec[i].uuid), SIGSTOP), 0);
 	memset(r, 0, sizeof(r));
 	ended = 0;
 	for (unsigned i = 0; i <= HUNG; i++)
-		vm_thaw(w.host, &spec[i].uuid, count_cb, &r[i]);
+		vm_do(w.host, &spec[i].uuid, VM_THAW, count_cb, &r[i]);
 	assert_true(spin(&w, &r[HUNG].done, PATIENCE_MS));
 	assert_int_equal(r[HUNG].err, ERR_OK);
 	assert_int_equal(ended, 1);
@@ -484,7 +483,7 @@ test_killed(void **state)
 	assert_non_null(strstr(w.died_text, "signal 9"));
 	assert_non_null(strstr(w.died_console, "test15"));
 	assert_nothing_left();
-	r = simple(vm_freeze, &spec.uuid);
+	r = simple(VM_FREEZE, &spec.uuid);
 	assert_int_equal(r.err, ERR_MISSING);
 }
 
@@ -649,8 +648,8 @@ test_order(void **state)
 	world_spec(&w, &spec, 20, cmdline);
 	memset(r, 0, sizeof(r));
 	vm_start(w.host, &spec, result_cb, &r[0]);
-	vm_freeze(w.host, &spec.uuid, result_cb, &r[1]);
-	vm_thaw(w.host, &spec.uuid, result_cb, &r[2]);
+	vm_do(w.host, &spec.uuid, VM_FREEZE, result_cb, &r[1]);
+	vm_do(w.host, &spec.uuid, VM_THAW, result_cb, &r[2]);
 	vm_stop(w.host, &spec.uuid, VM_STOP_DESTROY, 0, result_cb, &r[3]);
 	assert_true(spin(&w, &r[3].done, PATIENCE_MS));
 	for (int i = 0; i < 4; i++)
@@ -731,7 +730,7 @@ test_disks_and_nics(void **state)
 		spin_ms(&w, 1000);
 		if (w.died > 0)
 			fail_msg("machine %d: %s: %s", machine, w.died_text, w.died_console);
-		r = simple(vm_console, &spec.uuid);
+		r = simple(VM_CONSOLE, &spec.uuid);
 		assert_ok(&r);
 		assert_int_equal(count_taps(), 2);
 		r = stop(&spec.uuid, VM_STOP_DESTROY, 0);

@@ -90,11 +90,11 @@ start(unsigned i)
 }
 
 static void
-operate(void (*op)(struct vm_host *, const struct vm_uuid *, vm_done_cb, void *), unsigned i)
+operate(enum vm_op op, unsigned i)
 {
 	struct result r = { 0 };
 
-	op(w.host, &uuids[i], result_cb, &r);
+	vm_do(w.host, &uuids[i], op, result_cb, &r);
 	assert_result(&r);
 }
 
@@ -226,9 +226,9 @@ leave_world(pid_t pids[COUNT])
 	assert_true(guest_pings(30 + HUNG, PATIENCE_S));
 	assert_true(guest_pings(30 + GUESTLESS, PATIENCE_S));
 	assert_true(guest_pings(30 + TAKEN, PATIENCE_S));
-	operate(vm_freeze, FROZEN);
-	operate(vm_freeze, TAKEN_FROZEN);
-	operate(vm_save, SAVED);
+	operate(VM_FREEZE, FROZEN);
+	operate(VM_FREEZE, TAKEN_FROZEN);
+	operate(VM_SAVE, SAVED);
 	world_close(&w);
 	agent_connect(&agents[0], TAKEN);
 	agent_connect(&agents[1], TAKEN_FROZEN);
@@ -316,28 +316,28 @@ test_adopt(void **state)
 	assert_true(spin_count(&w, &w.logs, 1, PATIENCE_MS));
 	assert_non_null(strstr(w.log_text, "another program"));
 	memset(&r, 0, sizeof(r));
-	vm_thaw(w.host, &uuids[TAKEN_FROZEN], result_cb, &r);
+	vm_do(w.host, &uuids[TAKEN_FROZEN], VM_THAW, result_cb, &r);
 	assert_true(spin(&w, &r.done, PATIENCE_MS));
 	assert_true(r.err != ERR_OK && r.kept);
 	assert_non_null(strstr(r.text, "another program"));
 	memset(&r, 0, sizeof(r));
-	vm_save(w.host, &uuids[TAKEN], result_cb, &r);
+	vm_do(w.host, &uuids[TAKEN], VM_SAVE, result_cb, &r);
 	assert_true(spin(&w, &r.done, PATIENCE_MS));
 	assert_true(r.err != ERR_OK && r.kept);
 	assert_true(guest_pings(30 + TAKEN, PATIENCE_S));
 	/* ... and is as any other when that has let go. */
 	for (unsigned i = 0; i < 2; i++)
 		qmp_clear(&agents[i]);
-	operate(vm_thaw, TAKEN_FROZEN);
+	operate(VM_THAW, TAKEN_FROZEN);
 	assert_true(guest_pings(30 + TAKEN_FROZEN, PATIENCE_S));
-	operate(vm_console, TAKEN);
+	operate(VM_CONSOLE, TAKEN);
 	assert_int_equal(w.died, 1);
 	w.died = 0;
 
 	/* They work as if they had been started here. */
-	operate(vm_thaw, FROZEN);
+	operate(VM_THAW, FROZEN);
 	assert_true(guest_pings(30 + FROZEN, PATIENCE_S));
-	operate(vm_save, RUNNING);
+	operate(VM_SAVE, RUNNING);
 	struct vm_spec spec;
 	char cmdline[128];
 	world_spec(&w, &spec, 30 + SAVED, cmdline);
