@@ -47,7 +47,7 @@ arp_conflict(struct net *net, const uint8_t mac[MAC_BYTES])
 		text_char(&t, i ? ':' : ' ');
 		text_hex(&t, mac[i], 2);
 	}
-	net_report(net, line);
+	net->ops->report(net->arg, line);
 	arp_announce(net);
 }
 

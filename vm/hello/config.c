@@ -63,21 +63,16 @@ set_gw(struct config *config, struct text_word v)
 }
 
 static bool
-parse_ms(struct text_word v, uint32_t *ms)
-{
-	return text_parse_dec(v.at, v.len, UINT32_MAX, ms) == v.len;
-}
-
-static bool
 set_delay(struct config *config, struct text_word v)
 {
-	return parse_ms(v, &config->delay_ms);
+	return text_parse_dec(v.at, v.len, UINT32_MAX, &config->delay_ms) == v.len;
 }
 
 static bool
 set_crash(struct config *config, struct text_word v)
 {
-	return config->crash = parse_ms(v, &config->crash_ms);
+	config->crash = text_parse_dec(v.at, v.len, UINT32_MAX, &config->crash_ms) == v.len;
+	return config->crash;
 }
 
 static const struct {

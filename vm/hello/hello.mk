@@ -5,8 +5,8 @@
 
 HELLO_PROTO := $(addprefix vm/hello/,addr.c arp.c config.c http.c icmp.c ip.c nd.c net.c netif.c \
                tcp.c tcp_output.c tcp_receive.c tcp_table.c text.c xen_page.c xenstore.c)
-HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,clock.c console.c entry.S irq.c main.c mem.c \
-               microvm.c serial.c virtio_net.c xen.c xen_machine.c xen_net.c)
+HELLO_GUEST := $(HELLO_PROTO) $(addprefix vm/hello/,entry.S irq.c main.c mem.c microvm.c \
+               virtio_net.c xen.c xen_machine.c xen_net.c)
 HELLO_OBJ   := $(addsuffix .o,$(basename $(patsubst vm/hello/%,$(BUILD)/guest/%,$(HELLO_GUEST))))
 HELLO_FLAGS := -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -ffreestanding -fno-pic -fno-pie \
                -fno-stack-protector -fno-asynchronous-unwind-tables -ffunction-sections \

@@ -218,7 +218,7 @@ reply(const struct net *net, struct tcp_conn *c)
 	if (h->keep)
 		http_init(h);
 	else
-		tcp_close(c);
+		c->closing = true;
 }
 
 /* A line is complete; true when it ends the request's head. */
@@ -283,5 +283,5 @@ http_run(struct net *net, struct tcp_conn *c)
 		tcp_consume(c, used);
 	}
 	if (tcp_at_end(c))
-		tcp_close(c);
+		c->closing = true;
 }

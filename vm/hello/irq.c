@@ -1,8 +1,6 @@
 /* irq.c: interrupts: exceptions, the local APIC with its timer, the IOAPIC */
 #include "vm/hello/irq.h"
 
-#include <stddef.h>
-
 #include "vm/hello/cpu.h"
 #include "vm/hello/layout.h"
 #include "vm/hello/machine.h"

@@ -32,7 +32,7 @@ struct machine {
 	const char *(*card_start)(uint8_t mac[MAC_BYTES]);
 	/* A reading that takes a time which nobody can foresee. */
 	uint32_t (*jitter)(void);
-	/* Before it has been called the clock may stand still. */
+	/* Before it has been called the clock may stand still. NULL: the clock runs from the start. */
 	void (*clock_calibrate)(void);
 	/* Since boot; time that the machine spent suspended does not count. */
 	uint64_t (*clock_us)(void);
@@ -56,7 +56,7 @@ extern const struct machine machine_microvm, machine_xen;
 /* The one of the two that this is; main() sets it before anything else. */
 extern const struct machine *machine;
 
-/* console.c: prints "hello: ", the line and a line end. */
+/* Prints "hello: ", the line and a line end. */
 void console_line(const char *line);
 
 #endif

@@ -22,6 +22,19 @@ const struct machine *machine;
 static struct config config;
 static struct net net CPU_NOINIT;
 
+void
+console_line(const char *line)
+{
+	char whole[LIMIT_LINE_CHARS];
+	struct text t = text_init(whole, sizeof(whole) - 2); /* the line end always fits */
+
+	text_str(&t, "hello: ");
+	text_str(&t, line);
+	t.cap = sizeof(whole);
+	text_str(&t, "\r\n");
+	machine->print(whole, t.len);
+}
+
 static void
 complain(void *arg, const char *line)
 {
@@ -178,7 +191,8 @@ main(const struct start_info *info)
 	net_init(&net, &config, mac, seed, &ops, NULL);
 	net_announce(&net);
 	machine->card->flush();
-	machine->clock_calibrate();
+	if (machine->clock_calibrate)
+		machine->clock_calibrate();
 	handle_frames(); /* whoever waits for us comes before our own words */
 	machine->card->flush();
 	report_boot();

@@ -112,7 +112,7 @@ conflict(struct net *net, struct addr *own)
 	addr_text(&t, own);
 	text_str(&t, duplicate ? " is in use elsewhere and was given up" :
 	    " is also claimed by another");
-	net_report(net, line);
+	net->ops->report(net->arg, line);
 	if (duplicate)
 		memset(own, 0, sizeof(*own));
 }

@@ -40,12 +40,6 @@ net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type,
 }
 
 void
-net_report(struct net *net, const char *line)
-{
-	net->ops->report(net->arg, line);
-}
-
-void
 net_input(struct net *net, const uint8_t *frame, size_t len, uint64_t now_ms)
 {
 	struct wire_in w = wire_in(frame, len);

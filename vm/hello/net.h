@@ -58,7 +58,6 @@ uint64_t net_run_timers(struct net *net, uint64_t now_ms);
 /* For the protocols: sends len bytes at net->out + offset, an Ethernet header put in front. */
 void net_send(struct net *net, const uint8_t to[MAC_BYTES], enum net_ether_type type, size_t offset,
     size_t len);
-void net_report(struct net *net, const char *line);
 
 /*
  * arp.c: address resolution (RFC 826) with announcement and defence (RFC 5227). Broadcasts an

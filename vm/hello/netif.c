@@ -26,16 +26,10 @@ publish(struct netif_indices *at, uint32_t *pushed, uint32_t now)
 /* ---- receiving */
 
 /* The ring keeps order, so the slot follows from the index and never from what the backend says. */
-static unsigned
-rx_slot(uint32_t index)
-{
-	return index % LIMIT_NETIF_RX;
-}
-
 static void
 rx_offer(struct netif_rx *rx)
 {
-	unsigned slot = rx_slot(rx->req_prod);
+	unsigned slot = rx->req_prod % LIMIT_NETIF_RX;
 	struct netif_rx_request *req = &rx->page->slots[rx->req_prod % NETIF_RING_SLOTS].req;
 
 	*req = (struct netif_rx_request){ .id = (uint16_t)slot, .grant = rx->first_grant + slot };
@@ -89,7 +83,7 @@ netif_rx_peek(struct netif_rx *rx, struct netif_frame *frame)
 		/* Once: the backend can change it at any time. */
 		struct netif_rx_response rsp = *(volatile struct netif_rx_response *)
 		    &rx->page->slots[rx->rsp_cons % NETIF_RING_SLOTS].rsp;
-		unsigned slot = rx_slot(rx->rsp_cons);
+		unsigned slot = rx->rsp_cons % LIMIT_NETIF_RX;
 
 		if (rx_good(rx, &rsp, slot)) {
 			*frame = (struct netif_frame){ slot, rsp.offset, (uint16_t)rsp.status };

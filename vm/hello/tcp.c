@@ -13,7 +13,7 @@
  * FIN and ACK of FIN in one segment take both steps. To FREE lead, from everywhere: a RST with
  * exactly the expected sequence number, the last retry, being replaced by a newer connection, and
  * for TIME_WAIT a new SYN or time.  Done by: SYN accept(); ACK acknowledged() and ack_advance();
- * FIN tcp_receive(); "closed" is tcp_close() by HTTP, its FIN goes out in tcp_output().
+ * FIN tcp_receive(); "closed" is `closing`, set by HTTP, its FIN goes out in tcp_output().
  * Invariants: snd_una <= snd_nxt <= snd_max; tx holds the bytes from snd_una on; a timer runs
  * exactly while data or a FIN is unacknowledged or unsent.
  */
@@ -156,7 +156,7 @@ fin_acknowledged(struct tcp_conn *c)
 	else if (c->state == TCP_CLOSING)
 		c->state = TCP_TIME_WAIT;
 	else if (c->state == TCP_LAST_ACK)
-		tcp_free(c);
+		c->state = TCP_FREE;
 }
 
 static void
@@ -258,7 +258,7 @@ arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
 		return;
 	}
 	if ((seg->flags & TCP_RST) && seg->seq == c->rcv_nxt) {
-		tcp_free(c);
+		c->state = TCP_FREE;
 		return;
 	}
 	if (seg->flags & (TCP_RST | TCP_SYN)) {
@@ -271,7 +271,7 @@ arrived(struct net *net, struct tcp_conn *c, const struct ip_packet *packet,
 	tcp_receive(c, seg);
 	if (c->discarded > LIMIT_TCP_DISCARD_BYTES) {
 		tcp_send_reset(net, c);
-		tcp_free(c);
+		c->state = TCP_FREE;
 		return;
 	}
 	run_http(net, c);
@@ -295,7 +295,7 @@ tcp_input(struct net *net, const struct ip_packet *packet)
 	c = tcp_find(net, packet, seg.src_port);
 	/* RFC 9293 section 3.10.7.4: a SYN beyond all that was received reopens from TIME_WAIT. */
 	if (c && c->state == TCP_TIME_WAIT && opens && tcp_before(c->rcv_nxt, seg.seq)) {
-		tcp_free(c);
+		c->state = TCP_FREE;
 		c = NULL;
 	}
 	if (c)

@@ -39,7 +39,7 @@ struct tcp_conn {
 	uint16_t mss;           /* most data bytes in a segment to the peer */
 	uint8_t mac[MAC_BYTES]; /* where the peer's last good segment came from */
 	bool ack_now;           /* something that must be acknowledged has come */
-	bool closing;           /* HTTP is done: FIN follows the data */
+	bool closing;           /* set by HTTP: FIN follows what was written */
 	bool fin_known;         /* the peer's FIN has been seen, at fin_seq */
 	uint8_t dup_acks;
 	uint8_t retries;        /* time-outs since the peer was last heard */
@@ -84,8 +84,6 @@ void tcp_consume(struct tcp_conn *c, size_t n);
 /* Room for bytes to send; a write within it always succeeds. */
 size_t tcp_room(const struct tcp_conn *c);
 void tcp_write(struct tcp_conn *c, const char *bytes, size_t n);
-/* Sends a FIN after what was written; later data of the peer is thrown away. */
-void tcp_close(struct tcp_conn *c);
 /* True when the peer sends no more and all of it has been consumed. */
 bool tcp_at_end(const struct tcp_conn *c);
 

@@ -47,7 +47,6 @@ tcp_segment_length(const struct tcp_segment *seg)
 struct tcp_conn *tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
 /* An entry for a new peer, which may cost another its own; all members but the buffers are zero. */
 struct tcp_conn *tcp_take(struct net *net, const struct ip_packet *packet, uint16_t remote_port);
-void tcp_free(struct tcp_conn *c);
 uint32_t tcp_initial_seq(const struct net *net, const struct ip_packet *packet,
     uint16_t remote_port);
 

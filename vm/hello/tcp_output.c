@@ -213,7 +213,7 @@ timed_out(struct net *net, struct tcp_conn *c)
 	if (c->retries >= (half_open ? LIMIT_TCP_SYN_RETRIES : LIMIT_TCP_RETRIES)) {
 		if (!half_open)
 			tcp_send_reset(net, c);
-		tcp_free(c);
+		c->state = TCP_FREE;
 		return;
 	}
 	c->retries++;

@@ -10,12 +10,6 @@ tcp_init(struct tcp *tcp, const uint8_t seed[8])
 		tcp->conns[i].state = TCP_FREE;
 }
 
-void
-tcp_free(struct tcp_conn *c)
-{
-	c->state = TCP_FREE;
-}
-
 struct tcp_conn *
 tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 {
@@ -25,7 +19,7 @@ tcp_find(struct net *net, const struct ip_packet *packet, uint16_t remote_port)
 			continue;
 		if (c->state == TCP_TIME_WAIT && net->now_ms >= c->active_ms +
 		    LIMIT_TCP_TIME_WAIT_MS) {
-			tcp_free(c);
+			c->state = TCP_FREE;
 			return NULL;
 		}
 		return c;
@@ -175,12 +169,6 @@ tcp_write(struct tcp_conn *c, const char *bytes, size_t n)
 		n = tcp_room(c);
 	wire_ring_put(c->tx, LIMIT_TCP_TX_BYTES, c->tx_head + c->tx_len, bytes, n);
 	c->tx_len = (uint16_t)(c->tx_len + n);
-}
-
-void
-tcp_close(struct tcp_conn *c)
-{
-	c->closing = true;
 }
 
 bool

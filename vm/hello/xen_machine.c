@@ -29,11 +29,6 @@ clock_us(void)
 }
 
 static void
-clock_calibrate(void)
-{
-}
-
-static void
 timer_set(uint32_t ms)
 {
 	xen_timer_set(ms ? xen_time_ns() + (uint64_t)ms * NS_PER_MS : 0);
@@ -205,7 +200,6 @@ const struct machine machine_xen = {
 	.start = start,
 	.card_start = card_start,
 	.jitter = jitter,
-	.clock_calibrate = clock_calibrate,
 	.clock_us = clock_us,
 	.timer_set = timer_set,
 	.attend = attend,

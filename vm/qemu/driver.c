@@ -120,11 +120,11 @@ qemu_ask(struct vm *vm, struct vm_outcome *out)
 		return err_set(&out->msg, ERR_UNSUPPORTED, "this machine has no power button "
 		    "(microvm without ACPI): it is destroyed instead of shut down");
 	if (v->frozen)
-		e = qemu_vm_command(v, "cont", NULL, NULL, &out->msg);
+		e = qemu_vm_command(v, "cont", NULL, &out->msg);
 	if (e != ERR_OK)
 		return e;
 	v->frozen = false;
-	return qemu_vm_command(v, "system_powerdown", NULL, NULL, &out->msg);
+	return qemu_vm_command(v, "system_powerdown", NULL, &out->msg);
 }
 
 static enum err
@@ -144,7 +144,7 @@ static enum err
 qemu_freeze(struct vm *vm, bool freeze, struct vm_outcome *out)
 {
 	struct qemu_vm *v = (struct qemu_vm *)vm;
-	enum err e = qemu_vm_command(v, freeze ? "stop" : "cont", NULL, NULL, &out->msg);
+	enum err e = qemu_vm_command(v, freeze ? "stop" : "cont", NULL, &out->msg);
 
 	/* The event of what was ordered is no news. */
 	if (freeze)

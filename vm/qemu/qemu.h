@@ -76,8 +76,7 @@ void qemu_vm_disconnect(struct qemu_vm *v);
 /* To be called when something came from QEMU: whatever it has said, it lives. */
 void qemu_vm_heard(struct qemu_vm *v);
 /* One command within QEMU_QMP_NS, or QEMU_FIRST_NS. */
-enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret,
-    struct errmsg *m);
+enum err qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, struct errmsg *m);
 /* The error of a freeze, thaw or save; if another program has the socket, with out->kept. */
 enum err qemu_vm_untried(struct qemu_vm *v, enum err e, struct vm_outcome *out);
 /* query-status; status[] is QEMU's word, letters and '-' only. */

@@ -71,22 +71,17 @@ on_event(struct qmp *q, const json_t *obj, struct errmsg *m)
 	if (++q->events > LIMIT_QMP_EVENTS)
 		return err_set(m, ERR_PROTO, "QEMU sent more than %d events in %d s",
 		    LIMIT_QMP_EVENTS, (int)LIMIT_QMP_EVENTS_S);
-	if (strcmp(name, "SHUTDOWN") == 0) {
-		q->saw_shutdown = true;
+	q->saw_shutdown |= strcmp(name, "SHUTDOWN") == 0;
+	q->saw_panic |= strcmp(name, "GUEST_PANICKED") == 0;
+	q->saw_stop |= strcmp(name, "STOP") == 0;
+	q->saw_resume |= strcmp(name, "RESUME") == 0;
+	if (strcmp(name, "SHUTDOWN") == 0)
 		qmp_word(q->reason, sizeof(q->reason),
 		    json_string_value(json_object_get(data, "reason")));
-	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
-		q->saw_panic = true;
-	} else if (strcmp(name, "STOP") == 0) {
-		q->saw_stop = true;
-	} else if (strcmp(name, "RESUME") == 0) {
-		q->saw_resume = true;
-	} else if (strcmp(name, "MIGRATION") == 0) {
-		status = json_string_value(json_object_get(data, "status"));
-		if (status != NULL && strcmp(status, "completed") == 0)
-			q->saw_migrated = true;
-		if (status != NULL && strcmp(status, "failed") == 0)
-			q->saw_migration_failed = true;
+	status = json_string_value(json_object_get(data, "status"));
+	if (strcmp(name, "MIGRATION") == 0 && status != NULL) {
+		q->saw_migrated |= strcmp(status, "completed") == 0;
+		q->saw_migration_failed |= strcmp(status, "failed") == 0;
 	}
 	return ERR_OK;
 }

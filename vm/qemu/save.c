@@ -42,7 +42,7 @@ qemu_saved_arrive(struct qemu_vm *v, struct errmsg *m)
 			e = qemu_vm_status(v, status, sizeof(status), deadline, m);
 	}
 	if (e == ERR_OK && strcmp(status, "paused") == 0)
-		e = qemu_vm_command(v, "cont", NULL, NULL, m);
+		e = qemu_vm_command(v, "cont", NULL, m);
 	else if (e == ERR_OK && strcmp(status, "running") != 0)
 		e = err_set(m, ERR_STATE, "after the restore QEMU says \"%s\" instead of "
 		    "\"running\"", status);
@@ -65,19 +65,18 @@ migrate(struct qemu_vm *v, int fd, struct errmsg *m)
 	enum err e;
 
 	e = qemu_vm_command(v, "migrate-set-capabilities",
-	    json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability", "events", "state", 1), NULL,
-	    m);
+	    json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability", "events", "state", 1), m);
 	if (e == ERR_OK)
 		e = qemu_vm_command(v, "migrate-set-parameters", json_pack("{s:I}", "max-bandwidth",
-		    (json_int_t)1 << 40), NULL, m);
+		    (json_int_t)1 << 40), m);
 	if (e == ERR_OK)
 		e = qmp_command(&v->qmp, "getfd", json_pack("{s:s}", "fdname", "save"), fd,
 		    clock_now_ns() + QEMU_QMP_NS, NULL, m);
 	if (e == ERR_OK && v->frozen)
-		e = qemu_vm_command(v, "cont", NULL, NULL, m);
+		e = qemu_vm_command(v, "cont", NULL, m);
 	if (e == ERR_OK) {
 		v->qmp.saw_migrated = v->qmp.saw_migration_failed = false;
-		e = qemu_vm_command(v, "migrate", json_pack("{s:s}", "uri", "fd:save"), NULL, m);
+		e = qemu_vm_command(v, "migrate", json_pack("{s:s}", "uri", "fd:save"), m);
 	}
 	if (e == ERR_OK)
 		e = qmp_wait(&v->qmp, saw_migrated, deadline, m);
@@ -93,8 +92,8 @@ static void
 migrate_undo(struct qemu_vm *v)
 {
 	/* Each may be refused, by how far the migration came; the VM itself tells the outcome. */
-	(void)qemu_vm_command(v, "migrate_cancel", NULL, NULL, NULL);
-	(void)qemu_vm_command(v, v->frozen ? "stop" : "cont", NULL, NULL, NULL);
+	(void)qemu_vm_command(v, "migrate_cancel", NULL, NULL);
+	(void)qemu_vm_command(v, v->frozen ? "stop" : "cont", NULL, NULL);
 	v->qmp.saw_stop = v->qmp.saw_resume = false;
 }
 

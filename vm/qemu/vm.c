@@ -160,9 +160,9 @@ command_within(struct qemu_vm *v, uint64_t patience_ns, const char *name, json_t
 }
 
 enum err
-qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, json_t **ret, struct errmsg *m)
+qemu_vm_command(struct qemu_vm *v, const char *name, json_t *args, struct errmsg *m)
 {
-	return command_within(v, 0, name, args, ret, m);
+	return command_within(v, 0, name, args, NULL, m);
 }
 
 bool

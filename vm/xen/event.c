@@ -268,15 +268,14 @@ xen_events_free(struct xen_events *ev)
 /* ---- watches ---- */
 
 enum err
-xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **out,
-    struct errmsg *m)
+xen_watch_new(struct xen_events *ev, struct xen_vm *v, const char *key, struct errmsg *m)
 {
 	struct xen_watch *w;
+	uint32_t domid = v->domid;
 	enum err e = ERR_OK;
 	unsigned mark = xen_log_mark(ev->log);
 	int rc, fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
-	*out = NULL;
 	if (fd < 0)
 		return err_sys(m, "eventfd");
 	w = mem_zero(1, sizeof(*w));
@@ -297,11 +296,13 @@ xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen
 	}
 	if (e == ERR_OK && key != NULL && !xs_watch(ev->xs, w->path, w->token))
 		e = err_sys(m, "domain %u: XenStore key %s cannot be watched", domid, key);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
 		xen_watch_free(ev, w);
-	else
-		*out = w;
-	return e;
+		return e;
+	}
+	v->watch = w;
+	v->vm.watch_fd = fd;
+	return ERR_OK;
 }
 
 void
@@ -320,12 +321,6 @@ xen_watch_free(struct xen_events *ev, struct xen_watch *w)
 	close(w->fd);
 	free(w->path);
 	free(w);
-}
-
-int
-xen_watch_fd(const struct xen_watch *w)
-{
-	return w->fd;
 }
 
 void

@@ -142,11 +142,9 @@ report(const struct look *l, const libxl_dominfo *info)
 	}
 	why = broken(info, marked, &mark);
 	v = xen_vm_new(ctx, &uuid, mark.unit, info->domid);
-	if (why == NULL && xen_watch_new(ctx->events, info->domid,
-	    mark.ready[0] != '\0' ? mark.ready : NULL, &v->watch, &m) != ERR_OK)
+	if (why == NULL && xen_watch_new(ctx->events, v, mark.ready[0] != '\0' ? mark.ready : NULL,
+	    &m) != ERR_OK)
 		why = m.text;
-	if (v->watch != NULL)
-		v->vm.watch_fd = xen_watch_fd(v->watch);
 	v->mark = mark;
 	v->mark.running = why == NULL;
 	v->mark.domid = info->domid;

@@ -332,10 +332,9 @@ launch(struct start *s, struct xen_vm **v, struct vm_outcome *out)
 	out->exec_ns = clock_now_ns();
 	s->useless = true;
 	/* While the guest begins: what came before a watch is told when it is set. */
-	e = xen_watch_new(s->ctx->events, s->domid, s->spec->ready_key, &(*v)->watch, &out->msg);
+	e = xen_watch_new(s->ctx->events, *v, s->spec->ready_key, &out->msg);
 	if (e != ERR_OK)
 		return e;
-	(*v)->vm.watch_fd = xen_watch_fd((*v)->watch);
 	/* A restored guest goes on behind the writing of the key, which its old domain has. */
 	if (s->state_fd >= 0 && s->spec->ready_key != NULL)
 		xen_watch_ready(s->ctx->events, (*v)->watch);

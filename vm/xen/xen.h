@@ -112,12 +112,9 @@ struct xen_news {
 
 enum err xen_events_new(struct xen_events **ev, struct errmsg *m);
 void xen_events_free(struct xen_events *ev);
-/* key: below the domain's path, or NULL.  */
-enum err xen_watch_new(struct xen_events *ev, uint32_t domid, const char *key, struct xen_watch **w,
-    struct errmsg *m);
+/* Sets v->watch, and watch_fd, readable when there is news; key: below the domain's path, or NULL. */
+enum err xen_watch_new(struct xen_events *ev, struct xen_vm *v, const char *key, struct errmsg *m);
 void xen_watch_free(struct xen_events *ev, struct xen_watch *w);
-/* Readable when there is news. */
-int xen_watch_fd(const struct xen_watch *w);
 void xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news);
 /* Makes it readable once more, so that what is known is looked at again. */
 void xen_watch_again(const struct xen_watch *w);
