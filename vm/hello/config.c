@@ -79,11 +79,8 @@ static const struct {
 	const char *key;
 	bool (*set)(struct config *config, struct text_word v);
 } keys[] = {
-	{ "name", set_name },
-	{ "ip", set_ip },
-	{ "gw", set_gw },
-	{ "delay", set_delay },
-	{ "crash", set_crash },
+	{ "name", set_name }, { "ip", set_ip }, { "gw", set_gw },
+	{ "delay", set_delay }, { "crash", set_crash },
 };
 
 /* True unless the word is ours and its value is wrong. */

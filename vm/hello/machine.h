@@ -32,7 +32,7 @@ struct machine {
 	const char *(*card_start)(uint8_t mac[MAC_BYTES]);
 	/* A reading that takes a time which nobody can foresee. */
 	uint32_t (*jitter)(void);
-	/* Before it has been called the clock may stand still. NULL: the clock runs from the start. */
+	/* Until then the clock may stand still. NULL: the clock runs from the start. */
 	void (*clock_calibrate)(void);
 	/* Since boot; time that the machine spent suspended does not count. */
 	uint64_t (*clock_us)(void);

@@ -123,15 +123,9 @@ start(void)
 }
 
 const struct machine machine_microvm = {
-	.card = &virtio_net_card,
-	.start = start,
-	.card_start = virtio_net_start,
-	.jitter = irq_counter,
-	.clock_calibrate = clock_calibrate,
-	.clock_us = clock_us,
-	.timer_set = irq_timer_set,
-	.attend = virtio_net_attend,
-	.print = serial_print,
+	.card = &virtio_net_card, .start = start, .card_start = virtio_net_start,
+	.jitter = irq_counter, .clock_calibrate = clock_calibrate, .clock_us = clock_us,
+	.timer_set = irq_timer_set, .attend = virtio_net_attend, .print = serial_print,
 	/* for good: on other machines a timer ticks from the start, which has no handler here */
 	.idle = cpu_halt,
 	.die = cpu_die,

@@ -9,7 +9,6 @@
 #ifndef HELLO_NET_H
 #define HELLO_NET_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -10,7 +10,6 @@
 #define HELLO_NETIF_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "vm/hello/limits.h"

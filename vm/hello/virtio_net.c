@@ -241,9 +241,6 @@ flush(void)
 }
 
 const struct machine_card virtio_net_card = {
-	.receive = receive,
-	.release = release,
-	.has_frame = has_frame,
-	.send = send,
-	.flush = flush,
+	.receive = receive, .release = release, .has_frame = has_frame,
+	.send = send, .flush = flush,
 };

@@ -196,14 +196,7 @@ die(void)
 }
 
 const struct machine machine_xen = {
-	.card = &xen_net_card,
-	.start = start,
-	.card_start = card_start,
-	.jitter = jitter,
-	.clock_us = clock_us,
-	.timer_set = timer_set,
-	.attend = attend,
-	.print = print,
-	.idle = idle,
-	.die = die,
+	.card = &xen_net_card, .start = start, .card_start = card_start, .jitter = jitter,
+	.clock_us = clock_us, .timer_set = timer_set, .attend = attend, .print = print,
+	.idle = idle, .die = die,
 };

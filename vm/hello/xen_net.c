@@ -204,9 +204,6 @@ flush(void)
 }
 
 const struct machine_card xen_net_card = {
-	.receive = receive,
-	.release = release,
-	.has_frame = has_frame,
-	.send = send,
-	.flush = flush,
+	.receive = receive, .release = release, .has_frame = has_frame,
+	.send = send, .flush = flush,
 };

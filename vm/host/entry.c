@@ -144,46 +144,34 @@ ends_itself(const struct vm *vm)
 	return vm->death_fd >= 0 && poll(&p, 1, LIMIT_LINKS_SETTLE_MS) == 1;
 }
 
-/* On a driver thread. */
-static void
-job_run(void *arg)
+static enum err
+job_do(struct host_job *j)
 {
-	struct host_job *j = arg;
 	const struct vm_driver *d = j->driver;
 	struct vm *vm = j->vm;
 
-	if (j->op == OP_START || j->op == OP_RESTORE)
-		job_owner_note(j);
 	switch (j->op) {
 	case OP_START:
-		j->err = d->start(j->ctx, &j->spec, &j->vm, &j->out);
-		break;
+		return d->start(j->ctx, &j->spec, &j->vm, &j->out);
 	case OP_RESTORE:
-		if (j->other_driver)
-			j->err = restore_useless(j);
-		else
-			j->err = d->restore(j->ctx, &j->spec, &j->vm, &j->out);
-		break;
+		return j->other_driver ? restore_useless(j)
+		    : d->restore(j->ctx, &j->spec, &j->vm, &j->out);
 	case OP_STOP:
 		if (vm == NULL)
-			j->err = d->discard(j->ctx, &j->uuid, &j->out.msg);
-		else if (j->asking)
-			j->err = d->ask(vm, &j->out);
-		else if (j->reading)
-			d->words(vm, &j->out);
-		else
-			j->err = d->stop(vm, &j->out);
+			return d->discard(j->ctx, &j->uuid, &j->out.msg);
+		if (j->asking)
+			return d->ask(vm, &j->out);
+		if (!j->reading)
+			return d->stop(vm, &j->out);
+		d->words(vm, &j->out);
 		break;
 	case OP_FREEZE:
 	case OP_THAW:
-		j->err = d->freeze(vm, j->op == OP_FREEZE, &j->out);
-		break;
+		return d->freeze(vm, j->op == OP_FREEZE, &j->out);
 	case OP_SAVE:
-		j->err = d->save(vm, &j->out);
-		break;
+		return d->save(vm, &j->out);
 	case OP_CONSOLE:
-		j->err = d->console(vm, &j->out);
-		break;
+		return d->console(vm, &j->out);
 	case OP_WATCHED:
 		j->verdict = d->watched(vm, j->why, sizeof(j->why), &j->out);
 		break;
@@ -196,9 +184,20 @@ job_run(void *arg)
 	case OP_BURY:
 		if (j->died || (j->told && ends_itself(vm)))
 			d->died(vm, j->why, sizeof(j->why), &j->out);
-		j->err = d->stop(vm, &j->out);
-		break;
+		return d->stop(vm, &j->out);
 	}
+	return ERR_OK;
+}
+
+/* On a driver thread. */
+static void
+job_run(void *arg)
+{
+	struct host_job *j = arg;
+
+	if (j->op == OP_START || j->op == OP_RESTORE)
+		job_owner_note(j);
+	j->err = job_do(j);
 	job_owner_settle(j);
 }
 
@@ -249,11 +248,10 @@ entry_free(struct entry *e)
 
 /* The process ended, or the control socket (or what stands for one) has something to say. */
 static void
-readable_cb(evutil_socket_t fd, short what, void *arg)
+readable_cb(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct entry *e = arg;
 
-	(void)what;
 	if (fd == e->vm->death_fd)
 		e->dead = true;
 	else
@@ -273,12 +271,10 @@ event_make(struct entry *e, int fd)
 
 /* The deadline of a shutdown, else of the word that the hypervisor owes, or of its first. */
 static void
-timer_cb(evutil_socket_t fd, short what, void *arg)
+timer_cb(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct entry *e = arg;
 
-	(void)fd;
-	(void)what;
 	if (e->waiting != NULL) {
 		e->overdue = true;
 	} else if (e->vm != NULL && e->vm->owes) {

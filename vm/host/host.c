@@ -332,11 +332,8 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 		return err_set(m, ERR_RANGE, "run and state directory must be absolute paths: %s, "
 		    "%s", conf->run_dir, conf->state_dir);
 	h = mem_zero(1, sizeof(*h));
-	h->base = base;
-	h->on_event = on_event;
-	h->arg = arg;
-	h->reporter.host = h;
-	h->conf = *conf;
+	*h = (struct vm_host){ .base = base, .on_event = on_event, .arg = arg, .conf = *conf,
+	    .reporter.host = h, .env = { .conf = &h->conf, .reporter = &h->reporter } };
 	h->conf.run_dir = h->run_dir = mem_text(conf->run_dir);
 	h->conf.state_dir = h->state_dir = mem_text(conf->state_dir);
 	if (conf->qemu != NULL)
@@ -345,7 +342,6 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	if (owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
 		log_warn("whose the VMs are is noted once, not twice: %s", why.text);
 	h->work = work_new(base, threads, LANES, threads_end);
-	h->env = (struct vm_env){ .conf = &h->conf, .reporter = &h->reporter };
 	for (; h->ndrivers < sizeof(drivers) / sizeof(drivers[0]); h->ndrivers++) {
 		struct host_driver *d = &h->drivers[h->ndrivers];
 

@@ -45,14 +45,12 @@ on_link(const struct nlmsghdr *nlh, void *arg)
 }
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+on_readable(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	char buf[RTNL_BYTES] __attribute__((aligned(8)));
 	struct vm_links *l = arg;
 	ssize_t n;
 
-	(void)fd;
-	(void)what;
 	for (;;) {
 		n = mnl_socket_recvfrom(l->nl, buf, sizeof(buf));
 		/* A damaged message is skipped; too many, or too long ones, are a loss. */

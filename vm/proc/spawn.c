@@ -66,8 +66,7 @@ child_signals(struct child *c)
 	for (int n = 1; n < NSIG; n++) {
 		if (sigaction(n, NULL, &sa) != 0 || sa.sa_handler != SIG_IGN)
 			continue;   /* libc's own, or nothing to do */
-		memset(&sa, 0, sizeof(sa));
-		sa.sa_handler = SIG_DFL;
+		sa = (struct sigaction){ .sa_handler = SIG_DFL };
 		if (sigaction(n, &sa, NULL) != 0)
 			return false;
 	}
@@ -234,8 +233,7 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 	sigset_t all, saved;
 	enum err e = ERR_OK;
 
-	s->pid = -1;
-	s->pidfd = -1;
+	*s = (struct spawned){ .pid = -1, .pidfd = -1 };
 	if (conf->nfds > SPAWN_FDS || conf->ngroups > SPAWN_GROUPS || conf->ntasks > SPAWN_CGROUPS)
 		return err_set(m, ERR_LIMIT, "%s: too many descriptors, groups or cgroups to pass",
 		    conf->path);
@@ -294,12 +292,11 @@ spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m)
 {
 	uint64_t deadline = clock_now_ms() + (uint64_t)timeout_ms;
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	struct rusage ru;
-	siginfo_t si;
+	struct rusage ru = { 0 };
+	siginfo_t si = { 0 };
 	int n;
 
-	memset(end, 0, sizeof(*end));
-	end->usec_cpu = -1;
+	*end = (struct spawn_end){ .usec_cpu = -1 };
 	do {
 		uint64_t now = clock_now_ms();
 
@@ -309,13 +306,8 @@ spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m)
 		return err_sys(m, "poll");
 	if (n == 0)
 		return err_set(m, ERR_TIMEOUT, "the process did not end within %d ms", timeout_ms);
-	memset(&si, 0, sizeof(si));
-	memset(&ru, 0, sizeof(ru));
-	if (syscall(SYS_waitid, P_PIDFD, pidfd, &si, WEXITED | WNOHANG, &ru) != 0) {
-		if (errno == ECHILD)
-			return ERR_OK;
-		return err_sys(m, "waitid");
-	}
+	if (syscall(SYS_waitid, P_PIDFD, pidfd, &si, WEXITED | WNOHANG, &ru) != 0)
+		return errno == ECHILD ? ERR_OK : err_sys(m, "waitid");
 	if (si.si_pid == 0)
 		return ERR_OK;
 	end->known = true;

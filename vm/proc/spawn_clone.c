@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,15 +18,11 @@
 pid_t
 spawn_clone(int (*fn)(void *), void *arg, void *stack, size_t stack_size, int cgroup_fd, int *pidfd)
 {
-	struct clone_args args;
+	struct clone_args args = { .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+	    .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = SIGCHLD,
+	    .stack = (uint64_t)(uintptr_t)stack, .stack_size = stack_size };
 	long ret;
 
-	memset(&args, 0, sizeof(args));
-	args.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
-	args.pidfd = (uint64_t)(uintptr_t)pidfd;
-	args.exit_signal = SIGCHLD;
-	args.stack = (uint64_t)(uintptr_t)stack;
-	args.stack_size = stack_size;
 	if (cgroup_fd >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;

@@ -51,8 +51,7 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	enum err e;
 
 	*out = NULL;
-	ctx->env = env;
-	ctx->vms_fd = ctx->saved_fd = -1;
+	*ctx = (struct qemu_ctx){ .env = env, .vms_fd = -1, .saved_fd = -1 };
 	accel_init(&ctx->accel);
 	qemu_tsc_init(&ctx->tsc);
 	e = open_dirs(ctx, m);
@@ -301,24 +300,11 @@ qemu_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
-	.open = qemu_open,
-	.close = qemu_close,
-	.prepare = qemu_prepare,
-	.start = qemu_start,
-	.restore = qemu_restore,
-	.discard = qemu_saved_remove,
-	.ask = qemu_ask,
-	.words = qemu_words,
-	.stop = qemu_stop,
-	.freeze = qemu_freeze,
-	.save = qemu_save,
-	.console = qemu_console,
-	.watched = qemu_watched,
-	.ask_alive = qemu_ask_alive,
-	.judge = qemu_judge,
-	.died = qemu_died,
-	.list = qemu_list,
-	.keep = qemu_dir_vms_keep,
-	.keep_vm = qemu_dir_keep,
-	.free = qemu_vm_free,
+	.open = qemu_open, .close = qemu_close, .prepare = qemu_prepare,
+	.start = qemu_start, .restore = qemu_restore, .discard = qemu_saved_remove,
+	.ask = qemu_ask, .words = qemu_words, .stop = qemu_stop,
+	.freeze = qemu_freeze, .save = qemu_save, .console = qemu_console,
+	.watched = qemu_watched, .ask_alive = qemu_ask_alive, .judge = qemu_judge,
+	.died = qemu_died, .list = qemu_list,
+	.keep = qemu_dir_vms_keep, .keep_vm = qemu_dir_keep, .free = qemu_vm_free,
 };

@@ -119,7 +119,8 @@ qemu_save(struct vm *vm, struct vm_outcome *out)
 	e = migrate(v, fd, &out->msg);
 	close(fd);
 	if (e == ERR_OK)
-		e = qemu_dir_write(ctx->saved_fd, DIR_FILE(&vm->uuid, ".shape"), v->shape, &out->msg);
+		e = qemu_dir_write(ctx->saved_fd, DIR_FILE(&vm->uuid, ".shape"), v->shape,
+		    &out->msg);
 	if (e == ERR_OK &&
 	    renameat(ctx->saved_fd, part, ctx->saved_fd, DIR_FILE(&vm->uuid, ".state")) != 0)
 		e = err_sys(&out->msg, "saved state");

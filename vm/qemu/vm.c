@@ -25,15 +25,11 @@ qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
 {
 	struct qemu_vm *v = mem_zero(1, sizeof(*v));
 
-	v->vm.uuid = *uuid;
-	v->vm.driver = &vm_driver_qemu;
+	*v = (struct qemu_vm){ .ctx = ctx, .dir_fd = -1, .output_fd = -1, .end.usec_cpu = -1,
+	    .vm = { .uuid = *uuid, .driver = &vm_driver_qemu, .watch_fd = -1, .death_fd = -1 } };
 	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
-	v->vm.watch_fd = v->vm.death_fd = -1;
 	for (unsigned i = 0; i < LIMIT_NICS; i++)
 		tap_name(uuid, i, v->vm.ids.nics[i]);
-	v->ctx = ctx;
-	v->dir_fd = v->output_fd = -1;
-	v->end.usec_cpu = -1;
 	qmp_init(&v->qmp);
 	return v;
 }

@@ -11,7 +11,6 @@
 #ifndef VM_SENTINEL_PROBE_H
 #define VM_SENTINEL_PROBE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

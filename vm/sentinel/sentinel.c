@@ -134,12 +134,11 @@ timer_set(struct sentinel *s)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+on_timer(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct sentinel *s = arg;
 	uint64_t expirations;
 
-	(void)what;
 	/* Nothing to read: it was set to another time meanwhile. */
 	if (read(fd, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
 		s->armed_ns = 0;
@@ -150,12 +149,11 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 /* ---- frames ---- */
 
 static void
-on_frames(evutil_socket_t fd, short what, void *arg)
+on_frames(evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct watched *w = arg;
 	uint8_t frame[READ_BYTES];
 
-	(void)what;
 	for (int i = 0; i < RECV_BATCH; i++) {
 		ssize_t n = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
 
@@ -182,9 +180,8 @@ on_frames(evutil_socket_t fd, short what, void *arg)
 /* ---- messages ---- */
 
 static enum err
-take_hello(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+take_hello(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
-	(void)fds;
 	if (s->hello || m->hello.role != ROLE_SENTINEL)
 		return err_set(why, ERR_PROTO, "a second or foreign greeting");
 	s->hello = true;
@@ -225,10 +222,8 @@ take_network(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *w
 }
 
 static enum err
-take_run(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+take_run(struct sentinel *s, UNUSED const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
-	(void)m;
-	(void)fds;
 	if (s->run)
 		return err_set(why, ERR_PROTO, "told to run twice");
 	s->run = true;
@@ -236,11 +231,10 @@ take_run(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
 }
 
 static enum err
-take_probe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+take_probe(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
 	enum err e = probe_start(s->probes, m, clock_now_ns(), why);
 
-	(void)fds;
 	if (e == ERR_NOMEM)
 		return e;
 	/* A probe that cannot be is one unit's problem, whose boot has its deadline. */
@@ -250,10 +244,8 @@ take_probe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why
 }
 
 static enum err
-take_unprobe(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+take_unprobe(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
 {
-	(void)fds;
-	(void)why;
 	probe_stop(s->probes, m->unit);
 	return ERR_OK;
 }
@@ -288,12 +280,11 @@ take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct er
 }
 
 static void
-on_message(struct chan *c, const struct msg *m, int *fds, unsigned nfds, void *arg)
+on_message(UNUSED struct chan *c, const struct msg *m, int *fds, unsigned nfds, void *arg)
 {
 	struct sentinel *s = arg;
 	struct errmsg why = { "" };
 
-	(void)c;
 	if (take(s, m, fds, nfds, &why) != ERR_OK)
 		fatal("%s", why.text);
 	timer_set(s);

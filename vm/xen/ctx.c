@@ -47,14 +47,13 @@ keep(struct logger *g, const char *text)
 }
 
 static void
-log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, const char *context,
+log_message(xentoollog_logger *l, xentoollog_level level, int errnoval, UNUSED const char *context,
     const char *format, va_list ap)
 {
 	struct logger *g = (struct logger *)l;
 	char text[KEEP_TEXT];
 	size_t n;
 
-	(void)context;
 	if (level < XTL_ERROR)
 		return;
 	vsnprintf(text, sizeof(text), format, ap);
@@ -76,11 +75,8 @@ log_destroy(xentoollog_logger *l)
 
 /* What cannot be mended, such as XenStore's end: without this libxl would end the process. */
 static void
-disaster(void *arg, libxl_event_type type, const char *msg, int errnoval)
+disaster(void *arg, UNUSED libxl_event_type type, UNUSED const char *msg, UNUSED int errnoval)
 {
-	(void)type;
-	(void)msg;
-	(void)errnoval;
 	atomic_store(&((struct logger *)arg)->broken, true);
 }
 
@@ -209,18 +205,10 @@ xen_log_borrow(xentoollog_logger *log, unsigned mark, uint32_t domid)
 static enum err
 rc_err(int rc)
 {
-	switch (rc) {
-	case ERROR_NOMEM:
-		return ERR_NOMEM;
-	case ERROR_TIMEDOUT:
-		return ERR_TIMEOUT;
-	case ERROR_DOMAIN_NOTFOUND:
-		return ERR_MISSING;
-	case ERROR_NOPARAVIRT:
-		return ERR_UNSUPPORTED;
-	default:
-		return ERR_IO;
-	}
+	return rc == ERROR_NOMEM ? ERR_NOMEM
+	    : rc == ERROR_TIMEDOUT ? ERR_TIMEOUT
+	    : rc == ERROR_DOMAIN_NOTFOUND ? ERR_MISSING
+	    : rc == ERROR_NOPARAVIRT ? ERR_UNSUPPORTED : ERR_IO;
 }
 
 /* Appends ": line; line" as far as it fits. */

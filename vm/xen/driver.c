@@ -115,8 +115,7 @@ xen_open(const struct vm_env *env, void **out, struct errmsg *m)
 		return e;
 	children_prepare();
 	ctx = mem_zero(1, sizeof(*ctx));
-	ctx->env = env;
-	ctx->marks_fd = ctx->saved_fd = -1;
+	*ctx = (struct xen_ctx){ .env = env, .marks_fd = -1, .saved_fd = -1 };
 	pthread_mutex_init(&ctx->rests_lock, NULL);
 	SLIST_INIT(&ctx->rests);
 	e = dir_open_in(env->conf->run_dir, "xen", &ctx->marks_fd, m);
@@ -391,21 +390,9 @@ xen_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 const struct vm_driver vm_driver_xen = {
 	.name = "xen",
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_RUNS_LATE,
-	.open = xen_open,
-	.close = xen_close,
-	.thread_end = xen_thread_end,
-	.start = xen_start,
-	.restore = xen_restore,
-	.discard = xen_discard,
-	.ask = xen_ask,
-	.stop = xen_stop,
-	.freeze = xen_freeze,
-	.save = xen_save,
-	.console = xen_console,
-	.watched = xen_watched,
-	.died = xen_died,
-	.list = xen_list,
-	.keep = xen_marks_keep,
-	.keep_vm = xen_mark_keep,
-	.free = xen_vm_free,
+	.open = xen_open, .close = xen_close, .thread_end = xen_thread_end,
+	.start = xen_start, .restore = xen_restore, .discard = xen_discard,
+	.ask = xen_ask, .stop = xen_stop, .freeze = xen_freeze, .save = xen_save,
+	.console = xen_console, .watched = xen_watched, .died = xen_died, .list = xen_list,
+	.keep = xen_marks_keep, .keep_vm = xen_mark_keep, .free = xen_vm_free,
 };

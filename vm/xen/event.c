@@ -279,8 +279,7 @@ xen_watch_new(struct xen_events *ev, struct xen_vm *v, const char *key, struct e
 	if (fd < 0)
 		return err_sys(m, "eventfd");
 	w = mem_zero(1, sizeof(*w));
-	w->domid = domid;
-	w->fd = fd;
+	*w = (struct xen_watch){ .domid = domid, .fd = fd };
 	if (key != NULL)
 		w->path = mem_format("/local/domain/%u/%s", domid, key);
 	pthread_mutex_lock(&ev->lock);
@@ -362,12 +361,9 @@ xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news
 /* ---- what must not block its caller, or not for long ---- */
 
 static void
-asked(libxl_ctx *ctx, int rc, void *arg)
+asked(UNUSED libxl_ctx *ctx, UNUSED int rc, UNUSED void *arg)
 {
 	/* A guest that does not acknowledge is destroyed at the host's deadline. */
-	(void)ctx;
-	(void)rc;
-	(void)arg;
 }
 
 int
@@ -410,11 +406,10 @@ suspend_unref(struct suspend *s, bool done, int rc)
 }
 
 static void
-suspended(libxl_ctx *ctx, int rc, void *arg)
+suspended(UNUSED libxl_ctx *ctx, int rc, void *arg)
 {
 	struct suspend *s = arg;
 
-	(void)ctx;
 	s->ev->suspends--;
 	suspend_unref(s, true, rc);
 }
@@ -456,8 +451,7 @@ xen_events_suspend(struct xen_events *ev, uint32_t domid, int fd, uint64_t answe
 	unsigned mark = xen_log_mark(ev->log);
 	int rc;
 
-	s->ev = ev;
-	s->fd = fd;
+	*s = (struct suspend){ .ev = ev, .fd = fd };
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->cond, NULL);
 	ev->suspends++;

@@ -11,8 +11,7 @@ vm_xl_read(const char *path, struct vm_xl *xl, struct errmsg *m)
 }
 
 void
-vm_xl_check(const char *path, struct report *r)
+vm_xl_check(const char *path, UNUSED struct report *r)
 {
 	(void)path;     /* reading it was refused */
-	(void)r;
 }

@@ -19,13 +19,9 @@ xen_vm_new(struct xen_ctx *ctx, const struct vm_uuid *uuid, const char *unit, ui
 {
 	struct xen_vm *v = mem_zero(1, sizeof(*v));
 
-	v->vm.uuid = *uuid;
-	v->vm.driver = &vm_driver_xen;
+	*v = (struct xen_vm){ .ctx = ctx, .domid = domid, .vm = { .uuid = *uuid, .answered = true,
+	    .driver = &vm_driver_xen, .ids.domid = domid, .watch_fd = -1, .death_fd = -1 } };
 	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
-	v->vm.watch_fd = v->vm.death_fd = -1;
-	v->vm.answered = true;
-	v->ctx = ctx;
-	v->domid = v->vm.ids.domid = domid;
 	return v;
 }
 

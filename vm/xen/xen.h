@@ -112,7 +112,7 @@ struct xen_news {
 
 enum err xen_events_new(struct xen_events **ev, struct errmsg *m);
 void xen_events_free(struct xen_events *ev);
-/* Sets v->watch, and watch_fd, readable when there is news; key: below the domain's path, or NULL. */
+/* Sets v->watch, and watch_fd, readable at news; key: below the domain's path, or NULL. */
 enum err xen_watch_new(struct xen_events *ev, struct xen_vm *v, const char *key, struct errmsg *m);
 void xen_watch_free(struct xen_events *ev, struct xen_watch *w);
 void xen_watch_take(struct xen_events *ev, struct xen_watch *w, struct xen_news *news);
@@ -159,10 +159,7 @@ void xen_xl_override(char **to, const char *text);
 struct xen_key {
 	const char *name;
 	enum xen_key_kind {
-		XEN_KEY_TEXT,
-		XEN_KEY_NUMBER,
-		XEN_KEY_BOOL,
-		XEN_KEY_LIST,
+		XEN_KEY_TEXT, XEN_KEY_NUMBER, XEN_KEY_BOOL, XEN_KEY_LIST,
 		XEN_KEY_XL,            /* xl's own matter: it says nothing of the guest */
 		XEN_KEY_REFUSED        /* an error, unless it is an empty list */
 	} kind;

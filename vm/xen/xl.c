@@ -283,11 +283,8 @@ nic_key(struct reader *r, libxl_device_nic *nic, const char *key, const char *va
 		const char *key;
 		char **to;
 	} texts[] = {
-		{ "bridge", &nic->bridge },
-		{ "script", &nic->script },
-		{ "model", &nic->model },
-		{ "ip", &nic->ip },
-		{ "vifname", &nic->ifname },
+		{ "bridge", &nic->bridge }, { "script", &nic->script }, { "model", &nic->model },
+		{ "ip", &nic->ip }, { "vifname", &nic->ifname },
 		{ "backend", &nic->backend_domname },
 	};
 
