@@ -71,8 +71,7 @@ struct dns_unit {
 	char owner[LIMIT_NAME_TEXT];      /* absolute, lower case, no final dot */
 	struct msg_addr addrs[LIMIT_UNIT_ADDRS];
 	unsigned naddrs;                  /* A records first, in the file's order; prefixlen 0 */
-	/* seconds: the smallest of the addresses', or without any the mapping's own */
-	uint32_t ttl;
+	uint32_t ttl;                     /* seconds: the addresses' least, else the mapping's */
 	unsigned nstrings;
 	struct {
 		const char *data;             /* points into the zimage; not terminated */

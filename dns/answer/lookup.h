@@ -21,10 +21,7 @@ struct dns_lookup {
 void dns_zone_lookup(const struct zone_head *z, const uint8_t *name, size_t len,
     const struct dns_labels *labels, uint16_t qtype, struct dns_lookup *out);
 
-/*
- * The node of exactly this name, occluded or not (for glue); NULL when there is none or the name is
- * outside of the zone.
- */
+/* The node of this name, occluded or not (for glue); NULL where none is, or outside of the zone. */
 const struct znode *dns_zone_node(const struct zone_head *z, const uint8_t *name, size_t len);
 
 /* A name that will be looked up, on its way into the processor's cache. */

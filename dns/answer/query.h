@@ -79,10 +79,7 @@ enum dns_parsed {
 	DNS_PARSED_DROP     /* no reply: shorter than a header, or QR is set */
 };
 
-/*
- * Never reads outside wire[0..len).  On DNS_PARSED_ERROR as much of `q` is filled in as was
- * understood.
- */
+/* Reads only wire[0..len).  On DNS_PARSED_ERROR `q` has as much as was understood. */
 enum dns_parsed dns_query_parse(const uint8_t *wire, size_t len, struct dns_query *q,
     uint16_t *rcode);
 

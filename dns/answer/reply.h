@@ -50,10 +50,7 @@ struct reply_owner {
 	size_t shared;             /* last bytes of `stored` that the question's name has as well */
 };
 
-/*
- * Begins with the question.  `limit` bounds the whole message; `opt` bytes of it are kept free
- * (reply_opt_len).
- */
+/* Begins with the question.  `limit` bounds the message, with `opt` bytes free (reply_opt_len). */
 void reply_init(struct reply *w, const struct dns_query *q, uint8_t *buf, size_t limit, size_t opt);
 
 enum reply_part { REPLY_DATA = 1, REPLY_SIGS = 2 };
@@ -62,10 +59,7 @@ enum reply_part { REPLY_DATA = 1, REPLY_SIGS = 2 };
 bool reply_put(struct reply *w, enum reply_section s, const struct reply_owner *o,
     const struct zrrset *set, unsigned parts);
 
-/*
- * The same for the very node that the question names, first thing in the answer: a copy.  `parts`
- * has REPLY_DATA.
- */
+/* The same for the node that the question names, first in the answer; `parts` has REPLY_DATA. */
 bool reply_put_exact(struct reply *w, const struct zrrset *set, unsigned parts);
 
 /* A record made up here, for the answer section. */

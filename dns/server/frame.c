@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/zimage/rdata.h"
+
 bool
 frame_next(const uint8_t *buf, size_t len, size_t *pos, const uint8_t **msg, size_t *msg_len)
 {
@@ -11,7 +13,7 @@ frame_next(const uint8_t *buf, size_t len, size_t *pos, const uint8_t **msg, siz
 
 	if (left < FRAME_HEAD)
 		return false;
-	n = (size_t)buf[*pos] << 8 | buf[*pos + 1];
+	n = dns_get16(buf + *pos);
 	if (left - FRAME_HEAD < n)
 		return false;
 	*msg = buf + *pos + FRAME_HEAD;
@@ -23,8 +25,7 @@ frame_next(const uint8_t *buf, size_t len, size_t *pos, const uint8_t **msg, siz
 size_t
 frame_seal(uint8_t *buf, size_t msg_len)
 {
-	buf[0] = (uint8_t)(msg_len >> 8);
-	buf[1] = (uint8_t)msg_len;
+	dns_put16(buf, (uint16_t)msg_len);
 	return FRAME_HEAD + msg_len;
 }
 

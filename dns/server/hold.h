@@ -74,9 +74,8 @@ struct hold_report {
 
 struct hold_ops {
 	/*
-	 * Answer it: with the zone's data when `ede` is below 0, else with SERVFAIL and that code.
-	 * It is freed afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is
-	 * below 0.
+	 * With the zone's data when `ede` is below 0, else SERVFAIL and that code; `q` is freed
+	 * afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is below 0.
 	 */
 	void (*answer)(void *arg, const struct hold_query *q, int ede, bool expired);
 	void (*wake)(void *arg, const struct hold_wake *w);

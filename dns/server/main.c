@@ -73,9 +73,7 @@ confine(struct server *s, struct errmsg *m)
 	if (errno != 0)
 		return err_sys(m, "workers: barrier");
 	for (uint32_t i = 1; i < s->conf.workers; i++) {
-		struct worker *w = &s->workers[i];
-
-		errno = pthread_create(&w->thread, NULL, worker_thread, w);
+		errno = pthread_create(&s->workers[i].thread, NULL, worker_thread, &s->workers[i]);
 		if (errno != 0)
 			return err_sys(m, "worker %u: thread", i);
 	}
@@ -89,7 +87,6 @@ confine(struct server *s, struct errmsg *m)
 static enum err
 start(struct server *s, int fd, struct errmsg *m)
 {
-	struct msg running = { .type = MSG_RUNNING };
 	enum err e;
 
 	if ((e = uplink_setup(s, fd, m)) != ERR_OK || (e = workers_init(s, m)) != ERR_OK)
@@ -97,10 +94,9 @@ start(struct server *s, int fd, struct errmsg *m)
 	uplink_open(s, fd);
 	if ((e = confine(s, m)) != ERR_OK)
 		return e;
-	running.time_ns = clock_now_ns();
-	if ((e = chan_send(s->chan, &running, NULL, 0)) != ERR_OK)
-		return err_set(m, e, "channel: %s", err_str(e));
-	return ERR_OK;
+	e = chan_send(s->chan, &(struct msg){ .type = MSG_RUNNING, .time_ns = clock_now_ns() },
+	    NULL, 0);
+	return e == ERR_OK ? ERR_OK : err_set(m, e, "channel: %s", err_str(e));
 }
 
 static void

@@ -7,15 +7,12 @@
 
 #define FIXED 16
 #define VERSION 2
-#define COMMAND_LOCAL 0
-#define COMMAND_PROXY 1
-#define FAMILY_INET 1
-#define FAMILY_INET6 2
-#define FAMILY_UNIX 3
-#define TRANSPORT_STREAM 1
-#define TRANSPORT_DGRAM 2
 #define PORTS 4                /* two, behind two addresses */
 #define ADDRS_UNIX 216
+
+enum { COMMAND_LOCAL, COMMAND_PROXY };
+enum { FAMILY_INET = 1, FAMILY_INET6, FAMILY_UNIX };
+enum { TRANSPORT_STREAM = 1, TRANSPORT_DGRAM };
 
 static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -35,8 +32,8 @@ parse_client(const uint8_t *bytes, size_t body, struct proxy_header *h)
 		len = family == FAMILY_INET ? 4 : 16;
 		if (body < 2 * len + PORTS || transport == 0)
 			return false;
-		h->client.family = family == FAMILY_INET ? 4 : 6;
-		h->client.prefixlen = (uint8_t)(8 * len);
+		h->client = (struct msg_addr){ .family = len == 4 ? 4 : 6,
+			.prefixlen = (uint8_t)(8 * len) };
 		memcpy(h->client.bytes, bytes + FIXED, len);
 		return true;
 	case FAMILY_UNIX:

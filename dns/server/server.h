@@ -1,13 +1,6 @@
 /*
  * server: the parts of the DNS process among themselves; nothing outside dns/ includes this.
  *
- * main.c       the process's beginning and end: workers, confinement
- * uplink.c     the channel to the warden, the swap of zone sets
- * worker.c     one event loop and its mailbox
- * serve.c      what happens to one query: answer, hold, fail
- * udp.c tcp.c  transports
- * hold.c       the table of held queries; held.c does what the table says
- *
  * Every worker has its own loop, sockets, held queries and pointer to the zone set; nothing is
  * locked per query.  Worker 0 is the main thread, which has the channel.  The others hear from the
  * main thread through their mailboxes, and the main thread from them through its own.
@@ -39,8 +32,7 @@ struct udp;
  * back to the main thread.
  */
 struct swap {
-	struct dns_zoneset *set;   /* the new one */
-	struct dns_zoneset *old;   /* freed when nobody uses it any more */
+	struct dns_zoneset *set, *old;   /* old: freed when nobody uses it any more */
 	uint64_t generation;
 	_Atomic unsigned left;     /* workers that have not taken the new one */
 };
@@ -116,7 +108,7 @@ wait_until(uint64_t due_ns, uint64_t now_ns)
 		.tv_usec = (suseconds_t)(us % 1000000) };
 }
 
-/* ---- uplink.c ---- */
+/* ---- uplink.c: the channel to the warden, the swap of zone sets ---- */
 
 /* Obeys the warden until it says MSG_RUN; `fd` is the channel. */
 enum err uplink_setup(struct server *s, int fd, struct errmsg *m);
@@ -131,7 +123,7 @@ void uplink_answered(struct worker *w, const struct hold_report *r);
 /* All workers have taken the swap's set; on the main thread. */
 void uplink_swapped(struct server *s, struct swap *swap);
 
-/* ---- worker.c ---- */
+/* ---- worker.c: one event loop and its mailbox ---- */
 
 /* Everything a worker needs, before confinement.  `sockets` become the worker's. */
 enum err worker_init(struct worker *w, const struct msg_dns_conf *conf,
@@ -144,7 +136,7 @@ void worker_run(struct worker *w);
 /* Hands over a copy of the letter; from any thread. */
 void worker_post(struct worker *w, const struct post *letter);
 
-/* ---- held.c ---- */
+/* ---- held.c: does what the table of held queries (hold.h) says ---- */
 
 void held_init(struct worker *w, uint32_t per_unit, uint32_t total);
 void held_clear(struct worker *w);
@@ -155,7 +147,7 @@ void held_arm(struct worker *w);
 /* The unit's wake ended; `ede` as in struct post. */
 void held_woken(struct worker *w, uint32_t unit, int ede);
 
-/* ---- serve.c ---- */
+/* ---- serve.c: what happens to one query: answer, hold, fail ---- */
 
 enum serve {
 	SERVE_REPLY,     /* `r` is the reply */

@@ -96,14 +96,11 @@ on_conf(struct server *s, const struct letter *l, struct errmsg *m)
 	const struct msg_dns_conf *c = &l->msg->dns_conf;
 
 	if (c->workers < 1 || c->workers > LIMIT_WORKERS)
-		return err_set(m, ERR_RANGE, "%u workers, not 1 to %d", c->workers,
-		    LIMIT_WORKERS);
-	if (c->udp_payload < LIMIT_UDP_PAYLOAD_MIN ||
-	    c->udp_payload > LIMIT_UDP_PAYLOAD_MAX)
+		return err_set(m, ERR_RANGE, "%u workers, not 1 to %d", c->workers, LIMIT_WORKERS);
+	if (c->udp_payload < LIMIT_UDP_PAYLOAD_MIN || c->udp_payload > LIMIT_UDP_PAYLOAD_MAX)
 		return err_set(m, ERR_RANGE, "UDP payload of %u bytes, not %d to %d",
 		    c->udp_payload, LIMIT_UDP_PAYLOAD_MIN, LIMIT_UDP_PAYLOAD_MAX);
-	if (c->held_per_unit < 1 || c->held_total < 1 ||
-	    c->tcp_clients < 1 || c->tcp_idle_ms < 1)
+	if (c->held_per_unit < 1 || c->held_total < 1 || c->tcp_clients < 1 || c->tcp_idle_ms < 1)
 		return err_set(m, ERR_RANGE, "a bound of zero for held queries or TCP");
 	s->conf = *c;
 	s->conf.nsid[sizeof(s->conf.nsid) - 1] = '\0';

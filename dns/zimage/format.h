@@ -69,8 +69,7 @@ struct zone_head {
 	zref slots;
 	zref apex;
 	zref nodes, nodes_end;
-	/* zrrset: the SOA with the negative TTL of RFC 2308, its signatures behind it */
-	zref negative;
+	zref negative;                         /* zrrset: the SOA with the TTL of RFC 2308 */
 	uint32_t nunits;
 	zref units;
 	zref strings, strings_end;             /* file names and mapping strings */
@@ -102,8 +101,7 @@ enum znode_flag {
 	ZNODE_DNAME = 16,
 	ZNODE_CNAME = 32,
 	ZNODE_UNIT = 64,           /* has a unit index */
-	/* has an index into `order`: its own NSEC, or the NSEC3 that matches it */
-	ZNODE_ORDER = 128,
+	ZNODE_ORDER = 128,         /* has an index into `order`: its NSEC, or matching NSEC3 */
 	ZNODE_NSEC3 = 256,         /* an NSEC3 owner, not in the hash table */
 	ZNODE_STAR = 512           /* its NSEC covers the wildcard below it */
 };
@@ -136,11 +134,7 @@ _Static_assert(sizeof(struct znode) == 8 && sizeof(struct zrrset) == 8,
 
 struct zunit {
 	zref node;
-	/*
-	 * In the strings area; file is NUL-terminated, strings are character-strings as in a TXT
-	 * record.
-	 */
-	zref file, strings;
+	zref file, strings;        /* in the strings area: terminated; as in a TXT record */
 	uint32_t line;
 	uint32_t ttl;              /* of the mapping itself */
 	uint16_t strings_len;

@@ -88,7 +88,6 @@ on_hello(struct zones *z, const struct msg *m)
 static enum err
 on_run(struct zones *z)
 {
-	struct msg running = { .type = MSG_RUNNING };
 	struct errmsg why;
 	enum err e;
 
@@ -99,7 +98,7 @@ on_run(struct zones *z)
 		e = sandbox_filter(calls, sizeof(calls) / sizeof(calls[0]), &why);
 	z->confined = e == ERR_OK;
 	if (z->confined)
-		return send_msg(z, &running, NULL, 0);
+		return send_msg(z, &(struct msg){ .type = MSG_RUNNING }, NULL, 0);
 	log_err("%s", why.text);
 	return e;
 }

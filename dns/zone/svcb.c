@@ -412,8 +412,7 @@ print_list(struct ztext *x, const struct param *p)
 		if (p->key == KEY_MANDATORY)
 			ztext_add(x, "%s", key_text(dns_get16(p->value + at), text));
 		else
-			ztext_add_ip(x, p->key == KEY_IPV4HINT ? AF_INET : AF_INET6,
-			    p->value + at);
+			ztext_add_ip(x, p->key == KEY_IPV4HINT ? AF_INET : AF_INET6, p->value + at);
 	}
 }
 

@@ -134,10 +134,7 @@ bool zfield_wrong(struct zrdata_in *in, const char *fmt, ...) __attribute__((for
 /* The same for a record that ends before `what`. */
 bool zfield_lacks(struct zrdata_in *in, const char *what);
 
-/*
- * Takes the next token, which is not quoted, into in->token; false at the end (the record then
- * lacks `what`) or when there is a quote.
- */
+/* Takes the next token into in->token; false at the end (`what` is lacking) or with a quote. */
 bool zfield_token(struct zrdata_in *in, const char *what);
 
 /* Appends bytes; false when the record has no room for them. */

@@ -121,16 +121,17 @@ set_origin(struct scope *s, const struct name *origin)
 	dns_name_lower(s->origin_low.wire, origin->wire, origin->len);
 }
 
-/* A name in a directive, relative to the origin that holds; false after a finding. */
+/* The name t[0..len), relative to this origin; false after a finding, with `plain` as there. */
 static bool
-directive_name(struct scope *s, const char *text, struct name *name)
+parse_name(struct scope *s, const char *t, size_t len, const struct name *origin,
+    const char *plain, struct name *name)
 {
 	char why[200];
 
-	name->len = zfield_parse_name(text, strlen(text), s->origin.wire, s->origin.len,
-	    name->wire, why, sizeof(why));
+	name->len = zfield_parse_name(t, len, origin->wire, origin->len, name->wire, why,
+	    sizeof(why));
 	if (name->len == 0)
-		found(s, NULL, "%s", why);
+		found(s, plain, "%s", why);
 	return name->len > 0;
 }
 
@@ -141,7 +142,7 @@ directive_origin(struct scope *s, char *argv[2])
 {
 	struct name name;
 
-	if (directive_name(s, argv[0], &name))
+	if (parse_name(s, argv[0], strlen(argv[0]), &s->origin, NULL, &name))
 		set_origin(s, &name);
 }
 
@@ -182,7 +183,8 @@ directive_include(struct scope *s, char *argv[2])
 		    "all; does it include itself?", argv[0], LIMIT_INCLUDE_DEPTH, LIMIT_INCLUDES);
 		return;
 	}
-	if (argv[1] != NULL && !directive_name(s, argv[1], &origin))
+	if (argv[1] != NULL &&
+	    !parse_name(s, argv[1], strlen(argv[1]), &s->origin, NULL, &origin))
 		return;
 	set_origin(&inner, &origin);
 	inner.last = inner.origin_low;
@@ -263,16 +265,12 @@ static bool
 parse_owner(struct scope *s, const char *entry)
 {
 	struct name name;
-	char why[200];
 
 	if (*entry == ' ')
 		return true;
-	name.len = zfield_parse_name(entry, ztoken_len(entry), s->origin_low.wire,
-	    s->origin_low.len, name.wire, why, sizeof(why));
-	if (name.len == 0) {
-		found(s, "the entry does not begin with a domain name", "%s", why);
+	if (!parse_name(s, entry, ztoken_len(entry), &s->origin_low,
+	    "the entry does not begin with a domain name", &name))
 		return false;
-	}
 	dns_name_lower(s->last.wire, name.wire, name.len);
 	s->last.len = name.len;
 	return true;

@@ -18,8 +18,7 @@ struct zparse_rr {
 	size_t owner_len;
 	uint16_t type;
 	uint32_t ttl;
-	/* wire format, names uncompressed and in the file's case; what the type needs */
-	const uint8_t *rdata;
+	const uint8_t *rdata;              /* checked; names uncompressed, in the file's case */
 	size_t rdlen;
 	const char *file;                  /* lives as long as the struct zparse */
 	unsigned line;
@@ -39,10 +38,7 @@ struct zparse_ops {
 
 struct zparse;
 
-/*
- * `origin` is text, absolute or relative to the root; wire receives it in lower case. NULL when it
- * is no name or memory is out (m says).
- */
+/* `origin` is text, absolute or not; `wire` gets it in lower case.  NULL: no name, `m` says. */
 struct zparse *zparse_new(const char *origin, struct report *r, uint8_t wire[DNS_WIRE_NAME],
     size_t *len, struct errmsg *m);
 void zparse_free(struct zparse *p);

@@ -33,10 +33,7 @@ const char *ztype_text(uint16_t number, char buf[ZTYPE_TEXT]);
 
 /* ---- zrdata.c ---- */
 
-/*
- * Reads what stands behind the type in an entry of zread's into out[ZRDATA_MAX]; false with a
- * phrase in `why`.
- */
+/* Reads what follows the type in an entry of zread's into out[ZRDATA_MAX]; false: `why` says. */
 bool zrdata_read(uint16_t type, const char *text, const uint8_t *origin, size_t origin_len,
     uint8_t *out, size_t *len, char *why, size_t size);
 

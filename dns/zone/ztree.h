@@ -21,8 +21,7 @@
 struct trec {
 	struct trec *next;
 	uint16_t rdlen;
-	/* lines below its RRset's first record; 0 when that is unknown: another file, or too far */
-	uint16_t below;
+	uint16_t below;            /* lines below its RRset's first; 0: another file, or too far */
 	uint8_t rdata[];           /* uncompressed */
 };
 
@@ -31,11 +30,9 @@ struct trrset {
 	struct trec *first, **tail;    /* in the file's order */
 	const char *file;          /* where the first record stands */
 	unsigned line;
-	/* the lowest of its records' (RFC 2181 section 5.2 wants them equal) */
-	uint32_t ttl;
+	uint32_t ttl;              /* the lowest of its records' (RFC 2181 section 5.2) */
 	uint32_t wire;             /* bytes, uncompressed */
-	/* covers: of RRSIG, which are one RRset per type that they sign */
-	uint16_t type, covers;
+	uint16_t type, covers;     /* covers: of RRSIG, one RRset per type that they sign */
 	uint16_t n;
 };
 
@@ -118,8 +115,7 @@ tnode_has_address(const struct tnode *n)
 static inline bool
 ztree_is_mapping(const uint8_t *name, size_t len)
 {
-	return len >= ZTREE_MAPPING_LEN &&
-	    memcmp(name, "\6" ZTREE_MAPPING, ZTREE_MAPPING_LEN) == 0;
+	return len >= ZTREE_MAPPING_LEN && memcmp(name, "\6" ZTREE_MAPPING, ZTREE_MAPPING_LEN) == 0;
 }
 
 static inline bool
@@ -145,7 +141,7 @@ const char *ztree_name_text(const struct ztree *t, const uint8_t *rel, size_t le
 /* Writes the tree as a zone of the zimage; zcheck_tree was successful. */
 enum err zwrite_tree(struct ztree *t, struct zout *o, uint32_t index, struct errmsg *m);
 
-/* Orders the owners of NSEC or NSEC3 records; *order is in the arena. */
+/* The owners of NSEC or NSEC3 records in canonical order, in the arena. */
 struct torder {
 	struct tnode **nodes;
 	uint32_t n;
