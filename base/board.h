@@ -97,8 +97,7 @@ struct board {
 void board_init(struct board *b);
 /*
  * The warden's side: creates the files, for LIMIT_UNIT_NUMBERS units (sparse: untouched pages cost
- * nothing).  The state is sealed against new writable mappings; the others cannot be, since their
- * reader made them.
+ * nothing).  The state is sealed against new writable mappings; the others are their reader's.
  */
 enum err board_create(struct board *b, struct errmsg *m);
 /* The DNS process's side: maps what MSG_BOARD brought and closes the descriptors. */

@@ -47,8 +47,7 @@ enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(p
 
 /*
  * Many findings of one run (a configuration, a zone): each is one line `file:line: text`.
- * Reporting never fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings make nothing
- * wrong.
+ * Reporting never fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings do no harm.
  */
 struct report_line {
 	char *file;      /* owned; NULL when there is none */

@@ -30,8 +30,7 @@ struct writers {
 
 /*
  * Adds who may write the file or directory that `st` and `acl` are of.  A group with its owner's
- * number is that user's alone (a user private group); of any other group the owner counts as a
- * member.
+ * number is that user's alone (a user private group); of others the owner is a member.
  */
 void writers_add(struct writers *w, const struct stat *st, const struct acl *acl);
 /* Adds the owner alone. */

@@ -40,7 +40,7 @@ struct cli_verb {
 	unsigned least, most;      /* arguments */
 	struct cli_wait wait;
 	int (*run)(const struct cli *cli);
-	bool (*print)(FILE *f, const json_t *data);   /* for cli_verb_plain */
+	bool (*print)(FILE *f, const json_t *data);   /* NULL: `run` prints */
 	const char *brief;         /* a line */
 	const char *help;          /* the rest, for `jitsu help VERB` */
 };

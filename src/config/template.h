@@ -29,8 +29,7 @@ enum err template_scan(const char *text, unsigned *used, struct errmsg *m);
 
 /*
  * Fills a text in; *len is its length without the final NUL.  ERR_MISSING: a value is missing, the
- * message names the placeholder; ERR_LIMIT: more than `size` bytes with the NUL; ERR_PARSE as
- * template_scan.
+ * message names the placeholder; ERR_LIMIT: more than `size` bytes with the NUL; ERR_PARSE.
  */
 enum err template_fill(const char *text, const struct template_values *v, char *buf, size_t size,
     size_t *len, struct errmsg *m);

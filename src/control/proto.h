@@ -18,8 +18,7 @@ enum err control_request_parse(
 /*
  * Parses one line from the daemon.  *data is the `data` or `event` member, the caller's, and
  * *is_event says which.  ERR_STATE: the daemon answered with an error, *failure is its text
- * (malloc'd) and *data, if not NULL, the string `see`; ERR_PROTO, ERR_UNSUPPORTED: `m` says what is
- * wrong with the answer.
+ * (malloc'd) and *data, if not NULL, the string `see`; ERR_PROTO, ERR_UNSUPPORTED: `m` says why.
  */
 enum err control_response_parse(
     const char *line, size_t len, json_t **data, bool *is_event, char **failure, struct errmsg *m);

@@ -12,9 +12,8 @@ struct control;
 
 /*
  * One request.  It belongs to the handler until it is answered, exactly once, with control_reply or
- * control_fail, from inside the handler or at any time later; that frees it.  When the client has
- * left meanwhile, answering just frees it.  After control_free outstanding requests must still be
- * answered (they are freed then).
+ * control_fail, from inside the handler or at any time later; that frees it.  An answer is due, and
+ * only frees it, when the client has left meanwhile, and after control_free.
  */
 struct control_request;
 

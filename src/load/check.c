@@ -2,7 +2,6 @@
 #include "src/load/check.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -2,7 +2,6 @@
 #include "src/load/inputs.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 

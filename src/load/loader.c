@@ -96,10 +96,7 @@ in_batch(const struct loader *l, unsigned i)
 	return l->batch == LOADER_ALL ? l->todo[i].how == LOADER_TOGETHER : l->batch == i;
 }
 
-/*
- * Of the batch, what is still to be compiled: all but zones that another child has ended on, or
- * found to be wrong.
- */
+/* Of the batch, still to be compiled: no child has ended on the zone, or found it to be wrong. */
 static bool
 is_due(const struct loader *l, unsigned i)
 {

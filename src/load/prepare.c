@@ -8,7 +8,6 @@
  */
 #include <pwd.h>
 #include <string.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/log.h"

@@ -3,10 +3,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "src/store/store.h"
 
 #define ATTEMPTS 100   /* names tried for what is set aside within one second */

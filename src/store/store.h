@@ -47,8 +47,7 @@ enum err store_open(struct event_base *base, const char *path, const struct stor
 /*
  * The same for who must start: a database that is damaged, or a newer jitsud's, is set aside
  * (PATH.damaged-TIME) and a new one begun; where even that cannot be, the store is in memory.
- * `note` says what happened and what is lost, "" = nothing.  ERR_EXISTS and ERR_NOMEM remain
- * errors.
+ * `note` says what happened and what is lost, "" = nothing.  Errors: ERR_EXISTS, ERR_NOMEM.
  */
 #define STORE_NOTE 1400
 enum err store_open_anyhow(struct event_base *base, const char *path, const struct store_conf *conf,

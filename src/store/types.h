@@ -57,8 +57,7 @@ struct store_event {
 
 struct store_conf {
 	uint32_t events_keep;         /* newest events kept; 0 = STORE_EVENTS_KEEP */
-	/* a removed unit's address is refused to others so long; 0 = never */
-	uint32_t address_hold_s;
+	uint32_t address_hold_s;      /* a removed unit's address is refused so long; 0 = never */
 };
 
 /* How a command ended; `why` is "" when e is ERR_OK, and valid during the callback. */
