@@ -87,8 +87,8 @@ struct board_counters {
 
 struct board {
 	int fds[BOARD_FILES];                /* in the order of MSG_BOARD; -1 when not held here */
-	struct board_state *state;           /* read-only in the DNS process; the others here */
-	struct board_use *use;
+	struct board_state *state;           /* the DNS process may only read it */
+	struct board_use *use;               /* the warden may only read it, and counters */
 	struct board_counters *counters;     /* LIMIT_WORKERS rows */
 	uint32_t capacity;
 };

@@ -42,12 +42,16 @@ struct errmsg {
 /* Writes the line and returns `e`: `return err_set(m, ERR_IO, "...")`.  `m` may be NULL. */
 enum err err_set(struct errmsg *m, enum err e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* As err_set, with ": " and strerror(errno) behind; ERR_NOMEM, ERR_PERM, else ERR_IO, by errno. */
+/*
+ * As err_set, with ": " and strerror(errno) behind; ERR_NOMEM for ENOMEM, ERR_PERM for EPERM and
+ * EACCES, else ERR_IO.
+ */
 enum err err_sys(struct errmsg *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /*
  * Many findings of one run (a configuration, a zone): each is one line `file:line: text`.
- * Reporting never fails; beyond LIMIT_REPORT_LINES only the count goes up.  Warnings do no harm.
+ * Reporting never fails; beyond LIMIT_REPORT_LINES only the count goes up.  Only errors make what
+ * was looked at wrong; warnings do not.
  */
 struct report_line {
 	char *file;      /* owned; NULL when there is none */
@@ -67,7 +71,7 @@ struct report {
 
 void report_init(struct report *r);
 void report_clear(struct report *r);   /* frees the lines; it is empty again */
-/* Adds an error; control characters in it are escaped.  ERR_PARSE: `return report_add(...)`. */
+/* Adds an error, escaped as in an errmsg.  Always ERR_PARSE, for `return report_add(...)`. */
 enum err report_add(struct report *r, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 enum err report_vadd(struct report *r, const char *file, unsigned line, const char *fmt, va_list ap)

@@ -36,7 +36,7 @@ _Static_assert(LIMIT_REPORT_WARNINGS < LIMIT_REPORT_LINES, "errors find room beh
 
 /* Lines that a confined process may log per minute: a captured one must not fill the disk. */
 #define LIMIT_CHILD_LOG_LINES 120
-/* Starts that never ran: what ends the first mostly ends each; one may have been killed. */
+/* Starts of one that never ran: what ends one mostly ends each; one may have been killed. */
 #define LIMIT_CHILD_FIRST_STARTS 3
 /* Ends per minute that are logged, with stderr: the first say why, the others how often. */
 #define LIMIT_CHILD_ENDS 5

@@ -195,7 +195,7 @@ struct msg {
 		struct {
 			uint32_t answers;        /* how many held queries were answered */
 			uint64_t first_query_ns; /* when the first of them came in */
-			uint8_t expired;         /* 1: `hold` ran out before it was ready */
+			uint8_t expired;         /* 1: `hold` ran out before the unit was ready */
 		} answered;
 		struct {
 			uint32_t index;          /* of the network; MSG_PROBE refers to it */
