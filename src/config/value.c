@@ -140,20 +140,19 @@ option_parse_ready(const char *text, unsigned *word, uint32_t *n)
 		if (strncmp(text, forms[*word], len) == 0)
 			break;
 	}
-	text += len;
 	switch (*word) {
 	case 0:
-		ok = parse_quantity(text, plain, &value) && value > 0 && value <= 65535;
+		ok = parse_quantity(text + len, plain, &value) && value > 0 && value <= 65535;
 		break;
 	case 3:
-		ok = parse_quantity(text, plain, &value) && value <= 3600000;
+		ok = parse_quantity(text + len, plain, &value) && value <= 3600000;
 		break;
 	case 4:
-		ok = is_xenstore_key(text);
+		ok = is_xenstore_key(text + len);
 		value = len;
 		break;
 	default:
-		ok = *word < 5 && *text == '\0';
+		ok = *word < 5 && text[len] == '\0';
 	}
 	*n = (uint32_t)value;
 	return ok;
