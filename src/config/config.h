@@ -23,7 +23,7 @@
  * directories that globs name.
  */
 enum err config_load(const char *path, struct config **conf, struct report *r);
-/* Likewise from memory; `shown` is what messages call the file, NULL: `path`. */
+/* Likewise from memory; `path` is for relative paths, `shown` (NULL: `path`) for messages. */
 enum err config_load_text(const char *path, const char *shown, const char *text, size_t len,
     struct config **conf, struct report *r);
 void config_free(struct config *conf);   /* NULL is allowed */
@@ -33,18 +33,21 @@ struct config *config_ref(const struct config *conf);
 struct dns_zone_limits config_zone_limits(const struct config *conf);
 
 /*
- * The file that a zones process says: a path of the configuration, cut at `most` bytes, the units
- * file as `PATH (units)`; or `said` itself for a file that the zone includes.
+ * The file that a zones process means by `said`, which may be cut at `most` bytes: the zone's, or
+ * for `PATH (units)` its units file; `said` itself for a file that the zone includes.
  */
 const char *config_zone_file(const struct config_zone *zone, const char *said, size_t most);
-/* Checks kernels, initrds and disks whose paths have no placeholders.  ERR_PARSE: one is wrong. */
+/*
+ * Checks kernels, initrds and disks whose paths have no placeholders.  ERR_PARSE: one is wrong.
+ * For `jitsud -n` and `jitsu check`: at run time only the unit fails, when it wakes.
+ */
 enum err config_check_files(const struct config *conf, struct report *r);
 /* Adds a warning for each key of xl files that nothing is done about. */
 void config_check_xl(const struct config *conf, struct report *r);
 
 /*
  * Adds a line for each top-level option and limit that differs and needs a restart; true when there
- * is one.  The caller keeps the old values of those.
+ * is one.  The caller keeps the old values of those, and goes on with all else of `fresh`.
  */
 bool config_needs_restart(const struct config *old, const struct config *fresh, struct report *r);
 

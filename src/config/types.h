@@ -51,7 +51,7 @@ struct config_limits {
 	unsigned udp_wakes_per_minute; /* of clients that prove no address; 0 = no limit */
 	unsigned queue;                /* wakes that wait for a limit */
 	uint32_t queue_timeout_ms;     /* ... at most so long; 0 = no limit */
-	uint32_t hang_timeout_ms;      /* a hypervisor that owes an answer hangs; 0 = never */
+	uint32_t hang_timeout_ms;      /* owing an answer so long, a hypervisor hangs; 0 = never */
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
 	unsigned tcp_clients;
@@ -179,7 +179,7 @@ struct config {
 	struct config_list admins;     /* user names, which may not exist */
 	const char *nsid;              /* NULL = none */
 	const char *cookie_secret_file;   /* absolute; NULL: random */
-	uint32_t address_hold_ms;      /* a removed unit's address is refused to others */
+	uint32_t address_hold_ms;      /* so long is a removed unit's address refused to others */
 	unsigned log_level;            /* enum log_level */
 	struct addr_range *proxies;    /* who speaks PROXY protocol to us */
 	unsigned nproxies;

@@ -71,7 +71,7 @@ control_reply_fd(struct control_request *req, json_t *data, int fd)
 	char *line = data != NULL && cl != NULL ? control_line_ok(data, &len) : NULL;
 	ssize_t n = -1;
 
-	/* The buffer takes what the socket does not.  A client that left needs none. */
+	/* The buffer is empty now; it takes what the socket does not. */
 	if (line != NULL)
 		n = passfd_send(bufferevent_getfd(cl->bev), line, len, &fd, 1, MSG_DONTWAIT);
 	if (cl != NULL && line == NULL)

@@ -66,12 +66,13 @@
  * Listens on `path`: mode 0660 and group `group`; if there is no such group, or its owner may not
  * be changed, mode 0600 and a line in the log.  A socket file that nobody listens on is replaced;
  * one that answers is left alone: ERR_EXISTS "another jitsud listens on PATH".  Anything else at
- * `path` is refused.  `verbs` ends with a NULL name; it and `group` must outlive the control.
+ * `path` is refused.  `verbs` ends with a NULL name; it and `group` must outlive the control,
+ * `path` need not.
  */
 enum err control_new(struct event_base *base, const char *path, const char *group,
     const struct control_verb *verbs, void *arg, struct control **control, struct errmsg *m);
 const char *control_path(const struct control *c);
-/* Makes a socket file that somebody removed again; connections go on.  Errors as control_new. */
+/* Makes anew a socket file that was removed; connections go on.  Errors as control_new. */
 enum err control_keep(struct control *c, struct errmsg *m);
 /* Closes every connection and removes the socket file if it is still ours.  NULL is allowed. */
 void control_free(struct control *c);

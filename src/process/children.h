@@ -40,7 +40,8 @@ struct child_ops {
 	/* A checked message but MSG_RUNNING and MSG_LOG.  The descriptors are the callee's. */
 	void (*message)(struct child *c, const struct msg *m, int *fds, unsigned nfds);
 	void (*running)(struct child *c);                /* confined and serving; may be NULL */
-	void (*gone)(struct child *c, const char *why);  /* then comes c->restart; may be NULL */
+	/* It ended, and will be started again if c->restart; may be NULL. */
+	void (*gone)(struct child *c, const char *why);
 };
 
 struct child_conf {
