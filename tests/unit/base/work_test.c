@@ -211,7 +211,7 @@ test_end(void **state)
 	work_free(NULL);
 }
 
-/* What runs alone: submits again, and frees everything at last. */
+/* Opens the gate some time after a job has come to it. */
 static void *
 open_late(void *arg)
 {
@@ -254,6 +254,7 @@ test_cancel(void **state)
 	assert_int_equal(atomic_load(&t.dropped), 0);
 }
 
+/* What runs alone: submits again, and frees everything at last. */
 struct chain {
 	struct event_base *base;
 	struct work *work;
