@@ -185,6 +185,16 @@ test_failures(void **state)
 	c.ntasks = 1;
 	assert_int_equal(spawn_run(&c, &s, &m), ERR_IO);
 	assert_non_null(strstr(m.text, "cgroup"));
+	c.ntasks = 0;
+	c.cgroup_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(c.cgroup_fd >= 0);
+#ifdef __x86_64__
+	/* clone3(2) refuses what is no cgroup when it has made the pidfd already. */
+	assert_int_not_equal(spawn_run(&c, &s, &m), ERR_OK);
+	assert_int_equal(s.pid, -1);
+	assert_int_equal(s.pidfd, -1);
+#endif
+	close(c.cgroup_fd);
 	/* None is left to be reaped. */
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
