@@ -96,11 +96,9 @@ look(int fd, struct link *l, struct errmsg *m)
 		return err_sys(m, "disk %s", l->path);
 	l->file = S_ISREG(st.st_mode);
 	l->size = (uint64_t)end;
-	if (l->file) {
-		l->mtime_ns = ns_of(&st.st_mtim);
-		l->ctime_ns = ns_of(&st.st_ctim);
-		l->ino = (uint64_t)st.st_ino;
-	}
+	l->mtime_ns = l->file ? ns_of(&st.st_mtim) : 0;
+	l->ctime_ns = l->file ? ns_of(&st.st_ctim) : 0;
+	l->ino = l->file ? (uint64_t)st.st_ino : 0;
 	return ERR_OK;
 }
 
