@@ -54,7 +54,7 @@ vm_saved_may_open_later(int error)
 	return error == EMFILE || error == ENFILE || error == ENOMEM;
 }
 
-/* uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
+/* From any thread; uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
 void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 
@@ -111,7 +111,7 @@ struct vm_driver {
 	/* On the loop, a VM's between operations: make again removed parts of the run directory. */
 	enum err (*keep)(void *ctx, struct errmsg *m);
 	enum err (*keep_vm)(struct vm *vm, struct errmsg *m);
-	void (*free)(struct vm *vm);   /* closes and frees; the VM itself goes on */
+	void (*free)(struct vm *vm);   /* on any thread: closes and frees; the VM itself goes on */
 };
 
 extern const struct vm_driver vm_driver_qemu;

@@ -115,7 +115,7 @@ struct vm_host_conf {
 };
 
 enum vm_event_kind {
-	VM_EVENT_DIED,             /* ended untold: crash, guest's own poweroff, killed */
+	VM_EVENT_DIED,             /* without being told: crash, own poweroff, killed */
 	VM_EVENT_READY,            /* spec.ready_key is there; once */
 	VM_EVENT_LOG               /* something an operator should read; text */
 };
@@ -136,7 +136,7 @@ typedef void (*vm_event_cb)(const struct vm_event *ev, void *arg);
 
 enum err vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_cb on_event,
     void *arg, struct vm_host **host, struct errmsg *m);
-/* Waits for running operations and leaves VMs running; no callback comes later.  Not from one. */
+/* Waits for running operations; VMs run on, callbacks end.  Not to be called from one. */
 void vm_host_free(struct vm_host *host);
 
 /* A driver's VM_CAN_*; ERR_UNSUPPORTED, with the reason: none in this build or on this machine. */
@@ -168,7 +168,7 @@ struct vm_result {
 	int64_t usec_cpu;          /* vm_stop: CPU time the VM used, -1 = unknown */
 	/* after an error: neither the restore nor a cold boot could be tried; the state stays */
 	bool saved;
-	bool kept;                 /* after an error: untried, the VM is as before */
+	bool kept;                 /* after an error of vm_do: untried, the VM is as before */
 };
 typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *res, void *arg);
 
@@ -187,8 +187,8 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The
  *     file is removed when it was used or is useless (damaged, or the image's settings changed:
  *     ERR_STATE), and stays (result: saved) when what a cold boot needs as well was missing.
- * VM_CONSOLE: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes; again
- *     and again.
+ * VM_CONSOLE: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes, which
+ *     can be read again.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
@@ -219,7 +219,7 @@ struct vm_ids {
 /* Zeros for a VM that does not run. */
 struct vm_ids vm_ids_get(struct vm_host *host, const struct vm_uuid *uuid);
 
-/* Makes again what somebody has removed of the run directory, where possible.  Quick. */
+/* Makes again what was removed of the run directory, where possible.  Quick; for the loop. */
 void vm_run_dir_keep(struct vm_host *host);
 
 /* Ends a VM of no more use: a VM_EVENT_DIED with `why`, unless it ends or is stopped already. */
@@ -347,7 +347,7 @@ enum err vm_bridge_check(const char *name, struct errmsg *m);
  * to neighbours and probes go astray.  Needs CAP_NET_ADMIN.
  */
 enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
-/* MACs of this host's interfaces and bridges' local entries, for no guest; *list: the caller's. */
+/* MACs that no guest may have: of interfaces, bridges' local entries; *list is the caller's. */
 struct vm_host_mac {
 	uint8_t mac[6];
 	unsigned ifindex;

@@ -44,7 +44,7 @@ struct tcp_conn {
 	uint8_t dup_acks;
 	uint8_t retries;        /* time-outs since the peer was last heard */
 	uint8_t backoff;        /* doublings of rto_ms since data was last acknowledged */
-	uint32_t snd_una, snd_nxt, snd_max; /* not acknowledged, not sent, never sent: the first */
+	uint32_t snd_una, snd_nxt, snd_max; /* first not acknowledged, next to send, never sent */
 	uint32_t snd_wnd, snd_wnd_most, snd_wl1, snd_wl2;
 	uint32_t rcv_nxt;
 	uint32_t fin_seq;
