@@ -1,4 +1,4 @@
-/* arena: memory freed at once: of a configuration, of a set of units.  Lack of memory is fatal. */
+/* arena: memory freed at once: of a configuration, a set of units, a zone.  Its lack is fatal. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 

@@ -3,8 +3,9 @@
  *
  * The warden, the start of every process and the command-line tool cannot go on without the few
  * bytes that they ask for: each function logs what was asked for and ends the process, so callers
- * check nothing; VMs run on and are adopted by the next start.  The confined processes use
- * calloc(3) and errors, for what one query, one client or one zone asks for.
+ * check nothing; VMs run on and are adopted by the next start.  A zones process ends, too: the zone
+ * that it was at keeps its old contents, another process compiles the others.  For what one query
+ * or one client asks for, confined processes use calloc(3) and errors.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
