@@ -379,7 +379,7 @@ answer_node(struct answer *a, const struct dns_lookup *l)
 	return STEP_DONE;
 }
 
-/* There is no zone to ask, which only who asked for a name in it is told: a chain ends. */
+/* No zone has the name: of the name that was asked for this is the answer; a chain just ends. */
 static enum step
 no_zone(struct answer *a, uint16_t rcode, int ede, const char *text)
 {

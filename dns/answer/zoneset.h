@@ -36,8 +36,8 @@ struct dns_zoneset {
 };
 
 /*
- * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them, which are counted).
- * numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
+ * A new set from bindings: rows[i].zimage indexes `maps` (nmaps of them; the set has references of
+ * its own).  numbers[] are unit numbers, copied.  ERR_PROTO when a row points outside its zimage.
  */
 enum err dns_zoneset_new(struct dns_zimage *const *maps, uint32_t nmaps,
     const struct msg_binding *rows, uint32_t nrows, const uint32_t *numbers, uint32_t nnumbers,

@@ -51,7 +51,7 @@ struct hold_query {
 struct hold_wake {
 	uint32_t unit;
 	uint16_t qtype;
-	uint64_t arrived_ns;   /* at a call: now */
+	uint64_t arrived_ns;   /* of the query; for hold_add and hold_ask this is the time now */
 	const struct dns_peer *peer;
 };
 
@@ -74,8 +74,8 @@ struct hold_report {
 
 struct hold_ops {
 	/*
-	 * With the zone's data when `ede` is below 0, else SERVFAIL and that code; `q` is freed
-	 * afterwards.  `expired`: nothing is known of how the wake ends, and `ede` is below 0.
+	 * Answers with the zone's data when `ede` is below 0, else SERVFAIL and that code; `q` is
+	 * freed afterwards.  `expired`: how the wake ends is not known, and `ede` is below 0.
 	 */
 	void (*answer)(void *arg, const struct hold_query *q, int ede, bool expired);
 	void (*wake)(void *arg, const struct hold_wake *w);

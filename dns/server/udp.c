@@ -213,7 +213,7 @@ proxy_open(const struct udp *u, struct dns_peer *peer, const uint8_t **wire, siz
 	return true;
 }
 
-/* Fetches what a batch's answers need before the first is made; proxies' headers hide that. */
+/* Fetches ahead what a batch's answers need; not with proxies, whose headers hide questions. */
 static void
 batch_probe(const struct udp *u, unsigned n)
 {

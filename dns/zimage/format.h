@@ -268,7 +268,7 @@ size_t zimage_name_expand(const uint8_t *stored, const uint8_t *owner, size_t ow
 size_t zimage_name_check(const uint8_t *stored, size_t avail, const uint8_t *owner,
     size_t owner_len, uint8_t name[DNS_WIRE_NAME], size_t *used);
 
-/* A mapped zimage (dns.h), which lives until everybody who counts has closed it. */
+/* A mapped zimage (dns.h): who shares it counts up `refs`, the last dns_zimage_close unmaps it. */
 struct dns_zimage {
 	atomic_uint refs;
 	const void *map;
