@@ -52,7 +52,7 @@ set_up_directories(struct warden *w, const struct config *conf)
 	w->zimages_dir = mem_format("%s/images", conf->state);
 }
 
-/* An operator's own choice stays.  Without CAP_SYS_NICE cgroup weights still hold. */
+/* Of later threads, too.  An operator's choice stays; without CAP_SYS_NICE cgroup weights hold. */
 static void
 raise_priority(void)
 {
@@ -387,8 +387,8 @@ warden_main(const struct warden_options *opt)
 	log_init("warden", early_log(opt), conf->log_level);
 	STAILQ_INIT(&w.pending);
 	LIST_INIT(&w.asides);
-	w.work = work_new(w.base, (const unsigned[ZJOB_LANES]){ 1, 1 }, ZJOB_LANES, NULL);
 	set_up(&w, conf);
+	w.work = work_new(w.base, (const unsigned[ZJOB_LANES]){ 1, 1 }, ZJOB_LANES, NULL);
 	w.ev_term = signal_new(&w, SIGTERM, on_term);
 	w.ev_int = signal_new(&w, SIGINT, on_term);
 	w.stop_vms = conf->on_exit == CONFIG_EXIT_STOP;
