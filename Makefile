@@ -38,6 +38,9 @@ HARDEN  := -fPIE -fstack-protector-strong -fstack-clash-protection -fno-common
 ifneq ($(SAN),1)
 HARDEN  += -D_FORTIFY_SOURCE=2
 endif
+# GCC 15 leaves the rest of a union as it was: messages would show children the warden's stack.
+HARDEN  += $(shell $(CC) -fzero-init-padding-bits=unions -E -xc /dev/null -o /dev/null 2>&1 | \
+            grep -q . || echo -fzero-init-padding-bits=unions)
 CPPFLAGS += -I. -D_GNU_SOURCE -DJITSU_VERSION='"$(VERSION)"' \
             $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 CFLAGS  ?= -O2 -g
