@@ -109,7 +109,7 @@ enum life_event_kind {
 	LIFE_EV_REFUSED,    /* ticket: the queue for slots is full; or .needs, .again_ms */
 	LIFE_EV_STORED,     /* ticket, result: the intent is on disk, or is tried again */
 	LIFE_EV_STARTED,    /* ticket, result: after an error nothing of the VM is left */
-	LIFE_EV_RESTORED,   /* ticket, result, .kept: the saved state is gone unless kept */
+	LIFE_EV_RESTORED,   /* ticket, result, .kept: as STARTED; the state goes unless kept */
 	LIFE_EV_READY,      /* ticket; may come before STARTED */
 	LIFE_EV_FROZEN,     /* ticket, result, .kept */
 	LIFE_EV_THAWED,     /* ticket, result, .kept; after an error perhaps .needs */

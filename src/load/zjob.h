@@ -48,7 +48,7 @@ enum zjob_kind {
 void zjob_start(struct zjob *j, enum zjob_kind kind);
 unsigned zjob_rows(const struct zjob *j);
 struct zjob_row *zjob_row(struct zjob *j, unsigned i);
-/* Waits while it runs: for a chunk, or a zimage's check (50 ms for a million names); or NULL. */
+/* Gives it up: waits for a chunk, or a zimage's check (50 ms for a million names); or NULL. */
 void zjob_free(struct zjob *j);
 
 #endif

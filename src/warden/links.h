@@ -4,7 +4,7 @@
 
 #include "src/warden/state.h"
 
-/* VMs get a bridge back that their NICs lost; without NICs, or for long without, they end. */
+/* NICs that lost their bridge get it back; a VM whose NICs, or bridge for long, are gone ends. */
 void links_init(struct warden *w);
 void links_clear(struct warden *w);
 /* Looks soon at every VM and network, or only at what is in doubt or new, as after a reload. */

@@ -18,7 +18,7 @@ struct unit_row {
 	char identity[RECORD_IDENTITY];   /* "" = not known */
 };
 
-/* A row of its own of what the store has, or would have. */
+/* `r` gets copies, which row_clear frees, of what the store has of a unit, or would have. */
 void row_copy(struct unit_row *r, const struct store_unit *s);
 void row_clear(struct unit_row *r);
 
