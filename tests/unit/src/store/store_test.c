@@ -155,6 +155,36 @@ test_order(void **state)
 	}
 }
 
+/* Whatever the thread has not begun, works at, or has done and nobody was told of. */
+static void
+test_close(void **state)
+{
+	struct bench *b = *state;
+	struct ordered o = { b->base, 0, 0 };
+	struct ticket tickets[60];
+	struct store_unit u = www;
+	struct loaded l;
+
+	for (long ms = 0; ms < 10; ms++) {
+		open_store(b, NULL);
+		for (int i = 0; i < 6; i++) {
+			tickets[o.total] = (struct ticket){ &o, o.total };
+			u.boots = (uint64_t)o.total;
+			if (i % 3 == 1)
+				store_events_read(
+				    b->store, NULL, 5, read_in_order, &tickets[o.total++]);
+			else
+				store_unit_put(b->store, &u, in_order, &tickets[o.total++]);
+		}
+		assert_int_equal(nanosleep(&(struct timespec){ .tv_nsec = ms * 500000 }, NULL), 0);
+		close_store(b);
+		assert_int_equal(o.next, o.total);
+	}
+	open_store(b, NULL);
+	load(b, &l);
+	assert_int_equal(l.last.boots, o.total - 1);
+}
+
 static void
 stop_loop(evutil_socket_t fd, short what, void *arg)
 {
@@ -590,6 +620,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_console_keeps_its_end, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_order, store_setup, store_teardown),
+		cmocka_unit_test_setup_teardown(test_close, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_touch, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_events, store_setup, store_teardown),
 		cmocka_unit_test_setup_teardown(test_retention, store_setup, store_teardown),
