@@ -256,7 +256,7 @@ spawn_run(const struct spawn_conf *conf, struct spawned *s, struct errmsg *m)
 	s->exec_ns = c.exec_ns;
 	if (s->pid < 0) {
 		e = err_sys(m, "%s: clone", conf->path);
-		s->pidfd = -1;     /* the kernel may have written the number of one that it closed */
+		s->pidfd = -1;     /* the kernel may have written one that it closed */
 	}
 	pthread_sigmask(SIG_SETMASK, &saved, NULL);
 	if (e == ERR_OK && (c.error != 0 || c.step != NULL)) {
