@@ -96,14 +96,27 @@ skip_comment(struct zreader *r, const char **why)
 		r->pos++;
 }
 
+/* A byte that means something outside quotes. */
+static void
+add_unquoted(struct zreader *r, struct entry *e, int c, const char **why)
+{
+	if (c == ';') {
+		skip_comment(r, why);
+		return;
+	}
+	if (c == '(' && e->depth == 0)
+		e->paren_line = r->line;
+	if (c == ')' && e->depth == 0)
+		*why = "`)' without `('";
+	else if (c == '(' || c == ')')
+		e->depth += c == '(' ? 1u : -1u;
+	add_blank(e, why);
+}
+
 /* One byte into the entry; false when it ended the entry. */
 static bool
 add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 {
-	if (e->quoted && strchr("\n\\\"", c) == NULL) {
-		add(e, c, why);
-		return true;
-	}
 	switch (c) {
 	case '\n':
 		if (e->quoted)
@@ -129,21 +142,12 @@ add_byte(struct zreader *r, struct entry *e, int c, const char **why)
 	case '\0':
 		*why = "NUL byte; is this a text file?";
 		break;
-	case ';':
-		skip_comment(r, why);
-		break;
-	case '(': case ')':
-		if (c == '(' && e->depth == 0)
-			e->paren_line = r->line;
-		if (c == ')' && e->depth == 0)
-			*why = "`)' without `('";
-		else
-			e->depth += c == '(' ? 1u : -1u;
-		add_blank(e, why);
-		break;
-	case ' ': case '\t': case '\r':
-		add_blank(e, why);
-		break;
+	case ';': case '(': case ')': case ' ': case '\t': case '\r':
+		if (!e->quoted) {
+			add_unquoted(r, e, c, why);
+			break;
+		}
+		/* fall through */
 	default:
 		add(e, c, why);
 	}
