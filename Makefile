@@ -49,7 +49,8 @@ LDFLAGS += -pie -Wl,-z,relro,-z,now,--build-id=sha1 -pthread
 LDLIBS  += $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 ifeq ($(SAN),1)
 # The checks that the sanitizers put in make gcc see paths on which a format is null.
-JCFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DJITSU_SAN -Wno-format-truncation
+JCFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -DJITSU_SAN -Wno-format-truncation \
+           -Wno-format-overflow
 LDFLAGS += -fsanitize=address,undefined
 endif
 ifeq ($(COVERAGE),1)
