@@ -459,7 +459,7 @@ static void
 crash_write(const struct outlet *o, const char *head, const char *line, char end)
 {
 	char buf[LIMIT_CRASH_LINE + 16];
-	size_t n = strlen(head), len = strnlen(line, LIMIT_CRASH_LINE);
+	size_t n = strnlen(head, 15), len = strnlen(line, LIMIT_CRASH_LINE);
 
 	memcpy(buf, head, n);
 	memcpy(buf + n, line, len);

@@ -135,7 +135,8 @@ nsec3_cover(struct proof *p, unsigned depth, bool star)
 	const uint8_t *name = suffix(p, depth, &len);
 
 	if (star) {
-		memcpy(wild, "\1*", 2);
+		wild[0] = 1;
+		wild[1] = '*';
 		memcpy(wild + 2, name, len);
 		name = wild;
 		len += 2;

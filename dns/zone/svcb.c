@@ -154,9 +154,9 @@ key_number(const char *t, size_t len, uint16_t *key)
 {
 	uint64_t n;
 
-	for (uint16_t i = 0; i < KEYS; i++) {
+	for (unsigned i = 0; i < KEYS; i++) {
 		if (strlen(keys[i].name) == len && memcmp(keys[i].name, t, len) == 0) {
-			*key = i;
+			*key = (uint16_t)i;
 			return true;
 		}
 	}

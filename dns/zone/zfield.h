@@ -91,7 +91,7 @@ struct zfield {
 
 /* A kind by its functions; `n` bytes. */
 #define ZFIELD(read_, span_, print_, n) \
-	{ .read = read_, .span = span_, .print = print_, .bytes = n }
+	{ .read = (read_), .span = (span_), .print = (print_), .bytes = (n) }
 
 /* znumber.c */
 extern const struct zfield zfield_u8, zfield_u16, zfield_u32, zfield_u64, zfield_period,

@@ -158,7 +158,7 @@ static const struct zfield_name matchings[] = { { "Full", 0 }, { "SHA2-256", 1 }
 static const struct zfield_name schemes[] = { { "NOTIFY", 1 }, { NULL, 0 } };
 
 #define NUMBER(size, list) { .read = number_read, .span = zfield_span_fixed, \
-	.print = number_print, .bytes = size, .names = list }
+	.print = number_print, .bytes = (size), .names = (list) }
 
 const struct zfield zfield_u8 = NUMBER(1, NULL);
 const struct zfield zfield_u16 = NUMBER(2, NULL);

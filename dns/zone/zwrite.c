@@ -269,7 +269,7 @@ static bool
 put_order(struct zout *o, struct zone_head *h, const struct torder *order)
 {
 	uint64_t *keys;
-	const uint8_t *salt = NULL;
+	const uint8_t *salt = (const uint8_t *)"";
 	zref *refs;
 
 	h->norder = order->n;

@@ -240,14 +240,14 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_PREFIX] = "a prefix without host bits, such as \"10.77.0.0/24\"",
 	[OPTION_RANGE] = "a range \"FIRST-LAST\", a prefix without host bits, or an address",
 	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
-	[OPTION_READY] = "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or "
-	    "xenstore:KEY",
+	[OPTION_READY] =
+	    "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or xenstore:KEY",
 	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
-	[OPTION_OWNER] = "a name relative to the zone, or absolute with a final dot, of letters, "
-	    "digits, \"-\", \"_\" and dots",
-	[OPTION_OWNERS] = "names separated by commas, each relative to the zone or absolute with a "
-	    "final dot",
+	[OPTION_OWNER] = ("a name relative to the zone, or absolute with a final dot, of letters, "
+	    "digits, \"-\", \"_\" and dots"),
+	[OPTION_OWNERS] = ("names separated by commas, each relative to the zone or absolute with "
+	    "a final dot"),
 };
 
 void

@@ -265,15 +265,15 @@ merge(struct config_loader *l, struct zones *zs)
 	c->zones = arena_array(&l->arena, zs->n, sizeof(*c->zones));
 	for (unsigned i = 0; i < zs->n; i++) {
 		const struct candidate *z = &zs->at[i];
-		const struct config_zone *last = c->nzones > 0 ? &c->zones[c->nzones - 1] : NULL;
+		unsigned n = c->nzones;
 
-		if (last == NULL || strcmp(last->origin, z->zone.origin) != 0) {
+		if (n == 0 || strcmp(c->zones[n - 1].origin, z->zone.origin) != 0) {
 			c->zones[c->nzones] = z->zone;
 			c->zones[c->nzones].index = c->nzones;
 			c->nzones++;
-		} else if ((last->section->origin[0] == '*') ==
+		} else if ((c->zones[n - 1].section->origin[0] == '*') ==
 		    (z->zone.section->origin[0] == '*')) {
-			not_twice(l, last, z);
+			not_twice(l, &c->zones[n - 1], z);
 		}
 	}
 }

@@ -23,7 +23,8 @@ parse(const char *path, const char *text, size_t len, struct msg_cookies *s, str
 
 		next = at + n + 1;
 		line++;
-		while (n > 0 && memchr(" \t\r", text[at + n - 1], 3) != NULL)
+		while (n > 0 && (text[at + n - 1] == ' ' || text[at + n - 1] == '\t' ||
+		    text[at + n - 1] == '\r'))
 			n--;
 		if (n == 0 || text[at] == '#')
 			continue;

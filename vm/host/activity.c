@@ -85,6 +85,7 @@ is_wanted(const struct vm_activity *a, const struct vm_activity_nic *nic, bool *
 
 	*mac = *same = false;
 	LIST_FOREACH(g, &a->guests, link) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): who is freed left the list before */
 		if (!g->wanted || memcmp(g->nic.mac, nic->mac, sizeof(nic->mac)) != 0)
 			continue;
 		*mac = true;

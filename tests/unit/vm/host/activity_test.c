@@ -300,8 +300,9 @@ test_echo_probes(void **state)
 	for (int i = 0; i < 2; i++) {
 		char ours[1200], theirs[1200];
 
-		snprintf(ours, sizeof(ours), ping, to[i], VM_PROBE_ECHO_ID, VM_PROBE_MARK);
-		snprintf(theirs, sizeof(theirs), ping, to[i], VM_PROBE_ECHO_ID, 0);
+		snprintf(ours, sizeof(ours), ping, to[i], VM_PROBE_ECHO_ID,
+		    (unsigned)VM_PROBE_MARK);
+		snprintf(theirs, sizeof(theirs), ping, to[i], VM_PROBE_ECHO_ID, 0u);
 		(void)counted(theirs);   /* neighbours are known now */
 		assert_int_equal(sh_status("%s", ours), 0);
 		assert_false(counted(ours));
@@ -402,8 +403,8 @@ test_tampering(void **state)
 		"nft insert rule bridge jitsu-t1 from_guest accept",
 		"nft flush set bridge jitsu-t1 active",
 		"nft flush set bridge jitsu-t1 guests",
-		"nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set "
-		    "bridge jitsu-t1 active '{ type inet_service; }'",
+		("nft delete table bridge jitsu-t1; nft add table bridge jitsu-t1; nft add set "
+		    "bridge jitsu-t1 active '{ type inet_service; }'"),
 	};
 	static const struct vm_uuid late_uuid = { { 4 } };
 
