@@ -4,29 +4,46 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limits.h"
+#include "base/output.h"
 #include "vm/proc/spawn.h"
 #include "vm/vm.h"
 
-/* QEMU itself says in which directories it looks for its files, one a line; or it does not tell. */
-static enum err
-firmware_find(const char *name, struct errmsg *m)
+#define TELL_MS 10000
+
+/* What QEMU says of the directories in which it looks for its files, one a line; or "". */
+static void
+firmware_dirs(const char *qemu, char *text, size_t size)
 {
-	char line[PATH_MAX], path[PATH_MAX + 64], where[1024] = "";
+	const char *const argv[] = { qemu, "-L", "help", NULL };
+	struct spawn_conf sc;
+	struct spawn_end end;
+
+	text[0] = '\0';
+	spawn_conf_init(&sc);
+	sc.path = qemu;
+	sc.argv = (char *const *)(uintptr_t)argv;
+	if (output_new(&sc.output_fd, NULL) != ERR_OK)
+		return;
+	if (spawn_to_end(&sc, TELL_MS, &end, NULL) == ERR_OK && end.known && !end.signalled &&
+	    end.status == 0)
+		(void)output_read(sc.output_fd, text, size);
+	close(sc.output_fd);
+}
+
+static enum err
+firmware_find(const char *qemu, const char *name, struct errmsg *m)
+{
+	char text[LIMIT_OUTPUT], path[PATH_MAX + 64], where[1024] = "", *rest = NULL;
 	bool found = false;
-	/* NOLINTNEXTLINE(cert-env33-c): nothing in the command is anybody's */
-	FILE *f = popen(VM_QEMU_PROGRAM " -L help </dev/null 2>/dev/null", "re");
 
-	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-		size_t used = strlen(where);
-
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(path, sizeof(path), "%s/%s", line, name);
+	firmware_dirs(qemu, text, sizeof(text));
+	for (char *dir = strtok_r(text, "\n", &rest); dir != NULL;
+	    dir = strtok_r(NULL, "\n", &rest)) {
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
 		found = found || access(path, F_OK) == 0;
-		snprintf(where + used, sizeof(where) - used, "%s%.200s", used > 0 ? ", " : "",
-		    line);
+		text_join(where, sizeof(where), ", ", "%.200s", dir);
 	}
-	if (f != NULL)
-		(void)pclose(f);   /* only what was read counts */
 	if (found || where[0] == '\0')
 		return ERR_OK;
 	return err_set(m, ERR_MISSING, "QEMU's firmware %s is not in %s: install seabios and "
@@ -47,5 +64,6 @@ vm_host_check(const char *driver, enum vm_machine machine, struct errmsg *m)
 		    "there is no program " VM_QEMU_PROGRAM " in PATH: install qemu-system-x86");
 	if (e != ERR_OK)
 		return e;
-	return firmware_find(machine == VM_MACHINE_MICROVM ? "qboot.rom" : "bios-256k.bin", m);
+	return firmware_find(qemu, machine == VM_MACHINE_MICROVM ? "qboot.rom" : "bios-256k.bin",
+	    m);
 }

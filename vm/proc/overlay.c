@@ -23,7 +23,6 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 	    disk->format == VM_DISK_QCOW2 ? "qcow2" : "raw",
 		"-b", disk->path, file, NULL };
 	struct spawn_conf sc;
-	struct spawned s = { .pidfd = -1 };
 	struct spawn_end end;
 	enum err e;
 
@@ -37,19 +36,12 @@ run_qemu_img(const struct vm_host_conf *conf, const struct vm_disk *disk, const 
 	sc.argv = (char *const *)(uintptr_t)argv;
 	sc.uid = conf->vm_uid;
 	sc.gid = conf->vm_gid;
-	e = spawn_run(&sc, &s, m);
-	if (e == ERR_OK)
-		e = spawn_wait(s.pidfd, CREATE_MS, &end, m);
-	if (s.pidfd >= 0 && e != ERR_OK) {
-		(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
-		(void)spawn_wait(s.pidfd, CREATE_MS, &end, NULL);
-	} else if (e == ERR_OK && (!end.known || end.signalled || end.status != 0)) {
+	e = spawn_to_end(&sc, CREATE_MS, &end, m);
+	if (e == ERR_OK && (!end.known || end.signalled || end.status != 0)) {
 		spawn_end_text(&end, how, sizeof(how));
 		output_last_line(sc.output_fd, said, sizeof(said));
 		e = err_set(m, ERR_IO, "overlay %s: qemu-img %s: %s", disk->overlay, how, said);
 	}
-	if (s.pidfd >= 0)
-		close(s.pidfd);
 	close(sc.output_fd);
 	return e;
 }

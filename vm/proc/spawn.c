@@ -320,6 +320,23 @@ spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct errmsg *m)
 	return ERR_OK;
 }
 
+enum err
+spawn_to_end(const struct spawn_conf *c, int timeout_ms, struct spawn_end *end, struct errmsg *m)
+{
+	struct spawned s;
+	enum err e = spawn_run(c, &s, m);
+
+	if (e != ERR_OK)
+		return e;
+	e = spawn_wait(s.pidfd, timeout_ms, end, m);
+	if (e != ERR_OK) {
+		(void)spawn_kill(s.pidfd, NULL);     /* it is waited for next */
+		(void)spawn_wait(s.pidfd, timeout_ms, end, NULL);
+	}
+	close(s.pidfd);
+	return e;
+}
+
 void
 spawn_end_text(const struct spawn_end *end, char *text, size_t size)
 {

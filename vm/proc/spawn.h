@@ -62,6 +62,10 @@ enum err spawn_wait(int pidfd, int timeout_ms, struct spawn_end *end, struct err
 /* SIGKILL; a process that has gone already is no error. */
 enum err spawn_kill(int pidfd, struct errmsg *m);
 
+/* Runs a program and waits for its end; ERR_TIMEOUT: it was killed after timeout_ms. */
+enum err spawn_to_end(const struct spawn_conf *c, int timeout_ms, struct spawn_end *end,
+    struct errmsg *m);
+
 /* pidfd_open(2). */
 int spawn_pidfd(pid_t pid);
 
