@@ -102,6 +102,9 @@ _Static_assert(LIMIT_RUN_DIR + 4 + 36 + 1 + 7 <= LIMIT_SOCKET_PATH,
 #define LIMIT_UNIT_ADDRS 8
 /* How deep `needs` may go: each level adds a boot to the first answer. */
 #define LIMIT_NEEDS_DEPTH 16
+/* Entries of `wake-on` and of `passive-from` of one unit; both fit one message. */
+#define LIMIT_WAKE_ON 16
+#define LIMIT_PASSIVE 16
 /* The longest `idle`: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
 #define LIMIT_IDLE_S (30 * 24 * 3600)
 
@@ -225,6 +228,18 @@ _Static_assert(LIMIT_CONSOLE_TAIL <= LIMIT_CONSOLE_RING, "the tail is in the rin
 /* QMP events of one VM within so many seconds; QEMU sends a handful, and throttles the rest. */
 #define LIMIT_QMP_EVENTS 1000
 #define LIMIT_QMP_EVENTS_S 10ull
+
+/* Frames held for one unit: a browser opens six connections, and some come at once. */
+#define LIMIT_HELD_FRAMES 32
+/* Their bytes, and those of all units: 100,000 SYNs; then the oldest go. */
+#define LIMIT_HELD_UNIT_BYTES (64 * 1024)
+#define LIMIT_HELD_BYTES (16 * 1024 * 1024)
+/* Wakes for packets that the sentinel asks for in a window, as the workers of the DNS process. */
+#define LIMIT_KNOCKS_WINDOW 256
+#define LIMIT_KNOCKS_WINDOW_MS 100
+_Static_assert(LIMIT_KNOCKS_WINDOW <= LIMIT_CHAN_QUEUE / 2, "knocks leave room in a channel");
+/* RSTs for sleeping units per second: a flood is not answered with a flood. */
+#define LIMIT_PARK_REFUSALS 1000
 
 /* Files that a disk lies on, one on top of the other; more is a chain that nobody looks after. */
 #define LIMIT_BACKING_CHAIN 16

@@ -16,7 +16,7 @@
 
 #include "base/limits.h"
 
-#define MSG_VERSION 3
+#define MSG_VERSION 4
 #define MSG_ZONE_UNITS " (units)"   /* behind the path of a zone: its units file */
 #define MSG_TEXT 480
 
@@ -43,14 +43,24 @@ enum msg_type {
 	MSG_WOKEN,       /* .woken: how a wake ended */
 
 	/* warden → sentinel: setup */
-	MSG_NETWORK,     /* .network; 1 descriptor: a packet socket bound to its bridge */
+	/* .network; descriptors: a packet socket bound to its bridge; its port's tap, if any */
+	MSG_NETWORK,
 	/* warden → sentinel */
 	MSG_PROBE,       /* .probe: tell when this address answers */
 	MSG_UNPROBE,     /* .unit only: forget it */
+	/* warden → sentinel: packets for a unit that is not awake, see .park */
+	MSG_PARK,        /* .park: it sleeps; its addresses are to be answered for */
+	MSG_UNPARK,      /* .unit only: forget it, and what is held; its link is closed */
+	MSG_LINK,        /* .unit; 1 descriptor (vm_link_socket): its NIC is there, it will run */
+	MSG_AWAKE,       /* .unit only: it is ready, and speaks for itself; give it what is held */
+	MSG_DROP,        /* .unit only: its wake failed or was refused; refuse what is held */
 	/* sentinel → warden */
 	MSG_ALIVE,       /* .probed: the first frame of the guest was seen */
 	MSG_READY,       /* .probed: the readiness test succeeded */
 	MSG_SIGN,        /* .sign: what else is seen of the guest, once each, before MSG_READY */
+	MSG_KNOCK,       /* .knock: a packet wants the unit; once until MSG_PARK or MSG_DROP */
+	MSG_SETTLED,     /* .unit only, after MSG_AWAKE: it has or has refused all that was held */
+	MSG_CONFLICT,    /* .conflict: another host has its address, or no longer has */
 
 	/* warden → zones */
 	MSG_ZONE,        /* .zone: load it; descriptors: its master file, its units file if any */
@@ -125,6 +135,38 @@ enum msg_sign {
 	SIGN_OTHER_ADDRESS,  /* .addr: it has that one */
 	SIGN_OTHER_MAC,      /* .mac: that one has the address */
 	SIGN_COUNT
+};
+
+/* What wakes a unit: with none of these, any TCP SYN, UDP datagram and echo request. */
+struct msg_wake_on {
+	uint8_t proto;       /* IPPROTO_TCP, _UDP; IPPROTO_ICMP: echo requests of both families */
+	uint8_t zero;
+	uint16_t port;       /* host order; 0: any */
+};
+
+/* No probe for a conflict: the unit was awake until now, or a former sentinel had its addresses. */
+#define MSG_PARK_OWNED 0x1u
+/* Its flows live in its memory or its state: segments in the middle of one wake it; else: a RST. */
+#define MSG_PARK_MEMORY 0x2u
+/* Its wake is under way, or may begin at any moment: packets are held, and nobody is told. */
+#define MSG_PARK_BUSY 0x4u
+
+/*
+ * A unit that is not awake.  Told again, this counts instead of what was told before; what is held
+ * stays held, and its link is closed unless it is busy.  `mac` is its first NIC's, for which the
+ * bridge has a static forwarding entry towards our port: made after MSG_PARK, and moved away after
+ * MSG_LINK, so that no packet is missed.  After MSG_SETTLED the sentinel knows the unit no more.
+ * RSTs of the sentinel for a unit look as the guest's would: no guard stands when MSG_DROP is sent.
+ */
+struct msg_park {
+	uint32_t network;
+	uint32_t flags;                  /* MSG_PARK_* */
+	uint8_t mac[6];
+	uint8_t passive_accepts;         /* TCP from `passive`: 1 accepted and closed; 0 refused */
+	uint8_t non, npassive;
+	struct msg_addr addr[2];         /* family 0: none */
+	struct msg_wake_on on[LIMIT_WAKE_ON];
+	struct msg_addr passive[LIMIT_PASSIVE];   /* prefixes whose packets do not wake */
 };
 
 /* A row of a commit: this zone is served; its unit i has the number at first_unit + i. */
@@ -219,6 +261,18 @@ struct msg {
 			uint8_t mac[6];
 			struct msg_addr addr;
 		} sign;
+		struct msg_park park;
+		struct {
+			struct msg_addr peer;    /* as the packet says */
+			uint8_t proto;           /* IPPROTO_TCP, _UDP, _ICMP, _ICMPV6 */
+			uint8_t middle;          /* 1: a segment in the middle of a flow */
+			uint16_t port;           /* the unit's; 0: an echo request */
+		} knock;
+		struct {
+			struct msg_addr addr;    /* the unit's */
+			uint8_t mac[6];          /* the other host's */
+			uint8_t over;            /* 1: it is gone */
+		} conflict;
 		struct {
 			uint32_t index;          /* the loader's own numbering */
 			uint8_t shown, units_shown; /* 1: the text of the file is no secret */

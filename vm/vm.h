@@ -357,6 +357,21 @@ enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
 
 /*
+ * A port: the tap by which the sentinel speaks for units of one bridge that are not awake, with a
+ * virtio_net_hdr of the default size in front of each frame.  vm_port_filter lets through to `fd`,
+ * its descriptor, what the sentinel can use: ARP, neighbour discovery, and unicast that may wake.
+ * Solicitations are multicast, and with snooping only a port that counts as a router's
+ * (IFLA_BRPORT_MULTICAST_ROUTER 2) hears those of groups that another port has joined.
+ */
+enum err vm_port_filter(int fd, struct errmsg *m);
+/*
+ * A link: a packet socket (PACKET_VNET_HDR) bound to the host's end of a VM's first NIC, for
+ * MSG_LINK: it gives held frames to the guest, and hears what tells whether it takes them, with the
+ * guest's MAC on one side.  Its filter is locked.  ERR_MISSING: no such interface.  CAP_NET_RAW.
+ */
+enum err vm_link_socket(const char *ifname, const uint8_t mac[6], int *fd, struct errmsg *m);
+
+/*
  * The mark (SO_MARK) of readiness probes, which do not count as payload: their ports and their
  * identifier may be a client's as well.
  */

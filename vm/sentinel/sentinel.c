@@ -250,16 +250,29 @@ take_unprobe(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED st
 	return ERR_OK;
 }
 
+/* Until parking is built. */
+static enum err
+take_nothing(UNUSED struct sentinel *s, UNUSED const struct msg *m, UNUSED int *fds,
+    UNUSED struct errmsg *why)
+{
+	return ERR_OK;
+}
+
 /* What the warden may say, and with how many descriptors. */
 static const struct {
 	enum err (*take)(struct sentinel *, const struct msg *, int *fds, struct errmsg *);
-	unsigned nfds;
+	unsigned least, most;
 } verbs[MSG_TYPE_COUNT] = {
-	[MSG_HELLO] = { take_hello, 0 },
-	[MSG_NETWORK] = { take_network, 1 },
-	[MSG_RUN] = { take_run, 0 },
-	[MSG_PROBE] = { take_probe, 0 },
-	[MSG_UNPROBE] = { take_unprobe, 0 },
+	[MSG_HELLO] = { take_hello, 0, 0 },
+	[MSG_NETWORK] = { take_network, 1, 2 },
+	[MSG_RUN] = { take_run, 0, 0 },
+	[MSG_PROBE] = { take_probe, 0, 0 },
+	[MSG_UNPROBE] = { take_unprobe, 0, 0 },
+	[MSG_PARK] = { take_nothing, 0, 0 },
+	[MSG_UNPARK] = { take_nothing, 0, 0 },
+	[MSG_LINK] = { take_nothing, 1, 1 },
+	[MSG_AWAKE] = { take_nothing, 0, 0 },
+	[MSG_DROP] = { take_nothing, 0, 0 },
 };
 
 /* Closes what the verb did not keep. */
@@ -268,7 +281,8 @@ take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct er
 {
 	enum err e;
 
-	if (m->type >= MSG_TYPE_COUNT || !verbs[m->type].take || verbs[m->type].nfds != nfds)
+	if (m->type >= MSG_TYPE_COUNT || !verbs[m->type].take || nfds < verbs[m->type].least ||
+	    nfds > verbs[m->type].most)
 		e = err_set(why, ERR_PROTO, "unexpected message of type %u with %u descriptors",
 		    m->type, nfds);
 	else if (!s->hello && m->type != MSG_HELLO)
