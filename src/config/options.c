@@ -29,6 +29,7 @@ static const char *const words_accel[] = { "auto", "kvm", "tcg", NULL };
 static const char *const words_type[] = { "pv", "pvh", "hvm", NULL };
 static const char *const words_stop[] = { "destroy", "shutdown", NULL };
 static const char *const words_sleep[] = { "stop", "freeze", "save", NULL };
+static const char *const words_freeze_then[] = { "stop", "save", NULL };
 static const char *const words_answer[] = { "ready", "now", NULL };
 
 /* Words stand for enums by position. */
@@ -41,6 +42,8 @@ _Static_assert(VM_TYPE_PV == 0 && VM_TYPE_PVH == 1 && VM_TYPE_HVM == 2, "words_t
 _Static_assert(VM_STOP_DESTROY == 0 && VM_STOP_SHUTDOWN == 1, "words_stop");
 _Static_assert(
     CONFIG_SLEEP_STOP == 0 && CONFIG_SLEEP_FREEZE == 1 && CONFIG_SLEEP_SAVE == 2, "words_sleep");
+_Static_assert(
+    CONFIG_FREEZE_THEN_STOP == 0 && CONFIG_FREEZE_THEN_SAVE == 1, "words_freeze_then");
 _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer");
 
 #define TOP(name, type, flags, least, most, def, words, field, help) \
@@ -117,6 +120,9 @@ const struct config_option options[] = {
 	    "takes"),
 	LIMIT("hang-timeout", OPTION_DURATION, 0, 0, HOUR, "30s", hang_timeout_ms,
 	    "a QEMU that does not answer for so long is ended, its VM with it; 0s: never"),
+	LIMIT("memory-pressure", OPTION_PERCENT, 0, 0, 100, "10%", memory_pressure,
+	    "when some task of this host waits for memory for so much of two seconds, the VM that "
+	    "was used least lately gives way; 0%: none does"),
 	LIMIT("held-per-unit", OPTION_INT, OPTION_RESTART, 1, 100000, "1000", held_per_unit,
 	    "queries held for one unit; beyond it the oldest is answered"),
 	LIMIT("held-total", OPTION_INT, OPTION_RESTART, 1, 1000000, "10000", held_total,
@@ -202,7 +208,11 @@ const struct config_option options[] = {
 	IMAGE("sleep", OPTION_WORD, OPTION_UNIT, 0, 0, "stop", words_sleep, policy.sleep,
 	    "how a unit sleeps"),
 	IMAGE("freeze-for", OPTION_DURATION, 0, 0, 30 * DAY, "10m", NULL, freeze_for_ms,
-	    "a frozen unit is stopped after so long; 0s: never"),
+	    "a frozen unit is stopped, or saved, after so long; 0s: never"),
+	IMAGE("freeze-then", OPTION_WORD, 0, 0, 0, "stop", words_freeze_then, freeze_then,
+	    "what becomes of a unit that was frozen for so long"),
+	IMAGE("save-for", OPTION_DURATION, 0, 0, 30 * DAY, "0s", NULL, save_for_ms,
+	    "a saved state is removed after so long; 0s: never"),
 	IMAGE("answer", OPTION_WORD, OPTION_UNIT, 0, 0, "ready", words_answer, policy.answer,
 	    "when a query that wakes the unit is answered"),
 	IMAGE("backoff-min", OPTION_DURATION, 0, 100, HOUR, "1s", NULL, backoff_min_ms,

@@ -22,6 +22,9 @@ enum config_on_exit { CONFIG_EXIT_LEAVE, CONFIG_EXIT_STOP };
 /* The tier that an idle unit sleeps in. */
 enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE, CONFIG_SLEEP_SAVE };
 
+/* What becomes of a unit that was frozen for freeze-for. */
+enum config_freeze_then { CONFIG_FREEZE_THEN_STOP, CONFIG_FREEZE_THEN_SAVE };
+
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
@@ -52,6 +55,7 @@ struct config_limits {
 	unsigned queue;                /* wakes that wait for a limit */
 	uint32_t queue_timeout_ms;     /* ... at most so long; 0 = no limit */
 	uint32_t hang_timeout_ms;      /* owing an answer so long, a hypervisor hangs; 0 = never */
+	unsigned memory_pressure;      /* percent of stalls from which VMs give way; 0 = never */
 	unsigned held_per_unit;        /* held queries */
 	unsigned held_total;
 	unsigned tcp_clients;
@@ -122,7 +126,9 @@ struct config_image {
 	uint32_t boot_timeout_ms;
 	unsigned stop;                 /* enum vm_stop_how */
 	uint32_t stop_timeout_ms;
-	uint32_t freeze_for_ms;        /* frozen for so long: stop; 0 = stays frozen */
+	uint32_t freeze_for_ms;        /* frozen for so long: freeze_then; 0 = stays frozen */
+	unsigned freeze_then;          /* enum config_freeze_then */
+	uint32_t save_for_ms;          /* saved for so long: the state is removed; 0 = stays */
 	uint32_t backoff_min_ms, backoff_max_ms;
 	unsigned cpu_percent;          /* 0 = no limit; 100 = one core */
 	unsigned cpu_weight;

@@ -248,3 +248,21 @@ admit_would_be_sure(const struct admit *a, const struct admit_waiter *w)
 {
 	return a->nsure == a->waiting && (w->held || has_room(a, w));
 }
+
+bool
+admit_lacks(const struct admit *a, unsigned *vms, uint64_t *bytes)
+{
+	const struct admit_waiter *w = first_unsure(a);
+	uint64_t all_vms = (uint64_t)a->vms + a->nsure + 1, all_bytes;
+
+	*vms = 0;
+	*bytes = 0;
+	if (w == NULL)
+		return false;
+	all_bytes = a->memory_bytes + a->sure_bytes + w->memory_bytes;
+	if (all_vms > a->limits.vms)
+		*vms = (unsigned)(all_vms - a->limits.vms);
+	if (all_bytes > a->limits.memory_bytes)
+		*bytes = all_bytes - a->limits.memory_bytes;
+	return true;
+}

@@ -96,6 +96,8 @@ unsigned admit_position(const struct admit *a, const struct admit_waiter *w);
 void admit_number(struct admit *a);
 /* What a queued waiter waits for: boots if it is sure, else what the first lacks that is not. */
 enum admit_want admit_wants(const struct admit *a, const struct admit_waiter *w);
+/* What must be given back before the first waiter is sure that is not; false: all are. */
+bool admit_lacks(const struct admit *a, unsigned *vms, uint64_t *bytes);
 /* It is not queued: would it be sure if it gave back what it has, and asked now? */
 bool admit_would_be_sure(const struct admit *a, const struct admit_waiter *w);
 

@@ -8,6 +8,7 @@
 #include "src/process/flood.h"         /* how often the same is said */
 #include "src/process/fresh.h"         /* a known state at the start */
 #include "src/process/notify.h"        /* the service manager */
+#include "src/process/psi.h"           /* memory pressure */
 #include "src/process/surroundings.h"  /* users, directories, privileges */
 
 #endif

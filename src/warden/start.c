@@ -29,6 +29,7 @@
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/pressure.h"
 #include "src/warden/record.h"
 #include "src/warden/reload.h"
 #include "src/warden/rundir.h"
@@ -164,6 +165,7 @@ serve(struct warden *w)
 	    child_start(&w->dns, &m) != ERR_OK)
 		fatal("%s", m.text);
 	rundir_watch(w);
+	pressure_start(w);
 	w->ev_hup = signal_new(w, SIGHUP, on_hup);
 }
 
@@ -304,6 +306,7 @@ tear_down(struct warden *w)
 	zjob_free(w->keeping);
 	work_free(w->work);
 	adopt_free(w);
+	pressure_free(w);
 	aside_clear(w);
 	if (w->gen != NULL)
 		holds_note_use(w);

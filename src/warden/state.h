@@ -12,6 +12,7 @@
  *     record.c    log, events, rows                show.c      units as JSON
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
+ *     pressure.c  VMs that give way
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -40,6 +41,7 @@
 
 struct adoption;
 struct aside;
+struct pressure;
 struct reload;
 struct rundir;
 struct wake_pending;
@@ -83,6 +85,7 @@ struct warden {
 	struct vm_activity *activity;  /* NULL: payload is not counted, queries decide alone */
 	struct control *control;
 	struct admit admit;
+	struct pressure *pressure;     /* pressure.h; NULL before units can be woken */
 	struct mapping_secret secret;
 	struct msg_cookies cookies_random;  /* for configurations without a file of them */
 	struct config *started;        /* as at the start, for what no reload changes */

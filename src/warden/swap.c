@@ -7,6 +7,7 @@
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/pressure.h"
 #include "src/warden/probelink.h"
 #include "src/warden/wake.h"
 
@@ -124,6 +125,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		probelink_again(w, PROBELINK_ALL);
 		aside_review(w);
 		needs_review(w);
+		pressure_review(w);
 		wake_admit(w);
 	}
 	if (w->control != NULL)

@@ -77,6 +77,7 @@ struct unit_run {
 	struct event *check;       /* makes check_due true */
 	void *check_arg;
 	bool check_due;            /* a query makes us ask */
+	bool gives_way;            /* its counters are read for that (pressure.c) */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
 	uint64_t waits_since_ms;   /* when it began to */

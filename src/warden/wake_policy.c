@@ -49,6 +49,9 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	p->boot_ms = img->boot_timeout_ms;
 	queue_policy(w, u, p);
 	p->frozen_ms = img->freeze_for_ms;
+	p->frozen_then = img->freeze_then == CONFIG_FREEZE_THEN_SAVE ? LIFE_TIER_SAVED :
+	    LIFE_TIER_DORMANT;
+	p->saved_ms = img->save_for_ms;
 	p->backoff_min_ms = img->backoff_min_ms;
 	p->backoff_max_ms = img->backoff_max_ms;
 	p->stop_ms = img->stop_timeout_ms;

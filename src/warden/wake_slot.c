@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/warden/pressure.h"
 #include "src/warden/record.h"
 
 static struct unit *
@@ -99,6 +100,7 @@ waits_begin(struct warden *w, struct unit *u, uint32_t ticket)
 	}
 	r->waits_ticket = r->admit_ticket = ticket;
 	wake_waits_changed(w);
+	pressure_soon(w);
 	wake_waits_say(w, u, text, sizeof(text));
 	if (u->behind)
 		unit_error_set(u, text);
@@ -226,5 +228,7 @@ wake_admit(struct warden *w)
 
 		wake_post_result(w, u, LIFE_EV_ADMITTED, unit_run(u)->admit_ticket, ERR_OK);
 	}
+	if (!TAILQ_EMPTY(&w->admit.queue))
+		pressure_soon(w);
 	wake_drain(w);
 }

@@ -302,6 +302,43 @@ adopted_vms_count_beyond_the_limit(void **state)
 	assert_ptr_equal(admit_next(&a), &w[2]);
 }
 
+static void
+what_the_first_unsure_one_lacks(void **state)
+{
+	struct admit_limits l = roomy;
+	struct admit a;
+	struct admit_waiter w[4];
+	unsigned vms;
+	uint64_t bytes;
+
+	(void)state;
+	l.vms = 2;
+	l.memory_bytes = 10 * MIB;
+	admit_init(&a, &l, NULL, NULL);
+	init_waiters(w, 4, 4 * MIB);
+	assert_int_equal(admit_ask(&a, &w[0], 1, true), ADMIT_NOW);
+	assert_int_equal(admit_ask(&a, &w[1], 1, true), ADMIT_NOW);
+	assert_false(admit_lacks(&a, &vms, &bytes));
+	assert_int_equal(admit_ask(&a, &w[2], 1, true), ADMIT_WAIT);
+	assert_int_equal(admit_ask(&a, &w[3], 1, true), ADMIT_WAIT);
+	assert_true(admit_lacks(&a, &vms, &bytes));
+	assert_int_equal(vms, 1);
+	assert_int_equal(bytes, 2 * MIB);
+	admit_release(&a, &w[0]);
+	/* the first is sure now, and what the second lacks is counted behind that */
+	assert_true(w[2].sure && admit_lacks(&a, &vms, &bytes));
+	assert_int_equal(vms, 1);
+	assert_int_equal(bytes, 2 * MIB);
+	l.vms = 8;
+	admit_limits_set(&a, &l);
+	assert_true(admit_lacks(&a, &vms, &bytes));
+	assert_int_equal(vms, 0);
+	assert_int_equal(bytes, 2 * MIB);
+	l.memory_bytes = 100 * MIB;
+	admit_limits_set(&a, &l);
+	assert_false(admit_lacks(&a, &vms, &bytes));
+}
+
 int
 main(void)
 {
@@ -314,6 +351,7 @@ main(void)
 		cmocka_unit_test(rates_are_bounded_and_come_back),
 		cmocka_unit_test(the_global_rate_counts_all),
 		cmocka_unit_test(adopted_vms_count_beyond_the_limit),
+		cmocka_unit_test(what_the_first_unsure_one_lacks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
