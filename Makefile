@@ -167,6 +167,8 @@ install: all
 	    test -e $(DESTDIR)/etc/jitsu/$$f || \
 	    sed 's|"hello.elf"|"$(PREFIX)/share/jitsu/hello.elf"|' config/$$f \
 	        >$(DESTDIR)/etc/jitsu/$$f; done
+	install -d $(TO)/share/doc/jitsu/examples/shop
+	install -m 644 config/examples/shop/* $(TO)/share/doc/jitsu/examples/shop/
 
 # Configuration, state and users stay; a daemon that runs goes on.
 uninstall:
@@ -175,7 +177,9 @@ uninstall:
 	    share/jitsu/hello.elf share/man/man8/jitsud.8 share/man/man1/jitsu.1 \
 	    share/man/man5/jitsu.conf.5 share/man/man5/jitsu.zone.5 \
 	    share/bash-completion/completions/jitsu lib/systemd/system/jitsud.service
-	for d in libexec/jitsu share/jitsu; do rmdir $(TO)/$$d 2>/dev/null || true; done
+	rm -rf $(TO)/share/doc/jitsu/examples
+	for d in libexec/jitsu share/jitsu share/doc/jitsu; do \
+	    rmdir $(TO)/$$d 2>/dev/null || true; done
 
 clean:
 	rm -rf $(BUILD)

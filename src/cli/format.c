@@ -327,6 +327,20 @@ show_history(FILE *f, const json_t *u)
 	print_line(f, "queries", "%s", value_of(u, "queries", NUMBER, queries));
 }
 
+/* What it needs: "db.example.test (after ready; is awake)". */
+static void
+show_needs(FILE *f, const json_t *needs)
+{
+	char text[VALUE] = "";
+	const json_t *need;
+	size_t i;
+
+	json_array_foreach(needs, i, need)
+		text_join(text, sizeof(text), ", ", "%s (after %s; is %s)", text_of(need, "name"),
+		    text_of(need, "after"), text_of(need, "state"));
+	print_line(f, "needs", "%s", text);
+}
+
 /* A text of several lines below its label; left out when the text is empty. */
 static void
 show_block(FILE *f, const char *label, const char *text)
@@ -367,6 +381,7 @@ cli_print_show(FILE *f, const json_t *u)
 	if (value_of(next, "memory", BYTES, text)[0] != '\0')
 		print_line(f, "next boot", "image %s, memory %s", text_of(next, "image"), text);
 	show_policy(f, json_object_get(u, "policy"));
+	show_needs(f, json_object_get(u, "needs"));
 	show_history(f, u);
 	if (line > 0)
 		print_line(f, "defined", "%s:%.0f", text_of(u, "file"), line);

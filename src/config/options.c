@@ -31,6 +31,7 @@ static const char *const words_stop[] = { "destroy", "shutdown", NULL };
 static const char *const words_sleep[] = { "stop", "freeze", "save", NULL };
 static const char *const words_freeze_then[] = { "stop", "save", NULL };
 static const char *const words_answer[] = { "ready", "now", NULL };
+static const char *const words_after[] = { "ready", "started", NULL };
 
 /* Words stand for enums by position. */
 _Static_assert(CONFIG_EXIT_LEAVE == 0 && CONFIG_EXIT_STOP == 1, "words_on_exit");
@@ -45,6 +46,7 @@ _Static_assert(
 _Static_assert(
     CONFIG_FREEZE_THEN_STOP == 0 && CONFIG_FREEZE_THEN_SAVE == 1, "words_freeze_then");
 _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer");
+_Static_assert(CONFIG_AFTER_READY == 0 && CONFIG_AFTER_STARTED == 1, "words_after");
 
 #define TOP(name, type, flags, least, most, def, words, field, help) \
 	{ OPTION_TOP, name, type, flags, least, most, def, words, \
@@ -215,6 +217,8 @@ const struct config_option options[] = {
 	    "a saved state is removed after so long; 0s: never"),
 	IMAGE("answer", OPTION_WORD, OPTION_UNIT, 0, 0, "ready", words_answer, policy.answer,
 	    "when a query that wakes the unit is answered"),
+	IMAGE("after", OPTION_WORD, OPTION_UNIT, 0, 0, "ready", words_after, policy.after,
+	    "what the units that it needs must be before it boots"),
 	IMAGE("backoff-min", OPTION_DURATION, 0, 100, HOUR, "1s", NULL, backoff_min_ms,
 	    "pause after a failed boot; doubles with each"),
 	IMAGE("backoff-max", OPTION_DURATION, 0, 100, DAY, "5m", NULL, backoff_max_ms,
@@ -227,7 +231,7 @@ const struct config_option options[] = {
 	KEY("image", OPTION_NAME, 1, 63, "the image to run"),
 	KEY("unit", OPTION_OWNER, 1, 253,
 	    "another unit that this name stands for; the only key then"),
-	KEY("needs", OPTION_OWNERS, 1, 255, "units that must be awake first"),
+	KEY("needs", OPTION_NEEDS, 1, 255, "units that must be ready, or started, first"),
 	KEY("mac", OPTION_MAC, 17, 17,
 	    "MAC address of the first NIC; by default made from the host secret and the name"),
 };

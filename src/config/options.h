@@ -45,7 +45,7 @@ enum option_type {
 	OPTION_DISK,
 	OPTION_MAC,
 	OPTION_OWNER,                  /* an owner name, relative to the zone or with a final dot */
-	OPTION_OWNERS,                 /* several, separated by commas */
+	OPTION_NEEDS,                  /* several with commas between; option_parse_need */
 	OPTION_TYPES
 };
 
@@ -103,6 +103,11 @@ enum err option_parse(
 void option_format(const struct config_option *o, uint64_t number, char *buf, size_t size);
 /* tcp:PORT, ping, arp, delay:MS, xenstore:KEY are *word 0..4; *n: port, MS, or the key's place. */
 bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
+/*
+ * One of `OWNER[:ready|:started]`, which begins at `text` and ends at a comma or the text's end.
+ * Returns its length, 0: it is none.  *name_len: of OWNER; *after: enum config_after, or as it was.
+ */
+size_t option_parse_need(const char *text, size_t *name_len, unsigned *after);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);
 

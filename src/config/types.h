@@ -25,6 +25,9 @@ enum config_sleep { CONFIG_SLEEP_STOP, CONFIG_SLEEP_FREEZE, CONFIG_SLEEP_SAVE };
 /* What becomes of a unit that was frozen for freeze-for. */
 enum config_freeze_then { CONFIG_FREEZE_THEN_STOP, CONFIG_FREEZE_THEN_SAVE };
 
+/* What a unit that another one needs must be before that one boots. */
+enum config_after { CONFIG_AFTER_READY, CONFIG_AFTER_STARTED };
+
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
@@ -97,6 +100,7 @@ struct config_policy {
 	uint32_t unused_after_ms;      /* woken, never contacted: sleep; 0 = `idle` decides */
 	unsigned sleep;                /* enum config_sleep */
 	unsigned answer;               /* enum config_answer */
+	unsigned after;                /* enum config_after, of needs that do not say */
 	uint64_t memory_bytes;
 };
 

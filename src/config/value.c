@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "src/config/options.h"
+#include "src/config/types.h"
 
 struct suffix {
 	const char *text;
@@ -101,13 +102,36 @@ is_owner(const char *text, size_t len)
 	return true;
 }
 
+size_t
+option_parse_need(const char *text, size_t *name_len, unsigned *after)
+{
+	static const char *const words[] = { [CONFIG_AFTER_READY] = ":ready",
+		[CONFIG_AFTER_STARTED] = ":started" };
+	size_t len = strcspn(text, ",");
+	unsigned i = 0;
+
+	*name_len = strcspn(text, ",:");
+	if (!is_owner(text, *name_len))
+		return 0;
+	if (*name_len == len)
+		return len;
+	while (i < 2 && (strlen(words[i]) != len - *name_len ||
+	    memcmp(words[i], text + *name_len, len - *name_len) != 0))
+		i++;
+	if (i == 2)
+		return 0;
+	*after = i;
+	return len;
+}
+
 static bool
-are_owners(const char *text)
+are_needs(const char *text)
 {
 	for (;;) {
-		size_t len = strcspn(text, ",");
+		unsigned after;
+		size_t name_len, len = option_parse_need(text, &name_len, &after);
 
-		if (!is_owner(text, len))
+		if (len == 0)
 			return false;
 		if (text[len] == '\0')
 			return true;
@@ -216,8 +240,8 @@ parse_text(const struct config_option *o, const char *text)
 		    (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
 	case OPTION_OWNER:
 		return is_owner(text, strlen(text));
-	case OPTION_OWNERS:
-		return are_owners(text);
+	case OPTION_NEEDS:
+		return are_needs(text);
 	default:
 		return true;
 	}
@@ -246,8 +270,8 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
 	[OPTION_OWNER] = ("a name relative to the zone, or absolute with a final dot, of letters, "
 	    "digits, \"-\", \"_\" and dots"),
-	[OPTION_OWNERS] = ("names separated by commas, each relative to the zone or absolute with "
-	    "a final dot"),
+	[OPTION_NEEDS] = ("names separated by commas, each relative to the zone or absolute with "
+	    "a final dot, and perhaps with :ready or :started behind it"),
 };
 
 void

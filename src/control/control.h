@@ -23,6 +23,7 @@
  *     boots, last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes,
  *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text },
+ *            needs: [{ name, after: ready | started, state }],
  *            since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line,
  *            durations_us: as in events, of the last boot that failed or else of the last wake }
  *   aside    array of the objects of list with the state "aside", which have besides

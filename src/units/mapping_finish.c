@@ -92,15 +92,16 @@ resolve_needs(struct mapping_set *set, struct report *r, const struct mapping_re
 	u->nneeds = 0;
 	u->needs = arena_array(&set->arena, n, sizeof(*u->needs));
 	for (; n > 0; n--) {
-		size_t len = strcspn(text, ",");
-		struct unit_conf *need = find(set, r, u, "needs", text, len);
+		unsigned after = u->policy.after;
+		size_t name_len, len = option_parse_need(text, &name_len, &after);
+		struct unit_conf *need = find(set, r, u, "needs", text, name_len);
 
 		/* A dangling alias is its own zone's fault, which is reported there. */
 		if (need != NULL && need->target != NULL)
 			need = need->target;
 		if (need != NULL && need->image != NULL) {
 			need->needed = true;
-			u->needs[u->nneeds++] = need;
+			u->needs[u->nneeds++] = (struct unit_need){ need, after };
 		}
 		text += len + (text[len] == ',');
 	}
@@ -127,7 +128,7 @@ measure(struct mapping_set *set, const struct unit_conf *u, unsigned above)
 		return above + *h > LIMIT_NEEDS_DEPTH ? 0 : *h;
 	*h = HEIGHT_OPEN;
 	for (unsigned i = 0; i < u->nneeds; i++) {
-		unsigned below = measure(set, u->needs[i], above + 1);
+		unsigned below = measure(set, u->needs[i].unit, above + 1);
 
 		if (below == 0) {
 			*h = HEIGHT_UNKNOWN;

@@ -18,6 +18,14 @@ struct mapping_secret {
 	uint8_t key[16];
 };
 
+struct unit_conf;
+
+/* A unit that another one needs. */
+struct unit_need {
+	struct unit_conf *unit;
+	unsigned after;                /* enum config_after: what it must be first */
+};
+
 struct unit_conf {
 	/* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
 	const char *name;
@@ -25,7 +33,7 @@ struct unit_conf {
 	const struct config_image *image;
 	/* an alias: the unit it stands for; below, only file, line and addrs are set */
 	struct unit_conf *target;
-	struct unit_conf **needs;      /* units to be awake first */
+	struct unit_need *needs;
 	const char *file;              /* where the mapping stands */
 	uint32_t line;
 	uint16_t nneeds;

@@ -1,11 +1,12 @@
 /*
- * needs: units that must be awake before another one boots (`needs=`).
+ * needs: units that must be ready, or started, before another one boots (`needs=`, `after=`).
  *
- * A unit that is woken wakes what it needs, and asks for its own slot, or is thawed, when all that
- * is awake; so do the needed ones in turn.  Until then it waits, and holds no slot.  When a needed
- * one cannot be had its wake fails, with that one's name and error, and queries do not wake it
- * before they would wake that one.  When a needed one is lost while the unit boots, its readiness
- * is held back.  And no needed one sleeps while a unit that needs it is up.
+ * A unit that is woken wakes what it needs, all at once, and asks for its own slot, or is thawed,
+ * when each of them is had: awake or, where that is enough, with a VM that runs; so do the needed
+ * ones in turn.  Until then it waits, and holds no slot.  When a needed one cannot be had its wake
+ * fails, with that one's name and error, and queries do not wake it before they would wake that
+ * one.  When a needed one is lost while the unit boots, its readiness is held back.  And no needed
+ * one sleeps while a unit that needs it is up.
  */
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
@@ -24,7 +25,30 @@
 struct unit *
 needs_unit(const struct warden *w, const struct unit *u, unsigned i)
 {
-	return unit_by_name(&w->units, mapping_unit_target(u->conf->needs[i])->name);
+	return unit_by_name(&w->units, mapping_unit_target(u->conf->needs[i].unit)->name);
+}
+
+/* Is the i-th of `u`'s needs, which is `n`, what it must be? */
+static bool
+is_had(const struct unit *u, unsigned i, const struct unit *n)
+{
+	return life_state(&n->life) == LIFE_AWAKE ||
+	    (u->conf->needs[i].after == CONFIG_AFTER_STARTED && needs_started(n));
+}
+
+bool
+needs_started(const struct unit *u)
+{
+	return life_state(&u->life) == LIFE_BOOTING && u->life.phase == LIFE_P_PROBING;
+}
+
+const char *
+needs_after_text(unsigned after)
+{
+	static const char *const texts[] = { [CONFIG_AFTER_READY] = "ready",
+		[CONFIG_AFTER_STARTED] = "started" };
+
+	return texts[after];
 }
 
 bool
@@ -33,13 +57,20 @@ needs_anybody(const struct unit *u)
 	return u->conf != NULL && u->conf->needed;
 }
 
+/* Which of `u`'s needs `other` is; -1: none. */
+static int
+place_of(const struct unit *u, const struct unit *other)
+{
+	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++)
+		if (strcmp(mapping_unit_target(u->conf->needs[i].unit)->name, other->name) == 0)
+			return (int)i;
+	return -1;
+}
+
 bool
 needs_this(const struct unit *u, const struct unit *other)
 {
-	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++)
-		if (strcmp(mapping_unit_target(u->conf->needs[i])->name, other->name) == 0)
-			return true;
-	return false;
+	return place_of(u, other) >= 0;
 }
 
 bool
@@ -49,13 +80,16 @@ needs_waits(const struct unit *u)
 }
 
 const struct unit *
-needs_first(const struct warden *w, const struct unit *u)
+needs_first(const struct warden *w, const struct unit *u, const char **after)
 {
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		const struct unit *n = needs_unit(w, u, i);
 
-		if (n != NULL && life_state(&n->life) != LIFE_AWAKE)
-			return n;
+		if (n == NULL || is_had(u, i, n))
+			continue;
+		if (after != NULL)
+			*after = needs_after_text(u->conf->needs[i].after);
+		return n;
 	}
 	return NULL;
 }
@@ -63,7 +97,7 @@ needs_first(const struct warden *w, const struct unit *u)
 bool
 needs_met(const struct warden *w, const struct unit *u)
 {
-	return needs_first(w, u) == NULL;
+	return needs_first(w, u, NULL) == NULL;
 }
 
 bool
@@ -107,7 +141,7 @@ needs_wake(struct warden *w, struct unit *u, enum life_cause cause)
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		struct unit *n = needs_unit(w, u, i);
 
-		if (n != NULL && life_state(&n->life) != LIFE_AWAKE)
+		if (n != NULL && !is_had(u, i, n))
 			wake_request(w, n, cause, 0);
 	}
 }
@@ -222,14 +256,14 @@ needs_stepped(struct warden *w, struct unit *u)
 
 /* ---- what becomes of the needed ones ---- */
 
-/* `x` waits for a unit that has become awake, or has failed for want of it. */
+/* `x` waits for `u`, which has become awake or started, or has failed for want of it. */
 static void
-release(struct warden *w, struct unit *x)
+release(struct warden *w, struct unit *x, const struct unit *u)
 {
 	if (needs_waits(x)) {
 		if (needs_met(w, x))
 			go_on(w, x);
-	} else if (x->life.phase == LIFE_P_FAILED) {
+	} else if (x->life.phase == LIFE_P_FAILED && is_had(x, (unsigned)place_of(x, u), u)) {
 		needs_leave(x);
 		wake_post_result(w, x, LIFE_EV_POLICY, 0, ERR_OK);   /* its back-off is over, too */
 	}
@@ -245,7 +279,7 @@ needs_release(struct warden *w, const struct unit *u)
 	for (x = LIST_FIRST(&w->needing); x != NULL; x = next) {
 		next = LIST_NEXT(x, run->needs_link);
 		if (needs_this(x, u))
-			release(w, x);
+			release(w, x, u);
 	}
 	if (w->ready_held == 0)
 		return;
@@ -261,16 +295,18 @@ needs_failed(struct warden *w, const struct unit *u, const char *why)
 	struct life_policy policy;
 	struct unit *x, *next;
 	char text[ERROR_TEXT];
+	int at;
 
 	if (!needs_anybody(u) || LIST_EMPTY(&w->needing))
 		return;
 	wake_policy(w, u, &policy);
 	again = life_again_ms(&u->life, &policy, now);
-	snprintf(text, sizeof(text), "%s, which this unit needs: %s", u->name, why);
 	for (x = LIST_FIRST(&w->needing); x != NULL; x = next) {
 		next = LIST_NEXT(x, run->needs_link);
-		if (!needs_waits(x) || !needs_this(x, u))
+		if (!needs_waits(x) || (at = place_of(x, u)) < 0)
 			continue;
+		snprintf(text, sizeof(text), "%s, which this unit needs to be %s: %s", u->name,
+		    needs_after_text(x->conf->needs[at].after), why);
 		unit_error_set(x, text);
 		x->run->failed = (struct unit_trace){ .query_ns = 0 };   /* it has no legs */
 		give_up(w, x, again);

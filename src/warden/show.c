@@ -170,6 +170,22 @@ aliases_json(const struct warden *w, const struct unit *u)
 }
 
 static json_t *
+needs_json(const struct warden *w, const struct unit *u)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; i < u->conf->nneeds; i++) {
+		const struct unit *n = needs_unit(w, u, i);
+
+		if (n != NULL)
+			(void)json_array_append_new(all, json_pack("{s:s, s:s, s:s}", "name",
+			    n->name, "after", needs_after_text(u->conf->needs[i].after), "state",
+			    life_state_text(life_state(&n->life))));
+	}
+	return all;
+}
+
+static json_t *
 policy_json(const struct unit *u)
 {
 	static const char *const sleeps[] = { [CONFIG_SLEEP_STOP] = "stop",
@@ -216,7 +232,7 @@ show_unit(const struct warden *w, const struct unit *u)
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
 	return show_joined(show_row(w, u), json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, "
-	    "s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s}",
+	    "s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s, s:o}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", show_text(uuid),
 	    "pid", show_number(ids.pid), "domid", show_number(ids.domid),
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes :
@@ -227,5 +243,6 @@ show_unit(const struct warden *w, const struct unit *u)
 	    "last_error", show_text(r != NULL ? r->error : NULL),
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
 	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
-	    "since_s", show_seconds(since != 0, now - since), "zone", u->conf->zone->origin));
+	    "since_s", show_seconds(since != 0, now - since), "zone", u->conf->zone->origin,
+	    "needs", needs_json(w, u)));
 }

@@ -80,6 +80,7 @@ wake_op_done(struct wake_op *op, enum err result, const char *why)
 static void
 step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 {
+	bool started = needs_started(u);
 	struct life_policy policy;
 	struct life_out out;
 
@@ -94,8 +95,8 @@ step_one(struct warden *w, struct unit *u, const struct life_event *ev)
 		if (!wake_do(w, u, &out.actions[i]))
 			return;
 	/* Not before: it has given its boot's slot back by now, which another one may need. */
-	if (out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED &&
-	    out.actions[0].changed.to == LIFE_AWAKE)
+	if ((out.n > 0 && out.actions[0].kind == LIFE_DO_CHANGED &&
+	    out.actions[0].changed.to == LIFE_AWAKE) || (!started && needs_started(u)))
 		needs_release(w, u);
 	needs_stepped(w, u);
 	/* The states begin when the driver begins; who waits is answered when that is done. */

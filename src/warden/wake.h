@@ -50,6 +50,11 @@ void wake_waits_say(const struct warden *w, const struct unit *u, char *buf, siz
 /* Somebody waits for a VM that may never boot, or would if somebody asked now. */
 bool wake_is_unsure(const struct warden *w, const struct unit *u);
 
+/* The unit behind the i-th of `u`'s needs; NULL: there is none (any more). */
+struct unit *needs_unit(const struct warden *w, const struct unit *u, unsigned i);
+/* The word of an enum config_after. */
+const char *needs_after_text(unsigned after);
+
 /* ---- operators who wait ---- */
 
 /*

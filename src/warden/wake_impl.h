@@ -42,15 +42,15 @@ bool wake_do(struct warden *w, struct unit *u, const struct life_action *a);
 
 /* ---- needs.c ---- */
 
-/* The unit behind the i-th of `u`'s needs; NULL: there is none (any more). */
-struct unit *needs_unit(const struct warden *w, const struct unit *u, unsigned i);
 /* Does any unit need `u`?  Most are needed by none, and for these no unit is looked at. */
 bool needs_anybody(const struct unit *u);
 /* Does `u` need `other`? */
 bool needs_this(const struct unit *u, const struct unit *other);
-/* Is everything that `u` needs awake?  The first that is not; NULL: all are. */
+/* Has its VM been started, and is it not ready yet? */
+bool needs_started(const struct unit *u);
+/* Is everything that `u` needs had?  The first that is not, and what it must be; NULL: all are. */
 bool needs_met(const struct warden *w, const struct unit *u);
-const struct unit *needs_first(const struct warden *w, const struct unit *u);
+const struct unit *needs_first(const struct warden *w, const struct unit *u, const char **after);
 /* Does a wake of `u` wait for that? */
 bool needs_waits(const struct unit *u);
 /* May something that `u` needs never boot (wake_is_unsure)? */
@@ -58,7 +58,7 @@ bool needs_unsure(const struct warden *w, const struct unit *u);
 /* Does a unit that is up, or boots, need `u`? */
 bool needs_used(const struct warden *w, const struct unit *u);
 
-/* ADMIT and THAW, with that ticket: at once, or when what it needs is awake. */
+/* ADMIT and THAW, with that ticket: at once, or when what it needs is had. */
 void needs_ask(struct warden *w, struct unit *u, uint32_t ticket);
 /* The wake of `u` waits for no needs any more. */
 void needs_leave(struct unit *u);
@@ -66,7 +66,7 @@ void needs_leave(struct unit *u);
 void needs_stepped(struct warden *w, struct unit *u);
 /* Wakes what `u` needs. */
 void needs_wake(struct warden *w, struct unit *u, enum life_cause cause);
-/* `u` has become awake: those that waited for it alone go on. */
+/* `u` has become awake, or its VM has started: those that waited for that alone go on. */
 void needs_release(struct warden *w, const struct unit *u);
 /* A wake of `u` has failed, or was refused: so do those of the units that need it. */
 void needs_failed(struct warden *w, const struct unit *u, const char *why);
@@ -86,7 +86,7 @@ void wake_behind_gone(struct warden *w, uint32_t number);
 
 /* ---- wake_drive.c ---- */
 
-/* All that `u` needs is awake: ADMIT and THAW begin. */
+/* All that `u` needs is had: ADMIT and THAW begin. */
 void wake_go_on(struct warden *w, struct unit *u, uint32_t ticket);
 
 void wake_vm_intend(struct warden *w, struct unit *u, uint32_t ticket);
@@ -98,7 +98,7 @@ void wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void 
 
 /* ---- wake_ready.c ---- */
 
-/* All that `u` needs is awake: its own readiness, which was held back, counts now. */
+/* All that `u` needs is had: its own readiness, which was held back, counts now. */
 void wake_ready_again(struct warden *w, struct unit *u);
 void wake_probe_start(struct warden *w, struct unit *u, uint32_t ticket);
 void wake_probe_stop(struct warden *w, struct unit *u);

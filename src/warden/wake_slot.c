@@ -48,13 +48,14 @@ wake_waits_say(const struct warden *w, const struct unit *u, char *buf, size_t s
 	enum wake_waits what = wake_waits_for(w, u);
 	const struct unit *before =
 	    u->behind ? unit_by_number(&w->units, u->run->behind_number) : NULL;
-	const struct unit *first = what == WAITS_NEEDS ? needs_first(w, u) : NULL;
+	const char *after = "had";
+	const struct unit *first = what == WAITS_NEEDS ? needs_first(w, u, &after) : NULL;
 
 	if (what == WAITS_NOT)
 		snprintf(buf, size, "waits for nothing");
 	else if (what == WAITS_NEEDS)
-		snprintf(buf, size, "waits for %s, which it needs",
-		    first != NULL ? first->name : "nothing");
+		snprintf(buf, size, "waits for %s to be %s, which it needs",
+		    first != NULL ? first->name : "nothing", after);
 	else if (what != WAITS_FORMER)
 		snprintf(buf, size, "waits for a slot, number %u (%s)",
 		    admit_position(&w->admit, &u->admit), wake_waits_text(what));

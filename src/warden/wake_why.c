@@ -142,10 +142,12 @@ static void
 say_test(struct why *y, const struct warden *w, const struct unit *u)
 {
 	const struct config_ready *ready = u->conf != NULL ? &u->conf->image->ready : NULL;
-	const struct unit *missing = u->ready_held ? needs_first(w, u) : NULL;
+	const char *after = "";
+	const struct unit *missing = u->ready_held ? needs_first(w, u, &after) : NULL;
 
 	if (missing != NULL)
-		say(y, "it was ready, but needs %s, which was not awake: %.300s", missing->name,
+		say(y, "it was ready, but needs %s to be %s, which it was not: %.300s",
+		    missing->name, after,
 		    unit_error(missing, life_state_text(life_state(&missing->life))));
 	else if (u->run->tried.sent_ns != 0)
 		say_probe(y, u->run);

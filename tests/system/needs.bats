@@ -17,6 +17,69 @@ has_waits() { [ "$(waits_of "$1")" = "$2" ]; }
 # What happened, of one kind, in order.
 order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | tr '\n' ' '; }
 
+@test "a unit that needs another one to be started boots beside it, and sleeps before it" {
+	CONF_MORE="$(hello_image db 'delay=8000' 'boot-timeout = 2m
+	idle = 2s
+	unused-after = 0s
+	min-up = 0s'
+	hello_image app "" 'idle = 2s
+	unused-after = 0s
+	min-up = 0s
+	after = "started"')" write_conf
+	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' \
+	    '_jitsu.app TXT "image=app" "needs=db"' 'top A 10.77.0.33' \
+	    '_jitsu.top TXT "image=app" "needs=app:ready"'
+	start_jitsud
+	jitsu wake top.example.test
+	is_state db.example.test booting
+	jitsu show app.example.test | grep -q "^needs *db.example.test (after started; is booting)"
+	[ "$(jitsu --json show top.example.test | jq -r '.needs[0].after')" = ready ]
+	jitsu events app.example.test |
+	    grep -q "waits for db.example.test to be started, which it needs"
+	wait_for 60 is_state db.example.test dormant
+	[ "$(order awake)" = "app.example.test top.example.test db.example.test " ]
+	[ "$(order dormant)" = "top.example.test app.example.test db.example.test " ]
+	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
+}
+
+@test "a unit whose needed one cannot be started says so; one that fails later fails alone" {
+	cp "$DIR/hello.elf" "$DIR/db.elf"
+	CONF_MORE="$(KERNEL=db.elf hello_image db "delay=600000" 'boot-timeout = 3s
+	backoff-min = 1h
+	backoff-max = 1h'; hello_image app "")" write_conf
+	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' \
+	    '_jitsu.app TXT "image=app" "needs=db:started"'
+	start_jitsud
+	jitsu wake app.example.test
+	wait_for 30 is_state db.example.test failed
+	is_state app.example.test awake
+	jitsu sleep app.example.test
+	rm "$DIR/db.elf"
+	run jitsu wake app.example.test
+	[ "$status" -eq 1 ]
+	why="app.example.test: db.example.test, which this unit needs to be started: "
+	[[ "$output" == *"$why"*"db.elf does not exist"* ]]
+}
+
+@test "the example of a web server, an application and a database" {
+	local unit
+	cp "$BATS_TEST_DIRNAME"/../../config/examples/shop/* "$DIR/"
+	for unit in web app db; do cp "$DIR/hello.elf" "$DIR/$unit.elf"; done
+	in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	answers() { ask +time=2 +short ns.shop.test A 2>/dev/null | grep -q '^10.77.0.1$'; }
+	serves() { answers; }
+	start_jitsud
+	[ "$(ask +short www.shop.test A)" = 10.77.0.10 ]
+	wait_for 60 is_state www.shop.test awake
+	in_ns curl -s http://10.77.0.10/ | grep -q www.shop.test
+	[ "$(order awake | cut -d' ' -f1)" = db.shop.test ]
+	is_state app.shop.test awake || is_state app.shop.test booting
+	jitsu events www.shop.test | grep -q "waits for app.shop.test to be started"
+	jitsu events app.shop.test | grep -q "waits for db.shop.test to be ready"
+	jitsu show www.shop.test | grep -q "^needs *app.shop.test (after started; is "
+	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
+}
+
 # bats test_tags=kvm
 @test "a unit boots when what it needs is ready, with a hold and a slot of its own" {
 	CONF_MORE="limits { queue-timeout = 1s }
@@ -33,7 +96,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	jitsu list | grep -q "^app.*waits for needs"
 	wait_for 60 is_state top.example.test awake
 	[ "$(order awake)" = "db.example.test app.example.test top.example.test " ]
-	jitsu events app.example.test | grep -q "waits for db.example.test, which it needs"
+	jitsu events app.example.test |
+	    grep -q "waits for db.example.test to be ready, which it needs"
 	[ "$(waits_of top)" = null ]
 	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
 }
@@ -50,12 +114,13 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	    "$output" == *"EDE: 0 (Other): (a service that this one needs failed to start)"* ]]
 	for unit in db app top; do wait_for 30 is_state $unit.example.test failed; done
 	[[ "$(error_of app)" == \
-	    "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
-	why="app.example.test, which this unit needs: db.example.test, which this unit needs: "
+	    "db.example.test, which this unit needs to be ready: "*"db.elf does not exist"* ]]
+	why="app.example.test, which this unit needs to be ready: "
+	why+="db.example.test, which this unit needs to be ready: "
 	[[ "$(error_of top)" == "$why"*"db.elf does not exist"* ]]
 	jitsu show app.example.test | grep -q "db.example.test, which this unit needs"
 	jitsu events app.example.test |
-	    grep -q "db.example.test, which this unit needs: .*db.elf does not exist"
+	    grep -q "db.example.test, which this unit needs to be ready: .*db.elf does not exist"
 	[ "$(jitsu --json show app.example.test | jq .backoff_s)" -gt 1800 ]
 	run jitsu wake top.example.test
 	[ "$status" -eq 1 ]
@@ -93,7 +158,7 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	[[ "$output" == *"status: SERVFAIL"* ]]
 	is_state app.example.test frozen
 	[[ "$(error_of app)" == \
-	    "db.example.test, which this unit needs: "*"db.elf does not exist"* ]]
+	    "db.example.test, which this unit needs to be ready: "*"db.elf does not exist"* ]]
 	cp "$DIR/hello.elf" "$DIR/db.elf"
 	jitsu wake app.example.test
 	is_state db.example.test awake
@@ -147,7 +212,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 	# Who gives up waiting gives up what waits with it; and a removed unit waits for nothing.
 	jitsu sleep db.example.test
 	wait_for 30 is_state app.example.test dormant
-	[[ "$(error_of app)" == "db.example.test, which this unit needs: it was sent to sleep" ]]
+	[[ "$(error_of app)" == \
+	    "db.example.test, which this unit needs to be ready: it was sent to sleep" ]]
 	run ask app.example.test A
 	has_waits app needs
 	write_zone

@@ -91,13 +91,14 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "freeze-then", "save", "freeze" },
 	{ OPTION_IMAGE, "save-for", "30d", "31d" },
 	{ OPTION_IMAGE, "answer", "now", "later" },
+	{ OPTION_IMAGE, "after", "started", "healthy" },
 	{ OPTION_IMAGE, "backoff-min", "100ms", "99ms" },
 	{ OPTION_IMAGE, "backoff-max", "1d", "2d" },
 	{ OPTION_IMAGE, "cpu", "150%", "150" },
 	{ OPTION_IMAGE, "cpu-weight", "10000", "0" },
 	{ OPTION_MAPPING, "image", "hello", "he llo" },
 	{ OPTION_MAPPING, "unit", "www.example.test.", "*.example.test." },
-	{ OPTION_MAPPING, "needs", "db,cache", "db,,cache" },
+	{ OPTION_MAPPING, "needs", "db,cache:started", "db,,cache" },
 	{ OPTION_MAPPING, "mac", "02:00:00:00:00:01", "01:00:00:00:00:01" },
 };
 
@@ -245,7 +246,8 @@ keys_of_a_mapping(void **state)
 	(void)state;
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
-	    "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer");
+	    "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer, "
+	    "after");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");

@@ -252,6 +252,15 @@ bad_mappings(void **state)
 		{ "w.a.test", "10.77.0.10 image=hello idle=2",
 		    "idle: \"2\" is not accepted: it must be auto, or a duration" },
 		{ "w.a.test", "10.77.0.10 image=hello hold=1m", "hold: \"1m\" is not accepted" },
+		{ "w.a.test", "10.77.0.10 image=hello needs=db:healthy",
+		    "needs: \"db:healthy\" is not accepted: it must be names separated by commas, "
+		    "each relative to the zone or absolute with a final dot, and perhaps with "
+		    ":ready or :started behind it" },
+		{ "w.a.test", "10.77.0.10 image=hello needs=db:", "needs: \"db:\" is not" },
+		{ "w.a.test", "10.77.0.10 image=hello needs=:ready", "needs: \":ready\" is not" },
+		{ "w.a.test", "10.77.0.10 image=hello needs=a:ready:ready", "is not accepted" },
+		{ "w.a.test", "10.77.0.10 image=hello after=never",
+		    "after: \"never\" is not accepted: it must be ready or started" },
 		{ "w.a.test", "10.77.0.10 image=hello memory=65M",
 		    "memory=65M is more than image \"hello\" has" },
 		{ "w.a.test", "10.77.0.10 image=nope",
@@ -509,8 +518,31 @@ needs(void **state)
 	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
 	u = mapping_unit_find(f->set, "web.a.test");
 	assert_int_equal(u->nneeds, 2);
-	assert_string_equal(u->needs[0]->name, "db.a.test");
-	assert_string_equal(u->needs[1]->name, "x.b.test");
+	assert_string_equal(u->needs[0].unit->name, "db.a.test");
+	assert_string_equal(u->needs[1].unit->name, "x.b.test");
+}
+
+static void
+needs_say_after_what(void **state)
+{
+	struct fixture *f = *state;
+	struct dns_unit a[3] = { unit("web.a.test",
+	    "10.77.0.10 image=hello needs=db:ready,app,app.a.test.:started after=started", 1),
+		unit("db.a.test", "10.77.0.11 image=hello", 2),
+		unit("app.a.test", "10.77.0.12 image=hello needs=db,db:started", 3) };
+	const struct unit_conf *u;
+
+	assert_int_equal(add(f, f->a, a, 3), ERR_OK);
+	assert_int_equal(mapping_set_finish(f->set, &f->r), ERR_OK);
+	u = mapping_unit_find(f->set, "web.a.test");
+	assert_int_equal(u->nneeds, 3);
+	assert_int_equal(u->needs[0].after, CONFIG_AFTER_READY);
+	assert_int_equal(u->needs[1].after, CONFIG_AFTER_STARTED);
+	assert_int_equal(u->needs[2].after, CONFIG_AFTER_STARTED);
+	assert_string_equal(u->needs[2].unit->name, "app.a.test");
+	u = mapping_unit_find(f->set, "app.a.test");
+	assert_int_equal(u->needs[0].after, CONFIG_AFTER_READY);
+	assert_int_equal(u->needs[1].after, CONFIG_AFTER_STARTED);
 }
 
 /* A zone that leaves takes those along that need it; each may come back with older contents. */
@@ -624,7 +656,7 @@ the_example_has_its_units(void **state)
 	    "www.example.test");
 	assert_int_equal(mapping_unit_find(set, "www.example.test")->policy.idle_ms, 120000);
 	app = mapping_unit_find(set, "app.example.test");
-	assert_string_equal(app->needs[0]->name, "db.example.test");
+	assert_string_equal(app->needs[0].unit->name, "db.example.test");
 	assert_int_equal(app->policy.sleep, CONFIG_SLEEP_FREEZE);
 	assert_non_null(strstr(app->file, "config/example.zone"));
 	assert_int_equal(app->line, 25);
@@ -752,6 +784,7 @@ main(void)
 		T(disks),
 		T(aliases),
 		T(needs),
+		T(needs_say_after_what),
 		T(needs_fail_together),
 		T(needs_have_no_circles),
 		T(memory_per_unit),
