@@ -35,7 +35,8 @@ enum board_answer {
 struct board_state {
 	_Atomic uint16_t answer;    /* enum board_answer */
 	_Atomic uint16_t ede;       /* MSG_EDE_*, to give with BOARD_FAIL */
-	_Atomic uint32_t hold_ms;   /* how long a wake's queries may be held, from the first on */
+	_Atomic uint16_t hold_ms;   /* how long a wake's queries may be held, from the first on */
+	_Atomic uint16_t passive;   /* MSG_PASSIVE: whose queries do not wake it; 0 = nobody's */
 	_Atomic uint64_t woken_ns;  /* when the last wake ended, well or not (clock.h); 0 = never */
 };
 

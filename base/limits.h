@@ -105,6 +105,8 @@ _Static_assert(LIMIT_RUN_DIR + 4 + 36 + 1 + 7 <= LIMIT_SOCKET_PATH,
 /* Entries of `wake-on` and of `passive-from` of one unit; both fit one message. */
 #define LIMIT_WAKE_ON 16
 #define LIMIT_PASSIVE 16
+/* Different lists of the latter that one jitsud may have had; each takes 600 bytes. */
+#define LIMIT_PASSIVE_LISTS 4096
 /* The longest `idle`: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
 #define LIMIT_IDLE_S (30 * 24 * 3600)
 

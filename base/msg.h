@@ -32,6 +32,7 @@ enum msg_type {
 	MSG_SOCKETS,     /* .sockets; n descriptors */
 	MSG_BOARD,       /* .board; descriptors: state (to read), use and counters (to write) */
 	MSG_DNS_TUNE,    /* .dns_tune: what a reload may change; also later */
+	MSG_PASSIVE,     /* .passive: a list that units' rows of the board name; also later */
 	/* warden → dns: the zimages of one generation, then the commit that swaps them in */
 	MSG_ZIMAGE,      /* .zimage; 1 descriptor: a sealed zimage */
 	MSG_COMMIT,      /* .commit; 1 descriptor: sealed bindings, unit numbers, absent zones */
@@ -206,6 +207,11 @@ struct msg {
 			struct msg_cookies cookies;
 			struct msg_proxies proxies;
 		} dns_tune;
+		struct {
+			uint32_t list;           /* 1..LIMIT_PASSIVE_LISTS; never another one's */
+			uint32_t n;
+			struct msg_addr from[LIMIT_PASSIVE];   /* prefixes */
+		} passive;
 		struct {
 			uint32_t count;
 			uint32_t worker;         /* each has its own set (SO_REUSEPORT) */

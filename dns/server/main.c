@@ -38,7 +38,7 @@ workers_init(struct server *s, struct errmsg *m)
 
 		*w = (struct worker){ .server = s, .index = i, .board = &s->board,
 			.count = &s->board.counters[i], .set = s->set, .tune = s->tune,
-			.udp_wakes = &s->udp_wakes };
+			.udp_wakes = &s->udp_wakes, .passive = &s->passive };
 		e = worker_init(w, &s->conf, &s->sockets[i], m);
 	}
 	return e;

@@ -129,6 +129,20 @@ reply_unheld(struct worker *w, const struct dns_query *q, uint32_t unit, bool tc
 	return ede < 0 ? reply_count(w, r) : reply_servfail(w, q, tcp, ede_with_phrase(ede), r);
 }
 
+/* To a client that neither wakes the unit nor counts as its use; the address goes out, though. */
+static enum serve
+reply_passive(struct worker *w, const struct dns_query *q, uint32_t unit, bool tcp,
+    struct dns_reply *r)
+{
+	const struct board_state *state = &w->board->state[unit];
+
+	atomic_fetch_add_explicit(&w->board->use[unit].queries, 1, memory_order_relaxed);
+	if (atomic_load_explicit(&state->answer, memory_order_relaxed) != BOARD_FAIL)
+		return reply_count(w, r);
+	return reply_servfail(w, q, tcp,
+	    ede_with_phrase(atomic_load_explicit(&state->ede, memory_order_relaxed)), r);
+}
+
 /* May `r`, which gives the address of `unit`, leave?  `proven`: the client's is not spoofed. */
 static enum serve
 unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const struct dns_peer *peer,
@@ -138,7 +152,10 @@ unit_decide(struct worker *w, const struct dns_query *q, uint32_t unit, const st
 	struct board_use *use = &w->board->use[unit];
 	struct hold_request req = { .wake = { .unit = unit, .qtype = q->qtype, .peer = peer },
 		.wire = q->wire, .len = q->len };
+	unsigned passive = atomic_load_explicit(&state->passive, memory_order_relaxed);
 
+	if (passive != 0 && passive_has(w->passive, passive, peer))
+		return reply_passive(w, q, unit, peer->tcp, r);
 	if (*now_ns == 0)
 		*now_ns = clock_now_ns();
 	atomic_store_explicit(&use->last_query_ns, *now_ns, memory_order_relaxed);

@@ -21,6 +21,7 @@
 #include "dns/answer/zimages.h"
 #include "dns/server/cookie.h"
 #include "dns/server/hold.h"
+#include "dns/server/passive.h"
 #include "dns/server/proxy.h"
 #include "dns/server/rate.h"
 
@@ -63,6 +64,7 @@ struct worker {
 	struct msg_dns_tune tune;             /* its own copy: a reload changes it */
 	struct rate *udp_wakes;               /* of all workers */
 	const struct board *board;
+	const struct passive *passive;        /* of all workers */
 	struct board_counters *count;         /* this worker's row; nobody else writes it */
 	struct hold *held;
 	struct event *held_timer;
@@ -81,6 +83,7 @@ struct server {
 	struct msg_dns_conf conf;
 	struct msg_dns_tune tune;
 	struct rate udp_wakes;
+	struct passive passive;
 	struct worker_sockets sockets[LIMIT_WORKERS];   /* until workers have them */
 	struct board board;
 	struct worker *workers;

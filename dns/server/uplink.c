@@ -129,6 +129,12 @@ on_tune(struct server *s, const struct letter *l, struct errmsg *m)
 }
 
 static enum err
+on_passive(struct server *s, const struct letter *l, struct errmsg *m)
+{
+	return passive_add(&s->passive, l->msg, m);
+}
+
+static enum err
 on_sockets(struct server *s, const struct letter *l, struct errmsg *m)
 {
 	const struct msg *msg = l->msg;
@@ -233,6 +239,7 @@ static const struct {
 	[MSG_HELLO] = { on_hello, true, false },
 	[MSG_DNS_CONF] = { on_conf, true, false },
 	[MSG_DNS_TUNE] = { on_tune, true, true },
+	[MSG_PASSIVE] = { on_passive, true, true },
 	[MSG_SOCKETS] = { on_sockets, true, false },
 	[MSG_BOARD] = { on_board, true, false },
 	[MSG_RUN] = { on_run, true, false },

@@ -190,6 +190,7 @@ build_image(struct config_loader *l, struct config_raw *raw)
 		im->ready.delay_ms = im->ready.kind == CONFIG_READY_DELAY ? n : 0;
 		im->ready.key = im->ready.kind == CONFIG_READY_XENSTORE ? im->ready_text + n : NULL;
 	}
+	im->policy.passive = config_passive(&l->arena, im->passive_text.items, im->passive_text.n);
 	build_disks(l, im);
 	scan_templates(l, raw, im);
 	if (raw->bad)

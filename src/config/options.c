@@ -219,6 +219,8 @@ const struct config_option options[] = {
 	    "when a query that wakes the unit is answered"),
 	IMAGE("after", OPTION_WORD, OPTION_UNIT, 0, 0, "ready", words_after, policy.after,
 	    "what the units that it needs must be before it boots"),
+	IMAGE("passive-from", OPTION_PREFIX, OPTION_LIST | OPTION_UNIT, 0, LIMIT_PASSIVE, NULL,
+	    NULL, passive_text, "monitors, which neither wake the unit nor keep it awake"),
 	IMAGE("backoff-min", OPTION_DURATION, 0, 100, HOUR, "1s", NULL, backoff_min_ms,
 	    "pause after a failed boot; doubles with each"),
 	IMAGE("backoff-max", OPTION_DURATION, 0, 100, DAY, "5m", NULL, backoff_max_ms,

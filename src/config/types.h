@@ -92,6 +92,12 @@ struct config_disk {
 	unsigned line;
 };
 
+/* Clients that neither wake a unit nor keep it awake. */
+struct config_passive {
+	unsigned n;                    /* 1..LIMIT_PASSIVE */
+	struct msg_addr from[];        /* prefixes */
+};
+
 /* The part of an image that a mapping may set for its unit; UINT32_MAX: auto, in a unit never. */
 struct config_policy {
 	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never */
@@ -102,6 +108,7 @@ struct config_policy {
 	unsigned answer;               /* enum config_answer */
 	unsigned after;                /* enum config_after, of needs that do not say */
 	uint64_t memory_bytes;
+	const struct config_passive *passive;   /* NULL: nobody */
 };
 
 struct config_image {
@@ -139,7 +146,7 @@ struct config_image {
 	struct config_policy policy;   /* defaults of its units */
 	unsigned placeholders;         /* TEMPLATE_* bits of cmdline, initrd, disks and args */
 	const char *network_name, *ready_text;      /* as written */
-	struct config_list nics_text, disks_text;   /* likewise */
+	struct config_list nics_text, disks_text, passive_text;   /* likewise */
 	unsigned lines[CONFIG_ROWS];            /* of the section's options, by row; 0 = default */
 };
 

@@ -1,6 +1,7 @@
 /* mapping_unit: one unit, with every check that needs no other unit's name. */
 #include <ctype.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #define UNUSED_LEAST_MS (30u * 1000)
 #define AUTO_MOST_MS (600u * 1000)
 
-#define KEYS_MOST 16
+#define KEYS_MOST 24
 
 /* The strings of a mapping, checked one by one. */
 struct keys {
@@ -55,6 +56,37 @@ key_text(const struct keys *k, const char *name)
 	return NULL;
 }
 
+/* The value of a key; of a list its items, which commas separate. */
+static bool
+check_value(struct job *j, const struct config_option *o, const char *text, uint64_t *number)
+{
+	bool list = (o->flags & OPTION_LIST) != 0;
+	char item[sizeof(j->keys.at[0].text)];
+	unsigned n = 0;
+	struct errmsg m;
+
+	if (list && *text == '\0')
+		return true;
+	for (;;) {
+		size_t len = list ? strcspn(text, ",") : strlen(text);
+
+		memcpy(item, text, len);
+		item[len] = '\0';
+		if (option_parse(o, item, number, &m) != ERR_OK) {
+			mapping_found(j->r, j->u, "%s: %s", o->name, m.text);
+			return false;
+		}
+		if (list && ++n > o->most) {
+			mapping_found(j->r, j->u, "%s: \"%s\" is number %u; at most %u items are "
+			    "accepted", o->name, item, n, (unsigned)o->most);
+			return false;
+		}
+		if (text[len] == '\0')
+			return true;
+		text += len + 1;
+	}
+}
+
 /* Splits and checks one string; a key's letter case does not count (RFC 6763, section 6.4). */
 static void
 take_string(struct job *j, const char *data, size_t len)
@@ -65,7 +97,6 @@ take_string(struct job *j, const char *data, size_t len)
 	struct keys *k = &j->keys;
 	const struct config_option *o;
 	struct suggest near;
-	struct errmsg m;
 
 	text_escape(shown, sizeof(shown), data, len);
 	if (equals == NULL || name_len == 0 || name_len >= sizeof(name)) {
@@ -93,9 +124,7 @@ take_string(struct job *j, const char *data, size_t len)
 		mapping_found(j->r, j->u, "\"%s\": the key stands there twice", shown);
 	else if (memchr(data, '\0', len) != NULL)
 		mapping_found(j->r, j->u, "\"%s\": the value has a NUL byte", shown);
-	else if (option_parse(o, k->at[k->n].text, &k->at[k->n].number, &m) != ERR_OK)
-		mapping_found(j->r, j->u, "%s: %s", o->name, m.text);
-	else
+	else if (check_value(j, o, k->at[k->n].text, &k->at[k->n].number))
 		k->n++;
 }
 
@@ -163,6 +192,19 @@ clamp(uint64_t ms, uint32_t least, uint32_t most)
 	return ms < least ? least : ms > most ? most : (uint32_t)ms;
 }
 
+/* A list: in it there are no spaces. */
+static void
+set_list(struct job *j, const struct config_option *o, char *text, struct config_policy *p)
+{
+	const char *items[LIMIT_PASSIVE];
+	unsigned n = 0;
+
+	for (char *item = strtok(text, ","); item != NULL; item = strtok(NULL, ","))
+		items[n++] = item;
+	if (o->offset == offsetof(struct config_image, passive_text))
+		p->passive = config_passive(&j->set->arena, items, n);
+}
+
 static void
 set_policy(struct job *j)
 {
@@ -182,7 +224,9 @@ set_policy(struct job *j)
 			mapping_found(j->r, j->u,
 			    "%s=%s is more than image \"%s\" has; a mapping may only lower it",
 			    o->name, j->keys.at[i].text, j->u->image->name);
-		if (o->type == OPTION_SIZE)
+		if ((o->flags & OPTION_LIST) != 0)
+			set_list(j, o, j->keys.at[i].text, &scratch.policy);
+		else if (o->type == OPTION_SIZE)
 			*(uint64_t *)(void *)field = n;
 		else if (o->type == OPTION_DURATION)
 			*(uint32_t *)(void *)field = (uint32_t)n;

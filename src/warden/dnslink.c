@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/memfd.h"
+#include "src/warden/passive.h"
 #include "src/warden/timer.h"
 
 static void
@@ -84,6 +85,7 @@ dnslink_setup(struct warden *w)
 	send_conf(w, w->gen->conf);
 	dnslink_tune(w);
 	child_send(&w->dns, &board, w->board.fds, BOARD_FILES);
+	passive_send(w);
 	send_sockets(w);
 	for (unsigned i = 0; i < w->gen->conf->nzones; i++)
 		if (w->gen->zones[i].zimage != NULL)

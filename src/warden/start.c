@@ -29,6 +29,7 @@
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/passive.h"
 #include "src/warden/pressure.h"
 #include "src/warden/record.h"
 #include "src/warden/reload.h"
@@ -324,6 +325,7 @@ tear_down(struct warden *w)
 	vm_host_free(w->vms);
 	store_close(w->store);
 	unit_table_clear(&w->units);
+	passive_clear(w);
 	generation_free(w->gen);
 	config_free(w->started);
 	board_clear(&w->board);

@@ -12,7 +12,7 @@
  *     record.c    log, events, rows                show.c      units as JSON
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
- *     pressure.c  VMs that give way
+ *     passive.c   clients that wake nothing        pressure.c  VMs that give way
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -29,6 +29,7 @@
 #include "base/board.h"
 #include "base/err.h"
 #include "base/msg.h"
+#include "base/table.h"
 #include "src/config/config.h"
 #include "src/control/control.h"
 #include "src/life/life.h"
@@ -101,6 +102,13 @@ struct warden {
 	LIST_HEAD(, aside) asides;     /* aside.h */
 	bool stop_vms;                 /* on-exit = "stop" of the newest configuration */
 	struct unit_table units;
+	struct {
+		struct msg **lists;    /* MSG_PASSIVE, by number - 1 */
+		uint32_t n;
+		size_t room;
+		struct table by_bytes; /* of the prefixes, to the messages */
+		bool full;             /* said once */
+	} passive;                     /* passive.h */
 	unsigned refused_units;        /* units with refused (holds.h) */
 	STAILQ_HEAD(, wake_pending) pending;   /* events until the step in progress is done */
 	bool stepping;

@@ -7,6 +7,7 @@
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/passive.h"
 #include "src/warden/pressure.h"
 #include "src/warden/probelink.h"
 #include "src/warden/wake.h"
@@ -38,6 +39,7 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 		unit_conf_set(&w->units, u, uc);
 	else if ((u = unit_new(&w->units, uc, m)) == NULL)
 		return ERR_LIMIT;
+	u->passive = passive_number(w, uc->policy.passive);
 	if (u->life.timer_ms == 0)
 		life_init(&u->life);
 	u->generation = generation;

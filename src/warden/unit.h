@@ -114,6 +114,7 @@ struct unit_run {
 
 struct unit {
 	uint32_t number;
+	uint16_t passive;          /* whose queries do not wake it (passive.h); 0: nobody's */
 	bool leaving;
 	bool behind;               /* its wake waits for a leaving unit to go (run) */
 	bool needing;              /* it waits, or has failed, for what it needs (needs.c; run) */

@@ -83,10 +83,11 @@ wake_board(struct warden *w, struct unit *u)
 	if (u->conf != NULL) {
 		bool now = u->conf->policy.answer == CONFIG_ANSWER_NOW;
 
-		atomic_store_explicit(
-		    &b->hold_ms, now ? 0 : u->conf->policy.hold_ms, memory_order_relaxed);
+		atomic_store_explicit(&b->hold_ms,
+		    now ? 0 : (uint16_t)u->conf->policy.hold_ms, memory_order_relaxed);
 		if (now)
 			a = BOARD_WAKE_TOO;
+		atomic_store_explicit(&b->passive, u->passive, memory_order_relaxed);
 	}
 	if (s == LIFE_FAILED || unit_unreachable(u))
 		a = BOARD_FAIL;

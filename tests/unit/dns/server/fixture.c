@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/addr.h"
 #include "base/chan.h"
 #include "base/clock.h"
 #include "base/memfd.h"
@@ -258,6 +259,17 @@ fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret)
 	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);
 }
 
+void
+fixture_passive(struct fixture *f, uint32_t list, const char *address, uint8_t prefixlen)
+{
+	struct msg m = { .type = MSG_PASSIVE, .passive = { .list = list, .n = 1 } };
+	struct errmsg why;
+
+	assert_true(addr_parse(address, &m.passive.from[0]));
+	m.passive.from[0].prefixlen = prefixlen;
+	assert_int_equal(chan_send_blocking(f->chan, &m, NULL, 0, &why), ERR_OK);
+}
+
 static void
 send_setup(struct fixture *f)
 {
@@ -367,7 +379,7 @@ fixture_status(const struct fixture *f, const char *key, int base, unsigned *thr
 void
 fixture_board(struct fixture *f, uint32_t unit, uint16_t answer, uint16_t ede, uint32_t hold_ms)
 {
-	f->board.state[unit].hold_ms = hold_ms;
+	f->board.state[unit].hold_ms = (uint16_t)hold_ms;
 	f->board.state[unit].ede = ede;
 	f->board.state[unit].answer = answer;
 }

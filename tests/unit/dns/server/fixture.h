@@ -70,6 +70,9 @@ void fixture_stop(struct fixture *f);
  */
 void fixture_tune(struct fixture *f, uint32_t udp_wakes, uint8_t secret);
 
+/* Sends the list `list` of passive clients: the prefix of an IPv4 address. */
+void fixture_passive(struct fixture *f, uint32_t list, const char *address, uint8_t prefixlen);
+
 /* Sends the zone again, with `serial`; *committed messages follow. */
 void fixture_commit(struct fixture *f, uint32_t serial);
 

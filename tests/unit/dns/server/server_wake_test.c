@@ -251,6 +251,54 @@ what_is_sure_at_the_end_counts(void **state)
 	fixture_stop(&f);
 }
 
+/* A query of a client that the unit is not to notice; fds[1] is on the list, fds[0] is not. */
+static void
+expect_unnoticed(uint32_t unit, uint16_t id)
+{
+	uint64_t queries = f.board.use[unit].queries;
+	unsigned skipped;
+	struct msg m;
+
+	fixture_send(fds[1], id, "u1", A);
+	expect_address(fds[1], false, id);
+	assert_int_equal(f.board.use[unit].queries, queries + 1);
+	assert_int_equal(f.board.use[unit].last_query_ns, 0);
+	assert_false(fixture_expect(&f, MSG_WAKE, 50, &m, &skipped));
+}
+
+static void
+passive_clients_wake_nothing(void **state)
+{
+	static const uint16_t answers[] = { BOARD_HOLD, BOARD_NOW, BOARD_WAKE_TOO, BOARD_CHECK,
+		BOARD_UNSURE };
+	uint32_t unit = fixture_unit("u1");
+	struct msg m;
+
+	(void)state;
+	start(0);
+	fixture_passive(&f, 7, "127.0.0.0", 8);
+	fixture_commit(&f, 2);
+	assert_true(fixture_expect(&f, MSG_COMMITTED, PATIENCE, &m, NULL));
+	f.board.state[unit].passive = 7;
+	for (uint16_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		fixture_board(&f, unit, answers[i], 0, HOLD);
+		expect_unnoticed(unit, i);
+	}
+	fixture_board(&f, unit, BOARD_FAIL, MSG_EDE_NOT_READY, HOLD);
+	fixture_send(fds[1], 100, "u1", A);
+	expect_not_ready(fds[1], false, 100);
+	/* Others wake it, as does everybody a unit whose list has not come. */
+	fixture_board(&f, unit, BOARD_HOLD, 0, HOLD);
+	begin_wake(fds[0], 101);
+	fixture_woken(&f, unit, WAKE_READY, 0);
+	expect_address(fds[0], false, 101);
+	f.board.state[unit].passive = 8;
+	begin_wake(fds[1], 102);
+	fixture_woken(&f, unit, WAKE_READY, 0);
+	expect_address(fds[1], false, 102);
+	stop();
+}
+
 int
 main(void)
 {
@@ -260,6 +308,7 @@ main(void)
 		cmocka_unit_test(joining_is_free_in_every_worker),
 		cmocka_unit_test(an_unsure_wake_gives_no_address),
 		cmocka_unit_test(what_is_sure_at_the_end_counts),
+		cmocka_unit_test(passive_clients_wake_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,7 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "save-for", "30d", "31d" },
 	{ OPTION_IMAGE, "answer", "now", "later" },
 	{ OPTION_IMAGE, "after", "started", "healthy" },
+	{ OPTION_IMAGE, "passive-from", "192.0.2.7/32", "192.0.2.7/24" },
 	{ OPTION_IMAGE, "backoff-min", "100ms", "99ms" },
 	{ OPTION_IMAGE, "backoff-max", "1d", "2d" },
 	{ OPTION_IMAGE, "cpu", "150%", "150" },
@@ -247,7 +248,7 @@ keys_of_a_mapping(void **state)
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
 	    "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer, "
-	    "after");
+	    "after, passive-from");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");

@@ -25,7 +25,7 @@ static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"1
     "image \"six\" { kernel = k network = lan cmdline = '{address6}' "
     "}\n"
     "image \"any\" { kernel = k network = lan idle = 5m unused-after = "
-    "0s nics = { big } }\n"
+    "0s nics = { big } passive-from = { \"10.9.0.0/16\" } }\n"
     "image \"disk\" { disks = { '/d/one' } network = lan }\n"
     "image \"own\" { disks = { '/d/{name}', '/d/base,readonly' } "
     "network = lan }\n"
@@ -229,6 +229,26 @@ images_policy_counts_where_the_mapping_is_silent(void **state)
 
 	assert_int_equal(u->policy.idle_ms, 300000);
 	assert_int_equal(u->policy.unused_after_ms, 0);
+	assert_int_equal(u->policy.passive->n, 1);
+	assert_int_equal(u->policy.passive->from[0].prefixlen, 16);
+}
+
+static void
+lists_are_the_images_or_the_mappings(void **state)
+{
+	const struct unit_conf *u = add_one(*state, "w.a.test",
+	    "10.77.0.10 image=six fd77::a:10 passive-from=192.0.2.0/24,2001:db8::1/128");
+
+	assert_int_equal(u->policy.passive->n, 2);
+	assert_int_equal(u->policy.passive->from[0].prefixlen, 24);
+	assert_int_equal(u->policy.passive->from[1].family, 6);
+}
+
+static void
+an_empty_list_takes_the_images_place(void **state)
+{
+	assert_null(add_one(*state, "w.a.test", "10.77.0.10 image=any passive-from=")
+	    ->policy.passive);
 }
 
 static void
@@ -249,6 +269,14 @@ bad_mappings(void **state)
 		{ "w.a.test", "10.77.0.10 image=hello kernel=/etc/passwd", "unknown key" },
 		{ "w.a.test", "10.77.0.10 image=hello wake-on=syn",
 		    "unknown key (accepted are image, unit, needs" },
+		{ "w.a.test", "10.77.0.10 image=hello passive-from=192.0.2.7/32,192.0.2.9/24",
+		    "passive-from: \"192.0.2.9/24\" is not accepted: it must be a prefix" },
+		{ "w.a.test", "10.77.0.10 image=hello passive-from=192.0.2.7/32,",
+		    "passive-from: \"\" is not accepted" },
+		{ "w.a.test", "10.77.0.10 image=hello passive-from=1.0.0.0/8,2.0.0.0/8,3.0.0.0/8,"
+		    "4.0.0.0/8,5.0.0.0/8,6.0.0.0/8,7.0.0.0/8,8.0.0.0/8,9.0.0.0/8,10.0.0.0/8,"
+		    "11.0.0.0/8,12.0.0.0/8,13.0.0.0/8,14.0.0.0/8,15.0.0.0/8,16.0.0.0/8,17.0.0.0/8",
+		    "passive-from: \"17.0.0.0/8\" is number 17; at most 16 items are accepted" },
 		{ "w.a.test", "10.77.0.10 image=hello idle=2",
 		    "idle: \"2\" is not accepted: it must be auto, or a duration" },
 		{ "w.a.test", "10.77.0.10 image=hello hold=1m", "hold: \"1m\" is not accepted" },
@@ -774,6 +802,8 @@ main(void)
 		T(idle_follows_the_ttl),
 		T(a_short_idle_is_warned_of),
 		T(images_policy_counts_where_the_mapping_is_silent),
+		T(lists_are_the_images_or_the_mappings),
+		T(an_empty_list_takes_the_images_place),
 		T(bad_mappings),
 		T(bytes_are_escaped),
 		T(an_address_belongs_to_one_unit),
