@@ -393,6 +393,28 @@ cli_print_show(FILE *f, const json_t *u)
 }
 
 bool
+cli_print_why(FILE *f, const json_t *data)
+{
+	static const struct field fields[FIELDS_MOST] = {
+		{ "REASON", false, "kind", TEXT },
+		{ "PEER", false, "peer", TEXT },
+		{ "PORT", true, "port", NUMBER },
+		{ "BYTES", true, "bytes", BYTES },
+		{ "AGO", true, "age_s", SECONDS },
+		{ "LEFT", true, "left_s", SECONDS },
+		{ "WHAT", false, "what", TEXT },
+	};
+	char text[2048];
+
+	if (!json_is_object(data) || text_of(data, "text")[0] == '\0')
+		return false;
+	text_show(text, sizeof(text), text_of(data, "text"), strlen(text_of(data, "text")));
+	fprintf(f, "%s\n", text);
+	return json_array_size(json_object_get(data, "reasons")) == 0 ||
+	    print_rows(f, json_object_get(data, "reasons"), fields);
+}
+
+bool
 cli_print_destroy(FILE *f, const json_t *data)
 {
 	if (!json_is_object(data))

@@ -48,6 +48,7 @@ const char *cli_text_bytes(uint64_t bytes, char text[CLI_TEXT]);
 /* false when `data` is not what this verb answers with: the daemon is another version. */
 bool cli_print_list(FILE *f, const json_t *data);
 bool cli_print_show(FILE *f, const json_t *data);
+bool cli_print_why(FILE *f, const json_t *data);
 bool cli_print_aside(FILE *f, const json_t *data);
 bool cli_print_destroy(FILE *f, const json_t *data);
 bool cli_print_held(FILE *f, const json_t *data);

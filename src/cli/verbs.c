@@ -216,6 +216,10 @@ const struct cli_verb cli_verbs[] = {
 	{ "show", "NAME", "", 1, 1, READS, run_plain, cli_print_show,
 	    "everything about one unit, with its last error and console lines",
 	    "NAME is the unit's owner name, or that of an alias." },
+	{ "why", "NAME", "", 1, 1, READS, run_plain, cli_print_why,
+	    "what keeps a unit up or woke it, when it sleeps, or what it waits for",
+	    "A sentence, and a line for each reason: AGO is when that was, LEFT how long it still\n"
+	    "holds." },
 	{ "wake", "NAME", "", 1, 1, CHANGES, run_wake, cli_print_wake,
 	    "start a unit, and return when it is ready",
 	    "Says on standard error what it waits for, if it has to wait before it boots.\n"

@@ -26,6 +26,8 @@
  *            needs: [{ name, after: ready | started, state }],
  *            since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line,
  *            durations_us: as in events, of the last boot that failed or else of the last wake }
+ *   why      { name, state, text: a sentence, waits_for, queue_position, sleeps_in_s,
+ *            reasons: [{ kind, what, age_s, left_s, peer, port, bytes }] }; args: name
  *   aside    array of the objects of list with the state "aside", which have besides
  *            vm: awake | frozen | saved | stopping, uuid, pid, domid, why
  *   destroy  { name, uuid }, when the VM has gone; args: name (or UUID)

@@ -725,6 +725,12 @@ life_state(const struct life *l)
 	return (l->flags & F_READY) != 0 ? LIFE_AWAKE : phases[l->phase].state;
 }
 
+bool
+life_contacted(const struct life *l)
+{
+	return (l->flags & F_CONTACTED) != 0;
+}
+
 uint64_t
 life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms)
 {

@@ -115,21 +115,36 @@ needs_unsure(const struct warden *w, const struct unit *u)
 }
 
 bool
+needs_uses(const struct unit *x, const struct unit *u)
+{
+	enum life_state s = life_state(&x->life);
+
+	/* A unit that shuts down may have something to write there. */
+	return (s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) && needs_this(x, u);
+}
+
+bool
 needs_used(const struct warden *w, const struct unit *u)
 {
 	const struct unit *x;
 
 	if (!needs_anybody(u))
 		return false;
-	UNIT_FOREACH(x, &w->units) {
-		enum life_state s = life_state(&x->life);
-
-		/* A unit that shuts down may have something to write there. */
-		if ((s == LIFE_AWAKE || s == LIFE_BOOTING || s == LIFE_STOPPING) &&
-		    needs_this(x, u))
+	UNIT_FOREACH(x, &w->units)
+		if (needs_uses(x, u))
 			return true;
-	}
 	return false;
+}
+
+bool
+needs_holds(const struct warden *w, const struct unit *u, char *buf, size_t size)
+{
+	const char *after = "";
+	const struct unit *n = u->ready_held ? needs_first(w, u, &after) : NULL;
+
+	if (n != NULL)
+		snprintf(buf, size, "is ready, but needs %s to be %s", n->name, after);
+	return n != NULL;
 }
 
 /* ---- waiting ---- */
@@ -140,9 +155,14 @@ needs_wake(struct warden *w, struct unit *u, enum life_cause cause)
 {
 	for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
 		struct unit *n = needs_unit(w, u, i);
+		bool sleeps;
 
-		if (n != NULL && !is_had(u, i, n))
-			wake_request(w, n, cause, 0);
+		if (n == NULL || is_had(u, i, n))
+			continue;
+		sleeps = life_state(&n->life) != LIFE_BOOTING;
+		wake_request(w, n, cause, 0);
+		if (sleeps)
+			unit_run(n)->woken_for = u->number + 1;
 	}
 }
 

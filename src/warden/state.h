@@ -13,6 +13,7 @@
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
  *     passive.c   clients that wake nothing        pressure.c  VMs that give way
+ *     why.c       `jitsu why`
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -163,6 +164,10 @@ void swap_prepare(struct warden *w, const struct config *conf);
 
 /* Opens the control socket. */
 enum err verbs_open(struct warden *w, struct errmsg *m);
+/* The unit of a request, aliases resolved; NULL after the request was failed. */
+struct unit *verbs_unit(struct warden *w, struct control_request *req, json_t *args);
+/* The verb `why` (control.h). */
+void why_verb(struct control_request *req, json_t *args, void *arg);
 /* The verb `status` (control.h). */
 void status_verb(struct control_request *req, json_t *args, void *arg);
 

@@ -13,9 +13,8 @@
 
 #define EVENTS_DEFAULT 100
 
-/* The unit of a request, aliases resolved; NULL after the request was failed. */
-static struct unit *
-arg_unit(struct warden *w, struct control_request *req, json_t *args)
+struct unit *
+verbs_unit(struct warden *w, struct control_request *req, json_t *args)
 {
 	const struct unit_conf *uc;
 	char name[LIMIT_NAME_TEXT];
@@ -145,7 +144,7 @@ show(struct warden *w, struct control_request *req, json_t *args, bool console_o
 		aside = aside_find(w, name);
 	if (aside != NULL)
 		answer_vm(w, req, name, aside_uuid(aside), console_only);
-	else if ((u = arg_unit(w, req, args)) != NULL)
+	else if ((u = verbs_unit(w, req, args)) != NULL)
 		answer_unit(w, req, u, console_only);
 }
 
@@ -165,7 +164,7 @@ static void
 verb_wake(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
-	struct unit *u = arg_unit(w, req, args);
+	struct unit *u = verbs_unit(w, req, args);
 	int progress = 0;
 
 	if (u == NULL)
@@ -184,7 +183,7 @@ static void
 verb_sleep(struct control_request *req, json_t *args, void *arg)
 {
 	struct warden *w = arg;
-	struct unit *u = arg_unit(w, req, args);
+	struct unit *u = verbs_unit(w, req, args);
 	struct life_event ev = { .kind = LIFE_EV_SLEEP, .now_ms = clock_now_ms(),
 		.sleep = { LIFE_BY_OPERATOR, LIFE_TIER_DORMANT } };
 	struct life_policy policy;
@@ -359,6 +358,7 @@ verb_dump(struct control_request *req, json_t *args, void *arg)
 static const struct control_verb verbs[] = {
 	{ "list", false, verb_list },
 	{ "show", false, verb_show },
+	{ "why", false, why_verb },
 	{ "events", false, verb_events },
 	{ "status", false, status_verb },
 	{ "aside", false, aside_verb_list },

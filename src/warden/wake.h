@@ -55,6 +55,11 @@ struct unit *needs_unit(const struct warden *w, const struct unit *u, unsigned i
 /* The word of an enum config_after. */
 const char *needs_after_text(unsigned after);
 
+/* Is `x` up, or on its way up or down, and needs `u`, which must not sleep for that? */
+bool needs_uses(const struct unit *x, const struct unit *u);
+/* `u` is ready, and held back for a unit that it needs: writes that, as wake_waits_say. */
+bool needs_holds(const struct warden *w, const struct unit *u, char *buf, size_t size);
+
 /* ---- operators who wait ---- */
 
 /*

@@ -48,10 +48,12 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 	}
 	holds_handed_out(w, u);
 	/* The first of a wake's causes starts its clock. */
-	if (s != LIFE_AWAKE && s != LIFE_BOOTING && s != LIFE_STOPPING)
+	if ((s != LIFE_AWAKE && s != LIFE_BOOTING && s != LIFE_STOPPING) ||
+	    (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)) {
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };
-	else if (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)
-		u->run->trace = (struct unit_trace){ .query_ns = time_ns };
+		u->run->woken_by = (uint8_t)cause;
+		u->run->woken_for = 0;
+	}
 	if (u->ready_held)
 		needs_wake(w, u, cause);   /* what it needs was lost while it booted */
 	wake_step(w, u, &ev);

@@ -63,6 +63,26 @@ test_list(void **state)
 }
 
 static void
+test_why(void **state)
+{
+	(void)state;
+	assert_string_equal(printed(cli_print_why,
+	    "{\"name\":\"a.test\",\"state\":\"awake\",\"text\":\"a.test is awake\\u001b[1m\","
+	    "\"reasons\":[{\"kind\":\"query\",\"what\":null,\"age_s\":12.3,\"left_s\":47.7},"
+	    "{\"kind\":\"flow\",\"peer\":\"10.77.0.1\",\"port\":80,\"bytes\":2048,"
+	    "\"age_s\":0.5},{\"kind\":\"needed\",\"what\":\"b.test\"}]}", true),
+	    "a.test is awake\\033[1m\n"
+	    "REASON  PEER       PORT  BYTES     AGO  LEFT  WHAT\n"
+	    "query   -             -      -    12 s  47 s  -\n"
+	    "flow    10.77.0.1    80  2 KiB  500 ms     -  -\n"
+	    "needed  -             -      -       -     -  b.test\n");
+	assert_string_equal(printed(cli_print_why, "{\"text\":\"x\",\"reasons\":[]}", true), "x\n");
+	(void)printed(cli_print_why, "{\"name\":\"a.test\"}", false);
+	(void)printed(cli_print_why, "{\"text\":\"x\",\"reasons\":[7]}", false);
+	(void)printed(cli_print_why, "[]", false);
+}
+
+static void
 test_show(void **state)
 {
 	(void)state;
@@ -233,6 +253,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_why),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_small_answers),
 		cmocka_unit_test(test_status),

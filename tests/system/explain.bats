@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# explain: `jitsu why` says what keeps a unit up, what woke it, or what it waits for.
+
+load lib/jitsu
+setup() { setup_jitsu; }
+teardown() { teardown_jitsu; }
+
+why() { jitsu why "$1.example.test"; }
+# says UNIT PATTERN: the sentence; reason UNIT KIND [FILTER]: a row of that kind for which the
+# filter of jq is true.
+says() {
+	why "$1" | head -1 >"$DIR/said"
+	grep -Eq -- "^$1.example.test is $2\$" "$DIR/said" || { cat "$DIR/said"; return 1; }
+}
+reason() {
+	jitsu --json why "$1.example.test" >"$DIR/reasons"
+	jq -e ".reasons | map(select(.kind == \"$2\" and (${3:-true}))) | length > 0" \
+	    "$DIR/reasons" >/dev/null || { cat "$DIR/reasons"; return 1; }
+}
+T='[0-9.]+( s|m[0-9]+s)'
+
+@test "an awake unit: who woke it, what keeps it up, when it sleeps" {
+	HELLO_CONF='idle = 5m
+	unused-after = 0s
+	min-up = 20m' write_conf
+	write_zone 'kept A 10.77.0.20' '_jitsu.kept TXT "image=hello" "idle=0s"' \
+	    'brief A 10.77.0.21' \
+	    '_jitsu.brief TXT "image=hello" "idle=1h" "min-up=1s" "unused-after=30m"'
+	start_jitsud
+	says www "dormant; nobody has asked for it since jitsud started"
+	ask +short www.example.test A
+	says www "awake, woken by a query $T ago; it sleeps in 19m[0-9]+s unless it is used: its \
+min-up is not over"
+	reason www query '.age_s < 300 and .left_s > 0'
+	reason www min-up '.left_s > 1100 and .left_s <= 1200'
+	reason www woken '.what == "by a query"'
+	# An alias is that unit.
+	jitsu why blog.example.test | grep -q "^www.example.test is awake"
+	jitsu --json why www.example.test | jq -e '.sleeps_in_s > 1100' >/dev/null
+	jitsu wake kept.example.test
+	says kept "awake, woken by an operator $T ago; it does not sleep, since its idle is 0s"
+	jitsu --json why kept.example.test | jq -e '.sleeps_in_s == null' >/dev/null
+	# Woken but never contacted: sooner; then payload keeps it up.
+	jitsu wake brief.example.test
+	says brief "awake, woken .*; it sleeps in (29|30)m.* unless it is used: it became ready .*"
+	in_ns ping -c 1 -W 10 10.77.0.21
+	says brief "awake, .*; it sleeps in (59m|1h).* unless it is used: payload passed $T ago"
+	reason brief payload '.age_s < 60 and .left_s > 3000'
+	jitsu sleep brief.example.test
+	says brief "dormant for $T \(operator\)"
+	run jitsu why nobody.example.test
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"no unit nobody.example.test"* ]]
+}
+
+@test "a unit that others need, and one that waits for others" {
+	CONF_MORE="$(hello_image db 'delay=4000' 'boot-timeout = 2m'
+	hello_image app "")" write_conf
+	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' \
+	    '_jitsu.app TXT "image=app" "needs=db" "hold=300ms"'
+	start_jitsud
+	ask +short app.example.test A
+	says app "booting: it waits for db.example.test to be ready, which it needs, woken by a \
+query $T ago"
+	reason app needs '.what == "db.example.test (after ready; is booting)"'
+	wait_for 30 says db "booting: its VM runs, and is probed \(tcp:80\), woken since .* $T ago"
+	wait_for 60 is_state app.example.test awake
+	says db "awake, woken since app.example.test needs it $T ago; it does not sleep, since \
+app.example.test needs it, and is awake"
+	reason db needed '.what == "app.example.test"'
+}
+
+@test "a unit that waits for a slot has its place; one that failed, its back-off" {
+	CONF_MORE="limits { boots = 1 }
+	$(hello_image slow 'delay=600000' 'boot-timeout = 10m
+	hold = 100ms')
+	$(hello_image bad '' 'args = { "-no-such-option" }
+	backoff-min = 30m
+	backoff-max = 30m')" write_conf
+	write_zone 'u1 A 10.77.0.21' '_jitsu.u1 TXT "image=slow"' \
+	    'u2 A 10.77.0.22' '_jitsu.u2 TXT "image=slow"' \
+	    'u3 A 10.77.0.23' '_jitsu.u3 TXT "image=slow"' \
+	    'bad A 10.77.0.24' '_jitsu.bad TXT "image=bad"'
+	start_jitsud
+	ask bad.example.test A | grep -q SERVFAIL
+	wait_for 30 is_state bad.example.test failed
+	says bad "failed: .*no-such-option.*; a query may boot it again in (29m|30m).*"
+	reason bad failed '.left_s > 1700'
+	for unit in u1 u2 u3; do ask +short $unit.example.test A; done
+	says u3 "booting: it waits for a slot, number 2 \(boots\), of 2, woken by .* $T ago"
+	reason u3 boots '.what == "waits for a slot, number 2 (boots)"'
+	[ "$(jitsu --json why u2.example.test | jq .queue_position)" -eq 1 ]
+	[ "$(jitsu --json why u2.example.test | jq -r .waits_for)" = boots ]
+	jitsu sleep u2.example.test
+	says u3 "booting: it waits for a slot, number 1 \(boots\), of 1, .*"
+}
