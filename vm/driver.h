@@ -3,7 +3,7 @@
  *
  * What is not said to run on the loop runs on a driver thread, one function at a time per VM, and
  * may block up to its deadline.  What a driver needs per thread (libxl contexts) is thread-local
- * and given back in thread_end.  Drivers call the host through vm_report_log alone.
+ * and given back in thread_end.  Drivers call the host through vm_report_log and vm_report_link.
  */
 #ifndef VM_DRIVER_H
 #define VM_DRIVER_H
@@ -12,6 +12,7 @@
 
 #include "vm/vm.h"
 
+struct parks;
 struct vm_driver;
 struct vm_reporter;
 
@@ -41,10 +42,11 @@ struct vm_outcome {            /* behind struct vm_result; owned by the host's j
 
 enum vm_watch_verdict { VM_WATCH_ALIVE, VM_WATCH_READY /* spec.ready_key; once */, VM_WATCH_ENDED };
 
-/* What open gets; both outlive the driver. */
+/* What open gets; all of them outlive the driver. */
 struct vm_env {
 	const struct vm_host_conf *conf;
 	struct vm_reporter *reporter;
+	struct parks *parks;       /* where the MACs of its NICs may be (vm/net/park.h) */
 };
 
 /* A state that could not be opened: is that a shortage here, not the state's own fault? */
@@ -57,6 +59,13 @@ vm_saved_may_open_later(int error)
 /* From any thread; uuid may be NULL.  Becomes a VM_EVENT_LOG on the loop. */
 void vm_report_log(struct vm_reporter *r, const struct vm_uuid *uuid, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * From any thread, when spec.link is set: the first NIC, `ifname`, is on its bridge and up, and its
+ * MAC is not behind it yet.  Becomes a VM_EVENT_LINK, or a VM_EVENT_LOG where it cannot.
+ */
+void vm_report_link(struct vm_reporter *r, const struct vm_uuid *uuid, const char *ifname,
+    const uint8_t mac[6]);
 
 /* Adoption: ownership of vm passes to the callee; it is NULL for VM_FOUND_SAVED. */
 typedef void (*vm_each_cb)(const struct vm_uuid *uuid, struct vm *vm, enum vm_found_state state,

@@ -85,6 +85,8 @@ struct vm_spec {
 	const char *xl;            /* an xl.cfg file that says what is not said here; optional */
 	const char *vif_script;    /* hotplug script of the NICs; NULL = our helper */
 	const char *ready_key;     /* key below the domain's path: VM_EVENT_READY; optional */
+	/* of any driver: a VM_EVENT_LINK, before the first NIC's MAC is behind that NIC */
+	bool link;
 	unsigned cpu_percent;      /* CPU limit of its cgroup, 100 = one core; 0 = none */
 	unsigned cpu_weight;       /* cgroup v2 weight 1..10000; the daemon has 100 */
 };
@@ -117,6 +119,7 @@ struct vm_host_conf {
 enum vm_event_kind {
 	VM_EVENT_DIED,             /* without being told: crash, own poweroff, killed */
 	VM_EVENT_READY,            /* spec.ready_key is there; once */
+	VM_EVENT_LINK,             /* fd: a packet socket at its first NIC (vm_link_socket) */
 	VM_EVENT_LOG               /* something an operator should read; text */
 };
 
@@ -124,6 +127,7 @@ struct vm_event {
 	enum vm_event_kind kind;
 	struct vm_uuid uuid;
 	uint64_t time_ns;
+	int fd;                    /* of VM_EVENT_LINK: whoever gets it closes it */
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
 	const char *console;       /* last lines, not escaped, with NULs; never NULL */
 	size_t console_len;
@@ -187,8 +191,13 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  * vm_restore: vm_start from that file, with the same UUID; done when the guest runs again.  The
  *     file is removed when it was used or is useless (damaged, or the image's settings changed:
  *     ERR_STATE), and stays (result: saved) when what a cold boot needs as well was missing.
+ * vm_thaw: VM_THAW of a VM whose MAC is parked (vm_park): moves the MAC to its first NIC before the
+ *     guest runs, and with `link` makes a VM_EVENT_LINK before that.
  * VM_CONSOLE: what the guest wrote lately, oldest first, at most LIMIT_CONSOLE_RING bytes, which
  *     can be read again.
+ *
+ * A start, restore or vm_thaw takes the MACs from where they are parked; after an error of one they
+ * are to be parked again.  A freeze, save or stop waits until what was parked before is parked.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,
@@ -197,6 +206,8 @@ void vm_restore(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, voi
 enum vm_op { VM_FREEZE, VM_THAW, VM_SAVE, VM_CONSOLE };
 void vm_do(struct vm_host *host, const struct vm_uuid *uuid, enum vm_op op, vm_done_cb done,
     void *arg);
+void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6], bool link,
+    vm_done_cb done, void *arg);
 
 /*
  * Asks, without waiting, whether the VM's hypervisor is alive: silence for conf.hang_ms ends the VM
@@ -244,15 +255,16 @@ enum err vm_links_new(struct event_base *base, vm_link_cb cb, void *arg, struct 
 void vm_links_free(struct vm_links *links);
 
 /*
- * The host's end of a VM's NIC is to be an up port of `bridge`, which is up.
+ * The host's end of a VM's NIC is to be an up port of `bridge`, which is up, and its MAC, unless it
+ * is parked, behind it.
  *
  * THERE: it was.  BACK: it is now.  ELSEWHERE: no bridge has that name, and the NIC is on another
  * that is up (perhaps the same, renamed).  GONE: the NIC was deleted, for good.  LOST: it cannot be
  * a port.  `m` says why for ELSEWHERE and LOST.
  */
 enum vm_port_state { VM_PORT_THERE, VM_PORT_BACK, VM_PORT_ELSEWHERE, VM_PORT_GONE, VM_PORT_LOST };
-enum vm_port_state vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6],
-    struct errmsg *m);
+enum vm_port_state vm_port_keep(struct vm_host *host, const char *name, const char *bridge,
+    const uint8_t mac[6], struct errmsg *m);
 
 /*
  * Adoption, once at start, of every VM with our mark: `found` is called on the loop for each, then
@@ -355,6 +367,50 @@ struct vm_host_mac {
 enum err vm_host_macs(struct vm_host_mac **list, unsigned *n, struct errmsg *m);
 /* A packet socket bound to the bridge, with the sentinel's filter (MSG_NETWORK).  CAP_NET_RAW. */
 enum err vm_packet_socket(const struct vm_bridge *br, int *fd, struct errmsg *m);
+
+/* ---- packets for units that are not awake ---- */
+
+/*
+ * The port of a bridge: a tap (vm_port_filter) at which the sentinel gets ARP, neighbour discovery
+ * and what is for parked MACs, and nothing else.  It learns no MACs.  Frames stay in it while no
+ * sentinel reads; it goes with the last descriptor.
+ */
+struct vm_park_port {
+	int fd;                    /* ours, for MSG_NETWORK; -1: there is none */
+	unsigned ifindex;
+	char name[IFNAMSIZ];
+};
+/*
+ * Makes sure that it is there, and an up port of `bridge`; first with fd -1, and whenever something
+ * happened to either.  Quick; for the loop.  Before that vm_bridge_pin.
+ *
+ * THERE: it was.  AGAIN: it had left the bridge, or that is another.  MADE: it is new, and so is
+ * fd; the former, if there was one, is closed.  After both all MACs are to be parked again.  LOST:
+ * it cannot be a port, and is, or not, as it was; `m` says why.
+ */
+enum vm_park_state { VM_PARK_THERE, VM_PARK_AGAIN, VM_PARK_MADE, VM_PARK_LOST };
+enum vm_park_state vm_park_port(struct vm_host *host, const char *bridge,
+    struct vm_park_port *port, struct errmsg *m);
+/* Closes fd, on a thread, as that takes the kernel 15 ms; what was parked there is no more. */
+void vm_park_port_close(struct vm_host *host, struct vm_park_port *port);
+
+/*
+ * Park: the bridge sends what is for `mac` to the port, wherever the MAC was learned, or if it is
+ * at the first NIC of the VM `uuid` (NULL: of none).  Unpark: it forgets that, unless the MAC is
+ * elsewhere by now.  Carried out soon, on a thread, in this order; 10,000 take some 100 ms.
+ *
+ * `failed` is called on the loop, and only after an error, with the caller's `unit`.  ERR_EXISTS:
+ * the MAC is the host's own, or somebody has bound it to another port.  A port that has been
+ * deleted or has left its bridge is none: vm_park_port says so.
+ */
+typedef void (*vm_park_cb)(uint32_t unit, enum err e, const char *why, void *arg);
+void vm_park(struct vm_host *host, const struct vm_park_port *port, const uint8_t mac[6],
+    const struct vm_uuid *uuid, uint32_t unit, vm_park_cb failed, void *arg);
+void vm_unpark(struct vm_host *host, const struct vm_park_port *port, const uint8_t mac[6]);
+
+/* vm_link_socket at a VM's first NIC.  ERR_MISSING: no such VM runs, or no name is known. */
+enum err vm_link_open(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6],
+    int *fd, struct errmsg *m);
 
 /*
  * A port: the tap by which the sentinel speaks for units of one bridge that are not awake, with a

@@ -133,14 +133,14 @@ settle_unit(struct warden *w, struct unit *u)
 
 /* The state of a NIC, and its text for people; *is_new: the text cannot have been said yet. */
 static enum link_state
-look(const struct unit *u, unsigned nic, const struct vm_activity_nic *port, char text[TEXT],
-    bool *is_new)
+look(struct warden *w, const struct unit *u, unsigned nic, const struct vm_activity_nic *port,
+    char text[TEXT], bool *is_new)
 {
 	const char *bridge = network_of(u, nic)->bridge;
 	struct errmsg m = { "" };
 
 	*is_new = false;
-	switch (vm_port_keep(port->name, bridge, port->mac, &m)) {
+	switch (vm_port_keep(w->vms, port->name, bridge, port->mac, &m)) {
 	case VM_PORT_BACK:
 		*is_new = true;
 		/* FALLTHROUGH */
@@ -177,7 +177,7 @@ keep_ports(struct warden *w, struct unit *u)
 
 		if (ports[i].name[0] == '\0')
 			continue;
-		now = look(u, i, &ports[i], text, &is_new);
+		now = look(w, u, i, &ports[i], text, &is_new);
 		if (now == LINK_GONE && ids.domid == 0) {
 			vm_end(w->vms, &u->run->uuid, text);
 			return;

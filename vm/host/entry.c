@@ -197,6 +197,10 @@ job_run(void *arg)
 
 	if (j->op == OP_START || j->op == OP_RESTORE)
 		job_owner_note(j);
+	if (j->op == OP_FREEZE || j->op == OP_SAVE || j->op == OP_STOP)
+		host_park_flush(j->host);
+	if (j->takes)
+		host_park_take(j->host, j->vm, j->mac, j->wants_link);
 	j->err = job_do(j);
 	job_owner_settle(j);
 }

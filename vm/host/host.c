@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "vm/net/park.h"
 
 static const struct vm_driver *const drivers[] = {
 	&vm_driver_qemu,
@@ -198,6 +199,18 @@ vm_do(struct vm_host *h, const struct vm_uuid *uuid, enum vm_op op, vm_done_cb d
 	operate(h, uuid, entry_job_new(h, (enum op)op, done, arg));
 }
 
+void
+vm_thaw(struct vm_host *h, const struct vm_uuid *uuid, const uint8_t mac[6], bool link,
+    vm_done_cb done, void *arg)
+{
+	struct host_job *j = entry_job_new(h, OP_THAW, done, arg);
+
+	j->takes = true;
+	j->wants_link = link;
+	memcpy(j->mac, mac, sizeof(j->mac));
+	operate(h, uuid, j);
+}
+
 /* ---- adoption ---- */
 
 static void
@@ -323,7 +336,8 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 {
 	const unsigned threads[LANES] = { [LANE_START] = conf->start_threads,
 	    [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
-		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS };
+		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS,
+		[LANE_PARK] = 1 };
 	struct vm_host *h;
 	struct errmsg why;
 
@@ -341,6 +355,7 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	/* VMs run without it as well. */
 	if (owner_dirs_open(h->state_dir, h->run_dir, &h->owners, &why) != ERR_OK)
 		log_warn("whose the VMs are is noted once, not twice: %s", why.text);
+	h->env.parks = parks_new(h->run_dir);
 	h->work = work_new(base, threads, LANES, threads_end);
 	for (; h->ndrivers < sizeof(drivers) / sizeof(drivers[0]); h->ndrivers++) {
 		struct host_driver *d = &h->drivers[h->ndrivers];
@@ -386,6 +401,7 @@ vm_host_free(struct vm_host *h)
 		if (h->drivers[i].err == ERR_OK)
 			h->drivers[i].driver->close(h->drivers[i].ctx);
 	owner_dirs_close(&h->owners);
+	parks_free(h->env.parks);
 	free(h->run_dir);
 	free(h->state_dir);
 	free(h->qemu);

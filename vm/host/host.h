@@ -11,8 +11,8 @@
 
 #define HOST_DRIVERS 8
 
-/* Boots; ends, which wait for a process; saves; what takes a moment; and all of VMs that hang. */
-enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANES };
+/* Boots; ends, which wait for a process; saves; what takes a moment; all of VMs that hang; MACs. */
+enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANE_PARK, LANES };
 
 /* The last are the host's own: watch_fd, asking for a word, whether a VM hangs, cleaning up. */
 enum op { OP_FREEZE = VM_FREEZE, OP_THAW = VM_THAW, OP_SAVE = VM_SAVE, OP_CONSOLE = VM_CONSOLE,
@@ -40,6 +40,8 @@ struct host_job {
 	struct vm_spec spec;       /* start and restore */
 	enum vm_stop_how how;
 	unsigned deadline_ms;
+	bool takes, wants_link;    /* a thaw: the MAC of the first NIC is parked; VM_EVENT_LINK */
+	uint8_t mac[6];
 	bool asking;               /* the first half of a shutdown */
 	bool reading;              /* the half before the end: the console is read */
 	bool has_read;
@@ -134,5 +136,12 @@ host_hang_ms(const struct vm_host *h)
 void entry_owes(struct entry *e);
 /* Does what is due; afterwards the entry may be gone. */
 void entry_next(struct entry *e);
+
+/* ---- park.c, on driver threads ---- */
+
+/* What was parked before is parked. */
+void host_park_flush(struct vm_host *h);
+/* Moves the MAC from where it is parked to the VM's first NIC, behind its VM_EVENT_LINK. */
+void host_park_take(struct vm_host *h, const struct vm *vm, const uint8_t mac[6], bool link);
 
 #endif

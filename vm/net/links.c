@@ -117,7 +117,8 @@ port_stray(struct mnl_socket *nl, const struct rtnl_link *port, const char *brid
 }
 
 enum vm_port_state
-vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct errmsg *m)
+port_keep(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6],
+    struct errmsg *m)
 {
 	enum vm_port_state state = VM_PORT_LOST;
 	struct rtnl_link port, br = { .ifindex = 0 };
@@ -140,9 +141,12 @@ vm_port_keep(const char *name, const char *bridge, const uint8_t mac[6], struct 
 	else if (br.is_bridge &&
 	    vm_bridge_up(bridge, &(struct vm_bridge){ .up = br.up }, m) != ERR_OK)
 		state = VM_PORT_LOST;   /* it is put there when the bridge is up */
-	else if (port.master == br.ifindex && port.up)
+	else if (port.master == br.ifindex && port.up) {
+		/* Where its MAC is was said when the port was made. */
+		(void)port_settle(parks, name, mac, NULL);
 		state = VM_PORT_THERE;
-	else if (port_join(name, bridge, mac, m) == ERR_OK)
+	} else if (port_add(parks, name, bridge, mac, m) == ERR_OK &&
+	    port_settle(parks, name, mac, m) == ERR_OK)
 		state = VM_PORT_BACK;
 	mnl_socket_close(nl);
 	return state;

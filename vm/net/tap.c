@@ -21,7 +21,8 @@ tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ])
 }
 
 enum err
-tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, struct errmsg *m)
+tap_make(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6], int *fd,
+    struct errmsg *m)
 {
 	struct ifreq ifr = {
 		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL),
@@ -34,7 +35,7 @@ tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd, st
 		    "CAP_NET_ADMIN)");
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
 	if (ioctl(*fd, TUNSETIFF, &ifr) == 0)
-		e = port_join(name, bridge, mac, m);
+		e = port_add(parks, name, bridge, mac, m);
 	else if (errno == EBUSY)
 		e = err_set(m, ERR_EXISTS, "tap %s exists already", name);
 	else if (errno == ENOTTY || errno == EINVAL)

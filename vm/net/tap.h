@@ -7,16 +7,17 @@
 
 #include <net/if.h>
 
+#include "vm/net/park.h"
 #include "vm/vm.h"
 
 /* The name of a VM's NIC on the host: unique by the UUID. */
 void tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ]);
 
 /*
- * Makes the tap `name`, a port of `bridge` (port.h).  *fd is the caller's, to close when the VM has
- * it: closing the last descriptor takes the kernel 15 ms.
+ * Makes the tap `name`, a port of `bridge` (port_add): port_take is to follow.  *fd is the
+ * caller's, to close when the VM has it: closing the last descriptor takes the kernel 15 ms.
  */
-enum err tap_make(const char *name, const char *bridge, const uint8_t mac[6], int *fd,
-    struct errmsg *m);
+enum err tap_make(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6],
+    int *fd, struct errmsg *m);
 
 #endif

@@ -15,6 +15,7 @@
 #include "vm/proc/open_as_vm.h"
 #include "vm/proc/overlay.h"
 #include "vm/qemu/args.h"
+#include "vm/net/port.h"
 #include "vm/net/tap.h"
 
 #define MIB ((uint64_t)1024 * 1024)
@@ -162,6 +163,7 @@ prepare_group(struct start *s, struct errmsg *m)
 static enum err
 prepare_taps(struct start *s, struct errmsg *m)
 {
+	const struct vm_env *env = s->ctx->env;
 	const struct vm_spec *spec = s->spec;
 	enum err e = ERR_OK;
 
@@ -169,7 +171,12 @@ prepare_taps(struct start *s, struct errmsg *m)
 		char name[IFNAMSIZ];
 
 		tap_name(&spec->uuid, i, name);
-		e = tap_make(name, spec->nics[i].bridge, spec->nics[i].mac, &s->taps[i], m);
+		e = tap_make(env->parks, name, spec->nics[i].bridge, spec->nics[i].mac,
+		    &s->taps[i], m);
+		if (e == ERR_OK && i == 0 && spec->link)
+			vm_report_link(env->reporter, &spec->uuid, name, spec->nics[i].mac);
+		if (e == ERR_OK)
+			e = port_take(env->parks, name, spec->nics[i].mac, m);
 	}
 	return e;
 }

@@ -301,15 +301,19 @@ create(struct start *s, struct errmsg *m)
 static enum err
 guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
 {
+	const struct vm_env *env = s->ctx->env;
+
+	if (s->spec->link && s->dc.num_nics > 0)
+		vm_report_link(env->reporter, &s->spec->uuid, v->vm.ids.nics[0],
+		    s->dc.nics[0].mac);
 	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
-		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(v->vm.ids.nics[i],
-		    s->dc.nics[i].mac, m) : ERR_OK;
+		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(env->parks,
+		    v->vm.ids.nics[i], s->dc.nics[i].mac, m) : ERR_OK;
 
 		if (e == ERR_EXISTS)
 			return e;
 		if (e != ERR_OK && e != ERR_MISSING)
-			vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "NIC %d: %s", i,
-			    m->text);
+			vm_report_log(env->reporter, &s->spec->uuid, "NIC %d: %s", i, m->text);
 	}
 	return ERR_OK;
 }

@@ -104,8 +104,7 @@ guest_unreachable(struct frame_out *out, const struct frame_ends *ends,
 static inline bool
 guest_dhcp(struct frame_out *out, const struct frame_ends *ends)
 {
-	/* the length, and no checksum, are where TCP has its sequence number */
-	struct frame_tcp ports = { .sport = 68, .dport = 67, .seq = 20 << 16 };
+	struct frame_tcp ports = { .sport = 68, .dport = 67 };
 
 	if (!frame_build_tcp(out, ends, &ports))
 		return false;

@@ -130,6 +130,13 @@ on_event(const struct vm_event *ev, void *arg)
 		snprintf(w->log_text + used, sizeof(w->log_text) - used, "%s\n", ev->text);
 		return;
 	}
+	if (ev->kind == VM_EVENT_LINK) {
+		w->links++;
+		if (w->link_fd >= 0)
+			close(w->link_fd);
+		w->link_fd = ev->fd;
+		return;
+	}
 	w->died++;
 	snprintf(w->died_text, sizeof(w->died_text), "%s", ev->text);
 	snprintf(w->died_console, sizeof(w->died_console), "%s", ev->console);
@@ -140,7 +147,8 @@ world_open(struct world *w)
 {
 	struct errmsg m;
 
-	w->died = w->logs = 0;
+	w->died = w->logs = w->links = 0;
+	w->link_fd = -1;
 	w->died_text[0] = w->died_console[0] = w->log_text[0] = '\0';
 	if (vm_host_new(w->base, &w->conf, on_event, w, &w->host, &m) != ERR_OK) {
 		fprintf(stderr, "vm_host_new: %s\n", m.text);
@@ -164,6 +172,9 @@ world_close(struct world *w)
 {
 	vm_host_free(w->host);
 	w->host = NULL;
+	if (w->link_fd >= 0)
+		close(w->link_fd);
+	w->link_fd = -1;
 }
 
 int

@@ -37,7 +37,8 @@ struct world {
 	struct vm_host_conf conf;
 	char dir[64], run_dir[80], state_dir[80], kernel[80];
 	/* events */
-	unsigned died, logs;
+	unsigned died, logs, links;
+	int link_fd;               /* of the last VM_EVENT_LINK, or -1 */
 	char died_text[1100], died_console[5000], log_text[4096];
 };
 

@@ -40,7 +40,7 @@ join(const char *bridge)
 {
 	struct errmsg m;
 
-	if (port_join("vport0", bridge, guest, &m) != ERR_OK)
+	if (port_join(NULL, "vport0", bridge, guest, &m) != ERR_OK)
 		fail_msg("%s", m.text);
 }
 
@@ -75,12 +75,12 @@ test_join(void **state)
 	assert_true(has("ip -o link show vport0 | grep -q 'master jtest1'"));
 	/* Somebody else has joined it. */
 	sh("ip link set vport0 nomaster && ip link set vport0 master jtest1");
-	assert_int_equal(port_guard("vport0", guest, NULL), ERR_OK);
+	assert_int_equal(port_guard(NULL, "vport0", guest, NULL), ERR_OK);
 	assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
 	    " dev vport0 master jtest1 static'"));
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
 	sh("ip link set vport0 nomaster");
-	assert_int_equal(port_guard("vport0", guest, NULL), ERR_MISSING);
+	assert_int_equal(port_guard(NULL, "vport0", guest, NULL), ERR_MISSING);
 }
 
 static void
@@ -89,11 +89,11 @@ test_errors(void **state)
 	struct errmsg m;
 
 	(void)state;
-	assert_int_equal(port_join("vport0", "none0", guest, &m), ERR_MISSING);
+	assert_int_equal(port_join(NULL, "vport0", "none0", guest, &m), ERR_MISSING);
 	assert_non_null(strstr(m.text, "none0"));
-	assert_int_equal(port_join("vport0", "lo", guest, &m), ERR_UNSUPPORTED);
-	assert_int_equal(port_join("vport0", "", guest, &m), ERR_RANGE);
-	assert_int_not_equal(port_join("vport9", "jtest1", guest, &m), ERR_OK);
+	assert_int_equal(port_join(NULL, "vport0", "lo", guest, &m), ERR_UNSUPPORTED);
+	assert_int_equal(port_join(NULL, "vport0", "", guest, &m), ERR_RANGE);
+	assert_int_not_equal(port_join(NULL, "vport9", "jtest1", guest, &m), ERR_OK);
 }
 
 static void
@@ -125,7 +125,7 @@ refused(const char *mac, const char *name)
 	for (int i = 0; i < 6; i++)
 		bytes[i] = (uint8_t)b[i];
 	sh(dump, w.dir, 1);
-	e = port_join("vport0", "jtest1", bytes, &m);
+	e = port_join(NULL, "vport0", "jtest1", bytes, &m);
 	if (e != ERR_EXISTS || strstr(m.text, mac) == NULL || strstr(m.text, name) == NULL)
 		fail_msg("%s: %d, %s", mac, (int)e, m.text);
 	sh(dump, w.dir, 2);
@@ -216,7 +216,7 @@ keeps(enum vm_port_state state, const char *text)
 {
 	struct errmsg m = { "" };
 
-	assert_int_equal(vm_port_keep("vport0", "jtest1", guest, &m), state);
+	assert_int_equal(port_keep(NULL, "vport0", "jtest1", guest, &m), state);
 	if (strstr(m.text, text) == NULL)
 		fail_msg("\"%s\" is not in \"%s\"", text, m.text);
 }

@@ -1,0 +1,166 @@
+/* park: vm_park and its kin on the loop; what waits is carried out by a thread (vm/net/park.h). */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "vm/host/host.h"
+#include "vm/net/parkport.h"
+#include "vm/net/port.h"
+
+/* What is queued is to be carried out, or was, and some of it failed; or a port is to be closed. */
+struct park_job {
+	struct work_job work;
+	struct vm_host *host;
+	struct park_list failed;
+	int fd;
+};
+
+static void
+job_drop(void *arg)
+{
+	struct park_job *j = arg;
+	struct park *k;
+
+	while ((k = STAILQ_FIRST(&j->failed)) != NULL) {
+		STAILQ_REMOVE_HEAD(&j->failed, link);
+		park_free(k);
+	}
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j);
+}
+
+static void
+job_done(void *arg)
+{
+	struct park_job *j = arg;
+	const struct park *k;
+
+	STAILQ_FOREACH(k, &j->failed, link)
+		if (k->failed != NULL)
+			k->failed(k->unit, k->err, k->why, k->arg);
+	job_drop(j);
+}
+
+static void
+run_queue(void *arg)
+{
+	struct park_job *j = arg;
+
+	parks_run(j->host->env.parks, &j->failed);
+}
+
+static void
+close_port(void *arg)
+{
+	struct park_job *j = arg;
+
+	close(j->fd);
+	j->fd = -1;
+}
+
+static struct park_job *
+job_new(struct vm_host *h, void (*run)(void *), int fd)
+{
+	struct park_job *j = mem_zero(1, sizeof(*j));
+
+	*j = (struct park_job){ .host = h, .fd = fd,
+	    .work = { .run = run, .done = job_done, .drop = job_drop, .arg = j } };
+	STAILQ_INIT(&j->failed);
+	return j;
+}
+
+void
+host_park_flush(struct vm_host *h)
+{
+	struct park_job *j = job_new(h, NULL, -1);
+
+	run_queue(j);
+	if (STAILQ_EMPTY(&j->failed))
+		job_drop(j);
+	else
+		work_post(h->work, &j->work);
+}
+
+/* ---- on the loop ---- */
+
+static void
+add(struct vm_host *h, struct park *k)
+{
+	if (parks_add(h->env.parks, k))
+		work_submit(h->work, LANE_PARK, &job_new(h, run_queue, -1)->work);
+}
+
+void
+vm_park(struct vm_host *h, const struct vm_park_port *port, const uint8_t mac[6],
+    const struct vm_uuid *uuid, uint32_t unit, vm_park_cb failed, void *arg)
+{
+	struct park *k = mem_zero(1, sizeof(*k));
+
+	*k = (struct park){ .port = port->ifindex, .unit = unit, .failed = failed, .arg = arg };
+	memcpy(k->mac, mac, sizeof(k->mac));
+	if (uuid != NULL) {
+		struct vm_ids ids = vm_ids_get(h, uuid);
+
+		memcpy(k->from, ids.nics[0], sizeof(k->from));
+	}
+	add(h, k);
+}
+
+void
+vm_unpark(struct vm_host *h, const struct vm_park_port *port, const uint8_t mac[6])
+{
+	struct park *k = mem_zero(1, sizeof(*k));
+
+	*k = (struct park){ .port = port->ifindex, .remove = true };
+	memcpy(k->mac, mac, sizeof(k->mac));
+	add(h, k);
+}
+
+enum vm_park_state
+vm_park_port(struct vm_host *h, const char *bridge, struct vm_park_port *port, struct errmsg *m)
+{
+	return parkport_keep(h->env.parks, bridge, port, m);
+}
+
+void
+vm_park_port_close(struct vm_host *h, struct vm_park_port *port)
+{
+	if (port->fd >= 0)
+		work_submit(h->work, LANE_PARK, &job_new(h, close_port, port->fd)->work);
+	*port = (struct vm_park_port){ .fd = -1 };
+}
+
+enum err
+vm_link_open(struct vm_host *h, const struct vm_uuid *uuid, const uint8_t mac[6], int *fd,
+    struct errmsg *m)
+{
+	struct vm_ids ids = vm_ids_get(h, uuid);
+
+	*fd = -1;
+	if (ids.nics[0][0] == '\0')
+		return err_set(m, ERR_MISSING, "the host's end of its NIC is not known");
+	return vm_link_socket(ids.nics[0], mac, fd, m);
+}
+
+enum vm_port_state
+vm_port_keep(struct vm_host *h, const char *name, const char *bridge, const uint8_t mac[6],
+    struct errmsg *m)
+{
+	return port_keep(h->env.parks, name, bridge, mac, m);
+}
+
+/* ---- on a driver thread ---- */
+
+void
+host_park_take(struct vm_host *h, const struct vm *vm, const uint8_t mac[6], bool link)
+{
+	const char *name = vm->ids.nics[0];
+	struct errmsg m;
+
+	if (link)
+		vm_report_link(&h->reporter, &vm->uuid, name, mac);
+	if (name[0] != '\0' && port_take(h->env.parks, name, mac, &m) != ERR_OK)
+		vm_report_log(&h->reporter, &vm->uuid, "%s", m.text);
+}
