@@ -5,11 +5,9 @@
  * Passed: ARP; neighbour and router discovery and MLD, which a guest sends when its interface comes
  * up; DHCP from a client; TCP to the ports that probes come from; ICMP that says that a probe did
  * not arrive; echo replies with our identifier.  Everything else, an awake guest's payload above
- * all, is dropped in the kernel before it is copied.  Loads beyond a frame's end end the program
- * with 0, which drops the frame.
+ * all, is dropped in the kernel before it is copied.
  */
 #include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/icmp6.h>
@@ -18,25 +16,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vm/sentinel/bpf.h"
 #include "vm/vm.h"
 
 #define ICMP6_MLDV2_REPORT 143
 #define DHCP_CLIENT_PORT 68
-#define FRAGMENT_BITS 0x3fff    /* more fragments, or an offset */
 /* what the sentinel reads of a frame: more than any answer to a probe has */
 #define PASS_BYTES 512
 
-/* Where a field stands in an untagged frame; what LOAD_V4 loads, behind the IPv4 header. */
-enum {
-	AT_ETHERTYPE = 12,
-	AT_V4 = 14, AT_V4_FRAGMENT = AT_V4 + 6, AT_V4_PROTO = AT_V4 + 9,
-	AT_V6 = 14, AT_V6_NEXT = AT_V6 + 6, AT_V6_PAYLOAD = AT_V6 + 40,
-	PORT_SRC = 0, PORT_DST = 2, ECHO_ID = 4, ICMP_HEADER = 8,
-	HOPS_NEXT = 0, HOPS_LENGTH = 1, HOPS_BYTES = 8
-};
-
-/* One name per instruction, so that jumps are written by name; a step is a load and a jump. */
-#define TWO(step) step, step##_IF
 enum {
 	TWO(I_TAG),
 	TWO(I_TYPE), I_TYPE_V4, I_TYPE_V6,
@@ -53,15 +40,6 @@ enum {
 	I_COUNT
 };
 
-#define LOAD(size, offset) BPF_STMT(BPF_LD | (size) | BPF_ABS, (uint32_t)(offset))
-#define LOAD_V4(size, offset) BPF_STMT(BPF_LD | (size) | BPF_IND, AT_V4 + (offset))
-#define WHEN(at, test, value, then, other) \
-	[at] = BPF_JUMP(BPF_JMP | (test) | BPF_K, (value), (then) - (at) - 1, (other) - (at) - 1)
-/* NOLINTBEGIN(bugprone-macro-parentheses): a load is an initialiser in braces */
-#define STEP(at, load, test, value, then, other) \
-	[at] = load, WHEN(at##_IF, test, value, then, other)
-#define GO(at, load, to) [at] = load, [at##_IF] = BPF_STMT(BPF_JMP | BPF_JA, (to) - at##_IF - 1)
-/* NOLINTEND(bugprone-macro-parentheses) */
 static struct sock_filter program[] = {
 	/* A tag that the NIC or the bridge took off; a tag inside the frame is no type we pass. */
 	STEP(I_TAG, LOAD(BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT), BPF_JEQ, 0, I_TYPE, I_DROP),
@@ -71,24 +49,25 @@ static struct sock_filter program[] = {
 	WHEN(I_TYPE_V6, BPF_JEQ, ETH_P_IPV6, I_V6_NEXT, I_DROP),
 
 	/* IPv4: what we wait for is never fragmented; X = the header's length. */
-	STEP(I_V4_FRAG, LOAD(BPF_H, AT_V4_FRAGMENT), BPF_JSET, FRAGMENT_BITS, I_DROP, I_V4_HEADER),
-	[I_V4_HEADER] = BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, AT_V4),
+	STEP(I_V4_FRAG, LOAD(BPF_H, AT_V4_FRAGMENT), BPF_JSET, BPF_FRAGMENT_BITS,
+	    I_DROP, I_V4_HEADER),
+	[I_V4_HEADER] = HEADER_V4,
 	STEP(I_V4_PROTO, LOAD(BPF_B, AT_V4_PROTO), BPF_JEQ, IPPROTO_TCP, I_V4_TCP_PORT, I_V4_UDP),
 	WHEN(I_V4_UDP, BPF_JEQ, IPPROTO_UDP, I_V4_UDP_PORT, I_V4_ICMP),
 	WHEN(I_V4_ICMP, BPF_JEQ, IPPROTO_ICMP, I_V4_ICMP_TYPE, I_DROP),
 
-	STEP(I_V4_ICMP_TYPE, LOAD_V4(BPF_B, 0), BPF_JEQ, ICMP_ECHOREPLY, I_V4_ICMP_ID, I_V4_LOST),
-	STEP(I_V4_ICMP_ID, LOAD_V4(BPF_H, ECHO_ID), BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
+	STEP(I_V4_ICMP_TYPE, LOAD_X(BPF_B, 0), BPF_JEQ, ICMP_ECHOREPLY, I_V4_ICMP_ID, I_V4_LOST),
+	STEP(I_V4_ICMP_ID, LOAD_X(BPF_H, ECHO_ID), BPF_JEQ, VM_PROBE_ECHO_ID, I_PASS, I_DROP),
 
 	/* A SYN of ours, which has no options, that did not arrive. */
 	WHEN(I_V4_LOST, BPF_JEQ, ICMP_UNREACH, I_V4_LOST_HEADER, I_DROP),
-	STEP(I_V4_LOST_HEADER, LOAD_V4(BPF_B, ICMP_HEADER), BPF_JEQ, 0x45, I_V4_LOST_PROTO, I_DROP),
-	STEP(I_V4_LOST_PROTO, LOAD_V4(BPF_B, ICMP_HEADER + 9), BPF_JEQ, IPPROTO_TCP,
+	STEP(I_V4_LOST_HEADER, LOAD_X(BPF_B, ICMP_HEADER), BPF_JEQ, 0x45, I_V4_LOST_PROTO, I_DROP),
+	STEP(I_V4_LOST_PROTO, LOAD_X(BPF_B, ICMP_HEADER + 9), BPF_JEQ, IPPROTO_TCP,
 	    I_V4_LOST_PORT, I_DROP),
-	GO(I_V4_LOST_PORT, LOAD_V4(BPF_H, ICMP_HEADER + 20 + PORT_SRC), I_PORT_FROM),
+	GO(I_V4_LOST_PORT, LOAD_X(BPF_H, ICMP_HEADER + 20 + PORT_SRC), I_PORT_FROM),
 
-	STEP(I_V4_UDP_PORT, LOAD_V4(BPF_H, PORT_SRC), BPF_JEQ, DHCP_CLIENT_PORT, I_PASS, I_DROP),
-	GO(I_V4_TCP_PORT, LOAD_V4(BPF_H, PORT_DST), I_PORT_FROM),
+	STEP(I_V4_UDP_PORT, LOAD_X(BPF_H, PORT_SRC), BPF_JEQ, DHCP_CLIENT_PORT, I_PASS, I_DROP),
+	GO(I_V4_TCP_PORT, LOAD_X(BPF_H, PORT_DST), I_PORT_FROM),
 
 	STEP(I_V6_NEXT, LOAD(BPF_B, AT_V6_NEXT), BPF_JEQ, IPPROTO_TCP, I_V6_TCP_PORT, I_V6_ICMP),
 	WHEN(I_V6_ICMP, BPF_JEQ, IPPROTO_ICMPV6, I_ICMP6, I_V6_HOPS),

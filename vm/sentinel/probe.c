@@ -192,21 +192,6 @@ ping_send(struct probe_set *set, struct probe *p)
 		set->ops.send(set->arg, p->network, out.bytes, out.len);
 }
 
-/* To broadcast, or the solicited-node multicast address (RFC 4291 section 2.7.1, RFC 2464). */
-static void
-ends_to_all(struct frame_ends *ends)
-{
-	static const uint8_t solicited[13] = { 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff };
-
-	if (ends->dst.family == 4) {
-		memset(ends->dst_mac, 0xff, 6);
-		return;
-	}
-	memcpy(ends->dst.bytes, solicited, sizeof(solicited));
-	memset(ends->dst_mac, 0x33, 2);
-	memcpy(ends->dst_mac + 2, ends->dst.bytes + 12, 4);
-}
-
 static void
 who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 {
@@ -215,7 +200,7 @@ who_has_send(struct probe_set *set, const struct probe *p, bool to_all)
 	bool built;
 
 	if (to_all)
-		ends_to_all(&ends);
+		frame_ends_to_asked(&ends);
 	if (p->guest.family == 4) {
 		struct frame_arp arp = { .op = 1, .sender = p->source, .target = p->guest };
 

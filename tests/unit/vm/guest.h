@@ -104,7 +104,8 @@ guest_unreachable(struct frame_out *out, const struct frame_ends *ends,
 static inline bool
 guest_dhcp(struct frame_out *out, const struct frame_ends *ends)
 {
-	struct frame_tcp ports = { .sport = 68, .dport = 67 };
+	/* the length, and no checksum, are where TCP has its sequence number */
+	struct frame_tcp ports = { .sport = 68, .dport = 67, .seq = 20 << 16 };
 
 	if (!frame_build_tcp(out, ends, &ports))
 		return false;
