@@ -267,6 +267,11 @@ _Static_assert(LIMIT_KNOCKS_WINDOW <= LIMIT_CHAN_QUEUE / 2, "knocks leave room i
 #define LIMIT_XEN_ABORT_S 3        /* libxl gives a suspend up */
 #define LIMIT_XEN_DYING_S 5        /* a dying domain gives its memory back; gigabytes: a second */
 #define LIMIT_KVM_PROOF_S 10       /* KVM is tried; nested, on a busy machine: seconds */
+
+/* Processes that are started ahead of their use. */
+#define LIMIT_AHEAD_QUIET_MS 200   /* none is while a VM starts, nor so long afterwards */
+#define LIMIT_AHEAD_PAUSE_S 300    /* the longest between tries */
+#define LIMIT_AHEAD 1000
 #define LIMIT_HANG_S 30            /* a hypervisor owes an answer (limits: hang-timeout) */
 #define LIMIT_OP_S 30              /* life cycle: a freeze, thaw, stop, reading of counters */
 #define LIMIT_STATE_OP_S 150       /* life cycle: a save or a restore */

@@ -80,6 +80,9 @@ struct vm_driver {
 	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
 	/* On the loop: begins to find out what starts need to know of this host.  May be NULL. */
 	void (*prepare)(void *ctx, enum vm_accel accel);
+	/* On the loop: as vm_ahead_want; adds to what vm_ahead_see tells.  May be NULL. */
+	void (*want)(void *ctx, struct vm_wish *list, unsigned n);
+	void (*see)(void *ctx, const char *unit, struct vm_ahead *see);
 	/* After an error nothing is left and *vm is NULL; out->text: the hypervisor's words. */
 	enum err (*start)(void *ctx, const struct vm_spec *spec, struct vm **vm,
 	    struct vm_outcome *out);

@@ -210,6 +210,39 @@ void vm_thaw(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac
     vm_done_cb done, void *arg);
 
 /*
+ * Processes that are started ahead: a cache of vm_start and vm_restore, which take what fits and do
+ * without otherwise.  Made one by one in the background, never while a VM is being started; made
+ * again after use.  What is not wanted any more is ended, and all are when the host is freed.
+ *
+ *     VM_AHEAD_UNIT     the VM of that specification, before its guest's first instruction
+ *     VM_AHEAD_RESTORE  a machine into which the saved state of any VM with such a machine goes
+ *     VM_AHEAD_BOOT     a process that becomes any VM with that accelerator
+ *
+ * Drivers that have no such thing ignore wishes.  The UUID of a wish means nothing, so arguments
+ * with a VM's UUID in them never fit.
+ */
+enum vm_ahead_kind { VM_AHEAD_UNIT, VM_AHEAD_RESTORE, VM_AHEAD_BOOT };
+#define VM_AHEAD_KINDS 3
+struct vm_wish {
+	enum vm_ahead_kind what;
+	struct vm_spec spec;
+};
+/*
+ * What is wanted from now on, the most wanted first.  A unit's wake takes it off the list, until
+ * the next call.  Takes over the malloc'd list and the strings.  To be called, if with nothing,
+ * after vm_adopt: then what a former daemon left is ended, unless it is wanted.
+ */
+void vm_ahead_want(struct vm_host *host, struct vm_wish *list, unsigned n);
+struct vm_ahead {
+	unsigned n[VM_AHEAD_KINDS];
+	uint64_t bytes;            /* of memory that they take now */
+};
+/* What there is, for that unit (VM_AHEAD_UNIT) or (NULL) in all. */
+void vm_ahead_see(struct vm_host *host, const char *unit, struct vm_ahead *see);
+/* Bytes of memory that a VM's process has for itself now; 0: not known, or it does not run. */
+uint64_t vm_memory_now(struct vm_host *host, const struct vm_uuid *uuid);
+
+/*
  * Asks, without waiting, whether the VM's hypervisor is alive: silence for conf.hang_ms ends the VM
  * (VM_EVENT_DIED).  Harmless for a VM that cannot be asked, or does not run.
  */

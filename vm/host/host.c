@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "vm/net/park.h"
+#include "vm/proc/spawn.h"
 
 static const struct vm_driver *const drivers[] = {
 	&vm_driver_qemu,
@@ -191,6 +192,47 @@ vm_run_dir_keep(struct vm_host *h)
 	while ((e = table_next(&h->entries, &at)) != NULL)
 		if (e->vm != NULL && !e->busy && e->vm->driver->keep_vm(e->vm, &m) != ERR_OK)
 			log_err("%s: run directory: %s", e->vm->unit, m.text);
+}
+
+void
+vm_ahead_want(struct vm_host *h, struct vm_wish *list, unsigned n)
+{
+	for (unsigned i = 0; i < h->ndrivers; i++) {
+		struct host_driver *d = &h->drivers[i];
+		struct vm_wish *own = mem_zero(n > 0 ? n : 1, sizeof(*own));
+		unsigned nown = 0;
+
+		for (unsigned k = 0; k < n; k++)
+			if (strcmp(list[k].spec.driver, d->driver->name) == 0) {
+				own[nown++] = list[k];
+				list[k].spec.memory = (struct arena){ 0 };   /* the driver's now */
+			}
+		if (d->err == ERR_OK && d->driver->want != NULL) {
+			d->driver->want(d->ctx, own, nown);
+			continue;
+		}
+		for (unsigned k = 0; k < nown; k++)
+			arena_clear(&own[k].spec.memory);
+		free(own);
+	}
+	for (unsigned k = 0; k < n; k++)
+		arena_clear(&list[k].spec.memory);
+	free(list);
+}
+
+void
+vm_ahead_see(struct vm_host *h, const char *unit, struct vm_ahead *see)
+{
+	*see = (struct vm_ahead){ .bytes = 0 };
+	for (unsigned i = 0; i < h->ndrivers; i++)
+		if (h->drivers[i].err == ERR_OK && h->drivers[i].driver->see != NULL)
+			h->drivers[i].driver->see(h->drivers[i].ctx, unit, see);
+}
+
+uint64_t
+vm_memory_now(struct vm_host *h, const struct vm_uuid *uuid)
+{
+	return spawn_memory(vm_ids_get(h, uuid).pid);
 }
 
 void

@@ -21,28 +21,42 @@ tap_name(const struct vm_uuid *uuid, unsigned nic, char name[IFNAMSIZ])
 }
 
 enum err
-tap_make(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6], int *fd,
-    struct errmsg *m)
+tap_device(int *fd, struct errmsg *m)
+{
+	*fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return *fd >= 0 ? ERR_OK : err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root "
+	    "or CAP_NET_ADMIN)");
+}
+
+enum err
+tap_attach(int fd, const char *name, struct errmsg *m)
 {
 	struct ifreq ifr = {
 		.ifr_flags = (short)(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL),
 	};
-	enum err e;
 
-	*fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (*fd < 0)
-		return err_sys(m, "/dev/net/tun (taps need it: modprobe tun, and root or "
-		    "CAP_NET_ADMIN)");
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
-	if (ioctl(*fd, TUNSETIFF, &ifr) == 0)
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+		return ERR_OK;
+	if (errno == EBUSY)
+		return err_set(m, ERR_EXISTS, "tap %s exists already", name);
+	if (errno == ENOTTY || errno == EINVAL)
+		return err_sys(m, "/dev/net/tun is not the device of taps (rm /dev/net/tun && "
+		    "mknod -m 600 /dev/net/tun c 10 200)");
+	return err_sys(m, "tap %s", name);
+}
+
+enum err
+tap_make(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6], int *fd,
+    struct errmsg *m)
+{
+	enum err e = tap_device(fd, m);
+
+	if (e != ERR_OK)
+		return e;
+	e = tap_attach(*fd, name, m);
+	if (e == ERR_OK)
 		e = port_add(parks, name, bridge, mac, m);
-	else if (errno == EBUSY)
-		e = err_set(m, ERR_EXISTS, "tap %s exists already", name);
-	else if (errno == ENOTTY || errno == EINVAL)
-		e = err_sys(m, "/dev/net/tun is not the device of taps (rm /dev/net/tun && mknod "
-		               "-m 600 /dev/net/tun c 10 200)");
-	else
-		e = err_sys(m, "tap %s", name);
 	if (e != ERR_OK) {
 		close(*fd);
 		*fd = -1;

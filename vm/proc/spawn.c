@@ -337,6 +337,24 @@ spawn_to_end(const struct spawn_conf *c, int timeout_ms, struct spawn_end *end, 
 	return e;
 }
 
+uint64_t
+spawn_memory(pid_t pid)
+{
+	unsigned long long size, resident, shared;
+	char path[64];
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	f = pid > 0 ? fopen(path, "re") : NULL;
+	if (f == NULL)
+		return 0;
+	n = fscanf(f, "%llu %llu %llu", &size, &resident, &shared);
+	fclose(f);
+	return n == 3 && resident > shared ?
+	    (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 void
 spawn_end_text(const struct spawn_end *end, char *text, size_t size)
 {

@@ -77,6 +77,9 @@ struct spawn_stat {
 };
 bool spawn_stat(pid_t pid, struct spawn_stat *st);
 
+/* Bytes of memory that the process has for itself now; 0: there is no such process. */
+uint64_t spawn_memory(pid_t pid);
+
 /* "exited with status 1", "was killed by signal 9 (Killed)", ... */
 void spawn_end_text(const struct spawn_end *end, char *text, size_t size);
 

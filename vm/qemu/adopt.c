@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "vm/qemu/args.h"
+#include "vm/qemu/pool.h"
 
 #define ADOPT_NS (3 * NS_PER_S)     /* for all of them together to answer, */
 #define EXEC_NS (2 * NS_PER_S)      /* for a process of the daemon before us to execute QEMU; */
@@ -29,6 +29,7 @@ struct found {
 	struct qemu_vm *v;
 	const char *why;           /* broken; NULL so far whole */
 	bool silent;               /* whole, but without an answer */
+	bool waits;                /* it was started ahead, and is no VM's */
 	struct errmsg m;           /* behind why, where it came from a call */
 };
 
@@ -66,11 +67,21 @@ static void
 found_dir(const struct vm_uuid *uuid, const char *rest, void *arg)
 {
 	struct search *s = arg;
+	char text[VM_UUID_TEXT];
+	struct vm_uuid born;
+	struct found *f;
 
 	if (rest[0] != '\0')
 		return;
-	search_add(s, uuid)->v->dir_fd = openat(s->ctx->vms_fd, VM_UUID_STR(uuid),
+	f = search_add(s, uuid);
+	f->v->dir_fd = openat(s->ctx->vms_fd, VM_UUID_STR(uuid),
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (f->v->dir_fd < 0)
+		return;
+	f->waits = faccessat(f->v->dir_fd, QEMU_DIR_WAITS, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (qemu_dir_read(f->v->dir_fd, QEMU_DIR_BORN, text, sizeof(text)) &&
+	    vm_uuid_parse(text, &born))
+		qemu_vm_born(f->v, &born);
 }
 
 /* ---- processes ---- */
@@ -80,6 +91,20 @@ struct cmdline {
 	char *argv[LIMIT_PROC_CMDLINE / 2];
 	size_t n;
 };
+
+static void
+split(struct cmdline *c, size_t have, char separator)
+{
+	c->n = 0;
+	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]);) {
+		char *end = memchr(c->text + at, separator, have - at);
+
+		if (end != NULL)
+			*end = '\0';
+		c->argv[c->n++] = c->text + at;
+		at = end != NULL ? (size_t)(end - c->text) + 1 : have;
+	}
+}
 
 static bool
 cmdline_read(pid_t pid, struct cmdline *c)
@@ -98,10 +123,7 @@ cmdline_read(pid_t pid, struct cmdline *c)
 		have += (size_t)n;
 	close(fd);
 	c->text[have] = '\0';
-	c->n = 0;
-	for (size_t at = 0; at < have && c->n < sizeof(c->argv) / sizeof(c->argv[0]);
-	    at += strlen(c->text + at) + 1)
-		c->argv[c->n++] = c->text + at;
+	split(c, have, '\0');
 	return c->n > 0;
 }
 
@@ -142,13 +164,20 @@ has_our_uid(const struct qemu_ctx *ctx, pid_t pid)
 	return stat(path, &st) == 0 && st.st_uid == uid;
 }
 
-/* Takes what the command line tells: name, power button, shape. */
+/* Takes what the command line tells: name, power button, shape; or what stands in its place. */
 static void
 learn(struct qemu_vm *v, struct cmdline *c)
 {
-	const char *name = cmdline_value(c, "-name"), *machine = cmdline_value(c, "-machine");
-	struct qemu_args args = { .argv = c->argv, .n = c->n };
+	struct qemu_args args = { .argv = c->argv };
+	const char *name, *machine;
 
+	v->shape_hidden = v->dir_fd >= 0 &&
+	    qemu_dir_read(v->dir_fd, QEMU_DIR_SHAPE, c->text, sizeof(c->text));
+	if (v->shape_hidden)
+		split(c, strlen(c->text), '\n');
+	args.n = c->n;
+	name = cmdline_value(c, "-name");
+	machine = cmdline_value(c, "-machine");
 	if (name != NULL && strncmp(name, "guest=", 6) == 0)
 		snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", name + 6);
 	v->acpi = machine != NULL && strstr(machine, "acpi=off") == NULL;
@@ -208,7 +237,8 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 			continue;
 		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid")
 		    : NULL;
-		if (vm_uuid_parse(text, &named) && memcmp(&at, &named, sizeof(at)) == 0)
+		if (vm_uuid_parse(text, &named) && (memcmp(&at, &named, sizeof(at)) == 0 ||
+		    (f != NULL && memcmp(&f->v->born, &named, sizeof(named)) == 0)))
 			take_process(f != NULL ? f : search_add(s, &at), pid, c);
 		else
 			s->unsettled = true;
@@ -259,7 +289,7 @@ limit_again(const struct found *f)
 	    sscanf(text, "%" SCNu64 " %u %u", &lim.memory_bytes, &lim.cpu_percent,
 		&lim.cpu_weight) != 3)
 		return;
-	if (cgroup_limit(&ctx->cg, VM_UUID_STR(&f->v->vm.uuid), &lim, &m) != ERR_OK)
+	if (cgroup_limit(&ctx->cg, VM_UUID_STR(&f->v->born), &lim, &m) != ERR_OK)
 		vm_report_log(ctx->env->reporter, &f->v->vm.uuid, "%s runs without its limits: %s",
 		    f->v->vm.unit, m.text);
 }
@@ -331,13 +361,49 @@ examine(struct found *f, uint64_t deadline_ns)
 	return v->frozen ? VM_FOUND_FROZEN : VM_FOUND_RUNNING;
 }
 
+/*
+ * One that was started ahead goes on waiting, for the same as before.  It is ended when it was
+ * about to become a VM, which nobody knows then, and when it waited for our end of a pipe.
+ */
+static void
+keep_waiting(struct found *f, uint64_t deadline_ns)
+{
+	struct qemu_vm *v = f->v;
+	char *text = mem_zero(LIMIT_PROC_CMDLINE, 1), status[32] = "";
+	struct pool_vm *r = mem_zero(1, sizeof(*r));
+	bool known = qemu_dir_read(v->dir_fd, QEMU_DIR_WAITS, text, LIMIT_PROC_CMDLINE) &&
+	    memcmp(&v->born, &v->vm.uuid, sizeof(v->born)) == 0 && f->why == NULL &&
+	    !f->silent && qemu_vm_status(v, status, sizeof(status), deadline_ns, &f->m) == ERR_OK;
+
+	*r = (struct pool_vm){ .v = v, .config_fd = -1 };
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		r->taps[i] = -1;
+	v->vm.answered = true;
+	if (known && strcmp(status, "prelaunch") == 0)
+		r->wait = QEMU_WAIT_CONT;
+	else if (known && strcmp(status, "inmigrate") == 0)
+		r->wait = QEMU_WAIT_STATE;
+	if (r->wait != QEMU_WAIT_NOT) {
+		r->key = mem_text(text);
+		pool_add(v->ctx->pool, r);
+	} else {
+		ahead_end(r);
+	}
+	free(text);
+}
+
 static void
 report(struct search *s, struct found *f, uint64_t deadline_ns, vm_each_cb each, void *arg)
 {
 	struct vm_uuid uuid = f->v->vm.uuid;
-	enum vm_found_state state = examine(f, deadline_ns);
+	enum vm_found_state state;
 	bool saved = is_saved(s->ctx, &uuid);
 
+	if (f->waits) {
+		keep_waiting(f, deadline_ns);
+		return;
+	}
+	state = examine(f, deadline_ns);
 	/* Saved completely, or not yet restored: the process is only in the way. */
 	if ((state == VM_FOUND_BROKEN || state == VM_FOUND_SILENT) && saved &&
 	    qemu_vm_end(f->v, NULL) == ERR_OK) {

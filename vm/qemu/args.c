@@ -21,6 +21,7 @@
 #define SLOT_FIRST 1u
 #define SLOTS_ISA (1u << 4 | 1u << 8 | 1u << 9)
 #define TSC_WORD " tsc_early_khz="
+#define WAITS_WORD "-S"
 #define ARGS_MOST 256   /* fixed ones, 4 per NIC and disk, and LIMIT_ARGS */
 
 struct builder {
@@ -75,7 +76,8 @@ add_identity(struct builder *b, const struct qemu_run *run)
 	char *name = commas(run->spec->unit);
 
 	add(b, mem_text(run->qemu));
-	option(b, "-name", "guest=%s", name);
+	if (run->wait == QEMU_WAIT_NOT || run->wait == QEMU_WAIT_CONT)
+		option(b, "-name", "guest=%s", name);
 	option(b, "-uuid", "%s", VM_UUID_STR(&run->spec->uuid));
 	free(name);
 }
@@ -86,6 +88,11 @@ add_machine(struct builder *b, const struct qemu_run *run)
 	const struct vm_spec *spec = run->spec;
 	const char *pc = run->acpi ? "on" : "off";
 
+	if (run->wait == QEMU_WAIT_CONFIG) {
+		/* It has no place for the console, so QEMU ends when no configuration comes. */
+		option(b, "-machine", "none");
+		return;
+	}
 	if (spec->machine == VM_MACHINE_MICROVM) {
 		option(b, "-machine",
 		    "microvm,acpi=%s,pit=%s,pic=%s,rtc=%s,x-option-roms=off,isa-serial=off", pc, pc,
@@ -99,6 +106,12 @@ add_machine(struct builder *b, const struct qemu_run *run)
 		option(b, "-accel", "kvm");
 	else
 		option(b, "-accel", "tcg,tb-size=%d", QEMU_TB_MIB);
+}
+
+/* What is the same for all VMs. */
+static void
+add_manners(struct builder *b, const struct qemu_run *run)
+{
 	if (run->cpu != NULL)
 		option(b, "-cpu", "%s", run->cpu);
 	add(b, mem_text("-nodefaults"));
@@ -109,8 +122,17 @@ add_machine(struct builder *b, const struct qemu_run *run)
 	/* A guest that ends by itself leaves QEMU paused: its last console lines are read. */
 	add(b, mem_text("-no-reboot"));
 	option(b, "-action", "reboot=shutdown,shutdown=pause,panic=pause");
-	option(b, "-m", "%" PRIu64 "M", spec->memory_bytes / MIB);
-	option(b, "-smp", "%u", spec->vcpus);
+}
+
+static void
+add_size(struct builder *b, const struct qemu_run *run)
+{
+	if (run->wait == QEMU_WAIT_CONFIG)
+		return;
+	option(b, "-m", "%" PRIu64 "M", run->spec->memory_bytes / MIB);
+	option(b, "-smp", "%u", run->spec->vcpus);
+	if (run->wait == QEMU_WAIT_CONT)
+		add(b, mem_text(WAITS_WORD));
 }
 
 static void
@@ -122,12 +144,23 @@ add_control(struct builder *b, const struct qemu_run *run)
 	option(b, "-device", "isa-serial,chardev=con");
 }
 
+/*
+ * A state brings along what was booted, but for a q35's kernel, for which the machine has a ROM.
+ */
 static void
 add_boot(struct builder *b, const struct qemu_run *run)
 {
 	const struct vm_spec *spec = run->spec;
-	char *initrd = commas(spec->initrd != NULL ? spec->initrd : "");
+	char *initrd;
 
+	if (run->wait == QEMU_WAIT_STATE)
+		option(b, "-incoming", "defer");
+	if (run->wait == QEMU_WAIT_CONFIG)
+		option(b, "-readconfig", "/proc/self/fd/%d", run->config_fd);
+	if (run->wait == QEMU_WAIT_CONFIG ||
+	    (run->wait == QEMU_WAIT_STATE && spec->machine == VM_MACHINE_MICROVM))
+		return;
+	initrd = commas(spec->initrd != NULL ? spec->initrd : "");
 	/* These are no option lists: commas stand for themselves. */
 	if (spec->kernel != NULL && run->kernel_fd >= 0)
 		option(b, "-kernel", "/proc/self/fd/%d", run->kernel_fd);
@@ -139,6 +172,8 @@ add_boot(struct builder *b, const struct qemu_run *run)
 		/* A list of modules for multiboot kernels: commas are doubled here as well. */
 		option(b, "-initrd", "%s", initrd);
 	free(initrd);
+	if (run->wait == QEMU_WAIT_STATE)
+		return;
 	if (spec->kernel != NULL && run->tsc_khz != 0)
 		option(b, "-append", "%s" TSC_WORD "%u", spec->cmdline != NULL ? spec->cmdline : "",
 		    run->tsc_khz);
@@ -167,7 +202,9 @@ add_nics(struct builder *b, const struct qemu_run *run)
 	const struct vm_spec *spec = run->spec;
 
 	for (unsigned i = 0; i < spec->nnics; i++) {
-		const char *mac = ADDR_MAC_STR(spec->nics[i].mac);
+		const uint8_t any[6] = { 2, 'j', 'i', 't', 's', (uint8_t)i };
+		const char *mac = ADDR_MAC_STR(run->wait == QEMU_WAIT_STATE ? any :
+		    spec->nics[i].mac);
 
 		option(b, "-netdev", "tap,id=n%u,fd=%d", i, run->tap_fd + (int)i);
 		if (spec->machine == VM_MACHINE_MICROVM)
@@ -227,17 +264,22 @@ qemu_args_build(const struct qemu_run *run, struct qemu_args *args, struct errms
 	struct builder b = { .args = args, .m = m };
 
 	memset(args, 0, sizeof(*args));
-	b.err = check(run->spec, m);
+	if (run->wait != QEMU_WAIT_CONFIG)
+		b.err = check(run->spec, m);
 	if (b.err != ERR_OK)
 		return b.err;
 	args->argv = mem_zero(ARGS_MOST, sizeof(*args->argv));
 	add_identity(&b, run);
 	add_machine(&b, run);
+	add_manners(&b, run);
+	add_size(&b, run);
 	add_control(&b, run);
 	add_boot(&b, run);
-	add_nics(&b, run);
-	add_disks(&b, run);
-	for (unsigned i = 0; i < run->spec->nargs; i++)
+	if (run->wait != QEMU_WAIT_CONFIG) {
+		add_nics(&b, run);
+		add_disks(&b, run);
+	}
+	for (unsigned i = 0; i < run->spec->nargs && run->wait != QEMU_WAIT_CONFIG; i++)
 		add(&b, mem_text(run->spec->args[i]));
 	if (b.err != ERR_OK)
 		qemu_args_clear(args);
@@ -275,6 +317,8 @@ qemu_args_shape(const struct qemu_args *args)
 	for (size_t i = 0; i < args->n; i++) {
 		const char *arg = args->argv[i];
 
+		if (strcmp(arg, WAITS_WORD) == 0)
+			continue;
 		if (i + 1 < args->n && is_passing(arg, args->argv[i + 1])) {
 			i++;
 			continue;

@@ -43,8 +43,12 @@ qemu_dir_keep(struct vm *vm, struct errmsg *m)
 	e = qemu_dir_make(ctx, &vm->uuid, &fd, m);
 	if (e != ERR_OK)
 		return e;
-	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
+	cgroup_describe(&ctx->cg, VM_UUID_STR(&v->born), groups, sizeof(groups));
 	e = qemu_dir_write_pid(fd, v->pid, m);
+	if (e == ERR_OK)
+		e = qemu_dir_write(fd, QEMU_DIR_BORN, VM_UUID_STR(&v->born), m);
+	if (e == ERR_OK && v->shape_hidden)
+		e = qemu_dir_write(fd, QEMU_DIR_SHAPE, v->shape, m);
 	if (e == ERR_OK && ctx->cg.nparts > 0)
 		e = qemu_dir_write(fd, QEMU_DIR_CGROUP, groups, m);
 	if (e == ERR_OK && v->limits[0] != '\0')
@@ -79,6 +83,23 @@ qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct 
 		(void)unlinkat(ctx->vms_fd, name, AT_REMOVEDIR);
 	}
 	return e;
+}
+
+enum err
+qemu_dir_give(struct qemu_vm *v, const struct vm_uuid *uuid, struct errmsg *m)
+{
+	const char *from = VM_UUID_STR(&v->vm.uuid), *to = VM_UUID_STR(uuid);
+	int vms = v->ctx->vms_fd;
+	enum err e = qemu_dir_vms_keep(v->ctx, m);
+
+	if (e != ERR_OK)
+		return e;
+	if (renameat2(vms, from, vms, to, RENAME_NOREPLACE) != 0)
+		return errno == EEXIST
+		    ? err_set(m, ERR_EXISTS, "%s/%s exists already", v->ctx->vms_path, to)
+		    : err_sys(m, "directory %s/%s", v->ctx->vms_path, from);
+	v->vm.uuid = *uuid;
+	return ERR_OK;
 }
 
 enum err

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/output.h"
+#include "vm/qemu/pool.h"
 
 /* ---- the driver's own ---- */
 
@@ -18,6 +19,7 @@ qemu_close(void *arg)
 
 	if (ctx == NULL)
 		return;
+	pool_free(ctx->pool);
 	cgroup_close(&ctx->cg);
 	accel_clear(&ctx->accel);
 	if (ctx->vms_fd >= 0)
@@ -51,7 +53,8 @@ qemu_open(const struct vm_env *env, void **out, struct errmsg *m)
 	enum err e;
 
 	*out = NULL;
-	*ctx = (struct qemu_ctx){ .env = env, .vms_fd = -1, .saved_fd = -1 };
+	*ctx = (struct qemu_ctx){ .env = env, .vms_fd = -1, .saved_fd = -1,
+	    .pool = pool_new(ctx) };
 	accel_init(&ctx->accel);
 	qemu_tsc_init(&ctx->tsc);
 	e = open_dirs(ctx, m);
@@ -80,6 +83,22 @@ qemu_prepare(void *arg, enum vm_accel accel)
 
 	if (accel != VM_ACCEL_TCG)
 		accel_prepare(&ctx->accel, ctx->env->conf, ctx->qemu);
+}
+
+static void
+qemu_want(void *arg, struct vm_wish *list, unsigned n)
+{
+	struct qemu_ctx *ctx = arg;
+
+	pool_want(ctx->pool, list, n);
+}
+
+static void
+qemu_see(void *arg, const char *unit, struct vm_ahead *see)
+{
+	struct qemu_ctx *ctx = arg;
+
+	pool_see(ctx->pool, unit, see);
 }
 
 /* ---- console ---- */
@@ -301,6 +320,7 @@ const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
 	.open = qemu_open, .close = qemu_close, .prepare = qemu_prepare,
+	.want = qemu_want, .see = qemu_see,
 	.start = qemu_start, .restore = qemu_restore, .discard = qemu_saved_remove,
 	.ask = qemu_ask, .words = qemu_words, .stop = qemu_stop,
 	.freeze = qemu_freeze, .save = qemu_save, .console = qemu_console,

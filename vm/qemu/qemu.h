@@ -4,6 +4,9 @@
  *     driver.c  the operations, and the driver's beginning and end
  *     vm.c      what they have in common: the control socket, the console, the end of a VM
  *     start.c   from a specification to a running QEMU, cold or from a saved state
+ *     files.c   the files that a start needs, as the VMs' user sees them
+ *     ahead.c   processes that are started ahead, and how one becomes a VM
+ *     pool.c    which of them there are
  *     save.c    a VM's state in a file
  *     adopt.c   VMs of the daemon before
  *     dir.c     a VM's directory
@@ -35,6 +38,8 @@ struct qemu_tsc {
 	uint64_t ticks, ns;       /* the first sample */
 };
 
+struct pool;
+
 struct qemu_ctx {
 	const struct vm_env *env;
 	char qemu[PATH_MAX];
@@ -44,10 +49,13 @@ struct qemu_ctx {
 	struct cgroup_host cg;
 	struct accel accel;
 	struct qemu_tsc tsc;
+	struct pool *pool;
 };
 
 struct qemu_vm {
 	struct vm vm;             /* first: the host knows no more */
+	/* the UUID under which its process was started, which names its cgroup and its taps */
+	struct vm_uuid born;
 	struct qemu_ctx *ctx;
 	int dir_fd;               /* -1: its directory is gone */
 	pid_t pid;                /* 0: there is no process */
@@ -59,6 +67,7 @@ struct qemu_vm {
 	bool acpi;                /* it has a power button */
 	char limits[64];          /* what QEMU_DIR_LIMITS has; "" = nothing */
 	char *shape;              /* see qemu_args_shape; NULL = unknown */
+	bool shape_hidden;        /* its command line does not say that */
 	struct ring con;          /* what was read of its console */
 	bool reaped;
 	struct spawn_end end;
@@ -66,6 +75,8 @@ struct qemu_vm {
 
 /* ---- vm.c ---- */
 
+/* The process that the VM runs in was started under this UUID. */
+void qemu_vm_born(struct qemu_vm *v, const struct vm_uuid *born);
 /* An empty one. */
 struct qemu_vm *qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit);
 void qemu_vm_free(struct vm *vm);
@@ -92,6 +103,21 @@ void qemu_vm_tell(struct qemu_vm *v, struct vm_outcome *out);
 /* Kills, reaps, cleans up. */
 enum err qemu_vm_end(struct qemu_vm *v, struct errmsg *m);
 
+/* ---- files.c ---- */
+
+#define QEMU_STAMPS 4096
+
+struct qemu_files {
+	bool linux_guest;          /* it wants PC timers, clock, ACPI */
+	/* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
+	int kernel_fd, initrd_fd;
+	char stamps[QEMU_STAMPS];  /* others when a file that is only read is another */
+};
+
+/* ERR_MISSING, ERR_PERM, ...: what is wrong with a file.  Descriptors: the caller's in any case. */
+enum err qemu_files_check(const struct vm_host_conf *conf, const struct vm_spec *spec,
+    struct qemu_files *f, struct errmsg *m);
+
 /* ---- start.c, save.c, adopt.c: entries of the driver ---- */
 
 enum err qemu_start(void *ctx, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out);
@@ -106,6 +132,10 @@ enum err qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 #define QEMU_DIR_CGROUP "cgroup"  /* the cgroups, written before they are made */
 #define QEMU_DIR_LIMITS "limits"  /* of those: "MEMORY_BYTES CPU_PERCENT CPU_WEIGHT\n" */
 #define QEMU_DIR_PID "pid"        /* "PID STARTTIME\n" */
+#define QEMU_DIR_WAITS "waits"    /* while it is there, the process is no VM's yet; its key */
+/* of a process that was started ahead: qemu_vm.born, and its shape if that is hidden */
+#define QEMU_DIR_BORN "born"
+#define QEMU_DIR_SHAPE "shape"
 
 /* Makes run_dir/vm again where somebody has removed it, under the same descriptor. */
 enum err qemu_dir_vms_keep(void *ctx, struct errmsg *m);
@@ -115,6 +145,8 @@ enum err qemu_dir_keep(struct vm *vm, struct errmsg *m);
 enum err qemu_dir_make(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int *fd, struct errmsg *m);
 enum err qemu_dir_write(int dir_fd, const char *name, const char *text, struct errmsg *m);
 enum err qemu_dir_write_pid(int dir_fd, pid_t pid, struct errmsg *m);
+/* A process that was started ahead is that VM's from now on.  ERR_EXISTS: as qemu_dir_make. */
+enum err qemu_dir_give(struct qemu_vm *v, const struct vm_uuid *uuid, struct errmsg *m);
 /* Reads a small file; false when it is missing or too long. */
 bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
 /* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */

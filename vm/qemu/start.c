@@ -1,5 +1,5 @@
 /* start: from a specification to a running QEMU, cold or from a saved state. */
-#include "vm/qemu/qemu.h"
+#include "vm/qemu/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,16 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/output.h"
-#include "vm/proc/open_as_vm.h"
-#include "vm/proc/overlay.h"
-#include "vm/qemu/args.h"
 #include "vm/net/port.h"
 #include "vm/net/tap.h"
+#include "vm/proc/overlay.h"
+#include "vm/qemu/pool.h"
 
 #define MIB ((uint64_t)1024 * 1024)
 
@@ -24,165 +22,170 @@
 #define OVERHEAD_BYTES (96 * MIB)
 
 #define VM_OOM_SCORE 500       /* under memory pressure a VM goes before the daemon */
-
-/* What a start holds until the VM runs. */
-struct start {
-	struct qemu_ctx *ctx;
-	const struct vm_spec *spec;
-	struct qemu_vm *v;
-	struct accel_choice accel;
-	struct cgroup_entry group;
-	struct qemu_args args;
-	struct spawn_conf sc;
-	int qmp_fd, handle_fd;     /* the socket; what stands for it (vm.c) */
-	int taps[LIMIT_NICS];
-	int state_fd;              /* -1: a cold boot */
-	/* files behind directories that are closed to the VMs' user; -1: QEMU opens them by name */
-	int kernel_fd, initrd_fd;
-};
-
-/* ---- what can be known before ---- */
-
-/*
- * Opens a file that the VMs' user may read, in a directory that it may not enter, for QEMU, which
- * can open what a descriptor names.  -1, with errno, when the file itself is closed to that user.
- */
-static int
-open_hidden(const struct vm_host_conf *conf, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), again, saved;
-	char name[32];
-
-	if (fd < 0)
-		return -1;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	again = open_as_vm(conf, name, O_RDONLY);
-	saved = errno;
-	close(again >= 0 ? again : fd);
-	errno = saved;
-	return again >= 0 ? fd : -1;
-}
-
-static enum err
-open_error(const struct vm_host_conf *conf, const char *what, const char *path, int flags,
-    struct errmsg *m)
-{
-	if (errno == ENOENT)
-		return err_set(m, ERR_MISSING, "%s %s does not exist", what, path);
-	if (errno == EACCES)
-		return err_set(m, ERR_PERM, "%s %s: the VMs' user (uid %u) may not %s it: check "
-		    "the modes of the file and of the directories above",
-		    what, path, (unsigned)conf->vm_uid, flags == O_RDONLY ? "read" : "write");
-	return err_sys(m, "%s %s", what, path);
-}
-
-/*
- * *linux_image, if not NULL: a Linux bzImage (Documentation/arch/x86/boot.rst: "HdrS" at 0x202).
- * *hidden_fd, if not NULL: the caller's descriptor when QEMU cannot open the file by name.
- */
-static enum err
-check_file(const struct vm_host_conf *conf, const char *what, const char *path, int flags,
-    bool *linux_image, int *hidden_fd, struct errmsg *m)
-{
-	int fd = open_as_vm(conf, path, flags), hidden = -1;
-	enum err e = ERR_OK;
-	struct stat st;
-	char magic[4];
-
-	if (fd < 0 && errno == EACCES && hidden_fd != NULL)
-		fd = hidden = open_hidden(conf, path);
-	if (fd < 0)
-		return open_error(conf, what, path, flags, m);
-	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-		e = err_set(m, ERR_RANGE, "%s %s is a directory", what, path);
-	if (linux_image != NULL)
-		*linux_image = pread(fd, magic, sizeof(magic), 0x202) == (ssize_t)sizeof(magic) &&
-		    memcmp(magic, "HdrS", 4) == 0;
-	if (hidden < 0 || e != ERR_OK)
-		close(fd);
-	else
-		*hidden_fd = hidden;
-	return e;
-}
-
-/* *linux_guest: it wants PC timers, clock, ACPI.  Descriptors: the caller's after an error, too. */
-static enum err
-check_files(const struct vm_host_conf *conf, const struct vm_spec *spec, bool *linux_guest,
-    int *kernel_fd, int *initrd_fd, struct errmsg *m)
-{
-	enum err e = ERR_OK;
-
-	*linux_guest = false;
-	if (spec->kernel != NULL)
-		e = check_file(conf, "kernel", spec->kernel, O_RDONLY, linux_guest, kernel_fd, m);
-	if (e == ERR_OK && spec->initrd != NULL) {
-		e = check_file(conf, "initrd", spec->initrd, O_RDONLY, NULL, initrd_fd, m);
-		*linux_guest = true;
-	}
-	for (unsigned i = 0; i < spec->ndisks && e == ERR_OK; i++) {
-		const struct vm_disk *d = &spec->disks[i];
-
-		e = check_file(conf, "disk", d->path, d->readonly || d->overlay != NULL ? O_RDONLY
-		    : O_RDWR, NULL, NULL, m);
-		if (e == ERR_OK && d->overlay != NULL && access(d->overlay, F_OK) == 0)
-			e = check_file(conf, "overlay", d->overlay, O_RDWR, NULL, NULL, m);
-	}
-	return e;
-}
+#define AHEAD_WEIGHT 1         /* of the processor, until it is a VM's: wakes come first */
 
 /* ---- the steps ---- */
+
+/* What comes first: files and accelerator, before anything is made. */
+static enum err
+look(struct start *s, struct errmsg *m)
+{
+	const struct vm_host_conf *conf = s->ctx->env->conf;
+	enum err e = ERR_OK;
+
+	if (s->wait != QEMU_WAIT_CONFIG)
+		e = qemu_files_check(conf, s->spec, &s->files, m);
+	s->v->acpi = s->files.linux_guest || s->spec->machine == VM_MACHINE_Q35;
+	if (e == ERR_OK)
+		e = accel_choose(&s->ctx->accel, conf, s->ctx->qemu, s->spec->accel, &s->accel, m);
+	if (e == ERR_OK && s->accel.note[0] != '\0')
+		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "%s", s->accel.note);
+	return e;
+}
+
+/* Taps in the child; a process that has no configuration yet has enough for any. */
+static unsigned
+start_ntaps(const struct start *s)
+{
+	return s->wait == QEMU_WAIT_CONFIG ? LIMIT_NICS : s->spec->nnics;
+}
+
+/* The numbers that descriptors will have in the child, in the order of pass_all. */
+static void
+number(const struct start *s, struct qemu_run *run)
+{
+	int next = SPAWN_FD_FIRST;
+
+	run->qmp_fd = next++;
+	run->tap_fd = next;
+	next += (int)start_ntaps(s);
+	run->kernel_fd = s->files.kernel_fd >= 0 ? next++ : -1;
+	run->initrd_fd = s->files.initrd_fd >= 0 ? next++ : -1;
+	run->incoming_fd = s->state_fd >= 0 ? next++ : -1;
+	run->config_fd = next;
+}
+
+static void
+pass(struct spawn_conf *sc, int fd)
+{
+	if (fd >= 0)
+		sc->fds[sc->nfds++] = fd;
+}
+
+static void
+pass_all(struct start *s)
+{
+	pass(&s->sc, s->qmp_fd);
+	for (unsigned i = 0; i < start_ntaps(s); i++)
+		pass(&s->sc, s->taps[i]);
+	pass(&s->sc, s->files.kernel_fd);
+	pass(&s->sc, s->files.initrd_fd);
+	pass(&s->sc, s->state_fd);
+	pass(&s->sc, s->config[0]);
+	pass(&s->sc, s->handle_fd);   /* QEMU holds it, and need not know its number */
+}
+
+enum err
+start_args(const struct start *s, enum qemu_wait wait, struct qemu_args *args, struct errmsg *m)
+{
+	const struct vm_spec *spec = s->spec;
+	struct qemu_run run = { .spec = spec, .wait = wait, .qemu = s->ctx->qemu,
+	    .cpu = s->accel.cpu, .kvm = s->accel.kvm, .acpi = s->v->acpi };
+
+	if (s->v->acpi && !s->accel.kvm && spec->machine == VM_MACHINE_MICROVM &&
+	    (spec->cmdline == NULL || strstr(spec->cmdline, "tsc_early_khz=") == NULL))
+		run.tsc_khz = qemu_tsc_khz(&s->ctx->tsc);
+	number(s, &run);
+	return qemu_args_build(&run, args, m);
+}
+
+/* With the arguments it is known what a saved state, or a process started ahead, must be like. */
+static enum err
+plan(struct start *s, struct errmsg *m)
+{
+	enum err e = start_args(s, s->wait, &s->args, m);
+
+	if (e == ERR_OK)
+		s->v->shape = qemu_args_shape(&s->args);
+	return e;
+}
+
+void
+start_limits(const struct start *s, struct cgroup_limits *lim)
+{
+	*lim = (struct cgroup_limits){
+		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES +
+		    (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
+		.cpu_percent = s->spec->cpu_percent,
+		.cpu_weight = s->wait != QEMU_WAIT_NOT ? AHEAD_WEIGHT : s->spec->cpu_weight,
+	};
+}
+
+enum err
+start_limits_write(struct qemu_vm *v, const struct cgroup_limits *lim, struct errmsg *m)
+{
+	snprintf(v->limits, sizeof(v->limits), "%" PRIu64 " %u %u\n", lim->memory_bytes,
+	    lim->cpu_percent, lim->cpu_weight);
+	return qemu_dir_write(v->dir_fd, QEMU_DIR_LIMITS, v->limits, m);
+}
 
 static enum err
 prepare_group(struct start *s, struct errmsg *m)
 {
 	struct qemu_ctx *ctx = s->ctx;
-	struct qemu_vm *v = s->v;
-	struct cgroup_limits lim = {
-		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES +
-		    (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
-		.cpu_percent = s->spec->cpu_percent,
-		.cpu_weight = s->spec->cpu_weight,
-	};
 	const char *name = VM_UUID_STR(&s->spec->uuid);
 	char groups[CGROUP_PARTS * PATH_MAX];
+	struct cgroup_limits lim;
 	enum err e;
 
 	if (ctx->cg.nparts == 0)
 		return ERR_OK;
+	start_limits(s, &lim);
 	cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
-	snprintf(v->limits, sizeof(v->limits), "%" PRIu64 " %u %u\n", lim.memory_bytes,
-	    lim.cpu_percent, lim.cpu_weight);
-	e = qemu_dir_write(v->dir_fd, QEMU_DIR_CGROUP, groups, m);
+	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_CGROUP, groups, m);
 	if (e == ERR_OK)
-		e = qemu_dir_write(v->dir_fd, QEMU_DIR_LIMITS, v->limits, m);
+		e = start_limits_write(s->v, &lim, m);
 	if (e == ERR_OK)
 		e = cgroup_make(&ctx->cg, name, &lim, &s->group, m);
 	return e;
 }
 
+enum err
+start_port(const struct start *s, unsigned nic, const char *name, struct errmsg *m)
+{
+	const struct vm_env *env = s->ctx->env;
+
+	if (nic == 0 && s->spec->link)
+		vm_report_link(env->reporter, &s->spec->uuid, name, s->spec->nics[nic].mac);
+	return port_take(env->parks, name, s->spec->nics[nic].mac, m);
+}
+
+/* Those of a process that waits are on no bridge, where they would only be in the way. */
 static enum err
 prepare_taps(struct start *s, struct errmsg *m)
 {
-	const struct vm_env *env = s->ctx->env;
-	const struct vm_spec *spec = s->spec;
+	const struct vm_nic *nics = s->spec->nics;
 	enum err e = ERR_OK;
 
-	for (unsigned i = 0; i < spec->nnics && e == ERR_OK; i++) {
-		char name[IFNAMSIZ];
+	for (unsigned i = 0; i < start_ntaps(s) && e == ERR_OK; i++) {
+		const char *name = s->v->vm.ids.nics[i];
 
-		tap_name(&spec->uuid, i, name);
-		e = tap_make(env->parks, name, spec->nics[i].bridge, spec->nics[i].mac,
-		    &s->taps[i], m);
-		if (e == ERR_OK && i == 0 && spec->link)
-			vm_report_link(env->reporter, &spec->uuid, name, spec->nics[i].mac);
-		if (e == ERR_OK)
-			e = port_take(env->parks, name, spec->nics[i].mac, m);
+		if (s->wait == QEMU_WAIT_NOT) {
+			e = tap_make(s->ctx->env->parks, name, nics[i].bridge, nics[i].mac,
+			    &s->taps[i], m);
+			if (e == ERR_OK)
+				e = start_port(s, i, name, m);
+			continue;
+		}
+		e = tap_device(&s->taps[i], m);
+		if (e == ERR_OK && s->wait != QEMU_WAIT_CONFIG)
+			e = tap_attach(s->taps[i], name, m);
 	}
 	return e;
 }
 
-static enum err
-prepare_disks(struct start *s, struct errmsg *m)
+enum err
+start_disks(const struct start *s, struct errmsg *m)
 {
 	enum err e = ERR_OK;
 
@@ -192,40 +195,53 @@ prepare_disks(struct start *s, struct errmsg *m)
 	return e;
 }
 
-/* Its number in the child; -1 for -1. */
-static int
-pass_fd(struct spawn_conf *sc, int fd)
+/* QEMU opens the pipe anew, by its name in /proc, as the VMs' user. */
+static enum err
+prepare_config(struct start *s, struct errmsg *m)
 {
-	if (fd < 0)
-		return -1;
-	sc->fds[sc->nfds++] = fd;
-	return SPAWN_FD_FIRST + (int)sc->nfds - 1;
+	const struct vm_host_conf *conf = s->ctx->env->conf;
+
+	if (pipe2(s->config, O_CLOEXEC) != 0 ||
+	    (conf->vm_uid != 0 && fchown(s->config[0], conf->vm_uid, conf->vm_gid) != 0))
+		return err_sys(m, "pipe for the configuration");
+	return ERR_OK;
 }
 
-/* Descriptors in the order of their numbers in the child. */
 static enum err
-prepare_args(struct start *s, struct errmsg *m)
+prepare_mark(struct start *s, struct errmsg *m)
+{
+	char *key = ahead_key_of(s, s->wait);
+	enum err e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_WAITS, key != NULL ? key : "", m);
+
+	free(key);
+	if (e == ERR_OK)
+		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_BORN, VM_UUID_STR(&s->v->born), m);
+	return e;
+}
+
+/* Everything up to exec: what fails most and costs least first, a directory before its contents. */
+static enum err
+prepare(struct start *s, struct errmsg *m)
 {
 	struct qemu_vm *v = s->v;
-	struct qemu_run run = { .spec = s->spec, .qemu = s->ctx->qemu, .cpu = s->accel.cpu,
-	    .kvm = s->accel.kvm, .acpi = v->acpi };
-	struct spawn_conf *sc = &s->sc;
-	enum err e;
+	enum err e = qemu_dir_make(s->ctx, &s->spec->uuid, &v->dir_fd, m);
 
-	if (v->acpi && !s->accel.kvm && s->spec->machine == VM_MACHINE_MICROVM &&
-	    (s->spec->cmdline == NULL || strstr(s->spec->cmdline, "tsc_early_khz=") == NULL))
-		run.tsc_khz = qemu_tsc_khz(&s->ctx->tsc);
-	run.qmp_fd = pass_fd(sc, s->qmp_fd);
-	run.tap_fd = SPAWN_FD_FIRST + (int)sc->nfds;
-	for (unsigned i = 0; i < s->spec->nnics; i++)
-		(void)pass_fd(sc, s->taps[i]);
-	run.incoming_fd = pass_fd(sc, s->state_fd);
-	run.kernel_fd = pass_fd(sc, s->kernel_fd);
-	run.initrd_fd = pass_fd(sc, s->initrd_fd);
-	(void)pass_fd(sc, s->handle_fd);   /* QEMU holds it, and need not know its number */
-	e = qemu_args_build(&run, &s->args, m);
+	if (e == ERR_OK && s->wait != QEMU_WAIT_NOT)
+		e = prepare_mark(s, m);
 	if (e == ERR_OK)
-		v->shape = qemu_args_shape(&s->args);
+		e = prepare_group(s, m);
+	if (e == ERR_OK && s->wait != QEMU_WAIT_CONFIG)
+		e = start_disks(s, m);
+	if (e == ERR_OK)
+		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
+	if (e == ERR_OK) {
+		s->handle_fd = openat(v->dir_fd, QEMU_DIR_QMP, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		e = output_new(&v->output_fd, m);
+	}
+	if (e == ERR_OK)
+		e = prepare_taps(s, m);
+	if (e == ERR_OK && s->wait == QEMU_WAIT_CONFIG)
+		e = prepare_config(s, m);
 	return e;
 }
 
@@ -237,6 +253,7 @@ prepare_spawn(struct start *s)
 
 	sc->path = s->ctx->qemu;
 	sc->argv = s->args.argv;
+	pass_all(s);
 	sc->output_fd = s->v->output_fd;
 	sc->cwd_fd = s->v->dir_fd;     /* the mark by which adoption knows it */
 	sc->uid = conf->vm_uid;
@@ -249,39 +266,6 @@ prepare_spawn(struct start *s)
 	sc->oom_score_adj = VM_OOM_SCORE;
 }
 
-/* Everything up to exec: what fails most and costs least first, a directory before its contents. */
-static enum err
-prepare(struct start *s, struct errmsg *m)
-{
-	const struct vm_host_conf *conf = s->ctx->env->conf;
-	struct qemu_vm *v = s->v;
-	enum err e;
-
-	e = check_files(conf, s->spec, &v->acpi, &s->kernel_fd, &s->initrd_fd, m);
-	v->acpi = v->acpi || s->spec->machine == VM_MACHINE_Q35;
-	if (e == ERR_OK)
-		e = accel_choose(&s->ctx->accel, conf, s->ctx->qemu, s->spec->accel, &s->accel, m);
-	if (e == ERR_OK && s->accel.note[0] != '\0')
-		vm_report_log(s->ctx->env->reporter, &s->spec->uuid, "%s", s->accel.note);
-	if (e == ERR_OK)
-		e = qemu_dir_make(s->ctx, &s->spec->uuid, &v->dir_fd, m);
-	if (e == ERR_OK)
-		e = prepare_group(s, m);
-	if (e == ERR_OK)
-		e = prepare_disks(s, m);
-	if (e == ERR_OK)
-		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
-	if (e == ERR_OK) {
-		s->handle_fd = openat(v->dir_fd, QEMU_DIR_QMP, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-		e = output_new(&v->output_fd, m);
-	}
-	if (e == ERR_OK)
-		e = prepare_taps(s, m);
-	if (e == ERR_OK)
-		e = prepare_args(s, m);
-	return e;
-}
-
 /* After exec: the pid file and the connection, neither of which is worth a running VM. */
 static void
 settle(struct start *s, const struct spawned *sp)
@@ -292,16 +276,17 @@ settle(struct start *s, const struct spawned *sp)
 	v->pid = v->vm.ids.pid = sp->pid;
 	v->vm.death_fd = sp->pidfd;
 	if (qemu_dir_write_pid(v->dir_fd, sp->pid, &m) != ERR_OK ||
-	    qemu_vm_connect(v, &m) != ERR_OK)
+	    (s->wait != QEMU_WAIT_CONFIG && qemu_vm_connect(v, &m) != ERR_OK))
 		vm_report_log(s->ctx->env->reporter, &v->vm.uuid, "%s", m.text);
 	close(s->qmp_fd);     /* only QEMU has it now: when it ends, so does the connection */
 	s->qmp_fd = -1;
 }
 
-static void
+void
 start_clear(struct start *s)
 {
-	const int fds[] = { s->qmp_fd, s->handle_fd, s->state_fd, s->kernel_fd, s->initrd_fd };
+	const int fds[] = { s->qmp_fd, s->handle_fd, s->state_fd, s->files.kernel_fd,
+	    s->files.initrd_fd, s->config[0], s->config[1] };
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -313,23 +298,8 @@ start_clear(struct start *s)
 	qemu_args_clear(&s->args);
 }
 
-static enum err
-start_init(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, struct errmsg *m)
-{
-	*s = (struct start){ .ctx = ctx, .spec = spec, .qmp_fd = -1, .handle_fd = -1,
-	    .state_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .group.v2_fd = -1 };
-	for (unsigned i = 0; i < LIMIT_NICS; i++)
-		s->taps[i] = -1;
-	spawn_conf_init(&s->sc);
-	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS)
-		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS,
-		    LIMIT_DISKS);
-	s->v = qemu_vm_new(ctx, &spec->uuid, spec->unit);
-	return ERR_OK;
-}
-
 /* Gives up: what was made is removed, in reverse. */
-static void
+void
 start_undo(struct start *s, struct vm_outcome *out)
 {
 	struct qemu_vm *v = s->v;
@@ -346,33 +316,70 @@ start_undo(struct start *s, struct vm_outcome *out)
 	s->v = NULL;
 }
 
-static enum err
-launch(struct start *s, struct vm_outcome *out)
+void
+start_tell(const struct start *s, uint64_t exec_ns, struct vm_outcome *out)
 {
-	struct spawned sp;
+	out->exec_ns = exec_ns;
+	snprintf(out->detail, sizeof(out->detail), "%s", s->accel.kvm ? "kvm" : "tcg");
+}
+
+enum err
+start_plan(struct start *s, struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait,
+    int state_fd, struct errmsg *m)
+{
 	enum err e;
 
-	prepare_spawn(s);
-	e = spawn_run(&s->sc, &sp, &out->msg);
+	*s = (struct start){ .ctx = ctx, .spec = spec, .wait = wait, .qmp_fd = -1, .handle_fd = -1,
+	    .state_fd = state_fd, .files = { .kernel_fd = -1, .initrd_fd = -1 },
+		.config = { -1, -1 }, .group.v2_fd = -1 };
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		s->taps[i] = -1;
+	spawn_conf_init(&s->sc);
+	if (spec->nnics > LIMIT_NICS || spec->ndisks > LIMIT_DISKS)
+		return err_set(m, ERR_LIMIT, "at most %d NICs and %d disks", LIMIT_NICS,
+		    LIMIT_DISKS);
+	s->v = qemu_vm_new(ctx, &spec->uuid, spec->unit);
+	e = look(s, m);
+	if (e == ERR_OK)
+		e = plan(s, m);
+	return e;
+}
+
+enum err
+start_launch(struct start *s, uint64_t *exec_ns, struct errmsg *m)
+{
+	struct spawned sp;
+	enum err e = prepare(s, m);
+
 	if (e != ERR_OK)
 		return e;
-	out->exec_ns = sp.exec_ns;
-	snprintf(out->detail, sizeof(out->detail), "%s", s->accel.kvm ? "kvm" : "tcg");
+	prepare_spawn(s);
+	e = spawn_run(&s->sc, &sp, m);
+	if (e != ERR_OK)
+		return e;
+	*exec_ns = sp.exec_ns;
 	settle(s, &sp);
 	return ERR_OK;
 }
 
+/* ---- entries of the driver ---- */
+
 enum err
 qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
+	struct qemu_ctx *ctx = arg;
+	uint64_t exec_ns = 0;
 	struct start s;
-	enum err e = start_init(&s, arg, spec, &out->msg);
+	enum err e;
 
+	pool_wake_begin(ctx->pool, spec->unit);
+	e = start_plan(&s, ctx, spec, QEMU_WAIT_NOT, -1, &out->msg);
+	if (e == ERR_OK && !ahead_start(&s, &exec_ns))
+		e = start_launch(&s, &exec_ns, &out->msg);
 	if (e == ERR_OK)
-		e = prepare(&s, &out->msg);
-	if (e == ERR_OK)
-		e = launch(&s, out);
+		start_tell(&s, exec_ns, out);
 	start_clear(&s);
+	pool_wake_end(ctx->pool);
 	if (e != ERR_OK)
 		start_undo(&s, out);
 	else
@@ -397,44 +404,58 @@ same_shape(struct start *s, struct errmsg *m)
 }
 
 static enum err
-open_state(struct start *s, struct vm_outcome *out)
+open_state(struct qemu_ctx *ctx, const struct vm_spec *spec, int *fd, struct vm_outcome *out)
 {
-	const char *name = DIR_FILE(&s->spec->uuid, ".state");
+	const char *name = DIR_FILE(&spec->uuid, ".state");
 
-	s->state_fd = openat(s->ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->state_fd >= 0)
+	*fd = openat(ctx->saved_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd >= 0)
 		return ERR_OK;
 	out->saved = vm_saved_may_open_later(errno);
 	return errno == ENOENT ? err_set(&out->msg, ERR_MISSING, "no saved state of this VM")
 	    : err_sys(&out->msg, "saved state %s", name);
 }
 
+/* From an open state to a QEMU that reads it, and says then that it runs. */
+static enum err
+restore(struct start *s, struct vm_outcome *out)
+{
+	uint64_t exec_ns = 0;
+	enum err e = same_shape(s, &out->msg);
+
+	out->saved = e != ERR_STATE;
+	if (e != ERR_OK)
+		return e;
+	if (!ahead_restore(s, &exec_ns))
+		e = start_launch(s, &exec_ns, &out->msg);
+	out->saved = e != ERR_OK;
+	if (e != ERR_OK)
+		return e;
+	start_tell(s, exec_ns, out);
+	return qemu_saved_arrive(s->v, &out->msg);
+}
+
 enum err
 qemu_restore(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outcome *out)
 {
 	struct qemu_ctx *ctx = arg;
-	struct start s;
-	enum err e = start_init(&s, ctx, spec, &out->msg);
+	struct start s = { .v = NULL };
+	int state_fd = -1;
+	enum err e;
 
+	pool_wake_begin(ctx->pool, spec->unit);
 	out->saved = true;
-	if (e == ERR_OK)
-		e = open_state(&s, out);
-	if (e == ERR_OK)
-		e = prepare(&s, &out->msg);
+	e = open_state(ctx, spec, &state_fd, out);
 	if (e == ERR_OK) {
-		e = same_shape(&s, &out->msg);
-		out->saved = e != ERR_STATE;
+		e = start_plan(&s, ctx, spec, QEMU_WAIT_NOT, state_fd, &out->msg);
+		if (e == ERR_OK)
+			e = restore(&s, out);
+		start_clear(&s);
 	}
-	if (e == ERR_OK) {
-		e = launch(&s, out);
-		out->saved = e != ERR_OK;
-	}
-	start_clear(&s);
-	if (e == ERR_OK)
-		e = qemu_saved_arrive(s.v, &out->msg);
 	if (!out->saved && qemu_saved_remove(ctx, &spec->uuid, NULL) != ERR_OK)
 		vm_report_log(ctx->env->reporter, &spec->uuid,
 		    "a saved state that was used or is useless could not be removed");
+	pool_wake_end(ctx->pool);
 	if (e != ERR_OK)
 		start_undo(&s, out);
 	else

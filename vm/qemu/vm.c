@@ -20,6 +20,14 @@
 #include "base/output.h"
 #include "vm/net/tap.h"
 
+void
+qemu_vm_born(struct qemu_vm *v, const struct vm_uuid *born)
+{
+	v->born = *born;
+	for (unsigned i = 0; i < LIMIT_NICS; i++)
+		tap_name(born, i, v->vm.ids.nics[i]);
+}
+
 struct qemu_vm *
 qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
 {
@@ -28,8 +36,7 @@ qemu_vm_new(struct qemu_ctx *ctx, const struct vm_uuid *uuid, const char *unit)
 	*v = (struct qemu_vm){ .ctx = ctx, .dir_fd = -1, .output_fd = -1, .end.usec_cpu = -1,
 	    .vm = { .uuid = *uuid, .driver = &vm_driver_qemu, .watch_fd = -1, .death_fd = -1 } };
 	snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", unit);
-	for (unsigned i = 0; i < LIMIT_NICS; i++)
-		tap_name(uuid, i, v->vm.ids.nics[i]);
+	qemu_vm_born(v, uuid);
 	qmp_init(&v->qmp);
 	return v;
 }

@@ -244,12 +244,121 @@ test_shape(void **state)
 	free(b);
 }
 
+/* A process that is told later does what the arguments say. */
+static void
+test_config(void **state)
+{
+	static const char want[] = "[name]\n  guest = \"a,b\"\n"
+	    "[machine]\n  type = \"microvm\"\n  acpi = \"off\"\n  pit = \"off\"\n"
+	    "  pic = \"off\"\n  rtc = \"off\"\n  x-option-roms = \"off\"\n"
+	    "  isa-serial = \"off\"\n[machine]\n  firmware = \"qboot.rom\"\n"
+	    "[global]\n  driver = \"virtio-mmio\"\n  property = \"force-legacy\"\n"
+	    "  value = \"off\"\n[accel]\n  accel = \"tcg\"\n  tb-size = \"64\"\n"
+	    "[memory]\n  size = \"16M\"\n[smp-opts]\n  cpus = \"1\"\n"
+	    "[machine]\n  kernel = \"/k/hello,1.elf\"\n"
+	    "[machine]\n  append = \"name=www,x ip=10.0.0.2/24\"\n"
+	    "[netdev \"n0\"]\n  type = \"tap\"\n  fd = \"4\"\n"
+	    "[device]\n  driver = \"virtio-net-device\"\n  netdev = \"n0\"\n"
+	    "  mac = \"00:00:00:00:00:00\"\n  bus = \"virtio-mmio-bus.1\"\n"
+	    "[drive \"d0\"]\n  if = \"none\"\n  file = \"/d/a,b\"\n  format = \"raw\"\n"
+	    "  readonly = \"off\"\n[device]\n  driver = \"virtio-blk-device\"\n"
+	    "  drive = \"d0\"\n  bus = \"virtio-mmio-bus.2\"\n";
+	struct vm_spec s = base_spec();
+	struct qemu_run run = { .spec = &s, .qemu = "q", .qmp_fd = 3, .tap_fd = 4,
+	    .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1 };
+	const char *bad[] = { "a \"quoted\" word", "two\nlines", "" };
+	const char *extra[] = { "-snapshot" };
+	char most[1000], *text;
+	struct qemu_args args;
+	struct errmsg m;
+
+	(void)state;
+	s.unit = "a,b";
+	s.nnics = s.ndisks = 1;
+	s.disks[0].path = "/d/a,b";
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	text = qemu_args_config(&args);
+	assert_string_equal(text, want);
+	free(text);
+	qemu_args_clear(&args);
+	memset(most, 'x', sizeof(most) - 1);
+	most[sizeof(most) - 1] = '\0';
+	bad[2] = most;
+	for (unsigned i = 0; i < 3; i++) {
+		s.cmdline = bad[i];
+		assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+		assert_null(qemu_args_config(&args));
+		qemu_args_clear(&args);
+	}
+	s.cmdline = "";
+	s.args = extra;
+	s.nargs = 1;
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	assert_null(qemu_args_config(&args));
+	qemu_args_clear(&args);
+}
+
+/* What waits for a state has no unit's names; what waits for its configuration has nothing. */
+static void
+test_waits(void **state)
+{
+	struct vm_spec s = base_spec(), other = base_spec();
+	struct qemu_run run = { .spec = &s, .qemu = "q", .wait = QEMU_WAIT_STATE, .qmp_fd = 3,
+	    .tap_fd = 4, .incoming_fd = -1, .kernel_fd = -1, .initrd_fd = -1, .config_fd = 12 };
+	struct qemu_args args;
+	char *shape, *shapes[2];
+	struct errmsg m;
+
+	(void)state;
+	s.nnics = other.nnics = 1;
+	other.nics[0].mac[5] = 7;
+	other.unit = "other";
+	other.cmdline = "other";
+	other.kernel = "/other";
+	for (unsigned i = 0; i < 2; i++) {
+		run.spec = i == 0 ? &s : &other;
+		assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+		shapes[i] = qemu_args_shape(&args);
+		qemu_args_clear(&args);
+	}
+	assert_string_equal(shapes[0], shapes[1]);
+	free(shapes[1]);
+	other.machine = VM_MACHINE_Q35;     /* its kernel comes with a ROM */
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	shape = qemu_args_shape(&args);
+	assert_non_null(strstr(shape, "/other\n"));
+	assert_null(strstr(shape, "-append"));
+	free(shape);
+	qemu_args_clear(&args);
+	run.wait = QEMU_WAIT_CONFIG;
+	assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+	shape = qemu_args_shape(&args);
+	assert_non_null(strstr(shape, "-readconfig\n/proc/self/fd/12\n"));
+	assert_null(strstr(shape, "other"));
+	assert_null(strstr(shape, "q35"));
+	free(shape);
+	qemu_args_clear(&args);
+	free(shapes[0]);
+	/* A guest that has not begun is the same as one that has. */
+	run.spec = &s;
+	for (unsigned i = 0; i < 2; i++) {
+		run.wait = i == 0 ? QEMU_WAIT_CONT : QEMU_WAIT_NOT;
+		assert_int_equal(qemu_args_build(&run, &args, &m), ERR_OK);
+		shapes[i] = qemu_args_shape(&args);
+		qemu_args_clear(&args);
+	}
+	assert_string_equal(shapes[0], shapes[1]);
+	free(shapes[0]);
+	free(shapes[1]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_microvm),
 	    cmocka_unit_test(test_q35), cmocka_unit_test(test_most),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_shape) };
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_shape),
+		cmocka_unit_test(test_config), cmocka_unit_test(test_waits) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
