@@ -2,8 +2,9 @@
  * sentinel: the process that sees raw frames of guests and their clients, confined; here its
  * set-up, its loop and its system calls.
  *
- * It wakes for a message of the warden, a frame that passed the filter (filter.c), and, only while
- * probes are under way, a timer with the next probe's time.  What frames mean is probe.c's.
+ * It wakes for a message of the warden, a frame that passed a filter (filter.c, filter_park.c), and,
+ * only while something is under way, a timer.  What frames mean is probe.c's, for guests that are to
+ * get ready, and park.c's, for units that sleep; wires.c has the latter's descriptors.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -19,13 +20,16 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/sandbox.h"
+#include "vm/sentinel/park.h"
 #include "vm/sentinel/probe.h"
+#include "vm/sentinel/wires.h"
 #include "vm/vm.h"
 
 /* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */
 #define RECV_BATCH 64
 #define RANDOM_WORDS 64    /* taken from the kernel at once */
 #define READ_BYTES 2048    /* the filter passes 512 of a frame */
+#define TAKEN_FDS 2        /* of one message */
 
 struct watched {
 	struct sentinel *s;
@@ -40,6 +44,8 @@ struct sentinel {
 	struct event_base *base;
 	struct chan *chan;     /* NULL during set-up: then there are no frames either */
 	struct probe_set *probes;
+	struct park_set *parked;
+	struct wires *wires;
 	int timer_fd;
 	struct event *ev_timer;
 	uint64_t armed_ns;     /* what the timer is set to; 0 = disarmed */
@@ -116,13 +122,45 @@ on_random(void *arg)
 	return s->random[--s->random_left];
 }
 
+static void
+on_port_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
+{
+	const struct sentinel *s = arg;
+
+	wires_port_send(s->wires, network, frame, len);
+}
+
+static void
+on_give(void *arg, uint32_t unit, const uint8_t *frame, size_t len)
+{
+	const struct sentinel *s = arg;
+
+	wires_link_send(s->wires, unit, frame, len);
+}
+
+static void
+on_unlink(void *arg, uint32_t unit)
+{
+	const struct sentinel *s = arg;
+
+	wires_link_close(s->wires, unit);
+}
+
+static void
+on_tell(void *arg, const struct msg *m)
+{
+	tell(arg, m);
+}
+
 /* ---- the timer ---- */
 
-/* Sets the timer to the next probe, or disarms it when there is none. */
+/* Sets the timer to what is due next, or disarms it when there is nothing. */
 static void
 timer_set(struct sentinel *s)
 {
-	uint64_t next_ns = probe_next_ns(s->probes);
+	uint64_t probe_ns = probe_next_ns(s->probes), park_ns = park_next_ns(s->parked);
+	uint64_t next_ns = park_ns == 0 || (probe_ns != 0 && probe_ns < park_ns) ? probe_ns
+	    : park_ns;
 	struct itimerspec at = { .it_value = { .tv_sec = (time_t)(next_ns / NS_PER_S),
 	    .tv_nsec = (long)(next_ns % NS_PER_S) } };
 
@@ -143,7 +181,14 @@ on_timer(evutil_socket_t fd, UNUSED short what, void *arg)
 	if (read(fd, &expirations, sizeof(expirations)) == (ssize_t)sizeof(expirations))
 		s->armed_ns = 0;
 	probe_tick(s->probes, clock_now_ns());
+	park_tick(s->parked, clock_now_ns());
 	timer_set(s);
+}
+
+static void
+on_wires(void *arg)
+{
+	timer_set(arg);
 }
 
 /* ---- frames ---- */
@@ -210,6 +255,10 @@ take_network(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *w
 
 	if (e != ERR_OK)
 		return e;
+	e = wires_port_set(s->wires, i, fds[1], why);
+	fds[1] = -1;
+	if (e != ERR_OK)
+		return e;
 	w = &s->networks[i];
 	watched_clear(w);
 	w->fd = fds[0];
@@ -250,11 +299,52 @@ take_unprobe(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED st
 	return ERR_OK;
 }
 
-/* Until parking is built. */
 static enum err
-take_nothing(UNUSED struct sentinel *s, UNUSED const struct msg *m, UNUSED int *fds,
-    UNUSED struct errmsg *why)
+take_park(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
+	/* A unit that cannot be parked wakes by DNS alone. */
+	if (park_put(s->parked, m, clock_now_ns(), why) != ERR_OK)
+		log_err("%s", why->text);
+	return ERR_OK;
+}
+
+static enum err
+take_unpark(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
+{
+	park_remove(s->parked, m->unit);
+	return ERR_OK;
+}
+
+static enum err
+take_link(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
+{
+	enum err e;
+
+	if (park_network(s->parked, m->unit) == LIMIT_NETWORKS)
+		return ERR_OK;   /* it may have been forgotten meanwhile */
+	e = wires_link_set(s->wires, m->unit, fds[0], why);
+	fds[0] = -1;
+	if (e == ERR_OK)
+		(void)park_link(s->parked, m->unit, clock_now_ns());   /* it is known */
+	return e;
+}
+
+/* What the bridge gave our port before it gave the rest to the guest comes first. */
+static enum err
+take_awake(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
+{
+	uint32_t network = park_network(s->parked, m->unit);
+
+	if (network != LIMIT_NETWORKS)
+		wires_port_read(s->wires, network);
+	park_awake(s->parked, m->unit, clock_now_ns());
+	return ERR_OK;
+}
+
+static enum err
+take_drop(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
+{
+	park_drop(s->parked, m->unit, clock_now_ns());
 	return ERR_OK;
 }
 
@@ -268,17 +358,18 @@ static const struct {
 	[MSG_RUN] = { take_run, 0, 0 },
 	[MSG_PROBE] = { take_probe, 0, 0 },
 	[MSG_UNPROBE] = { take_unprobe, 0, 0 },
-	[MSG_PARK] = { take_nothing, 0, 0 },
-	[MSG_UNPARK] = { take_nothing, 0, 0 },
-	[MSG_LINK] = { take_nothing, 1, 1 },
-	[MSG_AWAKE] = { take_nothing, 0, 0 },
-	[MSG_DROP] = { take_nothing, 0, 0 },
+	[MSG_PARK] = { take_park, 0, 0 },
+	[MSG_UNPARK] = { take_unpark, 0, 0 },
+	[MSG_LINK] = { take_link, 1, 1 },
+	[MSG_AWAKE] = { take_awake, 0, 0 },
+	[MSG_DROP] = { take_drop, 0, 0 },
 };
 
 /* Closes what the verb did not keep. */
 static enum err
 take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct errmsg *why)
 {
+	int given[TAKEN_FDS] = { -1, -1 };
 	enum err e;
 
 	if (m->type >= MSG_TYPE_COUNT || !verbs[m->type].take || nfds < verbs[m->type].least ||
@@ -287,8 +378,12 @@ take(struct sentinel *s, const struct msg *m, int *fds, unsigned nfds, struct er
 		    m->type, nfds);
 	else if (!s->hello && m->type != MSG_HELLO)
 		e = err_set(why, ERR_PROTO, "message of type %u before the greeting", m->type);
-	else
-		e = verbs[m->type].take(s, m, fds, why);
+	else {
+		memcpy(given, fds, nfds * sizeof(*fds));
+		e = verbs[m->type].take(s, m, given, why);
+		chan_close_fds(given, TAKEN_FDS);
+		return e;
+	}
 	chan_close_fds(fds, nfds);
 	return e;
 }
@@ -318,13 +413,18 @@ on_lost(struct chan *c, const char *why, void *arg)
 
 /* ---- start and end ---- */
 
+/*
+ * Ports are read and written by read(2) and write(2), which every process of ours may call: neither
+ * takes an address, so that a descriptor leads no further than where it leads anyway, and ports come
+ * and go with networks while the list of calls stays.
+ */
 static enum err
 confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
 {
 	const struct sandbox_call calls[] = {
 		SANDBOX_CALL(recvfrom, "frames"),
-		SANDBOX_CALL_IF(sendto, 4, 0, "frames, to the bridge that the socket is bound to: "
-		    "an address could name any interface"),
+		SANDBOX_CALL_IF(sendto, 4, 0, "frames, to the bridge or the NIC that the socket is "
+		    "bound to: an address could name any interface"),
 		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd,
 		    "the channel, and not a packet socket, for the same reason"),
 		SANDBOX_CALL(timerfd_settime, "the next probe"),
@@ -364,6 +464,8 @@ sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 {
 	static const struct probe_ops ops = { .send = on_send, .report = on_report, .sign = on_sign,
 	    .random = on_random };
+	static const struct park_ops park_ops = { .port = on_port_send, .give = on_give,
+	    .unlink = on_unlink, .tell = on_tell, .random = on_random };
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;
@@ -371,8 +473,11 @@ sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 		s->networks[i] = (struct watched){ .s = s, .index = i, .fd = -1 };
 	s->base = event_base_new();
 	s->probes = probe_set_new(&ops, s);
-	if (s->base == NULL || s->probes == NULL)
+	s->parked = park_set_new(&park_ops, s);
+	s->wires = s->base != NULL ? wires_new(s->base, on_wires, s) : NULL;
+	if (s->probes == NULL || s->wires == NULL)
 		return err_set(m, ERR_NOMEM, "start: %s", err_str(ERR_NOMEM));
+	wires_park(s->wires, s->parked);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer_fd < 0)
 		return err_sys(m, "timerfd_create");
@@ -386,6 +491,8 @@ static void
 sentinel_clear(struct sentinel *s)
 {
 	probe_set_free(s->probes);
+	wires_free(s->wires);
+	park_set_free(s->parked);
 	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
 		watched_clear(&s->networks[i]);
 	if (s->ev_timer != NULL)

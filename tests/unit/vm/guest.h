@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vm/sentinel/frame.h"
+#include "vm/sentinel/frame_wire.h"
 
 static inline struct msg_addr
 guest_addr(const char *text)
@@ -110,6 +111,26 @@ guest_dhcp(struct frame_out *out, const struct frame_ends *ends)
 	if (!frame_build_tcp(out, ends, &ports))
 		return false;
 	guest_word_set(out->bytes, FRAME_ETHER_BYTES + 8, 64 << 8 | 17, FRAME_ETHER_BYTES + 10);
+	return true;
+}
+
+/* A UDP datagram with a checksum and twelve bytes of payload. */
+static inline bool
+guest_udp(struct frame_out *out, const struct frame_ends *ends, uint16_t sport, uint16_t dport)
+{
+	bool v4 = ends->src.family == 4;
+	uint8_t *ip = out->bytes + FRAME_ETHER_BYTES, *udp = ip + (v4 ? 20 : 40);
+	struct frame_tcp ports = { .sport = sport, .dport = dport, .seq = 20 << 16 };
+
+	if (!frame_build_tcp(out, ends, &ports))
+		return false;
+	if (v4)
+		guest_word_set(ip, 8, 64 << 8 | 17, 10);
+	else
+		ip[6] = 17;
+	memset(udp + 8, 'u', 12);
+	wire_set16(udp + 6, (uint16_t)~wire_sum_fold(wire_sum(wire_sum_pseudo(&ends->src,
+	    &ends->dst, 17, 20), udp, 20)));
 	return true;
 }
 

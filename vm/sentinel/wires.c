@@ -1,0 +1,286 @@
+/* wires: taps of ports, packet sockets of links. */
+#include "vm/sentinel/wires.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "vm/sentinel/frame.h"
+
+/* Frames per turn of the loop, as for probes; and for one that must see all that has come. */
+#define BATCH 64
+#define BATCHES_ALL 64
+/* The longest that a device hands over uncut (GSO), with its header. */
+#define FRAME_BYTES (PARK_HEADER + FRAME_ETHER_BYTES + 65536)
+
+struct port {
+	struct wires *wires;
+	uint32_t network;
+	int fd;                /* -1 = there is none */
+	struct event *ev;
+	bool troubled;         /* sending failed; said once until it works again */
+};
+
+struct link {
+	struct wires *wires;
+	uint32_t unit;
+	int fd;
+	struct event *ev;
+	bool busy, dead;       /* being read; and closed by what was read: on_link frees it */
+};
+
+struct wires {
+	struct event_base *base;
+	struct park_set *park;
+	void (*after)(void *arg);
+	void *arg;
+	struct port ports[LIMIT_NETWORKS];
+	struct table links;    /* unit to struct link */
+	uint8_t frame[FRAME_BYTES];
+};
+
+struct wires *
+wires_new(struct event_base *base, void (*after)(void *arg), void *arg)
+{
+	struct wires *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->base = base;
+	w->after = after;
+	w->arg = arg;
+	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
+		w->ports[i] = (struct port){ .wires = w, .network = i, .fd = -1 };
+	return w;
+}
+
+void
+wires_park(struct wires *w, struct park_set *park)
+{
+	w->park = park;
+}
+
+/* ---- ports ---- */
+
+static void
+port_close(struct port *p)
+{
+	if (p->ev != NULL)
+		event_free(p->ev);
+	if (p->fd >= 0)
+		close(p->fd);
+	p->ev = NULL;
+	p->fd = -1;
+	p->troubled = false;
+}
+
+/* False: nothing more comes now. */
+static bool
+port_read(struct port *p, unsigned most)
+{
+	struct wires *w = p->wires;
+
+	for (unsigned i = 0; i < most; i++) {
+		ssize_t n = read(p->fd, w->frame, sizeof(w->frame));
+
+		if (n >= 0) {
+			park_port_frame(w->park, p->network, w->frame, (size_t)n, clock_now_ns());
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK) {
+			log_err("network %u: its port: read: %s; not watched any more", p->network,
+			    strerror(errno));
+			port_close(p);
+		}
+		return false;
+	}
+	return true;
+}
+
+static void
+on_port(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	struct port *p = arg;
+	struct wires *w = p->wires;
+
+	(void)port_read(p, BATCH);   /* the loop comes back for more */
+	w->after(w->arg);
+}
+
+void
+wires_port_read(struct wires *w, uint32_t network)
+{
+	if (w->ports[network].fd >= 0)
+		(void)port_read(&w->ports[network], BATCHES_ALL * BATCH);
+}
+
+/* An event for fd, or NULL. */
+static struct event *
+watch(struct wires *w, int fd, event_callback_fn cb, void *arg)
+{
+	struct event *ev = evutil_make_socket_nonblocking(fd) == 0
+	    ? event_new(w->base, fd, EV_READ | EV_PERSIST, cb, arg) : NULL;
+
+	if (ev == NULL || event_add(ev, NULL) == 0)
+		return ev;
+	event_free(ev);
+	return NULL;
+}
+
+enum err
+wires_port_set(struct wires *w, uint32_t network, int fd, struct errmsg *m)
+{
+	struct port *p;
+
+	if (network >= LIMIT_NETWORKS) {
+		if (fd >= 0)
+			close(fd);
+		return err_set(m, ERR_RANGE, "network %u of at most %d", network, LIMIT_NETWORKS);
+	}
+	p = &w->ports[network];
+	port_close(p);
+	if (fd < 0)
+		return ERR_OK;
+	p->fd = fd;
+	p->ev = watch(w, fd, on_port, p);
+	return p->ev != NULL ? ERR_OK
+	    : err_set(m, ERR_NOMEM, "network %u: its port's event", network);
+}
+
+/* A queue that is full, or a port that is down, loses a frame, which the other side asks for again. */
+void
+wires_port_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len)
+{
+	uint8_t out[PARK_HEADER + FRAME_BUILT_MAX];
+	struct port *p = &w->ports[network];
+
+	if (p->fd < 0 || len > FRAME_BUILT_MAX)
+		return;
+	memset(out, 0, PARK_HEADER);
+	memcpy(out + PARK_HEADER, frame, len);
+	if (write(p->fd, out, PARK_HEADER + len) >= 0) {
+		p->troubled = false;
+	} else if (!p->troubled) {
+		p->troubled = true;
+		log_warn("network %u: its port: write: %s; going on", network, strerror(errno));
+	}
+}
+
+/* ---- links ---- */
+
+static struct link *
+link_find(const struct wires *w, uint32_t unit)
+{
+	return table_find(&w->links, &unit, sizeof(unit));
+}
+
+void
+wires_link_close(struct wires *w, uint32_t unit)
+{
+	struct link *l = table_remove(&w->links, &unit, sizeof(unit));
+
+	if (l == NULL)
+		return;
+	event_free(l->ev);
+	close(l->fd);
+	if (l->busy)
+		l->dead = true;
+	else
+		free(l);
+}
+
+/* Reads one frame; false: none is there, or none comes any more. */
+static bool
+link_read(struct link *l)
+{
+	struct wires *w = l->wires;
+	struct sockaddr_ll from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n = recvfrom(l->fd, w->frame, sizeof(w->frame), MSG_DONTWAIT,
+	    (struct sockaddr *)&from, &from_len);
+
+	if (n >= 0) {
+		park_link_frame(w->park, l->unit, from.sll_pkttype == PACKET_OUTGOING, w->frame,
+		    (size_t)n, clock_now_ns());
+		return true;
+	}
+	/* EINVAL: a frame of a kind that no header can describe; it is gone now. */
+	if (errno == EINTR || errno == EINVAL)
+		return true;
+	/* ENETDOWN: the NIC is down or gone, of which the warden hears, and tells us. */
+	if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENETDOWN) {
+		log_err("unit %u: its link: receive: %s; not watched any more", l->unit,
+		    strerror(errno));
+		(void)event_del(l->ev);   /* it was added: nothing that could fail */
+	}
+	return false;
+}
+
+static void
+on_link(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	struct link *l = arg;
+	struct wires *w = l->wires;
+	bool more = true;
+
+	l->busy = true;
+	for (int i = 0; i < BATCH && more && !l->dead; i++)
+		more = link_read(l);
+	l->busy = false;
+	if (l->dead)
+		free(l);
+	w->after(w->arg);
+}
+
+enum err
+wires_link_set(struct wires *w, uint32_t unit, int fd, struct errmsg *m)
+{
+	struct link *l;
+
+	wires_link_close(w, unit);
+	l = calloc(1, sizeof(*l));
+	if (l != NULL) {
+		*l = (struct link){ .wires = w, .unit = unit, .fd = fd };
+		l->ev = watch(w, fd, on_link, l);
+	}
+	if (l == NULL || l->ev == NULL) {
+		free(l);
+		close(fd);
+		return err_set(m, ERR_NOMEM, "unit %u: its link: %s", unit, err_str(ERR_NOMEM));
+	}
+	table_set(&w->links, &l->unit, sizeof(l->unit), l);
+	return ERR_OK;
+}
+
+void
+wires_link_send(struct wires *w, uint32_t unit, const uint8_t *frame, size_t len)
+{
+	const struct link *l = link_find(w, unit);
+
+	if (l != NULL)
+		(void)send(l->fd, frame, len, MSG_DONTWAIT);   /* given again, or sent again */
+}
+
+void
+wires_free(struct wires *w)
+{
+	struct link *l;
+	size_t at = 0;
+
+	if (w == NULL)
+		return;
+	for (size_t i = 0; i < LIMIT_NETWORKS; i++)
+		port_close(&w->ports[i]);
+	while ((l = table_next(&w->links, &at)) != NULL)
+		wires_link_close(w, l->unit);
+	table_clear(&w->links);
+	free(w);
+}
