@@ -1,16 +1,17 @@
 /*
  * park: the states of a unit that is not awake.
  *
- *                  a packet: MSG_KNOCK       MSG_LINK           MSG_AWAKE           all is answered:
- *   (MSG_PARK) ASLEEP ------------> ASKED ------------> LINKED ------------> AWAKE  MSG_SETTLED
- *                 ^                   |                   |                    | ------------> (none)
- *                 |     MSG_DROP      |                   |      10 s, though  |                 ^
- *                 +-------------------+-------------------+      something is  v     50 ms       |
- *                 |  MSG_PARK, from every state                  held:      PARTING -------------+
- *                                                                MSG_SETTLED
+ *              a packet:            MSG_              MSG_              all is answered:
+ *   MSG_       MSG_KNOCK            LINK              AWAKE             MSG_SETTLED
+ *   PARK: ASLEEP ---------> ASKED ---------> LINKED ---------> AWAKE -----------------> (none)
+ *           ^                 |                |                 |                        ^
+ *           |    MSG_DROP     |                |                 | 10 s, and something    | 50 ms
+ *           +-----------------+----------------+                 | is held: MSG_SETTLED   |
+ *           |                                                    +------> PARTING --------+
+ *           | MSG_PARK, from every state
  *
- * MSG_PARK with MSG_PARK_BUSY makes ASLEEP ASKED, and leaves what comes later as it is.  A wake that
- * DNS began goes from ASLEEP to LINKED.  ASLEEP, ASKED and LINKED answer for the addresses
+ * MSG_PARK with MSG_PARK_BUSY makes ASLEEP ASKED, and leaves what comes later as it is.  A wake
+ * that DNS began goes from ASLEEP to LINKED.  ASLEEP, ASKED and LINKED answer for the addresses
  * (park_claim.c); LINKED and AWAKE give held SYNs until the guest accepts them (park_flow.c).
  * Invariants: a unit has a timer exactly while a claim, a given SYN or a deadline is under way;
  * PARTING has at least one SYN held; only LINKED, AWAKE and PARTING have a link.

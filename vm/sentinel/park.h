@@ -2,11 +2,11 @@
  * park: packets for units that are not awake.  The sentinel's second state machine: clock as an
  * argument, frames in, frames out, no I/O, bounded memory.
  *
- * A parked unit's addresses are answered for, with its own MAC, once nobody else has them.  A packet
- * that may wake it is kept and told of; when the guest runs, it is given what was kept.  Nothing is
- * acknowledged on the guest's behalf: a client sees one slow handshake.
+ * A parked unit's addresses are answered for, with its own MAC, once nobody else has them.  A
+ * packet that may wake it is kept and told of; when the guest runs, it is given what was kept.
+ * Nothing is acknowledged on the guest's behalf: a client sees one slow handshake.
  *
- * Frames that come in have a struct virtio_net_hdr in front (PARK_HEADER bytes, as a tap's default),
+ * Frames that come in have a struct virtio_net_hdr in front (PARK_HEADER bytes, a tap's default),
  * and so do those that are given to guests; what is sent from a port is built here and has none.
  */
 #ifndef VM_SENTINEL_PARK_H

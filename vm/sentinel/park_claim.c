@@ -230,7 +230,7 @@ claimed(struct park_set *set, struct claim *c, const uint8_t mac[6], uint64_t no
 {
 	bool again = c->state == CLAIM_CONFLICT;
 
-	/* The guest speaks for itself soon, or does; while a conflict waits there is nothing new. */
+	/* The guest speaks for itself soon; while a conflict waits there is nothing new. */
 	if (c->unit->state > PARK_ASKED || (again && c->sent == 0))
 		return;
 	if (!again && !park_may_tell(set, now_ns))

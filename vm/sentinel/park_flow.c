@@ -1,6 +1,6 @@
 /*
- * park_flow: what packets for a parked unit mean: one wakes it and is kept, one is refused, one of a
- * monitor is answered without waking anybody; and what a guest that begins to run takes.
+ * park_flow: what packets for a parked unit mean: one wakes it and is kept, one is refused, one of
+ * a monitor is answered without waking anybody; and what a guest that begins to run takes.
  */
 #include <netinet/in.h>
 #include <string.h>

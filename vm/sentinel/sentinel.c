@@ -2,9 +2,9 @@
  * sentinel: the process that sees raw frames of guests and their clients, confined; here its
  * set-up, its loop and its system calls.
  *
- * It wakes for a message of the warden, a frame that passed a filter (filter.c, filter_park.c), and,
- * only while something is under way, a timer.  What frames mean is probe.c's, for guests that are to
- * get ready, and park.c's, for units that sleep; wires.c has the latter's descriptors.
+ * It wakes for a message of the warden, a frame that passed a filter (filter.c, filter_park.c),
+ * and, only while something is under way, a timer.  What frames mean is probe.c's, for guests that
+ * are to get ready, and park.c's, for units that sleep; wires.c has the descriptors.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -25,19 +25,8 @@
 #include "vm/sentinel/wires.h"
 #include "vm/vm.h"
 
-/* frames per turn of the loop, so that a chatty guest does not starve the timer and the channel */
-#define RECV_BATCH 64
 #define RANDOM_WORDS 64    /* taken from the kernel at once */
-#define READ_BYTES 2048    /* the filter passes 512 of a frame */
 #define TAKEN_FDS 2        /* of one message */
-
-struct watched {
-	struct sentinel *s;
-	uint32_t index;
-	int fd;                /* -1 = not set */
-	struct event *ev;
-	bool troubled;         /* sending failed; said once until it works again */
-};
 
 struct sentinel {
 	int chan_fd;
@@ -49,7 +38,6 @@ struct sentinel {
 	int timer_fd;
 	struct event *ev_timer;
 	uint64_t armed_ns;     /* what the timer is set to; 0 = disarmed */
-	struct watched networks[LIMIT_NETWORKS];
 	uint32_t random[RANDOM_WORDS];
 	size_t random_left;
 	bool hello, run;       /* that message came */
@@ -61,19 +49,9 @@ struct sentinel {
 static void
 on_send(void *arg, uint32_t network, const uint8_t *frame, size_t len)
 {
-	struct sentinel *s = arg;
-	struct watched *w = &s->networks[network];
+	const struct sentinel *s = arg;
 
-	if (w->fd < 0)
-		return;
-	/* A full queue or a bridge that is down loses this probe, not the next. */
-	if (send(w->fd, frame, len, MSG_DONTWAIT) >= 0) {
-		w->troubled = false;
-	} else if (!w->troubled) {
-		w->troubled = true;
-		log_warn("network %u: a probe cannot be sent: %s; going on", network,
-		    strerror(errno));
-	}
+	wires_bridge_send(s->wires, network, frame, len);
 }
 
 static void
@@ -191,37 +169,6 @@ on_wires(void *arg)
 	timer_set(arg);
 }
 
-/* ---- frames ---- */
-
-static void
-on_frames(evutil_socket_t fd, UNUSED short what, void *arg)
-{
-	struct watched *w = arg;
-	uint8_t frame[READ_BYTES];
-
-	for (int i = 0; i < RECV_BATCH; i++) {
-		ssize_t n = recv(fd, frame, sizeof(frame), MSG_DONTWAIT);
-
-		if (n >= 0) {
-			probe_frame(w->s->probes, w->index, frame, (size_t)n, clock_now_ns());
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		/* ENETDOWN is told once; the socket works again when the bridge is up again. */
-		if (errno == ENETDOWN) {
-			log_warn("network %u: its bridge went down", w->index);
-		} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			log_err("network %u: receive: %s; not watched any more", w->index,
-			    strerror(errno));
-			/* it was added; there is nothing that could fail */
-			(void)event_del(w->ev);
-		}
-		break;
-	}
-	timer_set(w->s);
-}
-
 /* ---- messages ---- */
 
 static enum err
@@ -235,39 +182,18 @@ take_hello(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errm
 	return ERR_OK;
 }
 
-static void
-watched_clear(struct watched *w)
-{
-	if (w->ev != NULL)
-		event_free(w->ev);
-	if (w->fd >= 0)
-		close(w->fd);
-	w->ev = NULL;
-	w->fd = -1;
-}
-
 static enum err
 take_network(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
 {
 	uint32_t i = m->network.index;
 	enum err e = probe_network_set(s->probes, i, m->network.mac, why);
-	struct watched *w;
 
 	if (e != ERR_OK)
 		return e;
-	e = wires_port_set(s->wires, i, fds[1], why);
-	fds[1] = -1;
-	if (e != ERR_OK)
-		return e;
-	w = &s->networks[i];
-	watched_clear(w);
-	w->fd = fds[0];
-	fds[0] = -1;
-	w->troubled = false;
-	w->ev = event_new(s->base, w->fd, EV_READ | EV_PERSIST, on_frames, w);
-	if (w->ev == NULL || event_add(w->ev, NULL) != 0)
-		return err_set(why, ERR_NOMEM, "network %u: event: %s", i, err_str(ERR_NOMEM));
-	return ERR_OK;
+	e = wires_bridge_set(s->wires, i, &fds[0], why);
+	if (e == ERR_OK)
+		e = wires_port_set(s->wires, i, &fds[1], why);
+	return e;
 }
 
 static enum err
@@ -322,8 +248,7 @@ take_link(struct sentinel *s, const struct msg *m, int *fds, struct errmsg *why)
 
 	if (park_network(s->parked, m->unit) == LIMIT_NETWORKS)
 		return ERR_OK;   /* it may have been forgotten meanwhile */
-	e = wires_link_set(s->wires, m->unit, fds[0], why);
-	fds[0] = -1;
+	e = wires_link_set(s->wires, m->unit, &fds[0], why);
 	if (e == ERR_OK)
 		(void)park_link(s->parked, m->unit, clock_now_ns());   /* it is known */
 	return e;
@@ -415,8 +340,8 @@ on_lost(struct chan *c, const char *why, void *arg)
 
 /*
  * Ports are read and written by read(2) and write(2), which every process of ours may call: neither
- * takes an address, so that a descriptor leads no further than where it leads anyway, and ports come
- * and go with networks while the list of calls stays.
+ * takes an address, so that a descriptor leads no further than where it leads anyway.  Ports come
+ * and go with networks; a filter that named their descriptors could not.
  */
 static enum err
 confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
@@ -469,15 +394,13 @@ sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;
-	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
-		s->networks[i] = (struct watched){ .s = s, .index = i, .fd = -1 };
 	s->base = event_base_new();
 	s->probes = probe_set_new(&ops, s);
 	s->parked = park_set_new(&park_ops, s);
 	s->wires = s->base != NULL ? wires_new(s->base, on_wires, s) : NULL;
 	if (s->probes == NULL || s->wires == NULL)
 		return err_set(m, ERR_NOMEM, "start: %s", err_str(ERR_NOMEM));
-	wires_park(s->wires, s->parked);
+	wires_sets(s->wires, s->probes, s->parked);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer_fd < 0)
 		return err_sys(m, "timerfd_create");
@@ -493,8 +416,6 @@ sentinel_clear(struct sentinel *s)
 	probe_set_free(s->probes);
 	wires_free(s->wires);
 	park_set_free(s->parked);
-	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
-		watched_clear(&s->networks[i]);
 	if (s->ev_timer != NULL)
 		event_free(s->ev_timer);
 	if (s->timer_fd >= 0)

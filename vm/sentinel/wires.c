@@ -1,4 +1,4 @@
-/* wires: taps of ports, packet sockets of links. */
+/* wires: packet sockets of bridges, taps of ports, packet sockets of links. */
 #include "vm/sentinel/wires.h"
 
 #include <errno.h>
@@ -13,13 +13,14 @@
 #include "base/table.h"
 #include "vm/sentinel/frame.h"
 
-/* Frames per turn of the loop, as for probes; and for one that must see all that has come. */
+/* Frames per turn of the loop, so that a chatty guest starves neither the timer nor the channel. */
 #define BATCH 64
-#define BATCHES_ALL 64
+#define BATCHES_ALL 64     /* for who must see all that has come */
+#define BRIDGE_BYTES 2048  /* the filter of a bridge's socket passes 512 of a frame */
 /* The longest that a device hands over uncut (GSO), with its header. */
 #define FRAME_BYTES (PARK_HEADER + FRAME_ETHER_BYTES + 65536)
 
-struct port {
+struct wire {
 	struct wires *wires;
 	uint32_t network;
 	int fd;                /* -1 = there is none */
@@ -37,10 +38,11 @@ struct link {
 
 struct wires {
 	struct event_base *base;
-	struct park_set *park;
+	struct probe_set *probes;
+	struct park_set *parked;
 	void (*after)(void *arg);
 	void *arg;
-	struct port ports[LIMIT_NETWORKS];
+	struct wire bridges[LIMIT_NETWORKS], ports[LIMIT_NETWORKS];
 	struct table links;    /* unit to struct link */
 	uint8_t frame[FRAME_BYTES];
 };
@@ -56,20 +58,20 @@ wires_new(struct event_base *base, void (*after)(void *arg), void *arg)
 	w->after = after;
 	w->arg = arg;
 	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
-		w->ports[i] = (struct port){ .wires = w, .network = i, .fd = -1 };
+		w->bridges[i] = w->ports[i] =
+		    (struct wire){ .wires = w, .network = i, .fd = -1 };
 	return w;
 }
 
 void
-wires_park(struct wires *w, struct park_set *park)
+wires_sets(struct wires *w, struct probe_set *probes, struct park_set *parked)
 {
-	w->park = park;
+	w->probes = probes;
+	w->parked = parked;
 }
 
-/* ---- ports ---- */
-
 static void
-port_close(struct port *p)
+wire_close(struct wire *p)
 {
 	if (p->ev != NULL)
 		event_free(p->ev);
@@ -78,48 +80,6 @@ port_close(struct port *p)
 	p->ev = NULL;
 	p->fd = -1;
 	p->troubled = false;
-}
-
-/* False: nothing more comes now. */
-static bool
-port_read(struct port *p, unsigned most)
-{
-	struct wires *w = p->wires;
-
-	for (unsigned i = 0; i < most; i++) {
-		ssize_t n = read(p->fd, w->frame, sizeof(w->frame));
-
-		if (n >= 0) {
-			park_port_frame(w->park, p->network, w->frame, (size_t)n, clock_now_ns());
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN && errno != EWOULDBLOCK) {
-			log_err("network %u: its port: read: %s; not watched any more", p->network,
-			    strerror(errno));
-			port_close(p);
-		}
-		return false;
-	}
-	return true;
-}
-
-static void
-on_port(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
-{
-	struct port *p = arg;
-	struct wires *w = p->wires;
-
-	(void)port_read(p, BATCH);   /* the loop comes back for more */
-	w->after(w->arg);
-}
-
-void
-wires_port_read(struct wires *w, uint32_t network)
-{
-	if (w->ports[network].fd >= 0)
-		(void)port_read(&w->ports[network], BATCHES_ALL * BATCH);
 }
 
 /* An event for fd, or NULL. */
@@ -135,43 +95,134 @@ watch(struct wires *w, int fd, event_callback_fn cb, void *arg)
 	return NULL;
 }
 
-enum err
-wires_port_set(struct wires *w, uint32_t network, int fd, struct errmsg *m)
+/* Takes *fd over; -1 = none. */
+static enum err
+wire_set(struct wire *p, int *fd, event_callback_fn cb, struct errmsg *m)
 {
-	struct port *p;
-
-	if (network >= LIMIT_NETWORKS) {
-		if (fd >= 0)
-			close(fd);
-		return err_set(m, ERR_RANGE, "network %u of at most %d", network, LIMIT_NETWORKS);
-	}
-	p = &w->ports[network];
-	port_close(p);
-	if (fd < 0)
-		return ERR_OK;
-	p->fd = fd;
-	p->ev = watch(w, fd, on_port, p);
-	return p->ev != NULL ? ERR_OK
-	    : err_set(m, ERR_NOMEM, "network %u: its port's event", network);
+	wire_close(p);
+	p->fd = *fd;
+	*fd = -1;
+	if (p->fd >= 0)
+		p->ev = watch(p->wires, p->fd, cb, p);
+	return p->fd < 0 || p->ev != NULL ? ERR_OK
+	    : err_set(m, ERR_NOMEM, "network %u: event: %s", p->network, err_str(ERR_NOMEM));
 }
 
-/* A queue that is full, or a port that is down, loses a frame, which the other side asks for again. */
+/* What a read that failed means; false: nothing more comes now. */
+static bool
+wire_goes_on(struct wire *p, const char *what)
+{
+	if (errno == EINTR)
+		return true;
+	/* ENETDOWN is told once; the socket works again when the bridge is up again. */
+	if (errno == ENETDOWN) {
+		log_warn("network %u: its bridge went down", p->network);
+	} else if (errno != EAGAIN && errno != EWOULDBLOCK) {
+		log_err("network %u: its %s: %s; not watched any more", p->network, what,
+		    strerror(errno));
+		(void)event_del(p->ev);   /* it was added: nothing that could fail */
+	}
+	return false;
+}
+
+static void
+wire_sent(struct wire *p, const char *what, bool ok)
+{
+	if (!ok && !p->troubled)
+		log_warn("network %u: its %s: a frame cannot be sent: %s; going on", p->network,
+		    what, strerror(errno));
+	p->troubled = !ok;
+}
+
+/* ---- bridges ---- */
+
+static void
+on_bridge(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	struct wire *p = arg;
+	struct wires *w = p->wires;
+	bool more = true;
+
+	for (int i = 0; i < BATCH && more; i++) {
+		ssize_t n = recv(p->fd, w->frame, BRIDGE_BYTES, MSG_DONTWAIT);
+
+		if (n >= 0)
+			probe_frame(w->probes, p->network, w->frame, (size_t)n, clock_now_ns());
+		else
+			more = wire_goes_on(p, "packet socket");
+	}
+	w->after(w->arg);
+}
+
+enum err
+wires_bridge_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m)
+{
+	return wire_set(&w->bridges[network], fd, on_bridge, m);
+}
+
+/* A full queue or a bridge that is down loses this frame, not the next. */
+void
+wires_bridge_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len)
+{
+	struct wire *p = &w->bridges[network];
+
+	if (p->fd >= 0)
+		wire_sent(p, "packet socket", send(p->fd, frame, len, MSG_DONTWAIT) >= 0);
+}
+
+/* ---- ports ---- */
+
+static void
+port_read(struct wire *p, unsigned most)
+{
+	struct wires *w = p->wires;
+	bool more = true;
+
+	for (unsigned i = 0; i < most && more; i++) {
+		ssize_t n = read(p->fd, w->frame, sizeof(w->frame));
+
+		if (n >= 0)
+			park_port_frame(w->parked, p->network, w->frame, (size_t)n,
+			    clock_now_ns());
+		else
+			more = wire_goes_on(p, "port");
+	}
+}
+
+static void
+on_port(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
+{
+	struct wire *p = arg;
+
+	port_read(p, BATCH);
+	p->wires->after(p->wires->arg);
+}
+
+void
+wires_port_read(struct wires *w, uint32_t network)
+{
+	if (w->ports[network].fd >= 0)
+		port_read(&w->ports[network], BATCHES_ALL * BATCH);
+}
+
+enum err
+wires_port_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m)
+{
+	return wire_set(&w->ports[network], fd, on_port, m);
+}
+
+/* What is lost, the other side asks for again. */
 void
 wires_port_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len)
 {
 	uint8_t out[PARK_HEADER + FRAME_BUILT_MAX];
-	struct port *p = &w->ports[network];
+	struct wire *p = &w->ports[network];
 
 	if (p->fd < 0 || len > FRAME_BUILT_MAX)
 		return;
 	memset(out, 0, PARK_HEADER);
 	memcpy(out + PARK_HEADER, frame, len);
-	if (write(p->fd, out, PARK_HEADER + len) >= 0) {
-		p->troubled = false;
-	} else if (!p->troubled) {
-		p->troubled = true;
-		log_warn("network %u: its port: write: %s; going on", network, strerror(errno));
-	}
+	wire_sent(p, "port", write(p->fd, out, PARK_HEADER + len) >= 0);
 }
 
 /* ---- links ---- */
@@ -208,7 +259,7 @@ link_read(struct link *l)
 	    (struct sockaddr *)&from, &from_len);
 
 	if (n >= 0) {
-		park_link_frame(w->park, l->unit, from.sll_pkttype == PACKET_OUTGOING, w->frame,
+		park_link_frame(w->parked, l->unit, from.sll_pkttype == PACKET_OUTGOING, w->frame,
 		    (size_t)n, clock_now_ns());
 		return true;
 	}
@@ -241,21 +292,20 @@ on_link(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 }
 
 enum err
-wires_link_set(struct wires *w, uint32_t unit, int fd, struct errmsg *m)
+wires_link_set(struct wires *w, uint32_t unit, int *fd, struct errmsg *m)
 {
 	struct link *l;
 
 	wires_link_close(w, unit);
 	l = calloc(1, sizeof(*l));
-	if (l != NULL) {
-		*l = (struct link){ .wires = w, .unit = unit, .fd = fd };
-		l->ev = watch(w, fd, on_link, l);
-	}
+	if (l != NULL)
+		*l = (struct link){ .wires = w, .unit = unit, .fd = *fd,
+		    .ev = watch(w, *fd, on_link, l) };
 	if (l == NULL || l->ev == NULL) {
 		free(l);
-		close(fd);
 		return err_set(m, ERR_NOMEM, "unit %u: its link: %s", unit, err_str(ERR_NOMEM));
 	}
+	*fd = -1;
 	table_set(&w->links, &l->unit, sizeof(l->unit), l);
 	return ERR_OK;
 }
@@ -277,8 +327,10 @@ wires_free(struct wires *w)
 
 	if (w == NULL)
 		return;
-	for (size_t i = 0; i < LIMIT_NETWORKS; i++)
-		port_close(&w->ports[i]);
+	for (size_t i = 0; i < LIMIT_NETWORKS; i++) {
+		wire_close(&w->bridges[i]);
+		wire_close(&w->ports[i]);
+	}
 	while ((l = table_next(&w->links, &at)) != NULL)
 		wires_link_close(w, l->unit);
 	table_clear(&w->links);

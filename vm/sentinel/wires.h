@@ -1,6 +1,9 @@
 /*
- * wires: the descriptors by which packets for sleeping units come and go: the ports' taps and the
- * links of VMs that begin to run.  What frames mean is park.c's.
+ * wires: the descriptors by which frames come and go: the bridges' packet sockets, the ports' taps,
+ * and the links of VMs that begin to run.  What frames mean is probe.c's and park.c's.
+ *
+ * A function that is given a descriptor takes it over, and leaves -1.  Networks are below
+ * LIMIT_NETWORKS.  What cannot be sent is lost, as on any wire.
  */
 #ifndef VM_SENTINEL_WIRES_H
 #define VM_SENTINEL_WIRES_H
@@ -9,25 +12,28 @@
 
 #include "base/err.h"
 #include "vm/sentinel/park.h"
+#include "vm/sentinel/probe.h"
 
 struct wires;
 
-/* `after` is called when frames were read: park_next_ns may have changed.  NULL: out of memory. */
+/* `after` is called when frames were read: something may be due. */
 struct wires *wires_new(struct event_base *base, void (*after)(void *arg), void *arg);
 void wires_free(struct wires *w);                               /* NULL is allowed */
-/* Frames are for this set, which outlives the wires; to be called first. */
-void wires_park(struct wires *w, struct park_set *park);
+/* Whose the frames are; they outlive the wires.  To be called first. */
+void wires_sets(struct wires *w, struct probe_set *probes, struct park_set *parked);
 
-/* The tap of a network's port, in place of the last one; takes fd over; -1 = none. */
-enum err wires_port_set(struct wires *w, uint32_t network, int fd, struct errmsg *m);
-/* A unit's link, in place of the last one; takes fd over. */
-enum err wires_link_set(struct wires *w, uint32_t unit, int fd, struct errmsg *m);
+/* In place of the network's last one, of the unit's last one; -1 = none. */
+enum err wires_bridge_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m);
+enum err wires_port_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m);
+enum err wires_link_set(struct wires *w, uint32_t unit, int *fd, struct errmsg *m);
 void wires_link_close(struct wires *w, uint32_t unit);
-/* Reads what has come by the port. */
-void wires_port_read(struct wires *w, uint32_t network);
 
-/* As in struct park_ops; what cannot be sent is lost, as on any wire. */
+void wires_bridge_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len);
+/* A frame without the header that a tap has in front; one with it. */
 void wires_port_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len);
 void wires_link_send(struct wires *w, uint32_t unit, const uint8_t *frame, size_t len);
+
+/* Reads what has come by the port. */
+void wires_port_read(struct wires *w, uint32_t network);
 
 #endif

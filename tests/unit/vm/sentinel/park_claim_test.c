@@ -315,7 +315,7 @@ test_no_claim_by_ip(void **state)
 	assert_int_equal(park_figures(rig.set).held, 0);
 }
 
-/* A guest that begins to run hears nothing that its own address detection would take for another. */
+/* A guest that begins to run hears nothing that it would take for another with its address. */
 static void
 test_linked(void **state)
 {
