@@ -1,8 +1,8 @@
 /*
  * park_impl: what the parts of park share: units, claims, held frames.
  *
- * park.c has messages and states, park_due.c the order of timers, park_claim.c addresses and who
- * else has them, park_hold.c what is kept, park_flow.c what packets mean.
+ * park_state.c has messages and states, park_due.c the order of timers, park_claim.c addresses and
+ * who else has them, park_hold.c what is kept, park_flow.c what packets mean.
  */
 #ifndef VM_SENTINEL_PARK_IMPL_H
 #define VM_SENTINEL_PARK_IMPL_H
@@ -186,7 +186,7 @@ void park_give_datagrams(struct park_set *set, struct park_unit *u, uint64_t now
 /* Gives each SYN now, and from then on by a new schedule. */
 void park_give_syns(struct park_set *set, struct park_unit *u, uint64_t now_ns);
 
-/* ---- park.c ---- */
+/* ---- park_state.c ---- */
 
 struct park_unit *park_find(const struct park_set *set, uint32_t unit);
 /* Is an awake unit done?  Then that is told, and the unit is gone: true. */

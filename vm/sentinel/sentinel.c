@@ -4,7 +4,7 @@
  *
  * It wakes for a message of the warden, a frame that passed a filter (filter.c, filter_park.c),
  * and, only while something is under way, a timer.  What frames mean is probe.c's, for guests that
- * are to get ready, and park.c's, for units that sleep; wires.c has the descriptors.
+ * are to get ready, and park.h's, for units that sleep; wires.c has the descriptors.
  */
 #include <errno.h>
 #include <seccomp.h>

@@ -1,6 +1,6 @@
 /*
  * wires: the descriptors by which frames come and go: the bridges' packet sockets, the ports' taps,
- * and the links of VMs that begin to run.  What frames mean is probe.c's and park.c's.
+ * and the links of VMs that begin to run.  What frames mean is probe.c's and park.h's.
  *
  * A function that is given a descriptor takes it over, and leaves -1.  Networks are below
  * LIMIT_NETWORKS.  What cannot be sent is lost, as on any wire.

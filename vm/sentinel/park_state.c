@@ -1,5 +1,5 @@
 /*
- * park: the states of a unit that is not awake.
+ * park_state: the states of a unit that is not awake.
  *
  *              a packet:            MSG_              MSG_              all is answered:
  *   MSG_       MSG_KNOCK            LINK              AWAKE             MSG_SETTLED
