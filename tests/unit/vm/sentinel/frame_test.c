@@ -307,6 +307,95 @@ test_dhcp(void **state)
 	assert_int_equal(f.kind, FRAME_UDP);
 }
 
+static void
+check_udp(const char *src, const char *dst)
+{
+	struct frame_ends ends = ends_of(src, dst);
+	bool v4 = ends.src.family == 4;
+	size_t udp = FRAME_ETHER_BYTES + (v4 ? 20 : 40);
+	struct frame_out out, copy;
+	struct frame f;
+
+	assert_true(guest_udp(&out, &ends, 5000, 53));
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_UDP);
+	assert_int_equal(f.udp.sport, 5000);
+	assert_int_equal(f.udp.dport, 53);
+	assert_int_equal(f.upper_at, udp);
+	for (size_t bit = udp * 8; bit < out.len * 8; bit++) {
+		copy = out;
+		copy.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_true(parse_exact(copy.bytes, copy.len, &f));
+		assert_int_equal(f.kind, FRAME_OTHER);
+	}
+	copy = out;
+	wire_set16(copy.bytes + udp + 6, 0);   /* none: only IPv4 may */
+	assert_true(parse_exact(copy.bytes, copy.len, &f));
+	assert_int_equal(f.kind, v4 ? FRAME_UDP : FRAME_OTHER);
+	/* the pseudo-header's alone: a NIC is to do the rest */
+	wire_set16(copy.bytes + udp + 6, wire_sum_fold(wire_sum_pseudo(&ends.src, &ends.dst, 17,
+	    20)));
+	assert_true(parse_exact(copy.bytes, copy.len, &f));
+	assert_int_equal(f.kind, FRAME_UDP);
+	wire_set16(copy.bytes + udp + 6, 0);
+	for (uint16_t len = 0; len < 30 && v4; len++) {
+		wire_set16(copy.bytes + udp + 4, len);
+		assert_true(parse_exact(copy.bytes, copy.len, &f));
+		assert_int_equal(f.kind, len >= 8 && len <= 20 ? FRAME_UDP : FRAME_OTHER);
+	}
+}
+
+static void
+test_udp(void **state)
+{
+	(void)state;
+	check_udp("10.77.0.1", "10.77.0.10");
+	check_udp("fd77::1", "fd77::a");
+}
+
+/* Our advertisement is what a guest's would be. */
+static void
+test_advert_built(void **state)
+{
+	struct frame_ends ends = ends_of("fd77::a", "fd77::1");
+	struct frame_out out, guests;
+	struct frame f;
+
+	(void)state;
+	assert_true(frame_build_advert(&out, &ends, &ends.src, 0));
+	assert_true(guest_advert(&guests, &ends, &ends.src));
+	assert_int_equal(out.len, guests.len);
+	assert_memory_equal(out.bytes, guests.bytes, out.len);
+	assert_true(frame_build_advert(&out, &ends, &ends.src,
+	    FRAME_ND_SOLICITED | FRAME_ND_OVERRIDE));
+	assert_int_equal(out.bytes[FRAME_ETHER_BYTES + 40 + 4], 0x60);
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_ADVERT);
+	ends.src = guest_addr("10.77.0.10");
+	assert_false(frame_build_advert(&out, &ends, &ends.dst, 0));
+}
+
+/* A segment's payload, behind its options, without Ethernet's padding. */
+static void
+test_payload(void **state)
+{
+	struct frame_ends ends = ends_of("10.77.0.1", "10.77.0.10");
+	struct frame_tcp tcp = { .sport = 1, .dport = 2, .flags = FRAME_TCP_SYN };
+	struct frame_out out;
+	struct frame f;
+
+	(void)state;
+	assert_true(frame_build_tcp(&out, &ends, &tcp));
+	out.len += 2;   /* padding */
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.tcp.payload, 0);
+	/* four bytes of options that are payload now */
+	guest_word_set(out.bytes + FRAME_ETHER_BYTES + 20, 12, 0x5002, 16);
+	assert_true(parse_exact(out.bytes, out.len, &f));
+	assert_int_equal(f.kind, FRAME_TCP);
+	assert_int_equal(f.tcp.payload, 4);
+}
+
 /* Every single flipped bit of the packet is found by a checksum or a check. */
 static void
 test_flipped_bits(void **state)
@@ -422,7 +511,8 @@ main(void)
 		cmocka_unit_test(test_option_lengths),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_dhcp),
+		cmocka_unit_test(test_dhcp), cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_advert_built), cmocka_unit_test(test_payload),
 		cmocka_unit_test(test_flipped_bits),
 		cmocka_unit_test(test_padding),
 		cmocka_unit_test(test_partial_checksum),
