@@ -361,6 +361,12 @@ void vm_activity_watch(struct vm_activity *act, const struct vm_uuid *uuid,
 void vm_activity_unwatch(struct vm_activity *act, const struct vm_uuid *uuid);
 void vm_activity_settle(struct vm_activity *act);
 /*
+ * Guard: from soon on, until it is off or the adoption has settled, a guest with that MAC refuses
+ * no SYN: its RSTs for them are dropped on its bridge, all others pass.
+ */
+void vm_activity_guard(struct vm_activity *act, const struct vm_uuid *uuid, const uint8_t mac[6],
+    bool on);
+/*
  * last_ns: when a payload packet of this VM last passed (clock.h), 0 = never; unknown after an
  * error.  ERR_STATE: it was not watched.  ERR_MISSING: somebody changed the table, which is right
  * again from now on, and VMs that were watched count as used now.

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "vm/net/activity_table.h"
+#include "vm/host/guard.h"
 #include "vm/host/host.h"
 
 /* A NIC of a VM whose packets count, or no longer do. */
@@ -35,6 +36,8 @@ struct vm_activity {
 	struct activity_table *table;
 	unsigned jobs;             /* under way; on the loop only */
 	bool closed;
+	char *name;                /* of the table */
+	struct guards *guards;
 	pthread_mutex_t list;      /* the rest; never held for long */
 	LIST_HEAD(, guest) guests;
 	bool settled;              /* what a former daemon watched is known */
@@ -54,7 +57,10 @@ struct read_job {
 
 /* ---- which VMs count ---- */
 
-/* The commands that fill empty sets from the list, each behind a ';'; the caller frees them. */
+/*
+ * The commands that fill empty sets from the list, each behind a ';'; the caller frees them, and
+ * calls guards_fill_end.
+ */
 static char *
 settle_text(struct vm_activity *a)
 {
@@ -72,6 +78,7 @@ settle_text(struct vm_activity *a)
 	}
 	a->settle = false;
 	pthread_mutex_unlock(&a->list);
+	guards_fill_begin(a->guards, a->name, out);
 	if (fclose(out) != 0)
 		fatal("out of memory for the commands of a table");
 	return commands;
@@ -151,6 +158,7 @@ apply(struct vm_activity *a, struct errmsg *m)
 	if (must_settle(a, false)) {
 		all = settle_text(a);
 		e = activity_table_fill(a->table, all, m);
+		guards_fill_end(a->guards);
 		free(all);
 	}
 	while (e == ERR_OK && change_next(a, &c)) {
@@ -200,6 +208,8 @@ act_free(struct vm_activity *a)
 		free(g);
 	}
 	pthread_mutex_destroy(&a->list);
+	guards_free(a->guards);
+	free(a->name);
 	activity_table_close(a->table, false);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
@@ -216,12 +226,15 @@ vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out,
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_mutex_init(&a->list, NULL);
 	LIST_INIT(&a->guests);
+	a->guards = guards_new();
 	e = activity_table_open(tag, &a->table, m);
-	if (e != ERR_OK)
+	if (e != ERR_OK) {
 		act_free(a);
-	else
-		*out = a;
-	return e;
+		return e;
+	}
+	a->name = mem_text(activity_table_name(a->table));
+	*out = a;
+	return ERR_OK;
 }
 
 void
@@ -418,4 +431,30 @@ vm_activity_settle(struct vm_activity *a)
 	a->settled = a->settle = true;
 	pthread_mutex_unlock(&a->list);
 	apply_later(a);
+}
+
+/* ---- refusals ---- */
+
+static void
+guard_run(void *arg)
+{
+	struct vm_activity *a = ((struct read_job *)arg)->act;
+	enum err e = guards_apply(a->guards, a->name, NULL);
+
+	/* It has not waited for readings; now that somebody has changed the table, all is done. */
+	if (e == ERR_OK)
+		return;
+	(void)must_settle(a, true);
+	pthread_mutex_lock(&a->lock);
+	e = a->table == NULL ? ERR_STATE : activity_table_check(a->table, NULL);
+	if (e == ERR_OK || e == ERR_MISSING)
+		(void)apply(a, NULL);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void
+vm_activity_guard(struct vm_activity *a, const struct vm_uuid *uuid, const uint8_t mac[6], bool on)
+{
+	guards_set(a->guards, uuid, mac, on);
+	work_submit(a->host->work, LANE_QUICK, &job_new(a, guard_run, read_drop)->work);
 }

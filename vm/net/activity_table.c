@@ -6,6 +6,7 @@
  *              guest's: while it is there, nobody has emptied the set, and its life tells how long
  *     guests   pairs of host interface and MAC of VMs that are watched
  *     macs     MACs of VMs whose interface is not known
+ *     waking   MACs of guests that are waking up: vm/net/waking.c
  */
 #include "vm/net/activity_table.h"
 
@@ -77,7 +78,21 @@ activity_table_since(const struct activity_table *t)
 	return t->since_ns;
 }
 
+const char *
+activity_table_name(const struct activity_table *t)
+{
+	return t->name;
+}
+
 /* ---- the rules ---- */
+
+/*
+ * The refusal of a SYN, and no other RST, has ACK and the sequence number 0 (RFC 9293 section
+ * 3.10.7.1): while its guest is waking up, its port is not open yet, and the SYN is given again.
+ * Who leaves guards on, and dies, leaves them for an hour at most.
+ */
+#define WAKING_SET " set waking { type ether_addr; flags timeout; timeout 1h; size %d; };\n"
+#define WAKING_RULE "tcp flags & (rst | ack) == rst | ack tcp sequence 0 ether saddr @waking drop; "
 
 /*
  * In order of the rules: not ARP; nobody in particular is meant; not neighbour discovery; a refusal
@@ -108,14 +123,15 @@ rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 	    " set active { type ether_addr; flags dynamic,timeout; size %d; };\n"
 	    " set guests { type ifname . ether_addr; size %d; };\n"
 	    " set macs { type ether_addr; size %d; };\n"
+	    WAKING_SET
 	    " chain from_guest { %s }\n"
 	    " chain to_guest { %s }\n"
 	    "}\n"
 	    "flush chain bridge %s from_guest\n"
 	    "flush chain bridge %s to_guest\n"
 	    "table bridge %s {\n"
-	    " chain from_guest { %s %s tcp flags & (syn | ack) == syn | ack tcp dport %d-%d "
-	    "return; "
+	    " chain from_guest { %s " WAKING_RULE "%s "
+	    "tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
 	    "icmp type echo-reply icmp id %d return; icmpv6 type echo-reply icmpv6 id %d return; "
 	    "iifname . ether saddr @guests update @active { ether saddr timeout %ds }; ether saddr "
 	    "@macs update @active { ether saddr timeout %ds }; }\n"
@@ -123,9 +139,9 @@ rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 	    "oifname . ether daddr @guests update @active { ether daddr timeout %ds }; ether daddr "
 	    "@macs update @active { ether daddr timeout %ds }; }\n"
 	    "}\n",
-	    delete, t->name, SET_SIZE, SET_SIZE, SET_SIZE, from, to, t->name, t->name, t->name,
-	    from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID, VM_PROBE_ECHO_ID,
-	    KEEP_S, KEEP_S, to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
+	    delete, t->name, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, from, to, t->name, t->name,
+	    t->name, from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID,
+	    VM_PROBE_ECHO_ID, KEEP_S, KEEP_S, to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
 	return activity_table_run(t, commands, m);
 }
 
@@ -199,8 +215,8 @@ activity_table_fill(struct activity_table *t, const char *commands, struct errms
 	char *all = NULL;
 	enum err e;
 
-	if (asprintf(&all, "flush set bridge %s guests; flush set bridge %s macs%s", t->name,
-	    t->name, commands) < 0)
+	if (asprintf(&all, "flush set bridge %s guests; flush set bridge %s macs; flush set bridge "
+	    "%s waking%s", t->name, t->name, t->name, commands) < 0)
 		fatal("out of memory for the commands of a table");
 	e = activity_table_run(t, all, m);
 	free(all);

@@ -33,7 +33,8 @@ enum err activity_table_lost(struct activity_table *t, struct errmsg *m);
 /* Since when nothing that counts was missed (clock.h). */
 uint64_t activity_table_since(const struct activity_table *t);
 
-/* Empties the sets of NICs, then runs `commands`, each behind a ';', in one transaction. */
+const char *activity_table_name(const struct activity_table *t);
+/* Empties the sets of NICs and `waking`, then runs `commands`, each behind a ';', all at once. */
 enum err activity_table_fill(struct activity_table *t, const char *commands, struct errmsg *m);
 /* The command of nft(8) that does `verb` (add, delete, get) to a NIC's element. */
 #define ACTIVITY_COMMAND 256

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -485,6 +487,149 @@ test_second_nic(void **state)
 	assert_int_equal(active(), 0);
 }
 
+/* ---- refusals ---- */
+
+/* To a port of the guest; 0, or the error within `ms`, ETIMEDOUT when nothing comes. */
+static int
+connect_within(const char *addr, int ms)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(9999) };
+	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(9999) };
+	bool six = strchr(addr, ':') != NULL;
+	int error = ETIMEDOUT, fd = socket(six ? AF_INET6 : AF_INET,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	socklen_t len = sizeof(error);
+	char c;
+
+	assert_int_equal(inet_pton(AF_INET, "10.99.0.9", &to.sin_addr), 1);
+	assert_int_equal(inet_pton(AF_INET6, "fd99::9", &to6.sin6_addr), 1);
+	(void)connect(fd, six ? (struct sockaddr *)&to6 : (struct sockaddr *)&to,
+	    six ? sizeof(to6) : sizeof(to));
+	if (poll(&p, 1, ms) == 1)
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	p.events = POLLIN;
+	if (error == 0 && poll(&p, 1, ms) == 1 && read(fd, &c, 1) < 0)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+/* The set as it is by now: what was asked for before is done. */
+static bool
+guarded(const char *mac)
+{
+	spin_ms(&w, 1);
+	applied();
+	return sh_status("nft get element bridge jitsu-t1 waking '{ %s }' >/dev/null 2>&1", mac) ==
+	    0;
+}
+
+static void
+guard(const struct vm_uuid *uuid, bool on)
+{
+	vm_activity_guard(act, uuid, guest_mac, on);
+	for (int i = 0; i < 100 && guarded(GUEST_MAC) != on; i++)
+		spin_ms(&w, 20);
+	assert_int_equal(guarded(GUEST_MAC), on);
+}
+
+static void
+test_guard(void **state)
+{
+	static const char *const to[] = { "10.99.0.9", "fd99::9" };
+	pid_t server;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(connect_within(to[i], 30000), ECONNREFUSED);
+	guard(&guest_uuid, true);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(connect_within(to[i], 300), ETIMEDOUT);
+	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	/* Other resets pass: of a flow that the guest had, and ends. */
+	server = fork();
+	if (server == 0) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d", (int)guest);
+		execlp("nsenter", "nsenter", "-t", pid, "-n", "python3", "-c",
+		    "import socket, struct\n"
+		    "s = socket.create_server((\"\", 9999), family=socket.AF_INET6, "
+		    "dualstack_ipv6=True)\n"
+		    "while True:\n"
+		    " c = s.accept()[0]\n"
+		    " c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, "
+		    "struct.pack(\"ii\", 1, 0))\n"
+		    " c.close()\n", (char *)NULL);
+		_exit(127);
+	}
+	assert_true(server > 0);
+	for (int i = 0; i < 2; i++) {
+		int error = ETIMEDOUT;
+
+		for (int k = 0; k < 300 && error == ETIMEDOUT; k++)
+			error = connect_within(to[i], 300);
+		assert_int_equal(error, ECONNRESET);
+	}
+	assert_int_equal(kill(server, SIGKILL), 0);
+	assert_int_equal(waitpid(server, NULL, 0), server);
+	/* The unit's next VM has the same MAC. */
+	guard(&nobody_uuid, true);
+	vm_activity_guard(act, &guest_uuid, guest_mac, false);
+	applied();
+	assert_true(guarded(GUEST_MAC));
+	assert_int_equal(connect_within(to[0], 300), ETIMEDOUT);
+	guard(&nobody_uuid, false);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(connect_within(to[i], 30000), ECONNREFUSED);
+	vm_activity_guard(act, &nobody_uuid, guest_mac, false);   /* harmless */
+}
+
+static void
+test_guards_left(void **state)
+{
+	uint64_t begin_ns;
+
+	(void)state;
+	/* What a daemon left, and what this one wants, when adoption has settled. */
+	sh("nft add element bridge jitsu-t1 waking '{ 02:00:00:00:00:78 }'");
+	guard(&guest_uuid, true);
+	assert_true(guarded("02:00:00:00:00:78"));
+	vm_activity_settle(act);
+	applied();
+	assert_false(guarded("02:00:00:00:00:78"));
+	assert_true(guarded(GUEST_MAC));
+	/* The table is gone: it is made again, with all that is to be there. */
+	sh("nft delete table bridge jitsu-t1");
+	vm_activity_guard(act, &nobody_uuid, nobody_mac, true);
+	for (int i = 0; i < 500 && sh_status("nft get element bridge jitsu-t1 waking '{ "
+	    "02:00:00:00:00:78 }' >/dev/null 2>&1") != 0; i++)
+		spin_ms(&w, 20);
+	assert_true(guarded(GUEST_MAC));
+	assert_true(guarded("02:00:00:00:00:78"));
+	assert_int_equal(sh_status("nft list set bridge jitsu-t1 guests | grep -q vact0"), 0);
+	/* A storm of them. */
+	begin_ns = clock_now_ns();
+	for (unsigned i = 0; i < 300; i++)
+		vm_activity_guard(act, &guest_uuid, (const uint8_t[6]){ 2, 0, 0, 0, 1 + i / 256,
+		    (uint8_t)i }, true);
+	for (int i = 0; i < 500 && sh_status("exit $(nft list set bridge jitsu-t1 waking | grep -o "
+	    "02:00:00:00:0[12] | wc -l | sed s/300/0/)") != 0; i++)
+		spin_ms(&w, 20);
+	print_message("300 guards: at most %llu ms\n",
+	    (unsigned long long)(clock_now_ns() - begin_ns) / NS_PER_MS);
+	for (unsigned i = 0; i < 300; i++)
+		vm_activity_guard(act, &guest_uuid, (const uint8_t[6]){ 2, 0, 0, 0, 1 + i / 256,
+		    (uint8_t)i }, false);
+	for (int i = 0; i < 500 && sh_status("! nft list set bridge jitsu-t1 waking | grep -q "
+	    "02:00:00:00:0[12]") != 0; i++)
+		spin_ms(&w, 20);
+	assert_int_equal(sh_status("nft list set bridge jitsu-t1 waking | grep -q "
+	    "02:00:00:00:0[12]"), 1);
+	assert_true(guarded(GUEST_MAC));
+}
+
 /* Device models and scripts are executed by libxl, which closes nothing. */
 static void
 test_nothing_for_others(void **state)
@@ -542,6 +687,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tampering, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_ago, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_nic, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guards_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_for_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 	};
