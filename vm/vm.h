@@ -398,6 +398,13 @@ enum err vm_bridge_check(const char *name, struct errmsg *m);
  * to neighbours and probes go astray.  Needs CAP_NET_ADMIN.
  */
 enum err vm_bridge_pin(const char *name, const struct vm_bridge *br, struct errmsg *m);
+/*
+ * Calls `say` with a sentence about each thing that may keep clients' frames from VMs on the
+ * bridge, and from waking them: VLANs, ports that are isolated or locked, rules of the host's own
+ * firewall (br_netfilter).  None when there is no such bridge.
+ */
+typedef void (*vm_say_cb)(const char *sentence, void *arg);
+void vm_bridge_says(const char *name, vm_say_cb say, void *arg);
 /* MACs that no guest may have: of interfaces, bridges' local entries; *list is the caller's. */
 struct vm_host_mac {
 	uint8_t mac[6];

@@ -79,27 +79,48 @@ hastiest(const struct config *conf, const struct config_network *net)
 	return found;
 }
 
+static void
+check_stp(const struct config *conf, const struct config_network *net, struct report *r)
+{
+	const struct config_image *im = hastiest(conf, net);
+	char fails[300] = "";
+	struct vm_bridge br;
+
+	/* A bridge that is not there is said where it is missed. */
+	if (vm_bridge_get(net->bridge, &br, NULL) != ERR_OK || br.stp_wait_ms == 0)
+		return;
+	if (im != NULL && im->boot_timeout_ms <= br.stp_wait_ms)
+		snprintf(fails, sizeof(fails),
+		    ", so that every boot of image \"%.200s\" fails (boot-timeout)", im->name);
+	report_warn(r, conf->path, net->line,
+	    "network \"%s\": bridge %s runs the kernel's spanning tree protocol: a VM's port "
+	    "forwards nothing for the first %u s%s; turn it off (ip link set %s type bridge "
+	    "stp_state 0), or make its delay shorter (forward_delay 200 makes that 4 s)",
+	    net->name, net->bridge, (br.stp_wait_ms + 999) / 1000, fails, net->bridge);
+}
+
+struct saying {
+	const struct config *conf;
+	const struct config_network *net;
+	struct report *r;
+};
+
+static void
+on_sentence(const char *sentence, void *arg)
+{
+	const struct saying *s = arg;
+
+	report_warn(s->r, s->conf->path, s->net->line, "network \"%s\": bridge %s: %s",
+	    s->net->name, s->net->bridge, sentence);
+}
+
 void
 hostnet_check(const struct config *conf, struct report *r)
 {
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
-		const struct config_network *net = &conf->networks[i];
-		const struct config_image *im = hastiest(conf, net);
-		char fails[300] = "";
-		struct vm_bridge br;
+		struct saying s = { .conf = conf, .net = &conf->networks[i], .r = r };
 
-		/* A bridge that is not there is said where it is missed. */
-		if (vm_bridge_get(net->bridge, &br, NULL) != ERR_OK || br.stp_wait_ms == 0)
-			continue;
-		if (im != NULL && im->boot_timeout_ms <= br.stp_wait_ms)
-			snprintf(fails, sizeof(fails),
-			    ", so that every boot of image \"%.200s\" fails (boot-timeout)",
-			    im->name);
-		report_warn(r, conf->path, net->line,
-		    "network \"%s\": bridge %s runs the kernel's spanning tree protocol: a VM's "
-		    "port forwards nothing for the first %u s%s; turn it off (ip link set %s type "
-		    "bridge stp_state 0), or make its delay shorter (forward_delay 200 makes that "
-		    "4 s)",
-		    net->name, net->bridge, (br.stp_wait_ms + 999) / 1000, fails, net->bridge);
+		check_stp(conf, s.net, r);
+		vm_bridge_says(s.net->bridge, on_sentence, &s);
 	}
 }

@@ -137,6 +137,24 @@ woken() { jitsu wake www.example.test >/dev/null; }
 	grep -q "jitsu.conf:.*spanning tree" "$DIR/log"
 }
 
+@test "a bridge that filters: said by jitsud -n and at the start" {
+	local said
+	ip -n "$NS" link add up0 type veth peer name up1
+	ip -n "$NS" link set up0 master jitsu0 up
+	in_ns bridge link set dev up0 isolated on
+	in_ns nft 'add table inet fw
+	    add chain inet fw onward { type filter hook forward priority 0; }'
+	run in_ns "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
+	[ "$status" -eq 0 ]
+	said="network \"lan\": bridge jitsu0: isolated ports (up0) reach no other isolated port"
+	[[ "$output" == *"$said"* ]]
+	if in_ns test -e /proc/sys/net/bridge/bridge-nf-call-iptables; then
+		[[ "$output" == *"IPv4 frames pass this host's rules, such as chain onward of"* ]]
+	fi
+	start_jitsud
+	grep -qF "$said" "$DIR/log"
+}
+
 @test "an address beyond the host's 256th is the host's too" {
 	local i
 	for ((i = 0; i < 400; i++)); do
