@@ -331,19 +331,23 @@ solicit_frame(struct park_set *set, uint32_t network, const struct frame *f, uin
 		advert_all(set, c);
 }
 
+static void
+advert_frame(struct park_set *set, uint32_t network, const struct frame *f, uint64_t now_ns)
+{
+	const uint8_t *mac = f->nd.has_mac ? f->nd.mac : f->src_mac;
+	struct claim *c = contested(set, network, f, &f->nd.target, mac);
+
+	if (c != NULL)
+		claimed(set, c, mac, now_ns);
+}
+
 void
 park_claim_frame(struct park_set *set, uint32_t network, const struct frame *f, uint64_t now_ns)
 {
-	const uint8_t *mac = f->nd.has_mac ? f->nd.mac : f->src_mac;
-	struct claim *c;
-
-	if (f->kind == FRAME_ARP) {
+	if (f->kind == FRAME_ARP)
 		arp_frame(set, network, f, now_ns);
-	} else if (f->kind == FRAME_SOLICIT) {
+	else if (f->kind == FRAME_SOLICIT)
 		solicit_frame(set, network, f, now_ns);
-	} else if (f->kind == FRAME_ADVERT) {
-		c = contested(set, network, f, &f->nd.target, mac);
-		if (c != NULL)
-			claimed(set, c, mac, now_ns);
-	}
+	else if (f->kind == FRAME_ADVERT)
+		advert_frame(set, network, f, now_ns);
 }
