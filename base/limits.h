@@ -272,6 +272,8 @@ _Static_assert(LIMIT_KNOCKS_WINDOW <= LIMIT_CHAN_QUEUE / 2, "knocks leave room i
 #define LIMIT_AHEAD_QUIET_MS 200   /* none is while a VM starts, nor so long afterwards */
 #define LIMIT_AHEAD_PAUSE_S 300    /* the longest between tries */
 #define LIMIT_AHEAD 1000
+#define LIMIT_AHEAD_SETTLE_MS 500  /* units fall asleep and wake: then it is looked who waits */
+#define LIMIT_AHEAD_YIELD_S 60     /* this host's memory was short: none for so long */
 #define LIMIT_HANG_S 30            /* a hypervisor owes an answer (limits: hang-timeout) */
 #define LIMIT_OP_S 30              /* life cycle: a freeze, thaw, stop, reading of counters */
 #define LIMIT_STATE_OP_S 150       /* life cycle: a save or a restore */

@@ -102,6 +102,7 @@ enum vm_stop_how {
 #define VM_CAN_SHUTDOWN 0x4u
 #define VM_CAN_CONSOLE  0x8u
 #define VM_CAN_CHECK    0x20u  /* vm_check */
+#define VM_CAN_AHEAD    0x40u  /* vm_ahead_want */
 /* the guest runs only when the start, most of the wait, is done: nobody answers before */
 #define VM_RUNS_LATE    0x10u
 

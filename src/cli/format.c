@@ -101,6 +101,12 @@ print_line(FILE *f, const char *label, const char *fmt, ...)
 	fprintf(f, "%-*s%s\n", LABEL, label, text);
 }
 
+static const char *
+standby_text(const json_t *u)
+{
+	return json_is_true(json_object_get(u, "standby")) ? " (standby)" : "";
+}
+
 /* What a unit waits for before its boot, and its place in the queue; "" when for nothing. */
 static const char *
 queue_text(const json_t *u, char text[CLI_TEXT])
@@ -143,7 +149,7 @@ struct field {
 	enum kind kind;
 };
 
-#define FIELDS_MOST 10   /* with the end */
+#define FIELDS_MOST 11   /* with the end */
 #define VALUE 1024       /* longer ones are cut */
 
 static const char *
@@ -159,7 +165,8 @@ value_of(const json_t *obj, const char *key, enum kind kind, char text[VALUE])
 	case TEXTS:
 		return join(json_object_get(obj, key), text, VALUE);
 	case STATE:
-		snprintf(text, VALUE, "%s%s", text_of(obj, key), queue_text(obj, queue));
+		snprintf(text, VALUE, "%s%s%s", text_of(obj, key), standby_text(obj),
+		    queue_text(obj, queue));
 		break;
 	case NUMBER:
 		if (v >= 0)
@@ -222,6 +229,7 @@ cli_print_list(FILE *f, const json_t *data)
 		{ "IMAGE", false, "image", TEXT },
 		{ "DRIVER", false, "driver", TEXT },
 		{ "ADDRESSES", false, "addresses", TEXTS },
+		{ "MEMORY", true, "memory_now", BYTES },
 		{ "BOOTS", true, "boots", NUMBER },
 		{ "LAST BOOT", true, "last_boot_ms", MS },
 		{ "IDLE", true, "idle_s", SECONDS },
@@ -266,7 +274,8 @@ show_state(FILE *f, const json_t *u)
 
 	if (number_of(u, "backoff_s") > 0)
 		time_of(u, "backoff_s", 1000, ", may be tried again in ", backoff);
-	print_line(f, "state", "%s%s%s%s", text_of(u, "state"), queue_text(u, queue),
+	print_line(f, "state", "%s%s%s%s%s", text_of(u, "state"), standby_text(u),
+	    queue_text(u, queue),
 	    time_of(u, "since_s", 1000, " for ", since), backoff);
 	time_of(u, "idle_s", 1000, "", idle);
 	time_of(u, "sleeps_in_s", 1000, ", sleeps in ", sleeps);
@@ -351,6 +360,18 @@ show_block(FILE *f, const char *label, const char *text)
 	print_block(f, text, 4);
 }
 
+/* "16 MiB, takes 18.5 MiB now". */
+static void
+show_memory(FILE *f, const json_t *u)
+{
+	char memory[VALUE], now[VALUE];
+
+	value_of(u, "memory", BYTES, memory);
+	value_of(u, "memory_now", BYTES, now);
+	print_line(f, "memory", "%s%s%s%s", memory, now[0] != '\0' ? ", takes " : "", now,
+	    now[0] != '\0' ? " now" : "");
+}
+
 bool
 cli_print_show(FILE *f, const json_t *u)
 {
@@ -377,7 +398,7 @@ cli_print_show(FILE *f, const json_t *u)
 		print_line(f, "pid", "%.0f", pid);
 	if (domid > 0)
 		print_line(f, "domain", "%.0f", domid);
-	print_line(f, "memory", "%s", value_of(u, "memory", BYTES, text));
+	show_memory(f, u);
 	if (value_of(next, "memory", BYTES, text)[0] != '\0')
 		print_line(f, "next boot", "image %s, memory %s", text_of(next, "image"), text);
 	show_policy(f, json_object_get(u, "policy"));

@@ -132,12 +132,12 @@ is_xen(const struct config_image *im)
 static void
 check_driver(struct config_loader *l, const struct config_raw *raw, const struct config_image *im)
 {
-	static const char *const others[2][3] = {
-		{ "type", "xl", "vif-script" }, { "machine", "accel", "args" }
+	static const char *const others[2][4] = {
+		{ "type", "xl", "vif-script", NULL }, { "machine", "accel", "args", "standby" }
 	};
 	bool xen = is_xen(im);
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4 && others[xen][i] != NULL; i++) {
 		const char *key = others[xen][i];
 
 		if (is_set(raw, key) && !is_default(raw, key))
@@ -160,6 +160,10 @@ check_image(struct config_loader *l, const struct config_raw *raw, const struct 
 	if (im->kernel == NULL && im->xl == NULL && (im->initrd != NULL || im->cmdline != NULL))
 		config_found(l, raw->line, "image \"%s\" has %s but no kernel", im->name,
 		    im->cmdline != NULL ? "a cmdline" : "an initrd");
+	if (im->standby > 0 && (im->placeholders & 1u << TEMPLATE_UUID) != 0)
+		config_found(l, config_line(raw, "standby"),
+		    "standby: image \"%s\" uses {uuid}, which is another one for each boot, so "
+		    "that no VM can be started before", im->name);
 	if (im->backoff_min_ms > im->backoff_max_ms)
 		config_found(l,
 		    config_line(raw, is_set(raw, "backoff-min") ? "backoff-min" : "backoff-max"),

@@ -64,7 +64,8 @@ _Static_assert(CONFIG_AFTER_READY == 0 && CONFIG_AFTER_STARTED == 1, "words_afte
 	{ OPTION_IMAGE, name, type, flags, least, most, def, words, \
 	    offsetof(struct config_image, field), help }
 #define KEY(name, type, least, most, help) \
-	{ OPTION_MAPPING, name, type, OPTION_UNIT, least, most, NULL, NULL, 0, help }
+	{ OPTION_MAPPING, name, type, OPTION_UNIT, least, most, NULL, \
+	    (type) == OPTION_BOOL ? words_bool : NULL, 0, help }
 
 _Static_assert(sizeof(((struct msg *)NULL)->dns_conf.nsid) > NSID_MOST, "a message holds it");
 
@@ -100,6 +101,8 @@ const struct config_option options[] = {
 	TOP("address-hold", OPTION_DURATION, OPTION_RESTART, 0, 30 * DAY, "3d", NULL,
 	    address_hold_ms,
 	    "a removed unit's address is refused to others for so long; 0s: not at all"),
+	TOP("pool", OPTION_INT, 0, 0, LIMIT_AHEAD, "0", NULL, pool,
+	    "QEMUs that are started ahead, for whichever unit wakes"),
 	TOP("log-level", OPTION_WORD, 0, 0, 0, "info", words_level, log_level,
 	    "the least important messages to log"),
 
@@ -209,6 +212,8 @@ const struct config_option options[] = {
 	    "counts; auto: the record's TTL, from 30s to 10m"),
 	IMAGE("sleep", OPTION_WORD, OPTION_UNIT, 0, 0, "stop", words_sleep, policy.sleep,
 	    "how a unit sleeps"),
+	IMAGE("standby", OPTION_INT, 0, 0, LIMIT_AHEAD, "0", NULL, standby,
+	    "so many dormant units, those that were used last, have a VM that only waits to run"),
 	IMAGE("freeze-for", OPTION_DURATION, 0, 0, 30 * DAY, "10m", NULL, freeze_for_ms,
 	    "a frozen unit is stopped, or saved, after so long; 0s: never"),
 	IMAGE("freeze-then", OPTION_WORD, 0, 0, 0, "stop", words_freeze_then, freeze_then,
@@ -236,6 +241,8 @@ const struct config_option options[] = {
 	KEY("needs", OPTION_NEEDS, 1, 255, "units that must be ready, or started, first"),
 	KEY("mac", OPTION_MAC, 17, 17,
 	    "MAC address of the first NIC; by default made from the host secret and the name"),
+	KEY("standby", OPTION_BOOL, 0, 1,
+	    "while it is dormant, it has a VM that only waits to run; by default the image says"),
 };
 
 const unsigned options_count = sizeof(options) / sizeof(options[0]);

@@ -137,6 +137,7 @@ struct config_image {
 	uint32_t boot_timeout_ms;
 	unsigned stop;                 /* enum vm_stop_how */
 	uint32_t stop_timeout_ms;
+	unsigned standby;              /* VMs of so many dormant units wait */
 	uint32_t freeze_for_ms;        /* frozen for so long: freeze_then; 0 = stays frozen */
 	unsigned freeze_then;          /* enum config_freeze_then */
 	uint32_t save_for_ms;          /* saved for so long: the state is removed; 0 = stays */
@@ -198,6 +199,7 @@ struct config {
 	const char *cookie_secret_file;   /* absolute; NULL: random */
 	uint32_t address_hold_ms;      /* so long is a removed unit's address refused to others */
 	unsigned log_level;            /* enum log_level */
+	unsigned pool;                 /* QEMUs that wait for any unit */
 	struct addr_range *proxies;    /* who speaks PROXY protocol to us */
 	unsigned nproxies;
 	struct config_list proxies_text;

@@ -19,8 +19,9 @@
  * What the verbs' data look like (fields may be added; a program ignores what it does not know;
  * absent or null = unknown):
  *
- *   list     array of { name, state, waits_for, queue_position, image, driver, addresses: [text],
- *     boots, last_boot_ms, idle_s, sleeps_in_s }
+ *   list     array of { name, state, standby: its VM waits to run, memory_now: bytes that it takes,
+ *     waits_for, queue_position, image, driver, addresses: [text], boots, last_boot_ms, idle_s,
+ *     sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes,
  *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text },
  *            needs: [{ name, after: ready | started, state }],

@@ -221,3 +221,9 @@ mapping_set_bytes(const struct mapping_set *set)
 	    table_bytes(&set->addrs) + table_bytes(&set->macs) + table_bytes(&set->disks_written) +
 	    table_bytes(&set->disks_read);
 }
+
+bool
+mapping_set_stands_by(const struct mapping_set *set)
+{
+	return set->stands_by;
+}

@@ -61,6 +61,8 @@ bool mapping_unit_refused(const struct mapping_set *set, const char *owner);
 /* Units that are not aliases, and bytes that the set occupies (for `jitsu status`). */
 uint32_t mapping_set_units(const struct mapping_set *set);
 size_t mapping_set_bytes(const struct mapping_set *set);
+/* May a unit say standby = yes? */
+bool mapping_set_stands_by(const struct mapping_set *set);
 
 /* Reads `state_dir`/secret, or makes it (0600, 16 random bytes) when it is missing. */
 enum err mapping_secret_load(

@@ -41,6 +41,7 @@ struct mapping_set {
 	struct table disks_written, disks_read;
 	struct mapping_kept *kept;
 	const struct mapping_set *before;   /* during mapping_set_keep */
+	bool stands_by;                /* some unit has standby = yes */
 	uint32_t total;                /* units in added zones, aliases included */
 };
 

@@ -352,6 +352,26 @@ check_mac(struct job *j)
 	}
 }
 
+static void
+set_standby(struct job *j)
+{
+	const char *text = key_text(&j->keys, "standby");
+	const struct config_image *im = j->u->image;
+	uint64_t yes = 0;
+
+	if (text == NULL)
+		return;
+	(void)option_parse(option_find_key("standby", 7), text, &yes, NULL);   /* it was checked */
+	j->u->standby = yes != 0 ? UNIT_STANDBY_YES : UNIT_STANDBY_NO;
+	j->set->stands_by = j->set->stands_by || yes != 0;
+	if (yes != 0 && strcmp(im->driver_name, "qemu") != 0)
+		mapping_found(j->r, j->u, "standby=%s: image \"%s\" is of driver %s, which has no "
+		    "such thing; it is for driver qemu", text, im->name, im->driver_name);
+	if (yes != 0 && (im->placeholders & 1u << TEMPLATE_UUID) != 0)
+		mapping_found(j->r, j->u, "standby=%s: image \"%s\" uses {uuid}, which is another "
+		    "one for each boot, so that no VM can be started before", text, im->name);
+}
+
 /* ---- templates ---- */
 
 static void
@@ -524,6 +544,7 @@ mapping_unit_build(struct mapping_set *set, const struct config_zone *zone, stru
 		add_reference(&j, alias, needs);
 	if (alias == NULL) {
 		set_policy(&j);
+		set_standby(&j);
 		check_addrs(&j);
 		check_mac(&j);
 		check_templates(&j);

@@ -26,6 +26,8 @@ struct unit_need {
 	unsigned after;                /* enum config_after: what it must be first */
 };
 
+enum unit_standby { UNIT_STANDBY_IMAGE, UNIT_STANDBY_YES, UNIT_STANDBY_NO };
+
 struct unit_conf {
 	/* owner: absolute, lower case, no final dot; [a-z0-9._-] only */
 	const char *name;
@@ -42,6 +44,7 @@ struct unit_conf {
 	bool needed;
 	/* alone, in a zone that was kept: no unit, its name is plain data */
 	bool refused;
+	uint8_t standby;               /* enum unit_standby */
 	uint8_t mac[6];
 	struct msg_addr *addrs;        /* prefixlen is its subnet's */
 	struct config_policy policy;   /* resolved: nothing in it means "default" any more */

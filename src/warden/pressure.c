@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "src/warden/ahead.h"
 #include "src/warden/record.h"
 #include "src/warden/timer.h"
 #include "src/warden/wake.h"
@@ -205,6 +206,7 @@ on_psi(void *arg)
 		log_warn("memory is short on this host (limits: memory-pressure): the VMs that "
 		    "were used least lately give way");
 	w->pressure->host = true;
+	ahead_yield(w);
 	pressure_soon(w);
 }
 

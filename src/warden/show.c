@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "src/warden/ahead.h"
 #include "src/warden/wake.h"
 
 json_t *
@@ -117,6 +118,16 @@ next_json(const struct unit *u)
 	    "image", u->conf->image->name);
 }
 
+/* What the unit costs in memory now: its VM, or one that waits to become its VM; 0: nothing. */
+static uint64_t
+memory_now(const struct warden *w, const struct unit *u, bool *stands_by)
+{
+	uint64_t bytes = 0;
+
+	*stands_by = ahead_stands_by(w, u, &bytes);
+	return !*stands_by && unit_has_vm(u) ? vm_memory_now(w->vms, &u->run->uuid) : bytes;
+}
+
 json_t *
 show_row(const struct warden *w, const struct unit *u)
 {
@@ -126,9 +137,13 @@ show_row(const struct warden *w, const struct unit *u)
 	uint64_t deadline = awake && u->run != NULL ? u->run->deadline_ns : 0;
 	unsigned position = admit_position(&w->admit, &u->admit);
 	enum wake_waits waits = wake_waits_for(w, u);
+	bool stands_by;
+	uint64_t bytes = memory_now(w, u, &stands_by);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", u->name,
-	    "state", life_state_text(life_state(&u->life)),
+	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}",
+	    "name", u->name,
+	    "state", life_state_text(life_state(&u->life)), "standby", (int)stands_by,
+	    "memory_now", show_number((json_int_t)bytes),
 	    "waits_for", waits != WAITS_NOT ? json_string(wake_waits_text(waits)) : json_null(),
 	    "queue_position", show_number(position),
 	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name,

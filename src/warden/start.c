@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/siphash.h"
+#include "src/warden/ahead.h"
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
@@ -167,6 +168,7 @@ serve(struct warden *w)
 		fatal("%s", m.text);
 	rundir_watch(w);
 	pressure_start(w);
+	ahead_start(w);
 	w->ev_hup = signal_new(w, SIGHUP, on_hup);
 }
 
@@ -308,6 +310,7 @@ tear_down(struct warden *w)
 	work_free(w->work);
 	adopt_free(w);
 	pressure_free(w);
+	ahead_free(w);
 	aside_clear(w);
 	if (w->gen != NULL)
 		holds_note_use(w);

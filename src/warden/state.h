@@ -13,7 +13,7 @@
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
  *     passive.c   clients that wake nothing        pressure.c  VMs that give way
- *     why.c       `jitsu why`
+ *     why.c       `jitsu why`                      ahead.c     QEMUs that wait for wakes
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -42,6 +42,7 @@
 #include "vm/vm.h"
 
 struct adoption;
+struct ahead;
 struct aside;
 struct pressure;
 struct reload;
@@ -88,6 +89,7 @@ struct warden {
 	struct control *control;
 	struct admit admit;
 	struct pressure *pressure;     /* pressure.h; NULL before units can be woken */
+	struct ahead *ahead;           /* ahead.h; likewise */
 	struct mapping_secret secret;
 	struct msg_cookies cookies_random;  /* for configurations without a file of them */
 	struct config *started;        /* as at the start, for what no reload changes */

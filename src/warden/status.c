@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "src/warden/ahead.h"
 #include "src/warden/aside.h"
 #include "src/warden/show.h"
 
@@ -150,11 +151,18 @@ static json_t *
 limits_json(const struct warden *w)
 {
 	const struct admit *a = &w->admit;
+	struct vm_ahead see;
 
-	return json_pack("{s:o, s:o, s:o, s:o}", "boots", limit_json(a->boots, a->limits.boots),
+	vm_ahead_see(w->vms, NULL, &see);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "boots", limit_json(a->boots, a->limits.boots),
 	    "vms", limit_json(a->vms, a->limits.vms),
 	    "memory", limit_json(a->memory_bytes, a->limits.memory_bytes),
-	    "queue", limit_json(a->waiting, a->limits.queue));
+	    "queue", limit_json(a->waiting, a->limits.queue),
+	    "standby", limit_json(see.n[VM_AHEAD_UNIT], ahead_standbys(w)),
+	    "pool", limit_json(see.n[VM_AHEAD_RESTORE] + see.n[VM_AHEAD_BOOT], w->gen->conf->pool),
+	    "ahead_memory", limit_json(see.bytes, a->limits.memory_bytes > a->memory_bytes ?
+	    a->limits.memory_bytes - a->memory_bytes : 0));
 }
 
 static json_t *

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "src/warden/ahead.h"
 #include "src/warden/aside.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
@@ -127,6 +128,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		probelink_again(w, PROBELINK_ALL);
 		aside_review(w);
 		needs_review(w);
+		ahead_soon(w);
 		pressure_review(w);
 		wake_admit(w);
 	}

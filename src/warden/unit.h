@@ -125,6 +125,7 @@ struct unit {
 	bool handed_out;           /* the store knows that its addresses were */
 	bool save_failed;          /* it is stopped instead, until the next reload */
 	bool row_behind;           /* its row in the store has the state before this wake */
+	bool ahead;                /* while dormant it is to have a VM that waits (ahead.h) */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "src/warden/ahead.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/links.h"
 #include "src/warden/record.h"
@@ -26,6 +27,7 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 		u->run->awake_since_ns = clock_now_ns();
 	wake_why_change(w, u, a);
 	record_change(w, u, from, to, why);
+	ahead_soon(w);
 	if (from == LIFE_STOPPING)
 		unit_run(u)->failing = false;
 	if (to == LIFE_FAILED && why == LIFE_WHY_STOP)

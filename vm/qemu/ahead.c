@@ -312,14 +312,14 @@ ahead_use(struct start *s, enum qemu_wait wait,
 }
 
 bool
-ahead_start(struct start *s, uint64_t *exec_ns)
+ahead_use_start(struct start *s, uint64_t *exec_ns)
 {
 	return ahead_use(s, QEMU_WAIT_CONT, let_run, exec_ns) ||
 	    (is_sayable(s) && ahead_use(s, QEMU_WAIT_CONFIG, let_configure, exec_ns));
 }
 
 bool
-ahead_restore(struct start *s, uint64_t *exec_ns)
+ahead_use_restore(struct start *s, uint64_t *exec_ns)
 {
 	return ahead_use(s, QEMU_WAIT_STATE, let_restore, exec_ns);
 }

@@ -318,7 +318,8 @@ qemu_died(struct vm *vm, char *why, size_t whylen, struct vm_outcome *out)
 
 const struct vm_driver vm_driver_qemu = {
 	.name = "qemu",
-	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK,
+	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK |
+	    VM_CAN_AHEAD,
 	.open = qemu_open, .close = qemu_close, .prepare = qemu_prepare,
 	.want = qemu_want, .see = qemu_see,
 	.start = qemu_start, .restore = qemu_restore, .discard = qemu_saved_remove,

@@ -374,7 +374,7 @@ qemu_start(void *arg, const struct vm_spec *spec, struct vm **vm, struct vm_outc
 
 	pool_wake_begin(ctx->pool, spec->unit);
 	e = start_plan(&s, ctx, spec, QEMU_WAIT_NOT, -1, &out->msg);
-	if (e == ERR_OK && !ahead_start(&s, &exec_ns))
+	if (e == ERR_OK && !ahead_use_start(&s, &exec_ns))
 		e = start_launch(&s, &exec_ns, &out->msg);
 	if (e == ERR_OK)
 		start_tell(&s, exec_ns, out);
@@ -426,7 +426,7 @@ restore(struct start *s, struct vm_outcome *out)
 	out->saved = e != ERR_STATE;
 	if (e != ERR_OK)
 		return e;
-	if (!ahead_restore(s, &exec_ns))
+	if (!ahead_use_restore(s, &exec_ns))
 		e = start_launch(s, &exec_ns, &out->msg);
 	out->saved = e != ERR_OK;
 	if (e != ERR_OK)

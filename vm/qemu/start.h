@@ -51,7 +51,7 @@ char *ahead_key_of(const struct start *s, enum qemu_wait wait);
  * Has a process that was started ahead go on as s->v, which then is that process's; false: none
  * fits, or it could not, and nothing has happened.
  */
-bool ahead_start(struct start *s, uint64_t *exec_ns);
-bool ahead_restore(struct start *s, uint64_t *exec_ns);
+bool ahead_use_start(struct start *s, uint64_t *exec_ns);
+bool ahead_use_restore(struct start *s, uint64_t *exec_ns);
 
 #endif

@@ -40,9 +40,14 @@ wait_for() {
 }
 is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
-# PIDs of the QEMUs of this instance; the pattern leaves out other pgreps, whose command lines have
-# the directory too.
-qemus() { pgrep -f "^[^ ]*qemu-system-x86_64 .*$DIR/" || true; }
+# PIDs of the QEMUs of this instance, by the directories that they work in: those that wait for a
+# unit have nothing of ours on their command lines.
+qemus() {
+	local pid
+	for pid in $(pgrep -f "^[^ ]*qemu-system-x86_64 " || true); do
+		[[ "$(readlink "/proc/$pid/cwd")" != "$DIR"/run/vm/* ]] || echo "$pid"
+	done
+}
 # in_kvm PID: whether that QEMU has a CPU in the kernel's KVM.
 in_kvm() { ls -l "/proc/$1/fd" | grep -q 'anon_inode:kvm-vcpu'; }
 qemu_count() { qemus | wc -l; }

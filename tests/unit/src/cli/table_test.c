@@ -44,19 +44,20 @@ test_list(void **state)
 				"\"fd77::a:1\"],"
 				"\"boots\":12,\"last_boot_ms\":35,\"idle_s\":5,\"sleeps_in_s\":115}"
 				","
-				"{\"name\":\"b.test\",\"state\":\"dormant\",\"image\":\"hello\","
+				"{\"name\":\"b.test\",\"state\":\"dormant\",\"standby\":true,"
+				"\"memory_now\":17825792,\"image\":\"hello\","
 				"\"driver\":\"qemu\",\"addresses\":[\"10.77.0.11\"],\"boots\":0,"
 				"\"last_boot_ms\":null}]",
 				true),
-	    "NAME              STATE    IMAGE  DRIVER  ADDRESSES              BOOTS  LAST BOOT   "
-	    "IDLE  SLEEPS IN\n"
-	    "www.example.test  awake    hello  qemu    10.77.0.10, fd77::a:1     12      35 ms  "
-	    "5.0 s      1m55s\n"
-	    "b.test            dormant  hello  qemu    10.77.0.11                 0          -     "
-	    " -          -\n");
+	    "NAME              STATE              IMAGE  DRIVER  ADDRESSES              MEMORY  "
+	    "BOOTS  LAST BOOT   IDLE  SLEEPS IN\n"
+	    "www.example.test  awake              hello  qemu    10.77.0.10, fd77::a:1       -  "
+	    "   12      35 ms  5.0 s      1m55s\n"
+	    "b.test            dormant (standby)  hello  qemu    10.77.0.11             17 MiB  "
+	    "    0          -      -          -\n");
 	/* Nothing to show is a table too, and only as wide as its titles. */
 	assert_string_equal(printed(cli_print_list, "[]", true),
-	    "NAME  STATE  IMAGE  DRIVER  ADDRESSES  BOOTS  LAST BOOT  IDLE  SLEEPS IN\n");
+	    "NAME  STATE  IMAGE  DRIVER  ADDRESSES  MEMORY  BOOTS  LAST BOOT  IDLE  SLEEPS IN\n");
 	(void)printed(cli_print_list, "{}", false);
 	(void)printed(cli_print_list, "[7]", false);
 	(void)printed(cli_print_list, "[{\"name\":7,\"boots\":\"x\",\"addresses\":{}}]", true);

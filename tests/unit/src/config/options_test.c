@@ -36,6 +36,7 @@ static const struct sample samples[] = {
 	{ OPTION_TOP, "cookie-secret-file", "cookies", "" },
 	{ OPTION_TOP, "proxy-protocol", "192.0.2.0/24", "192.0.2.1/24" },
 	{ OPTION_TOP, "address-hold", "0s", "31d" },
+	{ OPTION_TOP, "pool", "4", "1001" },
 	{ OPTION_TOP, "log-level", "debug", "notice" },
 	{ OPTION_LIMITS, "boots", "1", "0" },
 	{ OPTION_LIMITS, "vms", "1", "-1" },
@@ -87,6 +88,7 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "min-up", "0s", "-1s" },
 	{ OPTION_IMAGE, "unused-after", "auto", "never" },
 	{ OPTION_IMAGE, "sleep", "save", "hibernate" },
+	{ OPTION_IMAGE, "standby", "2", "yes" },
 	{ OPTION_IMAGE, "freeze-for", "30d", "1w" },
 	{ OPTION_IMAGE, "freeze-then", "save", "freeze" },
 	{ OPTION_IMAGE, "save-for", "30d", "31d" },
@@ -100,6 +102,7 @@ static const struct sample samples[] = {
 	{ OPTION_MAPPING, "image", "hello", "he llo" },
 	{ OPTION_MAPPING, "unit", "www.example.test.", "*.example.test." },
 	{ OPTION_MAPPING, "needs", "db,cache:started", "db,,cache" },
+	{ OPTION_MAPPING, "standby", "yes", "2" },
 	{ OPTION_MAPPING, "mac", "02:00:00:00:00:01", "01:00:00:00:00:01" },
 };
 
@@ -247,8 +250,8 @@ keys_of_a_mapping(void **state)
 	(void)state;
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
-	    "image, unit, needs, mac, memory, idle, hold, min-up, unused-after, sleep, answer, "
-	    "after, passive-from");
+	    "image, unit, needs, mac, standby, memory, idle, hold, min-up, unused-after, sleep, "
+	    "answer, after, passive-from");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");
