@@ -219,6 +219,9 @@ _Static_assert(LIMIT_TCP_UNSENT >= 65535 + 2 + LIMIT_TCP_CHUNK, "one message and
  */
 #define LIMIT_VM_QUICK_THREADS 128
 
+/* Threads that close packet sockets and taps: the kernel waits some 12 ms for each. */
+#define LIMIT_VM_CLOSE_THREADS 4
+
 /* Console text kept for `jitsu show` and the log after a VM died. */
 #define LIMIT_CONSOLE_TAIL 4096
 /* The ring inside QEMU; a power of two, as -chardev ringbuf asks. */

@@ -128,7 +128,7 @@ struct vm_event {
 	enum vm_event_kind kind;
 	struct vm_uuid uuid;
 	uint64_t time_ns;
-	int fd;                    /* of VM_EVENT_LINK: whoever gets it closes it */
+	int fd;                    /* of VM_EVENT_LINK; the receiver's: vm_link_close */
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
 	const char *console;       /* last lines, not escaped, with NULs; never NULL */
 	size_t console_len;
@@ -458,6 +458,11 @@ void vm_unpark(struct vm_host *host, const struct vm_park_port *port, const uint
 /* vm_link_socket at a VM's first NIC.  ERR_MISSING: no such VM runs, or no name is known. */
 enum err vm_link_open(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6],
     int *fd, struct errmsg *m);
+/*
+ * Closes a link's descriptor on a thread: the last close takes the kernel 8 to 16 ms, in which the
+ * sentinel would hear nothing.  So whoever gives it to the sentinel keeps it until MSG_SETTLED.
+ */
+void vm_link_close(struct vm_host *host, int fd);
 
 /*
  * A port: the tap by which the sentinel speaks for units of one bridge that are not awake, with a

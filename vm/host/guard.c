@@ -1,6 +1,7 @@
 /* guard: the list of those that are wanted, and what of it the kernel knows. */
 #include "vm/host/guard.h"
 
+#include <libmnl/libmnl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ struct guard {
 };
 
 struct guards {
-	pthread_mutex_t kernel;    /* held while the set is changed */
+	pthread_mutex_t kernel;    /* held while the set is changed; the socket */
+	struct mnl_socket *nl;     /* NULL: not open */
 	pthread_mutex_t lock;      /* the list; never held for long */
 	LIST_HEAD(, guard) list;
 };
@@ -43,6 +45,8 @@ guards_free(struct guards *g)
 		LIST_REMOVE(one, link);
 		free(one);
 	}
+	if (g->nl != NULL)
+		mnl_socket_close(g->nl);
 	pthread_mutex_destroy(&g->kernel);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
@@ -123,7 +127,7 @@ guards_apply(struct guards *g, const char *table, struct errmsg *m)
 
 	pthread_mutex_lock(&g->kernel);
 	while (e == ERR_OK && (n = take(g, list)) > 0)
-		e = waking_set(table, list, n, m);
+		e = waking_set(&g->nl, table, list, n, m);
 	pthread_mutex_unlock(&g->kernel);
 	return e;
 }

@@ -379,7 +379,7 @@ vm_host_new(struct event_base *base, const struct vm_host_conf *conf, vm_event_c
 	const unsigned threads[LANES] = { [LANE_START] = conf->start_threads,
 	    [LANE_STOP] = LIMIT_VM_THREADS, [LANE_SAVE] = LIMIT_VM_THREADS,
 		[LANE_QUICK] = LIMIT_VM_QUICK_THREADS, [LANE_HUNG] = LIMIT_VM_THREADS,
-		[LANE_PARK] = 1 };
+		[LANE_PARK] = 1, [LANE_CLOSE] = LIMIT_VM_CLOSE_THREADS };
 	struct vm_host *h;
 	struct errmsg why;
 

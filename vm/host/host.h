@@ -11,8 +11,11 @@
 
 #define HOST_DRIVERS 8
 
-/* Boots; ends, which wait for a process; saves; what takes a moment; all of VMs that hang; MACs. */
-enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANE_PARK, LANES };
+/*
+ * Boots; ends, which wait for a process; saves; what takes a moment; all of VMs that hang; parked
+ * MACs; descriptors whose close takes the kernel long.
+ */
+enum { LANE_START, LANE_STOP, LANE_SAVE, LANE_QUICK, LANE_HUNG, LANE_PARK, LANE_CLOSE, LANES };
 
 /* The last are the host's own: watch_fd, asking for a word, whether a VM hangs, cleaning up. */
 enum op { OP_FREEZE = VM_FREEZE, OP_THAW = VM_THAW, OP_SAVE = VM_SAVE, OP_CONSOLE = VM_CONSOLE,

@@ -8,7 +8,7 @@
 #include "vm/net/parkport.h"
 #include "vm/net/port.h"
 
-/* What is queued is to be carried out, or was, and some of it failed; or a port is to be closed. */
+/* What is queued is to be carried out, or was, and some of it failed; or fd is to be closed. */
 struct park_job {
 	struct work_job work;
 	struct vm_host *host;
@@ -52,7 +52,7 @@ run_queue(void *arg)
 }
 
 static void
-close_port(void *arg)
+close_fd(void *arg)
 {
 	struct park_job *j = arg;
 
@@ -127,9 +127,15 @@ vm_park_port(struct vm_host *h, const char *bridge, struct vm_park_port *port, s
 void
 vm_park_port_close(struct vm_host *h, struct vm_park_port *port)
 {
-	if (port->fd >= 0)
-		work_submit(h->work, LANE_PARK, &job_new(h, close_port, port->fd)->work);
+	vm_link_close(h, port->fd);
 	*port = (struct vm_park_port){ .fd = -1 };
+}
+
+void
+vm_link_close(struct vm_host *h, int fd)
+{
+	if (fd >= 0)
+		work_submit(h->work, LANE_CLOSE, &job_new(h, close_fd, fd)->work);
 }
 
 enum err

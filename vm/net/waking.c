@@ -87,29 +87,45 @@ answers(struct mnl_socket *nl, uint32_t last)
 	}
 }
 
-enum err
-waking_set(const char *table, const struct waking *list, unsigned n, struct errmsg *m)
+static int
+batch_ask(struct mnl_socket *nl, const char *table, const struct waking *list, unsigned n)
 {
-	struct mnl_socket *nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	char batch[BATCH_BYTES] __attribute__((aligned(8)));
 	size_t size, removal;
-	int error;
 
-	if (nl == NULL || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) != 0) {
-		error = errno;
-	} else {
-		size = MNL_ALIGN(begin(batch, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC,
-		    NFNL_SUBSYS_NFTABLES, 0)->nlmsg_len);
-		size += elements(batch + size, table, list, n, true, 1);
-		removal = elements(batch + size, table, list, n, false, 2);
-		size += removal;
-		size += MNL_ALIGN(begin(batch + size, NFNL_MSG_BATCH_END, 0, AF_UNSPEC,
-		    NFNL_SUBSYS_NFTABLES, 3)->nlmsg_len);
-		error = mnl_socket_sendto(nl, batch, size) < 0 ? errno :
-		    answers(nl, removal > 0 ? 2 : 1);
-	}
-	if (nl != NULL)
-		mnl_socket_close(nl);
+	size = MNL_ALIGN(begin(batch, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES,
+	    0)->nlmsg_len);
+	size += elements(batch + size, table, list, n, true, 1);
+	removal = elements(batch + size, table, list, n, false, 2);
+	size += removal;
+	size += MNL_ALIGN(begin(batch + size, NFNL_MSG_BATCH_END, 0, AF_UNSPEC,
+	    NFNL_SUBSYS_NFTABLES, 3)->nlmsg_len);
+	return mnl_socket_sendto(nl, batch, size) < 0 ? errno : answers(nl, removal > 0 ? 2 : 1);
+}
+
+static int
+open_socket(struct mnl_socket **nl)
+{
+	if (*nl != NULL)
+		return 0;
+	*nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	return *nl != NULL && mnl_socket_bind(*nl, 0, MNL_SOCKET_AUTOPID) == 0 ? 0 : errno;
+}
+
+enum err
+waking_set(struct mnl_socket **nl, const char *table, const struct waking *list, unsigned n,
+    struct errmsg *m)
+{
+	int error = open_socket(nl);
+
+	if (error == 0)
+		error = batch_ask(*nl, table, list, n);
+	if (error == 0)
+		return ERR_OK;
+	/* What may still be on its way is not for the next. */
+	if (*nl != NULL)
+		mnl_socket_close(*nl);
+	*nl = NULL;
 	errno = error;
-	return error == 0 ? ERR_OK : err_sys(m, "nftables: set waking of table %s", table);
+	return err_sys(m, "nftables: set waking of table %s", table);
 }

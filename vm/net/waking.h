@@ -17,8 +17,14 @@ struct waking {
 	bool on;                   /* to be in the set; else not, whether it is there or not */
 };
 
-/* All of them in one transaction; at most WAKING_MOST, no MAC twice.  Any thread. */
+/*
+ * All of them in one transaction; at most WAKING_MOST, no MAC twice.  One thread at a time.  *nl is
+ * NULL at first, and the caller's to close (mnl_socket_close) in the end: after a removal that
+ * takes the kernel 15 ms.
+ */
 #define WAKING_MOST 64
-enum err waking_set(const char *table, const struct waking *list, unsigned n, struct errmsg *m);
+struct mnl_socket;
+enum err waking_set(struct mnl_socket **nl, const char *table, const struct waking *list,
+    unsigned n, struct errmsg *m);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
@@ -505,7 +506,10 @@ test_vm(void **state)
 	assert_true(behind(BRIDGE, VM_MAC, tap));
 	assert_true(guest_pings(VM_NUMBER, PATIENCE_S));
 	assert_int_equal(vm_link_open(w.host, &spec.uuid, vm_mac, &fd, &m), ERR_OK);
-	close(fd);
+	vm_link_close(w.host, fd);
+	for (unsigned i = 0; i < PATIENCE_MS / 10 && fcntl(fd, F_GETFD) >= 0; i++)
+		spin_ms(&w, 10);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	/* An entry that is nowhere, as after a daemon that died in between. */
 	sh("bridge fdb del " VM_MAC " dev %s master", tap);
 	assert_int_equal(vm_port_keep(w.host, tap, BRIDGE, vm_mac, &m), VM_PORT_THERE);
