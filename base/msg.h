@@ -157,7 +157,10 @@ struct msg_wake_on {
  * stays held, and its link is closed unless it is busy.  `mac` is its first NIC's, for which the
  * bridge has a static forwarding entry towards our port: made after MSG_PARK, and moved away after
  * MSG_LINK, so that no packet is missed.  After MSG_SETTLED the sentinel knows the unit no more.
- * RSTs of the sentinel for a unit look as the guest's would: no guard stands when MSG_DROP is sent.
+ *
+ * A sentinel that follows another is told before MSG_RUN: then no packet that waited in the port's
+ * queue is looked at without knowing whose it is.  RSTs of the sentinel look as the guest's would:
+ * no guard against those stands when MSG_DROP is sent.
  */
 struct msg_park {
 	uint32_t network;

@@ -88,6 +88,7 @@ room_make(struct park_set *set, struct park_unit *u, size_t bytes)
 	struct park_unit *most;
 
 	while (u->nheld >= LIMIT_HELD_FRAMES || u->held_bytes + bytes > LIMIT_HELD_UNIT_BYTES)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it leaves the list */
 		park_hold_free(set, u, TAILQ_FIRST(&u->held));
 	while (set->held_bytes + bytes > LIMIT_HELD_BYTES && (most = fullest(set)) != NULL) {
 		park_hold_free(set, most, TAILQ_FIRST(&most->held));

@@ -66,6 +66,7 @@ LIST_HEAD(probe_list, probe);
 struct network {
 	bool set;
 	uint8_t mac[6];
+	unsigned probes;
 };
 
 struct probe_set {
@@ -89,13 +90,14 @@ probe_set_new(const struct probe_ops *ops, void *arg)
 }
 
 static void
-probe_free(struct probe *p)
+probe_free(struct probe_set *set, struct probe *p)
 {
 	if (p->state != PROBE_READY)
 		LIST_REMOVE(p, active);
 	LIST_REMOVE(p, by_mac);
 	LIST_REMOVE(p, by_guest);
 	LIST_REMOVE(p, by_unit);
+	set->networks[p->network].probes--;
 	free(p);
 }
 
@@ -109,7 +111,7 @@ probe_set_free(struct probe_set *set)
 	for (size_t i = 0; i < BUCKETS; i++)
 		while ((p = LIST_FIRST(&set->by_unit[i])) != NULL)
 			/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it leaves the list */
-			probe_free(p);
+			probe_free(set, p);
 	free(set);
 }
 
@@ -337,6 +339,7 @@ probe_start(struct probe_set *set, const struct msg *msg, uint64_t now_ns, struc
 	LIST_INSERT_HEAD(guest_bucket(set, &p->guest), p, by_guest);
 	LIST_INSERT_HEAD(&set->by_unit[p->unit % BUCKETS], p, by_unit);
 	LIST_INSERT_HEAD(&set->active, p, active);
+	set->networks[p->network].probes++;
 	schedule_restart(p, now_ns);
 	probe_fire(set, p, now_ns);
 	return ERR_OK;
@@ -349,10 +352,16 @@ probe_stop(struct probe_set *set, uint32_t unit)
 
 	LIST_FOREACH(p, &set->by_unit[unit % BUCKETS], by_unit) {
 		if (p->unit == unit) {
-			probe_free(p);
+			probe_free(set, p);
 			return;   /* a unit has one at most: probe_start stops the one before */
 		}
 	}
+}
+
+bool
+probe_wants_frames(const struct probe_set *set, uint32_t network)
+{
+	return set->networks[network].probes > 0;
 }
 
 void

@@ -11,6 +11,7 @@
 #ifndef VM_SENTINEL_PROBE_H
 #define VM_SENTINEL_PROBE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,8 @@ void probe_tick(struct probe_set *set, uint64_t now_ns);
 /* When probe_tick is to be called next; 0 = never, nothing is going on. */
 uint64_t probe_next_ns(const struct probe_set *set);
 
+/* Does any probe wait for frames of the network, which is below LIMIT_NETWORKS? */
+bool probe_wants_frames(const struct probe_set *set, uint32_t network);
 /* A frame came in. */
 void probe_frame(struct probe_set *set, uint32_t network, const uint8_t *frame, size_t len,
     uint64_t now_ns);

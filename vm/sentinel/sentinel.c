@@ -205,11 +205,24 @@ take_run(struct sentinel *s, UNUSED const struct msg *m, UNUSED int *fds, struct
 	return ERR_OK;
 }
 
+/* Bridges are listened to while probes wait for what comes from them. */
+static void
+listen_again(struct sentinel *s)
+{
+	for (uint32_t i = 0; i < LIMIT_NETWORKS; i++)
+		wires_bridge_listen(s->wires, i, probe_wants_frames(s->probes, i));
+}
+
 static enum err
 take_probe(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
-	enum err e = probe_start(s->probes, m, clock_now_ns(), why);
+	enum err e;
 
+	/* before the first frame is sent, which may be answered at once */
+	if (m->probe.network < LIMIT_NETWORKS)
+		wires_bridge_listen(s->wires, m->probe.network, true);
+	e = probe_start(s->probes, m, clock_now_ns(), why);
+	listen_again(s);
 	if (e == ERR_NOMEM)
 		return e;
 	/* A probe that cannot be is one unit's problem, whose boot has its deadline. */
@@ -222,6 +235,7 @@ static enum err
 take_unprobe(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
 {
 	probe_stop(s->probes, m->unit);
+	listen_again(s);
 	return ERR_OK;
 }
 

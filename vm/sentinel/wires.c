@@ -16,6 +16,7 @@
 /* Frames per turn of the loop, so that a chatty guest starves neither the timer nor the channel. */
 #define BATCH 64
 #define BATCHES_ALL 64     /* for who must see all that has come */
+#define STALE 4096         /* frames that a full receive buffer may have, and more */
 #define BRIDGE_BYTES 2048  /* the filter of a bridge's socket passes 512 of a frame */
 /* The longest that a device hands over uncut (GSO), with its header. */
 #define FRAME_BYTES (PARK_HEADER + FRAME_ETHER_BYTES + 65536)
@@ -26,6 +27,7 @@ struct wire {
 	int fd;                /* -1 = there is none */
 	struct event *ev;
 	bool troubled;         /* sending failed; said once until it works again */
+	bool quiet;            /* nobody wants its frames, which stay where they are */
 };
 
 struct link {
@@ -79,7 +81,7 @@ wire_close(struct wire *p)
 		close(p->fd);
 	p->ev = NULL;
 	p->fd = -1;
-	p->troubled = false;
+	p->troubled = p->quiet = false;
 }
 
 /* An event for fd, or NULL. */
@@ -154,10 +156,32 @@ on_bridge(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 	w->after(w->arg);
 }
 
+/* A bridge may be noisy while nothing boots: then its frames stay where they are. */
+void
+wires_bridge_listen(struct wires *w, uint32_t network, bool listen)
+{
+	struct wire *p = &w->bridges[network];
+	bool more = listen;
+
+	if (p->ev == NULL || listen == !p->quiet)
+		return;
+	/* What came before says nothing of a guest that begins now. */
+	for (int i = 0; i < STALE && more; i++)
+		if (recv(p->fd, w->frame, 0, MSG_DONTWAIT | MSG_TRUNC) < 0)
+			more = wire_goes_on(p, "packet socket");
+	p->quiet = !listen;
+	if ((listen ? event_add(p->ev, NULL) : event_del(p->ev)) != 0)
+		log_err("network %u: its packet socket: event: %s", network, err_str(ERR_NOMEM));
+}
+
 enum err
 wires_bridge_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m)
 {
-	return wire_set(&w->bridges[network], fd, on_bridge, m);
+	enum err e = wire_set(&w->bridges[network], fd, on_bridge, m);
+
+	if (e == ERR_OK)
+		wires_bridge_listen(w, network, probe_wants_frames(w->probes, network));
+	return e;
 }
 
 /* A full queue or a bridge that is down loses this frame, not the next. */
@@ -176,14 +200,14 @@ static void
 port_read(struct wire *p, unsigned most)
 {
 	struct wires *w = p->wires;
+	uint64_t now_ns = clock_now_ns();   /* of all: a clock costs as much as a frame */
 	bool more = true;
 
 	for (unsigned i = 0; i < most && more; i++) {
 		ssize_t n = read(p->fd, w->frame, sizeof(w->frame));
 
 		if (n >= 0)
-			park_port_frame(w->parked, p->network, w->frame, (size_t)n,
-			    clock_now_ns());
+			park_port_frame(w->parked, p->network, w->frame, (size_t)n, now_ns);
 		else
 			more = wire_goes_on(p, "port");
 	}

@@ -27,6 +27,8 @@ enum err wires_bridge_set(struct wires *w, uint32_t network, int *fd, struct err
 enum err wires_port_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m);
 enum err wires_link_set(struct wires *w, uint32_t unit, int *fd, struct errmsg *m);
 void wires_link_close(struct wires *w, uint32_t unit);
+/* Whether the network's bridge is listened to; at first it is when a probe wants its frames. */
+void wires_bridge_listen(struct wires *w, uint32_t network, bool listen);
 
 void wires_bridge_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len);
 /* A frame without the header that a tap has in front; one with it. */

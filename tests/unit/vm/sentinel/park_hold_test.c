@@ -74,7 +74,7 @@ test_all(void **state)
 
 		snprintf(to, sizeof(to), "10.77.%u.%u", i >> 8, i & 255);
 		/* the first has but one, and keeps it */
-		for (uint16_t n = 0; n < (i == 2 ? 1 : LIMIT_HELD_FRAMES); n++) {
+		for (unsigned n = 0; n < (i == 2 ? 1 : LIMIT_HELD_FRAMES); n++) {
 			size_t len = long_udp(p, to, sizeof(p), (uint16_t)(5000 + n));
 
 			rig_bytes(p, len, -1, false);
