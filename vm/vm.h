@@ -349,6 +349,8 @@ struct vm_activity;
 struct vm_activity_nic {
 	char name[IFNAMSIZ];       /* the host's end; "" = unknown: the MAC counts on any */
 	uint8_t mac[6];
+	/* no more than so many bytes in so many seconds (1, 60 or 3600) are no use; 0: any are */
+	uint32_t below_bytes, below_s;
 };
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act,
     struct errmsg *m);
@@ -374,6 +376,22 @@ void vm_activity_guard(struct vm_activity *act, const struct vm_uuid *uuid, cons
  */
 typedef void (*vm_activity_cb)(enum err e, uint64_t last_ns, const char *why, void *arg);
 void vm_activity_read(struct vm_activity *act, const struct vm_uuid *uuid, vm_activity_cb cb,
+    void *arg);
+/*
+ * TCP connections that others have opened to a VM since it was watched, from its SYN-ACK and what
+ * follows to the first FIN or RST, or a day of silence.  `bytes`: of all packets since it is
+ * watched.  There are `n` connections, of which the first VM_FLOWS are told.  Errors as above.
+ */
+#define VM_FLOWS 16
+struct vm_flow {
+	struct msg_addr peer;
+	uint16_t peer_port, port;  /* the VM's */
+	uint64_t bytes;            /* both ways, with IP headers */
+	uint64_t last_ns;          /* the peer's last packet (clock.h) */
+};
+typedef void (*vm_flows_cb)(enum err e, uint64_t bytes, const struct vm_flow *flows, unsigned n,
+    const char *why, void *arg);
+void vm_activity_flows(struct vm_activity *act, const struct vm_uuid *uuid, vm_flows_cb cb,
     void *arg);
 
 /* ---- networks ---- */

@@ -210,6 +210,11 @@ const struct config_option options[] = {
 	    "auto", NULL, policy.unused_after_ms,
 	    "a unit that was woken and never contacted goes to sleep after so long; 0s: only idle "
 	    "counts; auto: the record's TTL, from 30s to 10m"),
+	IMAGE("idle-below", OPTION_RATE, OPTION_UNIT, 0, MIB, "0/m", NULL, policy.idle_below,
+	    "payload of no more than so many bytes in a second, minute or hour is no use; 0/m: "
+	    "any is"),
+	IMAGE("keep-open", OPTION_BOOL, OPTION_UNIT, 0, 1, "no", words_bool, policy.keep_open,
+	    "whether TCP connections to a unit keep it awake when they are silent, too"),
 	IMAGE("sleep", OPTION_WORD, OPTION_UNIT, 0, 0, "stop", words_sleep, policy.sleep,
 	    "how a unit sleeps"),
 	IMAGE("standby", OPTION_INT, 0, 0, LIMIT_AHEAD, "0", NULL, standby,

@@ -32,6 +32,7 @@ enum option_type {
 	OPTION_WORD,                   /* [unsigned] one of `words`, by position */
 	OPTION_DURATION,               /* [uint32_t] milliseconds */
 	OPTION_SIZE,                   /* [uint64_t] bytes */
+	OPTION_RATE,                   /* [uint64_t] CONFIG_RATE; least and most bound the bytes */
 	OPTION_PERCENT,                /* [unsigned] */
 	/* texts [const char *]; least and most bound the length */
 	OPTION_STRING,

@@ -85,6 +85,7 @@ store_number(const struct config_option *o, uint64_t number, void *field)
 		*(uint32_t *)field = (uint32_t)number;
 		break;
 	case OPTION_SIZE:
+	case OPTION_RATE:
 		*(uint64_t *)field = number;
 		break;
 	default:

@@ -98,6 +98,11 @@ struct config_passive {
 	struct msg_addr from[];        /* prefixes */
 };
 
+/* A rate: bytes in a window of seconds. */
+#define CONFIG_RATE(bytes, s) ((uint64_t)(s) << 32 | (bytes))
+#define CONFIG_RATE_BYTES(rate) ((uint32_t)(rate))
+#define CONFIG_RATE_S(rate) ((uint32_t)((rate) >> 32))
+
 /* The part of an image that a mapping may set for its unit; UINT32_MAX: auto, in a unit never. */
 struct config_policy {
 	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never */
@@ -108,6 +113,8 @@ struct config_policy {
 	unsigned answer;               /* enum config_answer */
 	unsigned after;                /* enum config_after, of needs that do not say */
 	uint64_t memory_bytes;
+	uint64_t idle_below;           /* CONFIG_RATE_*; 0 bytes: any payload is use */
+	bool keep_open;                /* an open TCP connection is use, silent or not */
 	const struct config_passive *passive;   /* NULL: nobody */
 };
 

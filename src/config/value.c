@@ -50,6 +50,32 @@ parse_quantity(const char *text, const struct suffix *s, uint64_t *n)
 	return true;
 }
 
+static const struct suffix windows[] = { { "/s", 1 }, { "/m", 60 }, { "/h", 3600 }, { NULL, 0 } };
+static const struct suffix rate_sizes[] = { { "", 1 }, { "K", 1ull << 10 }, { "M", 1ull << 20 },
+	{ NULL, 0 } };
+
+/* Bytes in a window: 512/s, 1K/m, 1M/h. */
+static bool
+parse_rate(const char *text, uint64_t *n)
+{
+	size_t len = strcspn(text, "/");
+	char size[24];
+	uint64_t bytes;
+
+	if (len >= sizeof(size))
+		return false;
+	memcpy(size, text, len);
+	size[len] = '\0';
+	if (!parse_quantity(size, rate_sizes, &bytes) || bytes > UINT32_MAX)
+		return false;
+	for (const struct suffix *s = windows; s->text != NULL; s++)
+		if (strcmp(text + len, s->text) == 0) {
+			*n = CONFIG_RATE(bytes, s->factor);
+			return true;
+		}
+	return false;
+}
+
 static bool
 is_word(const char *text, const char *const *words, uint64_t *n)
 {
@@ -274,6 +300,16 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	    "a final dot, and perhaps with :ready or :started behind it"),
 };
 
+static void
+format_rate(uint64_t rate, char *buf, size_t size)
+{
+	uint32_t bytes = CONFIG_RATE_BYTES(rate), s = CONFIG_RATE_S(rate);
+	unsigned unit = bytes == 0 || bytes % 1024 != 0 ? 0 : bytes % (1 << 20) != 0 ? 1 : 2;
+
+	snprintf(buf, size, "%" PRIu64 "%s%s", bytes / rate_sizes[unit].factor,
+	    rate_sizes[unit].text, windows[s == 1 ? 0 : s == 3600 ? 2 : 1].text);
+}
+
 void
 option_format(const struct config_option *o, uint64_t number, char *buf, size_t size)
 {
@@ -285,6 +321,8 @@ option_format(const struct config_option *o, uint64_t number, char *buf, size_t 
 		snprintf(buf, size, "%s", number != 0 ? "yes" : "no");
 	} else if (o->type == OPTION_WORD) {
 		snprintf(buf, size, "%s", o->words[number]);
+	} else if (o->type == OPTION_RATE) {
+		format_rate(number, buf, size);
 	} else {
 		for (; s->text != NULL; s++)
 			if (number % s->factor == 0 && (number != 0 || strcmp(s->text, "s") == 0))
@@ -301,6 +339,7 @@ accepts(const struct config_option *o, char *buf, size_t size)
 		[OPTION_INT] = "a number",
 		[OPTION_DURATION] = "a duration with its unit (ms, s, m, h or d)",
 		[OPTION_SIZE] = "a size with its unit (K, M, G or T)",
+		[OPTION_RATE] = "bytes in a second, minute or hour, such as 1K/m,",
 		[OPTION_PERCENT] = "a percentage",
 	};
 	char least[32], most[32];
@@ -338,19 +377,22 @@ static enum err
 parse_number(const struct config_option *o, const char *text, uint64_t *number, struct errmsg *m)
 {
 	bool quantity = o->type != OPTION_WORD && o->type != OPTION_BOOL, ok;
-	uint64_t n = OPTION_AUTO_64;
+	uint64_t n = OPTION_AUTO_64, bounded;
 
 	if ((o->flags & OPTION_AUTO) != 0 && strcmp(text, "auto") == 0) {
 		*number = n;
 		return ERR_OK;
 	}
-	if (quantity)
+	if (o->type == OPTION_RATE)
+		ok = parse_rate(text, &n);
+	else if (quantity)
 		ok = parse_quantity(text, suffixes[o->type], &n);
 	else
 		ok = o->type == OPTION_BOOL ? is_bool(text, &n) : is_word(text, o->words, &n);
 	if (!ok)
 		return refuse(o, text, ERR_PARSE, m);
-	if (quantity && (n < o->least || n > o->most))
+	bounded = o->type == OPTION_RATE ? CONFIG_RATE_BYTES(n) : n;
+	if (quantity && (bounded < o->least || bounded > o->most))
 		return refuse(o, text, ERR_RANGE, m);
 	*number = n;
 	return ERR_OK;

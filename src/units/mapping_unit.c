@@ -226,8 +226,10 @@ set_policy(struct job *j)
 			    o->name, j->keys.at[i].text, j->u->image->name);
 		if ((o->flags & OPTION_LIST) != 0)
 			set_list(j, o, j->keys.at[i].text, &scratch.policy);
-		else if (o->type == OPTION_SIZE)
+		else if (o->type == OPTION_SIZE || o->type == OPTION_RATE)
 			*(uint64_t *)(void *)field = n;
+		else if (o->type == OPTION_BOOL)
+			*(bool *)(void *)field = n != 0;
 		else if (o->type == OPTION_DURATION)
 			*(uint32_t *)(void *)field = (uint32_t)n;
 		else

@@ -76,7 +76,8 @@ open_vms(struct warden *w, const struct config *conf)
 		fatal("%s", m.text);
 	if (vm_activity_new(w->vms, w->tag, &w->activity, &m) != ERR_OK) {
 		log_warn(
-		    "payload packets are not counted, only queries keep a unit awake: %s", m.text);
+		    "payload packets are not counted, nor connections (keep-open): only queries "
+		    "keep a unit awake: %s", m.text);
 		w->activity = NULL;
 	}
 	links_init(w);

@@ -31,15 +31,21 @@ static enum err
 update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, struct errmsg *m)
 {
 	struct unit *u = unit_by_name(&w->units, uc->name);
+	bool counts = false;
 
 	if (u != NULL && !same_identity(u->conf, uc)) {
 		wake_leave(w, u);
 		u = NULL;
 	}
-	if (u != NULL)
+	if (u != NULL) {
+		counts = u->conf->policy.idle_below != uc->policy.idle_below && unit_runs(u) &&
+		    !u->run->count_waits;
 		unit_conf_set(&w->units, u, uc);
-	else if ((u = unit_new(&w->units, uc, m)) == NULL)
+	} else if ((u = unit_new(&w->units, uc, m)) == NULL) {
 		return ERR_LIMIT;
+	}
+	if (counts)
+		wake_count(w, u, &u->run->uuid);
 	u->passive = passive_number(w, uc->policy.passive);
 	if (u->life.timer_ms == 0)
 		life_init(&u->life);

@@ -38,11 +38,19 @@ wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 {
 	struct vm_activity_nic nics[LIMIT_NICS];
 	struct vm_ids ids;
+	uint64_t below;
+	unsigned n;
 
 	if (w->activity == NULL || u->conf == NULL)
 		return;
 	ids = vm_ids_get(w->vms, uuid);
-	vm_activity_watch(w->activity, uuid, nics, spec_nics(&w->secret, u->conf, &ids, nics));
+	n = spec_nics(&w->secret, u->conf, &ids, nics);
+	below = u->conf->policy.idle_below;
+	for (unsigned i = 0; i < n; i++) {
+		nics[i].below_bytes = CONFIG_RATE_BYTES(below);
+		nics[i].below_s = CONFIG_RATE_S(below);
+	}
+	vm_activity_watch(w->activity, uuid, nics, n);
 }
 
 void
@@ -176,24 +184,51 @@ activity_event(const struct warden *w, const struct unit *u, uint32_t ticket, en
 	return ev;
 }
 
+/* Connections that are open are use now, and contact; `keep-open`. */
+static void
+flows_read(enum err e, uint64_t bytes, const struct vm_flow *flows, unsigned n, const char *why,
+    void *arg)
+{
+	struct wake_op *op = arg;
+	struct warden *w = op->w;
+	struct unit *u = unit_by_number(&w->units, op->unit);
+	struct life_event ev;
+
+	(void)bytes;
+	(void)flows;
+	if (u != NULL && e != ERR_OK)
+		log_warn("%s: connections: %s", u->name, why);
+	if (u != NULL) {
+		ev = activity_event(w, u, op->ticket, e);
+		if (n > 0)
+			ev.activity.last_packet_ms = ev.now_ms;
+		wake_step(w, u, &ev);
+	}
+	free(op);
+}
+
 static void
 activity_read(enum err e, uint64_t last_ns, const char *why, void *arg)
 {
 	struct wake_op *op = arg;
 	struct warden *w = op->w;
 	struct unit *u = unit_by_number(&w->units, op->unit);
-	uint32_t ticket = op->ticket;
 	struct life_event ev;
 
-	free(op);
-	if (u == NULL)
-		return;
-	if (e != ERR_OK)
-		log_warn("%s: payload counters: %s", u->name, why);
-	else if (last_ns > unit_run(u)->last_packet_ns)
+	if (u != NULL && e == ERR_OK && last_ns > unit_run(u)->last_packet_ns)
 		u->run->last_packet_ns = last_ns;
-	ev = activity_event(w, u, ticket, e);
-	wake_step(w, u, &ev);
+	if (u != NULL && e == ERR_OK && u->conf != NULL && u->conf->policy.keep_open &&
+	    unit_has_vm(u)) {
+		vm_activity_flows(w->activity, &u->run->uuid, flows_read, op);
+		return;
+	}
+	if (u != NULL && e != ERR_OK)
+		log_warn("%s: payload counters: %s", u->name, why);
+	if (u != NULL) {
+		ev = activity_event(w, u, op->ticket, e);
+		wake_step(w, u, &ev);
+	}
+	free(op);
 }
 
 void

@@ -27,6 +27,9 @@ struct why {
 	char reason[SENTENCE];     /* and what that is */
 	char text[2 * SENTENCE];
 	const char *counters;      /* why they could not be read; NULL: they could */
+	uint64_t bytes;            /* of its packets; */
+	const struct vm_flow *flows;
+	unsigned nflows;           /* of which VM_FLOWS at most are there */
 };
 
 /* ---- words ---- */
@@ -81,6 +84,14 @@ row(struct why *y, const char *kind, const char *what, uint64_t at_ms, uint64_t 
 	    "left_s", ends ? json_real((double)(until_ms - y->now_ms) / MS_PER_S) : json_null());
 
 	(void)json_array_append_new(y->rows, j);
+}
+
+/* Adds a member to the last row. */
+static void
+row_set(struct why *y, const char *key, json_t *value)
+{
+	(void)json_object_set_new(
+	    json_array_get(y->rows, json_array_size(y->rows) - 1), key, value);
 }
 
 /* What keeps it awake until then, if nothing else does longer; `fmt` is a clause. */
@@ -157,12 +168,50 @@ why_needed(struct why *y)
 static void
 why_payload(struct why *y, uint64_t at_ms, uint32_t idle_ms)
 {
+	uint64_t below = y->u->conf->policy.idle_below;
+	char text[SENTENCE] = "";
+
+	if (CONFIG_RATE_BYTES(below) != 0)
+		snprintf(text, sizeof(text), "beyond %u bytes in %s", CONFIG_RATE_BYTES(below),
+		    CONFIG_RATE_S(below) == 1 ? "a second" : CONFIG_RATE_S(below) == 60 ?
+		    "a minute" : "an hour");
 	if (y->counters != NULL) {
 		row(y, "payload", y->counters, 0, 0);
-	} else if (at_ms != 0) {
-		row(y, "payload", NULL, at_ms, after(at_ms, idle_ms));
-		keeps(y, after(at_ms, idle_ms), "payload passed %s ago", SPAN(since(y, at_ms)));
+		return;
 	}
+	if (at_ms == 0 && y->bytes == 0)
+		return;
+	row(y, "payload", text, at_ms, after(at_ms, idle_ms));
+	row_set(y, "bytes", json_integer((json_int_t)y->bytes));
+	if (at_ms != 0)
+		keeps(y, after(at_ms, idle_ms), "payload passed %s ago", SPAN(since(y, at_ms)));
+}
+
+/* TCP connections; they keep it up with `keep-open`. */
+static void
+why_flows(struct why *y)
+{
+	bool keep = y->u->conf->policy.keep_open;
+	char peer[ADDR_TEXT], text[SENTENCE];
+
+	if (y->counters != NULL && keep)
+		row(y, "connection", y->counters, 0, 0);
+	for (unsigned i = 0; i < y->nflows && i < VM_FLOWS; i++) {
+		const struct vm_flow *f = &y->flows[i];
+
+		addr_text(&f->peer, peer);
+		row(y, "connection", keep ? "keep-open" : "", f->last_ns / NS_PER_MS, 0);
+		row_set(y, "peer", json_string(peer));
+		row_set(y, "port", json_integer(f->port));
+		row_set(y, "bytes", json_integer((json_int_t)f->bytes));
+		if (keep)
+			keeps(y, LIFE_NEVER, "%s has a connection to its port %u open", peer,
+			    f->port);
+	}
+	if (y->nflows <= VM_FLOWS)
+		return;
+	snprintf(text, sizeof(text), "and %u more", y->nflows - VM_FLOWS);
+	row(y, "connection", text, 0, 0);
 }
 
 static void
@@ -194,6 +243,7 @@ why_awake(struct why *y)
 		keeps(y, after(query, idle_ms), "a query came %s ago", SPAN(since(y, query)));
 	}
 	why_payload(y, payload, idle_ms);
+	why_flows(y);
 	why_needed(y);
 	if (y->until_ms == LIFE_NEVER)
 		say(y, "; it does not sleep, since %s", y->reason);
@@ -343,13 +393,12 @@ why_json(struct why *y)
 }
 
 static void
-answer(struct warden *w, const struct unit *u, struct control_request *req, const char *counters)
+answer(struct why *y, struct control_request *req)
 {
-	struct why y = { .w = w, .u = u, .now_ms = clock_now_ms(), .rows = json_array(),
-		.counters = counters };
-
-	why_state(&y);
-	control_reply(req, why_json(&y));
+	y->now_ms = clock_now_ms();
+	y->rows = json_array();
+	why_state(y);
+	control_reply(req, why_json(y));
 }
 
 /* A request whose unit's counters are being read. */
@@ -360,21 +409,36 @@ struct asked {
 };
 
 static void
-counters_read(enum err e, uint64_t last_ns, const char *why, void *arg)
+flows_read(enum err e, uint64_t bytes, const struct vm_flow *flows, unsigned n, const char *why,
+    void *arg)
 {
 	struct asked *a = arg;
 	struct unit *u = unit_by_number(&a->w->units, a->unit);
 	char text[SENTENCE];
+	struct why y = { .w = a->w, .u = u, .bytes = bytes, .flows = flows, .nflows = n };
 
-	if (u == NULL || u->conf == NULL) {
+	snprintf(text, sizeof(text), "not known: %s", e != ERR_OK ? why : "");
+	y.counters = e != ERR_OK ? text : NULL;
+	if (u == NULL || u->conf == NULL)
 		control_fail(a->req, "it has just left the configuration");
-	} else {
-		if (e == ERR_OK && last_ns > unit_run(u)->last_packet_ns)
-			u->run->last_packet_ns = last_ns;
-		snprintf(text, sizeof(text), "not known: %s", e != ERR_OK ? why : "");
-		answer(a->w, u, a->req, e != ERR_OK ? text : NULL);
-	}
+	else
+		answer(&y, a->req);
 	free(a);
+}
+
+static void
+counters_read(enum err e, uint64_t last_ns, const char *why, void *arg)
+{
+	struct asked *a = arg;
+	struct unit *u = unit_by_number(&a->w->units, a->unit);
+
+	if (u == NULL || u->conf == NULL || e != ERR_OK || !unit_has_vm(u)) {
+		flows_read(e != ERR_OK ? e : ERR_STATE, 0, NULL, 0, why, a);
+		return;
+	}
+	if (last_ns > u->run->last_packet_ns)
+		u->run->last_packet_ns = last_ns;
+	vm_activity_flows(a->w->activity, &u->run->uuid, flows_read, a);
 }
 
 void
@@ -387,7 +451,8 @@ why_verb(struct control_request *req, json_t *args, void *arg)
 	if (u == NULL)
 		return;
 	if (life_state(&u->life) != LIFE_AWAKE || !unit_has_vm(u) || w->activity == NULL) {
-		answer(w, u, req, w->activity == NULL ? "not counted on this host" : NULL);
+		answer(&(struct why){ .w = w, .u = u,
+		    .counters = w->activity == NULL ? "not counted on this host" : NULL }, req);
 		return;
 	}
 	a = mem_zero(1, sizeof(*a));

@@ -5,6 +5,8 @@ load lib/jitsu
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
+# In the background: its pid is the command's.
+exec_ns() { exec nsenter --net="/run/netns/$NS" "$@"; }
 why() { jitsu why "$1.example.test"; }
 # says UNIT PATTERN: the sentence; reason UNIT KIND [FILTER]: a row of that kind for which the
 # filter of jq is true.
@@ -51,6 +53,51 @@ min-up is not over"
 	run jitsu why nobody.example.test
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"no unit nobody.example.test"* ]]
+}
+
+@test "keepalives keep nobody awake below idle-below; connections do with keep-open" {
+	HELLO_CONF='idle = 3s
+	unused-after = 0s
+	min-up = 0s' write_conf
+	write_zone 'quiet A 10.77.0.20' '_jitsu.quiet TXT "image=hello" "idle-below=1M/m"' \
+	    'loud A 10.77.0.21' '_jitsu.loud TXT "image=hello" "idle-below=200/m"' \
+	    'kept A 10.77.0.22' '_jitsu.kept TXT "image=hello" "keep-open=yes"' \
+	    'open A 10.77.0.23' '_jitsu.open TXT "image=hello"'
+	start_jitsud
+	for unit in quiet loud kept open; do jitsu wake $unit.example.test; done
+	exec_ns python3 -c 'if True:
+		import socket, sys, time
+		s = [socket.create_connection(("10.77.0.%d" % i, 80)) for i in (22, 23)]
+		print("open", flush=True)
+		time.sleep(600)' >"$DIR/client" 2>&1 3>&- 4>&- &
+	local client=$!
+	exec_ns ping -i 0.5 10.77.0.20 >/dev/null 3>&- 4>&- &
+	local ping1=$!
+	exec_ns ping -i 0.5 10.77.0.21 >/dev/null 3>&- 4>&- &
+	local ping2=$!
+	wait_for 30 grep -q open "$DIR/client"
+	wait_for 30 is_state quiet.example.test dormant
+	wait_for 30 is_state open.example.test dormant
+	says quiet "dormant for $T \(idle\)"
+	is_state loud.example.test awake
+	says loud "awake, .*; it sleeps in .*: payload passed $T ago"
+	reason loud payload '.what == "beyond 200 bytes in a minute" and .bytes > 500'
+	# Longer than idle without a packet.
+	wait_for 30 reason kept connection '.age_s > 6'
+	is_state kept.example.test awake
+	says kept "awake, woken by an operator $T ago; it does not sleep, since 10.77.0.1 has a \
+connection to its port 80 open"
+	reason kept connection '.peer == "10.77.0.1" and .port == 80 and .bytes > 100'
+	# The next jitsud knows as well; and a reload changes rates.
+	stop_jitsud
+	start_jitsud
+	reason kept connection '.peer == "10.77.0.1"'
+	sed -i 's/200.m/1M\/m/' "$DIR/example.zone"
+	jitsu reload
+	wait_for 30 is_state loud.example.test dormant
+	is_state kept.example.test awake
+	kill "$client" "$ping1" "$ping2"
+	wait_for 30 is_state kept.example.test dormant
 }
 
 @test "a unit that others need, and one that waits for others" {

@@ -28,6 +28,7 @@ struct guest {
 	struct vm_activity_nic nic;
 	uint64_t since_ns;         /* when it was first watched; 0: before this daemon */
 	bool wanted, applied;      /* is to be in its set; is there, as far as we know */
+	bool changed;              /* it is to have another rate */
 };
 
 struct vm_activity {
@@ -48,10 +49,13 @@ struct read_job {
 	struct work_job work;
 	struct vm_activity *act;
 	struct vm_uuid uuid;
-	vm_activity_cb cb;
+	vm_activity_cb cb;         /* or */
+	vm_flows_cb flows_cb;
 	void *arg;
 	enum err err;
-	uint64_t last_ns;
+	uint64_t last_ns, bytes;
+	struct vm_flow flows[VM_FLOWS];
+	unsigned nflows;
 	struct errmsg m;
 };
 
@@ -71,10 +75,11 @@ settle_text(struct vm_activity *a)
 
 	pthread_mutex_lock(&a->list);
 	LIST_FOREACH(g, &a->guests, link) {
-		activity_table_command(a->table, "add", &g->nic, one);
+		activity_table_add(a->table, &g->nic, one);
 		if (g->wanted)
 			fprintf(out, "; %s", one);
 		g->applied = g->wanted;
+		g->changed = false;
 	}
 	a->settle = false;
 	pthread_mutex_unlock(&a->list);
@@ -117,15 +122,18 @@ change_next(struct vm_activity *a, struct change *c)
 	pthread_mutex_lock(&a->list);
 	for (g = LIST_FIRST(&a->guests); g != NULL && !found; g = after) {
 		after = LIST_NEXT(g, link);
-		if (g->wanted != g->applied) {
-			activity_table_command(a->table, g->wanted ? "add" : "delete", &g->nic,
-			    c->command);
+		if (g->wanted != g->applied || (g->wanted && g->changed)) {
+			if (g->wanted)
+				activity_table_add(a->table, &g->nic, c->command);
+			else
+				activity_table_command(a->table, "delete", &g->nic, c->command);
 			is_wanted(a, &g->nic, &mac, &same);
 			c->add = g->wanted;
 			c->remove = !same;
 			c->forget = !mac;
 			memcpy(c->mac, g->nic.mac, sizeof(c->mac));
 			g->applied = g->wanted;
+			g->changed = false;
 			found = true;
 		} else if (!g->wanted) {
 			LIST_REMOVE(g, link);
@@ -286,6 +294,21 @@ read_nics(struct vm_activity *a, const struct vm_activity_nic *nics, unsigned n,
 	return e;
 }
 
+/* `lock` is held. */
+static void
+read_flows(struct read_job *j, const struct vm_activity_nic *nics, unsigned n)
+{
+	struct activity_table *t = j->act->table;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned told = j->nflows < VM_FLOWS ? j->nflows : VM_FLOWS;
+
+		j->bytes += activity_table_bytes(t, &nics[i]);
+		j->nflows +=
+		    activity_table_flows(t, nics[i].mac, j->flows + told, VM_FLOWS - told);
+	}
+}
+
 static void
 read_run(void *arg)
 {
@@ -304,8 +327,10 @@ read_run(void *arg)
 		j->err = err_set(&j->m, ERR_STATE, "they do not count");
 	else if ((j->err = activity_table_check(a->table, &j->m)) == ERR_MISSING)
 		j->err = fill_again(a, &j->m);
-	else if (j->err == ERR_OK && (j->err = apply(a, &j->m)) == ERR_OK)
+	else if (j->err == ERR_OK && (j->err = apply(a, &j->m)) == ERR_OK && j->cb != NULL)
 		j->err = read_nics(a, nics, n, since_ns, &j->last_ns, &j->m);
+	else if (j->err == ERR_OK)
+		read_flows(j, nics, n);
 	if (j->err == ERR_OK && !all)
 		j->err = err_set(&j->m, ERR_STATE, "they did not count until now");
 	pthread_mutex_unlock(&a->lock);
@@ -327,8 +352,10 @@ read_done(void *arg)
 {
 	struct read_job *j = arg;
 
-	if (!j->act->closed)
+	if (!j->act->closed && j->cb != NULL)
 		j->cb(j->err, j->last_ns, j->m.text, j->arg);
+	else if (!j->act->closed)
+		j->flows_cb(j->err, j->bytes, j->flows, j->nflows, j->m.text, j->arg);
 	read_drop(j);
 }
 
@@ -350,6 +377,17 @@ vm_activity_read(struct vm_activity *a, const struct vm_uuid *uuid, vm_activity_
 
 	j->uuid = *uuid;
 	j->cb = cb;
+	j->arg = arg;
+	work_submit(a->host->work, LANE_QUICK, &j->work);
+}
+
+void
+vm_activity_flows(struct vm_activity *a, const struct vm_uuid *uuid, vm_flows_cb cb, void *arg)
+{
+	struct read_job *j = job_new(a, read_run, read_done);
+
+	j->uuid = *uuid;
+	j->flows_cb = cb;
 	j->arg = arg;
 	work_submit(a->host->work, LANE_QUICK, &j->work);
 }
@@ -396,6 +434,9 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 		    .since_ns = a->settled ? clock_now_ns() : 0 };
 		LIST_INSERT_HEAD(&a->guests, g, link);
 	}
+	if (g->nic.below_bytes != nic->below_bytes || g->nic.below_s != nic->below_s)
+		g->changed = true;
+	g->nic = *nic;
 	g->wanted = true;
 }
 

@@ -1,14 +1,23 @@
 /*
  * activity_table: rules and sets in the kernel, by libnftables.
  *
- *     active   MACs; an element lives for KEEP_S and is renewed by each payload packet, so what is
- *              left of its life tells when the last packet passed.  The element mark_mac is no
- *              guest's: while it is there, nobody has emptied the set, and its life tells how long
- *     guests   pairs of host interface and MAC of VMs that are watched
- *     macs     MACs of VMs whose interface is not known
+ *     active   MACs; an element lives for ACTIVITY_KEEP_S and is renewed by each payload packet, so
+ *              that what is left of its life tells when the last packet passed.  The element
+ *              mark_mac is no guest's: while it is there, nobody has emptied the set, and its life
+ *              tells how long
+ *     guests   pairs of host interface and MAC of VMs that are watched, with a counter of bytes
+ *     macs     MACs of VMs whose interface is not known, likewise
+ *     below    MACs whose traffic counts only beyond a rate: each has a token bucket of its own,
+ *              which the kernel empties, so that nobody has to look between two deadlines
+ *     flows4, flows6
+ *              TCP connections that were opened to watched VMs, by MAC, peer, its port and the
+ *              VM's.  One begins with the VM's SYN-ACK, for FLOW_OPENS_S; what follows of its peer
+ *              makes that FLOW_KEEP_S; a FIN or RST of either ends it
  *     waking   MACs of guests that are waking up: vm/net/waking.c
  */
 #include "vm/net/activity_table.h"
+#include "vm/net/activity_element.h"
+#include "vm/net/activity_rules.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,31 +38,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* Longer than anybody may set `idle`: whether a VM was used within it is what is asked. */
-#define KEEP_S (LIMIT_IDLE_S + 24 * 3600)
-_Static_assert(KEEP_S > LIMIT_IDLE_S, "a packet is remembered for longer than a unit may be idle");
-_Static_assert(KEEP_S < 10000000, "seven digits");
-
 /* The mark outlives everything.  nft(8) reads at most seven digits of a time. */
 #define MARK_DAYS 3650
 #define MARK_S (MARK_DAYS * 24 * 3600ll)
-_Static_assert(MARK_S > KEEP_S, "the mark is longer there than what it vouches for");
+_Static_assert(MARK_S > ACTIVITY_KEEP_S, "the mark is longer there than what it vouches for");
 
 /* Its last octet is another one whenever elements are to be read in another way. */
 static const uint8_t mark_mac[6] = { 0, 0, 0, 0, 0, 2 };
 
-/* Elements of a set; beyond it new MACs are not counted. */
-#define SET_SIZE 65535
-
 #define TAG_MOST 64
-
-#define CHAINS 2
-static const char *const chains[CHAINS] = { "from_guest", "to_guest" };
 
 struct activity_table {
 	struct nft_ctx *nft;
 	char name[TAG_MOST + 8];
-	char *rules[CHAINS];       /* the chains as nftables lists them when they are right */
+	char *rules[ACTIVITY_CHAINS];   /* the chains as nftables lists them when they are right */
 	uint64_t since_ns;
 };
 
@@ -86,63 +84,14 @@ activity_table_name(const struct activity_table *t)
 
 /* ---- the rules ---- */
 
-/*
- * The refusal of a SYN, and no other RST, has ACK and the sequence number 0 (RFC 9293 section
- * 3.10.7.1): while its guest is waking up, its port is not open yet, and the SYN is given again.
- * Who leaves guards on, and dies, leaves them for an hour at most.
- */
-#define WAKING_SET " set waking { type ether_addr; flags timeout; timeout 1h; size %d; };\n"
-#define WAKING_RULE "tcp flags & (rst | ack) == rst | ack tcp sequence 0 ether saddr @waking drop; "
-
-/*
- * In order of the rules: not ARP; nobody in particular is meant; not neighbour discovery; a refusal
- * is no use; not our readiness probes, which bear a mark, and not what answers them; a VM's own.
- *
- * The answers have no mark.  A SYN-ACK or an echo reply that looks like one, but answers somebody
- * else, may be left out: what it answers was counted.
- *
- * One transaction, which keeps the sets: no packet passes by, and what was counted stays.
- */
 static enum err
 rules_make(struct activity_table *t, bool anew, struct errmsg *m)
 {
-	static const char skip[] = "ether type arp return; ether daddr & 01:00:00:00:00:00 == "
-	    "01:00:00:00:00:00 return; "
-	    "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
-	    "nd-neighbor-advert, nd-redirect } return; "
-	    "tcp flags & rst == rst return;";
-	static const char from[] = "type filter hook prerouting priority -300; policy accept;",
-	    to[] = "type filter hook postrouting priority 300; policy accept;";
-	char commands[4096], delete[2 * (TAG_MOST + 40)] = "";
+	char *commands = activity_rules(t->name, anew);
+	enum err e = activity_table_run(t, commands, m);
 
-	if (anew)
-		snprintf(delete, sizeof(delete), "table bridge %s\ndelete table bridge %s\n",
-		    t->name, t->name);
-	snprintf(commands, sizeof(commands),
-	    "%stable bridge %s {\n"
-	    " set active { type ether_addr; flags dynamic,timeout; size %d; };\n"
-	    " set guests { type ifname . ether_addr; size %d; };\n"
-	    " set macs { type ether_addr; size %d; };\n"
-	    WAKING_SET
-	    " chain from_guest { %s }\n"
-	    " chain to_guest { %s }\n"
-	    "}\n"
-	    "flush chain bridge %s from_guest\n"
-	    "flush chain bridge %s to_guest\n"
-	    "table bridge %s {\n"
-	    " chain from_guest { %s " WAKING_RULE "%s "
-	    "tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
-	    "icmp type echo-reply icmp id %d return; icmpv6 type echo-reply icmpv6 id %d return; "
-	    "iifname . ether saddr @guests update @active { ether saddr timeout %ds }; ether saddr "
-	    "@macs update @active { ether saddr timeout %ds }; }\n"
-	    " chain to_guest { %s %s meta mark 0x%08x return; "
-	    "oifname . ether daddr @guests update @active { ether daddr timeout %ds }; ether daddr "
-	    "@macs update @active { ether daddr timeout %ds }; }\n"
-	    "}\n",
-	    delete, t->name, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, from, to, t->name, t->name,
-	    t->name, from, skip, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST, VM_PROBE_ECHO_ID,
-	    VM_PROBE_ECHO_ID, KEEP_S, KEEP_S, to, skip, VM_PROBE_MARK, KEEP_S, KEEP_S);
-	return activity_table_run(t, commands, m);
+	free(commands);
+	return e;
 }
 
 /* A chain as listed now, alone (of two nftables 1.0.6 finds one); NULL: it is not there. */
@@ -159,8 +108,8 @@ rules_list(struct activity_table *t, const char *chain)
 static bool
 rules_whole(struct activity_table *t)
 {
-	for (unsigned i = 0; i < CHAINS; i++) {
-		const char *now = rules_list(t, chains[i]);
+	for (unsigned i = 0; i < ACTIVITY_CHAINS; i++) {
+		const char *now = rules_list(t, activity_chains[i]);
 
 		if (now == NULL || strcmp(now, t->rules[i]) != 0)
 			return false;
@@ -172,14 +121,14 @@ rules_whole(struct activity_table *t)
 static enum err
 rules_note(struct activity_table *t, struct errmsg *m)
 {
-	for (unsigned i = 0; i < CHAINS; i++) {
-		const char *now = rules_list(t, chains[i]);
+	for (unsigned i = 0; i < ACTIVITY_CHAINS; i++) {
+		const char *now = rules_list(t, activity_chains[i]);
 
 		free(t->rules[i]);
 		t->rules[i] = now != NULL ? mem_text(now) : NULL;
 		if (now == NULL)
 			return err_set(m, ERR_IO, "nftables: chain %s of table %s cannot be read "
-			    "back", chains[i], t->name);
+			    "back", activity_chains[i], t->name);
 	}
 	return ERR_OK;
 }
@@ -200,6 +149,24 @@ activity_table_command(const struct activity_table *t, const char *verb,
 		snprintf(command + n, ACTIVITY_COMMAND - (size_t)n, "macs { %s }", mac);
 }
 
+/* Only what is there can be deleted, and only what is not gets another rate. */
+void
+activity_table_add(const struct activity_table *t, const struct vm_activity_nic *nic,
+    char command[ACTIVITY_COMMAND])
+{
+	const char *mac = ADDR_MAC_STR(nic->mac);
+	size_t n;
+
+	activity_table_command(t, "add", nic, command);
+	n = strlen(command);
+	n += (size_t)snprintf(command + n, ACTIVITY_COMMAND - n, "; add element bridge %s below { "
+	    "%s }; delete element bridge %s below { %s }", t->name, mac, t->name, mac);
+	if (nic->below_bytes != 0)
+		snprintf(command + n, ACTIVITY_COMMAND - n, "; add element bridge %s below { %s "
+		    "limit rate %u bytes/%s burst 1 bytes }", t->name, mac, nic->below_bytes,
+		    nic->below_s == 1 ? "second" : nic->below_s == 60 ? "minute" : "hour");
+}
+
 bool
 activity_table_has(struct activity_table *t, const struct vm_activity_nic *nic)
 {
@@ -216,7 +183,8 @@ activity_table_fill(struct activity_table *t, const char *commands, struct errms
 	enum err e;
 
 	if (asprintf(&all, "flush set bridge %s guests; flush set bridge %s macs; flush set bridge "
-	    "%s waking%s", t->name, t->name, t->name, commands) < 0)
+	    "%s waking; flush set bridge %s below%s", t->name, t->name, t->name, t->name,
+	    commands) < 0)
 		fatal("out of memory for the commands of a table");
 	e = activity_table_run(t, all, m);
 	free(all);
@@ -234,35 +202,6 @@ active_run(struct activity_table *t, const char *verb, const uint8_t mac[6], str
 	return activity_table_run(t, command, m);
 }
 
-/* The ms that "expires 59m59s988ms" leaves, or -1.  (nftables 1.0.6 has no JSON for elements.) */
-static int64_t
-find_expires(const char *text, int64_t most_s)
-{
-	static const struct {
-		const char *unit;
-		int64_t ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
-	    { "d", 86400000 } };
-	const char *p = text != NULL ? strstr(text, " expires ") : NULL;
-	int64_t left = 0;
-
-	if (p == NULL)
-		return -1;
-	for (p += strlen(" expires "); *p >= '0' && *p <= '9';) {
-		char *end;
-		long n = strtol(p, &end, 10);
-		size_t i = 0, count = sizeof(units) / sizeof(units[0]);
-
-		while (i < count && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
-			i++;
-		if (i == count || n < 0 || n > most_s * (int64_t)MS_PER_S)
-			return -1;
-		left += n * units[i].ms;
-		p = end + strlen(units[i].unit);
-	}
-	return left <= most_s * (int64_t)MS_PER_S ? left : -1;
-}
-
 /* When an element of `active` was renewed; ERR_MISSING: there is none. */
 static enum err
 renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t *at_ns,
@@ -273,7 +212,7 @@ renewed(struct activity_table *t, const uint8_t mac[6], int64_t life_s, uint64_t
 
 	if (active_run(t, "get", mac, m) != ERR_OK)
 		return ERR_MISSING;
-	left = find_expires(nft_ctx_get_output_buffer(t->nft), life_s);
+	left = activity_element_expires(nft_ctx_get_output_buffer(t->nft), life_s);
 	if (left < 0)
 		return err_set(m, ERR_PROTO, "nftables does not say when an element expires");
 	now = clock_now_ns();
@@ -286,17 +225,92 @@ enum err
 activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns,
     struct errmsg *m)
 {
-	enum err e = renewed(t, mac, KEEP_S, last_ns, m);
+	enum err e = renewed(t, mac, ACTIVITY_KEEP_S, last_ns, m);
 
 	if (e == ERR_MISSING)
 		*last_ns = 0;
 	return e == ERR_MISSING ? ERR_OK : e;
 }
 
+uint64_t
+activity_table_bytes(struct activity_table *t, const struct vm_activity_nic *nic)
+{
+	char command[ACTIVITY_COMMAND];
+	const char *p;
+
+	activity_table_command(t, "get", nic, command);
+	if (activity_table_run(t, command, NULL) != ERR_OK)
+		return 0;
+	p = strstr(nft_ctx_get_output_buffer(t->nft), " bytes ");
+	return p != NULL ? strtoull(p + strlen(" bytes "), NULL, 10) : 0;
+}
+
+/* ---- flows ---- */
+
+static const char *const flow_sets[2] = { "flows4", "flows6" };
+
+/* A set as it is now, until the next command; "" when it cannot be read. */
+static const char *
+flows_list(struct activity_table *t, const char *set)
+{
+	char command[ACTIVITY_COMMAND];
+
+	snprintf(command, sizeof(command), "list set bridge %s %s", t->name, set);
+	return activity_table_run(t, command, NULL) == ERR_OK ? nft_ctx_get_output_buffer(t->nft)
+	    : "";
+}
+
+unsigned
+activity_table_flows(struct activity_table *t, const uint8_t mac[6], struct vm_flow *flows,
+    unsigned most)
+{
+	struct activity_flow f;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		const char *text = flows_list(t, flow_sets[i]);
+
+		while (activity_element_flow(&text, mac, &f)) {
+			uint64_t ago = (FLOW_KEEP_S * MS_PER_S - (uint64_t)f.left_ms) * NS_PER_MS;
+			uint64_t now = clock_now_ns();
+
+			if (f.left_ms <= FLOW_OPENS_S * (int64_t)MS_PER_S)
+				continue;
+			f.flow.last_ns = now > ago ? now - ago : 1;
+			if (n < most)
+				flows[n] = f.flow;
+			n++;
+		}
+	}
+	return n;
+}
+
+/* The connections of a VM that is no more. */
+static void
+flows_forget(struct activity_table *t, const uint8_t mac[6])
+{
+	struct activity_flow f;
+
+	for (unsigned i = 0; i < 2; i++) {
+		char *all = mem_text(flows_list(t, flow_sets[i]));
+		const char *text = all;
+
+		while (activity_element_flow(&text, mac, &f)) {
+			char command[ACTIVITY_COMMAND];
+
+			snprintf(command, sizeof(command), "delete element bridge %s %s { %s }",
+			    t->name, flow_sets[i], f.key);
+			(void)activity_table_run(t, command, NULL);   /* it may just have ended */
+		}
+		free(all);
+	}
+}
+
 void
 activity_table_forget(struct activity_table *t, const uint8_t mac[6])
 {
 	(void)active_run(t, "delete", mac, NULL);     /* perhaps no packet of it has passed */
+	flows_forget(t, mac);
 }
 
 /* ---- whole or not ---- */
@@ -445,7 +459,7 @@ activity_table_close(struct activity_table *t, bool remove)
 	}
 	if (t->nft != NULL)
 		nft_ctx_free(t->nft);
-	for (unsigned i = 0; i < CHAINS; i++)
+	for (unsigned i = 0; i < ACTIVITY_CHAINS; i++)
 		free(t->rules[i]);
 	free(t);
 }

@@ -36,8 +36,10 @@ uint64_t activity_table_since(const struct activity_table *t);
 const char *activity_table_name(const struct activity_table *t);
 /* Empties the sets of NICs and `waking`, then runs `commands`, each behind a ';', all at once. */
 enum err activity_table_fill(struct activity_table *t, const char *commands, struct errmsg *m);
-/* The command of nft(8) that does `verb` (add, delete, get) to a NIC's element. */
-#define ACTIVITY_COMMAND 256
+/* The commands of nft(8) that add a NIC, with its rate, or get or delete its element. */
+#define ACTIVITY_COMMAND 768
+void activity_table_add(const struct activity_table *t, const struct vm_activity_nic *nic,
+    char command[ACTIVITY_COMMAND]);
 void activity_table_command(const struct activity_table *t, const char *verb,
     const struct vm_activity_nic *nic, char command[ACTIVITY_COMMAND]);
 enum err activity_table_run(struct activity_table *t, const char *command, struct errmsg *m);
@@ -46,6 +48,11 @@ bool activity_table_has(struct activity_table *t, const struct vm_activity_nic *
 /* When a packet of this MAC last passed; 0 = never.  ERR_PROTO: nftables does not say. */
 enum err activity_table_last(struct activity_table *t, const uint8_t mac[6], uint64_t *last_ns,
     struct errmsg *m);
+/* Bytes of all its packets since it is watched. */
+uint64_t activity_table_bytes(struct activity_table *t, const struct vm_activity_nic *nic);
+/* Its established connections; returns how many there are, of which `most` are told. */
+unsigned activity_table_flows(struct activity_table *t, const uint8_t mac[6],
+    struct vm_flow *flows, unsigned most);
 void activity_table_forget(struct activity_table *t, const uint8_t mac[6]);
 
 #endif

@@ -87,6 +87,8 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "hold", "0s", "31s" },
 	{ OPTION_IMAGE, "min-up", "0s", "-1s" },
 	{ OPTION_IMAGE, "unused-after", "auto", "never" },
+	{ OPTION_IMAGE, "idle-below", "1K/m", "1K" },
+	{ OPTION_IMAGE, "keep-open", "yes", "always" },
 	{ OPTION_IMAGE, "sleep", "save", "hibernate" },
 	{ OPTION_IMAGE, "standby", "2", "yes" },
 	{ OPTION_IMAGE, "freeze-for", "30d", "1w" },
@@ -207,6 +209,40 @@ quantities(void **state)
 }
 
 static void
+rates(void **state)
+{
+	const struct config_option *below = option_find_key("idle-below", 10);
+	static const char *const bad[] = { "", "1K", "/m", "1K/d", "1K/", "-1/m", "1 K/m", "1k/m",
+		"1.5K/m", "1G/m", "2M/h", "1048577/s", "99999999999999999999/s", "1K/m/m" };
+	static const struct {
+		const char *text;
+		uint64_t rate;
+		const char *back;
+	} good[] = { { "1K/m", CONFIG_RATE(1024, 60), "1K/m" },
+		{ "500/s", CONFIG_RATE(500, 1), "500/s" },
+		{ "1M/h", CONFIG_RATE(1 << 20, 3600), "1M/h" },
+		{ "1024K/h", CONFIG_RATE(1 << 20, 3600), "1M/h" },
+		{ "0/s", CONFIG_RATE(0, 1), "0/s" },
+		{ "1536/m", CONFIG_RATE(1536, 60), "1536/m" } };
+	struct errmsg m;
+	char text[64];
+	uint64_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(option_parse(below, good[i].text, &n, NULL), ERR_OK);
+		assert_int_equal(n, good[i].rate);
+		option_format(below, n, text, sizeof(text));
+		assert_string_equal(text, good[i].back);
+	}
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_not_equal(option_parse(below, bad[i], &n, &m), ERR_OK);
+	assert_int_equal(option_parse(below, "2M/h", &n, &m), ERR_RANGE);
+	assert_string_equal(m.text, "\"2M/h\" is not accepted: it must be bytes in a second, "
+	    "minute or hour, such as 1K/m, from 0/m to 1M/m");
+}
+
+static void
 ready_and_disks(void **state)
 {
 	bool qcow2, readonly;
@@ -250,8 +286,8 @@ keys_of_a_mapping(void **state)
 	(void)state;
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
-	    "image, unit, needs, mac, standby, memory, idle, hold, min-up, unused-after, sleep, "
-	    "answer, after, passive-from");
+	    "image, unit, needs, mac, standby, memory, idle, hold, min-up, unused-after, "
+	    "idle-below, keep-open, sleep, answer, after, passive-from");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");
@@ -362,6 +398,7 @@ main(void)
 		cmocka_unit_test(every_row_reports_its_line),
 		cmocka_unit_test(defaults_are_accepted_and_come_back),
 		cmocka_unit_test(quantities),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(ready_and_disks),
 		cmocka_unit_test(keys_of_a_mapping),
 		cmocka_unit_test(man_pages_agree),

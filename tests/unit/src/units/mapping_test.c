@@ -287,6 +287,11 @@ bad_mappings(void **state)
 		{ "w.a.test", "10.77.0.10 image=hello needs=db:", "needs: \"db:\" is not" },
 		{ "w.a.test", "10.77.0.10 image=hello needs=:ready", "needs: \":ready\" is not" },
 		{ "w.a.test", "10.77.0.10 image=hello needs=a:ready:ready", "is not accepted" },
+		{ "w.a.test", "10.77.0.10 image=hello idle-below=1K",
+		    "idle-below: \"1K\" is not accepted: it must be bytes in a second, minute or "
+		    "hour" },
+		{ "w.a.test", "10.77.0.10 image=hello keep-open=maybe",
+		    "keep-open: \"maybe\" is not accepted: it must be yes or no" },
 		{ "w.a.test", "10.77.0.10 image=hello after=never",
 		    "after: \"never\" is not accepted: it must be ready or started" },
 		{ "w.a.test", "10.77.0.10 image=hello memory=65M",

@@ -78,7 +78,7 @@ applied(void)
 static void
 watch(const struct vm_uuid *uuid, const char *nic, const uint8_t mac[6])
 {
-	struct vm_activity_nic n;
+	struct vm_activity_nic n = { .below_bytes = 0 };
 
 	snprintf(n.name, sizeof(n.name), "%s", nic);
 	memcpy(n.mac, mac, sizeof(n.mac));
@@ -472,8 +472,9 @@ test_long_ago(void **state)
 static void
 test_second_nic(void **state)
 {
-	static const struct vm_activity_nic nics[] = { { "vact9", { 2, 0, 0, 0, 0, 0x78 } },
-	    { "vact0", { 2, 0, 0, 0, 0, 0x77 } } };
+	static const struct vm_activity_nic nics[] = {
+		{ .name = "vact9", .mac = { 2, 0, 0, 0, 0, 0x78 } },
+		{ .name = "vact0", .mac = { 2, 0, 0, 0, 0, 0x77 } } };
 
 	(void)state;
 	vm_activity_watch(act, &guest_uuid, nics, 2);
@@ -485,6 +486,158 @@ test_second_nic(void **state)
 	applied();
 	assert_false(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
 	assert_int_equal(active(), 0);
+}
+
+/* Three echo requests and their replies have 504 bytes, or 6168. */
+#define SMALL "ping -q -c3 -i0.2 -W30 10.99.0.9 >/dev/null"
+#define LARGE "ping -q -c3 -i0.2 -s1000 -W30 10.99.0.9 >/dev/null"
+
+static void
+test_below(void **state)
+{
+	struct vm_activity_nic nic = { .name = "vact0", .mac = { 2, 0, 0, 0, 0, 0x77 },
+		.below_bytes = 2000, .below_s = 3600 };
+
+	(void)state;
+	vm_activity_watch(act, &guest_uuid, &nic, 1);
+	applied();
+	assert_false(counted(SMALL));
+	assert_true(counted(LARGE));
+	/* What was used up comes back in an hour; others have their own. */
+	assert_true(counted(SMALL "; " LARGE));
+	/* Another rate, with as much as it allows at first. */
+	nic.below_bytes = 100000;
+	nic.below_s = 60;
+	vm_activity_watch(act, &guest_uuid, &nic, 1);
+	applied();
+	assert_false(counted(LARGE));
+	/* None, and again one where the interface is not known. */
+	nic.below_bytes = 0;
+	vm_activity_watch(act, &guest_uuid, &nic, 1);
+	applied();
+	assert_true(counted(SMALL));
+	nic.name[0] = '\0';
+	nic.below_bytes = 1u << 20;
+	nic.below_s = 1;
+	vm_activity_watch(act, &guest_uuid, &nic, 1);
+	applied();
+	assert_false(counted(LARGE));
+	/* Who is not watched any more leaves nothing for the next with this MAC. */
+	vm_activity_unwatch(act, &guest_uuid);
+	assert_int_equal(reading(&guest_uuid).err, ERR_STATE);
+	assert_int_not_equal(sh_status("nft list set bridge jitsu-t1 macs | grep -q :77"), 0);
+	watch(&guest_uuid, "vact0", guest_mac);
+	applied();
+	assert_true(counted(SMALL));
+}
+
+struct flows {
+	bool done;
+	enum err err;
+	uint64_t bytes;
+	unsigned n;
+	struct vm_flow at[VM_FLOWS];
+};
+
+static void
+flows_cb(enum err e, uint64_t bytes, const struct vm_flow *flows, unsigned n,
+    UNUSED const char *why, void *arg)
+{
+	struct flows *f = arg;
+
+	*f = (struct flows){ .done = true, .err = e, .bytes = bytes, .n = n };
+	memcpy(f->at, flows, (n < VM_FLOWS ? n : VM_FLOWS) * sizeof(*flows));
+}
+
+static struct flows
+flows(const struct vm_uuid *uuid)
+{
+	static struct flows f;
+
+	f.done = false;
+	vm_activity_flows(act, uuid, flows_cb, &f);
+	assert_true(spin(&w, &f.done, 30000));
+	return f;
+}
+
+/* A connection to port 9998 of the guest. */
+static int
+client(const char *addr)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(9998) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(9998) };
+	bool six = strchr(addr, ':') != NULL;
+	int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(inet_pton(six ? AF_INET6 : AF_INET, addr, six ? (void *)&v6.sin6_addr :
+	    (void *)&v4.sin_addr), 1);
+	if (connect(fd, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4,
+		six ? sizeof(v6) : sizeof(v4)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+test_flows(void **state)
+{
+	uint64_t now_ns = clock_now_ns();
+	pid_t server = fork();
+	struct flows f;
+	int fd = -1, fd6;
+
+	(void)state;
+	if (server == 0) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d", (int)guest);
+		execlp("nsenter", "nsenter", "-t", pid, "-n", "python3", "-c",
+		    "import socket, time\n"
+		    "s = socket.create_server((\"::\", 9998), family=socket.AF_INET6,"
+		    " dualstack_ipv6=True)\n"
+		    "time.sleep(600)\n", (char *)NULL);
+		_exit(127);
+	}
+	assert_true(server > 0);
+	for (int i = 0; i < 300 && fd < 0; i++) {
+		spin_ms(&w, 100);
+		fd = client("10.99.0.9");
+	}
+	assert_true(fd >= 0);
+	/* Those that were refused are none. */
+	f = flows(&guest_uuid);
+	assert_int_equal(f.err, ERR_OK);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.at[0].peer.family, 4);
+	assert_memory_equal(f.at[0].peer.bytes, "\x0a\x63\x00\x01", 4);
+	assert_int_equal(f.at[0].port, 9998);
+	assert_int_not_equal(f.at[0].peer_port, 0);
+	assert_true(f.at[0].last_ns + TICKS_NS >= now_ns && f.at[0].last_ns <= clock_now_ns());
+	assert_int_equal(send(fd, &f, 100, 0), 100);
+	fd6 = client("fd99::9");
+	assert_true(fd6 >= 0);
+	f = flows(&guest_uuid);
+	assert_int_equal(f.n, 2);
+	assert_true(f.at[0].bytes > 100 && f.at[0].bytes < 1000 && f.bytes > f.at[0].bytes);
+	assert_int_equal(f.at[1].peer.family, 6);
+	assert_memory_equal(f.at[1].peer.bytes, "\xfd\x99", 2);
+	assert_int_equal(f.at[1].port, 9998);
+	/* Another VM's are not its; nor are those that the VM opens itself. */
+	assert_int_equal(flows(&nobody_uuid).n, 0);
+	assert_int_equal(flows(&stranger_uuid).err, ERR_STATE);
+	close(fd6);
+	spin_ms(&w, 100);
+	assert_int_equal(flows(&guest_uuid).n, 1);
+	/* A VM with the same MAC begins without. */
+	vm_activity_unwatch(act, &guest_uuid);
+	assert_int_equal(flows(&guest_uuid).err, ERR_STATE);
+	watch(&guest_uuid, "vact0", guest_mac);
+	applied();
+	assert_int_equal(flows(&guest_uuid).n, 0);
+	close(fd);
+	assert_int_equal(kill(server, SIGKILL), 0);
+	assert_int_equal(waitpid(server, NULL, 0), server);
 }
 
 /* ---- refusals ---- */
@@ -687,6 +840,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_tampering, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_ago, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_second_nic, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_below, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guards_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_for_others, setup, teardown),
