@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,12 @@ grow(void *p, size_t n, size_t size)
 	return q;
 }
 
+static void
+copy(const struct system *sys, struct world *to, const struct world *from)
+{
+	memcpy(to, from, offsetof(struct world, u) + sys->units * sizeof(from->u[0]));
+}
+
 static uint64_t
 fingerprint(const struct system *sys, const struct world *w)
 {
@@ -71,14 +78,28 @@ fingerprint(const struct system *sys, const struct world *w)
 	return h | 1;
 }
 
+#define HUGE_PAGE (2u << 20)
+
+/* In huge pages where there are: each look goes to another place. */
+static uint64_t *
+table_new(size_t n)
+{
+	size_t size = n * sizeof(uint64_t);
+	uint64_t *t = aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1));
+
+	if (t == NULL)
+		abort();   /* a test may */
+	(void)madvise(t, size, MADV_HUGEPAGE);
+	memset(t, 0, size);
+	return t;
+}
+
 static void
 table_grow(struct search *s)
 {
 	size_t mask = s->mask * 2 + 1;
-	uint64_t *t = calloc(mask + 1, sizeof(*t));
+	uint64_t *t = table_new(mask + 1);
 
-	if (t == NULL)
-		abort();
 	for (size_t i = 0; i <= s->mask; i++) {
 		size_t at = s->table[i] >> 1 & mask;
 
@@ -107,10 +128,12 @@ seen(struct search *s, uint64_t f)
 	return false;
 }
 
+/* `f` is the world's fingerprint. */
 static void
-push(struct search *s, const struct world *w, uint32_t parent, unsigned unit, unsigned move)
+push(struct search *s, const struct world *w, uint64_t f, uint32_t parent, unsigned unit,
+    unsigned move)
 {
-	if (seen(s, fingerprint(s->sys, w)))
+	if (seen(s, f))
 		return;
 	model_check_stale(s->sys, w);
 	if (s->nnodes == s->cap) {
@@ -118,7 +141,7 @@ push(struct search *s, const struct world *w, uint32_t parent, unsigned unit, un
 		s->nodes = grow(s->nodes, s->cap, sizeof(*s->nodes));
 	}
 	s->nodes[s->nnodes++] = (struct node){ parent, (uint8_t)unit, (uint8_t)move };
-	s->queue[s->tail] = *w;
+	copy(s->sys, &s->queue[s->tail], w);
 	s->tail = (s->tail + 1) % s->ring;
 	if (s->tail == s->head) {
 		struct world *q = grow(NULL, s->ring * 2, sizeof(*q));
@@ -171,9 +194,10 @@ check_futures(const struct system *sys, const struct world *from)
 		"unanswered when all fails", "unanswered when the driver hangs" };
 
 	for (unsigned how = DRAIN_COUNT; how-- > 0 && model_wrong == NULL;) {
-		struct world w = *from;
+		struct world w;
 		unsigned n = 0;
 
+		copy(sys, &w, from);
 		while (n < DRAIN_STEPS && (owes(sys, &w) || how == DRAIN_FAIR) &&
 		    model_wrong == NULL && model_drain(sys, &w, (enum drain)how))
 			n++;
@@ -192,11 +216,11 @@ search_start(struct search *s)
 	struct world w;
 
 	model_init(&w);
-	push(s, &w, UINT32_MAX, 0, 0);
+	push(s, &w, fingerprint(s->sys, &w), UINT32_MAX, 0, 0);
 	for (unsigned f = 0; f < 5 && s->sys->units == 1; f++)
 		for (unsigned was = 0; was < LIFE_STATE_COUNT; was++) {
 			model_adopt(s->sys, &w, founds[f], (enum life_state)was, was % 2 == 1);
-			push(s, &w, UINT32_MAX, f, was);
+			push(s, &w, fingerprint(s->sys, &w), UINT32_MAX, f, was);
 		}
 }
 
@@ -214,6 +238,44 @@ trace(const struct search *s, size_t at, bool first)
 	printf("    unit %u: %s%s\n", n->unit, model_move_names[n->move], first ? " (here)" : "");
 }
 
+/*
+ * Makes every move from a world.  Its table is larger than the caches, so that a look takes longer
+ * than a move: it waits until all moves are made, and the table's lines are under way.  Returns the
+ * move after which something was wrong, or the number of moves.
+ */
+static unsigned
+expand(struct search *s, const struct world *from, uint32_t at)
+{
+	static struct world to[MOVE_COUNT * MODEL_UNITS + 1];
+	uint64_t f[MOVE_COUNT * MODEL_UNITS];
+	uint8_t move[MOVE_COUNT * MODEL_UNITS];
+	unsigned all = MOVE_COUNT * s->sys->units, n = 0, m, wrong = all;
+
+	for (m = 0; m < all && model_wrong == NULL; m++) {
+		copy(s->sys, &to[n], from);
+		if (!model_move(s->sys, &to[n], m / MOVE_COUNT, (enum move)(m % MOVE_COUNT)))
+			continue;
+		s->transitions++;
+		if (model_wrong != NULL) {
+			wrong = m;
+			break;
+		}
+		move[n] = (uint8_t)m;
+		f[n] = fingerprint(s->sys, &to[n]);
+		__builtin_prefetch(&s->table[f[n] >> 1 & s->mask], 1);
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		const char *before = model_wrong;
+
+		m = move[i];
+		push(s, &to[i], f[i], at, m / MOVE_COUNT, m % MOVE_COUNT);
+		if (before == NULL && model_wrong != NULL)
+			return m;
+	}
+	return wrong;
+}
+
 /* Visits everything, or stops at the first violation, which it then describes when `show`. */
 static const char *
 explore(const struct system *sys, size_t most, bool show, struct search *s)
@@ -223,36 +285,26 @@ explore(const struct system *sys, size_t most, bool show, struct search *s)
 	*s = (struct search){
 		.sys = sys, .mask = (1u << 16) - 1, .cap = 1u << 14, .ring = 1u << 12
 	};
-	s->table = grow(NULL, s->mask + 1, sizeof(*s->table));
-	memset(s->table, 0, (s->mask + 1) * sizeof(*s->table));
+	s->table = table_new(s->mask + 1);
 	s->nodes = grow(NULL, s->cap, sizeof(*s->nodes));
 	s->queue = grow(NULL, s->ring, sizeof(*s->queue));
 	model_wrong = NULL;
 	search_start(s);
 	for (; s->head != s->tail && model_wrong == NULL && at < most; at++) {
-		struct world from = s->queue[s->head];
+		struct world from;
+		unsigned m = MOVE_COUNT * sys->units;
 
+		copy(sys, &from, &s->queue[s->head]);
 		s->head = (s->head + 1) % s->ring;
 		check_futures(sys, &from);
-		for (unsigned m = 0; m < MOVE_COUNT * sys->units && model_wrong == NULL; m++) {
-			struct world to = from;
-
-			if (!model_move(sys, &to, m / MOVE_COUNT, (enum move)(m % MOVE_COUNT)))
-				continue;
-			s->transitions++;
-			if (model_wrong == NULL)
-				push(s, &to, (uint32_t)at, m / MOVE_COUNT, m % MOVE_COUNT);
-			if (model_wrong != NULL && show) {
-				printf("  %s, after:\n", model_wrong);
-				trace(s, at, true);
+		if (model_wrong == NULL)
+			m = expand(s, &from, (uint32_t)at);
+		if (model_wrong != NULL && show) {
+			printf("  %s, after:\n", model_wrong);
+			trace(s, at, true);
+			if (m < MOVE_COUNT * sys->units)
 				printf("    unit %u: %s\n", m / MOVE_COUNT,
 				    model_move_names[m % MOVE_COUNT]);
-			}
-		}
-		if (model_wrong != NULL && show) {
-			printf("  %s, in the world after:\n", model_wrong);
-			trace(s, at, true);
-			show = false;
 		}
 	}
 	free(s->table);

@@ -64,8 +64,8 @@ struct model_unit {
 };
 
 struct world {
-	struct model_unit u[MODEL_UNITS];
-	uint8_t policy;          /* which of the system's two */
+	uint8_t policy;                     /* which of the system's two */
+	struct model_unit u[MODEL_UNITS];   /* those that the system has */
 };
 
 enum move {
