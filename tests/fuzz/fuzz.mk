@@ -4,8 +4,9 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ     := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 FUZZ_LIB_SRC := $(BASE_SRC) $(DNS_SRC) $(VM_SRC) $(SRC_SRC)
 FUZZ_CC  ?= clang
-FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-    -fno-sanitize-recover=undefined -pthread -DJITSU_SAN
+# Lines are what reports of the sanitizers show.
+FUZZ_FLAGS := -std=gnu11 -O1 -gline-tables-only -fno-omit-frame-pointer \
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread -DJITSU_SAN
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_LIB_SRC))
 
 $(BUILD)/fuzz/%.o: %.c $(BUILD)/flags
