@@ -5,6 +5,9 @@
 BUILD=/work/build
 DIR=/tmp/jitsu
 HELPER=/usr/local/libexec/jitsu/jitsu-xen-vif
+SLOW=1 PAUSE_MS=160
+# shellcheck source=tests/system/lib/wait.bash
+. "${BASH_SOURCE[0]%/*}/../system/lib/wait.bash"
 
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ask() { dig @10.77.0.1 -p 5300 +tries=1 +time=60 "$@"; }
@@ -17,27 +20,14 @@ state_of() {
 		[ "$name" != "$1.example.test" ] || echo "$state"
 	done < <(jitsu list)
 }
-is_state() { [ "$(state_of "$1")" = "$2" ]; }
-# in_state STATE...: how many units are.
-in_state() {
-	local name state rest n=0
+is_state() {
+	local name state rest is=
 	while read -r name state rest; do
-		[[ " $* " != *" $state "* ]] || n=$((n + 1))
+		[ "$name" != "$1.example.test" ] || is=$state
 	done < <(jitsu list)
-	echo $n
+	[ "$is" = "$2" ]
 }
-# wait_for SECONDS COMMAND...: until it succeeds.  The only CPU is left to what is waited for, more
-# and more.
-wait_for() {
-	local end=$((SECONDS + $1)) pause=1
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
-		sleep 0.$pause
-		[ $pause -ge 8 ] || pause=$((2 * pause))
-	done
-}
-page() { curl -s -m 60 "http://$1/"; }
+page() { curl -sS -m 60 "http://$1/"; }
 
 # Domains that are not dom0 and not the foreign one, of any state.
 domains() {
@@ -46,7 +36,11 @@ domains() {
 		case $name in Name | Domain-0 | foreign) ;; *) echo "$name" ;; esac
 	done < <(xl list)
 }
-domain_count() { domains | wc -l; }
+domain_count() {
+	local all
+	mapfile -t all < <(domains)
+	echo ${#all[@]}
+}
 domid_of() {
 	local name id rest
 	while read -r name id rest; do
@@ -150,12 +144,18 @@ start_jitsud() {
 	echo $! >"$DIR/pid"
 	wait_for 60 serves || { tail -20 "$DIR/log"; return 1; }
 }
-serves() { jitsu status >/dev/null 2>&1 && ask +short +time=2 ns.example.test | grep -q .; }
-end_jitsud() {
-	kill "-$1" "$(cat "$DIR/pid")"
-	wait_for 60 gone "$(cat "$DIR/pid")"
+serves() {
+	jitsu status >/dev/null 2>&1 && [ -n "$(ask +short +time=2 ns.example.test)" ]
 }
-gone() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null; }
+end_jitsud() {
+	kill "-$1" "$(<"$DIR/pid")"
+	wait_for 60 gone "$(<"$DIR/pid")"
+}
+gone() {
+	local line
+	read -r line 2>/dev/null <"/proc/$1/stat" || return 0
+	[[ ${line##*) } == Z* ]]
+}
 
 # A guest that is none of ours, and must never be touched.
 foreign_guest() {
@@ -187,10 +187,10 @@ setup_dom0() {
 	start_jitsud
 }
 teardown_dom0() {
-	local name=$1 n
-	for n in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do
-		jitsu sleep "$n"
-	done
+	local name=$1 n state rest
+	while read -r n state rest; do
+		[ "$state" = dormant ] || [[ $n != *.example.test ]] || jitsu sleep "$n"
+	done < <(jitsu list)
 	end_jitsud TERM
 	cp "$DIR/log" "/work/out/jitsud-$name.log"
 	foreign_lives

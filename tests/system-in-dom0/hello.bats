@@ -55,10 +55,12 @@ setup_file() {
 	start_jitsud
 }
 teardown_file() {
-	local name
-	for name in $(jitsu --json list | jq -r '.[] | select(.state != "dormant") | .name'); do
-		jitsu wake "$name" && jitsu sleep "$name"
-	done >/dev/null 2>&1
+	local name state rest
+	while read -r name state rest; do
+		[ "$state" = dormant ] || [[ $name != *.example.test ]] || {
+			jitsu wake "$name" && jitsu sleep "$name"
+		}
+	done < <(jitsu list) >/dev/null 2>&1
 	kill "$(cat "$DIR/pid")"
 	tail -80 "$DIR/log" >/work/out/jitsud-hello.log
 	for name in $(domains); do xl destroy "$name"; done
@@ -111,10 +113,10 @@ console_has() { jitsu console "$1.example.test" | grep -q -- "$2"; }
 	[ "$(awk '{ n += $1 } END { print n }' <<<"$output")" -eq 1 ]
 	up=$(uptime_of 10.79.0.10)
 	before=$(date +%s%3N)
-	sleep 5
+	sleep 3
 	up=$(($(uptime_of 10.79.0.10) - up))
 	after=$(date +%s%3N)
-	[ $up -gt 4500 ] && [ $up -le $((after - before + 1000)) ]
+	[ $up -gt 2700 ] && [ $up -le $((after - before + 1000)) ]
 }
 
 @test "an idle guest uses no CPU time" {
@@ -188,12 +190,11 @@ alone() {
 		before=$(uptime_of 10.79.0.99)
 		unheld xl save alone "$DIR/alone.save"
 		[ -z "$(domains)" ]
-		sleep 5
 		unheld xl restore "$DIR/alone.save"
 		wait_for 30 ping -c 1 -W 1 10.79.0.99
 		after=$(uptime_of 10.79.0.99)
 		[ "$(xl domid alone)" != "$id" ]
-		# The uptime neither began anew nor counts the time in the file; a save takes 10 s.
+		# The uptime has not begun anew.
 		echo "# uptime $before ms before, $after ms after"
 		[ "$after" -gt "$before" ]
 		page "[fd79::99]" | grep -q 'seconds ago'

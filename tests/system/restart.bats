@@ -7,7 +7,8 @@ teardown() { teardown_jitsu; }
 
 # bats test_tags=kvm
 @test "a restart adopts the running VM with its clock" {
-	WWW_KEYS="\"idle=$((20 * SLOW))s\" \"min-up=0s\"" write_zone
+	# Longer than the restart takes.
+	WWW_KEYS="\"idle=$((15 + SLOW))s\" \"min-up=0s\"" write_zone
 	start_jitsud
 	ask +short www.example.test A
 	pid=$(qemus)

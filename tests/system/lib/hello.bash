@@ -7,21 +7,13 @@
 
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 SLOW=${JITSU_SLOW:-1}
+# shellcheck source=tests/system/lib/wait.bash
+. "${BASH_SOURCE[0]%/*}/wait.bash"
 HELLO4=10.77.0.10
 HELLO6=fd77::a:1
 HELLO_MAC=52:54:00:12:34:56
 
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
-
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-	local end=$((SECONDS + $1 * SLOW))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
-		sleep 0.02
-	done
-}
 
 setup_hello() {
 	[ "$(id -u)" -eq 0 ] || skip "needs root for network namespaces and taps"

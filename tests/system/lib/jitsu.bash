@@ -16,6 +16,8 @@
 BUILD=${JITSU_BUILD:-$BATS_TEST_DIRNAME/../../build}
 ACCEL=${JITSU_ACCEL:-tcg}
 SLOW=${JITSU_SLOW:-1}
+# shellcheck source=tests/system/lib/wait.bash
+. "${BASH_SOURCE[0]%/*}/wait.bash"
 
 # `ip netns exec` would hide the cgroups behind a new /sys.
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
@@ -29,16 +31,14 @@ state_of() {
 	done < <(jitsu list)
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-	local end=$((SECONDS + $1 * SLOW))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || { echo "timed out: $*" >&2; return 1; }
-		sleep 0.05
-	done
+# Without a shell of its own, since tests wait for it.
+is_state() {
+	local name state rest is=
+	while read -r name state rest; do
+		[ "$name" != "$1" ] || is=$state
+	done < <(jitsu list)
+	[ "$is" = "$2" ]
 }
-is_state() { [ "$(state_of "$1")" = "$2" ]; }
 
 # PIDs of the QEMUs of this instance, by the directories that they work in: those that wait for a
 # unit have nothing of ours on their command lines.
