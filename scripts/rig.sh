@@ -148,14 +148,16 @@ rig_disk_make() {
 	trap - EXIT
 }
 
-# Sets `disk`, the directory of the newest disk.
+# Sets `disk`, the directory of the newest disk.  Of those who look at once, one makes it.
 rig_need_disk() {
-	local files key old
+	local files key old lock
 	[ "$(id -u)" -eq 0 ] ||
 	    rig_die "must be root, or the files on the disk would belong to nobody"
 	command -v qemu-system-x86_64 >/dev/null ||
 	    rig_die "no qemu-system-x86_64: scripts/deps test"
 	mkdir -p "$rig_dir"
+	exec {lock}>"$rig_dir/lock"
+	flock "$lock"
 	if files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
 		# shellcheck disable=SC2086
 		key=$({
@@ -179,6 +181,7 @@ rig_need_disk() {
 		}
 		rig_say "no package lists; taking the disk from before"
 	fi
+	exec {lock}>&-
 }
 
 # ---- a script run in the machine ----
