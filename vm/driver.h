@@ -77,6 +77,8 @@ struct vm_driver {
 	/* Both on the loop.  Is there such a hypervisor?  The message says what is missing. */
 	enum err (*open)(const struct vm_env *env, void **ctx, struct errmsg *m);
 	void (*close)(void *ctx);
+	/* On the loop, while operations may go on: ends its own work beside them.  May be NULL. */
+	void (*quit)(void *ctx);
 	void (*thread_end)(void);  /* may be NULL; by each driver thread at its end */
 	/* On the loop: begins to find out what starts need to know of this host.  May be NULL. */
 	void (*prepare)(void *ctx, enum vm_accel accel);

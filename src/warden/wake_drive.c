@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "src/warden/ahead.h"
 #include "src/warden/links.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
@@ -119,6 +120,7 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 		log_warn("%s: %s", u->name, res->text);
 	if (u != NULL && res->console_len > 0 && !worked)
 		unit_console_set(u, res->console, res->console_len);
+	ahead_soon(op->w);     /* a state begins when its operation does */
 	wake_op_done(op, res->err, res->text);
 }
 

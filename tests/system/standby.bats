@@ -3,6 +3,14 @@
 # that become any VM.
 
 load lib/jitsu
+setup_file() {
+	# Once for the file; several copies of the tests wait for each other in it.
+	LINUX=$BUILD/tests/images
+	LINUX_WHY=$("$BATS_TEST_DIRNAME/../../scripts/linux-guest" "$LINUX" 2>&1) ||
+	    LINUX_WHY="no Linux image: ${LINUX_WHY:-linux-guest failed}"
+	[ ! -s "$LINUX/vmlinuz" ] || LINUX_WHY=
+	export LINUX LINUX_WHY
+}
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
@@ -244,4 +252,64 @@ is_pool() {
 	wait_for 30 nothing_else 1
 	stop_jitsud TERM
 	nothing_else 0
+}
+
+# linux_image NAME MACHINE LINES
+linux_image() {
+	cat <<-EOF2
+	image "$1" {
+		kernel = "vmlinuz"
+		initrd = "initrd.gz"
+		machine = "$2"
+		memory = "128M"
+		network = "lan"
+		ready = "tcp:80"
+		accel = "$ACCEL"
+		hold = 30s
+		boot-timeout = "90s"
+		cmdline = "console=ttyS0 quiet name={name} ip={address}/{prefixlen} gw={gateway}"
+		$3
+	}
+	EOF2
+}
+
+# bats test_tags=kvm
+@test "Linux boots and goes on from the pool, on either machine, and from standby" {
+	[ -z "$LINUX_WHY" ] || skip "$LINUX_WHY"
+	cp "$LINUX/vmlinuz" "$LINUX/initrd.gz" "$DIR/"
+	CONF_TOP='pool = 1' CONF_MORE="$(linux_image micro microvm 'sleep = "save"')
+	    $(linux_image q35 q35 'sleep = "save"') $(linux_image st q35 'standby = 1')" write_conf
+	write_zone 'm A 10.77.0.30' '_jitsu.m TXT "image=micro"' 'q A 10.77.0.31' \
+	    '_jitsu.q TXT "image=q35"' 's A 10.77.0.32' '_jitsu.s TXT "image=st"'
+	start_jitsud
+	wait_for 30 stands_by s.example.test
+	for u in m:30 q:31; do
+		name=${u%:*}.example.test address=10.77.0.${u#*:}
+		wait_for 60 is_limit pool 1
+		pids=$(waiting)
+		ask +time=60 +short "$name" A | grep -qx "$address"
+		[[ " ${pids//$'\n'/ } " == *" $(pid_of "$name") "* ]]
+		serves_page "$address" "$name"
+		jitsu sleep "$name"
+		[ "$(state_of "$name")" = saved ]
+		# It was used last, so what waits now is for its state.
+		wait_for 30 is_for_state
+		pids=$(waiting)
+		ask +time=60 +short "$name" A | grep -qx "$address"
+		[[ " ${pids//$'\n'/ } " == *" $(pid_of "$name") "* ]]
+		serves_page "$address" "$name"
+	done
+	pids=$(waiting)
+	ask +time=60 +short s.example.test A | grep -qx 10.77.0.32
+	[[ " ${pids//$'\n'/ } " == *" $(pid_of s.example.test) "* ]]
+	serves_page 10.77.0.32 s.example.test
+	! grep -q 'could not be used\|of no use' "$DIR/log"
+}
+is_for_state() {
+	local pid
+	is_limit pool 1 || return 1
+	for pid in $(waiting); do
+		! says "$pid" '-incoming defer' || return 0
+	done
+	return 1
 }

@@ -437,6 +437,9 @@ vm_host_free(struct vm_host *h)
 {
 	if (h == NULL)
 		return;
+	for (unsigned i = 0; i < h->ndrivers; i++)
+		if (h->drivers[i].err == ERR_OK && h->drivers[i].driver->quit != NULL)
+			h->drivers[i].driver->quit(h->drivers[i].ctx);
 	work_free(h->work);
 	entries_free(h);
 	for (unsigned i = 0; i < h->ndrivers; i++)

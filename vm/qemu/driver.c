@@ -86,6 +86,14 @@ qemu_prepare(void *arg, enum vm_accel accel)
 }
 
 static void
+qemu_quit(void *arg)
+{
+	struct qemu_ctx *ctx = arg;
+
+	pool_quit(ctx->pool);
+}
+
+static void
 qemu_want(void *arg, struct vm_wish *list, unsigned n)
 {
 	struct qemu_ctx *ctx = arg;
@@ -321,7 +329,7 @@ const struct vm_driver vm_driver_qemu = {
 	.caps = VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE | VM_CAN_CHECK |
 	    VM_CAN_AHEAD,
 	.open = qemu_open, .close = qemu_close, .prepare = qemu_prepare,
-	.want = qemu_want, .see = qemu_see,
+	.quit = qemu_quit, .want = qemu_want, .see = qemu_see,
 	.start = qemu_start, .restore = qemu_restore, .discard = qemu_saved_remove,
 	.ask = qemu_ask, .words = qemu_words, .stop = qemu_stop,
 	.freeze = qemu_freeze, .save = qemu_save, .console = qemu_console,

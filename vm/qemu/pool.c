@@ -324,17 +324,28 @@ pool_new(struct qemu_ctx *ctx)
 }
 
 void
-pool_free(struct pool *p)
+pool_quit(struct pool *p)
 {
-	if (p == NULL)
-		return;
+	struct pool_list all = TAILQ_HEAD_INITIALIZER(all);
+
 	pthread_mutex_lock(&p->lock);
 	p->ending = true;
 	pthread_mutex_unlock(&p->lock);
 	look_soon(p);
 	if (p->has_thread)
 		(void)pthread_join(p->thread, NULL);
-	end_all(&p->list);
+	pthread_mutex_lock(&p->lock);
+	p->has_thread = false;
+	TAILQ_CONCAT(&all, &p->list, link);
+	pthread_mutex_unlock(&p->lock);
+	end_all(&all);
+}
+
+void
+pool_free(struct pool *p)
+{
+	if (p == NULL)
+		return;
 	wishes_clear(&p->now);
 	wishes_clear(&p->fresh);
 	close(p->wake_fd);
@@ -356,7 +367,7 @@ pool_want(struct pool *p, struct vm_wish *list, unsigned n)
 	wishes_clear(&p->fresh);
 	p->fresh = fresh;
 	p->has_fresh = true;
-	if (!p->has_thread && (n > 0 || !TAILQ_EMPTY(&p->list))) {
+	if (!p->has_thread && !p->ending && (n > 0 || !TAILQ_EMPTY(&p->list))) {
 		error = thread_start(&p->thread, run, p);
 		p->has_thread = error == 0;
 	}
@@ -402,7 +413,7 @@ pool_wake_begin(struct pool *p, const char *unit)
 	use_unit(&p->soon, unit);
 	use_unit(&p->fresh, unit);
 	while (p->making != NULL && p->making->wait == QEMU_WAIT_CONT &&
-	    strcmp(p->making->spec.unit, unit) == 0)
+	    p->making->spec.ndisks > 0 && strcmp(p->making->spec.unit, unit) == 0)
 		(void)pthread_cond_wait(&p->made, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -460,7 +471,13 @@ pool_take(struct pool *p, enum qemu_wait wait, const char *key, const char *unit
 void
 pool_add(struct pool *p, struct pool_vm *r)
 {
+	bool ending;
+
 	pthread_mutex_lock(&p->lock);
-	TAILQ_INSERT_TAIL(&p->list, r, link);
+	ending = p->ending;
+	if (!ending)
+		TAILQ_INSERT_TAIL(&p->list, r, link);
 	pthread_mutex_unlock(&p->lock);
+	if (ending)
+		ahead_end(r);
 }

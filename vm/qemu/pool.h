@@ -26,7 +26,9 @@ struct pool_vm {
 };
 
 struct pool *pool_new(struct qemu_ctx *ctx);
-/* Ends all that wait, too.  NULL is allowed. */
+/* Ends all that wait: from now on there is none. */
+void pool_quit(struct pool *p);
+/* After pool_quit, or where nothing was wanted.  NULL is allowed. */
 void pool_free(struct pool *p);
 
 /* What is wanted from now on, the most wanted first; takes the list over, with its strings. */
@@ -36,8 +38,8 @@ void pool_see(struct pool *p, const char *unit, struct vm_ahead *see);
 
 /*
  * A VM of that unit is being started, on this thread; it is started, or not.  Nothing is made for
- * the unit any more until it is wanted anew; what is in the making is waited for, since both would
- * open its disks.
+ * the unit any more until it is wanted anew; what is in the making is waited for if it has disks,
+ * which both would open.
  */
 void pool_wake_begin(struct pool *p, const char *unit);
 void pool_wake_end(struct pool *p);
