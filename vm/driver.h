@@ -28,6 +28,9 @@ struct vm {
 	bool answered;             /* its control socket has spoken to us */
 	bool hung;                 /* no answer lately: it keeps no other VM waiting */
 	bool owes;                 /* no word since it was asked whether it lives */
+	/* its first NIC, with this MAC, may have no carrier yet; once it runs, see late.c */
+	bool late;
+	uint8_t late_mac[6];
 };
 
 struct vm_outcome {            /* behind struct vm_result; owned by the host's job */

@@ -554,6 +554,8 @@ settle(struct entry *e, struct host_job *j)
 		e->state = j->err == ERR_OK ? ENTRY_RUNS : j->out.saved ? ENTRY_SAVED : ENTRY_GONE;
 		if (j->err == ERR_OK)
 			entry_timer(e, ANSWER_S * 1000);
+		if (j->err == ERR_OK && e->vm->late)
+			host_late_add(e);
 	} else if (j->op == OP_STOP && j->err == ERR_OK) {
 		entry_lost(e, ENTRY_GONE);
 	} else if (j->op == OP_SAVE && j->err == ERR_OK) {

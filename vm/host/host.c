@@ -446,6 +446,7 @@ vm_host_free(struct vm_host *h)
 		if (h->drivers[i].err == ERR_OK)
 			h->drivers[i].driver->close(h->drivers[i].ctx);
 	owner_dirs_close(&h->owners);
+	vm_links_free(h->links);
 	parks_free(h->env.parks);
 	free(h->run_dir);
 	free(h->state_dir);

@@ -114,6 +114,7 @@ struct vm_host {
 	struct host_driver drivers[HOST_DRIVERS];
 	unsigned ndrivers;
 	struct table entries;      /* by UUID */
+	struct vm_links *links;    /* late.c; NULL: not needed so far */
 };
 
 /* ---- entry.c ---- */
@@ -139,6 +140,11 @@ host_hang_ms(const struct vm_host *h)
 void entry_owes(struct entry *e);
 /* Does what is due; afterwards the entry may be gone. */
 void entry_next(struct entry *e);
+
+/* ---- late.c ---- */
+
+/* A VM that is `late` runs. */
+void host_late_add(struct entry *e);
 
 /* ---- park.c, on driver threads ---- */
 

@@ -96,14 +96,14 @@ void
 vm_park(struct vm_host *h, const struct vm_park_port *port, const uint8_t mac[6],
     const struct vm_uuid *uuid, uint32_t unit, vm_park_cb failed, void *arg)
 {
+	const struct entry *e = uuid != NULL ? entry_find(h, uuid) : NULL;
 	struct park *k = mem_zero(1, sizeof(*k));
 
 	*k = (struct park){ .port = port->ifindex, .unit = unit, .failed = failed, .arg = arg };
 	memcpy(k->mac, mac, sizeof(k->mac));
-	if (uuid != NULL) {
-		struct vm_ids ids = vm_ids_get(h, uuid);
-
-		memcpy(k->from, ids.nics[0], sizeof(k->from));
+	if (e != NULL && e->vm != NULL) {
+		memcpy(k->from, e->vm->ids.nics[0], sizeof(k->from));
+		e->vm->late = false;
 	}
 	add(h, k);
 }

@@ -80,7 +80,9 @@ vm_report_link(struct vm_reporter *r, const struct vm_uuid *uuid, const char *if
 
 	*j = (struct link_job){ .host = r->host, .uuid = *uuid, .fd = -1,
 	    .work = { .done = link_done, .drop = link_drop, .arg = j } };
-	if (vm_link_socket(ifname, mac, &j->fd, &m) == ERR_OK) {
+	if (ifname[0] == '\0') {
+		(void)err_set(&m, ERR_MISSING, "the host's end of its NIC has no name yet");
+	} else if (vm_link_socket(ifname, mac, &j->fd, &m) == ERR_OK) {
 		work_post(j->host->work, &j->work);
 		return;
 	}

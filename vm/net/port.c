@@ -290,6 +290,32 @@ port_join(struct parks *parks, const char *name, const char *bridge, const uint8
 }
 
 static enum err
+mac_take_late(const struct port *p, struct parks *parks, const uint8_t mac[6], struct errmsg *m)
+{
+	struct rtnl_link self;
+
+	errno = rtnl_link_get(p->nl, NULL, p->ifindex, &self);
+	if (errno != 0)
+		return err_sys(m, "%s", p->name);
+	return self.carrier ? mac_take(p, parks, mac, m) :
+	    err_set(m, ERR_STATE, "%s has no carrier", p->name);
+}
+
+enum err
+port_take_late(struct parks *parks, const char *name, const uint8_t mac[6], struct errmsg *m)
+{
+	return with_bridge(parks, name, mac, mac_take_late, m);
+}
+
+static enum err
+mac_guard_late(const struct port *p, struct parks *parks, const uint8_t mac[6], struct errmsg *m)
+{
+	enum err e = mac_check(p, parks, mac, m);
+
+	return e == ERR_OK ? flood_off(p, m) : e;
+}
+
+static enum err
 mac_guard(const struct port *p, struct parks *parks, const uint8_t mac[6], struct errmsg *m)
 {
 	enum err e = mac_take(p, parks, mac, m);
@@ -298,7 +324,8 @@ mac_guard(const struct port *p, struct parks *parks, const uint8_t mac[6], struc
 }
 
 enum err
-port_guard(struct parks *parks, const char *name, const uint8_t mac[6], struct errmsg *m)
+port_guard(struct parks *parks, const char *name, const uint8_t mac[6], bool late,
+    struct errmsg *m)
 {
-	return with_bridge(parks, name, mac, mac_guard, m);
+	return with_bridge(parks, name, mac, late ? mac_guard_late : mac_guard, m);
 }

@@ -25,8 +25,15 @@ enum err port_join(struct parks *parks, const char *name, const char *bridge, co
 enum err port_add(struct parks *parks, const char *name, const char *bridge, const uint8_t mac[6],
     struct errmsg *m);
 enum err port_take(struct parks *parks, const char *name, const uint8_t mac[6], struct errmsg *m);
-/* As port_join, for an interface that has joined a bridge; ERR_MISSING: it is on none. */
-enum err port_guard(struct parks *parks, const char *name, const uint8_t mac[6], struct errmsg *m);
+/* ERR_STATE: not yet, since it has no carrier. */
+enum err port_take_late(struct parks *parks, const char *name, const uint8_t mac[6],
+    struct errmsg *m);
+/*
+ * As port_join, for an interface that has joined a bridge; ERR_MISSING: it is on none.  `late`: the
+ * MAC may be its, and is not yet.
+ */
+enum err port_guard(struct parks *parks, const char *name, const uint8_t mac[6], bool late,
+    struct errmsg *m);
 /* As port_take, unless the MAC is parked, or there already. */
 enum err port_settle(struct parks *parks, const char *name, const uint8_t mac[6],
     struct errmsg *m);

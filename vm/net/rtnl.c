@@ -94,7 +94,8 @@ rtnl_link_parse(const struct nlmsghdr *nlh, struct rtnl_link *l)
 	const struct nlattr *attr;
 
 	*l = (struct rtnl_link){ .ifindex = (unsigned)ifi->ifi_index,
-	    .up = (ifi->ifi_flags & IFF_UP) != 0 };
+	    .up = (ifi->ifi_flags & IFF_UP) != 0,
+	    .carrier = (ifi->ifi_flags & IFF_RUNNING) != 0 };
 	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
 		int type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
 

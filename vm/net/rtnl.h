@@ -32,7 +32,7 @@ struct rtnl_link {
 	unsigned ifindex, master;
 	char name[IFNAMSIZ];
 	uint8_t mac[6];
-	bool up;
+	bool up, carrier;
 	uint32_t mtu;
 	bool is_bridge;
 	uint32_t stp;                  /* of a bridge: RTNL_STP_* */

@@ -297,18 +297,24 @@ create(struct start *s, struct errmsg *m)
 	return rc == 0 ? ERR_OK : xen_fail(m, rc, "the domain cannot be restored");
 }
 
-/* Guards its ports (port.h); not one that libxl has not named, or another script put elsewhere. */
+/*
+ * Guards its ports (port.h); not one that libxl has not named, or another script put elsewhere.
+ * The first has its MAC when the guest is connected to it, if packets are held until then.
+ */
 static enum err
-guard_ports(const struct start *s, const struct xen_vm *v, struct errmsg *m)
+guard_ports(const struct start *s, struct xen_vm *v, struct errmsg *m)
 {
 	const struct vm_env *env = s->ctx->env;
 
-	if (s->spec->link && s->dc.num_nics > 0)
+	if (s->spec->link && s->dc.num_nics > 0) {
 		vm_report_link(env->reporter, &s->spec->uuid, v->vm.ids.nics[0],
 		    s->dc.nics[0].mac);
+		v->vm.late = v->vm.ids.nics[0][0] != '\0';
+		memcpy(v->vm.late_mac, s->dc.nics[0].mac, sizeof(v->vm.late_mac));
+	}
 	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
 		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(env->parks,
-		    v->vm.ids.nics[i], s->dc.nics[i].mac, m) : ERR_OK;
+		    v->vm.ids.nics[i], s->dc.nics[i].mac, i == 0 && v->vm.late, m) : ERR_OK;
 
 		if (e == ERR_EXISTS)
 			return e;

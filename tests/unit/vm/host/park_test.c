@@ -22,6 +22,8 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "tests/unit/vm/host_fixture.h"
+#include "vm/host/host.h"
+#include "vm/net/port.h"
 
 #define CLIENT "02:00:00:00:00:cc"
 #define SLEEPER "02:00:00:00:00:77"
@@ -524,6 +526,61 @@ test_vm(void **state)
 	port = old;
 }
 
+/* A NIC that has no carrier before the guest is connected, as a Xen vif: a veth's end. */
+static void
+test_late(void **state)
+{
+	struct vm vm = { .driver = &vm_driver_qemu, .late = true, .ids.nics[0] = "vport0",
+		.watch_fd = -1, .death_fd = -1 };
+	const struct vm_uuid uuid = { { 1 } };
+	struct entry *e = entry_new(w.host, &uuid, 0);
+	struct parks *parks = w.host->env.parks;
+	struct errmsg m;
+
+	(void)state;
+	memcpy(vm.late_mac, sleeper, sizeof(sleeper));
+	e->vm = &vm;
+	e->state = ENTRY_RUNS;
+	park(sleeper);
+	sh("ip link set vport1 down");
+	assert_int_equal(port_guard(parks, "vport0", sleeper, true, &m), ERR_OK);
+	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
+	host_late_add(e);
+	spin_ms(&w, NOTHING_MS);
+	assert_true(vm.late && behind("jtest1", SLEEPER, port.name));
+	sh("ip link set vport1 up");
+	for (unsigned i = 0; i < PATIENCE_MS / 10 && vm.late; i++)
+		spin_ms(&w, 10);
+	assert_true(!vm.late && behind("jtest1", SLEEPER, "vport0"));
+	/* It is there already. */
+	vm_park(w.host, &port, sleeper, &uuid, 0, NULL, NULL);
+	parked();
+	assert_true(behind("jtest1", SLEEPER, port.name));
+	vm.late = true;
+	host_late_add(e);
+	assert_true(!vm.late && behind("jtest1", SLEEPER, "vport0"));
+	/* It sleeps again before the guest was connected. */
+	sh("ip link set vport1 down");
+	vm.late = true;
+	host_late_add(e);
+	assert_true(vm.late);
+	vm_park(w.host, &port, sleeper, &uuid, 0, NULL, NULL);
+	parked();
+	sh("ip link set vport1 up");
+	spin_ms(&w, NOTHING_MS);
+	assert_true(behind("jtest1", SLEEPER, port.name));
+	/* Somebody deletes it. */
+	vm.late = true;
+	snprintf(vm.ids.nics[0], IFNAMSIZ, "vport9");
+	host_late_add(e);
+	assert_false(vm.late);
+	assert_true(spin_count(&w, &w.logs, 1, PATIENCE_MS));
+	/* The host's own MAC is refused before anything is up. */
+	assert_int_equal(port_guard(parks, "vport0", hosts, true, &m), ERR_EXISTS);
+	e->vm = NULL;
+	entry_free(e);
+}
+
 int
 main(void)
 {
@@ -536,6 +593,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vm, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late, setup, teardown),
 	};
 
 	return world_main(&w, tests, NULL);

@@ -75,12 +75,12 @@ test_join(void **state)
 	assert_true(has("ip -o link show vport0 | grep -q 'master jtest1'"));
 	/* Somebody else has joined it. */
 	sh("ip link set vport0 nomaster && ip link set vport0 master jtest1");
-	assert_int_equal(port_guard(NULL, "vport0", guest, NULL), ERR_OK);
+	assert_int_equal(port_guard(NULL, "vport0", guest, false, NULL), ERR_OK);
 	assert_true(has("bridge fdb show br jtest1 | grep -q '^" GUEST
 	    " dev vport0 master jtest1 static'"));
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
 	sh("ip link set vport0 nomaster");
-	assert_int_equal(port_guard(NULL, "vport0", guest, NULL), ERR_MISSING);
+	assert_int_equal(port_guard(NULL, "vport0", guest, false, NULL), ERR_MISSING);
 }
 
 static void
