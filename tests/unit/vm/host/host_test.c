@@ -565,7 +565,7 @@ test_bad_qemu(void **state)
 	world_spec(&w, &spec, 18, cmdline);
 	assert_int_equal(vm_driver_caps(w.host, "qemu", &caps, &m), ERR_OK);
 	assert_int_equal(caps, VM_CAN_FREEZE | VM_CAN_SAVE | VM_CAN_SHUTDOWN | VM_CAN_CONSOLE |
-	    VM_CAN_CHECK);
+	    VM_CAN_CHECK | VM_CAN_AHEAD);
 	spec.vcpus = 0;
 	r = start(&spec);
 	assert_int_equal(r.err, ERR_RANGE);
