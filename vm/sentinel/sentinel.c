@@ -405,6 +405,7 @@ sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 	    .random = on_random };
 	static const struct park_ops park_ops = { .port = on_port_send, .give = on_give,
 	    .unlink = on_unlink, .tell = on_tell, .random = on_random };
+	uint32_t mark[WIRES_MARK / sizeof(uint32_t)] = { on_random(s), on_random(s) };
 
 	s->chan_fd = fd;
 	s->timer_fd = -1;
@@ -414,7 +415,7 @@ sentinel_init(struct sentinel *s, int fd, struct errmsg *m)
 	s->wires = s->base != NULL ? wires_new(s->base, on_wires, s) : NULL;
 	if (s->probes == NULL || s->wires == NULL)
 		return err_set(m, ERR_NOMEM, "start: %s", err_str(ERR_NOMEM));
-	wires_sets(s->wires, s->probes, s->parked);
+	wires_sets(s->wires, s->probes, s->parked, (const uint8_t *)mark);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (s->timer_fd < 0)
 		return err_sys(m, "timerfd_create");

@@ -16,11 +16,14 @@
 
 struct wires;
 
+#define WIRES_MARK 8
+
 /* `after` is called when frames were read: something may be due. */
 struct wires *wires_new(struct event_base *base, void (*after)(void *arg), void *arg);
 void wires_free(struct wires *w);                               /* NULL is allowed */
-/* Whose the frames are; they outlive the wires.  To be called first. */
-void wires_sets(struct wires *w, struct probe_set *probes, struct park_set *parked);
+/* Whose the frames are; they outlive the wires.  To be called first; `mark`: nobody can guess. */
+void wires_sets(struct wires *w, struct probe_set *probes, struct park_set *parked,
+    const uint8_t mark[WIRES_MARK]);
 
 /* In place of the network's last one, of the unit's last one; -1 = none. */
 enum err wires_bridge_set(struct wires *w, uint32_t network, int *fd, struct errmsg *m);
