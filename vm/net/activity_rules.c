@@ -65,9 +65,11 @@ static const char gets[] = GETS("4", "ip") GETS("6", "ip6")
 /*
  * The refusal of a SYN, and no other RST, has ACK and the sequence number 0 (RFC 9293 section
  * 3.10.7.1): while its guest is waking up, its port is not open yet, and the SYN is given again.
+ * What comes from our port (vm/net/parkport.h) is the sentinel's, who means it.
  */
 static const char waking[] =
-    "tcp flags & (rst | ack) == rst | ack tcp sequence 0 ether saddr @waking drop;";
+    "tcp flags & (rst | ack) == rst | ack tcp sequence 0 ether saddr @waking iifname != \"jtp*\" "
+    "drop;";
 
 /* In order: not ARP; nobody in particular is meant; not neighbour discovery. */
 static const char skip[] = "ether type arp return; "
