@@ -311,6 +311,9 @@ _Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return
 #define LIMIT_STEADY_MS 60000
 /* Used within so long, an awake VM does not give way to others. */
 #define LIMIT_GIVES_WAY_MS 10000
+/* Units that one turn of the loop tells the sentinel of, after a reload: some milliseconds. */
+#define LIMIT_PARK_SLICE 500
+_Static_assert(2 * LIMIT_PARK_SLICE <= LIMIT_CHAN_QUEUE / 2, "they leave room in a channel");
 /* Units without a VM that one turn of the loop forgets after a reload: some milliseconds. */
 #define LIMIT_GONE_SLICE 500
 /* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */

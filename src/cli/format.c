@@ -165,8 +165,9 @@ value_of(const json_t *obj, const char *key, enum kind kind, char text[VALUE])
 	case TEXTS:
 		return join(json_object_get(obj, key), text, VALUE);
 	case STATE:
-		snprintf(text, VALUE, "%s%s%s", text_of(obj, key), standby_text(obj),
-		    queue_text(obj, queue));
+		snprintf(text, VALUE, "%s%s%s%s", text_of(obj, key), standby_text(obj),
+		    queue_text(obj, queue),
+		    text_of(obj, "conflict")[0] != '\0' ? " (conflict)" : "");
 		break;
 	case NUMBER:
 		if (v >= 0)
@@ -389,6 +390,8 @@ cli_print_show(FILE *f, const json_t *u)
 		    text_of(u, "why"));
 	print_line(f, "aliases", "%s", value_of(u, "aliases", TEXTS, text));
 	show_state(f, u);
+	print_line(f, "woken by", "%s", text_of(u, "woken_by"));
+	print_line(f, "conflict", "%s", text_of(u, "conflict"));
 	print_line(f, "image", "%s%s%s%s%s%s", text_of(u, "image"), driver[0] != '\0' ? " (" : "",
 	    driver, accel[0] != '\0' ? ", " : "", accel, driver[0] != '\0' ? ")" : "");
 	print_line(f, "addresses", "%s", value_of(u, "addresses", TEXTS, text));

@@ -59,7 +59,8 @@ bool config_needs_restart(const struct config *old, const struct config *fresh, 
 enum err config_check_loss(const struct config *old, const struct config *fresh, struct report *r);
 /* Adds an error for each stray. */
 void config_report_strays(const struct config *conf, struct report *r);
-/* A list of passive-from, in `a`; NULL: it is empty. */
+/* A list of wake-on, or passive-from, in `a`; NULL: it is empty. */
+const struct config_wake_on *config_wake_on(struct arena *a, const char *const *items, unsigned n);
 const struct config_passive *config_passive(struct arena *a, const char *const *items, unsigned n);
 /* By name; NULL when there is none. */
 const struct config_network *config_network_find(const struct config *conf, const char *name);

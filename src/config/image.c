@@ -194,6 +194,7 @@ build_image(struct config_loader *l, struct config_raw *raw)
 		im->ready.delay_ms = im->ready.kind == CONFIG_READY_DELAY ? n : 0;
 		im->ready.key = im->ready.kind == CONFIG_READY_XENSTORE ? im->ready_text + n : NULL;
 	}
+	im->policy.wake_on = config_wake_on(&l->arena, im->wake_on_text.items, im->wake_on_text.n);
 	im->policy.passive = config_passive(&l->arena, im->passive_text.items, im->passive_text.n);
 	build_disks(l, im);
 	scan_templates(l, raw, im);

@@ -30,6 +30,7 @@ static const char *const words_type[] = { "pv", "pvh", "hvm", NULL };
 static const char *const words_stop[] = { "destroy", "shutdown", NULL };
 static const char *const words_sleep[] = { "stop", "freeze", "save", NULL };
 static const char *const words_freeze_then[] = { "stop", "save", NULL };
+static const char *const words_passive[] = { "closed", "accept", NULL };
 static const char *const words_answer[] = { "ready", "now", NULL };
 static const char *const words_after[] = { "ready", "started", NULL };
 
@@ -45,6 +46,7 @@ _Static_assert(
     CONFIG_SLEEP_STOP == 0 && CONFIG_SLEEP_FREEZE == 1 && CONFIG_SLEEP_SAVE == 2, "words_sleep");
 _Static_assert(
     CONFIG_FREEZE_THEN_STOP == 0 && CONFIG_FREEZE_THEN_SAVE == 1, "words_freeze_then");
+_Static_assert(CONFIG_PASSIVE_CLOSED == 0 && CONFIG_PASSIVE_ACCEPT == 1, "words_passive");
 _Static_assert(CONFIG_ANSWER_READY == 0 && CONFIG_ANSWER_NOW == 1, "words_answer");
 _Static_assert(CONFIG_AFTER_READY == 0 && CONFIG_AFTER_STARTED == 1, "words_after");
 
@@ -54,8 +56,8 @@ _Static_assert(CONFIG_AFTER_READY == 0 && CONFIG_AFTER_STARTED == 1, "words_afte
 #define LIMIT(name, type, flags, least, most, def, field, help) \
 	{ OPTION_LIMITS, name, type, flags, least, most, def, NULL, \
 	    offsetof(struct config_limits, field), help }
-#define NETWORK(name, type, flags, least, most, field, help) \
-	{ OPTION_NETWORK, name, type, flags, least, most, NULL, NULL, \
+#define NETWORK(name, type, flags, least, most, def, field, help) \
+	{ OPTION_NETWORK, name, type, flags, least, most, def, NULL, \
 	    offsetof(struct config_network, field), help }
 #define ZONE(name, type, flags, least, most, field, help) \
 	{ OPTION_ZONE, name, type, flags, least, most, NULL, NULL, \
@@ -145,17 +147,19 @@ const struct config_option options[] = {
 	LIMIT("zone-time", OPTION_DURATION, 0, 1000, HOUR, "1m", zone_time_ms,
 	    "a zone that takes longer to compile is not loaded"),
 
-	NETWORK("bridge", OPTION_NAME, OPTION_REQUIRED, 1, IFNAMSIZ - 1, bridge,
+	NETWORK("bridge", OPTION_NAME, OPTION_REQUIRED, 1, IFNAMSIZ - 1, NULL, bridge,
 	    "interface name of the bridge, which exists already"),
-	NETWORK("subnets", OPTION_PREFIX, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, subnets_text,
-	    "prefixes that are on the bridge"),
-	NETWORK("gateway", OPTION_ADDRESS, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, gateway_text,
-	    "gateways of the units, at most one per subnet"),
-	NETWORK("units", OPTION_RANGE, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, units_text,
-	    "addresses that units may have"),
-	NETWORK("probe", OPTION_ADDRESS, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, probe_text,
-	    "where readiness probes come from; by default the bridge's own address in the unit's "
-	    "subnet"),
+	NETWORK("subnets", OPTION_PREFIX, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, NULL,
+	    subnets_text, "prefixes that are on the bridge"),
+	NETWORK("gateway", OPTION_ADDRESS, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, NULL,
+	    gateway_text, "gateways of the units, at most one per subnet"),
+	NETWORK("units", OPTION_RANGE, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, NULL,
+	    units_text, "addresses that units may have"),
+	NETWORK("probe", OPTION_ADDRESS, OPTION_LIST, 0, LIMIT_NETWORK_RANGES, NULL,
+	    probe_text, "where readiness probes come from; by default the bridge's own address in "
+	    "the unit's subnet"),
+	NETWORK("packets", OPTION_BOOL, 0, 0, 1, "yes", packets,
+	    "whether packets wake units there, too"),
 
 	ZONE("file", OPTION_PATH, OPTION_REQUIRED, 1, PATH_MOST, file, "master file"),
 	ZONE("units", OPTION_PATH, 0, 1, PATH_MOST, units,
@@ -229,8 +233,12 @@ const struct config_option options[] = {
 	    "when a query that wakes the unit is answered"),
 	IMAGE("after", OPTION_WORD, OPTION_UNIT, 0, 0, "ready", words_after, policy.after,
 	    "what the units that it needs must be before it boots"),
+	IMAGE("wake-on", OPTION_WAKE, OPTION_LIST | OPTION_UNIT, 0, LIMIT_WAKE_ON, NULL, NULL,
+	    wake_on_text, "packets that wake the unit; by default all TCP, UDP and pings"),
 	IMAGE("passive-from", OPTION_PREFIX, OPTION_LIST | OPTION_UNIT, 0, LIMIT_PASSIVE, NULL,
 	    NULL, passive_text, "monitors, which neither wake the unit nor keep it awake"),
+	IMAGE("passive-port", OPTION_WORD, OPTION_UNIT, 0, 0, "closed", words_passive,
+	    policy.passive_port, "what a monitor's TCP connection to a sleeping unit gets"),
 	IMAGE("backoff-min", OPTION_DURATION, 0, 100, HOUR, "1s", NULL, backoff_min_ms,
 	    "pause after a failed boot; doubles with each"),
 	IMAGE("backoff-max", OPTION_DURATION, 0, 100, DAY, "5m", NULL, backoff_max_ms,

@@ -43,6 +43,7 @@ enum option_type {
 	OPTION_RANGE,
 	OPTION_LISTEN,
 	OPTION_READY,
+	OPTION_WAKE,                   /* packets that wake: tcp:PORT, udp:PORT, icmp */
 	OPTION_DISK,
 	OPTION_MAC,
 	OPTION_OWNER,                  /* an owner name, relative to the zone or with a final dot */
@@ -109,6 +110,8 @@ bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
  * Returns its length, 0: it is none.  *name_len: of OWNER; *after: enum config_after, or as it was.
  */
 size_t option_parse_need(const char *text, size_t *name_len, unsigned *after);
+/* tcp:PORT, udp:PORT and icmp (port 0): *proto is IPPROTO_TCP, _UDP, _ICMP. */
+bool option_parse_wake(const char *text, uint8_t *proto, uint16_t *port);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);
 

@@ -28,6 +28,9 @@ enum config_freeze_then { CONFIG_FREEZE_THEN_STOP, CONFIG_FREEZE_THEN_SAVE };
 /* What a unit that another one needs must be before that one boots. */
 enum config_after { CONFIG_AFTER_READY, CONFIG_AFTER_STARTED };
 
+/* What a TCP connection of passive-from to a sleeping unit gets: a RST, or it is closed at once. */
+enum config_passive_port { CONFIG_PASSIVE_CLOSED, CONFIG_PASSIVE_ACCEPT };
+
 /* When a query for a unit that is not awake is answered. */
 enum config_answer { CONFIG_ANSWER_READY, CONFIG_ANSWER_NOW };
 
@@ -82,6 +85,7 @@ struct config_network {
 	unsigned nunits;
 	struct msg_addr *probes;       /* sources of probes, as gateways; none: the bridge's own */
 	unsigned nprobes;
+	bool packets;                  /* they wake units, too */
 	struct config_list subnets_text, gateway_text, units_text, probe_text;   /* as written */
 };
 
@@ -103,6 +107,12 @@ struct config_passive {
 #define CONFIG_RATE_BYTES(rate) ((uint32_t)(rate))
 #define CONFIG_RATE_S(rate) ((uint32_t)((rate) >> 32))
 
+/* Packets that wake a unit. */
+struct config_wake_on {
+	unsigned n;                    /* 1..LIMIT_WAKE_ON */
+	struct msg_wake_on on[];
+};
+
 /* The part of an image that a mapping may set for its unit; UINT32_MAX: auto, in a unit never. */
 struct config_policy {
 	uint32_t idle_ms;              /* no use for so long: sleep; 0 = never */
@@ -115,7 +125,9 @@ struct config_policy {
 	uint64_t memory_bytes;
 	uint64_t idle_below;           /* CONFIG_RATE_*; 0 bytes: any payload is use */
 	bool keep_open;                /* an open TCP connection is use, silent or not */
+	const struct config_wake_on *wake_on;   /* NULL: any */
 	const struct config_passive *passive;   /* NULL: nobody */
+	unsigned passive_port;         /* enum config_passive_port */
 };
 
 struct config_image {
@@ -154,7 +166,7 @@ struct config_image {
 	struct config_policy policy;   /* defaults of its units */
 	unsigned placeholders;         /* TEMPLATE_* bits of cmdline, initrd, disks and args */
 	const char *network_name, *ready_text;      /* as written */
-	struct config_list nics_text, disks_text, passive_text;   /* likewise */
+	struct config_list nics_text, disks_text, wake_on_text, passive_text;   /* likewise */
 	unsigned lines[CONFIG_ROWS];            /* of the section's options, by row; 0 = default */
 };
 

@@ -1,6 +1,7 @@
 /* value: what one option's text means, and what would have been accepted. */
 #include <ctype.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,6 +210,25 @@ option_parse_ready(const char *text, unsigned *word, uint32_t *n)
 }
 
 bool
+option_parse_wake(const char *text, uint8_t *proto, uint16_t *port)
+{
+	bool tcp = strncmp(text, "tcp:", 4) == 0;
+	uint64_t n = 0;
+
+	*proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
+	*port = 0;
+	if (strcmp(text, "icmp") == 0) {
+		*proto = IPPROTO_ICMP;
+		return true;
+	}
+	if ((!tcp && strncmp(text, "udp:", 4) != 0) || !parse_quantity(text + 4, plain, &n) ||
+	    n < 1 || n > 65535)
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
+bool
 option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly)
 {
 	size_t at = strcspn(text, ",");
@@ -240,7 +260,7 @@ parse_text(const struct config_option *o, const char *text)
 	struct msg_addr a;
 	struct addr_range r;
 	uint16_t port;
-	uint8_t mac[6];
+	uint8_t mac[6], proto;
 	size_t len;
 	unsigned word;
 	uint32_t n;
@@ -259,6 +279,8 @@ parse_text(const struct config_option *o, const char *text)
 		return addr_parse_listen(text, &a, &port);
 	case OPTION_READY:
 		return option_parse_ready(text, &word, &n);
+	case OPTION_WAKE:
+		return option_parse_wake(text, &proto, &port);
 	case OPTION_DISK:
 		return option_parse_disk(text, &len, &qcow2, &readonly);
 	case OPTION_MAC:
@@ -292,6 +314,7 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_LISTEN] = "ADDRESS, ADDRESS@PORT or [ADDRESS]:PORT",
 	[OPTION_READY] =
 	    "tcp:PORT, ping, arp, delay:MILLISECONDS (at most an hour) or xenstore:KEY",
+	[OPTION_WAKE] = "tcp:PORT, udp:PORT or icmp",
 	[OPTION_DISK] = "PATH[,format=raw|qcow2][,readonly]",
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
 	[OPTION_OWNER] = ("a name relative to the zone, or absolute with a final dot, of letters, "

@@ -20,12 +20,13 @@
  * absent or null = unknown):
  *
  *   list     array of { name, state, standby: its VM waits to run, memory_now: bytes that it takes,
- *     waits_for, queue_position, image, driver, addresses: [text], boots, last_boot_ms, idle_s,
- *     sleeps_in_s }
+ *     conflict: text, waits_for, queue_position, image, driver, addresses: [text], boots,
+ *     last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes,
  *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text },
  *            needs: [{ name, after: ready | started, state }],
- *            since_s, crashes, failures, queries, backoff_s, last_error, console: text, file, line,
+ *            woken_by, since_s, crashes, failures, queries, backoff_s, last_error, console: text,
+ *            file, line,
  *            durations_us: as in events, of the last boot that failed or else of the last wake }
  *   why      { name, state, text: a sentence, waits_for, queue_position, sleeps_in_s,
  *            reasons: [{ kind, what, age_s, left_s, peer, port, bytes }] }; args: name

@@ -1,7 +1,6 @@
 /* mapping_unit: one unit, with every check that needs no other unit's name. */
 #include <ctype.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -196,12 +195,14 @@ clamp(uint64_t ms, uint32_t least, uint32_t most)
 static void
 set_list(struct job *j, const struct config_option *o, char *text, struct config_policy *p)
 {
-	const char *items[LIMIT_PASSIVE];
+	const char *items[LIMIT_PASSIVE > LIMIT_WAKE_ON ? LIMIT_PASSIVE : LIMIT_WAKE_ON];
 	unsigned n = 0;
 
 	for (char *item = strtok(text, ","); item != NULL; item = strtok(NULL, ","))
 		items[n++] = item;
-	if (o->offset == offsetof(struct config_image, passive_text))
+	if (o->type == OPTION_WAKE)
+		p->wake_on = config_wake_on(&j->set->arena, items, n);
+	else
 		p->passive = config_passive(&j->set->arena, items, n);
 }
 
@@ -236,8 +237,8 @@ set_policy(struct job *j)
 			*(unsigned *)(void *)field = (unsigned)n;
 	}
 	*p = scratch.policy;
-	if (j->r->wants_zone_warnings && p->idle_ms != OPTION_AUTO_32 && p->idle_ms > 0 &&
-	    p->idle_ms < ttl_ms)
+	if (j->r->wants_zone_warnings && !j->u->image->network->packets &&
+	    p->idle_ms != OPTION_AUTO_32 && p->idle_ms > 0 && p->idle_ms < ttl_ms)
 		report_warn(j->r, j->u->file, j->u->line,
 		    "%s: idle is %u s and the TTL of its addresses %u s: who has the address from "
 		    "a cache finds it asleep", j->u->name, p->idle_ms / 1000, j->d->ttl);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "src/warden/parklink.h"
 #include "src/warden/record.h"
 #include "src/warden/show.h"
 
@@ -39,6 +40,7 @@ holds_settle(struct warden *w, struct report *r)
 	claims_make(&c);
 	addresses_set(store_addresses(w->store), c.list, c.n, (uint64_t)time(NULL), &c.names);
 	claims_clear(&c);
+	parklink_review(w);
 }
 
 bool

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "src/warden/dnslink.h"
+#include "src/warden/parklink.h"
 #include "src/warden/probelink.h"
 #include "src/warden/reload.h"
 #include "src/warden/wake.h"
@@ -96,43 +97,58 @@ sentinel_setup(struct child *c, struct errmsg *m)
 	return ERR_OK;
 }
 
-/* A sentinel that was replaced must learn of the probes that its predecessor had. */
+/* A sentinel that was replaced must learn of all that its predecessor knew. */
 static void
 sentinel_running(struct child *c)
 {
 	probelink_again(c->arg, PROBELINK_ALL);
+	parklink_new(c->arg);
 	ready_child_runs(c);
+}
+
+/* What it saw of a guest that is probed; false: nonsense. */
+static bool
+on_probed(struct warden *w, struct unit *u, const struct msg *m)
+{
+	if (m->probed.seen_ns > clock_now_ns())
+		return false;
+	if (m->type == MSG_SIGN)
+		return wake_why_sign(u, m);
+	if (u != NULL && m->type == MSG_ALIVE)
+		wake_alive(u, m->probed.seen_ns);
+	else if (u != NULL)
+		wake_ready(w, u, m->probed.seen_ns);
+	return true;
 }
 
 static void
 sentinel_message(struct child *c, const struct msg *m, int *fds, unsigned nfds)
 {
 	struct warden *w = c->arg;
-	struct unit *u;
+	struct unit *u = unit_by_number(&w->units, m->unit);
+	bool ok = false;
 
 	chan_close_fds(fds, nfds);
-	if (m->unit >= w->units.next || m->probed.seen_ns > clock_now_ns()) {
+	if (m->unit >= w->units.next || m->time_ns > clock_now_ns()) {
 		child_kill(c, "it named a unit that never was, or a time that is not yet");
 		return;
 	}
-	u = unit_by_number(&w->units, m->unit);
 	switch (m->type) {
 	case MSG_ALIVE:
-		if (u != NULL)
-			wake_alive(u, m->probed.seen_ns);
-		break;
 	case MSG_READY:
-		if (u != NULL)
-			wake_ready(w, u, m->probed.seen_ns);
-		break;
 	case MSG_SIGN:
-		if (!wake_why_sign(u, m))
-			child_kill(c, "a sign that does not exist");
+		ok = on_probed(w, u, m);
+		break;
+	case MSG_KNOCK:
+	case MSG_SETTLED:
+	case MSG_CONFLICT:
+		ok = parklink_message(w, u, m);
 		break;
 	default:
-		child_kill(c, "a message that is not for the warden");
 		break;
 	}
+	if (!ok)
+		child_kill(c, "a message that is not for the warden, or says what cannot be");
 }
 
 void

@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "src/warden/dnslink.h"
+#include "src/warden/ports.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
 #include "src/warden/timer.h"
@@ -325,11 +326,14 @@ static void
 on_link(const struct vm_link *link, void *arg)
 {
 	struct warden *w = arg;
+	bool is_lost = link->kind == VM_LINK_GONE || link->kind == VM_LINK_LEFT ||
+	    (link->kind == VM_LINK_IS && !link->up);
 
 	if (w->gen == NULL)
 		return;
 	for (unsigned i = 0; i < w->gen->conf->nnetworks; i++)
-		if (concerns(&w->bridges[i], w->gen->conf->networks[i].bridge, link)) {
+		if (concerns(&w->bridges[i], w->gen->conf->networks[i].bridge, link) ||
+		    (is_lost && ports_has(w, i, link->name))) {
 			w->bridges[i].doubt = true;
 			links_look(w);
 		}

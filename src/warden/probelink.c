@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "src/warden/parklink.h"
+#include "src/warden/ports.h"
 #include "src/warden/wake.h"
 
 /* The bridge's own address in the subnet of `guest`; family 0 when it has none. */
@@ -59,7 +61,7 @@ plan(const struct unit *u, struct msg *m, struct vm_bridge *br, struct errmsg *w
 	return ERR_OK;
 }
 
-/* Gives the sentinel a packet socket of a bridge that is new, or has a new MAC. */
+/* Gives the sentinel a packet socket, and our port, of a bridge that is new, or has a new MAC. */
 static enum err
 send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
 {
@@ -67,23 +69,40 @@ send_network(struct warden *w, unsigned index, const struct vm_bridge *br, struc
 	struct probed *p = &w->probed[index];
 	struct msg m = { .type = MSG_NETWORK,
 		.network = { .index = index, .ifindex = br->ifindex } };
-	int fd = -1;
+	int fds[2] = { -1, ports_of(w, index)->fd };
 	enum err e;
 
 	if (p->ifindex == br->ifindex && memcmp(p->mac, br->mac, sizeof(p->mac)) == 0)
 		return ERR_OK;
 	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
 		log_warn("network %s: %s", net->name, why->text);
-	e = vm_packet_socket(br, &fd, why);
+	e = vm_packet_socket(br, &fds[0], why);
 	p->ifindex = 0;
 	if (e != ERR_OK)
 		return e;
 	memcpy(m.network.mac, br->mac, sizeof(m.network.mac));
-	child_send(&w->sentinel, &m, &fd, 1);
-	close(fd);
+	child_send(&w->sentinel, &m, fds, fds[1] >= 0 ? 2 : 1);
+	close(fds[0]);
 	*p = (struct probed){ .ifindex = br->ifindex };
 	memcpy(p->mac, br->mac, sizeof(p->mac));
 	return ERR_OK;
+}
+
+/* A bridge that is there, or has changed: our port is on it, and the sentinel has both. */
+static enum err
+keep_network(struct warden *w, unsigned index, const struct vm_bridge *br, struct errmsg *why)
+{
+	const struct config_network *net = &w->gen->conf->networks[index];
+	enum ports_news news;
+
+	if (vm_bridge_pin(net->bridge, br, why) != ERR_OK)
+		log_warn("network %s: %s", net->name, why->text);
+	news = ports_keep(w, index);
+	if (news == PORTS_NEW)
+		w->probed[index].ifindex = 0;
+	if (news != PORTS_SAME)
+		parklink_again(w, index);
+	return send_network(w, index, br, why);
 }
 
 enum err
@@ -165,12 +184,15 @@ probelink_networks(struct warden *w)
 	const struct config *conf = w->gen->conf;
 
 	memset(w->probed, 0, sizeof(w->probed));
+	ports_renumber(w);
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
 		struct vm_bridge br;
 		struct errmsg why;
+		enum err e = vm_bridge_get(conf->networks[i].bridge, &br, &why);
 
-		if (vm_bridge_get(conf->networks[i].bridge, &br, &why) != ERR_OK ||
-		    send_network(w, i, &br, &why) != ERR_OK)
+		if (e == ERR_OK)
+			e = keep_network(w, i, &br, &why);
+		if (e != ERR_OK)
 			say_failed(w, i, &why);
 	}
 }
@@ -197,7 +219,7 @@ probelink_bridge(struct warden *w, unsigned network, const struct vm_bridge *br)
 {
 	struct errmsg m;
 
-	if (send_network(w, network, br, &m) != ERR_OK)
+	if (keep_network(w, network, br, &m) != ERR_OK)
 		say_failed(w, network, &m);
 	probelink_again(w, network);
 }

@@ -144,13 +144,16 @@ record_change(
 {
 	bool said = change_pass(w, u, from, to, why), failing = u->run != NULL && u->run->failing;
 	struct store_event ev = STORE_EVENT(u->name, life_state_text(to), life_why_text(why));
-	char legs[160] = "", text[1200];
+	char legs[160] = "", text[1200], knock[SHOW_KNOCK];
 	const char *error;
 
 	if (to == LIFE_AWAKE && from == LIFE_BOOTING) {
 		show_steps(&u->run->trace, ev.step_us);
 		steps_text(ev.step_us, legs, sizeof(legs));
 	}
+	if (to == LIFE_BOOTING && why == LIFE_WHY_PACKET &&
+	    show_knock(u, knock))
+		ev.text = knock;
 	if (why == LIFE_WHY_NEEDS && (error = unit_error(u, NULL)) != NULL) {
 		snprintf(text, sizeof(text), "%s: %s", life_why_text(why), error);
 		ev.text = text;

@@ -1,6 +1,8 @@
 /* show: units and events as JSON. */
 #include "src/warden/show.h"
 
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +130,19 @@ memory_now(const struct warden *w, const struct unit *u, bool *stands_by)
 	return !*stands_by && unit_has_vm(u) ? vm_memory_now(w->vms, &u->run->uuid) : bytes;
 }
 
+bool
+show_conflict(const struct unit *u, char text[SHOW_CONFLICT])
+{
+	const struct unit_conflict *c = u->run != NULL ? &u->run->conflict : NULL;
+	char addr[ADDR_TEXT];
+
+	if (c == NULL || c->addr.family == 0)
+		return false;
+	addr_text(&c->addr, addr);
+	snprintf(text, SHOW_CONFLICT, "%s has %s, too", ADDR_MAC_STR(c->mac), addr);
+	return true;
+}
+
 json_t *
 show_row(const struct warden *w, const struct unit *u)
 {
@@ -139,11 +154,14 @@ show_row(const struct warden *w, const struct unit *u)
 	enum wake_waits waits = wake_waits_for(w, u);
 	bool stands_by;
 	uint64_t bytes = memory_now(w, u, &stands_by);
+	char conflict[SHOW_CONFLICT];
+	bool conflicts = show_conflict(u, conflict);
 
-	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:o}",
 	    "name", u->name,
 	    "state", life_state_text(life_state(&u->life)), "standby", (int)stands_by,
 	    "memory_now", show_number((json_int_t)bytes),
+	    "conflict", show_text(conflicts ? conflict : NULL),
 	    "waits_for", waits != WAITS_NOT ? json_string(wake_waits_text(waits)) : json_null(),
 	    "queue_position", show_number(position),
 	    "image", vm_of(u) != NULL ? vm_of(u)->vm_image : u->conf->image->name,
@@ -228,6 +246,43 @@ legs_json(const struct unit_run *r)
 	return steps_json(steps);
 }
 
+static const char *
+port_text(unsigned proto, unsigned port, char text[16])
+{
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		snprintf(text, 16, "icmp");
+	else
+		snprintf(text, 16, "%s:%u", proto == IPPROTO_TCP ? "tcp" : "udp", port);
+	return text;
+}
+
+bool
+show_knock(const struct unit *u, char text[SHOW_KNOCK])
+{
+	const struct unit_knock *k = u->run != NULL ? &u->run->knock : NULL;
+	char peer[ADDR_TEXT], port[16];
+
+	if (k == NULL || u->run->woken_by != LIFE_BY_PACKET || k->peer.family == 0)
+		return false;
+	addr_text(&k->peer, peer);
+	snprintf(text, SHOW_KNOCK, "packet from %s to %s", peer,
+	    port_text(k->proto, k->port, port));
+	return true;
+}
+
+/* What woke it last; null when that was before jitsud started. */
+static json_t *
+woken_json(const struct unit *u)
+{
+	char knock[SHOW_KNOCK];
+
+	if (u->run == NULL || u->run->woken_by == 0)
+		return json_null();
+	if (show_knock(u, knock))
+		return json_string(knock);
+	return json_string(life_why_text((enum life_why)u->run->woken_by));
+}
+
 json_t *
 show_unit(const struct warden *w, const struct unit *u)
 {
@@ -247,7 +302,7 @@ show_unit(const struct warden *w, const struct unit *u)
 		ids = vm_ids_get(w->vms, &r->uuid);
 	}
 	return show_joined(show_row(w, u), json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, "
-	    "s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s, s:o}",
+	    "s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:I, s:o, s:o, s:s, s:o, s:o}",
 	    "aliases", aliases_json(w, u), "mac", mac, "uuid", show_text(uuid),
 	    "pid", show_number(ids.pid), "domid", show_number(ids.domid),
 	    "memory", (json_int_t)(vm_of(u) != NULL ? vm_of(u)->vm_memory_bytes :
@@ -259,5 +314,5 @@ show_unit(const struct warden *w, const struct unit *u)
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
 	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
 	    "since_s", show_seconds(since != 0, now - since), "zone", u->conf->zone->origin,
-	    "needs", needs_json(w, u)));
+	    "needs", needs_json(w, u), "woken_by", woken_json(u)));
 }

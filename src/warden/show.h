@@ -22,6 +22,13 @@ json_t *show_row(const struct warden *w, const struct unit *u);
 json_t *show_unit(const struct warden *w, const struct unit *u);
 json_t *show_woken(const struct unit *u);
 
+/* "packet from 192.0.2.7 to tcp:80"; false: no packet woke it last. */
+#define SHOW_KNOCK (ADDR_TEXT + 48)
+bool show_knock(const struct unit *u, char text[SHOW_KNOCK]);
+/* "52:54:00:12:34:56 has 10.77.0.10, too"; false: nobody has. */
+#define SHOW_CONFLICT (ADDR_TEXT + ADDR_MAC_TEXT + 32)
+bool show_conflict(const struct unit *u, char text[SHOW_CONFLICT]);
+
 /* The legs of a wake: from each to the next in µs, STORE_STEP_NONE where one did not happen. */
 void show_steps(const struct unit_trace *t, int64_t steps[STORE_STEPS]);
 

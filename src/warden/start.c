@@ -30,6 +30,7 @@
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/parklink.h"
 #include "src/warden/passive.h"
 #include "src/warden/pressure.h"
 #include "src/warden/record.h"
@@ -81,6 +82,7 @@ open_vms(struct warden *w, const struct config *conf)
 		w->activity = NULL;
 	}
 	links_init(w);
+	parklink_init(w);
 }
 
 static void
@@ -325,6 +327,7 @@ tear_down(struct warden *w)
 	control_free(w->control);
 	w->control = NULL;
 	links_clear(w);
+	parklink_clear(w);
 	vm_activity_free(w->activity, stop);
 	vm_host_free(w->vms);
 	store_close(w->store);

@@ -6,14 +6,15 @@
  *     unit.c      the table of units               listen.c    the sockets of the DNS process
  *     wake*.c     life-cycle actions carried out (wake_impl.h)
  *     dnslink.c   to the DNS process               inbox.c     what both children send
- *     probelink.c to the sentinel                  timer.c     timers
+ *     probelink.c, parklink.c  to the sentinel     timer.c     timers
+ *     ports.c     of networks, for packets         passive.c   clients that wake nothing
  *     adopt.c     VMs that a former warden left    aside.c     VMs whose units are not known
  *     links.c     bridges and taps that change     holds.c     addresses that are held for others
  *     record.c    log, events, rows                show.c      units as JSON
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
- *     passive.c   clients that wake nothing        pressure.c  VMs that give way
- *     why.c       `jitsu why`                      ahead.c     QEMUs that wait for wakes
+ *     why.c       `jitsu why`                      pressure.c  VMs that give way
+ *     ahead.c     QEMUs that wait for wakes
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -70,6 +71,13 @@ struct warden {
 		uint8_t mac[6];
 		bool failed;               /* its socket; said once */
 	} probed[LIMIT_NETWORKS];      /* bridges as the sentinel knows them; 0 = none */
+	struct network_port {
+		char bridge[16];           /* as the configuration had it */
+		struct vm_park_port port;
+		bool failed;               /* said once */
+	} ports[LIMIT_NETWORKS];           /* ports.h */
+	struct event *ev_park;             /* units are told to the sentinel, from park_at on */
+	uint32_t park_at;
 	struct sockets sockets;
 	struct board board;
 	struct store *store;

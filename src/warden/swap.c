@@ -8,6 +8,7 @@
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
 #include "src/warden/links.h"
+#include "src/warden/parklink.h"
 #include "src/warden/passive.h"
 #include "src/warden/pressure.h"
 #include "src/warden/probelink.h"
@@ -27,6 +28,13 @@ same_identity(const struct unit_conf *old, const struct unit_conf *fresh)
 	return true;
 }
 
+static void
+leave(struct warden *w, struct unit *u)
+{
+	parklink_leave(w, u);
+	wake_leave(w, u);
+}
+
 static enum err
 update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, struct errmsg *m)
 {
@@ -34,7 +42,7 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 	bool counts = false;
 
 	if (u != NULL && !same_identity(u->conf, uc)) {
-		wake_leave(w, u);
+		leave(w, u);
 		u = NULL;
 	}
 	if (u != NULL) {
@@ -76,7 +84,7 @@ update_units(struct warden *w, const struct generation *g, struct report *r)
 		if (u->leaving || u->generation == g->number)
 			continue;
 		aside_leave(w, g, u);
-		wake_leave(w, u);
+		leave(w, u);
 	}
 }
 
@@ -132,6 +140,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		links_look(w);
 		probelink_networks(w);
 		probelink_again(w, PROBELINK_ALL);
+		parklink_review(w);
 		aside_review(w);
 		needs_review(w);
 		ahead_soon(w);

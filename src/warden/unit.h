@@ -59,6 +59,19 @@ struct unit_tried {
 	uint8_t other_mac[6];      /* of SIGN_OTHER_MAC */
 };
 
+/* The packet that woke a unit. */
+struct unit_knock {
+	struct msg_addr peer;      /* as it said; anybody may say so */
+	uint8_t proto;             /* IPPROTO_* */
+	uint16_t port;             /* the unit's */
+};
+
+/* Another host that has an address of the unit. */
+struct unit_conflict {
+	struct msg_addr addr;      /* family 0: there is none */
+	uint8_t mac[6];
+};
+
 /* Who a leaving unit was, now that it has no settings. */
 struct unit_left {
 	LIST_ENTRY(unit_left) next;
@@ -105,6 +118,9 @@ struct unit_run {
 	const char *vm_driver;     /* a literal */
 	char vm_image[64];
 	struct unit_tried tried;
+	struct unit_knock knock;   /* of the last wake, if woken_by is LIFE_BY_PACKET */
+	struct unit_conflict conflict;
+	struct vm_uuid guarded;    /* the VM whose guest refuses nobody, or did */
 	struct unit_trace failed;  /* of the last boot that failed; kept until the next READY */
 	char *error;               /* last failure, for `jitsu show` */
 	char *console;             /* last console lines of a VM that died or failed, as text */
@@ -126,6 +142,12 @@ struct unit {
 	bool save_failed;          /* it is stopped instead, until the next reload */
 	bool row_behind;           /* its row in the store has the state before this wake */
 	bool ahead;                /* while dormant it is to have a VM that waits (ahead.h) */
+	bool owned;                /* its addresses are ours: no sentinel looks for another host */
+	bool settling;             /* awake, and the sentinel has not given all that it holds yet */
+	bool dropped;              /* what was held is refused; nobody has asked for more since */
+	bool guarded;              /* its guest refuses nobody */
+	bool unparkable;           /* somebody else has its MAC: packets do not wake it */
+	uint32_t parked;           /* of the MSG_PARK that the sentinel has; 0: it knows nothing */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
 	const struct unit_conf *conf;   /* of the current generation; NULL while leaving */
 	const char *name;          /* the configuration's, or left->name */

@@ -2,10 +2,13 @@
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "src/warden/aside.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
+#include "src/warden/parklink.h"
 #include "src/warden/record.h"
 
 /* A wake that its life cycle does not hear of; `why` is said where the unit has no error. */
@@ -16,6 +19,7 @@ turn_away(
 	const char *error = unit_error(u, why);
 
 	dnslink_woken(w, u->number, result, ede);
+	parklink_refused(w, u);
 	wake_waiters_answer(u, false, error);
 	needs_failed(w, u, error);
 	wake_drain(w);
@@ -72,6 +76,13 @@ wake_vm_event(const struct vm_event *ev, void *arg)
 
 	if (ev->kind == VM_EVENT_LOG) {
 		record_driver_line(w, u, ev->text);
+		return;
+	}
+	if (ev->kind == VM_EVENT_LINK) {
+		if (u != NULL)
+			parklink_link(w, u, ev->fd);
+		else
+			close(ev->fd);
 		return;
 	}
 	if (u == NULL) {

@@ -7,6 +7,7 @@
 #include "src/warden/ahead.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/links.h"
+#include "src/warden/parklink.h"
 #include "src/warden/record.h"
 #include "src/warden/timer.h"
 
@@ -23,6 +24,7 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_check_end(u);
 	}
 	wake_board(w, u);
+	parklink_changed(w, u, from);
 	if (to == LIFE_AWAKE && unit_run(u)->awake_since_ns == 0)
 		u->run->awake_since_ns = clock_now_ns();
 	wake_why_change(w, u, a);
@@ -59,9 +61,11 @@ do_woken(struct warden *w, struct unit *u, enum msg_wake_result result)
 		if (why == LIFE_WHY_REFUSED)
 			wake_slot_expired(w, u);
 		dnslink_woken(w, u->number, result, MSG_EDE_NOT_READY);
+		parklink_refused(w, u);
 		break;
 	case WAKE_FAILED:
 		dnslink_woken(w, u->number, result, wake_ede(u));
+		parklink_refused(w, u);
 		break;
 	case WAKE_GONE:
 		dnslink_woken(w, u->number, result, 0);
@@ -116,6 +120,7 @@ static void
 do_forget(struct warden *w, struct unit *u)
 {
 	uint32_t number = u->number;
+	bool stood_before = !LIST_EMPTY(&w->units.left) && u->run != NULL;
 
 	wake_waiters_answer(u, true, NULL);
 	wake_waiters_answer(u, false, "it is no longer in the configuration");
@@ -125,6 +130,8 @@ do_forget(struct warden *w, struct unit *u)
 	needs_leave(u);
 	unit_free(&w->units, u);
 	wake_behind_gone(w, number);
+	if (stood_before)
+		parklink_review(w);   /* another unit may have its MAC or address */
 }
 
 bool

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "src/warden/ahead.h"
 #include "src/warden/links.h"
+#include "src/warden/parklink.h"
 #include "src/warden/probelink.h"
 #include "src/warden/record.h"
 
@@ -58,7 +59,7 @@ void
 wake_go_on(struct warden *w, struct unit *u, uint32_t ticket)
 {
 	if (u->life.phase == LIFE_P_THAWING)
-		vm_do(w->vms, &u->run->uuid, VM_THAW, wake_vm_done,
+		vm_thaw(w->vms, &u->run->uuid, u->conf->mac, parklink_holds(u), wake_vm_done,
 		    wake_op_new(w, u, ticket, LIFE_EV_THAWED));
 	else
 		wake_slot_ask(w, u, ticket);
@@ -152,10 +153,13 @@ wake_vm_start(struct warden *w, struct unit *u, uint32_t ticket, bool restore)
 	}
 	record_identity(u->conf, identity);
 	spec.identity = arena_strdup(&spec.memory, identity);
-	if (restore)
+	spec.link = parklink_holds(u);
+	if (restore) {
 		vm_restore(w->vms, &spec, wake_vm_done, op);
-	else
-		vm_start(w->vms, &spec, wake_vm_done, op);
+		return;
+	}
+	parklink_guard(w, u);
+	vm_start(w->vms, &spec, wake_vm_done, op);
 }
 
 void

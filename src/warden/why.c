@@ -126,9 +126,13 @@ woken_text(const struct why *y, char text[SENTENCE])
 	const struct unit *other = r != NULL && r->woken_for != 0 ?
 	    unit_by_number(&y->w->units, r->woken_for - 1) : NULL;
 
+	char knock[SHOW_KNOCK];
+
 	text[0] = '\0';
 	if (other != NULL)
 		snprintf(text, SENTENCE, "since %s needs it", other->name);
+	else if (show_knock(y->u, knock))
+		snprintf(text, SENTENCE, "by a %s", knock);
 	else if (r != NULL && r->woken_by < sizeof(causes) / sizeof(causes[0]) &&
 	    causes[r->woken_by] != NULL)
 		snprintf(text, SENTENCE, "%s", causes[r->woken_by]);

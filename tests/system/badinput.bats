@@ -82,7 +82,7 @@ initrd|initrd */nosuch.gz does not exist'
 	is_state www.example.test awake
 	in_ns curl -s --max-time 30 http://10.77.0.10/ | grep -q www.example.test
 	[ "$(qemu_count)" -eq 1 ]
-	[ "$(ip -n "$NS" -o link show type tun | wc -l)" -eq 1 ]
+	[ "$(taps | wc -l)" -eq 1 ]
 	[ "$(ls "$DIR/run/vm" | wc -l)" -eq 1 ]
 	[ "$(restarts)" -eq 0 ]
 }

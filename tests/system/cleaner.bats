@@ -51,7 +51,7 @@ answers() { jitsu status >/dev/null 2>&1; }
 	for name in www u2; do jitsu sleep $name.example.test; done
 	[ "$(qemu_count)" -eq 0 ]
 	[ -z "$(ls "$DIR/run/vm")" ]
-	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+	[ -z "$(taps)" ]
 }
 
 # rights: mode, owner, group and access list of the control socket.

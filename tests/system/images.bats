@@ -88,12 +88,12 @@ second_bridge() {
 	[[ "$args" == *" -smp 2 "* && "$args" == *" -m 32M "* &&
 	    "$args" == *"-fw_cfg name=opt/jitsu,string=rich.example.test"* ]]
 	[[ "$args" == *"-sandbox on"* ]]
-	[ "$(ip -n "$NS" -o link show master jitsu0 | wc -l)" -eq 1 ]
+	[ "$(taps | grep -c "master jitsu0")" -eq 1 ]
 	[ "$(ip -n "$NS" -o link show master jitsu1 | wc -l)" -eq 1 ]
 	[ -n "$(console rich.example.test)" ]
 	jitsu sleep rich.example.test
 	[ "$(qemu_count)" -eq 0 ]
-	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+	[ -z "$(taps)" ]
 }
 
 # bats test_tags=kvm

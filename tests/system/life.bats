@@ -107,8 +107,7 @@ booted() { page | sed -n 's/.*Booted \([0-9]*\).*/\1/p'; }
 	is_state www.example.test awake
 	wait_for 30 is_state www.example.test dormant
 	[ "$(qemu_count)" -eq 0 ]
-	run ip -n "$NS" -o link show type tun
-	[ -z "$output" ]
+	[ -z "$(taps)" ]
 }
 
 @test "min-up keeps it, unused-after ends what nobody contacted" {

@@ -53,7 +53,7 @@ teardown() { teardown_jitsu; }
 	    -eq "$(qemu_count)" ]
 	for i in 1 2 3 4; do jitsu sleep "u$i.example.test"; done
 	[ "$(qemu_count)" -eq 0 ]
-	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+	[ -z "$(taps)" ]
 	[ -z "$(ls "$DIR/run/vm")" ]
 }
 
@@ -138,7 +138,7 @@ teardown() { teardown_jitsu; }
 	[ "$(qemu_count)" -eq 1 ]
 	stop_jitsud TERM
 	[ "$(qemu_count)" -eq 0 ]
-	[ -z "$(ip -n "$NS" -o link show type tun)" ]
+	[ -z "$(taps)" ]
 }
 
 # ended_while SECONDS COMMAND...: a jitsud is started, and told to stop as soon as the command

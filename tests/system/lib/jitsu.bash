@@ -51,6 +51,8 @@ qemus() {
 # in_kvm PID: whether that QEMU has a CPU in the kernel's KVM.
 in_kvm() { ls -l "/proc/$1/fd" | grep -q 'anon_inode:kvm-vcpu'; }
 qemu_count() { qemus | wc -l; }
+# Taps of VMs; jitsud's own port, for packets, is none.
+taps() { ip -n "$NS" -o link show type tun | grep -v ' jtp' || true; }
 
 write_conf() {
 	cat >"$DIR/jitsu.conf" <<-EOF

@@ -60,6 +60,7 @@ static const struct sample samples[] = {
 	{ OPTION_NETWORK, "gateway", "10.0.0.1", "10.0.0.1/8" },
 	{ OPTION_NETWORK, "units", "10.0.0.2-10.0.0.9", "10.0.0.9-10.0.0.2" },
 	{ OPTION_NETWORK, "probe", "10.0.0.1", "eth0" },
+	{ OPTION_NETWORK, "packets", "no", "none" },
 	{ OPTION_ZONE, "file", "z", "" },
 	{ OPTION_ZONE, "units", "u", "" },
 	{ OPTION_ZONE, "images", "i", "i j" },
@@ -96,6 +97,8 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "save-for", "30d", "31d" },
 	{ OPTION_IMAGE, "answer", "now", "later" },
 	{ OPTION_IMAGE, "after", "started", "healthy" },
+	{ OPTION_IMAGE, "wake-on", "tcp:443", "tcp:0" },
+	{ OPTION_IMAGE, "passive-port", "accept", "open" },
 	{ OPTION_IMAGE, "passive-from", "192.0.2.7/32", "192.0.2.7/24" },
 	{ OPTION_IMAGE, "backoff-min", "100ms", "99ms" },
 	{ OPTION_IMAGE, "backoff-max", "1d", "2d" },
@@ -268,6 +271,22 @@ ready_and_disks(void **state)
 	assert_false(option_parse_disk("a,", &len, &qcow2, &readonly));
 }
 
+static void
+packets_that_wake(void **state)
+{
+	static const char *const bad[] = { "", "tcp", "tcp:", "tcp:65536", "tcp:http", "udp:-1",
+		"icmp:8", "icmpv6", "sctp:80", "TCP:80" };
+	uint8_t proto;
+	uint16_t port;
+
+	(void)state;
+	assert_true(option_parse_wake("tcp:80", &proto, &port) && proto == 6 && port == 80);
+	assert_true(option_parse_wake("udp:65535", &proto, &port) && proto == 17 && port == 65535);
+	assert_true(option_parse_wake("icmp", &proto, &port) && proto == 1 && port == 0);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(option_parse_wake(bad[i], &proto, &port));
+}
+
 static const char *
 nearest(enum option_section section, const char *name)
 {
@@ -287,7 +306,7 @@ keys_of_a_mapping(void **state)
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
 	    "image, unit, needs, mac, standby, memory, idle, hold, min-up, unused-after, "
-	    "idle-below, keep-open, sleep, answer, after, passive-from");
+	    "idle-below, keep-open, sleep, answer, after, wake-on, passive-from, passive-port");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");
@@ -400,6 +419,7 @@ main(void)
 		cmocka_unit_test(quantities),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(ready_and_disks),
+		cmocka_unit_test(packets_that_wake),
 		cmocka_unit_test(keys_of_a_mapping),
 		cmocka_unit_test(man_pages_agree),
 	};

@@ -16,7 +16,7 @@
 #include "tests/unit/src/units/add_units.h"
 
 static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"10.77.0.0/24\", "
-    "\"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" }\n"
+    "\"fd77::/64\" }\n gateway = { \"10.77.0.1\", \"fd77::1\" } packets = no\n"
     " units = { \"10.77.0.10-10.77.0.255\", \"fd77::a:0/112\" } }\n"
     "network \"big\" { bridge = b1\n subnets = { \"10.128.0.0/9\" } "
     "units = { \"10.128.0.0/9\" } }\n"
@@ -237,8 +237,13 @@ static void
 lists_are_the_images_or_the_mappings(void **state)
 {
 	const struct unit_conf *u = add_one(*state, "w.a.test",
-	    "10.77.0.10 image=six fd77::a:10 passive-from=192.0.2.0/24,2001:db8::1/128");
+	    "10.77.0.10 image=six fd77::a:10 passive-from=192.0.2.0/24,2001:db8::1/128 "
+	    "wake-on=tcp:80,udp:53,icmp passive-port=accept");
 
+	assert_int_equal(u->policy.wake_on->n, 3);
+	assert_int_equal(u->policy.wake_on->on[1].proto, 17);
+	assert_int_equal(u->policy.wake_on->on[1].port, 53);
+	assert_int_equal(u->policy.passive_port, CONFIG_PASSIVE_ACCEPT);
 	assert_int_equal(u->policy.passive->n, 2);
 	assert_int_equal(u->policy.passive->from[0].prefixlen, 24);
 	assert_int_equal(u->policy.passive->from[1].family, 6);
@@ -267,7 +272,9 @@ bad_mappings(void **state)
 		    "\"iddle=2m\": unknown key; did you mean idle? (accepted are image, unit, "
 		    "needs, mac," },
 		{ "w.a.test", "10.77.0.10 image=hello kernel=/etc/passwd", "unknown key" },
-		{ "w.a.test", "10.77.0.10 image=hello wake-on=syn",
+		{ "w.a.test", "10.77.0.10 image=hello wake-on=tcp:80,syn",
+		    "wake-on: \"syn\" is not accepted: it must be tcp:PORT, udp:PORT or icmp" },
+		{ "w.a.test", "10.77.0.10 image=hello proto=tcp",
 		    "unknown key (accepted are image, unit, needs" },
 		{ "w.a.test", "10.77.0.10 image=hello passive-from=192.0.2.7/32,192.0.2.9/24",
 		    "passive-from: \"192.0.2.9/24\" is not accepted: it must be a prefix" },
