@@ -289,6 +289,22 @@ wires_link_close(struct wires *w, uint32_t unit)
 		free(l);
 }
 
+/*
+ * A guest that wakes up refuses a probe, too, and what it refuses does not reach the bridge
+ * (vm/net/waking.h): here is where it is seen.
+ */
+static void
+refusal(struct wires *w, uint32_t network, size_t len)
+{
+	const uint8_t *frame = w->frame + PARK_HEADER;
+	struct frame f;
+
+	if (network < LIMIT_NETWORKS && len > PARK_HEADER &&
+	    frame_parse(frame, len - PARK_HEADER, &f) && f.kind == FRAME_TCP &&
+	    (f.tcp.flags & FRAME_TCP_RST) != 0)
+		probe_frame(w->probes, network, frame, len - PARK_HEADER, clock_now_ns());
+}
+
 /* Reads one frame; false: none is there, or none comes any more. */
 static bool
 link_read(struct link *l)
@@ -300,8 +316,11 @@ link_read(struct link *l)
 	    (struct sockaddr *)&from, &from_len);
 
 	if (n >= 0) {
-		park_link_frame(w->parked, l->unit, from.sll_pkttype == PACKET_OUTGOING, w->frame,
-		    (size_t)n, clock_now_ns());
+		bool outgoing = from.sll_pkttype == PACKET_OUTGOING;
+
+		if (!outgoing)
+			refusal(w, park_network(w->parked, l->unit), (size_t)n);
+		park_link_frame(w->parked, l->unit, outgoing, w->frame, (size_t)n, clock_now_ns());
 		return true;
 	}
 	/* EINVAL: a frame of a kind that no header can describe; it is gone now. */
