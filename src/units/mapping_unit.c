@@ -90,7 +90,7 @@ check_value(struct job *j, const struct config_option *o, const char *text, uint
 static void
 take_string(struct job *j, const char *data, size_t len)
 {
-	char shown[1024], name[64], accepted[160];
+	char shown[1024], name[64], accepted[320];
 	const char *equals = memchr(data, '=', len);
 	size_t name_len = equals == NULL ? 0 : (size_t)(equals - data);
 	struct keys *k = &j->keys;
