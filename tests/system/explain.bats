@@ -56,8 +56,10 @@ min-up is not over"
 }
 
 @test "keepalives keep nobody awake below idle-below; connections do with keep-open" {
+	# Pings are not to wake again what has fallen asleep.
 	HELLO_CONF='idle = 3s
 	unused-after = 0s
+	wake-on = "tcp:80"
 	min-up = 0s' write_conf
 	write_zone 'quiet A 10.77.0.20' '_jitsu.quiet TXT "image=hello" "idle-below=1M/m"' \
 	    'loud A 10.77.0.21' '_jitsu.loud TXT "image=hello" "idle-below=200/m"' \
