@@ -526,6 +526,16 @@ test_vm(void **state)
 	port = old;
 }
 
+/* The kernel takes up to a second to see that. */
+static void
+carrier_off(void)
+{
+	sh("ip link set vport1 down");
+	for (unsigned i = 0; i < PATIENCE_MS / 10 &&
+	    !has("ip -o link show vport0 | grep -q NO-CARRIER"); i++)
+		spin_ms(&w, 10);
+}
+
 /* A NIC that has no carrier before the guest is connected, as a Xen vif: a veth's end. */
 static void
 test_late(void **state)
@@ -542,7 +552,7 @@ test_late(void **state)
 	e->vm = &vm;
 	e->state = ENTRY_RUNS;
 	park(sleeper);
-	sh("ip link set vport1 down");
+	carrier_off();
 	assert_int_equal(port_guard(parks, "vport0", sleeper, true, &m), ERR_OK);
 	assert_true(has("bridge -d link show dev vport0 | grep -q ' flood off'"));
 	host_late_add(e);
@@ -560,7 +570,7 @@ test_late(void **state)
 	host_late_add(e);
 	assert_true(!vm.late && behind("jtest1", SLEEPER, "vport0"));
 	/* It sleeps again before the guest was connected. */
-	sh("ip link set vport1 down");
+	carrier_off();
 	vm.late = true;
 	host_late_add(e);
 	assert_true(vm.late);
