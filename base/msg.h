@@ -60,7 +60,8 @@ enum msg_type {
 	MSG_READY,       /* .probed: the readiness test succeeded */
 	MSG_SIGN,        /* .sign: what else is seen of the guest, once each, before MSG_READY */
 	MSG_KNOCK,       /* .knock: a packet wants the unit; once until MSG_PARK or MSG_DROP */
-	MSG_SETTLED,     /* .unit only, after MSG_AWAKE: it has or has refused all that was held */
+	/* .unit only, after MSG_AWAKE: it has, or refuses, all that was held; the link is closed */
+	MSG_SETTLED,
 	MSG_CONFLICT,    /* .conflict: another host has its address, or no longer has */
 
 	/* warden → zones */
@@ -159,8 +160,7 @@ struct msg_wake_on {
  * MSG_LINK, so that no packet is missed.  After MSG_SETTLED the sentinel knows the unit no more.
  *
  * A sentinel that follows another is told before MSG_RUN: then no packet that waited in the port's
- * queue is looked at without knowing whose it is.  RSTs of the sentinel look as the guest's would:
- * no guard against those stands when MSG_DROP is sent.
+ * queue is looked at without knowing whose it is.
  */
 struct msg_park {
 	uint32_t network;

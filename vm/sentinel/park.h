@@ -38,10 +38,13 @@
 /* A held SYN is given again after so long, twice as long, ..., once the guest shows life. */
 #define PARK_GIVE_NS (2 * NS_PER_MS)
 #define PARK_GIVE_MOST_NS (20 * NS_PER_MS)
-/* A service may come so long after readiness; then the guest's refusal is the answer. */
+/* A service may come so long after readiness; then what the guest has refused is refused. */
 #define PARK_SETTLE_NS (10 * NS_PER_S)
-/* From MSG_SETTLED until RSTs pass: the warden takes its guard away in a few milliseconds. */
-#define PARK_PART_NS (50 * NS_PER_MS)
+/*
+ * The sequence number of our RSTs for SYNs.  RFC 9293 has 0, by which a guard knows the refusal of
+ * a guest whose service is not there yet; who has sent a SYN looks at the acknowledgement alone.
+ */
+#define PARK_REFUSAL_SEQ 1
 /* A unit whose wake was refused or failed is not asked for again before. */
 #define PARK_REFUSED_NS (1 * NS_PER_S)
 

@@ -17,7 +17,7 @@ due_of(const struct park_unit *u)
 	if (park_speaks(u) && u->state != PARK_LINKED)
 		for (size_t i = 0; i < PARK_ADDRS; i++)
 			due = earlier(due, u->claims[i].next_ns);
-	if (u->alive && u->state != PARK_PARTING)
+	if (u->alive)
 		TAILQ_FOREACH(h, &u->held, entry)
 			due = earlier(due, h->next_ns);
 	return due;

@@ -132,7 +132,20 @@ park_refuse(struct park_set *set, const struct park_unit *u, const struct frame 
 	if ((f->tcp.flags & FRAME_TCP_ACK) != 0)
 		answer(set, u, f, f->tcp.ack, 0, FRAME_TCP_RST, now_ns);
 	else
-		answer(set, u, f, 0, seq_after(&f->tcp), FRAME_TCP_RST | FRAME_TCP_ACK, now_ns);
+		answer(set, u, f, PARK_REFUSAL_SEQ, seq_after(&f->tcp),
+		    FRAME_TCP_RST | FRAME_TCP_ACK, now_ns);
+}
+
+void
+park_refuse_held(struct park_set *set, const struct park_unit *u, bool all, uint64_t now_ns)
+{
+	const struct held *h;
+	struct frame f;
+
+	TAILQ_FOREACH(h, &u->held, entry)
+		if (h->packet.kind == PACKET_SYN && (all || h->refused) &&
+		    frame_parse(h->data + PARK_HEADER, h->len - PARK_HEADER, &f))
+			park_refuse(set, u, &f, now_ns);
 }
 
 /* Ours for this flow, always the same: nothing is kept of a monitor's connection. */
@@ -270,11 +283,10 @@ kept(struct park_set *set, struct park_unit *u, struct held *h, uint64_t now_ns)
 			return;
 		break;
 	case PARK_AWAKE:
-	case PARK_PARTING:
 		break;
 	}
 	park_give(set, u, h, now_ns);
-	if (once || u->state == PARK_PARTING)
+	if (once)
 		park_hold_free(set, u, h);
 }
 
@@ -326,17 +338,22 @@ park_port_frame(struct park_set *set, uint32_t network, const uint8_t *frame, si
 
 /* ---- by the link ---- */
 
-/* Is the frame of the guest the answer to what is held? */
+/* Does the frame of the guest answer what is held?  A RST is no answer, but is noted. */
 static bool
-answers(const struct frame *f, const struct packet *p)
+answers(const struct frame *f, struct held *h)
 {
+	const struct packet *p = &h->packet;
+
 	if (addr_cmp(&f->dst, &p->peer) != 0 || addr_cmp(&f->src, &p->own) != 0)
 		return false;
-	if (f->kind == FRAME_TCP)
-		return p->kind == PACKET_SYN && f->tcp.dport == p->peer_port &&
-		    f->tcp.sport == p->port && f->tcp.ack == p->seq + 1 &&
-		    (f->tcp.flags & (FRAME_TCP_SYN | FRAME_TCP_ACK | FRAME_TCP_RST)) ==
-		    (FRAME_TCP_SYN | FRAME_TCP_ACK);
+	if (f->kind == FRAME_TCP) {
+		if (p->kind != PACKET_SYN || f->tcp.dport != p->peer_port ||
+		    f->tcp.sport != p->port || (f->tcp.flags & FRAME_TCP_ACK) == 0 ||
+		    f->tcp.ack != p->seq + 1)
+			return false;
+		h->refused = (f->tcp.flags & FRAME_TCP_RST) != 0;
+		return !h->refused && (f->tcp.flags & FRAME_TCP_SYN) != 0;
+	}
 	if (p->kind != PACKET_DATAGRAM)
 		return false;
 	if (f->kind == FRAME_UDP)
@@ -358,7 +375,7 @@ from_guest(struct park_set *set, struct park_unit *u, const struct frame *f, uin
 	}
 	for (h = TAILQ_FIRST(&u->held); h != NULL; h = next) {
 		next = TAILQ_NEXT(h, entry);
-		if (!answers(f, &h->packet))
+		if (!answers(f, h))
 			continue;
 		accepted = accepted || h->packet.kind == PACKET_SYN;
 		park_hold_free(set, u, h);
@@ -388,7 +405,7 @@ to_guest(struct park_set *set, struct park_unit *u, const struct frame *f, const
 	struct packet p = packet_of(f);
 	struct held *h;
 
-	if (!has_addr(u, &f->dst) || is_passive(u, &p.peer) || u->state == PARK_PARTING)
+	if (!has_addr(u, &f->dst) || is_passive(u, &p.peer))
 		return;
 	if (p.kind != PACKET_SYN &&
 	    (p.kind != PACKET_DATAGRAM || u->memory || u->state == PARK_AWAKE))

@@ -14,7 +14,7 @@
 #include "vm/sentinel/frame.h"
 #include "vm/sentinel/park.h"
 
-enum park_state { PARK_ASLEEP, PARK_ASKED, PARK_LINKED, PARK_AWAKE, PARK_PARTING };
+enum park_state { PARK_ASLEEP, PARK_ASKED, PARK_LINKED, PARK_AWAKE };
 enum claim_state { CLAIM_NONE, CLAIM_PROBING, CLAIM_OWNED, CLAIM_CONFLICT };
 
 #define PARK_ADDRS 2
@@ -54,6 +54,7 @@ struct held {
 	struct packet packet;
 	uint64_t next_ns;          /* of a SYN: when it is given next, once the guest is alive */
 	uint64_t interval_ns;
+	bool refused;              /* a SYN: the guest has answered with a RST */
 	size_t len;
 	uint8_t data[];            /* with its header */
 };
@@ -83,7 +84,7 @@ struct park_unit {
 	TAILQ_ENTRY(park_unit) fullness;   /* while something is held */
 	unsigned full_at;
 	uint64_t knock_ns;         /* not asked for before */
-	uint64_t deadline_ns;      /* of PARK_AWAKE and PARK_PARTING */
+	uint64_t deadline_ns;      /* of PARK_AWAKE; else 0 */
 	uint64_t due_ns;           /* when park_tick has something to do; 0 = never */
 	size_t due_at;             /* in the heap, while due_ns is not 0 */
 };
@@ -176,8 +177,11 @@ void park_hold_clear(struct park_set *set, struct park_unit *u);
 /* Tells that the packet wants the unit, which may have been done too often already. */
 void park_knock(struct park_set *set, struct park_unit *u, const struct packet *p,
     uint64_t now_ns);
-/* Answers a segment with a RST (RFC 9293 section 3.10.7.1). */
+/* Answers a segment with a RST (RFC 9293 section 3.10.7.1, but PARK_REFUSAL_SEQ). */
 void park_refuse(struct park_set *set, const struct park_unit *u, const struct frame *f,
+    uint64_t now_ns);
+/* Likewise each SYN that is held, or only those that the guest has refused. */
+void park_refuse_held(struct park_set *set, const struct park_unit *u, bool all,
     uint64_t now_ns);
 /* Gives a held frame; a SYN's next time is set. */
 void park_give(struct park_set *set, struct park_unit *u, struct held *h, uint64_t now_ns);

@@ -1,20 +1,19 @@
 /*
  * park_state: the states of a unit that is not awake.
  *
- *              a packet:            MSG_              MSG_              all is answered:
- *   MSG_       MSG_KNOCK            LINK              AWAKE             MSG_SETTLED
+ *              a packet:            MSG_              MSG_              all is answered,
+ *   MSG_       MSG_KNOCK            LINK              AWAKE             or 10 s: MSG_SETTLED
  *   PARK: ASLEEP ---------> ASKED ---------> LINKED ---------> AWAKE -----------------> (none)
- *           ^                 |                |                 |                        ^
- *           |    MSG_DROP     |                |                 | 10 s, and something    | 50 ms
- *           +-----------------+----------------+                 | is held: MSG_SETTLED   |
- *           |                                                    +------> PARTING --------+
+ *           ^                 |                |                 |
+ *           |    MSG_DROP     |                |                 |
+ *           +-----------------+----------------+-----------------+
  *           | MSG_PARK, from every state
  *
  * MSG_PARK with MSG_PARK_BUSY makes ASLEEP ASKED, and leaves what comes later as it is.  A wake
  * that DNS began goes from ASLEEP to LINKED.  ASLEEP, ASKED and LINKED answer for the addresses
  * (park_claim.c); LINKED and AWAKE give held SYNs until the guest accepts them (park_flow.c).
  * Invariants: a unit has a timer exactly while a claim, a given SYN or a deadline is under way;
- * PARTING has at least one SYN held; only LINKED, AWAKE and PARTING have a link.
+ * only LINKED and AWAKE have a link, which is closed before MSG_SETTLED.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -212,16 +211,23 @@ park_link(struct park_set *set, uint32_t unit, uint64_t now_ns)
 	return true;
 }
 
-bool
-park_settle(struct park_set *set, struct park_unit *u)
+/* The link is closed first: the warden has it, too, and its close is the last, which takes long. */
+static void
+settle(struct park_set *set, struct park_unit *u)
 {
 	uint32_t unit = u->number;
 
-	if (u->state != PARK_AWAKE || u->nheld > 0)
-		return false;
 	unlink_unit(set, u);
 	unit_free(set, u);
 	tell_settled(set, unit);
+}
+
+bool
+park_settle(struct park_set *set, struct park_unit *u)
+{
+	if (u->state != PARK_AWAKE || u->nheld > 0)
+		return false;
+	settle(set, u);
 	return true;
 }
 
@@ -234,7 +240,7 @@ park_awake(struct park_set *set, uint32_t unit, uint64_t now_ns)
 		tell_settled(set, unit);
 		return;
 	}
-	if (u->state >= PARK_AWAKE)
+	if (u->state == PARK_AWAKE)
 		return;
 	u->state = PARK_AWAKE;
 	u->deadline_ns = now_ns + PARK_SETTLE_NS;
@@ -253,15 +259,10 @@ void
 park_drop(struct park_set *set, uint32_t unit, uint64_t now_ns)
 {
 	struct park_unit *u = park_find(set, unit);
-	const struct held *h;
-	struct frame f;
 
 	if (u == NULL)
 		return;
-	TAILQ_FOREACH(h, &u->held, entry)
-		if (h->packet.kind == PACKET_SYN &&
-		    frame_parse(h->data + PARK_HEADER, h->len - PARK_HEADER, &f))
-			park_refuse(set, u, &f, now_ns);
+	park_refuse_held(set, u, true, now_ns);
 	park_hold_clear(set, u);
 	unlink_unit(set, u);
 	u->state = PARK_ASLEEP;
@@ -272,29 +273,15 @@ park_drop(struct park_set *set, uint32_t unit, uint64_t now_ns)
 
 /* ---- time ---- */
 
-/* Ten seconds after readiness: what no service wanted, the guest may refuse. */
-static void
-deadline(struct park_set *set, struct park_unit *u, uint64_t now_ns)
-{
-	if (u->state == PARK_AWAKE) {
-		u->state = PARK_PARTING;
-		u->deadline_ns = now_ns + PARK_PART_NS;
-		tell_settled(set, u->number);
-		park_due_set(set, u);
-		return;
-	}
-	park_give_syns(set, u, now_ns);
-	unlink_unit(set, u);
-	unit_free(set, u);
-}
-
 static void
 unit_tick(struct park_set *set, struct park_unit *u, uint64_t now_ns)
 {
 	struct held *h;
 
+	/* No service wants what is still held: the guest's refusals are passed on. */
 	if (u->deadline_ns != 0 && u->deadline_ns <= now_ns) {
-		deadline(set, u, now_ns);
+		park_refuse_held(set, u, false, now_ns);
+		settle(set, u);
 		return;
 	}
 	for (size_t i = 0; i < PARK_ADDRS; i++)

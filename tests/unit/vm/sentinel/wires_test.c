@@ -135,6 +135,14 @@ tell_link(void)
 	mac_at("v0");
 }
 
+/* As vm/net/activity_rules.c has it, for all MACs. */
+static void
+guard_make(void)
+{
+	run("nft 'table bridge t { chain c { type filter hook prerouting priority -300;"
+	    " tcp flags & (rst | ack) == rst | ack tcp sequence 0 drop; }; }'");
+}
+
 static struct msg
 hear_type(enum msg_type type)
 {
@@ -274,8 +282,7 @@ test_late_port(void **state)
 	NEED_ROOT();
 	if (system("command -v nft >/dev/null") != 0)
 		return;
-	run("nft 'table bridge t { chain c { type filter hook prerouting priority 0; iifname v0"
-	    " tcp flags & (rst | ack) == rst | ack tcp sequence 0 drop; }; }'");
+	guard_make();
 	tell_park(MSG_PARK_OWNED);
 	fd = client(AF_INET, SOCK_STREAM, 80);
 	(void)hear_type(MSG_KNOCK);
@@ -326,10 +333,14 @@ test_udp(void **state)
 static void
 test_drop(void **state)
 {
+	bool guarded = system("command -v nft >/dev/null") == 0;
 	int fd;
 
 	(void)state;
 	NEED_ROOT();
+	/* A guard against the guest's refusals does not stop ours. */
+	if (guarded)
+		guard_make();
 	tell_park(MSG_PARK_OWNED);
 	fd = client(AF_INET, SOCK_STREAM, 80);
 	(void)hear_type(MSG_KNOCK);
@@ -340,6 +351,8 @@ test_drop(void **state)
 	assert_int_equal(connected(fd), ECONNREFUSED);
 	close(fd);
 	assert_int_equal(hear(0).type, 0);
+	if (guarded)
+		run("nft delete table bridge t");
 }
 
 /* A flow of a life that is over: the client hears of that with its next segment. */
