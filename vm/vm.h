@@ -351,6 +351,9 @@ struct vm_activity_nic {
 	uint8_t mac[6];
 	/* no more than so many bytes in so many seconds (1, 60 or 3600) are no use; 0: any are */
 	uint32_t below_bytes, below_s;
+	/* what comes from these prefixes, or goes there, is none; at most LIMIT_PASSIVE */
+	const struct msg_addr *passive;
+	unsigned npassive;
 };
 enum err vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **act,
     struct errmsg *m);

@@ -39,6 +39,7 @@ static enum err
 update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, struct errmsg *m)
 {
 	struct unit *u = unit_by_name(&w->units, uc->name);
+	uint16_t passive = passive_number(w, uc->policy.passive);
 	bool counts = false;
 
 	if (u != NULL && !same_identity(u->conf, uc)) {
@@ -46,15 +47,15 @@ update_unit(struct warden *w, const struct unit_conf *uc, uint64_t generation, s
 		u = NULL;
 	}
 	if (u != NULL) {
-		counts = u->conf->policy.idle_below != uc->policy.idle_below && unit_runs(u) &&
-		    !u->run->count_waits;
+		counts = (u->conf->policy.idle_below != uc->policy.idle_below ||
+		    u->passive != passive) && unit_runs(u) && !u->run->count_waits;
 		unit_conf_set(&w->units, u, uc);
 	} else if ((u = unit_new(&w->units, uc, m)) == NULL) {
 		return ERR_LIMIT;
 	}
 	if (counts)
 		wake_count(w, u, &u->run->uuid);
-	u->passive = passive_number(w, uc->policy.passive);
+	u->passive = passive;
 	if (u->life.timer_ms == 0)
 		life_init(&u->life);
 	u->generation = generation;

@@ -40,6 +40,7 @@ wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 {
 	struct vm_activity_nic nics[LIMIT_NICS];
 	struct vm_ids ids;
+	const struct config_passive *passive;
 	uint64_t below;
 	unsigned n;
 
@@ -48,9 +49,12 @@ wake_count(struct warden *w, const struct unit *u, const struct vm_uuid *uuid)
 	ids = vm_ids_get(w->vms, uuid);
 	n = spec_nics(&w->secret, u->conf, &ids, nics);
 	below = u->conf->policy.idle_below;
+	passive = u->conf->policy.passive;
 	for (unsigned i = 0; i < n; i++) {
 		nics[i].below_bytes = CONFIG_RATE_BYTES(below);
 		nics[i].below_s = CONFIG_RATE_S(below);
+		nics[i].passive = passive != NULL ? passive->from : NULL;
+		nics[i].npassive = passive != NULL ? passive->n : 0;
 	}
 	vm_activity_watch(w->activity, uuid, nics, n);
 }

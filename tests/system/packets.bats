@@ -135,6 +135,28 @@ start_with() {
 	[[ "$(page_of host 10.77.0.10)" == *"Hello from $U"* ]]
 }
 
+@test "a monitor's packets keep nothing awake, others' do" {
+	HELLO_CONF='passive-from = { "10.77.0.99/32" } idle = 3s min-up = 0s unused-after = 0s' \
+	    write_conf
+	start_with
+	[ "$(ask +short $U A)" = 10.77.0.10 ]
+	checked() { page_of near 10.77.0.10 >/dev/null 2>&1; is_state $U dormant; }
+	wait_for 30 checked
+	[ "$(field boots)" -eq 1 ]
+	[ "$(ask +short $U A)" = 10.77.0.10 ]
+	# The counters learn of a reload as well.
+	write_conf
+	sed -i 's/hold = 10s/& idle = 3s min-up = 0s unused-after = 0s/' "$DIR/jitsu.conf"
+	jitsu reload
+	local end=$((SECONDS + 6))
+	while [ $SECONDS -lt $end ]; do
+		page_of near 10.77.0.10 >/dev/null
+		sleep 0.2
+	done
+	is_state $U awake
+	[ "$(field boots)" -eq 2 ]
+}
+
 # bats test_tags=kvm
 @test "frozen and saved units wake by packets, too" {
 	write_zone 'cold A 10.77.0.20' '_jitsu.cold TXT "image=hello" "sleep=freeze"' \

@@ -20,6 +20,7 @@
 #include "vm/net/activity_table.h"
 #include "vm/host/guard.h"
 #include "vm/host/host.h"
+#include "vm/host/monitor.h"
 
 /* A NIC of a VM whose packets count, or no longer do. */
 struct guest {
@@ -39,6 +40,7 @@ struct vm_activity {
 	bool closed;
 	char *name;                /* of the table */
 	struct guards *guards;
+	struct monitors *monitors;
 	pthread_mutex_t list;      /* the rest; never held for long */
 	LIST_HEAD(, guest) guests;
 	bool settled;              /* what a former daemon watched is known */
@@ -83,6 +85,7 @@ settle_text(struct vm_activity *a)
 	}
 	a->settle = false;
 	pthread_mutex_unlock(&a->list);
+	monitors_fill(a->monitors, a->name, out);
 	guards_fill_begin(a->guards, a->name, out);
 	if (fclose(out) != 0)
 		fatal("out of memory for the commands of a table");
@@ -169,6 +172,8 @@ apply(struct vm_activity *a, struct errmsg *m)
 		guards_fill_end(a->guards);
 		free(all);
 	}
+	if (e == ERR_OK)
+		e = monitors_apply(a->monitors, a->table, m);
 	while (e == ERR_OK && change_next(a, &c)) {
 		/* A deletion fails when somebody else was there before. */
 		if ((c.add || c.remove) && activity_table_run(a->table, c.command, m) != ERR_OK &&
@@ -217,6 +222,7 @@ act_free(struct vm_activity *a)
 	}
 	pthread_mutex_destroy(&a->list);
 	guards_free(a->guards);
+	monitors_free(a->monitors);
 	free(a->name);
 	activity_table_close(a->table, false);
 	pthread_mutex_destroy(&a->lock);
@@ -235,6 +241,7 @@ vm_activity_new(struct vm_host *host, const char *tag, struct vm_activity **out,
 	pthread_mutex_init(&a->list, NULL);
 	LIST_INIT(&a->guests);
 	a->guards = guards_new();
+	a->monitors = monitors_new();
 	e = activity_table_open(tag, &a->table, m);
 	if (e != ERR_OK) {
 		act_free(a);
@@ -437,6 +444,7 @@ watch_one(struct vm_activity *a, const struct vm_uuid *uuid, const struct vm_act
 	if (g->nic.below_bytes != nic->below_bytes || g->nic.below_s != nic->below_s)
 		g->changed = true;
 	g->nic = *nic;
+	g->nic.passive = NULL;     /* monitor.c has its own */
 	g->wanted = true;
 }
 
@@ -455,6 +463,7 @@ vm_activity_watch(struct vm_activity *a, const struct vm_uuid *uuid,
 	for (unsigned i = 0; i < n; i++)
 		watch_one(a, uuid, &nics[i]);
 	pthread_mutex_unlock(&a->list);
+	any = monitors_watch(a->monitors, uuid, nics, n) || any;
 	if (any)
 		apply_later(a);
 }

@@ -33,6 +33,8 @@ static const char sets[] =
     " set below { type ether_addr; size %d; limit rate 1 bytes/second burst 1 bytes; };\n"
     /* Who leaves guards on, and dies, leaves them for an hour at most. */
     " set waking { type ether_addr; flags timeout; timeout 1h; size %d; };\n"
+    " set passive4 { type ether_addr . ipv4_addr; flags interval; size %d; };\n"
+    " set passive6 { type ether_addr . ipv6_addr; flags interval; size %d; };\n"
     FLOW_SET("4", "ipv4_addr") FLOW_SET("6", "ipv6_addr");
 
 /* ---- rules ---- */
@@ -52,13 +54,18 @@ static const char sets[] =
 	family " { " FLOW_IN(ip) " timeout %ds }; "
 
 /*
- * A refusal is no use, nor what answers a probe of a port, and less than its rate is none.  Such an
- * answer begins a flow all the same, for clients have those ports, too: it ends unanswered.
+ * What a monitor sends is no use, and its connections are none.  A refusal is no use, nor what
+ * answers a probe of a port, and less than its rate is none.  Such an answer begins a flow all the
+ * same, for clients have those ports, too: it ends unanswered.
  */
-static const char sends[] = SENDS("4", "ip") SENDS("6", "ip6")
+static const char sends[] =
+    "ether saddr . ip daddr @passive4 return; ether saddr . ip6 daddr @passive6 return; "
+    SENDS("4", "ip") SENDS("6", "ip6")
     "tcp flags & rst == rst return; tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
     "ether saddr @below return; update @active { ether saddr timeout %ds }; ";
-static const char gets[] = GETS("4", "ip") GETS("6", "ip6")
+static const char gets[] =
+    "ether daddr . ip saddr @passive4 return; ether daddr . ip6 saddr @passive6 return; "
+    GETS("4", "ip") GETS("6", "ip6")
     "tcp flags & rst == rst return; ether daddr @below return; "
     "update @active { ether daddr timeout %ds }; ";
 
@@ -106,7 +113,8 @@ activity_rules(const char *table, bool anew)
 	if (anew)
 		fprintf(f, "table bridge %s\ndelete table bridge %s\n", table, table);
 	fprintf(f, "table bridge %s {\n", table);
-	fprintf(f, sets, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE);
+	fprintf(f, sets, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE,
+	    SET_SIZE, SET_SIZE);
 	fprintf(f, " chain from_guest { %s }\n chain to_guest { %s }\n chain guest_sends { }\n"
 	    " chain guest_gets { }\n}\n", from, to);
 	for (unsigned i = 0; i < ACTIVITY_CHAINS; i++)

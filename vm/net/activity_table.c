@@ -14,6 +14,8 @@
  *              VM's.  One begins with the VM's SYN-ACK, for FLOW_OPENS_S; what follows of its peer
  *              makes that FLOW_KEEP_S; a FIN or RST of either ends it
  *     waking   MACs of guests that are waking up: vm/net/waking.c
+ *     passive4, passive6
+ *              MACs and prefixes of monitors, whose packets count not: vm/host/monitor.c
  */
 #include "vm/net/activity_table.h"
 #include "vm/net/activity_element.h"
@@ -183,8 +185,8 @@ activity_table_fill(struct activity_table *t, const char *commands, struct errms
 	enum err e;
 
 	if (asprintf(&all, "flush set bridge %s guests; flush set bridge %s macs; flush set bridge "
-	    "%s waking; flush set bridge %s below%s", t->name, t->name, t->name, t->name,
-	    commands) < 0)
+	    "%s waking; flush set bridge %s below; flush set bridge %s passive4; flush set bridge "
+	    "%s passive6%s", t->name, t->name, t->name, t->name, t->name, t->name, commands) < 0)
 		fatal("out of memory for the commands of a table");
 	e = activity_table_run(t, all, m);
 	free(all);

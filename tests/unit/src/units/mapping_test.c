@@ -249,6 +249,20 @@ lists_are_the_images_or_the_mappings(void **state)
 	assert_int_equal(u->policy.passive->from[1].family, 6);
 }
 
+/* Of two prefixes of which one is within the other, that one. */
+static void
+prefixes_do_not_overlap(void **state)
+{
+	const struct unit_conf *u = add_one(*state, "w.a.test",
+	    "10.77.0.10 image=hello passive-from=10.1.2.3/32,10.0.0.0/8,10.1.0.0/16,0.0.0.0/0,"
+	    "fd00::/8");
+
+	assert_int_equal(u->policy.passive->n, 2);
+	assert_int_equal(u->policy.passive->from[0].family, 4);
+	assert_int_equal(u->policy.passive->from[0].prefixlen, 0);
+	assert_int_equal(u->policy.passive->from[1].family, 6);
+}
+
 static void
 an_empty_list_takes_the_images_place(void **state)
 {
@@ -815,6 +829,7 @@ main(void)
 		T(a_short_idle_is_warned_of),
 		T(images_policy_counts_where_the_mapping_is_silent),
 		T(lists_are_the_images_or_the_mappings),
+		T(prefixes_do_not_overlap),
 		T(an_empty_list_takes_the_images_place),
 		T(bad_mappings),
 		T(bytes_are_escaped),

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "base/addr.h"
 #include "base/clock.h"
 #include "tests/unit/vm/host_fixture.h"
 
@@ -200,6 +201,41 @@ test_counts(void **state)
 	r = reading(&guest_uuid);
 	read_ns = clock_now_ns() - read_ns;
 	assert_true(r.last_ns + TICKS_NS >= begin_ns && r.last_ns <= end_ns + read_ns + TICKS_NS);
+}
+
+/* What a monitor sends, and what it gets, is no use; both families; others' is. */
+static void
+test_monitors(void **state)
+{
+	static const char *const from[] = { "10.99.0.0/30", "fd99::/126", "192.0.2.7/32" };
+	struct msg_addr passive[3];
+	struct vm_activity_nic n = { .name = "vact0", .passive = passive, .npassive = 3 };
+
+	(void)state;
+	memcpy(n.mac, guest_mac, sizeof(n.mac));
+	for (size_t i = 0; i < 3; i++)
+		assert_true(addr_parse_prefix(from[i], &passive[i]));
+	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	assert_true(counted("ping -q -c1 -W30 fd99::9 >/dev/null"));
+	vm_activity_watch(act, &guest_uuid, &n, 1);
+	applied();
+	assert_false(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	assert_false(counted("ping -q -c1 -W30 fd99::9 >/dev/null"));
+	assert_true(addr_parse_prefix("10.99.0.8/29", &passive[0]));
+	vm_activity_watch(act, &guest_uuid, &n, 1);
+	applied();
+	assert_true(counted("ping -q -c1 -W30 10.99.0.9 >/dev/null"));
+	assert_false(counted("ping -q -c1 -W30 fd99::9 >/dev/null"));
+	watch(&guest_uuid, "vact0", guest_mac);
+	applied();
+	assert_true(counted("ping -q -c1 -W30 fd99::9 >/dev/null"));
+	assert_int_equal(sh_status("nft list set bridge jitsu-t1 passive6 | grep -q elements"), 1);
+	/* They are there again when somebody has changed the table. */
+	vm_activity_watch(act, &guest_uuid, &n, 1);
+	applied();
+	sh("nft flush set bridge jitsu-t1 passive6 && nft flush chain bridge jitsu-t1 to_guest");
+	assert_int_equal(reading(&guest_uuid).err, ERR_MISSING);
+	assert_int_equal(sh_status("nft list set bridge jitsu-t1 passive6 | grep -q elements"), 0);
 }
 
 /* A connection from that port with that mark, closed by a RST. */
@@ -833,6 +869,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_monitors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_probes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_echo_probes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forged_sources, setup, teardown),
