@@ -10,6 +10,7 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,7 +27,10 @@ struct frame {
 	struct tcphdr tcp;
 } __attribute__((packed));
 
-static struct frame syn;
+_Static_assert(sizeof(struct frame) == sizeof(((struct knock_to *)NULL)->frame), "a SYN");
+
+static struct frame syn;         /* what all have in common */
+static struct knock_to only;     /* of knock_init */
 static int packets = -1;
 
 int64_t
@@ -74,29 +78,37 @@ bridge_index(const char *bridge)
 }
 
 static void
-syn_build(const char *mac, const char *guest, const char *source)
+syn_build(const char *source)
 {
-	struct ether_addr *to = ether_aton(mac);
-
-	if (to == NULL || inet_pton(AF_INET, guest, &syn.ip.daddr) != 1 ||
-	    inet_pton(AF_INET, source, &syn.ip.saddr) != 1)
-		errx(2, "%s %s %s: a MAC and two IPv4 addresses", mac, guest, source);
-	memcpy(syn.eth.h_dest, to, ETH_ALEN);
+	if (inet_pton(AF_INET, source, &syn.ip.saddr) != 1)
+		errx(2, "%s: an IPv4 address", source);
 	syn.eth.h_proto = htons(ETH_P_IP);
 	syn.ip.version = 4;
 	syn.ip.ihl = 5;
 	syn.ip.tot_len = htons(sizeof(syn.ip) + sizeof(syn.tcp));
 	syn.ip.ttl = 64;
 	syn.ip.protocol = IPPROTO_TCP;
-	syn.ip.check = fold(sum16(&syn.ip, sizeof(syn.ip), 0));
 	syn.tcp.source = htons(SOURCE_PORT);
 	syn.tcp.dest = htons(PORT);
 	syn.tcp.seq = htonl(1);
 	syn.tcp.doff = 5;
 	syn.tcp.syn = 1;
 	syn.tcp.window = htons(65535);
-	syn.tcp.check = fold(sum16(&syn.tcp, sizeof(syn.tcp),
-	    sum16(&syn.ip.saddr, 8, IPPROTO_TCP + sizeof(syn.tcp))));
+}
+
+void
+knock_to(struct knock_to *to, const char *mac, const char *guest)
+{
+	struct ether_addr *at = ether_aton(mac);
+	struct frame f = syn;
+
+	if (at == NULL || inet_pton(AF_INET, guest, &f.ip.daddr) != 1)
+		errx(2, "%s %s: a MAC and an IPv4 address", mac, guest);
+	memcpy(f.eth.h_dest, at, ETH_ALEN);
+	f.ip.check = fold(sum16(&f.ip, sizeof(f.ip), 0));
+	f.tcp.check = fold(sum16(&f.tcp, sizeof(f.tcp),
+	    sum16(&f.ip.saddr, 8, IPPROTO_TCP + sizeof(f.tcp))));
+	memcpy(to->frame, &f, sizeof(f));
 }
 
 static int
@@ -112,45 +124,83 @@ packet_open(int index)
 }
 
 void
-knock_init(const char *bridge, const char *guest_mac, const char *guest, const char *source)
+knock_open(const char *bridge, const char *source)
 {
 	packets = packet_open(bridge_index(bridge));
-	syn_build(guest_mac, guest, source);
+	syn_build(source);
 }
 
-static bool
-syn_ack_came(void)
+void
+knock_init(const char *bridge, const char *guest_mac, const char *guest, const char *source)
 {
-	struct frame f;
-	ssize_t n;
+	knock_open(bridge, source);
+	knock_to(&only, guest_mac, guest);
+}
 
-	while ((n = recv(packets, &f, sizeof(f), MSG_TRUNC)) > 0)
-		if (n >= (ssize_t)sizeof(f) && f.ip.protocol == IPPROTO_TCP &&
-		    f.ip.saddr == syn.ip.daddr && f.tcp.source == syn.tcp.dest &&
-		    f.tcp.dest == syn.tcp.source && f.tcp.syn && f.tcp.ack)
-			return true;
-	return false;
+void
+knock_send(const struct knock_to *to)
+{
+	/* A full queue loses it; the next one follows. */
+	(void)send(packets, to->frame, sizeof(to->frame), 0);
+}
+
+/* Is `f` the answer to this guest's SYN? */
+static bool
+answers(const struct frame *f, const struct knock_to *to)
+{
+	uint32_t guest;
+
+	memcpy(&guest, to->frame + offsetof(struct frame, ip.daddr), sizeof(guest));
+	return f->ip.protocol == IPPROTO_TCP && f->ip.saddr == guest &&
+	    f->tcp.source == syn.tcp.dest && f->tcp.dest == syn.tcp.source && f->tcp.syn &&
+	    f->tcp.ack;
+}
+
+void
+knock_hear(int64_t wait_ns, const void *guests, size_t stride, unsigned n,
+    void (*heard)(const struct knock_to *to, void *arg), void *arg)
+{
+	struct pollfd p = { .fd = packets, .events = POLLIN };
+	struct timespec ts = { 0, 0 };
+	struct frame f;
+	ssize_t got;
+
+	if (wait_ns > 0)
+		ts = (struct timespec){ (time_t)(wait_ns / NS_PER_S), (long)(wait_ns % NS_PER_S) };
+	if (ppoll(&p, 1, &ts, NULL) <= 0)
+		return;
+	while ((got = recv(packets, &f, sizeof(f), MSG_TRUNC)) > 0)
+		for (unsigned i = 0; got >= (ssize_t)sizeof(f) && i < n; i++) {
+			const struct knock_to *to =
+			    (const void *)((const char *)guests + i * stride);
+
+			if (answers(&f, to))
+				heard(to, arg);
+		}
+}
+
+static void
+note(const struct knock_to *to, void *arg)
+{
+	(void)to;
+	*(bool *)arg = true;
 }
 
 bool
 knock(int64_t start_ns, int64_t interval_ns, int64_t (*between)(void *arg), void *arg)
 {
-	struct pollfd p = { .fd = packets, .events = POLLIN };
 	int64_t next = start_ns;
+	bool came = false;
 
 	for (int64_t now = start_ns; now < start_ns + KNOCK_GIVE_UP_S * NS_PER_S; now = now_ns()) {
-		struct timespec ts = { 0, 0 };
-
 		if (now >= next) {
-			/* A full queue loses it; the next one follows. */
-			(void)send(packets, &syn, sizeof(syn), 0);
+			knock_send(&only);
 			next += interval_ns;
 			if (next < now)
 				next = now + interval_ns;
 		}
-		ts.tv_sec = next > now ? (time_t)((next - now) / NS_PER_S) : 0;
-		ts.tv_nsec = next > now ? (long)((next - now) % NS_PER_S) : 0;
-		if (ppoll(&p, 1, &ts, NULL) > 0 && syn_ack_came())
+		knock_hear(next - now, &only, sizeof(only), 1, note, &came);
+		if (came)
 			return true;
 		if (between != NULL)
 			interval_ns = between(arg);

@@ -6,6 +6,7 @@
 #define BENCH_KNOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NS_PER_MS 1000000ll
@@ -14,7 +15,21 @@
 
 int64_t now_ns(void);
 
-/* Opens the socket and builds the SYN; addresses as text. */
+/* A guest to knock at: the SYN. */
+struct knock_to {
+	uint8_t frame[54];
+};
+
+/* Opens the socket; SYNs come from the bridge's MAC and `source`.  Addresses as text. */
+void knock_open(const char *bridge, const char *source);
+void knock_to(struct knock_to *to, const char *guest_mac, const char *guest);
+/* Sends the SYN once; a full queue loses it. */
+void knock_send(const struct knock_to *to);
+/* Waits at most so long for frames, and calls `heard` for each SYN-ACK of one of the n guests. */
+void knock_hear(int64_t wait_ns, const void *guests, size_t stride, unsigned n,
+    void (*heard)(const struct knock_to *to, void *arg), void *arg);
+
+/* For one guest: opens the socket and builds the SYN. */
 void knock_init(const char *bridge, const char *guest_mac, const char *guest, const char *source);
 
 /*

@@ -31,7 +31,7 @@ workers = {workers}
 control = "{dir}/run/control"
 state = "{dir}/state"
 run-dir = "{dir}/run"
-limits {{ wakes-per-minute = 0 wakes-per-minute-total = 0 }}
+limits {{ wakes-per-minute = 0 wakes-per-minute-total = {wakes} }}
 network "lan" {{
 	bridge = "{bridge}"
 	subnets = {{ "10.77.0.0/16" }}
@@ -156,7 +156,7 @@ class Jitsud:
     port = PORT
     build = BUILD
 
-    def __init__(self, units, workers=2, more='', images=(), cpu=None, head=ZONE):
+    def __init__(self, units, workers=2, more='', images=(), cpu=None, head=ZONE, wakes=0):
         self.cpu = cpu
         # Readable for the VMs' user.
         self.dir = tempfile.mkdtemp(prefix='jitsu-bench.', dir='/tmp')
@@ -168,7 +168,8 @@ class Jitsud:
         # A run-dir is below /run, and that is a tmpfs on every Debian, but not in every container.
         output('mount', '-t', 'tmpfs', '-o', 'mode=0755', 'tmpfs', self.dir + '/run')
         self.write('jitsu.conf', CONF.format(address=ADDRESS, port=self.port, workers=workers,
-                                             dir=self.dir, bridge=BRIDGE, more=more))
+                                             dir=self.dir, bridge=BRIDGE, more=more,
+                                             wakes=wakes))
         self.write('example.zone', head + units)
         self.log = open(self.dir + '/out', 'w')
         self.start()
@@ -370,6 +371,13 @@ def ask(*names, times=1, port=PORT, wait=10):
 
 def good(rows):
     return [us for _, us, rcode, answers in rows if us is not None and rcode == 0 and answers > 0]
+
+
+def syns_again():
+    """SYNs that this namespace's TCP sent again."""
+    rows = [line.split() for line in read('/proc/thread-self/net/netstat').decode().splitlines()
+            if line.startswith('TcpExt:')]
+    return int(rows[1][rows[0].index('TCPSynRetrans')])
 
 
 def retransmissions():

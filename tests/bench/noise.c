@@ -1,0 +1,162 @@
+/*
+ * noise: frames at a steady pace into an interface, for what a sentinel has to bear.
+ *
+ *   noise INTERFACE FRAMES_PER_SECOND SECONDS arp
+ *       broadcast ARP requests, for addresses of 192.0.2.0/24, which nobody has
+ *   noise INTERFACE FRAMES_PER_SECOND SECONDS syn MAC FIRST_ADDRESS ADDRESSES
+ *       TCP SYNs to port 80 of so many addresses, from random sources of 198.18.0.0/15, to MAC
+ *
+ * Prints how many frames were sent.
+ */
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/ether.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ll
+#define BATCH_NS 1000000ll     /* frames leave in batches, one each millisecond */
+
+struct frame {
+	struct ethhdr eth;
+	struct iphdr ip;
+	struct tcphdr tcp;
+} __attribute__((packed));
+
+static struct frame frame;
+static size_t len;
+static uint32_t first, addresses;
+static bool syns;
+
+static int64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) != 0)
+		err(1, "clock_gettime");
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+static uint32_t
+sum16(const void *data, size_t n, uint32_t sum)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < n; i += 2)
+		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+	return sum;
+}
+
+static uint16_t
+fold(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+static void
+arp_build(void)
+{
+	static const uint8_t request[28] = { 0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0x99, 0, 1,
+	    192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 2 };
+
+	memset(frame.eth.h_dest, 0xff, ETH_ALEN);
+	frame.eth.h_proto = htons(ETH_P_ARP);
+	memcpy(&frame.ip, request, sizeof(request));
+	len = sizeof(frame.eth) + sizeof(request);
+}
+
+static void
+syn_build(char **argv)
+{
+	struct ether_addr *mac = ether_aton(argv[0]);
+	struct in_addr a;
+
+	if (mac == NULL || inet_pton(AF_INET, argv[1], &a) != 1 || atoi(argv[2]) < 1)
+		errx(2, "%s %s %s: a MAC, an IPv4 address and a number", argv[0], argv[1], argv[2]);
+	first = ntohl(a.s_addr);
+	addresses = (uint32_t)atoi(argv[2]);
+	memcpy(frame.eth.h_dest, mac, ETH_ALEN);
+	frame.eth.h_proto = htons(ETH_P_IP);
+	frame.ip.version = 4;
+	frame.ip.ihl = 5;
+	frame.ip.tot_len = htons(sizeof(frame.ip) + sizeof(frame.tcp));
+	frame.ip.ttl = 64;
+	frame.ip.protocol = IPPROTO_TCP;
+	frame.tcp.dest = htons(80);
+	frame.tcp.doff = 5;
+	frame.tcp.syn = 1;
+	frame.tcp.window = htons(65535);
+	len = sizeof(frame);
+	syns = true;
+}
+
+static void
+syn_vary(void)
+{
+	frame.ip.saddr = htonl(0xc6120000u | ((uint32_t)random() & 0x1ffffu));
+	frame.ip.daddr = htonl(first + (uint32_t)random() % addresses);
+	frame.ip.check = 0;
+	frame.ip.check = fold(sum16(&frame.ip, sizeof(frame.ip), 0));
+	frame.tcp.source = htons((uint16_t)(1024 + random() % 60000));
+	frame.tcp.seq = htonl((uint32_t)random());
+	frame.tcp.check = 0;
+	frame.tcp.check = fold(sum16(&frame.tcp, sizeof(frame.tcp),
+	    sum16(&frame.ip.saddr, 8, IPPROTO_TCP + sizeof(frame.tcp))));
+}
+
+int
+main(int argc, char **argv)
+{
+	static const uint8_t from[ETH_ALEN] = { 2, 0, 0, 0, 0x99, 0 };
+	struct sockaddr_ll at = { .sll_family = AF_PACKET };
+	int64_t start, end;
+	long rate, sent = 0;
+	int fd;
+
+	if ((argc != 5 || strcmp(argv[4], "arp") != 0) &&
+	    (argc != 8 || strcmp(argv[4], "syn") != 0))
+		errx(2, "usage: noise INTERFACE FRAMES_PER_SECOND SECONDS arp | syn MAC "
+		    "FIRST_ADDRESS ADDRESSES");
+	rate = atol(argv[2]);
+	at.sll_ifindex = (int)if_nametoindex(argv[1]);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0 || at.sll_ifindex == 0 ||
+	    bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0)
+		err(1, "%s", argv[1]);
+	memcpy(frame.eth.h_source, from, ETH_ALEN);
+	if (argc == 5)
+		arp_build();
+	else
+		syn_build(argv + 5);
+	start = now_ns();
+	end = start + atol(argv[3]) * NS_PER_S;
+	for (int64_t now = start; now < end; now = now_ns()) {
+		struct timespec pause = { 0, BATCH_NS };
+
+		for (long due = (long)((double)(now - start) * (double)rate / 1e9); sent < due;
+		    sent++) {
+			if (syns)
+				syn_vary();
+			if (send(fd, &frame, len, 0) < 0 && errno != ENOBUFS)
+				err(1, "send");
+		}
+		(void)nanosleep(&pause, NULL);   /* a shorter one is as good */
+	}
+	printf("%ld\n", sent);
+	return 0;
+}
