@@ -74,6 +74,10 @@ alone() {
 	alone host/host_test
 }
 
+@test "the driver alone: processes that are started ahead" {
+	alone qemu/ahead_test
+}
+
 @test "the driver alone: adoption of what runs, is frozen, saved, half-made, hung" {
 	alone qemu/adopt_test
 }

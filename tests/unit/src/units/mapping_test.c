@@ -22,6 +22,8 @@ static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"1
     "units = { \"10.128.0.0/9\" } }\n"
     "image \"hello\" { kernel = k network = lan memory = 64M cmdline = "
     "'name={name} ip={address}/{prefixlen}' }\n"
+    "image \"uuid\" { kernel = k network = lan cmdline = '{uuid}' }\n"
+    "image \"dom\" { driver = xen kernel = k network = lan }\n"
     "image \"six\" { kernel = k network = lan cmdline = '{address6}' "
     "}\n"
     "image \"any\" { kernel = k network = lan idle = 5m unused-after = "
@@ -271,6 +273,36 @@ an_empty_list_takes_the_images_place(void **state)
 }
 
 static void
+standby(void **state)
+{
+	struct fixture *f = *state;
+	const struct unit_conf *u = add_one(f, "w.a.test", "10.77.0.10 image=hello");
+
+	assert_int_equal(u->standby, UNIT_STANDBY_IMAGE);
+	assert_false(mapping_set_stands_by(f->set));
+}
+
+static void
+standby_of_a_unit(void **state)
+{
+	struct fixture *f = *state;
+	const struct unit_conf *u = add_one(f, "w.a.test", "10.77.0.10 image=uuid standby=no");
+
+	assert_int_equal(u->standby, UNIT_STANDBY_NO);
+	assert_false(mapping_set_stands_by(f->set));
+}
+
+static void
+standby_of_another(void **state)
+{
+	struct fixture *f = *state;
+	const struct unit_conf *u = add_one(f, "w.a.test", "10.77.0.10 image=hello standby=yes");
+
+	assert_int_equal(u->standby, UNIT_STANDBY_YES);
+	assert_true(mapping_set_stands_by(f->set));
+}
+
+static void
 bad_mappings(void **state)
 {
 	static const struct {
@@ -313,6 +345,12 @@ bad_mappings(void **state)
 		    "hour" },
 		{ "w.a.test", "10.77.0.10 image=hello keep-open=maybe",
 		    "keep-open: \"maybe\" is not accepted: it must be yes or no" },
+		{ "w.a.test", "10.77.0.10 image=hello standby=2",
+		    "standby: \"2\" is not accepted: it must be yes or no" },
+		{ "w.a.test", "10.77.0.10 image=uuid standby=yes",
+		    "standby=yes: image \"uuid\" uses {uuid}" },
+		{ "w.a.test", "10.77.0.10 image=dom standby=yes",
+		    "standby=yes: image \"dom\" is of driver xen" },
 		{ "w.a.test", "10.77.0.10 image=hello after=never",
 		    "after: \"never\" is not accepted: it must be ready or started" },
 		{ "w.a.test", "10.77.0.10 image=hello memory=65M",
@@ -831,6 +869,7 @@ main(void)
 		T(lists_are_the_images_or_the_mappings),
 		T(prefixes_do_not_overlap),
 		T(an_empty_list_takes_the_images_place),
+		T(standby), T(standby_of_a_unit), T(standby_of_another),
 		T(bad_mappings),
 		T(bytes_are_escaped),
 		T(an_address_belongs_to_one_unit),
