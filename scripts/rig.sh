@@ -148,7 +148,8 @@ rig_disk_make() {
 	trap - EXIT
 }
 
-# Sets `disk`, the directory of the newest disk.  Of those who look at once, one makes it.
+# Sets `disk`, the directory of the newest disk.  Of those who look at once, one makes it.  What was
+# found after the file RIG_SINCE was written is not looked up again, which takes seconds.
 rig_need_disk() {
 	local files key old lock
 	[ "$(id -u)" -eq 0 ] ||
@@ -158,7 +159,9 @@ rig_need_disk() {
 	mkdir -p "$rig_dir"
 	exec {lock}>"$rig_dir/lock"
 	flock "$lock"
-	if files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
+	if [ -n "${RIG_SINCE:-}" ] && [ "$rig_dir/found" -nt "$RIG_SINCE" ]; then
+		read -r disk <"$rig_dir/found"
+	elif files=$(rig_resolve 2>"$rig_dir/apt.err") && [ -n "$files" ]; then
 		# shellcheck disable=SC2086
 		key=$({
 			echo "$files"
@@ -171,6 +174,7 @@ rig_need_disk() {
 		for old in "$rig_dir"/????????????????; do
 			[ ! -d "$old" ] || [ "$old" = "$disk" ] || rm -rf "$old"
 		done
+		echo "$disk" >"$rig_dir/found"
 	else
 		# Without the package lists the disk that is there will do.
 		disk=$(find "$rig_dir" -maxdepth 2 -name disk.img 2>/dev/null | head -1)
