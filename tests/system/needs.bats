@@ -83,7 +83,8 @@ order() { jitsu --json events | jq -r ".[] | select(.kind == \"$1\") | .unit" | 
 # bats test_tags=kvm
 @test "a unit boots when what it needs is ready, with a hold and a slot of its own" {
 	CONF_MORE="limits { queue-timeout = 1s }
-	$(hello_image db 'delay=4000' 'boot-timeout = 2m'; hello_image app "")" write_conf
+	$(hello_image db "delay=$((2000 + 2000 * SLOW))" 'boot-timeout = 2m'
+	hello_image app "")" write_conf
 	chain 300ms
 	start_jitsud
 	run ask +short top.example.test A
