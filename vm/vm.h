@@ -128,7 +128,7 @@ struct vm_event {
 	enum vm_event_kind kind;
 	struct vm_uuid uuid;
 	uint64_t time_ns;
-	int fd;                    /* of VM_EVENT_LINK; the receiver's: vm_link_close */
+	int fd;                    /* of VM_EVENT_LINK; the receiver's (vm_link_done) */
 	const char *text;          /* why: "guest shut down", "killed by signal 9", ...  */
 	const char *console;       /* last lines, not escaped, with NULs; never NULL */
 	size_t console_len;
@@ -480,10 +480,11 @@ void vm_unpark(struct vm_host *host, const struct vm_park_port *port, const uint
 enum err vm_link_open(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6],
     int *fd, struct errmsg *m);
 /*
- * Closes a link's descriptor on a thread: the last close takes the kernel 8 to 16 ms, in which the
- * sentinel would hear nothing.  So whoever gives it to the sentinel keeps it until MSG_SETTLED.
+ * Its last link is no longer needed (MSG_SETTLED).  The last close of one takes the kernel 8 to 16
+ * ms, in which the sentinel would hear nothing: so each is kept, too, and closed on a thread, after
+ * this or when the VM ends or has a newer.
  */
-void vm_link_close(struct vm_host *host, int fd);
+void vm_link_done(struct vm_host *host, const struct vm_uuid *uuid);
 
 /*
  * A port: the tap by which the sentinel speaks for units of one bridge that are not awake, with a

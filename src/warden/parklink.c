@@ -400,6 +400,8 @@ on_settled(struct warden *w, struct unit *u)
 	u->settling = false;
 	u->parked = 0;
 	unguard(w, u);
+	if (unit_has_vm(u))
+		vm_link_done(w->vms, &u->run->uuid);
 	return true;
 }
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -245,6 +246,8 @@ void
 entry_free(struct entry *e)
 {
 	entry_unwatch(e);
+	if (e->link_fd >= 0)
+		close(e->link_fd);   /* at the end; a VM that ended has none */
 	event_free(e->timer);
 	(void)table_remove(&e->host->entries, e->uuid.bytes, sizeof(e->uuid.bytes));   /* e */
 	free(e);
@@ -315,7 +318,8 @@ entry_new(struct vm_host *h, const struct vm_uuid *u, unsigned driver)
 {
 	struct entry *e = mem_zero(1, sizeof(*e));
 
-	*e = (struct entry){ .host = h, .uuid = *u, .driver = driver, .state = ENTRY_NEW };
+	*e = (struct entry){ .host = h, .uuid = *u, .driver = driver, .state = ENTRY_NEW,
+	    .link_fd = -1 };
 	STAILQ_INIT(&e->queue);
 	e->timer = mem_must(evtimer_new(h->base, timer_cb, e));
 	table_set(&h->entries, e->uuid.bytes, sizeof(e->uuid.bytes), e);
@@ -342,6 +346,7 @@ static void
 entry_lost(struct entry *e, enum entry_state state)
 {
 	entry_unwatch(e);
+	host_link_keep(e, -1);
 	(void)evtimer_del(e->timer);     /* fails only for what was not pending */
 	if (e->vm != NULL)
 		e->vm->driver->free(e->vm);
@@ -556,6 +561,8 @@ settle(struct entry *e, struct host_job *j)
 			entry_timer(e, ANSWER_S * 1000);
 		if (j->err == ERR_OK && e->vm->late)
 			host_late_add(e);
+		if (j->err != ERR_OK)
+			host_link_keep(e, -1);
 	} else if (j->op == OP_STOP && j->err == ERR_OK) {
 		entry_lost(e, ENTRY_GONE);
 	} else if (j->op == OP_SAVE && j->err == ERR_OK) {

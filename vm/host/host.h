@@ -78,6 +78,7 @@ struct entry {
 	bool judge;                /* ... and host_hang_ms have passed */
 	char end[160];             /* why it is to be ended; "" = it is not */
 	struct host_job *waiting;  /* a shutdown that the guest was asked for */
+	int link_fd;               /* see vm_link_done; -1: none */
 	struct event *watch_ev, *death_ev, *timer;
 	STAILQ_HEAD(, host_job) queue;
 };
@@ -146,7 +147,11 @@ void entry_next(struct entry *e);
 /* A VM that is `late` runs. */
 void host_late_add(struct entry *e);
 
-/* ---- park.c, on driver threads ---- */
+/* ---- park.c ---- */
+
+/* Keeps a copy, and closes the former; fd -1: none. */
+void host_link_keep(struct entry *e, int fd);
+/* The others are for driver threads. */
 
 /* What was parked before is parked. */
 void host_park_flush(struct vm_host *h);

@@ -1,4 +1,5 @@
 /* park: vm_park and its kin on the loop; what waits is carried out by a thread (vm/net/park.h). */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,30 +125,51 @@ vm_park_port(struct vm_host *h, const char *bridge, struct vm_park_port *port, s
 	return parkport_keep(h->env.parks, bridge, port, m);
 }
 
+static void
+close_later(struct vm_host *h, int *fd)
+{
+	if (*fd >= 0)
+		work_submit(h->work, LANE_CLOSE, &job_new(h, close_fd, *fd)->work);
+	*fd = -1;
+}
+
 void
 vm_park_port_close(struct vm_host *h, struct vm_park_port *port)
 {
-	vm_link_close(h, port->fd);
+	close_later(h, &port->fd);
 	*port = (struct vm_park_port){ .fd = -1 };
 }
 
 void
-vm_link_close(struct vm_host *h, int fd)
+host_link_keep(struct entry *e, int fd)
 {
-	if (fd >= 0)
-		work_submit(h->work, LANE_CLOSE, &job_new(h, close_fd, fd)->work);
+	close_later(e->host, &e->link_fd);
+	e->link_fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+void
+vm_link_done(struct vm_host *h, const struct vm_uuid *uuid)
+{
+	struct entry *e = entry_find(h, uuid);
+
+	if (e != NULL)
+		host_link_keep(e, -1);
 }
 
 enum err
 vm_link_open(struct vm_host *h, const struct vm_uuid *uuid, const uint8_t mac[6], int *fd,
     struct errmsg *m)
 {
-	struct vm_ids ids = vm_ids_get(h, uuid);
+	struct entry *e = entry_find(h, uuid);
+	enum err err;
 
 	*fd = -1;
-	if (ids.nics[0][0] == '\0')
+	if (e == NULL || e->vm == NULL || e->vm->ids.nics[0][0] == '\0')
 		return err_set(m, ERR_MISSING, "the host's end of its NIC is not known");
-	return vm_link_socket(ids.nics[0], mac, fd, m);
+	err = vm_link_socket(e->vm->ids.nics[0], mac, fd, m);
+	if (err == ERR_OK)
+		host_link_keep(e, *fd);
+	return err;
 }
 
 enum vm_port_state

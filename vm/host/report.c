@@ -57,7 +57,10 @@ link_done(void *arg)
 	struct link_job *j = arg;
 	struct vm_event ev = { .kind = VM_EVENT_LINK, .uuid = j->uuid, .time_ns = clock_now_ns(),
 		.fd = j->fd, .text = "", .console = "" };
+	struct entry *e = entry_find(j->host, &j->uuid);
 
+	if (e != NULL)
+		host_link_keep(e, j->fd);
 	j->host->on_event(&ev, j->host->arg);
 	free(j);
 }

@@ -508,7 +508,10 @@ test_vm(void **state)
 	assert_true(behind(BRIDGE, VM_MAC, tap));
 	assert_true(guest_pings(VM_NUMBER, PATIENCE_S));
 	assert_int_equal(vm_link_open(w.host, &spec.uuid, vm_mac, &fd, &m), ERR_OK);
-	vm_link_close(w.host, fd);
+	close(fd);
+	fd = entry_find(w.host, &spec.uuid)->link_fd;
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	vm_link_done(w.host, &spec.uuid);
 	for (unsigned i = 0; i < PATIENCE_MS / 10 && fcntl(fd, F_GETFD) >= 0; i++)
 		spin_ms(&w, 10);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
