@@ -107,6 +107,9 @@ _Static_assert(LIMIT_RUN_DIR + 4 + 36 + 1 + 7 <= LIMIT_SOCKET_PATH,
 #define LIMIT_PASSIVE 16
 /* Different lists of the latter that one jitsud may have had; each takes 600 bytes. */
 #define LIMIT_PASSIVE_LISTS 4096
+/* Windows of `schedule` of one unit; after how long a wake that was refused then is tried again. */
+#define LIMIT_SCHEDULE 16
+#define LIMIT_SCHEDULE_RETRY_S 60
 /* The longest `idle`: 30 days.  Packets are remembered for longer (vm/net/activity_table.c). */
 #define LIMIT_IDLE_S (30 * 24 * 3600)
 

@@ -10,6 +10,7 @@
 #define SRC_CONFIG_CONFIG_H
 
 #include <stdio.h>
+#include <time.h>
 
 #include "dns/dns.h"
 #include "src/config/options.h"        /* the table of options */
@@ -62,6 +63,17 @@ void config_report_strays(const struct config *conf, struct report *r);
 /* A list of wake-on, or passive-from, in `a`; NULL: it is empty. */
 const struct config_wake_on *config_wake_on(struct arena *a, const char *const *items, unsigned n);
 const struct config_passive *config_passive(struct arena *a, const char *const *items, unsigned n);
+/* A list of schedule, likewise. */
+const struct config_schedule *config_schedule(
+    struct arena *a, const char *const *items, unsigned n);
+/* "mon-fri 08:00-18:00" */
+#define CONFIG_HOURS_TEXT 24
+void config_hours_text(const struct config_hours *h, char text[CONFIG_HOURS_TEXT]);
+/*
+ * Is `now` within the schedule, in the host's time zone?  *edge: when that changes next, or within
+ * it for more than a week, when it is to be asked again.
+ */
+bool config_schedule_at(const struct config_schedule *s, time_t now, time_t *edge);
 /* By name; NULL when there is none. */
 const struct config_network *config_network_find(const struct config *conf, const char *name);
 const struct config_image *config_image_find(const struct config *conf, const char *name);

@@ -196,6 +196,8 @@ build_image(struct config_loader *l, struct config_raw *raw)
 	}
 	im->policy.wake_on = config_wake_on(&l->arena, im->wake_on_text.items, im->wake_on_text.n);
 	im->policy.passive = config_passive(&l->arena, im->passive_text.items, im->passive_text.n);
+	im->policy.schedule =
+	    config_schedule(&l->arena, im->schedule_text.items, im->schedule_text.n);
 	build_disks(l, im);
 	scan_templates(l, raw, im);
 	if (raw->bad)

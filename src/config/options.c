@@ -219,6 +219,8 @@ const struct config_option options[] = {
 	    "any is"),
 	IMAGE("keep-open", OPTION_BOOL, OPTION_UNIT, 0, 1, "no", words_bool, policy.keep_open,
 	    "whether TCP connections to a unit keep it awake when they are silent, too"),
+	IMAGE("schedule", OPTION_HOURS, OPTION_LIST | OPTION_UNIT, 0, LIMIT_SCHEDULE, NULL, NULL,
+	    schedule_text, "hours in which a unit is kept awake"),
 	IMAGE("sleep", OPTION_WORD, OPTION_UNIT, 0, 0, "stop", words_sleep, policy.sleep,
 	    "how a unit sleeps"),
 	IMAGE("standby", OPTION_INT, 0, 0, LIMIT_AHEAD, "0", NULL, standby,

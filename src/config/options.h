@@ -47,6 +47,7 @@ enum option_type {
 	OPTION_DISK,
 	OPTION_MAC,
 	OPTION_OWNER,                  /* an owner name, relative to the zone or with a final dot */
+	OPTION_HOURS,                  /* option_parse_hours */
 	OPTION_NEEDS,                  /* several with commas between; option_parse_need */
 	OPTION_TYPES
 };
@@ -112,6 +113,9 @@ bool option_parse_ready(const char *text, unsigned *word, uint32_t *n);
 size_t option_parse_need(const char *text, size_t *name_len, unsigned *after);
 /* tcp:PORT, udp:PORT and icmp (port 0): *proto is IPPROTO_TCP, _UDP, _ICMP. */
 bool option_parse_wake(const char *text, uint8_t *proto, uint16_t *port);
+/* `[DAY[-DAY] ]HH:MM-HH:MM`, as struct config_hours. */
+bool option_parse_hours(const char *text, unsigned *first, unsigned *last, unsigned *begin_min,
+    unsigned *end_min);
 /* `PATH[,format=raw|qcow2][,readonly]`.  *path_len: where the path ends in text. */
 bool option_parse_disk(const char *text, size_t *path_len, bool *qcow2, bool *readonly);
 

@@ -102,6 +102,18 @@ struct config_passive {
 	struct msg_addr from[];        /* prefixes */
 };
 
+/* Hours of some days of the week (0 = Monday), by the host's clock; the last day may be before. */
+struct config_hours {
+	uint8_t first, last;
+	uint16_t begin_min, end_min;   /* of the day; the end may be on the next one */
+};
+
+/* When a unit is kept awake. */
+struct config_schedule {
+	unsigned n;                    /* 1..LIMIT_SCHEDULE */
+	struct config_hours at[];
+};
+
 /* A rate: bytes in a window of seconds. */
 #define CONFIG_RATE(bytes, s) ((uint64_t)(s) << 32 | (bytes))
 #define CONFIG_RATE_BYTES(rate) ((uint32_t)(rate))
@@ -128,6 +140,7 @@ struct config_policy {
 	const struct config_wake_on *wake_on;   /* NULL: any */
 	const struct config_passive *passive;   /* NULL: nobody */
 	unsigned passive_port;         /* enum config_passive_port */
+	const struct config_schedule *schedule; /* NULL: no hours */
 };
 
 struct config_image {
@@ -166,7 +179,7 @@ struct config_image {
 	struct config_policy policy;   /* defaults of its units */
 	unsigned placeholders;         /* TEMPLATE_* bits of cmdline, initrd, disks and args */
 	const char *network_name, *ready_text;      /* as written */
-	struct config_list nics_text, disks_text, wake_on_text, passive_text;   /* likewise */
+	struct config_list nics_text, disks_text, wake_on_text, passive_text, schedule_text;
 	unsigned lines[CONFIG_ROWS];            /* of the section's options, by row; 0 = default */
 };
 

@@ -262,7 +262,7 @@ parse_text(const struct config_option *o, const char *text)
 	uint16_t port;
 	uint8_t mac[6], proto;
 	size_t len;
-	unsigned word;
+	unsigned word, hours[4];
 	uint32_t n;
 	bool qcow2, readonly;
 
@@ -288,6 +288,8 @@ parse_text(const struct config_option *o, const char *text)
 		    (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]) != 0;
 	case OPTION_OWNER:
 		return is_owner(text, strlen(text));
+	case OPTION_HOURS:
+		return option_parse_hours(text, &hours[0], &hours[1], &hours[2], &hours[3]);
 	case OPTION_NEEDS:
 		return are_needs(text);
 	default:
@@ -319,6 +321,8 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_MAC] = "a unicast MAC address such as \"02:00:00:aa:bb:cc\"",
 	[OPTION_OWNER] = ("a name relative to the zone, or absolute with a final dot, of letters, "
 	    "digits, \"-\", \"_\" and dots"),
+	[OPTION_HOURS] = ("hours, on certain days of the week or on all, such as \"mon-fri "
+	    "08:00-18:00\" or \"22:00-06:00\""),
 	[OPTION_NEEDS] = ("names separated by commas, each relative to the zone or absolute with "
 	    "a final dot, and perhaps with :ready or :started behind it"),
 };

@@ -23,7 +23,8 @@
  *     conflict: text, waits_for, queue_position, image, driver, addresses: [text], boots,
  *     last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes,
- *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text },
+ *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text,
+ *            idle_below_bytes, idle_below_s, keep_open, schedule: [text] },
  *            needs: [{ name, after: ready | started, state }],
  *            woken_by, since_s, crashes, failures, queries, backoff_s, last_error, console: text,
  *            file, line,

@@ -15,6 +15,7 @@ static const char *const whys[LIFE_WHY_COUNT] = {
 	[LIFE_WHY_PACKET] = "packet",
 	[LIFE_WHY_OPERATOR] = "operator",
 	[LIFE_WHY_UNREACHABLE] = "its network is gone",
+	[LIFE_WHY_SCHEDULE] = "schedule",
 	[LIFE_WHY_PRESSURE] = "gives way to others",
 	[LIFE_WHY_AGAIN] = "wanted again",
 	[LIFE_WHY_READY] = "ready",

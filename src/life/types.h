@@ -42,6 +42,7 @@ enum life_why {
 	LIFE_WHY_QUERY, LIFE_WHY_PACKET, LIFE_WHY_OPERATOR,
 	LIFE_WHY_PRESSURE,       /* memory is wanted by others */
 	LIFE_WHY_UNREACHABLE,    /* its network is gone */
+	LIFE_WHY_SCHEDULE,       /* its hours have begun */
 	LIFE_WHY_AGAIN,          /* a wake had come while it went down */
 	LIFE_WHY_READY,
 	LIFE_WHY_IDLE,           /* not used for `idle` */
@@ -127,7 +128,7 @@ enum life_event_kind {
 
 enum life_cause {
 	LIFE_BY_QUERY = LIFE_WHY_QUERY, LIFE_BY_PACKET, LIFE_BY_OPERATOR, LIFE_BY_PRESSURE,
-	LIFE_BY_UNREACHABLE
+	LIFE_BY_UNREACHABLE, LIFE_BY_SCHEDULE
 };
 
 enum life_found {
@@ -142,7 +143,7 @@ struct life_event {
 	bool needs;                            /* REFUSED THAWED: a unit that it needs is missing */
 	union {
 		uint64_t again_ms;             /* REFUSED, needs: no query boots it before */
-		enum life_cause cause;         /* WAKE: query, packet or operator */
+		enum life_cause cause;         /* WAKE: query, packet, operator or schedule */
 		/* RESTORED FROZEN THAWED SAVED failed: not tried, all is as before. */
 		bool kept;
 		struct {

@@ -21,9 +21,9 @@
 /* Ignored for good: a reader that left, a file's limit, `tostop` are errors of a write, no more. */
 static const int ignored[] = { SIGPIPE, SIGXFSZ, SIGTTOU };
 
-/* What is read: where programs are, and systemd's. */
+/* What is read: where programs are, systemd's, and the time zone of `schedule`. */
 static const char *const environment[] = {
-	"PATH", "NOTIFY_SOCKET", "JOURNAL_STREAM",
+	"PATH", "NOTIFY_SOCKET", "JOURNAL_STREAM", "TZ",
 #ifdef JITSU_SAN
 	"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
 #endif

@@ -191,7 +191,9 @@ clamp(uint64_t ms, uint32_t least, uint32_t most)
 	return ms < least ? least : ms > most ? most : (uint32_t)ms;
 }
 
-/* A list: in it there are no spaces. */
+_Static_assert(LIMIT_SCHEDULE <= LIMIT_PASSIVE, "they all fit below");
+
+/* A list, whose items have no commas. */
 static void
 set_list(struct job *j, const struct config_option *o, char *text, struct config_policy *p)
 {
@@ -202,6 +204,8 @@ set_list(struct job *j, const struct config_option *o, char *text, struct config
 		items[n++] = item;
 	if (o->type == OPTION_WAKE)
 		p->wake_on = config_wake_on(&j->set->arena, items, n);
+	else if (o->type == OPTION_HOURS)
+		p->schedule = config_schedule(&j->set->arena, items, n);
 	else
 		p->passive = config_passive(&j->set->arena, items, n);
 }

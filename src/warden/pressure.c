@@ -67,7 +67,8 @@ from_ms(const struct warden *w, const struct unit *u)
 static bool
 may_sleep(const struct warden *w, const struct unit *u)
 {
-	return u->conf != NULL && u->conf->policy.idle_ms != 0 && !needs_used(w, u);
+	return u->conf != NULL && u->conf->policy.idle_ms != 0 && !u->scheduled &&
+	    !needs_used(w, u);
 }
 
 /* Its memory is wanted: to a file where that is possible, unless idle units of it are stopped. */

@@ -219,18 +219,34 @@ needs_json(const struct warden *w, const struct unit *u)
 }
 
 static json_t *
+schedule_json(const struct config_schedule *s)
+{
+	json_t *all = json_array();
+	char text[CONFIG_HOURS_TEXT];
+
+	for (unsigned i = 0; s != NULL && i < s->n; i++) {
+		config_hours_text(&s->at[i], text);
+		(void)json_array_append_new(all, json_string(text));
+	}
+	return all;
+}
+
+static json_t *
 policy_json(const struct unit *u)
 {
 	static const char *const sleeps[] = { [CONFIG_SLEEP_STOP] = "stop",
 		[CONFIG_SLEEP_FREEZE] = "freeze", [CONFIG_SLEEP_SAVE] = "save" };
 	const struct unit_conf *uc = u->conf;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:b, s:o}",
 	    "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms", (json_int_t)uc->policy.hold_ms,
 	    "min_up_ms", (json_int_t)uc->policy.min_up_ms,
 	    "unused_after_ms", (json_int_t)uc->policy.unused_after_ms,
 	    "ready", uc->image->ready_text, "sleep", sleeps[uc->policy.sleep],
-	    "save_failed", u->save_failed);
+	    "save_failed", u->save_failed,
+	    "idle_below_bytes", (json_int_t)CONFIG_RATE_BYTES(uc->policy.idle_below),
+	    "idle_below_s", (json_int_t)CONFIG_RATE_S(uc->policy.idle_below),
+	    "keep_open", uc->policy.keep_open, "schedule", schedule_json(uc->policy.schedule));
 }
 
 /* The legs of the last boot that failed, or else of the last wake. */

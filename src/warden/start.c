@@ -36,6 +36,7 @@
 #include "src/warden/record.h"
 #include "src/warden/reload.h"
 #include "src/warden/rundir.h"
+#include "src/warden/schedule.h"
 #include "src/warden/wake.h"
 #include "src/warden/warden.h"
 
@@ -171,6 +172,7 @@ serve(struct warden *w)
 		fatal("%s", m.text);
 	rundir_watch(w);
 	pressure_start(w);
+	schedule_start(w);
 	ahead_start(w);
 	w->ev_hup = signal_new(w, SIGHUP, on_hup);
 }
@@ -313,6 +315,7 @@ tear_down(struct warden *w)
 	work_free(w->work);
 	adopt_free(w);
 	pressure_free(w);
+	schedule_free(w);
 	ahead_free(w);
 	aside_clear(w);
 	if (w->gen != NULL)

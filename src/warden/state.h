@@ -14,7 +14,7 @@
  *     verbs.c     what `jitsu` asks                status.c    `jitsu status`
  *     rundir.c    the run directory, kept whole    row.c       what is remembered of a unit
  *     why.c       `jitsu why`                      pressure.c  VMs that give way
- *     ahead.c     QEMUs that wait for wakes
+ *     ahead.c     QEMUs that wait for wakes        schedule.c  hours of units
  *
  * Everything runs on one libevent loop; what blocks is in vm/ (driver threads), src/store and
  * src/load (threads of their own).  Files with few entries have these below, and no header.
@@ -48,6 +48,7 @@ struct aside;
 struct pressure;
 struct reload;
 struct rundir;
+struct schedule;
 struct wake_pending;
 
 struct sockets {
@@ -142,6 +143,7 @@ struct warden {
 	} totals;
 	struct event *ev_hup, *ev_term, *ev_int;
 	struct rundir *rundir;         /* rundir.h */
+	struct schedule *schedule;     /* schedule.h; NULL before units can be woken */
 	char *empty_root;
 	char tag[16];                  /* of this instance, from its run directory */
 	unsigned wait_stop;            /* looks before VMs that do not stop are left */

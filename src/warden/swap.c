@@ -12,6 +12,7 @@
 #include "src/warden/passive.h"
 #include "src/warden/pressure.h"
 #include "src/warden/probelink.h"
+#include "src/warden/schedule.h"
 #include "src/warden/wake.h"
 
 /* May a running VM of `old` go on as `fresh`?  Its guest knows addresses, MAC and network. */
@@ -146,6 +147,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 		needs_review(w);
 		ahead_soon(w);
 		pressure_review(w);
+		schedule_review(w);
 		wake_admit(w);
 	}
 	if (w->control != NULL)

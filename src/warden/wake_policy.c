@@ -43,8 +43,8 @@ wake_policy(const struct warden *w, const struct unit *u, struct life_policy *p)
 	img = u->conf->image;
 	if (vm_driver_caps(w->vms, img->driver_name, &caps, NULL) != ERR_OK)
 		caps = 0;
-	p->idle_ms = u->conf->policy.idle_ms;
-	p->unused_after_ms = u->conf->policy.unused_after_ms;
+	p->idle_ms = u->scheduled ? 0 : u->conf->policy.idle_ms;
+	p->unused_after_ms = u->scheduled ? 0 : u->conf->policy.unused_after_ms;
 	p->min_up_ms = u->conf->policy.min_up_ms;
 	p->boot_ms = img->boot_timeout_ms;
 	queue_policy(w, u, p);

@@ -121,11 +121,11 @@ static const char *
 woken_text(const struct why *y, char text[SENTENCE])
 {
 	static const char *const causes[] = { [LIFE_BY_QUERY] = "by a query",
-		[LIFE_BY_PACKET] = "by a packet", [LIFE_BY_OPERATOR] = "by an operator" };
+		[LIFE_BY_PACKET] = "by a packet", [LIFE_BY_OPERATOR] = "by an operator",
+		[LIFE_BY_SCHEDULE] = "by its schedule" };
 	const struct unit_run *r = y->u->run;
 	const struct unit *other = r != NULL && r->woken_for != 0 ?
 	    unit_by_number(&y->w->units, r->woken_for - 1) : NULL;
-
 	char knock[SHOW_KNOCK];
 
 	text[0] = '\0';
@@ -150,6 +150,28 @@ say_woken(struct why *y)
 		return;
 	say(y, ", woken %s %s ago", text, SPAN(since(y, at_ms)));
 	row(y, "woken", text, at_ms, 0);
+}
+
+/* ---- its hours ---- */
+
+/* How long they go on, or until they begin: what is said of that; false: it has none. */
+static bool
+hours(struct why *y, uint64_t *edge_ms)
+{
+	const struct config_schedule *s = y->u->conf->policy.schedule;
+	char all[SENTENCE] = "", one[CONFIG_HOURS_TEXT];
+	time_t now = time(NULL), edge;
+
+	if (s == NULL)
+		return false;
+	(void)config_schedule_at(s, now, &edge);   /* u->scheduled: as was acted upon */
+	for (unsigned i = 0; i < s->n; i++) {
+		config_hours_text(&s->at[i], one);
+		text_join(all, sizeof(all), ", ", "%s", one);
+	}
+	*edge_ms = y->now_ms + (edge > now ? (uint64_t)(edge - now) * MS_PER_S : 0);
+	row(y, "schedule", all, 0, *edge_ms);
+	return true;
 }
 
 /* ---- awake ---- */
@@ -226,6 +248,7 @@ why_awake(struct why *y)
 	uint64_t up = y->u->life.awake_since_ms, payload = r->last_packet_ns / NS_PER_MS;
 	uint64_t query = board_last_query_ns(&y->w->board, y->u->number, clock_now_ns()) /
 	    NS_PER_MS;
+	uint64_t edge_ms;
 	uint32_t idle_ms = p->idle_ms;
 
 	/* As the life cycle, until somebody contacts it. */
@@ -248,6 +271,8 @@ why_awake(struct why *y)
 	}
 	why_payload(y, payload, idle_ms);
 	why_flows(y);
+	if (hours(y, &edge_ms) && y->u->scheduled)
+		keeps(y, edge_ms, "its schedule keeps it awake");
 	why_needed(y);
 	if (y->until_ms == LIFE_NEVER)
 		say(y, "; it does not sleep, since %s", y->reason);
@@ -331,7 +356,10 @@ why_asleep(struct why *y)
 {
 	const struct life *l = &y->u->life;
 	const char *why = life_why_text((enum life_why)l->why);
+	uint64_t edge_ms;
 
+	if (hours(y, &edge_ms) && !y->u->scheduled)
+		say(y, ", and its schedule wakes it in %s", SPAN(edge_ms - y->now_ms));
 	if (l->since_ms == 0) {
 		say(y, "; nobody has asked for it since jitsud started");
 		return;

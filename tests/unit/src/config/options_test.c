@@ -90,6 +90,7 @@ static const struct sample samples[] = {
 	{ OPTION_IMAGE, "unused-after", "auto", "never" },
 	{ OPTION_IMAGE, "idle-below", "1K/m", "1K" },
 	{ OPTION_IMAGE, "keep-open", "yes", "always" },
+	{ OPTION_IMAGE, "schedule", "mon-fri 08:00-18:00", "mon-fri 8-18" },
 	{ OPTION_IMAGE, "sleep", "save", "hibernate" },
 	{ OPTION_IMAGE, "standby", "2", "yes" },
 	{ OPTION_IMAGE, "freeze-for", "30d", "1w" },
@@ -306,7 +307,8 @@ keys_of_a_mapping(void **state)
 	option_keys(text, sizeof(text));
 	assert_string_equal(text,
 	    "image, unit, needs, mac, standby, memory, idle, hold, min-up, unused-after, "
-	    "idle-below, keep-open, sleep, answer, after, wake-on, passive-from, passive-port");
+	    "idle-below, keep-open, schedule, sleep, answer, after, wake-on, passive-from, "
+	    "passive-port");
 	assert_null(option_find_key("kernel", 6));
 	assert_null(option_find_key("network", 7));
 	assert_string_equal(nearest(OPTION_MAPPING, "iddle"), "; did you mean idle?");
