@@ -237,8 +237,10 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 			continue;
 		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid")
 		    : NULL;
-		if (vm_uuid_parse(text, &named) && (memcmp(&at, &named, sizeof(at)) == 0 ||
-		    (f != NULL && memcmp(&f->v->born, &named, sizeof(named)) == 0)))
+		/* Under which UUID it was started stood in its directory, which may be gone. */
+		if (vm_uuid_parse(text, &named) && (f == NULL ||
+		    memcmp(&at, &named, sizeof(at)) == 0 ||
+		    memcmp(&f->v->born, &named, sizeof(named)) == 0))
 			take_process(f != NULL ? f : search_add(s, &at), pid, c);
 		else
 			s->unsettled = true;

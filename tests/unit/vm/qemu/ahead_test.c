@@ -429,6 +429,113 @@ test_hidden(void **state)
 	assert_nothing_left();
 }
 
+/* Its disks are open while it waits, and in nobody's way when it is of no use. */
+static void
+test_disks(void **state)
+{
+	struct vm_wish *list = mem_zero(1, sizeof(*list));
+	struct vm_spec spec;
+	char cmdline[128], disk[128];
+	pid_t pid;
+
+	(void)state;
+	world_spec(&w, &spec, 20, cmdline);
+	snprintf(disk, sizeof(disk), "%s/own.raw", w.dir);
+	sh("truncate -s 1M %s && chown %d %s", disk, VM_USER, disk);
+	spec.ndisks = 1;
+	spec.disks[0] = (struct vm_disk){ .path = disk };
+	want(VM_AHEAD_UNIT, &spec, 1, 1);
+	pid = waiting_pid();
+	start(&spec);
+	assert_int_equal(pid_of(&w, &spec.uuid), pid);
+	assert_true(guest_pings(20, PATIENCE_S));
+	stop(&spec.uuid);
+	/* A wake while it is made. */
+	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec };
+	vm_ahead_want(w.host, list, 1);
+	while (waiting_pid() == 0)
+		spin_ms(&w, 1);
+	start(&spec);
+	assert_true(guest_pings(20, PATIENCE_S));
+	stop(&spec.uuid);
+	/* Other settings: two processes would want to write to the disk. */
+	want(VM_AHEAD_UNIT, &spec, 1, 1);
+	spec.memory_bytes = 32 << 20;
+	start(&spec);
+	assert_true(guest_pings(20, PATIENCE_S));
+	stop(&spec.uuid);
+	assert_int_equal(w.died, 0);
+	assert_nothing_left();
+}
+
+struct seen {
+	struct vm_uuid uuid;
+	enum vm_found_state state;
+	unsigned n;
+	bool done;
+};
+
+static void
+found_cb(const struct vm_found *f, void *arg)
+{
+	struct seen *s = arg;
+
+	if (f == NULL) {
+		s->done = true;
+		return;
+	}
+	s->uuid = f->uuid;
+	s->state = f->state;
+	s->n++;
+}
+
+/* The next daemon adopts a VM that was another process's name before, with its directory or not. */
+static void
+test_adopt(void **state)
+{
+	struct vm_spec spec;
+	char cmdline[128];
+	struct vm_ids ids;
+	pid_t pid;
+
+	(void)state;
+	world_spec(&w, &spec, 21, cmdline);
+	want(VM_AHEAD_BOOT, &spec, 1, 1);
+	pid = waiting_pid();
+	start(&spec);
+	assert_int_equal(pid_of(&w, &spec.uuid), pid);
+	assert_true(guest_pings(21, PATIENCE_S));
+	for (unsigned i = 0; i < 2; i++) {
+		struct seen s = { .n = 0 };
+
+		world_close(&w);
+		if (i == 1)
+			sh("rm -r %s/vm/*", w.run_dir);
+		world_open(&w);
+		vm_adopt(w.host, found_cb, &s);
+		assert_true(spin(&w, &s.done, PATIENCE_MS));
+		assert_int_equal(s.n, 1);
+		assert_int_equal(s.state, VM_FOUND_RUNNING);
+		assert_memory_equal(&s.uuid, &spec.uuid, sizeof(s.uuid));
+		ids = vm_ids_get(w.host, &spec.uuid);
+		assert_int_equal(ids.pid, pid);
+		if (i == 1)
+			break;
+		assert_int_equal(sh_status("ip link show %s | grep -q %s", ids.nics[0], BRIDGE), 0);
+		operate(VM_SAVE, &spec.uuid);
+		restore(&spec);
+		pid = pid_of(&w, &spec.uuid);
+		operate(VM_SAVE, &spec.uuid);
+		want(VM_AHEAD_RESTORE, &spec, 1, 1);
+		pid = waiting_pid();
+		restore(&spec);
+		assert_int_equal(pid_of(&w, &spec.uuid), pid);
+	}
+	stop(&spec.uuid);
+	assert_true(has_ended(pid));
+	assert_nothing_left();
+}
+
 /* The end of the host is theirs. */
 static void
 test_end(void **state)
@@ -457,6 +564,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_restore, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trouble, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_disks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
 	};
 
