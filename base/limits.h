@@ -314,6 +314,8 @@ _Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return
 #define LIMIT_STEADY_MS 60000
 /* Used within so long, an awake VM does not give way to others. */
 #define LIMIT_GIVES_WAY_MS 10000
+/* Frames that wait in a bridge's port for the sentinel. */
+#define LIMIT_PORT_QUEUE 10000
 /* Units that one turn of the loop tells the sentinel of, after a reload: some milliseconds. */
 #define LIMIT_PARK_SLICE 500
 _Static_assert(2 * LIMIT_PARK_SLICE <= LIMIT_CHAN_QUEUE / 2, "they leave room in a channel");

@@ -64,6 +64,19 @@ set_mac(const struct port *p, struct errmsg *m)
 	    err_sys(m, "%s: its MAC address", p->name);
 }
 
+/*
+ * Frames of a busy bridge, a fifth of a second of them, for a sentinel that waits for a processor
+ * or is replaced.  With a shorter queue more of them are lost, and clients send again.
+ */
+static void
+set_queue(const struct port *p)
+{
+	struct ifreq ifr = { .ifr_qlen = LIMIT_PORT_QUEUE };
+
+	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", p->name);
+	(void)ioctl(p->sock, SIOCSIFTXQLEN, &ifr);
+}
+
 /* At worst the sentinel reads some frames of the host's own. */
 static void
 no_addresses(const struct port *p)
@@ -117,6 +130,7 @@ make(const struct parks *parks, const char *bridge, struct vm_park_port *port, s
 		e = set_mac(&p, m);
 	if (e == ERR_OK) {
 		no_addresses(&p);
+		set_queue(&p);
 		e = join(&p, bridge, m);
 	}
 	if (opened)

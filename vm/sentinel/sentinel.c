@@ -239,9 +239,11 @@ take_unprobe(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED st
 	return ERR_OK;
 }
 
+/* What the guest has accepted by now is not held any more: nobody is woken for its sake. */
 static enum err
 take_park(struct sentinel *s, const struct msg *m, UNUSED int *fds, struct errmsg *why)
 {
+	wires_link_read(s->wires, m->unit);
 	/* A unit that cannot be parked wakes by DNS alone. */
 	if (park_put(s->parked, m, clock_now_ns(), why) != ERR_OK)
 		log_err("%s", why->text);
@@ -283,6 +285,7 @@ take_awake(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED stru
 static enum err
 take_drop(struct sentinel *s, const struct msg *m, UNUSED int *fds, UNUSED struct errmsg *why)
 {
+	wires_link_read(s->wires, m->unit);   /* what was accepted is not refused */
 	park_drop(s->parked, m->unit, clock_now_ns());
 	return ERR_OK;
 }

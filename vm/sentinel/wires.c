@@ -335,20 +335,37 @@ link_read(struct link *l)
 	return false;
 }
 
+/* Frames that have come; what they say may close the link. */
+static void
+link_read_most(struct link *l, unsigned most)
+{
+	bool more = true;
+
+	l->busy = true;
+	for (unsigned i = 0; i < most && more && !l->dead; i++)
+		more = link_read(l);
+	l->busy = false;
+	if (l->dead)
+		free(l);
+}
+
 static void
 on_link(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct link *l = arg;
 	struct wires *w = l->wires;
-	bool more = true;
 
-	l->busy = true;
-	for (int i = 0; i < BATCH && more && !l->dead; i++)
-		more = link_read(l);
-	l->busy = false;
-	if (l->dead)
-		free(l);
+	link_read_most(l, BATCH);
 	w->after(w->arg);
+}
+
+void
+wires_link_read(struct wires *w, uint32_t unit)
+{
+	struct link *l = link_find(w, unit);
+
+	if (l != NULL)
+		link_read_most(l, BATCHES_ALL * BATCH);
 }
 
 enum err

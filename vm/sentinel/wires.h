@@ -38,7 +38,8 @@ void wires_bridge_send(struct wires *w, uint32_t network, const uint8_t *frame, 
 void wires_port_send(struct wires *w, uint32_t network, const uint8_t *frame, size_t len);
 void wires_link_send(struct wires *w, uint32_t unit, const uint8_t *frame, size_t len);
 
-/* Reads what has come by the port. */
+/* Read what has come by the port, by the link. */
 void wires_port_read(struct wires *w, uint32_t network);
+void wires_link_read(struct wires *w, uint32_t unit);
 
 #endif

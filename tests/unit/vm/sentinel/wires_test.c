@@ -299,6 +299,49 @@ test_late_port(void **state)
 	close(server);
 }
 
+/* More frames than a turn of the loop takes, which answer nobody: the guest's own connections. */
+static void
+guest_chatter(void)
+{
+	struct sockaddr_storage to;
+	socklen_t len = address_of(&to, AF_INET, CLIENT_V4, 9);
+
+	in_guest();
+	for (int i = 0; i < 50; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+		assert_true(fd >= 0);
+		assert_true(connect(fd, (struct sockaddr *)&to, len) == 0 || errno != 0);
+		close(fd);
+	}
+	in_host();
+}
+
+/* The guest has accepted a SYN, of which a late sentinel reads behind MSG_PARK: no other wake. */
+static void
+test_accepted_unseen(void **state)
+{
+	int fd, server;
+
+	(void)state;
+	NEED_ROOT();
+	tell_park(MSG_PARK_OWNED);
+	fd = client(AF_INET, SOCK_STREAM, 80);
+	(void)hear_type(MSG_KNOCK);
+	tell_link();
+	server = guest_listen(AF_INET, 80);
+	assert_int_equal(kill(child, SIGSTOP), 0);
+	guest_boot();
+	guest_chatter();
+	assert_int_equal(connected(fd), 0);   /* by its second SYN, which the bridge has sent */
+	tell_park(MSG_PARK_OWNED);
+	assert_int_equal(kill(child, SIGCONT), 0);
+	tell_unit(MSG_AWAKE);
+	(void)hear_type(MSG_SETTLED);
+	close(fd);
+	close(server);
+}
+
 /* A datagram is given once. */
 static void
 test_udp(void **state)
@@ -721,7 +764,8 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_wake_v4), T(test_wake_v6), T(test_late_port), T(test_udp), T(test_drop),
+		T(test_wake_v4), T(test_wake_v6), T(test_late_port), T(test_accepted_unseen),
+		T(test_udp), T(test_drop),
 		T(test_former_life), T(test_frozen), T(test_passive), T(test_conflict),
 		T(test_many), T(test_filters),
 	};
