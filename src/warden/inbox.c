@@ -94,15 +94,15 @@ sentinel_setup(struct child *c, struct errmsg *m)
 {
 	(void)m;
 	probelink_networks(c->arg);
+	parklink_new(c->arg);
 	return ERR_OK;
 }
 
-/* A sentinel that was replaced must learn of all that its predecessor knew. */
+/* A sentinel that was replaced must learn of the probes that its predecessor had. */
 static void
 sentinel_running(struct child *c)
 {
 	probelink_again(c->arg, PROBELINK_ALL);
-	parklink_new(c->arg);
 	ready_child_runs(c);
 }
 

@@ -284,18 +284,24 @@ review_unit(struct warden *w, struct unit *u)
 
 /* In slices, so that neither the loop nor the channel is full of them. */
 static void
+review_some(struct warden *w, unsigned most)
+{
+	struct unit *u;
+
+	for (unsigned i = 0; i < most && (u = unit_next(&w->units, &w->park_at)) != NULL; i++)
+		review_unit(w, u);
+}
+
+static void
 on_review(evutil_socket_t fd, short what, void *arg)
 {
 	struct warden *w = arg;
-	struct unit *u = NULL;
 
 	(void)fd;
 	(void)what;
 	if (w->sentinel.chan == NULL || w->gen == NULL)
 		return;   /* the next one is told everything */
-	for (unsigned i = 0; i < LIMIT_PARK_SLICE && w->park_at < w->units.next; i++)
-		if ((u = unit_next(&w->units, &w->park_at)) != NULL)
-			review_unit(w, u);
+	review_some(w, LIMIT_PARK_SLICE);
 	/* Else goes on when the sentinel has read all that. */
 	if (w->park_at < w->units.next && chan_queued(w->sentinel.chan) == 0)
 		timer_arm(w->ev_park, 1);
@@ -332,7 +338,8 @@ parklink_new(struct warden *w)
 			unguard(w, u);
 		u->settling = false;
 	}
-	parklink_review(w);
+	w->park_at = 0;
+	review_some(w, LIMIT_PARK_FIRST);
 }
 
 void

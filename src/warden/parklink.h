@@ -21,7 +21,7 @@ void parklink_clear(struct warden *w);
 
 /* Soon all units are looked at, and what the sentinel has not been told yet is told. */
 void parklink_review(struct warden *w);
-/* A sentinel that knows nothing runs. */
+/* A sentinel that knows nothing is set up; most units it knows before it reads a frame. */
 void parklink_new(struct warden *w);
 /* A port is new, or has joined a bridge again: its units are parked anew. */
 void parklink_again(struct warden *w, unsigned network);
