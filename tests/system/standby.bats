@@ -98,7 +98,8 @@ nothing_else() {
 	ask +short www.example.test A | grep -qx 10.77.0.10
 	[ "$(pid_of www.example.test)" != "$pid" ]
 	serves_page 10.77.0.10 www.example.test
-	! kill -0 "$pid"
+	run kill -0 "$pid"
+	[ "$status" -ne 0 ]
 	jitsu sleep www.example.test
 	wait_for 30 stands_by www.example.test
 	SERIAL=4 write_zone
@@ -124,7 +125,7 @@ nothing_else() {
 	HELLO_CONF='standby = 1001' write_conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'jitsu.conf:'*'standby'*1000* ]]
-	CONF_TOP='pool = -1' HELLO_CONF= write_conf
+	CONF_TOP='pool = -1' HELLO_CONF='' write_conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'jitsu.conf:'*'pool'* ]]
 }
@@ -158,7 +159,7 @@ nothing_else() {
 	[ "$(state_of u1.example.test)" = saved ]
 	ask +short u1.example.test A | grep -qx 10.77.0.20
 	serves_page 10.77.0.20 u1.example.test
-	! grep -q 'could not be used' "$DIR/log"
+	[ "$(grep -c 'could not be used' "$DIR/log")" -eq 0 ]
 }
 # is_pool WHAT: one process waits, and is ready, for a state or for its configuration.
 is_pool() {
@@ -191,7 +192,7 @@ is_pool() {
 	[ "$(state_of u2.example.test)" = saved ]
 	ask +short u2.example.test A | grep -qx 10.77.0.21
 	serves_page 10.77.0.21 u2.example.test
-	! grep -q 'could not be used' "$DIR/log"
+	[ "$(grep -c 'could not be used' "$DIR/log")" -eq 0 ]
 	CONF_TOP='pool = 0' write_conf
 	jitsu reload
 	wait_for 30 nothing_else 1
@@ -303,7 +304,7 @@ linux_image() {
 	ask +time=60 +short s.example.test A | grep -qx 10.77.0.32
 	[[ " ${pids//$'\n'/ } " == *" $(pid_of s.example.test) "* ]]
 	serves_page 10.77.0.32 s.example.test
-	! grep -q 'could not be used\|of no use' "$DIR/log"
+	[ "$(grep -c 'could not be used\|of no use' "$DIR/log")" -eq 0 ]
 }
 is_for_state() {
 	local pid
