@@ -49,6 +49,9 @@ refused() {
 	[[ "$output" == *"Connection refused"* ]]
 }
 
+# RSTs for SYNs.
+refusals() { watched "$1" 'tcp[tcpflags] == tcp-rst|tcp-ack and tcp[4:4] == 0' | wc -l; }
+
 start_with() {
 	make_near
 	start_jitsud
@@ -62,7 +65,7 @@ start_with() {
 	watch near
 	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 	[ "$(syns near)" -eq 1 ]
-	[ "$(watched near 'tcp[tcpflags] & tcp-rst != 0' | wc -l)" -eq 0 ]
+	[ "$(refusals near)" -eq 0 ]
 	is_state $U awake
 	is_at_its_tap
 	wait_for 30 is_settled
@@ -192,8 +195,7 @@ start_with() {
 	wait_for 30 is_guarded
 	wait $!
 	wait_for 30 is_settled
-	[ "$(watched near 'src host 10.77.0.10 and tcp[tcpflags] == tcp-rst|tcp-ack and
-	    tcp[4:4] == 0' | wc -l)" -eq 0 ]
+	[ "$(refusals near)" -eq 0 ]
 }
 
 @test "a connection that its VM has taken along is reset at once, and made anew" {
