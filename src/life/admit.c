@@ -2,6 +2,7 @@
 #include "src/life/admit.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define MINUTE_MS 60000u
 
@@ -72,6 +73,10 @@ queue_remove(struct admit *a, struct admit_waiter *w)
 	w->queued = w->sure = false;
 	a->waiting--;
 	a->numbered = a->waiting == 0;
+	if (a->waiting > 0)
+		return;
+	memset(a->rounds, 0, sizeof(a->rounds));
+	a->round = 0;
 }
 
 void
@@ -130,6 +135,47 @@ take_boot(struct admit *a, struct admit_waiter *w)
 	a->boots++;
 }
 
+/* The round that its asker's next waiter is in. */
+static uint32_t
+next_round(const struct admit *a, const struct admit_waiter *w)
+{
+	uint32_t last = a->rounds[w->asker % ADMIT_ASKERS];
+
+	return (last > a->round ? last : a->round) + 1;
+}
+
+/*
+ * Behind all of its round.  Where those that follow are sure, it is sure as well: if there is no
+ * room for that, the last of them are not any more.
+ */
+static void
+queue_insert(struct admit *a, struct admit_waiter *w)
+{
+	struct admit_waiter *x = TAILQ_LAST(&a->queue, admit_queue);
+	struct admit_waiter *next;
+
+	w->round = a->rounds[w->asker % ADMIT_ASKERS] = next_round(a, w);
+	w->queued = true;
+	w->sure = false;
+	w->place = ++a->waiting;
+	while (x != NULL && x->round > w->round)
+		x = TAILQ_PREV(x, admit_queue, link);
+	if (x != NULL)
+		TAILQ_INSERT_AFTER(&a->queue, x, w, link);
+	else
+		TAILQ_INSERT_HEAD(&a->queue, w, link);
+	next = TAILQ_NEXT(w, link);
+	a->numbered = a->numbered && next == NULL;
+	if (next != NULL && next->sure) {
+		w->sure = true;
+		a->nsure++;
+		a->sure_bytes += w->memory_bytes;
+	}
+	sure_settle(a);
+	if (next != NULL && w->sure && a->on_sure != NULL)
+		a->on_sure(w, a->arg);
+}
+
 enum admit_verdict
 admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate)
 {
@@ -150,12 +196,21 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 		take_boot(a, w);
 		return ADMIT_NOW;
 	}
-	w->queued = true;
-	w->sure = false;
-	w->place = ++a->waiting;
-	TAILQ_INSERT_TAIL(&a->queue, w, link);
-	sure_settle(a);
+	queue_insert(a, w);
 	return ADMIT_WAIT;
+}
+
+struct admit_waiter *
+admit_yield(struct admit *a, const struct admit_waiter *w)
+{
+	struct admit_waiter *last = TAILQ_LAST(&a->queue, admit_queue);
+
+	if (last == NULL || last->round <= next_round(a, w))
+		return NULL;
+	a->rounds[last->asker % ADMIT_ASKERS] = last->round - 1;
+	queue_remove(a, last);
+	sure_settle(a);
+	return last;
 }
 
 void
@@ -203,6 +258,8 @@ admit_next(struct admit *a)
 	if (w == NULL || !fits(a, w))
 		return NULL;
 	queue_remove(a, w);
+	if (a->waiting > 0)
+		a->round = w->round;
 	take_boot(a, w);
 	return w;
 }

@@ -3,9 +3,13 @@
  * VMs, their memory, and wakes per minute, per unit and in all.  Pure bookkeeping: no I/O, the
  * clock is an argument.
  *
- * A wake that does not fit waits in a bounded queue, first come first served; a full queue is an
- * answer (ADMIT_FULL), not a silence.  Waiters are woken by whoever gives something back
- * (admit_next).
+ * A wake that does not fit waits in a bounded queue; a full queue is an answer (ADMIT_FULL), not a
+ * silence.  Waiters are woken by whoever gives something back (admit_next).
+ *
+ * The queue is fair between those who ask: it goes in rounds, and each asker has one waiter in
+ * each, in the order in which they came.  So who asks for one unit waits for one or two units of
+ * each other asker, however many those want.  Askers are numbers that the caller makes of clients;
+ * ADMIT_ASKERS of them are told apart.
  *
  * A waiter is *sure* when there is room for its VM and for those of all before it, so that only its
  * turn among the boots is missing.  The sure ones are the front of the queue, and where it ends is
@@ -46,6 +50,8 @@ struct admit_waiter {
 	TAILQ_ENTRY(admit_waiter) link;
 	uint64_t memory_bytes;
 	unsigned place;              /* see admit_number */
+	uint32_t asker;              /* set by the caller while it is not queued */
+	uint32_t round;              /* while queued */
 	bool queued;
 	bool sure;                   /* while queued */
 	bool held;                   /* counted as a running VM */
@@ -59,6 +65,8 @@ enum admit_want { ADMIT_WANT_BOOT, ADMIT_WANT_VM, ADMIT_WANT_MEMORY };
 /* A queued waiter became sure, or is not sure any more.  It may look, and change nothing here. */
 typedef void (*admit_sure_cb)(struct admit_waiter *w, void *arg);
 
+#define ADMIT_ASKERS 256
+
 struct admit {
 	struct admit_limits limits;
 	unsigned boots, vms, waiting;
@@ -69,6 +77,8 @@ struct admit {
 	unsigned nsure;
 	uint64_t sure_bytes;              /* memory of the sure ones */
 	bool numbered;                    /* every place is right */
+	uint32_t round;                   /* the newest of those that left the queue */
+	uint32_t rounds[ADMIT_ASKERS];    /* of each asker's last waiter */
 	admit_sure_cb on_sure;
 	void *arg;
 };
@@ -81,6 +91,11 @@ void admit_limits_set(struct admit *a, const struct admit_limits *limits);
 /* Asks for a boot of a VM of w->memory_bytes.  `free_rate` is for operators: no rate limit. */
 enum admit_verdict admit_ask(
     struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_rate);
+/*
+ * The queue is full for `w`: takes the last waiter out, and returns it, if its asker has had more
+ * rounds than that of `w` would have.  NULL: they are all as entitled.
+ */
+struct admit_waiter *admit_yield(struct admit *a, const struct admit_waiter *w);
 /* Its VM will have so much memory; its place in the queue stays.  What runs stays as it is. */
 void admit_resize(struct admit *a, struct admit_waiter *w, uint64_t memory_bytes);
 /* A VM that runs already (adoption): always counted, whatever the limits say. */

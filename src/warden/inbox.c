@@ -35,6 +35,7 @@ on_wake(struct warden *w, const struct msg *m)
 	/* The message crossed the end of its wake, which answers: held queries ask repeatedly. */
 	if (m->time_ns != 0 && board_wake_over(&w->board, m->unit, m->time_ns))
 		return;
+	wake_asker(w, u, &m->wake.client);
 	wake_request(w, u, LIFE_BY_QUERY, m->time_ns);
 }
 

@@ -160,6 +160,8 @@ needs_wake(struct warden *w, struct unit *u, enum life_cause cause)
 		if (n == NULL || is_had(u, i, n))
 			continue;
 		sleeps = life_state(&n->life) != LIFE_BOOTING;
+		if (!n->admit.queued)
+			n->admit.asker = u->admit.asker;
 		wake_request(w, n, cause, 0);
 		if (sleeps)
 			unit_run(n)->woken_for = u->number + 1;

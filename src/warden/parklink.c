@@ -395,6 +395,7 @@ on_knock(struct warden *w, struct unit *u, const struct msg *m)
 	u->dropped = false;
 	unit_run(u)->knock = (struct unit_knock){ .peer = m->knock.peer, .proto = proto,
 		.port = m->knock.port };
+	wake_asker(w, u, &m->knock.peer);
 	wake_request(w, u, LIFE_BY_PACKET, m->time_ns);
 	return true;
 }

@@ -75,6 +75,7 @@ look(struct warden *w)
 		if (within != u->scheduled)
 			cross(w, u, within);
 		if (within && !u->schedule_off && !u->refused && is_asleep(u)) {
+			wake_asker(w, u, NULL);
 			wake_request(w, u, LIFE_BY_SCHEDULE, 0);
 			if (is_asleep(u))
 				next = sooner(next, now + LIMIT_SCHEDULE_RETRY_S);

@@ -176,6 +176,7 @@ verb_wake(struct control_request *req, json_t *args, void *arg)
 	}
 	log_info("%s: wake asked for by uid %u", u->name, (unsigned)control_request_uid(req));
 	wake_wait(w, u, req, false, progress != 0);
+	wake_asker(w, u, NULL);
 	wake_request(w, u, LIFE_BY_OPERATOR, 0);
 }
 

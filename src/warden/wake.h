@@ -8,6 +8,8 @@
 
 /* Somebody asked for a unit.  time_ns: when; never later than now. */
 void wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t time_ns);
+/* Who asks for it next, for the queue's fairness (admit.h); NULL: this host itself. */
+void wake_asker(const struct warden *w, struct unit *u, const struct msg_addr *client);
 /* Puts an event into a unit's life cycle and does what follows, which may free the unit. */
 void wake_step(struct warden *w, struct unit *u, const struct life_event *ev);
 /* The same for LIFE_EV_POLICY: settings are new, or what made boots fail may be mended. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/siphash.h"
 #include "src/warden/aside.h"
 #include "src/warden/dnslink.h"
 #include "src/warden/holds.h"
@@ -23,6 +24,20 @@ turn_away(
 	wake_waiters_answer(u, false, error);
 	needs_failed(w, u, error);
 	wake_drain(w);
+}
+
+/* Clients of one network are one: it costs nothing to have many addresses there. */
+void
+wake_asker(const struct warden *w, struct unit *u, const struct msg_addr *client)
+{
+	size_t len = client == NULL ? 0 : client->family == 4 ? 3 : client->family == 6 ? 7 : 0;
+
+	if (u->admit.queued)
+		return;
+	u->admit.asker = 0;
+	if (len > 0)
+		u->admit.asker = 1 + (uint32_t)(siphash24(w->secret.key, client->bytes, len) %
+		    (ADMIT_ASKERS - 1));
 }
 
 void

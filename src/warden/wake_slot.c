@@ -178,6 +178,14 @@ waits_behind(struct warden *w, struct unit *u, uint32_t ticket)
 
 /* ---- the slots ---- */
 
+static void
+refuse(struct warden *w, struct unit *u, uint32_t ticket, const char *why)
+{
+	unit_error_set(u, why);
+	w->totals.refused++;
+	wake_post_result(w, u, LIFE_EV_REFUSED, ticket, ERR_LIMIT);
+}
+
 void
 wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 {
@@ -186,6 +194,7 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 		[ADMIT_TOO_OFTEN] = "woken too often (limits: wakes-per-minute)",
 		[ADMIT_NEVER] = "needs more memory than all VMs together may have (limits: memory)",
 	};
+	struct admit_waiter *last;
 	bool operator = u->life.why == LIFE_WHY_OPERATOR, was_behind = u->behind;
 	bool is_behind = waits_behind(w, u, ticket);
 	enum admit_verdict verdict;
@@ -196,6 +205,10 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 		return;
 	u->admit.memory_bytes = u->conf->policy.memory_bytes;
 	verdict = admit_ask(&w->admit, &u->admit, clock_now_ms(), operator);
+	if (verdict == ADMIT_FULL && (last = admit_yield(&w->admit, &u->admit)) != NULL) {
+		refuse(w, unit_of(last), unit_of(last)->run->admit_ticket, refusals[ADMIT_FULL]);
+		verdict = admit_ask(&w->admit, &u->admit, clock_now_ms(), operator);
+	}
 	if (verdict == ADMIT_NOW) {
 		wake_post_result(w, u, LIFE_EV_ADMITTED, ticket, ERR_OK);
 		wake_board(w, u);   /* there may have been no room when it was looked at last */
@@ -203,9 +216,7 @@ wake_slot_ask(struct warden *w, struct unit *u, uint32_t ticket)
 		waits_begin(w, u, ticket);
 		wake_board(w, u);
 	} else {
-		unit_error_set(u, refusals[verdict]);
-		w->totals.refused++;
-		wake_post_result(w, u, LIFE_EV_REFUSED, ticket, ERR_LIMIT);
+		refuse(w, u, ticket, refusals[verdict]);
 	}
 }
 

@@ -143,3 +143,39 @@ app.example.test needs it, and is awake"
 	jitsu sleep u2.example.test
 	says u3 "booting: it waits for a slot, number 1 \(boots\), of 1, .*"
 }
+
+@test "the queue takes turns between clients, and a full one takes from who has most" {
+	local i
+	CONF_MORE="limits { boots = 1 queue = 8 }
+	$(hello_image slow 'delay=600000' 'boot-timeout = 10m
+	hold = 100ms')" write_conf
+	write_zone "$(more_units 12 slow)"
+	start_jitsud
+	for i in 1 2 3 4 5 6 7 8; do ask +short "u$i.example.test" A; done
+	says u8 "booting: it waits for a slot, number 7 \(boots\), of 7, .*"
+	# Another client, who wants one: one of each is before it, and one boots.
+	in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=15 +short u9.example.test A
+	says u9 "booting: it waits for a slot, number 2 \(boots\), of 8, .*"
+	says u8 "booting: it waits for a slot, number 8 \(boots\), of 8, .*"
+	# Full: the first client's next is refused, the other's takes the place of its last.
+	ask u10.example.test A | grep -q "status: SERVFAIL"
+	in_ns dig @127.0.0.1 -p 5300 +tries=1 +time=15 +short u11.example.test A
+	says u11 "booting: it waits for a slot, number 4 \(boots\), of 8, .*"
+	says u8 "dormant for $T \(limit reached\)"
+	jitsu show u8.example.test | grep -q "too many wakes are waiting (limits: queue)"
+	# Who gives up moves the others up.
+	for i in 2 3 4 5; do jitsu sleep "u$i.example.test"; done
+	says u9 "booting: it waits for a slot, number 1 \(boots\), of 4, .*"
+}
+
+@test "forty units asked at once boot in turn, all of them" {
+	local i
+	CONF_MORE="limits { boots = 2 }" write_conf
+	write_zone "$(more_units 40)"
+	start_jitsud
+	seq 40 | in_ns xargs -P 40 -I{} dig @10.77.0.1 -p 5300 +tries=1 +time=30 +short \
+	    u{}.example.test A >"$DIR/answers"
+	for ((i = 1; i <= 40; i++)); do wait_for 120 is_state "u$i.example.test" awake; done
+	[ "$(sort -u "$DIR/answers" | wc -l)" -eq 40 ]
+	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
+}

@@ -57,6 +57,95 @@ boots_are_bounded_and_wait_in_order(void **state)
 	assert_int_equal(a.memory_bytes, 0);
 }
 
+static void
+waiters_of(struct admit_waiter *w, size_t n, uint32_t asker)
+{
+	init_waiters(w, n, MIB);
+	for (size_t i = 0; i < n; i++)
+		w[i].asker = asker;
+}
+
+/* Who asks for one waits for one of each other's, not for all. */
+static void
+askers_take_turns(void **state)
+{
+	struct admit_limits l = { .boots = 1, .vms = 100, .memory_bytes = 100 * MIB, .queue = 20 };
+	struct admit_waiter many[8], few[2], one[1], late[1];
+	struct admit_waiter *const order[] = { &many[0], &many[1], &few[0], &one[0], &many[2] };
+	struct admit a;
+
+	(void)state;
+	admit_init(&a, &l, NULL, NULL);
+	waiters_of(many, 8, 1);
+	waiters_of(few, 2, 2);
+	waiters_of(one, 1, 3);
+	waiters_of(late, 1, 4);
+	assert_int_equal(admit_ask(&a, &many[0], 1, false), ADMIT_NOW);
+	for (int i = 1; i < 8; i++)
+		assert_int_equal(admit_ask(&a, &many[i], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_position(&a, &many[7]), 7);
+	assert_int_equal(admit_ask(&a, &few[0], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_ask(&a, &few[1], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_ask(&a, &one[0], 1, false), ADMIT_WAIT);
+	/* many few one | many few | many many ... */
+	assert_int_equal(admit_position(&a, &many[1]), 1);
+	assert_int_equal(admit_position(&a, &few[0]), 2);
+	assert_int_equal(admit_position(&a, &one[0]), 3);
+	assert_int_equal(admit_position(&a, &few[1]), 5);
+	assert_int_equal(admit_position(&a, &many[7]), 10);
+	admit_number(&a);
+	assert_int_equal(admit_position(&a, &few[1]), 5);
+	for (int i = 0; i < 4; i++) {
+		admit_boot_done(&a, order[i]);
+		assert_ptr_equal(admit_next(&a), order[i + 1]);
+	}
+	/* Who comes now is in the round behind the one that began. */
+	assert_int_equal(admit_ask(&a, &late[0], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_position(&a, &few[1]), 1);
+	assert_int_equal(admit_position(&a, &late[0]), 3);
+	assert_int_equal(admit_position(&a, &many[3]), 2);
+	/* An empty queue has forgotten who had how many. */
+	for (int i = 0; i < 8; i++)
+		admit_release(&a, &many[i]);
+	admit_release(&a, &few[0]);
+	admit_release(&a, &few[1]);
+	admit_release(&a, &one[0]);
+	admit_release(&a, &late[0]);
+	assert_int_equal(a.round, 0);
+	assert_int_equal(a.rounds[1], 0);
+}
+
+/* In a full queue the last of those who have most is who goes. */
+static void
+a_full_queue_is_fair(void **state)
+{
+	struct admit_limits l = { .boots = 1, .vms = 100, .memory_bytes = 100 * MIB, .queue = 4 };
+	struct admit_waiter many[6], few[2], one[1];
+	struct admit a;
+
+	(void)state;
+	admit_init(&a, &l, NULL, NULL);
+	waiters_of(many, 6, 1);
+	waiters_of(few, 2, 2);
+	waiters_of(one, 1, 3);
+	for (int i = 0; i < 5; i++)
+		(void)admit_ask(&a, &many[i], 1, false);
+	assert_int_equal(admit_ask(&a, &many[5], 1, false), ADMIT_FULL);
+	assert_null(admit_yield(&a, &many[5]));
+	assert_int_equal(admit_ask(&a, &few[0], 1, false), ADMIT_FULL);
+	assert_ptr_equal(admit_yield(&a, &few[0]), &many[4]);
+	assert_false(many[4].queued);
+	assert_int_equal(admit_ask(&a, &few[0], 1, false), ADMIT_WAIT);
+	assert_ptr_equal(admit_yield(&a, &few[1]), &many[3]);
+	assert_int_equal(admit_ask(&a, &few[1], 1, false), ADMIT_WAIT);
+	/* many few | many few: a third one's first is in the first round. */
+	assert_ptr_equal(admit_yield(&a, &one[0]), &few[1]);
+	assert_int_equal(admit_ask(&a, &one[0], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_position(&a, &one[0]), 3);
+	assert_int_equal(a.waiting, 4);
+	assert_null(admit_yield(&a, &few[1]));
+}
+
 /* ---- who is sure ---- */
 
 #define CROWD 12
@@ -171,8 +260,11 @@ who_is_sure_is_kept_right(void **state)
 		if (what < 7) {
 			if (!w->queued && !w->held) {
 				w->memory_bytes = (1 + (seed >> 12) % 5) * MIB;
+				w->asker = (seed >> 28) % 4;
 				c.told[w - c.w] = false;
 			}
+			if (c.a.waiting == l.queue && !w->queued && !w->held)
+				(void)admit_yield(&c.a, w);   /* perhaps */
 			(void)admit_ask(&c.a, w, step, true);   /* whether it waits is seen below */
 		} else if (what < 10) {
 			admit_release(&c.a, w);
@@ -194,6 +286,8 @@ who_is_sure_is_kept_right(void **state)
 			assert_int_equal(w->sure, is_sure(&c.a, w));
 			assert_int_equal(c.told[w - c.w], w->sure);
 			assert_int_equal(admit_position(&c.a, w), ++place);
+			assert_true(TAILQ_NEXT(w, link) == NULL ||
+			    TAILQ_NEXT(w, link)->round >= w->round);
 		}
 		assert_int_equal(c.a.waiting, place);
 	}
@@ -344,6 +438,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(boots_are_bounded_and_wait_in_order),
+		cmocka_unit_test(askers_take_turns),
+		cmocka_unit_test(a_full_queue_is_fair),
 		cmocka_unit_test(who_is_sure_and_what_the_others_want),
 		cmocka_unit_test(who_is_sure_is_kept_right),
 		cmocka_unit_test(memory_is_bounded),
