@@ -118,7 +118,12 @@ tell_parked(struct warden *w, struct unit *u)
 
 /* ---- guards, links, entries ---- */
 
-/* Its VM may have lost its UUID by now. */
+/*
+ * Guests that boot have guards.  One that goes on with its memory has its services, or has not:
+ * what it refuses is refused.
+ *
+ * Its VM may have lost its UUID by now.
+ */
 static void
 unguard(struct warden *w, struct unit *u)
 {
@@ -132,7 +137,10 @@ unguard(struct warden *w, struct unit *u)
 void
 parklink_guard(struct warden *w, struct unit *u)
 {
-	if (!parklink_holds(u) || u->guarded || w->activity == NULL)
+	if (!parklink_holds(u))
+		return;
+	(void)tell_parked(w, u);       /* its memory is lost, if it had any */
+	if (u->guarded || w->activity == NULL)
 		return;
 	u->guarded = true;
 	u->run->guarded = u->run->uuid;

@@ -178,6 +178,10 @@ start_with() {
 	[ "$(field boots cold.example.test)" -eq 1 ]
 	is_at_its_tap cold.example.test
 	is_at_its_tap file.example.test
+	# What a guest that was frozen has no service for, it refuses at once.
+	to_sleep cold.example.test frozen
+	refused near 10.77.0.20 81
+	wait_for 30 is_settled
 }
 
 @test "a port that opens long after its network refuses nobody" {

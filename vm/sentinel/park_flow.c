@@ -375,9 +375,10 @@ from_guest(struct park_set *set, struct park_unit *u, const struct frame *f, uin
 	}
 	for (h = TAILQ_FIRST(&u->held); h != NULL; h = next) {
 		next = TAILQ_NEXT(h, entry);
-		if (!answers(f, h))
+		/* The services of a guest that goes on with what it had are there: no is no. */
+		if (!answers(f, h) && !(h->refused && u->memory))
 			continue;
-		accepted = accepted || h->packet.kind == PACKET_SYN;
+		accepted = accepted || (h->packet.kind == PACKET_SYN && !h->refused);
 		park_hold_free(set, u, h);
 	}
 	/* Where one service answers, its host has its addresses, and the others may, too. */

@@ -445,6 +445,29 @@ test_middle_of_memory(void **state)
 	assert_int_equal(rig.nsent, 0);
 }
 
+/* A guest that goes on with its memory has refused: it is not asked again and again. */
+static void
+test_refused_by_memory(void **state)
+{
+	struct frame_ends there = rig_ends(4), e = rig_back(&there);
+	struct frame_out syn_ack = rig_syn_ack(4, 1000);
+	struct frame_out rst;
+	struct frame f;
+
+	(void)state;
+	assert_true(frame_parse(syn_ack.bytes, syn_ack.len, &f));
+	rst = rig_tcp(&e, 80, 1000, 0, f.tcp.ack, FRAME_TCP_RST | FRAME_TCP_ACK);
+	rig_park(MSG_PARK_OWNED | MSG_PARK_MEMORY);
+	port_syn(4, 1000);
+	link_to_guest();
+	assert_int_equal(park_figures(rig.set).held, 1);
+	rig_link(&rst, false);
+	assert_int_equal(park_figures(rig.set).held, 0);
+	assert_int_equal(park_next_ns(rig.set), 0);
+	park_awake(rig.set, RIG_UNIT, rig.now_ns);
+	check_settled();
+}
+
 /* ---- wake-on and passive-from ---- */
 
 static void
@@ -606,8 +629,8 @@ main(void)
 		T(test_wake_v4), T(test_wake_v6), T(test_datagrams), T(test_datagrams_behind_syn),
 		T(test_to_guest), T(test_not_accepted), T(test_deadline),
 		T(test_awake_without_link), T(test_drop), T(test_park_again), T(test_middle),
-		T(test_middle_of_memory), T(test_wake_on), T(test_passive_closed),
-		T(test_passive_accepts), T(test_many_knocks),
+		T(test_middle_of_memory), T(test_refused_by_memory), T(test_wake_on),
+		T(test_passive_closed), T(test_passive_accepts), T(test_many_knocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
