@@ -101,6 +101,8 @@ struct unit_run {
 	struct unit_trace trace;
 	uint8_t woken_by;          /* enum life_cause of that wake; 0 = not known */
 	uint32_t woken_for;        /* number + 1 of the unit that it was woken for; 0 = none */
+	struct msg_addr asker;     /* the client that asked last; family 0: none, or not known */
+	struct msg_addr client;    /* the one whose query woke it, likewise */
 	uint64_t awake_since_ns;
 	uint64_t last_packet_ns;   /* as read last */
 	uint64_t deadline_ns;      /* what the timer waits for; 0 = nothing */

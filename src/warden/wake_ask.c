@@ -32,6 +32,8 @@ wake_asker(const struct warden *w, struct unit *u, const struct msg_addr *client
 {
 	size_t len = client == NULL ? 0 : client->family == 4 ? 3 : client->family == 6 ? 7 : 0;
 
+	if (life_state(&u->life) != LIFE_AWAKE)
+		unit_run(u)->asker = len > 0 ? *client : (struct msg_addr){ .family = 0 };
 	if (u->admit.queued)
 		return;
 	u->admit.asker = 0;
@@ -71,6 +73,7 @@ wake_request(struct warden *w, struct unit *u, enum life_cause cause, uint64_t t
 	    (s == LIFE_STOPPING && unit_run(u)->trace.answer_ns != 0)) {
 		unit_run(u)->trace = (struct unit_trace){ .query_ns = time_ns };
 		u->run->woken_by = (uint8_t)cause;
+		u->run->client = u->run->asker;
 		u->run->woken_for = 0;
 	}
 	if (u->ready_held)

@@ -126,16 +126,20 @@ woken_text(const struct why *y, char text[SENTENCE])
 	const struct unit_run *r = y->u->run;
 	const struct unit *other = r != NULL && r->woken_for != 0 ?
 	    unit_by_number(&y->w->units, r->woken_for - 1) : NULL;
-	char knock[SHOW_KNOCK];
+	char knock[SHOW_KNOCK], addr[ADDR_TEXT];
 
 	text[0] = '\0';
-	if (other != NULL)
+	if (other != NULL) {
 		snprintf(text, SENTENCE, "since %s needs it", other->name);
-	else if (show_knock(y->u, knock))
+	} else if (show_knock(y->u, knock)) {
 		snprintf(text, SENTENCE, "by a %s", knock);
-	else if (r != NULL && r->woken_by < sizeof(causes) / sizeof(causes[0]) &&
-	    causes[r->woken_by] != NULL)
+	} else if (r != NULL && r->woken_by == LIFE_BY_QUERY && r->client.family != 0) {
+		addr_text(&r->client, addr);
+		snprintf(text, SENTENCE, "by a query of %s", addr);
+	} else if (r != NULL && r->woken_by < sizeof(causes) / sizeof(causes[0]) &&
+	    causes[r->woken_by] != NULL) {
 		snprintf(text, SENTENCE, "%s", causes[r->woken_by]);
+	}
 	return text;
 }
 

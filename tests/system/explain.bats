@@ -31,11 +31,11 @@ T='[0-9.]+( s|m[0-9]+s)'
 	start_jitsud
 	says www "dormant; nobody has asked for it since jitsud started"
 	ask +short www.example.test A
-	says www "awake, woken by a query $T ago; it sleeps in 19m[0-9]+s unless it is used: its \
-min-up is not over"
+	says www "awake, woken by a query of 10.77.0.1 $T ago; it sleeps in 19m[0-9]+s unless it \
+is used: its min-up is not over"
 	reason www query '.age_s < 300 and .left_s > 0'
 	reason www min-up '.left_s > 1100 and .left_s <= 1200'
-	reason www woken '.what == "by a query"'
+	reason www woken '.what == "by a query of 10.77.0.1"'
 	# An alias is that unit.
 	jitsu why blog.example.test | grep -q "^www.example.test is awake"
 	jitsu --json why www.example.test | jq -e '.sleeps_in_s > 1100' >/dev/null
@@ -110,7 +110,7 @@ connection to its port 80 open"
 	start_jitsud
 	ask +short app.example.test A
 	says app "booting: it waits for db.example.test to be ready, which it needs, woken by a \
-query $T ago"
+query of 10.77.0.1 $T ago"
 	reason app needs '.what == "db.example.test (after ready; is booting)"'
 	wait_for 30 says db "booting: its VM runs, and is probed \(tcp:80\), woken since .* $T ago"
 	wait_for 60 is_state app.example.test awake
