@@ -19,7 +19,7 @@ fdb_request(union rtnl_request *r, enum fdb_what what, unsigned port, const uint
 
 	nd->ndm_family = AF_BRIDGE;
 	nd->ndm_state = NUD_NOARP;
-	nd->ndm_flags = NTF_MASTER;
+	nd->ndm_flags = NTF_MASTER | NTF_STICKY;
 	nd->ndm_ifindex = (int)port;
 	mnl_attr_put(&r->nlh, NDA_LLADDR, 6, mac);
 }

@@ -1,7 +1,9 @@
 /*
  * fdb: forwarding entries of bridges: behind which port a MAC is.  Not included outside vm/.
  *
- * Static entries do not age, and no frame moves them.  What returns an int returns 0 or an errno.
+ * Static entries of ours do not age, and are sticky: no frame moves them (Linux 5.0), neither a
+ * late one of a guest that was parked meanwhile, nor another guest's with that MAC.  What returns
+ * an int returns 0 or an errno.
  */
 #ifndef VM_NET_FDB_H
 #define VM_NET_FDB_H
