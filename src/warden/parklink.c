@@ -2,6 +2,7 @@
 #include "src/warden/parklink.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -252,6 +253,7 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 		return;
 	if (to == LIFE_AWAKE) {
 		u->owned = true;
+		unit_run(u)->conflict.addr.family = 0;   /* its guest has them now */
 		if (u->parked != 0)
 			tell(w, u, MSG_AWAKE);
 		u->settling = u->parked != 0;
@@ -396,11 +398,11 @@ on_knock(struct warden *w, struct unit *u, const struct msg *m)
 		return false;
 	if (u == NULL || !parklink_holds(u))
 		return true;   /* it crossed what has changed */
+	u->dropped = false;
 	if (w->stopping) {
 		parklink_refused(w, u);
 		return true;
 	}
-	u->dropped = false;
 	unit_run(u)->knock = (struct unit_knock){ .peer = m->knock.peer, .proto = proto,
 		.port = m->knock.port };
 	wake_asker(w, u, &m->knock.peer);
@@ -424,23 +426,30 @@ on_settled(struct warden *w, struct unit *u)
 static bool
 on_conflict(struct warden *w, struct unit *u, const struct msg *m)
 {
-	char text[SHOW_CONFLICT];
+	char text[SHOW_CONFLICT], addr[ADDR_TEXT];
+	struct unit_run *r;
 
 	if (!is_family(&m->conflict.addr) || m->conflict.over > 1)
 		return false;
 	if (u == NULL || u->conf == NULL || u->parked == 0 ||
 	    !mapping_unit_has_addr(u->conf, &m->conflict.addr))
 		return true;
-	unit_run(u)->conflict = (struct unit_conflict){ .addr = m->conflict.addr };
-	memcpy(u->run->conflict.mac, m->conflict.mac, sizeof(u->run->conflict.mac));
-	(void)show_conflict(u, text);   /* it has one */
-	if (m->conflict.over)
-		u->run->conflict.addr.family = 0;
+	r = unit_run(u);
+	addr_text(&m->conflict.addr, addr);
+	if (!m->conflict.over) {
+		r->conflict = (struct unit_conflict){ .addr = m->conflict.addr };
+		memcpy(r->conflict.mac, m->conflict.mac, sizeof(r->conflict.mac));
+		(void)show_conflict(u, text);   /* it has one */
+	} else {
+		if (addr_cmp(&r->conflict.addr, &m->conflict.addr) == 0)
+			r->conflict.addr.family = 0;
+		snprintf(text, sizeof(text), "nobody else has %s any more", addr);
+	}
 	u->owned = m->conflict.over;
 	if (!flood_pass(w->flood, u->number, "conflict", LIMIT_FLOOD_KIND))
 		return true;
-	log_warn("%s: %s%s", u->name, m->conflict.over ? "over: " : "", text);
-	record_event(w, u->name, m->conflict.over ? "conflict-over" : "conflict", text);
+	log_warn("%s: %s", u->name, text);
+	record_event(w, u->name, "conflict", text);
 	return true;
 }
 

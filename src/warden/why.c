@@ -395,6 +395,7 @@ static void
 why_state(struct why *y)
 {
 	enum life_state state = life_state(&y->u->life);
+	char conflict[SHOW_CONFLICT];
 
 	say(y, "%s is %s", y->u->name, life_state_text(state));
 	if (state == LIFE_AWAKE)
@@ -408,6 +409,10 @@ why_state(struct why *y)
 	if (y->u->refused) {
 		say(y, "; it is not woken: its address is held for another (`jitsu held`)");
 		row(y, "held", "its address is held for another unit", 0, 0);
+	}
+	if (show_conflict(y->u, conflict)) {
+		say(y, "; packets do not wake it: %s", conflict);
+		row(y, "conflict", conflict, 0, 0);
 	}
 }
 

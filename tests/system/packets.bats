@@ -267,7 +267,9 @@ start_with() {
 	grep "reply from" "$DIR/arping" >"$DIR/replies"
 	[ "$(grep -cvi "$mac" "$DIR/replies")" -eq 0 ]
 	ip -n "$NS-other" addr del 10.77.0.10/24 dev eth0
+	jitsu why $U | grep -q "packets do not wake it: $mac has 10.77.0.10, too"
 	wait_for 60 no_conflict
+	jitsu events | grep -q "conflict .*nobody else has 10.77.0.10 any more"
 	with_client near ip neigh flush dev eth0
 	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 }

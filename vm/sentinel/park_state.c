@@ -138,14 +138,21 @@ unit_new(struct park_set *set, uint32_t number)
 	return u;
 }
 
-/* The unit sleeps: what is held waits for the next wake, which it asks for. */
+/*
+ * The unit sleeps: what is held waits for the next wake, which it asks for.  What a guest that was
+ * awake has not answered is not held any more: it was sent to sleep all the same, and a client who
+ * still wants it sends again.
+ */
 static void
 sleep_begin(struct park_set *set, struct park_unit *u, bool busy, uint64_t now_ns)
 {
-	const struct held *first = TAILQ_FIRST(&u->held);
+	const struct held *first;
 
 	if (busy && u->state != PARK_ASLEEP)
 		return;
+	if (u->state >= PARK_AWAKE)
+		park_hold_clear(set, u);
+	first = TAILQ_FIRST(&u->held);
 	unlink_unit(set, u);
 	u->deadline_ns = u->knock_ns = 0;
 	u->state = busy ? PARK_ASKED : PARK_ASLEEP;

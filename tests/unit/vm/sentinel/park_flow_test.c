@@ -379,6 +379,16 @@ test_park_again(void **state)
 	assert_int_equal(rig.nunlinked, 1);
 	assert_int_equal(rig.ntold, 1);
 	assert_int_equal(park_next_ns(rig.set), 0);
+	/* Awake, and asleep before it has answered. */
+	link_to_guest();
+	park_awake(rig.set, RIG_UNIT, rig.now_ns);
+	assert_int_equal(park_figures(rig.set).held, 1);
+	rig_forget();
+	rig_park(MSG_PARK_OWNED);
+	assert_int_equal(park_figures(rig.set).held, 0);
+	assert_int_equal(rig.ntold, 0);
+	assert_int_equal(rig.nunlinked, 1);
+	assert_int_equal(park_next_ns(rig.set), 0);
 }
 
 /* ---- former lives ---- */
