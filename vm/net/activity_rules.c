@@ -17,7 +17,7 @@
 #define SET_SIZE 65535
 
 const char *const activity_chains[ACTIVITY_CHAINS] = {
-	"from_guest", "to_guest", "guest_sends", "guest_gets"
+	"from_guest", "to_guest", "guest_sends", "guest_gets", "guest_marks", "guest_ends"
 };
 
 /* ---- sets ---- */
@@ -43,31 +43,40 @@ static const char sets[] =
 #define FLOW_OUT(ip) "ether saddr . " ip " daddr . tcp dport . tcp sport"
 #define FLOW_IN(ip) "ether daddr . " ip " saddr . tcp sport . tcp dport"
 
-/* A look at a flow counts its bytes. */
-#define SENDS(family, ip) \
-	"tcp flags & (fin | rst) != 0x0 delete @flows" family " { " FLOW_OUT(ip) " }; " \
-	"tcp flags & (syn | ack | fin | rst) == syn | ack update @flows" family " { " FLOW_OUT(ip) \
-	" timeout %ds }; " FLOW_OUT(ip) " @flows" family "; "
-#define GETS(family, ip) \
-	"tcp flags & (fin | rst) != 0x0 delete @flows" family " { " FLOW_IN(ip) " }; " \
-	"tcp flags & (syn | fin | rst) == 0x0 " FLOW_IN(ip) " @flows" family " update @flows" \
-	family " { " FLOW_IN(ip) " timeout %ds }; "
+/* Not less than its rate: that is use. */
+#define USE(which) \
+	"ether " which " @below return; update @active { ether " which " timeout %ds }; "
 
 /*
- * What a monitor sends is no use, and its connections are none.  A refusal is no use, nor what
- * answers a probe of a port, and less than its rate is none.  Such an answer begins a flow all the
- * same, for clients have those ports, too: it ends unanswered.
+ * What a monitor sends is no use, and its connections are none.  Most packets neither begin nor end
+ * a connection.  A look at a flow counts its bytes, and what comes of the peer keeps it.
  */
 static const char sends[] =
     "ether saddr . ip daddr @passive4 return; ether saddr . ip6 daddr @passive6 return; "
-    SENDS("4", "ip") SENDS("6", "ip6")
-    "tcp flags & rst == rst return; tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
-    "ether saddr @below return; update @active { ether saddr timeout %ds }; ";
+    "tcp flags & (syn | fin | rst) != 0x0 goto guest_marks; "
+    FLOW_OUT("ip") " @flows4; " FLOW_OUT("ip6") " @flows6; " USE("saddr");
 static const char gets[] =
     "ether daddr . ip saddr @passive4 return; ether daddr . ip6 saddr @passive6 return; "
-    GETS("4", "ip") GETS("6", "ip6")
-    "tcp flags & rst == rst return; ether daddr @below return; "
-    "update @active { ether daddr timeout %ds }; ";
+    "tcp flags & (fin | rst) != 0x0 goto guest_ends; "
+    FLOW_IN("ip") " @flows4 update @flows4 { " FLOW_IN("ip") " timeout %ds }; "
+    FLOW_IN("ip6") " @flows6 update @flows6 { " FLOW_IN("ip6") " timeout %ds }; " USE("daddr");
+
+/*
+ * A refusal is no use, nor what answers a probe of a port.  Such an answer begins a flow all the
+ * same, for clients have those ports, too: it ends unanswered.
+ */
+static const char marks[] =
+    "tcp flags & (fin | rst) != 0x0 delete @flows4 { " FLOW_OUT("ip") " }; "
+    "tcp flags & (fin | rst) != 0x0 delete @flows6 { " FLOW_OUT("ip6") " }; "
+    "tcp flags & (syn | ack | fin | rst) == syn | ack update @flows4 { " FLOW_OUT("ip")
+    " timeout %ds }; "
+    "tcp flags & (syn | ack | fin | rst) == syn | ack update @flows6 { " FLOW_OUT("ip6")
+    " timeout %ds }; "
+    "tcp flags & rst == rst return; tcp flags & (syn | ack) == syn | ack tcp dport %d-%d return; "
+    USE("saddr");
+static const char ends[] =
+    "delete @flows4 { " FLOW_IN("ip") " }; delete @flows6 { " FLOW_IN("ip6") " }; "
+    "tcp flags & rst == rst return; " USE("daddr");
 
 /*
  * The refusal of a SYN, and no other RST, has ACK and the sequence number 0 (RFC 9293 section
@@ -115,15 +124,21 @@ activity_rules(const char *table, bool anew)
 	fprintf(f, "table bridge %s {\n", table);
 	fprintf(f, sets, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE, SET_SIZE,
 	    SET_SIZE, SET_SIZE);
-	fprintf(f, " chain from_guest { %s }\n chain to_guest { %s }\n chain guest_sends { }\n"
-	    " chain guest_gets { }\n}\n", from, to);
+	fprintf(f, " chain from_guest { %s }\n chain to_guest { %s }\n", from, to);
+	for (unsigned i = 2; i < ACTIVITY_CHAINS; i++)
+		fprintf(f, " chain %s { }\n", activity_chains[i]);
+	fprintf(f, "}\n");
 	for (unsigned i = 0; i < ACTIVITY_CHAINS; i++)
 		fprintf(f, "flush chain bridge %s %s\n", table, activity_chains[i]);
 	fprintf(f, "table bridge %s {\n chain guest_sends { ", table);
-	fprintf(f, sends, FLOW_OPENS_S, FLOW_OPENS_S, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST,
-	    ACTIVITY_KEEP_S);
+	fprintf(f, sends, ACTIVITY_KEEP_S);
 	fprintf(f, "}\n chain guest_gets { ");
 	fprintf(f, gets, FLOW_KEEP_S, FLOW_KEEP_S, ACTIVITY_KEEP_S);
+	fprintf(f, "}\n chain guest_marks { ");
+	fprintf(f, marks, FLOW_OPENS_S, FLOW_OPENS_S, VM_PROBE_PORT_FIRST, VM_PROBE_PORT_LAST,
+	    ACTIVITY_KEEP_S);
+	fprintf(f, "}\n chain guest_ends { ");
+	fprintf(f, ends, ACTIVITY_KEEP_S);
 	fprintf(f, "}\n");
 	base_chains(f);
 	fprintf(f, "}\n");

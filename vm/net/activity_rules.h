@@ -16,7 +16,7 @@ _Static_assert(ACTIVITY_KEEP_S < 10000000, "seven digits");
 /* How long a silent connection is remembered: a peer that has gone without a word ends then. */
 #define FLOW_KEEP_S (24 * 3600)
 
-#define ACTIVITY_CHAINS 4
+#define ACTIVITY_CHAINS 6
 extern const char *const activity_chains[ACTIVITY_CHAINS];
 
 /*
