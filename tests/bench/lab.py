@@ -31,7 +31,7 @@ workers = {workers}
 control = "{dir}/run/control"
 state = "{dir}/state"
 run-dir = "{dir}/run"
-limits {{ wakes-per-minute = 0 wakes-per-minute-total = {wakes} }}
+limits {{ wakes-per-minute = 0 wakes-per-minute-total = {wakes} memory-pressure = 0% }}
 network "lan" {{
 	bridge = "{bridge}"
 	subnets = {{ "10.77.0.0/16" }}

@@ -11,7 +11,14 @@ setup_file() {
 	[ ! -s "$LINUX/vmlinuz" ] || LINUX_WHY=
 	export LINUX LINUX_WHY
 }
-setup() { setup_jitsu; }
+setup() {
+	setup_jitsu
+	conf
+}
+# conf: as write_conf; other tests may make memory scarce meanwhile, and then nothing waits.
+conf() {
+	CONF_TOP="${CONF_TOP:-} limits { memory-pressure = 0% ${LIMITS:-} }" write_conf
+}
 teardown() { teardown_jitsu; }
 
 in_list() { jitsu --json list | jq -r ".[] | select(.name == \"$1\") | $2"; }
@@ -38,7 +45,7 @@ nothing_else() {
 
 # bats test_tags=kvm
 @test "a unit on standby wakes into the VM that waited for it, and stands by again when it sleeps" {
-	HELLO_CONF='standby = 1' write_conf
+	HELLO_CONF='standby = 1' conf
 	write_zone "$(more_units 2)"
 	start_jitsud
 	# Nobody has used any: the first of the configuration.
@@ -110,29 +117,29 @@ nothing_else() {
 
 @test "errors of standby are named with file, line and what is accepted" {
 	printf '%s\n' '_jitsu.www TXT "standby=maybe"' >>"$DIR/example.zone"
-	HELLO_ARGS='id={uuid}' HELLO_CONF='standby = 1' write_conf
+	HELLO_ARGS='id={uuid}' HELLO_CONF='standby = 1' conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[ "$status" -ne 0 ]
 	[[ "$output" == *'jitsu.conf:'*'standby: image "hello" uses {uuid}'* ]]
-	HELLO_ARGS='id={uuid}' write_conf
+	HELLO_ARGS='id={uuid}' conf
 	WWW_KEYS='standby=yes' write_zone
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'example.zone:'*'standby=yes: image "hello" uses {uuid}'* ]]
-	write_conf
+	conf
 	WWW_KEYS='standby=3' write_zone
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'example.zone:'*'standby:'* ]]
-	HELLO_CONF='standby = 1001' write_conf
+	HELLO_CONF='standby = 1001' conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'jitsu.conf:'*'standby'*1000* ]]
-	CONF_TOP='pool = -1' HELLO_CONF='' write_conf
+	CONF_TOP='pool = -1' HELLO_CONF='' conf
 	run "$BUILD/jitsud" -n -c "$DIR/jitsu.conf"
 	[[ "$output" == *'jitsu.conf:'*'pool'* ]]
 }
 
 # bats test_tags=kvm
 @test "saved units of one image are restored into machines of the pool" {
-	CONF_TOP='pool = 1' HELLO_CONF='sleep = "save"' write_conf
+	CONF_TOP='pool = 1' HELLO_CONF='sleep = "save"' conf
 	write_zone "$(more_units 2)"
 	start_jitsud
 	for i in 1 2; do
@@ -174,7 +181,7 @@ is_pool() {
 
 # bats test_tags=kvm
 @test "any unit boots from the pool, and is adopted, saved and restored like any other" {
-	CONF_TOP='pool = 1' HELLO_CONF='sleep = "save"' write_conf
+	CONF_TOP='pool = 1' HELLO_CONF='sleep = "save"' conf
 	write_zone "$(more_units 2)"
 	start_jitsud
 	wait_for 30 is_pool boot
@@ -193,14 +200,14 @@ is_pool() {
 	ask +short u2.example.test A | grep -qx 10.77.0.21
 	serves_page 10.77.0.21 u2.example.test
 	[ "$(grep -c 'could not be used' "$DIR/log")" -eq 0 ]
-	CONF_TOP='pool = 0' write_conf
+	CONF_TOP='pool = 0' conf
 	jitsu reload
 	wait_for 30 nothing_else 1
 }
 
 # bats test_tags=kvm
 @test "jitsud is killed at any moment: what waits is kept or ended, and nothing is left of it" {
-	CONF_TOP='pool = 2' HELLO_CONF='standby = 1' write_conf
+	CONF_TOP='pool = 2' HELLO_CONF='standby = 1' conf
 	write_zone "$(more_units 3)"
 	start_jitsud
 	wait_for 30 stands_by www.example.test
@@ -226,7 +233,7 @@ is_pool() {
 		ask +short "u$i.example.test" A | grep -qx "10.77.0.$((19 + i))"
 		serves_page "10.77.0.$((19 + i))" "u$i.example.test"
 	done
-	CONF_TOP='pool = 0' write_conf
+	CONF_TOP='pool = 0' conf
 	jitsu reload
 	wait_for 30 nothing_else 4
 	for i in 1 2 3; do jitsu sleep "u$i.example.test"; done
@@ -236,7 +243,7 @@ is_pool() {
 }
 
 @test "on-exit = stop leaves nothing; one that ends is made again; memory that is wanted is left" {
-	CONF_TOP='on-exit = "stop" pool = 1' HELLO_CONF='standby = 1' write_conf
+	CONF_TOP='on-exit = "stop" pool = 1' HELLO_CONF='standby = 1' conf
 	start_jitsud
 	wait_for 30 stands_by www.example.test
 	pid=$(waiting)
@@ -246,8 +253,8 @@ is_pool() {
 	wait_for 30 not_those
 	wait_for 30 stands_by www.example.test
 	# As much as limits.memory leaves free.
-	CONF_TOP='on-exit = "stop" pool = 1 limits { memory = 17M }' HELLO_CONF='standby = 1' \
-	    write_conf
+	CONF_TOP='on-exit = "stop" pool = 1' LIMITS='memory = 17M' \
+	    HELLO_CONF='standby = 1' conf
 	ask +short www.example.test A | grep -qx 10.77.0.10
 	jitsu reload
 	wait_for 30 nothing_else 1
@@ -279,14 +286,14 @@ linux_image() {
 	[ -z "$LINUX_WHY" ] || skip "$LINUX_WHY"
 	cp "$LINUX/vmlinuz" "$LINUX/initrd.gz" "$DIR/"
 	CONF_TOP='pool = 1' CONF_MORE="$(linux_image micro microvm 'sleep = "save"')
-	    $(linux_image q35 q35 'sleep = "save"') $(linux_image st q35 'standby = 1')" write_conf
+	    $(linux_image q35 q35 'sleep = "save"') $(linux_image st q35 'standby = 1')" conf
 	write_zone 'm A 10.77.0.30' '_jitsu.m TXT "image=micro"' 'q A 10.77.0.31' \
 	    '_jitsu.q TXT "image=q35"' 's A 10.77.0.32' '_jitsu.s TXT "image=st"'
 	start_jitsud
 	wait_for 30 stands_by s.example.test
 	for u in m:30 q:31; do
 		name=${u%:*}.example.test address=10.77.0.${u#*:}
-		wait_for 60 is_limit pool 1
+		wait_for 60 one_says -readconfig
 		pids=$(waiting)
 		ask +time=60 +short "$name" A | grep -qx "$address"
 		[[ " ${pids//$'\n'/ } " == *" $(pid_of "$name") "* ]]
@@ -294,7 +301,7 @@ linux_image() {
 		jitsu sleep "$name"
 		[ "$(state_of "$name")" = saved ]
 		# It was used last, so what waits now is for its state.
-		wait_for 30 is_for_state
+		wait_for 30 one_says '-incoming defer'
 		pids=$(waiting)
 		ask +time=60 +short "$name" A | grep -qx "$address"
 		[[ " ${pids//$'\n'/ } " == *" $(pid_of "$name") "* ]]
@@ -306,11 +313,12 @@ linux_image() {
 	serves_page 10.77.0.32 s.example.test
 	[ "$(grep -c 'could not be used\|of no use' "$DIR/log")" -eq 0 ]
 }
-is_for_state() {
+# one_says WORDS: the one of the pool is ready, and has them on its command line.
+one_says() {
 	local pid
 	is_limit pool 1 || return 1
 	for pid in $(waiting); do
-		! says "$pid" '-incoming defer' || return 0
+		! says "$pid" "$1" || return 0
 	done
 	return 1
 }
