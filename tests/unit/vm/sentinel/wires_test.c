@@ -365,6 +365,8 @@ test_udp(void **state)
 	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server, (struct sockaddr *)&at, len), 0);
 	in_host();
+	/* a NIC takes what is given only when its other end has been seen to be up */
+	run_until("ip -o link show v0 | grep -q 'state UP'");
 	tell_unit(MSG_AWAKE);
 	(void)hear_type(MSG_SETTLED);
 	assert_int_equal(read_end(server), 8);
