@@ -23,9 +23,12 @@
 
 /* ---- the port ---- */
 
-/* ARP and neighbour discovery, and unicast TCP, UDP and echo requests, in one piece, untagged. */
+/*
+ * ARP and neighbour discovery, and unicast TCP, UDP and echo requests, in one piece, untagged, and
+ * not marked as ours: a readiness probe is no client, which is all that it would be taken for.
+ */
 enum {
-	TWO(P_TAG), TWO(P_TYPE), P_TYPE_V4, P_TYPE_V6,
+	TWO(P_MARK), TWO(P_TAG), TWO(P_TYPE), P_TYPE_V4, P_TYPE_V6,
 	TWO(P_V4_TO), TWO(P_V4_FRAG), P_V4_HEADER, TWO(P_V4_PROTO), P_V4_UDP, P_V4_ICMP,
 	TWO(P_V4_ECHO),
 	TWO(P_V6_NEXT), TWO(P_ND), P_ND_TO, TWO(P_V6_TO), TWO(P_V6_PROTO), P_V6_UDP, P_V6_ICMP,
@@ -34,6 +37,7 @@ enum {
 };
 
 static struct sock_filter port_program[] = {
+	STEP(P_MARK, LOAD(BPF_W, SKF_AD_OFF + SKF_AD_MARK), BPF_JEQ, VM_PROBE_MARK, P_DROP, P_TAG),
 	STEP(P_TAG, LOAD(BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT), BPF_JEQ, 0, P_TYPE, P_DROP),
 	STEP(P_TYPE, LOAD(BPF_H, AT_ETHERTYPE), BPF_JEQ, ETH_P_ARP, P_PASS, P_TYPE_V4),
 	WHEN(P_TYPE_V4, BPF_JEQ, ETH_P_IP, P_V4_TO, P_TYPE_V6),
@@ -77,11 +81,11 @@ vm_port_filter(int fd, struct errmsg *m)
 
 /*
  * To or from the guest's MAC, in one piece, untagged: TCP with SYN or RST, UDP, echo, and what
- * tells that a guest begins to speak: ARP, neighbour and router discovery, MLD.  The rest, an awake
- * guest's payload above all, is not even copied.
+ * tells that a guest begins to speak: ARP, neighbour and router discovery, MLD.  Neither our own
+ * probes, which are no clients, nor the rest, an awake guest's TCP payload above all, is copied.
  */
 enum {
-	TWO(L_TAG), TWO(L_DIRECTION),
+	TWO(L_MARK), TWO(L_TAG), TWO(L_DIRECTION),
 	TWO(L_TO_HIGH), TWO(L_TO_LOW), TWO(L_FROM_HIGH), TWO(L_FROM_LOW),
 	TWO(L_TYPE), L_TYPE_V4, L_TYPE_V6,
 	TWO(L_V4_FRAG), L_V4_HEADER, TWO(L_V4_PROTO), L_V4_UDP, L_V4_ICMP,
@@ -93,6 +97,7 @@ enum {
 };
 
 static const struct sock_filter link_program[] = {
+	STEP(L_MARK, LOAD(BPF_W, SKF_AD_OFF + SKF_AD_MARK), BPF_JEQ, VM_PROBE_MARK, L_DROP, L_TAG),
 	STEP(L_TAG, LOAD(BPF_B, SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT), BPF_JEQ, 0,
 	    L_DIRECTION, L_DROP),
 	STEP(L_DIRECTION, LOAD(BPF_B, SKF_AD_OFF + SKF_AD_PKTTYPE), BPF_JEQ, PACKET_OUTGOING,

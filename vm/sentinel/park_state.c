@@ -141,7 +141,7 @@ unit_new(struct park_set *set, uint32_t number)
 /*
  * The unit sleeps: what is held waits for the next wake, which it asks for.  What a guest that was
  * awake has not answered is not held any more: it was sent to sleep all the same, and a client who
- * still wants it sends again.
+ * still wants it sends again.  The pause after MSG_DROP, which comes before, goes on.
  */
 static void
 sleep_begin(struct park_set *set, struct park_unit *u, bool busy, uint64_t now_ns)
@@ -150,11 +150,13 @@ sleep_begin(struct park_set *set, struct park_unit *u, bool busy, uint64_t now_n
 
 	if (busy && u->state != PARK_ASLEEP)
 		return;
-	if (u->state >= PARK_AWAKE)
+	if (u->state >= PARK_AWAKE) {
 		park_hold_clear(set, u);
+		u->knock_ns = 0;
+	}
 	first = TAILQ_FIRST(&u->held);
 	unlink_unit(set, u);
-	u->deadline_ns = u->knock_ns = 0;
+	u->deadline_ns = 0;
 	u->state = busy ? PARK_ASKED : PARK_ASLEEP;
 	if (!busy && first != NULL)
 		park_knock(set, u, &first->packet, now_ns);

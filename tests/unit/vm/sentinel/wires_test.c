@@ -135,6 +135,13 @@ tell_link(void)
 	mac_at("v0");
 }
 
+/* A NIC takes what is given, without a word lost, only when its other end was seen to be up. */
+static void
+nic_wait(void)
+{
+	run_until("ip -o link show v0 | grep -q 'state UP'");
+}
+
 /* As vm/net/activity_rules.c has it, for all MACs. */
 static void
 guard_make(void)
@@ -365,8 +372,7 @@ test_udp(void **state)
 	server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(server, (struct sockaddr *)&at, len), 0);
 	in_host();
-	/* a NIC takes what is given only when its other end has been seen to be up */
-	run_until("ip -o link show v0 | grep -q 'state UP'");
+	nic_wait();
 	tell_unit(MSG_AWAKE);
 	(void)hear_type(MSG_SETTLED);
 	assert_int_equal(read_end(server), 8);
@@ -673,6 +679,24 @@ passed(int fd, const uint8_t *wanted, size_t len, uint8_t last)
 	return false;
 }
 
+/* Which of both frames comes first. */
+static int
+first_of(int fd, uint8_t p[2][256], size_t len)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	uint8_t buf[2048];
+
+	while (poll(&ready, 1, PATIENCE_MS) == 1) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		for (int i = 0; i < 2 && n == (ssize_t)len + 10; i++)
+			if (memcmp(buf + 10, p[i], len) == 0)
+				return i;
+	}
+	fail_msg("nothing comes any more");
+	return -1;
+}
+
 /* Sends each case from `raw`, an ARP request that passes behind it, and sees which of them come. */
 static void
 check_cases(int raw, int fd, const uint8_t src[6], const uint8_t dst[6], bool (*passes)(size_t))
@@ -695,6 +719,31 @@ check_cases(int raw, int fd, const uint8_t src[6], const uint8_t dst[6], bool (*
 		if (passed(fd, p, len, (uint8_t)(100 + i)) != passes(i))
 			fail_msg("%s %s", cases[i].what, passes(i) ? "is dropped" : "passes");
 	}
+}
+
+/* Marked as a readiness probe, what passes else does not. */
+static void
+check_mark(const char *name, int fd, const uint8_t src[6], const uint8_t dst[6])
+{
+	uint32_t mark = VM_PROBE_MARK;
+	int probes = raw_at(name), raw = raw_at(name);
+	uint8_t p[2][256];
+
+	for (size_t i = 0; i < CASES; i++) {
+		size_t len = case_frame(i, src, dst, p[0]);
+
+		if (cases[i].family != 4 || !cases[i].port || !cases[i].to_guest)
+			continue;
+		case_frame(i, src, dst, p[1]);
+		p[1][len - 1] = 0xee;   /* another frame, which nobody takes for the first */
+		assert_int_equal(setsockopt(probes, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+		assert_int_equal(send(probes, p[0], len, 0), (ssize_t)len);
+		assert_int_equal(send(raw, p[1], len, 0), (ssize_t)len);
+		if (first_of(fd, p, len) != 1)
+			fail_msg("%s of a probe passes", cases[i].what);
+	}
+	close(probes);
+	close(raw);
 }
 
 static bool
@@ -738,14 +787,17 @@ test_filters(void **state)
 	raw = raw_at("c0");
 	in_host();
 	check_cases(raw, port_fd, src, guest_mac, port_passes);
+	check_mark("br0", port_fd, src, guest_mac);
 	close(raw);
 
 	guest_make();
 	guest_boot();
+	nic_wait();
 	if (vm_link_socket("v0", guest_mac, &fd, &why) != ERR_OK)
 		fail_msg("%s", why.text);
 	raw = raw_at("v0");
 	check_cases(raw, fd, src, guest_mac, to_guest_passes);
+	check_mark("v0", fd, src, guest_mac);
 	close(raw);
 	in_guest();
 	raw = raw_at("g0");
