@@ -470,11 +470,15 @@ void vm_park_port_close(struct vm_host *host, struct vm_park_port *port);
  * `failed` is called on the loop, and only after an error, with the caller's `unit`.  ERR_EXISTS:
  * the MAC is the host's own, or somebody has bound it to another port.  A port that has been
  * deleted or has left its bridge is none: vm_park_port says so.
+ *
+ * Take: at once the MAC is at the first NIC of the VM `uuid`, as after a vm_thaw, and what was said
+ * of it before is void.  For a VM that runs on, since it could not be frozen or saved, or was late.
  */
 typedef void (*vm_park_cb)(uint32_t unit, enum err e, const char *why, void *arg);
 void vm_park(struct vm_host *host, const struct vm_park_port *port, const uint8_t mac[6],
     const struct vm_uuid *uuid, uint32_t unit, vm_park_cb failed, void *arg);
 void vm_unpark(struct vm_host *host, const struct vm_park_port *port, const uint8_t mac[6]);
+void vm_park_take(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6]);
 
 /* vm_link_socket at a VM's first NIC.  ERR_MISSING: no such VM runs, or no name is known. */
 enum err vm_link_open(struct vm_host *host, const struct vm_uuid *uuid, const uint8_t mac[6],

@@ -254,6 +254,9 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 	if (to == LIFE_AWAKE) {
 		u->owned = true;
 		unit_run(u)->conflict.addr.family = 0;   /* its guest has them now */
+		/* A VM that was to sleep, and runs on; one that boots has taken its MAC. */
+		if (from != LIFE_BOOTING && u->parked != 0 && unit_has_vm(u))
+			vm_park_take(w->vms, &u->run->uuid, u->conf->mac);
 		if (u->parked != 0)
 			tell(w, u, MSG_AWAKE);
 		u->settling = u->parked != 0;

@@ -8,6 +8,7 @@
  *     it is awake                       → MSG_AWAKE; MSG_SETTLED comes: no guard any more
  *     its wake is refused, or fails     → no guard, then MSG_DROP
  *     it sleeps again                   → MSG_PARK and vm_park, before its driver does anything
+ *     it could not be put to sleep      → vm_park_take, then MSG_AWAKE
  *     it has left, or its network has   → MSG_UNPARK, vm_unpark
  *     a new sentinel, port, generation  → everything anew, in slices
  */

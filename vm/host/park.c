@@ -119,6 +119,15 @@ vm_unpark(struct vm_host *h, const struct vm_park_port *port, const uint8_t mac[
 	add(h, k);
 }
 
+void
+vm_park_take(struct vm_host *h, const struct vm_uuid *uuid, const uint8_t mac[6])
+{
+	const struct entry *e = entry_find(h, uuid);
+
+	if (e != NULL && e->vm != NULL)
+		host_park_take(h, e->vm, mac, false);
+}
+
 enum vm_park_state
 vm_park_port(struct vm_host *h, const char *bridge, struct vm_park_port *port, struct errmsg *m)
 {
@@ -179,7 +188,7 @@ vm_port_keep(struct vm_host *h, const char *name, const char *bridge, const uint
 	return port_keep(h->env.parks, name, bridge, mac, m);
 }
 
-/* ---- on a driver thread ---- */
+/* ---- on any thread ---- */
 
 void
 host_park_take(struct vm_host *h, const struct vm *vm, const uint8_t mac[6], bool link)

@@ -494,6 +494,11 @@ test_vm(void **state)
 	sh("ip link set %s nomaster", tap);
 	assert_int_equal(vm_port_keep(w.host, tap, BRIDGE, vm_mac, &m), VM_PORT_BACK);
 	assert_true(behind(BRIDGE, VM_MAC, port.name));
+	/* It goes on: it could not be frozen, say. */
+	vm_park(w.host, &port, vm_mac, &spec.uuid, 0, NULL, NULL);
+	vm_park_take(w.host, &spec.uuid, vm_mac);
+	parked();
+	assert_true(behind(BRIDGE, VM_MAC, tap));
 	/* What was queued before the thaw does not take the MAC away again. */
 	vm_park(w.host, &port, vm_mac, &spec.uuid, 0, NULL, NULL);
 	vm_thaw(w.host, &spec.uuid, vm_mac, true, result_cb, &r);
