@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -26,23 +27,70 @@
 
 /* ---- what fits ---- */
 
+/* Which file a path leads to; "" = to none.  What is in the file may change. */
+#define FILE_TEXT 40
+static const char *
+which_file(const char *path, char text[FILE_TEXT])
+{
+	struct stat st;
+
+	text[0] = '\0';
+	if (stat(path, &st) == 0)
+		snprintf(text, FILE_TEXT, "%lx.%lx", (unsigned long)st.st_dev,
+		    (unsigned long)st.st_ino);
+	return text;
+}
+
+/* The files that a VM writes to: another in its place is another disk. */
+static void
+which_disks(const struct vm_spec *spec, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < spec->ndisks; i++) {
+		const struct vm_disk *d = &spec->disks[i];
+		char one[FILE_TEXT];
+
+		if (d->overlay != NULL || !d->readonly)
+			used += (size_t)snprintf(text + used, size - used, "disk %s\n",
+			    which_file(d->overlay != NULL ? d->overlay : d->path, one));
+	}
+}
+
+/* The QEMU that would be executed: an upgrade replaces it. */
+static void
+which_qemu(const struct qemu_ctx *ctx, char text[2 * FILE_TEXT])
+{
+	char one[FILE_TEXT];
+	struct stat st = { .st_size = 0 };
+
+	(void)stat(ctx->qemu, &st);
+	snprintf(text, 2 * FILE_TEXT, "qemu %s %llx.%lx\n", which_file(ctx->qemu, one),
+	    (unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
+}
+
 char *
 ahead_key_of(const struct start *s, enum qemu_wait wait)
 {
+	char disks[LIMIT_DISKS * (FILE_TEXT + 8)], qemu[2 * FILE_TEXT], *shape, *key;
 	struct qemu_args args;
 	struct errmsg unused;
-	char *key;
 
+	which_qemu(s->ctx, qemu);
+	which_disks(s->spec, disks, sizeof(disks));
 	if (wait == QEMU_WAIT_CONT)
-		return mem_format("%s%s", s->v->shape, s->files.stamps);
+		return mem_format("%s%s%s%s", s->v->shape, s->files.stamps, disks, qemu);
 	if (wait == QEMU_WAIT_CONFIG)
-		return mem_format("%s %s", s->accel.kvm ? "kvm" : "tcg",
-		    s->accel.cpu != NULL ? s->accel.cpu : "");
+		return mem_format("%s %s\n%s", s->accel.kvm ? "kvm" : "tcg",
+		    s->accel.cpu != NULL ? s->accel.cpu : "", qemu);
 	/* Disks are opened when the process starts, and are other files for each VM. */
 	if (s->spec->ndisks > 0 || start_args(s, wait, &args, &unused) != ERR_OK)
 		return NULL;
-	key = qemu_args_shape(&args);
+	shape = qemu_args_shape(&args);
 	qemu_args_clear(&args);
+	key = mem_format("%s%s", shape, qemu);
+	free(shape);
 	return key;
 }
 
@@ -105,8 +153,9 @@ ahead_make(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait
 		e = await(s.v, wait, m);
 	if (e == ERR_OK) {
 		*out = mem_zero(1, sizeof(**out));
-		**out = (struct pool_vm){ .wait = wait, .key = ahead_key_of(&s, wait), .v = s.v,
+		**out = (struct pool_vm){ .wait = wait, .key = s.key, .v = s.v,
 		    .config_fd = s.config[1] };
+		s.key = NULL;
 		memcpy((*out)->taps, s.taps, sizeof(s.taps));
 		s.config[1] = -1;
 		for (unsigned i = 0; i < LIMIT_NICS; i++) {

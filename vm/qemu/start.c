@@ -210,10 +210,10 @@ prepare_config(struct start *s, struct errmsg *m)
 static enum err
 prepare_mark(struct start *s, struct errmsg *m)
 {
-	char *key = ahead_key_of(s, s->wait);
-	enum err e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_WAITS, key != NULL ? key : "", m);
+	enum err e;
 
-	free(key);
+	s->key = ahead_key_of(s, s->wait);
+	e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_WAITS, s->key != NULL ? s->key : "", m);
 	if (e == ERR_OK)
 		e = qemu_dir_write(s->v->dir_fd, QEMU_DIR_BORN, VM_UUID_STR(&s->v->born), m);
 	return e;
@@ -226,12 +226,13 @@ prepare(struct start *s, struct errmsg *m)
 	struct qemu_vm *v = s->v;
 	enum err e = qemu_dir_make(s->ctx, &s->spec->uuid, &v->dir_fd, m);
 
+	/* The key tells which overlays there are. */
+	if (e == ERR_OK && s->wait != QEMU_WAIT_CONFIG)
+		e = start_disks(s, m);
 	if (e == ERR_OK && s->wait != QEMU_WAIT_NOT)
 		e = prepare_mark(s, m);
 	if (e == ERR_OK)
 		e = prepare_group(s, m);
-	if (e == ERR_OK && s->wait != QEMU_WAIT_CONFIG)
-		e = start_disks(s, m);
 	if (e == ERR_OK)
 		e = qmp_listen(v->dir_fd, QEMU_DIR_QMP, &s->qmp_fd, m);
 	if (e == ERR_OK) {
@@ -296,6 +297,8 @@ start_clear(struct start *s)
 			close(s->taps[i]);
 	cgroup_entry_close(&s->group);
 	qemu_args_clear(&s->args);
+	free(s->key);
+	s->key = NULL;
 }
 
 /* Gives up: what was made is removed, in reverse. */

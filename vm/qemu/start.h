@@ -20,6 +20,7 @@ struct start {
 	int taps[LIMIT_NICS];
 	int state_fd;              /* -1: a cold boot */
 	int config[2];             /* the pipe of QEMU_WAIT_CONFIG */
+	char *key;                 /* of a process that waits: before its files were opened */
 };
 
 /* Looks, and builds the arguments and the shape: nothing is made yet.  Takes state_fd over. */

@@ -450,6 +450,14 @@ test_disks(void **state)
 	assert_int_equal(pid_of(&w, &spec.uuid), pid);
 	assert_true(guest_pings(20, PATIENCE_S));
 	stop(&spec.uuid);
+	/* Another disk under the same name. */
+	want(VM_AHEAD_UNIT, &spec, 1, 1);
+	pid = waiting_pid();
+	sh("cp -p %s %s.new && mv %s.new %s", disk, disk, disk, disk);
+	start(&spec);
+	assert_int_not_equal(pid_of(&w, &spec.uuid), pid);
+	assert_true(has_ended(pid));
+	stop(&spec.uuid);
 	/* A wake while it is made. */
 	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec };
 	vm_ahead_want(w.host, list, 1);
