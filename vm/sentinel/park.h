@@ -45,7 +45,7 @@
  * a guest whose service is not there yet; who has sent a SYN looks at the acknowledgement alone.
  */
 #define PARK_REFUSAL_SEQ 1
-/* A unit whose wake was refused or failed is not asked for again before. */
+/* A unit whose wake was refused is not asked for again before; one that had a VM may be. */
 #define PARK_REFUSED_NS (1 * NS_PER_S)
 
 /* What the machine wants done; called from inside its functions, which they must not call. */

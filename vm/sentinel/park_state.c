@@ -268,15 +268,17 @@ void
 park_drop(struct park_set *set, uint32_t unit, uint64_t now_ns)
 {
 	struct park_unit *u = park_find(set, unit);
+	bool ran;
 
 	if (u == NULL)
 		return;
+	ran = u->state >= PARK_LINKED;
 	park_refuse_held(set, u, true, now_ns);
 	park_hold_clear(set, u);
 	unlink_unit(set, u);
 	u->state = PARK_ASLEEP;
 	u->deadline_ns = 0;
-	u->knock_ns = now_ns + PARK_REFUSED_NS;
+	u->knock_ns = ran ? 0 : now_ns + PARK_REFUSED_NS;
 	park_due_set(set, u);
 }
 

@@ -340,11 +340,9 @@ test_drop(void **state)
 	rig_park(MSG_PARK_OWNED);
 	port_syn(4, 1000);
 	rig_port(&udp);
-	link_to_guest();
 	rig_forget();
 	park_drop(rig.set, RIG_UNIT, rig.now_ns);
 	check_rst(1, 1000, FRAME_TCP_RST | FRAME_TCP_ACK, PARK_REFUSAL_SEQ, 1001);
-	assert_int_equal(rig.nunlinked, 1);
 	assert_int_equal(park_figures(rig.set).held, 0);
 	port_syn(4, 1001);
 	rig_port(&udp);
@@ -358,6 +356,15 @@ test_drop(void **state)
 	port_syn(4, 1003);
 	assert_int_equal(rig.ntold, 1);
 	check_knock(0, 4, 6, 80, false);
+	/* One that had a VM, which is to sleep again, was not refused. */
+	link_to_guest();
+	rig_forget();
+	park_drop(rig.set, RIG_UNIT, rig.now_ns);
+	check_rst(1, 1003, FRAME_TCP_RST | FRAME_TCP_ACK, PARK_REFUSAL_SEQ, 1001);
+	assert_int_equal(rig.nunlinked, 1);
+	rig_park(MSG_PARK_OWNED);
+	port_syn(4, 1004);
+	assert_int_equal(rig.ntold, 1);
 }
 
 /* It went to sleep while packets came: they ask for the next wake. */
