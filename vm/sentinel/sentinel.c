@@ -7,6 +7,7 @@
  * are to get ready, and park.h's, for units that sleep; wires.c has the descriptors.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -357,8 +358,11 @@ on_lost(struct chan *c, const char *why, void *arg)
 
 /*
  * Ports are read and written by read(2) and write(2), which every process of ours may call: neither
- * takes an address, so that a descriptor leads no further than where it leads anyway.  Ports come
- * and go with networks; a filter that named their descriptors could not.
+ * takes an address, so that a descriptor leads no further than where it leads anyway: a port to its
+ * bridge, and to the host as one that is there, from any MAC and address.  Ports come and go with
+ * networks; a filter that named their descriptors could not.
+ *
+ * A packet socket may not become the channel's descriptor, so that none is duplicated.
  */
 static enum err
 confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
@@ -369,6 +373,8 @@ confine(const struct sentinel *s, int chan_fd, struct errmsg *m)
 		    "bound to: an address could name any interface"),
 		SANDBOX_CALL_IF(sendmsg, 0, (uint64_t)chan_fd,
 		    "the channel, and not a packet socket, for the same reason"),
+		SANDBOX_CALL_IF(fcntl, 1, F_GETFL, "non-blocking mode"),
+		SANDBOX_CALL_IF(fcntl, 1, F_SETFL, "non-blocking mode"),
 		SANDBOX_CALL(timerfd_settime, "the next probe"),
 		SANDBOX_CALL(getrandom, "source ports, sequence numbers, echo data"),
 	};
