@@ -748,3 +748,9 @@ life_has_vm(const struct life *l)
 	return (p & P_VM) != 0 ||
 	    ((p & (P(STOPPING) | P(RETRYING))) != 0 && (l->flags & F_SLOT) != 0);
 }
+
+bool
+life_has_state(const struct life *l)
+{
+	return (l->flags & F_SAVED) != 0;
+}

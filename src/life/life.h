@@ -37,6 +37,8 @@ enum err life_step(
 enum life_state life_state(const struct life *l);
 /* The VM exists or may exist: it has a slot. */
 bool life_has_vm(const struct life *l);
+/* Its VM is saved: a boot restores it, and until that has ended the state is there. */
+bool life_has_state(const struct life *l);
 /* Somebody has sent it something since it was woken, as far as that is known by now. */
 bool life_contacted(const struct life *l);
 /* A boot has failed: when a query boots it again, as far as that is known by now; 0 = at once. */

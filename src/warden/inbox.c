@@ -104,6 +104,7 @@ static void
 sentinel_running(struct child *c)
 {
 	probelink_again(c->arg, PROBELINK_ALL);
+	parklink_running(c->arg);
 	ready_child_runs(c);
 }
 

@@ -31,6 +31,24 @@ is_busy(const struct unit *u)
 	return life_state(&u->life) == LIFE_BOOTING;
 }
 
+/* Its guest goes on, or is to go on, with what is in its memory. */
+static bool
+has_memory(const struct unit *u)
+{
+	enum life_state s = life_state(&u->life);
+
+	return s == LIFE_FROZEN || s == LIFE_SAVED || u->life.phase == LIFE_P_THAWING ||
+	    (life_has_state(&u->life) && s != LIFE_STOPPING);
+}
+
+/* Its wake has come so far that its VM is, or is about to be. */
+static bool
+has_nic(const struct unit *u)
+{
+	return is_busy(u) && unit_has_vm(u) && u->life.phase != LIFE_P_ADMITTING &&
+	    u->life.phase != LIFE_P_INTENDING;
+}
+
 /* A vif script of the operator's may do without the bridge. */
 static bool
 can_park(const struct warden *w, const struct unit *u)
@@ -74,12 +92,9 @@ static void
 fill(const struct unit *u, struct msg_park *p)
 {
 	const struct config_policy *policy = &u->conf->policy;
-	enum life_state s = life_state(&u->life);
-	enum life_phase phase = (enum life_phase)u->life.phase;
 
 	p->network = u->conf->image->network->index;
-	if (s == LIFE_FROZEN || s == LIFE_SAVED || phase == LIFE_P_THAWING ||
-	    phase == LIFE_P_RESTORING)
+	if (has_memory(u))
 		p->flags |= MSG_PARK_MEMORY;
 	if (is_busy(u))
 		p->flags |= MSG_PARK_BUSY;
@@ -188,6 +203,13 @@ unpark(struct warden *w, struct unit *u)
 	u->settling = u->owned = false;
 }
 
+void
+parklink_lost(struct warden *w, const struct unit *u)
+{
+	if (parklink_holds(u) && can_park(w, u))
+		park_entry(w, u);
+}
+
 static void
 send_link(struct warden *w, const struct unit *u, int fd)
 {
@@ -222,15 +244,15 @@ link_again(struct warden *w, const struct unit *u)
 static void
 park(struct warden *w, struct unit *u, bool moved)
 {
-	bool is_new = u->parked == 0, has_nic = is_busy(u) && unit_has_vm(u);
+	bool is_new = u->parked == 0, nic = has_nic(u);
 
 	if (!tell_parked(w, u) && !moved)
 		return;
-	if (!has_nic && (is_new || moved))
+	if (!nic && (is_new || moved))
 		park_entry(w, u);
-	if (has_nic && is_new)
+	if (nic && is_new)
 		link_again(w, u);
-	if (has_nic && u->life.phase != LIFE_P_THAWING && u->life.phase != LIFE_P_RESTORING)
+	if (nic && !has_memory(u))
 		parklink_guard(w, u);
 }
 
@@ -353,6 +375,14 @@ parklink_new(struct warden *w)
 	}
 	w->park_at = 0;
 	review_some(w, LIMIT_PARK_FIRST);
+}
+
+void
+parklink_running(struct warden *w)
+{
+	/* Else goes on when the sentinel has read what it was told. */
+	if (w->park_at < w->units.next && chan_queued(w->sentinel.chan) == 0)
+		timer_arm(w->ev_park, 1);
 }
 
 void

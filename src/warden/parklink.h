@@ -24,6 +24,8 @@ void parklink_clear(struct warden *w);
 void parklink_review(struct warden *w);
 /* A sentinel that knows nothing is set up; most units it knows before it reads a frame. */
 void parklink_new(struct warden *w);
+/* It runs: it is told of the others. */
+void parklink_running(struct warden *w);
 /* A port is new, or has joined a bridge again: its units are parked anew. */
 void parklink_again(struct warden *w, unsigned network);
 
@@ -37,6 +39,8 @@ void parklink_refused(struct warden *w, struct unit *u);
 bool parklink_holds(const struct unit *u);
 /* A cold boot begins: until the unit is settled its guest refuses nobody. */
 void parklink_guard(struct warden *w, struct unit *u);
+/* Its restore has failed, and its NIC is gone with the MAC's entry; a cold boot follows. */
+void parklink_lost(struct warden *w, const struct unit *u);
 /* Takes over the link to the NIC of a VM that is about to run. */
 void parklink_link(struct warden *w, const struct unit *u, int fd);
 

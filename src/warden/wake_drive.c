@@ -116,6 +116,7 @@ wake_vm_done(const struct vm_uuid *uuid, const struct vm_result *res, void *arg)
 	} else if (u != NULL && kind == LIFE_EV_RESTORED && !res->saved) {
 		log_warn("%s: its saved state is of no use, and it boots anew: %s", u->name,
 		    res->text);
+		parklink_lost(op->w, u);
 	} else if (u != NULL && !gone && kind == LIFE_EV_SAVED && !res->kept) {
 		u->save_failed = true;
 		log_warn("%s: it cannot be saved, and is stopped from now on: %s", u->name,

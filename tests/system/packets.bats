@@ -181,6 +181,9 @@ start_with() {
 	# What a guest that was frozen has no service for, it refuses at once.
 	to_sleep cold.example.test frozen
 	refused near 10.77.0.20 81
+	to_sleep file.example.test saved
+	refused near 10.77.0.21 81
+	[ "$(field boots file.example.test)" -eq 3 ]
 	wait_for 30 is_settled
 }
 

@@ -241,16 +241,21 @@ a_saved_unit_is_restored(void **state)
 	did(&r, "release timer");
 	is(&r, LIFE_SAVED);
 	assert_false(life_has_vm(&r.l));
+	assert_true(life_has_state(&r.l));
 	rig_wake(&r, LIFE_BY_QUERY);
+	assert_true(life_has_state(&r.l));
 	rig_event(&r, LIFE_EV_ADMITTED, ERR_OK);
 	did(&r, "restore probe");
+	assert_true(life_has_state(&r.l));
 	rig_event(&r, LIFE_EV_RESTORED, ERR_OK);
+	assert_false(life_has_state(&r.l));
 	rig_event(&r, LIFE_EV_READY, ERR_OK);
 	did(&r, "changed boot-done woken timer");
 	r = rig_in_phase(LIFE_P_RESTORING);
 	/* a cold boot instead, for the same query and in the same slot */
 	rig_event(&r, LIFE_EV_RESTORED, ERR_IO);
 	did(&r, "unprobe intent");
+	assert_false(life_has_state(&r.l));
 	rig_event(&r, LIFE_EV_STORED, ERR_OK);
 	did(&r, "start probe");
 	r = rig_in_phase(LIFE_P_SAVED);
