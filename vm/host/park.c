@@ -198,6 +198,8 @@ host_park_take(struct vm_host *h, const struct vm *vm, const uint8_t mac[6], boo
 
 	if (link)
 		vm_report_link(&h->reporter, &vm->uuid, name, mac);
-	if (name[0] != '\0' && port_take(h->env.parks, name, mac, &m) != ERR_OK)
+	if (name[0] == '\0')
+		parks_away(h->env.parks, mac);
+	else if (port_take(h->env.parks, name, mac, &m) != ERR_OK)
 		vm_report_log(&h->reporter, &vm->uuid, "%s", m.text);
 }

@@ -17,6 +17,7 @@
 
 struct parks {
 	char prefix[PARKS_PREFIX];
+	pthread_mutex_t turn;      /* held while one waits for the next: who comes behind waits */
 	pthread_mutex_t kernel;    /* held while entries are changed */
 	pthread_mutex_t list;      /* the rest; never held for long */
 	struct park_list queue;
@@ -34,6 +35,7 @@ parks_new(const char *run_dir)
 	/* No VM's tap has a "p" there (vm/net/tap.c), and four digits fit behind it. */
 	snprintf(p->prefix, sizeof(p->prefix), "jtp%07x.",
 	    (unsigned)siphash24(no_key, run_dir, strlen(run_dir)) & 0xfffffff);
+	pthread_mutex_init(&p->turn, NULL);
 	pthread_mutex_init(&p->kernel, NULL);
 	pthread_mutex_init(&p->list, NULL);
 	STAILQ_INIT(&p->queue);
@@ -58,6 +60,7 @@ parks_free(struct parks *p)
 		STAILQ_REMOVE_HEAD(&p->queue, link);
 		park_free(k);
 	}
+	pthread_mutex_destroy(&p->turn);
 	pthread_mutex_destroy(&p->kernel);
 	pthread_mutex_destroy(&p->list);
 	free(p);
@@ -91,6 +94,15 @@ parks_add(struct parks *p, struct park *k)
 	return idle;
 }
 
+/* A mutex alone goes to who had it just now, batch after batch, while a VM's start waits. */
+static void
+kernel_lock(struct parks *p)
+{
+	pthread_mutex_lock(&p->turn);
+	pthread_mutex_lock(&p->kernel);
+	pthread_mutex_unlock(&p->turn);
+}
+
 void
 parks_hold(struct parks *p, const uint8_t mac[6])
 {
@@ -99,7 +111,7 @@ parks_hold(struct parks *p, const uint8_t mac[6])
 
 	if (p == NULL)
 		return;
-	pthread_mutex_lock(&p->kernel);
+	kernel_lock(p);
 	pthread_mutex_lock(&p->list);
 	while ((k = STAILQ_FIRST(&p->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->queue, link);
@@ -120,7 +132,7 @@ parks_wait(struct parks *p, const uint8_t mac[6])
 
 	if (p == NULL)
 		return false;
-	pthread_mutex_lock(&p->kernel);
+	kernel_lock(p);
 	pthread_mutex_lock(&p->list);
 	STAILQ_FOREACH(k, &p->queue, link)
 		found = found || memcmp(k->mac, mac, sizeof(k->mac)) == 0;
@@ -311,7 +323,7 @@ parks_run(struct parks *p, struct park_list *failed)
 
 	do {
 		/* What is taken is done before a VM takes its MAC. */
-		pthread_mutex_lock(&p->kernel);
+		kernel_lock(p);
 		more = batch_take(p, &b);
 		if (more && nl == NULL)
 			e = rtnl_open(&nl, &m);
@@ -322,4 +334,26 @@ parks_run(struct parks *p, struct park_list *failed)
 	} while (more);
 	if (nl != NULL)
 		mnl_socket_close(nl);
+}
+
+/* ---- a MAC at whose port nobody knows ---- */
+
+void
+parks_away(struct parks *p, const uint8_t mac[6])
+{
+	struct if_nameindex *all = p != NULL ? if_nameindex() : NULL;
+	struct mnl_socket *nl = NULL;
+	struct errmsg m;
+
+	if (all == NULL)
+		return;
+	parks_hold(p, mac);
+	for (const struct if_nameindex *i = all; i->if_index != 0; i++)
+		if (strncmp(i->if_name, p->prefix, strlen(p->prefix)) == 0 &&
+		    (nl != NULL || rtnl_open(&nl, &m) == ERR_OK))
+			(void)fdb_ask(nl, FDB_REMOVE, i->if_index, mac);   /* most have none */
+	parks_release(p);
+	if (nl != NULL)
+		mnl_socket_close(nl);
+	if_freenameindex(all);
 }

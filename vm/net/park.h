@@ -55,5 +55,10 @@ void parks_run(struct parks *p, struct park_list *failed);
 void parks_hold(struct parks *p, const uint8_t mac[6]);
 bool parks_wait(struct parks *p, const uint8_t mac[6]);
 void parks_release(struct parks *p);
+/*
+ * The MAC is parked no longer, for a guest behind a port that nobody can name: its first frame says
+ * where it is.  NULL is allowed.
+ */
+void parks_away(struct parks *p, const uint8_t mac[6]);
 
 #endif

@@ -298,7 +298,8 @@ create(struct start *s, struct errmsg *m)
 }
 
 /*
- * Guards its ports (port.h); not one that libxl has not named, or another script put elsewhere.
+ * Guards its ports (port.h); not one that libxl has not named, or another script put elsewhere:
+ * the bridge learns where that is.
  * The first has its MAC when the guest is connected to it, if packets are held until then.
  */
 static enum err
@@ -312,6 +313,8 @@ guard_ports(const struct start *s, struct xen_vm *v, struct errmsg *m)
 		v->vm.late = v->vm.ids.nics[0][0] != '\0';
 		memcpy(v->vm.late_mac, s->dc.nics[0].mac, sizeof(v->vm.late_mac));
 	}
+	if (s->dc.num_nics > 0 && v->vm.ids.nics[0][0] == '\0')
+		parks_away(env->parks, s->dc.nics[0].mac);
 	for (int i = 0; i < s->dc.num_nics && i < LIMIT_NICS; i++) {
 		enum err e = v->vm.ids.nics[i][0] != '\0' ? port_guard(env->parks,
 		    v->vm.ids.nics[i], s->dc.nics[i].mac, i == 0 && v->vm.late, m) : ERR_OK;

@@ -242,6 +242,22 @@ test_frames(void **state)
 	assert_false(frame_comes(port.fd, SLEEPER, NOTHING_MS));
 }
 
+/* A guest whose port nobody can name is where its frames come from. */
+static void
+test_unnamed(void **state)
+{
+	struct vm vm = { .driver = &vm_driver_qemu, .watch_fd = -1, .death_fd = -1 };
+
+	(void)state;
+	park(sleeper);
+	host_park_take(w.host, &vm, sleeper, false);
+	assert_false(behind("jtest1", SLEEPER, port.name));
+	frame_send("vport1", "ff:ff:ff:ff:ff:ff", SLEEPER, ETH_P_ARP);
+	assert_true(has("bridge fdb show br jtest1 | grep -q '^" SLEEPER " dev vport0'"));
+	park(sleeper);
+	assert_true(behind("jtest1", SLEEPER, port.name));
+}
+
 /* What this host's own clients send has its checksum left undone, and says so. */
 static void
 test_offloads(void **state)
@@ -609,6 +625,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_frames, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unnamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_macs_of_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_instances, setup, teardown),
