@@ -59,6 +59,21 @@ sure_settle(struct admit *a)
 		sure_set(a, w, true);
 }
 
+/*
+ * The rounds of a waiter's asker, which it has left: what it has before is in an earlier round, if
+ * not in the one just before.
+ */
+static void
+rounds_give_back(struct admit *a, const struct admit_waiter *w)
+{
+	unsigned asker = w->asker % ADMIT_ASKERS;
+
+	if (--a->asked[asker] == 0)
+		a->rounds[asker] = 0;
+	else if (a->rounds[asker] == w->round)
+		a->rounds[asker] = w->round - 1;
+}
+
 /* A waiter leaves the queue; the caller settles what that changes. */
 static void
 queue_remove(struct admit *a, struct admit_waiter *w)
@@ -73,10 +88,9 @@ queue_remove(struct admit *a, struct admit_waiter *w)
 	w->queued = w->sure = false;
 	a->waiting--;
 	a->numbered = a->waiting == 0;
-	if (a->waiting > 0)
-		return;
-	memset(a->rounds, 0, sizeof(a->rounds));
-	a->round = 0;
+	rounds_give_back(a, w);
+	if (a->waiting == 0)
+		a->round = 0;
 }
 
 void
@@ -86,27 +100,42 @@ admit_limits_set(struct admit *a, const struct admit_limits *limits)
 	sure_settle(a);
 }
 
-/* Takes a token when there is one. */
-static bool
-bucket_take(struct admit_bucket *b, unsigned per_min, uint64_t now_ms)
+/* Thousandths of a token that are there by now. */
+static uint64_t
+bucket_milli(const struct admit_bucket *b, unsigned per_min, uint64_t now_ms)
 {
 	uint64_t full = (uint64_t)per_min * 1000, milli;
 
-	if (per_min == 0)
-		return true;
 	if (b->at_ms == 0 || now_ms < b->at_ms)
 		milli = b->at_ms == 0 ? full : b->milli;
 	else if (now_ms - b->at_ms >= MINUTE_MS)
 		milli = full;
 	else
 		milli = b->milli + (now_ms - b->at_ms) * per_min * 1000 / MINUTE_MS;
-	if (milli > full)
-		milli = full;
-	if (milli < 1000)
-		return false;   /* the time is not moved on, so that fractions are not lost */
-	b->milli = (uint32_t)(milli - 1000);
+	return milli < full ? milli : full;
+}
+
+static bool
+bucket_has(const struct admit_bucket *b, unsigned per_min, uint64_t now_ms)
+{
+	return per_min == 0 || bucket_milli(b, per_min, now_ms) >= 1000;
+}
+
+/* There is a token: without one the time is not moved on, so that fractions are not lost. */
+static void
+bucket_take(struct admit_bucket *b, unsigned per_min, uint64_t now_ms)
+{
+	if (per_min == 0)
+		return;
+	b->milli = (uint32_t)(bucket_milli(b, per_min, now_ms) - 1000);
 	b->at_ms = now_ms != 0 ? now_ms : 1;
-	return true;
+}
+
+static bool
+is_too_often(const struct admit *a, const struct admit_waiter *w, uint64_t now_ms)
+{
+	return !bucket_has(&w->bucket, a->limits.wakes_per_min, now_ms) ||
+	    !bucket_has(&a->bucket, a->limits.wakes_per_min_all, now_ms);
 }
 
 static bool
@@ -155,6 +184,7 @@ queue_insert(struct admit *a, struct admit_waiter *w)
 	struct admit_waiter *next;
 
 	w->round = a->rounds[w->asker % ADMIT_ASKERS] = next_round(a, w);
+	a->asked[w->asker % ADMIT_ASKERS]++;
 	w->queued = true;
 	w->sure = false;
 	w->place = ++a->waiting;
@@ -187,11 +217,15 @@ admit_ask(struct admit *a, struct admit_waiter *w, uint64_t now_ms, bool free_ra
 		return ADMIT_WAIT;
 	if (w->memory_bytes > a->limits.memory_bytes)
 		return ADMIT_NEVER;
+	/* Before the queue: who may not wait anyway takes nobody's place there (admit_yield). */
+	if (!free_rate && is_too_often(a, w, now_ms))
+		return ADMIT_TOO_OFTEN;
 	if (!at_once && a->waiting >= a->limits.queue)
 		return ADMIT_FULL;
-	if (!free_rate && (!bucket_take(&w->bucket, a->limits.wakes_per_min, now_ms) ||
-	    !bucket_take(&a->bucket, a->limits.wakes_per_min_all, now_ms)))
-		return ADMIT_TOO_OFTEN;
+	if (!free_rate) {
+		bucket_take(&w->bucket, a->limits.wakes_per_min, now_ms);
+		bucket_take(&a->bucket, a->limits.wakes_per_min_all, now_ms);
+	}
 	if (at_once) {
 		take_boot(a, w);
 		return ADMIT_NOW;
@@ -207,7 +241,6 @@ admit_yield(struct admit *a, const struct admit_waiter *w)
 
 	if (last == NULL || last->round <= next_round(a, w))
 		return NULL;
-	a->rounds[last->asker % ADMIT_ASKERS] = last->round - 1;
 	queue_remove(a, last);
 	sure_settle(a);
 	return last;

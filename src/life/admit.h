@@ -34,7 +34,7 @@ struct admit_limits {
 enum admit_verdict {
 	ADMIT_NOW,                   /* a slot is taken, until admit_boot_done and admit_release */
 	ADMIT_WAIT,                  /* queued: admit_next will name it */
-	ADMIT_FULL,                  /* the queue is full */
+	ADMIT_FULL,                  /* the queue is full; no rate is used up */
 	ADMIT_TOO_OFTEN,             /* the unit's or the global rate is used up */
 	ADMIT_NEVER                  /* it asks for more memory than all VMs together may have */
 };
@@ -78,7 +78,8 @@ struct admit {
 	uint64_t sure_bytes;              /* memory of the sure ones */
 	bool numbered;                    /* every place is right */
 	uint32_t round;                   /* the newest of those that left the queue */
-	uint32_t rounds[ADMIT_ASKERS];    /* of each asker's last waiter */
+	uint32_t rounds[ADMIT_ASKERS];    /* of each asker's last waiter; 0: it has none */
+	uint32_t asked[ADMIT_ASKERS];     /* how many of its waiters are in the queue */
 	admit_sure_cb on_sure;
 	void *arg;
 };

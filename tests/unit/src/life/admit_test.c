@@ -112,7 +112,8 @@ askers_take_turns(void **state)
 	admit_release(&a, &one[0]);
 	admit_release(&a, &late[0]);
 	assert_int_equal(a.round, 0);
-	assert_int_equal(a.rounds[1], 0);
+	for (int i = 0; i < ADMIT_ASKERS; i++)
+		assert_true(a.rounds[i] == 0 && a.asked[i] == 0);
 }
 
 /* In a full queue the last of those who have most is who goes. */
@@ -144,6 +145,36 @@ a_full_queue_is_fair(void **state)
 	assert_int_equal(admit_position(&a, &one[0]), 3);
 	assert_int_equal(a.waiting, 4);
 	assert_null(admit_yield(&a, &few[1]));
+}
+
+/* Who has waited in vain is not made to wait behind the others for that. */
+static void
+rounds_are_given_back(void **state)
+{
+	struct admit_limits l = { .boots = 1, .vms = 100, .memory_bytes = 100 * MIB, .queue = 20 };
+	struct admit_waiter many[6], few[3];
+	struct admit a;
+
+	(void)state;
+	admit_init(&a, &l, NULL, NULL);
+	waiters_of(many, 6, 1);
+	waiters_of(few, 3, 2);
+	for (int i = 0; i < 6; i++)
+		(void)admit_ask(&a, &many[i], 1, false);
+	for (int i = 0; i < 3; i++)
+		(void)admit_ask(&a, &few[i], 1, false);
+	/* many few | many few | many few | many | many: its last two are withdrawn. */
+	admit_release(&a, &many[5]);
+	admit_release(&a, &many[4]);
+	assert_int_equal(a.rounds[1], 3);
+	assert_int_equal(admit_ask(&a, &many[5], 1, false), ADMIT_WAIT);
+	assert_int_equal(many[5].round, 4);
+	/* All of them expire. */
+	for (int i = 1; i < 6; i++)
+		admit_release(&a, &many[i]);
+	assert_int_equal(a.waiting, 3);
+	assert_int_equal(admit_ask(&a, &many[1], 1, false), ADMIT_WAIT);
+	assert_int_equal(admit_position(&a, &many[1]), 2);
 }
 
 /* ---- who is sure ---- */
@@ -374,6 +405,35 @@ the_global_rate_counts_all(void **state)
 	assert_int_equal(admit_ask(&a, &w[2], 5, false), ADMIT_TOO_OFTEN);
 }
 
+/* Nobody is thrown out of a full queue for who may not come in, and its tokens stay. */
+static void
+a_full_queue_uses_no_rate(void **state)
+{
+	struct admit_limits l = roomy;
+	struct admit a;
+	struct admit_waiter w[4];
+
+	(void)state;
+	l.boots = 1;
+	l.queue = 1;
+	l.wakes_per_min_all = 3;
+	admit_init(&a, &l, NULL, NULL);
+	init_waiters(w, 4, MIB);
+	assert_int_equal(admit_ask(&a, &w[0], 5, false), ADMIT_NOW);
+	assert_int_equal(admit_ask(&a, &w[1], 5, false), ADMIT_WAIT);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(admit_ask(&a, &w[2], 5, false), ADMIT_FULL);
+	admit_release(&a, &w[1]);
+	assert_int_equal(admit_ask(&a, &w[2], 5, false), ADMIT_WAIT);
+	assert_int_equal(admit_ask(&a, &w[3], 5, false), ADMIT_TOO_OFTEN);
+	/* What the unit may is not used up where all together may not. */
+	l.wakes_per_min = 1;
+	l.queue = 2;
+	admit_limits_set(&a, &l);
+	assert_int_equal(admit_ask(&a, &w[3], 5, false), ADMIT_TOO_OFTEN);
+	assert_int_equal(w[3].bucket.at_ms, 0);
+}
+
 static void
 adopted_vms_count_beyond_the_limit(void **state)
 {
@@ -440,6 +500,8 @@ main(void)
 		cmocka_unit_test(boots_are_bounded_and_wait_in_order),
 		cmocka_unit_test(askers_take_turns),
 		cmocka_unit_test(a_full_queue_is_fair),
+		cmocka_unit_test(rounds_are_given_back),
+		cmocka_unit_test(a_full_queue_uses_no_rate),
 		cmocka_unit_test(who_is_sure_and_what_the_others_want),
 		cmocka_unit_test(who_is_sure_is_kept_right),
 		cmocka_unit_test(memory_is_bounded),
