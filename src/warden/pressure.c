@@ -17,6 +17,7 @@ struct pressure {
 	struct event *soon;        /* who gives way is looked at */
 	struct psi *psi;           /* NULL: the host's memory is not watched */
 	unsigned percent;          /* as psi was made; 0 = not */
+	uint64_t round;            /* of looking at who is needed */
 	bool host;                 /* the host's memory is short: one VM gives way, whoever waits */
 };
 
@@ -31,16 +32,20 @@ struct candidate {
 	uint32_t unit;
 };
 
-static uint64_t
-memory_of(const struct unit *u)
+/* Its slot comes back soon. */
+static bool
+gives(const struct unit *u)
 {
-	return u->admit.held ? u->admit.memory_bytes : 0;
+	if (!u->admit.held || life_state(&u->life) == LIFE_FAILED)   /* its driver hangs */
+		return false;
+	return u->life.phase == LIFE_P_SAVING || u->life.phase == LIFE_P_STOPPING ||
+	    (u->run != NULL && u->run->gives_way);
 }
 
 static void
 give(struct shortage *s, const struct unit *u)
 {
-	uint64_t bytes = memory_of(u);
+	uint64_t bytes = u->admit.memory_bytes;
 
 	s->vms -= s->vms > 0;
 	s->bytes = s->bytes > bytes ? s->bytes - bytes : 0;
@@ -54,21 +59,35 @@ last_use_ms(const struct warden *w, const struct unit *u)
 	return last > u->life.last_use_ms ? last : u->life.last_use_ms;
 }
 
-/* From when on an awake unit may give way, as far as is known without its counters. */
+/* From when on a unit may give way, as far as is known without its counters. */
 static uint64_t
 from_ms(const struct warden *w, const struct unit *u)
 {
-	uint64_t used = last_use_ms(w, u) + LIMIT_GIVES_WAY_MS;
-	uint64_t up = u->life.awake_since_ms + u->conf->policy.min_up_ms;
+	uint64_t stays = u->run != NULL ? u->run->stays_until_ms : 0;
+	uint64_t used, up;
 
-	return used > up ? used : up;
+	if (u->life.phase == LIFE_P_FROZEN)
+		return stays;
+	used = last_use_ms(w, u) + LIMIT_GIVES_WAY_MS;
+	up = u->life.awake_since_ms + u->conf->policy.min_up_ms;
+	used = used > up ? used : up;
+	return used > stays ? used : stays;
 }
 
+/* Others may need it: that is not looked at. */
 static bool
-may_sleep(const struct warden *w, const struct unit *u)
+may_sleep(const struct unit *u)
 {
 	return u->conf != NULL && u->conf->policy.idle_ms != 0 && !u->scheduled &&
-	    !needs_used(w, u);
+	    (u->life.phase == LIFE_P_FROZEN || u->life.phase == LIFE_P_AWAKE);
+}
+
+/* It cannot give way now: the next one may, and this one is looked at again later. */
+static void
+stays(struct warden *w, struct unit *u)
+{
+	unit_run(u)->stays_until_ms = clock_now_ms() + LIMIT_GIVES_WAY_MS;
+	pressure_soon(w);
 }
 
 /* Its memory is wanted: to a file where that is possible, unless idle units of it are stopped. */
@@ -82,6 +101,45 @@ send_to_sleep(struct warden *w, struct unit *u)
 	wake_step(w, u, &ev);
 }
 
+/*
+ * Is any of its connections in use?  With `keep-open` each is; else it is one that was silent for
+ * less than `idle`, after which the unit sleeps anyway.  More than are told are not looked at.
+ */
+static bool
+is_live(const struct unit *u, const struct vm_flow *flows, unsigned n)
+{
+	uint64_t now_ms = clock_now_ms();
+
+	if (n > VM_FLOWS || (n > 0 && u->conf->policy.keep_open))
+		return true;
+	for (unsigned i = 0; i < n; i++)
+		if (flows[i].last_ns / NS_PER_MS + u->conf->policy.idle_ms > now_ms)
+			return true;
+	return false;
+}
+
+static void
+on_flows(enum err e, uint64_t bytes, const struct vm_flow *flows, unsigned n, const char *why,
+    void *arg)
+{
+	struct candidate *c = arg;
+	struct warden *w = c->w;
+	struct unit *u = unit_by_number(&w->units, c->unit);
+
+	(void)bytes;
+	free(c);
+	if (u == NULL || u->run == NULL)
+		return;
+	u->run->gives_way = false;
+	if (e != ERR_OK)
+		log_warn("%s: connections: %s", u->name, why);
+	if (e == ERR_OK && u->life.phase == LIFE_P_AWAKE && may_sleep(u) && !needs_used(w, u) &&
+	    from_ms(w, u) <= clock_now_ms() && !is_live(u, flows, n))
+		send_to_sleep(w, u);
+	else
+		stays(w, u);
+}
+
 static void
 on_counters(enum err e, uint64_t last_ns, const char *why, void *arg)
 {
@@ -89,19 +147,21 @@ on_counters(enum err e, uint64_t last_ns, const char *why, void *arg)
 	struct warden *w = c->w;
 	struct unit *u = unit_by_number(&w->units, c->unit);
 
+	if (u != NULL && u->run != NULL && e == ERR_OK) {
+		if (last_ns > u->run->last_packet_ns)
+			u->run->last_packet_ns = last_ns;
+		if (unit_has_vm(u)) {
+			vm_activity_flows(w->activity, &u->run->uuid, on_flows, c);
+			return;
+		}
+	}
 	free(c);
 	if (u == NULL || u->run == NULL)
 		return;
 	u->run->gives_way = false;
-	if (e == ERR_OK && last_ns > u->run->last_packet_ns)
-		u->run->last_packet_ns = last_ns;
-	else if (e != ERR_OK)
+	if (e != ERR_OK)
 		log_warn("%s: payload counters: %s", u->name, why);
-	if (e == ERR_OK && u->life.phase == LIFE_P_AWAKE && may_sleep(w, u) &&
-	    from_ms(w, u) <= clock_now_ms())
-		send_to_sleep(w, u);
-	else if (e == ERR_OK)
-		pressure_soon(w);   /* the next one */
+	stays(w, u);
 }
 
 /* Its payload counters decide, which only the kernel has. */
@@ -120,13 +180,34 @@ ask_awake(struct warden *w, struct unit *u)
 	vm_activity_read(w->activity, &u->run->uuid, on_counters, c);
 }
 
+/* Who is needed by a unit that is up has this round's number from now on. */
+static uint64_t
+mark_needed(struct warden *w)
+{
+	uint64_t round = ++w->pressure->round;
+	const struct unit *u;
+
+	UNIT_FOREACH(u, &w->units) {
+		if (life_state(&u->life) == LIFE_DORMANT)
+			continue;
+		for (unsigned i = 0; u->conf != NULL && i < u->conf->nneeds; i++) {
+			struct unit *n = needs_unit(w, u, i);
+
+			if (n != NULL && n->run != NULL && needs_uses(u, n))
+				n->run->needed_round = round;
+		}
+	}
+	return round;
+}
+
 /*
  * The next one to give way; NULL: nobody can now.  *again_ms: when the first of the others may;
  * LIFE_NEVER: nobody by waiting alone.  What others are giving back is taken off the shortage.
  */
 static struct unit *
-choose(const struct warden *w, struct shortage *s, uint64_t now_ms, uint64_t *again_ms)
+choose(struct warden *w, struct shortage *s, uint64_t now_ms, uint64_t *again_ms)
 {
+	uint64_t round = mark_needed(w);
 	struct unit *u, *best = NULL;
 	bool best_frozen = false;
 
@@ -135,14 +216,14 @@ choose(const struct warden *w, struct shortage *s, uint64_t now_ms, uint64_t *ag
 		bool frozen = u->life.phase == LIFE_P_FROZEN;
 		uint64_t from;
 
-		if (u->life.phase == LIFE_P_SAVING || u->life.phase == LIFE_P_STOPPING ||
-		    (u->run != NULL && u->run->gives_way)) {
+		if (gives(u)) {
 			give(s, u);
 			continue;
 		}
-		if ((!frozen && u->life.phase != LIFE_P_AWAKE) || !may_sleep(w, u))
+		if (!may_sleep(u) || (u->run != NULL &&
+		    (u->run->gives_way || u->run->needed_round == round)))
 			continue;
-		from = frozen ? now_ms : from_ms(w, u);
+		from = from_ms(w, u);
 		if (from > now_ms) {
 			*again_ms = from < *again_ms ? from : *again_ms;
 			continue;
@@ -203,7 +284,7 @@ on_psi(void *arg)
 {
 	struct warden *w = arg;
 
-	if (flood_pass(w->flood, 0, "memory is short on this host", LIMIT_FLOOD_KIND))
+	if (flood_pass(w->flood, FLOOD_NO_UNIT, "memory is short on this host", LIMIT_FLOOD_KIND))
 		log_warn("memory is short on this host (limits: memory-pressure): the VMs that "
 		    "were used least lately give way");
 	w->pressure->host = true;
@@ -255,4 +336,11 @@ pressure_soon(struct warden *w)
 {
 	if (w->pressure != NULL && !w->stopping)
 		event_active(w->pressure->soon, EV_TIMEOUT, 0);
+}
+
+void
+pressure_changed(struct warden *w, struct unit *u, enum life_state to, enum life_why why)
+{
+	if (to == LIFE_FAILED || why == LIFE_WHY_DRIVER)
+		stays(w, u);
 }

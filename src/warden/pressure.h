@@ -3,8 +3,9 @@
  * (limits), and to the host when its memory is short (psi.h).
  *
  * The least recently used goes first: of those that are frozen, then of those that are awake, whose
- * payload counters are read before.  Who is saved already, was used in the last ten seconds, is
- * within min-up, is needed by another or never sleeps does not give way.
+ * payload counters are read before.  Who is saved already, was used in the last ten seconds, has a
+ * connection in use, is within min-up, is needed by another or never sleeps does not give way.  Who
+ * could not, since its driver failed or hangs, is left out for ten seconds.
  */
 #ifndef SRC_WARDEN_PRESSURE_H
 #define SRC_WARDEN_PRESSURE_H
@@ -18,5 +19,7 @@ void pressure_review(struct warden *w);
 void pressure_free(struct warden *w);
 /* A wake waits, or still does: soon it is looked at who gives way. */
 void pressure_soon(struct warden *w);
+/* The state of a unit has changed: perhaps it does not give back what it was going to. */
+void pressure_changed(struct warden *w, struct unit *u, enum life_state to, enum life_why why);
 
 #endif

@@ -91,6 +91,8 @@ struct unit_run {
 	void *check_arg;
 	bool check_due;            /* a query makes us ask */
 	bool gives_way;            /* its counters are read for that (pressure.c) */
+	uint64_t stays_until_ms;   /* it does not give way before */
+	uint64_t needed_round;     /* in which a unit that is up needed it (pressure.c) */
 	uint32_t admit_ticket;     /* of the wake that waits for a slot */
 	uint32_t waits_ticket;     /* of the last wake that was counted as waiting */
 	uint64_t waits_since_ms;   /* when it began to */

@@ -8,6 +8,7 @@
 #include "src/warden/dnslink.h"
 #include "src/warden/links.h"
 #include "src/warden/parklink.h"
+#include "src/warden/pressure.h"
 #include "src/warden/record.h"
 #include "src/warden/schedule.h"
 #include "src/warden/timer.h"
@@ -31,6 +32,7 @@ do_changed(struct warden *w, struct unit *u, const struct life_action *a)
 	wake_why_change(w, u, a);
 	record_change(w, u, from, to, why);
 	schedule_changed(w, u, to, why);
+	pressure_changed(w, u, to, why);
 	ahead_soon(w);
 	if (from == LIFE_STOPPING)
 		unit_run(u)->failing = false;

@@ -5,8 +5,6 @@ load lib/jitsu
 setup() { setup_jitsu; }
 teardown() { teardown_jitsu; }
 
-# In the background: its pid is the command's.
-exec_ns() { exec nsenter --net="/run/netns/$NS" "$@"; }
 why() { jitsu why "$1.example.test"; }
 # says UNIT PATTERN: the sentence; reason UNIT KIND [FILTER]: a row of that kind for which the
 # filter of jq is true.
@@ -73,10 +71,13 @@ is used: its min-up is not over"
 		print("open", flush=True)
 		time.sleep(600)' >"$DIR/client" 2>&1 3>&- 4>&- &
 	local client=$!
+	CLIENTS+=("$client")
 	exec_ns ping -i 0.5 10.77.0.20 >/dev/null 3>&- 4>&- &
 	local ping1=$!
+	CLIENTS+=("$ping1")
 	exec_ns ping -i 0.5 10.77.0.21 >/dev/null 3>&- 4>&- &
 	local ping2=$!
+	CLIENTS+=("$ping2")
 	wait_for 30 grep -q open "$DIR/client"
 	wait_for 30 is_state quiet.example.test dormant
 	wait_for 30 is_state open.example.test dormant

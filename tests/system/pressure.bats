@@ -41,16 +41,40 @@ went() { grep -q "$1.example.test: $2" "$DIR/log"; }
 	start_jitsud
 	for unit in a b n u; do awake $unit; done
 	# Payload of this unit passes all the time.
-	in_ns ping -q -i 0.5 10.77.0.25 >/dev/null 2>&1 3>&- 4>&- &
-	PING=$!
+	exec_ns ping -q -i 0.5 10.77.0.25 >/dev/null 2>&1 3>&- 4>&- &
+	CLIENTS+=($!)
 	[ "$(ask +short +time=60 big.example.test A)" = 10.77.0.24 ]
-	kill $PING
-	wait $PING || true
 	is_state a.example.test dormant
 	is_state b.example.test dormant
 	is_state n.example.test awake
 	is_state u.example.test awake
 	went a "awake -> stopping (gives way to others)"
+}
+
+@test "who has a connection open does not give way, however silent that is" {
+	CONF_TOP='limits { vms = 2 }' HELLO_CONF='min-up = 0s' write_conf
+	write_zone 'a A 10.77.0.21' '_jitsu.a TXT "image=hello"' 'b A 10.77.0.22' \
+	    '_jitsu.b TXT "image=hello" "keep-open=yes"' \
+	    'c A 10.77.0.23' '_jitsu.c TXT "image=hello" "hold=30s"' \
+	    'd A 10.77.0.24' '_jitsu.d TXT "image=hello" "hold=30s"'
+	start_jitsud
+	for unit in b a; do awake $unit; done
+	exec_ns python3 -c 'if True:
+		import socket, time
+		s = [socket.create_connection(("10.77.0.%d" % i, 80)) for i in (22, 21)]
+		print("open", flush=True)
+		time.sleep(5)
+		s.pop().close()
+		time.sleep(600)' >"$DIR/client" 2>&1 3>&- 4>&- &
+	CLIENTS+=($!)
+	wait_for 30 grep -q open "$DIR/client"
+	# The other's is closed; b was used before that.
+	[ "$(ask +short +time=60 c.example.test A)" = 10.77.0.23 ]
+	is_state a.example.test dormant
+	is_state b.example.test awake
+	[ "$(ask +short +time=60 d.example.test A)" = 10.77.0.24 ]
+	is_state c.example.test dormant
+	is_state b.example.test awake
 }
 
 @test "freeze-for with freeze-then = save, then save-for: a unit sleeps deeper in time" {

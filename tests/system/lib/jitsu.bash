@@ -21,6 +21,9 @@ SLOW=${JITSU_SLOW:-1}
 
 # `ip netns exec` would hide the cgroups behind a new /sys.
 in_ns() { nsenter --net="/run/netns/$NS" "$@"; }
+# In the background its pid is the command's; CLIENTS+=($!) has teardown_jitsu end it.
+exec_ns() { exec nsenter --net="/run/netns/$NS" "$@"; }
+CLIENTS=()
 jitsu() { "$BUILD/jitsu" -s "$DIR/run/control" "$@"; }
 ask() { in_ns dig @10.77.0.1 -p 5300 +tries=1 +time=$((15 * SLOW)) "$@"; }
 # state_of UNIT: from the table, since tests ask often and jq takes long to start.
@@ -202,6 +205,7 @@ no_cgroup() { [ ! -d "$1" ] || rmdir "$1" 2>/dev/null; }
 teardown_jitsu() {
 	local pid group emulated=
 	[ -n "${DIR:-}" ] || return 0
+	[ ${#CLIENTS[@]} -eq 0 ] || kill "${CLIENTS[@]}" 2>/dev/null || true
 	stop_jitsud
 	for pid in $(qemus); do
 		[ "$ACCEL" != kvm ] || in_kvm "$pid" || emulated+=" $pid"
