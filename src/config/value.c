@@ -322,7 +322,7 @@ static const char *const text_accepts[OPTION_TYPES] = {
 	[OPTION_OWNER] = ("a name relative to the zone, or absolute with a final dot, of letters, "
 	    "digits, \"-\", \"_\" and dots"),
 	[OPTION_HOURS] = ("hours, on certain days of the week or on all, such as \"mon-fri "
-	    "08:00-18:00\" or \"22:00-06:00\""),
+	    "08:00-18:00\" or \"22:00-06:00\" (all day is 00:00-24:00)"),
 	[OPTION_NEEDS] = ("names separated by commas, each relative to the zone or absolute with "
 	    "a final dot, and perhaps with :ready or :started behind it"),
 };

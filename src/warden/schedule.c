@@ -15,7 +15,9 @@
 struct schedule {
 	int fd;                    /* CLOCK_REALTIME */
 	struct event *edge;        /* fd is readable */
-	struct event *soon;        /* all units are looked at */
+	struct event *soon;        /* units are looked at: */
+	bool all;                  /* all of them; else */
+	uint32_t one;              /* this one's number + 1; 0 = none */
 	time_t next;               /* what fd is set to; 0 = nothing */
 };
 
@@ -56,6 +58,17 @@ cross(struct warden *w, struct unit *u, bool within)
 		wake_policy_step(w, u);
 }
 
+/* It is within its hours: if it sleeps it is woken; when it is to be looked at again, 0 = never. */
+static time_t
+keep(struct warden *w, struct unit *u, time_t now)
+{
+	if (u->schedule_off || u->refused || !is_asleep(u))
+		return 0;
+	wake_asker(w, u, NULL);
+	wake_request(w, u, LIFE_BY_SCHEDULE, 0);
+	return is_asleep(u) ? now + LIMIT_SCHEDULE_RETRY_S : 0;
+}
+
 static void
 look(struct warden *w)
 {
@@ -74,16 +87,20 @@ look(struct warden *w)
 		within = within && s != NULL;
 		if (within != u->scheduled)
 			cross(w, u, within);
-		if (within && !u->schedule_off && !u->refused && is_asleep(u)) {
-			wake_asker(w, u, NULL);
-			wake_request(w, u, LIFE_BY_SCHEDULE, 0);
-			if (is_asleep(u))
-				next = sooner(next, now + LIMIT_SCHEDULE_RETRY_S);
-		}
+		if (within)
+			next = sooner(next, keep(w, u, now));
 		if (s != NULL)
 			next = sooner(next, edge);
 	}
 	arm(w->schedule, next);
+}
+
+/* Its hours go on, of which the timer knows the end. */
+static void
+look_at(struct warden *w, struct unit *u)
+{
+	if (u != NULL && u->scheduled)
+		arm(w->schedule, sooner(w->schedule->next, keep(w, u, time(NULL))));
 }
 
 static void
@@ -104,9 +121,30 @@ static void
 on_soon(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 {
 	struct warden *w = arg;
+	struct schedule *s = w->schedule;
+	bool all = s->all;
+	uint32_t one = s->one;
 
-	if (!w->stopping)
+	s->all = false;
+	s->one = 0;
+	if (w->stopping)
+		return;
+	if (all)
 		look(w);
+	else if (one != 0)
+		look_at(w, unit_by_number(&w->units, one - 1));
+}
+
+/* Units are about to be woken, which is no part of the step that they are in. */
+static void
+soon(struct warden *w, uint32_t one)
+{
+	struct schedule *s = w->schedule;
+
+	if (one == 0 || (s->one != 0 && s->one != one))
+		s->all = true;
+	s->one = one;
+	event_active(s->soon, EV_TIMEOUT, 0);
 }
 
 void
@@ -141,7 +179,7 @@ void
 schedule_review(struct warden *w)
 {
 	if (w->schedule != NULL)
-		event_active(w->schedule->soon, EV_TIMEOUT, 0);
+		soon(w, 0);
 }
 
 void
@@ -156,7 +194,13 @@ schedule_changed(struct warden *w, struct unit *u, enum life_state to, enum life
 	else if (why == LIFE_WHY_OPERATOR && to != LIFE_AWAKE)
 		u->schedule_off = true;
 	else if (is_asleep(u) && why != LIFE_WHY_REFUSED && why != LIFE_WHY_NEEDS)
-		schedule_review(w);
+		soon(w, u->number + 1);
 	else if (is_asleep(u) && (again = time(NULL) + LIMIT_SCHEDULE_RETRY_S) < w->schedule->next)
 		arm(w->schedule, again);
+}
+
+void
+schedule_sleep(struct unit *u)
+{
+	u->schedule_off = u->scheduled;
 }

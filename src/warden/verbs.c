@@ -8,6 +8,7 @@
 #include "src/warden/aside.h"
 #include "src/warden/holds.h"
 #include "src/warden/reload.h"
+#include "src/warden/schedule.h"
 #include "src/warden/show.h"
 #include "src/warden/wake.h"
 
@@ -199,6 +200,7 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 		ev.sleep.tier = (enum life_tier)policy.sleep;
 	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED ||
 	    (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
+		schedule_sleep(u);
 		control_reply(req, show_woken(u));
 		return;
 	}

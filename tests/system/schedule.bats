@@ -26,7 +26,8 @@ short() {
 	short 'log-level = "debug"'
 	WWW_KEYS='"schedule=08:00-09:00,mon-fri 20:00-21:00"' write_zone 'idle A 10.77.0.20' \
 	    '_jitsu.idle TXT "image=hello"'
-	local_time 07:59:52
+	# jitsud must serve before that.
+	local_time "$(date -u -d "@$((8 * 3600 - 8 * SLOW))" +%T)"
 	start_jitsud
 	is_state www.example.test dormant
 	jitsu why www.example.test | grep -q "is dormant, and its schedule wakes it in [0-9.]* s;"
@@ -44,9 +45,12 @@ short() {
 	kill -9 "$(qemus)"
 	wait_for 60 has_booted 2
 	wait_for 60 is_state www.example.test awake
-	# The clock is set, to what it says.
-	python3 -c 'import time; time.clock_settime(time.CLOCK_REALTIME, time.time())'
-	wait_for 30 grep -q "the clock was set" "$DIR/log"
+	# The clock is set, to what it says, where that is allowed.
+	if python3 -c 'if True:
+		import time
+		time.clock_settime_ns(time.CLOCK_REALTIME, time.time_ns())'; then
+		wait_for 30 grep -q "the clock was set" "$DIR/log"
+	fi
 	is_state www.example.test awake
 	# The next jitsud goes on with it.
 	stop_jitsud
@@ -79,6 +83,19 @@ short() {
 		wait_for 30 is_state next.example.test awake
 	fi
 	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]
+}
+
+@test "who fails within its hours is woken again, unless an operator has it sleep" {
+	CONF_MORE=$(KERNEL=other.elf hello_image bad "" 'backoff-min = "2s"') short
+	write_zone 'bad A 10.77.0.20' '_jitsu.bad TXT "image=bad" "schedule=00:00-24:00"'
+	start_jitsud
+	tries() { [ "$(jitsu events bad.example.test | grep -c "booting.*schedule")" -ge "$1" ]; }
+	wait_for 30 tries 2
+	wait_for 30 is_state bad.example.test failed
+	jitsu sleep bad.example.test
+	wait_for 60 is_state bad.example.test dormant
+	jitsu wake www.example.test
+	is_state bad.example.test dormant
 }
 
 @test "what are no hours is refused with file, line and text" {
