@@ -121,13 +121,13 @@ tell_parked(struct warden *w, struct unit *u)
 
 	fill(u, &m.park);
 	hash = (uint32_t)siphash24(key, &m.park, sizeof(m.park)) | 1;
-	if (hash == u->parked && !u->settling)
+	if (hash == u->parked && !u->settling && !u->park_anew)
 		return false;
 	if (u->owned)
 		m.park.flags |= MSG_PARK_OWNED;
 	child_send(&w->sentinel, &m, NULL, 0);
 	u->parked = hash;
-	u->settling = false;
+	u->settling = u->park_anew = false;
 	u->owned = true;               /* a conflict is told */
 	return true;
 }
@@ -148,6 +148,15 @@ unguard(struct warden *w, struct unit *u)
 	u->guarded = false;
 	if (w->activity != NULL)
 		vm_activity_guard(w->activity, &u->run->guarded, u->conf->mac, false);
+}
+
+/* Nothing of ours is in its path any more: no guard, no link. */
+static void
+let_go(struct warden *w, struct unit *u)
+{
+	unguard(w, u);
+	if (unit_has_vm(u))
+		vm_link_done(w->vms, &u->run->uuid);
 }
 
 void
@@ -193,14 +202,14 @@ unpark(struct warden *w, struct unit *u)
 {
 	const struct vm_park_port *port = ports_of(w, u->conf->image->network->index);
 
+	let_go(w, u);
 	if (u->parked == 0)
 		return;
 	tell(w, u, MSG_UNPARK);
 	if (port->fd >= 0 && !is_awake(u))
 		vm_unpark(w->vms, port, u->conf->mac);
-	unguard(w, u);
 	u->parked = 0;
-	u->settling = u->owned = false;
+	u->settling = u->owned = u->park_anew = false;
 }
 
 void
@@ -244,7 +253,7 @@ link_again(struct warden *w, const struct unit *u)
 static void
 park(struct warden *w, struct unit *u, bool moved)
 {
-	bool is_new = u->parked == 0, nic = has_nic(u);
+	bool is_new = u->parked == 0 || u->park_anew, nic = has_nic(u);
 
 	if (!tell_parked(w, u) && !moved)
 		return;
@@ -260,7 +269,7 @@ park(struct warden *w, struct unit *u, bool moved)
 static void
 refuse(struct warden *w, struct unit *u)
 {
-	unguard(w, u);
+	let_go(w, u);
 	if (u->parked != 0)
 		tell(w, u, MSG_DROP);
 	u->dropped = true;
@@ -279,9 +288,12 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 		/* A VM that was to sleep, and runs on; one that boots has taken its MAC. */
 		if (from != LIFE_BOOTING && u->parked != 0 && unit_has_vm(u))
 			vm_park_take(w->vms, &u->run->uuid, u->conf->mac);
-		if (u->parked != 0)
-			tell(w, u, MSG_AWAKE);
 		u->settling = u->parked != 0;
+		u->park_anew = false;
+		if (u->settling)
+			tell(w, u, MSG_AWAKE);
+		else
+			let_go(w, u);   /* a sentinel that is new has not heard of it yet */
 	} else if (can_park(w, u)) {
 		if (from == LIFE_BOOTING)
 			refuse(w, u);
@@ -370,7 +382,7 @@ parklink_new(struct warden *w)
 	UNIT_FOREACH(u, &w->units) {
 		u->parked = 0;
 		if (u->settling)
-			unguard(w, u);
+			let_go(w, u);
 		u->settling = false;
 	}
 	w->park_at = 0;
@@ -392,7 +404,7 @@ parklink_again(struct warden *w, unsigned network)
 
 	UNIT_FOREACH(u, &w->units)
 		if (u->conf != NULL && u->conf->image->network->index == network && !u->settling)
-			u->parked = 0;
+			u->park_anew = u->parked != 0;
 	parklink_review(w);
 }
 
@@ -450,9 +462,7 @@ on_settled(struct warden *w, struct unit *u)
 		return true;   /* it sleeps again */
 	u->settling = false;
 	u->parked = 0;
-	unguard(w, u);
-	if (unit_has_vm(u))
-		vm_link_done(w->vms, &u->run->uuid);
+	let_go(w, u);
 	return true;
 }
 

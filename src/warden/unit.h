@@ -152,6 +152,7 @@ struct unit {
 	bool guarded;              /* its guest refuses nobody */
 	bool unparkable;           /* somebody else has its MAC: packets do not wake it */
 	uint32_t parked;           /* of the MSG_PARK that the sentinel has; 0: it knows nothing */
+	bool park_anew;            /* its network's port is new: it is told, and parked, again */
 	bool scheduled;            /* it is within its hours (schedule.h) */
 	bool schedule_off;         /* but an operator put it to sleep */
 	bool ready_held;           /* it is ready, but a unit that it needs is not awake yet */
