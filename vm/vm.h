@@ -198,7 +198,8 @@ typedef void (*vm_done_cb)(const struct vm_uuid *uuid, const struct vm_result *r
  *     can be read again.
  *
  * A start, restore or vm_thaw takes the MACs from where they are parked; after an error of one they
- * are to be parked again.  A freeze, save or stop waits until what was parked before is parked.
+ * are to be parked again.  A freeze, save or stop waits until what was parked before is parked, but
+ * a guest that is asked to shut down is asked at once.
  */
 void vm_start(struct vm_host *host, struct vm_spec *spec, vm_done_cb done, void *arg);
 void vm_stop(struct vm_host *host, const struct vm_uuid *uuid, enum vm_stop_how how,

@@ -232,6 +232,8 @@ parklink_link(struct warden *w, const struct unit *u, int fd)
 {
 	if (is_busy(u) && parklink_holds(u))
 		send_link(w, u, fd);
+	else
+		vm_link_done(w->vms, &u->run->uuid);   /* it is awake already, say */
 	close(fd);
 }
 
@@ -297,10 +299,27 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 	} else if (can_park(w, u)) {
 		if (from == LIFE_BOOTING)
 			refuse(w, u);
-		park(w, u, from == LIFE_AWAKE || from == LIFE_BOOTING || from == LIFE_STOPPING);
+		else if (from == LIFE_STOPPING)
+			unguard(w, u);
+		if (to == LIFE_STOPPING)
+			(void)tell_parked(w, u);   /* parklink_stops has the rest */
+		else
+			park(w, u, from == LIFE_AWAKE || from == LIFE_BOOTING ||
+			    from == LIFE_STOPPING);
 	} else {
 		unpark(w, u);
 	}
+}
+
+void
+parklink_stops(struct warden *w, struct unit *u, bool asked)
+{
+	if (!parklink_holds(u))
+		return;
+	if (asked)
+		parklink_guard(w, u);
+	else
+		park_entry(w, u);
 }
 
 void

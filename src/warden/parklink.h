@@ -8,6 +8,7 @@
  *     it is awake                       → MSG_AWAKE; MSG_SETTLED comes: no guard any more
  *     its wake is refused, or fails     → no guard, then MSG_DROP
  *     it sleeps again                   → MSG_PARK and vm_park, before its driver does anything
+ *     its guest is asked to shut down   → a guard; vm_park follows when its VM is gone
  *     it could not be put to sleep      → vm_park_take, then MSG_AWAKE
  *     it has left, or its network has   → MSG_UNPARK, vm_unpark
  *     a new sentinel, port, generation  → everything anew, in slices
@@ -31,6 +32,11 @@ void parklink_again(struct warden *w, unsigned network);
 
 /* A unit's state has changed; the board says so. */
 void parklink_changed(struct warden *w, struct unit *u, enum life_state from);
+/*
+ * Its VM is about to be stopped.  One that is asked to shut down keeps its MAC, for what it has to
+ * say until it is gone; it refuses no new connection meanwhile, since it boots for the next SYN.
+ */
+void parklink_stops(struct warden *w, struct unit *u, bool asked);
 /* A unit is about to lose its settings. */
 void parklink_leave(struct warden *w, struct unit *u);
 /* A wake was refused, or has failed: what is held for the unit is refused. */

@@ -174,6 +174,7 @@ wake_vm_stop(struct warden *w, struct unit *u, const struct life_action *a)
 		wake_post_result(w, u, LIFE_EV_STOPPED, a->ticket, ERR_MISSING);
 		return;
 	}
+	parklink_stops(w, u, a->stop.shutdown);
 	vm_stop(w->vms, &u->run->uuid, a->stop.shutdown ? VM_STOP_SHUTDOWN : VM_STOP_DESTROY,
 	    a->stop.deadline_ms, wake_vm_done, wake_op_new(w, u, a->ticket, LIFE_EV_STOPPED));
 }

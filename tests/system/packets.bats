@@ -227,6 +227,26 @@ start_with() {
 	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 }
 
+@test "a guest that is asked to shut down has its network until its VM is gone" {
+	# q35 has a power button, and this guest, which never runs (-S), does not look at it.
+	HELLO_CONF='machine = "q35" args = { "-S" } stop = "shutdown" stop-timeout = 5s' write_conf
+	sed -i 's/ready = "tcp:80"/ready = "delay:1"/' "$DIR/jitsu.conf"
+	start_with
+	jitsu wake $U
+	answers() { jitsu console $U >"$DIR/console" 2>&1; }
+	wait_for 30 answers   # before that it would be destroyed
+	wait_for 30 is_settled
+	is_at_its_tap
+	jitsu sleep $U >"$DIR/sleep" 2>&1 3>&- &
+	wait_for 30 is_state $U stopping
+	wait_for 10 is_guarded
+	is_at_its_tap
+	is_state $U stopping
+	wait_for 30 slept
+	wait_for 10 is_parked
+	wait_for 10 is_settled
+}
+
 @test "a sentinel that ends while packets are held costs a retransmission" {
 	HELLO_ARGS="delay=1500" write_conf
 	start_with

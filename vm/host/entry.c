@@ -198,7 +198,7 @@ job_run(void *arg)
 
 	if (j->op == OP_START || j->op == OP_RESTORE)
 		job_owner_note(j);
-	if (j->op == OP_FREEZE || j->op == OP_SAVE || j->op == OP_STOP)
+	if (j->op == OP_FREEZE || j->op == OP_SAVE || (j->op == OP_STOP && !j->asking))
 		host_park_flush(j->host);
 	if (j->takes)
 		host_park_take(j->host, j->vm, j->mac, j->wants_link);
