@@ -487,7 +487,7 @@ enum err vm_link_open(struct vm_host *host, const struct vm_uuid *uuid, const ui
 /*
  * Its last link is no longer needed (MSG_SETTLED).  The last close of one takes the kernel 8 to 16
  * ms, in which the sentinel would hear nothing: so each is kept, too, and closed on a thread, after
- * this or when the VM ends or has a newer.
+ * this or when the VM ends or has a newer.  Copies of it are of no use any more.
  */
 void vm_link_done(struct vm_host *host, const struct vm_uuid *uuid);
 

@@ -1,9 +1,14 @@
 /* park: vm_park and its kin on the loop; what waits is carried out by a thread (vm/net/park.h). */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "vm/host/host.h"
 #include "vm/net/parkport.h"
@@ -59,6 +64,21 @@ close_fd(void *arg)
 
 	close(j->fd);
 	j->fd = -1;
+}
+
+/*
+ * Whoever has the sentinel's copy of a link neither hears nor says anything there any more: it is
+ * bound to no interface, and to a protocol that no frame has.
+ */
+static void
+close_link(void *arg)
+{
+	struct park_job *j = arg;
+	struct sockaddr_ll nowhere = { .sll_family = AF_PACKET, .sll_protocol = htons(0xffff) };
+
+	if (bind(j->fd, (const struct sockaddr *)&nowhere, sizeof(nowhere)) != 0)
+		log_err("a link that was done with stays open: %s", strerror(errno));
+	close_fd(j);
 }
 
 static struct park_job *
@@ -135,24 +155,24 @@ vm_park_port(struct vm_host *h, const char *bridge, struct vm_park_port *port, s
 }
 
 static void
-close_later(struct vm_host *h, int *fd)
+close_later(struct vm_host *h, void (*close_it)(void *), int *fd)
 {
 	if (*fd >= 0)
-		work_submit(h->work, LANE_CLOSE, &job_new(h, close_fd, *fd)->work);
+		work_submit(h->work, LANE_CLOSE, &job_new(h, close_it, *fd)->work);
 	*fd = -1;
 }
 
 void
 vm_park_port_close(struct vm_host *h, struct vm_park_port *port)
 {
-	close_later(h, &port->fd);
+	close_later(h, close_fd, &port->fd);
 	*port = (struct vm_park_port){ .fd = -1 };
 }
 
 void
 host_link_keep(struct entry *e, int fd)
 {
-	close_later(e->host, &e->link_fd);
+	close_later(e->host, close_link, &e->link_fd);
 	e->link_fd = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 

@@ -489,7 +489,8 @@ test_vm(void **state)
 	char cmdline[128], tap[IFNAMSIZ];
 	struct vm_spec spec;
 	struct errmsg m;
-	int fd;
+	uint8_t frame[sizeof(struct virtio_net_hdr) + 60] = { 0 };
+	int fd, copy;
 
 	(void)state;
 	port_make(BRIDGE);
@@ -532,14 +533,18 @@ test_vm(void **state)
 	start(&spec, vm_restore);
 	assert_true(behind(BRIDGE, VM_MAC, tap));
 	assert_true(guest_pings(VM_NUMBER, PATIENCE_S));
-	assert_int_equal(vm_link_open(w.host, &spec.uuid, vm_mac, &fd, &m), ERR_OK);
-	close(fd);
+	assert_int_equal(vm_link_open(w.host, &spec.uuid, vm_mac, &copy, &m), ERR_OK);
+	assert_int_equal(send(copy, frame, sizeof(frame), 0), sizeof(frame));
 	fd = entry_find(w.host, &spec.uuid)->link_fd;
 	assert_true(fcntl(fd, F_GETFD) >= 0);
 	vm_link_done(w.host, &spec.uuid);
 	for (unsigned i = 0; i < PATIENCE_MS / 10 && fcntl(fd, F_GETFD) >= 0; i++)
 		spin_ms(&w, 10);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	/* A copy leads nowhere. */
+	assert_int_equal(send(copy, frame, sizeof(frame), 0), -1);
+	assert_int_equal(errno, ENXIO);
+	close(copy);
 	/* An entry that is nowhere, as after a daemon that died in between. */
 	sh("bridge fdb del " VM_MAC " dev %s master", tap);
 	assert_int_equal(vm_port_keep(w.host, tap, BRIDGE, vm_mac, &m), VM_PORT_THERE);
