@@ -316,9 +316,10 @@ packet_frame(struct park_set *set, uint32_t network, const struct frame *f, cons
 	if (u->state == PARK_ASLEEP && !may_wake(set, u, &p, f, now_ns))
 		return;
 	h = park_hold_add(set, u, &p, f, frame, len);
-	if (h == NULL)
-		return;
-	kept(set, u, h, now_ns);
+	if (h != NULL)
+		kept(set, u, h, now_ns);
+	else if (u->state == PARK_ASLEEP)   /* what cannot be kept is sent again */
+		park_knock(set, u, &p, now_ns);
 	park_due_set(set, u);
 }
 

@@ -9,7 +9,7 @@
 #include "base/addr.h"
 #include "vm/sentinel/park_impl.h"
 
-#define ETHER_MOST 1514        /* a longer frame is one that a device is to cut, or none for us */
+#define ETHER_MOST 9014        /* a jumbo frame; a longer is one that a device is to cut */
 
 /* Where the unit stands among those that hold. */
 static void
@@ -107,7 +107,8 @@ header_clean(struct virtio_net_hdr *h, const struct frame *f, size_t len)
 	h->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	if (h->flags == 0)
 		h->csum_start = h->csum_offset = 0;
-	else if (h->csum_start != f->upper_at || (!tcp && f->kind != FRAME_UDP) ||
+	else if (h->csum_start != f->upper_at ||
+	    (!tcp && f->kind != FRAME_UDP && f->kind != FRAME_DHCP) ||
 	    h->csum_offset != (tcp ? FRAME_TCP_SUM : FRAME_UDP_SUM))
 		return false;
 	if (gso != VIRTIO_NET_HDR_GSO_NONE)
