@@ -24,6 +24,7 @@ struct monitor {
 struct monitors {
 	pthread_mutex_t lock;      /* never held for long */
 	LIST_HEAD(, monitor) list;
+	bool all;                  /* what the kernel has is not known: a change has failed */
 };
 
 struct monitors *
@@ -117,15 +118,23 @@ monitors_fill(struct monitors *l, const char *table, FILE *out)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/*
- * What is to go is added first: then it is there.  A unit's next VM has the same MAC, so all that
- * is wanted is added last.
- */
+/* A unit's next VM has the same MAC, and perhaps the same elements. */
+static void
+add_again(struct monitors *l, const uint8_t mac[6])
+{
+	struct monitor *one;
+
+	LIST_FOREACH(one, &l->list, link)
+		if (memcmp(one->mac, mac, sizeof(one->mac)) == 0 && one->wanted)
+			one->applied = false;
+}
+
+/* What is to go is added first: then it is there.  What is wanted is added last. */
 static bool
 write_changes(struct monitors *l, const char *table, FILE *out)
 {
 	struct monitor *one, *next;
-	bool any = false;
+	bool any = l->all;
 
 	pthread_mutex_lock(&l->lock);
 	for (one = LIST_FIRST(&l->list); one != NULL; one = next) {
@@ -136,12 +145,13 @@ write_changes(struct monitors *l, const char *table, FILE *out)
 		if (one->applied) {
 			write_elements(one, "add", table, out);
 			write_elements(one, "delete", table, out);
+			add_again(l, one->mac);
 		}
 		LIST_REMOVE(one, link);
 		free(one);
 	}
 	LIST_FOREACH(one, &l->list, link) {
-		if (any)
+		if (l->all || !one->applied)
 			write_elements(one, "add", table, out);
 		one->applied = true;
 	}
@@ -160,8 +170,9 @@ monitors_apply(struct monitors *l, struct activity_table *table, struct errmsg *
 
 	if (fclose(out) != 0)
 		fatal("out of memory for the commands of a table");
-	if (any)
+	if (any && size > 2)
 		e = activity_table_run(table, commands + 2, m);   /* behind the first "; " */
+	l->all = e != ERR_OK;
 	free(commands);
 	return e;
 }
