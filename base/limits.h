@@ -322,6 +322,8 @@ _Static_assert(LIMIT_LINKS_LOST_S * 1000 > 10 * LIMIT_LINKS_SETTLE_MS, "a return
 #define LIMIT_PARK_FIRST 1500
 _Static_assert(2 * LIMIT_PARK_FIRST <= LIMIT_CHAN_QUEUE * 3 / 4, "they leave room in a channel");
 _Static_assert(LIMIT_PARK_SLICE <= LIMIT_PARK_FIRST, "and so do slices");
+/* After so long it is looked once more whether somebody else has the MAC of a unit. */
+#define LIMIT_PARK_AGAIN_MS 3000
 /* Units without a VM that one turn of the loop forgets after a reload: some milliseconds. */
 #define LIMIT_GONE_SLICE 500
 /* Why something is set aside: a zone's error, which is a line of a report, and its zone's name. */

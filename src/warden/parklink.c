@@ -172,6 +172,24 @@ parklink_guard(struct warden *w, struct unit *u)
 	vm_activity_guard(w->activity, &u->run->guarded, u->conf->mac, true);
 }
 
+/* Those that have not been looked at once more, and the others that wait for a review. */
+static void
+once_more(evutil_socket_t fd, short what, void *arg)
+{
+	struct warden *w = arg;
+	struct unit *u;
+
+	(void)fd;
+	(void)what;
+	w->park_waits = false;
+	UNIT_FOREACH(u, &w->units)
+		if (u->unparkable && !u->unparked_once) {
+			u->unparked_once = true;
+			u->unparkable = false;
+		}
+	parklink_review(w);
+}
+
 static void
 entry_failed(uint32_t unit, enum err e, const char *why, void *arg)
 {
@@ -184,7 +202,14 @@ entry_failed(uint32_t unit, enum err e, const char *why, void *arg)
 		log_warn("%s: packets do not wake it: %s", u->name, why);
 	if (e != ERR_EXISTS || is_awake(u) || u->parked == 0)
 		return;
-	/* Somebody else's MAC: its address is not answered for, either, until a reload. */
+	/*
+	 * Somebody else's MAC: its address is not answered for, either, until a reload.  Once more
+	 * in between: a NIC of its VM that has just died may not have been gone yet.
+	 */
+	if (!u->unparked_once && !w->park_waits) {
+		w->park_waits = true;
+		timer_once(w->base, LIMIT_PARK_AGAIN_MS, once_more, w);
+	}
 	u->unparkable = true;
 	tell(w, u, MSG_UNPARK);
 	u->parked = 0;
@@ -286,6 +311,7 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 		return;
 	if (to == LIFE_AWAKE) {
 		u->owned = true;
+		u->unparked_once = false;
 		unit_run(u)->conflict.addr.family = 0;   /* its guest has them now */
 		/* A VM that was to sleep, and runs on; one that boots has taken its MAC. */
 		if (from != LIFE_BOOTING && u->parked != 0 && unit_has_vm(u))

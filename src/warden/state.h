@@ -79,6 +79,7 @@ struct warden {
 	} ports[LIMIT_NETWORKS];           /* ports.h */
 	struct event *ev_park;             /* units are told to the sentinel, from park_at on */
 	uint32_t park_at;
+	bool park_waits;                   /* somebody is looked at once more, soon */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;

@@ -102,7 +102,7 @@ unit_conf_set(struct unit_table *t, struct unit *u, const struct unit_conf *conf
 	table_set(&t->by_name, conf->name, strlen(conf->name), u);
 	u->conf = conf;
 	u->name = conf->name;
-	u->save_failed = u->unparkable = false;
+	u->save_failed = u->unparkable = u->unparked_once = false;
 }
 
 void

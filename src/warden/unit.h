@@ -151,6 +151,7 @@ struct unit {
 	bool dropped;              /* what was held is refused; nobody has asked for more since */
 	bool guarded;              /* its guest refuses nobody */
 	bool unparkable;           /* somebody else has its MAC: packets do not wake it */
+	bool unparked_once;        /* so it was, which is looked at once more */
 	uint32_t parked;           /* of the MSG_PARK that the sentinel has; 0: it knows nothing */
 	bool park_anew;            /* its network's port is new: it is told, and parked, again */
 	bool scheduled;            /* it is within its hours (schedule.h) */

@@ -331,6 +331,18 @@ start_with() {
 	slept less.example.test
 }
 
+@test "a MAC that another port has for a moment is parked when it is free" {
+	write_zone 'one A 10.77.0.21' '_jitsu.one TXT "image=hello" "mac=02:00:00:00:00:21"'
+	make_near
+	bridge -n "$NS" fdb add 02:00:00:00:00:21 dev vnear master static
+	start_jitsud
+	wait_for 30 grep -q "one.example.test: packets do not wake it" "$DIR/log"
+	[ "$(entry one.example.test)" = vnear ]
+	bridge -n "$NS" fdb del 02:00:00:00:00:21 dev vnear master
+	wait_for 30 is_parked one.example.test
+	[[ "$(page_of near 10.77.0.21)" == *"Hello from one."* ]]
+}
+
 @test "packets = no: nothing is answered for, and there is no port" {
 	write_conf
 	sed -i 's/bridge = "jitsu0"/& packets = no/' "$DIR/jitsu.conf"
