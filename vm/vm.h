@@ -228,6 +228,7 @@ enum vm_ahead_kind { VM_AHEAD_UNIT, VM_AHEAD_RESTORE, VM_AHEAD_BOOT };
 struct vm_wish {
 	enum vm_ahead_kind what;
 	struct vm_spec spec;
+	bool keep;                 /* what is there already: the unit waits for its turn to wake */
 };
 /*
  * What is wanted from now on, the most wanted first.  A unit's wake takes it off the list, until

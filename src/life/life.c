@@ -741,6 +741,13 @@ life_again_ms(const struct life *l, const struct life_policy *p, uint64_t now_ms
 }
 
 bool
+life_is_starting(const struct life *l)
+{
+	return ((1u << l->phase) &
+	    (P(ADMITTING) | P(INTENDING) | P(STARTING) | P(RESTORING))) != 0;
+}
+
+bool
 life_has_vm(const struct life *l)
 {
 	unsigned p = 1u << l->phase;

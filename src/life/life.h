@@ -39,6 +39,8 @@ enum life_state life_state(const struct life *l);
 bool life_has_vm(const struct life *l);
 /* Its VM is saved: a boot restores it, and until that has ended the state is there. */
 bool life_has_state(const struct life *l);
+/* It begins to wake, and has no VM that runs. */
+bool life_is_starting(const struct life *l);
 /* Somebody has sent it something since it was woken, as far as that is known by now. */
 bool life_contacted(const struct life *l);
 /* A boot has failed: when a query boots it again, as far as that is known by now; 0 = at once. */

@@ -65,10 +65,30 @@ picks_add(struct picks *p, const struct pick *x)
 /* ---- the choice ---- */
 
 static bool
+is_known(const struct unit *u)
+{
+	return u->conf != NULL && !u->refused && !u->aside;
+}
+
+static bool
 sleeps(const struct unit *u)
 {
-	return u->conf != NULL && !u->refused && !u->aside &&
-	    (u->life.phase == LIFE_P_DORMANT || u->life.phase == LIFE_P_SAVED);
+	return is_known(u) && (u->life.phase == LIFE_P_DORMANT || u->life.phase == LIFE_P_SAVED);
+}
+
+/* It waits for its turn, or a driver has it: what there is for it is not ended meanwhile. */
+static bool
+wakes(const struct unit *u)
+{
+	return is_known(u) && life_is_starting(&u->life);
+}
+
+/* Does it go on from a saved state when it wakes? */
+static bool
+is_saved(const struct unit *u)
+{
+	return u->life.phase == LIFE_P_SAVED ||
+	    (life_is_starting(&u->life) && life_has_state(&u->life));
 }
 
 static bool
@@ -105,9 +125,10 @@ choose_standbys(struct choice *c)
 		c->images[i].most = conf->images[i].standby;
 	UNIT_FOREACH(u, &c->w->units) {
 		struct pick x;
+		bool kept = u->ahead && wakes(u);
 
 		u->ahead = false;
-		if (!sleeps(u) || u->life.phase != LIFE_P_DORMANT ||
+		if ((!kept && (!sleeps(u) || u->life.phase != LIFE_P_DORMANT)) ||
 		    u->conf->standby == UNIT_STANDBY_NO)
 			continue;
 		x = pick_of(c->w, u);
@@ -131,8 +152,8 @@ choose_pool(struct choice *c)
 		struct pick x;
 
 		/* Disks are not known to a machine for any state. */
-		if (!sleeps(u) || u->ahead || !can_ahead(c->w, u) ||
-		    (u->life.phase == LIFE_P_SAVED && u->conf->image->ndisks > 0))
+		if ((!sleeps(u) && !wakes(u)) || u->ahead || !can_ahead(c->w, u) ||
+		    (is_saved(u) && (u->conf->image->ndisks > 0 || u->conf->image->args.n > 0)))
 			continue;
 		x = pick_of(c->w, u);
 		picks_add(&c->pool, &x);
@@ -157,6 +178,7 @@ wish(struct warden *w, struct wishes *ws, struct unit *u, enum vm_ahead_kind wha
 	if (spec_build(w->gen->conf, &w->secret, u->conf, &none, &ws->list[ws->n].spec, &m) !=
 	    ERR_OK)
 		return;   /* its boot will say so */
+	ws->list[ws->n].keep = wakes(u);
 	ws->list[ws->n++].what = what;
 }
 
@@ -206,8 +228,7 @@ want(struct warden *w)
 	choose_pool(&c);
 	for (unsigned i = 0; i < c.pool.n; i++)
 		wish(w, &ws, c.pool.list[i].unit,
-		    c.pool.list[i].unit->life.phase == LIFE_P_SAVED ? VM_AHEAD_RESTORE :
-		    VM_AHEAD_BOOT);
+		    is_saved(c.pool.list[i].unit) ? VM_AHEAD_RESTORE : VM_AHEAD_BOOT);
 	free(c.asked.list);
 	for (unsigned i = 0; i < w->gen->conf->nimages; i++)
 		free(c.images[i].list);

@@ -84,8 +84,9 @@ ahead_key_of(const struct start *s, enum qemu_wait wait)
 	if (wait == QEMU_WAIT_CONFIG)
 		return mem_format("%s %s\n%s", s->accel.kvm ? "kvm" : "tcg",
 		    s->accel.cpu != NULL ? s->accel.cpu : "", qemu);
-	/* Disks are opened when the process starts, and are other files for each VM. */
-	if (s->spec->ndisks > 0 || start_args(s, wait, &args, &unused) != ERR_OK)
+	/* Disks, and what arguments name, are opened at the start, and are others for each VM. */
+	if (s->spec->ndisks > 0 || s->spec->nargs > 0 ||
+	    start_args(s, wait, &args, &unused) != ERR_OK)
 		return NULL;
 	shape = qemu_args_shape(&args);
 	qemu_args_clear(&args);
@@ -106,8 +107,8 @@ ahead_key(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait,
 	start_clear(&s);
 	start_undo(&s, &unused);
 	if (e == ERR_OK && *key == NULL)
-		e = err_set(m, ERR_UNSUPPORTED, "a VM with disks is not restored into a process "
-		    "that was started ahead");
+		e = err_set(m, ERR_UNSUPPORTED, "a VM with disks or args is not restored into a "
+		    "process that was started ahead");
 	return e;
 }
 
@@ -149,8 +150,11 @@ ahead_make(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait
 	*out = NULL;
 	if (e == ERR_OK)
 		e = start_launch(&s, &exec_ns, m);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
+		pool_makes(ctx->pool, s.v);
 		e = await(s.v, wait, m);
+		pool_makes(ctx->pool, NULL);
+	}
 	if (e == ERR_OK) {
 		*out = mem_zero(1, sizeof(**out));
 		**out = (struct pool_vm){ .wait = wait, .key = s.key, .v = s.v,
@@ -174,11 +178,21 @@ ahead_make(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait
 }
 
 void
+ahead_hurry(struct qemu_ctx *ctx, const struct vm_uuid *born)
+{
+	const struct cgroup_limits lim = { .cpu_weight = 100 };
+
+	/* It only takes longer without. */
+	(void)cgroup_limit(&ctx->cg, VM_UUID_STR(born), &lim, NULL);
+}
+
+void
 ahead_end(struct pool_vm *r)
 {
 	struct qemu_vm *v = r->v;
 	struct errmsg m;
 
+	ahead_hurry(v->ctx, &v->born);
 	if (qemu_vm_end(v, &m) != ERR_OK)
 		vm_report_log(v->ctx->env->reporter, NULL,
 		    "cleaning up after a process that was started ahead: %s", m.text);

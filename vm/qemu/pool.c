@@ -22,6 +22,7 @@ struct wish {
 	struct vm_spec spec;
 	char *key;                 /* NULL: it could not be found out */
 	bool used;                 /* its unit's VM is being started */
+	bool keep;                 /* its unit waits for its turn: what is there stays */
 	unsigned failures;
 	uint64_t again_ns;         /* it is not tried before */
 };
@@ -35,6 +36,7 @@ struct pool {
 	pthread_cond_t made;       /* what was in the making is made, or is not */
 	bool ending;
 	struct pool_list list;
+	struct pool_list leaving;  /* killed, and perhaps not ended: their disks are open */
 	/* what is wanted; what will be, once its keys are found out; what was said since */
 	struct wishes {
 		struct wish *list;
@@ -42,6 +44,8 @@ struct pool {
 	} now, soon, fresh;
 	bool has_fresh;
 	const struct wish *making;
+	int making_fd;             /* pidfd of that process; -1: it is not executed yet */
+	bool hurry;                /* a wake waits for that */
 	unsigned waking;           /* VMs that are being started */
 	uint64_t quiet_ns;         /* nothing is made before */
 };
@@ -96,6 +100,42 @@ wish_failed(struct pool *p, struct wish *w, const char *why)
 		    "time: %s", w->spec.unit, why);
 }
 
+static bool
+fits(const struct wish *w, enum qemu_wait wait, const char *key)
+{
+	return w->wait == wait && w->key != NULL && key != NULL && strcmp(w->key, key) == 0;
+}
+
+/* The pause is for all that want such a process: others would only make the same one. */
+static void
+kind_failed(struct pool *p, enum qemu_wait wait, const char *key, const char *why)
+{
+	const struct wish *first = NULL;
+
+	for (unsigned i = 0; i < p->now.n; i++) {
+		struct wish *w = &p->now.list[i];
+
+		if (!fits(w, wait, key))
+			continue;
+		if (first == NULL) {
+			first = w;
+			/* Several may end at once. */
+			if (clock_now_ns() >= w->again_ns)
+				wish_failed(p, w, why);
+		}
+		w->failures = first->failures;
+		w->again_ns = first->again_ns;
+	}
+}
+
+static void
+kind_works(struct pool *p, enum qemu_wait wait, const char *key)
+{
+	for (unsigned i = 0; i < p->now.n; i++)
+		if (fits(&p->now.list[i], wait, key))
+			p->now.list[i].failures = 0;
+}
+
 /* Keys are found out without the lock: files are looked at, and KVM may be on trial. */
 static void
 wish_look(struct pool *p, struct wish *w)
@@ -103,11 +143,12 @@ wish_look(struct pool *p, struct wish *w)
 	struct errmsg m;
 	enum err e = ahead_key(p->ctx, &w->spec, w->wait, &w->key, &m);
 
+	pthread_mutex_lock(&p->lock);
 	for (unsigned i = 0; i < p->now.n; i++) {
 		const struct wish *old = &p->now.list[i];
 
-		if (old->wait != w->wait || strcmp(old->spec.unit, w->spec.unit) != 0 ||
-		    !same_key(old->key, w->key))
+		if (old->wait != w->wait || !same_key(old->key, w->key) ||
+		    (w->key == NULL && strcmp(old->spec.unit, w->spec.unit) != 0))
 			continue;
 		w->failures = old->failures;
 		w->again_ns = old->again_ns;
@@ -116,6 +157,7 @@ wish_look(struct pool *p, struct wish *w)
 		w->again_ns = UINT64_MAX;
 	else if (e != ERR_OK && clock_now_ns() >= w->again_ns)
 		wish_failed(p, w, m.text);
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* Called by the thread, which alone moves wishes on, with the lock, which it lets go of. */
@@ -134,13 +176,6 @@ renew(struct pool *p)
 	p->soon = (struct wishes){ .list = NULL };
 }
 
-static bool
-fits(const struct wish *w, const struct pool_vm *r)
-{
-	return w->wait == r->wait && w->key != NULL && r->key != NULL && !w->used &&
-	    strcmp(w->key, r->key) == 0;
-}
-
 /*
  * Joins wishes and processes.  *lacks: the first wish without one that may be tried now; returns
  * when the next may be.  Processes that nobody wants go to `unwanted`.
@@ -155,15 +190,16 @@ join(struct pool *p, struct wish **lacks, struct pool_list *unwanted)
 	for (unsigned i = 0; i < p->now.n; i++) {
 		struct wish *w = &p->now.list[i];
 		struct pool_vm *r = TAILQ_FIRST(&p->list);
+		bool makes = !w->used && !w->keep;
 
-		while (r != NULL && !fits(w, r))
+		while (r != NULL && !fits(w, r->wait, r->key))
 			r = TAILQ_NEXT(r, link);
 		if (r != NULL) {
 			TAILQ_REMOVE(&p->list, r, link);
 			TAILQ_INSERT_TAIL(&wanted, r, link);
-		} else if (!w->used && w->again_ns > now) {
+		} else if (makes && w->again_ns > now) {
 			next = w->again_ns < next ? w->again_ns : next;
-		} else if (!w->used && *lacks == NULL) {
+		} else if (makes && *lacks == NULL) {
 			*lacks = w;
 		}
 	}
@@ -174,6 +210,14 @@ join(struct pool *p, struct wish **lacks, struct pool_list *unwanted)
 
 /* ---- the thread ---- */
 
+static bool
+has_died(const struct pool_vm *r, int patience_ms)
+{
+	struct pollfd pfd = { .fd = r->v->vm.death_fd, .events = POLLIN };
+
+	return poll(&pfd, 1, patience_ms) == 1;
+}
+
 /* Those whose process has ended go to `ended`. */
 static void
 find_ended(struct pool *p, struct pool_list *ended)
@@ -181,21 +225,18 @@ find_ended(struct pool *p, struct pool_list *ended)
 	struct pool_vm *r, *next;
 
 	for (r = TAILQ_FIRST(&p->list); r != NULL; r = next) {
-		struct pollfd pfd = { .fd = r->v->vm.death_fd, .events = POLLIN };
 		struct errmsg m = { "its process ended" };
 		char said[256];
 
 		next = TAILQ_NEXT(r, link);
-		if (poll(&pfd, 1, 0) != 1)
+		if (!has_died(r, 0))
 			continue;
 		output_last_line(r->v->output_fd, said, sizeof(said));
 		if (said[0] != '\0')
 			(void)err_set(&m, ERR_STATE, "its process ended: %s", said);
-		for (unsigned i = 0; i < p->now.n; i++)
-			if (fits(&p->now.list[i], r)) {
-				wish_failed(p, &p->now.list[i], m.text);
-				break;
-			}
+		if (clock_now_ns() >= r->made_ns + LIMIT_AHEAD_PAUSE_S * NS_PER_S)
+			kind_works(p, r->wait, r->key);
+		kind_failed(p, r->wait, r->key, m.text);
 		TAILQ_REMOVE(&p->list, r, link);
 		TAILQ_INSERT_TAIL(ended, r, link);
 	}
@@ -207,12 +248,36 @@ end_all(struct pool_list *list)
 	struct pool_vm *r;
 
 	/* All are killed, then each is waited for. */
-	TAILQ_FOREACH(r, list, link)
+	TAILQ_FOREACH(r, list, link) {
+		ahead_hurry(r->v->ctx, &r->v->born);
 		(void)spawn_kill(r->v->vm.death_fd, NULL);
+	}
 	while ((r = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, r, link);
 		ahead_end(r);
 	}
+}
+
+/* Called with the lock, which it lets go of: wakes find what is not ended in p->leaving. */
+static void
+let_go(struct pool *p, struct pool_list *list)
+{
+	struct pool_vm *r;
+
+	TAILQ_CONCAT(&p->leaving, list, link);
+	pthread_mutex_unlock(&p->lock);
+	TAILQ_FOREACH(r, &p->leaving, link) {
+		ahead_hurry(p->ctx, &r->v->born);
+		(void)spawn_kill(r->v->vm.death_fd, NULL);
+	}
+	TAILQ_FOREACH(r, &p->leaving, link)
+		(void)has_died(r, QEMU_END_MS);
+	pthread_mutex_lock(&p->lock);
+	TAILQ_CONCAT(list, &p->leaving, link);
+	pthread_cond_broadcast(&p->made);
+	pthread_mutex_unlock(&p->lock);
+	end_all(list);
+	pthread_mutex_lock(&p->lock);
 }
 
 /* Called with the lock, which it lets go of. */
@@ -223,18 +288,22 @@ make(struct pool *p, struct wish *w)
 	struct errmsg m;
 	enum err e;
 
+	vm_uuid_make(&w->spec.uuid);
 	p->making = w;
 	pthread_mutex_unlock(&p->lock);
-	vm_uuid_make(&w->spec.uuid);
 	e = ahead_make(p->ctx, &w->spec, w->wait, &r, &m);
 	pthread_mutex_lock(&p->lock);
 	p->making = NULL;
+	p->hurry = false;
 	pthread_cond_broadcast(&p->made);
 	if (e != ERR_OK) {
-		wish_failed(p, w, m.text);
+		if (w->key == NULL)
+			wish_failed(p, w, m.text);
+		else
+			kind_failed(p, w->wait, w->key, m.text);
 		return;
 	}
-	w->failures = 0;
+	r->made_ns = clock_now_ns();
 	/* A file may have changed since the key was found out. */
 	if (!same_key(w->key, r->key)) {
 		free(w->key);
@@ -271,9 +340,7 @@ turn(struct pool *p)
 	find_ended(p, &gone);
 	next = join(p, &lacks, &gone);
 	if (!TAILQ_EMPTY(&gone)) {
-		pthread_mutex_unlock(&p->lock);
-		end_all(&gone);
-		pthread_mutex_lock(&p->lock);
+		let_go(p, &gone);
 		return;
 	}
 	if (lacks != NULL && p->waking == 0 && clock_now_ns() >= p->quiet_ns) {
@@ -316,8 +383,10 @@ pool_new(struct qemu_ctx *ctx)
 	struct pool *p = mem_zero(1, sizeof(*p));
 
 	*p = (struct pool){ .ctx = ctx, .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .made = PTHREAD_COND_INITIALIZER, .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	    .made = PTHREAD_COND_INITIALIZER, .making_fd = -1,
+	    .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	TAILQ_INIT(&p->list);
+	TAILQ_INIT(&p->leaving);
 	if (p->wake_fd < 0)
 		fatal("eventfd: %s", strerror(errno));
 	return p;
@@ -330,6 +399,8 @@ pool_quit(struct pool *p)
 
 	pthread_mutex_lock(&p->lock);
 	p->ending = true;
+	if (p->making_fd >= 0)
+		(void)spawn_kill(p->making_fd, NULL);
 	pthread_mutex_unlock(&p->lock);
 	look_soon(p);
 	if (p->has_thread)
@@ -361,7 +432,8 @@ pool_want(struct pool *p, struct vm_wish *list, unsigned n)
 	int error = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		fresh.list[i] = (struct wish){ .wait = waits[list[i].what], .spec = list[i].spec };
+		fresh.list[i] = (struct wish){ .wait = waits[list[i].what], .spec = list[i].spec,
+		    .keep = list[i].keep };
 	free(list);
 	pthread_mutex_lock(&p->lock);
 	wishes_clear(&p->fresh);
@@ -405,6 +477,43 @@ use_unit(struct wishes *ws, const char *unit)
 }
 
 void
+pool_makes(struct pool *p, const struct qemu_vm *v)
+{
+	pthread_mutex_lock(&p->lock);
+	p->making_fd = v != NULL ? v->vm.death_fd : -1;
+	if (v != NULL && (p->ending || p->hurry))
+		ahead_hurry(p->ctx, &v->born);
+	if (v != NULL && p->ending)
+		(void)spawn_kill(p->making_fd, NULL);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Waits until no process of the unit is on its way out, with the lock. */
+static void
+await_leaving(struct pool *p, const char *unit)
+{
+	const struct pool_vm *r = TAILQ_FIRST(&p->leaving);
+
+	while (r != NULL) {
+		if (r->wait == QEMU_WAIT_CONT && strcmp(r->v->vm.unit, unit) == 0) {
+			(void)pthread_cond_wait(&p->made, &p->lock);
+			r = TAILQ_FIRST(&p->leaving);
+		} else {
+			r = TAILQ_NEXT(r, link);
+		}
+	}
+}
+
+static bool
+is_making(const struct pool *p, const char *unit)
+{
+	const struct wish *w = p->making;
+
+	return w != NULL && w->wait == QEMU_WAIT_CONT &&
+	    (w->spec.ndisks > 0 || w->spec.nargs > 0) && strcmp(w->spec.unit, unit) == 0;
+}
+
+void
 pool_wake_begin(struct pool *p, const char *unit)
 {
 	pthread_mutex_lock(&p->lock);
@@ -412,9 +521,12 @@ pool_wake_begin(struct pool *p, const char *unit)
 	use_unit(&p->now, unit);
 	use_unit(&p->soon, unit);
 	use_unit(&p->fresh, unit);
-	while (p->making != NULL && p->making->wait == QEMU_WAIT_CONT &&
-	    p->making->spec.ndisks > 0 && strcmp(p->making->spec.unit, unit) == 0)
+	while (is_making(p, unit)) {
+		p->hurry = true;
+		ahead_hurry(p->ctx, &p->making->spec.uuid);
 		(void)pthread_cond_wait(&p->made, &p->lock);
+	}
+	await_leaving(p, unit);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -441,6 +553,8 @@ pool_is_empty(struct pool *p, enum qemu_wait wait)
 	TAILQ_FOREACH(r, &p->list, link)
 		if (r->wait == wait)
 			break;
+	if (r == NULL && wait == QEMU_WAIT_CONT)
+		r = TAILQ_FIRST(&p->leaving);
 	pthread_mutex_unlock(&p->lock);
 	return r == NULL;
 }
@@ -452,16 +566,21 @@ pool_take(struct pool *p, enum qemu_wait wait, const char *key, const char *unit
 
 	pthread_mutex_lock(&p->lock);
 	TAILQ_FOREACH(r, &p->list, link)
-		if (r->wait == wait && r->key != NULL && strcmp(r->key, key) == 0)
+		if (r->wait == wait && r->key != NULL && strcmp(r->key, key) == 0 &&
+		    !has_died(r, 0))
 			break;
 	if (r == NULL && wait == QEMU_WAIT_CONT)
 		TAILQ_FOREACH(stale, &p->list, link)
 			if (stale->wait == wait && strcmp(stale->v->vm.unit, unit) == 0)
 				break;
-	if (r != NULL)
+	if (r != NULL) {
 		TAILQ_REMOVE(&p->list, r, link);
+		kind_works(p, wait, key);
+	}
 	if (stale != NULL)
 		TAILQ_REMOVE(&p->list, stale, link);
+	if (r == NULL && wait == QEMU_WAIT_CONT)
+		await_leaving(p, unit);
 	pthread_mutex_unlock(&p->lock);
 	if (stale != NULL)
 		ahead_end(stale);

@@ -20,6 +20,7 @@ struct pool_vm {
 	enum qemu_wait wait;
 	char *key;                 /* see ahead_key */
 	struct qemu_vm *v;
+	uint64_t made_ns;          /* 0: by a former daemon */
 	/* of QEMU_WAIT_CONFIG, else -1: where it reads, and taps that have no name yet */
 	int config_fd;
 	int taps[LIMIT_NICS];
@@ -38,8 +39,8 @@ void pool_see(struct pool *p, const char *unit, struct vm_ahead *see);
 
 /*
  * A VM of that unit is being started, on this thread; it is started, or not.  Nothing is made for
- * the unit any more until it is wanted anew; what is in the making is waited for if it has disks,
- * which both would open.
+ * the unit any more until it is wanted anew; what is in the making, if it has disks or
+ * arguments of its own, and what is being ended is waited for: both would open the same.
  */
 void pool_wake_begin(struct pool *p, const char *unit);
 void pool_wake_end(struct pool *p);
@@ -64,6 +65,10 @@ enum err ahead_key(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_w
     char **key, struct errmsg *m);
 enum err ahead_make(struct qemu_ctx *ctx, const struct vm_spec *spec, enum qemu_wait wait,
     struct pool_vm **out, struct errmsg *m);
+/* What is in the making is executed and can be killed, or (NULL) cannot any more. */
+void pool_makes(struct pool *p, const struct qemu_vm *v);
+/* Gives a process that somebody waits for its share of the processor. */
+void ahead_hurry(struct qemu_ctx *ctx, const struct vm_uuid *born);
 /* Ends the process, and frees it. */
 void ahead_end(struct pool_vm *r);
 

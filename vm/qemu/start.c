@@ -116,7 +116,8 @@ start_limits(const struct start *s, struct cgroup_limits *lim)
 	*lim = (struct cgroup_limits){
 		.memory_bytes = s->spec->memory_bytes + OVERHEAD_BYTES +
 		    (s->accel.kvm ? 0 : QEMU_TB_MIB * MIB),
-		.cpu_percent = s->spec->cpu_percent,
+		/* Another's quota would stay with a VM that has none. */
+		.cpu_percent = s->wait != QEMU_WAIT_NOT ? 0 : s->spec->cpu_percent,
 		.cpu_weight = s->wait != QEMU_WAIT_NOT ? AHEAD_WEIGHT : s->spec->cpu_weight,
 	};
 }
@@ -429,8 +430,11 @@ restore(struct start *s, struct vm_outcome *out)
 	out->saved = e != ERR_STATE;
 	if (e != ERR_OK)
 		return e;
-	if (!ahead_use_restore(s, &exec_ns))
+	if (!ahead_use_restore(s, &exec_ns)) {
+		/* One that could not be used may have read of it. */
+		(void)lseek(s->state_fd, 0, SEEK_SET);
 		e = start_launch(s, &exec_ns, &out->msg);
+	}
 	out->saved = e != ERR_OK;
 	if (e != ERR_OK)
 		return e;

@@ -458,6 +458,15 @@ test_disks(void **state)
 	assert_int_not_equal(pid_of(&w, &spec.uuid), pid);
 	assert_true(has_ended(pid));
 	stop(&spec.uuid);
+	/* A wake while one that nobody wants any more is ended. */
+	for (unsigned i = 0; i < 3; i++) {
+		want(VM_AHEAD_UNIT, &spec, 1, 1);
+		vm_ahead_want(w.host, mem_zero(1, sizeof(*list)), 0);
+		usleep(i * 500);
+		start(&spec);
+		assert_true(guest_pings(20, PATIENCE_S));
+		stop(&spec.uuid);
+	}
 	/* A wake while it is made. */
 	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec };
 	vm_ahead_want(w.host, list, 1);
@@ -473,6 +482,35 @@ test_disks(void **state)
 	assert_true(guest_pings(20, PATIENCE_S));
 	stop(&spec.uuid);
 	assert_int_equal(w.died, 0);
+	assert_nothing_left();
+}
+
+/* While its unit waits for its turn: what is there stays, and nothing is made. */
+static void
+test_keep(void **state)
+{
+	struct vm_wish *list = mem_zero(1, sizeof(*list));
+	struct vm_ahead see;
+	struct vm_spec spec;
+	char cmdline[128];
+	pid_t pid;
+
+	(void)state;
+	world_spec(&w, &spec, 22, cmdline);
+	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec, .keep = true };
+	vm_ahead_want(w.host, list, 1);
+	spin_ms(&w, 500);     /* in which nothing may be made */
+	vm_ahead_see(w.host, NULL, &see);
+	assert_int_equal(see.n[VM_AHEAD_UNIT], 0);
+	want(VM_AHEAD_UNIT, &spec, 1, 1);
+	pid = waiting_pid();
+	list = mem_zero(1, sizeof(*list));
+	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec, .keep = true };
+	vm_ahead_want(w.host, list, 1);
+	spin_ms(&w, 500);
+	start(&spec);
+	assert_int_equal(pid_of(&w, &spec.uuid), pid);
+	stop(&spec.uuid);
 	assert_nothing_left();
 }
 
@@ -573,6 +611,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_trouble, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
 	};
