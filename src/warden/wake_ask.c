@@ -2,6 +2,7 @@
 #include "src/warden/wake.h"
 #include "src/warden/wake_impl.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,6 +27,15 @@ turn_away(
 	wake_drain(w);
 }
 
+static bool
+is_loopback(const struct msg_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == 4 ? a->bytes[0] == 127 :
+	    a->family == 6 && memcmp(a->bytes, one, sizeof(one)) == 0;
+}
+
 /* Clients of one network are one: it costs nothing to have many addresses there. */
 void
 wake_asker(const struct warden *w, struct unit *u, const struct msg_addr *client)
@@ -37,7 +47,7 @@ wake_asker(const struct warden *w, struct unit *u, const struct msg_addr *client
 	if (u->admit.queued)
 		return;
 	u->admit.asker = 0;
-	if (len > 0)
+	if (len > 0 && !is_loopback(client))
 		u->admit.asker = 1 + (uint32_t)(siphash24(w->secret.key, client->bytes, len) %
 		    (ADMIT_ASKERS - 1));
 }
