@@ -24,7 +24,9 @@
  *     last_boot_ms, idle_s, sleeps_in_s }
  *   show     such an object, and { aliases: [name], mac, uuid, pid, domid, memory: bytes,
  *            policy: { idle_ms, hold_ms, min_up_ms, unused_after_ms, ready: text, sleep: text,
- *            idle_below_bytes, idle_below_s, keep_open, schedule: [text] },
+ *            idle_below_bytes, idle_below_s, keep_open, schedule: [text],
+ *            wake_on: [text] (null: any packet), passive_from: [text], passive_port, answer,
+ *            after, freeze_then: text, save_failed },
  *            needs: [{ name, after: ready | started, state }],
  *            woken_by, since_s, crashes, failures, queries, backoff_s, last_error, console: text,
  *            file, line,

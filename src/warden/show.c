@@ -231,6 +231,57 @@ schedule_json(const struct config_schedule *s)
 	return all;
 }
 
+static const char *
+port_text(unsigned proto, unsigned port, char text[16])
+{
+	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
+		snprintf(text, 16, "icmp");
+	else
+		snprintf(text, 16, "%s:%u", proto == IPPROTO_TCP ? "tcp" : "udp", port);
+	return text;
+}
+
+/* "tcp:80", "udp" of any port; null: all packets. */
+static json_t *
+wake_on_json(const struct config_wake_on *w)
+{
+	json_t *all = w != NULL ? json_array() : json_null();
+	char text[16];
+
+	for (unsigned i = 0; w != NULL && i < w->n; i++)
+		(void)json_array_append_new(all, json_string(
+		    port_text(w->on[i].proto, w->on[i].port, text)));
+	return all;
+}
+
+static json_t *
+passive_json(const struct config_passive *p)
+{
+	char addr[ADDR_TEXT], text[ADDR_TEXT + 8];
+	json_t *all = json_array();
+
+	for (unsigned i = 0; p != NULL && i < p->n; i++) {
+		addr_text(&p->from[i], addr);
+		snprintf(text, sizeof(text), "%s/%u", addr, p->from[i].prefixlen);
+		(void)json_array_append_new(all, json_string(text));
+	}
+	return all;
+}
+
+/* What is said of packets, of answers and of the tiers. */
+static json_t *
+policy_more_json(const struct unit_conf *uc)
+{
+	const struct config_policy *p = &uc->policy;
+
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s}", "wake_on", wake_on_json(p->wake_on),
+	    "passive_from", passive_json(p->passive),
+	    "passive_port", p->passive_port == CONFIG_PASSIVE_ACCEPT ? "accept" : "closed",
+	    "answer", p->answer == CONFIG_ANSWER_NOW ? "now" : "ready",
+	    "after", needs_after_text(p->after),
+	    "freeze_then", uc->image->freeze_then == CONFIG_FREEZE_THEN_SAVE ? "save" : "stop");
+}
+
 static json_t *
 policy_json(const struct unit *u)
 {
@@ -238,7 +289,7 @@ policy_json(const struct unit *u)
 		[CONFIG_SLEEP_FREEZE] = "freeze", [CONFIG_SLEEP_SAVE] = "save" };
 	const struct unit_conf *uc = u->conf;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:b, s:o}",
+	return show_joined(json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:b, s:o}",
 	    "idle_ms", (json_int_t)uc->policy.idle_ms, "hold_ms", (json_int_t)uc->policy.hold_ms,
 	    "min_up_ms", (json_int_t)uc->policy.min_up_ms,
 	    "unused_after_ms", (json_int_t)uc->policy.unused_after_ms,
@@ -246,7 +297,8 @@ policy_json(const struct unit *u)
 	    "save_failed", u->save_failed,
 	    "idle_below_bytes", (json_int_t)CONFIG_RATE_BYTES(uc->policy.idle_below),
 	    "idle_below_s", (json_int_t)CONFIG_RATE_S(uc->policy.idle_below),
-	    "keep_open", uc->policy.keep_open, "schedule", schedule_json(uc->policy.schedule));
+	    "keep_open", uc->policy.keep_open, "schedule", schedule_json(uc->policy.schedule)),
+	    policy_more_json(uc));
 }
 
 /* The legs of the last boot that failed, or else of the last wake. */
@@ -260,16 +312,6 @@ legs_json(const struct unit_run *r)
 		t = memcmp(&r->failed, &none, sizeof(none)) != 0 ? &r->failed : &r->trace;
 	show_steps(t, steps);
 	return steps_json(steps);
-}
-
-static const char *
-port_text(unsigned proto, unsigned port, char text[16])
-{
-	if (proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6)
-		snprintf(text, 16, "icmp");
-	else
-		snprintf(text, 16, "%s:%u", proto == IPPROTO_TCP ? "tcp" : "udp", port);
-	return text;
 }
 
 bool
@@ -288,12 +330,18 @@ show_knock(const struct unit *u, char text[SHOW_KNOCK])
 
 /* What woke it last; null when that was before jitsud started. */
 static json_t *
-woken_json(const struct unit *u)
+woken_json(const struct warden *w, const struct unit *u)
 {
-	char knock[SHOW_KNOCK];
+	const struct unit *other = u->run != NULL && u->run->woken_for != 0 ?
+	    unit_by_number(&w->units, u->run->woken_for - 1) : NULL;
+	char knock[SHOW_KNOCK], text[LIMIT_NAME_TEXT + 16];
 
 	if (u->run == NULL || u->run->woken_by == 0)
 		return json_null();
+	if (other != NULL) {
+		snprintf(text, sizeof(text), "needed by %s", other->name);
+		return json_string(text);
+	}
 	if (show_knock(u, knock))
 		return json_string(knock);
 	return json_string(life_why_text((enum life_why)u->run->woken_by));
@@ -330,5 +378,5 @@ show_unit(const struct warden *w, const struct unit *u)
 	    "console", show_text(r != NULL ? r->console : NULL), "file", u->conf->file,
 	    "line", (json_int_t)u->conf->line, "accel", show_text(r != NULL ? r->detail : NULL),
 	    "since_s", show_seconds(since != 0, now - since), "zone", u->conf->zone->origin,
-	    "needs", needs_json(w, u), "woken_by", woken_json(u)));
+	    "needs", needs_json(w, u), "woken_by", woken_json(w, u)));
 }

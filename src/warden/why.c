@@ -217,6 +217,19 @@ why_payload(struct why *y, uint64_t at_ms, uint32_t idle_ms)
 		keeps(y, after(at_ms, idle_ms), "payload passed %s ago", SPAN(since(y, at_ms)));
 }
 
+/* What counted as use when it was looked at: its wake, who needed it, an open connection. */
+static void
+why_used(struct why *y, uint64_t known_ms, uint32_t idle_ms)
+{
+	uint64_t used_ms = y->u->life.last_use_ms, up_ms = y->u->life.awake_since_ms;
+
+	/* A query or packet that is known is noted a little later there. */
+	if (used_ms <= (known_ms > up_ms ? known_ms : up_ms) + MS_PER_S)
+		return;
+	row(y, "used", NULL, used_ms, after(used_ms, idle_ms));
+	keeps(y, after(used_ms, idle_ms), "it was found in use %s ago", SPAN(since(y, used_ms)));
+}
+
 /* TCP connections; they keep it up with `keep-open`. */
 static void
 why_flows(struct why *y)
@@ -274,6 +287,7 @@ why_awake(struct why *y)
 		keeps(y, after(query, idle_ms), "a query came %s ago", SPAN(since(y, query)));
 	}
 	why_payload(y, payload, idle_ms);
+	why_used(y, query > payload ? query : payload, idle_ms);
 	why_flows(y);
 	if (hours(y, &edge_ms) && y->u->scheduled)
 		keeps(y, edge_ms, "its schedule keeps it awake");
@@ -345,7 +359,7 @@ why_booting(struct why *y)
 		if (y->u->life.phase == LIFE_P_PROBING)
 			say(y, " (%s)", y->u->conf->image->ready_text);
 	}
-	row(y, waits != WAITS_NOT ? wake_waits_text(waits) : "boots", text,
+	row(y, waits != WAITS_NOT ? wake_waits_text(waits) : "boot", text,
 	    waits != WAITS_NOT && r != NULL ? r->waits_since_ms : y->u->life.since_ms,
 	    waits != WAITS_NOT ? 0 : y->u->life.timer_ms);
 	say_woken(y);

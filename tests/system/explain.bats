@@ -55,10 +55,10 @@ is used: its min-up is not over"
 
 @test "keepalives keep nobody awake below idle-below; connections do with keep-open" {
 	# Pings are not to wake again what has fallen asleep.
-	HELLO_CONF='idle = 3s
+	HELLO_CONF="idle = $((3 * SLOW))s
 	unused-after = 0s
-	wake-on = "tcp:80"
-	min-up = 0s' write_conf
+	wake-on = \"tcp:80\"
+	min-up = 0s" write_conf
 	write_zone 'quiet A 10.77.0.20' '_jitsu.quiet TXT "image=hello" "idle-below=1M/m"' \
 	    'loud A 10.77.0.21' '_jitsu.loud TXT "image=hello" "idle-below=200/m"' \
 	    'kept A 10.77.0.22' '_jitsu.kept TXT "image=hello" "keep-open=yes"' \
@@ -82,11 +82,15 @@ is used: its min-up is not over"
 	wait_for 30 is_state quiet.example.test dormant
 	wait_for 30 is_state open.example.test dormant
 	says quiet "dormant for $T \(idle\)"
+	reason quiet dormant '.what == "idle"'
+	[ "$(jitsu --json show quiet.example.test | jq -c '.policy | [.wake_on, .passive_from,
+	    .passive_port, .answer, .after, .freeze_then]')" = \
+	    '[["tcp:80"],[],"closed","ready","ready","stop"]' ]
 	is_state loud.example.test awake
 	says loud "awake, .*; it sleeps in .*: payload passed $T ago"
 	reason loud payload '.what == "beyond 200 bytes in a minute" and .bytes > 500'
 	# Longer than idle without a packet.
-	wait_for 30 reason kept connection '.age_s > 6'
+	wait_for 30 reason kept connection ".age_s > $((6 * SLOW))"
 	is_state kept.example.test awake
 	says kept "awake, woken by an operator $T ago; it does not sleep, since 10.77.0.1 has a \
 connection to its port 80 open"
@@ -104,7 +108,10 @@ connection to its port 80 open"
 }
 
 @test "a unit that others need, and one that waits for others" {
-	CONF_MORE="$(hello_image db 'delay=4000' 'boot-timeout = 2m'
+	CONF_MORE="$(hello_image db 'delay=4000' 'boot-timeout = 2m
+	idle = 2s
+	unused-after = 0s
+	min-up = 0s'
 	hello_image app "")" write_conf
 	write_zone 'db A 10.77.0.31' '_jitsu.db TXT "image=db"' 'app A 10.77.0.32' \
 	    '_jitsu.app TXT "image=app" "needs=db" "hold=300ms"'
@@ -118,6 +125,9 @@ query of 10.77.0.1 $T ago"
 	says db "awake, woken since app.example.test needs it $T ago; it does not sleep, since \
 app.example.test needs it, and is awake"
 	reason db needed '.what == "app.example.test"'
+	[ "$(jitsu --json show db.example.test | jq -r .woken_by)" = "needed by app.example.test" ]
+	# Its deadline comes, and it is in use.
+	wait_for 30 reason db used '.age_s < 30'
 }
 
 @test "a unit that waits for a slot has its place; one that failed, its back-off" {
@@ -138,6 +148,7 @@ app.example.test needs it, and is awake"
 	reason bad failed '.left_s > 1700'
 	for unit in u1 u2 u3; do ask +short $unit.example.test A; done
 	says u3 "booting: it waits for a slot, number 2 \(boots\), of 2, woken by .* $T ago"
+	reason u1 boot '.what == "its VM runs, and is probed"'
 	reason u3 boots '.what == "waits for a slot, number 2 (boots)"'
 	[ "$(jitsu --json why u2.example.test | jq .queue_position)" -eq 1 ]
 	[ "$(jitsu --json why u2.example.test | jq -r .waits_for)" = boots ]
