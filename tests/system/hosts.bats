@@ -290,8 +290,8 @@ table_conf() {
 	umask 0777; mkdir $DIR/gone; cd $DIR/gone; rmdir $DIR/gone =>
 	dev null zero urandom net/tun; sed -i 's/accel = .*/accel = "auto"/' $CONF => \
 	    there is no /dev/kvm: load kvm_intel or kvm_amd
-	preload NO_NFT => payload packets are not counted, only queries keep a unit awake: \
-	    nftables: netlink socket (this kernel has no nftables)
+	preload NO_NFT => payload packets are not counted, nor connections (keep-open): \
+	    only queries keep a unit awake: nftables: netlink socket (this kernel has no nftables)
 	preload CLOCK=5 =>
 	preload CLOCK=4200000000 =>
 	EOF

@@ -13,10 +13,14 @@ setup() {
 teardown() { teardown_jitsu; }
 
 # As start_jitsud, but not until it serves.
-spawn_jitsud() {
-	(exec nsenter --net="/run/netns/$NS" "$BUILD/jitsud" -f -c "$DIR/jitsu.conf" \
-	    >>"$DIR/log" 2>&1 3>&- 4>&-) &
+# spawn_held: a jitsud that is stopped before its first instruction.
+spawn_held() {
+	# shellcheck disable=SC2016
+	(exec sh -c 'kill -STOP $$; exec "$@"' sh nsenter --net="/run/netns/$NS" "$BUILD/jitsud" \
+	    -f -c "$DIR/jitsu.conf" >>"$DIR/log" 2>&1 3>&- 4>&-) &
 	JITSUD=$!
+	is_stopped() { grep -q '^State:.T' "/proc/$JITSUD/status"; }
+	wait_for 30 is_stopped
 }
 make_large() {
 	awk 'BEGIN { for (i = 0; i < 200000; i++) printf "h%d A 192.0.2.%d\n", i, i % 256 }' \
@@ -45,8 +49,10 @@ set_serial() { sed -i "s/^@ SOA ns h [0-9]*/@ SOA ns h $2/" "$DIR/$1.zone"; }
 
 @test "the zones process is killed at the start: jitsud serves what it has, a reload the rest" {
 	make_large
-	spawn_jitsud
-	wait_for 30 catch_load
+	spawn_held
+	catch_next
+	kill -CONT "$JITSUD"
+	caught
 	kill -KILL "$ZONES"
 	# The one that was caught may have been at the small zones, which are compiled once more
 	# then.

@@ -120,12 +120,13 @@ on_line(struct qmp *q, const char *line, size_t len, struct errmsg *m)
 	greeting = json_is_object(json_object_get(obj, "QMP"));
 	if (!json_is_object(obj))
 		e = nonsense(m, "no JSON object", line, len);
+	/* In front of the greeting, too: QEMU's socket is open a moment before it greets. */
+	else if (json_object_get(obj, "event") != NULL)
+		e = on_event(q, obj, m);
 	else if (q->state == QMP_GREETING && !greeting)
 		e = nonsense(m, "no greeting", line, len);
 	else if (q->state == QMP_GREETING)
 		q->state = QMP_CAPS;
-	else if (json_object_get(obj, "event") != NULL)
-		e = on_event(q, obj, m);
 	else if (json_object_get(obj, "return") != NULL ||
 	    json_is_object(json_object_get(obj, "error")))
 		e = on_reply(q, obj, m);

@@ -78,7 +78,10 @@ test_nonsense(void **state)
 	}
 	qmp_init(&q);
 	q.state = QMP_GREETING;
-	assert_int_equal(feed(&q, "{\"event\": \"STOP\"}\n", &m), ERR_PROTO);
+	/* an event may come in front of the greeting, a reply not */
+	assert_int_equal(feed(&q, "{\"event\": \"STOP\"}\n", &m), ERR_OK);
+	assert_true(q.saw_stop);
+	assert_int_equal(feed(&q, "{\"return\": {}, \"id\": 1}\n", &m), ERR_PROTO);
 	qmp_clear(&q);
 }
 
