@@ -44,7 +44,10 @@ enum msg_type {
 	MSG_WOKEN,       /* .woken: how a wake ended */
 
 	/* warden → sentinel: setup */
-	/* .network; descriptors: a packet socket bound to its bridge; its port's tap, if any */
+	/*
+	 * .network; descriptors: a packet socket bound to its bridge; its port's tap, if any.
+	 * None: there is no such network any more, or not its bridge.
+	 */
 	MSG_NETWORK,
 	/* warden → sentinel */
 	MSG_PROBE,       /* .probe: tell when this address answers */

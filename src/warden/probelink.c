@@ -178,11 +178,25 @@ say_failed(struct warden *w, unsigned index, const struct errmsg *why)
 	w->probed[index].failed = true;
 }
 
+/* The sentinel has what networks of that number had before, and would keep their ports there. */
+static void
+close_others(struct warden *w, const struct probed before[LIMIT_NETWORKS])
+{
+	struct msg m = { .type = MSG_NETWORK };
+
+	for (m.network.index = 0; m.network.index < LIMIT_NETWORKS; m.network.index++)
+		if (before[m.network.index].ifindex != 0 &&
+		    w->probed[m.network.index].ifindex == 0)
+			child_send(&w->sentinel, &m, NULL, 0);
+}
+
 void
 probelink_networks(struct warden *w)
 {
 	const struct config *conf = w->gen->conf;
+	struct probed before[LIMIT_NETWORKS];
 
+	memcpy(before, w->probed, sizeof(before));
 	memset(w->probed, 0, sizeof(w->probed));
 	ports_renumber(w);
 	for (unsigned i = 0; i < conf->nnetworks; i++) {
@@ -195,6 +209,7 @@ probelink_networks(struct warden *w)
 		if (e != ERR_OK)
 			say_failed(w, i, &why);
 	}
+	close_others(w, before);
 }
 
 void

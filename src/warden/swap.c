@@ -134,13 +134,15 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	dnslink_tune(w);
 	/* First: names of units that leave are plain data before their VMs stop. */
 	dnslink_commit(w);
-	if (old != NULL)
+	/* Networks may have other numbers, by which units are parked from now on. */
+	if (old != NULL) {
+		probelink_networks(w);
 		wake_slot_review(w);
+	}
 	settle_units(w);
 	holds_settle(w, r);
 	if (old != NULL) {
 		links_look(w);
-		probelink_networks(w);
 		probelink_again(w, PROBELINK_ALL);
 		parklink_review(w);
 		aside_review(w);

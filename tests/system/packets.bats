@@ -18,11 +18,12 @@ to_sleep() {
 	jitsu sleep "${1:-$U}"
 	wait_for 30 is_state "${1:-$U}" "${2:-dormant}"
 }
-# entry ADDRESS: the port that the MAC of its unit is behind.
+# entry [UNIT [BRIDGE]]: the port that its MAC is behind.
 entry() {
 	local mac
 	mac=$(jitsu --json show "${1:-$U}" | jq -r .mac)
-	bridge -n "$NS" fdb show br jitsu0 | awk -v m="$mac" '$1 == m && /static/ { print $3 }'
+	bridge -n "$NS" fdb show br "${2:-jitsu0}" |
+	    awk -v m="$mac" '$1 == m && /static/ { print $3 }'
 }
 # Ports of ours begin with jtp, taps of VMs with jt and their UUID.
 is_parked() { [[ "$(entry "$@")" == jtp* ]]; }
@@ -362,6 +363,37 @@ start_with() {
 	sed -i 's/bridge = "jitsu0"/& packets = no/' "$DIR/jitsu.conf"
 	jitsu reload
 	wait_for 30 no_port
+}
+
+@test "networks that change places, and one that goes: ports stay where they are of use" {
+	local lan2='network "apart" { bridge = "jitsu1" subnets = { "10.78.0.0/24" }
+		units = { "10.78.0.20-10.78.0.30" } }'
+	ip -n "$NS" link add jitsu1 type bridge
+	ip -n "$NS" link set jitsu1 up
+	CONF_MORE="$lan2 image \"apart\" { kernel = \"hello.elf\" memory = \"16M\"
+		network = \"apart\" ready = \"delay:1\" accel = \"$ACCEL\" }" write_conf
+	write_zone 'apart A 10.78.0.20' '_jitsu.apart TXT "image=apart"'
+	start_with
+	ports_on() { ip -n "$NS" -o link show master "$1" | grep -c jtp; }
+	[ "$(ports_on jitsu1)" -eq 1 ]
+	port=$(entry apart.example.test jitsu1)
+	[[ "$port" == jtp* ]]
+	# The first becomes the second.
+	CONF_TOP="$lan2" CONF_MORE="image \"apart\" { kernel = \"hello.elf\" memory = \"16M\"
+		network = \"apart\" ready = \"delay:1\" accel = \"$ACCEL\" }" write_conf
+	jitsu reload
+	[ "$(ports_on jitsu0)" -eq 1 ]
+	[ "$(entry apart.example.test jitsu1)" = "$port" ]
+	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
+	to_sleep
+	# It is the only one.
+	write_conf
+	write_zone
+	jitsu reload
+	no_port() { [ "$(ports_on jitsu1)" -eq 0 ]; }
+	wait_for 30 no_port
+	is_claimed
+	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 }
 
 @test "a port that is deleted, and a bridge that is made anew" {

@@ -297,7 +297,7 @@ static const struct {
 	unsigned least, most;
 } verbs[MSG_TYPE_COUNT] = {
 	[MSG_HELLO] = { take_hello, 0, 0 },
-	[MSG_NETWORK] = { take_network, 1, 2 },
+	[MSG_NETWORK] = { take_network, 0, 2 },
 	[MSG_RUN] = { take_run, 0, 0 },
 	[MSG_PROBE] = { take_probe, 0, 0 },
 	[MSG_UNPROBE] = { take_unprobe, 0, 0 },

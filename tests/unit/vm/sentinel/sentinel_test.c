@@ -351,6 +351,26 @@ test_bridge_changes(void **state)
 	assert_int_equal(sentinel_end(), 0);
 }
 
+/* A network that is no more: its descriptors are closed, and no probe comes by. */
+static void
+test_network_gone(void **state)
+{
+	struct msg m = { .type = MSG_NETWORK, .network.index = NETWORK };
+	int fd;
+
+	(void)state;
+	NEED_ROOT();
+	guest_boot();
+	fd = guest_listen(AF_INET, 80);
+	tell(&m, -1);
+	tell_probe(UNIT, PROBE_TCP, "10.77.0.10", "10.77.0.1");
+	assert_int_equal(hear(200).type, 0);
+	tell_network();
+	hear_ready();
+	close(fd);
+	assert_int_equal(sentinel_end(), 0);
+}
+
 /* A warden that talks nonsense is not served further. */
 static void
 test_nonsense(void **state)
@@ -568,7 +588,7 @@ main(void)
 		T(test_tcp_v4), T(test_tcp_v6), T(test_closed_with_rst), T(test_ping_and_arp),
 		T(test_wrong_address), T(test_signs),
 		T(test_unprobe), T(test_idle), T(test_confined), T(test_bridge_changes),
-		T(test_nonsense),
+		T(test_network_gone), T(test_nonsense),
 		T(test_filter), cmocka_unit_test(test_no_such_interface),
 	};
 
