@@ -16,6 +16,7 @@
 #include "base/board.h"
 #include "base/chan.h"
 #include "base/limits.h"
+#include "base/rate.h"
 #include "base/work.h"
 #include "dns/answer/answer.h"
 #include "dns/answer/zimages.h"
@@ -23,7 +24,6 @@
 #include "dns/server/hold.h"
 #include "dns/server/passive.h"
 #include "dns/server/proxy.h"
-#include "dns/server/rate.h"
 
 struct tcp;
 struct udp;

@@ -475,6 +475,19 @@ is_family(const struct msg_addr *a)
 	return a->family == 4 || a->family == 6;
 }
 
+/* A SYN, a datagram, a ping may come from anywhere, whatever its address says. */
+static bool
+may_wake(struct warden *w, struct unit *u)
+{
+	if (w->stopping)
+		return false;
+	if (is_busy(u) || rate_take(&w->packet_wakes, clock_now_ns()))
+		return true;
+	unit_error_set(u, "packets wake too often (limits: udp-wakes-per-minute)");
+	w->totals.refused++;
+	return false;
+}
+
 static bool
 on_knock(struct warden *w, struct unit *u, const struct msg *m)
 {
@@ -489,7 +502,7 @@ on_knock(struct warden *w, struct unit *u, const struct msg *m)
 	if (u == NULL || !parklink_holds(u))
 		return true;   /* it crossed what has changed */
 	u->dropped = false;
-	if (w->stopping) {
+	if (!may_wake(w, u)) {
 		parklink_refused(w, u);
 		return true;
 	}

@@ -31,6 +31,7 @@
 #include "base/board.h"
 #include "base/err.h"
 #include "base/msg.h"
+#include "base/rate.h"
 #include "base/table.h"
 #include "src/config/config.h"
 #include "src/control/control.h"
@@ -80,6 +81,7 @@ struct warden {
 	struct event *ev_park;             /* units are told to the sentinel, from park_at on */
 	uint32_t park_at;
 	bool park_waits;                   /* somebody is looked at once more, soon */
+	struct rate packet_wakes;          /* udp-wakes-per-minute, of packets */
 	struct sockets sockets;
 	struct board board;
 	struct store *store;

@@ -130,6 +130,7 @@ swap_generation(struct warden *w, struct generation *g, struct report *r)
 	vm_host_limits(w->vms, l->boots, l->hang_timeout_ms != 0 ? l->hang_timeout_ms : UINT32_MAX);
 	swap_prepare(w, g->conf);
 	w->gen = g;
+	w->packet_wakes.per_minute = l->udp_wakes_per_minute;
 	w->stop_vms = g->conf->on_exit == CONFIG_EXIT_STOP;
 	dnslink_tune(w);
 	/* First: names of units that leave are plain data before their VMs stop. */

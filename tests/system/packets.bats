@@ -412,6 +412,17 @@ start_with() {
 	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 }
 
+@test "packets wake no more units in a minute than queries by UDP may" {
+	CONF_TOP='limits { udp-wakes-per-minute = 1 }' write_conf
+	write_zone 'two A 10.77.0.20' '_jitsu.two TXT "image=hello"'
+	start_with
+	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
+	refused near 10.77.0.20 80
+	slept two.example.test
+	jitsu show two.example.test | grep -q 'packets wake too often'
+	[ "$(ask +short +tcp two.example.test A)" = 10.77.0.20 ]
+}
+
 @test "a wake that may not be, and one that fails: refused at once" {
 	CONF_TOP='limits { vms = 1 queue = 0 }' CONF_MORE=$(KERNEL=none.elf hello_image bad "" \
 	    'backoff-min = 5m') write_conf

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/rate.h"
 #include "dns/server/cookie.h"
-#include "dns/server/rate.h"
 
 static size_t
 from_hex(const char *hex, uint8_t *out)

@@ -4,8 +4,8 @@
  *
  * `per_minute` may happen at once after a quiet minute, and evenly from then on.
  */
-#ifndef DNS_SERVER_RATE_H
-#define DNS_SERVER_RATE_H
+#ifndef BASE_RATE_H
+#define BASE_RATE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
