@@ -77,6 +77,8 @@ bool config_schedule_at(const struct config_schedule *s, time_t now, time_t *edg
 /* By name; NULL when there is none. */
 const struct config_network *config_network_find(const struct config *conf, const char *name);
 const struct config_image *config_image_find(const struct config *conf, const char *name);
+/* Do packets wake its units?  A vif script of the operator's may do without the bridge. */
+bool config_image_parks(const struct config_image *im);
 const struct config_zone *config_zone_find(const struct config *conf, const char *origin);
 /* The closest zone that a name is in. */
 const struct config_zone *config_zone_above(const struct config *conf, const char *name);

@@ -228,6 +228,12 @@ config_image_find(const struct config *conf, const char *name)
 	return NULL;
 }
 
+bool
+config_image_parks(const struct config_image *im)
+{
+	return im->network->packets && im->vif_script == NULL;
+}
+
 /* Paths with placeholders differ from unit to unit and are left to the wake. */
 static void
 check_file(const struct config *conf, const struct config_image *im, const char *key,

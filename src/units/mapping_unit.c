@@ -241,7 +241,7 @@ set_policy(struct job *j)
 			*(unsigned *)(void *)field = (unsigned)n;
 	}
 	*p = scratch.policy;
-	if (j->r->wants_zone_warnings && !j->u->image->network->packets &&
+	if (j->r->wants_zone_warnings && !config_image_parks(j->u->image) &&
 	    p->idle_ms != OPTION_AUTO_32 && p->idle_ms > 0 && p->idle_ms < ttl_ms)
 		report_warn(j->r, j->u->file, j->u->line,
 		    "%s: idle is %u s and the TTL of its addresses %u s: who has the address from "

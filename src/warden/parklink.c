@@ -49,12 +49,11 @@ has_nic(const struct unit *u)
 	    u->life.phase != LIFE_P_INTENDING;
 }
 
-/* A vif script of the operator's may do without the bridge. */
 static bool
 can_park(const struct warden *w, const struct unit *u)
 {
 	return u->conf != NULL && !u->refused && !u->unparkable &&
-	    u->conf->image->vif_script == NULL &&
+	    config_image_parks(u->conf->image) &&
 	    ports_of(w, u->conf->image->network->index)->fd >= 0 &&
 	    /* A former unit, with a VM that may still be there, has its MAC or address. */
 	    (LIST_EMPTY(&w->units.left) || unit_before(&w->units, u) == NULL);

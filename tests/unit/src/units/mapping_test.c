@@ -35,6 +35,7 @@ static const char conf_text[] = "network \"lan\" { bridge = b0\n subnets = { \"1
     "lan }\n"
     "image \"base\" { disks = { '/d/base' } network = lan }\n"
     "image \"wide\" { kernel = k network = big }\n"
+    "image \"script\" { driver = xen kernel = k network = big vif-script = '/s' }\n"
     "zone \"a.test\" { file = a }\n"
     "zone \"b.test\" { file = b images = { hello } }\n";
 
@@ -198,6 +199,10 @@ a_short_idle_is_warned_of(void **state)
 		    "x.zone:1: warning: w.a.test: idle is 59 s and the TTL of its addresses 60 "
 		    "s: " },
 		{ "10.77.0.10 image=hello idle=60s", 60, NULL },
+		/* packets wake it; but not where its script makes its NIC */
+		{ "10.128.0.1 image=wide idle=59s", 60, NULL },
+		{ "10.128.0.1 image=script idle=59s", 60, "x.zone:1: warning: w.a.test: idle is "
+		    "59 s and the TTL of its addresses 60 s: " },
 		{ "10.77.0.10 image=hello idle=0s", 60, NULL },
 		{ "10.77.0.10 image=hello", 86400, NULL },
 	};
