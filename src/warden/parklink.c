@@ -110,6 +110,22 @@ fill(const struct unit *u, struct msg_park *p)
 	}
 }
 
+static bool
+is_contested(const struct unit *u)
+{
+	return u->run != NULL &&
+	    (u->run->conflicts[0].addr.family != 0 || u->run->conflicts[1].addr.family != 0);
+}
+
+/* Another host may have its addresses: a sentinel that is told of it looks for one. */
+static void
+disown(struct unit *u)
+{
+	u->owned = false;
+	if (u->run != NULL)
+		memset(u->run->conflicts, 0, sizeof(u->run->conflicts));
+}
+
 /* Tells it unless it was told; true: it was not. */
 static bool
 tell_parked(struct warden *w, struct unit *u)
@@ -127,7 +143,7 @@ tell_parked(struct warden *w, struct unit *u)
 	child_send(&w->sentinel, &m, NULL, 0);
 	u->parked = hash;
 	u->settling = u->park_anew = false;
-	u->owned = true;               /* a conflict is told */
+	u->owned = !is_contested(u);   /* a conflict is told */
 	return true;
 }
 
@@ -233,7 +249,8 @@ unpark(struct warden *w, struct unit *u)
 	if (port->fd >= 0 && !is_awake(u))
 		vm_unpark(w->vms, port, u->conf->mac);
 	u->parked = 0;
-	u->settling = u->owned = u->park_anew = false;
+	u->settling = u->park_anew = false;
+	disown(u);
 }
 
 void
@@ -309,9 +326,9 @@ parklink_changed(struct warden *w, struct unit *u, enum life_state from)
 	if (u->conf == NULL)
 		return;
 	if (to == LIFE_AWAKE) {
-		u->owned = true;
+		disown(u);
+		u->owned = true;               /* its guest has them now */
 		u->unparked_once = false;
-		unit_run(u)->conflict.addr.family = 0;   /* its guest has them now */
 		/* A VM that was to sleep, and runs on; one that boots has taken its MAC. */
 		if (from != LIFE_BOOTING && u->parked != 0 && unit_has_vm(u))
 			vm_park_take(w->vms, &u->run->uuid, u->conf->mac);
@@ -425,6 +442,8 @@ parklink_new(struct warden *w)
 	chan_on_drained(w->sentinel.chan, on_drained);
 	UNIT_FOREACH(u, &w->units) {
 		u->parked = 0;
+		if (is_contested(u))
+			disown(u);
 		if (u->settling)
 			let_go(w, u);
 		u->settling = false;
@@ -527,25 +546,24 @@ static bool
 on_conflict(struct warden *w, struct unit *u, const struct msg *m)
 {
 	char text[SHOW_CONFLICT], addr[ADDR_TEXT];
-	struct unit_run *r;
+	struct unit_conflict *c;
 
 	if (!is_family(&m->conflict.addr) || m->conflict.over > 1)
 		return false;
 	if (u == NULL || u->conf == NULL || u->parked == 0 ||
 	    !mapping_unit_has_addr(u->conf, &m->conflict.addr))
 		return true;
-	r = unit_run(u);
+	c = &unit_run(u)->conflicts[m->conflict.addr.family == 6];
 	addr_text(&m->conflict.addr, addr);
 	if (!m->conflict.over) {
-		r->conflict = (struct unit_conflict){ .addr = m->conflict.addr };
-		memcpy(r->conflict.mac, m->conflict.mac, sizeof(r->conflict.mac));
-		(void)show_conflict(u, text);   /* it has one */
+		*c = (struct unit_conflict){ .addr = m->conflict.addr };
+		memcpy(c->mac, m->conflict.mac, sizeof(c->mac));
+		snprintf(text, sizeof(text), "%s has %s, too", ADDR_MAC_STR(c->mac), addr);
 	} else {
-		if (addr_cmp(&r->conflict.addr, &m->conflict.addr) == 0)
-			r->conflict.addr.family = 0;
+		c->addr.family = 0;
 		snprintf(text, sizeof(text), "nobody else has %s any more", addr);
 	}
-	u->owned = m->conflict.over;
+	u->owned = !is_contested(u);
 	if (!flood_pass(w->flood, u->number, "conflict", LIMIT_FLOOD_KIND))
 		return true;
 	log_warn("%s: %s", u->name, text);

@@ -133,9 +133,11 @@ memory_now(const struct warden *w, const struct unit *u, bool *stands_by)
 bool
 show_conflict(const struct unit *u, char text[SHOW_CONFLICT])
 {
-	const struct unit_conflict *c = u->run != NULL ? &u->run->conflict : NULL;
+	const struct unit_conflict *c = u->run != NULL ? u->run->conflicts : NULL;
 	char addr[ADDR_TEXT];
 
+	if (c != NULL && c->addr.family == 0)
+		c++;
 	if (c == NULL || c->addr.family == 0)
 		return false;
 	addr_text(&c->addr, addr);

@@ -123,7 +123,7 @@ struct unit_run {
 	char vm_image[64];
 	struct unit_tried tried;
 	struct unit_knock knock;   /* of the last wake, if woken_by is LIFE_BY_PACKET */
-	struct unit_conflict conflict;
+	struct unit_conflict conflicts[2];   /* of IPv4, of IPv6 */
 	struct vm_uuid guarded;    /* the VM whose guest refuses nobody, or did */
 	struct unit_trace failed;  /* of the last boot that failed; kept until the next READY */
 	char *error;               /* last failure, for `jitsu show` */

@@ -294,6 +294,16 @@ start_with() {
 	jitsu why $U | grep -q "packets do not wake it: $mac has 10.77.0.10, too"
 	wait_for 60 no_conflict
 	jitsu events | grep -q "conflict .*nobody else has 10.77.0.10 any more"
+	# One that ends while no sentinel looks: the next one does.
+	ip -n "$NS-other" addr add 10.77.0.10/24 dev eth0
+	with_client other arping -U -c 1 -I eth0 10.77.0.10
+	wait_for 30 conflicts
+	pid=$(sentinel)
+	kill -STOP "$pid"
+	ip -n "$NS-other" addr del 10.77.0.10/24 dev eth0
+	kill -9 "$pid"
+	wait_for 30 no_conflict
+	wait_for 30 is_claimed
 	with_client near ip neigh flush dev eth0
 	[[ "$(page_of near 10.77.0.10)" == *"Hello from $U"* ]]
 }
