@@ -193,6 +193,7 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 
 	if (u == NULL)
 		return;
+	schedule_sleep(u);
 	s = life_state(&u->life);
 	wake_policy(w, u, &policy);
 	if ((policy.sleep == LIFE_TIER_FROZEN && policy.can_freeze) ||
@@ -200,7 +201,6 @@ verb_sleep(struct control_request *req, json_t *args, void *arg)
 		ev.sleep.tier = (enum life_tier)policy.sleep;
 	if (s == LIFE_DORMANT || s == LIFE_FAILED || s == LIFE_SAVED ||
 	    (s == LIFE_FROZEN && ev.sleep.tier == LIFE_TIER_FROZEN)) {
-		schedule_sleep(u);
 		control_reply(req, show_woken(u));
 		return;
 	}
