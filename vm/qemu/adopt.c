@@ -30,6 +30,8 @@ struct found {
 	const char *why;           /* broken; NULL so far whole */
 	bool silent;               /* whole, but without an answer */
 	bool waits;                /* it was started ahead, and is no VM's */
+	bool told_born;            /* its directory told what it was started under */
+	bool lacks_files;          /* its directory is there, but not what it said of the process */
 	struct errmsg m;           /* behind why, where it came from a call */
 };
 
@@ -79,8 +81,9 @@ found_dir(const struct vm_uuid *uuid, const char *rest, void *arg)
 	if (f->v->dir_fd < 0)
 		return;
 	f->waits = faccessat(f->v->dir_fd, QEMU_DIR_WAITS, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-	if (qemu_dir_read(f->v->dir_fd, QEMU_DIR_BORN, text, sizeof(text)) &&
-	    vm_uuid_parse(text, &born))
+	f->told_born = qemu_dir_read(f->v->dir_fd, QEMU_DIR_BORN, text, sizeof(text)) &&
+	    vm_uuid_parse(text, &born);
+	if (f->told_born)
 		qemu_vm_born(f->v, &born);
 }
 
@@ -169,7 +172,7 @@ static void
 learn(struct qemu_vm *v, struct cmdline *c)
 {
 	struct qemu_args args = { .argv = c->argv };
-	const char *name, *machine;
+	const char *name, *machine, *incoming;
 
 	v->shape_hidden = v->dir_fd >= 0 &&
 	    qemu_dir_read(v->dir_fd, QEMU_DIR_SHAPE, c->text, sizeof(c->text));
@@ -181,6 +184,12 @@ learn(struct qemu_vm *v, struct cmdline *c)
 	if (name != NULL && strncmp(name, "guest=", 6) == 0)
 		snprintf(v->vm.unit, sizeof(v->vm.unit), "%s", name + 6);
 	v->acpi = machine != NULL && strstr(machine, "acpi=off") == NULL;
+	/* What one became that had no configuration, or no state, its command line does not say. */
+	incoming = cmdline_value(c, "-incoming");
+	if (!v->shape_hidden && memcmp(&v->born, &v->vm.uuid, sizeof(v->born)) != 0 &&
+	    (cmdline_value(c, "-readconfig") != NULL ||
+	    (incoming != NULL && strcmp(incoming, "defer") == 0)))
+		return;
 	v->shape = qemu_args_shape(&args);
 }
 
@@ -238,12 +247,17 @@ by_scan(struct search *s, struct cmdline *c, struct errmsg *m)
 		text = has_our_uid(s->ctx, pid) && cmdline_read(pid, c) ? cmdline_value(c, "-uuid")
 		    : NULL;
 		/* Under which UUID it was started stood in its directory, which may be gone. */
-		if (vm_uuid_parse(text, &named) && (f == NULL ||
+		if (vm_uuid_parse(text, &named) && (f == NULL || !f->told_born ||
 		    memcmp(&at, &named, sizeof(at)) == 0 ||
-		    memcmp(&f->v->born, &named, sizeof(named)) == 0))
-			take_process(f != NULL ? f : search_add(s, &at), pid, c);
-		else
+		    memcmp(&f->v->born, &named, sizeof(named)) == 0)) {
+			if (f == NULL)
+				f = search_add(s, &at);
+			qemu_vm_born(f->v, &named);
+			f->lacks_files = f->v->dir_fd >= 0;
+			take_process(f, pid, c);
+		} else {
 			s->unsettled = true;
+		}
 	}
 	closedir(proc);
 	return ERR_OK;
@@ -273,6 +287,18 @@ find_processes(struct search *s, struct errmsg *m)
 	} while (e == ERR_OK && s->unsettled && !late);
 	free(c);
 	return e;
+}
+
+/* What a cleaner of temporary files took: the process is known by it the next time. */
+static void
+write_again(const struct found *f)
+{
+	const struct qemu_vm *v = f->v;
+
+	/* Without it the process is found by its directory, as this time. */
+	(void)qemu_dir_write_pid(v->dir_fd, v->pid, NULL);
+	if (memcmp(&v->born, &v->vm.uuid, sizeof(v->born)) != 0)
+		(void)qemu_dir_write(v->dir_fd, QEMU_DIR_BORN, VM_UUID_STR(&v->born), NULL);
 }
 
 /* ---- how they are ---- */
@@ -450,6 +476,8 @@ qemu_list(void *arg, vm_each_cb each, void *each_arg, struct errmsg *m)
 
 		if (f->v->pid > 0)
 			limit_again(f);
+		if (f->v->pid > 0 && f->lacks_files)
+			write_again(f);
 		if (f->v->pid <= 0)
 			f->why = "there is no process";
 		else if (f->v->dir_fd < 0 && qemu_dir_keep(&f->v->vm, &f->m) != ERR_OK)

@@ -169,14 +169,16 @@ remove_entries(int dir_fd, struct errmsg *m)
 }
 
 enum err
-qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd, struct errmsg *m)
+qemu_dir_clean(const struct qemu_vm *v, struct errmsg *m)
 {
-	const char *name = VM_UUID_STR(uuid);
+	const struct qemu_ctx *ctx = v->ctx;
+	const char *name = VM_UUID_STR(&v->vm.uuid);
+	int dir_fd = v->dir_fd;
 	char groups[CGROUP_PARTS * PATH_MAX];
 	enum err e, e2;
 
 	if (dir_fd < 0 || !qemu_dir_read(dir_fd, QEMU_DIR_CGROUP, groups, sizeof(groups)))
-		cgroup_describe(&ctx->cg, name, groups, sizeof(groups));
+		cgroup_describe(&ctx->cg, VM_UUID_STR(&v->born), groups, sizeof(groups));
 	e = cgroup_remove(groups, m);
 	if (dir_fd < 0)
 		return e;

@@ -149,9 +149,8 @@ enum err qemu_dir_write_pid(int dir_fd, pid_t pid, struct errmsg *m);
 enum err qemu_dir_give(struct qemu_vm *v, const struct vm_uuid *uuid, struct errmsg *m);
 /* Reads a small file; false when it is missing or too long. */
 bool qemu_dir_read(int dir_fd, const char *name, char *text, size_t size);
-/* Removes the VM's cgroups and its directory; what is missing is no error.  dir_fd may be -1. */
-enum err qemu_dir_clean(struct qemu_ctx *ctx, const struct vm_uuid *uuid, int dir_fd,
-    struct errmsg *m);
+/* Removes the VM's cgroups and its directory; what is missing is no error. */
+enum err qemu_dir_clean(const struct qemu_vm *v, struct errmsg *m);
 
 /* ---- tsc.c ---- */
 

@@ -228,7 +228,7 @@ qemu_vm_end(struct qemu_vm *v, struct errmsg *m)
 			v->end.usec_cpu = st.usec_cpu;
 	}
 	qemu_vm_disconnect(v);
-	return qemu_dir_clean(v->ctx, &v->vm.uuid, v->dir_fd, m);
+	return qemu_dir_clean(v, m);
 }
 
 /* ---- console ---- */

@@ -147,6 +147,21 @@ has_ended(pid_t pid)
 	return kill(pid, 0) != 0;
 }
 
+/* The name of the process's cgroup: the UUID under which it was started. */
+static void
+group_of(pid_t pid, char text[VM_UUID_TEXT])
+{
+	char command[120];
+	FILE *f;
+
+	snprintf(command, sizeof(command),
+	    "tr '\\0' '\\n' </proc/%d/cmdline | grep -x -A1 -e -uuid | tail -1", (int)pid);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%36s", text), 1);
+	pclose(f);
+}
+
 /* What the bridge knows of the guest's MAC. */
 static bool
 bridge_has(unsigned host_number)
@@ -388,7 +403,9 @@ test_trouble(void **state)
 	spec.kernel = "/nonexistent/kernel";
 	w.log_text[0] = '\0';
 	want(VM_AHEAD_UNIT, &spec, 1, 0);
-	spin_ms(&w, 300);
+	for (end = clock_now_ms() + PATIENCE_MS * world_slow(); clock_now_ms() < end &&
+	    w.log_text[0] == '\0';)
+		spin_ms(&w, 20);
 	assert_non_null(strstr(w.log_text, "/nonexistent/kernel does not exist"));
 	assert_nothing_left();
 }
@@ -470,8 +487,9 @@ test_disks(void **state)
 	/* A wake while it is made. */
 	*list = (struct vm_wish){ .what = VM_AHEAD_UNIT, .spec = spec };
 	vm_ahead_want(w.host, list, 1);
-	while (waiting_pid() == 0)
-		spin_ms(&w, 1);
+	for (uint64_t end = clock_now_ms() + PATIENCE_MS * world_slow(); waiting_pid() == 0;
+	    spin_ms(&w, 1))
+		assert_true(clock_now_ms() < end);
 	start(&spec);
 	assert_true(guest_pings(20, PATIENCE_S));
 	stop(&spec.uuid);
@@ -482,6 +500,40 @@ test_disks(void **state)
 	assert_true(guest_pings(20, PATIENCE_S));
 	stop(&spec.uuid);
 	assert_int_equal(w.died, 0);
+	assert_nothing_left();
+}
+
+/* Two of one kind: one that has died is not used, and a VM has its own quota, or none. */
+static void
+test_two(void **state)
+{
+	struct vm_spec specs[2];
+	char cmdlines[2][128], group[VM_UUID_TEXT], command[200];
+	int pids[2];
+	FILE *f;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		world_spec(&w, &specs[i], 23 + i, cmdlines[i]);
+		specs[i].cpu_percent = 50;
+	}
+	want(VM_AHEAD_BOOT, specs, 2, 2);
+	snprintf(command, sizeof(command), "cat %s/vm/*/pid | cut -d' ' -f1", w.run_dir);
+	f = popen(command, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d %d", &pids[0], &pids[1]), 2);
+	pclose(f);
+	assert_int_equal(kill(pids[0], SIGKILL), 0);
+	assert_int_equal(sh_status("for i in $(seq 1000); do grep -q '^State:.[RSDT]' "
+	    "/proc/%d/status 2>/dev/null || exit 0; sleep 0.01; done; exit 1", pids[0]), 0);
+	specs[0].cpu_percent = 0;
+	start(&specs[0]);
+	assert_int_equal(pid_of(&w, &specs[0].uuid), pids[1]);
+	assert_true(guest_pings(23, PATIENCE_S));
+	group_of(pids[1], group);
+	assert_int_equal(sh_status("for d in $(find /sys/fs/cgroup -type d -name %s); do cat "
+	    "$d/cpu.max $d/cpu.cfs_quota_us 2>/dev/null; done | grep -q '^50000'", group), 1);
+	stop(&specs[0].uuid);
 	assert_nothing_left();
 }
 
@@ -540,7 +592,7 @@ static void
 test_adopt(void **state)
 {
 	struct vm_spec spec;
-	char cmdline[128];
+	char cmdline[128], group[VM_UUID_TEXT];
 	struct vm_ids ids;
 	pid_t pid;
 
@@ -551,12 +603,14 @@ test_adopt(void **state)
 	start(&spec);
 	assert_int_equal(pid_of(&w, &spec.uuid), pid);
 	assert_true(guest_pings(21, PATIENCE_S));
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		struct seen s = { .n = 0 };
 
 		world_close(&w);
 		if (i == 1)
 			sh("rm -r %s/vm/*", w.run_dir);
+		if (i == 2)
+			sh("rm %s/vm/*/born %s/vm/*/pid", w.run_dir, w.run_dir);
 		world_open(&w);
 		vm_adopt(w.host, found_cb, &s);
 		assert_true(spin(&w, &s.done, PATIENCE_MS));
@@ -565,9 +619,11 @@ test_adopt(void **state)
 		assert_memory_equal(&s.uuid, &spec.uuid, sizeof(s.uuid));
 		ids = vm_ids_get(w.host, &spec.uuid);
 		assert_int_equal(ids.pid, pid);
-		if (i == 1)
-			break;
 		assert_int_equal(sh_status("ip link show %s | grep -q %s", ids.nics[0], BRIDGE), 0);
+		assert_int_equal(sh_status("cd %s/vm/* && test -s born && test -s pid", w.run_dir),
+		    0);
+		if (i > 0)
+			continue;
 		operate(VM_SAVE, &spec.uuid);
 		restore(&spec);
 		pid = pid_of(&w, &spec.uuid);
@@ -577,8 +633,12 @@ test_adopt(void **state)
 		restore(&spec);
 		assert_int_equal(pid_of(&w, &spec.uuid), pid);
 	}
+	assert_true(guest_pings(21, PATIENCE_S));
+	group_of(pid, group);
 	stop(&spec.uuid);
 	assert_true(has_ended(pid));
+	assert_int_equal(sh_status("test -n '%s' && find /sys/fs/cgroup -type d -name '%s' | "
+	    "grep -q .", group, group), 1);
 	assert_nothing_left();
 }
 
@@ -611,6 +671,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_trouble, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_disks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_end, setup, teardown),
