@@ -118,6 +118,22 @@ only_saved(struct xen_ctx *ctx, const libxl_dominfo *info, const struct vm_uuid 
 	    faccessat(ctx->saved_fd, DIR_FILE(uuid, XEN_SAVED), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* From libxl's notes: struct libxl_dominfo does not tell PVH from HVM. */
+static libxl_domain_type
+type_of(const struct look *l, uint32_t domid)
+{
+	libxl_domain_type type;
+	char path[64], *value;
+	unsigned len;
+
+	snprintf(path, sizeof(path), "/libxl/%u/type", domid);
+	value = xs_read(l->xs, XBT_NULL, path, &len);
+	if (value == NULL || libxl_domain_type_from_string(value, &type) != 0)
+		type = LIBXL_DOMAIN_TYPE_HVM;     /* whose NICs have no names that are known */
+	free(value);
+	return type;
+}
+
 static void
 report(const struct look *l, const libxl_dominfo *info)
 {
@@ -149,7 +165,7 @@ report(const struct look *l, const libxl_dominfo *info)
 	v->mark.running = why == NULL;
 	v->mark.domid = info->domid;
 	v->paused = info->paused;
-	xen_vm_nics(v, info->domain_type);
+	xen_vm_nics(v, type_of(l, info->domid));
 	l->each(&uuid, &v->vm, why != NULL ? VM_FOUND_BROKEN : info->paused ? VM_FOUND_FROZEN
 	    : VM_FOUND_RUNNING, why != NULL ? why : "", l->arg);
 }
