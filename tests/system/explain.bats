@@ -186,7 +186,12 @@ app.example.test needs it, and is awake"
 	write_zone "$(more_units 40)"
 	start_jitsud
 	seq 40 | in_ns xargs -P 40 -I{} dig @10.77.0.1 -p 5300 +tries=1 +time=30 +short \
-	    u{}.example.test A >"$DIR/answers"
+	    u{}.example.test A >"$DIR/answers" || {
+		cat "$DIR/answers"
+		jitsu --json status | jq .counters
+		jitsu list
+		false
+	}
 	for ((i = 1; i <= 40; i++)); do wait_for 120 is_state "u$i.example.test" awake; done
 	[ "$(sort -u "$DIR/answers" | wc -l)" -eq 40 ]
 	[ "$(jitsu --json status | jq .counters.failures)" -eq 0 ]

@@ -100,10 +100,11 @@ ticks() { awk '{ print $14 + $15 }' "/proc/$HELLO/stat"; }
 	page
 	page "[$HELLO6]"
 	lose 20
+	# A client waits twice as long each time before it sends again, up to two minutes.
 	for i in $(seq 20); do
 		echo "http://$HELLO4/?$i"
 		echo "http://[$HELLO6]/?$i"
-	done | in_ns xargs -P 10 -n 1 curl -sS -g --max-time 100 >"$DIR/pages"
+	done | in_ns xargs -P 10 -n 1 curl -sS -g --max-time 300 >"$DIR/pages"
 	[ "$(grep -c 'seconds ago' "$DIR/pages")" -eq 40 ]
 }
 

@@ -161,7 +161,6 @@ start_with() {
 	[ "$(field boots)" -eq 2 ]
 }
 
-# bats test_tags=kvm
 @test "frozen and saved units wake by packets, too" {
 	write_zone 'cold A 10.77.0.20' '_jitsu.cold TXT "image=hello" "sleep=freeze"' \
 	    'file A 10.77.0.21' '_jitsu.file TXT "image=hello" "sleep=save"'

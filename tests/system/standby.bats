@@ -78,7 +78,6 @@ nothing_else() {
 	nothing_else 1
 }
 
-# bats test_tags=kvm
 @test "standby is a key of mappings; a reload ends what is not wanted and makes what is" {
 	WWW_KEYS='standby=yes' write_zone "$(more_units 1)"
 	start_jitsud
@@ -179,7 +178,6 @@ is_pool() {
 	esac
 }
 
-# bats test_tags=kvm
 @test "any unit boots from the pool, and is adopted, saved and restored like any other" {
 	CONF_TOP='pool = 1' HELLO_CONF='sleep = "save"' conf
 	write_zone "$(more_units 2)"
@@ -205,7 +203,6 @@ is_pool() {
 	wait_for 30 nothing_else 1
 }
 
-# bats test_tags=kvm
 @test "jitsud is killed at any moment: what waits is kept or ended, and nothing is left of it" {
 	CONF_TOP='pool = 2' HELLO_CONF='standby = 1' conf
 	write_zone "$(more_units 3)"
