@@ -3,8 +3,9 @@
  *
  *   noise INTERFACE FRAMES_PER_SECOND SECONDS arp
  *       broadcast ARP requests, for addresses of 192.0.2.0/24, which nobody has
- *   noise INTERFACE FRAMES_PER_SECOND SECONDS syn MAC FIRST_ADDRESS ADDRESSES
- *       TCP SYNs to port 80 of so many addresses, from random sources of 198.18.0.0/15, to MAC
+ *   noise INTERFACE FRAMES_PER_SECOND SECONDS syn <MACS_AND_ADDRESSES
+ *       TCP SYNs to port 80 from random sources of 198.18.0.0/15; standard input has lines of a MAC
+ *       and an IPv4 address each
  *
  * Prints how many frames were sent.
  */
@@ -28,6 +29,7 @@
 
 #define NS_PER_S 1000000000ll
 #define BATCH_NS 1000000ll     /* frames leave in batches, one each millisecond */
+#define TARGETS_MOST 10000
 
 struct frame {
 	struct ethhdr eth;
@@ -37,7 +39,11 @@ struct frame {
 
 static struct frame frame;
 static size_t len;
-static uint32_t first, addresses;
+static struct target {
+	uint8_t mac[ETH_ALEN];
+	uint32_t addr;             /* network order */
+} targets[TARGETS_MOST];
+static unsigned ntargets;
 static bool syns;
 
 static int64_t
@@ -81,16 +87,24 @@ arp_build(void)
 }
 
 static void
-syn_build(char **argv)
+targets_read(void)
 {
-	struct ether_addr *mac = ether_aton(argv[0]);
-	struct in_addr a;
+	char mac[32], address[32];
 
-	if (mac == NULL || inet_pton(AF_INET, argv[1], &a) != 1 || atoi(argv[2]) < 1)
-		errx(2, "%s %s %s: a MAC, an IPv4 address and a number", argv[0], argv[1], argv[2]);
-	first = ntohl(a.s_addr);
-	addresses = (uint32_t)atoi(argv[2]);
-	memcpy(frame.eth.h_dest, mac, ETH_ALEN);
+	while (ntargets < TARGETS_MOST && scanf("%31s %31s", mac, address) == 2) {
+		struct ether_addr *a = ether_aton(mac);
+
+		if (a == NULL || inet_pton(AF_INET, address, &targets[ntargets].addr) != 1)
+			errx(2, "%s %s: a MAC and an IPv4 address", mac, address);
+		memcpy(targets[ntargets++].mac, a, ETH_ALEN);
+	}
+	if (ntargets == 0)
+		errx(2, "no addresses on standard input");
+}
+
+static void
+syn_build(void)
+{
 	frame.eth.h_proto = htons(ETH_P_IP);
 	frame.ip.version = 4;
 	frame.ip.ihl = 5;
@@ -108,8 +122,11 @@ syn_build(char **argv)
 static void
 syn_vary(void)
 {
+	const struct target *to = &targets[(unsigned long)random() % ntargets];
+
 	frame.ip.saddr = htonl(0xc6120000u | ((uint32_t)random() & 0x1ffffu));
-	frame.ip.daddr = htonl(first + (uint32_t)random() % addresses);
+	frame.ip.daddr = to->addr;
+	memcpy(frame.eth.h_dest, to->mac, ETH_ALEN);
 	frame.ip.check = 0;
 	frame.ip.check = fold(sum16(&frame.ip, sizeof(frame.ip), 0));
 	frame.tcp.source = htons((uint16_t)(1024 + random() % 60000));
@@ -128,10 +145,8 @@ main(int argc, char **argv)
 	long rate, sent = 0;
 	int fd;
 
-	if ((argc != 5 || strcmp(argv[4], "arp") != 0) &&
-	    (argc != 8 || strcmp(argv[4], "syn") != 0))
-		errx(2, "usage: noise INTERFACE FRAMES_PER_SECOND SECONDS arp | syn MAC "
-		    "FIRST_ADDRESS ADDRESSES");
+	if (argc != 5 || (strcmp(argv[4], "arp") != 0 && strcmp(argv[4], "syn") != 0))
+		errx(2, "usage: noise INTERFACE FRAMES_PER_SECOND SECONDS arp | syn");
 	rate = atol(argv[2]);
 	at.sll_ifindex = (int)if_nametoindex(argv[1]);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -139,10 +154,12 @@ main(int argc, char **argv)
 	    bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0)
 		err(1, "%s", argv[1]);
 	memcpy(frame.eth.h_source, from, ETH_ALEN);
-	if (argc == 5)
+	if (strcmp(argv[4], "arp") == 0) {
 		arp_build();
-	else
-		syn_build(argv + 5);
+	} else {
+		targets_read();
+		syn_build();
+	}
 	start = now_ns();
 	end = start + atol(argv[3]) * NS_PER_S;
 	for (int64_t now = start; now < end; now = now_ns()) {

@@ -328,7 +328,7 @@ def quiet(table, quick):
     seconds = 5 if quick else 20
     jitsud = lab.Jitsud(lab.many(10000))
     try:
-        time.sleep(15)           # every address is claimed by then
+        time.sleep(30)   # every address is claimed, and IPv6 of the bridge has settled
         pids = jitsud.pids()
         before = lab.switches(pids)
         time.sleep(seconds)
@@ -352,19 +352,25 @@ def syns(table, quick):
     try:
         nsd = lab.Nsd(units, workers=1)
         cold_once(jitsud, 'www')
-        mac = jitsud.json('show', full('u1'))['mac']
+        shown = [jitsud.json('show', full(f'u{i}')) for i in range(1, 251)]
         rate = 20000
         got = {lab.PORT: [], lab.NSD_PORT: []}
         boots = sum(jitsud.boots().values())
         sender = subprocess.Popen([lab.BUILD + '/tests/bench/noise', 'noise0', str(rate),
-                                   str(seconds * 2 + 2), 'syn', mac, '10.77.2.1', '250'],
+                                   str(seconds * 2 + 2), 'syn'], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True)
+        sender.stdin.write(''.join(f'{u["mac"]} {u["addresses"][0]}\n' for u in shown))
+        sender.stdin.close()
+        sender.stdin = None
         time.sleep(0.5)
         pid = sentinel_pid(jitsud)
         before, begun = lab.cpu_ns([pid]), time.monotonic()
-        for port in got:
-            out = output(lab.ASK, '-p', str(port), '-w', '2', '-r', '2000', '-d',
-                         str(seconds * 1000), full('www'), timeout=60)
+        # Both at once, since the load is another one while units boot.
+        clients = {port: subprocess.Popen([lab.ASK, '-p', str(port), '-w', '2', '-r', '1000',
+                                           '-d', str(2 * seconds * 1000), full('www')],
+                                          stdout=subprocess.PIPE, text=True) for port in got}
+        for port, client in clients.items():
+            out, _ = client.communicate(timeout=60)
             got[port] = [float(line.split()[1]) for line in out.splitlines()
                          if line.split()[1] != '-']
         share = (lab.cpu_ns([pid]) - before) / 1e9 / (time.monotonic() - begun)

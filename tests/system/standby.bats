@@ -278,7 +278,6 @@ linux_image() {
 	EOF2
 }
 
-# bats test_tags=kvm
 @test "Linux boots and goes on from the pool, on either machine, and from standby" {
 	[ -z "$LINUX_WHY" ] || skip "$LINUX_WHY"
 	cp "$LINUX/vmlinuz" "$LINUX/initrd.gz" "$DIR/"
