@@ -68,10 +68,11 @@ teardown() { teardown_jitsu; }
 }
 
 @test "VMs of others are never touched" {
-	in_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none \
+	exec_ns qemu-system-x86_64 -M microvm -accel tcg -nodefaults -display none \
 	    -uuid 11111111-2222-4333-8444-555555555555 -m 16 \
 	    -kernel "$DIR/hello.elf" >/dev/null 2>&1 3>&- 4>&- &
 	other=$!
+	CLIENTS+=("$other")
 	start_jitsud
 	ask +short www.example.test A
 	stop_jitsud KILL
