@@ -1,6 +1,6 @@
 # The tools of tests/bench/run; plain programs, no part of the daemon.
 BENCH := $(addprefix $(BUILD)/tests/bench/,bare ask flood echo storm noise)
-$(BUILD)/tests/bench/bare $(BUILD)/tests/bench/storm: $(BUILD)/tests/bench/knock.o
+$(addprefix $(BUILD)/tests/bench/,bare storm noise): $(BUILD)/tests/bench/knock.o
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $(CFLAGS) -o $@ $^

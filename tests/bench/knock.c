@@ -43,7 +43,7 @@ now_ns(void)
 	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-static uint32_t
+uint32_t
 sum16(const void *data, size_t len, uint32_t sum)
 {
 	const uint8_t *p = data;
@@ -53,7 +53,7 @@ sum16(const void *data, size_t len, uint32_t sum)
 	return sum;
 }
 
-static uint16_t
+uint16_t
 fold(uint32_t sum)
 {
 	while (sum >> 16)

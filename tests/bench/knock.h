@@ -14,6 +14,9 @@
 #define KNOCK_GIVE_UP_S 60
 
 int64_t now_ns(void);
+/* The Internet checksum (RFC 1071): sums of 16 bits, and what a header has of their sum. */
+uint32_t sum16(const void *data, size_t len, uint32_t sum);
+uint16_t fold(uint32_t sum);
 
 /* A guest to knock at: the SYN. */
 struct knock_to {

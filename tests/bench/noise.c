@@ -27,7 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ll
+#include "tests/bench/knock.h"
+
 #define BATCH_NS 1000000ll     /* frames leave in batches, one each millisecond */
 #define TARGETS_MOST 10000
 
@@ -45,34 +46,6 @@ static struct target {
 } targets[TARGETS_MOST];
 static unsigned ntargets;
 static bool syns;
-
-static int64_t
-now_ns(void)
-{
-	struct timespec ts;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &ts) != 0)
-		err(1, "clock_gettime");
-	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
-static uint32_t
-sum16(const void *data, size_t n, uint32_t sum)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < n; i += 2)
-		sum += (uint32_t)(p[i] << 8 | p[i + 1]);
-	return sum;
-}
-
-static uint16_t
-fold(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
 
 static void
 arp_build(void)
