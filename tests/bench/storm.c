@@ -12,27 +12,19 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/if_tun.h>
-#include <linux/sockios.h>
 #include <net/if.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bench/knock.h"
+#include "tests/bench/prepare.h"
 
-#define FD_QMP 3
-#define FD_TAP 4
 #define WORDS 256
 
 struct guest {
@@ -48,66 +40,18 @@ static struct guest *guests;
 static unsigned count, at_once, started, ready;
 static char **command;
 
-static int
-high(int fd)
-{
-	int other = fcntl(fd, F_DUPFD_CLOEXEC, 100);
-
-	if (fd < 0 || other < 0)
-		err(1, "descriptor");
-	close(fd);
-	return other;
-}
-
-static int
-tap_open(unsigned n)
-{
-	struct ifreq ifr;
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC),
-	    sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char name[IFNAMSIZ];
-
-	snprintf(name, sizeof(name), "storm%u", n);
-	memset(&ifr, 0, sizeof(ifr));
-	memcpy(ifr.ifr_name, name, sizeof(name));
-	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (fd < 0 || sock < 0 || ioctl(fd, TUNSETIFF, &ifr) != 0)
-		err(1, "tap");
-	memset(&ifr, 0, sizeof(ifr));
-	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", bridge);
-	ifr.ifr_ifindex = (int)if_nametoindex(name);
-	if (ioctl(sock, SIOCBRADDIF, &ifr) != 0)
-		err(1, "%s: port %s", bridge, name);
-	memset(&ifr, 0, sizeof(ifr));
-	memcpy(ifr.ifr_name, name, sizeof(name));
-	ifr.ifr_flags = IFF_UP;
-	if (ioctl(sock, SIOCSIFFLAGS, &ifr) != 0)
-		err(1, "%s: up", name);
-	close(sock);
-	return high(fd);
-}
-
-static int
-listener_open(void)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at.sun_family)) != 0 ||
-	    listen(fd, 1) != 0)
-		err(1, "listening socket");
-	return high(fd);
-}
-
 static void
 guest_prepare(struct guest *g, unsigned n)
 {
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "storm%u", n);
 	snprintf(g->mac, sizeof(g->mac), "02:00:00:78:%02x:%02x", n >> 8 & 0xff, n & 0xff);
 	snprintf(g->address, sizeof(g->address), "10.77.%u.%u", 200 + n / 250, n % 250 + 1);
 	snprintf(g->number, sizeof(g->number), "%u", n);
 	knock_to(&g->to, g->mac, g->address);
-	g->tap = tap_open(n);
-	g->listener = listener_open();
+	g->tap = prepare_tap(bridge, name);
+	g->listener = prepare_listener();
 }
 
 /* A word of the command with the guest's own in place of what stands for them; malloc'd. */
@@ -217,10 +161,7 @@ main(int argc, char **argv)
 	knock_open(bridge, argv[2]);
 	for (unsigned i = 0; i < count; i++)
 		guest_prepare(&guests[i], i);
-	if (setgroups(0, NULL) != 0 || setresgid((gid_t)atoi(argv[6]), (gid_t)atoi(argv[6]),
-	    (gid_t)atoi(argv[6])) != 0 || setresuid((uid_t)atoi(argv[5]), (uid_t)atoi(argv[5]),
-	    (uid_t)atoi(argv[5])) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		err(1, "uid %s", argv[5]);
+	prepare_user((uid_t)atoi(argv[5]), (gid_t)atoi(argv[6]));
 	start = next = now_ns();
 	start_more();
 	while (ready < count) {
